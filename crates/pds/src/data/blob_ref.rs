@@ -1,0 +1,76 @@
+//! References from records to blobs.
+
+use super::{Cid, Codec, Value};
+
+/// A reference to a blob: which one, what it is, how big it is.
+///
+/// The typed form is `{"$type": "blob", "ref": link, "mimeType": text, "size": integer}`; the
+/// legacy form, read but never written, is `{"cid": text, "mimeType": text}` and has no size.
+/// (Specification "Data Model", section "Blob Type".)
+///
+/// ```
+/// use pds::data::{BlobRef, Cid, Codec};
+///
+/// let blob = BlobRef {
+///     cid: Cid::of(Codec::Raw, b"hello"),
+///     mime_type: "text/plain".to_owned(),
+///     size_bytes: Some(5),
+/// };
+/// assert_eq!(BlobRef::from_value(&blob.to_value()), Some(blob));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobRef {
+    /// The CID of the file.
+    pub cid: Cid,
+    /// Its media type, as its author gave it.
+    pub mime_type: String,
+    /// Its size in bytes; unknown in the legacy form.
+    pub size_bytes: Option<u64>,
+}
+
+impl BlobRef {
+    /// Reads a reference in either form; `None` when the value is something else.
+    #[must_use]
+    pub fn from_value(value: &Value) -> Option<Self> {
+        let map = value.as_map()?;
+        let mime_type = map.get("mimeType")?.as_text()?.to_owned();
+        if map.get("$type").and_then(Value::as_text) == Some("blob") {
+            let Value::Link(cid) = map.get("ref")? else {
+                return None;
+            };
+            let size = u64::try_from(map.get("size")?.as_int()?).ok()?;
+            return Some(Self {
+                cid: *cid,
+                mime_type,
+                size_bytes: Some(size),
+            });
+        }
+        if map.len() != 2 {
+            return None;
+        }
+        let cid: Cid = map.get("cid")?.as_text()?.parse().ok()?;
+        (cid.codec() == Codec::Raw).then_some(Self {
+            cid,
+            mime_type,
+            size_bytes: None,
+        })
+    }
+
+    /// Returns the typed form, or the legacy form where the size is unknown.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
+        let mime_type = Value::from(self.mime_type.as_str());
+        match self.size_bytes.and_then(|size| i64::try_from(size).ok()) {
+            Some(size) => Value::from([
+                ("$type", Value::from("blob")),
+                ("ref", Value::Link(self.cid)),
+                ("mimeType", mime_type),
+                ("size", Value::Int(size)),
+            ]),
+            None => Value::from([
+                ("cid", Value::from(self.cid.to_string())),
+                ("mimeType", mime_type),
+            ]),
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! Blocks, and the trait of everything they can be read from.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Cid, Codec, DataError};
+
+/// Some bytes and the CID that they hash to.
+///
+/// A block is checked when it is made and cannot be changed, so whoever holds one may rely on it.
+/// Cloning shares the bytes.
+///
+/// ```
+/// use pds::data::{Block, Codec};
+///
+/// let block = Block::new(Codec::Raw, *b"hello");
+/// assert!(Block::verified(block.cid(), *b"hello").is_ok());
+/// assert!(Block::verified(block.cid(), *b"jello").is_err());
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Block {
+    cid: Cid,
+    bytes: Arc<[u8]>,
+}
+
+impl Block {
+    /// Makes a block of some bytes, computing their CID.
+    #[must_use]
+    pub fn new(codec: Codec, bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            cid: Cid::of(codec, &bytes),
+            bytes,
+        }
+    }
+
+    /// Makes a block of bytes that claim to have this CID.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::HashMismatch`] when they do not.
+    pub fn verified(cid: Cid, bytes: impl Into<Arc<[u8]>>) -> Result<Self, DataError> {
+        let bytes = bytes.into();
+        BlockRef::verified(cid, &bytes)?;
+        Ok(Self { cid, bytes })
+    }
+
+    /// Returns the name of the block.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        self.cid
+    }
+
+    /// Returns the bytes of the block.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Lends the block.
+    #[must_use]
+    pub fn borrowed(&self) -> BlockRef<'_> {
+        BlockRef {
+            cid: self.cid,
+            bytes: &self.bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Block({}, {} bytes)", self.cid, self.bytes.len())
+    }
+}
+
+/// A block whose bytes are lent: from a read buffer, or from a [`Block`].
+///
+/// Like a [`Block`] it always hashes to its CID.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct BlockRef<'a> {
+    cid: Cid,
+    bytes: &'a [u8],
+}
+
+impl<'a> BlockRef<'a> {
+    /// Lends bytes that claim to have this CID.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::HashMismatch`] when they do not.
+    pub fn verified(cid: Cid, bytes: &'a [u8]) -> Result<Self, DataError> {
+        let found = Cid::of(cid.codec(), bytes);
+        if found != cid {
+            return Err(DataError::HashMismatch { cid, found });
+        }
+        Ok(Self { cid, bytes })
+    }
+
+    /// Returns the name of the block.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        self.cid
+    }
+
+    /// Returns the bytes of the block.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Makes a block of its own, to be kept.
+    #[must_use]
+    pub fn to_block(&self) -> Block {
+        Block {
+            cid: self.cid,
+            bytes: self.bytes.into(),
+        }
+    }
+}
+
+impl fmt::Debug for BlockRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlockRef({}, {} bytes)", self.cid, self.bytes.len())
+    }
+}
+
+/// Something blocks can be read from: a store, a CAR file, a map, or two of these overlaid.
+pub trait Blocks: Send + Sync {
+    /// Reads one block; `None` when it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] when the source cannot be read, or holds bytes that do not hash to the CID.
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError>;
+
+    /// Reads several blocks in one round trip; the answers are in the order of the questions.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError>;
+}
+
+/// A source of blocks that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The source holds other bytes under this CID than it names: the disk or the file is damaged.
+    #[error("block {cid} is damaged")]
+    Damaged {
+        /// The block that was asked for.
+        cid: Cid,
+        /// What its bytes hash to.
+        #[source]
+        source: DataError,
+    },
+    /// The source could not be read.
+    #[error("cannot read block {cid}")]
+    Backend {
+        /// The block that was asked for.
+        cid: Cid,
+        /// What the source says.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl ReadError {
+    /// Says that the source failed while it was asked for a block.
+    pub fn backend(cid: Cid, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Backend {
+            cid,
+            source: source.into(),
+        }
+    }
+
+    /// Returns the block that was asked for.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        match self {
+            Self::Damaged { cid, .. } | Self::Backend { cid, .. } => *cid,
+        }
+    }
+}
+
+/// Blocks kept in memory: proofs, event slices, tests.
+///
+/// ```
+/// use pds::data::{Block, Blocks, Codec, MemoryBlocks};
+///
+/// let block = Block::new(Codec::Raw, *b"hello");
+/// let blocks: MemoryBlocks = [block.clone()].into_iter().collect();
+/// assert_eq!(blocks.get(&block.cid()).unwrap(), Some(block));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MemoryBlocks(HashMap<Cid, Block>);
+
+impl MemoryBlocks {
+    /// Keeps a block; returns whether it is new here.
+    pub fn insert(&mut self, block: Block) -> bool {
+        self.0.insert(block.cid(), block).is_none()
+    }
+
+    /// Drops a block; returns whether it was here.
+    pub fn remove(&mut self, cid: &Cid) -> bool {
+        self.0.remove(cid).is_some()
+    }
+
+    /// Tells whether a block is here.
+    #[must_use]
+    pub fn contains(&self, cid: &Cid) -> bool {
+        self.0.contains_key(cid)
+    }
+
+    /// Returns how many blocks there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Iterates over the blocks, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Block> {
+        self.0.values()
+    }
+}
+
+impl FromIterator<Block> for MemoryBlocks {
+    fn from_iter<I: IntoIterator<Item = Block>>(blocks: I) -> Self {
+        Self(
+            blocks
+                .into_iter()
+                .map(|block| (block.cid(), block))
+                .collect(),
+        )
+    }
+}
+
+impl Extend<Block> for MemoryBlocks {
+    fn extend<I: IntoIterator<Item = Block>>(&mut self, blocks: I) {
+        self.0
+            .extend(blocks.into_iter().map(|block| (block.cid(), block)));
+    }
+}
+
+impl Blocks for MemoryBlocks {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        Ok(self.0.get(cid).cloned())
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+        Ok(cids.iter().map(|cid| self.0.get(cid).cloned()).collect())
+    }
+}
+
+/// Two sources read as one: what the upper does not have is asked of the lower.
+#[derive(Clone, Copy)]
+pub struct Overlay<'a> {
+    /// Asked first: a slice, a proof, a draft.
+    pub over: &'a dyn Blocks,
+    /// Asked for the rest: usually a store.
+    pub under: &'a dyn Blocks,
+}
+
+impl Blocks for Overlay<'_> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        match self.over.get(cid)? {
+            Some(block) => Ok(Some(block)),
+            None => self.under.get(cid),
+        }
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+        let mut found = self.over.get_many(cids)?;
+        let absent: Vec<Cid> = cids
+            .iter()
+            .zip(&found)
+            .filter(|(_, block)| block.is_none())
+            .map(|(c, _)| *c)
+            .collect();
+        if absent.is_empty() {
+            return Ok(found);
+        }
+        let mut rest = self.under.get_many(&absent)?.into_iter();
+        for slot in found.iter_mut().filter(|slot| slot.is_none()) {
+            *slot = rest.next().flatten();
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_overlay_answers_from_both_in_order() {
+        let [a, b, c] = [*b"a", *b"b", *b"c"].map(|bytes| Block::new(Codec::Raw, bytes));
+        let over: MemoryBlocks = [a.clone()].into_iter().collect();
+        let under: MemoryBlocks = [b.clone()].into_iter().collect();
+        let both = Overlay {
+            over: &over,
+            under: &under,
+        };
+        let answers = both
+            .get_many(&[b.cid(), c.cid(), a.cid(), b.cid()])
+            .unwrap();
+        assert_eq!(
+            answers,
+            [Some(b.clone()), None, Some(a.clone()), Some(b.clone())]
+        );
+        assert_eq!(both.get(&b.cid()).unwrap(), Some(b));
+        assert_eq!(both.get(&c.cid()).unwrap(), None);
+    }
+}

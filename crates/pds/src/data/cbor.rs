@@ -1,0 +1,348 @@
+//! The one place where CBOR is taken apart: a cursor that knows every rule of a single item.
+//!
+//! Nothing here recurses or allocates. The rules are those of DRISL as atproto uses it: definite
+//! lengths in shortest form, no floats, no tags but 42, no simple values but false, true and null.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used
+)]
+
+use super::limits::{MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES};
+use super::{Cid, DataError};
+
+/// One item as it stands; of arrays and maps only the head, their entries follow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Item<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Bytes(&'a [u8]),
+    Text(&'a str),
+    List(usize),
+    Map(usize),
+    Link(Cid),
+}
+
+/// A place in some CBOR, and the reading of what stands there.
+#[derive(Clone)]
+pub(crate) struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    /// How many bytes have been read.
+    pub(crate) fn offset(&self) -> usize {
+        self.at
+    }
+
+    /// Reads one item, or the head of one that has entries.
+    #[inline]
+    pub(crate) fn item(&mut self) -> Result<Item<'a>, DataError> {
+        let start = self.at;
+        let initial = self.byte()?;
+        let info = initial & 0x1f;
+        match initial >> 5 {
+            0 => {
+                let n = self.argument(start, info)?;
+                i64::try_from(n)
+                    .map(Item::Int)
+                    .map_err(|_| OUT_OF_RANGE.at(start))
+            }
+            1 => {
+                let n = self.argument(start, info)?;
+                // -1 - n, without leaving the range of i64: the complement of n.
+                i64::try_from(n)
+                    .map(|n| Item::Int(!n))
+                    .map_err(|_| OUT_OF_RANGE.at(start))
+            }
+            2 => {
+                let len = self.argument(start, info)?;
+                self.take(start, len).map(Item::Bytes)
+            }
+            3 => {
+                let len = self.argument(start, info)?;
+                let bytes = self.take(start, len)?;
+                std::str::from_utf8(bytes)
+                    .map(Item::Text)
+                    .map_err(|_| Rule("text is not UTF-8").at(start))
+            }
+            4 => self.entries(start, info, 1).map(Item::List),
+            5 => self.entries(start, info, 2).map(Item::Map),
+            6 => {
+                if self.argument(start, info)? != LINK_TAG {
+                    return Err(Rule("a tag other than 42").at(start));
+                }
+                self.tagged_link(start).map(Item::Link)
+            }
+            _ => match initial {
+                0xf4 => Ok(Item::Bool(false)),
+                0xf5 => Ok(Item::Bool(true)),
+                0xf6 => Ok(Item::Null),
+                0xf7 => Err(Rule("undefined is not a value").at(start)),
+                0xf9..=0xfb => Err(Rule("floats are not in the data model").at(start)),
+                0xff => Err(Rule("a break outside of anything").at(start)),
+                _ => Err(Rule("a simple value other than false, true and null").at(start)),
+            },
+        }
+    }
+
+    /// Reads a key of a map, which must sort after the one before it: by length, then by bytes.
+    #[inline]
+    pub(crate) fn key(&mut self, before: Option<&str>) -> Result<&'a str, DataError> {
+        let start = self.at;
+        let Item::Text(key) = self.item()? else {
+            return Err(Rule("a key that is not text").at(start));
+        };
+        if key.len() > MAX_MAP_KEY_BYTES {
+            return Err(Rule("a key longer than the limit").at(start));
+        }
+        if let Some(before) = before {
+            match (before.len(), before).cmp(&(key.len(), key)) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => return Err(Rule("a key stands twice").at(start)),
+                std::cmp::Ordering::Greater => {
+                    return Err(Rule("keys are not in canonical order").at(start));
+                }
+            }
+        }
+        Ok(key)
+    }
+
+    /// Reads the head of a map and returns how many pairs follow.
+    pub(crate) fn map(&mut self) -> Result<usize, DataError> {
+        let start = self.at;
+        match self.item()? {
+            Item::Map(pairs) => Ok(pairs),
+            _ => Err(Rule("expected a map").at(start)),
+        }
+    }
+
+    /// Reads the head of an array and returns how many entries follow.
+    pub(crate) fn list(&mut self) -> Result<usize, DataError> {
+        let start = self.at;
+        match self.item()? {
+            Item::List(entries) => Ok(entries),
+            _ => Err(Rule("expected an array").at(start)),
+        }
+    }
+
+    /// Reads a key that must be just this one.
+    pub(crate) fn expect_key(&mut self, key: &'static str) -> Result<(), DataError> {
+        let start = self.at;
+        match self.item()? {
+            Item::Text(found) if found == key => Ok(()),
+            _ => Err(Rule("another key than the one that belongs here").at(start)),
+        }
+    }
+
+    /// Reads a byte string.
+    pub(crate) fn byte_string(&mut self) -> Result<&'a [u8], DataError> {
+        let start = self.at;
+        match self.item()? {
+            Item::Bytes(bytes) => Ok(bytes),
+            _ => Err(Rule("expected a byte string").at(start)),
+        }
+    }
+
+    /// Reads an integer that is not negative.
+    pub(crate) fn unsigned(&mut self) -> Result<u64, DataError> {
+        let start = self.at;
+        match self.item()? {
+            Item::Int(n) => {
+                u64::try_from(n).map_err(|_| Rule("expected no negative number").at(start))
+            }
+            _ => Err(Rule("expected a number").at(start)),
+        }
+    }
+
+    /// Reads a link.
+    pub(crate) fn link(&mut self) -> Result<Cid, DataError> {
+        let start = self.at;
+        match self.item()? {
+            Item::Link(cid) => Ok(cid),
+            _ => Err(Rule("expected a link").at(start)),
+        }
+    }
+
+    /// Reads a link or null.
+    pub(crate) fn link_or_null(&mut self) -> Result<Option<Cid>, DataError> {
+        let start = self.at;
+        match self.item()? {
+            Item::Link(cid) => Ok(Some(cid)),
+            Item::Null => Ok(None),
+            _ => Err(Rule("expected a link or null").at(start)),
+        }
+    }
+
+    /// Checks that nothing follows.
+    pub(crate) fn end(&self) -> Result<(), DataError> {
+        if self.at == self.bytes.len() {
+            return Ok(());
+        }
+        Err(Rule("bytes after the end of the item").at(self.at))
+    }
+
+    /// The content of tag 42: a zero byte and a binary CID, as one byte string of 37.
+    fn tagged_link(&mut self, start: usize) -> Result<Cid, DataError> {
+        let initial = self.byte()?;
+        if initial >> 5 != 2 {
+            return Err(Rule("tag 42 over something that is not a byte string").at(start));
+        }
+        let len = self.argument(start, initial & 0x1f)?;
+        let Some((0, cid)) = self.take(start, len)?.split_first() else {
+            return Err(Rule("a link does not start with a zero byte").at(start));
+        };
+        Cid::from_bytes(cid).map_err(|_| Rule("a link to another kind of CID").at(start))
+    }
+
+    /// The number in a head, which must be in its shortest form.
+    #[inline]
+    fn argument(&mut self, start: usize, info: u8) -> Result<u64, DataError> {
+        let (n, least) = match info {
+            0..=23 => return Ok(u64::from(info)),
+            24 => (u64::from(self.byte()?), 24),
+            25 => (u64::from(u16::from_be_bytes(self.array(start)?)), 1 << 8),
+            26 => (u64::from(u32::from_be_bytes(self.array(start)?)), 1 << 16),
+            27 => (u64::from_be_bytes(self.array(start)?), 1 << 32),
+            31 => return Err(Rule("an indefinite length").at(start)),
+            _ => return Err(Rule("a reserved length").at(start)),
+        };
+        if n < least {
+            return Err(Rule("a number not in its shortest form").at(start));
+        }
+        Ok(n)
+    }
+
+    /// The number of entries of a container, each of which takes some bytes at least.
+    fn entries(&mut self, start: usize, info: u8, least: usize) -> Result<usize, DataError> {
+        let count = self.argument(start, info)?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        if count.saturating_mul(least) > self.bytes.len().saturating_sub(self.at) {
+            return Err(Rule("more entries than bytes that follow").at(start));
+        }
+        if count > MAX_CONTAINER_ENTRIES {
+            return Err(Rule("more entries than the limit").at(start));
+        }
+        Ok(count)
+    }
+
+    #[inline]
+    fn byte(&mut self) -> Result<u8, DataError> {
+        let byte = *self
+            .bytes
+            .get(self.at)
+            .ok_or_else(|| ENDS_EARLY.at(self.at))?;
+        self.at = self.at.saturating_add(1);
+        Ok(byte)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&mut self, start: usize) -> Result<[u8; N], DataError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let array = rest.first_chunk().ok_or_else(|| ENDS_EARLY.at(start))?;
+        self.at = self.at.saturating_add(N);
+        Ok(*array)
+    }
+
+    #[inline]
+    fn take(&mut self, start: usize, len: u64) -> Result<&'a [u8], DataError> {
+        let end = usize::try_from(len)
+            .ok()
+            .and_then(|len| self.at.checked_add(len));
+        let taken = end
+            .and_then(|end| self.bytes.get(self.at..end))
+            .ok_or_else(|| Rule("longer than the bytes that follow").at(start))?;
+        self.at = self.at.saturating_add(taken.len());
+        Ok(taken)
+    }
+}
+
+/// A rule that was broken, before it is known where.
+pub(crate) struct Rule(pub(crate) &'static str);
+
+impl Rule {
+    #[cold]
+    pub(crate) fn at(&self, offset: usize) -> DataError {
+        DataError::Cbor {
+            offset,
+            reason: self.0,
+        }
+    }
+}
+
+const OUT_OF_RANGE: Rule = Rule("an integer outside of 64 bits with a sign");
+const ENDS_EARLY: Rule = Rule("the bytes end in the middle of an item");
+const LINK_TAG: u64 = 42;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(hex: &str) -> &'static str {
+        let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).expect("hex");
+        match Cursor::new(&bytes).item() {
+            Err(DataError::Cbor { reason, .. }) => reason,
+            other => panic!("{hex}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_rule_of_an_item_is_named() {
+        assert_eq!(refused(""), "the bytes end in the middle of an item");
+        assert_eq!(refused("1817"), "a number not in its shortest form");
+        assert_eq!(refused("1900ff"), "a number not in its shortest form");
+        assert_eq!(refused("1a0000ffff"), "a number not in its shortest form");
+        assert_eq!(
+            refused("1b00000000ffffffff"),
+            "a number not in its shortest form"
+        );
+        assert_eq!(refused("1b8000000000000000"), OUT_OF_RANGE.0);
+        assert_eq!(refused("3b8000000000000000"), OUT_OF_RANGE.0);
+        assert_eq!(refused("5f"), "an indefinite length");
+        assert_eq!(refused("1c"), "a reserved length");
+        assert_eq!(refused("62c328"), "text is not UTF-8");
+        assert_eq!(refused("636161"), "longer than the bytes that follow");
+        assert_eq!(
+            refused("9b7fffffffffffffff"),
+            "more entries than bytes that follow"
+        );
+        assert_eq!(refused("c000"), "a tag other than 42");
+        assert_eq!(
+            refused("d82a60"),
+            "tag 42 over something that is not a byte string"
+        );
+        assert_eq!(
+            refused("d82a4101"),
+            "a link does not start with a zero byte"
+        );
+        assert_eq!(refused("d82a420001"), "a link to another kind of CID");
+        assert_eq!(refused("f7"), "undefined is not a value");
+        assert_eq!(refused("f93c00"), "floats are not in the data model");
+        assert_eq!(refused("ff"), "a break outside of anything");
+        assert_eq!(
+            refused("e0"),
+            "a simple value other than false, true and null"
+        );
+    }
+
+    #[test]
+    fn the_whole_range_of_integers_is_read() {
+        for (hex, n) in [
+            ("00", 0),
+            ("17", 23),
+            ("1818", 24),
+            ("1b7fffffffffffffff", i64::MAX),
+            ("20", -1),
+            ("3b7fffffffffffffff", i64::MIN),
+        ] {
+            let bytes = data_encoding::HEXLOWER.decode(hex.as_bytes()).expect("hex");
+            assert_eq!(Cursor::new(&bytes).item(), Ok(Item::Int(n)));
+        }
+    }
+}

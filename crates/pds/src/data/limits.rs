@@ -1,0 +1,57 @@
+//! Every bound on what comes from outside, in one table, each with its reason.
+//!
+//! The protocol texts give few numbers ("Repository" asks for limits and names none); where they
+//! are silent the figures follow the data validation guide and the reference implementations.
+
+/// The largest block that is read, in bytes: a commit, a tree node or a record.
+///
+/// Records are limited to about 1 MB where they are written, but reference servers accept larger
+/// ones in an import, and a backup must be able to hold them. The Go reference reads CBOR up to
+/// this size.
+pub const MAX_BLOCK_BYTES: usize = 5 * 1024 * 1024;
+
+/// The largest record that is decoded or called valid, in bytes (data validation guide).
+pub const MAX_RECORD_BYTES: usize = 1_048_576;
+
+/// The largest record that is written, in bytes: what fits into a commit event ("Sync").
+pub const MAX_WRITTEN_RECORD_BYTES: usize = 1_000_000;
+
+/// The largest message of an event stream, in bytes ("Sync").
+pub const MAX_MESSAGE_BYTES: usize = 5_000_000;
+
+/// How many arrays and maps may be nested; the guide recommends 32, real records stay below 20.
+pub const MAX_NESTING: usize = 64;
+
+/// The longest array or map, in entries (data validation guide).
+pub const MAX_CONTAINER_ENTRIES: usize = 131_072;
+
+/// The longest key of a map, in bytes (data validation guide).
+pub const MAX_MAP_KEY_BYTES: usize = 8_192;
+
+/// The longest JSON text of a record, in bytes (data validation guide).
+pub const MAX_JSON_BYTES: usize = 2 * 1_048_576;
+
+/// The longest key of a tree, in bytes, as both reference implementations have it; the longest
+/// valid record path takes 830.
+pub const MAX_TREE_KEY_BYTES: usize = 1_024;
+
+/// The most entries that one tree node may hold.
+///
+/// A run of n keys without a deeper one among them has probability (3/4)^n: a tree of a million
+/// keys has a widest node of about 50, and 1,024 is out of reach except for mined keys.
+pub const MAX_NODE_ENTRIES: usize = 1_024;
+
+/// The deepest level a tree can have: SHA-256 has 256 bits, and two of them make a level.
+pub const MAX_TREE_LEVEL: u8 = 128;
+
+/// The longest CAR header, in bytes; one with a single root takes 58.
+pub const MAX_CAR_HEADER_BYTES: usize = 65_536;
+
+/// The most bytes of a length prefix: nine carry 63 bits.
+pub const MAX_VARINT_BYTES: usize = 9;
+
+/// How far a commit's rev may lie in the future before it is reported, in microseconds.
+pub const MAX_CLOCK_DRIFT_MICROS: u64 = 5 * 60 * 1_000_000;
+
+/// The integers that every implementation can hold exactly: up to 2^53 - 1 on either side of zero.
+pub const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;

@@ -1,0 +1,3 @@
+//! AT Protocol repositories on your own disk.
+pub mod data;
+pub mod mst;

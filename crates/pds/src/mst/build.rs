@@ -1,0 +1,130 @@
+//! A tree from sorted keys in one pass, each node made once.
+
+use super::key::check_len;
+use super::node::Encoder;
+use super::{EMPTY_NODE, MstError, height};
+use crate::data::{Block, Cid, Codec};
+
+/// Builds a tree from keys in ascending order.
+///
+/// It keeps one unfinished node a level, whatever the size of the tree. Finished nodes are handed
+/// out as soon as nothing more can come into them, children before parents.
+///
+/// ```
+/// use pds::data::{Block, Cid, Codec};
+/// use pds::mst::Builder;
+///
+/// let mut nodes: Vec<Block> = Vec::new();
+/// let mut builder = Builder::default();
+/// for name in ["a", "b", "c"] {
+///     builder.push(name.as_bytes(), Cid::of(Codec::Cbor, name.as_bytes()), |node| nodes.push(node))?;
+/// }
+/// let root = builder.finish(|node| nodes.push(node));
+/// assert_eq!(nodes.last().map(Block::cid), Some(root));
+/// # Ok::<(), pds::mst::MstError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Builder {
+    levels: Vec<Level>,
+    before: Vec<u8>,
+}
+
+/// The unfinished node of one level.
+#[derive(Debug, Default)]
+struct Level {
+    left: Option<Cid>,
+    encoder: Encoder,
+    /// The last entry, which still waits for the subtree on its right.
+    key: Vec<u8>,
+    value: Option<Cid>,
+    right: Option<Cid>,
+}
+
+impl Builder {
+    /// Adds the next key.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError::Key`] when the key is empty, too long, or not after the one before.
+    pub fn push(
+        &mut self,
+        key: &[u8],
+        value: Cid,
+        mut out: impl FnMut(Block),
+    ) -> Result<(), MstError> {
+        check_len(key).map_err(|reason| MstError::Key { reason })?;
+        if key <= self.before.as_slice() {
+            return Err(MstError::Key {
+                reason: "keys are not in ascending order",
+            });
+        }
+        self.before.clear();
+        self.before.extend_from_slice(key);
+        let height = usize::from(height(key));
+        if self.levels.len() <= height {
+            self.levels.resize_with(height + 1, Level::default);
+        }
+        self.close_below(height, &mut out);
+        self.levels[height].open_entry(key, value);
+        Ok(())
+    }
+
+    /// Finishes the tree and returns its root.
+    pub fn finish(mut self, mut out: impl FnMut(Block)) -> Cid {
+        let Some(top) = self.levels.len().checked_sub(1) else {
+            let empty = Block::new(Codec::Cbor, EMPTY_NODE);
+            let root = empty.cid();
+            out(empty);
+            return root;
+        };
+        self.close_below(top, &mut out);
+        let root = self.levels[top]
+            .close()
+            .expect("the top level exists because it has a key");
+        let cid = root.cid();
+        out(root);
+        cid
+    }
+
+    /// Finishes the nodes below a level and hangs each into the level above it.
+    fn close_below(&mut self, height: usize, out: &mut impl FnMut(Block)) {
+        for level in 0..height {
+            if let Some(node) = self.levels[level].close() {
+                self.levels[level + 1].hang(node.cid());
+                out(node);
+            }
+        }
+    }
+}
+
+impl Level {
+    fn open_entry(&mut self, key: &[u8], value: Cid) {
+        self.flush();
+        self.key.clear();
+        self.key.extend_from_slice(key);
+        self.value = Some(value);
+    }
+
+    fn hang(&mut self, subtree: Cid) {
+        match self.value {
+            Some(_) => self.right = Some(subtree),
+            None => self.left = Some(subtree),
+        }
+    }
+
+    fn flush(&mut self) {
+        if let Some(value) = self.value.take() {
+            self.encoder
+                .entry(&self.key, &value, self.right.take().as_ref());
+        }
+    }
+
+    /// Makes the node, if there is anything in it, and starts the next one.
+    fn close(&mut self) -> Option<Block> {
+        self.flush();
+        if self.encoder.is_empty() && self.left.is_none() {
+            return None;
+        }
+        Some(self.encoder.finish(self.left.take().as_ref()))
+    }
+}

@@ -1,0 +1,243 @@
+//! What changed from one tree to another, reading only what differs.
+
+use std::collections::HashSet;
+
+use super::node::{Position, read_node};
+use super::{Key, MstError};
+use crate::data::{Blocks, Cid};
+
+/// A key that differs between two trees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: Key,
+    /// Its value before; `None` when it was created.
+    pub before: Option<Cid>,
+    /// Its value after; `None` when it was deleted.
+    pub after: Option<Cid>,
+}
+
+/// The nodes that differ between two trees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeChanges {
+    /// Nodes of the later tree that the earlier does not have, parents first.
+    pub created: Vec<Cid>,
+    /// Nodes of the earlier tree that the later does not have, parents first.
+    pub deleted: Vec<Cid>,
+}
+
+/// Compares two trees, in key order; `None` stands for a tree without keys.
+///
+/// Equal subtrees are skipped without being read, so the work is in the number of changes. For trees
+/// in two places use an [`Overlay`](crate::data::Overlay).
+///
+/// ```
+/// use pds::data::{Cid, Codec, MemoryBlocks};
+/// use pds::mst::{Key, Tree, diff};
+///
+/// let mut blocks = MemoryBlocks::default();
+/// let mut tree = Tree::empty(&blocks);
+/// tree.insert(Key::new(*b"a")?, Cid::of(Codec::Cbor, b"1"))?;
+/// let written = tree.write()?;
+/// blocks.extend(written.nodes);
+///
+/// let changes: Vec<_> = diff(&blocks, None, Some(written.root)).collect::<Result<_, _>>()?;
+/// assert_eq!(changes.len(), 1);
+/// assert_eq!((changes[0].key.as_bytes(), changes[0].before), (&b"a"[..], None));
+/// # Ok::<(), pds::mst::MstError>(())
+/// ```
+pub fn diff(blocks: &dyn Blocks, before: Option<Cid>, after: Option<Cid>) -> Diff<'_> {
+    Diff {
+        before: Side::new(blocks, before),
+        after: Side::new(blocks, after),
+        failed: false,
+    }
+}
+
+/// The changes between two trees; after an error it ends.
+pub struct Diff<'b> {
+    before: Side<'b>,
+    after: Side<'b>,
+    failed: bool,
+}
+
+/// One of the two trees: what is still to be compared, the next at the end.
+struct Side<'b> {
+    blocks: &'b dyn Blocks,
+    waiting: Vec<Waiting>,
+    opened: Vec<Cid>,
+}
+
+enum Waiting {
+    Subtree { cid: Cid, position: Position },
+    Entry { key: Key, value: Cid },
+}
+
+impl<'b> Diff<'b> {
+    /// Compares to the end and returns the nodes that differ.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError`] when a node that differs cannot be read.
+    pub fn into_nodes(mut self) -> Result<NodeChanges, MstError> {
+        for change in &mut self {
+            change?;
+        }
+        let before: HashSet<Cid> = self.before.opened.iter().copied().collect();
+        let after: HashSet<Cid> = self.after.opened.iter().copied().collect();
+        let without = |opened: Vec<Cid>, others: &HashSet<Cid>| {
+            let mut seen = HashSet::new();
+            let new = |cid: &Cid| !others.contains(cid) && seen.insert(*cid);
+            opened.into_iter().filter(new).collect()
+        };
+        Ok(NodeChanges {
+            created: without(self.after.opened, &before),
+            deleted: without(self.before.opened, &after),
+        })
+    }
+
+    fn advance(&mut self) -> Result<Option<Change>, MstError> {
+        loop {
+            match (self.before.waiting.last(), self.after.waiting.last()) {
+                (None, None) => return Ok(None),
+                (
+                    Some(Waiting::Subtree {
+                        cid: a,
+                        position: at_a,
+                    }),
+                    Some(Waiting::Subtree {
+                        cid: b,
+                        position: at_b,
+                    }),
+                ) => {
+                    if a == b {
+                        self.before.waiting.pop();
+                        self.after.waiting.pop();
+                        continue;
+                    }
+                    // The higher one is opened first, so that equal subtrees below it meet.
+                    let (a, b) = (height(*at_a), height(*at_b));
+                    if a >= b {
+                        self.before.open()?;
+                    }
+                    if b >= a {
+                        self.after.open()?;
+                    }
+                }
+                (Some(Waiting::Subtree { .. }), _) => self.before.open()?,
+                (_, Some(Waiting::Subtree { .. })) => self.after.open()?,
+                (Some(Waiting::Entry { .. }), None) => return Ok(self.take_before()),
+                (None, Some(Waiting::Entry { .. })) => return Ok(self.take_after()),
+                (
+                    Some(Waiting::Entry {
+                        key: a,
+                        value: before,
+                    }),
+                    Some(Waiting::Entry {
+                        key: b,
+                        value: after,
+                    }),
+                ) => match a.cmp(b) {
+                    std::cmp::Ordering::Less => return Ok(self.take_before()),
+                    std::cmp::Ordering::Greater => return Ok(self.take_after()),
+                    std::cmp::Ordering::Equal => {
+                        let (before, after) = (*before, *after);
+                        self.before.waiting.pop();
+                        if let Some(Waiting::Entry { key, .. }) = self.after.waiting.pop()
+                            && before != after
+                        {
+                            let (before, after) = (Some(before), Some(after));
+                            return Ok(Some(Change { key, before, after }));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    fn take_before(&mut self) -> Option<Change> {
+        let (key, value) = self.before.take()?;
+        Some(Change {
+            key,
+            before: Some(value),
+            after: None,
+        })
+    }
+
+    fn take_after(&mut self) -> Option<Change> {
+        let (key, value) = self.after.take()?;
+        Some(Change {
+            key,
+            before: None,
+            after: Some(value),
+        })
+    }
+}
+
+impl Iterator for Diff<'_> {
+    type Item = Result<Change, MstError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let next = self.advance().transpose();
+        self.failed = matches!(next, Some(Err(_)));
+        next
+    }
+}
+
+impl<'b> Side<'b> {
+    fn new(blocks: &'b dyn Blocks, root: Option<Cid>) -> Self {
+        let root = root.map(|cid| Waiting::Subtree {
+            cid,
+            position: Position::Root,
+        });
+        Self {
+            blocks,
+            waiting: root.into_iter().collect(),
+            opened: Vec::new(),
+        }
+    }
+
+    fn take(&mut self) -> Option<(Key, Cid)> {
+        match self.waiting.pop()? {
+            Waiting::Entry { key, value } => Some((key, value)),
+            Waiting::Subtree { .. } => None,
+        }
+    }
+
+    /// Replaces the next subtree by what stands in it.
+    fn open(&mut self) -> Result<(), MstError> {
+        let Some(Waiting::Subtree { cid, position }) = self.waiting.pop() else {
+            return Ok(());
+        };
+        let (_, node) = read_node(self.blocks, cid, position)?;
+        self.opened.push(cid);
+        let below = Position::below(node.level());
+        let subtree = |cid: Option<Cid>| {
+            let (cid, position) = (cid?, below?);
+            Some(Waiting::Subtree { cid, position })
+        };
+        let start = self.waiting.len();
+        self.waiting.extend(subtree(node.left()));
+        for entry in node.entries() {
+            let key = Key::checked(entry.key);
+            self.waiting.push(Waiting::Entry {
+                key,
+                value: entry.value,
+            });
+            self.waiting.extend(subtree(entry.right));
+        }
+        self.waiting[start..].reverse();
+        Ok(())
+    }
+}
+
+/// How high a subtree stands; a root, whose level is not known yet, counts as highest.
+fn height(position: Position) -> u8 {
+    match position {
+        Position::Root => u8::MAX,
+        Position::Child { level } => level,
+    }
+}

@@ -1,0 +1,259 @@
+//! The two edits, insert and remove, and what they are made of: split, join, raise and lower.
+//!
+//! Each step goes down first, reading what it needs, and changes nodes on its way back up. So a
+//! node that cannot be read stops an edit before anything has changed.
+
+use super::node::Position;
+use super::tree::{Branch, BranchEntry, Link};
+use super::{Key, MstError, Tree};
+use crate::data::{Blocks, Cid};
+
+impl Tree<'_> {
+    /// Sets the value of a key and returns the one it had.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError`] when a node on the way is missing or breaks a rule; the tree is as it was.
+    pub fn insert(&mut self, key: Key, value: Cid) -> Result<Option<Cid>, MstError> {
+        let height = key.height();
+        let blocks = self.blocks;
+        self.lower()?;
+        let Some(link) = &mut self.root else {
+            self.root = Some(Link::leaf(height, key, value, None, None));
+            return Ok(None);
+        };
+        let root = link.open(blocks, Position::Root)?;
+        if height <= root.level {
+            return root.insert(blocks, key, height, value);
+        }
+        let level = root.level;
+        let right = root
+            .split_off(blocks, &key)?
+            .and_then(|link| raise(link, level, height));
+        let left = self.root.take().filter(|link| !link.is_hollow());
+        let left = left.and_then(|link| raise(link, level, height));
+        self.root = Some(Link::leaf(height, key, value, left, right));
+        Ok(None)
+    }
+
+    /// Removes a key and returns the value it had.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError`] when a node on the way, or one that must be joined, is missing or breaks a
+    /// rule; the tree is as it was.
+    pub fn remove(&mut self, key: &[u8]) -> Result<Option<Cid>, MstError> {
+        let blocks = self.blocks;
+        self.lower()?;
+        let Some(link) = &mut self.root else {
+            return Ok(None);
+        };
+        let root = link.open(blocks, Position::Root)?;
+        root.remove(blocks, key, super::height(key))
+    }
+
+    /// Takes away what removals have left at the top: nodes without entries.
+    pub(super) fn lower(&mut self) -> Result<(), MstError> {
+        loop {
+            let Some(Link::Open(root)) = &mut self.root else {
+                return Ok(());
+            };
+            if !root.entries.is_empty() {
+                return Ok(());
+            }
+            // The node below is opened first: it may have no entries either, and if it cannot be
+            // read, the tree stays as it is.
+            if let (Some(below), Some(position)) = (&mut root.left, Position::below(root.level)) {
+                below.open(self.blocks, position)?;
+            }
+            self.root = root.left.take();
+        }
+    }
+}
+
+impl Link {
+    fn leaf(level: u8, key: Key, value: Cid, left: Option<Self>, right: Option<Self>) -> Self {
+        let entries = vec![BranchEntry { key, value, right }];
+        Self::Open(Box::new(Branch {
+            level,
+            stored: None,
+            left,
+            entries,
+        }))
+    }
+
+    /// Tells whether an edit has left neither entries nor a subtree.
+    fn is_hollow(&self) -> bool {
+        matches!(self, Self::Open(branch) if branch.is_hollow())
+    }
+}
+
+/// Puts nodes without entries on top of a subtree, until it can hang below `height`.
+fn raise(link: Link, level: u8, height: u8) -> Option<Link> {
+    let bridged = (level + 1..height).fold(link, |below, level| {
+        let left = Some(below);
+        Link::Open(Box::new(Branch {
+            level,
+            stored: None,
+            left,
+            entries: Vec::new(),
+        }))
+    });
+    Some(bridged)
+}
+
+impl Branch {
+    fn insert(
+        &mut self,
+        blocks: &dyn Blocks,
+        key: Key,
+        height: u8,
+        value: Cid,
+    ) -> Result<Option<Cid>, MstError> {
+        let index = match self.search(key.as_bytes()) {
+            Ok(index) => {
+                let entry = &mut self.entries[index];
+                let before = std::mem::replace(&mut entry.value, value);
+                if before != value {
+                    self.stored = None;
+                }
+                return Ok(Some(before));
+            }
+            Err(index) => index,
+        };
+        let level = self.level;
+        let gap = self.gap_mut(index);
+        if height == level {
+            let right = match open_child(gap, blocks, level)? {
+                Some(child) => child.split_off(blocks, &key)?,
+                None => None,
+            };
+            gap.take_if(|link| link.is_hollow());
+            self.entries
+                .insert(index, BranchEntry { key, value, right });
+            self.stored = None;
+            return Ok(None);
+        }
+        let before = match open_child(gap, blocks, level)? {
+            Some(child) => child.insert(blocks, key, height, value)?,
+            None => {
+                *gap = raise(Link::leaf(height, key, value, None, None), height, level);
+                None
+            }
+        };
+        if before != Some(value) {
+            self.stored = None;
+        }
+        Ok(before)
+    }
+
+    fn remove(
+        &mut self,
+        blocks: &dyn Blocks,
+        key: &[u8],
+        height: u8,
+    ) -> Result<Option<Cid>, MstError> {
+        if height > self.level {
+            return Ok(None);
+        }
+        let level = self.level;
+        let index = match self.search(key) {
+            Ok(index) => index,
+            Err(index) if height < level => {
+                let gap = self.gap_mut(index);
+                let Some(child) = open_child(gap, blocks, level)? else {
+                    return Ok(None);
+                };
+                let before = child.remove(blocks, key, height)?;
+                if before.is_some() {
+                    gap.take_if(|link| link.is_hollow());
+                    self.stored = None;
+                }
+                return Ok(before);
+            }
+            Err(_) => return Ok(None),
+        };
+        let mut right = self.entries[index].right.take();
+        let joined = join(self.gap_mut(index), &mut right, blocks, level);
+        if let Err(error) = joined {
+            self.entries[index].right = right;
+            return Err(error);
+        }
+        self.stored = None;
+        Ok(Some(self.entries.remove(index).value))
+    }
+
+    /// Splits before a key that is not in here; keeps what is before it, returns what is after it.
+    fn split_off(&mut self, blocks: &dyn Blocks, key: &Key) -> Result<Option<Link>, MstError> {
+        let index = match self.search(key.as_bytes()) {
+            Ok(index) | Err(index) => index,
+        };
+        let level = self.level;
+        let gap = self.gap_mut(index);
+        let left = match open_child(gap, blocks, level)? {
+            Some(child) => child.split_off(blocks, key)?,
+            None => None,
+        };
+        gap.take_if(|link| link.is_hollow());
+        let entries = self.entries.split_off(index);
+        if left.is_none() && entries.is_empty() {
+            return Ok(None);
+        }
+        self.stored = None;
+        Ok(Some(Link::Open(Box::new(Self {
+            level,
+            stored: None,
+            left,
+            entries,
+        }))))
+    }
+
+    fn is_hollow(&self) -> bool {
+        self.left.is_none() && self.entries.is_empty()
+    }
+
+    /// The link before the entry of this index, or after the last.
+    fn gap_mut(&mut self, index: usize) -> &mut Option<Link> {
+        match index.checked_sub(1) {
+            None => &mut self.left,
+            Some(before) => &mut self.entries[before].right,
+        }
+    }
+}
+
+fn open_child<'l>(
+    gap: &'l mut Option<Link>,
+    blocks: &dyn Blocks,
+    level: u8,
+) -> Result<Option<&'l mut Branch>, MstError> {
+    match (gap, Position::below(level)) {
+        (Some(link), Some(position)) => link.open(blocks, position).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Moves the subtree on the right of a removed key into the one on its left.
+fn join(
+    left: &mut Option<Link>,
+    right: &mut Option<Link>,
+    blocks: &dyn Blocks,
+    level: u8,
+) -> Result<(), MstError> {
+    if left.is_none() || right.is_none() {
+        if left.is_none() {
+            *left = right.take();
+        }
+        return Ok(());
+    }
+    let (Some(below), Some(after)) = (
+        open_child(left, blocks, level)?,
+        open_child(right, blocks, level)?,
+    ) else {
+        return Ok(());
+    };
+    let (last, level) = (below.entries.len(), below.level);
+    join(below.gap_mut(last), &mut after.left, blocks, level)?;
+    below.entries.append(&mut after.entries);
+    below.stored = None;
+    Ok(())
+}

@@ -1,0 +1,347 @@
+//! One node and its block: the place where every rule on the shape of a node is checked.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used
+)]
+
+use super::MstError;
+use super::key::{check_len, common_prefix, height};
+use crate::data::cbor::{Cursor, Rule};
+use crate::data::encode::{
+    put_bytes, put_head, put_link, put_link_or_null, put_list, put_map, put_text,
+};
+use crate::data::limits::{MAX_NODE_ENTRIES, MAX_TREE_LEVEL};
+use crate::data::{Block, Blocks, Cid, Codec, DataError};
+
+/// The block of the empty tree: no entries, no subtree.
+pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
+
+/// A node as it stands in its block, with the keys in full.
+///
+/// All keys are in one buffer, so that a node takes two allocations whatever its size. (Specification
+/// "Repository", section "MST Structure".)
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    level: u8,
+    left: Option<Cid>,
+    keys: Vec<u8>,
+    entries: Vec<Slot>,
+}
+
+/// An entry of a [`Node`], lent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeEntry<'a> {
+    /// The key in full.
+    pub key: &'a [u8],
+    /// The CID of the record.
+    pub value: Cid,
+    /// The subtree between this key and the next.
+    pub right: Option<Cid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    key_end: u32,
+    value: Cid,
+    right: Option<Cid>,
+}
+
+impl Node {
+    /// Reads the node of a block, as the root of a tree or as a child on a given level.
+    ///
+    /// Every rule that one node can break is checked: canonical CBOR of exactly the known fields,
+    /// keys ascending and compressed as far as they can be, all keys of one height, no subtree
+    /// below level 0, entries unless the node only bridges a level, and the level asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError::Undecodable`] or [`MstError::Invalid`].
+    pub fn read(cid: Cid, bytes: &[u8], position: Position) -> Result<Self, MstError> {
+        let invalid = |reason| MstError::Invalid { cid, reason };
+        if cid.codec() != Codec::Cbor {
+            return Err(invalid("a link to a node names raw bytes"));
+        }
+        let mut node = Self::decode(bytes).map_err(|source| match source {
+            // Rules of the tree that only the decoder sees are reported as such.
+            DataError::Model { reason, .. } => invalid(reason),
+            source => MstError::Undecodable { cid, source },
+        })?;
+        node.level = node.check_level(position).map_err(invalid)?;
+        Ok(node)
+    }
+
+    /// Returns the level of the node; that of the empty tree is 0.
+    #[must_use]
+    pub fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// Returns the subtree before the first key.
+    #[must_use]
+    pub fn left(&self) -> Option<Cid> {
+        self.left
+    }
+
+    /// Returns how many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether there are none: the empty tree, or a node that bridges a level.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns one entry.
+    #[must_use]
+    pub fn entry(&self, index: usize) -> Option<NodeEntry<'_>> {
+        let slot = self.entries.get(index)?;
+        let start = match index.checked_sub(1) {
+            None => 0,
+            Some(before) => self.entries.get(before)?.key_end as usize,
+        };
+        let key = self.keys.get(start..slot.key_end as usize)?;
+        Some(NodeEntry {
+            key,
+            value: slot.value,
+            right: slot.right,
+        })
+    }
+
+    /// Iterates over the entries in key order.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = NodeEntry<'_>> {
+        let mut start = 0_usize;
+        self.entries.iter().map(move |slot| {
+            let end = slot.key_end as usize;
+            let key = self.keys.get(start..end).unwrap_or_default();
+            start = end;
+            NodeEntry {
+                key,
+                value: slot.value,
+                right: slot.right,
+            }
+        })
+    }
+
+    /// Iterates over the subtrees from left to right.
+    pub fn subtrees(&self) -> impl Iterator<Item = Cid> {
+        self.left
+            .into_iter()
+            .chain(self.entries.iter().filter_map(|slot| slot.right))
+    }
+
+    /// Finds a key: its index, or the index it would have.
+    pub(super) fn search(&self, key: &[u8]) -> Result<usize, usize> {
+        // A mean of four entries: looking at each is as fast as halving.
+        for (index, entry) in self.entries().enumerate() {
+            match entry.key.cmp(key) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => return Ok(index),
+                std::cmp::Ordering::Greater => return Err(index),
+            }
+        }
+        Err(self.len())
+    }
+
+    /// The subtree before the entry of this index, or after the last.
+    pub(super) fn subtree(&self, index: usize) -> Option<Cid> {
+        match index.checked_sub(1) {
+            None => self.left,
+            Some(before) => self.entries.get(before)?.right,
+        }
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DataError> {
+        let mut cursor = Cursor::new(bytes);
+        if cursor.map()? != 2 {
+            return Err(Rule("a node has the fields e and l and no others").at(0));
+        }
+        cursor.expect_key("e")?;
+        let start = cursor.offset();
+        let count = cursor.list()?;
+        if count > MAX_NODE_ENTRIES {
+            return Err(Rule("more entries in a node than the limit of 1024").at(start));
+        }
+        let mut entries: Vec<Slot> = Vec::with_capacity(count);
+        let mut keys: Vec<u8> = Vec::with_capacity(count.saturating_mul(TYPICAL_KEY_BYTES));
+        let mut before = 0..0_usize;
+        for _ in 0..count {
+            let start = cursor.offset();
+            if cursor.map()? != 4 {
+                return Err(Rule("an entry has the fields k, p, t and v and no others").at(start));
+            }
+            cursor.expect_key("k")?;
+            let rest = cursor.byte_string()?;
+            cursor.expect_key("p")?;
+            let prefix = cursor.unsigned()?;
+            cursor.expect_key("t")?;
+            let right = subtree_link(&mut cursor)?;
+            cursor.expect_key("v")?;
+            let value = cursor.link()?;
+
+            let prefix = usize::try_from(prefix).unwrap_or(usize::MAX);
+            if prefix > before.len() {
+                return Err(rule("a key shares more bytes than the key before it has"));
+            }
+            let from = keys.len();
+            keys.extend_from_within(before.start..before.start.saturating_add(prefix));
+            keys.extend_from_slice(rest);
+            let (earlier, key) = keys.split_at_checked(from).unwrap_or_default();
+            check_len(key).map_err(rule)?;
+            if !entries.is_empty() {
+                let previous = earlier.get(before.clone()).unwrap_or_default();
+                if previous >= key {
+                    return Err(rule("keys are not in ascending order"));
+                }
+                if common_prefix(previous, key) != prefix {
+                    return Err(rule(
+                        "a key shares more bytes with the one before it than it says",
+                    ));
+                }
+            }
+            before = from..keys.len();
+            let key_end = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+            entries.push(Slot {
+                key_end,
+                value,
+                right,
+            });
+        }
+        cursor.expect_key("l")?;
+        let left = subtree_link(&mut cursor)?;
+        cursor.end()?;
+        Ok(Self {
+            level: 0,
+            left,
+            keys,
+            entries,
+        })
+    }
+
+    fn check_level(&self, position: Position) -> Result<u8, &'static str> {
+        let mut heights = self.entries().map(|entry| height(entry.key));
+        let level = match (heights.next(), position) {
+            (Some(first), _) => {
+                if heights.any(|height| height != first) {
+                    return Err("keys of different heights in one node");
+                }
+                first
+            }
+            (None, Position::Root) if self.left.is_some() => {
+                return Err("the root has no entries, only a subtree");
+            }
+            (None, Position::Root) => return Ok(0),
+            (None, Position::Child { .. }) if self.left.is_none() => {
+                return Err("an empty node below the root");
+            }
+            (None, Position::Child { level }) => level,
+        };
+        if let Position::Child { level: asked } = position
+            && asked != level
+        {
+            return Err("a child is not exactly one level below its parent");
+        }
+        if level == 0 && self.subtrees().next().is_some() {
+            return Err("a subtree below level 0");
+        }
+        Ok(level)
+    }
+}
+
+/// Where a node stands in its tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// At the top.
+    Root,
+    /// Below another node, on this level.
+    Child {
+        /// One less than the level of its parent.
+        level: u8,
+    },
+}
+
+impl Position {
+    /// The position of the children of a node on this level; `None` on level 0.
+    pub(super) fn below(level: u8) -> Option<Self> {
+        level.checked_sub(1).map(|level| Self::Child { level })
+    }
+}
+
+/// Reads a node from a source.
+pub(super) fn read_node(
+    blocks: &dyn Blocks,
+    cid: Cid,
+    position: Position,
+) -> Result<(Block, Node), MstError> {
+    let block = blocks.get(&cid)?.ok_or(MstError::Missing { cid })?;
+    let node = Node::read(cid, block.bytes(), position)?;
+    debug_assert!(node.level <= MAX_TREE_LEVEL);
+    Ok((block, node))
+}
+
+/// Writes the bytes of a node, entry by entry.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    body: Vec<u8>,
+    count: usize,
+    before: Vec<u8>,
+}
+
+impl Encoder {
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds the next entry.
+    pub(super) fn entry(&mut self, key: &[u8], value: &Cid, right: Option<&Cid>) {
+        let prefix = common_prefix(&self.before, key);
+        let (_, rest) = key.split_at_checked(prefix).unwrap_or((key, &[]));
+        put_map(&mut self.body, 4);
+        put_text(&mut self.body, "k");
+        put_bytes(&mut self.body, rest);
+        put_text(&mut self.body, "p");
+        put_head(&mut self.body, 0, prefix as u64);
+        put_text(&mut self.body, "t");
+        put_link_or_null(&mut self.body, right);
+        put_text(&mut self.body, "v");
+        put_link(&mut self.body, value);
+        self.before.truncate(prefix);
+        self.before.extend_from_slice(rest);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Makes the block and leaves the encoder empty, its buffers kept.
+    pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
+        let mut out = Vec::with_capacity(self.body.len().saturating_add(64));
+        put_map(&mut out, 2);
+        put_text(&mut out, "e");
+        put_list(&mut out, self.count);
+        out.extend_from_slice(&self.body);
+        put_text(&mut out, "l");
+        put_link_or_null(&mut out, left);
+        self.body.clear();
+        self.before.clear();
+        self.count = 0;
+        Block::new(Codec::Cbor, out)
+    }
+}
+
+fn subtree_link(cursor: &mut Cursor<'_>) -> Result<Option<Cid>, DataError> {
+    let link = cursor.link_or_null()?;
+    match link.map(|cid| cid.codec()) {
+        Some(Codec::Raw) => Err(rule("a link to a subtree names raw bytes")),
+        _ => Ok(link),
+    }
+}
+
+fn rule(reason: &'static str) -> DataError {
+    DataError::Model {
+        place: String::new(),
+        reason,
+    }
+}
+
+const TYPICAL_KEY_BYTES: usize = 40;

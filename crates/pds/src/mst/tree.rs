@@ -1,0 +1,220 @@
+//! The tree as a value in memory: opened node by node, edited, written at the end.
+
+use std::ops::RangeBounds;
+
+use super::node::{Encoder, Position, read_node};
+use super::range::{Range, View};
+use super::{EMPTY_NODE, Key, MstError, Node};
+use crate::data::{Block, Blocks, Cid, Codec};
+
+/// A tree that can be read and edited; only the nodes that are needed are loaded.
+///
+/// ```
+/// use pds::data::{Cid, Codec, MemoryBlocks};
+/// use pds::mst::{Key, Tree};
+///
+/// let mut blocks = MemoryBlocks::default();
+/// let value = Cid::of(Codec::Cbor, b"\xa0");
+/// let mut tree = Tree::empty(&blocks);
+/// tree.insert(Key::new(*b"com.example.note/a")?, value)?;
+/// let written = tree.write()?;
+///
+/// blocks.extend(written.nodes);
+/// let tree = Tree::open(&blocks, written.root);
+/// assert_eq!(tree.get(b"com.example.note/a")?, Some(value));
+/// # Ok::<(), pds::mst::MstError>(())
+/// ```
+#[derive(Clone)]
+pub struct Tree<'b> {
+    pub(super) blocks: &'b dyn Blocks,
+    /// `None` is the tree without keys.
+    pub(super) root: Option<Link>,
+}
+
+/// What a tree has become.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The CID of the root node.
+    pub root: Cid,
+    /// The nodes that were made, children before parents.
+    pub nodes: Vec<Block>,
+}
+
+/// A link to a subtree: not looked at, or opened.
+#[derive(Clone, Debug)]
+pub(super) enum Link {
+    Stored(Cid),
+    Open(Box<Branch>),
+}
+
+/// A node that has been opened.
+#[derive(Clone, Debug)]
+pub(super) struct Branch {
+    pub(super) level: u8,
+    /// The CID of the node while it is as it was read or written.
+    pub(super) stored: Option<Cid>,
+    pub(super) left: Option<Link>,
+    pub(super) entries: Vec<BranchEntry>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct BranchEntry {
+    pub(super) key: Key,
+    pub(super) value: Cid,
+    pub(super) right: Option<Link>,
+}
+
+impl<'b> Tree<'b> {
+    /// Makes a tree without keys; nodes that are linked to later are read from `blocks`.
+    #[must_use]
+    pub fn empty(blocks: &'b dyn Blocks) -> Self {
+        Self { blocks, root: None }
+    }
+
+    /// Opens a tree by its root; nothing is read yet.
+    #[must_use]
+    pub fn open(blocks: &'b dyn Blocks, root: Cid) -> Self {
+        Self {
+            blocks,
+            root: Some(Link::Stored(root)),
+        }
+    }
+
+    /// Looks up a key.
+    ///
+    /// The descent stops where the key's height says that it must stand, so that the shortest proof
+    /// of absence is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError`] when a node on the way is missing or breaks a rule.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Cid>, MstError> {
+        match &self.root {
+            None => Ok(None),
+            Some(link) => find(self.blocks, link.view(self.blocks, Position::Root)?, key),
+        }
+    }
+
+    /// Iterates over the entries of a range in key order; see also [`Range::reversed`].
+    pub fn range(&self, keys: impl RangeBounds<Key>) -> Range<'_> {
+        Range::new(self.blocks, self.root.as_ref().map(Link::child), keys)
+    }
+
+    /// Encodes what has changed and returns the new root and nodes; the tree can be edited further.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError`] when a node that is needed to lower the tree after removals cannot be read.
+    pub fn write(&mut self) -> Result<Written, MstError> {
+        self.lower()?;
+        let mut nodes = Vec::new();
+        let root = match &mut self.root {
+            None => {
+                let empty = Block::new(Codec::Cbor, EMPTY_NODE);
+                let cid = empty.cid();
+                nodes.push(empty);
+                cid
+            }
+            Some(link) => link.write(&mut nodes),
+        };
+        Ok(Written { root, nodes })
+    }
+}
+
+/// Looks up a key in a stored tree.
+///
+/// # Errors
+///
+/// As [`Tree::get`].
+pub fn get(blocks: &dyn Blocks, root: Cid, key: &[u8]) -> Result<Option<Cid>, MstError> {
+    Tree::open(blocks, root).get(key)
+}
+
+fn find(blocks: &dyn Blocks, top: View<'_>, key: &[u8]) -> Result<Option<Cid>, MstError> {
+    let height = super::height(key);
+    let mut view = top;
+    loop {
+        let index = match view.search(key) {
+            Ok(index) => return Ok(view.entry(index).map(|(_, value)| value)),
+            Err(index) => index,
+        };
+        if height >= view.level() {
+            return Ok(None);
+        }
+        let (Some(child), Some(position)) = (view.child(index), Position::below(view.level()))
+        else {
+            return Ok(None);
+        };
+        view = child.view(blocks, position)?;
+    }
+}
+
+impl Link {
+    /// Opens the node behind the link, for editing.
+    pub(super) fn open(
+        &mut self,
+        blocks: &dyn Blocks,
+        position: Position,
+    ) -> Result<&mut Branch, MstError> {
+        if let Self::Stored(cid) = self {
+            let (_, node) = read_node(blocks, *cid, position)?;
+            *self = Self::Open(Box::new(Branch::new(*cid, &node)));
+        }
+        match self {
+            Self::Open(branch) => Ok(branch),
+            Self::Stored(_) => unreachable!("the link was opened above"),
+        }
+    }
+
+    fn write(&mut self, nodes: &mut Vec<Block>) -> Cid {
+        let branch = match self {
+            Self::Stored(cid) => return *cid,
+            Self::Open(branch) => branch,
+        };
+        if let Some(cid) = branch.stored {
+            return cid;
+        }
+        let mut encoder = Encoder::default();
+        let left = branch.left.as_mut().map(|link| link.write(nodes));
+        for entry in &mut branch.entries {
+            let right = entry.right.as_mut().map(|link| link.write(nodes));
+            encoder.entry(entry.key.as_bytes(), &entry.value, right.as_ref());
+        }
+        let block = encoder.finish(left.as_ref());
+        let cid = block.cid();
+        branch.stored = Some(cid);
+        nodes.push(block);
+        cid
+    }
+}
+
+impl Branch {
+    fn new(cid: Cid, node: &Node) -> Self {
+        Self {
+            level: node.level(),
+            stored: Some(cid),
+            left: node.left().map(Link::Stored),
+            entries: node
+                .entries()
+                .map(|entry| BranchEntry {
+                    key: Key::checked(entry.key),
+                    value: entry.value,
+                    right: entry.right.map(Link::Stored),
+                })
+                .collect(),
+        }
+    }
+
+    pub(super) fn search(&self, key: &[u8]) -> Result<usize, usize> {
+        self.entries
+            .binary_search_by(|entry| entry.key.as_bytes().cmp(key))
+    }
+
+    /// The link before the entry of this index, or after the last.
+    pub(super) fn gap(&self, index: usize) -> Option<&Link> {
+        match index.checked_sub(1) {
+            None => self.left.as_ref(),
+            Some(before) => self.entries.get(before)?.right.as_ref(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Nodes and entries in the order in which a streamable CAR has them.
+
+use super::node::{Position, read_node};
+use super::{Key, MstError, Node};
+use crate::data::{Block, Blocks, Cid};
+
+/// One step of a [`Walk`].
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// A node, before anything below it.
+    Node {
+        /// Its block.
+        block: Block,
+        /// What stands in it.
+        node: Node,
+    },
+    /// An entry, after the subtree before it and before the subtree after it.
+    Entry {
+        /// The key.
+        key: Key,
+        /// The CID of the record.
+        value: Cid,
+    },
+}
+
+/// Walks over a whole tree: each node, then its subtrees and entries from left to right.
+///
+/// This is the order of the specification's streamable CARs. Keys must ascend through the whole
+/// tree. An error stands for the subtree that cannot be walked; the walk goes on after it.
+///
+/// ```
+/// use pds::data::{Block, Codec, MemoryBlocks};
+/// use pds::mst::{EMPTY_NODE, Step, walk};
+///
+/// let root = Block::new(Codec::Cbor, EMPTY_NODE);
+/// let blocks: MemoryBlocks = [root.clone()].into_iter().collect();
+/// let steps: Vec<Step> = walk(&blocks, root.cid()).collect::<Result<_, _>>()?;
+/// assert!(matches!(&steps[..], [Step::Node { block, .. }] if *block == root));
+/// # Ok::<(), pds::mst::MstError>(())
+/// ```
+pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
+    Walk {
+        blocks,
+        waiting: vec![Waiting::Subtree {
+            cid: root,
+            position: Position::Root,
+        }],
+        before: None,
+    }
+}
+
+/// Walks over the nodes of a tree, parents first.
+///
+/// # Errors
+///
+/// As [`walk`]; keys are not compared across nodes.
+pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Block, MstError>> + '_ {
+    walk(blocks, root).filter_map(|step| match step {
+        Ok(Step::Node { block, .. }) => Some(Ok(block)),
+        Ok(Step::Entry { .. }) => None,
+        Err(error) => Some(Err(error)),
+    })
+}
+
+/// A walk over a tree; see [`walk`].
+pub struct Walk<'b> {
+    blocks: &'b dyn Blocks,
+    /// What is still to come, the next at the end. It holds at most the entries of one path.
+    waiting: Vec<Waiting>,
+    /// The entry before, with the node it stands in.
+    before: Option<Key>,
+}
+
+enum Waiting {
+    Subtree { cid: Cid, position: Position },
+    Entry { node: Cid, key: Key, value: Cid },
+}
+
+impl Walk<'_> {
+    fn open(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
+        let (block, node) = read_node(self.blocks, cid, position)?;
+        let below = Position::below(node.level());
+        let subtree = |cid: Option<Cid>| {
+            let (cid, position) = (cid?, below?);
+            Some(Waiting::Subtree { cid, position })
+        };
+        let start = self.waiting.len();
+        self.waiting.extend(subtree(node.left()));
+        for entry in node.entries() {
+            let key = Key::checked(entry.key);
+            self.waiting.push(Waiting::Entry {
+                node: cid,
+                key,
+                value: entry.value,
+            });
+            self.waiting.extend(subtree(entry.right));
+        }
+        self.waiting[start..].reverse();
+        Ok(Step::Node { block, node })
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Result<Step, MstError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.waiting.pop()? {
+            Waiting::Subtree { cid, position } => Some(self.open(cid, position)),
+            Waiting::Entry { node, key, value } => {
+                if self.before.as_ref().is_some_and(|before| *before >= key) {
+                    let reason = "keys do not ascend from one node to the next";
+                    return Some(Err(MstError::Invalid { cid: node, reason }));
+                }
+                self.before = Some(key.clone());
+                Some(Ok(Step::Entry { key, value }))
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Other people's vectors: every file is iterated, every case is checked.
+
+mod mst;

@@ -1,0 +1,1 @@
+//! Trees: known roots, heights, prefixes, diffs, operation batches and proofs.
