@@ -12,7 +12,7 @@ use crate::data::limits::MAX_TREE_KEY_BYTES;
 /// ```
 /// use pds::mst::Key;
 ///
-/// let key = Key::new("app.bsky.feed.post/454397e440ec")?;
+/// let key = Key::new(*b"app.bsky.feed.post/454397e440ec")?;
 /// assert_eq!(key.height(), 4);
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```

@@ -12,7 +12,7 @@ use crate::data::encode::{
     put_bytes, put_head, put_link, put_link_or_null, put_list, put_map, put_text,
 };
 use crate::data::limits::{MAX_NODE_ENTRIES, MAX_TREE_LEVEL};
-use crate::data::{Block, Blocks, Cid, Codec, DataError};
+use crate::data::{Block, Blocks, Cid, Codec, DataError, check_canonical};
 
 /// The block of the empty tree: no entries, no subtree.
 pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
@@ -65,6 +65,8 @@ impl Node {
         let mut node = Self::decode(bytes).map_err(|source| match source {
             // Rules of the tree that only the decoder sees are reported as such.
             DataError::Model { reason, .. } => invalid(reason),
+            // Canonical, and still not a node.
+            DataError::Cbor { reason, .. } if check_canonical(bytes).is_ok() => invalid(reason),
             source => MstError::Undecodable { cid, source },
         })?;
         node.level = node.check_level(position).map_err(invalid)?;

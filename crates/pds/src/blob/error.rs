@@ -1,0 +1,21 @@
+//! What can go wrong with blobs.
+
+use std::path::PathBuf;
+
+/// A blob that could not be stored or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BlobError {
+    /// The bytes that were to be stored could not be read.
+    #[error("cannot read the blob that is to be stored")]
+    Source(#[source] std::io::Error),
+    /// A file could not be read or written.
+    #[error("cannot access {}", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,63 @@
+//! Blobs in memory.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{BlobError, BlobInfo, BlobStore, stream};
+use crate::data::Cid;
+
+/// Blobs in memory, for tests and for repositories that are not kept.
+///
+/// ```
+/// use pds::blob::{BlobStore, MemoryBlobs};
+///
+/// let blobs = MemoryBlobs::default();
+/// let info = blobs.put(&mut &b"hello"[..])?;
+/// assert_eq!(info.size_bytes, 5);
+/// # Ok::<(), pds::blob::BlobError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryBlobs(Mutex<BTreeMap<Cid, (BlobInfo, Arc<[u8]>)>>);
+
+impl MemoryBlobs {
+    fn blobs(&self) -> MutexGuard<'_, BTreeMap<Cid, (BlobInfo, Arc<[u8]>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BlobStore for MemoryBlobs {
+    fn put(&self, data: &mut dyn Read) -> Result<BlobInfo, BlobError> {
+        let mut bytes = Vec::new();
+        let (cid, size_bytes) = stream::copy_hashing(data, &mut bytes, BlobError::Source)?;
+        let stored_at_micros = super::directory::micros(std::time::SystemTime::now());
+        let info = BlobInfo {
+            cid,
+            size_bytes,
+            stored_at_micros,
+        };
+        Ok(self
+            .blobs()
+            .entry(cid)
+            .or_insert_with(|| (info, bytes.into()))
+            .0)
+    }
+
+    fn open(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>, BlobError> {
+        let found = self.blobs().get(cid).map(|(_, bytes)| bytes.clone());
+        Ok(found.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>))
+    }
+
+    fn info(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        Ok(self.blobs().get(cid).map(|(info, _)| *info))
+    }
+
+    fn list(&self) -> Result<Vec<BlobInfo>, BlobError> {
+        Ok(self.blobs().values().map(|(info, _)| *info).collect())
+    }
+
+    fn delete(&self, cid: &Cid) -> Result<(), BlobError> {
+        self.blobs().remove(cid);
+        Ok(())
+    }
+}

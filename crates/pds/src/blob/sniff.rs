@@ -1,0 +1,40 @@
+//! Guessing what a blob is.
+
+/// How many bytes at the start of a blob [`sniff`] wants to see.
+pub const SNIFFED_BYTES: usize = 8 * 1024;
+
+/// Guesses the media type of a blob by how it starts.
+///
+/// What has no signature that is known is `text/plain` where it is UTF-8 without control characters,
+/// and `application/octet-stream` otherwise.
+///
+/// ```
+/// assert_eq!(pds::blob::sniff(b"\x89PNG\r\n\x1a\n"), "image/png");
+/// assert_eq!(pds::blob::sniff("grüezi".as_bytes()), "text/plain");
+/// assert_eq!(pds::blob::sniff(&[0, 1, 2]), "application/octet-stream");
+/// ```
+#[must_use]
+pub fn sniff(start: &[u8]) -> &'static str {
+    let start = start.get(..SNIFFED_BYTES).unwrap_or(start);
+    if let Some(known) = infer::get(start) {
+        return known.mime_type();
+    }
+    let text = match std::str::from_utf8(start) {
+        Ok(text) => text,
+        // The start may end in the middle of a character.
+        Err(error) if error.error_len().is_none() => {
+            let (whole, _) = start.split_at(error.valid_up_to());
+            std::str::from_utf8(whole).unwrap_or_default()
+        }
+        Err(_) => return "application/octet-stream",
+    };
+    let is_text = !text.is_empty()
+        && text
+            .chars()
+            .all(|c| !c.is_control() || "\n\r\t".contains(c));
+    if is_text {
+        "text/plain"
+    } else {
+        "application/octet-stream"
+    }
+}

@@ -1,0 +1,19 @@
+//! CAR files: the form in which repositories travel.
+//!
+//! Vocabulary: a *section* is a length, a CID and the bytes it names; *roots* are the CIDs in the
+//! header, the first of which is the commit. (Specification "Repository", section "CAR File
+//! Serialization"; DASL "CAR".)
+//!
+//! Readers take any order, duplicates and strangers, and hash every block. Memory is bounded by
+//! the largest block, plus 16 bytes a block where a file is indexed. The writer keeps the order it is
+//! given and leaves out what it has already written.
+
+mod error;
+mod file;
+mod read;
+mod write;
+
+pub use error::CarError;
+pub use file::CarFile;
+pub use read::{CarReader, Section};
+pub use write::CarWriter;

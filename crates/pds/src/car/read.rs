@@ -1,0 +1,447 @@
+//! A stream of verified blocks.
+#![deny(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used
+)]
+
+use std::io::Read;
+use std::ops::Range;
+
+use super::CarError;
+use crate::data::cbor::Cursor;
+use crate::data::limits::{MAX_BLOCK_BYTES, MAX_CAR_HEADER_BYTES, MAX_VARINT_BYTES};
+use crate::data::{Block, BlockRef, Cid, DataError};
+
+/// Reads a CAR file from start to end, one block at a time, hashing each.
+///
+/// It holds one buffer, which grows only for blocks that are larger than it. As an iterator it
+/// gives blocks of their own; [`next_section`](Self::next_section) lends them.
+///
+/// ```
+/// use pds::car::{CarReader, CarWriter};
+/// use pds::data::{Block, Codec};
+///
+/// let block = Block::new(Codec::Cbor, *b"\xa0");
+/// let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
+/// writer.block(block.borrowed())?;
+/// let file = writer.finish()?;
+///
+/// let mut reader = CarReader::new(&file[..])?;
+/// assert_eq!(reader.roots(), [block.cid()]);
+/// assert_eq!(reader.next().transpose()?, Some(block));
+/// assert!(reader.next().is_none());
+/// # Ok::<(), pds::car::CarError>(())
+/// ```
+pub struct CarReader<R> {
+    input: Input<R>,
+    roots: Vec<Cid>,
+    finished: bool,
+}
+
+/// A block as it stands in a file.
+#[derive(Clone, Copy, Debug)]
+pub struct Section<'a> {
+    /// Where the section starts, in bytes from the start of the file.
+    pub offset: u64,
+    /// Where the CID in the section starts.
+    pub cid_offset: u64,
+    /// The block.
+    pub block: BlockRef<'a>,
+}
+
+impl<R: Read> CarReader<R> {
+    /// Starts to read: the header.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Header`] when this is no CAR file of version 1, [`CarError::Truncated`] when it
+    /// ends inside of the header.
+    pub fn new(from: R) -> Result<Self, CarError> {
+        let mut input = Input::new(from);
+        let header = |reason: &str| CarError::Header {
+            reason: reason.to_owned(),
+        };
+        let len = match input.varint("the header") {
+            Ok(Some(len)) => len,
+            Ok(None) => return Err(header("the file is empty")),
+            Err(CarError::Section { reason, .. }) => return Err(header(reason)),
+            Err(error) => return Err(error),
+        };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if len == 0 {
+            return Err(header("the header has no bytes"));
+        }
+        if len > MAX_CAR_HEADER_BYTES {
+            return Err(header("the header is longer than the limit"));
+        }
+        let range = input.take(len, 0, "the header")?;
+        let roots = read_header(input.slice(range)).map_err(|error| CarError::Header {
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            input,
+            roots,
+            finished: false,
+        })
+    }
+
+    /// Returns the roots; the first one is the commit.
+    #[must_use]
+    pub fn roots(&self) -> &[Cid] {
+        &self.roots
+    }
+
+    /// Returns how many bytes have been read.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.input.offset
+    }
+
+    /// Reads the next block and lends it; `None` at the end of the file.
+    ///
+    /// After an error that [is about one block](CarError::is_one_block) reading may go on; after
+    /// any other the reader is at its end.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] with the byte offset.
+    pub fn next_section(&mut self) -> Result<Option<Section<'_>>, CarError> {
+        if self.finished {
+            return Ok(None);
+        }
+        let start = self.input.offset;
+        let range = match self.input.section() {
+            Ok(Some(range)) => range,
+            Ok(None) => {
+                self.finished = true;
+                return Ok(None);
+            }
+            Err(error) => {
+                self.finished = true;
+                return Err(error);
+            }
+        };
+        let section_len = range.len() as u64;
+        let bytes = self.input.slice(range);
+        let (cid, data) = bytes.split_at_checked(Cid::LEN).unwrap_or_default();
+        let cid = Cid::from_bytes(cid).map_err(|source| CarError::ForeignCid {
+            offset: start,
+            source,
+        })?;
+        let block = BlockRef::verified(cid, data).map_err(|source| CarError::Damaged {
+            offset: start,
+            cid,
+            source,
+        })?;
+        let cid_offset = self.input.offset.saturating_sub(section_len);
+        Ok(Some(Section {
+            offset: start,
+            cid_offset,
+            block,
+        }))
+    }
+}
+
+impl<R: Read> Iterator for CarReader<R> {
+    type Item = Result<Block, CarError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let section = self.next_section().transpose()?;
+        Some(section.map(|section| section.block.to_block()))
+    }
+}
+
+/// The version and the roots; other keys may stand beside them as metadata (DASL "CAR").
+fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
+    crate::data::check_canonical(bytes)?;
+    let (mut version, mut roots) = (None, None);
+    let mut cursor = Cursor::new(bytes);
+    for _ in 0..cursor.map()? {
+        match cursor.key(None)? {
+            "version" => version = Some(cursor.unsigned()?),
+            "roots" => {
+                let mut links = Vec::new();
+                for _ in 0..cursor.list()? {
+                    links.push(cursor.link()?);
+                }
+                roots = Some(links);
+            }
+            _ => skip(&mut cursor)?,
+        }
+    }
+    let wrong = |reason| DataError::Model {
+        place: "header".to_owned(),
+        reason,
+    };
+    match (version, roots) {
+        (Some(1), Some(roots)) => Ok(roots),
+        (Some(1), None) => Err(wrong("roots are missing")),
+        (Some(_), _) => Err(wrong("the version is not 1")),
+        (None, _) => Err(wrong("the version is missing")),
+    }
+}
+
+/// Passes over one item that has already been checked.
+fn skip(cursor: &mut Cursor<'_>) -> Result<(), DataError> {
+    use crate::data::cbor::Item;
+    let mut left = 1_usize;
+    while left > 0 {
+        left = left.saturating_sub(1);
+        left = left.saturating_add(match cursor.item()? {
+            Item::List(entries) => entries,
+            Item::Map(pairs) => pairs.saturating_mul(2),
+            _ => 0,
+        });
+    }
+    Ok(())
+}
+
+/// The buffer between a file and its sections.
+struct Input<R> {
+    from: R,
+    buffer: Vec<u8>,
+    /// What of the buffer is filled and not yet taken.
+    ready: Range<usize>,
+    /// How many bytes have been taken.
+    offset: u64,
+}
+
+impl<R: Read> Input<R> {
+    fn new(from: R) -> Self {
+        Self {
+            from,
+            buffer: vec![0; BUFFER_BYTES],
+            ready: 0..0,
+            offset: 0,
+        }
+    }
+
+    fn slice(&self, range: Range<usize>) -> &[u8] {
+        self.buffer.get(range).unwrap_or_default()
+    }
+
+    /// Takes the next section and returns where in the buffer its CID and data stand.
+    fn section(&mut self) -> Result<Option<Range<usize>>, CarError> {
+        let start = self.offset;
+        let Some(len) = self.varint("a section")? else {
+            return Ok(None);
+        };
+        let wrong = |reason| {
+            Err(CarError::Section {
+                offset: start,
+                reason,
+            })
+        };
+        let len = usize::try_from(len).unwrap_or(usize::MAX);
+        if len == 0 {
+            return wrong("a section without bytes");
+        }
+        if len > MAX_BLOCK_BYTES.saturating_add(Cid::LEN) {
+            return wrong("a section larger than the limit");
+        }
+        if len < Cid::LEN {
+            // Shorter than any CID used here; a foreign one, if it is a CID at all.
+            return wrong("a section too short for a CID");
+        }
+        self.take(len, start, "a section").map(Some)
+    }
+
+    /// Takes a number; `None` at the end of the file.
+    fn varint(&mut self, within: &'static str) -> Result<Option<u64>, CarError> {
+        let start = self.offset;
+        self.fill(MAX_VARINT_BYTES)?;
+        let ready = self.buffer.get(self.ready.clone()).unwrap_or_default();
+        if ready.is_empty() {
+            return Ok(None);
+        }
+        let mut n = 0_u64;
+        for (index, byte) in ready.iter().take(MAX_VARINT_BYTES).enumerate() {
+            let shift = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(7);
+            n |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            if byte & 0x80 == 0 {
+                if *byte == 0 && index > 0 {
+                    let reason = "a length not in its shortest form";
+                    return Err(CarError::Section {
+                        offset: start,
+                        reason,
+                    });
+                }
+                self.consume(index.saturating_add(1));
+                return Ok(Some(n));
+            }
+        }
+        if ready.len() < MAX_VARINT_BYTES {
+            return Err(CarError::Truncated {
+                offset: start,
+                within,
+            });
+        }
+        Err(CarError::Section {
+            offset: start,
+            reason: "a length of more than nine bytes",
+        })
+    }
+
+    /// Takes this many bytes and returns where in the buffer they stand.
+    fn take(
+        &mut self,
+        len: usize,
+        start: u64,
+        within: &'static str,
+    ) -> Result<Range<usize>, CarError> {
+        self.fill(len)?;
+        if self.ready.len() < len {
+            return Err(CarError::Truncated {
+                offset: start,
+                within,
+            });
+        }
+        let from = self.ready.start;
+        self.consume(len);
+        Ok(from..from.saturating_add(len))
+    }
+
+    fn consume(&mut self, len: usize) {
+        self.ready.start = self.ready.start.saturating_add(len);
+        self.offset = self.offset.saturating_add(len as u64);
+    }
+
+    /// Reads until this many bytes are ready, or the file ends.
+    ///
+    /// The buffer grows with the bytes that arrive, not with the length that was claimed.
+    fn fill(&mut self, len: usize) -> Result<(), CarError> {
+        if self.ready.len() >= len {
+            return Ok(());
+        }
+        self.buffer.copy_within(self.ready.clone(), 0);
+        self.ready = 0..self.ready.len();
+        while self.ready.len() < len {
+            if self.ready.end == self.buffer.len() {
+                let grown = self.buffer.len().saturating_mul(2);
+                self.buffer.resize(grown.min(len.max(BUFFER_BYTES)), 0);
+            }
+            let free = self.buffer.get_mut(self.ready.end..).unwrap_or_default();
+            match self.from.read(free) {
+                Ok(0) => break,
+                Ok(read) => self.ready.end = self.ready.end.saturating_add(read),
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Large enough that system calls do not count, small enough to stay in the cache.
+const BUFFER_BYTES: usize = 128 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::car::CarWriter;
+    use crate::data::Codec;
+
+    /// Gives a byte at a time, as a slow pipe would.
+    struct Drip<'a>(&'a [u8]);
+
+    impl Read for Drip<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let len = self.0.len().min(buffer.len()).min(1);
+            self.0.read(&mut buffer[..len])
+        }
+    }
+
+    fn car(blocks: &[Block]) -> Vec<u8> {
+        let mut writer = CarWriter::new(Vec::new(), &[blocks[0].cid()]).unwrap();
+        for block in blocks {
+            writer.block(block.borrowed()).unwrap();
+        }
+        writer.finish().unwrap()
+    }
+
+    #[test]
+    fn a_block_larger_than_the_buffer_is_read_whole() {
+        let blocks = [
+            Block::new(Codec::Raw, vec![1; 10]),
+            Block::new(Codec::Raw, vec![2; 3 * BUFFER_BYTES]),
+            Block::new(Codec::Raw, vec![]),
+        ];
+        let file = car(&blocks);
+        let read: Vec<Block> = CarReader::new(&file[..])
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(read, blocks);
+        let slow: Vec<Block> = CarReader::new(Drip(&file))
+            .unwrap()
+            .collect::<Result<_, _>>()
+            .unwrap();
+        assert_eq!(slow, blocks);
+    }
+
+    #[test]
+    fn the_largest_block_is_read_and_a_larger_one_refused() {
+        for (len, fits) in [(MAX_BLOCK_BYTES, true), (MAX_BLOCK_BYTES + 1, false)] {
+            let file = car(&[Block::new(Codec::Raw, vec![7; len])]);
+            let first = CarReader::new(&file[..]).unwrap().next().unwrap();
+            assert_eq!(first.is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn every_cut_is_noticed_except_between_sections() {
+        let file = car(&[
+            Block::new(Codec::Raw, vec![1; 10]),
+            Block::new(Codec::Raw, vec![2; 20]),
+        ]);
+        let mut complete = 0;
+        for end in 0..file.len() {
+            let Ok(reader) = CarReader::new(&file[..end]) else {
+                continue;
+            };
+            let all: Result<Vec<Block>, _> = reader.collect();
+            complete += usize::from(all.is_ok());
+        }
+        assert_eq!(complete, 2, "after the header and after the first block");
+    }
+
+    #[test]
+    fn reading_goes_on_after_a_damaged_block() {
+        let blocks = [
+            Block::new(Codec::Raw, vec![1; 10]),
+            Block::new(Codec::Raw, vec![2; 20]),
+        ];
+        let mut file = car(&blocks);
+        let last_of_first = file.len() - 20 - 36 - 1 - 1;
+        file[last_of_first] ^= 1;
+        let mut reader = CarReader::new(&file[..]).unwrap();
+        assert!(reader.next().unwrap().unwrap_err().is_one_block());
+        assert_eq!(reader.next().unwrap().unwrap(), blocks[1]);
+        assert!(reader.next().is_none());
+    }
+
+    #[test]
+    fn lengths_are_in_their_shortest_form_and_of_nine_bytes_at_most() {
+        let header = car(&[Block::new(Codec::Raw, vec![])]);
+        let header = &header[..header.len() - 37];
+        for (bytes, reason) in [
+            (&[0x80, 0x00][..], "a length not in its shortest form"),
+            (&[0xff; 11][..], "a length of more than nine bytes"),
+            (&[0x00][..], "a section without bytes"),
+            (&[0x05, 0, 0, 0, 0, 0][..], "a section too short for a CID"),
+        ] {
+            let file = [header, bytes].concat();
+            match CarReader::new(&file[..])
+                .unwrap()
+                .next()
+                .unwrap()
+                .unwrap_err()
+            {
+                CarError::Section { reason: found, .. } => assert_eq!(found, reason),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

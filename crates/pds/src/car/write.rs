@@ -1,0 +1,85 @@
+//! Writing a CAR file.
+
+use std::io::Write;
+
+use super::CarError;
+use crate::data::encode::{put_head, put_link, put_list, put_map, put_text};
+use crate::data::{BlockRef, Cid};
+
+/// Writes a CAR file of version 1, block by block.
+///
+/// Give it a buffered writer; see [`CarReader`](super::CarReader) for an example.
+pub struct CarWriter<W> {
+    to: W,
+    bytes: u64,
+}
+
+impl<W: Write> CarWriter<W> {
+    /// Starts a file: writes the header.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`].
+    pub fn new(to: W, roots: &[Cid]) -> Result<Self, CarError> {
+        let mut header = Vec::with_capacity(64);
+        put_map(&mut header, 2);
+        put_text(&mut header, "roots");
+        put_list(&mut header, roots.len());
+        for root in roots {
+            put_link(&mut header, root);
+        }
+        put_text(&mut header, "version");
+        put_head(&mut header, 0, 1);
+        let mut writer = Self { to, bytes: 0 };
+        writer.length(header.len())?;
+        writer.put(&header)?;
+        Ok(writer)
+    }
+
+    /// Writes a block.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`].
+    pub fn block(&mut self, block: BlockRef<'_>) -> Result<(), CarError> {
+        self.length(Cid::LEN + block.bytes().len())?;
+        self.put(block.cid().as_bytes())?;
+        self.put(block.bytes())
+    }
+
+    /// Returns how many bytes have been written.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Ends the file and returns the writer, flushed.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`].
+    pub fn finish(mut self) -> Result<W, CarError> {
+        self.to.flush()?;
+        Ok(self.to)
+    }
+
+    fn length(&mut self, mut n: usize) -> Result<(), CarError> {
+        let mut varint = [0_u8; 10];
+        let mut len = 0;
+        loop {
+            let low = (n & 0x7f).to_le_bytes()[0];
+            n >>= 7;
+            varint[len] = if n == 0 { low } else { low | 0x80 };
+            len += 1;
+            if n == 0 {
+                return self.put(&varint[..len]);
+            }
+        }
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Result<(), CarError> {
+        self.to.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! The blobs of a repository, and the records that refer to them.
+
+use std::io::Read;
+
+use super::{Error, RecordEntry, Repo, Result, Snapshot};
+use crate::blob::BlobInfo;
+use crate::data::{BlobRef, Cid, Value};
+use crate::syntax::RecordPath;
+
+/// A reference from a record to a blob.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobUse {
+    /// Which record.
+    pub path: RecordPath,
+    /// What it says about the blob.
+    pub blob: BlobRef,
+}
+
+/// Which blobs are referred to and not here, and which records could not be asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingBlobs {
+    /// References to blobs that are not here, in the order of the records.
+    pub missing: Vec<BlobUse>,
+    /// Records that are there but cannot be decoded: what they refer to is not known.
+    pub unreadable: Vec<RecordPath>,
+}
+
+impl Repo {
+    /// Stores a blob; records refer to it by its CID.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Blob`].
+    pub fn put_blob(&self, data: &mut dyn Read) -> Result<BlobInfo> {
+        Ok(self.blobs.put(data)?)
+    }
+
+    /// Opens a blob; `None` when it is not here. The reader fails at its end when the bytes are
+    /// damaged.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Blob`].
+    pub fn blob(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>> {
+        Ok(self.blobs.open(cid)?)
+    }
+
+    /// Finds the blobs that records of the present state refer to and that are not here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the tree, a record or the blob store cannot be read.
+    pub fn missing_blobs(&self) -> Result<MissingBlobs> {
+        let mut found = MissingBlobs::default();
+        self.snapshot()?.each_blob(&mut |path, blob| {
+            match blob {
+                None => found.unreadable.push(path.clone()),
+                Some(blob) if self.blobs.info(&blob.cid)?.is_none() => {
+                    found.missing.push(BlobUse {
+                        path: path.clone(),
+                        blob,
+                    });
+                }
+                Some(_) => {}
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+impl Snapshot {
+    /// Calls back with every blob reference in key order, and with `None` for each record that
+    /// cannot be decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the tree or a record cannot be read, or what the call returns.
+    pub fn each_blob(
+        &self,
+        call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,
+    ) -> Result<()> {
+        for entry in self.records() {
+            let RecordEntry { path, cid } = entry?;
+            let missing = || Error::RecordMissing {
+                path: path.to_string(),
+                cid,
+            };
+            let block = self.blocks().get(&cid)?.ok_or_else(missing)?;
+            match Value::decode(block.bytes()) {
+                Err(_) => call(&path, None)?,
+                Ok(value) => {
+                    for blob in value.blobs() {
+                        call(&path, Some(blob))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,212 @@
+//! What can go wrong with a repository.
+
+use std::path::PathBuf;
+
+use super::verify::Finding;
+use crate::blob::BlobError;
+use crate::car::CarError;
+use crate::commit::CommitError;
+use crate::crypto::{CryptoError, KeyFileError};
+use crate::data::{Cid, DataError, ReadError};
+use crate::mst::MstError;
+use crate::store::{Expect, RefName, StoreError};
+use crate::syntax::{Did, RecordPath};
+
+/// What a repository answers with.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A repository that could not do what it was asked to.
+///
+/// Three questions cover most callers: [`is_not_found`](Self::is_not_found),
+/// [`is_conflict`](Self::is_conflict) and [`is_corrupt`](Self::is_corrupt).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no key to sign with: the repository is a mirror.
+    #[error("the repository has no signing key: it is a mirror, and can be read only")]
+    NoSigner,
+    /// A ref has no commit.
+    #[error("no commit at {0}")]
+    NoCommit(RefName),
+    /// A commit is not in the store.
+    #[error("no commit {0} here")]
+    UnknownCommit(Cid),
+    /// A revision that does not exist, or cannot be read as one.
+    #[error("no revision {text}: {reason}")]
+    Revision {
+        /// What was asked for.
+        text: String,
+        /// Why there is none.
+        reason: String,
+    },
+    /// A record is not, or no longer, what the writer expected.
+    #[error("record {path} {}", expectation(expected, found))]
+    Conflict {
+        /// Which record.
+        path: RecordPath,
+        /// What was expected of it.
+        expected: Expect,
+        /// What it is.
+        found: Option<Cid>,
+    },
+    /// One batch writes a record twice.
+    #[error("record {0} is written twice in one commit")]
+    WrittenTwice(RecordPath),
+    /// A record that must not be written.
+    #[error("record {path} cannot be written")]
+    Record {
+        /// Which record.
+        path: RecordPath,
+        /// What is wrong with it.
+        #[source]
+        source: DataError,
+    },
+    /// A record refers to blobs that are not here.
+    #[error("record {path} refers to a blob that is not here: {cid}")]
+    BlobMissing {
+        /// Which record.
+        path: RecordPath,
+        /// Which blob.
+        cid: Cid,
+    },
+    /// A block that the tree names is not here.
+    #[error("block {cid} of {path} is missing")]
+    RecordMissing {
+        /// Which record.
+        path: String,
+        /// Which block.
+        cid: Cid,
+    },
+    /// A key of the tree is no record path.
+    #[error("the tree has a key that is no record path: {key}")]
+    Path {
+        /// The key, with everything but printable ASCII escaped.
+        key: String,
+    },
+    /// A repository of another account.
+    #[error("this is a repository of {found}, not of {expected}")]
+    WrongDid {
+        /// Whose it should be.
+        expected: Did,
+        /// Whose it is.
+        found: Did,
+    },
+    /// What was to be taken in does not verify.
+    #[error("not taken in: {0}")]
+    Refused(Box<Finding>),
+    /// The time of revs is used up: a commit claims to be from the year 2255.
+    #[error("no rev is greater than the one of commit {0}")]
+    RevExhausted(Cid),
+    /// There is no repository in a directory.
+    #[error("no repository in {}", .0.display())]
+    NotARepository(PathBuf),
+    /// A directory that should become a repository holds something.
+    #[error("{} is not empty", .0.display())]
+    DirectoryInUse(PathBuf),
+    /// A file or directory could not be read or written.
+    #[error("cannot access {}", path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A commit that cannot be read.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// A tree that cannot be read.
+    #[error(transparent)]
+    Mst(#[from] MstError),
+    /// A block that cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A CAR file that cannot be read or written.
+    #[error(transparent)]
+    Car(#[from] CarError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The blob store failed.
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    /// Signing or verifying failed.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+    /// The key file failed.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+}
+
+impl Error {
+    /// Tells whether something that was asked for does not exist.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        match self {
+            Self::NoCommit(_)
+            | Self::UnknownCommit(_)
+            | Self::Revision { .. }
+            | Self::BlobMissing { .. } => true,
+            Self::Conflict {
+                expected, found, ..
+            } => found.is_none() && *expected == Expect::Present,
+            _ => false,
+        }
+    }
+
+    /// Tells whether something is not what the writer expected; reading again may help.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(
+            self,
+            Self::Conflict { .. } | Self::Store(StoreError::Moved { .. } | StoreError::Changed)
+        )
+    }
+
+    /// Tells whether bytes are not what they must be: damage, or somebody's bad file.
+    #[must_use]
+    pub fn is_corrupt(&self) -> bool {
+        match self {
+            Self::Refused(_)
+            | Self::RecordMissing { .. }
+            | Self::Path { .. }
+            | Self::Commit(_)
+            | Self::Read(ReadError::Damaged { .. })
+            | Self::Mst(_) => true,
+            Self::Car(error) => !matches!(error, CarError::Io(_)),
+            Self::Store(error) => {
+                matches!(error, StoreError::NotAStore(_) | StoreError::Damaged(_))
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells whether another process holds the store.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error, StoreError::Busy),
+            Self::Read(error) | Self::Mst(MstError::Read(error)) => {
+                let source = std::error::Error::source(error);
+                let store = source.and_then(|source| source.downcast_ref::<StoreError>());
+                matches!(store, Some(StoreError::Busy))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        |source| Self::Io { path, source }
+    }
+}
+
+fn expectation(expected: &Expect, found: &Option<Cid>) -> String {
+    match (expected, found) {
+        (Expect::Absent, _) => "exists already".to_owned(),
+        (Expect::Present, _) => "does not exist".to_owned(),
+        (Expect::Exactly(cid), None) => format!("does not exist, it should be {cid}"),
+        (Expect::Exactly(cid), Some(found)) => format!("is {found}, it should be {cid}"),
+        (Expect::Any, _) => "changed in the meantime".to_owned(),
+    }
+}

@@ -1,0 +1,162 @@
+//! CAR out: canonical, in streamable order, each block once.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use super::{Error, Result, Snapshot};
+use crate::car::CarWriter;
+use crate::data::{Block, BlockRef, Blocks, Cid, Overlay};
+use crate::mst::{Step, diff, walk};
+
+/// What an export has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// How many blocks.
+    pub blocks: u64,
+    /// How many bytes, header and framing included.
+    pub bytes: u64,
+}
+
+/// Writes a snapshot as a CAR file: the commit, then each node followed by its subtrees and records
+/// from left to right.
+///
+/// Equal repositories give equal files. A record that two paths share is written where it is met
+/// first. (Specification "Repository", section "CAR File Serialization": streamable order.) Give it
+/// a buffered writer; `progress` is called with each block's size.
+///
+/// ```
+/// use pds::car::CarFile;
+/// use pds::repo::{Repo, export_car};
+///
+/// let dir = tempfile::tempdir()?;
+/// let repo = Repo::create(&dir.path().join("alice"), &"did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?)?;
+/// let mut file = Vec::new();
+/// export_car(&repo.snapshot()?, &mut file, &mut |_| {})?;
+/// let car = CarFile::open(std::io::Cursor::new(file))?;
+/// assert_eq!(Some(car.roots()[0]), repo.head()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Mst`] or [`Error::RecordMissing`] when a block is missing, [`Error::Car`] when the
+/// file cannot be written.
+pub fn export_car(
+    snapshot: &Snapshot,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Exported> {
+    let blocks = snapshot.blocks();
+    let mut car = Once::new(out, snapshot, progress)?;
+    for step in walk(blocks, snapshot.commit().data()) {
+        match step? {
+            Step::Node { block, .. } => car.write(block.borrowed())?,
+            Step::Entry { key, value } => {
+                if car.is_new(&value) {
+                    let path = || key.to_string();
+                    car.write(record(blocks, value, path)?.borrowed())?;
+                }
+            }
+        }
+    }
+    car.finish()
+}
+
+/// Writes what a snapshot has and an earlier one has not: the commit, new nodes, new records.
+///
+/// Whoever has the earlier one can take this in. Records that were written since are in it even
+/// where the earlier one has the same block elsewhere.
+///
+/// # Errors
+///
+/// As [`export_car`].
+pub fn export_since(
+    snapshot: &Snapshot,
+    since: &Snapshot,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Exported> {
+    let both = Overlay {
+        over: snapshot.blocks(),
+        under: since.blocks(),
+    };
+    let (before, after) = (since.commit().data(), snapshot.commit().data());
+    let mut changes = diff(&both, Some(before), Some(after));
+    let mut records = Vec::new();
+    for change in &mut changes {
+        let change = change?;
+        records.extend(change.after.map(|cid| (change.key, cid)));
+    }
+    let nodes = changes.into_nodes()?.created;
+
+    let mut car = Once::new(out, snapshot, progress)?;
+    for cid in nodes {
+        let node = both
+            .get(&cid)?
+            .ok_or(crate::mst::MstError::Missing { cid })?;
+        car.write(node.borrowed())?;
+    }
+    for (key, cid) in records {
+        if car.is_new(&cid) {
+            car.write(record(&both, cid, || key.to_string())?.borrowed())?;
+        }
+    }
+    car.finish()
+}
+
+fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Result<Block> {
+    blocks
+        .get(&cid)?
+        .ok_or_else(|| Error::RecordMissing { path: path(), cid })
+}
+
+/// A CAR file that begins with a commit and in which no block stands twice.
+struct Once<'a> {
+    car: CarWriter<&'a mut dyn Write>,
+    /// Half of each digest that has been written: enough to tell blocks apart, half the memory.
+    written: HashSet<[u8; 16]>,
+    blocks: u64,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl<'a> Once<'a> {
+    fn new(
+        out: &'a mut dyn Write,
+        snapshot: &Snapshot,
+        progress: &'a mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let commit = snapshot.commit().block();
+        let car = CarWriter::new(out, &[commit.cid()])?;
+        let mut once = Self {
+            car,
+            written: HashSet::new(),
+            blocks: 0,
+            progress,
+        };
+        once.write(commit.borrowed())?;
+        Ok(once)
+    }
+
+    fn is_new(&self, cid: &Cid) -> bool {
+        !self.written.contains(&half(cid))
+    }
+
+    fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
+        if self.written.insert(half(&block.cid())) {
+            self.car.block(block)?;
+            self.blocks += 1;
+            (self.progress)(block.bytes().len() as u64);
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Exported> {
+        let (blocks, bytes) = (self.blocks, self.car.bytes());
+        self.car.finish()?;
+        Ok(Exported { blocks, bytes })
+    }
+}
+
+fn half(cid: &Cid) -> [u8; 16] {
+    *cid.digest().first_chunk().expect("a digest has 32 bytes")
+}

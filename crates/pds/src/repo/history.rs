@@ -1,0 +1,201 @@
+//! Where refs stand, where they stood, and what changed.
+
+use super::revision::Base;
+use super::snapshot::changes;
+use super::{Error, RecordChange, Repo, Result, Revision};
+use crate::data::Cid;
+use crate::store::{Expect, LogEntry, RefEdit, RefName};
+use crate::syntax::Tid;
+
+impl Repo {
+    /// Returns the commit that the current ref names; `None` before the first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn head(&self) -> Result<Option<Cid>> {
+        Ok(self.store.refs()?.get(&self.name))
+    }
+
+    /// Moves the current ref to a commit that is in the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the ref does not stand where it is expected, [`Error::UnknownCommit`]
+    /// or [`Error::Commit`] when there is no such commit.
+    pub fn set_head(&self, to: Cid, expect: Expect, note: &str) -> Result<()> {
+        self.set_ref(&self.name, to, expect, note)
+    }
+
+    /// Lists the refs, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn refs(&self) -> Result<Vec<(RefName, Cid)>> {
+        Ok(self.store.refs()?.entries)
+    }
+
+    /// Makes or moves any ref.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_head`](Self::set_head).
+    pub fn set_ref(&self, name: &RefName, to: Cid, expect: Expect, note: &str) -> Result<()> {
+        self.commit_at(to)?;
+        let edit = RefEdit {
+            name: name.clone(),
+            target: Some(to),
+            expect,
+        };
+        self.store.apply(&mut std::iter::empty(), &[edit], note)?;
+        Ok(())
+    }
+
+    /// Removes a ref; the commits stay until they are collected.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCommit`] when there is no such ref.
+    pub fn remove_ref(&self, name: &RefName) -> Result<Cid> {
+        let stands = self
+            .store
+            .refs()?
+            .get(name)
+            .ok_or_else(|| Error::NoCommit(name.clone()))?;
+        let edit = RefEdit {
+            name: name.clone(),
+            target: None,
+            expect: Expect::Exactly(stands),
+        };
+        self.store
+            .apply(&mut std::iter::empty(), &[edit], "ref rm")?;
+        Ok(stands)
+    }
+
+    /// Returns the latest moves of the current ref, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn log(&self, limit: usize) -> Result<Vec<LogEntry>> {
+        Ok(self.store.log(&self.name, limit)?)
+    }
+
+    /// Returns what changed between two commits, in key order; `None` is a repository without
+    /// records.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCommit`], or [`Error::Mst`] when a tree cannot be read.
+    pub fn changes(&self, before: Option<Cid>, after: Option<Cid>) -> Result<Vec<RecordChange>> {
+        let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
+            commit
+                .map(|cid| Ok(self.commit_at(cid)?.data()))
+                .transpose()
+        };
+        changes(self.store.as_ref(), data(before)?, data(after)?)
+    }
+
+    /// Returns what changed between two revisions, in key order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is no such revision; otherwise as
+    /// [`changes`](Self::changes).
+    pub fn diff(&self, before: &Revision, after: &Revision) -> Result<Vec<RecordChange>> {
+        self.changes(Some(self.resolve(before)?), Some(self.resolve(after)?))
+    }
+
+    /// Finds the commit that a revision names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is none.
+    pub fn resolve(&self, revision: &Revision) -> Result<Cid> {
+        let wrong = |reason: String| Error::Revision {
+            text: revision.to_string(),
+            reason,
+        };
+        let mut commit = match &revision.base {
+            Base::Commit(cid) => *cid,
+            Base::Ref { name, moves } => {
+                let name = name.as_ref().unwrap_or(&self.name);
+                self.ref_at(name, *moves).map_err(|reason| match reason {
+                    Missing::Because(reason) => wrong(reason),
+                    Missing::Failed(error) => error,
+                })?
+            }
+            Base::RefOrRev(name, rev) => match self.store.refs()?.get(name) {
+                Some(cid) => cid,
+                None => self
+                    .find_rev(*rev)?
+                    .ok_or_else(|| wrong(format!("no commit has rev {rev}")))?,
+            },
+        };
+        self.commit_at(commit).map_err(|error| match error {
+            Error::UnknownCommit(_) => wrong("no such commit here".to_owned()),
+            error => error,
+        })?;
+        for step in 0..revision.back {
+            commit = self
+                .commit_before(commit)?
+                .ok_or_else(|| wrong(format!("history goes back {step} commits only")))?;
+        }
+        Ok(commit)
+    }
+
+    /// Returns the commit before another: the one it names, or, where it names none, the one that
+    /// a ref stood at before it came here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store cannot be read.
+    pub fn commit_before(&self, commit: Cid) -> Result<Option<Cid>> {
+        if let Some(prev) = self.commit_at(commit)?.prev()
+            && self.store.get(&prev)?.is_some()
+        {
+            return Ok(Some(prev));
+        }
+        let log = self.store.log(&self.name, usize::MAX)?;
+        let arrival = log.iter().rev().find(|entry| entry.after == Some(commit));
+        Ok(arrival
+            .and_then(|entry| entry.before)
+            .filter(|before| *before != commit))
+    }
+
+    fn ref_at(&self, name: &RefName, moves: u32) -> Result<Cid, Missing> {
+        let failed = |error| Missing::Failed(Error::Store(error));
+        if moves == 0 {
+            let stands = self.store.refs().map_err(failed)?.get(name);
+            return stands.ok_or_else(|| Missing::Because(format!("there is no ref {name}")));
+        }
+        // The row of the n-th move from the end says where the ref stood before it.
+        let log = self.store.log(name, moves as usize).map_err(failed)?;
+        let row = log.get(moves as usize - 1);
+        row.and_then(|row| row.before)
+            .ok_or_else(|| Missing::Because(format!("{name} has moved {} times only", log.len())))
+    }
+
+    /// Looks for a commit with this rev in the history of every ref.
+    fn find_rev(&self, rev: Tid) -> Result<Option<Cid>> {
+        let mut names: Vec<RefName> = self.refs()?.into_iter().map(|(name, _)| name).collect();
+        names.push(self.name.clone());
+        for name in names {
+            for entry in self.store.log(&name, usize::MAX)? {
+                let Some(cid) = entry.after else { continue };
+                match self.commit_at(cid) {
+                    Ok(commit) if commit.rev() == Some(rev) => return Ok(Some(cid)),
+                    Ok(_) | Err(Error::UnknownCommit(_)) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(None)
+    }
+}
+
+enum Missing {
+    Because(String),
+    Failed(Error),
+}

@@ -1,0 +1,236 @@
+//! A repository at one commit.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::{Error, RecordChange, Result};
+use crate::commit::Commit;
+use crate::data::{Block, Blocks, Cid, DataError, Overlay, Value};
+use crate::mst::{self, Key, Range};
+use crate::syntax::{Nsid, RecordKey, RecordPath};
+
+/// A repository at one commit, read from anything that has its blocks: a store, or a CAR file.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use pds::car::CarFile;
+/// use pds::repo::Snapshot;
+///
+/// let file = CarFile::open(std::fs::File::open("backup.car")?)?;
+/// let commit = file.roots()[0];
+/// let snapshot = Snapshot::open(Arc::new(file), commit)?;
+/// for entry in snapshot.records() {
+///     println!("{}", entry?.path);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Snapshot {
+    blocks: Arc<dyn Blocks>,
+    commit: Commit,
+}
+
+/// A record with the bytes it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it is.
+    pub path: RecordPath,
+    /// Its bytes and its CID.
+    pub block: Block,
+}
+
+/// A record by its name only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordEntry {
+    /// Where it is.
+    pub path: RecordPath,
+    /// Its CID.
+    pub cid: Cid,
+}
+
+/// Which part of a collection is listed.
+#[derive(Clone, Debug, Default)]
+pub struct ListOptions {
+    /// Only what comes after this key, in the direction of the listing.
+    pub after: Option<RecordKey>,
+    /// From the last record to the first.
+    pub reverse: bool,
+}
+
+impl Snapshot {
+    /// Opens the repository at a commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCommit`] when the commit is not there, [`Error::Commit`] when it is none.
+    pub fn open(blocks: Arc<dyn Blocks>, commit: Cid) -> Result<Self> {
+        let block = blocks.get(&commit)?.ok_or(Error::UnknownCommit(commit))?;
+        let commit = Commit::decode(&block)?;
+        Ok(Self { blocks, commit })
+    }
+
+    /// Returns the commit.
+    #[must_use]
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// Returns where the blocks are read from.
+    #[must_use]
+    pub fn blocks(&self) -> &dyn Blocks {
+        self.blocks.as_ref()
+    }
+
+    /// Reads a record; `None` when there is none at this path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mst`] when the tree cannot be read, [`Error::RecordMissing`] when it names a block
+    /// that is not there.
+    pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
+        let Some(cid) = self.find_cid(path)? else {
+            return Ok(None);
+        };
+        let missing = || Error::RecordMissing {
+            path: path.to_string(),
+            cid,
+        };
+        let block = self.blocks.get(&cid)?.ok_or_else(missing)?;
+        Ok(Some(Record {
+            path: path.clone(),
+            block,
+        }))
+    }
+
+    /// Looks up the CID of a record, without reading it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mst`] when the tree cannot be read.
+    pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
+        Ok(mst::get(
+            self.blocks(),
+            self.commit.data(),
+            path.to_string().as_bytes(),
+        )?)
+    }
+
+    /// Iterates over the records of a collection, in key order.
+    pub fn list(
+        &self,
+        collection: &Nsid,
+        options: &ListOptions,
+    ) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+        // A slash follows the collection, and a zero character comes after the slash.
+        let key = |text: String| Key::new(text.into_bytes()).ok();
+        let first = key(format!("{collection}/"));
+        let end = key(format!("{collection}0"));
+        let after = options
+            .after
+            .as_ref()
+            .and_then(|rkey| key(format!("{collection}/{rkey}")));
+        let excluded = |key: Option<Key>| key.map_or(Bound::Unbounded, Bound::Excluded);
+        let bounds = match (after, options.reverse) {
+            (None, _) => (excluded(first), excluded(end)),
+            (after, false) => (excluded(after), excluded(end)),
+            (after, true) => (excluded(first), excluded(after)),
+        };
+        let range = mst::range(self.blocks(), self.commit.data(), bounds);
+        entries(if options.reverse {
+            range.reversed()
+        } else {
+            range
+        })
+    }
+
+    /// Iterates over all records, in key order.
+    pub fn records(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+        entries(mst::range(self.blocks(), self.commit.data(), ..))
+    }
+
+    /// Counts the records of each collection, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub fn collections(&self) -> Result<Vec<(Nsid, u64)>> {
+        let mut counts: Vec<(Nsid, u64)> = Vec::new();
+        for entry in self.records() {
+            let collection = entry?.path.collection;
+            match counts.last_mut() {
+                Some((last, count)) if *last == collection => *count += 1,
+                _ => counts.push((collection, 1)),
+            }
+        }
+        // Records sort by the whole path, in which `a.b-c` comes before `a.b`.
+        counts.sort_unstable();
+        Ok(counts)
+    }
+
+    /// Iterates over what differs from this snapshot to a later one, in key order.
+    ///
+    /// The two may be in different places; only what differs is read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mst`] when a tree cannot be read.
+    pub fn diff(&self, after: &Self) -> Result<Vec<RecordChange>> {
+        let both = Overlay {
+            over: after.blocks(),
+            under: self.blocks(),
+        };
+        changes(&both, Some(self.commit.data()), Some(after.commit.data()))
+    }
+}
+
+/// What differs between two trees, as records.
+pub(super) fn changes(
+    blocks: &dyn Blocks,
+    before: Option<Cid>,
+    after: Option<Cid>,
+) -> Result<Vec<RecordChange>> {
+    mst::diff(blocks, before, after)
+        .map(|change| {
+            let change = change?;
+            let path = record_path(change.key.as_bytes())?;
+            Ok(RecordChange {
+                path,
+                before: change.before,
+                after: change.after,
+            })
+        })
+        .collect()
+}
+
+fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + '_ {
+    range.map(|entry| {
+        let entry = entry?;
+        Ok(RecordEntry {
+            path: record_path(entry.key.as_bytes())?,
+            cid: entry.value,
+        })
+    })
+}
+
+fn record_path(key: &[u8]) -> Result<RecordPath> {
+    RecordPath::from_bytes(key).map_err(|_| Error::Path {
+        key: key.escape_ascii().to_string(),
+    })
+}
+
+impl Record {
+    /// Returns the CID of the record.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        self.block.cid()
+    }
+
+    /// Decodes the record.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError`] when it is not of the data model; its bytes can be read all the same.
+    pub fn value(&self) -> Result<Value, DataError> {
+        Value::decode(self.block.bytes())
+    }
+}

@@ -1,0 +1,73 @@
+//! Checking the blobs that records refer to.
+
+use std::collections::HashMap;
+use std::io;
+
+use super::{Code, Finding, Report, Severity};
+use crate::blob::BlobStore;
+use crate::data::{BlobRef, Cid};
+use crate::repo::{Error, Result, Snapshot};
+
+/// Checks every blob that a record refers to: present, its hash, its size. Each blob is read once.
+///
+/// Counts into a report that [`verify`](super::verify) has made.
+///
+/// # Errors
+///
+/// [`Error`] when the repository cannot be read, or a blob neither opened nor read.
+pub fn verify_blobs(
+    snapshot: &Snapshot,
+    blobs: &dyn BlobStore,
+    report: &mut Report,
+    found: &mut dyn FnMut(Finding),
+) -> Result<()> {
+    // What was found of each blob: its size, or the finding that every reference to it makes.
+    let mut known: HashMap<Cid, Result<u64, (Code, String)>> = HashMap::new();
+    snapshot.each_blob(&mut |path, blob| {
+        let Some(BlobRef {
+            cid, size_bytes, ..
+        }) = blob
+        else {
+            return Ok(());
+        };
+        let state = match known.entry(cid) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(check(blobs, &cid)?),
+        };
+        let wrong = match state {
+            Ok(size) if size_bytes.is_some_and(|said| said != *size) => {
+                let said = size_bytes.unwrap_or_default();
+                Some((
+                    Code::BlobSize,
+                    format!("{size} bytes, the record says {said}"),
+                ))
+            }
+            Ok(_) => None,
+            Err(wrong) => Some(wrong.clone()),
+        };
+        if let Some((code, message)) = wrong {
+            let finding = Finding::new(code, message)
+                .cid(cid)
+                .path(path.to_string().as_bytes());
+            report.errors += u64::from(finding.severity() == Severity::Error);
+            found(finding);
+        }
+        Ok(())
+    })
+}
+
+fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<Result<u64, (Code, String)>> {
+    let Some(mut reader) = blobs.open(cid)? else {
+        return Ok(Err((Code::BlobMissing, "the blob is not here".to_owned())));
+    };
+    match io::copy(&mut reader, &mut io::sink()) {
+        Ok(size) => Ok(Ok(size)),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Ok(Err((Code::BlobDamaged, error.to_string())))
+        }
+        Err(source) => Err(Error::Io {
+            path: cid.to_string().into(),
+            source,
+        }),
+    }
+}

@@ -1,0 +1,155 @@
+//! Checking a CAR file.
+
+use std::io::{Read, Seek};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Code, Expected, Finding, Report, Severity, verify};
+use crate::car::{CarError, CarFile};
+use crate::data::{Block, Blocks, Cid, ReadError};
+use crate::repo::{Error, Result};
+
+/// Checks a CAR file: its form, the hash of every block, and the repository of its first root.
+///
+/// `progress` is called with the number of bytes that have been read from the file.
+///
+/// # Errors
+///
+/// [`Error::Car`] when the file cannot be read from the disk; whatever is wrong with it is a finding.
+pub fn verify_car<F: Read + Seek + Send>(
+    file: F,
+    expected: &Expected<'_>,
+    found: &mut dyn FnMut(Finding),
+) -> Result<Report> {
+    let (mut errors, mut io) = (0, None);
+    let opened = CarFile::open_reporting(file, &mut |error| match error {
+        CarError::Io(error) => io = Some(error),
+        error => {
+            errors += 1;
+            found(car_finding(&error));
+        }
+    });
+    let car = match opened {
+        Ok(_) if io.is_some() => {
+            return Err(Error::Car(CarError::Io(io.expect("just looked at"))));
+        }
+        Ok(car) => car,
+        Err(CarError::Io(error)) => return Err(Error::Car(CarError::Io(error))),
+        Err(error) => {
+            found(car_finding(&error));
+            return Ok(Report {
+                errors: 1,
+                ..Report::default()
+            });
+        }
+    };
+    let Some(root) = car.roots().first().copied() else {
+        found(Finding::new(Code::RootMissing, "the header names no root"));
+        return Ok(Report {
+            errors: errors + 1,
+            blocks: car.sections(),
+            ..Report::default()
+        });
+    };
+    let marked = Marked::new(&car);
+    let mut report = verify(&marked, root, expected, found)?;
+    report.errors += errors;
+    report.blocks = car.sections();
+    notes(&car, marked.reached(), found);
+    Ok(report)
+}
+
+fn car_finding(error: &CarError) -> Finding {
+    let (code, message, cid) = match error {
+        CarError::Header { reason } => (Code::CarHeader, reason.clone(), None),
+        CarError::Truncated { within, offset: 0 } if *within == "the header" => (
+            Code::CarHeader,
+            "the file ends in the middle of the header".to_owned(),
+            None,
+        ),
+        CarError::Truncated { within, .. } => (
+            Code::CarTruncated,
+            format!("the file ends in the middle of {within}"),
+            None,
+        ),
+        CarError::Section { reason, .. } => (Code::CarSection, (*reason).to_owned(), None),
+        CarError::ForeignCid { source, .. } => (Code::CidForeign, source.to_string(), None),
+        CarError::Damaged { source, cid, .. } => {
+            (Code::BlockDamaged, source.to_string(), Some(*cid))
+        }
+        CarError::Io(error) => (Code::CarSection, error.to_string(), None),
+    };
+    Finding::new(code, message)
+        .maybe_cid(cid)
+        .offset(error.offset())
+}
+
+fn notes<F: Read + Seek>(car: &CarFile<F>, reached: u64, found: &mut dyn FnMut(Finding)) {
+    let mut note = |code: Code, count: u64, what: &str| {
+        if count > 0 {
+            let message = format!("{count} {what}");
+            found(Finding::new(code, message).with_severity(Severity::Note));
+        }
+    };
+    let different = car.len() as u64;
+    note(
+        Code::CarManyRoots,
+        car.roots().len() as u64 - 1,
+        "more roots than the commit",
+    );
+    note(
+        Code::CarUnreachable,
+        different.saturating_sub(reached),
+        "blocks are not reached",
+    );
+}
+
+/// A CAR file that notes which of its blocks have been asked for: one bit a block.
+struct Marked<'a, F> {
+    car: &'a CarFile<F>,
+    asked: Mutex<Vec<u64>>,
+    count: AtomicU64,
+}
+
+impl<'a, F: Read + Seek> Marked<'a, F> {
+    fn new(car: &'a CarFile<F>) -> Self {
+        let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
+        Self {
+            car,
+            asked,
+            count: AtomicU64::new(0),
+        }
+    }
+
+    fn reached(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn mark(&self, number: usize) {
+        let mut asked = self
+            .asked
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let bit = 1 << (number % 64);
+        if let Some(word) = asked.get_mut(number / 64)
+            && *word & bit == 0
+        {
+            *word |= bit;
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl<F: Read + Seek + Send> Blocks for Marked<'_, F> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        let found = self.car.numbered(cid)?;
+        Ok(found.map(|(number, block)| {
+            self.mark(number);
+            block
+        }))
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+        cids.iter().map(|cid| self.get(cid)).collect()
+    }
+}

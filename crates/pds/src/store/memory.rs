@@ -1,0 +1,168 @@
+//! The store that can be read as a specification.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{
+    Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError, now_micros,
+};
+use crate::data::{Block, Blocks, Cid, ReadError};
+
+/// A store in memory: a few maps behind a lock.
+///
+/// ```
+/// use pds::data::{Block, Codec};
+/// use pds::store::{Expect, MemoryStore, RefEdit, RefName, Store};
+///
+/// let store = MemoryStore::default();
+/// let block = Block::new(Codec::Cbor, *b"\xa0");
+/// let edit = RefEdit {
+///     name: RefName::head(),
+///     target: Some(block.cid()),
+///     expect: Expect::Absent,
+/// };
+/// store.apply(&mut [Ok(block.clone())].into_iter(), &[edit], "first")?;
+/// assert_eq!(store.refs()?.get(&RefName::head()), Some(block.cid()));
+/// # Ok::<(), pds::store::StoreError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    version: u64,
+    blocks: HashMap<Cid, Block>,
+    refs: BTreeMap<RefName, Cid>,
+    log: Vec<LogEntry>,
+    meta: BTreeMap<String, String>,
+}
+
+impl MemoryStore {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change below is one that cannot panic half-way.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Blocks for MemoryStore {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        Ok(self.state().blocks.get(cid).cloned())
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+        let state = self.state();
+        Ok(cids
+            .iter()
+            .map(|cid| state.blocks.get(cid).cloned())
+            .collect())
+    }
+}
+
+impl Store for MemoryStore {
+    fn refs(&self) -> Result<Refs, StoreError> {
+        let state = self.state();
+        let entries = state
+            .refs
+            .iter()
+            .map(|(name, cid)| (name.clone(), *cid))
+            .collect();
+        Ok(Refs {
+            version: state.version,
+            entries,
+        })
+    }
+
+    fn apply(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        edits: &[RefEdit],
+        note: &str,
+    ) -> Result<Applied, StoreError> {
+        if edits.is_empty() {
+            return Err(StoreError::NoEdits);
+        }
+        // The stream may read from this store, so it is consumed before the lock is taken.
+        let arriving: Vec<Block> = blocks
+            .collect::<Result<_, _>>()
+            .map_err(StoreError::Blocks)?;
+        let named: HashSet<Cid> = arriving.iter().map(Block::cid).collect();
+        let mut state = self.state();
+        for edit in edits {
+            let found = state.refs.get(&edit.name).copied();
+            if !edit.expect.holds(found) {
+                let (name, expected) = (edit.name.clone(), edit.expect);
+                return Err(StoreError::Moved {
+                    name,
+                    expected,
+                    found,
+                });
+            }
+            if let Some(target) = edit.target
+                && !named.contains(&target)
+                && !state.blocks.contains_key(&target)
+            {
+                return Err(StoreError::TargetMissing {
+                    name: edit.name.clone(),
+                    target,
+                });
+            }
+        }
+        let mut new_blocks = 0;
+        for block in arriving {
+            new_blocks += u64::from(state.blocks.insert(block.cid(), block).is_none());
+        }
+        for edit in edits {
+            state.version += 1;
+            let before = match edit.target {
+                Some(target) => state.refs.insert(edit.name.clone(), target),
+                None => state.refs.remove(&edit.name),
+            };
+            let entry = LogEntry {
+                seq: state.version,
+                name: edit.name.clone(),
+                before,
+                after: edit.target,
+                at_micros: now_micros(),
+                note: note.to_owned(),
+            };
+            state.log.push(entry);
+        }
+        Ok(Applied {
+            new_blocks,
+            version: state.version,
+        })
+    }
+
+    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        let state = self.state();
+        let of_name = state.log.iter().rev().filter(|entry| entry.name == *name);
+        Ok(of_name.take(limit).cloned().collect())
+    }
+
+    fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        if state.version != as_of {
+            return Err(StoreError::Changed);
+        }
+        let before = state.blocks.len();
+        state.blocks.retain(|cid, _| live.contains(cid));
+        Ok((before - state.blocks.len()) as u64)
+    }
+
+    fn block_count(&self) -> Result<u64, StoreError> {
+        Ok(self.state().blocks.len() as u64)
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.state().meta.get(key).cloned())
+    }
+
+    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        let mut state = self.state();
+        match value {
+            Some(value) => state.meta.insert(key.to_owned(), value.to_owned()),
+            None => state.meta.remove(key),
+        };
+        Ok(())
+    }
+}

@@ -1,0 +1,194 @@
+//! Blocks and names, kept.
+//!
+//! Vocabulary: a *ref* is a name that points at a commit; an *edit* moves one ref, if it stands
+//! where the writer thinks; the *log* has a row for every move; *meta* is a few texts about the
+//! repository as a whole.
+//!
+//! A store knows bytes and names only: not what a commit is, not what a tree is. Blocks are added
+//! and refs are moved by one method, [`Store::apply`], all or nothing, so that a ref never points
+//! at something that is not there. Only [`Store::sweep`] deletes.
+//!
+//! [`MemoryStore`] is the specification that can be read; every store passes the suite in
+//! [`conformance`] (feature `testing`).
+
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+mod error;
+mod memory;
+mod ref_name;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+use std::collections::HashSet;
+
+pub use error::StoreError;
+pub use memory::MemoryStore;
+pub use ref_name::RefName;
+#[cfg(feature = "sqlite")]
+pub use sqlite::{FORMAT, SqliteStore};
+
+use crate::data::{Block, Blocks, Cid};
+
+/// What a writer thinks about the present value of a ref or of a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Expect {
+    /// Whatever it is.
+    #[default]
+    Any,
+    /// It does not exist.
+    Absent,
+    /// It exists.
+    Present,
+    /// It exists and has this value.
+    Exactly(Cid),
+}
+
+impl Expect {
+    /// Tells whether the expectation holds.
+    #[must_use]
+    pub fn holds(&self, found: Option<Cid>) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Absent => found.is_none(),
+            Self::Present => found.is_some(),
+            Self::Exactly(cid) => found == Some(*cid),
+        }
+    }
+}
+
+/// A ref to be moved, created, or removed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefEdit {
+    /// Which one.
+    pub name: RefName,
+    /// Where to; `None` removes it. The block must be in the store when the edits are made.
+    pub target: Option<Cid>,
+    /// Where it must stand for this to happen.
+    pub expect: Expect,
+}
+
+/// Every ref at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refs {
+    /// A number that grows with every [`Store::apply`].
+    pub version: u64,
+    /// The refs, by name.
+    pub entries: Vec<(RefName, Cid)>,
+}
+
+impl Refs {
+    /// Returns what a ref points at.
+    #[must_use]
+    pub fn get(&self, name: &RefName) -> Option<Cid> {
+        self.entries
+            .iter()
+            .find(|(found, _)| found == name)
+            .map(|(_, cid)| *cid)
+    }
+}
+
+/// One move of one ref.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The number of the move; later moves have greater ones.
+    pub seq: u64,
+    /// Which ref.
+    pub name: RefName,
+    /// Where it stood.
+    pub before: Option<Cid>,
+    /// Where it stands.
+    pub after: Option<Cid>,
+    /// When, in microseconds since 1970.
+    pub at_micros: u64,
+    /// What for, in a few words.
+    pub note: String,
+}
+
+/// What an [`apply`](Store::apply) has done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// How many of the blocks were not there before.
+    pub new_blocks: u64,
+    /// The version of the store now.
+    pub version: u64,
+}
+
+/// Blocks on their way into a store; an error in it ends the whole undertaking.
+pub type BlockStream<'a> = dyn Iterator<Item = Result<Block, BoxError>> + 'a;
+
+/// An error of a layer that a store does not know.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A place where blocks and refs are kept.
+///
+/// Everything that [`apply`](Self::apply) has acknowledged survives a crash, as far as the back end
+/// is one that survives anything.
+pub trait Store: Blocks {
+    /// Reads all refs, with the version of the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn refs(&self) -> Result<Refs, StoreError>;
+
+    /// Adds blocks and makes edits, all or nothing, and logs each edit with a note.
+    ///
+    /// There is at least one edit: blocks come in because a ref needs them. The stream may read from
+    /// this store while it is consumed. Blocks that are there already are left as they are.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Moved`] when an expectation does not hold, [`StoreError::TargetMissing`] when a
+    /// target would not be in the store, [`StoreError::Blocks`] when the stream fails. Nothing has
+    /// changed then.
+    fn apply(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        edits: &[RefEdit],
+        note: &str,
+    ) -> Result<Applied, StoreError>;
+
+    /// Reads the latest moves of one ref, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// Deletes every block that is not in `live`, unless anything was applied since version `as_of`;
+    /// returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Changed`] when something was.
+    fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError>;
+
+    /// Counts the blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn block_count(&self) -> Result<u64, StoreError>;
+
+    /// Reads a text about the repository as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn meta(&self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Sets or removes a text about the repository as a whole.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+}
+
+/// The time of a log row; a clock before 1970 counts as 1970.
+fn now_micros() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    })
+}

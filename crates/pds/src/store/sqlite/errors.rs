@@ -1,0 +1,21 @@
+//! What SQLite says, in the words of a store.
+
+use rusqlite::ErrorCode;
+
+use crate::store::StoreError;
+
+pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
+    let code = error.sqlite_error().map(|e| (e.code, e.extended_code));
+    match code {
+        Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => StoreError::Busy,
+        Some((ErrorCode::ReadOnly, _)) => StoreError::ReadOnly,
+        Some((ErrorCode::DiskFull, _)) => StoreError::Full(Box::new(error)),
+        // A write that fails for another reason than a full disk: a quota, a limit on file sizes.
+        Some((_, rusqlite::ffi::SQLITE_IOERR_WRITE)) => StoreError::Full(Box::new(error)),
+        Some((ErrorCode::NotADatabase, _)) => {
+            StoreError::NotAStore("not a SQLite database".to_owned())
+        }
+        Some((ErrorCode::DatabaseCorrupt, _)) => StoreError::Damaged(Box::new(error)),
+        _ => StoreError::Backend(Box::new(error)),
+    }
+}

@@ -1,0 +1,201 @@
+//! The tables, the settings of a connection, and the version of the format.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::errors::store_error;
+use crate::store::StoreError;
+
+/// The version of the format that this release writes; it reads every earlier one.
+pub const FORMAT: u32 = 1;
+
+/// How a new file is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// Each transaction is on the disk when it is acknowledged.
+    Always,
+    /// Nothing is until the file is settled: for a file that nobody knows of yet.
+    WhenSettled,
+}
+
+/// Makes a new database file, which must not exist.
+pub(super) fn create(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
+    std::fs::File::create_new(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)?;
+    // The page size can only be set before anything is written, and before WAL.
+    let journal = match durability {
+        Durability::Always => "PRAGMA journal_mode = WAL;",
+        Durability::WhenSettled => "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;",
+    };
+    let setup = format!(
+        "PRAGMA page_size = {PAGE_BYTES};
+         PRAGMA application_id = {APPLICATION_ID};
+         PRAGMA user_version = {FORMAT};
+         {journal}
+         BEGIN IMMEDIATE;
+         {TABLES}
+         COMMIT;"
+    );
+    connection.execute_batch(&setup).map_err(store_error)?;
+    Ok(connection)
+}
+
+/// Turns a file that was not durable into one that is.
+pub(super) fn settle(connection: Connection, path: &Path) -> Result<(), StoreError> {
+    connection
+        .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;")
+        .map_err(store_error)?;
+    connection
+        .close()
+        .map_err(|(_, error)| store_error(error))?;
+    let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
+    synced.map_err(|error| StoreError::Backend(Box::new(error)))
+}
+
+/// Opens an existing file for writing.
+pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)?;
+    check(&connection)?;
+    Ok(connection)
+}
+
+/// Opens an existing file for reading, also where nothing can be written.
+pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+    // A reader of a WAL file wants to write its shared memory, so it asks for writing first.
+    let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, MMAP_BYTES)
+        .and_then(|connection| check(&connection).map(|()| connection));
+    match writable {
+        Err(StoreError::ReadOnly | StoreError::Backend(_)) => {}
+        settled => return settled,
+    }
+    let readable = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, MMAP_BYTES)
+        .and_then(|connection| check(&connection).map(|()| connection));
+    match readable {
+        Err(StoreError::ReadOnly | StoreError::Backend(_)) if has_no_wal(path) => {}
+        settled => return settled,
+    }
+    // Without a WAL the file is complete in itself, and where nothing can be written nobody
+    // changes it under the reader.
+    let connection = connect_uri(
+        path,
+        "mode=ro&immutable=1",
+        OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )?;
+    check(&connection)?;
+    Ok(connection)
+}
+
+/// Checks that the file is a store and of a format that is known.
+fn check(connection: &Connection) -> Result<(), StoreError> {
+    let number = |pragma: &str| {
+        connection
+            .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
+            .map_err(store_error)
+    };
+    if number("application_id")? != i64::from(APPLICATION_ID) {
+        return Err(StoreError::NotAStore(
+            "another kind of SQLite database".to_owned(),
+        ));
+    }
+    let found = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
+    match found {
+        0 => Err(StoreError::NotAStore(
+            "a database without tables".to_owned(),
+        )),
+        1..=FORMAT => Ok(()),
+        _ => Err(StoreError::NewerFormat {
+            found,
+            supported: FORMAT,
+        }),
+    }
+}
+
+fn connect(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection, StoreError> {
+    if !path.is_file() {
+        return Err(StoreError::NotAStore(format!("no file {}", path.display())));
+    }
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    configure(
+        Connection::open_with_flags(path, flags).map_err(store_error)?,
+        mmap_bytes,
+    )
+}
+
+fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let path = path.to_str().ok_or_else(|| {
+        StoreError::NotAStore("a path that is not UTF-8, where nothing can be written".to_owned())
+    })?;
+    let path = path
+        .replace('%', "%25")
+        .replace('?', "%3f")
+        .replace('#', "%23");
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+    let uri = format!("file:{path}?{query}");
+    configure(
+        Connection::open_with_flags(uri, flags).map_err(store_error)?,
+        MMAP_BYTES,
+    )
+}
+
+/// What every connection is told.
+fn configure(connection: Connection, mmap_bytes: i64) -> Result<Connection, StoreError> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+    connection.execute_batch(SETTINGS).map_err(store_error)?;
+    connection
+        .pragma_update(None, "mmap_size", mmap_bytes)
+        .map_err(store_error)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn has_no_wal(path: &Path) -> bool {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    std::fs::metadata(wal).map_or(true, |file| file.len() == 0)
+}
+
+const TABLES: &str = "
+    CREATE TABLE blocks (
+        cid BLOB PRIMARY KEY NOT NULL,
+        bytes BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE refs (
+        name TEXT PRIMARY KEY NOT NULL,
+        cid BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE log (
+        seq INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        before BLOB,
+        after BLOB,
+        at_micros INTEGER NOT NULL,
+        note TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE meta (
+        key TEXT PRIMARY KEY NOT NULL,
+        value TEXT NOT NULL
+    ) STRICT;
+    INSERT INTO meta VALUES ('blobs', 'two-characters');
+";
+
+const SETTINGS: &str = "
+    PRAGMA synchronous = FULL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA trusted_schema = OFF;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -8192;
+";
+
+const PAGE_BYTES: u32 = 8192;
+
+/// How much of the file a reader maps: two thirds of the time for a point read. A writer maps
+/// nothing, so that an error of the disk reaches it as an error.
+const MMAP_BYTES: i64 = 1 << 30;
+
+/// `pds1`, so that `file` and other tools can tell what this is.
+const APPLICATION_ID: i32 = i32::from_be_bytes(*b"pds1");
+
+/// How long a writer waits for another before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,213 @@
+/// A point in time as records write it, such as `2023-11-23T12:34:56.789Z`.
+///
+/// The form is what RFC 3339, ISO 8601 and HTML have in common: four digits of year, capital `T`
+/// and `Z`, seconds always, a time zone always and never `-00:00`. The fraction has up to 20
+/// digits. The value has to exist: no month 13, no 30 February, no second 60, and nothing before
+/// the year 0 in UTC.
+///
+/// The text is kept, so that a record can be written back as it was. `Ord` is therefore the order
+/// of texts, which is not that of time where zones or fractions differ.
+///
+/// Spec: [Lexicon, "datetime"](https://atproto.com/specs/lexicon#datetime).
+///
+/// ```
+/// use pds::syntax::Datetime;
+///
+/// let datetime: Datetime = "1985-04-12T23:20:50.123+01:45".parse()?;
+/// assert_eq!(datetime.as_str(), "1985-04-12T23:20:50.123+01:45");
+/// assert!("1985-04-12T23:20:50".parse::<Datetime>().is_err());
+/// # Ok::<(), pds::syntax::SyntaxError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Datetime(Box<str>);
+
+checked_text!(Datetime, "datetime", check);
+
+fn check(text: &[u8]) -> Result<(), &'static str> {
+    if text.len() > MAX_BYTES {
+        return Err("a datetime has at most 64 bytes");
+    }
+    let (date, rest) = text.split_first_chunk().ok_or(SHAPE)?;
+    let (time, rest) = rest.split_first_chunk().ok_or(SHAPE)?;
+    let is_first_day = check_date(date)? == (0, 1, 1);
+    let minute = check_time(time)?;
+    let offset = zone_offset(skip_fraction(rest)?)?;
+
+    // Four digits hold no year before 0, and an offset of less than a day can lead there.
+    if is_first_day && minute < offset {
+        return Err("a datetime is not before the year 0 in UTC");
+    }
+    Ok(())
+}
+
+/// Returns the year, month and day.
+fn check_date(text: &[u8; 10]) -> Result<(i32, i32, i32), &'static str> {
+    let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
+        return Err(SHAPE);
+    };
+    let (year, month, day) = (
+        number(&[y1, y2, y3, y4])?,
+        number(&[m1, m2])?,
+        number(&[d1, d2])?,
+    );
+    if !(1..=days_in_month(year, month)).contains(&day) {
+        return Err("the date of a datetime is in the calendar");
+    }
+    Ok((year, month, day))
+}
+
+/// Returns the minute of the day.
+fn check_time(text: &[u8; 9]) -> Result<i32, &'static str> {
+    let [b'T', h1, h2, b':', m1, m2, b':', s1, s2] = *text else {
+        return Err(SHAPE);
+    };
+    let (hour, minute, second) = (number(&[h1, h2])?, number(&[m1, m2])?, number(&[s1, s2])?);
+    if hour > 23 || minute > 59 || second > 59 {
+        return Err("the time of a datetime is from 00:00:00 to 23:59:59");
+    }
+    Ok(hour * 60 + minute)
+}
+
+/// Returns what follows the fraction of a second, or everything if there is none.
+fn skip_fraction(text: &[u8]) -> Result<&[u8], &'static str> {
+    let [b'.', fraction @ ..] = text else {
+        return Ok(text);
+    };
+    let mut rest = fraction;
+    while let [b'0'..=b'9', more @ ..] = rest {
+        rest = more;
+    }
+    match fraction.len() - rest.len() {
+        1..=MAX_FRACTION_DIGITS => Ok(rest),
+        _ => Err("the fraction of a datetime has 1 to 20 digits"),
+    }
+}
+
+/// Returns by how many minutes the zone is ahead of UTC.
+fn zone_offset(text: &[u8]) -> Result<i32, &'static str> {
+    let [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] = *text else {
+        return if text == b"Z" {
+            Ok(0)
+        } else {
+            Err("a datetime ends with Z or an offset like +01:00")
+        };
+    };
+    let (hours, minutes) = (number(&[h1, h2])?, number(&[m1, m2])?);
+    if hours > 23 || minutes > 59 {
+        return Err("the offset of a datetime is at most 23:59");
+    }
+    match (sign, hours * 60 + minutes) {
+        (b'-', 0) => Err("a datetime writes UTC as Z or +00:00, not as -00:00"),
+        (b'-', offset) => Ok(-offset),
+        (_, offset) => Ok(offset),
+    }
+}
+
+fn number(digits: &[u8]) -> Result<i32, &'static str> {
+    digits.iter().try_fold(0, |number, digit| match digit {
+        b'0'..=b'9' => Ok(number * 10 + i32::from(digit - b'0')),
+        _ => Err(SHAPE),
+    })
+}
+
+/// Returns 0 for a month that does not exist.
+fn days_in_month(year: i32, month: i32) -> i32 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    match month {
+        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
+        4 | 6 | 9 | 11 => 30,
+        2 if leap => 29,
+        2 => 28,
+        _ => 0,
+    }
+}
+
+const SHAPE: &str = "a datetime looks like 1985-04-12T23:20:50.123Z";
+/// This and the next are the limits of the reference implementations; the specification has none.
+const MAX_BYTES: usize = 64;
+const MAX_FRACTION_DIGITS: usize = 20;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn is_valid(text: &str) -> bool {
+        text.parse::<Datetime>().is_ok()
+    }
+
+    #[test]
+    fn value_limits() {
+        for good in [
+            "1985-01-01T00:00:00Z",
+            "1985-12-31T23:59:59Z",
+            "2024-02-29T00:00:00Z",
+            "2000-02-29T00:00:00Z",
+            "1985-04-30T00:00:00+23:59",
+            "9999-12-31T23:59:59-23:59",
+        ] {
+            assert!(is_valid(good), "{good}");
+        }
+        for bad in [
+            "1985-00-01T00:00:00Z",
+            "1985-01-00T00:00:00Z",
+            "1985-13-01T00:00:00Z",
+            "1985-01-32T00:00:00Z",
+            "1985-04-31T00:00:00Z",
+            "1985-02-29T00:00:00Z",
+            "1900-02-29T00:00:00Z",
+            "1985-01-01T24:00:00Z",
+            "1985-01-01T00:60:00Z",
+            "1985-01-01T00:00:60Z",
+            "1985-01-01T00:00:00+24:00",
+            "1985-01-01T00:00:00+00:60",
+            "1985-01-01T00:00:00-00:00",
+        ] {
+            assert!(!is_valid(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fraction_limits() {
+        let with_digits = |n: usize| format!("1985-04-12T23:20:50.{}Z", "9".repeat(n));
+        assert!(!is_valid(&with_digits(0)));
+        assert!(is_valid(&with_digits(1)));
+        assert!(is_valid(&with_digits(20)));
+        assert!(!is_valid(&with_digits(21)));
+    }
+
+    #[test]
+    fn the_beginning_of_time() {
+        assert!(is_valid("0000-01-01T00:00:00Z"));
+        assert!(is_valid("0000-01-01T00:00:00-01:00"));
+        assert!(is_valid("0000-01-01T01:30:00+01:30"));
+        assert!(!is_valid("0000-01-01T01:29:59.999+01:30"));
+        assert!(is_valid("0000-01-02T00:00:00+23:59"));
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(
+            text in "[0-9]{3}[1-9]-(0[1-9]|1[0-2])-([01][1-9]|2[0-8])T\
+                     [01][0-9]:[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,20})?(Z|[+-]0[1-9]:[0-5][0-9])"
+        ) {
+            let datetime = Datetime::try_from(text.clone()).unwrap();
+            prop_assert_eq!(datetime.to_string(), text);
+        }
+
+        #[test]
+        fn one_changed_byte_never_panics(at in 0..29_usize, byte in any::<u8>()) {
+            let mut text = *b"1985-04-12T23:20:50.123+01:45";
+            text[at] = byte;
+            let _ = check(&text);
+        }
+
+        #[test]
+        fn never_panics(text in any::<String>(), rest in "[0-9:.Z+é-]{0,12}") {
+            let _ = text.parse::<Datetime>();
+            let _ = format!("1985-04-12T23:20:50{rest}").parse::<Datetime>();
+        }
+    }
+}

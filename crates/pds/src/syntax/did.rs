@@ -1,0 +1,121 @@
+/// A decentralized identifier: the permanent name of an account, such as
+/// `did:plc:ewvi7nxzyoun6zhxrhs64oiz`.
+///
+/// Any method is valid syntax, also one that nothing here could resolve. DIDs are case-sensitive
+/// and have no normal form: equal means equal byte for byte. At most 2,048 bytes.
+///
+/// Spec: [DID, "AT Protocol DID Identifier Syntax"](https://atproto.com/specs/did).
+///
+/// ```
+/// use pds::syntax::Did;
+///
+/// let did: Did = "did:web:example.com".parse()?;
+/// assert_eq!(did.method(), "web");
+/// assert!("did:web:example.com/path".parse::<Did>().is_err());
+/// # Ok::<(), pds::syntax::SyntaxError>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Did(Box<str>);
+
+impl Did {
+    /// Returns the method, the part between the first two colons.
+    ///
+    /// ```
+    /// use pds::syntax::Did;
+    ///
+    /// let did: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?;
+    /// assert_eq!(did.method(), "plc");
+    /// # Ok::<(), pds::syntax::SyntaxError>(())
+    /// ```
+    pub fn method(&self) -> &str {
+        self.0.split(':').nth(1).unwrap_or_default()
+    }
+}
+
+checked_text!(Did, "DID", check);
+
+fn check(did: &[u8]) -> Result<(), &'static str> {
+    if did.len() > MAX_BYTES {
+        return Err("a DID has at most 2048 bytes");
+    }
+    let Some(rest) = did.strip_prefix(b"did:") else {
+        return Err("a DID starts with did:");
+    };
+    let mut parts = rest.splitn(2, |byte| *byte == b':');
+    let method = parts.next().unwrap_or_default();
+    if method.is_empty() || !method.iter().all(u8::is_ascii_lowercase) {
+        return Err("the method of a DID is lower-case letters");
+    }
+    let identifier = parts.next().unwrap_or_default();
+    let Some(last) = identifier.last() else {
+        return Err("a DID has an identifier after its method");
+    };
+    if !identifier.iter().all(|byte| is_identifier_byte(*byte)) {
+        return Err("the identifier of a DID holds only letters, digits and . _ : % -");
+    }
+    if matches!(last, b':' | b'%') {
+        return Err("a DID does not end with a colon or a percent sign");
+    }
+    Ok(())
+}
+
+fn is_identifier_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b':' | b'%' | b'-')
+}
+
+const MAX_BYTES: usize = 2048;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn length_limit() {
+        let of_length = |len: usize| format!("did:plc:{}", "v".repeat(len - 8)).parse::<Did>();
+        assert!(of_length(2048).is_ok());
+        assert!(of_length(2049).is_err());
+        assert!(of_length(9).is_ok());
+        assert!(of_length(8).is_err());
+    }
+
+    #[test]
+    fn method_is_not_the_identifier() {
+        for (text, method) in [("did:m:v", "m"), ("did:method::::val", "method")] {
+            assert_eq!(text.parse::<Did>().unwrap().method(), method);
+        }
+    }
+
+    #[test]
+    fn refusals() {
+        for bad in [
+            "",
+            "did",
+            "did:",
+            "did::x",
+            "did:a",
+            "did:a1:x",
+            "did:a:x/y",
+            "did:a:é",
+        ] {
+            assert!(bad.parse::<Did>().is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn round_trip(text in "did:[a-z]{1,9}:[a-zA-Z0-9._:%-]{0,40}[a-zA-Z0-9._-]") {
+            let did = Did::try_from(text.clone()).unwrap();
+            prop_assert_eq!(did.to_string(), text.clone());
+            prop_assert_eq!(text.parse::<Did>().unwrap(), did);
+        }
+
+        #[test]
+        fn never_panics(text in any::<String>(), rest in any::<String>()) {
+            let _ = text.parse::<Did>();
+            let _ = format!("did:plc:{rest}").parse::<Did>();
+        }
+    }
+}
