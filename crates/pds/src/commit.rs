@@ -286,22 +286,10 @@ impl Commit {
             Some(_) => return Err(("sig", "not bytes")),
             None => return Err(("sig", "missing")),
         };
-        let unknown = fields
-            .keys()
-            .filter(|key| !FIELDS.contains(key))
-            .take(MAX_NAMED_FIELDS);
+        let unknown = fields.keys().filter(|key| !FIELDS.contains(key)).take(MAX_NAMED_FIELDS);
         deviations
             .extend(unknown.map(|key| Deviation::UnknownField(key.chars().take(64).collect())));
-        Ok(Self {
-            block: block.clone(),
-            did,
-            version,
-            data,
-            rev,
-            prev,
-            signature,
-            deviations,
-        })
+        Ok(Self { block: block.clone(), did, version, data, rev, prev, signature, deviations })
     }
 }
 
@@ -356,10 +344,7 @@ mod tests {
             assert_eq!(read, commit);
             assert_eq!(read.signing_bytes(), unsigned().signing_bytes());
             read.verify(&key.public_key()).unwrap();
-            assert!(
-                read.verify(&SigningKey::generate(curve).unwrap().public_key())
-                    .is_err()
-            );
+            assert!(read.verify(&SigningKey::generate(curve).unwrap().public_key()).is_err());
         }
     }
 
@@ -371,10 +356,7 @@ mod tests {
         })
         .unwrap();
         commit.verify(&key.public_key()).unwrap();
-        assert_eq!(
-            commit.deviations(),
-            [Deviation::UnknownField("extra".to_owned())]
-        );
+        assert_eq!(commit.deviations(), [Deviation::UnknownField("extra".to_owned())]);
     }
 
     #[test]
@@ -392,14 +374,8 @@ mod tests {
         }
         let raw = Cid::of(Codec::Raw, b"x");
         assert_eq!(field_of(&|fields| drop(fields.insert("data", raw))), "data");
-        assert_eq!(
-            field_of(&|fields| drop(fields.insert("sig", vec![0; 65]))),
-            "sig"
-        );
-        assert_eq!(
-            field_of(&|fields| drop(fields.insert("version", 4))),
-            "version"
-        );
+        assert_eq!(field_of(&|fields| drop(fields.insert("sig", vec![0; 65]))), "sig");
+        assert_eq!(field_of(&|fields| drop(fields.insert("version", 4))), "version");
         let without_prev = changed(&key, |fields| drop(fields.remove("prev"))).unwrap();
         assert_eq!(without_prev.deviations(), [Deviation::PrevMissing]);
     }

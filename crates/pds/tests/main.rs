@@ -18,9 +18,6 @@ pub(crate) fn fixtures() -> Option<PathBuf> {
         "no test data at {}",
         path.display()
     );
-    eprintln!(
-        "skipped: no test data at {} (set PDS_FIXTURES)",
-        path.display()
-    );
+    eprintln!("skipped: no test data at {} (set PDS_FIXTURES)", path.display());
     None
 }

@@ -59,10 +59,7 @@ impl BlobDirectory {
 
 impl BlobStore for BlobDirectory {
     fn put(&self, data: &mut dyn Read) -> Result<BlobInfo, BlobError> {
-        let failed = |source| BlobError::Io {
-            path: self.root.clone(),
-            source,
-        };
+        let failed = |source| BlobError::Io { path: self.root.clone(), source };
         if !self.root.is_dir() {
             fs::create_dir_all(&self.root).map_err(failed)?;
         }
@@ -76,8 +73,7 @@ impl BlobStore for BlobDirectory {
         }
         temporary.as_file().sync_all().map_err(failed)?;
         make_readable(temporary.as_file()).map_err(failed)?;
-        self.keep(temporary.into_temp_path(), &cid)
-            .map_err(failed)?;
+        self.keep(temporary.into_temp_path(), &cid).map_err(failed)?;
         let gone = || failed(io::Error::other("the blob was removed while it was stored"));
         self.info(&cid)?.ok_or_else(gone)
     }
@@ -111,10 +107,7 @@ impl BlobStore for BlobDirectory {
                 let Some(cid) = name.and_then(|name| name.parse::<Cid>().ok()) else {
                     continue;
                 };
-                let failed = |source| BlobError::Io {
-                    path: path.clone(),
-                    source,
-                };
+                let failed = |source| BlobError::Io { path: path.clone(), source };
                 if cid.codec() == Codec::Raw && path == self.path(&cid) {
                     blobs.push(blob_info(cid, &fs::metadata(&path).map_err(failed)?));
                 }
@@ -127,10 +120,9 @@ impl BlobStore for BlobDirectory {
     fn delete(&self, cid: &Cid) -> Result<(), BlobError> {
         let path = self.path(cid);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(BlobError::Io {
-                path,
-                source: error,
-            }),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(BlobError::Io { path, source: error })
+            }
             _ => Ok(()),
         }
     }
@@ -139,33 +131,22 @@ impl BlobStore for BlobDirectory {
 /// A time as microseconds since 1970; earlier ones count as 1970.
 pub(super) fn micros(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
 fn blob_info(cid: Cid, file: &fs::Metadata) -> BlobInfo {
     let stored_at_micros = file.modified().map_or(0, micros);
-    BlobInfo {
-        cid,
-        size_bytes: file.len(),
-        stored_at_micros,
-    }
+    BlobInfo { cid, size_bytes: file.len(), stored_at_micros }
 }
 
 /// What a directory holds; nothing where there is none.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
-    let failed = |source| BlobError::Io {
-        path: directory.to_owned(),
-        source,
-    };
+    let failed = |source| BlobError::Io { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,
     };
-    entries
-        .map(|entry| entry.map(|entry| entry.path()).map_err(failed))
-        .collect()
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
 /// Makes a rename or a new entry in a directory last.

@@ -18,10 +18,16 @@ use crate::data::Cid;
 /// # Ok::<(), pds::blob::BlobError>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct MemoryBlobs(Mutex<BTreeMap<Cid, (BlobInfo, Arc<[u8]>)>>);
+pub struct MemoryBlobs(Mutex<BTreeMap<Cid, Kept>>);
+
+#[derive(Clone, Debug)]
+struct Kept {
+    info: BlobInfo,
+    bytes: Arc<[u8]>,
+}
 
 impl MemoryBlobs {
-    fn blobs(&self) -> MutexGuard<'_, BTreeMap<Cid, (BlobInfo, Arc<[u8]>)>> {
+    fn blobs(&self) -> MutexGuard<'_, BTreeMap<Cid, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -31,29 +37,21 @@ impl BlobStore for MemoryBlobs {
         let mut bytes = Vec::new();
         let (cid, size_bytes) = stream::copy_hashing(data, &mut bytes, BlobError::Source)?;
         let stored_at_micros = super::directory::micros(std::time::SystemTime::now());
-        let info = BlobInfo {
-            cid,
-            size_bytes,
-            stored_at_micros,
-        };
-        Ok(self
-            .blobs()
-            .entry(cid)
-            .or_insert_with(|| (info, bytes.into()))
-            .0)
+        let info = BlobInfo { cid, size_bytes, stored_at_micros };
+        Ok(self.blobs().entry(cid).or_insert_with(|| Kept { info, bytes: bytes.into() }).info)
     }
 
     fn open(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>, BlobError> {
-        let found = self.blobs().get(cid).map(|(_, bytes)| bytes.clone());
+        let found = self.blobs().get(cid).map(|kept| kept.bytes.clone());
         Ok(found.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>))
     }
 
     fn info(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
-        Ok(self.blobs().get(cid).map(|(info, _)| *info))
+        Ok(self.blobs().get(cid).map(|kept| kept.info))
     }
 
     fn list(&self) -> Result<Vec<BlobInfo>, BlobError> {
-        Ok(self.blobs().values().map(|(info, _)| *info).collect())
+        Ok(self.blobs().values().map(|kept| kept.info).collect())
     }
 
     fn delete(&self, cid: &Cid) -> Result<(), BlobError> {

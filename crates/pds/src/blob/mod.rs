@@ -89,17 +89,9 @@ mod tests {
             assert_eq!(info.cid, Cid::of(Codec::Raw, bytes));
             assert_eq!(info.size_bytes, bytes.len() as u64);
             assert_eq!(blobs.put(&mut &*bytes).unwrap().cid, info.cid);
-            assert_eq!(
-                blobs.info(&info.cid).unwrap().unwrap().size_bytes,
-                info.size_bytes
-            );
+            assert_eq!(blobs.info(&info.cid).unwrap().unwrap().size_bytes, info.size_bytes);
             let mut read = Vec::new();
-            blobs
-                .open(&info.cid)
-                .unwrap()
-                .unwrap()
-                .read_to_end(&mut read)
-                .unwrap();
+            blobs.open(&info.cid).unwrap().unwrap().read_to_end(&mut read).unwrap();
             assert_eq!(read, bytes);
             stored.push(info.cid);
         }
@@ -129,10 +121,6 @@ mod tests {
     fn blobs_in_a_directory_conform() {
         let dir = tempfile::tempdir().unwrap();
         conforms(&BlobDirectory::new(dir.path().join("blobs")));
-        assert_eq!(
-            std::fs::read_dir(dir.path().join("blobs")).unwrap().count(),
-            1,
-            "no leftovers"
-        );
+        assert_eq!(std::fs::read_dir(dir.path().join("blobs")).unwrap().count(), 1, "no leftovers");
     }
 }

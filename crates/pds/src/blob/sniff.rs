@@ -28,13 +28,6 @@ pub fn sniff(start: &[u8]) -> &'static str {
         }
         Err(_) => return "application/octet-stream",
     };
-    let is_text = !text.is_empty()
-        && text
-            .chars()
-            .all(|c| !c.is_control() || "\n\r\t".contains(c));
-    if is_text {
-        "text/plain"
-    } else {
-        "application/octet-stream"
-    }
+    let is_text = !text.is_empty() && text.chars().all(|c| !c.is_control() || "\n\r\t".contains(c));
+    if is_text { "text/plain" } else { "application/octet-stream" }
 }

@@ -41,11 +41,7 @@ pub(super) struct Verifying<R> {
 
 impl<R> Verifying<R> {
     pub(super) fn new(from: R, cid: Cid) -> Self {
-        Self {
-            from,
-            cid,
-            hash: Some(Sha256::new()),
-        }
+        Self { from, cid, hash: Some(Sha256::new()) }
     }
 }
 
@@ -60,10 +56,7 @@ impl<R: Read> Read for Verifying<R> {
             && let Some(hash) = self.hash.take()
             && Cid::from_digest(Codec::Raw, hash.finalize().into()) != self.cid
         {
-            let message = format!(
-                "blob {} is damaged: its bytes hash to something else",
-                self.cid
-            );
+            let message = format!("blob {} is damaged: its bytes hash to something else", self.cid);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(read)

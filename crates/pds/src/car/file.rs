@@ -26,6 +26,7 @@ pub struct CarFile<F> {
     /// Sorted by digest; blocks that stand in the file twice are here once.
     index: Vec<Place>,
     sections: u64,
+    duplicates: u64,
     bytes: u64,
 }
 
@@ -94,13 +95,8 @@ impl<F: Read + Seek> CarFile<F> {
         }
         let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
         index.sort_unstable();
-        let mut opened = Self {
-            file: Mutex::new(file),
-            roots,
-            index,
-            sections,
-            bytes,
-        };
+        let mut opened =
+            Self { file: Mutex::new(file), roots, index, sections, duplicates: 0, bytes };
         opened.drop_duplicates()?;
         Ok(opened)
     }
@@ -115,6 +111,12 @@ impl<F: Read + Seek> CarFile<F> {
     #[must_use]
     pub fn sections(&self) -> u64 {
         self.sections
+    }
+
+    /// Returns how many sections repeat a block that stands before them.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
     }
 
     /// Returns how many different blocks can be read.
@@ -143,15 +145,11 @@ impl<F: Read + Seek> CarFile<F> {
     /// As [`Blocks::get`].
     pub fn numbered(&self, cid: &Cid) -> Result<Option<(usize, Block)>, ReadError> {
         let start = digest_start(cid);
-        let first = self
-            .index
-            .partition_point(|place| place.digest_start < start);
+        let first = self.index.partition_point(|place| place.digest_start < start);
         let places = self.index.iter().enumerate().skip(first);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         for (number, place) in places.take_while(|(_, place)| place.digest_start == start) {
-            let section = place
-                .read(&mut *file)
-                .map_err(|e| ReadError::backend(*cid, e))?;
+            let section = place.read(&mut *file).map_err(|e| ReadError::backend(*cid, e))?;
             let (found, data) = section.split_at(Cid::LEN);
             if found == cid.as_bytes() {
                 let block = Block::verified(*cid, data)
@@ -198,6 +196,7 @@ impl<F: Read + Seek> CarFile<F> {
             }
             kept.push(*place);
         }
+        self.duplicates = (self.index.len() - kept.len()) as u64;
         self.index = kept;
         Ok(())
     }
@@ -217,10 +216,7 @@ impl Place {
     fn new(cid: Cid, offset: u64, data_len: usize) -> Option<Self> {
         let fits = offset < 1 << (64 - LEN_BITS) && data_len < 1 << LEN_BITS;
         let packed = (offset << LEN_BITS) | data_len as u64;
-        fits.then_some(Self {
-            digest_start: digest_start(&cid),
-            packed,
-        })
+        fits.then_some(Self { digest_start: digest_start(&cid), packed })
     }
 
     fn read(&self, file: &mut (impl Read + Seek)) -> Result<Vec<u8>, std::io::Error> {
@@ -235,9 +231,7 @@ impl Place {
         let mut bytes = [0; Cid::LEN];
         file.seek(SeekFrom::Start(self.packed >> LEN_BITS))?;
         file.read_exact(&mut bytes)?;
-        Cid::from_bytes(&bytes)
-            .map_err(std::io::Error::other)
-            .map_err(CarError::Io)
+        Cid::from_bytes(&bytes).map_err(std::io::Error::other).map_err(CarError::Io)
     }
 }
 
@@ -268,7 +262,7 @@ mod tests {
             writer.block(block.borrowed()).unwrap();
         }
         let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
-        assert_eq!((file.sections(), file.len()), (4, 2));
+        assert_eq!((file.sections(), file.duplicates(), file.len()), (4, 2, 2));
         assert_eq!(file.get(&a.cid()).unwrap(), Some(a));
         assert_eq!(file.get(&b.cid()).unwrap(), Some(b));
         assert_eq!(file.get(&Cid::of(Codec::Raw, b"c")).unwrap(), None);

@@ -1,9 +1,5 @@
 //! A stream of verified blocks.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used
-)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use std::io::Read;
 use std::ops::Range;
@@ -59,9 +55,7 @@ impl<R: Read> CarReader<R> {
     /// ends inside of the header.
     pub fn new(from: R) -> Result<Self, CarError> {
         let mut input = Input::new(from);
-        let header = |reason: &str| CarError::Header {
-            reason: reason.to_owned(),
-        };
+        let header = |reason: &str| CarError::Header { reason: reason.to_owned() };
         let len = match input.varint("the header") {
             Ok(Some(len)) => len,
             Ok(None) => return Err(header("the file is empty")),
@@ -76,14 +70,9 @@ impl<R: Read> CarReader<R> {
             return Err(header("the header is longer than the limit"));
         }
         let range = input.take(len, 0, "the header")?;
-        let roots = read_header(input.slice(range)).map_err(|error| CarError::Header {
-            reason: error.to_string(),
-        })?;
-        Ok(Self {
-            input,
-            roots,
-            finished: false,
-        })
+        let roots = read_header(input.slice(range))
+            .map_err(|error| CarError::Header { reason: error.to_string() })?;
+        Ok(Self { input, roots, finished: false })
     }
 
     /// Returns the roots; the first one is the commit.
@@ -125,21 +114,15 @@ impl<R: Read> CarReader<R> {
         let section_len = range.len() as u64;
         let bytes = self.input.slice(range);
         let (cid, data) = bytes.split_at_checked(Cid::LEN).unwrap_or_default();
-        let cid = Cid::from_bytes(cid).map_err(|source| CarError::ForeignCid {
-            offset: start,
-            source,
-        })?;
+        let cid = Cid::from_bytes(cid)
+            .map_err(|source| CarError::ForeignCid { offset: start, source })?;
         let block = BlockRef::verified(cid, data).map_err(|source| CarError::Damaged {
             offset: start,
             cid,
             source,
         })?;
         let cid_offset = self.input.offset.saturating_sub(section_len);
-        Ok(Some(Section {
-            offset: start,
-            cid_offset,
-            block,
-        }))
+        Ok(Some(Section { offset: start, cid_offset, block }))
     }
 }
 
@@ -170,10 +153,7 @@ fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
             _ => skip(&mut cursor)?,
         }
     }
-    let wrong = |reason| DataError::Model {
-        place: "header".to_owned(),
-        reason,
-    };
+    let wrong = |reason| DataError::Model { place: "header".to_owned(), reason };
     match (version, roots) {
         (Some(1), Some(roots)) => Ok(roots),
         (Some(1), None) => Err(wrong("roots are missing")),
@@ -209,12 +189,7 @@ struct Input<R> {
 
 impl<R: Read> Input<R> {
     fn new(from: R) -> Self {
-        Self {
-            from,
-            buffer: vec![0; BUFFER_BYTES],
-            ready: 0..0,
-            offset: 0,
-        }
+        Self { from, buffer: vec![0; BUFFER_BYTES], ready: 0..0, offset: 0 }
     }
 
     fn slice(&self, range: Range<usize>) -> &[u8] {
@@ -227,12 +202,7 @@ impl<R: Read> Input<R> {
         let Some(len) = self.varint("a section")? else {
             return Ok(None);
         };
-        let wrong = |reason| {
-            Err(CarError::Section {
-                offset: start,
-                reason,
-            })
-        };
+        let wrong = |reason| Err(CarError::Section { offset: start, reason });
         let len = usize::try_from(len).unwrap_or(usize::MAX);
         if len == 0 {
             return wrong("a section without bytes");
@@ -262,25 +232,16 @@ impl<R: Read> Input<R> {
             if byte & 0x80 == 0 {
                 if *byte == 0 && index > 0 {
                     let reason = "a length not in its shortest form";
-                    return Err(CarError::Section {
-                        offset: start,
-                        reason,
-                    });
+                    return Err(CarError::Section { offset: start, reason });
                 }
                 self.consume(index.saturating_add(1));
                 return Ok(Some(n));
             }
         }
         if ready.len() < MAX_VARINT_BYTES {
-            return Err(CarError::Truncated {
-                offset: start,
-                within,
-            });
+            return Err(CarError::Truncated { offset: start, within });
         }
-        Err(CarError::Section {
-            offset: start,
-            reason: "a length of more than nine bytes",
-        })
+        Err(CarError::Section { offset: start, reason: "a length of more than nine bytes" })
     }
 
     /// Takes this many bytes and returns where in the buffer they stand.
@@ -292,10 +253,7 @@ impl<R: Read> Input<R> {
     ) -> Result<Range<usize>, CarError> {
         self.fill(len)?;
         if self.ready.len() < len {
-            return Err(CarError::Truncated {
-                offset: start,
-                within,
-            });
+            return Err(CarError::Truncated { offset: start, within });
         }
         let from = self.ready.start;
         self.consume(len);
@@ -369,15 +327,11 @@ mod tests {
             Block::new(Codec::Raw, vec![]),
         ];
         let file = car(&blocks);
-        let read: Vec<Block> = CarReader::new(&file[..])
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
+        let read: Vec<Block> =
+            CarReader::new(&file[..]).unwrap().collect::<Result<_, _>>().unwrap();
         assert_eq!(read, blocks);
-        let slow: Vec<Block> = CarReader::new(Drip(&file))
-            .unwrap()
-            .collect::<Result<_, _>>()
-            .unwrap();
+        let slow: Vec<Block> =
+            CarReader::new(Drip(&file)).unwrap().collect::<Result<_, _>>().unwrap();
         assert_eq!(slow, blocks);
     }
 
@@ -392,10 +346,7 @@ mod tests {
 
     #[test]
     fn every_cut_is_noticed_except_between_sections() {
-        let file = car(&[
-            Block::new(Codec::Raw, vec![1; 10]),
-            Block::new(Codec::Raw, vec![2; 20]),
-        ]);
+        let file = car(&[Block::new(Codec::Raw, vec![1; 10]), Block::new(Codec::Raw, vec![2; 20])]);
         let mut complete = 0;
         for end in 0..file.len() {
             let Ok(reader) = CarReader::new(&file[..end]) else {
@@ -409,10 +360,7 @@ mod tests {
 
     #[test]
     fn reading_goes_on_after_a_damaged_block() {
-        let blocks = [
-            Block::new(Codec::Raw, vec![1; 10]),
-            Block::new(Codec::Raw, vec![2; 20]),
-        ];
+        let blocks = [Block::new(Codec::Raw, vec![1; 10]), Block::new(Codec::Raw, vec![2; 20])];
         let mut file = car(&blocks);
         let last_of_first = file.len() - 20 - 36 - 1 - 1;
         file[last_of_first] ^= 1;
@@ -433,12 +381,7 @@ mod tests {
             (&[0x05, 0, 0, 0, 0, 0][..], "a section too short for a CID"),
         ] {
             let file = [header, bytes].concat();
-            match CarReader::new(&file[..])
-                .unwrap()
-                .next()
-                .unwrap()
-                .unwrap_err()
-            {
+            match CarReader::new(&file[..]).unwrap().next().unwrap().unwrap_err() {
                 CarError::Section { reason: found, .. } => assert_eq!(found, reason),
                 other => panic!("{other:?}"),
             }

@@ -76,10 +76,7 @@ mod tests {
     #[test]
     fn other_names_are_refused() {
         for text in ["", "K256", "secp256k1", "k256 ", "ed25519"] {
-            assert!(
-                matches!(text.parse::<Curve>(), Err(CryptoError::UnknownCurve)),
-                "{text:?}"
-            );
+            assert!(matches!(text.parse::<Curve>(), Err(CryptoError::UnknownCurve)), "{text:?}");
         }
     }
 }

@@ -57,20 +57,12 @@ use super::{CryptoError, KeyFileError, SigningKey};
 pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     let write = || {
         let directory = directory_of(path);
-        write_temporary(directory, key)?
-            .persist_noclobber(path)
-            .map_err(|failed| failed.error)?;
+        write_temporary(directory, key)?.persist_noclobber(path).map_err(|failed| failed.error)?;
         sync_directory(directory)
     };
     write().map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => KeyFileError::Exists {
-            path: path.to_owned(),
-        },
-        _ => KeyFileError::Io {
-            action: "write",
-            path: path.to_owned(),
-            source,
-        },
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.to_owned() },
+        _ => KeyFileError::Io { action: "write", path: path.to_owned(), source },
     })
 }
 
@@ -100,16 +92,10 @@ pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     let write = || {
         let directory = directory_of(path);
-        write_temporary(directory, key)?
-            .persist(path)
-            .map_err(|failed| failed.error)?;
+        write_temporary(directory, key)?.persist(path).map_err(|failed| failed.error)?;
         sync_directory(directory)
     };
-    write().map_err(|source| KeyFileError::Io {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    })
+    write().map_err(|source| KeyFileError::Io { action: "write", path: path.to_owned(), source })
 }
 
 /// Reads a key file; `None` if there is none.
@@ -133,11 +119,7 @@ pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 /// # Ok::<(), pds::crypto::KeyFileError>(())
 /// ```
 pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
-    let failed = |source| KeyFileError::Io {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| KeyFileError::Io { action: "read", path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -149,41 +131,27 @@ pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
         return Err(failed(io::ErrorKind::IsADirectory.into()));
     }
     if let Some(mode) = exposed_mode(&metadata) {
-        return Err(KeyFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
     }
 
     // Room for all that can come, since a growing vector leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_SIZE_BYTES + 1));
-    file.take(MAX_FILE_SIZE_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(MAX_FILE_SIZE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > MAX_FILE_SIZE_BYTES {
-        return Err(KeyFileError::TooLong {
-            path: path.to_owned(),
-        });
+        return Err(KeyFileError::TooLong { path: path.to_owned() });
     }
     let key = match std::str::from_utf8(&bytes) {
         Ok(text) => SigningKey::from_multikey(text.trim()),
-        Err(_) => Err(CryptoError::InvalidSigningKey {
-            reason: "it is not text",
-        }),
+        Err(_) => Err(CryptoError::InvalidSigningKey { reason: "it is not text" }),
     };
-    key.map(Some).map_err(|source| KeyFileError::Invalid {
-        path: path.to_owned(),
-        source,
-    })
+    key.map(Some).map_err(|source| KeyFileError::Invalid { path: path.to_owned(), source })
 }
 
 /// Writes the key to a file beside its place, on disk, to be renamed. Dropped, it is deleted.
 fn write_temporary(directory: &Path, key: &SigningKey) -> io::Result<NamedTempFile> {
     // tempfile creates with mode 0600 and `O_EXCL`: no moment in which others could read.
-    let mut file = tempfile::Builder::new()
-        .prefix(".key.")
-        .suffix(".tmp")
-        .tempfile_in(directory)?;
+    let mut file =
+        tempfile::Builder::new().prefix(".key.").suffix(".tmp").tempfile_in(directory)?;
     set_owner_only(file.as_file())?;
     file.write_all(key.to_multikey().as_bytes())?;
     file.write_all(b"\n")?;
@@ -271,9 +239,7 @@ mod tests {
 
     fn names(place: &Place) -> Vec<String> {
         let entries = fs::read_dir(place.directory.path()).unwrap();
-        entries
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect()
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     #[cfg(unix)]
@@ -292,14 +258,8 @@ mod tests {
     fn a_new_file_is_the_multikey_and_a_newline() {
         let (place, key) = (place(), key());
         write_new(&place.path, &key).unwrap();
-        assert_eq!(
-            fs::read_to_string(&place.path).unwrap(),
-            format!("{}\n", *key.to_multikey())
-        );
-        assert_eq!(
-            read(&place.path).unwrap().unwrap().to_multikey(),
-            key.to_multikey()
-        );
+        assert_eq!(fs::read_to_string(&place.path).unwrap(), format!("{}\n", *key.to_multikey()));
+        assert_eq!(read(&place.path).unwrap().unwrap().to_multikey(), key.to_multikey());
         assert_eq!(names(&place), ["key"], "no temporary file stays");
     }
 
@@ -314,10 +274,7 @@ mod tests {
         write_new(&place.path, &first).unwrap();
         let refused = write_new(&place.path, &key());
         assert!(matches!(refused, Err(KeyFileError::Exists { .. })));
-        assert_eq!(
-            read(&place.path).unwrap().unwrap().public_key(),
-            first.public_key()
-        );
+        assert_eq!(read(&place.path).unwrap().unwrap().public_key(), first.public_key());
         assert_eq!(names(&place), ["key"]);
     }
 
@@ -342,11 +299,7 @@ mod tests {
 
         set_mode(&place.path, 0o644);
         replace(&place.path, &key()).unwrap();
-        assert_eq!(
-            mode(&place.path),
-            0o600,
-            "the mode of the old file is not kept"
-        );
+        assert_eq!(mode(&place.path), 0o600, "the mode of the old file is not kept");
 
         fs::remove_file(&place.path).unwrap();
         replace(&place.path, &key()).unwrap();
@@ -358,10 +311,7 @@ mod tests {
         let (place, second) = (place(), key());
         write_new(&place.path, &key()).unwrap();
         replace(&place.path, &second).unwrap();
-        assert_eq!(
-            read(&place.path).unwrap().unwrap().public_key(),
-            second.public_key()
-        );
+        assert_eq!(read(&place.path).unwrap().unwrap().public_key(), second.public_key());
         assert_eq!(names(&place), ["key"]);
     }
 
@@ -375,10 +325,7 @@ mod tests {
             let error = read(&place.path).unwrap_err();
             assert!(matches!(error, KeyFileError::Exposed { mode, .. } if mode == bad));
             let message = error.to_string();
-            assert!(
-                message.contains("chmod 600") && message.contains("/key "),
-                "{message}"
-            );
+            assert!(message.contains("chmod 600") && message.contains("/key "), "{message}");
             assert!(message.contains(&format!("{bad:04o}")), "{message}");
         }
         for good in [0o600, 0o400, 0o700] {
@@ -397,10 +344,7 @@ mod tests {
 
         content.push(b'\n');
         write_raw(&place.path, &content);
-        assert!(matches!(
-            read(&place.path),
-            Err(KeyFileError::TooLong { .. })
-        ));
+        assert!(matches!(read(&place.path), Err(KeyFileError::TooLong { .. })));
     }
 
     #[test]
@@ -419,10 +363,7 @@ mod tests {
             }
         }
         write_raw(&place.path, b"\xff\xfe");
-        assert!(matches!(
-            read(&place.path),
-            Err(KeyFileError::Invalid { .. })
-        ));
+        assert!(matches!(read(&place.path), Err(KeyFileError::Invalid { .. })));
     }
 
     #[test]
@@ -430,21 +371,12 @@ mod tests {
         let place = place();
         fs::create_dir(&place.path).unwrap();
         assert!(matches!(read(&place.path), Err(KeyFileError::Io { .. })));
-        assert!(matches!(
-            write_new(&place.path, &key()),
-            Err(KeyFileError::Exists { .. })
-        ));
-        assert!(matches!(
-            replace(&place.path, &key()),
-            Err(KeyFileError::Io { .. })
-        ));
+        assert!(matches!(write_new(&place.path, &key()), Err(KeyFileError::Exists { .. })));
+        assert!(matches!(replace(&place.path, &key()), Err(KeyFileError::Io { .. })));
         assert_eq!(names(&place), ["key"]);
 
         let nowhere = place.directory.path().join("no/such/key");
-        assert!(matches!(
-            write_new(&nowhere, &key()),
-            Err(KeyFileError::Io { .. })
-        ));
+        assert!(matches!(write_new(&nowhere, &key()), Err(KeyFileError::Io { .. })));
         assert!(read(&nowhere).unwrap().is_none());
     }
 

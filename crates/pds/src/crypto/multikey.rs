@@ -28,9 +28,7 @@ pub(super) fn decode<'b>(
     if text.len() > MAX_TEXT_LENGTH {
         return Err(TOO_LONG);
     }
-    let digits = text
-        .strip_prefix('z')
-        .ok_or("it is not multibase base58btc (z...)")?;
+    let digits = text.strip_prefix('z').ok_or("it is not multibase base58btc (z...)")?;
     match bs58::decode(digits).onto(&mut buffer[..]) {
         Ok(length) => Ok(&buffer[..length]),
         Err(bs58::decode::Error::BufferTooSmall) => Err(TOO_LONG),
@@ -44,9 +42,7 @@ pub(super) fn encode_onto(text: &mut String, bytes: &[u8]) {
     // All room at once: a string that grows would leave copies of a secret behind.
     text.reserve_exact(MAX_TEXT_LENGTH);
     text.push('z');
-    bs58::encode(bytes)
-        .onto(text)
-        .expect("a String grows as needed");
+    bs58::encode(bytes).onto(text).expect("a String grows as needed");
 }
 
 /// Returns the multicodec prefix, two bytes of varint, of a kind of key on a curve.
@@ -130,9 +126,8 @@ mod tests {
     #[test]
     fn other_bases_and_characters_are_refused() {
         let mut buffer = [0; MAX_KEY_LENGTH];
-        for text in [
-            "", "m1234", "Z1234", "12", "z0", "zO", "zI", "zl", "z1 ", " z1", "zé", "z\0",
-        ] {
+        for text in ["", "m1234", "Z1234", "12", "z0", "zO", "zI", "zl", "z1 ", " z1", "zé", "z\0"]
+        {
             assert!(decode(text, &mut buffer).is_err(), "{text:?}");
         }
         assert_eq!(decode("z", &mut buffer).unwrap(), b"");

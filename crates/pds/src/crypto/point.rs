@@ -84,16 +84,8 @@ mod tests {
     fn points() -> [Point; 2] {
         let secret = [0xa5; 32];
         [
-            Point::K256(
-                *k256::ecdsa::SigningKey::from_slice(&secret)
-                    .unwrap()
-                    .verifying_key(),
-            ),
-            Point::P256(
-                *p256::ecdsa::SigningKey::from_slice(&secret)
-                    .unwrap()
-                    .verifying_key(),
-            ),
+            Point::K256(*k256::ecdsa::SigningKey::from_slice(&secret).unwrap().verifying_key()),
+            Point::P256(*p256::ecdsa::SigningKey::from_slice(&secret).unwrap().verifying_key()),
         ]
     }
 
@@ -111,14 +103,7 @@ mod tests {
                 let bytes = [&[tag], &long[1..]].concat();
                 assert!(Point::from_sec1(curve, &bytes).is_err(), "{tag} long");
             }
-            for bytes in [
-                &[][..],
-                &[0],
-                &short[..32],
-                &short[1..],
-                &long[..64],
-                &long[1..],
-            ] {
+            for bytes in [&[][..], &[0], &short[..32], &short[1..], &long[..64], &long[1..]] {
                 assert!(Point::from_sec1(curve, bytes).is_err(), "{bytes:02x?}");
             }
         }
@@ -143,16 +128,8 @@ mod tests {
     fn coordinates_are_below_the_field_prime() {
         // The primes plus an x that is good by itself: the same point modulo p, in other bytes.
         for (curve, x, p_plus_x) in [
-            (
-                Curve::K256,
-                1,
-                "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30",
-            ),
-            (
-                Curve::P256,
-                5,
-                "ffffffff00000001000000000000000000000001000000000000000000000004",
-            ),
+            (Curve::K256, 1, "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30"),
+            (Curve::P256, 5, "ffffffff00000001000000000000000000000001000000000000000000000004"),
         ] {
             let good = [&[2][..], &[0; 31], &[x]].concat();
             assert!(Point::from_sec1(curve, &good).is_ok());

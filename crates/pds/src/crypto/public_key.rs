@@ -50,9 +50,8 @@ impl PublicKey {
     /// # Ok::<(), pds::crypto::CryptoError>(())
     /// ```
     pub fn from_did_key(text: &str) -> Result<Self, CryptoError> {
-        let multikey = text
-            .strip_prefix(DID_KEY)
-            .ok_or_else(|| invalid("it does not start with did:key:"))?;
+        let multikey =
+            text.strip_prefix(DID_KEY).ok_or_else(|| invalid("it does not start with did:key:"))?;
         Self::from_multikey(multikey)
     }
 
@@ -314,10 +313,7 @@ mod tests {
             let key = PublicKey::from_did_key(text).unwrap();
             let mut others = 0;
             for at in 0..text.len() {
-                for character in (0..128)
-                    .map(char::from)
-                    .filter(|&c| !text[at..].starts_with(c))
-                {
+                for character in (0..128).map(char::from).filter(|&c| !text[at..].starts_with(c)) {
                     let mut changed = text.to_owned();
                     changed.replace_range(at..=at, character.encode_utf8(&mut [0; 4]));
                     if let Ok(other) = PublicKey::from_did_key(&changed) {
@@ -327,10 +323,7 @@ mod tests {
                     }
                 }
             }
-            assert!(
-                others > 100,
-                "a did:key has no checksum, so many changes are keys"
-            );
+            assert!(others > 100, "a did:key has no checksum, so many changes are keys");
         }
     }
 
@@ -362,38 +355,21 @@ mod tests {
         let trailing = [&good[..], &[0]].concat();
         let prefixed_uncompressed = [&good[..2], &key.0.to_uncompressed()].concat();
         for bytes in [&good[..34], &good[..2], &good[..1], &good[2..], &trailing] {
-            assert!(
-                PublicKey::from_multikey(&multibase(bytes)).is_err(),
-                "{bytes:02x?}"
-            );
+            assert!(PublicKey::from_multikey(&multibase(bytes)).is_err(), "{bytes:02x?}");
         }
         assert!(PublicKey::from_multikey(&multibase(&prefixed_uncompressed)).is_err());
 
-        for prefix in [
-            [0xed, 0x01],
-            [0x80, 0x25],
-            [0x81, 0x24],
-            [0x00, 0x24],
-            [0x81, 0x26],
-        ] {
+        for prefix in [[0xed, 0x01], [0x80, 0x25], [0x81, 0x24], [0x00, 0x24], [0x81, 0x26]] {
             let bytes = [&prefix[..], &good[2..]].concat();
-            assert!(
-                PublicKey::from_multikey(&multibase(&bytes)).is_err(),
-                "{prefix:02x?}"
-            );
+            assert!(PublicKey::from_multikey(&multibase(&bytes)).is_err(), "{prefix:02x?}");
         }
     }
 
     #[test]
     fn a_secret_in_the_place_of_a_public_key_is_named_but_not_quoted() {
-        let secret = super::super::SigningKey::generate(Curve::P256)
-            .unwrap()
-            .to_multikey();
+        let secret = super::super::SigningKey::generate(Curve::P256).unwrap().to_multikey();
         let error = PublicKey::from_multikey(&secret).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "invalid public key: it is a signing key, which is secret"
-        );
+        assert_eq!(error.to_string(), "invalid public key: it is a signing key, which is secret");
         assert!(!format!("{error:?}").contains(&secret[1..]));
     }
 

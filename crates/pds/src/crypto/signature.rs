@@ -122,9 +122,7 @@ impl Signature {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
         match bytes.try_into() {
             Ok(bytes) => Ok(Self(bytes)),
-            Err(_) => Err(CryptoError::SignatureLength {
-                length: bytes.len(),
-            }),
+            Err(_) => Err(CryptoError::SignatureLength { length: bytes.len() }),
         }
     }
 
@@ -180,11 +178,7 @@ impl Signature {
         let curve = Curve::K256;
         let read = k256::ecdsa::Signature::from_slice(&self.0)
             .map_err(|_| CryptoError::SignatureRange { curve })?;
-        if read.s().is_high().into() {
-            Err(CryptoError::HighS { curve })
-        } else {
-            Ok(read)
-        }
+        if read.s().is_high().into() { Err(CryptoError::HighS { curve }) } else { Ok(read) }
     }
 
     /// Reads r and s for P-256, refusing high-S, which the `p256` crate would let pass.
@@ -192,11 +186,7 @@ impl Signature {
         let curve = Curve::P256;
         let read = p256::ecdsa::Signature::from_slice(&self.0)
             .map_err(|_| CryptoError::SignatureRange { curve })?;
-        if read.s().is_high().into() {
-            Err(CryptoError::HighS { curve })
-        } else {
-            Ok(read)
-        }
+        if read.s().is_high().into() { Err(CryptoError::HighS { curve }) } else { Ok(read) }
     }
 }
 

@@ -59,9 +59,7 @@ impl SigningKey {
             Curve::K256 => k256::ecdsa::SigningKey::try_generate().map(Secret::K256),
             Curve::P256 => p256::ecdsa::SigningKey::try_generate().map(Secret::P256),
         };
-        secret
-            .map(Self)
-            .map_err(|error| CryptoError::Random(error.into()))
+        secret.map(Self).map_err(|error| CryptoError::Random(error.into()))
     }
 
     /// Reads the 32 bytes of a secret, big-endian.
@@ -88,9 +86,7 @@ impl SigningKey {
             Curve::K256 => k256::ecdsa::SigningKey::from_slice(bytes).map(Secret::K256),
             Curve::P256 => p256::ecdsa::SigningKey::from_slice(bytes).map(Secret::P256),
         };
-        secret
-            .map(Self)
-            .map_err(|_| invalid("it is out of range for the curve"))
+        secret.map(Self).map_err(|_| invalid("it is out of range for the curve"))
     }
 
     /// Reads a secret multikey: `z` + base58btc of the prefix for the curve and the 32 bytes.
@@ -249,12 +245,8 @@ impl Signer for SigningKey {
 
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         match &self.0 {
-            Secret::K256(key) => key
-                .try_sign(message)
-                .map(|made| Signature::from_k256(&made)),
-            Secret::P256(key) => key
-                .try_sign(message)
-                .map(|made| Signature::from_p256(&made)),
+            Secret::K256(key) => key.try_sign(message).map(|made| Signature::from_k256(&made)),
+            Secret::P256(key) => key.try_sign(message).map(|made| Signature::from_p256(&made)),
         }
         .map_err(|error| CryptoError::Signer(error.into()))
     }
@@ -322,10 +314,7 @@ mod tests {
         for curve in CURVES {
             let expected = SigningKey::from_bytes(curve, &bytes).unwrap().to_multikey();
             for text in ["a5".repeat(32), "A5".repeat(32), "a5A5".repeat(16)] {
-                assert_eq!(
-                    SigningKey::from_hex(curve, &text).unwrap().to_multikey(),
-                    expected
-                );
+                assert_eq!(SigningKey::from_hex(curve, &text).unwrap().to_multikey(), expected);
                 let parsed = SigningKey::parse(&format!(" {text}\n"), curve).unwrap();
                 assert_eq!(parsed.to_multikey(), expected);
             }
@@ -335,26 +324,14 @@ mod tests {
     #[test]
     fn secrets_are_from_one_to_the_order() {
         for (curve, order) in [
-            (
-                Curve::K256,
-                "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141",
-            ),
-            (
-                Curve::P256,
-                "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
-            ),
+            (Curve::K256, "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"),
+            (Curve::P256, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),
         ] {
             let mut bytes = HEXLOWER.decode(order.as_bytes()).unwrap();
             let out_of_range = "it is out of range for the curve";
             assert_eq!(reason(SigningKey::from_bytes(curve, &bytes)), out_of_range);
-            assert_eq!(
-                reason(SigningKey::from_bytes(curve, &[0xff; 32])),
-                out_of_range
-            );
-            assert_eq!(
-                reason(SigningKey::from_bytes(curve, &[0; 32])),
-                out_of_range
-            );
+            assert_eq!(reason(SigningKey::from_bytes(curve, &[0xff; 32])), out_of_range);
+            assert_eq!(reason(SigningKey::from_bytes(curve, &[0; 32])), out_of_range);
             bytes[31] -= 1;
             assert!(SigningKey::from_bytes(curve, &bytes).is_ok());
             let one = [&[0; 31][..], &[1]].concat();
@@ -367,10 +344,7 @@ mod tests {
         for curve in CURVES {
             for length in (0..100).filter(|&length| length != 32) {
                 let bytes = vec![1; length];
-                assert_eq!(
-                    reason(SigningKey::from_bytes(curve, &bytes)),
-                    "it is not 32 bytes"
-                );
+                assert_eq!(reason(SigningKey::from_bytes(curve, &bytes)), "it is not 32 bytes");
                 let mut text = String::new();
                 let prefix = multikey::prefix(Kind::Secret, curve);
                 multikey::encode_onto(&mut text, &[&prefix[..], &bytes].concat());
@@ -385,10 +359,7 @@ mod tests {
             let mut text = String::new();
             let prefix = multikey::prefix(Kind::Public, curve);
             multikey::encode_onto(&mut text, &[&prefix[..], &[1; 32]].concat());
-            assert_eq!(
-                reason(SigningKey::from_multikey(&text)),
-                "it is a public key"
-            );
+            assert_eq!(reason(SigningKey::from_multikey(&text)), "it is a public key");
         }
     }
 
@@ -405,14 +376,8 @@ mod tests {
             format!("{} ", &digits[1..]).repeat(2),
             digits.replacen('a', "g", 1),
             digits.replacen("a5", "é", 1),
-            SigningKey::generate(Curve::P256)
-                .unwrap()
-                .public_key()
-                .multikey(),
-            SigningKey::generate(Curve::P256)
-                .unwrap()
-                .public_key()
-                .did_key(),
+            SigningKey::generate(Curve::P256).unwrap().public_key().multikey(),
+            SigningKey::generate(Curve::P256).unwrap().public_key().did_key(),
         ] {
             assert!(SigningKey::parse(&text, Curve::K256).is_err(), "{text:?}");
         }
@@ -425,19 +390,13 @@ mod tests {
             let shown = format!("{key:?} {key:#?}");
             assert!(shown.contains(&key.public_key().did_key()));
             for secret in ["a5a5", "165, 165", &key.to_multikey()[1..]] {
-                assert!(
-                    !shown.to_lowercase().contains(&secret.to_lowercase()),
-                    "{shown}"
-                );
+                assert!(!shown.to_lowercase().contains(&secret.to_lowercase()), "{shown}");
             }
         }
         // One wrong character: neither it nor its neighbours are quoted.
         let mistyped = ["a5".repeat(31), "a!".to_owned()].concat();
         let error = SigningKey::parse(&mistyped, Curve::K256).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "invalid signing key: it is not 64 hexadecimal digits"
-        );
+        assert_eq!(error.to_string(), "invalid signing key: it is not 64 hexadecimal digits");
         assert!(!format!("{error:?}").contains('!'));
 
         let key = SigningKey::from_bytes(Curve::K256, &[0xa5; 32]).unwrap();

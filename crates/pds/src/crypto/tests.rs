@@ -21,17 +21,11 @@ fn flip_s(curve: Curve, signature: &Signature) -> Signature {
     let flipped: [u8; 64] = match curve {
         Curve::K256 => {
             let read = k256::ecdsa::Signature::from_slice(bytes).unwrap();
-            k256::ecdsa::Signature::from_scalars(read.r(), -read.s())
-                .unwrap()
-                .to_bytes()
-                .into()
+            k256::ecdsa::Signature::from_scalars(read.r(), -read.s()).unwrap().to_bytes().into()
         }
         Curve::P256 => {
             let read = p256::ecdsa::Signature::from_slice(bytes).unwrap();
-            p256::ecdsa::Signature::from_scalars(read.r(), -read.s())
-                .unwrap()
-                .to_bytes()
-                .into()
+            p256::ecdsa::Signature::from_scalars(read.r(), -read.s()).unwrap().to_bytes().into()
         }
     };
     Signature::from_bytes(&flipped).unwrap()
@@ -125,10 +119,7 @@ fn tampering_is_a_mismatch() {
             assert!(public.verify(&message, &tampered).is_err());
         }
         let other = SigningKey::generate(curve).unwrap().public_key();
-        assert!(matches!(
-            other.verify(&message, &signature),
-            Err(CryptoError::Mismatch)
-        ));
+        assert!(matches!(other.verify(&message, &signature), Err(CryptoError::Mismatch)));
     }
 }
 

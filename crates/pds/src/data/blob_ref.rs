@@ -39,21 +39,13 @@ impl BlobRef {
                 return None;
             };
             let size = u64::try_from(map.get("size")?.as_int()?).ok()?;
-            return Some(Self {
-                cid: *cid,
-                mime_type,
-                size_bytes: Some(size),
-            });
+            return Some(Self { cid: *cid, mime_type, size_bytes: Some(size) });
         }
         if map.len() != 2 {
             return None;
         }
         let cid: Cid = map.get("cid")?.as_text()?.parse().ok()?;
-        (cid.codec() == Codec::Raw).then_some(Self {
-            cid,
-            mime_type,
-            size_bytes: None,
-        })
+        (cid.codec() == Codec::Raw).then_some(Self { cid, mime_type, size_bytes: None })
     }
 
     /// Returns the typed form, or the legacy form where the size is unknown.
@@ -67,10 +59,9 @@ impl BlobRef {
                 ("mimeType", mime_type),
                 ("size", Value::Int(size)),
             ]),
-            None => Value::from([
-                ("cid", Value::from(self.cid.to_string())),
-                ("mimeType", mime_type),
-            ]),
+            None => {
+                Value::from([("cid", Value::from(self.cid.to_string())), ("mimeType", mime_type)])
+            }
         }
     }
 }

@@ -29,10 +29,7 @@ impl Block {
     #[must_use]
     pub fn new(codec: Codec, bytes: impl Into<Arc<[u8]>>) -> Self {
         let bytes = bytes.into();
-        Self {
-            cid: Cid::of(codec, &bytes),
-            bytes,
-        }
+        Self { cid: Cid::of(codec, &bytes), bytes }
     }
 
     /// Makes a block of bytes that claim to have this CID.
@@ -61,10 +58,7 @@ impl Block {
     /// Lends the block.
     #[must_use]
     pub fn borrowed(&self) -> BlockRef<'_> {
-        BlockRef {
-            cid: self.cid,
-            bytes: &self.bytes,
-        }
+        BlockRef { cid: self.cid, bytes: &self.bytes }
     }
 }
 
@@ -92,7 +86,7 @@ impl<'a> BlockRef<'a> {
     pub fn verified(cid: Cid, bytes: &'a [u8]) -> Result<Self, DataError> {
         let found = Cid::of(cid.codec(), bytes);
         if found != cid {
-            return Err(DataError::HashMismatch { cid, found });
+            return Err(DataError::HashMismatch { found });
         }
         Ok(Self { cid, bytes })
     }
@@ -112,10 +106,7 @@ impl<'a> BlockRef<'a> {
     /// Makes a block of its own, to be kept.
     #[must_use]
     pub fn to_block(&self) -> Block {
-        Block {
-            cid: self.cid,
-            bytes: self.bytes.into(),
-        }
+        Block { cid: self.cid, bytes: self.bytes.into() }
     }
 }
 
@@ -169,10 +160,7 @@ pub enum ReadError {
 impl ReadError {
     /// Says that the source failed while it was asked for a block.
     pub fn backend(cid: Cid, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Backend {
-            cid,
-            source: source.into(),
-        }
+        Self::Backend { cid, source: source.into() }
     }
 
     /// Returns the block that was asked for.
@@ -233,19 +221,13 @@ impl MemoryBlocks {
 
 impl FromIterator<Block> for MemoryBlocks {
     fn from_iter<I: IntoIterator<Item = Block>>(blocks: I) -> Self {
-        Self(
-            blocks
-                .into_iter()
-                .map(|block| (block.cid(), block))
-                .collect(),
-        )
+        Self(blocks.into_iter().map(|block| (block.cid(), block)).collect())
     }
 }
 
 impl Extend<Block> for MemoryBlocks {
     fn extend<I: IntoIterator<Item = Block>>(&mut self, blocks: I) {
-        self.0
-            .extend(blocks.into_iter().map(|block| (block.cid(), block)));
+        self.0.extend(blocks.into_iter().map(|block| (block.cid(), block)));
     }
 }
 
@@ -278,12 +260,8 @@ impl Blocks for Overlay<'_> {
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
         let mut found = self.over.get_many(cids)?;
-        let absent: Vec<Cid> = cids
-            .iter()
-            .zip(&found)
-            .filter(|(_, block)| block.is_none())
-            .map(|(c, _)| *c)
-            .collect();
+        let absent: Vec<Cid> =
+            cids.iter().zip(&found).filter(|(_, block)| block.is_none()).map(|(c, _)| *c).collect();
         if absent.is_empty() {
             return Ok(found);
         }
@@ -305,17 +283,9 @@ mod tests {
         let [a, b, c] = [*b"a", *b"b", *b"c"].map(|bytes| Block::new(Codec::Raw, bytes));
         let over: MemoryBlocks = [a.clone()].into_iter().collect();
         let under: MemoryBlocks = [b.clone()].into_iter().collect();
-        let both = Overlay {
-            over: &over,
-            under: &under,
-        };
-        let answers = both
-            .get_many(&[b.cid(), c.cid(), a.cid(), b.cid()])
-            .unwrap();
-        assert_eq!(
-            answers,
-            [Some(b.clone()), None, Some(a.clone()), Some(b.clone())]
-        );
+        let both = Overlay { over: &over, under: &under };
+        let answers = both.get_many(&[b.cid(), c.cid(), a.cid(), b.cid()]).unwrap();
+        assert_eq!(answers, [Some(b.clone()), None, Some(a.clone()), Some(b.clone())]);
         assert_eq!(both.get(&b.cid()).unwrap(), Some(b));
         assert_eq!(both.get(&c.cid()).unwrap(), None);
     }

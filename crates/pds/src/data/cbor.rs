@@ -2,11 +2,7 @@
 //!
 //! Nothing here recurses or allocates. The rules are those of DRISL as atproto uses it: definite
 //! lengths in shortest form, no floats, no tags but 42, no simple values but false, true and null.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used
-)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::limits::{MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES};
 use super::{Cid, DataError};
@@ -50,16 +46,12 @@ impl<'a> Cursor<'a> {
         match initial >> 5 {
             0 => {
                 let n = self.argument(start, info)?;
-                i64::try_from(n)
-                    .map(Item::Int)
-                    .map_err(|_| OUT_OF_RANGE.at(start))
+                i64::try_from(n).map(Item::Int).map_err(|_| OUT_OF_RANGE.at(start))
             }
             1 => {
                 let n = self.argument(start, info)?;
                 // -1 - n, without leaving the range of i64: the complement of n.
-                i64::try_from(n)
-                    .map(|n| Item::Int(!n))
-                    .map_err(|_| OUT_OF_RANGE.at(start))
+                i64::try_from(n).map(|n| Item::Int(!n)).map_err(|_| OUT_OF_RANGE.at(start))
             }
             2 => {
                 let len = self.argument(start, info)?;
@@ -234,10 +226,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn byte(&mut self) -> Result<u8, DataError> {
-        let byte = *self
-            .bytes
-            .get(self.at)
-            .ok_or_else(|| ENDS_EARLY.at(self.at))?;
+        let byte = *self.bytes.get(self.at).ok_or_else(|| ENDS_EARLY.at(self.at))?;
         self.at = self.at.saturating_add(1);
         Ok(byte)
     }
@@ -252,9 +241,7 @@ impl<'a> Cursor<'a> {
 
     #[inline]
     fn take(&mut self, start: usize, len: u64) -> Result<&'a [u8], DataError> {
-        let end = usize::try_from(len)
-            .ok()
-            .and_then(|len| self.at.checked_add(len));
+        let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
         let taken = end
             .and_then(|end| self.bytes.get(self.at..end))
             .ok_or_else(|| Rule("longer than the bytes that follow").at(start))?;
@@ -269,10 +256,7 @@ pub(crate) struct Rule(pub(crate) &'static str);
 impl Rule {
     #[cold]
     pub(crate) fn at(&self, offset: usize) -> DataError {
-        DataError::Cbor {
-            offset,
-            reason: self.0,
-        }
+        DataError::Cbor { offset, reason: self.0 }
     }
 }
 
@@ -281,6 +265,7 @@ const ENDS_EARLY: Rule = Rule("the bytes end in the middle of an item");
 const LINK_TAG: u64 = 42;
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 
@@ -298,37 +283,22 @@ mod tests {
         assert_eq!(refused("1817"), "a number not in its shortest form");
         assert_eq!(refused("1900ff"), "a number not in its shortest form");
         assert_eq!(refused("1a0000ffff"), "a number not in its shortest form");
-        assert_eq!(
-            refused("1b00000000ffffffff"),
-            "a number not in its shortest form"
-        );
+        assert_eq!(refused("1b00000000ffffffff"), "a number not in its shortest form");
         assert_eq!(refused("1b8000000000000000"), OUT_OF_RANGE.0);
         assert_eq!(refused("3b8000000000000000"), OUT_OF_RANGE.0);
         assert_eq!(refused("5f"), "an indefinite length");
         assert_eq!(refused("1c"), "a reserved length");
         assert_eq!(refused("62c328"), "text is not UTF-8");
         assert_eq!(refused("636161"), "longer than the bytes that follow");
-        assert_eq!(
-            refused("9b7fffffffffffffff"),
-            "more entries than bytes that follow"
-        );
+        assert_eq!(refused("9b7fffffffffffffff"), "more entries than bytes that follow");
         assert_eq!(refused("c000"), "a tag other than 42");
-        assert_eq!(
-            refused("d82a60"),
-            "tag 42 over something that is not a byte string"
-        );
-        assert_eq!(
-            refused("d82a4101"),
-            "a link does not start with a zero byte"
-        );
+        assert_eq!(refused("d82a60"), "tag 42 over something that is not a byte string");
+        assert_eq!(refused("d82a4101"), "a link does not start with a zero byte");
         assert_eq!(refused("d82a420001"), "a link to another kind of CID");
         assert_eq!(refused("f7"), "undefined is not a value");
         assert_eq!(refused("f93c00"), "floats are not in the data model");
         assert_eq!(refused("ff"), "a break outside of anything");
-        assert_eq!(
-            refused("e0"),
-            "a simple value other than false, true and null"
-        );
+        assert_eq!(refused("e0"), "a simple value other than false, true and null");
     }
 
     #[test]

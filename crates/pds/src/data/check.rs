@@ -1,9 +1,5 @@
 //! Checking records without building values: one pass, nothing allocated.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used
-)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::cbor::{Cursor, Item, Rule};
 use super::limits::{MAX_NESTING, MAX_RECORD_BYTES, MAX_SAFE_INTEGER};
@@ -45,10 +41,7 @@ pub fn check_canonical(bytes: &[u8]) -> Result<(), DataError> {
 /// [`DataError::TooLarge`], [`DataError::Cbor`] or [`DataError::Model`].
 pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
     if bytes.len() > MAX_RECORD_BYTES {
-        return Err(DataError::TooLarge {
-            bytes: bytes.len(),
-            limit: MAX_RECORD_BYTES,
-        });
+        return Err(DataError::TooLarge { bytes: bytes.len(), limit: MAX_RECORD_BYTES });
     }
     let seen = scan(bytes, |_| {})?;
     if !seen.map_at_top {
@@ -59,10 +52,7 @@ pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
         Value::decode(bytes)?.check()?;
     }
     if seen.facts.record_type.is_empty() {
-        return Err(model(
-            "/",
-            "a record has a $type that is text and not empty",
-        ));
+        return Err(model("/", "a record has a $type that is text and not empty"));
     }
     Ok(seen.facts)
 }
@@ -156,10 +146,7 @@ fn place(path: &[Step<'_>]) -> String {
 }
 
 fn model(place: &str, reason: &'static str) -> DataError {
-    DataError::Model {
-        place: place.to_owned(),
-        reason,
-    }
+    DataError::Model { place: place.to_owned(), reason }
 }
 
 #[derive(Default)]
@@ -185,11 +172,7 @@ fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Seen<'a>, D
     let mut seen = Seen::default();
     let mut outer: [Open<'a>; MAX_NESTING] = [Open::default(); MAX_NESTING];
     let mut depth = 0_usize;
-    let mut open = Open {
-        left: 1,
-        is_map: false,
-        key: None,
-    };
+    let mut open = Open { left: 1, is_map: false, key: None };
     loop {
         while open.left == 0 {
             let Some(below) = depth.checked_sub(1) else {
@@ -219,18 +202,10 @@ fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Seen<'a>, D
             }
         }
         let inner = match item {
-            Item::List(left) => Open {
-                left,
-                is_map: false,
-                key: None,
-            },
+            Item::List(left) => Open { left, is_map: false, key: None },
             Item::Map(left) => {
                 seen.map_at_top |= depth == 0;
-                Open {
-                    left,
-                    is_map: true,
-                    key: None,
-                }
+                Open { left, is_map: true, key: None }
             }
             Item::Link(cid) => {
                 on_link(cid);
@@ -309,10 +284,7 @@ mod tests {
             Value::Map(Map::new()),
             Value::from([("a", Value::from([("$type", Value::from("x"))]))]),
         ] {
-            assert!(
-                matches!(check_record(&bad.encode()), Err(DataError::Model { .. })),
-                "{bad:?}"
-            );
+            assert!(matches!(check_record(&bad.encode()), Err(DataError::Model { .. })), "{bad:?}");
         }
     }
 

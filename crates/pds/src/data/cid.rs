@@ -22,7 +22,7 @@ use super::DataError;
 /// assert_eq!(cid.to_string().parse::<Cid>().unwrap(), cid);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cid([u8; Cid::LEN]);
+pub struct Cid([u8; Self::LEN]);
 
 /// What the bytes behind a [`Cid`] are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,15 +62,11 @@ impl Cid {
     ///
     /// [`DataError::Cid`] when the bytes are not the binary form of such a CID.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DataError> {
-        let fixed: [u8; Self::LEN] = bytes
-            .try_into()
-            .map_err(|_| cid_error(bytes, "a CID here has 36 bytes"))?;
+        let fixed: [u8; Self::LEN] =
+            bytes.try_into().map_err(|_| cid_error(bytes, "a CID here has 36 bytes"))?;
         match fixed {
             [1, 0x71 | 0x55, 0x12, 0x20, ..] => Ok(Self(fixed)),
-            _ => Err(cid_error(
-                bytes,
-                "not CIDv1 with SHA-256 and codec dag-cbor or raw",
-            )),
+            _ => Err(cid_error(bytes, "not CIDv1 with SHA-256 and codec dag-cbor or raw")),
         }
     }
 
@@ -84,11 +80,7 @@ impl Cid {
     #[must_use]
     pub fn codec(&self) -> Codec {
         let [_, codec, ..] = self.0;
-        if codec == 0x71 {
-            Codec::Cbor
-        } else {
-            Codec::Raw
-        }
+        if codec == 0x71 { Codec::Cbor } else { Codec::Raw }
     }
 
     /// Returns the SHA-256 of the named bytes.
@@ -204,10 +196,7 @@ mod tests {
     #[test]
     fn the_empty_tree_has_its_known_name() {
         let cid = Cid::of(Codec::Cbor, &[0xa2, 0x61, 0x65, 0x80, 0x61, 0x6c, 0xf6]);
-        assert_eq!(
-            cid.to_string(),
-            "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm"
-        );
+        assert_eq!(cid.to_string(), "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm");
         assert_eq!(cid.codec(), Codec::Cbor);
         assert!(cid.names(&[0xa2, 0x61, 0x65, 0x80, 0x61, 0x6c, 0xf6]));
     }

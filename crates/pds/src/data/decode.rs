@@ -1,9 +1,5 @@
 //! Canonical DAG-CBOR to values.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used
-)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::cbor::{Cursor, Item, Rule};
 use super::limits::{MAX_MESSAGE_BYTES, MAX_NESTING, MAX_RECORD_BYTES};
@@ -39,16 +35,11 @@ impl Value {
 
 fn first_item(bytes: &[u8], limit: usize) -> Result<(Value, &[u8]), DataError> {
     if bytes.len() > limit {
-        return Err(DataError::TooLarge {
-            bytes: bytes.len(),
-            limit,
-        });
+        return Err(DataError::TooLarge { bytes: bytes.len(), limit });
     }
     let mut cursor = Cursor::new(bytes);
     let value = value(&mut cursor, MAX_NESTING)?;
-    let (_, rest) = bytes
-        .split_at_checked(cursor.offset())
-        .unwrap_or((bytes, &[]));
+    let (_, rest) = bytes.split_at_checked(cursor.offset()).unwrap_or((bytes, &[]));
     Ok((value, rest))
 }
 
@@ -56,9 +47,7 @@ fn first_item(bytes: &[u8], limit: usize) -> Result<(Value, &[u8]), DataError> {
 fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, DataError> {
     let start = cursor.offset();
     let inside = |depth: usize| {
-        depth
-            .checked_sub(1)
-            .ok_or_else(|| Rule("nested deeper than the limit").at(start))
+        depth.checked_sub(1).ok_or_else(|| Rule("nested deeper than the limit").at(start))
     };
     Ok(match cursor.item()? {
         Item::Null => Value::Null,
@@ -126,10 +115,7 @@ mod tests {
         assert!(Value::decode(&text(MAX_RECORD_BYTES - 5)).is_ok());
         assert_eq!(
             Value::decode(&text(MAX_RECORD_BYTES)).unwrap_err(),
-            DataError::TooLarge {
-                bytes: MAX_RECORD_BYTES + 5,
-                limit: MAX_RECORD_BYTES
-            }
+            DataError::TooLarge { bytes: MAX_RECORD_BYTES + 5, limit: MAX_RECORD_BYTES }
         );
     }
 
@@ -140,22 +126,13 @@ mod tests {
         let bytewise = [0xa2, 0x62, b'a', b'a', 2, 0x61, b'b', 1];
         let twice = [0xa2, 0x61, b'b', 1, 0x61, b'b', 1];
         for bad in [&bytewise[..], &twice[..]] {
-            assert!(matches!(
-                Value::decode(bad),
-                Err(DataError::Cbor { offset: 4 | 5, .. })
-            ));
+            assert!(matches!(Value::decode(bad), Err(DataError::Cbor { offset: 4 | 5, .. })));
         }
     }
 
     #[test]
     fn nothing_may_follow() {
-        assert!(matches!(
-            Value::decode(&[0xf6, 0]),
-            Err(DataError::Cbor { offset: 1, .. })
-        ));
-        assert_eq!(
-            Value::decode_first(&[0xf6, 0]).unwrap(),
-            (Value::Null, &[0][..])
-        );
+        assert!(matches!(Value::decode(&[0xf6, 0]), Err(DataError::Cbor { offset: 1, .. })));
+        assert_eq!(Value::decode_first(&[0xf6, 0]).unwrap(), (Value::Null, &[0][..]));
     }
 }

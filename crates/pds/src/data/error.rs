@@ -15,10 +15,8 @@ pub enum DataError {
         reason: &'static str,
     },
     /// Bytes that do not hash to the CID they came with.
-    #[error("the bytes of {cid} hash to {found}")]
+    #[error("the bytes hash to {found}")]
     HashMismatch {
-        /// The CID the bytes came with.
-        cid: Cid,
         /// The CID they have.
         found: Cid,
     },

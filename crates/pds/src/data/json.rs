@@ -19,10 +19,7 @@ impl Value {
     /// [`check`](Self::check) says; [`DataError::TooLarge`] above [`MAX_JSON_BYTES`].
     pub fn from_json(text: &str) -> Result<Self, DataError> {
         if text.len() > MAX_JSON_BYTES {
-            return Err(DataError::TooLarge {
-                bytes: text.len(),
-                limit: MAX_JSON_BYTES,
-            });
+            return Err(DataError::TooLarge { bytes: text.len(), limit: MAX_JSON_BYTES });
         }
         let value: Self =
             serde_json::from_str(text).map_err(|error| DataError::Json(error.to_string()))?;
@@ -92,9 +89,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, n: u64) -> Result<Value, E> {
-        i64::try_from(n)
-            .map(Value::Int)
-            .map_err(|_| E::custom("an integer outside of 64 bits"))
+        i64::try_from(n).map(Value::Int).map_err(|_| E::custom("an integer outside of 64 bits"))
     }
 
     fn visit_f64<E: de::Error>(self, n: f64) -> Result<Value, E> {
@@ -130,9 +125,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         pairs.sort_by(|(a, _), (b, _)| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
         if let Some([(key, _), _]) = pairs.array_windows().find(|[(a, _), (b, _)]| a == b) {
             let key: String = key.chars().take(64).collect();
-            return Err(de::Error::custom(format_args!(
-                "the key {key:?} stands twice"
-            )));
+            return Err(de::Error::custom(format_args!("the key {key:?} stands twice")));
         }
         special_value(Map::from_sorted(pairs)).map_err(de::Error::custom)
     }
@@ -142,30 +135,14 @@ impl<'de> Visitor<'de> for ValueVisitor {
 fn special_value(map: Map) -> Result<Value, &'static str> {
     if let Some(link) = map.get("$link") {
         let text = link.as_text().ok_or("the $link of a link is text")?;
-        let cid: Cid = text
-            .parse()
-            .map_err(|_| "the $link of a link is not a CID used here")?;
-        return if map.len() == 1 {
-            Ok(Value::Link(cid))
-        } else {
-            Err("a link with extra keys")
-        };
+        let cid: Cid = text.parse().map_err(|_| "the $link of a link is not a CID used here")?;
+        return if map.len() == 1 { Ok(Value::Link(cid)) } else { Err("a link with extra keys") };
     }
     if let Some(bytes) = map.get("$bytes") {
         let text = bytes.as_text().ok_or("the $bytes of bytes are text")?;
-        let encoding = if text.ends_with('=') {
-            BASE64
-        } else {
-            BASE64_NOPAD
-        };
-        let bytes = encoding
-            .decode(text.as_bytes())
-            .map_err(|_| "$bytes that are not base64")?;
-        return if map.len() == 1 {
-            Ok(Value::Bytes(bytes))
-        } else {
-            Err("bytes with extra keys")
-        };
+        let encoding = if text.ends_with('=') { BASE64 } else { BASE64_NOPAD };
+        let bytes = encoding.decode(text.as_bytes()).map_err(|_| "$bytes that are not base64")?;
+        return if map.len() == 1 { Ok(Value::Bytes(bytes)) } else { Err("bytes with extra keys") };
     }
     Ok(Value::Map(map))
 }
@@ -177,27 +154,15 @@ mod tests {
 
     #[test]
     fn integral_floats_are_integers_and_others_are_refused() {
-        for (text, n) in [
-            ("123.0", 123),
-            ("-0.0", 0),
-            ("1e3", 1000),
-            ("9007199254740992.0", 1 << 53),
-        ] {
+        for (text, n) in
+            [("123.0", 123), ("-0.0", 0), ("1e3", 1000), ("9007199254740992.0", 1 << 53)]
+        {
             assert_eq!(Value::from_json(text).unwrap(), Value::Int(n), "{text}");
         }
-        for text in [
-            "1.5",
-            "1e300",
-            "9223372036854775808",
-            "9007199254740994.0",
-            "NaN",
-        ] {
+        for text in ["1.5", "1e300", "9223372036854775808", "9007199254740994.0", "NaN"] {
             assert!(Value::from_json(text).is_err(), "{text}");
         }
-        assert_eq!(
-            Value::from_json("-9223372036854775808").unwrap(),
-            Value::Int(i64::MIN)
-        );
+        assert_eq!(Value::from_json("-9223372036854775808").unwrap(), Value::Int(i64::MIN));
     }
 
     #[test]
@@ -212,11 +177,7 @@ mod tests {
             assert_eq!(value, Value::Bytes(b"hi".to_vec()));
             assert_eq!(value.to_json(), r#"{"$bytes":"aGk"}"#);
         }
-        for text in [
-            r#"{"$bytes":"aGl"}"#,
-            r#"{"$bytes":"a-_k"}"#,
-            r#"{"$bytes":"aGk=="}"#,
-        ] {
+        for text in [r#"{"$bytes":"aGl"}"#, r#"{"$bytes":"a-_k"}"#, r#"{"$bytes":"aGk=="}"#] {
             assert!(Value::from_json(text).is_err(), "{text}");
         }
     }

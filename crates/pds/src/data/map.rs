@@ -45,10 +45,7 @@ impl Map {
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         match self.position(&key) {
-            Ok(at) => self
-                .0
-                .get_mut(at)
-                .map(|(_, old)| std::mem::replace(old, value)),
+            Ok(at) => self.0.get_mut(at).map(|(_, old)| std::mem::replace(old, value)),
             Err(at) => {
                 self.0.insert(at, (key, value));
                 None
@@ -78,8 +75,7 @@ impl Map {
     }
 
     fn position(&self, key: &str) -> Result<usize, usize> {
-        self.0
-            .binary_search_by(|(found, _)| (found.len(), found.as_str()).cmp(&(key.len(), key)))
+        self.0.binary_search_by(|(found, _)| (found.len(), found.as_str()).cmp(&(key.len(), key)))
     }
 }
 

@@ -30,7 +30,7 @@ pub enum Value {
     /// Text, not normalised.
     Text(String),
     /// An array.
-    List(Vec<Value>),
+    List(Vec<Self>),
     /// A map, in canonical order.
     Map(Map),
     /// A link to a block or a blob.
@@ -128,14 +128,14 @@ value_from! {
     Cid => Value::Link;
 }
 
-impl<K: Into<String>, const N: usize> From<[(K, Value); N]> for Value {
-    fn from(pairs: [(K, Value); N]) -> Self {
+impl<K: Into<String>, const N: usize> From<[(K, Self); N]> for Value {
+    fn from(pairs: [(K, Self); N]) -> Self {
         Self::Map(pairs.into_iter().collect())
     }
 }
 
-impl FromIterator<Value> for Value {
-    fn from_iter<I: IntoIterator<Item = Value>>(values: I) -> Self {
+impl FromIterator<Self> for Value {
+    fn from_iter<I: IntoIterator<Item = Self>>(values: I) -> Self {
         Self::List(values.into_iter().collect())
     }
 }

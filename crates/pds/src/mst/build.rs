@@ -54,9 +54,7 @@ impl Builder {
     ) -> Result<(), MstError> {
         check_len(key).map_err(|reason| MstError::Key { reason })?;
         if key <= self.before.as_slice() {
-            return Err(MstError::Key {
-                reason: "keys are not in ascending order",
-            });
+            return Err(MstError::Key { reason: "keys are not in ascending order" });
         }
         self.before.clear();
         self.before.extend_from_slice(key);
@@ -78,9 +76,7 @@ impl Builder {
             return root;
         };
         self.close_below(top, &mut out);
-        let root = self.levels[top]
-            .close()
-            .expect("the top level exists because it has a key");
+        let root = self.levels[top].close().expect("the top level exists because it has a key");
         let cid = root.cid();
         out(root);
         cid
@@ -114,8 +110,7 @@ impl Level {
 
     fn flush(&mut self) {
         if let Some(value) = self.value.take() {
-            self.encoder
-                .entry(&self.key, &value, self.right.take().as_ref());
+            self.encoder.entry(&self.key, &value, self.right.take().as_ref());
         }
     }
 

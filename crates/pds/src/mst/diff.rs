@@ -47,11 +47,7 @@ pub struct NodeChanges {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn diff(blocks: &dyn Blocks, before: Option<Cid>, after: Option<Cid>) -> Diff<'_> {
-    Diff {
-        before: Side::new(blocks, before),
-        after: Side::new(blocks, after),
-        failed: false,
-    }
+    Diff { before: Side::new(blocks, before), after: Side::new(blocks, after), failed: false }
 }
 
 /// The changes between two trees; after an error it ends.
@@ -101,14 +97,8 @@ impl<'b> Diff<'b> {
             match (self.before.waiting.last(), self.after.waiting.last()) {
                 (None, None) => return Ok(None),
                 (
-                    Some(Waiting::Subtree {
-                        cid: a,
-                        position: at_a,
-                    }),
-                    Some(Waiting::Subtree {
-                        cid: b,
-                        position: at_b,
-                    }),
+                    Some(Waiting::Subtree { cid: a, position: at_a }),
+                    Some(Waiting::Subtree { cid: b, position: at_b }),
                 ) => {
                     if a == b {
                         self.before.waiting.pop();
@@ -129,14 +119,8 @@ impl<'b> Diff<'b> {
                 (Some(Waiting::Entry { .. }), None) => return Ok(self.take_before()),
                 (None, Some(Waiting::Entry { .. })) => return Ok(self.take_after()),
                 (
-                    Some(Waiting::Entry {
-                        key: a,
-                        value: before,
-                    }),
-                    Some(Waiting::Entry {
-                        key: b,
-                        value: after,
-                    }),
+                    Some(Waiting::Entry { key: a, value: before }),
+                    Some(Waiting::Entry { key: b, value: after }),
                 ) => match a.cmp(b) {
                     std::cmp::Ordering::Less => return Ok(self.take_before()),
                     std::cmp::Ordering::Greater => return Ok(self.take_after()),
@@ -157,20 +141,12 @@ impl<'b> Diff<'b> {
 
     fn take_before(&mut self) -> Option<Change> {
         let (key, value) = self.before.take()?;
-        Some(Change {
-            key,
-            before: Some(value),
-            after: None,
-        })
+        Some(Change { key, before: Some(value), after: None })
     }
 
     fn take_after(&mut self) -> Option<Change> {
         let (key, value) = self.after.take()?;
-        Some(Change {
-            key,
-            before: None,
-            after: Some(value),
-        })
+        Some(Change { key, before: None, after: Some(value) })
     }
 }
 
@@ -189,15 +165,8 @@ impl Iterator for Diff<'_> {
 
 impl<'b> Side<'b> {
     fn new(blocks: &'b dyn Blocks, root: Option<Cid>) -> Self {
-        let root = root.map(|cid| Waiting::Subtree {
-            cid,
-            position: Position::Root,
-        });
-        Self {
-            blocks,
-            waiting: root.into_iter().collect(),
-            opened: Vec::new(),
-        }
+        let root = root.map(|cid| Waiting::Subtree { cid, position: Position::Root });
+        Self { blocks, waiting: root.into_iter().collect(), opened: Vec::new() }
     }
 
     fn take(&mut self) -> Option<(Key, Cid)> {
@@ -223,10 +192,7 @@ impl<'b> Side<'b> {
         self.waiting.extend(subtree(node.left()));
         for entry in node.entries() {
             let key = Key::checked(entry.key);
-            self.waiting.push(Waiting::Entry {
-                key,
-                value: entry.value,
-            });
+            self.waiting.push(Waiting::Entry { key, value: entry.value });
             self.waiting.extend(subtree(entry.right));
         }
         self.waiting[start..].reverse();

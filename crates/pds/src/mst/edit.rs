@@ -27,9 +27,7 @@ impl Tree<'_> {
             return root.insert(blocks, key, height, value);
         }
         let level = root.level;
-        let right = root
-            .split_off(blocks, &key)?
-            .and_then(|link| raise(link, level, height));
+        let right = root.split_off(blocks, &key)?.and_then(|link| raise(link, level, height));
         let left = self.root.take().filter(|link| !link.is_hollow());
         let left = left.and_then(|link| raise(link, level, height));
         self.root = Some(Link::leaf(height, key, value, left, right));
@@ -74,12 +72,7 @@ impl Tree<'_> {
 impl Link {
     fn leaf(level: u8, key: Key, value: Cid, left: Option<Self>, right: Option<Self>) -> Self {
         let entries = vec![BranchEntry { key, value, right }];
-        Self::Open(Box::new(Branch {
-            level,
-            stored: None,
-            left,
-            entries,
-        }))
+        Self::Open(Box::new(Branch { level, stored: None, left, entries }))
     }
 
     /// Tells whether an edit has left neither entries nor a subtree.
@@ -92,12 +85,7 @@ impl Link {
 fn raise(link: Link, level: u8, height: u8) -> Option<Link> {
     let bridged = (level + 1..height).fold(link, |below, level| {
         let left = Some(below);
-        Link::Open(Box::new(Branch {
-            level,
-            stored: None,
-            left,
-            entries: Vec::new(),
-        }))
+        Link::Open(Box::new(Branch { level, stored: None, left, entries: Vec::new() }))
     });
     Some(bridged)
 }
@@ -129,8 +117,7 @@ impl Branch {
                 None => None,
             };
             gap.take_if(|link| link.is_hollow());
-            self.entries
-                .insert(index, BranchEntry { key, value, right });
+            self.entries.insert(index, BranchEntry { key, value, right });
             self.stored = None;
             return Ok(None);
         }
@@ -200,12 +187,7 @@ impl Branch {
             return Ok(None);
         }
         self.stored = None;
-        Ok(Some(Link::Open(Box::new(Self {
-            level,
-            stored: None,
-            left,
-            entries,
-        }))))
+        Ok(Some(Link::Open(Box::new(Self { level, stored: None, left, entries }))))
     }
 
     fn is_hollow(&self) -> bool {
@@ -245,10 +227,9 @@ fn join(
         }
         return Ok(());
     }
-    let (Some(below), Some(after)) = (
-        open_child(left, blocks, level)?,
-        open_child(right, blocks, level)?,
-    ) else {
+    let (Some(below), Some(after)) =
+        (open_child(left, blocks, level)?, open_child(right, blocks, level)?)
+    else {
         return Ok(());
     };
     let (last, level) = (below.entries.len(), below.level);

@@ -1,9 +1,5 @@
 //! One node and its block: the place where every rule on the shape of a node is checked.
-#![deny(
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::expect_used
-)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::MstError;
 use super::key::{check_len, common_prefix, height};
@@ -106,11 +102,7 @@ impl Node {
             Some(before) => self.entries.get(before)?.key_end as usize,
         };
         let key = self.keys.get(start..slot.key_end as usize)?;
-        Some(NodeEntry {
-            key,
-            value: slot.value,
-            right: slot.right,
-        })
+        Some(NodeEntry { key, value: slot.value, right: slot.right })
     }
 
     /// Iterates over the entries in key order.
@@ -120,19 +112,13 @@ impl Node {
             let end = slot.key_end as usize;
             let key = self.keys.get(start..end).unwrap_or_default();
             start = end;
-            NodeEntry {
-                key,
-                value: slot.value,
-                right: slot.right,
-            }
+            NodeEntry { key, value: slot.value, right: slot.right }
         })
     }
 
     /// Iterates over the subtrees from left to right.
     pub fn subtrees(&self) -> impl Iterator<Item = Cid> {
-        self.left
-            .into_iter()
-            .chain(self.entries.iter().filter_map(|slot| slot.right))
+        self.left.into_iter().chain(self.entries.iter().filter_map(|slot| slot.right))
     }
 
     /// Finds a key: its index, or the index it would have.
@@ -206,21 +192,12 @@ impl Node {
             }
             before = from..keys.len();
             let key_end = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-            entries.push(Slot {
-                key_end,
-                value,
-                right,
-            });
+            entries.push(Slot { key_end, value, right });
         }
         cursor.expect_key("l")?;
         let left = subtree_link(&mut cursor)?;
         cursor.end()?;
-        Ok(Self {
-            level: 0,
-            left,
-            keys,
-            entries,
-        })
+        Ok(Self { level: 0, left, keys, entries })
     }
 
     fn check_level(&self, position: Position) -> Result<u8, &'static str> {
@@ -340,10 +317,7 @@ fn subtree_link(cursor: &mut Cursor<'_>) -> Result<Option<Cid>, DataError> {
 }
 
 fn rule(reason: &'static str) -> DataError {
-    DataError::Model {
-        place: String::new(),
-        reason,
-    }
+    DataError::Model { place: String::new(), reason }
 }
 
 const TYPICAL_KEY_BYTES: usize = 40;

@@ -109,10 +109,7 @@ impl<'t> Range<'t> {
                     self.stack.clear();
                     return Ok(None);
                 }
-                return Ok(Some(Entry {
-                    key: Key::checked(key),
-                    value,
-                }));
+                return Ok(Some(Entry { key: Key::checked(key), value }));
             }
             let level = frame.view.level();
             if let (Some(child), Some(position)) =
@@ -234,10 +231,9 @@ impl<'t> View<'t> {
 
     pub(super) fn entry(&self, index: usize) -> Option<(&[u8], Cid)> {
         match self {
-            Self::Open(branch) => branch
-                .entries
-                .get(index)
-                .map(|entry| (entry.key.as_bytes(), entry.value)),
+            Self::Open(branch) => {
+                branch.entries.get(index).map(|entry| (entry.key.as_bytes(), entry.value))
+            }
             Self::Read(node) => node.entry(index).map(|entry| (entry.key, entry.value)),
         }
     }

@@ -74,10 +74,7 @@ impl<'b> Tree<'b> {
     /// Opens a tree by its root; nothing is read yet.
     #[must_use]
     pub fn open(blocks: &'b dyn Blocks, root: Cid) -> Self {
-        Self {
-            blocks,
-            root: Some(Link::Stored(root)),
-        }
+        Self { blocks, root: Some(Link::Stored(root)) }
     }
 
     /// Looks up a key.
@@ -206,8 +203,7 @@ impl Branch {
     }
 
     pub(super) fn search(&self, key: &[u8]) -> Result<usize, usize> {
-        self.entries
-            .binary_search_by(|entry| entry.key.as_bytes().cmp(key))
+        self.entries.binary_search_by(|entry| entry.key.as_bytes().cmp(key))
     }
 
     /// The link before the entry of this index, or after the last.

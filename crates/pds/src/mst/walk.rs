@@ -41,11 +41,10 @@ pub enum Step {
 pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
     Walk {
         blocks,
-        waiting: vec![Waiting::Subtree {
-            cid: root,
-            position: Position::Root,
-        }],
+        waiting: vec![Waiting::Subtree { cid: root, position: Position::Root }],
         before: None,
+        levels: None,
+        lowest: 0,
     }
 }
 
@@ -67,8 +66,11 @@ pub struct Walk<'b> {
     blocks: &'b dyn Blocks,
     /// What is still to come, the next at the end. It holds at most the entries of one path.
     waiting: Vec<Waiting>,
-    /// The entry before, with the node it stands in.
     before: Option<Key>,
+    /// How many levels are walked, if not all.
+    levels: Option<u8>,
+    /// The lowest level that is walked.
+    lowest: u8,
 }
 
 enum Waiting {
@@ -77,9 +79,20 @@ enum Waiting {
 }
 
 impl Walk<'_> {
+    /// Walks over this many levels only, from the root down; to be called before the first step.
+    #[must_use]
+    pub fn levels(mut self, levels: u8) -> Self {
+        self.levels = Some(levels);
+        self
+    }
+
     fn open(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
         let (block, node) = read_node(self.blocks, cid, position)?;
-        let below = Position::below(node.level());
+        if let Some(levels) = self.levels.take() {
+            self.lowest = node.level().saturating_sub(levels.saturating_sub(1));
+        }
+        let lowest = self.lowest;
+        let below = Position::below(node.level()).filter(|_| node.level() > lowest);
         let subtree = |cid: Option<Cid>| {
             let (cid, position) = (cid?, below?);
             Some(Waiting::Subtree { cid, position })
@@ -88,11 +101,7 @@ impl Walk<'_> {
         self.waiting.extend(subtree(node.left()));
         for entry in node.entries() {
             let key = Key::checked(entry.key);
-            self.waiting.push(Waiting::Entry {
-                node: cid,
-                key,
-                value: entry.value,
-            });
+            self.waiting.push(Waiting::Entry { node: cid, key, value: entry.value });
             self.waiting.extend(subtree(entry.right));
         }
         self.waiting[start..].reverse();

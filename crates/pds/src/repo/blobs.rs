@@ -56,10 +56,7 @@ impl Repo {
             match blob {
                 None => found.unreadable.push(path.clone()),
                 Some(blob) if self.blobs.info(&blob.cid)?.is_none() => {
-                    found.missing.push(BlobUse {
-                        path: path.clone(),
-                        blob,
-                    });
+                    found.missing.push(BlobUse { path: path.clone(), blob });
                 }
                 Some(_) => {}
             }
@@ -82,10 +79,7 @@ impl Snapshot {
     ) -> Result<()> {
         for entry in self.records() {
             let RecordEntry { path, cid } = entry?;
-            let missing = || Error::RecordMissing {
-                path: path.to_string(),
-                cid,
-            };
+            let missing = || Error::RecordMissing { path: path.to_string(), cid };
             let block = self.blocks().get(&cid)?.ok_or_else(missing)?;
             match Value::decode(block.bytes()) {
                 Err(_) => call(&path, None)?,

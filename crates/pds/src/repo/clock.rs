@@ -32,17 +32,12 @@ impl Default for Clock {
         // The standard library seeds its hashers from the system; ten bits of that are enough.
         let random = RandomState::new().build_hasher().finish();
         let [low, high, ..] = random.to_le_bytes();
-        Self {
-            id: u16::from_le_bytes([low, high]) & 0x3ff,
-            last: Mutex::default(),
-        }
+        Self { id: u16::from_le_bytes([low, high]) & 0x3ff, last: Mutex::default() }
     }
 }
 
 /// The time in microseconds since 1970; a clock before that counts as 1970.
 pub(super) fn now_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

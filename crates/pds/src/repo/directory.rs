@@ -43,9 +43,7 @@ impl Repo {
             key_file::write_new(&dir.join(KEY_FILE), key)?;
             let store = Arc::new(SqliteStore::create_unsettled(&dir.join(STORE_FILE))?);
             let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
-            Self::with(store.clone(), blobs)
-                .signing_with(key.clone())
-                .init(did)?;
+            Self::with(store.clone(), blobs).signing_with(key.clone()).init(did)?;
             settle(store)
         })?;
         Self::open(dir)
@@ -106,10 +104,7 @@ impl Repo {
             return Err(Error::NotARepository(dir.to_owned()));
         }
         let blobs = BlobDirectory::new(dir.join(BLOB_DIRECTORY));
-        Ok(Self::with(
-            Arc::new(SqliteStore::open(&path)?),
-            Arc::new(blobs),
-        ))
+        Ok(Self::with(Arc::new(SqliteStore::open(&path)?), Arc::new(blobs)))
     }
 }
 

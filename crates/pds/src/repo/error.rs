@@ -147,9 +147,9 @@ impl Error {
             | Self::UnknownCommit(_)
             | Self::Revision { .. }
             | Self::BlobMissing { .. } => true,
-            Self::Conflict {
-                expected, found, ..
-            } => found.is_none() && *expected == Expect::Present,
+            Self::Conflict { expected, found, .. } => {
+                found.is_none() && *expected == Expect::Present
+            }
             _ => false,
         }
     }

@@ -76,10 +76,7 @@ pub fn export_since(
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Exported> {
-    let both = Overlay {
-        over: snapshot.blocks(),
-        under: since.blocks(),
-    };
+    let both = Overlay { over: snapshot.blocks(), under: since.blocks() };
     let (before, after) = (since.commit().data(), snapshot.commit().data());
     let mut changes = diff(&both, Some(before), Some(after));
     let mut records = Vec::new();
@@ -91,9 +88,7 @@ pub fn export_since(
 
     let mut car = Once::new(out, snapshot, progress)?;
     for cid in nodes {
-        let node = both
-            .get(&cid)?
-            .ok_or(crate::mst::MstError::Missing { cid })?;
+        let node = both.get(&cid)?.ok_or(crate::mst::MstError::Missing { cid })?;
         car.write(node.borrowed())?;
     }
     for (key, cid) in records {
@@ -105,9 +100,7 @@ pub fn export_since(
 }
 
 fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Result<Block> {
-    blocks
-        .get(&cid)?
-        .ok_or_else(|| Error::RecordMissing { path: path(), cid })
+    blocks.get(&cid)?.ok_or_else(|| Error::RecordMissing { path: path(), cid })
 }
 
 /// A CAR file that begins with a commit and in which no block stands twice.
@@ -127,12 +120,7 @@ impl<'a> Once<'a> {
     ) -> Result<Self> {
         let commit = snapshot.commit().block();
         let car = CarWriter::new(out, &[commit.cid()])?;
-        let mut once = Self {
-            car,
-            written: HashSet::new(),
-            blocks: 0,
-            progress,
-        };
+        let mut once = Self { car, written: HashSet::new(), blocks: 0, progress };
         once.write(commit.borrowed())?;
         Ok(once)
     }

@@ -43,11 +43,7 @@ impl Repo {
     /// As [`set_head`](Self::set_head).
     pub fn set_ref(&self, name: &RefName, to: Cid, expect: Expect, note: &str) -> Result<()> {
         self.commit_at(to)?;
-        let edit = RefEdit {
-            name: name.clone(),
-            target: Some(to),
-            expect,
-        };
+        let edit = RefEdit { name: name.clone(), target: Some(to), expect };
         self.store.apply(&mut std::iter::empty(), &[edit], note)?;
         Ok(())
     }
@@ -58,18 +54,9 @@ impl Repo {
     ///
     /// [`Error::NoCommit`] when there is no such ref.
     pub fn remove_ref(&self, name: &RefName) -> Result<Cid> {
-        let stands = self
-            .store
-            .refs()?
-            .get(name)
-            .ok_or_else(|| Error::NoCommit(name.clone()))?;
-        let edit = RefEdit {
-            name: name.clone(),
-            target: None,
-            expect: Expect::Exactly(stands),
-        };
-        self.store
-            .apply(&mut std::iter::empty(), &[edit], "ref rm")?;
+        let stands = self.store.refs()?.get(name).ok_or_else(|| Error::NoCommit(name.clone()))?;
+        let edit = RefEdit { name: name.clone(), target: None, expect: Expect::Exactly(stands) };
+        self.store.apply(&mut std::iter::empty(), &[edit], "ref rm")?;
         Ok(stands)
     }
 
@@ -90,9 +77,7 @@ impl Repo {
     /// [`Error::UnknownCommit`], or [`Error::Mst`] when a tree cannot be read.
     pub fn changes(&self, before: Option<Cid>, after: Option<Cid>) -> Result<Vec<RecordChange>> {
         let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
-            commit
-                .map(|cid| Ok(self.commit_at(cid)?.data()))
-                .transpose()
+            commit.map(|cid| Ok(self.commit_at(cid)?.data())).transpose()
         };
         changes(self.store.as_ref(), data(before)?, data(after)?)
     }
@@ -113,10 +98,7 @@ impl Repo {
     ///
     /// [`Error::Revision`] when there is none.
     pub fn resolve(&self, revision: &Revision) -> Result<Cid> {
-        let wrong = |reason: String| Error::Revision {
-            text: revision.to_string(),
-            reason,
-        };
+        let wrong = |reason: String| Error::Revision { text: revision.to_string(), reason };
         let mut commit = match &revision.base {
             Base::Commit(cid) => *cid,
             Base::Ref { name, moves } => {
@@ -128,9 +110,9 @@ impl Repo {
             }
             Base::RefOrRev(name, rev) => match self.store.refs()?.get(name) {
                 Some(cid) => cid,
-                None => self
-                    .find_rev(*rev)?
-                    .ok_or_else(|| wrong(format!("no commit has rev {rev}")))?,
+                None => {
+                    self.find_rev(*rev)?.ok_or_else(|| wrong(format!("no commit has rev {rev}")))?
+                }
             },
         };
         self.commit_at(commit).map_err(|error| match error {
@@ -159,9 +141,7 @@ impl Repo {
         }
         let log = self.store.log(&self.name, usize::MAX)?;
         let arrival = log.iter().rev().find(|entry| entry.after == Some(commit));
-        Ok(arrival
-            .and_then(|entry| entry.before)
-            .filter(|before| *before != commit))
+        Ok(arrival.and_then(|entry| entry.before).filter(|before| *before != commit))
     }
 
     fn ref_at(&self, name: &RefName, moves: u32) -> Result<Cid, Missing> {

@@ -44,32 +44,21 @@ impl Repo {
         key: Option<&PublicKey>,
     ) -> Result<Imported> {
         let Some(root) = car.roots().first().copied() else {
-            return Err(Error::Car(CarError::Header {
-                reason: "the file has no root".to_owned(),
-            }));
+            return Err(Error::Car(CarError::Header { reason: "the file has no root".to_owned() }));
         };
         let base = self.head()?;
         let before = base.map(|base| self.commit_at(base)).transpose()?;
-        let both = Overlay {
-            over: car,
-            under: self.store.as_ref(),
-        };
+        let both = Overlay { over: car, under: self.store.as_ref() };
         let block = both.get(&root)?.ok_or(Error::UnknownCommit(root))?;
         let commit = Commit::decode(&block)?;
         if let Some(expected) = self.did()?
             && expected != *commit.did()
         {
-            return Err(Error::WrongDid {
-                expected,
-                found: commit.did().clone(),
-            });
+            return Err(Error::WrongDid { expected, found: commit.did().clone() });
         }
 
         let (mut fatal, mut findings) = (None, Vec::new());
-        let expected = Expected {
-            key,
-            ..Expected::default()
-        };
+        let expected = Expected { key, ..Expected::default() };
         let report = verify(&both, root, &expected, &mut |finding| {
             if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
                 fatal.get_or_insert(finding);
@@ -83,37 +72,20 @@ impl Repo {
 
         let done = |new_blocks| {
             let (commit, before) = (commit.clone(), before.clone());
-            Imported {
-                commit,
-                before,
-                new_blocks,
-                records: report.records,
-                findings: Vec::new(),
-            }
+            Imported { commit, before, new_blocks, records: report.records, findings: Vec::new() }
         };
         if base == Some(root) {
-            return Ok(Imported {
-                findings,
-                ..done(0)
-            });
+            return Ok(Imported { findings, ..done(0) });
         }
         let expect = base.map_or(Expect::Absent, Expect::Exactly);
-        let edit = RefEdit {
-            name: self.name.clone(),
-            target: Some(root),
-            expect,
-        };
+        let edit = RefEdit { name: self.name.clone(), target: Some(root), expect };
         let mut blocks = arriving(car, &both, &commit);
         let applied = self.store.apply(&mut blocks, &[edit], "import")?;
         drop(blocks);
         if before.is_none() {
-            self.store
-                .set_meta(super::META_DID, Some(commit.did().as_str()))?;
+            self.store.set_meta(super::META_DID, Some(commit.did().as_str()))?;
         }
-        Ok(Imported {
-            findings,
-            ..done(applied.new_blocks)
-        })
+        Ok(Imported { findings, ..done(applied.new_blocks) })
     }
 }
 

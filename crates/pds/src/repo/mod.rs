@@ -71,13 +71,7 @@ impl Repo {
     #[must_use]
     pub fn with(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
         let (signer, name) = (None, RefName::head());
-        Self {
-            store,
-            blobs,
-            signer,
-            name,
-            clock: Arc::default(),
-        }
+        Self { store, blobs, signer, name, clock: Arc::default() }
     }
 
     /// Returns the same repository with another signer.
@@ -90,10 +84,7 @@ impl Repo {
     /// Returns a handle on another ref of the same repository.
     #[must_use]
     pub fn on(&self, name: RefName) -> Self {
-        Self {
-            name,
-            ..self.clone()
-        }
+        Self { name, ..self.clone() }
     }
 
     /// Signs and stores the first commit of an account: an empty tree.
@@ -104,20 +95,11 @@ impl Repo {
     pub fn init(&self, did: &Did) -> Result<Commit> {
         let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
         let empty = crate::data::Block::new(Codec::Cbor, crate::mst::EMPTY_NODE);
-        let rev = self
-            .clock
-            .next(None)
-            .ok_or(Error::RevExhausted(empty.cid()))?;
-        let unsigned = UnsignedCommit {
-            did: did.clone(),
-            data: empty.cid(),
-            rev,
-            prev: None,
-        };
+        let rev = self.clock.next(None).ok_or(Error::RevExhausted(empty.cid()))?;
+        let unsigned = UnsignedCommit { did: did.clone(), data: empty.cid(), rev, prev: None };
         let commit = unsigned.sign(signer)?;
         self.store.set_meta(META_DID, Some(did.as_str()))?;
-        self.store
-            .set_meta(META_KEY, Some(&signer.public_key().did_key()))?;
+        self.store.set_meta(META_KEY, Some(&signer.public_key().did_key()))?;
         self.move_to(&commit, [empty], Expect::Absent, "init")?;
         Ok(commit)
     }
@@ -147,9 +129,7 @@ impl Repo {
             return Ok(Some(signer.public_key()));
         }
         let known = self.store.meta(META_KEY)?;
-        Ok(known
-            .map(|text| PublicKey::from_did_key(&text))
-            .transpose()?)
+        Ok(known.map(|text| PublicKey::from_did_key(&text)).transpose()?)
     }
 
     /// Remembers the key that commits are to be signed with, for a repository without a signer.
@@ -206,9 +186,7 @@ impl Repo {
     ///
     /// As [`Snapshot::list`].
     pub fn list(&self, collection: &Nsid) -> Result<Vec<RecordEntry>> {
-        self.snapshot()?
-            .list(collection, &ListOptions::default())
-            .collect()
+        self.snapshot()?.list(collection, &ListOptions::default()).collect()
     }
 
     /// Writes one record; returns the new commit, or the present one where nothing changes.
@@ -246,9 +224,7 @@ impl Repo {
     ///
     /// [`Error::NoCommit`] before the first commit.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        let head = self
-            .head()?
-            .ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
         Snapshot::open(self.blocks(), head)
     }
 
@@ -273,9 +249,7 @@ impl Repo {
 
     fn tid_after(&self, head: Option<&Commit>) -> Result<Tid> {
         let exhausted = || Error::RevExhausted(head.map_or_else(empty_cid, Commit::cid));
-        self.clock
-            .next(head.and_then(Commit::rev))
-            .ok_or_else(exhausted)
+        self.clock.next(head.and_then(Commit::rev)).ok_or_else(exhausted)
     }
 
     fn commit_at(&self, cid: Cid) -> Result<Commit> {

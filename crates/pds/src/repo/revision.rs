@@ -44,13 +44,7 @@ impl Revision {
     /// The state that the current ref names.
     #[must_use]
     pub fn head() -> Self {
-        Self {
-            base: Base::Ref {
-                name: Some(RefName::head()),
-                moves: 0,
-            },
-            back: 0,
-        }
+        Self { base: Base::Ref { name: Some(RefName::head()), moves: 0 }, back: 0 }
     }
 }
 
@@ -62,22 +56,13 @@ impl Default for Revision {
 
 impl From<RefName> for Revision {
     fn from(name: RefName) -> Self {
-        Self {
-            base: Base::Ref {
-                name: Some(name),
-                moves: 0,
-            },
-            back: 0,
-        }
+        Self { base: Base::Ref { name: Some(name), moves: 0 }, back: 0 }
     }
 }
 
 impl From<Cid> for Revision {
     fn from(commit: Cid) -> Self {
-        Self {
-            base: Base::Commit(commit),
-            back: 0,
-        }
+        Self { base: Base::Commit(commit), back: 0 }
     }
 }
 
@@ -91,9 +76,7 @@ impl FromStr for Revision {
         };
         let number = |digits: &str| match digits {
             "" => Ok(1),
-            digits => digits
-                .parse::<u32>()
-                .map_err(|_| wrong("not a number of steps")),
+            digits => digits.parse::<u32>().map_err(|_| wrong("not a number of steps")),
         };
         let (base, back) = match text.split_once('~') {
             Some((base, steps)) => (base, number(steps)?),
@@ -101,29 +84,17 @@ impl FromStr for Revision {
         };
         let base = match base.split_once("@{") {
             Some((name, moves)) => {
-                let moves = moves
-                    .strip_suffix('}')
-                    .ok_or_else(|| wrong("a } is missing"))?;
+                let moves = moves.strip_suffix('}').ok_or_else(|| wrong("a } is missing"))?;
                 let name = match name {
                     "" => None,
                     name => Some(name.parse().map_err(|_| wrong("not the name of a ref"))?),
                 };
-                Base::Ref {
-                    name,
-                    moves: number(moves)?,
-                }
+                Base::Ref { name, moves: number(moves)? }
             }
-            None => match (
-                base.parse::<Cid>(),
-                base.parse::<RefName>(),
-                base.parse::<Tid>(),
-            ) {
+            None => match (base.parse::<Cid>(), base.parse::<RefName>(), base.parse::<Tid>()) {
                 (Ok(commit), ..) => Base::Commit(commit),
                 (_, Ok(name), Ok(rev)) => Base::RefOrRev(name, rev),
-                (_, Ok(name), Err(_)) => Base::Ref {
-                    name: Some(name),
-                    moves: 0,
-                },
+                (_, Ok(name), Err(_)) => Base::Ref { name: Some(name), moves: 0 },
                 _ => return Err(wrong("neither a ref, a commit CID nor a rev")),
             },
         };

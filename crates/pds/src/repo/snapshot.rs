@@ -91,15 +91,9 @@ impl Snapshot {
         let Some(cid) = self.find_cid(path)? else {
             return Ok(None);
         };
-        let missing = || Error::RecordMissing {
-            path: path.to_string(),
-            cid,
-        };
+        let missing = || Error::RecordMissing { path: path.to_string(), cid };
         let block = self.blocks.get(&cid)?.ok_or_else(missing)?;
-        Ok(Some(Record {
-            path: path.clone(),
-            block,
-        }))
+        Ok(Some(Record { path: path.clone(), block }))
     }
 
     /// Looks up the CID of a record, without reading it.
@@ -108,11 +102,7 @@ impl Snapshot {
     ///
     /// [`Error::Mst`] when the tree cannot be read.
     pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
-        Ok(mst::get(
-            self.blocks(),
-            self.commit.data(),
-            path.to_string().as_bytes(),
-        )?)
+        Ok(mst::get(self.blocks(), self.commit.data(), path.to_string().as_bytes())?)
     }
 
     /// Iterates over the records of a collection, in key order.
@@ -125,10 +115,7 @@ impl Snapshot {
         let key = |text: String| Key::new(text.into_bytes()).ok();
         let first = key(format!("{collection}/"));
         let end = key(format!("{collection}0"));
-        let after = options
-            .after
-            .as_ref()
-            .and_then(|rkey| key(format!("{collection}/{rkey}")));
+        let after = options.after.as_ref().and_then(|rkey| key(format!("{collection}/{rkey}")));
         let excluded = |key: Option<Key>| key.map_or(Bound::Unbounded, Bound::Excluded);
         let bounds = match (after, options.reverse) {
             (None, _) => (excluded(first), excluded(end)),
@@ -136,11 +123,7 @@ impl Snapshot {
             (after, true) => (excluded(first), excluded(after)),
         };
         let range = mst::range(self.blocks(), self.commit.data(), bounds);
-        entries(if options.reverse {
-            range.reversed()
-        } else {
-            range
-        })
+        entries(if options.reverse { range.reversed() } else { range })
     }
 
     /// Iterates over all records, in key order.
@@ -175,10 +158,7 @@ impl Snapshot {
     ///
     /// [`Error::Mst`] when a tree cannot be read.
     pub fn diff(&self, after: &Self) -> Result<Vec<RecordChange>> {
-        let both = Overlay {
-            over: after.blocks(),
-            under: self.blocks(),
-        };
+        let both = Overlay { over: after.blocks(), under: self.blocks() };
         changes(&both, Some(self.commit.data()), Some(after.commit.data()))
     }
 }
@@ -193,11 +173,7 @@ pub(super) fn changes(
         .map(|change| {
             let change = change?;
             let path = record_path(change.key.as_bytes())?;
-            Ok(RecordChange {
-                path,
-                before: change.before,
-                after: change.after,
-            })
+            Ok(RecordChange { path, before: change.before, after: change.after })
         })
         .collect()
 }
@@ -205,17 +181,12 @@ pub(super) fn changes(
 fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + '_ {
     range.map(|entry| {
         let entry = entry?;
-        Ok(RecordEntry {
-            path: record_path(entry.key.as_bytes())?,
-            cid: entry.value,
-        })
+        Ok(RecordEntry { path: record_path(entry.key.as_bytes())?, cid: entry.value })
     })
 }
 
 fn record_path(key: &[u8]) -> Result<RecordPath> {
-    RecordPath::from_bytes(key).map_err(|_| Error::Path {
-        key: key.escape_ascii().to_string(),
-    })
+    RecordPath::from_bytes(key).map_err(|_| Error::Path { key: key.escape_ascii().to_string() })
 }
 
 impl Record {

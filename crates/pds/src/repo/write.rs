@@ -49,22 +49,14 @@ impl Write {
     /// Writes a record, whether it exists or not.
     #[must_use]
     pub fn put(path: RecordPath, value: Value) -> Self {
-        Self {
-            target: Target::Path(path),
-            body: Some(Body::Value(value)),
-            expect: Expect::Any,
-        }
+        Self { target: Target::Path(path), body: Some(Body::Value(value)), expect: Expect::Any }
     }
 
     /// Writes a record that is DAG-CBOR already.
     #[must_use]
     pub fn put_bytes(path: RecordPath, bytes: impl Into<Vec<u8>>) -> Self {
         let body = Some(Body::Bytes(bytes.into()));
-        Self {
-            target: Target::Path(path),
-            body,
-            expect: Expect::Any,
-        }
+        Self { target: Target::Path(path), body, expect: Expect::Any }
     }
 
     /// Writes a record that must not exist.
@@ -83,32 +75,20 @@ impl Write {
     #[must_use]
     pub fn add(collection: Nsid, value: Value) -> Self {
         let target = Target::Collection(collection);
-        Self {
-            target,
-            body: Some(Body::Value(value)),
-            expect: Expect::Absent,
-        }
+        Self { target, body: Some(Body::Value(value)), expect: Expect::Absent }
     }
 
     /// Writes a new record of a collection that is DAG-CBOR already; its key is a fresh TID.
     #[must_use]
     pub fn add_bytes(collection: Nsid, bytes: impl Into<Vec<u8>>) -> Self {
         let target = Target::Collection(collection);
-        Self {
-            target,
-            body: Some(Body::Bytes(bytes.into())),
-            expect: Expect::Absent,
-        }
+        Self { target, body: Some(Body::Bytes(bytes.into())), expect: Expect::Absent }
     }
 
     /// Deletes a record that must exist.
     #[must_use]
     pub fn delete(path: RecordPath) -> Self {
-        Self {
-            target: Target::Path(path),
-            body: None,
-            expect: Expect::Present,
-        }
+        Self { target: Target::Path(path), body: None, expect: Expect::Present }
     }
 
     /// Says what the record must be for the write to happen.
@@ -132,11 +112,7 @@ pub struct WriteOptions {
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self {
-            swap_commit: None,
-            allow_missing_blobs: false,
-            note: "write".to_owned(),
-        }
+        Self { swap_commit: None, allow_missing_blobs: false, note: "write".to_owned() }
     }
 }
 
@@ -220,10 +196,7 @@ impl Repo {
         loop {
             let draft = self.draft_with(writes, options)?;
             if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
-                return Ok(Written {
-                    commit: self.commit_at(base)?,
-                    changes: draft.changes,
-                });
+                return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
             }
             let commit = draft.commit.clone().sign(signer)?;
             let changes = draft.changes.clone();
@@ -255,19 +228,12 @@ impl Repo {
     ///
     /// As [`write_with`](Self::write_with).
     pub fn draft_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
-        let base = self
-            .head()?
-            .ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let base = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
         if let Some(expected) = options.swap_commit
             && expected != base
         {
             let (name, expected) = (self.name.clone(), Expect::Exactly(expected));
-            return Err(StoreError::Moved {
-                name,
-                expected,
-                found: Some(base),
-            }
-            .into());
+            return Err(StoreError::Moved { name, expected, found: Some(base) }.into());
         }
         let head = self.commit_at(base)?;
         let mut tree = Tree::open(self.store.as_ref(), head.data());
@@ -284,52 +250,29 @@ impl Repo {
             if !paths.insert(path.clone()) {
                 return Err(Error::WrittenTwice(path));
             }
-            let record = write
-                .body
-                .as_ref()
-                .map(|body| self.record(&path, body, options));
+            let record = write.body.as_ref().map(|body| self.record(&path, body, options));
             let record = record.transpose()?;
             let after = record.as_ref().map(Block::cid);
             let key = Key::new(path.to_string().into_bytes())?;
             // What is expected is checked before anything is changed, and before the tree is.
             let before = tree.get(key.as_bytes())?;
             if !write.expect.holds(before) {
-                return Err(Error::Conflict {
-                    path,
-                    expected: write.expect,
-                    found: before,
-                });
+                return Err(Error::Conflict { path, expected: write.expect, found: before });
             }
             match after {
                 Some(after) => drop(tree.insert(key, after)?),
                 None => drop(tree.remove(key.as_bytes())?),
             }
             blocks.extend(record);
-            changes.push(RecordChange {
-                path,
-                before,
-                after,
-            });
+            changes.push(RecordChange { path, before, after });
         }
         let written = tree.write()?;
         blocks.extend(written.nodes);
         let rev = self.tid_after(Some(&head))?;
         let did = head.did().clone();
-        let commit = UnsignedCommit {
-            did,
-            data: written.root,
-            rev,
-            prev: Some(base),
-        };
+        let commit = UnsignedCommit { did, data: written.root, rev, prev: Some(base) };
         let (base_data, note) = (Some(head.data()), options.note.clone());
-        Ok(Draft {
-            base: Some(base),
-            commit,
-            blocks,
-            changes,
-            base_data,
-            note,
-        })
+        Ok(Draft { base: Some(base), commit, blocks, changes, base_data, note })
     }
 
     /// Stores a draft with a signature that was made elsewhere.
@@ -361,26 +304,14 @@ impl Repo {
         note: &str,
     ) -> Result<Applied> {
         let mut blocks = blocks.into_iter().chain([commit.block().clone()]).map(Ok);
-        let edit = RefEdit {
-            name: self.name.clone(),
-            target: Some(commit.cid()),
-            expect,
-        };
+        let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
         Ok(self.store.apply(&mut blocks, &[edit], note)?)
     }
 
     /// Makes the block of a record that is to be written, and checks that it may be.
     fn record(&self, path: &RecordPath, body: &Body, options: &WriteOptions) -> Result<Block> {
-        let refused = |source| Error::Record {
-            path: path.clone(),
-            source,
-        };
-        let rule = |reason| {
-            refused(DataError::Model {
-                place: "/".to_owned(),
-                reason,
-            })
-        };
+        let refused = |source| Error::Record { path: path.clone(), source };
+        let rule = |reason| refused(DataError::Model { place: "/".to_owned(), reason });
         if !path.collection.is_normalized() {
             return Err(rule("the authority of the collection is not in lower case"));
         }
@@ -400,10 +331,7 @@ impl Repo {
         };
         if bytes.len() > MAX_WRITTEN_RECORD_BYTES {
             let limit = MAX_WRITTEN_RECORD_BYTES;
-            return Err(refused(DataError::TooLarge {
-                bytes: bytes.len(),
-                limit,
-            }));
+            return Err(refused(DataError::TooLarge { bytes: bytes.len(), limit }));
         }
         let facts = check_record(&bytes).map_err(refused)?;
         if facts.record_type != path.collection.as_str() {
@@ -412,10 +340,7 @@ impl Repo {
         if facts.has_blobs && !options.allow_missing_blobs {
             for blob in Value::decode(&bytes).map_err(refused)?.blobs() {
                 if self.blobs.info(&blob.cid)?.is_none() {
-                    return Err(Error::BlobMissing {
-                        path: path.clone(),
-                        cid: blob.cid,
-                    });
+                    return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });
                 }
             }
         }

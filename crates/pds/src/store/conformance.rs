@@ -47,11 +47,7 @@ fn an_empty_store_has_nothing(store: &dyn Store) {
 fn blocks_come_in_with_a_ref_and_are_read_back(store: &dyn Store) {
     let before = store.refs().expect("refs").version;
     let blocks = [block(1), block(2), Block::new(Codec::Raw, [])];
-    let done = add(
-        store,
-        &blocks,
-        &[edit("HEAD", Some(blocks[0].cid()), Expect::Absent)],
-    );
+    let done = add(store, &blocks, &[edit("HEAD", Some(blocks[0].cid()), Expect::Absent)]);
     assert_eq!(done.expect("applied").new_blocks, 3);
     for block in &blocks {
         assert_eq!(store.get(&block.cid()).expect("get").as_ref(), Some(block));
@@ -59,10 +55,7 @@ fn blocks_come_in_with_a_ref_and_are_read_back(store: &dyn Store) {
     let refs = store.refs().expect("refs");
     assert_eq!(refs.entries, [(RefName::head(), blocks[0].cid())]);
     assert!(refs.version > before, "the version grows");
-    assert!(matches!(
-        add(store, &[block(3)], &[]),
-        Err(StoreError::NoEdits)
-    ));
+    assert!(matches!(add(store, &[block(3)], &[]), Err(StoreError::NoEdits)));
 }
 
 fn many_blocks_are_read_in_the_order_of_the_question(store: &dyn Store) {
@@ -76,10 +69,7 @@ fn many_blocks_are_read_in_the_order_of_the_question(store: &dyn Store) {
     let answers = store.get_many(&asked).expect("get_many");
     assert_eq!(answers.len(), asked.len());
     for (cid, answer) in asked.iter().zip(answers) {
-        assert_eq!(
-            answer.map(|block| block.cid()),
-            (*cid != absent).then_some(*cid)
-        );
+        assert_eq!(answer.map(|block| block.cid()), (*cid != absent).then_some(*cid));
     }
     assert!(store.get_many(&[]).expect("get_many").is_empty());
     assert_eq!(store.block_count().expect("count"), 500);
@@ -97,36 +87,21 @@ fn an_expectation_that_fails_changes_nothing(store: &dyn Store) {
     let (one, two) = (block(1).cid(), block(2).cid());
     for wrong in [Expect::Present, Expect::Exactly(one)] {
         let done = add(store, &[block(1)], &[edit("HEAD", Some(one), wrong)]);
-        assert!(
-            matches!(done, Err(StoreError::Moved { found: None, .. })),
-            "{wrong:?}"
-        );
+        assert!(matches!(done, Err(StoreError::Moved { found: None, .. })), "{wrong:?}");
     }
-    add(
-        store,
-        &[block(1)],
-        &[edit("HEAD", Some(one), Expect::Absent)],
-    )
-    .expect("applied");
+    add(store, &[block(1)], &[edit("HEAD", Some(one), Expect::Absent)]).expect("applied");
     let version = store.refs().expect("refs").version;
     for wrong in [Expect::Absent, Expect::Exactly(two)] {
         let done = add(store, &[block(2)], &[edit("HEAD", Some(two), wrong)]);
         match done {
-            Err(StoreError::Moved {
-                name,
-                expected,
-                found,
-            }) => {
+            Err(StoreError::Moved { name, expected, found }) => {
                 assert_eq!((name, expected, found), (RefName::head(), wrong, Some(one)));
             }
             other => panic!("{other:?}"),
         }
     }
     let refs = store.refs().expect("refs");
-    assert_eq!(
-        (refs.version, refs.get(&RefName::head())),
-        (version, Some(one))
-    );
+    assert_eq!((refs.version, refs.get(&RefName::head())), (version, Some(one)));
     assert_eq!(store.get(&two).expect("get"), None);
     assert_eq!(store.log(&RefName::head(), 10).expect("log").len(), 1);
     for right in [Expect::Present, Expect::Exactly(one), Expect::Any] {
@@ -136,44 +111,25 @@ fn an_expectation_that_fails_changes_nothing(store: &dyn Store) {
 
 fn several_edits_are_made_together_or_not_at_all(store: &dyn Store) {
     let (one, two) = (block(1).cid(), block(2).cid());
-    let edits = [
-        edit("a", Some(one), Expect::Absent),
-        edit("b", Some(two), Expect::Present),
-    ];
+    let edits = [edit("a", Some(one), Expect::Absent), edit("b", Some(two), Expect::Present)];
     assert!(add(store, &[block(1), block(2)], &edits).is_err());
     assert!(store.refs().expect("refs").entries.is_empty());
-    let edits = [
-        edit("b", Some(two), Expect::Absent),
-        edit("a", Some(one), Expect::Absent),
-    ];
+    let edits = [edit("b", Some(two), Expect::Absent), edit("a", Some(one), Expect::Absent)];
     add(store, &[block(1), block(2)], &edits).expect("applied");
-    let names: Vec<_> = store
-        .refs()
-        .expect("refs")
-        .entries
-        .into_iter()
-        .map(|(n, _)| n)
-        .collect();
+    let names: Vec<_> = store.refs().expect("refs").entries.into_iter().map(|(n, _)| n).collect();
     assert_eq!(names, [name("a"), name("b")], "by name");
     add(store, &[], &[edit("a", None, Expect::Exactly(one))]).expect("removed");
     assert_eq!(store.refs().expect("refs").entries, [(name("b"), two)]);
 }
 
 fn a_ref_never_points_at_nothing(store: &dyn Store) {
-    let done = add(
-        store,
-        &[block(1)],
-        &[edit("HEAD", Some(block(2).cid()), Expect::Any)],
-    );
+    let done = add(store, &[block(1)], &[edit("HEAD", Some(block(2).cid()), Expect::Any)]);
     assert!(matches!(done, Err(StoreError::TargetMissing { .. })));
     assert_eq!(store.block_count().expect("count"), 0);
 }
 
 fn a_stream_that_fails_changes_nothing(store: &dyn Store) {
-    let mut stream = (0..5_000)
-        .map(block)
-        .map(Ok)
-        .chain([Err(BoxError::from("cut"))]);
+    let mut stream = (0..5_000).map(block).map(Ok).chain([Err(BoxError::from("cut"))]);
     let head = edit("HEAD", Some(block(0).cid()), Expect::Any);
     let done = store.apply(&mut stream, &[head], "test");
     assert!(matches!(done, Err(StoreError::Blocks(error)) if error.to_string() == "cut"));
@@ -188,9 +144,7 @@ fn a_stream_may_read_the_store_it_goes_into(store: &dyn Store) {
         assert!(store.get(&block(0).cid())?.is_some());
         Ok(block(n))
     });
-    let done = store
-        .apply(&mut stream, &[head()], "test")
-        .expect("applied");
+    let done = store.apply(&mut stream, &[head()], "test").expect("applied");
     assert_eq!(done.new_blocks, 4_999);
 }
 
@@ -201,18 +155,11 @@ fn every_move_is_logged(store: &dyn Store) {
     add(store, &[block(2)], &[edit("HEAD", Some(two), Expect::Any)]).expect("applied");
     add(store, &[], &[edit("HEAD", None, Expect::Any)]).expect("applied");
     let log = store.log(&RefName::head(), 10).expect("log");
-    let moves: Vec<_> = log
-        .iter()
-        .map(|entry| (entry.before, entry.after))
-        .collect();
-    assert_eq!(
-        moves,
-        [(Some(two), None), (Some(one), Some(two)), (None, Some(one))]
-    );
+    let moves: Vec<_> = log.iter().map(|entry| (entry.before, entry.after)).collect();
+    assert_eq!(moves, [(Some(two), None), (Some(one), Some(two)), (None, Some(one))]);
     assert!(log.windows(2).all(|pair| pair[0].seq > pair[1].seq));
     assert!(
-        log.iter()
-            .all(|entry| entry.note == "test" && entry.at_micros > 1_700_000_000_000_000)
+        log.iter().all(|entry| entry.note == "test" && entry.at_micros > 1_700_000_000_000_000)
     );
     assert_eq!(store.log(&RefName::head(), 2).expect("log"), log[..2]);
     assert_eq!(store.log(&name("side"), 10).expect("log").len(), 1);
@@ -225,10 +172,7 @@ fn a_sweep_keeps_what_lives_and_notices_changes(store: &dyn Store) {
     let version = store.refs().expect("refs").version;
     let live: HashSet<Cid> = blocks.iter().step_by(3).map(Block::cid).collect();
     add(store, &[], &[head()]).expect("applied");
-    assert!(matches!(
-        store.sweep(&live, version),
-        Err(StoreError::Changed)
-    ));
+    assert!(matches!(store.sweep(&live, version), Err(StoreError::Changed)));
     assert_eq!(store.block_count().expect("count"), 100);
     let version = store.refs().expect("refs").version;
     assert_eq!(store.sweep(&live, version).expect("swept"), 66);
@@ -256,11 +200,7 @@ fn name(text: &str) -> RefName {
 }
 
 fn edit(to: &str, target: Option<Cid>, expect: Expect) -> RefEdit {
-    RefEdit {
-        name: name(to),
-        target,
-        expect,
-    }
+    RefEdit { name: name(to), target, expect }
 }
 
 fn add(store: &dyn Store, blocks: &[Block], edits: &[RefEdit]) -> Result<Applied, StoreError> {

@@ -51,25 +51,15 @@ impl Blocks for MemoryStore {
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
         let state = self.state();
-        Ok(cids
-            .iter()
-            .map(|cid| state.blocks.get(cid).cloned())
-            .collect())
+        Ok(cids.iter().map(|cid| state.blocks.get(cid).cloned()).collect())
     }
 }
 
 impl Store for MemoryStore {
     fn refs(&self) -> Result<Refs, StoreError> {
         let state = self.state();
-        let entries = state
-            .refs
-            .iter()
-            .map(|(name, cid)| (name.clone(), *cid))
-            .collect();
-        Ok(Refs {
-            version: state.version,
-            entries,
-        })
+        let entries = state.refs.iter().map(|(name, cid)| (name.clone(), *cid)).collect();
+        Ok(Refs { version: state.version, entries })
     }
 
     fn apply(
@@ -82,29 +72,20 @@ impl Store for MemoryStore {
             return Err(StoreError::NoEdits);
         }
         // The stream may read from this store, so it is consumed before the lock is taken.
-        let arriving: Vec<Block> = blocks
-            .collect::<Result<_, _>>()
-            .map_err(StoreError::Blocks)?;
+        let arriving: Vec<Block> = blocks.collect::<Result<_, _>>().map_err(StoreError::Blocks)?;
         let named: HashSet<Cid> = arriving.iter().map(Block::cid).collect();
         let mut state = self.state();
         for edit in edits {
             let found = state.refs.get(&edit.name).copied();
             if !edit.expect.holds(found) {
                 let (name, expected) = (edit.name.clone(), edit.expect);
-                return Err(StoreError::Moved {
-                    name,
-                    expected,
-                    found,
-                });
+                return Err(StoreError::Moved { name, expected, found });
             }
             if let Some(target) = edit.target
                 && !named.contains(&target)
                 && !state.blocks.contains_key(&target)
             {
-                return Err(StoreError::TargetMissing {
-                    name: edit.name.clone(),
-                    target,
-                });
+                return Err(StoreError::TargetMissing { name: edit.name.clone(), target });
             }
         }
         let mut new_blocks = 0;
@@ -127,10 +108,7 @@ impl Store for MemoryStore {
             };
             state.log.push(entry);
         }
-        Ok(Applied {
-            new_blocks,
-            version: state.version,
-        })
+        Ok(Applied { new_blocks, version: state.version })
     }
 
     fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {

@@ -80,10 +80,7 @@ impl Refs {
     /// Returns what a ref points at.
     #[must_use]
     pub fn get(&self, name: &RefName) -> Option<Cid> {
-        self.entries
-            .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, cid)| *cid)
+        self.entries.iter().find(|(found, _)| found == name).map(|(_, cid)| *cid)
     }
 }
 
@@ -188,7 +185,5 @@ pub trait Store: Blocks {
 /// The time of a log row; a clock before 1970 counts as 1970.
 fn now_micros() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
-    })
+    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

@@ -83,9 +83,8 @@ mod tests {
             assert!(good.parse::<RefName>().is_ok(), "{good}");
         }
         let too_long = "x".repeat(MAX_LEN + 1);
-        for bad in [
-            "", "HEAD~1", "@{1}", "-x", ".x", "a..b", "a//b", "a/", "a b", "ä", &too_long,
-        ] {
+        for bad in ["", "HEAD~1", "@{1}", "-x", ".x", "a..b", "a//b", "a/", "a b", "ä", &too_long]
+        {
             assert!(bad.parse::<RefName>().is_err(), "{bad}");
         }
     }

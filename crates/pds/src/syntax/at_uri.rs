@@ -42,10 +42,7 @@ impl FromStr for AtIdentifier {
         } else {
             text.parse().map(Self::Handle)
         };
-        parsed.map_err(|error: SyntaxError| SyntaxError {
-            expected: "DID or handle",
-            ..error
-        })
+        parsed.map_err(|error: SyntaxError| SyntaxError { expected: "DID or handle", ..error })
     }
 }
 
@@ -172,10 +169,7 @@ impl AtUri {
     /// # Ok::<(), pds::syntax::SyntaxError>(())
     /// ```
     pub fn record_path(&self) -> Option<RecordPath> {
-        Some(RecordPath::new(
-            self.collection.clone()?,
-            self.rkey.clone()?,
-        ))
+        Some(RecordPath::new(self.collection.clone()?, self.rkey.clone()?))
     }
 }
 
@@ -203,12 +197,7 @@ impl FromStr for AtUri {
         if segments.next().is_some() {
             return Err(error("an AT URI has at most a collection and a record key"));
         }
-        Ok(Self {
-            text: text.into(),
-            authority,
-            collection,
-            rkey,
-        })
+        Ok(Self { text: text.into(), authority, collection, rkey })
     }
 }
 
@@ -236,9 +225,7 @@ mod tests {
     fn the_longest_parts_fit() {
         let did = format!("did:plc:{}", "v".repeat(2040)).parse().unwrap();
         let labels = format!("{0}.{0}.{0}.{1}", "a".repeat(63), "b".repeat(61));
-        let path = format!("{labels}.{}/{}", "n".repeat(63), "k".repeat(512))
-            .parse()
-            .unwrap();
+        let path = format!("{labels}.{}/{}", "n".repeat(63), "k".repeat(512)).parse().unwrap();
         let uri = AtUri::record(&did, &path);
         assert_eq!(uri.as_str().parse::<AtUri>().unwrap(), uri);
         assert!(uri.as_str().len() <= MAX_BYTES);

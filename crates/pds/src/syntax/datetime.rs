@@ -45,11 +45,7 @@ fn check_date(text: &[u8; 10]) -> Result<(i32, i32, i32), &'static str> {
     let [y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2] = *text else {
         return Err(SHAPE);
     };
-    let (year, month, day) = (
-        number(&[y1, y2, y3, y4])?,
-        number(&[m1, m2])?,
-        number(&[d1, d2])?,
-    );
+    let (year, month, day) = (number(&[y1, y2, y3, y4])?, number(&[m1, m2])?, number(&[d1, d2])?);
     if !(1..=days_in_month(year, month)).contains(&day) {
         return Err("the date of a datetime is in the calendar");
     }

@@ -30,11 +30,7 @@ impl SyntaxError {
         // The input may be as large as its sender liked; an error must not double it.
         let kept = input.floor_char_boundary(MAX_INPUT_BYTES);
         let input = input.get(..kept).unwrap_or_default().to_owned();
-        Self {
-            expected,
-            input,
-            reason,
-        }
+        Self { expected, input, reason }
     }
 
     /// Does the same for bytes that need not be text.
@@ -47,11 +43,7 @@ impl SyntaxError {
 
 /// Picks the article by sound: "an NSID", "an AT URI", "a URI".
 fn article(expected: &str) -> &'static str {
-    if expected.starts_with(['A', 'a', 'N']) {
-        "an"
-    } else {
-        "a"
-    }
+    if expected.starts_with(['A', 'a', 'N']) { "an" } else { "a" }
 }
 
 const MAX_INPUT_BYTES: usize = 256;

@@ -146,10 +146,7 @@ fn check_label(label: &[u8]) -> Result<(), &'static str> {
     if *first == b'-' || *last == b'-' {
         return Err("a domain label does not start or end with a hyphen");
     }
-    if !label
-        .iter()
-        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-    {
+    if !label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
         return Err("a domain label holds only letters, digits and hyphens");
     }
     Ok(())

@@ -64,10 +64,7 @@ impl Nsid {
     /// # Ok::<(), pds::syntax::SyntaxError>(())
     /// ```
     pub fn is_normalized(&self) -> bool {
-        !self
-            .authority()
-            .bytes()
-            .any(|byte| byte.is_ascii_uppercase())
+        !self.authority().bytes().any(|byte| byte.is_ascii_uppercase())
     }
 
     /// Returns the same NSID with its authority in lower case and its name untouched.
@@ -149,26 +146,10 @@ mod tests {
         assert!(of_lengths(254, 63).is_err());
         assert!(of_lengths(315, 1).is_ok());
         assert!(of_lengths(253, 64).is_err());
-        assert!(
-            format!("com.example.{}", "o".repeat(63))
-                .parse::<Nsid>()
-                .is_ok()
-        );
-        assert!(
-            format!("com.example.{}", "o".repeat(64))
-                .parse::<Nsid>()
-                .is_err()
-        );
-        assert!(
-            format!("com.{}.foo", "o".repeat(63))
-                .parse::<Nsid>()
-                .is_ok()
-        );
-        assert!(
-            format!("com.{}.foo", "o".repeat(64))
-                .parse::<Nsid>()
-                .is_err()
-        );
+        assert!(format!("com.example.{}", "o".repeat(63)).parse::<Nsid>().is_ok());
+        assert!(format!("com.example.{}", "o".repeat(64)).parse::<Nsid>().is_err());
+        assert!(format!("com.{}.foo", "o".repeat(63)).parse::<Nsid>().is_ok());
+        assert!(format!("com.{}.foo", "o".repeat(64)).parse::<Nsid>().is_err());
         assert!("a.b.c".parse::<Nsid>().is_ok());
         assert!("a.b".parse::<Nsid>().is_err());
     }

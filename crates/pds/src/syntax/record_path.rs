@@ -60,10 +60,7 @@ impl RecordPath {
         let error = |reason| SyntaxError::from_bytes(EXPECTED, path, reason);
         let text = str::from_utf8(path).map_err(|_| error(ONLY_ASCII))?;
         let (collection, rkey) = text.split_once('/').ok_or_else(|| error(TWO_SEGMENTS))?;
-        Ok(Self {
-            collection: Nsid::from_checked(collection),
-            rkey: RecordKey::from_checked(rkey),
-        })
+        Ok(Self { collection: Nsid::from_checked(collection), rkey: RecordKey::from_checked(rkey) })
     }
 }
 
@@ -106,13 +103,11 @@ pub(super) fn check(path: &[u8]) -> Result<(), &'static str> {
         return Err(TWO_SEGMENTS);
     };
     nsid::check(collection)?;
-    record_key::check(rkey).map_err(|reason| {
-        if rkey.contains(&b'/') {
-            TWO_SEGMENTS
-        } else {
-            reason
-        }
-    })
+    record_key::check(rkey).map_err(
+        |reason| {
+            if rkey.contains(&b'/') { TWO_SEGMENTS } else { reason }
+        },
+    )
 }
 
 fn with_slash(collection: &Nsid) -> impl Iterator<Item = u8> {
@@ -147,16 +142,8 @@ mod tests {
         assert_eq!(of_rkey(512).len(), 830);
         assert!(of_rkey(512).parse::<RecordPath>().is_ok());
         assert!(of_rkey(513).parse::<RecordPath>().is_err());
-        assert!(
-            format!("a.b.c/{}", "k".repeat(512))
-                .parse::<RecordPath>()
-                .is_ok()
-        );
-        assert!(
-            format!("a.b.c/{}", "k".repeat(513))
-                .parse::<RecordPath>()
-                .is_err()
-        );
+        assert!(format!("a.b.c/{}", "k".repeat(512)).parse::<RecordPath>().is_ok());
+        assert!(format!("a.b.c/{}", "k".repeat(513)).parse::<RecordPath>().is_err());
     }
 
     #[test]

@@ -153,9 +153,7 @@ impl Tid {
             }
             _ => decode(text.as_bytes()),
         };
-        plain
-            .map(Self)
-            .map_err(|reason| SyntaxError::new("TID", text, reason))
+        plain.map(Self).map_err(|reason| SyntaxError::new("TID", text, reason))
     }
 
     fn to_text(self) -> [u8; TEXT_BYTES] {
@@ -268,10 +266,7 @@ mod tests {
     #[test]
     fn hyphens_only_in_their_places() {
         for good in ["3hgb-r7t-ngir-t4", "3hgbr7tngirt4"] {
-            assert_eq!(
-                Tid::parse_hyphenated(good).unwrap().to_string(),
-                "3hgbr7tngirt4"
-            );
+            assert_eq!(Tid::parse_hyphenated(good).unwrap().to_string(), "3hgbr7tngirt4");
         }
         for bad in [
             "",

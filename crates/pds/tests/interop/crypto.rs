@@ -15,15 +15,11 @@ fn json(path: &str) -> Option<Value> {
 }
 
 fn text<'v>(object: &'v Value, field: &str) -> &'v str {
-    object[field]
-        .as_str()
-        .unwrap_or_else(|| panic!("{field} in {object}"))
+    object[field].as_str().unwrap_or_else(|| panic!("{field} in {object}"))
 }
 
 fn base64(object: &Value, field: &str) -> Vec<u8> {
-    BASE64_NOPAD
-        .decode(text(object, field).trim_end_matches('=').as_bytes())
-        .unwrap()
+    BASE64_NOPAD.decode(text(object, field).trim_end_matches('=').as_bytes()).unwrap()
 }
 
 fn curve_of_suite(suite: &str) -> Curve {
@@ -43,11 +39,7 @@ fn signature_vectors_are_judged_as_labelled() {
     for case in cases.as_array().unwrap() {
         let comment = text(case, "comment");
         let curve = curve_of_suite(text(case, "didDocSuite"));
-        let algorithm = if curve == Curve::K256 {
-            "ES256K"
-        } else {
-            "ES256"
-        };
+        let algorithm = if curve == Curve::K256 { "ES256K" } else { "ES256" };
         assert_eq!(text(case, "algorithm"), algorithm, "{comment}");
 
         let key = PublicKey::from_did_key(text(case, "publicKeyDid")).unwrap();
@@ -56,10 +48,7 @@ fn signature_vectors_are_judged_as_labelled() {
         let multibase = text(case, "publicKeyMultibase");
         let legacy = PublicKey::from_legacy_multibase(curve, multibase).unwrap();
         assert_eq!(legacy, key, "{comment}");
-        assert!(
-            PublicKey::from_multikey(multibase).is_err(),
-            "{comment}: it has no prefix"
-        );
+        assert!(PublicKey::from_multikey(multibase).is_err(), "{comment}: it has no prefix");
 
         let message = base64(case, "messageBase64");
         let verify = |key: &PublicKey| {
@@ -68,17 +57,9 @@ fn signature_vectors_are_judged_as_labelled() {
         };
         for key in [&key, &legacy] {
             let verdict = verify(key);
-            assert_eq!(
-                verdict.is_ok(),
-                case["validSignature"].as_bool().unwrap(),
-                "{comment}"
-            );
-            let tags: Vec<&str> = case["tags"]
-                .as_array()
-                .unwrap()
-                .iter()
-                .map(|tag| tag.as_str().unwrap())
-                .collect();
+            assert_eq!(verdict.is_ok(), case["validSignature"].as_bool().unwrap(), "{comment}");
+            let tags: Vec<&str> =
+                case["tags"].as_array().unwrap().iter().map(|tag| tag.as_str().unwrap()).collect();
             match (tags.as_slice(), verdict) {
                 ([], Ok(())) => valid += 1,
                 (["high-s"], Err(CryptoError::HighS { .. })) => high_s += 1,
@@ -87,10 +68,7 @@ fn signature_vectors_are_judged_as_labelled() {
             }
         }
     }
-    assert!(
-        valid >= 4 && high_s >= 4 && der >= 4,
-        "{valid} {high_s} {der}"
-    );
+    assert!(valid >= 4 && high_s >= 4 && der >= 4, "{valid} {high_s} {der}");
 }
 
 #[test]
@@ -124,8 +102,7 @@ fn check_pair(key: &SigningKey, did_key: &str) {
     assert_eq!(key.public_key().did_key(), did_key);
     let read = PublicKey::from_did_key(did_key).unwrap();
     assert_eq!(read, key.public_key());
-    read.verify(b"message", &key.sign(b"message").unwrap())
-        .unwrap();
+    read.verify(b"message", &key.sign(b"message").unwrap()).unwrap();
 }
 
 /// Base58btc of 32 bytes, by long multiplication: an oracle apart from the library.
@@ -147,11 +124,7 @@ fn bs58_decode(digits: &str) -> Vec<u8> {
 #[test]
 fn did_documents_of_both_kinds_hold_the_same_key() {
     let mut keys = Vec::new();
-    for name in [
-        "did_plc_doc.json",
-        "did_plc_doc_legacy.json",
-        "did_web_doc.json",
-    ] {
+    for name in ["did_plc_doc.json", "did_plc_doc_legacy.json", "did_web_doc.json"] {
         let Some(document) = json(&format!("identity/{name}")) else {
             return;
         };
@@ -178,10 +151,7 @@ fn operations_of_a_plc_log_verify_with_one_of_the_rotation_keys() {
     let Some(expected) = json("identity/expected.json") else {
         return;
     };
-    let expected = expected["plc_audit_log_bsky.json"]["operations"]
-        .as_array()
-        .unwrap()
-        .clone();
+    let expected = expected["plc_audit_log_bsky.json"]["operations"].as_array().unwrap().clone();
     let log = log.as_array().unwrap();
     assert!(log.len() >= 4);
     assert_eq!(log.len(), expected.len());
@@ -189,9 +159,7 @@ fn operations_of_a_plc_log_verify_with_one_of_the_rotation_keys() {
     for (entry, expected) in log.iter().zip(&expected) {
         let mut operation = entry["operation"].clone();
         let sig = operation.as_object_mut().unwrap().remove("sig").unwrap();
-        let sig = BASE64URL_NOPAD
-            .decode(sig.as_str().unwrap().as_bytes())
-            .unwrap();
+        let sig = BASE64URL_NOPAD.decode(sig.as_str().unwrap().as_bytes()).unwrap();
         let signature = Signature::from_bytes(&sig).unwrap();
         let message = serde_ipld_dagcbor::to_vec(&operation).unwrap();
 
@@ -203,11 +171,7 @@ fn operations_of_a_plc_log_verify_with_one_of_the_rotation_keys() {
             let key: PublicKey = key.as_str().unwrap().parse().unwrap();
             assert_eq!(key.verify(&message, &signature).is_ok(), key == signer);
         }
-        for key in operation["verificationMethods"]
-            .as_object()
-            .unwrap()
-            .values()
-        {
+        for key in operation["verificationMethods"].as_object().unwrap().values() {
             let key: PublicKey = key.as_str().unwrap().parse().unwrap();
             assert_eq!(key.did_key().parse::<PublicKey>().unwrap(), key);
         }
@@ -229,10 +193,7 @@ fn commits_of_the_scale_recipe_get_the_same_signatures() {
         let message = unsigned_commit(did, rev, text(repository, "mst_root"));
         let signature = key.sign(&message).unwrap();
         // RFC 6979: other software, same bytes.
-        assert_eq!(
-            HEXLOWER.encode(signature.as_bytes()),
-            text(repository, "commit_sig_hex")
-        );
+        assert_eq!(HEXLOWER.encode(signature.as_bytes()), text(repository, "commit_sig_hex"));
         key.public_key().verify(&message, &signature).unwrap();
     }
     assert!(repositories.len() >= 3);
@@ -240,9 +201,7 @@ fn commits_of_the_scale_recipe_get_the_same_signatures() {
 
 /// The bytes a commit signs, written out here so that this test needs nothing but `crypto`.
 fn unsigned_commit(did: &str, rev: &str, data: &str) -> Vec<u8> {
-    let cid = BASE32_NOPAD
-        .decode(data[1..].to_uppercase().as_bytes())
-        .unwrap();
+    let cid = BASE32_NOPAD.decode(data[1..].to_uppercase().as_bytes()).unwrap();
     assert_eq!(cid.len(), 36);
     let (did_length, rev_length) = (u8::try_from(did.len()).unwrap(), rev.len());
     assert!((24..=255).contains(&did_length) && rev_length == 13);

@@ -45,23 +45,11 @@ fn tid_values() {
         let integer: u64 = case["integer"].as_str().unwrap().parse().unwrap();
         assert_eq!(tid.as_u64(), integer, "{text}");
         assert_eq!(Some(tid.micros()), case["micros"].as_u64(), "{text}");
-        assert_eq!(
-            Some(u64::from(tid.clock_id())),
-            case["clock_id"].as_u64(),
-            "{text}"
-        );
-        assert_eq!(
-            tid.as_u64() >> 63 == 1,
-            case["bit_63_set"].as_bool().unwrap(),
-            "{text}"
-        );
+        assert_eq!(Some(u64::from(tid.clock_id())), case["clock_id"].as_u64(), "{text}");
+        assert_eq!(tid.as_u64() >> 63 == 1, case["bit_63_set"].as_bool().unwrap(), "{text}");
         assert_eq!(Tid::from_u64(integer).to_string(), text);
         let made = Tid::new(tid.micros(), tid.clock_id());
-        assert_eq!(
-            made.is_none(),
-            case["bit_63_set"].as_bool().unwrap(),
-            "{text}"
-        );
+        assert_eq!(made.is_none(), case["bit_63_set"].as_bool().unwrap(), "{text}");
         assert!(made.is_none_or(|made| made == tid), "{text}");
     }
 
@@ -117,11 +105,7 @@ fn check_folder(folder: &Path) -> usize {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "labelled otherwise:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "labelled otherwise:\n{}", wrong.join("\n"));
     seen
 }
 

@@ -24,10 +24,7 @@ pub fn verify_blobs(
     // What was found of each blob: its size, or the finding that every reference to it makes.
     let mut known: HashMap<Cid, Result<u64, (Code, String)>> = HashMap::new();
     snapshot.each_blob(&mut |path, blob| {
-        let Some(BlobRef {
-            cid, size_bytes, ..
-        }) = blob
-        else {
+        let Some(BlobRef { cid, size_bytes, .. }) = blob else {
             return Ok(());
         };
         let state = match known.entry(cid) {
@@ -37,18 +34,13 @@ pub fn verify_blobs(
         let wrong = match state {
             Ok(size) if size_bytes.is_some_and(|said| said != *size) => {
                 let said = size_bytes.unwrap_or_default();
-                Some((
-                    Code::BlobSize,
-                    format!("{size} bytes, the record says {said}"),
-                ))
+                Some((Code::BlobSize, format!("{size} bytes, the record says {said}")))
             }
             Ok(_) => None,
             Err(wrong) => Some(wrong.clone()),
         };
         if let Some((code, message)) = wrong {
-            let finding = Finding::new(code, message)
-                .cid(cid)
-                .path(path.to_string().as_bytes());
+            let finding = Finding::new(code, message).cid(cid).path(path.to_string().as_bytes());
             report.errors += u64::from(finding.severity() == Severity::Error);
             found(finding);
         }
@@ -65,9 +57,6 @@ fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<Result<u64, (Code, String)>
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
             Ok(Err((Code::BlobDamaged, error.to_string())))
         }
-        Err(source) => Err(Error::Io {
-            path: cid.to_string().into(),
-            source,
-        }),
+        Err(source) => Err(Error::Io { path: cid.to_string().into(), source }),
     }
 }

@@ -37,19 +37,12 @@ pub fn verify_car<F: Read + Seek + Send>(
         Err(CarError::Io(error)) => return Err(Error::Car(CarError::Io(error))),
         Err(error) => {
             found(car_finding(&error));
-            return Ok(Report {
-                errors: 1,
-                ..Report::default()
-            });
+            return Ok(Report { errors: 1, ..Report::default() });
         }
     };
     let Some(root) = car.roots().first().copied() else {
         found(Finding::new(Code::RootMissing, "the header names no root"));
-        return Ok(Report {
-            errors: errors + 1,
-            blocks: car.sections(),
-            ..Report::default()
-        });
+        return Ok(Report { errors: errors + 1, blocks: car.sections(), ..Report::default() });
     };
     let marked = Marked::new(&car);
     let mut report = verify(&marked, root, expected, found)?;
@@ -62,16 +55,12 @@ pub fn verify_car<F: Read + Seek + Send>(
 fn car_finding(error: &CarError) -> Finding {
     let (code, message, cid) = match error {
         CarError::Header { reason } => (Code::CarHeader, reason.clone(), None),
-        CarError::Truncated { within, offset: 0 } if *within == "the header" => (
-            Code::CarHeader,
-            "the file ends in the middle of the header".to_owned(),
-            None,
-        ),
-        CarError::Truncated { within, .. } => (
-            Code::CarTruncated,
-            format!("the file ends in the middle of {within}"),
-            None,
-        ),
+        CarError::Truncated { within, offset: 0 } if *within == "the header" => {
+            (Code::CarHeader, "the file ends in the middle of the header".to_owned(), None)
+        }
+        CarError::Truncated { within, .. } => {
+            (Code::CarTruncated, format!("the file ends in the middle of {within}"), None)
+        }
         CarError::Section { reason, .. } => (Code::CarSection, (*reason).to_owned(), None),
         CarError::ForeignCid { source, .. } => (Code::CidForeign, source.to_string(), None),
         CarError::Damaged { source, cid, .. } => {
@@ -79,9 +68,7 @@ fn car_finding(error: &CarError) -> Finding {
         }
         CarError::Io(error) => (Code::CarSection, error.to_string(), None),
     };
-    Finding::new(code, message)
-        .maybe_cid(cid)
-        .offset(error.offset())
+    Finding::new(code, message).maybe_cid(cid).offset(error.offset())
 }
 
 fn notes<F: Read + Seek>(car: &CarFile<F>, reached: u64, found: &mut dyn FnMut(Finding)) {
@@ -92,16 +79,9 @@ fn notes<F: Read + Seek>(car: &CarFile<F>, reached: u64, found: &mut dyn FnMut(F
         }
     };
     let different = car.len() as u64;
-    note(
-        Code::CarManyRoots,
-        car.roots().len() as u64 - 1,
-        "more roots than the commit",
-    );
-    note(
-        Code::CarUnreachable,
-        different.saturating_sub(reached),
-        "blocks are not reached",
-    );
+    note(Code::CarManyRoots, car.roots().len() as u64 - 1, "more roots than the commit");
+    note(Code::CarDuplicates, car.duplicates(), "blocks stand in the file once more");
+    note(Code::CarUnreachable, different.saturating_sub(reached), "blocks are not reached");
 }
 
 /// A CAR file that notes which of its blocks have been asked for: one bit a block.
@@ -114,11 +94,7 @@ struct Marked<'a, F> {
 impl<'a, F: Read + Seek> Marked<'a, F> {
     fn new(car: &'a CarFile<F>) -> Self {
         let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
-        Self {
-            car,
-            asked,
-            count: AtomicU64::new(0),
-        }
+        Self { car, asked, count: AtomicU64::new(0) }
     }
 
     fn reached(&self) -> u64 {
@@ -126,10 +102,7 @@ impl<'a, F: Read + Seek> Marked<'a, F> {
     }
 
     fn mark(&self, number: usize) {
-        let mut asked = self
-            .asked
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut asked = self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let bit = 1 << (number % 64);
         if let Some(word) = asked.get_mut(number / 64)
             && *word & bit == 0

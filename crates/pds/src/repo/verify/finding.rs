@@ -164,14 +164,7 @@ codes! {
 impl Finding {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         let (severity, message) = (code.severity(), message.into());
-        Self {
-            code,
-            severity,
-            path: None,
-            cid: None,
-            offset: None,
-            message,
-        }
+        Self { code, severity, path: None, cid: None, offset: None, message }
     }
 
     pub(crate) fn cid(self, cid: Cid) -> Self {

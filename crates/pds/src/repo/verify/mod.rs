@@ -106,12 +106,7 @@ pub fn verify(
     expected: &Expected<'_>,
     found: &mut dyn FnMut(Finding),
 ) -> Result<Report> {
-    let mut check = Check {
-        blocks,
-        expected,
-        found,
-        report: Report::default(),
-    };
+    let mut check = Check { blocks, expected, found, report: Report::default() };
     if let Some(commit) = check.read_commit(commit)? {
         check.commit(&commit);
         check.tree(commit.data())?;
@@ -132,9 +127,7 @@ impl Repo {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        let head = self
-            .head()?
-            .ok_or_else(|| super::Error::NoCommit(self.name.clone()))?;
+        let head = self.head()?.ok_or_else(|| super::Error::NoCommit(self.name.clone()))?;
         let (did, key) = (self.did()?, self.public_key()?);
         let expected = Expected {
             did: expected.did.or(did.as_ref()),
@@ -181,11 +174,7 @@ impl Check<'_> {
         let message = format!("block {cid} is missing");
         let finding = Finding::new(code, message).cid(cid).maybe_path(path);
         let expected_part = self.expected.partial;
-        self.add(if expected_part {
-            finding.with_severity(Severity::Note)
-        } else {
-            finding
-        });
+        self.add(if expected_part { finding.with_severity(Severity::Note) } else { finding });
     }
 
     fn read_commit(&mut self, cid: Cid) -> Result<Option<Commit>> {
@@ -225,10 +214,9 @@ impl Check<'_> {
         for deviation in commit.deviations() {
             let (code, message) = match deviation {
                 Deviation::Version2 => (Code::CommitVersion2, "a commit of version 2".to_owned()),
-                Deviation::PrevMissing => (
-                    Code::CommitPrevMissing,
-                    "the field prev is missing".to_owned(),
-                ),
+                Deviation::PrevMissing => {
+                    (Code::CommitPrevMissing, "the field prev is missing".to_owned())
+                }
                 Deviation::UnknownField(name) => {
                     (Code::CommitUnknownField, format!("unknown field {name:?}"))
                 }

@@ -14,31 +14,19 @@ impl Check<'_> {
         };
         if cid.codec() != Codec::Cbor {
             let message = "the tree names raw bytes, not a record";
-            self.add(
-                Finding::new(Code::RecordNotCbor, message)
-                    .cid(cid)
-                    .path(key),
-            );
+            self.add(Finding::new(Code::RecordNotCbor, message).cid(cid).path(key));
             return Ok(());
         }
         match check_record(block.bytes()) {
             Ok(facts) => {
                 if facts.has_unsafe_integers {
                     let message = "an integer beyond 2^53, which some implementations cannot hold";
-                    self.add(
-                        Finding::new(Code::RecordUnsafeInteger, message)
-                            .cid(cid)
-                            .path(key),
-                    );
+                    self.add(Finding::new(Code::RecordUnsafeInteger, message).cid(cid).path(key));
                 }
                 if collection.is_some_and(|collection| collection != facts.record_type.as_bytes()) {
                     let shown: String = facts.record_type.chars().take(MAX_SHOWN).collect();
                     let message = format!("the $type is {shown:?}");
-                    self.add(
-                        Finding::new(Code::RecordTypeMismatch, message)
-                            .cid(cid)
-                            .path(key),
-                    );
+                    self.add(Finding::new(Code::RecordTypeMismatch, message).cid(cid).path(key));
                 }
             }
             Err(error) => {
@@ -60,10 +48,7 @@ impl Check<'_> {
             return None;
         }
         let collection = key.split(|byte| *byte == b'/').next()?;
-        let authority_end = collection
-            .iter()
-            .rposition(|byte| *byte == b'.')
-            .unwrap_or(0);
+        let authority_end = collection.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
         let (authority, _) = collection.split_at(authority_end);
         if authority.iter().any(u8::is_ascii_uppercase) {
             let message = "the authority of the collection is not in lower case";

@@ -67,11 +67,7 @@ impl SqliteStore {
     /// [`StoreError`] when the file cannot be written.
     pub fn settle(self) -> Result<(), StoreError> {
         drop(self.reader);
-        match self
-            .writer
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner)
-        {
+        match self.writer.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(writer) => schema::settle(writer, &self.path),
             None => Ok(()),
         }
@@ -94,11 +90,7 @@ impl SqliteStore {
     /// release made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let reader = Mutex::new(schema::open_for_reading(path)?);
-        Ok(Self {
-            path: path.to_owned(),
-            reader,
-            writer: Mutex::new(None),
-        })
+        Ok(Self { path: path.to_owned(), reader, writer: Mutex::new(None) })
     }
 
     fn reader(&self) -> MutexGuard<'_, Connection> {
@@ -135,12 +127,8 @@ impl Blocks for SqliteStore {
         };
         let mut reader = self.reader();
         // One transaction for all: a third faster than one for each.
-        let transaction = reader
-            .transaction()
-            .map_err(|e| ReadError::backend(*first, e))?;
-        cids.iter()
-            .map(|cid| read_block(&transaction, cid))
-            .collect()
+        let transaction = reader.transaction().map_err(|e| ReadError::backend(*first, e))?;
+        cids.iter().map(|cid| read_block(&transaction, cid)).collect()
     }
 }
 
@@ -177,10 +165,7 @@ impl Store for SqliteStore {
             for (edit, before) in edits.iter().zip(before) {
                 move_ref(transaction, edit, before, note)?;
             }
-            Ok(Applied {
-                new_blocks,
-                version: version(transaction)?,
-            })
+            Ok(Applied { new_blocks, version: version(transaction)? })
         })?;
         if applied.new_blocks >= CHECKPOINT_BLOCKS {
             self.checkpoint();
@@ -207,9 +192,7 @@ impl Store for SqliteStore {
                 note: row.get(4)?,
             })
         });
-        rows.map_err(store_error)?
-            .map(|row| row.map_err(store_error))
-            .collect()
+        rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
     }
 
     fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError> {
@@ -218,9 +201,8 @@ impl Store for SqliteStore {
                 return Err(StoreError::Changed);
             }
             let mut swept = 0;
-            let mut delete = transaction
-                .prepare("DELETE FROM blocks WHERE rowid = ?1")
-                .map_err(store_error)?;
+            let mut delete =
+                transaction.prepare("DELETE FROM blocks WHERE rowid = ?1").map_err(store_error)?;
             let mut all = transaction
                 .prepare("SELECT rowid, cid FROM blocks ORDER BY cid")
                 .map_err(store_error)?;
@@ -239,17 +221,14 @@ impl Store for SqliteStore {
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
-        let count = self
-            .reader()
-            .query_row("SELECT count(*) FROM blocks", [], |row| row.get(0));
+        let count = self.reader().query_row("SELECT count(*) FROM blocks", [], |row| row.get(0));
         count.map(i64::cast_unsigned).map_err(store_error)
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         let reader = self.reader();
-        let found = reader.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| {
-            row.get(0)
-        });
+        let found =
+            reader.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
         found.optional().map_err(store_error)
     }
 
@@ -281,23 +260,15 @@ impl SqliteStore {
 
 fn read_block(connection: &Connection, cid: &Cid) -> Result<Option<Block>, ReadError> {
     let backend = |error| ReadError::backend(*cid, store_error(error));
-    let mut statement = connection
-        .prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1")
-        .map_err(backend)?;
-    let mut rows = statement
-        .query([cid.as_bytes().as_slice()])
-        .map_err(backend)?;
+    let mut statement =
+        connection.prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1").map_err(backend)?;
+    let mut rows = statement.query([cid.as_bytes().as_slice()]).map_err(backend)?;
     let Some(row) = rows.next().map_err(backend)? else {
         return Ok(None);
     };
-    let bytes = row
-        .get_ref(0)
-        .and_then(|value| Ok(value.as_blob()?))
-        .map_err(backend)?;
+    let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(backend)?;
     let block = Block::verified(*cid, bytes);
-    block
-        .map(Some)
-        .map_err(|source| ReadError::Damaged { cid: *cid, source })
+    block.map(Some).map_err(|source| ReadError::Damaged { cid: *cid, source })
 }
 
 /// Takes in blocks, in batches sorted by CID; returns how many were new.
@@ -329,9 +300,8 @@ fn insert(transaction: &Transaction<'_>, blocks: &mut BlockStream<'_>) -> Result
 
 /// Reads where a ref stands and checks that it is where it is expected.
 fn expected(transaction: &Transaction<'_>, edit: &RefEdit) -> Result<Option<Cid>, StoreError> {
-    let mut statement = transaction
-        .prepare_cached("SELECT cid FROM refs WHERE name = ?1")
-        .map_err(store_error)?;
+    let mut statement =
+        transaction.prepare_cached("SELECT cid FROM refs WHERE name = ?1").map_err(store_error)?;
     let found = statement
         .query_row([edit.name.as_str()], |row| cid_at(row, 0))
         .optional()
@@ -339,11 +309,7 @@ fn expected(transaction: &Transaction<'_>, edit: &RefEdit) -> Result<Option<Cid>
     if edit.expect.holds(found) {
         return Ok(found);
     }
-    Err(StoreError::Moved {
-        name: edit.name.clone(),
-        expected: edit.expect,
-        found,
-    })
+    Err(StoreError::Moved { name: edit.name.clone(), expected: edit.expect, found })
 }
 
 fn move_ref(
@@ -353,10 +319,7 @@ fn move_ref(
     note: &str,
 ) -> Result<(), StoreError> {
     let run = |sql: &str, params: &[&dyn rusqlite::ToSql]| {
-        transaction
-            .prepare_cached(sql)
-            .and_then(|mut s| s.execute(params))
-            .map_err(store_error)
+        transaction.prepare_cached(sql).and_then(|mut s| s.execute(params)).map_err(store_error)
     };
     let name = edit.name.as_str();
     match edit.target {
@@ -364,14 +327,8 @@ fn move_ref(
             let mut statement = transaction
                 .prepare_cached("SELECT 1 FROM blocks WHERE cid = ?1")
                 .map_err(store_error)?;
-            if !statement
-                .exists([target.as_bytes().as_slice()])
-                .map_err(store_error)?
-            {
-                return Err(StoreError::TargetMissing {
-                    name: edit.name.clone(),
-                    target,
-                });
+            if !statement.exists([target.as_bytes().as_slice()]).map_err(store_error)? {
+                return Err(StoreError::TargetMissing { name: edit.name.clone(), target });
             }
             run(
                 "INSERT INTO refs VALUES (?1, ?2) ON CONFLICT DO UPDATE SET cid = ?2",
@@ -383,22 +340,15 @@ fn move_ref(
     let blob = |cid: Option<Cid>| cid.map(|cid| cid.as_bytes().to_vec());
     run(
         "INSERT INTO log (name, before, after, at_micros, note) VALUES (?1, ?2, ?3, ?4, ?5)",
-        &[
-            &name,
-            &blob(before),
-            &blob(edit.target),
-            &now_micros().cast_signed(),
-            &note,
-        ],
+        &[&name, &blob(before), &blob(edit.target), &now_micros().cast_signed(), &note],
     )?;
     Ok(())
 }
 
 /// The number of the newest row of the log, which is never removed.
 fn version(connection: &Connection) -> Result<u64, StoreError> {
-    let newest = connection.query_row("SELECT coalesce(max(seq), 0) FROM log", [], |row| {
-        row.get(0)
-    });
+    let newest =
+        connection.query_row("SELECT coalesce(max(seq), 0) FROM log", [], |row| row.get(0));
     newest.map(i64::cast_unsigned).map_err(store_error)
 }
 
@@ -418,8 +368,7 @@ fn optional_cid_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<O
 }
 
 fn ref_name(text: &str) -> Result<RefName, StoreError> {
-    text.parse()
-        .map_err(|error| StoreError::Damaged(Box::new(error)))
+    text.parse().map_err(|error| StoreError::Damaged(Box::new(error)))
 }
 
 /// How many blocks of an import are sorted at a time. A full sort would write a little faster and
@@ -455,9 +404,7 @@ mod tests {
         let path = dir.path().join("pds.db");
         drop(SqliteStore::create(&path).unwrap());
         let connection = Connection::open(&path).unwrap();
-        connection
-            .pragma_update(None, "user_version", FORMAT + 1)
-            .unwrap();
+        connection.pragma_update(None, "user_version", FORMAT + 1).unwrap();
         drop(connection);
         match SqliteStore::open(&path).map(drop).unwrap_err() {
             StoreError::NewerFormat { found, supported } => {
@@ -481,10 +428,7 @@ mod tests {
         std::fs::write(&path, vec![b'x'; 4096]).unwrap();
         not_a_store(&path);
         std::fs::remove_file(&path).unwrap();
-        Connection::open(&path)
-            .unwrap()
-            .execute_batch("CREATE TABLE t (x)")
-            .unwrap();
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
         not_a_store(&path);
         assert!(SqliteStore::create(&path).is_err(), "it exists");
     }
@@ -497,9 +441,7 @@ mod tests {
         let cid = Cid::of(crate::data::Codec::Cbor, b"\xa0");
         let row = params![cid.as_bytes().as_slice(), b"\xa1".as_slice()];
         let connection = Connection::open(&path).unwrap();
-        connection
-            .execute("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)", row)
-            .unwrap();
+        connection.execute("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)", row).unwrap();
         let store = SqliteStore::open(&path).unwrap();
         assert!(matches!(store.get(&cid), Err(ReadError::Damaged { .. })));
     }

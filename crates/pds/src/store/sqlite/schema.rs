@@ -47,9 +47,7 @@ pub(super) fn settle(connection: Connection, path: &Path) -> Result<(), StoreErr
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;")
         .map_err(store_error)?;
-    connection
-        .close()
-        .map_err(|(_, error)| store_error(error))?;
+    connection.close().map_err(|(_, error)| store_error(error))?;
     let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
     synced.map_err(|error| StoreError::Backend(Box::new(error)))
 }
@@ -78,11 +76,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     }
     // Without a WAL the file is complete in itself, and where nothing can be written nobody
     // changes it under the reader.
-    let connection = connect_uri(
-        path,
-        "mode=ro&immutable=1",
-        OpenFlags::SQLITE_OPEN_READ_ONLY,
-    )?;
+    let connection = connect_uri(path, "mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check(&connection)?;
     Ok(connection)
 }
@@ -90,25 +84,16 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
 /// Checks that the file is a store and of a format that is known.
 fn check(connection: &Connection) -> Result<(), StoreError> {
     let number = |pragma: &str| {
-        connection
-            .pragma_query_value(None, pragma, |row| row.get::<_, i64>(0))
-            .map_err(store_error)
+        connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(store_error)
     };
     if number("application_id")? != i64::from(APPLICATION_ID) {
-        return Err(StoreError::NotAStore(
-            "another kind of SQLite database".to_owned(),
-        ));
+        return Err(StoreError::NotAStore("another kind of SQLite database".to_owned()));
     }
     let found = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
     match found {
-        0 => Err(StoreError::NotAStore(
-            "a database without tables".to_owned(),
-        )),
+        0 => Err(StoreError::NotAStore("a database without tables".to_owned())),
         1..=FORMAT => Ok(()),
-        _ => Err(StoreError::NewerFormat {
-            found,
-            supported: FORMAT,
-        }),
+        _ => Err(StoreError::NewerFormat { found, supported: FORMAT }),
     }
 }
 
@@ -117,35 +102,24 @@ fn connect(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection,
         return Err(StoreError::NotAStore(format!("no file {}", path.display())));
     }
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    configure(
-        Connection::open_with_flags(path, flags).map_err(store_error)?,
-        mmap_bytes,
-    )
+    configure(Connection::open_with_flags(path, flags).map_err(store_error)?, mmap_bytes)
 }
 
 fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection, StoreError> {
     let path = path.to_str().ok_or_else(|| {
         StoreError::NotAStore("a path that is not UTF-8, where nothing can be written".to_owned())
     })?;
-    let path = path
-        .replace('%', "%25")
-        .replace('?', "%3f")
-        .replace('#', "%23");
+    let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let uri = format!("file:{path}?{query}");
-    configure(
-        Connection::open_with_flags(uri, flags).map_err(store_error)?,
-        MMAP_BYTES,
-    )
+    configure(Connection::open_with_flags(uri, flags).map_err(store_error)?, MMAP_BYTES)
 }
 
 /// What every connection is told.
 fn configure(connection: Connection, mmap_bytes: i64) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
     connection.execute_batch(SETTINGS).map_err(store_error)?;
-    connection
-        .pragma_update(None, "mmap_size", mmap_bytes)
-        .map_err(store_error)?;
+    connection.pragma_update(None, "mmap_size", mmap_bytes).map_err(store_error)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }

@@ -1,0 +1,83 @@
+//! The command line as a whole.
+
+use std::path::PathBuf;
+
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Parser, Subcommand};
+
+use crate::commands::{
+    apply, blob, cid, clone, completions, diff, export, get, import, info, init, key, log, ls, man,
+    mst, put, refs, reset, rm, show, tid, unpack, verify,
+};
+
+/// git for AT Protocol repositories: keep, read, check and change them on your own disk
+#[derive(Debug, Parser)]
+#[command(
+    name = "pds",
+    version,
+    styles = STYLES,
+    max_term_width = 100,
+    after_help = "Examples:\n  \
+        pds clone backup.car alice      a local repository from a CAR file\n  \
+        pds -R alice verify             every check there is\n  \
+        pds -R backup.car ls            look into a CAR file without importing it\n  \
+        pds init mine --did did:web:example.com   a repository of your own\n\n\
+        Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad input · 4 network · 5 busy · 6 partly done"
+)]
+pub(crate) struct Cli {
+    /// The repository: its directory, or a .car file for reading
+    #[arg(short = 'R', long = "repo", value_name = "PATH", env = "PDS_REPO", global = true)]
+    pub(crate) repo: Option<PathBuf>,
+
+    /// Answer in JSON: one value, or a line for each item of a list
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(init::Args),
+    Clone(clone::Args),
+    Info(info::Args),
+    Put(put::Args),
+    Get(get::Args),
+    Rm(rm::Args),
+    Ls(ls::Args),
+    Apply(apply::Args),
+    Blob(blob::Args),
+    Import(import::Args),
+    Export(export::Args),
+    Unpack(unpack::Args),
+    #[command(visible_alias = "fsck")]
+    Verify(verify::Args),
+    Log(log::Args),
+    Diff(diff::Args),
+    Show(show::Args),
+    Mst(mst::Args),
+    Ref(refs::Args),
+    Reset(reset::Args),
+    Key(key::Args),
+    Tid(tid::Args),
+    Cid(cid::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

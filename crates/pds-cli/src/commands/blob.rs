@@ -1,0 +1,144 @@
+//! `pds blob`
+
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use pds::blob::{SNIFFED_BYTES, sniff};
+use pds::data::{BlobRef, Cid};
+use pds::syntax::AtUri;
+use serde_json::json;
+
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, open_stream};
+use crate::output::{Output, say};
+
+/// Keep the files that records refer to
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob get bafkrei… > photo.jpg\n  pds blob missing"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Store a file and print the reference to put into a record
+    Put {
+        /// The file; - for stdin
+        file: PathBuf,
+
+        /// Its media type; guessed by how it starts if not given
+        #[arg(long, value_name = "TYPE")]
+        mime: Option<String>,
+    },
+    /// Write a blob to stdout
+    Get {
+        /// Which one
+        cid: Cid,
+    },
+    /// List the blobs that are here
+    Ls,
+    /// List the blobs that records refer to and that are not here
+    Missing,
+    /// Hash every blob that is here
+    Check,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        match self.verb {
+            Verb::Put { file, mime } => put(place, &file, mime, out),
+            Verb::Get { cid } => get(place, &cid, out),
+            Verb::Ls => ls(place, out),
+            Verb::Missing => missing(place, out),
+            Verb::Check => check(place, out),
+        }
+    }
+}
+
+fn put(place: &Place, file: &Path, mime: Option<String>, out: &mut Output) -> Result<Exit> {
+    let repo = place.repo()?;
+    if mime.as_deref() == Some("") {
+        return Err(Stated::usage("a media type is not empty").into());
+    }
+    let mut from = open_stream(Some(file))?;
+    let mut start = Vec::new();
+    from.by_ref().take(SNIFFED_BYTES as u64).read_to_end(&mut start).context("cannot read")?;
+    let mime_type = mime.unwrap_or_else(|| sniff(&start).to_owned());
+    let info = repo.put_blob(&mut start.as_slice().chain(from))?;
+    let blob = BlobRef { cid: info.cid, mime_type, size_bytes: Some(info.size_bytes) };
+    out.json(&blob.to_value())?;
+    Ok(Exit::Done)
+}
+
+fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
+    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
+    let Some(mut blob) = repo.blob(cid)? else {
+        return Err(Stated::no("not-found", format!("no blob {cid} here")).into());
+    };
+    io::copy(&mut blob, out.bytes()).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Stated::bad_input(error.to_string()).into(),
+        _ => anyhow::Error::new(error),
+    })?;
+    out.bytes().flush()?;
+    Ok(Exit::Done)
+}
+
+fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
+    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
+    for blob in repo.blobs().list()? {
+        out.answer(
+            || format!("{}\t{}", blob.cid, blob.size_bytes),
+            || json!({ "cid": blob.cid.to_string(), "size": blob.size_bytes }),
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+fn missing(place: &Place, out: &mut Output) -> Result<Exit> {
+    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
+    let found = repo.missing_blobs()?;
+    let snapshot = repo.snapshot()?;
+    let did = snapshot.commit().did();
+    for blob in &found.missing {
+        let uri = AtUri::record(did, &blob.path);
+        out.answer(
+            || format!("{}\t{uri}", blob.blob.cid),
+            || json!({ "cid": blob.blob.cid.to_string(), "uri": uri.as_str() }),
+        )?;
+    }
+    for path in &found.unreadable {
+        say(&format!("{path} cannot be decoded: what blobs it refers to is not known"));
+    }
+    Ok(if found.missing.is_empty() { Exit::Done } else { Exit::No })
+}
+
+fn check(place: &Place, out: &mut Output) -> Result<Exit> {
+    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
+    let (mut whole, mut damaged) = (0_u64, Vec::new());
+    for info in repo.blobs().list()? {
+        let Some(mut blob) = repo.blob(&info.cid)? else {
+            continue;
+        };
+        match io::copy(&mut blob, &mut io::sink()) {
+            Ok(_) => whole += 1,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => damaged.push(info.cid),
+            Err(error) => return Err(error).context(format!("cannot read blob {}", info.cid)),
+        }
+    }
+    let ok = damaged.is_empty();
+    if out.is_json() {
+        let damaged: Vec<String> = damaged.iter().map(Cid::to_string).collect();
+        out.json(&json!({ "ok": ok, "whole": whole, "damaged": damaged }))?;
+    } else {
+        for cid in &damaged {
+            out.line(&format!("{cid} is damaged"))?;
+        }
+        out.line(&format!("{whole} whole, {} damaged", damaged.len()))?;
+    }
+    Ok(if ok { Exit::Done } else { Exit::No })
+}

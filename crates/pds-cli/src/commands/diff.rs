@@ -1,0 +1,51 @@
+//! `pds diff`
+
+use anyhow::Result;
+use serde_json::json;
+
+use crate::failure::Exit;
+use crate::open::Place;
+use crate::output::Output;
+
+/// Tell which records differ between two states
+///
+/// Each is a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  pds diff HEAD~1 HEAD\n  pds diff HEAD backup.car")]
+pub(crate) struct Args {
+    /// The earlier state
+    #[arg(value_name = "A")]
+    before: String,
+
+    /// The later state
+    #[arg(value_name = "B")]
+    after: String,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let before = place.state(&self.before)?;
+        let after = place.state(&self.after)?;
+        for change in before.diff(&after)? {
+            let path = &change.path;
+            let (action, text) = match (change.before, change.after) {
+                (None, Some(new)) => ("create", format!("+ {path} {new}")),
+                (Some(old), Some(new)) => ("update", format!("~ {path} {old} {new}")),
+                (Some(old), None) => ("delete", format!("- {path} {old}")),
+                (None, None) => continue,
+            };
+            out.answer(
+                || text,
+                || {
+                    json!({
+                        "action": action,
+                        "path": path.to_string(),
+                        "cid": change.after.map(|cid| cid.to_string()),
+                        "prev": change.before.map(|cid| cid.to_string()),
+                    })
+                },
+            )?;
+        }
+        Ok(Exit::Done)
+    }
+}

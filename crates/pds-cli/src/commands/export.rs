@@ -1,0 +1,93 @@
+//! `pds export`
+
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use pds::repo::{Exported, Snapshot, export_car, export_since};
+
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, STANDARD_STREAM};
+use crate::output::{Output, say};
+use crate::progress::Progress;
+
+/// Write a CAR file
+///
+/// In the streamable order of the specification; equal repositories give equal files.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  pds export -o backup.car\n  pds export --since 3lpopnggxbk2c -o newer.car\n  pds export | gzip > backup.car.gz"
+)]
+pub(crate) struct Args {
+    /// The file; stdout if not given
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// The state to write: a ref, a commit CID, a rev, HEAD~2, @{1}
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+
+    /// Only what is new since this state
+    #[arg(long, value_name = "REV")]
+    since: Option<String>,
+
+    /// Overwrite the file
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let source = place.source()?;
+        let snapshot = source.snapshot(self.at.as_deref())?;
+        let since = self.since.as_deref().map(|since| source.snapshot(Some(since))).transpose()?;
+        let to = self.output.as_deref().filter(|path| *path != Path::new(STANDARD_STREAM));
+        let Some(path) = to else {
+            if self.output.is_none() && io::stdout().is_terminal() {
+                return Err(Stated::usage("a CAR file is not for a terminal: use -o FILE").into());
+            }
+            write(&snapshot, since.as_ref(), out.bytes())?;
+            return Ok(Exit::Done);
+        };
+        if path.exists() && !self.force {
+            let message = format!("{} exists", path.display());
+            return Err(Stated::no("exists", message).hint("--force overwrites it").into());
+        }
+        let exported = into_file(path, &snapshot, since.as_ref())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        say(&format!("{} blocks, {} bytes", exported.blocks, exported.bytes));
+        Ok(Exit::Done)
+    }
+}
+
+/// Writes beside the file first, so that it is whole or not there.
+fn into_file(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Result<Exported> {
+    let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".pds-export-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(dir)?;
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
+    let exported = write(snapshot, since, &mut buffered)?;
+    buffered.flush()?;
+    drop(buffered);
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    std::fs::File::open(dir)?.sync_all()?;
+    Ok(exported)
+}
+
+fn write(snapshot: &Snapshot, since: Option<&Snapshot>, out: &mut dyn Write) -> Result<Exported> {
+    let mut progress = Progress::bytes("writing", None);
+    let mut count = |bytes| progress.add(bytes);
+    Ok(match since {
+        Some(since) => export_since(snapshot, since, out, &mut count)?,
+        None => export_car(snapshot, out, &mut count)?,
+    })
+}
+
+const BUFFER_BYTES: usize = 256 * 1024;

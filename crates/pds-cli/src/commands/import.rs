@@ -1,0 +1,74 @@
+//! `pds import`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use pds::car::CarFile;
+use pds::crypto::PublicKey;
+use pds::repo::verify::Finding;
+use pds::store::RefName;
+use serde_json::json;
+
+use crate::failure::Exit;
+use crate::open::{Place, open_file};
+use crate::output::{Output, commit_json, rev_text, say};
+
+/// Take in a CAR file: verify, admit, then move the ref
+///
+/// A full export, or a slice made with `export --since` of which the rest is here. If anything is
+/// wrong with its commit or its tree, nothing changes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  pds import newer.car --key did:key:zQ3sh…")]
+pub(crate) struct Args {
+    /// The CAR file; - for stdin
+    car: PathBuf,
+
+    /// The key that must have signed the commit; the one that is known if not given
+    #[arg(long, value_name = "DID_KEY")]
+    key: Option<PublicKey>,
+
+    /// Move another ref than HEAD
+    #[arg(long = "ref", value_name = "NAME")]
+    ref_name: Option<RefName>,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let repo = place.repo_on(self.ref_name.as_ref())?;
+        let name = || format!("cannot read {}", self.car.display());
+        let car = CarFile::open(open_file(&self.car)?).with_context(name)?;
+        let imported = repo.import(&car, self.key.as_ref())?;
+        warn(&imported.findings);
+        let commit = &imported.commit;
+        if let Some(before) = &imported.before
+            && before.rev() > commit.rev()
+        {
+            say(&format!(
+                "warning: {} was at rev {}, which is later; pds reset '@{{1}}' goes back to it",
+                repo.ref_name(),
+                rev_text(before.rev()),
+            ));
+        }
+        out.answer(
+            || format!("{}\t{}\t{}", imported.new_blocks, commit.cid(), rev_text(commit.rev())),
+            || {
+                json!({
+                    "blocks": imported.new_blocks,
+                    "records": imported.records,
+                    "commit": commit_json(commit.cid(), commit.rev()),
+                })
+            },
+        )?;
+        Ok(Exit::Done)
+    }
+}
+
+/// Says how much is odd about what was taken in.
+pub(crate) fn warn(findings: &[Finding]) {
+    let odd = findings.iter().filter(|f| f.severity() > pds::repo::verify::Severity::Note).count();
+    if odd > 0 {
+        say(&format!(
+            "warning: {odd} findings in records; they were kept byte for byte, pds verify lists them"
+        ));
+    }
+}

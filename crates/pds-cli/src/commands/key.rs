@@ -1,0 +1,84 @@
+//! `pds key`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use pds::crypto::{Curve, SigningKey, key_file};
+use pds::repo::{KEY_FILE, Repo};
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, open_stream};
+use crate::output::{Output, say};
+
+/// The key that commits are signed with
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  pds key show\n  pds key import secret.txt\n  pass show alice | pds key import -"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print the public key
+    Show,
+    /// Give a repository its key: multikey text or raw hex
+    Import {
+        /// The file; - for stdin
+        file: PathBuf,
+
+        /// The curve of a key in raw hex
+        #[arg(long, default_value = "k256", value_name = "k256|p256")]
+        curve: Curve,
+    },
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let dir = place.directory()?;
+        match self.verb {
+            Verb::Show => {
+                let Some(key) = Repo::open(&dir)?.public_key()? else {
+                    return Err(Stated::no("not-found", "the key is not known").into());
+                };
+                print(&key.did_key(), out)?;
+            }
+            Verb::Import { file, curve } => {
+                let repo = Repo::open_mirror(&dir)?;
+                let known = repo.public_key()?;
+                let key = read_secret(&file, curve)?;
+                let public = key.public_key();
+                key_file::write_new(&dir.join(KEY_FILE), &key)?;
+                if let Some(known) = known.filter(|known| *known != public) {
+                    say(&format!("note: commits here were expected to be signed by {known}"));
+                }
+                repo.remember_key(&public)?;
+                print(&public.did_key(), out)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Reads a secret key from a file or standard input.
+pub(crate) fn read_secret(file: &Path, curve: Curve) -> Result<SigningKey> {
+    use std::io::Read;
+    let mut text = Zeroizing::new(String::new());
+    // Room for all of it, so that no copy is left behind when the text grows.
+    text.reserve(MAX_SECRET_BYTES);
+    let mut from = open_stream(Some(file))?.take(MAX_SECRET_BYTES as u64);
+    from.read_to_string(&mut text).context("cannot read the key")?;
+    let key = SigningKey::parse(&text, curve);
+    key.map_err(|error| Stated::bad_input(format!("not a signing key: {error}")).into())
+}
+
+fn print(did_key: &str, out: &mut Output) -> Result<()> {
+    out.answer(|| did_key.to_owned(), || json!({ "signingKey": did_key }))
+}
+
+const MAX_SECRET_BYTES: usize = 4096;

@@ -1,0 +1,104 @@
+//! `pds log`
+
+use anyhow::Result;
+use pds::repo::RecordChange;
+use pds::store::{LogEntry, RefName};
+use serde_json::json;
+
+use crate::failure::Exit;
+use crate::open::{Place, Source};
+use crate::output::{Output, rev_text, time_text};
+
+/// Tell where a ref has stood, newest first
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  pds log -n 10")]
+pub(crate) struct Args {
+    /// At most this many
+    #[arg(short, value_name = "N")]
+    number: Option<usize>,
+
+    /// Another ref than HEAD
+    #[arg(long = "ref", value_name = "NAME")]
+    ref_name: Option<RefName>,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let source = place.source()?;
+        let repo = match &source {
+            Source::Repo(repo) => match &self.ref_name {
+                Some(name) => repo.on(name.clone()),
+                None => repo.clone(),
+            },
+            Source::Car(_) => {
+                let snapshot = source.snapshot(None)?;
+                let commit = snapshot.commit();
+                let created = snapshot.records().count();
+                let time = commit.rev().map_or(0, pds::syntax::Tid::micros);
+                Line {
+                    cid: Some(commit.cid()),
+                    rev: commit.rev(),
+                    time,
+                    counts: (created, 0, 0),
+                    note: "",
+                }
+                .print(out)?;
+                return Ok(Exit::Done);
+            }
+        };
+        for entry in repo.log(self.number.unwrap_or(usize::MAX))? {
+            let LogEntry { before, after, at_micros, note, .. } = entry;
+            let rev = match after {
+                Some(cid) => repo.checkout(&cid.into())?.commit().rev(),
+                None => None,
+            };
+            let counts = count(&repo.changes(before, after)?);
+            Line { cid: after, rev, time: at_micros, counts, note: &note }.print(out)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+struct Line<'a> {
+    cid: Option<pds::data::Cid>,
+    rev: Option<pds::syntax::Tid>,
+    time: u64,
+    /// Created, updated, deleted.
+    counts: (usize, usize, usize),
+    note: &'a str,
+}
+
+impl Line<'_> {
+    fn print(&self, out: &mut Output) -> Result<()> {
+        let (created, updated, deleted) = self.counts;
+        let cid = self.cid.map(|cid| cid.to_string());
+        let time = time_text(self.time);
+        out.answer(
+            || {
+                let (rev, cid) = (rev_text(self.rev), cid.as_deref().unwrap_or("-"));
+                format!("{rev}\t{cid}\t{time}\t+{created} ~{updated} -{deleted}\t{}", self.note)
+            },
+            || {
+                json!({
+                    "cid": cid,
+                    "rev": self.rev.map(|rev| rev.to_string()),
+                    "time": time,
+                    "created": created,
+                    "updated": updated,
+                    "deleted": deleted,
+                    "note": self.note,
+                })
+            },
+        )
+    }
+}
+
+fn count(changes: &[RecordChange]) -> (usize, usize, usize) {
+    changes.iter().fold((0, 0, 0), |(created, updated, deleted), change| {
+        match (change.before, change.after) {
+            (None, _) => (created + 1, updated, deleted),
+            (Some(_), Some(_)) => (created, updated + 1, deleted),
+            (Some(_), None) => (created, updated, deleted + 1),
+        }
+    })
+}

@@ -1,0 +1,101 @@
+//! `pds ls`
+
+use anyhow::Result;
+use pds::repo::{ListOptions, RecordEntry, Snapshot};
+use pds::syntax::{AtUri, Nsid, RecordKey};
+use serde_json::{Value, json};
+
+use crate::failure::Exit;
+use crate::open::Place;
+use crate::output::Output;
+
+/// List collections, the records of one, or all records
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  pds ls\n  pds ls app.bsky.feed.post --reverse --limit 20\n  pds -R backup.car ls --all"
+)]
+pub(crate) struct Args {
+    /// The collection whose records are listed
+    collection: Option<Nsid>,
+
+    /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+
+    /// List every record
+    #[arg(long, conflicts_with = "collection")]
+    all: bool,
+
+    /// Add the size of each record in bytes
+    #[arg(short)]
+    long: bool,
+
+    /// From the last record to the first
+    #[arg(long, requires = "collection")]
+    reverse: bool,
+
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+
+    /// Only what comes after this key, in the order of the listing
+    #[arg(long, value_name = "RKEY", requires = "collection")]
+    after: Option<RecordKey>,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let snapshot = place.snapshot(self.at.as_deref())?;
+        let limit = self.limit.unwrap_or(usize::MAX);
+        if let Some(collection) = &self.collection {
+            let options = ListOptions { after: self.after.clone(), reverse: self.reverse };
+            for entry in snapshot.list(collection, &options).take(limit) {
+                self.print(&entry?, &snapshot, out)?;
+            }
+        } else if self.all {
+            for entry in snapshot.records().take(limit) {
+                self.print(&entry?, &snapshot, out)?;
+            }
+        } else {
+            for (collection, count) in snapshot.collections()?.into_iter().take(limit) {
+                out.answer(
+                    || format!("{collection}\t{count}"),
+                    || json!({ "collection": collection.as_str(), "count": count }),
+                )?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+
+    fn print(&self, entry: &RecordEntry, snapshot: &Snapshot, out: &mut Output) -> Result<()> {
+        let RecordEntry { path, cid } = entry;
+        // A record that is missing has no size, and is listed all the same.
+        let size = match self.long {
+            true => snapshot.blocks().get(cid)?.map(|block| block.bytes().len()),
+            false => None,
+        };
+        out.answer(
+            || {
+                let name = if self.all { path.to_string() } else { path.rkey.to_string() };
+                let size = match (self.long, size) {
+                    (false, _) => String::new(),
+                    (true, Some(size)) => format!("\t{size}"),
+                    (true, None) => "\t-".to_owned(),
+                };
+                format!("{name}\t{cid}{size}")
+            },
+            || {
+                let mut line = json!({
+                    "uri": AtUri::record(snapshot.commit().did(), path).as_str(),
+                    "path": path.to_string(),
+                    "rkey": path.rkey.as_str(),
+                    "cid": cid.to_string(),
+                });
+                if let (Value::Object(line), true) = (&mut line, self.long) {
+                    line.insert("size".to_owned(), json!(size));
+                }
+                line
+            },
+        )
+    }
+}

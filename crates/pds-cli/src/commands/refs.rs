@@ -1,0 +1,81 @@
+//! `pds ref`
+
+use anyhow::Result;
+use clap::Subcommand;
+use pds::data::Cid;
+use pds::repo::Repo;
+use pds::store::{Expect, RefName};
+use serde_json::json;
+
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, Source};
+use crate::output::Output;
+
+/// Names for commits
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  pds ref set before-the-move HEAD\n  pds ref ls")]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// List the refs
+    Ls,
+    /// Make or move a ref
+    Set {
+        /// Its name
+        name: RefName,
+        /// Where to: a ref, a commit CID, a rev, HEAD~2, @{1}
+        rev: String,
+    },
+    /// Remove a ref
+    Rm {
+        /// Its name
+        name: RefName,
+    },
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        match self.verb {
+            Verb::Ls => match place.source()? {
+                Source::Repo(repo) => {
+                    for (name, cid) in repo.refs()? {
+                        print(&name, cid, out)?;
+                    }
+                }
+                source @ Source::Car(_) => {
+                    print(&RefName::head(), source.snapshot(None)?.commit().cid(), out)?;
+                }
+            },
+            Verb::Set { name, rev } => {
+                let repo = writable(place)?;
+                let to = repo.resolve(&rev.parse()?)?;
+                repo.set_ref(&name, to, Expect::Any, "ref set")?;
+                print(&name, to, out)?;
+            }
+            Verb::Rm { name } => {
+                if name == RefName::head() {
+                    return Err(Stated::usage("HEAD cannot be removed").into());
+                }
+                let stood = writable(place)?.remove_ref(&name)?;
+                print(&name, stood, out)?;
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// Moving refs takes no key.
+pub(crate) fn writable(place: &Place) -> Result<Repo> {
+    Ok(Repo::open_mirror(&place.directory()?)?)
+}
+
+fn print(name: &RefName, cid: Cid, out: &mut Output) -> Result<()> {
+    out.answer(
+        || format!("{name}\t{cid}"),
+        || json!({ "name": name.as_str(), "cid": cid.to_string() }),
+    )
+}

@@ -1,0 +1,40 @@
+//! `pds rm`
+
+use anyhow::Result;
+use pds::repo::{Error, Write, WriteOptions};
+use pds::store::RefName;
+
+use super::put::print_written;
+use crate::failure::Exit;
+use crate::open::{Place, RecordArg};
+use crate::output::Output;
+
+/// Delete records, as one signed commit
+///
+/// If one of them does not exist, none is deleted.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  pds rm com.example.note/first com.example.note/second")]
+pub(crate) struct Args {
+    /// collection/rkey or at-uris
+    #[arg(required = true)]
+    paths: Vec<RecordArg>,
+
+    /// Write to another ref than HEAD
+    #[arg(long = "ref", value_name = "NAME")]
+    ref_name: Option<RefName>,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let repo = place.repo_on(self.ref_name.as_ref())?;
+        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
+        let writes: Vec<Write> = self
+            .paths
+            .iter()
+            .map(|record| Ok(Write::delete(record.path_in(&did)?.clone())))
+            .collect::<Result<_>>()?;
+        let options = WriteOptions { note: "rm".to_owned(), ..WriteOptions::default() };
+        print_written(&repo.write_with(&writes, &options)?, out)?;
+        Ok(Exit::Done)
+    }
+}

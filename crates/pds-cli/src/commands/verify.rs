@@ -1,0 +1,205 @@
+//! `pds verify`
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+use pds::crypto::PublicKey;
+use pds::repo::Repo;
+use pds::repo::verify::{
+    Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
+};
+use pds::syntax::Did;
+use serde_json::{Map, Value, json};
+
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, STANDARD_STREAM, open_file};
+use crate::output::{Output, rev_text};
+
+/// Make every check there is
+///
+/// Of the repository, or of a CAR file. Exit code 0 if all is well, 1 if something is wrong, 3 if
+/// there is no repository in it at all.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify proof.car --partial"
+)]
+pub(crate) struct Args {
+    /// A CAR file; the repository if there is none
+    car: Option<PathBuf>,
+
+    /// The key that must have signed the commit
+    #[arg(long, value_name = "DID_KEY")]
+    key: Option<PublicKey>,
+
+    /// The account it must be
+    #[arg(long)]
+    did: Option<Did>,
+
+    /// A part is expected: blocks that are missing are no error
+    #[arg(long)]
+    partial: bool,
+
+    /// Check the blobs too: present, hash, size
+    #[arg(long)]
+    blobs: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let expected =
+            Expected { did: self.did.as_ref(), key: self.key.as_ref(), partial: self.partial };
+        let mut findings = Findings::new(out);
+        let report = match &self.car {
+            Some(car) => self.check_car(car, &expected, &mut findings)?,
+            None => {
+                let path = place.directory()?;
+                if path.is_file() || path.as_os_str() == STANDARD_STREAM {
+                    self.check_car(&path, &expected, &mut findings)?
+                } else {
+                    let repo = Repo::open_mirror(&path)?;
+                    let mut report = repo.verify(&expected, &mut |f| findings.add(f))?;
+                    if self.blobs && report.commit.is_some() {
+                        let (snapshot, blobs) = (repo.snapshot()?, repo.blobs().as_ref());
+                        verify_blobs(&snapshot, blobs, &mut report, &mut |f| findings.add(f))?;
+                    }
+                    report
+                }
+            }
+        };
+        findings.finish(&report)?;
+        Ok(match (report.is_ok(), &report.commit) {
+            (true, _) => Exit::Done,
+            (false, Some(_)) => Exit::No,
+            (false, None) => Exit::BadInput,
+        })
+    }
+
+    fn check_car(
+        &self,
+        path: &Path,
+        expected: &Expected<'_>,
+        findings: &mut Findings<'_>,
+    ) -> Result<Report> {
+        if self.blobs {
+            return Err(
+                Stated::usage("a CAR file has no blobs: --blobs is for a repository").into()
+            );
+        }
+        Ok(verify_car(open_file(path)?, expected, &mut |f| findings.add(f))?)
+    }
+}
+
+/// Findings on their way out: lines as they come, or one JSON value at the end.
+struct Findings<'a> {
+    out: &'a mut Output,
+    kept: Vec<Value>,
+    left_out: u64,
+    failed: Option<anyhow::Error>,
+    colour: bool,
+}
+
+impl<'a> Findings<'a> {
+    fn new(out: &'a mut Output) -> Self {
+        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let colour = wanted && std::io::stdout().is_terminal();
+        Self { out, kept: Vec::new(), left_out: 0, failed: None, colour }
+    }
+
+    #[allow(clippy::needless_pass_by_value)]
+    fn add(&mut self, finding: Finding) {
+        if self.out.is_json() {
+            if self.kept.len() < MAX_KEPT_FINDINGS {
+                self.kept.push(finding_json(&finding));
+            } else {
+                self.left_out += 1;
+            }
+        } else if self.failed.is_none() {
+            let style = match finding.severity() {
+                _ if !self.colour => Style::new(),
+                Severity::Error => AnsiColor::Red.on_default(),
+                Severity::Warning => AnsiColor::Yellow.on_default(),
+                Severity::Note => Style::new().dimmed(),
+            };
+            self.failed = self.out.line(&format!("{style}{finding}{style:#}")).err();
+        }
+    }
+
+    fn finish(self, report: &Report) -> Result<()> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        if !self.out.is_json() {
+            return self.out.line(&summary(report));
+        }
+        let commit = report.commit.as_ref();
+        let mut value = json!({
+            "ok": report.is_ok(),
+            "did": commit.map(|commit| commit.did().as_str()),
+            "rev": commit.and_then(|commit| commit.rev()).map(|rev| rev.to_string()),
+            "commit": commit.map(|commit| commit.cid().to_string()),
+            "data": commit.map(|commit| commit.data().to_string()),
+            "version": commit.map(pds::commit::Commit::version),
+            "records": report.records,
+            "nodes": report.nodes,
+            "blocks": report.blocks,
+            "complete": report.is_complete(),
+            "signature": signature(report),
+            "findings": self.kept,
+        });
+        if let (Value::Object(value), true) = (&mut value, self.left_out > 0) {
+            value.insert("findingsLeftOut".to_owned(), json!(self.left_out));
+        }
+        self.out.json(&value)
+    }
+}
+
+fn finding_json(finding: &Finding) -> Value {
+    let mut line = Map::new();
+    line.insert("code".to_owned(), json!(finding.code().as_str()));
+    line.insert("stage".to_owned(), json!(finding.stage().as_str()));
+    line.insert("severity".to_owned(), json!(finding.severity().as_str()));
+    if let Some(path) = &finding.path {
+        line.insert("path".to_owned(), json!(path));
+    }
+    if let Some(cid) = &finding.cid {
+        line.insert("cid".to_owned(), json!(cid.to_string()));
+    }
+    if let Some(offset) = finding.offset {
+        line.insert("offset".to_owned(), json!(offset));
+    }
+    line.insert("message".to_owned(), json!(finding.message));
+    Value::Object(line)
+}
+
+fn summary(report: &Report) -> String {
+    let verdict = if report.is_ok() { "ok" } else { "FAILED" };
+    let Some(commit) = &report.commit else {
+        return format!("{verdict}: no repository that can be read");
+    };
+    format!(
+        "{verdict}: {} rev {}, {} records, {} nodes, {} blocks, {}, signature {}, {} errors, {} warnings",
+        commit.did(),
+        rev_text(commit.rev()),
+        report.records,
+        report.nodes,
+        report.blocks,
+        if report.is_complete() { "complete" } else { "partial" },
+        signature(report),
+        report.errors,
+        report.warnings,
+    )
+}
+
+fn signature(report: &Report) -> &'static str {
+    match report.signature {
+        SignatureState::Valid => "valid",
+        SignatureState::Invalid => "invalid",
+        SignatureState::Unchecked => "unchecked",
+    }
+}
+
+/// How many findings stand in a JSON answer: memory stays bounded whatever the input. As text they
+/// are all printed.
+const MAX_KEPT_FINDINGS: usize = 20_000;

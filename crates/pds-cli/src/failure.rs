@@ -1,0 +1,212 @@
+//! What a failure is to a script: an exit code, a name, a sentence, and what to do next.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use pds::car::CarError;
+use pds::crypto::KeyFileError;
+use pds::data::DataError;
+use pds::repo::Error;
+use pds::store::StoreError;
+use serde_json::json;
+
+/// How a command ended; the numbers are part of the contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Done = 0,
+    No = 1,
+    Usage = 2,
+    BadInput = 3,
+    Busy = 5,
+    Partly = 6,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A failure that a command states itself.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Stated {
+    exit: Exit,
+    name: &'static str,
+    message: String,
+    hint: Option<&'static str>,
+}
+
+impl Stated {
+    pub(crate) fn no(name: &'static str, message: impl Into<String>) -> Self {
+        Self { exit: Exit::No, name, message: message.into(), hint: None }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Usage, name: "usage", message: message.into(), hint: None }
+    }
+
+    pub(crate) fn bad_input(message: impl Into<String>) -> Self {
+        Self { exit: Exit::BadInput, name: "bad-input", message: message.into(), hint: None }
+    }
+
+    pub(crate) fn partly(message: impl Into<String>) -> Self {
+        Self { exit: Exit::Partly, name: "partly-done", message: message.into(), hint: None }
+    }
+
+    pub(crate) fn hint(mut self, hint: &'static str) -> Self {
+        self.hint = Some(hint);
+        self
+    }
+}
+
+/// A failure as it is told.
+pub(crate) struct Failure {
+    pub(crate) code: Exit,
+    name: &'static str,
+    message: String,
+    hint: Option<&'static str>,
+}
+
+impl Failure {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        let (code, name, hint) = classify(error);
+        let mut message = String::new();
+        for cause in error.chain() {
+            let text = cause.to_string();
+            // A transparent error says the same as the one it wraps.
+            if !message.ends_with(&text) {
+                if !message.is_empty() {
+                    message.push_str(": ");
+                }
+                message.push_str(&text);
+            }
+        }
+        Self { code, name, message, hint }
+    }
+
+    /// Says it on standard error, in one line and perhaps a hint.
+    pub(crate) fn print(&self, json: bool) {
+        let mut err = io::stderr().lock();
+        // Nobody is left to be told when this fails too.
+        let _ = if json {
+            writeln!(err, "{}", json!({ "error": self.name, "message": self.message }))
+        } else {
+            let colour =
+                err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            let style = if colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
+            let hint = self.hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            writeln!(err, "{style}error:{style:#} {}{hint}", one_line(&self.message))
+        };
+    }
+}
+
+/// Tells whether the reader of standard output has gone away.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let io = cause.downcast_ref::<io::Error>();
+        io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>) {
+    for cause in error.chain() {
+        if let Some(stated) = cause.downcast_ref::<Stated>() {
+            return (stated.exit, stated.name, stated.hint);
+        }
+        if let Some(error) = cause.downcast_ref::<Error>() {
+            return of_repo(error);
+        }
+        if let Some(error) = cause.downcast_ref::<StoreError>() {
+            return of_store(error);
+        }
+        if let Some(error) = cause.downcast_ref::<CarError>() {
+            return of_car(error);
+        }
+        if let Some(error) = cause.downcast_ref::<KeyFileError>() {
+            return of_key_file(error);
+        }
+        if cause.is::<DataError>() || cause.is::<pds::syntax::SyntaxError>() {
+            return (Exit::BadInput, "bad-input", None);
+        }
+    }
+    (Exit::No, "failed", None)
+}
+
+fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
+    match error {
+        _ if error.is_busy() => BUSY,
+        Error::Store(error) => of_store(error),
+        Error::Car(error) => of_car(error),
+        Error::KeyFile(error) => of_key_file(error),
+        Error::NotARepository(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
+        Error::NoSigner => (Exit::No, "no-signing-key", Some("pds key import FILE gives it one")),
+        Error::DirectoryInUse(_) => (Exit::No, "directory-in-use", Some("name another directory")),
+        Error::WrongDid { .. } => {
+            (Exit::No, "wrong-did", Some("pds clone makes a repository of it"))
+        }
+        Error::Refused(_) => (Exit::No, "refused", Some("pds verify FILE lists everything")),
+        Error::BlobMissing { .. } => {
+            (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
+        }
+        Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
+        error if error.is_not_found() => (Exit::No, "not-found", None),
+        error if error.is_conflict() => (Exit::No, "conflict", None),
+        error if error.is_corrupt() => {
+            (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"))
+        }
+        _ => (Exit::No, "failed", None),
+    }
+}
+
+fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
+    match error {
+        StoreError::Busy => BUSY,
+        StoreError::Moved { .. } | StoreError::Changed => {
+            (Exit::No, "conflict", Some("somebody else was faster: look again and retry"))
+        }
+        StoreError::NewerFormat { .. } => {
+            (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
+        }
+        StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
+        StoreError::Damaged(_) | StoreError::Read(_) => {
+            (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"))
+        }
+        StoreError::Full(_) => {
+            (Exit::No, "no-space", Some("nothing was changed: make room and try again"))
+        }
+        StoreError::ReadOnly => (Exit::No, "read-only", Some("nothing was changed")),
+        _ => (Exit::No, "failed", None),
+    }
+}
+
+fn of_car(error: &CarError) -> (Exit, &'static str, Option<&'static str>) {
+    match error {
+        CarError::Io(_) => (Exit::No, "failed", None),
+        _ => (Exit::BadInput, "bad-car", Some("pds verify FILE lists everything that is wrong")),
+    }
+}
+
+fn of_key_file(error: &KeyFileError) -> (Exit, &'static str, Option<&'static str>) {
+    match error {
+        KeyFileError::Exists { .. } => {
+            (Exit::No, "key-exists", Some("move the key file away if it is to be replaced"))
+        }
+        KeyFileError::Exposed { .. } => (Exit::No, "key-exposed", None),
+        KeyFileError::TooLong { .. } | KeyFileError::Invalid { .. } => {
+            (Exit::BadInput, "bad-key-file", None)
+        }
+        _ => (Exit::No, "failed", None),
+    }
+}
+
+/// Control characters that come from elsewhere must not drive the terminal.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+const BUSY: (Exit, &str, Option<&str>) =
+    (Exit::Busy, "busy", Some("another process is using the repository: try again"));
+
+const MAKE_ONE: &str = "pds init DIR or pds clone FILE makes one; -R PATH names one";

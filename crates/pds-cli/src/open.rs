@@ -1,0 +1,251 @@
+//! Which repository is meant, which record, which state.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use pds::car::{CarError, CarFile};
+use pds::repo::{Error, Repo, Revision, STORE_FILE, Snapshot};
+use pds::store::RefName;
+use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
+
+use crate::failure::Stated;
+use crate::progress::Watched;
+
+/// Where the repository is said to be.
+pub(crate) struct Place {
+    named: Option<PathBuf>,
+}
+
+/// Something that can be read: a repository, or a CAR file.
+pub(crate) enum Source {
+    Repo(Repo),
+    Car(Arc<CarFile<Watched>>),
+}
+
+impl Place {
+    pub(crate) fn new(named: Option<PathBuf>) -> Self {
+        Self { named }
+    }
+
+    /// Finds the directory of the repository: the one that was named, or the nearest from here
+    /// upwards.
+    pub(crate) fn directory(&self) -> Result<PathBuf> {
+        if let Some(named) = &self.named {
+            return Ok(named.clone());
+        }
+        let here = std::env::current_dir().context("cannot tell which directory this is")?;
+        let found = here.ancestors().find(|dir| dir.join(STORE_FILE).is_file());
+        match found {
+            Some(dir) => Ok(dir.to_owned()),
+            None => Err(Error::NotARepository(here).into()),
+        }
+    }
+
+    /// Opens the repository for writing, with its key.
+    pub(crate) fn repo(&self) -> Result<Repo> {
+        let dir = self.directory()?;
+        if dir.is_file() {
+            let message = format!("{} is a file: it can be read only", dir.display());
+            return Err(Stated::no("read-only", message)
+                .hint("pds clone FILE makes a repository of it")
+                .into());
+        }
+        Ok(Repo::open(&dir)?)
+    }
+
+    /// Opens the repository for writing on another ref.
+    pub(crate) fn repo_on(&self, name: Option<&RefName>) -> Result<Repo> {
+        let repo = self.repo()?;
+        Ok(match name {
+            Some(name) => repo.on(name.clone()),
+            None => repo,
+        })
+    }
+
+    /// Opens what is to be read.
+    pub(crate) fn source(&self) -> Result<Source> {
+        let path = self.directory()?;
+        if path == Path::new(STANDARD_STREAM) || path.is_file() {
+            return Ok(Source::Car(Arc::new(open_car(&path)?)));
+        }
+        Ok(Source::Repo(Repo::open_mirror(&path)?))
+    }
+
+    /// Opens a state that may be one of the repository, or a CAR file without any.
+    pub(crate) fn state(&self, rev: &str) -> Result<Snapshot> {
+        if names_a_file(rev) {
+            return Source::Car(Arc::new(open_car(Path::new(rev))?)).snapshot(None);
+        }
+        self.snapshot(Some(rev))
+    }
+
+    /// Opens what is to be read at a state.
+    pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
+        self.source()?.snapshot(at)
+    }
+}
+
+impl Source {
+    pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
+        match (self, at) {
+            (_, Some(at)) if names_a_file(at) => {
+                Self::Car(Arc::new(open_car(Path::new(at))?)).snapshot(None)
+            }
+            (Self::Repo(repo), None) => Ok(repo.snapshot()?),
+            (Self::Repo(repo), Some(at)) => Ok(repo.checkout(&at.parse()?)?),
+            (Self::Car(car), at) => {
+                let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
+                let root = *car.roots().first().ok_or_else(no_root)?;
+                let snapshot = Snapshot::open(car.clone(), root)?;
+                let rev = snapshot.commit().rev().map(|rev| rev.to_string());
+                let is_root =
+                    |at: &str| at == "HEAD" || at == root.to_string() || Some(at) == rev.as_deref();
+                if let Some(at) = at.filter(|at| !is_root(at)) {
+                    // A revision that is none is an error of its own.
+                    let _: Revision = at.parse()?;
+                    let reason = "the file has one commit only".to_owned();
+                    return Err(Error::Revision { text: at.to_owned(), reason }.into());
+                }
+                Ok(snapshot)
+            }
+        }
+    }
+}
+
+/// Opens a CAR file every block of which is as it should be.
+pub(crate) fn open_car(path: &Path) -> Result<CarFile<Watched>> {
+    let name = || format!("cannot read {}", path.display());
+    CarFile::open(open_file(path)?).with_context(name)
+}
+
+/// Opens a file for reading from any place in it; standard input is kept in a temporary file.
+pub(crate) fn open_file(path: &Path) -> Result<Watched> {
+    if path != Path::new(STANDARD_STREAM) {
+        let file = File::open(path).map_err(|error| not_readable(path, error))?;
+        return Ok(Watched::new(file, "reading"));
+    }
+    let mut spooled = tempfile::tempfile().context("cannot make a temporary file")?;
+    io::copy(&mut io::stdin().lock(), &mut spooled).context("cannot read standard input")?;
+    Ok(Watched::new(spooled, "reading"))
+}
+
+/// Opens a file, or standard input, for reading it once.
+pub(crate) fn open_stream(path: Option<&Path>) -> Result<Box<dyn Read>> {
+    match path {
+        Some(path) if path != Path::new(STANDARD_STREAM) => {
+            Ok(Box::new(File::open(path).map_err(|error| not_readable(path, error))?))
+        }
+        _ => Ok(Box::new(io::stdin().lock())),
+    }
+}
+
+/// Reads a file, or standard input, that must not be longer than a limit.
+pub(crate) fn read_limited(path: Option<&Path>, limit: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open_stream(path)?.take(limit as u64 + 1).read_to_end(&mut bytes).context("cannot read")?;
+    if bytes.len() > limit {
+        return Err(Stated::bad_input(format!("the input is longer than {limit} bytes")).into());
+    }
+    Ok(bytes)
+}
+
+/// A record: `collection/rkey`, or an at-uri.
+#[derive(Clone, Debug)]
+pub(crate) struct RecordArg {
+    did: Option<Did>,
+    path: RecordPath,
+}
+
+impl RecordArg {
+    /// Returns the path, once it is sure that the account is the one that is meant.
+    pub(crate) fn path_in(&self, account: &Did) -> Result<&RecordPath> {
+        check_account(self.did.as_ref(), account)?;
+        Ok(&self.path)
+    }
+}
+
+impl FromStr for RecordArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<TargetArg>()? {
+            TargetArg { did, collection, rkey: Some(rkey) } => {
+                Ok(Self { did, path: RecordPath::new(collection, rkey) })
+            }
+            TargetArg { .. } => {
+                Err("a record has a collection and a key: collection/rkey".to_owned())
+            }
+        }
+    }
+}
+
+/// A record, or a collection in which one is to be made.
+#[derive(Clone, Debug)]
+pub(crate) struct TargetArg {
+    did: Option<Did>,
+    pub(crate) collection: Nsid,
+    pub(crate) rkey: Option<pds::syntax::RecordKey>,
+}
+
+impl TargetArg {
+    pub(crate) fn check_account(&self, account: &Did) -> Result<()> {
+        check_account(self.did.as_ref(), account)
+    }
+}
+
+impl FromStr for TargetArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let told = |error: pds::syntax::SyntaxError| error.to_string();
+        if text.starts_with("at://") {
+            let uri: AtUri = text.parse().map_err(told)?;
+            let did = match uri.authority() {
+                AtIdentifier::Did(did) => Some(did.clone()),
+                AtIdentifier::Handle(_) => {
+                    return Err("a handle cannot be looked up offline: use the DID".to_owned());
+                }
+            };
+            let collection = uri.collection().cloned().ok_or("the at-uri has no collection")?;
+            return Ok(Self { did, collection, rkey: uri.rkey().cloned() });
+        }
+        match text.split_once('/') {
+            Some(_) => {
+                let RecordPath { collection, rkey } = text.parse().map_err(told)?;
+                Ok(Self { did: None, collection, rkey: Some(rkey) })
+            }
+            None => Ok(Self { did: None, collection: text.parse().map_err(told)?, rkey: None }),
+        }
+    }
+}
+
+/// Tells whether a revision is to be read as the name of a CAR file.
+fn names_a_file(at: &str) -> bool {
+    at == STANDARD_STREAM
+        || (Path::new(at).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
+            && Path::new(at).is_file())
+}
+
+fn check_account(said: Option<&Did>, account: &Did) -> Result<()> {
+    match said {
+        Some(said) if said != account => {
+            let message = format!("this is the repository of {account}, not of {said}");
+            Err(Stated::no("wrong-did", message).into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn not_readable(path: &Path, error: io::Error) -> anyhow::Error {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Stated::bad_input(format!("no file {}", path.display())).into();
+    }
+    anyhow::Error::new(error).context(format!("cannot read {}", path.display()))
+}
+
+/// How standard input and output are named where a file is.
+pub(crate) const STANDARD_STREAM: &str = "-";
