@@ -8,8 +8,8 @@ use super::{BlobRef, Cid, Codec, DataError, Map, Value};
 /// What a pass over a record has shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordFacts<'a> {
-    /// The `$type` of the record.
-    pub record_type: &'a str,
+    /// The `$type` of the record, if it has one.
+    pub record_type: Option<&'a str>,
     /// Whether there is a typed blob reference inside.
     pub has_blobs: bool,
     /// Whether there is an integer beyond 2^53 - 1, which some implementations cannot hold.
@@ -25,14 +25,17 @@ pub fn check_canonical(bytes: &[u8]) -> Result<(), DataError> {
     scan(bytes, |_| {}).map(drop)
 }
 
-/// Checks that bytes are a record: canonical, a map at the top with a `$type`, blob references
+/// Checks that bytes are a record: canonical, a map at the top, each `$type` a text, blob references
 /// well formed, not above [`MAX_RECORD_BYTES`].
+///
+/// A record should have a `$type`; whether it does is among the facts, since records without one
+/// exist and can be read.
 ///
 /// ```
 /// use pds::data::{Value, check_record};
 ///
 /// let record = Value::from([("$type", Value::from("com.example.note"))]).encode();
-/// assert_eq!(check_record(&record).unwrap().record_type, "com.example.note");
+/// assert_eq!(check_record(&record).unwrap().record_type, Some("com.example.note"));
 /// assert!(check_record(&Value::from("text").encode()).is_err());
 /// ```
 ///
@@ -50,9 +53,6 @@ pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
     if seen.bad_type || seen.reserved_key || seen.facts.has_blobs {
         // Rare enough that the second, slower pass does not matter; it knows the place.
         Value::decode(bytes)?.check()?;
-    }
-    if seen.facts.record_type.is_empty() {
-        return Err(model("/", "a record has a $type that is text and not empty"));
     }
     Ok(seen.facts)
 }
@@ -194,7 +194,7 @@ fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Seen<'a>, D
                     seen.facts.has_blobs |= name == "blob";
                     seen.bad_type |= name.is_empty();
                     if depth == 1 {
-                        seen.facts.record_type = name;
+                        seen.facts.record_type = Some(name);
                     }
                 }
                 ("$type", _) => seen.bad_type = true,
@@ -277,14 +277,18 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_a_map_with_a_type() {
+    fn a_record_is_a_map_and_its_own_type_counts() {
         for bad in [
             Value::from("text"),
             Value::from_iter([Value::from([("$type", Value::from("x"))])]),
-            Value::Map(Map::new()),
-            Value::from([("a", Value::from([("$type", Value::from("x"))]))]),
+            Value::from([("$type", Value::from(""))]),
+            Value::from([("$type", Value::Null)]),
         ] {
             assert!(matches!(check_record(&bad.encode()), Err(DataError::Model { .. })), "{bad:?}");
+        }
+        let inner = Value::from([("a", Value::from([("$type", Value::from("x"))]))]);
+        for untyped in [Value::Map(Map::new()), inner] {
+            assert_eq!(check_record(&untyped.encode()).unwrap().record_type, None);
         }
     }
 

@@ -334,7 +334,7 @@ impl Repo {
             return Err(refused(DataError::TooLarge { bytes: bytes.len(), limit }));
         }
         let facts = check_record(&bytes).map_err(refused)?;
-        if facts.record_type != path.collection.as_str() {
+        if facts.record_type != Some(path.collection.as_str()) {
             return Err(rule("the $type is not the collection"));
         }
         if facts.has_blobs && !options.allow_missing_blobs {

@@ -149,6 +149,8 @@ codes! {
     RecordTooLarge = "record-too-large", Record, Error;
     /// The tree names raw bytes where a record should be.
     RecordNotCbor = "record-not-cbor", Record, Error;
+    /// A record has no `$type`.
+    RecordTypeMissing = "record-type-missing", Record, Warning;
     /// The `$type` of a record is not its collection.
     RecordTypeMismatch = "record-type-mismatch", Record, Warning;
     /// A record has integers that some implementations cannot hold.

@@ -23,10 +23,19 @@ impl Check<'_> {
                     let message = "an integer beyond 2^53, which some implementations cannot hold";
                     self.add(Finding::new(Code::RecordUnsafeInteger, message).cid(cid).path(key));
                 }
-                if collection.is_some_and(|collection| collection != facts.record_type.as_bytes()) {
-                    let shown: String = facts.record_type.chars().take(MAX_SHOWN).collect();
-                    let message = format!("the $type is {shown:?}");
-                    self.add(Finding::new(Code::RecordTypeMismatch, message).cid(cid).path(key));
+                match (facts.record_type, collection) {
+                    (None, _) => {
+                        let message = "the record has no $type";
+                        let finding = Finding::new(Code::RecordTypeMissing, message);
+                        self.add(finding.cid(cid).path(key));
+                    }
+                    (Some(found), Some(collection)) if found.as_bytes() != collection => {
+                        let shown: String = found.chars().take(MAX_SHOWN).collect();
+                        let message = format!("the $type is {shown:?}");
+                        let finding = Finding::new(Code::RecordTypeMismatch, message);
+                        self.add(finding.cid(cid).path(key));
+                    }
+                    _ => {}
                 }
             }
             Err(error) => {
