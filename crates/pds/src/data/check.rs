@@ -2,7 +2,9 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::cbor::{Cursor, Item, Rule};
-use super::limits::{MAX_NESTING, MAX_RECORD_BYTES, MAX_SAFE_INTEGER};
+use super::limits::{
+    MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES, MAX_NESTING, MAX_RECORD_BYTES, MAX_SAFE_INTEGER,
+};
 use super::{BlobRef, Cid, Codec, DataError, Map, Value};
 
 /// What a pass over a record has shown.
@@ -16,7 +18,7 @@ pub struct RecordFacts<'a> {
     pub has_unsafe_integers: bool,
 }
 
-/// Checks that bytes are canonical DAG-CBOR of the data model, as [`Value::decode`] does.
+/// Checks that bytes are canonical DAG-CBOR of the data model, as [`Value::decode`] does, of any size.
 ///
 /// # Errors
 ///
@@ -70,8 +72,8 @@ pub fn links(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
 
 impl Value {
     /// Checks the rules of the data model that CBOR alone does not know: `$type` is text and not
-    /// empty, blob references are well formed, `$link` and `$bytes` are not used as keys, nesting
-    /// is bounded.
+    /// empty, blob references are well formed, `$link` and `$bytes` are not used as keys. Nesting,
+    /// entries and keys meet the same limits as in [`decode`](Self::decode).
     ///
     /// # Errors
     ///
@@ -83,8 +85,17 @@ impl Value {
 
 /// The recursion is bounded by the length of the path.
 fn check_value<'v>(value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), DataError> {
-    if path.len() > MAX_NESTING {
-        return Err(model(&place(path), "nested deeper than the limit"));
+    let entries = match value {
+        Value::List(list) => list.len(),
+        Value::Map(map) => map.len(),
+        _ => return Ok(()),
+    };
+    let refused = |reason| Err(model(&place(path), reason));
+    if path.len() >= MAX_NESTING {
+        return refused("nested deeper than the limit");
+    }
+    if entries > MAX_CONTAINER_ENTRIES {
+        return refused("more entries than the limit");
     }
     match value {
         Value::List(list) => {
@@ -108,6 +119,9 @@ fn check_value<'v>(value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), Dat
 }
 
 fn check_map(value: &Value, map: &Map) -> Result<(), &'static str> {
+    if map.keys().any(|key| key.len() > MAX_MAP_KEY_BYTES) {
+        return Err("a key longer than the limit");
+    }
     if RESERVED_KEYS.iter().any(|key| map.get(key).is_some()) {
         return Err("$link and $bytes stand for values and are not keys");
     }

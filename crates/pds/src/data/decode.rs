@@ -58,8 +58,7 @@ fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, DataError> {
         Item::Link(cid) => Value::Link(cid),
         Item::List(entries) => {
             let depth = inside(depth)?;
-            // The cursor has checked that at least this many bytes follow.
-            let mut list = Vec::with_capacity(entries);
+            let mut list = Vec::with_capacity(entries.min(TRUSTED_ENTRIES));
             for _ in 0..entries {
                 list.push(value(cursor, depth)?);
             }
@@ -67,7 +66,7 @@ fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, DataError> {
         }
         Item::Map(pairs) => {
             let depth = inside(depth)?;
-            let mut map: Vec<(String, Value)> = Vec::with_capacity(pairs);
+            let mut map: Vec<(String, Value)> = Vec::with_capacity(pairs.min(TRUSTED_ENTRIES));
             for _ in 0..pairs {
                 let key = cursor.key(map.last().map(|(key, _)| key.as_str()))?;
                 map.push((key.to_owned(), value(cursor, depth)?));
@@ -76,6 +75,9 @@ fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, DataError> {
         }
     })
 }
+
+/// How many entries a container gets room for before they have been read.
+const TRUSTED_ENTRIES: usize = 1_024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]

@@ -93,8 +93,8 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, n: f64) -> Result<Value, E> {
-        // Above 2^53 a float no longer says which integer was meant.
-        if n.fract() != 0.0 || n.abs() > 9_007_199_254_740_992.0 {
+        // From 2^53 on a float no longer says which integer was meant.
+        if n.fract() != 0.0 || n.abs() >= 9_007_199_254_740_992.0 {
             return Err(E::custom("a number that is not an integer"));
         }
         #[allow(clippy::cast_possible_truncation)]
@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn integral_floats_are_integers_and_others_are_refused() {
         for (text, n) in
-            [("123.0", 123), ("-0.0", 0), ("1e3", 1000), ("9007199254740992.0", 1 << 53)]
+            [("123.0", 123), ("-0.0", 0), ("1e3", 1000), ("9007199254740991.0", (1 << 53) - 1)]
         {
             assert_eq!(Value::from_json(text).unwrap(), Value::Int(n), "{text}");
         }
-        for text in ["1.5", "1e300", "9223372036854775808", "9007199254740994.0", "NaN"] {
+        for text in ["1.5", "1e300", "9223372036854775808", "9007199254740992.0", "NaN"] {
             assert!(Value::from_json(text).is_err(), "{text}");
         }
         assert_eq!(Value::from_json("-9223372036854775808").unwrap(), Value::Int(i64::MIN));

@@ -3,6 +3,7 @@
 use super::key::check_len;
 use super::node::Encoder;
 use super::{EMPTY_NODE, MstError, height};
+use crate::data::limits::MAX_NODE_ENTRIES;
 use crate::data::{Block, Cid, Codec};
 
 /// Builds a tree from keys in ascending order.
@@ -45,7 +46,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`MstError::Key`] when the key is empty, too long, or not after the one before.
+    /// [`MstError::Key`] when the key is empty, too long, or not after the one before;
+    /// [`MstError::Full`] when its node could not be read again.
     pub fn push(
         &mut self,
         key: &[u8],
@@ -56,9 +58,12 @@ impl Builder {
         if key <= self.before.as_slice() {
             return Err(MstError::Key { reason: "keys are not in ascending order" });
         }
+        let height = usize::from(height(key));
+        if self.levels.get(height).is_some_and(Level::is_full) {
+            return Err(MstError::Full);
+        }
         self.before.clear();
         self.before.extend_from_slice(key);
-        let height = usize::from(height(key));
         if self.levels.len() <= height {
             self.levels.resize_with(height + 1, Level::default);
         }
@@ -101,6 +106,10 @@ impl Level {
         self.value = Some(value);
     }
 
+    fn is_full(&self) -> bool {
+        self.encoder.len() + usize::from(self.value.is_some()) >= MAX_NODE_ENTRIES
+    }
+
     fn hang(&mut self, subtree: Cid) {
         match self.value {
             Some(_) => self.right = Some(subtree),
@@ -117,7 +126,7 @@ impl Level {
     /// Makes the node, if there is anything in it, and starts the next one.
     fn close(&mut self) -> Option<Block> {
         self.flush();
-        if self.encoder.is_empty() && self.left.is_none() {
+        if self.encoder.len() == 0 && self.left.is_none() {
             return None;
         }
         Some(self.encoder.finish(self.left.take().as_ref()))

@@ -6,6 +6,7 @@
 use super::node::Position;
 use super::tree::{Branch, BranchEntry, Link};
 use super::{Key, MstError, Tree};
+use crate::data::limits::MAX_NODE_ENTRIES;
 use crate::data::{Blocks, Cid};
 
 impl Tree<'_> {
@@ -13,7 +14,8 @@ impl Tree<'_> {
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node on the way is missing or breaks a rule; the tree is as it was.
+    /// [`MstError`] when a node on the way is missing, breaks a rule or is full; the tree is as it
+    /// was.
     pub fn insert(&mut self, key: Key, value: Cid) -> Result<Option<Cid>, MstError> {
         let height = key.height();
         let blocks = self.blocks;
@@ -38,8 +40,8 @@ impl Tree<'_> {
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node on the way, or one that must be joined, is missing or breaks a
-    /// rule; the tree is as it was.
+    /// [`MstError`] when a node on the way, or one that must be joined, is missing, breaks a rule
+    /// or would be too full; the tree is as it was.
     pub fn remove(&mut self, key: &[u8]) -> Result<Option<Cid>, MstError> {
         let blocks = self.blocks;
         self.lower()?;
@@ -110,6 +112,9 @@ impl Branch {
             Err(index) => index,
         };
         let level = self.level;
+        if height == level && self.entries.len() >= MAX_NODE_ENTRIES {
+            return Err(MstError::Full);
+        }
         let gap = self.gap_mut(index);
         if height == level {
             let right = match open_child(gap, blocks, level)? {
@@ -186,8 +191,9 @@ impl Branch {
         if left.is_none() && entries.is_empty() {
             return Ok(None);
         }
-        self.stored = None;
-        Ok(Some(Link::Open(Box::new(Self { level, stored: None, left, entries }))))
+        // A node that goes over as a whole is no new node.
+        let stored = self.stored.take().filter(|_| self.is_hollow());
+        Ok(Some(Link::Open(Box::new(Self { level, stored, left, entries }))))
     }
 
     fn is_hollow(&self) -> bool {
@@ -233,6 +239,9 @@ fn join(
         return Ok(());
     };
     let (last, level) = (below.entries.len(), below.level);
+    if last + after.entries.len() > MAX_NODE_ENTRIES {
+        return Err(MstError::Full);
+    }
     join(below.gap_mut(last), &mut after.left, blocks, level)?;
     below.entries.append(&mut after.entries);
     below.stored = None;

@@ -38,6 +38,9 @@ pub enum MstError {
         /// Which rule it breaks.
         reason: &'static str,
     },
+    /// An edit would put more entries into one node than a node may have.
+    #[error("a tree node would have more entries than the limit of 1024")]
+    Full,
 }
 
 impl MstError {
@@ -58,7 +61,7 @@ impl MstError {
             Self::Missing { cid } | Self::Undecodable { cid, .. } | Self::Invalid { cid, .. } => {
                 Some(*cid)
             }
-            Self::Key { .. } => None,
+            Self::Key { .. } | Self::Full => None,
         }
     }
 }

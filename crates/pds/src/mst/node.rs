@@ -270,8 +270,8 @@ pub(super) struct Encoder {
 }
 
 impl Encoder {
-    pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+    pub(super) fn len(&self) -> usize {
+        self.count
     }
 
     /// Adds the next entry.

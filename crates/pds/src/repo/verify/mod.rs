@@ -264,7 +264,7 @@ impl Check<'_> {
                 Err(MstError::Undecodable { cid, source }) => {
                     self.add(Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid));
                 }
-                Err(error @ (MstError::Invalid { .. } | MstError::Key { .. })) => {
+                Err(error @ (MstError::Invalid { .. } | MstError::Key { .. } | MstError::Full)) => {
                     let cid = error.cid();
                     let message = match error {
                         MstError::Invalid { reason, .. } => reason.to_owned(),
