@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 mod interop;
 mod properties;
+mod repo;
 
 /// The directory of other people's test data: `PDS_FIXTURES`, or `../shared/fixtures` beside the
 /// checkout. With `PDS_FIXTURES_REQUIRED` set it must be there.

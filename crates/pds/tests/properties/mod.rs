@@ -18,6 +18,7 @@ mod mst;
 mod mst_cases;
 mod mst_faults;
 mod mst_nodes;
+mod mst_peer;
 mod values;
 
 /// The content of a tree.

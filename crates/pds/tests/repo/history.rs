@@ -1,0 +1,114 @@
+//! Refs, the log, and the names of states.
+
+use pds::data::{Cid, Codec};
+use pds::repo::{Error, Repo, Revision};
+use pds::store::{Expect, RefName};
+
+use super::{in_memory, note, path};
+
+fn rev(text: &str) -> Revision {
+    text.parse().unwrap()
+}
+
+/// A repository with the commits c0 (empty) to c3 (records 1 to 3).
+fn with_history() -> (Repo, Vec<Cid>) {
+    let repo = in_memory();
+    let mut commits = vec![repo.head().unwrap().unwrap()];
+    for n in 1..=3 {
+        let written = repo.put(&path(&format!("com.example.note/{n}")), &note("x")).unwrap();
+        commits.push(written.commit.cid());
+    }
+    (repo, commits)
+}
+
+#[test]
+fn states_are_named_in_every_way() {
+    let (repo, commits) = with_history();
+    let rev_of_1 = repo.checkout(&commits[1].into()).unwrap().commit().rev().unwrap();
+    for (name, expected) in [
+        ("HEAD", 3),
+        ("HEAD~", 2),
+        ("HEAD~3", 0),
+        ("@{1}", 2),
+        ("HEAD@{2}", 1),
+        ("@{1}~2", 0),
+        (&commits[2].to_string(), 2),
+        (&rev_of_1.to_string(), 1),
+        (&format!("{rev_of_1}~1"), 0),
+    ] {
+        assert_eq!(repo.resolve(&rev(name)).unwrap(), commits[expected], "{name}");
+    }
+    let absent = Cid::of(Codec::Cbor, b"x").to_string();
+    for name in ["HEAD~4", "@{4}", "nowhere", "2222222222222", &absent] {
+        let error = repo.resolve(&rev(name)).unwrap_err();
+        assert!(matches!(error, Error::Revision { .. }) && error.is_not_found(), "{name}: {error}");
+    }
+    for name in ["", "HEAD~x", "@{1", "a b", "~1"] {
+        assert!(name.parse::<Revision>().is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_reset_moves_the_head_and_can_be_undone() {
+    let (repo, commits) = with_history();
+    repo.set_head(commits[1], Expect::Exactly(commits[3]), "reset").unwrap();
+    assert_eq!(repo.snapshot().unwrap().records().count(), 1);
+    let before = repo.resolve(&rev("@{1}")).unwrap();
+    assert_eq!(before, commits[3]);
+    repo.set_head(before, Expect::Any, "reset").unwrap();
+    assert_eq!(repo.snapshot().unwrap().records().count(), 3);
+    let notes: Vec<String> = repo.log(3).unwrap().into_iter().map(|entry| entry.note).collect();
+    assert_eq!(notes, ["reset", "reset", "write"]);
+    assert!(matches!(
+        repo.set_head(Cid::of(Codec::Cbor, b"x"), Expect::Any, "reset"),
+        Err(Error::UnknownCommit(_))
+    ));
+    // What is written after a reset is later than what was there before it.
+    repo.set_head(commits[1], Expect::Any, "reset").unwrap();
+    let written = repo.put(&path("com.example.note/9"), &note("x")).unwrap();
+    let latest = repo.checkout(&commits[3].into()).unwrap().commit().rev();
+    assert!(written.commit.rev() > latest);
+}
+
+#[test]
+fn refs_are_separate_lines_of_commits() {
+    let (repo, commits) = with_history();
+    let side: RefName = "side".parse().unwrap();
+    repo.set_ref(&side, commits[1], Expect::Absent, "branch").unwrap();
+    let on_side = repo.on(side.clone());
+    on_side.put(&path("com.example.note/side"), &note("y")).unwrap();
+    assert_eq!(repo.head().unwrap(), Some(commits[3]));
+    assert_eq!(on_side.snapshot().unwrap().records().count(), 2);
+    assert_eq!(on_side.log(10).unwrap().len(), 2);
+    let names: Vec<String> =
+        repo.refs().unwrap().into_iter().map(|(name, _)| name.to_string()).collect();
+    assert_eq!(names, ["HEAD", "side"]);
+    repo.remove_ref(&side).unwrap();
+    assert!(matches!(repo.remove_ref(&side), Err(Error::NoCommit(_))));
+}
+
+#[test]
+fn a_diff_lists_what_was_created_updated_and_deleted_in_key_order() {
+    let (repo, commits) = with_history();
+    repo.put(&path("com.example.note/2"), &note("changed")).unwrap();
+    repo.delete(&path("com.example.note/1")).unwrap();
+    let changes = repo.diff(&commits[1].into(), &Revision::head()).unwrap();
+    let shapes: Vec<_> = changes
+        .iter()
+        .map(|change| {
+            (change.path.rkey.to_string(), change.before.is_some(), change.after.is_some())
+        })
+        .collect();
+    assert_eq!(
+        shapes,
+        [
+            ("1".to_owned(), true, false),
+            ("2".to_owned(), false, true),
+            ("3".to_owned(), false, true)
+        ]
+    );
+    let back = repo.diff(&Revision::head(), &commits[1].into()).unwrap();
+    assert_eq!(back.len(), 3);
+    assert_eq!((back[0].before, back[0].after), (changes[0].after, changes[0].before));
+    assert!(repo.diff(&Revision::head(), &Revision::head()).unwrap().is_empty());
+}

@@ -1,0 +1,190 @@
+//! Writing: what a commit does, and what it refuses to.
+
+use pds::commit::Commit;
+use pds::crypto::{Curve, Signer, SigningKey};
+use pds::data::limits::MAX_WRITTEN_RECORD_BYTES;
+use pds::data::{Cid, Codec, DataError, Value};
+use pds::repo::verify::{Expected, SignatureState};
+use pds::repo::{Error, Repo, Write, WriteOptions};
+use pds::store::{Expect, StoreError};
+
+use super::{did, in_memory, note, path};
+
+#[test]
+fn a_record_that_is_put_is_found_listed_and_verified() {
+    let repo = in_memory();
+    let written = repo.put(&path("com.example.note/a"), &note("hello")).unwrap();
+    let record = repo.find(&path("com.example.note/a")).unwrap().unwrap();
+    assert_eq!(written.changes[0].after, Some(record.cid()));
+    assert_eq!(record.value().unwrap().get("text"), Some(&Value::from("hello")));
+    let listed = repo.list(&"com.example.note".parse().unwrap()).unwrap();
+    assert_eq!((listed.len(), listed[0].cid), (1, record.cid()));
+    let report = repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
+    assert_eq!((report.records, report.signature), (1, SignatureState::Valid));
+    assert_eq!(repo.find(&path("com.example.note/b")).unwrap(), None);
+}
+
+#[test]
+fn a_missing_type_becomes_the_collection_and_another_one_is_refused() {
+    let repo = in_memory();
+    repo.put(&path("com.example.note/a"), &note("hello")).unwrap();
+    let value = repo.find(&path("com.example.note/a")).unwrap().unwrap().value().unwrap();
+    assert_eq!(value.get("$type"), Some(&Value::from("com.example.note")));
+    let other = Value::from([("$type", Value::from("com.example.other"))]);
+    let refused = repo.put(&path("com.example.note/a"), &other).unwrap_err();
+    assert!(matches!(refused, Error::Record { .. }), "{refused}");
+    // Bytes are stored as they are, so nothing can be filled in.
+    let refused = repo.put_bytes(&path("com.example.note/a"), &note("x").encode()).unwrap_err();
+    assert!(matches!(refused, Error::Record { .. }), "{refused}");
+}
+
+#[test]
+fn identical_content_makes_no_new_commit() {
+    let repo = in_memory();
+    let first = repo.put(&path("com.example.note/a"), &note("hello")).unwrap();
+    let again = repo.put(&path("com.example.note/a"), &note("hello")).unwrap();
+    assert_eq!(first.commit, again.commit);
+    assert_eq!(repo.log(10).unwrap().len(), 2, "init and one put");
+}
+
+#[test]
+fn commits_name_the_one_before_and_revs_ascend() {
+    let repo = in_memory();
+    let mut before: Option<Commit> = None;
+    for n in 0..20 {
+        let commit = repo.put(&path("com.example.note/a"), &Value::from([("n", n.into())]));
+        let commit = commit.unwrap().commit;
+        if let Some(before) = before {
+            assert_eq!(commit.prev(), Some(before.cid()));
+            assert!(commit.rev() > before.rev());
+        }
+        before = Some(commit);
+    }
+}
+
+#[test]
+fn a_batch_is_one_commit_or_none() {
+    let repo = in_memory();
+    let collection = "com.example.note".parse().unwrap();
+    let writes = [
+        Write::create(path("com.example.note/a"), note("a")),
+        Write::add(collection, note("b")),
+        Write::add("com.example.note".parse().unwrap(), note("c")),
+    ];
+    let written = repo.write(&writes).unwrap();
+    assert_eq!(written.changes.len(), 3);
+    let keys: Vec<_> = written.changes.iter().map(|change| change.path.rkey.clone()).collect();
+    assert!(keys[1] < keys[2], "fresh keys ascend");
+    assert_eq!(repo.log(10).unwrap().len(), 2);
+
+    let head = repo.head().unwrap();
+    for (writes, found) in [
+        (
+            vec![
+                Write::delete(path("com.example.note/a")),
+                Write::delete(path("com.example.note/x")),
+            ],
+            None,
+        ),
+        (vec![Write::create(path("com.example.note/a"), note("again"))], written.changes[0].after),
+        (vec![Write::update(path("com.example.note/x"), note("x"))], None),
+    ] {
+        let refused = repo.write(&writes).unwrap_err();
+        assert!(refused.is_conflict(), "{refused}");
+        assert!(matches!(refused, Error::Conflict { found: f, .. } if f == found));
+        assert_eq!(repo.head().unwrap(), head);
+    }
+    let twice = [
+        Write::put(path("com.example.note/a"), note("1")),
+        Write::delete(path("com.example.note/a")),
+    ];
+    assert!(matches!(repo.write(&twice), Err(Error::WrittenTwice(_))));
+}
+
+#[test]
+fn a_swap_happens_only_if_nothing_changed() {
+    let repo = in_memory();
+    let first = repo.put(&path("com.example.note/a"), &note("1")).unwrap();
+    let cid = first.changes[0].after.unwrap();
+    let swap = Write::put(path("com.example.note/a"), note("2")).expecting(Expect::Exactly(cid));
+    repo.write(std::slice::from_ref(&swap)).unwrap();
+    assert!(repo.write(&[swap]).unwrap_err().is_conflict());
+
+    let options = WriteOptions { swap_commit: Some(first.commit.cid()), ..WriteOptions::default() };
+    let lost = repo.write_with(&[Write::put(path("com.example.note/b"), note("b"))], &options);
+    assert!(matches!(lost, Err(Error::Store(StoreError::Moved { .. }))));
+}
+
+#[test]
+fn what_must_not_be_written_is_refused() {
+    let repo = in_memory();
+    let head = repo.head().unwrap();
+    let long = Value::from("x".repeat(MAX_WRITTEN_RECORD_BYTES));
+    for value in [
+        Value::from("text"),
+        Value::from([("a", Value::from([("$link", Value::from("x"))]))]),
+        Value::from([("text", long)]),
+    ] {
+        let refused = repo.put(&path("com.example.note/a"), &value).unwrap_err();
+        assert!(matches!(refused, Error::Record { .. }), "{refused}");
+    }
+    let refused = repo.put(&path("Com.Example.note/a"), &note("x")).unwrap_err();
+    assert!(matches!(refused, Error::Record { .. }), "an authority that is not in lower case");
+    for bytes in [&b"\xa1\x61"[..], b"\xbf\xff", b"\xf9\x3c\x00"] {
+        let refused = repo.put_bytes(&path("com.example.note/a"), bytes).unwrap_err();
+        assert!(
+            matches!(refused, Error::Record { source: DataError::Cbor { .. }, .. }),
+            "{refused}"
+        );
+    }
+    assert_eq!(repo.head().unwrap(), head);
+}
+
+#[test]
+fn the_largest_record_that_fits_is_written_and_one_byte_more_is_not() {
+    let repo = in_memory();
+    let of_len = |len: usize| Value::from([("text", Value::from("x".repeat(len)))]);
+    let frame = {
+        let value = of_len(70_000);
+        repo.put(&path("com.example.note/a"), &value).unwrap();
+        repo.find(&path("com.example.note/a")).unwrap().unwrap().block.bytes().len() - 70_000
+    };
+    let fits = MAX_WRITTEN_RECORD_BYTES - frame;
+    repo.put(&path("com.example.note/a"), &of_len(fits)).unwrap();
+    assert!(repo.put(&path("com.example.note/a"), &of_len(fits + 1)).is_err());
+}
+
+#[test]
+fn a_draft_can_be_signed_elsewhere() {
+    let key = SigningKey::generate(Curve::P256).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("alice");
+    Repo::create_with_key(&dir, &did(), &key).unwrap();
+    // Without the key file at hand: a handle that can read, and knows the public key.
+    let repo = Repo::open_mirror(&dir).unwrap();
+    let writes = [Write::put(path("com.example.note/a"), note("hello"))];
+    assert!(matches!(repo.write(&writes), Err(Error::NoSigner)));
+
+    let draft = repo.draft(&writes).unwrap();
+    assert!(!draft.is_unchanged());
+    assert_eq!(repo.find(&path("com.example.note/a")).unwrap(), None, "nothing is stored yet");
+    let stranger = SigningKey::generate(Curve::P256).unwrap();
+    let forged = stranger.sign(&draft.commit().signing_bytes()).unwrap();
+    assert!(matches!(repo.commit(draft.clone(), forged), Err(Error::Crypto(_))));
+    let signature = key.sign(&draft.commit().signing_bytes()).unwrap();
+    let commit = repo.commit(draft.clone(), signature).unwrap();
+    assert_eq!(repo.head().unwrap(), Some(commit.cid()));
+    // The head has moved since the draft was made.
+    assert!(repo.commit(draft, signature).unwrap_err().is_conflict());
+}
+
+#[test]
+fn a_shared_record_stays_while_one_path_has_it() {
+    let repo = in_memory();
+    repo.put(&path("com.example.note/a"), &note("same")).unwrap();
+    repo.put(&path("com.example.note/b"), &note("same")).unwrap();
+    repo.delete(&path("com.example.note/a")).unwrap();
+    assert!(repo.find(&path("com.example.note/b")).unwrap().is_some());
+    let gone = Cid::of(Codec::Cbor, b"nothing");
+    assert_ne!(repo.find(&path("com.example.note/b")).unwrap().unwrap().cid(), gone);
+}
