@@ -1,4 +1,42 @@
-//! AT Protocol repositories on your own disk.
+//! AT Protocol repositories on your own disk: read, write, sign, verify, import and export.
+//!
+//! Every Bluesky / AT Protocol account is a repository: records in a Merkle search tree, and a signed
+//! commit on top. This crate keeps such repositories in a directory, checks everything it reads, and
+//! writes what the rest of the network accepts. There is no server in it and no network.
+//!
+//! ```
+//! use pds::data::Value;
+//! use pds::repo::Repo;
+//!
+//! # let dir = tempfile::tempdir()?;
+//! # let dir = dir.path().join("alice");
+//! let repo = Repo::create(&dir, &"did:web:alice.example.com".parse()?)?;
+//! repo.put(&"com.example.note/first".parse()?, &Value::from([("text", Value::from("hello"))]))?;
+//! let record = repo.find(&"com.example.note/first".parse()?)?.expect("it was just put");
+//! # assert_eq!(record.value()?.get("text"), Some(&Value::from("hello")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to start
+//!
+//! - [`repo::Repo`] is the API most people need: records, blobs, history, CAR files in and out.
+//! - [`repo::Snapshot`] is a repository at one commit, also straight from a CAR file.
+//! - [`repo::verify`] makes every check there is, and reports findings with stable codes.
+//! - [`mst::Tree`], [`commit::Commit`] and [`car::CarReader`] are the parts, for those who build
+//!   servers, backfills and tools.
+//! - [`store::Store`] and [`blob::BlobStore`] are what another back end implements.
+//!
+//! # What to rely on
+//!
+//! A [`data::Block`] always hashes to its CID. What is decoded is canonical, and encodes to the same
+//! bytes. Everything that comes from outside meets the bounds in [`data::limits`]. An operation that
+//! fails leaves the store as it was. Nothing here panics on input, and there is no `unsafe`.
+//!
+//! # Features
+//!
+//! `sqlite` (default): the store on disk. `testing`: the conformance suite for stores. `cid`:
+//! conversions to and from the `cid` crate's type.
+
 pub mod blob;
 pub mod car;
 pub mod commit;

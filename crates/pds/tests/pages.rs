@@ -1,0 +1,54 @@
+//! Pages that list what the code has: nothing may be missing, nothing may be left over.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use pds::repo::verify::Code;
+
+fn page(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)).unwrap()
+}
+
+#[test]
+fn every_finding_has_its_row() {
+    let page = page("docs/findings.md");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    for code in Code::ALL {
+        let name = format!("`{}`", code.as_str());
+        let row = rows.iter().find(|row| row[0] == name);
+        let row = row.unwrap_or_else(|| panic!("{name} is not in docs/findings.md"));
+        assert_eq!((row[1], row[2]), (code.stage().as_str(), code.severity().as_str()), "{name}");
+        assert!(!row[3].is_empty() && !row[4].is_empty(), "{name}");
+    }
+    assert_eq!(rows.len(), Code::ALL.len(), "a row without a code");
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn the_format_page_has_the_tables_that_are_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(pds::store::SqliteStore::create(&path).unwrap());
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    let squeeze = |text: &str| text.split_whitespace().collect::<String>();
+    let page = squeeze(&page("docs/format.md"));
+    let mut tables =
+        connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL").unwrap();
+    let tables: Vec<String> =
+        tables.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(tables.len(), 4);
+    for sql in tables {
+        assert!(page.contains(&squeeze(&sql)), "{sql}");
+    }
+    let number = |pragma: &str| -> i64 {
+        connection.pragma_query_value(None, pragma, |row| row.get(0)).unwrap()
+    };
+    assert!(page.contains(&format!("0x{:x}", number("application_id"))));
+    assert!(page.contains(&format!("pagesizeis{}", number("page_size"))));
+    assert!(page.contains(&format!("**format{}**", number("user_version"))));
+}
