@@ -230,7 +230,8 @@ fn names_a_file(at: &str) -> bool {
             && Path::new(at).is_file())
 }
 
-fn check_account(said: Option<&Did>, account: &Did) -> Result<()> {
+/// Checks that the account is the one that was said, if one was.
+pub(crate) fn check_account(said: Option<&Did>, account: &Did) -> Result<()> {
     match said {
         Some(said) if said != account => {
             let message = format!("this is the repository of {account}, not of {said}");

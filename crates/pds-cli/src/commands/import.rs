@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use pds::car::CarFile;
 use pds::crypto::PublicKey;
 use pds::repo::verify::Finding;
 use pds::store::RefName;
+use pds::syntax::Did;
 use serde_json::json;
 
 use crate::failure::Exit;
-use crate::open::{Place, open_file};
+use crate::open::{Place, check_account, open_file};
 use crate::output::{Output, commit_json, rev_text, say};
 
 /// Take in a CAR file: verify, admit, then move the ref
@@ -23,7 +23,11 @@ pub(crate) struct Args {
     /// The CAR file; - for stdin
     car: PathBuf,
 
-    /// The key that must have signed the commit; the one that is known if not given
+    /// The account it must be; the repository's own in any case
+    #[arg(long)]
+    did: Option<Did>,
+
+    /// The key that must have signed the commit; without it the signature is not checked
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
@@ -35,9 +39,12 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.repo_on(self.ref_name.as_ref())?;
-        let name = || format!("cannot read {}", self.car.display());
-        let car = CarFile::open(open_file(&self.car)?).with_context(name)?;
-        let imported = repo.import(&car, self.key.as_ref())?;
+        if let Some(account) = repo.did()? {
+            check_account(self.did.as_ref(), &account)?;
+        }
+        let imported = repo
+            .import_file(open_file(&self.car)?, self.key.as_ref())
+            .with_context(|| format!("cannot import {}", self.car.display()))?;
         warn(&imported.findings);
         let commit = &imported.commit;
         if let Some(before) = &imported.before

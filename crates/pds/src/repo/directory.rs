@@ -57,17 +57,38 @@ impl Repo {
     /// # Errors
     ///
     /// [`Error::DirectoryInUse`] when there is something in the directory; otherwise as
-    /// [`import`](Self::import).
+    /// [`import_file`](Self::import_file).
+    pub fn clone_file<F: Read + Seek + Send>(
+        dir: &Path,
+        file: F,
+        key: Option<&PublicKey>,
+    ) -> Result<(Self, Imported)> {
+        Self::clone_with(dir, key, |repo| repo.import_file(file, key))
+    }
+
+    /// As [`clone_file`](Self::clone_file), of a file that has been indexed.
+    ///
+    /// # Errors
+    ///
+    /// As [`clone_file`](Self::clone_file).
     pub fn clone_car<F: Read + Seek + Send>(
         dir: &Path,
         car: &CarFile<F>,
         key: Option<&PublicKey>,
     ) -> Result<(Self, Imported)> {
+        Self::clone_with(dir, key, |repo| repo.import(car, key))
+    }
+
+    fn clone_with(
+        dir: &Path,
+        key: Option<&PublicKey>,
+        import: impl FnOnce(&Self) -> Result<Imported>,
+    ) -> Result<(Self, Imported)> {
         let imported = build(dir, |dir| {
             let store = Arc::new(SqliteStore::create_unsettled(&dir.join(STORE_FILE))?);
             let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
             let repo = Self::with(store.clone(), blobs);
-            let imported = repo.import(car, key)?;
+            let imported = import(&repo)?;
             if let Some(key) = key {
                 repo.remember_key(key)?;
             }

@@ -1,15 +1,15 @@
 //! CAR in: verified first, then admitted, then named.
 
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 
-use super::verify::{Expected, Finding, Severity, Stage, verify};
+use super::verify::{Expected, Finding, NotInOrder, Severity, Stage, Streamed, verify};
 use super::{Error, Repo, Result};
 use crate::car::{CarError, CarFile};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Overlay};
 use crate::mst::{Step, walk};
-use crate::store::{BoxError, Expect, RefEdit};
+use crate::store::{Applied, BlockStream, BoxError, Expect, RefEdit, StoreError};
 
 /// What an import has done.
 #[derive(Clone, Debug)]
@@ -32,12 +32,29 @@ impl Repo {
     ///
     /// The file is a full export, or a slice of which everything else is here. Its commit and its tree
     /// must be faultless; records may be anything, as long as they are there. Blocks that the commit does
-    /// not reach are not taken in.
+    /// not reach are not taken in. A file in streamable order is read once, any other is indexed first.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] with the first thing that is wrong, [`Error::WrongDid`] when it is another
-    /// account's. Nothing has changed then.
+    /// [`Error::Refused`] with the first thing that is wrong, [`Error::Car`] when the file is none or
+    /// is damaged, [`Error::WrongDid`] when it is another account's. Nothing has changed then.
+    pub fn import_file<F: Read + Seek + Send>(
+        &self,
+        mut file: F,
+        key: Option<&PublicKey>,
+    ) -> Result<Imported> {
+        file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
+        match self.import_streamed(&mut file, key)? {
+            Some(imported) => Ok(imported),
+            None => self.import(&CarFile::open(file)?, key),
+        }
+    }
+
+    /// As [`import_file`](Self::import_file), of a file that has been indexed.
+    ///
+    /// # Errors
+    ///
+    /// As [`import_file`](Self::import_file).
     pub fn import<F: Read + Seek + Send>(
         &self,
         car: &CarFile<F>,
@@ -46,46 +63,104 @@ impl Repo {
         let Some(root) = car.roots().first().copied() else {
             return Err(Error::Car(CarError::Header { reason: "the file has no root".to_owned() }));
         };
-        let base = self.head()?;
-        let before = base.map(|base| self.commit_at(base)).transpose()?;
         let both = Overlay { over: car, under: self.store.as_ref() };
         let block = both.get(&root)?.ok_or(Error::UnknownCommit(root))?;
         let commit = Commit::decode(&block)?;
-        if let Some(expected) = self.did()?
-            && expected != *commit.did()
-        {
-            return Err(Error::WrongDid { expected, found: commit.did().clone() });
-        }
+        let before = self.before_import(&commit)?;
 
-        let (mut fatal, mut findings) = (None, Vec::new());
+        let mut findings = Findings::default();
         let expected = Expected { key, ..Expected::default() };
-        let report = verify(&both, root, &expected, &mut |finding| {
-            if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
-                fatal.get_or_insert(finding);
-            } else if findings.len() < MAX_KEPT_FINDINGS {
-                findings.push(finding);
-            }
-        })?;
-        if let Some(finding) = fatal {
+        let report = verify(&both, root, &expected, &mut |finding| findings.add(finding))?;
+        if let Some(finding) = findings.fatal {
             return Err(Error::Refused(Box::new(finding)));
         }
-
-        let done = |new_blocks| {
-            let (commit, before) = (commit.clone(), before.clone());
-            Imported { commit, before, new_blocks, records: report.records, findings: Vec::new() }
+        let new_blocks = if before.as_ref().map(Commit::cid) == Some(root) {
+            0
+        } else {
+            self.admit(&commit, before.as_ref(), &mut arriving(car, &both, &commit))?.new_blocks
         };
-        if base == Some(root) {
-            return Ok(Imported { findings, ..done(0) });
+        let (records, findings) = (report.records, findings.kept);
+        Ok(Imported { commit, before, new_blocks, records, findings })
+    }
+
+    /// Verifies and admits in one pass; `None` when that is not possible with this file, or when
+    /// something is wrong that the other way can tell more about.
+    fn import_streamed<F: Read>(
+        &self,
+        file: F,
+        key: Option<&PublicKey>,
+    ) -> Result<Option<Imported>> {
+        let expected = Expected { key, ..Expected::default() };
+        let Ok(mut repo) = Streamed::begin(file, &expected) else { return Ok(None) };
+        let commit = repo.commit().clone();
+        let before = self.before_import(&commit)?;
+        if before.as_ref().map(Commit::cid) == Some(commit.cid()) {
+            return Ok(None);
         }
-        let expect = base.map_or(Expect::Absent, Expect::Exactly);
-        let edit = RefEdit { name: self.name.clone(), target: Some(root), expect };
-        let mut blocks = arriving(car, &both, &commit);
-        let applied = self.store.apply(&mut blocks, &[edit], "import")?;
-        drop(blocks);
+        let mut findings = Findings::default();
+        let mut blocks = std::iter::from_fn(|| {
+            let block = repo.next_block().map(|block| block.map(|block| block.to_block()));
+            repo.drain().for_each(|finding| findings.add(finding));
+            match block {
+                Ok(_) if findings.fatal.is_some() => Some(Err(NotInOrder.into())),
+                Ok(block) => block.map(Ok),
+                Err(error) => Some(Err(error.into())),
+            }
+        });
+        let admitted = self.admit(&commit, before.as_ref(), &mut blocks);
+        let new_blocks = match admitted {
+            Ok(applied) => applied.new_blocks,
+            Err(Error::Store(StoreError::Blocks(error))) if error.is::<NotInOrder>() => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        let records = repo.into_report().records;
+        let findings = findings.kept;
+        Ok(Some(Imported { commit, before, new_blocks, records, findings }))
+    }
+
+    /// Checks that a commit may follow the present one, which it returns.
+    fn before_import(&self, commit: &Commit) -> Result<Option<Commit>> {
+        let before = self.head()?.map(|head| self.commit_at(head)).transpose()?;
+        match self.did()? {
+            Some(expected) if expected != *commit.did() => {
+                Err(Error::WrongDid { expected, found: commit.did().clone() })
+            }
+            _ => Ok(before),
+        }
+    }
+
+    fn admit(
+        &self,
+        commit: &Commit,
+        before: Option<&Commit>,
+        blocks: &mut BlockStream<'_>,
+    ) -> Result<Applied> {
+        let expect = before.map_or(Expect::Absent, |before| Expect::Exactly(before.cid()));
+        let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
+        let applied = self.store.apply(blocks, &[edit], "import")?;
         if before.is_none() {
             self.store.set_meta(super::META_DID, Some(commit.did().as_str()))?;
         }
-        Ok(Imported { findings, ..done(applied.new_blocks) })
+        Ok(applied)
+    }
+}
+
+/// What verifying reports on the way in: the first reason to refuse, and what is no reason.
+#[derive(Default)]
+struct Findings {
+    fatal: Option<Finding>,
+    kept: Vec<Finding>,
+}
+
+impl Findings {
+    fn add(&mut self, finding: Finding) {
+        if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
+            self.fatal.get_or_insert(finding);
+        } else if self.kept.len() < MAX_KEPT_FINDINGS {
+            self.kept.push(finding);
+        }
     }
 }
 

@@ -1,22 +1,54 @@
 //! Checking a CAR file.
 
-use std::io::{Read, Seek};
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Code, Expected, Finding, Report, Severity, verify};
+use super::{Code, Expected, Finding, NotInOrder, Report, Severity, Streamed, verify};
 use crate::car::{CarError, CarFile};
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::repo::{Error, Result};
 
 /// Checks a CAR file: its form, the hash of every block, and the repository of its first root.
 ///
-/// `progress` is called with the number of bytes that have been read from the file.
+/// A file in streamable order is read once, in the memory of one path of the tree; any other, and one
+/// in which anything is wrong, is indexed first, which takes 16 bytes a block.
 ///
 /// # Errors
 ///
 /// [`Error::Car`] when the file cannot be read from the disk; whatever is wrong with it is a finding.
 pub fn verify_car<F: Read + Seek + Send>(
+    mut file: F,
+    expected: &Expected<'_>,
+    found: &mut dyn FnMut(Finding),
+) -> Result<Report> {
+    file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
+    if let Ok((report, findings)) = streamed(&mut file, expected) {
+        findings.into_iter().for_each(found);
+        return Ok(report);
+    }
+    indexed(file, expected, found)
+}
+
+/// Checks in one pass, as long as there is no reason to look at the file more closely.
+fn streamed<F: Read>(
+    file: F,
+    expected: &Expected<'_>,
+) -> Result<(Report, Vec<Finding>), NotInOrder> {
+    let mut findings = Vec::new();
+    let mut repo = Streamed::begin(file, expected)?;
+    while repo.next_block()?.is_some() {
+        findings.extend(repo.drain());
+        if findings.len() > MAX_KEPT_FINDINGS {
+            return Err(NotInOrder);
+        }
+    }
+    findings.extend(repo.drain());
+    Ok((repo.into_report(), findings))
+}
+
+/// Checks through an index of the file.
+fn indexed<F: Read + Seek + Send>(
     file: F,
     expected: &Expected<'_>,
     found: &mut dyn FnMut(Finding),
@@ -126,3 +158,6 @@ impl<F: Read + Seek + Send> Blocks for Marked<'_, F> {
         cids.iter().map(|cid| self.get(cid)).collect()
     }
 }
+
+/// How many findings are kept until it is known that one pass is enough.
+const MAX_KEPT_FINDINGS: usize = 10_000;

@@ -6,21 +6,21 @@
 
 mod blobs;
 mod car;
+mod check;
 mod finding;
-mod records;
+mod indexed;
+mod stream;
 
 pub use self::blobs::verify_blobs;
 pub use self::car::verify_car;
 pub use self::finding::{Code, Finding, Severity, Stage};
+pub use self::indexed::verify;
+pub(super) use self::stream::{NotInOrder, Streamed};
 
-use super::clock::now_micros;
 use super::{Repo, Result};
-use crate::commit::{Commit, CommitError, Deviation};
-use crate::crypto::{CryptoError, PublicKey};
-use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
-use crate::data::{Block, Blocks, Cid, ReadError};
-use crate::mst::{MstError, Step, walk};
-use crate::syntax::{Did, Tid};
+use crate::commit::Commit;
+use crate::crypto::PublicKey;
+use crate::syntax::Did;
 
 /// What a repository is checked against; what is not given is not checked.
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,41 +80,6 @@ impl Report {
     }
 }
 
-/// Checks the repository of a commit: commit, signature, tree, paths and records.
-///
-/// ```
-/// use pds::repo::Repo;
-/// use pds::repo::verify::{Expected, verify};
-///
-/// let dir = tempfile::tempdir()?;
-/// let repo = Repo::create(&dir.path().join("alice"), &"did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?)?;
-/// let head = repo.head()?.expect("there is a first commit");
-/// let key = repo.public_key()?;
-/// let expected = Expected { key: key.as_ref(), ..Expected::default() };
-/// let report = verify(repo.blocks().as_ref(), head, &expected, &mut |f| println!("{f}"))?;
-/// assert!(report.is_ok() && report.is_complete());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-///
-/// # Errors
-///
-/// [`Error::Read`](super::Error::Read) when the source cannot be read at all; whatever is wrong with
-/// what it holds is a finding.
-pub fn verify(
-    blocks: &dyn Blocks,
-    commit: Cid,
-    expected: &Expected<'_>,
-    found: &mut dyn FnMut(Finding),
-) -> Result<Report> {
-    let mut check = Check { blocks, expected, found, report: Report::default() };
-    if let Some(commit) = check.read_commit(commit)? {
-        check.commit(&commit);
-        check.tree(commit.data())?;
-        check.report.commit = Some(commit);
-    }
-    Ok(check.report)
-}
-
 impl Repo {
     /// Checks the present state of this repository, against its own account and key unless other ones
     /// are expected.
@@ -137,143 +102,5 @@ impl Repo {
         let mut report = verify(self.store.as_ref(), head, &expected, found)?;
         report.blocks = self.store.block_count()?;
         Ok(report)
-    }
-}
-
-struct Check<'a> {
-    blocks: &'a dyn Blocks,
-    expected: &'a Expected<'a>,
-    found: &'a mut dyn FnMut(Finding),
-    report: Report,
-}
-
-impl Check<'_> {
-    fn add(&mut self, finding: Finding) {
-        match finding.severity() {
-            Severity::Error => self.report.errors += 1,
-            Severity::Warning => self.report.warnings += 1,
-            Severity::Note => {}
-        }
-        (self.found)(finding);
-    }
-
-    /// Reads a block; damage is a finding, and counts as missing.
-    fn read(&mut self, cid: Cid) -> Result<Option<Block>> {
-        match self.blocks.get(&cid) {
-            Ok(block) => Ok(block),
-            Err(ReadError::Damaged { cid, source }) => {
-                self.add(Finding::new(Code::BlockDamaged, source.to_string()).cid(cid));
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn missing(&mut self, code: Code, cid: Cid, path: Option<&[u8]>) {
-        self.report.missing += 1;
-        let message = format!("block {cid} is missing");
-        let finding = Finding::new(code, message).cid(cid).maybe_path(path);
-        let expected_part = self.expected.partial;
-        self.add(if expected_part { finding.with_severity(Severity::Note) } else { finding });
-    }
-
-    fn read_commit(&mut self, cid: Cid) -> Result<Option<Commit>> {
-        let Some(block) = self.read(cid)? else {
-            let message = format!("the commit {cid} is missing");
-            self.add(Finding::new(Code::CommitMissing, message).cid(cid));
-            return Ok(None);
-        };
-        match Commit::decode(&block) {
-            Ok(commit) => Ok(Some(commit)),
-            Err(error) => {
-                let (code, message) = match &error {
-                    CommitError::Undecodable { source, .. } => {
-                        (Code::CommitUndecodable, source.to_string())
-                    }
-                    CommitError::NotACommit { .. } => {
-                        (Code::NotACommit, "the root is no commit".to_owned())
-                    }
-                    CommitError::Field { field, reason, .. } => {
-                        (Code::CommitField, format!("{field}: {reason}"))
-                    }
-                };
-                self.add(Finding::new(code, message).cid(cid));
-                Ok(None)
-            }
-        }
-    }
-
-    fn commit(&mut self, commit: &Commit) {
-        let cid = commit.cid();
-        if let Some(expected) = self.expected.did
-            && expected != commit.did()
-        {
-            let message = format!("the account is {}, expected {expected}", commit.did());
-            self.add(Finding::new(Code::DidMismatch, message).cid(cid));
-        }
-        for deviation in commit.deviations() {
-            let (code, message) = match deviation {
-                Deviation::Version2 => (Code::CommitVersion2, "a commit of version 2".to_owned()),
-                Deviation::PrevMissing => {
-                    (Code::CommitPrevMissing, "the field prev is missing".to_owned())
-                }
-                Deviation::UnknownField(name) => {
-                    (Code::CommitUnknownField, format!("unknown field {name:?}"))
-                }
-            };
-            self.add(Finding::new(code, message).cid(cid));
-        }
-        if let Some(rev) = commit.rev() {
-            self.rev(rev, cid);
-        }
-        let Some(key) = self.expected.key else { return };
-        self.report.signature = match commit.verify(key) {
-            Ok(()) => SignatureState::Valid,
-            Err(error) => {
-                let code = match error {
-                    CryptoError::HighS { .. } => Code::SignatureHighS,
-                    _ => Code::SignatureInvalid,
-                };
-                self.add(Finding::new(code, format!("{error}, checked with {key}")).cid(cid));
-                SignatureState::Invalid
-            }
-        };
-    }
-
-    fn rev(&mut self, rev: Tid, cid: Cid) {
-        if rev.micros() > now_micros().saturating_add(MAX_CLOCK_DRIFT_MICROS) {
-            let message = format!("rev {rev} is more than five minutes in the future");
-            self.add(Finding::new(Code::RevInFuture, message).cid(cid));
-        }
-    }
-
-    fn tree(&mut self, root: Cid) -> Result<()> {
-        for step in walk(self.blocks, root) {
-            match step {
-                Ok(Step::Node { .. }) => self.report.nodes += 1,
-                Ok(Step::Entry { key, value }) => {
-                    self.report.records += 1;
-                    self.record(key.as_bytes(), value)?;
-                }
-                Err(MstError::Missing { cid }) => self.missing(Code::NodeMissing, cid, None),
-                Err(MstError::Read(ReadError::Damaged { cid, source })) => {
-                    self.add(Finding::new(Code::BlockDamaged, source.to_string()).cid(cid));
-                    self.missing(Code::NodeMissing, cid, None);
-                }
-                Err(MstError::Read(error)) => return Err(error.into()),
-                Err(MstError::Undecodable { cid, source }) => {
-                    self.add(Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid));
-                }
-                Err(error @ (MstError::Invalid { .. } | MstError::Key { .. } | MstError::Full)) => {
-                    let cid = error.cid();
-                    let message = match error {
-                        MstError::Invalid { reason, .. } => reason.to_owned(),
-                        error => error.to_string(),
-                    };
-                    self.add(Finding::new(Code::NodeInvalid, message).maybe_cid(cid));
-                }
-            }
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,165 @@
+//! The checks themselves, wherever the bytes come from.
+
+use super::{Code, Expected, Finding, Report, Severity, SignatureState};
+use crate::commit::{Commit, CommitError, Deviation};
+use crate::crypto::CryptoError;
+use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
+use crate::data::{Cid, Codec, DataError, check_record};
+use crate::repo::clock::now_micros;
+use crate::syntax::{Tid, check_record_path};
+
+/// What has been counted so far, and what has been found and not yet reported.
+pub(super) struct Check<'a> {
+    expected: &'a Expected<'a>,
+    pub(super) report: Report,
+    pending: Vec<Finding>,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(expected: &'a Expected<'a>) -> Self {
+        Self { expected, report: Report::default(), pending: Vec::new() }
+    }
+
+    /// Hands out what has been found since the last time.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
+        self.pending.drain(..)
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        match finding.severity() {
+            Severity::Error => self.report.errors += 1,
+            Severity::Warning => self.report.warnings += 1,
+            Severity::Note => {}
+        }
+        self.pending.push(finding);
+    }
+
+    pub(super) fn damaged(&mut self, cid: Cid, source: &DataError) {
+        self.add(Finding::new(Code::BlockDamaged, source.to_string()).cid(cid));
+    }
+
+    pub(super) fn missing(&mut self, code: Code, cid: Cid, path: Option<&[u8]>) {
+        self.report.missing += 1;
+        let message = format!("block {cid} is missing");
+        let finding = Finding::new(code, message).cid(cid).maybe_path(path);
+        let expected_part = self.expected.partial;
+        self.add(if expected_part { finding.with_severity(Severity::Note) } else { finding });
+    }
+
+    pub(super) fn no_commit(&mut self, cid: Cid, error: &CommitError) {
+        let (code, message) = match error {
+            CommitError::Undecodable { source, .. } => {
+                (Code::CommitUndecodable, source.to_string())
+            }
+            CommitError::NotACommit { .. } => {
+                (Code::NotACommit, "the root is no commit".to_owned())
+            }
+            CommitError::Field { field, reason, .. } => {
+                (Code::CommitField, format!("{field}: {reason}"))
+            }
+        };
+        self.add(Finding::new(code, message).cid(cid));
+    }
+
+    pub(super) fn commit(&mut self, commit: &Commit) {
+        let cid = commit.cid();
+        if let Some(expected) = self.expected.did
+            && expected != commit.did()
+        {
+            let message = format!("the account is {}, expected {expected}", commit.did());
+            self.add(Finding::new(Code::DidMismatch, message).cid(cid));
+        }
+        for deviation in commit.deviations() {
+            let (code, message) = match deviation {
+                Deviation::Version2 => (Code::CommitVersion2, "a commit of version 2".to_owned()),
+                Deviation::PrevMissing => {
+                    (Code::CommitPrevMissing, "the field prev is missing".to_owned())
+                }
+                Deviation::UnknownField(name) => {
+                    (Code::CommitUnknownField, format!("unknown field {name:?}"))
+                }
+            };
+            self.add(Finding::new(code, message).cid(cid));
+        }
+        if let Some(rev) = commit.rev() {
+            self.rev(rev, cid);
+        }
+        let Some(key) = self.expected.key else { return };
+        self.report.signature = match commit.verify(key) {
+            Ok(()) => SignatureState::Valid,
+            Err(error) => {
+                let code = match error {
+                    CryptoError::HighS { .. } => Code::SignatureHighS,
+                    _ => Code::SignatureInvalid,
+                };
+                self.add(Finding::new(code, format!("{error}, checked with {key}")).cid(cid));
+                SignatureState::Invalid
+            }
+        };
+    }
+
+    fn rev(&mut self, rev: Tid, cid: Cid) {
+        if rev.micros() > now_micros().saturating_add(MAX_CLOCK_DRIFT_MICROS) {
+            let message = format!("rev {rev} is more than five minutes in the future");
+            self.add(Finding::new(Code::RevInFuture, message).cid(cid));
+        }
+    }
+
+    /// Checks a record and its path.
+    pub(super) fn record(&mut self, key: &[u8], cid: Cid, bytes: &[u8]) {
+        let collection = self.path(key);
+        if cid.codec() != Codec::Cbor {
+            let message = "the tree names raw bytes, not a record";
+            self.add(Finding::new(Code::RecordNotCbor, message).cid(cid).path(key));
+            return;
+        }
+        match check_record(bytes) {
+            Ok(facts) => {
+                if facts.has_unsafe_integers {
+                    let message = "an integer beyond 2^53, which some implementations cannot hold";
+                    self.add(Finding::new(Code::RecordUnsafeInteger, message).cid(cid).path(key));
+                }
+                match (facts.record_type, collection) {
+                    (None, _) => {
+                        let message = "the record has no $type";
+                        let finding = Finding::new(Code::RecordTypeMissing, message);
+                        self.add(finding.cid(cid).path(key));
+                    }
+                    (Some(found), Some(collection)) if found.as_bytes() != collection => {
+                        let shown: String = found.chars().take(MAX_SHOWN).collect();
+                        let message = format!("the $type is {shown:?}");
+                        let finding = Finding::new(Code::RecordTypeMismatch, message);
+                        self.add(finding.cid(cid).path(key));
+                    }
+                    _ => {}
+                }
+            }
+            Err(error) => {
+                let code = match error {
+                    DataError::TooLarge { .. } => Code::RecordTooLarge,
+                    DataError::Model { .. } => Code::RecordModel,
+                    _ => Code::RecordUndecodable,
+                };
+                self.add(Finding::new(code, error.to_string()).cid(cid).path(key));
+            }
+        }
+    }
+
+    /// Checks a path and returns its collection.
+    pub(super) fn path<'k>(&mut self, key: &'k [u8]) -> Option<&'k [u8]> {
+        if let Err(error) = check_record_path(key) {
+            self.add(Finding::new(Code::PathInvalid, error.reason).path(key));
+            return None;
+        }
+        let collection = key.split(|byte| *byte == b'/').next()?;
+        let authority_end = collection.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
+        let (authority, _) = collection.split_at(authority_end);
+        if authority.iter().any(u8::is_ascii_uppercase) {
+            let message = "the authority of the collection is not in lower case";
+            self.add(Finding::new(Code::PathNotNormalized, message).path(key));
+        }
+        Some(collection)
+    }
+}
+
+const MAX_SHOWN: usize = 64;

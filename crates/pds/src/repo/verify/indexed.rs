@@ -1,0 +1,111 @@
+//! Checking through a source that any block can be asked of.
+
+use super::check::Check;
+use super::{Code, Expected, Finding, Report};
+use crate::commit::Commit;
+use crate::data::{Block, Blocks, Cid, ReadError};
+use crate::mst::{MstError, Step, walk};
+use crate::repo::Result;
+
+/// Checks the repository of a commit: commit, signature, tree, paths and records.
+///
+/// ```
+/// use pds::repo::Repo;
+/// use pds::repo::verify::{Expected, verify};
+///
+/// let dir = tempfile::tempdir()?;
+/// let repo = Repo::create(&dir.path().join("alice"), &"did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?)?;
+/// let head = repo.head()?.expect("there is a first commit");
+/// let key = repo.public_key()?;
+/// let expected = Expected { key: key.as_ref(), ..Expected::default() };
+/// let report = verify(repo.blocks().as_ref(), head, &expected, &mut |f| println!("{f}"))?;
+/// assert!(report.is_ok() && report.is_complete());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Read`](crate::repo::Error::Read) when the source cannot be read at all; whatever is wrong with
+/// what it holds is a finding.
+pub fn verify(
+    blocks: &dyn Blocks,
+    commit: Cid,
+    expected: &Expected<'_>,
+    found: &mut dyn FnMut(Finding),
+) -> Result<Report> {
+    let mut check = Check::new(expected);
+    if let Some(commit) = read_commit(blocks, commit, &mut check)? {
+        check.commit(&commit);
+        tree(blocks, commit.data(), &mut check, found)?;
+        check.report.commit = Some(commit);
+    }
+    check.drain().for_each(&mut *found);
+    Ok(check.report)
+}
+
+/// Reads a block; damage is a finding.
+fn read(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Block>> {
+    match blocks.get(&cid) {
+        Ok(block) => Ok(block),
+        Err(ReadError::Damaged { cid, source }) => {
+            check.damaged(cid, &source);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_commit(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Commit>> {
+    let Some(block) = read(blocks, cid, check)? else {
+        let message = format!("the commit {cid} is missing");
+        check.add(Finding::new(Code::CommitMissing, message).cid(cid));
+        return Ok(None);
+    };
+    match Commit::decode(&block) {
+        Ok(commit) => Ok(Some(commit)),
+        Err(error) => {
+            check.no_commit(cid, &error);
+            Ok(None)
+        }
+    }
+}
+
+fn tree(
+    blocks: &dyn Blocks,
+    root: Cid,
+    check: &mut Check<'_>,
+    found: &mut dyn FnMut(Finding),
+) -> Result<()> {
+    for step in walk(blocks, root) {
+        match step {
+            Ok(Step::Node { .. }) => check.report.nodes += 1,
+            Ok(Step::Entry { key, value }) => {
+                check.report.records += 1;
+                match read(blocks, value, check)? {
+                    Some(block) => check.record(key.as_bytes(), value, block.bytes()),
+                    None => {
+                        check.path(key.as_bytes());
+                        check.missing(Code::RecordMissing, value, Some(key.as_bytes()));
+                    }
+                }
+            }
+            Err(MstError::Missing { cid }) => check.missing(Code::NodeMissing, cid, None),
+            Err(MstError::Read(ReadError::Damaged { cid, source })) => {
+                check.damaged(cid, &source);
+                check.missing(Code::NodeMissing, cid, None);
+            }
+            Err(MstError::Read(error)) => return Err(error.into()),
+            Err(MstError::Undecodable { cid, source }) => {
+                check.add(Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid));
+            }
+            Err(MstError::Invalid { cid, reason }) => {
+                check.add(Finding::new(Code::NodeInvalid, reason).cid(cid));
+            }
+            Err(error @ (MstError::Key { .. } | MstError::Full)) => {
+                check.add(Finding::new(Code::NodeInvalid, error.to_string()));
+            }
+        }
+        check.drain().for_each(&mut *found);
+    }
+    Ok(())
+}
