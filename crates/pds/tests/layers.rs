@@ -61,6 +61,21 @@ fn the_table_is_the_one_in_the_architecture_page() {
     }
 }
 
+/// No files, no network, no clock, no threads, nothing global where only bytes are looked at.
+#[test]
+fn the_pure_middle_has_no_effects() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let effects = ["std::fs", "std::net", "std::time", "std::thread", "std::env", "static "];
+    for module in ["syntax", "data", "mst", "commit"] {
+        for file in files(&src, module) {
+            let code = code_of(&file).replace("'static ", "");
+            for effect in effects {
+                assert!(!code.contains(effect), "{} uses {effect}", file.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn planted_violations_are_found() {
     for (code, module) in [

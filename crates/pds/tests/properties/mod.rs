@@ -11,6 +11,7 @@ use pds::mst::{Builder, EMPTY_NODE, Key, Tree};
 use proptest::prelude::ProptestConfig;
 use sha2::{Digest, Sha256};
 
+mod car;
 mod cbor;
 mod cbor_peer;
 mod json;

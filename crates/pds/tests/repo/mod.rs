@@ -1,6 +1,7 @@
 //! Repositories as their users see them.
 
 mod blobs;
+mod closed;
 mod formats;
 mod history;
 mod races;
