@@ -39,7 +39,8 @@ pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Ran
     Range::new(blocks, Some(Child::Stored(root)), keys)
 }
 
-/// The entries of a range of a tree; after an error it ends.
+/// The entries of a range of a tree. An error stands for the subtree that cannot be read; the entries
+/// after it follow.
 pub struct Range<'t> {
     blocks: &'t dyn Blocks,
     root: Option<Child<'t>>,
@@ -145,11 +146,7 @@ impl Iterator for Range<'_> {
     type Item = Result<Entry, MstError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let next = self.advance().transpose();
-        if let Some(Err(_)) = next {
-            self.stack.clear();
-        }
-        next
+        self.advance().transpose()
     }
 }
 

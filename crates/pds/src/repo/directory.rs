@@ -161,7 +161,9 @@ fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         }
         sync(dir)?;
     } else {
-        fs::rename(staging.keep(), dir).map_err(Error::io(dir))?;
+        fs::rename(staging.path(), dir).map_err(Error::io(dir))?;
+        // Nothing is left under its first name to be cleaned up.
+        let _ = staging.keep();
         sync(&parent)?;
     }
     Ok(made)

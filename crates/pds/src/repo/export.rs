@@ -5,7 +5,7 @@ use std::io::Write;
 
 use super::{Error, Result, Snapshot};
 use crate::car::CarWriter;
-use crate::data::{Block, BlockRef, Blocks, Cid, Overlay};
+use crate::data::{Block, BlockRef, Blocks, Cid, Codec, Overlay};
 use crate::mst::{Step, diff, walk};
 
 /// What an export has written.
@@ -106,8 +106,9 @@ fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Resul
 /// A CAR file that begins with a commit and in which no block stands twice.
 struct Once<'a> {
     car: CarWriter<&'a mut dyn Write>,
-    /// Half of each digest that has been written: enough to tell blocks apart, half the memory.
-    written: HashSet<[u8; 16]>,
+    /// The codec and half of the digest of each block that has been written: enough to tell blocks
+    /// apart, half the memory.
+    written: HashSet<(Codec, [u8; 16])>,
     blocks: u64,
     progress: &'a mut dyn FnMut(u64),
 }
@@ -145,6 +146,53 @@ impl<'a> Once<'a> {
     }
 }
 
-fn half(cid: &Cid) -> [u8; 16] {
-    *cid.digest().first_chunk().expect("a digest has 32 bytes")
+fn half(cid: &Cid) -> (Codec, [u8; 16]) {
+    let half = cid.digest().first_chunk();
+    (cid.codec(), *half.expect("a digest has 32 bytes"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::commit::UnsignedCommit;
+    use crate::crypto::{Curve, SigningKey};
+    use crate::data::MemoryBlocks;
+    use crate::mst::Builder;
+    use crate::repo::verify::{Expected, verify_car};
+
+    #[test]
+    fn one_digest_under_two_codecs_is_exported_as_two_blocks() {
+        // Raw bytes are no record, but an import takes them, and so an export must give them back.
+        let [raw, cbor] = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"\xa0"));
+        let mut blocks: MemoryBlocks = [raw.clone(), cbor.clone()].into_iter().collect();
+        let mut tree = Builder::default();
+        for (key, block) in [("com.example.note/a", raw), ("com.example.note/b", cbor)] {
+            tree.push(key.as_bytes(), block.cid(), |node| {
+                blocks.insert(node);
+            })
+            .unwrap();
+        }
+        let data = tree.finish(|node| {
+            blocks.insert(node);
+        });
+        let unsigned = UnsignedCommit {
+            did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
+            data,
+            rev: "3jzfcijpj2z2a".parse().unwrap(),
+            prev: None,
+        };
+        let key = SigningKey::generate(Curve::K256).unwrap();
+        let commit = unsigned.sign(&key).unwrap();
+        blocks.insert(commit.block().clone());
+        let snapshot = Snapshot::open(Arc::new(blocks), commit.cid()).unwrap();
+
+        let mut file = Vec::new();
+        export_car(&snapshot, &mut file, &mut |_| {}).unwrap();
+        let file = std::io::Cursor::new(file);
+        let report = verify_car(file, &Expected::default(), &mut |_| {}).unwrap();
+        assert!(report.is_complete());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::verify::{Expected, Finding, NotInOrder, Severity, Stage, Streamed, verify};
+use super::verify::{Code, Expected, Finding, NotInOrder, Severity, Stage, Streamed, verify};
 use super::{Error, Repo, Result};
 use crate::car::{CarError, CarFile};
 use crate::commit::Commit;
@@ -64,7 +64,11 @@ impl Repo {
             return Err(Error::Car(CarError::Header { reason: "the file has no root".to_owned() }));
         };
         let both = Overlay { over: car, under: self.store.as_ref() };
-        let block = both.get(&root)?.ok_or(Error::UnknownCommit(root))?;
+        let Some(block) = both.get(&root)? else {
+            let message = format!("the commit {root} is missing");
+            let finding = Finding::new(Code::CommitMissing, message).cid(root);
+            return Err(Error::Refused(Box::new(finding)));
+        };
         let commit = Commit::decode(&block)?;
         let before = self.before_import(&commit)?;
 
@@ -74,7 +78,8 @@ impl Repo {
         if let Some(finding) = findings.fatal {
             return Err(Error::Refused(Box::new(finding)));
         }
-        let new_blocks = if before.as_ref().map(Commit::cid) == Some(root) {
+        let is_present = before.as_ref().map(Commit::cid) == Some(root);
+        let new_blocks = if is_present && self.has_all(arriving(car, &both, &commit))? {
             0
         } else {
             self.admit(&commit, before.as_ref(), &mut arriving(car, &both, &commit))?.new_blocks
@@ -118,6 +123,17 @@ impl Repo {
         let records = repo.into_report().records;
         let findings = findings.kept;
         Ok(Some(Imported { commit, before, new_blocks, records, findings }))
+    }
+
+    /// Tells whether none of these blocks is new here: a store may have lost some.
+    fn has_all(&self, blocks: impl Iterator<Item = Result<Block, BoxError>>) -> Result<bool> {
+        for block in blocks {
+            let block = block.map_err(StoreError::Blocks)?;
+            if self.store.get(&block.cid())?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Checks that a commit may follow the present one, which it returns.

@@ -126,7 +126,8 @@ impl Snapshot {
         entries(if options.reverse { range.reversed() } else { range })
     }
 
-    /// Iterates over all records, in key order.
+    /// Iterates over all records, in key order. An error stands for a part of the tree that cannot be
+    /// read; the records after it follow.
     pub fn records(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
         entries(mst::range(self.blocks(), self.commit.data(), ..))
     }

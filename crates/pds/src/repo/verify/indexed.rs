@@ -96,9 +96,11 @@ fn tree(
             }
             Err(MstError::Read(error)) => return Err(error.into()),
             Err(MstError::Undecodable { cid, source }) => {
+                check.report.unreadable += 1;
                 check.add(Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid));
             }
             Err(MstError::Invalid { cid, reason }) => {
+                check.report.unreadable += 1;
                 check.add(Finding::new(Code::NodeInvalid, reason).cid(cid));
             }
             Err(error @ (MstError::Key { .. } | MstError::Full)) => {

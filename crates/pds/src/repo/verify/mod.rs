@@ -46,6 +46,8 @@ pub struct Report {
     pub blocks: u64,
     /// How many nodes and records are missing.
     pub missing: u64,
+    /// How many nodes are there and break a rule, so that what is below them is not known.
+    pub unreadable: u64,
     /// What became of the signature.
     pub signature: SignatureState,
     /// How many findings are errors.
@@ -76,7 +78,7 @@ impl Report {
     /// Tells whether every block that the commit reaches is there.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.commit.is_some() && self.missing == 0
+        self.commit.is_some() && self.missing == 0 && self.unreadable == 0
     }
 }
 
