@@ -7,13 +7,29 @@ use std::path::Path;
 use pds::data::{Block, Cid, MemoryBlocks, Value};
 use serde_json::Value as Json;
 
+mod account;
+mod car_files;
+mod cars;
+mod clones;
 mod crypto;
 mod dag_cbor;
+mod damaged;
 mod data_model;
+mod event;
+mod firehose;
+mod forged;
+mod history;
+mod imports;
 mod mst;
 mod mst_diff;
 mod mst_ops;
+mod relay;
+mod repo_cases;
 mod scale;
+mod scale_repo;
+mod signatures;
+mod streamed;
+mod support;
 mod syntax;
 
 /// Reads a file; one whose name ends in `.gz` is unpacked.

@@ -111,9 +111,13 @@ fn notes<F: Read + Seek>(car: &CarFile<F>, reached: u64, found: &mut dyn FnMut(F
         }
     };
     let different = car.len() as u64;
-    note(Code::CarManyRoots, car.roots().len() as u64 - 1, "more roots than the commit");
-    note(Code::CarDuplicates, car.duplicates(), "blocks stand in the file once more");
-    note(Code::CarUnreachable, different.saturating_sub(reached), "blocks are not reached");
+    note(Code::CarManyRoots, car.roots().len() as u64 - 1, "further roots");
+    note(Code::CarDuplicates, car.duplicates(), "blocks that stand in the file before");
+    note(
+        Code::CarUnreachable,
+        different.saturating_sub(reached),
+        "blocks that the commit does not reach",
+    );
 }
 
 /// A CAR file that notes which of its blocks have been asked for: one bit a block.

@@ -127,7 +127,7 @@ codes! {
     RevInFuture = "rev-in-future", Commit, Error;
     /// The signature is not by the expected key over this commit.
     SignatureInvalid = "signature-invalid", Signature, Error;
-    /// The signature is valid ECDSA, but not in the low-S form.
+    /// The signature is not in the low-S form, whoever made it.
     SignatureHighS = "signature-high-s", Signature, Error;
     /// A tree node is not canonical DAG-CBOR.
     NodeUndecodable = "node-undecodable", Cbor, Error;

@@ -1,0 +1,194 @@
+//! Repositories of other software, taken into a store and written out again.
+
+use std::collections::{HashMap, HashSet};
+
+use pds::data::{Block, Cid};
+use pds::repo::verify::{Expected, Stage};
+use pds::repo::{Error, Repo};
+
+use super::cars::{key_of, listing_of, parts, whole_repositories};
+use super::support::{
+    blocks, cid, codes, empty_mirror, export, flag, import, names_in, number, open, state, text,
+    verify,
+};
+
+/// Takes a file into a repository in a directory and into one in memory.
+fn in_both_stores(bytes: &[u8], check: impl Fn(&Repo)) {
+    let dir = tempfile::tempdir().unwrap();
+    let (on_disk, imported) =
+        Repo::clone_car(&dir.path().join("clone"), &open(bytes).unwrap(), None).unwrap();
+    let in_memory = empty_mirror();
+    let taken = import(&in_memory, bytes, None).unwrap();
+    assert_eq!(imported.commit, taken.commit);
+    assert_eq!(imported.new_blocks, taken.new_blocks);
+    assert_eq!(imported.records, taken.records);
+    check(&on_disk);
+    check(&in_memory);
+}
+
+#[test]
+fn a_clone_holds_what_the_commit_reaches_and_nothing_else() {
+    let Some(cases) = whole_repositories() else {
+        return;
+    };
+    for (name, facts, bytes) in &cases {
+        let there: HashMap<Cid, Block> =
+            blocks(bytes).into_iter().map(|block| (block.cid(), block)).collect();
+        in_both_stores(bytes, |repo| {
+            let snapshot = repo.snapshot().unwrap();
+            assert_eq!(repo.head().unwrap(), Some(cid(facts, "commit")), "{name}");
+            assert_eq!(repo.did().unwrap().unwrap().as_str(), text(facts, "did"));
+            assert!(!repo.can_sign(), "{name}: a clone is a mirror");
+            assert_eq!(listing_of(&snapshot), text(facts, "records_sha256"), "{name}");
+
+            let reached = 1 + number(facts, "mst_nodes") + number(facts, "distinct_record_cids");
+            assert_eq!(repo.store().block_count().unwrap(), reached, "{name}");
+            for entry in snapshot.records() {
+                let entry = entry.unwrap();
+                let record = snapshot.find(&entry.path).unwrap().unwrap();
+                assert_eq!(record.block, there[&entry.cid], "{name}: {}", entry.path);
+            }
+            let commit = snapshot.commit().block();
+            assert_eq!(*commit, there[&commit.cid()], "{name}: its bytes are kept");
+
+            let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
+            assert!(report.is_ok() && report.is_complete(), "{name}");
+            assert_eq!(report.blocks, reached, "{name}");
+        });
+    }
+}
+
+#[test]
+fn the_same_file_a_second_time_adds_nothing() {
+    let Some(cases) = whole_repositories() else {
+        return;
+    };
+    for (name, facts, bytes) in &cases {
+        in_both_stores(bytes, |repo| {
+            let before = state(repo);
+            let again = import(repo, bytes, None).unwrap();
+            assert_eq!(again.new_blocks, 0, "{name}");
+            assert_eq!(again.records, number(facts, "records"), "{name}");
+            assert_eq!(again.before.unwrap().cid(), again.commit.cid(), "{name}");
+            assert_eq!(state(repo), before, "{name}: not even a row of the log");
+        });
+    }
+}
+
+#[test]
+fn the_same_file_brings_back_what_a_store_has_lost() {
+    let Some(bytes) = super::support::bytes("cars/repostream-tiny.car") else {
+        return;
+    };
+    let all: HashSet<Cid> = blocks(&bytes).iter().map(Block::cid).collect();
+    in_both_stores(&bytes, |repo| {
+        let before = state(repo);
+        for lost in all.iter().filter(|cid| Some(**cid) != repo.head().unwrap()) {
+            let mut live = all.clone();
+            live.remove(lost);
+            let version = repo.store().refs().unwrap().version;
+            assert_eq!(repo.store().sweep(&live, version).unwrap(), 1);
+            assert_eq!(import(repo, &bytes, None).unwrap().new_blocks, 1);
+            let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
+            assert!(report.is_ok() && report.is_complete(), "{lost}");
+        }
+        assert_eq!(repo.store().block_count().unwrap(), all.len() as u64);
+        assert_ne!(state(repo), before, "the log says that something came in");
+    });
+}
+
+#[test]
+fn an_export_verifies_and_comes_back_byte_for_byte() {
+    let Some(cases) = whole_repositories() else {
+        return;
+    };
+    let mut originals = 0;
+    for (name, facts, bytes) in &cases {
+        in_both_stores(bytes, |repo| {
+            let file = export(&repo.snapshot().unwrap());
+            let (report, findings) = verify(&file, &Expected::default());
+            assert!(report.is_ok() && report.is_complete(), "{name}: {findings:#?}");
+            let version_2 = number(facts, "version") == 2;
+            let notes: &[&str] = if version_2 { &["commit-version-2"] } else { &[] };
+            assert_eq!(codes(&findings), notes, "{name}: nothing twice, nothing unreached");
+            assert_eq!(report.records, number(facts, "records"), "{name}");
+            assert_eq!(report.blocks, repo.store().block_count().unwrap(), "{name}");
+            assert_eq!(report.commit.unwrap().cid(), cid(facts, "commit"), "{name}");
+
+            let second = empty_mirror();
+            import(&second, &file, None).unwrap();
+            assert!(export(&second.snapshot().unwrap()) == file, "{name}");
+        });
+        // Where the others wrote in the same order, it is their file to the byte.
+        if flag(facts, "preorder_streamable") {
+            let repo = empty_mirror();
+            import(&repo, bytes, None).unwrap();
+            assert!(export(&repo.snapshot().unwrap()) == *bytes, "{name}");
+            originals += 1;
+        }
+    }
+    assert!(originals >= 1);
+}
+
+#[test]
+fn a_known_key_is_checked_and_remembered_by_a_clone() {
+    let Some(cases) = whole_repositories() else {
+        return;
+    };
+    for (name, facts, bytes) in &cases {
+        let Some(key) = key_of(facts) else { continue };
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("clone");
+        let cloned = Repo::clone_car(&target, &open(bytes).unwrap(), Some(&key));
+        if flag(&facts["signing_key"], "low_s") {
+            let (repo, _) = cloned.unwrap();
+            assert_eq!(repo.public_key().unwrap(), Some(key), "{name}");
+        } else {
+            // Who insists on a signature gets none that is high-S; who does not may have the data.
+            let error = cloned.err().unwrap();
+            assert!(
+                matches!(&error, Error::Refused(found) if found.code().as_str() == "signature-high-s"),
+                "{name}: {error}"
+            );
+            assert_eq!(names_in(dir.path()), [""; 0], "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_part_is_not_cloned_and_leaves_nothing_behind() {
+    let Some(cases) = parts() else { return };
+    for (name, _, bytes) in &cases {
+        let incomplete = |error: Error| match error {
+            Error::Refused(finding) => assert_eq!(finding.stage(), Stage::Completeness, "{name}"),
+            error => panic!("{name}: {error}"),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let target = dir.path().join("clone");
+        incomplete(Repo::clone_car(&target, &open(bytes).unwrap(), None).err().unwrap());
+        assert_eq!(names_in(dir.path()), [""; 0], "{name}");
+
+        // Nor in a directory that was there already, and empty.
+        std::fs::create_dir(&target).unwrap();
+        incomplete(Repo::clone_car(&target, &open(bytes).unwrap(), None).err().unwrap());
+        assert_eq!(names_in(&target), [""; 0], "{name}");
+
+        let repo = empty_mirror();
+        let before = state(&repo);
+        incomplete(import(&repo, bytes, None).err().unwrap());
+        assert_eq!(state(&repo), before, "{name}");
+    }
+}
+
+#[test]
+fn a_clone_onto_a_file_leaves_the_file_alone_and_nothing_beside_it() {
+    let Some(bytes) = super::support::bytes("cars/repostream-tiny.car") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("taken");
+    std::fs::write(&target, "mine").unwrap();
+    assert!(Repo::clone_car(&target, &open(&bytes).unwrap(), None).is_err());
+    assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
+    assert_eq!(names_in(dir.path()), ["taken"]);
+}
