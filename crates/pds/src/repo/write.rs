@@ -254,14 +254,13 @@ impl Repo {
             let record = record.transpose()?;
             let after = record.as_ref().map(Block::cid);
             let key = Key::new(path.to_string().into_bytes())?;
-            // What is expected is checked before anything is changed, and before the tree is.
-            let before = tree.get(key.as_bytes())?;
+            let before = match after {
+                Some(after) => tree.insert(key, after)?,
+                None => tree.remove(key.as_bytes())?,
+            };
+            // The tree is this draft's own: where an expectation fails, it goes with the draft.
             if !write.expect.holds(before) {
                 return Err(Error::Conflict { path, expected: write.expect, found: before });
-            }
-            match after {
-                Some(after) => drop(tree.insert(key, after)?),
-                None => drop(tree.remove(key.as_bytes())?),
             }
             blocks.extend(record);
             changes.push(RecordChange { path, before, after });
