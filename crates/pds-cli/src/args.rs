@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::builder::styling::{AnsiColor, Styles};
-use clap::{Parser, Subcommand};
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, export, get, import, info, init, key, log, ls, man,
@@ -26,7 +29,14 @@ use crate::commands::{
 )]
 pub(crate) struct Cli {
     /// The repository: its directory, or a .car file for reading
-    #[arg(short = 'R', long = "repo", value_name = "PATH", env = "PDS_REPO", global = true)]
+    #[arg(
+        short = 'R',
+        long = "repo",
+        value_name = "PATH",
+        env = "PDS_REPO",
+        global = true,
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
     pub(crate) repo: Option<PathBuf>,
 
     /// Answer in JSON: one value, or a line for each item of a list
@@ -35,6 +45,23 @@ pub(crate) struct Cli {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Cli {
+    /// Reads the command line and the environment.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches()?;
+        let mut cli = Self::from_arg_matches(&matches)?;
+        if cli.repo.as_ref().is_some_and(|repo| repo.as_os_str().is_empty()) {
+            // A variable that is set to nothing is as good as none; an argument is not.
+            if matches.value_source("repo") != Some(ValueSource::EnvVariable) {
+                let message = "the PATH of '--repo <PATH>' is empty";
+                return Err(Self::command().error(ErrorKind::InvalidValue, message));
+            }
+            cli.repo = None;
+        }
+        Ok(cli)
+    }
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,15 +1,20 @@
 //! What a failure is to a script: an exit code, a name, a sentence, and what to do next.
 
+use std::borrow::Cow;
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use clap::error::ErrorKind;
 use pds::car::CarError;
 use pds::crypto::KeyFileError;
 use pds::data::DataError;
 use pds::repo::Error;
 use pds::store::StoreError;
 use serde_json::json;
+
+use crate::output::printable;
 
 /// How a command ended; the numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,15 +77,15 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn of(error: &anyhow::Error) -> Self {
         let (code, name, hint) = classify(error);
-        let mut message = String::new();
-        for cause in error.chain() {
+        let mut message = error.to_string();
+        let mut last = message.clone();
+        for cause in error.chain().skip(1) {
             let text = cause.to_string();
-            // A transparent error says the same as the one it wraps.
-            if !message.ends_with(&text) {
-                if !message.is_empty() {
-                    message.push_str(": ");
-                }
+            // A transparent error says the same as the one it wraps, and one of SQLite much the same.
+            if !message.ends_with(&text) && !text.ends_with(&last) {
+                message.push_str(": ");
                 message.push_str(&text);
+                last = text;
             }
         }
         Self { code, name, message, hint }
@@ -91,7 +96,8 @@ impl Failure {
         let mut err = io::stderr().lock();
         // Nobody is left to be told when this fails too.
         let _ = if json {
-            writeln!(err, "{}", json!({ "error": self.name, "message": self.message }))
+            let line = json!({ "error": self.name, "message": self.message }).to_string();
+            writeln!(err, "{}", printable(&line))
         } else {
             let colour =
                 err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
@@ -100,6 +106,37 @@ impl Failure {
             writeln!(err, "{style}error:{style:#} {}{hint}", one_line(&self.message))
         };
     }
+}
+
+/// Tells of a command line that cannot be understood, or gives the help that was asked for.
+pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
+    let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
+    if !error.use_stderr() {
+        // Nobody is left to be told when this fails.
+        let _ = error.print();
+        return Exit::Done.into();
+    }
+    if !json {
+        // It repeats what was given, as it was given.
+        let tame = |arg: OsString| matches!(printable(&arg.to_string_lossy()), Cow::Borrowed(_));
+        let _ = match std::env::args_os().all(tame) {
+            true => error.print(),
+            false => write!(io::stderr(), "{}", printable(&error.render().to_string())),
+        };
+        return Exit::Usage.into();
+    }
+    let message = match error.kind() {
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command was given".to_owned(),
+        _ => {
+            // What follows the first paragraph is the usage and other advice.
+            let text = error.render().to_string();
+            let first = text.split("\n\n").next().unwrap_or_default();
+            let words: Vec<&str> = first.split_whitespace().collect();
+            words.join(" ").trim_start_matches("error: ").to_owned()
+        }
+    };
+    Failure { code: Exit::Usage, name: "usage", message, hint: None }.print(json);
+    Exit::Usage.into()
 }
 
 /// Tells whether the reader of standard output has gone away.
@@ -111,6 +148,10 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>) {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if causes.any(|error| NO_SPACE.contains(&error.kind())) {
+        return (Exit::No, "no-space", Some("make room and try again"));
+    }
     for cause in error.chain() {
         if let Some(stated) = cause.downcast_ref::<Stated>() {
             return (stated.exit, stated.name, stated.hint);
@@ -208,5 +249,9 @@ fn one_line(text: &str) -> String {
 
 const BUSY: (Exit, &str, Option<&str>) =
     (Exit::Busy, "busy", Some("another process is using the repository: try again"));
+
+/// How the system says that there is no room for what was to be written.
+const NO_SPACE: [io::ErrorKind; 3] =
+    [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
 
 const MAKE_ONE: &str = "pds init DIR or pds clone FILE makes one; -R PATH names one";

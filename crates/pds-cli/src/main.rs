@@ -12,31 +12,30 @@ mod progress;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use crate::args::Cli;
 use crate::failure::{Failure, is_closed_pipe};
 use crate::output::Output;
 
 fn main() -> ExitCode {
     output::survive_file_size_limits();
-    let cli = Cli::parse();
+    let cli = match Cli::read() {
+        Ok(cli) => cli,
+        Err(error) => return failure::of_usage(&error),
+    };
     let json = cli.json;
     let mut out = Output::new(json);
-    let ended = commands::run(cli, &mut out).and_then(|exit| {
-        out.flush()?;
-        Ok(exit)
-    });
-    match ended {
-        Ok(exit) => exit.into(),
+    // What was done before a failure has been acknowledged and is to be seen.
+    let (ended, flushed) = (commands::run(cli, &mut out), out.flush());
+    let failed = |error: &anyhow::Error| {
+        let failure = Failure::of(error);
+        failure.print(json);
+        failure.code.into()
+    };
+    match (ended, flushed) {
+        (Ok(exit), Ok(())) => exit.into(),
         // Whoever read our output has seen enough.
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            // What was done before the failure has been acknowledged and is to be seen.
-            let _ = out.flush();
-            let failure = Failure::of(&error);
-            failure.print(json);
-            failure.code.into()
-        }
+        (Ok(exit), Err(error)) if is_closed_pipe(&error) => exit.into(),
+        (Err(error), _) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        (Err(error), _) | (Ok(_), Err(error)) => failed(&error),
     }
 }

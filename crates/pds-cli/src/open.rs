@@ -47,14 +47,23 @@ impl Place {
 
     /// Opens the repository for writing, with its key.
     pub(crate) fn repo(&self) -> Result<Repo> {
+        Ok(Repo::open(&self.writable()?)?)
+    }
+
+    /// Opens the repository for changes that take no key.
+    pub(crate) fn mirror(&self) -> Result<Repo> {
+        Ok(Repo::open_mirror(&self.writable()?)?)
+    }
+
+    fn writable(&self) -> Result<PathBuf> {
         let dir = self.directory()?;
-        if dir.is_file() {
+        if dir.is_file() || dir == Path::new(STANDARD_STREAM) {
             let message = format!("{} is a file: it can be read only", dir.display());
             return Err(Stated::no("read-only", message)
                 .hint("pds clone FILE makes a repository of it")
                 .into());
         }
-        Ok(Repo::open(&dir)?)
+        Ok(dir)
     }
 
     /// Opens the repository for writing on another ref.
@@ -75,26 +84,23 @@ impl Place {
         Ok(Source::Repo(Repo::open_mirror(&path)?))
     }
 
-    /// Opens a state that may be one of the repository, or a CAR file without any.
-    pub(crate) fn state(&self, rev: &str) -> Result<Snapshot> {
-        if names_a_file(rev) {
-            return Source::Car(Arc::new(open_car(Path::new(rev))?)).snapshot(None);
-        }
-        self.snapshot(Some(rev))
-    }
-
-    /// Opens what is to be read at a state.
+    /// Opens what is to be read at a state; where that is a CAR file no repository is needed.
     pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
-        self.source()?.snapshot(at)
+        match at {
+            Some(at) if names_a_file(at) => Source::file(at)?.snapshot(None),
+            at => self.source()?.snapshot(at),
+        }
     }
 }
 
 impl Source {
+    fn file(path: &str) -> Result<Self> {
+        Ok(Self::Car(Arc::new(open_car(Path::new(path))?)))
+    }
+
     pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
         match (self, at) {
-            (_, Some(at)) if names_a_file(at) => {
-                Self::Car(Arc::new(open_car(Path::new(at))?)).snapshot(None)
-            }
+            (_, Some(at)) if names_a_file(at) => Self::file(at)?.snapshot(None),
             (Self::Repo(repo), None) => Ok(repo.snapshot()?),
             (Self::Repo(repo), Some(at)) => Ok(repo.checkout(&at.parse()?)?),
             (Self::Car(car), at) => {
@@ -125,8 +131,7 @@ pub(crate) fn open_car(path: &Path) -> Result<CarFile<Watched>> {
 /// Opens a file for reading from any place in it; standard input is kept in a temporary file.
 pub(crate) fn open_file(path: &Path) -> Result<Watched> {
     if path != Path::new(STANDARD_STREAM) {
-        let file = File::open(path).map_err(|error| not_readable(path, error))?;
-        return Ok(Watched::new(file, "reading"));
+        return Ok(Watched::new(open(path)?, "reading"));
     }
     let mut spooled = tempfile::tempfile().context("cannot make a temporary file")?;
     io::copy(&mut io::stdin().lock(), &mut spooled).context("cannot read standard input")?;
@@ -136,9 +141,7 @@ pub(crate) fn open_file(path: &Path) -> Result<Watched> {
 /// Opens a file, or standard input, for reading it once.
 pub(crate) fn open_stream(path: Option<&Path>) -> Result<Box<dyn Read>> {
     match path {
-        Some(path) if path != Path::new(STANDARD_STREAM) => {
-            Ok(Box::new(File::open(path).map_err(|error| not_readable(path, error))?))
-        }
+        Some(path) if path != Path::new(STANDARD_STREAM) => Ok(Box::new(open(path)?)),
         _ => Ok(Box::new(io::stdin().lock())),
     }
 }
@@ -151,6 +154,13 @@ pub(crate) fn read_limited(path: Option<&Path>, limit: usize) -> Result<Vec<u8>>
         return Err(Stated::bad_input(format!("the input is longer than {limit} bytes")).into());
     }
     Ok(bytes)
+}
+
+/// Names the file where a file is what the error is about.
+pub(crate) fn about_file(error: Error, path: &Path) -> anyhow::Error {
+    let is_file = matches!(error, Error::Car(_));
+    let error = anyhow::Error::new(error);
+    if is_file { error.context(format!("cannot read {}", path.display())) } else { error }
 }
 
 /// A record: `collection/rkey`, or an at-uri.
@@ -223,11 +233,11 @@ impl FromStr for TargetArg {
     }
 }
 
-/// Tells whether a revision is to be read as the name of a CAR file.
+/// Tells whether a revision is to be read as the name of a CAR file. A ref of such a name is still
+/// reached as `name.car~0`.
 fn names_a_file(at: &str) -> bool {
-    at == STANDARD_STREAM
-        || (Path::new(at).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
-            && Path::new(at).is_file())
+    let ending = Path::new(at).extension();
+    at == STANDARD_STREAM || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
 }
 
 /// Checks that the account is the one that was said, if one was.
@@ -241,11 +251,15 @@ pub(crate) fn check_account(said: Option<&Did>, account: &Did) -> Result<()> {
     }
 }
 
-fn not_readable(path: &Path, error: io::Error) -> anyhow::Error {
-    if error.kind() == io::ErrorKind::NotFound {
-        return Stated::bad_input(format!("no file {}", path.display())).into();
+fn open(path: &Path) -> Result<File> {
+    if path.is_dir() {
+        let message = format!("{} is a directory, not a file", path.display());
+        return Err(Stated::bad_input(message).hint("-R DIR names a repository").into());
     }
-    anyhow::Error::new(error).context(format!("cannot read {}", path.display()))
+    File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Stated::bad_input(format!("no file {}", path.display())).into(),
+        _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
+    })
 }
 
 /// How standard input and output are named where a file is.

@@ -1,8 +1,10 @@
 //! Answers to standard output, messages to standard error.
 
+use std::borrow::Cow;
 use std::io::{self, BufWriter, StdoutLock, Write};
 
-use anyhow::Result;
+use anstyle::Style;
+use anyhow::{Context, Result};
 use pds::data::Cid;
 use pds::syntax::Tid;
 use serde_json::{Value, json};
@@ -32,12 +34,24 @@ impl Output {
     }
 
     pub(crate) fn line(&mut self, text: &str) -> Result<()> {
-        writeln!(self.out, "{text}")?;
-        Ok(())
+        writeln!(self.out, "{}", printable(text)).context(NOT_WRITTEN)
+    }
+
+    /// Writes a line in a style, for a terminal.
+    pub(crate) fn styled_line(&mut self, style: Style, text: &str) -> Result<()> {
+        writeln!(self.out, "{style}{}{style:#}", printable(text)).context(NOT_WRITTEN)
     }
 
     pub(crate) fn json(&mut self, value: &impl serde::Serialize) -> Result<()> {
-        serde_json::to_writer(&mut self.out, value).map_err(io::Error::from)?;
+        let written = serde_json::to_writer(Printable(&mut self.out), value);
+        written.map_err(io::Error::from).context(NOT_WRITTEN)?;
+        self.line("")
+    }
+
+    /// Writes JSON over several lines, piece by piece: with all its spaces it may be large.
+    pub(crate) fn json_pretty(&mut self, value: &impl serde::Serialize) -> Result<()> {
+        let written = serde_json::to_writer_pretty(Printable(&mut self.out), value);
+        written.map_err(io::Error::from).context(NOT_WRITTEN)?;
         self.line("")
     }
 
@@ -47,14 +61,49 @@ impl Output {
     }
 
     pub(crate) fn flush(&mut self) -> Result<()> {
-        Ok(self.out.flush()?)
+        self.out.flush().context(NOT_WRITTEN)
     }
+}
+
+/// Passes text on with its control characters escaped.
+struct Printable<W>(W);
+
+impl<W: Write> Write for Printable<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.0.write_all(printable(text).as_bytes())?,
+            Err(_) => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Escapes control characters, which may come from elsewhere and must not drive the terminal.
+///
+/// JSON allows some of them in its texts; the escape is one of JSON, so it means the same there.
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    let drives = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if !text.contains(drives) {
+        return Cow::Borrowed(text);
+    }
+    let mut tame = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            c if drives(c) => tame.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => tame.push(c),
+        }
+    }
+    Cow::Owned(tame)
 }
 
 /// Says something that is not an answer.
 pub(crate) fn say(message: &str) {
     // Nobody is left to be told when this fails.
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let _ = writeln!(io::stderr().lock(), "{}", printable(message));
 }
 
 /// A commit as it stands in an answer.
@@ -84,3 +133,5 @@ pub(crate) fn survive_file_size_limits() {
 }
 
 const BUFFER_BYTES: usize = 64 * 1024;
+
+const NOT_WRITTEN: &str = "cannot write to standard output";

@@ -6,19 +6,19 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use pds::data::Value;
 use pds::data::limits::MAX_JSON_BYTES;
-use pds::repo::{Repo, Write, WriteOptions};
+use pds::repo::{Repo, Write, WriteOptions, Written};
 use pds::store::RefName;
 use pds::syntax::{Nsid, RecordKey, RecordPath};
 
 use super::put::print_written;
-use crate::failure::{Exit, Stated};
+use crate::failure::{Exit, Stated, is_closed_pipe};
 use crate::open::{Place, open_stream};
-use crate::output::{Output, say};
+use crate::output::Output;
 
 /// Make many writes, as one signed commit
 ///
 /// Reads a JSON object a line: {"action": "create|update|delete|put", "collection": …, "rkey": …,
-/// "value": …}. Without an rkey, create and put make a fresh TID.
+/// "value": …}. Without an rkey, create and put make a fresh TID. What is printed is committed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
     pds apply writes.ndjson --batch 200     a commit for each 200 writes")]
@@ -46,30 +46,32 @@ impl Args {
         let mut lines = Lines::new(open_stream(self.file.as_deref())?);
         let mut committed = 0_usize;
         loop {
-            let applied = self.apply_batch(&repo, &mut lines, batch_len, out);
-            match applied {
-                Ok(0) => return Ok(Exit::Done),
-                Ok(count) => committed += count,
-                Err(error) if committed > 0 => {
-                    out.flush()?;
-                    say(&format!("{committed} writes were committed before this"));
-                    let stopped = lines.number;
-                    let message = format!("stopped at line {stopped}: {error:#}");
-                    return Err(Stated::partly(message).into());
-                }
+            let written = match self.write_batch(&repo, &mut lines, batch_len) {
+                Ok(Some(written)) => written,
+                Ok(None) => return Ok(Exit::Done),
+                Err(error) if committed > 0 => return Err(partly(committed, &error)),
                 Err(error) => return Err(error),
+            };
+            committed += written.changes.len();
+            // A commit is acknowledged when it is made, not when the last one is.
+            match print_written(&written, out).and_then(|()| out.flush()) {
+                Ok(()) => {}
+                Err(error) if is_closed_pipe(&error) => {
+                    let rest = lines.next_line()?;
+                    return Ok(if rest.is_some() { Exit::Partly } else { Exit::Done });
+                }
+                Err(error) => return Err(partly(committed, &error)),
             }
         }
     }
 
-    /// Commits the next writes; returns how many there were.
-    fn apply_batch(
+    /// Commits the next writes, if there are any.
+    fn write_batch(
         &self,
         repo: &Repo,
         lines: &mut Lines,
         batch_len: usize,
-        out: &mut Output,
-    ) -> Result<usize> {
+    ) -> Result<Option<Written>> {
         let mut writes = Vec::new();
         while writes.len() < batch_len
             && let Some(line) = lines.next_line()?
@@ -78,16 +80,22 @@ impl Args {
             writes.push(parse(&line).with_context(|| format!("line {number}"))?);
         }
         if writes.is_empty() {
-            return Ok(0);
+            return Ok(None);
         }
         let options = WriteOptions {
             allow_missing_blobs: self.allow_missing_blobs,
             note: "apply".to_owned(),
             ..WriteOptions::default()
         };
-        print_written(&repo.write_with(&writes, &options)?, out)?;
-        Ok(writes.len())
+        Ok(Some(repo.write_with(&writes, &options)?))
     }
+}
+
+fn partly(committed: usize, error: &anyhow::Error) -> anyhow::Error {
+    let writes = if committed == 1 { "1 write was" } else { &format!("{committed} writes were") };
+    Stated::partly(format!("{writes} committed, then: {error:#}"))
+        .hint("what was printed is done, what comes after it is not")
+        .into()
 }
 
 /// Lines of bounded length, counted from one; empty ones are passed over.

@@ -2,16 +2,17 @@
 
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use pds::blob::{SNIFFED_BYTES, sniff};
+use pds::blob::{BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
 use pds::data::{BlobRef, Cid};
 use pds::syntax::AtUri;
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, open_stream};
+use crate::open::{Place, Source, open_stream};
 use crate::output::{Output, say};
 
 /// Keep the files that records refer to
@@ -27,6 +28,9 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Store a file and print the reference to put into a record
+    #[command(
+        after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob put - --mime text/plain"
+    )]
     Put {
         /// The file; - for stdin
         file: PathBuf,
@@ -36,15 +40,19 @@ enum Verb {
         mime: Option<String>,
     },
     /// Write a blob to stdout
+    #[command(after_help = "Example:\n  pds blob get bafkrei… > photo.jpg")]
     Get {
         /// Which one
         cid: Cid,
     },
     /// List the blobs that are here
+    #[command(after_help = "Example:\n  pds blob ls")]
     Ls,
     /// List the blobs that records refer to and that are not here
+    #[command(after_help = "Examples:\n  pds blob missing\n  pds -R backup.car blob missing")]
     Missing,
     /// Hash every blob that is here
+    #[command(after_help = "Example:\n  pds blob check")]
     Check,
 }
 
@@ -57,6 +65,14 @@ impl Args {
             Verb::Missing => missing(place, out),
             Verb::Check => check(place, out),
         }
+    }
+}
+
+/// The blobs of a repository; a CAR file has none.
+fn blobs(source: &Source) -> Arc<dyn BlobStore> {
+    match source {
+        Source::Repo(repo) => repo.blobs().clone(),
+        Source::Car(_) => Arc::new(MemoryBlobs::default()),
     }
 }
 
@@ -76,8 +92,7 @@ fn put(place: &Place, file: &Path, mime: Option<String>, out: &mut Output) -> Re
 }
 
 fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
-    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
-    let Some(mut blob) = repo.blob(cid)? else {
+    let Some(mut blob) = blobs(&place.source()?).open(cid)? else {
         return Err(Stated::no("not-found", format!("no blob {cid} here")).into());
     };
     io::copy(&mut blob, out.bytes()).map_err(|error| match error.kind() {
@@ -89,8 +104,7 @@ fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
 }
 
 fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
-    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
-    for blob in repo.blobs().list()? {
+    for blob in blobs(&place.source()?).list()? {
         out.answer(
             || format!("{}\t{}", blob.cid, blob.size_bytes),
             || json!({ "cid": blob.cid.to_string(), "size": blob.size_bytes }),
@@ -100,9 +114,9 @@ fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
 }
 
 fn missing(place: &Place, out: &mut Output) -> Result<Exit> {
-    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
-    let found = repo.missing_blobs()?;
-    let snapshot = repo.snapshot()?;
+    let source = place.source()?;
+    let snapshot = source.snapshot(None)?;
+    let found = snapshot.missing_blobs(blobs(&source).as_ref())?;
     let did = snapshot.commit().did();
     for blob in &found.missing {
         let uri = AtUri::record(did, &blob.path);
@@ -118,10 +132,10 @@ fn missing(place: &Place, out: &mut Output) -> Result<Exit> {
 }
 
 fn check(place: &Place, out: &mut Output) -> Result<Exit> {
-    let repo = pds::repo::Repo::open_mirror(&place.directory()?)?;
+    let blobs = blobs(&place.source()?);
     let (mut whole, mut damaged) = (0_u64, Vec::new());
-    for info in repo.blobs().list()? {
-        let Some(mut blob) = repo.blob(&info.cid)? else {
+    for info in blobs.list()? {
+        let Some(mut blob) = blobs.open(&info.cid)? else {
             continue;
         };
         match io::copy(&mut blob, &mut io::sink()) {

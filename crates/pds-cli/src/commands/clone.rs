@@ -2,14 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use pds::car::CarFile;
+use pds::commit::Commit;
 use pds::crypto::PublicKey;
+use pds::data::Blocks;
 use pds::repo::Repo;
 
 use super::{import, info};
 use crate::failure::{Exit, Stated};
-use crate::open::{STANDARD_STREAM, open_file};
+use crate::open::{about_file, open_file};
 use crate::output::Output;
+use crate::progress::Watched;
 
 /// Make a repository from a CAR file
 ///
@@ -23,7 +27,8 @@ pub(crate) struct Args {
     /// The CAR file; - for stdin
     source: PathBuf,
 
-    /// The directory; by default the name of the file without its ending
+    /// The directory; by default it is named after the file, or the account if the file has no
+    /// ending
     dir: Option<PathBuf>,
 
     /// The key that must have signed the commit
@@ -33,23 +38,27 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        let file = open_file(&self.source)?;
+        let mut file = open_file(&self.source)?;
         let dir = match self.dir {
             Some(dir) => dir,
-            None => default_directory(&self.source)?,
+            None => default_directory(&self.source, &mut file)?,
         };
         let (repo, imported) = Repo::clone_file(&dir, file, self.key.as_ref())
-            .with_context(|| format!("cannot clone {}", self.source.display()))?;
+            .map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
         info::Facts::of_repo(&repo, Some(&dir))?.print(out)?;
         Ok(Exit::Done)
     }
 }
 
-/// The name of the file without its ending.
-fn default_directory(source: &Path) -> Result<PathBuf> {
-    match source.file_stem().map(PathBuf::from) {
-        Some(dir) if dir != source && source != Path::new(STANDARD_STREAM) => Ok(dir),
-        _ => Err(Stated::usage("name the directory as well: pds clone SOURCE DIR").into()),
+/// The name of the file without its ending, or the account where there is no ending.
+fn default_directory(source: &Path, file: &mut Watched) -> Result<PathBuf> {
+    if let (Some(stem), Some(_)) = (source.file_stem(), source.extension()) {
+        return Ok(PathBuf::from(stem));
     }
+    let no_commit = || Stated::bad_input("the file has no commit");
+    let car = CarFile::open(file)?;
+    let root = car.roots().first().ok_or_else(no_commit)?;
+    let commit = Commit::decode(&car.get(root)?.ok_or_else(no_commit)?)?;
+    Ok(PathBuf::from(commit.did().as_str()))
 }

@@ -9,7 +9,8 @@ use crate::output::Output;
 
 /// Tell which records differ between two states
 ///
-/// Each is a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file.
+/// Each is a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file. Exit code 0 if nothing differs,
+/// 1 if something does.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds diff HEAD~1 HEAD\n  pds diff HEAD backup.car")]
 pub(crate) struct Args {
@@ -24,9 +25,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let before = place.state(&self.before)?;
-        let after = place.state(&self.after)?;
-        for change in before.diff(&after)? {
+        let before = place.snapshot(Some(&self.before))?;
+        let after = place.snapshot(Some(&self.after))?;
+        let changes = before.diff(&after)?;
+        let exit = if changes.is_empty() { Exit::Done } else { Exit::No };
+        for change in changes {
             let path = &change.path;
             let (action, text) = match (change.before, change.after) {
                 (None, Some(new)) => ("create", format!("+ {path} {new}")),
@@ -46,6 +49,6 @@ impl Args {
                 },
             )?;
         }
-        Ok(Exit::Done)
+        Ok(exit)
     }
 }

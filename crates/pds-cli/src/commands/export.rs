@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use pds::repo::{Exported, Snapshot, export_car, export_since};
+use serde_json::json;
 
 use crate::failure::{Exit, Stated};
 use crate::open::{Place, STANDARD_STREAM};
-use crate::output::{Output, say};
+use crate::output::{Output, commit_json, say};
 use crate::progress::Progress;
 
 /// Write a CAR file
@@ -23,11 +24,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// The state to write: a ref, a commit CID, a rev, HEAD~2, @{1}
+    /// The state to write: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
     at: Option<String>,
 
-    /// Only what is new since this state
+    /// Only what is new since this state, named as for --at
     #[arg(long, value_name = "REV")]
     since: Option<String>,
 
@@ -49,15 +50,35 @@ impl Args {
             write(&snapshot, since.as_ref(), out.bytes())?;
             return Ok(Exit::Done);
         };
-        if path.exists() && !self.force {
+        let there = path.metadata().ok();
+        let exported = if there.as_ref().is_some_and(|it| !it.is_file() && !it.is_dir()) {
+            into_device(path, &snapshot, since.as_ref())
+        } else if there.is_some() && !self.force {
             let message = format!("{} exists", path.display());
             return Err(Stated::no("exists", message).hint("--force overwrites it").into());
+        } else {
+            into_file(path, &snapshot, since.as_ref())
+        };
+        let exported = exported.with_context(|| format!("cannot write {}", path.display()))?;
+        let Exported { blocks, bytes } = exported;
+        if out.is_json() {
+            let commit = snapshot.commit();
+            let commit = commit_json(commit.cid(), commit.rev());
+            out.json(&json!({ "blocks": blocks, "bytes": bytes, "commit": commit }))?;
+        } else {
+            say(&format!("{blocks} blocks, {bytes} bytes"));
         }
-        let exported = into_file(path, &snapshot, since.as_ref())
-            .with_context(|| format!("cannot write {}", path.display()))?;
-        say(&format!("{} blocks, {} bytes", exported.blocks, exported.bytes));
         Ok(Exit::Done)
     }
+}
+
+/// Writes into a device or a pipe, which is to stay what it is.
+fn into_device(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Result<Exported> {
+    let file = std::fs::OpenOptions::new().write(true).open(path)?;
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file);
+    let exported = write(snapshot, since, &mut buffered)?;
+    buffered.flush()?;
+    Ok(exported)
 }
 
 /// Writes beside the file first, so that it is whole or not there.

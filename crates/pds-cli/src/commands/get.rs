@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use pds::data::{Cid, Value};
 use pds::syntax::AtUri;
-use serde_json::json;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::failure::{Exit, Stated};
 use crate::open::{Place, RecordArg};
@@ -43,12 +44,27 @@ impl Args {
         let undecodable = || format!("record {path} cannot be decoded; --cbor gives its bytes");
         let value = record.value().with_context(undecodable)?;
         if out.is_json() {
-            let uri = AtUri::record(did, path);
-            let cid = record.cid().to_string();
-            out.json(&json!({ "uri": uri.as_str(), "cid": cid, "value": value }))?;
+            out.json(&Answer { uri: AtUri::record(did, path), cid: record.cid(), value })?;
         } else {
-            out.line(&value.to_json_pretty())?;
+            out.json_pretty(&value)?;
         }
         Ok(Exit::Done)
+    }
+}
+
+/// Written as it is: a record may be large, and a copy of it in JSON larger.
+struct Answer {
+    uri: AtUri,
+    cid: Cid,
+    value: Value,
+}
+
+impl Serialize for Answer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(3))?;
+        map.serialize_entry("cid", &self.cid)?;
+        map.serialize_entry("uri", self.uri.as_str())?;
+        map.serialize_entry("value", &self.value)?;
+        map.end()
     }
 }

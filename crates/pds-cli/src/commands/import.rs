@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pds::crypto::PublicKey;
 use pds::repo::verify::Finding;
 use pds::store::RefName;
@@ -10,7 +10,7 @@ use pds::syntax::Did;
 use serde_json::json;
 
 use crate::failure::Exit;
-use crate::open::{Place, check_account, open_file};
+use crate::open::{Place, about_file, check_account, open_file};
 use crate::output::{Output, commit_json, rev_text, say};
 
 /// Take in a CAR file: verify, admit, then move the ref
@@ -27,7 +27,8 @@ pub(crate) struct Args {
     #[arg(long)]
     did: Option<Did>,
 
-    /// The key that must have signed the commit; without it the signature is not checked
+    /// The key that must have signed the commit; the one that is known here if not given. A mirror
+    /// remembers it
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
@@ -42,9 +43,13 @@ impl Args {
         if let Some(account) = repo.did()? {
             check_account(self.did.as_ref(), &account)?;
         }
+        let known = repo.public_key()?;
         let imported = repo
-            .import_file(open_file(&self.car)?, self.key.as_ref())
-            .with_context(|| format!("cannot import {}", self.car.display()))?;
+            .import_file(open_file(&self.car)?, self.key.as_ref().or(known.as_ref()))
+            .map_err(|error| about_file(error, &self.car))?;
+        if let (Some(key), false) = (&self.key, repo.can_sign()) {
+            repo.remember_key(key)?;
+        }
         warn(&imported.findings);
         let commit = &imported.commit;
         if let Some(before) = &imported.before

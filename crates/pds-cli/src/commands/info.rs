@@ -152,7 +152,8 @@ impl Facts {
     }
 }
 
-/// How much the files of a directory take; what cannot be looked at counts as nothing.
+/// How much the files of a directory take; what cannot be looked at counts as nothing, and so does
+/// the memory that those who have the store open share, we among them.
 fn size_of(dir: &Path) -> u64 {
     let mut total = 0;
     let mut waiting = vec![dir.to_owned()];
@@ -160,6 +161,7 @@ fn size_of(dir: &Path) -> u64 {
         for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
             match entry.metadata() {
                 Ok(file) if file.is_dir() => waiting.push(entry.path()),
+                Ok(_) if entry.file_name().as_encoded_bytes().ends_with(b"-shm") => {}
                 Ok(file) => total += file.len(),
                 Err(_) => {}
             }

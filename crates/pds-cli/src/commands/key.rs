@@ -1,8 +1,9 @@
 //! `pds key`
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Subcommand;
 use pds::crypto::{Curve, SigningKey, key_file};
 use pds::repo::{KEY_FILE, Repo};
@@ -10,7 +11,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, open_stream};
+use crate::open::{Place, Source, open_stream};
 use crate::output::{Output, say};
 
 /// The key that commits are signed with
@@ -26,8 +27,12 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Print the public key
+    #[command(after_help = "Example:\n  pds key show")]
     Show,
     /// Give a repository its key: multikey text or raw hex
+    #[command(
+        after_help = "Examples:\n  pds key import secret.txt\n  pass show alice | pds key import -"
+    )]
     Import {
         /// The file; - for stdin
         file: PathBuf,
@@ -40,16 +45,19 @@ enum Verb {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let dir = place.directory()?;
         match self.verb {
             Verb::Show => {
-                let Some(key) = Repo::open(&dir)?.public_key()? else {
+                let known = match place.source()? {
+                    Source::Repo(_) => Repo::open(&place.directory()?)?.public_key()?,
+                    Source::Car(_) => None,
+                };
+                let Some(key) = known else {
                     return Err(Stated::no("not-found", "the key is not known").into());
                 };
                 print(&key.did_key(), out)?;
             }
             Verb::Import { file, curve } => {
-                let repo = Repo::open_mirror(&dir)?;
+                let (repo, dir) = (place.mirror()?, place.directory()?);
                 let known = repo.public_key()?;
                 let key = read_secret(&file, curve)?;
                 let public = key.public_key();
@@ -67,12 +75,14 @@ impl Args {
 
 /// Reads a secret key from a file or standard input.
 pub(crate) fn read_secret(file: &Path, curve: Curve) -> Result<SigningKey> {
-    use std::io::Read;
     let mut text = Zeroizing::new(String::new());
     // Room for all of it, so that no copy is left behind when the text grows.
     text.reserve(MAX_SECRET_BYTES);
     let mut from = open_stream(Some(file))?.take(MAX_SECRET_BYTES as u64);
-    from.read_to_string(&mut text).context("cannot read the key")?;
+    from.read_to_string(&mut text).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => Stated::bad_input("not a signing key: not text").into(),
+        _ => anyhow::Error::new(error).context("cannot read the key"),
+    })?;
     let key = SigningKey::parse(&text, curve);
     key.map_err(|error| Stated::bad_input(format!("not a signing key: {error}")).into())
 }

@@ -1,7 +1,7 @@
 //! `pds log`
 
 use anyhow::Result;
-use pds::repo::RecordChange;
+use pds::repo::{Error, RecordChange};
 use pds::store::{LogEntry, RefName};
 use serde_json::json;
 
@@ -31,9 +31,16 @@ impl Args {
                 None => repo.clone(),
             },
             Source::Car(_) => {
+                if let Some(other) = self.ref_name.filter(|name| *name != RefName::head()) {
+                    return Err(Error::NoCommit(other).into());
+                }
+                if self.number == Some(0) {
+                    return Ok(Exit::Done);
+                }
                 let snapshot = source.snapshot(None)?;
                 let commit = snapshot.commit();
-                let created = snapshot.records().count();
+                let created =
+                    snapshot.records().try_fold(0, |count, one| one.map(|_| count + 1))?;
                 let time = commit.rev().map_or(0, pds::syntax::Tid::micros);
                 Line {
                     cid: Some(commit.cid()),
@@ -46,7 +53,11 @@ impl Args {
                 return Ok(Exit::Done);
             }
         };
-        for entry in repo.log(self.number.unwrap_or(usize::MAX))? {
+        let entries = repo.log(self.number.unwrap_or(usize::MAX))?;
+        if entries.is_empty() && repo.head()?.is_none() && repo.log(1)?.is_empty() {
+            return Err(Error::NoCommit(repo.ref_name().clone()).into());
+        }
+        for entry in entries {
             let LogEntry { before, after, at_micros, note, .. } = entry;
             let rev = match after {
                 Some(cid) => repo.checkout(&cid.into())?.commit().rev(),

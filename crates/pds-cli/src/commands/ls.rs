@@ -1,6 +1,7 @@
 //! `pds ls`
 
 use anyhow::Result;
+use pds::data::ReadError;
 use pds::repo::{ListOptions, RecordEntry, Snapshot};
 use pds::syntax::{AtUri, Nsid, RecordKey};
 use serde_json::{Value, json};
@@ -69,10 +70,10 @@ impl Args {
 
     fn print(&self, entry: &RecordEntry, snapshot: &Snapshot, out: &mut Output) -> Result<()> {
         let RecordEntry { path, cid } = entry;
-        // A record that is missing has no size, and is listed all the same.
-        let size = match self.long {
-            true => snapshot.blocks().get(cid)?.map(|block| block.bytes().len()),
-            false => None,
+        // A record that is missing or damaged has no size, and is listed all the same.
+        let size = match self.long.then(|| snapshot.blocks().get(cid)) {
+            None | Some(Err(ReadError::Damaged { .. })) => None,
+            Some(block) => block?.map(|block| block.bytes().len()),
         };
         out.answer(
             || {

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::Subcommand;
 use pds::data::Cid;
-use pds::repo::Repo;
 use pds::store::{Expect, RefName};
 use serde_json::json;
 
@@ -22,8 +21,10 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// List the refs
+    #[command(after_help = "Example:\n  pds ref ls")]
     Ls,
     /// Make or move a ref
+    #[command(after_help = "Example:\n  pds ref set before-the-move HEAD")]
     Set {
         /// Its name
         name: RefName,
@@ -31,6 +32,7 @@ enum Verb {
         rev: String,
     },
     /// Remove a ref
+    #[command(after_help = "Example:\n  pds ref rm before-the-move")]
     Rm {
         /// Its name
         name: RefName,
@@ -51,7 +53,7 @@ impl Args {
                 }
             },
             Verb::Set { name, rev } => {
-                let repo = writable(place)?;
+                let repo = place.mirror()?;
                 let to = repo.resolve(&rev.parse()?)?;
                 repo.set_ref(&name, to, Expect::Any, "ref set")?;
                 print(&name, to, out)?;
@@ -60,17 +62,12 @@ impl Args {
                 if name == RefName::head() {
                     return Err(Stated::usage("HEAD cannot be removed").into());
                 }
-                let stood = writable(place)?.remove_ref(&name)?;
+                let stood = place.mirror()?.remove_ref(&name)?;
                 print(&name, stood, out)?;
             }
         }
         Ok(Exit::Done)
     }
-}
-
-/// Moving refs takes no key.
-pub(crate) fn writable(place: &Place) -> Result<Repo> {
-    Ok(Repo::open_mirror(&place.directory()?)?)
 }
 
 fn print(name: &RefName, cid: Cid, out: &mut Output) -> Result<()> {

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use pds::store::Expect;
 
-use super::refs::writable;
 use crate::failure::Exit;
 use crate::open::Place;
 use crate::output::{Output, commit_json, rev_text};
@@ -20,7 +19,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = writable(place)?;
+        let repo = place.mirror()?;
         let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
         let to = repo.resolve(&self.rev.parse()?)?;
         repo.set_head(to, expect, "reset")?;

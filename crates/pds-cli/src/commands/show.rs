@@ -45,7 +45,7 @@ impl Args {
         if out.is_json() {
             out.json(&value)?;
         } else {
-            out.line(&value.to_json_pretty())?;
+            out.json_pretty(&value)?;
         }
         Ok(Exit::Done)
     }

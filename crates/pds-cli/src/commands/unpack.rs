@@ -1,11 +1,12 @@
 //! `pds unpack`
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use pds::commit::Commit;
-use pds::data::Value;
+use pds::data::{ReadError, Value};
 use pds::repo::{RecordEntry, Snapshot};
 use serde_json::json;
 
@@ -41,13 +42,9 @@ impl Args {
         let (mut written, mut odd) = (0_u64, 0_u64);
         for entry in snapshot.records() {
             match one(&snapshot, &entry?, &dir)? {
-                Wrote::Json => written += 1,
-                Wrote::Cbor(path) => {
-                    say(&format!("{path} cannot be decoded: its bytes are in a .cbor file"));
-                    odd += 1;
-                }
-                Wrote::Nothing(path) => {
-                    say(&format!("{path} is missing"));
+                Ok(()) => written += 1,
+                Err(Odd(message)) => {
+                    say(&message);
                     odd += 1;
                 }
             }
@@ -57,32 +54,44 @@ impl Args {
     }
 }
 
-enum Wrote {
-    Json,
-    Cbor(String),
-    Nothing(String),
-}
+/// A record that could not be written as JSON, and why; the next ones may be.
+struct Odd(String);
 
-fn one(snapshot: &Snapshot, entry: &RecordEntry, dir: &Path) -> Result<Wrote> {
+fn one(snapshot: &Snapshot, entry: &RecordEntry, dir: &Path) -> Result<Result<(), Odd>> {
     let RecordEntry { path, cid } = entry;
     let collection = dir.join(path.collection.as_str());
     if !collection.is_dir() {
         make(&collection)?;
     }
-    let Some(block) = snapshot.blocks().get(cid)? else {
-        return Ok(Wrote::Nothing(path.to_string()));
+    let odd = |what: &str| Ok(Err(Odd(format!("{path} {what}"))));
+    let block = match snapshot.blocks().get(cid) {
+        Ok(Some(block)) => block,
+        Ok(None) => return odd("is missing"),
+        Err(ReadError::Damaged { .. }) => return odd("is damaged"),
+        Err(error) => return Err(error.into()),
     };
-    match Value::decode(block.bytes()) {
-        Ok(value) => {
-            let text = value.to_json_pretty() + "\n";
-            write(&collection.join(format!("{}.json", path.rkey)), text.as_bytes())?;
-            Ok(Wrote::Json)
-        }
+    let written = match Value::decode(block.bytes()) {
+        Ok(value) => write_json(&collection.join(format!("{}.json", path.rkey)), &value),
         Err(_) => {
             write(&collection.join(format!("{}.cbor", path.rkey)), block.bytes())?;
-            Ok(Wrote::Cbor(path.to_string()))
+            return odd("cannot be decoded: its bytes are in a .cbor file");
         }
+    };
+    match written {
+        Ok(()) => Ok(Ok(())),
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+            odd("is not written: its key is too long for the name of a file")
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot write record {path}")),
     }
+}
+
+/// Writes JSON over several lines, piece by piece: with all its spaces it may be large.
+fn write_json(path: &Path, value: &Value) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, value)?;
+    file.write_all(b"\n")?;
+    file.flush()
 }
 
 fn commit_json(commit: &Commit) -> String {

@@ -95,6 +95,7 @@ impl Args {
 struct Findings<'a> {
     out: &'a mut Output,
     kept: Vec<Value>,
+    kept_bytes: usize,
     left_out: u64,
     failed: Option<anyhow::Error>,
     colour: bool,
@@ -104,13 +105,15 @@ impl<'a> Findings<'a> {
     fn new(out: &'a mut Output) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let colour = wanted && std::io::stdout().is_terminal();
-        Self { out, kept: Vec::new(), left_out: 0, failed: None, colour }
+        Self { out, kept: Vec::new(), kept_bytes: 0, left_out: 0, failed: None, colour }
     }
 
     #[allow(clippy::needless_pass_by_value)]
     fn add(&mut self, finding: Finding) {
         if self.out.is_json() {
-            if self.kept.len() < MAX_KEPT_FINDINGS {
+            let bytes = finding.message.len() + finding.path.as_ref().map_or(0, String::len);
+            if self.kept.len() < MAX_KEPT_FINDINGS && self.kept_bytes + bytes < MAX_KEPT_BYTES {
+                self.kept_bytes += bytes;
                 self.kept.push(finding_json(&finding));
             } else {
                 self.left_out += 1;
@@ -122,7 +125,7 @@ impl<'a> Findings<'a> {
                 Severity::Warning => AnsiColor::Yellow.on_default(),
                 Severity::Note => Style::new().dimmed(),
             };
-            self.failed = self.out.line(&format!("{style}{finding}{style:#}")).err();
+            self.failed = self.out.styled_line(style, &finding.to_string()).err();
         }
     }
 
@@ -203,3 +206,6 @@ fn signature(report: &Report) -> &'static str {
 /// How many findings stand in a JSON answer: memory stays bounded whatever the input. As text they
 /// are all printed.
 const MAX_KEPT_FINDINGS: usize = 20_000;
+
+/// How many bytes their paths and messages have.
+const MAX_KEPT_BYTES: usize = 8 * 1024 * 1024;

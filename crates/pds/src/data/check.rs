@@ -152,7 +152,10 @@ fn place(path: &[Step<'_>]) -> String {
     let text: String = path
         .iter()
         .map(|step| match step {
-            Step::Key(key) => format!("/{}", key.chars().take(64).collect::<String>()),
+            Step::Key(key) => {
+                let shown: String = key.chars().take(64).collect();
+                format!("/{}", shown.escape_debug())
+            }
             Step::Index(index) => format!("/{index}"),
         })
         .collect();

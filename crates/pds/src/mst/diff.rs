@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::node::{Position, read_node};
+use super::node::{NOT_ASCENDING, Position, read_node};
 use super::{Key, MstError};
 use crate::data::{Blocks, Cid};
 
@@ -61,6 +61,8 @@ pub struct Diff<'b> {
 struct Side<'b> {
     blocks: &'b dyn Blocks,
     waiting: Vec<Waiting>,
+    /// The last key that was compared.
+    before: Option<Key>,
     opened: Vec<Cid>,
 }
 
@@ -125,10 +127,10 @@ impl<'b> Diff<'b> {
                     std::cmp::Ordering::Less => return Ok(self.take_before()),
                     std::cmp::Ordering::Greater => return Ok(self.take_after()),
                     std::cmp::Ordering::Equal => {
-                        let (before, after) = (*before, *after);
-                        self.before.waiting.pop();
-                        if let Some(Waiting::Entry { key, .. }) = self.after.waiting.pop()
-                            && before != after
+                        let changed = before != after;
+                        let (before, after) = (self.before.take(), self.after.take());
+                        if let (Some((_, before)), Some((key, after)), true) =
+                            (before, after, changed)
                         {
                             let (before, after) = (Some(before), Some(after));
                             return Ok(Some(Change { key, before, after }));
@@ -166,12 +168,16 @@ impl Iterator for Diff<'_> {
 impl<'b> Side<'b> {
     fn new(blocks: &'b dyn Blocks, root: Option<Cid>) -> Self {
         let root = root.map(|cid| Waiting::Subtree { cid, position: Position::Root });
-        Self { blocks, waiting: root.into_iter().collect(), opened: Vec::new() }
+        let waiting = root.into_iter().collect();
+        Self { blocks, waiting, before: None, opened: Vec::new() }
     }
 
     fn take(&mut self) -> Option<(Key, Cid)> {
         match self.waiting.pop()? {
-            Waiting::Entry { key, value } => Some((key, value)),
+            Waiting::Entry { key, value } => {
+                self.before = Some(key.clone());
+                Some((key, value))
+            }
             Waiting::Subtree { .. } => None,
         }
     }
@@ -182,6 +188,14 @@ impl<'b> Side<'b> {
             return Ok(());
         };
         let (_, node) = read_node(self.blocks, cid, position)?;
+        let above = match self.waiting.last() {
+            Some(Waiting::Entry { key, .. }) => Some(key.as_bytes()),
+            _ => None,
+        };
+        // Without this a subtree that is named in many places would be opened in each of them.
+        if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {
+            return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
+        }
         self.opened.push(cid);
         let below = Position::below(node.level());
         let subtree = |cid: Option<Cid>| {

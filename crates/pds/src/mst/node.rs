@@ -134,6 +134,14 @@ impl Node {
         Err(self.len())
     }
 
+    /// Tells whether all keys lie between two others; without keys they do.
+    pub(super) fn lies_between(&self, before: Option<&[u8]>, after: Option<&[u8]>) -> bool {
+        let first = self.entry(0);
+        let last = self.len().checked_sub(1).and_then(|last| self.entry(last));
+        let ascends = |a: Option<&[u8]>, b: Option<&[u8]>| a.zip(b).is_none_or(|(a, b)| a < b);
+        ascends(before, first.map(|first| first.key)) && ascends(last.map(|last| last.key), after)
+    }
+
     /// The subtree before the entry of this index, or after the last.
     pub(super) fn subtree(&self, index: usize) -> Option<Cid> {
         match index.checked_sub(1) {
@@ -319,5 +327,11 @@ fn subtree_link(cursor: &mut Cursor<'_>) -> Result<Option<Cid>, DataError> {
 fn rule(reason: &'static str) -> DataError {
     DataError::Model { place: String::new(), reason }
 }
+
+/// The rule that no single node can break.
+pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the next";
+
+/// What is said of a subtree that was refused before.
+pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
 
 const TYPICAL_KEY_BYTES: usize = 40;

@@ -1,6 +1,6 @@
 //! A tree that arrives block by block, in the order of a streamable CAR.
 
-use super::node::Position;
+use super::node::{NOT_ASCENDING, Position};
 use super::{MstError, Node};
 use crate::data::Cid;
 
@@ -86,8 +86,7 @@ impl Preorder {
         let Some(frame) = self.path.last() else { return Ok(Due::Nothing) };
         let Some(entry) = frame.node.entry(frame.slot / 2) else { return Ok(Due::Nothing) };
         if entry.key <= self.before.as_slice() {
-            let reason = "keys do not ascend from one node to the next";
-            return Err(MstError::Invalid { cid: frame.cid, reason });
+            return Err(MstError::Invalid { cid: frame.cid, reason: NOT_ASCENDING });
         }
         Ok(Due::Record { key: entry.key, cid: entry.value })
     }

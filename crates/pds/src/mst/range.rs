@@ -1,8 +1,9 @@
 //! Entries in key order, from any key, in either direction.
 
+use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
 
-use super::node::{Position, read_node};
+use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, read_node};
 use super::tree::{Branch, Link};
 use super::{Key, MstError, Node};
 use crate::data::{Blocks, Cid};
@@ -49,6 +50,8 @@ pub struct Range<'t> {
     backwards: bool,
     started: bool,
     stack: Vec<Frame<'t>>,
+    /// Subtrees that cannot be read, and are not read again where they are named again.
+    failed: HashSet<Cid>,
 }
 
 /// A node and the next slot in it: subtrees have even numbers, entries odd ones.
@@ -56,6 +59,8 @@ struct Frame<'t> {
     view: View<'t>,
     /// `None` once the frame is used up.
     slot: Option<usize>,
+    /// The number of the subtree that was entered last.
+    entered: usize,
 }
 
 impl<'t> Range<'t> {
@@ -72,6 +77,7 @@ impl<'t> Range<'t> {
             backwards: false,
             started: false,
             stack: Vec::new(),
+            failed: HashSet::new(),
         }
     }
 
@@ -112,14 +118,43 @@ impl<'t> Range<'t> {
                 }
                 return Ok(Some(Entry { key: Key::checked(key), value }));
             }
+            frame.entered = slot / 2;
             let level = frame.view.level();
             if let (Some(child), Some(position)) =
                 (frame.view.child(slot / 2), Position::below(level))
             {
-                let view = child.view(self.blocks, position)?;
+                let view = self.open(child, position)?;
                 self.enter(view);
             }
         }
+    }
+
+    /// Reads a subtree, whose keys must lie between its neighbours.
+    ///
+    /// Without this a tree that names one subtree in many places would be read without end.
+    fn open(&mut self, child: Child<'t>, position: Position) -> Result<View<'t>, MstError> {
+        let Child::Stored(cid) = child else { return child.view(self.blocks, position) };
+        if self.failed.contains(&cid) {
+            return Err(MstError::Invalid { cid, reason: NAMED_AGAIN });
+        }
+        let read = read_node(self.blocks, cid, position).and_then(|(_, node)| {
+            let left = self.stack.iter().rev().find_map(|frame| {
+                let (key, _) = frame.view.entry(frame.entered.checked_sub(1)?)?;
+                Some(key)
+            });
+            let right = self.stack.iter().rev().find_map(|frame| {
+                let (key, _) = frame.view.entry(frame.entered)?;
+                Some(key)
+            });
+            if node.lies_between(left, right) {
+                return Ok(View::Read(node));
+            }
+            Err(MstError::Invalid { cid, reason: NOT_ASCENDING })
+        });
+        if matches!(read, Err(MstError::Invalid { .. } | MstError::Undecodable { .. })) {
+            self.failed.insert(cid);
+        }
+        read
     }
 
     /// Puts a node on the stack, at the first slot that can hold something of the range.
@@ -138,7 +173,7 @@ impl<'t> Range<'t> {
                 }
             }
         };
-        self.stack.push(Frame { view, slot });
+        self.stack.push(Frame { view, slot, entered: 0 });
     }
 }
 

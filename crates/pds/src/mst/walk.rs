@@ -1,6 +1,8 @@
 //! Nodes and entries in the order in which a streamable CAR has them.
 
-use super::node::{Position, read_node};
+use std::collections::HashSet;
+
+use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, read_node};
 use super::{Key, MstError, Node};
 use crate::data::{Block, Blocks, Cid};
 
@@ -26,7 +28,8 @@ pub enum Step {
 /// Walks over a whole tree: each node, then its subtrees and entries from left to right.
 ///
 /// This is the order of the specification's streamable CARs. Keys must ascend through the whole
-/// tree. An error stands for the subtree that cannot be walked; the walk goes on after it.
+/// tree. An error stands for the subtree that cannot be walked; the walk goes on after it. No
+/// subtree is walked twice, however often it is named, so the work is in the number of blocks.
 ///
 /// ```
 /// use pds::data::{Block, Codec, MemoryBlocks};
@@ -43,6 +46,7 @@ pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
         blocks,
         waiting: vec![Waiting::Subtree { cid: root, position: Position::Root }],
         before: None,
+        failed: HashSet::new(),
         levels: None,
         lowest: 0,
     }
@@ -67,6 +71,8 @@ pub struct Walk<'b> {
     /// What is still to come, the next at the end. It holds at most the entries of one path.
     waiting: Vec<Waiting>,
     before: Option<Key>,
+    /// Subtrees that cannot be walked, and are not read again where they are named again.
+    failed: HashSet<Cid>,
     /// How many levels are walked, if not all.
     levels: Option<u8>,
     /// The lowest level that is walked.
@@ -75,7 +81,7 @@ pub struct Walk<'b> {
 
 enum Waiting {
     Subtree { cid: Cid, position: Position },
-    Entry { node: Cid, key: Key, value: Cid },
+    Entry { key: Key, value: Cid },
 }
 
 impl Walk<'_> {
@@ -87,7 +93,26 @@ impl Walk<'_> {
     }
 
     fn open(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
+        if self.failed.contains(&cid) {
+            return Err(MstError::Invalid { cid, reason: NAMED_AGAIN });
+        }
+        let opened = self.step_into(cid, position);
+        if matches!(opened, Err(MstError::Invalid { .. } | MstError::Undecodable { .. })) {
+            self.failed.insert(cid);
+        }
+        opened
+    }
+
+    fn step_into(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
         let (block, node) = read_node(self.blocks, cid, position)?;
+        let above = match self.waiting.last() {
+            Some(Waiting::Entry { key, .. }) => Some(key.as_bytes()),
+            // Nothing but entries follows a subtree.
+            _ => None,
+        };
+        if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {
+            return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
+        }
         if let Some(levels) = self.levels.take() {
             self.lowest = node.level().saturating_sub(levels.saturating_sub(1));
         }
@@ -101,7 +126,7 @@ impl Walk<'_> {
         self.waiting.extend(subtree(node.left()));
         for entry in node.entries() {
             let key = Key::checked(entry.key);
-            self.waiting.push(Waiting::Entry { node: cid, key, value: entry.value });
+            self.waiting.push(Waiting::Entry { key, value: entry.value });
             self.waiting.extend(subtree(entry.right));
         }
         self.waiting[start..].reverse();
@@ -115,11 +140,7 @@ impl Iterator for Walk<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         match self.waiting.pop()? {
             Waiting::Subtree { cid, position } => Some(self.open(cid, position)),
-            Waiting::Entry { node, key, value } => {
-                if self.before.as_ref().is_some_and(|before| *before >= key) {
-                    let reason = "keys do not ascend from one node to the next";
-                    return Some(Err(MstError::Invalid { cid: node, reason }));
-                }
+            Waiting::Entry { key, value } => {
                 self.before = Some(key.clone());
                 Some(Ok(Step::Entry { key, value }))
             }

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::{Error, RecordEntry, Repo, Result, Snapshot};
-use crate::blob::BlobInfo;
+use crate::blob::{BlobInfo, BlobStore};
 use crate::data::{BlobRef, Cid, Value};
 use crate::syntax::RecordPath;
 
@@ -51,11 +51,22 @@ impl Repo {
     ///
     /// [`Error`] when the tree, a record or the blob store cannot be read.
     pub fn missing_blobs(&self) -> Result<MissingBlobs> {
+        self.snapshot()?.missing_blobs(self.blobs.as_ref())
+    }
+}
+
+impl Snapshot {
+    /// Finds the blobs that records refer to and that are not in a blob store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the tree, a record or the blob store cannot be read.
+    pub fn missing_blobs(&self, blobs: &dyn BlobStore) -> Result<MissingBlobs> {
         let mut found = MissingBlobs::default();
-        self.snapshot()?.each_blob(&mut |path, blob| {
+        self.each_blob(&mut |path, blob| {
             match blob {
                 None => found.unreadable.push(path.clone()),
-                Some(blob) if self.blobs.info(&blob.cid)?.is_none() => {
+                Some(blob) if blobs.info(&blob.cid)?.is_none() => {
                     found.missing.push(BlobUse { path: path.clone(), blob });
                 }
                 Some(_) => {}
@@ -64,9 +75,7 @@ impl Repo {
         })?;
         Ok(found)
     }
-}
 
-impl Snapshot {
     /// Calls back with every blob reference in key order, and with `None` for each record that
     /// cannot be decoded.
     ///

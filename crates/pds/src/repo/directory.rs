@@ -5,6 +5,8 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tempfile::TempPath;
+
 use super::{Error, Imported, Repo, Result};
 use crate::blob::BlobDirectory;
 use crate::car::CarFile;
@@ -131,8 +133,8 @@ impl Repo {
 
 /// Makes the content of a directory elsewhere and moves it there when it is complete.
 fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let exists = dir.is_dir();
-    if exists && fs::read_dir(dir).map_err(Error::io(dir))?.next().is_some() {
+    let exists = dir.exists();
+    if exists && is_in_use(dir).map_err(Error::io(dir))? {
         return Err(Error::DirectoryInUse(dir.to_owned()));
     }
     let parent = parent(dir);
@@ -141,7 +143,7 @@ fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let beside = if exists { dir } else { parent.as_path() };
     fs::create_dir_all(beside).map_err(Error::io(beside))?;
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".pds-new-");
+    builder.prefix(STAGING_PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -151,22 +153,55 @@ fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let made = make(staging.path())?;
     sync(staging.path())?;
     if exists {
+        let key = publish(staging.path(), dir, KEY_FILE)?;
         // The store comes last: with it the directory becomes a repository.
-        for name in [KEY_FILE, BLOB_DIRECTORY, STORE_FILE] {
-            let from = staging.path().join(name);
-            if from.exists() {
-                let to = dir.join(name);
-                fs::rename(&from, &to).map_err(Error::io(to))?;
+        if let Err(error) = publish(staging.path(), dir, STORE_FILE) {
+            if key {
+                let _ = fs::remove_file(dir.join(KEY_FILE));
             }
+            return Err(error);
         }
         sync(dir)?;
     } else {
-        fs::rename(staging.path(), dir).map_err(Error::io(dir))?;
-        // Nothing is left under its first name to be cleaned up.
+        fs::rename(staging.path(), dir).map_err(|error| failed_to_publish(error, dir, dir))?;
+        // There is nothing left at its old name that could be removed.
         let _ = staging.keep();
         sync(&parent)?;
     }
     Ok(made)
+}
+
+/// Moves a file to its place, where none must be: somebody else may be making a repository in the
+/// same directory. Tells whether there was such a file.
+fn publish(staging: &Path, dir: &Path, name: &str) -> Result<bool> {
+    let (from, to) = (staging.join(name), dir.join(name));
+    if !from.exists() {
+        return Ok(false);
+    }
+    let from = TempPath::try_from_path(from).map_err(Error::io(&to))?;
+    from.persist_noclobber(&to)
+        .map(|()| true)
+        .map_err(|failed| failed_to_publish(failed.error, dir, &to))
+}
+
+fn failed_to_publish(error: io::Error, dir: &Path, at: &Path) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
+            Error::DirectoryInUse(dir.to_owned())
+        }
+        _ => Error::io(at)(error),
+    }
+}
+
+/// Tells whether something is in a directory, other than what a process left there that was killed
+/// while it made a repository.
+fn is_in_use(dir: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(dir)? {
+        if !entry?.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Makes a new store durable; nobody else holds it any more.
@@ -189,3 +224,5 @@ fn sync(dir: &Path) -> Result<()> {
     let synced: io::Result<()> = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(Error::io(dir))
 }
+
+const STAGING_PREFIX: &str = ".pds-new-";

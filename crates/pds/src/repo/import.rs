@@ -1,8 +1,11 @@
 //! CAR in: verified first, then admitted, then named.
 
+use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 
-use super::verify::{Code, Expected, Finding, NotInOrder, Severity, Stage, Streamed, verify};
+use super::verify::{
+    Code, Expected, Finding, LARGE_BYTES, NotInOrder, Severity, Stage, Streamed, verify,
+};
 use super::{Error, Repo, Result};
 use crate::car::{CarError, CarFile};
 use crate::commit::Commit;
@@ -186,9 +189,20 @@ fn arriving<'a, F: Read + Seek + Send>(
     both: &'a Overlay<'a>,
     commit: &Commit,
 ) -> impl Iterator<Item = Result<Block, BoxError>> + 'a {
-    let reached = walk(both, commit.data()).filter_map(|step| match step {
+    // Large records that have arrived: a tree may name one of them a million times.
+    let mut large = HashSet::new();
+    let reached = walk(both, commit.data()).filter_map(move |step| match step {
         Ok(Step::Node { block, .. }) => Some(Ok(block)),
-        Ok(Step::Entry { value, .. }) => car.get(&value).map_err(BoxError::from).transpose(),
+        Ok(Step::Entry { value, .. }) if large.contains(&value) => None,
+        Ok(Step::Entry { value, .. }) => {
+            let block = car.get(&value).map_err(BoxError::from).transpose();
+            if let Some(Ok(block)) = &block
+                && block.bytes().len() >= LARGE_BYTES
+            {
+                large.insert(value);
+            }
+            block
+        }
         Err(error) => Some(Err(error.into())),
     });
     std::iter::once(Ok(commit.block().clone())).chain(reached)

@@ -254,7 +254,7 @@ fn keys_that_do_not_ascend_from_one_node_to_the_next_are_found_by_a_walk() {
     assert!(matches!(
         errors[..],
         [MstError::Invalid { cid, reason: "keys do not ascend from one node to the next" }]
-            if cid == root
+            if cid == after
     ));
 }
 

@@ -1,10 +1,12 @@
 //! The checks themselves, wherever the bytes come from.
 
+use std::borrow::Cow;
+
 use super::{Code, Expected, Finding, Report, Severity, SignatureState};
 use crate::commit::{Commit, CommitError, Deviation};
 use crate::crypto::CryptoError;
 use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
-use crate::data::{Cid, Codec, DataError, check_record};
+use crate::data::{Cid, Codec, DataError, RecordFacts, check_record};
 use crate::repo::clock::now_micros;
 use crate::syntax::{Tid, check_record_path};
 
@@ -105,43 +107,28 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Checks a record and its path.
-    pub(super) fn record(&mut self, key: &[u8], cid: Cid, bytes: &[u8]) {
+    /// Checks the path of a record, and says what is known of its bytes.
+    pub(super) fn record(&mut self, key: &[u8], cid: Cid, verdict: &Verdict<'_>) {
         let collection = self.path(key);
-        if cid.codec() != Codec::Cbor {
-            let message = "the tree names raw bytes, not a record";
-            self.add(Finding::new(Code::RecordNotCbor, message).cid(cid).path(key));
-            return;
-        }
-        match check_record(bytes) {
-            Ok(facts) => {
-                if facts.has_unsafe_integers {
+        let mut odd = |code, message: String| {
+            self.add(Finding::new(code, message).cid(cid).path(key));
+        };
+        match verdict {
+            Verdict::Record { record_type, has_unsafe_integers } => {
+                if *has_unsafe_integers {
                     let message = "an integer beyond 2^53, which some implementations cannot hold";
-                    self.add(Finding::new(Code::RecordUnsafeInteger, message).cid(cid).path(key));
+                    odd(Code::RecordUnsafeInteger, message.to_owned());
                 }
-                match (facts.record_type, collection) {
-                    (None, _) => {
-                        let message = "the record has no $type";
-                        let finding = Finding::new(Code::RecordTypeMissing, message);
-                        self.add(finding.cid(cid).path(key));
-                    }
+                match (record_type, collection) {
+                    (None, _) => odd(Code::RecordTypeMissing, "the record has no $type".to_owned()),
                     (Some(found), Some(collection)) if found.as_bytes() != collection => {
                         let shown: String = found.chars().take(MAX_SHOWN).collect();
-                        let message = format!("the $type is {shown:?}");
-                        let finding = Finding::new(Code::RecordTypeMismatch, message);
-                        self.add(finding.cid(cid).path(key));
+                        odd(Code::RecordTypeMismatch, format!("the $type is {shown:?}"));
                     }
                     _ => {}
                 }
             }
-            Err(error) => {
-                let code = match error {
-                    DataError::TooLarge { .. } => Code::RecordTooLarge,
-                    DataError::Model { .. } => Code::RecordModel,
-                    _ => Code::RecordUndecodable,
-                };
-                self.add(Finding::new(code, error.to_string()).cid(cid).path(key));
-            }
+            Verdict::Wrong(code, message) => odd(*code, message.clone()),
         }
     }
 
@@ -162,4 +149,49 @@ impl<'a> Check<'a> {
     }
 }
 
+/// What the bytes of a record are, whatever its path is.
+pub(super) enum Verdict<'a> {
+    /// A record; of its type as much as it takes to tell it from any collection.
+    Record { record_type: Option<Cow<'a, str>>, has_unsafe_integers: bool },
+    /// None, and why.
+    Wrong(Code, String),
+}
+
+impl<'a> Verdict<'a> {
+    pub(super) fn on(cid: Cid, bytes: &'a [u8]) -> Self {
+        if cid.codec() != Codec::Cbor {
+            let message = "the tree names raw bytes, not a record";
+            return Self::Wrong(Code::RecordNotCbor, message.to_owned());
+        }
+        match check_record(bytes) {
+            Ok(RecordFacts { record_type, has_unsafe_integers, .. }) => {
+                let record_type = record_type.map(Cow::Borrowed);
+                Self::Record { record_type, has_unsafe_integers }
+            }
+            Err(error) => {
+                let code = match error {
+                    DataError::TooLarge { .. } => Code::RecordTooLarge,
+                    DataError::Model { .. } => Code::RecordModel,
+                    _ => Code::RecordUndecodable,
+                };
+                Self::Wrong(code, error.to_string())
+            }
+        }
+    }
+
+    /// Makes a verdict that can be kept without the bytes.
+    pub(super) fn into_owned(self) -> Verdict<'static> {
+        match self {
+            Self::Wrong(code, message) => Verdict::Wrong(code, message),
+            Self::Record { record_type, has_unsafe_integers } => {
+                let short = |name: Cow<'_, str>| name.chars().take(MAX_TYPE_CHARS).collect();
+                Verdict::Record { record_type: record_type.map(short), has_unsafe_integers }
+            }
+        }
+    }
+}
+
 const MAX_SHOWN: usize = 64;
+
+/// More than the longest collection has.
+const MAX_TYPE_CHARS: usize = 320;

@@ -1,6 +1,8 @@
 //! Checking through a source that any block can be asked of.
 
-use super::check::Check;
+use std::collections::HashMap;
+
+use super::check::{Check, Verdict};
 use super::{Code, Expected, Finding, Report};
 use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, ReadError};
@@ -76,17 +78,24 @@ fn tree(
     check: &mut Check<'_>,
     found: &mut dyn FnMut(Finding),
 ) -> Result<()> {
+    // Verdicts on large records: a tree may name one of them a million times.
+    let mut large: HashMap<Cid, Verdict<'static>> = HashMap::new();
     for step in walk(blocks, root) {
         match step {
             Ok(Step::Node { .. }) => check.report.nodes += 1,
             Ok(Step::Entry { key, value }) => {
                 check.report.records += 1;
-                match read(blocks, value, check)? {
-                    Some(block) => check.record(key.as_bytes(), value, block.bytes()),
-                    None => {
-                        check.path(key.as_bytes());
-                        check.missing(Code::RecordMissing, value, Some(key.as_bytes()));
+                if let Some(verdict) = large.get(&value) {
+                    check.record(key.as_bytes(), value, verdict);
+                } else if let Some(block) = read(blocks, value, check)? {
+                    let verdict = Verdict::on(value, block.bytes());
+                    check.record(key.as_bytes(), value, &verdict);
+                    if block.bytes().len() >= LARGE_BYTES {
+                        large.insert(value, verdict.into_owned());
                     }
+                } else {
+                    check.path(key.as_bytes());
+                    check.missing(Code::RecordMissing, value, Some(key.as_bytes()));
                 }
             }
             Err(MstError::Missing { cid }) => check.missing(Code::NodeMissing, cid, None),
@@ -111,3 +120,6 @@ fn tree(
     }
     Ok(())
 }
+
+/// From how many bytes on it is worth to remember a record that has been read.
+pub(in crate::repo) const LARGE_BYTES: usize = 16 * 1024;

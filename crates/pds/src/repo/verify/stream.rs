@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::check::Check;
+use super::check::{Check, Verdict};
 use super::{Expected, Finding, Report};
 use crate::car::CarReader;
 use crate::commit::Commit;
@@ -65,7 +65,7 @@ impl<'a, R: Read> Streamed<'a, R> {
                 section.block
             }
             (Due::Record { key, cid }, Some(section)) if section.block.cid() == cid => {
-                self.check.record(key, cid, section.block.bytes());
+                self.check.record(key, cid, &Verdict::on(cid, section.block.bytes()));
                 self.check.report.records += 1;
                 self.preorder.record();
                 section.block

@@ -1,6 +1,6 @@
 //! What SQLite says, in the words of a store.
 
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::store::StoreError;
 
@@ -11,11 +11,23 @@ pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
         Some((ErrorCode::ReadOnly, _)) => StoreError::ReadOnly,
         Some((ErrorCode::DiskFull, _)) => StoreError::Full(Box::new(error)),
         // A write that fails for another reason than a full disk: a quota, a limit on file sizes.
-        Some((_, rusqlite::ffi::SQLITE_IOERR_WRITE)) => StoreError::Full(Box::new(error)),
+        // The second one is about the file next to the WAL.
+        Some((_, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE)) => {
+            StoreError::Full(Box::new(error))
+        }
         Some((ErrorCode::NotADatabase, _)) => {
             StoreError::NotAStore("not a SQLite database".to_owned())
         }
         Some((ErrorCode::DatabaseCorrupt, _)) => StoreError::Damaged(Box::new(error)),
         _ => StoreError::Backend(Box::new(error)),
     }
+}
+
+/// Tells whether SQLite could not open a file.
+pub(super) fn cannot_open(error: &StoreError) -> bool {
+    let StoreError::Backend(error) = error else {
+        return false;
+    };
+    let error = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error);
+    error.is_some_and(|error| error.code == ErrorCode::CannotOpen)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::errors::store_error;
+use super::errors::{cannot_open, store_error};
 use crate::store::StoreError;
 
 /// The version of the format that this release writes; it reads every earlier one.
@@ -54,9 +54,10 @@ pub(super) fn settle(connection: Connection, path: &Path) -> Result<(), StoreErr
 
 /// Opens an existing file for writing.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)?;
-    check(&connection)?;
-    Ok(connection)
+    let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)
+        .and_then(|connection| check(&connection).map(|()| connection));
+    // The file can be read, or nobody would want to write it: what cannot be opened is the WAL.
+    opened.map_err(|error| if cannot_open(&error) { StoreError::ReadOnly } else { error })
 }
 
 /// Opens an existing file for reading, also where nothing can be written.
@@ -65,13 +66,14 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, MMAP_BYTES)
         .and_then(|connection| check(&connection).map(|()| connection));
     match writable {
-        Err(StoreError::ReadOnly | StoreError::Backend(_)) => {}
+        Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_)) => {}
         settled => return settled,
     }
     let readable = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, MMAP_BYTES)
         .and_then(|connection| check(&connection).map(|()| connection));
     match readable {
-        Err(StoreError::ReadOnly | StoreError::Backend(_)) if has_no_wal(path) => {}
+        Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_))
+            if has_no_wal(path) => {}
         settled => return settled,
     }
     // Without a WAL the file is complete in itself, and where nothing can be written nobody

@@ -1,0 +1,77 @@
+//! CAR files made by hand: whole ones, odd ones, hostile ones.
+
+use pds::car::CarWriter;
+use pds::commit::{Commit, UnsignedCommit};
+use pds::crypto::{Curve, SigningKey};
+use pds::data::{Block, Cid, Codec, Value};
+use pds::mst::Builder;
+
+use super::DID;
+
+/// A signed repository as blocks: the commit, the tree, the records.
+pub(crate) struct Car {
+    pub(crate) commit: Commit,
+    pub(crate) blocks: Vec<Block>,
+}
+
+impl Car {
+    /// A repository with some records, its tree built in one go.
+    pub(crate) fn of(records: impl IntoIterator<Item = (Vec<u8>, Block)>) -> Self {
+        let mut records: Vec<(Vec<u8>, Block)> = records.into_iter().collect();
+        records.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let mut blocks = Vec::new();
+        let mut builder = Builder::default();
+        for (key, record) in &records {
+            builder.push(key, record.cid(), |node| blocks.push(node)).unwrap();
+        }
+        let root = builder.finish(|node| blocks.push(node));
+        blocks.extend(records.into_iter().map(|(_, record)| record));
+        Self::with_tree(root, blocks)
+    }
+
+    /// A repository whose tree is what it is.
+    pub(crate) fn with_tree(data: Cid, mut blocks: Vec<Block>) -> Self {
+        let rev = "3jzfcijpj2z2a".parse().unwrap();
+        let unsigned = UnsignedCommit { did: DID.parse().unwrap(), data, rev, prev: None };
+        let commit = unsigned.sign(&SigningKey::generate(Curve::K256).unwrap()).unwrap();
+        blocks.insert(0, commit.block().clone());
+        Self { commit, blocks }
+    }
+
+    /// The file, with the commit as its root.
+    pub(crate) fn file(&self) -> Vec<u8> {
+        self.file_with_roots(&[self.commit.cid()])
+    }
+
+    pub(crate) fn file_with_roots(&self, roots: &[Cid]) -> Vec<u8> {
+        let mut car = CarWriter::new(Vec::new(), roots).unwrap();
+        for block in &self.blocks {
+            car.block(block.borrowed()).unwrap();
+        }
+        car.finish().unwrap()
+    }
+}
+
+/// A record of the test collection.
+pub(crate) fn note(text: &str) -> Block {
+    let (kind, text) = (Value::from("com.example.note"), Value::from(text));
+    Block::new(Codec::Cbor, Value::from([("$type", kind), ("text", text)]).encode())
+}
+
+/// A tree node with entries of key, value and subtree, as it must be encoded.
+pub(crate) fn node(entries: &[(Vec<u8>, Cid, Option<Cid>)], left: Option<Cid>) -> Block {
+    let link = |cid: Option<Cid>| cid.map_or(Value::Null, Value::Link);
+    let mut before: &[u8] = &[];
+    let entries = entries.iter().map(|(key, value, right)| {
+        let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
+        before = key;
+        Value::from([
+            ("k", Value::from(&key[shared..])),
+            ("p", Value::from(i64::try_from(shared).unwrap())),
+            ("t", link(*right)),
+            ("v", Value::Link(*value)),
+        ])
+    });
+    let node = Value::from([("e", Value::from_iter(entries)), ("l", link(left))]);
+    Block::new(Codec::Cbor, node.encode())
+}

@@ -1,0 +1,186 @@
+//! A home of its own for every test, and the binary run in it.
+
+mod cars;
+mod masked;
+mod run;
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+pub(crate) use self::cars::{Car, node, note};
+pub(crate) use self::masked::masked;
+pub(crate) use self::run::{Ended, Run};
+
+/// Whose repositories the tests make.
+pub(crate) const DID: &str = "did:web:alice.example.com";
+
+/// A directory in which the binary runs, with nothing inherited but `PATH`.
+pub(crate) struct Home {
+    dir: tempfile::TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The path of a file in this home, as text.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.dir().join(name).to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        fs::write(self.dir().join(name), content).unwrap();
+        self.path(name)
+    }
+
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.dir().join(name)).unwrap()
+    }
+
+    /// What lies in a directory of this home, sorted.
+    pub(crate) fn list(&self, name: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.dir().join(name)).unwrap();
+        let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
+        let mut names: Vec<String> = entries.map(|entry| name(entry.unwrap())).collect();
+        names.sort();
+        names
+    }
+
+    /// The binary with some arguments.
+    pub(crate) fn pds<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Run {
+        let mut command = self.command(env!("CARGO_BIN_EXE_pds"));
+        command.args(args.into_iter().map(Into::into));
+        Run::new(command)
+    }
+
+    /// A line of shell, in which `pds` is the binary.
+    pub(crate) fn sh(&self, line: &str) -> Run {
+        let mut command = self.command("sh");
+        command.arg("-c").arg(line);
+        Run::new(command)
+    }
+
+    /// Any program in this home.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut path = PathBuf::from(env!("CARGO_BIN_EXE_pds")).parent().unwrap().into();
+        if let Some(inherited) = std::env::var_os("PATH") {
+            let paths = [path].into_iter().chain(std::env::split_paths(&inherited));
+            path = std::env::join_paths(paths).unwrap().into();
+        }
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", path).env("HOME", self.dir()).current_dir(self.dir());
+        command
+    }
+}
+
+/// A repository of one's own in a home, at `alice`.
+pub(crate) struct TestRepo {
+    pub(crate) home: Home,
+}
+
+impl TestRepo {
+    pub(crate) fn new() -> Self {
+        let home = Home::new();
+        home.pds(["init", "alice", "--did", DID]).ok();
+        Self { home }
+    }
+
+    /// The notes `a`, `b` and `c`, each by a commit of its own.
+    pub(crate) fn with_notes() -> Self {
+        let repo = Self::new();
+        for name in ["a", "b", "c"] {
+            repo.put(name, name);
+        }
+        repo
+    }
+
+    /// A repository with many notes, made by one commit.
+    pub(crate) fn with_many_notes(count: usize) -> Self {
+        let repo = Self::new();
+        repo.pds(["apply"]).stdin(creations(0..count)).ok();
+        repo
+    }
+
+    /// The binary on this repository.
+    pub(crate) fn pds<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Run {
+        self.home.pds(["-R", "alice"].into_iter().chain(args))
+    }
+
+    /// Writes the note of a name and returns its CID.
+    pub(crate) fn put(&self, name: &str, text: &str) -> String {
+        let json = format!("{{\"text\":\"{text}\"}}");
+        let line = self.pds(["put", &format!("com.example.note/{name}")]).stdin(json).ok();
+        line.trim_end().split_once('\t').unwrap().1.to_owned()
+    }
+
+    /// The present commit and its rev.
+    pub(crate) fn head(&self) -> (String, String) {
+        let info: Value = self.json(["info"]);
+        (info["commit"].as_str().unwrap().to_owned(), info["rev"].as_str().unwrap().to_owned())
+    }
+
+    /// The answer of a command as one JSON value.
+    pub(crate) fn json<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Value {
+        let answer = self.pds(args.into_iter().chain(["--json"])).ok();
+        serde_json::from_str(&answer).unwrap()
+    }
+
+    /// The answer of a command as JSON, a value a line.
+    pub(crate) fn json_lines<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Vec<Value> {
+        let answer = self.pds(args.into_iter().chain(["--json"])).ok();
+        answer.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Exports to a file of the home and returns its path.
+    pub(crate) fn export(&self, name: &str) -> String {
+        self.pds(["export", "-o", &self.home.path(name)]).ended().done();
+        self.home.path(name)
+    }
+
+    /// Checks that nothing is wrong with the repository, its blobs included.
+    pub(crate) fn assert_whole(&self) {
+        self.pds(["verify", "--blobs"]).ok();
+    }
+}
+
+/// Lines for `apply` that create numbered notes.
+pub(crate) fn creations(numbers: impl IntoIterator<Item = usize>) -> String {
+    numbers.into_iter().fold(String::new(), |mut lines, n| {
+        lines.push_str(&creation(&format!("n{n:06}"), &format!("note {n}")));
+        lines
+    })
+}
+
+/// A line for `apply` that creates a note.
+pub(crate) fn creation(rkey: &str, text: &str) -> String {
+    format!(
+        "{{\"action\":\"create\",\"collection\":\"com.example.note\",\"rkey\":\"{rkey}\",\
+         \"value\":{{\"text\":\"{text}\"}}}}\n"
+    )
+}
+
+/// The directory of other people's test data: `PDS_FIXTURES`, or `../shared/fixtures` beside the
+/// checkout. With `PDS_FIXTURES_REQUIRED` set it must be there.
+pub(crate) fn fixtures() -> Option<PathBuf> {
+    let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
+    let path = std::env::var_os("PDS_FIXTURES").map_or_else(beside, PathBuf::from);
+    if path.join("README.md").exists() {
+        return Some(path);
+    }
+    assert!(
+        std::env::var_os("PDS_FIXTURES_REQUIRED").is_none(),
+        "no test data at {}",
+        path.display()
+    );
+    eprintln!("skipped: no test data at {} (set PDS_FIXTURES)", path.display());
+    None
+}

@@ -1,0 +1,140 @@
+//! One run of a program: what goes in, what comes out, how it ends, and how much memory it takes.
+
+use std::ffi::OsStr;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A program that is about to run.
+pub(crate) struct Run {
+    command: Command,
+    stdin: Vec<u8>,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+    /// The most memory it held at a time.
+    pub(crate) peak_kib: u64,
+}
+
+impl Run {
+    pub(crate) fn new(command: Command) -> Self {
+        Self { command, stdin: Vec::new() }
+    }
+
+    pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.stdin = bytes.into();
+        self
+    }
+
+    pub(crate) fn env(mut self, key: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(key, value);
+        self
+    }
+
+    /// Runs in another directory.
+    pub(crate) fn within(mut self, dir: impl AsRef<Path>) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
+    /// Starts it with pipes on all sides, for a test that wants to deal with them itself.
+    pub(crate) fn start(mut self) -> Child {
+        let piped = || Stdio::piped();
+        self.command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap()
+    }
+
+    /// Runs it to its end, which must come in time and without a panic.
+    pub(crate) fn ended(self) -> Ended {
+        let what = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
+        let input = self.stdin.clone();
+        let mut child = self.start();
+        let mut stdin = child.stdin.take().unwrap();
+        // Who does not read its input closes the pipe.
+        let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+        let stdout = collect(child.stdout.take().unwrap());
+        let stderr = collect(child.stderr.take().unwrap());
+        let (status, peak_kib) = wait(&mut child, &what);
+        let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+        writer.join().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(!stderr.contains("panicked"), "{what}: {stderr}");
+        assert!(!stderr.contains('\x1b'), "{what}: {stderr:?}");
+        Ended { status, stdout, stderr, peak_kib }
+    }
+
+    /// Runs it, expects success and silence on standard error, and returns what it prints.
+    pub(crate) fn ok(self) -> String {
+        let ended = self.ended();
+        assert_eq!(ended.stderr, "");
+        ended.done()
+    }
+
+    /// Runs it, expects an exit code and no answer, and returns what it says.
+    pub(crate) fn fails(self, code: i32) -> String {
+        let ended = self.ended();
+        assert_eq!((ended.code(), ended.text()), (code, String::new()), "{}", ended.stderr);
+        ended.stderr
+    }
+}
+
+impl Ended {
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("{}: {}", self.status, self.stderr))
+    }
+
+    /// What it printed, which must be free of escape codes.
+    pub(crate) fn text(&self) -> String {
+        let text = String::from_utf8(self.stdout.clone()).unwrap();
+        let raw = text.chars().find(|c| c.is_control() && !matches!(c, '\n' | '\t'));
+        assert_eq!(raw, None, "{text:?}");
+        text
+    }
+
+    /// Expects success and returns what was printed.
+    pub(crate) fn done(&self) -> String {
+        assert_eq!(self.code(), 0, "{}", self.stderr);
+        self.text()
+    }
+}
+
+/// The most memory that a running process has held; 0 where that cannot be told.
+fn peak_kib(id: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
+}
+
+fn wait(child: &mut Child, what: &str) -> (ExitStatus, u64) {
+    let (started, mut peak) = (Instant::now(), 0);
+    loop {
+        peak = peak.max(peak_kib(child.id()));
+        if let Some(status) = child.try_wait().unwrap() {
+            return (status, peak);
+        }
+        if started.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            panic!("still running after {PATIENCE:?}: {what}");
+        }
+        thread::sleep(Duration::from_micros(500));
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.by_ref().take(MOST_OUTPUT_BYTES).read_to_end(&mut bytes).unwrap();
+        bytes
+    })
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Beyond this the pipe is closed.
+const MOST_OUTPUT_BYTES: u64 = 256 << 20;

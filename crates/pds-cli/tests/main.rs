@@ -1,0 +1,11 @@
+//! The binary as its users see it, run from outside, one topic a module.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod acceptance;
+mod common;
+mod concurrency;
+mod durability;
+mod exit_codes;
+mod memory;
+mod surroundings;
+mod verbs;

@@ -1,0 +1,31 @@
+//! Memory and time stay bounded whatever comes in.
+
+mod fixtures;
+mod hostile_files;
+mod hostile_input;
+mod hostile_trees;
+
+use std::time::{Duration, Instant};
+
+use crate::common::{Ended, Home, Run};
+
+/// Runs something that has a number of bytes to read, within the limits on memory and time.
+fn bounded(run: Run, input_bytes: usize) -> Ended {
+    let started = Instant::now();
+    let ended = run.ended();
+    let (elapsed, peak) = (started.elapsed(), ended.peak_kib);
+    let allowed = idle_kib() + MEMORY_KIB + input_bytes as u64 / 1024;
+    assert!(peak <= allowed, "{peak} KiB where {allowed} are allowed: {}", ended.stderr);
+    assert!(elapsed < TIME, "took {elapsed:?}: {}", ended.stderr);
+    ended
+}
+
+/// What the binary takes for doing nothing.
+fn idle_kib() -> u64 {
+    Home::new().pds(["--version"]).ended().peak_kib
+}
+
+const MEMORY_KIB: u64 = 64 * 1024;
+
+/// For a machine that does other things too.
+const TIME: Duration = Duration::from_secs(20);

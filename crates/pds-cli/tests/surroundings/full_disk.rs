@@ -1,0 +1,114 @@
+//! A disk that is full, and a limit on the size of files.
+
+use super::with_mounts;
+use crate::common::{Car, Home, TestRepo, creations, note};
+
+/// Record text that takes much room.
+fn long(n: usize) -> String {
+    format!("{{\"text\":\"{}\"}}", "x".repeat(n))
+}
+
+#[test]
+fn a_limit_on_file_sizes_is_an_error_and_leaves_the_repository_whole() {
+    let repo = TestRepo::with_many_notes(100);
+    repo.home.write("long.json", long(300_000));
+    repo.home.write("lines", creations(1000..6000));
+    let car =
+        Car::of((0..5000).map(|n| (format!("com.example.note/n{n}").into_bytes(), note("x"))));
+    let car = Car { commit: car.commit.clone(), blocks: car.blocks };
+    repo.home.write("large.car", car.file());
+    let before = repo.head();
+    for limit in [1, 16, 64, 128, 200, 256] {
+        for args in [
+            "-R alice put com.example.note/long long.json",
+            "-R alice apply lines",
+            "-R alice blob put large.car",
+            "-R alice export -o out.car --force",
+            "clone large.car copy",
+        ] {
+            let ended = repo.home.sh(&format!("ulimit -f {limit}; exec pds {args}")).ended();
+            let said = &ended.stderr;
+            assert!(matches!(ended.code(), 0 | 1), "{limit} {args}: {said}");
+            if ended.code() == 0 {
+                assert!(limit >= 16 && args.contains("export"), "{limit} {args}");
+                continue;
+            }
+            let reason = ["no space left for the store", "File too large"];
+            assert!(reason.iter().any(|reason| said.contains(reason)), "{limit} {args}: {said}");
+            assert!(said.contains("make room and try again"), "{limit} {args}: {said}");
+            let listed = repo.home.sh(&format!("ulimit -f {limit}; exec pds -R alice ls")).ok();
+            assert_eq!(listed, "com.example.note\t100\n");
+            assert_eq!(repo.head(), before, "{limit} {args}");
+            repo.assert_whole();
+        }
+    }
+    assert!(repo.home.list(".").iter().all(|name| !name.starts_with('.') && name != "copy"));
+    repo.put("afterwards", "x");
+    repo.assert_whole();
+}
+
+#[test]
+fn a_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("disk")).unwrap();
+    home.write("long.json", long(20_000));
+    home.write("large", [7; 300_000]);
+    let line = "mount -t tmpfs -o size=700k none disk && cd disk && \
+        head -c 100000 /dev/zero > filler && \
+        pds init alice --did did:web:alice.example.com > /dev/null && cd alice && \
+        count=0; \
+        while pds put com.example.note/n$count ../../long.json > /dev/null 2> ../../said || \
+            { code=$?; false; }; do count=$((count + 1)); done; \
+        echo $code $count $(pds ls); cat ../../said; \
+        pds blob put ../../large; echo $?; \
+        pds verify --blobs > /dev/null; echo $?; \
+        rm ../filler; \
+        pds put com.example.note/last ../../long.json | wc -l; \
+        pds blob put ../../long.json > /dev/null; echo $?; \
+        pds verify --blobs > /dev/null; echo $?; ls blobs | wc -l";
+    let Some(run) = with_mounts(&home, line) else { return };
+    let ended = run.ended();
+    let said = ended.text();
+    let lines: Vec<&str> = said.lines().collect();
+    let [first, error, hint, blob, verified, last, blob_again, verified_again, blobs] = &lines[..]
+    else {
+        panic!("{said}\n{}", ended.stderr)
+    };
+    assert_eq!(blobs.trim(), "1", "{said}");
+    let words: Vec<&str> = first.split_whitespace().collect();
+    assert_eq!((words[0], words[2]), ("1", "com.example.note"), "{said}");
+    assert_eq!(words[1], words[3], "acknowledged and found: {said}");
+    assert_eq!(*error, "error: no space left for the store: database or disk is full");
+    assert_eq!(*hint, "  hint: nothing was changed: make room and try again");
+    assert_eq!([blob, verified, last, blob_again, verified_again], [&"1", &"0", &"1", &"0", &"0"]);
+    assert!(ended.stderr.contains("No space left on device"), "{}", ended.stderr);
+}
+
+#[test]
+fn nothing_half_made_is_left_where_there_is_no_room_for_it() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("disk")).unwrap();
+    let car =
+        Car::of((0..3000).map(|n| {
+            (format!("com.example.note/n{n}").into_bytes(), note(&format!("number {n}")))
+        }));
+    home.write("large.car", car.file());
+    let line = "mount -t tmpfs -o size=200k none disk && cd disk && \
+        pds init alice --did did:web:alice.example.com > /dev/null; echo $?; ls -A; \
+        pds clone ../large.car copy; echo $?; ls -A; \
+        mkdir empty; pds clone ../large.car empty; echo $?; ls -A . empty; \
+        pds -R ../large.car export -o out.car; echo $?; ls -A; \
+        pds -R ../large.car unpack out; echo $?";
+    let Some(run) = with_mounts(&home, line) else { return };
+    let ended = run.ended();
+    let said = ended.text();
+    let expected = [
+        "0", "alice", "1", "alice", "1", ".:", "alice", "empty", "", "empty:", "1", "alice",
+        "empty", "1",
+    ];
+    assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{}", ended.stderr);
+    for line in ended.stderr.lines().filter(|line| !line.starts_with("  hint: ")) {
+        let space = line.contains("No space left on device") || line.contains("disk is full");
+        assert!(line.starts_with("error: ") && space, "{line}");
+    }
+}

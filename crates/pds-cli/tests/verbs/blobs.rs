@@ -1,0 +1,146 @@
+//! `blob put`, `get`, `ls`, `missing` and `check`.
+
+use crate::common::{Home, TestRepo, masked};
+
+const HELLO: &str = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
+
+/// A repository with the blob `hello`, and a record that refers to it.
+fn with_a_blob() -> TestRepo {
+    let repo = TestRepo::new();
+    let blob = repo.pds(["blob", "put", "-", "--mime", "text/plain"]).stdin("hello").ok();
+    let record = format!("{{\"attached\":{blob}}}");
+    repo.pds(["put", "com.example.note/a"]).stdin(record).ok();
+    repo
+}
+
+fn path_of(repo: &TestRepo, cid: &str) -> String {
+    repo.home.path(&format!("alice/blobs/{}/{cid}", &cid[..2]))
+}
+
+#[test]
+fn blob_put_stores_a_file_and_prints_its_reference() {
+    let repo = TestRepo::new();
+    let file = repo.home.write("hello.txt", "hello");
+    let said = repo.pds(["blob", "put", &file, "--mime", "text/plain"]).ok();
+    let expected = format!(
+        "{{\"ref\":{{\"$link\":\"{HELLO}\"}},\"size\":5,\"$type\":\"blob\",\
+         \"mimeType\":\"text/plain\"}}\n"
+    );
+    assert_eq!(said, expected);
+    assert_eq!(repo.pds(["blob", "put", &file, "--mime", "text/plain", "--json"]).ok(), expected);
+    let png = *b"\x89PNG\r\n\x1a\n rest";
+    let said = repo.pds(["blob", "put", "-"]).stdin(png).ok();
+    assert!(said.contains("\"mimeType\":\"image/png\""), "{said}");
+}
+
+#[test]
+fn blob_put_of_a_file_that_is_not_there_is_bad_input() {
+    let repo = TestRepo::new();
+    assert_eq!(repo.pds(["blob", "put", "gone.jpg"]).fails(3), "error: no file gone.jpg\n");
+    let said = repo.pds(["blob", "put", "gone.jpg", "--json"]).fails(3);
+    assert_eq!(said, "{\"error\":\"bad-input\",\"message\":\"no file gone.jpg\"}\n");
+    repo.pds(["blob", "put", ".", "--json"]).fails(3);
+    repo.pds(["blob", "put", "-", "--mime", ""]).stdin("x").fails(2);
+}
+
+#[test]
+fn blob_get_writes_the_bytes() {
+    let repo = with_a_blob();
+    assert_eq!(repo.pds(["blob", "get", HELLO]).ok(), "hello");
+    let other = HELLO.replace("yeq", "yea");
+    let said = repo.pds(["blob", "get", &other]).fails(1);
+    assert_eq!(said, format!("error: no blob {other} here\n"));
+    let said = repo.pds(["blob", "get", &other, "--json"]).fails(1);
+    assert_eq!(said, format!("{{\"error\":\"not-found\",\"message\":\"no blob {other} here\"}}\n"));
+}
+
+#[test]
+fn blob_get_of_a_damaged_blob_ends_in_an_error() {
+    let repo = with_a_blob();
+    std::fs::write(path_of(&repo, HELLO), "jello").unwrap();
+    let ended = repo.pds(["blob", "get", HELLO]).ended();
+    assert_eq!(ended.code(), 3);
+    assert!(ended.stderr.contains(HELLO), "{}", ended.stderr);
+}
+
+#[test]
+fn blob_ls_lists_what_is_here() {
+    let repo = with_a_blob();
+    assert_eq!(repo.pds(["blob", "ls"]).ok(), format!("{HELLO}\t5\n"));
+    let said = repo.pds(["blob", "ls", "--json"]).ok();
+    assert_eq!(said, format!("{{\"cid\":\"{HELLO}\",\"size\":5}}\n"));
+    Home::new().pds(["blob", "ls"]).fails(3);
+}
+
+#[test]
+fn blob_missing_lists_what_records_refer_to_and_is_not_here() {
+    let repo = with_a_blob();
+    assert_eq!(repo.pds(["blob", "missing"]).ok(), "");
+    std::fs::remove_file(path_of(&repo, HELLO)).unwrap();
+    let ended = repo.pds(["blob", "missing"]).ended();
+    assert_eq!((ended.code(), &*ended.stderr), (1, ""));
+    let uri = "at://did:web:alice.example.com/com.example.note/a";
+    assert_eq!(ended.text(), format!("{HELLO}\t{uri}\n"));
+    let ended = repo.pds(["blob", "missing", "--json"]).ended();
+    assert_eq!(ended.text(), format!("{{\"cid\":\"{HELLO}\",\"uri\":\"{uri}\"}}\n"));
+    let ended = repo.pds(["verify", "--blobs"]).ended();
+    assert_eq!(ended.code(), 1);
+    assert_eq!(
+        ended.text().lines().next().unwrap(),
+        format!("error blob-missing com.example.note/a {HELLO}: the blob is not here")
+    );
+}
+
+#[test]
+fn blob_check_hashes_everything_that_is_here() {
+    let repo = with_a_blob();
+    assert_eq!(repo.pds(["blob", "check"]).ok(), "1 whole, 0 damaged\n");
+    std::fs::write(path_of(&repo, HELLO), "jello").unwrap();
+    let ended = repo.pds(["blob", "check"]).ended();
+    assert_eq!(ended.code(), 1);
+    assert_eq!(ended.text(), format!("{HELLO} is damaged\n0 whole, 1 damaged\n"));
+    let ended = repo.pds(["blob", "check", "--json"]).ended();
+    assert_eq!(ended.code(), 1);
+    assert_eq!(ended.text(), format!("{{\"damaged\":[\"{HELLO}\"],\"ok\":false,\"whole\":0}}\n"));
+}
+
+#[test]
+fn a_record_is_not_written_before_its_blobs_unless_that_is_allowed() {
+    let repo = TestRepo::new();
+    let record = format!(
+        "{{\"attached\":{{\"$type\":\"blob\",\"ref\":{{\"$link\":\"{HELLO}\"}},\
+         \"mimeType\":\"text/plain\",\"size\":5}}}}"
+    );
+    let put = ["put", "com.example.note/a"];
+    let said = repo.pds(put).stdin(record.clone()).fails(1);
+    assert_eq!(
+        said,
+        format!(
+            "error: record com.example.note/a refers to a blob that is not here: {HELLO}\n  \
+             hint: pds blob put FILE, or --allow-missing-blobs\n"
+        )
+    );
+    let allowed = put.into_iter().chain(["--allow-missing-blobs"]);
+    let said = repo.pds(allowed).stdin(record).ok();
+    assert_eq!(masked(&said), "at://did:web:alice.example.com/com.example.note/a\t<cid 1>\n");
+}
+
+#[test]
+fn a_car_file_has_no_blobs_and_all_of_its_references_are_missing() {
+    let repo = with_a_blob();
+    let file = repo.export("backup.car");
+    let blob = |verb: &[&str]| {
+        let args = ["-R", &file, "blob"].into_iter().chain(verb.iter().copied());
+        repo.home.pds(args.map(str::to_owned)).ended()
+    };
+    assert_eq!(blob(&["ls"]).done(), "");
+    assert_eq!(blob(&["check"]).done(), "0 whole, 0 damaged\n");
+    let missing = blob(&["missing"]);
+    assert_eq!(missing.code(), 1);
+    assert!(missing.text().starts_with(HELLO), "{missing:?}");
+    let get = blob(&["get", HELLO]);
+    assert_eq!((get.code(), get.stderr), (1, format!("error: no blob {HELLO} here\n")));
+    let put = blob(&["put", "backup.car"]);
+    assert_eq!(put.code(), 1);
+    assert!(put.stderr.contains("is a file: it can be read only"), "{put:?}");
+}

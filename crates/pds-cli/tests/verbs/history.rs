@@ -1,0 +1,149 @@
+//! `log`, `diff`, `ref` and `reset`.
+
+use crate::common::{TestRepo, masked};
+
+#[test]
+fn log_tells_every_move_newest_first() {
+    let repo = TestRepo::new();
+    repo.put("a", "1");
+    repo.put("a", "2");
+    repo.pds(["rm", "com.example.note/a"]).ok();
+    let said = masked(&repo.pds(["log"]).ok());
+    let lines: Vec<&str> = said.lines().collect();
+    let parts: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();
+    let of = |n: usize| (parts[n][0], parts[n][1], parts[n][3], parts[n][4]);
+    assert_eq!(of(0), ("<tid 1>", "<cid 1>", "+0 ~0 -1", "rm"));
+    assert_eq!(of(1), ("<tid 2>", "<cid 2>", "+0 ~1 -0", "put"));
+    assert_eq!(of(2), ("<tid 3>", "<cid 3>", "+1 ~0 -0", "put"));
+    assert_eq!(of(3), ("<tid 4>", "<cid 4>", "+0 ~0 -0", "init"));
+    assert!(parts.iter().all(|parts| parts.len() == 5 && parts[2].starts_with("<time ")));
+    assert_eq!(repo.pds(["log", "-n", "2"]).ok().lines().count(), 2);
+}
+
+#[test]
+fn log_answers_in_json() {
+    let repo = TestRepo::new();
+    assert_eq!(
+        masked(&repo.pds(["log", "--json"]).ok()),
+        "{\"cid\":\"<cid 1>\",\"created\":0,\"deleted\":0,\"note\":\"init\",\"rev\":\"<tid 1>\",\
+         \"time\":\"<time 1>\",\"updated\":0}\n"
+    );
+}
+
+#[test]
+fn log_of_a_ref_that_never_was_is_no() {
+    let repo = TestRepo::new();
+    assert_eq!(repo.pds(["log", "--ref", "nope"]).fails(1), "error: no commit at nope\n");
+    let said = repo.pds(["log", "--ref", "nope", "--json"]).fails(1);
+    assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"no commit at nope\"}\n");
+    repo.pds(["ref", "set", "was", "HEAD"]).ok();
+    repo.pds(["ref", "rm", "was"]).ok();
+    assert_eq!(repo.pds(["log", "--ref", "was"]).ok().lines().count(), 2);
+}
+
+#[test]
+fn log_of_a_file_has_one_line() {
+    let repo = TestRepo::with_notes();
+    let file = repo.export("backup.car");
+    let log = |args: &[&str]| {
+        let args = ["-R", &file, "log"].into_iter().chain(args.iter().copied());
+        repo.home.pds(args.map(str::to_owned))
+    };
+    let said = masked(&log(&[]).ok());
+    assert_eq!(said, "<tid 1>\t<cid 1>\t<time 1>\t+3 ~0 -0\t\n");
+    assert_eq!(log(&["-n", "0"]).ok(), "");
+    log(&["--ref", "other"]).fails(1);
+}
+
+#[test]
+fn log_of_a_slice_does_not_guess() {
+    let repo = TestRepo::with_many_notes(50);
+    repo.put("new", "new");
+    let slice = repo.pds(["export", "--since", "HEAD~1"]).ended().stdout;
+    repo.home.pds(["-R", "-", "log"]).stdin(slice).fails(3);
+}
+
+#[test]
+fn diff_lists_what_was_created_updated_and_deleted_in_key_order() {
+    let repo = TestRepo::with_notes();
+    let lines = "\
+        {\"action\":\"delete\",\"collection\":\"com.example.note\",\"rkey\":\"b\"}\n\
+        {\"action\":\"update\",\"collection\":\"com.example.note\",\"rkey\":\"c\",\"value\":{}}\n\
+        {\"action\":\"create\",\"collection\":\"com.example.note\",\"rkey\":\"Z\",\"value\":{\"n\":1}}\n";
+    repo.pds(["apply"]).stdin(lines).ok();
+    let ended = repo.pds(["diff", "HEAD~1", "HEAD"]).ended();
+    assert_eq!((ended.code(), &*ended.stderr), (1, ""));
+    assert_eq!(
+        masked(&ended.text()),
+        "+ com.example.note/Z <cid 1>\n\
+         - com.example.note/b <cid 2>\n\
+         ~ com.example.note/c <cid 3> <cid 4>\n"
+    );
+    let ended = repo.pds(["diff", "HEAD~1", "HEAD", "--json"]).ended();
+    assert_eq!(
+        masked(&ended.text()),
+        "{\"action\":\"create\",\"cid\":\"<cid 1>\",\"path\":\"com.example.note/Z\",\"prev\":null}\n\
+         {\"action\":\"delete\",\"cid\":null,\"path\":\"com.example.note/b\",\"prev\":\"<cid 2>\"}\n\
+         {\"action\":\"update\",\"cid\":\"<cid 3>\",\"path\":\"com.example.note/c\",\"prev\":\"<cid 4>\"}\n"
+    );
+}
+
+#[test]
+fn diff_of_equal_states_is_empty_and_yes() {
+    let repo = TestRepo::with_notes();
+    let file = repo.export("backup.car");
+    assert_eq!(repo.pds(["diff", "HEAD", &file]).ok(), "");
+    assert_eq!(repo.home.pds(["diff", &file, &file]).ok(), "");
+}
+
+#[test]
+fn diff_with_a_state_that_does_not_exist_is_no() {
+    let repo = TestRepo::with_notes();
+    let said = repo.pds(["diff", "HEAD", "nope"]).fails(1);
+    assert_eq!(said, "error: no revision nope: there is no ref nope\n");
+    let said = repo.pds(["diff", "HEAD", "@{nope}", "--json"]).fails(1);
+    assert_eq!(
+        said,
+        "{\"error\":\"not-found\",\"message\":\"no revision @{nope}: not a number of steps\"}\n"
+    );
+    assert_eq!(repo.pds(["diff", "HEAD", "gone.car"]).fails(3), "error: no file gone.car\n");
+}
+
+#[test]
+fn refs_are_made_listed_moved_and_removed() {
+    let repo = TestRepo::with_notes();
+    let (head, _) = repo.head();
+    assert_eq!(repo.pds(["ref", "ls"]).ok(), format!("HEAD\t{head}\n"));
+    let set = repo.pds(["ref", "set", "v1", "HEAD~1"]).ok();
+    assert_eq!(masked(&set), "v1\t<cid 1>\n");
+    let list = repo.pds(["ref", "ls", "--json"]).ok();
+    assert_eq!(
+        masked(&list),
+        "{\"cid\":\"<cid 1>\",\"name\":\"HEAD\"}\n{\"cid\":\"<cid 2>\",\"name\":\"v1\"}\n"
+    );
+    assert_eq!(repo.pds(["ref", "set", "v1", "HEAD"]).ok(), format!("v1\t{head}\n"));
+    assert_eq!(repo.pds(["ref", "rm", "v1"]).ok(), format!("v1\t{head}\n"));
+    assert_eq!(repo.pds(["ref", "rm", "v1"]).fails(1), "error: no commit at v1\n");
+    let said = repo.pds(["ref", "set", "v1", "nope", "--json"]).fails(1);
+    assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");
+    assert_eq!(repo.pds(["ref", "rm", "HEAD"]).fails(2), "error: HEAD cannot be removed\n");
+    repo.pds(["ref", "set", "@{1}", "HEAD"]).fails(2);
+}
+
+#[test]
+fn reset_moves_head_and_can_be_undone() {
+    let repo = TestRepo::with_notes();
+    let (head, rev) = repo.head();
+    let said = repo.pds(["reset", "HEAD~2"]).ok();
+    assert_eq!(masked(&said), "<cid 1>\t<tid 1>\n");
+    assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t1\n");
+    assert_eq!(repo.pds(["reset", "@{1}"]).ok(), format!("{head}\t{rev}\n"));
+    let said = repo.pds(["reset", "HEAD", "--json"]).ok();
+    assert_eq!(said, format!("{{\"cid\":\"{head}\",\"rev\":\"{rev}\"}}\n"));
+    assert_eq!(
+        repo.pds(["reset", "HEAD~7"]).fails(1),
+        "error: no revision HEAD~7: history goes back 3 commits only\n"
+    );
+    let said = repo.pds(["reset", "HEAD~7", "--json"]).fails(1);
+    assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");
+}

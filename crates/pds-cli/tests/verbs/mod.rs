@@ -1,0 +1,12 @@
+//! Every verb: its answer whole, its refusal with its exit code, its JSON.
+
+mod apply;
+mod blobs;
+mod create;
+mod history;
+mod inside;
+mod records;
+mod sources;
+mod tools;
+mod transfer;
+mod verify;

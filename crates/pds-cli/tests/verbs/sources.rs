@@ -1,0 +1,178 @@
+//! Where the repository is, which record is meant, which state: every way to say it.
+
+use crate::common::{DID, Home, TestRepo, masked};
+
+#[test]
+fn the_repository_is_found_from_any_directory_inside() {
+    let repo = TestRepo::with_notes();
+    let inside = repo.home.path("alice/deep/er");
+    std::fs::create_dir_all(&inside).unwrap();
+    for dir in [repo.home.path("alice"), inside] {
+        assert_eq!(repo.home.pds(["ls"]).within(&dir).ok(), "com.example.note\t3\n");
+        repo.home.pds(["put", "com.example.note/a"]).stdin("{}").within(&dir).ok();
+    }
+    let said = repo.home.pds(["ls"]).fails(3);
+    assert!(said.starts_with("error: no repository in "), "{said}");
+}
+
+#[test]
+fn the_environment_names_the_repository_and_the_command_line_wins() {
+    let repo = TestRepo::with_notes();
+    repo.home.pds(["init", "other", "--did", DID]).ok();
+    let ls = || repo.home.pds(["ls"]).env("PDS_REPO", "alice");
+    assert_eq!(ls().ok(), "com.example.note\t3\n");
+    assert_eq!(repo.home.pds(["-R", "other", "ls"]).env("PDS_REPO", "alice").ok(), "");
+    assert_eq!(ls().within(repo.home.path("other")).fails(3).lines().count(), 2);
+    // A variable that is set to nothing is as good as none.
+    let empty = repo.home.pds(["ls"]).env("PDS_REPO", "").within(repo.home.path("alice"));
+    assert_eq!(empty.ok(), "com.example.note\t3\n");
+    assert_eq!(repo.home.pds(["tid", "3jzfcijpj2z2a"]).env("PDS_REPO", "").ended().code(), 0);
+}
+
+#[test]
+fn every_reading_verb_works_on_a_car_file_and_on_standard_input() {
+    let repo = TestRepo::with_notes();
+    let bytes = std::fs::read(repo.export("backup.car")).unwrap();
+    let commit = repo.head().0;
+    let uri = format!("at://{DID}/com.example.note/a");
+    let verbs: [&[&str]; 16] = [
+        &["info"],
+        &["info", "--json"],
+        &["get", "com.example.note/a"],
+        &["get", &uri, "--cbor"],
+        &["ls"],
+        &["ls", "com.example.note", "-l", "--reverse"],
+        &["ls", "--all", "--json"],
+        &["export"],
+        &["verify"],
+        &["log"],
+        &["show", &commit],
+        &["mst"],
+        &["ref", "ls"],
+        &["blob", "ls"],
+        &["blob", "missing"],
+        &["blob", "check"],
+    ];
+    for verb in verbs {
+        let on = |source: &str| {
+            let args = ["-R", source].into_iter().chain(verb.iter().copied());
+            let ended = repo.home.pds(args.map(str::to_owned)).stdin(bytes.clone()).ended();
+            assert_eq!((ended.code(), &*ended.stderr), (0, ""), "{source} {verb:?}");
+            ended.stdout
+        };
+        let file = on("backup.car");
+        assert_eq!(file, on("-"), "{verb:?}");
+        let same = !matches!(verb[0], "info" | "log" | "verify");
+        assert!(!same || file == on("alice"), "{verb:?}");
+    }
+    repo.home.pds(["-R", "backup.car", "unpack", "out"]).ok();
+    repo.home.pds(["-R", "-", "unpack", "out2"]).stdin(bytes).ok();
+}
+
+#[test]
+fn no_writing_verb_touches_a_car_file() {
+    let repo = TestRepo::with_notes();
+    let before = std::fs::read(repo.export("backup.car")).unwrap();
+    let verbs: [&[&str]; 9] = [
+        &["put", "com.example.note/a"],
+        &["rm", "com.example.note/a"],
+        &["apply"],
+        &["import", "backup.car"],
+        &["ref", "set", "x", "HEAD"],
+        &["ref", "rm", "x"],
+        &["reset", "HEAD"],
+        &["blob", "put", "-"],
+        &["key", "import", "alice/key"],
+    ];
+    for verb in verbs {
+        let args = ["-R", "backup.car"].into_iter().chain(verb.iter().copied());
+        let said = repo.home.pds(args.map(str::to_owned)).stdin("{}").fails(1);
+        assert_eq!(
+            said,
+            "error: backup.car is a file: it can be read only\n  \
+             hint: pds clone FILE makes a repository of it\n",
+            "{verb:?}"
+        );
+    }
+    assert_eq!(repo.home.read("backup.car"), before);
+    assert_eq!(repo.home.list("."), ["alice", "backup.car"]);
+}
+
+#[test]
+fn a_state_can_be_named_in_every_form() {
+    let repo = TestRepo::with_notes();
+    repo.pds(["reset", "HEAD~1"]).ok();
+    let (commit, rev) = repo.head();
+    repo.pds(["ref", "set", "two/notes", "HEAD"]).ok();
+    let file = repo.export("two.car");
+    repo.pds(["reset", "@{1}"]).ok();
+    let states = [
+        commit.as_str(),
+        &rev,
+        "HEAD~1",
+        "HEAD~",
+        "@{1}",
+        "HEAD@{1}",
+        "@{0}~1",
+        "two/notes",
+        &file,
+    ];
+    for state in states {
+        let list = repo.pds(["ls", "--at", state]).ended();
+        assert_eq!((list.code(), list.text().as_str()), (0, "com.example.note\t2\n"), "{state}");
+        repo.pds(["get", "com.example.note/c", "--at", state]).fails(1);
+        assert_eq!(repo.pds(["diff", state, "two/notes"]).ok(), "", "{state}");
+        let diff = repo.pds(["diff", state, "HEAD"]).ended();
+        assert_eq!(masked(&diff.text()), "+ com.example.note/c <cid 1>\n", "{state}");
+        let exported = repo.pds(["export", "--at", state]).ended().stdout;
+        assert_eq!(exported, repo.home.read("two.car"), "{state}");
+        let slice = repo.pds(["export", "--since", state]).ended();
+        assert!(slice.code() == 0 && slice.stdout.len() < exported.len(), "{state}");
+    }
+    for state in ["HEAD~x", "@{1", "a b", "", "@{4000000000}", "HEAD~4000000000", &"x".repeat(999)]
+    {
+        let said = repo.pds(["ls", "--at", state]).fails(1);
+        assert!(said.starts_with("error: no revision "), "{said}");
+    }
+}
+
+#[test]
+fn a_car_file_as_a_state_needs_no_repository() {
+    let repo = TestRepo::with_notes();
+    let file = repo.export("backup.car");
+    let elsewhere = Home::new();
+    let listed = elsewhere.pds(["ls", "--at", &file]).ok();
+    assert_eq!(listed, "com.example.note\t3\n");
+    let bytes = repo.home.read("backup.car");
+    assert_eq!(elsewhere.pds(["ls", "--at", "-"]).stdin(bytes).ok(), listed);
+    assert_eq!(elsewhere.pds(["ls", "--at", "gone.car"]).fails(3), "error: no file gone.car\n");
+}
+
+#[test]
+fn a_file_has_one_state_under_its_names() {
+    let repo = TestRepo::with_notes();
+    let file = repo.export("backup.car");
+    let (commit, rev) = repo.head();
+    for state in ["HEAD", &commit, &rev, &file] {
+        repo.home.pds(["-R", &file, "ls", "--at", state]).ok();
+    }
+    for state in ["HEAD~1", "@{1}", "other"] {
+        let said = repo.home.pds(["-R", &file, "ls", "--at", state]).fails(1);
+        assert_eq!(said, format!("error: no revision {state}: the file has one commit only\n"));
+    }
+}
+
+#[test]
+fn a_place_that_is_not_there_is_named() {
+    let home = Home::new();
+    for place in ["gone", "gone.car", "gone/deep"] {
+        let said = home.pds(["-R", place, "info"]).fails(3);
+        assert!(said.starts_with(&format!("error: no repository in {place}\n")), "{said}");
+    }
+    home.write("other.db", "not SQLite");
+    std::fs::create_dir(home.path("other")).unwrap();
+    home.write("other/pds.db", "not SQLite at all, but long enough to have a header: ".repeat(9));
+    let said = home.pds(["-R", "other", "info"]).fails(3);
+    assert!(said.starts_with("error: not a store: "), "{said}");
+    home.pds(["-R", "other", "put", "com.example.note/a"]).stdin("{}").fails(3);
+}

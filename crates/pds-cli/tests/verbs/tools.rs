@@ -1,0 +1,146 @@
+//! `tid`, `cid`, `completions`, `man`, and the help of every verb.
+
+use crate::common::{Home, masked};
+
+#[test]
+fn tid_makes_one_or_takes_one_apart() {
+    let home = Home::new();
+    assert_eq!(masked(&home.pds(["tid"]).ok()), "<tid 1>\n");
+    let apart = "tid      3jzfcijpj2z2a\n\
+                 integer  1728652679052295174\n\
+                 time     2023-06-30T15:03:01Z\n\
+                 micros   1688137381887007\n\
+                 clock    6\n";
+    assert_eq!(home.pds(["tid", "3jzfcijpj2z2a"]).ok(), apart);
+    assert_eq!(home.pds(["tid", "3jzf-cij-pj2z-2a"]).ok(), apart);
+    assert_eq!(
+        home.pds(["tid", "3jzfcijpj2z2a", "--json"]).ok(),
+        "{\"clockId\":6,\"integer\":1728652679052295174,\"micros\":1688137381887007,\
+         \"tid\":\"3jzfcijpj2z2a\",\"time\":\"2023-06-30T15:03:01Z\"}\n"
+    );
+    let said = home.pds(["tid", "zzzzzzzzzzzzz"]).fails(3);
+    assert!(said.starts_with("error: not a TID: \"zzzzzzzzzzzzz\": "), "{said}");
+    let said = home.pds(["tid", "x", "--json"]).fails(3);
+    assert!(said.starts_with("{\"error\":\"bad-input\",\"message\":\"not a TID: "), "{said}");
+}
+
+#[test]
+fn cid_names_the_bytes_of_a_file() {
+    let home = Home::new();
+    let raw = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
+    home.write("hello", "hello");
+    assert_eq!(home.pds(["cid", "hello"]).ok(), format!("{raw}\n"));
+    assert_eq!(home.pds(["cid", "-"]).stdin("hello").ok(), format!("{raw}\n"));
+    let json = home.pds(["cid", "hello", "--json"]).ok();
+    assert_eq!(json, format!("{{\"cid\":\"{raw}\"}}\n"));
+    let cbor = home.pds(["cid", "-", "--cbor"]).stdin(*b"\xa2ae\x80al\xf6").ok();
+    assert_eq!(cbor, "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm\n");
+    assert_eq!(home.pds(["cid", "gone"]).fails(3), "error: no file gone\n");
+    let said = home.pds(["cid", "gone", "--json"]).fails(3);
+    assert_eq!(said, "{\"error\":\"bad-input\",\"message\":\"no file gone\"}\n");
+}
+
+#[test]
+fn completions_know_the_verbs() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = home.pds(["completions", shell]).ok();
+        assert!(script.contains("unpack") && script.contains("verify"), "{shell}");
+    }
+    home.pds(["completions", "tcsh"]).fails(2);
+}
+
+#[test]
+fn man_prints_a_page_or_writes_one_for_each_verb() {
+    let home = Home::new();
+    let page = home.pds(["man"]).ok();
+    assert!(page.contains(".TH pds 1"), "{page}");
+    assert_eq!(home.pds(["man", "--dir", "man1"]).ok(), "");
+    let pages = home.list("man1");
+    for verb in VERBS {
+        assert!(pages.contains(&format!("pds-{verb}.1")), "{verb}: {pages:?}");
+    }
+    home.write("file", "");
+    let said = home.pds(["man", "--dir", "file"]).fails(1);
+    assert!(said.starts_with("error: cannot write to file: "), "{said}");
+}
+
+#[test]
+fn the_help_of_every_verb_has_an_example_of_that_verb() {
+    let home = Home::new();
+    for verb in VERBS.into_iter().chain(INNER_VERBS) {
+        let words = || verb.split(' ');
+        for flag in ["--help", "-h"] {
+            let help = home.pds(words().chain([flag])).ok();
+            let example = help.split_once("\nExample").map(|(_, examples)| examples);
+            assert!(
+                example.is_some_and(|text| text.contains(&format!(" {verb}"))),
+                "{verb}\n{help}"
+            );
+        }
+    }
+    let help = home.pds(["--help"]).ok();
+    for verb in VERBS {
+        assert!(help.contains(&format!("\n  {verb} ")), "{verb}");
+    }
+}
+
+#[test]
+fn what_is_no_verb_is_a_mistake_in_json_too() {
+    let home = Home::new();
+    let said = home.pds(["burn"]).fails(2);
+    assert!(said.starts_with("error: unrecognized subcommand 'burn'\n"), "{said}");
+    for args in [&["burn", "--json"][..], &["--json", "get"], &["--json", "get", "x"], &["--json"]]
+    {
+        let said = home.pds(args.iter().copied()).fails(2);
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let fields: Vec<&str> = said.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(
+            (fields, &said["error"]),
+            (vec!["error", "message"], &"usage".into()),
+            "{args:?}"
+        );
+        assert!(!said["message"].as_str().unwrap().contains('\n'), "{said}");
+    }
+    assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
+}
+
+const VERBS: [&str; 24] = [
+    "init",
+    "clone",
+    "info",
+    "put",
+    "get",
+    "rm",
+    "ls",
+    "apply",
+    "blob",
+    "import",
+    "export",
+    "unpack",
+    "verify",
+    "log",
+    "diff",
+    "show",
+    "mst",
+    "ref",
+    "reset",
+    "key",
+    "tid",
+    "cid",
+    "completions",
+    "man",
+];
+
+const INNER_VERBS: [&str; 10] = [
+    "blob put",
+    "blob get",
+    "blob ls",
+    "blob missing",
+    "blob check",
+    "ref ls",
+    "ref set",
+    "ref rm",
+    "key show",
+    "key import",
+];
