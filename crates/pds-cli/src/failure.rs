@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use pds::car::CarError;
+use pds::commit::CommitError;
 use pds::crypto::KeyFileError;
 use pds::data::DataError;
+use pds::mst::MstError;
 use pds::repo::Error;
 use pds::store::StoreError;
 use serde_json::json;
@@ -168,6 +170,9 @@ fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>)
         if let Some(error) = cause.downcast_ref::<KeyFileError>() {
             return of_key_file(error);
         }
+        if cause.is::<MstError>() || cause.is::<CommitError>() {
+            return DAMAGED;
+        }
         if cause.is::<DataError>() || cause.is::<pds::syntax::SyntaxError>() {
             return (Exit::BadInput, "bad-input", None);
         }
@@ -194,9 +199,7 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
         error if error.is_not_found() => (Exit::No, "not-found", None),
         error if error.is_conflict() => (Exit::No, "conflict", None),
-        error if error.is_corrupt() => {
-            (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"))
-        }
+        error if error.is_corrupt() => DAMAGED,
         _ => (Exit::No, "failed", None),
     }
 }
@@ -211,9 +214,7 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
         }
         StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
-        StoreError::Damaged(_) | StoreError::Read(_) => {
-            (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"))
-        }
+        StoreError::Damaged(_) | StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => {
             (Exit::No, "no-space", Some("nothing was changed: make room and try again"))
         }
@@ -253,5 +254,8 @@ const BUSY: (Exit, &str, Option<&str>) =
 /// How the system says that there is no room for what was to be written.
 const NO_SPACE: [io::ErrorKind; 3] =
     [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
+
+const DAMAGED: (Exit, &str, Option<&str>) =
+    (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"));
 
 const MAKE_ONE: &str = "pds init DIR or pds clone FILE makes one; -R PATH names one";

@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod failure;
+mod gaps;
 mod open;
 mod output;
 mod progress;

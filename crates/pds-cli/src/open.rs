@@ -52,7 +52,7 @@ impl Place {
 
     /// Opens the repository for changes that take no key.
     pub(crate) fn mirror(&self) -> Result<Repo> {
-        Ok(Repo::open_mirror(&self.writable()?)?)
+        Ok(Repo::open_without_key(&self.writable()?)?)
     }
 
     fn writable(&self) -> Result<PathBuf> {
@@ -81,7 +81,7 @@ impl Place {
         if path == Path::new(STANDARD_STREAM) || path.is_file() {
             return Ok(Source::Car(Arc::new(open_car(&path)?)));
         }
-        Ok(Source::Repo(Repo::open_mirror(&path)?))
+        Ok(Source::Repo(Repo::open_without_key(&path)?))
     }
 
     /// Opens what is to be read at a state; where that is a CAR file no repository is needed.

@@ -135,6 +135,9 @@ fn parse(line: &str) -> Result<Write> {
     // The line is read as a value of the data model, so that links and bytes come out as such.
     let line: Value = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
     let map = line.as_map().ok_or_else(|| bad("not an object"))?;
+    if let Some(unknown) = map.keys().find(|key| !FIELDS.contains(key)) {
+        return Err(bad(format!("unknown field {unknown:?}")));
+    }
     let text = |key: &str| match map.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(text)) => Ok(Some(text.as_str())),
@@ -155,6 +158,7 @@ fn parse(line: &str) -> Result<Write> {
         ("update", Some(rkey)) => {
             Ok(Write::update(RecordPath::new(collection, rkey), needed(value)?))
         }
+        ("delete", _) if value.is_some() => Err(bad("a delete has no value")),
         ("delete", Some(rkey)) => Ok(Write::delete(RecordPath::new(collection, rkey))),
         ("update" | "delete", None) => Err(bad("rkey is missing")),
         (other, _) => Err(bad(format!("unknown action {other:?}"))),
@@ -164,6 +168,9 @@ fn parse(line: &str) -> Result<Write> {
 fn bad(message: impl Into<String>) -> anyhow::Error {
     anyhow!(Stated::bad_input(message))
 }
+
+/// What a write may say; a misspelt field must not be passed over.
+const FIELDS: [&str; 4] = ["action", "collection", "rkey", "value"];
 
 /// A record with what stands around it.
 const MAX_LINE_BYTES: usize = MAX_JSON_BYTES + 4096;

@@ -27,9 +27,10 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let before = place.snapshot(Some(&self.before))?;
         let after = place.snapshot(Some(&self.after))?;
-        let changes = before.diff(&after)?;
-        let exit = if changes.is_empty() { Exit::Done } else { Exit::No };
-        for change in changes {
+        let mut exit = Exit::Done;
+        for change in before.diff(&after) {
+            let change = change?;
+            exit = Exit::No;
             let path = &change.path;
             let (action, text) = match (change.before, change.after) {
                 (None, Some(new)) => ("create", format!("+ {path} {new}")),

@@ -60,7 +60,7 @@ impl Args {
             into_file(path, &snapshot, since.as_ref())
         };
         let exported = exported.with_context(|| format!("cannot write {}", path.display()))?;
-        let Exported { blocks, bytes } = exported;
+        let Exported { blocks, bytes, .. } = exported;
         if out.is_json() {
             let commit = snapshot.commit();
             let commit = commit_json(commit.cid(), commit.rev());

@@ -9,6 +9,7 @@ use pds::repo::{Repo, Snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Exit;
+use crate::gaps::Gaps;
 use crate::open::{Place, Source};
 use crate::output::{Output, rev_text};
 
@@ -28,7 +29,7 @@ impl Args {
             }
         };
         facts.print(out)?;
-        Ok(Exit::Done)
+        Ok(facts.gaps.exit())
     }
 }
 
@@ -47,6 +48,7 @@ pub(crate) struct Facts {
     nodes: u64,
     blobs: u64,
     bytes: u64,
+    gaps: Gaps,
 }
 
 impl Facts {
@@ -69,12 +71,14 @@ impl Facts {
         signing_key: Option<String>,
     ) -> Result<Self> {
         let commit = snapshot.commit();
+        let mut gaps = Gaps::default();
         let (mut nodes, mut records) = (0, 0);
         let mut collections: Vec<(String, u64)> = Vec::new();
         for step in walk(snapshot.blocks(), commit.data()) {
-            match step? {
-                Step::Node { .. } => nodes += 1,
-                Step::Entry { key, .. } => {
+            match gaps.pass(step)? {
+                None => {}
+                Some(Step::Node { .. }) => nodes += 1,
+                Some(Step::Entry { key, .. }) => {
                     records += 1;
                     let path = key.to_string();
                     let (collection, _) = path.split_once('/').unwrap_or((&path, ""));
@@ -99,6 +103,7 @@ impl Facts {
             nodes,
             blobs,
             bytes,
+            gaps,
         })
     }
 

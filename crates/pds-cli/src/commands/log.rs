@@ -63,7 +63,7 @@ impl Args {
                 Some(cid) => repo.checkout(&cid.into())?.commit().rev(),
                 None => None,
             };
-            let counts = count(&repo.changes(before, after)?);
+            let counts = count(repo.changes(before, after)?)?;
             Line { cid: after, rev, time: at_micros, counts, note: &note }.print(out)?;
         }
         Ok(Exit::Done)
@@ -104,12 +104,17 @@ impl Line<'_> {
     }
 }
 
-fn count(changes: &[RecordChange]) -> (usize, usize, usize) {
-    changes.iter().fold((0, 0, 0), |(created, updated, deleted), change| {
+fn count(
+    changes: impl Iterator<Item = Result<RecordChange, Error>>,
+) -> Result<(usize, usize, usize)> {
+    let (mut created, mut updated, mut deleted) = (0, 0, 0);
+    for change in changes {
+        let change = change?;
         match (change.before, change.after) {
-            (None, _) => (created + 1, updated, deleted),
-            (Some(_), Some(_)) => (created, updated + 1, deleted),
-            (Some(_), None) => (created, updated, deleted + 1),
+            (None, _) => created += 1,
+            (Some(_), Some(_)) => updated += 1,
+            (Some(_), None) => deleted += 1,
         }
-    })
+    }
+    Ok((created, updated, deleted))
 }

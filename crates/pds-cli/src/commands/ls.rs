@@ -1,12 +1,15 @@
 //! `pds ls`
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use pds::data::ReadError;
 use pds::repo::{ListOptions, RecordEntry, Snapshot};
 use pds::syntax::{AtUri, Nsid, RecordKey};
 use serde_json::{Value, json};
 
-use crate::failure::Exit;
+use crate::failure::{Exit, Stated};
+use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
 
@@ -32,7 +35,7 @@ pub(crate) struct Args {
     long: bool,
 
     /// From the last record to the first
-    #[arg(long, requires = "collection")]
+    #[arg(long)]
     reverse: bool,
 
     /// At most this many
@@ -40,32 +43,62 @@ pub(crate) struct Args {
     limit: Option<usize>,
 
     /// Only what comes after this key, in the order of the listing
-    #[arg(long, value_name = "RKEY", requires = "collection")]
+    #[arg(long, value_name = "RKEY")]
     after: Option<RecordKey>,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        if self.collection.is_none() && (self.reverse || self.after.is_some()) {
+            return Err(
+                Stated::usage("--reverse and --after are for the records of a collection").into()
+            );
+        }
+        if self.collection.is_none() && self.long && !self.all {
+            return Err(Stated::usage("-l is for records: name a collection, or use --all").into());
+        }
         let snapshot = place.snapshot(self.at.as_deref())?;
-        let limit = self.limit.unwrap_or(usize::MAX);
+        let mut gaps = Gaps::default();
         if let Some(collection) = &self.collection {
             let options = ListOptions { after: self.after.clone(), reverse: self.reverse };
-            for entry in snapshot.list(collection, &options).take(limit) {
-                self.print(&entry?, &snapshot, out)?;
-            }
+            let entries = snapshot.list(collection, &options);
+            self.print_all(entries, &snapshot, &mut gaps, out)?;
         } else if self.all {
-            for entry in snapshot.records().take(limit) {
-                self.print(&entry?, &snapshot, out)?;
-            }
+            self.print_all(snapshot.records(), &snapshot, &mut gaps, out)?;
         } else {
-            for (collection, count) in snapshot.collections()?.into_iter().take(limit) {
+            let mut counts: BTreeMap<Nsid, u64> = BTreeMap::new();
+            for entry in snapshot.records() {
+                if let Some(entry) = gaps.pass(entry)? {
+                    *counts.entry(entry.path.collection).or_default() += 1;
+                }
+            }
+            for (collection, count) in counts.into_iter().take(self.limit.unwrap_or(usize::MAX)) {
                 out.answer(
                     || format!("{collection}\t{count}"),
                     || json!({ "collection": collection.as_str(), "count": count }),
                 )?;
             }
         }
-        Ok(Exit::Done)
+        Ok(gaps.exit())
+    }
+
+    fn print_all(
+        &self,
+        mut entries: impl Iterator<Item = pds::repo::Result<RecordEntry>>,
+        snapshot: &Snapshot,
+        gaps: &mut Gaps,
+        out: &mut Output,
+    ) -> Result<()> {
+        let mut left = self.limit.unwrap_or(usize::MAX);
+        while left > 0
+            && let Some(entry) = entries.next()
+        {
+            if let Some(entry) = gaps.pass(entry)? {
+                self.print(&entry, snapshot, out)?;
+                left -= 1;
+            }
+        }
+        Ok(())
     }
 
     fn print(&self, entry: &RecordEntry, snapshot: &Snapshot, out: &mut Output) -> Result<()> {

@@ -17,7 +17,7 @@ fn assert_tame(ended: &Ended) {
     }
 }
 
-fn cbor(value: Value) -> Block {
+fn cbor(value: &Value) -> Block {
     Block::new(Codec::Cbor, value.encode())
 }
 
@@ -25,7 +25,7 @@ fn cbor(value: Value) -> Block {
 fn records() -> Vec<(Vec<u8>, Block)> {
     let evil = || Value::from(EVIL);
     let typed = |kind: &str, more: Value| {
-        cbor(Value::from([("$type", Value::from(kind)), ("text", evil()), (EVIL, more)]))
+        cbor(&Value::from([("$type", Value::from(kind)), ("text", evil()), (EVIL, more)]))
     };
     vec![
         (b"com.example.note/good".to_vec(), typed("com.example.note", evil())),
@@ -134,7 +134,7 @@ fn a_hostile_header_or_commit_cannot_drive_the_terminal() {
         fields.remove("sig");
         let signature = key.sign(&Value::Map(fields.clone()).encode()).unwrap();
         fields.insert("sig", signature.as_bytes().as_slice());
-        let commit = cbor(Value::Map(fields));
+        let commit = cbor(&Value::Map(fields));
         let mut odd = Car::of([]);
         odd.blocks[0] = commit.clone();
         home.write(name, odd.file_with_roots(&[commit.cid()]));

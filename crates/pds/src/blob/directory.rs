@@ -44,16 +44,20 @@ impl BlobDirectory {
         self.root.join(shard).join(&name)
     }
 
+    /// Gives a file that is complete and synced its name, and makes the name last.
     fn keep(&self, temporary: tempfile::TempPath, cid: &Cid) -> io::Result<()> {
         let path = self.path(cid);
         let shard = path.parent().unwrap_or(&self.root);
-        if !shard.is_dir() {
-            fs::create_dir_all(shard)?;
-            sync_directory(&self.root)?;
+        fs::create_dir_all(shard)?;
+        // A file that is there already stays if it is whole; a damaged one is replaced.
+        if !is_whole(&path, cid) {
+            temporary.persist(&path).map_err(|error| error.error)?;
         }
-        // An equal file may be there already; its bytes are the same.
-        temporary.persist(&path).map_err(|error| error.error)?;
-        sync_directory(shard)
+        // Another process may have made any of these a moment ago and not have synced them yet.
+        for directory in [shard, &self.root, parent(&self.root)] {
+            sync_directory(directory)?;
+        }
+        Ok(())
     }
 }
 
@@ -68,9 +72,6 @@ impl BlobStore for BlobDirectory {
             .tempfile_in(&self.root)
             .map_err(failed)?;
         let (cid, _) = stream::copy_hashing(data, temporary.as_file_mut(), failed)?;
-        if let Some(info) = self.info(&cid)? {
-            return Ok(info);
-        }
         temporary.as_file().sync_all().map_err(failed)?;
         make_readable(temporary.as_file()).map_err(failed)?;
         self.keep(temporary.into_temp_path(), &cid).map_err(failed)?;
@@ -149,6 +150,16 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
+/// Tells whether a file has the bytes that its name says.
+fn is_whole(path: &Path, cid: &Cid) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    io::copy(&mut stream::Verifying::new(file, *cid), &mut io::sink()).is_ok()
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
 /// Makes a rename or a new entry in a directory last.
 fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
@@ -183,6 +194,18 @@ mod tests {
         let mut reader = blobs.open(&info.cid).unwrap().unwrap();
         let error = reader.read_to_end(&mut read).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn storing_a_damaged_blob_again_mends_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = BlobDirectory::new(dir.path().join("blobs"));
+        let info = blobs.put(&mut &b"hello"[..]).unwrap();
+        for damage in [&b"jello"[..], b"", b"hello and more"] {
+            fs::write(blobs.path(&info.cid), damage).unwrap();
+            assert_eq!(blobs.put(&mut &b"hello"[..]).unwrap().cid, info.cid);
+            assert_eq!(fs::read(blobs.path(&info.cid)).unwrap(), b"hello");
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct NodeChanges {
 /// Compares two trees, in key order; `None` stands for a tree without keys.
 ///
 /// Equal subtrees are skipped without being read, so the work is in the number of changes. For trees
-/// in two places use an [`Overlay`](crate::data::Overlay).
+/// in two places see [`diff_across`].
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -47,7 +47,16 @@ pub struct NodeChanges {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn diff(blocks: &dyn Blocks, before: Option<Cid>, after: Option<Cid>) -> Diff<'_> {
-    Diff { before: Side::new(blocks, before), after: Side::new(blocks, after), failed: false }
+    diff_across((blocks, before), (blocks, after))
+}
+
+/// Compares two trees that are in two places, as [`diff`] does.
+pub fn diff_across<'b>(
+    before: (&'b dyn Blocks, Option<Cid>),
+    after: (&'b dyn Blocks, Option<Cid>),
+) -> Diff<'b> {
+    let (before, after) = (Side::new(before.0, before.1), Side::new(after.0, after.1));
+    Diff { before, after, failed: false }
 }
 
 /// The changes between two trees; after an error it ends.

@@ -35,7 +35,7 @@ mod tree;
 mod walk;
 
 pub use build::Builder;
-pub use diff::{Change, Diff, NodeChanges, diff};
+pub use diff::{Change, Diff, NodeChanges, diff, diff_across};
 pub use error::MstError;
 pub use key::{Key, height};
 pub use node::{EMPTY_NODE, Node, NodeEntry, Position};

@@ -109,19 +109,19 @@ impl Repo {
     /// be used.
     pub fn open(dir: &Path) -> Result<Self> {
         let key = key_file::read(&dir.join(KEY_FILE))?;
-        let repo = Self::open_mirror(dir)?;
+        let repo = Self::open_without_key(dir)?;
         Ok(match key {
             Some(key) => repo.signing_with(key),
             None => repo,
         })
     }
 
-    /// Opens the repository in a directory for reading; the key is not touched.
+    /// Opens the repository in a directory without its key: everything but signing works.
     ///
     /// # Errors
     ///
     /// [`Error::NotARepository`] when there is no store in it.
-    pub fn open_mirror(dir: &Path) -> Result<Self> {
+    pub fn open_without_key(dir: &Path) -> Result<Self> {
         let path = dir.join(STORE_FILE);
         if !path.is_file() {
             return Err(Error::NotARepository(dir.to_owned()));

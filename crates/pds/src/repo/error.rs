@@ -171,8 +171,8 @@ impl Error {
             | Self::RecordMissing { .. }
             | Self::Path { .. }
             | Self::Commit(_)
-            | Self::Read(ReadError::Damaged { .. })
-            | Self::Mst(_) => true,
+            | Self::Read(ReadError::Damaged { .. }) => true,
+            Self::Mst(error) => !matches!(error, MstError::Read(ReadError::Backend { .. })),
             Self::Car(error) => !matches!(error, CarError::Io(_)),
             Self::Store(error) => {
                 matches!(error, StoreError::NotAStore(_) | StoreError::Damaged(_))

@@ -10,6 +10,7 @@ use crate::mst::{Step, diff, walk};
 
 /// What an export has written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Exported {
     /// How many blocks.
     pub blocks: u64,

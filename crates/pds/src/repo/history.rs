@@ -1,9 +1,10 @@
 //! Where refs stand, where they stood, and what changed.
 
 use super::revision::Base;
-use super::snapshot::changes;
+use super::snapshot::record_changes;
 use super::{Error, RecordChange, Repo, Result, Revision};
 use crate::data::Cid;
+use crate::mst;
 use crate::store::{Expect, LogEntry, RefEdit, RefName};
 use crate::syntax::Tid;
 
@@ -43,6 +44,17 @@ impl Repo {
     /// As [`set_head`](Self::set_head).
     pub fn set_ref(&self, name: &RefName, to: Cid, expect: Expect, note: &str) -> Result<()> {
         self.commit_at(to)?;
+        let text = name.as_str();
+        if text.parse::<Cid>().is_ok() || text.parse::<Tid>().is_ok() {
+            let (text, reason) =
+                (text.to_owned(), "a ref cannot be named like a commit".to_owned());
+            return Err(Error::Revision { text, reason });
+        }
+        let stands = self.store.refs()?.get(name);
+        if stands == Some(to) && expect.holds(stands) {
+            // No move, so no row in the log: `@{1}` stays where the ref came from.
+            return Ok(());
+        }
         let edit = RefEdit { name: name.clone(), target: Some(to), expect };
         self.store.apply(&mut std::iter::empty(), &[edit], note)?;
         Ok(())
@@ -69,17 +81,21 @@ impl Repo {
         Ok(self.store.log(&self.name, limit)?)
     }
 
-    /// Returns what changed between two commits, in key order; `None` is a repository without
+    /// Iterates over what changed between two commits, in key order; `None` is a repository without
     /// records.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownCommit`], or [`Error::Mst`] when a tree cannot be read.
-    pub fn changes(&self, before: Option<Cid>, after: Option<Cid>) -> Result<Vec<RecordChange>> {
+    pub fn changes(
+        &self,
+        before: Option<Cid>,
+        after: Option<Cid>,
+    ) -> Result<impl Iterator<Item = Result<RecordChange>> + use<'_>> {
         let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
             commit.map(|cid| Ok(self.commit_at(cid)?.data())).transpose()
         };
-        changes(self.store.as_ref(), data(before)?, data(after)?)
+        Ok(record_changes(mst::diff(self.store.as_ref(), data(before)?, data(after)?)))
     }
 
     /// Returns what changed between two revisions, in key order.
@@ -89,7 +105,7 @@ impl Repo {
     /// [`Error::Revision`] when there is no such revision; otherwise as
     /// [`changes`](Self::changes).
     pub fn diff(&self, before: &Revision, after: &Revision) -> Result<Vec<RecordChange>> {
-        self.changes(Some(self.resolve(before)?), Some(self.resolve(after)?))
+        self.changes(Some(self.resolve(before)?), Some(self.resolve(after)?))?.collect()
     }
 
     /// Finds the commit that a revision names.
@@ -119,29 +135,17 @@ impl Repo {
             Error::UnknownCommit(_) => wrong("no such commit here".to_owned()),
             error => error,
         })?;
+        let name = match &revision.base {
+            Base::Ref { name: Some(name), .. } | Base::RefOrRev(name, _) => name,
+            Base::Ref { name: None, .. } | Base::Commit(_) => &self.name,
+        };
+        let mut steps = Back { repo: self, name, rows: None };
         for step in 0..revision.back {
-            commit = self
-                .commit_before(commit)?
+            commit = steps
+                .before(commit)?
                 .ok_or_else(|| wrong(format!("history goes back {step} commits only")))?;
         }
         Ok(commit)
-    }
-
-    /// Returns the commit before another: the one it names, or, where it names none, the one that
-    /// a ref stood at before it came here.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] when the store cannot be read.
-    pub fn commit_before(&self, commit: Cid) -> Result<Option<Cid>> {
-        if let Some(prev) = self.commit_at(commit)?.prev()
-            && self.store.get(&prev)?.is_some()
-        {
-            return Ok(Some(prev));
-        }
-        let log = self.store.log(&self.name, usize::MAX)?;
-        let arrival = log.iter().rev().find(|entry| entry.after == Some(commit));
-        Ok(arrival.and_then(|entry| entry.before).filter(|before| *before != commit))
     }
 
     fn ref_at(&self, name: &RefName, moves: u32) -> Result<Cid, Missing> {
@@ -172,6 +176,34 @@ impl Repo {
             }
         }
         Ok(None)
+    }
+}
+
+/// The way back from one commit to the one before it.
+struct Back<'r> {
+    repo: &'r Repo,
+    name: &'r RefName,
+    /// The moves of the ref that have not been followed yet, newest first. Each is followed once, so
+    /// that a ref that went back and forth does not lead in a circle.
+    rows: Option<std::vec::IntoIter<LogEntry>>,
+}
+
+impl Back<'_> {
+    /// Returns the commit that this one names, or, where it names none that is here, the one that
+    /// the ref stood at before it came to this one.
+    fn before(&mut self, commit: Cid) -> Result<Option<Cid>> {
+        if let Some(prev) = self.repo.commit_at(commit)?.prev()
+            && self.repo.store.get(&prev)?.is_some()
+        {
+            return Ok(Some(prev));
+        }
+        if self.rows.is_none() {
+            self.rows = Some(self.repo.store.log(self.name, usize::MAX)?.into_iter());
+        }
+        let rows = self.rows.iter_mut().flatten();
+        let arrival =
+            rows.into_iter().find(|row| row.after == Some(commit) && row.before != Some(commit));
+        Ok(arrival.and_then(|row| row.before))
     }
 }
 

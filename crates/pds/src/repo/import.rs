@@ -16,6 +16,7 @@ use crate::store::{Applied, BlockStream, BoxError, Expect, RefEdit, StoreError};
 
 /// What an import has done.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Imported {
     /// The commit that the ref names now.
     pub commit: Commit,

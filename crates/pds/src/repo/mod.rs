@@ -38,7 +38,7 @@ use crate::blob::BlobStore;
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::{PublicKey, Signer};
 use crate::data::{Blocks, Cid, Codec, Value};
-use crate::store::{Expect, RefName, Store};
+use crate::store::{Expect, RefName, Store, StoreError};
 use crate::syntax::{Did, Nsid, RecordPath, Tid};
 
 /// A repository: a handle on one ref of a store, `HEAD` unless it is told otherwise.
@@ -94,13 +94,17 @@ impl Repo {
     /// [`Error::NoSigner`]; [`Error::Store`] when the ref exists already.
     pub fn init(&self, did: &Did) -> Result<Commit> {
         let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
+        if let Some(found) = self.head()? {
+            let (name, expected) = (self.name.clone(), Expect::Absent);
+            return Err(StoreError::Moved { name, expected, found: Some(found) }.into());
+        }
         let empty = crate::data::Block::new(Codec::Cbor, crate::mst::EMPTY_NODE);
         let rev = self.clock.next(None).ok_or(Error::RevExhausted(empty.cid()))?;
         let unsigned = UnsignedCommit { did: did.clone(), data: empty.cid(), rev, prev: None };
         let commit = unsigned.sign(signer)?;
+        self.move_to(&commit, [empty], Expect::Absent, "init")?;
         self.store.set_meta(META_DID, Some(did.as_str()))?;
         self.store.set_meta(META_KEY, Some(&signer.public_key().did_key()))?;
-        self.move_to(&commit, [empty], Expect::Absent, "init")?;
         Ok(commit)
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Error, RecordChange, Result};
 use crate::commit::Commit;
-use crate::data::{Block, Blocks, Cid, DataError, Overlay, Value};
-use crate::mst::{self, Key, Range};
+use crate::data::{Block, Blocks, Cid, DataError, Value};
+use crate::mst::{self, Diff, Key, Range};
 use crate::syntax::{Nsid, RecordKey, RecordPath};
 
 /// A repository at one commit, read from anything that has its blocks: a store, or a CAR file.
@@ -154,29 +154,22 @@ impl Snapshot {
     /// Iterates over what differs from this snapshot to a later one, in key order.
     ///
     /// The two may be in different places; only what differs is read.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Mst`] when a tree cannot be read.
-    pub fn diff(&self, after: &Self) -> Result<Vec<RecordChange>> {
-        let both = Overlay { over: after.blocks(), under: self.blocks() };
-        changes(&both, Some(self.commit.data()), Some(after.commit.data()))
+    pub fn diff<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = Result<RecordChange>> + use<'a> {
+        let before = (self.blocks(), Some(self.commit.data()));
+        record_changes(mst::diff_across(before, (after.blocks(), Some(after.commit.data()))))
     }
 }
 
 /// What differs between two trees, as records.
-pub(super) fn changes(
-    blocks: &dyn Blocks,
-    before: Option<Cid>,
-    after: Option<Cid>,
-) -> Result<Vec<RecordChange>> {
-    mst::diff(blocks, before, after)
-        .map(|change| {
-            let change = change?;
-            let path = record_path(change.key.as_bytes())?;
-            Ok(RecordChange { path, before: change.before, after: change.after })
-        })
-        .collect()
+pub(super) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<RecordChange>> + '_ {
+    diff.map(|change| {
+        let change = change?;
+        let path = record_path(change.key.as_bytes())?;
+        Ok(RecordChange { path, before: change.before, after: change.after })
+    })
 }
 
 fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + '_ {

@@ -336,7 +336,8 @@ impl Repo {
         if facts.record_type != Some(path.collection.as_str()) {
             return Err(rule("the $type is not the collection"));
         }
-        if facts.has_blobs && !options.allow_missing_blobs {
+        if !options.allow_missing_blobs {
+            // Decoded once more: references of the legacy shape are found by their shape only.
             for blob in Value::decode(&bytes).map_err(refused)?.blobs() {
                 if self.blobs.info(&blob.cid)?.is_none() {
                     return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });

@@ -132,7 +132,7 @@ fn the_difference_between_two_revs_is_the_records_in_between() {
         }
     }
     let all = repo.changes(None, Some(commits[4].cid())).unwrap();
-    assert_eq!(all.len(), 4);
+    assert_eq!(all.count(), 4);
 }
 
 #[test]

@@ -161,7 +161,7 @@ fn a_draft_can_be_signed_elsewhere() {
     let dir = dir.path().join("alice");
     Repo::create_with_key(&dir, &did(), &key).unwrap();
     // Without the key file at hand: a handle that can read, and knows the public key.
-    let repo = Repo::open_mirror(&dir).unwrap();
+    let repo = Repo::open_without_key(&dir).unwrap();
     let writes = [Write::put(path("com.example.note/a"), note("hello"))];
     assert!(matches!(repo.write(&writes), Err(Error::NoSigner)));
 

@@ -183,7 +183,9 @@ impl Finding {
     }
 
     pub(crate) fn maybe_path(mut self, path: Option<&[u8]>) -> Self {
-        self.path = path.map(|path| path.escape_ascii().to_string());
+        let shown =
+            |path: &[u8]| path.escape_ascii().take(MAX_SHOWN_PATH).map(char::from).collect();
+        self.path = path.map(shown);
         self
     }
 
@@ -215,6 +217,9 @@ impl Finding {
         self.severity
     }
 }
+
+/// How much of a path is shown: all of any valid one. What is no path may be four times as long.
+const MAX_SHOWN_PATH: usize = 1_024;
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -36,6 +36,7 @@ pub struct Expected<'a> {
 
 /// What verifying has counted.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// The commit; `None` where there is none that can be read.
     pub commit: Option<Commit>,

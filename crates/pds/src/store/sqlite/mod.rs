@@ -127,7 +127,8 @@ impl Blocks for SqliteStore {
         };
         let mut reader = self.reader();
         // One transaction for all: a third faster than one for each.
-        let transaction = reader.transaction().map_err(|e| ReadError::backend(*first, e))?;
+        let transaction =
+            reader.transaction().map_err(|e| ReadError::backend(*first, store_error(e)))?;
         cids.iter().map(|cid| read_block(&transaction, cid)).collect()
     }
 }
