@@ -5,6 +5,7 @@ mod blobs;
 mod create;
 mod history;
 mod inside;
+mod parts;
 mod records;
 mod sources;
 mod tools;

@@ -1,7 +1,8 @@
 //! Refs, the log, and the names of states.
 
+use pds::car::CarFile;
 use pds::data::{Cid, Codec};
-use pds::repo::{Error, Repo, Revision};
+use pds::repo::{Error, Repo, Revision, export_car};
 use pds::store::{Expect, RefName};
 
 use super::{in_memory, note, path};
@@ -111,4 +112,40 @@ fn a_diff_lists_what_was_created_updated_and_deleted_in_key_order() {
     assert_eq!(back.len(), 3);
     assert_eq!((back[0].before, back[0].after), (changes[0].after, changes[0].before));
     assert!(repo.diff(&Revision::head(), &Revision::head()).unwrap().is_empty());
+}
+
+#[test]
+fn the_way_back_never_leads_in_a_circle() {
+    let (repo, _) = with_history();
+    let mut file = Vec::new();
+    export_car(&repo.snapshot().unwrap(), &mut file, &mut |_| {}).unwrap();
+    let mirror = Repo::with(
+        std::sync::Arc::new(pds::store::MemoryStore::default()),
+        std::sync::Arc::new(pds::blob::MemoryBlobs::default()),
+    );
+    let car = |file: &[u8]| CarFile::open(std::io::Cursor::new(file.to_vec())).unwrap();
+    mirror.import(&car(&file), None).unwrap();
+    let first = mirror.head().unwrap().unwrap();
+    repo.put(&path("com.example.note/4"), &note("x")).unwrap();
+    let mut file = Vec::new();
+    export_car(&repo.snapshot().unwrap(), &mut file, &mut |_| {}).unwrap();
+    mirror.import(&car(&file), None).unwrap();
+    let second = mirror.head().unwrap().unwrap();
+    assert_eq!(mirror.resolve(&rev("HEAD~1")).unwrap(), first);
+    for to in [first, second, first, second] {
+        mirror.set_head(to, Expect::Any, "reset").unwrap();
+    }
+    // Each move is followed once: to and fro as often as it went, and then it ends.
+    let far = mirror.resolve(&rev("HEAD~4000000")).unwrap_err();
+    assert!(far.is_not_found(), "{far}");
+}
+
+#[test]
+fn a_move_to_where_a_ref_stands_is_none() {
+    let (repo, commits) = with_history();
+    let moves = repo.log(99).unwrap();
+    repo.set_head(commits[3], Expect::Any, "reset").unwrap();
+    assert_eq!(repo.log(99).unwrap(), moves);
+    let wrong = repo.set_head(commits[3], Expect::Exactly(commits[1]), "reset").unwrap_err();
+    assert!(wrong.is_conflict());
 }

@@ -188,3 +188,28 @@ fn a_shared_record_stays_while_one_path_has_it() {
     let gone = Cid::of(Codec::Cbor, b"nothing");
     assert_ne!(repo.find(&path("com.example.note/b")).unwrap().unwrap().cid(), gone);
 }
+
+#[test]
+fn a_second_init_changes_nothing() {
+    let repo = in_memory();
+    let (head, key) = (repo.head().unwrap(), repo.public_key().unwrap());
+    let other = repo.clone().signing_with(SigningKey::generate(Curve::P256).unwrap());
+    let refused = other.init(&"did:web:bob.example.com".parse().unwrap()).unwrap_err();
+    assert!(refused.is_conflict(), "{refused}");
+    assert_eq!(repo.did().unwrap(), Some(did()));
+    assert_eq!((repo.head().unwrap(), repo.public_key().unwrap()), (head, key));
+}
+
+#[test]
+fn a_blob_of_the_legacy_shape_must_be_here_as_well() {
+    let repo = in_memory();
+    let legacy = Value::from([
+        ("cid", Value::from(Cid::of(Codec::Raw, b"picture").to_string())),
+        ("mimeType", Value::from("image/png")),
+    ]);
+    let value = Value::from([("image", legacy)]);
+    let refused = repo.put(&path("com.example.picture/a"), &value).unwrap_err();
+    assert!(matches!(refused, Error::BlobMissing { .. }), "{refused}");
+    repo.put_blob(&mut &b"picture"[..]).unwrap();
+    repo.put(&path("com.example.picture/a"), &value).unwrap();
+}

@@ -76,8 +76,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
             if has_no_wal(path) => {}
         settled => return settled,
     }
-    // Without a WAL the file is complete in itself, and where nothing can be written nobody
-    // changes it under the reader.
+    // Without a WAL the file is complete in itself. This is for media that nobody writes; should
+    // somebody else be able to, every block is still hashed when it is read.
     let connection = connect_uri(path, "mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     check(&connection)?;
     Ok(connection)
