@@ -13,6 +13,7 @@ use pds::crypto::KeyFileError;
 use pds::data::DataError;
 use pds::mst::MstError;
 use pds::repo::Error;
+use pds::repo::verify::Stage;
 use pds::store::StoreError;
 use serde_json::json;
 
@@ -192,10 +193,16 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::WrongDid { .. } => {
             (Exit::No, "wrong-did", Some("pds clone makes a repository of it"))
         }
+        // There is no repository in the file at all.
+        Error::Refused(finding) if finding.stage() == Stage::Repo => {
+            (Exit::BadInput, "refused", Some("pds verify FILE lists everything"))
+        }
         Error::Refused(_) => (Exit::No, "refused", Some("pds verify FILE lists everything")),
         Error::BlobMissing { .. } => {
             (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
         }
+        // One that was asked for is a revision; this one is named by a file or by the store.
+        Error::UnknownCommit(_) => DAMAGED,
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
         error if error.is_not_found() => (Exit::No, "not-found", None),
         error if error.is_conflict() => (Exit::No, "conflict", None),
@@ -214,7 +221,12 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
         }
         StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
-        StoreError::Damaged(_) | StoreError::Read(_) => DAMAGED,
+        StoreError::Damaged(_) => (
+            Exit::BadInput,
+            "damaged",
+            Some("take a backup, or clone it again: the file is broken"),
+        ),
+        StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => {
             (Exit::No, "no-space", Some("nothing was changed: make room and try again"))
         }

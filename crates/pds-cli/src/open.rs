@@ -57,7 +57,7 @@ impl Place {
 
     fn writable(&self) -> Result<PathBuf> {
         let dir = self.directory()?;
-        if dir.is_file() || dir == Path::new(STANDARD_STREAM) {
+        if is_a_file(&dir) {
             let message = format!("{} is a file: it can be read only", dir.display());
             return Err(Stated::no("read-only", message)
                 .hint("pds clone FILE makes a repository of it")
@@ -78,7 +78,7 @@ impl Place {
     /// Opens what is to be read.
     pub(crate) fn source(&self) -> Result<Source> {
         let path = self.directory()?;
-        if path == Path::new(STANDARD_STREAM) || path.is_file() {
+        if is_a_file(&path) {
             return Ok(Source::Car(Arc::new(open_car(&path)?)));
         }
         Ok(Source::Repo(Repo::open_without_key(&path)?))
@@ -128,13 +128,20 @@ pub(crate) fn open_car(path: &Path) -> Result<CarFile<Watched>> {
     CarFile::open(open_file(path)?).with_context(name)
 }
 
-/// Opens a file for reading from any place in it; standard input is kept in a temporary file.
+/// Opens a file for reading from any place in it; a pipe is kept in a temporary file.
 pub(crate) fn open_file(path: &Path) -> Result<Watched> {
-    if path != Path::new(STANDARD_STREAM) {
-        return Ok(Watched::new(open(path)?, "reading"));
-    }
+    let mut pipe: Box<dyn Read> = if path == Path::new(STANDARD_STREAM) {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = open(path)?;
+        if file.metadata().is_ok_and(|file| file.is_file()) {
+            return Ok(Watched::new(file, "reading"));
+        }
+        Box::new(file)
+    };
     let mut spooled = tempfile::tempfile().context("cannot make a temporary file")?;
-    io::copy(&mut io::stdin().lock(), &mut spooled).context("cannot read standard input")?;
+    let copied = io::copy(&mut pipe, &mut spooled);
+    copied.with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Watched::new(spooled, "reading"))
 }
 
@@ -233,11 +240,19 @@ impl FromStr for TargetArg {
     }
 }
 
-/// Tells whether a revision is to be read as the name of a CAR file. A ref of such a name is still
-/// reached as `name.car~0`.
+/// Tells whether something is a file, or a pipe that can be read like one.
+pub(crate) fn is_a_file(path: &Path) -> bool {
+    path == Path::new(STANDARD_STREAM) || (path.exists() && !path.is_dir())
+}
+
+/// Tells whether a revision is to be read as the name of a CAR file.
+///
+/// No ref starts with a dot or a slash; one that ends like a CAR file is reached as `name.car~0`.
 fn names_a_file(at: &str) -> bool {
     let ending = Path::new(at).extension();
-    at == STANDARD_STREAM || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
+    at == STANDARD_STREAM
+        || at.starts_with(['.', '/'])
+        || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
 }
 
 /// Checks that the account is the one that was said, if one was.

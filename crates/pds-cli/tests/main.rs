@@ -4,6 +4,7 @@
 mod acceptance;
 mod common;
 mod concurrency;
+mod damage;
 mod durability;
 mod exit_codes;
 mod memory;

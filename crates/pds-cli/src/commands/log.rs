@@ -1,13 +1,15 @@
 //! `pds log`
 
 use anyhow::Result;
-use pds::repo::{Error, RecordChange};
+use pds::data::Cid;
+use pds::repo::{Error, RecordChange, Repo};
 use pds::store::{LogEntry, RefName};
+use pds::syntax::Tid;
 use serde_json::json;
 
 use crate::failure::Exit;
 use crate::open::{Place, Source};
-use crate::output::{Output, rev_text, time_text};
+use crate::output::{Output, rev_text, say, time_text};
 
 /// Tell where a ref has stood, newest first
 #[derive(Debug, clap::Args)]
@@ -41,12 +43,12 @@ impl Args {
                 let commit = snapshot.commit();
                 let created =
                     snapshot.records().try_fold(0, |count, one| one.map(|_| count + 1))?;
-                let time = commit.rev().map_or(0, pds::syntax::Tid::micros);
+                let time = commit.rev().map_or(0, Tid::micros);
                 Line {
                     cid: Some(commit.cid()),
                     rev: commit.rev(),
                     time,
-                    counts: (created, 0, 0),
+                    counts: Some((created, 0, 0)),
                     note: "",
                 }
                 .print(out)?;
@@ -57,37 +59,64 @@ impl Args {
         if entries.is_empty() && repo.head()?.is_none() && repo.log(1)?.is_empty() {
             return Err(Error::NoCommit(repo.ref_name().clone()).into());
         }
+        let mut exit = Exit::Done;
         for entry in entries {
             let LogEntry { before, after, at_micros, note, .. } = entry;
-            let rev = match after {
-                Some(cid) => repo.checkout(&cid.into())?.commit().rev(),
-                None => None,
+            let (rev, counts) = match look_up(&repo, before, after) {
+                Ok((rev, counts)) => (rev, Some(counts)),
+                // The log is the way back from damage: every row of it is told.
+                Err(error) if error.is_corrupt() || error.is_not_found() => {
+                    say(&format!("{:#}", anyhow::Error::new(error)));
+                    exit = Exit::Partly;
+                    (None, None)
+                }
+                Err(error) => return Err(error.into()),
             };
-            let counts = count(repo.changes(before, after)?)?;
             Line { cid: after, rev, time: at_micros, counts, note: &note }.print(out)?;
         }
-        Ok(Exit::Done)
+        Ok(exit)
     }
 }
 
+/// Reads the rev of a commit and counts what it changed.
+fn look_up(
+    repo: &Repo,
+    before: Option<Cid>,
+    after: Option<Cid>,
+) -> Result<(Option<Tid>, Counts), Error> {
+    let rev = match after {
+        Some(cid) => repo.checkout(&cid.into())?.commit().rev(),
+        None => None,
+    };
+    Ok((rev, count(repo.changes(before, after)?)?))
+}
+
+/// Created, updated, deleted.
+type Counts = (usize, usize, usize);
+
 struct Line<'a> {
-    cid: Option<pds::data::Cid>,
-    rev: Option<pds::syntax::Tid>,
+    cid: Option<Cid>,
+    rev: Option<Tid>,
     time: u64,
-    /// Created, updated, deleted.
-    counts: (usize, usize, usize),
+    /// Unknown where the commit or its tree cannot be read.
+    counts: Option<Counts>,
     note: &'a str,
 }
 
 impl Line<'_> {
     fn print(&self, out: &mut Output) -> Result<()> {
-        let (created, updated, deleted) = self.counts;
+        let [created, updated, deleted] = match self.counts {
+            Some((created, updated, deleted)) => [created, updated, deleted].map(Some),
+            None => [None; 3],
+        };
+        let text = |count: Option<usize>| count.map_or("?".to_owned(), |count| count.to_string());
         let cid = self.cid.map(|cid| cid.to_string());
         let time = time_text(self.time);
         out.answer(
             || {
                 let (rev, cid) = (rev_text(self.rev), cid.as_deref().unwrap_or("-"));
-                format!("{rev}\t{cid}\t{time}\t+{created} ~{updated} -{deleted}\t{}", self.note)
+                let counts = format!("+{} ~{} -{}", text(created), text(updated), text(deleted));
+                format!("{rev}\t{cid}\t{time}\t{counts}\t{}", self.note)
             },
             || {
                 json!({
@@ -104,9 +133,7 @@ impl Line<'_> {
     }
 }
 
-fn count(
-    changes: impl Iterator<Item = Result<RecordChange, Error>>,
-) -> Result<(usize, usize, usize)> {
+fn count(changes: impl Iterator<Item = Result<RecordChange, Error>>) -> Result<Counts, Error> {
     let (mut created, mut updated, mut deleted) = (0, 0, 0);
     for change in changes {
         let change = change?;

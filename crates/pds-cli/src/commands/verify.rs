@@ -14,7 +14,7 @@ use pds::syntax::Did;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, Stated, is_closed_pipe};
-use crate::open::{Place, STANDARD_STREAM, open_file};
+use crate::open::{Place, is_a_file, open_file};
 use crate::output::{Output, rev_text};
 
 /// Make every check there is
@@ -55,7 +55,7 @@ impl Args {
             Some(car) => self.check_car(car, &expected, &mut findings)?,
             None => {
                 let path = place.directory()?;
-                if path.is_file() || path.as_os_str() == STANDARD_STREAM {
+                if is_a_file(&path) {
                     self.check_car(&path, &expected, &mut findings)?
                 } else {
                     let repo = Repo::open_without_key(&path)?;

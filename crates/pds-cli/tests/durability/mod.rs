@@ -73,7 +73,7 @@ fn a_clone_that_is_killed_leaves_no_repository_or_a_whole_one() {
     let commit = car.commit.cid().to_string();
     home.write("large.car", car.file());
     let mut outcomes = [0, 0];
-    for (n, moment) in MOMENTS.into_iter().chain([900, 1300]).enumerate() {
+    for (n, moment) in MOMENTS.into_iter().enumerate() {
         let dir = format!("copy-{n}");
         let exists = n % 2 == 1;
         if exists {
@@ -104,7 +104,7 @@ fn an_import_that_is_killed_leaves_the_old_state_or_the_new_one() {
     home.write("large.car", large.file());
     home.pds(["clone", "small.car", "copy"]).ok();
     let mut outcomes = [0, 0];
-    for moment in MOMENTS.into_iter().chain([900]) {
+    for moment in MOMENTS {
         kill_after(&home, &["-R", "copy", "import", "large.car"], moment);
         home.pds(["-R", "copy", "verify"]).ok();
         let info = home.pds(["-R", "copy", "info", "--json"]).ok();
@@ -142,7 +142,7 @@ fn kill_after(home: &Home, args: &[&str], moment: u64) {
 
 /// Large enough that taking it in takes a while.
 fn large_car() -> Car {
-    Car::of((0..12_000).map(|n| {
+    Car::of((0..6_000).map(|n| {
         let path = format!("com.example.note/n{n:06}");
         (path.into_bytes(), note(&format!("note number {n}")))
     }))

@@ -129,7 +129,9 @@ fn a_state_can_be_named_in_every_form() {
         let slice = repo.pds(["export", "--since", state]).ended();
         assert!(slice.code() == 0 && slice.stdout.len() < exported.len(), "{state}");
     }
-    for state in ["HEAD~x", "@{1", "a b", "", "@{4000000000}", "HEAD~4000000000", &"x".repeat(999)]
+    let record = repo.put("a", "a record is no state");
+    for state in
+        [&record, "HEAD~x", "@{1", "a b", "", "@{4000000000}", "HEAD~4000000000", &"x".repeat(999)]
     {
         let said = repo.pds(["ls", "--at", state]).fails(1);
         assert!(said.starts_with("error: no revision "), "{said}");
@@ -146,6 +148,26 @@ fn a_car_file_as_a_state_needs_no_repository() {
     let bytes = repo.home.read("backup.car");
     assert_eq!(elsewhere.pds(["ls", "--at", "-"]).stdin(bytes).ok(), listed);
     assert_eq!(elsewhere.pds(["ls", "--at", "gone.car"]).fails(3), "error: no file gone.car\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_as_good_as_a_file() {
+    let repo = TestRepo::with_notes();
+    let file = repo.export("backup.car");
+    assert!(repo.home.command("mkfifo").arg("pipe").status().unwrap().success());
+    for (args, answer) in [
+        ("verify pipe", "ok: "),
+        ("-R pipe ls", "com.example.note\t3\n"),
+        ("ls --at ./pipe", "com.example.note\t3\n"),
+        ("-R alice diff HEAD ./pipe", ""),
+        ("clone pipe", "did      "),
+        ("-R alice import pipe", "0\t"),
+    ] {
+        let line = format!("cat {file} > pipe & pds {args} && wait");
+        let said = repo.home.sh(&line).ok();
+        assert!(said.starts_with(answer), "{args}: {said}");
+    }
 }
 
 #[test]

@@ -171,27 +171,33 @@ impl Error {
             | Self::RecordMissing { .. }
             | Self::Path { .. }
             | Self::Commit(_)
-            | Self::Read(ReadError::Damaged { .. }) => true,
-            Self::Mst(error) => !matches!(error, MstError::Read(ReadError::Backend { .. })),
+            | Self::Read(ReadError::Damaged { .. })
+            | Self::Mst(MstError::Read(ReadError::Damaged { .. })) => true,
+            Self::Mst(error) if !matches!(error, MstError::Read(_)) => true,
             Self::Car(error) => !matches!(error, CarError::Io(_)),
-            Self::Store(error) => {
-                matches!(error, StoreError::NotAStore(_) | StoreError::Damaged(_))
+            error => {
+                let store = error.store_error();
+                matches!(store, Some(StoreError::NotAStore(_) | StoreError::Damaged(_)))
             }
-            _ => false,
         }
     }
 
     /// Tells whether another process holds the store.
     #[must_use]
     pub fn is_busy(&self) -> bool {
+        matches!(self.store_error(), Some(StoreError::Busy))
+    }
+
+    /// Returns the error of the store, also where it is behind one of reading.
+    fn store_error(&self) -> Option<&StoreError> {
         match self {
-            Self::Store(error) => matches!(error, StoreError::Busy),
-            Self::Read(error) | Self::Mst(MstError::Read(error)) => {
-                let source = std::error::Error::source(error);
-                let store = source.and_then(|source| source.downcast_ref::<StoreError>());
-                matches!(store, Some(StoreError::Busy))
+            Self::Read(error)
+            | Self::Mst(MstError::Read(error))
+            | Self::Store(StoreError::Read(error)) => {
+                std::error::Error::source(error)?.downcast_ref()
             }
-            _ => false,
+            Self::Store(error) => Some(error),
+            _ => None,
         }
     }
 

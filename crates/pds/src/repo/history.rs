@@ -3,6 +3,7 @@
 use super::revision::Base;
 use super::snapshot::record_changes;
 use super::{Error, RecordChange, Repo, Result, Revision};
+use crate::commit::CommitError;
 use crate::data::Cid;
 use crate::mst;
 use crate::store::{Expect, LogEntry, RefEdit, RefName};
@@ -133,6 +134,9 @@ impl Repo {
         };
         self.commit_at(commit).map_err(|error| match error {
             Error::UnknownCommit(_) => wrong("no such commit here".to_owned()),
+            Error::Commit(CommitError::NotACommit { .. }) => {
+                wrong("this block is not a commit".to_owned())
+            }
             error => error,
         })?;
         let name = match &revision.base {

@@ -36,8 +36,8 @@ impl<'a> Check<'a> {
         self.pending.push(finding);
     }
 
-    pub(super) fn damaged(&mut self, cid: Cid, source: &DataError) {
-        self.add(Finding::new(Code::BlockDamaged, source.to_string()).cid(cid));
+    pub(super) fn damaged(&mut self, cid: Cid, message: String) {
+        self.add(Finding::new(Code::BlockDamaged, message).cid(cid));
     }
 
     pub(super) fn missing(&mut self, code: Code, cid: Cid, path: Option<&[u8]>) {

@@ -8,6 +8,7 @@ use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::mst::{MstError, Step, walk};
 use crate::repo::Result;
+use crate::store::StoreError;
 
 /// Checks the repository of a commit: commit, signature, tree, paths and records.
 ///
@@ -45,15 +46,28 @@ pub fn verify(
     Ok(check.report)
 }
 
+/// Says what is wrong with a block that is damaged, or that stands where the store is.
+fn damage(error: &ReadError) -> Option<String> {
+    match error {
+        ReadError::Damaged { source, .. } => Some(source.to_string()),
+        ReadError::Backend { source, .. } => match source.downcast_ref() {
+            Some(error @ StoreError::Damaged(_)) => Some(error.to_string()),
+            _ => None,
+        },
+    }
+}
+
 /// Reads a block; damage is a finding.
 fn read(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Block>> {
     match blocks.get(&cid) {
         Ok(block) => Ok(block),
-        Err(ReadError::Damaged { cid, source }) => {
-            check.damaged(cid, &source);
-            Ok(None)
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => match damage(&error) {
+            Some(message) => {
+                check.damaged(cid, message);
+                Ok(None)
+            }
+            None => Err(error.into()),
+        },
     }
 }
 
@@ -99,11 +113,13 @@ fn tree(
                 }
             }
             Err(MstError::Missing { cid }) => check.missing(Code::NodeMissing, cid, None),
-            Err(MstError::Read(ReadError::Damaged { cid, source })) => {
-                check.damaged(cid, &source);
-                check.missing(Code::NodeMissing, cid, None);
-            }
-            Err(MstError::Read(error)) => return Err(error.into()),
+            Err(MstError::Read(error)) => match damage(&error) {
+                Some(message) => {
+                    check.damaged(error.cid(), message);
+                    check.missing(Code::NodeMissing, error.cid(), None);
+                }
+                None => return Err(error.into()),
+            },
             Err(MstError::Undecodable { cid, source }) => {
                 check.report.unreadable += 1;
                 check.add(Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid));

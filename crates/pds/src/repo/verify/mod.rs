@@ -21,6 +21,7 @@ pub(super) use self::stream::{NotInOrder, Streamed};
 use super::{Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
+use crate::store::StoreError;
 use crate::syntax::Did;
 
 /// What a repository is checked against; what is not given is not checked.
@@ -104,7 +105,14 @@ impl Repo {
             partial: expected.partial,
         };
         let mut report = verify(self.store.as_ref(), head, &expected, found)?;
-        report.blocks = self.store.block_count()?;
+        match self.store.block_count() {
+            Ok(blocks) => report.blocks = blocks,
+            Err(error @ StoreError::Damaged(_)) => {
+                found(Finding::new(Code::BlockDamaged, error.to_string()));
+                report.errors += 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
         Ok(report)
     }
 }

@@ -1,10 +1,14 @@
 //! What SQLite says, in the words of a store.
 
-use rusqlite::{ErrorCode, ffi};
+use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::store::StoreError;
 
-pub(super) fn store_error(error: rusqlite::Error) -> StoreError {
+pub(super) fn store_error(error: Error) -> StoreError {
+    // A row that is not what was written: the file is sound as a database, and damaged as a store.
+    if let Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) = error {
+        return StoreError::Damaged(Box::new(error));
+    }
     let code = error.sqlite_error().map(|e| (e.code, e.extended_code));
     match code {
         Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => StoreError::Busy,
@@ -28,6 +32,6 @@ pub(super) fn cannot_open(error: &StoreError) -> bool {
     let StoreError::Backend(error) = error else {
         return false;
     };
-    let error = error.downcast_ref::<rusqlite::Error>().and_then(rusqlite::Error::sqlite_error);
+    let error = error.downcast_ref::<Error>().and_then(Error::sqlite_error);
     error.is_some_and(|error| error.code == ErrorCode::CannotOpen)
 }
