@@ -57,7 +57,7 @@ impl Args {
             let message = format!("{} exists", path.display());
             return Err(Stated::no("exists", message).hint("--force overwrites it").into());
         } else {
-            into_file(path, &snapshot, since.as_ref())
+            into_file(path, self.force, &snapshot, since.as_ref())
         };
         let exported = exported.with_context(|| format!("cannot write {}", path.display()))?;
         let Exported { blocks, bytes, .. } = exported;
@@ -82,7 +82,12 @@ fn into_device(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Re
 }
 
 /// Writes beside the file first, so that it is whole or not there.
-fn into_file(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Result<Exported> {
+fn into_file(
+    path: &Path,
+    force: bool,
+    snapshot: &Snapshot,
+    since: Option<&Snapshot>,
+) -> Result<Exported> {
     let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".pds-export-");
@@ -97,7 +102,9 @@ fn into_file(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Resu
     buffered.flush()?;
     drop(buffered);
     file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
+    // Without force a file that has come to be there in the meantime stays.
+    let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
+    named.map_err(|error| error.error)?;
     std::fs::File::open(dir)?.sync_all()?;
     Ok(exported)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::node::{NOT_ASCENDING, Position, read_node};
+use super::waiting::{Waiting, next_key, unfold};
 use super::{Key, MstError};
 use crate::data::{Blocks, Cid};
 
@@ -73,11 +74,6 @@ struct Side<'b> {
     /// The last key that was compared.
     before: Option<Key>,
     opened: Vec<Cid>,
-}
-
-enum Waiting {
-    Subtree { cid: Cid, position: Position },
-    Entry { key: Key, value: Cid },
 }
 
 impl<'b> Diff<'b> {
@@ -197,28 +193,13 @@ impl<'b> Side<'b> {
             return Ok(());
         };
         let (_, node) = read_node(self.blocks, cid, position)?;
-        let above = match self.waiting.last() {
-            Some(Waiting::Entry { key, .. }) => Some(key.as_bytes()),
-            _ => None,
-        };
+        let above = next_key(&self.waiting);
         // Without this a subtree that is named in many places would be opened in each of them.
         if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {
             return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
         }
         self.opened.push(cid);
-        let below = Position::below(node.level());
-        let subtree = |cid: Option<Cid>| {
-            let (cid, position) = (cid?, below?);
-            Some(Waiting::Subtree { cid, position })
-        };
-        let start = self.waiting.len();
-        self.waiting.extend(subtree(node.left()));
-        for entry in node.entries() {
-            let key = Key::checked(entry.key);
-            self.waiting.push(Waiting::Entry { key, value: entry.value });
-            self.waiting.extend(subtree(entry.right));
-        }
-        self.waiting[start..].reverse();
+        unfold(&node, 0, &mut self.waiting);
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ mod preorder;
 mod proof;
 mod range;
 mod tree;
+mod waiting;
 mod walk;
 
 pub use build::Builder;

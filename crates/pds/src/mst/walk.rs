@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, read_node};
+use super::waiting::{Waiting, next_key, unfold};
 use super::{Key, MstError, Node};
 use crate::data::{Block, Blocks, Cid};
 
@@ -79,11 +80,6 @@ pub struct Walk<'b> {
     lowest: u8,
 }
 
-enum Waiting {
-    Subtree { cid: Cid, position: Position },
-    Entry { key: Key, value: Cid },
-}
-
 impl Walk<'_> {
     /// Walks over this many levels only, from the root down; to be called before the first step.
     #[must_use]
@@ -105,31 +101,14 @@ impl Walk<'_> {
 
     fn step_into(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
         let (block, node) = read_node(self.blocks, cid, position)?;
-        let above = match self.waiting.last() {
-            Some(Waiting::Entry { key, .. }) => Some(key.as_bytes()),
-            // Nothing but entries follows a subtree.
-            _ => None,
-        };
+        let above = next_key(&self.waiting);
         if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {
             return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
         }
         if let Some(levels) = self.levels.take() {
             self.lowest = node.level().saturating_sub(levels.saturating_sub(1));
         }
-        let lowest = self.lowest;
-        let below = Position::below(node.level()).filter(|_| node.level() > lowest);
-        let subtree = |cid: Option<Cid>| {
-            let (cid, position) = (cid?, below?);
-            Some(Waiting::Subtree { cid, position })
-        };
-        let start = self.waiting.len();
-        self.waiting.extend(subtree(node.left()));
-        for entry in node.entries() {
-            let key = Key::checked(entry.key);
-            self.waiting.push(Waiting::Entry { key, value: entry.value });
-            self.waiting.extend(subtree(entry.right));
-        }
-        self.waiting[start..].reverse();
+        unfold(&node, self.lowest, &mut self.waiting);
         Ok(Step::Node { block, node })
     }
 }

@@ -39,6 +39,11 @@ pub(super) fn create(path: &Path, durability: Durability) -> Result<Connection, 
          COMMIT;"
     );
     connection.execute_batch(&setup).map_err(store_error)?;
+    if durability == Durability::Always {
+        let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+        let synced = std::fs::File::open(dir).and_then(|dir| dir.sync_all());
+        synced.map_err(|error| StoreError::Backend(Box::new(error)))?;
+    }
     Ok(connection)
 }
 
