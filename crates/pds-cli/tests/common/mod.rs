@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub(crate) use self::cars::{Car, node, note};
 pub(crate) use self::masked::masked;
-pub(crate) use self::run::{Ended, Run};
+pub(crate) use self::run::{Ended, Lines, Run};
 
 /// Whose repositories the tests make.
 pub(crate) const DID: &str = "did:web:alice.example.com";

@@ -1,9 +1,10 @@
 //! One run of a program: what goes in, what comes out, how it ends, and how much memory it takes.
 
 use std::ffi::OsStr;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -101,6 +102,22 @@ impl Ended {
     pub(crate) fn done(&self) -> String {
         assert_eq!(self.code(), 0, "{}", self.stderr);
         self.text()
+    }
+}
+
+/// The next lines that a running process prints, each of which must come in time.
+pub(crate) struct Lines(mpsc::Receiver<String>);
+
+impl Lines {
+    pub(crate) fn of(child: &mut Child) -> Self {
+        let (send, lines) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || stdout.lines().try_for_each(|line| send.send(line.unwrap())));
+        Self(lines)
+    }
+
+    pub(crate) fn next(&self) -> String {
+        self.0.recv_timeout(PATIENCE).expect("no line was printed in time")
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::thread;
 use std::time::Duration;
 
-use crate::common::{Car, Home, TestRepo, creations, note};
+use crate::common::{Car, Home, Lines, TestRepo, creations, note};
 
 /// After how many milliseconds a process is killed: from before it does anything to its end.
 const MOMENTS: [u64; 12] = [0, 2, 4, 7, 12, 20, 35, 60, 100, 180, 320, 600];
@@ -52,11 +52,11 @@ fn each_batch_is_acknowledged_before_the_next_one_comes() {
     let repo = TestRepo::new();
     let mut child = repo.pds(["apply", "--batch", "2"]).start();
     let mut stdin = child.stdin.take().unwrap();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap()).lines();
+    let stdout = Lines::of(&mut child);
     for n in 0..3 {
         stdin.write_all(creations(2 * n..2 * n + 2).as_bytes()).unwrap();
-        for _ in 0..2 {
-            stdout.next().unwrap().unwrap();
+        for k in [2 * n, 2 * n + 1] {
+            assert!(stdout.next().contains(&format!("/n{k:06}\t")));
         }
         assert_eq!(repo.pds(["ls"]).ok(), format!("com.example.note\t{}\n", 2 * n + 2));
     }

@@ -1,7 +1,7 @@
 //! A repository that can be read and not written.
 
 use super::with_mounts;
-use crate::common::{TestRepo, creations};
+use crate::common::{Lines, TestRepo, creations};
 
 const READING: [&[&str]; 14] = [
     &["info"],
@@ -82,10 +82,8 @@ fn reading_verbs_work_where_nothing_can_be_written_after_a_crash() {
     let mut child = repo.pds(["apply", "--batch", "1"]).start();
     let mut stdin = child.stdin.take().unwrap();
     std::io::Write::write_all(&mut stdin, creations(0..3).as_bytes()).unwrap();
-    let mut stdout = std::io::BufReader::new(child.stdout.take().unwrap());
-    for _ in 0..3 {
-        std::io::BufRead::read_line(&mut stdout, &mut String::new()).unwrap();
-    }
+    let stdout = Lines::of(&mut child);
+    (0..3).for_each(|_| drop(stdout.next()));
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(std::fs::metadata(repo.home.path("alice/pds.db-wal")).unwrap().len() > 0);

@@ -201,6 +201,8 @@ impl Error {
         }
     }
 
+    /// Names the path that could not be accessed.
+    #[cfg(feature = "sqlite")]
     pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |source| Self::Io { path, source }
