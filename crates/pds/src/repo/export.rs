@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use super::{Error, Result, Snapshot};
+use super::{Error, Repo, Result, Revision, Snapshot};
 use crate::car::CarWriter;
 use crate::data::{Block, BlockRef, Blocks, Cid, Codec, Overlay};
 use crate::mst::{Step, diff, walk};
@@ -98,6 +98,41 @@ pub fn export_since(
         }
     }
     car.finish()
+}
+
+impl Repo {
+    /// Writes the repository as it was at a revision, as [`export_car`] does.
+    ///
+    /// ```
+    /// # use pds::repo::{Repo, Revision};
+    /// # let dir = tempfile::tempdir()?;
+    /// let repo = Repo::create(&dir.path().join("alice"), &"did:web:example.com".parse()?)?;
+    /// let mut file = Vec::new();
+    /// let exported = repo.export(&Revision::head(), &mut file)?;
+    /// assert_eq!((exported.blocks, exported.bytes), (2, file.len() as u64));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is no such revision; otherwise as [`export_car`].
+    pub fn export(&self, at: &Revision, out: &mut dyn Write) -> Result<Exported> {
+        export_car(&self.checkout(at)?, out, &mut |_| {})
+    }
+
+    /// Writes what a revision has and an earlier one has not, as [`export_since`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is no such revision; otherwise as [`export_since`].
+    pub fn export_since(
+        &self,
+        at: &Revision,
+        since: &Revision,
+        out: &mut dyn Write,
+    ) -> Result<Exported> {
+        export_since(&self.checkout(at)?, &self.checkout(since)?, out, &mut |_| {})
+    }
 }
 
 fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Result<Block> {
