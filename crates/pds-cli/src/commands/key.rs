@@ -61,11 +61,16 @@ impl Args {
                 let known = repo.public_key()?;
                 let key = read_secret(&file, curve)?;
                 let public = key.public_key();
-                key_file::write_new(&dir.join(KEY_FILE), &key)?;
+                let path = dir.join(KEY_FILE);
+                // The store comes first: where it is busy, no key file stands in the way of the next
+                // try. A key that is there already is refused below.
+                if !path.exists() {
+                    repo.remember_key(&public)?;
+                }
+                key_file::write_new(&path, &key)?;
                 if let Some(known) = known.filter(|known| *known != public) {
                     say(&format!("note: commits here were expected to be signed by {known}"));
                 }
-                repo.remember_key(&public)?;
                 print(&public.did_key(), out)?;
             }
         }

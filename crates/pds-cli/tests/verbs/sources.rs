@@ -164,7 +164,7 @@ fn a_pipe_is_as_good_as_a_file() {
         ("clone pipe", "did      "),
         ("-R alice import pipe", "0\t"),
     ] {
-        let line = format!("cat {file} > pipe & pds {args} && wait");
+        let line = format!("{{ cat {file} > pipe; }} > cat.log 2>&1 & pds {args} && wait");
         let said = repo.home.sh(&line).ok();
         assert!(said.starts_with(answer), "{args}: {said}");
     }

@@ -49,12 +49,14 @@ fn export_writes_into_what_is_no_file_instead_of_replacing_it() {
     let pipe = repo.home.path("pipe");
     assert!(repo.home.command("mkfifo").arg(&pipe).status().unwrap().success());
     for force in ["", "--force"] {
-        let line = format!("cat pipe > copy & pds -R alice export -o pipe {force} && wait");
+        let line = format!(
+            "{{ cat pipe > copy; }} > cat.log 2>&1 & pds -R alice export -o pipe {force} && wait"
+        );
         assert_eq!(repo.home.sh(&line).ended().code(), 0);
         assert_eq!(repo.home.read("copy"), bytes);
     }
     repo.pds(["export", "-o", &repo.home.path("alice"), "--force"]).fails(1);
-    assert_eq!(repo.home.list("."), ["alice", "copy", "pipe"]);
+    assert_eq!(repo.home.list("."), ["alice", "cat.log", "copy", "pipe"]);
 }
 
 #[test]

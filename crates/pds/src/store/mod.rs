@@ -9,7 +9,7 @@
 //! at something that is not there. Only [`Store::sweep`] deletes.
 //!
 //! [`MemoryStore`] is the specification that can be read; every store passes the suite in
-//! [`conformance`] (feature `testing`).
+//! `conformance` (feature `testing`).
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
