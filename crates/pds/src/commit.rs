@@ -92,6 +92,15 @@ impl UnsignedCommit {
 }
 
 /// A signed commit, with the bytes it came in.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let commit = repo.snapshot()?.commit().clone();
+/// assert_eq!((commit.version(), commit.prev()), (3, None));
+/// commit.verify(&repo.public_key()?.expect("it was just made"))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     block: Block,
@@ -105,6 +114,14 @@ pub struct Commit {
 }
 
 /// Something about a commit that is read, but that no commit written here has.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// // Nothing written here deviates.
+/// assert!(repo.snapshot()?.commit().deviations().is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Deviation {
@@ -117,6 +134,14 @@ pub enum Deviation {
 }
 
 /// A block that is no commit.
+///
+/// ```
+/// use pds::commit::{Commit, CommitError};
+/// use pds::data::{Block, Codec};
+///
+/// let empty = Block::new(Codec::Cbor, *b"\xa0");
+/// assert!(matches!(Commit::decode(&empty), Err(CommitError::NotACommit { .. })));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {

@@ -28,6 +28,32 @@ fn every_finding_has_its_row() {
     assert_eq!(rows.len(), Code::ALL.len(), "a row without a code");
 }
 
+/// The house rule on documentation, as far as a program can tell: methods are left to the reader.
+#[test]
+fn every_public_type_and_function_has_an_example() {
+    let mut without = Vec::new();
+    let mut waiting = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let mut has_example = false;
+        for line in fs::read_to_string(&path).unwrap().lines() {
+            let kind = ["struct ", "enum ", "trait ", "fn "];
+            let item = line.strip_prefix("pub ");
+            if item.is_some_and(|item| kind.iter().any(|kind| item.starts_with(kind)))
+                && !has_example
+            {
+                without.push(format!("{}: {line}", path.display()));
+            }
+            let is_above_an_item = line.starts_with("///") || line.starts_with("#[");
+            has_example = is_above_an_item && (has_example || line.starts_with("/// ```"));
+        }
+    }
+    assert!(without.is_empty(), "{}", without.join("\n"));
+}
+
 #[test]
 #[cfg(feature = "sqlite")]
 fn the_format_page_has_the_tables_that_are_made() {

@@ -3,6 +3,13 @@
 use std::path::PathBuf;
 
 /// A blob that could not be stored or read.
+///
+/// ```
+/// use pds::blob::{BlobDirectory, BlobError, BlobStore};
+///
+/// let blobs = BlobDirectory::new("/dev/null/blobs");
+/// assert!(matches!(blobs.put(&mut &b"x"[..]), Err(BlobError::Io { .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlobError {

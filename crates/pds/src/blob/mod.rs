@@ -20,6 +20,14 @@ pub use sniff::{SNIFFED_BYTES, sniff};
 use crate::data::Cid;
 
 /// A blob that is kept.
+///
+/// ```
+/// use pds::blob::{BlobStore, MemoryBlobs};
+///
+/// let info = MemoryBlobs::default().put(&mut &b"hello"[..])?;
+/// assert_eq!(info.size_bytes, 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobInfo {
     /// Its name.
@@ -31,6 +39,18 @@ pub struct BlobInfo {
 }
 
 /// A place where blobs are kept.
+///
+/// ```
+/// use std::io::Read;
+/// use pds::blob::{BlobStore, MemoryBlobs};
+///
+/// let blobs = MemoryBlobs::default();
+/// let cid = blobs.put(&mut &b"hello"[..])?.cid;
+/// let mut text = String::new();
+/// blobs.open(&cid)?.expect("it was just stored").read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait BlobStore: Send + Sync {
     /// Stores what can be read from `data`; what is there already stays as it is.
     ///

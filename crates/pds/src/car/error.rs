@@ -3,6 +3,12 @@
 use crate::data::{Cid, DataError};
 
 /// A CAR file that cannot be read, with the byte offset.
+///
+/// ```
+/// use pds::car::{CarError, CarReader};
+///
+/// assert!(matches!(CarReader::new(&b""[..]), Err(CarError::Header { .. })));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CarError {

@@ -36,6 +36,20 @@ pub struct CarReader<R> {
 }
 
 /// A block as it stands in a file.
+///
+/// ```
+/// use pds::car::{CarReader, CarWriter};
+/// use pds::data::{Block, Codec};
+///
+/// let block = Block::new(Codec::Cbor, *b"\xa0");
+/// let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
+/// writer.block(block.borrowed())?;
+/// let file = writer.finish()?;
+/// let mut reader = CarReader::new(&file[..])?;
+/// let section = reader.next_section()?.expect("there is one");
+/// assert_eq!((section.offset, section.cid_offset), (59, 60));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Section<'a> {
     /// Where the section starts, in bytes from the start of the file.

@@ -9,6 +9,17 @@ use crate::data::{BlockRef, Cid};
 /// Writes a CAR file of version 1, block by block.
 ///
 /// Give it a buffered writer; see [`CarReader`](super::CarReader) for an example.
+///
+/// ```
+/// use pds::car::CarWriter;
+/// use pds::data::{Block, Codec};
+///
+/// let block = Block::new(Codec::Cbor, *b"\xa0");
+/// let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
+/// writer.block(block.borrowed())?;
+/// assert_eq!(writer.bytes(), writer.finish()?.len() as u64);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct CarWriter<W> {
     to: W,
     bytes: u64,

@@ -71,6 +71,15 @@ impl fmt::Debug for Block {
 /// A block whose bytes are lent: from a read buffer, or from a [`Block`].
 ///
 /// Like a [`Block`] it always hashes to its CID.
+///
+/// ```
+/// use pds::data::{BlockRef, Cid, Codec};
+///
+/// let bytes = *b"hello";
+/// let block = BlockRef::verified(Cid::of(Codec::Raw, &bytes), &bytes)?;
+/// assert_eq!(block.to_block().bytes(), b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BlockRef<'a> {
     cid: Cid,
@@ -117,6 +126,17 @@ impl fmt::Debug for BlockRef<'_> {
 }
 
 /// Something blocks can be read from: a store, a CAR file, a map, or two of these overlaid.
+///
+/// ```
+/// use pds::data::{Block, Blocks, Codec, MemoryBlocks};
+///
+/// fn size(blocks: &dyn Blocks, block: &Block) -> usize {
+///     blocks.get(&block.cid()).ok().flatten().map_or(0, |block| block.bytes().len())
+/// }
+///
+/// let block = Block::new(Codec::Raw, *b"hello");
+/// assert_eq!(size(&MemoryBlocks::from_iter([block.clone()]), &block), 5);
+/// ```
 pub trait Blocks: Send + Sync {
     /// Reads one block; `None` when it is not there.
     ///
@@ -134,6 +154,13 @@ pub trait Blocks: Send + Sync {
 }
 
 /// A source of blocks that failed.
+///
+/// ```
+/// use pds::data::{Cid, Codec, ReadError};
+///
+/// let cid = Cid::of(Codec::Raw, b"hello");
+/// assert_eq!(ReadError::backend(cid, "the disk is gone").cid(), cid);
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -242,6 +269,16 @@ impl Blocks for MemoryBlocks {
 }
 
 /// Two sources read as one: what the upper does not have is asked of the lower.
+///
+/// ```
+/// use pds::data::{Block, Blocks, Codec, MemoryBlocks, Overlay};
+///
+/// let block = Block::new(Codec::Raw, *b"hello");
+/// let (slice, store) = (MemoryBlocks::default(), MemoryBlocks::from_iter([block.clone()]));
+/// let both = Overlay { over: &slice, under: &store };
+/// assert_eq!(both.get(&block.cid())?, Some(block));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Overlay<'a> {
     /// Asked first: a slice, a proof, a draft.

@@ -8,6 +8,15 @@ use super::limits::{
 use super::{BlobRef, Cid, Codec, DataError, Map, Value};
 
 /// What a pass over a record has shown.
+///
+/// ```
+/// use pds::data::{Value, check_record};
+///
+/// let record = Value::from([("n", Value::Int(1 << 60))]).encode();
+/// let facts = check_record(&record)?;
+/// assert_eq!((facts.record_type, facts.has_unsafe_integers), (None, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordFacts<'a> {
     /// The `$type` of the record, if it has one.
@@ -19,6 +28,13 @@ pub struct RecordFacts<'a> {
 }
 
 /// Checks that bytes are canonical DAG-CBOR of the data model, as [`Value::decode`] does, of any size.
+///
+/// ```
+/// use pds::data::check_canonical;
+///
+/// assert!(check_canonical(&[0xa0]).is_ok());
+/// assert!(check_canonical(&[0x18, 0x01]).is_err(), "a number not in its shortest form");
+/// ```
 ///
 /// # Errors
 ///
@@ -60,6 +76,14 @@ pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
 }
 
 /// Returns every link in a block, in the order of the bytes.
+///
+/// ```
+/// use pds::data::{Cid, Codec, Value, links};
+///
+/// let cid = Cid::of(Codec::Raw, b"hello");
+/// assert_eq!(links(&Value::from([("a", Value::Link(cid))]).encode())?, [cid]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///

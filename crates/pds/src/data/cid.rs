@@ -25,6 +25,13 @@ use super::DataError;
 pub struct Cid([u8; Self::LEN]);
 
 /// What the bytes behind a [`Cid`] are.
+///
+/// ```
+/// use pds::data::{Cid, Codec};
+///
+/// assert!(Cid::of(Codec::Cbor, b"\xa0").to_string().starts_with("bafyrei"));
+/// assert!(Cid::of(Codec::Raw, b"hello").to_string().starts_with("bafkrei"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// DAG-CBOR (0x71): commits, tree nodes and records.

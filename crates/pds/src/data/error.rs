@@ -3,6 +3,13 @@
 use super::Cid;
 
 /// Bytes or text that are not what they should be, with the place.
+///
+/// ```
+/// use pds::data::{DataError, Value};
+///
+/// // A float in the second byte of a list.
+/// assert!(matches!(Value::decode(&[0x81, 0xf9, 0, 0]), Err(DataError::Cbor { offset: 1, .. })));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {

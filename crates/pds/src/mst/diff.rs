@@ -8,6 +8,21 @@ use super::{Key, MstError};
 use crate::data::{Blocks, Cid};
 
 /// A key that differs between two trees.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// let mut changes = pds::mst::diff(&blocks, Some(written.root), None);
+/// let change = changes.next().expect("there is one")?;
+/// assert_eq!((change.before, change.after), (Some(value), None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The key.
@@ -19,6 +34,20 @@ pub struct Change {
 }
 
 /// The nodes that differ between two trees.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// let nodes = pds::mst::diff(&blocks, None, Some(written.root)).into_nodes()?;
+/// assert_eq!((nodes.created, nodes.deleted), (vec![written.root], vec![]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeChanges {
     /// Nodes of the later tree that the earlier does not have, parents first.
@@ -52,6 +81,23 @@ pub fn diff(blocks: &dyn Blocks, before: Option<Cid>, after: Option<Cid>) -> Dif
 }
 
 /// Compares two trees that are in two places, as [`diff`] does.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// use pds::mst::diff_across;
+///
+/// let elsewhere = blocks.clone();
+/// let same = (&blocks as _, Some(written.root));
+/// assert_eq!(diff_across(same, (&elsewhere, Some(written.root))).count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn diff_across<'b>(
     before: (&'b dyn Blocks, Option<Cid>),
     after: (&'b dyn Blocks, Option<Cid>),
@@ -61,6 +107,20 @@ pub fn diff_across<'b>(
 }
 
 /// The changes between two trees; after an error it ends.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// let diff = pds::mst::diff(&blocks, None, Some(written.root));
+/// assert_eq!(diff.count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Diff<'b> {
     before: Side<'b>,
     after: Side<'b>,

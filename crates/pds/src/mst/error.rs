@@ -3,6 +3,15 @@
 use crate::data::{Cid, DataError, ReadError};
 
 /// A tree that cannot be read or is not what a tree must be.
+///
+/// ```
+/// use pds::data::{Cid, Codec, MemoryBlocks};
+/// use pds::mst::get;
+///
+/// let root = Cid::of(Codec::Cbor, b"not here");
+/// let error = get(&MemoryBlocks::default(), root, b"a").unwrap_err();
+/// assert_eq!(error.missing(), Some(root));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MstError {

@@ -17,6 +17,23 @@ pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
 ///
 /// All keys are in one buffer, so that a node takes two allocations whatever its size. (Specification
 /// "Repository", section "MST Structure".)
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// use pds::mst::{Node, Position};
+///
+/// let block = &written.nodes[0];
+/// let node = Node::read(block.cid(), block.bytes(), Position::Root)?;
+/// assert_eq!((node.len(), node.left()), (1, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     level: u8,
@@ -26,6 +43,22 @@ pub struct Node {
 }
 
 /// An entry of a [`Node`], lent.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// # let block = &written.nodes[0];
+/// # let node = pds::mst::Node::read(block.cid(), block.bytes(), pds::mst::Position::Root)?;
+/// let entry = node.entry(0).expect("there is one");
+/// assert_eq!((entry.key, entry.value, entry.right), (&b"a"[..], value, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeEntry<'a> {
     /// The key in full.
@@ -239,6 +272,15 @@ impl Node {
 }
 
 /// Where a node stands in its tree.
+///
+/// ```
+/// use pds::data::{Cid, Codec};
+/// use pds::mst::{EMPTY_NODE, Node, Position};
+///
+/// let cid = Cid::of(Codec::Cbor, &EMPTY_NODE);
+/// assert!(Node::read(cid, &EMPTY_NODE, Position::Root).is_ok());
+/// assert!(Node::read(cid, &EMPTY_NODE, Position::Child { level: 0 }).is_err());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
     /// At the top.

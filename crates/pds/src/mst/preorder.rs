@@ -30,6 +30,15 @@ pub struct Preorder {
 }
 
 /// What comes next.
+///
+/// ```
+/// use pds::data::{Cid, Codec};
+/// use pds::mst::{Due, EMPTY_NODE, Preorder};
+///
+/// let root = Cid::of(Codec::Cbor, &EMPTY_NODE);
+/// assert_eq!(Preorder::new(root).due()?, Due::Node(root));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due<'p> {
     /// A node, to be given to [`Preorder::node`].

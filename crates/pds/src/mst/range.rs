@@ -9,6 +9,18 @@ use super::{Key, MstError, Node};
 use crate::data::{Blocks, Cid};
 
 /// A key and the CID of its record.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// let entry = tree.range(..).next().expect("there is one")?;
+/// assert_eq!((entry.key.as_bytes(), entry.value), (&b"a"[..], value));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
@@ -42,6 +54,18 @@ pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Ran
 
 /// The entries of a range of a tree. An error stands for the subtree that cannot be read; the entries
 /// after it follow.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// let last = tree.range(..).reversed().next().expect("there is one")?;
+/// assert_eq!(last.key.as_bytes(), b"a");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Range<'t> {
     blocks: &'t dyn Blocks,
     root: Option<Child<'t>>,

@@ -32,6 +32,19 @@ pub struct Tree<'b> {
 }
 
 /// What a tree has become.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// assert_eq!(written.nodes.last().map(|node| node.cid()), Some(written.root));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The CID of the root node.
@@ -119,6 +132,20 @@ impl<'b> Tree<'b> {
 }
 
 /// Looks up a key in a stored tree.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// assert_eq!(pds::mst::get(&blocks, written.root, b"a")?, Some(value));
+/// assert_eq!(pds::mst::get(&blocks, written.root, b"b")?, None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///

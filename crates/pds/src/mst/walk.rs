@@ -8,6 +8,22 @@ use super::{Key, MstError, Node};
 use crate::data::{Block, Blocks, Cid};
 
 /// One step of a [`Walk`].
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// use pds::mst::{Step, walk};
+///
+/// let entries = walk(&blocks, written.root).filter(|step| matches!(step, Ok(Step::Entry { .. })));
+/// assert_eq!(entries.count(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum Step {
     /// A node, before anything below it.
@@ -55,6 +71,20 @@ pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
 
 /// Walks over the nodes of a tree, parents first.
 ///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// let nodes: Vec<_> = pds::mst::nodes(&blocks, written.root).collect::<Result<_, _>>()?;
+/// assert_eq!(nodes, written.nodes);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`walk`]; keys are not compared across nodes.
@@ -67,6 +97,20 @@ pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Bloc
 }
 
 /// A walk over a tree; see [`walk`].
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// let top = pds::mst::walk(&blocks, written.root).levels(1);
+/// assert_eq!(top.count(), 2, "a node and an entry");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Walk<'b> {
     blocks: &'b dyn Blocks,
     /// What is still to come, the next at the end. It holds at most the entries of one path.

@@ -8,6 +8,21 @@ use crate::data::{BlobRef, Cid, Value};
 use crate::syntax::RecordPath;
 
 /// A reference from a record to a blob.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::data::{BlobRef, Cid, Codec, Value};
+/// use pds::repo::{Write, WriteOptions};
+///
+/// let (cid, mime_type) = (Cid::of(Codec::Raw, b"absent"), "image/png".to_owned());
+/// let blob = BlobRef { cid, mime_type, size_bytes: Some(6) };
+/// let value = Value::from([("image", blob.to_value())]);
+/// let options = WriteOptions { allow_missing_blobs: true, ..WriteOptions::default() };
+/// repo.write_with(&[Write::put("com.example.picture/a".parse()?, value)], &options)?;
+/// assert_eq!(repo.missing_blobs()?.missing[0].blob, blob);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobUse {
     /// Which record.
@@ -17,6 +32,14 @@ pub struct BlobUse {
 }
 
 /// Which blobs are referred to and not here, and which records could not be asked.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let found = repo.missing_blobs()?;
+/// assert!(found.missing.is_empty() && found.unreadable.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingBlobs {
     /// References to blobs that are not here, in the order of the records.

@@ -141,7 +141,12 @@ fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     // A directory that exists may be one that cannot be replaced, a mount point for example: then
     // the new content is made inside of it.
     let beside = if exists { dir } else { parent.as_path() };
+    let made_above: Vec<&Path> = beside.ancestors().take_while(|above| is_new(above)).collect();
     fs::create_dir_all(beside).map_err(Error::io(beside))?;
+    // Each directory that was made is an entry in the one above it.
+    for above in made_above {
+        sync(&self::parent(above))?;
+    }
     let mut builder = tempfile::Builder::new();
     builder.prefix(STAGING_PREFIX);
     #[cfg(unix)]
@@ -210,6 +215,10 @@ fn settle(store: Arc<SqliteStore>) -> Result<()> {
         Some(store) => Ok(store.settle()?),
         None => unreachable!("the repository that shared the store is gone"),
     }
+}
+
+fn is_new(dir: &Path) -> bool {
+    dir != Path::new("") && !dir.exists()
 }
 
 fn parent(dir: &Path) -> PathBuf {

@@ -19,6 +19,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Three questions cover most callers: [`is_not_found`](Self::is_not_found),
 /// [`is_conflict`](Self::is_conflict) and [`is_corrupt`](Self::is_corrupt).
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let gone = repo.delete(&"com.example.note/a".parse()?).unwrap_err();
+/// assert!(gone.is_not_found() && !gone.is_corrupt());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

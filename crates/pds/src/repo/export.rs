@@ -9,6 +9,14 @@ use crate::data::{Block, BlockRef, Blocks, Cid, Codec, Overlay};
 use crate::mst::{Step, diff, walk};
 
 /// What an export has written.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let exported = repo.export(&"HEAD".parse()?, &mut Vec::new())?;
+/// assert_eq!(exported.blocks, 2, "a commit and an empty tree");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
@@ -67,6 +75,19 @@ pub fn export_car(
 ///
 /// Whoever has the earlier one can take this in. Records that were written since are in it even
 /// where the earlier one has the same block elsewhere.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::export_since;
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let before = repo.snapshot()?;
+/// repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let slice = export_since(&repo.snapshot()?, &before, &mut Vec::new(), &mut |_| {})?;
+/// assert_eq!(slice.blocks, 3, "the commit, a node, a record");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// # Errors
 ///

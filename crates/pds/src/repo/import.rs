@@ -15,6 +15,16 @@ use crate::mst::{Step, walk};
 use crate::store::{Applied, BlockStream, BoxError, Expect, RefEdit, StoreError};
 
 /// What an import has done.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let mut file = Vec::new();
+/// # repo.export(&"HEAD".parse()?, &mut file)?;
+/// let again = repo.import_file(std::io::Cursor::new(file), None)?;
+/// assert_eq!((again.new_blocks, again.records), (0, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Imported {

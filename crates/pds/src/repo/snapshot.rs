@@ -31,6 +31,17 @@ pub struct Snapshot {
 }
 
 /// A record with the bytes it has.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let path = "com.example.note/a".parse()?;
+/// repo.put(&path, &note)?;
+/// let record = repo.find(&path)?.expect("it was just put");
+/// assert_eq!(record.value()?.get("text").and_then(|text| text.as_text()), Some("hi"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Where it is.
@@ -40,6 +51,16 @@ pub struct Record {
 }
 
 /// A record by its name only.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let entries = repo.list(&"com.example.note".parse()?)?;
+/// assert_eq!(entries[0].path.to_string(), "com.example.note/a");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordEntry {
     /// Where it is.
@@ -49,6 +70,22 @@ pub struct RecordEntry {
 }
 
 /// Which part of a collection is listed.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::ListOptions;
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// for rkey in ["a", "b", "c"] {
+///     repo.put(&format!("com.example.note/{rkey}").parse()?, &note)?;
+/// }
+/// let options = ListOptions { after: Some("c".parse()?), reverse: true };
+/// let snapshot = repo.snapshot()?;
+/// let first = snapshot.list(&"com.example.note".parse()?, &options).next().expect("there is one")?;
+/// assert_eq!(first.path.rkey.as_str(), "b");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct ListOptions {
     /// Only what comes after this key, in the direction of the listing.

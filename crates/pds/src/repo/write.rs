@@ -100,6 +100,20 @@ impl Write {
 }
 
 /// What else is said about a commit.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::data::Value;
+/// use pds::repo::{Write, WriteOptions};
+///
+/// let note = Value::from([("text", Value::from("hi"))]);
+/// let options = WriteOptions { swap_commit: repo.head()?, ..WriteOptions::default() };
+/// let writes = [Write::put("com.example.note/a".parse()?, note)];
+/// repo.write_with(&writes, &options)?;
+/// assert!(repo.write_with(&writes, &options).is_err(), "the head has moved");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct WriteOptions {
     /// The commit that must still be the head; without it a lost race is run again.
@@ -117,6 +131,16 @@ impl Default for WriteOptions {
 }
 
 /// What became of one record.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let change = &written.changes[0];
+/// assert_eq!((change.before, change.after.is_some()), (None, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordChange {
     /// Which record.
@@ -128,6 +152,18 @@ pub struct RecordChange {
 }
 
 /// A commit that is still to be signed, with the blocks it brings; nothing is stored yet.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::Write;
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let draft = repo.draft(&[Write::put("com.example.note/a".parse()?, note)])?;
+/// assert_eq!((draft.changes().len(), draft.is_unchanged()), (1, false));
+/// assert_eq!(draft.commit().prev, repo.head()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Draft {
     base: Option<Cid>,
@@ -165,6 +201,15 @@ impl Draft {
 }
 
 /// What a write has done.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
+/// assert_eq!(repo.head()?, Some(written.commit.cid()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Written {
     /// The commit that holds now; the one before where nothing changed.

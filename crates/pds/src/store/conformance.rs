@@ -13,6 +13,12 @@ use crate::data::{Block, Cid, Codec};
 
 /// Runs the whole suite; each check gets an empty store of its own.
 ///
+/// ```
+/// use pds::store::{MemoryStore, conformance};
+///
+/// conformance::check(&|| Box::new(MemoryStore::default()));
+/// ```
+///
 /// # Panics
 ///
 /// When the store does something else than the trait says.

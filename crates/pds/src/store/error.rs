@@ -4,6 +4,14 @@ use super::{BoxError, Expect, RefName};
 use crate::data::{Cid, ReadError};
 
 /// A store that could not do what it was asked to.
+///
+/// ```
+/// use pds::store::{MemoryStore, Store, StoreError};
+///
+/// let nothing = &mut std::iter::empty();
+/// let error = MemoryStore::default().apply(nothing, &[], "note").unwrap_err();
+/// assert!(matches!(error, StoreError::NoEdits));
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -30,6 +30,14 @@ pub use sqlite::{FORMAT, SqliteStore};
 use crate::data::{Block, Blocks, Cid};
 
 /// What a writer thinks about the present value of a ref or of a record.
+///
+/// ```
+/// use pds::data::{Cid, Codec};
+/// use pds::store::Expect;
+///
+/// let cid = Cid::of(Codec::Cbor, b"\xa0");
+/// assert!(Expect::Exactly(cid).holds(Some(cid)) && !Expect::Absent.holds(Some(cid)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expect {
     /// Whatever it is.
@@ -57,6 +65,14 @@ impl Expect {
 }
 
 /// A ref to be moved, created, or removed.
+///
+/// ```
+/// use pds::store::{Expect, MemoryStore, RefEdit, RefName, Store};
+///
+/// let gone = RefEdit { name: RefName::head(), target: None, expect: Expect::Present };
+/// let nothing = &mut std::iter::empty();
+/// assert!(MemoryStore::default().apply(nothing, &[gone], "note").is_err(), "there is no HEAD");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefEdit {
     /// Which one.
@@ -68,6 +84,14 @@ pub struct RefEdit {
 }
 
 /// Every ref at one moment.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let refs = repo.store().refs()?;
+/// assert_eq!(refs.get(repo.ref_name()), repo.head()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refs {
     /// A number that grows with every [`Store::apply`].
@@ -85,6 +109,14 @@ impl Refs {
 }
 
 /// One move of one ref.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let first = &repo.log(1)?[0];
+/// assert_eq!((first.before, first.after, first.note.as_str()), (None, repo.head()?, "init"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
     /// The number of the move; later moves have greater ones.
@@ -102,6 +134,19 @@ pub struct LogEntry {
 }
 
 /// What an [`apply`](Store::apply) has done.
+///
+/// ```
+/// use pds::data::{Block, Codec};
+/// use pds::store::{Expect, MemoryStore, RefEdit, RefName, Store};
+///
+/// let block = Block::new(Codec::Cbor, *b"\xa0");
+/// let (name, target) = (RefName::head(), Some(block.cid()));
+/// let edit = RefEdit { name, target, expect: Expect::Any };
+/// let store = MemoryStore::default();
+/// let applied = store.apply(&mut [Ok(block)].into_iter(), &[edit], "note")?;
+/// assert_eq!((applied.new_blocks, applied.version), (1, store.refs()?.version));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// How many of the blocks were not there before.
@@ -120,6 +165,15 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// Everything that [`apply`](Self::apply) has acknowledged survives a crash, as far as the back end
 /// is one that survives anything.
+///
+/// ```
+/// use pds::store::{MemoryStore, Store};
+///
+/// fn is_empty(store: &dyn Store) -> bool {
+///     store.block_count().is_ok_and(|count| count == 0)
+/// }
+/// assert!(is_empty(&MemoryStore::default()));
+/// ```
 pub trait Store: Blocks {
     /// Reads all refs, with the version of the store.
     ///

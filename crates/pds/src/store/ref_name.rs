@@ -18,6 +18,13 @@ use std::str::FromStr;
 pub struct RefName(Box<str>);
 
 /// A text that cannot be the name of a ref.
+///
+/// ```
+/// use pds::store::RefName;
+///
+/// let error = "HEAD~1".parse::<RefName>().unwrap_err();
+/// assert!(error.to_string().starts_with("not a name for a ref"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a name for a ref: {reason}")]
 pub struct RefNameError {

@@ -12,6 +12,18 @@ use crate::repo::{Error, Result, Snapshot};
 ///
 /// Counts into a report that [`verify`](super::verify) has made.
 ///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::verify::verify_blobs;
+///
+/// let mut report = repo.verify(&Default::default(), &mut |_| {})?;
+/// let (snapshot, blobs) = (repo.snapshot()?, repo.blobs().as_ref());
+/// verify_blobs(&snapshot, blobs, &mut report, &mut |finding| println!("{finding}"))?;
+/// assert!(report.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error`] when the repository cannot be read, or a blob neither opened nor read.

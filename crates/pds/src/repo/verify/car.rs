@@ -14,6 +14,19 @@ use crate::repo::{Error, Result};
 /// A file in streamable order is read once, in the memory of one path of the tree; any other, and one
 /// in which anything is wrong, is indexed first, which takes 16 bytes a block.
 ///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::verify::{Expected, verify_car};
+///
+/// # let mut file = Vec::new();
+/// # repo.export(&"HEAD".parse()?, &mut file)?;
+/// let file = std::io::Cursor::new(file);
+/// let report = verify_car(file, &Expected::default(), &mut |finding| println!("{finding}"))?;
+/// assert!(report.is_ok() && report.is_complete());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// [`Error::Car`] when the file cannot be read from the disk; whatever is wrong with it is a finding.

@@ -5,6 +5,15 @@ use std::fmt;
 use crate::data::Cid;
 
 /// One thing that is wrong or odd.
+///
+/// ```
+/// use pds::repo::verify::{Code, Expected, Severity, verify_car};
+///
+/// let mut found = Vec::new();
+/// verify_car(std::io::Cursor::new(b""), &Expected::default(), &mut |f| found.push(f))?;
+/// assert_eq!((found[0].code(), found[0].severity()), (Code::CarHeader, Severity::Error));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     code: Code,
@@ -20,6 +29,12 @@ pub struct Finding {
 }
 
 /// The layer that noticed something.
+///
+/// ```
+/// use pds::repo::verify::{Code, Stage};
+///
+/// assert_eq!(Code::SignatureHighS.stage(), Stage::Signature);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Stage {
@@ -38,6 +53,12 @@ pub enum Stage {
 }
 
 /// How bad it is.
+///
+/// ```
+/// use pds::repo::verify::Severity;
+///
+/// assert!(Severity::Note < Severity::Warning && Severity::Warning < Severity::Error);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Worth knowing.

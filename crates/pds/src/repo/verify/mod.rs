@@ -25,6 +25,18 @@ use crate::store::StoreError;
 use crate::syntax::Did;
 
 /// What a repository is checked against; what is not given is not checked.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::verify::Expected;
+///
+/// let other = "did:web:other.example".parse()?;
+/// let expected = Expected { did: Some(&other), ..Expected::default() };
+/// let report = repo.verify(&expected, &mut |finding| println!("{finding}"))?;
+/// assert!(!report.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Expected<'a> {
     /// Whose repository it should be.
@@ -36,6 +48,14 @@ pub struct Expected<'a> {
 }
 
 /// What verifying has counted.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let report = repo.verify(&Default::default(), &mut |finding| println!("{finding}"))?;
+/// assert_eq!((report.records, report.nodes, report.errors), (0, 1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
@@ -60,6 +80,16 @@ pub struct Report {
 }
 
 /// What is known of a signature.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::verify::SignatureState;
+///
+/// let report = repo.verify(&Default::default(), &mut |_| {})?;
+/// assert_eq!(report.signature, SignatureState::Valid);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignatureState {
     /// There was no key to check it with.
