@@ -1,5 +1,6 @@
 //! `pds clone`
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -7,7 +8,7 @@ use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::Blocks;
-use pds::repo::Repo;
+use pds::repo::{Jobs, Repo};
 
 use super::{import, info};
 use crate::failure::{Exit, Stated};
@@ -34,6 +35,10 @@ pub(crate) struct Args {
     /// The key that must have signed the commit
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
+
+    /// With how many threads; as many as the machine has if not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 impl Args {
@@ -43,10 +48,11 @@ impl Args {
             Some(dir) => dir,
             None => default_directory(&self.source, &mut file)?,
         };
-        let (repo, imported) = Repo::clone_file(&dir, file, self.key.as_ref())
+        let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let (repo, imported) = Repo::clone_file_with(&dir, file, self.key.as_ref(), jobs)
             .map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
-        info::Facts::of_repo(&repo, Some(&dir))?.print(out)?;
+        info::Facts::of_clone(&repo, imported, &dir)?.print(out)?;
         Ok(Exit::Done)
     }
 }

@@ -1,9 +1,11 @@
 //! `pds import`
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::crypto::PublicKey;
+use pds::repo::Jobs;
 use pds::repo::verify::Finding;
 use pds::store::RefName;
 use pds::syntax::Did;
@@ -35,11 +37,16 @@ pub(crate) struct Args {
     /// Move another ref than HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
+
+    /// With how many threads; as many as the machine has if not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = place.repo_on(self.ref_name.as_ref())?;
+        let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let repo = place.repo_on(self.ref_name.as_ref())?.with_jobs(jobs);
         if let Some(account) = repo.did()? {
             check_account(self.did.as_ref(), &account)?;
         }

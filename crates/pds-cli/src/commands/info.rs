@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
+use pds::commit::Commit;
 use pds::data::Cid;
 use pds::mst::{Step, walk};
-use pds::repo::{Repo, Snapshot};
+use pds::repo::{Imported, Repo, Snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Exit;
@@ -52,6 +53,15 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// What there is to tell of a repository that has just been made; the import has counted it.
+    pub(crate) fn of_clone(repo: &Repo, imported: Imported, dir: &Path) -> Result<Self> {
+        let Some(collections) = imported.collections else { return Self::of_repo(repo, Some(dir)) };
+        let (records, nodes) = (imported.records, imported.nodes);
+        let counted = Counted { records, nodes, collections, gaps: Gaps::default() };
+        let key = repo.public_key()?.map(|key| key.did_key());
+        Ok(Self::with(&imported.commit, counted, imported.new_blocks, 0, size_of(dir), key))
+    }
+
     pub(crate) fn of_repo(repo: &Repo, dir: Option<&Path>) -> Result<Self> {
         let snapshot = repo.snapshot()?;
         let blocks = repo.store().block_count()?;
@@ -70,26 +80,20 @@ impl Facts {
         bytes: u64,
         signing_key: Option<String>,
     ) -> Result<Self> {
-        let commit = snapshot.commit();
-        let mut gaps = Gaps::default();
-        let (mut nodes, mut records) = (0, 0);
-        let mut collections: Vec<(String, u64)> = Vec::new();
-        for step in walk(snapshot.blocks(), commit.data()) {
-            match gaps.pass(step)? {
-                None => {}
-                Some(Step::Node { .. }) => nodes += 1,
-                Some(Step::Entry { key, .. }) => {
-                    records += 1;
-                    let path = key.to_string();
-                    let (collection, _) = path.split_once('/').unwrap_or((&path, ""));
-                    match collections.last_mut() {
-                        Some((last, count)) if last == collection => *count += 1,
-                        _ => collections.push((collection.to_owned(), 1)),
-                    }
-                }
-            }
-        }
-        Ok(Self {
+        let counted = Counted::of(snapshot)?;
+        Ok(Self::with(snapshot.commit(), counted, blocks, blobs, bytes, signing_key))
+    }
+
+    fn with(
+        commit: &Commit,
+        counted: Counted,
+        blocks: u64,
+        blobs: u64,
+        bytes: u64,
+        signing_key: Option<String>,
+    ) -> Self {
+        let Counted { records, nodes, collections, gaps } = counted;
+        Self {
             did: commit.did().to_string(),
             rev: commit.rev().map(|rev| rev.to_string()),
             commit: commit.cid(),
@@ -104,7 +108,7 @@ impl Facts {
             blobs,
             bytes,
             gaps,
-        })
+        }
     }
 
     pub(crate) fn print(&self, out: &mut Output) -> Result<()> {
@@ -154,6 +158,38 @@ impl Facts {
             "blobs": self.blobs,
             "bytes": self.bytes,
         })
+    }
+}
+
+/// What has been counted of a tree.
+struct Counted {
+    records: u64,
+    nodes: u64,
+    collections: Vec<(String, u64)>,
+    gaps: Gaps,
+}
+
+impl Counted {
+    fn of(snapshot: &Snapshot) -> Result<Self> {
+        let mut gaps = Gaps::default();
+        let (mut nodes, mut records) = (0, 0);
+        let mut collections: Vec<(String, u64)> = Vec::new();
+        for step in walk(snapshot.blocks(), snapshot.commit().data()) {
+            match gaps.pass(step)? {
+                None => {}
+                Some(Step::Node { .. }) => nodes += 1,
+                Some(Step::Entry { key, .. }) => {
+                    records += 1;
+                    let collection = key.as_bytes().split(|byte| *byte == b'/').next();
+                    let collection = collection.unwrap_or_default();
+                    match collections.last_mut() {
+                        Some((last, count)) if last.as_bytes() == collection => *count += 1,
+                        _ => collections.push((collection.escape_ascii().to_string(), 1)),
+                    }
+                }
+            }
+        }
+        Ok(Self { records, nodes, collections, gaps })
     }
 }
 

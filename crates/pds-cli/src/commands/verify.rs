@@ -1,15 +1,16 @@
 //! `pds verify`
 
 use std::io::IsTerminal;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use pds::crypto::PublicKey;
-use pds::repo::Repo;
 use pds::repo::verify::{
     Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
 };
+use pds::repo::{Jobs, Repo};
 use pds::syntax::Did;
 use serde_json::{Map, Value, json};
 
@@ -44,12 +45,21 @@ pub(crate) struct Args {
     /// Check the blobs too: present, hash, size
     #[arg(long)]
     blobs: bool,
+
+    /// With how many threads; as many as the machine has if not given
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let expected =
-            Expected { did: self.did.as_ref(), key: self.key.as_ref(), partial: self.partial };
+        let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let expected = Expected {
+            did: self.did.as_ref(),
+            key: self.key.as_ref(),
+            partial: self.partial,
+            jobs,
+        };
         let mut findings = Findings::new(out);
         let report = match &self.car {
             Some(car) => self.check_car(car, &expected, &mut findings)?,

@@ -47,6 +47,17 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Returns how many bytes the block has, if there is one.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Node(block) | Self::Record { found: Ok(Some(block)), .. } => block.bytes().len(),
+            Self::Record { .. } | Self::Again { .. } => 0,
+        }
+    }
+}
+
 /// Goes through a whole tree as [`walk`] does, and reads its records too, many at a time where the source
 /// likes that.
 ///

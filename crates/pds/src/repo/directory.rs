@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tempfile::TempPath;
 
-use super::{Error, Imported, Repo, Result};
+use super::{Error, Imported, Jobs, Repo, Result};
 use crate::blob::BlobDirectory;
 use crate::car::CarFile;
 use crate::crypto::{Curve, PublicKey, SigningKey, key_file};
@@ -65,7 +65,21 @@ impl Repo {
         file: F,
         key: Option<&PublicKey>,
     ) -> Result<(Self, Imported)> {
-        Self::clone_with(dir, key, |repo| repo.import_file(file, key))
+        Self::clone_file_with(dir, file, key, Jobs::default())
+    }
+
+    /// As [`clone_file`](Self::clone_file), with a number of threads.
+    ///
+    /// # Errors
+    ///
+    /// As [`clone_file`](Self::clone_file).
+    pub fn clone_file_with<F: Read + Seek + Send>(
+        dir: &Path,
+        file: F,
+        key: Option<&PublicKey>,
+        jobs: Jobs,
+    ) -> Result<(Self, Imported)> {
+        Self::clone_with(dir, key, |repo| repo.clone().with_jobs(jobs).import_file(file, key))
     }
 
     /// As [`clone_file`](Self::clone_file), of a file that has been indexed.

@@ -2,10 +2,11 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
+use super::ahead::ahead;
 use super::verify::{
-    Code, Expected, Finding, Marked, NotInOrder, Reached, Severity, Stage, Streamed, verify,
+    Code, Expected, Finding, Marked, NotInOrder, Reached, Report, Severity, Stage, Streamed, verify,
 };
-use super::{Error, Repo, Result};
+use super::{Error, Jobs, Repo, Result};
 use crate::car::{CarError, CarFile};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
@@ -35,9 +36,28 @@ pub struct Imported {
     pub new_blocks: u64,
     /// How many records the repository has.
     pub records: u64,
+    /// How many of them are in each collection, in the order of their paths, if the file was read in one
+    /// pass.
+    pub collections: Option<Vec<(String, u64)>>,
+    /// How many nodes its tree has.
+    pub nodes: u64,
     /// What verifying reported that is no reason to refuse: records that are not of the data
     /// model, and oddities. They are kept byte for byte.
     pub findings: Vec<Finding>,
+}
+
+impl Imported {
+    fn new(
+        commit: Commit,
+        before: Option<Commit>,
+        new_blocks: u64,
+        report: &Report,
+        findings: Findings,
+    ) -> Self {
+        let Report { records, nodes, .. } = *report;
+        let (collections, findings) = (None, findings.kept);
+        Self { commit, before, new_blocks, records, collections, nodes, findings }
+    }
 }
 
 impl Repo {
@@ -56,13 +76,14 @@ impl Repo {
         mut file: F,
         key: Option<&PublicKey>,
     ) -> Result<Imported> {
+        let jobs = self.jobs.for_bytes(file.seek(SeekFrom::End(0)).map_err(CarError::Io)?);
         file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
-        if let Some(imported) = self.import_streamed(&mut file, key)? {
+        if let Some(imported) = self.import_streamed(&mut file, key, jobs)? {
             return Ok(imported);
         }
         // What is here already need not be read, so a slice is looked at before it is taken in.
         if self.head()?.is_none()
-            && let Some(imported) = self.import_reached(&mut file, key)?
+            && let Some(imported) = self.import_reached(&mut file, key, jobs)?
         {
             return Ok(imported);
         }
@@ -92,7 +113,7 @@ impl Repo {
         let before = self.before_import(&commit)?;
 
         let mut findings = Findings::default();
-        let expected = Expected { key, ..Expected::default() };
+        let expected = Expected { key, jobs: self.jobs, ..Expected::default() };
         let report = verify(&both, root, &expected, &mut |finding| findings.add(finding))?;
         if let Some(finding) = findings.fatal {
             return Err(Error::Refused(Box::new(finding)));
@@ -103,35 +124,34 @@ impl Repo {
         } else {
             self.admit(&commit, before.as_ref(), &mut arriving(car, &both, &commit))?.new_blocks
         };
-        let (records, findings) = (report.records, findings.kept);
-        Ok(Imported { commit, before, new_blocks, records, findings })
+        Ok(Imported::new(commit, before, new_blocks, &report, findings))
     }
 
     /// Verifies and admits in one pass; `None` when that is not possible with this file, or when
     /// something is wrong that the other way can tell more about.
-    fn import_streamed<F: Read>(
+    fn import_streamed<F: Read + Send>(
         &self,
         file: F,
         key: Option<&PublicKey>,
+        jobs: Jobs,
     ) -> Result<Option<Imported>> {
-        let expected = Expected { key, ..Expected::default() };
-        let Ok(mut repo) = Streamed::begin(file, &expected) else { return Ok(None) };
+        let expected = Expected { key, jobs: Jobs::ONE, ..Expected::default() };
+        let Ok(mut repo) = Streamed::open(file, &expected) else { return Ok(None) };
         let commit = repo.commit().clone();
         let before = self.before_import(&commit)?;
         if before.as_ref().map(Commit::cid) == Some(commit.cid()) {
             return Ok(None);
         }
         let mut findings = Findings::default();
-        let mut blocks = std::iter::from_fn(|| {
+        let blocks = std::iter::from_fn(|| {
             let block = repo.next_block().map(|block| block.map(|block| block.to_block()));
             findings.checked(block, repo.drain())
         });
-        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), &mut blocks)? else {
+        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), jobs, blocks)? else {
             return Ok(None);
         };
-        let records = repo.into_report().records;
-        let findings = findings.kept;
-        Ok(Some(Imported { commit, before, new_blocks, records, findings }))
+        let imported = Imported::new(commit, before, new_blocks, &repo.report(), findings);
+        Ok(Some(Imported { collections: Some(repo.collections()), ..imported }))
     }
 
     /// As [`import_streamed`](Self::import_streamed), of a file in any order.
@@ -139,16 +159,17 @@ impl Repo {
         &self,
         file: F,
         key: Option<&PublicKey>,
+        jobs: Jobs,
     ) -> Result<Option<Imported>> {
         let Ok(car) = CarFile::open_unchecked(file) else { return Ok(None) };
         let [root] = *car.roots() else { return Ok(None) };
-        let expected = Expected { key, ..Expected::default() };
+        let expected = Expected { key, jobs: Jobs::ONE, ..Expected::default() };
         let marked = Marked::new(&car);
         let Ok(mut repo) = Reached::begin(&marked, root, &expected) else { return Ok(None) };
         let commit = repo.commit().clone();
         let before = self.before_import(&commit)?;
         let mut findings = Findings::default();
-        let mut blocks = std::iter::from_fn(|| {
+        let blocks = std::iter::from_fn(|| {
             let block = match repo.next_block() {
                 // The rest of the file has not been hashed: the other way does that.
                 Ok(None) if marked.reached() < car.sections() => Err(NotInOrder),
@@ -156,11 +177,11 @@ impl Repo {
             };
             findings.checked(block, repo.drain())
         });
-        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), &mut blocks)? else {
+        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), jobs, blocks)? else {
             return Ok(None);
         };
-        let (records, findings) = (repo.records(), findings.kept);
-        Ok(Some(Imported { commit, before, new_blocks, records, findings }))
+        let imported = Imported::new(commit, before, new_blocks, &repo.report(), findings);
+        Ok(Some(Imported { collections: Some(repo.collections()), ..imported }))
     }
 
     /// Admits blocks that are checked on the way; `None` when they turn out not to be faultless.
@@ -168,9 +189,11 @@ impl Repo {
         &self,
         commit: &Commit,
         before: Option<&Commit>,
-        blocks: &mut BlockStream<'_>,
+        jobs: Jobs,
+        blocks: impl Iterator<Item = Result<Block, BoxError>> + Send,
     ) -> Result<Option<u64>> {
-        match self.admit(commit, before, blocks) {
+        let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
+        match ahead(jobs, blocks, size, |blocks| self.admit(commit, before, blocks)) {
             Ok(applied) => Ok(Some(applied.new_blocks)),
             Err(Error::Store(StoreError::Blocks(error))) if error.is::<NotInOrder>() => Ok(None),
             Err(error) => Err(error),

@@ -8,6 +8,7 @@
 //! [`Write`]s to a [`Draft`], which stores nothing, and with its signature into the store in one
 //! step.
 
+mod ahead;
 mod blobs;
 mod clock;
 #[cfg(feature = "sqlite")]
@@ -24,6 +25,7 @@ mod write;
 
 use std::sync::Arc;
 
+pub use self::ahead::Jobs;
 pub use self::blobs::{BlobUse, MissingBlobs};
 #[cfg(feature = "sqlite")]
 pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
@@ -68,6 +70,7 @@ pub struct Repo {
     signer: Option<Arc<dyn Signer>>,
     name: RefName,
     clock: Arc<Clock>,
+    jobs: Jobs,
 }
 
 impl Repo {
@@ -76,13 +79,20 @@ impl Repo {
     pub fn with(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
         let (signer, name) = (None, RefName::head());
         let blocks = Arc::new(Remembered::new(store.clone()));
-        Self { store, blocks, blobs, signer, name, clock: Arc::default() }
+        Self { store, blocks, blobs, signer, name, clock: Arc::default(), jobs: Jobs::default() }
     }
 
     /// Returns the same repository with another signer.
     #[must_use]
     pub fn signing_with(mut self, signer: impl Signer + 'static) -> Self {
         self.signer = Some(Arc::new(signer));
+        self
+    }
+
+    /// Returns the same repository with another number of threads for work on whole files.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: Jobs) -> Self {
+        self.jobs = jobs;
         self
     }
 

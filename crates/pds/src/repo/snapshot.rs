@@ -206,10 +206,15 @@ pub(super) fn read_commit(blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
     }
     let block = blocks.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
     let commit = Commit::decode(&block)?;
-    if let Some(memo) = blocks.memo() {
-        memo.keep(cid, Arc::new(commit.clone()), COMMIT_BYTES);
-    }
+    remember(blocks, &commit);
     Ok(commit)
+}
+
+/// Remembers a commit that is in a store, if the source has a place for that.
+pub(super) fn remember(blocks: &dyn Blocks, commit: &Commit) {
+    if let Some(memo) = blocks.memo() {
+        memo.keep(commit.cid(), Arc::new(commit.clone()), COMMIT_BYTES);
+    }
 }
 
 /// What differs between two trees, as records.

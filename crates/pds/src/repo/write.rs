@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Error, Repo, Result};
+use super::{Error, Repo, Result, snapshot};
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::Signature;
 use crate::data::limits::MAX_WRITTEN_RECORD_BYTES;
@@ -336,7 +336,9 @@ impl Repo {
 
     fn store_draft(&self, draft: Draft, commit: &Commit) -> Result<Applied> {
         let expect = draft.base.map_or(Expect::Absent, Expect::Exactly);
-        self.move_to(commit, draft.blocks, expect, &draft.note)
+        let applied = self.move_to(commit, draft.blocks, expect, &draft.note)?;
+        snapshot::remember(self.blocks.as_ref(), commit);
+        Ok(applied)
     }
 
     /// Stores a commit with the blocks it brings and moves the ref to it, in one step.

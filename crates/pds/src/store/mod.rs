@@ -106,6 +106,24 @@ impl Refs {
     pub fn get(&self, name: &RefName) -> Option<Cid> {
         self.entries.iter().find(|(found, _)| found == name).map(|(_, cid)| *cid)
     }
+
+    /// Makes the edits that have led to a version, if nothing else has happened in between.
+    #[cfg(feature = "sqlite")]
+    fn follow(&mut self, edits: &[RefEdit], version: u64) {
+        if self.version + edits.len() as u64 != version {
+            return;
+        }
+        self.version = version;
+        for edit in edits {
+            let place = self.entries.binary_search_by(|(name, _)| name.cmp(&edit.name));
+            match (place, edit.target) {
+                (Ok(at), Some(target)) => self.entries[at].1 = target,
+                (Ok(at), None) => drop(self.entries.remove(at)),
+                (Err(at), Some(target)) => self.entries.insert(at, (edit.name.clone(), target)),
+                (Err(_), None) => {}
+            }
+        }
+    }
 }
 
 /// One move of one ref.

@@ -4,7 +4,8 @@ use std::io::{Read, Seek, SeekFrom};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Code, Expected, Finding, NotInOrder, Report, Severity, Streamed, verify};
+use super::stream::streamed as stream;
+use super::{Code, Expected, Finding, NotInOrder, Report, Severity, verify};
 use crate::car::{CarError, CarFile};
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::repo::{Error, Result};
@@ -35,7 +36,9 @@ pub fn verify_car<F: Read + Seek + Send>(
     expected: &Expected<'_>,
     found: &mut dyn FnMut(Finding),
 ) -> Result<Report> {
+    let bytes = file.seek(SeekFrom::End(0)).map_err(CarError::Io)?;
     file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
+    let expected = &Expected { jobs: expected.jobs.for_bytes(bytes), ..*expected };
     let faultless = match streamed(&mut file, expected) {
         Ok(checked) => Some(checked),
         Err(NotInOrder) => in_any_order(&mut file, expected)?,
@@ -72,20 +75,21 @@ fn in_any_order<F: Read + Seek + Send>(
 }
 
 /// Checks in one pass, as long as there is no reason to look at the file more closely.
-fn streamed<F: Read>(
+fn streamed<F: Read + Send>(
     file: F,
     expected: &Expected<'_>,
 ) -> Result<(Report, Vec<Finding>), NotInOrder> {
-    let mut findings = Vec::new();
-    let mut repo = Streamed::begin(file, expected)?;
-    while repo.next_block()?.is_some() {
-        findings.extend(repo.drain());
-        if findings.len() > MAX_KEPT_FINDINGS {
-            return Err(NotInOrder);
+    stream(file, expected, |repo| {
+        let mut findings = Vec::new();
+        while repo.next_block()?.is_some() {
+            findings.extend(repo.drain());
+            if findings.len() > MAX_KEPT_FINDINGS {
+                return Err(NotInOrder);
+            }
         }
-    }
-    findings.extend(repo.drain());
-    Ok((repo.into_report(), findings))
+        findings.extend(repo.drain());
+        Ok((repo.report(), findings))
+    })
 }
 
 /// Checks through an index of the file.

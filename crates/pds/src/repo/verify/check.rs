@@ -7,6 +7,7 @@ use crate::commit::{Commit, CommitError, Deviation};
 use crate::crypto::CryptoError;
 use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
 use crate::data::{Cid, Codec, DataError, RecordFacts, check_record};
+use crate::repo::Jobs;
 use crate::repo::clock::now_micros;
 use crate::syntax::{Tid, check_record_path};
 
@@ -15,11 +16,18 @@ pub(super) struct Check<'a> {
     expected: &'a Expected<'a>,
     pub(super) report: Report,
     pending: Vec<Finding>,
+    /// How many records each collection has, in the order of the paths, where somebody wants to know.
+    pub(super) collections: Option<Vec<(String, u64)>>,
 }
 
 impl<'a> Check<'a> {
     pub(super) fn new(expected: &'a Expected<'a>) -> Self {
-        Self { expected, report: Report::default(), pending: Vec::new() }
+        Self { expected, report: Report::default(), pending: Vec::new(), collections: None }
+    }
+
+    /// With how many threads it is checked.
+    pub(super) fn jobs(&self) -> Jobs {
+        self.expected.jobs
     }
 
     /// Hands out what has been found since the last time.
@@ -109,6 +117,7 @@ impl<'a> Check<'a> {
 
     /// Checks the path of a record, and says what is known of its bytes.
     pub(super) fn record(&mut self, key: &[u8], cid: Cid, verdict: &Verdict<'_>) {
+        self.report.records += 1;
         let collection = self.path(key);
         let mut odd = |code, message: String| {
             self.add(Finding::new(code, message).cid(cid).path(key));
@@ -132,8 +141,24 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Counts a record that is not there, or whose bytes have been looked at before.
+    pub(super) fn unseen(&mut self, key: &[u8]) {
+        self.report.records += 1;
+        self.path(key);
+    }
+
+    fn count(&mut self, key: &[u8]) {
+        let Some(collections) = &mut self.collections else { return };
+        let collection = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+        match collections.last_mut() {
+            Some((last, count)) if last.as_bytes() == collection => *count += 1,
+            _ => collections.push((collection.escape_ascii().to_string(), 1)),
+        }
+    }
+
     /// Checks a path and returns its collection.
-    pub(super) fn path<'k>(&mut self, key: &'k [u8]) -> Option<&'k [u8]> {
+    fn path<'k>(&mut self, key: &'k [u8]) -> Option<&'k [u8]> {
+        self.count(key);
         if let Err(error) = check_record_path(key) {
             self.add(Finding::new(Code::PathInvalid, error.reason).path(key));
             return None;

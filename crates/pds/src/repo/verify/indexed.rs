@@ -8,6 +8,7 @@ use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::mst::{Content, LARGE_BYTES, MstError, contents};
 use crate::repo::Result;
+use crate::repo::ahead::ahead;
 use crate::store::StoreError;
 
 /// Checks the repository of a commit: commit, signature, tree, paths and records.
@@ -97,12 +98,13 @@ fn tree(
 ) -> Result<()> {
     // Verdicts on large records, which are given once.
     let mut large: HashMap<Cid, Verdict<'static>> = HashMap::new();
-    for content in contents(blocks, root) {
-        match content {
-            Ok(Content::Node(_)) => check.report.nodes += 1,
-            Ok(Content::Record { key, value, found }) => {
-                check.report.records += 1;
-                match or_damage(found, check)? {
+    let size = |content: &Result<Content, MstError>| content.as_ref().map_or(0, Content::bytes);
+    let jobs = check.jobs();
+    ahead(jobs, contents(blocks, root), size, |contents| {
+        for content in contents {
+            match content {
+                Ok(Content::Node(_)) => check.report.nodes += 1,
+                Ok(Content::Record { key, value, found }) => match or_damage(found, check)? {
                     Some(block) => {
                         let verdict = Verdict::on(value, block.bytes());
                         check.record(key.as_bytes(), value, &verdict);
@@ -111,38 +113,37 @@ fn tree(
                         }
                     }
                     None => {
-                        check.path(key.as_bytes());
+                        check.unseen(key.as_bytes());
                         check.missing(Code::RecordMissing, value, Some(key.as_bytes()));
                     }
+                },
+                Ok(Content::Again { key, value }) => {
+                    if let Some(verdict) = large.get(&value) {
+                        check.record(key.as_bytes(), value, verdict);
+                    }
+                }
+                Err(MstError::Missing { cid }) => check.missing(Code::NodeMissing, cid, None),
+                Err(MstError::Read(error)) => match damage(&error) {
+                    Some(message) => {
+                        check.damaged(error.cid(), message);
+                        check.missing(Code::NodeMissing, error.cid(), None);
+                    }
+                    None => return Err(error.into()),
+                },
+                Err(MstError::Undecodable { cid, source }) => {
+                    check.report.unreadable += 1;
+                    check.add(Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid));
+                }
+                Err(MstError::Invalid { cid, reason }) => {
+                    check.report.unreadable += 1;
+                    check.add(Finding::new(Code::NodeInvalid, reason).cid(cid));
+                }
+                Err(error @ (MstError::Key { .. } | MstError::Full)) => {
+                    check.add(Finding::new(Code::NodeInvalid, error.to_string()));
                 }
             }
-            Ok(Content::Again { key, value }) => {
-                check.report.records += 1;
-                if let Some(verdict) = large.get(&value) {
-                    check.record(key.as_bytes(), value, verdict);
-                }
-            }
-            Err(MstError::Missing { cid }) => check.missing(Code::NodeMissing, cid, None),
-            Err(MstError::Read(error)) => match damage(&error) {
-                Some(message) => {
-                    check.damaged(error.cid(), message);
-                    check.missing(Code::NodeMissing, error.cid(), None);
-                }
-                None => return Err(error.into()),
-            },
-            Err(MstError::Undecodable { cid, source }) => {
-                check.report.unreadable += 1;
-                check.add(Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid));
-            }
-            Err(MstError::Invalid { cid, reason }) => {
-                check.report.unreadable += 1;
-                check.add(Finding::new(Code::NodeInvalid, reason).cid(cid));
-            }
-            Err(error @ (MstError::Key { .. } | MstError::Full)) => {
-                check.add(Finding::new(Code::NodeInvalid, error.to_string()));
-            }
+            check.drain().for_each(&mut *found);
         }
-        check.drain().for_each(&mut *found);
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -18,7 +18,7 @@ pub use self::finding::{Code, Finding, Severity, Stage};
 pub use self::indexed::verify;
 pub(super) use self::stream::{NotInOrder, Reached, Streamed};
 
-use super::{Repo, Result};
+use super::{Jobs, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::store::StoreError;
@@ -45,6 +45,8 @@ pub struct Expected<'a> {
     pub key: Option<&'a PublicKey>,
     /// Only a part is expected: missing blocks are notes.
     pub partial: bool,
+    /// With how many threads it is checked.
+    pub jobs: Jobs,
 }
 
 /// What verifying has counted.
@@ -132,7 +134,7 @@ impl Repo {
         let expected = Expected {
             did: expected.did.or(did.as_ref()),
             key: expected.key.or(key.as_ref()),
-            partial: expected.partial,
+            ..*expected
         };
         let mut report = verify(self.store.as_ref(), head, &expected, found)?;
         match self.store.block_count() {

@@ -4,10 +4,12 @@ use std::io::Read;
 
 use super::check::{Check, Verdict};
 use super::{Expected, Finding, Report};
-use crate::car::CarReader;
+use crate::car::{CarError, CarReader};
 use crate::commit::Commit;
 use crate::data::{Block, BlockRef, Blocks, Cid};
 use crate::mst::{Content, Contents, Due, Preorder, contents};
+use crate::repo::Jobs;
+use crate::repo::ahead::ahead;
 
 /// A repository that is checked as it is read.
 ///
@@ -15,7 +17,7 @@ use crate::mst::{Content, Contents, Due, Preorder, contents};
 /// each once, and nothing else. Whatever is not so ends it with [`NotInOrder`], and the file is
 /// to be looked at through an index, which can tell what is wrong with it.
 pub(in crate::repo) struct Streamed<'a, R> {
-    reader: CarReader<R>,
+    reader: R,
     commit: Commit,
     preorder: Preorder,
     check: Check<'a>,
@@ -28,16 +30,77 @@ pub(in crate::repo) struct Streamed<'a, R> {
 #[error("the repository cannot be checked in one pass")]
 pub(in crate::repo) struct NotInOrder;
 
-impl<'a, R: Read> Streamed<'a, R> {
-    /// Starts to read: header and commit.
-    pub(in crate::repo) fn begin(from: R, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
-        let mut reader = CarReader::new(from).map_err(|_| NotInOrder)?;
+/// Where the blocks come from: a reader that lends them, or one that runs ahead in another thread.
+pub(in crate::repo) trait Sections {
+    /// Returns the next block; `None` at the end of the file.
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder>;
+}
+
+impl<R: Read> Sections for CarReader<R> {
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
+        let section = self.next_section().map_err(|_| NotInOrder)?;
+        Ok(section.map(|section| section.block))
+    }
+}
+
+/// Blocks that have arrived from another thread.
+struct Arriving<'a> {
+    blocks: &'a mut dyn Iterator<Item = Result<Block, CarError>>,
+    lent: Option<Block>,
+}
+
+impl Sections for Arriving<'_> {
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
+        self.lent = self.blocks.next().transpose().map_err(|_| NotInOrder)?;
+        Ok(self.lent.as_ref().map(Block::borrowed))
+    }
+}
+
+impl<S: Sections + ?Sized> Sections for &mut S {
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
+        S::next_block(self)
+    }
+}
+
+/// Reads a file whose blocks are to be checked as they come, in as many threads as there may be.
+pub(super) fn streamed<T>(
+    file: impl Read + Send,
+    expected: &Expected<'_>,
+    work: impl FnOnce(&mut Streamed<'_, &mut dyn Sections>) -> Result<T, NotInOrder>,
+) -> Result<T, NotInOrder> {
+    let mut reader = CarReader::new(file).map_err(|_| NotInOrder)?;
+    let [root] = *reader.roots() else { return Err(NotInOrder) };
+    if expected.jobs == Jobs::ONE {
+        let reader: &mut dyn Sections = &mut reader;
+        return work(&mut Streamed::begin(reader, root, expected)?);
+    }
+    let size = |block: &Result<Block, CarError>| block.as_ref().map_or(0, |b| b.bytes().len());
+    ahead(expected.jobs, reader, size, |blocks| {
+        let mut arriving = Arriving { blocks, lent: None };
+        let arriving: &mut dyn Sections = &mut arriving;
+        work(&mut Streamed::begin(arriving, root, expected)?)
+    })
+}
+
+impl<'a, R: Read> Streamed<'a, CarReader<R>> {
+    /// Starts to read a file: header and commit.
+    pub(in crate::repo) fn open(file: R, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
+        let reader = CarReader::new(file).map_err(|_| NotInOrder)?;
         let [root] = *reader.roots() else { return Err(NotInOrder) };
-        let first = reader.next_section().map_err(|_| NotInOrder)?.ok_or(NotInOrder)?;
-        if first.block.cid() != root {
+        let mut opened = Self::begin(reader, root, expected)?;
+        opened.check.collections = Some(Vec::new());
+        Ok(opened)
+    }
+}
+
+impl<'a, S: Sections> Streamed<'a, S> {
+    /// Starts to read: the commit.
+    fn begin(mut reader: S, root: Cid, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
+        let first = reader.next_block()?.ok_or(NotInOrder)?;
+        if first.cid() != root {
             return Err(NotInOrder);
         }
-        let commit = Commit::decode(&first.block.to_block()).map_err(|_| NotInOrder)?;
+        let commit = Commit::decode(&first.to_block()).map_err(|_| NotInOrder)?;
         let mut check = Check::new(expected);
         check.commit(&commit);
         let preorder = Preorder::new(commit.data());
@@ -56,19 +119,17 @@ impl<'a, R: Read> Streamed<'a, R> {
             return Ok(Some(self.commit.block().borrowed()));
         }
         let due = self.preorder.due();
-        let section = self.reader.next_section().map_err(|_| NotInOrder)?;
-        let block = match (due, section) {
+        let block = match (due, self.reader.next_block()?) {
             (Due::Nothing, None) => return Ok(None),
-            (Due::Node(cid), Some(section)) if section.block.cid() == cid => {
-                self.preorder.node(section.block.bytes()).map_err(|_| NotInOrder)?;
+            (Due::Node(cid), Some(block)) if block.cid() == cid => {
+                self.preorder.node(block.bytes()).map_err(|_| NotInOrder)?;
                 self.check.report.nodes += 1;
-                section.block
+                block
             }
-            (Due::Record { key, cid }, Some(section)) if section.block.cid() == cid => {
-                self.check.record(key, cid, &Verdict::on(cid, section.block.bytes()));
-                self.check.report.records += 1;
+            (Due::Record { key, cid }, Some(block)) if block.cid() == cid => {
+                self.check.record(key, cid, &Verdict::on(cid, block.bytes()));
                 self.preorder.record();
-                section.block
+                block
             }
             _ => return Err(NotInOrder),
         };
@@ -81,10 +142,15 @@ impl<'a, R: Read> Streamed<'a, R> {
         self.check.drain()
     }
 
+    /// Returns how many records each collection has; to be called at the end.
+    pub(in crate::repo) fn collections(&mut self) -> Vec<(String, u64)> {
+        self.check.collections.take().unwrap_or_default()
+    }
+
     /// Returns what has been counted; to be called at the end.
-    pub(in crate::repo) fn into_report(self) -> Report {
-        let blocks = self.sections;
-        Report { commit: Some(self.commit), blocks, ..self.check.report }
+    pub(in crate::repo) fn report(&mut self) -> Report {
+        let (commit, blocks) = (Some(self.commit.clone()), self.sections);
+        Report { commit, blocks, ..std::mem::take(&mut self.check.report) }
     }
 }
 
@@ -109,6 +175,7 @@ impl<'a> Reached<'a> {
         let commit = Commit::decode(&block).map_err(|_| NotInOrder)?;
         let mut check = Check::new(expected);
         check.commit(&commit);
+        check.collections = Some(Vec::new());
         let contents = contents(blocks, commit.data());
         Ok(Self { contents, commit, check, commit_is_due: true })
     }
@@ -131,15 +198,13 @@ impl<'a> Reached<'a> {
                     return Ok(Some(block));
                 }
                 Some(Content::Record { key, value, found: Ok(Some(block)) }) => {
-                    self.check.report.records += 1;
                     let verdict = Verdict::on(value, block.bytes());
                     self.check.record(key.as_bytes(), value, &verdict);
                     return Ok(Some(block));
                 }
                 // What is wrong with it, if anything is, was said the first time.
                 Some(Content::Again { key, .. }) => {
-                    self.check.report.records += 1;
-                    self.check.path(key.as_bytes());
+                    self.check.unseen(key.as_bytes());
                 }
                 Some(Content::Record { .. }) => return Err(NotInOrder),
             }
@@ -151,8 +216,13 @@ impl<'a> Reached<'a> {
         self.check.drain()
     }
 
-    /// Returns how many records there were; to be called at the end.
-    pub(in crate::repo) fn records(&self) -> u64 {
-        self.check.report.records
+    /// Returns how many records each collection has; to be called at the end.
+    pub(in crate::repo) fn collections(&mut self) -> Vec<(String, u64)> {
+        self.check.collections.take().unwrap_or_default()
+    }
+
+    /// Returns what has been counted; to be called at the end.
+    pub(in crate::repo) fn report(&mut self) -> Report {
+        std::mem::take(&mut self.check.report)
     }
 }

@@ -202,6 +202,9 @@ impl Store for SqliteStore {
             }
             Ok(Applied { new_blocks, version: version(transaction)? })
         })?;
+        if let Some(refs) = &mut self.reader().refs {
+            refs.follow(edits, applied.version);
+        }
         if applied.new_blocks >= CHECKPOINT_BLOCKS {
             self.checkpoint();
         }

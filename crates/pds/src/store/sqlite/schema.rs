@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::errors::{cannot_open, store_error};
@@ -163,6 +164,8 @@ fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection,
 /// What every connection is told.
 fn configure(connection: Connection, mmap_bytes: i64) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+    // Without it a statement is compiled again for many a value that is bound to it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(store_error)?;
     connection.execute_batch(SETTINGS).map_err(store_error)?;
     connection.pragma_update(None, "mmap_size", mmap_bytes).map_err(store_error)?;
     connection.set_prepared_statement_cache_capacity(32);

@@ -1,0 +1,112 @@
+//! Work that another core does ahead of us.
+
+use std::num::NonZeroUsize;
+use std::sync::mpsc::sync_channel;
+
+/// How many threads work on a whole file may use.
+///
+/// With more than one, reading and hashing run ahead of what follows, through a queue of bounded size; the order
+/// stays and so do the answers.
+///
+/// ```
+/// use pds::repo::Jobs;
+///
+/// assert_eq!(Jobs::ONE.get(), 1);
+/// assert!(Jobs::default().get() >= 1, "as many as the machine has");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs(NonZeroUsize);
+
+impl Jobs {
+    /// Everything in the thread of the caller.
+    pub const ONE: Self = Self(NonZeroUsize::MIN);
+
+    /// Says how many.
+    #[must_use]
+    pub const fn new(jobs: NonZeroUsize) -> Self {
+        Self(jobs)
+    }
+
+    /// Returns how many.
+    #[must_use]
+    pub const fn get(self) -> usize {
+        self.0.get()
+    }
+
+    /// One job for work on this many bytes if that is too little to share.
+    pub(super) fn for_bytes(self, bytes: u64) -> Self {
+        if bytes < WORTH_BYTES { Self::ONE } else { self }
+    }
+}
+
+impl Default for Jobs {
+    fn default() -> Self {
+        Self(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN))
+    }
+}
+
+/// Runs an iterator ahead in another thread, if there may be one, and works on what it gives.
+///
+/// `size` tells how many bytes of memory an item takes. The iterator ends early when the work does.
+pub(super) fn ahead<T: Send, R>(
+    jobs: Jobs,
+    mut from: impl Iterator<Item = T> + Send,
+    size: impl Fn(&T) -> usize + Send,
+    work: impl FnOnce(&mut dyn Iterator<Item = T>) -> R,
+) -> R {
+    if jobs == Jobs::ONE {
+        return work(&mut from);
+    }
+    std::thread::scope(|scope| {
+        let (send, receive) = sync_channel::<Vec<T>>(QUEUE);
+        scope.spawn(move || {
+            let (mut batch, mut bytes) = (Vec::new(), 0);
+            for item in from {
+                bytes += size(&item);
+                batch.push(item);
+                if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
+                    if send.send(std::mem::take(&mut batch)).is_err() {
+                        return;
+                    }
+                    bytes = 0;
+                }
+            }
+            // Whoever has stopped listening has what was needed.
+            let _ = send.send(batch);
+        });
+        work(&mut receive.into_iter().flatten())
+    })
+}
+
+/// How many batches wait at most.
+const QUEUE: usize = 4;
+
+/// When a batch is full: whichever comes first.
+const BATCH_BYTES: usize = 128 * 1024;
+const BATCH_ITEMS: usize = 512;
+
+/// From how many bytes on it is worth to start a thread.
+const WORTH_BYTES: u64 = 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: Jobs = Jobs(NonZeroUsize::MIN.saturating_add(1));
+
+    #[test]
+    fn order_and_answers_are_the_same_with_any_number_of_jobs() {
+        for count in [0, 1, 511, 512, 513, 10_000] {
+            for jobs in [Jobs::ONE, TWO] {
+                let seen: Vec<usize> = ahead(jobs, 0..count, |n| n % 1_000, |it| it.collect());
+                assert!(seen.into_iter().eq(0..count));
+            }
+        }
+    }
+
+    #[test]
+    fn it_ends_when_the_work_does() {
+        let seen = ahead(TWO, 0.., |_| 1, |it| it.take(5_000).sum::<u64>());
+        assert_eq!(seen, 4_999 * 5_000 / 2);
+    }
+}
