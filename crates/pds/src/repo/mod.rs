@@ -10,12 +10,16 @@
 
 mod blobs;
 mod clock;
+mod collect;
 #[cfg(feature = "sqlite")]
 mod directory;
 mod error;
 mod export;
+mod forget;
+mod gc;
 mod history;
 mod import;
+mod mark;
 mod revision;
 mod snapshot;
 pub mod verify;
@@ -28,6 +32,8 @@ pub use self::blobs::{BlobUse, MissingBlobs};
 pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
 pub use self::error::{Error, Result};
 pub use self::export::{Exported, export_car, export_since};
+pub use self::forget::{Forget, Forgotten};
+pub use self::gc::{Keep, Swept};
 pub use self::import::Imported;
 pub use self::revision::Revision;
 pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};

@@ -384,7 +384,8 @@ impl Repo {
         if !options.allow_missing_blobs {
             // Decoded once more: references of the legacy shape are found by their shape only.
             for blob in Value::decode(&bytes).map_err(refused)?.blobs() {
-                if self.blobs.info(&blob.cid)?.is_none() {
+                // Young again, it is not collected before the record is here.
+                if self.blobs.renew(&blob.cid)?.is_none() {
                     return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });
                 }
             }

@@ -2,7 +2,9 @@
 
 mod blobs;
 mod closed;
+mod forget;
 mod formats;
+mod gc;
 mod history;
 mod races;
 mod stores;

@@ -8,8 +8,8 @@
 mod apply;
 mod errors;
 mod schema;
+mod sweep;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -19,7 +19,9 @@ use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
 use self::schema::Durability;
 pub use self::schema::FORMAT;
-use super::{Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError};
+use super::{
+    Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError, Sweep, SweptBlocks,
+};
 use crate::data::{Block, Blocks, Cid, ReadError};
 
 /// A store in a SQLite file.
@@ -102,17 +104,26 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.writing(|connection| {
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(store_error)?;
+            let done = work(&transaction)?;
+            transaction.commit().map_err(store_error)?;
+            Ok(done)
+        })
+    }
+
+    /// Does something with the connection that writes.
+    fn writing<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = match &mut *writer {
+        work(match &mut *writer {
             Some(connection) => connection,
             none => none.insert(schema::open_for_writing(&self.path)?),
-        };
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(store_error)?;
-        let done = work(&transaction)?;
-        transaction.commit().map_err(store_error)?;
-        Ok(done)
+        })
     }
 }
 
@@ -196,29 +207,19 @@ impl Store for SqliteStore {
         rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
     }
 
-    fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError> {
-        self.write(|transaction| {
-            if version(transaction)? != as_of {
-                return Err(StoreError::Changed);
-            }
-            let mut swept = 0;
-            let mut delete =
-                transaction.prepare("DELETE FROM blocks WHERE rowid = ?1").map_err(store_error)?;
-            let mut all = transaction
-                .prepare("SELECT rowid, cid FROM blocks ORDER BY cid")
-                .map_err(store_error)?;
-            let mut dead = Vec::new();
-            let mut rows = all.query([]).map_err(store_error)?;
-            while let Some(row) = rows.next().map_err(store_error)? {
-                if !live.contains(&cid_at(row, 1).map_err(store_error)?) {
-                    dead.push(row.get::<_, i64>(0).map_err(store_error)?);
-                }
-            }
-            for id in dead {
-                swept += delete.execute([id]).map_err(store_error)? as u64;
-            }
-            Ok(swept)
-        })
+    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
+        sweep::moves(&self.reader())
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
+        if sweep.dry_run {
+            return sweep::weigh(&mut self.reader(), sweep);
+        }
+        self.write(|transaction| sweep::sweep(transaction, sweep))
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        self.writing(|connection| sweep::compact(connection))
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
@@ -234,17 +235,7 @@ impl Store for SqliteStore {
     }
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.write(|transaction| {
-            match value {
-                Some(value) => transaction.execute(
-                    "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
-                    [key, value],
-                ),
-                None => transaction.execute("DELETE FROM meta WHERE key = ?1", [key]),
-            }
-            .map(drop)
-            .map_err(store_error)
-        })
+        self.write(|transaction| set_meta(transaction, key, value))
     }
 }
 
@@ -277,6 +268,22 @@ fn version(connection: &Connection) -> Result<u64, StoreError> {
     let newest =
         connection.query_row("SELECT coalesce(max(seq), 0) FROM log", [], |row| row.get(0));
     newest.map(i64::cast_unsigned).map_err(store_error)
+}
+
+fn set_meta(
+    transaction: &Transaction<'_>,
+    key: &str,
+    value: Option<&str>,
+) -> Result<(), StoreError> {
+    match value {
+        Some(value) => transaction.execute(
+            "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+            [key, value],
+        ),
+        None => transaction.execute("DELETE FROM meta WHERE key = ?1", [key]),
+    }
+    .map(drop)
+    .map_err(store_error)
 }
 
 fn cid_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Cid> {
