@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 pub use self::blobs::{BlobUse, MissingBlobs};
 #[cfg(feature = "sqlite")]
-pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
+pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE, clear_leftovers};
 pub use self::error::{Error, Result};
 pub use self::export::{Exported, export_car, export_since};
 pub use self::forget::{Forget, Forgotten};
