@@ -62,7 +62,8 @@ impl Args {
         for file in exports_in(&dir) {
             say(&format!("{} was not looked into: it may hold it still", file.display()));
         }
-        if self.before.is_none() && forgotten.swept.states == 0 && exit == Exit::Done {
+        let is_nothing = forgotten.swept.states == 0 && forgotten.written.is_empty();
+        if self.before.is_none() && is_nothing && exit == Exit::Done {
             let paths: Vec<String> = self.paths.iter().map(RecordArg::to_string).collect();
             let message = format!("no state here has {}", paths.join(" or "));
             return Err(Stated::no("not-found", message).into());

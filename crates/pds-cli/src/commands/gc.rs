@@ -95,7 +95,7 @@ pub(super) fn tell_what_is_left(swept: &Swept) -> Exit {
     }
     if let Some(remains) = &swept.remains {
         say(&format!(
-            "remains may still be in the files: {remains}; run pds gc when nobody else is using the repository"
+            "remains may still be in the files: {remains}; pds gc completes it when that is over"
         ));
     }
     if swept.undecodable.is_empty() && swept.remains.is_none() { Exit::Done } else { Exit::Partly }

@@ -13,7 +13,9 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
     let mut outcomes = [0, 0, 0];
     for moment in MOMENTS {
         let repo = TestRepo::with_many_notes(1_500);
-        repo.put("secret", MARKER);
+        let blob = repo.pds(["blob", "put", "-"]).stdin(MARKER).ok();
+        let record = format!("{{\"text\":\"{MARKER}\",\"file\":{blob}}}");
+        repo.pds(["put", "com.example.note/secret"]).stdin(record).ok();
         repo.put("later", "x");
         let path = "com.example.note/secret";
         kill_after(&repo.home, &["-R", "alice", "forget", path], moment);
@@ -40,7 +42,8 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
         assert!([0, 1].contains(&ended.code()), "{moment} ms: {}", ended.stderr);
         let db = repo.home.read("alice/pds.db");
         assert!(!db.windows(MARKER.len()).any(|window| window == MARKER.as_bytes()), "{moment} ms");
-        assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);
+        assert_eq!(repo.home.list("alice"), ["blobs", "key", "pds.db"]);
+        assert_eq!(repo.pds(["blob", "ls"]).ok(), "", "{moment} ms: young, and gone all the same");
         repo.assert_whole();
         assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t1501\n", "{moment} ms");
     }

@@ -147,6 +147,23 @@ fn blocks_that_nothing_names_go() {
 }
 
 #[test]
+fn states_that_share_nodes_are_looked_at_once() {
+    let (repo, commits) = with_states(200);
+    let mut looked = 0;
+    let swept = repo.gc(&Keep::default(), &mut |blocks| looked += blocks).unwrap();
+    assert_eq!(swept.blocks, 0);
+    let records: HashSet<Cid> = commits
+        .iter()
+        .flat_map(|commit| {
+            let at = repo.checkout(&(*commit).into()).unwrap();
+            at.records().map(|entry| entry.unwrap().cid).collect::<Vec<_>>()
+        })
+        .collect();
+    let nodes = repo.store().block_count().unwrap() - (commits.len() + records.len()) as u64;
+    assert_eq!(looked, nodes, "each node once, however many states have it");
+}
+
+#[test]
 fn a_tree_that_cannot_be_read_keeps_everything() {
     let (repo, commits) = with_states(10);
     let data = repo.checkout(&commits[4].into()).unwrap().commit().data();
