@@ -307,7 +307,8 @@ pub(super) struct State<'a> {
 
 /// Tells a log without some states: each ref moves from the last state that stays to the next one.
 ///
-/// The newest move of all stays, since its number is the version of the store.
+/// A ref that has been back and forth does not move to where it stands. The last move stays even so
+/// if it would be the only one: a log is never empty.
 pub(super) fn without(
     moves: &[LogEntry],
     stays: &mut dyn FnMut(&State<'_>) -> Result<bool>,
@@ -338,7 +339,8 @@ pub(super) fn without(
         };
         stands.insert(name, if goes { before } else { entry.after });
         let is_move = before != entry.after || before == entry.before;
-        if !goes && (is_move || n + 1 == moves.len()) {
+        let is_last = n + 1 == moves.len() && told.is_empty();
+        if !goes && (is_move || is_last) {
             told.push(LogEntry { before, ..entry.clone() });
         }
     }

@@ -168,7 +168,7 @@ pub struct Sweep<'a> {
     /// Tells which blocks stay.
     pub live: &'a dyn Fn(&Cid) -> bool,
     /// What the log is to tell from now on, oldest first, if anything else than before. It is not
-    /// empty: the last move stays, and gets the number of the new version.
+    /// empty: the last move in it gets the number of the new version.
     pub log: Option<&'a [LogEntry]>,
     /// Texts about the repository that are set or removed with it.
     pub meta: &'a [(&'a str, Option<&'a str>)],

@@ -114,21 +114,26 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
 }
 
 #[test]
-fn the_newest_move_stays_even_when_it_says_nothing_any_more() {
+fn a_log_is_never_empty_and_a_change_of_it_is_one() {
     let (repo, commits) = with_states(3);
     let side: RefName = "side".parse().unwrap();
     repo.set_ref(&side, commits[1], Expect::Absent, "branch").unwrap();
     repo.remove_ref(&side).unwrap();
+    let states = |repo: &Repo| {
+        let moves = repo.store().moves().unwrap();
+        moves.iter().map(|entry| (entry.before, entry.after)).collect::<Vec<_>>()
+    };
     let before = repo.store().refs().unwrap().version;
     gc(&repo, &keep(1));
-    let moves = repo.store().moves().unwrap();
-    assert_eq!(
-        moves.iter().map(|m| (m.before, m.after)).collect::<Vec<_>>(),
-        [(None, Some(commits[2])), (None, None)]
-    );
-    assert!(repo.store().refs().unwrap().version > before, "a change of the log is one");
+    assert_eq!(states(&repo), [(None, Some(commits[2]))]);
+    assert!(repo.store().refs().unwrap().version > before);
     let again = gc(&repo, &keep(1));
     assert_eq!((again.blocks, again.moves), (0, 0));
+    repo.remove_ref(&RefName::head()).unwrap();
+    let before = repo.store().refs().unwrap().version;
+    assert!(gc(&repo, &keep(1)).blocks > 0);
+    assert_eq!((states(&repo), repo.store().block_count().unwrap()), (vec![(None, None)], 0));
+    assert!(repo.store().refs().unwrap().version > before);
 }
 
 #[test]
