@@ -263,6 +263,31 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
 }
 
 #[test]
+fn what_others_deleted_without_care_goes_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("alice");
+    let repo = Repo::create(&dir, &did()).unwrap();
+    for n in 0..50 {
+        repo.put(&path(&format!("com.example.note/{n}")), &note("x")).unwrap();
+    }
+    // A tool that leaves in free pages, and between rows, what it deletes.
+    let other = rusqlite::Connection::open(dir.join("pds.db")).unwrap();
+    let run = |sql: &str| other.execute_batch(sql).unwrap();
+    run("PRAGMA secure_delete = OFF");
+    for (cid, times) in [(1_u8, 2_000), (2, 1)] {
+        let row = rusqlite::params![[cid], MARKER.repeat(times).into_bytes()];
+        other.execute("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)", row).unwrap();
+    }
+    run("DELETE FROM blocks WHERE length(cid) = 1");
+    run("PRAGMA wal_checkpoint(TRUNCATE)");
+    drop(other);
+    assert_eq!(files_with(&dir, MARKER), ["pds.db"]);
+    forget(&repo, &records(&["com.example.note/7"]));
+    assert_eq!(files_with(&dir, MARKER), Vec::<String>::new());
+    assert_whole(&repo);
+}
+
+#[test]
 fn a_reader_in_the_way_is_told_of_and_a_later_collection_completes_it() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("alice");

@@ -276,7 +276,7 @@ fn a_hostile_tree_does_not_hide_what_lives() {
     let first = tree.finish(|node| blocks.push(node));
     let key = SigningKey::generate(Curve::K256).unwrap();
     let mut target = None;
-    for data in [first, node] {
+    for data in [node, first] {
         let rev = "3jzfcijpj2z2a".parse().unwrap();
         let commit =
             pds::commit::UnsignedCommit { did: did(), data, rev, prev: None }.sign(&key).unwrap();
