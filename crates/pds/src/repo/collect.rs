@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::clock::now_micros;
 use super::mark::{BlobsOf, Marked};
 use super::{Error, Repo, Result};
 use crate::blob::BlobInfo;
@@ -217,6 +218,11 @@ impl Repo {
         for blob in self.blobs.sweep(what.blobs_before_micros, &stays)? {
             done.add_blob(&blob);
         }
+        if what.is_forgetting {
+            // What is left of uploads may be of anything; those that go on are younger than this.
+            let abandoned = now_micros().saturating_sub(UPLOAD_AGE_MICROS);
+            self.blobs.sweep(abandoned, &|_| true)?;
+        }
         let is_erasing = self.is_erasing()?;
         let is_worth_it = swept.blocks > 0 && swept.bytes >= swept.kept_bytes / WORTH_REWRITING;
         if is_erasing || is_worth_it {
@@ -353,6 +359,9 @@ const MAX_TRIES: u32 = 100;
 /// A file is rewritten when at least one part in this many of what it held is gone; otherwise the
 /// room is used by what comes next.
 const WORTH_REWRITING: u64 = 10;
+
+/// How long an upload may stand still before it counts as abandoned.
+const UPLOAD_AGE_MICROS: u64 = 60 * 60 * 1_000_000;
 
 /// The rev of the newest commit that was let go on purpose.
 const META_FORGOTTEN: &str = "forgotten";

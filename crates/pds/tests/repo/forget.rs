@@ -232,6 +232,14 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
     fill(0);
     // Small ones stand in a page, large ones in many.
     let blob = repo.put_blob(&mut MARKER.as_bytes()).unwrap().cid;
+    // An upload that was interrupted two hours ago, and one that goes on.
+    for (name, content, age_hours) in [("old", MARKER, 2), ("young", "somebody else's", 0)] {
+        let path = dir.join(format!("blobs/.incoming-{name}"));
+        fs::write(&path, content).unwrap();
+        let age = std::time::Duration::from_secs(age_hours * 60 * 60);
+        let file = fs::File::open(path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - age).unwrap();
+    }
     for size in [1, 300, 40_000] {
         let value = Value::from([
             ("text", Value::from(MARKER.repeat(size).as_str())),
@@ -253,6 +261,7 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
     assert_eq!(forgotten.swept.blobs, 1);
     assert_eq!(files_with(&dir, MARKER), Vec::<String>::new());
     assert_eq!(repo.head().unwrap(), head, "only the past was forgotten");
+    assert!(dir.join("blobs/.incoming-young").exists());
     assert_eq!(reader.snapshot().unwrap().records().count(), records);
     assert_whole(&reader);
     drop((repo, reader));
