@@ -7,6 +7,7 @@ mod formats;
 mod gc;
 mod history;
 mod races;
+mod slices;
 mod stores;
 mod writes;
 
