@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::clock::now_micros;
-use super::collect::{Collection, Drafted, State, without};
+use super::collect::{Collection, Drafted, without};
 use super::{Error, Repo, Result, Revision, Snapshot, Swept, Write, WriteOptions};
 use crate::data::Cid;
 use crate::store::{LogEntry, RefName, Refs};
@@ -117,46 +117,28 @@ impl Repo {
     ) -> Result<Swept> {
         let since = match what {
             Forget::BeforeState(revision) => Some(self.resolve(revision)?),
-            _ => None,
+            Forget::BeforeTime(_) | Forget::Records(_) => None,
         };
-        let mut holding = HashMap::new();
-        let mut retell = |refs: &Refs, moves: &[LogEntry]| -> Result<Option<Vec<LogEntry>>> {
-            let mut told = match what {
+        let mut known = HashMap::new();
+        let retell = |refs: &Refs, moves: &[LogEntry]| -> Result<Option<Vec<LogEntry>>> {
+            let told = match what {
                 Forget::Records(paths) => {
-                    let held =
-                        refs.entries.iter().filter(|(name, _)| !drafted.roots.contains_key(name));
-                    let mut held_by = Vec::new();
-                    for (name, cid) in held {
-                        if self.holds(*cid, paths, &mut holding)? {
-                            held_by.push(name.clone());
-                        }
-                    }
-                    if !held_by.is_empty() {
-                        return Err(Error::StillHeld { refs: held_by });
-                    }
-                    without(moves, &mut |state| {
-                        Ok(!self.holds(state.commit, paths, &mut holding)?)
-                    })?
+                    let drafted = |name: &RefName| drafted.roots.contains_key(name);
+                    self.check_free(paths, refs, &drafted, &mut known)?;
+                    self.without_records(paths, moves, &mut known)?
                 }
-                Forget::BeforeState(_) | Forget::BeforeTime(_) => {
-                    let first = match (what, since) {
-                        (Forget::BeforeTime(time), _) => First::At(*time),
-                        (_, since) => First::Move(arrival(moves, since, self.ref_name())),
-                    };
-                    without(moves, &mut |state| Ok(state.later == 0 || first.is_before(state)))?
+                Forget::BeforeState(_) => {
+                    let first = arrival(moves, since, self.ref_name());
+                    beginning_with(moves, |arrival| arrival.seq >= first)?
+                }
+                Forget::BeforeTime(time) => {
+                    beginning_with(moves, |arrival| arrival.at_micros >= *time)?
                 }
             };
-            if let Forget::Records(paths) = what {
-                for entry in &mut told {
-                    if paths.iter().any(|path| entry.note.contains(&path.to_string())) {
-                        entry.note = NOTE.to_owned();
-                    }
-                }
-            }
             Ok((told != moves).then_some(told))
         };
         let done = self.collect(&mut Collection {
-            retell: Box::new(&mut retell),
+            retell: Box::new(retell),
             drafted,
             blobs_before_micros: now_micros().saturating_sub(BLOB_AGE_MICROS),
             is_forgetting: true,
@@ -164,6 +146,40 @@ impl Repo {
             progress,
         })?;
         Ok(done.into())
+    }
+
+    /// Checks that no ref has one of some records, but for those where a draft has none.
+    fn check_free(
+        &self,
+        paths: &[RecordPath],
+        refs: &Refs,
+        is_drafted: &dyn Fn(&RefName) -> bool,
+        known: &mut HashMap<Cid, bool>,
+    ) -> Result<()> {
+        let mut held_by = Vec::new();
+        for (name, cid) in refs.entries.iter().filter(|(name, _)| !is_drafted(name)) {
+            if self.holds(*cid, paths, known)? {
+                held_by.push(name.clone());
+            }
+        }
+        if held_by.is_empty() { Ok(()) } else { Err(Error::StillHeld { refs: held_by }) }
+    }
+
+    /// Tells the log without the states that have one of some records, and without their names.
+    fn without_records(
+        &self,
+        paths: &[RecordPath],
+        moves: &[LogEntry],
+        known: &mut HashMap<Cid, bool>,
+    ) -> Result<Vec<LogEntry>> {
+        let mut told = without(moves, &mut |state| Ok(!self.holds(state.commit, paths, known)?))?;
+        let names: Vec<String> = paths.iter().map(RecordPath::to_string).collect();
+        for entry in &mut told {
+            if names.iter().any(|name| entry.note.contains(name)) {
+                NOTE.clone_into(&mut entry.note);
+            }
+        }
+        Ok(told)
     }
 
     /// Deletes some records on every ref that has them; returns the new commits.
@@ -229,19 +245,9 @@ impl Repo {
     }
 }
 
-/// Where history is to begin.
-enum First {
-    At(u64),
-    Move(u64),
-}
-
-impl First {
-    fn is_before(&self, state: &State<'_>) -> bool {
-        state.arrival.is_some_and(|arrival| match self {
-            Self::At(time) => arrival.at_micros >= *time,
-            Self::Move(seq) => arrival.seq >= *seq,
-        })
-    }
+/// Tells the log from some move of each ref on, and what the refs name at present.
+fn beginning_with(moves: &[LogEntry], stays: impl Fn(&LogEntry) -> bool) -> Result<Vec<LogEntry>> {
+    without(moves, &mut |state| Ok(state.later == 0 || state.arrival.is_some_and(&stays)))
 }
 
 /// Finds the move by which a ref, or else any, came to a commit for the first time. No move leads
