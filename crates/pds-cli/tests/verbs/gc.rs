@@ -1,6 +1,8 @@
 //! `gc` and `info --reclaimable`.
 
-use crate::common::{Home, TestRepo, creations};
+use pds::data::{Block, Codec};
+
+use crate::common::{Car, Home, TestRepo, creations};
 
 #[test]
 fn gc_without_a_limit_keeps_every_state() {
@@ -71,6 +73,32 @@ fn a_blob_that_nothing_refers_to_goes_when_it_is_old() {
     assert!(
         repo.pds(["info", "--reclaimable"]).ok().contains("\ngarbage  0 bytes (0 blocks, 0 blobs)")
     );
+}
+
+#[test]
+fn a_record_that_cannot_be_decoded_keeps_every_blob_and_is_named() {
+    // An import keeps such records byte for byte.
+    let record = Block::new(Codec::Cbor, *b"\xff");
+    let cid = record.cid();
+    let car = Car::of([(b"com.example.note/a".to_vec(), record)]);
+    let home = Home::new();
+    home.write("odd.car", car.file());
+    home.pds(["clone", "odd.car", "mirror"]).ended().done();
+    home.pds(["-R", "mirror", "blob", "put", "-"]).stdin("hello").ok();
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let args = ["-R", "mirror", "gc", "--grace", "0"].iter().chain(dry_run);
+        let ended = home.pds(args.map(|arg| (*arg).to_owned())).ended();
+        assert_eq!(ended.code(), 6);
+        assert_eq!(
+            ended.stderr,
+            format!(
+                "record {cid} cannot be decoded: no blob was deleted, because what it refers to is \
+                 not known\n"
+            )
+        );
+        assert!(ended.text().contains("\nblobs    0\n"), "{}", ended.text());
+    }
+    assert_eq!(home.pds(["-R", "mirror", "blob", "ls"]).ok().lines().count(), 1);
 }
 
 #[test]
