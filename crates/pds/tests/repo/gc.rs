@@ -344,10 +344,10 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
             let mut rounds = 0;
             while !is_done() || rounds < 3 {
                 rounds += 1;
-                // Old enough is a second, for the sake of the test: no writer takes that long.
+                // Old enough is five seconds, for the sake of the test: no writer takes that long.
                 let keep = Keep {
                     states: NonZeroUsize::new(rounds % 3),
-                    blob_age: Duration::from_secs(1),
+                    blob_age: Duration::from_secs(5),
                 };
                 swept += repo.gc(&keep, &mut |_| {}).unwrap().blocks;
             }
