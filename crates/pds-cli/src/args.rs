@@ -9,8 +9,8 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, blob, cid, clone, completions, diff, export, get, import, info, init, key, log, ls, man,
-    mst, put, refs, reset, rm, show, tid, unpack, verify,
+    apply, blob, cid, clone, completions, diff, export, forget, gc, get, import, info, init, key,
+    log, ls, man, mst, put, refs, reset, rm, show, tid, unpack, verify,
 };
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
@@ -86,6 +86,8 @@ pub(crate) enum Command {
     Mst(mst::Args),
     Ref(refs::Args),
     Reset(reset::Args),
+    Forget(forget::Args),
+    Gc(gc::Args),
     Key(key::Args),
     Tid(tid::Args),
     Cid(cid::Args),

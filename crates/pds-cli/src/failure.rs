@@ -189,6 +189,11 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::KeyFile(error) => of_key_file(error),
         Error::NotARepository(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
         Error::NoSigner => (Exit::No, "no-signing-key", Some("pds key import FILE gives it one")),
+        Error::StillHeld { .. } => (
+            Exit::No,
+            "no-signing-key",
+            Some("nothing was forgotten: pds key import FILE, or move or remove these refs"),
+        ),
         Error::DirectoryInUse(_) => (Exit::No, "directory-in-use", Some("name another directory")),
         Error::WrongDid { .. } => {
             (Exit::No, "wrong-did", Some("pds clone makes a repository of it"))

@@ -1,5 +1,6 @@
 //! Which repository is meant, which record, which state.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -182,6 +183,12 @@ impl RecordArg {
     pub(crate) fn path_in(&self, account: &Did) -> Result<&RecordPath> {
         check_account(self.did.as_ref(), account)?;
         Ok(&self.path)
+    }
+}
+
+impl fmt::Display for RecordArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.fmt(f)
     }
 }
 

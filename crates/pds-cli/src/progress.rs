@@ -24,6 +24,16 @@ impl Progress {
             Some(_) => "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
             None => "{msg} {spinner} {bytes} {bytes_per_sec}",
         };
+        Self::counting(what, bar, template)
+    }
+
+    /// Starts to count blocks of which it is not known how many there are.
+    pub(crate) fn blocks(what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        Self::counting(what, bar, "{msg} {spinner} {human_pos} blocks, {per_sec}")
+    }
+
+    fn counting(what: &'static str, bar: ProgressBar, template: &str) -> Self {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
@@ -31,8 +41,8 @@ impl Progress {
         Self { bar, started: Instant::now(), shown: false }
     }
 
-    pub(crate) fn add(&mut self, bytes: u64) {
-        self.bar.inc(bytes);
+    pub(crate) fn add(&mut self, count: u64) {
+        self.bar.inc(count);
         if !self.shown && self.started.elapsed() > PATIENCE {
             self.shown = true;
             self.bar.set_draw_target(ProgressDrawTarget::stderr());

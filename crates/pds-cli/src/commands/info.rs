@@ -6,23 +6,40 @@ use anyhow::Result;
 use pds::commit::Commit;
 use pds::data::Cid;
 use pds::mst::{Step, walk};
-use pds::repo::{Imported, Repo, Snapshot};
+use pds::repo::{Imported, Keep, Repo, Snapshot, Swept};
 use serde_json::{Map, Value, json};
 
-use crate::failure::Exit;
+use crate::failure::{Exit, Stated};
 use crate::gaps::Gaps;
 use crate::open::{Place, Source};
 use crate::output::{Output, rev_text};
+use crate::progress::Progress;
 
 /// Tell what a repository is and what is in it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds info\n  pds -R backup.car info --json")]
-pub(crate) struct Args {}
+pub(crate) struct Args {
+    /// Tell also what `pds gc` would delete; every state is looked at for that
+    #[arg(long)]
+    reclaimable: bool,
+}
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let facts = match place.source()? {
-            Source::Repo(repo) => Facts::of_repo(&repo, Some(&place.directory()?))?,
+            Source::Repo(repo) => {
+                let mut facts = Facts::of_repo(&repo, Some(&place.directory()?))?;
+                if self.reclaimable {
+                    let mut progress = Progress::blocks("looking");
+                    let swept =
+                        repo.reclaimable(&Keep::default(), &mut |blocks| progress.add(blocks))?;
+                    facts.reclaimable = Some(swept);
+                }
+                facts
+            }
+            Source::Car(_) if self.reclaimable => {
+                return Err(Stated::usage("nothing can be deleted from a CAR file").into());
+            }
             source @ Source::Car(_) => {
                 let snapshot = source.snapshot(None)?;
                 let Source::Car(car) = source else { unreachable!("it was matched above") };
@@ -49,6 +66,7 @@ pub(crate) struct Facts {
     nodes: u64,
     blobs: u64,
     bytes: u64,
+    reclaimable: Option<Swept>,
     gaps: Gaps,
 }
 
@@ -107,6 +125,7 @@ impl Facts {
             nodes,
             blobs,
             bytes,
+            reclaimable: None,
             gaps,
         }
     }
@@ -135,6 +154,11 @@ impl Facts {
             self.blobs,
             self.bytes,
         );
+        if let Some(swept) = &self.reclaimable {
+            let Swept { blocks, blobs, .. } = swept;
+            let bytes = swept.bytes();
+            text.push_str(&format!("\ngarbage  {bytes} bytes ({blocks} blocks, {blobs} blobs)"));
+        }
         for (collection, count) in &self.collections {
             text.push_str(&format!("\n  {collection}\t{count}"));
         }
@@ -144,7 +168,7 @@ impl Facts {
     fn json(&self) -> Value {
         let collections: Map<String, Value> =
             self.collections.iter().map(|(name, count)| (name.clone(), json!(count))).collect();
-        json!({
+        let mut json = json!({
             "did": self.did,
             "rev": self.rev,
             "commit": self.commit.to_string(),
@@ -157,7 +181,12 @@ impl Facts {
             "nodes": self.nodes,
             "blobs": self.blobs,
             "bytes": self.bytes,
-        })
+        });
+        if let Some(swept) = &self.reclaimable {
+            let (blocks, blobs, bytes) = (swept.blocks, swept.blobs, swept.bytes());
+            json["reclaimable"] = json!({ "blocks": blocks, "blobs": blobs, "bytes": bytes });
+        }
+        json
     }
 }
 
@@ -195,7 +224,7 @@ impl Counted {
 
 /// How much the files of a directory take; what cannot be looked at counts as nothing, and so does
 /// the memory that those who have the store open share, we among them.
-fn size_of(dir: &Path) -> u64 {
+pub(super) fn size_of(dir: &Path) -> u64 {
     let mut total = 0;
     let mut waiting = vec![dir.to_owned()];
     while let Some(dir) = waiting.pop() {

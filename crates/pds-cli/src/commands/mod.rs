@@ -7,6 +7,8 @@ pub(crate) mod clone;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod export;
+pub(crate) mod forget;
+pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod import;
 pub(crate) mod info;
@@ -55,6 +57,8 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit> {
         Command::Mst(args) => args.run(&place, out),
         Command::Ref(args) => args.run(&place, out),
         Command::Reset(args) => args.run(&place, out),
+        Command::Forget(args) => args.run(&place, out),
+        Command::Gc(args) => args.run(&place, out),
         Command::Key(args) => args.run(&place, out),
         Command::Tid(args) => args.run(out),
         Command::Cid(args) => args.run(out),

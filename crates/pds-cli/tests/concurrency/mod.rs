@@ -1,5 +1,7 @@
 //! Many processes on one repository at the same time.
 
+mod gc;
+
 use std::collections::BTreeSet;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};

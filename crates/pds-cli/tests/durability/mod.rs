@@ -1,6 +1,8 @@
 //! What has been acknowledged is there, and nothing is there by halves, when a process is killed at
 //! any moment.
 
+mod forget;
+
 use std::io::{BufRead, BufReader, Write};
 use std::thread;
 use std::time::Duration;

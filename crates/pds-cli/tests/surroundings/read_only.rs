@@ -20,7 +20,9 @@ const READING: [&[&str]; 14] = [
     &["key", "show"],
 ];
 
-const WRITING: [&[&str]; 10] = [
+const WRITING: [&[&str]; 12] = [
+    &["forget", "com.example.note/a"],
+    &["gc", "--keep", "1"],
     &["put", "com.example.note/z"],
     &["rm", "com.example.note/a"],
     &["apply", "../lines"],

@@ -3,6 +3,8 @@
 mod apply;
 mod blobs;
 mod create;
+mod forget;
+mod gc;
 mod history;
 mod inside;
 mod parts;

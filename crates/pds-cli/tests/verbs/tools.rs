@@ -105,7 +105,9 @@ fn what_is_no_verb_is_a_mistake_in_json_too() {
     assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
 }
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 26] = [
+    "forget",
+    "gc",
     "init",
     "clone",
     "info",

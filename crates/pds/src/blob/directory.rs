@@ -49,8 +49,9 @@ impl BlobDirectory {
         let path = self.path(cid);
         let shard = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(shard)?;
-        // A file that is there already stays if it is whole; a damaged one is replaced.
-        if !is_whole(&path, cid) {
+        // A file that is there already stays if it is whole, and is young again; a damaged one is
+        // replaced, and so is one that was just swept.
+        if !(is_whole(&path, cid) && renew(&path)?) {
             temporary.persist(&path).map_err(|error| error.error)?;
         }
         // Another process may have made any of these a moment ago and not have synced them yet.
@@ -67,10 +68,8 @@ impl BlobStore for BlobDirectory {
         if !self.root.is_dir() {
             fs::create_dir_all(&self.root).map_err(failed)?;
         }
-        let mut temporary = tempfile::Builder::new()
-            .prefix(".incoming-")
-            .tempfile_in(&self.root)
-            .map_err(failed)?;
+        let mut temporary =
+            tempfile::Builder::new().prefix(INCOMING).tempfile_in(&self.root).map_err(failed)?;
         let (cid, _) = stream::copy_hashing(data, temporary.as_file_mut(), failed)?;
         temporary.as_file().sync_all().map_err(failed)?;
         make_readable(temporary.as_file()).map_err(failed)?;
@@ -93,6 +92,15 @@ impl BlobStore for BlobDirectory {
         match fs::metadata(&path) {
             Ok(file) => Ok(Some(blob_info(*cid, &file))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(BlobError::Io { path, source }),
+        }
+    }
+
+    fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        let path = self.path(cid);
+        match renew(&path) {
+            Ok(true) => self.info(cid),
+            Ok(false) => Ok(None),
             Err(source) => Err(BlobError::Io { path, source }),
         }
     }
@@ -121,11 +129,45 @@ impl BlobStore for BlobDirectory {
     fn delete(&self, cid: &Cid) -> Result<(), BlobError> {
         let path = self.path(cid);
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(BlobError::Io { path, source: error })
-            }
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed
+                .and_then(|()| sync_directory(parent(&path)))
+                .map_err(|source| BlobError::Io { path, source }),
         }
+    }
+
+    fn sweep(
+        &self,
+        stored_before_micros: u64,
+        keep: &dyn Fn(&Cid) -> bool,
+    ) -> Result<Vec<BlobInfo>, BlobError> {
+        let is_old = |info: &BlobInfo| info.stored_at_micros < stored_before_micros;
+        let mut swept = Vec::new();
+        for info in self.list()?.into_iter().filter(is_old).filter(|info| !keep(&info.cid)) {
+            let path = self.path(&info.cid);
+            let aside = self.root.join(format!("{INCOMING}{}", info.cid));
+            let still_old = |file: &fs::Metadata| is_old(&blob_info(info.cid, file));
+            match remove_if(&path, &aside, still_old) {
+                Ok(true) => swept.push(info),
+                // Somebody else may be sweeping, too.
+                Ok(false) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(source) => return Err(BlobError::Io { path, source }),
+            }
+        }
+        for path in entries(&self.root)? {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            let modified = fs::metadata(&path).and_then(|file| file.modified());
+            if name.starts_with(INCOMING.as_bytes())
+                && modified.is_ok_and(|modified| micros(modified) < stored_before_micros)
+            {
+                match fs::remove_file(&path) {
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    removed => removed.map_err(|source| BlobError::Io { path, source })?,
+                }
+            }
+        }
+        Ok(swept)
     }
 }
 
@@ -148,6 +190,37 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
         entries => entries.map_err(failed)?,
     };
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
+}
+
+/// Removes a file if something holds of it once it is out of sight, where nobody can renew it any
+/// more: who did so a moment ago gets it back.
+fn remove_if(
+    path: &Path,
+    aside: &Path,
+    goes: impl FnOnce(&fs::Metadata) -> bool,
+) -> io::Result<bool> {
+    fs::rename(path, aside)?;
+    if goes(&fs::metadata(aside)?) {
+        fs::remove_file(aside)?;
+        sync_directory(parent(path))?;
+        return Ok(true);
+    }
+    fs::rename(aside, path)?;
+    Ok(false)
+}
+
+/// Makes a file count as written now; tells whether it is still there.
+fn renew(path: &Path) -> io::Result<bool> {
+    let file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        file => file?,
+    };
+    match file.set_modified(SystemTime::now()) {
+        // Where nobody may write here, or to what another user stored, nothing is swept by us.
+        Err(error) if CANNOT_RENEW.contains(&error.kind()) => {}
+        renewed => renewed?,
+    }
+    path.try_exists()
 }
 
 /// Tells whether a file has the bytes that its name says.
@@ -178,6 +251,12 @@ fn make_readable(file: &File) -> io::Result<()> {
 }
 
 const SHARD_CHARS: usize = 2;
+
+/// How the names of files start that are no blobs yet, or none any more.
+const INCOMING: &str = ".incoming-";
+
+const CANNOT_RENEW: [io::ErrorKind; 2] =
+    [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

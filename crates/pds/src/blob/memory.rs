@@ -36,9 +36,11 @@ impl BlobStore for MemoryBlobs {
     fn put(&self, data: &mut dyn Read) -> Result<BlobInfo, BlobError> {
         let mut bytes = Vec::new();
         let (cid, size_bytes) = stream::copy_hashing(data, &mut bytes, BlobError::Source)?;
-        let stored_at_micros = super::directory::micros(std::time::SystemTime::now());
-        let info = BlobInfo { cid, size_bytes, stored_at_micros };
-        Ok(self.blobs().entry(cid).or_insert_with(|| Kept { info, bytes: bytes.into() }).info)
+        let info = BlobInfo { cid, size_bytes, stored_at_micros: now() };
+        let mut blobs = self.blobs();
+        let kept = blobs.entry(cid).or_insert_with(|| Kept { info, bytes: bytes.into() });
+        kept.info = info;
+        Ok(info)
     }
 
     fn open(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>, BlobError> {
@@ -50,6 +52,13 @@ impl BlobStore for MemoryBlobs {
         Ok(self.blobs().get(cid).map(|kept| kept.info))
     }
 
+    fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        Ok(self.blobs().get_mut(cid).map(|kept| {
+            kept.info.stored_at_micros = now();
+            kept.info
+        }))
+    }
+
     fn list(&self) -> Result<Vec<BlobInfo>, BlobError> {
         Ok(self.blobs().values().map(|kept| kept.info).collect())
     }
@@ -58,4 +67,24 @@ impl BlobStore for MemoryBlobs {
         self.blobs().remove(cid);
         Ok(())
     }
+
+    fn sweep(
+        &self,
+        stored_before_micros: u64,
+        keep: &dyn Fn(&Cid) -> bool,
+    ) -> Result<Vec<BlobInfo>, BlobError> {
+        let mut swept = Vec::new();
+        self.blobs().retain(|cid, kept| {
+            let stays = kept.info.stored_at_micros >= stored_before_micros || keep(cid);
+            if !stays {
+                swept.push(kept.info);
+            }
+            stays
+        });
+        Ok(swept)
+    }
+}
+
+fn now() -> u64 {
+    super::directory::micros(std::time::SystemTime::now())
 }

@@ -52,7 +52,8 @@ pub struct BlobInfo {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait BlobStore: Send + Sync {
-    /// Stores what can be read from `data`; what is there already stays as it is.
+    /// Stores what can be read from `data`; what is there already stays as it is, and counts as
+    /// stored now.
     ///
     /// # Errors
     ///
@@ -75,6 +76,14 @@ pub trait BlobStore: Send + Sync {
     /// [`BlobError`].
     fn info(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError>;
 
+    /// Makes a blob count as stored now, because somebody is about to refer to it; `None` when it is
+    /// not here.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError`].
+    fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError>;
+
     /// Lists the blobs, by CID.
     ///
     /// # Errors
@@ -88,6 +97,20 @@ pub trait BlobStore: Send + Sync {
     ///
     /// [`BlobError`].
     fn delete(&self, cid: &Cid) -> Result<(), BlobError>;
+
+    /// Deletes every blob that was stored before a time, in microseconds since 1970, and is not
+    /// kept, and what interrupted uploads left before that time; returns the blobs that went.
+    ///
+    /// A blob that is stored again or [renewed](Self::renew) at the same moment stays.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError`].
+    fn sweep(
+        &self,
+        stored_before_micros: u64,
+        keep: &dyn Fn(&Cid) -> bool,
+    ) -> Result<Vec<BlobInfo>, BlobError>;
 }
 
 #[cfg(test)]
@@ -121,6 +144,24 @@ mod tests {
         blobs.delete(&stored[0]).unwrap();
         assert!(blobs.open(&stored[0]).unwrap().is_none());
         assert_eq!(blobs.list().unwrap().len(), 2);
+
+        assert!(blobs.renew(&absent).unwrap().is_none());
+        assert!(blobs.sweep(0, &|_| false).unwrap().is_empty(), "all are younger");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let renewed = blobs.renew(&stored[1]).unwrap().unwrap();
+        let age = renewed.stored_at_micros;
+        assert!(age > blobs.info(&stored[2]).unwrap().unwrap().stored_at_micros);
+        let kept = |cid: &Cid| *cid == stored[2];
+        assert!(blobs.sweep(age, &kept).unwrap().is_empty(), "one is kept, one was renewed");
+        let swept: Vec<Cid> =
+            blobs.sweep(age, &|_| false).unwrap().iter().map(|info| info.cid).collect();
+        assert_eq!(swept, [stored[2]]);
+        let listed: Vec<Cid> = blobs.list().unwrap().iter().map(|info| info.cid).collect();
+        assert_eq!(listed, [stored[1]]);
+        let again = blobs.put(&mut &b"again"[..]).unwrap().cid;
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        let young = blobs.put(&mut &b"again"[..]).unwrap().stored_at_micros;
+        assert!(blobs.sweep(young, &|cid| *cid != again).unwrap().is_empty(), "stored again");
 
         struct Failing;
         impl Read for Failing {

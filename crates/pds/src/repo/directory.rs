@@ -145,6 +145,32 @@ impl Repo {
     }
 }
 
+/// Removes what an interrupted run left in the directory of a repository while it was made: it may
+/// hold records, or a key.
+///
+/// ```
+/// let dir = tempfile::tempdir()?;
+/// let left = dir.path().join(".pds-new-x");
+/// std::fs::create_dir(&left)?;
+/// pds::repo::clear_leftovers(dir.path())?;
+/// assert!(!left.exists());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Io`] when the directory cannot be read, or something in it not removed.
+pub fn clear_leftovers(dir: &Path) -> Result<()> {
+    for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
+        let path = entry.map_err(Error::io(dir))?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(STAGING_PREFIX.as_bytes()) {
+            fs::remove_dir_all(&path).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes the content of a directory elsewhere and moves it there when it is complete.
 fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let exists = dir.exists();

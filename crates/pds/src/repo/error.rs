@@ -91,6 +91,12 @@ pub enum Error {
         /// The key, with everything but printable ASCII escaped.
         key: String,
     },
+    /// Refs have a record that is to be forgotten, and there is no key to sign commits without it.
+    #[error("{} still {} it, and there is no key to sign a commit without it", list(refs), if refs.len() == 1 { "has" } else { "have" })]
+    StillHeld {
+        /// Which refs.
+        refs: Vec<RefName>,
+    },
     /// A repository of another account.
     #[error("this is a repository of {found}, not of {expected}")]
     WrongDid {
@@ -215,6 +221,10 @@ impl Error {
         let path = path.into();
         |source| Self::Io { path, source }
     }
+}
+
+fn list(refs: &[RefName]) -> String {
+    refs.iter().map(RefName::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn expectation(expected: &Expect, found: &Option<Cid>) -> String {

@@ -115,6 +115,18 @@ impl Repo {
     ///
     /// [`Error::Revision`] when there is none.
     pub fn resolve(&self, revision: &Revision) -> Result<Cid> {
+        let is_of_the_past =
+            !matches!(revision, Revision { base: Base::Ref { moves: 0, .. }, back: 0 });
+        self.find_revision(revision).map_err(|error| match (error, self.forgotten()) {
+            (Error::Revision { text, reason }, Ok(Some(rev))) if is_of_the_past => {
+                let reason = format!("{reason}; states up to rev {rev} have been forgotten");
+                Error::Revision { text, reason }
+            }
+            (error, _) => error,
+        })
+    }
+
+    fn find_revision(&self, revision: &Revision) -> Result<Cid> {
         let wrong = |reason: String| Error::Revision { text: revision.to_string(), reason };
         let mut commit = match &revision.base {
             Base::Commit(cid) => *cid,

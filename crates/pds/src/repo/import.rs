@@ -1,5 +1,6 @@
 //! CAR in: verified first, then admitted, then named.
 
+use std::cell::Cell;
 use std::io::{Read, Seek, SeekFrom};
 
 use super::ahead::ahead;
@@ -10,8 +11,8 @@ use super::{Error, Jobs, Repo, Result};
 use crate::car::{CarError, CarFile};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
-use crate::data::{Block, Blocks, Overlay};
-use crate::mst::{Content, contents};
+use crate::data::{Block, Blocks, Cid, Overlay};
+use crate::mst::{Content, contents, diff};
 use crate::store::{Applied, BlockStream, BoxError, Expect, RefEdit, StoreError};
 
 /// What an import has done.
@@ -119,10 +120,15 @@ impl Repo {
             return Err(Error::Refused(Box::new(finding)));
         }
         let is_present = before.as_ref().map(Commit::cid) == Some(root);
-        let new_blocks = if is_present && self.has_all(arriving(car, &both, &commit))? {
+        let is_slice = Cell::new(false);
+        let new_blocks = if is_present && self.has_all(arriving(car, &both, &commit, &is_slice))? {
             0
         } else {
-            self.admit(&commit, before.as_ref(), &mut arriving(car, &both, &commit))?.new_blocks
+            let base = before.as_ref().map(Commit::data);
+            let elsewhere = std::iter::once(()).filter(|()| is_slice.get());
+            let elsewhere = elsewhere.flat_map(|()| relied_on(car, &both, base, commit.data()));
+            let mut blocks = arriving(car, &both, &commit, &is_slice).chain(elsewhere);
+            self.admit(&commit, before.as_ref(), &mut blocks)?.new_blocks
         };
         Ok(Imported::new(commit, before, new_blocks, &report, findings))
     }
@@ -274,15 +280,40 @@ fn arriving<'a, F: Read + Seek + Send>(
     car: &'a CarFile<F>,
     both: &'a Overlay<'a>,
     commit: &Commit,
+    is_slice: &'a Cell<bool>,
 ) -> impl Iterator<Item = Result<Block, BoxError>> + 'a {
     let reached =
         contents(both, commit.data()).with_records(car).filter_map(move |content| match content {
             Ok(Content::Node(block)) => Some(Ok(block)),
-            Ok(Content::Record { found, .. }) => found.map_err(BoxError::from).transpose(),
+            Ok(Content::Record { found, .. }) => {
+                is_slice.set(is_slice.get() || matches!(found, Ok(None)));
+                found.map_err(BoxError::from).transpose()
+            }
             Ok(Content::Again { .. }) => None,
             Err(error) => Some(Err(error.into())),
         });
     std::iter::once(Ok(commit.block().clone())).chain(reached)
+}
+
+/// The records that a slice relies on and the present state does not have: others here do, and may
+/// be let go of before the slice is in. What the present state has stays, or the ref moves.
+fn relied_on<'a, F: Read + Seek + Send>(
+    car: &'a CarFile<F>,
+    both: &'a Overlay<'a>,
+    base: Option<Cid>,
+    data: Cid,
+) -> impl Iterator<Item = Result<Block, BoxError>> + 'a {
+    diff(both, base, Some(data)).filter_map(|change| {
+        let relied_on = change.map_err(BoxError::from).and_then(|change| {
+            let Some(cid) = change.after else { return Ok(None) };
+            if car.get(&cid)?.is_some() {
+                return Ok(None);
+            }
+            let missing = || Error::RecordMissing { path: change.key.to_string(), cid };
+            Ok(Some(both.get(&cid)?.ok_or_else(missing)?))
+        });
+        relied_on.transpose()
+    })
 }
 
 /// How many findings are kept for the answer; `verify` reports all of them.

@@ -11,12 +11,16 @@
 mod ahead;
 mod blobs;
 mod clock;
+mod collect;
 #[cfg(feature = "sqlite")]
 mod directory;
 mod error;
 mod export;
+mod forget;
+mod gc;
 mod history;
 mod import;
+mod mark;
 mod remembered;
 mod revision;
 mod snapshot;
@@ -28,9 +32,11 @@ use std::sync::Arc;
 pub use self::ahead::Jobs;
 pub use self::blobs::{BlobUse, MissingBlobs};
 #[cfg(feature = "sqlite")]
-pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
+pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE, clear_leftovers};
 pub use self::error::{Error, Result};
 pub use self::export::{Exported, export_car, export_since};
+pub use self::forget::{Forget, Forgotten};
+pub use self::gc::{Keep, Swept};
 pub use self::import::Imported;
 pub use self::revision::Revision;
 pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};

@@ -16,6 +16,11 @@ impl Remembered {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
         Self { store, memo: Memo::new(MEMO_BYTES) }
     }
+
+    /// Forgets what was read: some of it may have left the store.
+    pub(super) fn clear(&self) {
+        self.memo.clear();
+    }
 }
 
 impl Blocks for Remembered {

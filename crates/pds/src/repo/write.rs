@@ -239,7 +239,19 @@ impl Repo {
         let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
         let mut tries = MAX_TRIES;
         loop {
-            let draft = self.draft_with(writes, options)?;
+            let base = self.base()?;
+            let draft = match self.draft_on(base, writes, options) {
+                // The state that was being read has left: somebody moved on, and somebody collected.
+                Err(error)
+                    if (error.is_corrupt() || error.is_not_found())
+                        && tries > 0
+                        && self.head()? != Some(base) =>
+                {
+                    tries -= 1;
+                    continue;
+                }
+                draft => draft?,
+            };
             if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
                 return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
             }
@@ -273,7 +285,14 @@ impl Repo {
     ///
     /// As [`write_with`](Self::write_with).
     pub fn draft_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
-        let base = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        self.draft_on(self.base()?, writes, options)
+    }
+
+    fn base(&self) -> Result<Cid> {
+        self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))
+    }
+
+    fn draft_on(&self, base: Cid, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
         if let Some(expected) = options.swap_commit
             && expected != base
         {
@@ -386,7 +405,8 @@ impl Repo {
         if !options.allow_missing_blobs {
             // Decoded once more: references of the legacy shape are found by their shape only.
             for blob in Value::decode(&bytes).map_err(refused)?.blobs() {
-                if self.blobs.info(&blob.cid)?.is_none() {
+                // Young again, it is not collected before the record is here.
+                if self.blobs.renew(&blob.cid)?.is_none() {
                     return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });
                 }
             }

@@ -8,7 +8,7 @@
 
 use std::collections::HashSet;
 
-use super::{Applied, BoxError, Expect, RefEdit, RefName, Store, StoreError};
+use super::{Applied, BoxError, Expect, LogEntry, RefEdit, RefName, Store, StoreError, Sweep};
 use crate::data::{Block, Cid, Codec};
 
 /// Runs the whole suite; each check gets an empty store of its own.
@@ -23,7 +23,7 @@ use crate::data::{Block, Cid, Codec};
 ///
 /// When the store does something else than the trait says.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 12] = [
+    let checks: [fn(&dyn Store); 15] = [
         an_empty_store_has_nothing,
         blocks_come_in_with_a_ref_and_are_read_back,
         many_blocks_are_read_in_the_order_of_the_question,
@@ -34,7 +34,10 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         a_stream_that_fails_changes_nothing,
         a_stream_may_read_the_store_it_goes_into,
         every_move_is_logged,
+        every_move_of_every_ref_is_read_oldest_first,
         a_sweep_keeps_what_lives_and_notices_changes,
+        a_sweep_tells_the_log_anew_and_is_a_change,
+        a_dry_run_tells_what_would_leave,
         meta_is_kept,
     ];
     for check in checks {
@@ -171,21 +174,98 @@ fn every_move_is_logged(store: &dyn Store) {
     assert_eq!(store.log(&name("side"), 10).expect("log").len(), 1);
 }
 
+fn every_move_of_every_ref_is_read_oldest_first(store: &dyn Store) {
+    assert!(store.moves().expect("moves").is_empty());
+    let (one, two) = (block(1).cid(), block(2).cid());
+    add(store, &[block(1)], &[edit("HEAD", Some(one), Expect::Any)]).expect("applied");
+    let both = [edit("side", Some(two), Expect::Any), edit("HEAD", Some(two), Expect::Any)];
+    add(store, &[block(2)], &both).expect("applied");
+    add(store, &[], &[edit("side", None, Expect::Any)]).expect("applied");
+    let moves = store.moves().expect("moves");
+    let told: Vec<_> = moves.iter().map(|m| (m.name.as_str(), m.before, m.after)).collect();
+    let expected = [
+        ("HEAD", None, Some(one)),
+        ("side", None, Some(two)),
+        ("HEAD", Some(one), Some(two)),
+        ("side", Some(two), None),
+    ];
+    assert_eq!(told, expected);
+    assert!(moves.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+    assert_eq!(moves.last().map(|last| last.seq), Some(store.refs().expect("refs").version));
+    let mut of_head = store.log(&RefName::head(), 10).expect("log");
+    of_head.reverse();
+    assert_eq!(of_head, [moves[0].clone(), moves[2].clone()]);
+}
+
 fn a_sweep_keeps_what_lives_and_notices_changes(store: &dyn Store) {
     let head = || edit("HEAD", Some(block(0).cid()), Expect::Any);
     let blocks: Vec<Block> = (0..100).map(block).collect();
     add(store, &blocks, &[head()]).expect("applied");
     let version = store.refs().expect("refs").version;
-    let live: HashSet<Cid> = blocks.iter().step_by(3).map(Block::cid).collect();
+    let alive: HashSet<Cid> = blocks.iter().step_by(3).map(Block::cid).collect();
+    let live = |cid: &Cid| alive.contains(cid);
     add(store, &[], &[head()]).expect("applied");
-    assert!(matches!(store.sweep(&live, version), Err(StoreError::Changed)));
+    let early = Sweep { as_of: version, live: &live, log: None, meta: &[], dry_run: false };
+    assert!(matches!(store.sweep(&early), Err(StoreError::Changed)));
     assert_eq!(store.block_count().expect("count"), 100);
     let version = store.refs().expect("refs").version;
-    assert_eq!(store.sweep(&live, version).expect("swept"), 66);
+    let swept = store.sweep(&Sweep { as_of: version, ..early }).expect("swept");
+    let dead = blocks.iter().filter(|block| !live(&block.cid()));
+    assert_eq!((swept.blocks, swept.version), (66, version));
+    assert_eq!(swept.bytes, dead.map(|block| block.bytes().len() as u64).sum::<u64>());
+    store.compact().expect("compacted");
     for block in &blocks {
         let there = store.get(&block.cid()).expect("get").is_some();
-        assert_eq!(there, live.contains(&block.cid()));
+        assert_eq!(there, live(&block.cid()));
     }
+}
+
+fn a_sweep_tells_the_log_anew_and_is_a_change(store: &dyn Store) {
+    for n in 0..4 {
+        let head = edit("HEAD", Some(block(n).cid()), Expect::Any);
+        add(store, &[block(n)], &[head]).expect("applied");
+    }
+    store.set_meta("goes", Some("x")).expect("set");
+    let mut log = store.moves().expect("moves")[2..].to_vec();
+    log[0] = LogEntry { before: None, note: "cut".to_owned(), ..log[0].clone() };
+    let as_of = store.refs().expect("refs").version;
+    let live = |cid: &Cid| *cid != block(0).cid();
+    let meta = [("comes", Some("y")), ("goes", None)];
+    let sweep = Sweep { as_of, live: &live, log: Some(&log), meta: &meta, dry_run: false };
+    let nothing_left = Sweep { log: Some(&[]), ..sweep };
+    assert!(matches!(store.sweep(&nothing_left), Err(StoreError::NoEdits)));
+    assert_eq!((store.block_count().expect("count"), store.moves().expect("moves").len()), (4, 4));
+    let swept = store.sweep(&sweep).expect("swept");
+    assert_eq!((swept.blocks, store.block_count().expect("count")), (1, 3));
+    let told = store.moves().expect("moves");
+    assert_eq!((&told[0], told[1].seq), (&log[0], swept.version));
+    assert_eq!(LogEntry { seq: log[1].seq, ..told[1].clone() }, log[1]);
+    let refs = store.refs().expect("refs");
+    assert!(refs.version == swept.version && refs.version > as_of, "it is a change");
+    assert_eq!(refs.get(&RefName::head()), Some(block(3).cid()));
+    assert!(matches!(store.sweep(&sweep), Err(StoreError::Changed)));
+    assert_eq!(store.meta("comes").expect("meta").as_deref(), Some("y"));
+    assert_eq!(store.meta("goes").expect("meta"), None);
+    let head = edit("HEAD", Some(block(1).cid()), Expect::Any);
+    assert!(add(store, &[], &[head]).expect("applied").version > refs.version);
+}
+
+fn a_dry_run_tells_what_would_leave(store: &dyn Store) {
+    let head = edit("HEAD", Some(block(0).cid()), Expect::Any);
+    add(store, &[block(0), block(1)], &[head]).expect("applied");
+    let (refs, moves) = (store.refs().expect("refs"), store.moves().expect("moves"));
+    let live = |cid: &Cid| *cid == block(0).cid();
+    let (log, meta) = (Some(&moves[..]), [("key", Some("value"))]);
+    let sweep = Sweep { as_of: refs.version, live: &live, log, meta: &meta, dry_run: true };
+    let swept = store.sweep(&sweep).expect("weighed");
+    let [stays, goes] = [0, 1].map(|n| block(n).bytes().len() as u64);
+    assert_eq!((swept.blocks, swept.bytes, swept.kept_bytes), (1, goes, stays));
+    assert_eq!(store.refs().expect("refs"), refs);
+    assert_eq!(store.moves().expect("moves"), moves);
+    assert_eq!(store.block_count().expect("count"), 2);
+    assert_eq!(store.meta("key").expect("meta"), None);
+    let late = Sweep { as_of: sweep.as_of + 1, ..sweep };
+    assert!(matches!(store.sweep(&late), Err(StoreError::Changed)));
 }
 
 fn meta_is_kept(store: &dyn Store) {

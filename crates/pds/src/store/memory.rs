@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError, now_micros,
+    Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError, Sweep, SweptBlocks,
+    now_micros,
 };
 use crate::data::{Block, Blocks, Cid, ReadError};
 
@@ -41,6 +42,15 @@ impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change below is one that cannot panic half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn set_meta(&mut self, key: &str, value: Option<&str>) {
+        match value {
+            Some(value) => self.meta.insert(key.to_owned(), value.to_owned()),
+            None => self.meta.remove(key),
+        };
     }
 }
 
@@ -117,14 +127,44 @@ impl Store for MemoryStore {
         Ok(of_name.take(limit).cloned().collect())
     }
 
-    fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError> {
+    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
+        Ok(self.state().log.clone())
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
         let mut state = self.state();
-        if state.version != as_of {
+        if state.version != sweep.as_of {
             return Err(StoreError::Changed);
         }
-        let before = state.blocks.len();
-        state.blocks.retain(|cid, _| live.contains(cid));
-        Ok((before - state.blocks.len()) as u64)
+        let mut log = sweep.log.map(<[_]>::to_vec);
+        if let Some(log) = &mut log {
+            log.last_mut().ok_or(StoreError::NoEdits)?.seq = state.version + 1;
+        }
+        let (mut blocks, mut bytes, mut kept_bytes) = (0, 0, 0);
+        for block in state.blocks.values() {
+            let len = block.bytes().len() as u64;
+            if (sweep.live)(&block.cid()) {
+                kept_bytes += len;
+            } else {
+                blocks += 1;
+                bytes += len;
+            }
+        }
+        if !sweep.dry_run {
+            state.blocks.retain(|cid, _| (sweep.live)(cid));
+            if let Some(log) = log {
+                state.version += 1;
+                state.log = log;
+            }
+            for (key, value) in sweep.meta {
+                state.set_meta(key, *value);
+            }
+        }
+        Ok(SweptBlocks { blocks, bytes, kept_bytes, version: state.version })
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
@@ -136,11 +176,7 @@ impl Store for MemoryStore {
     }
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        let mut state = self.state();
-        match value {
-            Some(value) => state.meta.insert(key.to_owned(), value.to_owned()),
-            None => state.meta.remove(key),
-        };
+        self.state().set_meta(key, value);
         Ok(())
     }
 }

@@ -19,8 +19,6 @@ mod ref_name;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-use std::collections::HashSet;
-
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use ref_name::RefName;
@@ -94,7 +92,7 @@ pub struct RefEdit {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refs {
-    /// A number that grows with every [`Store::apply`].
+    /// A number that grows with every [`Store::apply`], and when the log is told anew.
     pub version: u64,
     /// The refs, by name.
     pub entries: Vec<(RefName, Cid)>,
@@ -173,6 +171,51 @@ pub struct Applied {
     pub version: u64,
 }
 
+/// What is to leave a store, and what is to be said about it.
+///
+/// ```
+/// use pds::store::{MemoryStore, Store, StoreError, Sweep};
+///
+/// let everything = Sweep { as_of: 7, live: &|_| false, log: None, meta: &[], dry_run: false };
+/// assert!(matches!(MemoryStore::default().sweep(&everything), Err(StoreError::Changed)));
+/// ```
+#[derive(Clone, Copy)]
+pub struct Sweep<'a> {
+    /// The version of the store that was looked at.
+    pub as_of: u64,
+    /// Tells which blocks stay.
+    pub live: &'a dyn Fn(&Cid) -> bool,
+    /// What the log is to tell from now on, oldest first, if anything else than before. It is not
+    /// empty: the last move in it gets the number of the new version.
+    pub log: Option<&'a [LogEntry]>,
+    /// Texts about the repository that are set or removed with it.
+    pub meta: &'a [(&'a str, Option<&'a str>)],
+    /// Tell what would leave, and change nothing.
+    pub dry_run: bool,
+}
+
+/// What a [`sweep`](Store::sweep) has done.
+///
+/// ```
+/// use pds::store::{MemoryStore, Store, Sweep};
+///
+/// let nothing = Sweep { as_of: 0, live: &|_| true, log: None, meta: &[], dry_run: false };
+/// let swept = MemoryStore::default().sweep(&nothing)?;
+/// assert_eq!((swept.blocks, swept.bytes, swept.version), (0, 0, 0));
+/// # Ok::<(), pds::store::StoreError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SweptBlocks {
+    /// How many blocks left.
+    pub blocks: u64,
+    /// How many bytes they had.
+    pub bytes: u64,
+    /// How many bytes the blocks have that stay.
+    pub kept_bytes: u64,
+    /// The version of the store now.
+    pub version: u64,
+}
+
 /// Blocks on their way into a store; an error in it ends the whole undertaking.
 pub type BlockStream<'a> = dyn Iterator<Item = Result<Block, BoxError>> + 'a;
 
@@ -224,13 +267,30 @@ pub trait Store: Blocks {
     /// [`StoreError`].
     fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
 
-    /// Deletes every block that is not in `live`, unless anything was applied since version `as_of`;
-    /// returns how many there were.
+    /// Reads every move of every ref, oldest first, also of refs that were removed.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Changed`] when something was.
-    fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError>;
+    /// [`StoreError`].
+    fn moves(&self) -> Result<Vec<LogEntry>, StoreError>;
+
+    /// Deletes every block that does not live, and tells the log and the texts anew, all or
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Changed`] when the store has another version than the one that was looked at,
+    /// [`StoreError::NoEdits`] when nothing would be left in the log. Nothing has changed then.
+    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError>;
+
+    /// Rewrites what is kept, so that nothing of what was swept is left where it was kept, and the
+    /// room it took is given back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] when somebody who is still reading stands in the way: remains may be
+    /// left until this is done again.
+    fn compact(&self) -> Result<(), StoreError>;
 
     /// Counts the blocks.
     ///

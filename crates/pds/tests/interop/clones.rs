@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use pds::data::{Block, Cid};
 use pds::repo::verify::{Expected, Stage};
 use pds::repo::{Error, Repo};
+use pds::store::Sweep;
 
 use super::cars::{key_of, listing_of, parts, whole_repositories};
 use super::support::{
@@ -84,10 +85,10 @@ fn the_same_file_brings_back_what_a_store_has_lost() {
     in_both_stores(&bytes, |repo| {
         let before = state(repo);
         for lost in all.iter().filter(|cid| Some(**cid) != repo.head().unwrap()) {
-            let mut live = all.clone();
-            live.remove(lost);
-            let version = repo.store().refs().unwrap().version;
-            assert_eq!(repo.store().sweep(&live, version).unwrap(), 1);
+            let as_of = repo.store().refs().unwrap().version;
+            let live = |cid: &Cid| all.contains(cid) && cid != lost;
+            let sweep = Sweep { as_of, live: &live, log: None, meta: &[], dry_run: false };
+            assert_eq!(repo.store().sweep(&sweep).unwrap().blocks, 1);
             assert_eq!(import(repo, &bytes, None).unwrap().new_blocks, 1);
             let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
             assert!(report.is_ok() && report.is_complete(), "{lost}");

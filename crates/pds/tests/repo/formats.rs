@@ -7,7 +7,7 @@ use pds::car::CarFile;
 use pds::crypto::{Curve, PublicKey, SigningKey};
 use pds::data::Value;
 use pds::repo::verify::{Expected, SignatureState, verify_car};
-use pds::repo::{Repo, Revision, export_car};
+use pds::repo::{Forget, Repo, Revision, export_car};
 use pds::store::FORMAT;
 
 fn testdata() -> PathBuf {
@@ -41,13 +41,18 @@ fn a_store_of_format_1_opens_reads_and_takes_writes() {
     let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((report.records, report.nodes, report.blocks), (27, 11, 53));
     assert_eq!(report.signature, SignatureState::Valid);
-    assert_eq!(repo.public_key().unwrap(), Some(key));
+    assert_eq!(repo.public_key().unwrap().as_ref(), Some(&key));
     let notes: Vec<String> = repo.log(9).unwrap().into_iter().map(|entry| entry.note).collect();
     assert_eq!(notes, ["rm", "put", "apply", "init"]);
     let before: Revision = "before".parse().unwrap();
     assert_eq!(repo.resolve(&before).unwrap(), repo.resolve(&"HEAD~1".parse().unwrap()).unwrap());
     assert_eq!(repo.blobs().list().unwrap().len(), 1);
     repo.set_head(repo.resolve(&before).unwrap(), Default::default(), "reset").unwrap();
+    // And what is past can be let go of.
+    assert_eq!(repo.gc(&Default::default(), &mut |_| {}).unwrap().blocks, 0);
+    let forgotten = repo.forget(&Forget::BeforeState(Revision::head()), &mut |_| {}).unwrap();
+    assert!(forgotten.swept.states > 0 && forgotten.swept.remains.is_none());
+    repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
 }
 
 #[test]

@@ -2,9 +2,12 @@
 
 mod blobs;
 mod closed;
+mod forget;
 mod formats;
+mod gc;
 mod history;
 mod races;
+mod slices;
 mod stores;
 mod writes;
 

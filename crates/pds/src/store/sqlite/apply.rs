@@ -85,39 +85,6 @@ fn known(transaction: &Transaction<'_>, batch: &[Block]) -> Result<HashSet<usize
     Ok(known)
 }
 
-/// Deletes every block that is not in `live`; returns how many there were.
-pub(super) fn sweep(
-    transaction: &Transaction<'_>,
-    tail: &mut Tail,
-    live: &HashSet<Cid>,
-) -> Result<u64, StoreError> {
-    // Whoever knows the tail may rely on it as long as it is one.
-    let mut places: Vec<Place> = tail.drain().collect();
-    tail.newest = tail.newest.max(tail.placed) + 1;
-    place(transaction, &mut places, tail.newest, false)?;
-    tail.placed = tail.newest;
-
-    let mut dead = Vec::new();
-    let mut all = transaction.prepare("SELECT id, cid FROM blocks").map_err(store_error)?;
-    let mut rows = all.query([]).map_err(store_error)?;
-    while let Some(row) = rows.next().map_err(store_error)? {
-        let cid = cid_at(row, 1).map_err(store_error)?;
-        if !live.contains(&cid) {
-            dead.push(Place { start: start_of(&cid), id: row.get(0).map_err(store_error)? });
-        }
-    }
-    drop(rows);
-    let prepare = |sql| transaction.prepare(sql).map_err(store_error);
-    let mut delete = prepare("DELETE FROM blocks WHERE id = ?1")?;
-    let mut displace = prepare("DELETE FROM places WHERE start = ?1 AND id = ?2")?;
-    let mut swept = 0;
-    for Place { start, id } in dead {
-        displace.execute([start, id]).map_err(store_error)?;
-        swept += delete.execute([id]).map_err(store_error)? as u64;
-    }
-    Ok(swept)
-}
-
 /// Reads where a ref stands and checks that it is where it is expected.
 pub(super) fn expected(
     transaction: &Transaction<'_>,

@@ -10,11 +10,11 @@ mod errors;
 mod places;
 mod read;
 mod schema;
+mod sweep;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 mod tests;
 
-use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +26,9 @@ use self::places::Tail;
 use self::read::Reader;
 use self::schema::Durability;
 pub use self::schema::FORMAT;
-use super::{Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError};
+use super::{
+    Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError, Sweep, SweptBlocks,
+};
 use crate::data::{Block, Blocks, Cid, ReadError};
 
 /// A store in a SQLite file.
@@ -115,30 +117,39 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>, &mut Tail) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
+        self.writing(|Writer { connection, tail: known }| {
+            let transaction = connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)
+                .map_err(store_error)?;
+            // What is not committed must not be remembered.
+            let mut tail = match known.take() {
+                Some(mut tail) => {
+                    tail.renew(&transaction)?;
+                    tail
+                }
+                None => Tail::read(&transaction)?,
+            };
+            let done = work(&transaction, &mut tail)?;
+            transaction.commit().map_err(store_error)?;
+            *known = Some(tail);
+            Ok(done)
+        })
+    }
+
+    /// Does something with the connection that writes.
+    fn writing<T>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let Writer { connection, tail: known } = match &mut *writer {
+        work(match &mut *writer {
             Some(writer) => writer,
             none => {
                 let connection = schema::open_for_writing(&self.path)?;
                 self.reader().upgraded();
                 none.insert(Writer { connection, tail: None })
             }
-        };
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(store_error)?;
-        // What is not committed must not be remembered.
-        let mut tail = match known.take() {
-            Some(mut tail) => {
-                tail.renew(&transaction)?;
-                tail
-            }
-            None => Tail::read(&transaction)?,
-        };
-        let done = work(&transaction, &mut tail)?;
-        transaction.commit().map_err(store_error)?;
-        *known = Some(tail);
-        Ok(done)
+        })
     }
 }
 
@@ -234,15 +245,21 @@ impl Store for SqliteStore {
         rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
     }
 
-    fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError> {
-        let swept = self.write(|transaction, tail| {
-            if version(transaction)? != as_of {
-                return Err(StoreError::Changed);
-            }
-            apply::sweep(transaction, tail, live)
-        })?;
+    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
+        sweep::moves(&self.reader().connection)
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
+        if sweep.dry_run {
+            return sweep::weigh(&mut self.reader().connection, sweep);
+        }
+        let swept = self.write(|transaction, tail| sweep::sweep(transaction, tail, sweep))?;
         self.reader().forget();
         Ok(swept)
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        self.writing(|writer| sweep::compact(&writer.connection))
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
@@ -259,17 +276,7 @@ impl Store for SqliteStore {
     }
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.write(|transaction, _| {
-            match value {
-                Some(value) => transaction.execute(
-                    "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
-                    [key, value],
-                ),
-                None => transaction.execute("DELETE FROM meta WHERE key = ?1", [key]),
-            }
-            .map(drop)
-            .map_err(store_error)
-        })
+        self.write(|transaction, _| set_meta(transaction, key, value))
     }
 }
 
@@ -290,6 +297,22 @@ fn version(connection: &Connection) -> Result<u64, StoreError> {
         .prepare_cached("SELECT coalesce(max(seq), 0) FROM log")
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
     newest.map(i64::cast_unsigned).map_err(store_error)
+}
+
+fn set_meta(
+    transaction: &Transaction<'_>,
+    key: &str,
+    value: Option<&str>,
+) -> Result<(), StoreError> {
+    match value {
+        Some(value) => transaction.execute(
+            "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
+            [key, value],
+        ),
+        None => transaction.execute("DELETE FROM meta WHERE key = ?1", [key]),
+    }
+    .map(drop)
+    .map_err(store_error)
 }
 
 fn cid_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Cid> {

@@ -57,7 +57,8 @@ impl Tail {
             let bytes = row.get_ref(1).and_then(|cid| Ok(cid.as_blob()?)).map_err(store_error)?;
             // A row whose name is damaged cannot be asked for.
             if let Ok(cid) = Cid::from_bytes(bytes) {
-                self.ids.entry(cid).or_insert(self.newest);
+                // A row that is known may have been swept, and its block have come again.
+                self.ids.insert(cid, self.newest);
             }
         }
         Ok(self.newest > before)
@@ -92,6 +93,15 @@ impl Tail {
         };
         self.newest = id;
         Some(id)
+    }
+
+    /// Takes all of the tail into the index, and lets everybody who knows it see that it is none any more.
+    pub(super) fn end(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        let mut places: Vec<Place> = self.drain().collect();
+        self.newest = self.newest.max(self.placed) + 1;
+        place(transaction, &mut places, self.newest, false)?;
+        self.placed = self.newest;
+        Ok(())
     }
 
     /// Empties the tail: these are the places of what was in it.

@@ -1,0 +1,132 @@
+//! `pds forget`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use pds::repo::{Error, Forget, Forgotten, Repo, clear_leftovers};
+use serde_json::json;
+
+use super::gc::{facts, json_of, tell_what_is_left, text};
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, RecordArg};
+use crate::output::{Output, say};
+use crate::progress::Progress;
+
+/// Let go of records, or of older history, for good
+///
+/// Every state that has a version of one of the records leaves, and no file of the repository holds
+/// it afterwards: no block, no line of the log, no blob, no remains. Where a ref still has the record,
+/// a new signed commit deletes it first. HEAD stays where it is if only the past is forgotten. This
+/// cannot be undone, and it does not reach copies that are elsewhere.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pds forget com.example.note/secret\n  \
+    pds forget --before HEAD~10            only the last ten steps are kept\n  \
+    pds forget --before 2026-01-01 --dry-run")]
+pub(crate) struct Args {
+    /// collection/rkey or at-uris
+    #[arg(required_unless_present = "before", conflicts_with = "before")]
+    paths: Vec<RecordArg>,
+
+    /// Forget what every ref was before the current state was this one, or before a day (UTC) or a time
+    /// like 2026-01-31T12:00:00Z; what a ref names at present stays
+    #[arg(long, value_name = "REV|DATE")]
+    before: Option<String>,
+
+    /// Tell what would go, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let dir = place.directory()?;
+        let repo = match (self.dry_run, &self.before) {
+            (true, _) => place.mirror()?,
+            (false, Some(_)) => place.mirror()?,
+            (false, None) => place.repo()?,
+        };
+        let what = self.what(&repo)?;
+        let mut progress = Progress::blocks("forgetting");
+        let forgotten = if self.dry_run {
+            repo.forgettable(&what, &mut |blocks| progress.add(blocks))?
+        } else {
+            let forgotten = repo.forget(&what, &mut |blocks| progress.add(blocks))?;
+            clear_leftovers(&dir)?;
+            forgotten
+        };
+        drop(progress);
+        let exit = tell_what_is_left(&forgotten.swept);
+        for file in exports_in(&dir) {
+            say(&format!("{} was not looked into: it may hold it still", file.display()));
+        }
+        let is_nothing = forgotten.swept.states == 0 && forgotten.written.is_empty();
+        if self.before.is_none() && is_nothing && exit == Exit::Done {
+            let paths: Vec<String> = self.paths.iter().map(RecordArg::to_string).collect();
+            let message = format!("no state here has {}", paths.join(" or "));
+            return Err(Stated::no("not-found", message).into());
+        }
+        print(&forgotten, self.dry_run, out)?;
+        Ok(exit)
+    }
+
+    fn what(&self, repo: &Repo) -> Result<Forget> {
+        let Some(before) = &self.before else {
+            let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
+            let paths = self.paths.iter().map(|record| Ok(record.path_in(&did)?.clone()));
+            return Ok(Forget::Records(paths.collect::<Result<_>>()?));
+        };
+        // A ref may be named like a day; then it is the ref.
+        let is_ref = repo.refs()?.iter().any(|(name, _)| name.as_str() == before);
+        match time(before).filter(|_| !is_ref) {
+            Some(micros) => Ok(Forget::BeforeTime(micros)),
+            None => Ok(Forget::BeforeState(before.parse()?)),
+        }
+    }
+}
+
+/// Reads a day or a time; times before 1970 are as early as that.
+fn time(text: &str) -> Option<u64> {
+    let time = match (text.len(), text.parse::<Date>()) {
+        (DAY_CHARS, Ok(day)) => day.to_zoned(TimeZone::UTC).ok()?.timestamp(),
+        _ => text.parse().ok()?,
+    };
+    Some(u64::try_from(time.as_microsecond()).unwrap_or(0))
+}
+
+fn print(forgotten: &Forgotten, dry_run: bool, out: &mut Output) -> Result<()> {
+    let mut facts = facts(&forgotten.swept);
+    facts.insert(1, ("moves", forgotten.swept.moves));
+    out.answer(
+        || {
+            let written = forgotten.written.iter();
+            let written = written.map(|(name, commit)| format!("{name}\t{commit}\n"));
+            written.collect::<String>() + &text(&facts)
+        },
+        || {
+            let mut json = json_of(&facts);
+            let written = forgotten
+                .written
+                .iter()
+                .map(|(name, commit)| json!({ "name": name.as_str(), "cid": commit.to_string() }));
+            json.insert("refs".to_owned(), written.collect());
+            json.insert("erased".to_owned(), json!(!dry_run && forgotten.swept.remains.is_none()));
+            json.insert("dryRun".to_owned(), json!(dry_run));
+            json.into()
+        },
+    )
+}
+
+/// CAR files that somebody has put into the directory of the repository.
+fn exports_in(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let is_car = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "car");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_car).collect();
+    files.sort();
+    files
+}
+
+/// How long a day is written: 2026-01-31.
+const DAY_CHARS: usize = 10;

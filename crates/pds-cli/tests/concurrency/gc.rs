@@ -1,0 +1,90 @@
+//! Collecting while other processes write and read.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use pds::repo::Repo;
+use pds::repo::verify::{Expected, verify};
+
+use super::at_once;
+use crate::common::TestRepo;
+
+/// Every state that the log names reads whole.
+fn assert_all_states_whole(repo: &TestRepo) {
+    let opened = Repo::open_without_key(repo.home.path("alice").as_ref()).unwrap();
+    for entry in opened.store().moves().unwrap() {
+        for commit in [entry.before, entry.after].into_iter().flatten() {
+            let blocks = opened.blocks();
+            let mut panic = |finding| panic!("{commit}: {finding}");
+            let report = verify(blocks.as_ref(), commit, &Expected::default(), &mut panic).unwrap();
+            assert!(report.is_complete(), "{commit}");
+        }
+    }
+}
+
+#[test]
+fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() {
+    let repo = TestRepo::with_many_notes(200);
+    let done = AtomicBool::new(false);
+    let started = Instant::now();
+    thread::scope(|scope| {
+        let collector = scope.spawn(|| {
+            let mut blocks = 0;
+            for round in 0.. {
+                if done.load(Ordering::Relaxed) && round > 3 {
+                    break;
+                }
+                let keep = (1 + round % 4).to_string();
+                let ended = repo.pds(["gc", "--keep", &keep, "--json"]).ended();
+                // Where there is always somebody who reads, the file may have to stay as large.
+                assert!([0, 6].contains(&ended.code()), "{}", ended.stderr);
+                let swept: serde_json::Value = serde_json::from_str(&ended.text()).unwrap();
+                blocks += swept["blocks"].as_u64().unwrap();
+            }
+            blocks
+        });
+        let reader = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                // What it is reading may be let go of meanwhile; damage it must never look like.
+                let ended = repo.pds(["ls", "--all"]).ended();
+                assert!([0, 1, 3, 6].contains(&ended.code()), "{}", ended.stderr);
+            }
+        });
+        at_once(2, |writer| {
+            let mut n = 0;
+            while started.elapsed() < Duration::from_secs(4) {
+                n += 1;
+                let key = format!("w{writer}-{}", n % 5);
+                let blob = repo.pds(["blob", "put", "-"]).stdin((n % 3).to_string()).ok();
+                let record = format!("{{\"n\":{},\"file\":{blob}}}", n % 4);
+                repo.pds(["put", &format!("com.example.note/{key}")]).stdin(record).ok();
+                if n % 4 == 0 {
+                    repo.pds(["rm", &format!("com.example.note/{key}")]).ok();
+                }
+            }
+            assert!(n > 5, "{n} writes only");
+        });
+        done.store(true, Ordering::Relaxed);
+        reader.join().unwrap();
+        assert!(collector.join().unwrap() > 0, "something was collected");
+    });
+    assert_all_states_whole(&repo);
+    repo.assert_whole();
+    assert!(repo.pds(["ls"]).ok().starts_with("com.example.note\t20"), "the 200 are there");
+    repo.pds(["gc", "--keep", "1"]).ok();
+    repo.assert_whole();
+}
+
+#[test]
+fn of_two_that_forget_together_both_do() {
+    let repo = TestRepo::with_many_notes(50);
+    let ended =
+        at_once(2, |n| repo.pds(["forget", &format!("com.example.note/n00000{n}")]).ended());
+    for one in ended {
+        assert_eq!(one.code(), 0, "{}", one.stderr);
+    }
+    assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t48\n");
+    assert_all_states_whole(&repo);
+    repo.assert_whole();
+}

@@ -1,0 +1,175 @@
+//! `forget`: afterwards no file of the repository has it.
+
+use std::path::Path;
+
+use crate::common::{DID, TestRepo, creations, masked};
+
+const MARKER: &str = "a-marker-that-must-go";
+
+/// The files of the repository that hold the marker, or `blob` as its own.
+fn files_with(repo: &TestRepo, marker: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting = vec![Path::new(&repo.home.path("alice")).to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+            } else if contains(&std::fs::read(&path).unwrap(), marker) {
+                found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn contains(bytes: &[u8], marker: &str) -> bool {
+    bytes.windows(marker.len()).any(|window| window == marker.as_bytes())
+}
+
+#[test]
+fn no_file_holds_what_was_written_updated_exported_and_deleted() {
+    let repo = TestRepo::with_many_notes(2_000);
+    let blob = repo.pds(["blob", "put", "-"]).stdin(format!("blob {MARKER}")).ok();
+    for n in 0..3 {
+        let text = format!("{MARKER} {n} ").repeat(1 + 2_000 * n);
+        let record = format!("{{\"text\":\"{text}\",\"file\":{blob}}}");
+        repo.pds(["put", &format!("com.example.note/{MARKER}")]).stdin(record).ok();
+        repo.put("between", &n.to_string());
+    }
+    let car = repo.pds(["export"]).ended().stdout;
+    assert!(contains(&car, MARKER));
+    repo.pds(["import", "-"]).stdin(car).ended().done();
+    repo.pds(["rm", &format!("com.example.note/{MARKER}")]).ok();
+    repo.put("afterwards", "x");
+    assert!(files_with(&repo, MARKER).len() >= 2, "it is there before");
+    let head = repo.head();
+
+    // Somebody who has the repository open, and does not get on: nobody takes what it writes.
+    let mut reader = repo.pds(["export"]).start();
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(reader.try_wait().unwrap().is_none(), "it waits for us");
+    let said = repo.json(["forget", &format!("com.example.note/{MARKER}")]);
+    assert_eq!((&said["erased"], said["blobs"].as_u64()), (&true.into(), Some(1)));
+    assert_eq!(files_with(&repo, MARKER), Vec::<String>::new());
+    assert_eq!(repo.head(), head, "only the past was forgotten");
+
+    let exported = reader.wait_with_output().unwrap();
+    assert!(exported.status.success());
+    repo.home.pds(["verify", "-"]).stdin(exported.stdout).ok();
+    assert_eq!(files_with(&repo, MARKER), Vec::<String>::new());
+    repo.assert_whole();
+    assert!(!repo.pds(["log"]).ok().is_empty());
+    repo.pds(["gc"]).ok();
+    assert_eq!(files_with(&repo, MARKER), Vec::<String>::new());
+}
+
+#[test]
+fn forget_tells_what_it_did() {
+    let repo = TestRepo::with_notes();
+    repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
+    let uri = format!("at://{DID}/com.example.note/b");
+    let before = repo.pds(["log"]).ok();
+    let weighed = repo.pds(["forget", &uri, "--dry-run"]).ok();
+    let lines: Vec<&str> = weighed.lines().collect();
+    let refs = repo.pds(["ref", "ls"]).ok();
+    assert_eq!(lines[..2], refs.lines().collect::<Vec<_>>(), "where they stand");
+    assert_eq!(repo.pds(["log"]).ok(), before, "nothing has happened");
+
+    let said = repo.pds(["forget", &uri]).ok();
+    assert_eq!(said.lines().collect::<Vec<_>>()[2..], lines[2..]);
+    let masked = masked(&said);
+    let refs = masked.lines().take(2).collect::<Vec<_>>();
+    assert_eq!(refs, ["HEAD\t<cid 1>", "side\t<cid 2>"]);
+    assert!(said.contains("\nstates   2\nmoves    3\nblocks   "), "{said}");
+    assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 2);
+    let log = repo.json_lines(["log"]);
+    let notes: Vec<&str> = log.iter().map(|line| line["note"].as_str().unwrap()).collect();
+    assert_eq!(notes, ["forget", "put", "init"]);
+    repo.assert_whole();
+
+    let again = repo.pds(["forget", &uri]).fails(1);
+    assert_eq!(again, "error: no state here has com.example.note/b\n");
+    let json = repo.json(["forget", "com.example.note/a", "--dry-run"]);
+    assert_eq!((json["dryRun"].as_bool(), json["erased"].as_bool()), (Some(true), Some(false)));
+    assert_eq!(json["refs"][0]["name"], "HEAD");
+}
+
+#[test]
+fn forget_before_keeps_what_came_later() {
+    let repo = TestRepo::with_notes();
+    let kept = repo.pds(["get", "com.example.note/a", "--at", "HEAD~1"]).ok();
+    let said = repo.json(["forget", "--before", "HEAD~1"]);
+    assert_eq!((said["states"].as_u64(), said["moves"].as_u64()), (Some(2), Some(2)));
+    assert_eq!(repo.pds(["get", "com.example.note/a", "--at", "@{1}"]).ok(), kept);
+    assert_eq!(repo.json_lines(["log"]).len(), 2);
+    repo.pds(["get", "com.example.note/a", "--at", "HEAD~2"]).fails(1);
+    let past = repo.json(["forget", "--before", "2020-02-29"]);
+    assert_eq!(past["states"], 0);
+    let all = repo.json(["forget", "--before", "2200-01-01T00:00:00Z"]);
+    assert_eq!(all["states"], 1);
+    assert_eq!(repo.json_lines(["log"]).len(), 1);
+    assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 3);
+    // A ref that is named like a day is a ref.
+    repo.put("d", "d");
+    repo.pds(["ref", "set", "2200-01-01", "HEAD~1"]).ok();
+    assert_eq!(repo.json(["forget", "--before", "2200-01-01"])["states"], 0);
+    repo.assert_whole();
+}
+
+#[test]
+fn a_mirror_forgets_the_past_only() {
+    let repo = TestRepo::with_notes();
+    let file = repo.export("backup.car");
+    repo.home.pds(["clone", &file, "mirror"]).ok();
+    let forget = |path: &str| repo.home.pds(["-R", "mirror", "forget", path].map(str::to_owned));
+    let said = forget("com.example.note/a").fails(1);
+    assert_eq!(
+        said,
+        "error: HEAD still has it, and there is no key to sign a commit without it\n  \
+         hint: nothing was forgotten: pds key import FILE, or move or remove these refs\n"
+    );
+    repo.pds(["rm", "com.example.note/a"]).ok();
+    let newer = repo.export("newer.car");
+    repo.home.pds(["-R", "mirror", "import", &newer]).ok();
+    let said = forget("com.example.note/a").ok();
+    assert!(said.starts_with("states   1\n"), "{said}");
+    repo.home.pds(["-R", "mirror", "verify"]).ok();
+}
+
+#[test]
+fn a_car_file_in_the_directory_is_named() {
+    let repo = TestRepo::with_notes();
+    repo.export("alice/mine.car");
+    let ended = repo.pds(["forget", "com.example.note/a"]).ended();
+    assert_eq!(ended.code(), 0);
+    assert_eq!(ended.stderr, "alice/mine.car was not looked into: it may hold it still\n");
+}
+
+#[test]
+fn what_an_interrupted_clone_left_goes_too() {
+    let repo = TestRepo::with_notes();
+    std::fs::create_dir(repo.home.path("alice/.pds-new-x")).unwrap();
+    repo.home.write("alice/.pds-new-x/pds.db", MARKER);
+    repo.pds(["forget", "com.example.note/a"]).ok();
+    assert_eq!(files_with(&repo, MARKER), Vec::<String>::new());
+    assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);
+}
+
+#[test]
+fn forget_wants_to_know_what() {
+    let repo = TestRepo::with_notes();
+    for args in [
+        &["forget"][..],
+        &["forget", "com.example.note"],
+        &["forget", "com.example.note/a", "--before", "HEAD"],
+    ] {
+        repo.pds(args.iter().copied()).fails(2);
+    }
+    repo.pds(["forget", "--before", "nowhere"]).fails(1);
+    repo.pds(["forget", "at://did:web:bob.example.com/com.example.note/a"]).fails(1);
+    let file = repo.export("backup.car");
+    repo.home.pds(["-R", &file, "forget", "com.example.note/a"]).fails(1);
+    repo.pds(["apply"]).stdin(creations(0..2)).ok();
+}

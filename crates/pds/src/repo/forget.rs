@@ -1,0 +1,268 @@
+//! Letting go of the past for good.
+
+use std::collections::HashMap;
+
+use super::clock::now_micros;
+use super::collect::{Collection, Drafted, without};
+use super::{Error, Repo, Result, Revision, Snapshot, Swept, Write, WriteOptions};
+use crate::data::Cid;
+use crate::store::{LogEntry, RefName, Refs};
+use crate::syntax::RecordPath;
+
+/// What is to be forgotten.
+///
+/// ```
+/// use pds::repo::Forget;
+///
+/// let secret = Forget::Records(vec!["com.example.note/secret".parse()?]);
+/// let before_yesterday = Forget::BeforeState("HEAD~3".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// Some records, with every state that has a version of one of them.
+    Records(Vec<RecordPath>),
+    /// What every ref was before the current one came to this state for the first time.
+    BeforeState(Revision),
+    /// What every ref was before this time, in microseconds since 1970.
+    BeforeTime(u64),
+}
+
+/// What has been forgotten.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// use pds::repo::Forget;
+///
+/// let path: pds::syntax::RecordPath = "com.example.note/secret".parse()?;
+/// repo.put(&path, &note)?;
+/// let forgotten = repo.forget(&Forget::Records(vec![path]), &mut |_| {})?;
+/// assert_eq!(forgotten.written.len(), 1, "HEAD had it, and has a new commit without");
+/// assert_eq!(forgotten.swept.states, 1, "one state had it");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Forgotten {
+    /// The refs that had one of the records, with the commits they have now; in a dry run, the ones
+    /// they have still.
+    pub written: Vec<(RefName, Cid)>,
+    /// What went.
+    pub swept: Swept,
+}
+
+impl Repo {
+    /// Forgets records, or what is older than a state: no block, no row of the log, no blob and no
+    /// remains in the files of the store hold it afterwards.
+    ///
+    /// A record that a ref still has is deleted there first, by a signed commit. The states that had
+    /// it leave; the log then leads from the state before them to the one after. What a ref names
+    /// at present is never older than anything: it stays. `progress` is called with how many blocks
+    /// have been looked at since it was called last.
+    ///
+    /// Where somebody who is still reading stands in the way, [`Swept::remains`] says that the files
+    /// are not clean yet: [`gc`](Self::gc) completes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StillHeld`] when a ref has the record and there is no key to sign with,
+    /// [`Error::Revision`] when there is no such state, otherwise as [`gc`](Self::gc). Nothing has
+    /// been forgotten then.
+    pub fn forget(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
+        let mut written = HashMap::new();
+        let mut tries = MAX_TRIES;
+        loop {
+            if let Forget::Records(paths) = what {
+                written.extend(self.delete_everywhere(paths)?);
+            }
+            match self.collect_forgotten(what, &Drafted::default(), progress, false) {
+                // Somebody wrote such a record again.
+                Err(Error::StillHeld { .. }) if tries > 0 && self.can_sign() => tries -= 1,
+                swept => {
+                    let mut written: Vec<(RefName, Cid)> = written.into_iter().collect();
+                    written.sort_unstable();
+                    return Ok(Forgotten { written, swept: swept? });
+                }
+            }
+        }
+    }
+
+    /// Tells what [`forget`](Self::forget) would do; changes nothing and needs no key.
+    ///
+    /// # Errors
+    ///
+    /// As [`forget`](Self::forget).
+    pub fn forgettable(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
+        let (mut drafted, mut written) = (Drafted::default(), Vec::new());
+        if let Forget::Records(paths) = what {
+            for (name, commit, writes) in self.deletions(paths)? {
+                let draft = self.on(name.clone()).draft(&writes)?;
+                drafted.blocks.extend(draft.blocks().iter().cloned());
+                drafted.roots.insert(name.clone(), draft.commit().data);
+                written.push((name, commit));
+            }
+        }
+        let swept = self.collect_forgotten(what, &drafted, progress, true)?;
+        Ok(Forgotten { written, swept })
+    }
+
+    fn collect_forgotten(
+        &self,
+        what: &Forget,
+        drafted: &Drafted,
+        progress: &mut dyn FnMut(u64),
+        dry_run: bool,
+    ) -> Result<Swept> {
+        let since = match what {
+            Forget::BeforeState(revision) => Some(self.resolve(revision)?),
+            Forget::BeforeTime(_) | Forget::Records(_) => None,
+        };
+        let mut known = HashMap::new();
+        let retell = |refs: &Refs, moves: &[LogEntry]| -> Result<Option<Vec<LogEntry>>> {
+            let told = match what {
+                Forget::Records(paths) => {
+                    let drafted = |name: &RefName| drafted.roots.contains_key(name);
+                    self.check_free(paths, refs, &drafted, &mut known)?;
+                    self.without_records(paths, moves, &mut known)?
+                }
+                Forget::BeforeState(_) => {
+                    let first = arrival(moves, since, self.ref_name());
+                    beginning_with(moves, |arrival| arrival.seq >= first)?
+                }
+                Forget::BeforeTime(time) => {
+                    beginning_with(moves, |arrival| arrival.at_micros >= *time)?
+                }
+            };
+            Ok((told != moves).then_some(told))
+        };
+        let done = self.collect(&mut Collection {
+            retell: Box::new(retell),
+            drafted,
+            blobs_before_micros: now_micros().saturating_sub(BLOB_AGE_MICROS),
+            is_forgetting: true,
+            dry_run,
+            progress,
+        })?;
+        Ok(done.into())
+    }
+
+    /// Checks that no ref has one of some records, but for those where a draft has none.
+    fn check_free(
+        &self,
+        paths: &[RecordPath],
+        refs: &Refs,
+        is_drafted: &dyn Fn(&RefName) -> bool,
+        known: &mut HashMap<Cid, bool>,
+    ) -> Result<()> {
+        let mut held_by = Vec::new();
+        for (name, cid) in refs.entries.iter().filter(|(name, _)| !is_drafted(name)) {
+            if self.holds(*cid, paths, known)? {
+                held_by.push(name.clone());
+            }
+        }
+        if held_by.is_empty() { Ok(()) } else { Err(Error::StillHeld { refs: held_by }) }
+    }
+
+    /// Tells the log without the states that have one of some records, and without their names.
+    fn without_records(
+        &self,
+        paths: &[RecordPath],
+        moves: &[LogEntry],
+        known: &mut HashMap<Cid, bool>,
+    ) -> Result<Vec<LogEntry>> {
+        let mut told = without(moves, &mut |state| Ok(!self.holds(state.commit, paths, known)?))?;
+        let names: Vec<String> = paths.iter().map(RecordPath::to_string).collect();
+        for entry in &mut told {
+            if names.iter().any(|name| entry.note.contains(name)) {
+                NOTE.clone_into(&mut entry.note);
+            }
+        }
+        Ok(told)
+    }
+
+    /// Deletes some records on every ref that has them; returns the new commits.
+    fn delete_everywhere(&self, paths: &[RecordPath]) -> Result<Vec<(RefName, Cid)>> {
+        let deletions = self.deletions(paths)?;
+        if !deletions.is_empty() && !self.can_sign() {
+            let refs = deletions.into_iter().map(|(name, ..)| name).collect();
+            return Err(Error::StillHeld { refs });
+        }
+        let options = WriteOptions { note: NOTE.to_owned(), ..WriteOptions::default() };
+        let delete = |(name, _, writes): (RefName, Cid, Vec<Write>)| {
+            match self.on(name.clone()).write_with(&writes, &options) {
+                // Somebody else has deleted it, or the ref.
+                Err(error) if error.is_not_found() => Ok(None),
+                written => Ok(Some((name, written?.commit.cid()))),
+            }
+        };
+        deletions.into_iter().filter_map(|deletion| delete(deletion).transpose()).collect()
+    }
+
+    /// The refs that have some records, where they stand, and how these are deleted there.
+    fn deletions(&self, paths: &[RecordPath]) -> Result<Vec<(RefName, Cid, Vec<Write>)>> {
+        let mut deletions = Vec::new();
+        for (name, cid) in self.refs()? {
+            let snapshot = Snapshot::open(self.blocks(), cid)?;
+            let mut writes = Vec::new();
+            for (n, path) in paths.iter().enumerate() {
+                if !paths[..n].contains(path) && snapshot.find_cid(path)?.is_some() {
+                    writes.push(Write::delete(path.clone()));
+                }
+            }
+            if !writes.is_empty() {
+                deletions.push((name, cid, writes));
+            }
+        }
+        Ok(deletions)
+    }
+
+    /// Tells whether a state has one of some records; one that cannot be read may.
+    fn holds(
+        &self,
+        commit: Cid,
+        paths: &[RecordPath],
+        known: &mut HashMap<Cid, bool>,
+    ) -> Result<bool> {
+        if let Some(holds) = known.get(&commit) {
+            return Ok(*holds);
+        }
+        let looked = Snapshot::open(self.blocks(), commit).and_then(|snapshot| {
+            for path in paths {
+                if snapshot.find_cid(path)?.is_some() {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        });
+        let holds = match looked {
+            Err(error) if error.is_corrupt() || error.is_not_found() => true,
+            looked => looked?,
+        };
+        known.insert(commit, holds);
+        Ok(holds)
+    }
+}
+
+/// Tells the log from some move of each ref on, and what the refs name at present.
+fn beginning_with(moves: &[LogEntry], stays: impl Fn(&LogEntry) -> bool) -> Result<Vec<LogEntry>> {
+    without(moves, &mut |state| Ok(state.later == 0 || state.arrival.is_some_and(&stays)))
+}
+
+/// Finds the move by which a ref, or else any, came to a commit for the first time. No move leads
+/// to one that the log does not name: then all of them are later.
+fn arrival(moves: &[LogEntry], commit: Option<Cid>, name: &RefName) -> u64 {
+    let mut arrivals = moves.iter().filter(|entry| entry.after == commit);
+    let first = arrivals.clone().find(|entry| entry.name == *name).or_else(|| arrivals.next());
+    first.map_or(0, |entry| entry.seq)
+}
+
+/// What the log says about commits that are made to forget.
+const NOTE: &str = "forget";
+
+/// Blobs that nothing refers to, not even what is forgotten, go when they are this old.
+const BLOB_AGE_MICROS: u64 = 24 * 60 * 60 * 1_000_000;
+
+/// How often a record is deleted again that somebody keeps writing.
+const MAX_TRIES: u32 = 100;

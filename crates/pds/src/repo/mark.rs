@@ -1,0 +1,113 @@
+//! What a set of commits reaches.
+
+use std::collections::HashSet;
+
+use super::{Error, Result};
+use crate::commit::Commit;
+use crate::data::{Blocks, Cid, ReadError, Value};
+use crate::mst::{MstError, Node, Position};
+
+/// The blocks that some commits reach. States share subtrees, and each is entered once.
+#[derive(Default)]
+pub(super) struct Marked {
+    commits: HashSet<Cid>,
+    /// Apart from the records: a hostile tree may have a node as a record, too.
+    nodes: HashSet<Cid>,
+    records: HashSet<Cid>,
+    /// Records that have not been searched for blobs yet.
+    unread: Vec<Cid>,
+}
+
+/// The blobs that records refer to.
+#[derive(Default)]
+pub(super) struct BlobsOf {
+    pub(super) cids: HashSet<Cid>,
+    /// Records that cannot be decoded: what they refer to is not known.
+    pub(super) undecodable: Vec<Cid>,
+}
+
+impl Marked {
+    /// Tells whether a block was reached.
+    pub(super) fn reaches(&self, cid: &Cid) -> bool {
+        self.records.contains(cid) || self.nodes.contains(cid) || self.commits.contains(cid)
+    }
+
+    pub(super) fn has_commit(&self, cid: &Cid) -> bool {
+        self.commits.contains(cid)
+    }
+
+    /// Marks a commit and everything that it reaches and `other` does not.
+    pub(super) fn commit(
+        &mut self,
+        blocks: &dyn Blocks,
+        cid: Cid,
+        other: Option<&Self>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        if self.commits.contains(&cid) {
+            return Ok(());
+        }
+        let block = blocks.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
+        self.tree(blocks, Commit::decode(&block)?.data(), other, progress)?;
+        self.commits.insert(cid);
+        Ok(())
+    }
+
+    /// Marks a tree, all of it or what `other` does not reach.
+    pub(super) fn tree(
+        &mut self,
+        blocks: &dyn Blocks,
+        root: Cid,
+        other: Option<&Self>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let is_known = |cid: &Cid| other.is_some_and(|other| other.nodes.contains(cid));
+        let mut waiting = vec![(root, Position::Root)];
+        while !waiting.is_empty() {
+            let mut batch = waiting.split_off(waiting.len().saturating_sub(READ_AT_ONCE));
+            batch.retain(|(cid, _)| !is_known(cid) && self.nodes.insert(*cid));
+            let cids: Vec<Cid> = batch.iter().map(|(cid, _)| *cid).collect();
+            for ((cid, position), block) in batch.into_iter().zip(blocks.get_many(&cids)?) {
+                let block = block.ok_or(MstError::Missing { cid })?;
+                let node = Node::read(cid, block.bytes(), position)?;
+                for entry in node.entries() {
+                    let is_known = other.is_some_and(|other| other.records.contains(&entry.value));
+                    if !is_known && self.records.insert(entry.value) {
+                        self.unread.push(entry.value);
+                    }
+                }
+                if let Some(level) = node.level().checked_sub(1) {
+                    let below = Position::Child { level };
+                    waiting.extend(node.subtrees().map(|cid| (cid, below)));
+                }
+            }
+            progress(cids.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Adds the blobs of the records that were reached since this was asked last.
+    pub(super) fn find_blobs(
+        &mut self,
+        blocks: &dyn Blocks,
+        found: &mut BlobsOf,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        for cid in std::mem::take(&mut self.unread) {
+            let value = match blocks.get(&cid) {
+                Ok(block) => block.and_then(|block| Value::decode(block.bytes()).ok()),
+                Err(ReadError::Damaged { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            match value {
+                Some(value) => found.cids.extend(value.blobs().map(|blob| blob.cid)),
+                None => found.undecodable.push(cid),
+            }
+            progress(1);
+        }
+        Ok(())
+    }
+}
+
+/// How many nodes are read together.
+const READ_AT_ONCE: usize = 64;

@@ -1,0 +1,370 @@
+//! Collecting garbage: what goes, what stays, and who may be at work meanwhile.
+
+use std::collections::HashSet;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pds::blob::{BlobDirectory, BlobStore, MemoryBlobs};
+use pds::crypto::{Curve, SigningKey};
+use pds::data::{BlobRef, Block, Cid, Codec, Value};
+use pds::repo::verify::Expected;
+use pds::repo::{Error, Keep, Repo, Swept, Write, WriteOptions};
+use pds::store::{Expect, MemoryStore, RefName, Store, StoreError, Sweep};
+
+use super::{did, in_memory, note, path};
+
+/// Keeps some states, and blobs of any age only where they are referred to.
+fn keep(states: usize) -> Keep {
+    Keep { states: NonZeroUsize::new(states), blob_age: Duration::ZERO }
+}
+
+fn gc(repo: &Repo, keep: &Keep) -> Swept {
+    let swept = repo.gc(keep, &mut |_| {}).unwrap();
+    assert!(swept.remains.is_none());
+    swept
+}
+
+/// Every state that the log names reads whole.
+fn assert_whole(repo: &Repo) {
+    for entry in repo.store().moves().unwrap() {
+        for commit in [entry.before, entry.after].into_iter().flatten() {
+            let expected = Expected::default();
+            let report = pds::repo::verify::verify(
+                repo.blocks().as_ref(),
+                commit,
+                &expected,
+                &mut |finding| panic!("{commit}: {finding}"),
+            );
+            assert!(report.unwrap().is_complete());
+        }
+    }
+}
+
+fn with_states(count: usize) -> (Repo, Vec<Cid>) {
+    let repo = in_memory();
+    let mut commits = vec![repo.head().unwrap().unwrap()];
+    for n in 1..count {
+        let path = path(&format!("com.example.note/{}", n % 5));
+        commits.push(repo.put(&path, &note(&n.to_string())).unwrap().commit.cid());
+    }
+    (repo, commits)
+}
+
+#[test]
+fn what_the_log_reaches_stays() {
+    let (repo, commits) = with_states(30);
+    repo.set_head(commits[3], Expect::Any, "reset").unwrap();
+    let side: RefName = "side".parse().unwrap();
+    repo.set_ref(&side, commits[20], Expect::Absent, "branch").unwrap();
+    repo.remove_ref(&side).unwrap();
+    let (blocks, moves) = (repo.store().block_count().unwrap(), repo.store().moves().unwrap());
+    let swept = gc(&repo, &Keep::default());
+    assert_eq!((swept.blocks, swept.states, swept.moves), (0, 0, 0));
+    assert_eq!(repo.store().block_count().unwrap(), blocks);
+    assert_eq!(repo.store().moves().unwrap(), moves);
+    assert_eq!(repo.forgotten().unwrap(), None);
+}
+
+#[test]
+fn of_each_ref_as_many_states_stay_as_are_asked_for() {
+    let (repo, commits) = with_states(30);
+    let [kept, gone] = ["kept", "gone"].map(|name| name.parse::<RefName>().unwrap());
+    repo.set_ref(&kept, commits[7], Expect::Absent, "branch").unwrap();
+    repo.set_ref(&gone, commits[9], Expect::Absent, "branch").unwrap();
+    repo.remove_ref(&gone).unwrap();
+    let newest_gone = repo.checkout(&commits[26].into()).unwrap().commit().rev();
+    let weighed = repo.reclaimable(&keep(3), &mut |_| {}).unwrap();
+    let blocks = repo.store().block_count().unwrap();
+    let swept = gc(&repo, &keep(3));
+    assert_eq!((weighed.blocks, weighed.block_bytes), (swept.blocks, swept.block_bytes));
+    assert_eq!((weighed.states, weighed.moves), (swept.states, swept.moves));
+    // HEAD at 27, 28 and 29, what the other ref names, and what the one named that was removed.
+    assert_eq!(swept.states, 25);
+    assert_eq!(repo.store().block_count().unwrap(), blocks - swept.blocks);
+    let log = repo.log(99).unwrap();
+    let states: Vec<_> = log.iter().map(|entry| (entry.before, entry.after)).collect();
+    assert_eq!(
+        states,
+        [
+            (Some(commits[28]), Some(commits[29])),
+            (Some(commits[27]), Some(commits[28])),
+            (None, Some(commits[27])),
+        ]
+    );
+    assert_eq!(repo.resolve(&"@{2}".parse().unwrap()).unwrap(), commits[27]);
+    assert_eq!(repo.resolve(&"HEAD~2".parse().unwrap()).unwrap(), commits[27]);
+    assert_eq!(repo.on(kept).log(9).unwrap().len(), 1);
+    assert_whole(&repo);
+    // What is gone is named as such.
+    assert_eq!(repo.forgotten().unwrap(), newest_gone);
+    for text in ["@{3}", "HEAD~3", &commits[5].to_string(), "2222222222222"] {
+        let error = repo.resolve(&text.parse().unwrap()).unwrap_err();
+        assert!(error.is_not_found(), "{error}");
+        let told = format!("states up to rev {} have been forgotten", newest_gone.unwrap());
+        assert!(error.to_string().contains(&told), "{error}");
+    }
+    let error = repo.resolve(&"nowhere".parse().unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "no revision nowhere: there is no ref nowhere");
+    // And writing goes on.
+    repo.put(&path("com.example.note/new"), &note("x")).unwrap();
+    assert_eq!(gc(&repo, &keep(1)).states, 4);
+    assert_eq!(repo.log(99).unwrap().len(), 1);
+    assert_whole(&repo);
+}
+
+#[test]
+fn a_log_is_never_empty_and_a_change_of_it_is_one() {
+    let (repo, commits) = with_states(3);
+    let side: RefName = "side".parse().unwrap();
+    repo.set_ref(&side, commits[1], Expect::Absent, "branch").unwrap();
+    repo.remove_ref(&side).unwrap();
+    let states = |repo: &Repo| {
+        let moves = repo.store().moves().unwrap();
+        moves.iter().map(|entry| (entry.before, entry.after)).collect::<Vec<_>>()
+    };
+    let before = repo.store().refs().unwrap().version;
+    gc(&repo, &keep(1));
+    assert_eq!(states(&repo), [(None, Some(commits[2]))]);
+    assert!(repo.store().refs().unwrap().version > before);
+    let again = gc(&repo, &keep(1));
+    assert_eq!((again.blocks, again.moves), (0, 0));
+    repo.remove_ref(&RefName::head()).unwrap();
+    let before = repo.store().refs().unwrap().version;
+    assert!(gc(&repo, &keep(1)).blocks > 0);
+    assert_eq!((states(&repo), repo.store().block_count().unwrap()), (vec![(None, None)], 0));
+    assert!(repo.store().refs().unwrap().version > before);
+}
+
+#[test]
+fn blocks_that_nothing_names_go() {
+    let (repo, commits) = with_states(4);
+    let stray = Block::new(Codec::Cbor, note("stray").encode());
+    let edit = pds::store::RefEdit {
+        name: RefName::head(),
+        target: Some(commits[3]),
+        expect: Expect::Any,
+    };
+    repo.store().apply(&mut [Ok(stray.clone())].into_iter(), &[edit], "stray").unwrap();
+    let swept = gc(&repo, &Keep::default());
+    assert_eq!((swept.blocks, swept.bytes()), (1, stray.bytes().len() as u64));
+    assert_whole(&repo);
+}
+
+#[test]
+fn states_that_share_nodes_are_looked_at_once() {
+    let (repo, commits) = with_states(200);
+    let mut looked = 0;
+    let swept = repo.gc(&Keep::default(), &mut |blocks| looked += blocks).unwrap();
+    assert_eq!(swept.blocks, 0);
+    let records: HashSet<Cid> = commits
+        .iter()
+        .flat_map(|commit| {
+            let at = repo.checkout(&(*commit).into()).unwrap();
+            at.records().map(|entry| entry.unwrap().cid).collect::<Vec<_>>()
+        })
+        .collect();
+    let nodes = repo.store().block_count().unwrap() - (commits.len() + records.len()) as u64;
+    assert_eq!(looked, nodes, "each node once, however many states have it");
+}
+
+#[test]
+fn a_tree_that_cannot_be_read_keeps_everything() {
+    let (repo, commits) = with_states(10);
+    let data = repo.checkout(&commits[4].into()).unwrap().commit().data();
+    let as_of = repo.store().refs().unwrap().version;
+    let lost = Sweep { as_of, live: &|cid| *cid != data, log: None, meta: &[], dry_run: false };
+    assert_eq!(repo.store().sweep(&lost).unwrap().blocks, 1);
+    let blocks = repo.store().block_count().unwrap();
+    let error = repo.gc(&Keep::default(), &mut |_| {}).unwrap_err();
+    assert!(matches!(error, Error::Mst(_)) && error.is_corrupt(), "{error}");
+    assert_eq!(repo.store().block_count().unwrap(), blocks);
+    // Without the damaged state there is no damage.
+    assert!(gc(&repo, &keep(5)).blocks > 0);
+    assert_whole(&repo);
+}
+
+fn blob_ref(cid: Cid) -> Value {
+    let blob = BlobRef { cid, mime_type: "text/plain".to_owned(), size_bytes: Some(1) };
+    Value::from([("file", blob.to_value())])
+}
+
+#[test]
+fn blobs_stay_that_a_state_refers_to_and_young_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let stores: [Arc<dyn BlobStore>; 2] =
+        [Arc::new(MemoryBlobs::default()), Arc::new(BlobDirectory::new(dir.path().join("blobs")))];
+    for blobs in stores {
+        let repo = Repo::with(Arc::new(MemoryStore::default()), blobs)
+            .signing_with(SigningKey::generate(Curve::K256).unwrap());
+        repo.init(&did()).unwrap();
+        let put = |text: &str| repo.put_blob(&mut text.as_bytes()).unwrap().cid;
+        let [past, present, stray] = ["past", "present", "stray"].map(put);
+        repo.put(&path("com.example.file/a"), &blob_ref(past)).unwrap();
+        repo.delete(&path("com.example.file/a")).unwrap();
+        repo.put(&path("com.example.file/b"), &blob_ref(present)).unwrap();
+        let listed = || -> HashSet<Cid> {
+            repo.blobs().list().unwrap().iter().map(|blob| blob.cid).collect()
+        };
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(gc(&repo, &Keep::default()).blobs, 0, "all are young");
+        let weighed = repo.reclaimable(&keep(1), &mut |_| {}).unwrap();
+        assert_eq!((weighed.blobs, listed().len()), (2, 3));
+        let swept = gc(&repo, &Keep { blob_age: Duration::ZERO, ..Keep::default() });
+        assert_eq!((swept.blobs, swept.blob_bytes), (1, "stray".len() as u64));
+        assert_eq!(listed(), [past, present].into());
+        // A state that goes takes its blobs with it once they are old.
+        assert_eq!(gc(&repo, &Keep { states: NonZeroUsize::new(1), ..Keep::default() }).blobs, 0);
+        assert_eq!(gc(&repo, &keep(1)).blobs, 1);
+        assert_eq!(listed(), [present].into());
+        assert_eq!(put("stray"), stray);
+    }
+}
+
+#[test]
+fn a_record_that_cannot_be_decoded_keeps_every_blob() {
+    let repo = in_memory();
+    repo.put_blob(&mut &b"stray"[..]).unwrap();
+    // A tree with a record that is no DAG-CBOR, as an import lets in.
+    let record = Block::new(Codec::Cbor, *b"\xff");
+    let mut blocks = vec![record.clone()];
+    let mut builder = pds::mst::Builder::default();
+    builder.push(b"com.example.note/a", record.cid(), |node| blocks.push(node)).unwrap();
+    let data = builder.finish(|node| blocks.push(node));
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let rev = repo.next_tid().unwrap();
+    let unsigned = pds::commit::UnsignedCommit { did: did(), data, rev, prev: None };
+    let commit = unsigned.sign(&key).unwrap();
+    blocks.push(commit.block().clone());
+    let edit = pds::store::RefEdit {
+        name: RefName::head(),
+        target: Some(commit.cid()),
+        expect: Expect::Any,
+    };
+    repo.store().apply(&mut blocks.into_iter().map(Ok), &[edit], "import").unwrap();
+    std::thread::sleep(Duration::from_millis(5));
+    let swept = gc(&repo, &keep(1));
+    assert_eq!((swept.blobs, swept.undecodable), (0, vec![record.cid()]));
+    assert_eq!(repo.reclaimable(&keep(1), &mut |_| {}).unwrap().blobs, 0);
+    repo.delete(&path("com.example.note/a")).unwrap();
+    let swept = gc(&repo, &keep(1));
+    assert_eq!((swept.blobs, swept.undecodable), (1, vec![]));
+}
+
+#[test]
+fn a_blob_that_is_used_anew_is_young() {
+    let repo = in_memory();
+    let cid = repo.put_blob(&mut &b"old"[..]).unwrap().cid;
+    std::thread::sleep(Duration::from_millis(300));
+    repo.put(&path("com.example.file/a"), &blob_ref(cid)).unwrap();
+    repo.delete(&path("com.example.file/a")).unwrap();
+    let young = Keep { states: NonZeroUsize::new(1), blob_age: Duration::from_millis(250) };
+    assert_eq!(gc(&repo, &young).blobs, 0);
+}
+
+#[test]
+fn a_hostile_tree_does_not_hide_what_lives() {
+    // A record that is a node of the same tree: marked as a record, it must still be entered.
+    let store = MemoryStore::default();
+    let record = Block::new(Codec::Cbor, note("below").encode());
+    let mut blocks = vec![record.clone()];
+    let mut below = pds::mst::Builder::default();
+    below.push(b"com.example.note/zz", record.cid(), |node| blocks.push(node)).unwrap();
+    let node = below.finish(|node| blocks.push(node));
+    let mut tree = pds::mst::Builder::default();
+    tree.push(b"com.example.note/a", node, |node| blocks.push(node)).unwrap();
+    let first = tree.finish(|node| blocks.push(node));
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let mut target = None;
+    for data in [node, first] {
+        let rev = "3jzfcijpj2z2a".parse().unwrap();
+        let commit =
+            pds::commit::UnsignedCommit { did: did(), data, rev, prev: None }.sign(&key).unwrap();
+        blocks.push(commit.block().clone());
+        let edit = pds::store::RefEdit {
+            name: RefName::head(),
+            target: Some(commit.cid()),
+            expect: Expect::Any,
+        };
+        store.apply(&mut blocks.drain(..).map(Ok), &[edit], "import").unwrap();
+        target = Some(commit.cid());
+    }
+    let repo = Repo::with(Arc::new(store), Arc::new(MemoryBlobs::default()));
+    assert_eq!(gc(&repo, &Keep::default()).blocks, 0);
+    assert_eq!(repo.head().unwrap(), target);
+    assert!(repo.store().get(&record.cid()).unwrap().is_some());
+}
+
+#[test]
+fn nothing_that_can_be_reached_is_lost_while_others_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("alice");
+    Repo::create(&dir, &did()).unwrap();
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let is_done = || done.load(std::sync::atomic::Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let mut writers = Vec::new();
+        for writer in 0..3 {
+            let dir = &dir;
+            writers.push(scope.spawn(move || {
+                let repo = Repo::open(dir).unwrap();
+                for n in 0..40 {
+                    // The same few contents again and again, so that dead blocks come back.
+                    let place = path(&format!("com.example.note/{writer}-{}", n % 4));
+                    let blob = repo.put_blob(&mut format!("{}", n % 3).as_bytes()).unwrap();
+                    let value =
+                        Value::from([("n", Value::Int(n % 6)), ("file", blob_ref(blob.cid))]);
+                    repo.put(&place, &value).unwrap();
+                    if n % 7 == 6 {
+                        repo.delete(&place).unwrap();
+                    }
+                    if n % 11 == 10 {
+                        match repo.resolve(&"@{1}".parse().unwrap()) {
+                            Ok(to) => {
+                                let moved = repo.set_head(to, Expect::Any, "reset");
+                                assert!(
+                                    moved.is_ok()
+                                        || matches!(
+                                            moved,
+                                            Err(Error::UnknownCommit(_)
+                                                | Error::Store(StoreError::TargetMissing { .. }))
+                                        ),
+                                    "{moved:?}"
+                                );
+                            }
+                            Err(error) => assert!(error.is_not_found(), "{error}"),
+                        }
+                    }
+                }
+            }));
+        }
+        let collector = scope.spawn(|| {
+            let repo = Repo::open(&dir).unwrap();
+            let mut swept = 0;
+            let mut rounds = 0;
+            let started = std::time::Instant::now();
+            // A writer that fails says nothing any more.
+            while (!is_done() && started.elapsed() < Duration::from_secs(60)) || rounds < 3 {
+                rounds += 1;
+                // Old enough is five seconds, for the sake of the test: no writer takes that long.
+                let keep = Keep {
+                    states: NonZeroUsize::new(rounds % 3),
+                    blob_age: Duration::from_secs(5),
+                };
+                swept += repo.gc(&keep, &mut |_| {}).unwrap().blocks;
+            }
+            swept
+        });
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert!(collector.join().unwrap() > 0, "something was collected");
+    });
+    let repo = Repo::open(&dir).unwrap();
+    assert_whole(&repo);
+    assert!(repo.missing_blobs().unwrap().missing.is_empty());
+    let writes = [Write::put(path("com.example.note/last"), note("x"))];
+    repo.write_with(&writes, &WriteOptions::default()).unwrap();
+    gc(&repo, &keep(1));
+    assert_whole(&repo);
+    assert!(repo.missing_blobs().unwrap().missing.is_empty());
+}
