@@ -42,6 +42,7 @@ pub mod car;
 pub mod commit;
 pub mod crypto;
 pub mod data;
+pub mod identity;
 pub mod mst;
 pub mod repo;
 pub mod store;

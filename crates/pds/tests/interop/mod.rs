@@ -19,6 +19,7 @@ mod event;
 mod firehose;
 mod forged;
 mod history;
+mod identity;
 mod imports;
 mod mst;
 mod mst_diff;
