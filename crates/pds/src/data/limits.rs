@@ -79,3 +79,10 @@ pub const MAX_PLC_VERIFICATION_METHODS: usize = 10;
 /// How long a more powerful rotation key can undo an operation: 72 hours, in microseconds (did:plc
 /// specification, "Key Rotation & Account Recovery").
 pub const PLC_RECOVERY_MICROS: u64 = 72 * 60 * 60 * 1_000_000;
+
+/// The most blocks of a proof: a commit, a node on each level of the tallest tree, a record.
+pub const MAX_PROOF_BLOCKS: usize = 1 + (MAX_TREE_LEVEL as usize + 1) + 1;
+
+/// The most bytes of a proof, without its framing. A record may take [`MAX_BLOCK_BYTES`]; the nodes
+/// of real trees have a few hundred bytes each.
+pub const MAX_PROOF_BYTES: usize = 4 * MAX_BLOCK_BYTES;

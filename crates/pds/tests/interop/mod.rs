@@ -24,6 +24,7 @@ mod imports;
 mod mst;
 mod mst_diff;
 mod mst_ops;
+mod proofs;
 mod relay;
 mod repo_cases;
 mod scale;

@@ -4,6 +4,7 @@ mod blobs;
 mod closed;
 mod formats;
 mod history;
+mod proofs;
 mod races;
 mod stores;
 mod writes;
