@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use pds::crypto::PublicKey;
+use pds::identity::PlcLog;
 use pds::repo::Repo;
 use pds::repo::verify::{
     Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
@@ -14,6 +15,7 @@ use pds::syntax::Did;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, Stated, is_closed_pipe};
+use crate::identity::read_plc_log;
 use crate::open::{Place, is_a_file, open_file};
 use crate::output::{Output, rev_text};
 
@@ -33,6 +35,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
+    /// The audit log of the did:plc account: the key of the commit's time must have signed it
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    plc_log: Option<PathBuf>,
+
     /// The account it must be
     #[arg(long)]
     did: Option<Did>,
@@ -48,8 +54,14 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let expected =
-            Expected { did: self.did.as_ref(), key: self.key.as_ref(), partial: self.partial };
+        let log = self.plc_log.as_deref().map(read_plc_log).transpose()?;
+        let keys = log.as_ref().map(PlcLog::key_history);
+        let expected = Expected {
+            did: self.did.as_ref().or(log.as_ref().map(PlcLog::did)),
+            key: self.key.as_ref(),
+            keys: keys.as_ref(),
+            partial: self.partial,
+        };
         let mut findings = Findings::new(out);
         let report = match &self.car {
             Some(car) => self.check_car(car, &expected, &mut findings)?,

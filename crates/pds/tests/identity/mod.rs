@@ -4,6 +4,7 @@ mod documents;
 mod keys;
 mod logs;
 mod plc;
+mod verify;
 
 use pds::crypto::{Curve, SigningKey};
 

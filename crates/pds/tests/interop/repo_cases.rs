@@ -78,7 +78,7 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn verify(&self) -> (Report, Vec<Finding>) {
-        let expected = Expected { did: Some(&self.did), key: self.key(), partial: false };
+        let expected = Expected { did: Some(&self.did), key: self.key(), ..Expected::default() };
         verify(&self.bytes, &expected)
     }
 

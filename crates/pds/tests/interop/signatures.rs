@@ -109,7 +109,7 @@ fn another_account_or_another_key_is_an_error() {
     let somebody: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap();
     let key: PublicKey =
         "did:key:zQ3shW1AnfTp89EwNq2np62pi6CwXpvgyR3VZSwVpJg7AvBKR".parse().unwrap();
-    let expected = Expected { did: Some(&somebody), key: Some(&key), partial: false };
+    let expected = Expected { did: Some(&somebody), key: Some(&key), ..Expected::default() };
     for (name, facts, bytes) in &cases {
         let (report, findings) = verify(bytes, &expected);
         // With a key of the other curve too, high-S is what is noticed first.

@@ -54,7 +54,7 @@ fn the_sample_verifies_and_is_what_the_store_exports() {
     let path = testdata().join("sample.car");
     let key = key();
     let did = "did:web:alice.example.com".parse().unwrap();
-    let expected = Expected { did: Some(&did), key: Some(&key), partial: false };
+    let expected = Expected { did: Some(&did), key: Some(&key), ..Expected::default() };
     let file = fs::File::open(&path).unwrap();
     let report = verify_car(file, &expected, &mut |finding| panic!("{finding}")).unwrap();
     assert!(report.is_ok() && report.is_complete());
