@@ -34,7 +34,7 @@ impl KeysArg {
             (None, Some(path), _) => {
                 let text = read_text(path, MAX_DID_DOCUMENT_BYTES)?;
                 let document = DidDocument::parse(&text).with_context(|| cannot_use(path))?;
-                Ok((&document).into())
+                Ok(document.key_history())
             }
             (None, None, Some(path)) => Ok(read_plc_log(path)?.key_history()),
             (None, None, None) => Err(Stated::usage("no key was given").into()),
@@ -63,7 +63,7 @@ impl IdentityFile {
         let (ending, keys) = if text.trim_start().starts_with('[') {
             ("plc.json", PlcLog::parse(&text).map(|log| log.key_history()))
         } else {
-            ("did.json", DidDocument::parse(&text).map(|document| KeyHistory::from(&document)))
+            ("did.json", DidDocument::parse(&text).map(|document| document.key_history()))
         };
         let keys = keys.with_context(|| cannot_use(path))?;
         Ok(Self { ending, text, keys })

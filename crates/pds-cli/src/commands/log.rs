@@ -132,7 +132,7 @@ impl Signed {
         match keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature()) {
             Ok(period) => Self { key: period.key.clone(), is_wrong: false },
             Err(error) => {
-                say(&format!("commit {}: {error}", commit.cid()));
+                say(&format!("commit {}: {:#}", commit.cid(), anyhow::Error::new(error)));
                 Self { key: None, is_wrong: true }
             }
         }

@@ -1,6 +1,6 @@
 //! The DID document: which key signs for an account at present.
 
-use super::IdentityError;
+use super::{IdentityError, KeyHistory};
 use crate::crypto::{CryptoError, Curve, PublicKey};
 use crate::data::limits::MAX_DID_DOCUMENT_BYTES;
 use crate::data::{DataError, Value};
@@ -73,6 +73,12 @@ impl DidDocument {
     #[must_use]
     pub fn signing_key(&self) -> Option<&PublicKey> {
         self.signing_key.as_ref()
+    }
+
+    /// Returns what the document says of the present, taken to hold for all times.
+    #[must_use]
+    pub fn key_history(&self) -> KeyHistory {
+        KeyHistory::of_changes(self.did.clone(), [(0, self.signing_key.clone())])
     }
 }
 

@@ -1,6 +1,5 @@
 //! Which key was to sign commits at which time.
 
-use super::{DidDocument, PlcLog};
 use crate::crypto::{CryptoError, PublicKey, Signature};
 use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
 use crate::syntax::{Did, Tid};
@@ -72,7 +71,7 @@ pub enum KeyError {
         rev: Option<Tid>,
     },
     /// It is a signature by no key of the account.
-    #[error("{source}, checked with {key}")]
+    #[error("not signed with {key}")]
     Invalid {
         /// The key that should have signed.
         key: PublicKey,
@@ -170,19 +169,6 @@ impl From<PublicKey> for KeyHistory {
     fn from(key: PublicKey) -> Self {
         let always = KeyPeriod { key: Some(key), from_micros: 0, until_micros: None };
         Self { did: None, periods: vec![always] }
-    }
-}
-
-/// What a document says of the present is taken to hold for all times.
-impl From<&DidDocument> for KeyHistory {
-    fn from(document: &DidDocument) -> Self {
-        Self::of_changes(document.did().clone(), [(0, document.signing_key().cloned())])
-    }
-}
-
-impl From<&PlcLog> for KeyHistory {
-    fn from(log: &PlcLog) -> Self {
-        log.key_history()
     }
 }
 

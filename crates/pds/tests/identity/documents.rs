@@ -1,6 +1,7 @@
 //! DID documents.
 
-use pds::identity::{DidDocument, KeyHistory};
+use pds::identity::DidDocument;
+use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::keys;
@@ -35,7 +36,7 @@ fn the_signing_key_is_the_first_that_can_be_used() {
     ] {
         let found = document(&methods).unwrap();
         assert_eq!(found.signing_key(), expected, "{methods}");
-        let keys = KeyHistory::from(&found);
+        let keys = found.key_history();
         assert_eq!(keys.did().unwrap().as_str(), "did:web:example.com");
         assert_eq!(keys.at(0).unwrap().key.as_ref(), expected);
     }
@@ -63,6 +64,16 @@ fn what_is_no_document_is_refused() {
     ] {
         assert_eq!(DidDocument::parse(text).unwrap_err().to_string(), expected, "{text}");
     }
+    proptest!(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() }, |(
+        text in any::<String>(),
+        key in "(z[1-9A-Za-z]{0,120}|.{0,20})",
+        kind in "(Multikey|EcdsaSecp256[kr]1VerificationKey2019|.{0,9})",
+    )| {
+        let _ = DidDocument::parse(&text);
+        let mut method = method("#atproto", &key);
+        method["type"] = json!(kind);
+        let _ = document(&json!([method]));
+    });
     let long = format!("{{\"id\": \"did:web:a.b\"{}}}", " ".repeat(262_144));
     assert!(DidDocument::parse(&long).is_err());
 }

@@ -268,7 +268,7 @@ fn a_proof_is_worth_what_its_signature_is() {
             "{{\"id\":\"{did}\",\"verificationMethod\":[{{\"id\":\"#atproto\",\"type\":\"Multikey\",\
              \"controller\":\"{did}\",\"publicKeyMultibase\":\"{key}\"}}]}}"
         );
-        KeyHistory::from(&DidDocument::parse(&json).unwrap())
+        DidDocument::parse(&json).unwrap().key_history()
     };
     let did = super::did();
     verify_proof(&car[..], &here, &document(did.as_str())).unwrap();
