@@ -59,8 +59,8 @@ pub const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
 /// The longest DID document, in bytes; real ones have one or two thousand.
 pub const MAX_DID_DOCUMENT_BYTES: usize = 262_144;
 
-/// The longest did:plc operation log, in bytes of JSON: some thousands of operations.
-pub const MAX_PLC_LOG_BYTES: usize = 4 * 1_048_576;
+/// The longest did:plc operation log, in bytes of JSON: some two thousand operations.
+pub const MAX_PLC_LOG_BYTES: usize = 2 * 1_048_576;
 
 /// The most operations in a did:plc log; a directory takes 100 a week at most, and people make a
 /// few in a lifetime.

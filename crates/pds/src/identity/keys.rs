@@ -66,7 +66,7 @@ pub enum KeyError {
     #[error("signed with {key}, which was not the key of the account when it was made: {}", at(*rev))]
     AnotherTime {
         /// Which key.
-        key: PublicKey,
+        key: Box<PublicKey>,
         /// When.
         rev: Option<Tid>,
     },
@@ -74,7 +74,7 @@ pub enum KeyError {
     #[error("not signed with {key}")]
     Invalid {
         /// The key that should have signed.
-        key: PublicKey,
+        key: Box<PublicKey>,
         /// What is wrong with the signature.
         source: CryptoError,
     },
@@ -138,14 +138,14 @@ impl KeyHistory {
             let Some(key) = &period.key else { continue };
             match key.verify(message, signature) {
                 Ok(()) => return Ok(period),
-                Err(source) => refused = KeyError::Invalid { key: key.clone(), source },
+                Err(source) => refused = KeyError::Invalid { key: Box::new(key.clone()), source },
             }
             tried.push(key);
         }
         let others = self.periods.iter().filter_map(|period| period.key.as_ref());
         let mut others = others.filter(|key| !tried.contains(key));
         match others.find(|key| key.verify(message, signature).is_ok()) {
-            Some(key) => Err(KeyError::AnotherTime { key: key.clone(), rev }),
+            Some(key) => Err(KeyError::AnotherTime { key: Box::new(key.clone()), rev }),
             None => Err(refused),
         }
     }

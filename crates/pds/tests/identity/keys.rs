@@ -42,7 +42,7 @@ fn a_signature_is_good_in_the_time_of_its_key_and_five_minutes_around_it() {
                 }
                 Err(KeyError::AnotherTime { key: found, .. }) => {
                     assert!(!is_good, "{micros}");
-                    assert_eq!(found, key.public_key());
+                    assert_eq!(*found, key.public_key());
                 }
                 Err(error) => panic!("{micros}: {error}"),
             }
