@@ -100,6 +100,9 @@ impl Args {
         path: &RecordPath,
     ) -> Result<Vec<(PathBuf, IdentityFile)>> {
         let mut beside: Vec<(PathBuf, IdentityFile)> = Vec::new();
+        if self.with_identity.is_empty() {
+            return Ok(beside);
+        }
         let mut car = Vec::new();
         proof.write_car(&mut car)?;
         for from in &self.with_identity {

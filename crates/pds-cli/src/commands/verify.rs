@@ -25,7 +25,7 @@ use crate::output::{Output, rev_text};
 /// there is no repository in it at all.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify proof.car --partial"
+    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial"
 )]
 pub(crate) struct Args {
     /// A CAR file; the repository if there is none

@@ -192,12 +192,10 @@ impl Check {
         prev: Cid,
         created_micros: u64,
     ) -> Result<(usize, PublicKey), OperationFault> {
-        let counting = self.counting.iter();
-        let mut lines = counting.map(|at| (*at, &self.lines[*at])).enumerate().rev();
         // Mostly it is the last one.
-        let (at, (_, before)) = lines
-            .find(|(_, (_, line))| line.operation.cid == prev)
-            .ok_or(OperationFault::NoPredecessor)?;
+        let is_prev = |at: &usize| self.lines[*at].operation.cid == prev;
+        let at = self.counting.iter().rposition(is_prev).ok_or(OperationFault::NoPredecessor)?;
+        let before = &self.lines[self.counting[at]];
         let state = before.operation.state.as_ref().ok_or(OperationFault::AfterTombstone)?;
         let signer = operation.signer(&state.rotation_keys)?;
         if let Some(disputed) = self.counting.get(at + 1).copied() {

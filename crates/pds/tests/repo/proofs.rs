@@ -70,17 +70,15 @@ impl Signed {
     /// neighbours that are higher: else the level above has no subtree there.
     fn fewest_nodes(&self, path: &RecordPath) -> usize {
         let text = path.to_string();
-        let heights = &self.heights;
-        let root = heights.iter().map(|(_, height)| *height).max().unwrap_or(0);
-        let wanted = height(text.as_bytes());
-        let needed = (wanted..root).rev().take_while(|level| {
-            let higher = || heights.iter().filter(|(_, height)| height > level);
-            let before = higher().rfind(|(key, _)| *key < text).map(|(key, _)| key);
-            let after = higher().find(|(key, _)| *key > text).map(|(key, _)| key);
-            let between = |key: &String| {
-                before.is_none_or(|before| before < key) && after.is_none_or(|after| key < after)
-            };
-            heights.iter().any(|(key, _)| between(key))
+        let (before, after) =
+            self.heights.split_at(self.heights.partition_point(|(key, _)| *key < text));
+        let root = self.heights.iter().map(|(_, height)| *height).max().unwrap_or(0);
+        let needed = (height(text.as_bytes())..root).rev().take_while(|level| {
+            let is_lower = |(_, height): &&(String, u8)| height <= level;
+            // The key itself, if it is there, is the first of those after.
+            let between = before.iter().rev().take_while(is_lower).count()
+                + after.iter().take_while(is_lower).count();
+            between > 0
         });
         1 + needed.count()
     }
