@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, export, forget, gc, get, import, info, init, key,
-    log, ls, man, mst, put, refs, reset, rm, show, tid, unpack, verify,
+    log, ls, man, mst, prove, put, refs, reset, rm, show, tid, unpack, verify, verify_proof,
 };
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Unpack(unpack::Args),
     #[command(visible_alias = "fsck")]
     Verify(verify::Args),
+    Prove(prove::Args),
+    VerifyProof(verify_proof::Args),
     Log(log::Args),
     Diff(diff::Args),
     Show(show::Args),

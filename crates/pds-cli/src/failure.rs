@@ -11,9 +11,10 @@ use pds::car::CarError;
 use pds::commit::CommitError;
 use pds::crypto::KeyFileError;
 use pds::data::DataError;
+use pds::identity::IdentityError;
 use pds::mst::MstError;
-use pds::repo::Error;
 use pds::repo::verify::Stage;
+use pds::repo::{Error, ProofError};
 use pds::store::StoreError;
 use serde_json::json;
 
@@ -162,6 +163,12 @@ fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>)
         if let Some(error) = cause.downcast_ref::<Error>() {
             return of_repo(error);
         }
+        if let Some(error) = cause.downcast_ref::<ProofError>() {
+            return of_proof(error);
+        }
+        if cause.is::<IdentityError>() {
+            return (Exit::BadInput, "bad-identity", None);
+        }
         if let Some(error) = cause.downcast_ref::<StoreError>() {
             return of_store(error);
         }
@@ -244,6 +251,16 @@ fn of_car(error: &CarError) -> (Exit, &'static str, Option<&'static str>) {
     match error {
         CarError::Io(_) => (Exit::No, "failed", None),
         _ => (Exit::BadInput, "bad-car", Some("pds verify FILE lists everything that is wrong")),
+    }
+}
+
+fn of_proof(error: &ProofError) -> (Exit, &'static str, Option<&'static str>) {
+    match error {
+        ProofError::Car(
+            CarError::Header { .. } | CarError::Truncated { within: "the header", .. },
+        ) => (Exit::BadInput, "bad-car", None),
+        ProofError::Car(CarError::Io(_)) => (Exit::No, "failed", None),
+        _ => (Exit::No, "proof-failed", None),
     }
 }
 

@@ -5,8 +5,10 @@
 
 mod args;
 mod commands;
+mod destination;
 mod failure;
 mod gaps;
+mod identity;
 mod open;
 mod output;
 mod progress;

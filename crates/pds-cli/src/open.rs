@@ -179,6 +179,11 @@ pub(crate) struct RecordArg {
 }
 
 impl RecordArg {
+    /// Returns the path, whosever it is.
+    pub(crate) fn path(&self) -> &RecordPath {
+        &self.path
+    }
+
     /// Returns the path, once it is sure that the account is the one that is meant.
     pub(crate) fn path_in(&self, account: &Did) -> Result<&RecordPath> {
         check_account(self.did.as_ref(), account)?;

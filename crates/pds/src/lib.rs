@@ -22,6 +22,8 @@
 //! - [`repo::Repo`] is the API most people need: records, blobs, history, CAR files in and out.
 //! - [`repo::Snapshot`] is a repository at one commit, also straight from a CAR file.
 //! - [`repo::verify`] makes every check there is, and reports findings with stable codes.
+//! - [`repo::Snapshot::prove`] and [`repo::verify_proof`] show one record to whoever knows the key;
+//!   [`identity`] tells which key that was, from DID documents and did:plc operation logs.
 //! - [`mst::Tree`], [`commit::Commit`] and [`car::CarReader`] are the parts, for those who build
 //!   servers, backfills and tools.
 //! - [`store::Store`] and [`blob::BlobStore`] are what another back end implements.
@@ -42,6 +44,7 @@ pub mod car;
 pub mod commit;
 pub mod crypto;
 pub mod data;
+pub mod identity;
 pub mod mst;
 pub mod repo;
 pub mod store;

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+mod identity;
 mod interop;
 mod properties;
 mod repo;

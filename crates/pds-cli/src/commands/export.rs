@@ -1,12 +1,13 @@
 //! `pds export`
 
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use pds::repo::{Exported, Snapshot, export_car, export_since};
 use serde_json::json;
 
+use crate::destination::write_file;
 use crate::failure::{Exit, Stated};
 use crate::open::{Place, STANDARD_STREAM};
 use crate::output::{Output, commit_json, say};
@@ -50,16 +51,7 @@ impl Args {
             write(&snapshot, since.as_ref(), out.bytes())?;
             return Ok(Exit::Done);
         };
-        let there = path.metadata().ok();
-        let exported = if there.as_ref().is_some_and(|it| !it.is_file() && !it.is_dir()) {
-            into_device(path, &snapshot, since.as_ref())
-        } else if there.is_some() && !self.force {
-            let message = format!("{} exists", path.display());
-            return Err(Stated::no("exists", message).hint("--force overwrites it").into());
-        } else {
-            into_file(path, self.force, &snapshot, since.as_ref())
-        };
-        let exported = exported.with_context(|| format!("cannot write {}", path.display()))?;
+        let exported = write_file(path, self.force, |out| write(&snapshot, since.as_ref(), out))?;
         let Exported { blocks, bytes, .. } = exported;
         if out.is_json() {
             let commit = snapshot.commit();
@@ -72,43 +64,6 @@ impl Args {
     }
 }
 
-/// Writes into a device or a pipe, which is to stay what it is.
-fn into_device(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Result<Exported> {
-    let file = std::fs::OpenOptions::new().write(true).open(path)?;
-    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file);
-    let exported = write(snapshot, since, &mut buffered)?;
-    buffered.flush()?;
-    Ok(exported)
-}
-
-/// Writes beside the file first, so that it is whole or not there.
-fn into_file(
-    path: &Path,
-    force: bool,
-    snapshot: &Snapshot,
-    since: Option<&Snapshot>,
-) -> Result<Exported> {
-    let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".pds-export-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(dir)?;
-    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
-    let exported = write(snapshot, since, &mut buffered)?;
-    buffered.flush()?;
-    drop(buffered);
-    file.as_file().sync_all()?;
-    // Without force a file that has come to be there in the meantime stays.
-    let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    named.map_err(|error| error.error)?;
-    std::fs::File::open(dir)?.sync_all()?;
-    Ok(exported)
-}
-
 fn write(snapshot: &Snapshot, since: Option<&Snapshot>, out: &mut dyn Write) -> Result<Exported> {
     let mut progress = Progress::bytes("writing", None);
     let mut count = |bytes| progress.add(bytes);
@@ -117,5 +72,3 @@ fn write(snapshot: &Snapshot, since: Option<&Snapshot>, out: &mut dyn Write) -> 
         None => export_car(snapshot, out, &mut count)?,
     })
 }
-
-const BUFFER_BYTES: usize = 256 * 1024;

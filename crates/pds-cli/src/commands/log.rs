@@ -1,17 +1,26 @@
 //! `pds log`
 
+use std::path::PathBuf;
+
 use anyhow::Result;
+use pds::commit::Commit;
+use pds::crypto::PublicKey;
 use pds::data::Cid;
+use pds::identity::KeyHistory;
 use pds::repo::{Error, RecordChange, Repo};
 use pds::store::{LogEntry, RefName};
 use pds::syntax::Tid;
 use serde_json::json;
 
 use crate::failure::Exit;
+use crate::identity::read_plc_log;
 use crate::open::{Place, Source};
 use crate::output::{Output, rev_text, say, time_text};
 
 /// Tell where a ref has stood, newest first
+///
+/// With --plc-log each line ends with the key of the account that was valid when the rev was made and
+/// signed it. Exit code 1 if a commit is signed otherwise.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds log -n 10")]
 pub(crate) struct Args {
@@ -22,10 +31,16 @@ pub(crate) struct Args {
     /// Another ref than HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
+
+    /// The audit log of the did:plc account: tells the key that was valid when each rev was made
+    #[arg(long, value_name = "FILE")]
+    plc_log: Option<PathBuf>,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let keys = self.plc_log.as_deref().map(read_plc_log).transpose()?;
+        let keys = keys.map(|log| log.key_history());
         let source = place.source()?;
         let repo = match &source {
             Source::Repo(repo) => match &self.ref_name {
@@ -44,15 +59,17 @@ impl Args {
                 let created =
                     snapshot.records().try_fold(0, |count, one| one.map(|_| count + 1))?;
                 let time = commit.rev().map_or(0, Tid::micros);
-                Line {
+                let signed = keys.as_ref().map(|keys| Signed::by(keys, Some(commit)));
+                let line = Line {
                     cid: Some(commit.cid()),
                     rev: commit.rev(),
                     time,
                     counts: Some((created, 0, 0)),
                     note: "",
-                }
-                .print(out)?;
-                return Ok(Exit::Done);
+                    signed: signed.as_ref(),
+                };
+                line.print(out)?;
+                return Ok(signed.map_or(Exit::Done, |signed| signed.exit(Exit::Done)));
             }
         };
         let entries = repo.log(self.number.unwrap_or(usize::MAX))?;
@@ -62,8 +79,8 @@ impl Args {
         let mut exit = Exit::Done;
         for entry in entries {
             let LogEntry { before, after, at_micros, note, .. } = entry;
-            let (rev, counts) = match look_up(&repo, before, after) {
-                Ok((rev, counts)) => (rev, Some(counts)),
+            let (commit, counts) = match look_up(&repo, before, after) {
+                Ok((commit, counts)) => (commit, Some(counts)),
                 // The log is the way back from damage: every row of it is told.
                 Err(error) if error.is_corrupt() || error.is_not_found() => {
                     say(&format!("{:#}", anyhow::Error::new(error)));
@@ -72,23 +89,59 @@ impl Args {
                 }
                 Err(error) => return Err(error.into()),
             };
-            Line { cid: after, rev, time: at_micros, counts, note: &note }.print(out)?;
+            let signed = keys.as_ref().map(|keys| Signed::by(keys, commit.as_ref()));
+            let (rev, signed) = (commit.as_ref().and_then(Commit::rev), signed.as_ref());
+            Line { cid: after, rev, time: at_micros, counts, note: &note, signed }.print(out)?;
+            exit = signed.map_or(exit, |signed| signed.exit(exit));
         }
         Ok(exit)
     }
 }
 
-/// Reads the rev of a commit and counts what it changed.
+/// Reads a commit and counts what it changed.
 fn look_up(
     repo: &Repo,
     before: Option<Cid>,
     after: Option<Cid>,
-) -> Result<(Option<Tid>, Counts), Error> {
-    let rev = match after {
-        Some(cid) => repo.checkout(&cid.into())?.commit().rev(),
+) -> Result<(Option<Commit>, Counts), Error> {
+    let commit = match after {
+        Some(cid) => Some(repo.checkout(&cid.into())?.commit().clone()),
         None => None,
     };
-    Ok((rev, count(repo.changes(before, after)?)?))
+    Ok((commit, count(repo.changes(before, after)?)?))
+}
+
+/// What became of a commit's signature.
+struct Signed {
+    /// The key that was valid when it was made, and signed it.
+    key: Option<PublicKey>,
+    is_wrong: bool,
+}
+
+impl Signed {
+    fn by(keys: &KeyHistory, commit: Option<&Commit>) -> Self {
+        let Some(commit) = commit else { return Self { key: None, is_wrong: false } };
+        if let Some(did) = keys.did().filter(|did| *did != commit.did()) {
+            say(&format!(
+                "commit {}: it is of {}, the log is of {did}",
+                commit.cid(),
+                commit.did()
+            ));
+            return Self { key: None, is_wrong: true };
+        }
+        match keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature()) {
+            Ok(period) => Self { key: period.key.clone(), is_wrong: false },
+            Err(error) => {
+                say(&format!("commit {}: {:#}", commit.cid(), anyhow::Error::new(error)));
+                Self { key: None, is_wrong: true }
+            }
+        }
+    }
+
+    /// How the command ends, of which this is not the only line.
+    fn exit(&self, otherwise: Exit) -> Exit {
+        if self.is_wrong && otherwise == Exit::Done { Exit::No } else { otherwise }
+    }
 }
 
 /// Created, updated, deleted.
@@ -101,6 +154,8 @@ struct Line<'a> {
     /// Unknown where the commit or its tree cannot be read.
     counts: Option<Counts>,
     note: &'a str,
+    /// Where it was asked for.
+    signed: Option<&'a Signed>,
 }
 
 impl Line<'_> {
@@ -112,14 +167,19 @@ impl Line<'_> {
         let text = |count: Option<usize>| count.map_or("?".to_owned(), |count| count.to_string());
         let cid = self.cid.map(|cid| cid.to_string());
         let time = time_text(self.time);
+        let key = self.signed.map(|signed| signed.key.as_ref().map(PublicKey::did_key));
         out.answer(
             || {
                 let (rev, cid) = (rev_text(self.rev), cid.as_deref().unwrap_or("-"));
                 let counts = format!("+{} ~{} -{}", text(created), text(updated), text(deleted));
-                format!("{rev}\t{cid}\t{time}\t{counts}\t{}", self.note)
+                let line = format!("{rev}\t{cid}\t{time}\t{counts}\t{}", self.note);
+                match &key {
+                    Some(key) => format!("{line}\t{}", key.as_deref().unwrap_or("-")),
+                    None => line,
+                }
             },
             || {
-                json!({
+                let mut line = json!({
                     "cid": cid,
                     "rev": self.rev.map(|rev| rev.to_string()),
                     "time": time,
@@ -127,7 +187,11 @@ impl Line<'_> {
                     "updated": updated,
                     "deleted": deleted,
                     "note": self.note,
-                })
+                });
+                if let Some(key) = &key {
+                    line["signingKey"] = json!(key);
+                }
+                line
             },
         )
     }

@@ -18,6 +18,7 @@ pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod mst;
+pub(crate) mod prove;
 pub(crate) mod put;
 pub(crate) mod refs;
 pub(crate) mod reset;
@@ -26,6 +27,7 @@ pub(crate) mod show;
 pub(crate) mod tid;
 pub(crate) mod unpack;
 pub(crate) mod verify;
+pub(crate) mod verify_proof;
 
 use anyhow::Result;
 
@@ -51,6 +53,8 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit> {
         Command::Export(args) => args.run(&place, out),
         Command::Unpack(args) => args.run(&place, out),
         Command::Verify(args) => args.run(&place, out),
+        Command::Prove(args) => args.run(&place, out),
+        Command::VerifyProof(args) => args.run(out),
         Command::Log(args) => args.run(&place, out),
         Command::Diff(args) => args.run(&place, out),
         Command::Show(args) => args.run(&place, out),

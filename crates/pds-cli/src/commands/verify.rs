@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use pds::crypto::PublicKey;
+use pds::identity::PlcLog;
 use pds::repo::verify::{
     Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
 };
@@ -15,6 +16,7 @@ use pds::syntax::Did;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, Stated, is_closed_pipe};
+use crate::identity::read_plc_log;
 use crate::open::{Place, is_a_file, open_file};
 use crate::output::{Output, rev_text};
 
@@ -24,7 +26,7 @@ use crate::output::{Output, rev_text};
 /// there is no repository in it at all.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify proof.car --partial"
+    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial"
 )]
 pub(crate) struct Args {
     /// A CAR file; the repository if there is none
@@ -33,6 +35,10 @@ pub(crate) struct Args {
     /// The key that must have signed the commit
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
+
+    /// The audit log of the did:plc account: the key of the commit's time must have signed it
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    plc_log: Option<PathBuf>,
 
     /// The account it must be
     #[arg(long)]
@@ -54,9 +60,12 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let log = self.plc_log.as_deref().map(read_plc_log).transpose()?;
+        let keys = log.as_ref().map(PlcLog::key_history);
         let expected = Expected {
-            did: self.did.as_ref(),
+            did: self.did.as_ref().or(log.as_ref().map(PlcLog::did)),
             key: self.key.as_ref(),
+            keys: keys.as_ref(),
             partial: self.partial,
             jobs,
         };

@@ -1,6 +1,7 @@
 //! A home of its own for every test, and the binary run in it.
 
 mod cars;
+mod directory;
 mod masked;
 mod run;
 
@@ -12,6 +13,7 @@ use std::process::Command;
 use serde_json::Value;
 
 pub(crate) use self::cars::{Car, node, note};
+pub(crate) use self::directory::Directory;
 pub(crate) use self::masked::masked;
 pub(crate) use self::run::{Ended, Lines, Run};
 

@@ -3,6 +3,7 @@
 mod fixtures;
 mod hostile_files;
 mod hostile_input;
+mod hostile_proofs;
 mod hostile_trees;
 
 use std::sync::OnceLock;

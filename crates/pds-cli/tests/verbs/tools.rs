@@ -105,7 +105,7 @@ fn what_is_no_verb_is_a_mistake_in_json_too() {
     assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
 }
 
-const VERBS: [&str; 26] = [
+const VERBS: [&str; 28] = [
     "forget",
     "gc",
     "init",
@@ -121,6 +121,8 @@ const VERBS: [&str; 26] = [
     "export",
     "unpack",
     "verify",
+    "prove",
+    "verify-proof",
     "log",
     "diff",
     "show",

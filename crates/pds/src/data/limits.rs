@@ -55,3 +55,34 @@ pub const MAX_CLOCK_DRIFT_MICROS: u64 = 5 * 60 * 1_000_000;
 
 /// The integers that every implementation can hold exactly: up to 2^53 - 1 on either side of zero.
 pub const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
+
+/// The longest DID document, in bytes; real ones have one or two thousand.
+pub const MAX_DID_DOCUMENT_BYTES: usize = 262_144;
+
+/// The longest did:plc operation log, in bytes of JSON: some two thousand operations.
+pub const MAX_PLC_LOG_BYTES: usize = 2 * 1_048_576;
+
+/// The most operations in a did:plc log; a directory takes 100 a week at most, and people make a
+/// few in a lifetime.
+pub const MAX_PLC_OPERATIONS: usize = 5_000;
+
+/// The largest did:plc operation, in bytes of DAG-CBOR (did:plc specification, "Operation
+/// Serialization, Signing, and Validation").
+pub const MAX_PLC_OPERATION_BYTES: usize = 7_500;
+
+/// The most rotation keys of a did:plc account (did:plc specification, "How it works").
+pub const MAX_PLC_ROTATION_KEYS: usize = 5;
+
+/// The most verification methods of a did:plc account (did:plc specification, "Changelog").
+pub const MAX_PLC_VERIFICATION_METHODS: usize = 10;
+
+/// How long a more powerful rotation key can undo an operation: 72 hours, in microseconds (did:plc
+/// specification, "Key Rotation & Account Recovery").
+pub const PLC_RECOVERY_MICROS: u64 = 72 * 60 * 60 * 1_000_000;
+
+/// The most blocks of a proof: a commit, a node on each level of the tallest tree, a record.
+pub const MAX_PROOF_BLOCKS: usize = 1 + (MAX_TREE_LEVEL as usize + 1) + 1;
+
+/// The most bytes of a proof, without its framing. A record may take [`MAX_BLOCK_BYTES`]; the nodes
+/// of real trees have a few hundred bytes each.
+pub const MAX_PROOF_BYTES: usize = 4 * MAX_BLOCK_BYTES;

@@ -44,7 +44,7 @@ pub use error::MstError;
 pub use key::{Key, height};
 pub use node::{EMPTY_NODE, Node, NodeEntry, Position};
 pub use preorder::{Due, Preorder};
-pub use proof::proof;
+pub use proof::{Descent, proof};
 pub use range::{Entry, Range, range};
 pub use tree::{Tree, Written, get};
 pub use walk::{Step, Walk, nodes, walk};

@@ -1,6 +1,6 @@
 //! The blocks that prove a key present or absent.
 
-use super::node::{Position, read_node};
+use super::node::{NOT_ASCENDING, Node, Position, read_node};
 use super::{MstError, height};
 use crate::data::{Block, Blocks, Cid};
 
@@ -8,7 +8,8 @@ use crate::data::{Block, Blocks, Cid};
 ///
 /// A key can only stand on the level of its height, so the chain ends there, with the node that
 /// has the key or the gap for it, or earlier where no subtree leads on. Whoever has these nodes can
-/// check with [`get`](super::get). (Specification "Repository", "Inclusion and exclusion proofs".)
+/// check with [`get`](super::get), or one by one with a [`Descent`]. (Specification "Repository",
+/// "Inclusion and exclusion proofs".)
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -30,18 +31,99 @@ use crate::data::{Block, Blocks, Cid};
 ///
 /// [`MstError`] when a node on the way is missing or breaks a rule.
 pub fn proof(blocks: &dyn Blocks, root: Cid, key: &[u8]) -> Result<Vec<Block>, MstError> {
-    let height = height(key);
-    let mut chain = Vec::new();
-    let mut next = Some((root, Position::Root));
-    while let Some((cid, position)) = next {
-        let (block, node) = read_node(blocks, cid, position)?;
-        chain.push(block);
-        next = match node.search(key) {
-            Err(index) if height < node.level() => {
-                node.subtree(index).zip(Position::below(node.level()))
-            }
-            _ => None,
-        };
+    Descent::new(root, key).through(blocks)
+}
+
+/// The way from a root down to a key, which asks for one node after the other.
+///
+/// ```
+/// use pds::data::{Block, Codec};
+/// use pds::mst::{Descent, EMPTY_NODE};
+///
+/// let root = Block::new(Codec::Cbor, EMPTY_NODE);
+/// let mut descent = Descent::new(root.cid(), b"a");
+/// assert_eq!(descent.due(), Some(root.cid()));
+/// descent.node(root.bytes())?;
+/// assert_eq!((descent.due(), descent.value()), (None, None));
+/// # Ok::<(), pds::mst::MstError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Descent<'k> {
+    key: &'k [u8],
+    height: u8,
+    next: Option<(Cid, Position)>,
+    /// The nearest keys on either side that have been seen.
+    before: Option<Box<[u8]>>,
+    after: Option<Box<[u8]>>,
+    value: Option<Cid>,
+}
+
+impl<'k> Descent<'k> {
+    /// Starts at the root of a tree.
+    #[must_use]
+    pub fn new(root: Cid, key: &'k [u8]) -> Self {
+        let next = Some((root, Position::Root));
+        Self { key, height: height(key), next, before: None, after: None, value: None }
     }
-    Ok(chain)
+
+    /// Returns the node that has to be seen next; `None` once it is known whether there is the key.
+    #[must_use]
+    pub fn due(&self) -> Option<Cid> {
+        self.next.map(|(cid, _)| cid)
+    }
+
+    /// Goes through the node that is due, given its bytes, which must hash to its CID.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError`] when it is no node, or not one that can stand at this place of a tree.
+    pub fn node(&mut self, bytes: &[u8]) -> Result<(), MstError> {
+        match self.next {
+            Some((cid, position)) => self.pass(cid, &Node::read(cid, bytes, position)?),
+            None => Ok(()),
+        }
+    }
+
+    /// Goes to the end, through nodes that are read, and returns these.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError`] when a node on the way is missing or breaks a rule.
+    pub fn through(&mut self, blocks: &dyn Blocks) -> Result<Vec<Block>, MstError> {
+        let mut chain = Vec::new();
+        while let Some((cid, position)) = self.next {
+            let (block, node) = read_node(blocks, cid, position)?;
+            self.pass(cid, &node)?;
+            chain.push(block);
+        }
+        Ok(chain)
+    }
+
+    /// Returns the CID that the tree has for the key; `None` where it has none, and before the end.
+    #[must_use]
+    pub fn value(&self) -> Option<Cid> {
+        self.value
+    }
+
+    fn pass(&mut self, cid: Cid, node: &Node) -> Result<(), MstError> {
+        if !node.lies_between(self.before.as_deref(), self.after.as_deref()) {
+            return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
+        }
+        self.next = None;
+        let index = match node.search(self.key) {
+            Ok(index) => {
+                self.value = node.entry(index).map(|entry| entry.value);
+                return Ok(());
+            }
+            Err(index) => index,
+        };
+        if self.height < node.level() {
+            let below = Position::below(node.level());
+            self.next = node.subtree(index).zip(below);
+        }
+        let key_at = |index| node.entry(index).map(|entry| entry.key.into());
+        self.before = index.checked_sub(1).and_then(key_at).or(self.before.take());
+        self.after = key_at(index).or(self.after.take());
+        Ok(())
+    }
 }

@@ -23,6 +23,42 @@ pub struct Datetime(Box<str>);
 
 checked_text!(Datetime, "datetime", check);
 
+impl Datetime {
+    /// Returns the microseconds since the Unix epoch, rounded down; negative before 1970.
+    ///
+    /// ```
+    /// use pds::syntax::Datetime;
+    ///
+    /// let datetime: Datetime = "1970-01-01T01:00:01.5+01:00".parse()?;
+    /// assert_eq!(datetime.unix_micros(), 1_500_000);
+    /// # Ok::<(), pds::syntax::SyntaxError>(())
+    /// ```
+    pub fn unix_micros(&self) -> i64 {
+        micros(self.0.as_bytes()).expect("a datetime has been checked")
+    }
+}
+
+fn micros(text: &[u8]) -> Result<i64, &'static str> {
+    let (date, rest) = text.split_first_chunk().ok_or(SHAPE)?;
+    let (time, rest) = rest.split_first_chunk().ok_or(SHAPE)?;
+    let minute = days_since_epoch(check_date(date)?) * 24 * 60 + i64::from(check_time(time)?);
+    let [.., s1, s2] = *time;
+    let zone = skip_fraction(rest)?;
+    let second = (minute - i64::from(zone_offset(zone)?)) * 60 + i64::from(number(&[s1, s2])?);
+    let fraction = rest.strip_suffix(zone).and_then(|rest| rest.get(1..)).unwrap_or_default();
+    let digits = fraction.iter().copied().chain(std::iter::repeat(b'0'));
+    let fraction = digits.take(6).fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
+    Ok(second * 1_000_000 + fraction)
+}
+
+/// Counts the days from 1 January 1970, in the calendar as it is now.
+fn days_since_epoch((year, month, day): (i32, i32, i32)) -> i64 {
+    let before = year - 1;
+    let leap_days = before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400);
+    let in_months: i32 = (1..month).map(|month| days_in_month(year, month)).sum();
+    i64::from(before * 365 + leap_days + in_months + day - DAYS_BEFORE_1970)
+}
+
 fn check(text: &[u8]) -> Result<(), &'static str> {
     if text.len() > MAX_BYTES {
         return Err("a datetime has at most 64 bytes");
@@ -118,6 +154,9 @@ fn days_in_month(year: i32, month: i32) -> i32 {
     }
 }
 
+/// From 31 December of the year 0 to 1 January 1970.
+const DAYS_BEFORE_1970: i32 = 719_163;
+
 const SHAPE: &str = "a datetime looks like 1985-04-12T23:20:50.123Z";
 /// This and the next are the limits of the reference implementations; the specification has none.
 const MAX_BYTES: usize = 64;
@@ -181,6 +220,29 @@ mod tests {
         assert!(is_valid("0000-01-01T01:30:00+01:30"));
         assert!(!is_valid("0000-01-01T01:29:59.999+01:30"));
         assert!(is_valid("0000-01-02T00:00:00+23:59"));
+    }
+
+    /// Counts day by day, and agrees with what is known of a few moments.
+    #[test]
+    fn every_day_is_one_after_the_day_before() {
+        let mut expected = days_since_epoch((0, 1, 1));
+        for year in 0..=9999 {
+            for month in 1..=12 {
+                for day in 1..=days_in_month(year, month) {
+                    assert_eq!(days_since_epoch((year, month, day)), expected);
+                    expected += 1;
+                }
+            }
+        }
+        for (text, micros) in [
+            ("1970-01-01T00:00:00Z", 0),
+            ("1969-12-31T23:59:59.999999Z", -1),
+            ("2001-09-09T01:46:40Z", 1_000_000_000_000_000),
+            ("2001-09-09T03:46:40.1234567+02:00", 1_000_000_000_123_456),
+            ("2024-02-29T12:00:00.057-00:30", 1_709_209_800_057_000),
+        ] {
+            assert_eq!(text.parse::<Datetime>().unwrap().unix_micros(), micros, "{text}");
+        }
     }
 
     proptest! {

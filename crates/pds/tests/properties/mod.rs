@@ -20,6 +20,7 @@ mod mst_cases;
 mod mst_faults;
 mod mst_nodes;
 mod mst_peer;
+mod mst_proof;
 mod values;
 
 /// The content of a tree.

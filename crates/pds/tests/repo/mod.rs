@@ -6,6 +6,7 @@ mod forget;
 mod formats;
 mod gc;
 mod history;
+mod proofs;
 mod races;
 mod slices;
 mod stores;

@@ -4,9 +4,10 @@ use std::borrow::Cow;
 
 use super::{Code, Expected, Finding, Report, Severity, SignatureState};
 use crate::commit::{Commit, CommitError, Deviation};
-use crate::crypto::CryptoError;
+use crate::crypto::{CryptoError, PublicKey};
 use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
 use crate::data::{Cid, Codec, DataError, RecordFacts, check_record};
+use crate::identity::{KeyError, KeyHistory};
 use crate::repo::Jobs;
 use crate::repo::clock::now_micros;
 use crate::syntax::{Tid, check_record_path};
@@ -94,18 +95,48 @@ impl<'a> Check<'a> {
         if let Some(rev) = commit.rev() {
             self.rev(rev, cid);
         }
-        let Some(key) = self.expected.key else { return };
-        self.report.signature = match commit.verify(key) {
-            Ok(()) => SignatureState::Valid,
+        self.report.signature = match (self.expected.keys, self.expected.key) {
+            (Some(keys), _) => self.signature_in_time(commit, keys),
+            (None, Some(key)) => match commit.verify(key) {
+                Ok(()) => SignatureState::Valid,
+                Err(error) => self.not_signed(cid, key, &error),
+            },
+            (None, None) => return,
+        };
+    }
+
+    /// Checks that a commit is signed with the key that was valid at its rev.
+    fn signature_in_time(&mut self, commit: &Commit, keys: &KeyHistory) -> SignatureState {
+        let cid = commit.cid();
+        let signed = keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature());
+        match signed {
+            Ok(period) => {
+                if let Some(key) = &period.key {
+                    let since = if period.until_micros.is_some() { ", changed since" } else { "" };
+                    let message = format!("{key} was the key when it was made{since}");
+                    self.add(Finding::new(Code::KeyAtRev, message).cid(cid));
+                }
+                SignatureState::Valid
+            }
+            Err(KeyError::Invalid { key, source }) => self.not_signed(cid, &key, &source),
             Err(error) => {
                 let code = match error {
-                    CryptoError::HighS { .. } => Code::SignatureHighS,
-                    _ => Code::SignatureInvalid,
+                    KeyError::AnotherTime { .. } => Code::KeyOfAnotherTime,
+                    _ => Code::KeyUnknown,
                 };
-                self.add(Finding::new(code, format!("{error}, checked with {key}")).cid(cid));
+                self.add(Finding::new(code, error.to_string()).cid(cid));
                 SignatureState::Invalid
             }
+        }
+    }
+
+    fn not_signed(&mut self, cid: Cid, key: &PublicKey, error: &CryptoError) -> SignatureState {
+        let code = match error {
+            CryptoError::HighS { .. } => Code::SignatureHighS,
+            _ => Code::SignatureInvalid,
         };
+        self.add(Finding::new(code, format!("{error}, checked with {key}")).cid(cid));
+        SignatureState::Invalid
     }
 
     fn rev(&mut self, rev: Tid, cid: Cid) {

@@ -150,6 +150,12 @@ codes! {
     SignatureInvalid = "signature-invalid", Signature, Error;
     /// The signature is not in the low-S form, whoever made it.
     SignatureHighS = "signature-high-s", Signature, Error;
+    /// The commit is signed with the key that was valid when its rev was made: which one that is.
+    KeyAtRev = "key-at-rev", Signature, Note;
+    /// The commit is signed with a key of the account whose time had not come or was over.
+    KeyOfAnotherTime = "key-of-another-time", Signature, Error;
+    /// The account had no key when the commit was made.
+    KeyUnknown = "key-unknown", Signature, Error;
     /// A tree node is not canonical DAG-CBOR.
     NodeUndecodable = "node-undecodable", Cbor, Error;
     /// A tree node breaks a rule of the tree.

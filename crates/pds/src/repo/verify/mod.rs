@@ -21,6 +21,7 @@ pub(super) use self::stream::{NotInOrder, Reached, Streamed};
 use super::{Jobs, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
+use crate::identity::KeyHistory;
 use crate::store::StoreError;
 use crate::syntax::Did;
 
@@ -43,6 +44,9 @@ pub struct Expected<'a> {
     pub did: Option<&'a Did>,
     /// Whose signature it should carry.
     pub key: Option<&'a PublicKey>,
+    /// Which signature it should carry, by the time that its rev claims; says more than `key`, which
+    /// is not looked at then.
+    pub keys: Option<&'a KeyHistory>,
     /// Only a part is expected: missing blocks are notes.
     pub partial: bool,
     /// With how many threads it is checked.

@@ -1,0 +1,54 @@
+//! Proofs and operation logs that want to take more than they may.
+
+use pds::car::CarWriter;
+use pds::data::{Block, Codec};
+
+use super::bounded;
+use crate::common::{Car, Home, note};
+
+const KEY: &str = "did:key:zQ3shqwJEJyMBsBXCWyCBpUBMqxcon9oHB7mCvx4sSpMdLJwc";
+
+#[test]
+fn a_proof_is_not_read_further_than_any_proof_goes() {
+    let home = Home::new();
+    let commit = Car::of([(b"com.example.note/a".to_vec(), note("a"))]).commit;
+    for (count, len) in [(20, 5 << 20), (1_000_000, 10)] {
+        let mut car = CarWriter::new(Vec::new(), &[commit.cid()]).unwrap();
+        car.block(commit.block().borrowed()).unwrap();
+        for n in 0..u32::try_from(count).unwrap() {
+            let mut bytes = vec![0; len];
+            bytes[..4].copy_from_slice(&n.to_be_bytes());
+            car.block(Block::new(Codec::Raw, bytes).borrowed()).unwrap();
+        }
+        home.write("proof.car", car.finish().unwrap());
+        let args = ["verify-proof", "proof.car", "com.example.note/a", "--key", KEY];
+        let ended = bounded(home.pds(args), 0);
+        assert_eq!(ended.code(), 1);
+        assert!(ended.stderr.contains(": more than a proof can have"), "{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_log_takes_no_more_memory_than_its_limit_allows() {
+    let home = Home::new();
+    home.write("a.car", Car::of([(b"com.example.note/a".to_vec(), note("a"))]).file());
+    let mebibyte = 1 << 20;
+    for (text, said) in [
+        (format!("[{}0]", "0,".repeat(mebibyte - 2)), "more operations than the limit"),
+        (format!("[{{\"x\":[{}0]}}]", "0,".repeat(mebibyte - 8)), "operations without times"),
+        ("[".repeat(2 * mebibyte), "recursion limit"),
+        (" ".repeat(100 * mebibyte), "longer than 2097152 bytes"),
+    ] {
+        home.write("log.json", &text);
+        for args in [
+            &["verify-proof", "a.car", "com.example.note/a"][..],
+            &["verify", "a.car"],
+            &["-R", "a.car", "log"],
+        ] {
+            let args = args.iter().copied().chain(["--plc-log", "log.json"]);
+            let ended = bounded(home.pds(args), text.len().min(2 * mebibyte));
+            assert_eq!(ended.code(), 3, "{}", ended.stderr);
+            assert!(ended.stderr.contains(said), "{}", ended.stderr);
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! `prove` and `verify-proof`.
+
+use serde_json::Value;
+
+use crate::common::{Ended, TestRepo, creations, masked};
+
+fn key(repo: &TestRepo) -> String {
+    repo.pds(["key", "show"]).ok().trim_end().to_owned()
+}
+
+fn verify(repo: &TestRepo, car: &str, path: &str, keys: &[&str]) -> Ended {
+    let args = ["verify-proof", car, path].into_iter().chain(keys.iter().copied());
+    repo.home.pds(args).ended()
+}
+
+#[test]
+fn a_record_is_proven_present_and_another_absent() {
+    let repo = TestRepo::with_notes();
+    let (key, cid) = (key(&repo), repo.put("a", "a"));
+    let ended = repo.pds(["prove", "com.example.note/a", "-o", "a.car"]).ended();
+    assert_eq!(ended.done(), format!("present {cid}\n"));
+    assert!(ended.stderr.ends_with(" bytes\n"), "{}", ended.stderr);
+    let ended = repo.pds(["prove", "com.example.note/x", "-o", "x.car"]).ended();
+    assert_eq!(ended.done(), "absent\n");
+
+    // The file and the key are enough.
+    std::fs::remove_dir_all(repo.home.path("alice")).unwrap();
+    let shown = verify(&repo, "a.car", "com.example.note/a", &["--key", &key]).done();
+    let value = "{\n  \"text\": \"a\",\n  \"$type\": \"com.example.note\"\n}\n";
+    assert_eq!(shown, format!("present {cid}\n{value}"));
+    let uri = "at://did:web:alice.example.com/com.example.note/x";
+    for path in ["com.example.note/x", uri] {
+        assert_eq!(verify(&repo, "x.car", path, &["--key", &key]).done(), "absent\n");
+    }
+    let shown = verify(&repo, "a.car", "com.example.note/a", &["--key", &key, "--json"]).done();
+    assert_eq!(
+        masked(&shown),
+        "{\"cid\":\"<cid 1>\",\"commit\":{\"cid\":\"<cid 2>\",\"rev\":\"<tid 1>\"},\
+         \"did\":\"did:web:alice.example.com\",\"signingKey\":\"<key 1>\",\
+         \"uri\":\"at://did:web:alice.example.com/com.example.note/a\",\
+         \"value\":{\"text\":\"a\",\"$type\":\"com.example.note\"}}\n"
+    );
+    let shown = verify(&repo, "x.car", "com.example.note/x", &["--key", &key, "--json"]).done();
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&shown["cid"], &shown["value"]), (&Value::Null, &Value::Null));
+}
+
+#[test]
+fn prove_reads_files_and_earlier_states_and_writes_to_standard_output() {
+    let repo = TestRepo::with_notes();
+    let key = key(&repo);
+    let file = repo.export("backup.car");
+    let before = repo.pds(["prove", "com.example.note/c", "--at", "HEAD~1"]).ended();
+    assert_eq!(before.stderr, "absent\n");
+    repo.home.write("before.car", &before.stdout);
+    let of_file = repo.home.pds(["-R", &file, "prove", "com.example.note/c", "-o", "-"]).ended();
+    assert!(of_file.stderr.starts_with("present bafyrei"), "{}", of_file.stderr);
+    repo.home.write("now.car", &of_file.stdout);
+    let keys = ["--key", &key];
+    assert_eq!(verify(&repo, "before.car", "com.example.note/c", &keys).done(), "absent\n");
+    let piped = repo.home.pds(["verify-proof", "-", "com.example.note/c", "--key", &key]);
+    assert!(piped.stdin(of_file.stdout).ok().starts_with("present "));
+    // It is a CAR file as any other.
+    let partial = repo.home.pds(["verify", "now.car", "--partial", "--key", &key]).ok();
+    assert!(partial.contains("signature valid"), "{partial}");
+    let json = repo.json(["prove", "com.example.note/c", "-o", "c.car"]);
+    assert_eq!(json["uri"], "at://did:web:alice.example.com/com.example.note/c");
+    assert_eq!(json["bytes"], repo.home.read("c.car").len());
+    assert!(json["cid"].is_string() && json["commit"]["rev"].is_string());
+    let blocks = pds::car::CarReader::new(&repo.home.read("c.car")[..]).unwrap().count();
+    assert_eq!(json["blocks"], blocks);
+}
+
+#[test]
+fn prove_refuses_to_overwrite() {
+    let repo = TestRepo::with_notes();
+    repo.home.write("a.car", "precious");
+    let said = repo.pds(["prove", "com.example.note/a", "-o", "a.car"]).fails(1);
+    assert_eq!(said, "error: a.car exists\n  hint: --force overwrites it\n");
+    assert_eq!(repo.home.read("a.car"), b"precious");
+    repo.pds(["prove", "com.example.note/a", "-o", "a.car", "--force"]).ended().done();
+    assert_ne!(repo.home.read("a.car"), b"precious");
+    repo.pds(["prove", "at://did:web:bob.example.com/com.example.note/a"]).fails(1);
+}
+
+#[test]
+fn a_proof_that_fails_says_why() {
+    let repo = TestRepo::with_notes();
+    let key = key(&repo);
+    repo.pds(["prove", "com.example.note/a", "-o", "a.car"]).ended().done();
+    let keys = ["--key", &*key];
+    let fails = |car: &str, path: &str, keys: &[&str]| {
+        let ended = verify(&repo, car, path, keys);
+        assert_eq!((ended.code(), ended.text()), (1, String::new()));
+        masked(&ended.stderr)
+    };
+    let stranger = self::key(&TestRepo::new());
+    assert_eq!(
+        fails("a.car", "com.example.note/a", &["--key", &stranger]),
+        "error: a.car proves nothing: commit <cid 1>: not signed with <key 1>: signature does \
+         not match the message and the key\n"
+    );
+    let uri = "at://did:web:bob.example.com/com.example.note/a";
+    let said = fails("a.car", uri, &keys);
+    assert!(said.contains("not of did:web:bob.example.com"), "{said}");
+    let said = fails("a.car", "com.example.note/zzz", &keys);
+    assert!(said.starts_with("error: a.car proves nothing: "), "{said}");
+    let whole = repo.home.read("a.car");
+    repo.home.write("cut.car", &whole[..whole.len() - 1]);
+    let said = fails("cut.car", "com.example.note/a", &keys);
+    assert!(said.contains("the file ends in the middle of a section"), "{said}");
+    let json = verify(&repo, "cut.car", "com.example.note/a", &["--key", &key, "--json"]);
+    assert!(json.stderr.starts_with("{\"error\":\"proof-failed\","), "{}", json.stderr);
+
+    repo.home.write("text.car", "no CAR file at all");
+    repo.home.write("empty.car", "");
+    for car in ["text.car", "empty.car", "gone.car"] {
+        assert_eq!(verify(&repo, car, "com.example.note/a", &keys).code(), 3, "{car}");
+    }
+    for keys in [&[][..], &["--key", &key, "--did-doc", "x"], &["--key", "x"]] {
+        assert_eq!(verify(&repo, "a.car", "com.example.note/a", keys).code(), 2, "{keys:?}");
+    }
+}
+
+#[test]
+fn a_changed_byte_anywhere_in_a_proof_is_noticed() {
+    let repo = TestRepo::new();
+    repo.pds(["apply"]).stdin(creations(0..50)).ok();
+    let key = key(&repo);
+    repo.pds(["prove", "com.example.note/n000017", "-o", "n.car"]).ended().done();
+    let mut bytes = repo.home.read("n.car");
+    let step = bytes.len() / 60;
+    for at in (0..bytes.len()).step_by(step) {
+        bytes[at] ^= 1 << (at % 8);
+        repo.home.write("n.car", &bytes);
+        let ended = verify(&repo, "n.car", "com.example.note/n000017", &["--key", &key]);
+        assert!([1, 3].contains(&ended.code()), "byte {at}");
+        assert_eq!(ended.text(), "", "byte {at}");
+        bytes[at] ^= 1 << (at % 8);
+    }
+    repo.home.write("n.car", &bytes);
+    verify(&repo, "n.car", "com.example.note/n000017", &["--key", &key]).done();
+}
+
+#[test]
+fn a_did_document_says_whose_key_it_is() {
+    let repo = TestRepo::with_notes();
+    let multikey = key(&repo).trim_start_matches("did:key:").to_owned();
+    let document = |did: &str| {
+        format!(
+            "{{\"id\":\"{did}\",\"verificationMethod\":[{{\"id\":\"{did}#atproto\",\
+             \"type\":\"Multikey\",\"controller\":\"{did}\",\"publicKeyMultibase\":\"{multikey}\"}}]}}"
+        )
+    };
+    repo.home.write("did.json", document("did:web:alice.example.com"));
+    repo.home.write("bob.json", document("did:web:bob.example.com"));
+    let with = |file: &str| {
+        let args = ["prove", "com.example.note/a", "-o", "a.car", "--with-identity", file];
+        repo.pds(args).ended()
+    };
+    let refused = with("bob.json");
+    assert_eq!(refused.code(), 1);
+    assert!(refused.stderr.contains("bob.json is of no use to this proof: "), "{}", refused.stderr);
+    assert!(repo.home.list("").iter().all(|name| !name.starts_with("a.car")));
+    with("did.json").done();
+    assert_eq!(repo.home.read("a.car.did.json"), repo.home.read("did.json"));
+    let shown = verify(&repo, "a.car", "com.example.note/a", &["--did-doc", "a.car.did.json"]);
+    assert!(shown.done().starts_with("present "));
+    let wrong = verify(&repo, "a.car", "com.example.note/a", &["--did-doc", "bob.json"]);
+    assert_eq!(wrong.code(), 1);
+    assert!(wrong.stderr.contains("the key is of did:web:bob.example.com"), "{}", wrong.stderr);
+    // No part of it is written where another file is in the way.
+    std::fs::remove_file(repo.home.path("a.car")).unwrap();
+    assert_eq!(with("did.json").code(), 1);
+    assert!(!repo.home.list("").contains(&"a.car".to_owned()));
+    repo.home.write("text", "no JSON");
+    assert_eq!(with("text").code(), 3);
+    let args = ["prove", "com.example.note/a", "--with-identity", "did.json"];
+    let said = repo.pds(args).fails(2);
+    assert!(said.contains("it takes -o FILE"), "{said}");
+    let twice = ["prove", "com.example.note/a", "-o", "b.car"];
+    let twice = twice.into_iter().chain(["--with-identity", "did.json"].repeat(2));
+    repo.pds(twice).fails(2);
+}

@@ -1,0 +1,106 @@
+//! The DID document: which key signs for an account at present.
+
+use super::{IdentityError, KeyHistory};
+use crate::crypto::{CryptoError, Curve, PublicKey};
+use crate::data::limits::MAX_DID_DOCUMENT_BYTES;
+use crate::data::{DataError, Value};
+use crate::syntax::Did;
+
+/// The DID document of an account, as far as it says who may sign.
+///
+/// (atproto specification "DID", "Representation in DID Documents".)
+///
+/// ```
+/// use pds::identity::DidDocument;
+///
+/// let document = DidDocument::parse(r#"{"id": "did:web:example.com"}"#)?;
+/// assert_eq!(document.did().as_str(), "did:web:example.com");
+/// assert_eq!(document.signing_key(), None);
+/// # Ok::<(), pds::identity::IdentityError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DidDocument {
+    did: Did,
+    signing_key: Option<PublicKey>,
+}
+
+impl DidDocument {
+    /// Reads a document.
+    ///
+    /// The signing key is the first usable one of its verification methods that is named `#atproto`
+    /// and controlled by the account itself: a `Multikey`, or one of the two older kinds that hold
+    /// the bare point.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Json`] where it is no JSON; [`IdentityError::Document`] where its `id` is no
+    /// DID, or where it has signing keys and none can be read.
+    pub fn parse(json: &str) -> Result<Self, IdentityError> {
+        if json.len() > MAX_DID_DOCUMENT_BYTES {
+            let (bytes, limit) = (json.len(), MAX_DID_DOCUMENT_BYTES);
+            return Err(DataError::TooLarge { bytes, limit }.into());
+        }
+        let document = Value::from_json(json)?;
+        let no_document = |reason: &str| IdentityError::Document { reason: reason.to_owned() };
+        let did = document.get("id").and_then(Value::as_text);
+        let did: Did =
+            did.and_then(|did| did.parse().ok()).ok_or_else(|| no_document("its id is no DID"))?;
+        let methods: &[Value] = match document.get("verificationMethod") {
+            Some(Value::List(methods)) => methods,
+            Some(Value::Null) | None => &[],
+            Some(_) => return Err(no_document("its verificationMethod is no list")),
+        };
+        let mut refused = None;
+        for method in methods.iter().filter(|method| is_signing_key(method, &did)) {
+            match key(method) {
+                Ok(key) => return Ok(Self { did, signing_key: Some(key) }),
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        match refused {
+            Some(error) => Err(IdentityError::Document { reason: error.to_string() }),
+            None => Ok(Self { did, signing_key: None }),
+        }
+    }
+
+    /// Returns the account.
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        &self.did
+    }
+
+    /// Returns the key that commits are to be signed with, if there is one.
+    #[must_use]
+    pub fn signing_key(&self) -> Option<&PublicKey> {
+        self.signing_key.as_ref()
+    }
+
+    /// Returns what the document says of the present, taken to hold for all times.
+    #[must_use]
+    pub fn key_history(&self) -> KeyHistory {
+        KeyHistory::of_changes(self.did.clone(), [(0, self.signing_key.clone())])
+    }
+}
+
+/// The name is absolute or, in older documents, relative to the document.
+fn is_signing_key(method: &Value, did: &Did) -> bool {
+    let text = |name| method.get(name).and_then(Value::as_text);
+    let id = text("id").and_then(|id| id.strip_suffix("#atproto"));
+    id.is_some_and(|of| of.is_empty() || of == did.as_str())
+        && text("controller") == Some(did.as_str())
+}
+
+fn key(method: &Value) -> Result<PublicKey, CryptoError> {
+    let text = |name| method.get(name).and_then(Value::as_text).unwrap_or_default();
+    let encoded = text("publicKeyMultibase");
+    match text("type") {
+        "EcdsaSecp256k1VerificationKey2019" => {
+            PublicKey::from_legacy_multibase(Curve::K256, encoded)
+        }
+        "EcdsaSecp256r1VerificationKey2019" => {
+            PublicKey::from_legacy_multibase(Curve::P256, encoded)
+        }
+        "Multikey" => PublicKey::from_multikey(encoded),
+        _ => Err(CryptoError::InvalidPublicKey { reason: "its type is not known" }),
+    }
+}

@@ -1,0 +1,255 @@
+//! The operation log of a did:plc account, checked as a whole.
+
+use data_encoding::BASE32_NOPAD;
+
+use super::operation::{Operation, field, text};
+use super::{IdentityError, KeyHistory, OperationFault};
+use crate::crypto::PublicKey;
+use crate::data::limits::{MAX_PLC_LOG_BYTES, MAX_PLC_OPERATIONS, PLC_RECOVERY_MICROS};
+use crate::data::{Cid, DataError, Map, Value};
+use crate::syntax::{Datetime, Did};
+
+/// The operation log of a did:plc account, every operation of which has been checked.
+///
+/// It is what a directory answers to `/<did>/log/audit`: operations with the times at which they
+/// were taken in, those that a recovery has undone among them. (did:plc specification, "DID Update",
+/// "Key Rotation & Account Recovery".)
+///
+/// ```
+/// use pds::identity::PlcLog;
+///
+/// let log = r#"[{
+///     "did": "did:plc:63pkxhemu6bbfv2acr7222ci",
+///     "operation": {
+///         "type": "plc_operation",
+///         "verificationMethods": {
+///             "atproto": "did:key:zQ3sheG8tXvPm3kYGpeG4v2KhccF85T4ym8h9fsxwX98oeYkn"
+///         },
+///         "rotationKeys": ["did:key:zQ3shY6rHZipn81hVvZEypHRWXGgUcGNmQ2ng7ccZFBvpANx8"],
+///         "alsoKnownAs": ["at://alice.test"],
+///         "services": {"atproto_pds": {
+///             "type": "AtprotoPersonalDataServer", "endpoint": "http://localhost:2783"
+///         }},
+///         "prev": null,
+///         "sig": "j-3tDUJZkIgb5eY6oLD3wwEtkFehetJcFccB1wf3KiNBFmOm1Z4kaNv-P0WhQyBJkj0o92NV4GCCNyhBcpiz-g"
+///     },
+///     "cid": "bafyreihw32vzzdfhqijnoqaup6wwqsfo5p46cx55o5nsnsvm2k2pupytqy",
+///     "nullified": false,
+///     "createdAt": "2026-11-21T23:38:15.725Z"
+/// }]"#;
+/// let keys = PlcLog::parse(log)?.key_history();
+/// assert_eq!(keys.periods().len(), 1);
+///
+/// // Not one letter can be another.
+/// assert!(PlcLog::parse(&log.replace("alice.test", "mal.test")).is_err());
+/// # Ok::<(), pds::identity::IdentityError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PlcLog {
+    did: Did,
+    entries: Vec<PlcEntry>,
+}
+
+/// One operation of a [`PlcLog`].
+///
+/// ```
+/// use pds::identity::PlcLog;
+///
+/// /// How often an account was changed, without what was undone.
+/// fn changes(log: &PlcLog) -> usize {
+///     log.entries().iter().filter(|entry| !entry.nullified).count()
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlcEntry {
+    /// The CID of the signed operation.
+    pub cid: Cid,
+    /// When the directory took it in, in microseconds since the Unix epoch.
+    pub created_micros: u64,
+    /// Whether a later recovery has undone it.
+    pub nullified: bool,
+    /// The rotation key that signed it.
+    pub signed_by: PublicKey,
+    /// The key that commits are to be signed with from here on, if there is one.
+    pub signing_key: Option<PublicKey>,
+}
+
+impl PlcLog {
+    /// Reads a log and checks all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentityError::Operation`] with the first operation that is not valid;
+    /// [`IdentityError::Json`] and [`IdentityError::Log`] where there is no log at all.
+    pub fn parse(json: &str) -> Result<Self, IdentityError> {
+        if json.len() > MAX_PLC_LOG_BYTES {
+            let (bytes, limit) = (json.len(), MAX_PLC_LOG_BYTES);
+            return Err(DataError::TooLarge { bytes, limit }.into());
+        }
+        let value: Value =
+            serde_json::from_str(json).map_err(|error| DataError::Json(error.to_string()))?;
+        let no_log = |reason| IdentityError::Log { reason };
+        let Value::List(lines) = value else {
+            return Err(no_log("not a list of operations"));
+        };
+        if lines.len() > MAX_PLC_OPERATIONS {
+            return Err(no_log("more operations than the limit of 5000"));
+        }
+        let mut check = Check::default();
+        for (index, line) in lines.into_iter().enumerate() {
+            let Value::Map(line) = line else {
+                return Err(no_log("an entry that is no object"));
+            };
+            if line.get("operation").is_none() {
+                let reason = "operations without times; the one with times ends in /log/audit";
+                return Err(no_log(reason));
+            }
+            check.add(line).map_err(|fault| IdentityError::Operation { index, fault })?;
+        }
+        let did = check.did.take().ok_or(no_log("it is empty"))?;
+        Ok(Self { did, entries: check.finish()? })
+    }
+
+    /// Returns the account.
+    #[must_use]
+    pub fn did(&self) -> &Did {
+        &self.did
+    }
+
+    /// Returns the operations, in the order of the log.
+    #[must_use]
+    pub fn entries(&self) -> &[PlcEntry] {
+        &self.entries
+    }
+
+    /// Returns which key was to sign commits at which time; what was undone never counted.
+    #[must_use]
+    pub fn key_history(&self) -> KeyHistory {
+        let counting = self.entries.iter().filter(|entry| !entry.nullified);
+        let changes = counting.map(|entry| (entry.created_micros, entry.signing_key.clone()));
+        KeyHistory::of_changes(self.did.clone(), changes)
+    }
+}
+
+/// A log as far as it has been checked.
+#[derive(Default)]
+struct Check {
+    did: Option<Did>,
+    lines: Vec<Line>,
+    /// Which operations count at this point, in order: a chain from the genesis on.
+    counting: Vec<usize>,
+}
+
+struct Line {
+    operation: Operation,
+    created_micros: u64,
+    stated_nullified: bool,
+    /// Which of the rotation keys that were to sign it has.
+    signer: usize,
+    signed_by: PublicKey,
+}
+
+impl Check {
+    fn add(&mut self, mut line: Map) -> Result<(), OperationFault> {
+        let did: Did = text(&line, "did")?.parse().map_err(|_| field("did", "not a DID"))?;
+        let stated: Cid = text(&line, "cid")?.parse().map_err(|_| field("cid", "not a CID"))?;
+        let Some(Value::Bool(stated_nullified)) = line.get("nullified") else {
+            return Err(field("nullified", "neither true nor false"));
+        };
+        let stated_nullified = *stated_nullified;
+        let created: Result<Datetime, _> = text(&line, "createdAt")?.parse();
+        let created = created.map_err(|_| field("createdAt", "not a datetime"))?;
+        let created_micros = u64::try_from(created.unix_micros())
+            .map_err(|_| field("createdAt", "a time before 1970"))?;
+        let Some(Value::Map(operation)) = line.remove("operation") else {
+            return Err(field("operation", "not an object"));
+        };
+        let operation = Operation::read(operation)?;
+        if operation.cid != stated {
+            return Err(OperationFault::WrongCid { stated, computed: operation.cid });
+        }
+        if self.lines.last().is_some_and(|before| created_micros < before.created_micros) {
+            return Err(OperationFault::OutOfOrder);
+        }
+        let expected = self.did.get_or_insert_with(|| did.clone());
+        if *expected != did {
+            return Err(OperationFault::WrongDid { expected: expected.clone(), found: did });
+        }
+        let (signer, signed_by) = match operation.prev {
+            None => genesis(&operation, self.lines.is_empty(), &did)?,
+            Some(prev) => self.follow(&operation, prev, created_micros)?,
+        };
+        self.counting.push(self.lines.len());
+        self.lines.push(Line { operation, created_micros, stated_nullified, signer, signed_by });
+        Ok(())
+    }
+
+    /// Takes an operation in after the one that it names, undoing what has followed on that.
+    fn follow(
+        &mut self,
+        operation: &Operation,
+        prev: Cid,
+        created_micros: u64,
+    ) -> Result<(usize, PublicKey), OperationFault> {
+        // Mostly it is the last one.
+        let is_prev = |at: &usize| self.lines[*at].operation.cid == prev;
+        let at = self.counting.iter().rposition(is_prev).ok_or(OperationFault::NoPredecessor)?;
+        let before = &self.lines[self.counting[at]];
+        let state = before.operation.state.as_ref().ok_or(OperationFault::AfterTombstone)?;
+        let signer = operation.signer(&state.rotation_keys)?;
+        if let Some(disputed) = self.counting.get(at + 1).copied() {
+            let undone = &self.lines[disputed];
+            if signer >= undone.signer {
+                return Err(OperationFault::NotMorePowerful { disputed });
+            }
+            if created_micros - undone.created_micros > PLC_RECOVERY_MICROS {
+                return Err(OperationFault::TooLate { disputed });
+            }
+        }
+        let signed_by = state.rotation_keys[signer].clone();
+        self.counting.truncate(at + 1);
+        Ok((signer, signed_by))
+    }
+
+    fn finish(self) -> Result<Vec<PlcEntry>, IdentityError> {
+        let mut counting = self.counting.into_iter().peekable();
+        let entry = |(index, line): (usize, Line)| {
+            let nullified = counting.next_if_eq(&index).is_none();
+            if nullified != line.stated_nullified {
+                let fault = OperationFault::Nullified { stated: line.stated_nullified };
+                return Err(IdentityError::Operation { index, fault });
+            }
+            Ok(PlcEntry {
+                cid: line.operation.cid,
+                created_micros: line.created_micros,
+                nullified,
+                signed_by: line.signed_by,
+                signing_key: line.operation.state.and_then(|state| state.signing_key),
+            })
+        };
+        self.lines.into_iter().enumerate().map(entry).collect()
+    }
+}
+
+/// Checks the operation that an account begins with.
+fn genesis(
+    operation: &Operation,
+    is_first: bool,
+    did: &Did,
+) -> Result<(usize, PublicKey), OperationFault> {
+    let state =
+        operation.state.as_ref().filter(|_| is_first).ok_or(OperationFault::NoPredecessor)?;
+    let mut derived = BASE32_NOPAD.encode(operation.cid.digest());
+    derived.make_ascii_lowercase();
+    derived.truncate(PLC_IDENTIFIER_CHARS);
+    derived.insert_str(0, "did:plc:");
+    if derived != did.as_str() {
+        return Err(OperationFault::NotTheGenesis { derived });
+    }
+    let signer = operation.signer(&state.rotation_keys)?;
+    Ok((signer, state.rotation_keys[signer].clone()))
+}
+
+/// How much of the hash of the genesis operation stands in a did:plc.
+const PLC_IDENTIFIER_CHARS: usize = 24;

@@ -1,0 +1,120 @@
+//! One operation of a did:plc log: what it says, and whose signature it carries.
+
+use data_encoding::BASE64URL_NOPAD;
+
+use super::OperationFault;
+use crate::crypto::{PublicKey, Signature};
+use crate::data::limits::{
+    MAX_PLC_OPERATION_BYTES, MAX_PLC_ROTATION_KEYS, MAX_PLC_VERIFICATION_METHODS,
+};
+use crate::data::{Cid, Codec, Map, Value};
+
+/// An operation, in the present form or in the one that was first.
+pub(super) struct Operation {
+    pub(super) cid: Cid,
+    pub(super) prev: Option<Cid>,
+    /// What the account is from here on; `None` after a tombstone.
+    pub(super) state: Option<State>,
+    signing_bytes: Vec<u8>,
+    signature: Signature,
+}
+
+/// The keys of an account.
+pub(super) struct State {
+    /// From the most powerful to the least.
+    pub(super) rotation_keys: Vec<PublicKey>,
+    /// `None` where the account has no key for commits, or one of a kind not used here.
+    pub(super) signing_key: Option<PublicKey>,
+}
+
+impl Operation {
+    /// Reads an operation; fields that are not known are kept in what the signature covers.
+    pub(super) fn read(mut fields: Map) -> Result<Self, OperationFault> {
+        let bytes = Value::Map(fields.clone()).encode();
+        if bytes.len() > MAX_PLC_OPERATION_BYTES {
+            let limit = MAX_PLC_OPERATION_BYTES;
+            return Err(OperationFault::TooLarge { bytes: bytes.len(), limit });
+        }
+        let prev = match fields.get("prev") {
+            Some(Value::Null) => None,
+            Some(Value::Text(text)) => {
+                Some(text.parse().map_err(|_| field("prev", "not the CID of an operation"))?)
+            }
+            _ => return Err(field("prev", "neither null nor a CID as text")),
+        };
+        let state = match text(&fields, "type")? {
+            "plc_operation" => Some(State::of_operation(&fields)?),
+            "create" if prev.is_some() => {
+                return Err(field("type", "create stands only at the start"));
+            }
+            "create" => Some(State::of_create(&fields)?),
+            "plc_tombstone" => None,
+            _ => return Err(field("type", "not plc_operation, plc_tombstone or create")),
+        };
+        let signature = BASE64URL_NOPAD
+            .decode(text(&fields, "sig")?.as_bytes())
+            .map_err(|_| field("sig", "not base64url without padding"))?;
+        let signature =
+            Signature::from_bytes(&signature).map_err(|_| field("sig", "not 64 bytes"))?;
+        fields.remove("sig");
+        let signing_bytes = Value::Map(fields).encode();
+        Ok(Self { cid: Cid::of(Codec::Cbor, &bytes), prev, state, signing_bytes, signature })
+    }
+
+    /// Finds which of some keys has signed it.
+    pub(super) fn signer(&self, keys: &[PublicKey]) -> Result<usize, OperationFault> {
+        let signed = |key: &PublicKey| key.verify(&self.signing_bytes, &self.signature).is_ok();
+        keys.iter().position(signed).ok_or(OperationFault::Unsigned)
+    }
+}
+
+impl State {
+    fn of_operation(fields: &Map) -> Result<Self, OperationFault> {
+        let Some(Value::List(keys)) = fields.get("rotationKeys") else {
+            return Err(field("rotationKeys", "not a list"));
+        };
+        if keys.len() > MAX_PLC_ROTATION_KEYS {
+            return Err(field("rotationKeys", "more than five"));
+        }
+        let keys = keys.iter().map(|key| {
+            let key = key.as_text().and_then(|key| PublicKey::from_did_key(key).ok());
+            key.ok_or(field("rotationKeys", "not a did:key of a curve used here"))
+        });
+        let rotation_keys = keys.collect::<Result<_, _>>()?;
+
+        let Some(Value::Map(methods)) = fields.get("verificationMethods") else {
+            return Err(field("verificationMethods", "not a map"));
+        };
+        if methods.len() > MAX_PLC_VERIFICATION_METHODS {
+            return Err(field("verificationMethods", "more than ten"));
+        }
+        let mut signing_key = None;
+        for (name, key) in methods.iter() {
+            let is_key = key.as_text().filter(|key| key.starts_with("did:key:z"));
+            let key = is_key.ok_or(field("verificationMethods", "a value that is no did:key"))?;
+            if name == "atproto" {
+                // Other kinds of keys are allowed, and no commit can be signed with them.
+                signing_key = PublicKey::from_did_key(key).ok();
+            }
+        }
+        Ok(Self { rotation_keys, signing_key })
+    }
+
+    fn of_create(fields: &Map) -> Result<Self, OperationFault> {
+        let key = |name| {
+            let key = PublicKey::from_did_key(text(fields, name)?);
+            key.map_err(|_| field(name, "not a did:key of a curve used here"))
+        };
+        let signing_key = key("signingKey")?;
+        let rotation_keys = vec![key("recoveryKey")?, signing_key.clone()];
+        Ok(Self { rotation_keys, signing_key: Some(signing_key) })
+    }
+}
+
+pub(super) fn text<'a>(fields: &'a Map, name: &'static str) -> Result<&'a str, OperationFault> {
+    fields.get(name).and_then(Value::as_text).ok_or(field(name, "missing, or not text"))
+}
+
+pub(super) const fn field(field: &'static str, reason: &'static str) -> OperationFault {
+    OperationFault::Field { field, reason }
+}

@@ -1,0 +1,74 @@
+//! Signatures judged by the time they claim to be from.
+
+use pds::crypto::Signer;
+use pds::identity::{KeyError, KeyHistory, PlcLog};
+use pds::syntax::Tid;
+
+use super::keys;
+use super::plc::{Directory, HOUR, START, tombstone, update};
+
+const MINUTE: u64 = HOUR / 60;
+
+fn rev(micros: u64) -> Option<Tid> {
+    Some(Tid::new(micros, 0).unwrap())
+}
+
+#[test]
+fn a_signature_is_good_in_the_time_of_its_key_and_five_minutes_around_it() {
+    let [rotation, old, new, stranger] = keys();
+    let mut log = Directory::default();
+    let first = log.take(update(&[&rotation], &old, None), &rotation, START);
+    let next = update(&[&rotation], &new, Some(first));
+    let second = log.take(next, &rotation, START + HOUR);
+    log.take(tombstone(second), &rotation, START + 2 * HOUR);
+    let history = PlcLog::parse(&log.json()).unwrap().key_history();
+
+    let end = START + 2 * HOUR;
+    for (key, from, until) in [(&old, START, START + HOUR), (&new, START + HOUR, end)] {
+        let signature = key.sign(b"commit").unwrap();
+        for (micros, is_good) in [
+            (from - 5 * MINUTE - 1, false),
+            (from - 5 * MINUTE, true),
+            (from, true),
+            (until - 1, true),
+            (until + 5 * MINUTE - 1, true),
+            (until + 5 * MINUTE, false),
+            (START + 10_000 * HOUR, false),
+        ] {
+            match history.verify(rev(micros), b"commit", &signature) {
+                Ok(period) => {
+                    assert!(is_good, "{micros}");
+                    assert_eq!((&period.key, period.from_micros), (&Some(key.public_key()), from));
+                }
+                Err(KeyError::AnotherTime { key: found, .. }) => {
+                    assert!(!is_good, "{micros}");
+                    assert_eq!(*found, key.public_key());
+                }
+                Err(error) => panic!("{micros}: {error}"),
+            }
+        }
+        let other = history.verify(rev(from), b"other", &signature).unwrap_err();
+        assert!(matches!(other, KeyError::Invalid { .. }), "{other}");
+        let timeless = history.verify(None, b"commit", &signature).unwrap_err();
+        assert!(matches!(timeless, KeyError::AnotherTime { .. }), "{timeless}");
+    }
+    let forged = stranger.sign(b"commit").unwrap();
+    for (micros, has_key) in [(START - HOUR, false), (START + HOUR, true), (end + HOUR, false)] {
+        match history.verify(rev(micros), b"commit", &forged).unwrap_err() {
+            KeyError::NoKey { .. } => assert!(!has_key),
+            KeyError::Invalid { .. } => assert!(has_key),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn a_key_alone_is_good_for_all_times() {
+    let [key, _] = keys();
+    let history = KeyHistory::from(key.public_key());
+    assert_eq!(history.did(), None);
+    let signature = key.sign(b"commit").unwrap();
+    for rev in [None, rev(0), rev(START), Some(Tid::from_u64(u64::MAX))] {
+        history.verify(rev, b"commit", &signature).unwrap();
+    }
+}

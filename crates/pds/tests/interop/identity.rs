@@ -1,0 +1,77 @@
+//! Other people's DID documents and operation logs.
+
+use pds::identity::{DidDocument, PlcEntry, PlcLog};
+
+use super::{each, read_json, text};
+use crate::fixtures;
+
+#[test]
+fn every_operation_of_every_log_is_signed_by_the_expected_key() {
+    let Some(dir) = fixtures() else { return };
+    let dir = dir.join("identity");
+    let expected = read_json(&dir.join("expected.json"));
+    let mut logs = 0;
+    for (name, expected) in expected.as_object().unwrap() {
+        let json = std::fs::read_to_string(dir.join(name)).unwrap();
+        let log = PlcLog::parse(&json).unwrap();
+        assert_eq!(log.did().as_str(), text(&expected["did"]));
+        assert_eq!(expected["did_derived_from_genesis_matches"], true);
+        let operations = each(&expected["operations"]);
+        assert_eq!(operations.len(), log.entries().len());
+        for (entry, expected) in log.entries().iter().zip(operations) {
+            let PlcEntry { cid, nullified, signed_by, .. } = entry;
+            assert_eq!(expected["cid_matches"], true);
+            assert_eq!(cid.to_string(), text(&expected["cid"]));
+            assert_eq!(*nullified, expected["nullified"]);
+            assert_eq!(signed_by.did_key(), text(&expected["verified_by"]["did_key"]));
+            assert_eq!(expected["verified_by"]["low_s"], true);
+        }
+        logs += 1;
+    }
+    assert_eq!(logs, 1, "all of expected.json");
+
+    let json = std::fs::read_to_string(dir.join("plc_audit_log_bsky.json")).unwrap();
+    let keys = PlcLog::parse(&json).unwrap().key_history();
+    let times: Vec<_> =
+        keys.periods().iter().map(|period| (period.from_micros, period.until_micros)).collect();
+    // 2023-04-12T04:53:57.057Z and 2023-11-09T21:49:10.793Z
+    let (from, rotated) = (1_681_275_237_057_000, 1_699_566_550_793_000);
+    assert_eq!(times, [(from, Some(rotated)), (rotated, None)]);
+}
+
+#[test]
+fn every_document_gives_its_signing_key() {
+    let Some(dir) = fixtures() else { return };
+    let key = "did:key:zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF";
+    let plc = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    let mut documents = vec![
+        ("identity/did_plc_doc.json", plc.to_owned(), Some(key.to_owned())),
+        ("identity/did_plc_doc_legacy.json", plc.to_owned(), None),
+        ("identity/did_web_doc.json", "did:web:discover.bsky.social".to_owned(), None),
+    ];
+    let log = std::fs::read_to_string(dir.join("reference-pds/alice/plc-log-audit.json")).unwrap();
+    let log = PlcLog::parse(&log).unwrap();
+    let present = log.key_history().periods().last().unwrap().key.clone().unwrap();
+    documents.push((
+        "reference-pds/alice/did-doc.json",
+        log.did().to_string(),
+        Some(present.did_key()),
+    ));
+    for (name, did, key) in documents {
+        let document = DidDocument::parse(&std::fs::read_to_string(dir.join(name)).unwrap());
+        let document = document.unwrap();
+        assert_eq!(document.did().as_str(), did, "{name}");
+        let found = document.signing_key().map(|key| key.did_key());
+        if name.contains("legacy") {
+            assert!(found.is_some_and(|key| key.starts_with("did:key:zQ3s")), "{name}");
+        } else {
+            assert_eq!(found, key, "{name}");
+        }
+    }
+    let in_folder = std::fs::read_dir(dir.join("identity")).unwrap();
+    let named = |name: &str| name.starts_with("did_");
+    let found = in_folder
+        .filter(|entry| named(entry.as_ref().unwrap().file_name().to_str().unwrap()))
+        .count();
+    assert_eq!(found, 3, "a document that is not read here");
+}
