@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use pds::repo::{Exported, Snapshot, export_car, export_since};
+use pds::repo::{ExportOptions, Exported, Snapshot, export_with};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
@@ -32,6 +32,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REV")]
     since: Option<String>,
 
+    /// Add the commits before it, without their trees: pds merge elsewhere finds the common ancestor
+    /// by them
+    #[arg(long)]
+    chain: bool,
+
     /// Overwrite the file
     #[arg(long)]
     force: bool,
@@ -42,22 +47,23 @@ impl Args {
         let source = place.source()?;
         let snapshot = source.snapshot(self.at.as_deref())?;
         let since = self.since.as_deref().map(|since| source.snapshot(Some(since))).transpose()?;
+        let options = ExportOptions { since: since.as_ref(), chain: self.chain };
         let to = self.output.as_deref().filter(|path| *path != Path::new(STANDARD_STREAM));
         let Some(path) = to else {
             if self.output.is_none() && io::stdout().is_terminal() {
                 return Err(Stated::usage("a CAR file is not for a terminal: use -o FILE").into());
             }
-            write(&snapshot, since.as_ref(), out.bytes())?;
+            write(&snapshot, &options, out.bytes())?;
             return Ok(Exit::Done);
         };
         let there = path.metadata().ok();
         let exported = if there.as_ref().is_some_and(|it| !it.is_file() && !it.is_dir()) {
-            into_device(path, &snapshot, since.as_ref())
+            into_device(path, &snapshot, &options)
         } else if there.is_some() && !self.force {
             let message = format!("{} exists", path.display());
             return Err(Stated::no("exists", message).hint("--force overwrites it").into());
         } else {
-            into_file(path, self.force, &snapshot, since.as_ref())
+            into_file(path, self.force, &snapshot, &options)
         };
         let exported = exported.with_context(|| format!("cannot write {}", path.display()))?;
         let Exported { blocks, bytes, .. } = exported;
@@ -73,10 +79,10 @@ impl Args {
 }
 
 /// Writes into a device or a pipe, which is to stay what it is.
-fn into_device(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Result<Exported> {
+fn into_device(path: &Path, snapshot: &Snapshot, options: &ExportOptions<'_>) -> Result<Exported> {
     let file = std::fs::OpenOptions::new().write(true).open(path)?;
     let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file);
-    let exported = write(snapshot, since, &mut buffered)?;
+    let exported = write(snapshot, options, &mut buffered)?;
     buffered.flush()?;
     Ok(exported)
 }
@@ -86,7 +92,7 @@ fn into_file(
     path: &Path,
     force: bool,
     snapshot: &Snapshot,
-    since: Option<&Snapshot>,
+    options: &ExportOptions<'_>,
 ) -> Result<Exported> {
     let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
@@ -98,7 +104,7 @@ fn into_file(
     }
     let mut file = builder.tempfile_in(dir)?;
     let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
-    let exported = write(snapshot, since, &mut buffered)?;
+    let exported = write(snapshot, options, &mut buffered)?;
     buffered.flush()?;
     drop(buffered);
     file.as_file().sync_all()?;
@@ -109,13 +115,14 @@ fn into_file(
     Ok(exported)
 }
 
-fn write(snapshot: &Snapshot, since: Option<&Snapshot>, out: &mut dyn Write) -> Result<Exported> {
+fn write(
+    snapshot: &Snapshot,
+    options: &ExportOptions<'_>,
+    out: &mut dyn Write,
+) -> Result<Exported> {
     let mut progress = Progress::bytes("writing", None);
     let mut count = |bytes| progress.add(bytes);
-    Ok(match since {
-        Some(since) => export_since(snapshot, since, out, &mut count)?,
-        None => export_car(snapshot, out, &mut count)?,
-    })
+    Ok(export_with(snapshot, options, out, &mut count)?)
 }
 
 const BUFFER_BYTES: usize = 256 * 1024;

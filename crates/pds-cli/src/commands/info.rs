@@ -15,15 +15,22 @@ use crate::output::{Output, rev_text};
 
 /// Tell what a repository is and what is in it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pds info\n  pds -R backup.car info --json")]
-pub(crate) struct Args {}
+#[command(
+    after_help = "Examples:\n  pds info\n  pds -R backup.car info --json\n  pds info --at HEAD~2"
+)]
+pub(crate) struct Args {
+    /// The state to tell of: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+}
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let facts = match place.source()? {
-            Source::Repo(repo) => Facts::of_repo(&repo, Some(&place.directory()?))?,
+        let (source, at) = place.source_at(self.at.as_deref())?;
+        let snapshot = source.snapshot(at)?;
+        let facts = match source {
+            Source::Repo(repo) => Facts::at(&snapshot, &repo, Some(&place.directory()?))?,
             source @ Source::Car(_) => {
-                let snapshot = source.snapshot(None)?;
                 let Source::Car(car) = source else { unreachable!("it was matched above") };
                 Facts::of_snapshot(&snapshot, car.sections(), 0, car.bytes(), None)?
             }
@@ -53,11 +60,14 @@ pub(crate) struct Facts {
 
 impl Facts {
     pub(crate) fn of_repo(repo: &Repo, dir: Option<&Path>) -> Result<Self> {
-        let snapshot = repo.snapshot()?;
+        Self::at(&repo.snapshot()?, repo, dir)
+    }
+
+    fn at(snapshot: &Snapshot, repo: &Repo, dir: Option<&Path>) -> Result<Self> {
         let blocks = repo.store().block_count()?;
         let blobs = repo.blobs().list()?.len() as u64;
         let key = repo.public_key()?.map(|key| key.did_key());
-        let mut facts = Self::of_snapshot(&snapshot, blocks, blobs, dir.map_or(0, size_of), key)?;
+        let mut facts = Self::of_snapshot(snapshot, blocks, blobs, dir.map_or(0, size_of), key)?;
         facts.can_sign =
             repo.can_sign() || dir.is_some_and(|dir| dir.join(pds::repo::KEY_FILE).is_file());
         Ok(facts)

@@ -2,19 +2,24 @@
 
 use anyhow::Result;
 use pds::data::Cid;
-use pds::repo::{Error, RecordChange, Repo};
+use pds::repo::{Error, RecordChange, RecordVersion, Repo};
 use pds::store::{LogEntry, RefName};
-use pds::syntax::Tid;
+use pds::syntax::{AtUri, Tid};
 use serde_json::json;
 
-use crate::failure::Exit;
-use crate::open::{Place, Source};
-use crate::output::{Output, rev_text, say, time_text};
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, RecordArg, Source};
+use crate::output::{Output, commit_json, rev_text, say, time_text};
 
 /// Tell where a ref has stood, newest first
+///
+/// With a record: the commits that have changed it, from the present one backwards.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pds log -n 10")]
+#[command(after_help = "Examples:\n  pds log -n 10\n  pds log com.example.note/first")]
 pub(crate) struct Args {
+    /// The versions of this record only: collection/rkey or an at-uri
+    path: Option<RecordArg>,
+
     /// At most this many
     #[arg(short, value_name = "N")]
     number: Option<usize>,
@@ -27,6 +32,9 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let source = place.source()?;
+        if let Some(record) = &self.path {
+            return self.versions(record, &source, out);
+        }
         let repo = match &source {
             Source::Repo(repo) => match &self.ref_name {
                 Some(name) => repo.on(name.clone()),
@@ -75,6 +83,53 @@ impl Args {
             Line { cid: after, rev, time: at_micros, counts, note: &note }.print(out)?;
         }
         Ok(exit)
+    }
+
+    /// Tells which commits have changed a record.
+    fn versions(&self, record: &RecordArg, source: &Source, out: &mut Output) -> Result<Exit> {
+        let Source::Repo(repo) = source else {
+            return Err(Stated::no("not-found", "a CAR file has one state and no history")
+                .hint("pds get PATH reads the record")
+                .into());
+        };
+        let repo =
+            self.ref_name.as_ref().map_or_else(|| repo.clone(), |name| repo.on(name.clone()));
+        let did = repo.snapshot()?.commit().did().clone();
+        let path = record.path_in(&did)?;
+        let uri = AtUri::record(&did, path);
+        let mut versions = repo.record_history(path)?.peekable();
+        if versions.peek().is_none() {
+            return Err(Stated::no("not-found", format!("there never was a record {path}")).into());
+        }
+        for version in versions.take(self.number.unwrap_or(usize::MAX)) {
+            let RecordVersion { commit, before, after } = version?;
+            let (sign, action) = match (before, after) {
+                (None, _) => ('+', "create"),
+                (Some(_), Some(_)) => ('~', "update"),
+                (Some(_), None) => ('-', "delete"),
+            };
+            let (cid, rev) = (commit.cid(), commit.rev());
+            let time = rev.map(|rev| time_text(rev.micros()));
+            let [before, after] = [before, after].map(|cid| cid.map(|cid| cid.to_string()));
+            out.answer(
+                || {
+                    let (rev, time) = (rev_text(rev), time.as_deref().unwrap_or("-"));
+                    let after = after.as_deref().unwrap_or("-");
+                    format!("{rev}\t{cid}\t{time}\t{sign}\t{after}")
+                },
+                || {
+                    json!({
+                        "action": action,
+                        "uri": uri.as_str(),
+                        "cid": after,
+                        "prev": before,
+                        "time": time,
+                        "commit": commit_json(cid, rev),
+                    })
+                },
+            )?;
+        }
+        Ok(Exit::Done)
     }
 }
 

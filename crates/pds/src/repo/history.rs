@@ -143,7 +143,7 @@ impl Repo {
             Base::Ref { name: Some(name), .. } | Base::RefOrRev(name, _) => name,
             Base::Ref { name: None, .. } | Base::Commit(_) => &self.name,
         };
-        let mut steps = Back { repo: self, name, rows: None };
+        let mut steps = Back::on(self, name);
         for step in 0..revision.back {
             commit = steps
                 .before(commit)?
@@ -167,24 +167,32 @@ impl Repo {
 
     /// Looks for a commit with this rev in the history of every ref.
     fn find_rev(&self, rev: Tid) -> Result<Option<Cid>> {
-        let mut names: Vec<RefName> = self.refs()?.into_iter().map(|(name, _)| name).collect();
-        names.push(self.name.clone());
-        for name in names {
-            for entry in self.store.log(&name, usize::MAX)? {
-                let Some(cid) = entry.after else { continue };
-                match self.commit_at(cid) {
-                    Ok(commit) if commit.rev() == Some(rev) => return Ok(Some(cid)),
-                    Ok(_) | Err(Error::UnknownCommit(_)) => {}
-                    Err(error) => return Err(error),
-                }
+        for cid in self.moves()?.into_iter().filter_map(|row| row.after) {
+            match self.commit_at(cid) {
+                Ok(commit) if commit.rev() == Some(rev) => return Ok(Some(cid)),
+                Ok(_) | Err(Error::UnknownCommit(_)) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(None)
     }
+
+    /// Returns all moves of every ref that there is, and of this one.
+    pub(super) fn moves(&self) -> Result<Vec<LogEntry>> {
+        let mut names: Vec<RefName> = self.refs()?.into_iter().map(|(name, _)| name).collect();
+        if !names.contains(&self.name) {
+            names.push(self.name.clone());
+        }
+        let mut moves = Vec::new();
+        for name in names {
+            moves.extend(self.store.log(&name, usize::MAX)?);
+        }
+        Ok(moves)
+    }
 }
 
 /// The way back from one commit to the one before it.
-struct Back<'r> {
+pub(super) struct Back<'r> {
     repo: &'r Repo,
     name: &'r RefName,
     /// The moves of the ref that have not been followed yet, newest first. Each is followed once, so
@@ -192,10 +200,14 @@ struct Back<'r> {
     rows: Option<std::vec::IntoIter<LogEntry>>,
 }
 
-impl Back<'_> {
+impl<'r> Back<'r> {
+    pub(super) fn on(repo: &'r Repo, name: &'r RefName) -> Self {
+        Self { repo, name, rows: None }
+    }
+
     /// Returns the commit that this one names, or, where it names none that is here, the one that
     /// the ref stood at before it came to this one.
-    fn before(&mut self, commit: Cid) -> Result<Option<Cid>> {
+    pub(super) fn before(&mut self, commit: Cid) -> Result<Option<Cid>> {
         if let Some(prev) = self.repo.commit_at(commit)?.prev()
             && self.repo.store.get(&prev)?.is_some()
         {

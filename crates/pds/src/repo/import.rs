@@ -179,13 +179,13 @@ impl Repo {
 
 /// What verifying reports on the way in: the first reason to refuse, and what is no reason.
 #[derive(Default)]
-struct Findings {
-    fatal: Option<Finding>,
-    kept: Vec<Finding>,
+pub(super) struct Findings {
+    pub(super) fatal: Option<Finding>,
+    pub(super) kept: Vec<Finding>,
 }
 
 impl Findings {
-    fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: Finding) {
         if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
             self.fatal.get_or_insert(finding);
         } else if self.kept.len() < MAX_KEPT_FINDINGS {
@@ -195,7 +195,7 @@ impl Findings {
 }
 
 /// The blocks that a commit reaches, as far as the file has them.
-fn arriving<'a, F: Read + Seek + Send>(
+pub(super) fn arriving<'a, F: Read + Seek + Send>(
     car: &'a CarFile<F>,
     both: &'a Overlay<'a>,
     commit: &Commit,

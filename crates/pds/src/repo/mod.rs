@@ -8,6 +8,7 @@
 //! [`Write`]s to a [`Draft`], which stores nothing, and with its signature into the store in one
 //! step.
 
+mod ancestry;
 mod blobs;
 mod clock;
 #[cfg(feature = "sqlite")]
@@ -16,8 +17,13 @@ mod error;
 mod export;
 mod history;
 mod import;
+mod keys;
+mod merge;
+mod record_history;
+mod revert;
 mod revision;
 mod snapshot;
+mod three_way;
 pub mod verify;
 mod write;
 
@@ -27,10 +33,13 @@ pub use self::blobs::{BlobUse, MissingBlobs};
 #[cfg(feature = "sqlite")]
 pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
 pub use self::error::{Error, Result};
-pub use self::export::{Exported, export_car, export_since};
+pub use self::export::{ExportOptions, Exported, export_car, export_since, export_with};
 pub use self::import::Imported;
+pub use self::merge::{How, MergeBase, MergeOptions, Merged};
+pub use self::record_history::{RecordHistory, RecordVersion};
 pub use self::revision::Revision;
 pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
+pub use self::three_way::{Resolution, Side, Versions};
 pub use self::write::{Draft, RecordChange, Write, WriteOptions, Written};
 
 use self::clock::Clock;
@@ -132,8 +141,7 @@ impl Repo {
         if let Some(signer) = &self.signer {
             return Ok(Some(signer.public_key()));
         }
-        let known = self.store.meta(META_KEY)?;
-        Ok(known.map(|text| PublicKey::from_did_key(&text)).transpose()?)
+        self.known_key()
     }
 
     /// Remembers the key that commits are to be signed with, for a repository without a signer.

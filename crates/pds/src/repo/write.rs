@@ -236,24 +236,31 @@ impl Repo {
     ///
     /// As [`write`](Self::write); [`Error::Store`] when the head is no longer `swap_commit`.
     pub fn write_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Written> {
-        let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
+        if options.swap_commit.is_some() {
+            return self.write_once(self.draft_with(writes, options)?);
+        }
+        self.until_first(|| self.write_once(self.draft_with(writes, options)?))
+    }
+
+    /// Signs and stores a draft; one that changes nothing is dropped.
+    pub(super) fn write_once(&self, draft: Draft) -> Result<Written> {
+        let signer = self.known_signer()?;
+        if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
+            return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
+        }
+        let commit = draft.commit.clone().sign(signer)?;
+        let changes = draft.changes.clone();
+        self.store_draft(draft, &commit)?;
+        Ok(Written { commit, changes })
+    }
+
+    /// Tries until nobody else was faster: what was drafted is void then, and is drafted again.
+    pub(super) fn until_first<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
         let mut tries = MAX_TRIES;
         loop {
-            let draft = self.draft_with(writes, options)?;
-            if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
-                return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
-            }
-            let commit = draft.commit.clone().sign(signer)?;
-            let changes = draft.changes.clone();
-            match self.store_draft(draft, &commit) {
-                Ok(_) => return Ok(Written { commit, changes }),
-                // Somebody else was faster: what was drafted is void, and is drafted again.
-                Err(Error::Store(StoreError::Moved { .. }))
-                    if options.swap_commit.is_none() && tries > 0 =>
-                {
-                    tries -= 1;
-                }
-                Err(error) => return Err(error),
+            match attempt() {
+                Err(Error::Store(StoreError::Moved { .. })) if tries > 0 => tries -= 1,
+                ended => return ended,
             }
         }
     }
@@ -317,6 +324,33 @@ impl Repo {
         let commit = UnsignedCommit { did, data: written.root, rev, prev: Some(base) };
         let (base_data, note) = (Some(head.data()), options.note.clone());
         Ok(Draft { base: Some(base), commit, blocks, changes, base_data, note })
+    }
+
+    /// Works out the commit that gives some records other CIDs; their blocks are here, or come
+    /// with it. Its rev is later than those of both commits.
+    pub(super) fn draft_edits(
+        &self,
+        head: &Commit,
+        later_than: &Commit,
+        edits: Vec<RecordChange>,
+        note: String,
+    ) -> Result<Draft> {
+        let mut tree = Tree::open(self.store.as_ref(), head.data());
+        for RecordChange { path, after, .. } in &edits {
+            let key = Key::new(path.to_string().into_bytes())?;
+            match after {
+                Some(after) => tree.insert(key, *after)?,
+                None => tree.remove(key.as_bytes())?,
+            };
+        }
+        let written = tree.write()?;
+        let rev = self.tid_after(std::cmp::max_by_key(Some(head), Some(later_than), |commit| {
+            commit.and_then(Commit::rev)
+        }))?;
+        let (did, prev) = (head.did().clone(), Some(head.cid()));
+        let commit = UnsignedCommit { did, data: written.root, rev, prev };
+        let (base_data, blocks) = (Some(head.data()), written.nodes);
+        Ok(Draft { base: prev, commit, blocks, changes: edits, base_data, note })
     }
 
     /// Stores a draft with a signature that was made elsewhere.

@@ -1,0 +1,92 @@
+//! Which commits came before which, and where two lines of them part.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Repo, Result};
+use crate::commit::Commit;
+use crate::data::{Blocks, Cid};
+use crate::syntax::Tid;
+
+/// What the log of a merge says: the word, and the commit that was merged.
+pub(super) fn merge_note(theirs: Cid) -> String {
+    format!("{MERGE} {theirs}")
+}
+
+const MERGE: &str = "merge";
+
+/// What the log knows of commits: where a ref stood before it came to one, and what it merged.
+struct Arrivals(HashMap<Cid, Vec<(Option<Cid>, Option<Cid>)>>);
+
+impl Arrivals {
+    fn of(repo: &Repo) -> Result<Self> {
+        let mut arrivals: HashMap<_, Vec<_>> = HashMap::new();
+        for row in repo.moves()? {
+            let mut words = row.note.splitn(2, ' ');
+            let merges = words.next() == Some(MERGE);
+            let merged = words.next().filter(|_| merges).and_then(|cid| cid.parse().ok());
+            if let Some(after) = row.after {
+                arrivals.entry(after).or_default().push((row.before, merged));
+            }
+        }
+        Ok(Self(arrivals))
+    }
+
+    /// The commits before this one: the one it names, or else the one that the ref stood at, and what
+    /// was merged into it.
+    fn before(&self, commit: &Commit) -> Vec<Cid> {
+        let mut before: Vec<Cid> = commit.prev().into_iter().collect();
+        for (stood, merged) in self.0.get(&commit.cid()).into_iter().flatten() {
+            before.extend(stood.filter(|_| commit.prev().is_none()));
+            before.extend(merged.filter(|merged| *merged != commit.cid()));
+        }
+        before
+    }
+}
+
+/// Who has a commit behind it.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Reached {
+    by_ours: bool,
+    by_theirs: bool,
+}
+
+impl Repo {
+    /// Finds the latest commit in the store that two commits have in common, one of which may be
+    /// among blocks that are not in the store.
+    ///
+    /// Revs ascend along the way from a commit to the ones after it, so going back by the greatest rev
+    /// meets every commit after all that lead to it, and ends where the lines meet.
+    pub(super) fn common_ancestor(
+        &self,
+        blocks: &dyn Blocks,
+        ours: &Commit,
+        theirs: &Commit,
+    ) -> Result<Option<Commit>> {
+        let arrivals = Arrivals::of(self)?;
+        let mut waiting: BTreeMap<(Option<Tid>, Cid), (Commit, Reached)> = BTreeMap::new();
+        let reach = |waiting: &mut BTreeMap<_, (Commit, Reached)>, commit: Commit, by: Reached| {
+            let place = (commit.rev(), commit.cid());
+            let (_, reached) = waiting.entry(place).or_insert((commit, Reached::default()));
+            reached.by_ours |= by.by_ours;
+            reached.by_theirs |= by.by_theirs;
+        };
+        reach(&mut waiting, ours.clone(), Reached { by_ours: true, by_theirs: false });
+        reach(&mut waiting, theirs.clone(), Reached { by_ours: false, by_theirs: true });
+        while let Some((_, (commit, reached))) = waiting.pop_last() {
+            // A commit that came along without its tree says where it comes from, and is no base.
+            let is_common = reached.by_ours && reached.by_theirs;
+            if is_common && self.store.get(&commit.cid())?.is_some() {
+                return Ok(Some(commit));
+            }
+            for before in arrivals.before(&commit) {
+                let Some(block) = blocks.get(&before)? else { continue };
+                let before = Commit::decode(&block)?;
+                // What is no earlier came before it in the log only, by a move back.
+                if before.rev() < commit.rev() {
+                    reach(&mut waiting, before, reached);
+                }
+            }
+        }
+        Ok(None)
+    }
+}
