@@ -17,6 +17,8 @@ mod error;
 mod export;
 mod history;
 mod import;
+#[cfg(feature = "sqlite")]
+mod key_rotation;
 mod keys;
 mod merge;
 mod record_history;
@@ -35,6 +37,8 @@ pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
 pub use self::error::{Error, Result};
 pub use self::export::{ExportOptions, Exported, export_car, export_since, export_with};
 pub use self::import::Imported;
+#[cfg(feature = "sqlite")]
+pub use self::key_rotation::NEXT_KEY_FILE;
 pub use self::merge::{How, MergeBase, MergeOptions, Merged};
 pub use self::record_history::{RecordHistory, RecordVersion};
 pub use self::revision::Revision;

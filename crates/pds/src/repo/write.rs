@@ -368,7 +368,7 @@ impl Repo {
         Ok(commit)
     }
 
-    fn store_draft(&self, draft: Draft, commit: &Commit) -> Result<Applied> {
+    pub(super) fn store_draft(&self, draft: Draft, commit: &Commit) -> Result<Applied> {
         let expect = draft.base.map_or(Expect::Absent, Expect::Exactly);
         self.move_to(commit, draft.blocks, expect, &draft.note)
     }

@@ -4,6 +4,7 @@ mod blobs;
 mod closed;
 mod formats;
 mod history;
+mod keys;
 mod merges;
 mod races;
 mod stores;

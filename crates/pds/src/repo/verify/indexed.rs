@@ -58,7 +58,7 @@ fn damage(error: &ReadError) -> Option<String> {
 }
 
 /// Reads a block; damage is a finding.
-fn read(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Block>> {
+pub(super) fn read(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Block>> {
     match blocks.get(&cid) {
         Ok(block) => Ok(block),
         Err(error) => match damage(&error) {
