@@ -89,7 +89,7 @@ impl Args {
             let path = Path::new(&self.theirs);
             repo.merge_car(&open_car(path)?, &options).map_err(|error| about_file(error, path))
         } else {
-            Ok(repo.merge(&self.theirs.parse()?, &options)?)
+            repo.merge(&self.theirs.parse()?, &options).map_err(anyhow::Error::from)
         };
         let merged = merged.or_else(|error| {
             if let Some(Error::Conflicts(conflicts)) = error.downcast_ref() {

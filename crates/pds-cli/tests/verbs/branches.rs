@@ -232,3 +232,53 @@ fn every_reading_verb_takes_a_state() {
     let shown = repo.json(["show", "HEAD"]);
     assert_eq!(shown["did"], crate::common::DID);
 }
+
+#[test]
+fn verify_checks_the_whole_history() {
+    let repo = diverged();
+    let said = repo.pds(["verify", "--history"]).ok();
+    assert!(said.contains(", 8 commits, 3 records, "), "{said}");
+    assert_eq!(repo.json(["verify", "--history"])["commits"], 8);
+    assert_eq!(repo.json(["verify"]).get("commits"), None);
+    let file = repo.export("backup.car");
+    repo.pds(["verify", &file, "--history"]).fails(2);
+    repo.home.pds(["clone", "backup.car", "copy"]).ok();
+    let said = repo.home.pds(["-R", "copy", "verify", "--history"]).ok();
+    assert!(said.starts_with("note history-begins bafyrei"), "{said}");
+    assert!(said.contains("\nok: ") && said.contains(", 1 commits, "), "{said}");
+}
+
+#[test]
+fn a_key_is_rotated_and_the_old_one_stays_in_the_log() {
+    let repo = TestRepo::with_notes();
+    let old = repo.pds(["key", "show"]).ok();
+    let (old_file, tree) = (repo.home.read("alice/key"), repo.json(["info"])["data"].clone());
+    let ended = repo.pds(["key", "rotate", "--curve", "p256"]).ended();
+    let new = ended.done();
+    assert!(new.starts_with("did:key:zDn") && new != old, "{new}");
+    assert_eq!(
+        ended.stderr,
+        "note: the DID document must name the new key before others take in new commits\n"
+    );
+    assert_eq!(repo.pds(["key", "show"]).ok(), new);
+    assert_ne!(repo.home.read("alice/key"), old_file);
+    let info = repo.json(["info"]);
+    assert_eq!((&info["data"], &info["signingKey"]), (&tree, &Value::from(new.trim_end())));
+    let row = &repo.json_lines(["log", "-n", "1"])[0];
+    let note = format!("key rotate {} {}", old.trim_end(), new.trim_end());
+    assert_eq!((&row["note"], &row["cid"]), (&Value::from(note), &info["commit"]));
+    repo.put("d", "after");
+    repo.assert_whole();
+    repo.pds(["verify", "--history"]).ok();
+    repo.pds(["verify", "--at", "HEAD~2"]).ok();
+    let by_new = repo.pds(["verify", "--at", "HEAD~2", "--key", new.trim_end()]).ended();
+    assert!(by_new.code() == 1 && by_new.text().contains("signature-invalid"));
+
+    let said = repo.pds(["key", "rotate", "--json"]).ended().done();
+    let said: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(said["commit"]["cid"], repo.head().0.as_str());
+    repo.export("backup.car");
+    repo.home.pds(["clone", "backup.car", "copy"]).ok();
+    let said = repo.home.pds(["-R", "copy", "key", "rotate"]).fails(1);
+    assert!(said.starts_with("error: the repository has no signing key"), "{said}");
+}

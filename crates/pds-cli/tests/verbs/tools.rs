@@ -105,7 +105,7 @@ fn what_is_no_verb_is_a_mistake_in_json_too() {
     assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
 }
 
-const VERBS: [&str; 24] = [
+const VERBS: [&str; 26] = [
     "init",
     "clone",
     "info",
@@ -125,6 +125,8 @@ const VERBS: [&str; 24] = [
     "mst",
     "ref",
     "reset",
+    "revert",
+    "merge",
     "key",
     "tid",
     "cid",
@@ -132,7 +134,7 @@ const VERBS: [&str; 24] = [
     "man",
 ];
 
-const INNER_VERBS: [&str; 10] = [
+const INNER_VERBS: [&str; 11] = [
     "blob put",
     "blob get",
     "blob ls",
@@ -143,4 +145,5 @@ const INNER_VERBS: [&str; 10] = [
     "ref rm",
     "key show",
     "key import",
+    "key rotate",
 ];

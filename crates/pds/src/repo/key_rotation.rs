@@ -45,10 +45,17 @@ impl Repo {
         }
         let key = SigningKey::generate(curve)?;
         key_file::write_new(&dir.join(NEXT_KEY_FILE), &key)?;
-        let rotated = repo.rotate_key(key);
-        // Where it failed, this removes what was made for it.
-        settle(dir)?;
-        rotated
+        match repo.rotate_key(key) {
+            Ok(rotated) => {
+                settle(dir)?;
+                Ok(rotated)
+            }
+            Err(error) => {
+                // What was made for it goes; where that fails too, it goes when this is opened next.
+                let _ = settle(dir);
+                Err(error)
+            }
+        }
     }
 }
 
