@@ -1,5 +1,7 @@
 //! Where refs stand, where they stood, and what changed.
 
+use std::collections::HashMap;
+
 use super::revision::Base;
 use super::snapshot::record_changes;
 use super::{Error, RecordChange, Repo, Result, Revision};
@@ -195,32 +197,49 @@ impl Repo {
 pub(super) struct Back<'r> {
     repo: &'r Repo,
     name: &'r RefName,
-    /// The moves of the ref that have not been followed yet, newest first. Each is followed once, so
-    /// that a ref that went back and forth does not lead in a circle.
-    rows: Option<std::vec::IntoIter<LogEntry>>,
+    /// Where the ref stood before it came to a commit, read when it is first needed.
+    arrivals: Option<HashMap<Cid, Vec<Cid>>>,
 }
 
 impl<'r> Back<'r> {
     pub(super) fn on(repo: &'r Repo, name: &'r RefName) -> Self {
-        Self { repo, name, rows: None }
+        Self { repo, name, arrivals: None }
     }
 
     /// Returns the commit that this one names, or, where it names none that is here, the one that
     /// the ref stood at before it came to this one.
+    ///
+    /// A ref that was moved back stood at something later before: only what is earlier counts, so
+    /// that the way back ends.
     pub(super) fn before(&mut self, commit: Cid) -> Result<Option<Cid>> {
-        if let Some(prev) = self.repo.commit_at(commit)?.prev()
+        let commit = self.repo.commit_at(commit)?;
+        if let Some(prev) = commit.prev()
             && self.repo.store.get(&prev)?.is_some()
         {
             return Ok(Some(prev));
         }
-        if self.rows.is_none() {
-            self.rows = Some(self.repo.store.log(self.name, usize::MAX)?.into_iter());
+        let arrivals = match &mut self.arrivals {
+            Some(arrivals) => arrivals,
+            none => none.insert(arrivals(self.repo.store.log(self.name, usize::MAX)?)),
+        };
+        for before in arrivals.get(&commit.cid()).into_iter().flatten() {
+            match self.repo.commit_at(*before) {
+                Ok(before) if before.rev() < commit.rev() => return Ok(Some(before.cid())),
+                Ok(_) | Err(Error::UnknownCommit(_)) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let rows = self.rows.iter_mut().flatten();
-        let arrival =
-            rows.into_iter().find(|row| row.after == Some(commit) && row.before != Some(commit));
-        Ok(arrival.and_then(|row| row.before))
+        Ok(None)
     }
+}
+
+/// Where a ref stood before it came to each commit, the latest arrival first.
+fn arrivals(rows: Vec<LogEntry>) -> HashMap<Cid, Vec<Cid>> {
+    let mut arrivals: HashMap<Cid, Vec<Cid>> = HashMap::new();
+    for (before, after) in rows.into_iter().filter_map(|row| row.before.zip(row.after)) {
+        arrivals.entry(after).or_default().push(before);
+    }
+    arrivals
 }
 
 enum Missing {

@@ -6,6 +6,7 @@ mod formats;
 mod history;
 mod keys;
 mod merges;
+mod model;
 mod races;
 mod stores;
 mod writes;
