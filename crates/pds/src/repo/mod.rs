@@ -142,10 +142,8 @@ impl Repo {
     ///
     /// [`Error`] when the store cannot be read.
     pub fn public_key(&self) -> Result<Option<PublicKey>> {
-        if let Some(signer) = &self.signer {
-            return Ok(Some(signer.public_key()));
-        }
-        self.known_key()
+        let of_signer = || self.signer.as_ref().map(|signer| signer.public_key());
+        Ok(self.known_key()?.or_else(of_signer))
     }
 
     /// Remembers the key that commits are to be signed with, for a repository without a signer.

@@ -183,3 +183,129 @@ fn read_node(cid: Cid, position: Position, with: &mut Checking<'_, '_>) -> Resul
     with.check.add(Finding::new(code, message).cid(cid));
     Ok(None)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::data::{Block, Codec, MemoryBlocks, Value};
+    use crate::mst::{Tree, height, walk};
+    use crate::repo::verify::{Expected, Report};
+
+    const NOTHING: Expected<'static> = Expected { did: None, key: None, partial: false };
+
+    fn record(text: &str) -> Block {
+        let kind = ("$type", Value::from("com.example.note"));
+        Block::new(Codec::Cbor, Value::from([kind, ("text", Value::from(text))]).encode())
+    }
+
+    fn check(trees: &mut Trees, blocks: &MemoryBlocks, root: Cid) -> (Report, Vec<Finding>) {
+        let (mut check, mut findings) = (Check::new(&NOTHING), Vec::new());
+        let mut found = |finding| findings.push(finding);
+        trees.check(root, &mut Checking { blocks, check: &mut check, found: &mut found }).unwrap();
+        check.drain().for_each(&mut found);
+        (check.report, findings)
+    }
+
+    /// The first keys of a height.
+    fn keys(level: u8) -> impl Iterator<Item = String> {
+        let all = (0..).map(|n| format!("com.example.note/{n:05}"));
+        all.filter(move |key| height(key.as_bytes()) == level)
+    }
+
+    /// A node as it must be encoded.
+    fn node(entries: &[(&str, Cid, Option<Cid>)]) -> Block {
+        let link = |cid: Option<Cid>| cid.map_or(Value::Null, Value::Link);
+        let mut before = "";
+        let entries = entries.iter().map(|(key, value, right)| {
+            let shared = before.bytes().zip(key.bytes()).take_while(|(a, b)| a == b).count();
+            before = key;
+            Value::from([
+                ("k", Value::from(&key.as_bytes()[shared..])),
+                ("p", Value::from(i64::try_from(shared).unwrap())),
+                ("t", link(*right)),
+                ("v", Value::Link(*value)),
+            ])
+        });
+        let node = Value::from([("e", Value::from_iter(entries)), ("l", Value::Null)]);
+        Block::new(Codec::Cbor, node.encode())
+    }
+
+    #[test]
+    fn what_two_trees_share_is_checked_once() {
+        let mut blocks = MemoryBlocks::default();
+        let written = {
+            let empty = MemoryBlocks::default();
+            let mut tree = Tree::empty(&empty);
+            for n in 0..1_000 {
+                let record = record(&n.to_string());
+                let key = Key::new(format!("com.example.note/{n:05}").as_bytes()).unwrap();
+                tree.insert(key, record.cid()).unwrap();
+                blocks.extend([record]);
+            }
+            tree.write().unwrap()
+        };
+        blocks.extend(written.nodes.clone());
+        let later = {
+            let mut tree = Tree::open(&blocks, written.root);
+            let key = Key::new(*b"com.example.note/00500").unwrap();
+            tree.insert(key, record("changed").cid()).unwrap();
+            tree.write().unwrap()
+        };
+        blocks.extend(later.nodes.iter().cloned().chain([record("changed")]));
+
+        let mut trees = Trees::default();
+        let (report, findings) = check(&mut trees, &blocks, written.root);
+        assert_eq!((report.nodes, report.records), (written.nodes.len() as u64, 1_000));
+        let (again, _) = check(&mut trees, &blocks, later.root);
+        assert_eq!((again.nodes, again.records), (later.nodes.len() as u64, 1));
+        let (third, _) = check(&mut trees, &blocks, written.root);
+        assert_eq!((third.nodes, third.records, findings.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_subtree_that_is_whole_is_an_error_where_it_does_not_belong() {
+        let value = record("x");
+        let [first, second] = [0, 1].map(|n| keys(1).nth(n).unwrap());
+        let between: Vec<String> =
+            keys(0).skip_while(|key| *key < first).take_while(|key| *key < second).collect();
+        assert!(!between.is_empty());
+        let low: Vec<_> = between.iter().map(|key| (key.as_str(), value.cid(), None)).collect();
+        let shared = node(&low);
+        let at = |one, two| node(&[(&first, value.cid(), one), (&second, value.cid(), two)]);
+        let here = at(Some(shared.cid()), None);
+        let wrong_gap = at(None, Some(shared.cid()));
+        let high = keys(2).next().unwrap();
+        let wrong_level = node(&[(&high, value.cid(), Some(shared.cid()))]);
+        let all = [&value, &shared, &here, &wrong_gap, &wrong_level].map(Block::clone);
+        let blocks: MemoryBlocks = all.into_iter().collect();
+
+        let mut trees = Trees::default();
+        assert_eq!(check(&mut trees, &blocks, here.cid()).1, []);
+        for wrong in [wrong_gap.cid(), wrong_level.cid()] {
+            let (report, findings) = check(&mut trees, &blocks, wrong);
+            assert_eq!((findings.len(), findings[0].code()), (1, Code::NodeInvalid), "{wrong}");
+            assert_eq!((report.errors, findings[0].cid), (1, Some(shared.cid())));
+            // A check that remembers nothing says so too.
+            assert!(walk(&blocks, wrong).any(|step| step.is_err()), "{wrong}");
+        }
+        assert_eq!(check(&mut trees, &blocks, here.cid()).1, []);
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_once_however_many_trees_have_it() {
+        let (value, first) = (record("x"), keys(1).next().unwrap());
+        let lost = record("lost").cid();
+        let low = keys(0).find(|key| *key > first).unwrap();
+        let shared = node(&[(&low, lost, None)]);
+        let one = node(&[(&first, value.cid(), Some(shared.cid()))]);
+        let two = node(&[(&first, shared.cid(), Some(shared.cid()))]);
+        let all = [&value, &shared, &one, &two].map(Block::clone);
+        let blocks: MemoryBlocks = all.into_iter().collect();
+        let mut trees = Trees::default();
+        let (report, findings) = check(&mut trees, &blocks, one.cid());
+        assert_eq!((report.missing, findings[0].code()), (1, Code::RecordMissing));
+        let (report, findings) = check(&mut trees, &blocks, two.cid());
+        assert!(report.missing == 0 && findings.iter().all(|f| f.code() != Code::RecordMissing));
+    }
+}
