@@ -55,7 +55,8 @@ impl Place {
         Ok(Repo::open_without_key(&self.writable()?)?)
     }
 
-    fn writable(&self) -> Result<PathBuf> {
+    /// Finds the directory of a repository that is to be changed.
+    pub(crate) fn writable(&self) -> Result<PathBuf> {
         let dir = self.directory()?;
         if is_a_file(&dir) {
             let message = format!("{} is a file: it can be read only", dir.display());

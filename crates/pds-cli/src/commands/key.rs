@@ -84,9 +84,7 @@ impl Args {
                 print(&public.did_key(), out)?;
             }
             Verb::Rotate { curve } => {
-                let dir = place.directory()?;
-                place.repo()?;
-                let (repo, commit) = Repo::rotate_key_in(&dir, curve)?;
+                let (repo, commit) = Repo::rotate_key_in(&place.writable()?, curve)?;
                 let key = repo.public_key()?.map(|key| key.did_key()).unwrap_or_default();
                 let (cid, rev) = (commit.cid(), commit.rev());
                 out.answer(

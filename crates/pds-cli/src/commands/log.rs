@@ -85,52 +85,68 @@ impl Args {
         Ok(exit)
     }
 
-    /// Tells which commits have changed a record.
+    /// Tells which commits have changed a record; a CAR file has one state, and so one version.
     fn versions(&self, record: &RecordArg, source: &Source, out: &mut Output) -> Result<Exit> {
-        let Source::Repo(repo) = source else {
-            return Err(Stated::no("not-found", "a CAR file has one state and no history")
-                .hint("pds get PATH reads the record")
-                .into());
+        let repo = match source {
+            Source::Repo(repo) => match &self.ref_name {
+                Some(name) => Some(repo.on(name.clone())),
+                None => Some(repo.clone()),
+            },
+            Source::Car(_) => None,
         };
-        let repo =
-            self.ref_name.as_ref().map_or_else(|| repo.clone(), |name| repo.on(name.clone()));
-        let did = repo.snapshot()?.commit().did().clone();
-        let path = record.path_in(&did)?;
-        let uri = AtUri::record(&did, path);
-        let mut versions = repo.record_history(path)?.peekable();
-        if versions.peek().is_none() {
+        let snapshot = match &repo {
+            Some(repo) => repo.snapshot()?,
+            None => source.snapshot(self.ref_name.as_ref().map(RefName::as_str))?,
+        };
+        let commit = snapshot.commit();
+        let path = record.path_in(commit.did())?;
+        let mut versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>>> = match &repo {
+            Some(repo) => Box::new(repo.record_history(path)?),
+            None => {
+                let version = |after| {
+                    Ok(RecordVersion { commit: commit.clone(), before: None, after: Some(after) })
+                };
+                Box::new(snapshot.find_cid(path)?.map(version).into_iter())
+            }
+        };
+        let Some(first) = versions.next() else {
             return Err(Stated::no("not-found", format!("there never was a record {path}")).into());
-        }
+        };
+        let uri = AtUri::record(commit.did(), path);
+        let versions = std::iter::once(first).chain(versions);
         for version in versions.take(self.number.unwrap_or(usize::MAX)) {
-            let RecordVersion { commit, before, after } = version?;
-            let (sign, action) = match (before, after) {
-                (None, _) => ('+', "create"),
-                (Some(_), Some(_)) => ('~', "update"),
-                (Some(_), None) => ('-', "delete"),
-            };
-            let (cid, rev) = (commit.cid(), commit.rev());
-            let time = rev.map(|rev| time_text(rev.micros()));
-            let [before, after] = [before, after].map(|cid| cid.map(|cid| cid.to_string()));
-            out.answer(
-                || {
-                    let (rev, time) = (rev_text(rev), time.as_deref().unwrap_or("-"));
-                    let after = after.as_deref().unwrap_or("-");
-                    format!("{rev}\t{cid}\t{time}\t{sign}\t{after}")
-                },
-                || {
-                    json!({
-                        "action": action,
-                        "uri": uri.as_str(),
-                        "cid": after,
-                        "prev": before,
-                        "time": time,
-                        "commit": commit_json(cid, rev),
-                    })
-                },
-            )?;
+            print_version(&version?, &uri, out)?;
         }
         Ok(Exit::Done)
     }
+}
+
+fn print_version(version: &RecordVersion, uri: &AtUri, out: &mut Output) -> Result<()> {
+    let RecordVersion { commit, before, after } = version;
+    let (sign, action) = match (before, after) {
+        (None, _) => ('+', "create"),
+        (Some(_), Some(_)) => ('~', "update"),
+        (Some(_), None) => ('-', "delete"),
+    };
+    let (cid, rev) = (commit.cid(), commit.rev());
+    let time = rev.map(|rev| time_text(rev.micros()));
+    let [before, after] = [before, after].map(|cid| cid.map(|cid| cid.to_string()));
+    out.answer(
+        || {
+            let (rev, time) = (rev_text(rev), time.as_deref().unwrap_or("-"));
+            format!("{rev}\t{cid}\t{time}\t{sign}\t{}", after.as_deref().unwrap_or("-"))
+        },
+        || {
+            json!({
+                "action": action,
+                "uri": uri.as_str(),
+                "cid": after,
+                "prev": before,
+                "time": time,
+                "commit": commit_json(cid, rev),
+            })
+        },
+    )
 }
 
 /// Reads the rev of a commit and counts what it changed.

@@ -24,7 +24,8 @@ use crate::output::{Output, commit_json, rev_text, say};
 ///
 /// Record by record, against the state that both started from, as one signed commit; where there is
 /// nothing of one's own, HEAD moves to the other commit. Records that both have changed are conflicts:
-/// they are listed, and nothing is done until it is said which side holds.
+/// they are listed, and nothing is done until it is said which side holds. What comes from a file is
+/// kept under the ref merged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds merge draft\n  pds merge phone.car\n  \
     pds merge phone.car --theirs --take ours:app.bsky.actor.profile/self\n\n\

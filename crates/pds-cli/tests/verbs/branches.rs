@@ -148,6 +148,11 @@ fn two_devices_that_edited_offline_are_brought_together() {
     laptop.pds(["reset", "@{1}"]).ok();
 
     on_phone(&["export", "--chain", "-o", "phone.car"]).ended().done();
+    let said = home.pds(["verify", "phone.car"]).ok();
+    assert!(said.contains("note car-unreachable") && said.contains("\nok: "), "{said}");
+    laptop.pds(["import", "phone.car", "--ref", "phone"]).ok();
+    laptop.pds(["diff", "phone", "phone.car"]).ok();
+    laptop.pds(["ref", "rm", "phone"]).ok();
     laptop.pds(["merge", "phone.car"]).ok();
     assert_eq!(["a", "b"].map(|name| text_of(&laptop, name)), ["laptop 2", "phone 2"]);
     assert_eq!(laptop.pds(["ls"]).ok(), "com.example.note\t2\n");
@@ -212,6 +217,10 @@ fn log_of_a_record_lists_its_versions() {
     assert_eq!(versions[0]["action"], "delete");
     assert_eq!((&versions[0]["cid"], &versions[0]["prev"]), (&Value::Null, &versions[1]["cid"]));
     assert_eq!(versions[0]["commit"]["cid"], repo.head().0.as_str());
+    let file = repo.export("backup.car");
+    let said = repo.home.pds(["-R", &file, "log", "com.example.note/b"]).ok();
+    assert!(said.contains(&repo.head().0) && said.contains("\t+\t"), "{said}");
+    repo.home.pds(["-R", &file, "log", "com.example.note/a"]).fails(1);
     let said = repo.pds(["log", "com.example.note/never"]).fails(1);
     assert_eq!(said, "error: there never was a record com.example.note/never\n");
 }

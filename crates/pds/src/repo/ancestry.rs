@@ -14,8 +14,14 @@ pub(super) fn merge_note(theirs: Cid) -> String {
 
 const MERGE: &str = "merge";
 
-/// What the log knows of commits: where a ref stood before it came to one, and what it merged.
-struct Arrivals(HashMap<Cid, Vec<(Option<Cid>, Option<Cid>)>>);
+/// How a ref came to a commit: where it stood before, and what was merged on the way.
+struct Arrival {
+    stood: Option<Cid>,
+    merged: Option<Cid>,
+}
+
+/// What the log knows of commits.
+struct Arrivals(HashMap<Cid, Vec<Arrival>>);
 
 impl Arrivals {
     fn of(repo: &Repo) -> Result<Self> {
@@ -25,7 +31,7 @@ impl Arrivals {
             let merges = words.next() == Some(MERGE);
             let merged = words.next().filter(|_| merges).and_then(|cid| cid.parse().ok());
             if let Some(after) = row.after {
-                arrivals.entry(after).or_default().push((row.before, merged));
+                arrivals.entry(after).or_default().push(Arrival { stood: row.before, merged });
             }
         }
         Ok(Self(arrivals))
@@ -35,7 +41,7 @@ impl Arrivals {
     /// was merged into it.
     fn before(&self, commit: &Commit) -> Vec<Cid> {
         let mut before: Vec<Cid> = commit.prev().into_iter().collect();
-        for (stood, merged) in self.0.get(&commit.cid()).into_iter().flatten() {
+        for Arrival { stood, merged } in self.0.get(&commit.cid()).into_iter().flatten() {
             before.extend(stood.filter(|_| commit.prev().is_none()));
             before.extend(merged.filter(|merged| *merged != commit.cid()));
         }
@@ -44,10 +50,23 @@ impl Arrivals {
 }
 
 /// Who has a commit behind it.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default)]
 struct Reached {
     by_ours: bool,
     by_theirs: bool,
+}
+
+/// Commits that are still to be looked at, the latest at the end.
+#[derive(Default)]
+struct Waiting(BTreeMap<(Option<Tid>, Cid), (Commit, Reached)>);
+
+impl Waiting {
+    fn reach(&mut self, commit: Commit, by: Reached) {
+        let place = (commit.rev(), commit.cid());
+        let (_, reached) = self.0.entry(place).or_insert((commit, Reached::default()));
+        reached.by_ours |= by.by_ours;
+        reached.by_theirs |= by.by_theirs;
+    }
 }
 
 impl Repo {
@@ -63,16 +82,10 @@ impl Repo {
         theirs: &Commit,
     ) -> Result<Option<Commit>> {
         let arrivals = Arrivals::of(self)?;
-        let mut waiting: BTreeMap<(Option<Tid>, Cid), (Commit, Reached)> = BTreeMap::new();
-        let reach = |waiting: &mut BTreeMap<_, (Commit, Reached)>, commit: Commit, by: Reached| {
-            let place = (commit.rev(), commit.cid());
-            let (_, reached) = waiting.entry(place).or_insert((commit, Reached::default()));
-            reached.by_ours |= by.by_ours;
-            reached.by_theirs |= by.by_theirs;
-        };
-        reach(&mut waiting, ours.clone(), Reached { by_ours: true, by_theirs: false });
-        reach(&mut waiting, theirs.clone(), Reached { by_ours: false, by_theirs: true });
-        while let Some((_, (commit, reached))) = waiting.pop_last() {
+        let mut waiting = Waiting::default();
+        waiting.reach(ours.clone(), Reached { by_ours: true, by_theirs: false });
+        waiting.reach(theirs.clone(), Reached { by_ours: false, by_theirs: true });
+        while let Some((_, (commit, reached))) = waiting.0.pop_last() {
             // A commit that came along without its tree says where it comes from, and is no base.
             let is_common = reached.by_ours && reached.by_theirs;
             if is_common && self.store.get(&commit.cid())?.is_some() {
@@ -83,7 +96,7 @@ impl Repo {
                 let before = Commit::decode(&block)?;
                 // What is no earlier came before it in the log only, by a move back.
                 if before.rev() < commit.rev() {
-                    reach(&mut waiting, before, reached);
+                    waiting.reach(before, reached);
                 }
             }
         }

@@ -37,6 +37,7 @@ impl Repo {
     ///
     /// As [`open`](Self::open) and [`rotate_key`](Self::rotate_key).
     pub fn rotate_key_in(dir: &Path, curve: Curve) -> Result<(Self, Commit)> {
+        Self::open_without_key(dir)?;
         let _lock = lock(dir)?;
         settle(dir)?;
         let repo = Self::open_settled(dir)?;

@@ -203,7 +203,7 @@ fn a_mirror_has_no_key_to_rotate() {
     assert!(matches!(Repo::rotate_key_in(&at.dir, Curve::K256), Err(Error::NoSigner)));
     assert!(!at.file(NEXT_KEY_FILE).exists());
     let nowhere = Repo::rotate_key_in(Path::new("/no/such/place"), Curve::K256);
-    assert!(nowhere.is_err());
+    assert!(matches!(nowhere, Err(Error::NotARepository(_))));
 }
 
 #[test]
