@@ -1,11 +1,12 @@
 //! Where refs stand, where they stood, and what changed.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::revision::Base;
 use super::snapshot::record_changes;
 use super::{Error, RecordChange, Repo, Result, Revision};
-use crate::commit::CommitError;
+use crate::commit::{Commit, CommitError};
 use crate::data::Cid;
 use crate::mst;
 use crate::store::{Expect, LogEntry, RefEdit, RefName};
@@ -167,16 +168,33 @@ impl Repo {
             .ok_or_else(|| Missing::Because(format!("{name} has moved {} times only", log.len())))
     }
 
-    /// Looks for a commit with this rev in the history of every ref.
+    /// Looks for a commit with this rev: on the way back from each ref, and where refs have stood.
     fn find_rev(&self, rev: Tid) -> Result<Option<Cid>> {
+        for (_, head) in self.refs()? {
+            let mut at = Some(head);
+            while let Some(commit) = at.map(|cid| self.commit_if_here(cid)).transpose()?.flatten() {
+                match commit.rev().cmp(&Some(rev)) {
+                    Ordering::Equal => return Ok(Some(commit.cid())),
+                    // Those before it are earlier still.
+                    Ordering::Less => break,
+                    Ordering::Greater => at = commit.prev(),
+                }
+            }
+        }
         for cid in self.moves()?.into_iter().filter_map(|row| row.after) {
-            match self.commit_at(cid) {
-                Ok(commit) if commit.rev() == Some(rev) => return Ok(Some(cid)),
-                Ok(_) | Err(Error::UnknownCommit(_)) => {}
-                Err(error) => return Err(error),
+            let commit = self.commit_if_here(cid)?;
+            if commit.is_some_and(|commit| commit.rev() == Some(rev)) {
+                return Ok(Some(cid));
             }
         }
         Ok(None)
+    }
+
+    fn commit_if_here(&self, cid: Cid) -> Result<Option<Commit>> {
+        match self.commit_at(cid) {
+            Err(Error::UnknownCommit(_)) => Ok(None),
+            commit => commit.map(Some),
+        }
     }
 
     /// Returns all moves of every ref that there is, and of this one.
@@ -223,10 +241,9 @@ impl<'r> Back<'r> {
             none => none.insert(arrivals(self.repo.store.log(self.name, usize::MAX)?)),
         };
         for before in arrivals.get(&commit.cid()).into_iter().flatten() {
-            match self.repo.commit_at(*before) {
-                Ok(before) if before.rev() < commit.rev() => return Ok(Some(before.cid())),
-                Ok(_) | Err(Error::UnknownCommit(_)) => {}
-                Err(error) => return Err(error),
+            let before = self.repo.commit_if_here(*before)?;
+            if let Some(before) = before.filter(|before| before.rev() < commit.rev()) {
+                return Ok(Some(before.cid()));
             }
         }
         Ok(None)

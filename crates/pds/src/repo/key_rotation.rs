@@ -27,9 +27,9 @@ impl Repo {
     ///
     /// # let dir = tempfile::tempdir()?;
     /// # let dir = dir.path().join("alice");
-    /// let repo = Repo::create(&dir, &"did:web:example.com".parse()?)?;
-    /// let (rotated, _) = Repo::rotate_key_in(&dir, Curve::P256)?;
-    /// assert_ne!(rotated.public_key()?, repo.public_key()?);
+    /// let old = Repo::create(&dir, &"did:web:example.com".parse()?)?.public_key()?;
+    /// let (repo, _) = Repo::rotate_key_in(&dir, Curve::P256)?;
+    /// assert_ne!(repo.public_key()?, old);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///

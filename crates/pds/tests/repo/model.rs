@@ -76,6 +76,14 @@ impl Model {
         found
     }
 
+    /// Every commit that a ref has stood at, and all that lead to one.
+    fn known(&self) -> impl Iterator<Item = usize> + use<> {
+        let moves = self.refs.values().flatten();
+        let stood = moves.flat_map(|(before, after, _)| before.iter().chain([after]));
+        let known: BTreeSet<usize> = stood.flat_map(|commit| self.chain(*commit)).collect();
+        known.into_iter()
+    }
+
     /// The chain of a commit, the newest first.
     fn chain(&self, commit: usize) -> Vec<usize> {
         std::iter::successors(Some(commit), |commit| self.commits[*commit].prev).collect()
@@ -360,15 +368,10 @@ impl Trial {
                 assert_eq!(resolve(format!("{name}@{{{n}}}")), before.map(cid), "{name}@{{{n}}}");
             }
         }
-        for commit in &self.model.commits {
-            let rev = self.repo.checkout(&commit.cid.into()).unwrap().commit().rev().unwrap();
-            // What was left behind by every ref is found by its CID only.
-            let is_named = |(before, after, _): &Move| {
-                [*before, Some(*after)].into_iter().flatten().any(|one| cid(one) == commit.cid)
-            };
-            if self.model.refs.values().flatten().any(is_named) {
-                assert_eq!(resolve(rev.to_string()), Some(commit.cid));
-            }
+        for known in self.model.known() {
+            let cid = cid(known);
+            let rev = self.repo.checkout(&cid.into()).unwrap().commit().rev().unwrap();
+            assert_eq!(resolve(rev.to_string()), Some(cid));
         }
     }
 
@@ -423,13 +426,8 @@ impl Trial {
         self.repo = (self.open)();
         let report = self.repo.verify_history(&Default::default(), &mut |f| panic!("{f}")).unwrap();
         assert!(report.is_ok());
-        // All commits are counted that a ref or its log leads to.
-        let mut known = BTreeSet::new();
-        for (before, after, _) in self.model.refs.values().flatten() {
-            known.extend(self.model.chain(*after));
-            known.extend(before.iter().flat_map(|before| self.model.chain(*before)));
-        }
-        assert_eq!(report.commits, known.len() as u64);
+        let known = self.model.known().count();
+        assert_eq!(report.commits, known as u64);
     }
 }
 
