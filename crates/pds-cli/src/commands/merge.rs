@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::import::warn;
 use super::revert::print_conflicts;
-use crate::failure::Exit;
+use crate::failure::{Exit, Stated};
 use crate::open::{Place, RecordArg, about_file, names_a_file, open_car};
 use crate::output::{Output, commit_json, rev_text, say};
 
@@ -107,7 +107,10 @@ impl Args {
     fn options(&self, repo: &Repo, did: &Did) -> Result<MergeOptions> {
         let mut paths = HashMap::new();
         for TakeArg { side, record } in &self.take {
-            paths.insert(record.path_in(did)?.clone(), *side);
+            let path = record.path_in(did)?;
+            if paths.insert(path.clone(), *side).is_some_and(|other| other != *side) {
+                return Err(Stated::usage(format!("both sides are taken for {path}")).into());
+            }
         }
         let rest = match (self.ours, self.theirs_hold) {
             (true, _) => Some(Side::Ours),

@@ -116,6 +116,8 @@ fn what_cannot_be_merged_is_said() {
     repo.pds(["merge", "side", "--take", "com.example.note/b"]).fails(2);
     let said = repo.pds(["merge", "side", "--ours", "--take", "ours:com.example.note/a"]).fails(1);
     assert_eq!(said, "error: record com.example.note/a is not in conflict\n");
+    let [ours, theirs] = ["ours:com.example.note/b", "theirs:com.example.note/b"];
+    repo.pds(["merge", "side", "--take", ours, "--take", theirs]).fails(2);
     repo.pds(["merge", "gone.car"]).fails(3);
     let said = repo.pds(["put", "com.example.note/x", "--ref", "new"]).stdin("{}").fails(1);
     assert_eq!(said, "error: no ref new\n  hint: pds ref set NAME HEAD makes a branch\n");

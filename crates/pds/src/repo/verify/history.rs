@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::check::Check;
+use super::indexed::damage;
 use super::shared::{Checking, Trees};
 use super::{Code, Expected, Finding, Report};
 use crate::commit::{Commit, CommitError};
-use crate::data::{Cid, ReadError};
+use crate::data::Cid;
 use crate::repo::{Error, Repo, Result};
 use crate::store::LogEntry;
 use crate::syntax::Tid;
@@ -152,10 +153,13 @@ impl Repo {
                 tell(not_read(cid, &error));
                 Ok(None)
             }
-            Err(Error::Read(ReadError::Damaged { source, .. })) => {
-                tell(Finding::new(Code::BlockDamaged, source.to_string()).cid(cid));
-                Ok(None)
-            }
+            Err(Error::Read(error)) => match damage(&error) {
+                Some(message) => {
+                    tell(Finding::new(Code::BlockDamaged, message).cid(cid));
+                    Ok(None)
+                }
+                None => Err(error.into()),
+            },
             Err(error) => Err(error),
         }
     }
