@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Repo, Result};
 use crate::commit::Commit;
 use crate::data::{Blocks, Cid};
+use crate::store::RefName;
 use crate::syntax::Tid;
 
 /// What the log of a merge says: the word, and the commit that was merged.
@@ -13,6 +14,11 @@ pub(super) fn merge_note(theirs: Cid) -> String {
 }
 
 const MERGE: &str = "merge";
+
+/// What keeps the other side of the last merge of a file.
+pub(super) fn merged_ref() -> RefName {
+    "merged".parse().expect("letters are a name")
+}
 
 /// How a ref came to a commit: where it stood before, and what was merged on the way.
 struct Arrival {
@@ -30,23 +36,47 @@ impl Arrivals {
             let mut words = row.note.splitn(2, ' ');
             let merges = words.next() == Some(MERGE);
             let merged = words.next().filter(|_| merges).and_then(|cid| cid.parse().ok());
+            // One file after another says nothing about which commit follows on which.
+            let stood = row.before.filter(|_| row.name != merged_ref());
             if let Some(after) = row.after {
-                arrivals.entry(after).or_default().push(Arrival { stood: row.before, merged });
+                arrivals.entry(after).or_default().push(Arrival { stood, merged });
             }
         }
         Ok(Self(arrivals))
     }
 
-    /// The commits before this one: the one it names, or else the one that the ref stood at, and what
-    /// was merged into it.
-    fn before(&self, commit: &Commit) -> Vec<Cid> {
-        let mut before: Vec<Cid> = commit.prev().into_iter().collect();
+    /// Finds the commits that came before one: what it names, what was merged into it, and for the
+    /// commit of a server, which names none, the one of the server that stood there before.
+    fn before(&self, commit: &Commit, blocks: &dyn Blocks) -> Result<Vec<Commit>> {
+        let named = commit.prev().map(|prev| read(blocks, prev)).transpose()?.flatten();
+        let mut before: Vec<Commit> = named.into_iter().collect();
         for Arrival { stood, merged } in self.0.get(&commit.cid()).into_iter().flatten() {
-            before.extend(stood.filter(|_| commit.prev().is_none()));
-            before.extend(merged.filter(|merged| *merged != commit.cid()));
+            if let Some(merged) = merged.filter(|merged| *merged != commit.cid()) {
+                before.extend(read(blocks, merged)?);
+            }
+            if let (None, Some(stood)) = (commit.prev(), stood) {
+                before.extend(of_server(blocks, *stood)?);
+            }
         }
-        before
+        // A move back comes later in the log, and from something later.
+        before.retain(|before| before.rev() < commit.rev());
+        Ok(before)
     }
+}
+
+/// Goes back from commits that were made here to the one of a server that they were made on: of what
+/// was made here a server knows nothing.
+fn of_server(blocks: &dyn Blocks, from: Cid) -> Result<Option<Commit>> {
+    let mut at = read(blocks, from)?;
+    while let Some(prev) = at.as_ref().and_then(Commit::prev) {
+        at = read(blocks, prev)?;
+    }
+    Ok(at)
+}
+
+fn read(blocks: &dyn Blocks, cid: Cid) -> Result<Option<Commit>> {
+    let block = blocks.get(&cid)?;
+    Ok(block.map(|block| Commit::decode(&block)).transpose()?)
 }
 
 /// Who has a commit behind it.
@@ -91,13 +121,8 @@ impl Repo {
             if is_common && self.store.get(&commit.cid())?.is_some() {
                 return Ok(Some(commit));
             }
-            for before in arrivals.before(&commit) {
-                let Some(block) = blocks.get(&before)? else { continue };
-                let before = Commit::decode(&block)?;
-                // What is no earlier came before it in the log only, by a move back.
-                if before.rev() < commit.rev() {
-                    waiting.reach(before, reached);
-                }
+            for before in arrivals.before(&commit, blocks)? {
+                waiting.reach(before, reached);
             }
         }
         Ok(None)

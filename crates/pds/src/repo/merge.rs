@@ -2,7 +2,7 @@
 
 use std::io::{Read, Seek};
 
-use super::ancestry::merge_note;
+use super::ancestry::{merge_note, merged_ref};
 use super::import::{Findings, arriving};
 use super::snapshot::record_changes;
 use super::three_way::{Plan, Resolution, join};
@@ -13,7 +13,7 @@ use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Cid, Overlay};
 use crate::mst;
-use crate::store::{Applied, BoxError, Expect, RefEdit, RefName};
+use crate::store::{Applied, BoxError, Expect, RefEdit};
 
 /// How two lines of commits are brought together.
 ///
@@ -170,8 +170,11 @@ impl Repo {
         let root = car.roots().first().copied().ok_or_else(no_root)?;
         let both = Overlay { over: car, under: self.store.as_ref() };
         let mut findings = Findings::default();
-        let known = self.public_key()?;
-        let key = options.key.as_ref().or(known.as_ref());
+        let keys = self.key_history()?;
+        // One that cannot be read is refused below.
+        let commit = both.get(&root)?.and_then(|block| Commit::decode(&block).ok());
+        let known = commit.and_then(|commit| keys.at(commit.rev()));
+        let key = options.key.as_ref().or(known);
         let expected = Expected { key, ..Expected::default() };
         let report = verify(&both, root, &expected, &mut |finding| findings.add(finding))?;
         let commit = match (report.commit, findings.fatal) {
@@ -274,9 +277,4 @@ impl Repo {
         let mut blocks = (other.arrive)().chain(new.into_iter().map(Ok));
         Ok(self.store.apply(&mut blocks, &edits, &merge_note(theirs))?)
     }
-}
-
-/// What keeps the other side of the last merge of a file.
-fn merged_ref() -> RefName {
-    "merged".parse().expect("letters are a name")
 }

@@ -263,6 +263,26 @@ fn two_devices_that_were_apart_come_together_by_files() {
 }
 
 #[test]
+fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let laptop = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(key.clone());
+    laptop.init(&did()).unwrap();
+    let phone = device(&laptop, &key);
+    put(&phone, "early", "phone");
+    let early = car(&phone, true);
+    let (laptop, _) = laptop.rotate_key(SigningKey::generate(Curve::P256).unwrap()).unwrap();
+    put(&laptop, "a", "laptop");
+    assert_eq!(laptop.merge_car(&early, &MergeOptions::default()).unwrap().how, How::Commit);
+    laptop.verify_history(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
+    // What is made with the old key after that is nobody's.
+    put(&phone, "late", "phone");
+    let refused = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused}");
+    assert_eq!(content(&laptop), ["a=laptop", "early=phone"]);
+}
+
+#[test]
 fn the_file_of_another_account_or_key_is_refused() {
     let repo = in_memory();
     let other = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
@@ -311,6 +331,15 @@ fn what_an_import_brought_is_an_ancestor_by_the_log() {
     let merged = merge(&side, "HEAD").unwrap();
     assert_eq!(merged.how, How::Commit);
     assert_eq!(content(&side), ["a=1", "b=mine", "c=server"]);
+
+    // An import over what was made here does not have it, although it came after it.
+    put(&mirror, "d", "mine");
+    put(&server, "e", "server");
+    mirror.import(&foreign(&server, &key), None).unwrap();
+    assert_eq!(content(&mirror), ["a=1", "c=server", "e=server"]);
+    let merged = merge(&mirror, "@{1}").unwrap();
+    assert_eq!((merged.how, merged.changes.len()), (How::Commit, 1));
+    assert_eq!(content(&mirror), ["a=1", "c=server", "d=mine", "e=server"]);
 }
 
 #[test]
