@@ -223,7 +223,8 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`]; [`Error::Conflict`] when a record is not what its write expects;
+    /// [`Error::NoSigner`], or [`Error::WrongKey`] when the signer is not the one that commits here are
+    /// signed with; [`Error::Conflict`] when a record is not what its write expects;
     /// [`Error::Record`], [`Error::WrittenTwice`] and [`Error::BlobMissing`] when a write is not one
     /// that can be made.
     pub fn write(&self, writes: &[Write]) -> Result<Written> {

@@ -4,159 +4,28 @@
 //! differs between states, the log, the versions of a record. A step that the model says cannot be
 //! done must fail and change nothing. From time to time the repository is closed and opened again.
 
+mod states;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pds::blob::MemoryBlobs;
+use pds::commit::Commit;
 use pds::crypto::{Curve, SigningKey};
-use pds::data::{Cid, Codec, Value};
+use pds::data::Cid;
 use pds::repo::{Error, How, MergeOptions, Repo, Resolution, Revision, Side, Write};
 use pds::store::{Expect, MemoryStore, RefName};
 
+use self::states::{Dice, Known, Model, State, cid_of, differing, three_way};
 use super::{did, note, path};
-
-/// What a repository holds: the text of each note.
-type State = BTreeMap<String, String>;
-
-/// A commit as the model knows it.
-struct Known {
-    cid: Cid,
-    state: State,
-    /// The number of the commit before.
-    prev: Option<usize>,
-    /// The number of the commit that was merged, if one was.
-    merged: Option<usize>,
-}
-
-/// A move of a ref: from, to, and what for.
-type Move = (Option<usize>, usize, String);
-
-/// Every state there ever was, in the order in which they came to be.
-#[derive(Default)]
-struct Model {
-    commits: Vec<Known>,
-    /// All moves of each ref, the oldest first.
-    refs: BTreeMap<String, Vec<Move>>,
-}
-
-impl Model {
-    fn head(&self, name: &str) -> usize {
-        self.refs[name].last().unwrap().1
-    }
-
-    fn state(&self, name: &str) -> &State {
-        &self.commits[self.head(name)].state
-    }
-
-    fn moves(&mut self, name: &str, to: usize, note: &str) {
-        let before = self.refs.get(name).map(|moves| moves.last().unwrap().1);
-        if before != Some(to) {
-            let moves = self.refs.entry(name.to_owned()).or_default();
-            moves.push((before, to, note.to_owned()));
-        }
-    }
-
-    /// Takes note of a new commit on a ref.
-    fn commits(&mut self, name: &str, cid: Cid, state: State, merged: Option<usize>, note: &str) {
-        let prev = self.refs.get(name).map(|moves| moves.last().unwrap().1);
-        self.commits.push(Known { cid, state, prev, merged });
-        self.moves(name, self.commits.len() - 1, note);
-    }
-
-    /// All commits that one comes from, itself included.
-    fn ancestors(&self, commit: usize) -> BTreeSet<usize> {
-        let (mut found, mut waiting) = (BTreeSet::new(), vec![commit]);
-        while let Some(commit) = waiting.pop() {
-            if found.insert(commit) {
-                let Known { prev, merged, .. } = &self.commits[commit];
-                waiting.extend(prev.iter().chain(merged));
-            }
-        }
-        found
-    }
-
-    /// Every commit that a ref has stood at, and all that lead to one.
-    fn known(&self) -> impl Iterator<Item = usize> + use<> {
-        let moves = self.refs.values().flatten();
-        let stood = moves.flat_map(|(before, after, _)| before.iter().chain([after]));
-        let known: BTreeSet<usize> = stood.flat_map(|commit| self.chain(*commit)).collect();
-        known.into_iter()
-    }
-
-    /// The chain of a commit, the newest first.
-    fn chain(&self, commit: usize) -> Vec<usize> {
-        std::iter::successors(Some(commit), |commit| self.commits[*commit].prev).collect()
-    }
-}
-
-/// The paths whose text differs between two states.
-fn differing(before: &State, after: &State) -> BTreeSet<String> {
-    let paths = before.keys().chain(after.keys());
-    paths.filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
-}
-
-/// Applies to `ours` what leads from one state to another; the paths on which both went their own
-/// way come out beside it, as `side` says or as they were.
-fn three_way(
-    base: &State,
-    ours: &State,
-    theirs: &State,
-    side: Option<Side>,
-) -> (State, Vec<String>) {
-    let (mut result, mut conflicts) = (ours.clone(), Vec::new());
-    for path in differing(base, theirs) {
-        if ours.get(&path) == theirs.get(&path) {
-            continue;
-        }
-        if ours.get(&path) != base.get(&path) {
-            match side {
-                None => conflicts.push(path.clone()),
-                Some(Side::Theirs) => {}
-                Some(Side::Ours) => continue,
-            }
-        }
-        match theirs.get(&path) {
-            Some(text) => result.insert(path, text.clone()),
-            None => result.remove(&path),
-        };
-    }
-    (result, conflicts)
-}
-
-fn cid_of(text: &str) -> Cid {
-    let kind = ("$type", Value::from("com.example.note"));
-    Cid::of(Codec::Cbor, &Value::from([kind, ("text", Value::from(text))]).encode())
-}
-
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below a limit.
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % limit
-    }
-
-    fn path(&mut self) -> String {
-        format!("com.example.note/{}", self.below(12))
-    }
-
-    fn text(&mut self) -> String {
-        format!("text {}", self.below(6))
-    }
-
-    fn of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())].clone()
-    }
-}
 
 /// A repository and its model.
 struct Trial {
     /// Opens the repository anew.
     open: Box<dyn Fn() -> Repo>,
+    /// Gives the repository another key.
+    rotate: Box<dyn Fn(&Repo) -> (Repo, Commit)>,
     repo: Repo,
     model: Model,
     dice: Dice,
@@ -166,29 +35,51 @@ struct Trial {
 
 impl Trial {
     fn in_memory(seed: u64) -> Self {
-        let key = SigningKey::generate(Curve::K256).unwrap();
+        let key = Arc::new(Mutex::new(SigningKey::generate(Curve::K256).unwrap()));
         let (store, blobs) = (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
-        let open = move || Repo::with(store.clone(), blobs.clone()).signing_with(key.clone());
+        let held = key.clone();
+        let open = move || {
+            let key = held.lock().unwrap().clone();
+            Repo::with(store.clone(), blobs.clone()).signing_with(key)
+        };
         open().init(&did()).unwrap();
-        Self::new(open, seed)
+        let rotate = move |repo: &Repo| {
+            let next = SigningKey::generate(Curve::P256).unwrap();
+            *key.lock().unwrap() = next.clone();
+            repo.rotate_key(next).unwrap()
+        };
+        Self::new(open, rotate, seed)
     }
 
     fn in_directory(dir: PathBuf, seed: u64) -> Self {
         Repo::create(&dir, &did()).unwrap();
-        Self::new(move || Repo::open(&dir).unwrap(), seed)
+        let place = dir.clone();
+        let rotate = move |_: &Repo| Repo::rotate_key_in(&place, Curve::P256).unwrap();
+        Self::new(move || Repo::open(&dir).unwrap(), rotate, seed)
     }
 
-    fn new(open: impl Fn() -> Repo + 'static, seed: u64) -> Self {
+    fn new(
+        open: impl Fn() -> Repo + 'static,
+        rotate: impl Fn(&Repo) -> (Repo, Commit) + 'static,
+        seed: u64,
+    ) -> Self {
         let repo = open();
         let mut model = Model::default();
         model.commits("HEAD", repo.head().unwrap().unwrap(), State::new(), None, "init");
-        Self { open: Box::new(open), repo, model, dice: Dice(seed), taken: BTreeMap::new() }
+        Self {
+            open: Box::new(open),
+            rotate: Box::new(rotate),
+            repo,
+            model,
+            dice: Dice(seed),
+            taken: BTreeMap::new(),
+        }
     }
 
     fn step(&mut self) {
         let names: Vec<String> = self.model.refs.keys().cloned().collect();
         let on = self.dice.of(&names);
-        match self.dice.below(16) {
+        match self.dice.below(17) {
             0..4 => self.put(&on),
             4 => self.delete(&on),
             5..8 => self.batch(&on),
@@ -196,6 +87,7 @@ impl Trial {
             10 => self.branch(),
             11 | 12 => self.revert(&on),
             13 | 14 => self.merge(&on),
+            15 => self.rotate(),
             _ => self.repo = (self.open)(),
         }
     }
@@ -261,6 +153,16 @@ impl Trial {
         let cid = self.model.commits[to].cid;
         self.on(on).set_head(cid, Expect::Any, "reset").unwrap();
         self.model.moves(on, to, "reset");
+    }
+
+    fn rotate(&mut self) {
+        let key = |repo: &Repo| repo.public_key().unwrap().unwrap().did_key();
+        let (old, state) = (key(&self.repo), self.model.state("HEAD").clone());
+        let (repo, commit) = (self.rotate)(&self.repo);
+        let note = format!("key rotate {old} {}", key(&repo));
+        self.repo = repo;
+        self.model.commits("HEAD", commit.cid(), state, None, &note);
+        self.takes("rotation");
     }
 
     fn branch(&mut self) {
@@ -447,7 +349,7 @@ fn a_repository_and_a_map_of_all_states_agree_after_every_step() {
     let on_disk = Trial::in_directory(home.path().join("alice"), 0);
     let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
     // On a disk each step waits for it, so there are fewer.
-    let in_memory = (1..8).map(|seed| (Trial::in_memory(seed), 60));
+    let in_memory = (1..12).map(|seed| (Trial::in_memory(seed), 60));
     for (mut trial, steps) in in_memory.chain([(on_disk, 20)]) {
         for step in 0..steps {
             trial.step();
@@ -462,6 +364,6 @@ fn a_repository_and_a_map_of_all_states_agree_after_every_step() {
         }
     }
     // A way that is never taken is not tested.
-    assert_eq!(taken.len(), 7, "{taken:?}");
+    assert_eq!(taken.len(), 8, "{taken:?}");
     assert!(taken.values().all(|count| *count > 2), "{taken:?}");
 }
