@@ -20,12 +20,14 @@ use pds::store::{Expect, MemoryStore, RefName};
 use self::states::{Dice, Known, Model, State, cid_of, differing, three_way};
 use super::{did, note, path};
 
+type Rotate = dyn Fn(&Repo) -> (Repo, Commit);
+
 /// A repository and its model.
 struct Trial {
     /// Opens the repository anew.
     open: Box<dyn Fn() -> Repo>,
     /// Gives the repository another key.
-    rotate: Box<dyn Fn(&Repo) -> (Repo, Commit)>,
+    rotate: Box<Rotate>,
     repo: Repo,
     model: Model,
     dice: Dice,
