@@ -10,7 +10,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, export, forget, gc, get, import, info, init, key,
-    log, ls, man, mst, prove, put, refs, reset, rm, show, tid, unpack, verify, verify_proof,
+    log, ls, man, merge, mst, prove, put, refs, reset, revert, rm, show, tid, unpack, verify,
+    verify_proof,
 };
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
@@ -88,6 +89,8 @@ pub(crate) enum Command {
     Mst(mst::Args),
     Ref(refs::Args),
     Reset(reset::Args),
+    Revert(revert::Args),
+    Merge(merge::Args),
     Forget(forget::Args),
     Gc(gc::Args),
     Key(key::Args),

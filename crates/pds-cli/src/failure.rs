@@ -201,6 +201,22 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
             "no-signing-key",
             Some("nothing was forgotten: pds key import FILE, or move or remove these refs"),
         ),
+        Error::WrongKey { .. } => (
+            Exit::No,
+            "wrong-key",
+            Some("pds key import FILE makes another key that of the repository"),
+        ),
+        Error::Conflicts(_) => (
+            Exit::No,
+            "conflict",
+            Some("nothing was written; pds merge takes --ours, --theirs or --take"),
+        ),
+        Error::Unrelated { .. } => (
+            Exit::No,
+            "unrelated",
+            Some("export the file with --chain, or name the state both started from with --base"),
+        ),
+        Error::NotInConflict(_) => (Exit::No, "not-in-conflict", None),
         Error::DirectoryInUse(_) => (Exit::No, "directory-in-use", Some("name another directory")),
         Error::WrongDid { .. } => {
             (Exit::No, "wrong-did", Some("pds clone makes a repository of it"))

@@ -56,7 +56,8 @@ impl Place {
         Ok(Repo::open_without_key(&self.writable()?)?)
     }
 
-    fn writable(&self) -> Result<PathBuf> {
+    /// Finds the directory of a repository that is to be changed.
+    pub(crate) fn writable(&self) -> Result<PathBuf> {
         let dir = self.directory()?;
         if is_a_file(&dir) {
             let message = format!("{} is a file: it can be read only", dir.display());
@@ -67,7 +68,20 @@ impl Place {
         Ok(dir)
     }
 
-    /// Opens the repository for writing on another ref.
+    /// Opens the repository for writing on a ref that exists.
+    pub(crate) fn branch(&self, name: Option<&RefName>) -> Result<Repo> {
+        let repo = self.repo_on(name)?;
+        if let Some(name) = name.filter(|name| **name != RefName::head())
+            && repo.head()?.is_none()
+        {
+            return Err(Stated::no("not-found", format!("no ref {name}"))
+                .hint("pds ref set NAME HEAD makes a branch")
+                .into());
+        }
+        Ok(repo)
+    }
+
+    /// Opens the repository for writing on another ref, which may be a new one.
     pub(crate) fn repo_on(&self, name: Option<&RefName>) -> Result<Repo> {
         let repo = self.repo()?;
         Ok(match name {
@@ -85,12 +99,18 @@ impl Place {
         Ok(Source::Repo(Repo::open_without_key(&path)?))
     }
 
+    /// Opens what a state is read from, and says what names the state in it.
+    pub(crate) fn source_at<'a>(&self, at: Option<&'a str>) -> Result<(Source, Option<&'a str>)> {
+        match at {
+            Some(at) if names_a_file(at) => Ok((Source::file(at)?, None)),
+            at => Ok((self.source()?, at)),
+        }
+    }
+
     /// Opens what is to be read at a state; where that is a CAR file no repository is needed.
     pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
-        match at {
-            Some(at) if names_a_file(at) => Source::file(at)?.snapshot(None),
-            at => self.source()?.snapshot(at),
-        }
+        let (source, at) = self.source_at(at)?;
+        source.snapshot(at)
     }
 }
 
@@ -260,7 +280,7 @@ pub(crate) fn is_a_file(path: &Path) -> bool {
 /// Tells whether a revision is to be read as the name of a CAR file.
 ///
 /// No ref starts with a dot or a slash; one that ends like a CAR file is reached as `name.car~0`.
-fn names_a_file(at: &str) -> bool {
+pub(crate) fn names_a_file(at: &str) -> bool {
     let ending = Path::new(at).extension();
     at == STANDARD_STREAM
         || at.starts_with(['.', '/'])

@@ -41,7 +41,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = place.repo_on(self.ref_name.as_ref())?;
+        let repo = place.branch(self.ref_name.as_ref())?;
         let batch_len = self.batch.map_or(usize::MAX, |batch| batch as usize);
         let mut lines = Lines::new(open_stream(self.file.as_deref())?);
         let mut committed = 0_usize;

@@ -50,7 +50,11 @@ enum Verb {
     Ls,
     /// List the blobs that records refer to and that are not here
     #[command(after_help = "Examples:\n  pds blob missing\n  pds -R backup.car blob missing")]
-    Missing,
+    Missing {
+        /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+        #[arg(long, value_name = "REV")]
+        at: Option<String>,
+    },
     /// Hash every blob that is here
     #[command(after_help = "Example:\n  pds blob check")]
     Check,
@@ -62,7 +66,7 @@ impl Args {
             Verb::Put { file, mime } => put(place, &file, mime, out),
             Verb::Get { cid } => get(place, &cid, out),
             Verb::Ls => ls(place, out),
-            Verb::Missing => missing(place, out),
+            Verb::Missing { at } => missing(place, at.as_deref(), out),
             Verb::Check => check(place, out),
         }
     }
@@ -113,9 +117,9 @@ fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn missing(place: &Place, out: &mut Output) -> Result<Exit> {
+fn missing(place: &Place, at: Option<&str>, out: &mut Output) -> Result<Exit> {
     let source = place.source()?;
-    let snapshot = source.snapshot(None)?;
+    let snapshot = source.snapshot(at)?;
     let found = snapshot.missing_blobs(blobs(&source).as_ref())?;
     let did = snapshot.commit().did();
     for blob in &found.missing {

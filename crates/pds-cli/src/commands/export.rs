@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use pds::repo::{Exported, Snapshot, export_car, export_since};
+use pds::repo::{ExportOptions, Exported, Snapshot, export_with};
 use serde_json::json;
 
 use crate::destination::write_file;
@@ -33,6 +33,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REV")]
     since: Option<String>,
 
+    /// Add the commits before it, without their trees: pds merge elsewhere finds the common ancestor
+    /// by them
+    #[arg(long)]
+    chain: bool,
+
     /// Overwrite the file
     #[arg(long)]
     force: bool,
@@ -43,15 +48,16 @@ impl Args {
         let source = place.source()?;
         let snapshot = source.snapshot(self.at.as_deref())?;
         let since = self.since.as_deref().map(|since| source.snapshot(Some(since))).transpose()?;
+        let options = ExportOptions { since: since.as_ref(), chain: self.chain };
         let to = self.output.as_deref().filter(|path| *path != Path::new(STANDARD_STREAM));
         let Some(path) = to else {
             if self.output.is_none() && io::stdout().is_terminal() {
                 return Err(Stated::usage("a CAR file is not for a terminal: use -o FILE").into());
             }
-            write(&snapshot, since.as_ref(), out.bytes())?;
+            write(&snapshot, &options, out.bytes())?;
             return Ok(Exit::Done);
         };
-        let exported = write_file(path, self.force, |out| write(&snapshot, since.as_ref(), out))?;
+        let exported = write_file(path, self.force, |out| write(&snapshot, &options, out))?;
         let Exported { blocks, bytes, .. } = exported;
         if out.is_json() {
             let commit = snapshot.commit();
@@ -64,11 +70,12 @@ impl Args {
     }
 }
 
-fn write(snapshot: &Snapshot, since: Option<&Snapshot>, out: &mut dyn Write) -> Result<Exported> {
+fn write(
+    snapshot: &Snapshot,
+    options: &ExportOptions<'_>,
+    out: &mut dyn Write,
+) -> Result<Exported> {
     let mut progress = Progress::bytes("writing", None);
     let mut count = |bytes| progress.add(bytes);
-    Ok(match since {
-        Some(since) => export_since(snapshot, since, out, &mut count)?,
-        None => export_car(snapshot, out, &mut count)?,
-    })
+    Ok(export_with(snapshot, options, out, &mut count)?)
 }

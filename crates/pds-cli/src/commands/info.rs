@@ -17,8 +17,14 @@ use crate::progress::Progress;
 
 /// Tell what a repository is and what is in it
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pds info\n  pds -R backup.car info --json")]
+#[command(
+    after_help = "Examples:\n  pds info\n  pds -R backup.car info --json\n  pds info --at HEAD~2"
+)]
 pub(crate) struct Args {
+    /// The state to tell of: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    #[arg(long, value_name = "REV")]
+    at: Option<String>,
+
     /// Tell also what `pds gc` would delete; every state is looked at for that
     #[arg(long)]
     reclaimable: bool,
@@ -26,9 +32,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let facts = match place.source()? {
+        let (source, at) = place.source_at(self.at.as_deref())?;
+        let snapshot = source.snapshot(at)?;
+        let facts = match source {
             Source::Repo(repo) => {
-                let mut facts = Facts::of_repo(&repo, Some(&place.directory()?))?;
+                let mut facts = Facts::at(&snapshot, &repo, Some(&place.directory()?))?;
                 if self.reclaimable {
                     let mut progress = Progress::blocks("looking");
                     let swept =
@@ -41,7 +49,6 @@ impl Args {
                 return Err(Stated::usage("nothing can be deleted from a CAR file").into());
             }
             source @ Source::Car(_) => {
-                let snapshot = source.snapshot(None)?;
                 let Source::Car(car) = source else { unreachable!("it was matched above") };
                 Facts::of_snapshot(&snapshot, car.sections(), 0, car.bytes(), None)?
             }
@@ -81,11 +88,14 @@ impl Facts {
     }
 
     pub(crate) fn of_repo(repo: &Repo, dir: Option<&Path>) -> Result<Self> {
-        let snapshot = repo.snapshot()?;
+        Self::at(&repo.snapshot()?, repo, dir)
+    }
+
+    fn at(snapshot: &Snapshot, repo: &Repo, dir: Option<&Path>) -> Result<Self> {
         let blocks = repo.store().block_count()?;
         let blobs = repo.blobs().list()?.len() as u64;
         let key = repo.public_key()?.map(|key| key.did_key());
-        let mut facts = Self::of_snapshot(&snapshot, blocks, blobs, dir.map_or(0, size_of), key)?;
+        let mut facts = Self::of_snapshot(snapshot, blocks, blobs, dir.map_or(0, size_of), key)?;
         facts.can_sign =
             repo.can_sign() || dir.is_some_and(|dir| dir.join(pds::repo::KEY_FILE).is_file());
         Ok(facts)

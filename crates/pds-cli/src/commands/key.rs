@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::failure::{Exit, Stated};
 use crate::open::{Place, Source, open_stream};
-use crate::output::{Output, say};
+use crate::output::{Output, commit_json, say};
 
 /// The key that commits are signed with
 #[derive(Debug, clap::Args)]
@@ -38,6 +38,16 @@ enum Verb {
         file: PathBuf,
 
         /// The curve of a key in raw hex
+        #[arg(long, default_value = "k256", value_name = "k256|p256")]
+        curve: Curve,
+    },
+    /// Make a new key, and sign a commit with it
+    ///
+    /// From then on it signs; the old public key stays in the log, the old secret goes. Others learn
+    /// of it from the DID document, which must name the new key before they take in new commits.
+    #[command(after_help = "Examples:\n  pds key rotate\n  pds key rotate --curve p256")]
+    Rotate {
+        /// The curve of the new key
         #[arg(long, default_value = "k256", value_name = "k256|p256")]
         curve: Curve,
     },
@@ -72,6 +82,18 @@ impl Args {
                     say(&format!("note: commits here were expected to be signed by {known}"));
                 }
                 print(&public.did_key(), out)?;
+            }
+            Verb::Rotate { curve } => {
+                let (repo, commit) = Repo::rotate_key_in(&place.writable()?, curve)?;
+                let key = repo.public_key()?.map(|key| key.did_key()).unwrap_or_default();
+                let (cid, rev) = (commit.cid(), commit.rev());
+                out.answer(
+                    || key.clone(),
+                    || json!({ "signingKey": key, "commit": commit_json(cid, rev) }),
+                )?;
+                say(
+                    "note: the DID document must name the new key before others take in new commits",
+                );
             }
         }
         Ok(Exit::Done)

@@ -7,23 +7,27 @@ use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::Cid;
 use pds::identity::KeyHistory;
-use pds::repo::{Error, RecordChange, Repo};
+use pds::repo::{Error, RecordChange, RecordVersion, Repo};
 use pds::store::{LogEntry, RefName};
-use pds::syntax::Tid;
+use pds::syntax::{AtUri, Tid};
 use serde_json::json;
 
-use crate::failure::Exit;
+use crate::failure::{Exit, Stated};
 use crate::identity::read_plc_log;
-use crate::open::{Place, Source};
-use crate::output::{Output, rev_text, say, time_text};
+use crate::open::{Place, RecordArg, Source};
+use crate::output::{Output, commit_json, rev_text, say, time_text};
 
 /// Tell where a ref has stood, newest first
 ///
-/// With --plc-log each line ends with the key of the account that was valid when the rev was made and
-/// signed it. Exit code 1 if a commit is signed otherwise.
+/// With a record: the commits that have changed it, from the present one backwards. With --plc-log
+/// each line ends with the key of the account that was valid when the rev was made and signed it. Exit
+/// code 1 if a commit is signed otherwise.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pds log -n 10")]
+#[command(after_help = "Examples:\n  pds log -n 10\n  pds log com.example.note/first")]
 pub(crate) struct Args {
+    /// The versions of this record only: collection/rkey or an at-uri
+    path: Option<RecordArg>,
+
     /// At most this many
     #[arg(short, value_name = "N")]
     number: Option<usize>,
@@ -42,6 +46,9 @@ impl Args {
         let keys = self.plc_log.as_deref().map(read_plc_log).transpose()?;
         let keys = keys.map(|log| log.key_history());
         let source = place.source()?;
+        if let Some(record) = &self.path {
+            return self.versions(record, &source, out);
+        }
         let repo = match &source {
             Source::Repo(repo) => match &self.ref_name {
                 Some(name) => repo.on(name.clone()),
@@ -96,6 +103,69 @@ impl Args {
         }
         Ok(exit)
     }
+
+    /// Tells which commits have changed a record; a CAR file has one state, and so one version.
+    fn versions(&self, record: &RecordArg, source: &Source, out: &mut Output) -> Result<Exit> {
+        let repo = match source {
+            Source::Repo(repo) => match &self.ref_name {
+                Some(name) => Some(repo.on(name.clone())),
+                None => Some(repo.clone()),
+            },
+            Source::Car(_) => None,
+        };
+        let snapshot = match &repo {
+            Some(repo) => repo.snapshot()?,
+            None => source.snapshot(self.ref_name.as_ref().map(RefName::as_str))?,
+        };
+        let commit = snapshot.commit();
+        let path = record.path_in(commit.did())?;
+        let mut versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>>> = match &repo {
+            Some(repo) => Box::new(repo.record_history(path)?),
+            None => {
+                let version = |after| {
+                    Ok(RecordVersion { commit: commit.clone(), before: None, after: Some(after) })
+                };
+                Box::new(snapshot.find_cid(path)?.map(version).into_iter())
+            }
+        };
+        let Some(first) = versions.next() else {
+            return Err(Stated::no("not-found", format!("there never was a record {path}")).into());
+        };
+        let uri = AtUri::record(commit.did(), path);
+        let versions = std::iter::once(first).chain(versions);
+        for version in versions.take(self.number.unwrap_or(usize::MAX)) {
+            print_version(&version?, &uri, out)?;
+        }
+        Ok(Exit::Done)
+    }
+}
+
+fn print_version(version: &RecordVersion, uri: &AtUri, out: &mut Output) -> Result<()> {
+    let RecordVersion { commit, before, after } = version;
+    let (sign, action) = match (before, after) {
+        (None, _) => ('+', "create"),
+        (Some(_), Some(_)) => ('~', "update"),
+        (Some(_), None) => ('-', "delete"),
+    };
+    let (cid, rev) = (commit.cid(), commit.rev());
+    let time = rev.map(|rev| time_text(rev.micros()));
+    let [before, after] = [before, after].map(|cid| cid.map(|cid| cid.to_string()));
+    out.answer(
+        || {
+            let (rev, time) = (rev_text(rev), time.as_deref().unwrap_or("-"));
+            format!("{rev}\t{cid}\t{time}\t{sign}\t{}", after.as_deref().unwrap_or("-"))
+        },
+        || {
+            json!({
+                "action": action,
+                "uri": uri.as_str(),
+                "cid": after,
+                "prev": before,
+                "time": time,
+                "commit": commit_json(cid, rev),
+            })
+        },
+    )
 }
 
 /// Reads a commit and counts what it changed.

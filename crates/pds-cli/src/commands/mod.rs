@@ -17,11 +17,13 @@ pub(crate) mod key;
 pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod man;
+pub(crate) mod merge;
 pub(crate) mod mst;
 pub(crate) mod prove;
 pub(crate) mod put;
 pub(crate) mod refs;
 pub(crate) mod reset;
+pub(crate) mod revert;
 pub(crate) mod rm;
 pub(crate) mod show;
 pub(crate) mod tid;
@@ -61,6 +63,8 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit> {
         Command::Mst(args) => args.run(&place, out),
         Command::Ref(args) => args.run(&place, out),
         Command::Reset(args) => args.run(&place, out),
+        Command::Revert(args) => args.run(&place, out),
+        Command::Merge(args) => args.run(&place, out),
         Command::Forget(args) => args.run(&place, out),
         Command::Gc(args) => args.run(&place, out),
         Command::Key(args) => args.run(&place, out),

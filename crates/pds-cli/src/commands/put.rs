@@ -52,7 +52,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = place.repo_on(self.ref_name.as_ref())?;
+        let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
         self.path.check_account(&did)?;
         let limit = if self.cbor { MAX_BLOCK_BYTES } else { MAX_JSON_BYTES };

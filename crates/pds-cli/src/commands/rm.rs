@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = place.repo_on(self.ref_name.as_ref())?;
+        let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
         let writes: Vec<Write> = self
             .paths

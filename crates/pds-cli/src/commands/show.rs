@@ -11,10 +11,11 @@ use crate::output::Output;
 
 /// Show any block, decoded
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pds show bafyrei…")]
+#[command(after_help = "Examples:\n  pds show bafyrei…\n  pds show HEAD")]
 pub(crate) struct Args {
-    /// The block: a commit, a tree node or a record
-    cid: Cid,
+    /// The block: a commit, a tree node or a record; or the commit of a state: a ref, a rev, HEAD~2
+    #[arg(value_name = "CID|REV")]
+    what: String,
 
     /// Write the exact bytes of the block
     #[arg(long, conflicts_with = "json")]
@@ -23,22 +24,25 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let found = match place.source()? {
-            Source::Repo(repo) => repo.blocks().get(&self.cid)?,
-            Source::Car(car) => pds::data::Blocks::get(car.as_ref(), &self.cid)?,
-        };
-        let Some(block) = found else {
-            return Err(Stated::no("not-found", format!("no block {} here", self.cid)).into());
+        let block = match self.what.parse::<Cid>() {
+            Ok(cid) => {
+                let found = match place.source()? {
+                    Source::Repo(repo) => repo.blocks().get(&cid)?,
+                    Source::Car(car) => pds::data::Blocks::get(car.as_ref(), &cid)?,
+                };
+                found.ok_or_else(|| Stated::no("not-found", format!("no block {cid} here")))?
+            }
+            Err(_) => place.snapshot(Some(&self.what))?.commit().block().clone(),
         };
         if self.cbor {
             out.bytes().write_all(block.bytes())?;
             return Ok(Exit::Done);
         }
-        let value = match self.cid.codec() {
+        let value = match block.cid().codec() {
             Codec::Raw => Value::from(block.bytes()),
             Codec::Cbor => {
                 let undecodable =
-                    || format!("block {} cannot be decoded; --cbor gives its bytes", self.cid);
+                    || format!("block {} cannot be decoded; --cbor gives its bytes", block.cid());
                 Value::decode(block.bytes()).with_context(undecodable)?
             }
         };

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, Stated, is_closed_pipe};
 use crate::identity::read_plc_log;
-use crate::open::{Place, is_a_file, open_file};
+use crate::open::{Place, is_a_file, names_a_file, open_file};
 use crate::output::{Output, rev_text};
 
 /// Make every check there is
@@ -26,7 +26,7 @@ use crate::output::{Output, rev_text};
 /// there is no repository in it at all.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial"
+    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial\n  pds verify --history"
 )]
 pub(crate) struct Args {
     /// A CAR file; the repository if there is none
@@ -52,6 +52,14 @@ pub(crate) struct Args {
     #[arg(long)]
     blobs: bool,
 
+    /// Check every commit there is too: the chain, signatures, revs, each tree
+    #[arg(long, conflicts_with = "at")]
+    history: bool,
+
+    /// The state to check: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    #[arg(long, value_name = "REV", conflicts_with = "car")]
+    at: Option<String>,
+
     /// With how many threads; as many as the machine has if not given
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -70,20 +78,19 @@ impl Args {
             jobs,
         };
         let mut findings = Findings::new(out);
-        let report = match &self.car {
+        let named = self.at.as_deref().filter(|at| names_a_file(at)).map(PathBuf::from);
+        let report = match self.car.as_ref().or(named.as_ref()) {
             Some(car) => self.check_car(car, &expected, &mut findings)?,
             None => {
                 let path = place.directory()?;
                 if is_a_file(&path) {
+                    if let Some(at) = &self.at {
+                        // One state is all it has; the name of another one is an error.
+                        place.snapshot(Some(at))?;
+                    }
                     self.check_car(&path, &expected, &mut findings)?
                 } else {
-                    let repo = Repo::open_without_key(&path)?;
-                    let mut report = repo.verify(&expected, &mut |f| findings.add(f))?;
-                    if self.blobs && report.commit.is_some() {
-                        let (snapshot, blobs) = (repo.snapshot()?, repo.blobs().as_ref());
-                        verify_blobs(&snapshot, blobs, &mut report, &mut |f| findings.add(f))?;
-                    }
-                    report
+                    self.check_repo(&Repo::open_without_key(&path)?, &expected, &mut findings)?
                 }
             }
         };
@@ -93,6 +100,27 @@ impl Args {
             (false, Some(_)) => Exit::No,
             (false, None) => Exit::BadInput,
         })
+    }
+
+    fn check_repo(
+        &self,
+        repo: &Repo,
+        expected: &Expected<'_>,
+        findings: &mut Findings<'_>,
+    ) -> Result<Report> {
+        let mut add = |finding| findings.add(finding);
+        let mut report = match &self.at {
+            Some(at) => repo.verify_at(repo.resolve(&at.parse()?)?, expected, &mut add)?,
+            None if self.history => repo.verify_history(expected, &mut add)?,
+            None => repo.verify(expected, &mut add)?,
+        };
+        if self.blobs
+            && let Some(commit) = &report.commit
+        {
+            let snapshot = repo.checkout(&commit.cid().into())?;
+            verify_blobs(&snapshot, repo.blobs().as_ref(), &mut report, &mut add)?;
+        }
+        Ok(report)
     }
 
     fn check_car(
@@ -105,6 +133,12 @@ impl Args {
             return Err(
                 Stated::usage("a CAR file has no blobs: --blobs is for a repository").into()
             );
+        }
+        if self.history {
+            return Err(Stated::usage(
+                "a CAR file has one state and no history: --history is for a repository",
+            )
+            .into());
         }
         Ok(verify_car(open_file(path)?, expected, &mut |f| findings.add(f))?)
     }
@@ -173,6 +207,9 @@ impl<'a> Findings<'a> {
             "signature": signature(report),
             "findings": self.kept,
         });
+        if let (Value::Object(value), 1..) = (&mut value, report.commits) {
+            value.insert("commits".to_owned(), json!(report.commits));
+        }
         if let (Value::Object(value), true) = (&mut value, self.left_out > 0) {
             value.insert("findingsLeftOut".to_owned(), json!(self.left_out));
         }
@@ -203,8 +240,12 @@ fn summary(report: &Report) -> String {
     let Some(commit) = &report.commit else {
         return format!("{verdict}: no repository that can be read");
     };
+    let history = match report.commits {
+        0 => String::new(),
+        commits => format!("{commits} commits, "),
+    };
     format!(
-        "{verdict}: {} rev {}, {} records, {} nodes, {} blocks, {}, signature {}, {} errors, {} warnings",
+        "{verdict}: {} rev {}, {history}{} records, {} nodes, {} blocks, {}, signature {}, {} errors, {} warnings",
         commit.did(),
         rev_text(commit.rev()),
         report.records,

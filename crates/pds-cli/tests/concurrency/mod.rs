@@ -180,3 +180,47 @@ fn one_blob_that_many_store_is_there_once() {
     assert_eq!(repo.pds(["blob", "ls"]).ok().lines().count(), 1);
     assert_eq!(repo.pds(["blob", "check"]).ok(), "1 whole, 0 damaged\n");
 }
+
+#[test]
+fn nothing_is_signed_with_a_key_that_has_gone() {
+    let repo = TestRepo::new();
+    let rotated = AtomicBool::new(false);
+    let acknowledged: Vec<Vec<String>> = thread::scope(|scope| {
+        let writers: Vec<_> = (0..2)
+            .map(|writer| {
+                let (repo, rotated) = (&repo, &rotated);
+                scope.spawn(move || {
+                    let mut written = Vec::new();
+                    for n in 0.. {
+                        if rotated.load(Ordering::Relaxed) && n > 5 {
+                            break;
+                        }
+                        let path = format!("com.example.note/w{writer}-{n}");
+                        let ended = repo.pds(["put", &path]).stdin("{}").ended();
+                        // Whoever has read the old key when it goes is told so.
+                        let refused = ended.stderr.contains("commits here are signed with");
+                        assert!(ended.code() == 0 || refused, "{}", ended.stderr);
+                        if ended.code() == 0 {
+                            written.push(path);
+                        }
+                    }
+                    written
+                })
+            })
+            .collect();
+        for _ in 0..8 {
+            repo.pds(["key", "rotate"]).ended().done();
+        }
+        rotated.store(true, Ordering::Relaxed);
+        writers.into_iter().map(|writer| writer.join().unwrap()).collect()
+    });
+    let listed = repo.pds(["ls", "--all"]).ok();
+    let found: BTreeSet<&str> =
+        listed.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    let acknowledged: BTreeSet<&str> = acknowledged.iter().flatten().map(String::as_str).collect();
+    assert_eq!(found, acknowledged);
+    let rotations = repo.pds(["log"]).ok().matches("key rotate").count();
+    assert_eq!(rotations, 8);
+    repo.pds(["verify", "--history"]).ok();
+    assert_chain(&repo, acknowledged.len() + rotations + 1);
+}

@@ -122,6 +122,53 @@ fn an_import_that_is_killed_leaves_the_old_state_or_the_new_one() {
 }
 
 #[test]
+fn a_rotation_that_is_killed_leaves_the_old_key_or_the_new_one() {
+    let repo = TestRepo::with_notes();
+    let mut outcomes = [0, 0];
+    // It takes a few milliseconds in all, so the moments are close to each other.
+    for moment in (0..60).map(|n| Duration::from_micros(n * 400)) {
+        let before = repo.pds(["key", "show"]).ok();
+        let mut child = repo.pds(["key", "rotate"]).start();
+        thread::sleep(moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        repo.pds(["verify", "--history"]).ok();
+        let after = repo.pds(["key", "show"]).ok();
+        outcomes[usize::from(after != before)] += 1;
+        repo.put("afterwards", &format!("{moment:?}"));
+        repo.pds(["verify", "--history"]).ok();
+        assert!(!repo.home.list("alice").contains(&"key.next".to_owned()), "{moment:?}");
+    }
+    assert!(outcomes.iter().all(|count| *count > 0), "{outcomes:?}");
+}
+
+#[test]
+fn a_merge_of_a_file_that_is_killed_leaves_the_old_state_or_the_new_one() {
+    let repo = TestRepo::with_many_notes(2_000);
+    repo.export("start.car");
+    repo.home.pds(["clone", "start.car", "phone"]).ok();
+    repo.home.pds(["-R", "phone", "key", "import", "alice/key"]).ok();
+    repo.home.pds(["-R", "phone", "apply"]).stdin(creations(2_000..4_000)).ok();
+    repo.home.pds(["-R", "phone", "export", "--chain", "-o", "phone.car"]).ended().done();
+    repo.put("here", "x");
+    let (before, _) = repo.head();
+    let mut outcomes = [0, 0];
+    for moment in MOMENTS {
+        kill_after(&repo.home, &["-R", "alice", "merge", "phone.car"], moment);
+        let (head, _) = repo.head();
+        outcomes[usize::from(head != before)] += 1;
+        let listed = repo.pds(["ls"]).ok();
+        let count = if head == before { 2_001 } else { 4_001 };
+        assert_eq!(listed, format!("com.example.note\t{count}\n"), "{moment} ms");
+        repo.pds(["verify", "--history"]).ok();
+        if head != before {
+            repo.pds(["reset", &before]).ok();
+        }
+    }
+    assert!(outcomes[0] > 0, "no kill came in time");
+}
+
+#[test]
 fn an_export_that_is_killed_leaves_the_old_file_or_a_whole_one() {
     let home = Home::new();
     let car = large_car().file();

@@ -73,10 +73,12 @@ fn code_3_says_that_the_input_is_bad() {
 fn code_5_says_that_another_process_holds_the_repository() {
     let repo = TestRepo::with_notes();
     let file = repo.export("backup.car");
-    let writes: [&[&str]; 6] = [
+    let writes: [&[&str]; 8] = [
         &["put", "com.example.note/a"],
         &["rm", "com.example.note/a"],
         &["reset", "HEAD~1"],
+        &["revert", "HEAD"],
+        &["key", "rotate"],
         &["ref", "set", "x", "HEAD"],
         &["import", &file, "--ref", "y"],
         &["put", "com.example.note/a", "--json"],

@@ -3,14 +3,17 @@
 use super::with_mounts;
 use crate::common::{Lines, TestRepo, creations};
 
-const READING: [&[&str]; 14] = [
+const READING: [&[&str]; 17] = [
     &["info"],
     &["get", "com.example.note/a"],
     &["ls"],
     &["ls", "--all", "-l"],
     &["export"],
     &["verify", "--blobs"],
+    &["verify", "--history"],
     &["log"],
+    &["log", "com.example.note/a"],
+    &["show", "HEAD"],
     &["diff", "HEAD", "HEAD"],
     &["mst"],
     &["ref", "ls"],
@@ -20,7 +23,7 @@ const READING: [&[&str]; 14] = [
     &["key", "show"],
 ];
 
-const WRITING: [&[&str]; 12] = [
+const WRITING: [&[&str]; 14] = [
     &["forget", "com.example.note/a"],
     &["gc", "--keep", "1"],
     &["put", "com.example.note/z"],
@@ -30,6 +33,8 @@ const WRITING: [&[&str]; 12] = [
     &["ref", "set", "x", "HEAD"],
     &["ref", "rm", "x"],
     &["reset", "HEAD~1"],
+    &["revert", "HEAD"],
+    &["key", "rotate"],
     &["blob", "put", "../lines"],
     &["key", "import", "../lines"],
     &["init", "inner", "--did", "did:web:bob.example.com"],
@@ -119,6 +124,7 @@ fn writing_verbs_fail_with_a_reason_and_change_nothing() {
             code = said.next().unwrap();
         }
         let (expected, reason) = match args[0] {
+            "key" if args[1] == "rotate" => ("1", "ead-only file system"),
             "key" => ("3", "not a signing key"),
             "blob" | "init" => ("1", "ead-only file system"),
             _ => ("1", "the store cannot be written here"),

@@ -2,6 +2,7 @@
 
 mod apply;
 mod blobs;
+mod branches;
 mod create;
 mod forget;
 mod gc;

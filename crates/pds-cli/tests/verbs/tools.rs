@@ -105,7 +105,7 @@ fn what_is_no_verb_is_a_mistake_in_json_too() {
     assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
 }
 
-const VERBS: [&str; 28] = [
+const VERBS: [&str; 30] = [
     "forget",
     "gc",
     "init",
@@ -129,6 +129,8 @@ const VERBS: [&str; 28] = [
     "mst",
     "ref",
     "reset",
+    "revert",
+    "merge",
     "key",
     "tid",
     "cid",
@@ -136,7 +138,7 @@ const VERBS: [&str; 28] = [
     "man",
 ];
 
-const INNER_VERBS: [&str; 10] = [
+const INNER_VERBS: [&str; 11] = [
     "blob put",
     "blob get",
     "blob ls",
@@ -147,4 +149,5 @@ const INNER_VERBS: [&str; 10] = [
     "ref rm",
     "key show",
     "key import",
+    "key rotate",
 ];

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tempfile::TempPath;
 
+use super::key_rotation::settle_interrupted;
 use super::{Error, Imported, Jobs, Repo, Result};
 use crate::blob::BlobDirectory;
 use crate::car::CarFile;
@@ -115,13 +116,19 @@ impl Repo {
         Ok((Self::open(dir)?, imported))
     }
 
-    /// Opens the repository in a directory, with its key if there is one.
+    /// Opens the repository in a directory, with its key if there is one. A change of the key that was
+    /// interrupted is ended.
     ///
     /// # Errors
     ///
     /// [`Error::NotARepository`] when there is no store in it, [`Error::KeyFile`] when the key cannot
     /// be used.
     pub fn open(dir: &Path) -> Result<Self> {
+        settle_interrupted(dir)?;
+        Self::open_settled(dir)
+    }
+
+    pub(super) fn open_settled(dir: &Path) -> Result<Self> {
         let key = key_file::read(&dir.join(KEY_FILE))?;
         let repo = Self::open_without_key(dir)?;
         Ok(match key {
@@ -269,7 +276,7 @@ fn parent(dir: &Path) -> PathBuf {
 }
 
 /// Makes what happened in a directory last.
-fn sync(dir: &Path) -> Result<()> {
+pub(super) fn sync(dir: &Path) -> Result<()> {
     let synced: io::Result<()> = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(Error::io(dir))
 }

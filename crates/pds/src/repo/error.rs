@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use super::Versions;
 use super::verify::Finding;
 use crate::blob::BlobError;
 use crate::car::CarError;
 use crate::commit::CommitError;
-use crate::crypto::{CryptoError, KeyFileError};
+use crate::crypto::{CryptoError, KeyFileError, PublicKey};
 use crate::data::{Cid, DataError, ReadError};
 use crate::mst::MstError;
 use crate::store::{Expect, RefName, StoreError};
@@ -33,6 +34,14 @@ pub enum Error {
     /// There is no key to sign with: the repository is a mirror.
     #[error("the repository has no signing key: it is a mirror, and can be read only")]
     NoSigner,
+    /// The signer is not the one that commits here are signed with.
+    #[error("the signing key is {found}, commits here are signed with {expected}")]
+    WrongKey {
+        /// The key of the repository.
+        expected: Box<PublicKey>,
+        /// The key of the signer.
+        found: Box<PublicKey>,
+    },
     /// A ref has no commit.
     #[error("no commit at {0}")]
     NoCommit(RefName),
@@ -57,6 +66,23 @@ pub enum Error {
         /// What it is.
         found: Option<Cid>,
     },
+    /// Records that two sides have changed, each in its own way.
+    #[error("{}", conflict_count(.0))]
+    Conflicts(Vec<Versions>),
+    /// A side was chosen for a record that needs no choice.
+    #[error("record {0} is not in conflict")]
+    NotInConflict(RecordPath),
+    /// Two commits of which no common ancestor is known.
+    #[error("no common ancestor of {ours} and {theirs} is known here")]
+    Unrelated {
+        /// The commit that something was to be merged into.
+        ours: Cid,
+        /// The commit that was to be merged.
+        theirs: Cid,
+    },
+    /// What stood before a commit is not known, or not here any more.
+    #[error("what stood before commit {0} is not known here")]
+    NothingBefore(Cid),
     /// One batch writes a record twice.
     #[error("record {0} is written twice in one commit")]
     WrittenTwice(RecordPath),
@@ -160,6 +186,8 @@ impl Error {
             Self::NoCommit(_)
             | Self::UnknownCommit(_)
             | Self::Revision { .. }
+            | Self::NotInConflict(_)
+            | Self::NothingBefore(_)
             | Self::BlobMissing { .. } => true,
             Self::Conflict { expected, found, .. } => {
                 found.is_none() && *expected == Expect::Present
@@ -173,7 +201,9 @@ impl Error {
     pub fn is_conflict(&self) -> bool {
         matches!(
             self,
-            Self::Conflict { .. } | Self::Store(StoreError::Moved { .. } | StoreError::Changed)
+            Self::Conflict { .. }
+                | Self::Conflicts(_)
+                | Self::Store(StoreError::Moved { .. } | StoreError::Changed)
         )
     }
 
@@ -234,5 +264,12 @@ fn expectation(expected: &Expect, found: &Option<Cid>) -> String {
         (Expect::Exactly(cid), None) => format!("does not exist, it should be {cid}"),
         (Expect::Exactly(cid), Some(found)) => format!("is {found}, it should be {cid}"),
         (Expect::Any, _) => "changed in the meantime".to_owned(),
+    }
+}
+
+fn conflict_count(conflicts: &[Versions]) -> String {
+    match conflicts.len() {
+        1 => "1 record was changed on both sides".to_owned(),
+        count => format!("{count} records were changed on both sides"),
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 
 use super::{Error, Repo, Result, Revision, Snapshot};
 use crate::car::CarWriter;
+use crate::commit::Commit;
 use crate::data::{Block, BlockRef, Blocks, Cid, Codec, Overlay};
 use crate::mst::{Step, diff, walk};
 
@@ -55,20 +56,7 @@ pub fn export_car(
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Exported> {
-    let blocks = snapshot.blocks();
-    let mut car = Once::new(out, snapshot, progress)?;
-    for step in walk(blocks, snapshot.commit().data()) {
-        match step? {
-            Step::Node { block, .. } => car.write(block.borrowed())?,
-            Step::Entry { key, value } => {
-                if car.is_new(&value) {
-                    let path = || key.to_string();
-                    car.write(record(blocks, value, path)?.borrowed())?;
-                }
-            }
-        }
-    }
-    car.finish()
+    export_with(snapshot, &ExportOptions::default(), out, progress)
 }
 
 /// Writes what a snapshot has and an earlier one has not: the commit, new nodes, new records.
@@ -98,29 +86,60 @@ pub fn export_since(
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Exported> {
-    let both = Overlay { over: snapshot.blocks(), under: since.blocks() };
-    let (before, after) = (since.commit().data(), snapshot.commit().data());
-    let mut changes = diff(&both, Some(before), Some(after));
-    let mut records = Vec::new();
-    for change in &mut changes {
-        let change = change?;
-        records.extend(change.after.map(|cid| (change.key, cid)));
-    }
-    let nodes = changes.into_nodes()?.created;
+    let options = ExportOptions { since: Some(since), ..ExportOptions::default() };
+    export_with(snapshot, &options, out, progress)
+}
 
+/// What an export has beside what a snapshot is.
+///
+/// ```
+/// use pds::repo::ExportOptions;
+///
+/// assert!(ExportOptions::default().since.is_none());
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct ExportOptions<'a> {
+    /// Only what is new since this state.
+    pub since: Option<&'a Snapshot>,
+    /// The commits before this one as well, at the end and without their trees, as far as each names
+    /// the one before it: a merge elsewhere finds the common ancestor by them.
+    pub chain: bool,
+}
+
+/// Writes a snapshot as a CAR file, as [`export_car`] or [`export_since`] do, with more to say.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::{ExportOptions, export_with};
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let options = ExportOptions { chain: true, ..ExportOptions::default() };
+/// let exported = export_with(&repo.snapshot()?, &options, &mut Vec::new(), &mut |_| {})?;
+/// assert_eq!(exported.blocks, 4, "the commit, a node, a record, and the commit before");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`export_car`].
+pub fn export_with(
+    snapshot: &Snapshot,
+    options: &ExportOptions<'_>,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Exported> {
     let mut car = Once::new(out, snapshot, progress)?;
-    for cid in nodes {
-        let node = both.get(&cid)?.ok_or(crate::mst::MstError::Missing { cid })?;
-        car.write(node.borrowed())?;
+    match options.since {
+        None => car.whole(snapshot)?,
+        Some(since) => car.slice(snapshot, since)?,
     }
-    for (key, cid) in records {
-        if car.is_new(&cid) {
-            car.write(record(&both, cid, || key.to_string())?.borrowed())?;
-        }
+    if options.chain {
+        car.chain(snapshot)?;
     }
     car.finish()
 }
-
 impl Repo {
     /// Writes the repository as it was at a revision, as [`export_car`] does.
     ///
@@ -181,6 +200,54 @@ impl<'a> Once<'a> {
         let mut once = Self { car, written: HashSet::new(), blocks: 0, progress };
         once.write(commit.borrowed())?;
         Ok(once)
+    }
+
+    fn whole(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let blocks = snapshot.blocks();
+        for step in walk(blocks, snapshot.commit().data()) {
+            match step? {
+                Step::Node { block, .. } => self.write(block.borrowed())?,
+                Step::Entry { key, value } => {
+                    if self.is_new(&value) {
+                        let path = || key.to_string();
+                        self.write(record(blocks, value, path)?.borrowed())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn slice(&mut self, snapshot: &Snapshot, since: &Snapshot) -> Result<()> {
+        let both = Overlay { over: snapshot.blocks(), under: since.blocks() };
+        let (before, after) = (since.commit().data(), snapshot.commit().data());
+        let mut changes = diff(&both, Some(before), Some(after));
+        let mut records = Vec::new();
+        for change in &mut changes {
+            let change = change?;
+            records.extend(change.after.map(|cid| (change.key, cid)));
+        }
+        for cid in changes.into_nodes()?.created {
+            let node = both.get(&cid)?.ok_or(crate::mst::MstError::Missing { cid })?;
+            self.write(node.borrowed())?;
+        }
+        for (key, cid) in records {
+            if self.is_new(&cid) {
+                self.write(record(&both, cid, || key.to_string())?.borrowed())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn chain(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let mut before = snapshot.commit().prev();
+        while let Some(cid) = before
+            && let Some(block) = snapshot.blocks().get(&cid)?
+        {
+            self.write(block.borrowed())?;
+            before = Commit::decode(&block)?.prev();
+        }
+        Ok(())
     }
 
     fn is_new(&self, cid: &Cid) -> bool {

@@ -1,9 +1,12 @@
 //! Where refs stand, where they stood, and what changed.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
 use super::revision::Base;
 use super::snapshot::record_changes;
 use super::{Error, RecordChange, Repo, Result, Revision};
-use crate::commit::CommitError;
+use crate::commit::{Commit, CommitError};
 use crate::data::Cid;
 use crate::mst;
 use crate::store::{Expect, LogEntry, RefEdit, RefName};
@@ -155,7 +158,7 @@ impl Repo {
             Base::Ref { name: Some(name), .. } | Base::RefOrRev(name, _) => name,
             Base::Ref { name: None, .. } | Base::Commit(_) => &self.name,
         };
-        let mut steps = Back { repo: self, name, rows: None };
+        let mut steps = Back::on(self, name);
         for step in 0..revision.back {
             commit = steps
                 .before(commit)?
@@ -177,50 +180,95 @@ impl Repo {
             .ok_or_else(|| Missing::Because(format!("{name} has moved {} times only", log.len())))
     }
 
-    /// Looks for a commit with this rev in the history of every ref.
+    /// Looks for a commit with this rev: on the way back from each ref, and where refs have stood.
     fn find_rev(&self, rev: Tid) -> Result<Option<Cid>> {
-        let mut names: Vec<RefName> = self.refs()?.into_iter().map(|(name, _)| name).collect();
-        names.push(self.name.clone());
-        for name in names {
-            for entry in self.store.log(&name, usize::MAX)? {
-                let Some(cid) = entry.after else { continue };
-                match self.commit_at(cid) {
-                    Ok(commit) if commit.rev() == Some(rev) => return Ok(Some(cid)),
-                    Ok(_) | Err(Error::UnknownCommit(_)) => {}
-                    Err(error) => return Err(error),
+        for (_, head) in self.refs()? {
+            let mut at = Some(head);
+            while let Some(commit) = at.map(|cid| self.commit_if_here(cid)).transpose()?.flatten() {
+                match commit.rev().cmp(&Some(rev)) {
+                    Ordering::Equal => return Ok(Some(commit.cid())),
+                    // Those before it are earlier still.
+                    Ordering::Less => break,
+                    Ordering::Greater => at = commit.prev(),
                 }
+            }
+        }
+        for cid in self.moves()?.into_iter().filter_map(|row| row.after) {
+            let commit = self.commit_if_here(cid)?;
+            if commit.is_some_and(|commit| commit.rev() == Some(rev)) {
+                return Ok(Some(cid));
+            }
+        }
+        Ok(None)
+    }
+
+    fn commit_if_here(&self, cid: Cid) -> Result<Option<Commit>> {
+        match self.commit_at(cid) {
+            Err(Error::UnknownCommit(_)) => Ok(None),
+            commit => commit.map(Some),
+        }
+    }
+
+    /// Returns all moves of every ref that there is, and of this one.
+    pub(super) fn moves(&self) -> Result<Vec<LogEntry>> {
+        let mut names: Vec<RefName> = self.refs()?.into_iter().map(|(name, _)| name).collect();
+        if !names.contains(&self.name) {
+            names.push(self.name.clone());
+        }
+        let mut moves = Vec::new();
+        for name in names {
+            moves.extend(self.store.log(&name, usize::MAX)?);
+        }
+        Ok(moves)
+    }
+}
+
+/// The way back from one commit to the one before it.
+pub(super) struct Back<'r> {
+    repo: &'r Repo,
+    name: &'r RefName,
+    /// Where the ref stood before it came to a commit, read when it is first needed.
+    arrivals: Option<HashMap<Cid, Vec<Cid>>>,
+}
+
+impl<'r> Back<'r> {
+    pub(super) fn on(repo: &'r Repo, name: &'r RefName) -> Self {
+        Self { repo, name, arrivals: None }
+    }
+
+    /// Returns the commit that this one names, or, where it names none that is here, the one that
+    /// the ref stood at before it came to this one.
+    ///
+    /// A ref that was moved back stood at something later before: only what is earlier counts, so
+    /// that the way back ends.
+    pub(super) fn before(&mut self, commit: Cid) -> Result<Option<Cid>> {
+        let commit = self.repo.commit_at(commit)?;
+        if let Some(prev) = commit.prev()
+            && self.repo.store.get(&prev)?.is_some()
+        {
+            return Ok(Some(prev));
+        }
+        let arrivals = match &mut self.arrivals {
+            Some(arrivals) => arrivals,
+            none => none.insert(arrivals(self.repo.store.log(self.name, usize::MAX)?)),
+        };
+        for before in arrivals.get(&commit.cid()).into_iter().flatten() {
+            let before = self.repo.commit_if_here(*before)?;
+            if let Some(before) = before.filter(|before| before.rev() < commit.rev()) {
+                return Ok(Some(before.cid()));
             }
         }
         Ok(None)
     }
 }
 
-/// The way back from one commit to the one before it.
-struct Back<'r> {
-    repo: &'r Repo,
-    name: &'r RefName,
-    /// The moves of the ref that have not been followed yet, newest first. Each is followed once, so
-    /// that a ref that went back and forth does not lead in a circle.
-    rows: Option<std::vec::IntoIter<LogEntry>>,
-}
-
-impl Back<'_> {
-    /// Returns the commit that this one names, or, where it names none that is here, the one that
-    /// the ref stood at before it came to this one.
-    fn before(&mut self, commit: Cid) -> Result<Option<Cid>> {
-        if let Some(prev) = self.repo.commit_at(commit)?.prev()
-            && self.repo.store.get(&prev)?.is_some()
-        {
-            return Ok(Some(prev));
-        }
-        if self.rows.is_none() {
-            self.rows = Some(self.repo.store.log(self.name, usize::MAX)?.into_iter());
-        }
-        let rows = self.rows.iter_mut().flatten();
-        let arrival =
-            rows.into_iter().find(|row| row.after == Some(commit) && row.before != Some(commit));
-        Ok(arrival.and_then(|row| row.before))
+/// Where a ref stood before it came to each commit, the latest arrival first.
+fn arrivals(rows: Vec<LogEntry>) -> HashMap<Cid, Vec<Cid>> {
+    let mut arrivals: HashMap<Cid, Vec<Cid>> = HashMap::new();
+    for (before, after) in rows.into_iter().filter_map(|row| row.before.zip(row.after)) {
+        arrivals.entry(after).or_default().push(before);
     }
+    arrivals
 }
 
 enum Missing {

@@ -246,9 +246,9 @@ impl Repo {
 
 /// What verifying reports on the way in: the first reason to refuse, and what is no reason.
 #[derive(Default)]
-struct Findings {
-    fatal: Option<Finding>,
-    kept: Vec<Finding>,
+pub(super) struct Findings {
+    pub(super) fatal: Option<Finding>,
+    pub(super) kept: Vec<Finding>,
 }
 
 impl Findings {
@@ -266,7 +266,7 @@ impl Findings {
         }
     }
 
-    fn add(&mut self, finding: Finding) {
+    pub(super) fn add(&mut self, finding: Finding) {
         if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
             self.fatal.get_or_insert(finding);
         } else if self.kept.len() < MAX_KEPT_FINDINGS {
@@ -276,7 +276,7 @@ impl Findings {
 }
 
 /// The blocks that a commit reaches, as far as the file has them.
-fn arriving<'a, F: Read + Seek + Send>(
+pub(super) fn arriving<'a, F: Read + Seek + Send>(
     car: &'a CarFile<F>,
     both: &'a Overlay<'a>,
     commit: &Commit,
@@ -297,7 +297,7 @@ fn arriving<'a, F: Read + Seek + Send>(
 
 /// The records that a slice relies on and the present state does not have: others here do, and may
 /// be let go of before the slice is in. What the present state has stays, or the ref moves.
-fn relied_on<'a, F: Read + Seek + Send>(
+pub(super) fn relied_on<'a, F: Read + Seek + Send>(
     car: &'a CarFile<F>,
     both: &'a Overlay<'a>,
     base: Option<Cid>,

@@ -9,6 +9,7 @@
 //! step.
 
 mod ahead;
+mod ancestry;
 mod blobs;
 mod clock;
 mod collect;
@@ -20,11 +21,18 @@ mod forget;
 mod gc;
 mod history;
 mod import;
+#[cfg(feature = "sqlite")]
+mod key_rotation;
+mod keys;
 mod mark;
+mod merge;
 mod prove;
+mod record_history;
 mod remembered;
+mod revert;
 mod revision;
 mod snapshot;
+mod three_way;
 pub mod verify;
 mod write;
 
@@ -35,13 +43,18 @@ pub use self::blobs::{BlobUse, MissingBlobs};
 #[cfg(feature = "sqlite")]
 pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE, clear_leftovers};
 pub use self::error::{Error, Result};
-pub use self::export::{Exported, export_car, export_since};
+pub use self::export::{ExportOptions, Exported, export_car, export_since, export_with};
 pub use self::forget::{Forget, Forgotten};
 pub use self::gc::{Keep, Swept};
 pub use self::import::Imported;
+#[cfg(feature = "sqlite")]
+pub use self::key_rotation::NEXT_KEY_FILE;
+pub use self::merge::{How, MergeBase, MergeOptions, Merged};
 pub use self::prove::{Proof, ProofError, Proven, verify_proof};
+pub use self::record_history::{RecordHistory, RecordVersion};
 pub use self::revision::Revision;
 pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
+pub use self::three_way::{Resolution, Side, Versions};
 pub use self::write::{Draft, RecordChange, Write, WriteOptions, Written};
 
 use self::clock::Clock;
@@ -152,11 +165,8 @@ impl Repo {
     ///
     /// [`Error`] when the store cannot be read.
     pub fn public_key(&self) -> Result<Option<PublicKey>> {
-        if let Some(signer) = &self.signer {
-            return Ok(Some(signer.public_key()));
-        }
-        let known = self.store.meta(META_KEY)?;
-        Ok(known.map(|text| PublicKey::from_did_key(&text)).transpose()?)
+        let of_signer = || self.signer.as_ref().map(|signer| signer.public_key());
+        Ok(self.known_key()?.or_else(of_signer))
     }
 
     /// Remembers the key that commits are to be signed with, for a repository without a signer.

@@ -233,7 +233,7 @@ fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + '_ {
     })
 }
 
-fn record_path(key: &[u8]) -> Result<RecordPath> {
+pub(super) fn record_path(key: &[u8]) -> Result<RecordPath> {
     RecordPath::from_bytes(key).map_err(|_| Error::Path { key: key.escape_ascii().to_string() })
 }
 

@@ -6,7 +6,7 @@ use super::{Error, Repo, Result, snapshot};
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::Signature;
 use crate::data::limits::MAX_WRITTEN_RECORD_BYTES;
-use crate::data::{Block, Cid, Codec, DataError, Value, check_record};
+use crate::data::{Block, Blocks, Cid, Codec, DataError, Value, check_record};
 use crate::mst::{Key, Tree};
 use crate::store::{Applied, Expect, RefEdit, StoreError};
 use crate::syntax::{Nsid, RecordPath};
@@ -223,7 +223,8 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`]; [`Error::Conflict`] when a record is not what its write expects;
+    /// [`Error::NoSigner`], or [`Error::WrongKey`] when the signer is not the one that commits here are
+    /// signed with; [`Error::Conflict`] when a record is not what its write expects;
     /// [`Error::Record`], [`Error::WrittenTwice`] and [`Error::BlobMissing`] when a write is not one
     /// that can be made.
     pub fn write(&self, writes: &[Write]) -> Result<Written> {
@@ -236,36 +237,40 @@ impl Repo {
     ///
     /// As [`write`](Self::write); [`Error::Store`] when the head is no longer `swap_commit`.
     pub fn write_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Written> {
-        let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
+        if options.swap_commit.is_some() {
+            return self.write_once(self.draft_with(writes, options)?);
+        }
+        self.until_first(|| self.write_once(self.draft_with(writes, options)?))
+    }
+
+    /// Signs and stores a draft; one that changes nothing is dropped.
+    pub(super) fn write_once(&self, draft: Draft) -> Result<Written> {
+        let signer = self.known_signer()?;
+        if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
+            return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
+        }
+        let commit = draft.commit.clone().sign(signer)?;
+        let changes = draft.changes.clone();
+        self.store_draft(draft, &commit)?;
+        Ok(Written { commit, changes })
+    }
+
+    /// Tries until nobody else was faster: what was drafted is void then, and is drafted again.
+    pub(super) fn until_first<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
         let mut tries = MAX_TRIES;
         loop {
-            let base = self.base()?;
-            let draft = match self.draft_on(base, writes, options) {
+            let stood = self.head()?;
+            match attempt() {
+                Err(Error::Store(StoreError::Moved { .. })) if tries > 0 => tries -= 1,
                 // The state that was being read has left: somebody moved on, and somebody collected.
                 Err(error)
                     if (error.is_corrupt() || error.is_not_found())
                         && tries > 0
-                        && self.head()? != Some(base) =>
-                {
-                    tries -= 1;
-                    continue;
-                }
-                draft => draft?,
-            };
-            if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
-                return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
-            }
-            let commit = draft.commit.clone().sign(signer)?;
-            let changes = draft.changes.clone();
-            match self.store_draft(draft, &commit) {
-                Ok(_) => return Ok(Written { commit, changes }),
-                // Somebody else was faster: what was drafted is void, and is drafted again.
-                Err(Error::Store(StoreError::Moved { .. }))
-                    if options.swap_commit.is_none() && tries > 0 =>
+                        && self.head()? != stood =>
                 {
                     tries -= 1;
                 }
-                Err(error) => return Err(error),
+                ended => return ended,
             }
         }
     }
@@ -285,14 +290,7 @@ impl Repo {
     ///
     /// As [`write_with`](Self::write_with).
     pub fn draft_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
-        self.draft_on(self.base()?, writes, options)
-    }
-
-    fn base(&self) -> Result<Cid> {
-        self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))
-    }
-
-    fn draft_on(&self, base: Cid, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
+        let base = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
         if let Some(expected) = options.swap_commit
             && expected != base
         {
@@ -338,6 +336,42 @@ impl Repo {
         Ok(Draft { base: Some(base), commit, blocks, changes, base_data, note })
     }
 
+    /// Works out the commit that gives some records other CIDs; their blocks are here, or come
+    /// with it. Its rev is later than those of both commits.
+    pub(super) fn draft_edits(
+        &self,
+        head: &Commit,
+        later_than: &Commit,
+        edits: Vec<RecordChange>,
+        records: &dyn Blocks,
+        note: String,
+    ) -> Result<Draft> {
+        let mut tree = Tree::open(self.blocks.as_ref(), head.data());
+        let mut blocks = Vec::with_capacity(edits.len() * 2);
+        for RecordChange { path, after, .. } in &edits {
+            // They may be here because of a state that is about to be let go: a commit brings what the one
+            // before it does not have.
+            if let Some(cid) = *after {
+                let missing = || Error::RecordMissing { path: path.to_string(), cid };
+                blocks.push(records.get(&cid)?.ok_or_else(missing)?);
+            }
+            let key = Key::new(path.to_string().into_bytes())?;
+            match after {
+                Some(after) => tree.insert(key, *after)?,
+                None => tree.remove(key.as_bytes())?,
+            };
+        }
+        let written = tree.write()?;
+        let rev = self.tid_after(std::cmp::max_by_key(Some(head), Some(later_than), |commit| {
+            commit.and_then(Commit::rev)
+        }))?;
+        let (did, prev) = (head.did().clone(), Some(head.cid()));
+        let commit = UnsignedCommit { did, data: written.root, rev, prev };
+        let base_data = Some(head.data());
+        blocks.extend(written.nodes);
+        Ok(Draft { base: prev, commit, blocks, changes: edits, base_data, note })
+    }
+
     /// Stores a draft with a signature that was made elsewhere.
     ///
     /// # Errors
@@ -353,7 +387,7 @@ impl Repo {
         Ok(commit)
     }
 
-    fn store_draft(&self, draft: Draft, commit: &Commit) -> Result<Applied> {
+    pub(super) fn store_draft(&self, draft: Draft, commit: &Commit) -> Result<Applied> {
         let expect = draft.base.map_or(Expect::Absent, Expect::Exactly);
         let applied = self.move_to(commit, draft.blocks, expect, &draft.note)?;
         snapshot::remember(self.blocks.as_ref(), commit);

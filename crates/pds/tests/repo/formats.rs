@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pds::car::CarFile;
-use pds::crypto::{Curve, PublicKey, SigningKey};
+use pds::crypto::{Curve, PublicKey, Signer, SigningKey};
 use pds::data::Value;
 use pds::repo::verify::{Expected, SignatureState, verify_car};
 use pds::repo::{Forget, Repo, Revision, export_car};
@@ -84,7 +84,9 @@ fn a_store_of_format_1_becomes_one_of_format_2_when_it_is_written() {
     before.export(&Revision::head(), &mut first).unwrap();
     let head = before.head().unwrap().unwrap();
 
-    let repo = Repo::open(&dir).unwrap().signing_with(SigningKey::generate(Curve::K256).unwrap());
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let repo = Repo::open(&dir).unwrap().signing_with(key.clone());
+    repo.remember_key(&key.public_key()).unwrap();
     let note = Value::from([("text", Value::from("new"))]);
     let path = "com.example.note/new".parse().unwrap();
     repo.put(&path, &note).unwrap();

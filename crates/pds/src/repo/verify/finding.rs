@@ -146,6 +146,12 @@ codes! {
     DidMismatch = "did-mismatch", Commit, Error;
     /// The rev lies in the future.
     RevInFuture = "rev-in-future", Commit, Error;
+    /// The rev is not later than that of the commit before.
+    RevNotAscending = "rev-not-ascending", Commit, Error;
+    /// History begins with this commit: the one it names as the one before never was here.
+    HistoryBegins = "history-begins", Completeness, Note;
+    /// A commit that the log or a later commit names is not there.
+    HistoryMissing = "history-missing", Completeness, Error;
     /// The signature is not by the expected key over this commit.
     SignatureInvalid = "signature-invalid", Signature, Error;
     /// The signature is not in the low-S form, whoever made it.

@@ -48,7 +48,7 @@ pub fn verify(
 }
 
 /// Says what is wrong with a block that is damaged, or that stands where the store is.
-fn damage(error: &ReadError) -> Option<String> {
+pub(super) fn damage(error: &ReadError) -> Option<String> {
     match error {
         ReadError::Damaged { source, .. } => Some(source.to_string()),
         ReadError::Backend { source, .. } => match source.downcast_ref() {
@@ -56,6 +56,11 @@ fn damage(error: &ReadError) -> Option<String> {
             _ => None,
         },
     }
+}
+
+/// Reads a block; damage is a finding.
+pub(super) fn read(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Block>> {
+    or_damage(blocks.get(&cid), check)
 }
 
 /// Passes on what was read; damage is a finding.

@@ -8,7 +8,9 @@ mod blobs;
 mod car;
 mod check;
 mod finding;
+mod history;
 mod indexed;
+mod shared;
 mod stream;
 
 pub use self::blobs::verify_blobs;
@@ -21,6 +23,7 @@ pub(super) use self::stream::{NotInOrder, Reached, Streamed};
 use super::{Jobs, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
+use crate::data::Cid;
 use crate::identity::KeyHistory;
 use crate::store::StoreError;
 use crate::syntax::Did;
@@ -79,6 +82,8 @@ pub struct Report {
     pub unreadable: u64,
     /// What became of the signature.
     pub signature: SignatureState,
+    /// How many commits were checked, where all there are were.
+    pub commits: u64,
     /// How many findings are errors.
     pub errors: u64,
     /// How many findings are warnings.
@@ -108,6 +113,14 @@ pub enum SignatureState {
 }
 
 impl Report {
+    fn count(&mut self, finding: &Finding) {
+        match finding.severity() {
+            Severity::Error => self.errors += 1,
+            Severity::Warning => self.warnings += 1,
+            Severity::Note => {}
+        }
+    }
+
     /// Tells whether nothing is wrong.
     #[must_use]
     pub fn is_ok(&self) -> bool {
@@ -134,13 +147,39 @@ impl Repo {
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
         let head = self.head()?.ok_or_else(|| super::Error::NoCommit(self.name.clone()))?;
-        let (did, key) = (self.did()?, self.public_key()?);
+        self.verify_at(head, expected, found)
+    }
+
+    /// As [`verify`](Self::verify), of the state at a commit, with the key that held at its rev.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn verify_at(
+        &self,
+        commit: Cid,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        let (did, present) = (self.did()?, self.public_key()?);
+        let mut key = present.clone();
+        // A commit that cannot be read is a finding below; one by another key may be older.
+        if let (Ok(commit), Some(present)) = (self.commit_at(commit), present)
+            && commit.verify(&present).is_err()
+        {
+            key = self.key_history()?.at(commit.rev()).cloned();
+        }
         let expected = Expected {
             did: expected.did.or(did.as_ref()),
             key: expected.key.or(key.as_ref()),
             ..*expected
         };
-        let mut report = verify(self.store.as_ref(), head, &expected, found)?;
+        let mut report = verify(self.store.as_ref(), commit, &expected, found)?;
+        self.count_blocks(&mut report, found)?;
+        Ok(report)
+    }
+
+    fn count_blocks(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
         match self.store.block_count() {
             Ok(blocks) => report.blocks = blocks,
             Err(error @ StoreError::Damaged(_)) => {
@@ -149,6 +188,6 @@ impl Repo {
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(report)
+        Ok(())
     }
 }

@@ -1,0 +1,192 @@
+//! `pds merge`
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::str::FromStr;
+
+use anyhow::Result;
+use pds::crypto::PublicKey;
+use pds::data::Value;
+use pds::repo::{
+    Error, How, MergeBase, MergeOptions, Merged, RecordChange, Repo, Resolution, Side,
+};
+use pds::store::RefName;
+use pds::syntax::{AtUri, Did};
+use serde_json::json;
+
+use super::import::warn;
+use super::revert::print_conflicts;
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, RecordArg, about_file, names_a_file, open_car};
+use crate::output::{Output, commit_json, rev_text, say};
+
+/// Bring together what two branches, or two devices, have changed
+///
+/// Record by record, against the state that both started from, as one signed commit; where there is
+/// nothing of one's own, HEAD moves to the other commit. Records that both have changed are conflicts:
+/// they are listed, and nothing is done until it is said which side holds. What comes from a file is
+/// kept under the ref merged.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  pds merge draft\n  pds merge phone.car\n  \
+    pds merge phone.car --theirs --take ours:app.bsky.actor.profile/self\n\n\
+    A file is made with pds export --chain, so that the state both started from can be found.\n\n\
+    A conflict is a line: ! path, the CID that both started from, ours, theirs; - stands for no record.")]
+pub(crate) struct Args {
+    /// What to merge: a ref, a commit CID, a rev, or a .car file of the same account
+    #[arg(value_name = "REV")]
+    theirs: String,
+
+    /// In a conflict, keep what stands here
+    #[arg(long, conflicts_with = "theirs_hold")]
+    ours: bool,
+
+    /// In a conflict, take what comes in
+    #[arg(id = "theirs_hold", long = "theirs")]
+    theirs_hold: bool,
+
+    /// In a conflict over this record, keep ours or take theirs; may be given more than once
+    #[arg(long, value_name = "ours|theirs:PATH")]
+    take: Vec<TakeArg>,
+
+    /// The state that both started from, where it cannot be found; empty where there is none
+    #[arg(long, value_name = "REV")]
+    base: Option<String>,
+
+    /// The key that must have signed the commit of a file; the one that is known here if not given
+    #[arg(long, value_name = "DID_KEY")]
+    key: Option<PublicKey>,
+
+    /// Merge into another ref than HEAD
+    #[arg(long = "ref", value_name = "NAME")]
+    ref_name: Option<RefName>,
+}
+
+/// A record, and the side that holds for it.
+#[derive(Clone, Debug)]
+struct TakeArg {
+    side: Side,
+    record: RecordArg,
+}
+
+impl FromStr for TakeArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (side, record) = match text.split_once(':') {
+            Some(("ours", record)) => (Side::Ours, record),
+            Some(("theirs", record)) => (Side::Theirs, record),
+            _ => return Err("it starts with ours: or theirs:".to_owned()),
+        };
+        Ok(Self { side, record: record.parse()? })
+    }
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let repo = place.branch(self.ref_name.as_ref())?;
+        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
+        let options = self.options(&repo, &did)?;
+        let merged = if names_a_file(&self.theirs) {
+            let path = Path::new(&self.theirs);
+            repo.merge_car(&open_car(path)?, &options).map_err(|error| about_file(error, path))
+        } else {
+            repo.merge(&self.theirs.parse()?, &options).map_err(anyhow::Error::from)
+        };
+        let merged = merged.or_else(|error| {
+            if let Some(Error::Conflicts(conflicts)) = error.downcast_ref() {
+                print_conflicts(conflicts, out)?;
+            }
+            Err(error)
+        })?;
+        warn(&merged.findings);
+        warn_of_blobs(&repo, &merged.changes)?;
+        print(&merged, &did, out)?;
+        Ok(Exit::Done)
+    }
+
+    fn options(&self, repo: &Repo, did: &Did) -> Result<MergeOptions> {
+        let mut paths = HashMap::new();
+        for TakeArg { side, record } in &self.take {
+            let path = record.path_in(did)?;
+            if paths.insert(path.clone(), *side).is_some_and(|other| other != *side) {
+                return Err(Stated::usage(format!("both sides are taken for {path}")).into());
+            }
+        }
+        let rest = match (self.ours, self.theirs_hold) {
+            (true, _) => Some(Side::Ours),
+            (_, true) => Some(Side::Theirs),
+            _ => None,
+        };
+        let base = match self.base.as_deref() {
+            None => None,
+            Some("empty") => Some(MergeBase::Empty),
+            Some(base) => Some(MergeBase::Commit(repo.resolve(&base.parse()?)?)),
+        };
+        Ok(MergeOptions { base, resolution: Resolution { paths, rest }, key: self.key.clone() })
+    }
+}
+
+fn print(merged: &Merged, did: &Did, out: &mut Output) -> Result<()> {
+    let (cid, rev) = (merged.commit.cid(), merged.commit.rev());
+    if out.is_json() {
+        let how = match merged.how {
+            How::Nothing => "nothing",
+            How::FastForward => "fast-forward",
+            How::Commit => "commit",
+        };
+        let changes: Vec<serde_json::Value> =
+            merged.changes.iter().map(|change| change_json(change, did)).collect();
+        return out.json(&json!({
+            "blocks": merged.new_blocks,
+            "how": how,
+            "changes": changes,
+            "commit": commit_json(cid, rev),
+        }));
+    }
+    if merged.how == How::Nothing {
+        say("nothing to merge: all of it is here");
+    }
+    out.line(&format!("{cid}\t{}", rev_text(rev)))?;
+    for RecordChange { path, before, after } in &merged.changes {
+        out.line(&match (before, after) {
+            (None, Some(new)) => format!("+ {path} {new}"),
+            (Some(old), Some(new)) => format!("~ {path} {old} {new}"),
+            (Some(old), None) => format!("- {path} {old}"),
+            (None, None) => continue,
+        })?;
+    }
+    Ok(())
+}
+
+fn change_json(change: &RecordChange, did: &Did) -> serde_json::Value {
+    let action = match (change.before, change.after) {
+        (None, _) => "create",
+        (Some(_), Some(_)) => "update",
+        (Some(_), None) => "delete",
+    };
+    json!({
+        "action": action,
+        "uri": AtUri::record(did, &change.path).as_str(),
+        "cid": change.after.map(|cid| cid.to_string()),
+        "prev": change.before.map(|cid| cid.to_string()),
+    })
+}
+
+/// Says how many of the records that came in refer to blobs that did not.
+fn warn_of_blobs(repo: &Repo, changes: &[RecordChange]) -> Result<()> {
+    let mut missing = 0_u64;
+    for cid in changes.iter().filter_map(|change| change.after) {
+        let Some(block) = repo.blocks().get(&cid)? else { continue };
+        // What cannot be decoded is kept as it is; whether it refers to blobs is not known.
+        let Ok(value) = Value::decode(block.bytes()) else { continue };
+        for blob in value.blobs() {
+            missing += u64::from(repo.blobs().info(&blob.cid)?.is_none());
+        }
+    }
+    if missing > 0 {
+        say(&format!(
+            "warning: {missing} blobs are referred to and not here; pds blob missing lists them"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! A new key for a repository in a directory: the old state or the new one, wherever it stops.
+//!
+//! The new secret is on disk before anything is signed with it, in a file of its own, and takes the
+//! place of the old one only after the commit is stored. What is left over from an interruption is
+//! settled when the repository is opened next: the log says whether there was a commit.
+
+use std::fs::{self, File, TryLockError};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::directory::sync;
+use super::{Error, KEY_FILE, Repo, Result};
+use crate::commit::Commit;
+use crate::crypto::{Curve, SigningKey, key_file};
+use crate::store::StoreError;
+
+/// The name of the file with the key that is about to be the signing key.
+pub const NEXT_KEY_FILE: &str = "key.next";
+
+impl Repo {
+    /// Makes a new signing key for the repository in a directory, as
+    /// [`rotate_key`](Self::rotate_key) does; the secret of the old one is gone then.
+    ///
+    /// ```
+    /// use pds::crypto::Curve;
+    /// use pds::repo::Repo;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let dir = dir.path().join("alice");
+    /// let old = Repo::create(&dir, &"did:web:example.com".parse()?)?.public_key()?;
+    /// let (repo, _) = Repo::rotate_key_in(&dir, Curve::P256)?;
+    /// assert_ne!(repo.public_key()?, old);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open) and [`rotate_key`](Self::rotate_key).
+    pub fn rotate_key_in(dir: &Path, curve: Curve) -> Result<(Self, Commit)> {
+        Self::open_without_key(dir)?;
+        let _lock = lock(dir)?;
+        settle(dir)?;
+        let repo = Self::open_settled(dir)?;
+        if !repo.can_sign() {
+            return Err(Error::NoSigner);
+        }
+        let key = SigningKey::generate(curve)?;
+        key_file::write_new(&dir.join(NEXT_KEY_FILE), &key)?;
+        match repo.rotate_key(key) {
+            Ok(rotated) => {
+                settle(dir)?;
+                Ok(rotated)
+            }
+            Err(error) => {
+                // What was made for it goes; where that fails too, it goes when this is opened next.
+                let _ = settle(dir);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Ends a change of the key that was interrupted, if there was one.
+pub(super) fn settle_interrupted(dir: &Path) -> Result<()> {
+    if dir.join(NEXT_KEY_FILE).exists() {
+        let _lock = lock(dir)?;
+        settle(dir)?;
+    }
+    Ok(())
+}
+
+/// Puts the next key in its place, or removes it where nothing was signed with it.
+fn settle(dir: &Path) -> Result<()> {
+    let next = dir.join(NEXT_KEY_FILE);
+    let Some(key) = key_file::read(&next)? else { return Ok(()) };
+    let repo = Repo::open_without_key(dir)?;
+    let key = key.public_key();
+    if repo.has_rotated_to(&key)? {
+        repo.settle_key(Some(&key.did_key()))?;
+        let place = dir.join(KEY_FILE);
+        fs::rename(&next, &place).map_err(Error::io(&place))?;
+    } else {
+        repo.settle_key(None)?;
+        fs::remove_file(&next).map_err(Error::io(&next))?;
+    }
+    sync(dir)
+}
+
+/// Waits until nobody else changes the key of a repository.
+fn lock(dir: &Path) -> Result<File> {
+    let lock = File::open(dir).map_err(Error::io(dir))?;
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy.into()),
+            Err(TryLockError::Error(error)) => return Err(Error::io(dir)(error)),
+        }
+    }
+}
+
+/// Far more than a commit takes.
+const PATIENCE: Duration = Duration::from_secs(5);

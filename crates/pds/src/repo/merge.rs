@@ -1,0 +1,289 @@
+//! Bringing two lines of commits together.
+
+use std::cell::Cell;
+use std::io::{Read, Seek};
+
+use super::ancestry::{merge_note, merged_ref};
+use super::import::{Findings, arriving, relied_on};
+use super::snapshot::record_changes;
+use super::three_way::{Plan, Resolution, join};
+use super::verify::{Expected, Finding, verify};
+use super::{Error, RecordChange, Repo, Result, Revision};
+use crate::car::{CarError, CarFile};
+use crate::commit::Commit;
+use crate::crypto::PublicKey;
+use crate::data::{Block, Blocks, Cid, Overlay};
+use crate::mst;
+use crate::store::{Applied, BoxError, Expect, RefEdit};
+
+/// How two lines of commits are brought together.
+///
+/// ```
+/// use pds::repo::{MergeOptions, Resolution, Side};
+///
+/// let rest = Some(Side::Ours);
+/// let resolution = Resolution { rest, ..Resolution::default() };
+/// let options = MergeOptions { resolution, ..MergeOptions::default() };
+/// assert!(options.base.is_none(), "the common ancestor is looked for");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct MergeOptions {
+    /// The state that both sides started from; it is looked for if it is not given.
+    pub base: Option<MergeBase>,
+    /// What holds where both sides have changed a record.
+    pub resolution: Resolution,
+    /// The key that must have signed what comes from a file; the one that is known here if not given.
+    pub key: Option<PublicKey>,
+}
+
+/// The state that two sides of a merge started from.
+///
+/// ```
+/// use pds::repo::{MergeBase, MergeOptions};
+///
+/// let options = MergeOptions { base: Some(MergeBase::Empty), ..MergeOptions::default() };
+/// assert_eq!(options.base, Some(MergeBase::Empty));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeBase {
+    /// A commit in the store.
+    Commit(Cid),
+    /// A repository without records: both sides have made all of theirs.
+    Empty,
+}
+
+/// What a merge has done.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::{How, MergeOptions};
+///
+/// let merged = repo.merge(&"HEAD".parse()?, &MergeOptions::default())?;
+/// assert_eq!((merged.how, merged.changes.len()), (How::Nothing, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Merged {
+    /// The commit that the ref names now.
+    pub commit: Commit,
+    /// How it got there.
+    pub how: How,
+    /// What that has changed in the records, in key order.
+    pub changes: Vec<RecordChange>,
+    /// How many blocks were not here before.
+    pub new_blocks: u64,
+    /// What verifying a file reported that is no reason to refuse it.
+    pub findings: Vec<Finding>,
+}
+
+/// How a ref came to have what another line of commits has.
+///
+/// ```
+/// use pds::repo::How;
+///
+/// assert_ne!(How::FastForward, How::Commit);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It had it all.
+    Nothing,
+    /// By moving to the other commit, which follows on this one, or has all of it.
+    FastForward,
+    /// By a new signed commit.
+    Commit,
+}
+
+/// The other side of a merge.
+struct Other<'a> {
+    commit: Commit,
+    /// Where its blocks are read from, and ours.
+    blocks: &'a dyn Blocks,
+    /// Gives the blocks that are to be stored with it; nothing where it is in the store.
+    arrive: &'a dyn Fn() -> Arriving<'a>,
+    is_here: bool,
+}
+
+/// What a merge comes to.
+struct Step {
+    how: How,
+    commit: Commit,
+    changes: Vec<RecordChange>,
+    /// The blocks that it makes.
+    new: Vec<Block>,
+}
+
+type Arriving<'a> = Box<dyn Iterator<Item = Result<Block, BoxError>> + 'a>;
+
+impl Repo {
+    /// Brings the commits of another ref into the current one: record by record against the state
+    /// that both started from.
+    ///
+    /// Where the current ref has nothing of its own it moves to the other commit. Otherwise one commit
+    /// is signed; its `prev` is the present one, and the log says what was merged. Only subtrees that
+    /// differ are read.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = |text: &str| pds::data::Value::from([("text", pds::data::Value::from(text))]);
+    /// use pds::repo::{How, MergeOptions};
+    /// use pds::store::{Expect, RefName};
+    ///
+    /// let draft: RefName = "draft".parse()?;
+    /// repo.set_ref(&draft, repo.head()?.expect("init"), Expect::Absent, "branch")?;
+    /// repo.on(draft.clone()).put(&"com.example.note/a".parse()?, &note("on the branch"))?;
+    /// repo.put(&"com.example.note/b".parse()?, &note("here"))?;
+    ///
+    /// let merged = repo.merge(&draft.into(), &MergeOptions::default())?;
+    /// assert_eq!((merged.how, repo.snapshot()?.records().count()), (How::Commit, 2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflicts`] when both sides have changed a record and it is not said which one holds;
+    /// [`Error::Unrelated`] when no common ancestor is known; [`Error::NoSigner`]. Nothing has changed
+    /// then.
+    pub fn merge(&self, theirs: &Revision, options: &MergeOptions) -> Result<Merged> {
+        let commit = self.commit_at(self.resolve(theirs)?)?;
+        let blocks = self.store.as_ref();
+        let arrive = || -> Arriving<'_> { Box::new(std::iter::empty()) };
+        self.merge_other(&Other { commit, blocks, arrive: &arrive, is_here: true }, options)
+    }
+
+    /// As [`merge`](Self::merge), of the repository in a CAR file of the same account.
+    ///
+    /// The file is verified as [`import`](Self::import) does. What it has is stored in one step with
+    /// the new commit, and the ref `merged` keeps it. Commits that the file has before its own
+    /// ([`ExportOptions::chain`](super::ExportOptions::chain)) are used to find the common ancestor.
+    ///
+    /// # Errors
+    ///
+    /// As [`merge`](Self::merge) and [`import`](Self::import).
+    pub fn merge_car<F: Read + Seek + Send>(
+        &self,
+        car: &CarFile<F>,
+        options: &MergeOptions,
+    ) -> Result<Merged> {
+        let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
+        let root = car.roots().first().copied().ok_or_else(no_root)?;
+        let both = Overlay { over: car, under: self.store.as_ref() };
+        let mut findings = Findings::default();
+        let keys = self.key_history()?;
+        // One that cannot be read is refused below.
+        let commit = both.get(&root)?.and_then(|block| Commit::decode(&block).ok());
+        let known = commit.and_then(|commit| keys.at(commit.rev()));
+        let key = options.key.as_ref().or(known);
+        let expected = Expected { key, ..Expected::default() };
+        let report = verify(&both, root, &expected, &mut |finding| findings.add(finding))?;
+        let commit = match (report.commit, findings.fatal) {
+            (Some(commit), None) => commit,
+            (_, Some(finding)) => return Err(Error::Refused(Box::new(finding))),
+            (None, None) => return Err(Error::UnknownCommit(root)),
+        };
+        let is_slice = Cell::new(false);
+        let arrive = || -> Arriving<'_> {
+            let base = self.snapshot().ok().map(|ours| ours.commit().data());
+            let elsewhere = std::iter::once(()).filter(|()| is_slice.get());
+            let (both, data) = (&both, commit.data());
+            let elsewhere = elsewhere.flat_map(move |()| relied_on(car, both, base, data));
+            Box::new(arriving(car, both, &commit, &is_slice).chain(elsewhere))
+        };
+        let other =
+            Other { commit: commit.clone(), blocks: &both, arrive: &arrive, is_here: false };
+        let merged = self.merge_other(&other, options)?;
+        Ok(Merged { findings: findings.kept, ..merged })
+    }
+
+    fn merge_other(&self, other: &Other<'_>, options: &MergeOptions) -> Result<Merged> {
+        self.until_first(|| self.merge_once(other, options))
+    }
+
+    fn merge_once(&self, other: &Other<'_>, options: &MergeOptions) -> Result<Merged> {
+        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let Step { how, commit, changes, new } =
+            self.step(&self.commit_at(head)?, other, options)?;
+        let new_blocks = match how {
+            How::Nothing => 0,
+            _ => self.store_merge(head, &commit, new, other)?.new_blocks,
+        };
+        Ok(Merged { commit, how, changes, new_blocks, findings: Vec::new() })
+    }
+
+    /// Works out what is to be done; stores nothing.
+    fn step(&self, ours: &Commit, other: &Other<'_>, options: &MergeOptions) -> Result<Step> {
+        let theirs = &other.commit;
+        if theirs.did() != ours.did() {
+            let (expected, found) = (ours.did().clone(), theirs.did().clone());
+            return Err(Error::WrongDid { expected, found });
+        }
+        let base = match options.base {
+            Some(MergeBase::Empty) => None,
+            Some(MergeBase::Commit(base)) => Some(self.commit_at(base)?),
+            None => {
+                let found = self.common_ancestor(other.blocks, ours, theirs)?;
+                let (ours, theirs) = (ours.cid(), theirs.cid());
+                Some(found.ok_or(Error::Unrelated { ours, theirs })?)
+            }
+        };
+        let has = |commit: &Commit| base.as_ref().is_some_and(|base| base.cid() == commit.cid());
+        let store: &dyn Blocks = self.store.as_ref();
+        let since_base = |blocks, to: &Commit| {
+            let data = base.as_ref().map(Commit::data);
+            mst::diff_across((store, data), (blocks, Some(to.data())))
+        };
+        let move_to_theirs = |changes| {
+            let (how, commit, new) = (How::FastForward, theirs.clone(), Vec::new());
+            Ok(Step { how, commit, changes, new })
+        };
+        if has(theirs) {
+            let (how, commit) = (How::Nothing, ours.clone());
+            return Ok(Step { how, commit, changes: Vec::new(), new: Vec::new() });
+        }
+        if has(ours) {
+            let changes = record_changes(since_base(other.blocks, theirs));
+            return move_to_theirs(changes.collect::<Result<_>>()?);
+        }
+        let records = join(since_base(store, ours), since_base(other.blocks, theirs));
+        let Plan { edits, conflicts } = options.resolution.plan(records)?;
+        if !conflicts.is_empty() {
+            return Err(Error::Conflicts(conflicts));
+        }
+        let signer = self.known_signer()?;
+        let draft =
+            self.draft_edits(ours, theirs, edits, other.blocks, merge_note(theirs.cid()))?;
+        let changes = draft.changes().to_vec();
+        // Elsewhere the two were brought together already: with the same commit on both sides the
+        // next merge starts from there.
+        let has_all = draft.commit().data == theirs.data() && theirs.rev() > ours.rev();
+        if has_all && !other.is_here {
+            return move_to_theirs(changes);
+        }
+        let commit = draft.commit().clone().sign(signer)?;
+        let mut new = draft.blocks().to_vec();
+        new.push(commit.block().clone());
+        Ok(Step { how: How::Commit, commit, changes, new })
+    }
+
+    /// Stores what arrives and what is new, and moves the ref, in one step.
+    fn store_merge(
+        &self,
+        head: Cid,
+        commit: &Commit,
+        new: Vec<Block>,
+        other: &Other<'_>,
+    ) -> Result<Applied> {
+        let (theirs, kept_by) = (other.commit.cid(), merged_ref());
+        let expect = Expect::Exactly(head);
+        let mut edits =
+            vec![RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect }];
+        // What came from a file has no other name, and is the base of the next merge.
+        if !other.is_here && commit.cid() != theirs && self.name != kept_by {
+            edits.push(RefEdit { name: kept_by, target: Some(theirs), expect: Expect::Any });
+        }
+        let mut blocks = (other.arrive)().chain(new.into_iter().map(Ok));
+        Ok(self.store.apply(&mut blocks, &edits, &merge_note(theirs))?)
+    }
+}

@@ -1,0 +1,58 @@
+//! Undoing one commit by another.
+
+use super::history::Back;
+use super::three_way::{Plan, Resolution, Versions};
+use super::{Error, Repo, Result, Written};
+use crate::data::Cid;
+use crate::mst;
+
+impl Repo {
+    /// Signs and stores a commit that undoes what another one has changed in the records.
+    ///
+    /// What stood before a commit is what its `prev` says, or the log. Changes made since stay; where
+    /// one of them is to a record that the commit has changed, nothing is done. A commit whose
+    /// changes are undone already makes no new one.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = |text: &str| pds::data::Value::from([("text", pds::data::Value::from(text))]);
+    /// let (a, b) = ("com.example.note/a".parse()?, "com.example.note/b".parse()?);
+    /// let mistake = repo.put(&a, &note("a mistake"))?.commit.cid();
+    /// repo.put(&b, &note("something else"))?;
+    /// repo.revert(mistake)?;
+    /// assert!(repo.find(&a)?.is_none() && repo.find(&b)?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Conflicts`] with the records that were changed since: `base` is what the commit left,
+    /// `ours` what stands now, `theirs` what stood before it. [`Error::NothingBefore`] when it is not
+    /// known what stood before the commit; [`Error::NoSigner`].
+    pub fn revert(&self, commit: Cid) -> Result<Written> {
+        let undone = self.commit_at(commit)?;
+        let before = Back::on(self, &self.name).before(commit)?;
+        let before = self.commit_at(before.ok_or(Error::NothingBefore(commit))?)?;
+        let store = self.store.as_ref();
+        self.until_first(|| {
+            let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+            let head = self.commit_at(head)?;
+            // What stands now is looked up for these records only, however far back the commit is.
+            let changes = mst::diff(store, Some(undone.data()), Some(before.data()));
+            let records = super::snapshot::record_changes(changes).map(|change| {
+                let change = change?;
+                let key = change.path.to_string();
+                let ours = mst::get(store, head.data(), key.as_bytes())?;
+                let (base, theirs) = (change.before, change.after);
+                Ok(Versions { path: change.path, base, ours, theirs })
+            });
+            let Plan { edits, conflicts } = Resolution::default().plan(records)?;
+            if !conflicts.is_empty() {
+                return Err(Error::Conflicts(conflicts));
+            }
+            let (records, note) = (self.store.as_ref(), format!("revert {commit}"));
+            self.write_once(self.draft_edits(&head, &head, edits, records, note)?)
+        })
+    }
+}

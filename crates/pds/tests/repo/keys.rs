@@ -1,0 +1,327 @@
+//! Keys that change, and histories that are checked as a whole.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pds::blob::MemoryBlobs;
+use pds::crypto::{Curve, PublicKey, SigningKey, key_file};
+use pds::data::Cid;
+use pds::repo::verify::{Code, Finding, Report, Severity, SignatureState};
+use pds::repo::{Error, KEY_FILE, NEXT_KEY_FILE, Repo};
+use pds::store::{Expect, MemoryStore, Store, Sweep};
+
+use super::{did, in_memory, note, path};
+
+fn put(repo: &Repo, rkey: &str, text: &str) -> Cid {
+    repo.put(&path(&format!("com.example.note/{rkey}")), &note(text)).unwrap().commit.cid()
+}
+
+fn history(repo: &Repo) -> (Report, Vec<Finding>) {
+    let mut found = Vec::new();
+    let report = repo.verify_history(&Default::default(), &mut |f| found.push(f)).unwrap();
+    (report, found)
+}
+
+/// Checks that nothing is wrong with any commit, and returns how many there are.
+fn assert_whole(repo: &Repo) -> u64 {
+    let (report, found) = history(repo);
+    assert_eq!((report.is_ok(), report.signature), (true, SignatureState::Valid), "{found:?}");
+    report.commits
+}
+
+fn key() -> SigningKey {
+    SigningKey::generate(Curve::K256).unwrap()
+}
+
+#[test]
+fn a_signer_with_another_key_writes_nothing() {
+    let repo = in_memory();
+    let head = repo.head().unwrap();
+    let stranger = repo.clone().signing_with(key());
+    let refused = stranger.put(&path("com.example.note/a"), &note("x")).unwrap_err();
+    assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
+    let refused = stranger.revert(head.unwrap()).map(drop);
+    assert!(refused.is_err());
+    assert!(matches!(stranger.rotate_key(key()), Err(Error::WrongKey { .. })));
+    assert_eq!(repo.head().unwrap(), head);
+}
+
+#[test]
+fn after_a_rotation_each_commit_is_checked_with_the_key_of_its_time() {
+    let repo = in_memory();
+    let before = put(&repo, "a", "1");
+    let old = repo.public_key().unwrap().unwrap();
+    let next = SigningKey::generate(Curve::P256).unwrap();
+    let (rotated, commit) = repo.rotate_key(next.clone()).unwrap();
+    let new = next.public_key();
+    assert_eq!((commit.prev(), rotated.public_key().unwrap()), (Some(before), Some(new.clone())));
+    let tree = |cid: Cid| repo.checkout(&cid.into()).unwrap().commit().data();
+    assert_eq!(commit.data(), tree(before));
+    let row = &repo.log(1).unwrap()[0];
+    assert_eq!(row.note, format!("key rotate {} {}", old.did_key(), new.did_key()));
+    // Whoever holds the old key only is told.
+    let refused = repo.put(&path("com.example.note/b"), &note("x")).unwrap_err();
+    assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
+    put(&rotated, "b", "2");
+    let (again, _) = rotated.rotate_key(key()).unwrap();
+    put(&again, "c", "3");
+    assert_eq!(assert_whole(&again), 6);
+    assert_eq!(
+        again.verify(&Default::default(), &mut |_| {}).unwrap().signature,
+        SignatureState::Valid
+    );
+    // A state from before the rotation is by the key of then.
+    again.set_head(before, Expect::Any, "reset").unwrap();
+    assert_eq!(
+        again.verify(&Default::default(), &mut |_| {}).unwrap().signature,
+        SignatureState::Valid
+    );
+    assert_whole(&again);
+    put(&again, "d", "4");
+    assert_eq!(assert_whole(&again), 7);
+}
+
+/// A repository in a directory, and the key that it is going to have.
+struct Interrupted {
+    _home: tempfile::TempDir,
+    dir: std::path::PathBuf,
+    repo: Repo,
+    next: SigningKey,
+}
+
+impl Interrupted {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("alice");
+        let repo = Repo::create(&dir, &did()).unwrap();
+        put(&repo, "a", "1");
+        Self { _home: home, dir, repo, next: key() }
+    }
+
+    fn file(&self, name: &str) -> std::path::PathBuf {
+        self.dir.join(name)
+    }
+
+    fn meta(&self, name: &str, key: Option<&PublicKey>) {
+        let text = key.map(PublicKey::did_key);
+        self.repo.store().set_meta(name, text.as_deref()).unwrap();
+    }
+
+    fn old(&self) -> PublicKey {
+        self.repo.public_key().unwrap().unwrap()
+    }
+
+    /// Checks that reading works at once, that opening settles it, and that either key is whole.
+    fn settles_as(&self, expected: &PublicKey, what: &str) {
+        let mirror = Repo::open_without_key(&self.dir).unwrap();
+        assert_eq!(mirror.public_key().unwrap().as_ref(), Some(expected), "{what}");
+        assert_whole(&mirror);
+        let repo = Repo::open(&self.dir).unwrap();
+        assert_eq!(repo.public_key().unwrap().as_ref(), Some(expected), "{what}");
+        assert!(!self.file(NEXT_KEY_FILE).exists(), "{what}");
+        let in_file = key_file::read(&self.file(KEY_FILE)).unwrap().unwrap();
+        assert_eq!(in_file.public_key(), *expected, "{what}");
+        assert_eq!(repo.store().meta("key-next").unwrap(), None, "{what}");
+        assert_eq!(repo.store().meta("key").unwrap(), Some(expected.did_key()), "{what}");
+        put(&repo, "after", what);
+        assert_whole(&repo);
+        Repo::rotate_key_in(&self.dir, Curve::P256).unwrap();
+        assert_whole(&Repo::open(&self.dir).unwrap());
+    }
+}
+
+#[test]
+fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
+    let at = Interrupted::new();
+    at.settles_as(&at.old(), "nothing happened");
+
+    let at = Interrupted::new();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    at.settles_as(&at.old(), "the new key is on disk");
+
+    let at = Interrupted::new();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    at.meta("key-next", Some(&at.next.public_key()));
+    at.settles_as(&at.old(), "it is announced");
+
+    let at = Interrupted::new();
+    let old = at.old();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    at.repo.rotate_key(at.next.clone()).unwrap();
+    at.meta("key-next", Some(&at.next.public_key()));
+    at.meta("key", Some(&old));
+    at.settles_as(&at.next.public_key(), "the commit is stored");
+
+    let at = Interrupted::new();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    at.repo.rotate_key(at.next.clone()).unwrap();
+    at.meta("key-next", Some(&at.next.public_key()));
+    at.settles_as(&at.next.public_key(), "the new key is remembered");
+
+    let at = Interrupted::new();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    at.repo.rotate_key(at.next.clone()).unwrap();
+    at.settles_as(&at.next.public_key(), "only the file is left to be renamed");
+
+    // Even where somebody went back before the rotation in the meantime.
+    let at = Interrupted::new();
+    let head = at.repo.head().unwrap().unwrap();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    at.repo.rotate_key(at.next.clone()).unwrap();
+    Repo::open_without_key(&at.dir).unwrap().set_head(head, Expect::Any, "reset").unwrap();
+    at.settles_as(&at.next.public_key(), "it was stored and left again");
+
+    let at = Interrupted::new();
+    Repo::rotate_key_in(&at.dir, Curve::K256).unwrap();
+    at.settles_as(&Repo::open(&at.dir).unwrap().public_key().unwrap().unwrap(), "all of it");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_that_waits_is_for_its_owner_alone_and_nobody_settles_what_goes_on() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let at = Interrupted::new();
+    let next = at.file(NEXT_KEY_FILE);
+    key_file::write_new(&next, &at.next).unwrap();
+    assert_eq!(next.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let lock = std::fs::File::open(&at.dir).unwrap();
+    lock.lock().unwrap();
+    let dir = at.dir.clone();
+    let opening = std::thread::spawn(move || Repo::open(&dir).map(drop));
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    assert!(next.exists() && !opening.is_finished());
+    lock.unlock().unwrap();
+    opening.join().unwrap().unwrap();
+    assert!(!next.exists());
+}
+
+#[test]
+fn a_mirror_has_no_key_to_rotate() {
+    let at = Interrupted::new();
+    std::fs::remove_file(at.file(KEY_FILE)).unwrap();
+    assert!(matches!(Repo::rotate_key_in(&at.dir, Curve::K256), Err(Error::NoSigner)));
+    assert!(!at.file(NEXT_KEY_FILE).exists());
+    let nowhere = Repo::rotate_key_in(Path::new("/no/such/place"), Curve::K256);
+    assert!(matches!(nowhere, Err(Error::NotARepository(_))));
+}
+
+#[test]
+fn a_history_is_checked_in_full_and_each_thing_wrong_is_named() {
+    let repo = in_memory();
+    let first = put(&repo, "a", "1");
+    let second = put(&repo, "a", "2");
+    put(&repo, "a", "3");
+    assert_eq!(assert_whole(&repo), 4);
+
+    // A store that has lost a commit, and one that has lost a record of the past.
+    let without = |lost: Cid| {
+        let store = MemoryStore::default();
+        let rows: Vec<_> = repo.log(99).unwrap();
+        let mut live = std::collections::HashSet::new();
+        for row in rows.iter().rev() {
+            let snapshot = repo.checkout(&row.after.unwrap().into()).unwrap();
+            let mut blocks = vec![snapshot.commit().block().clone()];
+            let nodes = pds::mst::nodes(repo.store().as_ref(), snapshot.commit().data());
+            blocks.extend(nodes.map(Result::unwrap));
+            for entry in snapshot.records() {
+                blocks.push(snapshot.find(&entry.unwrap().path).unwrap().unwrap().block);
+            }
+            live.extend(blocks.iter().map(|block| block.cid()));
+            let edit = pds::store::RefEdit {
+                name: row.name.clone(),
+                target: row.after,
+                expect: Expect::Any,
+            };
+            store.apply(&mut blocks.into_iter().map(Ok), &[edit], &row.note).unwrap();
+        }
+        live.remove(&lost);
+        let version = store.refs().unwrap().version;
+        let is_live = |cid: &Cid| live.contains(cid);
+        let sweep = Sweep { as_of: version, live: &is_live, log: None, meta: &[], dry_run: false };
+        store.sweep(&sweep).unwrap();
+        let copy = Repo::with(Arc::new(store), Arc::new(MemoryBlobs::default()));
+        copy.remember_key(&repo.public_key().unwrap().unwrap()).unwrap();
+        copy
+    };
+    let (report, found) = history(&without(second));
+    let codes: Vec<Code> = found.iter().map(Finding::code).collect();
+    assert!(!report.is_ok() && codes.iter().all(|code| *code == Code::HistoryMissing), "{found:?}");
+    let record = repo.checkout(&first.into()).unwrap();
+    let record = record.find_cid(&path("com.example.note/a")).unwrap().unwrap();
+    let copy = without(record);
+    assert!(copy.verify(&Default::default(), &mut |_| {}).unwrap().is_ok(), "the present is fine");
+    let (report, found) = history(&copy);
+    assert_eq!((found[0].code(), report.missing), (Code::RecordMissing, 1));
+    assert_eq!(found[0].path.as_deref(), Some("com.example.note/a"));
+}
+
+#[test]
+fn a_commit_by_another_key_or_out_of_order_is_found_in_the_past() {
+    let repo = in_memory();
+    put(&repo, "a", "1");
+    let head = repo.snapshot().unwrap().commit().clone();
+    // Somebody with the file but without the key has added to the past.
+    let forge = |change: &dyn Fn(&mut pds::commit::UnsignedCommit), key: &SigningKey| {
+        let mut unsigned = repo.draft(&[]).unwrap().commit().clone();
+        change(&mut unsigned);
+        unsigned.sign(key).unwrap()
+    };
+    let store_in = |repo: &Repo, commit: &pds::commit::Commit| {
+        let edit = pds::store::RefEdit {
+            name: repo.ref_name().clone(),
+            target: Some(commit.cid()),
+            expect: Expect::Any,
+        };
+        repo.store()
+            .apply(&mut [Ok(commit.block().clone())].into_iter(), &[edit], "forged")
+            .unwrap();
+    };
+    let forged = forge(&|_| {}, &key());
+    store_in(&repo, &forged);
+    repo.set_head(head.cid(), Expect::Any, "reset").unwrap();
+    let (_, found) = history(&repo);
+    let named: Vec<_> = found.iter().map(|finding| (finding.code(), finding.cid)).collect();
+    assert_eq!(named, [(Code::SignatureInvalid, Some(forged.cid()))]);
+
+    let own = key();
+    let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(own.clone());
+    repo.init(&did()).unwrap();
+    let first = repo.snapshot().unwrap().commit().clone();
+    put(&repo, "a", "1");
+    let mut unsigned = repo.draft(&[]).unwrap().commit().clone();
+    unsigned.rev = first.rev().unwrap();
+    let backwards = unsigned.sign(&own).unwrap();
+    store_in(&repo, &backwards);
+    let (_, found) = history(&repo);
+    let named: Vec<_> = found.iter().map(|finding| (finding.code(), finding.cid)).collect();
+    assert_eq!(named, [(Code::RevNotAscending, Some(backwards.cid()))]);
+}
+
+#[test]
+fn history_begins_where_a_clone_began() {
+    let repo = in_memory();
+    for text in ["1", "2"] {
+        put(&repo, "a", text);
+    }
+    let mut file = Vec::new();
+    repo.export(&Default::default(), &mut file).unwrap();
+    let mirror = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
+    let key = repo.public_key().unwrap().unwrap();
+    mirror.remember_key(&key).unwrap();
+    mirror.import_file(std::io::Cursor::new(&file), None).unwrap();
+    let (report, found) = history(&mirror);
+    assert_eq!((report.is_ok(), report.commits), (true, 1));
+    assert_eq!((found[0].code(), found[0].severity()), (Code::HistoryBegins, Severity::Note));
+    assert_eq!(found[0].cid, repo.head().unwrap());
+    // A later export, with commits between that never came.
+    for text in ["3", "4"] {
+        put(&repo, "a", text);
+    }
+    let mut file = Vec::new();
+    repo.export(&Default::default(), &mut file).unwrap();
+    mirror.import_file(std::io::Cursor::new(&file), None).unwrap();
+    let (report, found) = history(&mirror);
+    assert_eq!((report.is_ok(), report.commits, found.len()), (true, 2, 2), "{found:?}");
+}

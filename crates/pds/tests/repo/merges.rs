@@ -1,0 +1,510 @@
+//! Two lines of commits that are brought together, and commits that are undone.
+
+use std::io::Cursor;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pds::blob::MemoryBlobs;
+use pds::car::CarFile;
+use pds::crypto::{Curve, SigningKey};
+use pds::data::{Block, Blocks, Cid, ReadError};
+use pds::repo::{
+    Error, ExportOptions, How, MergeBase, MergeOptions, Repo, Resolution, Side, Versions, Write,
+    export_with,
+};
+use pds::store::{
+    Applied, BlockStream, Expect, LogEntry, MemoryStore, RefEdit, RefName, Refs, Store, StoreError,
+    Sweep, SweptBlocks,
+};
+
+use super::{did, in_memory, note, path};
+
+fn name(text: &str) -> RefName {
+    text.parse().unwrap()
+}
+
+/// Makes a branch where HEAD stands.
+fn branch(repo: &Repo, text: &str) -> Repo {
+    repo.set_ref(&name(text), repo.head().unwrap().unwrap(), Expect::Any, "branch").unwrap();
+    repo.on(name(text))
+}
+
+fn put(repo: &Repo, rkey: &str, text: &str) -> Cid {
+    repo.put(&path(&format!("com.example.note/{rkey}")), &note(text)).unwrap().commit.cid()
+}
+
+fn delete(repo: &Repo, rkey: &str) -> Cid {
+    repo.delete(&path(&format!("com.example.note/{rkey}"))).unwrap().commit.cid()
+}
+
+/// Every record as `rkey=text`.
+fn content(repo: &Repo) -> Vec<String> {
+    let snapshot = repo.snapshot().unwrap();
+    let text = |entry: pds::repo::RecordEntry| {
+        let value = snapshot.find(&entry.path).unwrap().unwrap().value().unwrap();
+        format!("{}={}", entry.path.rkey, value.get("text").unwrap().as_text().unwrap())
+    };
+    snapshot.records().map(|entry| text(entry.unwrap())).collect()
+}
+
+fn merge(repo: &Repo, from: &str) -> Result<pds::repo::Merged, Error> {
+    repo.merge(&from.parse().unwrap(), &MergeOptions::default())
+}
+
+fn rest(side: Side) -> MergeOptions {
+    let resolution = Resolution { rest: Some(side), ..Resolution::default() };
+    MergeOptions { resolution, ..MergeOptions::default() }
+}
+
+fn conflicts(error: Error) -> Vec<Versions> {
+    match error {
+        Error::Conflicts(conflicts) => conflicts,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn car(repo: &Repo, chain: bool) -> CarFile<Cursor<Vec<u8>>> {
+    let mut file = Vec::new();
+    let options = ExportOptions { chain, ..ExportOptions::default() };
+    export_with(&repo.snapshot().unwrap(), &options, &mut file, &mut |_| {}).unwrap();
+    CarFile::open(Cursor::new(file)).unwrap()
+}
+
+/// Another device of the same account: it has what this one exports, and the key.
+fn device(of: &Repo, key: &SigningKey) -> Repo {
+    let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(key.clone());
+    repo.import(&car(of, false), None).unwrap();
+    repo
+}
+
+#[test]
+fn two_branches_become_one_by_a_signed_commit() {
+    let repo = in_memory();
+    put(&repo, "a", "1");
+    put(&repo, "b", "1");
+    put(&repo, "c", "1");
+    let side = branch(&repo, "side");
+    put(&side, "a", "side");
+    delete(&side, "b");
+    put(&side, "same", "x");
+    let theirs = put(&side, "new", "side");
+    put(&repo, "c", "here");
+    put(&repo, "same", "x");
+    let ours = put(&repo, "mine", "here");
+
+    let merged = merge(&repo, "side").unwrap();
+    assert_eq!(merged.how, How::Commit);
+    assert_eq!(content(&repo), ["a=side", "c=here", "mine=here", "new=side", "same=x"]);
+    assert_eq!(merged.changes.len(), 3, "{:?}", merged.changes);
+    assert_eq!(
+        (merged.commit.prev(), repo.head().unwrap()),
+        (Some(ours), Some(merged.commit.cid()))
+    );
+    merged.commit.verify(&repo.public_key().unwrap().unwrap()).unwrap();
+    let revs = [ours, theirs].map(|cid| repo.checkout(&cid.into()).unwrap().commit().rev());
+    assert!(revs.iter().all(|rev| *rev < merged.commit.rev()));
+    assert_eq!(repo.log(1).unwrap()[0].note, format!("merge {theirs}"));
+    assert_eq!(content(&side), ["a=side", "c=1", "new=side", "same=x"], "the branch stays");
+    repo.verify(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
+}
+
+#[test]
+fn what_follows_on_is_moved_to_and_what_is_here_is_nothing_new() {
+    let repo = in_memory();
+    put(&repo, "a", "1");
+    let side = branch(&repo, "side");
+    assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    let ahead = put(&side, "b", "1");
+    let moves = repo.log(99).unwrap().len();
+    let merged = merge(&repo, "side").unwrap();
+    assert_eq!((merged.how, merged.commit.cid(), merged.new_blocks), (How::FastForward, ahead, 0));
+    assert_eq!(merged.changes.len(), 1);
+    assert_eq!((repo.head().unwrap(), repo.log(99).unwrap().len()), (Some(ahead), moves + 1));
+    put(&repo, "c", "1");
+    assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    assert_eq!(repo.log(99).unwrap().len(), moves + 2);
+}
+
+#[test]
+fn a_conflict_is_listed_and_nothing_is_written() {
+    let repo = in_memory();
+    for rkey in ["both", "deleted-here", "deleted-there", "fine"] {
+        put(&repo, rkey, "base");
+    }
+    let base = repo.snapshot().unwrap();
+    let side = branch(&repo, "side");
+    put(&side, "both", "theirs");
+    put(&side, "deleted-here", "theirs");
+    delete(&side, "deleted-there");
+    put(&side, "fine", "theirs");
+    put(&side, "added", "theirs");
+    put(&repo, "both", "ours");
+    delete(&repo, "deleted-here");
+    put(&repo, "deleted-there", "ours");
+    put(&repo, "added", "ours");
+    let (head, moves) = (repo.head().unwrap(), repo.log(99).unwrap());
+    let blocks = repo.store().block_count().unwrap();
+
+    let found = conflicts(merge(&repo, "side").unwrap_err());
+    let (ours, theirs) = (repo.snapshot().unwrap(), side.snapshot().unwrap());
+    let rkeys: Vec<&str> = found.iter().map(|record| record.path.rkey.as_str()).collect();
+    assert_eq!(rkeys, ["added", "both", "deleted-here", "deleted-there"]);
+    for Versions { path, base: b, ours: o, theirs: t } in &found {
+        let stands = [&base, &ours, &theirs].map(|state| state.find_cid(path).unwrap());
+        assert_eq!([*b, *o, *t], stands, "{path}");
+    }
+    assert_eq!((repo.head().unwrap(), repo.log(99).unwrap()), (head, moves));
+    assert_eq!(repo.store().block_count().unwrap(), blocks);
+
+    let by_side = |side| {
+        let trial = branch(&repo, "trial");
+        trial.merge(&"side".parse().unwrap(), &rest(side)).unwrap();
+        content(&trial)
+    };
+    let ours = ["added=ours", "both=ours", "deleted-there=ours", "fine=theirs"];
+    assert_eq!(by_side(Side::Ours), ours);
+    let theirs = ["added=theirs", "both=theirs", "deleted-here=theirs", "fine=theirs"];
+    assert_eq!(by_side(Side::Theirs), theirs);
+
+    let both = path("com.example.note/both");
+    let resolution = Resolution { paths: [(both, Side::Theirs)].into(), rest: Some(Side::Ours) };
+    let options = MergeOptions { resolution, ..MergeOptions::default() };
+    repo.merge(&"side".parse().unwrap(), &options).unwrap();
+    assert_eq!(content(&repo), ["added=ours", "both=theirs", "deleted-there=ours", "fine=theirs"]);
+    // What was decided stays decided, even where it changed nothing.
+    assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    put(&side, "later", "theirs");
+    assert_eq!(merge(&repo, "side").unwrap().changes.len(), 1);
+}
+
+#[test]
+fn a_second_merge_starts_from_the_first_in_both_directions() {
+    let repo = in_memory();
+    put(&repo, "a", "1");
+    let side = branch(&repo, "side");
+    put(&side, "a", "2");
+    put(&repo, "b", "1");
+    merge(&repo, "side").unwrap();
+    // Both have a=2 now; one goes on from there.
+    put(&repo, "a", "3");
+    put(&side, "c", "1");
+    merge(&repo, "side").unwrap();
+    assert_eq!(content(&repo), ["a=3", "b=1", "c=1"]);
+    put(&side, "d", "1");
+    let merged = merge(&side, "HEAD").unwrap();
+    assert_eq!(
+        (merged.how, content(&side)),
+        (How::Commit, vec!["a=3".to_owned(), "b=1".to_owned(), "c=1".to_owned(), "d=1".to_owned()])
+    );
+    assert_eq!(merge(&repo, "side").unwrap().how, How::FastForward);
+}
+
+#[test]
+fn lines_that_have_nothing_in_common_are_merged_only_from_nothing() {
+    let (key, repo) = (SigningKey::generate(Curve::P256).unwrap(), in_memory());
+    put(&repo, "a", "1");
+    let other = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(key);
+    other.init(&did()).unwrap();
+    put(&other, "b", "1");
+    let car = car(&other, true);
+    let key = other.public_key().unwrap();
+    let options = MergeOptions { key, ..MergeOptions::default() };
+    let refused = repo.merge_car(&car, &options).unwrap_err();
+    assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");
+    let options = MergeOptions { base: Some(MergeBase::Empty), ..options };
+    assert_eq!(repo.merge_car(&car, &options).unwrap().how, How::Commit);
+    assert_eq!(content(&repo), ["a=1", "b=1"]);
+}
+
+#[test]
+fn two_devices_that_were_apart_come_together_by_files() {
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let laptop = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(key.clone());
+    laptop.init(&did()).unwrap();
+    put(&laptop, "a", "1");
+    let phone = device(&laptop, &key);
+    for n in 0..3 {
+        put(&laptop, "a", &format!("laptop {n}"));
+        put(&phone, "b", &format!("phone {n}"));
+    }
+    // Without the commits between them nobody knows where they parted.
+    let blocks = laptop.store().block_count().unwrap();
+    let refused = laptop.merge_car(&car(&phone, false), &MergeOptions::default()).unwrap_err();
+    assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");
+    assert_eq!(laptop.store().block_count().unwrap(), blocks);
+
+    let merged = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap();
+    assert_eq!(merged.how, How::Commit);
+    assert_eq!(laptop.store().block_count().unwrap(), blocks + merged.new_blocks);
+    // The commits between, whose trees did not come along, are not kept.
+    for back in ["HEAD~1", "HEAD~2"] {
+        let between = phone.resolve(&back.parse().unwrap()).unwrap();
+        assert!(laptop.store().get(&between).unwrap().is_none(), "{back}");
+    }
+    let refs = laptop.refs().unwrap();
+    let kept = refs.iter().find(|(name, _)| name.as_str() == "merged").unwrap();
+    assert_eq!(kept.1, phone.head().unwrap().unwrap());
+
+    let back = phone.merge_car(&car(&laptop, true), &MergeOptions::default()).unwrap();
+    // It has all of the phone: the same commit holds on both.
+    assert_eq!((back.how, phone.head().unwrap()), (How::FastForward, laptop.head().unwrap()));
+    assert_eq!(content(&phone), ["a=laptop 2", "b=phone 2"]);
+    assert_eq!(content(&laptop), content(&phone));
+    // And once more, from where they met.
+    put(&phone, "a", "phone again");
+    let merged = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap();
+    assert_eq!(merged.how, How::FastForward);
+    assert_eq!(content(&laptop), ["a=phone again", "b=phone 2"]);
+    for repo in [&laptop, &phone] {
+        repo.verify(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
+    }
+}
+
+#[test]
+fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let laptop = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(key.clone());
+    laptop.init(&did()).unwrap();
+    let phone = device(&laptop, &key);
+    put(&phone, "early", "phone");
+    let early = car(&phone, true);
+    let (laptop, _) = laptop.rotate_key(SigningKey::generate(Curve::P256).unwrap()).unwrap();
+    put(&laptop, "a", "laptop");
+    assert_eq!(laptop.merge_car(&early, &MergeOptions::default()).unwrap().how, How::Commit);
+    laptop.verify_history(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
+    // What is made with the old key after that is nobody's.
+    put(&phone, "late", "phone");
+    let refused = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused}");
+    assert_eq!(content(&laptop), ["a=laptop", "early=phone"]);
+}
+
+#[test]
+fn the_file_of_another_account_or_key_is_refused() {
+    let repo = in_memory();
+    let other = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(SigningKey::generate(Curve::K256).unwrap());
+    other.init(&"did:web:bob.example.com".parse().unwrap()).unwrap();
+    let refused = repo.merge_car(&car(&other, true), &MergeOptions::default()).unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused}");
+    let key = other.public_key().unwrap();
+    let options = MergeOptions { key, base: Some(MergeBase::Empty), ..MergeOptions::default() };
+    let refused = repo.merge_car(&car(&other, true), &options).unwrap_err();
+    assert!(matches!(refused, Error::WrongDid { .. }), "{refused}");
+    assert_eq!(repo.store().block_count().unwrap(), 2);
+}
+
+#[test]
+fn what_an_import_brought_is_an_ancestor_by_the_log() {
+    // The commits of a server name no predecessor; a mirror that edits knows its own from the log.
+    let server = in_memory();
+    put(&server, "a", "1");
+    let mirror = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+        .signing_with(SigningKey::generate(Curve::K256).unwrap());
+    let foreign = |repo: &Repo, key: &SigningKey| {
+        let mut commit = repo.draft(&[]).unwrap().commit().clone();
+        commit.prev = None;
+        let commit = commit.sign(key).unwrap();
+        let mut file = Vec::new();
+        let mut car = pds::car::CarWriter::new(&mut file, &[commit.cid()]).unwrap();
+        car.block(commit.block().borrowed()).unwrap();
+        for block in pds::mst::nodes(repo.store().as_ref(), commit.data()) {
+            car.block(block.unwrap().borrowed()).unwrap();
+        }
+        for entry in repo.snapshot().unwrap().records() {
+            let record = repo.find(&entry.unwrap().path).unwrap().unwrap();
+            car.block(record.block.borrowed()).unwrap();
+        }
+        car.finish().unwrap();
+        CarFile::open(Cursor::new(file)).unwrap()
+    };
+    let key = SigningKey::generate(Curve::P256).unwrap();
+    mirror.import(&foreign(&server, &key), None).unwrap();
+    let side = branch(&mirror, "side");
+    put(&side, "b", "mine");
+    put(&server, "c", "server");
+    mirror.import(&foreign(&server, &key), None).unwrap();
+    assert_eq!(mirror.snapshot().unwrap().commit().prev(), None);
+    let merged = merge(&side, "HEAD").unwrap();
+    assert_eq!(merged.how, How::Commit);
+    assert_eq!(content(&side), ["a=1", "b=mine", "c=server"]);
+
+    // An import over what was made here does not have it, although it came after it.
+    put(&mirror, "d", "mine");
+    put(&server, "e", "server");
+    mirror.import(&foreign(&server, &key), None).unwrap();
+    assert_eq!(content(&mirror), ["a=1", "c=server", "e=server"]);
+    let merged = merge(&mirror, "@{1}").unwrap();
+    assert_eq!((merged.how, merged.changes.len()), (How::Commit, 1));
+    assert_eq!(content(&mirror), ["a=1", "c=server", "d=mine", "e=server"]);
+}
+
+#[test]
+fn a_revert_undoes_one_commit_and_keeps_what_came_after() {
+    let repo = in_memory();
+    put(&repo, "a", "1");
+    put(&repo, "b", "1");
+    let writes = [
+        Write::put(path("com.example.note/a"), note("wrong")),
+        Write::delete(path("com.example.note/b")),
+        Write::create(path("com.example.note/c"), note("wrong")),
+    ];
+    let wrong = repo.write(&writes).unwrap().commit.cid();
+    let head = put(&repo, "d", "later");
+    let undone = repo.revert(wrong).unwrap();
+    assert_eq!(content(&repo), ["a=1", "b=1", "d=later"]);
+    assert_eq!((undone.commit.prev(), undone.changes.len()), (Some(head), 3));
+    assert_eq!(repo.log(1).unwrap()[0].note, format!("revert {wrong}"));
+    // Once more there is nothing to undo, and no commit.
+    let again = repo.revert(wrong).unwrap();
+    assert_eq!((again.commit.cid(), again.changes.len()), (undone.commit.cid(), 0));
+    // And an undoing can be undone.
+    repo.revert(undone.commit.cid()).unwrap();
+    assert_eq!(content(&repo), ["a=wrong", "c=wrong", "d=later"]);
+}
+
+#[test]
+fn a_revert_of_what_was_changed_since_is_a_conflict() {
+    let repo = in_memory();
+    put(&repo, "a", "1");
+    let second = put(&repo, "a", "2");
+    let third = put(&repo, "a", "3");
+    let found = conflicts(repo.revert(second).unwrap_err());
+    let at = |commit: Cid| {
+        let a = path("com.example.note/a");
+        repo.checkout(&commit.into()).unwrap().find_cid(&a).unwrap()
+    };
+    let before = repo.resolve(&format!("{second}~1").parse().unwrap()).unwrap();
+    let record = &found[0];
+    assert_eq!([record.base, record.ours, record.theirs], [second, third, before].map(at));
+    assert_eq!(repo.head().unwrap(), Some(third));
+    let first = repo.resolve(&"HEAD~3".parse().unwrap()).unwrap();
+    assert!(matches!(repo.revert(first), Err(Error::NothingBefore(_))));
+}
+
+#[test]
+fn the_history_of_a_record_is_the_commits_that_changed_it() {
+    let repo = in_memory();
+    put(&repo, "other", "x");
+    let created = put(&repo, "a", "1");
+    put(&repo, "other", "y");
+    let updated = put(&repo, "a", "2");
+    let deleted = delete(&repo, "a");
+    put(&repo, "other", "z");
+    let again = put(&repo, "a", "3");
+    let a = path("com.example.note/a");
+    let versions: Vec<_> = repo.record_history(&a).unwrap().collect::<Result<_, _>>().unwrap();
+    let commits: Vec<Cid> = versions.iter().map(|version| version.commit.cid()).collect();
+    assert_eq!(commits, [again, deleted, updated, created]);
+    for version in &versions {
+        let after = repo.checkout(&version.commit.cid().into()).unwrap().find_cid(&a).unwrap();
+        assert_eq!(version.after, after);
+    }
+    assert!(versions.windows(2).all(|pair| pair[0].before == pair[1].after));
+    assert_eq!(versions[3].before, None);
+}
+
+/// A store that counts the blocks that are read from it.
+#[derive(Default)]
+struct Counting {
+    store: MemoryStore,
+    read: AtomicU64,
+}
+
+impl Blocks for Counting {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        self.store.get(cid)
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+        self.read.fetch_add(cids.len() as u64, Ordering::Relaxed);
+        self.store.get_many(cids)
+    }
+}
+
+impl Store for Counting {
+    fn refs(&self) -> Result<Refs, StoreError> {
+        self.store.refs()
+    }
+
+    fn apply(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        edits: &[RefEdit],
+        note: &str,
+    ) -> Result<Applied, StoreError> {
+        self.store.apply(blocks, edits, note)
+    }
+
+    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
+        self.store.log(name, limit)
+    }
+
+    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
+        self.store.moves()
+    }
+
+    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
+        self.store.sweep(sweep)
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        self.store.compact()
+    }
+
+    fn block_count(&self) -> Result<u64, StoreError> {
+        self.store.block_count()
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.store.meta(key)
+    }
+
+    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
+        self.store.set_meta(key, value)
+    }
+}
+
+#[test]
+fn a_merge_reads_what_differs_and_not_what_is_there() {
+    let reads = |changes: usize| {
+        let store = Arc::new(Counting::default());
+        let repo = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()))
+            .signing_with(SigningKey::generate(Curve::K256).unwrap());
+        repo.init(&did()).unwrap();
+        let record = |n: usize, text: &str| {
+            Write::put(path(&format!("com.example.note/n{n:06}")), note(text))
+        };
+        let all: Vec<Write> = (0..10_000).map(|n| record(n, "base")).collect();
+        repo.write(&all).unwrap();
+        let side = branch(&repo, "side");
+        // Far apart from each other, so that no two changes share more than they must.
+        let step = 10_000 / changes;
+        let of = |first: usize, text: &str| -> Vec<Write> {
+            (0..changes).map(|n| record(first + n * step, text)).collect()
+        };
+        side.write(&of(0, "side")).unwrap();
+        repo.write(&of(step / 2, "here")).unwrap();
+        let nodes = pds::mst::nodes(store.as_ref(), repo.snapshot().unwrap().commit().data());
+        let all_nodes = nodes.count() as u64;
+        let before = store.read.load(Ordering::Relaxed);
+        let merged = merge(&repo, "side").unwrap();
+        assert_eq!((merged.how, merged.changes.len()), (How::Commit, changes));
+        (store.read.load(Ordering::Relaxed) - before, all_nodes)
+    };
+    let (few, _) = reads(10);
+    let (many, all_nodes) = reads(100);
+    // Three trees, and on each of the two sides the way down to each change: at 10,000 records
+    // that is some seven nodes of a tree that has thousands.
+    let depth = 8;
+    assert!(few < 5 * 10 * depth, "{few} blocks read for 10 changes");
+    assert!(many < 5 * 100 * depth, "{many} blocks read for 100 changes");
+    assert!(many < 3 * 10 * few, "{many} blocks for 100 changes, {few} for 10");
+    assert!(few * 10 < 3 * all_nodes, "{few} blocks read of {all_nodes} nodes in a tree");
+    eprintln!("{few} blocks for 10 changes, {many} for 100, {all_nodes} nodes");
+}
