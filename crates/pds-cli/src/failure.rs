@@ -201,6 +201,9 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::BlobMissing { .. } => {
             (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
         }
+        Error::TreeLost(_) => {
+            (Exit::No, "tree-lost", Some("pds reset '@{1}' goes back to the state before"))
+        }
         // One that was asked for is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),

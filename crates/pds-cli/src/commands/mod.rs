@@ -18,6 +18,7 @@ pub(crate) mod man;
 pub(crate) mod mst;
 pub(crate) mod put;
 pub(crate) mod refs;
+pub(crate) mod repair;
 pub(crate) mod reset;
 pub(crate) mod rm;
 pub(crate) mod show;
@@ -55,6 +56,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit> {
         Command::Mst(args) => args.run(&place, out),
         Command::Ref(args) => args.run(&place, out),
         Command::Reset(args) => args.run(&place, out),
+        Command::Repair(args) => args.run(&place, out),
         Command::Key(args) => args.run(&place, out),
         Command::Tid(args) => args.run(out),
         Command::Cid(args) => args.run(out),

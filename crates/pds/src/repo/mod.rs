@@ -16,6 +16,7 @@ mod error;
 mod export;
 mod history;
 mod import;
+pub mod repair;
 mod revision;
 mod snapshot;
 pub mod verify;

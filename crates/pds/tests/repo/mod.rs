@@ -5,6 +5,8 @@ mod closed;
 mod formats;
 mod history;
 mod races;
+#[cfg(feature = "sqlite")]
+mod repair;
 mod stores;
 mod writes;
 

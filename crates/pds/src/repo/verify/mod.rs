@@ -14,8 +14,8 @@ mod stream;
 pub use self::blobs::verify_blobs;
 pub use self::car::verify_car;
 pub use self::finding::{Code, Finding, Severity, Stage};
-pub(super) use self::indexed::LARGE_BYTES;
 pub use self::indexed::verify;
+pub(super) use self::indexed::{LARGE_BYTES, damage};
 pub(super) use self::stream::{NotInOrder, Streamed};
 
 use super::{Repo, Result};

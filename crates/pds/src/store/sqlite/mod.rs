@@ -7,6 +7,7 @@
 
 mod apply;
 mod errors;
+mod mend;
 mod schema;
 
 use std::collections::HashSet;
@@ -19,7 +20,9 @@ use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
 use self::schema::Durability;
 pub use self::schema::FORMAT;
-use super::{Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError};
+use super::{
+    Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Visitor,
+};
 use crate::data::{Block, Blocks, Cid, ReadError};
 
 /// A store in a SQLite file.
@@ -244,6 +247,22 @@ impl Store for SqliteStore {
             }
             .map(drop)
             .map_err(store_error)
+        })
+    }
+
+    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
+        // A connection of its own: the visitor may read this store.
+        mend::scan(&schema::open_for_reading(&self.path)?, visit)
+    }
+
+    fn mend(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        damaged: &[Vec<u8>],
+    ) -> Result<Mended, StoreError> {
+        self.write(|transaction| {
+            let dropped = mend::drop_damaged(transaction, damaged)?;
+            Ok(Mended { dropped, added: insert(transaction, blocks)? })
         })
     }
 }

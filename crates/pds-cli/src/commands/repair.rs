@@ -1,0 +1,268 @@
+//! `pds repair`
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use pds::car::CarFile;
+use pds::data::Blocks;
+use pds::mst::Key;
+use pds::repo::repair::{Lost, Origin, Part, Quarantine, Rebuilt, Survey};
+use pds::repo::verify::Expected;
+use pds::repo::{Error, Repo};
+use pds::store::Mended;
+use serde_json::{Map, Value, json};
+
+use crate::failure::{Exit, Stated};
+use crate::open::{Place, is_a_file, open_file};
+use crate::output::{Output, commit_json, rev_text, say};
+
+/// Say what is damaged or missing, and mend it
+///
+/// Without options it looks at every block and every state, and changes nothing. Damaged blocks are
+/// moved to the directory quarantine/ of the repository, never deleted. Exit code 0 if nothing is
+/// wrong (any more), 1 if something is and nothing was done, 6 if something is lost: it is listed.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  pds repair\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild"
+)]
+pub(crate) struct Args {
+    /// Take what is missing from a CAR file, itself damaged perhaps, or from another repository
+    #[arg(long = "from", value_name = "CAR|DIR")]
+    sources: Vec<PathBuf>,
+
+    /// Sign a new commit of all records that have survived; takes the key
+    #[arg(long)]
+    rebuild: bool,
+
+    /// Say what is wrong and what could be had, and change nothing
+    #[arg(long, short = 'n')]
+    dry_run: bool,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let dir = place.directory()?;
+        if is_a_file(&dir) {
+            let message = format!("{} is a file: a repository is repaired", dir.display());
+            return Err(Stated::usage(message)
+                .hint("pds recover FILE reads what can be read of a CAR file")
+                .into());
+        }
+        let acts = !self.dry_run && (self.rebuild || !self.sources.is_empty());
+        let repo = if self.rebuild { place.repo()? } else { place.mirror()? };
+        if self.rebuild && !repo.can_sign() {
+            return Err(Error::NoSigner.into());
+        }
+        let sources = self.sources.iter().map(|path| open_source(path));
+        let sources: Vec<Arc<dyn Blocks>> = sources.collect::<Result<_>>()?;
+        let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
+
+        let survey = repo.survey(&sources)?;
+        let mut outcome = Outcome { lost: survey.lost.clone(), ..Outcome::default() };
+        if acts {
+            let quarantine = Quarantine::of(&dir);
+            let keep = &mut |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
+            outcome.mended = repo.mend(&survey, &sources, keep)?;
+            if self.rebuild {
+                let rebuilt = repo.rebuild(keep)?;
+                if rebuilt.is_new {
+                    outcome.lost.retain(|lost| lost.commit != rebuilt.before);
+                    outcome.lost.splice(0..0, rebuilt.lost.iter().cloned());
+                    outcome.rebuilt = Some(rebuilt);
+                }
+            }
+            outcome.verified = Some(is_whole(&repo)?);
+        }
+        self.tell(&survey, &outcome, out)?;
+        Ok(outcome.exit(&survey))
+    }
+
+    fn tell(&self, survey: &Survey, outcome: &Outcome, out: &mut Output) -> Result<()> {
+        if out.is_json() {
+            return out.json(&self.json(survey, outcome));
+        }
+        if let Some(message) = &survey.unreadable {
+            out.line(&format!("unreadable: {message}"))?;
+        }
+        for block in survey.damaged() {
+            let digest = hex(&block.sha256);
+            out.line(&format!("damaged {}: the bytes hash to {digest}", block.name_text()))?;
+        }
+        for (cid, origin) in survey.found() {
+            out.line(&format!("found {cid} in {}", self.origin(*origin)))?;
+        }
+        for lost in &outcome.lost {
+            let state = match &lost.ref_name {
+                Some(name) => name.to_string(),
+                None => format!("commit {}", lost.commit),
+            };
+            out.line(&format!("lost {} of {state}: {}", lost.part, lost.cid))?;
+        }
+        if let Some(rebuilt) = &outcome.rebuilt {
+            for earlier in &rebuilt.earlier {
+                let (path, commit) = (earlier.path(), earlier.commit);
+                out.line(&format!("earlier {path} {} of commit {commit}", earlier.cid))?;
+            }
+            for cid in &rebuilt.without_path {
+                out.line(&format!("without-path {cid}"))?;
+            }
+        }
+        out.line(&outcome.summary(survey))?;
+        if outcome.verified.is_none() && !survey.is_clean() {
+            say(
+                "nothing was changed; --from CAR|DIR takes what is missing from elsewhere, --rebuild signs a new commit of what is left",
+            );
+        }
+        Ok(())
+    }
+
+    fn json(&self, survey: &Survey, outcome: &Outcome) -> Value {
+        let damaged = survey
+            .damaged()
+            .iter()
+            .map(|block| json!({ "cid": block.name_text(), "sha256": hex(&block.sha256) }));
+        let found = survey
+            .found()
+            .iter()
+            .map(|(cid, origin)| json!({ "cid": cid.to_string(), "source": self.origin(*origin) }));
+        let mut value = json!({
+            "ok": outcome.exit(survey) == Exit::Done,
+            "blocks": survey.blocks,
+            "damaged": damaged.collect::<Vec<_>>(),
+            "found": found.collect::<Vec<_>>(),
+            "lost": outcome.lost.iter().map(lost_json).collect::<Vec<_>>(),
+            "added": outcome.mended.added,
+            "quarantined": outcome.mended.dropped,
+            "commit": Value::Null,
+        });
+        if let (Value::Object(value), Some(message)) = (&mut value, &survey.unreadable) {
+            value.insert("unreadable".to_owned(), json!(message));
+        }
+        if let (Value::Object(value), Some(rebuilt)) = (&mut value, &outcome.rebuilt) {
+            let earlier = rebuilt.earlier.iter().map(|earlier| {
+                let (cid, commit) = (earlier.cid.to_string(), earlier.commit.to_string());
+                json!({ "path": earlier.path(), "cid": cid, "commit": commit })
+            });
+            let without_path = rebuilt.without_path.iter().map(ToString::to_string);
+            let commit = commit_json(rebuilt.commit.cid(), rebuilt.commit.rev());
+            value.insert("commit".to_owned(), commit);
+            value.insert("records".to_owned(), json!(rebuilt.records));
+            value.insert("earlier".to_owned(), earlier.collect());
+            value.insert("withoutPath".to_owned(), without_path.collect());
+        }
+        value
+    }
+
+    fn origin(&self, origin: Origin) -> String {
+        match origin {
+            Origin::Here => "this repository, under another name".to_owned(),
+            Origin::Source(number) => {
+                self.sources.get(number).map_or_else(String::new, |path| path.display().to_string())
+            }
+        }
+    }
+}
+
+/// What was done, and what it amounts to.
+struct Outcome {
+    mended: Mended,
+    rebuilt: Option<Rebuilt>,
+    lost: Vec<Lost>,
+    /// Whether the present state verifies; `None` where nothing was to be changed.
+    verified: Option<bool>,
+}
+
+impl Default for Outcome {
+    fn default() -> Self {
+        let mended = Mended { added: 0, dropped: 0 };
+        Self { mended, rebuilt: None, lost: Vec::new(), verified: None }
+    }
+}
+
+impl Outcome {
+    fn exit(&self, survey: &Survey) -> Exit {
+        let did_something =
+            self.mended.added > 0 || self.mended.dropped > 0 || self.rebuilt.is_some();
+        match self.verified {
+            None if survey.is_clean() => Exit::Done,
+            None => Exit::No,
+            Some(true) if self.lost.is_empty() && survey.unreadable.is_none() => Exit::Done,
+            Some(_) if did_something => Exit::Partly,
+            Some(_) => Exit::No,
+        }
+    }
+
+    fn summary(&self, survey: &Survey) -> String {
+        let verdict = match self.exit(survey) {
+            Exit::Done => "ok",
+            Exit::Partly => "partly mended",
+            _ => "FAILED",
+        };
+        let mut text = format!(
+            "{verdict}: {} blocks, {} damaged, {} found, {} lost",
+            survey.blocks,
+            survey.damaged().len(),
+            survey.found().len(),
+            self.lost.len(),
+        );
+        if self.verified.is_some() {
+            let Mended { added, dropped } = self.mended;
+            text.push_str(&format!("; {added} taken in, {dropped} moved to quarantine"));
+        }
+        if let Some(Rebuilt { commit, records, .. }) = &self.rebuilt {
+            let (cid, rev) = (commit.cid(), rev_text(commit.rev()));
+            text.push_str(&format!("; new commit {cid} rev {rev} with {records} records"));
+        }
+        text
+    }
+}
+
+/// Opens a place that may have blocks: what is damaged in it is passed over.
+fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
+    if path.is_dir() {
+        let repo = Repo::open_without_key(path);
+        let repo = repo.with_context(|| format!("cannot read {}", path.display()))?;
+        return Ok(repo.blocks());
+    }
+    let mut damaged = 0_u64;
+    let car = CarFile::open_reporting(open_file(path)?, &mut |_| damaged += 1);
+    let car = car.with_context(|| format!("cannot read {}", path.display()))?;
+    if damaged > 0 {
+        let path = path.display();
+        say(&format!("{path}: {damaged} places cannot be read; what can be is used"));
+    }
+    Ok(Arc::new(car))
+}
+
+/// Makes every check there is of the present state.
+fn is_whole(repo: &Repo) -> Result<bool> {
+    let report = repo.verify(&Expected::default(), &mut |_| {})?;
+    Ok(report.is_ok() && report.is_complete())
+}
+
+fn lost_json(lost: &Lost) -> Value {
+    let text = |key: &Key| json!(key.as_bytes().escape_ascii().to_string());
+    let mut line = Map::new();
+    match &lost.part {
+        Part::Commit => drop(line.insert("kind".to_owned(), json!("commit"))),
+        Part::Record { key } => {
+            line.insert("kind".to_owned(), json!("record"));
+            line.insert("path".to_owned(), text(key));
+        }
+        Part::Records { after, before } => {
+            line.insert("kind".to_owned(), json!("node"));
+            line.insert("after".to_owned(), after.as_ref().map_or(Value::Null, text));
+            line.insert("before".to_owned(), before.as_ref().map_or(Value::Null, text));
+        }
+    }
+    line.insert("cid".to_owned(), json!(lost.cid.to_string()));
+    line.insert("commit".to_owned(), json!(lost.commit.to_string()));
+    line.insert("rev".to_owned(), json!(lost.rev.map(|rev| rev.to_string())));
+    line.insert("ref".to_owned(), json!(lost.ref_name.as_ref().map(ToString::to_string)));
+    Value::Object(line)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
