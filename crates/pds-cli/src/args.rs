@@ -10,7 +10,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, export, get, import, info, init, key, log, ls, man,
-    mst, put, refs, repair, reset, rm, show, tid, unpack, verify,
+    mst, put, recover, refs, repair, reset, rm, show, tid, unpack, verify,
 };
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
@@ -87,6 +87,7 @@ pub(crate) enum Command {
     Ref(refs::Args),
     Reset(reset::Args),
     Repair(repair::Args),
+    Recover(recover::Args),
     Key(key::Args),
     Tid(tid::Args),
     Cid(cid::Args),

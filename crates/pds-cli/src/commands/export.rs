@@ -57,7 +57,7 @@ impl Args {
             let message = format!("{} exists", path.display());
             return Err(Stated::no("exists", message).hint("--force overwrites it").into());
         } else {
-            into_file(path, self.force, &snapshot, since.as_ref())
+            into_file(path, self.force, |out| write(&snapshot, since.as_ref(), out))
         };
         let exported = exported.with_context(|| format!("cannot write {}", path.display()))?;
         let Exported { blocks, bytes, .. } = exported;
@@ -82,12 +82,11 @@ fn into_device(path: &Path, snapshot: &Snapshot, since: Option<&Snapshot>) -> Re
 }
 
 /// Writes beside the file first, so that it is whole or not there.
-fn into_file(
+pub(crate) fn into_file<T>(
     path: &Path,
     force: bool,
-    snapshot: &Snapshot,
-    since: Option<&Snapshot>,
-) -> Result<Exported> {
+    write: impl FnOnce(&mut dyn Write) -> Result<T>,
+) -> Result<T> {
     let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".pds-export-");
@@ -98,7 +97,7 @@ fn into_file(
     }
     let mut file = builder.tempfile_in(dir)?;
     let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
-    let exported = write(snapshot, since, &mut buffered)?;
+    let written = write(&mut buffered)?;
     buffered.flush()?;
     drop(buffered);
     file.as_file().sync_all()?;
@@ -106,7 +105,7 @@ fn into_file(
     let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
     named.map_err(|error| error.error)?;
     std::fs::File::open(dir)?.sync_all()?;
-    Ok(exported)
+    Ok(written)
 }
 
 fn write(snapshot: &Snapshot, since: Option<&Snapshot>, out: &mut dyn Write) -> Result<Exported> {

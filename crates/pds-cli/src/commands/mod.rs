@@ -17,6 +17,7 @@ pub(crate) mod ls;
 pub(crate) mod man;
 pub(crate) mod mst;
 pub(crate) mod put;
+pub(crate) mod recover;
 pub(crate) mod refs;
 pub(crate) mod repair;
 pub(crate) mod reset;
@@ -56,6 +57,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit> {
         Command::Mst(args) => args.run(&place, out),
         Command::Ref(args) => args.run(&place, out),
         Command::Reset(args) => args.run(&place, out),
+        Command::Recover(args) => args.run(out),
         Command::Repair(args) => args.run(&place, out),
         Command::Key(args) => args.run(&place, out),
         Command::Tid(args) => args.run(out),

@@ -219,15 +219,18 @@ impl Outcome {
 }
 
 /// Opens a place that may have blocks: what is damaged in it is passed over.
-fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
+pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     if path.is_dir() {
         let repo = Repo::open_without_key(path);
         let repo = repo.with_context(|| format!("cannot read {}", path.display()))?;
         return Ok(repo.blocks());
     }
     let mut damaged = 0_u64;
-    let car = CarFile::open_reporting(open_file(path)?, &mut |_| damaged += 1);
+    let car = CarFile::salvage(open_file(path)?, &mut |_| damaged += 1);
     let car = car.with_context(|| format!("cannot read {}", path.display()))?;
+    if car.is_empty() {
+        return Err(Stated::bad_input(format!("no block can be read in {}", path.display())).into());
+    }
     if damaged > 0 {
         let path = path.display();
         say(&format!("{path}: {damaged} places cannot be read; what can be is used"));
@@ -242,9 +245,19 @@ fn is_whole(repo: &Repo) -> Result<bool> {
 }
 
 fn lost_json(lost: &Lost) -> Value {
+    let mut line = lost_part_json(&lost.part);
+    line.insert("cid".to_owned(), json!(lost.cid.to_string()));
+    line.insert("commit".to_owned(), json!(lost.commit.to_string()));
+    line.insert("rev".to_owned(), json!(lost.rev.map(|rev| rev.to_string())));
+    line.insert("ref".to_owned(), json!(lost.ref_name.as_ref().map(ToString::to_string)));
+    Value::Object(line)
+}
+
+/// What is lost: a record by its path, a node by the paths on its two sides.
+pub(crate) fn lost_part_json(part: &Part) -> Map<String, Value> {
     let text = |key: &Key| json!(key.as_bytes().escape_ascii().to_string());
     let mut line = Map::new();
-    match &lost.part {
+    match part {
         Part::Commit => drop(line.insert("kind".to_owned(), json!("commit"))),
         Part::Record { key } => {
             line.insert("kind".to_owned(), json!("record"));
@@ -256,11 +269,7 @@ fn lost_json(lost: &Lost) -> Value {
             line.insert("before".to_owned(), before.as_ref().map_or(Value::Null, text));
         }
     }
-    line.insert("cid".to_owned(), json!(lost.cid.to_string()));
-    line.insert("commit".to_owned(), json!(lost.commit.to_string()));
-    line.insert("rev".to_owned(), json!(lost.rev.map(|rev| rev.to_string())));
-    line.insert("ref".to_owned(), json!(lost.ref_name.as_ref().map(ToString::to_string)));
-    Value::Object(line)
+    line
 }
 
 fn hex(bytes: &[u8]) -> String {

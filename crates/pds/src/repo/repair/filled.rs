@@ -1,11 +1,42 @@
 //! A store whose gaps are filled from elsewhere.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::damaged::Aside;
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::repo::verify::damage;
+
+/// Several places read as one: what one lacks, or has damaged, is asked of the next.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pds::data::{Block, Blocks, Codec, MemoryBlocks};
+/// use pds::repo::repair::Sources;
+///
+/// let block = Block::new(Codec::Raw, *b"hello");
+/// let copy = MemoryBlocks::from_iter([block.clone()]);
+/// let sources = Sources(vec![Arc::new(MemoryBlocks::default()), Arc::new(copy)]);
+/// assert_eq!(sources.get(&block.cid())?, Some(block));
+/// # Ok::<(), pds::data::ReadError>(())
+/// ```
+#[derive(Clone)]
+pub struct Sources(pub Vec<Arc<dyn Blocks>>);
+
+impl Blocks for Sources {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        for source in &self.0 {
+            if let Some(block) = sound(source.get(cid))? {
+                return Ok(Some(block));
+            }
+        }
+        Ok(None)
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+        cids.iter().map(|cid| self.get(cid)).collect()
+    }
+}
 
 /// Where a block was found that the store does not have as it should be.
 ///

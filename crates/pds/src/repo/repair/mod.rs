@@ -10,6 +10,8 @@
 //! [`Repo::rebuild`] signs a new commit over what has survived. Since a CID is a proof of the bytes, a
 //! source needs no trust. Nothing is guessed: where it is not certain that a record belongs to the
 //! present state, it is listed and not brought back.
+//!
+//! [`recover`] reads what is left of a damaged CAR file, of which no repository can be made.
 
 mod damaged;
 mod filled;
@@ -17,15 +19,17 @@ mod orphans;
 #[cfg(feature = "sqlite")]
 mod quarantine;
 mod rebuild;
+mod recover;
 mod survey;
 mod survivors;
 mod trace;
 
 pub use self::damaged::DamagedBlock;
-pub use self::filled::Origin;
+pub use self::filled::{Origin, Sources};
 #[cfg(feature = "sqlite")]
 pub use self::quarantine::{QUARANTINE_DIRECTORY, Quarantine};
 pub use self::rebuild::{Earlier, Rebuilt};
+pub use self::recover::{Recovered, Recovery, recover};
 pub use self::survey::{Lost, Survey};
 pub use self::trace::Part;
 
