@@ -7,8 +7,8 @@ use std::sync::Arc;
 use anyhow::Result;
 use pds::car::{CarError, CarFile, CarWriter};
 use pds::commit::Commit;
-use pds::data::{Block, Blocks};
-use pds::mst::Key;
+use pds::data::{Block, Blocks, Cid};
+use pds::mst::{Key, Step, walk};
 use pds::repo::repair::{Recovered, Recovery, Sources, recover};
 use pds::repo::{Error, Snapshot, export_car};
 use pds::syntax::RecordPath;
@@ -240,7 +240,8 @@ fn write_without_path(block: &Block, dir: &Path) -> Result<()> {
     }
 }
 
-/// Writes the repository as an export would if it is whole, and else every good block.
+/// Writes the repository as an export would if it is whole, and else every good block of the file
+/// and what the sources have of the repository besides.
 fn write_car(
     car: &Arc<CarFile<Watched>>,
     sources: &Arc<Sources>,
@@ -260,6 +261,25 @@ fn write_car(
             && let Some(block) = car.get(&cid)?
         {
             written.block(block.borrowed())?;
+        }
+    }
+    let mut add = |cid: &Cid| -> Result<()> {
+        if car.get(cid)?.is_none()
+            && let Some(block) = sources.get(cid)?
+        {
+            written.block(block.borrowed())?;
+        }
+        Ok(())
+    };
+    if let Some(commit) = &recovery.commit {
+        add(&commit.cid())?;
+        for step in walk(sources.as_ref(), commit.data()) {
+            match step {
+                Ok(Step::Node { block, .. }) => add(&block.cid())?,
+                Ok(Step::Entry { value, .. }) => add(&value)?,
+                // What is lost has been listed.
+                Err(_) => {}
+            }
         }
     }
     written.finish()?;

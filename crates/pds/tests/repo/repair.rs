@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Cursor;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use pds::car::CarFile;
+use pds::car::{CarFile, CarReader};
 use pds::data::{Block, Blocks, Cid, Codec};
-use pds::mst::{Key, Step, walk};
-use pds::repo::repair::{Lost, Part, Quarantine, Rebuilt};
-use pds::repo::verify::{Code, Finding};
+use pds::mst::{Step, walk};
+use pds::repo::repair::{Lost, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
+use pds::repo::verify::{Code, Expected, Finding, Severity, verify_car};
 use pds::repo::{Repo, STORE_FILE, Write};
 use rusqlite::Connection;
 
@@ -196,14 +197,19 @@ fn rebuild(account: &Account) -> (Repo, Rebuilt) {
 
 /// Tells whether a path is named as lost, by itself or by the range it stands in.
 fn is_named(lost: &[Lost], path: &str) -> bool {
-    let after = |key: &Option<Key>| key.as_ref().is_none_or(|key| key.as_bytes() < path.as_bytes());
-    let before =
-        |key: &Option<Key>| key.as_ref().is_none_or(|key| path.as_bytes() < key.as_bytes());
-    lost.iter().any(|lost| match &lost.part {
+    lost.iter().any(|lost| covers(&lost.part, path))
+}
+
+fn covers(part: &Part, path: &str) -> bool {
+    let path = path.as_bytes();
+    match part {
         Part::Commit => false,
-        Part::Record { key } => key.as_bytes() == path.as_bytes(),
-        Part::Records { after: a, before: b } => after(a) && before(b),
-    })
+        Part::Record { key } => key.as_bytes() == path,
+        Part::Records { after, before } => {
+            after.as_ref().is_none_or(|after| after.as_bytes() < path)
+                && before.as_ref().is_none_or(|before| path < before.as_bytes())
+        }
+    }
 }
 
 fn each(check: impl Fn(Kind, Harm, &Account)) {
@@ -312,6 +318,107 @@ fn rebuilding_loses_exactly_what_was_harmed() {
             assert_eq!(nameless, expected, "{what}: the records are here, their paths are not");
         }
     });
+}
+
+impl Account {
+    /// The exported file with one block harmed, and where that one stands.
+    fn harmed_car(&self, harmed: Cid, harm: Harm) -> (Vec<u8>, u64) {
+        let mut reader = CarReader::new(&self.car[..]).unwrap();
+        let header = usize::try_from(reader.offset()).unwrap();
+        let (mut file, mut at) = (self.car[..header].to_vec(), 0);
+        while let Some(section) = reader.next_section().unwrap() {
+            let (mut cid, mut bytes) = (section.block.cid(), section.block.bytes().to_vec());
+            if cid == harmed {
+                at = file.len() as u64;
+                let middle = bytes.len() / 2;
+                match harm {
+                    Harm::FlippedBit => bytes[middle] ^= 0x10,
+                    Harm::Truncated => bytes.truncate(middle),
+                    Harm::Missing => continue,
+                    Harm::Replaced => bytes = b"\xa0".to_vec(),
+                    Harm::WrongKey => cid = elsewhere(),
+                }
+            }
+            let mut len = cid.as_bytes().len() + bytes.len();
+            while len >= 0x80 {
+                file.push(0x80 | u8::try_from(len & 0x7f).unwrap());
+                len >>= 7;
+            }
+            file.push(u8::try_from(len).unwrap());
+            file.extend_from_slice(cid.as_bytes());
+            file.extend_from_slice(&bytes);
+        }
+        (file, at)
+    }
+}
+
+#[test]
+fn each_harm_in_a_car_file_is_named_with_its_offset() {
+    let account = Account::new();
+    for (kind, harm) in KINDS.into_iter().flat_map(|kind| HARMS.map(|harm| (kind, harm))) {
+        let (what, (cid, lost)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
+        let (file, at) = account.harmed_car(cid, harm);
+        let mut found = Vec::new();
+        let mut add = |finding: Finding| {
+            if finding.severity() == Severity::Error {
+                found.push((finding.code(), finding.cid, finding.offset, finding.path));
+            }
+        };
+        verify_car(Cursor::new(&file), &Expected::default(), &mut add).unwrap();
+        let code = match kind {
+            Kind::Commit => Code::CommitMissing,
+            Kind::Root | Kind::Inner | Kind::Leaf => Code::NodeMissing,
+            Kind::Record => Code::RecordMissing,
+        };
+        let mut expected = Vec::new();
+        if harm != Harm::Missing {
+            let claimed = if harm == Harm::WrongKey { elsewhere() } else { cid };
+            expected.push((Code::BlockDamaged, Some(claimed), Some(at), None));
+        }
+        let path = lost.first().cloned().filter(|_| kind == Kind::Record);
+        expected.push((code, Some(cid), None, path));
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
+fn recovering_a_car_file_loses_exactly_what_was_harmed_and_nothing_with_a_good_copy() {
+    let account = Account::new();
+    let whole: Arc<dyn Blocks> = Arc::new(CarFile::open(Cursor::new(account.car.clone())).unwrap());
+    for (kind, harm) in KINDS.into_iter().flat_map(|kind| HARMS.map(|harm| (kind, harm))) {
+        let (what, (cid, expected)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
+        let (file, _) = account.harmed_car(cid, harm);
+        let car = Arc::new(CarFile::salvage(Cursor::new(file), &mut |_| ()).unwrap());
+        let (mut left, mut lost, mut nameless) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let recovery = recover(&car, car.as_ref(), &mut |recovered| {
+            match recovered {
+                Recovered::Record { key, block } => {
+                    left.insert(text(key.as_bytes()), block.cid());
+                }
+                Recovered::Lost { part, cid } => lost.push((part, cid)),
+                Recovered::WithoutPath { block } => drop(nameless.insert(block.cid())),
+                Recovered::Unplaced { key, .. } => panic!("{what}: {key}"),
+            }
+            Ok(())
+        });
+        let recovery = recovery.unwrap();
+        assert_eq!((recovery.records, recovery.lost), (left.len() as u64, lost.len() as u64));
+        assert!(left.iter().all(|(path, cid)| account.records[path] == *cid), "{what}");
+        let gone: BTreeSet<String> =
+            account.records.keys().filter(|path| !left.contains_key(*path)).cloned().collect();
+        assert_eq!(gone, expected, "{what}");
+        assert!(lost.iter().all(|(_, lost)| *lost == Some(cid)), "{what}: {lost:?}");
+        assert!(gone.iter().all(|path| lost.iter().any(|(part, _)| covers(part, path))), "{what}");
+        assert!(!left.keys().any(|path| lost.iter().any(|(part, _)| covers(part, path))), "{what}");
+        if !matches!(kind, Kind::Record | Kind::Commit) {
+            let expected = expected.iter().map(|path| account.records[path]).collect();
+            assert_eq!(nameless, expected, "{what}");
+        }
+        let sources = Sources(vec![car.clone(), whole.clone()]);
+        let recovery = recover(&car, &sources, &mut |_| Ok(())).unwrap();
+        assert_eq!((recovery.records, recovery.lost), (RECORDS as u64, 0), "{what}");
+        assert_eq!(recovery.commit.unwrap().cid(), account.head, "{what}");
+    }
 }
 
 #[test]
