@@ -7,10 +7,10 @@ use anyhow::{Context, Result};
 use pds::car::CarFile;
 use pds::data::Blocks;
 use pds::mst::Key;
-use pds::repo::repair::{Lost, Origin, Part, Quarantine, Rebuilt, Survey};
+use pds::repo::repair::{Lost, Origin, Part, Quarantine, Rebuilt, Survey, salvage_database};
 use pds::repo::verify::Expected;
-use pds::repo::{Error, Repo};
-use pds::store::Mended;
+use pds::repo::{Error, KEY_FILE, Repo, STORE_FILE};
+use pds::store::{Mended, SqliteStore};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, Stated};
@@ -50,16 +50,34 @@ impl Args {
                 .into());
         }
         let acts = !self.dry_run && (self.rebuild || !self.sources.is_empty());
-        let repo = if self.rebuild { place.repo()? } else { place.mirror()? };
-        if self.rebuild && !repo.can_sign() {
+        let store = dir.join(STORE_FILE);
+        if !store.is_file() {
+            return Err(Error::NotARepository(dir).into());
+        }
+        if self.rebuild && !dir.join(KEY_FILE).exists() {
             return Err(Error::NoSigner.into());
         }
+        let problems = SqliteStore::check_file(&store)?;
+        let elsewhere = tempfile::tempdir().context("cannot make a temporary directory")?;
+        let repo = match problems.is_empty() {
+            true if self.rebuild => place.repo()?,
+            true => place.mirror()?,
+            false if acts => {
+                salvage_database(&dir)?;
+                if self.rebuild { place.repo()? } else { place.mirror()? }
+            }
+            false => {
+                let copy = elsewhere.path().join(STORE_FILE);
+                SqliteStore::salvage(&store, &copy)?;
+                Repo::open_without_key(elsewhere.path())?
+            }
+        };
         let sources = self.sources.iter().map(|path| open_source(path));
         let sources: Vec<Arc<dyn Blocks>> = sources.collect::<Result<_>>()?;
         let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
 
         let survey = repo.survey(&sources)?;
-        let mut outcome = Outcome { lost: survey.lost.clone(), ..Outcome::default() };
+        let mut outcome = Outcome { problems, lost: survey.lost.clone(), ..Outcome::default() };
         if acts {
             let quarantine = Quarantine::of(&dir);
             let keep = &mut |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
@@ -82,8 +100,8 @@ impl Args {
         if out.is_json() {
             return out.json(&self.json(survey, outcome));
         }
-        if let Some(message) = &survey.unreadable {
-            out.line(&format!("unreadable: {message}"))?;
+        for problem in &outcome.problems {
+            out.line(&format!("database: {}", problem.replace('\n', " ")))?;
         }
         for block in survey.damaged() {
             let digest = hex(&block.sha256);
@@ -109,7 +127,7 @@ impl Args {
             }
         }
         out.line(&outcome.summary(survey))?;
-        if outcome.verified.is_none() && !survey.is_clean() {
+        if outcome.exit(survey) == Exit::No && outcome.verified.is_none() {
             say(
                 "nothing was changed; --from CAR|DIR takes what is missing from elsewhere, --rebuild signs a new commit of what is left",
             );
@@ -129,6 +147,7 @@ impl Args {
         let mut value = json!({
             "ok": outcome.exit(survey) == Exit::Done,
             "blocks": survey.blocks,
+            "database": outcome.problems,
             "damaged": damaged.collect::<Vec<_>>(),
             "found": found.collect::<Vec<_>>(),
             "lost": outcome.lost.iter().map(lost_json).collect::<Vec<_>>(),
@@ -136,9 +155,6 @@ impl Args {
             "quarantined": outcome.mended.dropped,
             "commit": Value::Null,
         });
-        if let (Value::Object(value), Some(message)) = (&mut value, &survey.unreadable) {
-            value.insert("unreadable".to_owned(), json!(message));
-        }
         if let (Value::Object(value), Some(rebuilt)) = (&mut value, &outcome.rebuilt) {
             let earlier = rebuilt.earlier.iter().map(|earlier| {
                 let (cid, commit) = (earlier.cid.to_string(), earlier.commit.to_string());
@@ -166,6 +182,8 @@ impl Args {
 
 /// What was done, and what it amounts to.
 struct Outcome {
+    /// What SQLite found wrong with the file, before.
+    problems: Vec<String>,
     mended: Mended,
     rebuilt: Option<Rebuilt>,
     lost: Vec<Lost>,
@@ -176,16 +194,19 @@ struct Outcome {
 impl Default for Outcome {
     fn default() -> Self {
         let mended = Mended { added: 0, dropped: 0 };
-        Self { mended, rebuilt: None, lost: Vec::new(), verified: None }
+        let (problems, lost) = (Vec::new(), Vec::new());
+        Self { problems, mended, rebuilt: None, lost, verified: None }
     }
 }
 
 impl Outcome {
     fn exit(&self, survey: &Survey) -> Exit {
-        let did_something =
-            self.mended.added > 0 || self.mended.dropped > 0 || self.rebuilt.is_some();
+        let did_something = self.mended.added > 0
+            || self.mended.dropped > 0
+            || self.rebuilt.is_some()
+            || !self.problems.is_empty();
         match self.verified {
-            None if survey.is_clean() => Exit::Done,
+            None if survey.is_clean() && self.problems.is_empty() => Exit::Done,
             None => Exit::No,
             Some(true) if self.lost.is_empty() && survey.unreadable.is_none() => Exit::Done,
             Some(_) if did_something => Exit::Partly,

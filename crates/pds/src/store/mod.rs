@@ -27,7 +27,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use ref_name::RefName;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{FORMAT, SqliteStore};
+pub use sqlite::{FORMAT, Salvaged, SqliteStore};
 
 use crate::data::{Block, Blocks, Cid};
 

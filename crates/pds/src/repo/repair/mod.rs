@@ -14,6 +14,8 @@
 //! [`recover`] reads what is left of a damaged CAR file, of which no repository can be made.
 
 mod damaged;
+#[cfg(feature = "sqlite")]
+mod database;
 mod filled;
 mod orphans;
 #[cfg(feature = "sqlite")]
@@ -25,6 +27,8 @@ mod survivors;
 mod trace;
 
 pub use self::damaged::DamagedBlock;
+#[cfg(feature = "sqlite")]
+pub use self::database::salvage_database;
 pub use self::filled::{Origin, Sources};
 #[cfg(feature = "sqlite")]
 pub use self::quarantine::{QUARANTINE_DIRECTORY, Quarantine};

@@ -48,7 +48,7 @@ pub(super) fn drop_damaged(
 }
 
 /// The bytes of a value, whatever it is: the columns are declared as bytes, and may be damaged.
-fn raw(value: ValueRef<'_>) -> &[u8] {
+pub(super) fn raw(value: ValueRef<'_>) -> &[u8] {
     match value {
         ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes,
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],

@@ -8,6 +8,7 @@
 mod apply;
 mod errors;
 mod mend;
+mod salvage;
 mod schema;
 
 use std::collections::HashSet;
@@ -18,6 +19,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
+pub use self::salvage::Salvaged;
 use self::schema::Durability;
 pub use self::schema::FORMAT;
 use super::{

@@ -169,7 +169,7 @@ const SETTINGS: &str = "
     PRAGMA cache_size = -8192;
 ";
 
-const PAGE_BYTES: u32 = 8192;
+pub(super) const PAGE_BYTES: u32 = 8192;
 
 /// How much of the file a reader maps: two thirds of the time for a point read. A writer maps
 /// nothing, so that an error of the disk reaches it as an error.
