@@ -21,7 +21,8 @@ use crate::output::{Output, commit_json, rev_text, say};
 ///
 /// Without options it looks at every block and every state, and changes nothing. Damaged blocks are
 /// moved to the directory quarantine/ of the repository, never deleted. Exit code 0 if nothing is
-/// wrong (any more), 1 if something is and nothing was done, 6 if something is lost: it is listed.
+/// wrong with the present (any more), 1 if something is and nothing was done, 6 if something of it is
+/// lost: it is listed. What only past states have lost is listed too, and is no failure.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds repair\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild"
@@ -200,17 +201,22 @@ impl Default for Outcome {
 }
 
 impl Outcome {
+    /// What counts is the present: what only past states have lost is told, and is no failure.
     fn exit(&self, survey: &Survey) -> Exit {
+        let acted = self.verified.is_some();
+        let is_sound = survey.damaged().is_empty()
+            && survey.unreadable.is_none()
+            && survey.found().is_empty()
+            && self.problems.is_empty();
+        let is_complete = !self.lost.iter().any(is_present);
         let did_something = self.mended.added > 0
             || self.mended.dropped > 0
             || self.rebuilt.is_some()
             || !self.problems.is_empty();
         match self.verified {
-            None if survey.is_clean() && self.problems.is_empty() => Exit::Done,
-            None => Exit::No,
-            Some(true) if self.lost.is_empty() && survey.unreadable.is_none() => Exit::Done,
+            _ if is_complete && (acted || is_sound) && self.verified != Some(false) => Exit::Done,
             Some(_) if did_something => Exit::Partly,
-            Some(_) => Exit::No,
+            _ => Exit::No,
         }
     }
 
@@ -225,8 +231,12 @@ impl Outcome {
             survey.blocks,
             survey.damaged().len(),
             survey.found().len(),
-            self.lost.len(),
+            self.lost.iter().filter(|lost| is_present(lost)).count(),
         );
+        match self.lost.iter().filter(|lost| !is_present(lost)).count() {
+            0 => {}
+            past => text.push_str(&format!(", {past} lost of the past")),
+        }
         if self.verified.is_some() {
             let Mended { added, dropped } = self.mended;
             text.push_str(&format!("; {added} taken in, {dropped} moved to quarantine"));
@@ -263,6 +273,11 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
 fn is_whole(repo: &Repo) -> Result<bool> {
     let report = repo.verify(&Expected::default(), &mut |_| {})?;
     Ok(report.is_ok() && report.is_complete())
+}
+
+/// Tells whether a ref names the state that has lost it.
+fn is_present(lost: &Lost) -> bool {
+    lost.ref_name.is_some()
 }
 
 fn lost_json(lost: &Lost) -> Value {

@@ -482,3 +482,63 @@ fn nothing_changes_when_the_quarantine_cannot_be_written_or_there_is_no_key() {
     assert_eq!(repo.store().refs().unwrap(), before);
     assert_eq!(repo.survey(&[]).unwrap().damaged().len(), 1, "it is where it was");
 }
+
+/// Whatever is lost, of the present or of the past: what is kept was there, what is not is named.
+#[test]
+fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
+    let mut state = 7_u64;
+    let mut random = move |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for round in 0..40 {
+        let account = Account::new();
+        let repo = account.open();
+        for _ in 0..random(6) {
+            let mut picked = BTreeSet::new();
+            let writes: Vec<Write> = (0..=random(12))
+                .filter_map(|_| {
+                    let n = random(RECORDS);
+                    let there = repo.find(&path(&format!("com.example.note/n{n:04}"))).unwrap();
+                    let write = match there {
+                        Some(record) if random(2) == 0 => Write::delete(record.path),
+                        _ => put(n, &format!("{}", random(1_000_000))),
+                    };
+                    picked.insert(n).then_some(write)
+                })
+                .collect();
+            repo.write(&writes).unwrap();
+        }
+        let present = records(&repo);
+        let snapshot = repo.snapshot().unwrap();
+        let names: Vec<Cid> = walk(snapshot.blocks(), snapshot.commit().data())
+            .filter_map(|step| match step.unwrap() {
+                Step::Node { block, .. } => Some(block.cid()),
+                Step::Entry { value, .. } => (random(10) == 0).then_some(value),
+            })
+            .collect();
+        let gone: BTreeSet<Cid> = (0..=random(4)).map(|_| names[random(names.len())]).collect();
+        for cid in &gone {
+            let name = cid.as_bytes().as_slice();
+            account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
+        }
+        let reached: BTreeSet<String> = snapshot
+            .records()
+            .filter_map(Result::ok)
+            .filter(|entry| !gone.contains(&entry.cid))
+            .map(|entry| entry.path.to_string())
+            .collect();
+        let (repo, rebuilt) = rebuild(&account);
+        assert_clean(&repo, "rebuilt");
+        let left = records(&repo);
+        for (path, cid) in &left {
+            assert_eq!(present.get(path), Some(cid), "{round}: {path} came back");
+            assert!(!is_named(&rebuilt.lost, path), "{round}: {path} is not lost");
+        }
+        assert!(reached.iter().all(|path| left.contains_key(path)), "{round}");
+        for path in present.keys().filter(|path| !left.contains_key(*path)) {
+            assert!(is_named(&rebuilt.lost, path), "{round}: {path} {:?}", rebuilt.lost);
+        }
+    }
+}

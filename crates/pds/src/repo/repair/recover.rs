@@ -125,11 +125,12 @@ pub fn recover<F: Read + Seek + Send>(
     recovery.commit = match commit.and_then(|block| Commit::decode(&block).ok()) {
         Some(commit) => Some(commit),
         None => {
-            if root.is_some() {
+            let newest = newest_commit(&each)?;
+            if root.is_some() || newest.is_none() {
                 recovery.lost += 1;
                 found(Recovered::Lost { part: Part::Commit, cid: root })?;
             }
-            newest_commit(&each)?
+            newest
         }
     };
     let data = recovery.commit.as_ref().map(Commit::data);

@@ -77,7 +77,10 @@ impl SqliteStore {
             Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => {
                 let path = copy.path().join("pds.db");
                 with_a_new_first_page(from, &path)?;
-                schema::open_for_reading(&path)?
+                schema::open_for_reading(&path).map_err(|error| match error {
+                    StoreError::Damaged(_) => StoreError::NotAStore(NOTHING_LEFT.to_owned()),
+                    error => error,
+                })?
             }
             opened => opened?,
         };
@@ -85,7 +88,7 @@ impl SqliteStore {
         let transaction = writer.transaction().map_err(store_error)?;
         let salvaged = copy_tables(&reader, &transaction)?;
         if salvaged.blocks == 0 {
-            return Err(StoreError::NotAStore("no block in it can be read".to_owned()));
+            return Err(StoreError::NotAStore(NOTHING_LEFT.to_owned()));
         }
         transaction.commit().map_err(store_error)?;
         schema::settle(writer, to)?;
@@ -254,6 +257,8 @@ fn with_a_new_first_page(from: &Path, to: &Path) -> Result<(), StoreError> {
 fn failed(error: std::io::Error) -> StoreError {
     StoreError::Backend(Box::new(error))
 }
+
+const NOTHING_LEFT: &str = "no block in it can be read";
 
 /// A ref that is gone stands where its last move took it.
 const REFS_OF_THE_LOG: &str = "
