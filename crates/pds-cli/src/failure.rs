@@ -224,11 +224,9 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
         }
         StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
-        StoreError::Damaged(_) => (
-            Exit::BadInput,
-            "damaged",
-            Some("take a backup, or clone it again: the file is broken"),
-        ),
+        StoreError::Damaged(_) => {
+            (Exit::BadInput, "damaged", Some("pds repair --from COPY saves what can be read of it"))
+        }
         StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => {
             (Exit::No, "no-space", Some("nothing was changed: make room and try again"))

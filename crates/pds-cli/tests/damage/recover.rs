@@ -87,7 +87,7 @@ fn a_file_without_its_head_still_has_its_repository() {
     assert!(names.contains(&"com.example.note".to_owned()), "{names:?}");
     assert!(repo.home.list("out/unknown-account/com.example.note").len() > 80, "{text}");
     // The other way round nothing is missing.
-    repo.home.pds(["recover", &good, "--from", &headless]).ok();
+    repo.home.pds(["recover", &good, "--from", &headless]).ended().done();
 }
 
 #[test]

@@ -54,3 +54,44 @@ pub(super) fn raw(value: ValueRef<'_>) -> &[u8] {
         ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => &[],
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use rusqlite::params;
+
+    use crate::data::{Block, Blocks, Codec};
+    use crate::store::{SqliteStore, Store};
+
+    #[test]
+    fn what_is_not_its_name_is_shown_and_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pds.db");
+        let store = SqliteStore::create(&path).unwrap();
+        let [sound, damaged] = [*b"\xa0", *b"\x80"].map(|bytes| Block::new(Codec::Cbor, bytes));
+        let [name, other] = [&damaged, &sound].map(|block| block.cid().as_bytes().to_vec());
+        let sql = rusqlite::Connection::open(&path).unwrap();
+        for row in [
+            params![name, b"rot".as_slice()],
+            params![other, sound.bytes()],
+            params![b"no CID", b""],
+        ] {
+            sql.execute("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)", row).unwrap();
+        }
+        let mut shown = Vec::new();
+        let mut visit = |name: &[u8], bytes: &[u8]| {
+            shown.push((name.to_vec(), bytes.to_vec()));
+            ControlFlow::Continue(())
+        };
+        store.scan(&mut visit).unwrap();
+        assert_eq!(shown.len(), 3);
+        assert!(shown.contains(&(name.clone(), b"rot".to_vec())));
+        let names = [name, other, b"no CID".to_vec(), b"absent".to_vec()];
+        let mended = store.mend(&mut [Ok(damaged.clone())].into_iter(), &names).unwrap();
+        assert_eq!((mended.added, mended.dropped), (1, 2));
+        assert_eq!(store.get(&damaged.cid()).unwrap(), Some(damaged));
+        assert_eq!(store.get(&sound.cid()).unwrap(), Some(sound));
+    }
+}
