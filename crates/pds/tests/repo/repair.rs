@@ -284,7 +284,7 @@ fn a_good_copy_makes_each_harmed_store_whole_again() {
             _ => account.pick(kind).0,
         };
         let kept = fs::read(quarantine.path().join(name.to_string())).unwrap();
-        assert_eq!(name.names(&kept), false, "{what}: what was damaged is kept as it was");
+        assert!(!name.names(&kept), "{what}: what was damaged is kept as it was");
     });
 }
 

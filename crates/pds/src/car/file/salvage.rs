@@ -277,9 +277,9 @@ mod tests {
 
     /// Each byte around the heads of sections, and every so many in the large block.
     fn some_places(file: &[u8]) -> impl Iterator<Item = usize> {
-        let near = |at: &usize| *at < 200 || (400..550).contains(at) || at % 97 == 0;
+        let near = |at: &usize| *at < 200 || (400..550).contains(at) || at.is_multiple_of(97);
         (0..file.len())
-            .filter(move |at| near(at) && !(1_000..90_000).contains(at) || at % 4_999 == 0)
+            .filter(move |at| near(at) && !(1_000..90_000).contains(at) || at.is_multiple_of(4_999))
     }
 
     fn salvaged(file: Vec<u8>) -> (CarFile<Cursor<Vec<u8>>>, Vec<CarError>) {

@@ -165,9 +165,8 @@ fn each_row(
     };
     let (mut start, mut is_all) = (i64::MIN, true);
     loop {
-        let mut statement = match is_damage(from.prepare_cached(&sql))? {
-            Some(statement) => statement,
-            None => return Ok(false),
+        let Some(mut statement) = is_damage(from.prepare_cached(&sql))? else {
+            return Ok(false);
         };
         let mut rows = statement.query([start]).map_err(store_error)?;
         loop {
