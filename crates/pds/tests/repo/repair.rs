@@ -10,7 +10,7 @@ use std::sync::Arc;
 use pds::car::{CarFile, CarReader};
 use pds::data::{Block, Blocks, Cid, Codec};
 use pds::mst::{Step, walk};
-use pds::repo::repair::{Lost, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
+use pds::repo::repair::{Lost, Origin, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
 use pds::repo::verify::{Code, Expected, Finding, Severity, verify_car};
 use pds::repo::{Repo, STORE_FILE, Write};
 use rusqlite::Connection;
@@ -541,4 +541,53 @@ fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
             assert!(is_named(&rebuilt.lost, path), "{round}: {path} {:?}", rebuilt.lost);
         }
     }
+}
+
+/// Where each commit writes one record, all but its leaf can be told from the state before.
+#[test]
+fn a_lost_node_of_the_last_commit_is_worked_out_from_the_state_before() {
+    let changes: [(&str, &dyn Fn(&Repo)); 3] = [
+        ("create", &|repo| drop(repo.write(&[put(1_000, "new")]).unwrap())),
+        ("update", &|repo| drop(repo.write(&[put(50, "changed")]).unwrap())),
+        ("delete", &|repo| drop(repo.delete(&path("com.example.note/n0050")).unwrap())),
+    ];
+    for (what, change) in changes {
+        let account = Account::new();
+        change(&account.open());
+        let (repo, before) = (account.open(), records(&account.open()));
+        let old: BTreeSet<Cid> = account.nodes.iter().map(|place| place.cid).collect();
+        let snapshot = repo.snapshot().unwrap();
+        let new: Vec<(Cid, u8)> = walk(snapshot.blocks(), snapshot.commit().data())
+            .filter_map(|step| match step.unwrap() {
+                Step::Node { block, node } => Some((block.cid(), node.level())),
+                Step::Entry { .. } => None,
+            })
+            .filter(|(cid, _)| !old.contains(cid))
+            .collect();
+        assert!(new.len() > 1, "{what}");
+        let whole = CarFile::open(Cursor::new(export(&repo))).unwrap();
+        for (cid, level) in new {
+            let name = cid.as_bytes().as_slice();
+            account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
+            let survey = repo.survey(&[]).unwrap();
+            // The key of a new record is in the lost leaf alone.
+            if what == "create" && level == 0 {
+                assert_eq!(survey.lost.len(), 1, "{what} {level}");
+                let again = repo.survey(&[&whole]).unwrap();
+                repo.mend(&again, &[&whole], &mut |_, _| Ok(())).unwrap();
+            } else {
+                assert_eq!(survey.lost, [], "{what} {level}");
+                assert_eq!(survey.found().get(&cid), Some(&Origin::Deduced), "{what} {level}");
+                repo.mend(&survey, &[], &mut |_, _| Ok(())).unwrap();
+            }
+            assert_clean(&repo, what);
+            assert_eq!(records(&repo), before, "{what} {level}");
+        }
+    }
+}
+
+fn export(repo: &Repo) -> Vec<u8> {
+    let mut car = Vec::new();
+    repo.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+    car
 }

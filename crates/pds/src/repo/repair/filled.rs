@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::damaged::Aside;
-use crate::data::{Block, Blocks, Cid, ReadError};
+use crate::data::{Block, Blocks, Cid, MemoryBlocks, ReadError};
 use crate::repo::verify::damage;
 
 /// Several places read as one: what one lacks, or has damaged, is asked of the next.
@@ -51,6 +51,8 @@ pub enum Origin {
     Here,
     /// In one of the sources, counted from zero.
     Source(usize),
+    /// Nowhere: a tree node that was worked out from those of other states.
+    Deduced,
 }
 
 /// What is damaged counts as absent, here and in the sources: a CID makes any of them as good as the
@@ -59,6 +61,7 @@ pub(super) struct Filled<'a> {
     store: &'a dyn Blocks,
     aside: &'a Aside,
     sources: &'a [&'a dyn Blocks],
+    deduced: &'a MemoryBlocks,
     taken: Mutex<BTreeMap<Cid, Origin>>,
 }
 
@@ -67,8 +70,9 @@ impl<'a> Filled<'a> {
         store: &'a dyn Blocks,
         aside: &'a Aside,
         sources: &'a [&'a dyn Blocks],
+        deduced: &'a MemoryBlocks,
     ) -> Self {
-        Self { store, aside, sources, taken: Mutex::default() }
+        Self { store, aside, sources, deduced, taken: Mutex::default() }
     }
 
     /// Returns what was asked for, is not in the store, and was found elsewhere.
@@ -87,7 +91,7 @@ impl<'a> Filled<'a> {
                 return Ok(Some((block, Origin::Source(number))));
             }
         }
-        Ok(None)
+        Ok(self.deduced.get(cid)?.map(|block| (block, Origin::Deduced)))
     }
 }
 

@@ -16,6 +16,7 @@
 mod damaged;
 #[cfg(feature = "sqlite")]
 mod database;
+mod deduced;
 mod filled;
 mod orphans;
 #[cfg(feature = "sqlite")]
@@ -37,6 +38,7 @@ pub use self::recover::{Recovered, Recovery, recover};
 pub use self::survey::{Lost, Survey};
 pub use self::trace::Part;
 
+use self::filled::Filled;
 use super::{Repo, Result};
 use crate::data::Blocks;
 use crate::store::{BoxError, Mended, StoreError};
@@ -64,7 +66,7 @@ impl Repo {
         for block in damaged {
             keep(block, &survey.aside.bytes(block)?)?;
         }
-        let filled = filled::Filled::new(self.store.as_ref(), &survey.aside, sources);
+        let filled = Filled::new(self.store.as_ref(), &survey.aside, sources, &survey.deduced);
         let mut blocks = survey.found().keys().map(|cid| match filled.elsewhere(cid) {
             Ok(Some((block, _))) => Ok(block),
             Ok(None) => Err(BoxError::from(format!("block {cid} is no longer in its source"))),

@@ -56,7 +56,7 @@ impl Orphans {
                     Some((first, last)) => {
                         found.nodes.push(Orphan { cid, level: node.level(), first, last });
                     }
-                    None => bridges.push(node),
+                    None => bridges.push((cid, node)),
                 },
                 Kind::Commit(_) => {}
                 Kind::Other => found.records.push(cid),
@@ -126,20 +126,17 @@ fn hull(node: &Node) -> Option<(Key, Key)> {
 
 /// Follows a node without entries down to the first one that has some; that tells its level. Where
 /// the way down is lost, the level is not known, and neither is its place.
-fn crossed(blocks: &dyn Blocks, mut node: Node) -> Result<Option<Orphan>> {
-    let mut below = 0_u8;
-    let mut top = None;
-    while let Some(left) = node.left() {
+fn crossed(blocks: &dyn Blocks, (cid, mut bridge): (Cid, Node)) -> Result<Option<Orphan>> {
+    let mut levels_below = 0_u8;
+    while let Some(left) = bridge.left() {
         let Ok(Some(block)) = blocks.get(&left) else { return Ok(None) };
-        let Some(next) = self::node(&block) else { return Ok(None) };
-        below = below.saturating_add(1);
-        top.get_or_insert(left);
-        if let (Some((first, last)), Some(cid)) = (hull(&next), top) {
-            // The first node below stands for the bridge, which says nothing but where that is.
-            let level = next.level().saturating_add(below).saturating_sub(1);
+        let Some(next) = node(&block) else { return Ok(None) };
+        levels_below = levels_below.saturating_add(1);
+        if let Some((first, last)) = hull(&next) {
+            let level = next.level().saturating_add(levels_below);
             return Ok(Some(Orphan { cid, level, first, last }));
         }
-        node = next;
+        bridge = next;
     }
     Ok(None)
 }

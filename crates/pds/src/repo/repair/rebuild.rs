@@ -9,7 +9,7 @@ use super::survey::{Lost, Survey};
 use super::survivors::{Survivor, Survivors};
 use super::trace::Part;
 use crate::commit::{Commit, UnsignedCommit};
-use crate::data::{Block, Blocks, Cid};
+use crate::data::{Block, Blocks, Cid, MemoryBlocks};
 use crate::mst::{self, Builder, Key, Position};
 use crate::repo::{Error, Repo, Result};
 use crate::store::{Expect, Store};
@@ -120,8 +120,8 @@ impl Repo {
         let did = self.did()?.or_else(|| survey.commits.first().map(|c| c.did().clone()));
         let did = did.ok_or(Error::UnknownCommit(head))?;
 
-        let nothing = Aside::default();
-        let blocks = Filled::new(self.store.as_ref(), &nothing, &[]);
+        let (nothing, none) = (Aside::default(), MemoryBlocks::default());
+        let blocks = Filled::new(self.store.as_ref(), &nothing, &[], &none);
         let (mut builder, mut nodes) = (Builder::default(), Vec::new());
         let (mut records, mut lost) = (0, Vec::new());
         let others = survey.lost.iter().filter(|lost| lost.commit != head).collect();

@@ -7,7 +7,7 @@ use super::damaged::{Aside, DamagedBlock};
 use super::filled::{Filled, Origin};
 use super::trace::{Part, Step, Trace};
 use crate::commit::Commit;
-use crate::data::{Block, Blocks, Cid, Codec};
+use crate::data::{Block, Blocks, Cid, Codec, MemoryBlocks};
 use crate::mst::Position;
 use crate::repo::{Repo, Result};
 use crate::store::{RefName, StoreError};
@@ -34,6 +34,8 @@ pub struct Survey {
     pub lost: Vec<Lost>,
     pub(super) aside: Aside,
     pub(super) commits: Vec<Commit>,
+    /// Tree nodes that were worked out.
+    pub(super) deduced: MemoryBlocks,
     found: BTreeMap<Cid, Origin>,
 }
 
@@ -111,40 +113,19 @@ impl Repo {
         self.look_at_blocks(&mut survey)?;
         survey.commits.sort_by_key(|commit| std::cmp::Reverse(commit.rev()));
         let states = self.states(&survey.commits)?;
-        let filled = Filled::new(self.store.as_ref(), &survey.aside, sources);
-        let mut trace = Trace::new(&filled);
-        let mut named = HashSet::new();
-        let mut lost = Vec::new();
-        for State { commit: cid, ref_name } in states {
-            let decoded = filled.get(&cid)?.map(|block| Commit::decode(&block));
-            let Some(Ok(commit)) = decoded else {
-                let (part, level, rev) = (Part::Commit, None, None);
-                lost.push(Lost { part, cid, level, commit: cid, rev, ref_name });
-                continue;
-            };
-            let rev = commit.rev();
-            let mut lose = |part: Part, cid, level| {
-                let key = match &part {
-                    Part::Record { key } => Some(key.clone()),
-                    Part::Commit | Part::Records { .. } => None,
-                };
-                if named.insert((cid, key)) {
-                    let (commit, ref_name) = (commit.cid(), ref_name.clone());
-                    lost.push(Lost { part, cid, level, commit, rev, ref_name });
-                }
-                Ok(())
-            };
-            let whole = (None, None);
-            trace.follow((commit.data(), Position::Root), whole, &mut |step| match step {
-                Step::Record { .. } => Ok(()),
-                Step::LostRecord { key, cid } => lose(Part::Record { key }, cid, None),
-                Step::LostNode { after, before, cid, level } => {
-                    lose(Part::Records { after, before }, cid, level)
-                }
-            })?;
+        let mut deduced = MemoryBlocks::default();
+        for _ in 0..MAX_ROUNDS {
+            let filled = Filled::new(self.store.as_ref(), &survey.aside, sources, &deduced);
+            let lost = follow(&states, &filled)?;
+            (survey.found, survey.lost) = (filled.into_taken(), lost);
+            // A node that has been worked out may name others that are lost.
+            let more = self.deduce(&survey)?;
+            if more.is_empty() {
+                break;
+            }
+            deduced.extend(more.iter().cloned());
         }
-        survey.found = filled.into_taken();
-        survey.lost = lost;
+        survey.deduced = deduced;
         Ok(survey)
     }
 
@@ -207,6 +188,42 @@ impl Repo {
     }
 }
 
+/// Follows every state, and lists what is lost of it.
+fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
+    let mut trace = Trace::new(filled);
+    let mut named = HashSet::new();
+    let mut lost = Vec::new();
+    for State { commit: cid, ref_name } in states {
+        let decoded = filled.get(cid)?.map(|block| Commit::decode(&block));
+        let Some(Ok(commit)) = decoded else {
+            let (part, level, rev, ref_name) = (Part::Commit, None, None, ref_name.clone());
+            lost.push(Lost { part, cid: *cid, level, commit: *cid, rev, ref_name });
+            continue;
+        };
+        let rev = commit.rev();
+        let mut lose = |part: Part, cid, level| {
+            let key = match &part {
+                Part::Record { key } => Some(key.clone()),
+                Part::Commit | Part::Records { .. } => None,
+            };
+            if named.insert((cid, key)) {
+                let (commit, ref_name) = (commit.cid(), ref_name.clone());
+                lost.push(Lost { part, cid, level, commit, rev, ref_name });
+            }
+            Ok(())
+        };
+        let whole = (None, None);
+        trace.follow((commit.data(), Position::Root), whole, &mut |step| match step {
+            Step::Record { .. } => Ok(()),
+            Step::LostRecord { key, cid } => lose(Part::Record { key }, cid, None),
+            Step::LostNode { after, before, cid, level } => {
+                lose(Part::Records { after, before }, cid, level)
+            }
+        })?;
+    }
+    Ok(lost)
+}
+
 /// Passes over what is certainly no commit, without decoding it.
 pub(super) fn may_be_a_commit(block: &Block) -> bool {
     const SIGNATURE_FIELD: &[u8] = b"\x63sig";
@@ -215,3 +232,6 @@ pub(super) fn may_be_a_commit(block: &Block) -> bool {
     let has_signature = || bytes.windows(SIGNATURE_FIELD.len()).any(|at| at == SIGNATURE_FIELD);
     block.cid().codec() == Codec::Cbor && is_map && has_signature()
 }
+
+/// How often lost nodes are worked out: as often as there are levels in any tree one meets.
+const MAX_ROUNDS: usize = 16;
