@@ -25,10 +25,11 @@ use crate::output::{Output, commit_json, rev_text, say};
 /// lost: it is listed. What only past states have lost is listed too, and is no failure.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds repair\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild"
+    after_help = "Examples:\n  pds repair\n  pds repair --from .\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild"
 )]
 pub(crate) struct Args {
-    /// Take what is missing from a CAR file, itself damaged perhaps, or from another repository
+    /// Take what is missing from a CAR file, itself damaged perhaps, or from another repository. What this
+    /// one has itself, under wrong names or in other states, is always taken
     #[arg(long = "from", value_name = "CAR|DIR")]
     sources: Vec<PathBuf>,
 

@@ -213,6 +213,11 @@ fn other_repositories_and_damaged_files_are_sources_too() {
     let copy = repo.home.path("copy");
     repo.pds(["repair", "--from", &copy]).ok();
     repo.assert_whole();
+    // What has another name here is found here.
+    harm(&repo, &record, "wrong-key");
+    assert_eq!(repo.pds(["repair"]).ended().code(), 1);
+    repo.home.pds(["repair", "--from", "."]).within(repo.home.dir().join("alice")).ok();
+    repo.assert_whole();
 }
 
 #[test]

@@ -151,15 +151,16 @@ impl<F: Read + Seek> Window<'_, F> {
 
     /// Finds the next place at which a sound section starts.
     fn next_section(&mut self, from: u64) -> io::Result<Option<u64>> {
-        let mut at = from;
+        // The next one is mostly near.
+        let (mut at, mut len) = (from, LEAST_SEARCHED_AT_A_TIME);
         while self.patience > 0 {
-            let bytes = self.at(at, SEARCHED_BYTES)?;
+            let bytes = self.at(at, len)?;
             let starts = bytes.windows(CID_START_BYTES).enumerate();
             let cids: Vec<u64> = starts
                 .filter(|(_, bytes)| starts_a_cid(bytes))
                 .map(|(index, _)| at.saturating_add(index as u64))
                 .collect();
-            let (searched, is_last) = (bytes.len(), bytes.len() < SEARCHED_BYTES);
+            let (searched, is_last) = (bytes.len(), bytes.len() < len);
             for cid in cids {
                 for len_bytes in 1..=MAX_LENGTH_BYTES {
                     let Some(start) = cid.checked_sub(len_bytes).filter(|start| *start >= from)
@@ -178,6 +179,7 @@ impl<F: Read + Seek> Window<'_, F> {
             }
             // The last few bytes may be the start of a CID.
             at = at.saturating_add(searched.saturating_sub(CID_START_BYTES) as u64);
+            len = len.saturating_mul(2).min(MOST_SEARCHED_AT_A_TIME);
         }
         Ok(None)
     }
@@ -231,8 +233,10 @@ const CID_START_BYTES: usize = 4;
 /// How many bytes the length of the largest section takes.
 const MAX_LENGTH_BYTES: u64 = 4;
 
-/// How much of a file is searched at a time.
-const SEARCHED_BYTES: usize = 64 * 1024;
+/// How much of a file is searched at a time: it grows with the way to the next section.
+const LEAST_SEARCHED_AT_A_TIME: usize = 1024;
+
+const MOST_SEARCHED_AT_A_TIME: usize = 64 * 1024;
 
 /// How much of a file is held in memory, if no section is larger.
 const WINDOW_BYTES: usize = 256 * 1024;
