@@ -12,7 +12,7 @@ use crate::store::{Salvaged, SqliteStore};
 ///
 /// The old one, with what SQLite keeps beside it, goes to the quarantine as `pds.db.damaged`. The new
 /// one is complete and on the disk before anything is moved. Nobody else may have the
-/// repository open meanwhile.
+/// repository open; where somebody has, nothing happens.
 ///
 /// ```
 /// use pds::repo::repair::salvage_database;
@@ -29,13 +29,14 @@ use crate::store::{Salvaged, SqliteStore};
 ///
 /// # Errors
 ///
-/// [`Error::Store`] when nothing can be read of the database, [`Error::Io`]. The old one is
+/// [`Error::Store`] when nothing can be read of the database or somebody has it open, [`Error::Io`]. The old one is
 /// where it was then, or in the quarantine.
 pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
     let old = dir.join(STORE_FILE);
     if !old.is_file() {
         return Err(Error::NotARepository(dir.to_owned()));
     }
+    SqliteStore::check_alone(&old)?;
     let staging = tempfile::Builder::new().prefix(STAGING_PREFIX).tempdir_in(dir);
     let staging = staging.map_err(Error::io(dir))?;
     let new = staging.path().join(STORE_FILE);

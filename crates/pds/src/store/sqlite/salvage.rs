@@ -62,6 +62,21 @@ impl SqliteStore {
         }
     }
 
+    /// Makes sure that nobody else has the file open, as far as SQLite can tell of a damaged one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Busy`] when somebody has.
+    pub fn check_alone(path: &Path) -> Result<(), StoreError> {
+        // Set before anything is read, this mode takes the whole file or nothing.
+        let alone = schema::open_unread(path)
+            .and_then(|connection| connection.execute_batch(ALONE).map_err(store_error));
+        match alone {
+            Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => Ok(()),
+            alone => alone,
+        }
+    }
+
     /// Copies all that can be read of a damaged store into a new file, which is durable then.
     ///
     /// Around pages that cannot be read the rows on both sides are taken. A first page that is damaged is
@@ -257,6 +272,8 @@ fn failed(error: std::io::Error) -> StoreError {
     StoreError::Backend(Box::new(error))
 }
 
+const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK;";
+
 const NOTHING_LEFT: &str = "no block in it can be read";
 
 /// A ref that is gone stands where its last move took it.
@@ -273,3 +290,73 @@ const TRIED_ROWS: i64 = 512;
 
 /// How many problems are named; one is enough to act.
 const MAX_PROBLEMS: u32 = 20;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::data::{Block, Blocks, Cid, Codec};
+    use crate::store::{Expect, RefEdit, RefName, Store};
+
+    /// A store with blocks of many sizes, and its file.
+    fn store(dir: &Path) -> (SqliteStore, Vec<Block>) {
+        let store = SqliteStore::create(&dir.join("pds.db")).unwrap();
+        let sizes = [10, 900, 30_000, 5, 4_000, 60];
+        let block = |(n, len): (u8, &usize)| Block::new(Codec::Raw, vec![n; *len]);
+        let blocks: Vec<Block> = (0..60).zip(sizes.iter().cycle()).map(block).collect();
+        let target = Some(blocks[0].cid());
+        for name in ["HEAD", "side"] {
+            let edit = RefEdit { name: name.parse().unwrap(), target, expect: Expect::Any };
+            store.apply(&mut blocks.iter().cloned().map(Ok), &[edit], "test").unwrap();
+        }
+        store.set_meta("did", Some("did:web:example.com")).unwrap();
+        (store, blocks)
+    }
+
+    #[test]
+    fn a_page_that_is_gone_costs_what_stood_on_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pds.db");
+        let (store, blocks) = store(dir.path());
+        drop(store);
+        assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
+        let whole = fs::read(&path).unwrap();
+        let page_bytes = PAGE_BYTES as usize;
+        let (mut worst, mut empty) = (blocks.len(), 0);
+        for page in 0..whole.len() / page_bytes {
+            let mut file = whole.clone();
+            file[page * page_bytes..][..page_bytes].fill(0);
+            fs::write(&path, file).unwrap();
+            let is_noticed = !SqliteStore::check_file(&path).unwrap().is_empty();
+            let to = dir.path().join(format!("{page}.db"));
+            let Ok(saved) = SqliteStore::salvage(&path, &to) else {
+                empty += 1;
+                continue;
+            };
+            assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{page}");
+            let salvaged = SqliteStore::open(&to).unwrap();
+            let found = blocks.iter().filter(|b| matches!(salvaged.get(&b.cid()), Ok(Some(_))));
+            let found = found.count();
+            worst = worst.min(found);
+            // A page in the middle of a block is none of SQLite's business, and the hash tells.
+            assert!(is_noticed || found == blocks.len() - 1, "{page}");
+            // A ref is in its table or follows from the log.
+            let refs = salvaged.refs().unwrap();
+            let head: Option<Cid> = refs.get(&RefName::head());
+            assert_eq!((head, saved.refs), (Some(blocks[0].cid()), 2), "{page}");
+        }
+        assert_eq!(empty, 1, "the page where the table starts");
+        assert!(worst >= blocks.len() / 2, "{worst} of {}", blocks.len());
+    }
+
+    #[test]
+    fn a_store_that_somebody_has_open_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pds.db");
+        let (store, _) = store(dir.path());
+        assert!(matches!(SqliteStore::check_alone(&path), Err(StoreError::Busy)));
+        drop(store);
+        SqliteStore::check_alone(&path).unwrap();
+        drop(SqliteStore::open(&path).unwrap());
+    }
+}

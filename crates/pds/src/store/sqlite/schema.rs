@@ -65,6 +65,14 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     opened.map_err(|error| if cannot_open(&error) { StoreError::ReadOnly } else { error })
 }
 
+/// Opens an existing file without looking into it.
+pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+    Ok(connection)
+}
+
 /// Opens an existing file for reading, also where nothing can be written.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     // A reader of a WAL file wants to write its shared memory, so it asks for writing first.
