@@ -282,11 +282,6 @@ pub struct Mended {
     pub dropped: u64,
 }
 
-/// Tells whether some bytes are the block of a name.
-fn belongs(name: &[u8], bytes: &[u8]) -> bool {
-    Cid::from_bytes(name).is_ok_and(|cid| cid.names(bytes))
-}
-
 /// The time of a log row; a clock before 1970 counts as 1970.
 fn now_micros() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -546,7 +546,8 @@ fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
 /// Where each commit writes one record, all but its leaf can be told from the state before.
 #[test]
 fn a_lost_node_of_the_last_commit_is_worked_out_from_the_state_before() {
-    let changes: [(&str, &dyn Fn(&Repo)); 3] = [
+    type Change<'a> = (&'a str, &'a dyn Fn(&Repo));
+    let changes: [Change<'_>; 3] = [
         ("create", &|repo| drop(repo.write(&[put(1_000, "new")]).unwrap())),
         ("update", &|repo| drop(repo.write(&[put(50, "changed")]).unwrap())),
         ("delete", &|repo| drop(repo.delete(&path("com.example.note/n0050")).unwrap())),

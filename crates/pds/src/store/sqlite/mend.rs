@@ -4,7 +4,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::errors::store_error;
-use crate::store::{StoreError, Visitor, belongs};
+use crate::data::Cid;
+use crate::store::{StoreError, Visitor};
 
 /// Shows every row, as far as the table can be read.
 pub(super) fn scan(connection: &Connection, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
@@ -45,6 +46,11 @@ pub(super) fn drop_damaged(
         }
     }
     Ok(dropped)
+}
+
+/// Tells whether some bytes are the block of a name.
+pub(super) fn belongs(name: &[u8], bytes: &[u8]) -> bool {
+    Cid::from_bytes(name).is_ok_and(|cid| cid.names(bytes))
 }
 
 /// The bytes of a value, whatever it is: the columns are declared as bytes, and may be damaged.

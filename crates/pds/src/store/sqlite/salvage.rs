@@ -7,10 +7,10 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::errors::store_error;
-use super::mend::raw;
+use super::mend::{belongs, raw};
 use super::schema::{self, Durability, PAGE_BYTES};
 use super::{SqliteStore, cid_at};
-use crate::store::{StoreError, belongs};
+use crate::store::StoreError;
 
 /// What a [`salvage`](SqliteStore::salvage) has saved.
 ///
