@@ -200,6 +200,10 @@ impl Files {
         };
         let dir = self.staging.path().join("records").join(below);
         match key.and_then(|key| RecordPath::from_bytes(key.as_bytes()).ok()) {
+            // Of two versions of an unplaced record neither is the right one.
+            Some(path) if is_there(&dir, &path) => {
+                write_without_path(block, &self.staging.path().join("records/_without-path"))
+            }
             Some(path) => {
                 if let Err(Odd(message)) = write_record(block, &path, &dir)? {
                     say(&message);
@@ -227,6 +231,13 @@ impl Files {
         std::fs::rename(&records, &to)?;
         Ok(self.odd)
     }
+}
+
+fn is_there(dir: &Path, path: &RecordPath) -> bool {
+    let collection = dir.join(path.collection.as_str());
+    ["json", "cbor"]
+        .iter()
+        .any(|ending| collection.join(format!("{}.{ending}", path.rkey)).exists())
 }
 
 fn write_without_path(block: &Block, dir: &Path) -> Result<()> {

@@ -7,7 +7,7 @@ use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pds::car::{CarFile, CarReader};
+use pds::car::{CarFile, CarReader, CarWriter};
 use pds::data::{Block, Blocks, Cid, Codec};
 use pds::mst::{Step, walk};
 use pds::repo::repair::{Lost, Origin, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
@@ -419,6 +419,36 @@ fn recovering_a_car_file_loses_exactly_what_was_harmed_and_nothing_with_a_good_c
         assert_eq!((recovery.records, recovery.lost), (RECORDS as u64, 0), "{what}");
         assert_eq!(recovery.commit.unwrap().cid(), account.head, "{what}");
     }
+}
+
+#[test]
+fn of_two_states_without_commits_every_record_is_there_and_has_no_place() {
+    let account = Account::new();
+    let repo = account.open();
+    let deleted: Vec<Write> =
+        account.records.keys().step_by(9).map(|p| Write::delete(path(p))).collect();
+    repo.write(&deleted).unwrap();
+    repo.write(&[put(1, "changed")]).unwrap();
+    let mut file = CarWriter::new(Vec::new(), &[elsewhere()]).unwrap();
+    for car in [account.car.clone(), export(&repo)] {
+        // All but the commit, which comes first.
+        for block in CarReader::new(&car[..]).unwrap().skip(1) {
+            file.block(block.unwrap().borrowed()).unwrap();
+        }
+    }
+    let file = file.finish().unwrap();
+    let car = CarFile::salvage(Cursor::new(file), &mut |error| panic!("{error}")).unwrap();
+    let mut unplaced = BTreeSet::new();
+    let recovery = recover(&car, &car, &mut |recovered| {
+        if let Recovered::Unplaced { key, block } = recovered {
+            unplaced.insert((text(key.as_bytes()), block.cid()));
+        }
+        Ok(())
+    });
+    let recovery = recovery.unwrap();
+    assert_eq!((recovery.records, recovery.commit), (0, None));
+    let both: BTreeSet<(String, Cid)> = account.records.into_iter().chain(records(&repo)).collect();
+    assert_eq!(unplaced, both);
 }
 
 #[test]

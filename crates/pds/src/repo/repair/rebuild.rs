@@ -117,8 +117,10 @@ impl Repo {
             false => Orphans::default(),
         };
         let base = self.base(head, &survey, &orphans)?;
-        let did = self.did()?.or_else(|| survey.commits.first().map(|c| c.did().clone()));
-        let did = did.ok_or(Error::UnknownCommit(head))?;
+        // Whose it is stands in the store, and in every commit that is left.
+        let any_commit = || survey.commits.first().map(|commit| commit.did().clone());
+        let did =
+            self.did().ok().flatten().or_else(any_commit).ok_or(Error::UnknownCommit(head))?;
 
         let (nothing, none) = (Aside::default(), MemoryBlocks::default());
         let blocks = Filled::new(self.store.as_ref(), &nothing, &[], &none);

@@ -101,6 +101,9 @@ impl Repo {
     /// Looks at every block and at every state that is kept here, and at what some sources have of
     /// what is missing; changes nothing.
     ///
+    /// Blocks that stand here under a wrong name, and tree nodes that can be worked out from those of
+    /// other states, count as found: the CID is the proof.
+    ///
     /// It reads each block once, and once more for each state that needs it and shares it with no
     /// other. Damaged blocks wait in a temporary file; the memory is in the number of tree nodes.
     ///
