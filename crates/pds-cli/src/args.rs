@@ -10,8 +10,8 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, export, forget, gc, get, import, info, init, key,
-    log, ls, man, merge, mst, prove, put, refs, reset, revert, rm, show, tid, unpack, verify,
-    verify_proof,
+    log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm, show, tid,
+    unpack, verify, verify_proof,
 };
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
@@ -93,6 +93,8 @@ pub(crate) enum Command {
     Merge(merge::Args),
     Forget(forget::Args),
     Gc(gc::Args),
+    Repair(repair::Args),
+    Recover(recover::Args),
     Key(key::Args),
     Tid(tid::Args),
     Cid(cid::Args),

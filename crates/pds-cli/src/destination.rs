@@ -42,7 +42,7 @@ fn into_device<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) 
 }
 
 /// Writes beside the file first, so that it is whole or not there.
-fn into_file<T>(
+pub(crate) fn into_file<T>(
     path: &Path,
     force: bool,
     write: impl FnOnce(&mut dyn Write) -> Result<T>,

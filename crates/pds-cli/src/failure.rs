@@ -229,6 +229,9 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::BlobMissing { .. } => {
             (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
         }
+        Error::TreeLost(_) => {
+            (Exit::No, "tree-lost", Some("pds reset '@{1}' goes back to the state before"))
+        }
         // One that was asked for is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
@@ -249,11 +252,9 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
         }
         StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
-        StoreError::Damaged(_) => (
-            Exit::BadInput,
-            "damaged",
-            Some("take a backup, or clone it again: the file is broken"),
-        ),
+        StoreError::Damaged(_) => {
+            (Exit::BadInput, "damaged", Some("pds repair --from COPY saves what can be read of it"))
+        }
         StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => {
             (Exit::No, "no-space", Some("nothing was changed: make room and try again"))

@@ -21,7 +21,9 @@ pub(crate) mod merge;
 pub(crate) mod mst;
 pub(crate) mod prove;
 pub(crate) mod put;
+pub(crate) mod recover;
 pub(crate) mod refs;
+pub(crate) mod repair;
 pub(crate) mod reset;
 pub(crate) mod revert;
 pub(crate) mod rm;
@@ -67,6 +69,8 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit> {
         Command::Merge(args) => args.run(&place, out),
         Command::Forget(args) => args.run(&place, out),
         Command::Gc(args) => args.run(&place, out),
+        Command::Recover(args) => args.run(out),
+        Command::Repair(args) => args.run(&place, out),
         Command::Key(args) => args.run(&place, out),
         Command::Tid(args) => args.run(out),
         Command::Cid(args) => args.run(out),

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use pds::commit::Commit;
-use pds::data::{ReadError, Value};
+use pds::data::{Block, ReadError, Value};
 use pds::repo::{RecordEntry, Snapshot};
+use pds::syntax::RecordPath;
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
@@ -55,21 +56,30 @@ impl Args {
 }
 
 /// A record that could not be written as JSON, and why; the next ones may be.
-struct Odd(String);
+pub(crate) struct Odd(pub(crate) String);
 
 fn one(snapshot: &Snapshot, entry: &RecordEntry, dir: &Path) -> Result<Result<(), Odd>> {
     let RecordEntry { path, cid } = entry;
+    let odd = |what: &str| Ok(Err(Odd(format!("{path} {what}"))));
+    match snapshot.blocks().get(cid) {
+        Ok(Some(block)) => write_record(&block, path, dir),
+        Ok(None) => odd("is missing"),
+        Err(ReadError::Damaged { .. }) => odd("is damaged"),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Writes a record into the directory of its collection.
+pub(crate) fn write_record(
+    block: &Block,
+    path: &RecordPath,
+    dir: &Path,
+) -> Result<Result<(), Odd>> {
     let collection = dir.join(path.collection.as_str());
     if !collection.is_dir() {
         make(&collection)?;
     }
     let odd = |what: &str| Ok(Err(Odd(format!("{path} {what}"))));
-    let block = match snapshot.blocks().get(cid) {
-        Ok(Some(block)) => block,
-        Ok(None) => return odd("is missing"),
-        Err(ReadError::Damaged { .. }) => return odd("is damaged"),
-        Err(error) => return Err(error.into()),
-    };
     let written = match Value::decode(block.bytes()) {
         Ok(value) => write_json(&collection.join(format!("{}.json", path.rkey)), &value),
         Err(_) => {
@@ -94,15 +104,15 @@ fn write_json(path: &Path, value: &Value) -> io::Result<()> {
     file.flush()
 }
 
-fn commit_json(commit: &Commit) -> String {
+pub(crate) fn commit_json(commit: &Commit) -> String {
     let value = Value::decode(commit.block().bytes());
     value.map_or_else(|_| String::new(), |value| value.to_json_pretty() + "\n")
 }
 
-fn make(dir: &Path) -> Result<()> {
+pub(crate) fn make(dir: &Path) -> Result<()> {
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,5 +1,8 @@
 //! Bytes that change on the disk: it is noticed, named, and hides as little else as can be.
 
+mod recover;
+mod repair;
+
 use pds::data::Cid;
 use serde_json::Value;
 

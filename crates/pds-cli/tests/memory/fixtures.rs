@@ -37,6 +37,8 @@ fn every_hostile_file_is_refused_in_bounds() {
             &["-R", file, "log"],
             &["-R", file, "unpack", "out"],
             &["diff", file, file],
+            &["recover", file],
+            &["recover", file, "records", "-o", "recovered.car"],
         ] {
             let ended = bounded(home.pds(args.iter().map(|arg| (*arg).to_owned())), bytes);
             assert!(matches!(ended.code(), 0 | 1 | 3 | 6), "{args:?}: {}", ended.code());

@@ -142,4 +142,7 @@ fn a_hundred_thousand_foreign_and_damaged_blocks_are_all_reported() {
     let report: serde_json::Value = serde_json::from_str(&verify.text()).unwrap();
     assert_eq!(report["findings"].as_array().unwrap().len(), 20_000);
     assert_eq!(report["findingsLeftOut"], 80_000);
+    let recover = bounded(home.pds(["recover", "file.car"]), file.len());
+    let said = recover.done();
+    assert!(said.ends_with("whole: 1 records, 0 unplaced, 0 without a path, 0 lost\n"), "{said}");
 }

@@ -22,7 +22,7 @@ fn walk_all(home: &Home, car: &Car) -> Vec<Ended> {
     let file = car.file();
     home.write("file.car", &file);
     home.write("other.car", Car::of([(b"com.example.note/a".to_vec(), note("a"))]).file());
-    let verbs: [&[&str]; 12] = [
+    let verbs: [&[&str]; 13] = [
         &["verify", "file.car"],
         &["verify", "file.car", "--json"],
         &["clone", "file.car", "copy"],
@@ -35,6 +35,7 @@ fn walk_all(home: &Home, car: &Car) -> Vec<Ended> {
         &["-R", "file.car", "unpack", "out"],
         &["diff", "file.car", "other.car"],
         &["diff", "other.car", "file.car"],
+        &["recover", "file.car"],
     ];
     verbs
         .into_iter()
@@ -62,7 +63,7 @@ fn a_node_as_large_as_it_may_be_is_read() {
     let ended = walk_all(&home, &car);
     // Keys of that length are no record paths, but the tree is one.
     let codes: Vec<i32> = ended.iter().map(Ended::code).collect();
-    assert_eq!(codes, [1, 1, 1, 0, 3, 3, 3, 0, 0, 3, 3, 3]);
+    assert_eq!(codes, [1, 1, 1, 0, 3, 3, 3, 0, 0, 3, 3, 3, 0]);
     let show = ["-R", "file.car", "show", &cid.to_string(), "--cbor"];
     assert_eq!(bounded(home.pds(show), 1 << 20).code(), 0);
 }
@@ -82,7 +83,7 @@ fn a_subtree_that_stands_in_many_places_is_walked_once() {
     }
     let car = Car::with_tree(below.unwrap(), blocks);
     for (n, ended) in walk_all(&home, &car).iter().enumerate() {
-        assert!(matches!(ended.code(), 1 | 3), "{n}: {} {}", ended.code(), ended.stderr);
+        assert!(matches!(ended.code(), 1 | 3 | 6), "{n}: {} {}", ended.code(), ended.stderr);
     }
 }
 
@@ -109,7 +110,7 @@ fn a_large_node_that_is_named_often_is_read_once() {
     let root = node(&middle, None);
     blocks.push(root.clone());
     for ended in walk_all(&home, &Car::with_tree(root.cid(), blocks)) {
-        assert!(matches!(ended.code(), 1 | 3), "{}", ended.stderr);
+        assert!(matches!(ended.code(), 1 | 3 | 6), "{}", ended.stderr);
     }
 }
 

@@ -1,5 +1,7 @@
 //! A CAR file that blocks can be asked of.
 
+mod salvage;
+
 use std::io::{Read, Seek, SeekFrom};
 use std::sync::{Mutex, PoisonError};
 

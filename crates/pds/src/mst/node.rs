@@ -420,6 +420,18 @@ impl Encoder {
     }
 }
 
+/// Makes the block of a node from what stands in it. Nothing is checked: the caller knows the CID.
+pub(crate) fn node_block<'e>(
+    left: Option<Cid>,
+    entries: impl IntoIterator<Item = NodeEntry<'e>>,
+) -> Block {
+    let mut encoder = Encoder::default();
+    for NodeEntry { key, value, right } in entries {
+        encoder.entry(key, &value, right.as_ref());
+    }
+    encoder.finish(left.as_ref())
+}
+
 fn subtree_link(cursor: &mut Cursor<'_>) -> Result<Option<Cid>, DataError> {
     let link = cursor.link_or_null()?;
     match link.map(|cid| cid.codec()) {

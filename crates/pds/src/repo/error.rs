@@ -134,6 +134,9 @@ pub enum Error {
     /// What was to be taken in does not verify.
     #[error("not taken in: {0}")]
     Refused(Box<Finding>),
+    /// A commit is lost, and which tree was its own cannot be told.
+    #[error("commit {0} is lost, and what has survived of its tree cannot be told from older ones")]
+    TreeLost(Cid),
     /// The time of revs is used up: a commit claims to be from the year 2255.
     #[error("no rev is greater than the one of commit {0}")]
     RevExhausted(Cid),

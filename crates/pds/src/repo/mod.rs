@@ -29,6 +29,7 @@ mod merge;
 mod prove;
 mod record_history;
 mod remembered;
+pub mod repair;
 mod revert;
 mod revision;
 mod snapshot;

@@ -7,6 +7,7 @@
 //! ```
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 
 use super::{Applied, BoxError, Expect, LogEntry, RefEdit, RefName, Store, StoreError, Sweep};
 use crate::data::{Block, Cid, Codec};
@@ -23,7 +24,7 @@ use crate::data::{Block, Cid, Codec};
 ///
 /// When the store does something else than the trait says.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 15] = [
+    let checks: [fn(&dyn Store); 17] = [
         an_empty_store_has_nothing,
         blocks_come_in_with_a_ref_and_are_read_back,
         many_blocks_are_read_in_the_order_of_the_question,
@@ -39,6 +40,8 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         a_sweep_tells_the_log_anew_and_is_a_change,
         a_dry_run_tells_what_would_leave,
         meta_is_kept,
+        every_block_is_shown_as_it_stands,
+        mending_adds_what_is_missing_and_drops_nothing_that_is_sound,
     ];
     for check in checks {
         check(make().as_ref());
@@ -275,6 +278,43 @@ fn meta_is_kept(store: &dyn Store) {
     assert_eq!(store.meta("key").expect("meta").as_deref(), Some("two"));
     store.set_meta("key", None).expect("set");
     assert_eq!(store.meta("key").expect("meta"), None);
+}
+
+fn every_block_is_shown_as_it_stands(store: &dyn Store) {
+    let blocks: Vec<Block> = (0..100).map(block).collect();
+    add(store, &blocks, &[edit("HEAD", Some(block(0).cid()), Expect::Any)]).expect("applied");
+    let mut shown = HashSet::new();
+    let mut visit = |name: &[u8], bytes: &[u8]| {
+        let cid = Cid::from_bytes(name).expect("a CID");
+        assert!(cid.names(bytes) && store.get(&cid).expect("get").is_some());
+        assert!(shown.insert(cid), "once");
+        ControlFlow::Continue(())
+    };
+    store.scan(&mut visit).expect("scanned");
+    assert_eq!(shown, blocks.iter().map(Block::cid).collect());
+    let mut seen = 0;
+    let mut first = |_: &[u8], _: &[u8]| {
+        seen += 1;
+        ControlFlow::Break(())
+    };
+    store.scan(&mut first).expect("scanned");
+    assert_eq!(seen, 1);
+}
+
+fn mending_adds_what_is_missing_and_drops_nothing_that_is_sound(store: &dyn Store) {
+    let head = edit("HEAD", Some(block(1).cid()), Expect::Any);
+    add(store, &[block(1), block(2)], &[head]).expect("applied");
+    let before = store.refs().expect("refs");
+    let names: Vec<Vec<u8>> = [1, 2, 3].map(|n| block(n).cid().as_bytes().to_vec()).to_vec();
+    let mut cut = [Ok(block(4)), Err(BoxError::from("cut"))].into_iter();
+    assert!(matches!(store.mend(&mut cut, &names), Err(StoreError::Blocks(_))));
+    assert_eq!(store.block_count().expect("count"), 2);
+    let mended = store.mend(&mut [Ok(block(2)), Ok(block(3))].into_iter(), &names);
+    let mended = mended.expect("mended");
+    assert_eq!((mended.added, mended.dropped), (1, 0));
+    assert_eq!(store.block_count().expect("count"), 3);
+    assert_eq!(store.get(&block(3).cid()).expect("get"), Some(block(3)));
+    assert_eq!(store.refs().expect("refs"), before, "no ref moves");
 }
 
 fn block(n: u32) -> Block {

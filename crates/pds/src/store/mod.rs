@@ -6,7 +6,8 @@
 //!
 //! A store knows bytes and names only: not what a commit is, not what a tree is. Blocks are added
 //! and refs are moved by one method, [`Store::apply`], all or nothing, so that a ref never points
-//! at something that is not there. Only [`Store::sweep`] deletes.
+//! at something that is not there. Only [`Store::sweep`] deletes; [`Store::mend`] replaces what is
+//! not what its name says.
 //!
 //! [`MemoryStore`] is the specification that can be read; every store passes the suite in
 //! `conformance` (feature `testing`).
@@ -19,11 +20,13 @@ mod ref_name;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
+use std::ops::ControlFlow;
+
 pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use ref_name::RefName;
 #[cfg(feature = "sqlite")]
-pub use sqlite::{FORMAT, SqliteStore};
+pub use sqlite::{FORMAT, Salvaged, SqliteStore};
 
 use crate::data::{Block, Blocks, Cid};
 
@@ -312,6 +315,50 @@ pub trait Store: Blocks {
     ///
     /// [`StoreError`].
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
+
+    /// Shows every block as it stands, its name and its bytes, whether or not they belong together.
+    ///
+    /// This is for looking at damage; everything else reads through [`Blocks`], which checks. The order
+    /// means nothing. The visitor may read the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when the rest cannot be read; what could be has been shown then.
+    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError>;
+
+    /// Drops what stands under some names without hashing to them, and adds blocks, in one step.
+    ///
+    /// A block that is as it should be stays, whatever is asked. No ref moves, so there is no row in
+    /// the log: a state that was here is whole again, and none is new.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Blocks`] when the stream fails. Nothing has changed then.
+    fn mend(&self, blocks: &mut BlockStream<'_>, damaged: &[Vec<u8>])
+    -> Result<Mended, StoreError>;
+}
+
+/// Whoever looks at blocks as they stand: the name, the bytes, and whether to go on.
+pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
+/// What a [`mend`](Store::mend) has done.
+///
+/// ```
+/// use pds::data::{Block, Codec};
+/// use pds::store::{MemoryStore, Store};
+///
+/// let block = Block::new(Codec::Cbor, *b"\xa0");
+/// let name = block.cid().as_bytes().to_vec();
+/// let mended = MemoryStore::default().mend(&mut [Ok(block)].into_iter(), &[name])?;
+/// assert_eq!((mended.added, mended.dropped), (1, 0));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mended {
+    /// How many of the blocks were not there before, or not as they should be.
+    pub added: u64,
+    /// How many damaged blocks are gone.
+    pub dropped: u64,
 }
 
 /// The time of a log row; a clock before 1970 counts as 1970.

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pds::car::CarFile;
-use pds::crypto::{Curve, PublicKey, Signer, SigningKey};
+use pds::crypto::{Curve, PublicKey, SigningKey};
 use pds::data::Value;
 use pds::repo::verify::{Expected, SignatureState, verify_car};
 use pds::repo::{Forget, Repo, Revision, export_car};

@@ -13,8 +13,8 @@ use pds::repo::{
     export_with,
 };
 use pds::store::{
-    Applied, BlockStream, Expect, LogEntry, MemoryStore, RefEdit, RefName, Refs, Store, StoreError,
-    Sweep, SweptBlocks,
+    Applied, BlockStream, Expect, LogEntry, MemoryStore, Mended, RefEdit, RefName, Refs, Store,
+    StoreError, Sweep, SweptBlocks, Visitor,
 };
 
 use super::{did, in_memory, note, path};
@@ -467,6 +467,18 @@ impl Store for Counting {
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         self.store.set_meta(key, value)
+    }
+
+    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
+        self.store.scan(visit)
+    }
+
+    fn mend(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        damaged: &[Vec<u8>],
+    ) -> Result<Mended, StoreError> {
+        self.store.mend(blocks, damaged)
     }
 }
 

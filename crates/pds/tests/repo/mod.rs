@@ -11,6 +11,8 @@ mod merges;
 mod model;
 mod proofs;
 mod races;
+#[cfg(feature = "sqlite")]
+mod repair;
 mod slices;
 mod stores;
 mod writes;

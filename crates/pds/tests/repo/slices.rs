@@ -8,8 +8,8 @@ use pds::data::{Block, Blocks, Cid, ReadError};
 use pds::repo::verify::{Expected, verify};
 use pds::repo::{Keep, Repo, Snapshot, export_car, export_since};
 use pds::store::{
-    Applied, BlockStream, LogEntry, MemoryStore, RefEdit, RefName, Refs, Store, StoreError, Sweep,
-    SweptBlocks,
+    Applied, BlockStream, LogEntry, MemoryStore, Mended, RefEdit, RefName, Refs, Store, StoreError,
+    Sweep, SweptBlocks, Visitor,
 };
 
 use super::{in_memory, note, path};
@@ -73,6 +73,18 @@ impl Store for SweptBefore {
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         self.0.set_meta(key, value)
+    }
+
+    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
+        self.0.scan(visit)
+    }
+
+    fn mend(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        damaged: &[Vec<u8>],
+    ) -> Result<Mended, StoreError> {
+        self.0.mend(blocks, damaged)
     }
 }
 

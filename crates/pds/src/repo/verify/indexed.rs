@@ -48,7 +48,7 @@ pub fn verify(
 }
 
 /// Says what is wrong with a block that is damaged, or that stands where the store is.
-pub(super) fn damage(error: &ReadError) -> Option<String> {
+pub(in crate::repo) fn damage(error: &ReadError) -> Option<String> {
     match error {
         ReadError::Damaged { source, .. } => Some(source.to_string()),
         ReadError::Backend { source, .. } => match source.downcast_ref() {

@@ -7,8 +7,10 @@
 
 mod apply;
 mod errors;
+mod mend;
 mod places;
 mod read;
+mod salvage;
 mod schema;
 mod sweep;
 #[cfg(test)]
@@ -24,10 +26,12 @@ use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
 use self::places::Tail;
 use self::read::Reader;
+pub use self::salvage::Salvaged;
 use self::schema::Durability;
 pub use self::schema::FORMAT;
 use super::{
-    Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError, Sweep, SweptBlocks,
+    Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Sweep,
+    SweptBlocks, Visitor,
 };
 use crate::data::{Block, Blocks, Cid, ReadError};
 
@@ -277,6 +281,26 @@ impl Store for SqliteStore {
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         self.write(|transaction, _| set_meta(transaction, key, value))
+    }
+
+    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
+        // A connection of its own: the visitor may read this store.
+        mend::scan(&schema::open_for_reading(&self.path)?.0, visit)
+    }
+
+    fn mend(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        damaged: &[Vec<u8>],
+    ) -> Result<Mended, StoreError> {
+        let mended = self.write(|transaction, tail| {
+            let dropped = mend::drop_damaged(transaction, damaged)?;
+            // The index may be what is damaged.
+            tail.index_anew(transaction)?;
+            Ok(Mended { dropped, added: insert(transaction, tail, blocks)? })
+        })?;
+        self.reader().forget();
+        Ok(mended)
     }
 }
 

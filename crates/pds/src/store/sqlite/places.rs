@@ -104,6 +104,40 @@ impl Tail {
         Ok(())
     }
 
+    /// Makes the index anew from what stands in `blocks`, and leaves no tail.
+    pub(super) fn index_anew(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+        self.ids.clear();
+        transaction.execute("DELETE FROM places", []).map_err(store_error)?;
+        let newest: i64 = transaction
+            .query_row("SELECT coalesce(max(id), 0) FROM blocks", [], |row| row.get(0))
+            .map_err(store_error)?;
+        self.newest = newest.max(self.newest).max(self.placed) + 1;
+        let (mut places, mut has_placed, mut after) = (Vec::new(), false, i64::MIN);
+        loop {
+            {
+                let mut some = transaction
+                    .prepare_cached("SELECT id, cid FROM blocks WHERE id > ?1 ORDER BY id LIMIT ?2")
+                    .map_err(store_error)?;
+                let limit = i64::try_from(MAX_PENDING).unwrap_or(i64::MAX);
+                let mut rows = some.query(params![after, limit]).map_err(store_error)?;
+                while let Some(row) = rows.next().map_err(store_error)? {
+                    after = row.get(0).map_err(store_error)?;
+                    let cid = row.get_ref(1).and_then(|cid| Ok(cid.as_blob()?));
+                    if let Ok(Ok(cid)) = cid.map(Cid::from_bytes) {
+                        places.push(Place { start: start_of(&cid), id: after });
+                    }
+                }
+            }
+            if places.is_empty() && has_placed {
+                break;
+            }
+            place(transaction, &mut places, self.newest, has_placed)?;
+            has_placed = true;
+        }
+        self.placed = self.newest;
+        Ok(())
+    }
+
     /// Empties the tail: these are the places of what was in it.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Place> + '_ {
         self.ids.drain().map(|(cid, id)| Place { start: start_of(&cid), id })

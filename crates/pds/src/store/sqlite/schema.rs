@@ -81,6 +81,14 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
+/// Opens an existing file without looking into it.
+pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
+    Ok(connection)
+}
+
 /// Opens an existing file for reading, also where nothing can be written.
 pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Layout), StoreError> {
     // A reader of a WAL file wants to write its shared memory, so it asks for writing first.
@@ -219,7 +227,7 @@ const SETTINGS: &str = "
     PRAGMA cache_size = -8192;
 ";
 
-const PAGE_BYTES: u32 = 8192;
+pub(super) const PAGE_BYTES: u32 = 8192;
 
 /// How much of the file a reader maps: two thirds of the time for a point read. A writer maps
 /// nothing, so that an error of the disk reaches it as an error.

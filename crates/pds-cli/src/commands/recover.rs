@@ -1,0 +1,301 @@
+//! `pds recover`
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Result;
+use pds::car::{CarError, CarFile, CarWriter};
+use pds::commit::Commit;
+use pds::data::{Block, Blocks, Cid};
+use pds::mst::{Key, Step, walk};
+use pds::repo::repair::{Recovered, Recovery, Sources, recover};
+use pds::repo::{Error, Snapshot, export_car};
+use pds::syntax::RecordPath;
+use serde_json::json;
+
+use crate::commands::repair::{lost_part_json, open_source};
+use crate::commands::unpack::{Odd, commit_json as commit_file, make, write, write_record};
+use crate::destination::into_file;
+use crate::failure::{Exit, Stated};
+use crate::open::open_file;
+use crate::output::{Output, commit_json, say};
+use crate::progress::Watched;
+
+/// Read everything that is left of a damaged or cut CAR file
+///
+/// Lists the records, or writes them: as JSON files into DIR, as unpack does, or with -o all good
+/// blocks as a CAR file. What is lost is listed in any case. Exit code 0 if the whole repository is
+/// there, 6 if a part of it, 3 if nothing is.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  pds recover cut.car\n  pds recover cut.car records/\n  pds recover cut.car --from older.car -o whole.car"
+)]
+pub(crate) struct Args {
+    /// The damaged CAR file; - for stdin
+    car: PathBuf,
+
+    /// Write the records here, as JSON files
+    dir: Option<PathBuf>,
+
+    /// Write a CAR file of all good blocks
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Overwrite that file
+    #[arg(long, requires = "output")]
+    force: bool,
+
+    /// Take what is missing from another CAR file, or from a repository
+    #[arg(long = "from", value_name = "CAR|DIR")]
+    sources: Vec<PathBuf>,
+}
+
+impl Args {
+    pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
+        if let Some(path) = self.output.as_deref().filter(|path| path.exists() && !self.force) {
+            let message = format!("{} exists", path.display());
+            return Err(Stated::no("exists", message).hint("--force overwrites it").into());
+        }
+        let shown = self.car.display();
+        let mut harms = Harms::default();
+        let car = CarFile::salvage(open_file(&self.car)?, &mut |error| harms.add(&error))?;
+        harms.tell_rest();
+        let car = Arc::new(car);
+        if car.is_empty() {
+            let message = format!("no block can be read in {shown}");
+            return Err(Stated::bad_input(message).into());
+        }
+        let mut sources: Vec<Arc<dyn Blocks>> = vec![car.clone()];
+        for path in &self.sources {
+            sources.push(open_source(path)?);
+        }
+        let sources = Arc::new(Sources(sources));
+
+        let mut files = self.dir.as_deref().map(Files::new).transpose()?;
+        let lists = self.dir.is_none() && self.output.is_none();
+        let mut failed = None;
+        let recovery = recover(&car, sources.as_ref(), &mut |recovered| {
+            let told = tell(&recovered, lists, out).and_then(|()| match &mut files {
+                Some(files) => files.add(&recovered),
+                None => Ok(()),
+            });
+            told.map_err(|error| {
+                // It is this one that is told; the other ends the work.
+                failed = Some(error);
+                Error::Car(CarError::Io(std::io::ErrorKind::Other.into()))
+            })
+        });
+        let recovery = match failed {
+            Some(error) => return Err(error),
+            None => recovery?,
+        };
+        let mut odd = 0;
+        if let Some(files) = files {
+            odd = files.finish(recovery.commit.as_ref())?;
+        }
+        if let Some(path) = &self.output {
+            into_file(path, self.force, |out| write_car(&car, &sources, &recovery, out))?;
+        }
+        let is_whole = recovery.lost == 0 && recovery.commit.is_some();
+        let found = recovery.records + recovery.unplaced + recovery.without_path;
+        let commit = recovery.commit.as_ref();
+        out.answer(
+            || {
+                let Recovery { records, unplaced, without_path, lost, .. } = recovery;
+                let verdict = if is_whole { "whole" } else { "partly recovered" };
+                format!(
+                    "{verdict}: {records} records, {unplaced} unplaced, {without_path} without a path, {lost} lost"
+                )
+            },
+            || {
+                json!({
+                    "ok": is_whole,
+                    "did": commit.map(|commit| commit.did().as_str()),
+                    "commit": commit.map(|commit| commit_json(commit.cid(), commit.rev())),
+                    "records": recovery.records,
+                    "unplaced": recovery.unplaced,
+                    "withoutPath": recovery.without_path,
+                    "lost": recovery.lost,
+                })
+            },
+        )?;
+        Ok(match is_whole && odd == 0 {
+            true => Exit::Done,
+            false if found == 0 && commit.is_none() => Exit::BadInput,
+            false => Exit::Partly,
+        })
+    }
+}
+
+/// Says what is lost, and if that is wanted what is there.
+fn tell(recovered: &Recovered, lists: bool, out: &mut Output) -> Result<()> {
+    let path = |key: &Key| key.as_bytes().escape_ascii().to_string();
+    match recovered {
+        Recovered::Lost { part, cid } => out.answer(
+            || format!("lost {part}: {}", cid.map_or("-".to_owned(), |cid| cid.to_string())),
+            || {
+                let mut line = lost_part_json(part);
+                line.insert("cid".to_owned(), json!(cid.map(|cid| cid.to_string())));
+                json!({ "lost": line })
+            },
+        ),
+        _ if !lists => Ok(()),
+        Recovered::Record { key, block } => out.answer(
+            || format!("{}\t{}", path(key), block.cid()),
+            || json!({ "path": path(key), "cid": block.cid().to_string() }),
+        ),
+        Recovered::Unplaced { key, block } => out.answer(
+            || format!("unplaced {}\t{}", path(key), block.cid()),
+            || json!({ "unplaced": { "path": path(key), "cid": block.cid().to_string() } }),
+        ),
+        Recovered::WithoutPath { block } => out.answer(
+            || format!("without-path {}", block.cid()),
+            || json!({ "withoutPath": { "cid": block.cid().to_string() } }),
+        ),
+    }
+}
+
+/// What is wrong with the file itself, said as it is met; of very much only how much it is.
+#[derive(Default)]
+struct Harms {
+    count: u64,
+}
+
+impl Harms {
+    fn add(&mut self, error: &CarError) {
+        self.count += 1;
+        if self.count <= MAX_TOLD {
+            say(&error.to_string());
+        }
+    }
+
+    fn tell_rest(&self) {
+        if self.count > MAX_TOLD {
+            say(&format!("and {} places more", self.count - MAX_TOLD));
+        }
+    }
+}
+
+/// Records on their way into a directory, whose name is known when the commit is.
+struct Files {
+    staging: tempfile::TempDir,
+    dir: PathBuf,
+    odd: u64,
+}
+
+impl Files {
+    fn new(dir: &Path) -> Result<Self> {
+        make(dir)?;
+        let staging = tempfile::Builder::new().prefix(".pds-recover-").tempdir_in(dir)?;
+        Ok(Self { staging, dir: dir.to_owned(), odd: 0 })
+    }
+
+    fn add(&mut self, recovered: &Recovered) -> Result<()> {
+        let (below, key, block) = match recovered {
+            Recovered::Record { key, block } => ("", Some(key), block),
+            Recovered::Unplaced { key, block } => ("_unplaced", Some(key), block),
+            Recovered::WithoutPath { block } => ("_without-path", None, block),
+            Recovered::Lost { .. } => return Ok(()),
+        };
+        let dir = self.staging.path().join("records").join(below);
+        match key.and_then(|key| RecordPath::from_bytes(key.as_bytes()).ok()) {
+            // Of two versions of an unplaced record neither is the right one.
+            Some(path) if is_there(&dir, &path) => {
+                write_without_path(block, &self.staging.path().join("records/_without-path"))
+            }
+            Some(path) => {
+                if let Err(Odd(message)) = write_record(block, &path, &dir)? {
+                    say(&message);
+                    self.odd += 1;
+                }
+                Ok(())
+            }
+            None => write_without_path(block, &self.staging.path().join("records/_without-path")),
+        }
+    }
+
+    /// Moves everything to its place and tells how much could not be written.
+    fn finish(self, commit: Option<&Commit>) -> Result<u64> {
+        let records = self.staging.path().join("records");
+        make(&records)?;
+        if let Some(commit) = commit {
+            write(&records.join("_commit.json"), commit_file(commit).as_bytes())?;
+        }
+        let name = commit.map_or("unknown-account", |commit| commit.did().as_str());
+        let to = self.dir.join(name);
+        if to.exists() {
+            let message = format!("{} exists", to.display());
+            return Err(Stated::no("exists", message).hint("name another directory").into());
+        }
+        std::fs::rename(&records, &to)?;
+        Ok(self.odd)
+    }
+}
+
+fn is_there(dir: &Path, path: &RecordPath) -> bool {
+    let collection = dir.join(path.collection.as_str());
+    ["json", "cbor"]
+        .iter()
+        .any(|ending| collection.join(format!("{}.{ending}", path.rkey)).exists())
+}
+
+fn write_without_path(block: &Block, dir: &Path) -> Result<()> {
+    make(dir)?;
+    match pds::data::Value::decode(block.bytes()) {
+        Ok(value) => {
+            let text = value.to_json_pretty() + "\n";
+            write(&dir.join(format!("{}.json", block.cid())), text.as_bytes())
+        }
+        Err(_) => write(&dir.join(format!("{}.cbor", block.cid())), block.bytes()),
+    }
+}
+
+/// Writes the repository as an export would if it is whole, and else every good block of the file
+/// and what the sources have of the repository besides.
+fn write_car(
+    car: &Arc<CarFile<Watched>>,
+    sources: &Arc<Sources>,
+    recovery: &Recovery,
+    out: &mut dyn Write,
+) -> Result<()> {
+    if let (Some(commit), 0) = (&recovery.commit, recovery.lost) {
+        let snapshot = Snapshot::open(sources.clone(), commit.cid())?;
+        export_car(&snapshot, out, &mut |_| {})?;
+        return Ok(());
+    }
+    let commit = recovery.commit.as_ref().map(Commit::cid);
+    let root = commit.or(car.roots().first().copied());
+    let mut written = CarWriter::new(out, root.as_slice())?;
+    for number in 0..car.len() {
+        if let Some(cid) = car.cid(number)?
+            && let Some(block) = car.get(&cid)?
+        {
+            written.block(block.borrowed())?;
+        }
+    }
+    let mut add = |cid: &Cid| -> Result<()> {
+        if car.get(cid)?.is_none()
+            && let Some(block) = sources.get(cid)?
+        {
+            written.block(block.borrowed())?;
+        }
+        Ok(())
+    };
+    if let Some(commit) = &recovery.commit {
+        add(&commit.cid())?;
+        for step in walk(sources.as_ref(), commit.data()) {
+            match step {
+                Ok(Step::Node { block, .. }) => add(&block.cid())?,
+                Ok(Step::Entry { value, .. }) => add(&value)?,
+                // What is lost has been listed.
+                Err(_) => {}
+            }
+        }
+    }
+    written.finish()?;
+    Ok(())
+}
+
+/// How many places of a file are named on standard error.
+const MAX_TOLD: u64 = 100;

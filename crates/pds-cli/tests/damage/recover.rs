@@ -1,0 +1,121 @@
+//! Damaged CAR files and what `pds recover` makes of them, from outside.
+
+use std::collections::BTreeSet;
+
+use crate::common::{DID, TestRepo, masked};
+
+fn listed(text: &str) -> BTreeSet<&str> {
+    text.lines().filter(|line| line.contains('\t')).collect()
+}
+
+#[test]
+fn a_whole_file_is_listed_and_written_as_it_is() {
+    let repo = TestRepo::with_many_notes(50);
+    let good = repo.export("good.car");
+    let ended = repo.home.pds(["recover", &good]).ok();
+    assert_eq!(listed(&ended), listed(&repo.pds(["ls", "--all"]).ok()));
+    assert!(
+        ended.ends_with("whole: 50 records, 0 unplaced, 0 without a path, 0 lost\n"),
+        "{ended}"
+    );
+    repo.home.pds(["recover", &good, "-o", "out.car"]).ok();
+    assert_eq!(repo.home.read("out.car"), repo.home.read("good.car"));
+    let said = repo.home.pds(["recover", &good, "-o", "out.car"]).fails(1);
+    assert!(said.contains("out.car exists"), "{said}");
+    repo.home.pds(["recover", &good, "-o", "out.car", "--force"]).ok();
+}
+
+#[test]
+fn a_cut_file_gives_what_stands_before_the_cut() {
+    let repo = TestRepo::with_many_notes(200);
+    repo.export("good.car");
+    let (car, all) = (repo.home.read("good.car"), repo.pds(["ls", "--all"]).ok());
+    let mut before = 0;
+    for tenth in 1..10 {
+        let cut = repo.home.write("cut.car", &car[..car.len() * tenth / 10]);
+        let ended = repo.home.pds(["recover", &cut]).ended();
+        let text = ended.text();
+        assert_eq!(ended.code(), 6, "{tenth}: {}", ended.stderr);
+        assert!(listed(&text).is_subset(&listed(&all)), "{tenth}: {text}");
+        assert!(listed(&text).len() >= before, "{tenth}");
+        before = listed(&text).len();
+        assert!(text.contains("lost whatever stood ") || text.contains("lost com."), "{text}");
+    }
+    assert!(before > 150, "{before}");
+}
+
+#[test]
+fn records_are_written_as_files_and_the_rest_beside_them() {
+    let repo = TestRepo::with_notes();
+    repo.export("good.car");
+    let car = repo.home.read("good.car");
+    // The last record loses its last byte.
+    let cut = repo.home.write("cut.car", &car[..car.len() - 1]);
+    let ended = repo.home.pds(["recover", &cut, "out"]).ended();
+    assert_eq!(ended.code(), 6, "{}", ended.stderr);
+    assert_eq!(
+        masked(&ended.text()),
+        "lost com.example.note/c: <cid 1>\n\
+         partly recovered: 2 records, 0 unplaced, 0 without a path, 1 lost\n"
+    );
+    assert!(ended.stderr.contains("the file ends in the middle of a section"), "{}", ended.stderr);
+    repo.pds(["unpack", &repo.home.path("whole")]).ok();
+    let records = format!("{DID}/com.example.note");
+    assert_eq!(repo.home.list(&format!("out/{records}")), ["a.json", "b.json"]);
+    for name in ["a.json", "b.json", "../_commit.json"] {
+        let [out, whole] =
+            ["out", "whole"].map(|dir| repo.home.read(&format!("{dir}/{records}/{name}")));
+        assert_eq!(out, whole, "{name}");
+    }
+    assert_eq!(repo.home.list("out"), [DID]);
+    let said = repo.home.pds(["recover", &cut, "out"]).ended();
+    assert!(said.code() == 1 && said.stderr.contains("exists"), "{}", said.stderr);
+}
+
+#[test]
+fn a_file_without_its_head_still_has_its_repository() {
+    let repo = TestRepo::with_many_notes(100);
+    let good = repo.export("good.car");
+    let car = repo.home.read("good.car");
+    // Header and commit are gone, and the start of the root.
+    let headless = repo.home.write("headless.car", &car[500..]);
+    let ended = repo.home.pds(["recover", &headless, "out", "-o", "out.car"]).ended();
+    let text = ended.text();
+    assert_eq!(ended.code(), 6, "{text}{}", ended.stderr);
+    assert!(text.lines().count() > 2 && text.contains("lost the commit: -\n"), "{text}");
+    let names = repo.home.list("out/unknown-account");
+    assert!(names.contains(&"com.example.note".to_owned()), "{names:?}");
+    assert!(repo.home.list("out/unknown-account/com.example.note").len() > 80, "{text}");
+    // The other way round nothing is missing.
+    repo.home.pds(["recover", &good, "--from", &headless]).ended().done();
+}
+
+#[test]
+fn another_copy_fills_the_holes() {
+    let repo = TestRepo::with_many_notes(200);
+    repo.export("good.car");
+    let car = repo.home.read("good.car");
+    let half = car.len() / 2;
+    let mut bad = car.clone();
+    bad[half..half + 3_000].fill(0x20);
+    let bad = repo.home.write("bad.car", bad);
+    let alone = repo.home.pds(["recover", &bad]).ended();
+    assert_eq!(alone.code(), 6);
+    // What stands behind the hole is read as well.
+    assert!(listed(&alone.text()).len() > 150, "{}", alone.text());
+    let late = repo.home.write("late.car", &car[half - 2_000..]);
+    let ended = repo.home.pds(["recover", &bad, "--from", &late, "-o", "out.car"]).ended();
+    assert_eq!(ended.code(), 0, "{}{}", ended.text(), ended.stderr);
+    assert_eq!(repo.home.read("out.car"), car);
+}
+
+#[test]
+fn a_file_with_nothing_in_it_is_bad_input() {
+    let repo = TestRepo::new();
+    for bytes in [&b""[..], b"hello", &[0x20; 100_000]] {
+        let file = repo.home.write("bad.car", bytes);
+        let ended = repo.home.pds(["recover", &file]).ended();
+        assert_eq!((ended.code(), ended.text()), (3, String::new()));
+        assert!(ended.stderr.contains("no block can be read in "), "{}", ended.stderr);
+    }
+}

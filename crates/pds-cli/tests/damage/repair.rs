@@ -1,0 +1,286 @@
+//! A damaged repository and what `pds repair` makes of it, from outside.
+
+use std::collections::BTreeSet;
+
+use pds::data::{Block, Cid, Codec};
+use rusqlite::Connection;
+use serde_json::Value;
+
+use super::{PAGE_BYTES, damage};
+use crate::common::{DID, TestRepo, creations, masked};
+
+const KINDS: [&str; 5] = ["commit", "root", "inner", "leaf", "record"];
+
+const HARMS: [&str; 5] = ["flipped", "truncated", "missing", "replaced", "wrong-key"];
+
+const NOTES: usize = 80;
+
+/// The block of a kind in a repository of many notes.
+fn pick(repo: &TestRepo, kind: &str) -> String {
+    let info = repo.json(["info"]);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let below = |cid: &str| -> Vec<String> {
+        let node = repo.json(["show", cid]);
+        let entries = node["e"].as_array().unwrap().iter().map(|entry| &entry["t"]);
+        let links = [&node["l"]].into_iter().chain(entries);
+        links.filter_map(|link| link["$link"].as_str().map(str::to_owned)).collect()
+    };
+    let root = text(&info["data"]);
+    match kind {
+        "commit" => text(&info["commit"]),
+        "root" => root,
+        "record" => text(&repo.json(["get", "com.example.note/n000040"])["cid"]),
+        kind => {
+            let inner = below(&root).into_iter().find(|cid| !below(cid).is_empty()).unwrap();
+            let mut leaf = inner.clone();
+            while let Some(next) = below(&leaf).into_iter().next() {
+                leaf = next;
+            }
+            if kind == "inner" { inner } else { leaf }
+        }
+    }
+}
+
+fn harm(repo: &TestRepo, cid: &str, harm: &str) {
+    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+    let cid: Cid = cid.parse().unwrap();
+    let (name, elsewhere) = (cid.as_bytes().as_slice(), Cid::of(Codec::Cbor, b"elsewhere"));
+    let bytes: Vec<u8> =
+        sql.query_row("SELECT bytes FROM blocks WHERE cid = ?1", [name], |row| row.get(0)).unwrap();
+    let set = "UPDATE blocks SET bytes = ?2 WHERE cid = ?1";
+    let done = match harm {
+        "flipped" => {
+            let mut bytes = bytes;
+            bytes[3] ^= 1;
+            sql.execute(set, (name, bytes))
+        }
+        "truncated" => sql.execute(set, (name, &bytes[..bytes.len() - 1])),
+        "missing" => sql.execute("DELETE FROM blocks WHERE cid = ?1", [name]),
+        "replaced" => sql.execute(set, (name, Block::new(Codec::Cbor, *b"\xa0").bytes())),
+        _ => {
+            let other = elsewhere.as_bytes().as_slice();
+            sql.execute("UPDATE blocks SET cid = ?2 WHERE cid = ?1", (name, other))
+        }
+    };
+    assert_eq!(done.unwrap(), 1);
+}
+
+fn listed(repo: &TestRepo) -> BTreeSet<String> {
+    repo.pds(["ls", "--all"]).ended().text().lines().map(str::to_owned).collect()
+}
+
+fn each(check: impl Fn(&TestRepo, &str, &str, &str)) {
+    for kind in KINDS {
+        for how in HARMS {
+            let repo = TestRepo::with_many_notes(NOTES);
+            let cid = pick(&repo, kind);
+            repo.export("good.car");
+            harm(&repo, &cid, how);
+            check(&repo, kind, how, &cid);
+        }
+    }
+}
+
+#[test]
+fn each_harm_is_named_and_a_good_copy_undoes_it() {
+    each(|repo, kind, how, cid| {
+        let what = format!("{kind} {how}");
+        let verify = repo.pds(["verify"]).ended();
+        assert_eq!(verify.code(), if kind == "commit" { 3 } else { 1 }, "{what}");
+        let code = match kind {
+            "commit" => "commit-missing",
+            "record" => "record-missing com.example.note/n000040",
+            _ => "node-missing",
+        };
+        let text = verify.text();
+        assert!(text.contains(&format!("error {code} {cid}: ")), "{what}: {text}");
+        let is_damaged = !matches!(how, "missing" | "wrong-key");
+        let damaged = format!("error block-damaged {cid}: ");
+        assert_eq!(text.contains(&damaged), is_damaged, "{what}: {text}");
+        if kind == "record" {
+            repo.pds(["get", "com.example.note/n000041"]).ok();
+            assert_eq!(listed(repo).len(), NOTES, "{what}: it is listed, and cannot be read");
+        }
+
+        let survey = repo.pds(["repair"]).ended();
+        assert_eq!(survey.code(), 1, "{what}: {}", survey.stderr);
+        assert!(survey.text().contains(cid), "{what}: {}", survey.text());
+        let good = repo.home.path("good.car");
+        let plan = repo.pds(["repair", "--from", &good, "--dry-run"]).ended();
+        assert!(plan.text().contains(&format!("found {cid} in ")), "{what}: {}", plan.text());
+        assert_eq!((plan.code(), repo.pds(["verify"]).ended().text()), (1, text), "{what}");
+
+        let mended = repo.pds(["repair", "--from", &good]).ok();
+        assert!(mended.lines().last().unwrap().starts_with("ok: "), "{what}: {mended}");
+        repo.assert_whole();
+        assert_eq!(repo.pds(["export"]).ended().stdout, repo.home.read("good.car"), "{what}");
+        assert_eq!(repo.home.dir().join("alice/quarantine").exists(), how != "missing", "{what}");
+        assert!(repo.pds(["repair"]).ok().starts_with("ok: "), "{what}");
+    });
+}
+
+#[test]
+fn without_a_copy_exactly_what_was_harmed_is_lost_and_named() {
+    let whole = listed(&TestRepo::with_many_notes(NOTES));
+    each(|repo, kind, how, cid| {
+        let what = format!("{kind} {how}");
+        let ended = repo.pds(["repair", "--rebuild", "--json"]).ended();
+        let answer: Value = serde_json::from_str(&ended.text()).unwrap();
+        repo.assert_whole();
+        let left = listed(repo);
+        let gone: Vec<&String> = whole.difference(&left).collect();
+        assert!(left.is_subset(&whole), "{what}");
+        if how == "wrong-key" || kind == "commit" {
+            assert!(gone.is_empty(), "{what}: {gone:?}");
+            assert_eq!((ended.code(), &answer["ok"]), (0, &Value::Bool(true)), "{what} {answer}");
+            return;
+        }
+        assert_eq!((ended.code(), &answer["ok"]), (6, &Value::Bool(false)), "{what} {answer}");
+        assert!(!gone.is_empty() && gone.len() < NOTES / 2, "{what}: {gone:?}");
+        let lost = answer["lost"].as_array().unwrap();
+        assert!(lost.iter().all(|lost| lost["cid"] == cid), "{what} {answer}");
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        for line in gone {
+            let path = line.split('\t').next().unwrap().to_owned();
+            let named = lost.iter().any(|lost| match text(&lost["path"]) {
+                Some(lost) => lost == path,
+                None => {
+                    text(&lost["after"]).is_none_or(|after| after < path)
+                        && text(&lost["before"]).is_none_or(|before| path < before)
+                }
+            });
+            assert!(named, "{what}: {path} {answer}");
+        }
+        assert_eq!(answer["commit"]["cid"], repo.head().0.as_str(), "{what}");
+    });
+}
+
+#[test]
+fn what_is_lost_is_told_in_words() {
+    let repo = TestRepo::with_notes();
+    let record = repo.json(["get", "com.example.note/b"])["cid"].as_str().unwrap().to_owned();
+    damage(&repo, &record);
+    let survey = repo.pds(["repair"]).ended();
+    assert_eq!(survey.code(), 1);
+    assert_eq!(
+        masked(&survey.text()),
+        format!(
+            "damaged <cid 1>: the bytes hash to {}\n\
+             lost com.example.note/b of HEAD: <cid 1>\n\
+             FAILED: 13 blocks, 1 damaged, 0 found, 1 lost\n",
+            survey.text().lines().next().unwrap().rsplit(' ').next().unwrap()
+        )
+    );
+    assert!(survey.stderr.starts_with("nothing was changed; --from CAR|DIR "), "{}", survey.stderr);
+    let rebuilt = repo.pds(["repair", "--rebuild"]).ended();
+    assert_eq!((rebuilt.code(), &*rebuilt.stderr), (6, ""));
+    let text = rebuilt.text();
+    let last = masked(text.lines().last().unwrap());
+    assert_eq!(
+        last,
+        "partly mended: 13 blocks, 1 damaged, 0 found, 1 lost; 0 taken in, 1 moved to quarantine; \
+         new commit <cid 1> rev <tid 1> with 2 records"
+    );
+    repo.assert_whole();
+    assert_eq!(repo.home.list("alice/quarantine"), [record]);
+    // The state that had it is of the past now.
+    let survey = repo.pds(["repair"]).ok();
+    assert!(survey.starts_with("lost com.example.note/b of commit "), "{survey}");
+    assert!(
+        survey.ends_with("ok: 15 blocks, 0 damaged, 0 found, 0 lost, 1 lost of the past\n"),
+        "{survey}"
+    );
+}
+
+#[test]
+fn other_repositories_and_damaged_files_are_sources_too() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let good = repo.export("good.car");
+    repo.home.pds(["clone", &good, "copy"]).ended().done();
+    let (root, record) = (pick(&repo, "root"), pick(&repo, "record"));
+    for cid in [&root, &record] {
+        harm(&repo, cid, "missing");
+    }
+    // Without its first bytes it is no CAR file any more, and has all that is missing here.
+    let cut = repo.home.read("good.car").split_off(70);
+    let cut = repo.home.write("cut.car", cut);
+    let mended = repo.pds(["repair", "--from", &cut]).ended();
+    assert_eq!(mended.code(), 0, "{}{}", mended.text(), mended.stderr);
+    repo.assert_whole();
+    for cid in [&root, &record] {
+        harm(&repo, cid, "flipped");
+    }
+    let copy = repo.home.path("copy");
+    repo.pds(["repair", "--from", &copy]).ok();
+    repo.assert_whole();
+    // What has another name here is found here.
+    harm(&repo, &record, "wrong-key");
+    assert_eq!(repo.pds(["repair"]).ended().code(), 1);
+    repo.home.pds(["repair", "--from", "."]).within(repo.home.dir().join("alice")).ok();
+    repo.assert_whole();
+}
+
+#[test]
+fn a_mirror_is_not_rebuilt_and_nothing_changes_without_a_key() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let good = repo.export("good.car");
+    repo.home.pds(["clone", &good, "mirror"]).ended().done();
+    let said = repo.home.pds(["-R", "mirror", "repair", "--rebuild"]).fails(1);
+    assert!(said.contains("no signing key") && said.contains("pds key import"), "{said}");
+    let said = repo.home.pds(["-R", &good, "repair"]).fails(2);
+    assert!(said.contains("pds recover"), "{said}");
+    let said = repo.home.pds(["-R", "nowhere", "repair"]).fails(3);
+    assert!(said.contains("no repository in nowhere"), "{said}");
+    let said = repo.pds(["repair", "--from", "nowhere.car"]).fails(3);
+    assert!(said.contains("no file nowhere.car"), "{said}");
+    repo.home.write("empty.car", "");
+    let empty = repo.pds(["repair", "--from", &repo.home.path("empty.car")]).fails(3);
+    assert!(empty.contains("no block can be read in "), "{empty}");
+}
+
+#[test]
+fn a_page_of_the_database_that_is_gone_is_made_up_for() {
+    let repo = TestRepo::with_many_notes(300);
+    let good = repo.export("good.car");
+    let whole = repo.home.read("alice/pds.db");
+    let mut salvaged = 0;
+    for page in 0..whole.len() / PAGE_BYTES {
+        let mut store = whole.clone();
+        store[page * PAGE_BYTES..][..PAGE_BYTES].fill(0);
+        repo.home.write("alice/pds.db", store);
+        let before = repo.pds(["repair"]).ended();
+        let after = repo.pds(["repair", "--from", &good]).ended();
+        // The page where the table of blocks starts leads to all others.
+        let nothing_left = before.code() == 3;
+        if nothing_left {
+            assert_eq!(after.code(), 3, "{page}: {}", after.stderr);
+            assert!(
+                after.stderr.contains("no block in it can be read"),
+                "{page}: {}",
+                after.stderr
+            );
+            continue;
+        }
+        assert_eq!(before.code(), 1, "{page}: {}{}", before.text(), before.stderr);
+        assert!(before.text().starts_with("database: "), "{page}: {}", before.text());
+        salvaged += 1;
+        assert_eq!(after.code(), 0, "{page}: {}{}", after.text(), after.stderr);
+        repo.assert_whole();
+        assert_eq!(repo.pds(["export"]).ended().stdout, repo.home.read("good.car"), "{page}");
+        assert!(repo.home.list("alice").iter().all(|name| !name.starts_with(".pds")), "{page}");
+    }
+    let pages = whole.len() / PAGE_BYTES;
+    assert_eq!(salvaged + 1, pages);
+}
+
+#[test]
+fn a_file_that_is_no_database_stays_as_it_is() {
+    let repo = TestRepo::new();
+    repo.pds(["apply"]).stdin(creations(0..3)).ok();
+    let good = repo.export("good.car");
+    repo.home.write("alice/pds.db", "not a database\n".repeat(1_000));
+    let said = repo.pds(["repair", "--from", &good]).fails(3);
+    assert!(said.contains("no block in it can be read"), "{said}");
+    assert_eq!(repo.home.read("alice/pds.db").len(), 15_000);
+    assert_eq!(repo.home.list("alice"), ["key", "pds.db"], "{DID}");
+}

@@ -1,0 +1,377 @@
+//! Reading on after the place where a CAR file is broken.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::Mutex;
+
+use super::{CarFile, Place};
+use crate::car::{CarError, CarReader};
+use crate::data::limits::{MAX_BLOCK_BYTES, MAX_VARINT_BYTES};
+use crate::data::{BlockRef, Cid};
+
+impl<F: Read + Seek> CarFile<F> {
+    /// Opens whatever is left of a file, also behind places that cannot be read.
+    ///
+    /// After such a place the file is searched for the next section: a length, a CID, and bytes that hash
+    /// to it. A section whose length alone is damaged is taken if it ends where the next one starts. Where the
+    /// header cannot be read there are no roots.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`] only; all else is reported, with its place.
+    pub fn salvage(mut file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
+        let end = file.seek(SeekFrom::End(0))?;
+        file.seek(SeekFrom::Start(0))?;
+        let (mut roots, mut at) = (Vec::new(), 0);
+        let header =
+            CarReader::new(&mut file).map(|header| (header.roots().to_vec(), header.offset()));
+        let header_is_sound = match header {
+            Ok(header) => {
+                (roots, at) = header;
+                true
+            }
+            Err(CarError::Io(error)) => return Err(error.into()),
+            Err(error) => {
+                report(error);
+                false
+            }
+        };
+        let patience = end.saturating_mul(MAX_SEARCHED_TIMES).saturating_add(LEAST_SEARCHED_BYTES);
+        let mut window = Window { file: &mut file, end, start: 0, bytes: Vec::new(), patience };
+        let (mut index, mut sections) = (Vec::new(), 0_u64);
+        if !header_is_sound {
+            at = window.next_section(0)?.unwrap_or(end);
+            if window.patience == 0 {
+                report(CarError::Section { offset: 0, reason: OUT_OF_PATIENCE });
+            }
+        }
+        while at < end {
+            let found = match window.section(at)? {
+                Ok(section) => section,
+                Err(error) => {
+                    report(error);
+                    let next = window.next_section(at.saturating_add(1))?.unwrap_or(end);
+                    if window.patience == 0 {
+                        report(CarError::Section { offset: at, reason: OUT_OF_PATIENCE });
+                    }
+                    index.extend(window.without_length(at, next)?);
+                    at = next;
+                    continue;
+                }
+            };
+            sections = sections.saturating_add(1);
+            index.push(found.place);
+            at = found.end;
+        }
+        sections = sections.max(index.len() as u64);
+        index.sort_unstable();
+        let (file, duplicates, bytes) = (Mutex::new(file), 0, at);
+        let mut opened = Self { file, roots, index, sections, duplicates, bytes };
+        opened.drop_duplicates()?;
+        Ok(opened)
+    }
+}
+
+/// A section that is as it should be.
+struct Sound {
+    place: Place,
+    end: u64,
+}
+
+/// A part of a file, in memory.
+struct Window<'f, F> {
+    file: &'f mut F,
+    /// Where the file ends.
+    end: u64,
+    start: u64,
+    bytes: Vec<u8>,
+    /// How many bytes may still be hashed in vain: a file can be made so that each of its bytes
+    /// looks like the start of a large section.
+    patience: u64,
+}
+
+impl<F: Read + Seek> Window<'_, F> {
+    /// Lends this many bytes from a place in the file, fewer at its end.
+    fn at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
+        let ready = |start: u64, bytes: &[u8]| {
+            let from = usize::try_from(offset.checked_sub(start)?).ok()?;
+            (from.checked_add(len)? <= bytes.len()).then_some(from)
+        };
+        let from = match ready(self.start, &self.bytes) {
+            Some(from) => from,
+            None => {
+                self.file.seek(SeekFrom::Start(offset))?;
+                self.bytes.clear();
+                let want = len.max(WINDOW_BYTES) as u64;
+                self.file.by_ref().take(want).read_to_end(&mut self.bytes)?;
+                self.start = offset;
+                0
+            }
+        };
+        let rest = self.bytes.get(from..).unwrap_or_default();
+        Ok(rest.get(..len).unwrap_or(rest))
+    }
+
+    /// Reads the section that starts here.
+    fn section(&mut self, offset: u64) -> io::Result<Result<Sound, CarError>> {
+        let wrong = |reason| Ok(Err(CarError::Section { offset, reason }));
+        let truncated = || Ok(Err(CarError::Truncated { offset, within: "a section" }));
+        let head = self.at(offset, MAX_VARINT_BYTES)?;
+        let Some((len, len_bytes)) = length(head) else {
+            return if head.len() < MAX_VARINT_BYTES { truncated() } else { wrong("not a length") };
+        };
+        if len < Cid::LEN {
+            return wrong("a section too short for a CID");
+        }
+        if len > MAX_BLOCK_BYTES.saturating_add(Cid::LEN) {
+            return wrong("a section larger than the limit");
+        }
+        let cid_offset = offset.saturating_add(len_bytes);
+        let end = cid_offset.saturating_add(len as u64);
+        if end > self.end {
+            return truncated();
+        }
+        let section = self.at(cid_offset, len)?;
+        let (cid, data) = section.split_at_checked(Cid::LEN).unwrap_or_default();
+        let checked = match Cid::from_bytes(cid) {
+            Ok(cid) => BlockRef::verified(cid, data)
+                .map(|block| Place::new(cid, cid_offset, block.bytes().len()))
+                .map_err(|source| CarError::Damaged { offset, cid, source }),
+            Err(source) => Err(CarError::ForeignCid { offset, source }),
+        };
+        match checked {
+            Ok(Some(place)) => Ok(Ok(Sound { place, end })),
+            Ok(None) => wrong("beyond the size of file that can be indexed"),
+            Err(error) => {
+                self.patience = self.patience.saturating_sub(len as u64);
+                Ok(Err(error))
+            }
+        }
+    }
+
+    /// Finds the next place at which a sound section starts.
+    fn next_section(&mut self, from: u64) -> io::Result<Option<u64>> {
+        // The next one is mostly near.
+        let (mut at, mut len) = (from, LEAST_SEARCHED_AT_A_TIME);
+        while self.patience > 0 {
+            let bytes = self.at(at, len)?;
+            let starts = bytes.windows(CID_START_BYTES).enumerate();
+            let cids: Vec<u64> = starts
+                .filter(|(_, bytes)| starts_a_cid(bytes))
+                .map(|(index, _)| at.saturating_add(index as u64))
+                .collect();
+            let (searched, is_last) = (bytes.len(), bytes.len() < len);
+            for cid in cids {
+                for len_bytes in 1..=MAX_LENGTH_BYTES {
+                    let Some(start) = cid.checked_sub(len_bytes).filter(|start| *start >= from)
+                    else {
+                        continue;
+                    };
+                    let head = self.at(start, MAX_VARINT_BYTES)?;
+                    let fits = length(head).is_some_and(|(_, bytes)| bytes == len_bytes);
+                    if fits && self.patience > 0 && self.section(start)?.is_ok() {
+                        return Ok(Some(start));
+                    }
+                }
+            }
+            if is_last {
+                break;
+            }
+            // The last few bytes may be the start of a CID.
+            at = at.saturating_add(searched.saturating_sub(CID_START_BYTES) as u64);
+            len = len.saturating_mul(2).min(MOST_SEARCHED_AT_A_TIME);
+        }
+        Ok(None)
+    }
+
+    /// Reads a section whose length is damaged: from the CID near its start to the next section.
+    fn without_length(&mut self, from: u64, next: u64) -> io::Result<Option<Place>> {
+        for len_bytes in 1..=MAX_LENGTH_BYTES {
+            let cid_offset = from.saturating_add(len_bytes);
+            let len = usize::try_from(next.saturating_sub(cid_offset)).unwrap_or(usize::MAX);
+            if !(Cid::LEN..=MAX_BLOCK_BYTES.saturating_add(Cid::LEN)).contains(&len) {
+                continue;
+            }
+            if !starts_a_cid(self.at(cid_offset, CID_START_BYTES)?) {
+                continue;
+            }
+            self.patience = self.patience.saturating_sub(len as u64);
+            let section = self.at(cid_offset, len)?;
+            let (cid, data) = section.split_at_checked(Cid::LEN).unwrap_or_default();
+            if let Ok(cid) = Cid::from_bytes(cid)
+                && cid.names(data)
+            {
+                return Ok(Place::new(cid, cid_offset, data.len()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Reads a length of the form that lengths of sections have: the number, and how many bytes it takes.
+fn length(bytes: &[u8]) -> Option<(usize, u64)> {
+    let mut n = 0_u64;
+    for (index, byte) in (0_u32..).zip(bytes.iter().take(MAX_VARINT_BYTES)) {
+        n |= u64::from(byte & 0x7f).checked_shl(index.checked_mul(7)?)?;
+        if byte & 0x80 == 0 {
+            let is_shortest = *byte != 0 || index == 0;
+            let len_bytes = u64::from(index).checked_add(1)?;
+            return is_shortest.then_some((usize::try_from(n).ok()?, len_bytes));
+        }
+    }
+    None
+}
+
+/// Tells whether these are the first bytes of a CID of the kind used here.
+fn starts_a_cid(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x01, 0x71 | 0x55, 0x12, 0x20])
+}
+
+/// The version, the codec, the hash and its length.
+const CID_START_BYTES: usize = 4;
+
+/// How many bytes the length of the largest section takes.
+const MAX_LENGTH_BYTES: u64 = 4;
+
+/// How much of a file is searched at a time: it grows with the way to the next section.
+const LEAST_SEARCHED_AT_A_TIME: usize = 1024;
+
+const MOST_SEARCHED_AT_A_TIME: usize = 64 * 1024;
+
+/// How much of a file is held in memory, if no section is larger.
+const WINDOW_BYTES: usize = 256 * 1024;
+
+/// How often the size of the file may be hashed in vain, and how many bytes in any case.
+const MAX_SEARCHED_TIMES: u64 = 16;
+
+const LEAST_SEARCHED_BYTES: u64 = 1 << 30;
+
+const OUT_OF_PATIENCE: &str = "too much of the file is damaged to search the rest of it";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::car::CarWriter;
+    use crate::data::{Block, Blocks, Codec};
+
+    /// A file, its blocks, and where the section of each starts and ends.
+    fn car() -> (Vec<u8>, Vec<Block>, Vec<(usize, usize)>) {
+        let sizes = [10, 300, 0, 90_000, 50, 1, 700];
+        let block = |(n, len): (u8, usize)| Block::new(Codec::Raw, vec![n; len]);
+        let blocks: Vec<Block> = (1..).zip(sizes).map(block).collect();
+        let mut writer = CarWriter::new(Vec::new(), &[blocks[0].cid()]).unwrap();
+        for block in &blocks {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let file = writer.finish().unwrap();
+        let mut reader = CarReader::new(&file[..]).unwrap();
+        let mut places = Vec::new();
+        while let Some(section) = reader.next_section().unwrap() {
+            let start = usize::try_from(section.offset).unwrap();
+            places.push((
+                start,
+                usize::try_from(section.cid_offset).unwrap() + 36 + section.block.bytes().len(),
+            ));
+        }
+        (file, blocks, places)
+    }
+
+    /// Each byte around the heads of sections, and every so many in the large block.
+    fn some_places(file: &[u8]) -> impl Iterator<Item = usize> {
+        let near = |at: &usize| *at < 200 || (400..550).contains(at) || at.is_multiple_of(97);
+        (0..file.len())
+            .filter(move |at| near(at) && !(1_000..90_000).contains(at) || at.is_multiple_of(4_999))
+    }
+
+    fn salvaged(file: Vec<u8>) -> (CarFile<Cursor<Vec<u8>>>, Vec<CarError>) {
+        let mut errors = Vec::new();
+        let car = CarFile::salvage(Cursor::new(file), &mut |error| errors.push(error)).unwrap();
+        (car, errors)
+    }
+
+    #[test]
+    fn a_whole_file_is_read_as_it_is() {
+        let (file, blocks, _) = car();
+        let (car, errors) = salvaged(file.clone());
+        let opened = CarFile::open(Cursor::new(file)).unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(
+            (car.len(), car.sections(), car.bytes()),
+            (opened.len(), opened.sections(), opened.bytes())
+        );
+        assert_eq!((car.roots(), car.len()), (opened.roots(), blocks.len()));
+    }
+
+    #[test]
+    fn a_byte_that_changes_costs_one_block_at_most() {
+        let (file, blocks, places) = car();
+        for at in some_places(&file) {
+            for change in [0x01, 0x80] {
+                let mut file = file.clone();
+                file[at] ^= change;
+                let (car, errors) = salvaged(file);
+                assert!(!errors.is_empty() || at < places[0].0, "{at} {change}: nothing is said");
+                for (block, (start, end)) in blocks.iter().zip(&places) {
+                    let is_harmed = (*start..*end).contains(&at);
+                    let found = car.get(&block.cid()).unwrap();
+                    assert!(is_harmed || found.as_ref() == Some(block), "{at} {change}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_keeps_what_stands_before_it() {
+        let (file, blocks, places) = car();
+        for end in some_places(&file) {
+            let (car, _) = salvaged(file[..end].to_vec());
+            for (block, (_, block_end)) in blocks.iter().zip(&places) {
+                assert_eq!(car.get(&block.cid()).unwrap().is_some(), *block_end <= end, "{end}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_length_loses_nothing_before_a_sound_section() {
+        let (file, blocks, places) = car();
+        for (number, (start, _)) in places.iter().enumerate().take(places.len() - 1) {
+            let mut file = file.clone();
+            file[*start] ^= 0x05;
+            let (car, errors) = salvaged(file);
+            assert_eq!(errors.len(), 1, "{number}: {errors:?}");
+            assert_eq!(car.len(), blocks.len(), "{number}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_cut_out_or_put_in_cost_the_blocks_they_touch() {
+        let (file, blocks, places) = car();
+        let (from, to) = (places[1].0 + 20, places[2].0 + 3);
+        let cut = [&file[..from], &file[to..]].concat();
+        let put = [&file[..from], &[0x55; 100_000], &file[from..]].concat();
+        for (file, lost) in [(cut, [1, 2].as_slice()), (put, &[1])] {
+            let (car, errors) = salvaged(file);
+            assert!(!errors.is_empty());
+            for (number, block) in blocks.iter().enumerate() {
+                assert_eq!(
+                    car.get(&block.cid()).unwrap().is_none(),
+                    lost.contains(&number),
+                    "{number}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_only_looks_like_sections_ends_the_search() {
+        // A length of 200,000 bytes before every CID.
+        let hostile = [0x00, 0xc0, 0x9a, 0x0c, 0x01, 0x55, 0x12, 0x20].repeat(40_000);
+        let (car, errors) = salvaged(hostile);
+        assert!(car.is_empty());
+        let last = errors.last().unwrap();
+        assert!(matches!(last, CarError::Section { reason: OUT_OF_PATIENCE, .. }), "{errors:?}");
+    }
+}

@@ -1,0 +1,80 @@
+//! Damage: what is wrong with a repository, what can be had again, and what is lost.
+//!
+//! Vocabulary: a *damaged block* is a row of the store whose bytes do not hash to its name; a
+//! *source* is any other place that may have blocks, good or bad; a *state* is a commit that is
+//! kept here, named by a ref, by the log, or by nothing any more; what a state names and nobody
+//! has is *lost*.
+//!
+//! Three steps, each of which can be the last: [`Repo::survey`] looks and changes nothing;
+//! [`Repo::mend`] takes in what the sources have and moves damaged blocks out of the way;
+//! [`Repo::rebuild`] signs a new commit over what has survived. Since a CID is a proof of the bytes, a
+//! source needs no trust. Nothing is guessed: where it is not certain that a record belongs to the
+//! present state, it is listed and not brought back.
+//!
+//! [`recover`] reads what is left of a damaged CAR file, of which no repository can be made.
+
+mod damaged;
+#[cfg(feature = "sqlite")]
+mod database;
+mod deduced;
+mod filled;
+mod orphans;
+#[cfg(feature = "sqlite")]
+mod quarantine;
+mod rebuild;
+mod recover;
+mod survey;
+mod survivors;
+mod trace;
+
+pub use self::damaged::DamagedBlock;
+#[cfg(feature = "sqlite")]
+pub use self::database::salvage_database;
+pub use self::filled::{Origin, Sources};
+#[cfg(feature = "sqlite")]
+pub use self::quarantine::{QUARANTINE_DIRECTORY, Quarantine};
+pub use self::rebuild::{Earlier, Rebuilt};
+pub use self::recover::{Recovered, Recovery, recover};
+pub use self::survey::{Lost, Survey};
+pub use self::trace::Part;
+
+use self::filled::Filled;
+use super::{Repo, Result};
+use crate::data::Blocks;
+use crate::store::{BoxError, Mended, StoreError};
+
+impl Repo {
+    /// Takes in what a survey has found in its sources, and drops the damaged blocks.
+    ///
+    /// The sources must be those of the survey. Each damaged block is handed to `keep` before
+    /// anything changes; then all happens in one step.
+    ///
+    /// # Errors
+    ///
+    /// What `keep` fails with; [`Error::Store`](super::Error::Store) when a source no longer has what it
+    /// had, or the store cannot be written. Nothing has changed then.
+    pub fn mend(
+        &self,
+        survey: &Survey,
+        sources: &[&dyn Blocks],
+        keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
+    ) -> Result<Mended> {
+        let damaged = survey.damaged();
+        if damaged.is_empty() && survey.found().is_empty() {
+            return Ok(Mended { added: 0, dropped: 0 });
+        }
+        for block in damaged {
+            keep(block, &survey.aside.bytes(block)?)?;
+        }
+        let filled = Filled::new(self.store.as_ref(), &survey.aside, sources, &survey.deduced);
+        let mut blocks = survey.found().keys().map(|cid| match filled.elsewhere(cid) {
+            Ok(Some((block, _))) => Ok(block),
+            Ok(None) => Err(BoxError::from(format!("block {cid} is no longer in its source"))),
+            Err(error) => Err(error.into()),
+        });
+        let names: Vec<Vec<u8>> = damaged.iter().map(|block| block.name.clone()).collect();
+        let mended: Result<Mended, StoreError> = self.store.mend(&mut blocks, &names);
+        self.blocks.clear();
+        Ok(mended?)
+    }
+}

@@ -1,0 +1,223 @@
+//! A new commit over what has survived.
+
+use std::ops::Bound;
+
+use super::damaged::{Aside, DamagedBlock};
+use super::filled::Filled;
+use super::orphans::{Orphans, each_in};
+use super::survey::{Lost, Survey};
+use super::survivors::{Survivor, Survivors};
+use super::trace::Part;
+use crate::commit::{Commit, UnsignedCommit};
+use crate::data::{Block, Blocks, Cid, MemoryBlocks};
+use crate::mst::{self, Builder, Key, Position};
+use crate::repo::{Error, Repo, Result};
+use crate::store::{Expect, Store};
+use crate::syntax::Tid;
+
+/// What a rebuilding has done.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let rebuilt = repo.rebuild(&mut |_, _| Ok(()))?;
+/// assert!(!rebuilt.is_new && rebuilt.lost.is_empty(), "nothing was missing");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Rebuilt {
+    /// The present commit.
+    pub commit: Commit,
+    /// The one that stood before; the same where nothing of it is lost.
+    pub before: Cid,
+    /// Whether it was made now; if not, nothing was missing from the one that stood.
+    pub is_new: bool,
+    /// How many records it has, where it is new.
+    pub records: u64,
+    /// What the commit before had and this one has not.
+    pub lost: Vec<Lost>,
+    /// Records that may have stood where it is not known what did.
+    pub earlier: Vec<Earlier>,
+    /// Records that are here and whose paths are not known any more.
+    pub without_path: Vec<Cid>,
+}
+
+/// A record of an earlier state, at a place of which it is not known what stood there last: it may
+/// have been there still, or have been changed, or deleted.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// for earlier in repo.rebuild(&mut |_, _| Ok(()))?.earlier {
+///     println!("{} was {} in commit {}", earlier.path(), earlier.cid, earlier.commit);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Earlier {
+    /// Where it stood.
+    pub key: Key,
+    /// Its block, which is here.
+    pub cid: Cid,
+    /// In which commit.
+    pub commit: Cid,
+}
+
+impl Earlier {
+    /// Returns the path as text, with everything but printable ASCII escaped.
+    #[must_use]
+    pub fn path(&self) -> String {
+        self.key.as_bytes().escape_ascii().to_string()
+    }
+}
+
+/// The commit that is to be followed by a new one.
+struct Base {
+    head: Cid,
+    data: Cid,
+    prev: Option<Cid>,
+    rev: Option<Tid>,
+}
+
+impl Repo {
+    /// Makes a new signed commit of everything of the present state that has survived, if anything of
+    /// it has not.
+    ///
+    /// Damaged blocks are handed to `keep` and dropped first, as [`mend`](Self::mend) does. Below a lost
+    /// node, subtrees are taken that no other node names: they can have stood nowhere else. Subtrees that
+    /// an earlier state shares may have been replaced or deleted since, and are listed instead.
+    ///
+    /// Where the commit is lost, the tree that no commit names is its tree, if there is exactly one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSigner`]; [`Error::TreeLost`] when the commit is lost and its tree cannot be told;
+    /// otherwise as [`survey`](Self::survey) and [`mend`](Self::mend).
+    pub fn rebuild(
+        &self,
+        keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
+    ) -> Result<Rebuilt> {
+        let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
+        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let survey = self.survey(&[])?;
+        if !survey.lost.iter().any(|lost| lost.commit == head) {
+            self.mend(&survey, &[], keep)?;
+            let commit = self.commit_at(head)?;
+            let (lost, earlier, without_path) = (Vec::new(), Vec::new(), Vec::new());
+            let (before, is_new, records) = (head, false, 0);
+            return Ok(Rebuilt { commit, before, is_new, records, lost, earlier, without_path });
+        }
+        let loses_nodes = survey.lost.iter().any(|lost| {
+            lost.commit == head && matches!(lost.part, Part::Records { .. } | Part::Commit)
+        });
+        self.mend(&survey, &[], keep)?;
+        let orphans = match loses_nodes {
+            true => Orphans::of(self.store.as_ref(), &|visit| each_in(self.store.as_ref(), visit))?,
+            false => Orphans::default(),
+        };
+        let base = self.base(head, &survey, &orphans)?;
+        // Whose it is stands in the store, and in every commit that is left.
+        let any_commit = || survey.commits.first().map(|commit| commit.did().clone());
+        let did =
+            self.did().ok().flatten().or_else(any_commit).ok_or(Error::UnknownCommit(head))?;
+
+        let (nothing, none) = (Aside::default(), MemoryBlocks::default());
+        let blocks = Filled::new(self.store.as_ref(), &nothing, &[], &none);
+        let (mut builder, mut nodes) = (Builder::default(), Vec::new());
+        let (mut records, mut lost) = (0, Vec::new());
+        let others = survey.lost.iter().filter(|lost| lost.commit != head).collect();
+        let mut sink = |survivor| {
+            match survivor {
+                Survivor::Record { key, cid } => {
+                    builder
+                        .push(key.as_bytes(), cid, |node| keep_new(&blocks, &mut nodes, node))?;
+                    records += 1;
+                }
+                Survivor::Lost { part, cid, level } => lost.push((part, cid, level)),
+            }
+            Ok(())
+        };
+        Survivors::new(&blocks, &orphans, others, &mut sink).follow(base.data)?;
+        let root = builder.finish(|node| keep_new(&blocks, &mut nodes, node));
+        let lose = |(part, cid, level)| {
+            let ref_name = Some(self.name.clone());
+            Lost { part, cid, level, commit: head, rev: base.rev, ref_name }
+        };
+        let lost: Vec<Lost> = lost.into_iter().map(lose).collect();
+        let earlier = earlier(&blocks, &survey, head, &lost);
+        let without_path = orphans.records;
+
+        let exhausted = || Error::RevExhausted(head);
+        let rev = self.clock.next(base.rev).ok_or_else(exhausted)?;
+        let unsigned = UnsignedCommit { did, data: root, rev, prev: base.prev };
+        let commit = unsigned.sign(signer)?;
+        self.move_to(&commit, nodes, Expect::Exactly(base.head), "repair")?;
+        let (before, is_new) = (head, true);
+        Ok(Rebuilt { commit, before, is_new, records, lost, earlier, without_path })
+    }
+
+    fn base(&self, head: Cid, survey: &Survey, orphans: &Orphans) -> Result<Base> {
+        if let Ok(commit) = self.commit_at(head) {
+            let (data, rev) = (commit.data(), commit.rev());
+            return Ok(Base { head, data, prev: Some(head), rev });
+        }
+        // Of the lost commit only the time of its row in the log is known.
+        let log = self.store.log(&self.name, usize::MAX)?;
+        let logged = log.first().and_then(|row| Tid::new(row.at_micros, 0));
+        let rev = survey.commits.iter().filter_map(Commit::rev).max().max(logged);
+        let before = log.iter().filter_map(|row| row.after.filter(|after| *after != head));
+        let before = before.filter_map(|cid| self.commit_at(cid).ok()).next();
+        let data = tree_without_commit(self.store.as_ref(), orphans, before.as_ref());
+        let data = data.ok_or(Error::TreeLost(head))?;
+        Ok(Base { head, data, prev: before.map(|commit| commit.cid()), rev })
+    }
+}
+
+/// Finds the tree of a commit that is lost: the one node that nothing names.
+///
+/// A root that is lost with its commit leaves its children behind, which look alike. There are
+/// several of them, or one that is lower than the tree before was; neither is taken.
+fn tree_without_commit(
+    store: &dyn Store,
+    orphans: &Orphans,
+    before: Option<&Commit>,
+) -> Option<Cid> {
+    let [root] = orphans.nodes.as_slice() else { return None };
+    let block = store.get(&root.cid).ok().flatten()?;
+    let node = mst::Node::read(root.cid, block.bytes(), Position::Root).ok()?;
+    if let Some(before) = before {
+        let block = store.get(&before.data()).ok().flatten()?;
+        let earlier = mst::Node::read(before.data(), block.bytes(), Position::Root).ok()?;
+        if node.level() < earlier.level() {
+            return None;
+        }
+    }
+    Some(root.cid)
+}
+
+/// Lists what the newest other state has where it is not known what stood.
+fn earlier(blocks: &dyn Blocks, survey: &Survey, head: Cid, lost: &[Lost]) -> Vec<Earlier> {
+    let Some(state) = survey.commits.iter().find(|commit| commit.cid() != head) else {
+        return Vec::new();
+    };
+    let bound = |key: &Option<Key>| key.clone().map_or(Bound::Unbounded, Bound::Excluded);
+    let mut found = Vec::new();
+    for lost in lost {
+        let Part::Records { after, before } = &lost.part else { continue };
+        let entries = mst::range(blocks, state.data(), (bound(after), bound(before)));
+        for entry in entries.flatten() {
+            if matches!(blocks.get(&entry.value), Ok(Some(_))) {
+                found.push(Earlier { key: entry.key, cid: entry.value, commit: state.cid() });
+            }
+        }
+    }
+    found
+}
+
+/// Most nodes are as they were, and are here.
+fn keep_new(blocks: &dyn Blocks, nodes: &mut Vec<Block>, node: Block) {
+    if !matches!(blocks.get(&node.cid()), Ok(Some(_))) {
+        nodes.push(node);
+    }
+}

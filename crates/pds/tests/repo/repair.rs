@@ -1,0 +1,626 @@
+//! The damage matrix: each kind of block, each kind of harm; what is said, what still reads, what
+//! comes back, and what exactly is lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Cursor;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pds::car::{CarFile, CarReader, CarWriter};
+use pds::data::{Block, Blocks, Cid, Codec};
+use pds::mst::{Step, walk};
+use pds::repo::repair::{Lost, Origin, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
+use pds::repo::verify::{Code, Expected, Finding, Severity, verify_car};
+use pds::repo::{Repo, STORE_FILE, Write};
+use rusqlite::Connection;
+
+use super::{did, note, path};
+
+/// A repository with enough records for three levels of tree, made by one commit.
+struct Account {
+    _home: tempfile::TempDir,
+    dir: PathBuf,
+    head: Cid,
+    /// Which records stand in each node itself, the root first.
+    nodes: Vec<Place>,
+    records: BTreeMap<String, Cid>,
+    car: Vec<u8>,
+}
+
+struct Place {
+    cid: Cid,
+    level: u8,
+    keys: BTreeSet<String>,
+}
+
+impl Account {
+    fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let dir = home.path().join("alice");
+        let repo = Repo::create(&dir, &did()).unwrap();
+        let writes: Vec<Write> = (0..RECORDS).map(|n| put(n, &format!("note {n}"))).collect();
+        repo.write(&writes).unwrap();
+        let snapshot = repo.snapshot().unwrap();
+        let (mut nodes, mut records) = (Vec::new(), BTreeMap::new());
+        for step in walk(snapshot.blocks(), snapshot.commit().data()) {
+            match step.unwrap() {
+                Step::Node { block, node } => {
+                    let keys = node.entries().map(|entry| text(entry.key)).collect();
+                    nodes.push(Place { cid: block.cid(), level: node.level(), keys });
+                }
+                Step::Entry { key, value } => drop(records.insert(text(key.as_bytes()), value)),
+            }
+        }
+        let mut car = Vec::new();
+        repo.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+        let head = repo.head().unwrap().unwrap();
+        Self { _home: home, dir, head, nodes, records, car }
+    }
+
+    fn open(&self) -> Repo {
+        Repo::open(&self.dir).unwrap()
+    }
+
+    fn sql(&self) -> Connection {
+        Connection::open(self.dir.join(STORE_FILE)).unwrap()
+    }
+
+    /// The block of a kind, and the records that are lost with it.
+    fn pick(&self, kind: Kind) -> (Cid, BTreeSet<String>) {
+        let top = self.nodes[0].level;
+        let node = |fits: &dyn Fn(&Place) -> bool| {
+            let place = self.nodes.iter().find(|place| fits(place)).unwrap();
+            (place.cid, place.keys.clone())
+        };
+        match kind {
+            Kind::Commit => (self.head, BTreeSet::new()),
+            Kind::Root => node(&|place| place.level == top),
+            Kind::Inner => node(&|place| place.level < top && place.level > 0),
+            Kind::Leaf => node(&|place| place.level == 0),
+            Kind::Record => {
+                let (path, cid) = self.records.iter().nth(RECORDS / 2).unwrap();
+                (*cid, BTreeSet::from([path.clone()]))
+            }
+        }
+    }
+
+    /// Which records stand in a node or below it.
+    fn reached_through(&self, cid: Cid) -> BTreeSet<String> {
+        let repo = self.open();
+        let whole = CarFile::open(Cursor::new(&self.car)).unwrap();
+        let is_node = self.nodes.iter().any(|place| place.cid == cid);
+        drop(repo);
+        if !is_node {
+            return BTreeSet::new();
+        }
+        let mut keys = BTreeSet::new();
+        let mut waiting = vec![cid];
+        while let Some(cid) = waiting.pop() {
+            let place = self.nodes.iter().find(|place| place.cid == cid).unwrap();
+            keys.extend(place.keys.iter().cloned());
+            let block = whole.get(&cid).unwrap().unwrap();
+            let links = pds::data::links(block.bytes()).unwrap();
+            waiting.extend(links.into_iter().filter(|l| self.nodes.iter().any(|p| p.cid == *l)));
+        }
+        keys
+    }
+
+    fn harm(&self, cid: Cid, harm: Harm) {
+        let sql = self.sql();
+        let name = cid.as_bytes().as_slice();
+        let bytes: Vec<u8> =
+            sql.query_row("SELECT bytes FROM blocks WHERE cid = ?1", [name], |r| r.get(0)).unwrap();
+        let set = |bytes: &[u8]| {
+            sql.execute("UPDATE blocks SET bytes = ?2 WHERE cid = ?1", (name, bytes)).unwrap()
+        };
+        let changed = match harm {
+            Harm::FlippedBit => {
+                let mut bytes = bytes;
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 0x10;
+                set(&bytes)
+            }
+            Harm::Truncated => set(&bytes[..bytes.len() / 2]),
+            Harm::Missing => sql.execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap(),
+            Harm::Replaced => set(Block::new(Codec::Cbor, *b"\xa0").bytes()),
+            Harm::WrongKey => {
+                let other = elsewhere();
+                let other = other.as_bytes().as_slice();
+                sql.execute("UPDATE blocks SET cid = ?2 WHERE cid = ?1", (name, other)).unwrap()
+            }
+        };
+        assert_eq!(changed, 1);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Commit,
+    Root,
+    Inner,
+    Leaf,
+    Record,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Harm {
+    FlippedBit,
+    Truncated,
+    Missing,
+    Replaced,
+    WrongKey,
+}
+
+const KINDS: [Kind; 5] = [Kind::Commit, Kind::Root, Kind::Inner, Kind::Leaf, Kind::Record];
+
+const HARMS: [Harm; 5] =
+    [Harm::FlippedBit, Harm::Truncated, Harm::Missing, Harm::Replaced, Harm::WrongKey];
+
+const RECORDS: usize = 120;
+
+fn put(n: usize, text: &str) -> Write {
+    Write::put(path(&format!("com.example.note/n{n:04}")), note(text))
+}
+
+fn text(key: &[u8]) -> String {
+    String::from_utf8(key.to_vec()).unwrap()
+}
+
+/// The name of a block that is nowhere.
+fn elsewhere() -> Cid {
+    Cid::of(Codec::Cbor, b"elsewhere")
+}
+
+fn findings(repo: &Repo) -> Vec<Finding> {
+    let mut found = Vec::new();
+    repo.verify(&Default::default(), &mut |finding| found.push(finding)).unwrap();
+    found
+}
+
+fn assert_clean(repo: &Repo, what: &str) {
+    assert_eq!(findings(repo), [], "{what}");
+}
+
+fn records(repo: &Repo) -> BTreeMap<String, Cid> {
+    let snapshot = repo.snapshot().unwrap();
+    let records = snapshot.records().map(|entry| entry.unwrap());
+    records.map(|entry| (entry.path.to_string(), entry.cid)).collect()
+}
+
+fn rebuild(account: &Account) -> (Repo, Rebuilt) {
+    let repo = account.open();
+    let quarantine = Quarantine::of(&account.dir);
+    let rebuilt = repo.rebuild(&mut |block, bytes| quarantine.keep(block, bytes)).unwrap();
+    (repo, rebuilt)
+}
+
+/// Tells whether a path is named as lost, by itself or by the range it stands in.
+fn is_named(lost: &[Lost], path: &str) -> bool {
+    lost.iter().any(|lost| covers(&lost.part, path))
+}
+
+fn covers(part: &Part, path: &str) -> bool {
+    let path = path.as_bytes();
+    match part {
+        Part::Commit => false,
+        Part::Record { key } => key.as_bytes() == path,
+        Part::Records { after, before } => {
+            after.as_ref().is_none_or(|after| after.as_bytes() < path)
+                && before.as_ref().is_none_or(|before| path < before.as_bytes())
+        }
+    }
+}
+
+fn each(check: impl Fn(Kind, Harm, &Account)) {
+    for kind in KINDS {
+        for harm in HARMS {
+            let account = Account::new();
+            account.harm(account.pick(kind).0, harm);
+            check(kind, harm, &account);
+        }
+    }
+}
+
+#[test]
+fn each_harm_in_a_store_is_named_and_hides_no_record_elsewhere() {
+    each(|kind, harm, account| {
+        let (what, (cid, lost)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
+        let repo = account.open();
+        let found = findings(&repo);
+        let is_damaged = !matches!(harm, Harm::Missing | Harm::WrongKey);
+        let code = match kind {
+            Kind::Commit => Code::CommitMissing,
+            Kind::Root | Kind::Inner | Kind::Leaf => Code::NodeMissing,
+            Kind::Record => Code::RecordMissing,
+        };
+        let codes: Vec<Code> = found.iter().map(Finding::code).collect();
+        let expected = if is_damaged { vec![Code::BlockDamaged, code] } else { vec![code] };
+        assert_eq!(codes, expected, "{what}: {found:?}");
+        assert!(found.iter().all(|finding| finding.cid == Some(cid)), "{what}: {found:?}");
+        if kind == Kind::Record {
+            assert_eq!(found.last().unwrap().path.as_ref(), lost.first(), "{what}");
+        }
+        let survey = repo.survey(&[]).unwrap();
+        assert_eq!(survey.damaged().len(), usize::from(harm != Harm::Missing), "{what}");
+        if harm == Harm::WrongKey {
+            assert!(survey.lost.is_empty() && survey.found().contains_key(&cid), "{what}");
+        } else {
+            let [lost] = survey.lost.as_slice() else { panic!("{what}: {:?}", survey.lost) };
+            assert_eq!((lost.cid, lost.ref_name.as_ref()), (cid, Some(repo.ref_name())), "{what}");
+        }
+        if matches!(kind, Kind::Commit | Kind::Root) {
+            return;
+        }
+        let hidden: BTreeSet<String> = account.reached_through(cid).union(&lost).cloned().collect();
+        let snapshot = repo.snapshot().unwrap();
+        let listed = snapshot.records().filter_map(Result::ok).map(|entry| entry.path.to_string());
+        let listed: BTreeSet<String> = listed.collect();
+        for record in account.records.keys().filter(|record| !hidden.contains(*record)) {
+            assert!(repo.find(&path(record)).unwrap().is_some(), "{what} {record}");
+            assert!(listed.contains(record), "{what} {record}");
+        }
+    });
+}
+
+#[test]
+fn a_good_copy_makes_each_harmed_store_whole_again() {
+    each(|kind, harm, account| {
+        let what = format!("{kind:?} {harm:?}");
+        let repo = account.open();
+        let copy = CarFile::open(Cursor::new(&account.car)).unwrap();
+        let survey = repo.survey(&[&copy]).unwrap();
+        assert!(survey.lost.is_empty(), "{what}: {:?}", survey.lost);
+        let quarantine = Quarantine::of(&account.dir);
+        let mut keep = |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
+        repo.mend(&survey, &[&copy], &mut keep).unwrap();
+        assert_clean(&repo, &what);
+        assert!(repo.survey(&[]).unwrap().is_clean(), "{what}");
+        assert_eq!(repo.head().unwrap(), Some(account.head), "{what}: no ref moves");
+        assert_eq!(records(&repo), account.records, "{what}");
+        let name = match harm {
+            Harm::Missing => return assert!(!quarantine.path().exists(), "{what}"),
+            Harm::WrongKey => elsewhere(),
+            _ => account.pick(kind).0,
+        };
+        let kept = fs::read(quarantine.path().join(name.to_string())).unwrap();
+        assert!(!name.names(&kept), "{what}: what was damaged is kept as it was");
+    });
+}
+
+#[test]
+fn rebuilding_loses_exactly_what_was_harmed() {
+    each(|kind, harm, account| {
+        let (what, (_, expected)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
+        let before = account.open();
+        let rev = before.store().log(before.ref_name(), 1).unwrap()[0].at_micros;
+        let (repo, rebuilt) = rebuild(account);
+        assert_clean(&repo, &what);
+        let left = records(&repo);
+        assert!(left.iter().all(|(path, cid)| account.records[path] == *cid), "{what}");
+        let lost: BTreeSet<String> =
+            account.records.keys().filter(|path| !left.contains_key(*path)).cloned().collect();
+        if harm == Harm::WrongKey {
+            assert!(!rebuilt.is_new && lost.is_empty(), "{what}: its bytes were here");
+            return;
+        }
+        assert_eq!(lost, expected, "{what}");
+        assert!(lost.iter().all(|path| is_named(&rebuilt.lost, path)), "{what}: {rebuilt:?}");
+        assert!(left.keys().all(|path| !is_named(&rebuilt.lost, path)), "{what}: {rebuilt:?}");
+        assert_eq!((rebuilt.before, rebuilt.records), (account.head, left.len() as u64), "{what}");
+        assert!(rebuilt.commit.rev().unwrap().micros() >= rev, "{what}");
+        let first = repo.log(usize::MAX).unwrap().last().unwrap().after;
+        let prev = if kind == Kind::Commit { first } else { Some(account.head) };
+        assert_eq!((rebuilt.is_new, rebuilt.commit.prev()), (true, prev), "{what}");
+        if matches!(kind, Kind::Leaf | Kind::Inner | Kind::Root) {
+            let nameless: BTreeSet<Cid> = rebuilt.without_path.iter().copied().collect();
+            let expected = expected.iter().map(|path| account.records[path]).collect();
+            assert_eq!(nameless, expected, "{what}: the records are here, their paths are not");
+        }
+    });
+}
+
+impl Account {
+    /// The exported file with one block harmed, and where that one stands.
+    fn harmed_car(&self, harmed: Cid, harm: Harm) -> (Vec<u8>, u64) {
+        let mut reader = CarReader::new(&self.car[..]).unwrap();
+        let header = usize::try_from(reader.offset()).unwrap();
+        let (mut file, mut at) = (self.car[..header].to_vec(), 0);
+        while let Some(section) = reader.next_section().unwrap() {
+            let (mut cid, mut bytes) = (section.block.cid(), section.block.bytes().to_vec());
+            if cid == harmed {
+                at = file.len() as u64;
+                let middle = bytes.len() / 2;
+                match harm {
+                    Harm::FlippedBit => bytes[middle] ^= 0x10,
+                    Harm::Truncated => bytes.truncate(middle),
+                    Harm::Missing => continue,
+                    Harm::Replaced => bytes = b"\xa0".to_vec(),
+                    Harm::WrongKey => cid = elsewhere(),
+                }
+            }
+            let mut len = cid.as_bytes().len() + bytes.len();
+            while len >= 0x80 {
+                file.push(0x80 | u8::try_from(len & 0x7f).unwrap());
+                len >>= 7;
+            }
+            file.push(u8::try_from(len).unwrap());
+            file.extend_from_slice(cid.as_bytes());
+            file.extend_from_slice(&bytes);
+        }
+        (file, at)
+    }
+}
+
+#[test]
+fn each_harm_in_a_car_file_is_named_with_its_offset() {
+    let account = Account::new();
+    for (kind, harm) in KINDS.into_iter().flat_map(|kind| HARMS.map(|harm| (kind, harm))) {
+        let (what, (cid, lost)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
+        let (file, at) = account.harmed_car(cid, harm);
+        let mut found = Vec::new();
+        let mut add = |finding: Finding| {
+            if finding.severity() == Severity::Error {
+                found.push((finding.code(), finding.cid, finding.offset, finding.path));
+            }
+        };
+        verify_car(Cursor::new(&file), &Expected::default(), &mut add).unwrap();
+        let code = match kind {
+            Kind::Commit => Code::CommitMissing,
+            Kind::Root | Kind::Inner | Kind::Leaf => Code::NodeMissing,
+            Kind::Record => Code::RecordMissing,
+        };
+        let mut expected = Vec::new();
+        if harm != Harm::Missing {
+            let claimed = if harm == Harm::WrongKey { elsewhere() } else { cid };
+            expected.push((Code::BlockDamaged, Some(claimed), Some(at), None));
+        }
+        let path = lost.first().cloned().filter(|_| kind == Kind::Record);
+        expected.push((code, Some(cid), None, path));
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
+#[test]
+fn recovering_a_car_file_loses_exactly_what_was_harmed_and_nothing_with_a_good_copy() {
+    let account = Account::new();
+    let whole: Arc<dyn Blocks> = Arc::new(CarFile::open(Cursor::new(account.car.clone())).unwrap());
+    for (kind, harm) in KINDS.into_iter().flat_map(|kind| HARMS.map(|harm| (kind, harm))) {
+        let (what, (cid, expected)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
+        let (file, _) = account.harmed_car(cid, harm);
+        let car = Arc::new(CarFile::salvage(Cursor::new(file), &mut |_| ()).unwrap());
+        let (mut left, mut lost, mut nameless) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let recovery = recover(&car, car.as_ref(), &mut |recovered| {
+            match recovered {
+                Recovered::Record { key, block } => {
+                    left.insert(text(key.as_bytes()), block.cid());
+                }
+                Recovered::Lost { part, cid } => lost.push((part, cid)),
+                Recovered::WithoutPath { block } => drop(nameless.insert(block.cid())),
+                Recovered::Unplaced { key, .. } => panic!("{what}: {key}"),
+            }
+            Ok(())
+        });
+        let recovery = recovery.unwrap();
+        assert_eq!((recovery.records, recovery.lost), (left.len() as u64, lost.len() as u64));
+        assert!(left.iter().all(|(path, cid)| account.records[path] == *cid), "{what}");
+        let gone: BTreeSet<String> =
+            account.records.keys().filter(|path| !left.contains_key(*path)).cloned().collect();
+        assert_eq!(gone, expected, "{what}");
+        assert!(lost.iter().all(|(_, lost)| *lost == Some(cid)), "{what}: {lost:?}");
+        assert!(gone.iter().all(|path| lost.iter().any(|(part, _)| covers(part, path))), "{what}");
+        assert!(!left.keys().any(|path| lost.iter().any(|(part, _)| covers(part, path))), "{what}");
+        if !matches!(kind, Kind::Record | Kind::Commit) {
+            let expected = expected.iter().map(|path| account.records[path]).collect();
+            assert_eq!(nameless, expected, "{what}");
+        }
+        let sources = Sources(vec![car.clone(), whole.clone()]);
+        let recovery = recover(&car, &sources, &mut |_| Ok(())).unwrap();
+        assert_eq!((recovery.records, recovery.lost), (RECORDS as u64, 0), "{what}");
+        assert_eq!(recovery.commit.unwrap().cid(), account.head, "{what}");
+    }
+}
+
+#[test]
+fn of_two_states_without_commits_every_record_is_there_and_has_no_place() {
+    let account = Account::new();
+    let repo = account.open();
+    let deleted: Vec<Write> =
+        account.records.keys().step_by(9).map(|p| Write::delete(path(p))).collect();
+    repo.write(&deleted).unwrap();
+    repo.write(&[put(1, "changed")]).unwrap();
+    let mut file = CarWriter::new(Vec::new(), &[elsewhere()]).unwrap();
+    for car in [account.car.clone(), export(&repo)] {
+        // All but the commit, which comes first.
+        for block in CarReader::new(&car[..]).unwrap().skip(1) {
+            file.block(block.unwrap().borrowed()).unwrap();
+        }
+    }
+    let file = file.finish().unwrap();
+    let car = CarFile::salvage(Cursor::new(file), &mut |error| panic!("{error}")).unwrap();
+    let mut unplaced = BTreeSet::new();
+    let recovery = recover(&car, &car, &mut |recovered| {
+        if let Recovered::Unplaced { key, block } = recovered {
+            unplaced.insert((text(key.as_bytes()), block.cid()));
+        }
+        Ok(())
+    });
+    let recovery = recovery.unwrap();
+    assert_eq!((recovery.records, recovery.commit), (0, None));
+    let both: BTreeSet<(String, Cid)> = account.records.into_iter().chain(records(&repo)).collect();
+    assert_eq!(unplaced, both);
+}
+
+#[test]
+fn a_deleted_or_replaced_record_does_not_come_back() {
+    let account = Account::new();
+    let repo = account.open();
+    // Every node of the present state but the lost one may be shared with the past.
+    let deleted: Vec<String> = account.records.keys().step_by(7).cloned().collect();
+    repo.write(&deleted.iter().map(|p| Write::delete(path(p))).collect::<Vec<_>>()).unwrap();
+    repo.write(&[put(1, "changed")]).unwrap();
+    let present = records(&repo);
+    let root = repo.snapshot().unwrap().commit().data();
+    for cid in [root, account.nodes[0].cid] {
+        let name = cid.as_bytes().as_slice();
+        account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
+        let (repo, rebuilt) = rebuild(&account);
+        assert_clean(&repo, "rebuilt");
+        for (path, cid) in records(&repo) {
+            assert_eq!(present.get(&path), Some(&cid), "{path} was not there, or was another");
+        }
+        let left = records(&repo);
+        let lost = present.keys().filter(|path| !left.contains_key(*path));
+        assert!(rebuilt.lost.is_empty() || lost.clone().all(|p| is_named(&rebuilt.lost, p)));
+    }
+}
+
+#[test]
+fn several_damaged_sources_together_make_a_whole() {
+    let account = Account::new();
+    let (repo, whole) = (account.open(), CarFile::open(Cursor::new(&account.car)).unwrap());
+    account.sql().execute("UPDATE blocks SET bytes = x'a0'", []).unwrap();
+    let blocks = account.nodes.iter().map(|n| n.cid).chain(account.records.values().copied());
+    let mut sources = [pds::data::MemoryBlocks::default(), pds::data::MemoryBlocks::default()];
+    for (number, cid) in blocks.chain([account.head]).enumerate() {
+        sources[number % 2].insert(whole.get(&cid).unwrap().unwrap());
+    }
+    let [a, b] = &sources;
+    let one = repo.survey(&[a]).unwrap();
+    assert!(!one.lost.is_empty());
+    let both: [&dyn Blocks; 2] = [a, b];
+    let survey = repo.survey(&both).unwrap();
+    // The first, empty, commit is in neither.
+    assert_eq!(survey.lost.iter().filter(|lost| lost.ref_name.is_some()).count(), 0);
+    repo.mend(&survey, &both, &mut |_, _| Ok(())).unwrap();
+    assert_clean(&repo, "mended");
+    assert_eq!(records(&repo), account.records);
+}
+
+#[test]
+fn nothing_changes_when_the_quarantine_cannot_be_written_or_there_is_no_key() {
+    let account = Account::new();
+    let (cid, _) = account.pick(Kind::Record);
+    account.harm(cid, Harm::FlippedBit);
+    let repo = account.open();
+    let before = repo.store().refs().unwrap();
+    let mirror = Repo::open_without_key(&account.dir).unwrap();
+    let refused = mirror.rebuild(&mut |_, _| Ok(())).unwrap_err();
+    assert!(matches!(refused, pds::repo::Error::NoSigner));
+    let failing = repo.rebuild(&mut |_, _| Err(pds::repo::Error::NoSigner));
+    assert!(failing.is_err());
+    assert_eq!(repo.store().refs().unwrap(), before);
+    assert_eq!(repo.survey(&[]).unwrap().damaged().len(), 1, "it is where it was");
+}
+
+/// Whatever is lost, of the present or of the past: what is kept was there, what is not is named.
+#[test]
+fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
+    let mut state = 7_u64;
+    let mut random = move |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for round in 0..40 {
+        let account = Account::new();
+        let repo = account.open();
+        for _ in 0..random(6) {
+            let mut picked = BTreeSet::new();
+            let writes: Vec<Write> = (0..=random(12))
+                .filter_map(|_| {
+                    let n = random(RECORDS);
+                    let there = repo.find(&path(&format!("com.example.note/n{n:04}"))).unwrap();
+                    let write = match there {
+                        Some(record) if random(2) == 0 => Write::delete(record.path),
+                        _ => put(n, &format!("{}", random(1_000_000))),
+                    };
+                    picked.insert(n).then_some(write)
+                })
+                .collect();
+            repo.write(&writes).unwrap();
+        }
+        let present = records(&repo);
+        let snapshot = repo.snapshot().unwrap();
+        let names: Vec<Cid> = walk(snapshot.blocks(), snapshot.commit().data())
+            .filter_map(|step| match step.unwrap() {
+                Step::Node { block, .. } => Some(block.cid()),
+                Step::Entry { value, .. } => (random(10) == 0).then_some(value),
+            })
+            .collect();
+        let gone: BTreeSet<Cid> = (0..=random(4)).map(|_| names[random(names.len())]).collect();
+        for cid in &gone {
+            let name = cid.as_bytes().as_slice();
+            account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
+        }
+        // By somebody who remembers nothing of what was there.
+        let afresh = account.open().snapshot().unwrap();
+        let reached: BTreeSet<String> = afresh
+            .records()
+            .filter_map(Result::ok)
+            .filter(|entry| !gone.contains(&entry.cid))
+            .map(|entry| entry.path.to_string())
+            .collect();
+        let (repo, rebuilt) = rebuild(&account);
+        assert_clean(&repo, "rebuilt");
+        let left = records(&repo);
+        for (path, cid) in &left {
+            assert_eq!(present.get(path), Some(cid), "{round}: {path} came back");
+            assert!(!is_named(&rebuilt.lost, path), "{round}: {path} is not lost");
+        }
+        assert!(reached.iter().all(|path| left.contains_key(path)), "{round}");
+        for path in present.keys().filter(|path| !left.contains_key(*path)) {
+            assert!(is_named(&rebuilt.lost, path), "{round}: {path} {:?}", rebuilt.lost);
+        }
+    }
+}
+
+/// Where each commit writes one record, all but its leaf can be told from the state before.
+#[test]
+fn a_lost_node_of_the_last_commit_is_worked_out_from_the_state_before() {
+    type Change<'a> = (&'a str, &'a dyn Fn(&Repo));
+    let changes: [Change<'_>; 3] = [
+        ("create", &|repo| drop(repo.write(&[put(1_000, "new")]).unwrap())),
+        ("update", &|repo| drop(repo.write(&[put(50, "changed")]).unwrap())),
+        ("delete", &|repo| drop(repo.delete(&path("com.example.note/n0050")).unwrap())),
+    ];
+    for (what, change) in changes {
+        let account = Account::new();
+        change(&account.open());
+        let (repo, before) = (account.open(), records(&account.open()));
+        let old: BTreeSet<Cid> = account.nodes.iter().map(|place| place.cid).collect();
+        let snapshot = repo.snapshot().unwrap();
+        let new: Vec<(Cid, u8)> = walk(snapshot.blocks(), snapshot.commit().data())
+            .filter_map(|step| match step.unwrap() {
+                Step::Node { block, node } => Some((block.cid(), node.level())),
+                Step::Entry { .. } => None,
+            })
+            .filter(|(cid, _)| !old.contains(cid))
+            .collect();
+        assert!(new.len() > 1, "{what}");
+        let whole = CarFile::open(Cursor::new(export(&repo))).unwrap();
+        for (cid, level) in new {
+            let name = cid.as_bytes().as_slice();
+            account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
+            let survey = repo.survey(&[]).unwrap();
+            // The key of a new record is in the lost leaf alone.
+            if what == "create" && level == 0 {
+                assert_eq!(survey.lost.len(), 1, "{what} {level}");
+                let again = repo.survey(&[&whole]).unwrap();
+                repo.mend(&again, &[&whole], &mut |_, _| Ok(())).unwrap();
+            } else {
+                assert_eq!(survey.lost, [], "{what} {level}");
+                assert_eq!(survey.found().get(&cid), Some(&Origin::Deduced), "{what} {level}");
+                repo.mend(&survey, &[], &mut |_, _| Ok(())).unwrap();
+            }
+            assert_clean(&repo, what);
+            assert_eq!(records(&repo), before, "{what} {level}");
+        }
+    }
+}
+
+fn export(repo: &Repo) -> Vec<u8> {
+    let mut car = Vec::new();
+    repo.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+    car
+}
