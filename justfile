@@ -13,3 +13,13 @@ deny:
 # Line coverage (cargo install cargo-llvm-cov).
 cover:
     cargo llvm-cov --workspace --all-features --html
+
+# Measures against the other libraries and the limits of the machine; writes docs/performance.md (the first build takes a quarter of an hour).
+bench *arguments:
+    cargo build --release -p atpds-cli
+    cargo run --release --manifest-path crates/pds-bench/Cargo.toml -- run --page docs/performance.md {{arguments}}
+
+# The measuring programs are a workspace of their own, and are checked by themselves.
+bench-check:
+    cargo fmt --manifest-path crates/pds-bench/Cargo.toml --check
+    cargo clippy --manifest-path crates/pds-bench/Cargo.toml --all-targets -- -D warnings
