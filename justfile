@@ -14,12 +14,20 @@ deny:
 cover:
     cargo llvm-cov --workspace --all-features --html
 
-# Measures against the other libraries and the limits of the machine; writes docs/performance.md (the first build takes a quarter of an hour).
+# Measures against the other libraries and the limits of the machine, and writes the page (the first build takes a quarter of an hour).
 bench *arguments:
     cargo build --release -p atpds-cli
-    cargo run --release --manifest-path crates/pds-bench/Cargo.toml -- run --page docs/performance.md {{arguments}}
+    cargo run --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target -- run --page docs/performance.md {{arguments}}
 
-# The measuring programs are a workspace of their own, and are checked by themselves.
+# The small parts: CBOR, nodes, CIDs, TIDs.
+bench-parts:
+    cargo bench --manifest-path crates/pds-bench/Cargo.toml --target-dir target --bench micro
+
+# The measuring programs are a workspace of their own, and the gate checks them without the other libraries; this with them.
 bench-check:
     cargo fmt --manifest-path crates/pds-bench/Cargo.toml --check
-    cargo clippy --manifest-path crates/pds-bench/Cargo.toml --all-targets -- -D warnings
+    cargo clippy --manifest-path crates/pds-bench/Cargo.toml --target-dir target --all-targets -- -D warnings
+
+# Writes the table of instruction counts anew, after a change that was meant.
+instructions:
+    bash .ci/instructions --update

@@ -15,18 +15,20 @@ use crate::{limits, ours, sqlite};
 pub(crate) enum Subject {
     /// This library.
     Pds,
-    /// shrike 0.8.
+    /// The package shrike.
     Shrike,
-    /// repo-stream 0.5.
+    /// The package repo-stream.
     RepoStream,
-    /// atrium-repo 0.2.
+    /// The package atrium-repo.
     Atrium,
-    /// jacquard-repo 0.12.
+    /// The package jacquard-repo.
     Jacquard,
-    /// rsky-repo 0.1.
+    /// The package rsky-repo.
     Rsky,
     /// Rows into or out of a bare table.
     Sqlite,
+    /// The same, with the settings of a file that nobody needs until it is complete.
+    SqliteBulk,
     /// SHA-256 of every block.
     Hash,
     /// The file, copied.
@@ -41,16 +43,17 @@ impl Subject {
         matches!(self, Self::Shrike | Self::RepoStream | Self::Atrium | Self::Jacquard | Self::Rsky)
     }
 
-    /// Its name in tables, with the version where it has one.
+    /// Its name in tables: for a library the name of its package.
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Pds => "pds",
-            Self::Shrike => "shrike 0.8.2",
-            Self::RepoStream => "repo-stream 0.5.0-alpha.10",
-            Self::Atrium => "atrium-repo 0.2.0",
-            Self::Jacquard => "jacquard-repo 0.12.2",
-            Self::Rsky => "rsky-repo 0.1.4",
+            Self::Pds => "**pds**",
+            Self::Shrike => "shrike",
+            Self::RepoStream => "repo-stream",
+            Self::Atrium => "atrium-repo",
+            Self::Jacquard => "jacquard-repo",
+            Self::Rsky => "rsky-repo",
             Self::Sqlite => "limit: raw SQLite",
+            Self::SqliteBulk => "limit: raw SQLite, no journal",
             Self::Hash => "limit: hashing alone",
             Self::Copy => "limit: file copy",
             Self::Sign => "limit: signing alone",
@@ -63,6 +66,7 @@ pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> 
     match subject {
         Subject::Pds => ours::case(work, records, data),
         Subject::Sqlite => sqlite::case(work, records, data),
+        Subject::SqliteBulk => sqlite::bulk(work, records, data),
         Subject::Hash => limits::hash(work, records, data),
         Subject::Copy => limits::copy(records, data),
         Subject::Sign => limits::sign(),

@@ -10,6 +10,7 @@ use pds::commit::Commit;
 use pds::data::{Block, Cid, MemoryBlocks};
 use pds::mst::{Step, walk};
 use pds::repo::{Repo, Snapshot, export_car};
+use pds::syntax::RecordPath;
 use tempfile::TempDir;
 
 use crate::generate::{self, Generated, Numbers};
@@ -121,7 +122,7 @@ impl Data {
         }
         if !self.rows(records).is_file() {
             let blocks = Loaded::read(&self.streamable(records))?.sorted_blocks();
-            sqlite::fill(&self.rows(records), &blocks)?;
+            sqlite::make(&self.rows(records), &blocks)?;
         }
         Ok(())
     }
@@ -162,11 +163,18 @@ impl Loaded {
         self.blocks
     }
 
-    /// Keys to ask for, the same each time.
-    pub(crate) fn sample(&self, count: usize) -> Vec<&str> {
+    /// Records to ask for, the same each time.
+    pub(crate) fn sample(&self, count: usize) -> impl Iterator<Item = (&str, Cid)> {
         let mut numbers = Numbers::seeded(count as u64);
-        let key = |_| self.records[numbers.below(self.records.len())].0.as_str();
-        (0..count).map(key).collect()
+        (0..count).map(move |_| {
+            let (key, value) = &self.records[numbers.below(self.records.len())];
+            (key.as_str(), *value)
+        })
+    }
+
+    /// As [`sample`](Self::sample), as paths.
+    pub(crate) fn sample_paths(&self, count: usize) -> Result<Vec<RecordPath>> {
+        self.sample(count).map(|(key, _)| Ok(key.parse()?)).collect()
     }
 }
 

@@ -1,17 +1,17 @@
-//! Every row of the table, who takes part in it, and what is aimed at.
+//! Every piece of work, who takes part in it, and what is aimed at.
 
 use crate::case::Subject::{
-    self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, Shrike, Sign, Sqlite,
+    self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, Shrike, Sign, Sqlite, SqliteBulk,
 };
 use crate::work::Work;
 
-/// A piece of work on repositories of some size, and who does it. The first subject is ours.
-pub(crate) struct Row {
+/// A piece of work and who does it, this library first.
+pub(crate) struct Task {
     pub(crate) work: Work,
-    pub(crate) records: usize,
     pub(crate) title: &'static str,
     pub(crate) subjects: &'static [Subject],
-    pub(crate) targets: &'static [Target],
+    /// On repositories of how many records, and what is aimed at there.
+    pub(crate) sizes: &'static [(usize, &'static [Target])],
 }
 
 /// What is aimed at.
@@ -27,8 +27,8 @@ pub(crate) enum Target {
     CpuBeside(f64, Subject),
     /// Milliseconds on the clock each time.
     Millis(f64),
-    /// How often in a second: at least this.
-    PerSecond(f64),
+    /// How often in a second on the clock: at least this.
+    PerSecond(u32),
     /// Memory in MB.
     Megabytes(f64),
     /// Memory: bytes for each block of the file, and 16 MB.
@@ -41,209 +41,140 @@ pub(crate) enum Target {
 
 const READERS: &[Subject] = &[Pds, Shrike, RepoStream, Atrium, Jacquard, Rsky, Hash, Copy];
 const TREES: &[Subject] = &[Pds, Shrike, Jacquard, Rsky];
+const K: usize = 1_000;
+const M: usize = 1_000_000;
 
-pub(crate) const ROWS: &[Row] = &[
-    Row {
+const STREAMED: &[Target] = &[Target::Cpu(0.30, Shrike), Target::Megabytes(8.0)];
+const INDEXED: &[Target] = &[Target::Cpu(0.8, Shrike), Target::BytesABlock(24.0)];
+const VERIFIED: &[Target] = &[Target::Cpu(1.0, Shrike)];
+const APPLIED: &[Target] = &[Target::Speed(0.3, Sqlite)];
+
+pub(crate) const TASKS: &[Task] = &[
+    Task {
         work: Work::ReadStreamable,
-        records: 100_000,
-        title: "read a CAR in streamable order: every hash, every rule of the tree, every record in key order",
+        title: "A CAR file in streamable order: every block hashed, every rule of the tree checked, every record visited in key order.",
         subjects: READERS,
-        targets: &[Target::Cpu(0.30, Shrike), Target::Megabytes(8.0)],
+        sizes: &[(100 * K, STREAMED), (M, STREAMED)],
     },
-    Row {
-        work: Work::ReadStreamable,
-        records: 1_000_000,
-        title: "the same",
-        subjects: READERS,
-        targets: &[Target::Cpu(0.30, Shrike), Target::Megabytes(8.0)],
-    },
-    Row {
+    Task {
         work: Work::ReadAnyOrder,
-        records: 100_000,
-        title: "read a CAR with blocks in any order, same work",
+        title: "The same work with the blocks in any order, here sorted by CID.",
         subjects: READERS,
-        targets: &[Target::Cpu(0.8, Shrike), Target::BytesABlock(24.0)],
+        sizes: &[(100 * K, INDEXED), (M, INDEXED)],
     },
-    Row {
-        work: Work::ReadAnyOrder,
-        records: 1_000_000,
-        title: "the same",
-        subjects: READERS,
-        targets: &[Target::Cpu(0.8, Shrike), Target::BytesABlock(24.0)],
-    },
-    Row {
+    Task {
         work: Work::VerifyStreamable,
-        records: 100_000,
-        title: "`pds verify` (process), streamable order, with signature and every record; shrike: `Repo::load_car`, which decodes none",
+        title: "`pds verify --key` as a process: with the signature, and every record decoded against the data model. shrike: `Repo::load_car`, which does neither.",
         subjects: &[Pds, Shrike],
-        targets: &[Target::Cpu(1.0, Shrike)],
+        sizes: &[(100 * K, VERIFIED), (M, VERIFIED)],
     },
-    Row {
+    Task {
         work: Work::VerifyAnyOrder,
-        records: 100_000,
-        title: "the same, any order",
+        title: "The same with the blocks in any order.",
         subjects: &[Pds, Shrike],
-        targets: &[Target::Cpu(1.0, Shrike)],
+        sizes: &[(100 * K, VERIFIED), (M, VERIFIED)],
     },
-    Row {
+    Task {
         work: Work::BuildSorted,
-        records: 100_000,
-        title: "tree from sorted pairs",
+        title: "A tree from sorted pairs, in memory.",
         subjects: TREES,
-        targets: &[Target::Cpu(0.4, Shrike)],
+        sizes: &[(100 * K, &[Target::Cpu(0.4, Shrike)])],
     },
-    Row {
+    Task {
         work: Work::BuildRandom,
-        records: 100_000,
-        title: "tree from pairs in random order",
+        title: "A tree from pairs in random order, in memory.",
         subjects: TREES,
-        targets: &[Target::Cpu(0.25, Shrike)],
+        sizes: &[(100 * K, &[Target::Cpu(0.25, Shrike)])],
     },
-    Row {
+    Task {
         work: Work::Insert,
-        records: 100_000,
-        title: "insert one key, new root, in memory",
+        title: "One new key and the new root with its blocks, in memory; 1,000 times.",
         subjects: TREES,
-        targets: &[Target::Cpu(1.0, Shrike)],
+        sizes: &[(100 * K, &[Target::Cpu(1.0, Shrike)])],
     },
-    Row {
+    Task {
         work: Work::Get,
-        records: 100_000,
-        title: "get a record with its bytes, in memory",
+        title: "A record with its bytes by its path, in memory; 20,000 random keys.",
         subjects: &[Pds, Shrike, Atrium, Jacquard, Rsky],
-        targets: &[Target::Cpu(0.5, Shrike)],
+        sizes: &[(100 * K, &[Target::Cpu(0.5, Shrike)])],
     },
-    Row {
+    Task {
         work: Work::Diff,
-        records: 100_000,
-        title: "diff of two trees 100 keys apart, in memory",
+        title: "What differs between two trees that are 100 keys apart, in memory.",
         subjects: TREES,
-        targets: &[Target::Cpu(0.2, Jacquard)],
+        sizes: &[(100 * K, &[Target::Cpu(0.2, Jacquard)])],
     },
-    Row {
+    Task {
         work: Work::DiffFromDisk,
-        records: 100_000,
-        title: "the same from disk (nodes of 100 paths in each tree, at most 10 a path)",
+        title: "The same between two states of a repository on disk. At most the nodes of the changed paths may be read: 100 paths of 10 levels in each tree.",
         subjects: &[Pds],
-        targets: &[Target::BlocksRead(2_000)],
+        sizes: &[(100 * K, &[Target::BlocksRead(2_000)])],
     },
-    Row {
+    Task {
         work: Work::Export,
-        records: 100_000,
-        title: "export in streamable order; ours from disk, shrike's from memory",
+        title: "A CAR file in streamable order: ours from disk, shrike's from memory.",
         subjects: &[Pds, Shrike, Copy],
-        targets: &[Target::Cpu(0.6, Shrike)],
+        sizes: &[(100 * K, &[Target::Cpu(0.6, Shrike)])],
     },
-    Row {
+    Task {
         work: Work::Import,
-        records: 100_000,
-        title: "import into the store on disk, verified, durable; SQLite: the same blocks, sorted, one transaction",
-        subjects: &[Pds, Sqlite],
-        targets: &[Target::Wall(1.3, Sqlite), Target::Size(1.25)],
+        title: "A CAR file into a new store on disk, verified, durable at the end. Raw SQLite: the same blocks, sorted, in one transaction.",
+        subjects: &[Pds, Sqlite, SqliteBulk],
+        sizes: &[
+            (100 * K, &[Target::Wall(1.3, Sqlite), Target::Size(1.25)]),
+            (M, &[Target::Wall(1.3, Sqlite), Target::Megabytes(64.0), Target::Size(1.25)]),
+        ],
     },
-    Row {
-        work: Work::Import,
-        records: 1_000_000,
-        title: "the same",
-        subjects: &[Pds, Sqlite],
-        targets: &[Target::Wall(1.3, Sqlite), Target::Megabytes(64.0), Target::Size(1.25)],
-    },
-    Row {
+    Task {
         work: Work::Put,
-        records: 1_000,
-        title: "durable put, one record a commit",
-        subjects: &[Pds],
-        targets: &[],
-    },
-    Row {
-        work: Work::Put,
-        records: 100_000,
-        title: "durable put, one record a commit; SQLite: one row a commit",
+        title: "A record put, one a commit, each durable when it is acknowledged; 200 times. Raw SQLite: one row a commit.",
         subjects: &[Pds, Sqlite, Sign],
-        targets: &[Target::Speed(0.8, Sqlite), Target::CpuBeside(150.0, Sign)],
+        sizes: &[
+            (K, &[]),
+            (100 * K, &[Target::Speed(0.8, Sqlite), Target::CpuBeside(150.0, Sign)]),
+            (M, &[]),
+        ],
     },
-    Row {
-        work: Work::Put,
-        records: 1_000_000,
-        title: "durable put, one record a commit",
-        subjects: &[Pds],
-        targets: &[],
-    },
-    Row {
+    Task {
         work: Work::ApplyAscending,
-        records: 0,
-        title: "apply 100,000 new records in commits of 200, keys ascending; SQLite: rows in commits of 200",
+        title: "100,000 new records in commits of 200, keys ascending, onto nothing and onto 100,000. Raw SQLite: 100,000 rows in commits of 200.",
         subjects: &[Pds, Sqlite],
-        targets: &[Target::Speed(0.3, Sqlite)],
+        sizes: &[(0, APPLIED), (100 * K, APPLIED)],
     },
-    Row {
-        work: Work::ApplyAscending,
-        records: 100_000,
-        title: "the same",
-        subjects: &[Pds, Sqlite],
-        targets: &[Target::Speed(0.3, Sqlite)],
-    },
-    Row {
+    Task {
         work: Work::ApplyRandom,
-        records: 0,
-        title: "the same, keys in random order",
+        title: "The same with the keys in random order.",
         subjects: &[Pds, Sqlite],
-        targets: &[Target::Speed(0.3, Sqlite)],
+        sizes: &[(0, APPLIED), (100 * K, APPLIED)],
     },
-    Row {
-        work: Work::ApplyRandom,
-        records: 100_000,
-        title: "the same, keys in random order",
-        subjects: &[Pds, Sqlite],
-        targets: &[Target::Speed(0.3, Sqlite)],
-    },
-    Row {
+    Task {
         work: Work::GetFromDisk,
-        records: 1_000,
-        title: "get from disk through an open `Repo`, random keys",
+        title: "A record by its path through an open `Repo`; 20,000 random keys. Raw SQLite: the row of that record.",
         subjects: &[Pds, Sqlite],
-        targets: &[],
+        sizes: &[(K, &[]), (100 * K, &[]), (M, &[Target::Cpu(3.0, Sqlite)])],
     },
-    Row {
-        work: Work::GetFromDisk,
-        records: 100_000,
-        title: "the same",
-        subjects: &[Pds, Sqlite],
-        targets: &[],
-    },
-    Row {
-        work: Work::GetFromDisk,
-        records: 1_000_000,
-        title: "get from disk through an open `Repo`, random keys; SQLite: select one row",
-        subjects: &[Pds, Sqlite],
-        targets: &[Target::Cpu(3.0, Sqlite)],
-    },
-    Row {
+    Task {
         work: Work::List,
-        records: 1_000_000,
-        title: "list a collection of three tenths of the records",
+        title: "A collection of three tenths of the records, listed in key order.",
         subjects: &[Pds],
-        targets: &[Target::PerSecond(1_000_000.0)],
+        sizes: &[(M, &[Target::PerSecond(1_000_000)])],
     },
-    Row {
+    Task {
         work: Work::ListProcess,
-        records: 1_000_000,
-        title: "`pds ls` of that collection (process)",
+        title: "The same by `pds ls` as a process.",
         subjects: &[Pds],
-        targets: &[Target::PerSecond(1_000_000.0)],
+        sizes: &[(M, &[Target::PerSecond(1_000_000)])],
     },
-    Row {
+    Task {
         work: Work::GetProcess,
-        records: 1_000_000,
-        title: "`pds get` (process), warm page cache",
+        title: "`pds get` as a process, warm page cache; 20 times.",
         subjects: &[Pds],
-        targets: &[Target::Millis(10.0), Target::Megabytes(24.0)],
+        sizes: &[(M, &[Target::Millis(10.0), Target::Megabytes(24.0)])],
     },
-    Row {
+    Task {
         work: Work::Version,
-        records: 0,
-        title: "`pds --version` (process)",
+        title: "`pds --version` as a process; 20 times.",
         subjects: &[Pds],
-        targets: &[Target::Millis(3.0)],
+        sizes: &[(0, &[Target::Millis(3.0)])],
     },
 ];

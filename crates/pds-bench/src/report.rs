@@ -8,7 +8,7 @@ use crate::case::Subject;
 use crate::data::Data;
 use crate::machine::Machine;
 use crate::meter::Outcome;
-use crate::plan::Row;
+use crate::plan::Task;
 use crate::run::{Measured, name};
 use crate::target::judge;
 use crate::work::Work;
@@ -45,10 +45,10 @@ impl Report<'_> {
             "## Targets\n\n| work | records | target | measured | |\n|---|--:|---|--:|---|\n",
         );
         for measured in self.measured {
-            for target in measured.row.targets {
+            for target in measured.targets {
                 let Some(verdict) = judge(*target, measured, self.data) else { continue };
                 let met = if verdict.is_met { "met" } else { "**missed**" };
-                let (work, records) = (name(measured.row.work), number(measured.row.records));
+                let (work, records) = (name(&measured.task.work), number(measured.records as u64));
                 let (aim, found) = (verdict.aim, verdict.found);
                 let _ = writeln!(out, "| {work} | {records} | {aim} | {found} | {met} |");
             }
@@ -57,61 +57,71 @@ impl Report<'_> {
 
     /// What one put and one get cost, from small to large repositories.
     fn growth(&self, out: &mut String) {
-        let grown = |work| self.measured.iter().filter(move |m| m.row.work == work);
         for work in [Work::Put, Work::GetFromDisk] {
-            let sizes: Vec<(usize, f64)> = grown(work).filter_map(micros_each).collect();
-            let [(small, first), .., (large, last)] = sizes[..] else { continue };
+            let (ours, theirs) =
+                (self.grown(work, Subject::Pds), self.grown(work, Subject::Sqlite));
+            let [(small, first), .., (large, last)] = ours[..] else { continue };
             let (by, logarithm) = (last / first, (large as f64).ln() / (small as f64).ln());
-            let each: Vec<String> = sizes
-                .iter()
-                .map(|(records, micros)| format!("{micros:.1} µs at {}", number(*records)))
-                .collect();
             let met = if by <= logarithm { "met" } else { "**missed**" };
             let _ = writeln!(
                 out,
                 "\nGrowth of `{}`, CPU each: {}. That is {by:.2}x, where the logarithm grows {logarithm:.2}x: {met}.",
-                name(work),
-                each.join(", ")
+                name(&work),
+                listed(&ours)
             );
-        }
-    }
-
-    fn figures(&self, out: &mut String) {
-        out.push_str(
-            "\n## Every figure\n\n\"each\" is CPU time for one record, key or commit. \"CPU to it\" and \"wall to it\" \
-             are ours as a multiple of theirs: below 1, ours is less. Memory is the peak beyond an empty process; of \
-             processes it is all they had.\n",
-        );
-        for measured in self.measured {
-            let Row { records, title, .. } = measured.row;
-            let (name, records) = (name(measured.row.work), number(*records));
-            let _ = writeln!(out, "\n### {name}, {records} records\n\n{title}\n");
-            out.push_str("| | CPU s | wall s | each µs | memory MB | CPU to it | wall to it |\n");
-            out.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
-            for subject in measured.row.subjects {
-                self.figure(measured, *subject, out);
+            if let [(_, first), .., (_, last)] = theirs[..] {
+                let _ = writeln!(out, "Raw SQLite: {}, {:.2}x.", listed(&theirs), last / first);
             }
         }
     }
 
-    fn figure(&self, measured: &Measured, subject: Subject, out: &mut String) {
-        let Some(outcomes) = measured.outcomes.get(&subject) else { return };
-        let cpu = median(outcomes.iter().map(|outcome| outcome.cpu_s));
-        let wall = median(outcomes.iter().map(|outcome| outcome.wall_s));
-        let each =
-            median(outcomes.iter().map(|outcome| outcome.cpu_s * 1e6 / outcome.times as f64));
-        let memory = median(outcomes.iter().map(megabytes));
-        let to = |figure: fn(&Outcome) -> f64| match ratio(measured, subject, figure) {
-            Some(ratio) if subject != Subject::Pds => format!("{ratio:.2}"),
-            _ => String::new(),
+    /// CPU microseconds each, by the number of records.
+    fn grown(&self, work: Work, subject: Subject) -> Vec<(usize, f64)> {
+        let measured = self.measured.iter().filter(|measured| measured.task.work == work);
+        let each = |measured: &Measured| {
+            let outcomes = measured.outcomes.get(&subject)?;
+            Some((measured.records, median(outcomes.iter().map(cpu_each)) * 1e6))
         };
-        let (cpu_to, wall_to) = (to(cpu_each), to(wall_each));
-        let _ = writeln!(
-            out,
-            "| {} | {cpu:.4} | {wall:.4} | {each:.2} | {memory:.1} | {cpu_to} | {wall_to} |",
-            subject.title()
-        );
+        measured.filter_map(each).collect()
     }
+
+    fn figures(&self, out: &mut String) {
+        let _ = writeln!(out, "\n## Every figure\n\n{LEGEND}");
+        let mut task: Option<&Task> = None;
+        for measured in self.measured {
+            if task.is_none_or(|task| task.work != measured.task.work) {
+                task = Some(measured.task);
+                let _ = writeln!(
+                    out,
+                    "\n### {}\n\n{}\n\n{HEAD}",
+                    name(&measured.task.work),
+                    measured.task.title
+                );
+            }
+            for subject in measured.task.subjects {
+                figure(measured, *subject, out);
+            }
+        }
+    }
+}
+
+fn figure(measured: &Measured, subject: Subject, out: &mut String) {
+    let Some(outcomes) = measured.outcomes.get(&subject) else { return };
+    let cpu = median(outcomes.iter().map(|outcome| outcome.cpu_s));
+    let wall = median(outcomes.iter().map(|outcome| outcome.wall_s));
+    let each = median(outcomes.iter().map(|outcome| outcome.cpu_s * 1e6 / outcome.times as f64));
+    let memory = median(outcomes.iter().map(megabytes));
+    let to = |figure: fn(&Outcome) -> f64| match ratio(measured, subject, figure) {
+        Some(ratio) if subject != Subject::Pds => format!("{ratio:.2}"),
+        _ => String::new(),
+    };
+    let (cpu_to, wall_to) = (to(cpu_each), to(wall_each));
+    let _ = writeln!(
+        out,
+        "| {} | {} | {cpu:.4} | {wall:.4} | {each:.2} | {memory:.1} | {cpu_to} | {wall_to} |",
+        number(measured.records as u64),
+        subject.title()
+    );
 }
 
 /// Ours as a multiple of theirs: the median of the rounds' ratios.
@@ -147,17 +157,18 @@ pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
     }
 }
 
-fn micros_each(measured: &Measured) -> Option<(usize, f64)> {
-    let ours = measured.outcomes.get(&Subject::Pds)?;
-    Some((measured.row.records, median(ours.iter().map(cpu_each)) * 1e6))
+fn listed(sizes: &[(usize, f64)]) -> String {
+    let size =
+        |(records, micros): &(usize, f64)| format!("{micros:.1} µs at {}", number(*records as u64));
+    sizes.iter().map(size).collect::<Vec<_>>().join(", ")
 }
 
 /// With commas between thousands.
-pub(crate) fn number(number: usize) -> String {
+pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -173,3 +184,11 @@ interleaved, so that what else the machine does meets everyone alike. Figures ar
 each round. Read the ratios and the CPU time: the clock carries the neighbours. What comes out of each piece of work is compared,
 and a run in which two disagree fails.
 ";
+
+const LEGEND: &str = "\
+\"each\" is CPU time for one record, key or commit. \"CPU to it\" and \"wall to it\" are ours as a multiple of theirs: below 1, ours is
+less. Memory is the peak beyond an empty process; for the work of a process it is all that the process had.";
+
+const HEAD: &str = "\
+| records | | CPU s | wall s | each µs | memory MB | CPU to it | wall to it |
+|--:|---|--:|--:|--:|--:|--:|--:|";

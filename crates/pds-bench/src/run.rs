@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use crate::case::Subject;
 use crate::data::Data;
 use crate::meter::Outcome;
-use crate::plan::{ROWS, Row};
+use crate::plan::{TASKS, Target, Task};
 use crate::report::Report;
 
 #[derive(Debug, clap::Args)]
@@ -36,14 +36,21 @@ pub(crate) struct Options {
     page: Option<PathBuf>,
 }
 
-/// A row and what came out in each round.
+/// A piece of work on repositories of one size, and what came out in each round.
 pub(crate) struct Measured {
-    pub(crate) row: &'static Row,
+    pub(crate) task: &'static Task,
+    pub(crate) records: usize,
+    pub(crate) targets: &'static [Target],
     /// For each subject as many outcomes as there were rounds.
     pub(crate) outcomes: BTreeMap<Subject, Vec<Outcome>>,
 }
 
 impl Measured {
+    /// The name of the work and the number of records.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", name(&self.task.work), self.records)
+    }
+
     /// Says where two who did the same work do not agree on what came out.
     pub(crate) fn disagreement(&self) -> Option<String> {
         let mut checks = self.outcomes.iter().flat_map(|(subject, outcomes)| {
@@ -59,9 +66,9 @@ impl Measured {
 /// Runs what is asked for, and prints the table; fails where results differ.
 pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
     ensure!(data.pds.is_file(), "no binary {}: build it, or name it by --pds", data.pds.display());
-    let rows: Vec<&'static Row> = ROWS.iter().filter(|row| options.wants(row)).collect();
-    ensure!(!rows.is_empty(), "there is no such work");
-    let mut sizes: Vec<usize> = rows.iter().map(|row| row.records).collect();
+    let mut measured = options.chosen();
+    ensure!(!measured.is_empty(), "there is no such work");
+    let mut sizes: Vec<usize> = measured.iter().map(|measured| measured.records).collect();
     sizes.sort_unstable();
     sizes.dedup();
     for records in sizes {
@@ -69,14 +76,14 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
         data.prepare(records)?;
     }
 
-    let empty = |row| Measured { row, outcomes: BTreeMap::new() };
-    let mut measured: Vec<Measured> = rows.into_iter().map(empty).collect();
     for round in 1..=options.rounds {
-        for Measured { row, outcomes } in &mut measured {
-            eprintln!("round {round} of {}: {} {}", options.rounds, name(row.work), row.records);
-            for subject in row.subjects.iter().filter(|subject| options.wants_subject(**subject)) {
-                let outcome = in_a_process(row, *subject, data)?;
-                outcomes.entry(*subject).or_default().push(outcome);
+        for measured in &mut measured {
+            eprintln!("round {round} of {}: {}", options.rounds, measured.name());
+            for subject in measured.task.subjects.iter().copied() {
+                if options.wants_subject(subject) {
+                    let outcome = in_a_process(measured, subject, data)?;
+                    measured.outcomes.entry(subject).or_default().push(outcome);
+                }
             }
         }
     }
@@ -89,7 +96,7 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
     let mut agreed = true;
     for measured in &measured {
         if let Some(disagreement) = measured.disagreement() {
-            eprintln!("{} {}: {disagreement}", name(measured.row.work), measured.row.records);
+            eprintln!("{}: {disagreement}", measured.name());
             agreed = false;
         }
     }
@@ -97,10 +104,22 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
 }
 
 impl Options {
-    fn wants(&self, row: &Row) -> bool {
-        let name = name(row.work);
-        let named = self.filter.is_empty() || self.filter.iter().any(|text| name.contains(text));
-        named && (self.sizes.is_empty() || self.sizes.contains(&row.records))
+    /// The work that is asked for, none of it done yet.
+    fn chosen(&self) -> Vec<Measured> {
+        let named = |task: &&Task| {
+            let name = name(&task.work);
+            self.filter.is_empty() || self.filter.iter().any(|text| name.contains(text))
+        };
+        let sized = |records: usize| self.sizes.is_empty() || self.sizes.contains(&records);
+        let mut chosen = Vec::new();
+        for task in TASKS.iter().filter(named) {
+            for (records, targets) in task.sizes.iter().copied() {
+                if sized(records) {
+                    chosen.push(Measured { task, records, targets, outcomes: BTreeMap::new() });
+                }
+            }
+        }
+        chosen
     }
 
     fn wants_subject(&self, subject: Subject) -> bool {
@@ -110,21 +129,22 @@ impl Options {
     }
 }
 
-fn in_a_process(row: &Row, subject: Subject, data: &Data) -> Result<Outcome> {
+fn in_a_process(measured: &Measured, subject: Subject, data: &Data) -> Result<Outcome> {
+    let (work, who) = (name(&measured.task.work), name(&subject));
     let output = Command::new(std::env::current_exe()?)
-        .args(["case", &name(row.work), &name(subject), &row.records.to_string()])
+        .args(["case", &work, &who, &measured.records.to_string()])
         .arg("--data")
         .arg(&data.dir)
         .arg("--pds")
         .arg(&data.pds)
-        .stderr(std::process::Stdio::inherit())
+        .stderr(Stdio::inherit())
         .output()?;
-    let what = || format!("{} {} {}", name(row.work), name(subject), row.records);
+    let what = || format!("{who}: {}", measured.name());
     ensure!(output.status.success(), "{} failed", what());
     serde_json::from_slice(&output.stdout).with_context(what)
 }
 
 /// What the command line calls it.
-pub(crate) fn name(value: impl ValueEnum) -> String {
+pub(crate) fn name(value: &impl ValueEnum) -> String {
     value.to_possible_value().map_or_else(String::new, |name| name.get_name().to_owned())
 }

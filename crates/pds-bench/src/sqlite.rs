@@ -8,14 +8,14 @@ use pds::data::{Block, Cid, Codec};
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::data::{Data, Loaded};
-use crate::generate::{self, Numbers};
+use crate::generate;
 use crate::meter::{Meter, Outcome};
 use crate::work::Work;
 use crate::work::{APPLIED, COMMIT, GETS, PUTS};
 
 pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
     match work {
-        Work::Import => import(records, data),
+        Work::Import => import(records, data, IN_WAL, SETTLED_WAL),
         Work::Put => put(records, data),
         Work::ApplyAscending | Work::ApplyRandom => apply(records, data),
         Work::GetFromDisk => select(records, data),
@@ -23,22 +23,34 @@ pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
     }
 }
 
-/// Makes a file with these blocks, in one transaction, durable at the end.
-pub(crate) fn fill(path: &Path, sorted: &[Block]) -> Result<()> {
-    // As the store fills a new file: nothing has to survive before the end.
-    let mut connection = create(path, "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;")?;
+/// The least that SQLite can do: as the store fills a new file, with no journal on the disk.
+pub(crate) fn bulk(work: Work, records: usize, data: &Data) -> Result<Outcome> {
+    match work {
+        Work::Import => import(records, data, UNJOURNALED, SETTLED),
+        _ => bail!("SQLite does not do this work in bulk"),
+    }
+}
+
+/// Makes a file with these blocks for reading.
+pub(crate) fn make(path: &Path, sorted: &[Block]) -> Result<()> {
+    fill(path, sorted, UNJOURNALED, SETTLED)
+}
+
+/// All in one transaction, durable at the end.
+fn fill(path: &Path, sorted: &[Block], journal: &str, settled: &str) -> Result<()> {
+    let mut connection = create(path, journal)?;
     insert(&mut connection, sorted)?;
-    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;")?;
+    connection.execute_batch(settled)?;
     connection.close().map_err(|(_, error)| error)?;
     Ok(File::open(path)?.sync_all()?)
 }
 
-fn import(records: usize, data: &Data) -> Result<Outcome> {
+fn import(records: usize, data: &Data, journal: &str, settled: &str) -> Result<Outcome> {
     let blocks = Loaded::read(&data.streamable(records))?.sorted_blocks();
     let dir = data.scratch()?;
     let path = dir.path().join("rows.sqlite");
     let meter = Meter::start()?;
-    fill(&path, &blocks)?;
+    fill(&path, &blocks, journal, settled)?;
     Ok(meter.stop(records)?.written(path.metadata()?.len()))
 }
 
@@ -68,22 +80,20 @@ fn apply(records: usize, data: &Data) -> Result<Outcome> {
 }
 
 fn select(records: usize, data: &Data) -> Result<Outcome> {
-    let cids: Vec<Cid> = {
-        let loaded = Loaded::read(&data.streamable(records))?;
-        let mut numbers = Numbers::seeded(1);
-        let cid = |_| loaded.records[numbers.below(loaded.records.len())].1;
-        (0..GETS).map(cid).collect()
-    };
+    let loaded = Loaded::read(&data.streamable(records))?;
+    let cids: Vec<Cid> = loaded.sample(GETS).map(|(_, cid)| cid).collect();
+    drop(loaded);
     let connection =
         Connection::open_with_flags(data.rows(records), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.execute_batch("PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -8192;")?;
     let meter = Meter::start()?;
     let mut statement = connection.prepare("SELECT bytes FROM blocks WHERE cid = ?1")?;
+    let mut bytes = 0;
     for cid in &cids {
-        let bytes: Vec<u8> = statement.query_row([cid.as_bytes()], |row| row.get(0))?;
-        std::hint::black_box(bytes);
+        let row: Vec<u8> = statement.query_row([cid.as_bytes()], |row| row.get(0))?;
+        bytes += row.len();
     }
-    meter.stop(cids.len())
+    Ok(meter.stop(cids.len())?.checked(bytes))
 }
 
 fn new_blocks(count: usize) -> Vec<Block> {
@@ -120,3 +130,11 @@ fn insert(connection: &mut Connection, blocks: &[Block]) -> Result<()> {
     drop(statement);
     Ok(transaction.commit()?)
 }
+
+/// What a durable file is usually written with; at the end everything is moved into the file.
+const IN_WAL: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;";
+const SETTLED_WAL: &str = "PRAGMA wal_checkpoint(TRUNCATE);";
+
+/// For a file that is worth nothing until it is complete.
+const UNJOURNALED: &str = "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;";
+const SETTLED: &str = "PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;";

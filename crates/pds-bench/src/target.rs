@@ -24,17 +24,17 @@ pub(crate) fn judge(target: Target, measured: &Measured, data: &Data) -> Option<
     match target {
         Target::Cpu(limit, to) => {
             let found = ratio(measured, to, cpu_each)?;
-            let aim = format!("CPU ≤ {limit:.2} x {}", name(to));
+            let aim = format!("CPU ≤ {limit:.2} x {}", name(&to));
             at_most(found, limit, aim, format!("{found:.2}"))
         }
         Target::Wall(limit, to) => {
             let found = ratio(measured, to, wall_each)?;
-            let aim = format!("wall ≤ {limit:.2} x {}", name(to));
+            let aim = format!("wall ≤ {limit:.2} x {}", name(&to));
             at_most(found, limit, aim, format!("{found:.2}"))
         }
         Target::Speed(least, to) => {
             let found = 1.0 / ratio(measured, to, wall_each)?;
-            let aim = format!("≥ {least:.2} x {} on the clock", name(to));
+            let aim = format!("≥ {least:.2} x {} on the clock", name(&to));
             Some(Verdict { aim, found: format!("{found:.2}"), is_met: found >= least })
         }
         Target::CpuBeside(micros, beside) => {
@@ -50,29 +50,30 @@ pub(crate) fn judge(target: Target, measured: &Measured, data: &Data) -> Option<
         }
         Target::PerSecond(least) => {
             let found = 1.0 / median(ours.iter().map(wall_each));
-            let aim = format!("≥ {:.0} a second", least);
-            Some(Verdict { aim, found: format!("{found:.0}"), is_met: found >= least })
+            let aim = format!("≥ {} a second", number(u64::from(least)));
+            let is_met = found >= f64::from(least);
+            Some(Verdict { aim, found: format!("{:.2} million", found / 1e6), is_met })
         }
         Target::Megabytes(limit) => {
             let found = median(ours.iter().map(megabytes));
             at_most(found, limit, format!("memory ≤ {limit:.0} MB"), format!("{found:.1} MB"))
         }
         Target::BytesABlock(bytes) => {
-            let blocks = data.blocks(measured.row.records).ok()?;
+            let blocks = data.blocks(measured.records).ok()?;
             let limit = (bytes * blocks as f64 + 16e6) / 1e6;
             let found = median(ours.iter().map(megabytes));
             let aim = format!("memory ≤ {bytes:.0} bytes a block + 16 MB = {limit:.1} MB");
             at_most(found, limit, aim, format!("{found:.1} MB"))
         }
         Target::Size(limit) => {
-            let car = fs::metadata(data.streamable(measured.row.records)).ok()?.len();
+            let car = fs::metadata(data.streamable(measured.records)).ok()?.len();
             let found = median(ours.iter().filter_map(|o| Some(o.written_bytes? as f64)));
             let found = found / car as f64;
             at_most(found, limit, format!("on disk ≤ {limit:.2} x CAR"), format!("{found:.3}"))
         }
         Target::BlocksRead(limit) => {
             let found = ours.iter().filter_map(|outcome| outcome.blocks_read).max()?;
-            let aim = format!("≤ {} blocks read", number(usize::try_from(limit).ok()?));
+            let aim = format!("≤ {} blocks read", number(limit));
             Some(Verdict { aim, found: found.to_string(), is_met: found <= limit })
         }
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result, ensure};
 use pds::data::{Block, Blocks, Cid, ReadError};
 use pds::repo::{ListOptions, Repo, Revision, STORE_FILE, Snapshot};
-use pds::syntax::{Nsid, RecordPath};
+use pds::syntax::Nsid;
 
 use crate::data::{Data, Loaded};
 use crate::generate;
@@ -45,17 +45,14 @@ pub(crate) fn export(records: usize, data: &Data) -> Result<Outcome> {
 
 /// Opened once; each get begins at the ref.
 pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
-    let paths: Vec<RecordPath> = {
-        let loaded = Loaded::read(&data.streamable(records))?;
-        loaded.sample(GETS).into_iter().map(str::parse).collect::<Result<_, _>>()?
-    };
+    let paths = Loaded::read(&data.streamable(records))?.sample_paths(GETS)?;
     let repo = Repo::open(&data.repo(records))?;
     let meter = Meter::start()?;
+    let mut bytes = 0;
     for path in &paths {
-        let record = repo.find(path)?.context("a record is missing")?;
-        std::hint::black_box(record.block.bytes());
+        bytes += repo.find(path)?.context("a record is missing")?.block.bytes().len();
     }
-    meter.stop(paths.len())
+    Ok(meter.stop(paths.len())?.checked(bytes))
 }
 
 pub(crate) fn list(records: usize, data: &Data) -> Result<Outcome> {

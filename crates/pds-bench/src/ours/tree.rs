@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 use pds::data::{Block, Cid, MemoryBlocks};
 use pds::mst::{Builder, Key, Tree, diff as tree_diff};
 use pds::repo::Snapshot;
-use pds::syntax::RecordPath;
 
 use crate::data::{Data, Loaded};
 use crate::generate::Numbers;
@@ -51,8 +50,7 @@ pub(crate) fn insert(records: usize, data: &Data) -> Result<Outcome> {
 pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
     let loaded = Loaded::read(&data.streamable(records))?;
     let blocks = Arc::new(loaded.memory());
-    let paths: Vec<RecordPath> =
-        loaded.sample(GETS).into_iter().map(str::parse).collect::<Result<_, _>>()?;
+    let paths = loaded.sample_paths(GETS)?;
     let meter = Meter::start()?;
     let snapshot = Snapshot::open(blocks, loaded.commit.cid())?;
     let mut bytes = 0;

@@ -57,7 +57,7 @@ async fn get(path: &Path) -> Result<Outcome> {
         store.write_block(DAG_CBOR, SHA2_256, block.bytes()).await?;
     }
     let root = Cid::try_from(loaded.commit.data().as_bytes().as_slice())?;
-    let keys = loaded.sample(GETS);
+    let keys: Vec<&str> = loaded.sample(GETS).map(|(key, _)| key).collect();
     let meter = Meter::start()?;
     let (mut bytes, mut record) = (0, Vec::new());
     for key in &keys {

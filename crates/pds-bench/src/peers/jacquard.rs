@@ -82,7 +82,7 @@ async fn get(path: &Path) -> Result<Outcome> {
     let loaded = Loaded::read(path)?;
     let store = memory(&[&loaded])?;
     let tree = Mst::load(store.clone(), cid(&loaded.commit.data())?, None);
-    let keys = loaded.sample(GETS);
+    let keys: Vec<&str> = loaded.sample(GETS).map(|(key, _)| key).collect();
     let meter = Meter::start()?;
     let mut bytes = 0;
     for key in &keys {

@@ -93,7 +93,7 @@ async fn get(path: &Path) -> Result<Outcome> {
     let loaded = Loaded::read(path)?;
     let store = memory(&[&loaded]).await?;
     let mut tree = MST::load(store.clone(), cid(&loaded.commit.data())?, None)?;
-    let keys: Vec<String> = loaded.sample(GETS).into_iter().map(str::to_owned).collect();
+    let keys: Vec<String> = loaded.sample(GETS).map(|(key, _)| key.to_owned()).collect();
     let meter = Meter::start()?;
     let mut bytes = 0;
     for key in &keys {

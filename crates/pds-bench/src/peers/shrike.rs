@@ -102,7 +102,7 @@ fn get(path: &Path) -> Result<Outcome> {
     let loaded = Loaded::read(path)?;
     let mut repo = Repo::load_car(&fs::read(path)?)?;
     let mut paths = Vec::with_capacity(GETS);
-    for key in loaded.sample(GETS) {
+    for (key, _) in loaded.sample(GETS) {
         let (collection, rkey) = key.split_once('/').context("no path")?;
         paths.push((Nsid::try_from(collection)?, RecordKey::try_from(rkey)?));
     }
