@@ -26,7 +26,8 @@ bench-parts:
 # The measuring programs are a workspace of their own, and the gate checks them without the other libraries; this with them.
 bench-check:
     cargo fmt --manifest-path crates/pds-bench/Cargo.toml --check
-    cargo clippy --manifest-path crates/pds-bench/Cargo.toml --target-dir target --all-targets -- -D warnings
+    cargo clippy --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target --all-targets -- -D warnings
+    cargo test --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target
 
 # Writes the table of instruction counts anew, after a change that was meant.
 instructions:

@@ -220,3 +220,51 @@ const WORDS: [&str; 32] = [
     "✨",
     "again",
 ];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use pds::mst::diff;
+
+    use super::*;
+
+    #[test]
+    fn the_shares_and_sizes_are_those_of_an_account() {
+        let mut sizes: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (key, bytes) in account_records().take(10_000) {
+            let collection = key.split_once('/').unwrap().0.to_owned();
+            sizes.entry(collection).or_default().push(bytes.len());
+        }
+        let share = |collection: &str| sizes[collection].len() / 100;
+        assert!(
+            (29..=31).contains(&share("app.bsky.feed.post")),
+            "{}",
+            share("app.bsky.feed.post")
+        );
+        assert!(
+            (49..=51).contains(&share("app.bsky.feed.like")),
+            "{}",
+            share("app.bsky.feed.like")
+        );
+        let posts = &sizes["app.bsky.feed.post"];
+        let mean = posts.iter().sum::<usize>() / posts.len();
+        assert!((270..=330).contains(&mean), "a post has {mean} bytes");
+    }
+
+    #[test]
+    fn it_is_the_same_each_time_and_signed() {
+        let (one, two) = (repository(300, false).unwrap(), repository(300, false).unwrap());
+        assert_eq!(one.commit.cid(), two.commit.cid());
+        one.commit.verify(&pds::crypto::Signer::public_key(&key().unwrap())).unwrap();
+    }
+
+    #[test]
+    fn the_other_one_is_a_hundred_keys_apart() {
+        let (mut one, two) = (repository(300, false).unwrap(), repository(300, true).unwrap());
+        for block in two.blocks.iter() {
+            one.blocks.insert(block.clone());
+        }
+        let (before, after) = (Some(one.commit.data()), Some(two.commit.data()));
+        assert_eq!(diff(&one.blocks, before, after).count(), 100);
+    }
+}

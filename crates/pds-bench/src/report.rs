@@ -192,3 +192,21 @@ less. Memory is the peak beyond an empty process; for the work of a process it i
 const HEAD: &str = "\
 | records | | CPU s | wall s | each µs | memory MB | CPU to it | wall to it |
 |--:|---|--:|--:|--:|--:|--:|--:|";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_median_is_in_the_middle() {
+        assert!((median([3.0, 1.0, 2.0].into_iter()) - 2.0).abs() < f64::EPSILON);
+        assert!((median([4.0, 1.0, 2.0, 3.0].into_iter()) - 2.5).abs() < f64::EPSILON);
+        assert!(median(std::iter::empty()).is_nan());
+    }
+
+    #[test]
+    fn numbers_are_parted_by_thousands() {
+        let texts = [0, 999, 1_000, 1_234_567].map(number);
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+}
