@@ -32,7 +32,7 @@ pub struct CarFile<F> {
 
 /// The first eight bytes of a digest and, packed into one number, offset and length.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+pub(super) struct Place {
     digest_start: u64,
     packed: u64,
 }
@@ -62,30 +62,17 @@ impl<F: Read + Seek> CarFile<F> {
     pub fn open_reporting(mut file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
         file.seek(SeekFrom::Start(0))?;
         let mut reader = CarReader::new(&mut file)?;
-        let mut index = Vec::new();
-        let mut sections = 0_u64;
+        let mut found = Found::default();
         loop {
-            match reader.next_section() {
-                Ok(Some(section)) => {
-                    sections += 1;
-                    let place = Place::new(
-                        section.block.cid(),
-                        section.cid_offset,
-                        section.block.bytes().len(),
-                    );
-                    match place {
-                        Some(place) => index.push(place),
-                        None => {
-                            let offset = section.offset;
-                            let reason = "beyond the size of file that can be indexed";
-                            return Err(CarError::Section { offset, reason });
-                        }
-                    }
-                }
+            let section = reader.next_section().map(|section| {
+                section.map(|it| (it.offset, it.cid_offset, it.block.cid(), it.block.bytes().len()))
+            });
+            match section {
+                Ok(Some(section)) => found.add(section)?,
                 Ok(None) => break,
                 Err(error) => {
                     let goes_on = error.is_one_block();
-                    sections += u64::from(goes_on);
+                    found.sections += u64::from(goes_on);
                     report(error);
                     if !goes_on {
                         break;
@@ -94,7 +81,29 @@ impl<F: Read + Seek> CarFile<F> {
             }
         }
         let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
-        index.sort_unstable();
+        Self::with(file, roots, bytes, found)
+    }
+
+    /// Opens a file without hashing anything yet: each block is hashed when it is read, and one that is never
+    /// read is not.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] for the first thing that is wrong with the framing.
+    pub fn open_unchecked(mut file: F) -> Result<Self, CarError> {
+        file.seek(SeekFrom::Start(0))?;
+        let mut reader = CarReader::new(&mut file)?;
+        let mut found = Found::default();
+        while let Some(section) = reader.next_claim()? {
+            found.add((section.offset, section.cid_offset, section.cid, section.data.len()))?;
+        }
+        let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
+        Self::with(file, roots, bytes, found)
+    }
+
+    fn with(file: F, roots: Vec<Cid>, bytes: u64, mut found: Found) -> Result<Self, CarError> {
+        found.index.sort_unstable();
+        let Found { index, sections } = found;
         let mut opened =
             Self { file: Mutex::new(file), roots, index, sections, duplicates: 0, bytes };
         opened.drop_duplicates()?;
@@ -144,11 +153,8 @@ impl<F: Read + Seek> CarFile<F> {
     ///
     /// As [`Blocks::get`].
     pub fn numbered(&self, cid: &Cid) -> Result<Option<(usize, Block)>, ReadError> {
-        let start = digest_start(cid);
-        let first = self.index.partition_point(|place| place.digest_start < start);
-        let places = self.index.iter().enumerate().skip(first);
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        for (number, place) in places.take_while(|(_, place)| place.digest_start == start) {
+        for (number, place) in self.places(cid) {
             let section = place.read(&mut *file).map_err(|e| ReadError::backend(*cid, e))?;
             let (found, data) = section.split_at(Cid::LEN);
             if found == cid.as_bytes() {
@@ -158,6 +164,44 @@ impl<F: Read + Seek> CarFile<F> {
             }
         }
         Ok(None)
+    }
+
+    /// Iterates over where a block may be, with its number; there is more than one such place only where
+    /// digests start alike.
+    fn places(&self, cid: &Cid) -> impl Iterator<Item = (usize, Place)> + '_ {
+        let start = digest_start(cid);
+        let first = first_at_or_after(&self.index, start);
+        let places = self.index.iter().copied().enumerate().skip(first);
+        places.take_while(move |(_, place)| place.digest_start == start)
+    }
+
+    /// As [`Blocks::get_some`], with the numbers of the blocks.
+    pub(crate) fn numbered_some(&self, cids: &[Cid]) -> Vec<NumberedAnswer> {
+        let (mut bytes, mut numbers) = (0, Vec::new());
+        let wanted: Vec<(Cid, Option<Place>)> = cids
+            .iter()
+            .map(|cid| (*cid, self.places(cid).next()))
+            .take_while(|(_, place)| {
+                let fits = bytes < MAX_WINDOW_BYTES;
+                bytes += place.map_or(0, |(_, place)| place.section_len());
+                fits
+            })
+            .map(|(cid, place)| {
+                numbers.push(place.map_or(0, |(number, _)| number));
+                (cid, place.map(|(_, place)| place))
+            })
+            .collect();
+        let answers = {
+            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            super::window::read(&mut *file, &wanted)
+        };
+        let answers = answers.into_iter().zip(numbers).zip(&wanted);
+        answers
+            .map(|((answer, number), (cid, _))| match answer {
+                Some(answer) => answer.map(|block| block.map(|block| (number, block))),
+                None => self.numbered(cid),
+            })
+            .collect()
     }
 
     /// Returns the CID of the block with this number.
@@ -210,6 +254,36 @@ impl<F: Read + Seek + Send> Blocks for CarFile<F> {
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
         cids.iter().map(|cid| self.get(cid)).collect()
     }
+
+    fn at_once(&self) -> usize {
+        WINDOW_BLOCKS
+    }
+
+    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        let answers = self.numbered_some(cids).into_iter();
+        answers.map(|answer| answer.map(|found| found.map(|(_, block)| block))).collect()
+    }
+}
+
+/// A block with its number in the file.
+type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
+
+/// What a pass over a file has found.
+#[derive(Default)]
+struct Found {
+    index: Vec<Place>,
+    sections: u64,
+}
+
+impl Found {
+    fn add(&mut self, section: (u64, u64, Cid, usize)) -> Result<(), CarError> {
+        let (offset, cid_offset, cid, data_len) = section;
+        self.sections += 1;
+        let reason = "beyond the size of file that can be indexed";
+        let place = Place::new(cid, cid_offset, data_len);
+        self.index.push(place.ok_or(CarError::Section { offset, reason })?);
+        Ok(())
+    }
 }
 
 impl Place {
@@ -219,17 +293,26 @@ impl Place {
         fits.then_some(Self { digest_start: digest_start(&cid), packed })
     }
 
+    /// Where the CID of the block stands; its bytes follow.
+    pub(super) fn offset(&self) -> u64 {
+        self.packed >> LEN_BITS
+    }
+
+    /// How many bytes the CID and the block have.
+    pub(super) fn section_len(&self) -> usize {
+        Cid::LEN + usize::try_from(self.packed & ((1 << LEN_BITS) - 1)).unwrap_or(0)
+    }
+
     fn read(&self, file: &mut (impl Read + Seek)) -> Result<Vec<u8>, std::io::Error> {
-        let data_len = usize::try_from(self.packed & ((1 << LEN_BITS) - 1)).unwrap_or(0);
-        let mut section = vec![0; Cid::LEN + data_len];
-        file.seek(SeekFrom::Start(self.packed >> LEN_BITS))?;
+        let mut section = vec![0; self.section_len()];
+        file.seek(SeekFrom::Start(self.offset()))?;
         file.read_exact(&mut section)?;
         Ok(section)
     }
 
     fn read_cid(&self, file: &mut (impl Read + Seek)) -> Result<Cid, CarError> {
         let mut bytes = [0; Cid::LEN];
-        file.seek(SeekFrom::Start(self.packed >> LEN_BITS))?;
+        file.seek(SeekFrom::Start(self.offset()))?;
         file.read_exact(&mut bytes)?;
         Cid::from_bytes(&bytes).map_err(std::io::Error::other).map_err(CarError::Io)
     }
@@ -239,6 +322,34 @@ fn digest_start(cid: &Cid) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
+
+/// Finds the first place that is not before a digest.
+///
+/// Digests are spread evenly, so it is near the place that its value says; from there the steps double.
+fn first_at_or_after(index: &[Place], start: u64) -> usize {
+    let guess = (u128::from(start) * index.len() as u128) >> 64;
+    let guess = usize::try_from(guess).unwrap_or(0);
+    let is_before = |at: usize| index.get(at).is_some_and(|place| place.digest_start < start);
+    let (mut low, mut high, mut step) = (guess, guess, 16);
+    if is_before(guess) {
+        while is_before(high) {
+            (low, high, step) = (high, (high + step).min(index.len()), step * 2);
+        }
+    } else {
+        while low > 0 && !is_before(low) {
+            (low, high, step) = (low.saturating_sub(step), low, step * 2);
+        }
+    }
+    let within = index.get(low..high).unwrap_or_default();
+    low + within.partition_point(|place| place.digest_start < start)
+}
+
+/// How many blocks are read together: enough that they lie close to one another in a file of usual size
+/// whatever its order, few enough to be held.
+const WINDOW_BLOCKS: usize = 16 * 1024;
+
+/// How many bytes are read together, about.
+const MAX_WINDOW_BYTES: usize = 6 * 1024 * 1024;
 
 /// How many bits of a packed place are the length: blocks of up to 8 MiB, files of up to 2 TiB.
 const LEN_BITS: u32 = 23;
@@ -266,6 +377,64 @@ mod tests {
         assert_eq!(file.get(&a.cid()).unwrap(), Some(a));
         assert_eq!(file.get(&b.cid()).unwrap(), Some(b));
         assert_eq!(file.get(&Cid::of(Codec::Raw, b"c")).unwrap(), None);
+    }
+
+    #[test]
+    fn every_place_is_found_where_it_is() {
+        let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let digests: [Vec<u64>; 4] = [
+            (0..1_000).map(spread).collect(),
+            (0..1_000).collect(),
+            (0..1_000).map(|n| u64::MAX - n).collect(),
+            (0..1_000).map(|n| spread(n % 7)).collect(),
+        ];
+        for mut digests in digests {
+            digests.sort_unstable();
+            let index: Vec<Place> =
+                digests.iter().map(|start| Place { digest_start: *start, packed: 0 }).collect();
+            let near = digests.iter().flat_map(|d| [d.saturating_sub(1), *d, d.saturating_add(1)]);
+            for start in near.chain([0, 1, u64::MAX / 2, u64::MAX]) {
+                let expected = digests.partition_point(|digest| *digest < start);
+                assert_eq!(first_at_or_after(&index, start), expected, "{start}");
+                assert_eq!(first_at_or_after(&index[..0], start), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn many_blocks_are_answered_as_each_by_itself() {
+        let blocks: Vec<Block> = (0..300_u32)
+            .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(n as usize * n as usize / 40)))
+            .collect();
+        let mut order: Vec<&Block> = blocks.iter().collect();
+        order.sort_unstable_by_key(|block| block.cid());
+        let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+        for block in order {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let mut bytes = writer.finish().unwrap();
+        let damaged = bytes.len() - 1;
+        bytes[damaged] ^= 1;
+        let file = CarFile::open_unchecked(Cursor::new(bytes)).unwrap();
+        let mut cids: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+        cids.insert(7, Cid::of(Codec::Raw, b"not here"));
+        cids.push(cids[3]);
+        let mut errors = 0;
+        let mut rest = &cids[..];
+        while !rest.is_empty() {
+            let answers = file.get_some(rest);
+            assert!(!answers.is_empty());
+            let (asked, others) = rest.split_at(answers.len());
+            for (cid, answer) in asked.iter().zip(answers) {
+                match (answer, file.get(cid)) {
+                    (Ok(together), Ok(alone)) => assert_eq!(together, alone),
+                    (Err(_), Err(_)) => errors += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            rest = others;
+        }
+        assert_eq!(errors, 1);
     }
 
     #[test]

@@ -11,6 +11,7 @@
 mod error;
 mod file;
 mod read;
+mod window;
 mod write;
 
 pub use error::CarError;

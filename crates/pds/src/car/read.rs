@@ -60,6 +60,14 @@ pub struct Section<'a> {
     pub block: BlockRef<'a>,
 }
 
+/// A section as it stands in a file, not hashed.
+pub(super) struct Claim<'a> {
+    pub(super) offset: u64,
+    pub(super) cid_offset: u64,
+    pub(super) cid: Cid,
+    pub(super) data: &'a [u8],
+}
+
 impl<R: Read> CarReader<R> {
     /// Starts to read: the header.
     ///
@@ -110,6 +118,19 @@ impl<R: Read> CarReader<R> {
     ///
     /// [`CarError`] with the byte offset.
     pub fn next_section(&mut self) -> Result<Option<Section<'_>>, CarError> {
+        let Some(Claim { offset, cid_offset, cid, data }) = self.next_claim()? else {
+            return Ok(None);
+        };
+        let block = BlockRef::verified(cid, data).map_err(|source| CarError::Damaged {
+            offset,
+            cid,
+            source,
+        })?;
+        Ok(Some(Section { offset, cid_offset, block }))
+    }
+
+    /// As [`next_section`](Self::next_section), taking the file's word for what the bytes hash to.
+    pub(super) fn next_claim(&mut self) -> Result<Option<Claim<'_>>, CarError> {
         if self.finished {
             return Ok(None);
         }
@@ -130,13 +151,8 @@ impl<R: Read> CarReader<R> {
         let (cid, data) = bytes.split_at_checked(Cid::LEN).unwrap_or_default();
         let cid = Cid::from_bytes(cid)
             .map_err(|source| CarError::ForeignCid { offset: start, source })?;
-        let block = BlockRef::verified(cid, data).map_err(|source| CarError::Damaged {
-            offset: start,
-            cid,
-            source,
-        })?;
         let cid_offset = self.input.offset.saturating_sub(section_len);
-        Ok(Some(Section { offset: start, cid_offset, block }))
+        Ok(Some(Claim { offset: start, cid_offset, cid, data }))
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Cid, Codec, DataError};
+use super::{Cid, Codec, DataError, Memo};
 
 /// Some bytes and the CID that they hash to.
 ///
@@ -151,6 +151,22 @@ pub trait Blocks: Send + Sync {
     ///
     /// As [`get`](Self::get).
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError>;
+
+    /// How many blocks it pays to ask for at once, when more are known than are needed next.
+    fn at_once(&self) -> usize {
+        1
+    }
+
+    /// Reads the first few of these blocks: as many as the source likes to hold together, at least one. One
+    /// that fails does not hide the next.
+    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        cids.iter().take(1).map(|cid| self.get(cid)).collect()
+    }
+
+    /// Returns where what these blocks decode to may be remembered; most sources have no such place.
+    fn memo(&self) -> Option<&Memo> {
+        None
+    }
 }
 
 /// A source of blocks that failed.
@@ -307,6 +323,19 @@ impl Blocks for Overlay<'_> {
             *slot = rest.next().flatten();
         }
         Ok(found)
+    }
+
+    fn at_once(&self) -> usize {
+        self.over.at_once().max(self.under.at_once())
+    }
+
+    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        let found = self.over.get_some(cids);
+        let below = |(answer, cid)| match answer {
+            Ok(None) => self.under.get(cid),
+            answer => answer,
+        };
+        found.into_iter().zip(cids).map(below).collect()
     }
 }
 

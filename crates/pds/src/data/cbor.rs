@@ -125,21 +125,31 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a key that must be just this one.
+    #[inline]
     pub(crate) fn expect_key(&mut self, key: &'static str) -> Result<(), DataError> {
         let start = self.at;
-        match self.item()? {
-            Item::Text(found) if found == key => Ok(()),
-            _ => Err(Rule("another key than the one that belongs here").at(start)),
+        if let Some((head, text)) = self.rest().split_first()
+            && usize::from(*head) == key.len().saturating_add(TEXT_HEAD)
+            && text.starts_with(key.as_bytes())
+        {
+            self.at = start.saturating_add(1).saturating_add(key.len());
+            return Ok(());
         }
+        self.item()?;
+        Err(Rule("another key than the one that belongs here").at(start))
     }
 
     /// Reads a byte string.
+    #[inline]
     pub(crate) fn byte_string(&mut self) -> Result<&'a [u8], DataError> {
         let start = self.at;
-        match self.item()? {
-            Item::Bytes(bytes) => Ok(bytes),
-            _ => Err(Rule("expected a byte string").at(start)),
+        if let Some(initial @ BYTES_HEAD..TEXT_HEAD_BYTE) = self.rest().first() {
+            self.at = start.saturating_add(1);
+            let len = self.argument(start, initial & 0x1f)?;
+            return self.take(start, len);
         }
+        self.item()?;
+        Err(Rule("expected a byte string").at(start))
     }
 
     /// Reads an integer that is not negative.
@@ -154,8 +164,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a link.
+    #[inline]
     pub(crate) fn link(&mut self) -> Result<Cid, DataError> {
         let start = self.at;
+        if let Some(cid) = self.plain_link() {
+            return Ok(cid);
+        }
         match self.item()? {
             Item::Link(cid) => Ok(cid),
             _ => Err(Rule("expected a link").at(start)),
@@ -163,8 +177,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads a link or null.
+    #[inline]
     pub(crate) fn link_or_null(&mut self) -> Result<Option<Cid>, DataError> {
         let start = self.at;
+        if let Some(cid) = self.plain_link() {
+            return Ok(Some(cid));
+        }
         match self.item()? {
             Item::Link(cid) => Ok(Some(cid)),
             Item::Null => Ok(None),
@@ -178,6 +196,19 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         Err(Rule("bytes after the end of the item").at(self.at))
+    }
+
+    /// Reads a link if one stands here in the one form that is legal; what else stands here is for
+    /// [`item`](Self::item) to say.
+    #[inline]
+    fn plain_link(&mut self) -> Option<Cid> {
+        let (head, rest) = self.rest().split_first_chunk()?;
+        if head != &LINK_HEAD {
+            return None;
+        }
+        let cid = Cid::from_bytes(rest.first_chunk::<{ Cid::LEN }>()?).ok()?;
+        self.at = self.at.saturating_add(LINK_HEAD.len()).saturating_add(Cid::LEN);
+        Some(cid)
     }
 
     /// The content of tag 42: a zero byte and a binary CID, as one byte string of 37.
@@ -225,6 +256,11 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
     fn byte(&mut self) -> Result<u8, DataError> {
         let byte = *self.bytes.get(self.at).ok_or_else(|| ENDS_EARLY.at(self.at))?;
         self.at = self.at.saturating_add(1);
@@ -263,6 +299,14 @@ impl Rule {
 const OUT_OF_RANGE: Rule = Rule("an integer outside of 64 bits with a sign");
 const ENDS_EARLY: Rule = Rule("the bytes end in the middle of an item");
 const LINK_TAG: u64 = 42;
+
+/// Tag 42, a byte string of 37, and the zero byte before the CID.
+const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
+
+/// The first byte of an empty byte string, and of an empty text.
+const BYTES_HEAD: u8 = 0x40;
+const TEXT_HEAD_BYTE: u8 = 0x60;
+const TEXT_HEAD: usize = TEXT_HEAD_BYTE as usize;
 
 #[cfg(test)]
 #[allow(clippy::expect_used)]

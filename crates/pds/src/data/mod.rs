@@ -26,6 +26,7 @@ mod error;
 mod json;
 pub mod limits;
 mod map;
+mod memo;
 mod value;
 
 pub use blob_ref::BlobRef;
@@ -34,4 +35,5 @@ pub use check::{RecordFacts, check_canonical, check_record, links};
 pub use cid::{Cid, Codec};
 pub use error::DataError;
 pub use map::Map;
+pub use memo::Memo;
 pub use value::Value;

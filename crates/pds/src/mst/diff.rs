@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::node::{NOT_ASCENDING, Position, read_node};
+use super::node::{NOT_ASCENDING, Position, recall_node};
 use super::waiting::{Waiting, next_key, unfold};
 use super::{Key, MstError};
 use crate::data::{Blocks, Cid};
@@ -252,7 +252,7 @@ impl<'b> Side<'b> {
         let Some(Waiting::Subtree { cid, position }) = self.waiting.pop() else {
             return Ok(());
         };
-        let (_, node) = read_node(self.blocks, cid, position)?;
+        let node = recall_node(self.blocks, cid, position, true)?;
         let above = next_key(&self.waiting);
         // Without this a subtree that is named in many places would be opened in each of them.
         if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {

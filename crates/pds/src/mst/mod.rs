@@ -23,6 +23,7 @@
 //! [`Blocks`]: crate::data::Blocks
 
 mod build;
+mod contents;
 mod diff;
 mod edit;
 mod error;
@@ -36,6 +37,8 @@ mod waiting;
 mod walk;
 
 pub use build::Builder;
+pub(crate) use contents::LARGE_BYTES;
+pub use contents::{Content, Contents, contents};
 pub use diff::{Change, Diff, NodeChanges, diff, diff_across};
 pub use error::MstError;
 pub use key::{Key, height};

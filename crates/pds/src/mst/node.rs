@@ -1,6 +1,9 @@
 //! One node and its block: the place where every rule on the shape of a node is checked.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
+use std::cmp::Ordering;
+use std::sync::Arc;
+
 use super::MstError;
 use super::key::{check_len, common_prefix, height};
 use crate::data::cbor::{Cursor, Rule};
@@ -8,7 +11,7 @@ use crate::data::encode::{
     put_bytes, put_head, put_link, put_link_or_null, put_list, put_map, put_text,
 };
 use crate::data::limits::{MAX_NODE_ENTRIES, MAX_TREE_LEVEL};
-use crate::data::{Block, Blocks, Cid, Codec, DataError, check_canonical};
+use crate::data::{Block, Blocks, Cid, Codec, DataError, Memo, check_canonical};
 
 /// The block of the empty tree: no entries, no subtree.
 pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
@@ -159,9 +162,9 @@ impl Node {
         // A mean of four entries: looking at each is as fast as halving.
         for (index, entry) in self.entries().enumerate() {
             match entry.key.cmp(key) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Ok(index),
-                std::cmp::Ordering::Greater => return Err(index),
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(index),
+                Ordering::Greater => return Err(index),
             }
         }
         Err(self.len())
@@ -218,17 +221,18 @@ impl Node {
             let from = keys.len();
             keys.extend_from_within(before.start..before.start.saturating_add(prefix));
             keys.extend_from_slice(rest);
-            let (earlier, key) = keys.split_at_checked(from).unwrap_or_default();
-            check_len(key).map_err(rule)?;
+            check_len(keys.get(from..).unwrap_or_default()).map_err(rule)?;
             if !entries.is_empty() {
-                let previous = earlier.get(before.clone()).unwrap_or_default();
-                if previous >= key {
-                    return Err(rule("keys are not in ascending order"));
-                }
-                if common_prefix(previous, key) != prefix {
-                    return Err(rule(
-                        "a key shares more bytes with the one before it than it says",
-                    ));
+                // Up to `prefix` the two keys are equal: what follows decides.
+                let previous = keys.get(before.start.saturating_add(prefix)..before.end);
+                match previous.unwrap_or_default().first().cmp(&rest.first()) {
+                    Ordering::Less => {}
+                    Ordering::Equal if !rest.is_empty() => {
+                        return Err(rule(
+                            "a key shares more bytes with the one before it than it says",
+                        ));
+                    }
+                    _ => return Err(rule("keys are not in ascending order")),
                 }
             }
             before = from..keys.len();
@@ -239,6 +243,40 @@ impl Node {
         let left = subtree_link(&mut cursor)?;
         cursor.end()?;
         Ok(Self { level: 0, left, keys, entries })
+    }
+
+    /// A node without entries, to be filled with those of a node that is being written.
+    pub(super) fn on(level: u8) -> Self {
+        Self { level, ..Self::default() }
+    }
+
+    /// Adds the next entry.
+    pub(super) fn push(&mut self, key: &[u8], value: Cid, right: Option<Cid>) {
+        self.keys.extend_from_slice(key);
+        let key_end = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        self.entries.push(Slot { key_end, value, right });
+    }
+
+    /// Sets the subtree before the first key.
+    pub(super) fn with_left(self, left: Option<Cid>) -> Self {
+        Self { left, ..self }
+    }
+
+    /// Checks the one rule that depends on where a node with entries stands.
+    fn check_position(&self, position: Position) -> Result<(), &'static str> {
+        match position {
+            Position::Child { level } if level != self.level => Err(WRONG_LEVEL),
+            _ => Ok(()),
+        }
+    }
+
+    /// Remembers this node, unless it is one whose validity depends on where it stands.
+    pub(super) fn remember(self: Arc<Self>, memo: &Memo, cid: Cid) {
+        if !self.is_empty() {
+            let parts = [size_of::<Self>(), self.keys.capacity(), size_of_val(&self.entries[..])];
+            let bytes = parts.iter().sum();
+            memo.keep(cid, self, bytes);
+        }
     }
 
     fn check_level(&self, position: Position) -> Result<u8, &'static str> {
@@ -262,7 +300,7 @@ impl Node {
         if let Position::Child { level: asked } = position
             && asked != level
         {
-            return Err("a child is not exactly one level below its parent");
+            return Err(WRONG_LEVEL);
         }
         if level == 0 && self.subtrees().next().is_some() {
             return Err("a subtree below level 0");
@@ -309,6 +347,30 @@ pub(super) fn read_node(
     let node = Node::read(cid, block.bytes(), position)?;
     debug_assert!(node.level <= MAX_TREE_LEVEL);
     Ok((block, node))
+}
+
+/// As [`read_node`], for a reader who has no need of the block and may be told from memory.
+///
+/// What was read is remembered if the source has a place for that and `keep` is set: a reader who
+/// passes through everything would only drive out what others need.
+pub(super) fn recall_node(
+    blocks: &dyn Blocks,
+    cid: Cid,
+    position: Position,
+    keep: bool,
+) -> Result<Arc<Node>, MstError> {
+    let Some(memo) = blocks.memo() else {
+        return read_node(blocks, cid, position).map(|(_, node)| Arc::new(node));
+    };
+    if let Some(node) = memo.get::<Node>(&cid) {
+        node.check_position(position).map_err(|reason| MstError::Invalid { cid, reason })?;
+        return Ok(node);
+    }
+    let node = Arc::new(read_node(blocks, cid, position)?.1);
+    if keep {
+        node.clone().remember(memo, cid);
+    }
+    Ok(node)
 }
 
 /// Writes the bytes of a node, entry by entry.
@@ -372,6 +434,8 @@ fn rule(reason: &'static str) -> DataError {
 
 /// The rule that no single node can break.
 pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the next";
+
+const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
 
 /// What is said of a subtree that was refused before.
 pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";

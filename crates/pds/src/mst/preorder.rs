@@ -17,15 +17,16 @@ use crate::data::Cid;
 ///
 /// let root = Block::new(Codec::Cbor, EMPTY_NODE);
 /// let mut preorder = Preorder::new(root.cid());
-/// assert_eq!(preorder.due()?, Due::Node(root.cid()));
+/// assert_eq!(preorder.due(), Due::Node(root.cid()));
 /// preorder.node(root.bytes())?;
-/// assert_eq!(preorder.due()?, Due::Nothing);
+/// assert_eq!(preorder.due(), Due::Nothing);
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 #[derive(Debug)]
 pub struct Preorder {
     path: Vec<Frame>,
     root: Option<Cid>,
+    /// The last key before the subtree that is being gone through; empty if there is none.
     before: Vec<u8>,
 }
 
@@ -36,8 +37,7 @@ pub struct Preorder {
 /// use pds::mst::{Due, EMPTY_NODE, Preorder};
 ///
 /// let root = Cid::of(Codec::Cbor, &EMPTY_NODE);
-/// assert_eq!(Preorder::new(root).due()?, Due::Node(root));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// assert_eq!(Preorder::new(root).due(), Due::Node(root));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due<'p> {
@@ -57,7 +57,6 @@ pub enum Due<'p> {
 /// A node and the next slot in it: subtrees have even numbers, entries odd ones.
 #[derive(Debug)]
 struct Frame {
-    cid: Cid,
     node: Node,
     slot: usize,
 }
@@ -70,34 +69,26 @@ impl Preorder {
     }
 
     /// Tells which block comes next.
-    ///
-    /// # Errors
-    ///
-    /// [`MstError::Invalid`] when a key does not come after the one before it.
-    pub fn due(&mut self) -> Result<Due<'_>, MstError> {
+    pub fn due(&mut self) -> Due<'_> {
         if let Some(root) = self.root {
-            return Ok(Due::Node(root));
+            return Due::Node(root);
         }
         loop {
-            let Some(frame) = self.path.last_mut() else { return Ok(Due::Nothing) };
+            let Some(frame) = self.path.last_mut() else { return Due::Nothing };
             let index = frame.slot / 2;
             if frame.slot % 2 == 1 {
                 break;
             }
             if let Some(cid) = frame.node.subtree(index) {
-                return Ok(Due::Node(cid));
+                return Due::Node(cid);
             }
             frame.slot += 1;
             if index == frame.node.len() {
                 self.path.pop();
             }
         }
-        let Some(frame) = self.path.last() else { return Ok(Due::Nothing) };
-        let Some(entry) = frame.node.entry(frame.slot / 2) else { return Ok(Due::Nothing) };
-        if entry.key <= self.before.as_slice() {
-            return Err(MstError::Invalid { cid: frame.cid, reason: NOT_ASCENDING });
-        }
-        Ok(Due::Record { key: entry.key, cid: entry.value })
+        let entry = self.path.last().and_then(|frame| frame.node.entry(frame.slot / 2));
+        entry.map_or(Due::Nothing, |entry| Due::Record { key: entry.key, cid: entry.value })
     }
 
     /// Takes the node that is due.
@@ -109,7 +100,12 @@ impl Preorder {
         let (cid, position) = match (self.root.take(), self.path.last_mut()) {
             (Some(root), _) => (root, Position::Root),
             (None, Some(frame)) => {
-                let subtree = frame.node.subtree(frame.slot / 2);
+                let index = frame.slot / 2;
+                let subtree = frame.node.subtree(index);
+                if let Some(entry) = index.checked_sub(1).and_then(|last| frame.node.entry(last)) {
+                    self.before.clear();
+                    self.before.extend_from_slice(entry.key);
+                }
                 let below = Position::below(frame.node.level());
                 frame.slot += 1;
                 match subtree.zip(below) {
@@ -122,18 +118,21 @@ impl Preorder {
         // After its last subtree a node has nothing to come, and makes room at once.
         self.path.pop_if(|frame| frame.slot > 2 * frame.node.len());
         let node = Node::read(cid, bytes, position)?;
-        self.path.push(Frame { cid, node, slot: 0 });
+        // The slot of each node above is the one after the subtree that is gone into.
+        let next = self.path.iter().rev().find_map(|frame| frame.node.entry(frame.slot / 2));
+        let before = Some(self.before.as_slice()).filter(|before| !before.is_empty());
+        if !node.lies_between(before, next.map(|entry| entry.key)) {
+            return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
+        }
+        self.path.push(Frame { node, slot: 0 });
         Ok(())
     }
 
     /// Passes over the record that is due.
     pub fn record(&mut self) {
-        let Some(frame) = self.path.last_mut() else { return };
-        if let Some(entry) = frame.node.entry(frame.slot / 2) {
-            self.before.clear();
-            self.before.extend_from_slice(entry.key);
+        if let Some(frame) = self.path.last_mut() {
+            frame.slot += 1;
         }
-        frame.slot += 1;
     }
 }
 
@@ -165,17 +164,17 @@ mod tests {
             for step in walk(&blocks, root) {
                 match step.unwrap() {
                     Step::Node { block, .. } => {
-                        assert_eq!(preorder.due().unwrap(), Due::Node(block.cid()));
+                        assert_eq!(preorder.due(), Due::Node(block.cid()));
                         preorder.node(block.bytes()).unwrap();
                     }
                     Step::Entry { key, value } => {
                         let due = Due::Record { key: key.as_bytes(), cid: value };
-                        assert_eq!(preorder.due().unwrap(), due);
+                        assert_eq!(preorder.due(), due);
                         preorder.record();
                     }
                 }
             }
-            assert_eq!(preorder.due().unwrap(), Due::Nothing);
+            assert_eq!(preorder.due(), Due::Nothing);
         }
     }
 
@@ -196,10 +195,8 @@ mod tests {
         let root = encoder.finish(Some(&child.cid()));
         let mut preorder = Preorder::new(root.cid());
         preorder.node(root.bytes()).unwrap();
-        assert_eq!(preorder.due().unwrap(), Due::Node(child.cid()));
-        preorder.node(child.bytes()).unwrap();
-        assert!(matches!(preorder.due().unwrap(), Due::Record { .. }));
-        preorder.record();
-        assert!(matches!(preorder.due(), Err(MstError::Invalid { cid, .. }) if cid == root.cid()));
+        assert_eq!(preorder.due(), Due::Node(child.cid()));
+        let refused = preorder.node(child.bytes()).unwrap_err();
+        assert!(matches!(refused, MstError::Invalid { cid, .. } if cid == child.cid()));
     }
 }

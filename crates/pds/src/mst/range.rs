@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
-use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, read_node};
+use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, recall_node};
 use super::tree::{Branch, Link};
 use super::{Key, MstError, Node};
 use crate::data::{Blocks, Cid};
@@ -161,7 +162,7 @@ impl<'t> Range<'t> {
         if self.failed.contains(&cid) {
             return Err(MstError::Invalid { cid, reason: NAMED_AGAIN });
         }
-        let read = read_node(self.blocks, cid, position).and_then(|(_, node)| {
+        let read = recall_node(self.blocks, cid, position, false).and_then(|node| {
             let left = self.stack.iter().rev().find_map(|frame| {
                 let (key, _) = frame.view.entry(frame.entered.checked_sub(1)?)?;
                 Some(key)
@@ -223,7 +224,7 @@ fn is_past(end: &Bound<Key>, key: &[u8], backwards: bool) -> bool {
 /// A node to be looked at: opened for editing, or read for this purpose.
 pub(super) enum View<'t> {
     Open(&'t Branch),
-    Read(Node),
+    Read(Arc<Node>),
 }
 
 /// A subtree to be looked at.
@@ -241,7 +242,7 @@ impl<'t> Child<'t> {
     ) -> Result<View<'t>, MstError> {
         match self {
             Self::Open(branch) => Ok(View::Open(branch)),
-            Self::Stored(cid) => read_node(blocks, cid, position).map(|(_, node)| View::Read(node)),
+            Self::Stored(cid) => recall_node(blocks, cid, position, true).map(View::Read),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The tree as a value in memory: opened node by node, edited, written at the end.
 
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
-use super::node::{Encoder, Position, read_node};
+use super::node::{Encoder, Position, recall_node};
 use super::range::{Range, View};
 use super::{EMPTY_NODE, Key, MstError, Node};
-use crate::data::{Block, Blocks, Cid, Codec};
+use crate::data::{Block, Blocks, Cid, Codec, Memo};
 
 /// A tree that can be read and edited; only the nodes that are needed are loaded.
 ///
@@ -125,7 +126,7 @@ impl<'b> Tree<'b> {
                 nodes.push(empty);
                 cid
             }
-            Some(link) => link.write(&mut nodes),
+            Some(link) => link.write(self.blocks.memo(), &mut nodes),
         };
         Ok(Written { root, nodes })
     }
@@ -181,7 +182,7 @@ impl Link {
         position: Position,
     ) -> Result<&mut Branch, MstError> {
         if let Self::Stored(cid) = self {
-            let (_, node) = read_node(blocks, *cid, position)?;
+            let node = recall_node(blocks, *cid, position, true)?;
             *self = Self::Open(Box::new(Branch::new(*cid, &node)));
         }
         match self {
@@ -190,7 +191,7 @@ impl Link {
         }
     }
 
-    fn write(&mut self, nodes: &mut Vec<Block>) -> Cid {
+    fn write(&mut self, memo: Option<&Memo>, nodes: &mut Vec<Block>) -> Cid {
         let branch = match self {
             Self::Stored(cid) => return *cid,
             Self::Open(branch) => branch,
@@ -199,13 +200,21 @@ impl Link {
             return cid;
         }
         let mut encoder = Encoder::default();
-        let left = branch.left.as_mut().map(|link| link.write(nodes));
+        let mut node = memo.map(|_| Node::on(branch.level));
+        let left = branch.left.as_mut().map(|link| link.write(memo, nodes));
         for entry in &mut branch.entries {
-            let right = entry.right.as_mut().map(|link| link.write(nodes));
+            let right = entry.right.as_mut().map(|link| link.write(memo, nodes));
             encoder.entry(entry.key.as_bytes(), &entry.value, right.as_ref());
+            if let Some(node) = &mut node {
+                node.push(entry.key.as_bytes(), entry.value, right);
+            }
         }
         let block = encoder.finish(left.as_ref());
         let cid = block.cid();
+        if let (Some(memo), Some(node)) = (memo, node) {
+            // Whoever edits a tree once mostly does it again.
+            Arc::new(node.with_left(left)).remember(memo, cid);
+        }
         branch.stored = Some(cid);
         nodes.push(block);
         cid

@@ -96,7 +96,7 @@ impl Repo {
         let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
             commit.map(|cid| Ok(self.commit_at(cid)?.data())).transpose()
         };
-        Ok(record_changes(mst::diff(self.store.as_ref(), data(before)?, data(after)?)))
+        Ok(record_changes(mst::diff(self.blocks.as_ref(), data(before)?, data(after)?)))
     }
 
     /// Returns what changed between two revisions, in key order.

@@ -1,17 +1,16 @@
 //! CAR in: verified first, then admitted, then named.
 
-use std::collections::HashSet;
 use std::io::{Read, Seek, SeekFrom};
 
 use super::verify::{
-    Code, Expected, Finding, LARGE_BYTES, NotInOrder, Severity, Stage, Streamed, verify,
+    Code, Expected, Finding, Marked, NotInOrder, Reached, Severity, Stage, Streamed, verify,
 };
 use super::{Error, Repo, Result};
 use crate::car::{CarError, CarFile};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Overlay};
-use crate::mst::{Step, walk};
+use crate::mst::{Content, contents};
 use crate::store::{Applied, BlockStream, BoxError, Expect, RefEdit, StoreError};
 
 /// What an import has done.
@@ -58,10 +57,16 @@ impl Repo {
         key: Option<&PublicKey>,
     ) -> Result<Imported> {
         file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
-        match self.import_streamed(&mut file, key)? {
-            Some(imported) => Ok(imported),
-            None => self.import(&CarFile::open(file)?, key),
+        if let Some(imported) = self.import_streamed(&mut file, key)? {
+            return Ok(imported);
         }
+        // What is here already need not be read, so a slice is looked at before it is taken in.
+        if self.head()?.is_none()
+            && let Some(imported) = self.import_reached(&mut file, key)?
+        {
+            return Ok(imported);
+        }
+        self.import(&CarFile::open(file)?, key)
     }
 
     /// As [`import_file`](Self::import_file), of a file that has been indexed.
@@ -119,24 +124,57 @@ impl Repo {
         let mut findings = Findings::default();
         let mut blocks = std::iter::from_fn(|| {
             let block = repo.next_block().map(|block| block.map(|block| block.to_block()));
-            repo.drain().for_each(|finding| findings.add(finding));
-            match block {
-                Ok(_) if findings.fatal.is_some() => Some(Err(NotInOrder.into())),
-                Ok(block) => block.map(Ok),
-                Err(error) => Some(Err(error.into())),
-            }
+            findings.checked(block, repo.drain())
         });
-        let admitted = self.admit(&commit, before.as_ref(), &mut blocks);
-        let new_blocks = match admitted {
-            Ok(applied) => applied.new_blocks,
-            Err(Error::Store(StoreError::Blocks(error))) if error.is::<NotInOrder>() => {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
+        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), &mut blocks)? else {
+            return Ok(None);
         };
         let records = repo.into_report().records;
         let findings = findings.kept;
         Ok(Some(Imported { commit, before, new_blocks, records, findings }))
+    }
+
+    /// As [`import_streamed`](Self::import_streamed), of a file in any order.
+    fn import_reached<F: Read + Seek + Send>(
+        &self,
+        file: F,
+        key: Option<&PublicKey>,
+    ) -> Result<Option<Imported>> {
+        let Ok(car) = CarFile::open_unchecked(file) else { return Ok(None) };
+        let [root] = *car.roots() else { return Ok(None) };
+        let expected = Expected { key, ..Expected::default() };
+        let marked = Marked::new(&car);
+        let Ok(mut repo) = Reached::begin(&marked, root, &expected) else { return Ok(None) };
+        let commit = repo.commit().clone();
+        let before = self.before_import(&commit)?;
+        let mut findings = Findings::default();
+        let mut blocks = std::iter::from_fn(|| {
+            let block = match repo.next_block() {
+                // The rest of the file has not been hashed: the other way does that.
+                Ok(None) if marked.reached() < car.sections() => Err(NotInOrder),
+                block => block,
+            };
+            findings.checked(block, repo.drain())
+        });
+        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), &mut blocks)? else {
+            return Ok(None);
+        };
+        let (records, findings) = (repo.records(), findings.kept);
+        Ok(Some(Imported { commit, before, new_blocks, records, findings }))
+    }
+
+    /// Admits blocks that are checked on the way; `None` when they turn out not to be faultless.
+    fn admit_checked(
+        &self,
+        commit: &Commit,
+        before: Option<&Commit>,
+        blocks: &mut BlockStream<'_>,
+    ) -> Result<Option<u64>> {
+        match self.admit(commit, before, blocks) {
+            Ok(applied) => Ok(Some(applied.new_blocks)),
+            Err(Error::Store(StoreError::Blocks(error))) if error.is::<NotInOrder>() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Tells whether none of these blocks is new here: a store may have lost some.
@@ -185,6 +223,20 @@ struct Findings {
 }
 
 impl Findings {
+    /// Passes on a block that has been checked, unless something fatal was found.
+    fn checked(
+        &mut self,
+        block: Result<Option<Block>, NotInOrder>,
+        found: impl Iterator<Item = Finding>,
+    ) -> Option<Result<Block, BoxError>> {
+        found.for_each(|finding| self.add(finding));
+        match block {
+            Ok(_) if self.fatal.is_some() => Some(Err(NotInOrder.into())),
+            Ok(block) => block.map(Ok),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
     fn add(&mut self, finding: Finding) {
         if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
             self.fatal.get_or_insert(finding);
@@ -200,22 +252,13 @@ fn arriving<'a, F: Read + Seek + Send>(
     both: &'a Overlay<'a>,
     commit: &Commit,
 ) -> impl Iterator<Item = Result<Block, BoxError>> + 'a {
-    // Large records that have arrived: a tree may name one of them a million times.
-    let mut large = HashSet::new();
-    let reached = walk(both, commit.data()).filter_map(move |step| match step {
-        Ok(Step::Node { block, .. }) => Some(Ok(block)),
-        Ok(Step::Entry { value, .. }) if large.contains(&value) => None,
-        Ok(Step::Entry { value, .. }) => {
-            let block = car.get(&value).map_err(BoxError::from).transpose();
-            if let Some(Ok(block)) = &block
-                && block.bytes().len() >= LARGE_BYTES
-            {
-                large.insert(value);
-            }
-            block
-        }
-        Err(error) => Some(Err(error.into())),
-    });
+    let reached =
+        contents(both, commit.data()).with_records(car).filter_map(move |content| match content {
+            Ok(Content::Node(block)) => Some(Ok(block)),
+            Ok(Content::Record { found, .. }) => found.map_err(BoxError::from).transpose(),
+            Ok(Content::Again { .. }) => None,
+            Err(error) => Some(Err(error.into())),
+        });
     std::iter::once(Ok(commit.block().clone())).chain(reached)
 }
 

@@ -16,6 +16,7 @@ mod error;
 mod export;
 mod history;
 mod import;
+mod remembered;
 mod revision;
 mod snapshot;
 pub mod verify;
@@ -34,6 +35,7 @@ pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
 pub use self::write::{Draft, RecordChange, Write, WriteOptions, Written};
 
 use self::clock::Clock;
+use self::remembered::Remembered;
 use crate::blob::BlobStore;
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::{PublicKey, Signer};
@@ -60,6 +62,8 @@ use crate::syntax::{Did, Nsid, RecordPath, Tid};
 #[derive(Clone)]
 pub struct Repo {
     store: Arc<dyn Store>,
+    /// The store, for reading.
+    blocks: Arc<Remembered>,
     blobs: Arc<dyn BlobStore>,
     signer: Option<Arc<dyn Signer>>,
     name: RefName,
@@ -71,7 +75,8 @@ impl Repo {
     #[must_use]
     pub fn with(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
         let (signer, name) = (None, RefName::head());
-        Self { store, blobs, signer, name, clock: Arc::default() }
+        let blocks = Arc::new(Remembered::new(store.clone()));
+        Self { store, blocks, blobs, signer, name, clock: Arc::default() }
     }
 
     /// Returns the same repository with another signer.
@@ -163,10 +168,10 @@ impl Repo {
         &self.store
     }
 
-    /// Returns the store as a place to read blocks from.
+    /// Returns the store as a place to read blocks from, which remembers the tree nodes it has given.
     #[must_use]
     pub fn blocks(&self) -> Arc<dyn Blocks> {
-        self.store.clone()
+        self.blocks.clone()
     }
 
     /// Returns the blob store.
@@ -257,8 +262,7 @@ impl Repo {
     }
 
     fn commit_at(&self, cid: Cid) -> Result<Commit> {
-        let block = self.store.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
-        Ok(Commit::decode(&block)?)
+        snapshot::read_commit(self.blocks.as_ref(), cid)
     }
 }
 

@@ -101,8 +101,7 @@ impl Snapshot {
     ///
     /// [`Error::UnknownCommit`] when the commit is not there, [`Error::Commit`] when it is none.
     pub fn open(blocks: Arc<dyn Blocks>, commit: Cid) -> Result<Self> {
-        let block = blocks.get(&commit)?.ok_or(Error::UnknownCommit(commit))?;
-        let commit = Commit::decode(&block)?;
+        let commit = read_commit(blocks.as_ref(), commit)?;
         Ok(Self { blocks, commit })
     }
 
@@ -200,6 +199,19 @@ impl Snapshot {
     }
 }
 
+/// Reads a commit, or recalls it.
+pub(super) fn read_commit(blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
+    if let Some(commit) = blocks.memo().and_then(|memo| memo.get::<Commit>(&cid)) {
+        return Ok(commit.as_ref().clone());
+    }
+    let block = blocks.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
+    let commit = Commit::decode(&block)?;
+    if let Some(memo) = blocks.memo() {
+        memo.keep(cid, Arc::new(commit.clone()), COMMIT_BYTES);
+    }
+    Ok(commit)
+}
+
 /// What differs between two trees, as records.
 pub(super) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<RecordChange>> + '_ {
     diff.map(|change| {
@@ -219,6 +231,9 @@ fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + '_ {
 fn record_path(key: &[u8]) -> Result<RecordPath> {
     RecordPath::from_bytes(key).map_err(|_| Error::Path { key: key.escape_ascii().to_string() })
 }
+
+/// What a commit takes in memory, about.
+const COMMIT_BYTES: usize = 600;
 
 impl Record {
     /// Returns the CID of the record.

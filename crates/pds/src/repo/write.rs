@@ -281,7 +281,7 @@ impl Repo {
             return Err(StoreError::Moved { name, expected, found: Some(base) }.into());
         }
         let head = self.commit_at(base)?;
-        let mut tree = Tree::open(self.store.as_ref(), head.data());
+        let mut tree = Tree::open(self.blocks.as_ref(), head.data());
         let mut blocks = Vec::with_capacity(writes.len() * 2);
         let mut changes = Vec::with_capacity(writes.len());
         let mut paths = HashSet::with_capacity(writes.len());

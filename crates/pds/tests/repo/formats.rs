@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pds::car::CarFile;
-use pds::crypto::PublicKey;
+use pds::crypto::{Curve, PublicKey, SigningKey};
+use pds::data::Value;
 use pds::repo::verify::{Expected, SignatureState, verify_car};
 use pds::repo::{Repo, Revision, export_car};
 use pds::store::FORMAT;
@@ -47,6 +48,49 @@ fn a_store_of_format_1_opens_reads_and_takes_writes() {
     assert_eq!(repo.resolve(&before).unwrap(), repo.resolve(&"HEAD~1".parse().unwrap()).unwrap());
     assert_eq!(repo.blobs().list().unwrap().len(), 1);
     repo.set_head(repo.resolve(&before).unwrap(), Default::default(), "reset").unwrap();
+}
+
+#[test]
+fn a_store_of_format_2_opens_reads_and_takes_writes() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("v2");
+    copy(&testdata().join("formats/v2"), &dir);
+    let repo = Repo::open(&dir).unwrap();
+    let expected = Expected::default();
+    let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
+    assert_eq!((report.records, report.nodes, report.blocks), (28, 11, 59));
+    assert_eq!(report.signature, SignatureState::Valid);
+    let notes: Vec<String> = repo.log(9).unwrap().into_iter().map(|entry| entry.note).collect();
+    assert_eq!(notes, ["put", "rm", "put", "apply", "init"]);
+    repo.set_head(repo.resolve(&"HEAD~1".parse().unwrap()).unwrap(), Default::default(), "reset")
+        .unwrap();
+    let report = repo.verify(&Expected { key: Some(&key()), ..expected }, &mut |_| {}).unwrap();
+    assert_eq!((report.records, report.signature), (27, SignatureState::Valid));
+}
+
+#[test]
+fn a_store_of_format_1_becomes_one_of_format_2_when_it_is_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("v1");
+    copy(&testdata().join("formats/v1"), &dir);
+    // Readers that were there before go on reading.
+    let before = Repo::open(&dir).unwrap();
+    let mut first = Vec::new();
+    before.export(&Revision::head(), &mut first).unwrap();
+    let head = before.head().unwrap().unwrap();
+
+    let repo = Repo::open(&dir).unwrap().signing_with(SigningKey::generate(Curve::K256).unwrap());
+    let note = Value::from([("text", Value::from("new"))]);
+    let path = "com.example.note/new".parse().unwrap();
+    repo.put(&path, &note).unwrap();
+
+    for repo in [before, repo, Repo::open(&dir).unwrap()] {
+        assert!(repo.find(&path).unwrap().is_some());
+        let mut again = Vec::new();
+        repo.export(&head.into(), &mut again).unwrap();
+        assert!(again == first, "what was here is here");
+        assert_eq!(repo.store().block_count().unwrap(), 59);
+    }
 }
 
 #[test]

@@ -36,11 +36,39 @@ pub fn verify_car<F: Read + Seek + Send>(
     found: &mut dyn FnMut(Finding),
 ) -> Result<Report> {
     file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
-    if let Ok((report, findings)) = streamed(&mut file, expected) {
-        findings.into_iter().for_each(found);
-        return Ok(report);
-    }
-    indexed(file, expected, found)
+    let faultless = match streamed(&mut file, expected) {
+        Ok(checked) => Some(checked),
+        Err(NotInOrder) => in_any_order(&mut file, expected)?,
+    };
+    let Some((report, findings)) = faultless else { return indexed(file, expected, found) };
+    findings.into_iter().for_each(found);
+    Ok(report)
+}
+
+/// Checks each block once, as the tree comes to it; `None` when there is anything else in the file, or
+/// anything wrong with it, that is to be looked at more closely.
+fn in_any_order<F: Read + Seek + Send>(
+    file: F,
+    expected: &Expected<'_>,
+) -> Result<Option<(Report, Vec<Finding>)>> {
+    let car = match CarFile::open_unchecked(file) {
+        Ok(car) => car,
+        Err(CarError::Io(error)) => return Err(CarError::Io(error).into()),
+        Err(_) => return Ok(None),
+    };
+    let [root] = *car.roots() else { return Ok(None) };
+    let marked = Marked::new(&car);
+    let (mut findings, mut too_many) = (Vec::new(), false);
+    let mut report = verify(&marked, root, expected, &mut |finding| {
+        too_many |= findings.len() == MAX_KEPT_FINDINGS;
+        if !too_many {
+            findings.push(finding);
+        }
+    })?;
+    // What was not reached has not been hashed.
+    let all_reached = marked.reached() == car.sections();
+    report.blocks = car.sections();
+    Ok((all_reached && !too_many && report.is_complete()).then_some((report, findings)))
 }
 
 /// Checks in one pass, as long as there is no reason to look at the file more closely.
@@ -134,19 +162,20 @@ fn notes<F: Read + Seek>(car: &CarFile<F>, reached: u64, found: &mut dyn FnMut(F
 }
 
 /// A CAR file that notes which of its blocks have been asked for: one bit a block.
-struct Marked<'a, F> {
+pub(in crate::repo) struct Marked<'a, F> {
     car: &'a CarFile<F>,
     asked: Mutex<Vec<u64>>,
     count: AtomicU64,
 }
 
 impl<'a, F: Read + Seek> Marked<'a, F> {
-    fn new(car: &'a CarFile<F>) -> Self {
+    pub(in crate::repo) fn new(car: &'a CarFile<F>) -> Self {
         let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
         Self { car, asked, count: AtomicU64::new(0) }
     }
 
-    fn reached(&self) -> u64 {
+    /// Returns how many of the blocks have been asked for.
+    pub(in crate::repo) fn reached(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 
@@ -173,6 +202,19 @@ impl<F: Read + Seek + Send> Blocks for Marked<'_, F> {
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
         cids.iter().map(|cid| self.get(cid)).collect()
+    }
+
+    fn at_once(&self) -> usize {
+        self.car.at_once()
+    }
+
+    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        let answers = self.car.numbered_some(cids).into_iter();
+        let mark = |(number, block)| {
+            self.mark(number);
+            block
+        };
+        answers.map(|answer| answer.map(|found| found.map(mark))).collect()
     }
 }
 

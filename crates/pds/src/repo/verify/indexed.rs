@@ -6,7 +6,7 @@ use super::check::{Check, Verdict};
 use super::{Code, Expected, Finding, Report};
 use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, ReadError};
-use crate::mst::{MstError, Step, walk};
+use crate::mst::{Content, LARGE_BYTES, MstError, contents};
 use crate::repo::Result;
 use crate::store::StoreError;
 
@@ -57,13 +57,16 @@ fn damage(error: &ReadError) -> Option<String> {
     }
 }
 
-/// Reads a block; damage is a finding.
-fn read(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Block>> {
-    match blocks.get(&cid) {
+/// Passes on what was read; damage is a finding.
+fn or_damage(
+    found: Result<Option<Block>, ReadError>,
+    check: &mut Check<'_>,
+) -> Result<Option<Block>> {
+    match found {
         Ok(block) => Ok(block),
         Err(error) => match damage(&error) {
             Some(message) => {
-                check.damaged(cid, message);
+                check.damaged(error.cid(), message);
                 Ok(None)
             }
             None => Err(error.into()),
@@ -72,7 +75,7 @@ fn read(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<B
 }
 
 fn read_commit(blocks: &dyn Blocks, cid: Cid, check: &mut Check<'_>) -> Result<Option<Commit>> {
-    let Some(block) = read(blocks, cid, check)? else {
+    let Some(block) = or_damage(blocks.get(&cid), check)? else {
         let message = format!("the commit {cid} is missing");
         check.add(Finding::new(Code::CommitMissing, message).cid(cid));
         return Ok(None);
@@ -92,24 +95,31 @@ fn tree(
     check: &mut Check<'_>,
     found: &mut dyn FnMut(Finding),
 ) -> Result<()> {
-    // Verdicts on large records: a tree may name one of them a million times.
+    // Verdicts on large records, which are given once.
     let mut large: HashMap<Cid, Verdict<'static>> = HashMap::new();
-    for step in walk(blocks, root) {
-        match step {
-            Ok(Step::Node { .. }) => check.report.nodes += 1,
-            Ok(Step::Entry { key, value }) => {
+    for content in contents(blocks, root) {
+        match content {
+            Ok(Content::Node(_)) => check.report.nodes += 1,
+            Ok(Content::Record { key, value, found }) => {
+                check.report.records += 1;
+                match or_damage(found, check)? {
+                    Some(block) => {
+                        let verdict = Verdict::on(value, block.bytes());
+                        check.record(key.as_bytes(), value, &verdict);
+                        if block.bytes().len() >= LARGE_BYTES {
+                            large.insert(value, verdict.into_owned());
+                        }
+                    }
+                    None => {
+                        check.path(key.as_bytes());
+                        check.missing(Code::RecordMissing, value, Some(key.as_bytes()));
+                    }
+                }
+            }
+            Ok(Content::Again { key, value }) => {
                 check.report.records += 1;
                 if let Some(verdict) = large.get(&value) {
                     check.record(key.as_bytes(), value, verdict);
-                } else if let Some(block) = read(blocks, value, check)? {
-                    let verdict = Verdict::on(value, block.bytes());
-                    check.record(key.as_bytes(), value, &verdict);
-                    if block.bytes().len() >= LARGE_BYTES {
-                        large.insert(value, verdict.into_owned());
-                    }
-                } else {
-                    check.path(key.as_bytes());
-                    check.missing(Code::RecordMissing, value, Some(key.as_bytes()));
                 }
             }
             Err(MstError::Missing { cid }) => check.missing(Code::NodeMissing, cid, None),
@@ -136,6 +146,3 @@ fn tree(
     }
     Ok(())
 }
-
-/// From how many bytes on it is worth to remember a record that has been read.
-pub(in crate::repo) const LARGE_BYTES: usize = 16 * 1024;

@@ -12,11 +12,11 @@ mod indexed;
 mod stream;
 
 pub use self::blobs::verify_blobs;
+pub(super) use self::car::Marked;
 pub use self::car::verify_car;
 pub use self::finding::{Code, Finding, Severity, Stage};
-pub(super) use self::indexed::LARGE_BYTES;
 pub use self::indexed::verify;
-pub(super) use self::stream::{NotInOrder, Streamed};
+pub(super) use self::stream::{NotInOrder, Reached, Streamed};
 
 use super::{Repo, Result};
 use crate::commit::Commit;

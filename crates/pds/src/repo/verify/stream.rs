@@ -1,4 +1,4 @@
-//! Checking a CAR file in streamable order, in one pass and in the memory of one path of the tree.
+//! Checking what is taken in while it is taken in.
 
 use std::io::Read;
 
@@ -6,8 +6,8 @@ use super::check::{Check, Verdict};
 use super::{Expected, Finding, Report};
 use crate::car::CarReader;
 use crate::commit::Commit;
-use crate::data::BlockRef;
-use crate::mst::{Due, Preorder};
+use crate::data::{Block, BlockRef, Blocks, Cid};
+use crate::mst::{Content, Contents, Due, Preorder, contents};
 
 /// A repository that is checked as it is read.
 ///
@@ -23,9 +23,9 @@ pub(in crate::repo) struct Streamed<'a, R> {
     commit_is_due: bool,
 }
 
-/// The file is not one that can be checked in one pass.
+/// The repository is not one that can be checked in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the file is not in streamable order")]
+#[error("the repository cannot be checked in one pass")]
 pub(in crate::repo) struct NotInOrder;
 
 impl<'a, R: Read> Streamed<'a, R> {
@@ -55,7 +55,7 @@ impl<'a, R: Read> Streamed<'a, R> {
         if std::mem::take(&mut self.commit_is_due) {
             return Ok(Some(self.commit.block().borrowed()));
         }
-        let due = self.preorder.due().map_err(|_| NotInOrder)?;
+        let due = self.preorder.due();
         let section = self.reader.next_section().map_err(|_| NotInOrder)?;
         let block = match (due, section) {
             (Due::Nothing, None) => return Ok(None),
@@ -85,5 +85,74 @@ impl<'a, R: Read> Streamed<'a, R> {
     pub(in crate::repo) fn into_report(self) -> Report {
         let blocks = self.sections;
         Report { commit: Some(self.commit), blocks, ..self.check.report }
+    }
+}
+
+/// A repository that is checked as it is read from a source that any block can be asked of.
+///
+/// Like [`Streamed`] it follows faultless ones.
+pub(in crate::repo) struct Reached<'a> {
+    contents: Contents<'a>,
+    commit: Commit,
+    check: Check<'a>,
+    commit_is_due: bool,
+}
+
+impl<'a> Reached<'a> {
+    /// Reads the commit.
+    pub(in crate::repo) fn begin(
+        blocks: &'a dyn Blocks,
+        root: Cid,
+        expected: &'a Expected<'a>,
+    ) -> Result<Self, NotInOrder> {
+        let block = blocks.get(&root).map_err(|_| NotInOrder)?.ok_or(NotInOrder)?;
+        let commit = Commit::decode(&block).map_err(|_| NotInOrder)?;
+        let mut check = Check::new(expected);
+        check.commit(&commit);
+        let contents = contents(blocks, commit.data());
+        Ok(Self { contents, commit, check, commit_is_due: true })
+    }
+
+    /// Returns the commit.
+    pub(in crate::repo) fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// As [`Streamed::next_block`], large records once.
+    pub(in crate::repo) fn next_block(&mut self) -> Result<Option<Block>, NotInOrder> {
+        if std::mem::take(&mut self.commit_is_due) {
+            return Ok(Some(self.commit.block().clone()));
+        }
+        loop {
+            match self.contents.next().transpose().map_err(|_| NotInOrder)? {
+                None => return Ok(None),
+                Some(Content::Node(block)) => {
+                    self.check.report.nodes += 1;
+                    return Ok(Some(block));
+                }
+                Some(Content::Record { key, value, found: Ok(Some(block)) }) => {
+                    self.check.report.records += 1;
+                    let verdict = Verdict::on(value, block.bytes());
+                    self.check.record(key.as_bytes(), value, &verdict);
+                    return Ok(Some(block));
+                }
+                // What is wrong with it, if anything is, was said the first time.
+                Some(Content::Again { key, .. }) => {
+                    self.check.report.records += 1;
+                    self.check.path(key.as_bytes());
+                }
+                Some(Content::Record { .. }) => return Err(NotInOrder),
+            }
+        }
+    }
+
+    /// Hands out what has been found since the last time.
+    pub(in crate::repo) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
+        self.check.drain()
+    }
+
+    /// Returns how many records there were; to be called at the end.
+    pub(in crate::repo) fn records(&self) -> u64 {
+        self.check.report.records
     }
 }

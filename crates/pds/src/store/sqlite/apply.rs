@@ -1,40 +1,121 @@
 //! The one write: blocks in, refs moved, the log told.
 
+use std::collections::HashSet;
+
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::cid_at;
 use super::errors::store_error;
+use super::places::{MAX_PENDING, MAX_TAIL, Place, Tail, place, start_of};
 use crate::data::{Block, Cid};
 use crate::store::{BlockStream, RefEdit, StoreError, now_micros};
 
-/// Takes in blocks, in batches sorted by CID; returns how many were new.
+/// Takes in blocks, appended in the order in which they come; returns how many were new.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
+    tail: &mut Tail,
     blocks: &mut BlockStream<'_>,
 ) -> Result<u64, StoreError> {
     let mut statement = transaction
-        .prepare_cached("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+        .prepare_cached("INSERT INTO blocks (id, cid, bytes) VALUES (?1, ?2, ?3)")
         .map_err(store_error)?;
+    let is_fresh = tail.newest == 0;
     let mut new_blocks = 0;
+    // Places that no longer fit into the tail.
+    let mut pending: Vec<Place> = Vec::new();
+    let mut has_placed = false;
     let mut batch: Vec<Block> = Vec::new();
-    loop {
-        let mut batch_bytes = 0;
-        while batch_bytes < BATCH_BYTES && batch.len() < BATCH_BLOCKS {
-            let Some(block) = blocks.next() else { break };
-            let block = block.map_err(StoreError::Blocks)?;
-            batch_bytes += block.bytes().len();
-            batch.push(block);
-        }
-        if batch.is_empty() {
-            return Ok(new_blocks);
-        }
-        batch.sort_unstable_by_key(Block::cid);
-        for block in batch.drain(..) {
+    while fill(&mut batch, blocks)? {
+        let known = if is_fresh { HashSet::new() } else { known(transaction, &batch)? };
+        for (index, block) in batch.drain(..).enumerate() {
             let cid = block.cid();
-            let row = params![cid.as_bytes().as_slice(), block.bytes()];
+            if known.contains(&index) {
+                continue;
+            }
+            let Some(id) = tail.append(cid) else { continue };
+            let row = params![id, cid.as_bytes().as_slice(), block.bytes()];
             new_blocks += statement.execute(row).map_err(store_error)? as u64;
+            if tail.len() > MAX_TAIL {
+                pending.extend(tail.drain());
+            }
+        }
+        if pending.len() > MAX_PENDING {
+            new_blocks -= place(transaction, &mut pending, tail.newest, has_placed)?;
+            (has_placed, tail.placed) = (true, tail.newest);
         }
     }
+    if has_placed || !pending.is_empty() {
+        pending.extend(tail.drain());
+        new_blocks -= place(transaction, &mut pending, tail.newest, has_placed)?;
+        tail.placed = tail.newest;
+    }
+    Ok(new_blocks)
+}
+
+/// Takes the next blocks off a stream; tells whether there were any.
+fn fill(batch: &mut Vec<Block>, blocks: &mut BlockStream<'_>) -> Result<bool, StoreError> {
+    let mut bytes = 0;
+    while bytes < BATCH_BYTES && batch.len() < BATCH_BLOCKS {
+        let Some(block) = blocks.next() else { break };
+        let block = block.map_err(StoreError::Blocks)?;
+        bytes += block.bytes().len();
+        batch.push(block);
+    }
+    Ok(!batch.is_empty())
+}
+
+/// Finds which of some blocks the index knows, looking them up in its order.
+fn known(transaction: &Transaction<'_>, batch: &[Block]) -> Result<HashSet<usize>, StoreError> {
+    let mut statement = transaction
+        .prepare_cached(
+            "SELECT 1 FROM places p CROSS JOIN blocks b ON b.id = p.id
+             WHERE p.start = ?1 AND b.cid = ?2",
+        )
+        .map_err(store_error)?;
+    let mut order: Vec<(i64, usize)> =
+        batch.iter().enumerate().map(|(index, block)| (start_of(&block.cid()), index)).collect();
+    order.sort_unstable();
+    let mut known = HashSet::new();
+    for (start, index) in order {
+        let cid = batch[index].cid();
+        if statement.exists(params![start, cid.as_bytes().as_slice()]).map_err(store_error)? {
+            known.insert(index);
+        }
+    }
+    Ok(known)
+}
+
+/// Deletes every block that is not in `live`; returns how many there were.
+pub(super) fn sweep(
+    transaction: &Transaction<'_>,
+    tail: &mut Tail,
+    live: &HashSet<Cid>,
+) -> Result<u64, StoreError> {
+    // Whoever knows the tail may rely on it as long as it is one.
+    let mut places: Vec<Place> = tail.drain().collect();
+    tail.newest = tail.newest.max(tail.placed) + 1;
+    place(transaction, &mut places, tail.newest, false)?;
+    tail.placed = tail.newest;
+
+    let mut dead = Vec::new();
+    let mut all = transaction.prepare("SELECT id, cid FROM blocks").map_err(store_error)?;
+    let mut rows = all.query([]).map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let cid = cid_at(row, 1).map_err(store_error)?;
+        if !live.contains(&cid) {
+            dead.push(Place { start: start_of(&cid), id: row.get(0).map_err(store_error)? });
+        }
+    }
+    drop(rows);
+    let prepare = |sql| transaction.prepare(sql).map_err(store_error);
+    let mut delete = prepare("DELETE FROM blocks WHERE id = ?1")?;
+    let mut displace = prepare("DELETE FROM places WHERE start = ?1 AND id = ?2")?;
+    let mut swept = 0;
+    for Place { start, id } in dead {
+        displace.execute([start, id]).map_err(store_error)?;
+        swept += delete.execute([id]).map_err(store_error)? as u64;
+    }
+    Ok(swept)
 }
 
 /// Reads where a ref stands and checks that it is where it is expected.
@@ -56,6 +137,7 @@ pub(super) fn expected(
 
 pub(super) fn move_ref(
     transaction: &Transaction<'_>,
+    tail: &Tail,
     edit: &RefEdit,
     before: Option<Cid>,
     note: &str,
@@ -66,10 +148,7 @@ pub(super) fn move_ref(
     let name = edit.name.as_str();
     match edit.target {
         Some(target) => {
-            let mut statement = transaction
-                .prepare_cached("SELECT 1 FROM blocks WHERE cid = ?1")
-                .map_err(store_error)?;
-            if !statement.exists([target.as_bytes().as_slice()]).map_err(store_error)? {
+            if !exists(transaction, tail, &target)? {
                 return Err(StoreError::TargetMissing { name: edit.name.clone(), target });
             }
             run(
@@ -87,9 +166,22 @@ pub(super) fn move_ref(
     Ok(())
 }
 
-/// How many blocks of an import are sorted at a time. A full sort would write a little faster and
-/// read much slower: what is near in the tree would be far apart in the file.
-const BATCH_BLOCKS: usize = 50_000;
+/// Tells whether there is a block.
+fn exists(transaction: &Transaction<'_>, tail: &Tail, cid: &Cid) -> Result<bool, StoreError> {
+    let (sql, argument) = match tail.get(cid) {
+        Some(id) => ("SELECT 1 FROM blocks WHERE id = ?1 AND cid = ?2", id),
+        None => (
+            "SELECT 1 FROM places p CROSS JOIN blocks b ON b.id = p.id
+             WHERE p.start = ?1 AND b.cid = ?2",
+            start_of(cid),
+        ),
+    };
+    let mut statement = transaction.prepare_cached(sql).map_err(store_error)?;
+    statement.exists(params![argument, cid.as_bytes().as_slice()]).map_err(store_error)
+}
 
-/// How many bytes a batch has at most, whatever the size of its blocks.
-const BATCH_BYTES: usize = 24 * 1024 * 1024;
+/// How many blocks are looked for at a time.
+const BATCH_BLOCKS: usize = 16_384;
+
+/// How many bytes they have at most together.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;

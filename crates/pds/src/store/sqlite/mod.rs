@@ -1,13 +1,18 @@
 //! The embedded store: one SQLite file.
 //!
-//! Blocks arrive in batches that are sorted by CID, so that the index over random CIDs is written
-//! in order. Reads go through a connection of their own, so that a stream of blocks may read the
-//! store that it goes into. `docs/format.md` describes the file, and the decision page on the table
-//! shape has the figures behind it.
+//! Blocks are appended, and found by an index that lags behind, so that it is always written in
+//! order. Reads go through a connection of their own, so that a stream of blocks may read the store
+//! that it goes into. `docs/format.md` describes the file, and the decision page on the shape of the
+//! tables has the figures behind it.
 
 mod apply;
 mod errors;
+mod places;
+mod read;
 mod schema;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
+mod tests;
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -17,6 +22,8 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 
 use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
+use self::places::Tail;
+use self::read::Reader;
 use self::schema::Durability;
 pub use self::schema::FORMAT;
 use super::{Applied, BlockStream, LogEntry, RefEdit, RefName, Refs, Store, StoreError};
@@ -34,9 +41,15 @@ use crate::data::{Block, Blocks, Cid, ReadError};
 /// ```
 pub struct SqliteStore {
     path: PathBuf,
-    reader: Mutex<Connection>,
+    reader: Mutex<Reader>,
     /// Opened when something is written for the first time.
-    writer: Mutex<Option<Connection>>,
+    writer: Mutex<Option<Writer>>,
+}
+
+struct Writer {
+    connection: Connection,
+    /// `None` when it is not known what the last transaction has left.
+    tail: Option<Tail>,
 }
 
 impl SqliteStore {
@@ -68,17 +81,17 @@ impl SqliteStore {
     pub fn settle(self) -> Result<(), StoreError> {
         drop(self.reader);
         match self.writer.into_inner().unwrap_or_else(PoisonError::into_inner) {
-            Some(writer) => schema::settle(writer, &self.path),
+            Some(writer) => schema::settle(writer.connection, &self.path),
             None => Ok(()),
         }
     }
 
     fn create_with(path: &Path, durability: Durability) -> Result<Self, StoreError> {
-        let writer = schema::create(path, durability)?;
+        let connection = schema::create(path, durability)?;
         Ok(Self {
             path: path.to_owned(),
-            reader: Mutex::new(schema::open_for_reading(path)?),
-            writer: Mutex::new(Some(writer)),
+            reader: Mutex::new(Reader::new(schema::open_for_reading(path)?)),
+            writer: Mutex::new(Some(Writer { connection, tail: None })),
         })
     }
 
@@ -89,36 +102,49 @@ impl SqliteStore {
     /// [`StoreError::NotAStore`] when there is none, [`StoreError::NewerFormat`] when a later
     /// release made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let reader = Mutex::new(schema::open_for_reading(path)?);
+        let reader = Mutex::new(Reader::new(schema::open_for_reading(path)?));
         Ok(Self { path: path.to_owned(), reader, writer: Mutex::new(None) })
     }
 
-    fn reader(&self) -> MutexGuard<'_, Connection> {
+    fn reader(&self) -> MutexGuard<'_, Reader> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Does something in a transaction that holds the right to write from its start.
     fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>) -> Result<T, StoreError>,
+        work: impl FnOnce(&Transaction<'_>, &mut Tail) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let connection = match &mut *writer {
-            Some(connection) => connection,
-            none => none.insert(schema::open_for_writing(&self.path)?),
+        let Writer { connection, tail: known } = match &mut *writer {
+            Some(writer) => writer,
+            none => {
+                let connection = schema::open_for_writing(&self.path)?;
+                self.reader().upgraded();
+                none.insert(Writer { connection, tail: None })
+            }
         };
         let transaction = connection
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(store_error)?;
-        let done = work(&transaction)?;
+        // What is not committed must not be remembered.
+        let mut tail = match known.take() {
+            Some(mut tail) => {
+                tail.renew(&transaction)?;
+                tail
+            }
+            None => Tail::read(&transaction)?,
+        };
+        let done = work(&transaction, &mut tail)?;
         transaction.commit().map_err(store_error)?;
+        *known = Some(tail);
         Ok(done)
     }
 }
 
 impl Blocks for SqliteStore {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        read_block(&self.reader(), cid)
+        self.reader().get(cid)
     }
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
@@ -126,17 +152,25 @@ impl Blocks for SqliteStore {
             return Ok(Vec::new());
         };
         let mut reader = self.reader();
+        let backend = |error| ReadError::backend(*first, store_error(error));
         // One transaction for all: a third faster than one for each.
-        let transaction =
-            reader.transaction().map_err(|e| ReadError::backend(*first, store_error(e)))?;
-        cids.iter().map(|cid| read_block(&transaction, cid)).collect()
+        reader.connection.execute_batch("BEGIN").map_err(backend)?;
+        let blocks = cids.iter().map(|cid| reader.get(cid)).collect();
+        reader.connection.execute_batch("ROLLBACK").map_err(backend)?;
+        blocks
     }
 }
 
 impl Store for SqliteStore {
     fn refs(&self) -> Result<Refs, StoreError> {
         let mut reader = self.reader();
-        let transaction = reader.transaction().map_err(store_error)?;
+        let Reader { connection, refs, .. } = &mut *reader;
+        if let Some(refs) = refs
+            && refs.version == version(connection)?
+        {
+            return Ok(refs.clone());
+        }
+        let transaction = connection.transaction().map_err(store_error)?;
         let version = version(&transaction)?;
         let mut statement = transaction
             .prepare_cached("SELECT name, cid FROM refs ORDER BY name")
@@ -147,7 +181,7 @@ impl Store for SqliteStore {
             let (name, cid) = row.map_err(store_error)?;
             entries.push((ref_name(&name)?, cid));
         }
-        Ok(Refs { version, entries })
+        Ok(refs.insert(Refs { version, entries }).clone())
     }
 
     fn apply(
@@ -159,12 +193,12 @@ impl Store for SqliteStore {
         if edits.is_empty() {
             return Err(StoreError::NoEdits);
         }
-        let applied = self.write(|transaction| {
+        let applied = self.write(|transaction, tail| {
             let before = edits.iter().map(|edit| expected(transaction, edit));
             let before: Vec<Option<Cid>> = before.collect::<Result<_, _>>()?;
-            let new_blocks = insert(transaction, blocks)?;
+            let new_blocks = insert(transaction, tail, blocks)?;
             for (edit, before) in edits.iter().zip(before) {
-                move_ref(transaction, edit, before, note)?;
+                move_ref(transaction, tail, edit, before, note)?;
             }
             Ok(Applied { new_blocks, version: version(transaction)? })
         })?;
@@ -177,6 +211,7 @@ impl Store for SqliteStore {
     fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
         let reader = self.reader();
         let mut statement = reader
+            .connection
             .prepare_cached(
                 "SELECT seq, before, after, at_micros, note FROM log
                  WHERE name = ?1 ORDER BY seq DESC LIMIT ?2",
@@ -197,44 +232,31 @@ impl Store for SqliteStore {
     }
 
     fn sweep(&self, live: &HashSet<Cid>, as_of: u64) -> Result<u64, StoreError> {
-        self.write(|transaction| {
+        let swept = self.write(|transaction, tail| {
             if version(transaction)? != as_of {
                 return Err(StoreError::Changed);
             }
-            let mut swept = 0;
-            let mut delete =
-                transaction.prepare("DELETE FROM blocks WHERE rowid = ?1").map_err(store_error)?;
-            let mut all = transaction
-                .prepare("SELECT rowid, cid FROM blocks ORDER BY cid")
-                .map_err(store_error)?;
-            let mut dead = Vec::new();
-            let mut rows = all.query([]).map_err(store_error)?;
-            while let Some(row) = rows.next().map_err(store_error)? {
-                if !live.contains(&cid_at(row, 1).map_err(store_error)?) {
-                    dead.push(row.get::<_, i64>(0).map_err(store_error)?);
-                }
-            }
-            for id in dead {
-                swept += delete.execute([id]).map_err(store_error)? as u64;
-            }
-            Ok(swept)
-        })
+            apply::sweep(transaction, tail, live)
+        })?;
+        self.reader().forget();
+        Ok(swept)
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
-        let count = self.reader().query_row("SELECT count(*) FROM blocks", [], |row| row.get(0));
-        count.map(i64::cast_unsigned).map_err(store_error)
+        self.reader().count()
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         let reader = self.reader();
-        let found =
-            reader.query_row("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0));
-        found.optional().map_err(store_error)
+        let mut statement = reader
+            .connection
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
+            .map_err(store_error)?;
+        statement.query_row([key], |row| row.get(0)).optional().map_err(store_error)
     }
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.write(|transaction| {
+        self.write(|transaction, _| {
             match value {
                 Some(value) => transaction.execute(
                     "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
@@ -253,29 +275,17 @@ impl SqliteStore {
     /// durable already, so a reader that stands in the way does no harm.
     fn checkpoint(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(connection) = &*writer {
-            let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Some(writer) = &*writer {
+            let _ = writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
 }
 
-fn read_block(connection: &Connection, cid: &Cid) -> Result<Option<Block>, ReadError> {
-    let backend = |error| ReadError::backend(*cid, store_error(error));
-    let mut statement =
-        connection.prepare_cached("SELECT bytes FROM blocks WHERE cid = ?1").map_err(backend)?;
-    let mut rows = statement.query([cid.as_bytes().as_slice()]).map_err(backend)?;
-    let Some(row) = rows.next().map_err(backend)? else {
-        return Ok(None);
-    };
-    let bytes = row.get_ref(0).and_then(|value| Ok(value.as_blob()?)).map_err(backend)?;
-    let block = Block::verified(*cid, bytes);
-    block.map(Some).map_err(|source| ReadError::Damaged { cid: *cid, source })
-}
-
 /// The number of the newest row of the log, which is never removed.
 fn version(connection: &Connection) -> Result<u64, StoreError> {
-    let newest =
-        connection.query_row("SELECT coalesce(max(seq), 0) FROM log", [], |row| row.get(0));
+    let newest = connection
+        .prepare_cached("SELECT coalesce(max(seq), 0) FROM log")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
     newest.map(i64::cast_unsigned).map_err(store_error)
 }
 
@@ -300,69 +310,3 @@ fn ref_name(text: &str) -> Result<RefName, StoreError> {
 
 /// From how many new blocks on the WAL is emptied at once.
 const CHECKPOINT_BLOCKS: u64 = 10_000;
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::store::conformance;
-
-    #[test]
-    fn the_store_in_a_file_conforms() {
-        let dir = tempfile::tempdir().unwrap();
-        let count = std::cell::Cell::new(0);
-        conformance::check(&|| {
-            count.set(count.get() + 1);
-            let path = dir.path().join(format!("{}.db", count.get()));
-            Box::new(SqliteStore::create(&path).unwrap())
-        });
-    }
-
-    #[test]
-    fn a_newer_format_is_refused_kindly() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pds.db");
-        drop(SqliteStore::create(&path).unwrap());
-        let connection = Connection::open(&path).unwrap();
-        connection.pragma_update(None, "user_version", FORMAT + 1).unwrap();
-        drop(connection);
-        match SqliteStore::open(&path).map(drop).unwrap_err() {
-            StoreError::NewerFormat { found, supported } => {
-                assert_eq!((found, supported), (FORMAT + 1, FORMAT));
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn other_files_are_not_stores() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pds.db");
-        let not_a_store = |path: &Path| {
-            let error = SqliteStore::open(path).map(drop).unwrap_err();
-            assert!(matches!(error, StoreError::NotAStore(_)), "{error:?}");
-        };
-        not_a_store(&path);
-        std::fs::write(&path, b"").unwrap();
-        not_a_store(&path);
-        std::fs::write(&path, vec![b'x'; 4096]).unwrap();
-        not_a_store(&path);
-        std::fs::remove_file(&path).unwrap();
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        not_a_store(&path);
-        assert!(SqliteStore::create(&path).is_err(), "it exists");
-    }
-
-    #[test]
-    fn a_block_under_the_wrong_name_is_damage_and_not_an_answer() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pds.db");
-        drop(SqliteStore::create(&path).unwrap());
-        let cid = Cid::of(crate::data::Codec::Cbor, b"\xa0");
-        let row = params![cid.as_bytes().as_slice(), b"\xa1".as_slice()];
-        let connection = Connection::open(&path).unwrap();
-        connection.execute("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)", row).unwrap();
-        let store = SqliteStore::open(&path).unwrap();
-        assert!(matches!(store.get(&cid), Err(ReadError::Damaged { .. })));
-    }
-}

@@ -3,13 +3,23 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::errors::{cannot_open, store_error};
+use super::places::{Tail, place};
 use crate::store::StoreError;
 
 /// The version of the format that this release writes; it reads every earlier one.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
+
+/// How blocks are kept in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Under a unique index over CIDs.
+    One,
+    /// Appended, found by `places` and the tail.
+    Two,
+}
 
 /// How a new file is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,6 +45,7 @@ pub(super) fn create(path: &Path, durability: Durability) -> Result<Connection, 
          PRAGMA user_version = {FORMAT};
          {journal}
          BEGIN IMMEDIATE;
+         {BLOCKS}
          {TABLES}
          COMMIT;"
     );
@@ -57,25 +68,27 @@ pub(super) fn settle(connection: Connection, path: &Path) -> Result<(), StoreErr
     synced.map_err(|error| StoreError::Backend(Box::new(error)))
 }
 
-/// Opens an existing file for writing.
+/// Opens an existing file for writing; one of an earlier format becomes one of this format.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
-    let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)
-        .and_then(|connection| check(&connection).map(|()| connection));
+    let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0).and_then(checked);
     // The file can be read, or nobody would want to write it: what cannot be opened is the WAL.
-    opened.map_err(|error| if cannot_open(&error) { StoreError::ReadOnly } else { error })
+    let (mut connection, layout) =
+        opened.map_err(|error| if cannot_open(&error) { StoreError::ReadOnly } else { error })?;
+    if layout == Layout::One {
+        upgrade(&mut connection)?;
+    }
+    Ok(connection)
 }
 
 /// Opens an existing file for reading, also where nothing can be written.
-pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Layout), StoreError> {
     // A reader of a WAL file wants to write its shared memory, so it asks for writing first.
-    let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, MMAP_BYTES)
-        .and_then(|connection| check(&connection).map(|()| connection));
+    let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, MMAP_BYTES).and_then(checked);
     match writable {
         Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_)) => {}
         settled => return settled,
     }
-    let readable = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, MMAP_BYTES)
-        .and_then(|connection| check(&connection).map(|()| connection));
+    let readable = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, MMAP_BYTES).and_then(checked);
     match readable {
         Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_))
             if has_no_wal(path) => {}
@@ -83,13 +96,11 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, StoreError> {
     }
     // Without a WAL the file is complete in itself. This is for media that nobody writes; should
     // somebody else be able to, every block is still hashed when it is read.
-    let connection = connect_uri(path, "mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    check(&connection)?;
-    Ok(connection)
+    checked(connect_uri(path, "mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)?)
 }
 
 /// Checks that the file is a store and of a format that is known.
-fn check(connection: &Connection) -> Result<(), StoreError> {
+fn checked(connection: Connection) -> Result<(Connection, Layout), StoreError> {
     let number = |pragma: &str| {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(store_error)
     };
@@ -99,9 +110,36 @@ fn check(connection: &Connection) -> Result<(), StoreError> {
     let found = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
     match found {
         0 => Err(StoreError::NotAStore("a database without tables".to_owned())),
-        1..=FORMAT => Ok(()),
+        1 => Ok((connection, Layout::One)),
+        FORMAT => Ok((connection, Layout::Two)),
         _ => Err(StoreError::NewerFormat { found, supported: FORMAT }),
     }
+}
+
+/// Makes a file of format 1 one of this format, in one transaction.
+fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(store_error)?;
+    let format: i64 = transaction
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(store_error)?;
+    if format != 1 {
+        // Somebody else was faster.
+        return Ok(());
+    }
+    let rebuilt = format!(
+        "ALTER TABLE blocks RENAME TO blocks_1;
+         {BLOCKS}
+         INSERT INTO blocks (id, cid, bytes) SELECT rowid, cid, bytes FROM blocks_1 ORDER BY rowid;
+         DROP TABLE blocks_1;
+         PRAGMA user_version = {FORMAT};"
+    );
+    transaction.execute_batch(&rebuilt).map_err(store_error)?;
+    let mut tail = Tail::read(&transaction)?;
+    let mut places = tail.drain().collect();
+    place(&transaction, &mut places, tail.newest, false)?;
+    transaction.commit().map_err(store_error)
 }
 
 fn connect(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection, StoreError> {
@@ -137,11 +175,20 @@ fn has_no_wal(path: &Path) -> bool {
     std::fs::metadata(wal).map_or(true, |file| file.len() == 0)
 }
 
-const TABLES: &str = "
+const BLOCKS: &str = "
     CREATE TABLE blocks (
-        cid BLOB PRIMARY KEY NOT NULL,
+        id INTEGER PRIMARY KEY,
+        cid BLOB NOT NULL,
         bytes BLOB NOT NULL
     ) STRICT;
+    CREATE TABLE places (
+        start INTEGER NOT NULL,
+        id INTEGER NOT NULL,
+        PRIMARY KEY (start, id)
+    ) STRICT, WITHOUT ROWID;
+";
+
+const TABLES: &str = "
     CREATE TABLE refs (
         name TEXT PRIMARY KEY NOT NULL,
         cid BLOB NOT NULL

@@ -1,0 +1,124 @@
+//! What blocks decode to, remembered.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Cid;
+
+/// Remembers what some blocks decode to, in a bounded amount of memory.
+///
+/// What is in here is true wherever it comes from, since a CID names bytes. It does not say that the
+/// block is still in any store. What has not been asked for the longest is forgotten first, roughly: there
+/// are two halves, and when the younger one is full the older one is dropped.
+///
+/// ```
+/// use pds::data::{Cid, Codec, Memo};
+///
+/// let memo = Memo::new(1_000_000);
+/// let cid = Cid::of(Codec::Raw, b"hello");
+/// memo.keep(cid, std::sync::Arc::new("hello".to_owned()), 5);
+/// assert_eq!(memo.get::<String>(&cid).as_deref().map(String::as_str), Some("hello"));
+/// assert!(memo.get::<u32>(&cid).is_none(), "that is not what is remembered");
+/// ```
+pub struct Memo {
+    halves: Mutex<Halves>,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct Halves {
+    young: HashMap<Cid, Entry>,
+    young_bytes: usize,
+    old: HashMap<Cid, Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    decoded: Arc<dyn Any + Send + Sync>,
+    bytes: usize,
+}
+
+impl Memo {
+    /// Makes an empty one that will hold this many bytes at most.
+    #[must_use]
+    pub fn new(max_bytes: usize) -> Self {
+        Self { halves: Mutex::default(), max_bytes }
+    }
+
+    /// Returns what a block decodes to, if that is remembered and of this type.
+    #[must_use]
+    pub fn get<T: Any + Send + Sync>(&self, cid: &Cid) -> Option<Arc<T>> {
+        let mut halves = self.halves();
+        let found = match halves.young.get(cid) {
+            Some(entry) => entry.decoded.clone(),
+            None => {
+                let entry = halves.old.remove(cid)?;
+                let decoded = entry.decoded.clone();
+                self.insert(&mut halves, *cid, entry);
+                decoded
+            }
+        };
+        drop(halves);
+        found.downcast().ok()
+    }
+
+    /// Remembers what a block decodes to; `bytes` is how much memory that takes.
+    pub fn keep<T: Any + Send + Sync>(&self, cid: Cid, decoded: Arc<T>, bytes: usize) {
+        let bytes = bytes + ENTRY_BYTES;
+        self.insert(&mut self.halves(), cid, Entry { decoded, bytes });
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        *self.halves() = Halves::default();
+    }
+
+    fn insert(&self, halves: &mut Halves, cid: Cid, entry: Entry) {
+        let bytes = entry.bytes;
+        if halves.young_bytes + bytes > self.max_bytes / 2 {
+            halves.old = std::mem::take(&mut halves.young);
+            halves.young_bytes = 0;
+        }
+        if bytes <= self.max_bytes / 2 && halves.young.insert(cid, entry).is_none() {
+            halves.young_bytes += bytes;
+        }
+    }
+
+    fn halves(&self) -> MutexGuard<'_, Halves> {
+        self.halves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let halves = self.halves();
+        write!(f, "Memo({} entries)", halves.young.len() + halves.old.len())
+    }
+}
+
+/// What an entry takes beside what it holds: its key, its place in the map, two counts.
+const ENTRY_BYTES: usize = 112;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Codec;
+
+    #[test]
+    fn memory_is_bounded_and_what_is_asked_for_stays() {
+        let memo = Memo::new(100 * (ENTRY_BYTES + 10));
+        let cid = |n: u32| Cid::of(Codec::Raw, &n.to_be_bytes());
+        for n in 0..1_000 {
+            memo.keep(cid(n), Arc::new(n), 10);
+            assert_eq!(memo.get::<u32>(&cid(0)).as_deref(), Some(&0), "asked for all the time");
+        }
+        let held = (0..1_000).filter(|n| memo.get::<u32>(&cid(*n)).is_some()).count();
+        assert!((10..=100).contains(&held), "{held}");
+        memo.keep(cid(7), Arc::new(7_u32), 1 << 20);
+        assert!(memo.get::<u32>(&cid(7)).is_none_or(|n| *n == 7), "too large to be kept");
+        memo.clear();
+        assert!(memo.get::<u32>(&cid(0)).is_none());
+    }
+}

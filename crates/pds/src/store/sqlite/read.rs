@@ -1,0 +1,198 @@
+//! Reading blocks: by name, and ahead.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, Row};
+
+use super::errors::store_error;
+use super::places::{Tail, start_of};
+use super::schema::Layout;
+use crate::data::{Block, Cid, DataError, ReadError};
+use crate::store::{Refs, StoreError};
+
+/// A connection that only reads.
+pub(super) struct Reader {
+    pub(super) connection: Connection,
+    layout: Layout,
+    /// The refs as they were read last; they hold as long as the version of the store does.
+    pub(super) refs: Option<Refs>,
+    tail: Option<Tail>,
+    /// The row that was read last.
+    last: i64,
+    ahead: Ahead,
+}
+
+impl Reader {
+    pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
+        Self { connection, layout, refs: None, tail: None, last: 0, ahead: Ahead::default() }
+    }
+
+    pub(super) fn get(&mut self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        let damaged = |source| ReadError::Damaged { cid: *cid, source };
+        if let Some((id, bytes)) = self.ahead.take(cid) {
+            self.last = id;
+            return Block::verified(*cid, bytes).map(Some).map_err(damaged);
+        }
+        let backend = |error| ReadError::backend(*cid, error);
+        let Some((id, block)) = self.find(cid).map_err(backend)? else {
+            return Ok(None);
+        };
+        // Whoever reads row after row wants the next ones too.
+        let goes_on = id == self.last + 1;
+        self.last = id;
+        self.ahead.read(&self.connection, id, goes_on, self.layout).map_err(backend)?;
+        block.map(Some).map_err(damaged)
+    }
+
+    /// Counts the blocks. The index is a tenth of the size of what it is an index of.
+    pub(super) fn count(&self) -> Result<u64, StoreError> {
+        let sql = match self.layout {
+            Layout::One => "SELECT count(*) FROM blocks",
+            Layout::Two => {
+                "SELECT (SELECT count(*) FROM places) + (SELECT count(*) FROM blocks WHERE id >
+                 (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'placed'))"
+            }
+        };
+        let count = self.connection.query_row(sql, [], |row| row.get(0));
+        count.map(i64::cast_unsigned).map_err(store_error)
+    }
+
+    /// Takes note that a writer has brought the file to the present format.
+    pub(super) fn upgraded(&mut self) {
+        self.layout = Layout::Two;
+        self.forget();
+    }
+
+    /// Forgets what was read ahead.
+    pub(super) fn forget(&mut self) {
+        (self.refs, self.tail, self.ahead) = (None, None, Ahead::default());
+    }
+
+    fn find(&mut self, cid: &Cid) -> Result<Found, StoreError> {
+        if self.layout == Layout::One {
+            return self.by_cid(cid);
+        }
+        if let Some(found) = self.in_tail(cid)? {
+            return Ok(Some(found));
+        }
+        if let Some(found) = self.by_place(cid)? {
+            return Ok(Some(found));
+        }
+        let more = match &mut self.tail {
+            Some(tail) => tail.read_on(&self.connection)?,
+            none => none.insert(Tail::read(&self.connection)?).len() > 0,
+        };
+        if more { self.in_tail(cid) } else { Ok(None) }
+    }
+
+    fn in_tail(&self, cid: &Cid) -> Result<Found, StoreError> {
+        let Some(id) = self.tail.as_ref().and_then(|tail| tail.get(cid)) else {
+            return Ok(None);
+        };
+        self.row("SELECT id, cid, bytes FROM blocks WHERE id = ?1", id, cid)
+    }
+
+    fn by_place(&self, cid: &Cid) -> Result<Found, StoreError> {
+        self.row(
+            "SELECT b.id, b.cid, b.bytes FROM places p CROSS JOIN blocks b ON b.id = p.id
+             WHERE p.start = ?1",
+            start_of(cid),
+            cid,
+        )
+    }
+
+    fn by_cid(&self, cid: &Cid) -> Result<Found, StoreError> {
+        let sql = "SELECT rowid, cid, bytes FROM blocks WHERE cid = ?1";
+        let mut statement = self.connection.prepare_cached(sql).map_err(store_error)?;
+        let mut rows = statement.query([cid.as_bytes().as_slice()]).map_err(store_error)?;
+        let row = rows.next().map_err(store_error)?;
+        row.map(|row| taken(row, cid)).transpose().map_err(store_error)
+    }
+
+    /// Returns the first row of a query that has this name.
+    fn row(&self, sql: &str, argument: i64, cid: &Cid) -> Result<Found, StoreError> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(store_error)?;
+        let mut rows = statement.query([argument]).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            if row.get_ref(1).and_then(|name| Ok(name.as_blob()?)).map_err(store_error)?
+                == cid.as_bytes()
+            {
+                return taken(row, cid).map(Some).map_err(store_error);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// A row and the block in it, if it is the one that was asked for.
+type Found = Option<(i64, Result<Block, DataError>)>;
+
+fn taken(row: &Row<'_>, cid: &Cid) -> rusqlite::Result<(i64, Result<Block, DataError>)> {
+    Ok((row.get(0)?, Block::verified(*cid, row.get_ref(2)?.as_blob()?)))
+}
+
+/// Rows that were read because the ones before them were: a repository that came in one import is
+/// mostly read in the order in which it came.
+#[derive(Default)]
+struct Ahead {
+    rows: Vec<(i64, Cid, Range<usize>)>,
+    bytes: Vec<u8>,
+    next: usize,
+    /// How many rows were read the last time.
+    count: i64,
+}
+
+impl Ahead {
+    /// Takes a block out, and forgets the ones before it.
+    fn take(&mut self, cid: &Cid) -> Option<(i64, &[u8])> {
+        let rest = self.rows.get(self.next..)?;
+        let found = rest.iter().position(|(_, found, _)| found == cid)?;
+        let (id, _, range) = rest.get(found)?;
+        self.next += found + 1;
+        Some((*id, self.bytes.get(range.clone())?))
+    }
+
+    fn read(
+        &mut self,
+        connection: &Connection,
+        after: i64,
+        goes_on: bool,
+        layout: Layout,
+    ) -> Result<(), StoreError> {
+        self.rows.clear();
+        self.bytes.clear();
+        self.next = 0;
+        self.count = if goes_on { (self.count * 2).clamp(2, MAX_ROWS_AHEAD) } else { 0 };
+        if self.count == 0 {
+            return Ok(());
+        }
+        let sql = match layout {
+            Layout::One => {
+                "SELECT rowid, cid, bytes FROM blocks WHERE rowid > ?1 ORDER BY rowid LIMIT ?2"
+            }
+            Layout::Two => "SELECT id, cid, bytes FROM blocks WHERE id > ?1 ORDER BY id LIMIT ?2",
+        };
+        let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
+        let mut rows = statement.query([after, self.count]).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let blob = |column| row.get_ref(column).and_then(|value| Ok(value.as_blob()?));
+            // Damaged rows are passed over here; asked for by name they are reported.
+            let (Ok(Ok(cid)), Ok(bytes)) = (blob(1).map(Cid::from_bytes), blob(2)) else {
+                continue;
+            };
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            let id = row.get(0).map_err(store_error)?;
+            self.rows.push((id, cid, start..self.bytes.len()));
+            if self.bytes.len() >= MAX_BYTES_AHEAD {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+const MAX_ROWS_AHEAD: i64 = 128;
+
+/// From how many bytes on no further row is read ahead.
+const MAX_BYTES_AHEAD: usize = 128 * 1024;

@@ -1,0 +1,188 @@
+//! What is particular to a store in a file: the tail, the index behind it, and several handles.
+
+use std::collections::HashSet;
+
+use rusqlite::Connection;
+
+use super::*;
+use crate::data::{Codec, MemoryBlocks};
+use crate::store::sqlite::places::MAX_TAIL;
+use crate::store::{Expect, conformance};
+
+fn block(n: u32) -> Block {
+    Block::new(Codec::Raw, n.to_be_bytes())
+}
+
+fn apply(store: &SqliteStore, blocks: impl Iterator<Item = u32>) -> Applied {
+    let blocks: Vec<Block> = blocks.map(block).collect();
+    let target = blocks.first().map(Block::cid);
+    let edit = RefEdit { name: RefName::head(), target, expect: Expect::Any };
+    store.apply(&mut blocks.into_iter().map(Ok), &[edit], "test").unwrap()
+}
+
+fn numbers(path: &Path) -> (i64, i64) {
+    let connection = Connection::open(path).unwrap();
+    let one = |sql: &str| connection.query_row(sql, [], |row| row.get(0)).unwrap();
+    (one("SELECT count(*) FROM blocks"), one("SELECT count(*) FROM places"))
+}
+
+#[test]
+fn blocks_are_found_and_counted_wherever_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    let other = SqliteStore::open(&path).unwrap();
+    let max = u32::try_from(MAX_TAIL).unwrap();
+    // Into the tail; some again; over its edge, with repeats near and far; on top of that; in bulk.
+    let steps = [0..10, 5..20, 15..max + 100, 0..max + 101, max + 50..3 * max];
+    let mut known = HashSet::new();
+    for (step, range) in steps.into_iter().enumerate() {
+        let writer = if step % 2 == 0 { &store } else { &other };
+        let twice = range.clone().chain(range.clone().step_by(7));
+        let applied = apply(writer, twice);
+        let before = known.len();
+        known.extend(range);
+        assert_eq!(applied.new_blocks, (known.len() - before) as u64, "step {step}");
+        let (rows, placed) = numbers(&path);
+        assert_eq!(rows, known.len() as i64);
+        assert!(rows - placed <= MAX_TAIL as i64);
+        for reader in [&store, &other, &SqliteStore::open(&path).unwrap()] {
+            assert_eq!(reader.block_count().unwrap(), known.len() as u64);
+            for n in known.iter().step_by(97) {
+                assert_eq!(reader.get(&block(*n).cid()).unwrap(), Some(block(*n)));
+            }
+            assert_eq!(reader.get(&block(u32::MAX).cid()).unwrap(), None);
+        }
+    }
+}
+
+#[test]
+fn what_a_sweep_leaves_is_known_to_every_handle() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    let other = SqliteStore::open(&path).unwrap();
+    let max = u32::try_from(MAX_TAIL).unwrap();
+    apply(&store, 0..max + 10);
+    apply(&store, max + 10..max + 30);
+    // The other handle writes too, so that it knows the tail.
+    apply(&other, max + 30..max + 40);
+    let live: HashSet<Cid> = (0..max + 40).step_by(3).map(|n| block(n).cid()).collect();
+    let version = store.refs().unwrap().version;
+    let swept = store.sweep(&live, version).unwrap();
+    assert_eq!(swept, u64::from(max + 40) - live.len() as u64);
+    for n in (0..max + 40).step_by(13) {
+        for reader in [&store, &other] {
+            let found = reader.get(&block(n).cid()).unwrap();
+            assert_eq!(found.is_some(), n % 3 == 0, "{n}");
+        }
+    }
+    // What was swept can come again, by a writer that has seen it before.
+    let applied = apply(&other, max + 30..max + 40);
+    assert_eq!(applied.new_blocks, (max + 30..max + 40).filter(|n| n % 3 != 0).count() as u64);
+    for reader in [&store, &other] {
+        assert!(reader.get(&block(max + 31).cid()).unwrap().is_some());
+    }
+}
+
+#[test]
+fn reading_row_after_row_gives_the_same_as_reading_at_random() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
+    let blocks: Vec<Block> = (0..2_000_u32)
+        .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(1 + n as usize % 300)))
+        .collect();
+    let target = Some(blocks[0].cid());
+    let edit = RefEdit { name: RefName::head(), target, expect: Expect::Any };
+    store.apply(&mut blocks.iter().cloned().map(Ok), &[edit], "test").unwrap();
+    let oracle: MemoryBlocks = blocks.iter().cloned().collect();
+    // On and on, with holes, backwards, and back and forth.
+    let orders: [Vec<usize>; 4] = [
+        (0..2_000).collect(),
+        (0..2_000).filter(|n| n % 5 != 0).collect(),
+        (0..2_000).rev().collect(),
+        (0..2_000).flat_map(|n| [n, n * 7 % 2_000]).collect(),
+    ];
+    for order in orders {
+        for index in order {
+            let cid = blocks[index].cid();
+            assert_eq!(store.get(&cid).unwrap(), oracle.get(&cid).unwrap());
+        }
+    }
+}
+
+#[test]
+fn blocks_whose_digests_start_alike_are_told_apart() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    // One digest under two codecs is the case that can be made at will.
+    let both = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"\xa0"));
+    let edit = RefEdit { name: RefName::head(), target: Some(both[0].cid()), expect: Expect::Any };
+    let many = (0..u32::try_from(MAX_TAIL).unwrap() + 1).map(block);
+    let blocks = both.iter().cloned().chain(many).chain(both.iter().cloned());
+    let applied = store.apply(&mut blocks.map(Ok), &[edit], "test").unwrap();
+    assert_eq!(applied.new_blocks, MAX_TAIL as u64 + 3);
+    for block in both {
+        assert_eq!(store.get(&block.cid()).unwrap(), Some(block));
+    }
+}
+
+#[test]
+fn the_store_in_a_file_conforms() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = std::cell::Cell::new(0);
+    conformance::check(&|| {
+        count.set(count.get() + 1);
+        let path = dir.path().join(format!("{}.db", count.get()));
+        Box::new(SqliteStore::create(&path).unwrap())
+    });
+}
+
+#[test]
+fn a_newer_format_is_refused_kindly() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(SqliteStore::create(&path).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.pragma_update(None, "user_version", FORMAT + 1).unwrap();
+    drop(connection);
+    match SqliteStore::open(&path).map(drop).unwrap_err() {
+        StoreError::NewerFormat { found, supported } => {
+            assert_eq!((found, supported), (FORMAT + 1, FORMAT));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn other_files_are_not_stores() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let not_a_store = |path: &Path| {
+        let error = SqliteStore::open(path).map(drop).unwrap_err();
+        assert!(matches!(error, StoreError::NotAStore(_)), "{error:?}");
+    };
+    not_a_store(&path);
+    std::fs::write(&path, b"").unwrap();
+    not_a_store(&path);
+    std::fs::write(&path, vec![b'x'; 4096]).unwrap();
+    not_a_store(&path);
+    std::fs::remove_file(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
+    not_a_store(&path);
+    assert!(SqliteStore::create(&path).is_err(), "it exists");
+}
+
+#[test]
+fn a_block_under_the_wrong_name_is_damage_and_not_an_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(SqliteStore::create(&path).unwrap());
+    let cid = Cid::of(Codec::Cbor, b"\xa0");
+    let row = params![cid.as_bytes().as_slice(), b"\xa1".as_slice()];
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)", row).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    assert!(matches!(store.get(&cid), Err(ReadError::Damaged { .. })));
+}
