@@ -1,11 +1,14 @@
 //! The tree in memory.
 
+use std::fs::File;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use pds::blob::MemoryBlobs;
 use pds::data::{Block, Cid, MemoryBlocks};
 use pds::mst::{Builder, Key, Tree, diff as tree_diff};
-use pds::repo::Snapshot;
+use pds::repo::Repo;
+use pds::store::MemoryStore;
 
 use crate::data::{Data, Loaded};
 use crate::generate::Numbers;
@@ -47,12 +50,13 @@ pub(crate) fn insert(records: usize, data: &Data) -> Result<Outcome> {
     Ok(meter.stop(new.len())?.checked(root))
 }
 
+/// From a repository whose store is in memory.
 pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
-    let loaded = Loaded::read(&data.streamable(records))?;
-    let blocks = Arc::new(loaded.memory());
-    let paths = loaded.sample_paths(GETS)?;
+    let paths = Loaded::read(&data.streamable(records))?.sample_paths(GETS)?;
+    let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
+    repo.import_file(File::open(data.streamable(records))?, None)?;
     let meter = Meter::start()?;
-    let snapshot = Snapshot::open(blocks, loaded.commit.cid())?;
+    let snapshot = repo.snapshot()?;
     let mut bytes = 0;
     for path in &paths {
         bytes += snapshot.find(path)?.context("a record is missing")?.block.bytes().len();
