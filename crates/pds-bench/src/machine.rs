@@ -22,11 +22,12 @@ impl Machine {
         let total = field(&meminfo, "MemTotal").trim_end_matches(" kB").trim().parse::<u64>()?;
         let compiler = Command::new("rustc").arg("--version").output().context("no rustc")?;
         let hashes = if field(&cpuinfo, "flags").contains("sha_ni") { "with" } else { "without" };
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
         Ok(Self {
             processor: format!("{} ({hashes} SHA instructions)", field(&cpuinfo, "model name")),
             cores: std::thread::available_parallelism()?.get(),
             memory_gb: (total * 1024).div_ceil(1 << 30),
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")?.trim().to_owned(),
+            kernel: kernel.trim().split('-').next().unwrap_or_default().to_owned(),
             compiler: String::from_utf8(compiler.stdout)?.trim().to_owned(),
             packages: packages(),
         })

@@ -1,14 +1,17 @@
 //! A repository in memory, the same each time.
 
 use std::error::Error;
+use std::io::Cursor;
 use std::sync::Arc;
 
+use pds::blob::MemoryBlobs;
 use pds::car::CarWriter;
 use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid, Codec, MemoryBlocks, Value};
 use pds::mst::Builder;
-use pds::repo::{Snapshot, export_car};
+use pds::repo::{Repo, Snapshot, export_car};
+use pds::store::MemoryStore;
 use pds::syntax::{RecordPath, Tid};
 
 /// The repository, and its CAR file in two orders.
@@ -48,6 +51,13 @@ impl Account {
         let mut streamable = Vec::new();
         export_car(&snapshot, &mut streamable, &mut |_| {})?;
         Ok(Self { records, snapshot, streamable, sorted })
+    }
+
+    /// Takes it into a store in memory.
+    pub(crate) fn repo(&self) -> Result<Repo, Box<dyn Error>> {
+        let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
+        repo.import_file(Cursor::new(&self.streamable), None)?;
+        Ok(repo)
     }
 }
 

@@ -5,8 +5,9 @@ use std::io::Cursor;
 
 use pds::data::{Block, MemoryBlocks, Value, check_record};
 use pds::mst::{Key, Tree};
-use pds::repo::export_car;
 use pds::repo::verify::{Expected, Report, verify_car};
+use pds::repo::{Write, export_car};
+use pds::syntax::{RecordPath, SyntaxError};
 
 use crate::account::Account;
 use crate::counted;
@@ -22,6 +23,7 @@ pub(crate) const PATHS: &[Path] = &[
     ("verify-any-order", verify_any_order),
     ("tree-inserts", tree_inserts),
     ("gets", gets),
+    ("drafts", drafts),
     ("records", records),
     ("export", export),
 ];
@@ -65,13 +67,30 @@ fn tree_inserts(account: &Account) -> Walked {
     holds(root == account.snapshot.commit().data(), "built")
 }
 
-/// Every record by its path.
+/// Every record by its path, from an open repository in which all have been asked for before.
 fn gets(account: &Account) -> Walked {
-    let found = counted(|| {
-        let get = |path| account.snapshot.find(path).ok().flatten();
+    let repo = account.repo()?;
+    let get_all = || {
+        let get = |path| repo.find(path).ok().flatten();
         account.records.iter().filter_map(|(path, _)| get(path)).count()
+    };
+    holds(get_all() == counted(get_all) && get_all() == account.records.len(), "found")
+}
+
+/// Commits of one record each, up to where they would be signed.
+fn drafts(account: &Account) -> Walked {
+    let repo = account.repo()?;
+    let writes = |(path, block): &(RecordPath, Block)| {
+        let other = RecordPath::new(path.collection.clone(), "self".parse()?);
+        Ok([Write::put_bytes(other, block.bytes())])
+    };
+    let writes: Vec<[Write; 1]> =
+        account.records.iter().step_by(10).map(writes).collect::<Result<_, SyntaxError>>()?;
+    let changed = counted(|| {
+        let draft = |write: &[Write; 1]| repo.draft(write).ok();
+        writes.iter().filter_map(draft).filter(|draft| !draft.is_unchanged()).count()
     });
-    holds(found == account.records.len(), "found")
+    holds(changed == writes.len(), "drafted")
 }
 
 /// Every record checked, decoded and encoded.
