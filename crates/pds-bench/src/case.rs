@@ -1,0 +1,81 @@
+//! Who does the work, and the way to them.
+
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+use crate::data::Data;
+use crate::meter::Outcome;
+use crate::work::Work;
+use crate::{limits, ours, sqlite};
+
+/// A library, or a limit of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Subject {
+    /// This library.
+    Pds,
+    /// The package shrike.
+    Shrike,
+    /// The package repo-stream.
+    RepoStream,
+    /// The package atrium-repo.
+    Atrium,
+    /// The package jacquard-repo.
+    Jacquard,
+    /// The package rsky-repo.
+    Rsky,
+    /// Rows into or out of a bare table.
+    Sqlite,
+    /// The same, with the settings of a file that nobody needs until it is complete.
+    SqliteBulk,
+    /// SHA-256 of every block.
+    Hash,
+    /// The file, copied.
+    Copy,
+    /// Signatures alone.
+    Sign,
+}
+
+impl Subject {
+    /// Tells whether it is another library.
+    pub(crate) fn is_peer(self) -> bool {
+        matches!(self, Self::Shrike | Self::RepoStream | Self::Atrium | Self::Jacquard | Self::Rsky)
+    }
+
+    /// Its name in tables: for a library the name of its package.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Pds => "**pds**",
+            Self::Shrike => "shrike",
+            Self::RepoStream => "repo-stream",
+            Self::Atrium => "atrium-repo",
+            Self::Jacquard => "jacquard-repo",
+            Self::Rsky => "rsky-repo",
+            Self::Sqlite => "limit: raw SQLite",
+            Self::SqliteBulk => "limit: raw SQLite, no journal",
+            Self::Hash => "limit: hashing alone",
+            Self::Copy => "limit: file copy",
+            Self::Sign => "limit: signing alone",
+        }
+    }
+}
+
+/// Does the work once, in this process.
+pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> Result<Outcome> {
+    match subject {
+        Subject::Pds => ours::case(work, records, data),
+        Subject::Sqlite => sqlite::case(work, records, data),
+        Subject::SqliteBulk => sqlite::bulk(work, records, data),
+        Subject::Hash => limits::hash(work, records, data),
+        Subject::Copy => limits::copy(records, data),
+        Subject::Sign => limits::sign(),
+        #[cfg(feature = "peers")]
+        peer => match crate::peers::case(peer, work, records, data)? {
+            Some(outcome) => Ok(outcome),
+            None => bail!("{} does not do this work", peer.title()),
+        },
+        #[cfg(not(feature = "peers"))]
+        peer => bail!("{} is not built in: it needs the feature `peers`", peer.title()),
+    }
+}

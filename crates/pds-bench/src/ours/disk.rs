@@ -1,0 +1,110 @@
+//! Repositories on disk: in, out, and reading.
+
+use std::fs::{self, File};
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, Result, ensure};
+use pds::data::{Block, Blocks, Cid, ReadError};
+use pds::repo::{ListOptions, Repo, Revision, STORE_FILE, Snapshot};
+use pds::syntax::Nsid;
+
+use crate::data::{Data, Loaded};
+use crate::generate;
+use crate::meter::{Meter, Outcome};
+use crate::work::{Changed, GETS, LISTED};
+
+/// Verified with the signature, and durable at the end.
+pub(crate) fn import(records: usize, data: &Data) -> Result<Outcome> {
+    let dir = data.scratch()?;
+    let dir = dir.path().join("repo");
+    let key = generate::key()?.public_key();
+    let meter = Meter::start()?;
+    let file = File::open(data.streamable(records))?;
+    let (repo, imported) = Repo::clone_file(&dir, file, Some(&key))?;
+    let outcome = meter.stop(records)?;
+    ensure!(imported.records == records as u64 && imported.findings.is_empty(), "not all came in");
+    drop(repo);
+    Ok(outcome.written(fs::metadata(dir.join(STORE_FILE))?.len()))
+}
+
+pub(crate) fn export(records: usize, data: &Data) -> Result<Outcome> {
+    let dir = data.scratch()?;
+    let path = dir.path().join("out.car");
+    let meter = Meter::start()?;
+    let repo = Repo::open(&data.repo(records))?;
+    let mut file = BufWriter::new(File::create(&path)?);
+    repo.export(&Revision::head(), &mut file)?;
+    file.into_inner()?;
+    let outcome = meter.stop(records)?;
+    same_file(&path, &data.streamable(records))?;
+    Ok(outcome.checked(fs::metadata(&path)?.len()))
+}
+
+/// Opened once; each get begins at the ref.
+pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
+    let paths = Loaded::read(&data.streamable(records))?.sample_paths(GETS)?;
+    let repo = Repo::open(&data.repo(records))?;
+    let meter = Meter::start()?;
+    let mut bytes = 0;
+    for path in &paths {
+        bytes += repo.find(path)?.context("a record is missing")?.block.bytes().len();
+    }
+    Ok(meter.stop(paths.len())?.checked(bytes))
+}
+
+pub(crate) fn list(records: usize, data: &Data) -> Result<Outcome> {
+    let collection: Nsid = LISTED.parse()?;
+    let repo = Repo::open(&data.repo(records))?;
+    let meter = Meter::start()?;
+    let snapshot = repo.snapshot()?;
+    let mut listed = 0;
+    for entry in snapshot.list(&collection, &ListOptions::default()) {
+        std::hint::black_box(entry?);
+        listed += 1;
+    }
+    meter.stop(listed)
+}
+
+/// Between two states of one store, with a count of what is read.
+pub(crate) fn diff(records: usize, data: &Data) -> Result<Outcome> {
+    let repo = Repo::open(&data.moved_repo(records))?;
+    let (before, after) = (repo.resolve(&"@{1}".parse()?)?, repo.resolve(&Revision::head())?);
+    let counted = Arc::new(Counted { blocks: repo.blocks(), read: AtomicU64::new(0) });
+    let meter = Meter::start()?;
+    let before = Snapshot::open(counted.clone(), before)?;
+    let after = Snapshot::open(counted.clone(), after)?;
+    let mut changed = Changed::default();
+    for change in before.diff(&after) {
+        let change = change?;
+        changed.count(change.before.is_some(), change.after.is_some());
+    }
+    let mut outcome = meter.stop(1)?.checked(changed);
+    outcome.blocks_read = Some(counted.read.load(Ordering::Relaxed));
+    Ok(outcome)
+}
+
+/// Blocks, and how many have been asked for.
+struct Counted {
+    blocks: Arc<dyn Blocks>,
+    read: AtomicU64,
+}
+
+impl Blocks for Counted {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        self.blocks.get(cid)
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+        self.read.fetch_add(cids.len() as u64, Ordering::Relaxed);
+        self.blocks.get_many(cids)
+    }
+}
+
+fn same_file(a: &Path, b: &Path) -> Result<()> {
+    ensure!(fs::read(a)? == fs::read(b)?, "{} is not {}", a.display(), b.display());
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! CAR files: every hash, every rule of the tree, every record in key order.
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use pds::car::{CarFile, CarReader};
+use pds::commit::Commit;
+use pds::data::Blocks;
+use pds::mst::{Content, Due, Preorder, contents};
+
+use crate::meter::{Meter, Outcome, Seen};
+
+/// In one pass, in the memory of one path of the tree.
+pub(crate) fn streamable(path: &Path) -> Result<Outcome> {
+    let meter = Meter::start()?;
+    let mut car = CarReader::new(File::open(path)?)?;
+    let root = *car.roots().first().context("no root")?;
+    let first = car.next_section()?.context("no commit")?.block;
+    ensure!(first.cid() == root, "the commit does not come first");
+    let mut tree = Preorder::new(Commit::decode(&first.to_block())?.data());
+    let mut seen = Seen::default();
+    loop {
+        match tree.due() {
+            Due::Nothing => break,
+            Due::Node(cid) => {
+                let node = car.next_section()?.context("a node is missing")?.block;
+                ensure!(node.cid() == cid, "another block than the node that is due");
+                tree.node(node.bytes())?;
+            }
+            Due::Record { key, cid } => {
+                let record = car.next_section()?.context("a record is missing")?.block;
+                ensure!(record.cid() == cid, "another block than the record that is due");
+                seen.record(key, record.bytes());
+                tree.record();
+            }
+        }
+    }
+    ensure!(car.next_section()?.is_none(), "there are blocks after the last record");
+    Ok(meter.stop(seen.records)?.checked(seen))
+}
+
+/// Through an index of the file; a block is hashed when it is read.
+pub(crate) fn any_order(path: &Path) -> Result<Outcome> {
+    let meter = Meter::start()?;
+    let car = CarFile::open_unchecked(File::open(path)?)?;
+    let root = car.roots().first().context("no root")?;
+    let commit = Commit::decode(&car.get(root)?.context("no commit")?)?;
+    let (mut seen, mut read) = (Seen::default(), 1);
+    for content in contents(&car, commit.data()) {
+        read += 1;
+        match content? {
+            Content::Node(_) => {}
+            Content::Record { key, found, .. } => {
+                seen.record(key.as_bytes(), found?.context("a record is missing")?.bytes());
+            }
+            Content::Again { .. } => bail!("no record here is large"),
+        }
+    }
+    ensure!(read == car.len(), "there are blocks that were not read, and so not hashed");
+    Ok(meter.stop(seen.records)?.checked(seen))
+}

@@ -1,0 +1,98 @@
+//! What is the same for everyone who does a piece of work: how much of it, and what comes out.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use pds::data::{Cid, Codec};
+use serde::{Deserialize, Serialize};
+
+use crate::generate;
+
+/// A piece of work. What it works on is a repository of some number of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Work {
+    /// Read a CAR file in streamable order: hash every block, check the tree, visit every record.
+    ReadStreamable,
+    /// The same with the blocks in any order.
+    ReadAnyOrder,
+    /// Verify a CAR file in streamable order, with signature and records.
+    VerifyStreamable,
+    /// The same with the blocks in any order.
+    VerifyAnyOrder,
+    /// Make a tree of sorted pairs.
+    BuildSorted,
+    /// Make a tree of pairs in random order.
+    BuildRandom,
+    /// Insert a key and compute the root, again and again.
+    Insert,
+    /// Get records by their path, in memory.
+    Get,
+    /// Compare two trees in memory.
+    Diff,
+    /// Compare two states of a repository on disk.
+    DiffFromDisk,
+    /// Write a CAR file.
+    Export,
+    /// Take a CAR file into a store on disk.
+    Import,
+    /// Put records, one a commit.
+    Put,
+    /// Put records whose keys ascend, many a commit.
+    ApplyAscending,
+    /// Put records in random order, many a commit.
+    ApplyRandom,
+    /// Get records by their path from disk.
+    GetFromDisk,
+    /// List a collection.
+    List,
+    /// List a collection as a process.
+    ListProcess,
+    /// Get a record as a process.
+    GetProcess,
+    /// Start and end.
+    Version,
+}
+
+/// New keys for [`Work::Insert`].
+pub(crate) fn new_keys() -> Vec<(String, Cid)> {
+    let keyed = |(key, bytes): (String, Vec<u8>)| (key, Cid::of(Codec::Cbor, &bytes));
+    generate::new_records().take(INSERTS).map(keyed).collect()
+}
+
+/// How many keys differ between two trees.
+#[derive(Default)]
+pub(crate) struct Changed {
+    pub(crate) added: usize,
+    pub(crate) changed: usize,
+    pub(crate) removed: usize,
+}
+
+impl Changed {
+    pub(crate) fn count(&mut self, before: bool, after: bool) {
+        match (before, after) {
+            (false, _) => self.added += 1,
+            (true, true) => self.changed += 1,
+            (true, false) => self.removed += 1,
+        }
+    }
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "+{} ~{} -{}", self.added, self.changed, self.removed)
+    }
+}
+
+/// How many keys are asked for, in memory and on disk.
+pub(crate) const GETS: usize = 20_000;
+/// How many keys are inserted into a tree.
+pub(crate) const INSERTS: usize = 1_000;
+/// How many records are put, one a commit.
+pub(crate) const PUTS: usize = 200;
+/// How many records are applied.
+pub(crate) const APPLIED: usize = 100_000;
+/// How many of them make a commit.
+pub(crate) const COMMIT: usize = 200;
+/// The collection that is listed: three of ten records.
+pub(crate) const LISTED: &str = "app.bsky.feed.post";
