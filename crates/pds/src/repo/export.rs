@@ -1,6 +1,7 @@
 //! CAR out: canonical, in streamable order, each block once.
 
 use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::io::Write;
 
 use super::{Error, Repo, Result, Revision, Snapshot};
@@ -182,9 +183,8 @@ fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Resul
 /// A CAR file that begins with a commit and in which no block stands twice.
 struct Once<'a> {
     car: CarWriter<&'a mut dyn Write>,
-    /// The codec and half of the digest of each block that has been written: enough to tell blocks
-    /// apart, half the memory.
-    written: HashSet<(Codec, [u8; 16])>,
+    /// What has been written.
+    written: HashSet<Half>,
     blocks: u64,
     progress: &'a mut dyn FnMut(u64),
 }
@@ -208,9 +208,9 @@ impl<'a> Once<'a> {
             match step? {
                 Step::Node { block, .. } => self.write(block.borrowed())?,
                 Step::Entry { key, value } => {
-                    if self.is_new(&value) {
+                    if self.is_first(&value) {
                         let path = || key.to_string();
-                        self.write(record(blocks, value, path)?.borrowed())?;
+                        self.append(record(blocks, value, path)?.borrowed())?;
                     }
                 }
             }
@@ -232,8 +232,8 @@ impl<'a> Once<'a> {
             self.write(node.borrowed())?;
         }
         for (key, cid) in records {
-            if self.is_new(&cid) {
-                self.write(record(&both, cid, || key.to_string())?.borrowed())?;
+            if self.is_first(&cid) {
+                self.append(record(&both, cid, || key.to_string())?.borrowed())?;
             }
         }
         Ok(())
@@ -250,16 +250,22 @@ impl<'a> Once<'a> {
         Ok(())
     }
 
-    fn is_new(&self, cid: &Cid) -> bool {
-        !self.written.contains(&half(cid))
+    /// Takes note of a block; tells whether it has not been written yet.
+    fn is_first(&mut self, cid: &Cid) -> bool {
+        self.written.insert(Half::of(cid))
     }
 
     fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
-        if self.written.insert(half(&block.cid())) {
-            self.car.block(block)?;
-            self.blocks += 1;
-            (self.progress)(block.bytes().len() as u64);
+        if self.is_first(&block.cid()) {
+            self.append(block)?;
         }
+        Ok(())
+    }
+
+    fn append(&mut self, block: BlockRef<'_>) -> Result<()> {
+        self.car.block(block)?;
+        self.blocks += 1;
+        (self.progress)(block.bytes().len() as u64);
         Ok(())
     }
 
@@ -270,9 +276,22 @@ impl<'a> Once<'a> {
     }
 }
 
-fn half(cid: &Cid) -> (Codec, [u8; 16]) {
-    let half = cid.digest().first_chunk();
-    (cid.codec(), *half.expect("a digest has 32 bytes"))
+/// The codec and half of the digest of a block: enough to tell blocks apart, half the memory.
+#[derive(PartialEq, Eq)]
+struct Half(u64, u64, Codec);
+
+impl Half {
+    fn of(cid: &Cid) -> Self {
+        let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| (n << 8) | u64::from(*byte));
+        let (first, rest) = cid.digest().split_at(8);
+        Self(number(first), number(&rest[..8]), cid.codec())
+    }
+}
+
+impl Hash for Half {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
 }
 
 #[cfg(test)]

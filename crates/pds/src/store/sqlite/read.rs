@@ -37,8 +37,9 @@ impl Reader {
         let Some((id, block)) = self.find(cid).map_err(backend)? else {
             return Ok(None);
         };
-        // Whoever reads row after row wants the next ones too.
-        let goes_on = id == self.last + 1;
+        // Whoever reads row after row wants the next ones too; whoever reads nodes only passes over the
+        // records between them.
+        let goes_on = (self.last + 1..=self.last + NEAR).contains(&id);
         self.last = id;
         self.ahead.read(&self.connection, id, goes_on, self.layout).map_err(backend)?;
         block.map(Some).map_err(damaged)
@@ -193,6 +194,9 @@ impl Ahead {
 }
 
 const MAX_ROWS_AHEAD: i64 = 128;
+
+/// How many rows further on the next one may stand: reading as many costs less than finding one.
+const NEAR: i64 = 16;
 
 /// From how many bytes on no further row is read ahead.
 const MAX_BYTES_AHEAD: usize = 128 * 1024;

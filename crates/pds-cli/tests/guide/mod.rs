@@ -1,0 +1,104 @@
+//! The page `docs/guide.md`: its commands are run, and print what it says.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+/// A command of the page, and what it prints.
+struct Step {
+    line: usize,
+    command: String,
+    output: Vec<String>,
+    /// Something that happens before, which is no command.
+    spoil: bool,
+}
+
+fn steps(page: &str) -> Vec<Step> {
+    let (mut steps, mut inside, mut spoil): (Vec<Step>, bool, bool) = (Vec::new(), false, false);
+    for (number, line) in page.lines().enumerate() {
+        match (inside, line) {
+            (false, "```console") => inside = true,
+            (false, line) => spoil |= line.starts_with("<!-- Here the test spoils"),
+            (true, "```") => inside = false,
+            (true, line) => match (line.strip_prefix("$ "), steps.last_mut()) {
+                (Some(command), _) => {
+                    let (command, output) = (command.to_owned(), Vec::new());
+                    steps.push(Step { line: number + 1, command, output, spoil });
+                    spoil = false;
+                }
+                (None, Some(step)) => step.output.push(line.to_owned()),
+                (None, None) => panic!("output of no command in line {}", number + 1),
+            },
+        }
+    }
+    steps
+}
+
+/// Tells whether a line is as the page says, where `…` stands for anything.
+fn matches(said: &str, found: &str) -> bool {
+    let mut parts = said.split('…');
+    let Some(mut rest) = parts.next().and_then(|first| found.strip_prefix(first)) else {
+        return false;
+    };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn the_guide_says_what_happens() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let page = fs::read_to_string(root.join("docs/guide.md")).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    fs::copy(root.join("testdata/sample.car"), home.path().join("backup.car")).unwrap();
+    let binary = Path::new(env!("CARGO_BIN_EXE_pds")).parent().unwrap();
+    let path = std::env::join_paths(
+        [binary.to_owned()]
+            .into_iter()
+            .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
+    )
+    .unwrap();
+    let mut here = home.path().to_owned();
+    let steps = steps(&page);
+    assert!(steps.len() > 30, "there is something on the page");
+    for Step { line, command, output, spoil } in steps {
+        if spoil {
+            spoil_a_record(&here.join("pds.db"));
+        }
+        if let Some(dir) = command.strip_prefix("cd ") {
+            here = here.join(dir);
+            continue;
+        }
+        let ran = Command::new("sh")
+            .args(["-c", &command])
+            .current_dir(&here)
+            .env("PATH", &path)
+            .env_remove("PDS_REPO")
+            .output()
+            .unwrap();
+        let printed = String::from_utf8(ran.stdout).unwrap();
+        let found: Vec<&str> = printed.lines().collect();
+        let same = found.len() == output.len()
+            && output.iter().zip(&found).all(|(said, found)| matches(said, found));
+        let errors = String::from_utf8_lossy(&ran.stderr);
+        assert!(same, "line {line}: {command}\n{printed}{errors}");
+    }
+}
+
+fn spoil_a_record(store: &Path) {
+    let store = rusqlite::Connection::open(store).unwrap();
+    let sql = "UPDATE blocks SET bytes = x'00' WHERE instr(bytes, CAST('a draft' AS BLOB)) > 0";
+    assert_eq!(store.execute(sql, []).unwrap(), 1);
+}
+
+#[test]
+fn an_ellipsis_stands_for_anything_and_nothing_else_does() {
+    assert!(matches("a … b … c", "a 1 b 2 c") && matches("…", "") && matches("a", "a"));
+    assert!(!matches("a", "ab") && !matches("a … c", "a 1 b") && !matches("…b", "ba"));
+}
