@@ -126,7 +126,10 @@ impl<'b> Tree<'b> {
                 nodes.push(empty);
                 cid
             }
-            Some(link) => link.write(self.blocks.memo(), &mut nodes),
+            Some(link) => {
+                let encoder = Encoder::default();
+                link.write(&mut Writing { memo: self.blocks.memo(), encoder, nodes: &mut nodes })
+            }
         };
         Ok(Written { root, nodes })
     }
@@ -191,7 +194,15 @@ impl Link {
         }
     }
 
-    fn write(&mut self, memo: Option<&Memo>, nodes: &mut Vec<Block>) -> Cid {
+    /// The CID of the node behind the link, as far as it has one.
+    fn cid(&self) -> Option<Cid> {
+        match self {
+            Self::Stored(cid) => Some(*cid),
+            Self::Open(branch) => branch.stored,
+        }
+    }
+
+    fn write(&mut self, to: &mut Writing<'_>) -> Cid {
         let branch = match self {
             Self::Stored(cid) => return *cid,
             Self::Open(branch) => branch,
@@ -199,26 +210,37 @@ impl Link {
         if let Some(cid) = branch.stored {
             return cid;
         }
-        let mut encoder = Encoder::default();
-        let mut node = memo.map(|_| Node::on(branch.level));
-        let left = branch.left.as_mut().map(|link| link.write(memo, nodes));
-        for entry in &mut branch.entries {
-            let right = entry.right.as_mut().map(|link| link.write(memo, nodes));
-            encoder.entry(entry.key.as_bytes(), &entry.value, right.as_ref());
+        // The nodes below first: they share the encoder.
+        let below = branch.entries.iter_mut().filter_map(|entry| entry.right.as_mut());
+        for link in branch.left.iter_mut().chain(below) {
+            link.write(to);
+        }
+        let left = branch.left.as_ref().and_then(Self::cid);
+        let mut node = to.memo.map(|_| Node::on(branch.level));
+        for entry in &branch.entries {
+            let right = entry.right.as_ref().and_then(Self::cid);
+            to.encoder.entry(entry.key.as_bytes(), &entry.value, right.as_ref());
             if let Some(node) = &mut node {
                 node.push(entry.key.as_bytes(), entry.value, right);
             }
         }
-        let block = encoder.finish(left.as_ref());
+        let block = to.encoder.finish(left.as_ref());
         let cid = block.cid();
-        if let (Some(memo), Some(node)) = (memo, node) {
+        if let (Some(memo), Some(node)) = (to.memo, node) {
             // Whoever edits a tree once mostly does it again.
             Arc::new(node.with_left(left)).remember(memo, cid);
         }
         branch.stored = Some(cid);
-        nodes.push(block);
+        to.nodes.push(block);
         cid
     }
+}
+
+/// Where new nodes go.
+struct Writing<'w> {
+    memo: Option<&'w Memo>,
+    encoder: Encoder,
+    nodes: &'w mut Vec<Block>,
 }
 
 impl Branch {
