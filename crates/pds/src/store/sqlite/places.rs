@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::errors::store_error;
+use super::mend::{belongs, raw};
 use crate::data::Cid;
 use crate::store::StoreError;
 
@@ -180,6 +181,27 @@ pub(super) fn place(
         .and_then(|mut statement| statement.execute([upto.to_string()]))
         .map_err(store_error)?;
     Ok(removed)
+}
+
+/// Counts the sound blocks that the index should know and does not: they cannot be found.
+pub(super) fn lost_by_index(connection: &Connection) -> Result<u64, StoreError> {
+    let mut all = connection
+        .prepare("SELECT id, cid, bytes FROM blocks WHERE id <= ?1")
+        .map_err(store_error)?;
+    let mut known = connection
+        .prepare("SELECT 1 FROM places WHERE start = ?1 AND id = ?2")
+        .map_err(store_error)?;
+    let mut rows = all.query([placed(connection)?]).map_err(store_error)?;
+    let mut lost = 0;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        let [name, bytes] = [1, 2].map(|column| row.get_ref(column).map(raw));
+        let (name, bytes) = (name.map_err(store_error)?, bytes.map_err(store_error)?);
+        let Ok(cid) = Cid::from_bytes(name) else { continue };
+        let id: i64 = row.get(0).map_err(store_error)?;
+        let is_known = known.exists([start_of(&cid), id]).map_err(store_error)?;
+        lost += u64::from(!is_known && belongs(name, bytes));
+    }
+    Ok(lost)
 }
 
 /// Tells whether the index has the block of this row already, under another row.

@@ -45,17 +45,23 @@ impl Reader {
         block.map(Some).map_err(damaged)
     }
 
-    /// Counts the blocks. The index is a tenth of the size of what it is an index of.
+    /// Counts the blocks, which must be as many as the index and the tail know.
     pub(super) fn count(&self) -> Result<u64, StoreError> {
         let sql = match self.layout {
-            Layout::One => "SELECT count(*) FROM blocks",
+            Layout::One => "SELECT count(*), count(*) FROM blocks",
             Layout::Two => {
-                "SELECT (SELECT count(*) FROM places) + (SELECT count(*) FROM blocks WHERE id >
+                "SELECT (SELECT count(*) FROM blocks), (SELECT count(*) FROM places) +
+                 (SELECT count(*) FROM blocks WHERE id >
                  (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE key = 'placed'))"
             }
         };
-        let count = self.connection.query_row(sql, [], |row| row.get(0));
-        count.map(i64::cast_unsigned).map_err(store_error)
+        let counts = self.connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (blocks, known): (i64, i64) = counts.map_err(store_error)?;
+        if known < blocks {
+            let message = format!("the index does not know {} blocks", blocks - known);
+            return Err(StoreError::Damaged(message.into()));
+        }
+        Ok(blocks.cast_unsigned())
     }
 
     /// Takes note that a writer has brought the file to the present format.

@@ -8,8 +8,8 @@ use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
 
 use super::errors::store_error;
 use super::mend::{belongs, raw};
-use super::places::Tail;
-use super::schema::{self, Durability, PAGE_BYTES};
+use super::places::{Tail, lost_by_index};
+use super::schema::{self, Durability, Layout, PAGE_BYTES};
 use super::{SqliteStore, cid_at};
 use crate::store::StoreError;
 
@@ -41,18 +41,26 @@ pub struct Salvaged {
 impl SqliteStore {
     /// Asks SQLite about the whole file, and returns what it finds wrong; nothing when all is well.
     ///
-    /// This is about the form of the file only, not about what stands in it. It reads all of it.
+    /// This is about the form of the file and about its index, not about what stands in it. It reads all
+    /// of it.
     ///
     /// # Errors
     ///
     /// [`StoreError`] when the file cannot be read, or is the store of a later release.
     pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
-        let checked = schema::open_for_reading(path).and_then(|(connection, _)| {
+        let checked = schema::open_for_reading(path).and_then(|(connection, layout)| {
             let pragma = format!("PRAGMA integrity_check({MAX_PROBLEMS})");
             let mut statement = connection.prepare(&pragma).map_err(store_error)?;
             let rows = statement.query_map([], |row| row.get::<_, String>(0));
             let rows: Result<Vec<String>, _> = rows.map_err(store_error)?.collect();
-            rows.map_err(store_error)
+            let said = rows.map_err(store_error)?;
+            if said == ["ok"] && layout == Layout::Two {
+                let lost = lost_by_index(&connection)?;
+                if lost > 0 {
+                    return Ok(vec![format!("the index does not know {lost} blocks")]);
+                }
+            }
+            Ok(said)
         });
         match checked {
             Ok(said) if said == ["ok"] => Ok(Vec::new()),

@@ -195,3 +195,26 @@ fn a_block_under_the_wrong_name_is_damage_and_not_an_answer() {
     let store = SqliteStore::open(&path).unwrap();
     assert!(matches!(store.get(&cid), Err(ReadError::Damaged { .. })));
 }
+
+#[test]
+fn an_index_that_does_not_know_a_block_is_damage_and_can_be_made_anew() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let max = u32::try_from(MAX_TAIL).unwrap();
+    apply(&SqliteStore::create(&path).unwrap(), 0..max + 10);
+    let harms = [
+        "DELETE FROM places WHERE id = 7",
+        "UPDATE places SET start = start + 1",
+        "DELETE FROM places",
+    ];
+    for (harm, is_counted) in harms.into_iter().zip([true, false, true]) {
+        Connection::open(&path).unwrap().execute(harm, []).unwrap();
+        let store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.block_count().is_err(), is_counted, "{harm}");
+        assert_eq!(SqliteStore::check_file(&path).unwrap().len(), 1, "{harm}");
+        store.mend(&mut std::iter::empty(), &[]).unwrap();
+        assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
+        assert_eq!(store.block_count().unwrap(), u64::from(max) + 10);
+        assert!((0..max + 10).all(|n| store.get(&block(n).cid()).unwrap().is_some()));
+    }
+}
