@@ -130,7 +130,7 @@ impl<'b> Contents<'b> {
 
     /// Walks on until there are as many records to ask for as the source likes.
     fn walk_on(&mut self) {
-        let at_once = self.records.at_once();
+        let at_once = self.records.at_once().max(1);
         self.cids.clear();
         self.asked = 0;
         while self.cids.len() < at_once {
@@ -151,7 +151,12 @@ impl<'b> Contents<'b> {
             if let Some(answer) = self.answers.next() {
                 return answer;
             }
-            let answers = self.records.get_some(&self.cids[self.asked..]);
+            let asked = &self.cids[self.asked..];
+            let mut answers = self.records.get_some(asked);
+            if answers.is_empty() {
+                // It was to be one at least.
+                answers.extend(asked.iter().take(1).map(|cid| self.records.get(cid)));
+            }
             self.asked += answers.len();
             self.answers = answers.into_iter();
         }

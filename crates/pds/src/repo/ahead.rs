@@ -1,7 +1,7 @@
 //! Work that another core does ahead of us.
 
 use std::num::NonZeroUsize;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, sync_channel};
 
 /// How many threads work on a whole file may use.
 ///
@@ -72,10 +72,38 @@ pub(super) fn ahead<T: Send, R>(
                 }
             }
             // Whoever has stopped listening has what was needed.
-            let _ = send.send(batch);
+            if batch.is_empty() || send.send(batch).is_ok() {
+                let _ = send.send(Vec::new());
+            }
         });
-        work(&mut receive.into_iter().flatten())
+        work(&mut Arriving { receive, batch: Vec::new().into_iter(), is_over: false })
     })
+}
+
+/// What comes out of the queue. An empty batch is the end: without one the other thread has panicked, and
+/// what has come so far must not be taken for all.
+struct Arriving<T> {
+    receive: Receiver<Vec<T>>,
+    batch: std::vec::IntoIter<T>,
+    is_over: bool,
+}
+
+impl<T> Iterator for Arriving<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        loop {
+            if let Some(item) = self.batch.next() {
+                return Some(item);
+            }
+            if self.is_over {
+                return None;
+            }
+            let batch = self.receive.recv().expect("the thread that runs ahead has not panicked");
+            self.is_over = batch.is_empty();
+            self.batch = batch.into_iter();
+        }
+    }
 }
 
 /// How many batches wait at most.
@@ -102,6 +130,17 @@ mod tests {
                 assert!(seen.into_iter().eq(0..count));
             }
         }
+    }
+
+    #[test]
+    fn a_panic_ahead_is_no_end() {
+        let reached_the_end = std::sync::atomic::AtomicBool::new(false);
+        let panicking = (0..10_000).map(|n| if n == 5_000 { panic!("on purpose") } else { n });
+        let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            ahead(TWO, panicking, |_| 1, |it| it.for_each(drop));
+            reached_the_end.store(true, std::sync::atomic::Ordering::Relaxed);
+        }));
+        assert!(ran.is_err() && !reached_the_end.into_inner());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::{Connection, Row};
 
 use super::errors::store_error;
-use super::places::{Tail, start_of};
+use super::places::{Tail, placed, start_of};
 use super::schema::Layout;
 use crate::data::{Block, Cid, DataError, ReadError};
 use crate::store::{Refs, StoreError};
@@ -85,11 +85,21 @@ impl Reader {
         if let Some(found) = self.by_place(cid)? {
             return Ok(Some(found));
         }
-        let more = match &mut self.tail {
-            Some(tail) => tail.read_on(&self.connection)?,
-            none => none.insert(Tail::read(&self.connection)?).len() > 0,
-        };
-        if more { self.in_tail(cid) } else { Ok(None) }
+        let placed = placed(&self.connection)?;
+        match &mut self.tail {
+            Some(tail) if tail.placed == placed => {
+                let more = tail.read_on(&self.connection)?;
+                if more { self.in_tail(cid) } else { Ok(None) }
+            }
+            tail => {
+                // The index has taken in what was the tail, and perhaps this block with it.
+                *tail = Some(Tail::read(&self.connection)?);
+                match self.in_tail(cid)? {
+                    Some(found) => Ok(Some(found)),
+                    None => self.by_place(cid),
+                }
+            }
+        }
     }
 
     fn in_tail(&self, cid: &Cid) -> Result<Found, StoreError> {

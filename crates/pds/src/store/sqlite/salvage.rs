@@ -30,6 +30,8 @@ use crate::store::StoreError;
 pub struct Salvaged {
     /// How many blocks, sound or damaged.
     pub blocks: u64,
+    /// How many of them are what their name says.
+    pub sound: u64,
     /// How many refs.
     pub refs: u64,
     /// How many rows of the log.
@@ -111,7 +113,7 @@ impl SqliteStore {
         let mut writer = schema::create(to, Durability::WhenSettled)?;
         let transaction = writer.transaction().map_err(store_error)?;
         let salvaged = copy_tables(&reader, &transaction)?;
-        if salvaged.blocks == 0 {
+        if salvaged.sound == 0 {
             return Err(StoreError::NotAStore(NOTHING_LEFT.to_owned()));
         }
         transaction.commit().map_err(store_error)?;
@@ -131,7 +133,9 @@ fn copy_tables(from: &Connection, to: &Transaction<'_>) -> Result<Salvaged, Stor
         let [name, bytes] = [1, 2].map(|column| row.get_ref(column));
         let (name, bytes) = (raw(name.map_err(store_error)?), raw(bytes.map_err(store_error)?));
         // Of two rows of one name the sound one counts; the old file keeps both.
-        let conflict = if belongs(name, bytes) { "UPDATE SET bytes = ?2" } else { "NOTHING" };
+        let is_sound = belongs(name, bytes);
+        saved.sound += u64::from(is_sound);
+        let conflict = if is_sound { "UPDATE SET bytes = ?2" } else { "NOTHING" };
         let sql =
             format!("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2) ON CONFLICT DO {conflict}");
         saved.blocks += run(&sql, &[&name, &bytes])?;

@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::errors::{cannot_open, store_error};
-use super::places::{Tail, place};
+use super::places::Tail;
 use crate::store::StoreError;
 
 /// The version of the format that this release writes; it reads every earlier one.
@@ -145,9 +145,7 @@ fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
          PRAGMA user_version = {FORMAT};"
     );
     transaction.execute_batch(&rebuilt).map_err(store_error)?;
-    let mut tail = Tail::read(&transaction)?;
-    let mut places = tail.drain().collect();
-    place(&transaction, &mut places, tail.newest, false)?;
+    Tail::default().index_anew(&transaction)?;
     transaction.commit().map_err(store_error)
 }
 
