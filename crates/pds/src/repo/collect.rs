@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::clock::now_micros;
+use super::keys::META_KEYS_ENDED;
 use super::mark::{BlobsOf, Marked};
 use super::{Error, Repo, Result};
 use crate::blob::BlobInfo;
@@ -184,6 +185,12 @@ impl Repo {
         let newest = self.newest_rev(&found.gone)?.max(self.forgotten()?);
         let newest = newest.map(|rev| rev.to_string());
         let mut meta = Vec::new();
+        // The row of a change of keys may leave while commits that are older stay.
+        let ended = found.log.is_some().then(|| self.key_history()).transpose()?;
+        let ended = ended.and_then(|keys| keys.ended());
+        if let Some(ended) = &ended {
+            meta.push((META_KEYS_ENDED, Some(ended.as_str())));
+        }
         if what.is_forgetting {
             meta.push((META_ERASE, Some(pending.as_str())));
         }

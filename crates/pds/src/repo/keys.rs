@@ -97,9 +97,16 @@ impl Repo {
         }
     }
 
-    /// Reads from the log which key signed when.
+    /// Reads from the log which key signed when, and from what was kept of rows that have left it.
     pub(super) fn key_history(&self) -> Result<KeyHistory> {
-        let mut ended = Vec::new();
+        let kept = self.store.meta(META_KEYS_ENDED)?.unwrap_or_default();
+        let kept: Vec<&str> = kept.split_whitespace().collect();
+        let mut ended: Vec<(Tid, PublicKey)> = kept
+            .chunks_exact(2)
+            .filter_map(|pair| {
+                Some((pair[0].parse().ok()?, PublicKey::from_did_key(pair[1]).ok()?))
+            })
+            .collect();
         for row in self.moves()? {
             if let (Some((old, _)), Some(commit)) = (keys_in(&row.note), row.after) {
                 match self.commit_at(commit) {
@@ -111,6 +118,7 @@ impl Repo {
             }
         }
         ended.sort_by_key(|(rev, _)| *rev);
+        ended.dedup_by_key(|(rev, _)| *rev);
         Ok(KeyHistory { ended, present: self.public_key()? })
     }
 }
@@ -123,6 +131,13 @@ pub(super) struct KeyHistory {
 }
 
 impl KeyHistory {
+    /// Writes down which keys have ended, to be kept when rows leave the log; `None` if none has.
+    pub(super) fn ended(&self) -> Option<String> {
+        let pairs = self.ended.iter().map(|(rev, key)| format!("{rev} {}", key.did_key()));
+        let pairs: Vec<String> = pairs.collect();
+        (!pairs.is_empty()).then(|| pairs.join(" "))
+    }
+
     /// Returns the key that signed commits of a rev; a commit without one is older than all others.
     pub(super) fn at(&self, rev: Option<Tid>) -> Option<&PublicKey> {
         let before = self.ended.iter().find(|(end, _)| rev < Some(*end));
@@ -138,6 +153,9 @@ fn keys_in(note: &str) -> Option<(PublicKey, PublicKey)> {
 
 /// What the log of a change says: these words, the old key and the new one.
 const ROTATION: &str = "key rotate";
+
+/// Keys that are no longer used, each after the rev from which on it was not.
+pub(super) const META_KEYS_ENDED: &str = "keys-ended";
 
 /// The did:key that commits are about to be signed with: whether they are, the log says.
 const META_KEY_NEXT: &str = "key-next";

@@ -14,7 +14,8 @@ use pds::blob::MemoryBlobs;
 use pds::commit::Commit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::repo::{Error, How, MergeOptions, Repo, Resolution, Revision, Side, Write};
+use pds::repo::verify::{Expected, Severity};
+use pds::repo::{Error, Forget, How, Keep, MergeOptions, Repo, Resolution, Revision, Side, Write};
 use pds::store::{Expect, MemoryStore, RefName};
 
 use self::states::{Dice, Known, Model, State, cid_of, differing, three_way};
@@ -81,7 +82,7 @@ impl Trial {
     fn step(&mut self) {
         let names: Vec<String> = self.model.refs.keys().cloned().collect();
         let on = self.dice.of(&names);
-        match self.dice.below(17) {
+        match self.dice.below(18) {
             0..4 => self.put(&on),
             4 => self.delete(&on),
             5..8 => self.batch(&on),
@@ -90,6 +91,7 @@ impl Trial {
             11 | 12 => self.revert(&on),
             13 | 14 => self.merge(&on),
             15 => self.rotate(),
+            16 => self.collect(),
             _ => self.repo = (self.open)(),
         }
     }
@@ -165,6 +167,45 @@ impl Trial {
         self.repo = repo;
         self.model.commits("HEAD", commit.cid(), state, None, &note);
         self.takes("rotation");
+    }
+
+    /// Collects what nothing reaches: every state there ever was is in the log, and stays.
+    fn collect(&mut self) {
+        self.repo.gc(&Keep::default(), &mut |_| {}).unwrap();
+        self.takes("collection");
+    }
+
+    /// Forgets a record, which ends the trial: what had it is gone, and what had not is as it was.
+    fn forget(mut self) {
+        let at = self.dice.path();
+        let what = Forget::Records(vec![path(&at)]);
+        self.repo.forget(&what, &mut |_| {}).unwrap();
+        for repo in [self.repo.clone(), (self.open)()] {
+            self.repo = repo;
+            for commit in &self.model.commits {
+                let revision = Revision::from(commit.cid);
+                if commit.state.contains_key(&at) {
+                    assert!(self.repo.checkout(&revision).is_err(), "{at} in {}", commit.cid);
+                } else {
+                    self.check_state(&revision, &commit.state);
+                }
+            }
+            for name in self.model.refs.keys() {
+                let mut left = self.model.state(name).clone();
+                left.remove(&at);
+                let head = self.on(name).head().unwrap().unwrap();
+                self.check_state(&head.into(), &left);
+                let log = self.on(name).log(usize::MAX).unwrap();
+                for cid in log.iter().flat_map(|row| [row.before, row.after]).flatten() {
+                    let state = self.repo.checkout(&cid.into()).unwrap();
+                    assert_eq!(state.find_cid(&path(&at)).unwrap(), None, "{at} in {cid}");
+                }
+            }
+            let whole = self.repo.verify_history(&Expected::default(), &mut |f| {
+                assert!(f.severity() != Severity::Error, "{f}");
+            });
+            assert!(whole.unwrap().is_ok());
+        }
     }
 
     fn branch(&mut self) {
@@ -351,7 +392,7 @@ fn a_repository_and_a_map_of_all_states_agree_after_every_step() {
     let on_disk = Trial::in_directory(home.path().join("alice"), 0);
     let mut taken: BTreeMap<&str, usize> = BTreeMap::new();
     // On a disk each step waits for it, so there are fewer.
-    let in_memory = (1..12).map(|seed| (Trial::in_memory(seed), 60));
+    let in_memory = (1..18).map(|seed| (Trial::in_memory(seed), 60));
     for (mut trial, steps) in in_memory.chain([(on_disk, 20)]) {
         for step in 0..steps {
             trial.step();
@@ -361,11 +402,12 @@ fn a_repository_and_a_map_of_all_states_agree_after_every_step() {
                 trial.check();
             }
         }
-        for (way, count) in trial.taken {
+        for (way, count) in &trial.taken {
             *taken.entry(way).or_default() += count;
         }
+        trial.forget();
     }
     // A way that is never taken is not tested.
-    assert_eq!(taken.len(), 8, "{taken:?}");
+    assert_eq!(taken.len(), 9, "{taken:?}");
     assert!(taken.values().all(|count| *count > 2), "{taken:?}");
 }
