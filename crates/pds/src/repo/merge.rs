@@ -1,7 +1,6 @@
 //! Bringing two lines of commits together.
 
 use std::cell::Cell;
-use std::io::{Read, Seek};
 
 use super::ancestry::{merge_note, merged_ref};
 use super::import::{Findings, arriving, relied_on};
@@ -9,7 +8,7 @@ use super::snapshot::record_changes;
 use super::three_way::{Plan, Resolution, join};
 use super::verify::{Expected, Finding, verify};
 use super::{Error, RecordChange, Repo, Result, Revision};
-use crate::car::{CarError, CarFile};
+use crate::car::{CarError, CarFile, ReadAt};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Cid, Overlay};
@@ -162,11 +161,7 @@ impl Repo {
     /// # Errors
     ///
     /// As [`merge`](Self::merge) and [`import`](Self::import).
-    pub fn merge_car<F: Read + Seek + Send>(
-        &self,
-        car: &CarFile<F>,
-        options: &MergeOptions,
-    ) -> Result<Merged> {
+    pub fn merge_car<F: ReadAt>(&self, car: &CarFile<F>, options: &MergeOptions) -> Result<Merged> {
         let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
         let root = car.roots().first().copied().ok_or_else(no_root)?;
         let both = Overlay { over: car, under: self.store.as_ref() };
