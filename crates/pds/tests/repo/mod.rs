@@ -1,5 +1,6 @@
 //! Repositories as their users see them.
 
+mod any_order;
 mod blobs;
 mod closed;
 mod forget;
