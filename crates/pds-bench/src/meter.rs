@@ -112,9 +112,19 @@ pub(crate) struct Seen {
     pub(crate) records: usize,
     bytes: usize,
     sum: u64,
+    looked: u64,
 }
 
 impl Seen {
+    /// Looks at all bytes of a record.
+    pub(crate) fn look_at(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let words = words.iter().map(|word| u64::from_le_bytes(*word));
+        for number in words.chain(rest.iter().map(|byte| u64::from(*byte))) {
+            self.looked = self.looked.wrapping_add(number);
+        }
+    }
+
     /// Visits a record: its key, and how many bytes it has.
     pub(crate) fn record(&mut self, key: &[u8], bytes: usize) {
         self.records += 1;
@@ -129,7 +139,8 @@ impl Seen {
 
 impl Display for Seen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} records, {} bytes, keys {:016x}", self.records, self.bytes, self.sum)
+        write!(f, "{} records, {} bytes, keys {:016x}", self.records, self.bytes, self.sum)?;
+        write!(f, ", looked at {:x}", self.looked)
     }
 }
 

@@ -58,9 +58,15 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::ReadAnyOrder,
-        title: "The same work with the blocks in any order, here sorted by CID.",
+        title: "The same work with the blocks in any order, here sorted by CID. A visit is the key, the CID and the size of a record that is there.",
         subjects: READERS,
         sizes: &[(100 * K, INDEXED), (M, INDEXED)],
+    },
+    Task {
+        work: Work::ReadBytesAnyOrder,
+        title: "The same once more, with all bytes of each record looked at in key order: from memory there, from the file here.",
+        subjects: &[Pds, Shrike],
+        sizes: &[(100 * K, &[]), (M, &[])],
     },
     Task {
         work: Work::VerifyStreamable,

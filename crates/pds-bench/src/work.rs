@@ -16,6 +16,8 @@ pub(crate) enum Work {
     ReadStreamable,
     /// The same with the blocks in any order.
     ReadAnyOrder,
+    /// The same with the bytes of each record, in key order.
+    ReadBytesAnyOrder,
     /// Verify a CAR file in streamable order, with signature and records.
     VerifyStreamable,
     /// The same with the blocks in any order.

@@ -17,6 +17,7 @@ pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
     match work {
         Work::ReadStreamable => read::streamable(&data.streamable(records)),
         Work::ReadAnyOrder => read::any_order(&data.any_order(records)),
+        Work::ReadBytesAnyOrder => read::bytes_in_any_order(&data.any_order(records)),
         Work::VerifyStreamable => process::verify(&data.streamable(records), records, data),
         Work::VerifyAnyOrder => process::verify(&data.any_order(records), records, data),
         Work::BuildSorted => tree::build_sorted(records, data),
