@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::data::Data;
 use crate::meter::Outcome;
 use crate::work::Work;
-use crate::{limits, ours, sqlite};
+use crate::{limits, ours, rows, sqlite};
 
 /// A library, or a limit of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub(crate) enum Subject {
     Sqlite,
     /// The same, with the settings of a file that nobody needs until it is complete.
     SqliteBulk,
+    /// The very rows that this library writes, into a bare table.
+    SqliteRows,
     /// SHA-256 of every block.
     Hash,
     /// The file, copied.
@@ -54,6 +56,7 @@ impl Subject {
             Self::Rsky => "rsky-repo",
             Self::Sqlite => "limit: raw SQLite",
             Self::SqliteBulk => "limit: raw SQLite, no journal",
+            Self::SqliteRows => "limit: its rows in raw SQLite",
             Self::Hash => "limit: hashing alone",
             Self::Copy => "limit: file copy",
             Self::Sign => "limit: signing alone",
@@ -67,6 +70,7 @@ pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> 
         Subject::Pds => ours::case(work, records, data),
         Subject::Sqlite => sqlite::case(work, records, data),
         Subject::SqliteBulk => sqlite::bulk(work, records, data),
+        Subject::SqliteRows => rows::case(work, records, data),
         Subject::Hash => limits::hash(work, records, data),
         Subject::Copy => limits::copy(records, data),
         Subject::Sign => limits::sign(),

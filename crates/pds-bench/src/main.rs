@@ -11,6 +11,7 @@ mod ours;
 mod peers;
 mod plan;
 mod report;
+mod rows;
 mod run;
 mod sqlite;
 mod target;

@@ -2,6 +2,7 @@
 
 use crate::case::Subject::{
     self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, Shrike, Sign, Sqlite, SqliteBulk,
+    SqliteRows,
 };
 use crate::work::Work;
 
@@ -133,8 +134,8 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::Put,
-        title: "A record put, one a commit, each durable when it is acknowledged; 200 times. Raw SQLite: one row a commit.",
-        subjects: &[Pds, Sqlite, Sign],
+        title: "A record put, one a commit, each durable when it is acknowledged; 200 times. Raw SQLite: one row a commit; and the very rows of each put: record, nodes, commit, ref and log.",
+        subjects: &[Pds, Sqlite, SqliteRows, Sign],
         sizes: &[
             (K, &[]),
             (100 * K, &[Target::Speed(0.8, Sqlite), Target::CpuBeside(150.0, Sign)]),

@@ -1,0 +1,75 @@
+//! Bare SQLite with the rows that a put leaves: what is left if all else took no time.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use pds::crypto::Signer;
+use pds::data::{Block, Cid};
+use pds::repo::{Repo, Write};
+use rusqlite::{Connection, params};
+
+use crate::data::Data;
+use crate::generate;
+use crate::meter::{Meter, Outcome};
+use crate::work::{PUTS, Work};
+
+/// A put as it is on the disk.
+struct Put {
+    before: Cid,
+    /// The commit is the last.
+    blocks: Vec<Block>,
+}
+
+pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
+    if work != Work::Put {
+        bail!("only puts are looked at row by row");
+    }
+    let dir = data.scratch()?;
+    let [ours, bare] = ["ours", "bare"].map(|name| dir.path().join(name));
+    fs::create_dir(&ours)?;
+    fs::create_dir(&bare)?;
+    let puts = puts(&Repo::open(&data.copy_of_repo(records, &ours)?)?)?;
+    let file = data.copy_of_repo(records, &bare)?.join("pds.db");
+    let mut connection = Connection::open(file)?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -8192;")?;
+    let meter = Meter::start()?;
+    for put in &puts {
+        write(&mut connection, put)?;
+    }
+    meter.stop(puts.len())
+}
+
+/// What this library writes for them.
+fn puts(repo: &Repo) -> Result<Vec<Put>> {
+    let key = generate::key()?;
+    let mut puts = Vec::with_capacity(PUTS);
+    for (path, bytes) in generate::new_records().take(PUTS) {
+        let before = repo.head()?.context("there is no commit")?;
+        let draft = repo.draft(&[Write::put_bytes(path.parse()?, bytes)])?;
+        let mut blocks = draft.blocks().to_vec();
+        let signature = key.sign(&draft.commit().signing_bytes())?;
+        blocks.push(repo.commit(draft, signature)?.block().clone());
+        puts.push(Put { before, blocks });
+    }
+    Ok(puts)
+}
+
+fn write(connection: &mut Connection, put: &Put) -> Result<()> {
+    let commit = put.blocks.last().context("a put has a commit")?.cid();
+    let transaction = connection.transaction()?;
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)")?;
+    for block in &put.blocks {
+        insert.execute(params![block.cid().as_bytes(), block.bytes()])?;
+    }
+    drop(insert);
+    transaction
+        .prepare_cached("UPDATE refs SET cid = ?1 WHERE name = 'HEAD'")?
+        .execute([commit.as_bytes()])?;
+    transaction
+        .prepare_cached(
+            "INSERT INTO log (name, before, after, at_micros, note) VALUES ('HEAD', ?1, ?2, 0, '')",
+        )?
+        .execute(params![put.before.as_bytes(), commit.as_bytes()])?;
+    Ok(transaction.commit()?)
+}
