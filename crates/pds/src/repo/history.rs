@@ -209,17 +209,10 @@ impl Repo {
         }
     }
 
-    /// Returns all moves of every ref that there is, and of this one.
+    /// Returns all moves of every ref, also of those that were removed, the oldest first: what these
+    /// stood at stays as long as the log tells of it.
     pub(super) fn moves(&self) -> Result<Vec<LogEntry>> {
-        let mut names: Vec<RefName> = self.refs()?.into_iter().map(|(name, _)| name).collect();
-        if !names.contains(&self.name) {
-            names.push(self.name.clone());
-        }
-        let mut moves = Vec::new();
-        for name in names {
-            moves.extend(self.store.log(&name, usize::MAX)?);
-        }
-        Ok(moves)
+        Ok(self.store.moves()?)
     }
 }
 
