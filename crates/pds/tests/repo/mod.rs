@@ -9,6 +9,7 @@ mod history;
 mod keys;
 mod merges;
 mod model;
+mod named_keys;
 mod proofs;
 mod races;
 #[cfg(feature = "sqlite")]
