@@ -13,7 +13,7 @@ use pds::crypto::KeyFileError;
 use pds::data::DataError;
 use pds::identity::IdentityError;
 use pds::mst::MstError;
-use pds::repo::verify::Stage;
+use pds::repo::verify::{Code, Stage};
 use pds::repo::{Error, ProofError};
 use pds::store::StoreError;
 use serde_json::json;
@@ -225,6 +225,9 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::Refused(finding) if finding.stage() == Stage::Repo => {
             (Exit::BadInput, "refused", Some("pds verify FILE lists everything"))
         }
+        Error::Refused(finding) if finding.code() == Code::SignatureInvalid => {
+            (Exit::No, "refused", Some(ANOTHER_KEY))
+        }
         Error::Refused(_) => (Exit::No, "refused", Some("pds verify FILE lists everything")),
         Error::BlobMissing { .. } => {
             (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
@@ -308,5 +311,8 @@ const NO_SPACE: [io::ErrorKind; 3] =
 
 const DAMAGED: (Exit, &str, Option<&str>) =
     (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"));
+
+const ANOTHER_KEY: &str =
+    "if the account has another key, too, --key DID_KEY of pds import and pds merge names it";
 
 const MAKE_ONE: &str = "pds init DIR or pds clone FILE makes one; -R PATH names one";

@@ -12,7 +12,7 @@ use pds::repo::{Jobs, Repo};
 
 use super::{import, info};
 use crate::failure::{Exit, Stated};
-use crate::open::{about_file, open_file};
+use crate::open::{about_file, open_file_or_repository};
 use crate::output::Output;
 use crate::progress::Watched;
 
@@ -25,7 +25,7 @@ use crate::progress::Watched;
     after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…"
 )]
 pub(crate) struct Args {
-    /// The CAR file; - for stdin
+    /// The CAR file, or the directory of another repository; - for stdin
     source: PathBuf,
 
     /// The directory; by default it is named after the file, or the account if the file has no
@@ -43,7 +43,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        let mut file = open_file(&self.source)?;
+        let mut file = open_file_or_repository(&self.source)?;
         let dir = match self.dir {
             Some(dir) => dir,
             None => default_directory(&self.source, &mut file)?,

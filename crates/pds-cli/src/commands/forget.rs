@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::gc::{facts, json_of, tell_what_is_left, text};
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, RecordArg};
+use crate::open::{Place, RecordArg, resolve};
 use crate::output::{Output, say};
 use crate::progress::Progress;
 
@@ -82,7 +82,7 @@ impl Args {
         let is_ref = repo.refs()?.iter().any(|(name, _)| name.as_str() == before);
         match time(before).filter(|_| !is_ref) {
             Some(micros) => Ok(Forget::BeforeTime(micros)),
-            None => Ok(Forget::BeforeState(before.parse()?)),
+            None => Ok(Forget::BeforeState(resolve(repo, before)?.into())),
         }
     }
 }

@@ -1,18 +1,18 @@
 //! `pds import`
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pds::crypto::PublicKey;
-use pds::repo::Jobs;
 use pds::repo::verify::Finding;
+use pds::repo::{Imported, Jobs, Repo};
 use pds::store::RefName;
 use pds::syntax::Did;
 use serde_json::json;
 
 use crate::failure::Exit;
-use crate::open::{Place, about_file, check_account, open_file};
+use crate::open::{Place, about_file, check_account, open_file_or_repository, peek};
 use crate::output::{Output, commit_json, rev_text, say};
 
 /// Take in a CAR file: verify, admit, then move the ref
@@ -22,15 +22,15 @@ use crate::output::{Output, commit_json, rev_text, say};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds import newer.car --key did:key:zQ3sh…")]
 pub(crate) struct Args {
-    /// The CAR file; - for stdin
+    /// The CAR file, or the directory of another repository; - for stdin
     car: PathBuf,
 
     /// The account it must be; the repository's own in any case
     #[arg(long)]
     did: Option<Did>,
 
-    /// The key that must have signed the commit; the one that is known here if not given. A mirror
-    /// remembers it
+    /// The key that must have signed the commit; the one that is known here if not given. It counts as
+    /// the key of this commit from then on; a mirror follows it, if the commit is newer than all here
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
@@ -50,11 +50,8 @@ impl Args {
         if let Some(account) = repo.did()? {
             check_account(self.did.as_ref(), &account)?;
         }
-        let known = repo.public_key()?;
-        let imported = repo
-            .import_file(open_file(&self.car)?, self.key.as_ref().or(known.as_ref()))
-            .map_err(|error| about_file(error, &self.car))?;
-        if let (Some(key), false) = (&self.key, repo.can_sign()) {
+        let imported = take_in(&repo, &self.car, self.key.as_ref())?;
+        if let (Some(key), None) = (&self.key, repo.public_key()?) {
             repo.remember_key(key)?;
         }
         warn(&imported.findings);
@@ -80,6 +77,15 @@ impl Args {
         )?;
         Ok(Exit::Done)
     }
+}
+
+/// Takes in a CAR file, or what another repository would export; without a key, the one that is known
+/// to have held at the time of its commit must have signed it.
+pub(crate) fn take_in(repo: &Repo, path: &Path, key: Option<&PublicKey>) -> Result<Imported> {
+    let mut file = open_file_or_repository(path)?;
+    let commit = if key.is_none() { peek(&mut file)? } else { None };
+    let known = commit.map(|commit| repo.key_of(&commit)).transpose()?.flatten();
+    repo.import_file(file, key.or(known.as_ref())).map_err(|error| about_file(error, path))
 }
 
 /// Says how much is odd about what was taken in.

@@ -81,7 +81,9 @@ impl Repo {
     /// somebody named.
     pub(super) fn believed(&self, commit: &Commit, key: Option<&PublicKey>) -> Result<Believed> {
         let keys = self.key_history()?;
-        let (Some(key), Some(known)) = (key, keys.of(commit)) else { return Ok(Believed::AsBefore) };
+        let (Some(key), Some(known)) = (key, keys.of(commit)) else {
+            return Ok(Believed::AsBefore);
+        };
         if key == known {
             return Ok(Believed::AsBefore);
         }
@@ -242,9 +244,7 @@ impl KeyHistory {
     }
 }
 
-fn in_turns<'a>(
-    pairs: impl Iterator<Item = (impl fmt::Display, &'a PublicKey)>,
-) -> Option<String> {
+fn in_turns<'a>(pairs: impl Iterator<Item = (impl fmt::Display, &'a PublicKey)>) -> Option<String> {
     let pairs: Vec<String> = pairs.map(|(of, key)| format!("{of} {}", key.did_key())).collect();
     (!pairs.is_empty()).then(|| pairs.join(" "))
 }
