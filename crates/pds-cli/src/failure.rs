@@ -15,7 +15,7 @@ use pds::identity::IdentityError;
 use pds::mst::MstError;
 use pds::repo::verify::{Code, Stage};
 use pds::repo::{Error, ProofError};
-use pds::store::StoreError;
+use pds::store::{RefName, StoreError};
 use serde_json::json;
 
 use crate::output::printable;
@@ -238,6 +238,9 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         // One that was asked for is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
+        Error::NoCommit(name) if *name != RefName::head() => {
+            (Exit::No, "not-found", Some("pds ref ls lists the refs"))
+        }
         error if error.is_not_found() => (Exit::No, "not-found", None),
         error if error.is_conflict() => (Exit::No, "conflict", None),
         error if error.is_corrupt() => DAMAGED,

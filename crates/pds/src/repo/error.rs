@@ -43,7 +43,7 @@ pub enum Error {
         found: Box<PublicKey>,
     },
     /// A ref has no commit.
-    #[error("no commit at {0}")]
+    #[error("{}", no_commit(.0))]
     NoCommit(RefName),
     /// A commit is not in the store.
     #[error("no commit {0} here")]
@@ -253,6 +253,14 @@ impl Error {
     pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |source| Self::Io { path, source }
+    }
+}
+
+fn no_commit(name: &RefName) -> String {
+    if *name == RefName::head() {
+        "there is no commit yet".to_owned()
+    } else {
+        format!("there is no ref {name}")
     }
 }
 

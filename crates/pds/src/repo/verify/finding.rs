@@ -122,6 +122,8 @@ codes! {
     CarDuplicates = "car-duplicates", Car, Note;
     /// Blocks stand in the file that the commit does not reach.
     CarUnreachable = "car-unreachable", Car, Note;
+    /// Commits before the one of the file stand in it, without their trees.
+    CarChain = "car-chain", Car, Note;
     /// A block has another kind of CID than the ones used here.
     CidForeign = "cid-foreign", Cid, Error;
     /// The bytes of a block do not hash to its CID.
