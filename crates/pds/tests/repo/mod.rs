@@ -10,7 +10,7 @@ mod keys;
 mod merges;
 mod model;
 mod named_keys;
-mod proofs;
+pub(super) mod proofs;
 mod races;
 #[cfg(feature = "sqlite")]
 mod repair;
