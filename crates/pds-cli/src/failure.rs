@@ -214,7 +214,10 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::Unrelated { .. } => (
             Exit::No,
             "unrelated",
-            Some("export the file with --chain, or name the state both started from with --base"),
+            Some(
+                "export the file with --chain, or name the state both started from with --base: \
+                 empty if there is none",
+            ),
         ),
         Error::NotInConflict(_) => (Exit::No, "not-in-conflict", None),
         Error::DirectoryInUse(_) => (Exit::No, "directory-in-use", Some("name another directory")),

@@ -31,8 +31,8 @@ pub(crate) struct Args {
     /// collection/rkey or at-uris
     paths: Vec<RecordArg>,
 
-    /// Forget what every ref was before the current state was this one, or before a day (UTC) or a time
-    /// like 2026-01-31T12:00:00Z; what a ref names at present stays
+    /// Forget the states that refs were in before HEAD came to this one for the first time, or before a
+    /// day (UTC) or a time like 2026-01-31T12:00:00Z; what a ref names at present stays
     #[arg(long, value_name = "REV|DATE")]
     before: Option<String>,
 

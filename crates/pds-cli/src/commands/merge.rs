@@ -26,15 +26,20 @@ use crate::output::{Output, commit_json, rev_text, say};
 /// Bring together what two branches, or two devices, have changed
 ///
 /// Record by record, against the state that both started from, as one signed commit; where there is
-/// nothing of one's own, HEAD moves to the other commit. Records that both have changed are conflicts:
-/// they are listed, and nothing is done until it is said which side holds. What comes from a file is
-/// kept under the ref merged.
+/// nothing of one's own, HEAD moves to the other commit. What only one side has changed holds; what both
+/// have changed, each in its own way, is a conflict: it is listed, and nothing is done until it is said
+/// which side holds. What comes from a file is verified first, and kept under the ref merged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds merge draft\n  pds merge phone.car\n  \
     pds merge ../phone            another repository on this machine\n  \
     pds merge phone.car --theirs --take ours:app.bsky.actor.profile/self\n\n\
     A file is made with pds export --chain, so that the state both started from can be found.\n\n\
-    A conflict is a line: ! path, the CID that both started from, ours, theirs; - stands for no record.")]
+    The answer is the commit that HEAD names now, and its rev; then what that has changed here, as with \
+    pds diff: + path cid, ~ path old new, - path cid. The log says merge, and which commit was merged. Blobs \
+    do not come along with records: pds blob missing lists those that are not here.\n\n\
+    A conflict is a line: ! path, the CID that both started from, ours, theirs; - stands for no record.\n\n\
+    Exit code 0 if all of it is here now, or was before; 1 if there are conflicts, or it is not known what \
+    both started from.")]
 pub(crate) struct Args {
     /// What to merge: a ref, a commit CID, a rev, a .car file of the same account, or the directory of
     /// another repository

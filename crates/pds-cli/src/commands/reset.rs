@@ -16,7 +16,7 @@ use crate::output::{Output, commit_json, rev_text};
 /// the key that is known here. Nothing is lost: `pds reset '@{1}'` undoes it.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds reset HEAD~1\n  pds reset '@{1}'      undo the last move\n  \
+    after_help = "Examples:\n  pds reset HEAD~1\n  pds reset '@{1}'       undo the last move\n  \
     pds reset backup.car   go to the state in a file"
 )]
 pub(crate) struct Args {

@@ -143,7 +143,8 @@ fn two_devices_that_edited_offline_are_brought_together() {
     let said = laptop.pds(["merge", "alone.car"]).fails(1);
     assert!(said.starts_with("error: no common ancestor of "), "{said}");
     assert!(said.ends_with(
-        "hint: export the file with --chain, or name the state both started from with --base\n"
+        "hint: export the file with --chain, or name the state both started from with --base: empty \
+         if there is none\n"
     ));
     // By hand: the laptop has made two commits since.
     laptop.pds(["merge", "alone.car", "--base", "HEAD~2"]).ok();

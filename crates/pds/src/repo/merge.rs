@@ -243,7 +243,7 @@ impl Repo {
             let (how, commit, new) = (How::FastForward, theirs.clone(), Vec::new());
             Ok(Step { how, commit, changes, new })
         };
-        if has(theirs) {
+        if has(theirs) || theirs.cid() == ours.cid() {
             let (how, commit) = (How::Nothing, ours.clone());
             return Ok(Step { how, commit, changes: Vec::new(), new: Vec::new() });
         }

@@ -115,6 +115,13 @@ fn what_follows_on_is_moved_to_and_what_is_here_is_nothing_new() {
     put(&repo, "a", "1");
     let side = branch(&repo, "side");
     assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    // Whatever is said of where it started from.
+    for base in
+        [MergeBase::Empty, MergeBase::Commit(repo.resolve(&"HEAD~1".parse().unwrap()).unwrap())]
+    {
+        let options = MergeOptions { base: Some(base), ..MergeOptions::default() };
+        assert_eq!(repo.merge(&"side".parse().unwrap(), &options).unwrap().how, How::Nothing);
+    }
     let ahead = put(&side, "b", "1");
     let moves = repo.log(99).unwrap().len();
     let merged = merge(&repo, "side").unwrap();
