@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pds::car::CarFile;
 use pds::commit::Commit;
-use pds::crypto::PublicKey;
 use pds::data::Blocks;
 use pds::repo::{Jobs, Repo};
 
 use super::{import, info};
 use crate::failure::{Exit, Stated};
+use crate::identity::SignedByArg;
 use crate::open::{about_file, open_file_or_repository};
 use crate::output::Output;
 use crate::progress::Watched;
@@ -32,9 +32,8 @@ pub(crate) struct Args {
     /// ending
     dir: Option<PathBuf>,
 
-    /// The key that must have signed the commit
-    #[arg(long, value_name = "DID_KEY")]
-    key: Option<PublicKey>,
+    #[command(flatten)]
+    signed_by: SignedByArg,
 
     /// With how many threads; as many as the machine has if not given
     #[arg(long, value_name = "N")]
@@ -48,8 +47,9 @@ impl Args {
             Some(dir) => dir,
             None => default_directory(&self.source, &mut file)?,
         };
+        let key = self.signed_by.key_for(&mut file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let (repo, imported) = Repo::clone_file_with(&dir, file, self.key.as_ref(), jobs)
+        let (repo, imported) = Repo::clone_file_with(&dir, file, key.as_ref(), jobs)
             .map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
         info::Facts::of_clone(&repo, imported, &dir)?.print(out)?;

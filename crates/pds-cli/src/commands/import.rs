@@ -12,13 +12,16 @@ use pds::syntax::Did;
 use serde_json::json;
 
 use crate::failure::Exit;
+use crate::identity::SignedByArg;
 use crate::open::{Place, about_file, check_account, open_file_or_repository, peek};
 use crate::output::{Output, commit_json, rev_text, say};
+use crate::progress::Watched;
 
 /// Take in a CAR file: verify, admit, then move the ref
 ///
 /// A full export, or a slice made with `export --since` of which the rest is here. If anything is
-/// wrong with its commit or its tree, nothing changes.
+/// wrong with its commit or its tree, nothing changes. A mirror follows the account: if the commit is newer
+/// than all that are here, a key that was named for it is expected of those to come.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds import newer.car --key did:key:zQ3sh…")]
 pub(crate) struct Args {
@@ -29,10 +32,8 @@ pub(crate) struct Args {
     #[arg(long)]
     did: Option<Did>,
 
-    /// The key that must have signed the commit; the one that is known here if not given. It counts as
-    /// the key of this commit from then on; a mirror follows it, if the commit is newer than all here
-    #[arg(long, value_name = "DID_KEY")]
-    key: Option<PublicKey>,
+    #[command(flatten)]
+    signed_by: SignedByArg,
 
     /// Move another ref than HEAD
     #[arg(long = "ref", value_name = "NAME")]
@@ -50,8 +51,10 @@ impl Args {
         if let Some(account) = repo.did()? {
             check_account(self.did.as_ref(), &account)?;
         }
-        let imported = take_in(&repo, &self.car, self.key.as_ref())?;
-        if let (Some(key), None) = (&self.key, repo.public_key()?) {
+        let mut file = open_file_or_repository(&self.car)?;
+        let named = self.signed_by.key_for(&mut file)?;
+        let imported = take_in_file(&repo, file, named.as_ref(), &self.car)?;
+        if let (Some(key), None) = (&named, repo.public_key()?) {
             repo.remember_key(key)?;
         }
         warn(&imported.findings);
@@ -79,13 +82,26 @@ impl Args {
     }
 }
 
-/// Takes in a CAR file, or what another repository would export; without a key, the one that is known
-/// to have held at the time of its commit must have signed it.
-pub(crate) fn take_in(repo: &Repo, path: &Path, key: Option<&PublicKey>) -> Result<Imported> {
-    let mut file = open_file_or_repository(path)?;
-    let commit = if key.is_none() { peek(&mut file)? } else { None };
-    let known = commit.map(|commit| repo.key_of(&commit)).transpose()?.flatten();
-    repo.import_file(file, key.or(known.as_ref())).map_err(|error| about_file(error, path))
+/// Takes in the state of a CAR file, or of another repository, which must be signed with the key that is
+/// known here to have held at that time.
+pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Imported> {
+    take_in_file(repo, open_file_or_repository(path)?, None, path)
+}
+
+fn take_in_file(
+    repo: &Repo,
+    mut file: Watched,
+    named: Option<&PublicKey>,
+    path: &Path,
+) -> Result<Imported> {
+    let known = match named {
+        Some(key) => Some(key.clone()),
+        None => match peek(&mut file)? {
+            Some(commit) => repo.key_of(&commit)?,
+            None => repo.public_key()?,
+        },
+    };
+    repo.import_file(file, known.as_ref()).map_err(|error| about_file(error, path))
 }
 
 /// Says how much is odd about what was taken in.

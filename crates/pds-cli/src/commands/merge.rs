@@ -6,7 +6,6 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use pds::car::CarFile;
-use pds::crypto::PublicKey;
 use pds::data::Value;
 use pds::repo::{
     Error, How, MergeBase, MergeOptions, Merged, RecordChange, Repo, Resolution, Side,
@@ -18,6 +17,7 @@ use serde_json::json;
 use super::import::warn;
 use super::revert::print_conflicts;
 use crate::failure::{Exit, Stated};
+use crate::identity::SignedByArg;
 use crate::open::{
     Place, RecordArg, about_file, is_a_repository, names_a_file, open_file_or_repository, resolve,
 };
@@ -62,10 +62,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REV")]
     base: Option<String>,
 
-    /// The key that must have signed the commit of a file; the one that is known here if not given. It
-    /// counts as the key of that commit from then on
-    #[arg(long, value_name = "DID_KEY")]
-    key: Option<PublicKey>,
+    #[command(flatten)]
+    signed_by: SignedByArg,
 
     /// Merge into another ref than HEAD
     #[arg(long = "ref", value_name = "NAME")]
@@ -96,11 +94,13 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
-        let options = self.options(&repo, &did)?;
+        let mut options = self.options(&repo, &did)?;
         let path = Path::new(&self.theirs);
         let merged = if names_a_file(&self.theirs) || is_directory_only(&repo, &self.theirs)? {
-            let car = CarFile::open(open_file_or_repository(path)?)
-                .with_context(|| format!("cannot read {}", path.display()))?;
+            let mut file = open_file_or_repository(path)?;
+            options.key = self.signed_by.key_for(&mut file)?;
+            let car =
+                CarFile::open(file).with_context(|| format!("cannot read {}", path.display()))?;
             repo.merge_car(&car, &options).map_err(|error| about_file(error, path))
         } else {
             repo.merge(&self.theirs.parse()?, &options).map_err(anyhow::Error::from)
@@ -135,7 +135,7 @@ impl Args {
             Some("empty") => Some(MergeBase::Empty),
             Some(base) => Some(MergeBase::Commit(resolve(repo, base)?)),
         };
-        Ok(MergeOptions { base, resolution: Resolution { paths, rest }, key: self.key.clone() })
+        Ok(MergeOptions { base, resolution: Resolution { paths, rest }, key: None })
     }
 }
 

@@ -58,7 +58,7 @@ impl Args {
             Verb::Set { name, rev } => {
                 let repo = place.mirror()?;
                 let to = if names_a_file(&rev) {
-                    let imported = take_in(&repo.on(name.clone()), Path::new(&rev), None)?;
+                    let imported = take_in(&repo.on(name.clone()), Path::new(&rev))?;
                     warn(&imported.findings);
                     imported.commit.cid()
                 } else {

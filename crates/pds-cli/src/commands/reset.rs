@@ -28,7 +28,7 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.mirror()?;
         let (to, rev) = if names_a_file(&self.rev) {
-            let imported = take_in(&repo, Path::new(&self.rev), None)?;
+            let imported = take_in(&repo, Path::new(&self.rev))?;
             warn(&imported.findings);
             (imported.commit.cid(), imported.commit.rev())
         } else {
