@@ -204,7 +204,10 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::WrongKey { .. } => (
             Exit::No,
             "wrong-key",
-            Some("pds key import FILE makes another key that of the repository"),
+            Some(
+                "if somebody has just changed the key, try again; pds key import FILE makes another key \
+                 that of the repository",
+            ),
         ),
         Error::Conflicts(_) => (
             Exit::No,

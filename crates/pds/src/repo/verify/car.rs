@@ -178,11 +178,7 @@ fn notes<F: Read + Seek>(
     let different = car.len() as u64;
     note(Code::CarManyRoots, car.roots().len() as u64 - 1, "further roots");
     note(Code::CarDuplicates, car.duplicates(), "blocks that stand in the file before");
-    note(
-        Code::CarChain,
-        chain,
-        "commits before it are in the file, for merging; their trees are not",
-    );
+    note(Code::CarChain, chain, "commits before it stand in the file, too");
     note(
         Code::CarUnreachable,
         different.saturating_sub(reached),
