@@ -247,7 +247,8 @@ impl Repo {
             let (how, commit) = (How::Nothing, ours.clone());
             return Ok(Step { how, commit, changes: Vec::new(), new: Vec::new() });
         }
-        if has(ours) {
+        // Revs only grow: a base that was said may be later than what it is said to lead to.
+        if has(ours) && theirs.rev() > ours.rev() {
             let changes = record_changes(since_base(other.blocks, theirs));
             return move_to_theirs(changes.collect::<Result<_>>()?);
         }

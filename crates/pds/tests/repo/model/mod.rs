@@ -17,7 +17,7 @@ use pds::blob::MemoryBlobs;
 use pds::commit::Commit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::repo::{Error, Forget, How, Keep, MergeOptions, Repo, Resolution, Side, Write};
+use pds::repo::{Error, Forget, How, Keep, MergeBase, MergeOptions, Repo, Resolution, Side, Write};
 use pds::store::{Expect, MemoryStore};
 
 use self::states::{Dice, Model, State, differing, three_way};
@@ -325,22 +325,29 @@ impl Trial {
         let from = self.dice.of(&names);
         let side = self.dice.of(&[None, Some(Side::Ours), Some(Side::Theirs)]);
         let resolution = Resolution { rest: side, ..Resolution::default() };
-        let options = MergeOptions { resolution, ..MergeOptions::default() };
+        // Mostly it is to be found what both started from; sometimes it is said, and may be anything.
+        let named = (self.dice.below(4) == 0).then(|| {
+            let here: Vec<usize> = self.model.here().into_iter().collect();
+            self.dice.of(&here)
+        });
+        let base = named.map(|commit| MergeBase::Commit(self.model.commits[commit].cid));
+        let options = MergeOptions { base, resolution, ..MergeOptions::default() };
         let merged = self.on(on).merge(&from.parse().unwrap(), &options);
         let (ours, theirs) = (self.model.head(on), self.model.head(&from));
         let [by_us, by_them] = [ours, theirs].map(|commit| self.model.ancestors(commit));
         // Commits are numbered as they come, so the latest that both come from is the greatest.
-        let Some(base) = by_us.intersection(&by_them).max().copied() else {
+        let common = by_us.intersection(&by_them).max().copied();
+        let Some(base) = named.or(common) else {
             assert!(matches!(merged, Err(Error::Unrelated { .. })));
             return self.takes("merge of what has nothing in common any more");
         };
         let [base_state, our_state, their_state] =
             [base, ours, theirs].map(|commit| &self.model.commits[commit].state);
         let note = format!("merge {}", self.model.commits[theirs].cid);
-        if base == theirs {
+        if base == theirs || ours == theirs {
             assert_eq!(merged.unwrap().how, How::Nothing);
             self.takes("nothing to merge");
-        } else if base == ours {
+        } else if base == ours && ours < theirs {
             assert_eq!(merged.unwrap().how, How::FastForward);
             self.model.moves(on, Some(theirs), &note);
             self.takes("fast forward");
