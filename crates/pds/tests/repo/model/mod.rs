@@ -6,6 +6,7 @@
 //! nor to a file. From time to time the repository is closed and opened again.
 
 mod check;
+mod device;
 mod states;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +90,7 @@ impl Trial {
     fn step(&mut self) {
         let names = self.model.names();
         let on = self.dice.of(&names);
-        match self.dice.below(33) {
+        match self.dice.below(35) {
             0..7 => self.put(&on),
             7 => self.delete(&on),
             8..12 => self.batch(&on),
@@ -98,6 +99,7 @@ impl Trial {
             17 => self.remove_branch(),
             18 | 19 => self.revert(&on),
             20..26 => self.merge(&on),
+            33 | 34 => self.merge_from_device(&on),
             26 => self.rotate(),
             27 => self.collect(None),
             28 => {
@@ -404,6 +406,6 @@ fn a_repository_and_a_map_of_all_states_agree_after_every_step() {
         }
     }
     // A way that is never taken is not tested.
-    assert_eq!(taken.len(), 16, "{taken:?}");
+    assert_eq!(taken.len(), 18, "{taken:?}");
     assert!(taken.values().all(|count| *count > 2), "{taken:?}");
 }

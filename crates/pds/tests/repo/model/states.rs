@@ -70,6 +70,12 @@ impl Model {
         self.moves(name, Some(self.commits.len() - 1), note);
     }
 
+    /// Takes note of a commit that was made elsewhere; returns its number.
+    pub(super) fn arrives(&mut self, cid: Cid, state: State, prev: usize) -> usize {
+        self.commits.push(Known { cid, state, prev: Some(prev) });
+        self.commits.len() - 1
+    }
+
     /// Takes note of what the last move of a ref has merged.
     pub(super) fn merges(&mut self, name: &str, merged: usize) {
         self.refs.get_mut(name).unwrap().last_mut().unwrap().merged = Some(merged);
