@@ -222,6 +222,7 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
                  empty if there is none",
             ),
         ),
+        Error::KeepsMerged(_) => (Exit::Usage, "usage", None),
         Error::NotInConflict(_) => (Exit::No, "not-in-conflict", None),
         Error::DirectoryInUse(_) => (Exit::No, "directory-in-use", Some("name another directory")),
         Error::WrongDid { .. } => {

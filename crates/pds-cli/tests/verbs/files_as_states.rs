@@ -126,6 +126,8 @@ fn another_repository_is_merged_like_its_file() {
         let report = laptop.home.pds(["-R", dir, "verify", "--history"]).ended();
         report.done();
     }
+    let said = laptop.pds(["merge", "./phone", "--ref", "merged"]).fails(2);
+    assert!(said.starts_with("error: the ref merged keeps what is merged from files"), "{said}");
     // A ref of that name is meant first.
     laptop.pds(["ref", "set", "phone", "HEAD~1"]).ok();
     laptop.home.pds(["-R", "phone", "rm", "com.example.note/c"]).ok();

@@ -72,6 +72,9 @@ pub enum Error {
     /// A side was chosen for a record that needs no choice.
     #[error("record {0} is not in conflict")]
     NotInConflict(RecordPath),
+    /// The ref that keeps what was merged from files: nothing would keep what is merged into it.
+    #[error("the ref {0} keeps what is merged from files: merge into another one")]
+    KeepsMerged(RefName),
     /// Two commits of which no common ancestor is known.
     #[error("no common ancestor of {ours} and {theirs} is known here")]
     Unrelated {

@@ -165,12 +165,17 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// As [`merge`](Self::merge) and [`import`](Self::import).
+    /// As [`merge`](Self::merge) and [`import`](Self::import); [`Error::KeepsMerged`] where the current ref
+    /// is `merged`.
     pub fn merge_car<F: Read + Seek + Send>(
         &self,
         car: &CarFile<F>,
         options: &MergeOptions,
     ) -> Result<Merged> {
+        let kept_by = merged_ref();
+        if self.name == kept_by {
+            return Err(Error::KeepsMerged(kept_by));
+        }
         let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
         let root = car.roots().first().copied().ok_or_else(no_root)?;
         let both = Overlay { over: car, under: self.store.as_ref() };
@@ -286,7 +291,7 @@ impl Repo {
         let mut edits =
             vec![RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect }];
         // What came from a file has no other name, and is the base of the next merge.
-        if !other.is_here && commit.cid() != theirs && self.name != kept_by {
+        if !other.is_here && commit.cid() != theirs {
             edits.push(RefEdit { name: kept_by, target: Some(theirs), expect: Expect::Any });
         }
         let mut blocks = (other.arrive)().chain(new.into_iter().map(Ok));

@@ -37,6 +37,10 @@ impl Trial {
         their_state.insert(at, text);
 
         let car = CarFile::open(exported(&device)).unwrap();
+        if on == "merged" {
+            let refused = self.on(on).merge_car(&car, &MergeOptions::default());
+            return assert!(matches!(refused, Err(Error::KeepsMerged(_))));
+        }
         let refused = self.on(on).merge_car(&car, &MergeOptions::default());
         assert!(matches!(refused, Err(Error::Refused(_))), "nobody has named this key");
         let options = MergeOptions { key: Some(key.public_key()), ..MergeOptions::default() };
@@ -61,11 +65,9 @@ impl Trial {
             return self.takes("move to the commit of a device");
         }
         assert_eq!(merged.how, How::Commit);
-        if on != "merged" {
-            self.model.moves("merged", Some(number), &note);
-        }
         self.model.commits(on, merged.commit.cid(), state, &note);
         self.model.merges(on, number);
+        self.model.moves("merged", Some(number), &note);
         self.takes("merge from a device");
     }
 }
