@@ -115,9 +115,10 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn record(&mut self, key: &[u8], bytes: &[u8]) {
+    /// Visits a record: its key, and how many bytes it has.
+    pub(crate) fn record(&mut self, key: &[u8], bytes: usize) {
         self.records += 1;
-        self.bytes += bytes.len();
+        self.bytes += bytes;
         for chunk in key.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);

@@ -25,13 +25,12 @@ pub(crate) struct SignedByArg {
 }
 
 impl SignedByArg {
-    /// Returns the key that must have signed the commit of a file, which stays at its beginning; `None`
-    /// where nothing was said.
-    pub(crate) fn key_for(&self, file: &mut Watched) -> Result<Option<PublicKey>> {
+    /// Returns the key that must have signed the commit of a file; `None` where nothing was said.
+    pub(crate) fn key_for(&self, file: &Watched) -> Result<Option<PublicKey>> {
         let Some(log) = &self.plc_log else { return Ok(self.key.clone()) };
         let keys = read_plc_log(log)?.key_history();
         let unread = || Stated::bad_input("the file has no commit that can be read");
-        let commit = peek(file)?.ok_or_else(unread)?;
+        let commit = peek(file).ok_or_else(unread)?;
         check_account(keys.did(), commit.did())?;
         let period = keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature());
         let period = period.map_err(|error| {

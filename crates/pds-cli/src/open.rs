@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Seek, SeekFrom};
+use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use pds::car::{CarError, CarFile, CarReader};
+use pds::car::{CarError, CarFile, CarReader, FromStart};
 use pds::commit::Commit;
 use pds::data::{Blocks, Cid};
 use pds::repo::{Error, ExportOptions, Repo, Revision, STORE_FILE, Snapshot, export_with};
@@ -134,26 +134,17 @@ pub(crate) fn resolve(repo: &Repo, rev: &str) -> Result<Cid> {
     }
 }
 
-/// Reads the commit of a CAR file, which stays at its beginning; none where it cannot be read, which
-/// whoever takes it in can tell more about.
-pub(crate) fn peek(file: &mut Watched) -> Result<Option<Commit>> {
-    let read = |file: &mut Watched| -> Option<Commit> {
-        let mut reader = CarReader::new(&mut *file).ok()?;
-        let root = *reader.roots().first()?;
-        let first = reader.next_section().ok()??.block;
-        let block = match first.cid() == root {
-            true => first.to_block(),
-            false => {
-                file.seek(SeekFrom::Start(0)).ok()?;
-                CarFile::open_unchecked(file).ok()?.get(&root).ok()??
-            }
-        };
-        Commit::decode(&block).ok()
+/// Reads the commit of a CAR file; none where it cannot be read, which whoever takes it in can tell more
+/// about.
+pub(crate) fn peek(file: &Watched) -> Option<Commit> {
+    let mut reader = CarReader::new(FromStart::new(file)).ok()?;
+    let root = *reader.roots().first()?;
+    let first = reader.next_section().ok()??.block;
+    let block = match first.cid() == root {
+        true => first.to_block(),
+        false => CarFile::open_unchecked(file).ok()?.get(&root).ok()??,
     };
-    file.seek(SeekFrom::Start(0)).context("cannot read the file")?;
-    let commit = read(file);
-    file.seek(SeekFrom::Start(0)).context("cannot read the file")?;
-    Ok(commit)
+    Commit::decode(&block).ok()
 }
 
 impl Source {

@@ -1,10 +1,13 @@
 //! Progress of work that takes more than a second.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use pds::car::ReadAt;
 
 /// A bar on standard error, if that is a terminal and the work takes a while.
 pub(crate) struct Progress {
@@ -59,34 +62,37 @@ impl Drop for Progress {
 /// A file whose first reading, from start to end, is shown.
 pub(crate) struct Watched {
     file: File,
-    progress: Option<Progress>,
-    left: u64,
+    progress: Mutex<Option<Progress>>,
+    left: AtomicU64,
 }
 
 impl Watched {
     pub(crate) fn new(file: File, what: &'static str) -> Self {
         let left = file.metadata().map_or(0, |file| file.len());
-        Self { file, progress: Some(Progress::bytes(what, Some(left))), left }
+        let progress = Mutex::new(Some(Progress::bytes(what, Some(left))));
+        Self { file, progress, left: AtomicU64::new(left) }
     }
 }
 
-impl Read for Watched {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.left = self.left.saturating_sub(read as u64);
-        if let Some(progress) = &mut self.progress {
-            progress.add(read as u64);
-            if self.left == 0 || read == 0 {
-                self.progress = None;
+impl ReadAt for Watched {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, offset)?;
+        if self.left.load(Ordering::Relaxed) > 0 {
+            let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = self.left.load(Ordering::Relaxed).saturating_sub(read as u64);
+            self.left.store(if read == 0 { 0 } else { left }, Ordering::Relaxed);
+            if let Some(bar) = &mut *progress {
+                bar.add(read as u64);
+            }
+            if left == 0 || read == 0 {
+                *progress = None;
             }
         }
         Ok(read)
     }
-}
 
-impl Seek for Watched {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
     }
 }
 

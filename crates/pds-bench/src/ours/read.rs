@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use pds::car::{CarFile, CarReader};
 use pds::commit::Commit;
 use pds::data::Blocks;
-use pds::mst::{Content, Due, Preorder, contents};
+use pds::mst::{Due, Preorder, Step, walk};
 
 use crate::meter::{Meter, Outcome, Seen};
 
@@ -31,7 +31,7 @@ pub(crate) fn streamable(path: &Path) -> Result<Outcome> {
             Due::Record { key, cid } => {
                 let record = car.next_section()?.context("a record is missing")?.block;
                 ensure!(record.cid() == cid, "another block than the record that is due");
-                seen.record(key, record.bytes());
+                seen.record(key, record.bytes().len());
                 tree.record();
             }
         }
@@ -40,23 +40,21 @@ pub(crate) fn streamable(path: &Path) -> Result<Outcome> {
     Ok(meter.stop(seen.records)?.checked(seen))
 }
 
-/// Through an index of the file; a block is hashed when it is read.
+/// Every block hashed as it stands in the file, then the tree through an index.
 pub(crate) fn any_order(path: &Path) -> Result<Outcome> {
     let meter = Meter::start()?;
-    let car = CarFile::open_unchecked(File::open(path)?)?;
+    let car = CarFile::open(File::open(path)?)?;
     let root = car.roots().first().context("no root")?;
     let commit = Commit::decode(&car.get(root)?.context("no commit")?)?;
-    let (mut seen, mut read) = (Seen::default(), 1);
-    for content in contents(&car, commit.data()) {
-        read += 1;
-        match content? {
-            Content::Node(_) => {}
-            Content::Record { key, found, .. } => {
-                seen.record(key.as_bytes(), found?.context("a record is missing")?.bytes());
+    let (mut seen, mut nodes) = (Seen::default(), 0);
+    for step in walk(&car, commit.data()) {
+        match step? {
+            Step::Node { .. } => nodes += 1,
+            Step::Entry { key, value } => {
+                seen.record(key.as_bytes(), car.size_of(&value).context("a record is missing")?);
             }
-            Content::Again { .. } => bail!("no record here is large"),
         }
     }
-    ensure!(read == car.len(), "there are blocks that were not read, and so not hashed");
+    ensure!(1 + nodes + seen.records == car.len(), "there are blocks that the tree does not name");
     Ok(meter.stop(seen.records)?.checked(seen))
 }

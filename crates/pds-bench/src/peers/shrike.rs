@@ -50,7 +50,7 @@ fn read(path: &Path) -> Result<Outcome> {
     let (mut seen, mut missing) = (Seen::default(), 0);
     DetachedTree::load(commit.data).walk(&blocks, |key, cid| {
         match blocks.get(&cid) {
-            Some(bytes) => seen.record(key.as_bytes(), bytes),
+            Some(bytes) => seen.record(key.as_bytes(), bytes.len()),
             None => missing += 1,
         }
         Ok(())

@@ -42,12 +42,12 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        let mut file = open_file_or_repository(&self.source)?;
+        let file = open_file_or_repository(&self.source)?;
         let dir = match self.dir {
             Some(dir) => dir,
-            None => default_directory(&self.source, &mut file)?,
+            None => default_directory(&self.source, &file)?,
         };
-        let key = self.signed_by.key_for(&mut file)?;
+        let key = self.signed_by.key_for(&file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         let (repo, imported) = Repo::clone_file_with(&dir, file, key.as_ref(), jobs)
             .map_err(|error| about_file(error, &self.source))?;
@@ -58,7 +58,7 @@ impl Args {
 }
 
 /// The name of the file without its ending, or the account where there is no ending.
-fn default_directory(source: &Path, file: &mut Watched) -> Result<PathBuf> {
+fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
     if let (Some(stem), Some(_)) = (source.file_stem(), source.extension()) {
         return Ok(PathBuf::from(stem));
     }

@@ -51,8 +51,8 @@ impl Args {
         if let Some(account) = repo.did()? {
             check_account(self.did.as_ref(), &account)?;
         }
-        let mut file = open_file_or_repository(&self.car)?;
-        let named = self.signed_by.key_for(&mut file)?;
+        let file = open_file_or_repository(&self.car)?;
+        let named = self.signed_by.key_for(&file)?;
         let imported = take_in_file(&repo, file, named.as_ref(), &self.car)?;
         if let (Some(key), None) = (&named, repo.public_key()?) {
             repo.remember_key(key)?;
@@ -90,13 +90,13 @@ pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Imported> {
 
 fn take_in_file(
     repo: &Repo,
-    mut file: Watched,
+    file: Watched,
     named: Option<&PublicKey>,
     path: &Path,
 ) -> Result<Imported> {
     let known = match named {
         Some(key) => Some(key.clone()),
-        None => match peek(&mut file)? {
+        None => match peek(&file) {
             Some(commit) => repo.key_of(&commit)?,
             None => repo.public_key()?,
         },

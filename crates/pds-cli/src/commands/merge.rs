@@ -97,8 +97,8 @@ impl Args {
         let mut options = self.options(&repo, &did)?;
         let path = Path::new(&self.theirs);
         let merged = if names_a_file(&self.theirs) || is_directory_only(&repo, &self.theirs)? {
-            let mut file = open_file_or_repository(path)?;
-            options.key = self.signed_by.key_for(&mut file)?;
+            let file = open_file_or_repository(path)?;
+            options.key = self.signed_by.key_for(&file)?;
             let car =
                 CarFile::open(file).with_context(|| format!("cannot read {}", path.display()))?;
             repo.merge_car(&car, &options).map_err(|error| about_file(error, path))

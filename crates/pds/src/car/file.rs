@@ -2,16 +2,15 @@
 
 mod salvage;
 
-use std::io::{Read, Seek, SeekFrom};
-use std::sync::{Mutex, PoisonError};
-
-use super::{CarError, CarReader};
-use crate::data::{Block, Blocks, Cid, ReadError};
+use super::index::{Index, Keyed, Place};
+use super::read::Claim;
+use super::{CarError, CarReader, FromStart, ReadAt, Section, window};
+use crate::data::{Block, BlockRef, Blocks, Cid, ReadError};
 
 /// A CAR file with an index: any block can be read, the file stays where it is.
 ///
-/// Opening reads the file once and hashes every block. The index takes 16 bytes a block: the first
-/// eight of the digest, then where the block is and how long. Blocks are hashed again when they
+/// Opening reads the file once and hashes every block. The index takes 25 bytes a block: the first
+/// eight of the digest, seven of a keyed hash of the CID, where the block is and how long. Blocks are hashed again when they
 /// are read, since the file may have changed in between.
 ///
 /// ```no_run
@@ -23,23 +22,16 @@ use crate::data::{Block, Blocks, Cid, ReadError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CarFile<F> {
-    file: Mutex<F>,
+    file: F,
     roots: Vec<Cid>,
-    /// Sorted by digest; blocks that stand in the file twice are here once.
-    index: Vec<Place>,
+    /// Blocks that stand in the file twice are here once.
+    index: Index,
     sections: u64,
     duplicates: u64,
     bytes: u64,
 }
 
-/// The first eight bytes of a digest and, packed into one number, offset and length.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    digest_start: u64,
-    packed: u64,
-}
-
-impl<F: Read + Seek> CarFile<F> {
+impl<F: ReadAt> CarFile<F> {
     /// Opens a file whose every block is as it should be.
     ///
     /// # Errors
@@ -61,16 +53,14 @@ impl<F: Read + Seek> CarFile<F> {
     /// # Errors
     ///
     /// [`CarError`] when the header cannot be read.
-    pub fn open_reporting(mut file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
-        file.seek(SeekFrom::Start(0))?;
-        let mut reader = CarReader::new(&mut file)?;
-        let mut found = Found::default();
+    pub fn open_reporting(file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
+        let mut reader = CarReader::new(FromStart::new(&file))?;
+        let mut found = Indexing::default();
         loop {
-            let section = reader.next_section().map(|section| {
-                section.map(|it| (it.offset, it.cid_offset, it.block.cid(), it.block.bytes().len()))
-            });
-            match section {
-                Ok(Some(section)) => found.add(section)?,
+            match reader.next_section() {
+                Ok(Some(Section { offset, cid_offset, block })) => {
+                    found.add(offset, cid_offset, block, 0)?;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     let goes_on = error.is_one_block();
@@ -83,7 +73,7 @@ impl<F: Read + Seek> CarFile<F> {
             }
         }
         let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
-        Self::with(file, roots, bytes, found)
+        Self::indexed(file, roots, bytes, found)
     }
 
     /// Opens a file without hashing anything yet: each block is hashed when it is read, and one that is never
@@ -92,24 +82,25 @@ impl<F: Read + Seek> CarFile<F> {
     /// # Errors
     ///
     /// [`CarError`] for the first thing that is wrong with the framing.
-    pub fn open_unchecked(mut file: F) -> Result<Self, CarError> {
-        file.seek(SeekFrom::Start(0))?;
-        let mut reader = CarReader::new(&mut file)?;
-        let mut found = Found::default();
-        while let Some(section) = reader.next_claim()? {
-            found.add((section.offset, section.cid_offset, section.cid, section.data.len()))?;
+    pub fn open_unchecked(file: F) -> Result<Self, CarError> {
+        let mut reader = CarReader::new(FromStart::new(&file))?;
+        let mut found = Indexing::default();
+        while let Some(Claim { offset, cid_offset, cid, data }) = reader.next_claim()? {
+            found.claim(offset, cid_offset, (cid, data.len()), 0)?;
         }
         let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
-        Self::with(file, roots, bytes, found)
+        Self::indexed(file, roots, bytes, found)
     }
 
-    fn with(file: F, roots: Vec<Cid>, bytes: u64, mut found: Found) -> Result<Self, CarError> {
-        found.index.sort_unstable();
-        let Found { index, sections } = found;
-        let mut opened =
-            Self { file: Mutex::new(file), roots, index, sections, duplicates: 0, bytes };
-        opened.drop_duplicates()?;
-        Ok(opened)
+    /// Makes one of a file that has been read.
+    pub(crate) fn indexed(
+        file: F,
+        roots: Vec<Cid>,
+        bytes: u64,
+        found: Indexing,
+    ) -> Result<Self, CarError> {
+        let (index, duplicates) = Index::new(found.keyed, found.places, &file)?;
+        Ok(Self { file, roots, index, sections: found.sections, duplicates, bytes })
     }
 
     /// Returns the roots; the first one is the commit.
@@ -139,13 +130,38 @@ impl<F: Read + Seek> CarFile<F> {
     /// Tells whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.len() == 0
     }
 
     /// Returns how many bytes of the file were read.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Returns how many bytes a block has, without reading it; `None` when it is not there.
+    ///
+    /// The index answers. Where the blocks were hashed when the file was opened, that is as sure as 56 bits of a
+    /// hash that nobody can foresee are.
+    ///
+    /// ```
+    /// # use pds::car::{CarFile, CarWriter};
+    /// # use pds::data::{Block, Codec};
+    /// # let block = Block::new(Codec::Raw, *b"hello");
+    /// # let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
+    /// # writer.block(block.borrowed())?;
+    /// let file = CarFile::open(std::io::Cursor::new(writer.finish()?))?;
+    /// assert_eq!(file.size_of(&block.cid()), Some(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn size_of(&self, cid: &Cid) -> Option<usize> {
+        self.index.find(cid).map(|(_, place)| place.data_len())
+    }
+
+    /// Returns the number of a block, and what was noted of it when the file was read.
+    pub(crate) fn noted(&self, cid: &Cid) -> Option<(usize, u8)> {
+        self.index.find(cid).map(|(number, place)| (number, place.note()))
     }
 
     /// Returns a block with its number among the blocks of this file, which are counted from zero
@@ -155,55 +171,30 @@ impl<F: Read + Seek> CarFile<F> {
     ///
     /// As [`Blocks::get`].
     pub fn numbered(&self, cid: &Cid) -> Result<Option<(usize, Block)>, ReadError> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        for (number, place) in self.places(cid) {
-            let section = place.read(&mut *file).map_err(|e| ReadError::backend(*cid, e))?;
-            let (found, data) = section.split_at(Cid::LEN);
-            if found == cid.as_bytes() {
-                let block = Block::verified(*cid, data)
-                    .map_err(|source| ReadError::Damaged { cid: *cid, source })?;
-                return Ok(Some((number, block)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Iterates over where a block may be, with its number; there is more than one such place only where
-    /// digests start alike.
-    fn places(&self, cid: &Cid) -> impl Iterator<Item = (usize, Place)> + '_ {
-        let start = digest_start(cid);
-        let first = first_at_or_after(&self.index, start);
-        let places = self.index.iter().copied().enumerate().skip(first);
-        places.take_while(move |(_, place)| place.digest_start == start)
+        let Some((number, place)) = self.index.find(cid) else { return Ok(None) };
+        let mut section = vec![0; place.section_len()];
+        let read = self.file.read_exact_at(&mut section, place.offset());
+        read.map_err(|error| ReadError::backend(*cid, error))?;
+        Ok(window::block(*cid, &section)?.map(|block| (number, block)))
     }
 
     /// As [`Blocks::get_some`], with the numbers of the blocks.
     pub(crate) fn numbered_some(&self, cids: &[Cid]) -> Vec<NumberedAnswer> {
-        let (mut bytes, mut numbers) = (0, Vec::new());
-        let wanted: Vec<(Cid, Option<Place>)> = cids
-            .iter()
-            .map(|cid| (*cid, self.places(cid).next()))
-            .take_while(|(_, place)| {
-                let fits = bytes < MAX_WINDOW_BYTES;
-                bytes += place.map_or(0, |(_, place)| place.section_len());
-                fits
-            })
-            .map(|(cid, place)| {
-                numbers.push(place.map_or(0, |(number, _)| number));
-                (cid, place.map(|(_, place)| place))
-            })
-            .collect();
-        let answers = {
-            let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-            super::window::read(&mut *file, &wanted)
+        let (mut bytes, mut numbers, mut wanted) = (0, Vec::new(), Vec::new());
+        for cid in cids {
+            if bytes >= MAX_WINDOW_BYTES {
+                break;
+            }
+            let (number, place) = self.index.find(cid).unzip();
+            bytes += place.map_or(0, |place| place.section_len());
+            numbers.push(number.unwrap_or_default());
+            wanted.push((*cid, place));
+        }
+        let answers = window::read(&self.file, &wanted).into_iter().zip(numbers);
+        let numbered = |(answer, number): (Result<Option<Block>, _>, _)| {
+            answer.map(|block| block.map(|block| (number, block)))
         };
-        let answers = answers.into_iter().zip(numbers).zip(&wanted);
-        answers
-            .map(|((answer, number), (cid, _))| match answer {
-                Some(answer) => answer.map(|block| block.map(|block| (number, block))),
-                None => self.numbered(cid),
-            })
-            .collect()
+        answers.map(numbered).collect()
     }
 
     /// Returns the CID of the block with this number.
@@ -212,48 +203,11 @@ impl<F: Read + Seek> CarFile<F> {
     ///
     /// [`CarError::Io`], also when the file has changed since it was opened.
     pub fn cid(&self, number: usize) -> Result<Option<Cid>, CarError> {
-        let Some(place) = self.index.get(number) else {
-            return Ok(None);
-        };
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        place.read_cid(&mut *file).map(Some)
-    }
-
-    /// Keeps the first of several places of one block.
-    fn drop_duplicates(&mut self) -> Result<(), CarError> {
-        let file = self.file.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let mut kept: Vec<Place> = Vec::with_capacity(self.index.len());
-        // CIDs whose digests start alike, of the run that is being looked at.
-        let mut run: Vec<Cid> = Vec::new();
-        for place in &self.index {
-            if let Some(last) = kept.last()
-                && last.digest_start == place.digest_start
-            {
-                if run.is_empty() {
-                    run.push(last.read_cid(file)?);
-                }
-                let cid = place.read_cid(file)?;
-                if run.contains(&cid) {
-                    continue;
-                }
-                // Nobody finds as many blocks by chance; made-up names are cheap until they are hashed.
-                if run.len() == MAX_ALIKE {
-                    let reason = "too many blocks whose digests start alike";
-                    return Err(CarError::Section { offset: place.offset(), reason });
-                }
-                run.push(cid);
-            } else {
-                run.clear();
-            }
-            kept.push(*place);
-        }
-        self.duplicates = (self.index.len() - kept.len()) as u64;
-        self.index = kept;
-        Ok(())
+        self.index.place(number).map(|place| place.read_cid(&self.file)).transpose()
     }
 }
 
-impl<F: Read + Seek + Send> Blocks for CarFile<F> {
+impl<F: ReadAt> Blocks for CarFile<F> {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         Ok(self.numbered(cid)?.map(|(_, block)| block))
     }
@@ -275,84 +229,40 @@ impl<F: Read + Seek + Send> Blocks for CarFile<F> {
 /// A block with its number in the file.
 type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
 
-/// What a pass over a file has found.
+/// A file that is being read from its start, section by section, to be indexed.
 #[derive(Default)]
-struct Found {
-    index: Vec<Place>,
+pub(crate) struct Indexing {
+    keyed: Keyed,
+    places: Vec<Place>,
     sections: u64,
 }
 
-impl Found {
-    fn add(&mut self, section: (u64, u64, Cid, usize)) -> Result<(), CarError> {
-        let (offset, cid_offset, cid, data_len) = section;
+impl Indexing {
+    /// Adds a block that stands at an offset, its CID a little later, and a note on it.
+    pub(crate) fn add(
+        &mut self,
+        offset: u64,
+        cid_offset: u64,
+        block: BlockRef<'_>,
+        note: u8,
+    ) -> Result<(), CarError> {
+        self.claim(offset, cid_offset, (block.cid(), block.bytes().len()), note)
+    }
+
+    fn claim(
+        &mut self,
+        offset: u64,
+        cid_offset: u64,
+        (cid, len): (Cid, usize),
+        note: u8,
+    ) -> Result<(), CarError> {
         self.sections += 1;
         let reason = "beyond the size of file that can be indexed";
-        let place = Place::new(cid, cid_offset, data_len);
-        self.index.push(place.ok_or(CarError::Section { offset, reason })?);
+        let place = Place::new(&self.keyed, &cid, (cid_offset, len), note);
+        self.places.push(place.ok_or(CarError::Section { offset, reason })?);
         Ok(())
     }
 }
-
-impl Place {
-    fn new(cid: Cid, offset: u64, data_len: usize) -> Option<Self> {
-        let fits = offset < 1 << (64 - LEN_BITS) && data_len < 1 << LEN_BITS;
-        let packed = (offset << LEN_BITS) | data_len as u64;
-        fits.then_some(Self { digest_start: digest_start(&cid), packed })
-    }
-
-    /// Where the CID of the block stands; its bytes follow.
-    pub(super) fn offset(&self) -> u64 {
-        self.packed >> LEN_BITS
-    }
-
-    /// How many bytes the CID and the block have.
-    pub(super) fn section_len(&self) -> usize {
-        Cid::LEN + usize::try_from(self.packed & ((1 << LEN_BITS) - 1)).unwrap_or(0)
-    }
-
-    fn read(&self, file: &mut (impl Read + Seek)) -> Result<Vec<u8>, std::io::Error> {
-        let mut section = vec![0; self.section_len()];
-        file.seek(SeekFrom::Start(self.offset()))?;
-        file.read_exact(&mut section)?;
-        Ok(section)
-    }
-
-    fn read_cid(&self, file: &mut (impl Read + Seek)) -> Result<Cid, CarError> {
-        let mut bytes = [0; Cid::LEN];
-        file.seek(SeekFrom::Start(self.offset()))?;
-        file.read_exact(&mut bytes)?;
-        Cid::from_bytes(&bytes).map_err(std::io::Error::other).map_err(CarError::Io)
-    }
-}
-
-fn digest_start(cid: &Cid) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
-    u64::from_be_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// Finds the first place that is not before a digest.
-///
-/// Digests are spread evenly, so it is near the place that its value says; from there the steps double.
-fn first_at_or_after(index: &[Place], start: u64) -> usize {
-    let guess = (u128::from(start) * index.len() as u128) >> 64;
-    let guess = usize::try_from(guess).unwrap_or(0);
-    let is_before = |at: usize| index.get(at).is_some_and(|place| place.digest_start < start);
-    let (mut low, mut high, mut step) = (guess, guess, 16);
-    if is_before(guess) {
-        while is_before(high) {
-            (low, high, step) = (high, (high + step).min(index.len()), step * 2);
-        }
-    } else {
-        while low > 0 && !is_before(low) {
-            (low, high, step) = (low.saturating_sub(step), low, step * 2);
-        }
-    }
-    let within = index.get(low..high).unwrap_or_default();
-    low + within.partition_point(|place| place.digest_start < start)
-}
-
-/// How many different blocks may have digests that start with the same eight bytes.
-const MAX_ALIKE: usize = 8;
 
 /// How many blocks are read together: enough that they lie close to one another in a file of usual size
 /// whatever its order, few enough to be held.
@@ -360,11 +270,6 @@ const WINDOW_BLOCKS: usize = 16 * 1024;
 
 /// How many bytes are read together, about.
 const MAX_WINDOW_BYTES: usize = 6 * 1024 * 1024;
-
-/// How many bits of a packed place are the length: blocks of up to 8 MiB, files of up to 2 TiB.
-const LEN_BITS: u32 = 23;
-
-const _: () = assert!(crate::data::limits::MAX_BLOCK_BYTES < 1 << LEN_BITS);
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -390,6 +295,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_that_differs_in_any_byte_is_not_here() {
+        let block = Block::new(Codec::Cbor, *b"a");
+        let mut writer = CarWriter::new(Vec::new(), &[block.cid()]).unwrap();
+        writer.block(block.borrowed()).unwrap();
+        let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+        assert_eq!(file.size_of(&block.cid()), Some(1));
+        for at in 0..Cid::LEN {
+            let mut bytes = *block.cid().as_bytes();
+            bytes[at] ^= 4;
+            if let Ok(cid) = Cid::from_bytes(&bytes) {
+                assert_eq!(file.size_of(&cid), None, "byte {at}");
+            }
+        }
+        let raw = Cid::from_digest(Codec::Raw, *block.cid().digest());
+        assert_eq!(file.size_of(&raw), None);
+    }
+
+    #[test]
     fn names_that_are_made_up_to_start_alike_are_refused_soon() {
         let mut bytes = CarWriter::new(Vec::new(), &[]).unwrap().finish().unwrap();
         for n in 0..200_000_u32 {
@@ -404,28 +327,6 @@ mod tests {
             Err(CarError::Section { .. })
         ));
         assert!(started.elapsed().as_secs() < 30, "in the number of blocks, not in its square");
-    }
-
-    #[test]
-    fn every_place_is_found_where_it_is() {
-        let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let digests: [Vec<u64>; 4] = [
-            (0..1_000).map(spread).collect(),
-            (0..1_000).collect(),
-            (0..1_000).map(|n| u64::MAX - n).collect(),
-            (0..1_000).map(|n| spread(n % 7)).collect(),
-        ];
-        for mut digests in digests {
-            digests.sort_unstable();
-            let index: Vec<Place> =
-                digests.iter().map(|start| Place { digest_start: *start, packed: 0 }).collect();
-            let near = digests.iter().flat_map(|d| [d.saturating_sub(1), *d, d.saturating_add(1)]);
-            for start in near.chain([0, 1, u64::MAX / 2, u64::MAX]) {
-                let expected = digests.partition_point(|digest| *digest < start);
-                assert_eq!(first_at_or_after(&index, start), expected, "{start}");
-                assert_eq!(first_at_or_after(&index[..0], start), 0);
-            }
-        }
     }
 
     #[test]

@@ -5,16 +5,20 @@
 //! Serialization"; DASL "CAR".)
 //!
 //! Readers take any order, duplicates and strangers, and hash every block. Memory is bounded by
-//! the largest block, plus 16 bytes a block where a file is indexed. The writer keeps the order it is
+//! the largest block, plus 25 bytes a block where a file is indexed. The writer keeps the order it is
 //! given and leaves out what it has already written.
 
 mod error;
 mod file;
+mod index;
 mod read;
+mod read_at;
 mod window;
 mod write;
 
 pub use error::CarError;
 pub use file::CarFile;
+pub(crate) use file::Indexing;
 pub use read::{CarReader, Section};
+pub use read_at::{FromStart, ReadAt};
 pub use write::CarWriter;

@@ -1,7 +1,9 @@
 //! Blocks, and the trait of everything they can be read from.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::HashSet;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::{Cid, Codec, DataError, Memo};
@@ -225,23 +227,47 @@ impl ReadError {
 /// assert_eq!(blocks.get(&block.cid()).unwrap(), Some(block));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct MemoryBlocks(HashMap<Cid, Block>);
+pub struct MemoryBlocks(HashSet<ByName>);
+
+/// A block that is found by its CID, which so stands in memory once.
+#[derive(Clone, Debug)]
+struct ByName(Block);
+
+impl Borrow<Cid> for ByName {
+    fn borrow(&self) -> &Cid {
+        &self.0.cid
+    }
+}
+
+impl Hash for ByName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.cid.hash(state);
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.cid == other.0.cid
+    }
+}
+
+impl Eq for ByName {}
 
 impl MemoryBlocks {
     /// Keeps a block; returns whether it is new here.
     pub fn insert(&mut self, block: Block) -> bool {
-        self.0.insert(block.cid(), block).is_none()
+        self.0.insert(ByName(block))
     }
 
     /// Drops a block; returns whether it was here.
     pub fn remove(&mut self, cid: &Cid) -> bool {
-        self.0.remove(cid).is_some()
+        self.0.remove(cid)
     }
 
     /// Tells whether a block is here.
     #[must_use]
     pub fn contains(&self, cid: &Cid) -> bool {
-        self.0.contains_key(cid)
+        self.0.contains(cid)
     }
 
     /// Returns how many blocks there are.
@@ -258,29 +284,34 @@ impl MemoryBlocks {
 
     /// Iterates over the blocks, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Block> {
-        self.0.values()
+        self.0.iter().map(|named| &named.0)
+    }
+
+    /// Keeps the blocks of which this is true.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Block) -> bool) {
+        self.0.retain(|named| keep(&named.0));
     }
 }
 
 impl FromIterator<Block> for MemoryBlocks {
     fn from_iter<I: IntoIterator<Item = Block>>(blocks: I) -> Self {
-        Self(blocks.into_iter().map(|block| (block.cid(), block)).collect())
+        Self(blocks.into_iter().map(ByName).collect())
     }
 }
 
 impl Extend<Block> for MemoryBlocks {
     fn extend<I: IntoIterator<Item = Block>>(&mut self, blocks: I) {
-        self.0.extend(blocks.into_iter().map(|block| (block.cid(), block)));
+        self.0.extend(blocks.into_iter().map(ByName));
     }
 }
 
 impl Blocks for MemoryBlocks {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        Ok(self.0.get(cid).cloned())
+        Ok(self.0.get(cid).map(|named| named.0.clone()))
     }
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        Ok(cids.iter().map(|cid| self.0.get(cid).cloned()).collect())
+        cids.iter().map(|cid| self.get(cid)).collect()
     }
 }
 

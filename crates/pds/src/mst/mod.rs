@@ -29,6 +29,7 @@ mod edit;
 mod error;
 mod key;
 mod node;
+mod path;
 mod preorder;
 mod proof;
 mod range;

@@ -90,19 +90,31 @@ impl Node {
     ///
     /// [`MstError::Undecodable`] or [`MstError::Invalid`].
     pub fn read(cid: Cid, bytes: &[u8], position: Position) -> Result<Self, MstError> {
+        let mut node = Self::default();
+        node.refill(cid, bytes, position)?;
+        Ok(node)
+    }
+
+    /// As [`read`](Self::read), into the memory of a node that is done with; after an error nothing of use is in it.
+    pub(super) fn refill(
+        &mut self,
+        cid: Cid,
+        bytes: &[u8],
+        position: Position,
+    ) -> Result<(), MstError> {
         let invalid = |reason| MstError::Invalid { cid, reason };
         if cid.codec() != Codec::Cbor {
             return Err(invalid("a link to a node names raw bytes"));
         }
-        let mut node = Self::decode(bytes).map_err(|source| match source {
+        self.decode(bytes).map_err(|source| match source {
             // Rules of the tree that only the decoder sees are reported as such.
             DataError::Model { reason, .. } => invalid(reason),
             // Canonical, and still not a node.
             DataError::Cbor { reason, .. } if check_canonical(bytes).is_ok() => invalid(reason),
             source => MstError::Undecodable { cid, source },
         })?;
-        node.level = node.check_level(position).map_err(invalid)?;
-        Ok(node)
+        self.level = self.check_level(position).map_err(invalid)?;
+        Ok(())
     }
 
     /// Returns the level of the node; that of the empty tree is 0.
@@ -186,7 +198,10 @@ impl Node {
         }
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DataError> {
+    fn decode(&mut self, bytes: &[u8]) -> Result<(), DataError> {
+        let Self { keys, entries, .. } = self;
+        keys.clear();
+        entries.clear();
         let mut cursor = Cursor::new(bytes);
         if cursor.map()? != 2 {
             return Err(Rule("a node has the fields e and l and no others").at(0));
@@ -197,8 +212,8 @@ impl Node {
         if count > MAX_NODE_ENTRIES {
             return Err(Rule("more entries in a node than the limit of 1024").at(start));
         }
-        let mut entries: Vec<Slot> = Vec::with_capacity(count);
-        let mut keys: Vec<u8> = Vec::with_capacity(count.saturating_mul(TYPICAL_KEY_BYTES));
+        entries.reserve_exact(count);
+        keys.reserve_exact(count.saturating_mul(TYPICAL_KEY_BYTES));
         let mut before = 0..0_usize;
         for _ in 0..count {
             let start = cursor.offset();
@@ -240,9 +255,8 @@ impl Node {
             entries.push(Slot { key_end, value, right });
         }
         cursor.expect_key("l")?;
-        let left = subtree_link(&mut cursor)?;
-        cursor.end()?;
-        Ok(Self { level: 0, left, keys, entries })
+        self.left = subtree_link(&mut cursor)?;
+        cursor.end()
     }
 
     /// A node without entries, to be filled with those of a node that is being written.

@@ -1,6 +1,7 @@
 //! A tree that arrives block by block, in the order of a streamable CAR.
 
 use super::node::{NOT_ASCENDING, Position};
+use super::path::{Next, Path};
 use super::{MstError, Node};
 use crate::data::Cid;
 
@@ -24,10 +25,8 @@ use crate::data::Cid;
 /// ```
 #[derive(Debug)]
 pub struct Preorder {
-    path: Vec<Frame>,
+    path: Path<Box<Node>>,
     root: Option<Cid>,
-    /// The last key before the subtree that is being gone through; empty if there is none.
-    before: Vec<u8>,
 }
 
 /// What comes next.
@@ -54,18 +53,11 @@ pub enum Due<'p> {
     Nothing,
 }
 
-/// A node and the next slot in it: subtrees have even numbers, entries odd ones.
-#[derive(Debug)]
-struct Frame {
-    node: Node,
-    slot: usize,
-}
-
 impl Preorder {
     /// Starts with the root.
     #[must_use]
     pub fn new(root: Cid) -> Self {
-        Self { path: Vec::new(), root: Some(root), before: Vec::new() }
+        Self { path: Path::new(), root: Some(root) }
     }
 
     /// Tells which block comes next.
@@ -73,22 +65,11 @@ impl Preorder {
         if let Some(root) = self.root {
             return Due::Node(root);
         }
-        loop {
-            let Some(frame) = self.path.last_mut() else { return Due::Nothing };
-            let index = frame.slot / 2;
-            if frame.slot % 2 == 1 {
-                break;
-            }
-            if let Some(cid) = frame.node.subtree(index) {
-                return Due::Node(cid);
-            }
-            frame.slot += 1;
-            if index == frame.node.len() {
-                self.path.pop();
-            }
+        match self.path.next() {
+            Next::Subtree { cid, .. } => Due::Node(cid),
+            Next::Entry { key, value } => Due::Record { key, cid: value },
+            Next::End => Due::Nothing,
         }
-        let entry = self.path.last().and_then(|frame| frame.node.entry(frame.slot / 2));
-        entry.map_or(Due::Nothing, |entry| Due::Record { key: entry.key, cid: entry.value })
     }
 
     /// Takes the node that is due.
@@ -97,42 +78,24 @@ impl Preorder {
     ///
     /// [`MstError`] as for any node; nothing can follow then.
     pub fn node(&mut self, bytes: &[u8]) -> Result<(), MstError> {
-        let (cid, position) = match (self.root.take(), self.path.last_mut()) {
+        let (cid, position) = match (self.root.take(), self.path.next()) {
             (Some(root), _) => (root, Position::Root),
-            (None, Some(frame)) => {
-                let index = frame.slot / 2;
-                let subtree = frame.node.subtree(index);
-                if let Some(entry) = index.checked_sub(1).and_then(|last| frame.node.entry(last)) {
-                    self.before.clear();
-                    self.before.extend_from_slice(entry.key);
-                }
-                let below = Position::below(frame.node.level());
-                frame.slot += 1;
-                match subtree.zip(below) {
-                    Some(due) => due,
-                    None => return Ok(()),
-                }
-            }
-            (None, None) => return Ok(()),
+            (None, Next::Subtree { cid, position }) => (cid, position),
+            (None, Next::Entry { .. } | Next::End) => return Ok(()),
         };
-        // After its last subtree a node has nothing to come, and makes room at once.
-        self.path.pop_if(|frame| frame.slot > 2 * frame.node.len());
-        let node = Node::read(cid, bytes, position)?;
-        // The slot of each node above is the one after the subtree that is gone into.
-        let next = self.path.iter().rev().find_map(|frame| frame.node.entry(frame.slot / 2));
-        let before = Some(self.before.as_slice()).filter(|before| !before.is_empty());
-        if !node.lies_between(before, next.map(|entry| entry.key)) {
+        self.path.pass();
+        let mut node = self.path.take_spare().unwrap_or_default();
+        node.refill(cid, bytes, position)?;
+        if !self.path.has_room_for(&node) {
             return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
         }
-        self.path.push(Frame { node, slot: 0 });
+        self.path.enter(node);
         Ok(())
     }
 
     /// Passes over the record that is due.
     pub fn record(&mut self) {
-        if let Some(frame) = self.path.last_mut() {
-            frame.slot += 1;
-        }
+        self.path.pass();
     }
 }
 

@@ -1,9 +1,10 @@
 //! Nodes and entries in the order in which a streamable CAR has them.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, read_node};
-use super::waiting::{Waiting, next_key, unfold};
+use super::path::{Next, Path};
 use super::{Key, MstError, Node};
 use crate::data::{Block, Blocks, Cid};
 
@@ -31,7 +32,7 @@ pub enum Step {
         /// Its block.
         block: Block,
         /// What stands in it.
-        node: Node,
+        node: Arc<Node>,
     },
     /// An entry, after the subtree before it and before the subtree after it.
     Entry {
@@ -59,14 +60,7 @@ pub enum Step {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
-    Walk {
-        blocks,
-        waiting: vec![Waiting::Subtree { cid: root, position: Position::Root }],
-        before: None,
-        failed: HashSet::new(),
-        levels: None,
-        lowest: 0,
-    }
+    Walk { blocks, root: Some(root), path: Path::new(), failed: HashSet::new(), levels: None }
 }
 
 /// Walks over the nodes of a tree, parents first.
@@ -113,15 +107,13 @@ pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Bloc
 /// ```
 pub struct Walk<'b> {
     blocks: &'b dyn Blocks,
-    /// What is still to come, the next at the end. It holds at most the entries of one path.
-    waiting: Vec<Waiting>,
-    before: Option<Key>,
+    /// Until it has been read.
+    root: Option<Cid>,
+    path: Path<Arc<Node>>,
     /// Subtrees that cannot be walked, and are not read again where they are named again.
     failed: HashSet<Cid>,
     /// How many levels are walked, if not all.
     levels: Option<u8>,
-    /// The lowest level that is walked.
-    lowest: u8,
 }
 
 impl Walk<'_> {
@@ -145,14 +137,14 @@ impl Walk<'_> {
 
     fn step_into(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
         let (block, node) = read_node(self.blocks, cid, position)?;
-        let above = next_key(&self.waiting);
-        if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {
+        if !self.path.has_room_for(&node) {
             return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
         }
         if let Some(levels) = self.levels.take() {
-            self.lowest = node.level().saturating_sub(levels.saturating_sub(1));
+            self.path.down_to(node.level().saturating_sub(levels.saturating_sub(1)));
         }
-        unfold(&node, self.lowest, &mut self.waiting);
+        let node = Arc::new(node);
+        self.path.enter(node.clone());
         Ok(Step::Node { block, node })
     }
 }
@@ -161,13 +153,18 @@ impl Iterator for Walk<'_> {
     type Item = Result<Step, MstError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.waiting.pop()? {
-            Waiting::Subtree { cid, position } => Some(self.open(cid, position)),
-            Waiting::Entry { key, value } => {
-                self.before = Some(key.clone());
-                Some(Ok(Step::Entry { key, value }))
+        let (cid, position) = match (self.root.take(), self.path.next()) {
+            (Some(root), _) => (root, Position::Root),
+            (None, Next::Subtree { cid, position }) => (cid, position),
+            (None, Next::Entry { key, value }) => {
+                let step = Step::Entry { key: Key::checked(key), value };
+                self.path.pass();
+                return Some(Ok(step));
             }
-        }
+            (None, Next::End) => return None,
+        };
+        self.path.pass();
+        Some(self.open(cid, position))
     }
 }
 

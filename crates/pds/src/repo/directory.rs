@@ -1,7 +1,7 @@
 //! A repository in a directory: `pds.db`, `blobs/` and `key`.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Seek};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::key_rotation::settle_interrupted;
 use super::repair::QUARANTINE_DIRECTORY;
 use super::{Error, Imported, Jobs, Repo, Result};
 use crate::blob::BlobDirectory;
-use crate::car::CarFile;
+use crate::car::{CarFile, ReadAt};
 use crate::crypto::{Curve, PublicKey, SigningKey, key_file};
 use crate::store::SqliteStore;
 use crate::syntax::Did;
@@ -62,7 +62,7 @@ impl Repo {
     ///
     /// [`Error::DirectoryInUse`] when there is something in the directory; otherwise as
     /// [`import_file`](Self::import_file).
-    pub fn clone_file<F: Read + Seek + Send>(
+    pub fn clone_file<F: ReadAt>(
         dir: &Path,
         file: F,
         key: Option<&PublicKey>,
@@ -75,7 +75,7 @@ impl Repo {
     /// # Errors
     ///
     /// As [`clone_file`](Self::clone_file).
-    pub fn clone_file_with<F: Read + Seek + Send>(
+    pub fn clone_file_with<F: ReadAt>(
         dir: &Path,
         file: F,
         key: Option<&PublicKey>,
@@ -89,7 +89,7 @@ impl Repo {
     /// # Errors
     ///
     /// As [`clone_file`](Self::clone_file).
-    pub fn clone_car<F: Read + Seek + Send>(
+    pub fn clone_car<F: ReadAt>(
         dir: &Path,
         car: &CarFile<F>,
         key: Option<&PublicKey>,

@@ -1,14 +1,14 @@
 //! CAR in: verified first, then admitted, then named.
 
 use std::cell::Cell;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 
 use super::ahead::ahead;
 use super::verify::{
     Code, Expected, Finding, Marked, NotInOrder, Reached, Report, Severity, Stage, Streamed, verify,
 };
 use super::{Error, Jobs, Repo, Result};
-use crate::car::{CarError, CarFile};
+use crate::car::{CarError, CarFile, FromStart, ReadAt};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Cid, Overlay};
@@ -76,19 +76,14 @@ impl Repo {
     ///
     /// [`Error::Refused`] with the first thing that is wrong, [`Error::Car`] when the file is none or
     /// is damaged, [`Error::WrongDid`] when it is another account's. Nothing has changed then.
-    pub fn import_file<F: Read + Seek + Send>(
-        &self,
-        mut file: F,
-        key: Option<&PublicKey>,
-    ) -> Result<Imported> {
-        let jobs = self.jobs.for_bytes(file.seek(SeekFrom::End(0)).map_err(CarError::Io)?);
-        file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
-        if let Some(imported) = self.import_streamed(&mut file, key, jobs)? {
+    pub fn import_file<F: ReadAt>(&self, file: F, key: Option<&PublicKey>) -> Result<Imported> {
+        let jobs = self.jobs.for_bytes(file.len().map_err(CarError::Io)?);
+        if let Some(imported) = self.import_streamed(FromStart::new(&file), key, jobs)? {
             return Ok(imported);
         }
         // What is here already need not be read, so a slice is looked at before it is taken in.
         if self.head()?.is_none()
-            && let Some(imported) = self.import_reached(&mut file, key, jobs)?
+            && let Some(imported) = self.import_reached(&file, key, jobs)?
         {
             return Ok(imported);
         }
@@ -100,11 +95,7 @@ impl Repo {
     /// # Errors
     ///
     /// As [`import_file`](Self::import_file).
-    pub fn import<F: Read + Seek + Send>(
-        &self,
-        car: &CarFile<F>,
-        key: Option<&PublicKey>,
-    ) -> Result<Imported> {
+    pub fn import<F: ReadAt>(&self, car: &CarFile<F>, key: Option<&PublicKey>) -> Result<Imported> {
         let Some(root) = car.roots().first().copied() else {
             return Err(Error::Car(CarError::Header { reason: "the file has no root".to_owned() }));
         };
@@ -166,7 +157,7 @@ impl Repo {
     }
 
     /// As [`import_streamed`](Self::import_streamed), of a file in any order.
-    fn import_reached<F: Read + Seek + Send>(
+    fn import_reached<F: ReadAt>(
         &self,
         file: F,
         key: Option<&PublicKey>,
@@ -285,7 +276,7 @@ impl Findings {
 }
 
 /// The blocks that a commit reaches, as far as the file has them.
-pub(super) fn arriving<'a, F: Read + Seek + Send>(
+pub(super) fn arriving<'a, F: ReadAt>(
     car: &'a CarFile<F>,
     both: &'a Overlay<'a>,
     commit: &Commit,
@@ -306,7 +297,7 @@ pub(super) fn arriving<'a, F: Read + Seek + Send>(
 
 /// The records that a slice relies on and the present state does not have: others here do, and may
 /// be let go of before the slice is in. What the present state has stays, or the ref moves.
-pub(super) fn relied_on<'a, F: Read + Seek + Send>(
+pub(super) fn relied_on<'a, F: ReadAt>(
     car: &'a CarFile<F>,
     both: &'a Overlay<'a>,
     base: Option<Cid>,

@@ -1,7 +1,6 @@
 //! Bringing two lines of commits together.
 
 use std::cell::Cell;
-use std::io::{Read, Seek};
 
 use super::ancestry::{merge_note, merged_ref};
 use super::import::{Findings, arriving, relied_on};
@@ -9,7 +8,7 @@ use super::snapshot::record_changes;
 use super::three_way::{Plan, Resolution, join};
 use super::verify::{Expected, Finding, verify};
 use super::{Error, RecordChange, Repo, Result, Revision};
-use crate::car::{CarError, CarFile};
+use crate::car::{CarError, CarFile, ReadAt};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Cid, Overlay};
@@ -167,11 +166,7 @@ impl Repo {
     ///
     /// As [`merge`](Self::merge) and [`import`](Self::import); [`Error::KeepsMerged`] where the current ref
     /// is `merged`.
-    pub fn merge_car<F: Read + Seek + Send>(
-        &self,
-        car: &CarFile<F>,
-        options: &MergeOptions,
-    ) -> Result<Merged> {
+    pub fn merge_car<F: ReadAt>(&self, car: &CarFile<F>, options: &MergeOptions) -> Result<Merged> {
         let kept_by = merged_ref();
         if self.name == kept_by {
             return Err(Error::KeepsMerged(kept_by));

@@ -1,13 +1,13 @@
 //! The store that can be read as a specification.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
     Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Sweep,
     SweptBlocks, Visitor, now_micros,
 };
-use crate::data::{Block, Blocks, Cid, ReadError};
+use crate::data::{Block, Blocks, Cid, MemoryBlocks, ReadError};
 
 /// A store in memory: a few maps behind a lock.
 ///
@@ -32,7 +32,7 @@ pub struct MemoryStore(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     version: u64,
-    blocks: HashMap<Cid, Block>,
+    blocks: MemoryBlocks,
     refs: BTreeMap<RefName, Cid>,
     log: Vec<LogEntry>,
     meta: BTreeMap<String, String>,
@@ -56,12 +56,11 @@ impl State {
 
 impl Blocks for MemoryStore {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        Ok(self.state().blocks.get(cid).cloned())
+        self.state().blocks.get(cid)
     }
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        let state = self.state();
-        Ok(cids.iter().map(|cid| state.blocks.get(cid).cloned()).collect())
+        self.state().blocks.get_many(cids)
     }
 }
 
@@ -93,14 +92,14 @@ impl Store for MemoryStore {
             }
             if let Some(target) = edit.target
                 && !named.contains(&target)
-                && !state.blocks.contains_key(&target)
+                && !state.blocks.contains(&target)
             {
                 return Err(StoreError::TargetMissing { name: edit.name.clone(), target });
             }
         }
         let mut new_blocks = 0;
         for block in arriving {
-            new_blocks += u64::from(state.blocks.insert(block.cid(), block).is_none());
+            new_blocks += u64::from(state.blocks.insert(block));
         }
         for edit in edits {
             state.version += 1;
@@ -141,7 +140,7 @@ impl Store for MemoryStore {
             log.last_mut().ok_or(StoreError::NoEdits)?.seq = state.version + 1;
         }
         let (mut blocks, mut bytes, mut kept_bytes) = (0, 0, 0);
-        for block in state.blocks.values() {
+        for block in state.blocks.iter() {
             let len = block.bytes().len() as u64;
             if (sweep.live)(&block.cid()) {
                 kept_bytes += len;
@@ -151,7 +150,7 @@ impl Store for MemoryStore {
             }
         }
         if !sweep.dry_run {
-            state.blocks.retain(|cid, _| (sweep.live)(cid));
+            state.blocks.retain(|block| (sweep.live)(&block.cid()));
             if let Some(log) = log {
                 state.version += 1;
                 state.log = log;
@@ -182,7 +181,7 @@ impl Store for MemoryStore {
 
     fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
         // The visitor may read this store, so the lock is not held meanwhile.
-        let all: Vec<Block> = self.state().blocks.values().cloned().collect();
+        let all: Vec<Block> = self.state().blocks.iter().cloned().collect();
         let _ = all.iter().try_for_each(|block| visit(block.cid().as_bytes(), block.bytes()));
         Ok(())
     }
@@ -196,7 +195,7 @@ impl Store for MemoryStore {
         let arriving: Vec<Block> = blocks.collect::<Result<_, _>>().map_err(StoreError::Blocks)?;
         let (mut state, mut added) = (self.state(), 0);
         for block in arriving {
-            added += u64::from(state.blocks.insert(block.cid(), block).is_none());
+            added += u64::from(state.blocks.insert(block));
         }
         Ok(Mended { added, dropped: 0 })
     }

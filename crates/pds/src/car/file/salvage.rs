@@ -1,15 +1,14 @@
 //! Reading on after the place where a CAR file is broken.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
-use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::Mutex;
+use std::io;
 
-use super::{CarFile, Place};
-use crate::car::{CarError, CarReader};
+use super::{CarFile, Indexing};
+use crate::car::{CarError, CarReader, FromStart, ReadAt};
 use crate::data::limits::{MAX_BLOCK_BYTES, MAX_VARINT_BYTES};
 use crate::data::{BlockRef, Cid};
 
-impl<F: Read + Seek> CarFile<F> {
+impl<F: ReadAt> CarFile<F> {
     /// Opens whatever is left of a file, also behind places that cannot be read.
     ///
     /// After such a place the file is searched for the next section: a length, a CID, and bytes that hash
@@ -19,12 +18,11 @@ impl<F: Read + Seek> CarFile<F> {
     /// # Errors
     ///
     /// [`CarError::Io`] only; all else is reported, with its place.
-    pub fn salvage(mut file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
-        let end = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(0))?;
+    pub fn salvage(file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
+        let end = file.len()?;
         let (mut roots, mut at) = (Vec::new(), 0);
-        let header =
-            CarReader::new(&mut file).map(|header| (header.roots().to_vec(), header.offset()));
+        let header = CarReader::new(FromStart::new(&file))
+            .map(|header| (header.roots().to_vec(), header.offset()));
         let header_is_sound = match header {
             Ok(header) => {
                 (roots, at) = header;
@@ -37,8 +35,8 @@ impl<F: Read + Seek> CarFile<F> {
             }
         };
         let patience = end.saturating_mul(MAX_SEARCHED_TIMES).saturating_add(LEAST_SEARCHED_BYTES);
-        let mut window = Window { file: &mut file, end, start: 0, bytes: Vec::new(), patience };
-        let (mut index, mut sections) = (Vec::new(), 0_u64);
+        let mut window = Window { file: &file, end, start: 0, bytes: Vec::new(), patience };
+        let mut found = Indexing::default();
         if !header_is_sound {
             at = window.next_section(0)?.unwrap_or(end);
             if window.patience == 0 {
@@ -46,7 +44,7 @@ impl<F: Read + Seek> CarFile<F> {
             }
         }
         while at < end {
-            let found = match window.section(at)? {
+            let sound = match window.section(at)? {
                 Ok(section) => section,
                 Err(error) => {
                     report(error);
@@ -54,33 +52,36 @@ impl<F: Read + Seek> CarFile<F> {
                     if window.patience == 0 {
                         report(CarError::Section { offset: at, reason: OUT_OF_PATIENCE });
                     }
-                    index.extend(window.without_length(at, next)?);
+                    if let Some((cid_offset, cid, len)) = window.without_length(at, next)? {
+                        found.claim(at, cid_offset, (cid, len), 0)?;
+                        // A section that could not be read as one.
+                        found.sections = found.sections.saturating_sub(1);
+                    }
                     at = next;
                     continue;
                 }
             };
-            sections = sections.saturating_add(1);
-            index.push(found.place);
-            at = found.end;
+            let Sound { cid_offset, cid, len, end: next } = sound;
+            found.claim(at, cid_offset, (cid, len), 0)?;
+            at = next;
         }
-        sections = sections.max(index.len() as u64);
-        index.sort_unstable();
-        let (file, duplicates, bytes) = (Mutex::new(file), 0, at);
-        let mut opened = Self { file, roots, index, sections, duplicates, bytes };
-        opened.drop_duplicates()?;
-        Ok(opened)
+        found.sections = found.sections.max(found.places.len() as u64);
+        Self::indexed(file, roots, at, found)
     }
 }
 
 /// A section that is as it should be.
 struct Sound {
-    place: Place,
+    cid_offset: u64,
+    cid: Cid,
+    /// How many bytes the block has.
+    len: usize,
     end: u64,
 }
 
 /// A part of a file, in memory.
 struct Window<'f, F> {
-    file: &'f mut F,
+    file: &'f F,
     /// Where the file ends.
     end: u64,
     start: u64,
@@ -90,7 +91,7 @@ struct Window<'f, F> {
     patience: u64,
 }
 
-impl<F: Read + Seek> Window<'_, F> {
+impl<F: ReadAt> Window<'_, F> {
     /// Lends this many bytes from a place in the file, fewer at its end.
     fn at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let ready = |start: u64, bytes: &[u8]| {
@@ -100,11 +101,13 @@ impl<F: Read + Seek> Window<'_, F> {
         let from = match ready(self.start, &self.bytes) {
             Some(from) => from,
             None => {
-                self.file.seek(SeekFrom::Start(offset))?;
-                self.bytes.clear();
-                let want = len.max(WINDOW_BYTES) as u64;
-                self.file.by_ref().take(want).read_to_end(&mut self.bytes)?;
+                let left = usize::try_from(self.end.saturating_sub(offset)).unwrap_or(usize::MAX);
+                self.bytes.resize(len.max(WINDOW_BYTES).min(left), 0);
                 self.start = offset;
+                if let Err(error) = self.file.read_exact_at(&mut self.bytes, offset) {
+                    self.bytes.clear();
+                    return Err(error);
+                }
                 0
             }
         };
@@ -134,19 +137,21 @@ impl<F: Read + Seek> Window<'_, F> {
         let section = self.at(cid_offset, len)?;
         let (cid, data) = section.split_at_checked(Cid::LEN).unwrap_or_default();
         let checked = match Cid::from_bytes(cid) {
-            Ok(cid) => BlockRef::verified(cid, data)
-                .map(|block| Place::new(cid, cid_offset, block.bytes().len()))
-                .map_err(|source| CarError::Damaged { offset, cid, source }),
+            Ok(cid) => BlockRef::verified(cid, data).map_err(|source| CarError::Damaged {
+                offset,
+                cid,
+                source,
+            }),
             Err(source) => Err(CarError::ForeignCid { offset, source }),
         };
-        match checked {
-            Ok(Some(place)) => Ok(Ok(Sound { place, end })),
-            Ok(None) => wrong("beyond the size of file that can be indexed"),
-            Err(error) => {
-                self.patience = self.patience.saturating_sub(len as u64);
-                Ok(Err(error))
-            }
+        let sound = checked.map(|block| {
+            let (cid, len) = (block.cid(), block.bytes().len());
+            Sound { cid_offset, cid, len, end }
+        });
+        if sound.is_err() {
+            self.patience = self.patience.saturating_sub(len as u64);
         }
+        Ok(sound)
     }
 
     /// Finds the next place at which a sound section starts.
@@ -185,7 +190,7 @@ impl<F: Read + Seek> Window<'_, F> {
     }
 
     /// Reads a section whose length is damaged: from the CID near its start to the next section.
-    fn without_length(&mut self, from: u64, next: u64) -> io::Result<Option<Place>> {
+    fn without_length(&mut self, from: u64, next: u64) -> io::Result<Option<(u64, Cid, usize)>> {
         for len_bytes in 1..=MAX_LENGTH_BYTES {
             let cid_offset = from.saturating_add(len_bytes);
             let len = usize::try_from(next.saturating_sub(cid_offset)).unwrap_or(usize::MAX);
@@ -201,7 +206,7 @@ impl<F: Read + Seek> Window<'_, F> {
             if let Ok(cid) = Cid::from_bytes(cid)
                 && cid.names(data)
             {
-                return Ok(Place::new(cid, cid_offset, data.len()));
+                return Ok(Some((cid_offset, cid, data.len())));
             }
         }
         Ok(None)

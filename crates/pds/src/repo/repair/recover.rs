@@ -1,13 +1,12 @@
 //! All that can be read of a CAR file that is damaged.
 
 use std::collections::HashSet;
-use std::io::{Read, Seek};
 
 use super::orphans::{Each, Orphans};
 use super::survey::may_be_a_commit;
 use super::survivors::{Survivor, Survivors};
 use super::trace::{Part, Step, Trace};
-use crate::car::CarFile;
+use crate::car::{CarFile, ReadAt};
 use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, Codec};
 use crate::mst::{Key, Position, nodes};
@@ -113,7 +112,7 @@ pub struct Recovery {
 /// assert_eq!((recovery.commit.map(|commit| commit.cid()), recovery.lost), (repo.head()?, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn recover<F: Read + Seek + Send>(
+pub fn recover<F: ReadAt>(
     car: &CarFile<F>,
     blocks: &dyn Blocks,
     found: &mut dyn FnMut(Recovered) -> Result<()>,
@@ -204,10 +203,7 @@ fn newest_commit(each: &Each<'_>) -> Result<Option<Commit>> {
 }
 
 /// Shows every block of a file that can be read.
-fn each_block<F: Read + Seek + Send>(
-    car: &CarFile<F>,
-    visit: &mut dyn FnMut(&Block),
-) -> Result<()> {
+fn each_block<F: ReadAt>(car: &CarFile<F>, visit: &mut dyn FnMut(&Block)) -> Result<()> {
     for number in 0..car.len() {
         if let Some(cid) = car.cid(number)?
             && let Ok(Some(block)) = car.get(&cid)

@@ -1,20 +1,20 @@
 //! Checking a CAR file.
 
-use std::io::{Read, Seek, SeekFrom};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::any_order::in_any_order;
 use super::stream::streamed as stream;
 use super::{Code, Expected, Finding, NotInOrder, Report, Severity, verify};
-use crate::car::{CarError, CarFile};
+use crate::car::{CarError, CarFile, FromStart, ReadAt};
 use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::repo::{Error, Result};
 
 /// Checks a CAR file: its form, the hash of every block, and the repository of its first root.
 ///
-/// A file in streamable order is read once, in the memory of one path of the tree; any other, and one
-/// in which anything is wrong, is indexed first, which takes 16 bytes a block.
+/// A file in streamable order is read once, in the memory of one path of the tree; any other is indexed, which
+/// takes 25 bytes a block: its records are checked as they stand in the file, and then the tree.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -32,52 +32,25 @@ use crate::repo::{Error, Result};
 /// # Errors
 ///
 /// [`Error::Car`] when the file cannot be read from the disk; whatever is wrong with it is a finding.
-pub fn verify_car<F: Read + Seek + Send>(
-    mut file: F,
+pub fn verify_car<F: ReadAt>(
+    file: F,
     expected: &Expected<'_>,
     found: &mut dyn FnMut(Finding),
 ) -> Result<Report> {
-    let bytes = file.seek(SeekFrom::End(0)).map_err(CarError::Io)?;
-    file.seek(SeekFrom::Start(0)).map_err(CarError::Io)?;
+    let bytes = file.len().map_err(CarError::Io)?;
     let expected = &Expected { jobs: expected.jobs.for_bytes(bytes), ..*expected };
-    let faultless = match streamed(&mut file, expected) {
+    let faultless = match streamed(FromStart::new(&file), expected) {
         Ok(checked) => Some(checked),
-        Err(NotInOrder) => in_any_order(&mut file, expected)?,
+        Err(NotInOrder) => in_any_order(&file, expected)?,
     };
     let Some((report, findings)) = faultless else { return indexed(file, expected, found) };
     findings.into_iter().for_each(found);
     Ok(report)
 }
 
-/// Checks each block once, as the tree comes to it; `None` when there is anything else in the file, or
-/// anything wrong with it, that is to be looked at more closely.
-fn in_any_order<F: Read + Seek + Send>(
-    file: F,
-    expected: &Expected<'_>,
-) -> Result<Option<(Report, Vec<Finding>)>> {
-    let car = match CarFile::open_unchecked(file) {
-        Ok(car) => car,
-        Err(CarError::Io(error)) => return Err(CarError::Io(error).into()),
-        Err(_) => return Ok(None),
-    };
-    let [root] = *car.roots() else { return Ok(None) };
-    let marked = Marked::new(&car);
-    let (mut findings, mut too_many) = (Vec::new(), false);
-    let mut report = verify(&marked, root, expected, &mut |finding| {
-        too_many |= findings.len() == MAX_KEPT_FINDINGS;
-        if !too_many {
-            findings.push(finding);
-        }
-    })?;
-    // What was not reached has not been hashed.
-    let all_reached = marked.reached() == car.sections();
-    report.blocks = car.sections();
-    Ok((all_reached && !too_many && report.is_complete()).then_some((report, findings)))
-}
-
 /// Checks in one pass, as long as there is no reason to look at the file more closely.
-fn streamed<F: Read + Send>(
-    file: F,
+fn streamed(
+    file: FromStart<'_, impl ReadAt>,
     expected: &Expected<'_>,
 ) -> Result<(Report, Vec<Finding>), NotInOrder> {
     stream(file, expected, |repo| {
@@ -94,7 +67,7 @@ fn streamed<F: Read + Send>(
 }
 
 /// Checks through an index of the file.
-fn indexed<F: Read + Seek + Send>(
+fn indexed<F: ReadAt>(
     file: F,
     expected: &Expected<'_>,
     found: &mut dyn FnMut(Finding),
@@ -151,7 +124,7 @@ fn car_finding(error: &CarError) -> Finding {
 }
 
 /// Counts the commits that come before one and stand in the file, too.
-fn chain_before<F: Read + Seek>(marked: &Marked<'_, F>, commit: &Commit) -> u64 {
+fn chain_before<F: ReadAt>(marked: &Marked<'_, F>, commit: &Commit) -> u64 {
     let (mut before, mut count) = (commit.prev(), 0);
     while let Some(cid) = before {
         // Blocks that are damaged, or no commits, are told of already.
@@ -163,12 +136,7 @@ fn chain_before<F: Read + Seek>(marked: &Marked<'_, F>, commit: &Commit) -> u64 
     count
 }
 
-fn notes<F: Read + Seek>(
-    car: &CarFile<F>,
-    reached: u64,
-    chain: u64,
-    found: &mut dyn FnMut(Finding),
-) {
+fn notes<F: ReadAt>(car: &CarFile<F>, reached: u64, chain: u64, found: &mut dyn FnMut(Finding)) {
     let mut note = |code: Code, count: u64, what: &str| {
         if count > 0 {
             let message = format!("{count} {what}");
@@ -193,7 +161,7 @@ pub(in crate::repo) struct Marked<'a, F> {
     count: AtomicU64,
 }
 
-impl<'a, F: Read + Seek> Marked<'a, F> {
+impl<'a, F: ReadAt> Marked<'a, F> {
     pub(in crate::repo) fn new(car: &'a CarFile<F>) -> Self {
         let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
         Self { car, asked, count: AtomicU64::new(0) }
@@ -202,6 +170,13 @@ impl<'a, F: Read + Seek> Marked<'a, F> {
     /// Returns how many of the blocks have been asked for.
     pub(in crate::repo) fn reached(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a block has been asked for, and returns what was noted of it when the file was read.
+    pub(super) fn noted(&self, cid: &Cid) -> Option<u8> {
+        let (number, note) = self.car.noted(cid)?;
+        self.mark(number);
+        Some(note)
     }
 
     fn mark(&self, number: usize) {
@@ -216,7 +191,7 @@ impl<'a, F: Read + Seek> Marked<'a, F> {
     }
 }
 
-impl<F: Read + Seek + Send> Blocks for Marked<'_, F> {
+impl<F: ReadAt> Blocks for Marked<'_, F> {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         let found = self.car.numbered(cid)?;
         Ok(found.map(|(number, block)| {
@@ -244,4 +219,4 @@ impl<F: Read + Seek + Send> Blocks for Marked<'_, F> {
 }
 
 /// How many findings are kept until it is known that one pass is enough.
-const MAX_KEPT_FINDINGS: usize = 10_000;
+pub(super) const MAX_KEPT_FINDINGS: usize = 10_000;

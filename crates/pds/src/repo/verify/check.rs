@@ -206,6 +206,7 @@ impl<'a> Check<'a> {
 }
 
 /// What the bytes of a record are, whatever its path is.
+#[derive(Clone)]
 pub(super) enum Verdict<'a> {
     /// A record; of its type as much as it takes to tell it from any collection.
     Record { record_type: Option<Cow<'a, str>>, has_unsafe_integers: bool },
@@ -232,6 +233,21 @@ impl<'a> Verdict<'a> {
                 };
                 Self::Wrong(code, error.to_string())
             }
+        }
+    }
+
+    /// Makes the verdict on a faultless record of this type.
+    pub(super) fn of_type(name: &'a str) -> Self {
+        Self::Record { record_type: Some(Cow::Borrowed(name)), has_unsafe_integers: false }
+    }
+
+    /// Returns the type of a record of which nothing else is to be said.
+    pub(super) fn faultless_type(&self) -> Option<&str> {
+        match self {
+            Self::Record { record_type: Some(name), has_unsafe_integers: false } => {
+                Some(name).filter(|name| name.len() <= MAX_TYPE_CHARS).map(Cow::as_ref)
+            }
+            _ => None,
         }
     }
 

@@ -4,6 +4,7 @@
 //! layer that noticed it; only an *error* makes a repository fail, *warnings* and *notes* do not.
 //! One bad record never hides the next.
 
+mod any_order;
 mod blobs;
 mod car;
 mod check;

@@ -1,0 +1,221 @@
+//! Where in a file its blocks are.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+
+use super::{CarError, ReadAt};
+use crate::data::Cid;
+
+/// The places of the blocks of a file, found by digest.
+///
+/// They are sorted. Digests are spread evenly, so their first bits tell where to look: a table says where
+/// each group starts, and a group has eight places on average. Whoever makes up names to fill one group has
+/// it halved like any sorted list.
+pub(super) struct Index {
+    keyed: Keyed,
+    places: Vec<Place>,
+    /// Where each group starts, and where the last one ends.
+    groups: Vec<usize>,
+    /// How many bits of a digest's start are left when its group is taken away.
+    shift: u32,
+}
+
+impl Index {
+    /// Keeps the first of several places of one block, and tells how many others there were.
+    pub(super) fn new(
+        keyed: Keyed,
+        mut places: Vec<Place>,
+        file: &impl ReadAt,
+    ) -> Result<(Self, u64), CarError> {
+        places.sort_unstable();
+        let duplicates = drop_duplicates(&mut places, file)?;
+        let bits = (places.len() / GROUP).checked_ilog2().unwrap_or(0);
+        let (count, shift) = (1_usize << bits, u64::BITS - bits);
+        let mut groups = Vec::with_capacity(count + 1);
+        for (at, place) in places.iter().enumerate() {
+            let group = group(place.digest_start, shift);
+            while groups.len() <= group {
+                groups.push(at);
+            }
+        }
+        groups.resize(count + 1, places.len());
+        Ok((Self { keyed, places, groups, shift }, duplicates))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub(super) fn place(&self, number: usize) -> Option<Place> {
+        self.places.get(number).copied()
+    }
+
+    /// Finds where a block is, with its number.
+    pub(super) fn find(&self, cid: &Cid) -> Option<(usize, Place)> {
+        let (start, keyed) = self.keyed.name(cid);
+        let first = self.first_at_or_after(start);
+        let alike =
+            self.places.get(first..)?.iter().take_while(|place| place.digest_start == start);
+        let (index, place) = alike.enumerate().find(|(_, place)| place.keyed & !NOTE == keyed)?;
+        Some((first + index, *place))
+    }
+
+    fn first_at_or_after(&self, start: u64) -> usize {
+        let group = group(start, self.shift);
+        let end = self.groups.get(group + 1).copied().unwrap_or_default();
+        let from = self.groups.get(group).copied().unwrap_or(end);
+        let within = self.places.get(from..end).unwrap_or_default();
+        from + within.partition_point(|place| place.digest_start < start)
+    }
+}
+
+/// Tells blocks apart by a hash that nobody outside can foresee.
+///
+/// A tree may name whatever it likes, also what differs from a block of the file in one byte of the CID.
+#[derive(Default)]
+pub(super) struct Keyed(RandomState);
+
+impl Keyed {
+    /// What a place is found by: the first eight bytes of the digest, and seven of a keyed hash of the whole CID.
+    fn name(&self, cid: &Cid) -> (u64, u64) {
+        let start = cid.digest().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
+        (start, self.0.hash_one(cid.as_bytes()) & !NOTE)
+    }
+}
+
+/// Which block it is and where it stands, in 24 bytes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    digest_start: u64,
+    /// Seven bytes of a keyed hash of the CID, and a note of whoever opened the file.
+    keyed: u64,
+    /// Offset and length.
+    packed: u64,
+}
+
+impl Place {
+    /// `None` beyond the size of file that can be indexed.
+    pub(super) fn new(
+        keyed: &Keyed,
+        cid: &Cid,
+        (offset, data_len): (u64, usize),
+        note: u8,
+    ) -> Option<Self> {
+        let fits = offset < 1 << (64 - LEN_BITS) && data_len < 1 << LEN_BITS;
+        let packed = (offset << LEN_BITS) | data_len as u64;
+        let (digest_start, keyed) = keyed.name(cid);
+        fits.then_some(Self { digest_start, keyed: keyed | u64::from(note), packed })
+    }
+
+    /// Where the CID of the block stands; its bytes follow.
+    pub(super) fn offset(&self) -> u64 {
+        self.packed >> LEN_BITS
+    }
+
+    /// How many bytes the CID and the block have.
+    pub(super) fn section_len(&self) -> usize {
+        Cid::LEN + self.data_len()
+    }
+
+    /// How many bytes the block has.
+    pub(super) fn data_len(&self) -> usize {
+        usize::try_from(self.packed & ((1 << LEN_BITS) - 1)).unwrap_or(0)
+    }
+
+    /// What was noted of the block.
+    pub(super) fn note(&self) -> u8 {
+        let [.., note] = self.keyed.to_be_bytes();
+        note
+    }
+
+    pub(super) fn read_cid(&self, file: &impl ReadAt) -> Result<Cid, CarError> {
+        let mut bytes = [0; Cid::LEN];
+        file.read_exact_at(&mut bytes, self.offset())?;
+        Cid::from_bytes(&bytes).map_err(std::io::Error::other).map_err(CarError::Io)
+    }
+}
+
+fn group(digest_start: u64, shift: u32) -> usize {
+    usize::try_from(digest_start.checked_shr(shift).unwrap_or(0)).unwrap_or(usize::MAX)
+}
+
+fn drop_duplicates(places: &mut Vec<Place>, file: &impl ReadAt) -> Result<u64, CarError> {
+    let mut kept = 0;
+    // CIDs whose digests start alike, of the run that is being looked at.
+    let mut run: Vec<Cid> = Vec::new();
+    for at in 0..places.len() {
+        let place = places[at];
+        let last = places[..kept].last().filter(|last| last.digest_start == place.digest_start);
+        if let Some(last) = last {
+            if run.is_empty() {
+                run.push(last.read_cid(file)?);
+            }
+            let cid = place.read_cid(file)?;
+            if run.contains(&cid) {
+                continue;
+            }
+            // Nobody finds as many blocks by chance; made-up names are cheap until they are hashed.
+            if run.len() == MAX_ALIKE {
+                let reason = "too many blocks whose digests start alike";
+                return Err(CarError::Section { offset: place.offset(), reason });
+            }
+            run.push(cid);
+        } else {
+            run.clear();
+        }
+        places[kept] = place;
+        kept += 1;
+    }
+    let duplicates = places.len() - kept;
+    places.truncate(kept);
+    Ok(duplicates as u64)
+}
+
+/// How many places a group has, about: as many as fit in two lines of a processor's cache.
+const GROUP: usize = 8;
+
+/// How many different blocks may have digests that start with the same eight bytes.
+const MAX_ALIKE: usize = 8;
+
+/// The bits of a place that are the note.
+const NOTE: u64 = 0xff;
+
+/// How many bits of a packed place are the length: blocks of up to 8 MiB, files of up to 2 TiB.
+const LEN_BITS: u32 = 23;
+
+const _: () = assert!(crate::data::limits::MAX_BLOCK_BYTES < 1 << LEN_BITS);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    #[test]
+    fn every_place_is_found_where_it_is() {
+        let spread = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let digests: [Vec<u64>; 5] = [
+            Vec::new(),
+            (0..1_000).map(spread).collect(),
+            (0..1_000).collect(),
+            (0..1_000).map(|n| u64::MAX - n).collect(),
+            (0..7).map(spread).collect(),
+        ];
+        for mut digests in digests {
+            digests.sort_unstable();
+            let places: Vec<Place> = digests
+                .iter()
+                .map(|start| Place { digest_start: *start, keyed: 0, packed: 0 })
+                .collect();
+            let (index, duplicates) =
+                Index::new(Keyed::default(), places, &Cursor::new([])).unwrap();
+            assert_eq!((index.len(), duplicates), (digests.len(), 0));
+            let near = digests.iter().flat_map(|d| [d.saturating_sub(1), *d, d.saturating_add(1)]);
+            for start in near.chain([0, 1, u64::MAX / 2, u64::MAX]) {
+                let expected = digests.partition_point(|digest| *digest < start);
+                assert_eq!(index.first_at_or_after(start), expected, "{start}");
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Files that are read at a place.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+
+/// A file whose bytes can be asked for by their place.
+///
+/// There is no position that readers would have to share or to put back: a file that is lent to one can be
+/// lent to another at the same time.
+///
+/// ```
+/// use pds::car::ReadAt;
+///
+/// let file = std::io::Cursor::new(*b"hello");
+/// let mut buffer = [0; 4];
+/// file.read_exact_at(&mut buffer, 1)?;
+/// assert_eq!((&buffer, file.len()?), (b"ello", 5));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[expect(clippy::len_without_is_empty, reason = "an empty file is no special case to a reader")]
+pub trait ReadAt: Send + Sync {
+    /// Reads some bytes that stand at an offset and returns how many; none at the end.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Returns how many bytes there are.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Reads as many bytes as the buffer has.
+    ///
+    /// # Errors
+    ///
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when there are fewer; else as
+    /// [`read_at`](Self::read_at).
+    fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
+        while !buffer.is_empty() {
+            match self.read_at(buffer, offset) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    buffer = buffer.get_mut(read..).unwrap_or_default();
+                    offset += read as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ReadAt for File {
+    #[cfg(unix)]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::unix::fs::FileExt::read_at(self, buffer, offset)
+    }
+
+    #[cfg(windows)]
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        std::os::windows::fs::FileExt::seek_read(self, buffer, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}
+
+/// Bytes in memory; where the cursor stands does not matter.
+impl<T: AsRef<[u8]> + Send + Sync> ReadAt for Cursor<T> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let bytes = self.get_ref().as_ref();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX);
+        let rest = bytes.get(start..).unwrap_or_default();
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        Ok(len)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.get_ref().as_ref().len() as u64)
+    }
+}
+
+impl<F: ReadAt + ?Sized> ReadAt for &F {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        (**self).read_at(buffer, offset)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        (**self).len()
+    }
+}
+
+/// Reads a file from its start to its end.
+///
+/// ```
+/// use pds::car::FromStart;
+/// use std::io::Read;
+///
+/// let file = std::io::Cursor::new(*b"hello");
+/// let mut text = String::new();
+/// FromStart::new(&file).read_to_string(&mut text)?;
+/// assert_eq!(text, "hello");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct FromStart<'f, F> {
+    file: &'f F,
+    offset: u64,
+}
+
+impl<'f, F: ReadAt> FromStart<'f, F> {
+    /// Starts to read.
+    pub fn new(file: &'f F) -> Self {
+        Self { file, offset: 0 }
+    }
+}
+
+impl<F: ReadAt> Read for FromStart<'_, F> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_file_and_bytes_in_memory_read_alike() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&bytes).unwrap();
+        let memory = Cursor::new(&bytes);
+        assert_eq!(ReadAt::len(&file).unwrap(), memory.len().unwrap());
+        for (offset, len) in [(0, 256), (0, 0), (7, 20), (255, 1), (256, 0)] {
+            let [mut a, mut b] = [vec![0; len], vec![0; len]];
+            file.read_exact_at(&mut a, offset).unwrap();
+            ReadAt::read_exact_at(&memory, &mut b, offset).unwrap();
+            assert_eq!(a, b);
+        }
+        for offset in [200, 256, 257, u64::MAX >> 1] {
+            let mut buffer = [0; 100];
+            assert!(ReadAt::read_exact_at(&file, &mut buffer, offset).is_err());
+            assert!(ReadAt::read_exact_at(&memory, &mut buffer, offset).is_err());
+        }
+        let mut read = Vec::new();
+        FromStart::new(&file).read_to_end(&mut read).unwrap();
+        assert_eq!(read, bytes);
+    }
+}
