@@ -13,9 +13,9 @@ use pds::crypto::KeyFileError;
 use pds::data::DataError;
 use pds::identity::IdentityError;
 use pds::mst::MstError;
-use pds::repo::verify::Stage;
+use pds::repo::verify::{Code, Stage};
 use pds::repo::{Error, ProofError};
-use pds::store::StoreError;
+use pds::store::{RefName, StoreError};
 use serde_json::json;
 
 use crate::output::printable;
@@ -204,7 +204,10 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::WrongKey { .. } => (
             Exit::No,
             "wrong-key",
-            Some("pds key import FILE makes another key that of the repository"),
+            Some(
+                "if somebody has just changed the key, try again; pds key import FILE makes another key \
+                 that of the repository",
+            ),
         ),
         Error::Conflicts(_) => (
             Exit::No,
@@ -214,8 +217,12 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::Unrelated { .. } => (
             Exit::No,
             "unrelated",
-            Some("export the file with --chain, or name the state both started from with --base"),
+            Some(
+                "export the file with --chain, or name the state both started from with --base: \
+                 empty if there is none",
+            ),
         ),
+        Error::KeepsMerged(_) => (Exit::Usage, "usage", None),
         Error::NotInConflict(_) => (Exit::No, "not-in-conflict", None),
         Error::DirectoryInUse(_) => (Exit::No, "directory-in-use", Some("name another directory")),
         Error::WrongDid { .. } => {
@@ -224,6 +231,9 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         // There is no repository in the file at all.
         Error::Refused(finding) if finding.stage() == Stage::Repo => {
             (Exit::BadInput, "refused", Some("pds verify FILE lists everything"))
+        }
+        Error::Refused(finding) if finding.code() == Code::SignatureInvalid => {
+            (Exit::No, "refused", Some(ANOTHER_KEY))
         }
         Error::Refused(_) => (Exit::No, "refused", Some("pds verify FILE lists everything")),
         Error::BlobMissing { .. } => {
@@ -235,6 +245,9 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         // One that was asked for is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
+        Error::NoCommit(name) if *name != RefName::head() => {
+            (Exit::No, "not-found", Some("pds ref ls lists the refs"))
+        }
         error if error.is_not_found() => (Exit::No, "not-found", None),
         error if error.is_conflict() => (Exit::No, "conflict", None),
         error if error.is_corrupt() => DAMAGED,
@@ -308,5 +321,8 @@ const NO_SPACE: [io::ErrorKind; 3] =
 
 const DAMAGED: (Exit, &str, Option<&str>) =
     (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"));
+
+const ANOTHER_KEY: &str =
+    "if the account has another key, too, --key DID_KEY of pds import and pds merge names it";
 
 const MAKE_ONE: &str = "pds init DIR or pds clone FILE makes one; -R PATH names one";

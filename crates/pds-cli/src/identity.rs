@@ -8,7 +8,40 @@ use pds::data::limits::{MAX_DID_DOCUMENT_BYTES, MAX_PLC_LOG_BYTES};
 use pds::identity::{DidDocument, KeyHistory, PlcLog};
 
 use crate::failure::Stated;
-use crate::open::read_limited;
+use crate::open::{check_account, peek, read_limited};
+use crate::progress::Watched;
+
+/// Whose signature is believed for what comes in: a key, or that of the commit's time.
+#[derive(Debug, clap::Args)]
+pub(crate) struct SignedByArg {
+    /// The key that must have signed the commit; the one that is known here if not given. It counts as
+    /// the key of this commit from then on
+    #[arg(long, value_name = "DID_KEY")]
+    key: Option<PublicKey>,
+
+    /// The audit log of the did:plc account: the key of the commit's time must have signed it
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    plc_log: Option<PathBuf>,
+}
+
+impl SignedByArg {
+    /// Returns the key that must have signed the commit of a file; `None` where nothing was said.
+    pub(crate) fn key_for(&self, file: &Watched) -> Result<Option<PublicKey>> {
+        let Some(log) = &self.plc_log else { return Ok(self.key.clone()) };
+        let keys = read_plc_log(log)?.key_history();
+        let unread = || Stated::bad_input("the file has no commit that can be read");
+        let commit = peek(file).ok_or_else(unread)?;
+        check_account(keys.did(), commit.did())?;
+        let period = keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature());
+        let period = period.map_err(|error| {
+            Stated::no(
+                "refused",
+                format!("commit {}: {:#}", commit.cid(), anyhow::Error::new(error)),
+            )
+        })?;
+        Ok(period.key.clone())
+    }
+}
 
 /// Whose signature is believed: one of three ways to say it.
 #[derive(Debug, clap::Args)]

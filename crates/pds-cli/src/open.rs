@@ -2,14 +2,16 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufWriter, Read};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use pds::car::{CarError, CarFile};
-use pds::repo::{Error, Repo, Revision, STORE_FILE, Snapshot};
+use pds::car::{CarError, CarFile, CarReader, FromStart};
+use pds::commit::Commit;
+use pds::data::{Blocks, Cid};
+use pds::repo::{Error, ExportOptions, Repo, Revision, STORE_FILE, Snapshot, export_with};
 use pds::store::RefName;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
 
@@ -39,7 +41,7 @@ impl Place {
             return Ok(named.clone());
         }
         let here = std::env::current_dir().context("cannot tell which directory this is")?;
-        let found = here.ancestors().find(|dir| dir.join(STORE_FILE).is_file());
+        let found = here.ancestors().find(|dir| is_a_repository(dir));
         match found {
             Some(dir) => Ok(dir.to_owned()),
             None => Err(Error::NotARepository(here).into()),
@@ -114,8 +116,42 @@ impl Place {
     }
 }
 
+/// Finds the commit that a state is named by in a repository; a file names the one it holds.
+pub(crate) fn resolve(repo: &Repo, rev: &str) -> Result<Cid> {
+    if !names_a_file(rev) {
+        return Ok(repo.resolve(&rev.parse()?)?);
+    }
+    let snapshot = Source::file(rev)?.snapshot(None)?;
+    let commit = snapshot.commit().cid();
+    match repo.checkout(&commit.into()) {
+        Err(error) if error.is_not_found() => {
+            let message = format!("the commit of {rev}, {commit}, is not here");
+            Err(Stated::no("not-found", message)
+                .hint("pds import FILE --ref NAME takes it in, pds merge FILE brings it together")
+                .into())
+        }
+        found => Ok(found.map(|_| commit)?),
+    }
+}
+
+/// Reads the commit of a CAR file; none where it cannot be read, which whoever takes it in can tell more
+/// about.
+pub(crate) fn peek(file: &Watched) -> Option<Commit> {
+    let mut reader = CarReader::new(FromStart::new(file)).ok()?;
+    let root = *reader.roots().first()?;
+    let first = reader.next_section().ok()??.block;
+    let block = match first.cid() == root {
+        true => first.to_block(),
+        false => CarFile::open_unchecked(file).ok()?.get(&root).ok()??,
+    };
+    Commit::decode(&block).ok()
+}
+
 impl Source {
     fn file(path: &str) -> Result<Self> {
+        if is_a_repository(Path::new(path)) {
+            return Ok(Self::Repo(Repo::open_without_key(Path::new(path))?));
+        }
         Ok(Self::Car(Arc::new(open_car(Path::new(path))?)))
     }
 
@@ -272,18 +308,39 @@ impl FromStr for TargetArg {
     }
 }
 
+/// Opens a CAR file, or what a repository in a directory would export: a file with all of its present
+/// state, and the commits before it.
+pub(crate) fn open_file_or_repository(path: &Path) -> Result<Watched> {
+    if !is_a_repository(path) {
+        return open_file(path);
+    }
+    let snapshot = Repo::open_without_key(path)?.snapshot()?;
+    let options = ExportOptions { chain: true, ..ExportOptions::default() };
+    let file = tempfile::tempfile().context("cannot make a temporary file")?;
+    let mut writer = BufWriter::new(file);
+    export_with(&snapshot, &options, &mut writer, &mut |_| {})?;
+    let file = writer.into_inner().context("cannot write a temporary file")?;
+    Ok(Watched::new(file, "reading"))
+}
+
+/// Tells whether a repository is kept in a directory.
+pub(crate) fn is_a_repository(path: &Path) -> bool {
+    path.join(STORE_FILE).is_file()
+}
+
 /// Tells whether something is a file, or a pipe that can be read like one.
 pub(crate) fn is_a_file(path: &Path) -> bool {
     path == Path::new(STANDARD_STREAM) || (path.exists() && !path.is_dir())
 }
 
-/// Tells whether a revision is to be read as the name of a CAR file.
+/// Tells whether a revision is to be read as the name of a CAR file, or of another repository.
 ///
-/// No ref starts with a dot or a slash; one that ends like a CAR file is reached as `name.car~0`.
+/// No ref starts with a dot or a slash, or ends with one; one that ends like a CAR file is reached as `name.car~0`.
 pub(crate) fn names_a_file(at: &str) -> bool {
     let ending = Path::new(at).extension();
     at == STANDARD_STREAM
         || at.starts_with(['.', '/'])
+        || at.ends_with('/')
         || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
 }
 

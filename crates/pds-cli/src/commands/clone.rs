@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pds::car::CarFile;
 use pds::commit::Commit;
-use pds::crypto::PublicKey;
 use pds::data::Blocks;
 use pds::repo::{Jobs, Repo};
 
 use super::{import, info};
 use crate::failure::{Exit, Stated};
-use crate::open::{about_file, open_file};
+use crate::identity::SignedByArg;
+use crate::open::{about_file, open_file_or_repository};
 use crate::output::Output;
 use crate::progress::Watched;
 
@@ -25,16 +25,15 @@ use crate::progress::Watched;
     after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…"
 )]
 pub(crate) struct Args {
-    /// The CAR file; - for stdin
+    /// The CAR file, or the directory of another repository; - for stdin
     source: PathBuf,
 
     /// The directory; by default it is named after the file, or the account if the file has no
     /// ending
     dir: Option<PathBuf>,
 
-    /// The key that must have signed the commit
-    #[arg(long, value_name = "DID_KEY")]
-    key: Option<PublicKey>,
+    #[command(flatten)]
+    signed_by: SignedByArg,
 
     /// With how many threads; as many as the machine has if not given
     #[arg(long, value_name = "N")]
@@ -43,13 +42,14 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        let file = open_file(&self.source)?;
+        let file = open_file_or_repository(&self.source)?;
         let dir = match self.dir {
             Some(dir) => dir,
             None => default_directory(&self.source, &file)?,
         };
+        let key = self.signed_by.key_for(&file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let (repo, imported) = Repo::clone_file_with(&dir, file, self.key.as_ref(), jobs)
+        let (repo, imported) = Repo::clone_file_with(&dir, file, key.as_ref(), jobs)
             .map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
         info::Facts::of_clone(&repo, imported, &dir)?.print(out)?;

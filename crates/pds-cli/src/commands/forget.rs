@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::ArgGroup;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use pds::repo::{Error, Forget, Forgotten, Repo, clear_leftovers};
@@ -10,7 +11,7 @@ use serde_json::json;
 
 use super::gc::{facts, json_of, tell_what_is_left, text};
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, RecordArg};
+use crate::open::{Place, RecordArg, resolve};
 use crate::output::{Output, say};
 use crate::progress::Progress;
 
@@ -21,17 +22,17 @@ use crate::progress::Progress;
 /// a new signed commit deletes it first. HEAD stays where it is if only the past is forgotten. This
 /// cannot be undone, and it does not reach copies that are elsewhere.
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["paths", "before"]))]
 #[command(after_help = "Examples:\n  \
     pds forget com.example.note/secret\n  \
     pds forget --before HEAD~10            only the last ten steps are kept\n  \
     pds forget --before 2026-01-01 --dry-run")]
 pub(crate) struct Args {
     /// collection/rkey or at-uris
-    #[arg(required_unless_present = "before", conflicts_with = "before")]
     paths: Vec<RecordArg>,
 
-    /// Forget what every ref was before the current state was this one, or before a day (UTC) or a time
-    /// like 2026-01-31T12:00:00Z; what a ref names at present stays
+    /// Forget the states that refs were in before HEAD came to this one for the first time, or before a
+    /// day (UTC) or a time like 2026-01-31T12:00:00Z; what a ref names at present stays
     #[arg(long, value_name = "REV|DATE")]
     before: Option<String>,
 
@@ -80,9 +81,22 @@ impl Args {
         };
         // A ref may be named like a day; then it is the ref.
         let is_ref = repo.refs()?.iter().any(|(name, _)| name.as_str() == before);
-        match time(before).filter(|_| !is_ref) {
-            Some(micros) => Ok(Forget::BeforeTime(micros)),
-            None => Ok(Forget::BeforeState(before.parse()?)),
+        if let Some(micros) = time(before).filter(|_| !is_ref) {
+            return Ok(Forget::BeforeTime(micros));
+        }
+        match resolve(repo, before) {
+            Ok(state) => Ok(Forget::BeforeState(state.into())),
+            Err(_) if is_meant_as_time(before) => {
+                let message = format!("{before} is neither a day nor a time");
+                Err(Stated::usage(message).hint(FORMS).into())
+            }
+            Err(error) => match error.downcast::<Error>() {
+                Ok(error @ Error::Revision { .. }) => {
+                    Err(Stated::no("not-found", error.to_string()).hint(FORMS).into())
+                }
+                Ok(error) => Err(error.into()),
+                Err(error) => Err(error),
+            },
         }
     }
 }
@@ -94,6 +108,11 @@ fn time(text: &str) -> Option<u64> {
         _ => text.parse().ok()?,
     };
     Some(u64::try_from(time.as_microsecond()).unwrap_or(0))
+}
+
+/// Tells whether somebody who wrote this had a day in mind: numbers with marks between them.
+fn is_meant_as_time(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_digit()) && text.contains(['-', '.', '/', ':'])
 }
 
 fn print(forgotten: &Forgotten, dry_run: bool, out: &mut Output) -> Result<()> {
@@ -127,6 +146,9 @@ fn exports_in(dir: &Path) -> Vec<PathBuf> {
     files.sort();
     files
 }
+
+const FORMS: &str =
+    "--before takes a state, a day like 2026-01-31 (UTC), or a time like 2026-01-31T12:00:00Z";
 
 /// How long a day is written: 2026-01-31.
 const DAY_CHARS: usize = 10;

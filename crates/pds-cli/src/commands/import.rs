@@ -1,38 +1,39 @@
 //! `pds import`
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pds::crypto::PublicKey;
-use pds::repo::Jobs;
 use pds::repo::verify::Finding;
+use pds::repo::{Imported, Jobs, Repo};
 use pds::store::RefName;
 use pds::syntax::Did;
 use serde_json::json;
 
 use crate::failure::Exit;
-use crate::open::{Place, about_file, check_account, open_file};
+use crate::identity::SignedByArg;
+use crate::open::{Place, about_file, check_account, open_file_or_repository, peek};
 use crate::output::{Output, commit_json, rev_text, say};
+use crate::progress::Watched;
 
 /// Take in a CAR file: verify, admit, then move the ref
 ///
 /// A full export, or a slice made with `export --since` of which the rest is here. If anything is
-/// wrong with its commit or its tree, nothing changes.
+/// wrong with its commit or its tree, nothing changes. A mirror follows the account: if the commit is newer
+/// than all that are here, a key that was named for it is expected of those to come.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds import newer.car --key did:key:zQ3sh…")]
 pub(crate) struct Args {
-    /// The CAR file; - for stdin
+    /// The CAR file, or the directory of another repository; - for stdin
     car: PathBuf,
 
     /// The account it must be; the repository's own in any case
     #[arg(long)]
     did: Option<Did>,
 
-    /// The key that must have signed the commit; the one that is known here if not given. A mirror
-    /// remembers it
-    #[arg(long, value_name = "DID_KEY")]
-    key: Option<PublicKey>,
+    #[command(flatten)]
+    signed_by: SignedByArg,
 
     /// Move another ref than HEAD
     #[arg(long = "ref", value_name = "NAME")]
@@ -50,11 +51,10 @@ impl Args {
         if let Some(account) = repo.did()? {
             check_account(self.did.as_ref(), &account)?;
         }
-        let known = repo.public_key()?;
-        let imported = repo
-            .import_file(open_file(&self.car)?, self.key.as_ref().or(known.as_ref()))
-            .map_err(|error| about_file(error, &self.car))?;
-        if let (Some(key), false) = (&self.key, repo.can_sign()) {
+        let file = open_file_or_repository(&self.car)?;
+        let named = self.signed_by.key_for(&file)?;
+        let imported = take_in_file(&repo, file, named.as_ref(), &self.car)?;
+        if let (Some(key), None) = (&named, repo.public_key()?) {
             repo.remember_key(key)?;
         }
         warn(&imported.findings);
@@ -80,6 +80,28 @@ impl Args {
         )?;
         Ok(Exit::Done)
     }
+}
+
+/// Takes in the state of a CAR file, or of another repository, which must be signed with the key that is
+/// known here to have held at that time.
+pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Imported> {
+    take_in_file(repo, open_file_or_repository(path)?, None, path)
+}
+
+fn take_in_file(
+    repo: &Repo,
+    file: Watched,
+    named: Option<&PublicKey>,
+    path: &Path,
+) -> Result<Imported> {
+    let known = match named {
+        Some(key) => Some(key.clone()),
+        None => match peek(&file) {
+            Some(commit) => repo.key_of(&commit)?,
+            None => repo.public_key()?,
+        },
+    };
+    repo.import_file(file, known.as_ref()).map_err(|error| about_file(error, path))
 }
 
 /// Says how much is odd about what was taken in.

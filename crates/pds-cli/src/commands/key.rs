@@ -30,6 +30,9 @@ enum Verb {
     #[command(after_help = "Example:\n  pds key show")]
     Show,
     /// Give a repository its key: multikey text or raw hex
+    ///
+    /// It signs what is written from then on. What is here already is still expected to be signed with the
+    /// key that was known before, if one was.
     #[command(
         after_help = "Examples:\n  pds key import secret.txt\n  pass show alice | pds key import -"
     )]
@@ -79,7 +82,9 @@ impl Args {
                 }
                 key_file::write_new(&path, &key)?;
                 if let Some(known) = known.filter(|known| *known != public) {
-                    say(&format!("note: commits here were expected to be signed by {known}"));
+                    say(&format!(
+                        "note: commits that are here stay those of {known}; this key signs what comes"
+                    ));
                 }
                 print(&public.did_key(), out)?;
             }

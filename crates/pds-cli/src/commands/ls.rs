@@ -34,7 +34,7 @@ pub(crate) struct Args {
     #[arg(short)]
     long: bool,
 
-    /// From the last record to the first
+    /// From the last to the first
     #[arg(long)]
     reverse: bool,
 
@@ -49,10 +49,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        if self.collection.is_none() && (self.reverse || self.after.is_some()) {
-            return Err(
-                Stated::usage("--reverse and --after are for the records of a collection").into()
-            );
+        if self.collection.is_none() && self.after.is_some() {
+            return Err(Stated::usage("--after is for the records of a collection").into());
         }
         if self.collection.is_none() && self.long && !self.all {
             return Err(Stated::usage("-l is for records: name a collection, or use --all").into());
@@ -63,6 +61,8 @@ impl Args {
             let options = ListOptions { after: self.after.clone(), reverse: self.reverse };
             let entries = snapshot.list(collection, &options);
             self.print_all(entries, &snapshot, &mut gaps, out)?;
+        } else if self.all && self.reverse {
+            self.print_all(snapshot.records_from_last(), &snapshot, &mut gaps, out)?;
         } else if self.all {
             self.print_all(snapshot.records(), &snapshot, &mut gaps, out)?;
         } else {
@@ -71,6 +71,10 @@ impl Args {
                 if let Some(entry) = gaps.pass(entry)? {
                     *counts.entry(entry.path.collection).or_default() += 1;
                 }
+            }
+            let mut counts: Vec<(Nsid, u64)> = counts.into_iter().collect();
+            if self.reverse {
+                counts.reverse();
             }
             for (collection, count) in counts.into_iter().take(self.limit.unwrap_or(usize::MAX)) {
                 out.answer(

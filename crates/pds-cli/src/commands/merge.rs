@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::str::FromStr;
 
-use anyhow::Result;
-use pds::crypto::PublicKey;
+use anyhow::{Context, Result};
+use pds::car::CarFile;
 use pds::data::Value;
 use pds::repo::{
     Error, How, MergeBase, MergeOptions, Merged, RecordChange, Repo, Resolution, Side,
@@ -17,22 +17,32 @@ use serde_json::json;
 use super::import::warn;
 use super::revert::print_conflicts;
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, RecordArg, about_file, names_a_file, open_car};
+use crate::identity::SignedByArg;
+use crate::open::{
+    Place, RecordArg, about_file, is_a_repository, names_a_file, open_file_or_repository, resolve,
+};
 use crate::output::{Output, commit_json, rev_text, say};
 
 /// Bring together what two branches, or two devices, have changed
 ///
 /// Record by record, against the state that both started from, as one signed commit; where there is
-/// nothing of one's own, HEAD moves to the other commit. Records that both have changed are conflicts:
-/// they are listed, and nothing is done until it is said which side holds. What comes from a file is
-/// kept under the ref merged.
+/// nothing of one's own, HEAD moves to the other commit. What only one side has changed holds; what both
+/// have changed, each in its own way, is a conflict: it is listed, and nothing is done until it is said
+/// which side holds. What comes from a file is verified first, and kept under the ref merged.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds merge draft\n  pds merge phone.car\n  \
+    pds merge ../phone            another repository on this machine\n  \
     pds merge phone.car --theirs --take ours:app.bsky.actor.profile/self\n\n\
     A file is made with pds export --chain, so that the state both started from can be found.\n\n\
-    A conflict is a line: ! path, the CID that both started from, ours, theirs; - stands for no record.")]
+    The answer is the commit that HEAD names now, and its rev; then what that has changed here, as with \
+    pds diff: + path cid, ~ path old new, - path cid. The log says merge, and which commit was merged. Blobs \
+    do not come along with records: pds blob missing lists those that are not here.\n\n\
+    A conflict is a line: ! path, the CID that both started from, ours, theirs; - stands for no record.\n\n\
+    Exit code 0 if all of it is here now, or was before; 1 if there are conflicts, or it is not known what \
+    both started from.")]
 pub(crate) struct Args {
-    /// What to merge: a ref, a commit CID, a rev, or a .car file of the same account
+    /// What to merge: a ref, a commit CID, a rev, a .car file of the same account, or the directory of
+    /// another repository
     #[arg(value_name = "REV")]
     theirs: String,
 
@@ -52,9 +62,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REV")]
     base: Option<String>,
 
-    /// The key that must have signed the commit of a file; the one that is known here if not given
-    #[arg(long, value_name = "DID_KEY")]
-    key: Option<PublicKey>,
+    #[command(flatten)]
+    signed_by: SignedByArg,
 
     /// Merge into another ref than HEAD
     #[arg(long = "ref", value_name = "NAME")]
@@ -85,10 +94,14 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
-        let options = self.options(&repo, &did)?;
-        let merged = if names_a_file(&self.theirs) {
-            let path = Path::new(&self.theirs);
-            repo.merge_car(&open_car(path)?, &options).map_err(|error| about_file(error, path))
+        let mut options = self.options(&repo, &did)?;
+        let path = Path::new(&self.theirs);
+        let merged = if names_a_file(&self.theirs) || is_directory_only(&repo, &self.theirs)? {
+            let file = open_file_or_repository(path)?;
+            options.key = self.signed_by.key_for(&file)?;
+            let car =
+                CarFile::open(file).with_context(|| format!("cannot read {}", path.display()))?;
+            repo.merge_car(&car, &options).map_err(|error| about_file(error, path))
         } else {
             repo.merge(&self.theirs.parse()?, &options).map_err(anyhow::Error::from)
         };
@@ -120,10 +133,17 @@ impl Args {
         let base = match self.base.as_deref() {
             None => None,
             Some("empty") => Some(MergeBase::Empty),
-            Some(base) => Some(MergeBase::Commit(repo.resolve(&base.parse()?)?)),
+            Some(base) => Some(MergeBase::Commit(resolve(repo, base)?)),
         };
-        Ok(MergeOptions { base, resolution: Resolution { paths, rest }, key: self.key.clone() })
+        Ok(MergeOptions { base, resolution: Resolution { paths, rest }, key: None })
     }
+}
+
+/// Tells whether this is the name of another repository, and of no ref.
+fn is_directory_only(repo: &Repo, name: &str) -> Result<bool> {
+    let is_ref =
+        || -> Result<bool> { Ok(repo.refs()?.iter().any(|(known, _)| known.as_str() == name)) };
+    Ok(is_a_repository(Path::new(name)) && !is_ref()?)
 }
 
 fn print(merged: &Merged, did: &Did, out: &mut Output) -> Result<()> {

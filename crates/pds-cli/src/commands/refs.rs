@@ -1,13 +1,16 @@
 //! `pds ref`
 
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Subcommand;
 use pds::data::Cid;
 use pds::store::{Expect, RefName};
 use serde_json::json;
 
+use super::import::{take_in, warn};
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, Source};
+use crate::open::{Place, Source, names_a_file};
 use crate::output::Output;
 
 /// Names for commits
@@ -28,7 +31,7 @@ enum Verb {
     Set {
         /// Its name
         name: RefName,
-        /// Where to: a ref, a commit CID, a rev, HEAD~2, @{1}
+        /// Where to: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file, which is taken in first
         rev: String,
     },
     /// Remove a ref
@@ -54,8 +57,15 @@ impl Args {
             },
             Verb::Set { name, rev } => {
                 let repo = place.mirror()?;
-                let to = repo.resolve(&rev.parse()?)?;
-                repo.set_ref(&name, to, Expect::Any, "ref set")?;
+                let to = if names_a_file(&rev) {
+                    let imported = take_in(&repo.on(name.clone()), Path::new(&rev))?;
+                    warn(&imported.findings);
+                    imported.commit.cid()
+                } else {
+                    let to = repo.resolve(&rev.parse()?)?;
+                    repo.set_ref(&name, to, Expect::Any, "ref set")?;
+                    to
+                };
                 print(&name, to, out)?;
             }
             Verb::Rm { name } => {

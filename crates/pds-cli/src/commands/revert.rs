@@ -6,7 +6,7 @@ use pds::store::RefName;
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
-use crate::open::Place;
+use crate::open::{Place, resolve};
 use crate::output::{Output, commit_json, rev_text, say};
 
 /// Undo a commit by a new one
@@ -18,7 +18,7 @@ use crate::output::{Output, commit_json, rev_text, say};
     A conflict is a line: ! path, the CID that the commit left, the one that stands now, the one \
     before the commit; - stands for no record.")]
 pub(crate) struct Args {
-    /// Which one: a ref, a commit CID, a rev, HEAD~2, @{1}
+    /// Which one: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file of a commit that is here
     #[arg(value_name = "COMMIT")]
     commit: String,
 
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
-        let commit = repo.resolve(&self.commit.parse()?)?;
+        let commit = resolve(&repo, &self.commit)?;
         let written = match repo.revert(commit) {
             Err(Error::Conflicts(conflicts)) => {
                 print_conflicts(&conflicts, out)?;

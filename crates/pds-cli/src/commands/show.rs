@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use pds::data::{Cid, Codec, Value};
 
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, Source};
+use crate::open::{Place, RecordArg, Source};
 use crate::output::Output;
 
 /// Show any block, decoded
@@ -32,7 +32,14 @@ impl Args {
                 };
                 found.ok_or_else(|| Stated::no("not-found", format!("no block {cid} here")))?
             }
-            Err(_) => place.snapshot(Some(&self.what))?.commit().block().clone(),
+            Err(_) => match place.snapshot(Some(&self.what)) {
+                Err(error) if self.what.parse::<RecordArg>().is_ok() => {
+                    return Err(Stated::no("not-found", format!("{error:#}"))
+                        .hint("pds get PATH prints a record")
+                        .into());
+                }
+                snapshot => snapshot?.commit().block().clone(),
+            },
         };
         if self.cbor {
             out.bytes().write_all(block.bytes())?;

@@ -41,7 +41,7 @@ fn code_2_says_that_the_command_line_cannot_be_understood() {
         &["init", "alice"],
         &["init", "alice", "--did", "no-did"],
         &["ls", "a.b.c", "--all"],
-        &["ls", "--reverse"],
+        &["ls", "--after", "a"],
         &["ls", "--limit", "many"],
         &["put", "a.b.c/d", "--create", "--swap", "x"],
         &["get", "a.b.c/d", "--cbor", "--json"],

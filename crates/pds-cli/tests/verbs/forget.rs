@@ -157,6 +157,9 @@ fn what_an_interrupted_clone_left_goes_too() {
     assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);
 }
 
+const FORMS: &str =
+    "--before takes a state, a day like 2026-01-31 (UTC), or a time like 2026-01-31T12:00:00Z";
+
 #[test]
 fn forget_wants_to_know_what() {
     let repo = TestRepo::with_notes();
@@ -167,7 +170,17 @@ fn forget_wants_to_know_what() {
     ] {
         repo.pds(args.iter().copied()).fails(2);
     }
-    repo.pds(["forget", "--before", "nowhere"]).fails(1);
+    let said = repo.pds(["forget"]).fails(2);
+    assert!(said.contains("<PATHS|--before <REV|DATE>>"), "{said}");
+    let said = repo.pds(["forget", "--before", "nowhere"]).fails(1);
+    assert_eq!(
+        said,
+        format!("error: no revision nowhere: there is no ref nowhere\n  hint: {FORMS}\n")
+    );
+    for wrong in ["2026-13-45", "2026-1-1", "2026-01-31T12", "31.01.2026"] {
+        let said = repo.pds(["forget", "--before", wrong]).fails(2);
+        assert_eq!(said, format!("error: {wrong} is neither a day nor a time\n  hint: {FORMS}\n"));
+    }
     repo.pds(["forget", "at://did:web:bob.example.com/com.example.note/a"]).fails(1);
     let file = repo.export("backup.car");
     repo.home.pds(["-R", &file, "forget", "com.example.note/a"]).fails(1);

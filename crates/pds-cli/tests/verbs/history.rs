@@ -33,9 +33,12 @@ fn log_answers_in_json() {
 #[test]
 fn log_of_a_ref_that_never_was_is_no() {
     let repo = TestRepo::new();
-    assert_eq!(repo.pds(["log", "--ref", "nope"]).fails(1), "error: no commit at nope\n");
+    assert_eq!(
+        repo.pds(["log", "--ref", "nope"]).fails(1),
+        "error: there is no ref nope\n  hint: pds ref ls lists the refs\n"
+    );
     let said = repo.pds(["log", "--ref", "nope", "--json"]).fails(1);
-    assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"no commit at nope\"}\n");
+    assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"there is no ref nope\"}\n");
     repo.pds(["ref", "set", "was", "HEAD"]).ok();
     repo.pds(["ref", "rm", "was"]).ok();
     assert_eq!(repo.pds(["log", "--ref", "was"]).ok().lines().count(), 2);
@@ -123,7 +126,10 @@ fn refs_are_made_listed_moved_and_removed() {
     );
     assert_eq!(repo.pds(["ref", "set", "v1", "HEAD"]).ok(), format!("v1\t{head}\n"));
     assert_eq!(repo.pds(["ref", "rm", "v1"]).ok(), format!("v1\t{head}\n"));
-    assert_eq!(repo.pds(["ref", "rm", "v1"]).fails(1), "error: no commit at v1\n");
+    assert_eq!(
+        repo.pds(["ref", "rm", "v1"]).fails(1),
+        "error: there is no ref v1\n  hint: pds ref ls lists the refs\n"
+    );
     let said = repo.pds(["ref", "set", "v1", "nope", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");
     assert_eq!(repo.pds(["ref", "rm", "HEAD"]).fails(2), "error: HEAD cannot be removed\n");

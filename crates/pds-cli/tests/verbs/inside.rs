@@ -46,6 +46,8 @@ fn show_of_a_block_that_is_not_here_is_no() {
     assert_eq!(said, format!("{{\"error\":\"not-found\",\"message\":\"no block {cid} here\"}}\n"));
     let said = repo.pds(["show", "nonsense"]).fails(1);
     assert_eq!(said, "error: no revision nonsense: there is no ref nonsense\n");
+    let said = repo.pds(["show", "com.example.note/a"]).fails(1);
+    assert!(said.ends_with("\n  hint: pds get PATH prints a record\n"), "{said}");
 }
 
 #[test]
@@ -116,8 +118,15 @@ fn key_import_notes_that_another_key_was_expected() {
     let secret = TestRepo::new().home.read("alice/key");
     let ended = repo.home.pds(["-R", "copy", "key", "import", "-"]).stdin(secret).ended();
     ended.done();
-    let expected = format!("note: commits here were expected to be signed by {known}");
+    let known = known.trim_end();
+    let expected =
+        format!("note: commits that are here stay those of {known}; this key signs what comes\n");
     assert_eq!(ended.stderr, expected);
+    for _ in 0..2 {
+        let whole = repo.home.pds(["-R", "copy", "verify", "--history"]).ended().done();
+        assert!(whole.contains("signature valid, 0 errors"), "{whole}");
+        repo.home.pds(["-R", "copy", "put", "com.example.note"]).stdin("{}").ok();
+    }
 }
 
 #[test]

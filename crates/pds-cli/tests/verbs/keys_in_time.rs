@@ -52,6 +52,44 @@ fn an_old_commit_verifies_after_the_key_has_changed() {
 }
 
 #[test]
+fn what_comes_in_is_judged_by_the_log_and_believed_from_then_on() {
+    let (home, mut directory, [old, new]) = account();
+    home.pds(["-R", "alice", "export", "-o", "old.car"]).ended().done();
+    home.pds(["clone", "old.car", "phone", "--key", &old.public_key().did_key()]).ok();
+    home.pds(["-R", "phone", "key", "import", "-"])
+        .stdin(new.to_multikey().as_bytes())
+        .ended()
+        .done();
+    home.pds(["-R", "phone", "put", "com.example.note/b"]).stdin("{\"text\":\"b\"}").ok();
+    home.pds(["-R", "phone", "export", "--chain", "-o", "phone.car"]).ended().done();
+    home.pds(["-R", "alice", "put", "com.example.note/c"]).stdin("{\"text\":\"c\"}").ok();
+
+    home.write("early.json", directory.json());
+    directory.rotate_to(&new, 2);
+    home.write("log.json", directory.json());
+    for verb in ["merge", "import"] {
+        let pds = |args: &[&str]| {
+            home.pds(["-R", "alice", verb, "phone.car"].into_iter().chain(args.iter().copied()))
+        };
+        // Once a key was believed it need not be said again.
+        assert_eq!(pds(&[]).ended().code(), i32::from(verb == "merge"));
+        let said = pds(&["--plc-log", "early.json"]).fails(1);
+        assert!(said.contains("not signed with"), "{said}");
+        pds(&["--plc-log", "log.json", "--key", &new.public_key().did_key()]).fails(2);
+        pds(&["--plc-log", "log.json"]).ended().done();
+        let whole = home.pds(["-R", "alice", "verify", "--history"]).ended().done();
+        assert!(whole.contains("signature valid, 0 errors"), "{whole}");
+    }
+    home.pds(["init", "bob", "--did", "did:web:bob.example.com"]).ok();
+    home.pds(["-R", "bob", "export", "-o", "bob.car"]).ended().done();
+    let said = home.pds(["-R", "alice", "merge", "bob.car", "--plc-log", "log.json"]).fails(1);
+    assert!(said.contains("did:web:bob.example.com"), "{said}");
+    home.pds(["clone", "phone.car", "mirror", "--plc-log", "log.json"]).ok();
+    home.pds(["clone", "phone.car", "none", "--plc-log", "early.json"]).fails(1);
+    assert!(!std::path::Path::new(&home.path("none")).exists());
+}
+
+#[test]
 fn a_commit_by_a_key_whose_time_was_over_is_told() {
     let (home, mut directory, [old, new]) = account();
     directory.rotate_to(&new, -30);

@@ -4,6 +4,7 @@ mod apply;
 mod blobs;
 mod branches;
 mod create;
+mod files_as_states;
 mod forget;
 mod gc;
 mod history;

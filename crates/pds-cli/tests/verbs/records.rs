@@ -193,6 +193,11 @@ fn ls_lists_collections_records_and_everything() {
     assert_eq!(list(&["ls", "com.example.note", "--after", "b"]), "c\t<cid 1>\n");
     assert_eq!(list(&["ls", "com.example.note", "--after", "b", "--reverse"]), "a\t<cid 1>\n");
     assert_eq!(list(&["ls", "com.example.none"]), "");
+    assert_eq!(list(&["ls", "--reverse"]), "com.example.other\t1\ncom.example.note\t3\n");
+    assert_eq!(
+        list(&["ls", "--all", "--reverse", "--limit", "2"]),
+        "com.example.other/x\t<cid 1>\ncom.example.note/c\t<cid 2>\n"
+    );
 }
 
 #[test]

@@ -4,16 +4,21 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Repo, Result};
 use crate::commit::Commit;
+use crate::crypto::PublicKey;
 use crate::data::{Blocks, Cid};
 use crate::store::RefName;
 use crate::syntax::Tid;
 
-/// What the log of a merge says: the word, and the commit that was merged.
-pub(super) fn merge_note(theirs: Cid) -> String {
-    format!("{MERGE} {theirs}")
+/// What the log of a merge says: the word, the commit that was merged, and the key that it was said to
+/// be signed with, if that was said.
+pub(super) fn merge_note(theirs: Cid, key: Option<&PublicKey>) -> String {
+    match key {
+        Some(key) => format!("{MERGE} {theirs} {}", key.did_key()),
+        None => format!("{MERGE} {theirs}"),
+    }
 }
 
-const MERGE: &str = "merge";
+pub(super) const MERGE: &str = "merge";
 
 /// What keeps the other side of the last merge of a file.
 pub(super) fn merged_ref() -> RefName {
@@ -33,7 +38,7 @@ impl Arrivals {
     fn of(repo: &Repo) -> Result<Self> {
         let mut arrivals: HashMap<_, Vec<_>> = HashMap::new();
         for row in repo.moves()? {
-            let mut words = row.note.splitn(2, ' ');
+            let mut words = row.note.split(' ');
             let merges = words.next() == Some(MERGE);
             let merged = words.next().filter(|_| merges).and_then(|cid| cid.parse().ok());
             // One file after another says nothing about which commit follows on which.

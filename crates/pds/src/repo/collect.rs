@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::clock::now_micros;
-use super::keys::META_KEYS_ENDED;
+use super::keys::{META_KEYS_ENDED, META_KEYS_NAMED};
 use super::mark::{BlobsOf, Marked};
 use super::{Error, Repo, Result};
 use crate::blob::BlobInfo;
@@ -185,11 +185,12 @@ impl Repo {
         let newest = self.newest_rev(&found.gone)?.max(self.forgotten()?);
         let newest = newest.map(|rev| rev.to_string());
         let mut meta = Vec::new();
-        // The row of a change of keys may leave while commits that are older stay.
-        let ended = found.log.is_some().then(|| self.key_history()).transpose()?;
-        let ended = ended.and_then(|keys| keys.ended());
-        if let Some(ended) = &ended {
-            meta.push((META_KEYS_ENDED, Some(ended.as_str())));
+        // The row that tells of a key may leave while commits that it signed stay.
+        let keys = found.log.is_some().then(|| self.key_history()).transpose()?;
+        let kept = keys.map(|keys| (keys.ended(), keys.named(&|cid| marked.has_commit(cid))));
+        if let Some((ended, named)) = &kept {
+            meta.push((META_KEYS_ENDED, ended.as_deref()));
+            meta.push((META_KEYS_NAMED, named.as_deref()));
         }
         if what.is_forgetting {
             meta.push((META_ERASE, Some(pending.as_str())));

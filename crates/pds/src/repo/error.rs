@@ -43,7 +43,7 @@ pub enum Error {
         found: Box<PublicKey>,
     },
     /// A ref has no commit.
-    #[error("no commit at {0}")]
+    #[error("{}", no_commit(.0))]
     NoCommit(RefName),
     /// A commit is not in the store.
     #[error("no commit {0} here")]
@@ -72,6 +72,9 @@ pub enum Error {
     /// A side was chosen for a record that needs no choice.
     #[error("record {0} is not in conflict")]
     NotInConflict(RecordPath),
+    /// The ref that keeps what was merged from files: nothing would keep what is merged into it.
+    #[error("the ref {0} keeps what is merged from files: merge into another one")]
+    KeepsMerged(RefName),
     /// Two commits of which no common ancestor is known.
     #[error("no common ancestor of {ours} and {theirs} is known here")]
     Unrelated {
@@ -253,6 +256,14 @@ impl Error {
     pub(super) fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |source| Self::Io { path, source }
+    }
+}
+
+fn no_commit(name: &RefName) -> String {
+    if *name == RefName::head() {
+        "there is no commit yet".to_owned()
+    } else {
+        format!("there is no ref {name}")
     }
 }
 

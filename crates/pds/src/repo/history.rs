@@ -160,9 +160,9 @@ impl Repo {
         };
         let mut steps = Back::on(self, name);
         for step in 0..revision.back {
-            commit = steps
-                .before(commit)?
-                .ok_or_else(|| wrong(format!("history goes back {step} commits only")))?;
+            commit = steps.before(commit)?.ok_or_else(|| {
+                wrong(format!("history goes back {} only", counted(step.into(), "commit")))
+            })?;
         }
         Ok(commit)
     }
@@ -176,8 +176,10 @@ impl Repo {
         // The row of the n-th move from the end says where the ref stood before it.
         let log = self.store.log(name, moves as usize).map_err(failed)?;
         let row = log.get(moves as usize - 1);
-        row.and_then(|row| row.before)
-            .ok_or_else(|| Missing::Because(format!("{name} has moved {} times only", log.len())))
+        row.and_then(|row| row.before).ok_or_else(|| {
+            let moves = counted(log.len() as u64, "move");
+            Missing::Because(format!("the log tells of {moves} of {name} only"))
+        })
     }
 
     /// Looks for a commit with this rev: on the way back from each ref, and where refs have stood.
@@ -209,17 +211,10 @@ impl Repo {
         }
     }
 
-    /// Returns all moves of every ref that there is, and of this one.
+    /// Returns all moves of every ref, also of those that were removed, the oldest first: what these
+    /// stood at stays as long as the log tells of it.
     pub(super) fn moves(&self) -> Result<Vec<LogEntry>> {
-        let mut names: Vec<RefName> = self.refs()?.into_iter().map(|(name, _)| name).collect();
-        if !names.contains(&self.name) {
-            names.push(self.name.clone());
-        }
-        let mut moves = Vec::new();
-        for name in names {
-            moves.extend(self.store.log(&name, usize::MAX)?);
-        }
-        Ok(moves)
+        Ok(self.store.moves()?)
     }
 }
 
@@ -269,6 +264,10 @@ fn arrivals(rows: Vec<LogEntry>) -> HashMap<Cid, Vec<Cid>> {
         arrivals.entry(after).or_default().push(before);
     }
     arrivals
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 enum Missing {

@@ -68,6 +68,10 @@ impl Repo {
     /// must be faultless; records may be anything, as long as they are there. Blocks that the commit does
     /// not reach are not taken in. A file in streamable order is read once, any other is indexed first.
     ///
+    /// Without a key the signature is not checked; [`key_of`](Self::key_of) tells the one that is known
+    /// here. Another key than that counts as the key of this commit from then on; where nothing is signed
+    /// here and the commit is newer than all there are, as that of all commits from it on.
+    ///
     /// # Errors
     ///
     /// [`Error::Refused`] with the first thing that is wrong, [`Error::Car`] when the file is none or
@@ -119,7 +123,7 @@ impl Repo {
             let elsewhere = std::iter::once(()).filter(|()| is_slice.get());
             let elsewhere = elsewhere.flat_map(|()| relied_on(car, &both, base, commit.data()));
             let mut blocks = arriving(car, &both, &commit, &is_slice).chain(elsewhere);
-            self.admit(&commit, before.as_ref(), &mut blocks)?.new_blocks
+            self.admit(&commit, before.as_ref(), key, &mut blocks)?.new_blocks
         };
         Ok(Imported::new(commit, before, new_blocks, &report, findings))
     }
@@ -144,7 +148,8 @@ impl Repo {
             let block = repo.next_block().map(|block| block.map(|block| block.to_block()));
             findings.checked(block, repo.drain())
         });
-        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), jobs, blocks)? else {
+        let follows = (&commit, before.as_ref());
+        let Some(new_blocks) = self.admit_checked(follows, key, jobs, blocks)? else {
             return Ok(None);
         };
         let imported = Imported::new(commit, before, new_blocks, &repo.report(), findings);
@@ -174,7 +179,8 @@ impl Repo {
             };
             findings.checked(block, repo.drain())
         });
-        let Some(new_blocks) = self.admit_checked(&commit, before.as_ref(), jobs, blocks)? else {
+        let follows = (&commit, before.as_ref());
+        let Some(new_blocks) = self.admit_checked(follows, key, jobs, blocks)? else {
             return Ok(None);
         };
         let imported = Imported::new(commit, before, new_blocks, &repo.report(), findings);
@@ -184,13 +190,13 @@ impl Repo {
     /// Admits blocks that are checked on the way; `None` when they turn out not to be faultless.
     fn admit_checked(
         &self,
-        commit: &Commit,
-        before: Option<&Commit>,
+        (commit, before): (&Commit, Option<&Commit>),
+        key: Option<&PublicKey>,
         jobs: Jobs,
         blocks: impl Iterator<Item = Result<Block, BoxError>> + Send,
     ) -> Result<Option<u64>> {
         let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
-        match ahead(jobs, blocks, size, |blocks| self.admit(commit, before, blocks)) {
+        match ahead(jobs, blocks, size, |blocks| self.admit(commit, before, key, blocks)) {
             Ok(applied) => Ok(Some(applied.new_blocks)),
             Err(Error::Store(StoreError::Blocks(error))) if error.is::<NotInOrder>() => Ok(None),
             Err(error) => Err(error),
@@ -223,11 +229,14 @@ impl Repo {
         &self,
         commit: &Commit,
         before: Option<&Commit>,
+        key: Option<&PublicKey>,
         blocks: &mut BlockStream<'_>,
     ) -> Result<Applied> {
         let expect = before.map_or(Expect::Absent, |before| Expect::Exactly(before.cid()));
         let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
-        let applied = self.store.apply(blocks, &[edit], "import")?;
+        let believed = self.believed(commit, key)?;
+        let applied = self.store.apply(blocks, &[edit], &believed.import_note())?;
+        self.believe(&believed)?;
         if before.is_none() {
             self.store.set_meta(super::META_DID, Some(commit.did().as_str()))?;
         }

@@ -1,10 +1,16 @@
 //! Which key signs here, which one did before, and the change from one to the next.
 
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
+use super::ancestry::MERGE;
 use super::{Error, META_KEY, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::{PublicKey, Signer};
+use crate::data::Cid;
+use crate::store::LogEntry;
 use crate::syntax::Tid;
 
 impl Repo {
@@ -61,6 +67,57 @@ impl Repo {
         }
     }
 
+    /// Returns the key that a commit is signed with, as far as it is known: the one that was named when it
+    /// was taken in, or else the one that held at its rev.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store cannot be read.
+    pub fn key_of(&self, commit: &Commit) -> Result<Option<PublicKey>> {
+        Ok(self.key_history()?.of(commit).cloned())
+    }
+
+    /// Tells what is believed of keys once a commit was taken in that is signed with a key that
+    /// somebody named.
+    pub(super) fn believed(&self, commit: &Commit, key: Option<&PublicKey>) -> Result<Believed> {
+        let keys = self.key_history()?;
+        let (Some(key), Some(known)) = (key, keys.of(commit)) else {
+            return Ok(Believed::AsBefore);
+        };
+        if key == known {
+            return Ok(Believed::AsBefore);
+        }
+        let mut newest = None;
+        for (_, head) in self.refs()? {
+            newest = newest.max(self.commit_at(head)?.rev());
+        }
+        Ok(match keys.present {
+            // Whoever signs here has a key that others say nothing about.
+            Some(present) if !self.can_sign() && commit.rev() > newest => {
+                Believed::Changed { old: present, new: key.clone() }
+            }
+            _ => Believed::Named(key.clone()),
+        })
+    }
+
+    /// Remembers the key that signs from now on, where that is another one.
+    pub(super) fn believe(&self, believed: &Believed) -> Result<()> {
+        match believed {
+            Believed::Changed { new, .. } => {
+                Ok(self.store.set_meta(META_KEY, Some(&new.did_key()))?)
+            }
+            Believed::AsBefore | Believed::Named(_) => Ok(()),
+        }
+    }
+
+    /// Remembers that the key that is known signed what is here, and that another one signs what comes.
+    pub(super) fn end_known_key(&self, next: &PublicKey) -> Result<()> {
+        let Some(known) = self.known_key()?.filter(|known| known != next) else { return Ok(()) };
+        let mut keys = self.key_history()?;
+        keys.ended.push((self.next_tid()?, known));
+        Ok(self.store.set_meta(META_KEYS_ENDED, keys.ended().as_deref())?)
+    }
+
     /// Remembers how a change of the key has ended: with a new key, or with none.
     pub(super) fn settle_key(&self, new: Option<&str>) -> Result<()> {
         if let Some(new) = new {
@@ -99,15 +156,11 @@ impl Repo {
 
     /// Reads from the log which key signed when, and from what was kept of rows that have left it.
     pub(super) fn key_history(&self) -> Result<KeyHistory> {
-        let kept = self.store.meta(META_KEYS_ENDED)?.unwrap_or_default();
-        let kept: Vec<&str> = kept.split_whitespace().collect();
-        let mut ended: Vec<(Tid, PublicKey)> = kept
-            .chunks_exact(2)
-            .filter_map(|pair| {
-                Some((pair[0].parse().ok()?, PublicKey::from_did_key(pair[1]).ok()?))
-            })
-            .collect();
+        let mut ended: Vec<(Tid, PublicKey)> = self.kept_keys(META_KEYS_ENDED)?;
+        let mut named: HashMap<Cid, PublicKey> =
+            self.kept_keys(META_KEYS_NAMED)?.into_iter().collect();
         for row in self.moves()? {
+            named.extend(named_in(&row));
             if let (Some((old, _)), Some(commit)) = (keys_in(&row.note), row.after) {
                 match self.commit_at(commit) {
                     Ok(commit) => ended.extend(commit.rev().map(|rev| (rev, old))),
@@ -119,7 +172,40 @@ impl Repo {
         }
         ended.sort_by_key(|(rev, _)| *rev);
         ended.dedup_by_key(|(rev, _)| *rev);
-        Ok(KeyHistory { ended, present: self.public_key()? })
+        Ok(KeyHistory { ended, named, present: self.public_key()? })
+    }
+
+    /// Reads keys from the texts about the repository: what each belongs to, and the key.
+    fn kept_keys<T: FromStr>(&self, name: &str) -> Result<Vec<(T, PublicKey)>> {
+        let text = self.store.meta(name)?.unwrap_or_default();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let pairs = words.chunks_exact(2).filter_map(|pair| {
+            Some((pair[0].parse().ok()?, PublicKey::from_did_key(pair[1]).ok()?))
+        });
+        Ok(pairs.collect())
+    }
+}
+
+/// What becomes of what is known of keys when a commit is taken in.
+pub(super) enum Believed {
+    AsBefore,
+    /// The commit is signed with this key, and others are not.
+    Named(PublicKey),
+    /// The account has changed its key, from this commit on.
+    Changed {
+        old: PublicKey,
+        new: PublicKey,
+    },
+}
+
+impl Believed {
+    /// What the log says of the import.
+    pub(super) fn import_note(&self) -> String {
+        match self {
+            Self::AsBefore => IMPORT.to_owned(),
+            Self::Named(key) => format!("{IMPORT} {}", key.did_key()),
+            Self::Changed { old, new } => format!("{IMPORT} {} {}", old.did_key(), new.did_key()),
+        }
     }
 }
 
@@ -127,35 +213,72 @@ impl Repo {
 pub(super) struct KeyHistory {
     /// Each key that is no longer used, with the rev from which on it was not; the oldest first.
     ended: Vec<(Tid, PublicKey)>,
+    /// The keys of commits that were taken in under another one than that of their time: it was said.
+    named: HashMap<Cid, PublicKey>,
     present: Option<PublicKey>,
 }
 
 impl KeyHistory {
     /// Writes down which keys have ended, to be kept when rows leave the log; `None` if none has.
     pub(super) fn ended(&self) -> Option<String> {
-        let pairs = self.ended.iter().map(|(rev, key)| format!("{rev} {}", key.did_key()));
-        let pairs: Vec<String> = pairs.collect();
-        (!pairs.is_empty()).then(|| pairs.join(" "))
+        in_turns(self.ended.iter().map(|(rev, key)| (rev, key)))
+    }
+
+    /// Writes down which keys were named for commits that stay; `None` if none was.
+    pub(super) fn named(&self, stays: &dyn Fn(&Cid) -> bool) -> Option<String> {
+        let named: BTreeMap<&Cid, &PublicKey> =
+            self.named.iter().filter(|(cid, _)| stays(cid)).collect();
+        in_turns(named.into_iter())
+    }
+
+    /// Returns the key that a commit is signed with: the one that was named when it was taken in, or
+    /// else the one of its time.
+    pub(super) fn of(&self, commit: &Commit) -> Option<&PublicKey> {
+        self.named.get(&commit.cid()).or_else(|| self.at(commit.rev()))
     }
 
     /// Returns the key that signed commits of a rev; a commit without one is older than all others.
-    pub(super) fn at(&self, rev: Option<Tid>) -> Option<&PublicKey> {
+    fn at(&self, rev: Option<Tid>) -> Option<&PublicKey> {
         let before = self.ended.iter().find(|(end, _)| rev < Some(*end));
         before.map(|(_, key)| key).or(self.present.as_ref())
     }
 }
 
+fn in_turns<'a>(pairs: impl Iterator<Item = (impl fmt::Display, &'a PublicKey)>) -> Option<String> {
+    let pairs: Vec<String> = pairs.map(|(of, key)| format!("{of} {}", key.did_key())).collect();
+    (!pairs.is_empty()).then(|| pairs.join(" "))
+}
+
+/// Reads from a row of the log which commit was taken in under a key that somebody named.
+fn named_in(row: &LogEntry) -> Option<(Cid, PublicKey)> {
+    let words: Vec<&str> = row.note.split(' ').collect();
+    let (commit, key) = match words[..] {
+        [MERGE, commit, key] => (commit.parse().ok()?, key),
+        [IMPORT, key] | [IMPORT, _, key] => (row.after?, key),
+        _ => return None,
+    };
+    Some((commit, PublicKey::from_did_key(key).ok()?))
+}
+
 /// Reads the old and the new key from what the log says about a change.
 fn keys_in(note: &str) -> Option<(PublicKey, PublicKey)> {
-    let (old, new) = note.strip_prefix(ROTATION)?.strip_prefix(' ')?.split_once(' ')?;
+    let keys = note.strip_prefix(ROTATION).or_else(|| note.strip_prefix(IMPORT))?;
+    let (old, new) = keys.strip_prefix(' ')?.split_once(' ')?;
     Some((PublicKey::from_did_key(old).ok()?, PublicKey::from_did_key(new).ok()?))
 }
+
+/// What the log of an import says: this word, with the key of the commit if it was named, or with the
+/// old key and the new one if it is the first by another key.
+const IMPORT: &str = "import";
 
 /// What the log of a change says: these words, the old key and the new one.
 const ROTATION: &str = "key rotate";
 
 /// Keys that are no longer used, each after the rev from which on it was not.
 pub(super) const META_KEYS_ENDED: &str = "keys-ended";
+
+/// Commits that were taken in under a key that was named for them, each with that key.
+pub(super) const META_KEYS_NAMED: &str = "keys-named";
 
 /// The did:key that commits are about to be signed with: whether they are, the log says.
 const META_KEY_NEXT: &str = "key-next";

@@ -32,6 +32,7 @@ pub struct MergeOptions {
     /// What holds where both sides have changed a record.
     pub resolution: Resolution,
     /// The key that must have signed what comes from a file; the one that is known here if not given.
+    /// It counts as the key of that one commit from then on.
     pub key: Option<PublicKey>,
 }
 
@@ -102,6 +103,8 @@ struct Other<'a> {
     /// Gives the blocks that are to be stored with it; nothing where it is in the store.
     arrive: &'a dyn Fn() -> Arriving<'a>,
     is_here: bool,
+    /// The key it is signed with, where that was not known here and had to be said.
+    key: Option<&'a PublicKey>,
 }
 
 /// What a merge comes to.
@@ -149,7 +152,8 @@ impl Repo {
         let commit = self.commit_at(self.resolve(theirs)?)?;
         let blocks = self.store.as_ref();
         let arrive = || -> Arriving<'_> { Box::new(std::iter::empty()) };
-        self.merge_other(&Other { commit, blocks, arrive: &arrive, is_here: true }, options)
+        let other = Other { commit, blocks, arrive: &arrive, is_here: true, key: None };
+        self.merge_other(&other, options)
     }
 
     /// As [`merge`](Self::merge), of the repository in a CAR file of the same account.
@@ -160,8 +164,13 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// As [`merge`](Self::merge) and [`import`](Self::import).
+    /// As [`merge`](Self::merge) and [`import`](Self::import); [`Error::KeepsMerged`] where the current ref
+    /// is `merged`.
     pub fn merge_car<F: ReadAt>(&self, car: &CarFile<F>, options: &MergeOptions) -> Result<Merged> {
+        let kept_by = merged_ref();
+        if self.name == kept_by {
+            return Err(Error::KeepsMerged(kept_by));
+        }
         let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
         let root = car.roots().first().copied().ok_or_else(no_root)?;
         let both = Overlay { over: car, under: self.store.as_ref() };
@@ -169,8 +178,9 @@ impl Repo {
         let keys = self.key_history()?;
         // One that cannot be read is refused below.
         let commit = both.get(&root)?.and_then(|block| Commit::decode(&block).ok());
-        let known = commit.and_then(|commit| keys.at(commit.rev()));
+        let known = commit.and_then(|commit| keys.of(&commit));
         let key = options.key.as_ref().or(known);
+        let named = options.key.as_ref().filter(|named| known != Some(named));
         let expected = Expected { key, ..Expected::default() };
         let report = verify(&both, root, &expected, &mut |finding| findings.add(finding))?;
         let commit = match (report.commit, findings.fatal) {
@@ -186,8 +196,8 @@ impl Repo {
             let elsewhere = elsewhere.flat_map(move |()| relied_on(car, both, base, data));
             Box::new(arriving(car, both, &commit, &is_slice).chain(elsewhere))
         };
-        let other =
-            Other { commit: commit.clone(), blocks: &both, arrive: &arrive, is_here: false };
+        let (blocks, arrive) = (&both, &arrive);
+        let other = Other { commit: commit.clone(), blocks, arrive, is_here: false, key: named };
         let merged = self.merge_other(&other, options)?;
         Ok(Merged { findings: findings.kept, ..merged })
     }
@@ -233,11 +243,12 @@ impl Repo {
             let (how, commit, new) = (How::FastForward, theirs.clone(), Vec::new());
             Ok(Step { how, commit, changes, new })
         };
-        if has(theirs) {
+        if has(theirs) || theirs.cid() == ours.cid() {
             let (how, commit) = (How::Nothing, ours.clone());
             return Ok(Step { how, commit, changes: Vec::new(), new: Vec::new() });
         }
-        if has(ours) {
+        // Revs only grow: a base that was said may be later than what it is said to lead to.
+        if has(ours) && theirs.rev() > ours.rev() {
             let changes = record_changes(since_base(other.blocks, theirs));
             return move_to_theirs(changes.collect::<Result<_>>()?);
         }
@@ -247,8 +258,8 @@ impl Repo {
             return Err(Error::Conflicts(conflicts));
         }
         let signer = self.known_signer()?;
-        let draft =
-            self.draft_edits(ours, theirs, edits, other.blocks, merge_note(theirs.cid()))?;
+        let note = merge_note(theirs.cid(), other.key);
+        let draft = self.draft_edits(ours, theirs, edits, other.blocks, note)?;
         let changes = draft.changes().to_vec();
         // Elsewhere the two were brought together already: with the same commit on both sides the
         // next merge starts from there.
@@ -275,10 +286,10 @@ impl Repo {
         let mut edits =
             vec![RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect }];
         // What came from a file has no other name, and is the base of the next merge.
-        if !other.is_here && commit.cid() != theirs && self.name != kept_by {
+        if !other.is_here && commit.cid() != theirs {
             edits.push(RefEdit { name: kept_by, target: Some(theirs), expect: Expect::Any });
         }
         let mut blocks = (other.arrive)().chain(new.into_iter().map(Ok));
-        Ok(self.store.apply(&mut blocks, &edits, &merge_note(theirs))?)
+        Ok(self.store.apply(&mut blocks, &edits, &merge_note(theirs, other.key))?)
     }
 }

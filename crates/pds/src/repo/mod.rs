@@ -170,12 +170,14 @@ impl Repo {
         Ok(self.known_key()?.or_else(of_signer))
     }
 
-    /// Remembers the key that commits are to be signed with, for a repository without a signer.
+    /// Remembers the key that commits are to be signed with, for a repository without a signer. Commits
+    /// that are here already are still expected to be by the key that was known before, if one was.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error`] when the store cannot be read or written.
     pub fn remember_key(&self, key: &PublicKey) -> Result<()> {
+        self.end_known_key(key)?;
         Ok(self.store.set_meta(META_KEY, Some(&key.did_key()))?)
     }
 

@@ -168,6 +168,11 @@ impl Snapshot {
         entries(mst::range(self.blocks(), self.commit.data(), ..))
     }
 
+    /// As [`records`](Self::records), from the last one to the first.
+    pub fn records_from_last(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+        entries(mst::range(self.blocks(), self.commit.data(), ..).reversed())
+    }
+
     /// Counts the records of each collection, in the order of their names.
     ///
     /// # Errors

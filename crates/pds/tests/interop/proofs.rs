@@ -12,6 +12,7 @@ use pds::repo::{ProofError, Snapshot, verify_proof};
 use super::support::{bytes, open};
 use super::{cid, cid_or_null, count, each, read_car, read_json, sorted, text};
 use crate::fixtures;
+use crate::repo::proofs::{assert_all_of_it_counts, in_turns};
 
 #[test]
 fn proofs_of_real_trees_have_the_nodes_that_are_expected_and_the_record() {
@@ -58,6 +59,7 @@ fn proofs_of_real_trees_have_the_nodes_that_are_expected_and_the_record() {
             proof.write_car(&mut car).unwrap();
             let proven = verify_proof(&car[..], &path, &key.public_key().into()).unwrap();
             assert_eq!(proven.record.map(|record| record.cid()), expected, "{path}");
+            assert_all_of_it_counts(&car, &path, &key.public_key().into(), in_turns);
             with_record += usize::from(expected.is_some());
         }
     }
@@ -88,6 +90,7 @@ fn proofs_of_another_server_are_read_with_the_operation_log_of_the_account() {
             Ok(proven) => {
                 assert_eq!(proven.record.map(|record| record.cid()), expected, "{name}");
                 assert_eq!(ours, theirs, "{name}");
+                assert_all_of_it_counts(&car, &path, &keys, in_turns);
             }
             // That server descends to the leaves, where a record cannot be.
             Err(ProofError::Unneeded { cid }) => {

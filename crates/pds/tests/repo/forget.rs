@@ -1,20 +1,17 @@
 //! Forgetting: what is gone is gone from every file, and what stays reads as before.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Cid, Value};
 use pds::repo::verify::Expected;
-use pds::repo::{Error, Forget, Forgotten, Repo, Revision, Write, WriteOptions};
+use pds::repo::{Error, Forget, Forgotten, Repo, Write, WriteOptions};
 use pds::store::{Expect, MemoryStore, RefName, StoreError};
-use pds::syntax::RecordPath;
-use proptest::prelude::*;
 
-use super::{did, in_memory, note, path};
+use super::{did, files_with, in_memory, note, path};
 
 const MARKER: &str = "the-marker-that-must-go";
 
@@ -40,27 +37,6 @@ fn assert_whole(repo: &Repo) {
             pds::repo::verify::verify(blocks.as_ref(), commit, &Expected::default(), &mut panic);
         assert!(report.unwrap().is_complete());
     }
-}
-
-/// The files below a directory that hold some bytes.
-fn files_with(dir: &Path, marker: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut waiting = vec![dir.to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-                continue;
-            }
-            let bytes = fs::read(&path).unwrap();
-            if bytes.windows(marker.len()).any(|window| window == marker.as_bytes()) {
-                found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
 }
 
 fn blob_ref(cid: Cid) -> Value {
@@ -319,226 +295,4 @@ fn a_reader_in_the_way_is_told_of_and_a_later_collection_completes_it() {
     let swept = repo.gc(&Default::default(), &mut |_| {}).unwrap();
     assert!(swept.remains.is_none() && !repo.is_erasing().unwrap());
     assert_eq!(files_with(&dir, MARKER), Vec::<String>::new());
-}
-
-/// What a test does next; numbers are taken modulo what there is.
-#[derive(Clone, Debug)]
-enum Step {
-    Put { key: u8, text: u8 },
-    Delete { key: u8 },
-    Reset { back: u8 },
-    Branch { name: u8 },
-    RemoveBranch { name: u8 },
-    Gc,
-    GcKeep { states: u8 },
-    Forget { key: u8 },
-    ForgetBefore { back: u8 },
-    Reopen,
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let (key, text) = (0..6_u8, 0..4_u8);
-    prop_oneof![
-        8 => (key.clone(), text).prop_map(|(key, text)| Step::Put { key, text }),
-        3 => key.clone().prop_map(|key| Step::Delete { key }),
-        2 => (1..5_u8).prop_map(|back| Step::Reset { back }),
-        2 => (0..2_u8).prop_map(|name| Step::Branch { name }),
-        1 => (0..2_u8).prop_map(|name| Step::RemoveBranch { name }),
-        1 => Just(Step::Gc),
-        1 => (1..6_u8).prop_map(|states| Step::GcKeep { states }),
-        2 => key.prop_map(|key| Step::Forget { key }),
-        1 => (0..5_u8).prop_map(|back| Step::ForgetBefore { back }),
-        1 => Just(Step::Reopen),
-    ]
-}
-
-type Records = BTreeMap<String, String>;
-
-/// The repository as a list of states for each ref, the newest at the end; nothing else.
-#[derive(Default)]
-struct Model {
-    /// Of removed refs, too, whose last state is none.
-    refs: BTreeMap<String, Vec<Option<(Cid, u64)>>>,
-    states: BTreeMap<Cid, Records>,
-    /// Counts the moves of all refs.
-    clock: u64,
-}
-
-impl Model {
-    fn arrive(&mut self, name: &str, at: Option<Cid>) {
-        let states = self.refs.entry(name.to_owned()).or_default();
-        if states.last().copied().flatten().map(|(cid, _)| cid) != at {
-            self.clock += 1;
-            states.push(at.map(|cid| (cid, self.clock)));
-        }
-    }
-
-    fn stands(&self, name: &str) -> Option<Cid> {
-        self.refs.get(name)?.last().copied().flatten().map(|(cid, _)| cid)
-    }
-
-    /// Keeps some of the states, and what the refs name; a ref does not move to where it stands.
-    fn keep(&mut self, stays: impl Fn(&Records, u64, usize) -> bool) {
-        for states in self.refs.values_mut() {
-            let last = states.len() - 1;
-            let mut kept: Vec<Option<(Cid, u64)>> = Vec::new();
-            for (n, state) in states.iter().enumerate() {
-                let stays = match state {
-                    Some((cid, at)) => n == last || stays(&self.states[cid], *at, last - n),
-                    None => true,
-                };
-                let before = kept.last().copied().flatten().map(|(cid, _)| cid);
-                if stays && state.map(|(cid, _)| cid) != before {
-                    kept.push(*state);
-                }
-            }
-            *states = kept;
-        }
-        self.refs.retain(|_, states| !states.is_empty());
-    }
-}
-
-fn check(repo: &Repo, model: &Model, forgotten: &HashSet<Cid>) {
-    for (name, states) in &model.refs {
-        let on = repo.on(name.parse().unwrap());
-        assert_eq!(on.head().unwrap(), model.stands(name));
-        let log = on.log(usize::MAX).unwrap();
-        let told: Vec<Option<Cid>> = log.iter().rev().map(|entry| entry.after).collect();
-        let expected: Vec<Option<Cid>> =
-            states.iter().map(|state| state.map(|(cid, _)| cid)).collect();
-        assert_eq!(told, expected, "{name}");
-        for (n, state) in states.iter().rev().enumerate() {
-            let Some((cid, _)) = state else { continue };
-            let at: Revision = format!("{name}@{{{n}}}").parse().unwrap();
-            assert_eq!(repo.resolve(&at).unwrap(), *cid, "{at}");
-            let snapshot = repo.checkout(&at).unwrap();
-            let found: Records = snapshot
-                .records()
-                .map(|entry| {
-                    let path = entry.unwrap().path;
-                    let value = snapshot.find(&path).unwrap().unwrap().value().unwrap();
-                    let text = value.get("text").unwrap().as_text().unwrap().to_owned();
-                    (path.rkey.to_string(), text)
-                })
-                .collect();
-            assert_eq!(found, model.states[cid], "{at}");
-        }
-        let beyond: Revision = format!("{name}@{{{}}}", states.len()).parse().unwrap();
-        assert!(repo.resolve(&beyond).unwrap_err().is_not_found());
-    }
-    let live: HashSet<Cid> = model.refs.values().flatten().flatten().map(|(cid, _)| *cid).collect();
-    for cid in forgotten.difference(&live) {
-        assert!(repo.store().get(cid).unwrap().is_none(), "{cid}");
-    }
-    assert_whole(repo);
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn random_histories_are_as_a_plain_model_says(steps in prop::collection::vec(step(), 1..40)) {
-        let dir = tempfile::tempdir().unwrap();
-        let dir = dir.path().join("alice");
-        let mut repo = Repo::create(&dir, &did()).unwrap();
-        let (mut model, mut forgotten) = (Model::default(), HashSet::new());
-        let first = repo.head().unwrap().unwrap();
-        model.states.insert(first, Records::new());
-        model.arrive("HEAD", Some(first));
-        for step in steps {
-            let place = |key: u8| -> RecordPath { path(&format!("com.example.note/key-{key}-of")) };
-            let key_text = |key: u8| format!("key-{key}-of");
-            let head = model.stands("HEAD").unwrap();
-            let all: HashSet<Cid> =
-                model.refs.values().flatten().flatten().map(|(cid, _)| *cid).collect();
-            match step {
-                Step::Put { key, text } => {
-                    // Each record's text names its key, so that it is not elsewhere, too.
-                    let text = format!("secret {key} text {text}");
-                    let cid = repo.put(&place(key), &note(&text)).unwrap().commit.cid();
-                    let mut records = model.states[&head].clone();
-                    records.insert(key_text(key), text);
-                    model.states.insert(cid, records);
-                    model.arrive("HEAD", Some(cid));
-                }
-                Step::Delete { key } => match repo.delete(&place(key)) {
-                    Ok(written) => {
-                        let mut records = model.states[&head].clone();
-                        prop_assert!(records.remove(&key_text(key)).is_some());
-                        model.states.insert(written.commit.cid(), records);
-                        model.arrive("HEAD", Some(written.commit.cid()));
-                    }
-                    Err(error) => {
-                        prop_assert!(error.is_not_found());
-                        prop_assert!(!model.states[&head].contains_key(&key_text(key)));
-                    }
-                },
-                Step::Reset { back } => {
-                    let states = &model.refs["HEAD"];
-                    let to = states[states.len().saturating_sub(1 + back as usize)].unwrap().0;
-                    repo.set_head(to, Expect::Any, "reset").unwrap();
-                    model.arrive("HEAD", Some(to));
-                }
-                Step::Branch { name } => {
-                    let name = format!("branch-{name}");
-                    repo.set_ref(&name.parse().unwrap(), head, Expect::Any, "ref set").unwrap();
-                    model.arrive(&name, Some(head));
-                }
-                Step::RemoveBranch { name } => {
-                    let name = format!("branch-{name}");
-                    let removed = repo.remove_ref(&name.parse().unwrap());
-                    prop_assert_eq!(removed.is_ok(), model.stands(&name).is_some());
-                    if removed.is_ok() {
-                        model.arrive(&name, None);
-                    }
-                }
-                Step::Gc => {
-                    let swept = repo.gc(&Default::default(), &mut |_| {}).unwrap();
-                    prop_assert_eq!((swept.states, swept.moves), (0, 0));
-                }
-                Step::GcKeep { states } => {
-                    let states = states as usize;
-                    let keep = pds::repo::Keep {
-                        states: std::num::NonZeroUsize::new(states),
-                        ..Default::default()
-                    };
-                    repo.gc(&keep, &mut |_| {}).unwrap();
-                    model.keep(|_, _, later| later < states);
-                }
-                Step::Forget { key } => {
-                    let what = Forget::Records(vec![place(key)]);
-                    let weighed = repo.forgettable(&what, &mut |_| {}).unwrap();
-                    let done = forget(&repo, &what);
-                    prop_assert_eq!(weighed.written.len(), done.written.len());
-                    prop_assert_eq!(weighed.swept.states, done.swept.states);
-                    for (name, cid) in done.written {
-                        let stood = model.stands(name.as_str()).unwrap();
-                        let mut records = model.states[&stood].clone();
-                        prop_assert!(records.remove(&key_text(key)).is_some());
-                        model.states.insert(cid, records);
-                        model.arrive(name.as_str(), Some(cid));
-                    }
-                    model.keep(|records, _, _| !records.contains_key(&key_text(key)));
-                    for marker in [format!("secret {key} "), key_text(key)] {
-                        prop_assert_eq!(files_with(&dir, &marker), Vec::<String>::new());
-                    }
-                }
-                Step::ForgetBefore { back } => {
-                    let states = &model.refs["HEAD"];
-                    let (to, _) = states[states.len().saturating_sub(1 + back as usize)].unwrap();
-                    let first = states.iter().flatten().find(|(cid, _)| *cid == to).unwrap().1;
-                    forget(&repo, &Forget::BeforeState(to.into()));
-                    model.keep(|_, at, _| at >= first);
-                }
-                Step::Reopen => repo = Repo::open(&dir).unwrap(),
-            }
-            forgotten.extend(all);
-            // A removed ref of which nothing is told any more is one that never was.
-            model.refs.retain(|_, states| states.iter().any(Option::is_some));
-            let told: HashSet<String> =
-                repo.store().moves().unwrap().iter().map(|m| m.name.to_string()).collect();
-            prop_assert!(model.refs.keys().all(|name| told.contains(name)));
-            check(&repo, &model, &forgotten);
-        }
-    }
 }

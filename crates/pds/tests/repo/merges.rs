@@ -19,7 +19,7 @@ use pds::store::{
 
 use super::{did, in_memory, note, path};
 
-fn name(text: &str) -> RefName {
+pub(super) fn name(text: &str) -> RefName {
     text.parse().unwrap()
 }
 
@@ -29,7 +29,7 @@ fn branch(repo: &Repo, text: &str) -> Repo {
     repo.on(name(text))
 }
 
-fn put(repo: &Repo, rkey: &str, text: &str) -> Cid {
+pub(super) fn put(repo: &Repo, rkey: &str, text: &str) -> Cid {
     repo.put(&path(&format!("com.example.note/{rkey}")), &note(text)).unwrap().commit.cid()
 }
 
@@ -38,7 +38,7 @@ fn delete(repo: &Repo, rkey: &str) -> Cid {
 }
 
 /// Every record as `rkey=text`.
-fn content(repo: &Repo) -> Vec<String> {
+pub(super) fn content(repo: &Repo) -> Vec<String> {
     let snapshot = repo.snapshot().unwrap();
     let text = |entry: pds::repo::RecordEntry| {
         let value = snapshot.find(&entry.path).unwrap().unwrap().value().unwrap();
@@ -63,7 +63,7 @@ fn conflicts(error: Error) -> Vec<Versions> {
     }
 }
 
-fn car(repo: &Repo, chain: bool) -> CarFile<Cursor<Vec<u8>>> {
+pub(super) fn car(repo: &Repo, chain: bool) -> CarFile<Cursor<Vec<u8>>> {
     let mut file = Vec::new();
     let options = ExportOptions { chain, ..ExportOptions::default() };
     export_with(&repo.snapshot().unwrap(), &options, &mut file, &mut |_| {}).unwrap();
@@ -71,7 +71,7 @@ fn car(repo: &Repo, chain: bool) -> CarFile<Cursor<Vec<u8>>> {
 }
 
 /// Another device of the same account: it has what this one exports, and the key.
-fn device(of: &Repo, key: &SigningKey) -> Repo {
+pub(super) fn device(of: &Repo, key: &SigningKey) -> Repo {
     let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
         .signing_with(key.clone());
     repo.import(&car(of, false), None).unwrap();
@@ -115,6 +115,13 @@ fn what_follows_on_is_moved_to_and_what_is_here_is_nothing_new() {
     put(&repo, "a", "1");
     let side = branch(&repo, "side");
     assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    // Whatever is said of where it started from.
+    for base in
+        [MergeBase::Empty, MergeBase::Commit(repo.resolve(&"HEAD~1".parse().unwrap()).unwrap())]
+    {
+        let options = MergeOptions { base: Some(base), ..MergeOptions::default() };
+        assert_eq!(repo.merge(&"side".parse().unwrap(), &options).unwrap().how, How::Nothing);
+    }
     let ahead = put(&side, "b", "1");
     let moves = repo.log(99).unwrap().len();
     let merged = merge(&repo, "side").unwrap();
@@ -261,26 +268,6 @@ fn two_devices_that_were_apart_come_together_by_files() {
     for repo in [&laptop, &phone] {
         repo.verify(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
     }
-}
-
-#[test]
-fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
-    let key = SigningKey::generate(Curve::K256).unwrap();
-    let laptop = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
-        .signing_with(key.clone());
-    laptop.init(&did()).unwrap();
-    let phone = device(&laptop, &key);
-    put(&phone, "early", "phone");
-    let early = car(&phone, true);
-    let (laptop, _) = laptop.rotate_key(SigningKey::generate(Curve::P256).unwrap()).unwrap();
-    put(&laptop, "a", "laptop");
-    assert_eq!(laptop.merge_car(&early, &MergeOptions::default()).unwrap().how, How::Commit);
-    laptop.verify_history(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
-    // What is made with the old key after that is nobody's.
-    put(&phone, "late", "phone");
-    let refused = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
-    assert!(matches!(refused, Error::Refused(_)), "{refused}");
-    assert_eq!(content(&laptop), ["a=laptop", "early=phone"]);
 }
 
 #[test]

@@ -10,7 +10,8 @@ mod history;
 mod keys;
 mod merges;
 mod model;
-mod proofs;
+mod named_keys;
+pub(super) mod proofs;
 mod races;
 #[cfg(feature = "sqlite")]
 mod repair;
@@ -18,6 +19,8 @@ mod slices;
 mod stores;
 mod writes;
 
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use pds::blob::MemoryBlobs;
@@ -45,4 +48,25 @@ fn in_memory() -> Repo {
         .signing_with(SigningKey::generate(Curve::K256).unwrap());
     repo.init(&did()).unwrap();
     repo
+}
+
+/// The files below a directory that hold some bytes.
+fn files_with(dir: &Path, marker: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut waiting = vec![dir.to_owned()];
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                waiting.push(path);
+                continue;
+            }
+            let bytes = fs::read(&path).unwrap();
+            if bytes.windows(marker.len()).any(|window| window == marker.as_bytes()) {
+                found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
 }

@@ -7,6 +7,7 @@ use super::any_order::in_any_order;
 use super::stream::streamed as stream;
 use super::{Code, Expected, Finding, NotInOrder, Report, Severity, verify};
 use crate::car::{CarError, CarFile, FromStart, ReadAt};
+use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::repo::{Error, Result};
 
@@ -98,7 +99,8 @@ fn indexed<F: ReadAt>(
     let mut report = verify(&marked, root, expected, found)?;
     report.errors += errors;
     report.blocks = car.sections();
-    notes(&car, marked.reached(), found);
+    let chain = report.commit.as_ref().map_or(0, |commit| chain_before(&marked, commit));
+    notes(&car, marked.reached(), chain, found);
     Ok(report)
 }
 
@@ -121,7 +123,20 @@ fn car_finding(error: &CarError) -> Finding {
     Finding::new(code, message).maybe_cid(cid).offset(error.offset())
 }
 
-fn notes<F: ReadAt>(car: &CarFile<F>, reached: u64, found: &mut dyn FnMut(Finding)) {
+/// Counts the commits that come before one and stand in the file, too.
+fn chain_before<F: ReadAt>(marked: &Marked<'_, F>, commit: &Commit) -> u64 {
+    let (mut before, mut count) = (commit.prev(), 0);
+    while let Some(cid) = before {
+        // Blocks that are damaged, or no commits, are told of already.
+        let Ok(Some((number, block))) = marked.car.numbered(&cid) else { break };
+        let Ok(commit) = Commit::decode(&block) else { break };
+        marked.mark(number);
+        (before, count) = (commit.prev(), count + 1);
+    }
+    count
+}
+
+fn notes<F: ReadAt>(car: &CarFile<F>, reached: u64, chain: u64, found: &mut dyn FnMut(Finding)) {
     let mut note = |code: Code, count: u64, what: &str| {
         if count > 0 {
             let message = format!("{count} {what}");
@@ -131,6 +146,7 @@ fn notes<F: ReadAt>(car: &CarFile<F>, reached: u64, found: &mut dyn FnMut(Findin
     let different = car.len() as u64;
     note(Code::CarManyRoots, car.roots().len() as u64 - 1, "further roots");
     note(Code::CarDuplicates, car.duplicates(), "blocks that stand in the file before");
+    note(Code::CarChain, chain, "commits before it stand in the file, too");
     note(
         Code::CarUnreachable,
         different.saturating_sub(reached),

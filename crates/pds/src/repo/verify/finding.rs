@@ -120,8 +120,10 @@ codes! {
     CarManyRoots = "car-many-roots", Car, Note;
     /// Blocks stand in the file more than once.
     CarDuplicates = "car-duplicates", Car, Note;
-    /// Blocks stand in the file that the commit does not reach.
+    /// Blocks stand in the file that the commit does not reach, other than the commits before it.
     CarUnreachable = "car-unreachable", Car, Note;
+    /// Commits before the one of the file stand in it, too.
+    CarChain = "car-chain", Car, Note;
     /// A block has another kind of CID than the ones used here.
     CidForeign = "cid-foreign", Cid, Error;
     /// The bytes of a block do not hash to its CID.

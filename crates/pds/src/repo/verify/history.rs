@@ -17,8 +17,8 @@ impl Repo {
     /// account, revs, and each tree.
     ///
     /// The report counts the present state; its errors and warnings are those of all. The key is the
-    /// one that held at the rev of a commit, as far as the log knows of changes; a key that is expected
-    /// is that of the present. Subtrees that commits share are checked once. Where the log says that
+    /// one that was named when a commit was taken in, or else the one that held at its rev, as far as the
+    /// log knows of changes; a key that is expected is that of the present. Subtrees that commits share are checked once. Where the log says that
     /// history begins with a commit, it is a note that the one before is not here. It takes memory in
     /// the number of nodes and records.
     ///
@@ -47,10 +47,10 @@ impl Repo {
             return self.verify(expected, found);
         };
         let (did, keys) = (self.did()?, self.key_history()?);
-        let of_present = keys.at(present.rev());
+        let of_present = keys.of(&present);
         let mut trees = Trees::default();
         let mut check = |commit: &Commit, found: &mut dyn FnMut(Finding)| {
-            let known = keys.at(commit.rev());
+            let known = keys.of(commit);
             let expected = Expected {
                 did: expected.did.or(did.as_ref()),
                 key: expected.key.filter(|_| known == of_present).or(known),

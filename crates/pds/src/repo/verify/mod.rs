@@ -169,7 +169,7 @@ impl Repo {
         if let (Ok(commit), Some(present)) = (self.commit_at(commit), present)
             && commit.verify(&present).is_err()
         {
-            key = self.key_history()?.at(commit.rev()).cloned();
+            key = self.key_history()?.of(&commit).cloned();
         }
         let expected = Expected {
             did: expected.did.or(did.as_ref()),

@@ -12,77 +12,144 @@ pub(super) type State = BTreeMap<String, String>;
 pub(super) struct Known {
     pub(super) cid: Cid,
     pub(super) state: State,
-    /// The number of the commit before.
+    /// The number of the commit that it names as the one before.
     pub(super) prev: Option<usize>,
+}
+
+/// A move of a ref.
+#[derive(Clone)]
+pub(super) struct Move {
+    /// When, counted over the moves of all refs.
+    pub(super) at: usize,
+    /// The number of the commit, none where the ref was removed.
+    pub(super) to: Option<usize>,
+    pub(super) note: String,
     /// The number of the commit that was merged, if one was.
     pub(super) merged: Option<usize>,
 }
 
-/// A move of a ref: from, to, and what for.
-pub(super) type Move = (Option<usize>, usize, String);
-
-/// Every state there ever was, in the order in which they came to be.
+/// Every state there ever was, in the order in which they came to be, and what the log still tells.
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) commits: Vec<Known>,
-    /// All moves of each ref, the oldest first.
+    /// The moves of each ref, the oldest first; also of refs that were removed.
     pub(super) refs: BTreeMap<String, Vec<Move>>,
+    clock: usize,
 }
 
 impl Model {
+    /// The refs that are there.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.refs.keys().filter(|name| self.stands(name).is_some()).cloned().collect()
+    }
+
+    pub(super) fn stands(&self, name: &str) -> Option<usize> {
+        self.refs.get(name)?.last()?.to
+    }
+
     pub(super) fn head(&self, name: &str) -> usize {
-        self.refs[name].last().unwrap().1
+        self.stands(name).unwrap()
     }
 
     pub(super) fn state(&self, name: &str) -> &State {
         &self.commits[self.head(name)].state
     }
 
-    pub(super) fn moves(&mut self, name: &str, to: usize, note: &str) {
-        let before = self.refs.get(name).map(|moves| moves.last().unwrap().1);
-        if before != Some(to) {
-            let moves = self.refs.entry(name.to_owned()).or_default();
-            moves.push((before, to, note.to_owned()));
+    pub(super) fn moves(&mut self, name: &str, to: Option<usize>, note: &str) {
+        if self.stands(name) != to {
+            self.clock += 1;
+            let (at, note) = (self.clock, note.to_owned());
+            self.refs.entry(name.to_owned()).or_default().push(Move { at, to, note, merged: None });
         }
     }
 
     /// Takes note of a new commit on a ref.
-    pub(super) fn commits(
-        &mut self,
-        name: &str,
-        cid: Cid,
-        state: State,
-        merged: Option<usize>,
-        note: &str,
-    ) {
-        let prev = self.refs.get(name).map(|moves| moves.last().unwrap().1);
-        self.commits.push(Known { cid, state, prev, merged });
-        self.moves(name, self.commits.len() - 1, note);
+    pub(super) fn commits(&mut self, name: &str, cid: Cid, state: State, note: &str) {
+        let prev = self.stands(name);
+        self.commits.push(Known { cid, state, prev });
+        self.moves(name, Some(self.commits.len() - 1), note);
     }
 
-    /// All commits that one comes from, itself included.
+    /// Takes note of a commit that was made elsewhere; returns its number.
+    pub(super) fn arrives(&mut self, cid: Cid, state: State, prev: usize) -> usize {
+        self.commits.push(Known { cid, state, prev: Some(prev) });
+        self.commits.len() - 1
+    }
+
+    /// Takes note of what the last move of a ref has merged.
+    pub(super) fn merges(&mut self, name: &str, merged: usize) {
+        self.refs.get_mut(name).unwrap().last_mut().unwrap().merged = Some(merged);
+    }
+
+    /// Lets go of states: what stays is what the refs name, and what is said to, of a move and how many
+    /// moves of the ref came after it. A ref does not move to where it stands.
+    pub(super) fn keep(&mut self, stays: impl Fn(&Known, &Move, usize) -> bool) {
+        for moves in self.refs.values_mut() {
+            let last = moves.len() - 1;
+            let mut kept: Vec<Move> = Vec::new();
+            for (n, one) in moves.iter().enumerate() {
+                let stays = match one.to {
+                    Some(commit) => n == last || stays(&self.commits[commit], one, last - n),
+                    None => true,
+                };
+                if stays && kept.last().and_then(|before| before.to) != one.to {
+                    kept.push(one.clone());
+                }
+            }
+            *moves = kept;
+        }
+        self.refs.retain(|_, moves| !moves.is_empty());
+    }
+
+    /// When a ref, or else any, came to a commit for the first time.
+    pub(super) fn arrival(&self, name: &str, commit: usize) -> usize {
+        let to_it = |moves: &Vec<Move>| {
+            moves.iter().filter(|one| one.to == Some(commit)).map(|one| one.at).min()
+        };
+        to_it(&self.refs[name]).or_else(|| self.refs.values().filter_map(to_it).min()).unwrap()
+    }
+
+    /// When each move was made, over all refs.
+    pub(super) fn when(&self) -> Vec<usize> {
+        let all: BTreeSet<usize> = self.refs.values().flatten().map(|one| one.at).collect();
+        all.into_iter().collect()
+    }
+
+    /// The commits that are there: what the log does not name is gone.
+    pub(super) fn here(&self) -> BTreeSet<usize> {
+        self.refs.values().flatten().filter_map(|one| one.to).collect()
+    }
+
+    /// The commit that one names as the one before, if it is here.
+    pub(super) fn prev(&self, commit: usize) -> Option<usize> {
+        self.commits[commit].prev.filter(|prev| self.here().contains(prev))
+    }
+
+    /// All commits that one is known to come from, itself included.
     pub(super) fn ancestors(&self, commit: usize) -> BTreeSet<usize> {
+        let here = self.here();
         let (mut found, mut waiting) = (BTreeSet::new(), vec![commit]);
         while let Some(commit) = waiting.pop() {
-            if found.insert(commit) {
-                let Known { prev, merged, .. } = &self.commits[commit];
-                waiting.extend(prev.iter().chain(merged));
+            if here.contains(&commit) && found.insert(commit) {
+                let arrivals = self.refs.values().flatten().filter(|one| one.to == Some(commit));
+                waiting.extend(self.commits[commit].prev);
+                waiting.extend(arrivals.filter_map(|one| one.merged));
             }
         }
         found
     }
 
-    /// Every commit that a ref has stood at, and all that lead to one.
-    pub(super) fn known(&self) -> impl Iterator<Item = usize> + use<> {
-        let moves = self.refs.values().flatten();
-        let stood = moves.flat_map(|(before, after, _)| before.iter().chain([after]));
-        let known: BTreeSet<usize> = stood.flat_map(|commit| self.chain(*commit)).collect();
-        known.into_iter()
-    }
-
-    /// The chain of a commit, the newest first.
-    pub(super) fn chain(&self, commit: usize) -> Vec<usize> {
-        std::iter::successors(Some(commit), |commit| self.commits[*commit].prev).collect()
+    /// The way back on a ref: what a commit names, or where the ref stood before it came there last
+    /// from something earlier.
+    pub(super) fn chain(&self, name: &str, commit: usize) -> Vec<usize> {
+        let before = |commit: &usize| {
+            let stood = self.refs[name].windows(2).rev().find_map(|pair| {
+                let came = pair[1].to == Some(*commit);
+                pair[0].to.filter(|before| came && before < commit)
+            });
+            self.prev(*commit).or(stood)
+        };
+        std::iter::successors(Some(commit), before).collect()
     }
 }
 
@@ -136,12 +203,18 @@ impl Dice {
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 
+    /// A path that nothing else has a part of, so that it can be looked for in raw files.
     pub(super) fn path(&mut self) -> String {
-        format!("com.example.note/{}", self.below(12))
+        let letter = char::from(b'a' + u8::try_from(self.below(16)).unwrap());
+        format!("com.example.note/{letter}-is-the-key")
     }
 
-    pub(super) fn text(&mut self) -> String {
-        format!("text {}", self.below(6))
+    /// A text that only the record at this path has, or one that others may have, too.
+    pub(super) fn text(&mut self, path: &str) -> String {
+        match self.below(9) {
+            n @ 0..4 => format!("text {n} of {path}"),
+            n => format!("text {n}"),
+        }
     }
 
     pub(super) fn of<T: Clone>(&mut self, all: &[T]) -> T {
