@@ -229,9 +229,8 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::BlobMissing { .. } => {
             (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
         }
-        Error::TreeLost(_) => {
-            (Exit::No, "tree-lost", Some("pds reset '@{1}' goes back to the state before"))
-        }
+        Error::TreeLost(_) => (Exit::No, "tree-lost", Some(TAKE_A_COPY)),
+        Error::RefLost { .. } => (Exit::BadInput, "damaged", Some(REPAIR)),
         // One that was asked for is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
@@ -252,9 +251,7 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
         }
         StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
-        StoreError::Damaged(_) => {
-            (Exit::BadInput, "damaged", Some("pds repair --from COPY saves what can be read of it"))
-        }
+        StoreError::Damaged(_) => (Exit::BadInput, "damaged", Some(REPAIR)),
         StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => {
             (Exit::No, "no-space", Some("nothing was changed: make room and try again"))
@@ -306,7 +303,17 @@ const BUSY: (Exit, &str, Option<&str>) =
 const NO_SPACE: [io::ErrorKind; 3] =
     [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
 
-const DAMAGED: (Exit, &str, Option<&str>) =
-    (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"));
+const DAMAGED: (Exit, &str, Option<&str>) = (
+    Exit::BadInput,
+    "damaged",
+    Some(
+        "pds verify lists everything that is wrong; pds repair mends a repository, pds recover reads a damaged CAR file",
+    ),
+);
+
+pub(crate) const REPAIR: &str = "pds repair says what can be mended";
+
+pub(crate) const TAKE_A_COPY: &str =
+    "pds repair --from COPY takes what is missing from a CAR file or another repository";
 
 const MAKE_ONE: &str = "pds init DIR or pds clone FILE makes one; -R PATH names one";

@@ -1,6 +1,7 @@
 //! Bytes that change on the disk: it is noticed, named, and hides as little else as can be.
 
 mod recover;
+mod refs;
 mod repair;
 
 use pds::data::Cid;

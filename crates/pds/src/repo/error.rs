@@ -45,6 +45,14 @@ pub enum Error {
     /// A ref has no commit.
     #[error("no commit at {0}")]
     NoCommit(RefName),
+    /// A ref is gone, and not because somebody removed it.
+    #[error("ref {name} is lost: {}", last_stood(stood))]
+    RefLost {
+        /// Which ref.
+        name: RefName,
+        /// Where the log says it stood; `None` where the log says nothing.
+        stood: Option<Cid>,
+    },
     /// A commit is not in the store.
     #[error("no commit {0} here")]
     UnknownCommit(Cid),
@@ -215,6 +223,7 @@ impl Error {
     pub fn is_corrupt(&self) -> bool {
         match self {
             Self::Refused(_)
+            | Self::RefLost { .. }
             | Self::RecordMissing { .. }
             | Self::Path { .. }
             | Self::Commit(_)
@@ -258,6 +267,13 @@ impl Error {
 
 fn list(refs: &[RefName]) -> String {
     refs.iter().map(RefName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn last_stood(stood: &Option<Cid>) -> String {
+    match stood {
+        Some(cid) => format!("the log says that it stood at {cid}"),
+        None => "there are blocks here, and the log does not say where it stood".to_owned(),
+    }
 }
 
 fn expectation(expected: &Expect, found: &Option<Cid>) -> String {

@@ -22,6 +22,25 @@ impl Repo {
         Ok(self.store.refs()?.get(&self.name))
     }
 
+    /// Returns the commit that the current ref names, where there must be one.
+    pub(super) fn present(&self) -> Result<Cid> {
+        self.head()?.map_or_else(|| Err(self.absent()?), Ok)
+    }
+
+    /// Tells why the current ref is not there: it was never made, it was removed, or it is lost.
+    pub(super) fn absent(&self) -> Result<Error> {
+        let name = self.name.clone();
+        let newest = self.store.log(&self.name, 1)?.pop().map(|row| row.after);
+        let is_lost = match newest {
+            Some(stood) => stood.is_some(),
+            None => name == RefName::head() && self.store.block_count()? > 0,
+        };
+        Ok(match newest.flatten() {
+            stood if is_lost => Error::RefLost { name, stood },
+            _ => Error::NoCommit(name),
+        })
+    }
+
     /// Moves the current ref to a commit that is in the store.
     ///
     /// # Errors
@@ -170,8 +189,11 @@ impl Repo {
     fn ref_at(&self, name: &RefName, moves: u32) -> Result<Cid, Missing> {
         let failed = |error| Missing::Failed(Error::Store(error));
         if moves == 0 {
-            let stands = self.store.refs().map_err(failed)?.get(name);
-            return stands.ok_or_else(|| Missing::Because(format!("there is no ref {name}")));
+            let there_is_none = || Missing::Because(format!("there is no ref {name}"));
+            return self.on(name.clone()).present().map_err(|error| match error {
+                Error::NoCommit(_) => there_is_none(),
+                error => Missing::Failed(error),
+            });
         }
         // The row of the n-th move from the end says where the ref stood before it.
         let log = self.store.log(name, moves as usize).map_err(failed)?;

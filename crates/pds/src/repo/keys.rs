@@ -40,7 +40,7 @@ impl Repo {
         self.store.set_meta(META_KEY_NEXT, Some(&new))?;
         let rotated = self.until_first(|| {
             self.known_signer()?;
-            let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+            let head = self.present()?;
             let head = self.commit_at(head)?;
             let note = format!("{ROTATION} {old} {new}");
             let draft = self.draft_edits(&head, &head, Vec::new(), self.store.as_ref(), note)?;

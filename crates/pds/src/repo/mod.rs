@@ -262,7 +262,7 @@ impl Repo {
     ///
     /// [`Error::NoCommit`] before the first commit.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let head = self.present()?;
         Snapshot::open(self.blocks(), head)
     }
 

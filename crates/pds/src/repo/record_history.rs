@@ -1,7 +1,7 @@
 //! Every version of one record.
 
 use super::history::Back;
-use super::{Error, Repo, Result};
+use super::{Repo, Result};
 use crate::commit::Commit;
 use crate::data::Cid;
 use crate::mst;
@@ -58,7 +58,7 @@ impl Repo {
     /// [`Error::NoCommit`] before the first commit; the items fail when a commit or a tree cannot be
     /// read.
     pub fn record_history(&self, path: &RecordPath) -> Result<RecordHistory<'_>> {
-        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let head = self.present()?;
         let commit = self.commit_at(head)?;
         let key = path.to_string().into_bytes();
         let stands = mst::get(self.store.as_ref(), commit.data(), &key)?;

@@ -3,11 +3,11 @@
 //! Vocabulary: a *damaged block* is a row of the store whose bytes do not hash to its name; a
 //! *source* is any other place that may have blocks, good or bad; a *state* is a commit that is
 //! kept here, named by a ref, by the log, or by nothing any more; what a state names and nobody
-//! has is *lost*.
+//! has is *lost*; a *stray ref* is gone, or names what is no commit.
 //!
 //! Three steps, each of which can be the last: [`Repo::survey`] looks and changes nothing;
-//! [`Repo::mend`] takes in what the sources have and moves damaged blocks out of the way;
-//! [`Repo::rebuild`] signs a new commit over what has survived. Since a CID is a proof of the bytes, a
+//! [`Repo::mend`] takes in what the sources have and moves damaged blocks out of the way, and
+//! [`Repo::restore_refs`] sets stray refs to where they stood; [`Repo::rebuild`] signs a new commit over what has survived. Since a CID is a proof of the bytes, a
 //! source needs no trust. Nothing is guessed: where it is not certain that a record belongs to the
 //! present state, it is listed and not brought back.
 //!
@@ -23,6 +23,7 @@ mod orphans;
 mod quarantine;
 mod rebuild;
 mod recover;
+mod stray;
 mod survey;
 mod survivors;
 mod trace;
@@ -35,6 +36,7 @@ pub use self::filled::{Origin, Sources};
 pub use self::quarantine::{QUARANTINE_DIRECTORY, Quarantine};
 pub use self::rebuild::{Earlier, Rebuilt};
 pub use self::recover::{Recovered, Recovery, recover};
+pub use self::stray::StrayRef;
 pub use self::survey::{Lost, Survey};
 pub use self::trace::Part;
 

@@ -128,6 +128,10 @@ codes! {
     BlockDamaged = "block-damaged", Hash, Error;
     /// The header names no root.
     RootMissing = "root-missing", Repo, Error;
+    /// A ref is gone, and not because somebody removed it.
+    RefMissing = "ref-missing", Repo, Error;
+    /// Another ref than the one that was checked names no commit that can be read.
+    RefWithoutCommit = "ref-without-commit", Repo, Error;
     /// The block of the commit is not there.
     CommitMissing = "commit-missing", Repo, Error;
     /// The root is something else than a commit.
