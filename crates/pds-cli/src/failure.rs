@@ -264,7 +264,13 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
 fn of_car(error: &CarError) -> (Exit, &'static str, Option<&'static str>) {
     match error {
         CarError::Io(_) => (Exit::No, "failed", None),
-        _ => (Exit::BadInput, "bad-car", Some("pds verify FILE lists everything that is wrong")),
+        _ => (
+            Exit::BadInput,
+            "bad-car",
+            Some(
+                "pds verify FILE lists everything that is wrong, pds recover FILE reads what is left",
+            ),
+        ),
     }
 }
 

@@ -14,6 +14,7 @@ use pds::store::RefName;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
 
 use crate::failure::Stated;
+use crate::harms::Harms;
 use crate::progress::Watched;
 
 /// Where the repository is said to be.
@@ -94,7 +95,7 @@ impl Place {
     pub(crate) fn source(&self) -> Result<Source> {
         let path = self.directory()?;
         if is_a_file(&path) {
-            return Ok(Source::Car(Arc::new(open_car(&path)?)));
+            return Ok(Source::Car(Arc::new(open_car_as_it_is(&path)?)));
         }
         Ok(Source::Repo(Repo::open_without_key(&path)?))
     }
@@ -116,7 +117,7 @@ impl Place {
 
 impl Source {
     fn file(path: &str) -> Result<Self> {
-        Ok(Self::Car(Arc::new(open_car(Path::new(path))?)))
+        Ok(Self::Car(Arc::new(open_car_as_it_is(Path::new(path))?)))
     }
 
     pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
@@ -147,6 +148,19 @@ impl Source {
 pub(crate) fn open_car(path: &Path) -> Result<CarFile<Watched>> {
     let name = || format!("cannot read {}", path.display());
     CarFile::open(open_file(path)?).with_context(name)
+}
+
+/// Opens a CAR file for looking into it: blocks that are damaged are said, and are not there.
+fn open_car_as_it_is(path: &Path) -> Result<CarFile<Watched>> {
+    let mut harms = Harms::of(path);
+    let car = CarFile::open_reporting(open_file(path)?, &mut |error| harms.add(&error));
+    let car = car.with_context(|| format!("cannot read {}", path.display()))?;
+    harms.tell_rest();
+    if harms.count > 0 && car.is_empty() {
+        let message = format!("no block can be read in {}", path.display());
+        return Err(Stated::bad_input(message).hint(RECOVER).into());
+    }
+    Ok(car)
 }
 
 /// Opens a file for reading from any place in it; a pipe is kept in a temporary file.
@@ -308,6 +322,8 @@ fn open(path: &Path) -> Result<File> {
         _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
     })
 }
+
+const RECOVER: &str = "pds recover FILE reads what can be read of it";
 
 /// How standard input and output are named where a file is.
 pub(crate) const STANDARD_STREAM: &str = "-";
