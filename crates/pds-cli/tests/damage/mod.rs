@@ -1,6 +1,7 @@
 //! Bytes that change on the disk: it is noticed, named, and hides as little else as can be.
 
 mod cars;
+mod history;
 mod recover;
 mod refs;
 mod repair;

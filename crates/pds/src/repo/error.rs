@@ -142,6 +142,15 @@ pub enum Error {
     /// What was to be taken in does not verify.
     #[error("not taken in: {0}")]
     Refused(Box<Finding>),
+    /// A past state, or the part of it that was needed, cannot be read.
+    #[error("the state at commit {commit} cannot be read")]
+    StateLost {
+        /// Which one.
+        commit: Cid,
+        /// What is wrong with it.
+        #[source]
+        source: Box<Error>,
+    },
     /// A commit is lost, and which tree was its own cannot be told.
     #[error("commit {0} is lost, and what has survived of its tree cannot be told from older ones")]
     TreeLost(Cid),
@@ -224,6 +233,7 @@ impl Error {
         match self {
             Self::Refused(_)
             | Self::RefLost { .. }
+            | Self::StateLost { .. }
             | Self::RecordMissing { .. }
             | Self::Path { .. }
             | Self::Commit(_)
