@@ -230,6 +230,13 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
             (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
         }
         Error::TreeLost(_) => (Exit::No, "tree-lost", Some(TAKE_A_COPY)),
+        Error::StateLost { .. } => (
+            Exit::BadInput,
+            "damaged",
+            Some(
+                "nothing was deleted: pds repair lists what past states have lost, pds repair --here takes note of it, and gc passes it over then; pds gc --keep N lets such states go",
+            ),
+        ),
         Error::RefLost { .. } => (Exit::BadInput, "damaged", Some(REPAIR)),
         // One that was asked for is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,

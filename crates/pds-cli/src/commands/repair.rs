@@ -98,6 +98,7 @@ impl Args {
             } else {
                 repo.restore_refs(&survey)?;
             }
+            repo.accept_losses(&outcome.lost)?;
             outcome.verified = Some(is_whole(&repo)?);
         }
         outcome.tell(out)?;

@@ -1,11 +1,12 @@
 //! How states leave a store: which moves the log still tells, what they reach, and what becomes of
 //! the rest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::clock::now_micros;
 use super::keys::META_KEYS_ENDED;
 use super::mark::{BlobsOf, Marked};
+use super::repair::Lost;
 use super::{Error, Repo, Result};
 use crate::blob::BlobInfo;
 use crate::data::{Cid, MemoryBlocks, Overlay};
@@ -126,12 +127,28 @@ impl Repo {
         let log = (what.retell)(refs, &moves)?;
         let told = log.as_deref().unwrap_or(&moves);
         let is_drafted = |name: &RefName| what.drafted.roots.contains_key(name);
+        if refs.get(&self.name).is_none()
+            && let lost @ Error::RefLost { .. } = self.absent()?
+        {
+            return Err(lost);
+        }
+        // The present has to be whole; of the past may be missing what a repair has told of.
+        marked.pass_over(HashSet::new());
         let present = refs.entries.iter().filter(|(name, _)| !is_drafted(name));
-        for cid in present.map(|(_, cid)| *cid).chain(named(told)) {
-            marked.commit(blocks, cid, None, what.progress)?;
+        for (_, cid) in present {
+            marked.commit(blocks, *cid, None, what.progress)?;
         }
         for root in what.drafted.roots.values() {
             marked.tree(blocks, *root, None, what.progress)?;
+        }
+        marked.pass_over(self.known_losses()?);
+        for cid in named(told) {
+            marked.commit(blocks, cid, None, what.progress).map_err(|error| match error {
+                error if error.is_corrupt() || error.is_not_found() => {
+                    Error::StateLost { commit: cid, source: Box::new(error) }
+                }
+                error => error,
+            })?;
         }
         let gone: HashSet<Cid> = named(&moves).filter(|cid| !marked.has_commit(cid)).collect();
         let gone: Vec<Cid> = gone.into_iter().collect();
@@ -194,6 +211,10 @@ impl Repo {
         if what.is_forgetting {
             meta.push((META_ERASE, Some(pending.as_str())));
         }
+        // What no state names any more that is kept is not missing any more.
+        let losses: BTreeSet<String> = marked.holes_met().iter().map(Cid::to_string).collect();
+        let losses = losses.into_iter().collect::<Vec<_>>().join(" ");
+        meta.push((META_LOST, Some(losses.as_str()).filter(|losses| !losses.is_empty())));
         if let (false, Some(newest)) = (found.gone.is_empty(), &newest) {
             meta.push((META_FORGOTTEN, Some(newest.as_str())));
         }
@@ -277,6 +298,31 @@ impl Repo {
     /// [`Error::Store`].
     pub fn is_erasing(&self) -> Result<bool> {
         Ok(self.store.meta(META_ERASE)?.is_some())
+    }
+
+    /// Takes note of what past states have lost, as a repair has told of it: [`gc`](Self::gc) no longer
+    /// insists on reading it. What the present state of a ref has lost is never passed over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn accept_losses(&self, lost: &[Lost]) -> Result<()> {
+        let refs = self.store.refs()?;
+        let is_present = |commit: Cid| refs.entries.iter().any(|(_, head)| *head == commit);
+        let past = lost.iter().filter(|lost| !is_present(lost.commit));
+        let past: BTreeSet<String> = past.map(|lost| lost.cid.to_string()).collect();
+        let text = past.into_iter().collect::<Vec<_>>().join(" ");
+        let text = Some(text).filter(|text| !text.is_empty());
+        if text != self.store.meta(META_LOST)? {
+            self.store.set_meta(META_LOST, text.as_deref())?;
+        }
+        Ok(())
+    }
+
+    /// What a repair has told of as lost of the past.
+    fn known_losses(&self) -> Result<HashSet<Cid>> {
+        let text = self.store.meta(META_LOST)?.unwrap_or_default();
+        Ok(text.split_whitespace().filter_map(|cid| cid.parse().ok()).collect())
     }
 
     /// The blobs that are still to go.
@@ -370,6 +416,9 @@ const WORTH_REWRITING: u64 = 10;
 
 /// How long an upload may stand still before it counts as abandoned.
 const UPLOAD_AGE_MICROS: u64 = 60 * 60 * 1_000_000;
+
+/// What a repair has told of as lost of the past: the CIDs of commits, tree nodes and records.
+const META_LOST: &str = "lost";
 
 /// The rev of the newest commit that was let go on purpose.
 const META_FORGOTTEN: &str = "forgotten";
