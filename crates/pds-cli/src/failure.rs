@@ -257,7 +257,7 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
         StoreError::NewerFormat { .. } => {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
         }
-        StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
+        StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(REPAIR)),
         StoreError::Damaged(_) => (Exit::BadInput, "damaged", Some(REPAIR)),
         StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => {

@@ -11,7 +11,7 @@ use pds::data::Blocks;
 use pds::repo::repair::{Quarantine, StrayRef, salvage_database};
 use pds::repo::verify::Expected;
 use pds::repo::{Error, KEY_FILE, Repo, STORE_FILE};
-use pds::store::SqliteStore;
+use pds::store::{SqliteStore, StoreError};
 
 use self::outcome::Outcome;
 pub(crate) use self::outcome::lost_part_json;
@@ -75,12 +75,13 @@ impl Args {
             true if self.rebuild => place.repo()?,
             true => place.mirror()?,
             false if acts => {
-                salvage_database(&dir)?;
+                salvage_database(&dir).map_err(|error| nothing_left(error, &store))?;
                 if self.rebuild { place.repo()? } else { place.mirror()? }
             }
             false => {
                 let copy = elsewhere.path().join(STORE_FILE);
-                SqliteStore::salvage(&store, &copy)?;
+                let salvaged = SqliteStore::salvage(&store, &copy);
+                salvaged.map_err(|error| nothing_left(error.into(), &store))?;
                 Repo::open_without_key(elsewhere.path())?
             }
         };
@@ -104,6 +105,14 @@ impl Args {
         outcome.tell(out)?;
         Ok(outcome.exit())
     }
+}
+
+/// Says what to do with a database of which nothing can be read: a repair has nothing to start from.
+fn nothing_left(error: Error, store: &Path) -> anyhow::Error {
+    let Error::Store(StoreError::NotAStore(said)) = error else { return error.into() };
+    let message = format!("nothing is left of {}: {said}", store.display());
+    let hint = "pds clone COPY.car NEWDIR makes a repository of a copy, pds -R NEWDIR key import FILE gives it the key of this one";
+    Stated::bad_input(message).hint(hint).into()
 }
 
 /// Opens a place that may have blocks: what is damaged in it is passed over.

@@ -209,6 +209,10 @@ fn a_lost_commit_whose_tree_cannot_be_told_is_followed_by_the_state_before() {
     assert_eq!((ended.code(), &answer["commit"]), (6, &Value::Null), "{answer}");
     assert_eq!(answer["lost"][0]["cid"], head.as_str(), "{answer}");
     assert_eq!(answer["lost"].as_array().unwrap().len(), 1, "{answer}");
+    // What is left of it is named.
+    let late = answer["earlier"].as_array().unwrap().iter();
+    let late = late.filter(|earlier| earlier["path"] == "com.example.note/late");
+    assert_eq!(late.count() + answer["withoutPath"].as_array().unwrap().len(), 1, "{answer}");
     assert_eq!((repo.head().0, last_note(&repo)), (before, "repair".to_owned()));
     repo.assert_whole();
 }

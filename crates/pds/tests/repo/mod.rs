@@ -13,6 +13,7 @@ mod proofs;
 mod races;
 #[cfg(feature = "sqlite")]
 mod repair;
+mod salvage;
 mod slices;
 mod stores;
 mod writes;

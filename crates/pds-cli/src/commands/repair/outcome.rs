@@ -120,15 +120,17 @@ impl<'a> Outcome<'a> {
             "refsSet": self.restored(),
             "commit": Value::Null,
         });
-        if let (Value::Object(value), Some(rebuilt)) = (&mut value, self.new_commit()) {
+        if let (Value::Object(value), Some(rebuilt)) = (&mut value, &self.rebuilt) {
             let earlier = rebuilt.earlier.iter().map(|earlier| {
                 let (cid, commit) = (earlier.cid.to_string(), earlier.commit.to_string());
                 json!({ "path": earlier.path(), "cid": cid, "commit": commit })
             });
             let without_path = rebuilt.without_path.iter().map(ToString::to_string);
-            let commit = commit_json(rebuilt.commit.cid(), rebuilt.commit.rev());
-            value.insert("commit".to_owned(), commit);
-            value.insert("records".to_owned(), json!(rebuilt.records));
+            if rebuilt.is_new {
+                let commit = commit_json(rebuilt.commit.cid(), rebuilt.commit.rev());
+                value.insert("commit".to_owned(), commit);
+                value.insert("records".to_owned(), json!(rebuilt.records));
+            }
             value.insert("earlier".to_owned(), earlier.collect());
             value.insert("withoutPath".to_owned(), without_path.collect());
         }

@@ -8,7 +8,7 @@ use super::orphans::{Orphans, each_in};
 use super::stray::REPAIR_NOTE;
 use super::survey::{Lost, Survey};
 use super::survivors::{Survivor, Survivors};
-use super::trace::Part;
+use super::trace::{Part, Step, Trace};
 use crate::commit::{Commit, UnsignedCommit};
 use crate::data::{Block, Blocks, Cid, MemoryBlocks};
 use crate::mst::{self, Builder, Key, Position};
@@ -44,8 +44,8 @@ pub struct Rebuilt {
     pub without_path: Vec<Cid>,
 }
 
-/// A record of an earlier state, at a place of which it is not known what stood there last: it may
-/// have been there still, or have been changed, or deleted.
+/// A record of an earlier state, or of a part of a lost one, at a place of which it is not known what
+/// stood there last: it may have been there still, or have been changed, or deleted.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -127,7 +127,11 @@ impl Repo {
             false => Orphans::default(),
         };
         let base = match self.base(head, &survey, &orphans) {
-            Err(Error::TreeLost(_)) => return self.go_back(head, stood, &survey, keep),
+            Err(Error::TreeLost(_)) => {
+                let mut rebuilt = self.go_back(head, stood, &survey, keep)?;
+                self.add_parts(head, orphans, &mut rebuilt)?;
+                return Ok(rebuilt);
+            }
             base => base?,
         };
         self.restore(&survey, &|name| *name != self.name)?;
@@ -191,6 +195,22 @@ impl Repo {
         let mut rebuilt = self.rebuild(keep)?;
         rebuilt.lost.insert(0, Lost::commit(head, Some(self.name.clone())));
         Ok(rebuilt)
+    }
+
+    /// Lists what is left of a state that cannot be told: nobody knows what of it stood in it last.
+    fn add_parts(&self, head: Cid, orphans: Orphans, rebuilt: &mut Rebuilt) -> Result<()> {
+        let mut trace = Trace::new(self.store.as_ref());
+        for orphan in &orphans.nodes {
+            let root = (orphan.cid, Position::Child { level: orphan.level });
+            trace.follow(root, (None, None), &mut |step| {
+                if let Step::Record { key, cid } = step {
+                    rebuilt.earlier.push(Earlier { key, cid, commit: head });
+                }
+                Ok(())
+            })?;
+        }
+        rebuilt.without_path.extend(orphans.records);
+        Ok(())
     }
 
     fn base(&self, head: Cid, survey: &Survey, orphans: &Orphans) -> Result<Base> {

@@ -244,7 +244,13 @@ impl Repo {
     }
 
     fn count_blocks(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
-        match self.store.block_count() {
+        let counted = self.store.block_count();
+        for problem in self.store.check()? {
+            let message = format!("the database is damaged: {}", problem.replace('\n', " "));
+            found(Finding::new(Code::StoreDamaged, message));
+            report.errors += 1;
+        }
+        match counted {
             Ok(blocks) => report.blocks = blocks,
             Err(error @ StoreError::Damaged(_)) => {
                 found(Finding::new(Code::BlockDamaged, error.to_string()));
