@@ -281,7 +281,7 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
     overwritten[..PAGE_BYTES].fill(b'x');
     let files = [
         ("most", cut(whole.len() * 4 / 5)),
-        ("all but a byte", cut(whole.len() - 1)),
+        ("all but a page", cut(whole.len() - PAGE_BYTES)),
         ("one page", cut(PAGE_BYTES)),
         ("some bytes", cut(50)),
         ("nothing", Vec::new()),
@@ -315,7 +315,7 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
             let export = repo.pds(["export"]).ended().stdout;
             assert_eq!(export, repo.home.read("good.car"), "{what}");
         }
-        let is_lost = !matches!(what, "most" | "all but a byte" | "overwritten");
+        let is_lost = !matches!(what, "most" | "all but a page" | "overwritten");
         assert_eq!(survey.code() == 3, is_lost, "{what}: {survey:?}");
     }
 }
