@@ -22,7 +22,8 @@ impl SqliteStore {
     /// [`StoreError`] when the file cannot be read, or is the store of a later release.
     pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
         let checked = schema::open_for_reading(path).and_then(|(connection, layout)| {
-            let mut said = asked(&connection, "integrity_check")?;
+            let mut said = check_tables(&connection, layout)?;
+            said.extend(asked(&connection, "integrity_check")?);
             if said.is_empty() {
                 sweep::moves(&connection)?;
                 check_refs(&connection)?;
@@ -46,11 +47,30 @@ impl SqliteStore {
 
 /// The part of it that is cheap: a twentieth of what it takes to verify what stands in the file.
 pub(super) fn quick(connection: &Connection, layout: Layout) -> Result<Vec<String>, StoreError> {
-    let mut said = asked(connection, "quick_check")?;
+    let mut said = check_tables(connection, layout)?;
+    said.extend(asked(connection, "quick_check")?);
     if said.is_empty() {
         said.extend(twice_text(connection, layout)?);
     }
     Ok(said)
+}
+
+/// Checks that there are the tables of the format, and that SQLite holds values to what they are declared as.
+fn check_tables(connection: &Connection, layout: Layout) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT name FROM pragma_table_list WHERE schema = 'main' AND strict = 1";
+    let mut statement = connection.prepare(sql).map_err(store_error)?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0)).map_err(store_error)?;
+    let names: HashSet<String> = names.collect::<Result<_, _>>().map_err(store_error)?;
+    let is_wrong = |name: &str| {
+        let belongs = name != "places" || layout == Layout::Two;
+        names.contains(name) != belongs
+    };
+    let tables = ["blocks", "places", "refs", "log", "meta"].into_iter();
+    let said = tables.filter(|name| is_wrong(name)).map(|name| match names.contains(name) {
+        true => format!("there is a table {name}, which this format does not have"),
+        false => format!("the table {name} is missing, or is not what it was made as"),
+    });
+    Ok(said.collect())
 }
 
 fn asked(connection: &Connection, pragma: &str) -> Result<Vec<String>, StoreError> {
