@@ -14,7 +14,7 @@ use pds::data::DataError;
 use pds::identity::IdentityError;
 use pds::mst::MstError;
 use pds::repo::verify::Stage;
-use pds::repo::{Error, ProofError};
+use pds::repo::{Error, KEY_FILE, ProofError};
 use pds::store::StoreError;
 use serde_json::json;
 
@@ -194,6 +194,10 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::Store(error) => of_store(error),
         Error::Car(error) => of_car(error),
         Error::KeyFile(error) => of_key_file(error),
+        // There was one.
+        Error::NotARepository(dir) if dir.join(KEY_FILE).is_file() => {
+            (Exit::BadInput, "not-a-repository", Some(START_ANEW))
+        }
         Error::NotARepository(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
         Error::NoSigner => (Exit::No, "no-signing-key", Some("pds key import FILE gives it one")),
         Error::StillHeld { .. } => (
@@ -325,6 +329,8 @@ const DAMAGED: (Exit, &str, Option<&str>) = (
 );
 
 pub(crate) const REPAIR: &str = "pds repair says what can be mended";
+
+pub(crate) const START_ANEW: &str = "pds clone COPY.car NEWDIR makes a repository of a copy, pds -R NEWDIR key import FILE gives it the key of this one";
 
 pub(crate) const TAKE_A_COPY: &str =
     "pds repair --from COPY takes what is missing from a CAR file or another repository";

@@ -15,7 +15,7 @@ use pds::store::{SqliteStore, StoreError};
 
 use self::outcome::Outcome;
 pub(crate) use self::outcome::lost_part_json;
-use crate::failure::{Exit, Stated};
+use crate::failure::{Exit, START_ANEW, Stated};
 use crate::open::{Place, is_a_file, open_file};
 use crate::output::{Output, say};
 
@@ -100,8 +100,9 @@ impl Args {
                 repo.restore_refs(&survey)?;
             }
             repo.accept_losses(&outcome.lost)?;
-            outcome.verified = Some(is_whole(&repo)?);
+            outcome.acted = true;
         }
+        outcome.verifies = is_whole(&repo)?;
         outcome.tell(out)?;
         Ok(outcome.exit())
     }
@@ -111,8 +112,7 @@ impl Args {
 fn nothing_left(error: Error, store: &Path) -> anyhow::Error {
     let Error::Store(StoreError::NotAStore(said)) = error else { return error.into() };
     let message = format!("nothing is left of {}: {said}", store.display());
-    let hint = "pds clone COPY.car NEWDIR makes a repository of a copy, pds -R NEWDIR key import FILE gives it the key of this one";
-    Stated::bad_input(message).hint(hint).into()
+    Stated::bad_input(message).hint(START_ANEW).into()
 }
 
 /// Opens a place that may have blocks: what is damaged in it is passed over.
@@ -135,7 +135,8 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     Ok(Arc::new(car))
 }
 
-/// Makes every check there is of the present state.
+/// Makes every check there is of the present state. There may be none: what is wrong with it has been
+/// told then.
 fn is_whole(repo: &Repo) -> Result<bool> {
     let report = repo.verify(&Expected::default(), &mut |_| {})?;
     Ok(report.is_ok() && report.is_complete())

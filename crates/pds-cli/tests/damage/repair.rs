@@ -344,6 +344,33 @@ fn a_block_that_stands_twice_is_noticed_and_stands_once_again() {
 }
 
 #[test]
+fn what_does_not_verify_is_not_called_ok() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+    sql.execute("UPDATE meta SET value = 'did:web:bob.example.com' WHERE key = 'did'", []).unwrap();
+    drop(sql);
+    assert_eq!(repo.pds(["verify"]).ended().code(), 1);
+    for args in [&["repair"][..], &["repair", "--here"], &["repair", "--rebuild"]] {
+        let ended = repo.pds(args.iter().copied()).ended();
+        assert!(ended.code() == 1 && ended.text().starts_with("FAILED: "), "{ended:?}");
+        assert!(ended.stderr.contains("pds verify says why"), "{ended:?}");
+    }
+}
+
+#[test]
+fn where_the_database_is_gone_the_key_is_not_forgotten() {
+    let repo = TestRepo::with_notes();
+    std::fs::remove_file(repo.home.dir().join("alice/pds.db")).unwrap();
+    for args in [&["verify"][..], &["repair"], &["ls"]] {
+        let said = repo.pds(args.iter().copied()).fails(3);
+        assert!(
+            said.contains("no repository in alice\n  hint: pds clone COPY.car NEWDIR "),
+            "{said}"
+        );
+    }
+}
+
+#[test]
 fn tables_that_are_gone_or_others_are_made_anew() {
     for damage in [
         "DROP TABLE refs",

@@ -21,8 +21,10 @@ pub(super) struct Outcome<'a> {
     pub(super) mended: Mended,
     pub(super) rebuilt: Option<Rebuilt>,
     pub(super) lost: Vec<Lost>,
-    /// Whether the present state verifies; `None` where nothing was to be changed.
-    pub(super) verified: Option<bool>,
+    /// Whether anything was to be changed.
+    pub(super) acted: bool,
+    /// Whether the present state verifies, after it.
+    pub(super) verifies: bool,
 }
 
 impl<'a> Outcome<'a> {
@@ -30,13 +32,14 @@ impl<'a> Outcome<'a> {
     pub(super) fn new(survey: &'a Survey, sources: &'a [PathBuf], problems: Vec<String>) -> Self {
         let mended = Mended { added: 0, dropped: 0 };
         let lost = survey.lost.clone();
-        Self { survey, sources, problems, mended, rebuilt: None, lost, verified: None }
+        let (rebuilt, acted, verifies) = (None, false, false);
+        Self { survey, sources, problems, mended, rebuilt, lost, acted, verifies }
     }
 
     /// How many refs were set to where they stood.
     fn restored(&self) -> usize {
         let known = self.survey.refs.iter().filter(|stray| stray.target.is_some());
-        if self.verified.is_some() { known.count() } else { 0 }
+        if self.acted { known.count() } else { 0 }
     }
 
     /// Takes note of a rebuilding: what the state before had lost is what it says.
@@ -161,7 +164,6 @@ impl<'a> Outcome<'a> {
     /// What counts is the present: what only past states have lost is told, and is no failure.
     pub(super) fn exit(&self) -> Exit {
         let Self { survey, mended, .. } = self;
-        let acted = self.verified.is_some();
         let is_sound = survey.damaged().is_empty()
             && survey.unreadable.is_none()
             && survey.found().is_empty()
@@ -174,9 +176,9 @@ impl<'a> Outcome<'a> {
             || self.restored() > 0
             || self.rebuilt.as_ref().is_some_and(|done| done.is_new || !done.lost.is_empty())
             || !self.problems.is_empty();
-        match self.verified {
-            _ if is_complete && (acted || is_sound) && self.verified != Some(false) => Exit::Done,
-            Some(_) if did_something => Exit::Partly,
+        match self.acted {
+            _ if is_complete && (self.acted || is_sound) && self.verifies => Exit::Done,
+            true if did_something => Exit::Partly,
             _ => Exit::No,
         }
     }
@@ -203,7 +205,7 @@ impl<'a> Outcome<'a> {
             1 => text.push_str(", 1 ref astray"),
             many => text.push_str(&format!(", {many} refs astray")),
         }
-        if self.verified.is_some() {
+        if self.acted {
             let Mended { added, dropped } = self.mended;
             text.push_str(&format!("; {added} taken in, {dropped} moved to quarantine"));
         }
@@ -228,16 +230,20 @@ impl<'a> Outcome<'a> {
     /// What to do next, where something is left to do.
     fn hint(&self) -> Option<&'static str> {
         let is_unclear = self.survey.refs.iter().any(|stray| stray.target.is_none());
-        match (self.exit(), self.verified) {
-            (Exit::Done, _) => None,
-            (Exit::No, None) => Some(
+        let is_unsound = !self.survey.is_clean() || !self.problems.is_empty();
+        match self.exit() {
+            Exit::Done => None,
+            _ if is_unsound && !self.acted => Some(
                 "nothing was changed; --here mends with what is left here, --from CAR|DIR takes what is missing from elsewhere, --rebuild signs a new commit of what is left",
             ),
             _ if is_unclear => Some(
                 "pds ref set NAME COMMIT sets a ref of which nothing says where it stood, pds ref rm NAME removes it",
             ),
-            (_, Some(_)) if self.rebuilt.is_none() => Some(
+            _ if self.lost.iter().any(is_present) && self.rebuilt.is_none() => Some(
                 "what is still lost: --from CAR|DIR takes it from elsewhere, --rebuild signs a new commit without it",
+            ),
+            _ if !self.verifies => Some(
+                "all that there is has been looked at, and does not verify: pds verify says why",
             ),
             _ => None,
         }
