@@ -156,6 +156,10 @@ fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>)
     if causes.any(|error| NO_SPACE.contains(&error.kind())) {
         return (Exit::No, "no-space", Some("make room and try again"));
     }
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if causes.any(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem) {
+        return (Exit::No, "read-only", Some(ELSEWHERE));
+    }
     for cause in error.chain() {
         if let Some(stated) = cause.downcast_ref::<Stated>() {
             return (stated.exit, stated.name, stated.hint);
@@ -315,6 +319,8 @@ fn one_line(text: &str) -> String {
 
 const BUSY: (Exit, &str, Option<&str>) =
     (Exit::Busy, "busy", Some("another process is using the repository: try again"));
+
+const ELSEWHERE: &str = "nothing was changed: a copy of the directory can be written elsewhere";
 
 /// How the system says that there is no room for what was to be written.
 const NO_SPACE: [io::ErrorKind; 3] =

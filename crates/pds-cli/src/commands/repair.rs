@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use pds::car::CarFile;
+use pds::crypto::key_file;
 use pds::data::Blocks;
 use pds::repo::repair::{Quarantine, StrayRef, salvage_database};
 use pds::repo::verify::Expected;
@@ -100,6 +101,12 @@ impl Args {
                 repo.restore_refs(&survey)?;
             }
             repo.accept_losses(&outcome.lost)?;
+            let key = key_file::read(&dir.join(KEY_FILE)).ok().flatten();
+            match repo.restore_identity(key.map(|key| key.public_key()).as_ref()) {
+                // What is wrong with the present has been told.
+                Err(error) if error.is_corrupt() || error.is_not_found() => {}
+                restored => restored?,
+            }
             outcome.acted = true;
         }
         outcome.verifies = is_whole(&repo)?;

@@ -358,6 +358,44 @@ fn what_does_not_verify_is_not_called_ok() {
 }
 
 #[test]
+fn whose_repository_it_is_and_its_key_are_found_again() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let (key, home) = (repo.pds(["key", "show"]).ok(), repo.home.dir());
+    let sql = Connection::open(home.join("alice/pds.db")).unwrap();
+    sql.execute("DELETE FROM meta", []).unwrap();
+    drop(sql);
+    assert!(repo.pds(["verify"]).ok().contains("signature unchecked"));
+    repo.pds(["repair", "--here"]).ok();
+    assert!(repo.pds(["verify"]).ok().contains("signature valid"));
+    assert_eq!(repo.pds(["key", "show"]).ok(), key);
+    // Another key does not become that of the repository.
+    let sql = Connection::open(home.join("alice/pds.db")).unwrap();
+    sql.execute("DELETE FROM meta", []).unwrap();
+    drop(sql);
+    repo.home.pds(["init", "bob", "--did", "did:web:bob.example.com"]).ok();
+    std::fs::copy(home.join("bob/key"), home.join("alice/key")).unwrap();
+    repo.pds(["repair", "--here"]).ok();
+    assert!(repo.pds(["verify"]).ok().contains("signature unchecked"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_is_a_link_is_mended_where_it_is() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let home = repo.home.dir();
+    std::fs::create_dir(home.join("linked")).unwrap();
+    std::os::unix::fs::symlink("../alice/pds.db", home.join("linked/pds.db")).unwrap();
+    let mut file = repo.home.read("alice/pds.db");
+    file[..PAGE_BYTES].fill(1);
+    repo.home.write("alice/pds.db", &file);
+    repo.home.pds(["-R", "linked", "repair", "--here"]).ok();
+    assert!(home.join("linked/pds.db").is_symlink());
+    assert_eq!(repo.home.read("linked/quarantine/pds.db.damaged"), file);
+    repo.assert_whole();
+    assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);
+}
+
+#[test]
 fn where_the_database_is_gone_the_key_is_not_forgotten() {
     let repo = TestRepo::with_notes();
     std::fs::remove_file(repo.home.dir().join("alice/pds.db")).unwrap();

@@ -149,7 +149,7 @@ pub enum Error {
         commit: Cid,
         /// What is wrong with it.
         #[source]
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// A commit is lost, and which tree was its own cannot be told.
     #[error("commit {0} is lost, and what has survived of its tree cannot be told from older ones")]

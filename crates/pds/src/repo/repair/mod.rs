@@ -41,7 +41,8 @@ pub use self::survey::{Lost, Survey};
 pub use self::trace::Part;
 
 use self::filled::Filled;
-use super::{Repo, Result};
+use super::{META_DID, Repo, Result};
+use crate::crypto::PublicKey;
 use crate::data::Blocks;
 use crate::store::{BoxError, Mended, StoreError};
 
@@ -78,5 +79,25 @@ impl Repo {
         let mended: Result<Mended, StoreError> = self.store.mend(&mut blocks, &names);
         self.blocks.clear();
         Ok(mended?)
+    }
+
+    /// Writes down whose repository it is, and the key that commits are signed with, where the store has
+    /// lost that: the present commit names the account, and proves a key that may have signed it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`](super::Error::Store), and [`Error`](super::Error) when the present commit cannot be read.
+    pub fn restore_identity(&self, key: Option<&PublicKey>) -> Result<()> {
+        let Some(head) = self.head()? else { return Ok(()) };
+        let head = self.commit_at(head)?;
+        if self.store.meta(META_DID)?.is_none() {
+            self.store.set_meta(META_DID, Some(head.did().as_str()))?;
+        }
+        if let Some(key) = key.filter(|key| head.verify(key).is_ok())
+            && self.known_key()?.is_none()
+        {
+            self.remember_key(key)?;
+        }
+        Ok(())
     }
 }

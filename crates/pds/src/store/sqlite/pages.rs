@@ -35,12 +35,12 @@ impl Pages {
             let _ = fs::remove_file(&wal_copy);
         }
         let leaf = dir.join("leaf.db");
-        let connection = Connection::open(&leaf).map_err(store_error)?;
+        let connection = Connection::open(schema::no_uri(&leaf)).map_err(store_error)?;
         connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(store_error)?;
         connection.execute_batch("CREATE TABLE leaf (a, b, c, d, e, f)").map_err(store_error)?;
         drop(connection);
         let count = replace_first_page(&path, &leaf)?;
-        let connection = Connection::open(&path).map_err(store_error)?;
+        let connection = Connection::open(schema::no_uri(&path)).map_err(store_error)?;
         // It is a copy, and only the first page of it is written.
         let unsafe_and_fast =
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
@@ -83,7 +83,7 @@ impl Pages {
 /// Moves what stands in the WAL of a copy into the copy, as far as SQLite takes the WAL for sound.
 fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
     let checkpoint = || -> Result<(), StoreError> {
-        let connection = Connection::open(path).map_err(store_error)?;
+        let connection = Connection::open(schema::no_uri(path)).map_err(store_error)?;
         let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
         connection.query_row(sql, [], |_| Ok(())).map_err(store_error)?;
         connection.close().map_err(|(_, error)| store_error(error))

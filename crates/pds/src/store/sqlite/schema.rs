@@ -84,7 +84,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
 /// Opens an existing file without looking into it.
 pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+    let connection = Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
     Ok(connection)
 }
@@ -162,7 +162,13 @@ fn connect(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection,
 
 fn open(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    configure(Connection::open_with_flags(path, flags).map_err(store_error)?, mmap_bytes)
+    let connection = Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?;
+    configure(connection, mmap_bytes)
+}
+
+/// Names a file so that it is not taken for a URI: a relative path may start like one.
+pub(super) fn no_uri(path: &Path) -> std::path::PathBuf {
+    Path::new(".").join(path)
 }
 
 /// Tells whether there is nothing in a file.
