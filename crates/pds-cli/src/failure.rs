@@ -305,9 +305,11 @@ fn of_key_file(error: &KeyFileError) -> (Exit, &'static str, Option<&'static str
             (Exit::No, "key-exists", Some("move the key file away if it is to be replaced"))
         }
         KeyFileError::Exposed { .. } => (Exit::No, "key-exposed", None),
-        KeyFileError::TooLong { .. } | KeyFileError::Invalid { .. } => {
-            (Exit::BadInput, "bad-key-file", None)
-        }
+        KeyFileError::TooLong { .. } | KeyFileError::Invalid { .. } => (
+            Exit::BadInput,
+            "bad-key-file",
+            Some("move the file away; pds key import FILE takes a copy of the key"),
+        ),
         _ => (Exit::No, "failed", None),
     }
 }

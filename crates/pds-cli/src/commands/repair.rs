@@ -70,7 +70,7 @@ impl Args {
         let sources = self.sources.iter().map(|path| open_source(path));
         let sources: Vec<Arc<dyn Blocks>> = sources.collect::<Result<_>>()?;
         let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
-        let problems = SqliteStore::check_file(&store)?;
+        let mut problems = SqliteStore::check_file(&store)?;
         let elsewhere = tempfile::tempdir().context("cannot make a temporary directory")?;
         let repo = match problems.is_empty() {
             true if self.rebuild => place.repo()?,
@@ -87,12 +87,23 @@ impl Args {
             }
         };
 
+        // Any other reason why it cannot be read is one for what follows, too.
+        if let Err(error) = repo.public_key()
+            && error.is_corrupt()
+        {
+            problems.push(format!("{:#}", anyhow::Error::new(error)));
+        }
         let survey = repo.survey(&sources)?;
         let mut outcome = Outcome::new(&survey, &self.sources, problems);
         if acts {
             let quarantine = Quarantine::of(&dir);
             let keep = &mut |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
+            let restore_identity = || {
+                let key = key_file::read(&dir.join(KEY_FILE)).ok().flatten();
+                repo.restore_identity(key.map(|key| key.public_key()).as_ref())
+            };
             outcome.mended = repo.mend(&survey, &sources, keep)?;
+            restore_identity()?;
             let can_be_told =
                 |stray: &StrayRef| stray.target.is_some() || stray.name != *repo.ref_name();
             if self.rebuild && survey.refs.iter().all(can_be_told) {
@@ -101,12 +112,7 @@ impl Args {
                 repo.restore_refs(&survey)?;
             }
             repo.accept_losses(&outcome.lost)?;
-            let key = key_file::read(&dir.join(KEY_FILE)).ok().flatten();
-            match repo.restore_identity(key.map(|key| key.public_key()).as_ref()) {
-                // What is wrong with the present has been told.
-                Err(error) if error.is_corrupt() || error.is_not_found() => {}
-                restored => restored?,
-            }
+            restore_identity()?;
             outcome.acted = true;
         }
         outcome.verifies = is_whole(&repo)?;
@@ -145,6 +151,9 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
 /// Makes every check there is of the present state. There may be none: what is wrong with it has been
 /// told then.
 fn is_whole(repo: &Repo) -> Result<bool> {
-    let report = repo.verify(&Expected::default(), &mut |_| {})?;
-    Ok(report.is_ok() && report.is_complete())
+    match repo.verify(&Expected::default(), &mut |_| {}) {
+        Ok(report) => Ok(report.is_ok() && report.is_complete()),
+        Err(error) if error.is_corrupt() || error.is_not_found() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }

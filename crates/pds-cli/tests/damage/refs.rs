@@ -235,3 +235,18 @@ fn a_ref_that_was_removed_or_never_was_is_not_lost() {
     repo.pds(["ref", "rm", "odd"]).ok();
     repo.assert_whole();
 }
+
+#[test]
+fn a_ref_that_is_older_than_the_log_is_a_warning_that_says_where_it_stood() {
+    let repo = TestRepo::with_notes();
+    let commits = commits(&repo);
+    set_ref(&repo, "HEAD", &bytes(&commits[1]));
+    let verify = repo.pds(["verify"]).ok();
+    let said = format!(
+        "warning ref-unlogged {}: by the log, ref HEAD stands at {}\n",
+        commits[1], commits[0]
+    );
+    assert!(verify.starts_with(&said), "{verify}");
+    repo.pds(["reset", &commits[0]]).ok();
+    assert!(repo.pds(["verify"]).ok().starts_with("ok: "));
+}

@@ -368,6 +368,22 @@ fn whose_repository_it_is_and_its_key_are_found_again() {
     repo.pds(["repair", "--here"]).ok();
     assert!(repo.pds(["verify"]).ok().contains("signature valid"));
     assert_eq!(repo.pds(["key", "show"]).ok(), key);
+    for (name, value) in [("key", "rubbish"), ("key-next", "rubbish"), ("did", "rubbish")] {
+        let sql = Connection::open(home.join("alice/pds.db")).unwrap();
+        sql.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", [name, value]).unwrap();
+        drop(sql);
+        if name != "did" {
+            let said = repo.pds(["verify"]).fails(3);
+            assert!(said.contains("is no key") && said.contains("pds repair"), "{said}");
+            let survey = repo.pds(["repair"]).ended();
+            assert!(survey.code() == 1 && survey.text().contains("is no key"), "{survey:?}");
+        }
+        for how in ["--here", "--rebuild"] {
+            repo.pds(["repair", how]).ok();
+        }
+        assert!(repo.pds(["verify"]).ok().contains("signature valid"), "{name}");
+        assert_eq!(repo.pds(["key", "show"]).ok(), key, "{name}");
+    }
     // Another key does not become that of the repository.
     let sql = Connection::open(home.join("alice/pds.db")).unwrap();
     sql.execute("DELETE FROM meta", []).unwrap();

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use super::clock::now_micros;
 use super::keys::META_KEYS_ENDED;
 use super::mark::{BlobsOf, Marked};
-use super::repair::Lost;
+use super::repair::META_LOST;
 use super::{Error, Repo, Result};
 use crate::blob::BlobInfo;
 use crate::data::{Cid, MemoryBlocks, Overlay};
@@ -300,31 +300,6 @@ impl Repo {
         Ok(self.store.meta(META_ERASE)?.is_some())
     }
 
-    /// Takes note of what past states have lost, as a repair has told of it: [`gc`](Self::gc) no longer
-    /// insists on reading it. What the present state of a ref has lost is never passed over.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Store`].
-    pub fn accept_losses(&self, lost: &[Lost]) -> Result<()> {
-        let refs = self.store.refs()?;
-        let is_present = |commit: Cid| refs.entries.iter().any(|(_, head)| *head == commit);
-        let past = lost.iter().filter(|lost| !is_present(lost.commit));
-        let past: BTreeSet<String> = past.map(|lost| lost.cid.to_string()).collect();
-        let text = past.into_iter().collect::<Vec<_>>().join(" ");
-        let text = Some(text).filter(|text| !text.is_empty());
-        if text != self.store.meta(META_LOST)? {
-            self.store.set_meta(META_LOST, text.as_deref())?;
-        }
-        Ok(())
-    }
-
-    /// What a repair has told of as lost of the past.
-    fn known_losses(&self) -> Result<HashSet<Cid>> {
-        let text = self.store.meta(META_LOST)?.unwrap_or_default();
-        Ok(text.split_whitespace().filter_map(|cid| cid.parse().ok()).collect())
-    }
-
     /// The blobs that are still to go.
     fn pending(&self) -> Result<HashSet<Cid>> {
         let text = self.store.meta(META_ERASE)?.unwrap_or_default();
@@ -416,9 +391,6 @@ const WORTH_REWRITING: u64 = 10;
 
 /// How long an upload may stand still before it counts as abandoned.
 const UPLOAD_AGE_MICROS: u64 = 60 * 60 * 1_000_000;
-
-/// What a repair has told of as lost of the past: the CIDs of commits, tree nodes and records.
-const META_LOST: &str = "lost";
 
 /// The rev of the newest commit that was let go on purpose.
 const META_FORGOTTEN: &str = "forgotten";

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Error, META_KEY, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::{PublicKey, Signer};
+use crate::store::StoreError;
 use crate::syntax::Tid;
 
 impl Repo {
@@ -80,7 +81,20 @@ impl Repo {
 
     fn key_in(&self, meta: &str) -> Result<Option<PublicKey>> {
         let text = self.store.meta(meta)?;
-        Ok(text.map(|text| PublicKey::from_did_key(&text)).transpose()?)
+        let key = text.map(|text| PublicKey::from_did_key(&text)).transpose();
+        key.map_err(|error| {
+            StoreError::Damaged(format!("{meta} in it is no key: {error}").into()).into()
+        })
+    }
+
+    /// Forgets what stands where keys should, and is none.
+    pub(super) fn drop_damaged_keys(&self) -> Result<()> {
+        for meta in [META_KEY, META_KEY_NEXT] {
+            if self.key_in(meta).is_err_and(|error| error.is_corrupt()) {
+                self.store.set_meta(meta, None)?;
+            }
+        }
+        Ok(())
     }
 
     /// Tells whether a key that was about to sign does: the last change of the key that the log knows of was

@@ -13,6 +13,7 @@
 //!
 //! [`recover`] reads what is left of a damaged CAR file, of which no repository can be made.
 
+mod accepted;
 mod damaged;
 #[cfg(feature = "sqlite")]
 mod database;
@@ -28,6 +29,7 @@ mod survey;
 mod survivors;
 mod trace;
 
+pub(super) use self::accepted::META_LOST;
 pub use self::damaged::DamagedBlock;
 #[cfg(feature = "sqlite")]
 pub use self::database::salvage_database;
@@ -45,6 +47,7 @@ use super::{META_DID, Repo, Result};
 use crate::crypto::PublicKey;
 use crate::data::Blocks;
 use crate::store::{BoxError, Mended, StoreError};
+use crate::syntax::Did;
 
 impl Repo {
     /// Takes in what a survey has found in its sources, and drops the damaged blocks.
@@ -82,15 +85,22 @@ impl Repo {
     }
 
     /// Writes down whose repository it is, and the key that commits are signed with, where the store has
-    /// lost that: the present commit names the account, and proves a key that may have signed it.
+    /// lost that, or has something else in its place: the present commit names the account, and proves a
+    /// key that may have signed it. Where there is no such commit, neither is known.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`](super::Error::Store), and [`Error`](super::Error) when the present commit cannot be read.
+    /// [`Error::Store`](super::Error::Store).
     pub fn restore_identity(&self, key: Option<&PublicKey>) -> Result<()> {
-        let Some(head) = self.head()? else { return Ok(()) };
-        let head = self.commit_at(head)?;
-        if self.store.meta(META_DID)?.is_none() {
+        self.drop_damaged_keys()?;
+        let head = self.head()?.map(|head| self.commit_at(head)).transpose();
+        let head = match head {
+            Err(error) if error.is_corrupt() || error.is_not_found() => None,
+            head => head?,
+        };
+        let Some(head) = head else { return Ok(()) };
+        let did = self.store.meta(META_DID)?;
+        if did.is_none_or(|did| did.parse::<Did>().is_err()) {
             self.store.set_meta(META_DID, Some(head.did().as_str()))?;
         }
         if let Some(key) = key.filter(|key| head.verify(key).is_ok())

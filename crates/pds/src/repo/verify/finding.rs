@@ -126,6 +126,8 @@ codes! {
     CidForeign = "cid-foreign", Cid, Error;
     /// The bytes of a block do not hash to its CID.
     BlockDamaged = "block-damaged", Hash, Error;
+    /// A ref stands elsewhere than the log says.
+    RefUnlogged = "ref-unlogged", Repo, Warning;
     /// The database is damaged as a file, or has rows that it must not have.
     StoreDamaged = "store-damaged", Hash, Error;
     /// The header names no root.

@@ -143,7 +143,7 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// As [`verify`]; [`Error::NoCommit`](super::Error::NoCommit) before the first commit.
+    /// As [`verify`]; [`Error::NoCommit`] before the first commit.
     pub fn verify(
         &self,
         expected: &Expected<'_>,
@@ -194,9 +194,17 @@ impl Repo {
         let last: BTreeMap<&RefName, Option<Cid>> =
             moves.iter().map(|row| (&row.name, row.after)).collect();
         for (name, stood) in last {
-            if let (Some(cid), None) = (stood, refs.get(name)) {
-                let lost = Error::RefLost { name: name.clone(), stood };
-                findings.push(Finding::new(Code::RefMissing, lost.to_string()).cid(cid));
+            match (stood, refs.get(name)) {
+                (Some(cid), None) => {
+                    let lost = Error::RefLost { name: name.clone(), stood };
+                    findings.push(Finding::new(Code::RefMissing, lost.to_string()).cid(cid));
+                }
+                (stood, Some(stands)) if stood != Some(stands) => {
+                    let stood = stood.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
+                    let message = format!("by the log, ref {name} stands at {stood}");
+                    findings.push(Finding::new(Code::RefUnlogged, message).cid(stands));
+                }
+                _ => {}
             }
         }
         for finding in findings {
