@@ -250,3 +250,20 @@ fn a_ref_that_is_older_than_the_log_is_a_warning_that_says_where_it_stood() {
     repo.pds(["reset", &commits[0]]).ok();
     assert!(repo.pds(["verify"]).ok().starts_with("ok: "));
 }
+
+#[test]
+fn another_ref_whose_commit_is_lost_is_left_to_its_owner() {
+    let repo = TestRepo::with_notes();
+    let lost = commits(&repo)[1].clone();
+    repo.pds(["ref", "set", "side", &lost]).ok();
+    remove(&repo, &lost);
+    for how in ["--here", "--rebuild"] {
+        let ended = repo.pds(["repair", how]).ended();
+        assert_eq!(ended.code(), 1, "{ended:?}");
+        assert!(ended.text().contains(&format!("lost the commit of side: {lost}\n")), "{ended:?}");
+        assert!(ended.stderr.contains("pds ref rm NAME"), "{ended:?}");
+    }
+    repo.pds(["ref", "rm", "side"]).ok();
+    repo.assert_whole();
+    assert!(repo.pds(["repair", "--here"]).ok().starts_with("lost the commit of the past: "));
+}

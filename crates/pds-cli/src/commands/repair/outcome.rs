@@ -239,8 +239,11 @@ impl<'a> Outcome<'a> {
             _ if is_unclear => Some(
                 "pds ref set NAME COMMIT sets a ref of which nothing says where it stood, pds ref rm NAME removes it",
             ),
+            _ if self.lost.iter().any(is_of_another_ref) && self.rebuilt.is_some() => Some(
+                "a ref that names a state with losses is the user's: pds ref set NAME REV moves it to another one, pds ref rm NAME removes it",
+            ),
             _ if self.lost.iter().any(is_present) && self.rebuilt.is_none() => Some(
-                "what is still lost: --from CAR|DIR takes it from elsewhere, --rebuild signs a new commit without it",
+                "what is still lost: --from CAR|DIR takes it from elsewhere, --rebuild signs a new commit without it; pds ref rm NAME removes another ref",
             ),
             _ if !self.verifies => Some(
                 "all that there is has been looked at, and does not verify: pds verify says why",
@@ -272,6 +275,11 @@ fn stray_json(stray: &StrayRef) -> Value {
 /// Tells whether a ref names the state that has lost it.
 fn is_present(lost: &Lost) -> bool {
     lost.ref_name.is_some()
+}
+
+/// Tells whether it is another ref than HEAD: a rebuilding does not follow it up.
+fn is_of_another_ref(lost: &Lost) -> bool {
+    lost.ref_name.as_ref().is_some_and(|name| *name != RefName::head())
 }
 
 fn lost_json(lost: &Lost) -> Value {

@@ -252,13 +252,17 @@ impl Repo {
     }
 
     fn count_blocks(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
-        let counted = self.store.block_count();
-        for problem in self.store.check()? {
+        let problems = self.store.check()?;
+        for problem in &problems {
             let message = format!("the database is damaged: {}", problem.replace('\n', " "));
             found(Finding::new(Code::StoreDamaged, message));
             report.errors += 1;
         }
-        match counted {
+        if !problems.is_empty() {
+            // Pages that lead to each other in circles are counted without end.
+            return Ok(());
+        }
+        match self.store.block_count() {
             Ok(blocks) => report.blocks = blocks,
             Err(error @ StoreError::Damaged(_)) => {
                 found(Finding::new(Code::BlockDamaged, error.to_string()));

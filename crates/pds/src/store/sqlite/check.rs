@@ -73,6 +73,12 @@ fn check_tables(connection: &Connection, layout: Layout) -> Result<Vec<String>, 
     Ok(said.collect())
 }
 
+/// Tells whether all pages are where they belong, and have the form they must have.
+pub(super) fn is_in_order(connection: &Connection) -> rusqlite::Result<bool> {
+    let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok(said == "ok")
+}
+
 fn asked(connection: &Connection, pragma: &str) -> Result<Vec<String>, StoreError> {
     let pragma = format!("PRAGMA {pragma}({MAX_PROBLEMS})");
     let mut statement = connection.prepare(&pragma).map_err(store_error)?;

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
+use super::check::is_in_order;
 use super::errors::store_error;
 use super::mend::{belongs, raw};
 use super::pages::Pages;
@@ -82,7 +83,8 @@ impl SqliteStore {
             .map_err(store_error)?;
         let mut saved = Saved { to: &transaction, told: Salvaged::default() };
         let is_all = match &reader {
-            Some(reader) => saved.tables(reader)?,
+            // A page of another table in the place of one reads well, and hides what hung below it.
+            Some(reader) => saved.tables(reader)? && is_damage(is_in_order(reader))? == Some(true),
             None => false,
         };
         drop(reader);
@@ -253,8 +255,10 @@ pub(super) fn each_row(
         });
         is_damage(found)
     };
-    let (mut start, mut is_all) = (i64::MIN, true);
-    loop {
+    // What comes out of order comes from a page that is where it does not belong, perhaps again and
+    // again: only rows with greater numbers than all before count, so that this ends.
+    let (mut start, mut is_all, mut stride) = (i64::MIN, true, 1_i64);
+    while start < i64::MAX {
         let Some(mut statement) = is_damage(from.prepare_cached(&sql))? else {
             return Ok(false);
         };
@@ -262,7 +266,12 @@ pub(super) fn each_row(
         loop {
             match is_damage(rows.next())? {
                 Some(Some(row)) => {
-                    start = row.get::<_, i64>(0).map_err(store_error)?.saturating_add(1);
+                    let number: i64 = row.get(0).map_err(store_error)?;
+                    if number < start {
+                        break;
+                    }
+                    start = number.saturating_add(1);
+                    stride = 1;
                     visit(row)?;
                 }
                 Some(None) => return Ok(is_all),
@@ -270,11 +279,21 @@ pub(super) fn each_row(
             }
         }
         is_all = false;
-        match next_readable(start.max(0), &readable)? {
-            Some(next) => start = next,
-            None => return Ok(false),
-        }
+        start = match readable(start)? {
+            Some(None) => return Ok(false),
+            // The row is there, and what it holds is not.
+            Some(Some(number)) if number >= start => number.saturating_add(1),
+            Some(Some(_)) => {
+                stride = stride.saturating_mul(2);
+                start.max(0).saturating_add(stride)
+            }
+            None => match next_readable(start.max(0), &readable)? {
+                Some(next) => next,
+                None => return Ok(false),
+            },
+        };
     }
+    Ok(is_all)
 }
 
 /// Finds the first row after a place that can be read: each of the next ones is tried, as many as a

@@ -117,3 +117,48 @@ fn a_store_that_somebody_has_open_is_noticed() {
     SqliteStore::check_alone(&path).unwrap();
     drop(SqliteStore::open(&path).unwrap());
 }
+
+/// Rows that are far apart, and one in between of which a part is gone: the next is not looked for one by one.
+#[test]
+fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let sql = Connection::open(&path).unwrap();
+    sql.execute_batch("UPDATE blocks SET id = id * 1000000000000; DELETE FROM places").unwrap();
+    sql.close().unwrap();
+    let whole = fs::read(&path).unwrap();
+    let page_bytes = PAGE_BYTES as usize;
+    for page in 1..whole.len() / page_bytes {
+        let mut file = whole.clone();
+        // Where the next page of a long value is named.
+        file[page * page_bytes..][..4].fill(0xff);
+        fs::write(&path, file).unwrap();
+        let to = dir.path().join(format!("{page}.db"));
+        SqliteStore::salvage(&path, &to).unwrap();
+        assert!(count(&SqliteStore::open(&to).unwrap(), &blocks) > 0, "{page}");
+    }
+}
+
+#[test]
+fn pages_that_lead_to_each_other_in_circles_are_followed_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    let page_bytes = PAGE_BYTES as usize;
+    let page = |number: usize| number * page_bytes..(number + 1) * page_bytes;
+    for from in 1..4 {
+        for to in 1..whole.len() / page_bytes {
+            let mut file = whole.clone();
+            file.copy_within(page(from), to * page_bytes);
+            fs::write(&path, file).unwrap();
+            let name = dir.path().join(format!("{from}-{to}.db"));
+            let saved = SqliteStore::salvage(&path, &name).unwrap();
+            assert!(saved.sound as usize <= blocks.len(), "{from} {to}");
+            assert_eq!(SqliteStore::check_file(&name).unwrap(), Vec::<String>::new());
+        }
+    }
+}
