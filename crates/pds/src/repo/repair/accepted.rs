@@ -12,7 +12,7 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error::Store`](crate::repo::Error::Store).
     pub fn accept_losses(&self, lost: &[Lost]) -> Result<()> {
         let refs = self.store.refs()?;
         let is_present = |commit: Cid| refs.entries.iter().any(|(_, head)| *head == commit);

@@ -157,7 +157,7 @@ fn pages_that_lead_to_each_other_in_circles_are_followed_once() {
             fs::write(&path, file).unwrap();
             let name = dir.path().join(format!("{from}-{to}.db"));
             let saved = SqliteStore::salvage(&path, &name).unwrap();
-            assert!(saved.sound as usize <= blocks.len(), "{from} {to}");
+            assert!(saved.sound <= blocks.len() as u64, "{from} {to}");
             assert_eq!(SqliteStore::check_file(&name).unwrap(), Vec::<String>::new());
         }
     }
