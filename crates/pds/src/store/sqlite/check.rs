@@ -45,7 +45,7 @@ impl SqliteStore {
     }
 }
 
-/// The part of it that is cheap: a twentieth of what it takes to verify what stands in the file.
+/// The part of it that is cheap: no block is hashed for it.
 pub(super) fn quick(connection: &Connection, layout: Layout) -> Result<Vec<String>, StoreError> {
     let mut said = check_tables(connection, layout)?;
     said.extend(asked(connection, "quick_check")?);
