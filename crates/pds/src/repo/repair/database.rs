@@ -40,7 +40,7 @@ pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
     let old = fs::canonicalize(&old).map_err(Error::io(&old))?;
     let beside = old.parent().unwrap_or(dir);
     SqliteStore::check_alone(&old)?;
-    let staging = tempfile::Builder::new().prefix(STAGING_PREFIX).tempdir_in(beside);
+    let staging = tempfile::Builder::new().prefix(REPAIR_PREFIX).tempdir_in(beside);
     let staging = staging.map_err(Error::io(beside))?;
     let new = staging.path().join(STORE_FILE);
     let salvaged = SqliteStore::salvage(&old, &new)?;
@@ -87,4 +87,5 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 const DAMAGED_STORE: &str = "pds.db.damaged";
 
-const STAGING_PREFIX: &str = ".pds-repair-";
+/// How the name of a directory begins in which a database is made anew.
+pub(in crate::repo) const REPAIR_PREFIX: &str = ".pds-repair-";

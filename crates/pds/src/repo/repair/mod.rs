@@ -32,6 +32,8 @@ mod trace;
 pub(super) use self::accepted::META_LOST;
 pub use self::damaged::DamagedBlock;
 #[cfg(feature = "sqlite")]
+pub(super) use self::database::REPAIR_PREFIX;
+#[cfg(feature = "sqlite")]
 pub use self::database::salvage_database;
 pub use self::filled::{Origin, Sources};
 #[cfg(feature = "sqlite")]
