@@ -14,7 +14,7 @@ use pds::data::DataError;
 use pds::identity::IdentityError;
 use pds::mst::MstError;
 use pds::repo::verify::{Code, Stage};
-use pds::repo::{Error, ProofError};
+use pds::repo::{Error, KEY_FILE, ProofError};
 use pds::store::{RefName, StoreError};
 use serde_json::json;
 
@@ -156,6 +156,10 @@ fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>)
     if causes.any(|error| NO_SPACE.contains(&error.kind())) {
         return (Exit::No, "no-space", Some("make room and try again"));
     }
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    if causes.any(|error| error.kind() == io::ErrorKind::ReadOnlyFilesystem) {
+        return (Exit::No, "read-only", Some(ELSEWHERE));
+    }
     for cause in error.chain() {
         if let Some(stated) = cause.downcast_ref::<Stated>() {
             return (stated.exit, stated.name, stated.hint);
@@ -194,6 +198,10 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::Store(error) => of_store(error),
         Error::Car(error) => of_car(error),
         Error::KeyFile(error) => of_key_file(error),
+        // There was one.
+        Error::NotARepository(dir) if dir.join(KEY_FILE).is_file() => {
+            (Exit::BadInput, "not-a-repository", Some(START_ANEW))
+        }
         Error::NotARepository(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
         Error::NoSigner => (Exit::No, "no-signing-key", Some("pds key import FILE gives it one")),
         Error::StillHeld { .. } => (
@@ -239,9 +247,15 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         Error::BlobMissing { .. } => {
             (Exit::No, "blob-missing", Some("pds blob put FILE, or --allow-missing-blobs"))
         }
-        Error::TreeLost(_) => {
-            (Exit::No, "tree-lost", Some("pds reset '@{1}' goes back to the state before"))
-        }
+        Error::TreeLost(_) => (Exit::No, "tree-lost", Some(TAKE_A_COPY)),
+        Error::StateLost { .. } => (
+            Exit::BadInput,
+            "damaged",
+            Some(
+                "nothing was deleted: pds repair lists what past states have lost, pds repair --here takes note of it, and gc passes it over then; pds gc --keep N lets such states go",
+            ),
+        ),
+        Error::RefLost { .. } => (Exit::BadInput, "damaged", Some(REPAIR)),
         // One that was asked for is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
         Error::Record { .. } | Error::WrittenTwice(_) => (Exit::BadInput, "bad-record", None),
@@ -264,10 +278,8 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
         StoreError::NewerFormat { .. } => {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
         }
-        StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(MAKE_ONE)),
-        StoreError::Damaged(_) => {
-            (Exit::BadInput, "damaged", Some("pds repair --from COPY saves what can be read of it"))
-        }
+        StoreError::NotAStore(_) => (Exit::BadInput, "not-a-repository", Some(REPAIR)),
+        StoreError::Damaged(_) => (Exit::BadInput, "damaged", Some(REPAIR)),
         StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => {
             (Exit::No, "no-space", Some("nothing was changed: make room and try again"))
@@ -280,7 +292,13 @@ fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
 fn of_car(error: &CarError) -> (Exit, &'static str, Option<&'static str>) {
     match error {
         CarError::Io(_) => (Exit::No, "failed", None),
-        _ => (Exit::BadInput, "bad-car", Some("pds verify FILE lists everything that is wrong")),
+        _ => (
+            Exit::BadInput,
+            "bad-car",
+            Some(
+                "pds verify FILE lists everything that is wrong, pds recover FILE reads what is left",
+            ),
+        ),
     }
 }
 
@@ -300,9 +318,11 @@ fn of_key_file(error: &KeyFileError) -> (Exit, &'static str, Option<&'static str
             (Exit::No, "key-exists", Some("move the key file away if it is to be replaced"))
         }
         KeyFileError::Exposed { .. } => (Exit::No, "key-exposed", None),
-        KeyFileError::TooLong { .. } | KeyFileError::Invalid { .. } => {
-            (Exit::BadInput, "bad-key-file", None)
-        }
+        KeyFileError::TooLong { .. } | KeyFileError::Invalid { .. } => (
+            Exit::BadInput,
+            "bad-key-file",
+            Some("move the file away; pds key import FILE takes a copy of the key"),
+        ),
         _ => (Exit::No, "failed", None),
     }
 }
@@ -315,12 +335,26 @@ fn one_line(text: &str) -> String {
 const BUSY: (Exit, &str, Option<&str>) =
     (Exit::Busy, "busy", Some("another process is using the repository: try again"));
 
+const ELSEWHERE: &str = "nothing was changed: a copy of the directory can be written elsewhere";
+
 /// How the system says that there is no room for what was to be written.
 const NO_SPACE: [io::ErrorKind; 3] =
     [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
 
-const DAMAGED: (Exit, &str, Option<&str>) =
-    (Exit::BadInput, "damaged", Some("pds verify lists everything that is wrong"));
+const DAMAGED: (Exit, &str, Option<&str>) = (
+    Exit::BadInput,
+    "damaged",
+    Some(
+        "pds verify lists everything that is wrong; pds repair mends a repository, pds recover reads a damaged CAR file",
+    ),
+);
+
+pub(crate) const REPAIR: &str = "pds repair says what can be mended";
+
+pub(crate) const START_ANEW: &str = "pds clone COPY.car NEWDIR makes a repository of a copy, pds -R NEWDIR key import FILE gives it the key of this one";
+
+pub(crate) const TAKE_A_COPY: &str =
+    "pds repair --from COPY takes what is missing from a CAR file or another repository";
 
 const ANOTHER_KEY: &str =
     "if the account has another key, too, --key DID_KEY of pds import and pds merge names it";

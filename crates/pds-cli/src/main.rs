@@ -8,6 +8,7 @@ mod commands;
 mod destination;
 mod failure;
 mod gaps;
+mod harms;
 mod identity;
 mod open;
 mod output;

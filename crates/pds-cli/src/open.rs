@@ -16,6 +16,7 @@ use pds::store::RefName;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
 
 use crate::failure::Stated;
+use crate::harms::Harms;
 use crate::progress::Watched;
 
 /// Where the repository is said to be.
@@ -179,10 +180,17 @@ impl Source {
     }
 }
 
-/// Opens a CAR file every block of which is as it should be.
-pub(crate) fn open_car(path: &Path) -> Result<CarFile<Watched>> {
-    let name = || format!("cannot read {}", path.display());
-    CarFile::open(open_file(path)?).with_context(name)
+/// Opens a CAR file for looking into it: blocks that are damaged are said, and are not there.
+fn open_car(path: &Path) -> Result<CarFile<Watched>> {
+    let mut harms = Harms::of(path);
+    let car = CarFile::open_reporting(open_file(path)?, &mut |error| harms.add(&error));
+    let car = car.with_context(|| format!("cannot read {}", path.display()))?;
+    harms.tell_rest();
+    if harms.count > 0 && car.is_empty() {
+        let message = format!("no block can be read in {}", path.display());
+        return Err(Stated::bad_input(message).hint(RECOVER).into());
+    }
+    Ok(car)
 }
 
 /// Opens a file for reading from any place in it; a pipe is kept in a temporary file.
@@ -365,6 +373,8 @@ fn open(path: &Path) -> Result<File> {
         _ => anyhow::Error::new(error).context(format!("cannot read {}", path.display())),
     })
 }
+
+const RECOVER: &str = "pds recover FILE reads what can be read of it";
 
 /// How standard input and output are named where a file is.
 pub(crate) const STANDARD_STREAM: &str = "-";

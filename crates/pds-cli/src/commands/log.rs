@@ -19,7 +19,8 @@ use crate::output::{Output, commit_json, rev_text, say, time_text};
 
 /// Tell where a ref has stood, newest first
 ///
-/// With a record: the commits that have changed it, from the present one backwards. With --plc-log
+/// With a record: the commits that have changed it, from the present one backwards. Exit code 6 if one in
+/// between cannot be read: a change that it made is told of the commit after it. With --plc-log
 /// each line ends with the key of the account that was valid when the rev was made and signed it. Exit
 /// code 1 if a commit is signed otherwise.
 #[derive(Debug, clap::Args)]
@@ -119,7 +120,7 @@ impl Args {
         };
         let commit = snapshot.commit();
         let path = record.path_in(commit.did())?;
-        let mut versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>>> = match &repo {
+        let versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>>> = match &repo {
             Some(repo) => Box::new(repo.record_history(path)?),
             None => {
                 let version = |after| {
@@ -128,16 +129,51 @@ impl Args {
                 Box::new(snapshot.find_cid(path)?.map(version).into_iter())
             }
         };
-        let Some(first) = versions.next() else {
-            return Err(Stated::no("not-found", format!("there never was a record {path}")).into());
-        };
         let uri = AtUri::record(commit.did(), path);
-        let versions = std::iter::once(first).chain(versions);
-        for version in versions.take(self.number.unwrap_or(usize::MAX)) {
-            print_version(&version?, &uri, out)?;
+        let (mut found, mut exit) = (0, Exit::Done);
+        for version in versions {
+            match version {
+                Ok(_) if self.number == Some(0) => return Ok(exit),
+                Ok(version) => print_version(&version, &uri, out)?,
+                // What it did to the record is not known; what came before may be.
+                Err(Error::StateLost { commit, source }) => {
+                    print_gap(commit, &source, &uri, out)?;
+                    exit = Exit::Partly;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            }
+            found += 1;
+            if self.number == Some(found) {
+                return Ok(exit);
+            }
         }
-        Ok(Exit::Done)
+        match exit {
+            Exit::Done if found == 0 => {
+                let message = format!("there never was a record {path}");
+                Err(Stated::no("not-found", message).into())
+            }
+            exit => Ok(exit),
+        }
     }
+}
+
+/// Says which commit cannot be read; in JSON also where the versions are.
+fn print_gap(commit: Cid, error: &Error, uri: &AtUri, out: &mut Output) -> Result<()> {
+    let message = format!("commit {commit} cannot be read, nor what it did to the record: {error}");
+    say(&message);
+    if !out.is_json() {
+        return Ok(());
+    }
+    out.json(&json!({
+        "action": "unknown",
+        "uri": uri.as_str(),
+        "cid": null,
+        "prev": null,
+        "time": null,
+        "commit": commit_json(commit, None),
+        "message": message,
+    }))
 }
 
 fn print_version(version: &RecordVersion, uri: &AtUri, out: &mut Output) -> Result<()> {

@@ -18,6 +18,7 @@ use crate::commands::repair::{lost_part_json, open_source};
 use crate::commands::unpack::{Odd, commit_json as commit_file, make, write, write_record};
 use crate::destination::into_file;
 use crate::failure::{Exit, Stated};
+use crate::harms::Harms;
 use crate::open::open_file;
 use crate::output::{Output, commit_json, say};
 use crate::progress::Watched;
@@ -58,11 +59,12 @@ impl Args {
             return Err(Stated::no("exists", message).hint("--force overwrites it").into());
         }
         let shown = self.car.display();
-        let mut harms = Harms::default();
+        let mut harms = Harms::of(&self.car);
         let car = CarFile::salvage(open_file(&self.car)?, &mut |error| harms.add(&error))?;
         harms.tell_rest();
         let car = Arc::new(car);
-        if car.is_empty() {
+        // Where the header says what it was, other places may have all of it.
+        if car.is_empty() && (self.sources.is_empty() || car.roots().is_empty()) {
             let message = format!("no block can be read in {shown}");
             return Err(Stated::bad_input(message).into());
         }
@@ -153,27 +155,6 @@ fn tell(recovered: &Recovered, lists: bool, out: &mut Output) -> Result<()> {
             || format!("without-path {}", block.cid()),
             || json!({ "withoutPath": { "cid": block.cid().to_string() } }),
         ),
-    }
-}
-
-/// What is wrong with the file itself, said as it is met; of very much only how much it is.
-#[derive(Default)]
-struct Harms {
-    count: u64,
-}
-
-impl Harms {
-    fn add(&mut self, error: &CarError) {
-        self.count += 1;
-        if self.count <= MAX_TOLD {
-            say(&error.to_string());
-        }
-    }
-
-    fn tell_rest(&self) {
-        if self.count > MAX_TOLD {
-            say(&format!("and {} places more", self.count - MAX_TOLD));
-        }
     }
 }
 
@@ -296,6 +277,3 @@ fn write_car(
     written.finish()?;
     Ok(())
 }
-
-/// How many places of a file are named on standard error.
-const MAX_TOLD: u64 = 100;

@@ -15,10 +15,10 @@ use pds::repo::{Jobs, Repo};
 use pds::syntax::Did;
 use serde_json::{Map, Value, json};
 
-use crate::failure::{Exit, Stated, is_closed_pipe};
+use crate::failure::{Exit, REPAIR, Stated, is_closed_pipe};
 use crate::identity::read_plc_log;
 use crate::open::{Place, is_a_file, names_a_file, open_file};
-use crate::output::{Output, rev_text};
+use crate::output::{Output, rev_text, say};
 
 /// Make every check there is
 ///
@@ -77,6 +77,7 @@ impl Args {
             partial: self.partial,
             jobs,
         };
+        let mut is_repo = false;
         let mut findings = Findings::new(out);
         let named = self.at.as_deref().filter(|at| names_a_file(at)).map(PathBuf::from);
         let report = match self.car.as_ref().or(named.as_ref()) {
@@ -90,11 +91,15 @@ impl Args {
                     }
                     self.check_car(&path, &expected, &mut findings)?
                 } else {
+                    is_repo = true;
                     self.check_repo(&Repo::open_without_key(&path)?, &expected, &mut findings)?
                 }
             }
         };
         findings.finish(&report)?;
+        if report.commit.is_none() && is_repo && !out.is_json() {
+            say(REPAIR);
+        }
         Ok(match (report.is_ok(), &report.commit) {
             (true, _) => Exit::Done,
             (false, Some(_)) => Exit::No,

@@ -9,14 +9,14 @@ use serde_json::Value;
 use super::{PAGE_BYTES, damage};
 use crate::common::{DID, TestRepo, creations, masked};
 
-const KINDS: [&str; 5] = ["commit", "root", "inner", "leaf", "record"];
+pub(super) const KINDS: [&str; 5] = ["commit", "root", "inner", "leaf", "record"];
 
 const HARMS: [&str; 5] = ["flipped", "truncated", "missing", "replaced", "wrong-key"];
 
-const NOTES: usize = 80;
+pub(super) const NOTES: usize = 80;
 
 /// The block of a kind in a repository of many notes.
-fn pick(repo: &TestRepo, kind: &str) -> String {
+pub(super) fn pick(repo: &TestRepo, kind: &str) -> String {
     let info = repo.json(["info"]);
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let below = |cid: &str| -> Vec<String> {
@@ -65,7 +65,7 @@ fn harm(repo: &TestRepo, cid: &str, harm: &str) {
     assert_eq!(done.unwrap(), 1);
 }
 
-fn listed(repo: &TestRepo) -> BTreeSet<String> {
+pub(super) fn listed(repo: &TestRepo) -> BTreeSet<String> {
     repo.pds(["ls", "--all"]).ended().text().lines().map(str::to_owned).collect()
 }
 
@@ -101,6 +101,18 @@ fn each_harm_is_named_and_a_good_copy_undoes_it() {
             repo.pds(["get", "com.example.note/n000041"]).ok();
             assert_eq!(listed(repo).len(), NOTES, "{what}: it is listed, and cannot be read");
         }
+
+        // What does not hang below it still reads.
+        let mut read = 0;
+        for n in (0..NOTES).step_by(9) {
+            let get = repo.pds(["get", &format!("com.example.note/n{n:06}")]).ended();
+            match get.code() {
+                0 => read += 1,
+                code => assert!(code == 3 && get.stderr.contains(cid), "{what}: {}", get.stderr),
+            }
+        }
+        let hides_all = matches!(kind, "commit" | "root");
+        assert!(read >= if hides_all { 0 } else { 6 }, "{what}: {read}");
 
         let survey = repo.pds(["repair"]).ended();
         assert_eq!(survey.code(), 1, "{what}: {}", survey.stderr);
@@ -171,7 +183,7 @@ fn what_is_lost_is_told_in_words() {
             survey.text().lines().next().unwrap().rsplit(' ').next().unwrap()
         )
     );
-    assert!(survey.stderr.starts_with("nothing was changed; --from CAR|DIR "), "{}", survey.stderr);
+    assert!(survey.stderr.starts_with("nothing was changed; --here mends "), "{}", survey.stderr);
     let rebuilt = repo.pds(["repair", "--rebuild"]).ended();
     assert_eq!((rebuilt.code(), &*rebuilt.stderr), (6, ""));
     let text = rebuilt.text();
@@ -243,34 +255,236 @@ fn a_page_of_the_database_that_is_gone_is_made_up_for() {
     let repo = TestRepo::with_many_notes(300);
     let good = repo.export("good.car");
     let whole = repo.home.read("alice/pds.db");
-    let mut salvaged = 0;
     for page in 0..whole.len() / PAGE_BYTES {
         let mut store = whole.clone();
         store[page * PAGE_BYTES..][..PAGE_BYTES].fill(0);
         repo.home.write("alice/pds.db", store);
         let before = repo.pds(["repair"]).ended();
         let after = repo.pds(["repair", "--from", &good]).ended();
-        // The page where the table of blocks starts leads to all others.
-        let nothing_left = before.code() == 3;
-        if nothing_left {
-            assert_eq!(after.code(), 3, "{page}: {}", after.stderr);
-            assert!(
-                after.stderr.contains("no block in it can be read"),
-                "{page}: {}",
-                after.stderr
-            );
-            continue;
-        }
         assert_eq!(before.code(), 1, "{page}: {}{}", before.text(), before.stderr);
         assert!(before.text().starts_with("database: "), "{page}: {}", before.text());
-        salvaged += 1;
         assert_eq!(after.code(), 0, "{page}: {}{}", after.text(), after.stderr);
         repo.assert_whole();
         assert_eq!(repo.pds(["export"]).ended().stdout, repo.home.read("good.car"), "{page}");
         assert!(repo.home.list("alice").iter().all(|name| !name.starts_with(".pds")), "{page}");
     }
-    let pages = whole.len() / PAGE_BYTES;
-    assert_eq!(salvaged + 1, pages);
+}
+
+/// Whatever happened to the file: each verb names the next step, and the last step works.
+#[test]
+fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
+    let repo = TestRepo::with_many_notes(300);
+    let good = repo.export("good.car");
+    let whole = repo.home.read("alice/pds.db");
+    let cut = |len: usize| whole[..len].to_vec();
+    let mut overwritten = whole.clone();
+    overwritten[..PAGE_BYTES].fill(b'x');
+    let files = [
+        ("most", cut(whole.len() * 4 / 5)),
+        ("all but a page", cut(whole.len() - PAGE_BYTES)),
+        ("one page", cut(PAGE_BYTES)),
+        ("some bytes", cut(50)),
+        ("nothing", Vec::new()),
+        ("overwritten", overwritten),
+        ("zeros", vec![0; whole.len()]),
+        ("text", b"not a database\n".repeat(1_000)),
+    ];
+    for (what, file) in files {
+        repo.home.write("alice/pds.db", &file);
+        for args in [&["verify"][..], &["ls"], &["log"], &["put", "com.example.note/x"]] {
+            let said = repo.pds(args.iter().copied()).stdin("{}").fails(3);
+            assert!(said.ends_with("hint: pds repair says what can be mended\n"), "{what}: {said}");
+        }
+        let survey = repo.pds(["repair"]).ended();
+        if survey.code() == 3 {
+            assert!(survey.stderr.contains("no block in it can be read"), "{what}: {survey:?}");
+            assert!(survey.stderr.contains("hint: pds clone COPY.car NEWDIR "), "{what}");
+            assert_eq!(repo.pds(["repair", "--from", &good]).ended().code(), 3, "{what}");
+            assert_eq!(repo.home.read("alice/pds.db"), file, "{what}: it is as it was");
+            let _ = std::fs::remove_dir_all(repo.home.dir().join("new"));
+            repo.home.pds(["clone", &good, "new"]).ended().done();
+            repo.home.pds(["-R", "new", "key", "import", "alice/key"]).ok();
+            repo.home.pds(["-R", "new", "put", "com.example.note/x"]).stdin("{}").ok();
+            repo.home.pds(["-R", "new", "verify"]).ok();
+        } else {
+            assert_eq!(survey.code(), 1, "{what}: {survey:?}");
+            assert!(survey.stderr.contains("--here mends"), "{what}: {survey:?}");
+            let mended = repo.pds(["repair", "--from", &good]).ended();
+            assert_eq!(mended.code(), 0, "{what}: {mended:?}");
+            repo.assert_whole();
+            let export = repo.pds(["export"]).ended().stdout;
+            assert_eq!(export, repo.home.read("good.car"), "{what}");
+        }
+        let is_lost = !matches!(what, "most" | "all but a page" | "overwritten");
+        assert_eq!(survey.code() == 3, is_lost, "{what}: {survey:?}");
+    }
+}
+
+#[test]
+fn a_block_that_stands_twice_is_noticed_and_stands_once_again() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let (record, root) = (pick(&repo, "record"), pick(&repo, "root"));
+    let twice = "INSERT INTO blocks (cid, bytes) SELECT cid, bytes FROM blocks WHERE cid = ?1";
+    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+    for cid in [&record, &root] {
+        let name = cid.parse::<Cid>().unwrap().as_bytes().to_vec();
+        assert_eq!(sql.execute(twice, [name]).unwrap(), 1);
+    }
+    drop(sql);
+    let verify = repo.pds(["verify"]).ended();
+    let said =
+        "error store-damaged: the database is damaged: 2 blocks stand in it more than once\n";
+    assert!(verify.code() == 1 && verify.text().contains(said), "{verify:?}");
+    let survey = repo.pds(["repair"]).ended();
+    let said = "database: 2 blocks stand in it more than once\n";
+    assert!(survey.code() == 1 && survey.text().starts_with(said), "{survey:?}");
+    repo.pds(["repair", "--here"]).ok();
+    repo.assert_whole();
+    assert!(repo.pds(["repair"]).ok().starts_with("ok: "));
+}
+
+#[test]
+fn what_does_not_verify_is_not_called_ok() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+    sql.execute("UPDATE meta SET value = 'did:web:bob.example.com' WHERE key = 'did'", []).unwrap();
+    drop(sql);
+    assert_eq!(repo.pds(["verify"]).ended().code(), 1);
+    for args in [&["repair"][..], &["repair", "--here"], &["repair", "--rebuild"]] {
+        let ended = repo.pds(args.iter().copied()).ended();
+        assert!(ended.code() == 1 && ended.text().starts_with("FAILED: "), "{ended:?}");
+        assert!(ended.stderr.contains("pds verify says why"), "{ended:?}");
+    }
+}
+
+#[test]
+fn whose_repository_it_is_and_its_key_are_found_again() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let (key, home) = (repo.pds(["key", "show"]).ok(), repo.home.dir());
+    let sql = Connection::open(home.join("alice/pds.db")).unwrap();
+    sql.execute("DELETE FROM meta", []).unwrap();
+    drop(sql);
+    assert!(repo.pds(["verify"]).ok().contains("signature unchecked"));
+    repo.pds(["repair", "--here"]).ok();
+    assert!(repo.pds(["verify"]).ok().contains("signature valid"));
+    assert_eq!(repo.pds(["key", "show"]).ok(), key);
+    for (name, value) in [("key", "rubbish"), ("key-next", "rubbish"), ("did", "rubbish")] {
+        let sql = Connection::open(home.join("alice/pds.db")).unwrap();
+        sql.execute("INSERT OR REPLACE INTO meta VALUES (?1, ?2)", [name, value]).unwrap();
+        drop(sql);
+        if name != "did" {
+            let said = repo.pds(["verify"]).fails(3);
+            assert!(said.contains("is no key") && said.contains("pds repair"), "{said}");
+            let survey = repo.pds(["repair"]).ended();
+            assert!(survey.code() == 1 && survey.text().contains("is no key"), "{survey:?}");
+        }
+        for how in ["--here", "--rebuild"] {
+            repo.pds(["repair", how]).ok();
+        }
+        assert!(repo.pds(["verify"]).ok().contains("signature valid"), "{name}");
+        assert_eq!(repo.pds(["key", "show"]).ok(), key, "{name}");
+    }
+    // Another key does not become that of the repository.
+    let sql = Connection::open(home.join("alice/pds.db")).unwrap();
+    sql.execute("DELETE FROM meta", []).unwrap();
+    drop(sql);
+    repo.home.pds(["init", "bob", "--did", "did:web:bob.example.com"]).ok();
+    std::fs::copy(home.join("bob/key"), home.join("alice/key")).unwrap();
+    repo.pds(["repair", "--here"]).ok();
+    assert!(repo.pds(["verify"]).ok().contains("signature unchecked"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_database_that_is_a_link_is_mended_where_it_is() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let home = repo.home.dir();
+    std::fs::create_dir(home.join("linked")).unwrap();
+    std::os::unix::fs::symlink("../alice/pds.db", home.join("linked/pds.db")).unwrap();
+    let mut file = repo.home.read("alice/pds.db");
+    file[..PAGE_BYTES].fill(1);
+    repo.home.write("alice/pds.db", &file);
+    repo.home.pds(["-R", "linked", "repair", "--here"]).ok();
+    assert!(home.join("linked/pds.db").is_symlink());
+    assert_eq!(repo.home.read("linked/quarantine/pds.db.damaged"), file);
+    repo.assert_whole();
+    assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);
+}
+
+#[test]
+fn where_the_database_is_gone_the_key_is_not_forgotten() {
+    let repo = TestRepo::with_notes();
+    std::fs::remove_file(repo.home.dir().join("alice/pds.db")).unwrap();
+    for args in [&["verify"][..], &["repair"], &["ls"]] {
+        let said = repo.pds(args.iter().copied()).fails(3);
+        assert!(
+            said.contains("no repository in alice\n  hint: pds clone COPY.car NEWDIR "),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn tables_that_are_gone_or_others_are_made_anew() {
+    for damage in [
+        "DROP TABLE refs",
+        "DROP TABLE log",
+        "DROP TABLE meta",
+        "DROP TABLE places",
+        "DROP TABLE blocks",
+        "PRAGMA user_version = 1",
+        "PRAGMA user_version = 0",
+        "PRAGMA application_id = 7",
+        "ALTER TABLE blocks RENAME TO strict_blocks;
+         CREATE TABLE blocks (id INTEGER PRIMARY KEY, cid, bytes);
+         INSERT INTO blocks SELECT * FROM strict_blocks; DROP TABLE strict_blocks;
+         UPDATE blocks SET cid = 7 WHERE id = 3; UPDATE blocks SET bytes = NULL WHERE id = 5",
+    ] {
+        let repo = TestRepo::with_many_notes(NOTES);
+        let (head, good) = (repo.head(), repo.export("good.car"));
+        let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+        sql.execute_batch(damage).unwrap();
+        drop(sql);
+        let verify = repo.pds(["verify"]).ended();
+        assert!(matches!(verify.code(), 1 | 3), "{damage}: {verify:?}");
+        let survey = repo.pds(["repair"]).ended();
+        assert_eq!(survey.code(), 1, "{damage}: {survey:?}");
+        assert!(survey.text().starts_with("database: "), "{damage}: {survey:?}");
+        let mended = repo.pds(["repair", "--from", &good]).ended();
+        assert_eq!(mended.code(), 0, "{damage}: {mended:?}");
+        repo.assert_whole();
+        assert_eq!((repo.head(), listed(&repo).len()), (head, NOTES), "{damage}");
+        repo.put("afterwards", "x");
+        repo.assert_whole();
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_left_out_and_the_log_says_the_rest() {
+    for damage in [
+        "UPDATE refs SET cid = x'00' WHERE name = 'HEAD'",
+        "UPDATE refs SET name = '..' WHERE name = 'HEAD'",
+        "UPDATE log SET name = 'a b' WHERE seq = 1",
+        "UPDATE log SET after = x'0102' WHERE seq = 1",
+        "UPDATE meta SET value = 'many' WHERE key = 'placed'",
+        "INSERT OR REPLACE INTO meta VALUES ('placed', 'x')",
+    ] {
+        let repo = TestRepo::with_many_notes(NOTES);
+        let head = repo.head();
+        let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+        sql.execute_batch(damage).unwrap();
+        drop(sql);
+        let verify = repo.pds(["verify"]).ended();
+        let survey = repo.pds(["repair"]).ended();
+        if verify.code() != 0 {
+            assert_eq!(verify.code(), 3, "{damage}: {verify:?}");
+            assert!(verify.stderr.contains("pds repair"), "{damage}: {verify:?}");
+            assert_eq!(survey.code(), 1, "{damage}: {survey:?}");
+        }
+        repo.pds(["repair", "--here"]).ok();
+        repo.assert_whole();
+        assert_eq!((repo.head(), listed(&repo).len()), (head, NOTES), "{damage}");
+    }
 }
 
 #[test]

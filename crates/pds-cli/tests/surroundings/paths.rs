@@ -35,6 +35,9 @@ fn a_repository_may_lie_in_a_directory_of_any_name() {
         std::fs::create_dir(home.path("elsewhere")).unwrap();
         home.pds(["clone", &format!(".{file}")]).within(home.path("elsewhere")).ok();
         assert_eq!(home.list("elsewhere"), [name]);
+        // A name that a database might take for a URI.
+        let set = home.pds([&format!("--repo={name}"), "ref", "set", "side", "HEAD"]);
+        set.within(home.path("elsewhere")).ok();
         let inside = home.dir().join(&dir);
         home.pds(["ls"]).within(inside).ok();
     }

@@ -140,7 +140,7 @@ fn clone_refuses_what_is_no_car_and_leaves_nothing_behind() {
     assert_eq!(
         said,
         "error: cannot read notes.txt: byte 0: the file ends in the middle of the header\n  \
-         hint: pds verify FILE lists everything that is wrong\n"
+         hint: pds verify FILE lists everything that is wrong, pds recover FILE reads what is left\n"
     );
     assert_eq!(home.pds(["clone", "gone.car"]).fails(3), "error: no file gone.car\n");
     let said = home.pds(["clone", "gone.car", "--json"]).fails(3);

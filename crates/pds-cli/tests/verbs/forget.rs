@@ -148,10 +148,12 @@ fn a_car_file_in_the_directory_is_named() {
 }
 
 #[test]
-fn what_an_interrupted_clone_left_goes_too() {
+fn what_an_interrupted_clone_or_repair_left_goes_too() {
     let repo = TestRepo::with_notes();
-    std::fs::create_dir(repo.home.path("alice/.pds-new-x")).unwrap();
-    repo.home.write("alice/.pds-new-x/pds.db", MARKER);
+    for left in [".pds-new-x", ".pds-repair-x", "quarantine"] {
+        std::fs::create_dir(repo.home.path(&format!("alice/{left}"))).unwrap();
+        repo.home.write(&format!("alice/{left}/pds.db"), MARKER);
+    }
     repo.pds(["forget", "com.example.note/a"]).ok();
     assert_eq!(files_with(&repo, MARKER), Vec::<String>::new());
     assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);

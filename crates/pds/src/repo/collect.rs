@@ -1,11 +1,12 @@
 //! How states leave a store: which moves the log still tells, what they reach, and what becomes of
 //! the rest.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::clock::now_micros;
 use super::keys::{META_KEYS_ENDED, META_KEYS_NAMED};
 use super::mark::{BlobsOf, Marked};
+use super::repair::META_LOST;
 use super::{Error, Repo, Result};
 use crate::blob::BlobInfo;
 use crate::data::{Cid, MemoryBlocks, Overlay};
@@ -126,12 +127,28 @@ impl Repo {
         let log = (what.retell)(refs, &moves)?;
         let told = log.as_deref().unwrap_or(&moves);
         let is_drafted = |name: &RefName| what.drafted.roots.contains_key(name);
+        if refs.get(&self.name).is_none()
+            && let lost @ Error::RefLost { .. } = self.absent()?
+        {
+            return Err(lost);
+        }
+        // The present has to be whole; of the past may be missing what a repair has told of.
+        marked.pass_over(HashSet::new());
         let present = refs.entries.iter().filter(|(name, _)| !is_drafted(name));
-        for cid in present.map(|(_, cid)| *cid).chain(named(told)) {
-            marked.commit(blocks, cid, None, what.progress)?;
+        for (_, cid) in present {
+            marked.commit(blocks, *cid, None, what.progress)?;
         }
         for root in what.drafted.roots.values() {
             marked.tree(blocks, *root, None, what.progress)?;
+        }
+        marked.pass_over(self.known_losses()?);
+        for cid in named(told) {
+            marked.commit(blocks, cid, None, what.progress).map_err(|error| match error {
+                error if error.is_corrupt() || error.is_not_found() => {
+                    Error::StateLost { commit: cid, source: Box::new(error) }
+                }
+                error => error,
+            })?;
         }
         let gone: HashSet<Cid> = named(&moves).filter(|cid| !marked.has_commit(cid)).collect();
         let gone: Vec<Cid> = gone.into_iter().collect();
@@ -195,6 +212,10 @@ impl Repo {
         if what.is_forgetting {
             meta.push((META_ERASE, Some(pending.as_str())));
         }
+        // What no state names any more that is kept is not missing any more.
+        let losses: BTreeSet<String> = marked.holes_met().iter().map(Cid::to_string).collect();
+        let losses = losses.into_iter().collect::<Vec<_>>().join(" ");
+        meta.push((META_LOST, Some(losses.as_str()).filter(|losses| !losses.is_empty())));
         if let (false, Some(newest)) = (found.gone.is_empty(), &newest) {
             meta.push((META_FORGOTTEN, Some(newest.as_str())));
         }

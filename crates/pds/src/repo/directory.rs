@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tempfile::TempPath;
 
 use super::key_rotation::settle_interrupted;
-use super::repair::QUARANTINE_DIRECTORY;
+use super::repair::{QUARANTINE_DIRECTORY, REPAIR_PREFIX};
 use super::{Error, Imported, Jobs, Repo, Result};
 use crate::blob::BlobDirectory;
 use crate::car::{CarFile, ReadAt};
@@ -153,8 +153,8 @@ impl Repo {
     }
 }
 
-/// Removes what an interrupted run left in the directory of a repository while it was made, and what
-/// repairs have put into quarantine: it may hold records, or a key.
+/// Removes what an interrupted run left in the directory of a repository while it was made or repaired, and
+/// what repairs have put into quarantine: it may hold records, or a key.
 ///
 /// ```
 /// let dir = tempfile::tempdir()?;
@@ -172,7 +172,10 @@ pub fn clear_leftovers(dir: &Path) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
         let path = entry.map_err(Error::io(dir))?.path();
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        if name.starts_with(STAGING_PREFIX.as_bytes()) || name == QUARANTINE_DIRECTORY.as_bytes() {
+        let is_left_over = [STAGING_PREFIX, REPAIR_PREFIX]
+            .iter()
+            .any(|prefix| name.starts_with(prefix.as_bytes()));
+        if is_left_over || name == QUARANTINE_DIRECTORY.as_bytes() {
             fs::remove_dir_all(&path).map_err(Error::io(&path))?;
         }
     }

@@ -45,6 +45,14 @@ pub enum Error {
     /// A ref has no commit.
     #[error("{}", no_commit(.0))]
     NoCommit(RefName),
+    /// A ref is gone, and not because somebody removed it.
+    #[error("ref {name} is lost: {}", last_stood(stood))]
+    RefLost {
+        /// Which ref.
+        name: RefName,
+        /// Where the log says it stood; `None` where the log says nothing.
+        stood: Option<Cid>,
+    },
     /// A commit is not in the store.
     #[error("no commit {0} here")]
     UnknownCommit(Cid),
@@ -137,6 +145,15 @@ pub enum Error {
     /// What was to be taken in does not verify.
     #[error("not taken in: {0}")]
     Refused(Box<Finding>),
+    /// A past state, or the part of it that was needed, cannot be read.
+    #[error("the state at commit {commit} cannot be read")]
+    StateLost {
+        /// Which one.
+        commit: Cid,
+        /// What is wrong with it.
+        #[source]
+        source: Box<Self>,
+    },
     /// A commit is lost, and which tree was its own cannot be told.
     #[error("commit {0} is lost, and what has survived of its tree cannot be told from older ones")]
     TreeLost(Cid),
@@ -218,6 +235,8 @@ impl Error {
     pub fn is_corrupt(&self) -> bool {
         match self {
             Self::Refused(_)
+            | Self::RefLost { .. }
+            | Self::StateLost { .. }
             | Self::RecordMissing { .. }
             | Self::Path { .. }
             | Self::Commit(_)
@@ -269,6 +288,13 @@ fn no_commit(name: &RefName) -> String {
 
 fn list(refs: &[RefName]) -> String {
     refs.iter().map(RefName::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn last_stood(stood: &Option<Cid>) -> String {
+    match stood {
+        Some(cid) => format!("the log says that it stood at {cid}"),
+        None => "there are blocks here, and the log does not say where it stood".to_owned(),
+    }
 }
 
 fn expectation(expected: &Expect, found: &Option<Cid>) -> String {

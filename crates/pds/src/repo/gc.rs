@@ -94,7 +94,8 @@ impl Repo {
     /// # Errors
     ///
     /// [`Error`](super::Error) when a tree that lives cannot be read: what is below it is not known,
-    /// so nothing goes.
+    /// so nothing goes. [`Error::StateLost`](super::Error::StateLost) when it is one of the past; what a
+    /// repair has told of is passed over, see [`accept_losses`](Self::accept_losses).
     pub fn gc(&self, keep: &Keep, progress: &mut dyn FnMut(u64)) -> Result<Swept> {
         self.collect_garbage(keep, progress, false)
     }

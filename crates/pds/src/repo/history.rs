@@ -22,6 +22,25 @@ impl Repo {
         Ok(self.store.refs()?.get(&self.name))
     }
 
+    /// Returns the commit that the current ref names, where there must be one.
+    pub(super) fn present(&self) -> Result<Cid> {
+        self.head()?.map_or_else(|| Err(self.absent()?), Ok)
+    }
+
+    /// Tells why the current ref is not there: it was never made, it was removed, or it is lost.
+    pub(super) fn absent(&self) -> Result<Error> {
+        let name = self.name.clone();
+        let newest = self.store.log(&self.name, 1)?.pop().map(|row| row.after);
+        let is_lost = match newest {
+            Some(stood) => stood.is_some(),
+            None => name == RefName::head() && self.store.block_count()? > 0,
+        };
+        Ok(match newest.flatten() {
+            stood if is_lost => Error::RefLost { name, stood },
+            _ => Error::NoCommit(name),
+        })
+    }
+
     /// Moves the current ref to a commit that is in the store.
     ///
     /// # Errors
@@ -170,8 +189,11 @@ impl Repo {
     fn ref_at(&self, name: &RefName, moves: u32) -> Result<Cid, Missing> {
         let failed = |error| Missing::Failed(Error::Store(error));
         if moves == 0 {
-            let stands = self.store.refs().map_err(failed)?.get(name);
-            return stands.ok_or_else(|| Missing::Because(format!("there is no ref {name}")));
+            let there_is_none = || Missing::Because(format!("there is no ref {name}"));
+            return self.on(name.clone()).present().map_err(|error| match error {
+                Error::NoCommit(_) => there_is_none(),
+                error => Missing::Failed(error),
+            });
         }
         // The row of the n-th move from the end says where the ref stood before it.
         let log = self.store.log(name, moves as usize).map_err(failed)?;
@@ -243,17 +265,64 @@ impl<'r> Back<'r> {
         {
             return Ok(Some(prev));
         }
-        let arrivals = match &mut self.arrivals {
-            Some(arrivals) => arrivals,
-            none => none.insert(arrivals(self.repo.store.log(self.name, usize::MAX)?)),
-        };
-        for before in arrivals.get(&commit.cid()).into_iter().flatten() {
-            let before = self.repo.commit_if_here(*before)?;
+        for before in self.stood_before(commit.cid())? {
+            let before = self.repo.commit_if_here(before)?;
             if let Some(before) = before.filter(|before| before.rev() < commit.rev()) {
                 return Ok(Some(before.cid()));
             }
         }
         Ok(None)
+    }
+
+    /// As [`before`](Self::before), also of and to a commit that the log knows of and that cannot be
+    /// read. Of one that cannot, only the log says what stood before it.
+    pub(super) fn before_even_if_lost(&mut self, commit: Cid) -> Result<Option<Cid>> {
+        let is_lost = |error: &Error| error.is_corrupt() || error.is_not_found();
+        let commit = match self.repo.commit_at(commit) {
+            Err(error) if is_lost(&error) => {
+                return Ok(self.stood_before(commit)?.first().copied());
+            }
+            commit => commit?,
+        };
+        if let Some(prev) = commit.prev() {
+            let is_known = match self.repo.commit_at(prev) {
+                Ok(_) => true,
+                // It may never have been here, or have been let go.
+                Err(Error::UnknownCommit(_)) => self.is_logged(prev)?,
+                Err(error) if is_lost(&error) => true,
+                Err(error) => return Err(error),
+            };
+            if is_known {
+                return Ok(Some(prev));
+            }
+        }
+        for before in self.stood_before(commit.cid())? {
+            match self.repo.commit_at(before) {
+                Ok(earlier) if earlier.rev() < commit.rev() => return Ok(Some(before)),
+                Ok(_) => {}
+                Err(error) if is_lost(&error) => return Ok(Some(before)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns where the ref stood before it came to a commit, the latest arrival first.
+    fn stood_before(&mut self, commit: Cid) -> Result<Vec<Cid>> {
+        Ok(self.arrivals()?.get(&commit).cloned().unwrap_or_default())
+    }
+
+    /// Tells whether the log says that the ref has stood at a commit.
+    fn is_logged(&mut self, commit: Cid) -> Result<bool> {
+        let arrivals = self.arrivals()?;
+        Ok(arrivals.iter().any(|(after, before)| *after == commit || before.contains(&commit)))
+    }
+
+    fn arrivals(&mut self) -> Result<&HashMap<Cid, Vec<Cid>>> {
+        Ok(match &mut self.arrivals {
+            Some(arrivals) => arrivals,
+            none => none.insert(arrivals(self.repo.store.log(self.name, usize::MAX)?)),
+        })
     }
 }
 

@@ -216,7 +216,14 @@ impl Repo {
 
     /// Checks that a commit may follow the present one, which it returns.
     fn before_import(&self, commit: &Commit) -> Result<Option<Commit>> {
-        let before = self.head()?.map(|head| self.commit_at(head)).transpose()?;
+        let before = match self.head()? {
+            Some(head) => Some(self.commit_at(head)?),
+            // A ref that is lost is not made anew: what it stood at is to be found first.
+            None => match self.absent()? {
+                lost @ Error::RefLost { .. } => return Err(lost),
+                _ => None,
+            },
+        };
         match self.did()? {
             Some(expected) if expected != *commit.did() => {
                 Err(Error::WrongDid { expected, found: commit.did().clone() })

@@ -2,20 +2,26 @@
 //!
 //! The new secret is on disk before anything is signed with it, in a file of its own, and takes the
 //! place of the old one only after the commit is stored. What is left over from an interruption is
-//! settled when the repository is opened next: the log says whether there was a commit.
+//! settled when the repository is opened next: the log says whether there was a commit. A secret that
+//! another process left is never deleted: whoever has seen its public key may rely on it.
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::directory::sync;
 use super::{Error, KEY_FILE, Repo, Result};
 use crate::commit::Commit;
-use crate::crypto::{Curve, SigningKey, key_file};
+use crate::crypto::{Curve, PublicKey, SigningKey, key_file};
 use crate::store::StoreError;
 
 /// The name of the file with the key that is about to be the signing key.
 pub const NEXT_KEY_FILE: &str = "key.next";
+
+/// How the names of files begin with keys that were about to be the signing key, and did not become it; the
+/// public key follows, as multikey text.
+pub const UNUSED_KEY_FILES: &str = "key.unused-";
 
 impl Repo {
     /// Makes a new signing key for the repository in a directory, as
@@ -52,8 +58,9 @@ impl Repo {
                 Ok(rotated)
             }
             Err(error) => {
-                // What was made for it goes; where that fails too, it goes when this is opened next.
-                let _ = settle(dir);
+                // Nobody has seen what was made for it. Where this fails too, it is set aside when the
+                // repository is opened next.
+                let _ = settle_or(dir, &|next, _| fs::remove_file(next).map_err(Error::io(next)));
                 Err(error)
             }
         }
@@ -69,21 +76,44 @@ pub(super) fn settle_interrupted(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts the next key in its place, or removes it where nothing was signed with it.
+/// Puts the next key in its place, or sets it aside where it did not take over.
 fn settle(dir: &Path) -> Result<()> {
+    settle_or(dir, &set_aside)
+}
+
+/// Puts the next key in its place, or does something else with it where it did not take over.
+fn settle_or(dir: &Path, otherwise: &dyn Fn(&Path, &PublicKey) -> Result<()>) -> Result<()> {
     let next = dir.join(NEXT_KEY_FILE);
     let Some(key) = key_file::read(&next)? else { return Ok(()) };
     let repo = Repo::open_without_key(dir)?;
     let key = key.public_key();
-    if repo.has_rotated_to(&key)? {
+    if repo.has_taken_over(&key)? {
         repo.settle_key(Some(&key.did_key()))?;
         let place = dir.join(KEY_FILE);
         fs::rename(&next, &place).map_err(Error::io(&place))?;
     } else {
         repo.settle_key(None)?;
-        fs::remove_file(&next).map_err(Error::io(&next))?;
+        otherwise(&next, &key)?;
     }
     sync(dir)
+}
+
+/// Gives a secret the name of its public key.
+fn set_aside(next: &Path, key: &PublicKey) -> Result<()> {
+    let did_key = key.did_key();
+    let name = did_key.trim_start_matches("did:key:");
+    let aside = next.with_file_name(format!("{UNUSED_KEY_FILES}{name}"));
+    match fs::hard_link(next, &aside) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // It has been set aside before, unless that file is something else by now.
+            let known = key_file::read(&aside)?.map(|known| known.public_key());
+            if known.as_ref() != Some(key) {
+                return Err(Error::io(&aside)(error));
+            }
+        }
+        linked => linked.map_err(Error::io(&aside))?,
+    }
+    fs::remove_file(next).map_err(Error::io(next))
 }
 
 /// Waits until nobody else changes the key of a repository.

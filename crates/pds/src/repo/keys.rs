@@ -10,7 +10,7 @@ use super::{Error, META_KEY, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::{PublicKey, Signer};
 use crate::data::Cid;
-use crate::store::LogEntry;
+use crate::store::{LogEntry, StoreError};
 use crate::syntax::Tid;
 
 impl Repo {
@@ -46,7 +46,7 @@ impl Repo {
         self.store.set_meta(META_KEY_NEXT, Some(&new))?;
         let rotated = self.until_first(|| {
             self.known_signer()?;
-            let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+            let head = self.present()?;
             let head = self.commit_at(head)?;
             let note = format!("{ROTATION} {old} {new}");
             let draft = self.draft_edits(&head, &head, Vec::new(), self.store.as_ref(), note)?;
@@ -128,18 +128,50 @@ impl Repo {
 
     /// Returns the key that the store says commits are signed with, whoever holds this handle.
     pub(super) fn known_key(&self) -> Result<Option<PublicKey>> {
-        let parse = |text: String| PublicKey::from_did_key(&text);
-        let known = self.store.meta(META_KEY)?.map(parse).transpose()?;
-        match self.store.meta(META_KEY_NEXT)?.map(parse).transpose()? {
-            Some(next) if self.has_rotated_to(&next)? => Ok(Some(next)),
+        let known = self.key_in(META_KEY)?;
+        match self.key_in(META_KEY_NEXT)? {
+            Some(next) if self.has_taken_over(&next)? => Ok(Some(next)),
             _ => Ok(known),
         }
     }
 
-    /// Tells whether a commit was signed by which a key took over.
-    pub(super) fn has_rotated_to(&self, key: &PublicKey) -> Result<bool> {
-        let rotations = self.moves()?.into_iter().filter_map(|row| keys_in(&row.note));
-        Ok(rotations.into_iter().any(|(_, new)| new == *key))
+    fn key_in(&self, meta: &str) -> Result<Option<PublicKey>> {
+        let text = self.store.meta(meta)?;
+        let key = text.map(|text| PublicKey::from_did_key(&text)).transpose();
+        key.map_err(|error| {
+            StoreError::Damaged(format!("{meta} in it is no key: {error}").into()).into()
+        })
+    }
+
+    /// Forgets what stands where keys should, and is none.
+    pub(super) fn drop_damaged_keys(&self) -> Result<()> {
+        for meta in [META_KEY, META_KEY_NEXT] {
+            if self.key_in(meta).is_err_and(|error| error.is_corrupt()) {
+                self.store.set_meta(meta, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether a key that was about to sign does: the last change of the key that the log knows of was
+    /// to it.
+    ///
+    /// Rows may have left the log since. Then it is remembered, or it was announced and the present commit is
+    /// signed with it.
+    pub(super) fn has_taken_over(&self, key: &PublicKey) -> Result<bool> {
+        let rows = self.moves()?.into_iter();
+        let rotations = rows.filter_map(|row| Some((row.seq, keys_in(&row.note)?.1)));
+        if let Some((_, last)) = rotations.max_by_key(|(seq, _)| *seq) {
+            if last == *key {
+                return Ok(true);
+            }
+        } else if self.key_in(META_KEY_NEXT)?.as_ref() == Some(key) {
+            let head = self.head()?.and_then(|head| self.commit_at(head).ok());
+            if head.is_some_and(|head| head.verify(key).is_ok()) {
+                return Ok(true);
+            }
+        }
+        Ok(self.key_in(META_KEY)?.as_ref() == Some(key))
     }
 
     /// Returns the signer, once it is sure that it signs with the key of this repository.

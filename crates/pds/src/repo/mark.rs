@@ -14,8 +14,12 @@ pub(super) struct Marked {
     /// Apart from the records: a hostile tree may have a node as a record, too.
     nodes: HashSet<Cid>,
     records: HashSet<Cid>,
-    /// Records that have not been searched for blobs yet.
-    unread: Vec<Cid>,
+    /// Records that have not been searched for blobs yet, and whether they may be missing.
+    unread: Vec<(Cid, bool)>,
+    /// What may be missing in what is marked from now on.
+    holes: HashSet<Cid>,
+    /// What of that was come by.
+    met: HashSet<Cid>,
 }
 
 /// The blobs that records refer to.
@@ -36,6 +40,26 @@ impl Marked {
         self.commits.contains(cid)
     }
 
+    /// Lets some blocks be missing in what is marked from now on: what is below them is not known, and
+    /// nobody expects it to be.
+    pub(super) fn pass_over(&mut self, holes: HashSet<Cid>) {
+        self.holes = holes;
+    }
+
+    /// Returns which of the blocks that may be missing were come by.
+    pub(super) fn holes_met(&self) -> &HashSet<Cid> {
+        &self.met
+    }
+
+    /// Tells whether a block may be missing, or not be what it is named as.
+    fn passes(&mut self, cid: Cid) -> bool {
+        let passes = self.holes.contains(&cid);
+        if passes {
+            self.met.insert(cid);
+        }
+        passes
+    }
+
     /// Marks a commit and everything that it reaches and `other` does not.
     pub(super) fn commit(
         &mut self,
@@ -47,8 +71,14 @@ impl Marked {
         if self.commits.contains(&cid) {
             return Ok(());
         }
-        let block = blocks.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
-        self.tree(blocks, Commit::decode(&block)?.data(), other, progress)?;
+        let commit = match blocks.get(&cid)? {
+            Some(block) => Commit::decode(&block).map_err(Error::from),
+            None => Err(Error::UnknownCommit(cid)),
+        };
+        match commit {
+            Err(_) if self.passes(cid) => {}
+            commit => self.tree(blocks, commit?.data(), other, progress)?,
+        }
         self.commits.insert(cid);
         Ok(())
     }
@@ -68,12 +98,19 @@ impl Marked {
             batch.retain(|(cid, _)| !is_known(cid) && self.nodes.insert(*cid));
             let cids: Vec<Cid> = batch.iter().map(|(cid, _)| *cid).collect();
             for ((cid, position), block) in batch.into_iter().zip(blocks.get_many(&cids)?) {
-                let block = block.ok_or(MstError::Missing { cid })?;
-                let node = Node::read(cid, block.bytes(), position)?;
+                let node = match block {
+                    Some(block) => Node::read(cid, block.bytes(), position),
+                    None => Err(MstError::Missing { cid }),
+                };
+                let node = match node {
+                    Err(_) if self.passes(cid) => continue,
+                    node => node?,
+                };
                 for entry in node.entries() {
                     let is_known = other.is_some_and(|other| other.records.contains(&entry.value));
                     if !is_known && self.records.insert(entry.value) {
-                        self.unread.push(entry.value);
+                        let may_be_missing = self.passes(entry.value);
+                        self.unread.push((entry.value, may_be_missing));
                     }
                 }
                 if let Some(level) = node.level().checked_sub(1) {
@@ -93,7 +130,7 @@ impl Marked {
         found: &mut BlobsOf,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        for cid in std::mem::take(&mut self.unread) {
+        for (cid, may_be_missing) in std::mem::take(&mut self.unread) {
             let value = match blocks.get(&cid) {
                 Ok(block) => block.and_then(|block| Value::decode(block.bytes()).ok()),
                 Err(ReadError::Damaged { .. }) => None,
@@ -101,6 +138,7 @@ impl Marked {
             };
             match value {
                 Some(value) => found.cids.extend(value.blobs().map(|blob| blob.cid)),
+                None if may_be_missing => {}
                 None => found.undecodable.push(cid),
             }
             progress(1);

@@ -207,7 +207,7 @@ impl Repo {
     }
 
     fn merge_once(&self, other: &Other<'_>, options: &MergeOptions) -> Result<Merged> {
-        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let head = self.present()?;
         let Step { how, commit, changes, new } =
             self.step(&self.commit_at(head)?, other, options)?;
         let new_blocks = match how {

@@ -49,7 +49,7 @@ pub use self::forget::{Forget, Forgotten};
 pub use self::gc::{Keep, Swept};
 pub use self::import::Imported;
 #[cfg(feature = "sqlite")]
-pub use self::key_rotation::NEXT_KEY_FILE;
+pub use self::key_rotation::{NEXT_KEY_FILE, UNUSED_KEY_FILES};
 pub use self::merge::{How, MergeBase, MergeOptions, Merged};
 pub use self::prove::{Proof, ProofError, Proven, verify_proof};
 pub use self::record_history::{RecordHistory, RecordVersion};
@@ -264,7 +264,7 @@ impl Repo {
     ///
     /// [`Error::NoCommit`] before the first commit.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let head = self.present()?;
         Snapshot::open(self.blocks(), head)
     }
 

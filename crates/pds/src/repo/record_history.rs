@@ -1,5 +1,7 @@
 //! Every version of one record.
 
+use std::collections::HashSet;
+
 use super::history::Back;
 use super::{Error, Repo, Result};
 use crate::commit::Commit;
@@ -43,50 +45,72 @@ pub struct RecordHistory<'r> {
     repo: &'r Repo,
     back: Back<'r>,
     key: Vec<u8>,
-    /// The commit that is looked at next, and what the record is in it.
-    next: Option<(Commit, Option<Cid>)>,
+    /// The earliest commit that was looked at and could be read, and what the record is in it.
+    later: Option<(Commit, Option<Cid>)>,
+    /// How far back it has come, over commits that cannot be read too.
+    at: Cid,
+    seen: HashSet<Cid>,
 }
 
 impl Repo {
     /// Finds the commits that have changed a record, from the head backwards.
     ///
     /// The way back is that of `~1`: what a commit names in `prev`, or what the log says. Each tree on
-    /// it is descended once, and not at all where it is the one of the commit before.
+    /// it is descended once, and not at all where it is the one of the commit before. A commit that the
+    /// log knows of, and that cannot be read, is an item of its own, [`Error::StateLost`], and the way goes
+    /// on behind it: a change that was made there is told of the commit after it.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCommit`] before the first commit; the items fail when a commit or a tree cannot be
-    /// read.
+    /// [`Error::NoCommit`] before the first commit, and [`Error`] when the head cannot be read.
     pub fn record_history(&self, path: &RecordPath) -> Result<RecordHistory<'_>> {
-        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let head = self.present()?;
         let commit = self.commit_at(head)?;
         let key = path.to_string().into_bytes();
         let stands = mst::get(self.store.as_ref(), commit.data(), &key)?;
-        let back = Back::on(self, &self.name);
-        Ok(RecordHistory { repo: self, back, key, next: Some((commit, stands)) })
+        let (back, seen) = (Back::on(self, &self.name), HashSet::from([head]));
+        Ok(RecordHistory { repo: self, back, key, later: Some((commit, stands)), at: head, seen })
     }
 }
 
 impl RecordHistory<'_> {
     fn advance(&mut self) -> Result<Option<RecordVersion>> {
-        while let Some((commit, after)) = self.next.take() {
-            let Some(earlier) = self.back.before(commit.cid())? else {
+        while let Some((commit, after)) = self.later.take() {
+            let earlier = self.back.before_even_if_lost(self.at)?;
+            let Some(earlier) = earlier.filter(|earlier| self.seen.insert(*earlier)) else {
                 // The first that is known of: what is there then has been there since.
                 let first = after.map(|_| RecordVersion { commit, before: None, after });
                 return Ok(first);
             };
-            let earlier = self.repo.commit_at(earlier)?;
-            let before = if earlier.data() == commit.data() {
-                after
-            } else {
-                mst::get(self.repo.store.as_ref(), earlier.data(), &self.key)?
+            self.at = earlier;
+            let (earlier, before) = match self.stood(earlier, &commit, after) {
+                Err(error) if error.is_corrupt() || error.is_not_found() => {
+                    self.later = Some((commit, after));
+                    return Err(Error::StateLost { commit: earlier, source: Box::new(error) });
+                }
+                stood => stood?,
             };
-            self.next = Some((earlier, before));
+            self.later = Some((earlier, before));
             if before != after {
                 return Ok(Some(RecordVersion { commit, before, after }));
             }
         }
         Ok(None)
+    }
+
+    /// Reads an earlier commit, and what the record is in it.
+    fn stood(
+        &self,
+        earlier: Cid,
+        commit: &Commit,
+        after: Option<Cid>,
+    ) -> Result<(Commit, Option<Cid>)> {
+        let earlier = self.repo.commit_at(earlier)?;
+        let before = match earlier.data() == commit.data() {
+            true => after,
+            false => mst::get(self.repo.store.as_ref(), earlier.data(), &self.key)?,
+        };
+        Ok((earlier, before))
     }
 }
 
@@ -94,7 +118,7 @@ impl Iterator for RecordHistory<'_> {
     type Item = Result<RecordVersion>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // An error ends it: what would have come next is gone with it.
+        // Another error than that of a lost state ends it.
         self.advance().transpose()
     }
 }

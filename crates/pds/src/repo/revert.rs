@@ -36,7 +36,7 @@ impl Repo {
         let before = self.commit_at(before.ok_or(Error::NothingBefore(commit))?)?;
         let store = self.store.as_ref();
         self.until_first(|| {
-            let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+            let head = self.present()?;
             let head = self.commit_at(head)?;
             // What stands now is looked up for these records only, however far back the commit is.
             let changes = mst::diff(store, Some(undone.data()), Some(before.data()));

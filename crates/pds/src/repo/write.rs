@@ -290,7 +290,7 @@ impl Repo {
     ///
     /// As [`write_with`](Self::write_with).
     pub fn draft_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
-        let base = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let base = self.present()?;
         if let Some(expected) = options.swap_commit
             && expected != base
         {

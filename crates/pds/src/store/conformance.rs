@@ -272,6 +272,7 @@ fn a_dry_run_tells_what_would_leave(store: &dyn Store) {
 }
 
 fn meta_is_kept(store: &dyn Store) {
+    assert_eq!(store.check().expect("the back end answers"), Vec::<String>::new());
     assert_eq!(store.meta("key").expect("meta"), None);
     store.set_meta("key", Some("one")).expect("set");
     store.set_meta("key", Some("two")).expect("set");

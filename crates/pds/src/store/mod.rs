@@ -302,6 +302,16 @@ pub trait Store: Blocks {
     /// [`StoreError`].
     fn block_count(&self) -> Result<u64, StoreError>;
 
+    /// Asks the back end about the form of what it keeps, and returns what it finds wrong; nothing when all
+    /// is well. Blocks are not hashed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when it cannot be read at all.
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
     /// Reads a text about the repository as a whole.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use pds::repo::verify::{Expected, SignatureState, verify_car};
 use pds::repo::{Forget, Repo, Revision, export_car};
 use pds::store::FORMAT;
 
-fn testdata() -> PathBuf {
+pub(super) fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
 }
 
@@ -120,7 +120,7 @@ fn the_sample_verifies_and_is_what_the_store_exports() {
     assert!(out == fs::read(&path).unwrap(), "clone and export give the file back");
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

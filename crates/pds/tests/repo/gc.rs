@@ -177,7 +177,9 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
     assert_eq!(repo.store().sweep(&lost).unwrap().blocks, 1);
     let blocks = repo.store().block_count().unwrap();
     let error = repo.gc(&Keep::default(), &mut |_| {}).unwrap_err();
-    assert!(matches!(error, Error::Mst(_)) && error.is_corrupt(), "{error}");
+    assert!(error.is_corrupt(), "{error}");
+    let Error::StateLost { commit, source } = error else { panic!("{error}") };
+    assert!(commit == commits[4] && matches!(*source, Error::Mst(_)), "{source}");
     assert_eq!(repo.store().block_count().unwrap(), blocks);
     // Without the damaged state there is no damage.
     assert!(gc(&repo, &keep(5)).blocks > 0);

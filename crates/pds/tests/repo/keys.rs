@@ -7,7 +7,7 @@ use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, PublicKey, SigningKey, key_file};
 use pds::data::Cid;
 use pds::repo::verify::{Code, Finding, Report, Severity, SignatureState};
-use pds::repo::{Error, KEY_FILE, NEXT_KEY_FILE, Repo};
+use pds::repo::{Error, KEY_FILE, Keep, NEXT_KEY_FILE, Repo, UNUSED_KEY_FILES};
 use pds::store::{Expect, MemoryStore, Store, Sweep};
 
 use super::{did, in_memory, note, path};
@@ -107,18 +107,37 @@ impl Interrupted {
         self.repo.store().set_meta(name, text.as_deref()).unwrap();
     }
 
+    /// The keys that were set aside, each in a file of its name.
+    fn unused(&self) -> Vec<PublicKey> {
+        let names = std::fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap());
+        let names = names.map(|entry| entry.file_name().into_string().unwrap());
+        let names = names.filter(|name| name.starts_with(UNUSED_KEY_FILES));
+        let keys = names.map(|name| {
+            let key = key_file::read(&self.file(&name)).unwrap().unwrap().public_key();
+            assert_eq!(key.did_key(), name.replace(UNUSED_KEY_FILES, "did:key:"));
+            key
+        });
+        keys.collect()
+    }
+
     fn old(&self) -> PublicKey {
         self.repo.public_key().unwrap().unwrap()
     }
 
     /// Checks that reading works at once, that opening settles it, and that either key is whole.
     fn settles_as(&self, expected: &PublicKey, what: &str) {
+        let existed = self.file(NEXT_KEY_FILE).exists();
         let mirror = Repo::open_without_key(&self.dir).unwrap();
         assert_eq!(mirror.public_key().unwrap().as_ref(), Some(expected), "{what}");
         assert_whole(&mirror);
         let repo = Repo::open(&self.dir).unwrap();
         assert_eq!(repo.public_key().unwrap().as_ref(), Some(expected), "{what}");
         assert!(!self.file(NEXT_KEY_FILE).exists(), "{what}");
+        // Whatever has become of it, nobody has lost the secret.
+        let unused = self.unused();
+        let next = self.next.public_key();
+        assert!(!existed || next == *expected || unused.contains(&next), "{what}: {unused:?}");
+        assert!(!unused.contains(expected), "{what}");
         let in_file = key_file::read(&self.file(KEY_FILE)).unwrap().unwrap();
         assert_eq!(in_file.public_key(), *expected, "{what}");
         assert_eq!(repo.store().meta("key-next").unwrap(), None, "{what}");
@@ -171,9 +190,58 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
     Repo::open_without_key(&at.dir).unwrap().set_head(head, Expect::Any, "reset").unwrap();
     at.settles_as(&at.next.public_key(), "it was stored and left again");
 
+    // Even where the row that says so has left the log in the meantime.
+    for is_remembered in [false, true] {
+        let at = Interrupted::new();
+        let old = at.old();
+        key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+        let (rotated, _) = at.repo.rotate_key(at.next.clone()).unwrap();
+        put(&rotated, "later", "1");
+        if !is_remembered {
+            at.meta("key-next", Some(&at.next.public_key()));
+            at.meta("key", Some(&old));
+        }
+        let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+        Repo::open_without_key(&at.dir).unwrap().gc(&keep, &mut |_| {}).unwrap();
+        at.settles_as(&at.next.public_key(), "the log has forgotten it");
+    }
+
     let at = Interrupted::new();
     Repo::rotate_key_in(&at.dir, Curve::K256).unwrap();
     at.settles_as(&Repo::open(&at.dir).unwrap().public_key().unwrap().unwrap(), "all of it");
+}
+
+#[test]
+fn a_next_key_from_elsewhere_or_long_ago_replaces_nothing_and_is_kept() {
+    // From a copy that was made in the middle of an earlier change.
+    let at = Interrupted::new();
+    at.repo.rotate_key(at.next.clone()).unwrap();
+    std::fs::remove_file(at.file(KEY_FILE)).unwrap();
+    key_file::write_new(&at.file(KEY_FILE), &at.next).unwrap();
+    let present = Repo::rotate_key_in(&at.dir, Curve::K256).unwrap().0.public_key().unwrap();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    at.settles_as(&present.unwrap(), "an earlier key");
+
+    // From another repository, and again.
+    let at = Interrupted::new();
+    for _ in 0..2 {
+        key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+        Repo::open(&at.dir).unwrap();
+        assert_eq!(at.unused(), [at.next.public_key()]);
+    }
+    // A file of that name that is something else is in the way, and neither is lost.
+    let name = at.next.public_key().did_key().replace("did:key:", UNUSED_KEY_FILES);
+    std::fs::remove_file(at.file(&name)).unwrap();
+    key_file::write_new(&at.file(&name), &key()).unwrap();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    assert!(matches!(Repo::open(&at.dir), Err(Error::Io { .. })));
+    assert!(at.file(NEXT_KEY_FILE).exists());
+
+    // What a change made for itself goes with it where it fails.
+    let at = Interrupted::new();
+    at.repo.remember_key(&key().public_key()).unwrap();
+    assert!(matches!(Repo::rotate_key_in(&at.dir, Curve::K256), Err(Error::WrongKey { .. })));
+    assert!(at.unused().is_empty() && !at.file(NEXT_KEY_FILE).exists());
 }
 
 #[cfg(unix)]

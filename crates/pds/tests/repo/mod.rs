@@ -15,6 +15,7 @@ pub(super) mod proofs;
 mod races;
 #[cfg(feature = "sqlite")]
 mod repair;
+mod salvage;
 mod slices;
 mod stores;
 mod writes;

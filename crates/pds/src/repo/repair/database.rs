@@ -36,24 +36,27 @@ pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
     if !old.is_file() {
         return Err(Error::NotARepository(dir.to_owned()));
     }
+    // Where it is a link, the file it leads to is what is damaged, and what is replaced.
+    let old = fs::canonicalize(&old).map_err(Error::io(&old))?;
+    let beside = old.parent().unwrap_or(dir);
     SqliteStore::check_alone(&old)?;
-    let staging = tempfile::Builder::new().prefix(STAGING_PREFIX).tempdir_in(dir);
-    let staging = staging.map_err(Error::io(dir))?;
+    let staging = tempfile::Builder::new().prefix(REPAIR_PREFIX).tempdir_in(beside);
+    let staging = staging.map_err(Error::io(beside))?;
     let new = staging.path().join(STORE_FILE);
     let salvaged = SqliteStore::salvage(&old, &new)?;
     let quarantine = Quarantine::of(dir);
     let (kept, file) = quarantine.create(DAMAGED_STORE)?;
     drop(file);
-    let beside = ["-wal", "-shm"].map(|ending| (with_ending(&old, ending), ending));
+    let others = ["-wal", "-shm"].map(|ending| (with_ending(&old, ending), ending));
     copy(&old, &kept)?;
-    for (path, ending) in &beside {
+    for (path, ending) in &others {
         if path.exists() {
             copy(path, &with_ending(&kept, ending))?;
         }
     }
     quarantine.sync()?;
     // A WAL is not of the new database, and must be gone when that comes.
-    for (path, _) in &beside {
+    for (path, _) in &others {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(Error::io(path)(error));
@@ -62,7 +65,7 @@ pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
         }
     }
     fs::rename(&new, &old).map_err(Error::io(&old))?;
-    fs::File::open(dir).and_then(|dir| dir.sync_all()).map_err(Error::io(dir))?;
+    fs::File::open(beside).and_then(|dir| dir.sync_all()).map_err(Error::io(beside))?;
     Ok(salvaged)
 }
 
@@ -84,4 +87,5 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 const DAMAGED_STORE: &str = "pds.db.damaged";
 
-const STAGING_PREFIX: &str = ".pds-repair-";
+/// How the name of a directory begins in which a database is made anew.
+pub(in crate::repo) const REPAIR_PREFIX: &str = ".pds-repair-";

@@ -3,16 +3,17 @@
 //! Vocabulary: a *damaged block* is a row of the store whose bytes do not hash to its name; a
 //! *source* is any other place that may have blocks, good or bad; a *state* is a commit that is
 //! kept here, named by a ref, by the log, or by nothing any more; what a state names and nobody
-//! has is *lost*.
+//! has is *lost*; a *stray ref* is gone, or names what is no commit.
 //!
 //! Three steps, each of which can be the last: [`Repo::survey`] looks and changes nothing;
-//! [`Repo::mend`] takes in what the sources have and moves damaged blocks out of the way;
-//! [`Repo::rebuild`] signs a new commit over what has survived. Since a CID is a proof of the bytes, a
+//! [`Repo::mend`] takes in what the sources have and moves damaged blocks out of the way, and
+//! [`Repo::restore_refs`] sets stray refs to where they stood; [`Repo::rebuild`] signs a new commit over what has survived. Since a CID is a proof of the bytes, a
 //! source needs no trust. Nothing is guessed: where it is not certain that a record belongs to the
 //! present state, it is listed and not brought back.
 //!
 //! [`recover`] reads what is left of a damaged CAR file, of which no repository can be made.
 
+mod accepted;
 mod damaged;
 #[cfg(feature = "sqlite")]
 mod database;
@@ -23,11 +24,15 @@ mod orphans;
 mod quarantine;
 mod rebuild;
 mod recover;
+mod stray;
 mod survey;
 mod survivors;
 mod trace;
 
+pub(super) use self::accepted::META_LOST;
 pub use self::damaged::DamagedBlock;
+#[cfg(feature = "sqlite")]
+pub(super) use self::database::REPAIR_PREFIX;
 #[cfg(feature = "sqlite")]
 pub use self::database::salvage_database;
 pub use self::filled::{Origin, Sources};
@@ -35,13 +40,16 @@ pub use self::filled::{Origin, Sources};
 pub use self::quarantine::{QUARANTINE_DIRECTORY, Quarantine};
 pub use self::rebuild::{Earlier, Rebuilt};
 pub use self::recover::{Recovered, Recovery, recover};
+pub use self::stray::StrayRef;
 pub use self::survey::{Lost, Survey};
 pub use self::trace::Part;
 
 use self::filled::Filled;
-use super::{Repo, Result};
+use super::{META_DID, Repo, Result};
+use crate::crypto::PublicKey;
 use crate::data::Blocks;
 use crate::store::{BoxError, Mended, StoreError};
+use crate::syntax::Did;
 
 impl Repo {
     /// Takes in what a survey has found in its sources, and drops the damaged blocks.
@@ -76,5 +84,32 @@ impl Repo {
         let mended: Result<Mended, StoreError> = self.store.mend(&mut blocks, &names);
         self.blocks.clear();
         Ok(mended?)
+    }
+
+    /// Writes down whose repository it is, and the key that commits are signed with, where the store has
+    /// lost that, or has something else in its place: the present commit names the account, and proves a
+    /// key that may have signed it. Where there is no such commit, neither is known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`](super::Error::Store).
+    pub fn restore_identity(&self, key: Option<&PublicKey>) -> Result<()> {
+        self.drop_damaged_keys()?;
+        let head = self.head()?.map(|head| self.commit_at(head)).transpose();
+        let head = match head {
+            Err(error) if error.is_corrupt() || error.is_not_found() => None,
+            head => head?,
+        };
+        let Some(head) = head else { return Ok(()) };
+        let did = self.store.meta(META_DID)?;
+        if did.is_none_or(|did| did.parse::<Did>().is_err()) {
+            self.store.set_meta(META_DID, Some(head.did().as_str()))?;
+        }
+        if let Some(key) = key.filter(|key| head.verify(key).is_ok())
+            && self.known_key()?.is_none()
+        {
+            self.remember_key(key)?;
+        }
+        Ok(())
     }
 }

@@ -52,7 +52,11 @@ impl Quarantine {
         let name = name.get(..MAX_NAME_CHARS).unwrap_or(&name);
         let name = if name.is_empty() { "without-a-name" } else { name };
         let (path, mut file) = self.create(name)?;
-        file.write_all(bytes).and_then(|()| file.sync_all()).map_err(Error::io(&path))?;
+        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+            // The block is where it was, and half a copy of it is of no use.
+            let _ = fs::remove_file(&path);
+            return Err(Error::io(path)(error));
+        }
         self.sync()
     }
 

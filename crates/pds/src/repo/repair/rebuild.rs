@@ -5,9 +5,10 @@ use std::ops::Bound;
 use super::damaged::{Aside, DamagedBlock};
 use super::filled::Filled;
 use super::orphans::{Orphans, each_in};
+use super::stray::REPAIR_NOTE;
 use super::survey::{Lost, Survey};
 use super::survivors::{Survivor, Survivors};
-use super::trace::Part;
+use super::trace::{Part, Step, Trace};
 use crate::commit::{Commit, UnsignedCommit};
 use crate::data::{Block, Blocks, Cid, MemoryBlocks};
 use crate::mst::{self, Builder, Key, Position};
@@ -43,8 +44,8 @@ pub struct Rebuilt {
     pub without_path: Vec<Cid>,
 }
 
-/// A record of an earlier state, at a place of which it is not known what stood there last: it may
-/// have been there still, or have been changed, or deleted.
+/// A record of an earlier state, or of a part of a lost one, at a place of which it is not known what
+/// stood there last: it may have been there still, or have been changed, or deleted.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -74,7 +75,8 @@ impl Earlier {
 
 /// The commit that is to be followed by a new one.
 struct Base {
-    head: Cid,
+    /// Whether the commit itself is lost.
+    is_lost: bool,
     data: Cid,
     prev: Option<Cid>,
     rev: Option<Tid>,
@@ -88,21 +90,30 @@ impl Repo {
     /// node, subtrees are taken that no other node names: they can have stood nowhere else. Subtrees that
     /// an earlier state shares may have been replaced or deleted since, and are listed instead.
     ///
-    /// Where the commit is lost, the tree that no commit names is its tree, if there is exactly one.
+    /// Where the commit is lost, the tree that no commit names is its tree, if there is exactly one. If
+    /// not, the ref goes back to the newest state that the log tells of and that can be read. Stray refs
+    /// are set as [`restore_refs`](Self::restore_refs) does.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`]; [`Error::TreeLost`] when the commit is lost and its tree cannot be told;
-    /// otherwise as [`survey`](Self::survey) and [`mend`](Self::mend).
+    /// [`Error::NoSigner`]; [`Error::TreeLost`] when the commit is lost, its tree cannot be told, and there
+    /// is no earlier state; [`Error::RefLost`] when the ref is gone and nothing tells where it stood; otherwise as [`survey`](Self::survey) and [`mend`](Self::mend).
     pub fn rebuild(
         &self,
         keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
     ) -> Result<Rebuilt> {
         let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
-        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let stood = self.head()?;
         let survey = self.survey(&[])?;
+        let stray = survey.refs.iter().find(|stray| stray.name == self.name);
+        let head = match stray {
+            Some(stray) => stray.lost.first().copied().or(stray.target),
+            None => stood,
+        };
+        let head = head.map_or_else(|| Err(self.absent()?), Ok)?;
+        self.mend(&survey, &[], keep)?;
         if !survey.lost.iter().any(|lost| lost.commit == head) {
-            self.mend(&survey, &[], keep)?;
+            self.restore_refs(&survey)?;
             let commit = self.commit_at(head)?;
             let (lost, earlier, without_path) = (Vec::new(), Vec::new(), Vec::new());
             let (before, is_new, records) = (head, false, 0);
@@ -111,12 +122,19 @@ impl Repo {
         let loses_nodes = survey.lost.iter().any(|lost| {
             lost.commit == head && matches!(lost.part, Part::Records { .. } | Part::Commit)
         });
-        self.mend(&survey, &[], keep)?;
         let orphans = match loses_nodes {
             true => Orphans::of(self.store.as_ref(), &|visit| each_in(self.store.as_ref(), visit))?,
             false => Orphans::default(),
         };
-        let base = self.base(head, &survey, &orphans)?;
+        let base = match self.base(head, &survey, &orphans) {
+            Err(Error::TreeLost(_)) => {
+                let mut rebuilt = self.go_back(head, stood, &survey, keep)?;
+                self.add_parts(head, orphans, &mut rebuilt)?;
+                return Ok(rebuilt);
+            }
+            base => base?,
+        };
+        self.restore(&survey, &|name| *name != self.name)?;
         // Whose it is stands in the store, and in every commit that is left.
         let any_commit = || survey.commits.first().map(|commit| commit.did().clone());
         let did =
@@ -144,7 +162,7 @@ impl Repo {
             let ref_name = Some(self.name.clone());
             Lost { part, cid, level, commit: head, rev: base.rev, ref_name }
         };
-        let lost: Vec<Lost> = lost.into_iter().map(lose).collect();
+        let mut lost: Vec<Lost> = lost.into_iter().map(lose).collect();
         let earlier = earlier(&blocks, &survey, head, &lost);
         let without_path = orphans.records;
 
@@ -152,15 +170,53 @@ impl Repo {
         let rev = self.clock.next(base.rev).ok_or_else(exhausted)?;
         let unsigned = UnsignedCommit { did, data: root, rev, prev: base.prev };
         let commit = unsigned.sign(signer)?;
-        self.move_to(&commit, nodes, Expect::Exactly(base.head), "repair")?;
+        let expect = stood.map_or(Expect::Absent, Expect::Exactly);
+        self.move_to(&commit, nodes, expect, REPAIR_NOTE)?;
+        if base.is_lost {
+            // Its content is here again, and is the present.
+            lost.insert(0, Lost::commit(head, None));
+        }
         let (before, is_new) = (head, true);
         Ok(Rebuilt { commit, before, is_new, records, lost, earlier, without_path })
+    }
+
+    /// Moves to the newest state that can be read, since of the present one nothing can be told.
+    fn go_back(
+        &self,
+        head: Cid,
+        stood: Option<Cid>,
+        survey: &Survey,
+        keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
+    ) -> Result<Rebuilt> {
+        let target = self.state_before(survey)?.ok_or(Error::TreeLost(head))?;
+        let expect = stood.map_or(Expect::Absent, Expect::Exactly);
+        self.set_head(target, expect, REPAIR_NOTE)?;
+        // There is a commit now, so this does not come here again.
+        let mut rebuilt = self.rebuild(keep)?;
+        rebuilt.lost.insert(0, Lost::commit(head, Some(self.name.clone())));
+        Ok(rebuilt)
+    }
+
+    /// Lists what is left of a state that cannot be told: nobody knows what of it stood in it last.
+    fn add_parts(&self, head: Cid, orphans: Orphans, rebuilt: &mut Rebuilt) -> Result<()> {
+        let mut trace = Trace::new(self.store.as_ref());
+        for orphan in &orphans.nodes {
+            let root = (orphan.cid, Position::Child { level: orphan.level });
+            trace.follow(root, (None, None), &mut |step| {
+                if let Step::Record { key, cid } = step {
+                    rebuilt.earlier.push(Earlier { key, cid, commit: head });
+                }
+                Ok(())
+            })?;
+        }
+        rebuilt.without_path.extend(orphans.records);
+        Ok(())
     }
 
     fn base(&self, head: Cid, survey: &Survey, orphans: &Orphans) -> Result<Base> {
         if let Ok(commit) = self.commit_at(head) {
             let (data, rev) = (commit.data(), commit.rev());
-            return Ok(Base { head, data, prev: Some(head), rev });
+            return Ok(Base { is_lost: false, data, prev: Some(head), rev });
         }
         // Of the lost commit only the time of its row in the log is known.
         let log = self.store.log(&self.name, usize::MAX)?;
@@ -170,7 +226,7 @@ impl Repo {
         let before = before.filter_map(|cid| self.commit_at(cid).ok()).next();
         let data = tree_without_commit(self.store.as_ref(), orphans, before.as_ref());
         let data = data.ok_or(Error::TreeLost(head))?;
-        Ok(Base { head, data, prev: before.map(|commit| commit.cid()), rev })
+        Ok(Base { is_lost: true, data, prev: before.map(|commit| commit.cid()), rev })
     }
 }
 

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::damaged::{Aside, DamagedBlock};
 use super::filled::{Filled, Origin};
+use super::stray::StrayRef;
 use super::trace::{Part, Step, Trace};
 use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, Codec, MemoryBlocks};
@@ -32,6 +33,8 @@ pub struct Survey {
     pub unreadable: Option<String>,
     /// What is nowhere to be had, that of the present state first; nothing is named twice.
     pub lost: Vec<Lost>,
+    /// Refs that are gone, or that name what is no commit.
+    pub refs: Vec<StrayRef>,
     pub(super) aside: Aside,
     pub(super) commits: Vec<Commit>,
     /// Tree nodes that were worked out.
@@ -68,11 +71,23 @@ pub struct Lost {
     pub ref_name: Option<RefName>,
 }
 
+impl Lost {
+    pub(super) fn commit(cid: Cid, ref_name: Option<RefName>) -> Self {
+        Self { part: Part::Commit, cid, level: None, commit: cid, rev: None, ref_name }
+    }
+}
+
 impl Survey {
     /// Returns the blocks that are not what their names say.
     #[must_use]
     pub fn damaged(&self) -> &[DamagedBlock] {
         &self.aside.blocks
+    }
+
+    /// Returns the commits that are here and can be read, the latest rev first.
+    #[must_use]
+    pub fn commits(&self) -> &[Commit] {
+        &self.commits
     }
 
     /// Returns what states name, is not here as it should be, and was found elsewhere.
@@ -87,6 +102,7 @@ impl Survey {
         self.damaged().is_empty()
             && self.found.is_empty()
             && self.lost.is_empty()
+            && self.refs.is_empty()
             && self.unreadable.is_none()
     }
 }
@@ -115,8 +131,10 @@ impl Repo {
         let mut survey = Survey::default();
         self.look_at_blocks(&mut survey)?;
         survey.commits.sort_by_key(|commit| std::cmp::Reverse(commit.rev()));
-        let states = self.states(&survey.commits)?;
         let mut deduced = MemoryBlocks::default();
+        let filled = Filled::new(self.store.as_ref(), &survey.aside, sources, &deduced);
+        survey.refs = self.stray_refs(&survey.commits, &filled)?;
+        let states = self.states(&survey.commits, &survey.refs)?;
         for _ in 0..MAX_ROUNDS {
             let filled = Filled::new(self.store.as_ref(), &survey.aside, sources, &deduced);
             let lost = follow(&states, &filled)?;
@@ -165,9 +183,15 @@ impl Repo {
     }
 
     /// Lists the states: the present one, those of other refs, those of the log, and all others of
-    /// which there is a commit, newer ones first.
-    fn states(&self, commits: &[Commit]) -> Result<Vec<State>> {
-        let refs = self.store.refs()?;
+    /// which there is a commit, newer ones first. A stray ref is where it is to stand.
+    fn states(&self, commits: &[Commit], stray: &[StrayRef]) -> Result<Vec<State>> {
+        let mut refs = self.store.refs()?;
+        let mut stood = Vec::new();
+        for StrayRef { name, target, lost, .. } in stray {
+            refs.entries.retain(|(found, _)| found != name);
+            stood.extend(lost.iter().map(|commit| (name.clone(), *commit)));
+            refs.entries.extend(target.map(|target| (name.clone(), target)));
+        }
         let mut states = Vec::new();
         let mut known = HashSet::new();
         let mut add = |commit, ref_name| {
@@ -178,7 +202,7 @@ impl Repo {
         if let Some(head) = refs.get(&self.name) {
             add(head, Some(self.name.clone()));
         }
-        for (name, commit) in &refs.entries {
+        for (name, commit) in refs.entries.iter().chain(&stood) {
             add(*commit, Some(name.clone()));
         }
         for (name, _) in &refs.entries {
@@ -199,8 +223,7 @@ fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
     for State { commit: cid, ref_name } in states {
         let decoded = filled.get(cid)?.map(|block| Commit::decode(&block));
         let Some(Ok(commit)) = decoded else {
-            let (part, level, rev, ref_name) = (Part::Commit, None, None, ref_name.clone());
-            lost.push(Lost { part, cid: *cid, level, commit: *cid, rev, ref_name });
+            lost.push(Lost::commit(*cid, ref_name.clone()));
             continue;
         };
         let rev = commit.rev();

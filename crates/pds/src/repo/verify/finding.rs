@@ -128,8 +128,16 @@ codes! {
     CidForeign = "cid-foreign", Cid, Error;
     /// The bytes of a block do not hash to its CID.
     BlockDamaged = "block-damaged", Hash, Error;
+    /// A ref stands elsewhere than the log says.
+    RefUnlogged = "ref-unlogged", Repo, Warning;
+    /// The database is damaged as a file, or has rows that it must not have.
+    StoreDamaged = "store-damaged", Hash, Error;
     /// The header names no root.
     RootMissing = "root-missing", Repo, Error;
+    /// A ref is gone, and not because somebody removed it.
+    RefMissing = "ref-missing", Repo, Error;
+    /// Another ref than the one that was checked names no commit that can be read.
+    RefWithoutCommit = "ref-without-commit", Repo, Error;
     /// The block of the commit is not there.
     CommitMissing = "commit-missing", Repo, Error;
     /// The root is something else than a commit.

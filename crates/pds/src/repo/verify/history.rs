@@ -41,12 +41,14 @@ impl Repo {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        let head = self.head()?.ok_or_else(|| Error::NoCommit(self.name.clone()))?;
+        let Some(head) = self.head()? else {
+            return self.verify(expected, found);
+        };
         let Ok(present) = self.commit_at(head) else {
             // There is nothing to start from, which is said there.
             return self.verify(expected, found);
         };
-        let (did, keys) = (self.did()?, self.key_history()?);
+        let (did, keys) = (self.known_did()?, self.key_history()?);
         let of_present = keys.of(&present);
         let mut trees = Trees::default();
         let mut check = |commit: &Commit, found: &mut dyn FnMut(Finding)| {
@@ -67,6 +69,7 @@ impl Repo {
         // The present first, since its counts are the report; the others share most of its tree.
         let mut report = check(&present, found)?;
         self.count_blocks(&mut report, found)?;
+        self.check_refs(&mut report, found)?;
         let log = Log::new(self.moves()?);
         let history = self.all_commits(head, &log, &mut |finding| {
             report.count(&finding);

@@ -14,6 +14,8 @@ mod indexed;
 mod shared;
 mod stream;
 
+use std::collections::BTreeMap;
+
 pub use self::blobs::verify_blobs;
 pub(super) use self::car::Marked;
 pub use self::car::verify_car;
@@ -22,12 +24,12 @@ pub(super) use self::indexed::damage;
 pub use self::indexed::verify;
 pub(super) use self::stream::{NotInOrder, Reached, Streamed};
 
-use super::{Jobs, Repo, Result};
+use super::{Error, Jobs, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::Cid;
 use crate::identity::KeyHistory;
-use crate::store::StoreError;
+use crate::store::{RefName, StoreError};
 use crate::syntax::Did;
 
 /// What a repository is checked against; what is not given is not checked.
@@ -138,18 +140,79 @@ impl Report {
 
 impl Repo {
     /// Checks the present state of this repository, against its own account and key unless other ones
-    /// are expected.
+    /// are expected, and that every ref that the log tells of names a commit.
     ///
     /// # Errors
     ///
-    /// As [`verify`]; [`Error::NoCommit`](super::Error::NoCommit) before the first commit.
+    /// As [`verify`]; [`Error::NoCommit`] before the first commit.
     pub fn verify(
         &self,
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        let head = self.head()?.ok_or_else(|| super::Error::NoCommit(self.name.clone()))?;
-        self.verify_at(head, expected, found)
+        let mut report = match self.head()? {
+            Some(head) => self.verify_at(head, expected, found)?,
+            None => self.without_head(found)?,
+        };
+        self.check_refs(&mut report, found)?;
+        Ok(report)
+    }
+
+    /// Tells that the present state is lost; that there never was one is an error.
+    fn without_head(&self, found: &mut dyn FnMut(Finding)) -> Result<Report> {
+        let mut report = Report::default();
+        match self.absent()? {
+            Error::RefLost { stood: None, .. } => {
+                let lost = Error::RefLost { name: self.name.clone(), stood: None };
+                let finding = Finding::new(Code::RefMissing, lost.to_string());
+                report.count(&finding);
+                found(finding);
+            }
+            Error::RefLost { .. } => {}
+            never_made => return Err(never_made),
+        }
+        self.count_blocks(&mut report, found)?;
+        Ok(report)
+    }
+
+    /// Checks that every ref names a commit, and that none is gone that the log does not say was
+    /// removed. What the present one names has been looked at more closely.
+    fn check_refs(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
+        let refs = self.store.refs()?;
+        let mut findings = Vec::new();
+        for (name, cid) in refs.entries.iter().filter(|(name, _)| *name != self.name) {
+            match self.commit_at(*cid) {
+                Ok(_) => {}
+                Err(error) if error.is_corrupt() || error.is_not_found() => {
+                    let message = format!("ref {name} names no commit that can be read: {error}");
+                    findings.push(Finding::new(Code::RefWithoutCommit, message).cid(*cid));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        // The last move of each ref.
+        let moves = self.store.moves()?;
+        let last: BTreeMap<&RefName, Option<Cid>> =
+            moves.iter().map(|row| (&row.name, row.after)).collect();
+        for (name, stood) in last {
+            match (stood, refs.get(name)) {
+                (Some(cid), None) => {
+                    let lost = Error::RefLost { name: name.clone(), stood };
+                    findings.push(Finding::new(Code::RefMissing, lost.to_string()).cid(cid));
+                }
+                (stood, Some(stands)) if stood != Some(stands) => {
+                    let stood = stood.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
+                    let message = format!("by the log, ref {name} stands at {stood}");
+                    findings.push(Finding::new(Code::RefUnlogged, message).cid(stands));
+                }
+                _ => {}
+            }
+        }
+        for finding in findings {
+            report.count(&finding);
+            found(finding);
+        }
+        Ok(())
     }
 
     /// As [`verify`](Self::verify), of the state at a commit, with the key that held at its rev.
@@ -163,7 +226,7 @@ impl Repo {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        let (did, present) = (self.did()?, self.public_key()?);
+        let (did, present) = (self.known_did()?, self.public_key()?);
         let mut key = present.clone();
         // A commit that cannot be read is a finding below; one by another key may be older.
         if let (Ok(commit), Some(present)) = (self.commit_at(commit), present)
@@ -181,7 +244,25 @@ impl Repo {
         Ok(report)
     }
 
+    /// Returns the account as far as it is known: that the commit cannot be read is a finding.
+    fn known_did(&self) -> Result<Option<Did>> {
+        match self.did() {
+            Err(error) if error.is_corrupt() || error.is_not_found() => Ok(None),
+            did => did,
+        }
+    }
+
     fn count_blocks(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
+        let problems = self.store.check()?;
+        for problem in &problems {
+            let message = format!("the database is damaged: {}", problem.replace('\n', " "));
+            found(Finding::new(Code::StoreDamaged, message));
+            report.errors += 1;
+        }
+        if !problems.is_empty() {
+            // Pages that lead to each other in circles are counted without end.
+            return Ok(());
+        }
         match self.store.block_count() {
             Ok(blocks) => report.blocks = blocks,
             Err(error @ StoreError::Damaged(_)) => {

@@ -9,6 +9,10 @@ pub(super) fn store_error(error: Error) -> StoreError {
     if let Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) = error {
         return StoreError::Damaged(Box::new(error));
     }
+    // What is asked is always the same, so it is the tables that are not what they must be.
+    if matches!(error.sqlite_error(), Some(e) if e.extended_code == ffi::SQLITE_ERROR) {
+        return StoreError::Damaged(Box::new(error));
+    }
     let code = error.sqlite_error().map(|e| (e.code, e.extended_code));
     match code {
         Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => StoreError::Busy,

@@ -6,8 +6,10 @@
 //! tables has the figures behind it.
 
 mod apply;
+mod check;
 mod errors;
 mod mend;
+mod pages;
 mod places;
 mod read;
 mod salvage;
@@ -281,6 +283,14 @@ impl Store for SqliteStore {
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
         self.write(|transaction, _| set_meta(transaction, key, value))
+    }
+
+    fn check(&self) -> Result<Vec<String>, StoreError> {
+        let (connection, layout) = schema::open_for_reading(&self.path)?;
+        match check::quick(&connection, layout) {
+            Err(StoreError::Damaged(error)) => Ok(vec![error.to_string()]),
+            said => said,
+        }
     }
 
     fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {

@@ -1,16 +1,17 @@
 //! What can be read of a file that SQLite itself finds damaged.
 
-use std::fs;
-use std::io::{Seek, SeekFrom, Write};
 use std::path::Path;
 
-use rusqlite::{Connection, OptionalExtension, Row, Transaction, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
+use super::check::is_in_order;
 use super::errors::store_error;
 use super::mend::{belongs, raw};
-use super::places::{Tail, lost_by_index};
-use super::schema::{self, Durability, Layout, PAGE_BYTES};
-use super::{SqliteStore, cid_at};
+use super::pages::Pages;
+use super::places::Tail;
+use super::schema::{self, Durability};
+use super::{SqliteStore, cid_at, optional_cid_at, ref_name};
 use crate::store::StoreError;
 
 /// What a [`salvage`](SqliteStore::salvage) has saved.
@@ -41,44 +42,16 @@ pub struct Salvaged {
 }
 
 impl SqliteStore {
-    /// Asks SQLite about the whole file, and returns what it finds wrong; nothing when all is well.
-    ///
-    /// This is about the form of the file and about its index, not about what stands in it. It reads all
-    /// of it.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when the file cannot be read, or is the store of a later release.
-    pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
-        let checked = schema::open_for_reading(path).and_then(|(connection, layout)| {
-            let pragma = format!("PRAGMA integrity_check({MAX_PROBLEMS})");
-            let mut statement = connection.prepare(&pragma).map_err(store_error)?;
-            let rows = statement.query_map([], |row| row.get::<_, String>(0));
-            let rows: Result<Vec<String>, _> = rows.map_err(store_error)?.collect();
-            let said = rows.map_err(store_error)?;
-            if said == ["ok"] && layout == Layout::Two {
-                let lost = lost_by_index(&connection)?;
-                if lost > 0 {
-                    return Ok(vec![format!("the index does not know {lost} blocks")]);
-                }
-            }
-            Ok(said)
-        });
-        match checked {
-            Ok(said) if said == ["ok"] => Ok(Vec::new()),
-            Ok(said) => Ok(said),
-            Err(StoreError::Damaged(error)) => Ok(vec![error.to_string()]),
-            Err(StoreError::NotAStore(said)) if path.is_file() => Ok(vec![said]),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Makes sure that nobody else has the file open, as far as SQLite can tell of a damaged one.
     ///
     /// # Errors
     ///
     /// [`StoreError::Busy`] when somebody has.
     pub fn check_alone(path: &Path) -> Result<(), StoreError> {
+        // Of an empty file nobody reads anything, and SQLite would delete what stands beside it.
+        if schema::is_empty(path) {
+            return Ok(());
+        }
         // Set before anything is read, this mode takes the whole file or nothing.
         let alone = schema::open_unread(path)
             .and_then(|connection| connection.execute_batch(ALONE).map_err(store_error));
@@ -90,29 +63,38 @@ impl SqliteStore {
 
     /// Copies all that can be read of a damaged store into a new file, which is durable then.
     ///
-    /// Around pages that cannot be read the rows on both sides are taken. A first page that is damaged is
-    /// made up for: it is the same in every store. A ref that cannot be read stands where the log says.
+    /// Around pages that cannot be read the rows on both sides are taken. Where that is not all, because the
+    /// first page or one that leads to others is damaged, every page is looked at by itself. A ref that
+    /// cannot be read stands where the log says.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotAStore`] when no block can be read, [`StoreError`] when the new file
     /// cannot be made. What was made of it stays.
     pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
-        let copy = tempfile::tempdir_in(to.parent().unwrap_or(Path::new("."))).map_err(failed)?;
-        let (reader, _) = match schema::open_for_reading(from) {
-            Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => {
-                let path = copy.path().join("pds.db");
-                with_a_new_first_page(from, &path)?;
-                schema::open_for_reading(&path).map_err(|error| match error {
-                    StoreError::Damaged(_) => StoreError::NotAStore(NOTHING_LEFT.to_owned()),
-                    error => error,
-                })?
-            }
-            opened => opened?,
+        let reader = match schema::open_for_reading(from) {
+            Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => None,
+            opened => Some(opened?.0),
         };
         let mut writer = schema::create(to, Durability::WhenSettled)?;
         let transaction = writer.transaction().map_err(store_error)?;
-        let salvaged = copy_tables(&reader, &transaction)?;
+        transaction
+            .execute_batch("CREATE UNIQUE INDEX names ON blocks (cid)")
+            .map_err(store_error)?;
+        let mut saved = Saved { to: &transaction, told: Salvaged::default() };
+        let is_all = match &reader {
+            // A page of another table in the place of one reads well, and hides what hung below it.
+            Some(reader) => saved.tables(reader)? && is_damage(is_in_order(reader))? == Some(true),
+            None => false,
+        };
+        drop(reader);
+        if !is_all {
+            let dir = to.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+            let copy = tempfile::tempdir_in(dir).map_err(failed)?;
+            let pages = Pages::of(from, copy.path())?;
+            pages.each_row(&mut |row| saved.row(row))?;
+        }
+        let salvaged = saved.finish(is_all)?;
         if salvaged.sound == 0 {
             return Err(StoreError::NotAStore(NOTHING_LEFT.to_owned()));
         }
@@ -122,64 +104,142 @@ impl SqliteStore {
     }
 }
 
-fn copy_tables(from: &Connection, to: &Transaction<'_>) -> Result<Salvaged, StoreError> {
-    let run = |sql: &str, row: &[&dyn rusqlite::ToSql]| {
-        let done = to.prepare_cached(sql).and_then(|mut statement| statement.execute(row));
+/// What has been saved so far. Whoever came first counts, but for a sound block, which replaces a damaged one.
+struct Saved<'a> {
+    to: &'a Transaction<'a>,
+    told: Salvaged,
+}
+
+impl Saved<'_> {
+    fn run(&self, sql: &str, row: &[&dyn rusqlite::ToSql]) -> Result<u64, StoreError> {
+        let done = self.to.prepare_cached(sql).and_then(|mut statement| statement.execute(row));
         done.map(|rows| rows as u64).map_err(store_error)
-    };
-    let mut saved = Salvaged { is_all: true, ..Salvaged::default() };
-    to.execute_batch("CREATE UNIQUE INDEX names ON blocks (cid)").map_err(store_error)?;
-    saved.is_all &= each_row(from, "blocks", "cid, bytes", &mut |row| {
-        let [name, bytes] = [1, 2].map(|column| row.get_ref(column));
-        let (name, bytes) = (raw(name.map_err(store_error)?), raw(bytes.map_err(store_error)?));
-        // Of two rows of one name the sound one counts; the old file keeps both.
+    }
+
+    /// Takes the rows of all tables; tells whether all of them could be read.
+    fn tables(&mut self, from: &Connection) -> Result<bool, StoreError> {
+        let mut is_all = true;
+        let tables = [
+            ("blocks", "cid, bytes"),
+            ("refs", "name, cid"),
+            ("log", "name, before, after, at_micros, note"),
+            ("meta", "key, value"),
+        ];
+        for (table, columns) in tables {
+            is_all &= each_row(from, table, columns, &mut |row| match table {
+                "blocks" => self.block(raw_at(row, 1)?, raw_at(row, 2)?),
+                "refs" => self.stands(row, 1),
+                "log" => self.moved(row, 1),
+                _ => self.text(row, 1),
+            })?;
+        }
+        Ok(is_all)
+    }
+
+    /// Takes a row of some table: they differ in what stands in them.
+    fn row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
+        let mut kinds = [Type::Null; COLUMNS];
+        for (column, kind) in kinds.iter_mut().enumerate() {
+            *kind = row.get_ref(column + 1).map_err(store_error)?.data_type();
+        }
+        match kinds {
+            // The number of a row stands beside it, and as nothing in its column.
+            [Type::Null, Type::Blob, Type::Blob, Type::Null, Type::Null, Type::Null] => {
+                self.block(raw_at(row, 2)?, raw_at(row, 3)?)
+            }
+            [Type::Blob, Type::Blob, Type::Null, Type::Null, Type::Null, Type::Null] => {
+                self.block(raw_at(row, 1)?, raw_at(row, 2)?)
+            }
+            [Type::Null, Type::Text, _, _, Type::Integer, Type::Text] => self.moved(row, 2),
+            [Type::Text, Type::Text, Type::Null, Type::Null, Type::Null, Type::Null] => {
+                self.text(row, 1)
+            }
+            [Type::Text, Type::Blob, Type::Null, Type::Null, Type::Null, Type::Null] => {
+                self.stands(row, 1)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn block(&mut self, name: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
         let is_sound = belongs(name, bytes);
-        saved.sound += u64::from(is_sound);
-        let conflict = if is_sound { "UPDATE SET bytes = ?2" } else { "NOTHING" };
-        let sql =
-            format!("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2) ON CONFLICT DO {conflict}");
-        saved.blocks += run(&sql, &[&name, &bytes])?;
+        // Of two rows of one name the sound one counts; the old file keeps both.
+        let known = "SELECT bytes FROM blocks WHERE cid = ?1";
+        let known = self.to.prepare_cached(known).and_then(|mut statement| {
+            statement.query_row([name], |row| Ok(belongs(name, raw(row.get_ref(0)?)))).optional()
+        });
+        match known.map_err(store_error)? {
+            Some(known_is_sound) if known_is_sound || !is_sound => return Ok(()),
+            Some(_) => {
+                self.run("UPDATE blocks SET bytes = ?2 WHERE cid = ?1", &[&name, &bytes])?;
+            }
+            None => {
+                let sql = "INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)";
+                self.told.blocks += self.run(sql, &[&name, &bytes])?;
+            }
+        }
+        self.told.sound += u64::from(is_sound);
         Ok(())
-    })?;
-    // What is no text or no CID any more is left out.
-    saved.is_all &= each_row(from, "refs", "name, cid", &mut |row| {
-        if let (Ok(name), Ok(cid)) = (row.get::<_, String>(1), cid_at(row, 2)) {
+    }
+
+    /// What is no text or no CID any more is left out.
+    fn stands(&mut self, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
+        if let (Ok(name), Ok(cid)) = (row.get::<_, String>(at), cid_at(row, at + 1))
+            && ref_name(&name).is_ok()
+        {
             let sql = "INSERT INTO refs VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            saved.refs += run(sql, &[&name, &cid.as_bytes().as_slice()])?;
+            self.told.refs += self.run(sql, &[&name, &cid.as_bytes().as_slice()])?;
         }
         Ok(())
-    })?;
-    let columns = "name, before, after, at_micros, note";
-    saved.is_all &= each_row(from, "log", columns, &mut |row| {
+    }
+
+    fn moved(&mut self, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
         let seq: i64 = row.get(0).map_err(store_error)?;
-        if let (Ok(name), Ok(before), Ok(after), Ok(at), Ok(note)) = (
-            row.get::<_, String>(1),
-            row.get::<_, Option<Vec<u8>>>(2),
-            row.get::<_, Option<Vec<u8>>>(3),
-            row.get::<_, i64>(4),
-            row.get::<_, String>(5),
-        ) {
-            let sql = "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-            saved.moves += run(sql, &[&seq, &name, &before, &after, &at, &note])?;
+        if let (Ok(name), Ok(before), Ok(after), Ok(micros), Ok(note)) = (
+            row.get::<_, String>(at),
+            optional_cid_at(row, at + 1),
+            optional_cid_at(row, at + 2),
+            row.get::<_, i64>(at + 3),
+            row.get::<_, String>(at + 4),
+        ) && ref_name(&name).is_ok()
+        {
+            let [before, after] = [before, after].map(|cid| cid.map(|cid| cid.as_bytes().to_vec()));
+            let sql = "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
+            self.told.moves += self.run(sql, &[&seq, &name, &before, &after, &micros, &note])?;
         }
         Ok(())
-    })?;
-    saved.is_all &= each_row(from, "meta", "key, value", &mut |row| {
-        if let (Ok(key), Ok(value)) = (row.get::<_, String>(1), row.get::<_, String>(2)) {
-            let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2";
-            run(sql, &[&key, &value])?;
+    }
+
+    fn text(&mut self, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
+        // How far the index goes is not for the new one.
+        if let (Ok(key), Ok(value)) = (row.get::<_, String>(at), row.get::<_, String>(at + 1))
+            && key != "placed"
+        {
+            let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+            self.run(sql, &[&key, &value])?;
         }
         Ok(())
-    })?;
-    saved.refs += run(REFS_OF_THE_LOG, params![])?;
-    to.execute_batch("DROP INDEX names").map_err(store_error)?;
-    Tail::default().index_anew(to)?;
-    Ok(saved)
+    }
+
+    fn finish(mut self, is_all: bool) -> Result<Salvaged, StoreError> {
+        if !is_all {
+            // The row of a ref may have been found where it stood once.
+            self.told.refs -= self.run(OTHERWISE_IN_THE_LOG, &[])?;
+        }
+        self.told.refs += self.run(REFS_OF_THE_LOG, &[])?;
+        self.to.execute_batch("DROP INDEX names").map_err(store_error)?;
+        Tail::default().index_anew(self.to)?;
+        Ok(Salvaged { is_all, ..self.told })
+    }
+}
+
+fn raw_at<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
+    Ok(raw(row.get_ref(column).map_err(store_error)?))
 }
 
 /// Shows the rows of a table, also those behind pages that cannot be read; tells whether there were none
 /// such.
-fn each_row(
+pub(super) fn each_row(
     from: &Connection,
     table: &str,
     columns: &str,
@@ -195,8 +255,10 @@ fn each_row(
         });
         is_damage(found)
     };
-    let (mut start, mut is_all) = (i64::MIN, true);
-    loop {
+    // What comes out of order comes from a page that is where it does not belong, perhaps again and
+    // again: only rows with greater numbers than all before count, so that this ends.
+    let (mut start, mut is_all, mut stride) = (i64::MIN, true, 1_i64);
+    while start < i64::MAX {
         let Some(mut statement) = is_damage(from.prepare_cached(&sql))? else {
             return Ok(false);
         };
@@ -204,7 +266,12 @@ fn each_row(
         loop {
             match is_damage(rows.next())? {
                 Some(Some(row)) => {
-                    start = row.get::<_, i64>(0).map_err(store_error)?.saturating_add(1);
+                    let number: i64 = row.get(0).map_err(store_error)?;
+                    if number < start {
+                        break;
+                    }
+                    start = number.saturating_add(1);
+                    stride = 1;
                     visit(row)?;
                 }
                 Some(None) => return Ok(is_all),
@@ -212,11 +279,21 @@ fn each_row(
             }
         }
         is_all = false;
-        match next_readable(start.max(0), &readable)? {
-            Some(next) => start = next,
-            None => return Ok(false),
-        }
+        start = match readable(start)? {
+            Some(None) => return Ok(false),
+            // The row is there, and what it holds is not.
+            Some(Some(number)) if number >= start => number.saturating_add(1),
+            Some(Some(_)) => {
+                stride = stride.saturating_mul(2);
+                start.max(0).saturating_add(stride)
+            }
+            None => match next_readable(start.max(0), &readable)? {
+                Some(next) => next,
+                None => return Ok(false),
+            },
+        };
     }
+    Ok(is_all)
 }
 
 /// Finds the first row after a place that can be read: each of the next ones is tried, as many as a
@@ -248,7 +325,7 @@ fn next_readable(
 }
 
 /// Makes nothing of what cannot be read because it is damaged.
-fn is_damage<T>(read: rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
+pub(super) fn is_damage<T>(read: rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
     match read.map_err(store_error) {
         Ok(read) => Ok(Some(read)),
         Err(StoreError::Damaged(_)) => Ok(None),
@@ -256,42 +333,19 @@ fn is_damage<T>(read: rusqlite::Result<T>) -> Result<Option<T>, StoreError> {
     }
 }
 
-/// Copies a file with the first page of a new store in the place of its own. It holds the schema and
-/// where each table starts, which is the same in all of them.
-fn with_a_new_first_page(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let pages = |path: &Path| fs::metadata(path).map(|file| file.len() / u64::from(PAGE_BYTES));
-    let fresh = to.with_extension("fresh");
-    let connection = schema::create(&fresh, Durability::WhenSettled)?;
-    schema::settle(connection, &fresh)?;
-    let mut first = fs::read(&fresh).map_err(failed)?;
-    first.truncate(PAGE_BYTES as usize);
-    fs::copy(from, to).map_err(failed)?;
-    let [wal, wal_copy] = [from, to].map(|path| {
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
-        wal
-    });
-    if Path::new(&wal).exists() {
-        fs::copy(wal, wal_copy).map_err(failed)?;
-    }
-    // How many pages there are, and no free ones: those are read by nobody here.
-    let count = u32::try_from(pages(to).map_err(failed)?).unwrap_or(u32::MAX);
-    for (at, number) in [(28, count), (32, 0), (36, 0)] {
-        if let Some(field) = first.get_mut(at..at + 4) {
-            field.copy_from_slice(&number.to_be_bytes());
-        }
-    }
-    let mut file = fs::OpenOptions::new().write(true).open(to).map_err(failed)?;
-    file.seek(SeekFrom::Start(0)).and_then(|_| file.write_all(&first)).map_err(failed)
-}
-
-fn failed(error: std::io::Error) -> StoreError {
+pub(super) fn failed(error: std::io::Error) -> StoreError {
     StoreError::Backend(Box::new(error))
 }
 
 const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK;";
 
 const NOTHING_LEFT: &str = "no block in it can be read";
+
+/// Refs that the log knows of, and knows to stand elsewhere or nowhere.
+const OTHERWISE_IN_THE_LOG: &str = "
+    DELETE FROM refs WHERE name IN (SELECT name FROM log) AND cid IS NOT
+    (SELECT after FROM log WHERE name = refs.name ORDER BY seq DESC LIMIT 1)
+";
 
 /// A ref that is gone stands where its last move took it.
 const REFS_OF_THE_LOG: &str = "
@@ -305,75 +359,9 @@ const REFS_OF_THE_LOG: &str = "
 /// More than any page has.
 const TRIED_ROWS: i64 = 512;
 
-/// How many problems are named; one is enough to act.
-const MAX_PROBLEMS: u32 = 20;
+/// How many columns the widest table has.
+const COLUMNS: usize = 6;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::data::{Block, Blocks, Cid, Codec};
-    use crate::store::{Expect, RefEdit, RefName, Store};
-
-    /// A store with blocks of many sizes, and its file.
-    fn store(dir: &Path) -> (SqliteStore, Vec<Block>) {
-        let store = SqliteStore::create(&dir.join("pds.db")).unwrap();
-        let sizes = [10, 900, 30_000, 5, 4_000, 60];
-        let block = |(n, len): (u8, &usize)| Block::new(Codec::Raw, vec![n; *len]);
-        let blocks: Vec<Block> = (0..60).zip(sizes.iter().cycle()).map(block).collect();
-        let target = Some(blocks[0].cid());
-        for name in ["HEAD", "side"] {
-            let edit = RefEdit { name: name.parse().unwrap(), target, expect: Expect::Any };
-            store.apply(&mut blocks.iter().cloned().map(Ok), &[edit], "test").unwrap();
-        }
-        store.set_meta("did", Some("did:web:example.com")).unwrap();
-        (store, blocks)
-    }
-
-    #[test]
-    fn a_page_that_is_gone_costs_what_stood_on_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pds.db");
-        let (store, blocks) = store(dir.path());
-        drop(store);
-        assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
-        let whole = fs::read(&path).unwrap();
-        let page_bytes = PAGE_BYTES as usize;
-        let (mut worst, mut empty) = (blocks.len(), 0);
-        for page in 0..whole.len() / page_bytes {
-            let mut file = whole.clone();
-            file[page * page_bytes..][..page_bytes].fill(0);
-            fs::write(&path, file).unwrap();
-            let is_noticed = !SqliteStore::check_file(&path).unwrap().is_empty();
-            let to = dir.path().join(format!("{page}.db"));
-            let Ok(saved) = SqliteStore::salvage(&path, &to) else {
-                empty += 1;
-                continue;
-            };
-            assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{page}");
-            let salvaged = SqliteStore::open(&to).unwrap();
-            let found = blocks.iter().filter(|b| matches!(salvaged.get(&b.cid()), Ok(Some(_))));
-            let found = found.count();
-            worst = worst.min(found);
-            // A page in the middle of a block is none of SQLite's business, and the hash tells.
-            assert!(is_noticed || found == blocks.len() - 1, "{page}");
-            // A ref is in its table or follows from the log.
-            let refs = salvaged.refs().unwrap();
-            let head: Option<Cid> = refs.get(&RefName::head());
-            assert_eq!((head, saved.refs), (Some(blocks[0].cid()), 2), "{page}");
-        }
-        assert_eq!(empty, 1, "the page where the table starts");
-        assert!(worst >= blocks.len() / 2, "{worst} of {}", blocks.len());
-    }
-
-    #[test]
-    fn a_store_that_somebody_has_open_is_noticed() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("pds.db");
-        let (store, _) = store(dir.path());
-        assert!(matches!(SqliteStore::check_alone(&path), Err(StoreError::Busy)));
-        drop(store);
-        SqliteStore::check_alone(&path).unwrap();
-        drop(SqliteStore::open(&path).unwrap());
-    }
-}
+mod tests;

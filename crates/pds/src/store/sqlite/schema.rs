@@ -34,7 +34,7 @@ pub(super) enum Durability {
 /// Makes a new database file, which must not exist.
 pub(super) fn create(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
     std::fs::File::create_new(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
-    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)?;
     // The page size can only be set before anything is written, and before WAL.
     let journal = match durability {
         Durability::Always => "PRAGMA journal_mode = WAL;",
@@ -84,7 +84,7 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
 /// Opens an existing file without looking into it.
 pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(store_error)?;
+    let connection = Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
     Ok(connection)
 }
@@ -153,8 +153,27 @@ fn connect(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection,
     if !path.is_file() {
         return Err(StoreError::NotAStore(format!("no file {}", path.display())));
     }
+    // SQLite takes an empty file for a new database, and deletes a WAL that it finds beside it.
+    if is_empty(path) {
+        return Err(StoreError::NotAStore("the file is empty".to_owned()));
+    }
+    open(path, flags, mmap_bytes)
+}
+
+fn open(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    configure(Connection::open_with_flags(path, flags).map_err(store_error)?, mmap_bytes)
+    let connection = Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?;
+    configure(connection, mmap_bytes)
+}
+
+/// Names a file so that it is not taken for a URI: a relative path may start like one.
+pub(super) fn no_uri(path: &Path) -> std::path::PathBuf {
+    Path::new(".").join(path)
+}
+
+/// Tells whether there is nothing in a file.
+pub(super) fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|file| file.len() == 0)
 }
 
 fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection, StoreError> {

@@ -1,0 +1,202 @@
+//! The damage matrix of CAR files: each kind of block, each kind of harm, from outside.
+
+use std::collections::BTreeSet;
+
+use pds::car::CarReader;
+use pds::data::{Cid, Codec};
+use serde_json::Value;
+
+use super::repair::{KINDS, NOTES, listed, pick};
+use crate::common::TestRepo;
+
+/// The last two are about what follows: another block in its place, and nothing at all.
+const HARMS: [&str; 7] =
+    ["flipped", "truncated", "missing", "emptied", "wrong-name", "replaced", "cut"];
+
+/// A file with one block harmed, and where that one stands.
+fn harmed(file: &[u8], harmed: &str, how: &str) -> (Vec<u8>, usize) {
+    let mut reader = CarReader::new(file).unwrap();
+    let header = usize::try_from(reader.offset()).unwrap();
+    let (mut out, mut at) = (file[..header].to_vec(), 0);
+    while let Some(section) = reader.next_section().unwrap() {
+        let (mut cid, mut bytes) = (section.block.cid(), section.block.bytes().to_vec());
+        if cid.to_string() == harmed {
+            at = out.len();
+            match how {
+                "flipped" => bytes[3] ^= 1,
+                "truncated" => bytes.truncate(bytes.len() - 1),
+                "missing" => continue,
+                "emptied" => bytes = b"\xa0".to_vec(),
+                "wrong-name" => cid = Cid::of(Codec::Cbor, b"elsewhere"),
+                "replaced" => (cid, bytes) = (Cid::of(Codec::Cbor, b"\x80"), b"\x80".to_vec()),
+                _ => {
+                    let section = &file[usize::try_from(section.offset).unwrap()..];
+                    out.extend_from_slice(&section[..40]);
+                    return (out, at);
+                }
+            }
+        }
+        let mut len = cid.as_bytes().len() + bytes.len();
+        while len >= 0x80 {
+            out.push(0x80 | u8::try_from(len & 0x7f).unwrap());
+            len >>= 7;
+        }
+        out.push(u8::try_from(len).unwrap());
+        out.extend_from_slice(cid.as_bytes());
+        out.extend_from_slice(&bytes);
+    }
+    (out, at)
+}
+
+/// A repository, its file, and for each kind of harm what is to be looked at.
+fn each(check: impl Fn(&TestRepo, &str, &str, &str, usize)) {
+    let repo = TestRepo::with_many_notes(NOTES);
+    repo.export("good.car");
+    let good = repo.home.read("good.car");
+    for kind in KINDS {
+        let cid = pick(&repo, kind);
+        for how in HARMS {
+            let (bad, at) = harmed(&good, &cid, how);
+            repo.home.write("bad.car", bad);
+            check(&repo, kind, how, &cid, at);
+        }
+    }
+}
+
+#[test]
+fn each_harm_in_a_file_is_named_with_its_place_and_hides_nothing_elsewhere() {
+    let elsewhere = Cid::of(Codec::Cbor, b"elsewhere").to_string();
+    each(|repo, kind, how, cid, at| {
+        let what = format!("{kind} {how}");
+        let bad = repo.home.path("bad.car");
+        let verify = repo.home.pds(["verify", &bad, "--json"]).ended();
+        let report: Value = serde_json::from_str(&verify.text()).unwrap();
+        // Without a commit there is no repository.
+        assert_eq!(verify.code(), if kind == "commit" { 3 } else { 1 }, "{what}: {report}");
+        let findings = report["findings"].as_array().unwrap();
+        let errors = findings.iter().filter(|finding| finding["severity"] == "error");
+        let errors: Vec<&Value> = errors.collect();
+        let find = |code: &str, cid: &str| -> Option<&Value> {
+            errors.iter().copied().find(|f| f["code"] == code && f["cid"] == cid)
+        };
+        let code = match kind {
+            "commit" => "commit-missing",
+            "record" => "record-missing",
+            _ => "node-missing",
+        };
+        let missing = find(code, cid).unwrap_or_else(|| panic!("{what}: {report}"));
+        if kind == "record" {
+            assert_eq!(missing["path"], "com.example.note/n000040", "{what}");
+        }
+        let name = if how == "wrong-name" { &elsewhere } else { cid };
+        match how {
+            "missing" | "replaced" => assert_eq!(errors.len(), 1, "{what}: {report}"),
+            "cut" => {
+                let cut = errors.iter().find(|finding| finding["code"] == "car-truncated");
+                assert_eq!(cut.unwrap()["offset"], at, "{what}: {report}");
+            }
+            _ => {
+                let damaged = find("block-damaged", name).unwrap();
+                assert_eq!((&damaged["offset"], errors.len()), (&Value::from(at), 2), "{what}");
+            }
+        }
+
+        let ls = repo.home.pds(["-R", &bad, "ls", "--all"]).ended();
+        let told = if how == "cut" { "the file ends" } else { name };
+        let is_said = !matches!(how, "missing" | "replaced");
+        let hides_more = kind != "record";
+        assert_eq!(ls.stderr.contains(told), is_said || hides_more, "{what}: {}", ls.stderr);
+        match kind {
+            "commit" => assert_eq!((ls.code(), ls.text()), (3, String::new()), "{what}"),
+            "record" if how != "cut" => {
+                assert_eq!((ls.code(), ls.text().lines().count()), (0, NOTES), "{what}");
+            }
+            _ => {
+                assert_eq!(ls.code(), 6, "{what}: {}", ls.stderr);
+                let text = ls.text();
+                let whole = listed(repo);
+                assert!(text.lines().all(|line| whole.contains(line)), "{what}: {text}");
+            }
+        }
+        if kind == "commit" || how == "cut" {
+            return;
+        }
+        let mut read = 0;
+        for n in (0..NOTES).step_by(9) {
+            let get = repo.home.pds(["-R", &bad, "get", &format!("com.example.note/n{n:06}")]);
+            let get = get.ended();
+            match get.code() {
+                0 => read += 1,
+                code => assert!(code == 3 && get.stderr.contains(cid), "{what}: {}", get.stderr),
+            }
+        }
+        let expected = if kind == "root" { 0 } else { 6 };
+        assert!(read >= expected, "{what}: {read}");
+    });
+}
+
+#[test]
+fn what_is_recovered_of_a_file_is_all_but_what_was_harmed_and_all_with_a_good_copy() {
+    each(|repo, kind, how, cid, _| {
+        let what = format!("{kind} {how}");
+        let [bad, good] = ["bad.car", "good.car"].map(|name| repo.home.path(name));
+        let whole = listed(repo);
+        let args = ["recover", &bad, "--from", &good, "-o", "mended.car", "--force"];
+        let mended = repo.home.pds(args).ended();
+        assert_eq!(mended.code(), 0, "{what}: {}", mended.text());
+        assert_eq!(repo.home.read("mended.car"), repo.home.read("good.car"), "{what}");
+
+        let ended = repo.home.pds(["recover", &bad]).ended();
+        let text = ended.text();
+        if (kind, how) == ("commit", "cut") {
+            return assert_eq!((ended.code(), &*text), (3, ""), "{what}: nothing is left");
+        }
+        assert_eq!(ended.code(), 6, "{what}: {text}");
+        let records = text.lines().filter(|line| line.contains('\t') && !line.contains(' '));
+        let left: BTreeSet<String> = records.map(str::to_owned).collect();
+        assert!(left.is_subset(&whole), "{what}: {text}");
+        if how == "cut" {
+            // Whatever came after is gone as well; the length is where it was.
+            assert!(text.contains("lost "), "{what}: {text}");
+            return;
+        }
+        let gone = whole.difference(&left).count();
+        assert!(text.contains(&format!(": {cid}\n")), "{what}: {text}");
+        match kind {
+            "commit" => assert_eq!(gone, 0, "{what}: {text}"),
+            "record" => {
+                assert_eq!(gone, 1, "{what}: {text}");
+                assert!(text.contains("lost com.example.note/n000040: "), "{what}: {text}");
+            }
+            // The records that stood in the node are there; where they stood is not known.
+            _ => {
+                let nameless = text.lines().filter(|line| line.starts_with("without-path "));
+                let odd = usize::from(how == "replaced");
+                assert!(gone > 0, "{what}: {text}");
+                assert_eq!(nameless.count(), gone + odd, "{what}: {text}");
+            }
+        }
+        let clean = repo.home.pds(["recover", &bad, "-o", "left.car", "--force"]).ended();
+        assert_eq!(clean.code(), 6, "{what}");
+        let verify = repo.home.pds(["verify", "left.car"]).ended().text();
+        assert!(
+            !verify.contains("block-damaged") && !verify.contains("error car-"),
+            "{what}: {verify}"
+        );
+    });
+}
+
+#[test]
+fn a_good_copy_gives_a_repository_of_a_harmed_file() {
+    let repo = TestRepo::with_many_notes(NOTES);
+    let good = repo.export("good.car");
+    let (bad, _) = harmed(&repo.home.read("good.car"), &pick(&repo, "inner"), "emptied");
+    let bad = repo.home.write("bad.car", bad);
+    let said = repo.home.pds(["clone", &bad, "copy"]).fails(3);
+    assert!(said.contains(" is damaged: ") && said.contains("pds verify FILE"), "{said}");
+    repo.home.pds(["recover", &bad, "--from", &good, "-o", "mended.car"]).ended();
+    repo.home.pds(["clone", "mended.car", "copy"]).ended().done();
+    repo.home.pds(["-R", "copy", "verify"]).ok();
+    let export = repo.home.pds(["-R", "copy", "export"]).ended();
+    assert_eq!(export.stdout, repo.home.read("good.car"));
+}

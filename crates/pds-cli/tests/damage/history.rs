@@ -1,0 +1,164 @@
+//! Past states that cannot be read: they are said, and hide no other.
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use pds::data::Cid;
+
+use crate::common::{TestRepo, masked};
+
+pub(super) fn lose(repo: &TestRepo, cid: &str) {
+    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+    let name = cid.parse::<Cid>().unwrap().as_bytes().to_vec();
+    assert_eq!(sql.execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap(), 1);
+}
+
+/// The note `a` in four versions, each by a commit, and these commits, the oldest first.
+fn versions() -> (TestRepo, Vec<String>) {
+    let repo = TestRepo::new();
+    for text in ["one", "two", "three", "four"] {
+        repo.put("a", text);
+        repo.put("other", &format!("other {text}"));
+    }
+    let lines = repo.json_lines(["log", "com.example.note/a"]);
+    let commits = lines.iter().rev().map(|line| line["commit"]["cid"].as_str().unwrap().to_owned());
+    let commits: Vec<String> = commits.collect();
+    assert_eq!(commits.len(), 4);
+    (repo, commits)
+}
+
+#[test]
+fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_told() {
+    for what in ["commit", "root"] {
+        let (repo, commits) = versions();
+        let [first, second, third, fourth] = commits.as_slice() else { panic!("{commits:?}") };
+        let gone = match what {
+            "commit" => third.clone(),
+            _ => repo.json(["info", "--at", third])["data"].as_str().unwrap().to_owned(),
+        };
+        lose(&repo, &gone);
+        let log = repo.pds(["log", "com.example.note/a"]).ended();
+        assert_eq!(log.code(), 6, "{}", log.stderr);
+        assert!(
+            log.stderr.starts_with(&format!("commit {third} cannot be read, nor what it did "))
+        );
+        assert!(log.stderr.contains(&gone) && log.stderr.lines().count() == 1, "{}", log.stderr);
+        let text = log.text();
+        let told: Vec<&str> = text.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+        // What the lost one made of it stood in the commit after it first.
+        assert_eq!((told.len(), told[0], told[2], told[3]), (4, &**fourth, &**second, &**first));
+        assert!(!commits.contains(&told[1].to_owned()), "{text}");
+
+        let log = repo.pds(["log", "com.example.note/a", "--json"]).ended();
+        assert_eq!(log.code(), 6);
+        let lines = log.text();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let gaps: Vec<Value> = lines.filter(|line| line["action"] == "unknown").collect();
+        assert_eq!((gaps.len(), &gaps[0]["commit"]["cid"]), (1, &Value::from(third.as_str())));
+        // Those before the first that is wanted are not looked for.
+        let log = repo.pds(["log", "com.example.note/a", "-n", "1"]).ok();
+        assert_eq!(log.lines().count(), 1);
+        // Of a record that never was nothing is known either.
+        let log = repo.pds(["log", "com.example.note/never"]).ended();
+        assert_eq!((log.code(), log.text()), (6, String::new()));
+    }
+}
+
+#[test]
+fn what_was_let_go_on_purpose_is_no_gap() {
+    let (repo, commits) = versions();
+    repo.pds(["forget", "--before", &commits[2]]).ok();
+    let log = repo.pds(["log", "com.example.note/a"]).ok();
+    assert_eq!(log.lines().count(), 2, "{}", masked(&log));
+}
+
+#[test]
+fn gc_refuses_holes_in_the_past_until_a_repair_has_told_of_them() {
+    for kind in ["commit", "root", "record"] {
+        let (repo, commits) = versions();
+        let at = ["--at", commits[2].as_str()];
+        let gone = match kind {
+            "commit" => commits[2].clone(),
+            "root" => repo.json(["info", at[0], at[1]])["data"].as_str().unwrap().to_owned(),
+            _ => {
+                let record = repo.json(["get", "com.example.note/a", at[0], at[1]]);
+                record["cid"].as_str().unwrap().to_owned()
+            }
+        };
+        lose(&repo, &gone);
+        // What a past state has lost is no fault of the present.
+        repo.assert_whole();
+        if kind != "record" {
+            let said = repo.pds(["gc"]).fails(3);
+            assert!(said.contains(&format!("the state at commit {} cannot", commits[2])), "{said}");
+            assert!(said.contains("hint: nothing was deleted: pds repair lists"), "{said}");
+        }
+        // Looking is not enough, and does not change anything.
+        let survey = repo.pds(["repair"]).ended();
+        assert!(survey.code() == 0 && survey.text().contains(&format!(": {gone}\n")), "{survey:?}");
+        let listed = survey.text().contains("1 lost of the past");
+        assert!(listed, "{}", survey.text());
+        if kind != "record" {
+            repo.pds(["gc"]).fails(3);
+        }
+        repo.pds(["repair", "--here"]).ok();
+        repo.pds(["gc"]).ok();
+        // It is still told, until the state goes; and another one is another matter.
+        assert!(repo.pds(["repair"]).ok().contains("1 lost of the past"));
+        lose(&repo, &commits[1]);
+        let said = repo.pds(["gc"]).fails(3);
+        assert!(said.contains(&commits[1]), "{said}");
+        repo.pds(["gc", "--keep", "1"]).ok();
+        repo.pds(["gc"]).ok();
+        repo.assert_whole();
+        assert!(repo.pds(["repair"]).ok().starts_with("ok: "));
+    }
+}
+
+#[test]
+fn gc_never_passes_over_what_the_present_has_lost() {
+    let (repo, commits) = versions();
+    let root = repo.json(["info", "--at", &commits[2]])["data"].as_str().unwrap().to_owned();
+    repo.pds(["ref", "set", "side", &commits[2]]).ok();
+    lose(&repo, &root);
+    assert_eq!(repo.pds(["repair", "--here"]).ended().code(), 1);
+    let blocks = repo.json(["info"])["blocks"].clone();
+    for args in [&["gc"][..], &["gc", "--keep", "1"]] {
+        let said = repo.pds(args.iter().copied()).fails(3);
+        assert!(said.contains(&root), "{said}");
+    }
+    // It had been let go as a past state before it became the present again.
+    repo.pds(["ref", "rm", "side"]).ok();
+    repo.pds(["repair", "--here"]).ok();
+    repo.pds(["gc"]).ok();
+    repo.pds(["ref", "set", "side", &commits[2]]).ok();
+    assert!(repo.pds(["gc"]).fails(3).contains(&root));
+    assert_eq!(repo.json(["info"])["blocks"], blocks);
+}
+
+#[test]
+fn gc_deletes_nothing_where_head_is_lost() {
+    let (repo, _) = versions();
+    let blocks = repo.json(["info"])["blocks"].clone();
+    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+    sql.execute_batch("DELETE FROM refs; DELETE FROM log").unwrap();
+    for args in [&["gc"][..], &["gc", "--keep", "1"], &["forget", "--before", "2100-01-01"]] {
+        let said = repo.pds(args.iter().copied()).fails(3);
+        assert!(said.contains("ref HEAD is lost"), "{said}");
+    }
+    repo.pds(["repair", "--here"]).ok();
+    assert_eq!(repo.json(["info"])["blocks"], blocks);
+}
+
+#[test]
+fn a_commit_that_was_rebuilt_is_told_as_lost_and_stops_no_gc() {
+    let (repo, _) = versions();
+    let head = repo.head().0;
+    lose(&repo, &head);
+    let rebuilt = repo.pds(["repair", "--rebuild"]).ok();
+    assert!(rebuilt.contains(&format!("lost the commit of the past: {head}\n")), "{rebuilt}");
+    assert!(rebuilt.contains(", 0 lost, 1 lost of the past; "), "{rebuilt}");
+    repo.pds(["gc"]).ok();
+    repo.assert_whole();
+    assert!(repo.pds(["repair"]).ok().contains("1 lost of the past"));
+}

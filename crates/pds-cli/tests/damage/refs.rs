@@ -1,0 +1,269 @@
+//! Refs that are gone, or that name what is no commit, and how they come back.
+
+use pds::data::{Block, Cid, Codec};
+use rusqlite::{Connection, params};
+use serde_json::Value;
+
+use crate::common::{TestRepo, masked};
+
+fn sql(repo: &TestRepo) -> Connection {
+    Connection::open(repo.home.dir().join("alice/pds.db")).unwrap()
+}
+
+fn bytes(cid: &str) -> Vec<u8> {
+    cid.parse::<Cid>().unwrap().as_bytes().to_vec()
+}
+
+fn set_ref(repo: &TestRepo, name: &str, cid: &[u8]) {
+    let row = "INSERT INTO refs VALUES (?1, ?2) ON CONFLICT DO UPDATE SET cid = ?2";
+    sql(repo).execute(row, params![name, cid]).unwrap();
+}
+
+fn run(repo: &TestRepo, line: &str) {
+    sql(repo).execute_batch(line).unwrap();
+}
+
+fn remove(repo: &TestRepo, cid: &str) {
+    let gone = sql(repo).execute("DELETE FROM blocks WHERE cid = ?1", [bytes(cid)]).unwrap();
+    assert_eq!(gone, 1);
+}
+
+/// What has been said on the newest row of the log of HEAD.
+fn last_note(repo: &TestRepo) -> String {
+    // What it changed cannot be told where the state before is lost.
+    let line = repo.pds(["log", "-n", "1"]).ended().text();
+    line.trim_end().rsplit('\t').next().unwrap().to_owned()
+}
+
+/// The commits of HEAD, the newest first.
+fn commits(repo: &TestRepo) -> Vec<String> {
+    let lines = repo.json_lines(["log"]);
+    lines.iter().map(|line| line["cid"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn head_that_is_gone_is_said_by_every_verb_and_set_again() {
+    let repo = TestRepo::with_notes();
+    let (head, rev) = repo.head();
+    run(&repo, "DELETE FROM refs WHERE name = 'HEAD'");
+    for args in [
+        &["ls"][..],
+        &["info"],
+        &["get", "com.example.note/a"],
+        &["ls", "--at", "HEAD"],
+        &["diff", "HEAD", "HEAD"],
+        &["log", "com.example.note/a"],
+        &["export", "-o", "out.car"],
+        &["prove", "com.example.note/a"],
+        &["put", "com.example.note/x"],
+        &["merge", "HEAD"],
+    ] {
+        let said = repo.pds(args.iter().copied()).stdin("{}").fails(3);
+        assert_eq!(
+            said,
+            format!(
+                "error: ref HEAD is lost: the log says that it stood at {head}\n  \
+                 hint: pds repair says what can be mended\n"
+            ),
+            "{args:?}"
+        );
+    }
+    let verify = repo.pds(["verify"]).ended();
+    assert_eq!(verify.code(), 3);
+    assert_eq!(verify.stderr, "pds repair says what can be mended\n");
+    assert_eq!(
+        verify.text(),
+        format!(
+            "error ref-missing {head}: ref HEAD is lost: the log says that it stood at {head}\n\
+             FAILED: no repository that can be read\n"
+        )
+    );
+    let survey = repo.pds(["repair"]).ended();
+    assert_eq!(survey.code(), 1, "{}", survey.stderr);
+    assert_eq!(
+        survey.text(),
+        format!(
+            "ref HEAD is gone: by the log it stood at {head}\n\
+             FAILED: 13 blocks, 0 damaged, 0 found, 0 lost, 1 ref astray\n"
+        )
+    );
+    assert!(survey.stderr.contains("--here mends"), "{}", survey.stderr);
+    let planned = repo.pds(["repair", "--here", "--dry-run"]).ended();
+    assert_eq!((planned.code(), planned.text()), (1, survey.text()));
+    let mended = repo.pds(["repair", "--here"]).ok();
+    assert!(mended.ends_with("0 moved to quarantine, 1 ref set\n"), "{mended}");
+    assert_eq!((repo.head(), last_note(&repo)), ((head, rev), "repair".to_owned()));
+    repo.assert_whole();
+    assert!(repo.pds(["repair"]).ok().starts_with("ok: "));
+}
+
+#[test]
+fn where_the_newest_commit_is_lost_too_head_goes_to_the_one_before_or_its_tree_is_signed() {
+    for rebuild in [false, true] {
+        let repo = TestRepo::with_notes();
+        let head = repo.head().0;
+        let before = commits(&repo)[1].clone();
+        run(&repo, "DELETE FROM refs WHERE name = 'HEAD'");
+        remove(&repo, &head);
+        let how = if rebuild { "--rebuild" } else { "--here" };
+        let ended = repo.pds(["repair", how]).ended();
+        let text = ended.text();
+        let stray = format!("ref HEAD is gone: by the log it stood at {before}\n");
+        assert!(text.starts_with(&stray), "{text}");
+        repo.assert_whole();
+        if rebuild {
+            assert_eq!(ended.code(), 0, "{text}");
+            assert!(text.contains(&format!("lost the commit of the past: {head}\n")), "{text}");
+            repo.pds(["get", "com.example.note/c"]).ok();
+        } else {
+            assert_eq!(ended.code(), 6, "{text}");
+            assert!(text.contains(&format!("lost the commit of HEAD: {head}\n")), "{text}");
+            assert_eq!(repo.head().0, before);
+        }
+        assert!(repo.pds(["repair"]).ok().contains("ok: "));
+    }
+}
+
+#[test]
+fn a_ref_that_names_no_commit_is_a_finding_and_set_again() {
+    let elsewhere = Cid::of(Codec::Cbor, b"elsewhere");
+    for name in ["HEAD", "side"] {
+        let repo = TestRepo::with_notes();
+        repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
+        let stood = repo.json_lines(["ref", "ls"]);
+        let record = repo.json(["get", "com.example.note/b"])["cid"].as_str().unwrap().to_owned();
+        for wrong in [bytes(&record), elsewhere.as_bytes().to_vec()] {
+            let shown = Cid::from_bytes(&wrong).unwrap().to_string();
+            set_ref(&repo, name, &wrong);
+            let verify = repo.pds(["verify"]).ended();
+            let text = verify.text();
+            assert_eq!(verify.code(), if name == "HEAD" { 3 } else { 1 }, "{text}");
+            assert!(text.contains(&shown), "{text}");
+            if name == "HEAD" {
+                assert!(verify.stderr.contains("pds repair"), "{}", verify.stderr);
+                let said = repo.pds(["ls"]).fails(3);
+                assert!(said.contains(&shown) && said.contains("pds repair"), "{said}");
+            } else {
+                assert!(text.contains("error ref-without-commit "), "{text}");
+                repo.pds(["get", "com.example.note/a"]).ok();
+            }
+            let survey = repo.pds(["repair"]).ended();
+            let said = format!("ref {name} names {shown}, which is no commit: by the log it stood");
+            assert!(survey.code() == 1 && survey.text().starts_with(&said), "{}", survey.text());
+            repo.pds(["repair", "--here"]).ok();
+            assert_eq!(repo.json_lines(["ref", "ls"]), stood);
+            repo.assert_whole();
+        }
+    }
+}
+
+#[test]
+fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
+    let repo = TestRepo::with_notes();
+    let ((head, _), good) = (repo.head(), repo.export("good.car"));
+    run(&repo, "DELETE FROM refs; DELETE FROM log");
+    let said = repo.pds(["ls"]).fails(3);
+    assert!(said.contains("ref HEAD is lost: there are blocks here, and the log "), "{said}");
+    let verify = repo.pds(["verify"]).ended();
+    assert!(verify.code() == 3 && verify.text().contains("error ref-missing: "), "{verify:?}");
+    let said = repo.pds(["import", &good]).fails(3);
+    assert!(said.contains("ref HEAD is lost") && said.contains("pds repair"), "{said}");
+    let mended = repo.pds(["repair", "--here"]).ok();
+    let line = format!("ref HEAD is gone: the newest commit here is {head}\n");
+    assert!(mended.starts_with(&line), "{mended}");
+    assert_eq!((repo.head().0, last_note(&repo)), (head.clone(), "repair".to_owned()));
+    repo.assert_whole();
+
+    // Two lines: nothing says which of them it was.
+    repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
+    repo.pds(["put", "com.example.note/s", "--ref", "side"]).stdin("{}").ok();
+    run(&repo, "DELETE FROM refs; DELETE FROM log");
+    for how in ["--here", "--rebuild"] {
+        let ended = repo.pds(["repair", how]).ended();
+        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        assert!(ended.stderr.contains("pds ref set NAME COMMIT"), "{}", ended.stderr);
+        assert_eq!(
+            masked(&ended.text()).lines().take(3).collect::<Vec<_>>(),
+            [
+                "ref HEAD is gone: nothing says where it stood",
+                "candidate <cid 1> rev <tid 1>",
+                "candidate <cid 2> rev <tid 2>",
+            ]
+        );
+    }
+    repo.pds(["ref", "set", "HEAD", &head]).ok();
+    repo.assert_whole();
+}
+
+#[test]
+fn a_lost_commit_whose_tree_cannot_be_told_is_followed_by_the_state_before() {
+    let repo = TestRepo::with_many_notes(80);
+    repo.put("late", "late");
+    let (head, root) = (repo.head().0, repo.json(["info"])["data"].as_str().unwrap().to_owned());
+    let before = commits(&repo)[1].clone();
+    for cid in [&head, &root] {
+        remove(&repo, cid);
+    }
+    let ended = repo.pds(["repair", "--rebuild", "--json"]).ended();
+    let answer: Value = serde_json::from_str(&ended.text()).unwrap();
+    assert_eq!((ended.code(), &answer["commit"]), (6, &Value::Null), "{answer}");
+    assert_eq!(answer["lost"][0]["cid"], head.as_str(), "{answer}");
+    assert_eq!(answer["lost"].as_array().unwrap().len(), 1, "{answer}");
+    // What is left of it is named.
+    let late = answer["earlier"].as_array().unwrap().iter();
+    let late = late.filter(|earlier| earlier["path"] == "com.example.note/late");
+    assert_eq!(late.count() + answer["withoutPath"].as_array().unwrap().len(), 1, "{answer}");
+    assert_eq!((repo.head().0, last_note(&repo)), (before, "repair".to_owned()));
+    repo.assert_whole();
+}
+
+#[test]
+fn a_ref_that_was_removed_or_never_was_is_not_lost() {
+    let repo = TestRepo::with_notes();
+    repo.pds(["ref", "set", "side", "HEAD"]).ok();
+    repo.pds(["ref", "rm", "side"]).ok();
+    repo.assert_whole();
+    assert!(repo.pds(["repair"]).ok().starts_with("ok: "));
+    let said = repo.pds(["ls", "--at", "side"]).fails(1);
+    assert!(said.contains("there is no ref side"), "{said}");
+    let block = Block::new(Codec::Cbor, *b"\xa0").cid();
+    set_ref(&repo, "odd", block.as_bytes());
+    // Nobody knows where it stood.
+    let survey = repo.pds(["repair", "--here"]).ended();
+    assert_eq!(survey.code(), 1, "{}", survey.text());
+    assert!(survey.text().contains(&format!("lost the commit of odd: {block}")), "{survey:?}");
+    repo.pds(["ref", "rm", "odd"]).ok();
+    repo.assert_whole();
+}
+
+#[test]
+fn a_ref_that_is_older_than_the_log_is_a_warning_that_says_where_it_stood() {
+    let repo = TestRepo::with_notes();
+    let commits = commits(&repo);
+    set_ref(&repo, "HEAD", &bytes(&commits[1]));
+    let verify = repo.pds(["verify"]).ok();
+    let said = format!(
+        "warning ref-unlogged {}: by the log, ref HEAD stands at {}\n",
+        commits[1], commits[0]
+    );
+    assert!(verify.starts_with(&said), "{verify}");
+    repo.pds(["reset", &commits[0]]).ok();
+    assert!(repo.pds(["verify"]).ok().starts_with("ok: "));
+}
+
+#[test]
+fn another_ref_whose_commit_is_lost_is_left_to_its_owner() {
+    let repo = TestRepo::with_notes();
+    let lost = commits(&repo)[1].clone();
+    repo.pds(["ref", "set", "side", &lost]).ok();
+    remove(&repo, &lost);
+    for how in ["--here", "--rebuild"] {
+        let ended = repo.pds(["repair", how]).ended();
+        assert_eq!(ended.code(), 1, "{ended:?}");
+        assert!(ended.text().contains(&format!("lost the commit of side: {lost}\n")), "{ended:?}");
+        assert!(ended.stderr.contains("pds ref rm NAME"), "{ended:?}");
+    }
+    repo.pds(["ref", "rm", "side"]).ok();
+    repo.assert_whole();
+    assert!(repo.pds(["repair", "--here"]).ok().starts_with("lost the commit of the past: "));
+}

@@ -1,0 +1,130 @@
+//! A damaged file page by page, where no table leads to them any more.
+//!
+//! The rows of a table stand in its leaves, and a leaf is a table of its own to whoever takes it for a
+//! root. So SQLite is given a copy of the file with a schema of one table, which starts at one leaf after
+//! the other. All that is known here of its file format is how a leaf begins and where the first page says
+//! how many pages there are.
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Row};
+
+use super::errors::store_error;
+use super::salvage::{each_row, failed};
+use super::schema::{self, Durability, PAGE_BYTES};
+use crate::store::StoreError;
+
+/// A copy of a file, with a schema of one table.
+pub(super) struct Pages {
+    connection: Connection,
+    path: PathBuf,
+    count: u32,
+}
+
+impl Pages {
+    /// Copies a file into a directory of its own, with what its WAL has.
+    pub(super) fn of(from: &Path, dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("pages.db");
+        fs::copy(from, &path).map_err(failed)?;
+        let (wal, wal_copy) = (with_wal(from), with_wal(&path));
+        if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+            fs::copy(&wal, &wal_copy).map_err(failed)?;
+            take_in_wal(&path, dir)?;
+            let _ = fs::remove_file(&wal_copy);
+        }
+        let leaf = dir.join("leaf.db");
+        let connection = Connection::open(schema::no_uri(&leaf)).map_err(store_error)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(store_error)?;
+        connection.execute_batch("CREATE TABLE leaf (a, b, c, d, e, f)").map_err(store_error)?;
+        drop(connection);
+        let count = replace_first_page(&path, &leaf)?;
+        let connection = Connection::open(schema::no_uri(&path)).map_err(store_error)?;
+        // It is a copy, and only the first page of it is written.
+        let unsafe_and_fast =
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
+             PRAGMA cell_size_check = ON; PRAGMA writable_schema = ON;";
+        // With the first page alone there is no leaf to start at.
+        if count > 1 {
+            connection.execute_batch(unsafe_and_fast).map_err(store_error)?;
+        }
+        Ok(Self { connection, path, count })
+    }
+
+    /// Shows every row of every leaf that can be read: its number, and six columns, of which a table may
+    /// have fewer.
+    pub(super) fn each_row(
+        &self,
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut file = File::open(&self.path).map_err(failed)?;
+        for page in 2..=self.count {
+            let mut kind = [0];
+            let at = u64::from(page - 1) * u64::from(PAGE_BYTES);
+            file.seek(SeekFrom::Start(at)).map_err(failed)?;
+            file.read_exact(&mut kind).map_err(failed)?;
+            if kind == [TABLE_LEAF] {
+                self.start_at(page)?;
+                each_row(&self.connection, "leaf", "a, b, c, d, e, f", visit)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_at(&self, page: u32) -> Result<(), StoreError> {
+        let run = |sql: &str| self.connection.execute_batch(sql).map_err(store_error);
+        run(&format!("UPDATE sqlite_schema SET rootpage = {page}"))?;
+        // Makes the connection read it again.
+        run("PRAGMA writable_schema = RESET; PRAGMA writable_schema = ON")
+    }
+}
+
+/// Moves what stands in the WAL of a copy into the copy, as far as SQLite takes the WAL for sound.
+fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
+    let checkpoint = || -> Result<(), StoreError> {
+        let connection = Connection::open(schema::no_uri(path)).map_err(store_error)?;
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        connection.query_row(sql, [], |_| Ok(())).map_err(store_error)?;
+        connection.close().map_err(|(_, error)| store_error(error))
+    };
+    let is_readable = !schema::is_empty(path) && schema::open_for_reading(path).is_ok();
+    if !is_readable {
+        // Without a first page of its own the file would not be taken for one that has a WAL.
+        let fresh = dir.join("fresh.db");
+        schema::settle(schema::create(&fresh, Durability::WhenSettled)?, &fresh)?;
+        replace_first_page(path, &fresh)?;
+    }
+    match checkpoint() {
+        Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => Ok(()),
+        done => done,
+    }
+}
+
+/// Puts the first page of another file in the place of that of a file, and returns how many pages there are.
+fn replace_first_page(path: &Path, other: &Path) -> Result<u32, StoreError> {
+    let mut first = fs::read(other).map_err(failed)?;
+    first.truncate(PAGE_BYTES as usize);
+    let bytes = fs::metadata(path).map_err(failed)?.len();
+    let count = u32::try_from(bytes / u64::from(PAGE_BYTES)).unwrap_or(u32::MAX).max(1);
+    // How many pages there are, and no free ones: those are read by nobody here.
+    for (at, number) in [(28, count), (32, 0), (36, 0)] {
+        if let Some(field) = first.get_mut(at..at + 4) {
+            field.copy_from_slice(&number.to_be_bytes());
+        }
+    }
+    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+    file.write_all(&first).map_err(failed)?;
+    // The rest of a page that was cut is no page.
+    file.set_len(u64::from(count) * u64::from(PAGE_BYTES)).map_err(failed)?;
+    Ok(count)
+}
+
+fn with_wal(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    wal.into()
+}
+
+/// How a page begins that is a leaf of a table. No page of a long value begins so in a file of less than a terabyte.
+const TABLE_LEAF: u8 = 0x0d;

@@ -1,0 +1,164 @@
+//! Files that are damaged, and what is saved of them.
+
+use std::fs;
+
+use super::*;
+use crate::data::{Block, Blocks, Cid, Codec};
+use crate::store::sqlite::schema::PAGE_BYTES;
+use crate::store::{Expect, RefEdit, RefName, Store};
+
+/// A store with blocks of many sizes, and its file.
+fn store(dir: &Path) -> (SqliteStore, Vec<Block>) {
+    let store = SqliteStore::create(&dir.join("pds.db")).unwrap();
+    let sizes = [10, 900, 30_000, 5, 4_000, 60];
+    let block = |(n, len): (u8, &usize)| Block::new(Codec::Raw, vec![n; *len]);
+    let blocks: Vec<Block> = (0..60).zip(sizes.iter().cycle()).map(block).collect();
+    let target = Some(blocks[0].cid());
+    for name in ["HEAD", "side"] {
+        let edit = RefEdit { name: name.parse().unwrap(), target, expect: Expect::Any };
+        store.apply(&mut blocks.iter().cloned().map(Ok), &[edit], "test").unwrap();
+    }
+    store.set_meta("did", Some("did:web:example.com")).unwrap();
+    (store, blocks)
+}
+
+#[test]
+fn a_page_that_is_gone_costs_what_stood_on_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
+    let whole = fs::read(&path).unwrap();
+    let page_bytes = PAGE_BYTES as usize;
+    let mut worst = blocks.len();
+    for page in 0..whole.len() / page_bytes {
+        let mut file = whole.clone();
+        file[page * page_bytes..][..page_bytes].fill(0);
+        fs::write(&path, file).unwrap();
+        let is_noticed = !SqliteStore::check_file(&path).unwrap().is_empty();
+        let to = dir.path().join(format!("{page}.db"));
+        let saved = SqliteStore::salvage(&path, &to).unwrap();
+        assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{page}");
+        let salvaged = SqliteStore::open(&to).unwrap();
+        let found = blocks.iter().filter(|b| matches!(salvaged.get(&b.cid()), Ok(Some(_))));
+        let found = found.count();
+        worst = worst.min(found);
+        // A page in the middle of a block is none of SQLite's business, and the hash tells.
+        assert!(is_noticed || found == blocks.len() - 1, "{page}");
+        // A ref is in its table or follows from the log.
+        let refs = salvaged.refs().unwrap();
+        let head: Option<Cid> = refs.get(&RefName::head());
+        assert_eq!((head, saved.refs), (Some(blocks[0].cid()), 2), "{page}");
+    }
+    // Also without the page that leads to all others.
+    assert!(worst >= blocks.len() / 2, "{worst} of {}", blocks.len());
+}
+
+fn count(store: &SqliteStore, blocks: &[Block]) -> usize {
+    blocks.iter().filter(|block| matches!(store.get(&block.cid()), Ok(Some(_)))).count()
+}
+
+#[test]
+fn of_a_file_that_was_cut_everything_before_the_cut_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    let mut before = 0;
+    for eighth in 1..8 {
+        fs::write(&path, &whole[..whole.len() * eighth / 8 + 100]).unwrap();
+        assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
+        let to = dir.path().join(format!("{eighth}.db"));
+        let Ok(saved) = SqliteStore::salvage(&path, &to) else {
+            // Values that are longer than a page come first, and end behind the cut.
+            assert_eq!(before, 0, "{eighth}");
+            continue;
+        };
+        assert!(!saved.is_all);
+        let found = count(&SqliteStore::open(&to).unwrap(), &blocks);
+        assert!(found >= before, "{eighth}: {found} after {before}");
+        before = found;
+    }
+    assert!(before > blocks.len() / 2, "{before}");
+}
+
+#[test]
+fn what_is_in_the_wal_is_saved_with_an_empty_or_headless_file_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, wal) = (dir.path().join("pds.db"), dir.path().join("pds.db-wal"));
+    let (store, blocks) = store(dir.path());
+    // Nothing has been moved into the file yet: all of it is in the WAL.
+    let (file, log) = (fs::read(&path).unwrap(), fs::read(&wal).unwrap());
+    drop(store);
+    for (n, file) in [vec![], b"x".repeat(PAGE_BYTES as usize), file].into_iter().enumerate() {
+        fs::write(&path, &file).unwrap();
+        fs::write(&wal, &log).unwrap();
+        let to = dir.path().join(format!("{n}.db"));
+        if n == 0 {
+            assert!(matches!(SqliteStore::open(&path), Err(StoreError::NotAStore(_))));
+            assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
+            SqliteStore::check_alone(&path).unwrap();
+            assert_eq!(fs::read(&wal).unwrap().len(), log.len(), "nobody deletes it");
+        }
+        SqliteStore::salvage(&path, &to).unwrap();
+        assert_eq!(count(&SqliteStore::open(&to).unwrap(), &blocks), blocks.len(), "{n}");
+    }
+}
+
+#[test]
+fn a_store_that_somebody_has_open_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, _) = store(dir.path());
+    assert!(matches!(SqliteStore::check_alone(&path), Err(StoreError::Busy)));
+    drop(store);
+    SqliteStore::check_alone(&path).unwrap();
+    drop(SqliteStore::open(&path).unwrap());
+}
+
+/// Rows that are far apart, and one in between of which a part is gone: the next is not looked for one by one.
+#[test]
+fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let sql = Connection::open(&path).unwrap();
+    sql.execute_batch("UPDATE blocks SET id = id * 1000000000000; DELETE FROM places").unwrap();
+    sql.close().unwrap();
+    let whole = fs::read(&path).unwrap();
+    let page_bytes = PAGE_BYTES as usize;
+    for page in 1..whole.len() / page_bytes {
+        let mut file = whole.clone();
+        // Where the next page of a long value is named.
+        file[page * page_bytes..][..4].fill(0xff);
+        fs::write(&path, file).unwrap();
+        let to = dir.path().join(format!("{page}.db"));
+        SqliteStore::salvage(&path, &to).unwrap();
+        assert!(count(&SqliteStore::open(&to).unwrap(), &blocks) > 0, "{page}");
+    }
+}
+
+#[test]
+fn pages_that_lead_to_each_other_in_circles_are_followed_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    let page_bytes = PAGE_BYTES as usize;
+    let page = |number: usize| number * page_bytes..(number + 1) * page_bytes;
+    for from in 1..4 {
+        for to in 1..whole.len() / page_bytes {
+            let mut file = whole.clone();
+            file.copy_within(page(from), to * page_bytes);
+            fs::write(&path, file).unwrap();
+            let name = dir.path().join(format!("{from}-{to}.db"));
+            let saved = SqliteStore::salvage(&path, &name).unwrap();
+            assert!(saved.sound <= blocks.len() as u64, "{from} {to}");
+            assert_eq!(SqliteStore::check_file(&name).unwrap(), Vec::<String>::new());
+        }
+    }
+}
