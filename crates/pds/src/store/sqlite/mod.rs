@@ -12,6 +12,7 @@ mod places;
 mod read;
 mod salvage;
 mod schema;
+mod sitting;
 mod sweep;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
@@ -20,20 +21,21 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
 use self::places::Tail;
 use self::read::Reader;
 pub use self::salvage::Salvaged;
-use self::schema::Durability;
 pub use self::schema::FORMAT;
+use self::schema::{Durability, Layout};
+use self::sitting::Seat;
 use super::{
     Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Sweep,
     SweptBlocks, Visitor,
 };
-use crate::data::{Block, Blocks, Cid, ReadError};
+use crate::data::{Block, Blocks, Cid, ReadError, Sitting};
 
 /// A store in a SQLite file.
 ///
@@ -48,14 +50,10 @@ use crate::data::{Block, Blocks, Cid, ReadError};
 pub struct SqliteStore {
     path: PathBuf,
     reader: Mutex<Reader>,
-    /// Opened when something is written for the first time.
-    writer: Mutex<Option<Writer>>,
-}
-
-struct Writer {
-    connection: Connection,
-    /// `None` when it is not known what the last transaction has left.
-    tail: Option<Tail>,
+    /// Opened when something is written for the first time. While nobody writes, it is what is read from: what
+    /// has just been written is in its cache, whereas another connection forgets all it has with each commit.
+    writer: Mutex<Option<Reader>>,
+    seat: Seat,
 }
 
 impl SqliteStore {
@@ -97,7 +95,8 @@ impl SqliteStore {
         Ok(Self {
             path: path.to_owned(),
             reader: Mutex::new(Reader::new(schema::open_for_reading(path)?)),
-            writer: Mutex::new(Some(Writer { connection, tail: None })),
+            writer: Mutex::new(Some(Reader::new((connection, Layout::Two)))),
+            seat: Seat::default(),
         })
     }
 
@@ -109,7 +108,24 @@ impl SqliteStore {
     /// release made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let reader = Mutex::new(Reader::new(schema::open_for_reading(path)?));
-        Ok(Self { path: path.to_owned(), reader, writer: Mutex::new(None) })
+        let (writer, seat) = (Mutex::new(None), Seat::default());
+        Ok(Self { path: path.to_owned(), reader, writer, seat })
+    }
+
+    /// Reads something, in the transaction of the sitting if this thread is in one.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let sitting = self.seat.number();
+        let run = |reader: &mut Reader| {
+            reader.sit(sitting)?;
+            work(reader)
+        };
+        match self.writer.try_lock().as_deref_mut() {
+            Ok(Some(writer)) => run(writer),
+            _ => run(&mut self.reader()),
+        }
     }
 
     fn reader(&self) -> MutexGuard<'_, Reader> {
@@ -121,7 +137,10 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Transaction<'_>, &mut Tail) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.writing(|Writer { connection, tail: known }| {
+        self.seat.renew();
+        self.writing(|writer| {
+            writer.rise()?;
+            let Reader { connection, tail: known, .. } = writer;
             let transaction = connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)
                 .map_err(store_error)?;
@@ -143,7 +162,7 @@ impl SqliteStore {
     /// Does something with the connection that writes.
     fn writing<T>(
         &self,
-        work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         work(match &mut *writer {
@@ -151,7 +170,7 @@ impl SqliteStore {
             none => {
                 let connection = schema::open_for_writing(&self.path)?;
                 self.reader().upgraded();
-                none.insert(Writer { connection, tail: None })
+                none.insert(Reader::new((connection, Layout::Two)))
             }
         })
     }
@@ -159,44 +178,34 @@ impl SqliteStore {
 
 impl Blocks for SqliteStore {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        self.reader().get(cid)
+        self.read(|reader| Ok(reader.get(cid))).map_err(|error| ReadError::backend(*cid, error))?
     }
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        let Some(first) = cids.first() else {
-            return Ok(Vec::new());
-        };
-        let mut reader = self.reader();
-        let backend = |error| ReadError::backend(*first, store_error(error));
-        // One transaction for all: a third faster than one for each.
-        reader.connection.execute_batch("BEGIN").map_err(backend)?;
-        let blocks = cids.iter().map(|cid| reader.get(cid)).collect();
-        reader.connection.execute_batch("ROLLBACK").map_err(backend)?;
-        blocks
+        let _sitting = Sitting::begin(self);
+        cids.iter().map(|cid| self.get(cid)).collect()
+    }
+
+    fn sit_down(&self) {
+        self.seat.take();
+    }
+
+    fn rise(&self) {
+        if !self.seat.leave() {
+            return;
+        }
+        // What cannot be ended now is ended by whoever uses the connection next.
+        let _ = self.reader().rise();
+        // Whoever is writing has done so.
+        if let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut() {
+            let _ = writer.rise();
+        }
     }
 }
 
 impl Store for SqliteStore {
     fn refs(&self) -> Result<Refs, StoreError> {
-        let mut reader = self.reader();
-        let Reader { connection, refs, .. } = &mut *reader;
-        if let Some(refs) = refs
-            && refs.version == version(connection)?
-        {
-            return Ok(refs.clone());
-        }
-        let transaction = connection.transaction().map_err(store_error)?;
-        let version = version(&transaction)?;
-        let mut statement = transaction
-            .prepare_cached("SELECT name, cid FROM refs ORDER BY name")
-            .map_err(store_error)?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, cid_at(row, 1)?)));
-        let mut entries = Vec::new();
-        for row in rows.map_err(store_error)? {
-            let (name, cid) = row.map_err(store_error)?;
-            entries.push((ref_name(&name)?, cid));
-        }
-        Ok(refs.insert(Refs { version, entries }).clone())
+        self.read(Reader::refs)
     }
 
     fn apply(
@@ -215,9 +224,11 @@ impl Store for SqliteStore {
             for (edit, before) in edits.iter().zip(before) {
                 move_ref(transaction, tail, edit, before, note)?;
             }
-            Ok(Applied { new_blocks, version: version(transaction)? })
+            // Each edit ends with its row in the log.
+            let version = transaction.last_insert_rowid().cast_unsigned();
+            Ok(Applied { new_blocks, version })
         })?;
-        if let Some(refs) = &mut self.reader().refs {
+        if let Ok(Some(Reader { refs: Some(refs), .. })) = self.writer.try_lock().as_deref_mut() {
             refs.follow(edits, applied.version);
         }
         if applied.new_blocks >= CHECKPOINT_BLOCKS {
@@ -227,56 +238,39 @@ impl Store for SqliteStore {
     }
 
     fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        let reader = self.reader();
-        let mut statement = reader
-            .connection
-            .prepare_cached(
-                "SELECT seq, before, after, at_micros, note FROM log
-                 WHERE name = ?1 ORDER BY seq DESC LIMIT ?2",
-            )
-            .map_err(store_error)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![name.as_str(), limit], |row| {
-            Ok(LogEntry {
-                seq: row.get::<_, i64>(0)?.cast_unsigned(),
-                name: name.clone(),
-                before: optional_cid_at(row, 1)?,
-                after: optional_cid_at(row, 2)?,
-                at_micros: row.get::<_, i64>(3)?.cast_unsigned(),
-                note: row.get(4)?,
-            })
-        });
-        rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
+        self.read(|reader| sweep::log(&reader.connection, name, limit))
     }
 
     fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
-        sweep::moves(&self.reader().connection)
+        self.read(|reader| sweep::moves(&reader.connection))
     }
 
     fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
         if sweep.dry_run {
-            return sweep::weigh(&mut self.reader().connection, sweep);
+            let mut reader = self.reader();
+            reader.rise()?;
+            return sweep::weigh(&mut reader.connection, sweep);
         }
         let swept = self.write(|transaction, tail| sweep::sweep(transaction, tail, sweep))?;
-        self.reader().forget();
+        self.forget();
         Ok(swept)
     }
 
     fn compact(&self) -> Result<(), StoreError> {
-        self.writing(|writer| sweep::compact(&writer.connection))
+        self.seat.renew();
+        self.reader().rise()?;
+        self.writing(|writer| {
+            writer.rise()?;
+            sweep::compact(&writer.connection)
+        })
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
-        self.reader().count()
+        self.read(|reader| reader.count())
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let reader = self.reader();
-        let mut statement = reader
-            .connection
-            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
-            .map_err(store_error)?;
-        statement.query_row([key], |row| row.get(0)).optional().map_err(store_error)
+        self.read(|reader| reader.meta(key))
     }
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
@@ -299,12 +293,20 @@ impl Store for SqliteStore {
             tail.index_anew(transaction)?;
             Ok(Mended { dropped, added: insert(transaction, tail, blocks)? })
         })?;
-        self.reader().forget();
+        self.forget();
         Ok(mended)
     }
 }
 
 impl SqliteStore {
+    /// Forgets what was read of what may have left.
+    fn forget(&self) {
+        self.reader().forget();
+        if let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut() {
+            writer.forget();
+        }
+    }
+
     /// Moves what a large import has written from the WAL into the file. What is in the WAL is
     /// durable already, so a reader that stands in the way does no harm.
     fn checkpoint(&self) {

@@ -2,29 +2,86 @@
 
 use std::ops::Range;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::errors::store_error;
 use super::places::{Tail, placed, start_of};
 use super::schema::Layout;
+use super::{cid_at, ref_name, version};
 use crate::data::{Block, Cid, DataError, ReadError};
 use crate::store::{Refs, StoreError};
 
-/// A connection that only reads.
+/// A connection to read from, and what it remembers.
 pub(super) struct Reader {
     pub(super) connection: Connection,
     layout: Layout,
     /// The refs as they were read last; they hold as long as the version of the store does.
     pub(super) refs: Option<Refs>,
-    tail: Option<Tail>,
+    /// `None` when it is not known what the last transaction has left.
+    pub(super) tail: Option<Tail>,
     /// The row that was read last.
     last: i64,
     ahead: Ahead,
+    /// The number of the sitting whose transaction is open.
+    sitting: Option<u64>,
 }
 
 impl Reader {
     pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
-        Self { connection, layout, refs: None, tail: None, last: 0, ahead: Ahead::default() }
+        let ahead = Ahead::default();
+        Self { connection, layout, refs: None, tail: None, last: 0, ahead, sitting: None }
+    }
+
+    /// Makes the next reads those of a sitting, or single ones.
+    pub(super) fn sit(&mut self, sitting: Option<u64>) -> Result<(), StoreError> {
+        if self.sitting != sitting {
+            self.rise()?;
+        }
+        if self.sitting.is_none() && sitting.is_some() {
+            self.run("BEGIN")?;
+            self.sitting = sitting;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction of a sitting.
+    pub(super) fn rise(&mut self) -> Result<(), StoreError> {
+        match self.sitting.take() {
+            Some(_) => self.run("ROLLBACK"),
+            None => Ok(()),
+        }
+    }
+
+    fn run(&self, sql: &str) -> Result<(), StoreError> {
+        let ran = self.connection.prepare_cached(sql).and_then(|mut ready| ready.execute([]));
+        ran.map(drop).map_err(store_error)
+    }
+
+    /// Reads all refs, which are those that were read last unless the store has another version.
+    pub(super) fn refs(&mut self) -> Result<Refs, StoreError> {
+        let version = version(&self.connection)?;
+        if let Some(refs) = &self.refs
+            && refs.version == version
+        {
+            return Ok(refs.clone());
+        }
+        // The version and the refs have to be of one moment.
+        let alone = self.connection.is_autocommit();
+        if alone {
+            self.run("BEGIN")?;
+        }
+        let refs = read_refs(&self.connection);
+        if alone {
+            self.run("ROLLBACK")?;
+        }
+        Ok(self.refs.insert(refs?).clone())
+    }
+
+    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([key], |row| row.get(0)).optional())
+            .map_err(store_error)
     }
 
     pub(super) fn get(&mut self, cid: &Cid) -> Result<Option<Block>, ReadError> {
@@ -70,7 +127,7 @@ impl Reader {
         self.forget();
     }
 
-    /// Forgets what was read ahead.
+    /// Forgets what was read of what may have left.
     pub(super) fn forget(&mut self) {
         (self.refs, self.tail, self.ahead) = (None, None, Ahead::default());
     }
@@ -139,6 +196,20 @@ impl Reader {
         }
         Ok(None)
     }
+}
+
+fn read_refs(connection: &Connection) -> Result<Refs, StoreError> {
+    let version = version(connection)?;
+    let mut statement = connection
+        .prepare_cached("SELECT name, cid FROM refs ORDER BY name")
+        .map_err(store_error)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, cid_at(row, 1)?)));
+    let mut entries = Vec::new();
+    for row in rows.map_err(store_error)? {
+        let (name, cid) = row.map_err(store_error)?;
+        entries.push((ref_name(&name)?, cid));
+    }
+    Ok(Refs { version, entries })
 }
 
 /// A row and the block in it, if it is the one that was asked for.

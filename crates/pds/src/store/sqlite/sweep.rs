@@ -6,7 +6,7 @@ use super::errors::store_error;
 use super::places::{Place, Tail, start_of};
 use super::{cid_at, optional_cid_at, ref_name, set_meta, version};
 use crate::data::Cid;
-use crate::store::{LogEntry, StoreError, Sweep, SweptBlocks};
+use crate::store::{LogEntry, RefName, StoreError, Sweep, SweptBlocks};
 
 /// Reads the whole log, oldest first.
 pub(super) fn moves(connection: &Connection) -> Result<Vec<LogEntry>, StoreError> {
@@ -27,6 +27,32 @@ pub(super) fn moves(connection: &Connection) -> Result<Vec<LogEntry>, StoreError
         });
     }
     Ok(moves)
+}
+
+/// Reads the latest moves of one ref, newest first.
+pub(super) fn log(
+    connection: &Connection,
+    name: &RefName,
+    limit: usize,
+) -> Result<Vec<LogEntry>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT seq, before, after, at_micros, note FROM log
+             WHERE name = ?1 ORDER BY seq DESC LIMIT ?2",
+        )
+        .map_err(store_error)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![name.as_str(), limit], |row| {
+        Ok(LogEntry {
+            seq: row.get::<_, i64>(0)?.cast_unsigned(),
+            name: name.clone(),
+            before: optional_cid_at(row, 1)?,
+            after: optional_cid_at(row, 2)?,
+            at_micros: row.get::<_, i64>(3)?.cast_unsigned(),
+            note: row.get(4)?,
+        })
+    });
+    rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
 }
 
 /// Tells what a sweep would do.
