@@ -66,23 +66,31 @@ fn fill(batch: &mut Vec<Block>, blocks: &mut BlockStream<'_>) -> Result<bool, St
 
 /// Finds which of some blocks the index knows, looking them up in its order.
 fn known(transaction: &Transaction<'_>, batch: &[Block]) -> Result<HashSet<usize>, StoreError> {
-    let mut statement = transaction
-        .prepare_cached(
-            "SELECT 1 FROM places p CROSS JOIN blocks b ON b.id = p.id
-             WHERE p.start = ?1 AND b.cid = ?2",
-        )
+    // Mostly there is none: the index alone says so.
+    let mut places = transaction
+        .prepare_cached("SELECT id FROM places WHERE start = ?1")
         .map_err(store_error)?;
     let mut order: Vec<(i64, usize)> =
         batch.iter().enumerate().map(|(index, block)| (start_of(&block.cid()), index)).collect();
     order.sort_unstable();
     let mut known = HashSet::new();
     for (start, index) in order {
-        let cid = batch[index].cid();
-        if statement.exists(params![start, cid.as_bytes().as_slice()]).map_err(store_error)? {
-            known.insert(index);
+        let mut rows = places.query([start]).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            if has_row(transaction, row.get(0).map_err(store_error)?, &batch[index].cid())? {
+                known.insert(index);
+            }
         }
     }
     Ok(known)
+}
+
+/// Tells whether a row has a block of this name.
+fn has_row(transaction: &Transaction<'_>, id: i64, cid: &Cid) -> Result<bool, StoreError> {
+    transaction
+        .prepare_cached("SELECT 1 FROM blocks WHERE id = ?1 AND cid = ?2")
+        .and_then(|mut row| row.exists(params![id, cid.as_bytes().as_slice()]))
+        .map_err(store_error)
 }
 
 /// Reads where a ref stands and checks that it is where it is expected.
@@ -135,16 +143,16 @@ pub(super) fn move_ref(
 
 /// Tells whether there is a block.
 fn exists(transaction: &Transaction<'_>, tail: &Tail, cid: &Cid) -> Result<bool, StoreError> {
-    let (sql, argument) = match tail.get(cid) {
-        Some(id) => ("SELECT 1 FROM blocks WHERE id = ?1 AND cid = ?2", id),
-        None => (
+    if let Some(id) = tail.get(cid) {
+        return has_row(transaction, id, cid);
+    }
+    let mut statement = transaction
+        .prepare_cached(
             "SELECT 1 FROM places p CROSS JOIN blocks b ON b.id = p.id
              WHERE p.start = ?1 AND b.cid = ?2",
-            start_of(cid),
-        ),
-    };
-    let mut statement = transaction.prepare_cached(sql).map_err(store_error)?;
-    statement.exists(params![argument, cid.as_bytes().as_slice()]).map_err(store_error)
+        )
+        .map_err(store_error)?;
+    statement.exists(params![start_of(cid), cid.as_bytes().as_slice()]).map_err(store_error)
 }
 
 /// How many blocks are looked for at a time.

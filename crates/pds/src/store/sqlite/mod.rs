@@ -221,6 +221,7 @@ impl Store for SqliteStore {
             let before = edits.iter().map(|edit| expected(transaction, edit));
             let before: Vec<Option<Cid>> = before.collect::<Result<_, _>>()?;
             let new_blocks = insert(transaction, tail, blocks)?;
+            checkpoint_after(transaction, new_blocks)?;
             for (edit, before) in edits.iter().zip(before) {
                 move_ref(transaction, tail, edit, before, note)?;
             }
@@ -317,6 +318,19 @@ impl SqliteStore {
     }
 }
 
+/// Says at which length the WAL is moved into the file, by the size of a transaction.
+///
+/// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one that
+/// is begun again is written over. So it is kept short as long as transactions are.
+fn checkpoint_after(connection: &Connection, new_blocks: u64) -> Result<(), StoreError> {
+    let pages = if new_blocks <= FEW_BLOCKS { SHORT_WAL } else { LONG_WAL };
+    let sql = format!("PRAGMA wal_autocheckpoint = {pages}");
+    connection
+        .prepare_cached(&sql)
+        .and_then(|mut statement| statement.query_row([], |_| Ok(())))
+        .map_err(store_error)
+}
+
 /// The number of the newest row of the log, which is never removed.
 fn version(connection: &Connection) -> Result<u64, StoreError> {
     let newest = connection
@@ -359,6 +373,13 @@ fn optional_cid_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<O
 fn ref_name(text: &str) -> Result<RefName, StoreError> {
     text.parse().map_err(|error| StoreError::Damaged(Box::new(error)))
 }
+
+/// How many blocks a small transaction has at most.
+const FEW_BLOCKS: u64 = 50;
+
+/// How many pages the WAL has when it is moved into the file, after small transactions and after others.
+const SHORT_WAL: u32 = 200;
+const LONG_WAL: u32 = 1_000;
 
 /// From how many new blocks on the WAL is emptied at once.
 const CHECKPOINT_BLOCKS: u64 = 10_000;
