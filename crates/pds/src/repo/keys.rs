@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Error, META_KEY, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::{PublicKey, Signer};
+use crate::data::Sitting;
 use crate::syntax::Tid;
 
 impl Repo {
@@ -71,7 +72,8 @@ impl Repo {
 
     /// Returns the key that the store says commits are signed with, whoever holds this handle.
     pub(super) fn known_key(&self) -> Result<Option<PublicKey>> {
-        let parse = |text: String| PublicKey::from_did_key(&text);
+        let _sitting = Sitting::begin(self.blocks.as_ref());
+        let parse = |text: String| self.blocks.key(&text);
         let known = self.store.meta(META_KEY)?.map(parse).transpose()?;
         match self.store.meta(META_KEY_NEXT)?.map(parse).transpose()? {
             Some(next) if self.has_rotated_to(&next)? => Ok(Some(next)),
