@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::{OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cid_at;
 use super::errors::store_error;
@@ -12,7 +12,7 @@ use crate::store::{BlockStream, RefEdit, StoreError, now_micros};
 
 /// Takes in blocks, appended in the order in which they come; returns how many were new.
 pub(super) fn insert(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     tail: &mut Tail,
     blocks: &mut BlockStream<'_>,
 ) -> Result<u64, StoreError> {
@@ -65,7 +65,7 @@ fn fill(batch: &mut Vec<Block>, blocks: &mut BlockStream<'_>) -> Result<bool, St
 }
 
 /// Finds which of some blocks the index knows, looking them up in its order.
-fn known(transaction: &Transaction<'_>, batch: &[Block]) -> Result<HashSet<usize>, StoreError> {
+fn known(transaction: &Connection, batch: &[Block]) -> Result<HashSet<usize>, StoreError> {
     // Mostly there is none: the index alone says so.
     let mut places = transaction
         .prepare_cached("SELECT id FROM places WHERE start = ?1")
@@ -86,7 +86,7 @@ fn known(transaction: &Transaction<'_>, batch: &[Block]) -> Result<HashSet<usize
 }
 
 /// Tells whether a row has a block of this name.
-fn has_row(transaction: &Transaction<'_>, id: i64, cid: &Cid) -> Result<bool, StoreError> {
+fn has_row(transaction: &Connection, id: i64, cid: &Cid) -> Result<bool, StoreError> {
     transaction
         .prepare_cached("SELECT 1 FROM blocks WHERE id = ?1 AND cid = ?2")
         .and_then(|mut row| row.exists(params![id, cid.as_bytes().as_slice()]))
@@ -95,7 +95,7 @@ fn has_row(transaction: &Transaction<'_>, id: i64, cid: &Cid) -> Result<bool, St
 
 /// Reads where a ref stands and checks that it is where it is expected.
 pub(super) fn expected(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     edit: &RefEdit,
 ) -> Result<Option<Cid>, StoreError> {
     let mut statement =
@@ -111,7 +111,7 @@ pub(super) fn expected(
 }
 
 pub(super) fn move_ref(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     tail: &Tail,
     edit: &RefEdit,
     before: Option<Cid>,
@@ -142,9 +142,11 @@ pub(super) fn move_ref(
 }
 
 /// Tells whether there is a block.
-fn exists(transaction: &Transaction<'_>, tail: &Tail, cid: &Cid) -> Result<bool, StoreError> {
-    if let Some(id) = tail.get(cid) {
-        return has_row(transaction, id, cid);
+fn exists(transaction: &Connection, tail: &Tail, cid: &Cid) -> Result<bool, StoreError> {
+    match tail.get(cid) {
+        Some(id) if tail.is_new(id) => return Ok(true),
+        Some(id) => return has_row(transaction, id, cid),
+        None => {}
     }
     let mut statement = transaction
         .prepare_cached(

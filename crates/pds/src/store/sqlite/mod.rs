@@ -21,7 +21,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::Connection;
 
 use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
@@ -135,25 +135,18 @@ impl SqliteStore {
     /// Does something in a transaction that holds the right to write from its start.
     fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>, &mut Tail) -> Result<T, StoreError>,
+        work: impl FnOnce(&Connection, &mut Tail) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.seat.renew();
         self.writing(|writer| {
             writer.rise()?;
             let Reader { connection, tail: known, .. } = writer;
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(store_error)?;
+            let undertaking = Undertaking::begin(connection)?;
             // What is not committed must not be remembered.
-            let mut tail = match known.take() {
-                Some(mut tail) => {
-                    tail.renew(&transaction)?;
-                    tail
-                }
-                None => Tail::read(&transaction)?,
-            };
-            let done = work(&transaction, &mut tail)?;
-            transaction.commit().map_err(store_error)?;
+            let mut tail = known.take().unwrap_or_default();
+            tail.renew(connection)?;
+            let done = work(connection, &mut tail)?;
+            undertaking.commit()?;
             *known = Some(tail);
             Ok(done)
         })
@@ -318,6 +311,34 @@ impl SqliteStore {
     }
 }
 
+/// A transaction that writes, with statements that are compiled once; it is rolled back if it is dropped.
+struct Undertaking<'c>(&'c Connection);
+
+impl<'c> Undertaking<'c> {
+    fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
+        run(connection, "BEGIN IMMEDIATE")?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        run(self.0, "COMMIT")
+    }
+}
+
+impl Drop for Undertaking<'_> {
+    fn drop(&mut self) {
+        // After a commit, and after some errors, there is none any more.
+        if !self.0.is_autocommit() {
+            let _ = run(self.0, "ROLLBACK");
+        }
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    let ran = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    ran.map(drop).map_err(store_error)
+}
+
 /// Says at which length the WAL is moved into the file, by the size of a transaction.
 ///
 /// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one that
@@ -339,11 +360,7 @@ fn version(connection: &Connection) -> Result<u64, StoreError> {
     newest.map(i64::cast_unsigned).map_err(store_error)
 }
 
-fn set_meta(
-    transaction: &Transaction<'_>,
-    key: &str,
-    value: Option<&str>,
-) -> Result<(), StoreError> {
+fn set_meta(transaction: &Connection, key: &str, value: Option<&str>) -> Result<(), StoreError> {
     match value {
         Some(value) => transaction.execute(
             "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",

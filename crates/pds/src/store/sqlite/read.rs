@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use super::errors::store_error;
 use super::places::{Tail, placed, start_of};
 use super::schema::Layout;
-use super::{cid_at, ref_name, version};
+use super::{cid_at, ref_name, run, version};
 use crate::data::{Block, Cid, DataError, ReadError};
 use crate::store::{Refs, StoreError};
 
@@ -38,7 +38,7 @@ impl Reader {
             self.rise()?;
         }
         if self.sitting.is_none() && sitting.is_some() {
-            self.run("BEGIN")?;
+            run(&self.connection, "BEGIN")?;
             self.sitting = sitting;
         }
         Ok(())
@@ -47,14 +47,9 @@ impl Reader {
     /// Ends the transaction of a sitting.
     pub(super) fn rise(&mut self) -> Result<(), StoreError> {
         match self.sitting.take() {
-            Some(_) => self.run("ROLLBACK"),
+            Some(_) => run(&self.connection, "ROLLBACK"),
             None => Ok(()),
         }
-    }
-
-    fn run(&self, sql: &str) -> Result<(), StoreError> {
-        let ran = self.connection.prepare_cached(sql).and_then(|mut ready| ready.execute([]));
-        ran.map(drop).map_err(store_error)
     }
 
     /// Reads all refs, which are those that were read last unless the store has another version.
@@ -68,11 +63,11 @@ impl Reader {
         // The version and the refs have to be of one moment.
         let alone = self.connection.is_autocommit();
         if alone {
-            self.run("BEGIN")?;
+            run(&self.connection, "BEGIN")?;
         }
         let refs = read_refs(&self.connection);
         if alone {
-            self.run("ROLLBACK")?;
+            run(&self.connection, "ROLLBACK")?;
         }
         Ok(self.refs.insert(refs?).clone())
     }

@@ -1,6 +1,6 @@
 //! What leaves: blocks, rows of the log, and what is left of them in the file.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::errors::store_error;
 use super::places::{Place, Tail, start_of};
@@ -67,7 +67,7 @@ pub(super) fn weigh(
 
 /// Deletes what does not live, and tells the log and the texts anew.
 pub(super) fn sweep(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     tail: &mut Tail,
     sweep: &Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
@@ -109,7 +109,7 @@ pub(super) fn compact(connection: &Connection) -> Result<(), StoreError> {
     if is_blocked { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-fn check(transaction: &Transaction<'_>, sweep: &Sweep<'_>) -> Result<(), StoreError> {
+fn check(transaction: &Connection, sweep: &Sweep<'_>) -> Result<(), StoreError> {
     if version(transaction)? != sweep.as_of {
         return Err(StoreError::Changed);
     }
@@ -121,7 +121,7 @@ fn check(transaction: &Transaction<'_>, sweep: &Sweep<'_>) -> Result<(), StoreEr
 
 /// Weighs all blocks, and calls back with the place of each that does not live.
 fn find_dead(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     sweep: &Sweep<'_>,
     mut call: impl FnMut(Place),
 ) -> Result<SweptBlocks, StoreError> {
@@ -144,11 +144,7 @@ fn find_dead(
 }
 
 /// Replaces the rows of the log; the last one gets the number of the new version.
-fn rewrite_log(
-    transaction: &Transaction<'_>,
-    log: &[LogEntry],
-    newest: u64,
-) -> Result<(), StoreError> {
+fn rewrite_log(transaction: &Connection, log: &[LogEntry], newest: u64) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM log", []).map_err(store_error)?;
     let mut insert = transaction
         .prepare("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
