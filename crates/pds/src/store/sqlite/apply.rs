@@ -66,19 +66,22 @@ fn fill(batch: &mut Vec<Block>, blocks: &mut BlockStream<'_>) -> Result<bool, St
 
 /// Finds which of some blocks the index knows, looking them up in its order.
 fn known(transaction: &Connection, batch: &[Block]) -> Result<HashSet<usize>, StoreError> {
-    // Mostly there is none: the index alone says so.
-    let mut places = transaction
-        .prepare_cached("SELECT id FROM places WHERE start = ?1")
-        .map_err(store_error)?;
+    // Mostly there is none: the index alone says so, for several at a time.
+    let mut places = transaction.prepare_cached(SOME_PLACES).map_err(store_error)?;
     let mut order: Vec<(i64, usize)> =
         batch.iter().enumerate().map(|(index, block)| (start_of(&block.cid()), index)).collect();
     order.sort_unstable();
     let mut known = HashSet::new();
-    for (start, index) in order {
-        let mut rows = places.query([start]).map_err(store_error)?;
+    for some in order.chunks(STARTS) {
+        let starts: [i64; STARTS] = std::array::from_fn(|n| some[n.min(some.len() - 1)].0);
+        let mut rows = places.query(starts).map_err(store_error)?;
         while let Some(row) = rows.next().map_err(store_error)? {
-            if has_row(transaction, row.get(0).map_err(store_error)?, &batch[index].cid())? {
-                known.insert(index);
+            let [start, id] = [0, 1].map(|column| row.get(column));
+            let (start, id): (i64, i64) = (start.map_err(store_error)?, id.map_err(store_error)?);
+            for (_, index) in some.iter().filter(|(found, _)| *found == start) {
+                if has_row(transaction, id, &batch[*index].cid())? {
+                    known.insert(*index);
+                }
             }
         }
     }
@@ -156,6 +159,12 @@ fn exists(transaction: &Connection, tail: &Tail, cid: &Cid) -> Result<bool, Stor
         .map_err(store_error)?;
     statement.exists(params![start_of(cid), cid.as_bytes().as_slice()]).map_err(store_error)
 }
+
+const SOME_PLACES: &str = "SELECT start, id FROM places WHERE start IN \
+    (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+
+/// How many starts [`SOME_PLACES`] takes.
+const STARTS: usize = 16;
 
 /// How many blocks are looked for at a time.
 const BATCH_BLOCKS: usize = 16_384;

@@ -19,6 +19,7 @@ mod sweep;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
@@ -54,6 +55,8 @@ pub struct SqliteStore {
     /// has just been written is in its cache, whereas another connection forgets all it has with each commit.
     writer: Mutex<Option<Reader>>,
     seat: Seat,
+    /// The length of the WAL at which it is moved into the file, as it was said last.
+    wal_pages: AtomicU32,
 }
 
 impl SqliteStore {
@@ -97,6 +100,7 @@ impl SqliteStore {
             reader: Mutex::new(Reader::new(schema::open_for_reading(path)?)),
             writer: Mutex::new(Some(Reader::new((connection, Layout::Two)))),
             seat: Seat::default(),
+            wal_pages: AtomicU32::new(0),
         })
     }
 
@@ -109,7 +113,8 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let reader = Mutex::new(Reader::new(schema::open_for_reading(path)?));
         let (writer, seat) = (Mutex::new(None), Seat::default());
-        Ok(Self { path: path.to_owned(), reader, writer, seat })
+        let wal_pages = AtomicU32::new(0);
+        Ok(Self { path: path.to_owned(), reader, writer, seat, wal_pages })
     }
 
     /// Reads something, in the transaction of the sitting if this thread is in one.
@@ -162,8 +167,12 @@ impl SqliteStore {
             Some(writer) => writer,
             none => {
                 let connection = schema::open_for_writing(&self.path)?;
+                // It is long, and will not be asked for here so soon.
+                let tail = self.reader().tail.take();
                 self.reader().upgraded();
-                none.insert(Reader::new((connection, Layout::Two)))
+                let mut writer = Reader::new((connection, Layout::Two));
+                writer.tail = tail;
+                none.insert(writer)
             }
         })
     }
@@ -214,7 +223,7 @@ impl Store for SqliteStore {
             let before = edits.iter().map(|edit| expected(transaction, edit));
             let before: Vec<Option<Cid>> = before.collect::<Result<_, _>>()?;
             let new_blocks = insert(transaction, tail, blocks)?;
-            checkpoint_after(transaction, new_blocks)?;
+            self.checkpoint_after(transaction, new_blocks)?;
             for (edit, before) in edits.iter().zip(before) {
                 move_ref(transaction, tail, edit, before, note)?;
             }
@@ -301,6 +310,18 @@ impl SqliteStore {
         }
     }
 
+    /// Says at which length the WAL is moved into the file, by the size of a transaction.
+    ///
+    /// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one
+    /// that is begun again is written over. So it is kept short as long as transactions are.
+    fn checkpoint_after(&self, connection: &Connection, new_blocks: u64) -> Result<(), StoreError> {
+        let pages = if new_blocks <= FEW_BLOCKS { SHORT_WAL } else { LONG_WAL };
+        if self.wal_pages.swap(pages, Ordering::Relaxed) != pages {
+            connection.pragma_update(None, "wal_autocheckpoint", pages).map_err(store_error)?;
+        }
+        Ok(())
+    }
+
     /// Moves what a large import has written from the WAL into the file. What is in the WAL is
     /// durable already, so a reader that stands in the way does no harm.
     fn checkpoint(&self) {
@@ -337,19 +358,6 @@ impl Drop for Undertaking<'_> {
 fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
     let ran = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
     ran.map(drop).map_err(store_error)
-}
-
-/// Says at which length the WAL is moved into the file, by the size of a transaction.
-///
-/// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one that
-/// is begun again is written over. So it is kept short as long as transactions are.
-fn checkpoint_after(connection: &Connection, new_blocks: u64) -> Result<(), StoreError> {
-    let pages = if new_blocks <= FEW_BLOCKS { SHORT_WAL } else { LONG_WAL };
-    let sql = format!("PRAGMA wal_autocheckpoint = {pages}");
-    connection
-        .prepare_cached(&sql)
-        .and_then(|mut statement| statement.query_row([], |_| Ok(())))
-        .map_err(store_error)
 }
 
 /// The number of the newest row of the log, which is never removed.
