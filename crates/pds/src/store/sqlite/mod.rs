@@ -55,7 +55,8 @@ pub struct SqliteStore {
     /// has just been written is in its cache, whereas another connection forgets all it has with each commit.
     writer: Mutex<Option<Reader>>,
     seat: Seat,
-    /// The length of the WAL at which it is moved into the file, as it was said last.
+    /// The length of the WAL at which it is moved into the file, as it was said last; 0 before anything was
+    /// written.
     wal_pages: AtomicU32,
 }
 
@@ -127,10 +128,12 @@ impl SqliteStore {
             reader.sit(sitting)?;
             work(reader)
         };
-        match self.writer.try_lock().as_deref_mut() {
-            Ok(Some(writer)) => run(writer),
-            _ => run(&mut self.reader()),
+        if self.wal_pages.load(Ordering::Relaxed) > 0
+            && let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut()
+        {
+            return run(writer);
         }
+        run(&mut self.reader())
     }
 
     fn reader(&self) -> MutexGuard<'_, Reader> {
