@@ -140,10 +140,12 @@ impl SqliteStore {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something in a transaction that holds the right to write from its start.
+    /// Does something in a transaction that holds the right to write from its start, and takes note of it
+    /// once it is done.
     fn write<T>(
         &self,
         work: impl FnOnce(&Connection, &mut Tail) -> Result<T, StoreError>,
+        note: impl FnOnce(&mut Reader, &T),
     ) -> Result<T, StoreError> {
         self.seat.renew();
         self.writing(|writer| {
@@ -156,6 +158,7 @@ impl SqliteStore {
             let done = work(connection, &mut tail)?;
             undertaking.commit()?;
             *known = Some(tail);
+            note(writer, &done);
             Ok(done)
         })
     }
@@ -222,21 +225,19 @@ impl Store for SqliteStore {
         if edits.is_empty() {
             return Err(StoreError::NoEdits);
         }
-        let applied = self.write(|transaction, tail| {
-            let before = edits.iter().map(|edit| expected(transaction, edit));
+        let work = |connection: &Connection, tail: &mut Tail| {
+            let before = edits.iter().map(|edit| expected(connection, edit));
             let before: Vec<Option<Cid>> = before.collect::<Result<_, _>>()?;
-            let new_blocks = insert(transaction, tail, blocks)?;
-            self.checkpoint_after(transaction, new_blocks)?;
+            let new_blocks = insert(connection, tail, blocks)?;
+            self.checkpoint_after(connection, new_blocks)?;
             for (edit, before) in edits.iter().zip(before) {
-                move_ref(transaction, tail, edit, before, note)?;
+                move_ref(connection, tail, edit, before, note)?;
             }
             // Each edit ends with its row in the log.
-            let version = transaction.last_insert_rowid().cast_unsigned();
+            let version = connection.last_insert_rowid().cast_unsigned();
             Ok(Applied { new_blocks, version })
-        })?;
-        if let Ok(Some(Reader { refs: Some(refs), .. })) = self.writer.try_lock().as_deref_mut() {
-            refs.follow(edits, applied.version);
-        }
+        };
+        let applied = self.write(work, |writer, applied| writer.follow(edits, applied.version))?;
         if applied.new_blocks >= CHECKPOINT_BLOCKS {
             self.checkpoint();
         }
@@ -257,8 +258,11 @@ impl Store for SqliteStore {
             reader.rise()?;
             return sweep::weigh(&mut reader.connection, sweep);
         }
-        let swept = self.write(|transaction, tail| sweep::sweep(transaction, tail, sweep))?;
-        self.forget();
+        let swept = self.write(
+            |connection, tail| sweep::sweep(connection, tail, sweep),
+            |writer, _| writer.forget(),
+        )?;
+        self.reader().forget();
         Ok(swept)
     }
 
@@ -280,7 +284,7 @@ impl Store for SqliteStore {
     }
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.write(|transaction, _| set_meta(transaction, key, value))
+        self.write(|connection, _| set_meta(connection, key, value), |_, ()| {})
     }
 
     fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
@@ -293,26 +297,19 @@ impl Store for SqliteStore {
         blocks: &mut BlockStream<'_>,
         damaged: &[Vec<u8>],
     ) -> Result<Mended, StoreError> {
-        let mended = self.write(|transaction, tail| {
-            let dropped = mend::drop_damaged(transaction, damaged)?;
+        let work = |connection: &Connection, tail: &mut Tail| {
+            let dropped = mend::drop_damaged(connection, damaged)?;
             // The index may be what is damaged.
-            tail.index_anew(transaction)?;
-            Ok(Mended { dropped, added: insert(transaction, tail, blocks)? })
-        })?;
-        self.forget();
+            tail.index_anew(connection)?;
+            Ok(Mended { dropped, added: insert(connection, tail, blocks)? })
+        };
+        let mended = self.write(work, |writer, _| writer.forget())?;
+        self.reader().forget();
         Ok(mended)
     }
 }
 
 impl SqliteStore {
-    /// Forgets what was read of what may have left.
-    fn forget(&self) {
-        self.reader().forget();
-        if let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut() {
-            writer.forget();
-        }
-    }
-
     /// Says at which length the WAL is moved into the file, by the size of a transaction.
     ///
     /// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one

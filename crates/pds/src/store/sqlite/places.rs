@@ -230,7 +230,7 @@ fn is_again(transaction: &Connection, place: Place) -> Result<bool, StoreError> 
 }
 
 /// What SQLite calls the state of the file as far as others change it.
-fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     connection
         .prepare_cached("PRAGMA data_version")
         .and_then(|mut statement| statement.query_row([], |row| row.get(0)))

@@ -5,18 +5,19 @@ use std::ops::Range;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::errors::store_error;
-use super::places::{Tail, placed, start_of};
+use super::places::{Tail, data_version, placed, start_of};
 use super::schema::Layout;
 use super::{cid_at, ref_name, run, version};
 use crate::data::{Block, Cid, DataError, ReadError};
-use crate::store::{Refs, StoreError};
+use crate::store::{RefEdit, Refs, StoreError};
 
 /// A connection to read from, and what it remembers.
 pub(super) struct Reader {
     pub(super) connection: Connection,
     layout: Layout,
-    /// The refs as they were read last; they hold as long as the version of the store does.
-    pub(super) refs: Option<Refs>,
+    refs: Option<Refs>,
+    /// The state of the file in which the refs were read; it changes when another connection writes.
+    refs_state: i64,
     /// `None` when it is not known what the last transaction has left.
     pub(super) tail: Option<Tail>,
     /// The row that was read last.
@@ -29,7 +30,8 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
         let ahead = Ahead::default();
-        Self { connection, layout, refs: None, tail: None, last: 0, ahead, sitting: None }
+        let (refs, tail, sitting) = (None, None, None);
+        Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, sitting }
     }
 
     /// Makes the next reads those of a sitting, or single ones.
@@ -52,24 +54,34 @@ impl Reader {
         }
     }
 
-    /// Reads all refs, which are those that were read last unless the store has another version.
+    /// Reads all refs, which are those that were read last if nobody else has written since.
     pub(super) fn refs(&mut self) -> Result<Refs, StoreError> {
-        let version = version(&self.connection)?;
         if let Some(refs) = &self.refs
-            && refs.version == version
+            && self.refs_state == data_version(&self.connection)?
         {
             return Ok(refs.clone());
         }
-        // The version and the refs have to be of one moment.
+        // What is read has to be of one moment.
         let alone = self.connection.is_autocommit();
         if alone {
             run(&self.connection, "BEGIN")?;
         }
-        let refs = read_refs(&self.connection);
+        let read = data_version(&self.connection)
+            .and_then(|state| Ok((state, read_refs(&self.connection)?)));
         if alone {
             run(&self.connection, "ROLLBACK")?;
         }
-        Ok(self.refs.insert(refs?).clone())
+        let (state, refs) = read?;
+        self.refs_state = state;
+        Ok(self.refs.insert(refs).clone())
+    }
+
+    /// Makes the edits in what is known of the refs that this connection has made in the file.
+    pub(super) fn follow(&mut self, edits: &[RefEdit], version: u64) {
+        if let Some(refs) = &mut self.refs {
+            refs.follow(edits, version);
+        }
+        self.refs.take_if(|refs| refs.version != version);
     }
 
     pub(super) fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
