@@ -49,7 +49,7 @@ impl Reader {
     /// Ends the transaction of a sitting.
     pub(super) fn rise(&mut self) -> Result<(), StoreError> {
         match self.sitting.take() {
-            Some(_) => run(&self.connection, "ROLLBACK"),
+            Some(_) => run(&self.connection, "COMMIT"),
             None => Ok(()),
         }
     }
@@ -69,7 +69,7 @@ impl Reader {
         let read = data_version(&self.connection)
             .and_then(|state| Ok((state, read_refs(&self.connection)?)));
         if alone {
-            run(&self.connection, "ROLLBACK")?;
+            run(&self.connection, "COMMIT")?;
         }
         let (state, refs) = read?;
         self.refs_state = state;
