@@ -1,9 +1,10 @@
 //! The embedded store: one SQLite file.
 //!
 //! Blocks are appended, and found by an index that lags behind, so that it is always written in
-//! order. Reads go through a connection of their own, so that a stream of blocks may read the store
-//! that it goes into. `docs/format.md` describes the file, and the decision page on the shape of the
-//! tables has the figures behind it.
+//! order. There are two connections: one that only reads, so that a stream of blocks may read the store
+//! that it goes into, and one that writes, through which everything is read while nobody writes.
+//! `docs/format.md` describes the file, and the decision pages on the shape of the tables and on reading in
+//! a row have the figures behind it.
 
 mod apply;
 mod errors;
