@@ -253,7 +253,7 @@ impl Iterator for Entries<'_> {
         }
         let _sitting = Sitting::begin(self.blocks);
         let some = self.range.by_ref().take(self.count);
-        let read: Vec<_> = some.map(|entry| record_entry(entry?)).collect();
+        let read: Vec<_> = some.map(|entry| record_entry(&entry?)).collect();
         self.read = read.into_iter();
         // Whoever wants the first one only has it at once.
         self.count = (self.count * 2).min(MAX_READ_AHEAD);
@@ -261,7 +261,7 @@ impl Iterator for Entries<'_> {
     }
 }
 
-fn record_entry(entry: mst::Entry) -> Result<RecordEntry> {
+fn record_entry(entry: &mst::Entry) -> Result<RecordEntry> {
     Ok(RecordEntry { path: record_path(entry.key.as_bytes())?, cid: entry.value })
 }
 
