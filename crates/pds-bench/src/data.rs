@@ -76,7 +76,7 @@ impl Data {
         for entry in fs::read_dir(&from).with_context(|| not_prepared(&from))? {
             let entry = entry?;
             if entry.file_type()?.is_file() {
-                fs::copy(entry.path(), to.join(entry.file_name()))?;
+                copy_synced(&entry.path(), &to.join(entry.file_name()))?;
             }
         }
         Ok(to)
@@ -176,6 +176,12 @@ impl Loaded {
     pub(crate) fn sample_paths(&self, count: usize) -> Result<Vec<RecordPath>> {
         self.sample(count).map(|(key, _)| Ok(key.parse()?)).collect()
     }
+}
+
+/// Copies a file to the disk: otherwise the first sync of the work that is measured would write the copy.
+pub(crate) fn copy_synced(from: &Path, to: &Path) -> Result<()> {
+    fs::copy(from, to)?;
+    Ok(File::open(to)?.sync_all()?)
 }
 
 /// The did:key of the account.

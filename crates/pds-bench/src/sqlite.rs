@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use pds::data::{Block, Cid, Codec};
 use rusqlite::{Connection, OpenFlags, params};
 
-use crate::data::{Data, Loaded};
+use crate::data::{Data, Loaded, copy_synced};
 use crate::generate;
 use crate::meter::{Meter, Outcome};
 use crate::work::Work;
@@ -112,7 +112,7 @@ fn create(path: &Path, journal: &str) -> Result<Connection> {
 
 fn open_copy(records: usize, data: &Data, dir: &Path) -> Result<Connection> {
     let path = dir.join("rows.sqlite");
-    std::fs::copy(data.rows(records), &path)?;
+    copy_synced(&data.rows(records), &path)?;
     let connection = Connection::open(path)?;
     connection.execute_batch(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -8192;",

@@ -13,11 +13,14 @@ use serde_json::{Value, json};
 pub(crate) struct Output {
     json: bool,
     out: BufWriter<StdoutLock<'static>>,
+    /// The line that is being made; listings have many.
+    line: String,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, out: BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock()) }
+        let out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+        Self { json, out, line: String::new() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -33,8 +36,27 @@ impl Output {
         if self.json { self.json(&json()) } else { self.line(&text()) }
     }
 
+    /// As [`answer`](Self::answer), for one of many: the text is put into a line that is there already.
+    pub(crate) fn row(
+        &mut self,
+        text: impl FnOnce(&mut String),
+        json: impl FnOnce() -> Value,
+    ) -> Result<()> {
+        if self.json {
+            return self.json(&json());
+        }
+        let mut line = std::mem::take(&mut self.line);
+        line.clear();
+        text(&mut line);
+        let written = self.line(&line);
+        self.line = line;
+        written
+    }
+
     pub(crate) fn line(&mut self, text: &str) -> Result<()> {
-        writeln!(self.out, "{}", printable(text)).context(NOT_WRITTEN)
+        let text = printable(text);
+        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
+        written.context(NOT_WRITTEN)
     }
 
     /// Writes a line in a style, for a terminal.
@@ -86,6 +108,11 @@ impl<W: Write> Write for Printable<W> {
 ///
 /// JSON allows some of them in its texts; the escape is one of JSON, so it means the same there.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+    // Without a way out of the loop it looks at many bytes at a time.
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    if text.bytes().fold(true, |plain, byte| plain & is_plain(byte)) {
+        return Cow::Borrowed(text);
+    }
     let drives = |c: char| c.is_control() && c != '\n' && c != '\t';
     if !text.contains(drives) {
         return Cow::Borrowed(text);

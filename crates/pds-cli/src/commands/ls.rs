@@ -112,15 +112,17 @@ impl Args {
             None | Some(Err(ReadError::Damaged { .. })) => None,
             Some(block) => block?.map(|block| block.bytes().len()),
         };
-        out.answer(
-            || {
-                let name = if self.all { path.to_string() } else { path.rkey.to_string() };
-                let size = match (self.long, size) {
-                    (false, _) => String::new(),
-                    (true, Some(size)) => format!("\t{size}"),
-                    (true, None) => "\t-".to_owned(),
-                };
-                format!("{name}\t{cid}{size}")
+        out.row(
+            |line| {
+                if self.all {
+                    line.extend([path.collection.as_str(), "/"]);
+                }
+                line.extend([path.rkey.as_str(), "\t", &cid.to_string()]);
+                match (self.long, size) {
+                    (false, _) => {}
+                    (true, Some(size)) => line.extend(["\t", &size.to_string()]),
+                    (true, None) => line.push_str("\t-"),
+                }
             },
             || {
                 let mut line = json!({

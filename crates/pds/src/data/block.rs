@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::{Cid, Codec, DataError, Memo};
@@ -168,6 +169,50 @@ pub trait Blocks: Send + Sync {
     /// Returns where what these blocks decode to may be remembered; most sources have no such place.
     fn memo(&self) -> Option<&Memo> {
         None
+    }
+
+    /// Takes note that this thread begins to read several blocks in a row; see [`Sitting`].
+    fn sit_down(&self) {}
+
+    /// Takes note that it has read them.
+    fn rise(&self) {}
+}
+
+/// Several reads in a row by one thread, which a source may answer from one moment: not before the
+/// sitting began, and cheaper than each on its own.
+///
+/// A sitting is for one answer that takes many reads, and not for what waits for somebody else: a
+/// source may be unable to give up room before it has ended. It may be begun within another one.
+///
+/// ```
+/// use pds::data::{Block, Blocks, Codec, MemoryBlocks, Sitting};
+///
+/// let found = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
+/// let blocks: MemoryBlocks = found.iter().cloned().collect();
+/// let sitting = Sitting::begin(&blocks);
+/// for block in found {
+///     assert_eq!(blocks.get(&block.cid()).unwrap(), Some(block));
+/// }
+/// drop(sitting);
+/// ```
+pub struct Sitting<'b> {
+    blocks: &'b dyn Blocks,
+    /// It belongs to the thread that has begun it.
+    here: PhantomData<*const ()>,
+}
+
+impl<'b> Sitting<'b> {
+    /// Begins; it ends when what is returned is dropped.
+    #[must_use]
+    pub fn begin(blocks: &'b dyn Blocks) -> Self {
+        blocks.sit_down();
+        Self { blocks, here: PhantomData }
+    }
+}
+
+impl Drop for Sitting<'_> {
+    fn drop(&mut self) {
+        self.blocks.rise();
     }
 }
 
@@ -367,6 +412,16 @@ impl Blocks for Overlay<'_> {
             answer => answer,
         };
         found.into_iter().zip(cids).map(below).collect()
+    }
+
+    fn sit_down(&self) {
+        self.over.sit_down();
+        self.under.sit_down();
+    }
+
+    fn rise(&self) {
+        self.over.rise();
+        self.under.rise();
     }
 }
 

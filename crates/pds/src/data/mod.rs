@@ -30,7 +30,7 @@ mod memo;
 mod value;
 
 pub use blob_ref::BlobRef;
-pub use block::{Block, BlockRef, Blocks, MemoryBlocks, Overlay, ReadError};
+pub use block::{Block, BlockRef, Blocks, MemoryBlocks, Overlay, ReadError, Sitting};
 pub use check::{RecordFacts, check_canonical, check_record, links};
 pub use cid::{Cid, Codec};
 pub use error::DataError;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 
 use super::{Error, Repo, Result, Revision, Snapshot};
 use crate::car::CarWriter;
@@ -182,7 +182,8 @@ fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Resul
 
 /// A CAR file that begins with a commit and in which no block stands twice.
 struct Once<'a> {
-    car: CarWriter<&'a mut dyn Write>,
+    /// In large pieces, however small those are that the caller's buffer passes on.
+    car: CarWriter<BufWriter<&'a mut dyn Write>>,
     /// What has been written.
     written: HashSet<Half>,
     blocks: u64,
@@ -196,6 +197,7 @@ impl<'a> Once<'a> {
         progress: &'a mut dyn FnMut(u64),
     ) -> Result<Self> {
         let commit = snapshot.commit().block();
+        let out = BufWriter::with_capacity(PIECE_BYTES, out);
         let car = CarWriter::new(out, &[commit.cid()])?;
         let mut once = Self { car, written: HashSet::new(), blocks: 0, progress };
         once.write(commit.borrowed())?;
@@ -276,15 +278,17 @@ impl<'a> Once<'a> {
     }
 }
 
-/// The codec and half of the digest of a block: enough to tell blocks apart, half the memory.
+/// Half of the digest of a block, with its codec in the place of the last bit: enough to tell blocks apart, and
+/// less than half the memory.
 #[derive(PartialEq, Eq)]
-struct Half(u64, u64, Codec);
+struct Half(u64, u64);
 
 impl Half {
     fn of(cid: &Cid) -> Self {
-        let number = |bytes: &[u8]| bytes.iter().fold(0, |n, byte| (n << 8) | u64::from(*byte));
-        let (first, rest) = cid.digest().split_at(8);
-        Self(number(first), number(&rest[..8]), cid.codec())
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *cid.digest();
+        let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let second = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
+        Self(first, (second & !1) | u64::from(cid.codec() == Codec::Raw))
     }
 }
 
@@ -293,6 +297,9 @@ impl Hash for Half {
         state.write_u64(self.0);
     }
 }
+
+/// How much is written at a time.
+const PIECE_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -9,7 +9,7 @@ use super::ancestry::MERGE;
 use super::{Error, META_KEY, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::{PublicKey, Signer};
-use crate::data::Cid;
+use crate::data::{Cid, Sitting};
 use crate::store::{LogEntry, StoreError};
 use crate::syntax::Tid;
 
@@ -128,6 +128,7 @@ impl Repo {
 
     /// Returns the key that the store says commits are signed with, whoever holds this handle.
     pub(super) fn known_key(&self) -> Result<Option<PublicKey>> {
+        let _sitting = Sitting::begin(self.blocks.as_ref());
         let known = self.key_in(META_KEY)?;
         match self.key_in(META_KEY_NEXT)? {
             Some(next) if self.has_taken_over(&next)? => Ok(Some(next)),
@@ -137,7 +138,7 @@ impl Repo {
 
     fn key_in(&self, meta: &str) -> Result<Option<PublicKey>> {
         let text = self.store.meta(meta)?;
-        let key = text.map(|text| PublicKey::from_did_key(&text)).transpose();
+        let key = text.map(|text| self.blocks.key(&text)).transpose();
         key.map_err(|error| {
             StoreError::Damaged(format!("{meta} in it is no key: {error}").into()).into()
         })

@@ -63,7 +63,7 @@ use self::remembered::Remembered;
 use crate::blob::BlobStore;
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::{PublicKey, Signer};
-use crate::data::{Blocks, Cid, Codec, Value};
+use crate::data::{Blocks, Cid, Codec, Sitting, Value};
 use crate::store::{Expect, RefName, Store, StoreError};
 use crate::syntax::{Did, Nsid, RecordPath, Tid};
 
@@ -217,6 +217,7 @@ impl Repo {
     ///
     /// As [`Snapshot::find`].
     pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
+        let _sitting = Sitting::begin(self.blocks.as_ref());
         self.snapshot()?.find(path)
     }
 

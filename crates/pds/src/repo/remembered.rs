@@ -1,7 +1,8 @@
 //! The blocks of a store, with a memory of what they decode to.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::crypto::{CryptoError, PublicKey};
 use crate::data::{Block, Blocks, Cid, Memo, ReadError};
 use crate::store::Store;
 
@@ -10,11 +11,24 @@ use crate::store::Store;
 pub(super) struct Remembered {
     store: Arc<dyn Store>,
     memo: Memo,
+    /// The key that was read last, and how it was written.
+    key: Mutex<Option<(String, PublicKey)>>,
 }
 
 impl Remembered {
     pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, memo: Memo::new(MEMO_BYTES) }
+        Self { store, memo: Memo::new(MEMO_BYTES), key: Mutex::default() }
+    }
+
+    /// Reads a did:key, which mostly is the one that was read before.
+    pub(super) fn key(&self, text: &str) -> Result<PublicKey, CryptoError> {
+        let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, key)) = known.as_ref().filter(|(known, _)| known == text) {
+            return Ok(key.clone());
+        }
+        let key = PublicKey::from_did_key(text)?;
+        *known = Some((text.to_owned(), key.clone()));
+        Ok(key)
     }
 
     /// Forgets what was read: some of it may have left the store.
@@ -34,6 +48,14 @@ impl Blocks for Remembered {
 
     fn memo(&self) -> Option<&Memo> {
         Some(&self.memo)
+    }
+
+    fn sit_down(&self) {
+        self.store.sit_down();
+    }
+
+    fn rise(&self) {
+        self.store.rise();
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Error, RecordChange, Result};
 use crate::commit::Commit;
-use crate::data::{Block, Blocks, Cid, DataError, Value};
+use crate::data::{Block, Blocks, Cid, DataError, Sitting, Value};
 use crate::mst::{self, Diff, Key, Range};
 use crate::syntax::{Nsid, RecordKey, RecordPath};
 
@@ -124,6 +124,7 @@ impl Snapshot {
     /// [`Error::Mst`] when the tree cannot be read, [`Error::RecordMissing`] when it names a block
     /// that is not there.
     pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
+        let _sitting = Sitting::begin(self.blocks());
         let Some(cid) = self.find_cid(path)? else {
             return Ok(None);
         };
@@ -138,6 +139,7 @@ impl Snapshot {
     ///
     /// [`Error::Mst`] when the tree cannot be read.
     pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
+        let _sitting = Sitting::begin(self.blocks());
         Ok(mst::get(self.blocks(), self.commit.data(), path.to_string().as_bytes())?)
     }
 
@@ -159,18 +161,19 @@ impl Snapshot {
             (after, true) => (excluded(first), excluded(after)),
         };
         let range = mst::range(self.blocks(), self.commit.data(), bounds);
-        entries(if options.reverse { range.reversed() } else { range })
+        Entries::new(self.blocks(), if options.reverse { range.reversed() } else { range })
     }
 
     /// Iterates over all records, in key order. An error stands for a part of the tree that cannot be
     /// read; the records after it follow.
     pub fn records(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
-        entries(mst::range(self.blocks(), self.commit.data(), ..))
+        Entries::new(self.blocks(), mst::range(self.blocks(), self.commit.data(), ..))
     }
 
     /// As [`records`](Self::records), from the last one to the first.
     pub fn records_from_last(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
-        entries(mst::range(self.blocks(), self.commit.data(), ..).reversed())
+        let range = mst::range(self.blocks(), self.commit.data(), ..).reversed();
+        Entries::new(self.blocks(), range)
     }
 
     /// Counts the records of each collection, in the order of their names.
@@ -231,16 +234,49 @@ pub(super) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<Reco
     })
 }
 
-fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + '_ {
-    range.map(|entry| {
-        let entry = entry?;
-        Ok(RecordEntry { path: record_path(entry.key.as_bytes())?, cid: entry.value })
-    })
+/// The records of a range. A few are read in one sitting, before the first of them is handed out: how long
+/// the caller takes with each is not known.
+struct Entries<'b> {
+    blocks: &'b dyn Blocks,
+    range: Range<'b>,
+    read: std::vec::IntoIter<Result<RecordEntry>>,
+    /// How many are read next.
+    count: usize,
+}
+
+impl<'b> Entries<'b> {
+    fn new(blocks: &'b dyn Blocks, range: Range<'b>) -> Self {
+        Self { blocks, range, read: Vec::new().into_iter(), count: 1 }
+    }
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<RecordEntry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(entry) = self.read.next() {
+            return Some(entry);
+        }
+        let _sitting = Sitting::begin(self.blocks);
+        let some = self.range.by_ref().take(self.count);
+        let read: Vec<_> = some.map(|entry| record_entry(&entry?)).collect();
+        self.read = read.into_iter();
+        // Whoever wants the first one only has it at once.
+        self.count = (self.count * 2).min(MAX_READ_AHEAD);
+        self.read.next()
+    }
+}
+
+fn record_entry(entry: &mst::Entry) -> Result<RecordEntry> {
+    Ok(RecordEntry { path: record_path(entry.key.as_bytes())?, cid: entry.value })
 }
 
 pub(super) fn record_path(key: &[u8]) -> Result<RecordPath> {
     RecordPath::from_bytes(key).map_err(|_| Error::Path { key: key.escape_ascii().to_string() })
 }
+
+/// How many records of a listing are read in one sitting.
+const MAX_READ_AHEAD: usize = 256;
 
 /// What a commit takes in memory, about.
 const COMMIT_BYTES: usize = 600;

@@ -4,9 +4,9 @@ use std::collections::HashSet;
 
 use super::{Error, Repo, Result, snapshot};
 use crate::commit::{Commit, UnsignedCommit};
-use crate::crypto::Signature;
+use crate::crypto::{Signature, Signer};
 use crate::data::limits::MAX_WRITTEN_RECORD_BYTES;
-use crate::data::{Block, Blocks, Cid, Codec, DataError, Value, check_record};
+use crate::data::{Block, Blocks, Cid, Codec, DataError, Sitting, Value, check_record};
 use crate::mst::{Key, Tree};
 use crate::store::{Applied, Expect, RefEdit, StoreError};
 use crate::syntax::{Nsid, RecordPath};
@@ -237,15 +237,26 @@ impl Repo {
     ///
     /// As [`write`](Self::write); [`Error::Store`] when the head is no longer `swap_commit`.
     pub fn write_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Written> {
-        if options.swap_commit.is_some() {
-            return self.write_once(self.draft_with(writes, options)?);
+        let attempt = || {
+            let sitting = Sitting::begin(self.blocks.as_ref());
+            let draft = self.draft_with(writes, options)?;
+            let signer = self.known_signer()?;
+            // A signer may be far away.
+            drop(sitting);
+            self.sign_and_store(draft, signer)
+        };
+        match options.swap_commit {
+            Some(_) => attempt(),
+            None => self.until_first(attempt),
         }
-        self.until_first(|| self.write_once(self.draft_with(writes, options)?))
     }
 
     /// Signs and stores a draft; one that changes nothing is dropped.
     pub(super) fn write_once(&self, draft: Draft) -> Result<Written> {
-        let signer = self.known_signer()?;
+        self.sign_and_store(draft, self.known_signer()?)
+    }
+
+    fn sign_and_store(&self, draft: Draft, signer: &dyn Signer) -> Result<Written> {
         if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
             return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
         }
@@ -257,22 +268,22 @@ impl Repo {
 
     /// Tries until nobody else was faster: what was drafted is void then, and is drafted again.
     pub(super) fn until_first<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-        let mut tries = MAX_TRIES;
-        loop {
-            let stood = self.head()?;
+        let mut stood = None;
+        for _ in 0..MAX_TRIES {
             match attempt() {
-                Err(Error::Store(StoreError::Moved { .. })) if tries > 0 => tries -= 1,
-                // The state that was being read has left: somebody moved on, and somebody collected.
-                Err(error)
-                    if (error.is_corrupt() || error.is_not_found())
-                        && tries > 0
-                        && self.head()? != stood =>
-                {
-                    tries -= 1;
+                Err(Error::Store(StoreError::Moved { .. })) => {}
+                // The state that was being read has left, if somebody moved on and somebody collected. Where
+                // the ref stood is asked now for the next time: mostly there is none.
+                Err(error) if error.is_corrupt() || error.is_not_found() => {
+                    let stands = Some(self.head()?);
+                    if std::mem::replace(&mut stood, stands) == stood {
+                        return Err(error);
+                    }
                 }
                 ended => return ended,
             }
         }
+        attempt()
     }
 
     /// Works out the commit that some writes make; stores nothing.

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::{Applied, BoxError, Expect, LogEntry, RefEdit, RefName, Store, StoreError, Sweep};
-use crate::data::{Block, Cid, Codec};
+use crate::data::{Block, Cid, Codec, Sitting};
 
 /// Runs the whole suite; each check gets an empty store of its own.
 ///
@@ -24,7 +24,7 @@ use crate::data::{Block, Cid, Codec};
 ///
 /// When the store does something else than the trait says.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
-    let checks: [fn(&dyn Store); 17] = [
+    let checks: [fn(&dyn Store); 18] = [
         an_empty_store_has_nothing,
         blocks_come_in_with_a_ref_and_are_read_back,
         many_blocks_are_read_in_the_order_of_the_question,
@@ -34,6 +34,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
         a_ref_never_points_at_nothing,
         a_stream_that_fails_changes_nothing,
         a_stream_may_read_the_store_it_goes_into,
+        what_is_written_in_a_sitting_is_read_in_it,
         every_move_is_logged,
         every_move_of_every_ref_is_read_oldest_first,
         a_sweep_keeps_what_lives_and_notices_changes,
@@ -158,6 +159,24 @@ fn a_stream_may_read_the_store_it_goes_into(store: &dyn Store) {
     });
     let done = store.apply(&mut stream, &[head()], "test").expect("applied");
     assert_eq!(done.new_blocks, 4_999);
+}
+
+fn what_is_written_in_a_sitting_is_read_in_it(store: &dyn Store) {
+    let outer = Sitting::begin(store);
+    for n in 0..3 {
+        let inner = Sitting::begin(store);
+        assert_eq!(store.get(&block(n).cid()).expect("get"), None);
+        let head = edit("HEAD", Some(block(n).cid()), Expect::Any);
+        let done = add(store, &[block(n)], &[head]).expect("applied");
+        store.set_meta("n", Some(&n.to_string())).expect("set");
+        assert_eq!(store.refs().expect("refs").version, done.version);
+        assert_eq!(store.get(&block(n).cid()).expect("get"), Some(block(n)));
+        assert_eq!(store.meta("n").expect("meta"), Some(n.to_string()));
+        drop(inner);
+        assert_eq!(store.block_count().expect("count"), u64::from(n) + 1);
+    }
+    drop(outer);
+    store.compact().expect("nobody reads any more");
 }
 
 fn every_move_is_logged(store: &dyn Store) {

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Transaction};
 
 use super::errors::store_error;
 use crate::data::Cid;
@@ -26,10 +26,7 @@ pub(super) fn scan(connection: &Connection, visit: &mut Visitor<'_>) -> Result<(
 }
 
 /// Deletes the rows of these names whose bytes are not what the name says; returns how many.
-pub(super) fn drop_damaged(
-    transaction: &Transaction<'_>,
-    names: &[Vec<u8>],
-) -> Result<u64, StoreError> {
+pub(super) fn drop_damaged(transaction: &Connection, names: &[Vec<u8>]) -> Result<u64, StoreError> {
     let names: HashSet<&[u8]> = names.iter().map(Vec::as_slice).collect();
     let mut damaged: Vec<i64> = Vec::new();
     let mut all = transaction.prepare("SELECT id, cid, bytes FROM blocks").map_err(store_error)?;

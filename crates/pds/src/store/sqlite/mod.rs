@@ -1,9 +1,10 @@
 //! The embedded store: one SQLite file.
 //!
 //! Blocks are appended, and found by an index that lags behind, so that it is always written in
-//! order. Reads go through a connection of their own, so that a stream of blocks may read the store
-//! that it goes into. `docs/format.md` describes the file, and the decision page on the shape of the
-//! tables has the figures behind it.
+//! order. There are two connections: one that only reads, so that a stream of blocks may read the store
+//! that it goes into, and one that writes, through which everything is read while nobody writes.
+//! `docs/format.md` describes the file, and the decision pages on the shape of the tables and on reading in
+//! a row have the figures behind it.
 
 mod apply;
 mod check;
@@ -14,28 +15,31 @@ mod places;
 mod read;
 mod salvage;
 mod schema;
+mod sitting;
 mod sweep;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::Connection;
 
 use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
 use self::places::Tail;
 use self::read::Reader;
 pub use self::salvage::Salvaged;
-use self::schema::Durability;
 pub use self::schema::FORMAT;
+use self::schema::{Durability, Layout};
+use self::sitting::Seat;
 use super::{
     Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Sweep,
     SweptBlocks, Visitor,
 };
-use crate::data::{Block, Blocks, Cid, ReadError};
+use crate::data::{Block, Blocks, Cid, ReadError, Sitting};
 
 /// A store in a SQLite file.
 ///
@@ -50,14 +54,13 @@ use crate::data::{Block, Blocks, Cid, ReadError};
 pub struct SqliteStore {
     path: PathBuf,
     reader: Mutex<Reader>,
-    /// Opened when something is written for the first time.
-    writer: Mutex<Option<Writer>>,
-}
-
-struct Writer {
-    connection: Connection,
-    /// `None` when it is not known what the last transaction has left.
-    tail: Option<Tail>,
+    /// Opened when something is written for the first time. While nobody writes, it is what is read from: what
+    /// has just been written is in its cache, whereas another connection forgets all it has with each commit.
+    writer: Mutex<Option<Reader>>,
+    seat: Seat,
+    /// The length of the WAL at which it is moved into the file, as it was said last; 0 before anything was
+    /// written.
+    wal_pages: AtomicU32,
 }
 
 impl SqliteStore {
@@ -99,7 +102,9 @@ impl SqliteStore {
         Ok(Self {
             path: path.to_owned(),
             reader: Mutex::new(Reader::new(schema::open_for_reading(path)?)),
-            writer: Mutex::new(Some(Writer { connection, tail: None })),
+            writer: Mutex::new(Some(Reader::new((connection, Layout::Two)))),
+            seat: Seat::default(),
+            wal_pages: AtomicU32::new(0),
         })
     }
 
@@ -111,33 +116,52 @@ impl SqliteStore {
     /// release made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let reader = Mutex::new(Reader::new(schema::open_for_reading(path)?));
-        Ok(Self { path: path.to_owned(), reader, writer: Mutex::new(None) })
+        let (writer, seat) = (Mutex::new(None), Seat::default());
+        let wal_pages = AtomicU32::new(0);
+        Ok(Self { path: path.to_owned(), reader, writer, seat, wal_pages })
+    }
+
+    /// Reads something, in the transaction of the sitting if this thread is in one.
+    fn read<T>(
+        &self,
+        work: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let sitting = self.seat.number();
+        let run = |reader: &mut Reader| {
+            reader.sit(sitting)?;
+            work(reader)
+        };
+        if self.wal_pages.load(Ordering::Relaxed) > 0
+            && let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut()
+        {
+            return run(writer);
+        }
+        run(&mut self.reader())
     }
 
     fn reader(&self) -> MutexGuard<'_, Reader> {
         self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something in a transaction that holds the right to write from its start.
+    /// Does something in a transaction that holds the right to write from its start, and takes note of it
+    /// once it is done.
     fn write<T>(
         &self,
-        work: impl FnOnce(&Transaction<'_>, &mut Tail) -> Result<T, StoreError>,
+        work: impl FnOnce(&Connection, &mut Tail) -> Result<T, StoreError>,
+        note: impl FnOnce(&mut Reader, &T),
     ) -> Result<T, StoreError> {
-        self.writing(|Writer { connection, tail: known }| {
-            let transaction = connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)
-                .map_err(store_error)?;
+        self.seat.renew();
+        self.writing(|writer| {
+            writer.rise()?;
+            let Reader { connection, tail: known, .. } = writer;
+            let undertaking = Undertaking::begin(connection)?;
             // What is not committed must not be remembered.
-            let mut tail = match known.take() {
-                Some(mut tail) => {
-                    tail.renew(&transaction)?;
-                    tail
-                }
-                None => Tail::read(&transaction)?,
-            };
-            let done = work(&transaction, &mut tail)?;
-            transaction.commit().map_err(store_error)?;
+            let mut tail = known.take().unwrap_or_default();
+            tail.renew(connection)?;
+            let done = work(connection, &mut tail)?;
+            undertaking.commit()?;
             *known = Some(tail);
+            note(writer, &done);
             Ok(done)
         })
     }
@@ -145,15 +169,19 @@ impl SqliteStore {
     /// Does something with the connection that writes.
     fn writing<T>(
         &self,
-        work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
         work(match &mut *writer {
             Some(writer) => writer,
             none => {
                 let connection = schema::open_for_writing(&self.path)?;
+                // It is long, and will not be asked for here so soon.
+                let tail = self.reader().tail.take();
                 self.reader().upgraded();
-                none.insert(Writer { connection, tail: None })
+                let mut writer = Reader::new((connection, Layout::Two));
+                writer.tail = tail;
+                none.insert(writer)
             }
         })
     }
@@ -161,44 +189,34 @@ impl SqliteStore {
 
 impl Blocks for SqliteStore {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        self.reader().get(cid)
+        self.read(|reader| Ok(reader.get(cid))).map_err(|error| ReadError::backend(*cid, error))?
     }
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        let Some(first) = cids.first() else {
-            return Ok(Vec::new());
-        };
-        let mut reader = self.reader();
-        let backend = |error| ReadError::backend(*first, store_error(error));
-        // One transaction for all: a third faster than one for each.
-        reader.connection.execute_batch("BEGIN").map_err(backend)?;
-        let blocks = cids.iter().map(|cid| reader.get(cid)).collect();
-        reader.connection.execute_batch("ROLLBACK").map_err(backend)?;
-        blocks
+        let _sitting = Sitting::begin(self);
+        cids.iter().map(|cid| self.get(cid)).collect()
+    }
+
+    fn sit_down(&self) {
+        self.seat.take();
+    }
+
+    fn rise(&self) {
+        if !self.seat.leave() {
+            return;
+        }
+        // What cannot be ended now is ended by whoever uses the connection next.
+        let _ = self.reader().rise();
+        // Whoever is writing has done so.
+        if let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut() {
+            let _ = writer.rise();
+        }
     }
 }
 
 impl Store for SqliteStore {
     fn refs(&self) -> Result<Refs, StoreError> {
-        let mut reader = self.reader();
-        let Reader { connection, refs, .. } = &mut *reader;
-        if let Some(refs) = refs
-            && refs.version == version(connection)?
-        {
-            return Ok(refs.clone());
-        }
-        let transaction = connection.transaction().map_err(store_error)?;
-        let version = version(&transaction)?;
-        let mut statement = transaction
-            .prepare_cached("SELECT name, cid FROM refs ORDER BY name")
-            .map_err(store_error)?;
-        let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, cid_at(row, 1)?)));
-        let mut entries = Vec::new();
-        for row in rows.map_err(store_error)? {
-            let (name, cid) = row.map_err(store_error)?;
-            entries.push((ref_name(&name)?, cid));
-        }
-        Ok(refs.insert(Refs { version, entries }).clone())
+        self.read(Reader::refs)
     }
 
     fn apply(
@@ -210,18 +228,19 @@ impl Store for SqliteStore {
         if edits.is_empty() {
             return Err(StoreError::NoEdits);
         }
-        let applied = self.write(|transaction, tail| {
-            let before = edits.iter().map(|edit| expected(transaction, edit));
+        let work = |connection: &Connection, tail: &mut Tail| {
+            let before = edits.iter().map(|edit| expected(connection, edit));
             let before: Vec<Option<Cid>> = before.collect::<Result<_, _>>()?;
-            let new_blocks = insert(transaction, tail, blocks)?;
+            let new_blocks = insert(connection, tail, blocks)?;
+            self.checkpoint_after(connection, new_blocks)?;
             for (edit, before) in edits.iter().zip(before) {
-                move_ref(transaction, tail, edit, before, note)?;
+                move_ref(connection, tail, edit, before, note)?;
             }
-            Ok(Applied { new_blocks, version: version(transaction)? })
-        })?;
-        if let Some(refs) = &mut self.reader().refs {
-            refs.follow(edits, applied.version);
-        }
+            // Each edit ends with its row in the log.
+            let version = connection.last_insert_rowid().cast_unsigned();
+            Ok(Applied { new_blocks, version })
+        };
+        let applied = self.write(work, |writer, applied| writer.follow(edits, applied.version))?;
         if applied.new_blocks >= CHECKPOINT_BLOCKS {
             self.checkpoint();
         }
@@ -229,60 +248,46 @@ impl Store for SqliteStore {
     }
 
     fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        let reader = self.reader();
-        let mut statement = reader
-            .connection
-            .prepare_cached(
-                "SELECT seq, before, after, at_micros, note FROM log
-                 WHERE name = ?1 ORDER BY seq DESC LIMIT ?2",
-            )
-            .map_err(store_error)?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![name.as_str(), limit], |row| {
-            Ok(LogEntry {
-                seq: row.get::<_, i64>(0)?.cast_unsigned(),
-                name: name.clone(),
-                before: optional_cid_at(row, 1)?,
-                after: optional_cid_at(row, 2)?,
-                at_micros: row.get::<_, i64>(3)?.cast_unsigned(),
-                note: row.get(4)?,
-            })
-        });
-        rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
+        self.read(|reader| sweep::log(&reader.connection, name, limit))
     }
 
     fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
-        sweep::moves(&self.reader().connection)
+        self.read(|reader| sweep::moves(&reader.connection))
     }
 
     fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
         if sweep.dry_run {
-            return sweep::weigh(&mut self.reader().connection, sweep);
+            let mut reader = self.reader();
+            reader.rise()?;
+            return sweep::weigh(&mut reader.connection, sweep);
         }
-        let swept = self.write(|transaction, tail| sweep::sweep(transaction, tail, sweep))?;
+        let swept = self.write(
+            |connection, tail| sweep::sweep(connection, tail, sweep),
+            |writer, _| writer.forget(),
+        )?;
         self.reader().forget();
         Ok(swept)
     }
 
     fn compact(&self) -> Result<(), StoreError> {
-        self.writing(|writer| sweep::compact(&writer.connection))
+        self.seat.renew();
+        self.reader().rise()?;
+        self.writing(|writer| {
+            writer.rise()?;
+            sweep::compact(&writer.connection)
+        })
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
-        self.reader().count()
+        self.read(|reader| reader.count())
     }
 
     fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let reader = self.reader();
-        let mut statement = reader
-            .connection
-            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
-            .map_err(store_error)?;
-        statement.query_row([key], |row| row.get(0)).optional().map_err(store_error)
+        self.read(|reader| reader.meta(key))
     }
 
     fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.write(|transaction, _| set_meta(transaction, key, value))
+        self.write(|connection, _| set_meta(connection, key, value), |_, ()| {})
     }
 
     fn check(&self) -> Result<Vec<String>, StoreError> {
@@ -303,18 +308,31 @@ impl Store for SqliteStore {
         blocks: &mut BlockStream<'_>,
         damaged: &[Vec<u8>],
     ) -> Result<Mended, StoreError> {
-        let mended = self.write(|transaction, tail| {
-            let dropped = mend::drop_damaged(transaction, damaged)?;
+        let work = |connection: &Connection, tail: &mut Tail| {
+            let dropped = mend::drop_damaged(connection, damaged)?;
             // The index may be what is damaged.
-            tail.index_anew(transaction)?;
-            Ok(Mended { dropped, added: insert(transaction, tail, blocks)? })
-        })?;
+            tail.index_anew(connection)?;
+            Ok(Mended { dropped, added: insert(connection, tail, blocks)? })
+        };
+        let mended = self.write(work, |writer, _| writer.forget())?;
         self.reader().forget();
         Ok(mended)
     }
 }
 
 impl SqliteStore {
+    /// Says at which length the WAL is moved into the file, by the size of a transaction.
+    ///
+    /// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one
+    /// that is begun again is written over. So it is kept short as long as transactions are.
+    fn checkpoint_after(&self, connection: &Connection, new_blocks: u64) -> Result<(), StoreError> {
+        let pages = if new_blocks <= FEW_BLOCKS { SHORT_WAL } else { LONG_WAL };
+        if self.wal_pages.swap(pages, Ordering::Relaxed) != pages {
+            connection.pragma_update(None, "wal_autocheckpoint", pages).map_err(store_error)?;
+        }
+        Ok(())
+    }
+
     /// Moves what a large import has written from the WAL into the file. What is in the WAL is
     /// durable already, so a reader that stands in the way does no harm.
     fn checkpoint(&self) {
@@ -325,6 +343,34 @@ impl SqliteStore {
     }
 }
 
+/// A transaction that writes, with statements that are compiled once; it is rolled back if it is dropped.
+struct Undertaking<'c>(&'c Connection);
+
+impl<'c> Undertaking<'c> {
+    fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
+        run(connection, "BEGIN IMMEDIATE")?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        run(self.0, "COMMIT")
+    }
+}
+
+impl Drop for Undertaking<'_> {
+    fn drop(&mut self) {
+        // After a commit, and after some errors, there is none any more.
+        if !self.0.is_autocommit() {
+            let _ = run(self.0, "ROLLBACK");
+        }
+    }
+}
+
+fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
+    let ran = connection.prepare_cached(sql).and_then(|mut statement| statement.execute([]));
+    ran.map(drop).map_err(store_error)
+}
+
 /// The number of the newest row of the log, which is never removed.
 fn version(connection: &Connection) -> Result<u64, StoreError> {
     let newest = connection
@@ -333,11 +379,7 @@ fn version(connection: &Connection) -> Result<u64, StoreError> {
     newest.map(i64::cast_unsigned).map_err(store_error)
 }
 
-fn set_meta(
-    transaction: &Transaction<'_>,
-    key: &str,
-    value: Option<&str>,
-) -> Result<(), StoreError> {
+fn set_meta(transaction: &Connection, key: &str, value: Option<&str>) -> Result<(), StoreError> {
     match value {
         Some(value) => transaction.execute(
             "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2",
@@ -367,6 +409,13 @@ fn optional_cid_at(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<O
 fn ref_name(text: &str) -> Result<RefName, StoreError> {
     text.parse().map_err(|error| StoreError::Damaged(Box::new(error)))
 }
+
+/// How many blocks a small transaction has at most.
+const FEW_BLOCKS: u64 = 50;
+
+/// How many pages the WAL has when it is moved into the file, after small transactions and after others.
+const SHORT_WAL: u32 = 200;
+const LONG_WAL: u32 = 1_000;
 
 /// From how many new blocks on the WAL is emptied at once.
 const CHECKPOINT_BLOCKS: u64 = 10_000;

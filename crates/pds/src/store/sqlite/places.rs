@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::store_error;
 use super::mend::{belongs, raw};
@@ -35,6 +35,10 @@ pub(super) struct Tail {
     /// The last row that is known here.
     pub(super) newest: i64,
     ids: HashMap<Cid, i64>,
+    /// The last row that was here when the present transaction began.
+    before: i64,
+    /// What SQLite called the state of the file then: it changes when somebody else writes.
+    state: Option<i64>,
 }
 
 impl Tail {
@@ -67,13 +71,23 @@ impl Tail {
 
     /// Brings the tail up to date for a writer, which must not rely on rows that are gone.
     pub(super) fn renew(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        // Nothing but `sweep` deletes, and it leaves no tail.
-        if placed(connection)? == self.placed {
-            self.read_on(connection)?;
-        } else {
-            *self = Self::read(connection)?;
+        let state = data_version(connection)?;
+        if self.state != Some(state) {
+            // Nothing but `sweep` deletes, and it leaves no tail.
+            if placed(connection)? == self.placed {
+                self.read_on(connection)?;
+            } else {
+                *self = Self::read(connection)?;
+            }
+            self.state = Some(state);
         }
+        self.before = self.newest;
         Ok(())
+    }
+
+    /// Tells whether a row was appended in the present transaction.
+    pub(super) fn is_new(&self, id: i64) -> bool {
+        id > self.before
     }
 
     pub(super) fn get(&self, cid: &Cid) -> Option<i64> {
@@ -97,7 +111,7 @@ impl Tail {
     }
 
     /// Takes all of the tail into the index, and lets everybody who knows it see that it is none any more.
-    pub(super) fn end(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    pub(super) fn end(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         let mut places: Vec<Place> = self.drain().collect();
         self.newest = self.newest.max(self.placed) + 1;
         place(transaction, &mut places, self.newest, false)?;
@@ -106,7 +120,7 @@ impl Tail {
     }
 
     /// Makes the index anew from what stands in `blocks`, and leaves no tail.
-    pub(super) fn index_anew(&mut self, transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    pub(super) fn index_anew(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         self.ids.clear();
         transaction.execute("DELETE FROM places", []).map_err(store_error)?;
         let newest: i64 = transaction
@@ -149,7 +163,7 @@ impl Tail {
 /// been removed again. What came before an earlier flush of the same undertaking is looked for only
 /// if `check` is set.
 pub(super) fn place(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     places: &mut Vec<Place>,
     upto: i64,
     check: bool,
@@ -205,7 +219,7 @@ pub(super) fn lost_by_index(connection: &Connection) -> Result<u64, StoreError> 
 }
 
 /// Tells whether the index has the block of this row already, under another row.
-fn is_again(transaction: &Transaction<'_>, place: Place) -> Result<bool, StoreError> {
+fn is_again(transaction: &Connection, place: Place) -> Result<bool, StoreError> {
     let mut same = transaction
         .prepare_cached(
             "SELECT 1 FROM places p JOIN blocks b ON b.id = p.id
@@ -213,6 +227,14 @@ fn is_again(transaction: &Transaction<'_>, place: Place) -> Result<bool, StoreEr
         )
         .map_err(store_error)?;
     same.exists(params![place.start, place.id]).map_err(store_error)
+}
+
+/// What SQLite calls the state of the file as far as others change it.
+pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+    connection
+        .prepare_cached("PRAGMA data_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(store_error)
 }
 
 /// The last row that the index has taken in.

@@ -2,29 +2,93 @@
 
 use std::ops::Range;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::errors::store_error;
-use super::places::{Tail, placed, start_of};
+use super::places::{Tail, data_version, placed, start_of};
 use super::schema::Layout;
+use super::{cid_at, ref_name, run, version};
 use crate::data::{Block, Cid, DataError, ReadError};
-use crate::store::{Refs, StoreError};
+use crate::store::{RefEdit, Refs, StoreError};
 
-/// A connection that only reads.
+/// A connection to read from, and what it remembers.
 pub(super) struct Reader {
     pub(super) connection: Connection,
     layout: Layout,
-    /// The refs as they were read last; they hold as long as the version of the store does.
-    pub(super) refs: Option<Refs>,
-    tail: Option<Tail>,
+    refs: Option<Refs>,
+    /// The state of the file in which the refs were read; it changes when another connection writes.
+    refs_state: i64,
+    /// `None` when it is not known what the last transaction has left.
+    pub(super) tail: Option<Tail>,
     /// The row that was read last.
     last: i64,
     ahead: Ahead,
+    /// The number of the sitting whose transaction is open.
+    sitting: Option<u64>,
 }
 
 impl Reader {
     pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
-        Self { connection, layout, refs: None, tail: None, last: 0, ahead: Ahead::default() }
+        let ahead = Ahead::default();
+        let (refs, tail, sitting) = (None, None, None);
+        Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, sitting }
+    }
+
+    /// Makes the next reads those of a sitting, or single ones.
+    pub(super) fn sit(&mut self, sitting: Option<u64>) -> Result<(), StoreError> {
+        if self.sitting != sitting {
+            self.rise()?;
+        }
+        if self.sitting.is_none() && sitting.is_some() {
+            run(&self.connection, "BEGIN")?;
+            self.sitting = sitting;
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction of a sitting.
+    pub(super) fn rise(&mut self) -> Result<(), StoreError> {
+        match self.sitting.take() {
+            Some(_) => run(&self.connection, "COMMIT"),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads all refs, which are those that were read last if nobody else has written since.
+    pub(super) fn refs(&mut self) -> Result<Refs, StoreError> {
+        if let Some(refs) = &self.refs
+            && self.refs_state == data_version(&self.connection)?
+        {
+            return Ok(refs.clone());
+        }
+        // What is read has to be of one moment.
+        let alone = self.connection.is_autocommit();
+        if alone {
+            run(&self.connection, "BEGIN")?;
+        }
+        let read = data_version(&self.connection)
+            .and_then(|state| Ok((state, read_refs(&self.connection)?)));
+        if alone {
+            run(&self.connection, "COMMIT")?;
+        }
+        let (state, refs) = read?;
+        self.refs_state = state;
+        Ok(self.refs.insert(refs).clone())
+    }
+
+    /// Makes the edits in what is known of the refs that this connection has made in the file.
+    pub(super) fn follow(&mut self, edits: &[RefEdit], version: u64) {
+        if let Some(refs) = &mut self.refs {
+            refs.follow(edits, version);
+        }
+        self.refs.take_if(|refs| refs.version != version);
+    }
+
+    pub(super) fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
+            .and_then(|mut statement| statement.query_row([key], |row| row.get(0)).optional())
+            .map_err(store_error)
     }
 
     pub(super) fn get(&mut self, cid: &Cid) -> Result<Option<Block>, ReadError> {
@@ -70,7 +134,7 @@ impl Reader {
         self.forget();
     }
 
-    /// Forgets what was read ahead.
+    /// Forgets what was read of what may have left.
     pub(super) fn forget(&mut self) {
         (self.refs, self.tail, self.ahead) = (None, None, Ahead::default());
     }
@@ -139,6 +203,20 @@ impl Reader {
         }
         Ok(None)
     }
+}
+
+fn read_refs(connection: &Connection) -> Result<Refs, StoreError> {
+    let version = version(connection)?;
+    let mut statement = connection
+        .prepare_cached("SELECT name, cid FROM refs ORDER BY name")
+        .map_err(store_error)?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, cid_at(row, 1)?)));
+    let mut entries = Vec::new();
+    for row in rows.map_err(store_error)? {
+        let (name, cid) = row.map_err(store_error)?;
+        entries.push((ref_name(&name)?, cid));
+    }
+    Ok(Refs { version, entries })
 }
 
 /// A row and the block in it, if it is the one that was asked for.

@@ -1,12 +1,12 @@
 //! What leaves: blocks, rows of the log, and what is left of them in the file.
 
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::errors::store_error;
 use super::places::{Place, Tail, start_of};
 use super::{cid_at, optional_cid_at, ref_name, set_meta, version};
 use crate::data::Cid;
-use crate::store::{LogEntry, StoreError, Sweep, SweptBlocks};
+use crate::store::{LogEntry, RefName, StoreError, Sweep, SweptBlocks};
 
 /// Reads the whole log, oldest first.
 pub(super) fn moves(connection: &Connection) -> Result<Vec<LogEntry>, StoreError> {
@@ -29,6 +29,32 @@ pub(super) fn moves(connection: &Connection) -> Result<Vec<LogEntry>, StoreError
     Ok(moves)
 }
 
+/// Reads the latest moves of one ref, newest first.
+pub(super) fn log(
+    connection: &Connection,
+    name: &RefName,
+    limit: usize,
+) -> Result<Vec<LogEntry>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT seq, before, after, at_micros, note FROM log
+             WHERE name = ?1 ORDER BY seq DESC LIMIT ?2",
+        )
+        .map_err(store_error)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![name.as_str(), limit], |row| {
+        Ok(LogEntry {
+            seq: row.get::<_, i64>(0)?.cast_unsigned(),
+            name: name.clone(),
+            before: optional_cid_at(row, 1)?,
+            after: optional_cid_at(row, 2)?,
+            at_micros: row.get::<_, i64>(3)?.cast_unsigned(),
+            note: row.get(4)?,
+        })
+    });
+    rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
+}
+
 /// Tells what a sweep would do.
 pub(super) fn weigh(
     connection: &mut Connection,
@@ -41,7 +67,7 @@ pub(super) fn weigh(
 
 /// Deletes what does not live, and tells the log and the texts anew.
 pub(super) fn sweep(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     tail: &mut Tail,
     sweep: &Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
@@ -83,7 +109,7 @@ pub(super) fn compact(connection: &Connection) -> Result<(), StoreError> {
     if is_blocked { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-fn check(transaction: &Transaction<'_>, sweep: &Sweep<'_>) -> Result<(), StoreError> {
+fn check(transaction: &Connection, sweep: &Sweep<'_>) -> Result<(), StoreError> {
     if version(transaction)? != sweep.as_of {
         return Err(StoreError::Changed);
     }
@@ -95,7 +121,7 @@ fn check(transaction: &Transaction<'_>, sweep: &Sweep<'_>) -> Result<(), StoreEr
 
 /// Weighs all blocks, and calls back with the place of each that does not live.
 fn find_dead(
-    transaction: &Transaction<'_>,
+    transaction: &Connection,
     sweep: &Sweep<'_>,
     mut call: impl FnMut(Place),
 ) -> Result<SweptBlocks, StoreError> {
@@ -118,11 +144,7 @@ fn find_dead(
 }
 
 /// Replaces the rows of the log; the last one gets the number of the new version.
-fn rewrite_log(
-    transaction: &Transaction<'_>,
-    log: &[LogEntry],
-    newest: u64,
-) -> Result<(), StoreError> {
+fn rewrite_log(transaction: &Connection, log: &[LogEntry], newest: u64) -> Result<(), StoreError> {
     transaction.execute("DELETE FROM log", []).map_err(store_error)?;
     let mut insert = transaction
         .prepare("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)")

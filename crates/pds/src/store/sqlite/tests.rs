@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 use super::*;
 use crate::data::{Codec, MemoryBlocks};
@@ -91,6 +91,48 @@ fn what_a_sweep_leaves_is_known_to_every_handle() {
         for n in max + 30..max + 40 {
             assert!(reader.get(&block(n).cid()).unwrap().is_some(), "{n}");
         }
+    }
+}
+
+#[test]
+fn a_sitting_reads_nothing_older_than_itself_and_leaves_nothing_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(SqliteStore::create(&path).unwrap());
+    let [store, other] = [0, 1].map(|_| SqliteStore::open(&path).unwrap());
+    // One that has never written, and one that has: they read through different connections.
+    for round in 0..2 {
+        let version = |store: &SqliteStore| store.refs().unwrap().version;
+        let start = version(&store);
+        let outer = Sitting::begin(&store);
+        assert_eq!(version(&store), start);
+        let newest = apply(&other, 100 * round..100 * round + 10).version;
+        {
+            // It is within the other one, and may be of the same moment.
+            let _inner = Sitting::begin(&store);
+            assert!((start..=newest).contains(&version(&store)));
+        }
+        std::thread::scope(|scope| {
+            let elsewhere = || {
+                assert_eq!(version(&store), newest, "another thread is in no sitting");
+                let _sitting = Sitting::begin(&store);
+                let cid = block(100 * round).cid();
+                assert!(store.get(&cid).unwrap().is_some());
+            };
+            scope.spawn(elsewhere);
+        });
+        drop(outer);
+        let sitting = Sitting::begin(&store);
+        assert_eq!(version(&store), newest);
+        let own = apply(&store, 100 * round + 50..100 * round + 60);
+        assert_eq!(version(&store), own.version, "what is written in a sitting is seen in it");
+        assert!(store.get(&block(100 * round + 55).cid()).unwrap().is_some());
+        drop(sitting);
+        // A transaction that is still open would stand in the way for five seconds, and then for good.
+        let sitting = Sitting::begin(&store);
+        assert_eq!(version(&store), own.version);
+        drop(sitting);
+        other.compact().unwrap();
     }
 }
 
