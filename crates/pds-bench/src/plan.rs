@@ -134,7 +134,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::Put,
-        title: "A record put, one a commit, each durable when it is acknowledged; 200 times. Raw SQLite: one row a commit; and the very rows of each put: record, nodes, commit, ref and log.",
+        title: "A record put, one a commit, each durable when it is acknowledged; 1,000 times. Raw SQLite: one row a commit; and the very rows of each put: record, nodes, commit, ref and log.",
         subjects: &[Pds, Sqlite, SqliteRows, Sign],
         sizes: &[
             (K, &[]),

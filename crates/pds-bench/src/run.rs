@@ -81,6 +81,7 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
             eprintln!("round {round} of {}: {}", options.rounds, measured.name());
             for subject in measured.task.subjects.iter().copied() {
                 if options.wants_subject(subject) {
+                    data.warm(measured.records)?;
                     let outcome = in_a_process(measured, subject, data)?;
                     measured.outcomes.entry(subject).or_default().push(outcome);
                 }

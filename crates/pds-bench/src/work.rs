@@ -91,7 +91,7 @@ pub(crate) const GETS: usize = 20_000;
 /// How many keys are inserted into a tree.
 pub(crate) const INSERTS: usize = 1_000;
 /// How many records are put, one a commit.
-pub(crate) const PUTS: usize = 200;
+pub(crate) const PUTS: usize = 1_000;
 /// How many records are applied.
 pub(crate) const APPLIED: usize = 100_000;
 /// How many of them make a commit.

@@ -393,6 +393,8 @@ pub(super) struct Encoder {
     body: Vec<u8>,
     count: usize,
     before: Vec<u8>,
+    /// The node as a whole, once its entries are known.
+    whole: Vec<u8>,
 }
 
 impl Encoder {
@@ -420,17 +422,18 @@ impl Encoder {
 
     /// Makes the block and leaves the encoder empty, its buffers kept.
     pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
-        let mut out = Vec::with_capacity(self.body.len().saturating_add(64));
-        put_map(&mut out, 2);
-        put_text(&mut out, "e");
-        put_list(&mut out, self.count);
+        let out = &mut self.whole;
+        out.clear();
+        put_map(out, 2);
+        put_text(out, "e");
+        put_list(out, self.count);
         out.extend_from_slice(&self.body);
-        put_text(&mut out, "l");
-        put_link_or_null(&mut out, left);
+        put_text(out, "l");
+        put_link_or_null(out, left);
         self.body.clear();
         self.before.clear();
         self.count = 0;
-        Block::new(Codec::Cbor, out)
+        Block::new(Codec::Cbor, self.whole.as_slice())
     }
 }
 

@@ -287,7 +287,7 @@ impl Ahead {
     }
 }
 
-const MAX_ROWS_AHEAD: i64 = 128;
+const MAX_ROWS_AHEAD: i64 = 512;
 
 /// How many rows further on the next one may stand: reading as many costs less than finding one.
 const NEAR: i64 = 16;
