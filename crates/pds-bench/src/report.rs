@@ -27,15 +27,18 @@ impl Report<'_> {
         Ok(format!(
             "# Performance\n\n{INTRODUCTION}\n{machine}\nRounds: {rounds}. Command: `just bench`, \
              which builds `pds` and runs `pds-bench run`.\n\n{}",
-            self.tables()
+            self.tables(MISSED)
         ))
     }
 
-    /// The targets, the growth, and every figure.
-    pub(crate) fn tables(&self) -> String {
+    /// The targets, the growth, what is to be said of them, and every figure.
+    pub(crate) fn tables(&self, remarks: &str) -> String {
         let mut out = String::new();
         self.targets(&mut out);
         self.growth(&mut out);
+        if !remarks.is_empty() {
+            let _ = write!(out, "\n{remarks}");
+        }
         self.figures(&mut out);
         out
     }
@@ -210,3 +213,6 @@ mod tests {
         assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
     }
 }
+
+/// Written by hand, after a run: why what is missed is missed.
+const MISSED: &str = include_str!("missed.md");

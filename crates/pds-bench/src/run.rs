@@ -90,7 +90,7 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
     }
 
     let report = Report { measured: &measured, rounds: options.rounds, data };
-    print!("{}", report.tables());
+    print!("{}", report.tables(""));
     if let Some(page) = &options.page {
         std::fs::write(page, report.page()?)?;
     }

@@ -15,11 +15,12 @@ use crate::progress::Watched;
 #[derive(Debug, clap::Args)]
 pub(crate) struct SignedByArg {
     /// The key that must have signed the commit; the one that is known here if not given. It counts as
-    /// the key of this commit from then on
+    /// the key of this commit from then on, and as that of the repository where none is known yet
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
-    /// The audit log of the did:plc account: the key of the commit's time must have signed it
+    /// The audit log of the did:plc account: the key of the commit's time must have signed it, and counts
+    /// as one given by --key
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     plc_log: Option<PathBuf>,
 }

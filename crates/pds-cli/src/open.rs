@@ -182,8 +182,13 @@ impl Source {
 
 /// Opens a CAR file for looking into it: blocks that are damaged are said, and are not there.
 fn open_car(path: &Path) -> Result<CarFile<Watched>> {
-    let mut harms = Harms::of(path);
-    let car = CarFile::open_reporting(open_file(path)?, &mut |error| harms.add(&error));
+    let (mut harms, mut unread) = (Harms::of(path), None);
+    let car = CarFile::open_reporting(open_file(path)?, &mut |error| match error {
+        // What the disk does not give is not to be taken for what the file does not have.
+        CarError::Io(_) => unread = Some(error),
+        error => harms.add(&error),
+    });
+    let car = unread.map_or(car, Err);
     let car = car.with_context(|| format!("cannot read {}", path.display()))?;
     harms.tell_rest();
     if harms.count > 0 && car.is_empty() {
