@@ -64,6 +64,12 @@ impl Stated {
         Self { exit: Exit::Partly, name: "partly-done", message: message.into(), hint: None }
     }
 
+    /// States left while they were read.
+    pub(crate) fn let_go() -> Self {
+        let message = "gc or forget let go of states while they were read".to_owned();
+        Self { exit: Exit::Busy, name: "busy", message, hint: Some("try again") }
+    }
+
     pub(crate) fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
         self

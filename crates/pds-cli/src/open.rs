@@ -156,6 +156,16 @@ impl Source {
         Ok(Self::Car(Arc::new(open_car(Path::new(path))?)))
     }
 
+    /// Reads a whole state. What gc or forget takes away under a reader is not told as damage.
+    pub(crate) fn reading<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let Self::Repo(repo) = self else { return work() };
+        let moment = repo.moment();
+        work().map_err(|error| match moment.and_then(|moment| repo.has_let_go_since(&moment)) {
+            Ok(true) => Stated::let_go().into(),
+            _ => error,
+        })
+    }
+
     pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
         match (self, at) {
             (_, Some(at)) if names_a_file(at) => Self::file(at)?.snapshot(None),

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::destination::write_file;
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, STANDARD_STREAM};
+use crate::open::{Place, STANDARD_STREAM, Source};
 use crate::output::{Output, commit_json, say};
 use crate::progress::Progress;
 
@@ -46,6 +46,10 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let source = place.source()?;
+        source.reading(|| self.of(&source, out))
+    }
+
+    fn of(&self, source: &Source, out: &mut Output) -> Result<Exit> {
         let snapshot = source.snapshot(self.at.as_deref())?;
         let since = self.since.as_deref().map(|since| source.snapshot(Some(since))).transpose()?;
         let options = ExportOptions { since: since.as_ref(), chain: self.chain };

@@ -63,6 +63,12 @@ impl Args {
         for file in exports_in(&dir) {
             say(&format!("{} was not looked into: it may hold it still", file.display()));
         }
+        for file in uploads_in(&dir) {
+            let file = file.display();
+            say(&format!(
+                "{file}, an upload that has not ended, was not looked into: if nobody is at it, pds gc --grace 0 removes it"
+            ));
+        }
         let is_nothing = forgotten.swept.states == 0 && forgotten.written.is_empty();
         if self.before.is_none() && is_nothing && exit == Exit::Done {
             let paths: Vec<String> = self.paths.iter().map(RecordArg::to_string).collect();
@@ -143,6 +149,17 @@ fn exports_in(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
     let is_car = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "car");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_car).collect();
+    files.sort();
+    files
+}
+
+/// Blobs that are being stored, or were when somebody was stopped.
+fn uploads_in(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir.join("blobs")).into_iter().flatten().flatten();
+    let is_upload = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".incoming-"))
+    };
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_upload).collect();
     files.sort();
     files
 }

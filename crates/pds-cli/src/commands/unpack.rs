@@ -32,7 +32,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let snapshot = place.snapshot(self.at.as_deref())?;
+        let (source, at) = place.source_at(self.at.as_deref())?;
+        source.reading(|| self.of(&source.snapshot(at)?, out))
+    }
+
+    fn of(&self, snapshot: &Snapshot, out: &mut Output) -> Result<Exit> {
         let dir = self.dir.join(snapshot.commit().did().as_str());
         if dir.exists() {
             let message = format!("{} exists", dir.display());
@@ -42,7 +46,7 @@ impl Args {
         write(&dir.join("_commit.json"), commit_json(snapshot.commit()).as_bytes())?;
         let (mut written, mut odd) = (0_u64, 0_u64);
         for entry in snapshot.records() {
-            match one(&snapshot, &entry?, &dir)? {
+            match one(snapshot, &entry?, &dir)? {
                 Ok(()) => written += 1,
                 Err(Odd(message)) => {
                     say(&message);

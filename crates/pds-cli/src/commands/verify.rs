@@ -113,6 +113,21 @@ impl Args {
         expected: &Expected<'_>,
         findings: &mut Findings<'_>,
     ) -> Result<Report> {
+        let moment = repo.moment();
+        let report = self.check_states(repo, expected, findings);
+        let is_sound = report.as_ref().is_ok_and(Report::is_ok);
+        match moment.and_then(|moment| repo.has_let_go_since(&moment)) {
+            Ok(true) if !is_sound => Err(Stated::let_go().into()),
+            _ => report,
+        }
+    }
+
+    fn check_states(
+        &self,
+        repo: &Repo,
+        expected: &Expected<'_>,
+        findings: &mut Findings<'_>,
+    ) -> Result<Report> {
         let mut add = |finding| findings.add(finding);
         let mut report = match &self.at {
             Some(at) => repo.verify_at(repo.resolve(&at.parse()?)?, expected, &mut add)?,

@@ -88,3 +88,36 @@ fn of_two_that_forget_together_both_do() {
     assert_all_states_whole(&repo);
     repo.assert_whole();
 }
+
+#[test]
+fn a_state_that_leaves_under_a_reader_is_not_told_as_damage() {
+    let repo = TestRepo::with_many_notes(2_000);
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let collector = scope.spawn(|| {
+            for n in 0.. {
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
+                repo.put("again", &n.to_string());
+                let ended = repo.pds(["gc", "--keep", "1"]).ended();
+                assert!([0, 6].contains(&ended.code()), "{}", ended.stderr);
+            }
+        });
+        let readers: [&[&str]; 3] =
+            [&["verify"], &["verify", "--history"], &["export", "-o", "/dev/null", "--force"]];
+        let (started, mut whole) = (Instant::now(), 0);
+        while started.elapsed() < Duration::from_secs(4) || whole == 0 {
+            for verb in readers {
+                let ended = repo.pds(verb.iter().copied()).ended();
+                let said = format!("{verb:?}: {} {}", ended.text(), ended.stderr);
+                assert!([0, 5].contains(&ended.code()), "{said}");
+                whole += usize::from(ended.code() == 0);
+            }
+            assert!(started.elapsed() < Duration::from_secs(60), "nobody ever gets to the end");
+        }
+        done.store(true, Ordering::Relaxed);
+        collector.join().unwrap();
+    });
+    repo.pds(["verify", "--history"]).ended().done();
+}

@@ -162,3 +162,43 @@ fn a_commit_that_was_rebuilt_is_told_as_lost_and_stops_no_gc() {
     repo.assert_whole();
     assert!(repo.pds(["repair"]).ok().contains("1 lost of the past"));
 }
+
+/// A repository that has changed its key, the old key, and three commits: before, the change, and after.
+fn rotated() -> (TestRepo, String, [String; 3]) {
+    let repo = TestRepo::new();
+    let head = |repo: &TestRepo| repo.head().0;
+    repo.put("a", "one");
+    let before = head(&repo);
+    let old = repo.pds(["key", "show"]).ok().trim_end().to_owned();
+    repo.pds(["ref", "set", "mark", "HEAD"]).ok();
+    repo.pds(["key", "rotate"]).ended().done();
+    let change = head(&repo);
+    repo.put("b", "two");
+    let after = head(&repo);
+    (repo, old, [before, change, after])
+}
+
+#[test]
+fn a_lost_change_of_the_key_takes_no_key_from_the_commits_before_it() {
+    let (repo, _, [before, change, after]) = rotated();
+    lose(&repo, &change);
+    for commit in [&before, &after] {
+        repo.pds(["verify", "--at", commit]).ended().done();
+    }
+    let history = repo.pds(["verify", "--history"]).ended();
+    let said = format!("{}{}", history.text(), history.stderr);
+    assert!(said.contains(&change) && !said.contains("signature-invalid"), "{said}");
+}
+
+#[test]
+fn a_key_that_is_named_for_a_commit_that_is_here_counts() {
+    let (repo, old, _) = rotated();
+    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
+    assert_eq!(sql.execute("DELETE FROM log WHERE note LIKE 'key rotate%'", []).unwrap(), 1);
+    drop(sql);
+    let mark = repo.home.path("mark.car");
+    repo.pds(["export", "--at", "mark", "-o", &mark]).ended().done();
+    assert_eq!(repo.pds(["verify", "--at", "mark"]).ended().code(), 1);
+    repo.pds(["import", &mark, "--key", &old, "--ref", "mark"]).ok();
+    repo.pds(["verify", "--at", "mark"]).ended().done();
+}

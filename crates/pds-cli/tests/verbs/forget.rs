@@ -142,9 +142,14 @@ fn a_mirror_forgets_the_past_only() {
 fn a_car_file_in_the_directory_is_named() {
     let repo = TestRepo::with_notes();
     repo.export("alice/mine.car");
+    std::fs::create_dir_all(repo.home.dir().join("alice/blobs")).unwrap();
+    repo.home.write("alice/blobs/.incoming-x", "half a blob");
     let ended = repo.pds(["forget", "com.example.note/a"]).ended();
     assert_eq!(ended.code(), 0);
-    assert_eq!(ended.stderr, "alice/mine.car was not looked into: it may hold it still\n");
+    let said: Vec<&str> = ended.stderr.lines().collect();
+    assert_eq!(said[0], "alice/mine.car was not looked into: it may hold it still");
+    assert!(said[1].starts_with("alice/blobs/.incoming-x, an upload that has not ended, "));
+    assert_eq!(said.len(), 2);
 }
 
 #[test]

@@ -117,6 +117,7 @@ impl Repo {
         let is_present = before.as_ref().map(Commit::cid) == Some(root);
         let is_slice = Cell::new(false);
         let new_blocks = if is_present && self.has_all(arriving(car, &both, &commit, &is_slice))? {
+            self.name_key(&commit, key)?;
             0
         } else {
             let base = before.as_ref().map(Commit::data);

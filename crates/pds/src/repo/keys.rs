@@ -192,20 +192,47 @@ impl Repo {
         let mut ended: Vec<(Tid, PublicKey)> = self.kept_keys(META_KEYS_ENDED)?;
         let mut named: HashMap<Cid, PublicKey> =
             self.kept_keys(META_KEYS_NAMED)?.into_iter().collect();
-        for row in self.moves()? {
-            named.extend(named_in(&row));
+        let rows = self.moves()?;
+        for (at, row) in rows.iter().enumerate() {
+            named.extend(named_in(row));
             if let (Some((old, _)), Some(commit)) = (keys_in(&row.note), row.after) {
-                match self.commit_at(commit) {
-                    Ok(commit) => ended.extend(commit.rev().map(|rev| (rev, old))),
-                    // What cannot be read is somebody else's finding.
-                    Err(error) if error.is_not_found() || error.is_corrupt() => {}
-                    Err(error) => return Err(error),
-                }
+                let end = match self.rev_of(commit)? {
+                    Some(rev) => Some(rev),
+                    None => self.rev_after(rows.get(..at).unwrap_or_default())?,
+                };
+                ended.extend(end.map(|rev| (rev, old)));
             }
         }
         ended.sort_by_key(|(rev, _)| *rev);
         ended.dedup_by_key(|(rev, _)| *rev);
         Ok(KeyHistory { ended, named, present: self.public_key()? })
+    }
+
+    /// The rev of a commit; `None` where it cannot be read, which is somebody else's finding.
+    fn rev_of(&self, commit: Cid) -> Result<Option<Tid>> {
+        match self.commit_at(commit) {
+            Ok(commit) => Ok(commit.rev()),
+            Err(error) if error.is_not_found() || error.is_corrupt() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The first rev after those of all commits that these rows name: where the commit that changed the key is
+    /// lost, what came before it is still told from what came after.
+    fn rev_after(&self, rows: &[LogEntry]) -> Result<Option<Tid>> {
+        let mut newest = None;
+        for commit in rows.iter().filter_map(|row| row.after) {
+            newest = newest.max(self.rev_of(commit)?);
+        }
+        Ok(newest.map(|rev| Tid::from_u64(rev.as_u64().saturating_add(1))))
+    }
+
+    /// Remembers the key that was named for a commit that is here.
+    pub(super) fn name_key(&self, commit: &Commit, key: Option<&PublicKey>) -> Result<()> {
+        let mut keys = self.key_history()?;
+        let Some(key) = key.filter(|key| keys.of(commit) != Some(key)) else { return Ok(()) };
+        keys.named.insert(commit.cid(), key.clone());
+        Ok(self.store.set_meta(META_KEYS_NAMED, keys.named(&|_| true).as_deref())?)
     }
 
     /// Reads keys from the texts about the repository: what each belongs to, and the key.

@@ -178,6 +178,11 @@ impl Repo {
         let keys = self.key_history()?;
         // One that cannot be read is refused below.
         let commit = both.get(&root)?.and_then(|block| Commit::decode(&block).ok());
+        if let (Some(commit), Some(expected)) = (&commit, self.known_did()?)
+            && *commit.did() != expected
+        {
+            return Err(Error::WrongDid { expected, found: commit.did().clone() });
+        }
         let known = commit.and_then(|commit| keys.of(&commit));
         let key = options.key.as_ref().or(known);
         let named = options.key.as_ref().filter(|named| known != Some(named));
@@ -199,6 +204,9 @@ impl Repo {
         let (blocks, arrive) = (&both, &arrive);
         let other = Other { commit: commit.clone(), blocks, arrive, is_here: false, key: named };
         let merged = self.merge_other(&other, options)?;
+        if matches!(merged.how, How::Nothing) {
+            self.name_key(&other.commit, named)?;
+        }
         Ok(Merged { findings: findings.kept, ..merged })
     }
 

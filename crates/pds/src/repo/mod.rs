@@ -26,6 +26,7 @@ mod key_rotation;
 mod keys;
 mod mark;
 mod merge;
+mod moment;
 mod prove;
 mod record_history;
 mod remembered;
@@ -51,6 +52,7 @@ pub use self::import::Imported;
 #[cfg(feature = "sqlite")]
 pub use self::key_rotation::{NEXT_KEY_FILE, UNUSED_KEY_FILES};
 pub use self::merge::{How, MergeBase, MergeOptions, Merged};
+pub use self::moment::Moment;
 pub use self::prove::{Proof, ProofError, Proven, verify_proof};
 pub use self::record_history::{RecordHistory, RecordVersion};
 pub use self::revision::Revision;

@@ -245,7 +245,7 @@ impl Repo {
     }
 
     /// Returns the account as far as it is known: that the commit cannot be read is a finding.
-    fn known_did(&self) -> Result<Option<Did>> {
+    pub(in crate::repo) fn known_did(&self) -> Result<Option<Did>> {
         match self.did() {
             Err(error) if error.is_corrupt() || error.is_not_found() => Ok(None),
             did => did,
