@@ -232,8 +232,8 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
             Exit::No,
             "unrelated",
             Some(
-                "export the file with --chain, or name the state both started from with --base: \
-                 empty if there is none",
+                "a file needs --chain of pds export; where a device has forgotten what both started from, --base \
+                 names a state: empty if there is none, which brings back what only the other has",
             ),
         ),
         Error::KeepsMerged(_) => (Exit::Usage, "usage", None),

@@ -16,7 +16,8 @@ use crate::progress::Progress;
 /// Delete what no ref and no line of the log reaches
 ///
 /// The log reaches every state a ref has been in, so without --keep only remains of interrupted
-/// work go, and blobs that no record of any state refers to. Others may go on reading and writing.
+/// work go, and blobs that no record of any state refers to. Others may go on reading and writing;
+/// who reads a state that leaves is told to try again.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     pds gc --dry-run --keep 100     what would go\n  \

@@ -202,3 +202,14 @@ fn a_key_that_is_named_for_a_commit_that_is_here_counts() {
     repo.pds(["import", &mark, "--key", &old, "--ref", "mark"]).ok();
     repo.pds(["verify", "--at", "mark"]).ended().done();
 }
+
+#[test]
+fn the_way_back_goes_past_a_commit_that_is_lost() {
+    let repo = TestRepo::with_notes();
+    let at = |rev: &str| repo.json(["info", "--at", rev])["commit"].as_str().unwrap().to_owned();
+    let (last, before_last) = (at("HEAD~1"), at("HEAD~2"));
+    lose(&repo, &last);
+    assert_eq!(at("HEAD~2"), before_last);
+    let said = repo.pds(["info", "--at", "HEAD~1"]).ended();
+    assert!(said.code() != 0 && said.stderr.contains(&last), "{}", said.stderr);
+}

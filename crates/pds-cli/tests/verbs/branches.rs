@@ -143,8 +143,8 @@ fn two_devices_that_edited_offline_are_brought_together() {
     let said = laptop.pds(["merge", "alone.car"]).fails(1);
     assert!(said.starts_with("error: no common ancestor of "), "{said}");
     assert!(said.ends_with(
-        "hint: export the file with --chain, or name the state both started from with --base: empty \
-         if there is none\n"
+        "hint: a file needs --chain of pds export; where a device has forgotten what both started from, --base \
+         names a state: empty if there is none, which brings back what only the other has\n"
     ));
     // By hand: the laptop has made two commits since.
     laptop.pds(["merge", "alone.car", "--base", "HEAD~2"]).ok();

@@ -179,7 +179,7 @@ impl Repo {
         };
         let mut steps = Back::on(self, name);
         for step in 0..revision.back {
-            commit = steps.before(commit)?.ok_or_else(|| {
+            commit = steps.before_even_if_lost(commit)?.ok_or_else(|| {
                 wrong(format!("history goes back {} only", counted(step.into(), "commit")))
             })?;
         }
