@@ -186,6 +186,35 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
     assert_whole(&repo);
 }
 
+#[test]
+fn a_head_that_never_was_or_was_removed_is_not_lost() {
+    let (source, commits) = with_states(3);
+    let mut car = Vec::new();
+    source.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+    let file = || std::io::Cursor::new(&car);
+    let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
+    let side = repo.on("side".parse().unwrap());
+    side.import_file(file(), None).unwrap();
+    let is_not_there = || {
+        gc(&repo, &keep(1));
+        let said = repo.verify(&Expected::default(), &mut |finding| panic!("{finding}"));
+        assert!(matches!(said, Err(Error::NoCommit(_))), "{said:?}");
+        assert!(repo.survey(&[]).unwrap().is_clean());
+    };
+    is_not_there();
+    let commit = repo.import_file(file(), None).unwrap().commit;
+    assert_eq!((commit.cid(), repo.head().unwrap()), (commits[2], Some(commits[2])));
+    repo.remove_ref(&RefName::head()).unwrap();
+    is_not_there();
+    assert_eq!(repo.log(9).unwrap(), [], "nor does the log tell of it any more");
+    is_not_there();
+    repo.import_file(file(), None).unwrap();
+    repo.remove_ref(&RefName::head()).unwrap();
+    repo.remove_ref(side.ref_name()).unwrap();
+    is_not_there();
+    assert_eq!(repo.store().block_count().unwrap(), 0);
+}
+
 fn blob_ref(cid: Cid) -> Value {
     let blob = BlobRef { cid, mime_type: "text/plain".to_owned(), size_bytes: Some(1) };
     Value::from([("file", blob.to_value())])
