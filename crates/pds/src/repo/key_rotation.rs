@@ -5,15 +5,13 @@
 //! settled when the repository is opened next: the log says whether there was a commit. A secret that
 //! another process left is never deleted: whoever has seen its public key may rely on it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use super::directory::sync;
+use super::directory::{lock, sync};
 use super::{Error, KEY_FILE, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::{Curve, KeyFileError, SigningKey, key_file};
-use crate::store::StoreError;
 
 /// The name of the file with the key that is about to be the signing key.
 pub const NEXT_KEY_FILE: &str = "key.next";
@@ -115,22 +113,3 @@ fn set_aside(next: &Path, key: &SigningKey) -> Result<()> {
     }
     fs::remove_file(next).map_err(Error::io(next))
 }
-
-/// Waits until nobody else changes the key of a repository.
-fn lock(dir: &Path) -> Result<File> {
-    let lock = File::open(dir).map_err(Error::io(dir))?;
-    let begun = Instant::now();
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy.into()),
-            Err(TryLockError::Error(error)) => return Err(Error::io(dir)(error)),
-        }
-    }
-}
-
-/// Far more than a commit takes.
-const PATIENCE: Duration = Duration::from_secs(5);
