@@ -307,7 +307,14 @@ fn a_history_is_checked_in_full_and_each_thing_wrong_is_named() {
         live.remove(&lost);
         let version = store.refs().unwrap().version;
         let is_live = |cid: &Cid| live.contains(cid);
-        let sweep = Sweep { as_of: version, live: &is_live, log: None, meta: &[], dry_run: false };
+        let sweep = Sweep {
+            as_of: version,
+            live: &is_live,
+            absent: &|_| false,
+            log: None,
+            meta: &[],
+            dry_run: false,
+        };
         store.sweep(&sweep).unwrap();
         let copy = Repo::with(Arc::new(store), Arc::new(MemoryBlobs::default()));
         copy.remember_key(&repo.public_key().unwrap().unwrap()).unwrap();
