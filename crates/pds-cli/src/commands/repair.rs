@@ -9,7 +9,9 @@ use anyhow::{Context, Result};
 use pds::car::CarFile;
 use pds::crypto::key_file;
 use pds::data::Blocks;
-use pds::repo::repair::{Quarantine, StrayRef, salvage_database};
+use pds::repo::repair::{
+    Quarantine, SalvagedCopy, StrayRef, salvage_database, undo_interrupted_salvage,
+};
 use pds::repo::verify::Expected;
 use pds::repo::{Error, KEY_FILE, Repo, STORE_FILE};
 use pds::store::{SqliteStore, StoreError};
@@ -70,8 +72,12 @@ impl Args {
         let sources = self.sources.iter().map(|path| open_source(path));
         let sources: Vec<Arc<dyn Blocks>> = sources.collect::<Result<_>>()?;
         let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
+        if acts {
+            undo_interrupted_salvage(&dir)?;
+        }
         let mut problems = SqliteStore::check_file(&store)?;
-        let elsewhere = tempfile::tempdir().context("cannot make a temporary directory")?;
+        // Lives as long as what is read from it.
+        let copy;
         let repo = match problems.is_empty() {
             true if self.rebuild => place.repo()?,
             true => place.mirror()?,
@@ -80,10 +86,8 @@ impl Args {
                 if self.rebuild { place.repo()? } else { place.mirror()? }
             }
             false => {
-                let copy = elsewhere.path().join(STORE_FILE);
-                let salvaged = SqliteStore::salvage(&store, &copy);
-                salvaged.map_err(|error| nothing_left(error.into(), &store))?;
-                Repo::open_without_key(elsewhere.path())?
+                copy = SalvagedCopy::of(&dir).map_err(|error| nothing_left(error, &store))?;
+                copy.open()?
             }
         };
 

@@ -234,6 +234,34 @@ fn a_ref_that_was_removed_or_never_was_is_not_lost() {
     assert!(survey.text().contains(&format!("lost the commit of odd: {block}")), "{survey:?}");
     repo.pds(["ref", "rm", "odd"]).ok();
     repo.assert_whole();
+    // The log tells of its removal, and so of what it named.
+    assert!(repo.pds(["gc"]).fails(3).contains("pds repair --here takes note of it"));
+    let told = repo.pds(["repair", "--here"]).ok();
+    assert!(told.starts_with(&format!("lost the commit of the past: {block}\nok: ")), "{told}");
+    repo.pds(["gc"]).ok();
+    repo.assert_whole();
+}
+
+#[test]
+fn a_commit_that_only_a_removed_ref_had_is_taken_note_of_and_brought_back() {
+    let repo = TestRepo::with_notes();
+    repo.pds(["ref", "set", "side", "HEAD"]).ok();
+    repo.pds(["put", "com.example.note/side", "--ref", "side"]).stdin("{}").ok();
+    let refs = repo.json_lines(["ref", "ls"]);
+    let side = refs.iter().find(|row| row["name"] == "side").unwrap();
+    let side = side["cid"].as_str().unwrap().to_owned();
+    repo.pds(["export", "--at", "side", "-o", &repo.home.path("side.car")]).ended().done();
+    repo.pds(["ref", "rm", "side"]).ok();
+    remove(&repo, &side);
+    repo.pds(["gc"]).fails(3);
+    let told = repo.pds(["repair", "--here"]).ok();
+    assert!(told.starts_with(&format!("lost the commit of the past: {side}\nok: ")), "{told}");
+    repo.pds(["gc"]).ok();
+    let found = repo.pds(["repair", "--from", &repo.home.path("side.car")]).ok();
+    assert!(found.contains(&format!("found {side} in ")), "{found}");
+    assert!(repo.pds(["repair"]).ok().starts_with("ok: "));
+    repo.pds(["gc"]).ok();
+    repo.assert_whole();
 }
 
 #[test]

@@ -84,8 +84,12 @@ impl Repo {
                 found => found?,
             };
             let swept = match self.sweep_blocks(&found, &marked, what) {
-                // What is marked stays marked: the next look is at what has come since.
+                // What is marked stays marked: the next look is at what has come since. What was passed
+                // over is looked at again.
                 Err(Error::Store(StoreError::Changed)) if tries > 0 => {
+                    if !marked.absent().is_empty() {
+                        (marked, live) = (Marked::default(), BlobsOf::default());
+                    }
                     tries -= 1;
                     continue;
                 }
@@ -222,6 +226,7 @@ impl Repo {
         Ok(self.store.sweep(&Sweep {
             as_of: found.version,
             live: &|cid| marked.reaches(cid),
+            absent: &|cid| marked.absent().contains(cid),
             log: found.log.as_deref().filter(|_| !what.dry_run),
             meta: &meta,
             dry_run: what.dry_run,

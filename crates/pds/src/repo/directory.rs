@@ -1,9 +1,10 @@
 //! A repository in a directory: `pds.db`, `blobs/` and `key`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tempfile::TempPath;
 
@@ -13,7 +14,7 @@ use super::{Error, Imported, Jobs, Repo, Result};
 use crate::blob::BlobDirectory;
 use crate::car::{CarFile, ReadAt};
 use crate::crypto::{Curve, PublicKey, SigningKey, key_file};
-use crate::store::SqliteStore;
+use crate::store::{SqliteStore, StoreError};
 use crate::syntax::Did;
 
 /// The name of the store in the directory of a repository; a directory that has it is one.
@@ -154,7 +155,10 @@ impl Repo {
 }
 
 /// Removes what an interrupted run left in the directory of a repository while it was made or repaired, and
-/// what repairs have put into quarantine: it may hold records, or a key.
+/// what repairs have put into quarantine: it may hold records, or a key. Where the database is a link, what
+/// repairs have left beside the file that it leads to goes, too.
+///
+/// A repair that is at work is waited for, five seconds long.
 ///
 /// ```
 /// let dir = tempfile::tempdir()?;
@@ -167,19 +171,72 @@ impl Repo {
 ///
 /// # Errors
 ///
-/// [`Error::Io`] when the directory cannot be read, or something in it not removed.
+/// [`Error::Io`] when the directory cannot be read, or something in it not removed; [`Error::Store`] when a
+/// repair is still at work.
 pub fn clear_leftovers(dir: &Path) -> Result<()> {
+    let places = Places::locked(dir)?;
+    let is_quarantine = |name: &[u8]| name == QUARANTINE_DIRECTORY.as_bytes();
+    let is_new = |name: &[u8]| name.starts_with(STAGING_PREFIX.as_bytes());
+    remove_from(&places.own, &|name| {
+        is_left_by_repair(name) || is_new(name) || is_quarantine(name)
+    })?;
+    if places.database != places.own {
+        remove_from(&places.database, &is_left_by_repair)?;
+    }
+    Ok(())
+}
+
+fn is_left_by_repair(name: &[u8]) -> bool {
+    name.starts_with(REPAIR_PREFIX.as_bytes())
+}
+
+fn remove_from(dir: &Path, goes: &dyn Fn(&[u8]) -> bool) -> Result<()> {
     for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
         let path = entry.map_err(Error::io(dir))?.path();
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        let is_left_over = [STAGING_PREFIX, REPAIR_PREFIX]
-            .iter()
-            .any(|prefix| name.starts_with(prefix.as_bytes()));
-        if is_left_over || name == QUARANTINE_DIRECTORY.as_bytes() {
+        if goes(path.file_name().unwrap_or_default().as_encoded_bytes()) {
             fs::remove_dir_all(&path).map_err(Error::io(&path))?;
         }
     }
     Ok(())
+}
+
+/// The directories in which the files of a repository lie, kept from others who repair it, clear it or change
+/// its key until this is dropped.
+pub(in crate::repo) struct Places {
+    pub(in crate::repo) own: PathBuf,
+    /// Another one where the database is a link.
+    pub(in crate::repo) database: PathBuf,
+    _locks: Vec<File>,
+}
+
+impl Places {
+    pub(in crate::repo) fn locked(dir: &Path) -> Result<Self> {
+        let own = fs::canonicalize(dir).map_err(Error::io(dir))?;
+        // There may be none any more.
+        let file = fs::canonicalize(own.join(STORE_FILE)).ok();
+        let database = file.as_deref().and_then(Path::parent).unwrap_or(&own).to_owned();
+        let mut locks = vec![lock(&own)?];
+        if database != own {
+            locks.push(lock(&database)?);
+        }
+        Ok(Self { own, database, _locks: locks })
+    }
+}
+
+/// Waits until nobody else changes the key of a repository, or repairs it.
+pub(super) fn lock(dir: &Path) -> Result<File> {
+    let lock = File::open(dir).map_err(Error::io(dir))?;
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy.into()),
+            Err(TryLockError::Error(error)) => return Err(Error::io(dir)(error)),
+        }
+    }
 }
 
 /// Makes the content of a directory elsewhere and moves it there when it is complete.
@@ -286,3 +343,6 @@ pub(super) fn sync(dir: &Path) -> Result<()> {
 }
 
 const STAGING_PREFIX: &str = ".pds-new-";
+
+/// Far more than a commit takes.
+const PATIENCE: Duration = Duration::from_secs(5);

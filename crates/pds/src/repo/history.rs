@@ -33,7 +33,9 @@ impl Repo {
         let newest = self.store.log(&self.name, 1)?.pop().map(|row| row.after);
         let is_lost = match newest {
             Some(stood) => stood.is_some(),
-            None => name == RefName::head() && self.store.block_count()? > 0,
+            None => {
+                name == RefName::head() && self.store.block_count()? > 0 && self.lacks_refs()?
+            }
         };
         Ok(match newest.flatten() {
             stood if is_lost => Error::RefLost { name, stood },
@@ -230,6 +232,17 @@ impl Repo {
         match self.commit_at(cid) {
             Err(Error::UnknownCommit(_)) => Ok(None),
             commit => commit.map(Some),
+        }
+    }
+
+    /// Tells whether refs must be lost where there are blocks: the log is empty, or there is no ref at all
+    /// and the newest move in it is no removal.
+    ///
+    /// Otherwise a ref without a row was never made, or was removed and its rows were let go.
+    pub(super) fn lacks_refs(&self) -> Result<bool> {
+        match self.store.moves()?.pop() {
+            None => Ok(true),
+            Some(row) => Ok(row.after.is_some() && self.refs()?.is_empty()),
         }
     }
 

@@ -5,16 +5,13 @@
 //! settled when the repository is opened next: the log says whether there was a commit. A secret that
 //! another process left is never deleted: whoever has seen its public key may rely on it.
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
-use super::directory::sync;
+use super::directory::{lock, sync};
 use super::{Error, KEY_FILE, Repo, Result};
 use crate::commit::Commit;
-use crate::crypto::{Curve, PublicKey, SigningKey, key_file};
-use crate::store::StoreError;
+use crate::crypto::{Curve, KeyFileError, SigningKey, key_file};
 
 /// The name of the file with the key that is about to be the signing key.
 pub const NEXT_KEY_FILE: &str = "key.next";
@@ -82,13 +79,13 @@ fn settle(dir: &Path) -> Result<()> {
 }
 
 /// Puts the next key in its place, or does something else with it where it did not take over.
-fn settle_or(dir: &Path, otherwise: &dyn Fn(&Path, &PublicKey) -> Result<()>) -> Result<()> {
+fn settle_or(dir: &Path, otherwise: &dyn Fn(&Path, &SigningKey) -> Result<()>) -> Result<()> {
     let next = dir.join(NEXT_KEY_FILE);
     let Some(key) = key_file::read(&next)? else { return Ok(()) };
     let repo = Repo::open_without_key(dir)?;
-    let key = key.public_key();
-    if repo.has_taken_over(&key)? {
-        repo.settle_key(Some(&key.did_key()))?;
+    let public_key = key.public_key();
+    if repo.has_taken_over(&public_key)? {
+        repo.settle_key(Some(&public_key.did_key()))?;
         let place = dir.join(KEY_FILE);
         fs::rename(&next, &place).map_err(Error::io(&place))?;
     } else {
@@ -98,39 +95,21 @@ fn settle_or(dir: &Path, otherwise: &dyn Fn(&Path, &PublicKey) -> Result<()>) ->
     sync(dir)
 }
 
-/// Gives a secret the name of its public key.
-fn set_aside(next: &Path, key: &PublicKey) -> Result<()> {
-    let did_key = key.did_key();
+/// Gives a secret the name of its public key. It is written again, not linked: that goes wherever the
+/// first file could be made.
+fn set_aside(next: &Path, key: &SigningKey) -> Result<()> {
+    let did_key = key.public_key().did_key();
     let name = did_key.trim_start_matches("did:key:");
     let aside = next.with_file_name(format!("{UNUSED_KEY_FILES}{name}"));
-    match fs::hard_link(next, &aside) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+    match key_file::write_new(&aside, key) {
+        Err(exists @ KeyFileError::Exists { .. }) => {
             // It has been set aside before, unless that file is something else by now.
             let known = key_file::read(&aside)?.map(|known| known.public_key());
-            if known.as_ref() != Some(key) {
-                return Err(Error::io(&aside)(error));
+            if known != Some(key.public_key()) {
+                return Err(exists.into());
             }
         }
-        linked => linked.map_err(Error::io(&aside))?,
+        written => written?,
     }
     fs::remove_file(next).map_err(Error::io(next))
 }
-
-/// Waits until nobody else changes the key of a repository.
-fn lock(dir: &Path) -> Result<File> {
-    let lock = File::open(dir).map_err(Error::io(dir))?;
-    let begun = Instant::now();
-    loop {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy.into()),
-            Err(TryLockError::Error(error)) => return Err(Error::io(dir)(error)),
-        }
-    }
-}
-
-/// Far more than a commit takes.
-const PATIENCE: Duration = Duration::from_secs(5);

@@ -20,6 +20,8 @@ pub(super) struct Marked {
     holes: HashSet<Cid>,
     /// What of that was come by.
     met: HashSet<Cid>,
+    /// Commits and nodes that were passed over because they are not there.
+    absent: HashSet<Cid>,
 }
 
 /// The blobs that records refer to.
@@ -51,6 +53,11 @@ impl Marked {
         &self.met
     }
 
+    /// Returns the commits and nodes that were not there: what is below them is not marked.
+    pub(super) fn absent(&self) -> &HashSet<Cid> {
+        &self.absent
+    }
+
     /// Tells whether a block may be missing, or not be what it is named as.
     fn passes(&mut self, cid: Cid) -> bool {
         let passes = self.holes.contains(&cid);
@@ -71,12 +78,14 @@ impl Marked {
         if self.commits.contains(&cid) {
             return Ok(());
         }
-        let commit = match blocks.get(&cid)? {
+        let block = blocks.get(&cid)?;
+        let is_absent = block.is_none();
+        let commit = match block {
             Some(block) => Commit::decode(&block).map_err(Error::from),
             None => Err(Error::UnknownCommit(cid)),
         };
         match commit {
-            Err(_) if self.passes(cid) => {}
+            Err(_) if self.passes(cid) => self.absent.extend(is_absent.then_some(cid)),
             commit => self.tree(blocks, commit?.data(), other, progress)?,
         }
         self.commits.insert(cid);
@@ -98,12 +107,16 @@ impl Marked {
             batch.retain(|(cid, _)| !is_known(cid) && self.nodes.insert(*cid));
             let cids: Vec<Cid> = batch.iter().map(|(cid, _)| *cid).collect();
             for ((cid, position), block) in batch.into_iter().zip(blocks.get_many(&cids)?) {
+                let is_absent = block.is_none();
                 let node = match block {
                     Some(block) => Node::read(cid, block.bytes(), position),
                     None => Err(MstError::Missing { cid }),
                 };
                 let node = match node {
-                    Err(_) if self.passes(cid) => continue,
+                    Err(_) if self.passes(cid) => {
+                        self.absent.extend(is_absent.then_some(cid));
+                        continue;
+                    }
                     node => node?,
                 };
                 for entry in node.entries() {

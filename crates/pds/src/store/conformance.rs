@@ -227,10 +227,23 @@ fn a_sweep_keeps_what_lives_and_notices_changes(store: &dyn Store) {
     let alive: HashSet<Cid> = blocks.iter().step_by(3).map(Block::cid).collect();
     let live = |cid: &Cid| alive.contains(cid);
     add(store, &[], &[head()]).expect("applied");
-    let early = Sweep { as_of: version, live: &live, log: None, meta: &[], dry_run: false };
+    let early = Sweep {
+        as_of: version,
+        live: &live,
+        absent: &|_| false,
+        log: None,
+        meta: &[],
+        dry_run: false,
+    };
     assert!(matches!(store.sweep(&early), Err(StoreError::Changed)));
     assert_eq!(store.block_count().expect("count"), 100);
     let version = store.refs().expect("refs").version;
+    for n in [3, 5] {
+        let came = |cid: &Cid| *cid == blocks[n].cid();
+        let early = Sweep { as_of: version, absent: &came, ..early };
+        assert!(matches!(store.sweep(&early), Err(StoreError::Changed)));
+        assert_eq!(store.block_count().expect("count"), 100);
+    }
     let swept = store.sweep(&Sweep { as_of: version, ..early }).expect("swept");
     let dead = blocks.iter().filter(|block| !live(&block.cid()));
     assert_eq!((swept.blocks, swept.version), (66, version));
@@ -253,7 +266,14 @@ fn a_sweep_tells_the_log_anew_and_is_a_change(store: &dyn Store) {
     let as_of = store.refs().expect("refs").version;
     let live = |cid: &Cid| *cid != block(0).cid();
     let meta = [("comes", Some("y")), ("goes", None)];
-    let sweep = Sweep { as_of, live: &live, log: Some(&log), meta: &meta, dry_run: false };
+    let sweep = Sweep {
+        as_of,
+        live: &live,
+        absent: &|_| false,
+        log: Some(&log),
+        meta: &meta,
+        dry_run: false,
+    };
     let nothing_left = Sweep { log: Some(&[]), ..sweep };
     assert!(matches!(store.sweep(&nothing_left), Err(StoreError::NoEdits)));
     assert_eq!((store.block_count().expect("count"), store.moves().expect("moves").len()), (4, 4));
@@ -278,7 +298,14 @@ fn a_dry_run_tells_what_would_leave(store: &dyn Store) {
     let (refs, moves) = (store.refs().expect("refs"), store.moves().expect("moves"));
     let live = |cid: &Cid| *cid == block(0).cid();
     let (log, meta) = (Some(&moves[..]), [("key", Some("value"))]);
-    let sweep = Sweep { as_of: refs.version, live: &live, log, meta: &meta, dry_run: true };
+    let sweep = Sweep {
+        as_of: refs.version,
+        live: &live,
+        absent: &|_| false,
+        log,
+        meta: &meta,
+        dry_run: true,
+    };
     let swept = store.sweep(&sweep).expect("weighed");
     let [stays, goes] = [0, 1].map(|n| block(n).bytes().len() as u64);
     assert_eq!((swept.blocks, swept.bytes, swept.kept_bytes), (1, goes, stays));

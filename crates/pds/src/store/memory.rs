@@ -141,6 +141,9 @@ impl Store for MemoryStore {
         }
         let (mut blocks, mut bytes, mut kept_bytes) = (0, 0, 0);
         for block in state.blocks.iter() {
+            if (sweep.absent)(&block.cid()) {
+                return Err(StoreError::Changed);
+            }
             let len = block.bytes().len() as u64;
             if (sweep.live)(&block.cid()) {
                 kept_bytes += len;

@@ -179,7 +179,7 @@ pub struct Applied {
 /// ```
 /// use pds::store::{MemoryStore, Store, StoreError, Sweep};
 ///
-/// let everything = Sweep { as_of: 7, live: &|_| false, log: None, meta: &[], dry_run: false };
+/// let everything = Sweep { as_of: 7, live: &|_| false, absent: &|_| false, log: None, meta: &[], dry_run: false };
 /// assert!(matches!(MemoryStore::default().sweep(&everything), Err(StoreError::Changed)));
 /// ```
 #[derive(Clone, Copy)]
@@ -188,6 +188,9 @@ pub struct Sweep<'a> {
     pub as_of: u64,
     /// Tells which blocks stay.
     pub live: &'a dyn Fn(&Cid) -> bool,
+    /// Tells which blocks were not there when it was looked at what lives; no version tells of those that a
+    /// [`mend`](Store::mend) has brought back.
+    pub absent: &'a dyn Fn(&Cid) -> bool,
     /// What the log is to tell from now on, oldest first, if anything else than before. It is not
     /// empty: the last move in it gets the number of the new version.
     pub log: Option<&'a [LogEntry]>,
@@ -202,7 +205,7 @@ pub struct Sweep<'a> {
 /// ```
 /// use pds::store::{MemoryStore, Store, Sweep};
 ///
-/// let nothing = Sweep { as_of: 0, live: &|_| true, log: None, meta: &[], dry_run: false };
+/// let nothing = Sweep { as_of: 0, live: &|_| true, absent: &|_| false, log: None, meta: &[], dry_run: false };
 /// let swept = MemoryStore::default().sweep(&nothing)?;
 /// assert_eq!((swept.blocks, swept.bytes, swept.version), (0, 0, 0));
 /// # Ok::<(), pds::store::StoreError>(())
@@ -282,8 +285,8 @@ pub trait Store: Blocks {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Changed`] when the store has another version than the one that was looked at,
-    /// [`StoreError::NoEdits`] when nothing would be left in the log. Nothing has changed then.
+    /// [`StoreError::Changed`] when the store has another version than the one that was looked at, or a block
+    /// that was absent, [`StoreError::NoEdits`] when nothing would be left in the log. Nothing has changed then.
     fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError>;
 
     /// Rewrites what is kept, so that nothing of what was swept is left where it was kept, and the

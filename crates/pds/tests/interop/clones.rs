@@ -87,7 +87,14 @@ fn the_same_file_brings_back_what_a_store_has_lost() {
         for lost in all.iter().filter(|cid| Some(**cid) != repo.head().unwrap()) {
             let as_of = repo.store().refs().unwrap().version;
             let live = |cid: &Cid| all.contains(cid) && cid != lost;
-            let sweep = Sweep { as_of, live: &live, log: None, meta: &[], dry_run: false };
+            let sweep = Sweep {
+                as_of,
+                live: &live,
+                absent: &|_| false,
+                log: None,
+                meta: &[],
+                dry_run: false,
+            };
             assert_eq!(repo.store().sweep(&sweep).unwrap().blocks, 1);
             assert_eq!(import(repo, &bytes, None).unwrap().new_blocks, 1);
             let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();

@@ -173,7 +173,14 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
     let (repo, commits) = with_states(10);
     let data = repo.checkout(&commits[4].into()).unwrap().commit().data();
     let as_of = repo.store().refs().unwrap().version;
-    let lost = Sweep { as_of, live: &|cid| *cid != data, log: None, meta: &[], dry_run: false };
+    let lost = Sweep {
+        as_of,
+        live: &|cid| *cid != data,
+        absent: &|_| false,
+        log: None,
+        meta: &[],
+        dry_run: false,
+    };
     assert_eq!(repo.store().sweep(&lost).unwrap().blocks, 1);
     let blocks = repo.store().block_count().unwrap();
     let error = repo.gc(&Keep::default(), &mut |_| {}).unwrap_err();
@@ -184,6 +191,66 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
     // Without the damaged state there is no damage.
     assert!(gc(&repo, &keep(5)).blocks > 0);
     assert_whole(&repo);
+}
+
+#[test]
+fn what_a_repair_brings_back_meanwhile_comes_back_whole() {
+    let mut restored = 0;
+    for (is_tree, moment) in (0..50).flat_map(|moment| [(false, moment), (true, moment)]) {
+        let (repo, commits) = with_states(10);
+        let data = repo.checkout(&commits[4].into()).unwrap().commit().data();
+        let lost = if is_tree { data } else { commits[4] };
+        let block = repo.store().get(&lost).unwrap().unwrap();
+        let as_of = repo.store().refs().unwrap().version;
+        let live = |cid: &Cid| *cid != lost;
+        let absent = &|_: &Cid| false;
+        let sweep = Sweep { as_of, live: &live, absent, log: None, meta: &[], dry_run: false };
+        assert_eq!(repo.store().sweep(&sweep).unwrap().blocks, 1);
+        // As a repair does that cannot work the node out from its neighbours.
+        repo.store().set_meta("lost", Some(&lost.to_string())).unwrap();
+        let mut calls = 0;
+        let swept = repo.gc(&Keep::default(), &mut |_| {
+            if calls == moment {
+                repo.store().mend(&mut [Ok(block.clone())].into_iter(), &[]).unwrap();
+            }
+            calls += 1;
+        });
+        swept.unwrap();
+        if calls > moment {
+            restored += 1;
+            assert_whole(&repo);
+        }
+    }
+    assert!(restored > 20, "{restored}");
+}
+
+#[test]
+fn a_head_that_never_was_or_was_removed_is_not_lost() {
+    let (source, commits) = with_states(3);
+    let mut car = Vec::new();
+    source.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+    let file = || std::io::Cursor::new(&car);
+    let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
+    let side = repo.on("side".parse().unwrap());
+    side.import_file(file(), None).unwrap();
+    let is_not_there = || {
+        gc(&repo, &keep(1));
+        let said = repo.verify(&Expected::default(), &mut |finding| panic!("{finding}"));
+        assert!(matches!(said, Err(Error::NoCommit(_))), "{said:?}");
+        assert!(repo.survey(&[]).unwrap().is_clean());
+    };
+    is_not_there();
+    let commit = repo.import_file(file(), None).unwrap().commit;
+    assert_eq!((commit.cid(), repo.head().unwrap()), (commits[2], Some(commits[2])));
+    repo.remove_ref(&RefName::head()).unwrap();
+    is_not_there();
+    assert_eq!(repo.log(9).unwrap(), [], "nor does the log tell of it any more");
+    is_not_there();
+    repo.import_file(file(), None).unwrap();
+    repo.remove_ref(&RefName::head()).unwrap();
+    repo.remove_ref(side.ref_name()).unwrap();
+    is_not_there();
+    assert_eq!(repo.store().block_count().unwrap(), 0);
 }
 
 fn blob_ref(cid: Cid) -> Value {

@@ -1,15 +1,18 @@
 //! Stores of every format whose file is damaged: what is saved of them.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
-use pds::repo::repair::salvage_database;
+use pds::repo::repair::{
+    QUARANTINE_DIRECTORY, SalvagedCopy, salvage_database, undo_interrupted_salvage,
+};
 use pds::repo::verify::Expected;
-use pds::repo::{Repo, STORE_FILE};
+use pds::repo::{Repo, STORE_FILE, clear_leftovers};
 use pds::store::SqliteStore;
 
 use super::formats::{copy, testdata};
-use super::note;
+use super::{did, note, path};
 
 const PAGE_BYTES: usize = 8_192;
 
@@ -92,5 +95,90 @@ fn any_page_that_is_gone_leaves_the_rest_in_any_format() {
             assert!(saved.sound <= all.sound && saved.moves <= all.moves, "{what}");
             assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{what}");
         }
+    }
+}
+
+/// The names in a directory that a repair left there, or keeps there while it is at work.
+fn left_in(dir: &Path) -> Vec<String> {
+    let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let names = names.map(|name| name.into_string().unwrap());
+    names.filter(|name| name.starts_with('.') || name == QUARANTINE_DIRECTORY).collect()
+}
+
+#[test]
+fn what_a_repair_is_at_work_with_is_not_cleared_away() {
+    let home = tempfile::tempdir().unwrap();
+    let (dir, _) = store(home.path(), "v2", true);
+    let copy = SalvagedCopy::of(&dir).unwrap();
+    assert_eq!(left_in(&dir).len(), 1);
+    assert_eq!(copy.open().unwrap().head().unwrap(), Repo::open(&dir).unwrap().head().unwrap());
+    std::thread::scope(|scope| {
+        let clearing = scope.spawn(|| clear_leftovers(&dir).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!clearing.is_finished() && left_in(&dir).len() == 1);
+        drop(copy);
+        clearing.join().unwrap();
+    });
+    let clearing = File::open(&dir).unwrap();
+    clearing.lock().unwrap();
+    std::thread::scope(|scope| {
+        let repairing = scope.spawn(|| salvage_database(&dir).unwrap());
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!repairing.is_finished() && left_in(&dir).is_empty());
+        clearing.unlock().unwrap();
+        repairing.join().unwrap();
+    });
+    assert_eq!(left_in(&dir), [QUARANTINE_DIRECTORY]);
+    clear_leftovers(&dir).unwrap();
+    assert!(left_in(&dir).is_empty());
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_repair_left_beside_a_database_that_is_a_link_is_cleared_away() {
+    let home = tempfile::tempdir().unwrap();
+    let (dir, _) = store(home.path(), "v2", false);
+    let linked = home.path().join("linked");
+    fs::create_dir(&linked).unwrap();
+    std::os::unix::fs::symlink(dir.join(STORE_FILE), linked.join(STORE_FILE)).unwrap();
+    for name in [".pds-repair-x", ".pds-new-x", QUARANTINE_DIRECTORY] {
+        fs::create_dir(dir.join(name)).unwrap();
+        fs::create_dir(linked.join(name)).unwrap();
+    }
+    clear_leftovers(&linked).unwrap();
+    assert!(left_in(&linked).is_empty());
+    let mut left = left_in(&dir);
+    left.sort();
+    assert_eq!(left, [".pds-new-x", QUARANTINE_DIRECTORY], "these are of the other directory");
+}
+
+#[cfg(unix)]
+#[test]
+fn what_was_in_the_wal_survives_a_repair_that_ended_when_that_was_gone() {
+    for is_written in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let (made, dir) = (home.path().join("made"), home.path().join("alice"));
+        let repo = Repo::create(&made, &did()).unwrap();
+        let before = repo.head().unwrap();
+        repo.put(&path("com.example.note/a"), &note("in the WAL")).unwrap();
+        let quarantine = dir.join(QUARANTINE_DIRECTORY);
+        fs::create_dir_all(&quarantine).unwrap();
+        for (from, to) in [("pds.db", "pds.db.damaged"), ("pds.db-wal", "pds.db.damaged-wal")] {
+            fs::copy(made.join(from), dir.join(from)).unwrap();
+            fs::hard_link(dir.join(from), quarantine.join(to)).unwrap();
+        }
+        fs::remove_file(dir.join("pds.db-wal")).unwrap();
+        if is_written {
+            // What stands in the WAL is older than the database then.
+            let database = File::options().append(true).open(dir.join(STORE_FILE)).unwrap();
+            database.set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
+        }
+        assert_eq!(undo_interrupted_salvage(&dir).unwrap(), !is_written);
+        let expected = if is_written { before } else { repo.head().unwrap() };
+        assert_eq!(Repo::open(&dir).unwrap().head().unwrap(), expected);
+        assert!(fs::metadata(quarantine.join("pds.db.damaged-wal")).unwrap().len() > 0);
+        salvage_database(&dir).unwrap();
+        assert_eq!(Repo::open(&dir).unwrap().head().unwrap(), expected);
+        assert!(!undo_interrupted_salvage(&dir).unwrap(), "the new one has no other WAL");
     }
 }

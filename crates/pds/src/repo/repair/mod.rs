@@ -34,7 +34,7 @@ pub use self::damaged::DamagedBlock;
 #[cfg(feature = "sqlite")]
 pub(super) use self::database::REPAIR_PREFIX;
 #[cfg(feature = "sqlite")]
-pub use self::database::salvage_database;
+pub use self::database::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
 pub use self::filled::{Origin, Sources};
 #[cfg(feature = "sqlite")]
 pub use self::quarantine::{QUARANTINE_DIRECTORY, Quarantine};

@@ -82,7 +82,7 @@ impl Repo {
         }
         let mut names: BTreeSet<&RefName> = moves.keys().collect();
         names.extend(refs.entries.iter().map(|(name, _)| name));
-        if !commits.is_empty() {
+        if !commits.is_empty() && self.lacks_refs()? {
             names.insert(&self.name);
         }
         let mut stray = Vec::new();

@@ -205,10 +205,9 @@ impl Repo {
         for (name, commit) in refs.entries.iter().chain(&stood) {
             add(*commit, Some(name.clone()));
         }
-        for (name, _) in &refs.entries {
-            for row in self.store.log(name, usize::MAX)? {
-                row.after.into_iter().for_each(|commit| add(commit, None));
-            }
+        // Also those of refs that were removed, and where the log begins: it keeps all of them alive.
+        for row in self.store.moves()?.into_iter().rev() {
+            [row.after, row.before].into_iter().flatten().for_each(|commit| add(commit, None));
         }
         commits.iter().for_each(|commit| add(commit.cid(), None));
         Ok(states)

@@ -132,6 +132,9 @@ fn find_dead(
     while let Some(row) = rows.next().map_err(store_error)? {
         let len = row.get::<_, i64>(2).map_err(store_error)?.cast_unsigned();
         let cid = cid_at(row, 1).map_err(store_error)?;
+        if (sweep.absent)(&cid) {
+            return Err(StoreError::Changed);
+        }
         if (sweep.live)(&cid) {
             swept.kept_bytes += len;
         } else {

@@ -74,7 +74,14 @@ fn what_a_sweep_leaves_is_known_to_every_handle() {
     let live: HashSet<Cid> = (0..max + 40).step_by(3).map(|n| block(n).cid()).collect();
     let version = store.refs().unwrap().version;
     let is_live = |cid: &Cid| live.contains(cid);
-    let sweep = Sweep { as_of: version, live: &is_live, log: None, meta: &[], dry_run: false };
+    let sweep = Sweep {
+        as_of: version,
+        live: &is_live,
+        absent: &|_| false,
+        log: None,
+        meta: &[],
+        dry_run: false,
+    };
     let swept = store.sweep(&sweep).unwrap();
     assert_eq!(swept.blocks, u64::from(max + 40) - live.len() as u64);
     for n in (0..max + 40).step_by(13) {
