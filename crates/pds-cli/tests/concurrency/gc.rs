@@ -81,8 +81,12 @@ fn of_two_that_forget_together_both_do() {
     let repo = TestRepo::with_many_notes(50);
     let ended =
         at_once(2, |n| repo.pds(["forget", &format!("com.example.note/n00000{n}")]).ended());
-    for one in ended {
-        assert_eq!(one.code(), 0, "{}", one.stderr);
+    for one in &ended {
+        // Who finds the other one at the files for too long leaves the last of it to a gc.
+        assert!([0, 6].contains(&one.code()), "{}", one.stderr);
+    }
+    if ended.iter().any(|one| one.code() == 6) {
+        repo.pds(["gc"]).ended().done();
     }
     assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t48\n");
     assert_all_states_whole(&repo);
@@ -104,8 +108,12 @@ fn a_state_that_leaves_under_a_reader_is_not_told_as_damage() {
                 assert!([0, 6].contains(&ended.code()), "{}", ended.stderr);
             }
         });
-        let readers: [&[&str]; 3] =
-            [&["verify"], &["verify", "--history"], &["export", "-o", "/dev/null", "--force"]];
+        let readers: [&[&str]; 4] = [
+            &["verify"],
+            &["verify", "--history"],
+            &["repair", "--here"],
+            &["export", "-o", "/dev/null", "--force"],
+        ];
         let (started, mut whole) = (Instant::now(), 0);
         while started.elapsed() < Duration::from_secs(4) || whole == 0 {
             for verb in readers {

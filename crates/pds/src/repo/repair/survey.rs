@@ -126,9 +126,11 @@ impl Repo {
     /// # Errors
     ///
     /// [`Error`](crate::repo::Error) when the store or a source cannot be read at all; damage is no
-    /// error here.
+    /// error here. [`StoreError::Busy`] when states are let go of meanwhile and something is missing.
     pub fn survey(&self, sources: &[&dyn Blocks]) -> Result<Survey> {
         let mut survey = Survey::default();
+        // A log that cannot be read is looked into below.
+        let moment = self.moment().ok();
         self.look_at_blocks(&mut survey)?;
         survey.commits.sort_by_key(|commit| std::cmp::Reverse(commit.rev()));
         let mut deduced = MemoryBlocks::default();
@@ -147,6 +149,13 @@ impl Repo {
             deduced.extend(more.iter().cloned());
         }
         survey.deduced = deduced;
+        // What somebody lets go of meanwhile is missing, and is not lost.
+        if !survey.lost.is_empty()
+            && let Some(moment) = moment
+            && self.has_let_go_since(&moment)?
+        {
+            return Err(StoreError::Busy.into());
+        }
         Ok(survey)
     }
 
