@@ -274,15 +274,22 @@ fn two_devices_that_were_apart_come_together_by_files() {
 #[test]
 fn the_file_of_another_account_or_key_is_refused() {
     let repo = in_memory();
-    let other = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
-        .signing_with(SigningKey::generate(Curve::K256).unwrap());
-    other.init(&"did:web:bob.example.com".parse().unwrap()).unwrap();
-    let refused = repo.merge_car(&car(&other, true), &MergeOptions::default()).unwrap_err();
-    assert!(matches!(refused, Error::Refused(_)), "{refused}");
+    let of = |did: &str| {
+        let other = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+            .signing_with(SigningKey::generate(Curve::K256).unwrap());
+        other.init(&did.parse().unwrap()).unwrap();
+        other
+    };
+    let other = of("did:web:bob.example.com");
     let key = other.public_key().unwrap();
     let options = MergeOptions { key, base: Some(MergeBase::Empty), ..MergeOptions::default() };
-    let refused = repo.merge_car(&car(&other, true), &options).unwrap_err();
-    assert!(matches!(refused, Error::WrongDid { .. }), "{refused}");
+    for options in [MergeOptions::default(), options] {
+        let refused = repo.merge_car(&car(&other, true), &options).unwrap_err();
+        assert!(matches!(refused, Error::WrongDid { .. }), "{refused}");
+    }
+    let forged = car(&of(did().as_str()), true);
+    let refused = repo.merge_car(&forged, &MergeOptions::default()).unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused}");
     assert_eq!(repo.store().block_count().unwrap(), 2);
 }
 
