@@ -46,6 +46,11 @@ impl Reader {
         Ok(())
     }
 
+    /// The sitting whose transaction is open.
+    pub(super) fn sitting(&self) -> Option<u64> {
+        self.sitting
+    }
+
     /// Ends the transaction of a sitting.
     pub(super) fn rise(&mut self) -> Result<(), StoreError> {
         match self.sitting.take() {
@@ -129,9 +134,12 @@ impl Reader {
     }
 
     /// Takes note that a writer has brought the file to the present format.
-    pub(super) fn upgraded(&mut self) {
+    pub(super) fn upgraded(&mut self) -> Result<(), StoreError> {
+        // What a sitting sees is of the format before.
+        self.rise()?;
         self.layout = Layout::Two;
         self.forget();
+        Ok(())
     }
 
     /// Forgets what was read of what may have left.
