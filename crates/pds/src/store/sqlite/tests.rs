@@ -234,6 +234,37 @@ fn a_sitting_that_began_in_an_earlier_format_goes_on_in_this_one() {
 }
 
 #[test]
+fn a_sitting_goes_on_after_an_error_that_has_ended_its_transaction() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    apply(&SqliteStore::create(&path).unwrap(), 0..10);
+    let [store, other] = [0, 1].map(|_| SqliteStore::open(&path).unwrap());
+    // What SQLite does when the disk fails, and memory runs out.
+    let fail = || store.reader().connection.execute_batch("ROLLBACK").unwrap();
+    let sitting = Sitting::begin(&store);
+    let version = store.refs().unwrap().version;
+    fail();
+    assert_eq!(store.get(&block(3).cid()).unwrap(), Some(block(3)));
+    // It is of one moment again.
+    apply(&other, 10..20);
+    assert_eq!(store.refs().unwrap().version, version);
+    fail();
+    drop(sitting);
+    assert_eq!(store.refs().unwrap().version, version + 1);
+    // It is no reason for a write to fail.
+    let _sitting = Sitting::begin(&store);
+    store.get(&block(3).cid()).unwrap();
+    fail();
+    store.compact().unwrap();
+    apply(&store, 20..30);
+    store.get(&block(3).cid()).unwrap();
+    let writer = store.writer.lock().unwrap();
+    writer.as_ref().unwrap().connection.execute_batch("ROLLBACK").unwrap();
+    drop(writer);
+    apply(&store, 30..40);
+}
+
+#[test]
 fn reading_row_after_row_gives_the_same_as_reading_at_random() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
