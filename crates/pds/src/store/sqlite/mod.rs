@@ -228,7 +228,7 @@ impl Blocks for SqliteStore {
 
     fn rise(&self) {
         if self.seat.leave() {
-            self.end(|| Some(self.reader()), |reader| Some(reader));
+            self.end(|| unheld(&self.reader), |reader| Some(reader));
             self.end(|| unheld(&self.writer), Option::as_mut);
         }
     }
