@@ -9,7 +9,7 @@ use super::{Error, RecordChange, Repo, Result, Revision};
 use crate::commit::{Commit, CommitError};
 use crate::data::Cid;
 use crate::mst;
-use crate::store::{Expect, LogEntry, RefEdit, RefName};
+use crate::store::{Expect, LogEntry, RefEdit, RefName, Refs, StoreError};
 use crate::syntax::Tid;
 
 impl Repo {
@@ -37,6 +37,8 @@ impl Repo {
                 name == RefName::head() && self.store.block_count()? > 0 && self.lacks_refs()?
             }
         };
+        // Whoever makes it meanwhile leaves a row in the log too: then it was only not there yet.
+        let is_lost = is_lost && self.head()?.is_none();
         Ok(match newest.flatten() {
             stood if is_lost => Error::RefLost { name, stood },
             _ => Error::NoCommit(name),
@@ -251,6 +253,21 @@ impl Repo {
     pub(super) fn moves(&self) -> Result<Vec<LogEntry>> {
         Ok(self.store.moves()?)
     }
+
+    /// Returns all refs, and all moves that have led to where they stand.
+    pub(super) fn refs_and_moves(&self) -> Result<(Refs, Vec<LogEntry>)> {
+        for _ in 0..MAX_LOOKS {
+            let refs = self.store.refs()?;
+            let mut moves = self.store.moves()?;
+            // What has been moved since is of a later moment.
+            moves.retain(|row| row.seq <= refs.version);
+            // Where the row of this version is gone, the log has been told anew in between.
+            if moves.last().map_or(0, |row| row.seq) == refs.version {
+                return Ok((refs, moves));
+            }
+        }
+        Err(StoreError::Changed.into())
+    }
 }
 
 /// The way back from one commit to the one before it.
@@ -356,3 +373,6 @@ enum Missing {
     Because(String),
     Failed(Error),
 }
+
+/// How often the refs and the log are read while others tell the log anew.
+const MAX_LOOKS: usize = 10;

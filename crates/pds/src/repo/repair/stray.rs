@@ -75,9 +75,9 @@ impl Repo {
         commits: &[Commit],
         blocks: &dyn Blocks,
     ) -> Result<Vec<StrayRef>> {
-        let refs = self.store.refs()?;
+        let (refs, log) = self.refs_and_moves()?;
         let mut moves: BTreeMap<RefName, Vec<LogEntry>> = BTreeMap::new();
-        for row in self.store.moves()? {
+        for row in log {
             moves.entry(row.name.clone()).or_default().push(row);
         }
         let mut names: BTreeSet<&RefName> = moves.keys().collect();

@@ -178,7 +178,7 @@ impl Repo {
     /// Checks that every ref names a commit, and that none is gone that the log does not say was
     /// removed. What the present one names has been looked at more closely.
     fn check_refs(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
-        let refs = self.store.refs()?;
+        let (refs, moves) = self.refs_and_moves()?;
         let mut findings = Vec::new();
         for (name, cid) in refs.entries.iter().filter(|(name, _)| *name != self.name) {
             match self.commit_at(*cid) {
@@ -191,7 +191,6 @@ impl Repo {
             }
         }
         // The last move of each ref.
-        let moves = self.store.moves()?;
         let last: BTreeMap<&RefName, Option<Cid>> =
             moves.iter().map(|row| (&row.name, row.after)).collect();
         for (name, stood) in last {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Transaction, params};
 
 use super::errors::store_error;
 use super::places::{lost_by_index, placed, start_of};
@@ -22,6 +22,7 @@ impl SqliteStore {
     /// [`StoreError`] when the file cannot be read, or is the store of a later release.
     pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
         let checked = schema::open_for_reading(path).and_then(|(connection, layout)| {
+            let _moment = one_moment(&connection)?;
             let mut said = check_tables(&connection, layout)?;
             said.extend(asked(&connection, "integrity_check")?);
             if said.is_empty() {
@@ -47,12 +48,19 @@ impl SqliteStore {
 
 /// The part of it that is cheap: no block is hashed for it.
 pub(super) fn quick(connection: &Connection, layout: Layout) -> Result<Vec<String>, StoreError> {
+    let _moment = one_moment(connection)?;
     let mut said = check_tables(connection, layout)?;
     said.extend(asked(connection, "quick_check")?);
     if said.is_empty() {
         said.extend(twice_text(connection, layout)?);
     }
     Ok(said)
+}
+
+/// Begins to look at a file as it is at one moment: rows that others take into the index meanwhile would seem
+/// to stand in it twice.
+fn one_moment(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
+    connection.unchecked_transaction().map_err(store_error)
 }
 
 /// Checks that there are the tables of the format, and that SQLite holds values to what they are declared as.

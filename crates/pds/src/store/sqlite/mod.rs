@@ -21,9 +21,10 @@ mod sweep;
 #[allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 mod tests;
 
+use std::ops::DerefMut;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rusqlite::Connection;
 
@@ -34,7 +35,7 @@ use self::read::Reader;
 pub use self::salvage::Salvaged;
 pub use self::schema::FORMAT;
 use self::schema::{Durability, Layout};
-use self::sitting::Seat;
+use self::sitting::{Seat, Through};
 use super::{
     Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Sweep,
     SweptBlocks, Visitor,
@@ -126,17 +127,39 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        let sitting = self.seat.number();
-        let run = |reader: &mut Reader| {
-            reader.sit(sitting)?;
+        let run = |reader: &mut Reader, through| {
+            reader.sit(self.seat.number(through))?;
             work(reader)
         };
         if self.wal_pages.load(Ordering::Relaxed) > 0
             && let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut()
         {
-            return run(writer);
+            return run(writer, Through::Writer);
         }
-        run(&mut self.reader())
+        run(&mut self.reader(), Through::Reader)
+    }
+
+    /// Ends the transaction of a connection if nobody sits for it any more. `hold` is `None` where somebody
+    /// uses the connection: they have ended it, or sit themselves.
+    fn end<G: DerefMut>(
+        &self,
+        hold: impl Fn() -> Option<G>,
+        reader: impl Fn(&mut G::Target) -> Option<&mut Reader>,
+    ) {
+        while let Some(mut held) = hold() {
+            let Some(reader) = reader(&mut held) else { return };
+            let Some(sitting) = reader.sitting() else { return };
+            if self.seat.standing() != Some(sitting) {
+                // What cannot be ended now is ended by whoever uses the connection next.
+                let _ = reader.rise();
+                return;
+            }
+            drop(held);
+            // Whoever has left meanwhile has found it held.
+            if self.seat.standing() == Some(sitting) {
+                return;
+            }
+        }
     }
 
     fn reader(&self) -> MutexGuard<'_, Reader> {
@@ -176,9 +199,11 @@ impl SqliteStore {
             Some(writer) => writer,
             none => {
                 let connection = schema::open_for_writing(&self.path)?;
+                let mut reader = self.reader();
                 // It is long, and will not be asked for here so soon.
-                let tail = self.reader().tail.take();
-                self.reader().upgraded();
+                let tail = reader.tail.take();
+                reader.upgraded()?;
+                drop(reader);
                 let mut writer = Reader::new((connection, Layout::Two));
                 writer.tail = tail;
                 none.insert(writer)
@@ -202,14 +227,9 @@ impl Blocks for SqliteStore {
     }
 
     fn rise(&self) {
-        if !self.seat.leave() {
-            return;
-        }
-        // What cannot be ended now is ended by whoever uses the connection next.
-        let _ = self.reader().rise();
-        // Whoever is writing has done so.
-        if let Ok(Some(writer)) = self.writer.try_lock().as_deref_mut() {
-            let _ = writer.rise();
+        if self.seat.leave() {
+            self.end(|| unheld(&self.reader), |reader| Some(reader));
+            self.end(|| unheld(&self.writer), Option::as_mut);
         }
     }
 }
@@ -265,7 +285,7 @@ impl Store for SqliteStore {
             |connection, tail| sweep::sweep(connection, tail, sweep),
             |writer, _| writer.forget(),
         )?;
-        self.reader().forget();
+        self.forget();
         Ok(swept)
     }
 
@@ -315,7 +335,7 @@ impl Store for SqliteStore {
             Ok(Mended { dropped, added: insert(connection, tail, blocks)? })
         };
         let mended = self.write(work, |writer, _| writer.forget())?;
-        self.reader().forget();
+        self.forget();
         Ok(mended)
     }
 }
@@ -333,13 +353,31 @@ impl SqliteStore {
         Ok(())
     }
 
+    /// Lets the connection that only reads forget what may have left.
+    fn forget(&self) {
+        let mut reader = self.reader();
+        // It begins anew in any case: what was read is of the time before.
+        let _ = reader.rise();
+        reader.forget();
+    }
+
     /// Moves what a large import has written from the WAL into the file. What is in the WAL is
     /// durable already, so a reader that stands in the way does no harm.
     fn checkpoint(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(writer) = &*writer {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(writer) = &mut *writer {
+            let _ = writer.rise();
             let _ = writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
+    }
+}
+
+/// Takes hold of a connection that nobody uses.
+fn unheld<T>(connection: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match connection.try_lock() {
+        Ok(held) => Some(held),
+        Err(TryLockError::Poisoned(held)) => Some(held.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

@@ -73,7 +73,7 @@ impl Tail {
     pub(super) fn renew(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let state = data_version(connection)?;
         if self.state != Some(state) {
-            // Nothing but `sweep` deletes, and it leaves no tail.
+            // Only `sweep` and `mend` delete, and neither leaves a tail.
             if placed(connection)? == self.placed {
                 self.read_on(connection)?;
             } else {

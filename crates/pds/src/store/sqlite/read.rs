@@ -36,7 +36,8 @@ impl Reader {
 
     /// Makes the next reads those of a sitting, or single ones.
     pub(super) fn sit(&mut self, sitting: Option<u64>) -> Result<(), StoreError> {
-        if self.sitting != sitting {
+        // After some errors SQLite has ended the transaction itself.
+        if self.sitting != sitting || self.connection.is_autocommit() {
             self.rise()?;
         }
         if self.sitting.is_none() && sitting.is_some() {
@@ -46,12 +47,18 @@ impl Reader {
         Ok(())
     }
 
+    /// The sitting whose transaction is open.
+    pub(super) fn sitting(&self) -> Option<u64> {
+        self.sitting
+    }
+
     /// Ends the transaction of a sitting.
     pub(super) fn rise(&mut self) -> Result<(), StoreError> {
-        match self.sitting.take() {
-            Some(_) => run(&self.connection, "COMMIT"),
-            None => Ok(()),
+        if self.sitting.is_some() && !self.connection.is_autocommit() {
+            run(&self.connection, "COMMIT")?;
         }
+        self.sitting = None;
+        Ok(())
     }
 
     /// Reads all refs, which are those that were read last if nobody else has written since.
@@ -68,10 +75,13 @@ impl Reader {
         }
         let read = data_version(&self.connection)
             .and_then(|state| Ok((state, read_refs(&self.connection)?)));
-        if alone {
-            run(&self.connection, "COMMIT")?;
-        }
+        // An error counts for more than that there is nothing left to be ended after it.
+        let ended = match alone && !self.connection.is_autocommit() {
+            true => run(&self.connection, "COMMIT"),
+            false => Ok(()),
+        };
         let (state, refs) = read?;
+        ended?;
         self.refs_state = state;
         Ok(self.refs.insert(refs).clone())
     }
@@ -129,9 +139,12 @@ impl Reader {
     }
 
     /// Takes note that a writer has brought the file to the present format.
-    pub(super) fn upgraded(&mut self) {
+    pub(super) fn upgraded(&mut self) -> Result<(), StoreError> {
+        // What a sitting sees is of the format before.
+        self.rise()?;
         self.layout = Layout::Two;
         self.forget();
+        Ok(())
     }
 
     /// Forgets what was read of what may have left.

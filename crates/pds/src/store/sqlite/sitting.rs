@@ -1,4 +1,9 @@
 //! Who is in the middle of several reads in a row.
+//!
+//! A sitting has a number, and a connection remembers for which one its transaction is open. Whoever takes
+//! hold of a connection asks for their number only then, and first ends what is not of it; whoever leaves ends
+//! what nobody sits for any more, on the connections that nobody holds. So no transaction outlives the
+//! sittings, however the threads meet.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -20,6 +25,17 @@ struct State {
     depth: usize,
     /// Grows with every sitting, and with what makes an earlier moment useless.
     number: u64,
+    /// What the owner has read through last.
+    through: Option<Through>,
+}
+
+/// Which of the two connections something is read through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Through {
+    /// The one that only reads.
+    Reader,
+    /// The one that writes.
+    Writer,
 }
 
 impl Seat {
@@ -30,16 +46,18 @@ impl Seat {
         if state.owner == Some(me) {
             state.depth += 1;
         } else {
-            *state = State { owner: Some(me), depth: 1, number: state.number + 1 };
+            let number = state.number + 1;
+            *state = State { owner: Some(me), depth: 1, number, through: None };
             self.is_taken.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Ends a sitting of this thread; tells whether what was read in it can be let go.
+    /// Ends a sitting of this thread; tells whether it is in none any more.
     pub(super) fn leave(&self) -> bool {
         let mut state = self.state();
         if state.owner != Some(thread::current().id()) {
-            return false;
+            // It was taken over, and may have begun something before that.
+            return true;
         }
         state.depth -= 1;
         if state.depth > 0 {
@@ -50,14 +68,27 @@ impl Seat {
         true
     }
 
-    /// The number of the sitting that this thread is in.
-    pub(super) fn number(&self) -> Option<u64> {
+    /// The number of the sitting that this thread is in. It is asked for by whoever holds the connection.
+    pub(super) fn number(&self, through: Through) -> Option<u64> {
         // Whoever sits here has stored this itself.
         if !self.is_taken.load(Ordering::Relaxed) {
             return None;
         }
+        let mut state = self.state();
+        if state.owner? != thread::current().id() {
+            return None;
+        }
+        // What it has begun on one connection may be older than what it has read through the other.
+        if state.through.replace(through).is_some_and(|before| before != through) {
+            state.number += 1;
+        }
+        Some(state.number)
+    }
+
+    /// The number of the sitting that there is, whoever is in it.
+    pub(super) fn standing(&self) -> Option<u64> {
         let state = self.state();
-        (state.owner? == thread::current().id()).then_some(state.number)
+        state.owner.is_some().then_some(state.number)
     }
 
     /// Takes note that what has been read so far may be out of date.
@@ -77,27 +108,38 @@ mod tests {
     #[test]
     fn a_sitting_belongs_to_the_thread_that_took_it_last() {
         let seat = Seat::default();
-        assert_eq!(seat.number(), None);
+        let number = || seat.number(Through::Reader);
+        assert_eq!((number(), seat.standing()), (None, None));
         seat.take();
         seat.take();
-        let first = seat.number();
-        assert!(first.is_some());
+        let first = number();
+        assert!(first.is_some() && first == seat.standing());
         thread::scope(|scope| {
             scope.spawn(|| {
-                assert_eq!(seat.number(), None, "somebody else sits there");
+                assert_eq!(number(), None, "somebody else sits there");
                 seat.take();
-                assert!(seat.number().is_some_and(|number| Some(number) > first));
+                assert!(number().is_some_and(|number| Some(number) > first));
             });
         });
-        assert_eq!(seat.number(), None, "it was taken over");
-        assert!(!seat.leave() && !seat.leave(), "so there is nothing to be let go");
+        assert_eq!(number(), None, "it was taken over");
+        assert!(seat.leave() && seat.leave(), "so this thread is in none");
+        assert!(seat.standing() > first, "and the other still is");
         seat.take();
-        assert!(seat.number() > first);
-        let before = seat.number();
+        assert!(number() > first);
+        let before = number();
         seat.renew();
-        assert!(seat.number() > before);
+        assert!(number() > before);
         seat.take();
         assert!(!seat.leave() && seat.leave(), "the outermost ends it");
-        assert_eq!(seat.number(), None);
+        assert_eq!((number(), seat.standing()), (None, None));
+    }
+
+    #[test]
+    fn who_goes_on_through_the_other_connection_begins_anew() {
+        let seat = Seat::default();
+        seat.take();
+        let there_and_back = [Through::Reader, Through::Writer, Through::Writer, Through::Reader];
+        let [one, two, same, three] = there_and_back.map(|through| seat.number(through));
+        assert!(one < two && two == same && same < three);
     }
 }
