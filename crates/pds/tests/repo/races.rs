@@ -142,7 +142,11 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
             let (store, repo, other) = overtaken();
             store.after(reads, Box::new(move || act(&other)));
             repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
-            assert_eq!(repo.survey(&[]).unwrap().refs, [], "none is astray");
+            match repo.survey(&[]) {
+                Ok(survey) => assert_eq!(survey.refs, [], "none is astray"),
+                // What it was to look at has left meanwhile.
+                Err(error) => assert!(error.is_busy(), "{error}"),
+            }
             if !store.has_been() {
                 assert!(reads > 2, "each of the two reads the refs");
                 break;

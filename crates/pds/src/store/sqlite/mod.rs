@@ -2,7 +2,8 @@
 //!
 //! Blocks are appended, and found by an index that lags behind, so that it is always written in
 //! order. There are two connections: one that only reads, so that a stream of blocks may read the store
-//! that it goes into, and one that writes, through which everything is read while nobody writes.
+//! that it goes into, and one that writes, through which everything is read once this process has stored
+//! blocks, while nobody writes.
 //! `docs/format.md` describes the file, and the decision pages on the shape of the tables and on reading in
 //! a row have the figures behind it.
 
@@ -55,8 +56,9 @@ use crate::data::{Block, Blocks, Cid, ReadError, Sitting};
 pub struct SqliteStore {
     path: PathBuf,
     reader: Mutex<Reader>,
-    /// Opened when something is written for the first time. While nobody writes, it is what is read from: what
-    /// has just been written is in its cache, whereas another connection forgets all it has with each commit.
+    /// Opened when something is written for the first time. Once it has stored blocks, and while nobody writes,
+    /// it is what is read from: what has just been written is in its cache, whereas another connection forgets
+    /// all it has with each commit.
     writer: Mutex<Option<Reader>>,
     seat: Seat,
     /// The length of the WAL at which it is moved into the file, as it was said last; 0 before anything was
