@@ -40,7 +40,7 @@ impl fmt::Display for Machine {
         writeln!(
             f,
             "Machine: {processor}, {cores} cores, {memory_gb} GiB, Linux {kernel}; {compiler}, \
-             profile `release` (thin LTO, 4 units). Versions: {packages}."
+             profile `release` (thin LTO, 4 units, the library in one). Versions: {packages}."
         )
     }
 }
