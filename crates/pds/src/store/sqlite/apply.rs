@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::cid_at;
 use super::errors::store_error;
-use super::places::{MAX_PENDING, MAX_TAIL, Place, Tail, place, start_of};
+use super::places::{MAX_PENDING, MAX_TAIL, Place, Tail, start_of};
 use crate::data::{Block, Cid};
 use crate::store::{BlockStream, RefEdit, StoreError, now_micros};
 
@@ -26,7 +26,7 @@ pub(super) fn insert(
     let mut has_placed = false;
     let mut batch: Vec<Block> = Vec::new();
     while fill(&mut batch, blocks)? {
-        let known = if is_fresh { HashSet::new() } else { known(transaction, &batch)? };
+        let known = if is_fresh { HashSet::new() } else { known(transaction, tail, &batch)? };
         for (index, block) in batch.drain(..).enumerate() {
             let cid = block.cid();
             if known.contains(&index) {
@@ -40,14 +40,13 @@ pub(super) fn insert(
             }
         }
         if pending.len() > MAX_PENDING {
-            new_blocks -= place(transaction, &mut pending, tail.newest, has_placed)?;
-            (has_placed, tail.placed) = (true, tail.newest);
+            new_blocks -= tail.place(transaction, &mut pending, has_placed)?;
+            has_placed = true;
         }
     }
     if has_placed || !pending.is_empty() {
         pending.extend(tail.drain());
-        new_blocks -= place(transaction, &mut pending, tail.newest, has_placed)?;
-        tail.placed = tail.newest;
+        new_blocks -= tail.place(transaction, &mut pending, has_placed)?;
     }
     Ok(new_blocks)
 }
@@ -65,11 +64,17 @@ fn fill(batch: &mut Vec<Block>, blocks: &mut BlockStream<'_>) -> Result<bool, St
 }
 
 /// Finds which of some blocks the index knows, looking them up in its order.
-fn known(transaction: &Connection, batch: &[Block]) -> Result<HashSet<usize>, StoreError> {
+fn known(
+    transaction: &Connection,
+    tail: &mut Tail,
+    batch: &[Block],
+) -> Result<HashSet<usize>, StoreError> {
+    let maybe = tail.may_be_placed(transaction, batch.iter().map(Block::cid))?;
     // Mostly there is none: the index alone says so, for several at a time.
     let mut places = transaction.prepare_cached(SOME_PLACES).map_err(store_error)?;
+    let starts = batch.iter().zip(maybe).enumerate().filter(|(_, (_, maybe))| *maybe);
     let mut order: Vec<(i64, usize)> =
-        batch.iter().enumerate().map(|(index, block)| (start_of(&block.cid()), index)).collect();
+        starts.map(|(index, (block, _))| (start_of(&block.cid()), index)).collect();
     order.sort_unstable();
     let mut known = HashSet::new();
     for some in order.chunks(STARTS) {

@@ -18,6 +18,7 @@ mod salvage;
 mod schema;
 mod sitting;
 mod sweep;
+mod taken;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 mod tests;

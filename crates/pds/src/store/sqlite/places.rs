@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::errors::store_error;
 use super::mend::{belongs, raw};
+use super::taken::Taken;
 use crate::data::Cid;
 use crate::store::StoreError;
 
@@ -39,6 +40,10 @@ pub(super) struct Tail {
     before: i64,
     /// What SQLite called the state of the file then: it changes when somebody else writes.
     state: Option<i64>,
+    /// What the index has, once it has been asked so often that it pays to know.
+    taken: Option<Taken>,
+    /// How often it has been asked.
+    asked: usize,
 }
 
 impl Tail {
@@ -110,18 +115,50 @@ impl Tail {
         Some(id)
     }
 
+    /// Tells which of some blocks the index may have. The others it has not, as far as that is known here.
+    pub(super) fn may_be_placed(
+        &mut self,
+        connection: &Connection,
+        cids: impl ExactSizeIterator<Item = Cid>,
+    ) -> Result<Vec<bool>, StoreError> {
+        let about = usize::try_from(self.placed).unwrap_or(usize::MAX);
+        if self.taken.is_none() && self.asked > about / WORTH_A_QUESTION {
+            (self.taken, self.asked) = (Taken::read(connection, about)?, 0);
+        }
+        let Some(taken) = &self.taken else {
+            self.asked += cids.len();
+            return Ok(vec![true; cids.len()]);
+        };
+        Ok(cids.map(|cid| taken.may_have(&cid)).collect())
+    }
+
+    /// Takes places into the index, as [`place`] does; it then has all up to the newest row.
+    pub(super) fn place(
+        &mut self,
+        transaction: &Connection,
+        places: &mut Vec<Place>,
+        check: bool,
+    ) -> Result<u64, StoreError> {
+        let taken = self.taken.as_mut();
+        let has_room = taken.is_some_and(|taken| places.iter().all(|place| taken.add(place.start)));
+        self.taken.take_if(|_| !has_room);
+        let removed = place(transaction, places, self.newest, check)?;
+        self.placed = self.newest;
+        Ok(removed)
+    }
+
     /// Takes all of the tail into the index, and lets everybody who knows it see that it is none any more.
     pub(super) fn end(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         let mut places: Vec<Place> = self.drain().collect();
         self.newest = self.newest.max(self.placed) + 1;
-        place(transaction, &mut places, self.newest, false)?;
-        self.placed = self.newest;
+        self.place(transaction, &mut places, false)?;
         Ok(())
     }
 
     /// Makes the index anew from what stands in `blocks`, and leaves no tail.
     pub(super) fn index_anew(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         self.ids.clear();
+        self.taken = None;
         transaction.execute("DELETE FROM places", []).map_err(store_error)?;
         let newest: i64 = transaction
             .query_row("SELECT coalesce(max(id), 0) FROM blocks", [], |row| row.get(0))
@@ -162,7 +199,7 @@ impl Tail {
 /// Takes places into the index, in order, and returns how many blocks were there already and have
 /// been removed again. What came before an earlier flush of the same undertaking is looked for only
 /// if `check` is set.
-pub(super) fn place(
+fn place(
     transaction: &Connection,
     places: &mut Vec<Place>,
     upto: i64,
@@ -248,6 +285,9 @@ pub(super) fn placed(connection: &Connection) -> Result<i64, StoreError> {
         Some(text) => text.parse().map_err(|error| StoreError::Damaged(Box::new(error))),
     }
 }
+
+/// To read so many rows of the index takes as long as to ask it once.
+const WORTH_A_QUESTION: usize = 20;
 
 /// How many blocks the tail has at most when a transaction ends. It is read whole by each process
 /// that needs one of them: some three milliseconds.

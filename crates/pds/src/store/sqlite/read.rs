@@ -23,6 +23,7 @@ pub(super) struct Reader {
     /// The row that was read last.
     last: i64,
     ahead: Ahead,
+    is_mapped: bool,
     /// The number of the sitting whose transaction is open.
     sitting: Option<u64>,
 }
@@ -31,7 +32,8 @@ impl Reader {
     pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
         let ahead = Ahead::default();
         let (refs, tail, sitting) = (None, None, None);
-        Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, sitting }
+        let is_mapped = true;
+        Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, is_mapped, sitting }
     }
 
     /// Makes the next reads those of a sitting, or single ones.
@@ -39,6 +41,12 @@ impl Reader {
         // After some errors SQLite has ended the transaction itself.
         if self.sitting != sitting || self.connection.is_autocommit() {
             self.rise()?;
+        }
+        if self.sitting.is_none() && self.is_mapped && self.ahead.is_far() {
+            // Page after page that is seen for the first time costs more through the map than without it, and
+            // all of them stay in memory. It can be given up between two transactions only.
+            self.connection.pragma_update(None, "mmap_size", 0).map_err(store_error)?;
+            self.is_mapped = false;
         }
         if self.sitting.is_none() && sitting.is_some() {
             run(&self.connection, "BEGIN")?;
@@ -246,11 +254,18 @@ struct Ahead {
     rows: Vec<(i64, Cid, Range<usize>)>,
     bytes: Vec<u8>,
     next: usize,
+    /// How many reads in a row have gone on from the one before.
+    run: u32,
     /// How many rows were read the last time.
     count: i64,
 }
 
 impl Ahead {
+    /// Tells whether this has gone on for long: somebody reads all there is.
+    fn is_far(&self) -> bool {
+        self.count == MAX_ROWS_AHEAD
+    }
+
     /// Takes a block out, and forgets the ones before it.
     fn take(&mut self, cid: &Cid) -> Option<(i64, &[u8])> {
         let rest = self.rows.get(self.next..)?;
@@ -270,7 +285,8 @@ impl Ahead {
         self.rows.clear();
         self.bytes.clear();
         self.next = 0;
-        self.count = if goes_on { (self.count * 2).clamp(2, MAX_ROWS_AHEAD) } else { 0 };
+        self.run = if goes_on { self.run + 1 } else { 0 };
+        self.count = if self.run < RUN { 0 } else { (self.count * 2).clamp(2, MAX_ROWS_AHEAD) };
         if self.count == 0 {
             return Ok(());
         }
@@ -301,6 +317,10 @@ impl Ahead {
 }
 
 const MAX_ROWS_AHEAD: i64 = 512;
+
+/// How many reads have to go on from the one before until rows are read ahead: a node, the one below it and its
+/// record stand together also for whoever wants nothing else.
+const RUN: u32 = 3;
 
 /// How many rows further on the next one may stand: reading as many costs less than finding one.
 const NEAR: i64 = 16;

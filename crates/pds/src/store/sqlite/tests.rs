@@ -57,6 +57,33 @@ fn blocks_are_found_and_counted_wherever_they_are() {
 }
 
 #[test]
+fn no_block_stands_twice_whoever_took_it_into_the_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    let other = SqliteStore::open(&path).unwrap();
+    let max = u32::try_from(MAX_TAIL).unwrap();
+    // From the third write on this handle knows what the index has.
+    assert_eq!([0..10, 10..20, 20..30].map(|some| apply(&store, some).new_blocks), [10; 3]);
+    // What the other one adds to it, the first one has to learn,
+    assert_eq!(apply(&other, 30..2 * max).new_blocks, u64::from(2 * max - 30));
+    assert_eq!(apply(&store, (0..2 * max).step_by(100)).new_blocks, 0);
+    // and what it adds itself too, several times over the room that it has made.
+    for n in 2..12 {
+        let again = (0..n * max).step_by(1_000);
+        assert_eq!(apply(&store, again.chain(n * max..(n + 1) * max)).new_blocks, u64::from(max));
+    }
+    assert_eq!(numbers(&path).0, i64::from(12 * max));
+    // What was refused is not remembered.
+    let (here, stranger) = (block(0), block(u32::MAX));
+    let edit = RefEdit { name: RefName::head(), target: Some(here.cid()), expect: Expect::Absent };
+    let mut refused = [Ok(stranger.clone())].into_iter();
+    assert!(store.apply(&mut refused, &[edit], "test").is_err());
+    assert_eq!(apply(&store, [u32::MAX].into_iter()).new_blocks, 1);
+    assert_eq!(store.get(&stranger.cid()).unwrap(), Some(stranger));
+}
+
+#[test]
 fn what_a_sweep_leaves_is_known_to_every_handle() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
