@@ -287,7 +287,7 @@ pub(super) fn placed(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 /// To read so many rows of the index takes as long as to ask it once.
-const WORTH_A_QUESTION: usize = 20;
+const WORTH_A_QUESTION: usize = 40;
 
 /// How many blocks the tail has at most when a transaction ends. It is read whole by each process
 /// that needs one of them: some three milliseconds.
