@@ -23,11 +23,13 @@
 //! [`Blocks`]: crate::data::Blocks
 
 mod build;
+mod compressed;
 mod contents;
 mod diff;
 mod edit;
 mod error;
 mod key;
+mod known;
 mod node;
 mod path;
 mod preorder;
