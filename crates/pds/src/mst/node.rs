@@ -323,14 +323,13 @@ pub(super) fn read_node(
     Ok((block, node))
 }
 
-/// Writes the bytes of a node, entry by entry.
+/// Writes the block of a node, entry by entry.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
-    body: Vec<u8>,
+    /// Room for what comes first and is known last, and the entries.
+    buffer: Vec<u8>,
     count: usize,
     before: Vec<u8>,
-    /// The block as a whole, once its entries are known.
-    whole: Vec<u8>,
 }
 
 impl Encoder {
@@ -342,15 +341,19 @@ impl Encoder {
     pub(super) fn entry(&mut self, key: &[u8], value: &Cid, right: Option<&Cid>) {
         let prefix = common_prefix(&self.before, key);
         let (_, rest) = key.split_at_checked(prefix).unwrap_or((key, &[]));
-        put_map(&mut self.body, 4);
-        put_text(&mut self.body, "k");
-        put_bytes(&mut self.body, rest);
-        put_text(&mut self.body, "p");
-        put_head(&mut self.body, 0, prefix as u64);
-        put_text(&mut self.body, "t");
-        put_link_or_null(&mut self.body, right);
-        put_text(&mut self.body, "v");
-        put_link(&mut self.body, value);
+        let out = &mut self.buffer;
+        out.reserve(ROOM.saturating_add(rest.len()).saturating_add(ENTRY_BYTES));
+        if out.is_empty() {
+            out.extend_from_slice(&[0; ROOM]);
+        }
+        out.extend_from_slice(b"\xa4\x61k");
+        put_bytes(out, rest);
+        put_text(out, "p");
+        put_head(out, 0, prefix as u64);
+        put_text(out, "t");
+        put_link_or_null(out, right);
+        put_text(out, "v");
+        put_link(out, value);
         self.before.truncate(prefix);
         self.before.extend_from_slice(rest);
         self.count = self.count.saturating_add(1);
@@ -358,19 +361,27 @@ impl Encoder {
 
     /// Makes the block and leaves the encoder empty, its buffers kept.
     pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
-        let out = &mut self.whole;
-        out.clear();
-        out.resize(Cid::LEN, 0);
-        put_map(out, 2);
-        put_text(out, "e");
-        put_list(out, self.count);
-        out.extend_from_slice(&self.body);
+        // There is no key to come, so its memory serves.
+        let head = &mut self.before;
+        head.clear();
+        put_map(head, 2);
+        put_text(head, "e");
+        put_list(head, self.count);
+        let out = &mut self.buffer;
+        out.resize(out.len().max(ROOM), 0);
         put_text(out, "l");
         put_link_or_null(out, left);
-        self.body.clear();
+        // The head ends where the entries begin, and the name where the head does.
+        let start = ROOM.saturating_sub(head.len());
+        if let Some(place) = out.get_mut(start..ROOM) {
+            place.copy_from_slice(head);
+        }
+        let whole = out.get_mut(start.saturating_sub(Cid::LEN)..).unwrap_or_default();
+        let block = Block::in_place(Codec::Cbor, whole);
+        self.buffer.clear();
         self.before.clear();
         self.count = 0;
-        Block::in_place(Codec::Cbor, &mut self.whole)
+        block
     }
 }
 
@@ -445,5 +456,11 @@ const SHARES_TOO_MUCH: &str = "a key shares more bytes than the key before it ha
 
 /// What is said of a subtree that was refused before.
 pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
+
+/// The name of a block, and what comes before the entries of a node.
+const ROOM: usize = Cid::LEN + 6;
+
+/// What an entry takes beside its key, at most.
+const ENTRY_BYTES: usize = 12 + 2 * 43;
 
 const TYPICAL_KEY_BYTES: usize = 40;
