@@ -73,6 +73,12 @@ impl Block {
         BlockRef { cid: self.cid(), bytes: self.bytes() }
     }
 
+    /// How many hold these bytes.
+    #[cfg(test)]
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.whole)
+    }
+
     #[inline]
     fn name(&self) -> &[u8; Cid::LEN] {
         self.whole.first_chunk().expect("a block begins with its CID")
@@ -178,6 +184,11 @@ pub trait Blocks: Send + Sync {
     /// that fails does not hide the next.
     fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         cids.iter().take(1).map(|cid| self.get(cid)).collect()
+    }
+
+    /// Tells whether the blocks are in memory, so that whoever keeps one takes no more of it.
+    fn in_memory(&self) -> bool {
+        false
     }
 
     /// Returns where what these blocks decode to may be remembered; most sources have no such place.
@@ -365,6 +376,10 @@ impl Extend<Block> for MemoryBlocks {
 }
 
 impl Blocks for MemoryBlocks {
+    fn in_memory(&self) -> bool {
+        true
+    }
+
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         Ok(self.0.get(cid.as_bytes()).map(|named| named.0.clone()))
     }

@@ -48,6 +48,12 @@ impl Memo {
         Self { halves: Mutex::default(), max_bytes }
     }
 
+    /// Returns how many bytes it holds at most.
+    #[must_use]
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// Returns what a block decodes to, if that is remembered and of this type.
     #[must_use]
     pub fn get<T: Any + Clone + Send + Sync>(&self, cid: &Cid) -> Option<Arc<T>> {

@@ -80,6 +80,13 @@ pub(super) fn subtree(bytes: &[u8], place: usize) -> Option<Cid> {
     link.map(Cid::known)
 }
 
+/// The subtrees from left to right, each with its place.
+pub(super) fn subtrees(bytes: &[u8]) -> impl Iterator<Item = (usize, Cid)> {
+    let after_entries = entries(bytes).map(|entry| entry.links()?.0.map(Cid::known));
+    let all = std::iter::once_with(|| subtree(bytes, 0)).chain(after_entries);
+    all.enumerate().filter_map(|(place, subtree)| Some((place, subtree?)))
+}
+
 /// How many entries a node has.
 pub(super) fn count(bytes: &[u8]) -> usize {
     list(bytes).map_or(0, |(count, _)| count)
@@ -145,3 +152,47 @@ const NULL: u8 = 0xf6;
 /// The fields `t` and `v` where `t` is null, and where it is a link.
 const LINK_ALONE: usize = 3 + TWO_LINKS / 2;
 const TWO_LINKS: usize = 2 * (2 + LINK_HEAD.len() + Cid::LEN);
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::data::Codec;
+    use crate::mst::node::Encoder;
+
+    proptest! {
+        /// Keys of a few letters share much, end within each other, and differ everywhere.
+        #[test]
+        fn a_search_finds_what_a_sorted_list_finds(
+            keys in prop::collection::btree_set("[ab\u{7f}]{1,6}|a{20,40}[ab]{0,3}", 0..30),
+            others in prop::collection::vec("[ab\u{7f}]{0,7}|a{19,41}b?", 30),
+            links in any::<u64>(),
+        ) {
+            let cid = |n: usize| Cid::of(Codec::Cbor, &n.to_be_bytes());
+            let subtree_at = |n: usize| ((links >> n) & 1 == 1).then(|| cid(1_000 + n));
+            let mut encoder = Encoder::default();
+            for (n, key) in keys.iter().enumerate() {
+                encoder.entry(key.as_bytes(), &cid(n), subtree_at(n + 1).as_ref());
+            }
+            let block = encoder.finish(subtree_at(0).as_ref());
+            let sorted: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+            let wanted: BTreeSet<&[u8]> =
+                keys.iter().chain(&others).map(String::as_bytes).collect();
+            for key in wanted {
+                let expected = sorted.binary_search(&key).map(|n| Some(cid(n)));
+                prop_assert_eq!(search(block.bytes(), key), expected, "{:?}", key);
+            }
+            prop_assert_eq!(count(block.bytes()), keys.len());
+            for place in 0..=keys.len() {
+                prop_assert_eq!(subtree(block.bytes(), place), subtree_at(place));
+            }
+            prop_assert_eq!(subtree(block.bytes(), keys.len() + 1), None);
+            let all = (0..=keys.len()).filter_map(|place| Some((place, subtree_at(place)?)));
+            prop_assert!(subtrees(block.bytes()).eq(all));
+        }
+    }
+}

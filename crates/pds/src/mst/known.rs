@@ -58,10 +58,16 @@ impl Known {
             return Ok(None);
         };
         let (known, kept) = Self::find(blocks, cid, position)?;
-        if kept && let Some(slot) = self.below.as_ref().and_then(|below| below.get(place)) {
-            let _ = slot.set(known.share());
+        if kept {
+            self.link(place, &known);
         }
         Ok(Some(known))
+    }
+
+    fn link(&self, place: usize, known: &Self) {
+        if let Some(slot) = self.below.as_ref().and_then(|below| below.get(place)) {
+            let _ = slot.set(known.share());
+        }
     }
 
     /// Finds a node, and tells whether it is remembered.
@@ -141,6 +147,36 @@ pub(super) fn remember(memo: &Memo, block: &Block, level: u8) {
     Kept::keep(memo, block, level);
 }
 
+/// Remembers the nodes of a tree that comes by in order, as [`Preorder`](super::Preorder) has checked them, and links
+/// each to the one above it.
+pub(crate) struct Passing<'m> {
+    memo: &'m Memo,
+    /// The nodes above, each with the subtrees that are still to come.
+    above: Vec<(Arc<Kept>, std::vec::IntoIter<(usize, Cid)>)>,
+}
+
+impl<'m> Passing<'m> {
+    pub(crate) fn new(memo: &'m Memo) -> Self {
+        Self { memo, above: Vec::new() }
+    }
+
+    /// Takes the next node.
+    pub(crate) fn node(&mut self, block: &Block, level: u8) {
+        while self.above.pop_if(|(above, _)| above.0.level <= level).is_some() {}
+        let Some(kept) = Kept::keep(self.memo, block, level) else { return };
+        if let Some((above, to_come)) = self.above.last_mut()
+            && Position::below(above.0.level) == Some(Position::Child { level })
+            && let Some((place, _)) = to_come.find(|(_, cid)| *cid == block.cid())
+        {
+            above.0.link(place, &kept.0);
+        }
+        if level > 0 {
+            let to_come: Vec<_> = compressed::subtrees(block.bytes()).collect();
+            self.above.push((kept, to_come.into_iter()));
+        }
+    }
+}
+
 /// Reads a node or recalls it, for a reader who needs all of it but not the block.
 ///
 /// What was read is remembered if the source has a place for that and `keep` is set: a reader who
@@ -160,3 +196,8 @@ pub(super) fn recall_node(
     }
     Ok(node)
 }
+
+#[cfg(test)]
+#[path = "known_tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -45,6 +45,7 @@ pub use contents::{Content, Contents, contents};
 pub use diff::{Change, Diff, NodeChanges, diff, diff_across};
 pub use error::MstError;
 pub use key::{Key, height};
+pub(crate) use known::Passing;
 pub(crate) use node::node_block;
 pub use node::{EMPTY_NODE, Node, NodeEntry, Position};
 pub use preorder::{Due, Preorder};
