@@ -47,7 +47,8 @@ impl Hasher for CidHasher {
     fn write_u64(&mut self, start: u64) {
         let product = u128::from(self.state ^ start) * u128::from(self.factor);
         // Both halves together: neither depends on all bits alone.
-        self.state = (product ^ (product >> 64)) as u64;
+        let both = (product ^ (product >> 64)) & u128::from(u64::MAX);
+        self.state = u64::try_from(both).unwrap_or_default();
     }
 
     /// All have one length.

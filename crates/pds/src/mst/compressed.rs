@@ -154,7 +154,7 @@ const LINK_ALONE: usize = 3 + TWO_LINKS / 2;
 const TWO_LINKS: usize = 2 * (2 + LINK_HEAD.len() + Cid::LEN);
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 mod tests {
     use std::collections::BTreeSet;
 

@@ -17,7 +17,7 @@ use crate::data::{Block, Blocks, Cid, Memo};
 pub(super) struct Known {
     block: Block,
     /// One for each place of a subtree, from left to right; none on level 0, and none where nothing is remembered.
-    below: Option<Arc<[OnceLock<Known>]>>,
+    below: Option<Arc<[OnceLock<Self>]>>,
     level: u8,
 }
 
@@ -151,8 +151,13 @@ pub(super) fn remember(memo: &Memo, block: &Block, level: u8) {
 /// each to the one above it.
 pub(crate) struct Passing<'m> {
     memo: &'m Memo,
-    /// The nodes above, each with the subtrees that are still to come.
-    above: Vec<(Arc<Kept>, std::vec::IntoIter<(usize, Cid)>)>,
+    above: Vec<Above>,
+}
+
+/// A node, and where its subtrees are that are still to come.
+struct Above {
+    kept: Arc<Kept>,
+    to_come: std::vec::IntoIter<(usize, Cid)>,
 }
 
 impl<'m> Passing<'m> {
@@ -162,17 +167,17 @@ impl<'m> Passing<'m> {
 
     /// Takes the next node.
     pub(crate) fn node(&mut self, block: &Block, level: u8) {
-        while self.above.pop_if(|(above, _)| above.0.level <= level).is_some() {}
+        while self.above.pop_if(|above| above.kept.0.level <= level).is_some() {}
         let Some(kept) = Kept::keep(self.memo, block, level) else { return };
-        if let Some((above, to_come)) = self.above.last_mut()
-            && Position::below(above.0.level) == Some(Position::Child { level })
-            && let Some((place, _)) = to_come.find(|(_, cid)| *cid == block.cid())
+        if let Some(above) = self.above.last_mut()
+            && Position::below(above.kept.0.level) == Some(Position::Child { level })
+            && let Some((place, _)) = above.to_come.find(|(_, cid)| *cid == block.cid())
         {
-            above.0.link(place, &kept.0);
+            above.kept.0.link(place, &kept.0);
         }
         if level > 0 {
             let to_come: Vec<_> = compressed::subtrees(block.bytes()).collect();
-            self.above.push((kept, to_come.into_iter()));
+            self.above.push(Above { kept, to_come: to_come.into_iter() });
         }
     }
 }

@@ -14,7 +14,7 @@ struct Noted {
 }
 
 impl Noted {
-    fn new(blocks: MemoryBlocks, max_bytes: usize) -> Self {
+    fn new(blocks: &MemoryBlocks, max_bytes: usize) -> Self {
         // Copies, which nobody else holds.
         let blocks = blocks.iter().map(|block| block.borrowed().to_block()).collect();
         Self { blocks: Mutex::new(blocks), asked: Mutex::default(), memo: Memo::new(max_bytes) }
@@ -78,7 +78,7 @@ fn tree(count: u32) -> (MemoryBlocks, Cid) {
 fn whoever_goes_down_again_asks_for_nothing() {
     let (blocks, root) = tree(2_000);
     let nodes = blocks.len();
-    let noted = Noted::new(blocks, 1 << 24);
+    let noted = Noted::new(&blocks, 1 << 24);
     for round in 0..2 {
         for n in 0..2_000 {
             assert_eq!(get(&noted, root, &key(n)).unwrap(), Some(value(n)));
@@ -95,7 +95,7 @@ fn what_is_held_stays_within_the_memo_and_what_was_forgotten_is_found_again() {
     let (blocks, root) = tree(5_000);
     let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
     let max = all / 4;
-    let noted = Noted::new(blocks, max);
+    let noted = Noted::new(&blocks, max);
     let mut asked = 0;
     for n in (0..20_000).map(|n: u32| n.wrapping_mul(40_503) % 5_000) {
         assert_eq!(get(&noted, root, &key(n)).unwrap(), Some(value(n)));
@@ -113,7 +113,7 @@ fn what_is_held_stays_within_the_memo_and_what_was_forgotten_is_found_again() {
 fn what_is_held_stays_within_the_memo_while_a_tree_is_edited() {
     let (blocks, mut root) = tree(1_000);
     let max = 40_000;
-    let noted = Noted::new(blocks, max);
+    let noted = Noted::new(&blocks, max);
     let mut expected: BTreeMap<Vec<u8>, Cid> = (0..1_000).map(|n| (key(n), value(n))).collect();
     for n in 0..600 {
         let mut tree = Tree::open(&noted, root);
@@ -139,7 +139,7 @@ fn a_tree_that_has_come_by_is_known_as_far_as_there_is_room() {
     let (blocks, root) = tree(2_000);
     let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
     for (max, is_all) in [(1 << 24, true), (all / 3, false), (0, false)] {
-        let noted = Noted::new(blocks.clone(), max);
+        let noted = Noted::new(&blocks, max);
         let mut passing = Passing::new(&noted.memo);
         for step in walk(&noted.copy(), root) {
             if let Step::Node { block, node } = step.unwrap() {
@@ -159,7 +159,7 @@ fn a_tree_that_has_come_by_is_known_as_far_as_there_is_room() {
 #[test]
 fn after_a_clear_nothing_is_told_from_memory() {
     let (blocks, root) = tree(500);
-    let noted = Noted::new(blocks, 1 << 24);
+    let noted = Noted::new(&blocks, 1 << 24);
     for n in 0..500 {
         get(&noted, root, &key(n)).unwrap();
     }
@@ -183,7 +183,7 @@ fn a_node_without_entries_is_judged_for_each_level() {
     let bridge = encoder.finish(Some(&leaf.cid()));
     let empty = Block::new(Codec::Cbor, EMPTY_NODE);
     let all = [leaf.clone(), bridge.clone(), empty.clone()];
-    let noted = Noted::new(all.into_iter().collect(), 1 << 20);
+    let noted = Noted::new(&all.into_iter().collect(), 1 << 20);
     for _ in 0..2 {
         let at = |block: &Block, position| Known::recall(&noted, block.cid(), position).map(|_| ());
         assert!(at(&bridge, Position::Child { level: 1 }).is_ok());
