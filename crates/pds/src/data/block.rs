@@ -7,6 +7,7 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use super::by_cid::ByCid;
 use super::{Cid, Codec, DataError, Memo};
 
 /// Some bytes and the CID that they hash to.
@@ -23,16 +24,16 @@ use super::{Cid, Codec, DataError, Memo};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Block {
-    cid: Cid,
-    bytes: Arc<[u8]>,
+    /// The CID and the bytes, in one piece: whoever looks a block up compares its name and then mostly reads it.
+    whole: Arc<[u8]>,
 }
 
 impl Block {
     /// Makes a block of some bytes, computing their CID.
     #[must_use]
-    pub fn new(codec: Codec, bytes: impl Into<Arc<[u8]>>) -> Self {
-        let bytes = bytes.into();
-        Self { cid: Cid::of(codec, &bytes), bytes }
+    pub fn new(codec: Codec, bytes: impl AsRef<[u8]>) -> Self {
+        let bytes = bytes.as_ref();
+        BlockRef { cid: Cid::of(codec, bytes), bytes }.to_block()
     }
 
     /// Makes a block of bytes that claim to have this CID.
@@ -40,34 +41,53 @@ impl Block {
     /// # Errors
     ///
     /// [`DataError::HashMismatch`] when they do not.
-    pub fn verified(cid: Cid, bytes: impl Into<Arc<[u8]>>) -> Result<Self, DataError> {
-        let bytes = bytes.into();
-        BlockRef::verified(cid, &bytes)?;
-        Ok(Self { cid, bytes })
+    pub fn verified(cid: Cid, bytes: impl AsRef<[u8]>) -> Result<Self, DataError> {
+        BlockRef::verified(cid, bytes.as_ref()).map(|block| block.to_block())
+    }
+
+    /// Makes a block of what stands in a buffer after [`Cid::LEN`] bytes, which become its name.
+    pub(crate) fn in_place(codec: Codec, buffer: &mut [u8]) -> Self {
+        if let Some((name, bytes)) = buffer.split_first_chunk_mut::<{ Cid::LEN }>() {
+            *name = *Cid::of(codec, bytes).as_bytes();
+        }
+        Self { whole: Arc::from(&*buffer) }
     }
 
     /// Returns the name of the block.
     #[must_use]
+    #[inline]
     pub fn cid(&self) -> Cid {
-        self.cid
+        Cid::known(self.name())
     }
 
     /// Returns the bytes of the block.
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.whole.get(Cid::LEN..).unwrap_or_default()
     }
 
     /// Lends the block.
     #[must_use]
     pub fn borrowed(&self) -> BlockRef<'_> {
-        BlockRef { cid: self.cid, bytes: &self.bytes }
+        BlockRef { cid: self.cid(), bytes: self.bytes() }
+    }
+
+    /// How many hold these bytes.
+    #[cfg(test)]
+    pub(crate) fn holders(&self) -> usize {
+        Arc::strong_count(&self.whole)
+    }
+
+    #[inline]
+    fn name(&self) -> &[u8; Cid::LEN] {
+        self.whole.first_chunk().expect("a block begins with its CID")
     }
 }
 
 impl fmt::Debug for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Block({}, {} bytes)", self.cid, self.bytes.len())
+        write!(f, "Block({}, {} bytes)", self.cid(), self.bytes().len())
     }
 }
 
@@ -118,7 +138,7 @@ impl<'a> BlockRef<'a> {
     /// Makes a block of its own, to be kept.
     #[must_use]
     pub fn to_block(&self) -> Block {
-        Block { cid: self.cid, bytes: self.bytes.into() }
+        Block { whole: [self.cid.as_bytes(), self.bytes].concat().into() }
     }
 }
 
@@ -164,6 +184,11 @@ pub trait Blocks: Send + Sync {
     /// that fails does not hide the next.
     fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         cids.iter().take(1).map(|cid| self.get(cid)).collect()
+    }
+
+    /// Tells whether the blocks are in memory, so that whoever keeps one takes no more of it.
+    fn in_memory(&self) -> bool {
+        false
     }
 
     /// Returns where what these blocks decode to may be remembered; most sources have no such place.
@@ -272,27 +297,27 @@ impl ReadError {
 /// assert_eq!(blocks.get(&block.cid()).unwrap(), Some(block));
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct MemoryBlocks(HashSet<ByName>);
+pub struct MemoryBlocks(HashSet<ByName, ByCid>);
 
 /// A block that is found by its CID, which so stands in memory once.
 #[derive(Clone, Debug)]
 struct ByName(Block);
 
-impl Borrow<Cid> for ByName {
-    fn borrow(&self) -> &Cid {
-        &self.0.cid
+impl Borrow<[u8; Cid::LEN]> for ByName {
+    fn borrow(&self) -> &[u8; Cid::LEN] {
+        self.0.name()
     }
 }
 
 impl Hash for ByName {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.cid.hash(state);
+        self.0.name().hash(state);
     }
 }
 
 impl PartialEq for ByName {
     fn eq(&self, other: &Self) -> bool {
-        self.0.cid == other.0.cid
+        self.0.name() == other.0.name()
     }
 }
 
@@ -306,13 +331,13 @@ impl MemoryBlocks {
 
     /// Drops a block; returns whether it was here.
     pub fn remove(&mut self, cid: &Cid) -> bool {
-        self.0.remove(cid)
+        self.0.remove(cid.as_bytes())
     }
 
     /// Tells whether a block is here.
     #[must_use]
     pub fn contains(&self, cid: &Cid) -> bool {
-        self.0.contains(cid)
+        self.0.contains(cid.as_bytes())
     }
 
     /// Returns how many blocks there are.
@@ -351,8 +376,12 @@ impl Extend<Block> for MemoryBlocks {
 }
 
 impl Blocks for MemoryBlocks {
+    fn in_memory(&self) -> bool {
+        true
+    }
+
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        Ok(self.0.get(cid).map(|named| named.0.clone()))
+        Ok(self.0.get(cid.as_bytes()).map(|named| named.0.clone()))
     }
 
     fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {

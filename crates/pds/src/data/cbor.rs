@@ -37,6 +37,18 @@ impl<'a> Cursor<'a> {
         self.at
     }
 
+    /// Returns what has not been read.
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.at..).unwrap_or_default()
+    }
+
+    /// Passes over what has been read otherwise; `rest` is what follows that.
+    #[inline]
+    pub(crate) fn pass_to(&mut self, rest: &'a [u8]) {
+        self.at = self.bytes.len().saturating_sub(rest.len());
+    }
+
     /// Reads one item, or the head of one that has entries.
     #[inline]
     pub(crate) fn item(&mut self) -> Result<Item<'a>, DataError> {
@@ -256,11 +268,6 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline]
-    fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.at..).unwrap_or_default()
-    }
-
-    #[inline]
     fn byte(&mut self) -> Result<u8, DataError> {
         let byte = *self.bytes.get(self.at).ok_or_else(|| ENDS_EARLY.at(self.at))?;
         self.at = self.at.saturating_add(1);
@@ -301,7 +308,7 @@ const ENDS_EARLY: Rule = Rule("the bytes end in the middle of an item");
 const LINK_TAG: u64 = 42;
 
 /// Tag 42, a byte string of 37, and the zero byte before the CID.
-const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
+pub(crate) const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
 
 /// The first byte of an empty byte string, and of an empty text.
 const BYTES_HEAD: u8 = 0x40;

@@ -45,6 +45,9 @@ impl Cid {
     /// The length of the binary form in bytes.
     pub const LEN: usize = 36;
 
+    /// How many bytes come before the digest.
+    pub(super) const PREFIX_LEN: usize = 4;
+
     /// The length of the text form in characters.
     pub const TEXT_LEN: usize = 59;
 
@@ -58,7 +61,7 @@ impl Cid {
     #[must_use]
     pub fn from_digest(codec: Codec, sha256: [u8; 32]) -> Self {
         let mut bytes = [0; Self::LEN];
-        let (prefix, digest) = bytes.split_at_mut(PREFIX_LEN);
+        let (prefix, digest) = bytes.split_at_mut(Self::PREFIX_LEN);
         prefix.copy_from_slice(&codec.prefix());
         digest.copy_from_slice(&sha256);
         Self(bytes)
@@ -72,10 +75,23 @@ impl Cid {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DataError> {
         let fixed: [u8; Self::LEN] =
             bytes.try_into().map_err(|_| cid_error(bytes, "a CID here has 36 bytes"))?;
-        match fixed {
-            [1, 0x71 | 0x55, 0x12, 0x20, ..] => Ok(Self(fixed)),
-            _ => Err(cid_error(bytes, "not CIDv1 with SHA-256 and codec dag-cbor or raw")),
+        if !Self::is_one(&fixed) {
+            return Err(cid_error(bytes, "not CIDv1 with SHA-256 and codec dag-cbor or raw"));
         }
+        Ok(Self(fixed))
+    }
+
+    /// Makes a CID of what [`is_one`](Self::is_one) has found to be one.
+    #[inline]
+    pub(crate) fn known(bytes: &[u8; Self::LEN]) -> Self {
+        debug_assert!(Self::is_one(bytes), "not the binary form of a CID");
+        Self(*bytes)
+    }
+
+    /// Tells whether this is the binary form of such a CID.
+    #[inline]
+    pub(crate) fn is_one(bytes: &[u8; Self::LEN]) -> bool {
+        matches!(bytes, [1, 0x71 | 0x55, 0x12, 0x20, ..])
     }
 
     /// Returns the binary form.
@@ -106,7 +122,7 @@ impl Cid {
 
 impl Codec {
     /// The bytes before the digest: version 1, codec, SHA-256, 32 bytes.
-    const fn prefix(self) -> [u8; PREFIX_LEN] {
+    const fn prefix(self) -> [u8; Cid::PREFIX_LEN] {
         match self {
             Self::Cbor => [1, 0x71, 0x12, 0x20],
             Self::Raw => [1, 0x55, 0x12, 0x20],
@@ -203,7 +219,6 @@ fn cid_error(given: &[u8], reason: &'static str) -> DataError {
     DataError::Cid { given, reason }
 }
 
-const PREFIX_LEN: usize = 4;
 const SHOWN_BYTES: usize = 80;
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Values to canonical DAG-CBOR.
 
+use super::cbor::LINK_HEAD;
 use super::{Cid, Value};
 
 impl Value {
@@ -47,29 +48,35 @@ pub(crate) fn put_int(out: &mut Vec<u8>, n: i64) {
     }
 }
 
+#[inline]
 pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_head(out, 2, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
+#[inline]
 pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     put_head(out, 3, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
+#[inline]
 pub(crate) fn put_list(out: &mut Vec<u8>, entries: usize) {
     put_head(out, 4, entries as u64);
 }
 
+#[inline]
 pub(crate) fn put_map(out: &mut Vec<u8>, pairs: usize) {
     put_head(out, 5, pairs as u64);
 }
 
+#[inline]
 pub(crate) fn put_link(out: &mut Vec<u8>, cid: &Cid) {
-    out.extend_from_slice(&[0xd8, 42, 0x58, 37, 0]);
+    out.extend_from_slice(&LINK_HEAD);
     out.extend_from_slice(cid.as_bytes());
 }
 
+#[inline]
 pub(crate) fn put_link_or_null(out: &mut Vec<u8>, cid: Option<&Cid>) {
     match cid {
         Some(cid) => put_link(out, cid),
@@ -78,12 +85,18 @@ pub(crate) fn put_link_or_null(out: &mut Vec<u8>, cid: Option<&Cid>) {
 }
 
 /// Writes a major type with its number, in the shortest form.
+#[inline]
 pub(crate) fn put_head(out: &mut Vec<u8>, major: u8, n: u64) {
-    let major = major << 5;
+    match u8::try_from(n) {
+        Ok(n @ 0..=23) => out.push((major << 5) | n),
+        _ => put_long_head(out, major << 5, n),
+    }
+}
+
+fn put_long_head(out: &mut Vec<u8>, major: u8, n: u64) {
     let bytes = n.to_be_bytes();
     match n {
-        0..=23 => out.push(major | bytes[7]),
-        24..=0xff => out.extend_from_slice(&[major | 24, bytes[7]]),
+        0..=0xff => out.extend_from_slice(&[major | 24, bytes[7]]),
         0x100..=0xffff => {
             out.push(major | 25);
             out.extend_from_slice(&bytes[6..]);

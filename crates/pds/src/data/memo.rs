@@ -1,17 +1,19 @@
 //! What blocks decode to, remembered.
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, hash_map};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Cid;
+use super::by_cid::ByCid;
 
 /// Remembers what some blocks decode to, in a bounded amount of memory.
 ///
 /// What is in here is true wherever it comes from, since a CID names bytes. It does not say that the
 /// block is still in any store. What has not been asked for the longest is forgotten first, roughly: there
-/// are two halves, and when the younger one is full the older one is dropped.
+/// are two halves, and when the younger one is full the older one is dropped. What is asked for once more is cloned from
+/// the older half into the younger one, so that whatever the old value has come to hold goes with its half.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, Memo};
@@ -29,12 +31,11 @@ pub struct Memo {
 
 #[derive(Default)]
 struct Halves {
-    young: HashMap<Cid, Entry>,
+    young: HashMap<Cid, Entry, ByCid>,
     young_bytes: usize,
-    old: HashMap<Cid, Entry>,
+    old: HashMap<Cid, Entry, ByCid>,
 }
 
-#[derive(Clone)]
 struct Entry {
     decoded: Arc<dyn Any + Send + Sync>,
     bytes: usize,
@@ -47,27 +48,30 @@ impl Memo {
         Self { halves: Mutex::default(), max_bytes }
     }
 
-    /// Returns what a block decodes to, if that is remembered and of this type.
+    /// Returns how many bytes it holds at most.
     #[must_use]
-    pub fn get<T: Any + Send + Sync>(&self, cid: &Cid) -> Option<Arc<T>> {
-        let mut halves = self.halves();
-        let found = match halves.young.get(cid) {
-            Some(entry) => entry.decoded.clone(),
-            None => {
-                let entry = halves.old.remove(cid)?;
-                let decoded = entry.decoded.clone();
-                self.insert(&mut halves, *cid, entry);
-                decoded
-            }
-        };
-        drop(halves);
-        found.downcast().ok()
+    pub fn max_bytes(&self) -> usize {
+        self.max_bytes
     }
 
-    /// Remembers what a block decodes to; `bytes` is how much memory that takes.
-    pub fn keep<T: Any + Send + Sync>(&self, cid: Cid, decoded: Arc<T>, bytes: usize) {
-        let bytes = bytes + ENTRY_BYTES;
-        self.insert(&mut self.halves(), cid, Entry { decoded, bytes });
+    /// Returns what a block decodes to, if that is remembered and of this type.
+    #[must_use]
+    pub fn get<T: Any + Clone + Send + Sync>(&self, cid: &Cid) -> Option<Arc<T>> {
+        let mut halves = self.halves();
+        if let Some(entry) = halves.young.get(cid) {
+            return entry.decoded.clone().downcast().ok();
+        }
+        let Entry { decoded, bytes } = halves.old.remove(cid)?;
+        let decoded = Arc::new(T::clone(decoded.downcast_ref()?));
+        self.insert(&mut halves, *cid, Entry { decoded: decoded.clone(), bytes });
+        Some(decoded)
+    }
+
+    /// Remembers what a block decodes to; `bytes` is how much memory that takes. Returns whether it is in here
+    /// now: not when it is too large, and not when something else is remembered of the block already.
+    pub fn keep<T: Any + Send + Sync>(&self, cid: Cid, decoded: Arc<T>, bytes: usize) -> bool {
+        let bytes = bytes.saturating_add(ENTRY_BYTES);
+        self.insert(&mut self.halves(), cid, Entry { decoded, bytes })
     }
 
     /// Forgets everything.
@@ -75,15 +79,19 @@ impl Memo {
         *self.halves() = Halves::default();
     }
 
-    fn insert(&self, halves: &mut Halves, cid: Cid, entry: Entry) {
+    fn insert(&self, halves: &mut Halves, cid: Cid, entry: Entry) -> bool {
         let bytes = entry.bytes;
+        if bytes > self.max_bytes / 2 {
+            return false;
+        }
         if halves.young_bytes + bytes > self.max_bytes / 2 {
             halves.old = std::mem::take(&mut halves.young);
             halves.young_bytes = 0;
         }
-        if bytes <= self.max_bytes / 2 && halves.young.insert(cid, entry).is_none() {
-            halves.young_bytes += bytes;
-        }
+        let hash_map::Entry::Vacant(place) = halves.young.entry(cid) else { return false };
+        place.insert(entry);
+        halves.young_bytes += bytes;
+        true
     }
 
     fn halves(&self) -> MutexGuard<'_, Halves> {

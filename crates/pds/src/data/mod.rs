@@ -17,6 +17,7 @@
 
 mod blob_ref;
 mod block;
+mod by_cid;
 pub(crate) mod cbor;
 mod check;
 mod cid;

@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::node::{NOT_ASCENDING, Position, recall_node};
+use super::known::recall_node;
+use super::node::{NOT_ASCENDING, Position};
 use super::waiting::{Waiting, next_key, unfold};
 use super::{Key, MstError};
 use crate::data::{Blocks, Cid};

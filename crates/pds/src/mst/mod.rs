@@ -23,11 +23,13 @@
 //! [`Blocks`]: crate::data::Blocks
 
 mod build;
+mod compressed;
 mod contents;
 mod diff;
 mod edit;
 mod error;
 mod key;
+mod known;
 mod node;
 mod path;
 mod preorder;
@@ -43,6 +45,7 @@ pub use contents::{Content, Contents, contents};
 pub use diff::{Change, Diff, NodeChanges, diff, diff_across};
 pub use error::MstError;
 pub use key::{Key, height};
+pub(crate) use known::Passing;
 pub(crate) use node::node_block;
 pub use node::{EMPTY_NODE, Node, NodeEntry, Position};
 pub use preorder::{Due, Preorder};

@@ -2,16 +2,16 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use super::MstError;
+use super::compressed::{Compressed, Links};
 use super::key::{check_len, common_prefix, height};
 use crate::data::cbor::{Cursor, Rule};
 use crate::data::encode::{
     put_bytes, put_head, put_link, put_link_or_null, put_list, put_map, put_text,
 };
 use crate::data::limits::{MAX_NODE_ENTRIES, MAX_TREE_LEVEL};
-use crate::data::{Block, Blocks, Cid, Codec, DataError, Memo, check_canonical};
+use crate::data::{Block, Blocks, Cid, Codec, DataError, check_canonical};
 
 /// The block of the empty tree: no entries, no subtree.
 pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
@@ -117,6 +117,13 @@ impl Node {
         Ok(())
     }
 
+    /// Reads a node that has been checked before, on this level: the heights of its keys are known.
+    pub(super) fn read_again(cid: Cid, bytes: &[u8], level: u8) -> Result<Self, MstError> {
+        let mut node = Self { level, ..Self::default() };
+        node.decode(bytes).map_err(|source| MstError::Undecodable { cid, source })?;
+        Ok(node)
+    }
+
     /// Returns the level of the node; that of the empty tree is 0.
     #[must_use]
     pub fn level(&self) -> u8 {
@@ -216,22 +223,9 @@ impl Node {
         keys.reserve_exact(count.saturating_mul(TYPICAL_KEY_BYTES));
         let mut before = 0..0_usize;
         for _ in 0..count {
-            let start = cursor.offset();
-            if cursor.map()? != 4 {
-                return Err(Rule("an entry has the fields k, p, t and v and no others").at(start));
-            }
-            cursor.expect_key("k")?;
-            let rest = cursor.byte_string()?;
-            cursor.expect_key("p")?;
-            let prefix = cursor.unsigned()?;
-            cursor.expect_key("t")?;
-            let right = subtree_link(&mut cursor)?;
-            cursor.expect_key("v")?;
-            let value = cursor.link()?;
-
-            let prefix = usize::try_from(prefix).unwrap_or(usize::MAX);
+            let (Compressed { rest, prefix, .. }, (right, value)) = entry(&mut cursor)?;
             if prefix > before.len() {
-                return Err(rule("a key shares more bytes than the key before it has"));
+                return Err(rule(SHARES_TOO_MUCH));
             }
             let from = keys.len();
             keys.extend_from_within(before.start..before.start.saturating_add(prefix));
@@ -252,45 +246,11 @@ impl Node {
             }
             before = from..keys.len();
             let key_end = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-            entries.push(Slot { key_end, value, right });
+            entries.push(Slot { key_end, value: Cid::known(value), right: right.map(Cid::known) });
         }
         cursor.expect_key("l")?;
         self.left = subtree_link(&mut cursor)?;
         cursor.end()
-    }
-
-    /// A node without entries, to be filled with those of a node that is being written.
-    pub(super) fn on(level: u8) -> Self {
-        Self { level, ..Self::default() }
-    }
-
-    /// Adds the next entry.
-    pub(super) fn push(&mut self, key: &[u8], value: Cid, right: Option<Cid>) {
-        self.keys.extend_from_slice(key);
-        let key_end = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
-        self.entries.push(Slot { key_end, value, right });
-    }
-
-    /// Sets the subtree before the first key.
-    pub(super) fn with_left(self, left: Option<Cid>) -> Self {
-        Self { left, ..self }
-    }
-
-    /// Checks the one rule that depends on where a node with entries stands.
-    fn check_position(&self, position: Position) -> Result<(), &'static str> {
-        match position {
-            Position::Child { level } if level != self.level => Err(WRONG_LEVEL),
-            _ => Ok(()),
-        }
-    }
-
-    /// Remembers this node, unless it is one whose validity depends on where it stands.
-    pub(super) fn remember(self: Arc<Self>, memo: &Memo, cid: Cid) {
-        if !self.is_empty() {
-            let parts = [size_of::<Self>(), self.keys.capacity(), size_of_val(&self.entries[..])];
-            let bytes = parts.iter().sum();
-            memo.keep(cid, self, bytes);
-        }
     }
 
     fn check_level(&self, position: Position) -> Result<u8, &'static str> {
@@ -363,38 +323,13 @@ pub(super) fn read_node(
     Ok((block, node))
 }
 
-/// As [`read_node`], for a reader who has no need of the block and may be told from memory.
-///
-/// What was read is remembered if the source has a place for that and `keep` is set: a reader who
-/// passes through everything would only drive out what others need.
-pub(super) fn recall_node(
-    blocks: &dyn Blocks,
-    cid: Cid,
-    position: Position,
-    keep: bool,
-) -> Result<Arc<Node>, MstError> {
-    let Some(memo) = blocks.memo() else {
-        return read_node(blocks, cid, position).map(|(_, node)| Arc::new(node));
-    };
-    if let Some(node) = memo.get::<Node>(&cid) {
-        node.check_position(position).map_err(|reason| MstError::Invalid { cid, reason })?;
-        return Ok(node);
-    }
-    let node = Arc::new(read_node(blocks, cid, position)?.1);
-    if keep {
-        node.clone().remember(memo, cid);
-    }
-    Ok(node)
-}
-
-/// Writes the bytes of a node, entry by entry.
+/// Writes the block of a node, entry by entry.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
-    body: Vec<u8>,
+    /// Room for what comes first and is known last, and the entries.
+    buffer: Vec<u8>,
     count: usize,
     before: Vec<u8>,
-    /// The node as a whole, once its entries are known.
-    whole: Vec<u8>,
 }
 
 impl Encoder {
@@ -406,15 +341,19 @@ impl Encoder {
     pub(super) fn entry(&mut self, key: &[u8], value: &Cid, right: Option<&Cid>) {
         let prefix = common_prefix(&self.before, key);
         let (_, rest) = key.split_at_checked(prefix).unwrap_or((key, &[]));
-        put_map(&mut self.body, 4);
-        put_text(&mut self.body, "k");
-        put_bytes(&mut self.body, rest);
-        put_text(&mut self.body, "p");
-        put_head(&mut self.body, 0, prefix as u64);
-        put_text(&mut self.body, "t");
-        put_link_or_null(&mut self.body, right);
-        put_text(&mut self.body, "v");
-        put_link(&mut self.body, value);
+        let out = &mut self.buffer;
+        out.reserve(ROOM.saturating_add(rest.len()).saturating_add(ENTRY_BYTES));
+        if out.is_empty() {
+            out.extend_from_slice(&[0; ROOM]);
+        }
+        out.extend_from_slice(b"\xa4\x61k");
+        put_bytes(out, rest);
+        put_text(out, "p");
+        put_head(out, 0, prefix as u64);
+        put_text(out, "t");
+        put_link_or_null(out, right);
+        put_text(out, "v");
+        put_link(out, value);
         self.before.truncate(prefix);
         self.before.extend_from_slice(rest);
         self.count = self.count.saturating_add(1);
@@ -422,18 +361,27 @@ impl Encoder {
 
     /// Makes the block and leaves the encoder empty, its buffers kept.
     pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
-        let out = &mut self.whole;
-        out.clear();
-        put_map(out, 2);
-        put_text(out, "e");
-        put_list(out, self.count);
-        out.extend_from_slice(&self.body);
+        // There is no key to come, so its memory serves.
+        let head = &mut self.before;
+        head.clear();
+        put_map(head, 2);
+        put_text(head, "e");
+        put_list(head, self.count);
+        let out = &mut self.buffer;
+        out.resize(out.len().max(ROOM), 0);
         put_text(out, "l");
         put_link_or_null(out, left);
-        self.body.clear();
+        // The head ends where the entries begin, and the name where the head does.
+        let start = ROOM.saturating_sub(head.len());
+        if let Some(place) = out.get_mut(start..ROOM) {
+            place.copy_from_slice(head);
+        }
+        let whole = out.get_mut(start.saturating_sub(Cid::LEN)..).unwrap_or_default();
+        let block = Block::in_place(Codec::Cbor, whole);
+        self.buffer.clear();
         self.before.clear();
         self.count = 0;
-        Block::new(Codec::Cbor, self.whole.as_slice())
+        block
     }
 }
 
@@ -447,6 +395,44 @@ pub(crate) fn node_block<'e>(
         encoder.entry(key, &value, right.as_ref());
     }
     encoder.finish(left.as_ref())
+}
+
+/// Reads an entry: what its key does not share, how much it shares, the subtree after it, its value.
+#[inline]
+fn entry<'b>(cursor: &mut Cursor<'b>) -> Result<(Compressed<'b>, Links<'b>), DataError> {
+    if let Some((entry, after)) = Compressed::split(cursor.rest())
+        && let Some(links @ (right, value)) = entry.links()
+        && Cid::is_one(value)
+        && right.is_none_or(|right| Cid::is_one(right) && Cid::known(right).codec() == Codec::Cbor)
+    {
+        cursor.pass_to(after);
+        return Ok((entry, links));
+    }
+    Err(fault(cursor))
+}
+
+/// What is wrong with an entry.
+#[cold]
+fn fault(cursor: &mut Cursor<'_>) -> DataError {
+    let mut read = || {
+        let start = cursor.offset();
+        if cursor.map()? != 4 {
+            return Err(Rule("an entry has the fields k, p, t and v and no others").at(start));
+        }
+        cursor.expect_key("k")?;
+        let rest = cursor.byte_string()?;
+        if !rest.is_empty() {
+            check_len(rest).map_err(rule)?;
+        }
+        cursor.expect_key("p")?;
+        cursor.unsigned()?;
+        cursor.expect_key("t")?;
+        subtree_link(cursor)?;
+        cursor.expect_key("v")?;
+        cursor.link()
+    };
+    // What is left is a number that no key is long enough for.
+    read().err().unwrap_or(rule(SHARES_TOO_MUCH))
 }
 
 fn subtree_link(cursor: &mut Cursor<'_>) -> Result<Option<Cid>, DataError> {
@@ -464,9 +450,17 @@ fn rule(reason: &'static str) -> DataError {
 /// The rule that no single node can break.
 pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the next";
 
-const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
+pub(super) const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
+
+const SHARES_TOO_MUCH: &str = "a key shares more bytes than the key before it has";
 
 /// What is said of a subtree that was refused before.
 pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
+
+/// The name of a block, and what comes before the entries of a node.
+const ROOM: usize = Cid::LEN + 6;
+
+/// What an entry takes beside its key, at most.
+const ENTRY_BYTES: usize = 12 + 2 * 43;
 
 const TYPICAL_KEY_BYTES: usize = 40;

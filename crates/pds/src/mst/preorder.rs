@@ -93,6 +93,11 @@ impl Preorder {
         Ok(())
     }
 
+    /// The level of the node that was taken last, until something else is passed.
+    pub(crate) fn level(&self) -> Option<u8> {
+        self.path.deepest().map(Node::level)
+    }
+
     /// Passes over the record that is due.
     pub fn record(&mut self) {
         self.path.pass();

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
-use std::sync::Arc;
 
-use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, recall_node};
+use super::known::recall_node;
+use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position};
 use super::tree::{Branch, Link};
 use super::{Key, MstError, Node};
 use crate::data::{Blocks, Cid};
@@ -224,7 +224,7 @@ fn is_past(end: &Bound<Key>, key: &[u8], backwards: bool) -> bool {
 /// A node to be looked at: opened for editing, or read for this purpose.
 pub(super) enum View<'t> {
     Open(&'t Branch),
-    Read(Arc<Node>),
+    Read(Node),
 }
 
 /// A subtree to be looked at.
@@ -253,14 +253,6 @@ impl Link {
             Self::Open(branch) => Child::Open(branch),
             Self::Stored(cid) => Child::Stored(*cid),
         }
-    }
-
-    pub(super) fn view(
-        &self,
-        blocks: &dyn Blocks,
-        position: Position,
-    ) -> Result<View<'_>, MstError> {
-        self.child().view(blocks, position)
     }
 }
 

@@ -1,10 +1,10 @@
 //! The tree as a value in memory: opened node by node, edited, written at the end.
 
 use std::ops::RangeBounds;
-use std::sync::Arc;
 
-use super::node::{Encoder, Position, recall_node};
-use super::range::{Range, View};
+use super::known::{Known, recall_node, remember};
+use super::node::{Encoder, Position};
+use super::range::Range;
 use super::{EMPTY_NODE, Key, MstError, Node};
 use crate::data::{Block, Blocks, Cid, Codec, Memo};
 
@@ -100,10 +100,22 @@ impl<'b> Tree<'b> {
     ///
     /// [`MstError`] when a node on the way is missing or breaks a rule.
     pub fn get(&self, key: &[u8]) -> Result<Option<Cid>, MstError> {
-        match &self.root {
-            None => Ok(None),
-            Some(link) => find(self.blocks, link.view(self.blocks, Position::Root)?, key),
+        let height = super::height(key);
+        let (mut link, mut position) = (self.root.as_ref(), Position::Root);
+        // First what has been opened, then what is stored below that.
+        while let Some(Link::Open(branch)) = link {
+            let index = match branch.search(key) {
+                Ok(index) => return Ok(branch.entries.get(index).map(|entry| entry.value)),
+                Err(index) => index,
+            };
+            let Some(below) = Position::below(branch.level).filter(|_| height < branch.level)
+            else {
+                return Ok(None);
+            };
+            (link, position) = (branch.gap(index), below);
         }
+        let Some(Link::Stored(cid)) = link else { return Ok(None) };
+        find(self.blocks, &Known::recall(self.blocks, *cid, position)?, key, height)
     }
 
     /// Iterates over the entries of a range in key order; see also [`Range::reversed`].
@@ -158,22 +170,22 @@ pub fn get(blocks: &dyn Blocks, root: Cid, key: &[u8]) -> Result<Option<Cid>, Ms
     Tree::open(blocks, root).get(key)
 }
 
-fn find(blocks: &dyn Blocks, top: View<'_>, key: &[u8]) -> Result<Option<Cid>, MstError> {
-    let height = super::height(key);
-    let mut view = top;
+fn find(blocks: &dyn Blocks, top: &Known, key: &[u8], height: u8) -> Result<Option<Cid>, MstError> {
+    let mut node = top;
     loop {
-        let index = match view.search(key) {
-            Ok(index) => return Ok(view.entry(index).map(|(_, value)| value)),
-            Err(index) => index,
+        let place = match node.search(key) {
+            Ok(value) => return Ok(value),
+            Err(place) => place,
         };
-        if height >= view.level() {
+        if height >= node.level() {
             return Ok(None);
         }
-        let (Some(child), Some(position)) = (view.child(index), Position::below(view.level()))
-        else {
-            return Ok(None);
+        let Some(below) = node.below(place) else {
+            // It may be known to nobody else, so it is held here meanwhile.
+            let Some(below) = node.recall_below(blocks, place)? else { return Ok(None) };
+            return find(blocks, &below, key, height);
         };
-        view = child.view(blocks, position)?;
+        node = below;
     }
 }
 
@@ -216,19 +228,15 @@ impl Link {
             link.write(to);
         }
         let left = branch.left.as_ref().and_then(Self::cid);
-        let mut node = to.memo.map(|_| Node::on(branch.level));
         for entry in &branch.entries {
             let right = entry.right.as_ref().and_then(Self::cid);
             to.encoder.entry(entry.key.as_bytes(), &entry.value, right.as_ref());
-            if let Some(node) = &mut node {
-                node.push(entry.key.as_bytes(), entry.value, right);
-            }
         }
         let block = to.encoder.finish(left.as_ref());
         let cid = block.cid();
-        if let (Some(memo), Some(node)) = (to.memo, node) {
+        if let Some(memo) = to.memo {
             // Whoever edits a tree once mostly does it again.
-            Arc::new(node.with_left(left)).remember(memo, cid);
+            remember(memo, &block, branch.level);
         }
         branch.stored = Some(cid);
         to.nodes.push(block);

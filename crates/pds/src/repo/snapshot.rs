@@ -140,7 +140,7 @@ impl Snapshot {
     /// [`Error::Mst`] when the tree cannot be read.
     pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
         let _sitting = Sitting::begin(self.blocks());
-        Ok(mst::get(self.blocks(), self.commit.data(), path.to_string().as_bytes())?)
+        Ok(mst::get(self.blocks(), self.commit.data(), &path.to_key())?)
     }
 
     /// Iterates over the records of a collection, in key order.

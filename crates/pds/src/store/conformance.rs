@@ -59,7 +59,7 @@ fn an_empty_store_has_nothing(store: &dyn Store) {
 
 fn blocks_come_in_with_a_ref_and_are_read_back(store: &dyn Store) {
     let before = store.refs().expect("refs").version;
-    let blocks = [block(1), block(2), Block::new(Codec::Raw, [])];
+    let blocks = [block(1), block(2), Block::new(Codec::Raw, b"")];
     let done = add(store, &blocks, &[edit("HEAD", Some(blocks[0].cid()), Expect::Absent)]);
     assert_eq!(done.expect("applied").new_blocks, 3);
     for block in &blocks {

@@ -55,6 +55,10 @@ impl State {
 }
 
 impl Blocks for MemoryStore {
+    fn in_memory(&self) -> bool {
+        true
+    }
+
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         self.state().blocks.get(cid)
     }

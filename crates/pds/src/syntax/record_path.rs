@@ -47,6 +47,20 @@ impl RecordPath {
         Self { collection, rkey }
     }
 
+    /// Returns the key of the tree: the bytes of the text.
+    ///
+    /// ```
+    /// use pds::syntax::RecordPath;
+    ///
+    /// let path: RecordPath = "app.bsky.actor.profile/self".parse()?;
+    /// assert_eq!(path.to_key(), b"app.bsky.actor.profile/self");
+    /// # Ok::<(), pds::syntax::SyntaxError>(())
+    /// ```
+    #[must_use]
+    pub fn to_key(&self) -> Vec<u8> {
+        [self.collection.as_str(), self.rkey.as_str()].join("/").into_bytes()
+    }
+
     /// Reads a key of the tree, which is bytes, by the same rules as text.
     ///
     /// ```
