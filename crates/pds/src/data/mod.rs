@@ -32,6 +32,7 @@ mod value;
 
 pub use blob_ref::BlobRef;
 pub use block::{Block, BlockRef, Blocks, MemoryBlocks, Overlay, ReadError, Sitting};
+pub(crate) use by_cid::ByCid;
 pub use check::{RecordFacts, check_canonical, check_record, links};
 pub use cid::{Cid, Codec};
 pub use error::DataError;

@@ -7,7 +7,7 @@ use std::io::{BufWriter, Write};
 use super::{Error, Repo, Result, Revision, Snapshot};
 use crate::car::CarWriter;
 use crate::commit::Commit;
-use crate::data::{Block, BlockRef, Blocks, Cid, Codec, Overlay};
+use crate::data::{Block, BlockRef, Blocks, ByCid, Cid, Codec, Overlay};
 use crate::mst::{Step, diff, walk};
 
 /// What an export has written.
@@ -185,7 +185,7 @@ struct Once<'a> {
     /// In large pieces, however small those are that the caller's buffer passes on.
     car: CarWriter<BufWriter<&'a mut dyn Write>>,
     /// What has been written.
-    written: HashSet<Half>,
+    written: HashSet<Half, ByCid>,
     blocks: u64,
     progress: &'a mut dyn FnMut(u64),
 }
@@ -199,7 +199,7 @@ impl<'a> Once<'a> {
         let commit = snapshot.commit().block();
         let out = BufWriter::with_capacity(PIECE_BYTES, out);
         let car = CarWriter::new(out, &[commit.cid()])?;
-        let mut once = Self { car, written: HashSet::new(), blocks: 0, progress };
+        let mut once = Self { car, written: HashSet::default(), blocks: 0, progress };
         once.write(commit.borrowed())?;
         Ok(once)
     }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::errors::store_error;
 use super::mend::{belongs, raw};
 use super::taken::Taken;
-use crate::data::Cid;
+use crate::data::{ByCid, Cid};
 use crate::store::StoreError;
 
 /// A row of the index: the first eight bytes of a digest, and the row of `blocks`.
@@ -35,7 +35,7 @@ pub(super) struct Tail {
     pub(super) placed: i64,
     /// The last row that is known here.
     pub(super) newest: i64,
-    ids: HashMap<Cid, i64>,
+    ids: HashMap<Cid, i64, ByCid>,
     /// The last row that was here when the present transaction began.
     before: i64,
     /// What SQLite called the state of the file then: it changes when somebody else writes.
