@@ -52,7 +52,9 @@ fn packages() -> String {
         Some(format!("{package} {}", entry.split_once('"')?.0))
     };
     let packages: Vec<String> = PACKAGES.iter().copied().filter_map(version).collect();
-    format!("{}, SQLite {}", packages.join(", "), rusqlite::version())
+    // What SQLite is compiled with, as the configuration of this checkout says it to whatever is compiled in it.
+    let flags = option_env!("LIBSQLITE3_FLAGS").unwrap_or("no flags of its own");
+    format!("{}, SQLite {} with {flags}", packages.join(", "), rusqlite::version())
 }
 
 /// A line `name : value` of a file in /proc.

@@ -186,11 +186,6 @@ pub trait Blocks: Send + Sync {
         cids.iter().take(1).map(|cid| self.get(cid)).collect()
     }
 
-    /// Tells whether the blocks are in memory, so that whoever keeps one takes no more of it.
-    fn in_memory(&self) -> bool {
-        false
-    }
-
     /// Returns where what these blocks decode to may be remembered; most sources have no such place.
     fn memo(&self) -> Option<&Memo> {
         None
@@ -376,10 +371,6 @@ impl Extend<Block> for MemoryBlocks {
 }
 
 impl Blocks for MemoryBlocks {
-    fn in_memory(&self) -> bool {
-        true
-    }
-
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         Ok(self.0.get(cid.as_bytes()).map(|named| named.0.clone()))
     }

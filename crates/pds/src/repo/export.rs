@@ -1,4 +1,4 @@
-//! CAR out: canonical, in streamable order, each block once.
+//! CAR out: canonical, in streamable order, each record once.
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
@@ -180,11 +180,11 @@ fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Resul
     blocks.get(&cid)?.ok_or_else(|| Error::RecordMissing { path: path(), cid })
 }
 
-/// A CAR file that begins with a commit and in which no block stands twice.
+/// A CAR file that begins with a commit, and what has been written to it.
 struct Once<'a> {
     /// In large pieces, however small those are that the caller's buffer passes on.
     car: CarWriter<BufWriter<&'a mut dyn Write>>,
-    /// What has been written.
+    /// What must not be written again: records, and what is not written in the order of a walk.
     written: HashSet<Half, ByCid>,
     blocks: u64,
     progress: &'a mut dyn FnMut(u64),

@@ -79,8 +79,8 @@ impl Repo {
     pub fn import_file<F: ReadAt>(&self, file: F, key: Option<&PublicKey>) -> Result<Imported> {
         let bytes = file.len().map_err(CarError::Io)?;
         let jobs = self.jobs.for_bytes(bytes);
-        // What has been checked need not be checked again. But that takes memory unless the store is there anyway, and
-        // of a large repository what comes last would drive out what came first.
+        // What has been checked need not be checked again. But to remember it takes memory, unless the blocks are there
+        // anyway, and of a repository larger than the memo much would be forgotten again.
         let memo = self.blocks.memo().filter(|memo| bytes <= memo.max_bytes() as u64);
         let memo = memo.filter(|_| self.store.in_memory());
         if let Some(imported) = self.import_streamed(FromStart::new(&file), key, jobs, memo)? {

@@ -66,7 +66,7 @@ impl Repo {
     pub fn record_history(&self, path: &RecordPath) -> Result<RecordHistory<'_>> {
         let head = self.present()?;
         let commit = self.commit_at(head)?;
-        let key = path.to_string().into_bytes();
+        let key = path.to_key();
         let stands = mst::get(self.store.as_ref(), commit.data(), &key)?;
         let (back, seen) = (Back::on(self, &self.name), HashSet::from([head]));
         Ok(RecordHistory { repo: self, back, key, later: Some((commit, stands)), at: head, seen })

@@ -6,8 +6,9 @@ use crate::crypto::{CryptoError, PublicKey};
 use crate::data::{Block, Blocks, Cid, Memo, ReadError};
 use crate::store::Store;
 
-/// A store as a place to read from that remembers the nodes of the tree and the commits it has given:
-/// each write goes down the same path again, and most reads share its upper part.
+/// A store as a place to read from that remembers the nodes of the tree and the commits it has given, and those
+/// that an import or a write has made known: each write goes down the same path again, and most reads share its
+/// upper part.
 pub(super) struct Remembered {
     store: Arc<dyn Store>,
     memo: Memo,

@@ -326,7 +326,7 @@ impl Repo {
             let record = write.body.as_ref().map(|body| self.record(&path, body, options));
             let record = record.transpose()?;
             let after = record.as_ref().map(Block::cid);
-            let key = Key::new(path.to_string().into_bytes())?;
+            let key = Key::new(path.to_key())?;
             let before = match after {
                 Some(after) => tree.insert(key, after)?,
                 None => tree.remove(key.as_bytes())?,
@@ -366,7 +366,7 @@ impl Repo {
                 let missing = || Error::RecordMissing { path: path.to_string(), cid };
                 blocks.push(records.get(&cid)?.ok_or_else(missing)?);
             }
-            let key = Key::new(path.to_string().into_bytes())?;
+            let key = Key::new(path.to_key())?;
             match after {
                 Some(after) => tree.insert(key, *after)?,
                 None => tree.remove(key.as_bytes())?,

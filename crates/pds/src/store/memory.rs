@@ -55,10 +55,6 @@ impl State {
 }
 
 impl Blocks for MemoryStore {
-    fn in_memory(&self) -> bool {
-        true
-    }
-
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         self.state().blocks.get(cid)
     }
@@ -69,6 +65,10 @@ impl Blocks for MemoryStore {
 }
 
 impl Store for MemoryStore {
+    fn in_memory(&self) -> bool {
+        true
+    }
+
     fn refs(&self) -> Result<Refs, StoreError> {
         let state = self.state();
         let entries = state.refs.iter().map(|(name, cid)| (name.clone(), *cid)).collect();

@@ -242,6 +242,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// assert!(is_empty(&MemoryStore::default()));
 /// ```
 pub trait Store: Blocks {
+    /// Tells whether the blocks stay in memory anyway, so that to hold on to one takes no more of it.
+    fn in_memory(&self) -> bool {
+        false
+    }
+
     /// Reads all refs, with the version of the store.
     ///
     /// # Errors

@@ -115,15 +115,23 @@ impl Tail {
         Some(id)
     }
 
-    /// Tells which of some blocks the index may have. The others it has not, as far as that is known here.
+    /// Tells whether the index need not be asked for most blocks.
+    #[cfg(test)]
+    pub(super) fn knows_the_index(&self) -> bool {
+        self.taken.is_some()
+    }
+
+    /// Tells which of some blocks the index may have. The others it certainly has not: what another process may have
+    /// made untrue [`renew`](Self::renew) drops.
     pub(super) fn may_be_placed(
         &mut self,
         connection: &Connection,
         cids: impl ExactSizeIterator<Item = Cid>,
     ) -> Result<Vec<bool>, StoreError> {
-        let about = usize::try_from(self.placed).unwrap_or(usize::MAX);
-        if self.taken.is_none() && self.asked > about / WORTH_A_QUESTION {
-            (self.taken, self.asked) = (Taken::read(connection, about)?, 0);
+        // It has as many rows at most: of those that were ever appended some may have left.
+        let rows = usize::try_from(self.placed).unwrap_or(usize::MAX);
+        if self.taken.is_none() && self.asked > rows / WORTH_A_QUESTION {
+            (self.taken, self.asked) = (Taken::read(connection)?, 0);
         }
         let Some(taken) = &self.taken else {
             self.asked += cids.len();

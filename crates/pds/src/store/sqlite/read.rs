@@ -1,12 +1,13 @@
 //! Reading blocks: by name, and ahead.
 
 use std::ops::Range;
+use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::errors::store_error;
 use super::places::{Tail, data_version, placed, start_of};
-use super::schema::Layout;
+use super::schema::{Layout, map, open_for_reading};
 use super::{cid_at, ref_name, run, version};
 use crate::data::{Block, Cid, DataError, ReadError};
 use crate::store::{RefEdit, Refs, StoreError};
@@ -22,7 +23,7 @@ pub(super) struct Reader {
     pub(super) tail: Option<Tail>,
     /// The row that was read last.
     last: i64,
-    ahead: Ahead,
+    pub(super) ahead: Ahead,
     is_mapped: bool,
     /// The number of the sitting whose transaction is open.
     sitting: Option<u64>,
@@ -31,9 +32,21 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
         let ahead = Ahead::default();
-        let (refs, tail, sitting) = (None, None, None);
-        let is_mapped = true;
+        let (refs, tail, sitting, is_mapped) = (None, None, None, false);
         Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, is_mapped, sitting }
+    }
+
+    /// Opens a store for lookups.
+    pub(super) fn mapped(path: &Path) -> Result<Self, StoreError> {
+        let mut reader = Self::new(open_for_reading(path)?);
+        reader.map(true)?;
+        Ok(reader)
+    }
+
+    fn map(&mut self, mapped: bool) -> Result<(), StoreError> {
+        map(&self.connection, mapped)?;
+        self.is_mapped = mapped;
+        Ok(())
     }
 
     /// Makes the next reads those of a sitting, or single ones.
@@ -43,10 +56,7 @@ impl Reader {
             self.rise()?;
         }
         if self.sitting.is_none() && self.is_mapped && self.ahead.is_far() {
-            // Page after page that is seen for the first time costs more through the map than without it, and
-            // all of them stay in memory. It can be given up between two transactions only.
-            self.connection.pragma_update(None, "mmap_size", 0).map_err(store_error)?;
-            self.is_mapped = false;
+            self.map(false)?;
         }
         if self.sitting.is_none() && sitting.is_some() {
             run(&self.connection, "BEGIN")?;
@@ -208,7 +218,7 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(sql).map_err(store_error)?;
         let mut rows = statement.query([cid.as_bytes().as_slice()]).map_err(store_error)?;
         let row = rows.next().map_err(store_error)?;
-        row.map(|row| taken(row, cid)).transpose().map_err(store_error)
+        row.map(|row| block_in(row, cid)).transpose().map_err(store_error)
     }
 
     /// Returns the first row of a query that has this name.
@@ -219,7 +229,7 @@ impl Reader {
             if row.get_ref(1).and_then(|name| Ok(name.as_blob()?)).map_err(store_error)?
                 == cid.as_bytes()
             {
-                return taken(row, cid).map(Some).map_err(store_error);
+                return block_in(row, cid).map(Some).map_err(store_error);
             }
         }
         Ok(None)
@@ -243,21 +253,21 @@ fn read_refs(connection: &Connection) -> Result<Refs, StoreError> {
 /// A row and the block in it, if it is the one that was asked for.
 type Found = Option<(i64, Result<Block, DataError>)>;
 
-fn taken(row: &Row<'_>, cid: &Cid) -> rusqlite::Result<(i64, Result<Block, DataError>)> {
+fn block_in(row: &Row<'_>, cid: &Cid) -> rusqlite::Result<(i64, Result<Block, DataError>)> {
     Ok((row.get(0)?, Block::verified(*cid, row.get_ref(2)?.as_blob()?)))
 }
 
 /// Rows that were read because the ones before them were: a repository that came in one import is
 /// mostly read in the order in which it came.
 #[derive(Default)]
-struct Ahead {
+pub(super) struct Ahead {
     rows: Vec<(i64, Cid, Range<usize>)>,
     bytes: Vec<u8>,
     next: usize,
     /// How many reads in a row have gone on from the one before.
     run: u32,
     /// How many rows were read the last time.
-    count: i64,
+    pub(super) count: i64,
 }
 
 impl Ahead {
@@ -285,7 +295,7 @@ impl Ahead {
         self.rows.clear();
         self.bytes.clear();
         self.next = 0;
-        self.run = if goes_on { self.run + 1 } else { 0 };
+        self.run = if goes_on { self.run.saturating_add(1) } else { 0 };
         self.count = if self.run < RUN { 0 } else { (self.count * 2).clamp(2, MAX_ROWS_AHEAD) };
         if self.count == 0 {
             return Ok(());

@@ -34,7 +34,7 @@ pub(super) enum Durability {
 /// Makes a new database file, which must not exist.
 pub(super) fn create(path: &Path, durability: Durability) -> Result<Connection, StoreError> {
     std::fs::File::create_new(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // The page size can only be set before anything is written, and before WAL.
     let journal = match durability {
         Durability::Always => "PRAGMA journal_mode = WAL;",
@@ -71,7 +71,7 @@ pub(super) fn settle(connection: Connection, path: &Path) -> Result<(), StoreErr
 
 /// Opens an existing file for writing; one of an earlier format becomes one of this format.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, StoreError> {
-    let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, 0).and_then(checked);
+    let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(checked);
     // The file can be read, or nobody would want to write it: what cannot be opened is the WAL.
     let (mut connection, layout) =
         opened.map_err(|error| if cannot_open(&error) { StoreError::ReadOnly } else { error })?;
@@ -92,12 +92,12 @@ pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
 /// Opens an existing file for reading, also where nothing can be written.
 pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Layout), StoreError> {
     // A reader of a WAL file wants to write its shared memory, so it asks for writing first.
-    let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE, MMAP_BYTES).and_then(checked);
+    let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(checked);
     match writable {
         Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_)) => {}
         settled => return settled,
     }
-    let readable = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY, MMAP_BYTES).and_then(checked);
+    let readable = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(checked);
     match readable {
         Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_))
             if has_no_wal(path) => {}
@@ -149,7 +149,7 @@ fn upgrade(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.commit().map_err(store_error)
 }
 
-fn connect(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection, StoreError> {
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     if !path.is_file() {
         return Err(StoreError::NotAStore(format!("no file {}", path.display())));
     }
@@ -157,13 +157,12 @@ fn connect(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection,
     if is_empty(path) {
         return Err(StoreError::NotAStore("the file is empty".to_owned()));
     }
-    open(path, flags, mmap_bytes)
+    open(path, flags)
 }
 
-fn open(path: &Path, flags: OpenFlags, mmap_bytes: i64) -> Result<Connection, StoreError> {
+fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?;
-    configure(connection, mmap_bytes)
+    configure(Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?)
 }
 
 /// Names a file so that it is not taken for a URI: a relative path may start like one.
@@ -183,18 +182,26 @@ fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection,
     let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let uri = format!("file:{path}?{query}");
-    configure(Connection::open_with_flags(uri, flags).map_err(store_error)?, MMAP_BYTES)
+    configure(Connection::open_with_flags(uri, flags).map_err(store_error)?)
 }
 
 /// What every connection is told.
-fn configure(connection: Connection, mmap_bytes: i64) -> Result<Connection, StoreError> {
+fn configure(connection: Connection) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
     // Without it a statement is compiled again for many a value that is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(store_error)?;
     connection.execute_batch(SETTINGS).map_err(store_error)?;
-    connection.pragma_update(None, "mmap_size", mmap_bytes).map_err(store_error)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
+}
+
+/// Maps the file, or no longer does; between two transactions only.
+///
+/// A lookup through the map takes two thirds of the time. But a page that is seen for the first time costs more, it stays
+/// in memory, and an error of the disk ends the process: so who writes has no map, nor who reads all there is.
+pub(super) fn map(connection: &Connection, mapped: bool) -> Result<(), StoreError> {
+    let bytes = if mapped { MMAP_BYTES } else { 0 };
+    connection.pragma_update(None, "mmap_size", bytes).map_err(store_error)
 }
 
 fn has_no_wal(path: &Path) -> bool {
@@ -246,9 +253,8 @@ const SETTINGS: &str = "
 
 pub(super) const PAGE_BYTES: u32 = 8192;
 
-/// How much of the file a reader maps: two thirds of the time for a point read. A writer maps
-/// nothing, so that an error of the disk reaches it as an error.
-const MMAP_BYTES: i64 = 1 << 30;
+/// How much of the file is mapped at most.
+pub(super) const MMAP_BYTES: i64 = 1 << 30;
 
 /// `pds1`, so that `file` and other tools can tell what this is.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"pds1");

@@ -7,10 +7,11 @@ use super::places::start_of;
 use crate::data::Cid;
 use crate::store::StoreError;
 
-/// A bit for each way in which a digest can start, set where the index has one that does.
+/// A bit for each of the ways in which digests can start, set where the index has one that does: a Bloom filter
+/// whose one hash is the digest itself.
 ///
-/// Digests are spread evenly and there are at least eight bits for each, so of the blocks that are not
-/// there at most one in eight seems to be.
+/// What it does not have, the index has not. Digests are spread evenly, and there are at least eight bits for each, so of
+/// the blocks that are not there at most one in eight seems to be.
 #[derive(Debug)]
 pub(super) struct Taken {
     bits: Vec<u64>,
@@ -22,8 +23,13 @@ pub(super) struct Taken {
 
 impl Taken {
     /// Reads all of the index; `None` where it is too large to be held this way.
-    pub(super) fn read(connection: &Connection, about: usize) -> Result<Option<Self>, StoreError> {
-        let Some(mut taken) = Self::for_twice(about) else { return Ok(None) };
+    pub(super) fn read(connection: &Connection) -> Result<Option<Self>, StoreError> {
+        let count: i64 = connection
+            .prepare_cached("SELECT count(*) FROM places")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(store_error)?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let Some(mut taken) = Self::for_twice(count) else { return Ok(None) };
         let mut statement =
             connection.prepare_cached("SELECT start FROM places").map_err(store_error)?;
         let mut rows = statement.query([]).map_err(store_error)?;
@@ -36,20 +42,21 @@ impl Taken {
     }
 
     /// Makes room for twice as many starts as there are.
-    fn for_twice(about: usize) -> Option<Self> {
-        let room = about.max(FEW).checked_mul(2).filter(|room| *room <= MAX_STARTS)?;
+    fn for_twice(count: usize) -> Option<Self> {
+        let room = count.max(FEW).checked_mul(2).filter(|room| *room <= MAX_STARTS)?;
         let bits = (room * BITS_EACH).next_power_of_two();
         Some(Self { bits: vec![0; bits / 64], depth: bits.ilog2(), room })
     }
 
     /// Takes note of a start; tells whether there was room for it.
     pub(super) fn add(&mut self, start: i64) -> bool {
+        let Some(room) = self.room.checked_sub(1) else { return false };
+        self.room = room;
         let (word, bit) = self.place(start);
         if let Some(word) = self.bits.get_mut(word) {
             *word |= bit;
         }
-        self.room = self.room.saturating_sub(1);
-        self.room > 0
+        true
     }
 
     /// Tells whether the index may have this block; if not, it has not.
@@ -67,7 +74,7 @@ impl Taken {
 /// For how few starts as many bits are made as for this many.
 const FEW: usize = 16_384;
 
-/// How many starts there may be: then it takes 16 MiB, or 32.
+/// How many starts there is room for at most, in 16 MiB.
 const MAX_STARTS: usize = 16 << 20;
 
 const BITS_EACH: usize = 8;
@@ -84,8 +91,9 @@ mod tests {
         let mut taken = Taken::for_twice(0).unwrap();
         let count = 2 * u32::try_from(FEW).unwrap();
         for n in 0..count {
-            assert_eq!(taken.add(start_of(&cid(n))), n + 1 < count, "{n}");
+            assert!(taken.add(start_of(&cid(n))), "{n}");
         }
+        assert!(!taken.add(0), "for twice as many as there are few");
         assert!((0..count).all(|n| taken.may_have(&cid(n))));
         let seem = (count..2 * count).filter(|n| taken.may_have(&cid(*n))).count();
         assert!((1..count as usize / 7).contains(&seem), "{seem}");

@@ -325,6 +325,57 @@ fn reading_row_after_row_gives_the_same_as_reading_at_random() {
 }
 
 #[test]
+fn who_reads_all_there_is_gives_up_the_map_between_two_transactions() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    apply(&SqliteStore::create(&path).unwrap(), 0..5_000);
+    let mapped = |store: &SqliteStore| -> i64 {
+        let reader = store.reader();
+        reader.connection.pragma_query_value(None, "mmap_size", |row| row.get(0)).unwrap()
+    };
+    let read = |store: &SqliteStore, n: u32| {
+        assert_eq!(store.get(&block(n).cid()).unwrap(), Some(block(n)));
+    };
+    // At random, and a few in a row, as a lookup does.
+    let store = SqliteStore::open(&path).unwrap();
+    (0..2_000).for_each(|n| read(&store, n / 3 * 617 % 4_900 + n % 3));
+    assert_eq!(mapped(&store), schema::MMAP_BYTES);
+    assert_eq!(store.reader().ahead.count, 0, "and nothing was read ahead");
+    // All in a row: at once between single reads,
+    (0..2_000).for_each(|n| read(&store, n));
+    assert_eq!(mapped(&store), 0);
+    // in a sitting when it has ended.
+    let store = SqliteStore::open(&path).unwrap();
+    let sitting = Sitting::begin(&store);
+    (0..2_000).for_each(|n| read(&store, n));
+    assert_eq!(mapped(&store), schema::MMAP_BYTES);
+    drop(sitting);
+    read(&store, 2_000);
+    assert_eq!(mapped(&store), 0);
+    (2_001..5_000).rev().for_each(|n| read(&store, n));
+}
+
+#[test]
+fn what_comes_back_into_the_index_is_known_to_who_knew_it_without() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    let max = u32::try_from(MAX_TAIL).unwrap();
+    apply(&store, 0..2 * max);
+    Connection::open(&path).unwrap().execute("DELETE FROM places", []).unwrap();
+    // It learns what the index has when it has nothing.
+    for some in [2 * max..2 * max + 1_000, 3 * max..3 * max + 10] {
+        assert_eq!(apply(&store, some.clone()).new_blocks, some.len() as u64);
+    }
+    let is_taken = |writer: &Reader| writer.tail.as_ref().is_some_and(Tail::knows_the_index);
+    assert!(store.writer.lock().unwrap().as_ref().is_some_and(is_taken));
+    // A repair brings the index back, and blocks that it has then.
+    let mended = store.mend(&mut (0..2 * max).map(block).map(Ok), &[]).unwrap();
+    assert_eq!((mended.dropped, mended.added), (0, 0));
+    assert_eq!(apply(&store, 0..2 * max).new_blocks, 0);
+}
+
+#[test]
 fn blocks_whose_digests_start_alike_are_told_apart() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
