@@ -57,7 +57,7 @@ impl Block {
     #[must_use]
     #[inline]
     pub fn cid(&self) -> Cid {
-        Cid::known(self.name())
+        Cid::from_checked(self.name())
     }
 
     /// Returns the bytes of the block.
@@ -296,7 +296,7 @@ pub struct MemoryBlocks(HashSet<ByName, ByCid>);
 
 /// A block that is found by its CID, which so stands in memory once.
 #[derive(Clone, Debug)]
-struct ByName(Block);
+pub(super) struct ByName(pub(super) Block);
 
 impl Borrow<[u8; Cid::LEN]> for ByName {
     fn borrow(&self) -> &[u8; Cid::LEN] {

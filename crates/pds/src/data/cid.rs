@@ -75,22 +75,22 @@ impl Cid {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DataError> {
         let fixed: [u8; Self::LEN] =
             bytes.try_into().map_err(|_| cid_error(bytes, "a CID here has 36 bytes"))?;
-        if !Self::is_one(&fixed) {
+        if !Self::has_form(&fixed) {
             return Err(cid_error(bytes, "not CIDv1 with SHA-256 and codec dag-cbor or raw"));
         }
         Ok(Self(fixed))
     }
 
-    /// Makes a CID of what [`is_one`](Self::is_one) has found to be one.
+    /// Makes a CID of what [`has_form`](Self::has_form) has looked at.
     #[inline]
-    pub(crate) fn known(bytes: &[u8; Self::LEN]) -> Self {
-        debug_assert!(Self::is_one(bytes), "not the binary form of a CID");
+    pub(crate) fn from_checked(bytes: &[u8; Self::LEN]) -> Self {
+        debug_assert!(Self::has_form(bytes), "not the binary form of a CID");
         Self(*bytes)
     }
 
     /// Tells whether this is the binary form of such a CID.
     #[inline]
-    pub(crate) fn is_one(bytes: &[u8; Self::LEN]) -> bool {
+    pub(crate) fn has_form(bytes: &[u8; Self::LEN]) -> bool {
         matches!(bytes, [1, 0x71 | 0x55, 0x12, 0x20, ..])
     }
 

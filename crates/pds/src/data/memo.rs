@@ -57,13 +57,14 @@ impl Memo {
     /// Returns what a block decodes to, if that is remembered and of this type.
     #[must_use]
     pub fn get<T: Any + Clone + Send + Sync>(&self, cid: &Cid) -> Option<Arc<T>> {
-        let mut halves = self.halves();
+        let halves = &mut *self.halves();
         if let Some(entry) = halves.young.get(cid) {
             return entry.decoded.clone().downcast().ok();
         }
-        let Entry { decoded, bytes } = halves.old.remove(cid)?;
-        let decoded = Arc::new(T::clone(decoded.downcast_ref()?));
-        self.insert(&mut halves, *cid, Entry { decoded: decoded.clone(), bytes });
+        let hash_map::Entry::Occupied(place) = halves.old.entry(*cid) else { return None };
+        let decoded = Arc::new(T::clone(place.get().decoded.downcast_ref()?));
+        let Entry { bytes, .. } = place.remove();
+        self.insert(halves, *cid, Entry { decoded: decoded.clone(), bytes });
         Some(decoded)
     }
 
@@ -128,5 +129,19 @@ mod tests {
         assert!(memo.get::<u32>(&cid(7)).is_none_or(|n| *n == 7), "too large to be kept");
         memo.clear();
         assert!(memo.get::<u32>(&cid(0)).is_none());
+    }
+
+    #[test]
+    fn who_asks_for_another_type_takes_nothing_away() {
+        let memo = Memo::new(4 * (ENTRY_BYTES + 10));
+        let cid = |n: u32| Cid::of(Codec::Raw, &n.to_be_bytes());
+        // The third makes the half of the first two the older one.
+        for n in 0..3 {
+            assert!(memo.keep(cid(n), Arc::new(n), 10));
+        }
+        for n in [2, 0] {
+            assert!(memo.get::<String>(&cid(n)).is_none());
+            assert_eq!(memo.get::<u32>(&cid(n)).as_deref(), Some(&n));
+        }
     }
 }

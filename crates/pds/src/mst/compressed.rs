@@ -44,6 +44,8 @@ impl<'b> Compressed<'b> {
 /// No key is put together for that. Let the key in hand share `shared` bytes with an entry that sorts before it.
 /// If the next entry has more in common with that entry, it differs from the key in the same byte and sorts before it,
 /// too; if it has less, it left the key earlier and sorts after it. Only if it has as much, bytes are compared.
+///
+/// An entry without a value would be found as `Ok(None)`: no node that has been checked has one.
 pub(super) fn search(bytes: &[u8], key: &[u8]) -> Result<Option<Cid>, usize> {
     let (mut shared, mut place) = (0, 0_usize);
     for entry in entries(bytes) {
@@ -56,7 +58,7 @@ pub(super) fn search(bytes: &[u8], key: &[u8]) -> Result<Option<Cid>, usize> {
                 match entry.rest.get(common).cmp(&wanted.get(common)) {
                     Ordering::Less => shared = shared.saturating_add(common),
                     Ordering::Equal => {
-                        return Ok(entry.links().map(|(_, value)| Cid::known(value)));
+                        return Ok(entry.links().map(|(_, value)| Cid::from_checked(value)));
                     }
                     Ordering::Greater => return Err(place),
                 }
@@ -77,12 +79,12 @@ pub(super) fn subtree(bytes: &[u8], place: usize) -> Option<Cid> {
             link_or_null(entries.rest.strip_prefix(b"\x61l")?)?.0
         }
     };
-    link.map(Cid::known)
+    link.map(Cid::from_checked)
 }
 
 /// The subtrees from left to right, each with its place.
 pub(super) fn subtrees(bytes: &[u8]) -> impl Iterator<Item = (usize, Cid)> {
-    let after_entries = entries(bytes).map(|entry| entry.links()?.0.map(Cid::known));
+    let after_entries = entries(bytes).map(|entry| entry.links()?.0.map(Cid::from_checked));
     let all = std::iter::once_with(|| subtree(bytes, 0)).chain(after_entries);
     all.enumerate().filter_map(|(place, subtree)| Some((place, subtree?)))
 }
@@ -172,27 +174,45 @@ mod tests {
             others in prop::collection::vec("[ab\u{7f}]{0,7}|a{19,41}b?", 30),
             links in any::<u64>(),
         ) {
-            let cid = |n: usize| Cid::of(Codec::Cbor, &n.to_be_bytes());
-            let subtree_at = |n: usize| ((links >> n) & 1 == 1).then(|| cid(1_000 + n));
-            let mut encoder = Encoder::default();
-            for (n, key) in keys.iter().enumerate() {
-                encoder.entry(key.as_bytes(), &cid(n), subtree_at(n + 1).as_ref());
-            }
-            let block = encoder.finish(subtree_at(0).as_ref());
-            let sorted: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
-            let wanted: BTreeSet<&[u8]> =
-                keys.iter().chain(&others).map(String::as_bytes).collect();
-            for key in wanted {
-                let expected = sorted.binary_search(&key).map(|n| Some(cid(n)));
-                prop_assert_eq!(search(block.bytes(), key), expected, "{:?}", key);
-            }
-            prop_assert_eq!(count(block.bytes()), keys.len());
-            for place in 0..=keys.len() {
-                prop_assert_eq!(subtree(block.bytes(), place), subtree_at(place));
-            }
-            prop_assert_eq!(subtree(block.bytes(), keys.len() + 1), None);
-            let all = (0..=keys.len()).filter_map(|place| Some((place, subtree_at(place)?)));
-            prop_assert!(subtrees(block.bytes()).eq(all));
+            agrees_with_a_sorted_list(&keys, &others, links)?;
         }
+
+        /// Lengths that take two bytes in a head, up to the longest key.
+        #[test]
+        fn a_search_finds_what_a_sorted_list_finds_among_long_keys(
+            keys in prop::collection::btree_set("a{250,300}[ab]{0,3}|a{1015,1021}[ab]{0,3}|b{256,303}", 0..30),
+            others in prop::collection::vec("a{249,301}b{0,3}|a{1015,1022}b{0,2}|b{255,304}", 30),
+            links in any::<u64>(),
+        ) {
+            agrees_with_a_sorted_list(&keys, &others, links)?;
+        }
+    }
+
+    fn agrees_with_a_sorted_list(
+        keys: &BTreeSet<String>,
+        others: &[String],
+        links: u64,
+    ) -> Result<(), TestCaseError> {
+        let cid = |n: usize| Cid::of(Codec::Cbor, &n.to_be_bytes());
+        let subtree_at = |n: usize| ((links >> n) & 1 == 1).then(|| cid(1_000 + n));
+        let mut encoder = Encoder::default();
+        for (n, key) in keys.iter().enumerate() {
+            encoder.entry(key.as_bytes(), &cid(n), subtree_at(n + 1).as_ref());
+        }
+        let block = encoder.finish(subtree_at(0).as_ref());
+        let sorted: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+        let wanted: BTreeSet<&[u8]> = keys.iter().chain(others).map(String::as_bytes).collect();
+        for key in wanted {
+            let expected = sorted.binary_search(&key).map(|n| Some(cid(n)));
+            prop_assert_eq!(search(block.bytes(), key), expected, "{:?}", key);
+        }
+        prop_assert_eq!(count(block.bytes()), keys.len());
+        for place in 0..=keys.len() {
+            prop_assert_eq!(subtree(block.bytes(), place), subtree_at(place));
+        }
+        prop_assert_eq!(subtree(block.bytes(), keys.len() + 1), None);
+        let all = (0..=keys.len()).filter_map(|place| Some((place, subtree_at(place)?)));
+        prop_assert!(subtrees(block.bytes()).eq(all));
+        Ok(())
     }
 }

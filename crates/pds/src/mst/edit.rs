@@ -3,7 +3,7 @@
 //! Each step goes down first, reading what it needs, and changes nodes on its way back up. So a
 //! node that cannot be read stops an edit before anything has changed.
 
-use super::node::Position;
+use super::node::{NOT_ASCENDING, Position};
 use super::tree::{Branch, BranchEntry, Link};
 use super::{Key, MstError, Tree};
 use crate::data::limits::MAX_NODE_ENTRIES;
@@ -166,7 +166,7 @@ impl Branch {
             Err(_) => return Ok(None),
         };
         let mut right = self.entries[index].right.take();
-        let joined = join(self.gap_mut(index), &mut right, blocks, level);
+        let joined = join(self.gap_mut(index), &mut right, blocks, level, key);
         if let Err(error) = joined {
             self.entries[index].right = right;
             return Err(error);
@@ -226,6 +226,7 @@ fn join(
     right: &mut Option<Link>,
     blocks: &dyn Blocks,
     level: u8,
+    removed: &[u8],
 ) -> Result<(), MstError> {
     if left.is_none() || right.is_none() {
         if left.is_none() {
@@ -238,12 +239,26 @@ fn join(
     else {
         return Ok(());
     };
+    // Each node keeps the rules alone, and only the key between them says that they can be one.
+    if below.entries.last().is_some_and(|last| last.key.as_bytes() >= removed) {
+        return not_ascending(left);
+    }
+    if after.entries.first().is_some_and(|first| first.key.as_bytes() <= removed) {
+        return not_ascending(right);
+    }
     let (last, level) = (below.entries.len(), below.level);
     if last + after.entries.len() > MAX_NODE_ENTRIES {
         return Err(MstError::Full);
     }
-    join(below.gap_mut(last), &mut after.left, blocks, level)?;
+    join(below.gap_mut(last), &mut after.left, blocks, level, removed)?;
     below.entries.append(&mut after.entries);
     below.stored = None;
     Ok(())
+}
+
+/// Refuses a subtree with a key that belongs on the other side of a removed one.
+#[cold]
+fn not_ascending(subtree: &Option<Link>) -> Result<(), MstError> {
+    let name = |link: &Link| MstError::Invalid { cid: link.name(), reason: NOT_ASCENDING };
+    subtree.as_ref().map(name).map_or(Ok(()), Err)
 }

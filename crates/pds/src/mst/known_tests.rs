@@ -156,6 +156,103 @@ fn a_tree_that_has_come_by_is_known_as_far_as_there_is_room() {
     }
 }
 
+/// Follows pointers alone as far as a lookup goes; tells whether they lead there.
+fn leads_to(blocks: &Noted, root: Cid, key: &[u8]) -> bool {
+    let top = Known::recall(blocks, root, Position::Root).unwrap();
+    let mut node = &top;
+    while let Err(place) = node.search(key)
+        && height(key) < node.level()
+        && compressed::subtree(node.block.bytes(), place).is_some()
+    {
+        let Some(below) = node.below(place) else { return false };
+        node = below;
+    }
+    true
+}
+
+#[test]
+fn pointers_lead_wherever_a_lookup_has_been() {
+    let (blocks, root) = tree(2_000);
+    let noted = Noted::new(&blocks, 1 << 24);
+    assert!((0..2_000).any(|n| !leads_to(&noted, root, &key(n))), "none is known yet");
+    for n in 0..4_000 {
+        get(&noted, root, &key(n)).unwrap();
+        assert!(leads_to(&noted, root, &key(n)));
+    }
+}
+
+#[test]
+fn pointers_lead_through_a_tree_that_has_come_by() {
+    let (blocks, root) = tree(2_000);
+    let noted = Noted::new(&blocks, 1 << 24);
+    let mut passing = Passing::new(&noted.memo);
+    for step in walk(&noted.copy(), root) {
+        if let Step::Node { block, node } = step.unwrap() {
+            passing.node(&block, node.level());
+        }
+    }
+    assert!((0..4_000).all(|n| leads_to(&noted, root, &key(n))));
+    assert_eq!(noted.asked(), []);
+}
+
+#[test]
+fn no_pointer_leads_from_the_younger_half_of_the_memo_to_the_older_one() {
+    let (blocks, root) = tree(2_000);
+    let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
+    let max = 1 << 24;
+    let noted = Noted::new(&blocks, max);
+    for n in 0..2_000 {
+        get(&noted, root, &key(n)).unwrap();
+    }
+    assert!((0..2_000).all(|n| leads_to(&noted, root, &key(n))));
+    noted.asked();
+    // There is no room for that beside the tree, but for the tree's root beside that.
+    noted.memo.keep(value(0), Arc::new(()), max / 2 - all / 2);
+    let top = Known::recall(&noted, root, Position::Root).unwrap();
+    let places = 0..=compressed::count(top.block.bytes());
+    assert!(places.clone().any(|place| compressed::subtree(top.block.bytes(), place).is_some()));
+    assert!(places.into_iter().all(|place| top.below(place).is_none()));
+    get(&noted, root, &key(0)).unwrap();
+    assert!(leads_to(&noted, root, &key(0)), "they are gathered anew");
+    assert_eq!(noted.asked(), [], "from the older half");
+}
+
+#[test]
+fn a_removal_that_would_join_misplaced_subtrees_is_refused() {
+    let text = |n: u32| format!("a/{n}");
+    let mut low = (0..).map(text).filter(|text| height(text.as_bytes()) == 0);
+    let (first, second) = (low.next().unwrap(), low.find(|text| text.starts_with("a/9")).unwrap());
+    let middle = (3..).map(text).find(|text| {
+        height(text.as_bytes()) == 1 && first.as_str() < text && text.as_str() < second.as_str()
+    });
+    let middle = middle.unwrap();
+    let mut encoder = Encoder::default();
+    let mut node = |key: &str, left: Option<&Block>, right: Option<&Block>| {
+        encoder.entry(key.as_bytes(), &value(1), right.map(Block::cid).as_ref());
+        encoder.finish(left.map(Block::cid).as_ref())
+    };
+    let (lesser, greater) = (node(&first, None, None), node(&second, None, None));
+    for (left, right, misplaced) in
+        [(&greater, &greater, &greater), (&lesser, &lesser, &lesser), (&greater, &lesser, &greater)]
+    {
+        let root = node(&middle, Some(left), Some(right));
+        let all = [lesser.clone(), greater.clone(), root.clone()];
+        let noted = Noted::new(&all.into_iter().collect(), 1 << 20);
+        let mut tree = Tree::open(&noted, root.cid());
+        let refused = tree.remove(middle.as_bytes()).unwrap_err();
+        assert!(matches!(refused, MstError::Invalid { cid, .. } if cid == misplaced.cid()));
+        assert_eq!(tree.write().unwrap().root, root.cid(), "the tree is as it was");
+        assert_eq!(tree.get(middle.as_bytes()).unwrap(), Some(value(1)));
+        // The same after an edit of what is misplaced, which has no name yet.
+        for key in [&first, &second] {
+            tree.insert(Key::new(key.as_bytes()).unwrap(), value(2)).unwrap();
+        }
+        let expected = tree.clone().write().unwrap();
+        assert!(matches!(tree.remove(middle.as_bytes()), Err(MstError::Invalid { .. })));
+        assert_eq!(tree.write().unwrap(), expected, "the tree is as it was, and not written");
+    }
+}
+
 #[test]
 fn after_a_clear_nothing_is_told_from_memory() {
     let (blocks, root) = tree(500);

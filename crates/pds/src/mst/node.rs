@@ -106,13 +106,7 @@ impl Node {
         if cid.codec() != Codec::Cbor {
             return Err(invalid("a link to a node names raw bytes"));
         }
-        self.decode(bytes).map_err(|source| match source {
-            // Rules of the tree that only the decoder sees are reported as such.
-            DataError::Model { reason, .. } => invalid(reason),
-            // Canonical, and still not a node.
-            DataError::Cbor { reason, .. } if check_canonical(bytes).is_ok() => invalid(reason),
-            source => MstError::Undecodable { cid, source },
-        })?;
+        self.decode(bytes).map_err(|source| refused(cid, bytes, source))?;
         self.level = self.check_level(position).map_err(invalid)?;
         Ok(())
     }
@@ -120,7 +114,7 @@ impl Node {
     /// Reads a node that has been checked before, on this level: the heights of its keys are known.
     pub(super) fn read_again(cid: Cid, bytes: &[u8], level: u8) -> Result<Self, MstError> {
         let mut node = Self { level, ..Self::default() };
-        node.decode(bytes).map_err(|source| MstError::Undecodable { cid, source })?;
+        node.decode(bytes).map_err(|source| refused(cid, bytes, source))?;
         Ok(node)
     }
 
@@ -246,7 +240,11 @@ impl Node {
             }
             before = from..keys.len();
             let key_end = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-            entries.push(Slot { key_end, value: Cid::known(value), right: right.map(Cid::known) });
+            entries.push(Slot {
+                key_end,
+                value: Cid::from_checked(value),
+                right: right.map(Cid::from_checked),
+            });
         }
         cursor.expect_key("l")?;
         self.left = subtree_link(&mut cursor)?;
@@ -280,6 +278,19 @@ impl Node {
             return Err("a subtree below level 0");
         }
         Ok(level)
+    }
+}
+
+/// Tells which rule a block breaks that is no node.
+fn refused(cid: Cid, bytes: &[u8], source: DataError) -> MstError {
+    match source {
+        // Rules of the tree that only the decoder sees are reported as such.
+        DataError::Model { reason, .. } => MstError::Invalid { cid, reason },
+        // Canonical, and still not a node.
+        DataError::Cbor { reason, .. } if check_canonical(bytes).is_ok() => {
+            MstError::Invalid { cid, reason }
+        }
+        source => MstError::Undecodable { cid, source },
     }
 }
 
@@ -361,6 +372,7 @@ impl Encoder {
 
     /// Makes the block and leaves the encoder empty, its buffers kept.
     pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
+        debug_assert!(self.count <= MAX_NODE_ENTRIES, "no head has room for more");
         // There is no key to come, so its memory serves.
         let head = &mut self.before;
         head.clear();
@@ -402,8 +414,10 @@ pub(crate) fn node_block<'e>(
 fn entry<'b>(cursor: &mut Cursor<'b>) -> Result<(Compressed<'b>, Links<'b>), DataError> {
     if let Some((entry, after)) = Compressed::split(cursor.rest())
         && let Some(links @ (right, value)) = entry.links()
-        && Cid::is_one(value)
-        && right.is_none_or(|right| Cid::is_one(right) && Cid::known(right).codec() == Codec::Cbor)
+        && Cid::has_form(value)
+        && right.is_none_or(|right| {
+            Cid::has_form(right) && Cid::from_checked(right).codec() == Codec::Cbor
+        })
     {
         cursor.pass_to(after);
         return Ok((entry, links));
@@ -457,10 +471,16 @@ const SHARES_TOO_MUCH: &str = "a key shares more bytes than the key before it ha
 /// What is said of a subtree that was refused before.
 pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
 
-/// The name of a block, and what comes before the entries of a node.
+/// The name of a block, and what comes before the entries of a node: a byte for the map, two for its first key, and
+/// three for the head of a list of up to 65,535 entries, where [`MAX_NODE_ENTRIES`] are legal.
 const ROOM: usize = Cid::LEN + 6;
 
 /// What an entry takes beside its key, at most.
 const ENTRY_BYTES: usize = 12 + 2 * 43;
 
 const TYPICAL_KEY_BYTES: usize = 40;
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests;

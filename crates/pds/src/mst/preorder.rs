@@ -93,7 +93,7 @@ impl Preorder {
         Ok(())
     }
 
-    /// The level of the node that was taken last, until something else is passed.
+    /// The level of the deepest node of the path: right after [`node`](Self::node), of the one that was taken.
     pub(crate) fn level(&self) -> Option<u8> {
         self.path.deepest().map(Node::level)
     }

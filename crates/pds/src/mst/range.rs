@@ -222,7 +222,7 @@ fn is_past(end: &Bound<Key>, key: &[u8], backwards: bool) -> bool {
 }
 
 /// A node to be looked at: opened for editing, or read for this purpose.
-pub(super) enum View<'t> {
+enum View<'t> {
     Open(&'t Branch),
     Read(Node),
 }
@@ -235,11 +235,7 @@ pub(super) enum Child<'t> {
 }
 
 impl<'t> Child<'t> {
-    pub(super) fn view(
-        self,
-        blocks: &dyn Blocks,
-        position: Position,
-    ) -> Result<View<'t>, MstError> {
+    fn view(self, blocks: &dyn Blocks, position: Position) -> Result<View<'t>, MstError> {
         match self {
             Self::Open(branch) => Ok(View::Open(branch)),
             Self::Stored(cid) => recall_node(blocks, cid, position, true).map(View::Read),
@@ -257,7 +253,7 @@ impl Link {
 }
 
 impl<'t> View<'t> {
-    pub(super) fn level(&self) -> u8 {
+    fn level(&self) -> u8 {
         match self {
             Self::Open(branch) => branch.level,
             Self::Read(node) => node.level(),
@@ -271,14 +267,14 @@ impl<'t> View<'t> {
         }
     }
 
-    pub(super) fn search(&self, key: &[u8]) -> Result<usize, usize> {
+    fn search(&self, key: &[u8]) -> Result<usize, usize> {
         match self {
             Self::Open(branch) => branch.search(key),
             Self::Read(node) => node.search(key),
         }
     }
 
-    pub(super) fn entry(&self, index: usize) -> Option<(&[u8], Cid)> {
+    fn entry(&self, index: usize) -> Option<(&[u8], Cid)> {
         match self {
             Self::Open(branch) => {
                 branch.entries.get(index).map(|entry| (entry.key.as_bytes(), entry.value))
@@ -287,7 +283,7 @@ impl<'t> View<'t> {
         }
     }
 
-    pub(super) fn child(&self, index: usize) -> Option<Child<'t>> {
+    fn child(&self, index: usize) -> Option<Child<'t>> {
         match self {
             Self::Open(branch) => branch.gap(index).map(Link::child),
             Self::Read(node) => node.subtree(index).map(Child::Stored),

@@ -214,6 +214,13 @@ impl Link {
         }
     }
 
+    /// The CID of the subtree as it stands, which is not written by that.
+    #[cold]
+    pub(super) fn name(&self) -> Cid {
+        let (encoder, mut nodes) = (Encoder::default(), Vec::new());
+        self.clone().write(&mut Writing { memo: None, encoder, nodes: &mut nodes })
+    }
+
     fn write(&mut self, to: &mut Writing<'_>) -> Cid {
         let branch = match self {
             Self::Stored(cid) => return *cid,
