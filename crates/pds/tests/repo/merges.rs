@@ -8,16 +8,14 @@ use std::sync::{Arc, Mutex};
 use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
 use pds::crypto::{Curve, SigningKey};
-use pds::data::{Block, Blocks, Cid, ReadError};
+use pds::data::Cid;
 use pds::repo::{
     Error, ExportOptions, How, MergeBase, MergeOptions, Repo, Resolution, Side, Versions, Write,
     export_with,
 };
-use pds::store::{
-    Applied, BlockStream, Expect, LogEntry, MemoryStore, Mended, RefEdit, RefName, Refs, Store,
-    StoreError, Sweep, SweptBlocks, Visitor,
-};
+use pds::store::{Expect, MemoryStore, RefName};
 
+use super::watched::{Watch, Watched};
 use super::{did, in_memory, note, path};
 
 pub(super) fn name(text: &str) -> RefName {
@@ -403,87 +401,24 @@ fn the_history_of_a_record_is_the_commits_that_changed_it() {
     assert_eq!(versions[3].before, None);
 }
 
-/// A store that counts the blocks that are read from it, and remembers which.
+/// Counts the blocks that are read from a store, and remembers which.
 #[derive(Default)]
 struct Counting {
-    store: MemoryStore,
     read: AtomicU64,
     which: Mutex<HashSet<Cid>>,
 }
 
-impl Blocks for Counting {
-    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        self.read.fetch_add(1, Ordering::Relaxed);
-        self.which.lock().unwrap().insert(*cid);
-        self.store.get(cid)
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+impl Watch for Counting {
+    fn blocks(&self, cids: &[Cid]) {
         self.read.fetch_add(cids.len() as u64, Ordering::Relaxed);
         self.which.lock().unwrap().extend(cids);
-        self.store.get_many(cids)
-    }
-}
-
-impl Store for Counting {
-    fn refs(&self) -> Result<Refs, StoreError> {
-        self.store.refs()
-    }
-
-    fn apply(
-        &self,
-        blocks: &mut BlockStream<'_>,
-        edits: &[RefEdit],
-        note: &str,
-    ) -> Result<Applied, StoreError> {
-        self.store.apply(blocks, edits, note)
-    }
-
-    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        self.store.log(name, limit)
-    }
-
-    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
-        self.store.moves()
-    }
-
-    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
-        self.store.sweep(sweep)
-    }
-
-    fn compact(&self) -> Result<(), StoreError> {
-        self.store.compact()
-    }
-
-    fn block_count(&self) -> Result<u64, StoreError> {
-        self.store.block_count()
-    }
-
-    fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.store.meta(key)
-    }
-
-    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.store.set_meta(key, value)
-    }
-
-    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
-        self.store.scan(visit)
-    }
-
-    fn mend(
-        &self,
-        blocks: &mut BlockStream<'_>,
-        damaged: &[Vec<u8>],
-    ) -> Result<Mended, StoreError> {
-        self.store.mend(blocks, damaged)
     }
 }
 
 #[test]
 fn a_merge_reads_what_differs_and_not_what_is_there() {
     let reads = |changes: usize| {
-        let store = Arc::new(Counting::default());
+        let store = Arc::new(Watched::<Counting>::default());
         let key = SigningKey::generate(Curve::K256).unwrap();
         let open = || {
             Repo::with(store.clone(), Arc::new(MemoryBlobs::default())).signing_with(key.clone())
@@ -505,20 +440,20 @@ fn a_merge_reads_what_differs_and_not_what_is_there() {
         repo.write(&of(step / 2, "here")).unwrap();
         let nodes = |rev: &str| -> HashSet<Cid> {
             let data = repo.checkout(&rev.parse().unwrap()).unwrap().commit().data();
-            pds::mst::nodes(&store.store, data).map(|node| node.unwrap().cid()).collect()
+            pds::mst::nodes(store.store.as_ref(), data).map(|node| node.unwrap().cid()).collect()
         };
         let (base, ours, theirs) = (nodes("HEAD~1"), nodes("HEAD"), nodes("side"));
         let all_nodes = ours.len() as u64;
-        let before = store.read.load(Ordering::Relaxed);
-        store.which.lock().unwrap().clear();
+        let before = store.watch.read.load(Ordering::Relaxed);
+        store.watch.which.lock().unwrap().clear();
         // By a handle that remembers nothing of what was written.
         let merged = merge(&open(), "side").unwrap();
         assert_eq!((merged.how, merged.changes.len()), (How::Commit, changes));
-        let read = store.which.lock().unwrap();
+        let read = store.watch.which.lock().unwrap();
         let unchanged = |node: &&Cid| base.contains(node) && theirs.contains(node);
         let touched = ours.iter().filter(unchanged).filter(|node| read.contains(node));
         assert_eq!(touched.count(), 0, "nodes that are the same on both sides were read");
-        (store.read.load(Ordering::Relaxed) - before, all_nodes)
+        (store.watch.read.load(Ordering::Relaxed) - before, all_nodes)
     };
     let (few, _) = reads(10);
     let (many, all_nodes) = reads(100);

@@ -18,6 +18,7 @@ mod repair;
 mod salvage;
 mod slices;
 mod stores;
+mod watched;
 mod writes;
 
 use std::fs;

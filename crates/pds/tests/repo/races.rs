@@ -6,113 +6,46 @@ use std::thread;
 
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
-use pds::data::{Block, Blocks, Cid, ReadError};
 use pds::repo::verify::Expected;
 use pds::repo::{Error, Keep, Repo};
-use pds::store::{
-    Applied, BlockStream, Expect, LogEntry, MemoryStore, Mended, RefEdit, RefName, Refs, Store,
-    StoreError, Sweep, SweptBlocks, Visitor,
-};
+use pds::store::{Expect, RefName, Store};
 use pds::syntax::Tid;
 
+use super::watched::{Watch, Watched};
 use super::{did, note, path};
 
 /// A store in which somebody else does something right after the refs have been read for the nth time.
 #[derive(Default)]
-struct Overtaken {
-    store: Arc<MemoryStore>,
-    other: Mutex<Option<(usize, Other)>>,
-}
+struct Overtaken(Mutex<Option<(usize, Other)>>);
 
 type Other = Box<dyn FnOnce() + Send>;
 
 impl Overtaken {
     /// Lets it happen after so many more reads of the refs.
     fn after(&self, reads: usize, other: Other) {
-        *self.other.lock().unwrap() = Some((reads, other));
+        *self.0.lock().unwrap() = Some((reads, other));
     }
 
     /// Tells whether it has happened.
     fn has_been(&self) -> bool {
-        self.other.lock().unwrap().is_none()
+        self.0.lock().unwrap().is_none()
     }
 }
 
-impl Blocks for Overtaken {
-    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        self.store.get(cid)
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        self.store.get_many(cids)
-    }
-}
-
-impl Store for Overtaken {
-    fn refs(&self) -> Result<Refs, StoreError> {
-        let refs = self.store.refs()?;
-        let mut other = self.other.lock().unwrap();
+impl Watch for Overtaken {
+    fn refs(&self) {
+        let mut other = self.0.lock().unwrap();
         match other.take() {
             Some((0, act)) => act(),
             Some((reads, act)) => *other = Some((reads - 1, act)),
             None => {}
         }
-        Ok(refs)
-    }
-
-    fn apply(
-        &self,
-        blocks: &mut BlockStream<'_>,
-        edits: &[RefEdit],
-        note: &str,
-    ) -> Result<Applied, StoreError> {
-        self.store.apply(blocks, edits, note)
-    }
-
-    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        self.store.log(name, limit)
-    }
-
-    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
-        self.store.moves()
-    }
-
-    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
-        self.store.sweep(sweep)
-    }
-
-    fn compact(&self) -> Result<(), StoreError> {
-        self.store.compact()
-    }
-
-    fn block_count(&self) -> Result<u64, StoreError> {
-        self.store.block_count()
-    }
-
-    fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.store.meta(key)
-    }
-
-    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.store.set_meta(key, value)
-    }
-
-    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
-        self.store.scan(visit)
-    }
-
-    fn mend(
-        &self,
-        blocks: &mut BlockStream<'_>,
-        damaged: &[Vec<u8>],
-    ) -> Result<Mended, StoreError> {
-        self.store.mend(blocks, damaged)
     }
 }
 
 /// Two handles on one repository with three commits; the second one is never overtaken.
-fn overtaken() -> (Arc<Overtaken>, Repo, Repo) {
-    let store = Arc::new(Overtaken::default());
+fn overtaken() -> (Arc<Watched<Overtaken>>, Repo, Repo) {
+    let store = Arc::new(Watched::<Overtaken>::default());
     let key = SigningKey::generate(Curve::K256).unwrap();
     let with = |store: Arc<dyn Store>| {
         Repo::with(store, Arc::new(MemoryBlobs::default())).signing_with(key.clone())
@@ -140,14 +73,14 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
         // At each moment there is.
         for reads in 0.. {
             let (store, repo, other) = overtaken();
-            store.after(reads, Box::new(move || act(&other)));
+            store.watch.after(reads, Box::new(move || act(&other)));
             repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
             match repo.survey(&[]) {
                 Ok(survey) => assert_eq!(survey.refs, [], "none is astray"),
                 // What it was to look at has left meanwhile.
                 Err(error) => assert!(error.is_busy(), "{error}"),
             }
-            if !store.has_been() {
+            if !store.watch.has_been() {
                 assert!(reads > 2, "each of the two reads the refs");
                 break;
             }
@@ -161,9 +94,9 @@ fn a_ref_that_is_made_while_somebody_asks_for_it_is_not_lost() {
     let side: RefName = "side".parse().unwrap();
     let head = other.head().unwrap().unwrap();
     let (here, made) = (repo.on(side.clone()), side.clone());
-    store.after(0, Box::new(move || other.set_ref(&made, head, Expect::Absent, "").unwrap()));
+    store.watch.after(0, Box::new(move || other.set_ref(&made, head, Expect::Absent, "").unwrap()));
     assert!(matches!(here.snapshot(), Err(Error::NoCommit(name)) if name == side));
-    assert!(store.has_been() && here.snapshot().is_ok());
+    assert!(store.watch.has_been() && here.snapshot().is_ok());
 }
 
 #[test]

@@ -1,90 +1,31 @@
 //! Slices that rely on states which are let go of at the same moment.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
-use pds::data::{Block, Blocks, Cid, ReadError};
+use pds::data::Blocks;
 use pds::repo::verify::{Expected, verify};
 use pds::repo::{Keep, Repo, Snapshot, export_car, export_since};
-use pds::store::{
-    Applied, BlockStream, LogEntry, MemoryStore, Mended, RefEdit, RefName, Refs, Store, StoreError,
-    Sweep, SweptBlocks, Visitor,
-};
+use pds::store::MemoryStore;
 
+use super::watched::{Watch, Watched};
 use super::{in_memory, note, path};
 
-/// A store in which somebody else is faster: before blocks come in, all but the present state goes.
-#[derive(Clone)]
-struct SweptBefore(Arc<MemoryStore>);
-
-impl Blocks for SweptBefore {
-    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        self.0.get(cid)
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        self.0.get_many(cids)
-    }
+/// Somebody else who is faster: before blocks come in, all but the present state goes.
+#[derive(Default)]
+struct SweptBefore {
+    /// How many moves of the log went.
+    moves: AtomicU64,
 }
 
-impl Store for SweptBefore {
-    fn refs(&self) -> Result<Refs, StoreError> {
-        self.0.refs()
-    }
-
-    fn apply(
-        &self,
-        blocks: &mut BlockStream<'_>,
-        edits: &[RefEdit],
-        note: &str,
-    ) -> Result<Applied, StoreError> {
-        // What is on its way has been read before the others come.
-        let blocks: Vec<_> = blocks.collect();
-        let other = Repo::with(self.0.clone(), Arc::new(MemoryBlobs::default()));
+impl Watch for SweptBefore {
+    fn apply(&self, store: &Arc<MemoryStore>) {
+        let other = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
         let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
-        other.gc(&keep, &mut |_| {}).unwrap();
-        self.0.apply(&mut blocks.into_iter(), edits, note)
-    }
-
-    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        self.0.log(name, limit)
-    }
-
-    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
-        self.0.moves()
-    }
-
-    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
-        self.0.sweep(sweep)
-    }
-
-    fn compact(&self) -> Result<(), StoreError> {
-        self.0.compact()
-    }
-
-    fn block_count(&self) -> Result<u64, StoreError> {
-        self.0.block_count()
-    }
-
-    fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.0.meta(key)
-    }
-
-    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.0.set_meta(key, value)
-    }
-
-    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
-        self.0.scan(visit)
-    }
-
-    fn mend(
-        &self,
-        blocks: &mut BlockStream<'_>,
-        damaged: &[Vec<u8>],
-    ) -> Result<Mended, StoreError> {
-        self.0.mend(blocks, damaged)
+        let gone = other.gc(&keep, &mut |_| {}).unwrap().moves;
+        self.moves.fetch_add(gone, Ordering::Relaxed);
     }
 }
 
@@ -117,8 +58,8 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
     let old = states[0].find_cid(&place).unwrap().unwrap();
     assert!(slice.get(&old).unwrap().is_none(), "the slice relies on it");
 
-    let store = SweptBefore(Arc::new(MemoryStore::default()));
-    let mirror = Repo::with(Arc::new(store), Arc::new(MemoryBlobs::default()));
+    let store = Arc::new(Watched::<SweptBefore>::default());
+    let mirror = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
     mirror.import(&whole(&states[0]), None).unwrap();
     mirror.import(&whole(&states[1]), None).unwrap();
     // The first state went when the second came; take it in once more, beside.
@@ -126,7 +67,10 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
     beside.import(&whole(&states[0]), None).unwrap();
     beside.remove_ref(&"beside".parse().unwrap()).unwrap();
     assert!(mirror.store().get(&old).unwrap().is_some());
+    let gone = || store.watch.moves.load(Ordering::Relaxed);
+    let before = gone();
     mirror.import(&slice, None).unwrap();
+    assert!(gone() > before, "what it relies on was let go of meanwhile");
 
     let head = mirror.head().unwrap().unwrap();
     assert_eq!(head, states[2].commit().cid());
