@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::meter::Outcome;
+use crate::rows::Part;
 use crate::work::Work;
 use crate::{limits, ours, rows, sqlite};
 
@@ -31,6 +32,8 @@ pub(crate) enum Subject {
     SqliteBulk,
     /// The very rows that this library writes, into a bare table.
     SqliteRows,
+    /// Of these rows only those that move the ref.
+    SqliteMoves,
     /// SHA-256 of every block.
     Hash,
     /// The file, copied.
@@ -57,6 +60,7 @@ impl Subject {
             Self::Sqlite => "limit: raw SQLite",
             Self::SqliteBulk => "limit: raw SQLite, no journal",
             Self::SqliteRows => "limit: its rows in raw SQLite",
+            Self::SqliteMoves => "limit: of these only ref and log",
             Self::Hash => "limit: hashing alone",
             Self::Copy => "limit: file copy",
             Self::Sign => "limit: signing alone",
@@ -70,7 +74,8 @@ pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> 
         Subject::Pds => ours::case(work, records, data),
         Subject::Sqlite => sqlite::case(work, records, data),
         Subject::SqliteBulk => sqlite::bulk(work, records, data),
-        Subject::SqliteRows => rows::case(work, records, data),
+        Subject::SqliteRows => rows::case(work, records, data, Part::All),
+        Subject::SqliteMoves => rows::case(work, records, data, Part::Moves),
         Subject::Hash => limits::hash(work, records, data),
         Subject::Copy => limits::copy(records, data),
         Subject::Sign => limits::sign(),

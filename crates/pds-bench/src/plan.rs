@@ -2,7 +2,7 @@
 
 use crate::case::Subject::{
     self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, Shrike, Sign, Sqlite, SqliteBulk,
-    SqliteRows,
+    SqliteMoves, SqliteRows,
 };
 use crate::work::Work;
 
@@ -140,8 +140,8 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::Put,
-        title: "A record put, one a commit, each durable when it is acknowledged; 1,000 times. Raw SQLite: one row a commit; and the very rows of each put: record, nodes, commit, ref and log.",
-        subjects: &[Pds, Sqlite, SqliteRows, Sign],
+        title: "A record put, one a commit, each durable when it is acknowledged; 1,000 times. Raw SQLite: one row a commit; and the very rows of each put: record, nodes, commit, ref and log, or only the last two.",
+        subjects: &[Pds, Sqlite, SqliteRows, SqliteMoves, Sign],
         sizes: &[
             (K, &[]),
             (100 * K, &[Target::Speed(0.8, Sqlite), Target::CpuBeside(150.0, Sign)]),

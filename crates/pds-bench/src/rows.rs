@@ -13,6 +13,14 @@ use crate::generate;
 use crate::meter::{Meter, Outcome};
 use crate::work::{PUTS, Work};
 
+/// Which of the rows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    All,
+    /// The ref and the row of the log: a commit that brings no blocks.
+    Moves,
+}
+
 /// A put as it is on the disk.
 struct Put {
     before: Cid,
@@ -20,7 +28,7 @@ struct Put {
     blocks: Vec<Block>,
 }
 
-pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
+pub(crate) fn case(work: Work, records: usize, data: &Data, part: Part) -> Result<Outcome> {
     if work != Work::Put {
         bail!("only puts are looked at row by row");
     }
@@ -34,7 +42,7 @@ pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
     connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -8192;")?;
     let meter = Meter::start()?;
     for put in &puts {
-        write(&mut connection, put)?;
+        write(&mut connection, put, part)?;
     }
     meter.stop(puts.len())
 }
@@ -54,12 +62,12 @@ fn puts(repo: &Repo) -> Result<Vec<Put>> {
     Ok(puts)
 }
 
-fn write(connection: &mut Connection, put: &Put) -> Result<()> {
+fn write(connection: &mut Connection, put: &Put, part: Part) -> Result<()> {
     let commit = put.blocks.last().context("a put has a commit")?.cid();
     let transaction = connection.transaction()?;
     let mut insert =
         transaction.prepare_cached("INSERT INTO blocks (cid, bytes) VALUES (?1, ?2)")?;
-    for block in &put.blocks {
+    for block in put.blocks.iter().filter(|_| part == Part::All) {
         insert.execute(params![block.cid().as_bytes(), block.bytes()])?;
     }
     drop(insert);

@@ -105,7 +105,7 @@ impl SqliteStore {
         let connection = schema::create(path, durability)?;
         Ok(Self {
             path: path.to_owned(),
-            reader: Mutex::new(Reader::mapped(path)?),
+            reader: Mutex::new(Reader::for_lookups(path)?),
             writer: Mutex::new(Some(Reader::new((connection, Layout::Two)))),
             seat: Seat::default(),
             wal_pages: AtomicU32::new(0),
@@ -119,7 +119,7 @@ impl SqliteStore {
     /// [`StoreError::NotAStore`] when there is none, [`StoreError::NewerFormat`] when a later
     /// release made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let reader = Mutex::new(Reader::mapped(path)?);
+        let reader = Mutex::new(Reader::for_lookups(path)?);
         let (writer, seat) = (Mutex::new(None), Seat::default());
         let wal_pages = AtomicU32::new(0);
         Ok(Self { path: path.to_owned(), reader, writer, seat, wal_pages })

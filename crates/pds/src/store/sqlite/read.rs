@@ -24,7 +24,7 @@ pub(super) struct Reader {
     /// The row that was read last.
     last: i64,
     pub(super) ahead: Ahead,
-    is_mapped: bool,
+    map: Map,
     /// The number of the sitting whose transaction is open.
     sitting: Option<u64>,
 }
@@ -32,20 +32,26 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
         let ahead = Ahead::default();
-        let (refs, tail, sitting, is_mapped) = (None, None, None, false);
-        Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, is_mapped, sitting }
+        let (refs, tail, sitting, map) = (None, None, None, Map::Never);
+        Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, map, sitting }
     }
 
     /// Opens a store for lookups.
-    pub(super) fn mapped(path: &Path) -> Result<Self, StoreError> {
+    pub(super) fn for_lookups(path: &Path) -> Result<Self, StoreError> {
         let mut reader = Self::new(open_for_reading(path)?);
-        reader.map(true)?;
+        reader.map = Map::After(WORTH_A_MAP);
         Ok(reader)
     }
 
-    fn map(&mut self, mapped: bool) -> Result<(), StoreError> {
+    /// Maps the file for whoever goes on looking up blocks, and no longer for whoever reads all there is.
+    fn map_as_it_pays(&mut self) -> Result<(), StoreError> {
+        let (next, mapped) = match self.map {
+            Map::After(_) | Map::Mapped if self.ahead.is_far() => (Map::Never, false),
+            Map::After(0) => (Map::Mapped, true),
+            Map::After(_) | Map::Mapped | Map::Never => return Ok(()),
+        };
         map(&self.connection, mapped)?;
-        self.is_mapped = mapped;
+        self.map = next;
         Ok(())
     }
 
@@ -55,10 +61,11 @@ impl Reader {
         if self.sitting != sitting || self.connection.is_autocommit() {
             self.rise()?;
         }
-        if self.sitting.is_none() && self.is_mapped && self.ahead.is_far() {
-            self.map(false)?;
+        if self.sitting.is_some() {
+            return Ok(());
         }
-        if self.sitting.is_none() && sitting.is_some() {
+        self.map_as_it_pays()?;
+        if sitting.is_some() {
             run(&self.connection, "BEGIN")?;
             self.sitting = sitting;
         }
@@ -171,6 +178,9 @@ impl Reader {
     }
 
     fn find(&mut self, cid: &Cid) -> Result<Found, StoreError> {
+        if let Map::After(lookups) = &mut self.map {
+            *lookups = lookups.saturating_sub(1);
+        }
         if self.layout == Layout::One {
             return self.by_cid(cid);
         }
@@ -250,6 +260,16 @@ fn read_refs(connection: &Connection) -> Result<Refs, StoreError> {
     Ok(Refs { version, entries })
 }
 
+/// Whether the file is mapped into memory.
+#[derive(Clone, Copy)]
+enum Map {
+    Never,
+    /// Not before so many lookups more: an error of the disk ends the process that reads through a map, and one that
+    /// wants a few blocks gains nothing by it.
+    After(u32),
+    Mapped,
+}
+
 /// A row and the block in it, if it is the one that was asked for.
 type Found = Option<(i64, Result<Block, DataError>)>;
 
@@ -325,6 +345,9 @@ impl Ahead {
         Ok(())
     }
 }
+
+/// After how many lookups it pays to map the file.
+const WORTH_A_MAP: u32 = 1_000;
 
 const MAX_ROWS_AHEAD: i64 = 512;
 

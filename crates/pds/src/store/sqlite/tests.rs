@@ -325,7 +325,7 @@ fn reading_row_after_row_gives_the_same_as_reading_at_random() {
 }
 
 #[test]
-fn who_reads_all_there_is_gives_up_the_map_between_two_transactions() {
+fn the_file_is_mapped_for_who_looks_up_much_and_not_for_who_reads_all_there_is() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     apply(&SqliteStore::create(&path).unwrap(), 0..5_000);
@@ -337,22 +337,36 @@ fn who_reads_all_there_is_gives_up_the_map_between_two_transactions() {
         assert_eq!(store.get(&block(n).cid()).unwrap(), Some(block(n)));
     };
     // At random, and a few in a row, as a lookup does.
+    let at_random = |store: &SqliteStore, times: std::ops::Range<u32>| {
+        times.for_each(|n| read(store, n / 3 * 617 % 4_900 + n % 3));
+    };
     let store = SqliteStore::open(&path).unwrap();
-    (0..2_000).for_each(|n| read(&store, n / 3 * 617 % 4_900 + n % 3));
+    at_random(&store, 0..1_000);
+    assert_eq!(mapped(&store), 0, "a few lookups need no map");
+    at_random(&store, 1_000..2_000);
     assert_eq!(mapped(&store), schema::MMAP_BYTES);
     assert_eq!(store.reader().ahead.count, 0, "and nothing was read ahead");
     // All in a row: at once between single reads,
     (0..2_000).for_each(|n| read(&store, n));
     assert_eq!(mapped(&store), 0);
-    // in a sitting when it has ended.
+    // for good,
+    at_random(&store, 0..3_000);
+    assert_eq!(mapped(&store), 0);
+    // in a sitting when it has ended,
     let store = SqliteStore::open(&path).unwrap();
+    at_random(&store, 0..1_001);
     let sitting = Sitting::begin(&store);
     (0..2_000).for_each(|n| read(&store, n));
     assert_eq!(mapped(&store), schema::MMAP_BYTES);
     drop(sitting);
     read(&store, 2_000);
     assert_eq!(mapped(&store), 0);
-    (2_001..5_000).rev().for_each(|n| read(&store, n));
+    // and whoever begins with it never has one.
+    let store = SqliteStore::open(&path).unwrap();
+    (0..5_000).for_each(|n| read(&store, n));
+    at_random(&store, 0..3_000);
+    assert_eq!(mapped(&store), 0);
+    (0..5_000).rev().for_each(|n| read(&store, n));
 }
 
 #[test]
