@@ -37,8 +37,7 @@ fn main() -> ExitCode {
     };
     match (ended, flushed) {
         (Ok(exit), Ok(())) => exit.into(),
-        // Whoever read our output has seen enough.
-        (Ok(exit), Err(error)) if is_closed_pipe(&error) => exit.into(),
+        // Whoever read the bytes of a file has seen enough.
         (Err(error), _) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         (Err(error), _) | (Ok(_), Err(error)) => failed(&error),
     }

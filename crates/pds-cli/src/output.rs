@@ -9,22 +9,39 @@ use pds::data::Cid;
 use pds::syntax::Tid;
 use serde_json::{Value, json};
 
+use crate::failure::Stated;
+
 /// Standard output, as text for people or as JSON.
+///
+/// Whoever reads it may have seen enough: from then on nothing is written, and a command goes on to its own end, since
+/// its exit code says what came of it.
 pub(crate) struct Output {
     json: bool,
     out: BufWriter<StdoutLock<'static>>,
     /// The line that is being made; listings have many.
     line: String,
+    is_closed: bool,
+    has_done: bool,
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
         let out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
-        Self { json, out, line: String::new() }
+        Self { json, out, line: String::new(), is_closed: false, has_done: false }
     }
 
     pub(crate) fn is_json(&self) -> bool {
         self.json
+    }
+
+    /// Tells whether nobody reads any more: a listing that says nothing by its exit code may end.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// Takes note that what was asked for is done: should that be impossible to say, it is done all the same.
+    pub(crate) fn has_done(&mut self) {
+        self.has_done = true;
     }
 
     /// Writes an answer in the form that was asked for.
@@ -55,25 +72,22 @@ impl Output {
 
     pub(crate) fn line(&mut self, text: &str) -> Result<()> {
         let text = printable(text);
-        let written = self.out.write_all(text.as_bytes()).and_then(|()| self.out.write_all(b"\n"));
-        written.context(NOT_WRITTEN)
+        self.write(|out| out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")))
     }
 
     /// Writes a line in a style, for a terminal.
     pub(crate) fn styled_line(&mut self, style: Style, text: &str) -> Result<()> {
-        writeln!(self.out, "{style}{}{style:#}", printable(text)).context(NOT_WRITTEN)
+        self.write(|out| writeln!(out, "{style}{}{style:#}", printable(text)))
     }
 
     pub(crate) fn json(&mut self, value: &impl serde::Serialize) -> Result<()> {
-        let written = serde_json::to_writer(Printable(&mut self.out), value);
-        written.map_err(io::Error::from).context(NOT_WRITTEN)?;
+        self.write(|out| Ok(serde_json::to_writer(Printable(out), value)?))?;
         self.line("")
     }
 
     /// Writes JSON over several lines, piece by piece: with all its spaces it may be large.
     pub(crate) fn json_pretty(&mut self, value: &impl serde::Serialize) -> Result<()> {
-        let written = serde_json::to_writer_pretty(Printable(&mut self.out), value);
-        written.map_err(io::Error::from).context(NOT_WRITTEN)?;
+        self.write(|out| Ok(serde_json::to_writer_pretty(Printable(out), value)?))?;
         self.line("")
     }
 
@@ -83,7 +97,27 @@ impl Output {
     }
 
     pub(crate) fn flush(&mut self) -> Result<()> {
-        self.out.flush().context(NOT_WRITTEN)
+        self.write(Write::flush)
+    }
+
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>,
+    ) -> Result<()> {
+        if self.is_closed {
+            return Ok(());
+        }
+        match write(&mut self.out) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_closed = true;
+                Ok(())
+            }
+            Err(error) if self.has_done => {
+                let message = format!("it is done, but the answer cannot be written: {error}");
+                Err(Stated::partly(message).into())
+            }
+            written => written.context("cannot write to standard output"),
+        }
     }
 }
 
@@ -160,5 +194,3 @@ pub(crate) fn survive_file_size_limits() {
 }
 
 const BUFFER_BYTES: usize = 64 * 1024;
-
-const NOT_WRITTEN: &str = "cannot write to standard output";

@@ -11,7 +11,7 @@ use pds::store::RefName;
 use pds::syntax::{Nsid, RecordKey, RecordPath};
 
 use super::put::print_written;
-use crate::failure::{Exit, Stated, is_closed_pipe};
+use crate::failure::{Exit, Stated};
 use crate::open::{Place, open_stream};
 use crate::output::Output;
 
@@ -54,13 +54,13 @@ impl Args {
             };
             committed += written.changes.len();
             // A commit is acknowledged when it is made, not when the last one is.
-            match print_written(&written, out).and_then(|()| out.flush()) {
-                Ok(()) => {}
-                Err(error) if is_closed_pipe(&error) => {
-                    let rest = lines.next_line()?;
-                    return Ok(if rest.is_some() { Exit::Partly } else { Exit::Done });
-                }
-                Err(error) => return Err(partly(committed, &error)),
+            print_written(&written, out)
+                .and_then(|()| out.flush())
+                .map_err(|error| partly(committed, &error))?;
+            // Nobody would learn of further ones.
+            if out.is_closed() {
+                let rest = lines.next_line()?;
+                return Ok(if rest.is_some() { Exit::Partly } else { Exit::Done });
             }
         }
     }

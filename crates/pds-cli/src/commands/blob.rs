@@ -91,6 +91,7 @@ fn put(place: &Place, file: &Path, mime: Option<String>, out: &mut Output) -> Re
     let mime_type = mime.unwrap_or_else(|| sniff(&start).to_owned());
     let info = repo.put_blob(&mut start.as_slice().chain(from))?;
     let blob = BlobRef { cid: info.cid, mime_type, size_bytes: Some(info.size_bytes) };
+    out.has_done();
     out.json(&blob.to_value())?;
     Ok(Exit::Done)
 }

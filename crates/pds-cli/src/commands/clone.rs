@@ -52,6 +52,7 @@ impl Args {
         let (repo, imported) = Repo::clone_file_with(&dir, file, key.as_ref(), jobs)
             .map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
+        out.has_done();
         info::Facts::of_clone(&repo, imported, &dir)?.print(out)?;
         Ok(Exit::Done)
     }

@@ -29,6 +29,10 @@ impl Args {
         let after = place.snapshot(Some(&self.after))?;
         let mut exit = Exit::Done;
         for change in before.diff(&after) {
+            // The answer is known by then.
+            if out.is_closed() {
+                break;
+            }
             let change = change?;
             exit = Exit::No;
             let path = &change.path;

@@ -63,6 +63,7 @@ impl Args {
         };
         let exported = write_file(path, self.force, |out| write(&snapshot, &options, out))?;
         let Exported { blocks, bytes, .. } = exported;
+        out.has_done();
         if out.is_json() {
             let commit = snapshot.commit();
             let commit = commit_json(commit.cid(), commit.rev());

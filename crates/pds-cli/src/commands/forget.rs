@@ -75,6 +75,9 @@ impl Args {
             let message = format!("no state here has {}", paths.join(" or "));
             return Err(Stated::no("not-found", message).into());
         }
+        if !self.dry_run {
+            out.has_done();
+        }
         print(&forgotten, self.dry_run, out)?;
         Ok(exit)
     }

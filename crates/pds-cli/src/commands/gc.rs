@@ -55,6 +55,9 @@ impl Args {
         let mut facts = facts(&swept);
         facts.push(("before", before));
         facts.extend(after.map(|after| ("after", after)));
+        if !self.dry_run {
+            out.has_done();
+        }
         out.answer(
             || text(&facts),
             || {

@@ -68,6 +68,7 @@ impl Args {
                 rev_text(before.rev()),
             ));
         }
+        out.has_done();
         out.answer(
             || format!("{}\t{}\t{}", imported.new_blocks, commit.cid(), rev_text(commit.rev())),
             || {

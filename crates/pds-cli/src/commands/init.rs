@@ -38,6 +38,7 @@ impl Args {
             None => SigningKey::generate(self.curve)?,
         };
         let repo = Repo::create_with_key(&self.dir, &self.did, &key)?;
+        out.has_done();
         info::Facts::of_repo(&repo, Some(&self.dir))?.print(out)?;
         Ok(Exit::Done)
     }

@@ -86,12 +86,14 @@ impl Args {
                         "note: commits that are here stay those of {known}; this key signs what comes"
                     ));
                 }
+                out.has_done();
                 print(&public.did_key(), out)?;
             }
             Verb::Rotate { curve } => {
                 let (repo, commit) = Repo::rotate_key_in(&place.writable()?, curve)?;
                 let key = repo.public_key()?.map(|key| key.did_key()).unwrap_or_default();
                 let (cid, rev) = (commit.cid(), commit.rev());
+                out.has_done();
                 out.answer(
                     || key.clone(),
                     || json!({ "signingKey": key, "commit": commit_json(cid, rev) }),

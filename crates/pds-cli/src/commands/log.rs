@@ -86,6 +86,10 @@ impl Args {
         }
         let mut exit = Exit::Done;
         for entry in entries {
+            // With keys it is a check, whoever reads it.
+            if out.is_closed() && keys.is_none() {
+                break;
+            }
             let LogEntry { before, after, at_micros, note, .. } = entry;
             let (commit, counts) = match look_up(&repo, before, after) {
                 Ok((commit, counts)) => (commit, Some(counts)),
@@ -132,6 +136,9 @@ impl Args {
         let uri = AtUri::record(commit.did(), path);
         let (mut found, mut exit) = (0, Exit::Done);
         for version in versions {
+            if out.is_closed() {
+                break;
+            }
             match version {
                 Ok(_) if self.number == Some(0) => return Ok(exit),
                 Ok(version) => print_version(&version, &uri, out)?,

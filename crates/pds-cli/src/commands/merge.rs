@@ -113,6 +113,7 @@ impl Args {
         })?;
         warn(&merged.findings);
         warn_of_blobs(&repo, &merged.changes)?;
+        out.has_done();
         print(&merged, &did, out)?;
         Ok(Exit::Done)
     }

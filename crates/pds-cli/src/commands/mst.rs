@@ -33,6 +33,9 @@ impl Args {
             None => walk,
         };
         for step in walk {
+            if out.is_closed() {
+                break;
+            }
             match step? {
                 Step::Node { block, node } => {
                     let (cid, level) = (block.cid(), node.level());

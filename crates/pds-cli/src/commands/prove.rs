@@ -74,6 +74,7 @@ impl Args {
         let Exported { blocks, bytes, .. } =
             write_file(file, self.force, |out| Ok(proof.write_car(out)?))?;
         let commit = proof.commit();
+        out.has_done();
         out.answer(
             || answer(&proof),
             || {

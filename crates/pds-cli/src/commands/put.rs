@@ -94,6 +94,7 @@ impl Args {
 
 /// Prints what became of each record: a line for each.
 pub(crate) fn print_written(written: &Written, out: &mut Output) -> Result<()> {
+    out.has_done();
     let did = written.commit.did();
     for change in &written.changes {
         let uri = AtUri::record(did, &change.path);

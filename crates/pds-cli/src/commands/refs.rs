@@ -66,6 +66,7 @@ impl Args {
                     repo.set_ref(&name, to, Expect::Any, "ref set")?;
                     to
                 };
+                out.has_done();
                 print(&name, to, out)?;
             }
             Verb::Rm { name } => {
@@ -73,6 +74,7 @@ impl Args {
                     return Err(Stated::usage("HEAD cannot be removed").into());
                 }
                 let stood = place.mirror()?.remove_ref(&name)?;
+                out.has_done();
                 print(&name, stood, out)?;
             }
         }

@@ -120,6 +120,9 @@ impl Args {
             outcome.acted = true;
         }
         outcome.verifies = is_whole(&repo)?;
+        if acts {
+            out.has_done();
+        }
         outcome.tell(out)?;
         Ok(outcome.exit())
     }

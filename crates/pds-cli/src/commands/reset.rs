@@ -37,6 +37,7 @@ impl Args {
             repo.set_head(to, expect, "reset")?;
             (to, repo.checkout(&to.into())?.commit().rev())
         };
+        out.has_done();
         out.answer(|| format!("{to}\t{}", rev_text(rev)), || commit_json(to, rev))?;
         Ok(Exit::Done)
     }

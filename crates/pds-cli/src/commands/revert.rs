@@ -43,6 +43,7 @@ impl Args {
             say("nothing to undo: everything is as it was before that commit");
         }
         let (cid, rev) = (written.commit.cid(), written.commit.rev());
+        out.has_done();
         out.answer(|| format!("{cid}\t{}", rev_text(rev)), || commit_json(cid, rev))?;
         Ok(Exit::Done)
     }

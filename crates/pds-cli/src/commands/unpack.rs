@@ -54,6 +54,7 @@ impl Args {
                 }
             }
         }
+        out.has_done();
         out.answer(|| written.to_string(), || json!({ "records": written }))?;
         Ok(if odd == 0 { Exit::Done } else { Exit::Partly })
     }

@@ -15,7 +15,7 @@ use pds::repo::{Jobs, Repo};
 use pds::syntax::Did;
 use serde_json::{Map, Value, json};
 
-use crate::failure::{Exit, REPAIR, Stated, is_closed_pipe};
+use crate::failure::{Exit, REPAIR, Stated};
 use crate::identity::read_plc_log;
 use crate::open::{Place, is_a_file, names_a_file, open_file};
 use crate::output::{Output, rev_text, say};
@@ -203,11 +203,8 @@ impl<'a> Findings<'a> {
     }
 
     fn finish(self, report: &Report) -> Result<()> {
-        match self.failed {
-            // Whoever read the findings has seen enough; the exit code still says what they amount to.
-            Some(error) if is_closed_pipe(&error) => return Ok(()),
-            Some(error) => return Err(error),
-            None => {}
+        if let Some(error) = self.failed {
+            return Err(error);
         }
         if !self.out.is_json() {
             return self.out.line(&summary(report));

@@ -112,3 +112,35 @@ fn nothing_half_made_is_left_where_there_is_no_room_for_it() {
         assert!(line.starts_with("error: ") && space, "{line}");
     }
 }
+
+#[test]
+fn what_is_done_is_said_to_be_done_where_the_answer_has_no_room() {
+    if !std::path::Path::new("/dev/full").exists() {
+        eprintln!("skipped: there is no /dev/full here");
+        return;
+    }
+    let repo = TestRepo::with_notes();
+    repo.home.write("note.json", r#"{"text":"x"}"#);
+    repo.home.write("photo.jpg", "not a photo");
+    repo.export("backup.car");
+    for args in [
+        "-R alice put com.example.dup note.json",
+        "-R alice rm com.example.note/a",
+        "-R alice ref set here HEAD",
+        "-R alice reset HEAD~1",
+        "-R alice blob put photo.jpg",
+        "-R alice gc",
+        "-R alice unpack records",
+        "clone backup.car copy",
+        "init another --did did:web:another.example.com",
+    ] {
+        let ended = repo.home.sh(&format!("exec pds {args} > /dev/full")).ended();
+        assert_eq!(ended.code(), 6, "{args}: {}", ended.stderr);
+        assert!(ended.stderr.contains("it is done"), "{args}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("try again"), "{args}: {}", ended.stderr);
+    }
+    // Where nothing is done it is a failure like others.
+    let ended = repo.home.sh("exec pds -R alice ls > /dev/full").ended();
+    assert_eq!(ended.code(), 1, "{}", ended.stderr);
+    repo.assert_whole();
+}
