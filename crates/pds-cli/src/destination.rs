@@ -1,11 +1,17 @@
 //! Files that are written as a whole or not at all.
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 
 use crate::failure::Stated;
+use crate::open::STANDARD_STREAM;
+
+/// Returns the file that an answer goes into; none where that is standard output.
+pub(crate) fn named(output: Option<&Path>) -> Option<&Path> {
+    output.filter(|path| *path != Path::new(STANDARD_STREAM))
+}
 
 /// Writes a file; one that is there already is replaced only if that is asked for.
 pub(crate) fn write_file<T>(
@@ -19,13 +25,28 @@ pub(crate) fn write_file<T>(
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Refuses to overwrite a file.
+/// Refuses to overwrite a file, and to begin where none can be made.
 pub(crate) fn check_is_free(path: &Path, force: bool) -> Result<()> {
-    if force || is_device(path) || path.metadata().is_err() {
+    if path.is_dir() {
+        let message = format!("{} is a directory", path.display());
+        return Err(Stated::no("exists", message).hint("name a file in it").into());
+    }
+    let dir = directory_of(path);
+    if dir.metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        let message = format!("no directory {}", dir.display());
+        return Err(Stated::no("not-found", message).hint("make it first").into());
+    }
+    if force || is_device(path) || path.symlink_metadata().is_err() {
         return Ok(());
     }
-    let message = format!("{} exists", path.display());
-    Err(Stated::no("exists", message).hint("--force overwrites it").into())
+    let (message, hint) = match path.exists() {
+        true => (format!("{} exists", path.display()), "--force overwrites it"),
+        false => (
+            format!("{} is a link to a file that is not there", path.display()),
+            "--force puts the file in its place",
+        ),
+    };
+    Err(Stated::no("exists", message).hint(hint).into())
 }
 
 fn is_device(path: &Path) -> bool {
@@ -42,12 +63,12 @@ fn into_device<T>(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<T>) 
 }
 
 /// Writes beside the file first, so that it is whole or not there.
-pub(crate) fn into_file<T>(
+fn into_file<T>(
     path: &Path,
     force: bool,
     write: impl FnOnce(&mut dyn Write) -> Result<T>,
 ) -> Result<T> {
-    let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+    let dir = directory_of(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".pds-export-");
     #[cfg(unix)]
@@ -55,7 +76,8 @@ pub(crate) fn into_file<T>(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut file = builder.tempfile_in(dir)?;
+    // Its own name says nothing to whoever waits for the file.
+    let mut file = builder.tempfile_in(dir).map_err(|error| io::Error::from(error.kind()))?;
     let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
     let written = write(&mut buffered)?;
     buffered.flush()?;
@@ -66,6 +88,10 @@ pub(crate) fn into_file<T>(
     named.map_err(|error| error.error)?;
     std::fs::File::open(dir)?.sync_all()?;
     Ok(written)
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
 }
 
 const BUFFER_BYTES: usize = 256 * 1024;

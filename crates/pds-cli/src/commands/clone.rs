@@ -9,6 +9,7 @@ use pds::commit::Commit;
 use pds::data::Blocks;
 use pds::repo::{Jobs, Repo};
 
+use super::unpack::names_a_directory;
 use super::{import, info};
 use crate::failure::{Exit, Stated};
 use crate::identity::SignedByArg;
@@ -67,5 +68,11 @@ fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
     let car = CarFile::open(file)?;
     let root = car.roots().first().ok_or_else(no_commit)?;
     let commit = Commit::decode(&car.get(root)?.ok_or_else(no_commit)?)?;
+    if !names_a_directory(commit.did()) {
+        let message = format!("{} is too long for the name of a directory", commit.did());
+        return Err(Stated::no("name-too-long", message)
+            .hint("pds clone SOURCE DIR names one")
+            .into());
+    }
     Ok(PathBuf::from(commit.did().as_str()))
 }

@@ -1,15 +1,15 @@
 //! `pds export`
 
 use std::io::{self, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::repo::{ExportOptions, Exported, Snapshot, export_with};
 use serde_json::json;
 
-use crate::destination::write_file;
+use crate::destination::{named, write_file};
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, STANDARD_STREAM, Source};
+use crate::open::{Place, Source};
 use crate::output::{Output, commit_json, say};
 use crate::progress::Progress;
 
@@ -53,7 +53,7 @@ impl Args {
         let snapshot = source.snapshot(self.at.as_deref())?;
         let since = self.since.as_deref().map(|since| source.snapshot(Some(since))).transpose()?;
         let options = ExportOptions { since: since.as_ref(), chain: self.chain };
-        let to = self.output.as_deref().filter(|path| *path != Path::new(STANDARD_STREAM));
+        let to = named(self.output.as_deref());
         let Some(path) = to else {
             if self.output.is_none() && io::stdout().is_terminal() {
                 return Err(Stated::usage("a CAR file is not for a terminal: use -o FILE").into());

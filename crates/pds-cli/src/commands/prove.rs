@@ -9,10 +9,10 @@ use pds::repo::{Exported, Proof, verify_proof};
 use pds::syntax::{AtUri, RecordPath};
 use serde_json::json;
 
-use crate::destination::{check_is_free, write_file};
+use crate::destination::{check_is_free, named, write_file};
 use crate::failure::{Exit, Stated};
 use crate::identity::IdentityFile;
-use crate::open::{Place, RecordArg, STANDARD_STREAM};
+use crate::open::{Place, RecordArg};
 use crate::output::{Output, commit_json, say};
 
 /// Write the smallest CAR file that proves that a record is there, or that it is not
@@ -46,7 +46,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let to = self.output.as_deref().filter(|path| *path != Path::new(STANDARD_STREAM));
+        let to = named(self.output.as_deref());
         if to.is_none() && !self.with_identity.is_empty() {
             let message = "--with-identity puts files beside the proof: it takes -o FILE";
             return Err(Stated::usage(message).into());

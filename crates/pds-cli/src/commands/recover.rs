@@ -12,11 +12,13 @@ use pds::mst::{Key, Step, walk};
 use pds::repo::repair::{Recovered, Recovery, Sources, recover};
 use pds::repo::{Error, Snapshot, export_car};
 use pds::syntax::RecordPath;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::commands::repair::{lost_part_json, open_source};
-use crate::commands::unpack::{Odd, commit_json as commit_file, make, write, write_record};
-use crate::destination::into_file;
+use crate::commands::unpack::{
+    Odd, commit_json as commit_file, make, names_a_directory, write, write_record,
+};
+use crate::destination::{check_is_free, named, write_file};
 use crate::failure::{Exit, Stated};
 use crate::harms::Harms;
 use crate::open::open_file;
@@ -39,7 +41,7 @@ pub(crate) struct Args {
     /// Write the records here, as JSON files
     dir: Option<PathBuf>,
 
-    /// Write a CAR file of all good blocks
+    /// Write a CAR file of all good blocks; - for stdout, what is found is told on stderr then
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -54,10 +56,11 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        if let Some(path) = self.output.as_deref().filter(|path| path.exists() && !self.force) {
-            let message = format!("{} exists", path.display());
-            return Err(Stated::no("exists", message).hint("--force overwrites it").into());
+        let file = named(self.output.as_deref());
+        if let Some(file) = file {
+            check_is_free(file, self.force)?;
         }
+        let beside_bytes = self.output.is_some() && file.is_none();
         let shown = self.car.display();
         let mut harms = Harms::of(&self.car);
         let car = CarFile::salvage(open_file(&self.car)?, &mut |error| harms.add(&error))?;
@@ -77,8 +80,9 @@ impl Args {
         let mut files = self.dir.as_deref().map(Files::new).transpose()?;
         let lists = self.dir.is_none() && self.output.is_none();
         let mut failed = None;
+        let mut telling = Telling { out, beside_bytes };
         let recovery = recover(&car, sources.as_ref(), &mut |recovered| {
-            let told = tell(&recovered, lists, out).and_then(|()| match &mut files {
+            let told = telling.tell(&recovered, lists).and_then(|()| match &mut files {
                 Some(files) => files.add(&recovered),
                 None => Ok(()),
             });
@@ -96,13 +100,15 @@ impl Args {
         if let Some(files) = files {
             odd = files.finish(recovery.commit.as_ref())?;
         }
-        if let Some(path) = &self.output {
-            into_file(path, self.force, |out| write_car(&car, &sources, &recovery, out))?;
+        if let Some(file) = file {
+            write_file(file, self.force, |out| write_car(&car, &sources, &recovery, out))?;
+        } else if beside_bytes {
+            write_car(&car, &sources, &recovery, telling.out.bytes())?;
         }
         let is_whole = recovery.lost == 0 && recovery.commit.is_some();
         let found = recovery.records + recovery.unplaced + recovery.without_path;
         let commit = recovery.commit.as_ref();
-        out.answer(
+        telling.answer(
             || {
                 let Recovery { records, unplaced, without_path, lost, .. } = recovery;
                 let verdict = if is_whole { "whole" } else { "partly recovered" };
@@ -130,31 +136,52 @@ impl Args {
     }
 }
 
-/// Says what is lost, and if that is wanted what is there.
-fn tell(recovered: &Recovered, lists: bool, out: &mut Output) -> Result<()> {
-    let path = |key: &Key| key.as_bytes().escape_ascii().to_string();
-    match recovered {
-        Recovered::Lost { part, cid } => out.answer(
-            || format!("lost {part}: {}", cid.map_or("-".to_owned(), |cid| cid.to_string())),
-            || {
-                let mut line = lost_part_json(part);
-                line.insert("cid".to_owned(), json!(cid.map(|cid| cid.to_string())));
-                json!({ "lost": line })
-            },
-        ),
-        _ if !lists => Ok(()),
-        Recovered::Record { key, block } => out.answer(
-            || format!("{}\t{}", path(key), block.cid()),
-            || json!({ "path": path(key), "cid": block.cid().to_string() }),
-        ),
-        Recovered::Unplaced { key, block } => out.answer(
-            || format!("unplaced {}\t{}", path(key), block.cid()),
-            || json!({ "unplaced": { "path": path(key), "cid": block.cid().to_string() } }),
-        ),
-        Recovered::WithoutPath { block } => out.answer(
-            || format!("without-path {}", block.cid()),
-            || json!({ "withoutPath": { "cid": block.cid().to_string() } }),
-        ),
+/// Where it is told what was found.
+struct Telling<'a> {
+    out: &'a mut Output,
+    /// The bytes of a file take standard output.
+    beside_bytes: bool,
+}
+
+impl Telling<'_> {
+    fn answer(
+        &mut self,
+        text: impl FnOnce() -> String,
+        json: impl FnOnce() -> Value,
+    ) -> Result<()> {
+        if self.beside_bytes {
+            say(&text());
+            return Ok(());
+        }
+        self.out.answer(text, json)
+    }
+
+    /// Says what is lost, and if that is wanted what is there.
+    fn tell(&mut self, recovered: &Recovered, lists: bool) -> Result<()> {
+        let path = |key: &Key| key.as_bytes().escape_ascii().to_string();
+        match recovered {
+            Recovered::Lost { part, cid } => self.answer(
+                || format!("lost {part}: {}", cid.map_or("-".to_owned(), |cid| cid.to_string())),
+                || {
+                    let mut line = lost_part_json(part);
+                    line.insert("cid".to_owned(), json!(cid.map(|cid| cid.to_string())));
+                    json!({ "lost": line })
+                },
+            ),
+            _ if !lists => Ok(()),
+            Recovered::Record { key, block } => self.answer(
+                || format!("{}\t{}", path(key), block.cid()),
+                || json!({ "path": path(key), "cid": block.cid().to_string() }),
+            ),
+            Recovered::Unplaced { key, block } => self.answer(
+                || format!("unplaced {}\t{}", path(key), block.cid()),
+                || json!({ "unplaced": { "path": path(key), "cid": block.cid().to_string() } }),
+            ),
+            Recovered::WithoutPath { block } => self.answer(
+                || format!("without-path {}", block.cid()),
+                || json!({ "withoutPath": { "cid": block.cid().to_string() } }),
+            ),
+        }
     }
 }
 
@@ -203,7 +230,14 @@ impl Files {
         if let Some(commit) = commit {
             write(&records.join("_commit.json"), commit_file(commit).as_bytes())?;
         }
-        let name = commit.map_or("unknown-account", |commit| commit.did().as_str());
+        let name = match commit.map(Commit::did) {
+            Some(did) if names_a_directory(did) => did.as_str(),
+            Some(did) => {
+                say(&format!("{did} is too long for the name of a directory: see {UNKNOWN}"));
+                UNKNOWN
+            }
+            None => UNKNOWN,
+        };
         let to = self.dir.join(name);
         if to.exists() {
             let message = format!("{} exists", to.display());
@@ -277,3 +311,6 @@ fn write_car(
     written.finish()?;
     Ok(())
 }
+
+/// The directory of records whose account is not known, or cannot name one.
+const UNKNOWN: &str = "unknown-account";

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use pds::commit::Commit;
 use pds::data::{Block, ReadError, Value};
 use pds::repo::{RecordEntry, Snapshot};
-use pds::syntax::RecordPath;
+use pds::syntax::{Did, RecordPath};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
@@ -37,7 +37,12 @@ impl Args {
     }
 
     fn of(&self, snapshot: &Snapshot, out: &mut Output) -> Result<Exit> {
-        let dir = self.dir.join(snapshot.commit().did().as_str());
+        let did = snapshot.commit().did();
+        if !names_a_directory(did) {
+            let message = format!("{did} is too long for the name of a directory");
+            return Err(Stated::no("name-too-long", message).hint(ONE_BY_ONE).into());
+        }
+        let dir = self.dir.join(did.as_str());
         if dir.exists() {
             let message = format!("{} exists", dir.display());
             return Err(Stated::no("exists", message).hint("name another directory").into());
@@ -80,24 +85,27 @@ pub(crate) fn write_record(
     path: &RecordPath,
     dir: &Path,
 ) -> Result<Result<(), Odd>> {
-    let collection = dir.join(path.collection.as_str());
-    if !collection.is_dir() {
-        make(&collection)?;
-    }
     let odd = |what: &str| Ok(Err(Odd(format!("{path} {what}"))));
-    let written = match Value::decode(block.bytes()) {
-        Ok(value) => write_json(&collection.join(format!("{}.json", path.rkey)), &value),
-        Err(_) => {
-            write(&collection.join(format!("{}.cbor", path.rkey)), block.bytes())?;
-            return odd("cannot be decoded: its bytes are in a .cbor file");
-        }
-    };
-    match written {
-        Ok(()) => Ok(Ok(())),
+    let collection = dir.join(path.collection.as_str());
+    let made = if collection.is_dir() { Ok(()) } else { fs::create_dir_all(&collection) };
+    match made {
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+            return odd("is not written: its collection is too long for the name of a directory");
+        }
+        made => made.with_context(|| format!("cannot make {}", collection.display()))?,
+    }
+    let decoded = Value::decode(block.bytes());
+    let written = match &decoded {
+        Ok(value) => write_json(&collection.join(format!("{}.json", path.rkey)), value),
+        Err(_) => fs::write(collection.join(format!("{}.cbor", path.rkey)), block.bytes()),
+    };
+    match (written, decoded) {
+        (Ok(()), Ok(_)) => Ok(Ok(())),
+        (Ok(()), Err(_)) => odd("cannot be decoded: its bytes are in a .cbor file"),
+        (Err(error), _) if error.kind() == io::ErrorKind::InvalidFilename => {
             odd("is not written: its key is too long for the name of a file")
         }
-        Err(error) => Err(error).with_context(|| format!("cannot write record {path}")),
+        (Err(error), _) => Err(error).with_context(|| format!("cannot write record {path}")),
     }
 }
 
@@ -121,3 +129,13 @@ pub(crate) fn make(dir: &Path) -> Result<()> {
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
     fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }
+
+/// Tells whether a directory can be named after an account.
+pub(crate) fn names_a_directory(did: &Did) -> bool {
+    did.as_str().len() <= MAX_NAME_BYTES
+}
+
+/// How long the names of files and directories may be on the file systems in use.
+const MAX_NAME_BYTES: usize = 255;
+
+const ONE_BY_ONE: &str = "pds ls --all lists its records, pds get PATH prints one";

@@ -38,6 +38,16 @@ impl Car {
         Self { commit, blocks }
     }
 
+    /// The same repository of another account.
+    pub(crate) fn by(mut self, did: &str) -> Self {
+        let data = self.commit.data();
+        let rev = "3jzfcijpj2z2a".parse().unwrap();
+        let unsigned = UnsignedCommit { did: did.parse().unwrap(), data, rev, prev: None };
+        self.commit = unsigned.sign(&SigningKey::generate(Curve::K256).unwrap()).unwrap();
+        self.blocks[0] = self.commit.block().clone();
+        self
+    }
+
     /// The file, with the commit as its root.
     pub(crate) fn file(&self) -> Vec<u8> {
         self.file_with_roots(&[self.commit.cid()])

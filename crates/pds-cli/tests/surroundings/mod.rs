@@ -1,7 +1,9 @@
 //! Hostile surroundings: odd paths, disks that are full or read-only, pipes that close, terminals.
 
+mod destinations;
 mod full_disk;
 mod hostile_text;
+mod long_names;
 mod paths;
 mod pipes;
 mod read_only;

@@ -1,0 +1,73 @@
+//! Where the bytes of a file go: standard output, pipes, devices, and places where no file can be made.
+
+use std::fs;
+
+use crate::common::TestRepo;
+
+/// The verbs that write a file with -o, and what comes before it.
+const WRITERS: [&str; 3] =
+    ["-R alice export", "-R alice prove com.example.note/a", "recover good.car"];
+
+#[test]
+fn a_recovered_file_goes_to_standard_output_and_what_was_found_to_standard_error() {
+    let repo = TestRepo::with_notes();
+    repo.export("good.car");
+    let ended = repo.home.pds(["recover", "good.car", "-o", "-"]).ended();
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    assert_eq!(ended.stdout, repo.home.read("good.car"));
+    assert_eq!(ended.stderr, "whole: 3 records, 0 unplaced, 0 without a path, 0 lost\n");
+    assert_eq!(repo.home.list("."), ["alice", "good.car"]);
+    let car = repo.home.read("good.car");
+    repo.home.write("cut.car", &car[..car.len() - 1]);
+    let ended = repo.home.pds(["recover", "cut.car", "out", "-o", "-", "--json"]).ended();
+    assert_eq!(ended.code(), 6, "{}", ended.stderr);
+    assert!(ended.stderr.contains("lost com.example.note/c: "), "{}", ended.stderr);
+    repo.home.write("rest.car", ended.stdout);
+    repo.home.pds(["verify", "rest.car", "--partial"]).ok();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_written_into_and_stays_what_it_is() {
+    use std::os::unix::fs::FileTypeExt;
+
+    let repo = TestRepo::with_notes();
+    repo.export("good.car");
+    for writer in WRITERS {
+        let line =
+            format!("mkfifo to && cat to > read & sleep 0.1; pds {writer} -o to --force; wait");
+        repo.home.sh(&line).ended().done();
+        let to = repo.home.dir().join("to");
+        assert!(fs::metadata(&to).unwrap().file_type().is_fifo(), "{writer}");
+        repo.home.pds(["verify", "read", "--partial"]).ok();
+        fs::remove_file(to).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_place_where_no_file_can_be_made_is_said_with_what_to_do() {
+    let repo = TestRepo::with_notes();
+    repo.export("good.car");
+    std::os::unix::fs::symlink("gone.car", repo.home.dir().join("link.car")).unwrap();
+    for writer in WRITERS {
+        for (to, expected) in [
+            ("none/x.car", "error: no directory none\n  hint: make it first\n"),
+            ("alice", "error: alice is a directory\n  hint: name a file in it\n"),
+            (
+                "link.car",
+                "error: link.car is a link to a file that is not there\n  \
+                 hint: --force puts the file in its place\n",
+            ),
+            ("good.car", "error: good.car exists\n  hint: --force overwrites it\n"),
+            ("good.car/x", "error: cannot write good.car/x: not a directory\n"),
+        ] {
+            let said = repo.home.sh(&format!("pds {writer} -o {to}")).fails(1);
+            assert_eq!(said, expected, "{writer}");
+        }
+    }
+    assert_eq!(repo.home.list("."), ["alice", "good.car", "link.car"]);
+    repo.home.pds(["recover", "good.car", "-o", "link.car", "--force"]).ok();
+    assert_eq!(repo.home.read("link.car"), repo.home.read("good.car"));
+    assert!(!repo.home.dir().join("gone.car").exists());
+}
