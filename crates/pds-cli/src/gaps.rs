@@ -7,28 +7,39 @@ use pds::repo::Error;
 use crate::failure::Exit;
 use crate::output::say;
 
-/// Parts of a tree that were passed over because they are missing.
+/// Parts of a tree that were passed over: they are missing, or their keys are no paths of records.
 #[derive(Default)]
 pub(crate) struct Gaps {
-    missing: u64,
+    count: u64,
 }
 
 impl Gaps {
-    /// Lets pass what is there, and names a node that is missing.
+    /// Lets pass what is there, and names what is not.
     pub(crate) fn pass<T>(&mut self, item: Result<T, impl Into<Error>>) -> Result<Option<T>> {
-        match item.map_err(Into::into) {
+        match item {
             Ok(item) => Ok(Some(item)),
-            Err(Error::Mst(error @ MstError::Missing { .. })) => {
-                say(&format!("{error}, and what is below it"));
-                self.missing += 1;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Ok(self.pass_over(error.into()).map(|()| None)?),
         }
+    }
+
+    /// Names what cannot be shown; an error that hides more than that is returned.
+    pub(crate) fn pass_over(&mut self, error: Error) -> Result<(), Error> {
+        match error {
+            Error::Mst(MstError::Missing { .. }) => say(&format!("{error}, and what is below it")),
+            Error::Path { .. } => say(&error.to_string()),
+            error => return Err(error),
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Tells whether everything was there.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     /// Returns how a command ends that has shown all there is.
     pub(crate) fn exit(&self) -> Exit {
-        if self.missing == 0 { Exit::Done } else { Exit::Partly }
+        if self.is_empty() { Exit::Done } else { Exit::Partly }
     }
 }

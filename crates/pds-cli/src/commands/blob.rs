@@ -12,6 +12,7 @@ use pds::syntax::AtUri;
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
+use crate::gaps::Gaps;
 use crate::open::{Place, Source, open_stream};
 use crate::output::{Output, say};
 
@@ -49,6 +50,9 @@ enum Verb {
     #[command(after_help = "Example:\n  pds blob ls")]
     Ls,
     /// List the blobs that records refer to and that are not here
+    ///
+    /// Exit code 1 if there are any; 6 if there are none, but a record cannot be read, so that it is not
+    /// known what it refers to.
     #[command(after_help = "Examples:\n  pds blob missing\n  pds -R backup.car blob missing")]
     Missing {
         /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
@@ -121,7 +125,9 @@ fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
 fn missing(place: &Place, at: Option<&str>, out: &mut Output) -> Result<Exit> {
     let source = place.source()?;
     let snapshot = source.snapshot(at)?;
-    let found = snapshot.missing_blobs(blobs(&source).as_ref())?;
+    let mut gaps = Gaps::default();
+    let found = snapshot
+        .missing_blobs_reporting(blobs(&source).as_ref(), &mut |error| gaps.pass_over(error))?;
     let did = snapshot.commit().did();
     for blob in &found.missing {
         let uri = AtUri::record(did, &blob.path);
@@ -131,9 +137,13 @@ fn missing(place: &Place, at: Option<&str>, out: &mut Output) -> Result<Exit> {
         )?;
     }
     for path in &found.unreadable {
-        say(&format!("{path} cannot be decoded: what blobs it refers to is not known"));
+        say(&format!("{path} cannot be read: what blobs it refers to is not known"));
     }
-    Ok(if found.missing.is_empty() { Exit::Done } else { Exit::No })
+    Ok(match (found.missing.is_empty(), found.unreadable.is_empty()) {
+        (false, _) => Exit::No,
+        (true, true) => gaps.exit(),
+        (true, false) => Exit::Partly,
+    })
 }
 
 fn check(place: &Place, out: &mut Output) -> Result<Exit> {

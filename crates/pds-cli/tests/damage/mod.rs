@@ -1,5 +1,6 @@
 //! Bytes that change on the disk: it is noticed, named, and hides as little else as can be.
 
+mod blobs;
 mod cars;
 mod history;
 mod recover;

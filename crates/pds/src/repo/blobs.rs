@@ -4,7 +4,7 @@ use std::io::Read;
 
 use super::{Error, RecordEntry, Repo, Result, Snapshot};
 use crate::blob::{BlobInfo, BlobStore};
-use crate::data::{BlobRef, Cid, Value};
+use crate::data::{BlobRef, Cid, ReadError, Value};
 use crate::syntax::RecordPath;
 
 /// A reference from a record to a blob.
@@ -44,7 +44,7 @@ pub struct BlobUse {
 pub struct MissingBlobs {
     /// References to blobs that are not here, in the order of the records.
     pub missing: Vec<BlobUse>,
-    /// Records that are there but cannot be decoded: what they refer to is not known.
+    /// Records that are missing or damaged, or cannot be decoded: what they refer to is not known.
     pub unreadable: Vec<RecordPath>,
 }
 
@@ -83,10 +83,24 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Error`] when the tree, a record or the blob store cannot be read.
+    /// [`Error`] when the tree or the blob store cannot be read.
     pub fn missing_blobs(&self, blobs: &dyn BlobStore) -> Result<MissingBlobs> {
+        self.missing_blobs_reporting(blobs, &mut Err)
+    }
+
+    /// As [`missing_blobs`](Self::missing_blobs); a part of the tree that cannot be read is reported to the
+    /// call, which passes it over or ends the search.
+    ///
+    /// # Errors
+    ///
+    /// What the call returns; [`Error`] when the blob store cannot be read.
+    pub fn missing_blobs_reporting(
+        &self,
+        blobs: &dyn BlobStore,
+        unread: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<MissingBlobs> {
         let mut found = MissingBlobs::default();
-        self.each_blob(&mut |path, blob| {
+        self.each_blob_reporting(unread, &mut |path, blob| {
             match blob {
                 None => found.unreadable.push(path.clone()),
                 Some(blob) if blobs.info(&blob.cid)?.is_none() => {
@@ -99,23 +113,40 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Calls back with every blob reference in key order, and with `None` for each record that
-    /// cannot be decoded.
+    /// Calls back with every blob reference in key order, and with `None` for each record that is missing
+    /// or damaged, or cannot be decoded.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the tree or a record cannot be read, or what the call returns.
+    /// [`Error`] when the tree cannot be read, or what the call returns.
     pub fn each_blob(
         &self,
         call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,
     ) -> Result<()> {
+        self.each_blob_reporting(&mut Err, call)
+    }
+
+    pub(super) fn each_blob_reporting(
+        &self,
+        unread: &mut dyn FnMut(Error) -> Result<()>,
+        call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,
+    ) -> Result<()> {
         for entry in self.records() {
-            let RecordEntry { path, cid } = entry?;
-            let missing = || Error::RecordMissing { path: path.to_string(), cid };
-            let block = self.blocks().get(&cid)?.ok_or_else(missing)?;
-            match Value::decode(block.bytes()) {
-                Err(_) => call(&path, None)?,
-                Ok(value) => {
+            let RecordEntry { path, cid } = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    unread(error)?;
+                    continue;
+                }
+            };
+            let block = match self.blocks().get(&cid) {
+                Ok(block) => block,
+                Err(ReadError::Damaged { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            match block.and_then(|block| Value::decode(block.bytes()).ok()) {
+                None => call(&path, None)?,
+                Some(value) => {
                     for blob in value.blobs() {
                         call(&path, Some(blob))?;
                     }
