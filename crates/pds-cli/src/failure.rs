@@ -70,6 +70,11 @@ impl Stated {
         Self { exit: Exit::Busy, name: "busy", message, hint: Some("try again") }
     }
 
+    /// What has been read is gone.
+    pub(crate) fn only_one_standard_input() -> Self {
+        Self::usage("standard input can be read once only: only one of both can be -")
+    }
+
     pub(crate) fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
         self

@@ -13,6 +13,7 @@ mod identity;
 mod open;
 mod output;
 mod progress;
+mod state;
 
 use std::process::ExitCode;
 

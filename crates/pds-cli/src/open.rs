@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use pds::car::{CarError, CarFile, CarReader, FromStart};
 use pds::commit::Commit;
-use pds::data::{Blocks, Cid};
+use pds::data::Blocks;
 use pds::repo::{Error, ExportOptions, Repo, Revision, STORE_FILE, Snapshot, export_with};
 use pds::store::RefName;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
@@ -18,6 +18,7 @@ use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
 use crate::failure::Stated;
 use crate::harms::Harms;
 use crate::progress::Watched;
+use crate::state::StateArg;
 
 /// Where the repository is said to be.
 pub(crate) struct Place {
@@ -47,6 +48,11 @@ impl Place {
             Some(dir) => Ok(dir.to_owned()),
             None => Err(Error::NotARepository(here).into()),
         }
+    }
+
+    /// Tells whether there is a repository, or a file, without one having been looked into.
+    pub(crate) fn is_found(&self) -> bool {
+        self.directory().is_ok()
     }
 
     /// Opens the repository for writing, with its key.
@@ -102,36 +108,34 @@ impl Place {
         Ok(Source::Repo(Repo::open_without_key(&path)?))
     }
 
+    /// Finds where a state is read from, and what names the state there.
+    pub(crate) fn path_at<'a>(
+        &self,
+        at: Option<&'a StateArg>,
+    ) -> Result<(PathBuf, Option<&'a Revision>)> {
+        Ok(match at {
+            None => (self.directory()?, None),
+            Some(StateArg::Revision(at)) => (self.directory()?, Some(at)),
+            Some(StateArg::File(path)) => (path.clone(), None),
+        })
+    }
+
     /// Opens what a state is read from, and says what names the state in it.
-    pub(crate) fn source_at<'a>(&self, at: Option<&'a str>) -> Result<(Source, Option<&'a str>)> {
-        match at {
-            Some(at) if names_a_file(at) => Ok((Source::file(at)?, None)),
-            at => Ok((self.source()?, at)),
-        }
+    pub(crate) fn source_at<'a>(
+        &self,
+        at: Option<&'a StateArg>,
+    ) -> Result<(Source, Option<&'a Revision>)> {
+        Ok(match at {
+            None => (self.source()?, None),
+            Some(StateArg::Revision(at)) => (self.source()?, Some(at)),
+            Some(StateArg::File(path)) => (Source::file(path)?, None),
+        })
     }
 
     /// Opens what is to be read at a state; where that is a CAR file no repository is needed.
-    pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
+    pub(crate) fn snapshot(&self, at: Option<&StateArg>) -> Result<Snapshot> {
         let (source, at) = self.source_at(at)?;
         source.snapshot(at)
-    }
-}
-
-/// Finds the commit that a state is named by in a repository; a file names the one it holds.
-pub(crate) fn resolve(repo: &Repo, rev: &str) -> Result<Cid> {
-    if !names_a_file(rev) {
-        return Ok(repo.resolve(&rev.parse()?)?);
-    }
-    let snapshot = Source::file(rev)?.snapshot(None)?;
-    let commit = snapshot.commit().cid();
-    match repo.checkout(&commit.into()) {
-        Err(error) if error.is_not_found() => {
-            let message = format!("the commit of {rev}, {commit}, is not here");
-            Err(Stated::no("not-found", message)
-                .hint("pds import FILE --ref NAME takes it in, pds merge FILE brings it together")
-                .into())
-        }
-        found => Ok(found.map(|_| commit)?),
     }
 }
 
@@ -149,11 +153,12 @@ pub(crate) fn peek(file: &Watched) -> Option<Commit> {
 }
 
 impl Source {
-    fn file(path: &str) -> Result<Self> {
-        if is_a_repository(Path::new(path)) {
-            return Ok(Self::Repo(Repo::open_without_key(Path::new(path))?));
+    /// Opens a CAR file, or another repository, that was named as a state.
+    pub(crate) fn file(path: &Path) -> Result<Self> {
+        if is_a_repository(path) {
+            return Ok(Self::Repo(Repo::open_without_key(path)?));
         }
-        Ok(Self::Car(Arc::new(open_car(Path::new(path))?)))
+        Ok(Self::Car(Arc::new(open_car(path)?)))
     }
 
     /// Reads a whole state. What gc or forget takes away under a reader is not told as damage.
@@ -166,25 +171,23 @@ impl Source {
         })
     }
 
-    pub(crate) fn snapshot(&self, at: Option<&str>) -> Result<Snapshot> {
-        match (self, at) {
-            (_, Some(at)) if names_a_file(at) => Self::file(at)?.snapshot(None),
-            (Self::Repo(repo), None) => Ok(repo.snapshot()?),
-            (Self::Repo(repo), Some(at)) => Ok(repo.checkout(&at.parse()?)?),
-            (Self::Car(car), at) => {
-                let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
-                let root = *car.roots().first().ok_or_else(no_root)?;
-                let snapshot = Snapshot::open(car.clone(), root)?;
-                let rev = snapshot.commit().rev().map(|rev| rev.to_string());
-                let is_root =
-                    |at: &str| at == "HEAD" || at == root.to_string() || Some(at) == rev.as_deref();
-                if let Some(at) = at.filter(|at| !is_root(at)) {
-                    // A revision that is none is an error of its own.
-                    let _: Revision = at.parse()?;
-                    let reason = "the file has one commit only".to_owned();
-                    return Err(Error::Revision { text: at.to_owned(), reason }.into());
-                }
-                Ok(snapshot)
+    pub(crate) fn snapshot(&self, at: Option<&Revision>) -> Result<Snapshot> {
+        let car = match (self, at) {
+            (Self::Repo(repo), None) => return Ok(repo.snapshot()?),
+            (Self::Repo(repo), Some(at)) => return Ok(repo.checkout(at)?),
+            (Self::Car(car), _) => car,
+        };
+        let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
+        let root = *car.roots().first().ok_or_else(no_root)?;
+        let snapshot = Snapshot::open(car.clone(), root)?;
+        let rev = snapshot.commit().rev().map(|rev| rev.to_string());
+        let is_root =
+            |at: &str| at == "HEAD" || at == root.to_string() || Some(at) == rev.as_deref();
+        match at.map(Revision::to_string).filter(|at| !is_root(at)) {
+            None => Ok(snapshot),
+            Some(text) => {
+                let reason = "the file has one commit only".to_owned();
+                Err(Error::Revision { text, reason }.into())
             }
         }
     }
@@ -354,17 +357,6 @@ pub(crate) fn is_a_repository(path: &Path) -> bool {
 /// Tells whether something is a file, or a pipe that can be read like one.
 pub(crate) fn is_a_file(path: &Path) -> bool {
     path == Path::new(STANDARD_STREAM) || (path.exists() && !path.is_dir())
-}
-
-/// Tells whether a revision is to be read as the name of a CAR file, or of another repository.
-///
-/// No ref starts with a dot or a slash, or ends with one; one that ends like a CAR file is reached as `name.car~0`.
-pub(crate) fn names_a_file(at: &str) -> bool {
-    let ending = Path::new(at).extension();
-    at == STANDARD_STREAM
-        || at.starts_with(['.', '/'])
-        || at.ends_with('/')
-        || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
 }
 
 /// Checks that the account is the one that was said, if one was.

@@ -15,6 +15,7 @@ use crate::failure::{Exit, Stated};
 use crate::gaps::Gaps;
 use crate::open::{Place, Source, open_stream};
 use crate::output::{Output, say};
+use crate::state::StateArg;
 
 /// Keep the files that records refer to
 #[derive(Debug, clap::Args)]
@@ -57,7 +58,7 @@ enum Verb {
     Missing {
         /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
         #[arg(long, value_name = "REV")]
-        at: Option<String>,
+        at: Option<StateArg>,
     },
     /// Hash every blob that is here
     #[command(after_help = "Example:\n  pds blob check")]
@@ -70,7 +71,7 @@ impl Args {
             Verb::Put { file, mime } => put(place, &file, mime, out),
             Verb::Get { cid } => get(place, &cid, out),
             Verb::Ls => ls(place, out),
-            Verb::Missing { at } => missing(place, at.as_deref(), out),
+            Verb::Missing { at } => missing(place, at.as_ref(), out),
             Verb::Check => check(place, out),
         }
     }
@@ -122,12 +123,18 @@ fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn missing(place: &Place, at: Option<&str>, out: &mut Output) -> Result<Exit> {
-    let source = place.source()?;
+fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exit> {
+    let is_elsewhere = matches!(at, Some(StateArg::File(_)));
+    let (source, at) = place.source_at(at)?;
     let snapshot = source.snapshot(at)?;
+    // What a file needs may be in the repository that this is.
+    let here = match source {
+        Source::Car(_) if is_elsewhere && place.is_found() => blobs(&place.source()?),
+        source => blobs(&source),
+    };
     let mut gaps = Gaps::default();
-    let found = snapshot
-        .missing_blobs_reporting(blobs(&source).as_ref(), &mut |error| gaps.pass_over(error))?;
+    let found =
+        snapshot.missing_blobs_reporting(here.as_ref(), &mut |error| gaps.pass_over(error))?;
     let did = snapshot.commit().did();
     for blob in &found.missing {
         let uri = AtUri::record(did, &blob.path);

@@ -3,9 +3,10 @@
 use anyhow::Result;
 use serde_json::json;
 
-use crate::failure::Exit;
+use crate::failure::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
+use crate::state::StateArg;
 
 /// Tell which records differ between two states
 ///
@@ -16,15 +17,18 @@ use crate::output::Output;
 pub(crate) struct Args {
     /// The earlier state
     #[arg(value_name = "A")]
-    before: String,
+    before: StateArg,
 
     /// The later state
     #[arg(value_name = "B")]
-    after: String,
+    after: StateArg,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        if self.before.is_standard_input() && self.after.is_standard_input() {
+            return Err(Stated::only_one_standard_input().into());
+        }
         let before = place.snapshot(Some(&self.before))?;
         let after = place.snapshot(Some(&self.after))?;
         let mut exit = Exit::Done;

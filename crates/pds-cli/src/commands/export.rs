@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pds::repo::{ExportOptions, Exported, Snapshot, export_with};
+use pds::repo::{ExportOptions, Exported, Revision, Snapshot, export_with};
 use serde_json::json;
 
 use crate::destination::{named, write_file};
@@ -12,6 +12,7 @@ use crate::failure::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::{Output, commit_json, say};
 use crate::progress::Progress;
+use crate::state::StateArg;
 
 /// Write a CAR file
 ///
@@ -27,11 +28,11 @@ pub(crate) struct Args {
 
     /// The state to write: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
-    at: Option<String>,
+    at: Option<StateArg>,
 
     /// Only what is new since this state, named as for --at
     #[arg(long, value_name = "REV")]
-    since: Option<String>,
+    since: Option<StateArg>,
 
     /// Add the commits before it, without their trees: pds merge elsewhere finds the common ancestor
     /// by them
@@ -45,13 +46,29 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let source = place.source()?;
-        source.reading(|| self.of(&source, out))
+        if self.at.as_ref().is_some_and(StateArg::is_standard_input)
+            && self.since.as_ref().is_some_and(StateArg::is_standard_input)
+        {
+            return Err(Stated::only_one_standard_input().into());
+        }
+        let (source, at) = place.source_at(self.at.as_ref())?;
+        source.reading(|| self.of(&source, at, place, out))
     }
 
-    fn of(&self, source: &Source, out: &mut Output) -> Result<Exit> {
-        let snapshot = source.snapshot(self.at.as_deref())?;
-        let since = self.since.as_deref().map(|since| source.snapshot(Some(since))).transpose()?;
+    fn of(
+        &self,
+        source: &Source,
+        at: Option<&Revision>,
+        place: &Place,
+        out: &mut Output,
+    ) -> Result<Exit> {
+        let snapshot = source.snapshot(at)?;
+        let is_elsewhere = matches!(self.at, Some(StateArg::File(_)));
+        let since = match &self.since {
+            None => None,
+            Some(StateArg::Revision(since)) if !is_elsewhere => Some(source.snapshot(Some(since))?),
+            Some(since) => Some(place.snapshot(Some(since))?),
+        };
         let options = ExportOptions { since: since.as_ref(), chain: self.chain };
         let to = named(self.output.as_deref());
         let Some(path) = to else {

@@ -1,5 +1,6 @@
 //! `pds forget`
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -11,9 +12,10 @@ use serde_json::json;
 
 use super::gc::{facts, json_of, tell_what_is_left, text};
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, RecordArg, resolve};
+use crate::open::{Place, RecordArg};
 use crate::output::{Output, say};
 use crate::progress::Progress;
+use crate::state::{StateArg, resolve};
 
 /// Let go of records, or of older history, for good
 ///
@@ -34,7 +36,7 @@ pub(crate) struct Args {
     /// Forget the states that refs were in before HEAD came to this one for the first time, or before a
     /// day (UTC) or a time like 2026-01-31T12:00:00Z; what a ref names at present stays
     #[arg(long, value_name = "REV|DATE")]
-    before: Option<String>,
+    before: Option<OsString>,
 
     /// Tell what would go, and change nothing
     #[arg(long)]
@@ -88,17 +90,22 @@ impl Args {
             let paths = self.paths.iter().map(|record| Ok(record.path_in(&did)?.clone()));
             return Ok(Forget::Records(paths.collect::<Result<_>>()?));
         };
+        let text = before.to_string_lossy();
         // A ref may be named like a day; then it is the ref.
-        let is_ref = repo.refs()?.iter().any(|(name, _)| name.as_str() == before);
-        if let Some(micros) = time(before).filter(|_| !is_ref) {
+        let is_ref = repo.refs()?.iter().any(|(name, _)| name.as_str() == text);
+        if let Some(micros) = time(&text).filter(|_| !is_ref) {
             return Ok(Forget::BeforeTime(micros));
         }
-        match resolve(repo, before) {
+        let usage = |message: String| Err(Stated::usage(message).hint(FORMS).into());
+        let no_time = || usage(format!("{text} is neither a day nor a time"));
+        let state = match StateArg::parse(before.clone()) {
+            Ok(state) => state,
+            Err(_) if is_meant_as_time(&text) => return no_time(),
+            Err(reason) => return usage(format!("no revision {text}: {reason}")),
+        };
+        match resolve(repo, &state) {
             Ok(state) => Ok(Forget::BeforeState(state.into())),
-            Err(_) if is_meant_as_time(before) => {
-                let message = format!("{before} is neither a day nor a time");
-                Err(Stated::usage(message).hint(FORMS).into())
-            }
+            Err(_) if is_meant_as_time(&text) => no_time(),
             Err(error) => match error.downcast::<Error>() {
                 Ok(error @ Error::Revision { .. }) => {
                     Err(Stated::no("not-found", error.to_string()).hint(FORMS).into())

@@ -10,6 +10,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::failure::{Exit, Stated};
 use crate::open::{Place, RecordArg};
 use crate::output::Output;
+use crate::state::StateArg;
 
 /// Read a record
 #[derive(Debug, clap::Args)]
@@ -22,7 +23,7 @@ pub(crate) struct Args {
 
     /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
-    at: Option<String>,
+    at: Option<StateArg>,
 
     /// Write the exact bytes of the record
     #[arg(long, conflicts_with = "json")]
@@ -31,7 +32,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let snapshot = place.snapshot(self.at.as_deref())?;
+        let snapshot = place.snapshot(self.at.as_ref())?;
         let did = snapshot.commit().did();
         let path = self.path.path_in(did)?;
         let Some(record) = snapshot.find(path)? else {

@@ -14,6 +14,7 @@ use crate::gaps::Gaps;
 use crate::open::{Place, Source};
 use crate::output::{Output, rev_text};
 use crate::progress::Progress;
+use crate::state::StateArg;
 
 /// Tell what a repository is and what is in it
 #[derive(Debug, clap::Args)]
@@ -23,7 +24,7 @@ use crate::progress::Progress;
 pub(crate) struct Args {
     /// The state to tell of: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
-    at: Option<String>,
+    at: Option<StateArg>,
 
     /// Tell also what `pds gc` would delete; every state is looked at for that
     #[arg(long)]
@@ -32,11 +33,12 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let (source, at) = place.source_at(self.at.as_deref())?;
+        let (path, _) = place.path_at(self.at.as_ref())?;
+        let (source, at) = place.source_at(self.at.as_ref())?;
         let snapshot = source.snapshot(at)?;
         let facts = match source {
             Source::Repo(repo) => {
-                let mut facts = Facts::at(&snapshot, &repo, Some(&place.directory()?))?;
+                let mut facts = Facts::at(&snapshot, &repo, Some(&path))?;
                 if self.reclaimable {
                     let mut progress = Progress::blocks("looking");
                     let swept =

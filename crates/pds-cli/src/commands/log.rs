@@ -7,7 +7,7 @@ use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::Cid;
 use pds::identity::KeyHistory;
-use pds::repo::{Error, RecordChange, RecordVersion, Repo};
+use pds::repo::{Error, RecordChange, RecordVersion, Repo, Revision};
 use pds::store::{LogEntry, RefName};
 use pds::syntax::{AtUri, Tid};
 use serde_json::json;
@@ -120,7 +120,7 @@ impl Args {
         };
         let snapshot = match &repo {
             Some(repo) => repo.snapshot()?,
-            None => source.snapshot(self.ref_name.as_ref().map(RefName::as_str))?,
+            None => source.snapshot(self.ref_name.clone().map(Revision::from).as_ref())?,
         };
         let commit = snapshot.commit();
         let path = record.path_in(commit.did())?;

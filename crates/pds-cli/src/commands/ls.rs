@@ -12,6 +12,7 @@ use crate::failure::{Exit, Stated};
 use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
+use crate::state::StateArg;
 
 /// List collections, the records of one, or all records
 #[derive(Debug, clap::Args)]
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 
     /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
-    at: Option<String>,
+    at: Option<StateArg>,
 
     /// List every record
     #[arg(long, conflicts_with = "collection")]
@@ -55,7 +56,7 @@ impl Args {
         if self.collection.is_none() && self.long && !self.all {
             return Err(Stated::usage("-l is for records: name a collection, or use --all").into());
         }
-        let snapshot = place.snapshot(self.at.as_deref())?;
+        let snapshot = place.snapshot(self.at.as_ref())?;
         let mut gaps = Gaps::default();
         if let Some(collection) = &self.collection {
             let options = ListOptions { after: self.after.clone(), reverse: self.reverse };

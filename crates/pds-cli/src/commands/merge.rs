@@ -1,14 +1,16 @@
 //! `pds merge`
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use pds::car::CarFile;
 use pds::data::Value;
 use pds::repo::{
-    Error, How, MergeBase, MergeOptions, Merged, RecordChange, Repo, Resolution, Side,
+    Error, How, MergeBase, MergeOptions, Merged, RecordChange, Repo, Resolution, Revision, Side,
 };
 use pds::store::RefName;
 use pds::syntax::{AtUri, Did};
@@ -18,10 +20,9 @@ use super::import::warn;
 use super::revert::print_conflicts;
 use crate::failure::{Exit, Stated};
 use crate::identity::SignedByArg;
-use crate::open::{
-    Place, RecordArg, about_file, is_a_repository, names_a_file, open_file_or_repository, resolve,
-};
+use crate::open::{Place, RecordArg, about_file, is_a_repository, open_file_or_repository};
 use crate::output::{Output, commit_json, rev_text, say};
+use crate::state::{StateArg, resolve};
 
 /// Bring together what two branches, or two devices, have changed
 ///
@@ -43,8 +44,8 @@ use crate::output::{Output, commit_json, rev_text, say};
 pub(crate) struct Args {
     /// What to merge: a ref, a commit CID, a rev, a .car file of the same account, or the directory of
     /// another repository
-    #[arg(value_name = "REV")]
-    theirs: String,
+    #[arg(value_name = "REV", value_parser = OsStringValueParser::new().try_map(theirs))]
+    theirs: StateArg,
 
     /// In a conflict, keep what stands here
     #[arg(long, conflicts_with = "theirs_hold")]
@@ -60,7 +61,7 @@ pub(crate) struct Args {
 
     /// The state that both started from, where it cannot be found; empty where there is none
     #[arg(long, value_name = "REV")]
-    base: Option<String>,
+    base: Option<StateArg>,
 
     #[command(flatten)]
     signed_by: SignedByArg,
@@ -95,15 +96,21 @@ impl Args {
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
         let mut options = self.options(&repo, &did)?;
-        let path = Path::new(&self.theirs);
-        let merged = if names_a_file(&self.theirs) || is_directory_only(&repo, &self.theirs)? {
-            let file = open_file_or_repository(path)?;
-            options.key = self.signed_by.key_for(&file)?;
-            let car =
-                CarFile::open(file).with_context(|| format!("cannot read {}", path.display()))?;
-            repo.merge_car(&car, &options).map_err(|error| about_file(error, path))
-        } else {
-            repo.merge(&self.theirs.parse()?, &options).map_err(anyhow::Error::from)
+        let theirs = match self.theirs.clone() {
+            StateArg::Revision(revision) => or_directory(&repo, revision)?,
+            file @ StateArg::File(_) => file,
+        };
+        let merged = match &theirs {
+            StateArg::Revision(revision) => {
+                repo.merge(revision, &options).map_err(anyhow::Error::from)
+            }
+            StateArg::File(path) => {
+                let file = open_file_or_repository(path)?;
+                options.key = self.signed_by.key_for(&file)?;
+                let car = CarFile::open(file)
+                    .with_context(|| format!("cannot read {}", path.display()))?;
+                repo.merge_car(&car, &options).map_err(|error| about_file(error, path))
+            }
         };
         let merged = merged.or_else(|error| {
             if let Some(Error::Conflicts(conflicts)) = error.downcast_ref() {
@@ -131,20 +138,34 @@ impl Args {
             (_, true) => Some(Side::Theirs),
             _ => None,
         };
-        let base = match self.base.as_deref() {
+        let base = match &self.base {
             None => None,
-            Some("empty") => Some(MergeBase::Empty),
+            Some(base) if base.to_string() == "empty" => Some(MergeBase::Empty),
             Some(base) => Some(MergeBase::Commit(resolve(repo, base)?)),
         };
         Ok(MergeOptions { base, resolution: Resolution { paths, rest }, key: None })
     }
 }
 
-/// Tells whether this is the name of another repository, and of no ref.
-fn is_directory_only(repo: &Repo, name: &str) -> Result<bool> {
+/// Reads what is to be merged: the directory of another repository may have a name that no revision has.
+fn theirs(given: OsString) -> Result<StateArg, String> {
+    let path = PathBuf::from(&given);
+    StateArg::parse(given).or_else(|reason| match is_a_repository(&path) {
+        true => Ok(StateArg::File(path)),
+        false => Err(reason),
+    })
+}
+
+/// Takes the name of another repository, where no ref has it, for that.
+fn or_directory(repo: &Repo, revision: Revision) -> Result<StateArg> {
+    let name = revision.to_string();
+    let path = PathBuf::from(&name);
     let is_ref =
         || -> Result<bool> { Ok(repo.refs()?.iter().any(|(known, _)| known.as_str() == name)) };
-    Ok(is_a_repository(Path::new(name)) && !is_ref()?)
+    Ok(match is_a_repository(&path) && !is_ref()? {
+        true => StateArg::File(path),
+        false => StateArg::Revision(revision),
+    })
 }
 
 fn print(merged: &Merged, did: &Did, out: &mut Output) -> Result<()> {

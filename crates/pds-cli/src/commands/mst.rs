@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::failure::Exit;
 use crate::open::Place;
 use crate::output::Output;
+use crate::state::StateArg;
 
 /// Draw the tree
 ///
@@ -16,7 +17,7 @@ use crate::output::Output;
 pub(crate) struct Args {
     /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
-    at: Option<String>,
+    at: Option<StateArg>,
 
     /// Only this many levels from the top
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
@@ -25,7 +26,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let snapshot = place.snapshot(self.at.as_deref())?;
+        let snapshot = place.snapshot(self.at.as_ref())?;
         let mut top = None;
         let walk = walk(snapshot.blocks(), snapshot.commit().data());
         let walk = match self.depth {

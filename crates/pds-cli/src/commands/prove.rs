@@ -14,6 +14,7 @@ use crate::failure::{Exit, Stated};
 use crate::identity::IdentityFile;
 use crate::open::{Place, RecordArg};
 use crate::output::{Output, commit_json, say};
+use crate::state::StateArg;
 
 /// Write the smallest CAR file that proves that a record is there, or that it is not
 ///
@@ -33,7 +34,7 @@ pub(crate) struct Args {
 
     /// The state to prove: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
-    at: Option<String>,
+    at: Option<StateArg>,
 
     /// A DID document or a did:plc audit log to keep beside the proof, for when keys have changed
     #[arg(long, value_name = "FILE")]
@@ -54,7 +55,7 @@ impl Args {
         if self.output.is_none() && io::stdout().is_terminal() {
             return Err(Stated::usage("a CAR file is not for a terminal: use -o FILE").into());
         }
-        let snapshot = place.snapshot(self.at.as_deref())?;
+        let snapshot = place.snapshot(self.at.as_ref())?;
         let path = self.path.path_in(snapshot.commit().did())?;
         let proof = snapshot.prove(path)?;
         let Some(file) = to else {

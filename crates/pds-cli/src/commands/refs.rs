@@ -1,7 +1,5 @@
 //! `pds ref`
 
-use std::path::Path;
-
 use anyhow::Result;
 use clap::Subcommand;
 use pds::data::Cid;
@@ -10,8 +8,9 @@ use serde_json::json;
 
 use super::import::{take_in, warn};
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, Source, names_a_file};
+use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::state::StateArg;
 
 /// Names for commits
 #[derive(Debug, clap::Args)]
@@ -32,7 +31,7 @@ enum Verb {
         /// Its name
         name: RefName,
         /// Where to: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file, which is taken in first
-        rev: String,
+        rev: StateArg,
     },
     /// Remove a ref
     #[command(after_help = "Example:\n  pds ref rm before-the-move")]
@@ -57,14 +56,17 @@ impl Args {
             },
             Verb::Set { name, rev } => {
                 let repo = place.mirror()?;
-                let to = if names_a_file(&rev) {
-                    let imported = take_in(&repo.on(name.clone()), Path::new(&rev))?;
-                    warn(&imported.findings);
-                    imported.commit.cid()
-                } else {
-                    let to = repo.resolve(&rev.parse()?)?;
-                    repo.set_ref(&name, to, Expect::Any, "ref set")?;
-                    to
+                let to = match &rev {
+                    StateArg::File(file) => {
+                        let imported = take_in(&repo.on(name.clone()), file)?;
+                        warn(&imported.findings);
+                        imported.commit.cid()
+                    }
+                    StateArg::Revision(revision) => {
+                        let to = repo.resolve(revision)?;
+                        repo.set_ref(&name, to, Expect::Any, "ref set")?;
+                        to
+                    }
                 };
                 out.has_done();
                 print(&name, to, out)?;

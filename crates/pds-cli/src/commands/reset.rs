@@ -1,14 +1,13 @@
 //! `pds reset`
 
-use std::path::Path;
-
 use anyhow::Result;
 use pds::store::Expect;
 
 use super::import::{take_in, warn};
 use crate::failure::Exit;
-use crate::open::{Place, names_a_file};
+use crate::open::Place;
 use crate::output::{Output, commit_json, rev_text};
+use crate::state::StateArg;
 
 /// Move HEAD to another commit
 ///
@@ -21,21 +20,24 @@ use crate::output::{Output, commit_json, rev_text};
 )]
 pub(crate) struct Args {
     /// Where to: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
-    rev: String,
+    rev: StateArg,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.mirror()?;
-        let (to, rev) = if names_a_file(&self.rev) {
-            let imported = take_in(&repo, Path::new(&self.rev))?;
-            warn(&imported.findings);
-            (imported.commit.cid(), imported.commit.rev())
-        } else {
-            let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
-            let to = repo.resolve(&self.rev.parse()?)?;
-            repo.set_head(to, expect, "reset")?;
-            (to, repo.checkout(&to.into())?.commit().rev())
+        let (to, rev) = match &self.rev {
+            StateArg::File(file) => {
+                let imported = take_in(&repo, file)?;
+                warn(&imported.findings);
+                (imported.commit.cid(), imported.commit.rev())
+            }
+            StateArg::Revision(revision) => {
+                let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
+                let to = repo.resolve(revision)?;
+                repo.set_head(to, expect, "reset")?;
+                (to, repo.checkout(&to.into())?.commit().rev())
+            }
         };
         out.has_done();
         out.answer(|| format!("{to}\t{}", rev_text(rev)), || commit_json(to, rev))?;

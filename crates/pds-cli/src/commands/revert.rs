@@ -6,8 +6,9 @@ use pds::store::RefName;
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
-use crate::open::{Place, resolve};
+use crate::open::Place;
 use crate::output::{Output, commit_json, rev_text, say};
+use crate::state::{StateArg, resolve};
 
 /// Undo a commit by a new one
 ///
@@ -20,7 +21,7 @@ use crate::output::{Output, commit_json, rev_text, say};
 pub(crate) struct Args {
     /// Which one: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file of a commit that is here
     #[arg(value_name = "COMMIT")]
-    commit: String,
+    commit: StateArg,
 
     /// Write to another ref than HEAD
     #[arg(long = "ref", value_name = "NAME")]

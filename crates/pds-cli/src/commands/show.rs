@@ -1,5 +1,6 @@
 //! `pds show`
 
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 
 use anyhow::{Context, Result};
@@ -8,6 +9,7 @@ use pds::data::{Cid, Codec, Value};
 use crate::failure::{Exit, Stated};
 use crate::open::{Place, RecordArg, Source};
 use crate::output::Output;
+use crate::state::StateArg;
 
 /// Show any block, decoded
 #[derive(Debug, clap::Args)]
@@ -15,7 +17,7 @@ use crate::output::Output;
 pub(crate) struct Args {
     /// The block: a commit, a tree node or a record; or the commit of a state: a ref, a rev, HEAD~2
     #[arg(value_name = "CID|REV")]
-    what: String,
+    what: OsString,
 
     /// Write the exact bytes of the block
     #[arg(long, conflicts_with = "json")]
@@ -24,16 +26,17 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let block = match self.what.parse::<Cid>() {
-            Ok(cid) => {
+        let named = self.what.to_str();
+        let block = match named.and_then(|text| text.parse::<Cid>().ok()) {
+            Some(cid) => {
                 let found = match place.source()? {
                     Source::Repo(repo) => repo.blocks().get(&cid)?,
                     Source::Car(car) => pds::data::Blocks::get(car.as_ref(), &cid)?,
                 };
                 found.ok_or_else(|| Stated::no("not-found", format!("no block {cid} here")))?
             }
-            Err(_) => match place.snapshot(Some(&self.what)) {
-                Err(error) if self.what.parse::<RecordArg>().is_ok() => {
+            None => match state(&self.what).and_then(|state| place.snapshot(Some(&state))) {
+                Err(error) if named.is_some_and(|text| text.parse::<RecordArg>().is_ok()) => {
                     return Err(Stated::no("not-found", format!("{error:#}"))
                         .hint("pds get PATH prints a record")
                         .into());
@@ -60,4 +63,10 @@ impl Args {
         }
         Ok(Exit::Done)
     }
+}
+
+fn state(given: &OsStr) -> Result<StateArg> {
+    StateArg::parse(given.to_owned()).map_err(|reason| {
+        Stated::usage(format!("no block and no revision {}: {reason}", given.display())).into()
+    })
 }

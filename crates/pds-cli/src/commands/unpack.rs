@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::failure::{Exit, Stated};
 use crate::open::Place;
 use crate::output::{Output, say};
+use crate::state::StateArg;
 
 /// Write every record as a JSON file
 ///
@@ -27,12 +28,12 @@ pub(crate) struct Args {
 
     /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV")]
-    at: Option<String>,
+    at: Option<StateArg>,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let (source, at) = place.source_at(self.at.as_deref())?;
+        let (source, at) = place.source_at(self.at.as_ref())?;
         source.reading(|| self.of(&source.snapshot(at)?, out))
     }
 

@@ -11,14 +11,15 @@ use pds::identity::PlcLog;
 use pds::repo::verify::{
     Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
 };
-use pds::repo::{Jobs, Repo};
+use pds::repo::{Jobs, Repo, Revision};
 use pds::syntax::Did;
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, REPAIR, Stated};
 use crate::identity::read_plc_log;
-use crate::open::{Place, is_a_file, names_a_file, open_file};
+use crate::open::{Place, is_a_file, is_a_repository, open_file};
 use crate::output::{Output, rev_text, say};
+use crate::state::StateArg;
 
 /// Make every check there is
 ///
@@ -58,7 +59,7 @@ pub(crate) struct Args {
 
     /// The state to check: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
     #[arg(long, value_name = "REV", conflicts_with = "car")]
-    at: Option<String>,
+    at: Option<StateArg>,
 
     /// With how many threads; as many as the machine has if not given
     #[arg(long, value_name = "N")]
@@ -79,21 +80,21 @@ impl Args {
         };
         let mut is_repo = false;
         let mut findings = Findings::new(out);
-        let named = self.at.as_deref().filter(|at| names_a_file(at)).map(PathBuf::from);
-        let report = match self.car.as_ref().or(named.as_ref()) {
-            Some(car) => self.check_car(car, &expected, &mut findings)?,
-            None => {
-                let path = place.directory()?;
-                if is_a_file(&path) {
-                    if let Some(at) = &self.at {
-                        // One state is all it has; the name of another one is an error.
-                        place.snapshot(Some(at))?;
-                    }
-                    self.check_car(&path, &expected, &mut findings)?
-                } else {
-                    is_repo = true;
-                    self.check_repo(&Repo::open_without_key(&path)?, &expected, &mut findings)?
+        let report = if let Some(car) = &self.car {
+            self.check_car(car, &expected, &mut findings)?
+        } else {
+            let (path, at) = place.path_at(self.at.as_ref())?;
+            let is_named = self.at.is_some() && at.is_none();
+            if is_a_file(&path) || (is_named && !is_a_repository(&path)) {
+                if at.is_some() {
+                    // One state is all it has; the name of another one is an error.
+                    place.snapshot(self.at.as_ref())?;
                 }
+                self.check_car(&path, &expected, &mut findings)?
+            } else {
+                is_repo = true;
+                let repo = Repo::open_without_key(&path)?;
+                self.check_repo(&repo, at, &expected, &mut findings)?
             }
         };
         findings.finish(&report)?;
@@ -110,11 +111,12 @@ impl Args {
     fn check_repo(
         &self,
         repo: &Repo,
+        at: Option<&Revision>,
         expected: &Expected<'_>,
         findings: &mut Findings<'_>,
     ) -> Result<Report> {
         let moment = repo.moment();
-        let report = self.check_states(repo, expected, findings);
+        let report = self.check_states(repo, at, expected, findings);
         let is_sound = report.as_ref().is_ok_and(Report::is_ok);
         match moment.and_then(|moment| repo.has_let_go_since(&moment)) {
             Ok(true) if !is_sound => Err(Stated::let_go().into()),
@@ -125,12 +127,13 @@ impl Args {
     fn check_states(
         &self,
         repo: &Repo,
+        at: Option<&Revision>,
         expected: &Expected<'_>,
         findings: &mut Findings<'_>,
     ) -> Result<Report> {
         let mut add = |finding| findings.add(finding);
-        let mut report = match &self.at {
-            Some(at) => repo.verify_at(repo.resolve(&at.parse()?)?, expected, &mut add)?,
+        let mut report = match at {
+            Some(at) => repo.verify_at(repo.resolve(at)?, expected, &mut add)?,
             None if self.history => repo.verify_history(expected, &mut add)?,
             None => repo.verify(expected, &mut add)?,
         };

@@ -104,10 +104,10 @@ fn diff_with_a_state_that_does_not_exist_is_no() {
     let repo = TestRepo::with_notes();
     let said = repo.pds(["diff", "HEAD", "nope"]).fails(1);
     assert_eq!(said, "error: no revision nope: there is no ref nope\n");
-    let said = repo.pds(["diff", "HEAD", "@{nope}", "--json"]).fails(1);
+    let said = repo.pds(["diff", "HEAD", "nope", "--json"]).fails(1);
     assert_eq!(
         said,
-        "{\"error\":\"not-found\",\"message\":\"no revision @{nope}: not a number of steps\"}\n"
+        "{\"error\":\"not-found\",\"message\":\"no revision nope: there is no ref nope\"}\n"
     );
     assert_eq!(repo.pds(["diff", "HEAD", "gone.car"]).fails(3), "error: no file gone.car\n");
 }

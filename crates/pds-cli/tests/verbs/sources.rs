@@ -130,9 +130,7 @@ fn a_state_can_be_named_in_every_form() {
         assert!(slice.code() == 0 && slice.stdout.len() < exported.len(), "{state}");
     }
     let record = repo.put("a", "a record is no state");
-    for state in
-        [&record, "HEAD~x", "@{1", "a b", "", "@{4000000000}", "HEAD~4000000000", &"x".repeat(999)]
-    {
+    for state in [&record, "@{4000000000}", "HEAD~4000000000", "nope"] {
         let said = repo.pds(["ls", "--at", state]).fails(1);
         assert!(said.starts_with("error: no revision "), "{said}");
     }

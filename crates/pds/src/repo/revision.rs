@@ -78,6 +78,9 @@ impl FromStr for Revision {
             "" => Ok(1),
             digits => digits.parse::<u32>().map_err(|_| wrong("not a number of steps")),
         };
+        if text.is_empty() {
+            return Err(wrong("a revision is not empty"));
+        }
         let (base, back) = match text.split_once('~') {
             Some((base, steps)) => (base, number(steps)?),
             None => (text, 0),

@@ -1,0 +1,84 @@
+//! What can be the name of a state, and what cannot.
+
+use crate::common::TestRepo;
+
+#[test]
+fn what_cannot_be_the_name_of_a_state_is_a_usage_error() {
+    let repo = TestRepo::with_notes();
+    for (state, reason) in [
+        ("HEAD~x", "not a number of steps"),
+        ("@{nope}", "not a number of steps"),
+        ("@{1", "a } is missing"),
+        ("@{-1}", "not a number of steps"),
+        ("HEAD^", "neither a ref, a commit CID nor a rev"),
+        ("@", "neither a ref, a commit CID nor a rev"),
+        ("a b", "neither a ref, a commit CID nor a rev"),
+        ("", "a revision is not empty"),
+    ] {
+        for args in [
+            &["ls", "--at", state][..],
+            &["diff", "HEAD", state],
+            &["reset", state],
+            &["revert", state],
+            &["ref", "set", "x", state],
+            &["merge", state],
+            &["merge", "HEAD", "--base", state],
+            &["export", "--since", state],
+            &["forget", "--before", state],
+            &["blob", "missing", "--at", state],
+            &["verify", "--at", state],
+            &["show", state],
+        ] {
+            let said = repo.pds(args.iter().copied()).fails(2);
+            assert!(said.contains(&format!(": {reason}\n")), "{args:?}: {said}");
+        }
+    }
+    let long = "x".repeat(999);
+    repo.pds(["ls", "--at", &long]).fails(2);
+    let said = repo.pds(["reset", "HEAD^", "--json"]).fails(2);
+    assert!(said.starts_with("{\"error\":\"usage\",\"message\":\""), "{said}");
+}
+
+#[test]
+fn standard_input_is_one_of_two_states_only() {
+    let repo = TestRepo::with_notes();
+    repo.export("a.car");
+    let car = repo.home.read("a.car");
+    let said = "error: standard input can be read once only: only one of both can be -\n";
+    for args in [&["diff", "-", "-"][..], &["export", "--at", "-", "--since", "-"]] {
+        assert_eq!(repo.pds(args.iter().copied()).stdin(car.clone()).fails(2), said);
+    }
+    repo.pds(["diff", "HEAD", "-"]).stdin(car).ok();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_whose_name_is_not_utf_8_is_a_state_like_any_other() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt;
+
+    let repo = TestRepo::with_notes();
+    repo.export("a.car");
+    let name = OsStr::from_bytes(b"n\xff.car");
+    std::fs::copy(repo.home.path("a.car"), repo.home.dir().join(name)).unwrap();
+    let pds = |args: &[&str]| {
+        let args = ["-R", "alice"].into_iter().chain(args.iter().copied()).map(OsString::from);
+        repo.home.pds(args.chain([name.to_owned()])).ended()
+    };
+    for args in [
+        &["diff", "HEAD"][..],
+        &["ls", "--at"],
+        &["reset"],
+        &["merge"],
+        &["merge", "HEAD", "--base"],
+        &["ref", "set", "x"],
+        &["revert"],
+        &["show"],
+        &["verify", "--at"],
+        &["export", "--since"],
+        &["forget", "--before"],
+    ] {
+        let ended = pds(args);
+        assert_eq!(ended.code(), 0, "{args:?}: {}", ended.stderr);
+    }
+}
