@@ -193,7 +193,6 @@ fn an_answer_that_cannot_be_written_is_no_success() {
         "pds -R alice info --json > /dev/full",
         "pds -R alice get com.example.note/a --cbor > /dev/full",
         "pds -R alice get com.example.note/a > /dev/full",
-        "echo '{}' | pds -R alice put com.example.note/d > /dev/full",
         "pds man > /dev/full",
     ] {
         let said = repo.home.sh(line).fails(1);
@@ -202,9 +201,11 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     }
     let said = repo.home.sh("pds -R alice export --json > /dev/full").fails(1);
     assert!(said.starts_with("{\"error\":\"no-space\","), "{said}");
+    let said = repo.home.sh("echo '{}' | pds -R alice put com.example.note/d > /dev/full").fails(6);
+    assert!(said.starts_with("error: it is done, but the answer cannot be written: "), "{said}");
     let line = "printf '%s\\n' '{\"action\":\"delete\",\"collection\":\"com.example.note\",\
                 \"rkey\":\"d\"}' | pds -R alice apply > /dev/full";
     let said = repo.home.sh(line).fails(6);
-    assert!(said.starts_with("error: 1 write was committed, then: cannot write to"), "{said}");
+    assert!(said.starts_with("error: 1 write was committed, then: it is done"), "{said}");
     assert_eq!(masked(&repo.pds(["ls"]).ok()), "com.example.note\t3\n");
 }
