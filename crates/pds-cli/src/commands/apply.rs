@@ -4,8 +4,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
-use pds::data::Value;
 use pds::data::limits::MAX_JSON_BYTES;
+use pds::data::{DataError, Value};
 use pds::repo::{Repo, Write, WriteOptions, Written};
 use pds::store::RefName;
 use pds::syntax::{Nsid, RecordKey, RecordPath};
@@ -133,7 +133,10 @@ impl Lines {
 
 fn parse(line: &str) -> Result<Write> {
     // The line is read as a value of the data model, so that links and bytes come out as such.
-    let line: Value = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
+    let line = Value::parse_json(line).map_err(|error| match error {
+        DataError::Json(reason) => bad(reason),
+        error => error.into(),
+    })?;
     let map = line.as_map().ok_or_else(|| bad("not an object"))?;
     if let Some(unknown) = map.keys().find(|key| !FIELDS.contains(key)) {
         return Err(bad(format!("unknown field {unknown:?}")));

@@ -10,6 +10,7 @@ mod gc;
 mod history;
 mod inside;
 mod keys_in_time;
+mod numbers;
 mod other_states;
 mod parts;
 mod proofs;

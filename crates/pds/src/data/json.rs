@@ -12,6 +12,9 @@ use super::{Cid, DataError, Map, Value};
 impl Value {
     /// Reads the JSON form: `{"$link": …}` is a link, `{"$bytes": …}` is bytes, and `123.0` is 123.
     ///
+    /// A number is what its digits say, or an error; who deserializes a value otherwise has `0.99…9` rounded to 1
+    /// before it is looked at.
+    ///
     /// # Errors
     ///
     /// [`DataError::Json`] when it is not JSON, has a fraction or an integer outside of 64 bits, a
@@ -21,10 +24,27 @@ impl Value {
         if text.len() > MAX_JSON_BYTES {
             return Err(DataError::TooLarge { bytes: text.len(), limit: MAX_JSON_BYTES });
         }
-        let value: Self =
-            serde_json::from_str(text).map_err(|error| DataError::Json(error.to_string()))?;
+        let value = Self::parse_json(text)?;
         value.check()?;
         Ok(value)
+    }
+
+    /// As [`from_json`](Self::from_json), for a text of which a value of the data model is a part only: it may
+    /// have any length, and what it says is not [checked](Self::check).
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Json`], as there.
+    pub fn parse_json(text: &str) -> Result<Self, DataError> {
+        let value =
+            serde_json::from_str(text).map_err(|error| DataError::Json(error.to_string()))?;
+        match find_rounded(text) {
+            None => Ok(value),
+            Some(number) => {
+                let shown: String = number.chars().take(MAX_SHOWN).collect();
+                Err(DataError::Json(format!("a number that is not an integer: {shown}")))
+            }
+        }
     }
 
     /// Writes the JSON form on one line, keys in canonical order.
@@ -93,9 +113,14 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, n: f64) -> Result<Value, E> {
-        // From 2^53 on a float no longer says which integer was meant.
-        if n.fract() != 0.0 || n.abs() >= 9_007_199_254_740_992.0 {
+        if n.fract() != 0.0 {
             return Err(E::custom("a number that is not an integer"));
+        }
+        // From 2^53 on a float no longer says which integer was meant.
+        if n.abs() >= 9_007_199_254_740_992.0 {
+            return Err(E::custom(
+                "a number that is too large: integers have 64 bits, and from 2^53 on neither point nor exponent",
+            ));
         }
         #[allow(clippy::cast_possible_truncation)]
         Ok(Value::Int(n as i64))
@@ -147,6 +172,58 @@ fn special_value(map: Map) -> Result<Value, &'static str> {
     Ok(Value::Map(map))
 }
 
+/// Finds a number in JSON that is no integer, even if the float next to it is one.
+fn find_rounded(json: &str) -> Option<&str> {
+    let mut rest = json;
+    while let Some(start) = rest.find(|c: char| matches!(c, '"' | '-' | '0'..='9')) {
+        rest = &rest[start..];
+        if let Some(text) = rest.strip_prefix('"') {
+            rest = &text[text_len(text)..];
+            continue;
+        }
+        let is_part = |c: char| matches!(c, '0'..='9' | '.' | 'e' | 'E' | '+' | '-');
+        let (number, after) = rest.split_at(rest.find(|c| !is_part(c)).unwrap_or(rest.len()));
+        if !is_integer(number) {
+            return Some(number);
+        }
+        rest = after;
+    }
+    None
+}
+
+/// Tells how long a text of JSON is, with the quotation mark that ends it.
+fn text_len(text: &str) -> usize {
+    let mut is_escaped = false;
+    let end = text.bytes().position(|byte| {
+        let ends = byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+        ends
+    });
+    end.map_or(text.len(), |end| end + 1)
+}
+
+/// Tells whether the digits of a JSON number make an integer.
+fn is_integer(number: &str) -> bool {
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let significant = if fraction.is_empty() { whole.trim_end_matches('0') } else { fraction };
+    if significant.trim_start_matches('-').bytes().all(|digit| digit == b'0') {
+        return true;
+    }
+    // Where the last digit that counts stands: to the right of the point it is below zero.
+    let places = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX);
+    let place = match fraction.len() {
+        0 => places(whole.len() - significant.len()),
+        behind => -places(behind),
+    };
+    // An exponent of more than 64 bits is far below zero: above, there is no such number.
+    exponent.parse::<i64>().is_ok_and(|exponent| exponent.saturating_add(place) >= 0)
+}
+
+/// How much of a number is repeated in an error.
+const MAX_SHOWN: usize = 64;
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -163,6 +240,41 @@ mod tests {
             assert!(Value::from_json(text).is_err(), "{text}");
         }
         assert_eq!(Value::from_json("-9223372036854775808").unwrap(), Value::Int(i64::MIN));
+    }
+
+    #[test]
+    fn a_number_is_what_its_digits_say_or_refused() {
+        for text in [
+            "9007199254740990.7",
+            "0.99999999999999999999",
+            "-0.99999999999999999999",
+            "1e-400",
+            "1.00000000000000000001",
+            "4503599627370495.1",
+            "100e-3",
+            "1e-99999999999999999999",
+            r#"{"a\\":"\"1","b":[1,1e-400]}"#,
+        ] {
+            let error = Value::from_json(text).unwrap_err().to_string();
+            assert!(error.contains("a number that is not an integer"), "{text}: {error}");
+        }
+        for (text, n) in [
+            ("1000e-3", 1),
+            ("1.5e1", 15),
+            ("0e-99999999999999999999", 0),
+            ("-0.000E+5", 0),
+            ("-12.50e1", -125),
+            ("10.0", 10),
+        ] {
+            assert_eq!(Value::from_json(text).unwrap(), Value::Int(n), "{text}");
+        }
+        for text in [r#"{"1e-400":"0.5"}"#, r#"["\\","0.5\"1.5",""]"#] {
+            Value::from_json(text).unwrap();
+        }
+        for text in ["99999999999999999999999", "9007199254740992.0", "1e300"] {
+            let error = Value::from_json(text).unwrap_err().to_string();
+            assert!(error.contains("too large"), "{text}: {error}");
+        }
     }
 
     #[test]
