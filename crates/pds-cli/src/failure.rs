@@ -243,6 +243,7 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
         ),
         Error::KeepsMerged(_) => (Exit::Usage, "usage", None),
         Error::NotInConflict(_) => (Exit::No, "not-in-conflict", None),
+        Error::NotADirectory(_) => (Exit::No, "not-a-directory", Some("name another directory")),
         Error::DirectoryInUse(_) => (Exit::No, "directory-in-use", Some("name another directory")),
         Error::WrongDid { .. } => {
             (Exit::No, "wrong-did", Some("pds clone makes a repository of it"))

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use pds::car::{CarError, CarFile, CarReader, FromStart};
 use pds::commit::Commit;
 use pds::data::Blocks;
-use pds::repo::{Error, ExportOptions, Repo, Revision, STORE_FILE, Snapshot, export_with};
+use pds::repo::{Error, ExportOptions, Repo, Revision, Snapshot, export_with};
 use pds::store::RefName;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
 
@@ -43,11 +43,12 @@ impl Place {
             return Ok(named.clone());
         }
         let here = std::env::current_dir().context("cannot tell which directory this is")?;
-        let found = here.ancestors().find(|dir| is_a_repository(dir));
-        match found {
-            Some(dir) => Ok(dir.to_owned()),
-            None => Err(Error::NotARepository(here).into()),
+        for dir in here.ancestors() {
+            if Repo::is_in(dir)? {
+                return Ok(dir.to_owned());
+            }
         }
+        Err(Error::NotARepository(here).into())
     }
 
     /// Tells whether there is a repository, or a file, without one having been looked into.
@@ -155,7 +156,7 @@ pub(crate) fn peek(file: &Watched) -> Option<Commit> {
 impl Source {
     /// Opens a CAR file, or another repository, that was named as a state.
     pub(crate) fn file(path: &Path) -> Result<Self> {
-        if is_a_repository(path) {
+        if Repo::is_in(path)? {
             return Ok(Self::Repo(Repo::open_without_key(path)?));
         }
         Ok(Self::Car(Arc::new(open_car(path)?)))
@@ -337,7 +338,7 @@ impl FromStr for TargetArg {
 /// Opens a CAR file, or what a repository in a directory would export: a file with all of its present
 /// state, and the commits before it.
 pub(crate) fn open_file_or_repository(path: &Path) -> Result<Watched> {
-    if !is_a_repository(path) {
+    if !Repo::is_in(path)? {
         return open_file(path);
     }
     let snapshot = Repo::open_without_key(path)?.snapshot()?;
@@ -347,11 +348,6 @@ pub(crate) fn open_file_or_repository(path: &Path) -> Result<Watched> {
     export_with(&snapshot, &options, &mut writer, &mut |_| {})?;
     let file = writer.into_inner().context("cannot write a temporary file")?;
     Ok(Watched::new(file, "reading"))
-}
-
-/// Tells whether a repository is kept in a directory.
-pub(crate) fn is_a_repository(path: &Path) -> bool {
-    path.join(STORE_FILE).is_file()
 }
 
 /// Tells whether something is a file, or a pipe that can be read like one.

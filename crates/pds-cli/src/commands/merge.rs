@@ -20,7 +20,7 @@ use super::import::warn;
 use super::revert::print_conflicts;
 use crate::failure::{Exit, Stated};
 use crate::identity::SignedByArg;
-use crate::open::{Place, RecordArg, about_file, is_a_repository, open_file_or_repository};
+use crate::open::{Place, RecordArg, about_file, open_file_or_repository};
 use crate::output::{Output, commit_json, rev_text, say};
 use crate::state::{StateArg, resolve};
 
@@ -150,9 +150,10 @@ impl Args {
 /// Reads what is to be merged: the directory of another repository may have a name that no revision has.
 fn theirs(given: OsString) -> Result<StateArg, String> {
     let path = PathBuf::from(&given);
-    StateArg::parse(given).or_else(|reason| match is_a_repository(&path) {
-        true => Ok(StateArg::File(path)),
-        false => Err(reason),
+    StateArg::parse(given).or_else(|reason| match Repo::is_in(&path) {
+        Ok(false) => Err(reason),
+        // What cannot be told is when it is opened.
+        _ => Ok(StateArg::File(path)),
     })
 }
 
@@ -162,7 +163,7 @@ fn or_directory(repo: &Repo, revision: Revision) -> Result<StateArg> {
     let path = PathBuf::from(&name);
     let is_ref =
         || -> Result<bool> { Ok(repo.refs()?.iter().any(|(known, _)| known.as_str() == name)) };
-    Ok(match is_a_repository(&path) && !is_ref()? {
+    Ok(match Repo::is_in(&path)? && !is_ref()? {
         true => StateArg::File(path),
         false => StateArg::Revision(revision),
     })

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, REPAIR, Stated};
 use crate::identity::read_plc_log;
-use crate::open::{Place, is_a_file, is_a_repository, open_file};
+use crate::open::{Place, is_a_file, open_file};
 use crate::output::{Output, rev_text, say};
 use crate::state::StateArg;
 
@@ -85,7 +85,7 @@ impl Args {
         } else {
             let (path, at) = place.path_at(self.at.as_ref())?;
             let is_named = self.at.is_some() && at.is_none();
-            if is_a_file(&path) || (is_named && !is_a_repository(&path)) {
+            if is_a_file(&path) || (is_named && !Repo::is_in(&path)?) {
                 if at.is_some() {
                     // One state is all it has; the name of another one is an error.
                     place.snapshot(self.at.as_ref())?;

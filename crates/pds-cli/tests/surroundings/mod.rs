@@ -5,6 +5,8 @@ mod full_disk;
 mod hostile_text;
 mod long_names;
 mod paths;
+#[cfg(unix)]
+mod permissions;
 mod pipes;
 mod read_only;
 mod terminal;

@@ -41,7 +41,10 @@ fn init_leaves_a_directory_alone_that_holds_something() {
     let said = home.pds(["init", "used", "--did", DID]).fails(1);
     assert_eq!(said, "error: used is not empty\n  hint: name another directory\n");
     assert_eq!((home.list("used"), home.list(".")), (vec!["file".into()], vec!["used".into()]));
-    home.pds(["init", "used/file", "--did", DID]).fails(1);
+    for beneath in ["used/file", "used/file/deep"] {
+        let said = home.pds(["init", beneath, "--did", DID]).fails(1);
+        assert_eq!(said, "error: used/file is not a directory\n  hint: name another directory\n");
+    }
     assert_eq!(home.list("used"), ["file"]);
 }
 
@@ -154,7 +157,7 @@ fn clone_into_a_file_or_a_used_directory_leaves_nothing_behind() {
     let file = repo.export("backup.car");
     repo.home.write("taken", "kept");
     let said = repo.home.pds(["clone", &file, "taken"]).fails(1);
-    assert!(said.contains("taken"), "{said}");
+    assert_eq!(said, "error: taken is not a directory\n  hint: name another directory\n");
     repo.home.pds(["clone", &file, "alice"]).fails(1);
     assert_eq!(repo.home.list("."), ["alice", "backup.car", "taken"]);
     assert_eq!(repo.home.read("taken"), b"kept");

@@ -33,7 +33,8 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::DirectoryInUse`] when there is something in the directory.
+    /// [`Error::DirectoryInUse`] when there is something in the directory, [`Error::NotADirectory`] when it
+    /// is a file.
     pub fn create(dir: &Path, did: &Did) -> Result<Self> {
         Self::create_with_key(dir, did, &SigningKey::generate(Curve::K256)?)
     }
@@ -145,12 +146,27 @@ impl Repo {
     ///
     /// [`Error::NotARepository`] when there is no store in it.
     pub fn open_without_key(dir: &Path) -> Result<Self> {
-        let path = dir.join(STORE_FILE);
-        if !path.is_file() {
+        if !Self::is_in(dir)? {
             return Err(Error::NotARepository(dir.to_owned()));
         }
         let blobs = BlobDirectory::new(dir.join(BLOB_DIRECTORY));
-        Ok(Self::with(Arc::new(SqliteStore::open(&path)?), Arc::new(blobs)))
+        Ok(Self::with(Arc::new(SqliteStore::open(&dir.join(STORE_FILE))?), Arc::new(blobs)))
+    }
+
+    /// Tells whether a repository is kept in a directory: whether there is a store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] when that cannot be told: the directory may not be entered, for example.
+    pub fn is_in(dir: &Path) -> Result<bool> {
+        let path = dir.join(STORE_FILE);
+        match path.metadata() {
+            Ok(there) => Ok(there.is_file()),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err(Error::io(path)(error))
+            }
+            Err(_) => Ok(false),
+        }
     }
 }
 
@@ -241,6 +257,10 @@ pub(super) fn lock(dir: &Path) -> Result<File> {
 
 /// Makes the content of a directory elsewhere and moves it there when it is complete.
 fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let above = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
+    if let Some(file) = above.filter(|above| !above.is_dir()) {
+        return Err(Error::NotADirectory(file.to_owned()));
+    }
     let exists = dir.exists();
     if exists && is_in_use(dir).map_err(Error::io(dir))? {
         return Err(Error::DirectoryInUse(dir.to_owned()));

@@ -166,6 +166,9 @@ pub enum Error {
     /// A directory that should become a repository holds something.
     #[error("{} is not empty", .0.display())]
     DirectoryInUse(PathBuf),
+    /// What should become a directory, or one above it, is something else.
+    #[error("{} is not a directory", .0.display())]
+    NotADirectory(PathBuf),
     /// A file or directory could not be read or written.
     #[error("cannot access {}", path.display())]
     Io {
