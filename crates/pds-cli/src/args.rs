@@ -36,6 +36,7 @@ pub(crate) struct Cli {
         value_name = "PATH",
         env = "PDS_REPO",
         global = true,
+        allow_hyphen_values = true,
         value_parser = OsStringValueParser::new().map(PathBuf::from)
     )]
     pub(crate) repo: Option<PathBuf>,

@@ -29,8 +29,8 @@ pub(crate) struct Args {
     /// The CAR file, or the directory of another repository; - for stdin
     source: PathBuf,
 
-    /// The directory; by default it is named after the file, or the account if the file has no
-    /// ending
+    /// The directory; by default it is named after the source, or the account if that is a file without
+    /// an ending
     dir: Option<PathBuf>,
 
     #[command(flatten)]
@@ -59,8 +59,11 @@ impl Args {
     }
 }
 
-/// The name of the file without its ending, or the account where there is no ending.
+/// The name of the source, of a file without its ending; the account where that has none.
 fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
+    if let (Some(name), true) = (source.file_name(), source.is_dir()) {
+        return Ok(PathBuf::from(name));
+    }
     if let (Some(stem), Some(_)) = (source.file_stem(), source.extension()) {
         return Ok(PathBuf::from(stem));
     }

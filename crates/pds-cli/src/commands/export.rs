@@ -23,7 +23,7 @@ use crate::state::StateArg;
 )]
 pub(crate) struct Args {
     /// The file; stdout if not given
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
     /// The state to write: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file

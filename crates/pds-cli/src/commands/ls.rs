@@ -44,7 +44,7 @@ pub(crate) struct Args {
     limit: Option<usize>,
 
     /// Only what comes after this key, in the order of the listing
-    #[arg(long, value_name = "RKEY")]
+    #[arg(long, value_name = "RKEY", allow_hyphen_values = true)]
     after: Option<RecordKey>,
 }
 

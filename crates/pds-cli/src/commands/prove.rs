@@ -29,7 +29,7 @@ pub(crate) struct Args {
     path: RecordArg,
 
     /// The file; stdout if not given
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
     /// The state to prove: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file

@@ -52,6 +52,10 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        if self.swap.is_some() && self.path.rkey.is_none() {
+            let message = "--swap is for a record that is there: name it, collection/rkey";
+            return Err(Stated::usage(message).into());
+        }
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
         self.path.check_account(&did)?;

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 
     /// Write a CAR file of all good blocks; - for stdout, what is found is told on stderr then
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
     /// Overwrite that file

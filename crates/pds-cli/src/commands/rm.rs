@@ -1,5 +1,7 @@
 //! `pds rm`
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use pds::repo::{Error, Write, WriteOptions};
 use pds::store::RefName;
@@ -28,11 +30,15 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
-        let writes: Vec<Write> = self
-            .paths
-            .iter()
-            .map(|record| Ok(Write::delete(record.path_in(&did)?.clone())))
-            .collect::<Result<_>>()?;
+        // Named twice it is deleted once.
+        let mut seen = HashSet::new();
+        let mut writes = Vec::new();
+        for record in &self.paths {
+            let path = record.path_in(&did)?;
+            if seen.insert(path) {
+                writes.push(Write::delete(path.clone()));
+            }
+        }
         let options = WriteOptions { note: "rm".to_owned(), ..WriteOptions::default() };
         print_written(&repo.write_with(&writes, &options)?, out)?;
         Ok(Exit::Done)

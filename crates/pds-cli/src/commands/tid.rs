@@ -17,7 +17,8 @@ use crate::output::{Output, time_text};
 )]
 pub(crate) struct Args {
     /// The TID to take apart
-    tid: Option<String>,
+    #[arg(value_parser = Tid::parse_hyphenated)]
+    tid: Option<Tid>,
 }
 
 impl Args {
@@ -31,8 +32,7 @@ impl Args {
                 let tid = Tid::next(now, clock_id, None).context("the time of TIDs is used up")?;
                 out.answer(|| tid.to_string(), || tid_json(tid))?;
             }
-            Some(text) => {
-                let tid = Tid::parse_hyphenated(&text)?;
+            Some(tid) => {
                 let (time, micros) = (time_text(tid.micros()), tid.micros());
                 let text = || {
                     format!(

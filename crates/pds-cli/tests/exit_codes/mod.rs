@@ -46,6 +46,8 @@ fn code_2_says_that_the_command_line_cannot_be_understood() {
         &["put", "a.b.c/d", "--create", "--swap", "x"],
         &["get", "a.b.c/d", "--cbor", "--json"],
         &["apply", "--batch", "0"],
+        &["tid", "x"],
+        &["put", "a.b.c", "--swap", CID],
         &["-R", "", "ls"],
     ] {
         let said = home.pds(args.iter().copied()).fails(2);
@@ -53,17 +55,16 @@ fn code_2_says_that_the_command_line_cannot_be_understood() {
     }
 }
 
+/// Of nothing that is here.
+const CID: &str = "bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee";
+
 #[test]
 fn code_3_says_that_the_input_is_bad() {
     let home = Home::new();
     home.write("text.car", "not a CAR");
-    for args in [
-        &["info"][..],
-        &["-R", "text.car", "info"],
-        &["clone", "text.car"],
-        &["cid", "gone"],
-        &["tid", "x"],
-    ] {
+    for args in
+        [&["info"][..], &["-R", "text.car", "info"], &["clone", "text.car"], &["cid", "gone"]]
+    {
         home.pds(args.iter().copied()).fails(3);
     }
     assert_eq!(home.pds(["verify", "text.car"]).ended().code(), 3);

@@ -1,6 +1,7 @@
 //! Every verb: its answer whole, its refusal with its exit code, its JSON.
 
 mod apply;
+mod arguments;
 mod blobs;
 mod branches;
 mod create;

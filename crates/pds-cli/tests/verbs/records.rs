@@ -169,7 +169,6 @@ fn rm_deletes_nothing_where_one_of_the_records_is_not_there() {
         "{\"error\":\"not-found\",\"message\":\"record com.example.note/x does not exist\"}\n"
     );
     assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t3\n");
-    repo.pds(["rm", "com.example.note/a", "com.example.note/a"]).fails(3);
 }
 
 #[test]

@@ -1,0 +1,63 @@
+//! Arguments that are odd and right: a dash in front, the same one twice, a directory without a name.
+
+use crate::common::{Home, TestRepo, masked};
+
+#[test]
+fn a_clone_of_a_directory_has_its_whole_name() {
+    let repo = TestRepo::with_notes();
+    std::fs::create_dir(repo.home.path("elsewhere")).unwrap();
+    repo.home.sh("cp -r alice alice.bsky.social").ok();
+    for source in ["../alice.bsky.social", "../alice/"] {
+        repo.home.pds(["clone", source]).within(repo.home.path("elsewhere")).ok();
+    }
+    assert_eq!(repo.home.list("elsewhere"), ["alice", "alice.bsky.social"]);
+    // It has no other name than that of its account.
+    repo.home.pds(["clone", "."]).within(repo.home.path("alice")).ok();
+    assert!(repo.home.dir().join("alice/did:web:alice.example.com/pds.db").exists());
+}
+
+#[test]
+fn a_key_or_a_file_may_start_with_a_dash() {
+    let repo = TestRepo::new();
+    for name in ["-a", "-x", "--z", "y"] {
+        repo.put(name, name);
+    }
+    let listed = |args: &[&str]| {
+        let args = ["ls", "com.example.note"].iter().chain(args).copied();
+        let text = repo.pds(args).ok();
+        text.lines().map(|line| line.split_once('\t').unwrap().0.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[]), ["--z", "-a", "-x", "y"]);
+    assert_eq!(listed(&["--after", "-a"]), ["-x", "y"]);
+    assert_eq!(listed(&["--after", "--z", "--limit", "1"]), ["-a"]);
+    assert_eq!(listed(&["--after=-x"]), ["y"]);
+    let home = &repo.home;
+    repo.pds(["export", "-o", "-lead.car"]).ended().done();
+    repo.pds(["prove", "com.example.note/y", "-o", "--proof.car"]).ended().done();
+    home.pds(["-R", "-lead.car", "ls"]).ok();
+    home.pds(["recover", "--output", "-again.car", "--", "-lead.car"]).ok();
+    home.pds(["verify", "./-again.car"]).ok();
+    assert_eq!(home.list("."), ["--proof.car", "-again.car", "-lead.car", "alice"]);
+}
+
+#[test]
+fn a_record_that_is_named_twice_is_removed_once() {
+    let repo = TestRepo::with_notes();
+    let uri = "at://did:web:alice.example.com/com.example.note/a";
+    let said = repo.pds(["rm", "com.example.note/a", "com.example.note/b", uri]).ok();
+    assert_eq!(said, format!("{uri}\n{}\n", uri.replace("/a", "/b")));
+}
+
+#[test]
+fn what_can_never_be_is_said_before_anything_is_read() {
+    let home = Home::new();
+    let said = home.pds(["tid", "garbage"]).fails(2);
+    assert!(said.starts_with("error: invalid value 'garbage' for '[TID]': "), "{said}");
+    let cid = "bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee";
+    let said = home.pds(["put", "com.example.note", "--swap", cid]).fails(2);
+    assert_eq!(said, "error: --swap is for a record that is there: name it, collection/rkey\n");
+    assert_eq!(
+        masked(&home.pds(["tid", "3jzf-cij-pj2z-2a", "--json"]).ok()).matches("<tid 1>").count(),
+        1
+    );
+}
