@@ -1,11 +1,12 @@
 //! `pds diff`
 
 use anyhow::Result;
+use pds::repo::Error;
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
 use crate::open::Place;
-use crate::output::Output;
+use crate::output::{Output, say};
 use crate::state::StateArg;
 
 /// Tell which records differ between two states
@@ -37,8 +38,15 @@ impl Args {
             if out.is_closed() {
                 break;
             }
-            let change = change?;
             exit = Exit::No;
+            let change = match change {
+                // It differs, and has no name by which it could be listed.
+                Err(error @ Error::Path { .. }) => {
+                    say(&error.to_string());
+                    continue;
+                }
+                change => change?,
+            };
             let path = &change.path;
             let (action, text) = match (change.before, change.after) {
                 (None, Some(new)) => ("create", format!("+ {path} {new}")),

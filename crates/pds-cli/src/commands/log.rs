@@ -13,6 +13,7 @@ use pds::syntax::{AtUri, Tid};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
+use crate::gaps::Gaps;
 use crate::identity::read_plc_log;
 use crate::open::{Place, RecordArg, Source};
 use crate::output::{Output, commit_json, rev_text, say, time_text};
@@ -64,20 +65,22 @@ impl Args {
                 }
                 let snapshot = source.snapshot(None)?;
                 let commit = snapshot.commit();
-                let created =
-                    snapshot.records().try_fold(0, |count, one| one.map(|_| count + 1))?;
+                let (mut created, mut gaps) = (0, Gaps::default());
+                for record in snapshot.records() {
+                    created += usize::from(gaps.pass(record)?.is_some());
+                }
                 let time = commit.rev().map_or(0, Tid::micros);
                 let signed = keys.as_ref().map(|keys| Signed::by(keys, Some(commit)));
                 let line = Line {
                     cid: Some(commit.cid()),
                     rev: commit.rev(),
                     time,
-                    counts: Some((created, 0, 0)),
+                    counts: gaps.is_empty().then_some((created, 0, 0)),
                     note: "",
                     signed: signed.as_ref(),
                 };
                 line.print(out)?;
-                return Ok(signed.map_or(Exit::Done, |signed| signed.exit(Exit::Done)));
+                return Ok(signed.map_or(gaps.exit(), |signed| signed.exit(gaps.exit())));
             }
         };
         let entries = repo.log(self.number.unwrap_or(usize::MAX))?;

@@ -5,13 +5,14 @@ use pds::mst::{Step, height, walk};
 use serde_json::json;
 
 use crate::failure::Exit;
+use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
 use crate::state::StateArg;
 
 /// Draw the tree
 ///
-/// Nodes with their level, entries below them in key order.
+/// Nodes with their level, entries below them in key order. Exit code 6 if nodes are missing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds mst --depth 2")]
 pub(crate) struct Args {
@@ -27,7 +28,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let snapshot = place.snapshot(self.at.as_ref())?;
-        let mut top = None;
+        let (mut top, mut gaps) = (None, Gaps::default());
         let walk = walk(snapshot.blocks(), snapshot.commit().data());
         let walk = match self.depth {
             Some(depth) => walk.levels(depth),
@@ -37,7 +38,8 @@ impl Args {
             if out.is_closed() {
                 break;
             }
-            match step? {
+            let Some(step) = gaps.pass(step)? else { continue };
+            match step {
                 Step::Node { block, node } => {
                     let (cid, level) = (block.cid(), node.level());
                     let indent = usize::from(*top.get_or_insert(level) - level);
@@ -70,6 +72,6 @@ impl Args {
                 }
             }
         }
-        Ok(Exit::Done)
+        Ok(gaps.exit())
     }
 }

@@ -80,7 +80,7 @@ impl Args {
         let mut files = self.dir.as_deref().map(Files::new).transpose()?;
         let lists = self.dir.is_none() && self.output.is_none();
         let mut failed = None;
-        let mut telling = Telling { out, beside_bytes };
+        let mut telling = Telling { out, beside_bytes, no_path: NoPath::default() };
         let recovery = recover(&car, sources.as_ref(), &mut |recovered| {
             let told = telling.tell(&recovered, lists).and_then(|()| match &mut files {
                 Some(files) => files.add(&recovered),
@@ -105,12 +105,15 @@ impl Args {
         } else if beside_bytes {
             write_car(&car, &sources, &recovery, telling.out.bytes())?;
         }
-        let is_whole = recovery.lost == 0 && recovery.commit.is_some();
+        let NoPath { placed, unplaced: not_placed } = telling.no_path;
+        let (records, unplaced) = (recovery.records - placed, recovery.unplaced - not_placed);
+        let without_path = recovery.without_path + placed + not_placed;
+        let is_whole = recovery.lost == 0 && recovery.commit.is_some() && without_path == 0;
         let found = recovery.records + recovery.unplaced + recovery.without_path;
         let commit = recovery.commit.as_ref();
         telling.answer(
             || {
-                let Recovery { records, unplaced, without_path, lost, .. } = recovery;
+                let lost = recovery.lost;
                 let verdict = if is_whole { "whole" } else { "partly recovered" };
                 format!(
                     "{verdict}: {records} records, {unplaced} unplaced, {without_path} without a path, {lost} lost"
@@ -121,9 +124,9 @@ impl Args {
                     "ok": is_whole,
                     "did": commit.map(|commit| commit.did().as_str()),
                     "commit": commit.map(|commit| commit_json(commit.cid(), commit.rev())),
-                    "records": recovery.records,
-                    "unplaced": recovery.unplaced,
-                    "withoutPath": recovery.without_path,
+                    "records": records,
+                    "unplaced": unplaced,
+                    "withoutPath": without_path,
                     "lost": recovery.lost,
                 })
             },
@@ -141,6 +144,14 @@ struct Telling<'a> {
     out: &'a mut Output,
     /// The bytes of a file take standard output.
     beside_bytes: bool,
+    no_path: NoPath,
+}
+
+/// How many records have a key in the tree that is no path of a record.
+#[derive(Clone, Copy, Default)]
+struct NoPath {
+    placed: u64,
+    unplaced: u64,
 }
 
 impl Telling<'_> {
@@ -159,6 +170,15 @@ impl Telling<'_> {
     /// Says what is lost, and if that is wanted what is there.
     fn tell(&mut self, recovered: &Recovered, lists: bool) -> Result<()> {
         let path = |key: &Key| key.as_bytes().escape_ascii().to_string();
+        let (key, no_path) = match recovered {
+            Recovered::Record { key, .. } => (Some(key), &mut self.no_path.placed),
+            Recovered::Unplaced { key, .. } => (Some(key), &mut self.no_path.unplaced),
+            _ => (None, &mut self.no_path.placed),
+        };
+        if let Some(key) = key.filter(|key| RecordPath::from_bytes(key.as_bytes()).is_err()) {
+            say(&format!("the tree has a key that is no record path: {}", path(key)));
+            *no_path += 1;
+        }
         match recovered {
             Recovered::Lost { part, cid } => self.answer(
                 || format!("lost {part}: {}", cid.map_or("-".to_owned(), |cid| cid.to_string())),

@@ -12,6 +12,7 @@ use pds::syntax::{Did, RecordPath};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
+use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::{Output, say};
 use crate::state::StateArg;
@@ -19,7 +20,7 @@ use crate::state::StateArg;
 /// Write every record as a JSON file
 ///
 /// DIR/<did>/<collection>/<rkey>.json, and DIR/<did>/_commit.json. A record that cannot be decoded
-/// is written as <rkey>.cbor.
+/// is written as <rkey>.cbor. Exit code 6 if something is missing, or could not be written so.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds -R backup.car unpack records/")]
 pub(crate) struct Args {
@@ -50,9 +51,10 @@ impl Args {
         }
         make(&dir)?;
         write(&dir.join("_commit.json"), commit_json(snapshot.commit()).as_bytes())?;
-        let (mut written, mut odd) = (0_u64, 0_u64);
+        let (mut written, mut odd, mut gaps) = (0_u64, 0_u64, Gaps::default());
         for entry in snapshot.records() {
-            match one(snapshot, &entry?, &dir)? {
+            let Some(entry) = gaps.pass(entry)? else { continue };
+            match one(snapshot, &entry, &dir)? {
                 Ok(()) => written += 1,
                 Err(Odd(message)) => {
                     say(&message);
@@ -62,7 +64,7 @@ impl Args {
         }
         out.has_done();
         out.answer(|| written.to_string(), || json!({ "records": written }))?;
-        Ok(if odd == 0 { Exit::Done } else { Exit::Partly })
+        Ok(if odd == 0 { gaps.exit() } else { Exit::Partly })
     }
 }
 

@@ -3,6 +3,8 @@
 mod blobs;
 mod cars;
 mod history;
+mod invalid_paths;
+mod partial;
 mod recover;
 mod refs;
 mod repair;

@@ -1,0 +1,39 @@
+//! Slices and proofs: what is there is shown, what is not is named, and the answer is 6.
+
+use crate::common::TestRepo;
+
+#[test]
+fn every_reading_verb_shows_what_a_part_has() {
+    let repo = TestRepo::with_many_notes(300);
+    repo.put("extra", "new");
+    let home = &repo.home;
+    repo.pds(["export", "--since", "HEAD~1", "-o", "slice.car"]).ended().done();
+    repo.pds(["prove", "com.example.note/extra", "-o", "proof.car"]).ended().done();
+    for file in ["slice.car", "proof.car"] {
+        let pds = |args: &[&str]| home.pds(["-R", file].iter().chain(args).copied()).ended();
+        for args in [
+            &["ls"][..],
+            &["ls", "--all"],
+            &["info"],
+            &["mst"],
+            &["mst", "--json"],
+            &["log"],
+            &["log", "--json"],
+            &["unpack", file.strip_suffix(".car").unwrap()],
+            &["blob", "missing"],
+        ] {
+            let ended = pds(args);
+            assert_eq!(ended.code(), 6, "{file} {args:?}: {}", ended.stderr);
+            assert!(ended.stderr.contains(" is missing, and what is below it\n"), "{args:?}");
+        }
+        assert!(pds(&["mst"]).text().contains("- com.example.note/extra bafy"));
+        assert!(pds(&["log"]).text().contains("\t+? ~? -?\t"));
+        // Of the records that the part names only one is in it.
+        let unpacked = pds(&["unpack", &format!("{file}.d")]);
+        assert_eq!(unpacked.text(), "1\n");
+        assert!(unpacked.stderr.contains("/n000"), "{}", unpacked.stderr);
+    }
+    // What is not looked at is no gap.
+    let tops = home.pds(["-R", "slice.car", "mst", "--depth", "1"]).ok();
+    assert!(tops.lines().count() > 1, "{tops}");
+}
