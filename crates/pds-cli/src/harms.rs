@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pds::car::CarError;
 
-use crate::output::say;
+use crate::output::{counted, say};
 
 /// Places of a file that cannot be read, said as they are met; of very many only how many there are.
 pub(crate) struct Harms<'a> {
@@ -26,7 +26,8 @@ impl<'a> Harms<'a> {
 
     pub(crate) fn tell_rest(&self) {
         if self.count > MAX_TOLD {
-            say(&format!("{}: and {} places more", self.path.display(), self.count - MAX_TOLD));
+            let more = counted(self.count - MAX_TOLD, "place");
+            say(&format!("{}: and {more} more", self.path.display()));
         }
     }
 }

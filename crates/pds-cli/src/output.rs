@@ -177,6 +177,11 @@ pub(crate) fn rev_text(rev: Option<Tid>) -> String {
     rev.map_or_else(|| "-".to_owned(), |rev| rev.to_string())
 }
 
+/// How many there are of something, for people.
+pub(crate) fn counted(count: u64, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// A time in UTC, to the second.
 pub(crate) fn time_text(micros: u64) -> String {
     let seconds = i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX);

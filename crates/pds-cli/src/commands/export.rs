@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::destination::{named, write_file};
 use crate::failure::{Exit, Stated};
 use crate::open::{Place, Source};
-use crate::output::{Output, commit_json, say};
+use crate::output::{Output, commit_json, counted, say};
 use crate::progress::Progress;
 use crate::state::StateArg;
 
@@ -86,7 +86,7 @@ impl Args {
             let commit = commit_json(commit.cid(), commit.rev());
             out.json(&json!({ "blocks": blocks, "bytes": bytes, "commit": commit }))?;
         } else {
-            say(&format!("{blocks} blocks, {bytes} bytes"));
+            say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));
         }
         Ok(Exit::Done)
     }

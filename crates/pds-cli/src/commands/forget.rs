@@ -77,6 +77,9 @@ impl Args {
             let message = format!("no state here has {}", paths.join(" or "));
             return Err(Stated::no("not-found", message).into());
         }
+        for path in &forgotten.unknown {
+            say(&format!("no state here has {path}"));
+        }
         if !self.dry_run {
             out.has_done();
         }

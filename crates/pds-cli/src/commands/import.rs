@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::failure::Exit;
 use crate::identity::SignedByArg;
 use crate::open::{Place, about_file, check_account, open_file_or_repository, peek};
-use crate::output::{Output, commit_json, rev_text, say};
+use crate::output::{Output, commit_json, counted, rev_text, say};
 use crate::progress::Watched;
 
 /// Take in a CAR file: verify, admit, then move the ref
@@ -109,8 +109,9 @@ fn take_in_file(
 pub(crate) fn warn(findings: &[Finding]) {
     let odd = findings.iter().filter(|f| f.severity() > pds::repo::verify::Severity::Note).count();
     if odd > 0 {
+        let odd = counted(odd as u64, "finding");
         say(&format!(
-            "warning: {odd} findings in records; they were kept byte for byte, pds verify lists them"
+            "warning: {odd} in records; they were kept byte for byte, pds verify lists them"
         ));
     }
 }

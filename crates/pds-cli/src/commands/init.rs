@@ -22,9 +22,9 @@ pub(crate) struct Args {
     #[arg(long)]
     did: Did,
 
-    /// The curve of the key
-    #[arg(long, default_value = "k256", value_name = "k256|p256")]
-    curve: Curve,
+    /// The curve of the key; k256 if neither this nor the key says it
+    #[arg(long, value_name = "k256|p256")]
+    curve: Option<Curve>,
 
     /// A file with the key to use (multikey text or raw hex) instead of a new one; - for stdin
     #[arg(long, value_name = "FILE")]
@@ -35,7 +35,7 @@ impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let key = match &self.key {
             Some(file) => key::read_secret(file, self.curve)?,
-            None => SigningKey::generate(self.curve)?,
+            None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,
         };
         let repo = Repo::create_with_key(&self.dir, &self.did, &key)?;
         out.has_done();

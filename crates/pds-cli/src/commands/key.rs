@@ -40,9 +40,9 @@ enum Verb {
         /// The file; - for stdin
         file: PathBuf,
 
-        /// The curve of a key in raw hex
-        #[arg(long, default_value = "k256", value_name = "k256|p256")]
-        curve: Curve,
+        /// The curve of a key in raw hex; k256 if not given
+        #[arg(long, value_name = "k256|p256")]
+        curve: Option<Curve>,
     },
     /// Make a new key, and sign a commit with it
     ///
@@ -107,8 +107,9 @@ impl Args {
     }
 }
 
-/// Reads a secret key from a file or standard input.
-pub(crate) fn read_secret(file: &Path, curve: Curve) -> Result<SigningKey> {
+/// Reads a secret key from a file or standard input. A multikey has a curve of its own, which must be the
+/// one that was asked for.
+pub(crate) fn read_secret(file: &Path, curve: Option<Curve>) -> Result<SigningKey> {
     let mut text = Zeroizing::new(String::new());
     // Room for all of it, so that no copy is left behind when the text grows.
     text.reserve(MAX_SECRET_BYTES);
@@ -117,8 +118,15 @@ pub(crate) fn read_secret(file: &Path, curve: Curve) -> Result<SigningKey> {
         io::ErrorKind::InvalidData => Stated::bad_input("not a signing key: not text").into(),
         _ => anyhow::Error::new(error).context("cannot read the key"),
     })?;
-    let key = SigningKey::parse(&text, curve);
-    key.map_err(|error| Stated::bad_input(format!("not a signing key: {error}")).into())
+    let key = SigningKey::parse(&text, curve.unwrap_or(Curve::K256))
+        .map_err(|error| Stated::bad_input(format!("not a signing key: {error}")))?;
+    match curve.filter(|curve| *curve != key.curve()) {
+        Some(curve) => {
+            let message = format!("the key is one of {}, --curve says {curve}", key.curve());
+            Err(Stated::usage(message).into())
+        }
+        None => Ok(key),
+    }
 }
 
 fn print(did_key: &str, out: &mut Output) -> Result<()> {

@@ -227,9 +227,8 @@ fn warn_of_blobs(repo: &Repo, changes: &[RecordChange]) -> Result<()> {
         }
     }
     if missing > 0 {
-        say(&format!(
-            "warning: {missing} blobs are referred to and not here; pds blob missing lists them"
-        ));
+        let blobs = if missing == 1 { "1 blob is" } else { &format!("{missing} blobs are") };
+        say(&format!("warning: {blobs} referred to and not here; pds blob missing lists them"));
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::destination::{check_is_free, named, write_file};
 use crate::failure::{Exit, Stated};
 use crate::identity::IdentityFile;
 use crate::open::{Place, RecordArg};
-use crate::output::{Output, commit_json, say};
+use crate::output::{Output, commit_json, counted, say};
 use crate::state::StateArg;
 
 /// Write the smallest CAR file that proves that a record is there, or that it is not
@@ -89,7 +89,7 @@ impl Args {
             },
         )?;
         if !out.is_json() {
-            say(&format!("{blocks} blocks, {bytes} bytes"));
+            say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));
         }
         Ok(Exit::Done)
     }

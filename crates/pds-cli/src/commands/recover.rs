@@ -22,7 +22,7 @@ use crate::destination::{check_is_free, named, write_file};
 use crate::failure::{Exit, Stated};
 use crate::harms::Harms;
 use crate::open::open_file;
-use crate::output::{Output, commit_json, say};
+use crate::output::{Output, commit_json, counted, say};
 use crate::progress::Watched;
 
 /// Read everything that is left of a damaged or cut CAR file
@@ -116,7 +116,8 @@ impl Args {
                 let lost = recovery.lost;
                 let verdict = if is_whole { "whole" } else { "partly recovered" };
                 format!(
-                    "{verdict}: {records} records, {unplaced} unplaced, {without_path} without a path, {lost} lost"
+                    "{verdict}: {}, {unplaced} unplaced, {without_path} without a path, {lost} lost",
+                    counted(records, "record")
                 )
             },
             || {

@@ -20,7 +20,7 @@ use self::outcome::Outcome;
 pub(crate) use self::outcome::lost_part_json;
 use crate::failure::{Exit, START_ANEW, Stated};
 use crate::open::{Place, is_a_file, open_file};
-use crate::output::{Output, say};
+use crate::output::{Output, counted, say};
 
 /// Say what is damaged or missing, and mend it
 ///
@@ -150,7 +150,8 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     }
     if damaged > 0 {
         let path = path.display();
-        say(&format!("{path}: {damaged} places cannot be read; what can be is used"));
+        let places = counted(damaged, "place");
+        say(&format!("{path}: {places} cannot be read; what can be is used"));
     }
     Ok(Arc::new(car))
 }

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use crate::failure::{Exit, REPAIR, Stated};
 use crate::identity::read_plc_log;
 use crate::open::{Place, is_a_file, open_file};
-use crate::output::{Output, rev_text, say};
+use crate::output::{Output, counted, rev_text, say};
 use crate::state::StateArg;
 
 /// Make every check there is
@@ -262,19 +262,19 @@ fn summary(report: &Report) -> String {
     };
     let history = match report.commits {
         0 => String::new(),
-        commits => format!("{commits} commits, "),
+        commits => format!("{}, ", counted(commits, "commit")),
     };
     format!(
-        "{verdict}: {} rev {}, {history}{} records, {} nodes, {} blocks, {}, signature {}, {} errors, {} warnings",
+        "{verdict}: {} rev {}, {history}{}, {}, {}, {}, signature {}, {}, {}",
         commit.did(),
         rev_text(commit.rev()),
-        report.records,
-        report.nodes,
-        report.blocks,
+        counted(report.records, "record"),
+        counted(report.nodes, "node"),
+        counted(report.blocks, "block"),
         if report.is_complete() { "complete" } else { "partial" },
         signature(report),
-        report.errors,
-        report.warnings,
+        counted(report.errors, "error"),
+        counted(report.warnings, "warning"),
     )
 }
 

@@ -63,7 +63,7 @@ fn five_megabytes_of_nulls_are_listed_and_not_decoded() {
     assert_eq!(pds(&["unpack", "out"]).code(), 6);
     let clone = bounded(home.pds(["clone", "file.car", "copy"]), bytes);
     assert_eq!(clone.code(), 0, "{}", clone.stderr);
-    assert!(clone.stderr.starts_with("warning: 1 findings in records"), "{}", clone.stderr);
+    assert!(clone.stderr.starts_with("warning: 1 finding in records"), "{}", clone.stderr);
 }
 
 #[test]
@@ -144,5 +144,5 @@ fn a_hundred_thousand_foreign_and_damaged_blocks_are_all_reported() {
     assert_eq!(report["findingsLeftOut"], 80_000);
     let recover = bounded(home.pds(["recover", "file.car"]), file.len());
     let said = recover.done();
-    assert!(said.ends_with("whole: 1 records, 0 unplaced, 0 without a path, 0 lost\n"), "{said}");
+    assert!(said.ends_with("whole: 1 record, 0 unplaced, 0 without a path, 0 lost\n"), "{said}");
 }

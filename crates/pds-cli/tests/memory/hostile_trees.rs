@@ -63,7 +63,7 @@ fn a_node_as_large_as_it_may_be_is_read() {
     let ended = walk_all(&home, &car);
     // Keys of that length are no record paths, but the tree is one.
     let codes: Vec<i32> = ended.iter().map(Ended::code).collect();
-    assert_eq!(codes, [1, 1, 1, 0, 3, 3, 3, 0, 0, 3, 3, 3, 0]);
+    assert_eq!(codes, [1, 1, 1, 0, 6, 6, 6, 0, 0, 6, 1, 1, 6]);
     let show = ["-R", "file.car", "show", &cid.to_string(), "--cbor"];
     assert_eq!(bounded(home.pds(show), 1 << 20).code(), 0);
 }

@@ -1,6 +1,6 @@
 //! Arguments that are odd and right: a dash in front, the same one twice, a directory without a name.
 
-use crate::common::{Home, TestRepo, masked};
+use crate::common::{DID, Home, TestRepo, masked};
 
 #[test]
 fn a_clone_of_a_directory_has_its_whole_name() {
@@ -60,4 +60,52 @@ fn what_can_never_be_is_said_before_anything_is_read() {
         masked(&home.pds(["tid", "3jzf-cij-pj2z-2a", "--json"]).ok()).matches("<tid 1>").count(),
         1
     );
+}
+
+#[test]
+fn a_curve_that_is_not_the_one_of_the_key_is_a_usage_error() {
+    let home = Home::new();
+    let multikey =
+        pds::crypto::SigningKey::generate(pds::crypto::Curve::K256).unwrap().to_multikey();
+    home.write("k256", multikey.as_bytes());
+    let init = |curve: &[&str]| {
+        let args = ["init", "alice", "--did", DID, "--key", "k256"].iter().chain(curve).copied();
+        home.pds(args)
+    };
+    let said = init(&["--curve", "p256"]).fails(2);
+    assert_eq!(said, "error: the key is one of k256, --curve says p256\n");
+    assert_eq!(home.list("."), ["k256"]);
+    init(&["--curve", "k256"]).ok();
+    // Raw hex says nothing about it.
+    home.write("hex", "07".repeat(32));
+    home.pds(["init", "bob", "--did", DID, "--key", "hex", "--curve", "p256"]).ok();
+    let bob = home.pds(["-R", "bob", "key", "show"]).ok();
+    assert!(bob.starts_with("did:key:zDn"), "{bob}");
+    home.pds(["-R", "alice", "export", "-o", "alice.car"]).ended().done();
+    home.pds(["clone", "alice.car", "mirror"]).ok();
+    let import = |curve| home.pds(["-R", "mirror", "key", "import", "k256", "--curve", curve]);
+    import("p256").fails(2);
+    import("k256").ended().done();
+}
+
+#[test]
+fn forget_names_what_no_state_has() {
+    let repo = TestRepo::with_notes();
+    repo.pds(["rm", "com.example.note/b"]).ok();
+    for dry_run in [&["--dry-run"][..], &[]] {
+        let paths = ["forget", "com.example.note/none", "com.example.note/a", "com.example.note/b"];
+        let ended = repo.pds(paths.iter().chain(dry_run).copied()).ended();
+        assert_eq!(ended.code(), 0);
+        assert_eq!(ended.stderr, "no state here has com.example.note/none\n");
+    }
+    assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 1);
+}
+
+#[test]
+fn a_record_in_cbor_without_a_type_is_told_that_it_has_none() {
+    let repo = TestRepo::new();
+    let put =
+        |bytes: &[u8]| repo.pds(["put", "com.example.note/a", "--cbor"]).stdin(bytes).fails(3);
+    assert!(put(b"\xa1\x61a\x01").contains("the $type is missing"));
+    assert!(put(b"\xa1\x65$type\x61x").contains("the $type is not the collection"));
 }

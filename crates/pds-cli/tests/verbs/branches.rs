@@ -258,7 +258,7 @@ fn verify_checks_the_whole_history() {
     repo.home.pds(["clone", "backup.car", "copy"]).ok();
     let said = repo.home.pds(["-R", "copy", "verify", "--history"]).ok();
     assert!(said.starts_with("note history-begins bafyrei"), "{said}");
-    assert!(said.contains("\nok: ") && said.contains(", 1 commits, "), "{said}");
+    assert!(said.contains("\nok: ") && said.contains(", 1 commit, "), "{said}");
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn verify_of_a_file_checks_what_it_is_told_to_expect() {
     assert_eq!(forged.code(), 1);
     let text = forged.text();
     assert!(text.starts_with("error signature-invalid bafyrei"), "{text}");
-    assert!(text.ends_with("signature invalid, 1 errors, 0 warnings\n"), "{text}");
+    assert!(text.ends_with("signature invalid, 1 error, 0 warnings\n"), "{text}");
 }
 
 #[test]

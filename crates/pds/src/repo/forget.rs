@@ -1,6 +1,6 @@
 //! Letting go of the past for good.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::clock::now_micros;
 use super::collect::{Collection, Drafted, without};
@@ -51,6 +51,30 @@ pub struct Forgotten {
     pub written: Vec<(RefName, Cid)>,
     /// What went.
     pub swept: Swept,
+    /// Records that were to be forgotten, and that no state had.
+    pub unknown: Vec<RecordPath>,
+}
+
+/// What is known of the states that have been looked at for records.
+#[derive(Default)]
+struct Looked {
+    /// Whether a state has one of the records, or may have.
+    holding: HashMap<Cid, bool>,
+    found: HashSet<RecordPath>,
+    /// Of one that cannot be read it is not known which of the records it has.
+    is_unread: bool,
+}
+
+impl Looked {
+    /// Returns the records that no state has.
+    fn unknown(&self, what: &Forget) -> Vec<RecordPath> {
+        match what {
+            Forget::Records(paths) if !self.is_unread => {
+                paths.iter().filter(|path| !self.found.contains(path)).cloned().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
 }
 
 impl Repo {
@@ -83,7 +107,8 @@ impl Repo {
                 swept => {
                     let mut written: Vec<(RefName, Cid)> = written.into_iter().collect();
                     written.sort_unstable();
-                    return Ok(Forgotten { written, swept: swept? });
+                    let (swept, unknown) = swept?;
+                    return Ok(Forgotten { written, swept, unknown });
                 }
             }
         }
@@ -104,8 +129,8 @@ impl Repo {
                 written.push((name, commit));
             }
         }
-        let swept = self.collect_forgotten(what, &drafted, progress, true)?;
-        Ok(Forgotten { written, swept })
+        let (swept, unknown) = self.collect_forgotten(what, &drafted, progress, true)?;
+        Ok(Forgotten { written, swept, unknown })
     }
 
     fn collect_forgotten(
@@ -114,18 +139,18 @@ impl Repo {
         drafted: &Drafted,
         progress: &mut dyn FnMut(u64),
         dry_run: bool,
-    ) -> Result<Swept> {
+    ) -> Result<(Swept, Vec<RecordPath>)> {
         let since = match what {
             Forget::BeforeState(revision) => Some(self.resolve(revision)?),
             Forget::BeforeTime(_) | Forget::Records(_) => None,
         };
-        let mut known = HashMap::new();
+        let mut looked = Looked::default();
         let retell = |refs: &Refs, moves: &[LogEntry]| -> Result<Option<Vec<LogEntry>>> {
             let told = match what {
                 Forget::Records(paths) => {
                     let drafted = |name: &RefName| drafted.roots.contains_key(name);
-                    self.check_free(paths, refs, &drafted, &mut known)?;
-                    self.without_records(paths, moves, &mut known)?
+                    self.check_free(paths, refs, &drafted, &mut looked)?;
+                    self.without_records(paths, moves, &mut looked)?
                 }
                 Forget::BeforeState(_) => {
                     let first = arrival(moves, since, self.ref_name());
@@ -145,7 +170,7 @@ impl Repo {
             dry_run,
             progress,
         })?;
-        Ok(done.into())
+        Ok((done.into(), looked.unknown(what)))
     }
 
     /// Checks that no ref has one of some records, but for those where a draft has none.
@@ -154,11 +179,11 @@ impl Repo {
         paths: &[RecordPath],
         refs: &Refs,
         is_drafted: &dyn Fn(&RefName) -> bool,
-        known: &mut HashMap<Cid, bool>,
+        looked: &mut Looked,
     ) -> Result<()> {
         let mut held_by = Vec::new();
         for (name, cid) in refs.entries.iter().filter(|(name, _)| !is_drafted(name)) {
-            if self.holds(*cid, paths, known)? {
+            if self.holds(*cid, paths, looked)? {
                 held_by.push(name.clone());
             }
         }
@@ -170,9 +195,10 @@ impl Repo {
         &self,
         paths: &[RecordPath],
         moves: &[LogEntry],
-        known: &mut HashMap<Cid, bool>,
+        looked: &mut Looked,
     ) -> Result<Vec<LogEntry>> {
-        let mut told = without(moves, &mut |state| Ok(!self.holds(state.commit, paths, known)?))?;
+        let mut told =
+            without(moves, &mut |state| Ok(!self.holds(state.commit, paths, looked)?))?;
         let names: Vec<String> = paths.iter().map(RecordPath::to_string).collect();
         for entry in &mut told {
             if names.iter().any(|name| entry.note.contains(name)) {
@@ -219,28 +245,28 @@ impl Repo {
     }
 
     /// Tells whether a state has one of some records; one that cannot be read may.
-    fn holds(
-        &self,
-        commit: Cid,
-        paths: &[RecordPath],
-        known: &mut HashMap<Cid, bool>,
-    ) -> Result<bool> {
-        if let Some(holds) = known.get(&commit) {
+    fn holds(&self, commit: Cid, paths: &[RecordPath], looked: &mut Looked) -> Result<bool> {
+        if let Some(holds) = looked.holding.get(&commit) {
             return Ok(*holds);
         }
-        let looked = Snapshot::open(self.blocks(), commit).and_then(|snapshot| {
+        let holds = Snapshot::open(self.blocks(), commit).and_then(|snapshot| {
+            let mut holds = false;
             for path in paths {
                 if snapshot.find_cid(path)?.is_some() {
-                    return Ok(true);
+                    looked.found.insert(path.clone());
+                    holds = true;
                 }
             }
-            Ok(false)
+            Ok(holds)
         });
-        let holds = match looked {
-            Err(error) if error.is_corrupt() || error.is_not_found() => true,
-            looked => looked?,
+        let holds = match holds {
+            Err(error) if error.is_corrupt() || error.is_not_found() => {
+                looked.is_unread = true;
+                true
+            }
+            holds => holds?,
         };
-        known.insert(commit, holds);
+        looked.holding.insert(commit, holds);
         Ok(holds)
     }
 }

@@ -444,8 +444,10 @@ impl Repo {
             return Err(refused(DataError::TooLarge { bytes: bytes.len(), limit }));
         }
         let facts = check_record(&bytes).map_err(refused)?;
-        if facts.record_type != Some(path.collection.as_str()) {
-            return Err(rule("the $type is not the collection"));
+        match facts.record_type {
+            Some(kind) if kind == path.collection.as_str() => {}
+            Some(_) => return Err(rule("the $type is not the collection")),
+            None => return Err(rule("the $type is missing")),
         }
         if !options.allow_missing_blobs {
             // Decoded once more: references of the legacy shape are found by their shape only.

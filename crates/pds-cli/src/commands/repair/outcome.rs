@@ -10,7 +10,7 @@ use pds::store::{Mended, RefName};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Exit;
-use crate::output::{Output, commit_json, rev_text, say};
+use crate::output::{Output, commit_json, counted, rev_text, say};
 
 /// What was done, and what it amounts to.
 pub(super) struct Outcome<'a> {
@@ -190,8 +190,8 @@ impl<'a> Outcome<'a> {
             _ => "FAILED",
         };
         let mut text = format!(
-            "{verdict}: {} blocks, {} damaged, {} found, {} lost",
-            self.survey.blocks,
+            "{verdict}: {}, {} damaged, {} found, {} lost",
+            counted(self.survey.blocks, "block"),
             self.survey.damaged().len(),
             self.survey.found().len(),
             self.lost.iter().filter(|lost| is_present(lost)).count(),
@@ -217,7 +217,8 @@ impl<'a> Outcome<'a> {
         match (&self.rebuilt, self.new_commit()) {
             (_, Some(Rebuilt { commit, records, .. })) => {
                 let (cid, rev) = (commit.cid(), rev_text(commit.rev()));
-                text.push_str(&format!("; new commit {cid} rev {rev} with {records} records"));
+                let records = counted(*records, "record");
+                text.push_str(&format!("; new commit {cid} rev {rev} with {records}"));
             }
             (Some(Rebuilt { commit, lost, .. }), None) if !lost.is_empty() => {
                 text.push_str(&format!("; HEAD is back at commit {}", commit.cid()));
