@@ -10,6 +10,7 @@ mod failure;
 mod gaps;
 mod harms;
 mod identity;
+mod json_input;
 mod open;
 mod output;
 mod progress;

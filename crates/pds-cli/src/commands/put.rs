@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use pds::data::limits::{MAX_BLOCK_BYTES, MAX_JSON_BYTES};
+use pds::data::limits::MAX_BLOCK_BYTES;
 use pds::data::{Cid, Value};
 use pds::repo::{Error, Write, WriteOptions, Written};
 use pds::store::{Expect, RefName};
@@ -11,6 +11,7 @@ use pds::syntax::{AtUri, RecordPath};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
+use crate::json_input::read_json;
 use crate::open::{Place, TargetArg, read_limited};
 use crate::output::{Output, commit_json};
 
@@ -59,8 +60,10 @@ impl Args {
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
         self.path.check_account(&did)?;
-        let limit = if self.cbor { MAX_BLOCK_BYTES } else { MAX_JSON_BYTES };
-        let input = read_limited(self.file.as_deref(), limit)?;
+        let input = match self.cbor {
+            true => read_limited(self.file.as_deref(), MAX_BLOCK_BYTES)?,
+            false => read_json(self.file.as_deref())?,
+        };
         let write = self.write(input)?;
         let options = WriteOptions {
             allow_missing_blobs: self.allow_missing_blobs,

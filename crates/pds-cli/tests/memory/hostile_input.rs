@@ -16,7 +16,11 @@ fn json_that_is_too_much_is_refused_in_bounds() {
     let keys = format!("{{{keys}\"$type\":\"com.example.note\"}}");
     let text = format!("{{\"text\":\"{}\"}}", "x".repeat(1_990_000));
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat(5_000_000));
-    for input in [digits, fraction, exponent, brackets, maps, nulls, keys, text, long] {
+    let many = format!("{{\"a\":[{}null]}}", "0,".repeat(8_000_000));
+    let pairs: String = (0..1_500_000).map(|n| format!("\"{n}\":0,")).collect();
+    let pairs = format!("{{{pairs}\"a\":0}}");
+    let all = [digits, fraction, exponent, brackets, maps, nulls, keys, text, long, many, pairs];
+    for input in all {
         let start: String = input.chars().take(12).collect();
         let bytes = input.len();
         for args in [&["put", "com.example.note/a"][..], &["apply"]] {
@@ -25,8 +29,11 @@ fn json_that_is_too_much_is_refused_in_bounds() {
             assert!(ended.stderr.len() < 1000, "{start}");
         }
     }
-    let line = "tr '\\0' x < /dev/zero | exec pds -R alice put com.example.note/a";
-    assert_eq!(bounded(repo.home.sh(line), 0).code(), 3);
+    for endless in ["x", " ", "\\n", "["] {
+        let line =
+            format!("tr '\\0' '{endless}' < /dev/zero | exec pds -R alice put com.example.note/a");
+        assert_eq!(bounded(repo.home.sh(&line), 0).code(), 3);
+    }
     assert_eq!(repo.pds(["ls"]).ok(), "");
 }
 
@@ -43,7 +50,7 @@ fn a_line_without_end_is_refused_in_bounds() {
     let hundred_megabytes = "head -c 100000000 /dev/zero | tr '\\0' '[' > line";
     repo.home.sh(hundred_megabytes).ok();
     let ended = bounded(repo.pds(["apply", &repo.home.path("line")]), 0);
-    assert_eq!(ended.stderr, "error: line 1 is longer than 2101248 bytes\n");
+    assert_eq!(ended.stderr, "error: line 1 is longer than 18004096 bytes\n");
     assert_eq!(bounded(repo.pds(["put", "a.b.c/d", &repo.home.path("line")]), 0).code(), 3);
 }
 

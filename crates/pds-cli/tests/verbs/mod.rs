@@ -16,6 +16,7 @@ mod other_states;
 mod parts;
 mod proofs;
 mod records;
+mod round_trips;
 mod sources;
 mod state_names;
 mod tools;

@@ -1,12 +1,13 @@
 //! The JSON form of the data model, both ways.
 
+use std::cell::Cell;
 use std::fmt;
 
 use data_encoding::{BASE64, BASE64_NOPAD};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::limits::MAX_JSON_BYTES;
+use super::limits::{MAX_JSON_BYTES, MAX_RECORD_BYTES};
 use super::{Cid, DataError, Map, Value};
 
 impl Value {
@@ -18,7 +19,8 @@ impl Value {
     /// # Errors
     ///
     /// [`DataError::Json`] when it is not JSON, has a fraction or an integer outside of 64 bits, a
-    /// key twice, or a `$link` or `$bytes` that is not well formed; [`DataError::Model`] as
+    /// key twice, more values than a record can have, or a `$link` or `$bytes` that is not well formed;
+    /// [`DataError::Model`] as
     /// [`check`](Self::check) says; [`DataError::TooLarge`] above [`MAX_JSON_BYTES`].
     pub fn from_json(text: &str) -> Result<Self, DataError> {
         if text.len() > MAX_JSON_BYTES {
@@ -83,13 +85,42 @@ fn special<S: Serializer>(serializer: S, key: &str, text: &str) -> Result<S::Ok,
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ValueVisitor)
+        let room = Cell::new(MAX_RECORD_BYTES);
+        ValueIn { room: &room, is_counted: true }.deserialize(deserializer)
     }
 }
 
-struct ValueVisitor;
+/// A value that is read while there is room for it: how many bytes a record may still have.
+///
+/// A value of little text may take much memory. What is counted is never more than what the encoding takes,
+/// so that everything fits that a record can have.
+#[derive(Clone, Copy)]
+struct ValueIn<'r> {
+    room: &'r Cell<usize>,
+    /// What stands for a link or for bytes takes less room than its text.
+    is_counted: bool,
+}
 
-impl<'de> Visitor<'de> for ValueVisitor {
+impl ValueIn<'_> {
+    fn count<E: de::Error>(&self, bytes: usize) -> Result<(), E> {
+        if self.is_counted {
+            let room = self.room.get().checked_sub(bytes);
+            self.room.set(room.ok_or_else(|| E::custom("more than a record can have"))?);
+        }
+        Ok(())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for ValueIn<'_> {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        self.count(1)?;
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for ValueIn<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -126,17 +157,20 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Int(n as i64))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Value, E> {
+        self.count(text.len())?;
         Ok(Value::Text(text.to_owned()))
     }
 
-    fn visit_string<E>(self, text: String) -> Result<Value, E> {
+    fn visit_string<E: de::Error>(self, text: String) -> Result<Value, E> {
+        self.count(text.len())?;
         Ok(Value::Text(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(value) = entries.next_element()? {
+        let each = ValueIn { is_counted: true, ..self };
+        while let Some(value) = entries.next_element_seed(each)? {
             list.push(value);
         }
         Ok(Value::List(list))
@@ -144,8 +178,11 @@ impl<'de> Visitor<'de> for ValueVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
         let mut pairs: Vec<(String, Value)> = Vec::new();
-        while let Some(pair) = entries.next_entry::<String, Value>()? {
-            pairs.push(pair);
+        while let Some(key) = entries.next_key::<String>()? {
+            let is_counted = !SPECIAL.contains(&&*key);
+            let value = ValueIn { is_counted, ..self };
+            value.count(1 + key.len())?;
+            pairs.push((key, entries.next_value_seed(value)?));
         }
         pairs.sort_by(|(a, _), (b, _)| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
         if let Some([(key, _), _]) = pairs.array_windows().find(|[(a, _), (b, _)]| a == b) {
@@ -220,6 +257,9 @@ fn is_integer(number: &str) -> bool {
     // An exponent of more than 64 bits is far below zero: above, there is no such number.
     exponent.parse::<i64>().is_ok_and(|exponent| exponent.saturating_add(place) >= 0)
 }
+
+/// The keys of what stands for a link or for bytes.
+const SPECIAL: [&str; 2] = ["$link", "$bytes"];
 
 /// How much of a number is repeated in an error.
 const MAX_SHOWN: usize = 64;

@@ -1,7 +1,8 @@
 //! JSON: round trips, and what may go in between the two encodings.
 
 use pds::data::limits::{
-    MAX_CONTAINER_ENTRIES, MAX_JSON_BYTES, MAX_MAP_KEY_BYTES, MAX_NESTING, MAX_SAFE_INTEGER,
+    MAX_CONTAINER_ENTRIES, MAX_JSON_BYTES, MAX_MAP_KEY_BYTES, MAX_NESTING, MAX_RECORD_BYTES,
+    MAX_SAFE_INTEGER, MAX_WRITTEN_RECORD_BYTES,
 };
 use pds::data::{DataError, Value};
 use proptest::prelude::*;
@@ -105,12 +106,45 @@ fn json_meets_the_limits_that_decoding_has() {
         let refused = Value::from_json(&text(limit + 1));
         assert!(matches!(refused, Err(DataError::Model { .. })), "{limit}");
     }
-    let text = |len: usize| format!("\"{}\"", "x".repeat(len - 2));
+    let text = |len: usize| format!("{}0", " ".repeat(len - 1));
     assert!(Value::from_json(&text(MAX_JSON_BYTES)).is_ok());
     assert_eq!(
         Value::from_json(&text(MAX_JSON_BYTES + 1)),
         Err(DataError::TooLarge { bytes: MAX_JSON_BYTES + 1, limit: MAX_JSON_BYTES })
     );
+}
+
+#[test]
+fn a_text_that_says_more_than_a_record_can_have_is_refused() {
+    let list = |len: usize| format!("[{}0]", "0,".repeat(len - 1));
+    let lists = |count: usize| format!("[{}[]]", (list(100_000) + ",").repeat(count));
+    assert!(Value::from_json(&lists(10)).is_ok());
+    let text = |len: usize| format!("\"{}\"", "x".repeat(len));
+    assert!(Value::from_json(&text(MAX_RECORD_BYTES - 1)).is_ok());
+    let keys = format!("{{\"{}\":0}}", "x".repeat(MAX_RECORD_BYTES));
+    for more in [lists(11), text(MAX_RECORD_BYTES), keys] {
+        let refused = Value::from_json(&more).unwrap_err().to_string();
+        assert!(refused.contains("more than a record can have"), "{refused}");
+    }
+}
+
+#[test]
+fn whatever_a_record_may_be_is_read_from_the_json_it_is_written_as() {
+    let lists = |value: &Value| {
+        let list = Value::List(vec![value.clone(); 100_000]);
+        Value::from([("a", Value::List(vec![list; 9]))])
+    };
+    let fits = |value: &Value| value.encode().len() <= MAX_WRITTEN_RECORD_BYTES;
+    for value in [Value::Bytes(Vec::new()), Value::Bool(false), Value::List(Vec::new())] {
+        let record = lists(&value);
+        assert!(fits(&record));
+        let (line, lines) = (record.to_json(), record.to_json_pretty());
+        let without_indentation: String =
+            lines.lines().flat_map(|line| [line.trim_start(), "\n"]).collect();
+        for text in [line, without_indentation] {
+            assert_eq!(Value::from_json(&text).unwrap(), record);
+        }
+    }
 }
 
 /// 2^53 + 1 is no float: as one it is 2^53, so neither may be read from a text with a point.

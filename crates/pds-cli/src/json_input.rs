@@ -1,0 +1,62 @@
+//! A record in JSON, as somebody has indented it.
+
+use std::io::Read;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use pds::data::limits::{MAX_JSON_BYTES, MAX_WRITTEN_RECORD_BYTES};
+
+use crate::failure::Stated;
+use crate::open::open_stream;
+
+/// Reads the JSON of a record from a file or standard input.
+///
+/// Of a long one the spaces at the beginning of the lines are not kept: they may take much more room than the
+/// rest, and say nothing.
+pub(crate) fn read_json(path: Option<&Path>) -> Result<Vec<u8>> {
+    let mut from = open_stream(path)?.take(MAX_INDENTED_BYTES);
+    let mut json = Vec::new();
+    (&mut from).take(MAX_JSON_BYTES as u64).read_to_end(&mut json).context("cannot read")?;
+    let mut indentation = Indentation { is_at_start: true };
+    let mut chunk = vec![0; CHUNK_BYTES];
+    let mut is_long = false;
+    loop {
+        let read = match from.read(&mut chunk) {
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            read => read.context("cannot read")?,
+        };
+        let Some(more @ [_, ..]) = chunk.get(..read) else { break };
+        if !is_long {
+            json.retain(|byte| indentation.keeps(*byte));
+            is_long = true;
+        }
+        json.extend(more.iter().filter(|byte| indentation.keeps(**byte)));
+        if json.len() > MAX_JSON_BYTES {
+            break;
+        }
+    }
+    if json.len() > MAX_JSON_BYTES || from.limit() == 0 {
+        let message = format!("the input is longer than {MAX_JSON_BYTES} bytes, indentation aside");
+        return Err(Stated::bad_input(message).into());
+    }
+    Ok(json)
+}
+
+/// What stands at the beginning of lines. A text in JSON has no end of a line, so that is never a part of one.
+struct Indentation {
+    is_at_start: bool,
+}
+
+impl Indentation {
+    fn keeps(&mut self, byte: u8) -> bool {
+        let is_indentation = self.is_at_start && matches!(byte, b' ' | b'\t' | b'\r');
+        self.is_at_start = byte == b'\n' || is_indentation;
+        !is_indentation
+    }
+}
+
+/// More than `pds get` prints of any record: in lists as deep as may be one byte takes four lines of some
+/// hundred spaces.
+const MAX_INDENTED_BYTES: u64 = 500 * MAX_WRITTEN_RECORD_BYTES as u64;
+
+const CHUNK_BYTES: usize = 64 * 1024;
