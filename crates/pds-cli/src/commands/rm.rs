@@ -34,7 +34,9 @@ impl Args {
             .map(|record| Ok(Write::delete(record.path_in(&did)?.clone())))
             .collect::<Result<_>>()?;
         let options = WriteOptions { note: "rm".to_owned(), ..WriteOptions::default() };
-        print_written(&repo.write_with(&writes, &options)?, out)?;
+        let written = repo.write_with(&writes, &options)?;
+        out.has_done();
+        print_written(&written, out)?;
         Ok(Exit::Done)
     }
 }
