@@ -127,7 +127,11 @@ impl SqliteStore {
     /// [`StoreError::NotAStore`] when there is none, [`StoreError::NewerFormat`] when a later
     /// release made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let reader = Mutex::new(Reader::for_lookups(path)?);
+        let reader = Reader::for_lookups(path).map_err(|error| match error {
+            StoreError::NotAStore(why) => StoreError::NotAStore(named(path, &why)),
+            error => error,
+        })?;
+        let reader = Mutex::new(reader);
         let (writer, seat) = (Mutex::new(None), Seat::default());
         let wal_pages = AtomicU32::new(0);
         Ok(Self { path: path.to_owned(), reader, writer, seat, wal_pages })
@@ -391,6 +395,12 @@ impl SqliteStore {
             let _ = writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
+}
+
+/// Says which file it is, where that has not been said.
+fn named(path: &Path, why: &str) -> String {
+    let path = path.display().to_string();
+    if why.contains(&path) { why.to_owned() } else { format!("{path}: {why}") }
 }
 
 /// A connection that writes, and is read from too.
