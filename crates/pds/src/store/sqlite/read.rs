@@ -67,7 +67,7 @@ impl Reader {
         if self.sitting.is_some() {
             return Ok(());
         }
-        if let Some(frozen) = self.frozen.take_if(|frozen| frozen.has_changed()) {
+        if let Some(frozen) = self.frozen.as_ref().filter(|frozen| frozen.has_changed()) {
             *self = Self::for_lookups(&frozen.path)?;
         }
         self.map_as_it_pays()?;

@@ -356,4 +356,10 @@ fn who_may_not_write_sees_what_somebody_else_has_written() {
     drop(store);
     assert_eq!(head(&mut reader), Some(block(40).cid()));
     assert!(reader.get(&block(45).cid()).unwrap().is_some());
+    // Where it cannot be opened anew, nothing old is told.
+    let mut reader = Reader::new(schema::open_frozen(&path).unwrap());
+    std::fs::write(&path, "").unwrap();
+    for _ in 0..2 {
+        assert!(matches!(reader.sit(None), Err(StoreError::NotAStore(_))));
+    }
 }
