@@ -163,6 +163,14 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>) {
+    // Something is done, whatever the rest has failed by.
+    if let Some(Error::NotForgottenYet { .. }) = error.downcast_ref() {
+        return (
+            Exit::Partly,
+            "partly-done",
+            Some("pds forget again, when that is over, completes it"),
+        );
+    }
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     if causes.any(|error| NO_SPACE.contains(&error.kind())) {
         return (Exit::No, "no-space", Some("make room and try again"));

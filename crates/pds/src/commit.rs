@@ -55,9 +55,13 @@ impl UnsignedCommit {
     ///
     /// # Errors
     ///
-    /// [`CryptoError`] when the signer fails.
+    /// [`CryptoError`] when the signer fails, or when what it makes is not a valid signature by the key that it names.
     pub fn sign(self, signer: &dyn Signer) -> Result<Commit, CryptoError> {
-        let signature = signer.sign(&self.signing_bytes())?;
+        let bytes = self.signing_bytes();
+        let signature = signer.sign(&bytes)?;
+        if !signer.is_sound() {
+            signer.public_key().verify(&bytes, &signature)?;
+        }
         Ok(self.with_signature(signature))
     }
 

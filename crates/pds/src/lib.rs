@@ -36,7 +36,7 @@
 //!
 //! # Features
 //!
-//! `sqlite` (default): the store on disk. `testing`: the conformance suite for stores. `cid`:
+//! `sqlite` (default): the store on disk. `testing`: the conformance suites for stores. `cid`:
 //! conversions to and from the `cid` crate's type.
 
 pub mod blob;

@@ -102,13 +102,20 @@ fn put(place: &Place, file: &Path, mime: Option<String>, out: &mut Output) -> Re
 }
 
 fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
-    let Some(mut blob) = blobs(&place.source()?).open(cid)? else {
-        return Err(Stated::no("not-found", format!("no blob {cid} here")).into());
+    let blobs = blobs(&place.source()?);
+    let copy = |to: &mut dyn Write| -> Result<()> {
+        let Some(mut blob) = blobs.open(cid)? else {
+            return Err(Stated::no("not-found", format!("no blob {cid} here")).into());
+        };
+        io::copy(&mut blob, to).map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => Stated::bad_input(error.to_string()).into(),
+            _ => anyhow::Error::new(error),
+        })?;
+        Ok(())
     };
-    io::copy(&mut blob, out.bytes()).map_err(|error| match error.kind() {
-        io::ErrorKind::InvalidData => Stated::bad_input(error.to_string()).into(),
-        _ => anyhow::Error::new(error),
-    })?;
+    // Whether it is what it is called is known at its end, and nothing that is not is written.
+    copy(&mut io::sink())?;
+    copy(out.bytes())?;
     out.bytes().flush()?;
     Ok(Exit::Done)
 }
@@ -155,26 +162,40 @@ fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exi
 
 fn check(place: &Place, out: &mut Output) -> Result<Exit> {
     let blobs = blobs(&place.source()?);
-    let (mut whole, mut damaged) = (0_u64, Vec::new());
+    let (mut whole, mut damaged, mut unread) = (0_u64, Vec::new(), Vec::new());
     for info in blobs.list()? {
-        let Some(mut blob) = blobs.open(&info.cid)? else {
-            continue;
+        let read = match blobs.open(&info.cid) {
+            Ok(Some(mut blob)) => io::copy(&mut blob, &mut io::sink()).map_err(anyhow::Error::new),
+            Ok(None) => continue,
+            Err(error) => Err(error.into()),
         };
-        match io::copy(&mut blob, &mut io::sink()) {
+        match read {
             Ok(_) => whole += 1,
-            Err(error) if error.kind() == io::ErrorKind::InvalidData => damaged.push(info.cid),
-            Err(error) => return Err(error).context(format!("cannot read blob {}", info.cid)),
+            Err(error) if is_damage(&error) => damaged.push(info.cid),
+            Err(error) => unread.push((info.cid, format!("{error:#}"))),
         }
     }
-    let ok = damaged.is_empty();
+    let ok = damaged.is_empty() && unread.is_empty();
     if out.is_json() {
         let damaged: Vec<String> = damaged.iter().map(Cid::to_string).collect();
-        out.json(&json!({ "ok": ok, "whole": whole, "damaged": damaged }))?;
+        let unread: Vec<String> = unread.iter().map(|(cid, _)| cid.to_string()).collect();
+        out.json(&json!({ "ok": ok, "whole": whole, "damaged": damaged, "unreadable": unread }))?;
     } else {
         for cid in &damaged {
             out.line(&format!("{cid} is damaged"))?;
         }
-        out.line(&format!("{whole} whole, {} damaged", damaged.len()))?;
+        for (cid, reason) in &unread {
+            out.line(&format!("{cid} cannot be read: {reason}"))?;
+        }
+        let (damaged, unread) = (damaged.len(), unread.len());
+        let rest = if unread == 0 { String::new() } else { format!(", {unread} unreadable") };
+        out.line(&format!("{whole} whole, {damaged} damaged{rest}"))?;
     }
     Ok(if ok { Exit::Done } else { Exit::No })
+}
+
+/// Tells whether the bytes of a blob were read, and are not what they are called.
+fn is_damage(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<io::Error>();
+    io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData)
 }

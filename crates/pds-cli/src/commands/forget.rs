@@ -22,7 +22,8 @@ use crate::state::{StateArg, resolve};
 /// Every state that has a version of one of the records leaves, and no file of the repository holds
 /// it afterwards: no block, no line of the log, no blob, no remains. Where a ref still has the record,
 /// a new signed commit deletes it first. HEAD stays where it is if only the past is forgotten. This
-/// cannot be undone, and it does not reach copies that are elsewhere.
+/// cannot be undone, and it does not reach copies that are elsewhere. Exit code 6 if something of it is
+/// left to be done: what, and how, is said.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["paths", "before"]))]
 #[command(after_help = "Examples:\n  \

@@ -1,5 +1,7 @@
 //! `pds gc`
 
+use std::error::Error;
+use std::iter::successors;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
@@ -98,8 +100,11 @@ pub(super) fn tell_what_is_left(swept: &Swept) -> Exit {
         ));
     }
     if let Some(remains) = &swept.remains {
+        let causes = successors(Some(remains as &dyn Error), |error| (*error).source());
+        let reason: Vec<String> = causes.map(ToString::to_string).collect();
+        let reason = reason.join(": ");
         say(&format!(
-            "remains may still be in the files: {remains}; pds gc completes it when that is over"
+            "remains may still be in the files: {reason}; pds gc completes it when that is over"
         ));
     }
     if swept.undecodable.is_empty() && swept.remains.is_none() { Exit::Done } else { Exit::Partly }

@@ -70,7 +70,9 @@ impl Args {
             note: "put".to_owned(),
             ..WriteOptions::default()
         };
-        print_written(&repo.write_with(&[write], &options)?, out)?;
+        let written = repo.write_with(&[write], &options)?;
+        out.has_done();
+        print_written(&written, out)?;
         Ok(Exit::Done)
     }
 
@@ -101,7 +103,6 @@ impl Args {
 
 /// Prints what became of each record: a line for each.
 pub(crate) fn print_written(written: &Written, out: &mut Output) -> Result<()> {
-    out.has_done();
     let did = written.commit.did();
     for change in &written.changes {
         let uri = AtUri::record(did, &change.path);

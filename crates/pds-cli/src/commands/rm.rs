@@ -40,7 +40,9 @@ impl Args {
             }
         }
         let options = WriteOptions { note: "rm".to_owned(), ..WriteOptions::default() };
-        print_written(&repo.write_with(&writes, &options)?, out)?;
+        let written = repo.write_with(&writes, &options)?;
+        out.has_done();
+        print_written(&written, out)?;
         Ok(Exit::Done)
     }
 }

@@ -207,6 +207,6 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     let line = "printf '%s\\n' '{\"action\":\"delete\",\"collection\":\"com.example.note\",\
                 \"rkey\":\"d\"}' | pds -R alice apply > /dev/full";
     let said = repo.home.sh(line).fails(6);
-    assert!(said.starts_with("error: 1 write was committed, then: it is done"), "{said}");
+    assert!(said.starts_with("error: 1 write was committed, then: cannot write to"), "{said}");
     assert_eq!(masked(&repo.pds(["ls"]).ok()), "com.example.note\t3\n");
 }

@@ -59,7 +59,7 @@ fn blob_get_of_a_damaged_blob_ends_in_an_error() {
     let repo = with_a_blob();
     std::fs::write(path_of(&repo, HELLO), "jello").unwrap();
     let ended = repo.pds(["blob", "get", HELLO]).ended();
-    assert_eq!(ended.code(), 3);
+    assert_eq!((ended.code(), &*ended.text()), (3, ""), "and nothing of it is written");
     assert!(ended.stderr.contains(HELLO), "{}", ended.stderr);
 }
 
@@ -101,7 +101,21 @@ fn blob_check_hashes_everything_that_is_here() {
     assert_eq!(ended.text(), format!("{HELLO} is damaged\n0 whole, 1 damaged\n"));
     let ended = repo.pds(["blob", "check", "--json"]).ended();
     assert_eq!(ended.code(), 1);
-    assert_eq!(ended.text(), format!("{{\"damaged\":[\"{HELLO}\"],\"ok\":false,\"whole\":0}}\n"));
+    let expected =
+        format!("{{\"damaged\":[\"{HELLO}\"],\"ok\":false,\"unreadable\":[],\"whole\":0}}\n");
+    assert_eq!(ended.text(), expected);
+    // One that cannot be read at all hides no other.
+    repo.home.write("other", "other");
+    let other = repo.pds(["blob", "put", "other"]).ok();
+    let other = other.split('"').find(|word| word.starts_with("baf")).unwrap().to_owned();
+    std::fs::remove_file(path_of(&repo, &other)).unwrap();
+    std::fs::create_dir(path_of(&repo, &other)).unwrap();
+    let ended = repo.pds(["blob", "check"]).ended();
+    assert_eq!(ended.code(), 1);
+    let said = ended.text();
+    assert!(said.contains(&format!("{HELLO} is damaged\n")), "{said}");
+    assert!(said.contains(&format!("{other} cannot be read: ")), "{said}");
+    assert!(said.ends_with("0 whole, 1 damaged, 1 unreadable\n"), "{said}");
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod salvage;
 
+use std::fmt;
+
 use super::index::{Index, Keyed, Place};
 use super::read::Claim;
 use super::{CarError, CarReader, FromStart, ReadAt, Section, window};
@@ -29,6 +31,13 @@ pub struct CarFile<F> {
     sections: u64,
     duplicates: u64,
     bytes: u64,
+}
+
+impl<F> fmt::Debug for CarFile<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("CarFile");
+        shown.field("roots", &self.roots).field("sections", &self.sections).finish_non_exhaustive()
+    }
 }
 
 impl<F: ReadAt> CarFile<F> {

@@ -6,7 +6,7 @@
 //!
 //! Readers take any order, duplicates and strangers, and hash every block. Memory is bounded by
 //! the largest block, plus 25 bytes a block where a file is indexed. The writer keeps the order it is
-//! given and leaves out what it has already written.
+//! given, and writes what it is given: a block twice if that is said twice.
 
 mod error;
 mod file;

@@ -50,6 +50,13 @@ pub trait Signer: Send + Sync {
     ///
     /// [`CryptoError::Signer`] with the cause, if the key cannot be reached or declines.
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError>;
+
+    /// Tells whether what it makes is always a valid low-S signature by its key, as what a
+    /// [`SigningKey`](super::SigningKey) makes. What any other signer makes is verified before it is used: a service
+    /// may have another key than it says, or not know of low-S.
+    fn is_sound(&self) -> bool {
+        false
+    }
 }
 
 impl<S: Signer + ?Sized> Signer for &S {
@@ -59,6 +66,10 @@ impl<S: Signer + ?Sized> Signer for &S {
 
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         (**self).sign(message)
+    }
+
+    fn is_sound(&self) -> bool {
+        (**self).is_sound()
     }
 }
 
@@ -70,6 +81,10 @@ impl<S: Signer + ?Sized> Signer for Box<S> {
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         (**self).sign(message)
     }
+
+    fn is_sound(&self) -> bool {
+        (**self).is_sound()
+    }
 }
 
 impl<S: Signer + ?Sized> Signer for Arc<S> {
@@ -79,6 +94,10 @@ impl<S: Signer + ?Sized> Signer for Arc<S> {
 
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
         (**self).sign(message)
+    }
+
+    fn is_sound(&self) -> bool {
+        (**self).is_sound()
     }
 }
 

@@ -250,6 +250,10 @@ impl Signer for SigningKey {
         }
         .map_err(|error| CryptoError::Signer(error.into()))
     }
+
+    fn is_sound(&self) -> bool {
+        true
+    }
 }
 
 impl fmt::Debug for SigningKey {

@@ -71,6 +71,42 @@ impl Value {
         }
     }
 
+    /// Tells which it is, where this is true or false.
+    #[must_use]
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(is) => Some(*is),
+            _ => None,
+        }
+    }
+
+    /// Returns the bytes, where this is a byte string.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// Returns the link, where this is one.
+    #[must_use]
+    pub fn as_link(&self) -> Option<Cid> {
+        match self {
+            Self::Link(cid) => Some(*cid),
+            _ => None,
+        }
+    }
+
+    /// Returns the values, where this is a list.
+    #[must_use]
+    pub fn as_list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
     /// Iterates over every link in here, in canonical order.
     pub fn links(&self) -> impl Iterator<Item = Cid> {
         self.parts().filter_map(|part| match part {

@@ -10,7 +10,8 @@ use crate::data::Cid;
 ///
 /// It holds the nodes of one path, whatever the size of the tree, and checks everything that
 /// [`walk`](super::walk) checks. The caller asks what is due, finds that block next in the stream, and
-/// hands it over.
+/// hands it over. A record that stands at two paths is due twice, and mostly comes once: whoever meets one that does
+/// not come has to look for it among those that did.
 ///
 /// ```
 /// use pds::data::{Block, Codec};

@@ -1,7 +1,8 @@
 //! Work that another core does ahead of us.
 
 use std::num::NonZeroUsize;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::Builder;
 
 /// How many threads work on a whole file may use.
 ///
@@ -47,7 +48,8 @@ impl Default for Jobs {
 
 /// Runs an iterator ahead in another thread, if there may be one, and works on what it gives.
 ///
-/// `size` tells how many bytes of memory an item takes. The iterator ends early when the work does.
+/// `size` tells how many bytes of memory an item takes. The iterator ends early when the work does. Where the system
+/// gives no thread, all of it is done in this one.
 pub(super) fn ahead<T: Send, R>(
     jobs: Jobs,
     mut from: impl Iterator<Item = T> + Send,
@@ -57,27 +59,49 @@ pub(super) fn ahead<T: Send, R>(
     if jobs == Jobs::ONE {
         return work(&mut from);
     }
-    std::thread::scope(|scope| {
+    ahead_in(Builder::new(), from, size, work)
+}
+
+fn ahead_in<T: Send, R>(
+    thread: Builder,
+    mut from: impl Iterator<Item = T> + Send,
+    size: impl Fn(&T) -> usize + Send,
+    work: impl FnOnce(&mut dyn Iterator<Item = T>) -> R,
+) -> R {
+    let items = &mut from;
+    let ended = std::thread::scope(|scope| {
         let (send, receive) = sync_channel::<Vec<T>>(QUEUE);
-        scope.spawn(move || {
-            let (mut batch, mut bytes) = (Vec::new(), 0);
-            for item in from {
-                bytes += size(&item);
-                batch.push(item);
-                if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
-                    if send.send(std::mem::take(&mut batch)).is_err() {
-                        return;
-                    }
-                    bytes = 0;
-                }
+        match thread.spawn_scoped(scope, move || send_all(items, size, &send)) {
+            Ok(_) => {
+                Ok(work(&mut Arriving { receive, batch: Vec::new().into_iter(), is_over: false }))
             }
-            // Whoever has stopped listening has what was needed.
-            if batch.is_empty() || send.send(batch).is_ok() {
-                let _ = send.send(Vec::new());
+            Err(_) => Err(work),
+        }
+    });
+    ended.unwrap_or_else(|work| work(&mut from))
+}
+
+/// Sends items in batches until there are no more, or nobody listens.
+fn send_all<T>(
+    items: impl Iterator<Item = T>,
+    size: impl Fn(&T) -> usize,
+    send: &SyncSender<Vec<T>>,
+) {
+    let (mut batch, mut bytes) = (Vec::new(), 0);
+    for item in items {
+        bytes += size(&item);
+        batch.push(item);
+        if bytes >= BATCH_BYTES || batch.len() >= BATCH_ITEMS {
+            if send.send(std::mem::take(&mut batch)).is_err() {
+                return;
             }
-        });
-        work(&mut Arriving { receive, batch: Vec::new().into_iter(), is_over: false })
-    })
+            bytes = 0;
+        }
+    }
+    // Whoever has stopped listening has what was needed.
+    if batch.is_empty() || send.send(batch).is_ok() {
+        let _ = send.send(Vec::new());
+    }
 }
 
 /// What comes out of the queue. An empty batch is the end: without one the other thread has panicked, and
@@ -119,6 +143,14 @@ const WORTH_BYTES: u64 = 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn where_there_is_no_thread_the_work_is_done_all_the_same() {
+        // No system has so much memory for a stack.
+        let refused = Builder::new().stack_size(1 << 60);
+        let seen: Vec<usize> = ahead_in(refused, 0..10_000, |_| 1, |it| it.collect());
+        assert!(seen.into_iter().eq(0..10_000));
+    }
 
     const TWO: Jobs = Jobs(NonZeroUsize::MIN.saturating_add(1));
 

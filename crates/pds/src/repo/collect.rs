@@ -85,9 +85,9 @@ impl Repo {
             };
             let swept = match self.sweep_blocks(&found, &marked, what) {
                 // What is marked stays marked: the next look is at what has come since. What was passed
-                // over is looked at again.
+                // over is looked at again; and where the log is told anew, a state that was to stay may now go.
                 Err(Error::Store(StoreError::Changed)) if tries > 0 => {
-                    if !marked.absent().is_empty() {
+                    if found.log.is_some() || !marked.absent().is_empty() {
                         (marked, live) = (Marked::default(), BlobsOf::default());
                     }
                     tries -= 1;
@@ -107,7 +107,10 @@ impl Repo {
             // Should somebody have come since, what they wrote may refer to a blob.
             let is_quiet = self.store.refs()?.version == swept.version;
             if is_quiet {
-                self.finish(&found, swept, &live, what, &mut done)?;
+                // What is swept is gone: that something of it is left is told beside it.
+                if let Err(error) = self.finish(&found, swept, &live, what, &mut done) {
+                    done.remains = Some(StoreError::Backend(Box::new(error)));
+                }
                 done.undecodable = std::mem::take(&mut live.undecodable);
             } else if tries == 0 {
                 done.remains = Some(StoreError::Changed);

@@ -154,6 +154,15 @@ pub enum Error {
         #[source]
         source: Box<Self>,
     },
+    /// Records were deleted where refs had them, and are not forgotten yet: what came then stood in the way.
+    #[error("deleted on {}, and not forgotten yet", list(refs))]
+    NotForgottenYet {
+        /// The refs that have a new commit without the records.
+        refs: Vec<RefName>,
+        /// What stood in the way.
+        #[source]
+        source: Box<Self>,
+    },
     /// A commit is lost, and which tree was its own cannot be told.
     #[error("commit {0} is lost, and what has survived of its tree cannot be told from older ones")]
     TreeLost(Cid),

@@ -32,8 +32,8 @@ pub struct Exported {
 /// from left to right.
 ///
 /// Equal repositories give equal files. A record that two paths share is written where it is met
-/// first. (Specification "Repository", section "CAR File Serialization": streamable order.) Give it
-/// a buffered writer; `progress` is called with each block's size.
+/// first. (Specification "Repository", section "CAR File Serialization": streamable order.) It
+/// writes in large pieces, so the writer needs no buffer; `progress` is called with each block's size.
 ///
 /// ```
 /// use pds::car::CarFile;

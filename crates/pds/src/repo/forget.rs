@@ -1,6 +1,6 @@
 //! Letting go of the past for good.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::clock::now_micros;
 use super::collect::{Collection, Drafted, without};
@@ -86,30 +86,51 @@ impl Repo {
     /// at present is never older than anything: it stays. `progress` is called with how many blocks
     /// have been looked at since it was called last.
     ///
-    /// Where somebody who is still reading stands in the way, [`Swept::remains`] says that the files
-    /// are not clean yet: [`gc`](Self::gc) completes it.
+    /// What stands in the way is looked for before anything is signed. Where something does even so, once a deletion
+    /// is signed, the error says on which refs: forgetting again completes it. Where somebody who is still reading stands
+    /// in the way of the rest, [`Swept::remains`] says that the files are not clean yet: [`gc`](Self::gc) completes it.
     ///
     /// # Errors
     ///
     /// [`Error::StillHeld`] when a ref has the record and there is no key to sign with,
     /// [`Error::Revision`] when there is no such state, otherwise as [`gc`](Self::gc). Nothing has
-    /// been forgotten then.
+    /// been forgotten then; [`Error::NotForgottenYet`] if something was deleted.
     pub fn forget(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
-        let mut written = HashMap::new();
+        let mut written = BTreeMap::new();
+        let swept = self.delete_and_collect(what, &mut written, progress);
+        match swept {
+            Ok((swept, unknown)) => {
+                Ok(Forgotten { written: written.into_iter().collect(), swept, unknown })
+            }
+            Err(error) if written.is_empty() => Err(error),
+            Err(error) => {
+                let (refs, source) = (written.into_keys().collect(), Box::new(error));
+                Err(Error::NotForgottenYet { refs, source })
+            }
+        }
+    }
+
+    fn delete_and_collect(
+        &self,
+        what: &Forget,
+        written: &mut BTreeMap<RefName, Cid>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(Swept, Vec<RecordPath>)> {
+        if let Forget::Records(paths) = what
+            && self.can_sign()
+            && !self.deletions(paths)?.is_empty()
+        {
+            self.forgettable(what, progress)?;
+        }
         let mut tries = MAX_TRIES;
         loop {
             if let Forget::Records(paths) = what {
-                written.extend(self.delete_everywhere(paths)?);
+                self.delete_everywhere(paths, written)?;
             }
             match self.collect_forgotten(what, &Drafted::default(), progress, false) {
                 // Somebody wrote such a record again.
                 Err(Error::StillHeld { .. }) if tries > 0 && self.can_sign() => tries -= 1,
-                swept => {
-                    let mut written: Vec<(RefName, Cid)> = written.into_iter().collect();
-                    written.sort_unstable();
-                    let (swept, unknown) = swept?;
-                    return Ok(Forgotten { written, swept, unknown });
-                }
+                swept => return swept,
             }
         }
     }
@@ -208,22 +229,26 @@ impl Repo {
         Ok(told)
     }
 
-    /// Deletes some records on every ref that has them; returns the new commits.
-    fn delete_everywhere(&self, paths: &[RecordPath]) -> Result<Vec<(RefName, Cid)>> {
+    /// Deletes some records on every ref that has them, and takes note of the new commits.
+    fn delete_everywhere(
+        &self,
+        paths: &[RecordPath],
+        written: &mut BTreeMap<RefName, Cid>,
+    ) -> Result<()> {
         let deletions = self.deletions(paths)?;
         if !deletions.is_empty() && !self.can_sign() {
             let refs = deletions.into_iter().map(|(name, ..)| name).collect();
             return Err(Error::StillHeld { refs });
         }
         let options = WriteOptions { note: NOTE.to_owned(), ..WriteOptions::default() };
-        let delete = |(name, _, writes): (RefName, Cid, Vec<Write>)| {
+        for (name, _, writes) in deletions {
             match self.on(name.clone()).write_with(&writes, &options) {
                 // Somebody else has deleted it, or the ref.
-                Err(error) if error.is_not_found() => Ok(None),
-                written => Ok(Some((name, written?.commit.cid()))),
+                Err(error) if error.is_not_found() => {}
+                deleted => drop(written.insert(name, deleted?.commit.cid())),
             }
-        };
-        deletions.into_iter().filter_map(|deletion| delete(deletion).transpose()).collect()
+        }
+        Ok(())
     }
 
     /// The refs that have some records, where they stand, and how these are deleted there.

@@ -13,13 +13,14 @@ use crate::store::{Expect, LogEntry, RefEdit, RefName, Refs, StoreError};
 use crate::syntax::Tid;
 
 impl Repo {
-    /// Returns the commit that the current ref names; `None` before the first.
+    /// Returns the commit that the current ref names; `None` before the first, and where the ref is lost: whatever needs
+    /// it, [`init`](Self::init) too, then says so.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
     pub fn head(&self) -> Result<Option<Cid>> {
-        Ok(self.store.refs()?.get(&self.name))
+        Ok(self.store.get_ref(&self.name)?)
     }
 
     /// Returns the commit that the current ref names, where there must be one.
@@ -43,6 +44,16 @@ impl Repo {
             stood if is_lost => Error::RefLost { name, stood },
             _ => Error::NoCommit(name),
         })
+    }
+
+    /// Checks that the current ref, which is not there, may be made: one that is lost is not, since what it stood at is
+    /// to be found first.
+    pub(super) fn may_begin(&self) -> Result<()> {
+        check_name(&self.name)?;
+        match self.absent()? {
+            lost @ Error::RefLost { .. } => Err(lost),
+            _ => Ok(()),
+        }
     }
 
     /// Moves the current ref to a commit that is in the store.
@@ -71,13 +82,8 @@ impl Repo {
     /// As [`set_head`](Self::set_head).
     pub fn set_ref(&self, name: &RefName, to: Cid, expect: Expect, note: &str) -> Result<()> {
         self.commit_at(to)?;
-        let text = name.as_str();
-        if text.parse::<Cid>().is_ok() || text.parse::<Tid>().is_ok() {
-            let (text, reason) =
-                (text.to_owned(), "a ref cannot be named like a commit".to_owned());
-            return Err(Error::Revision { text, reason });
-        }
-        let stands = self.store.refs()?.get(name);
+        check_name(name)?;
+        let stands = self.store.get_ref(name)?;
         if stands == Some(to) && expect.holds(stands) {
             // No move, so no row in the log: `@{1}` stays where the ref came from.
             return Ok(());
@@ -93,7 +99,7 @@ impl Repo {
     ///
     /// [`Error::NoCommit`] when there is no such ref.
     pub fn remove_ref(&self, name: &RefName) -> Result<Cid> {
-        let stands = self.store.refs()?.get(name).ok_or_else(|| Error::NoCommit(name.clone()))?;
+        let stands = self.store.get_ref(name)?.ok_or_else(|| Error::NoCommit(name.clone()))?;
         let edit = RefEdit { name: name.clone(), target: None, expect: Expect::Exactly(stands) };
         self.store.apply(&mut std::iter::empty(), &[edit], "ref rm")?;
         Ok(stands)
@@ -163,7 +169,7 @@ impl Repo {
                     Missing::Failed(error) => error,
                 })?
             }
-            Base::RefOrRev(name, rev) => match self.store.refs()?.get(name) {
+            Base::RefOrRev(name, rev) => match self.store.get_ref(name)? {
                 Some(cid) => cid,
                 None => {
                     self.find_rev(*rev)?.ok_or_else(|| wrong(format!("no commit has rev {rev}")))?
@@ -268,6 +274,16 @@ impl Repo {
         }
         Err(StoreError::Changed.into())
     }
+}
+
+/// Refuses a name for a ref by which a revision would find a commit instead.
+fn check_name(name: &RefName) -> Result<()> {
+    let text = name.as_str();
+    if text.parse::<Cid>().is_ok() || text.parse::<Tid>().is_ok() {
+        let (text, reason) = (text.to_owned(), "a ref cannot be named like a commit".to_owned());
+        return Err(Error::Revision { text, reason });
+    }
+    Ok(())
 }
 
 /// The way back from one commit to the one before it.

@@ -66,7 +66,8 @@ impl Repo {
     ///
     /// The file is a full export, or a slice of which everything else is here. Its commit and its tree
     /// must be faultless; records may be anything, as long as they are there. Blocks that the commit does
-    /// not reach are not taken in. A file in streamable order is read once, any other is indexed first.
+    /// not reach are not taken in. A file in streamable order is read once, any other is indexed first, and so is one
+    /// in which a record that stands at two paths stands once.
     ///
     /// Without a key the signature is not checked; [`key_of`](Self::key_of) tells the one that is known
     /// here. Another key than that counts as the key of this commit from then on; where nothing is signed
@@ -231,11 +232,10 @@ impl Repo {
     fn before_import(&self, commit: &Commit) -> Result<Option<Commit>> {
         let before = match self.head()? {
             Some(head) => Some(self.commit_at(head)?),
-            // A ref that is lost is not made anew: what it stood at is to be found first.
-            None => match self.absent()? {
-                lost @ Error::RefLost { .. } => return Err(lost),
-                _ => None,
-            },
+            None => {
+                self.may_begin()?;
+                None
+            }
         };
         match self.did()? {
             Some(expected) if expected != *commit.did() => {

@@ -189,6 +189,18 @@ impl Repo {
 
     /// Reads from the log which key signed when, and from what was kept of rows that have left it.
     pub(super) fn key_history(&self) -> Result<KeyHistory> {
+        let _sitting = Sitting::begin(self.blocks.as_ref());
+        // Keys and rows of one moment: a key may be changing, and not every store reads all of a sitting at once.
+        loop {
+            let version = self.store.refs()?.version;
+            let history = self.key_history_now()?;
+            if self.store.refs()?.version == version {
+                return Ok(history);
+            }
+        }
+    }
+
+    fn key_history_now(&self) -> Result<KeyHistory> {
         let mut ended: Vec<(Tid, PublicKey)> = self.kept_keys(META_KEYS_ENDED)?;
         let mut named: HashMap<Cid, PublicKey> =
             self.kept_keys(META_KEYS_NAMED)?.into_iter().collect();

@@ -38,6 +38,7 @@ mod three_way;
 pub mod verify;
 mod write;
 
+use std::fmt;
 use std::sync::Arc;
 
 pub use self::ahead::Jobs;
@@ -97,6 +98,12 @@ pub struct Repo {
     jobs: Jobs,
 }
 
+impl fmt::Debug for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repo").field("ref", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl Repo {
     /// Makes a repository of any store and blob store; without a signer it can be read only.
     #[must_use]
@@ -126,24 +133,33 @@ impl Repo {
         Self { name, ..self.clone() }
     }
 
-    /// Signs and stores the first commit of an account: an empty tree.
+    /// Signs and stores the first commit of a ref: an empty tree. The first one of all says whose repository
+    /// this is, and which key signs.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`]; [`Error::Store`] when the ref exists already.
+    /// [`Error::NoSigner`]; [`Error::WrongKey`] and [`Error::WrongDid`] when the repository has another key or is
+    /// another account's; [`Error::Store`] when the ref exists already, [`Error::RefLost`] when it is lost.
     pub fn init(&self, did: &Did) -> Result<Commit> {
-        let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
         if let Some(found) = self.head()? {
             let (name, expected) = (self.name.clone(), Expect::Absent);
             return Err(StoreError::Moved { name, expected, found: Some(found) }.into());
+        }
+        let signer = self.known_signer()?;
+        self.may_begin()?;
+        let known = self.did()?;
+        if let Some(expected) = known.clone().filter(|known| known != did) {
+            return Err(Error::WrongDid { expected, found: did.clone() });
         }
         let empty = crate::data::Block::new(Codec::Cbor, crate::mst::EMPTY_NODE);
         let rev = self.clock.next(None).ok_or(Error::RevExhausted(empty.cid()))?;
         let unsigned = UnsignedCommit { did: did.clone(), data: empty.cid(), rev, prev: None };
         let commit = unsigned.sign(signer)?;
         self.move_to(&commit, [empty], Expect::Absent, "init")?;
-        self.store.set_meta(META_DID, Some(did.as_str()))?;
-        self.store.set_meta(META_KEY, Some(&signer.public_key().did_key()))?;
+        if known.is_none() {
+            self.store.set_meta(META_DID, Some(did.as_str()))?;
+            self.store.set_meta(META_KEY, Some(&signer.public_key().did_key()))?;
+        }
         Ok(commit)
     }
 

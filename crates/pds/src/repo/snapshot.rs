@@ -1,12 +1,13 @@
 //! A repository at one commit.
 
+use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{Error, RecordChange, Result};
 use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, DataError, Sitting, Value};
-use crate::mst::{self, Diff, Key, Range};
+use crate::mst::{self, Diff, Key, Range, Tree};
 use crate::syntax::{Nsid, RecordKey, RecordPath};
 
 /// A repository at one commit, read from anything that has its blocks: a store, or a CAR file.
@@ -94,6 +95,12 @@ pub struct ListOptions {
     pub reverse: bool,
 }
 
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("commit", &self.commit.cid()).finish_non_exhaustive()
+    }
+}
+
 impl Snapshot {
     /// Opens the repository at a commit.
     ///
@@ -115,6 +122,22 @@ impl Snapshot {
     #[must_use]
     pub fn blocks(&self) -> &dyn Blocks {
         self.blocks.as_ref()
+    }
+
+    /// Returns the tree, to be walked, or changed without any of it being stored.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+    /// repo.put(&"com.example.note/a".parse()?, &note)?;
+    /// let snapshot = repo.snapshot()?;
+    /// assert!(snapshot.tree().get(b"com.example.note/a")?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn tree(&self) -> Tree<'_> {
+        Tree::open(self.blocks(), self.commit.data())
     }
 
     /// Reads a record; `None` when there is none at this path.

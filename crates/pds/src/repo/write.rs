@@ -223,8 +223,8 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`], or [`Error::WrongKey`] when the signer is not the one that commits here are
-    /// signed with; [`Error::Conflict`] when a record is not what its write expects;
+    /// [`Error::NoCommit`] before the first commit, [`Error::RefLost`] where the ref is lost; [`Error::NoSigner`], or
+    /// [`Error::WrongKey`] when the signer is not the one that commits here are signed with; [`Error::Conflict`] when a record is not what its write expects;
     /// [`Error::Record`], [`Error::WrittenTwice`] and [`Error::BlobMissing`] when a write is not one
     /// that can be made.
     pub fn write(&self, writes: &[Write]) -> Result<Written> {
@@ -383,7 +383,8 @@ impl Repo {
         Ok(Draft { base: prev, commit, blocks, changes: edits, base_data, note })
     }
 
-    /// Stores a draft with a signature that was made elsewhere.
+    /// Stores a draft with a signature that was made elsewhere. One that changes nothing is dropped, as
+    /// [`write`](Self::write) does: what is returned is the present commit.
     ///
     /// # Errors
     ///
@@ -393,6 +394,9 @@ impl Repo {
         let commit = draft.commit.clone().with_signature(signature);
         if let Some(key) = self.public_key()? {
             commit.verify(&key)?;
+        }
+        if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
+            return self.commit_at(base);
         }
         self.store_draft(draft, &commit)?;
         Ok(commit)

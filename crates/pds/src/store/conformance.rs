@@ -115,6 +115,8 @@ fn an_expectation_that_fails_changes_nothing(store: &dyn Store) {
     }
     let refs = store.refs().expect("refs");
     assert_eq!((refs.version, refs.get(&RefName::head())), (version, Some(one)));
+    assert_eq!(store.get_ref(&RefName::head()).expect("get_ref"), Some(one));
+    assert_eq!(store.get_ref(&"absent".parse().expect("a name")).expect("get_ref"), None);
     assert_eq!(store.get(&two).expect("get"), None);
     assert_eq!(store.log(&RefName::head(), 10).expect("log").len(), 1);
     for right in [Expect::Present, Expect::Exactly(one), Expect::Any] {

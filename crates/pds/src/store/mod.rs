@@ -24,7 +24,7 @@ use std::ops::ControlFlow;
 
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use ref_name::RefName;
+pub use ref_name::{RefName, RefNameError};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{FORMAT, Salvaged, SqliteStore};
 
@@ -111,7 +111,7 @@ impl Refs {
     /// Makes the edits that have led to a version, if nothing else has happened in between.
     #[cfg(feature = "sqlite")]
     fn follow(&mut self, edits: &[RefEdit], version: u64) {
-        if self.version + edits.len() as u64 != version {
+        if self.version.saturating_add(edits.len() as u64) != version {
             return;
         }
         self.version = version;
@@ -253,6 +253,15 @@ pub trait Store: Blocks {
     ///
     /// [`StoreError`].
     fn refs(&self) -> Result<Refs, StoreError>;
+
+    /// Reads where one ref stands; `None` where there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`].
+    fn get_ref(&self, name: &RefName) -> Result<Option<Cid>, StoreError> {
+        Ok(self.refs()?.get(name))
+    }
 
     /// Adds blocks and makes edits, all or nothing, and logs each edit with a note.
     ///

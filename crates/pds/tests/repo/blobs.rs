@@ -39,8 +39,12 @@ fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
     let dir = dir.path().join("alice");
     let repo = pds::repo::Repo::create(&dir, &super::did()).unwrap();
     let mut codes = Vec::new();
-    for (name, bytes, said) in [("damaged", "one", 3), ("missing", "two", 3), ("size", "three", 4)]
-    {
+    for (name, bytes, said) in [
+        ("a-unreadable", "zero", 4),
+        ("damaged", "one", 3),
+        ("missing", "two", 3),
+        ("size", "three", 4),
+    ] {
         let info = repo.put_blob(&mut bytes.as_bytes()).unwrap();
         let blob = BlobRef { cid: info.cid, mime_type: "x/y".to_owned(), size_bytes: Some(said) };
         repo.put(&path(&format!("com.example.picture/{name}")), &picture(&blob)).unwrap();
@@ -48,6 +52,10 @@ fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
         match name {
             "damaged" => std::fs::write(file, "eno").unwrap(),
             "missing" => std::fs::remove_file(file).unwrap(),
+            "a-unreadable" => {
+                std::fs::remove_file(&file).unwrap();
+                std::fs::create_dir(file).unwrap();
+            }
             _ => {}
         }
     }
@@ -61,12 +69,13 @@ fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
     assert_eq!(
         codes,
         [
+            (at("a-unreadable"), Code::BlobDamaged),
             (at("damaged"), Code::BlobDamaged),
             (at("missing"), Code::BlobMissing),
             (at("size"), Code::BlobSize)
         ]
     );
-    assert_eq!(report.errors, 3);
+    assert_eq!(report.errors, 4);
 }
 
 #[test]

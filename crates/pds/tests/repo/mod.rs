@@ -1,6 +1,7 @@
 //! Repositories as their users see them.
 
 mod any_order;
+mod beginnings;
 mod blobs;
 mod closed;
 mod forget;
@@ -8,6 +9,7 @@ mod formats;
 mod gc;
 mod history;
 mod keys;
+mod meanwhile;
 mod merges;
 mod model;
 mod named_keys;

@@ -18,6 +18,14 @@ pub(super) trait Watch: Send + Sync {
 
     /// Blocks are about to come in, and have been read from where they are.
     fn apply(&self, _store: &Arc<MemoryStore>) {}
+
+    /// The log has been read.
+    fn moves(&self) {}
+
+    /// Blocks are about to leave; this may be what keeps them.
+    fn sweep(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 #[derive(Default)]
@@ -61,10 +69,13 @@ impl<W: Watch> Store for Watched<W> {
     }
 
     fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
-        self.store.moves()
+        let moves = self.store.moves()?;
+        self.watch.moves();
+        Ok(moves)
     }
 
     fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
+        self.watch.sweep()?;
         self.store.sweep(sweep)
     }
 

@@ -176,6 +176,12 @@ fn a_draft_can_be_signed_elsewhere() {
     assert_eq!(repo.head().unwrap(), Some(commit.cid()));
     // The head has moved since the draft was made.
     assert!(repo.commit(draft, signature).unwrap_err().is_conflict());
+    // One that changes nothing is no commit, whether or not it is signed.
+    let again = repo.draft(&writes).unwrap();
+    assert!(again.is_unchanged());
+    let signature = key.sign(&again.commit().signing_bytes()).unwrap();
+    assert_eq!(repo.commit(again, signature).unwrap(), commit);
+    assert_eq!(repo.head().unwrap(), Some(commit.cid()));
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! Checking the blobs that records refer to.
 
 use std::collections::HashMap;
+use std::error::Error;
 use std::io;
 
 use super::{Code, Finding, Report, Severity};
 use crate::blob::BlobStore;
 use crate::data::{BlobRef, Cid};
-use crate::repo::{Error, Result, Snapshot};
+use crate::repo::{self, Snapshot};
 
 /// Checks every blob that a record refers to: present, its hash, its size. Each blob is read once.
 ///
@@ -26,24 +27,25 @@ use crate::repo::{Error, Result, Snapshot};
 ///
 /// # Errors
 ///
-/// [`Error`] when the repository cannot be read, or a blob neither opened nor read.
+/// [`Error`](crate::repo::Error) when the repository cannot be read. A blob that cannot be read is a finding, and hides no
+/// other.
 pub fn verify_blobs(
     snapshot: &Snapshot,
     blobs: &dyn BlobStore,
     report: &mut Report,
     found: &mut dyn FnMut(Finding),
-) -> Result<()> {
+) -> repo::Result<()> {
     // What was found of each blob: its size, or the finding that every reference to it makes.
     let mut known: HashMap<Cid, Result<u64, (Code, String)>> = HashMap::new();
     // What is wrong with the tree has been found when the repository was verified.
-    let mut pass_over = |error: Error| if error.is_corrupt() { Ok(()) } else { Err(error) };
+    let mut pass_over = |error: repo::Error| if error.is_corrupt() { Ok(()) } else { Err(error) };
     snapshot.each_blob_reporting(&mut pass_over, &mut |path, blob| {
         let Some(BlobRef { cid, size_bytes, .. }) = blob else {
             return Ok(());
         };
         let state = match known.entry(cid) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(new) => new.insert(check(blobs, &cid)?),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(check(blobs, &cid)),
         };
         let wrong = match state {
             Ok(size) if size_bytes.is_some_and(|said| said != *size) => {
@@ -62,15 +64,17 @@ pub fn verify_blobs(
     })
 }
 
-fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<Result<u64, (Code, String)>> {
-    let Some(mut reader) = blobs.open(cid)? else {
-        return Ok(Err((Code::BlobMissing, "the blob is not here".to_owned())));
+fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<u64, (Code, String)> {
+    let unread = |error: String| (Code::BlobDamaged, format!("the blob cannot be read: {error}"));
+    let opened = blobs.open(cid).map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        unread(format!("{error}{cause}"))
+    })?;
+    let Some(mut reader) = opened else {
+        return Err((Code::BlobMissing, "the blob is not here".to_owned()));
     };
-    match io::copy(&mut reader, &mut io::sink()) {
-        Ok(size) => Ok(Ok(size)),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-            Ok(Err((Code::BlobDamaged, error.to_string())))
-        }
-        Err(source) => Err(Error::Io { path: cid.to_string().into(), source }),
-    }
+    io::copy(&mut reader, &mut io::sink()).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => (Code::BlobDamaged, error.to_string()),
+        _ => unread(error.to_string()),
+    })
 }

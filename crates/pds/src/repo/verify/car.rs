@@ -14,7 +14,8 @@ use crate::repo::{Error, Result};
 /// Checks a CAR file: its form, the hash of every block, and the repository of its first root.
 ///
 /// A file in streamable order is read once, in the memory of one path of the tree; any other is indexed, which
-/// takes 25 bytes a block: its records are checked as they stand in the file, and then the tree.
+/// takes 25 bytes a block: its records are checked as they stand in the file, and then the tree. So is one in which a
+/// record that stands at two paths stands once, as exports write it.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;

@@ -7,7 +7,7 @@ use super::indexed::damage;
 use super::shared::{Checking, Trees};
 use super::{Code, Expected, Finding, Report};
 use crate::commit::{Commit, CommitError};
-use crate::data::Cid;
+use crate::data::{Cid, Sitting};
 use crate::repo::{Error, Jobs, Repo, Result};
 use crate::store::LogEntry;
 use crate::syntax::Tid;
@@ -41,14 +41,20 @@ impl Repo {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
+        // What is believed, and what the log says, are of the moment of the head.
+        let sitting = Sitting::begin(self.blocks.as_ref());
         let Some(head) = self.head()? else {
+            drop(sitting);
             return self.verify(expected, found);
         };
         let Ok(present) = self.commit_at(head) else {
             // There is nothing to start from, which is said there.
+            drop(sitting);
             return self.verify(expected, found);
         };
         let (did, keys) = (self.known_did()?, self.key_history()?);
+        let log = Log::new(self.moves()?);
+        drop(sitting);
         let of_present = keys.of(&present);
         let mut trees = Trees::default();
         let mut check = |commit: &Commit, found: &mut dyn FnMut(Finding)| {
@@ -70,7 +76,6 @@ impl Repo {
         let mut report = check(&present, found)?;
         self.count_blocks(&mut report, found)?;
         self.check_refs(&mut report, found)?;
-        let log = Log::new(self.moves()?);
         let history = self.all_commits(head, &log, &mut |finding| {
             report.count(&finding);
             found(finding);

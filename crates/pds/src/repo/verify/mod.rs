@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 pub use self::blobs::verify_blobs;
 pub(super) use self::car::Marked;
 pub use self::car::verify_car;
-pub use self::finding::{Code, Finding, Severity, Stage};
+pub use self::finding::{Code, Finding, Severity, Stage, UnknownCode};
 pub(super) use self::indexed::damage;
 pub use self::indexed::verify;
 pub(super) use self::stream::{NotInOrder, Reached, Streamed};

@@ -32,7 +32,7 @@ pub(super) fn insert(
             if known.contains(&index) {
                 continue;
             }
-            let Some(id) = tail.append(cid) else { continue };
+            let Some(id) = tail.append(cid)? else { continue };
             let row = params![id, cid.as_bytes().as_slice(), block.bytes()];
             new_blocks += statement.execute(row).map_err(store_error)? as u64;
             if tail.len() > MAX_TAIL {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Transaction, params};
 
 use super::errors::store_error;
 use super::places::{lost_by_index, placed, start_of};
-use super::schema::{self, Layout};
+use super::schema::{self, Layout, Readable};
 use super::{SqliteStore, cid_at, ref_name, sweep};
 use crate::store::StoreError;
 
@@ -21,23 +21,24 @@ impl SqliteStore {
     ///
     /// [`StoreError`] when the file cannot be read, or is the store of a later release.
     pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
-        let checked = schema::open_for_reading(path).and_then(|(connection, layout)| {
-            let _moment = one_moment(&connection)?;
-            let mut said = check_tables(&connection, layout)?;
-            said.extend(asked(&connection, "integrity_check")?);
-            if said.is_empty() {
-                sweep::moves(&connection)?;
-                check_refs(&connection)?;
-                said.extend(twice_text(&connection, layout)?);
-            }
-            if said.is_empty() && layout == Layout::Two {
-                let lost = lost_by_index(&connection)?;
-                if lost > 0 {
-                    said.push(format!("the index does not know {lost} blocks"));
+        let checked =
+            schema::open_for_reading(path).and_then(|Readable { connection, layout, .. }| {
+                let _moment = one_moment(&connection)?;
+                let mut said = check_tables(&connection, layout)?;
+                said.extend(asked(&connection, "integrity_check")?);
+                if said.is_empty() {
+                    sweep::moves(&connection)?;
+                    check_refs(&connection)?;
+                    said.extend(twice_text(&connection, layout)?);
                 }
-            }
-            Ok(said)
-        });
+                if said.is_empty() && layout == Layout::Two {
+                    let lost = lost_by_index(&connection)?;
+                    if lost > 0 {
+                        said.push(format!("the index does not know {lost} blocks"));
+                    }
+                }
+                Ok(said)
+            });
         match checked {
             Err(StoreError::Damaged(error)) => Ok(vec![error.to_string()]),
             Err(StoreError::NotAStore(said)) if path.is_file() => Ok(vec![said]),

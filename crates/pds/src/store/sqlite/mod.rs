@@ -10,6 +10,7 @@
 mod apply;
 mod check;
 mod errors;
+mod frozen;
 mod mend;
 mod pages;
 mod places;
@@ -23,6 +24,7 @@ mod taken;
 #[allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_possible_wrap)]
 mod tests;
 
+use std::fmt;
 use std::ops::DerefMut;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -36,7 +38,7 @@ use self::places::Tail;
 use self::read::Reader;
 pub use self::salvage::Salvaged;
 pub use self::schema::FORMAT;
-use self::schema::{Durability, Layout};
+use self::schema::{Durability, Layout, Readable};
 use self::sitting::{Seat, Through};
 use super::{
     Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Sweep,
@@ -65,6 +67,12 @@ pub struct SqliteStore {
     /// The length of the WAL at which it is moved into the file, as it was said last; 0 before anything was
     /// written.
     wal_pages: AtomicU32,
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SqliteStore").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl SqliteStore {
@@ -106,7 +114,7 @@ impl SqliteStore {
         Ok(Self {
             path: path.to_owned(),
             reader: Mutex::new(Reader::for_lookups(path)?),
-            writer: Mutex::new(Some(Reader::new((connection, Layout::Two)))),
+            writer: Mutex::new(Some(Reader::new(writing(connection)))),
             seat: Seat::default(),
             wal_pages: AtomicU32::new(0),
         })
@@ -119,7 +127,11 @@ impl SqliteStore {
     /// [`StoreError::NotAStore`] when there is none, [`StoreError::NewerFormat`] when a later
     /// release made it.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let reader = Mutex::new(Reader::for_lookups(path)?);
+        let reader = Reader::for_lookups(path).map_err(|error| match error {
+            StoreError::NotAStore(why) => StoreError::NotAStore(named(path, &why)),
+            error => error,
+        })?;
+        let reader = Mutex::new(reader);
         let (writer, seat) = (Mutex::new(None), Seat::default());
         let wal_pages = AtomicU32::new(0);
         Ok(Self { path: path.to_owned(), reader, writer, seat, wal_pages })
@@ -186,6 +198,8 @@ impl SqliteStore {
             tail.renew(connection)?;
             let done = work(connection, &mut tail)?;
             undertaking.commit()?;
+            // A sitting that has read the store meanwhile, for the blocks that came, is to see what is done.
+            self.seat.renew();
             *known = Some(tail);
             note(writer, &done);
             Ok(done)
@@ -207,7 +221,7 @@ impl SqliteStore {
                 let tail = reader.tail.take();
                 reader.upgraded()?;
                 drop(reader);
-                let mut writer = Reader::new((connection, Layout::Two));
+                let mut writer = Reader::new(writing(connection));
                 writer.tail = tail;
                 none.insert(writer)
             }
@@ -239,7 +253,15 @@ impl Blocks for SqliteStore {
 
 impl Store for SqliteStore {
     fn refs(&self) -> Result<Refs, StoreError> {
-        self.read(Reader::refs)
+        self.read(|reader| reader.refs().cloned())
+    }
+
+    fn get_ref(&self, name: &RefName) -> Result<Option<Cid>, StoreError> {
+        self.read(|reader| {
+            let Refs { entries, .. } = reader.refs()?;
+            let place = entries.binary_search_by(|(known, _)| known.cmp(name));
+            Ok(place.ok().and_then(|place| entries.get(place)).map(|(_, cid)| *cid))
+        })
     }
 
     fn apply(
@@ -314,7 +336,7 @@ impl Store for SqliteStore {
     }
 
     fn check(&self) -> Result<Vec<String>, StoreError> {
-        let (connection, layout) = schema::open_for_reading(&self.path)?;
+        let Readable { connection, layout, .. } = schema::open_for_reading(&self.path)?;
         match check::quick(&connection, layout) {
             Err(StoreError::Damaged(error)) => Ok(vec![error.to_string()]),
             said => said,
@@ -323,7 +345,7 @@ impl Store for SqliteStore {
 
     fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
         // A connection of its own: the visitor may read this store.
-        mend::scan(&schema::open_for_reading(&self.path)?.0, visit)
+        mend::scan(&schema::open_for_reading(&self.path)?.connection, visit)
     }
 
     fn mend(
@@ -373,6 +395,17 @@ impl SqliteStore {
             let _ = writer.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         }
     }
+}
+
+/// Says which file it is, where that has not been said.
+fn named(path: &Path, why: &str) -> String {
+    let path = path.display().to_string();
+    if why.contains(&path) { why.to_owned() } else { format!("{path}: {why}") }
+}
+
+/// A connection that writes, and is read from too.
+fn writing(connection: Connection) -> Readable {
+    Readable { connection, layout: Layout::Two, frozen: None }
 }
 
 /// Takes hold of a connection that nobody uses.

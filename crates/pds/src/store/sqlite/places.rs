@@ -105,14 +105,20 @@ impl Tail {
 
     /// Takes note of a block that is about to be appended, and returns its row; `None` when it is in
     /// the tail already.
-    pub(super) fn append(&mut self, cid: Cid) -> Option<i64> {
-        let id = self.newest.max(self.placed) + 1;
+    pub(super) fn append(&mut self, cid: Cid) -> Result<Option<i64>, StoreError> {
+        let id = self.row_after()?;
         match self.ids.entry(cid) {
-            std::collections::hash_map::Entry::Occupied(_) => return None,
+            std::collections::hash_map::Entry::Occupied(_) => return Ok(None),
             std::collections::hash_map::Entry::Vacant(vacant) => vacant.insert(id),
         };
         self.newest = id;
-        Some(id)
+        Ok(Some(id))
+    }
+
+    /// The row after all that are known.
+    fn row_after(&self) -> Result<i64, StoreError> {
+        let next = self.newest.max(self.placed).checked_add(1);
+        next.ok_or_else(|| StoreError::Damaged("a row has the last number there is".into()))
     }
 
     /// Tells whether the index need not be asked for most blocks.
@@ -158,7 +164,7 @@ impl Tail {
     /// Takes all of the tail into the index, and lets everybody who knows it see that it is none any more.
     pub(super) fn end(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         let mut places: Vec<Place> = self.drain().collect();
-        self.newest = self.newest.max(self.placed) + 1;
+        self.newest = self.row_after()?;
         self.place(transaction, &mut places, false)?;
         Ok(())
     }
@@ -171,7 +177,8 @@ impl Tail {
         let newest: i64 = transaction
             .query_row("SELECT coalesce(max(id), 0) FROM blocks", [], |row| row.get(0))
             .map_err(store_error)?;
-        self.newest = newest.max(self.newest).max(self.placed) + 1;
+        self.newest = newest.max(self.newest);
+        self.newest = self.row_after()?;
         let (mut places, mut has_placed, mut after) = (Vec::new(), false, i64::MIN);
         loop {
             {

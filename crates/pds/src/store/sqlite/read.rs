@@ -6,8 +6,9 @@ use std::path::Path;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::errors::store_error;
+use super::frozen::Frozen;
 use super::places::{Tail, data_version, placed, start_of};
-use super::schema::{Layout, map, open_for_reading};
+use super::schema::{Layout, Readable, map, open_for_reading};
 use super::{cid_at, ref_name, run, version};
 use crate::data::{Block, Cid, DataError, ReadError};
 use crate::store::{RefEdit, Refs, StoreError};
@@ -16,6 +17,7 @@ use crate::store::{RefEdit, Refs, StoreError};
 pub(super) struct Reader {
     pub(super) connection: Connection,
     layout: Layout,
+    frozen: Option<Frozen>,
     refs: Option<Refs>,
     /// The state of the file in which the refs were read; it changes when another connection writes.
     refs_state: i64,
@@ -30,10 +32,11 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn new((connection, layout): (Connection, Layout)) -> Self {
+    pub(super) fn new(Readable { connection, layout, frozen }: Readable) -> Self {
         let ahead = Ahead::default();
         let (refs, tail, sitting, map) = (None, None, None, Map::Never);
-        Self { connection, layout, refs, refs_state: 0, tail, last: 0, ahead, map, sitting }
+        let (refs_state, last) = (0, 0);
+        Self { connection, layout, frozen, refs, refs_state, tail, last, ahead, map, sitting }
     }
 
     /// Opens a store for lookups.
@@ -64,6 +67,9 @@ impl Reader {
         if self.sitting.is_some() {
             return Ok(());
         }
+        if let Some(frozen) = self.frozen.as_ref().filter(|frozen| frozen.has_changed()) {
+            *self = Self::for_lookups(&frozen.path)?;
+        }
         self.map_as_it_pays()?;
         if sitting.is_some() {
             run(&self.connection, "BEGIN")?;
@@ -86,12 +92,10 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads all refs, which are those that were read last if nobody else has written since.
-    pub(super) fn refs(&mut self) -> Result<Refs, StoreError> {
-        if let Some(refs) = &self.refs
-            && self.refs_state == data_version(&self.connection)?
-        {
-            return Ok(refs.clone());
+    /// All refs, which are those that were read last if nobody else has written since.
+    pub(super) fn refs(&mut self) -> Result<&Refs, StoreError> {
+        if self.refs.is_some() && self.refs_state == data_version(&self.connection)? {
+            return Ok(self.refs.get_or_insert_default());
         }
         // What is read has to be of one moment.
         let alone = self.connection.is_autocommit();
@@ -108,7 +112,7 @@ impl Reader {
         let (state, refs) = read?;
         ended?;
         self.refs_state = state;
-        Ok(self.refs.insert(refs).clone())
+        Ok(self.refs.insert(refs))
     }
 
     /// Makes the edits in what is known of the refs that this connection has made in the file.
@@ -138,7 +142,7 @@ impl Reader {
         };
         // Whoever reads row after row wants the next ones too; whoever reads nodes only passes over the
         // records between them.
-        let goes_on = (self.last + 1..=self.last + NEAR).contains(&id);
+        let goes_on = (1..=NEAR).contains(&id.saturating_sub(self.last));
         self.last = id;
         self.ahead.read(&self.connection, id, goes_on, self.layout).map_err(backend)?;
         block.map(Some).map_err(damaged)

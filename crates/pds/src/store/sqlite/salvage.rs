@@ -74,7 +74,7 @@ impl SqliteStore {
     pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
         let reader = match schema::open_for_reading(from) {
             Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => None,
-            opened => Some(opened?.0),
+            opened => Some(opened?.connection),
         };
         let mut writer = schema::create(to, Durability::WhenSettled)?;
         let transaction = writer.transaction().map_err(store_error)?;

@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::errors::{cannot_open, store_error};
+use super::frozen::Frozen;
 use super::places::Tail;
 use crate::store::StoreError;
 
@@ -20,6 +21,14 @@ pub(super) enum Layout {
     One,
     /// Appended, found by `places` and the tail.
     Two,
+}
+
+/// A file that is open for reading.
+pub(super) struct Readable {
+    pub(super) connection: Connection,
+    pub(super) layout: Layout,
+    /// Where it is read as if nobody wrote it.
+    pub(super) frozen: Option<Frozen>,
 }
 
 /// How a new file is written.
@@ -90,22 +99,30 @@ pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Opens an existing file for reading, also where nothing can be written.
-pub(super) fn open_for_reading(path: &Path) -> Result<(Connection, Layout), StoreError> {
+pub(super) fn open_for_reading(path: &Path) -> Result<Readable, StoreError> {
+    let live = |(connection, layout)| Readable { connection, layout, frozen: None };
     // A reader of a WAL file wants to write its shared memory, so it asks for writing first.
     let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(checked);
     match writable {
         Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_)) => {}
-        settled => return settled,
+        settled => return settled.map(live),
     }
     let readable = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY).and_then(checked);
     match readable {
         Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_))
             if has_no_wal(path) => {}
-        settled => return settled,
+        settled => return settled.map(live),
     }
-    // Without a WAL the file is complete in itself. This is for media that nobody writes; should
-    // somebody else be able to, every block is still hashed when it is read.
-    checked(connect_uri(path, "mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)?)
+    open_frozen(path)
+}
+
+/// Opens a file that is complete in itself, without a WAL, where SQLite cannot take locks. This is for media that nobody
+/// writes; where somebody else does, it is opened anew.
+pub(super) fn open_frozen(path: &Path) -> Result<Readable, StoreError> {
+    let frozen = Frozen::of(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let (connection, layout) = checked(connect_uri(path, "mode=ro&immutable=1", flags)?)?;
+    Ok(Readable { connection, layout, frozen: Some(frozen) })
 }
 
 /// Checks that the file is a store and of a format that is known.
@@ -204,7 +221,7 @@ pub(super) fn map(connection: &Connection, mapped: bool) -> Result<(), StoreErro
     connection.pragma_update(None, "mmap_size", bytes).map_err(store_error)
 }
 
-fn has_no_wal(path: &Path) -> bool {
+pub(super) fn has_no_wal(path: &Path) -> bool {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     std::fs::metadata(wal).map_or(true, |file| file.len() == 0)

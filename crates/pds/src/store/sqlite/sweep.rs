@@ -86,7 +86,7 @@ pub(super) fn sweep(
         delete.execute([id]).map_err(store_error)?;
     }
     if let Some(log) = sweep.log {
-        rewrite_log(transaction, log, sweep.as_of + 1)?;
+        rewrite_log(transaction, log, sweep.as_of.saturating_add(1))?;
     }
     for (key, value) in sweep.meta {
         set_meta(transaction, key, *value)?;
