@@ -201,6 +201,26 @@ fn a_ref_that_only_the_log_tells_of_is_told() {
 }
 
 #[test]
+fn head_that_is_gone_with_the_end_of_the_log_goes_back_and_a_copy_takes_it_forward() {
+    let repo = with_many_commits();
+    let ((head, _), good) = (repo.head(), repo.export("good.car"));
+    let last = last_page_of_the_log(&repo);
+    zero(&repo, root_of(&repo, "refs"));
+    zero(&repo, last);
+    let mended = repo.pds(["repair", "--from", &good]).ended();
+    let text = mended.text();
+    assert!(mended.code() == 6 && text.contains("\nref HEAD is gone: by the log it "), "{text}");
+    assert!(text.contains("; newer states may be lost\n"), "{text}");
+    assert!(mended.stderr.contains("pds import COPY.car takes it in"), "{}", mended.stderr);
+    assert_eq!(notes(&repo)[0], "repair");
+    repo.pds(["verify", "--history"]).ok();
+    assert!(records(&repo) < COMMITS);
+    repo.pds(["import", &good]).ok();
+    assert_eq!((repo.head().0, records(&repo)), (head, COMMITS));
+    repo.assert_whole();
+}
+
+#[test]
 fn what_may_be_lost_with_the_log_and_the_refs_is_said() {
     let repo = TestRepo::with_notes();
     repo.pds(["ref", "set", "draft", "HEAD~1"]).ok();

@@ -379,8 +379,8 @@ pub struct Mended {
     pub dropped: u64,
 }
 
-/// The key of the text that says up to which row a log was read of which not all could be: `refs` is right
-/// where rows up to that one say otherwise.
+/// The key of the text that says up to which row a log was read of which not all could be: where rows up to
+/// that one say otherwise, `refs` is right of those it has, and with the word `refs` of those it has not.
 pub(crate) const META_LOG_CUT: &str = "log-cut";
 
 /// The time of a log row; a clock before 1970 counts as 1970.

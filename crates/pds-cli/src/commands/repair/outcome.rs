@@ -303,6 +303,9 @@ impl<'a> Outcome<'a> {
             _ if self.lost.iter().any(is_present) && self.rebuilt.is_none() => Some(
                 "what is still lost: --from CAR|DIR takes it from elsewhere, --rebuild signs a new commit without it; pds ref rm NAME removes another ref",
             ),
+            _ if self.acted && self.unread().iter().any(|unread| unread.what == "refs") => Some(
+                "a copy may have a newer state: pds import COPY.car takes it in, pds ref set NAME COPY.car sets another ref to it",
+            ),
             _ if !self.verifies => Some(
                 "all that there is has been looked at, and does not verify: pds verify says why",
             ),

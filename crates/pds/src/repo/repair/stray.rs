@@ -35,6 +35,14 @@ pub struct StrayRef {
     pub lost: Vec<Cid>,
 }
 
+/// How much of a log was left when not all of it could be read.
+struct LogCut {
+    /// The last row.
+    seq: u64,
+    /// Whether all refs were read: one that is gone was removed.
+    has_all_refs: bool,
+}
+
 impl Repo {
     /// Sets the refs that a survey has found astray to where they stood, as far as that can be told;
     /// returns how many.
@@ -70,7 +78,7 @@ impl Repo {
             return Ok(set);
         };
         let is_set: BTreeSet<RefName> = edits.iter().map(|edit| edit.name.clone()).collect();
-        let mut unlogged = self.unlogged_refs(cut)?;
+        let mut unlogged = self.unlogged_refs(&cut)?;
         unlogged.retain(|edit| !is_set.contains(&edit.name));
         let known = unlogged.len();
         unlogged.retain(|edit| edit.target.is_none_or(|cid| self.commit_at(cid).is_ok()));
@@ -92,14 +100,15 @@ impl Repo {
     }
 
     /// Lists the refs of which a log that was cut does not say where they stand: each edit leaves one there.
-    fn unlogged_refs(&self, cut: u64) -> Result<Vec<RefEdit>> {
+    fn unlogged_refs(&self, cut: &LogCut) -> Result<Vec<RefEdit>> {
         let (refs, log) = self.refs_and_moves()?;
         let last: BTreeMap<&RefName, &LogEntry> = log.iter().map(|row| (&row.name, row)).collect();
         let stands = refs.entries.iter().map(|(name, cid)| (name, Some(*cid)));
-        let is_gone = |name: &RefName| refs.get(name).is_none() && *name != self.name;
+        let is_gone =
+            |name: &RefName| refs.get(name).is_none() && cut.has_all_refs && *name != self.name;
         let gone = last.keys().filter(|name| is_gone(name)).map(|name| (*name, None));
         let unlogged = stands.chain(gone).filter(|(name, cid)| {
-            last.get(name).is_none_or(|row| row.seq <= cut && row.after != *cid)
+            last.get(name).is_none_or(|row| row.seq <= cut.seq && row.after != *cid)
         });
         let edit = |(name, target): (&RefName, Option<Cid>)| {
             let expect = target.map_or(Expect::Absent, Expect::Exactly);
@@ -108,9 +117,13 @@ impl Repo {
         Ok(unlogged.map(edit).collect())
     }
 
-    /// Returns the last row that is left of a log that was cut, until the log says again where refs stand.
-    fn log_cut(&self) -> Result<Option<u64>> {
-        Ok(self.store.meta(META_LOG_CUT)?.and_then(|cut| cut.parse().ok()))
+    /// Returns how far the log goes that is left of one that was cut, until it says again where refs stand.
+    fn log_cut(&self) -> Result<Option<LogCut>> {
+        let text = self.store.meta(META_LOG_CUT)?;
+        Ok(text.and_then(|text| {
+            let (seq, refs) = text.split_once(' ').unwrap_or((&text, ""));
+            Some(LogCut { seq: seq.parse().ok()?, has_all_refs: refs == "refs" })
+        }))
     }
 
     /// Finds the refs that are astray.
@@ -140,8 +153,10 @@ impl Repo {
             };
             // What a log that was cut says may be of an earlier time. HEAD is not gone for nothing.
             let last = rows.last().map_or(0, |row| row.seq);
-            let is_cut = cut.is_some_and(|cut| last <= cut);
-            if stands || is_cut && found.is_none() && *name != self.name {
+            let cut = cut.as_ref().filter(|cut| last <= cut.seq);
+            let is_removed =
+                found.is_none() && *name != self.name && cut.is_some_and(|cut| cut.has_all_refs);
+            if stands || is_removed {
                 continue;
             }
             let (mut target, mut lost) = last_state(rows, blocks)?;
@@ -152,7 +167,7 @@ impl Repo {
             }
             if let Some(cid) = found.filter(|cid| matches!(blocks.get(cid), Ok(None))) {
                 // Where the log agrees, or says nothing better, the commit is lost, and not the ref.
-                if newest == Some(Some(cid)) || target.is_none() || is_cut {
+                if newest == Some(Some(cid)) || target.is_none() || cut.is_some() {
                     continue;
                 }
                 if newest.is_none() {

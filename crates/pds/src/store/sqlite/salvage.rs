@@ -81,9 +81,9 @@ impl SqliteStore {
     /// first page or one that leads to others is damaged, every page is looked at by itself.
     ///
     /// Refs that could be read from the first to the last stand as they are, whatever is left of the log.
-    /// Otherwise a ref that is gone stands where the log says; one whose row was found stands there, unless the
-    /// whole log says otherwise, or what it or another row names `is_later`: that tells whether the state at
-    /// the one block is later than that at the other.
+    /// Otherwise all stand where a log says that is whole. Without one, a ref that is gone stays so, and
+    /// another stands where its row says, unless what the log or another row names `is_later`: that tells
+    /// whether the state at the one block is later than that at the other.
     ///
     /// # Errors
     ///
@@ -276,7 +276,8 @@ impl Saved<'_> {
             self.settle_refs(is_later)?;
         }
         if !self.told.has_all_moves {
-            self.run(CUT_HERE, &[&META_LOG_CUT])?;
+            let refs = if self.told.has_all_refs { " refs" } else { "" };
+            self.run(CUT_HERE, &[&META_LOG_CUT, &refs])?;
         }
         self.to.execute_batch("DROP INDEX names").map_err(store_error)?;
         Tail::default().index_anew(self.to)?;
@@ -392,9 +393,9 @@ const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK;
 
 const NOTHING_LEFT: &str = "no block in it can be read";
 
-/// Notes how far the log goes that is left: where refs stood later it does not say.
+/// Notes how far the log goes that is left: where refs stood later it does not say. All refs may do.
 const CUT_HERE: &str = "
-    INSERT INTO meta SELECT ?1, coalesce(max(seq), 0) FROM log WHERE true
+    INSERT INTO meta SELECT ?1, coalesce(max(seq), 0) || ?2 FROM log WHERE true
     ON CONFLICT DO UPDATE SET value = excluded.value
 ";
 

@@ -50,8 +50,9 @@ impl Saved<'_> {
         for name in names {
             let (found, logged) = (refs.get(name).copied(), log.get(name).copied());
             let target = match (found, logged) {
-                (None, logged) => logged.flatten(),
-                (Some(_), Some(logged)) if self.told.has_all_moves => logged,
+                (_, Some(logged)) if self.told.has_all_moves => logged,
+                // Where it stood last may be what the log has lost.
+                (None, _) => None,
                 (Some(found), logged) => {
                     let others = self.others.iter().filter(|(other, _)| other == name);
                     let others = others.map(|(_, cid)| *cid).chain(logged.flatten());

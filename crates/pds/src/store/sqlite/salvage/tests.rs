@@ -118,7 +118,8 @@ fn a_ref_moves_only_where_the_whole_log_or_a_later_state_says_so() {
         assert_eq!(salvaged.refs().unwrap().get(&RefName::head()), expected, "{what:?}");
         assert_eq!((saved.has_all_refs, saved.has_all_moves), (has_refs, has_log), "{what:?}");
         assert!(!saved.is_all && saved.has_all_texts, "{what:?}");
-        let cut = (!has_log).then(|| if logged { "1" } else { "2" }.to_owned());
+        let (last, refs) = (if logged { 1 } else { 2 }, if has_refs { " refs" } else { "" });
+        let cut = (!has_log).then(|| format!("{last}{refs}"));
         assert_eq!(salvaged.meta(META_LOG_CUT).unwrap(), cut, "{what:?}");
         let moved = match saved.moved.as_slice() {
             [] => Some(row.cid()),
