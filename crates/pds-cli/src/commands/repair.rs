@@ -27,7 +27,8 @@ use crate::output::{Output, counted, say};
 /// Without options it looks at every block and every state, and changes nothing. Damaged blocks are
 /// moved to the directory quarantine/ of the repository, never deleted. Exit code 0 if nothing is
 /// wrong with the present (any more), 1 if something is and nothing was done, 6 if something of it is
-/// lost: it is listed. What only past states have lost is listed too, and is no failure.
+/// lost, or if a damaged database had more than could be read: it is listed. What only past states have lost is
+/// listed too, and is no failure. It does not look at blobs: pds verify --blobs does.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds repair\n  pds repair --here\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild"
@@ -78,16 +79,15 @@ impl Args {
         let mut problems = SqliteStore::check_file(&store)?;
         // Lives as long as what is read from it.
         let copy;
-        let repo = match problems.is_empty() {
-            true if self.rebuild => place.repo()?,
-            true => place.mirror()?,
-            false if acts => {
-                salvage_database(&dir).map_err(|error| nothing_left(error, &store))?;
-                if self.rebuild { place.repo()? } else { place.mirror()? }
-            }
-            false => {
+        let (repo, salvaged) = match problems.is_empty() {
+            false if !acts => {
                 copy = SalvagedCopy::of(&dir).map_err(|error| nothing_left(error, &store))?;
-                copy.open()?
+                (copy.open()?, Some(copy.salvaged().clone()))
+            }
+            is_sound => {
+                let salvaged = (!is_sound).then(|| salvage_database(&dir)).transpose();
+                let salvaged = salvaged.map_err(|error| nothing_left(error, &store))?;
+                (if self.rebuild { place.repo()? } else { place.mirror()? }, salvaged)
             }
         };
 
@@ -98,7 +98,7 @@ impl Args {
             problems.push(format!("{:#}", anyhow::Error::new(error)));
         }
         let survey = repo.survey(&sources)?;
-        let mut outcome = Outcome::new(&survey, &self.sources, problems);
+        let mut outcome = Outcome::new(&survey, &self.sources, problems, salvaged);
         if acts {
             let quarantine = Quarantine::of(&dir);
             let keep = &mut |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);

@@ -4,15 +4,17 @@ mod blobs;
 mod cars;
 mod history;
 mod invalid_paths;
+mod log;
 mod partial;
 mod recover;
 mod refs;
 mod repair;
+mod tables;
 
 use pds::data::Cid;
 use serde_json::Value;
 
-use crate::common::{Home, TestRepo, masked};
+use crate::common::{Ended, Home, TestRepo, masked};
 
 /// Changes one byte of a block where it lies in the store.
 fn damage(repo: &TestRepo, cid: &str) {
@@ -25,6 +27,13 @@ fn damage(repo: &TestRepo, cid: &str) {
         store[at + block.len() / 2] ^= 1;
     }
     repo.home.write("alice/pds.db", store);
+}
+
+/// Checks that a repair has mended everything, but for what it says that nobody can tell.
+fn assert_mended(repair: &Ended, what: impl std::fmt::Display) {
+    let text = repair.text();
+    let code = if text.contains(" could not be read whole") { 6 } else { 0 };
+    assert_eq!(repair.code(), code, "{what}: {text}{}", repair.stderr);
 }
 
 /// The CIDs of the commit, of the root of the tree and of the note `b`.

@@ -6,7 +6,7 @@ use pds::data::{Block, Cid, Codec};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use super::{PAGE_BYTES, damage};
+use super::{PAGE_BYTES, assert_mended, damage};
 use crate::common::{DID, TestRepo, creations, masked};
 
 pub(super) const KINDS: [&str; 5] = ["commit", "root", "inner", "leaf", "record"];
@@ -255,6 +255,7 @@ fn a_page_of_the_database_that_is_gone_is_made_up_for() {
     let repo = TestRepo::with_many_notes(300);
     let good = repo.export("good.car");
     let whole = repo.home.read("alice/pds.db");
+    let mut pages = [0, 0];
     for page in 0..whole.len() / PAGE_BYTES {
         let mut store = whole.clone();
         store[page * PAGE_BYTES..][..PAGE_BYTES].fill(0);
@@ -263,11 +264,14 @@ fn a_page_of_the_database_that_is_gone_is_made_up_for() {
         let after = repo.pds(["repair", "--from", &good]).ended();
         assert_eq!(before.code(), 1, "{page}: {}{}", before.text(), before.stderr);
         assert!(before.text().starts_with("database: "), "{page}: {}", before.text());
-        assert_eq!(after.code(), 0, "{page}: {}{}", after.text(), after.stderr);
+        assert_mended(&after, page);
+        pages[usize::from(after.code() == 0)] += 1;
         repo.assert_whole();
         assert_eq!(repo.pds(["export"]).ended().stdout, repo.home.read("good.car"), "{page}");
         assert!(repo.home.list("alice").iter().all(|name| !name.starts_with(".pds")), "{page}");
     }
+    // The first one leads to all tables; of blocks it is known which there were.
+    assert!(pages[0] >= 3 && pages[1] > pages[0], "{pages:?}");
 }
 
 /// Whatever happened to the file: each verb names the next step, and the last step works.
@@ -310,7 +314,7 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
             assert_eq!(survey.code(), 1, "{what}: {survey:?}");
             assert!(survey.stderr.contains("--here mends"), "{what}: {survey:?}");
             let mended = repo.pds(["repair", "--from", &good]).ended();
-            assert_eq!(mended.code(), 0, "{what}: {mended:?}");
+            assert_mended(&mended, what);
             repo.assert_whole();
             let export = repo.pds(["export"]).ended().stdout;
             assert_eq!(export, repo.home.read("good.car"), "{what}");
@@ -404,7 +408,7 @@ fn a_database_that_is_a_link_is_mended_where_it_is() {
     let mut file = repo.home.read("alice/pds.db");
     file[..PAGE_BYTES].fill(1);
     repo.home.write("alice/pds.db", &file);
-    repo.home.pds(["-R", "linked", "repair", "--here"]).ok();
+    assert_mended(&repo.home.pds(["-R", "linked", "repair", "--here"]).ended(), "linked");
     assert!(home.join("linked/pds.db").is_symlink());
     assert_eq!(repo.home.read("linked/quarantine/pds.db.damaged"), file);
     repo.assert_whole();
@@ -421,69 +425,6 @@ fn where_the_database_is_gone_the_key_is_not_forgotten() {
             said.contains("no repository in alice\n  hint: pds clone COPY.car NEWDIR "),
             "{said}"
         );
-    }
-}
-
-#[test]
-fn tables_that_are_gone_or_others_are_made_anew() {
-    for damage in [
-        "DROP TABLE refs",
-        "DROP TABLE log",
-        "DROP TABLE meta",
-        "DROP TABLE places",
-        "DROP TABLE blocks",
-        "PRAGMA user_version = 1",
-        "PRAGMA user_version = 0",
-        "PRAGMA application_id = 7",
-        "ALTER TABLE blocks RENAME TO strict_blocks;
-         CREATE TABLE blocks (id INTEGER PRIMARY KEY, cid, bytes);
-         INSERT INTO blocks SELECT * FROM strict_blocks; DROP TABLE strict_blocks;
-         UPDATE blocks SET cid = 7 WHERE id = 3; UPDATE blocks SET bytes = NULL WHERE id = 5",
-    ] {
-        let repo = TestRepo::with_many_notes(NOTES);
-        let (head, good) = (repo.head(), repo.export("good.car"));
-        let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
-        sql.execute_batch(damage).unwrap();
-        drop(sql);
-        let verify = repo.pds(["verify"]).ended();
-        assert!(matches!(verify.code(), 1 | 3), "{damage}: {verify:?}");
-        let survey = repo.pds(["repair"]).ended();
-        assert_eq!(survey.code(), 1, "{damage}: {survey:?}");
-        assert!(survey.text().starts_with("database: "), "{damage}: {survey:?}");
-        let mended = repo.pds(["repair", "--from", &good]).ended();
-        assert_eq!(mended.code(), 0, "{damage}: {mended:?}");
-        repo.assert_whole();
-        assert_eq!((repo.head(), listed(&repo).len()), (head, NOTES), "{damage}");
-        repo.put("afterwards", "x");
-        repo.assert_whole();
-    }
-}
-
-#[test]
-fn rows_that_cannot_be_read_are_left_out_and_the_log_says_the_rest() {
-    for damage in [
-        "UPDATE refs SET cid = x'00' WHERE name = 'HEAD'",
-        "UPDATE refs SET name = '..' WHERE name = 'HEAD'",
-        "UPDATE log SET name = 'a b' WHERE seq = 1",
-        "UPDATE log SET after = x'0102' WHERE seq = 1",
-        "UPDATE meta SET value = 'many' WHERE key = 'placed'",
-        "INSERT OR REPLACE INTO meta VALUES ('placed', 'x')",
-    ] {
-        let repo = TestRepo::with_many_notes(NOTES);
-        let head = repo.head();
-        let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
-        sql.execute_batch(damage).unwrap();
-        drop(sql);
-        let verify = repo.pds(["verify"]).ended();
-        let survey = repo.pds(["repair"]).ended();
-        if verify.code() != 0 {
-            assert_eq!(verify.code(), 3, "{damage}: {verify:?}");
-            assert!(verify.stderr.contains("pds repair"), "{damage}: {verify:?}");
-            assert_eq!(survey.code(), 1, "{damage}: {survey:?}");
-        }
-        repo.pds(["repair", "--here"]).ok();
-        repo.assert_whole();
-        assert_eq!((repo.head(), listed(&repo).len()), (head, NOTES), "{damage}");
     }
 }
 

@@ -26,7 +26,7 @@ pub use error::StoreError;
 pub use memory::MemoryStore;
 pub use ref_name::{RefName, RefNameError};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{FORMAT, Salvaged, SqliteStore};
+pub use sqlite::{FORMAT, Salvaged, SalvagedRef, SqliteStore};
 
 use crate::data::{Block, Blocks, Cid};
 
@@ -387,6 +387,10 @@ pub struct Mended {
     /// How many damaged blocks are gone.
     pub dropped: u64,
 }
+
+/// The key of the text that says up to which row a log was read of which not all could be: where rows up to
+/// that one say otherwise, `refs` is right of those it has, and with the word `refs` of those it has not.
+pub(crate) const META_LOG_CUT: &str = "log-cut";
 
 /// The time of a log row; a clock before 1970 counts as 1970.
 fn now_micros() -> u64 {

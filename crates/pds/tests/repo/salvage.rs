@@ -76,7 +76,8 @@ fn any_page_that_is_gone_leaves_the_rest_in_any_format() {
         let (dir, _) = store(home.path(), format, is_written);
         let path = dir.join(STORE_FILE);
         let whole = fs::read(&path).unwrap();
-        let all = SqliteStore::salvage(&path, &home.path().join("all.db")).unwrap();
+        let all = SqliteStore::salvage(&path, &home.path().join("all.db"), &|_, _| false);
+        let all = all.unwrap();
         fs::remove_file(home.path().join("all.db")).unwrap();
         for page in 0..whole.len() / PAGE_BYTES {
             let what = format!("{format} {is_written} {page}");
@@ -85,7 +86,7 @@ fn any_page_that_is_gone_leaves_the_rest_in_any_format() {
             fs::write(&path, file).unwrap();
             let to = home.path().join(format!("{what}.db"));
             // All blocks may stand on one page: then that is all.
-            let saved = match SqliteStore::salvage(&path, &to) {
+            let saved = match SqliteStore::salvage(&path, &to, &|_, _| false) {
                 Err(error) => {
                     assert!(error.to_string().contains("no block in it can be read"), "{what}");
                     continue;

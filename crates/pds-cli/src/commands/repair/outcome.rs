@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::commit::Commit;
+use pds::data::Cid;
 use pds::mst::Key;
 use pds::repo::repair::{Lost, Origin, Part, Rebuilt, StrayRef, Survey};
-use pds::store::{Mended, RefName};
+use pds::store::{Mended, RefName, Salvaged, SalvagedRef};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Exit;
@@ -18,6 +19,8 @@ pub(super) struct Outcome<'a> {
     pub(super) sources: &'a [PathBuf],
     /// What SQLite found wrong with the file, before.
     pub(super) problems: Vec<String>,
+    /// What could be read of a damaged file.
+    pub(super) salvaged: Option<Salvaged>,
     pub(super) mended: Mended,
     pub(super) rebuilt: Option<Rebuilt>,
     pub(super) lost: Vec<Lost>,
@@ -27,19 +30,64 @@ pub(super) struct Outcome<'a> {
     pub(super) verifies: bool,
 }
 
+/// A table of the database that could not be read whole.
+struct Unread {
+    what: &'static str,
+    left: String,
+    lost: &'static str,
+}
+
 impl<'a> Outcome<'a> {
     /// What was found; nothing has been done yet.
-    pub(super) fn new(survey: &'a Survey, sources: &'a [PathBuf], problems: Vec<String>) -> Self {
+    pub(super) fn new(
+        survey: &'a Survey,
+        sources: &'a [PathBuf],
+        problems: Vec<String>,
+        salvaged: Option<Salvaged>,
+    ) -> Self {
         let mended = Mended { added: 0, dropped: 0 };
         let lost = survey.lost.clone();
         let (rebuilt, acted, verifies) = (None, false, false);
-        Self { survey, sources, problems, mended, rebuilt, lost, acted, verifies }
+        Self { survey, sources, problems, salvaged, mended, rebuilt, lost, acted, verifies }
     }
 
     /// How many refs were set to where they stood.
     fn restored(&self) -> usize {
         let known = self.survey.refs.iter().filter(|stray| stray.target.is_some());
-        if self.acted { known.count() } else { 0 }
+        if self.acted { known.count() + self.moved().len() } else { 0 }
+    }
+
+    /// The refs that the new database has elsewhere than a row of the old one said.
+    fn moved(&self) -> &[SalvagedRef] {
+        self.salvaged.as_ref().map_or(&[], |salvaged| &salvaged.moved)
+    }
+
+    /// What may be lost without anything that is left telling of it.
+    fn unread(&self) -> Vec<Unread> {
+        let Some(salvaged) = &self.salvaged else { return Vec::new() };
+        let Salvaged { has_all_refs, has_all_moves, has_all_texts, refs, moves, .. } = salvaged;
+        let log = Unread {
+            what: "log",
+            left: format!("the log could not be read whole: {} left", so_many_are(*moves, "move")),
+            lost: match has_all_refs {
+                true => "states that only it named may be lost",
+                false => "newer states may be lost",
+            },
+        };
+        let refs = Unread {
+            what: "refs",
+            left: format!("the refs could not be read whole: {} left", so_many_are(*refs, "ref")),
+            lost: "others may be lost",
+        };
+        let meta = Unread {
+            what: "meta",
+            left: "what is noted of the repository could not be read whole".to_owned(),
+            lost: "keys of earlier times, and what is still to be erased, may be lost",
+        };
+        // The whole log tells of every ref.
+        let has_all_refs = *has_all_refs || *has_all_moves;
+        let unread = [(log, *has_all_moves), (refs, has_all_refs), (meta, *has_all_texts)];
+        unread.into_iter().filter(|(_, is_all)| !is_all).map(|(unread, _)| unread).collect()
     }
 
     /// Takes note of a rebuilding: what the state before had lost is what it says.
@@ -66,6 +114,12 @@ impl<'a> Outcome<'a> {
         }
         for (cid, origin) in self.survey.found() {
             out.line(&format!("found {cid} in {}", self.origin(*origin)))?;
+        }
+        for unread in self.unread() {
+            out.line(&format!("{}; {}", unread.left, unread.lost))?;
+        }
+        for moved in self.moved() {
+            out.line(&moved_text(moved))?;
         }
         for stray in &self.survey.refs {
             out.line(&stray_text(stray))?;
@@ -109,13 +163,16 @@ impl<'a> Outcome<'a> {
             .iter()
             .map(|(cid, origin)| json!({ "cid": cid.to_string(), "source": self.origin(*origin) }));
         let candidates = self.candidates().map(|commit| commit_json(commit.cid(), commit.rev()));
+        let moved = self.moved().iter().map(moved_json);
+        let refs = moved.chain(survey.refs.iter().map(stray_json));
         let mut value = json!({
             "ok": self.exit() == Exit::Done,
             "blocks": survey.blocks,
             "database": self.problems,
             "damaged": damaged.collect::<Vec<_>>(),
             "found": found.collect::<Vec<_>>(),
-            "refs": survey.refs.iter().map(stray_json).collect::<Vec<_>>(),
+            "unread": self.unread().iter().map(|unread| unread.what).collect::<Vec<_>>(),
+            "refs": refs.collect::<Vec<_>>(),
             "candidates": candidates.collect::<Vec<_>>(),
             "lost": self.lost.iter().map(lost_json).collect::<Vec<_>>(),
             "added": mended.added,
@@ -170,6 +227,7 @@ impl<'a> Outcome<'a> {
             && survey.refs.is_empty()
             && self.problems.is_empty();
         let is_complete = !self.lost.iter().any(is_present)
+            && self.unread().is_empty()
             && survey.refs.iter().all(|stray| stray.target.is_some());
         let did_something = mended.added > 0
             || mended.dropped > 0
@@ -200,7 +258,7 @@ impl<'a> Outcome<'a> {
             0 => {}
             past => text.push_str(&format!(", {past} lost of the past")),
         }
-        match self.survey.refs.len() {
+        match self.survey.refs.len() + self.moved().len() {
             0 => {}
             1 => text.push_str(", 1 ref astray"),
             many => text.push_str(&format!(", {many} refs astray")),
@@ -246,6 +304,9 @@ impl<'a> Outcome<'a> {
             _ if self.lost.iter().any(is_present) && self.rebuilt.is_none() => Some(
                 "what is still lost: --from CAR|DIR takes it from elsewhere, --rebuild signs a new commit without it; pds ref rm NAME removes another ref",
             ),
+            _ if self.acted && self.unread().iter().any(|unread| unread.what == "refs") => Some(
+                "a copy may have a newer state: pds import COPY.car takes it in, pds ref set NAME COPY.car sets another ref to it",
+            ),
             _ if !self.verifies => Some(
                 "all that there is has been looked at, and does not verify: pds verify says why",
             ),
@@ -269,8 +330,27 @@ fn stray_text(stray: &StrayRef) -> String {
 
 fn stray_json(stray: &StrayRef) -> Value {
     let StrayRef { name, found, target, is_logged, .. } = stray;
-    let [found, cid] = [found, target].map(|cid| cid.map(|cid| cid.to_string()));
+    ref_json(name, [found, target], *is_logged)
+}
+
+fn ref_json(name: &RefName, at: [&Option<Cid>; 2], is_logged: bool) -> Value {
+    let [found, cid] = at.map(|cid| cid.map(|cid| cid.to_string()));
     json!({ "name": name.as_str(), "found": found, "cid": cid, "logged": is_logged })
+}
+
+fn moved_text(moved: &SalvagedRef) -> String {
+    let SalvagedRef { name, found, target, is_logged, .. } = moved;
+    let found = found.map_or_else(|| "is gone".to_owned(), |cid| format!("was found at {cid}"));
+    match target {
+        Some(cid) if *is_logged => format!("ref {name} {found}: by the log it stood at {cid}"),
+        Some(cid) => format!("ref {name} {found}: by a later row it stood at {cid}"),
+        None => format!("ref {name} {found}: by the log it was removed"),
+    }
+}
+
+fn moved_json(moved: &SalvagedRef) -> Value {
+    let SalvagedRef { name, found, target, is_logged, .. } = moved;
+    ref_json(name, [found, target], *is_logged)
 }
 
 /// Tells whether a ref names the state that has lost it.
@@ -309,6 +389,10 @@ pub(crate) fn lost_part_json(part: &Part) -> Map<String, Value> {
         }
     }
     line
+}
+
+fn so_many_are(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what} is") } else { format!("{count} {what}s are") }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::Quarantine;
+use crate::commit::Commit;
+use crate::data::Block;
 use crate::repo::directory::{Places, sync};
 use crate::repo::{Error, Repo, Result, STORE_FILE};
 use crate::store::{Salvaged, SqliteStore, StoreError};
@@ -87,6 +89,7 @@ pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
 /// ```
 pub struct SalvagedCopy {
     staging: TempDir,
+    salvaged: Salvaged,
     _places: Places,
 }
 
@@ -101,8 +104,14 @@ impl SalvagedCopy {
         let places = Places::locked(dir)?;
         let staging =
             staging_in(&places.database).or_else(|_| staging_in(&std::env::temp_dir()))?;
-        SqliteStore::salvage(&old, &staging.path().join(STORE_FILE))?;
-        Ok(Self { staging, _places: places })
+        let salvaged = SqliteStore::salvage(&old, &staging.path().join(STORE_FILE), &is_later)?;
+        Ok(Self { staging, salvaged, _places: places })
+    }
+
+    /// Returns what could be read.
+    #[must_use]
+    pub fn salvaged(&self) -> &Salvaged {
+        &self.salvaged
     }
 
     /// Opens it.
@@ -135,6 +144,12 @@ pub fn undo_interrupted_salvage(dir: &Path) -> Result<bool> {
     put_back_wal(&old, dir)
 }
 
+/// Tells whether a block is a commit with a later rev than another.
+fn is_later(block: &Block, other: &Block) -> bool {
+    let [rev, other] = [block, other].map(|block| Commit::decode(block).ok()?.rev());
+    rev.zip(other).is_some_and(|(rev, other)| rev > other)
+}
+
 /// The file that is the database: where it is a link, that is what is damaged, and what is replaced.
 fn database_of(dir: &Path) -> Result<PathBuf> {
     let path = dir.join(STORE_FILE);
@@ -155,7 +170,7 @@ fn salvaged_undisturbed(old: &Path, beside: &Path) -> Result<(TempDir, Salvaged)
     for _ in 0..MAX_TRIES {
         let before = written();
         let staging = staging_in(beside)?;
-        let salvaged = SqliteStore::salvage(old, &staging.path().join(STORE_FILE))?;
+        let salvaged = SqliteStore::salvage(old, &staging.path().join(STORE_FILE), &is_later)?;
         SqliteStore::check_alone(old)?;
         if written() == before {
             return Ok((staging, salvaged));

@@ -7,7 +7,7 @@ use crate::commit::Commit;
 use crate::data::{Blocks, Cid};
 use crate::mst;
 use crate::repo::{META_DID, Repo, Result};
-use crate::store::{Expect, LogEntry, RefEdit, RefName};
+use crate::store::{Expect, LogEntry, META_LOG_CUT, RefEdit, RefName};
 
 /// A ref that is gone, or that names what is no commit.
 ///
@@ -35,11 +35,20 @@ pub struct StrayRef {
     pub lost: Vec<Cid>,
 }
 
+/// How much of a log was left when not all of it could be read.
+struct LogCut {
+    /// The last row.
+    seq: u64,
+    /// Whether all refs were read: one that is gone was removed.
+    has_all_refs: bool,
+}
+
 impl Repo {
     /// Sets the refs that a survey has found astray to where they stood, as far as that can be told;
     /// returns how many.
     ///
-    /// It comes after [`mend`](Self::mend), which takes in the commits. The log has a row for each, `repair`.
+    /// It comes after [`mend`](Self::mend), which takes in the commits. The log has a row for each, `repair`,
+    /// and one for each other ref of which a log that was cut does not say where it stands.
     ///
     /// # Errors
     ///
@@ -57,16 +66,64 @@ impl Repo {
     ) -> Result<u64> {
         let stray =
             survey.refs.iter().filter(|stray| stray.target.is_some() && chosen(&stray.name));
-        let edits: Vec<RefEdit> = stray
+        let mut edits: Vec<RefEdit> = stray
             .map(|StrayRef { name, found, target, .. }| {
                 let expect = found.map_or(Expect::Absent, Expect::Exactly);
                 RefEdit { name: name.clone(), target: *target, expect }
             })
             .collect();
-        if !edits.is_empty() {
-            self.store.apply(&mut std::iter::empty(), &edits, REPAIR_NOTE)?;
+        let set = edits.len() as u64;
+        let Some(cut) = self.log_cut()? else {
+            self.log_as_repair(&edits)?;
+            return Ok(set);
+        };
+        let is_set: BTreeSet<RefName> = edits.iter().map(|edit| edit.name.clone()).collect();
+        let mut unlogged = self.unlogged_refs(&cut)?;
+        unlogged.retain(|edit| !is_set.contains(&edit.name));
+        let known = unlogged.len();
+        unlogged.retain(|edit| edit.target.is_none_or(|cid| self.commit_at(cid).is_ok()));
+        let is_all = unlogged.len() == known;
+        edits.extend(unlogged);
+        self.log_as_repair(&edits)?;
+        // From here on the log says of every ref where it stands. One whose commit is lost is remembered.
+        if is_all {
+            self.store.set_meta(META_LOG_CUT, None)?;
         }
-        Ok(edits.len() as u64)
+        Ok(set)
+    }
+
+    fn log_as_repair(&self, edits: &[RefEdit]) -> Result<()> {
+        if !edits.is_empty() {
+            self.store.apply(&mut std::iter::empty(), edits, REPAIR_NOTE)?;
+        }
+        Ok(())
+    }
+
+    /// Lists the refs of which a log that was cut does not say where they stand: each edit leaves one there.
+    fn unlogged_refs(&self, cut: &LogCut) -> Result<Vec<RefEdit>> {
+        let (refs, log) = self.refs_and_moves()?;
+        let last: BTreeMap<&RefName, &LogEntry> = log.iter().map(|row| (&row.name, row)).collect();
+        let stands = refs.entries.iter().map(|(name, cid)| (name, Some(*cid)));
+        let is_gone =
+            |name: &RefName| refs.get(name).is_none() && cut.has_all_refs && *name != self.name;
+        let gone = last.keys().filter(|name| is_gone(name)).map(|name| (*name, None));
+        let unlogged = stands.chain(gone).filter(|(name, cid)| {
+            last.get(name).is_none_or(|row| row.seq <= cut.seq && row.after != *cid)
+        });
+        let edit = |(name, target): (&RefName, Option<Cid>)| {
+            let expect = target.map_or(Expect::Absent, Expect::Exactly);
+            RefEdit { name: name.clone(), target, expect }
+        };
+        Ok(unlogged.map(edit).collect())
+    }
+
+    /// Returns how far the log goes that is left of one that was cut, until it says again where refs stand.
+    fn log_cut(&self) -> Result<Option<LogCut>> {
+        let text = self.store.meta(META_LOG_CUT)?;
+        Ok(text.and_then(|text| {
+            let (seq, refs) = text.split_once(' ').unwrap_or((&text, ""));
+            Some(LogCut { seq: seq.parse().ok()?, has_all_refs: refs == "refs" })
+        }))
     }
 
     /// Finds the refs that are astray.
@@ -85,6 +142,7 @@ impl Repo {
         if !commits.is_empty() && self.lacks_refs()? {
             names.insert(&self.name);
         }
+        let cut = self.log_cut()?;
         let mut stray = Vec::new();
         for name in names {
             let (found, rows) = (refs.get(name), moves.get(name).map_or(&[][..], Vec::as_slice));
@@ -93,7 +151,12 @@ impl Repo {
                 Some(cid) => is_commit(blocks, cid)?,
                 None => newest == Some(None),
             };
-            if stands {
+            // What a log that was cut says may be of an earlier time. HEAD is not gone for nothing.
+            let last = rows.last().map_or(0, |row| row.seq);
+            let cut = cut.as_ref().filter(|cut| last <= cut.seq);
+            let is_removed =
+                found.is_none() && *name != self.name && cut.is_some_and(|cut| cut.has_all_refs);
+            if stands || is_removed {
                 continue;
             }
             let (mut target, mut lost) = last_state(rows, blocks)?;
@@ -104,7 +167,7 @@ impl Repo {
             }
             if let Some(cid) = found.filter(|cid| matches!(blocks.get(cid), Ok(None))) {
                 // Where the log agrees, or says nothing better, the commit is lost, and not the ref.
-                if newest == Some(Some(cid)) || target.is_none() {
+                if newest == Some(Some(cid)) || target.is_none() || cut.is_some() {
                     continue;
                 }
                 if newest.is_none() {
@@ -181,5 +244,6 @@ fn is_commit(blocks: &dyn Blocks, cid: Cid) -> Result<bool> {
     Ok(block.is_some_and(|block| Commit::decode(&block).is_ok()))
 }
 
-/// What the log says of a ref that was set, or of a commit that was made, by a repair.
+/// What the log says of a ref that was set, or found to stand where it does, or of a commit that was made,
+/// by a repair.
 pub(super) const REPAIR_NOTE: &str = "repair";

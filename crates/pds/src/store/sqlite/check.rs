@@ -88,6 +88,13 @@ pub(super) fn is_in_order(connection: &Connection) -> rusqlite::Result<bool> {
     Ok(said == "ok")
 }
 
+/// As [`is_in_order`], of one table and what SQLite keeps to find its rows.
+pub(super) fn is_table_in_order(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let check = format!("PRAGMA integrity_check({table})");
+    let said: String = connection.query_row(&check, [], |row| row.get(0))?;
+    Ok(said == "ok")
+}
+
 fn asked(connection: &Connection, pragma: &str) -> Result<Vec<String>, StoreError> {
     let pragma = format!("PRAGMA {pragma}({MAX_PROBLEMS})");
     let mut statement = connection.prepare(&pragma).map_err(store_error)?;

@@ -36,7 +36,7 @@ use self::apply::{expected, insert, move_ref};
 use self::errors::store_error;
 use self::places::Tail;
 use self::read::Reader;
-pub use self::salvage::Salvaged;
+pub use self::salvage::{Salvaged, SalvagedRef};
 pub use self::schema::FORMAT;
 use self::schema::{Durability, Layout, Readable};
 use self::sitting::{Seat, Through};

@@ -1,18 +1,24 @@
 //! What can be read of a file that SQLite itself finds damaged.
 
+mod refs;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
 
-use super::check::is_in_order;
+use super::check::{is_in_order, is_table_in_order};
 use super::errors::store_error;
 use super::mend::{belongs, raw};
 use super::pages::Pages;
 use super::places::Tail;
 use super::schema::{self, Durability};
 use super::{SqliteStore, cid_at, optional_cid_at, ref_name};
-use crate::store::StoreError;
+use crate::data::{Block, Cid};
+use crate::store::{META_LOG_CUT, RefName, StoreError};
+
+pub use self::refs::SalvagedRef;
 
 /// What a [`salvage`](SqliteStore::salvage) has saved.
 ///
@@ -22,11 +28,11 @@ use crate::store::StoreError;
 /// let dir = tempfile::tempdir()?;
 /// let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// let to = dir.path().join("copy.db");
-/// let salvaged = SqliteStore::salvage(&dir.path().join("r/pds.db"), &to)?;
+/// let salvaged = SqliteStore::salvage(&dir.path().join("r/pds.db"), &to, &|_, _| false)?;
 /// assert_eq!((salvaged.blocks, salvaged.refs, salvaged.is_all), (2, 1, true));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Salvaged {
     /// How many blocks, sound or damaged.
@@ -39,6 +45,14 @@ pub struct Salvaged {
     pub moves: u64,
     /// Whether every table could be read from its start to its end.
     pub is_all: bool,
+    /// Whether these are certainly all refs there were.
+    pub has_all_refs: bool,
+    /// Whether these are certainly all rows of the log.
+    pub has_all_moves: bool,
+    /// Whether what is known of the repository as a whole is certainly all there.
+    pub has_all_texts: bool,
+    /// The refs that do not stand where a row of theirs says that was read, or that had none.
+    pub moved: Vec<SalvagedRef>,
 }
 
 impl SqliteStore {
@@ -64,14 +78,22 @@ impl SqliteStore {
     /// Copies all that can be read of a damaged store into a new file, which is durable then.
     ///
     /// Around pages that cannot be read the rows on both sides are taken. Where that is not all, because the
-    /// first page or one that leads to others is damaged, every page is looked at by itself. A ref that
-    /// cannot be read stands where the log says.
+    /// first page or one that leads to others is damaged, every page is looked at by itself.
+    ///
+    /// Refs that could be read from the first to the last stand as they are, whatever is left of the log.
+    /// Otherwise all stand where a log says that is whole. Without one, a ref that is gone stays so, and
+    /// another stands where its row says, unless what the log or another row names `is_later`: that tells
+    /// whether the state at the one block is later than that at the other.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotAStore`] when no block can be read, [`StoreError`] when the new file
     /// cannot be made. What was made of it stays.
-    pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
+    pub fn salvage(
+        from: &Path,
+        to: &Path,
+        is_later: &dyn Fn(&Block, &Block) -> bool,
+    ) -> Result<Salvaged, StoreError> {
         let reader = match schema::open_for_reading(from) {
             Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => None,
             opened => Some(opened?.connection),
@@ -81,20 +103,19 @@ impl SqliteStore {
         transaction
             .execute_batch("CREATE UNIQUE INDEX names ON blocks (cid)")
             .map_err(store_error)?;
-        let mut saved = Saved { to: &transaction, told: Salvaged::default() };
-        let is_all = match &reader {
-            // A page of another table in the place of one reads well, and hides what hung below it.
-            Some(reader) => saved.tables(reader)? && is_damage(is_in_order(reader))? == Some(true),
-            None => false,
-        };
+        let mut saved =
+            Saved { to: &transaction, told: Salvaged::default(), others: BTreeSet::new() };
+        if let Some(reader) = &reader {
+            saved.tables(reader)?;
+        }
         drop(reader);
-        if !is_all {
+        if !saved.told.is_all {
             let dir = to.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
             let copy = tempfile::tempdir_in(dir).map_err(failed)?;
             let pages = Pages::of(from, copy.path())?;
             pages.each_row(&mut |row| saved.row(row))?;
         }
-        let salvaged = saved.finish(is_all)?;
+        let salvaged = saved.finish(is_later)?;
         if salvaged.sound == 0 {
             return Err(StoreError::NotAStore(NOTHING_LEFT.to_owned()));
         }
@@ -108,6 +129,8 @@ impl SqliteStore {
 struct Saved<'a> {
     to: &'a Transaction<'a>,
     told: Salvaged,
+    /// Where else refs stand, by rows that came later.
+    others: BTreeSet<(RefName, Cid)>,
 }
 
 impl Saved<'_> {
@@ -116,27 +139,37 @@ impl Saved<'_> {
         done.map(|rows| rows as u64).map_err(store_error)
     }
 
-    /// Takes the rows of all tables; tells whether all of them could be read.
-    fn tables(&mut self, from: &Connection) -> Result<bool, StoreError> {
-        let mut is_all = true;
-        let tables = [
-            ("blocks", "cid, bytes"),
-            ("refs", "name, cid"),
-            ("log", "name, before, after, at_micros, note"),
-            ("meta", "key, value"),
-        ];
-        for (table, columns) in tables {
-            is_all &= each_row(from, table, columns, &mut |row| match table {
-                "blocks" => self.block(raw_at(row, 1)?, raw_at(row, 2)?),
-                "refs" => self.stands(row, 1),
-                "log" => self.moved(row, 1),
-                _ => self.text(row, 1),
+    /// Takes the rows of all tables, and notes which of these could be read whole.
+    fn tables(&mut self, from: &Connection) -> Result<(), StoreError> {
+        let mut are_whole = [true; TABLES.len()];
+        for ((table, columns), is_whole) in TABLES.into_iter().zip(&mut are_whole) {
+            let mut are_rows = true;
+            let is_read = each_row(from, table, columns, &mut |row| {
+                are_rows &= match table {
+                    "blocks" => self.block(raw_at(row, 1)?, raw_at(row, 2)?)?,
+                    "refs" => self.stands(row, 1)?,
+                    "log" => self.moved(row, 1)?,
+                    _ => self.text(row, 1)?,
+                };
+                Ok(())
             })?;
+            *is_whole = is_read && are_rows;
         }
-        Ok(is_all)
+        // A page of another table in the place of one reads well, and hides what hung below it.
+        self.told.is_all =
+            are_whole == [true; TABLES.len()] && is_damage(is_in_order(from))? == Some(true);
+        for ((table, _), is_whole) in TABLES.into_iter().zip(&mut are_whole) {
+            *is_whole &= self.told.is_all
+                || table != "blocks" && is_damage(is_table_in_order(from, table))? == Some(true);
+        }
+        let [_, refs, moves, texts] = are_whole;
+        (self.told.has_all_refs, self.told.has_all_moves) = (refs, moves);
+        self.told.has_all_texts = texts;
+        Ok(())
     }
 
-    /// Takes a row of some table: they differ in what stands in them.
+    /// Takes a row of some page: tables differ in what stands in them. A row of one that could be read whole
+    /// stands where it is in use no more.
     fn row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         let mut kinds = [Type::Null; COLUMNS];
         for (column, kind) in kinds.iter_mut().enumerate() {
@@ -145,23 +178,34 @@ impl Saved<'_> {
         match kinds {
             // The number of a row stands beside it, and as nothing in its column.
             [Type::Null, Type::Blob, Type::Blob, Type::Null, Type::Null, Type::Null] => {
-                self.block(raw_at(row, 2)?, raw_at(row, 3)?)
+                self.block(raw_at(row, 2)?, raw_at(row, 3)?)?;
             }
             [Type::Blob, Type::Blob, Type::Null, Type::Null, Type::Null, Type::Null] => {
-                self.block(raw_at(row, 1)?, raw_at(row, 2)?)
+                self.block(raw_at(row, 1)?, raw_at(row, 2)?)?;
             }
-            [Type::Null, Type::Text, _, _, Type::Integer, Type::Text] => self.moved(row, 2),
-            [Type::Text, Type::Text, Type::Null, Type::Null, Type::Null, Type::Null] => {
-                self.text(row, 1)
+            [Type::Null, Type::Text, _, _, Type::Integer, Type::Text] => {
+                let known = self.told.moves;
+                self.moved(row, 2)?;
+                // Nothing tells how many rows there should be: this one was hidden.
+                self.told.has_all_moves &= self.told.moves == known;
             }
-            [Type::Text, Type::Blob, Type::Null, Type::Null, Type::Null, Type::Null] => {
-                self.stands(row, 1)
+            [Type::Text, Type::Text, Type::Null, Type::Null, Type::Null, Type::Null]
+                if !self.told.has_all_texts =>
+            {
+                self.text(row, 1)?;
             }
-            _ => Ok(()),
+            [Type::Text, Type::Blob, Type::Null, Type::Null, Type::Null, Type::Null]
+                if !self.told.has_all_refs =>
+            {
+                self.stands(row, 1)?;
+            }
+            _ => {}
         }
+        Ok(())
     }
 
-    fn block(&mut self, name: &[u8], bytes: &[u8]) -> Result<(), StoreError> {
+    /// Takes a block, whatever it is.
+    fn block(&mut self, name: &[u8], bytes: &[u8]) -> Result<bool, StoreError> {
         let is_sound = belongs(name, bytes);
         // Of two rows of one name the sound one counts; the old file keeps both.
         let known = "SELECT bytes FROM blocks WHERE cid = ?1";
@@ -169,7 +213,7 @@ impl Saved<'_> {
             statement.query_row([name], |row| Ok(belongs(name, raw(row.get_ref(0)?)))).optional()
         });
         match known.map_err(store_error)? {
-            Some(known_is_sound) if known_is_sound || !is_sound => return Ok(()),
+            Some(known_is_sound) if known_is_sound || !is_sound => return Ok(true),
             Some(_) => {
                 self.run("UPDATE blocks SET bytes = ?2 WHERE cid = ?1", &[&name, &bytes])?;
             }
@@ -179,21 +223,24 @@ impl Saved<'_> {
             }
         }
         self.told.sound += u64::from(is_sound);
-        Ok(())
+        Ok(true)
     }
 
-    /// What is no text or no CID any more is left out.
-    fn stands(&mut self, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
-        if let (Ok(name), Ok(cid)) = (row.get::<_, String>(at), cid_at(row, at + 1))
-            && ref_name(&name).is_ok()
-        {
-            let sql = "INSERT INTO refs VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-            self.told.refs += self.run(sql, &[&name, &cid.as_bytes().as_slice()])?;
+    /// Takes a ref. What is no text or no CID any more is left out; here and below it is told whether it was.
+    fn stands(&mut self, row: &Row<'_>, at: usize) -> Result<bool, StoreError> {
+        let (Ok(name), Ok(cid)) = (row.get::<_, String>(at), cid_at(row, at + 1)) else {
+            return Ok(false);
+        };
+        let Ok(name) = ref_name(&name) else { return Ok(false) };
+        let sql = "INSERT INTO refs VALUES (?1, ?2) ON CONFLICT DO NOTHING";
+        match self.run(sql, &[&name.as_str(), &cid.as_bytes().as_slice()])? {
+            0 => drop(self.others.insert((name, cid))),
+            new => self.told.refs += new,
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn moved(&mut self, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
+    fn moved(&mut self, row: &Row<'_>, at: usize) -> Result<bool, StoreError> {
         let seq: i64 = row.get(0).map_err(store_error)?;
         if let (Ok(name), Ok(before), Ok(after), Ok(micros), Ok(note)) = (
             row.get::<_, String>(at),
@@ -206,30 +253,35 @@ impl Saved<'_> {
             let [before, after] = [before, after].map(|cid| cid.map(|cid| cid.as_bytes().to_vec()));
             let sql = "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING";
             self.told.moves += self.run(sql, &[&seq, &name, &before, &after, &micros, &note])?;
+            return Ok(true);
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn text(&mut self, row: &Row<'_>, at: usize) -> Result<(), StoreError> {
+    fn text(&mut self, row: &Row<'_>, at: usize) -> Result<bool, StoreError> {
+        let (Ok(key), Ok(value)) = (row.get::<_, String>(at), row.get::<_, String>(at + 1)) else {
+            return Ok(false);
+        };
         // How far the index goes is not for the new one.
-        if let (Ok(key), Ok(value)) = (row.get::<_, String>(at), row.get::<_, String>(at + 1))
-            && key != "placed"
-        {
+        if key != "placed" {
             let sql = "INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO NOTHING";
             self.run(sql, &[&key, &value])?;
         }
-        Ok(())
+        Ok(true)
     }
 
-    fn finish(mut self, is_all: bool) -> Result<Salvaged, StoreError> {
-        if !is_all {
-            // The row of a ref may have been found where it stood once.
-            self.told.refs -= self.run(OTHERWISE_IN_THE_LOG, &[])?;
+    fn finish(mut self, is_later: &dyn Fn(&Block, &Block) -> bool) -> Result<Salvaged, StoreError> {
+        // Refs that were read whole are right, also where the log has lost what it said of them.
+        if !self.told.has_all_refs {
+            self.settle_refs(is_later)?;
         }
-        self.told.refs += self.run(REFS_OF_THE_LOG, &[])?;
+        if !self.told.has_all_moves {
+            let refs = if self.told.has_all_refs { " refs" } else { "" };
+            self.run(CUT_HERE, &[&META_LOG_CUT, &refs])?;
+        }
         self.to.execute_batch("DROP INDEX names").map_err(store_error)?;
         Tail::default().index_anew(self.to)?;
-        Ok(Salvaged { is_all, ..self.told })
+        Ok(self.told)
     }
 }
 
@@ -341,20 +393,19 @@ const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK;
 
 const NOTHING_LEFT: &str = "no block in it can be read";
 
-/// Refs that the log knows of, and knows to stand elsewhere or nowhere.
-const OTHERWISE_IN_THE_LOG: &str = "
-    DELETE FROM refs WHERE name IN (SELECT name FROM log) AND cid IS NOT
-    (SELECT after FROM log WHERE name = refs.name ORDER BY seq DESC LIMIT 1)
+/// Notes how far the log goes that is left: where refs stood later it does not say. All refs may do.
+const CUT_HERE: &str = "
+    INSERT INTO meta SELECT ?1, coalesce(max(seq), 0) || ?2 FROM log WHERE true
+    ON CONFLICT DO UPDATE SET value = excluded.value
 ";
 
-/// A ref that is gone stands where its last move took it.
-const REFS_OF_THE_LOG: &str = "
-    INSERT INTO refs
-    SELECT name, after FROM log AS last
-    WHERE seq = (SELECT max(seq) FROM log WHERE name = last.name)
-      AND after IS NOT NULL AND length(after) = 36
-    ON CONFLICT DO NOTHING
-";
+/// What is read of each table.
+const TABLES: [(&str, &str); 4] = [
+    ("blocks", "cid, bytes"),
+    ("refs", "name, cid"),
+    ("log", "name, before, after, at_micros, note"),
+    ("meta", "key, value"),
+];
 
 /// More than any page has.
 const TRIED_ROWS: i64 = 512;

@@ -22,6 +22,11 @@ fn store(dir: &Path) -> (SqliteStore, Vec<Block>) {
     (store, blocks)
 }
 
+/// Salvages a store in which no block says of what time it is.
+fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
+    SqliteStore::salvage(from, to, &|_, _| false)
+}
+
 #[test]
 fn a_page_that_is_gone_costs_what_stood_on_it() {
     let dir = tempfile::tempdir().unwrap();
@@ -38,7 +43,7 @@ fn a_page_that_is_gone_costs_what_stood_on_it() {
         fs::write(&path, file).unwrap();
         let is_noticed = !SqliteStore::check_file(&path).unwrap().is_empty();
         let to = dir.path().join(format!("{page}.db"));
-        let saved = SqliteStore::salvage(&path, &to).unwrap();
+        let saved = salvage(&path, &to).unwrap();
         assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{page}");
         let salvaged = SqliteStore::open(&to).unwrap();
         let found = blocks.iter().filter(|b| matches!(salvaged.get(&b.cid()), Ok(Some(_))));
@@ -53,6 +58,103 @@ fn a_page_that_is_gone_costs_what_stood_on_it() {
     }
     // Also without the page that leads to all others.
     assert!(worst >= blocks.len() / 2, "{worst} of {}", blocks.len());
+}
+
+/// Makes a table or an index unreadable.
+fn spoil(path: &Path, name: &str) {
+    let page = "SELECT rootpage FROM sqlite_schema WHERE name = ?1";
+    let sql = Connection::open(path).unwrap();
+    let page: u32 = sql.query_row(page, [name], |row| row.get(0)).unwrap();
+    sql.close().unwrap();
+    let page = page as usize - 1;
+    let mut file = fs::read(path).unwrap();
+    file[page * PAGE_BYTES as usize..][..PAGE_BYTES as usize].fill(0);
+    fs::write(path, file).unwrap();
+}
+
+/// What says where a ref stands, when refs and log disagree: what of them could be read whole, and then the
+/// later of two states.
+#[test]
+fn a_ref_moves_only_where_the_whole_log_or_a_later_state_says_so() {
+    let (row, log) = (Block::new(Codec::Raw, [1]), Block::new(Codec::Raw, [2]));
+    let later_is = |latest: u8| move |block: &Block, _: &Block| block.bytes() == [latest];
+    for (has_refs, has_log, has_row_block, logged, latest, expected) in [
+        (true, true, true, true, 2, Some(&row)),
+        (true, false, true, true, 2, Some(&row)),
+        (false, true, true, true, 1, Some(&log)),
+        (false, true, true, false, 1, None),
+        (false, false, true, true, 2, Some(&log)),
+        (false, false, true, true, 1, Some(&row)),
+        (false, false, false, true, 2, Some(&row)),
+        (false, false, true, false, 2, Some(&row)),
+    ] {
+        let what = (has_refs, has_log, has_row_block, logged, latest);
+        let dir = tempfile::tempdir().unwrap();
+        let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
+        let store = SqliteStore::create(&path).unwrap();
+        let mut blocks = vec![log.clone()];
+        blocks.extend(has_row_block.then(|| row.clone()));
+        for target in [Some(log.cid()), None].into_iter().take(if logged { 1 } else { 2 }) {
+            let edit = RefEdit { name: RefName::head(), target, expect: Expect::Any };
+            store.apply(&mut blocks.drain(..).map(Ok), &[edit], "test").unwrap();
+        }
+        drop(store);
+        let sql = Connection::open(&path).unwrap();
+        let set = "INSERT INTO refs VALUES ('HEAD', ?1) ON CONFLICT DO UPDATE SET cid = ?1";
+        sql.execute(set, [row.cid().as_bytes().as_slice()]).unwrap();
+        if !has_log {
+            sql.execute("INSERT INTO log VALUES (9, 'a b', NULL, NULL, 0, '')", []).unwrap();
+        }
+        sql.close().unwrap();
+        // Something is wrong with each of these files.
+        spoil(&path, "places");
+        if !has_refs {
+            // Nothing tells that the rows which are found are all, or those of the present.
+            spoil(&path, "sqlite_autoindex_refs_1");
+        }
+        let saved = SqliteStore::salvage(&path, &to, &later_is(latest)).unwrap();
+        let salvaged = SqliteStore::open(&to).unwrap();
+        let expected = expected.map(Block::cid);
+        assert_eq!(salvaged.refs().unwrap().get(&RefName::head()), expected, "{what:?}");
+        assert_eq!((saved.has_all_refs, saved.has_all_moves), (has_refs, has_log), "{what:?}");
+        assert!(!saved.is_all && saved.has_all_texts, "{what:?}");
+        let (last, refs) = (if logged { 1 } else { 2 }, if has_refs { " refs" } else { "" });
+        let cut = (!has_log).then(|| format!("{last}{refs}"));
+        assert_eq!(salvaged.meta(META_LOG_CUT).unwrap(), cut, "{what:?}");
+        let moved = match saved.moved.as_slice() {
+            [] => Some(row.cid()),
+            [moved] => {
+                assert_eq!((moved.found, moved.is_logged), (Some(row.cid()), true), "{what:?}");
+                moved.target
+            }
+            many => panic!("{what:?}: {many:?}"),
+        };
+        assert_eq!((moved, saved.refs), (expected, u64::from(expected.is_some())), "{what:?}");
+    }
+}
+
+/// A page in which refs stood once, and that nothing leads to any more.
+#[test]
+fn rows_that_are_in_use_no_more_bring_back_no_ref() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
+    let (store, blocks) = store(dir.path());
+    let name = |n: usize| format!("a-branch-with-a-name-that-takes-some-room/{n:04}");
+    for target in [Some(blocks[1].cid()), None] {
+        let edit = |n| RefEdit { name: name(n).parse().unwrap(), target, expect: Expect::Any };
+        let edits: Vec<RefEdit> = (0..400).map(edit).collect();
+        store.apply(&mut std::iter::empty(), &edits, "test").unwrap();
+    }
+    drop(store);
+    let sql = Connection::open(&path).unwrap();
+    // Nothing is left of what the log said of them.
+    sql.execute("DELETE FROM log WHERE name LIKE 'a-branch%' AND after IS NULL", []).unwrap();
+    sql.execute("INSERT INTO log VALUES (9999, 'a b', NULL, NULL, 0, '')", []).unwrap();
+    sql.close().unwrap();
+    let saved = salvage(&path, &to).unwrap();
+    assert_eq!((saved.has_all_refs, saved.has_all_moves, saved.is_all), (true, false, false));
+    let names = SqliteStore::open(&to).unwrap().refs().unwrap().entries;
+    assert_eq!((names.len(), saved.moved), (2, Vec::new()));
 }
 
 fn count(store: &SqliteStore, blocks: &[Block]) -> usize {
@@ -71,7 +173,7 @@ fn of_a_file_that_was_cut_everything_before_the_cut_is_there() {
         fs::write(&path, &whole[..whole.len() * eighth / 8 + 100]).unwrap();
         assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
         let to = dir.path().join(format!("{eighth}.db"));
-        let Ok(saved) = SqliteStore::salvage(&path, &to) else {
+        let Ok(saved) = salvage(&path, &to) else {
             // Values that are longer than a page come first, and end behind the cut.
             assert_eq!(before, 0, "{eighth}");
             continue;
@@ -102,7 +204,7 @@ fn what_is_in_the_wal_is_saved_with_an_empty_or_headless_file_too() {
             SqliteStore::check_alone(&path).unwrap();
             assert_eq!(fs::read(&wal).unwrap().len(), log.len(), "nobody deletes it");
         }
-        SqliteStore::salvage(&path, &to).unwrap();
+        salvage(&path, &to).unwrap();
         assert_eq!(count(&SqliteStore::open(&to).unwrap(), &blocks), blocks.len(), "{n}");
     }
 }
@@ -136,7 +238,7 @@ fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
         file[page * page_bytes..][..4].fill(0xff);
         fs::write(&path, file).unwrap();
         let to = dir.path().join(format!("{page}.db"));
-        SqliteStore::salvage(&path, &to).unwrap();
+        salvage(&path, &to).unwrap();
         assert!(count(&SqliteStore::open(&to).unwrap(), &blocks) > 0, "{page}");
     }
 }
@@ -156,7 +258,7 @@ fn pages_that_lead_to_each_other_in_circles_are_followed_once() {
             file.copy_within(page(from), to * page_bytes);
             fs::write(&path, file).unwrap();
             let name = dir.path().join(format!("{from}-{to}.db"));
-            let saved = SqliteStore::salvage(&path, &name).unwrap();
+            let saved = salvage(&path, &name).unwrap();
             assert!(saved.sound <= blocks.len() as u64, "{from} {to}");
             assert_eq!(SqliteStore::check_file(&name).unwrap(), Vec::<String>::new());
         }
