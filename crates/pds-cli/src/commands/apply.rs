@@ -59,7 +59,7 @@ impl Args {
                 .map_err(|error| partly(committed, &error))?;
             // Nobody would learn of further ones.
             if out.is_closed() {
-                let rest = lines.next_line()?;
+                let rest = lines.next_line().map_err(|error| partly(committed, &error))?;
                 return Ok(if rest.is_some() { Exit::Partly } else { Exit::Done });
             }
         }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use pds::repo::{Keep, Swept};
+use pds::store::StoreError;
 use serde_json::{Map, Value, json};
 
 use super::info::size_of;
@@ -100,7 +101,12 @@ pub(super) fn tell_what_is_left(swept: &Swept) -> Exit {
         ));
     }
     if let Some(remains) = &swept.remains {
-        let causes = successors(Some(remains as &dyn Error), |error| (*error).source());
+        // A blob is not the store.
+        let first: &dyn Error = match remains {
+            StoreError::Backend(cause) => cause.as_ref(),
+            remains => remains,
+        };
+        let causes = successors(Some(first), |error| (*error).source());
         let reason: Vec<String> = causes.map(ToString::to_string).collect();
         let reason = reason.join(": ");
         say(&format!(

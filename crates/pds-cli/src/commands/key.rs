@@ -122,7 +122,7 @@ pub(crate) fn read_secret(file: &Path, curve: Option<Curve>) -> Result<SigningKe
         .map_err(|error| Stated::bad_input(format!("not a signing key: {error}")))?;
     match curve.filter(|curve| *curve != key.curve()) {
         Some(curve) => {
-            let message = format!("the key is one of {}, --curve says {curve}", key.curve());
+            let message = format!("it is a {} key, and --curve says {curve}", key.curve());
             Err(Stated::usage(message).into())
         }
         None => Ok(key),

@@ -96,7 +96,6 @@ impl Args {
     ) -> Result<()> {
         let mut left = self.limit.unwrap_or(usize::MAX);
         while left > 0
-            && !out.is_closed()
             && let Some(entry) = entries.next()
         {
             if let Some(entry) = gaps.pass(entry)? {

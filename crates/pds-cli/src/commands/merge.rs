@@ -151,6 +151,8 @@ impl Args {
 fn theirs(given: OsString) -> Result<StateArg, String> {
     let path = PathBuf::from(&given);
     StateArg::parse(given).or_else(|reason| match Repo::is_in(&path) {
+        // Nothing is the name of nothing, wherever one stands.
+        _ if path.as_os_str().is_empty() => Err(reason),
         Ok(false) => Err(reason),
         // What cannot be told is when it is opened.
         _ => Ok(StateArg::File(path)),

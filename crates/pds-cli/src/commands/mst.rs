@@ -35,9 +35,6 @@ impl Args {
             None => walk,
         };
         for step in walk {
-            if out.is_closed() {
-                break;
-            }
             let Some(step) = gaps.pass(step)? else { continue };
             match step {
                 Step::Node { block, node } => {

@@ -19,7 +19,7 @@ use crate::commands::unpack::{
     Odd, commit_json as commit_file, make, names_a_directory, write, write_record,
 };
 use crate::destination::{check_is_free, named, write_file};
-use crate::failure::{Exit, Stated};
+use crate::failure::{Exit, Stated, is_closed_pipe};
 use crate::harms::Harms;
 use crate::open::open_file;
 use crate::output::{Output, commit_json, counted, say};
@@ -103,7 +103,14 @@ impl Args {
         if let Some(file) = file {
             write_file(file, self.force, |out| write_car(&car, &sources, &recovery, out))?;
         } else if beside_bytes {
-            write_car(&car, &sources, &recovery, telling.out.bytes())?;
+            match write_car(&car, &sources, &recovery, telling.out.bytes()) {
+                // Whoever reads the file has seen enough; what was found is told elsewhere.
+                Err(error) if is_closed_pipe(&error) => {}
+                written => written?,
+            }
+        }
+        if !lists {
+            telling.out.has_done();
         }
         let NoPath { placed, unplaced: not_placed } = telling.no_path;
         let (records, unplaced) = (recovery.records - placed, recovery.unplaced - not_placed);
@@ -162,7 +169,7 @@ impl Telling<'_> {
         json: impl FnOnce() -> Value,
     ) -> Result<()> {
         if self.beside_bytes {
-            say(&text());
+            say(&if self.out.is_json() { json().to_string() } else { text() });
             return Ok(());
         }
         self.out.answer(text, json)

@@ -131,6 +131,8 @@ fn what_is_done_is_said_to_be_done_where_the_answer_has_no_room() {
         "-R alice blob put photo.jpg",
         "-R alice gc",
         "-R alice unpack records",
+        "recover backup.car -o found.car",
+        "recover backup.car found",
         "clone backup.car copy",
         "init another --did did:web:another.example.com",
     ] {

@@ -48,6 +48,9 @@ fn the_exit_code_is_what_it_is_when_everything_is_read() {
         ("-R alice verify --did did:web:bob.example.com --json", "1"),
         ("recover cut.car", "6"),
         ("recover cut.car --json", "6"),
+        ("recover cut.car -o -", "6"),
+        ("-R cut.car ls --all", "6"),
+        ("-R cut.car mst", "6"),
     ] {
         let (ended, said) = into_head(&repo, args);
         assert_eq!(ended, code, "{args}: {said}");
@@ -60,6 +63,9 @@ fn the_exit_code_is_what_it_is_when_everything_is_read() {
     let found = repo.home.sh("find found -name '*.json' | wc -l").ok();
     assert!(code == "6" && found.trim().parse::<u32>().unwrap() > 2900, "{code} {found}");
     assert!(repo.home.list(".").contains(&"rest.car".to_owned()));
+    // What is said beside the bytes of a file is said although nobody wants these.
+    let (_, said) = into_head(&repo, "recover cut.car -o -");
+    assert!(said.contains("partly recovered: "), "{said}");
 }
 
 #[test]
@@ -88,4 +94,10 @@ fn apply_stops_when_nobody_reads_its_acknowledgements_and_says_so_by_its_code() 
     repo.home.write("more", creations(50_000..53_000));
     assert_eq!(into_head(&repo, "-R alice apply more"), ("0".to_owned(), String::new()));
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), count + 3000);
+    // What cannot be read of the rest does not hide what was committed.
+    let mut lines = creations(60_000..61_000).into_bytes();
+    lines.push(0xff);
+    repo.home.write("cut", lines);
+    let (code, said) = into_head(&repo, "-R alice apply cut --batch 1000");
+    assert!(code == "6" && said.contains("1000 writes were committed, then: "), "{code} {said}");
 }

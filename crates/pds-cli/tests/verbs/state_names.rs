@@ -37,6 +37,8 @@ fn what_cannot_be_the_name_of_a_state_is_a_usage_error() {
     repo.pds(["ls", "--at", &long]).fails(2);
     let said = repo.pds(["reset", "HEAD^", "--json"]).fails(2);
     assert!(said.starts_with("{\"error\":\"usage\",\"message\":\""), "{said}");
+    // Also where one stands in a repository.
+    repo.home.pds(["merge", ""]).within(repo.home.dir().join("alice")).fails(2);
 }
 
 #[test]

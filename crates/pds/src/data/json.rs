@@ -31,8 +31,8 @@ impl Value {
         Ok(value)
     }
 
-    /// As [`from_json`](Self::from_json), for a text of which a value of the data model is a part only: it may
-    /// have any length, and what it says is not [checked](Self::check).
+    /// As [`from_json`](Self::from_json), for a text of which a record is a part only: the length of the text is not
+    /// limited, only what is in it, and what it says is not [checked](Self::check).
     ///
     /// # Errors
     ///

@@ -204,6 +204,10 @@ fn what_is_no_log_is_told_apart_from_one_that_is_not_valid() {
     let many = format!("[{}]", ["{}"; 5_001].join(","));
     let error = PlcLog::parse(&many).unwrap_err();
     assert!(error.to_string().ends_with("more operations than the limit of 5000"), "{error}");
+    // A log may be longer than any value of the data model.
+    let entry = format!(r#"{{"operation":{{}},"x":"{}"}}"#, "x".repeat(15_000));
+    let large = format!("[{}]", [&*entry; 120].join(","));
+    assert!(matches!(PlcLog::parse(&large), Err(IdentityError::Operation { index: 0, .. })));
 }
 
 #[test]

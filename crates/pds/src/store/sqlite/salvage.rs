@@ -258,6 +258,17 @@ impl Saved<'_> {
         Ok(false)
     }
 
+    /// The last row of a log that was cut, as an earlier salvage has noted it.
+    fn cut(&self) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT value FROM meta WHERE key = ?1";
+        let text: Option<String> = self
+            .to
+            .query_row(sql, [META_LOG_CUT], |row| row.get(0))
+            .optional()
+            .map_err(store_error)?;
+        Ok(text.and_then(|text| text.split(' ').next()?.parse().ok()))
+    }
+
     fn text(&mut self, row: &Row<'_>, at: usize) -> Result<bool, StoreError> {
         let (Ok(key), Ok(value)) = (row.get::<_, String>(at), row.get::<_, String>(at + 1)) else {
             return Ok(false);
@@ -271,13 +282,25 @@ impl Saved<'_> {
     }
 
     fn finish(mut self, is_later: &dyn Fn(&Block, &Block) -> bool) -> Result<Salvaged, StoreError> {
+        // A log that an earlier salvage has cut reads well, and up to there is no more to be believed for that.
+        let cut = self.cut()?;
+        let right_after = self.told.has_all_moves.then(|| cut.unwrap_or(0));
+        self.told.has_all_moves &= cut.is_none();
+        let has_refs = self.told.has_all_refs;
         // Refs that were read whole are right, also where the log has lost what it said of them.
-        if !self.told.has_all_refs {
-            self.settle_refs(is_later)?;
+        if !has_refs {
+            self.settle_refs(right_after, is_later)?;
         }
-        if !self.told.has_all_moves {
-            let refs = if self.told.has_all_refs { " refs" } else { "" };
-            self.run(CUT_HERE, &[&META_LOG_CUT, &refs])?;
+        match (right_after, cut) {
+            (None, _) => {
+                let refs = if has_refs { " refs" } else { "" };
+                self.run(CUT_HERE, &[&META_LOG_CUT, &refs])?;
+            }
+            (Some(_), Some(cut)) if !has_refs => {
+                let update = "UPDATE meta SET value = ?2 WHERE key = ?1";
+                self.run(update, &[&META_LOG_CUT, &cut.to_string()])?;
+            }
+            (Some(_), _) => {}
         }
         self.to.execute_batch("DROP INDEX names").map_err(store_error)?;
         Tail::default().index_anew(self.to)?;

@@ -40,17 +40,21 @@ pub struct SalvagedRef {
 }
 
 impl Saved<'_> {
-    /// Decides where refs stand: a row may have been found where it stood once.
+    /// Decides where refs stand: a row may have been found where it stood once. After `right_after` the log says it,
+    /// where that is known of any of it.
     pub(super) fn settle_refs(
         &mut self,
+        right_after: Option<i64>,
         is_later: &dyn Fn(&Block, &Block) -> bool,
     ) -> Result<(), StoreError> {
         let (refs, log) = (self.refs()?, self.last_moves()?);
         let names: BTreeSet<&RefName> = refs.keys().chain(log.keys()).collect();
         for name in names {
-            let (found, logged) = (refs.get(name).copied(), log.get(name).copied());
+            let found = refs.get(name).copied();
+            let (seq, logged) = log.get(name).copied().unzip();
+            let is_right = seq.zip(right_after).is_some_and(|(seq, after)| seq > after);
             let target = match (found, logged) {
-                (_, Some(logged)) if self.told.has_all_moves => logged,
+                (_, Some(logged)) if is_right => logged,
                 // Where it stood last may be what the log has lost.
                 (None, _) => None,
                 (Some(found), logged) => {
@@ -116,8 +120,8 @@ impl Saved<'_> {
         Ok(refs)
     }
 
-    /// Reads where the last row of the log about each ref says that it stands.
-    fn last_moves(&self) -> Result<BTreeMap<RefName, Option<Cid>>, StoreError> {
+    /// Reads where the last row of the log about each ref says that it stands, and which row that is.
+    fn last_moves(&self) -> Result<BTreeMap<RefName, (i64, Option<Cid>)>, StoreError> {
         // Beside a maximum SQLite gives the other columns of the row that has it.
         let sql = "SELECT name, after, max(seq) FROM log GROUP BY name";
         let mut statement = self.to.prepare(sql).map_err(store_error)?;
@@ -125,7 +129,9 @@ impl Saved<'_> {
         let mut moves = BTreeMap::new();
         while let Some(row) = rows.next().map_err(store_error)? {
             let name: String = row.get(0).map_err(store_error)?;
-            moves.insert(ref_name(&name)?, optional_cid_at(row, 1).map_err(store_error)?);
+            let seq = row.get(2).map_err(store_error)?;
+            let target = optional_cid_at(row, 1).map_err(store_error)?;
+            moves.insert(ref_name(&name)?, (seq, target));
         }
         Ok(moves)
     }

@@ -133,6 +133,44 @@ fn a_ref_moves_only_where_the_whole_log_or_a_later_state_says_so() {
     }
 }
 
+#[test]
+fn a_log_that_was_cut_is_believed_after_the_cut_only() {
+    let [old, present] = [1, 2].map(|n| Block::new(Codec::Raw, [n]));
+    // Up to which row it was cut, and whether the ref moved on since, and the log tells it.
+    for (cut, moved_on, expected) in
+        [(None, false, &old), (Some("1 refs"), false, &present), (Some("1 refs"), true, &old)]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
+        let store = SqliteStore::create(&path).unwrap();
+        let edit = |to: &Block| RefEdit {
+            name: RefName::head(),
+            target: Some(to.cid()),
+            expect: Expect::Any,
+        };
+        let mut blocks = [Ok(old.clone()), Ok(present.clone())].into_iter();
+        store.apply(&mut blocks, &[edit(&old)], "test").unwrap();
+        if moved_on {
+            store.apply(&mut std::iter::empty(), &[edit(&old)], "test").unwrap();
+        }
+        store.set_meta(META_LOG_CUT, cut).unwrap();
+        drop(store);
+        let sql = Connection::open(&path).unwrap();
+        let present = present.cid();
+        sql.execute("UPDATE refs SET cid = ?1", [present.as_bytes().as_slice()]).unwrap();
+        sql.close().unwrap();
+        spoil(&path, "places");
+        spoil(&path, "sqlite_autoindex_refs_1");
+        let saved = SqliteStore::salvage(&path, &to, &|_, _| false).unwrap();
+        let salvaged = SqliteStore::open(&to).unwrap();
+        assert_eq!(salvaged.get_ref(&RefName::head()).unwrap(), Some(expected.cid()), "{cut:?}");
+        assert_eq!((saved.has_all_refs, saved.has_all_moves), (false, cut.is_none()));
+        // That the refs were all there once says nothing of what could be read now.
+        let still = cut.map(|_| "1".to_owned());
+        assert_eq!(salvaged.meta(META_LOG_CUT).unwrap(), still);
+    }
+}
+
 /// A page in which refs stood once, and that nothing leads to any more.
 #[test]
 fn rows_that_are_in_use_no_more_bring_back_no_ref() {
