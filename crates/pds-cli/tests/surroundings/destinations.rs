@@ -19,9 +19,14 @@ fn a_recovered_file_goes_to_standard_output_and_what_was_found_to_standard_error
     assert_eq!(repo.home.list("."), ["alice", "good.car"]);
     let car = repo.home.read("good.car");
     repo.home.write("cut.car", &car[..car.len() - 1]);
-    let ended = repo.home.pds(["recover", "cut.car", "out", "-o", "-", "--json"]).ended();
+    let ended = repo.home.pds(["recover", "cut.car", "-o", "-"]).ended();
     assert_eq!(ended.code(), 6, "{}", ended.stderr);
     assert!(ended.stderr.contains("lost com.example.note/c: "), "{}", ended.stderr);
+    let ended = repo.home.pds(["recover", "cut.car", "out", "-o", "-", "--json"]).ended();
+    assert_eq!(ended.code(), 6, "{}", ended.stderr);
+    let answer: serde_json::Value =
+        serde_json::from_str(ended.stderr.lines().last().unwrap()).unwrap();
+    assert_eq!((&answer["ok"], &answer["lost"]), (&false.into(), &1.into()), "{}", ended.stderr);
     repo.home.write("rest.car", ended.stdout);
     repo.home.pds(["verify", "rest.car", "--partial"]).ok();
 }

@@ -73,7 +73,7 @@ fn a_curve_that_is_not_the_one_of_the_key_is_a_usage_error() {
         home.pds(args)
     };
     let said = init(&["--curve", "p256"]).fails(2);
-    assert_eq!(said, "error: the key is one of k256, --curve says p256\n");
+    assert_eq!(said, "error: it is a k256 key, and --curve says p256\n");
     assert_eq!(home.list("."), ["k256"]);
     init(&["--curve", "k256"]).ok();
     // Raw hex says nothing about it.
