@@ -3,14 +3,13 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
-use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::repo::verify::Expected;
 use pds::repo::{Error, Forget, Keep, Repo};
-use pds::store::{Expect, RefName, Store, StoreError};
+use pds::store::{Expect, RefName, StoreError};
 
-use super::watched::{Watch, Watched};
-use super::{did, note, path};
+use super::watched::{self, Watch, Watched};
+use super::{note, path};
 
 /// A store in which something happens once, at a moment that a test chooses.
 #[derive(Default)]
@@ -35,13 +34,7 @@ impl Watch for Meanwhile {
 
 /// A repository with some commits, and another handle on it.
 fn handles() -> (Arc<Watched<Meanwhile>>, Repo, Repo) {
-    let store = Arc::new(Watched::<Meanwhile>::default());
-    let key = SigningKey::generate(Curve::K256).unwrap();
-    let with = |store: Arc<dyn Store>| {
-        Repo::with(store, Arc::new(MemoryBlobs::default())).signing_with(key.clone())
-    };
-    let (repo, other) = (with(store.clone()), with(store.store.clone()));
-    other.init(&did()).unwrap();
+    let (store, repo, other) = watched::handles::<Meanwhile>();
     for n in 0..6 {
         other.put(&path(&format!("com.example.note/n{n}")), &note("x")).unwrap();
     }

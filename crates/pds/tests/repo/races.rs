@@ -4,14 +4,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use pds::blob::MemoryBlobs;
-use pds::crypto::{Curve, SigningKey};
 use pds::repo::verify::Expected;
 use pds::repo::{Error, Keep, Repo};
-use pds::store::{Expect, RefName, Store};
+use pds::store::{Expect, RefName};
 use pds::syntax::Tid;
 
-use super::watched::{Watch, Watched};
+use super::watched::{self, Watch, Watched};
 use super::{did, note, path};
 
 /// A store in which somebody else does something right after the refs have been read for the nth time.
@@ -45,13 +43,7 @@ impl Watch for Overtaken {
 
 /// Two handles on one repository with three commits; the second one is never overtaken.
 fn overtaken() -> (Arc<Watched<Overtaken>>, Repo, Repo) {
-    let store = Arc::new(Watched::<Overtaken>::default());
-    let key = SigningKey::generate(Curve::K256).unwrap();
-    let with = |store: Arc<dyn Store>| {
-        Repo::with(store, Arc::new(MemoryBlobs::default())).signing_with(key.clone())
-    };
-    let (repo, other) = (with(store.clone()), with(store.store.clone()));
-    other.init(&did()).unwrap();
+    let (store, repo, other) = watched::handles::<Overtaken>();
     for text in ["one", "two"] {
         other.put(&path("com.example.note/a"), &note(text)).unwrap();
     }

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use pds::blob::MemoryBlobs;
+use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Blocks, Cid, ReadError};
+use pds::repo::Repo;
 use pds::store::{
     Applied, BlockStream, LogEntry, MemoryStore, Mended, RefEdit, RefName, Refs, Store, StoreError,
     Sweep, SweptBlocks, Visitor,
 };
+
+use super::did;
 
 /// What a test wants to know, or to do meanwhile.
 pub(super) trait Watch: Send + Sync {
@@ -32,6 +37,18 @@ pub(super) trait Watch: Send + Sync {
 pub(super) struct Watched<W> {
     pub(super) store: Arc<MemoryStore>,
     pub(super) watch: W,
+}
+
+/// Two handles on one repository with an empty first commit: what the first one does is watched.
+pub(super) fn handles<W: Watch + Default + 'static>() -> (Arc<Watched<W>>, Repo, Repo) {
+    let store = Arc::new(Watched::<W>::default());
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let with = |store: Arc<dyn Store>| {
+        Repo::with(store, Arc::new(MemoryBlobs::default())).signing_with(key.clone())
+    };
+    let (repo, other) = (with(store.clone()), with(store.store.clone()));
+    other.init(&did()).unwrap();
+    (store, repo, other)
 }
 
 impl<W: Watch> Blocks for Watched<W> {
