@@ -85,9 +85,11 @@ impl Repo {
             };
             let swept = match self.sweep_blocks(&found, &marked, what) {
                 // What is marked stays marked: the next look is at what has come since. What was passed
-                // over is looked at again; and where the log is told anew, a state that was to stay may now go.
+                // over is looked at again; and where the log is told anew, a state that was to stay may now go. Beside
+                // somebody who never stops writing gc leaves that to the next one; forgetting does not.
                 Err(Error::Store(StoreError::Changed)) if tries > 0 => {
-                    if found.log.is_some() || !marked.absent().is_empty() {
+                    let is_patient = what.is_forgetting || tries > MAX_TRIES - LOOKS_ANEW;
+                    if (found.log.is_some() && is_patient) || !marked.absent().is_empty() {
                         (marked, live) = (Marked::default(), BlobsOf::default());
                     }
                     tries -= 1;
@@ -393,6 +395,9 @@ pub(super) fn without(
 
 /// How often a lost race is run again; each time only what has come since is marked.
 const MAX_TRIES: u32 = 100;
+
+/// How often everything is marked anew because states that were marked may go.
+const LOOKS_ANEW: u32 = 10;
 
 /// A file is rewritten when at least one part in this many of what it held is gone; otherwise the
 /// room is used by what comes next.

@@ -190,21 +190,23 @@ impl Repo {
     /// Reads from the log which key signed when, and from what was kept of rows that have left it.
     pub(super) fn key_history(&self) -> Result<KeyHistory> {
         let _sitting = Sitting::begin(self.blocks.as_ref());
-        // Keys and rows of one moment: a key may be changing, and not every store reads all of a sitting at once.
+        // Not every store reads all of a sitting at once, and a key may be changing: then rows and key would be of
+        // two moments. Other writes do no harm, and may never end.
         loop {
-            let version = self.store.refs()?.version;
-            let history = self.key_history_now()?;
-            if self.store.refs()?.version == version {
+            let present = self.public_key()?;
+            let history = self.key_history_with(present)?;
+            if self.public_key()? == history.present {
                 return Ok(history);
             }
         }
     }
 
-    fn key_history_now(&self) -> Result<KeyHistory> {
+    fn key_history_with(&self, present: Option<PublicKey>) -> Result<KeyHistory> {
+        // Rows first: what of them leaves the log is kept in these texts by then.
+        let rows = self.moves()?;
         let mut ended: Vec<(Tid, PublicKey)> = self.kept_keys(META_KEYS_ENDED)?;
         let mut named: HashMap<Cid, PublicKey> =
             self.kept_keys(META_KEYS_NAMED)?.into_iter().collect();
-        let rows = self.moves()?;
         for (at, row) in rows.iter().enumerate() {
             named.extend(named_in(row));
             if let (Some((old, _)), Some(commit)) = (keys_in(&row.note), row.after) {
@@ -217,7 +219,7 @@ impl Repo {
         }
         ended.sort_by_key(|(rev, _)| *rev);
         ended.dedup_by_key(|(rev, _)| *rev);
-        Ok(KeyHistory { ended, named, present: self.public_key()? })
+        Ok(KeyHistory { ended, named, present })
     }
 
     /// The rev of a commit; `None` where it cannot be read, which is somebody else's finding.

@@ -63,6 +63,28 @@ fn a_key_that_changes_while_the_history_is_checked_is_no_finding() {
     assert_history_is_sound(&repo);
 }
 
+/// A store that somebody writes to each time the log has been read.
+#[derive(Default)]
+struct NeverQuiet(Mutex<Option<Repo>>);
+
+impl Watch for NeverQuiet {
+    fn moves(&self) {
+        let other = self.0.lock().unwrap();
+        let write = |repo: &Repo| {
+            repo.put(&path("com.example.note/x"), &note(&repo.next_tid().unwrap().to_string()))
+        };
+        other.as_ref().map(write).transpose().unwrap();
+    }
+}
+
+#[test]
+fn the_history_is_checked_also_where_somebody_never_stops_writing() {
+    let (store, repo, other) = watched::handles::<NeverQuiet>();
+    *store.watch.0.lock().unwrap() = Some(other.clone());
+    assert_history_is_sound(&repo);
+    assert!(other.log(9).unwrap().len() > 1, "somebody has written");
+}
+
 #[test]
 fn states_that_were_to_stay_leave_when_somebody_writes_while_gc_looks() {
     let (store, repo, other) = handles();
