@@ -98,9 +98,10 @@ impl Blocks for Counted {
         self.blocks.get(cid)
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        self.read.fetch_add(cids.len() as u64, Ordering::Relaxed);
-        self.blocks.get_many(cids)
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        let answers = self.blocks.get_many(cids);
+        self.read.fetch_add(answers.len() as u64, Ordering::Relaxed);
+        answers
     }
 }
 

@@ -187,7 +187,7 @@ impl<F: ReadAt> CarFile<F> {
         Ok(window::block(*cid, &section)?.map(|block| (number, block)))
     }
 
-    /// As [`Blocks::get_some`], with the numbers of the blocks.
+    /// As [`Blocks::get_many`], with the numbers of the blocks.
     pub(crate) fn numbered_some(&self, cids: &[Cid]) -> Vec<NumberedAnswer> {
         let (mut bytes, mut numbers, mut wanted) = (0, Vec::new(), Vec::new());
         for cid in cids {
@@ -221,17 +221,13 @@ impl<F: ReadAt> Blocks for CarFile<F> {
         Ok(self.numbered(cid)?.map(|(_, block)| block))
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        cids.iter().map(|cid| self.get(cid)).collect()
-    }
-
-    fn at_once(&self) -> usize {
-        WINDOW_BLOCKS
-    }
-
-    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         let answers = self.numbered_some(cids).into_iter();
         answers.map(|answer| answer.map(|found| found.map(|(_, block)| block))).collect()
+    }
+
+    fn batch(&self) -> usize {
+        WINDOW_BLOCKS
     }
 }
 
@@ -359,7 +355,7 @@ mod tests {
         let mut errors = 0;
         let mut rest = &cids[..];
         while !rest.is_empty() {
-            let answers = file.get_some(rest);
+            let answers = file.get_many(rest);
             assert!(!answers.is_empty());
             let (asked, others) = rest.split_at(answers.len());
             for (cid, answer) in asked.iter().zip(answers) {

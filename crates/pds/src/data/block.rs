@@ -168,22 +168,16 @@ pub trait Blocks: Send + Sync {
     /// [`ReadError`] when the source cannot be read, or holds bytes that do not hash to the CID.
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError>;
 
-    /// Reads several blocks in one round trip; the answers are in the order of the questions.
+    /// Reads several blocks in one round trip. The results are in the order of the CIDs, each as
+    /// [`get`](Self::get) returns it: an error does not hide the results after it.
     ///
-    /// # Errors
-    ///
-    /// As [`get`](Self::get).
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError>;
+    /// The results may end early, because a source bounds the bytes that it returns together. There is at least
+    /// one result, unless the list is empty. [`get_all`] asks until every CID has its result.
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>>;
 
-    /// How many blocks it pays to ask for at once, when more are known than are needed next.
-    fn at_once(&self) -> usize {
+    /// Returns the number of blocks that are worth one round trip.
+    fn batch(&self) -> usize {
         1
-    }
-
-    /// Reads the first few of these blocks: as many as the source likes to hold together, at least one. One
-    /// that fails does not hide the next.
-    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
-        cids.iter().take(1).map(|cid| self.get(cid)).collect()
     }
 
     /// Returns where what these blocks decode to may be remembered; most sources have no such place.
@@ -197,6 +191,87 @@ pub trait Blocks: Send + Sync {
     /// Takes note that it has read them.
     fn rise(&self) {}
 }
+
+/// Reads all of some blocks, in the order of the CIDs, in as few round trips as the source needs.
+///
+/// The iterator holds the results of one round trip.
+///
+/// ```
+/// use pds::data::{Block, Codec, MemoryBlocks, get_all};
+///
+/// let found = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
+/// let blocks: MemoryBlocks = found.iter().cloned().collect();
+/// let cids = found.each_ref().map(Block::cid);
+/// let read: Vec<Option<Block>> = get_all(&blocks, &cids).collect::<Result<_, _>>()?;
+/// assert_eq!(read, found.map(Some));
+/// # Ok::<(), pds::data::ReadError>(())
+/// ```
+pub fn get_all<'a>(
+    blocks: &'a dyn Blocks,
+    cids: &'a [Cid],
+) -> impl ExactSizeIterator<Item = Result<Option<Block>, ReadError>> + 'a {
+    GetAll { blocks, rest: cids, answers: Vec::new().into_iter() }
+}
+
+/// The iterator of [`get_all`].
+struct GetAll<'a> {
+    blocks: &'a dyn Blocks,
+    /// The blocks that were not read yet.
+    rest: &'a [Cid],
+    /// The results that were not returned yet.
+    answers: std::vec::IntoIter<Result<Option<Block>, ReadError>>,
+}
+
+impl Iterator for GetAll<'_> {
+    type Item = Result<Option<Block>, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.answers.len() == 0 {
+            let answers = get_some(self.blocks, self.rest);
+            self.rest = self.rest.get(answers.len()..).unwrap_or_default();
+            self.answers = answers.into_iter();
+        }
+        self.answers.next()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.answers.len() + self.rest.len();
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for GetAll<'_> {}
+
+/// Reads the first of some blocks, in one round trip if the source keeps the contract of
+/// [`Blocks::get_many`]. Callers may rely on the number of results: at least one, and at most one for each CID.
+pub(crate) fn get_some(blocks: &dyn Blocks, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+    let mut answers = blocks.get_many(cids);
+    answers.truncate(cids.len());
+    if answers.is_empty() {
+        answers.extend(cids.first().map(|cid| blocks.get(cid)));
+    }
+    answers
+}
+
+/// Answers [`Blocks::get_many`] for a source that has no faster way than [`Blocks::get`].
+pub(crate) fn one_by_one(
+    blocks: &dyn Blocks,
+    cids: &[Cid],
+) -> Vec<Result<Option<Block>, ReadError>> {
+    let (mut answers, mut bytes) = (Vec::new(), 0);
+    for cid in cids {
+        if bytes >= MAX_TOGETHER_BYTES {
+            break;
+        }
+        let answer = blocks.get(cid);
+        bytes += answer.as_ref().map_or(0, |found| found.as_ref().map_or(0, |b| b.bytes().len()));
+        answers.push(answer);
+    }
+    answers
+}
+
+/// The number of bytes after which [`one_by_one`] reads no further block.
+const MAX_TOGETHER_BYTES: usize = 6 * 1024 * 1024;
 
 /// Several reads in a row by one thread, which a source may answer from one moment: not before the
 /// sitting began, and cheaper than each on its own.
@@ -375,90 +450,23 @@ impl Blocks for MemoryBlocks {
         Ok(self.0.get(cid.as_bytes()).map(|named| named.0.clone()))
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         cids.iter().map(|cid| self.get(cid)).collect()
     }
 }
 
-/// Two sources read as one: what the upper does not have is asked of the lower.
-///
-/// ```
-/// use pds::data::{Block, Blocks, Codec, MemoryBlocks, Overlay};
-///
-/// let block = Block::new(Codec::Raw, *b"hello");
-/// let (slice, store) = (MemoryBlocks::default(), MemoryBlocks::from_iter([block.clone()]));
-/// let both = Overlay { over: &slice, under: &store };
-/// assert_eq!(both.get(&block.cid())?, Some(block));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy)]
-pub struct Overlay<'a> {
-    /// Asked first: a slice, a proof, a draft.
-    pub over: &'a dyn Blocks,
-    /// Asked for the rest: usually a store.
-    pub under: &'a dyn Blocks,
-}
-
-impl Blocks for Overlay<'_> {
-    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        match self.over.get(cid)? {
-            Some(block) => Ok(Some(block)),
-            None => self.under.get(cid),
-        }
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        let mut found = self.over.get_many(cids)?;
-        let absent: Vec<Cid> =
-            cids.iter().zip(&found).filter(|(_, block)| block.is_none()).map(|(c, _)| *c).collect();
-        if absent.is_empty() {
-            return Ok(found);
-        }
-        let mut rest = self.under.get_many(&absent)?.into_iter();
-        for slot in found.iter_mut().filter(|slot| slot.is_none()) {
-            *slot = rest.next().flatten();
-        }
-        Ok(found)
-    }
-
-    fn at_once(&self) -> usize {
-        self.over.at_once().max(self.under.at_once())
-    }
-
-    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
-        let found = self.over.get_some(cids);
-        let below = |(answer, cid)| match answer {
-            Ok(None) => self.under.get(cid),
-            answer => answer,
-        };
-        found.into_iter().zip(cids).map(below).collect()
-    }
-
-    fn sit_down(&self) {
-        self.over.sit_down();
-        self.under.sit_down();
-    }
-
-    fn rise(&self) {
-        self.over.rise();
-        self.under.rise();
-    }
-}
-
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
     #[test]
-    fn an_overlay_answers_from_both_in_order() {
-        let [a, b, c] = [*b"a", *b"b", *b"c"].map(|bytes| Block::new(Codec::Raw, bytes));
-        let over: MemoryBlocks = [a.clone()].into_iter().collect();
-        let under: MemoryBlocks = [b.clone()].into_iter().collect();
-        let both = Overlay { over: &over, under: &under };
-        let answers = both.get_many(&[b.cid(), c.cid(), a.cid(), b.cid()]).unwrap();
-        assert_eq!(answers, [Some(b.clone()), None, Some(a.clone()), Some(b.clone())]);
-        assert_eq!(both.get(&b.cid()).unwrap(), Some(b));
-        assert_eq!(both.get(&c.cid()).unwrap(), None);
+    fn reading_one_by_one_is_bounded_in_bytes() {
+        let large = MAX_TOGETHER_BYTES / 2;
+        let blocks: Vec<Block> =
+            (0..6_u8).map(|n| Block::new(Codec::Raw, vec![n; large])).collect();
+        let asked: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+        let stored: MemoryBlocks = blocks.into_iter().collect();
+        assert_eq!(one_by_one(&stored, &asked).len(), 2);
+        assert!(one_by_one(&stored, &[]).is_empty());
     }
 }

@@ -28,14 +28,17 @@ mod json;
 pub mod limits;
 mod map;
 mod memo;
+mod overlay;
 mod value;
 
 pub use blob_ref::BlobRef;
-pub use block::{Block, BlockRef, Blocks, MemoryBlocks, Overlay, ReadError, Sitting};
+pub use block::{Block, BlockRef, Blocks, MemoryBlocks, ReadError, Sitting, get_all};
+pub(crate) use block::{get_some, one_by_one};
 pub(crate) use by_cid::ByCid;
 pub use check::{RecordFacts, check_canonical, check_record, links};
 pub use cid::{Cid, Codec};
 pub use error::DataError;
 pub use map::Map;
 pub use memo::Memo;
+pub use overlay::Overlay;
 pub use value::Value;

@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 
 use super::{Key, MstError, Step, Walk, walk};
-use crate::data::{Block, Blocks, Cid, ReadError};
+use crate::data::{Block, Blocks, Cid, ReadError, get_some};
 
 /// A part of a tree with its bytes.
 ///
@@ -130,17 +130,17 @@ impl<'b> Contents<'b> {
 
     /// Walks on until there are as many records to ask for as the source likes.
     fn walk_on(&mut self) {
-        let at_once = self.records.at_once().max(1);
+        let batch = self.records.batch().max(1);
         self.cids.clear();
         self.asked = 0;
-        while self.cids.len() < at_once {
+        while self.cids.len() < batch {
             let Some(step) = self.walk.next() else { break };
             let ahead = step.map(Ahead::from);
             if let Ok(Ahead::Entry { value, .. }) = &ahead {
                 self.cids.push(*value);
             }
             self.steps.push_back(ahead);
-            if at_once == 1 {
+            if batch == 1 {
                 break;
             }
         }
@@ -152,11 +152,7 @@ impl<'b> Contents<'b> {
                 return answer;
             }
             let asked = &self.cids[self.asked..];
-            let mut answers = self.records.get_some(asked);
-            if answers.is_empty() {
-                // It was to be one at least.
-                answers.extend(asked.iter().take(1).map(|cid| self.records.get(cid)));
-            }
+            let answers = get_some(self.records, asked);
             self.asked += answers.len();
             self.answers = answers.into_iter();
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{Error, Result};
 use crate::commit::Commit;
-use crate::data::{Blocks, Cid, ReadError, Value};
+use crate::data::{Blocks, Cid, ReadError, Value, get_all};
 use crate::mst::{MstError, Node, Position};
 
 /// The blocks that some commits reach. States share subtrees, and each is entered once.
@@ -106,7 +106,8 @@ impl Marked {
             let mut batch = waiting.split_off(waiting.len().saturating_sub(READ_AT_ONCE));
             batch.retain(|(cid, _)| !is_known(cid) && self.nodes.insert(*cid));
             let cids: Vec<Cid> = batch.iter().map(|(cid, _)| *cid).collect();
-            for ((cid, position), block) in batch.into_iter().zip(blocks.get_many(&cids)?) {
+            for ((cid, position), block) in batch.into_iter().zip(get_all(blocks, &cids)) {
+                let block = block?;
                 let is_absent = block.is_none();
                 let node = match block {
                     Some(block) => Node::read(cid, block.bytes(), position),

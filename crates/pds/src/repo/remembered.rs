@@ -43,7 +43,7 @@ impl Blocks for Remembered {
         self.store.get(cid)
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         self.store.get_many(cids)
     }
 

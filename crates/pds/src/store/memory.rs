@@ -59,7 +59,7 @@ impl Blocks for MemoryStore {
         self.state().blocks.get(cid)
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         self.state().blocks.get_many(cids)
     }
 }

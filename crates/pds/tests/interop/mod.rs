@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use pds::data::{Block, Cid, MemoryBlocks, Value};
+use pds::data::{Block, Cid, MemoryBlocks, Value, get_all};
 use serde_json::Value as Json;
 
 mod account;
@@ -91,9 +91,7 @@ fn sorted(cids: impl IntoIterator<Item = Cid>) -> Vec<Cid> {
 
 /// The blocks of a larger set that have these CIDs, and no others.
 fn only(blocks: &MemoryBlocks, cids: &[Cid]) -> MemoryBlocks {
-    use pds::data::Blocks as _;
-    let found = blocks.get_many(cids).unwrap();
-    found.into_iter().map(Option::unwrap).collect()
+    get_all(blocks, cids).map(|found| found.unwrap().unwrap()).collect()
 }
 
 /// The root and the blocks of a CAR file that is known to be well formed.

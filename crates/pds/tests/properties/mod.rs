@@ -98,7 +98,7 @@ impl Blocks for TestBlocks {
         self.blocks.read().unwrap().get(cid)
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         cids.iter().map(|cid| self.get(cid)).collect()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::{Bound, RangeBounds};
 use std::sync::LazyLock;
 
-use pds::data::{Block, Blocks, Cid, MemoryBlocks};
+use pds::data::{Block, Blocks, Cid, MemoryBlocks, get_all};
 use pds::mst::{Change, Entry, Key, Tree, Written, diff, get, nodes, proof, range};
 use proptest::prelude::*;
 
@@ -256,7 +256,7 @@ proptest! {
 
         let new = diff(&blocks, Some(root_before), Some(root_after)).into_nodes().unwrap();
         let mut shown: MemoryBlocks =
-            blocks.get_many(&new.created).unwrap().into_iter().map(Option::unwrap).collect();
+            get_all(&blocks, &new.created).map(|found| found.unwrap().unwrap()).collect();
         let mut back: Vec<Edit> = Vec::new();
         for key in edits.keys().filter(|key| before.get(*key) != after.get(*key)) {
             let previous = after.range(..key).next_back();

@@ -57,7 +57,7 @@ impl<W: Watch> Blocks for Watched<W> {
         self.store.get(cid)
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         self.watch.blocks(cids);
         self.store.get_many(cids)
     }

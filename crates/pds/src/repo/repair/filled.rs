@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::damaged::Aside;
-use crate::data::{Block, Blocks, Cid, MemoryBlocks, ReadError};
+use crate::data::{Block, Blocks, Cid, MemoryBlocks, ReadError, one_by_one};
 use crate::repo::verify::damage;
 
 /// Several places read as one: what one lacks, or has damaged, is asked of the next.
@@ -33,8 +33,8 @@ impl Blocks for Sources {
         Ok(None)
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        cids.iter().map(|cid| self.get(cid)).collect()
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        one_by_one(self, cids)
     }
 }
 
@@ -107,8 +107,8 @@ impl Blocks for Filled<'_> {
         Ok(Some(block))
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        cids.iter().map(|cid| self.get(cid)).collect()
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        one_by_one(self, cids)
     }
 }
 

@@ -201,21 +201,17 @@ impl<F: ReadAt> Blocks for Marked<'_, F> {
         }))
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
-        cids.iter().map(|cid| self.get(cid)).collect()
-    }
-
-    fn at_once(&self) -> usize {
-        self.car.at_once()
-    }
-
-    fn get_some(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         let answers = self.car.numbered_some(cids).into_iter();
         let mark = |(number, block)| {
             self.mark(number);
             block
         };
         answers.map(|answer| answer.map(|found| found.map(mark))).collect()
+    }
+
+    fn batch(&self) -> usize {
+        self.car.batch()
     }
 }
 

@@ -44,7 +44,7 @@ use super::{
     Applied, BlockStream, LogEntry, Mended, RefEdit, RefName, Refs, Store, StoreError, Sweep,
     SweptBlocks, Visitor,
 };
-use crate::data::{Block, Blocks, Cid, ReadError, Sitting};
+use crate::data::{Block, Blocks, Cid, ReadError, Sitting, one_by_one};
 
 /// A store in a SQLite file.
 ///
@@ -234,9 +234,9 @@ impl Blocks for SqliteStore {
         self.read(|reader| Ok(reader.get(cid))).map_err(|error| ReadError::backend(*cid, error))?
     }
 
-    fn get_many(&self, cids: &[Cid]) -> Result<Vec<Option<Block>>, ReadError> {
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         let _sitting = Sitting::begin(self);
-        cids.iter().map(|cid| self.get(cid)).collect()
+        one_by_one(self, cids)
     }
 
     fn sit_down(&self) {

@@ -86,7 +86,7 @@ fn sittings_of_many_threads_leave_nothing_open() {
                         let _sitting = Sitting::begin(store);
                         assert!(store.get(&cid).unwrap().is_some());
                         let _inner = Sitting::begin(store);
-                        assert!(store.get_many(&[cid]).unwrap()[0].is_some());
+                        assert!(store.get_many(&[cid])[0].as_ref().unwrap().is_some());
                     }
                 });
             }
