@@ -30,8 +30,6 @@ pub(crate) enum Work {
     Insert,
     /// Get records by their path, in memory.
     Get,
-    /// The same through a repository that is opened anew.
-    GetOpened,
     /// Compare two trees in memory.
     Diff,
     /// Compare two states of a repository on disk.

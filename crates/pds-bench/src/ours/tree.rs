@@ -50,15 +50,12 @@ pub(crate) fn insert(records: usize, data: &Data) -> Result<Outcome> {
     Ok(meter.stop(new.len())?.checked(root))
 }
 
-/// From a repository whose store is in memory, the one that has imported it or one that is opened anew.
-pub(crate) fn get(records: usize, data: &Data, anew: bool) -> Result<Outcome> {
+/// From a repository whose store is in memory, and whose cache is empty.
+pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
     let paths = Loaded::read(&data.streamable(records))?.sample_paths(GETS)?;
     let (store, blobs) = (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
-    let mut repo = Repo::with(store.clone(), blobs.clone());
+    let repo = Repo::with(store, blobs);
     repo.import_file(File::open(data.streamable(records))?, None)?;
-    if anew {
-        repo = Repo::with(store, blobs);
-    }
     let meter = Meter::start()?;
     let snapshot = repo.snapshot()?;
     let mut bytes = 0;

@@ -27,7 +27,7 @@ pub(super) fn case(work: Work, records: usize, data: &Data) -> Result<Option<Out
         Work::BuildSorted => build(&streamable, false)?,
         Work::BuildRandom => build(&streamable, true)?,
         Work::Insert => insert(&streamable)?,
-        Work::Get | Work::GetOpened => get(&streamable)?,
+        Work::Get => get(&streamable)?,
         Work::Diff => diff(&streamable, &data.other(records))?,
         Work::Export => export(&streamable, records, data)?,
         _ => return Ok(None),

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::by_cid::ByCid;
-use super::{Cid, Codec, DataError, Memo};
+use super::{Cid, Codec, DataError};
 
 /// Some bytes and the CID that they hash to.
 ///
@@ -178,11 +178,6 @@ pub trait Blocks: Send + Sync {
     /// Returns the number of blocks that are worth one round trip.
     fn batch(&self) -> usize {
         1
-    }
-
-    /// Returns where what these blocks decode to may be remembered; most sources have no such place.
-    fn memo(&self) -> Option<&Memo> {
-        None
     }
 
     /// Takes note that this thread begins to read several blocks in a row; see [`Sitting`].

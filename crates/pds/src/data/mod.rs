@@ -27,7 +27,6 @@ mod error;
 mod json;
 pub mod limits;
 mod map;
-mod memo;
 mod overlay;
 mod value;
 
@@ -39,6 +38,5 @@ pub use check::{RecordFacts, check_canonical, check_record, links};
 pub use cid::{Cid, Codec};
 pub use error::DataError;
 pub use map::Map;
-pub use memo::Memo;
 pub use overlay::Overlay;
 pub use value::Value;

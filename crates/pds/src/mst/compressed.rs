@@ -82,13 +82,6 @@ pub(super) fn subtree(bytes: &[u8], place: usize) -> Option<Cid> {
     link.map(Cid::from_checked)
 }
 
-/// The subtrees from left to right, each with its place.
-pub(super) fn subtrees(bytes: &[u8]) -> impl Iterator<Item = (usize, Cid)> {
-    let after_entries = entries(bytes).map(|entry| entry.links()?.0.map(Cid::from_checked));
-    let all = std::iter::once_with(|| subtree(bytes, 0)).chain(after_entries);
-    all.enumerate().filter_map(|(place, subtree)| Some((place, subtree?)))
-}
-
 /// How many entries a node has.
 pub(super) fn count(bytes: &[u8]) -> usize {
     list(bytes).map_or(0, |(count, _)| count)
@@ -211,8 +204,6 @@ mod tests {
             prop_assert_eq!(subtree(block.bytes(), place), subtree_at(place));
         }
         prop_assert_eq!(subtree(block.bytes(), keys.len() + 1), None);
-        let all = (0..=keys.len()).filter_map(|place| Some((place, subtree_at(place)?)));
-        prop_assert!(subtrees(block.bytes()).eq(all));
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::cache::{NodeCache, Source};
 use super::known::recall_node;
 use super::node::{NOT_ASCENDING, Position};
 use super::waiting::{Waiting, next_key, unfold};
@@ -60,7 +61,7 @@ pub struct NodeChanges {
 /// Compares two trees, in key order; `None` stands for a tree without keys.
 ///
 /// Equal subtrees are skipped without being read, so the work is in the number of changes. For trees
-/// in two places see [`diff_across`].
+/// in two places see [`diff_across`]. Without [`Diff::cached`] it reads every node that differs.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -130,7 +131,7 @@ pub struct Diff<'b> {
 
 /// One of the two trees: what is still to be compared, the next at the end.
 struct Side<'b> {
-    blocks: &'b dyn Blocks,
+    source: Source<'b>,
     waiting: Vec<Waiting>,
     /// The last key that was compared.
     before: Option<Key>,
@@ -138,6 +139,27 @@ struct Side<'b> {
 }
 
 impl<'b> Diff<'b> {
+    /// Returns the same comparison, which takes the nodes of both trees from a cache where it can, and adds to the cache
+    /// the nodes that it reads. `None` is no cache.
+    #[must_use]
+    pub fn cached(self, cache: impl Into<Option<&'b NodeCache>>) -> Self {
+        let cache = cache.into();
+        self.cached_across(cache, cache)
+    }
+
+    /// As [`cached`](Self::cached), with a cache for each of the two trees: one of them may be in a place whose missing
+    /// blocks must be reported.
+    #[must_use]
+    pub fn cached_across(
+        mut self,
+        before: Option<&'b NodeCache>,
+        after: Option<&'b NodeCache>,
+    ) -> Self {
+        self.before.source.cache = before;
+        self.after.source.cache = after;
+        self
+    }
+
     /// Compares to the end and returns the nodes that differ.
     ///
     /// # Errors
@@ -235,7 +257,7 @@ impl<'b> Side<'b> {
     fn new(blocks: &'b dyn Blocks, root: Option<Cid>) -> Self {
         let root = root.map(|cid| Waiting::Subtree { cid, position: Position::Root });
         let waiting = root.into_iter().collect();
-        Self { blocks, waiting, before: None, opened: Vec::new() }
+        Self { source: Source::uncached(blocks), waiting, before: None, opened: Vec::new() }
     }
 
     fn take(&mut self) -> Option<(Key, Cid)> {
@@ -253,7 +275,7 @@ impl<'b> Side<'b> {
         let Some(Waiting::Subtree { cid, position }) = self.waiting.pop() else {
             return Ok(());
         };
-        let node = recall_node(self.blocks, cid, position, true)?;
+        let node = recall_node(self.source, cid, position, true)?;
         let above = next_key(&self.waiting);
         // Without this a subtree that is named in many places would be opened in each of them.
         if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {

@@ -3,11 +3,12 @@
 //! Each step goes down first, reading what it needs, and changes nodes on its way back up. So a
 //! node that cannot be read stops an edit before anything has changed.
 
+use super::cache::Source;
 use super::node::{NOT_ASCENDING, Position};
 use super::tree::{Branch, BranchEntry, Link};
 use super::{Key, MstError, Tree};
+use crate::data::Cid;
 use crate::data::limits::MAX_NODE_ENTRIES;
-use crate::data::{Blocks, Cid};
 
 impl Tree<'_> {
     /// Sets the value of a key and returns the one it had.
@@ -18,18 +19,18 @@ impl Tree<'_> {
     /// was.
     pub fn insert(&mut self, key: Key, value: Cid) -> Result<Option<Cid>, MstError> {
         let height = key.height();
-        let blocks = self.blocks;
+        let source = self.source;
         self.lower()?;
         let Some(link) = &mut self.root else {
             self.root = Some(Link::leaf(height, key, value, None, None));
             return Ok(None);
         };
-        let root = link.open(blocks, Position::Root)?;
+        let root = link.open(source, Position::Root)?;
         if height <= root.level {
-            return root.insert(blocks, key, height, value);
+            return root.insert(source, key, height, value);
         }
         let level = root.level;
-        let right = root.split_off(blocks, &key)?.and_then(|link| raise(link, level, height));
+        let right = root.split_off(source, &key)?.and_then(|link| raise(link, level, height));
         let left = self.root.take().filter(|link| !link.is_hollow());
         let left = left.and_then(|link| raise(link, level, height));
         self.root = Some(Link::leaf(height, key, value, left, right));
@@ -43,13 +44,13 @@ impl Tree<'_> {
     /// [`MstError`] when a node on the way, or one that must be joined, is missing, breaks a rule
     /// or would be too full; the tree is as it was.
     pub fn remove(&mut self, key: &[u8]) -> Result<Option<Cid>, MstError> {
-        let blocks = self.blocks;
+        let source = self.source;
         self.lower()?;
         let Some(link) = &mut self.root else {
             return Ok(None);
         };
-        let root = link.open(blocks, Position::Root)?;
-        root.remove(blocks, key, super::height(key))
+        let root = link.open(source, Position::Root)?;
+        root.remove(source, key, super::height(key))
     }
 
     /// Takes away what removals have left at the top: nodes without entries.
@@ -64,7 +65,7 @@ impl Tree<'_> {
             // The node below is opened first: it may have no entries either, and if it cannot be
             // read, the tree stays as it is.
             if let (Some(below), Some(position)) = (&mut root.left, Position::below(root.level)) {
-                below.open(self.blocks, position)?;
+                below.open(self.source, position)?;
             }
             self.root = root.left.take();
         }
@@ -95,7 +96,7 @@ fn raise(link: Link, level: u8, height: u8) -> Option<Link> {
 impl Branch {
     fn insert(
         &mut self,
-        blocks: &dyn Blocks,
+        source: Source<'_>,
         key: Key,
         height: u8,
         value: Cid,
@@ -117,8 +118,8 @@ impl Branch {
         }
         let gap = self.gap_mut(index);
         if height == level {
-            let right = match open_child(gap, blocks, level)? {
-                Some(child) => child.split_off(blocks, &key)?,
+            let right = match open_child(gap, source, level)? {
+                Some(child) => child.split_off(source, &key)?,
                 None => None,
             };
             gap.take_if(|link| link.is_hollow());
@@ -126,8 +127,8 @@ impl Branch {
             self.stored = None;
             return Ok(None);
         }
-        let before = match open_child(gap, blocks, level)? {
-            Some(child) => child.insert(blocks, key, height, value)?,
+        let before = match open_child(gap, source, level)? {
+            Some(child) => child.insert(source, key, height, value)?,
             None => {
                 *gap = raise(Link::leaf(height, key, value, None, None), height, level);
                 None
@@ -141,7 +142,7 @@ impl Branch {
 
     fn remove(
         &mut self,
-        blocks: &dyn Blocks,
+        source: Source<'_>,
         key: &[u8],
         height: u8,
     ) -> Result<Option<Cid>, MstError> {
@@ -153,10 +154,10 @@ impl Branch {
             Ok(index) => index,
             Err(index) if height < level => {
                 let gap = self.gap_mut(index);
-                let Some(child) = open_child(gap, blocks, level)? else {
+                let Some(child) = open_child(gap, source, level)? else {
                     return Ok(None);
                 };
-                let before = child.remove(blocks, key, height)?;
+                let before = child.remove(source, key, height)?;
                 if before.is_some() {
                     gap.take_if(|link| link.is_hollow());
                     self.stored = None;
@@ -166,7 +167,7 @@ impl Branch {
             Err(_) => return Ok(None),
         };
         let mut right = self.entries[index].right.take();
-        let joined = join(self.gap_mut(index), &mut right, blocks, level, key);
+        let joined = join(self.gap_mut(index), &mut right, source, level, key);
         if let Err(error) = joined {
             self.entries[index].right = right;
             return Err(error);
@@ -176,14 +177,14 @@ impl Branch {
     }
 
     /// Splits before a key that is not in here; keeps what is before it, returns what is after it.
-    fn split_off(&mut self, blocks: &dyn Blocks, key: &Key) -> Result<Option<Link>, MstError> {
+    fn split_off(&mut self, source: Source<'_>, key: &Key) -> Result<Option<Link>, MstError> {
         let index = match self.search(key.as_bytes()) {
             Ok(index) | Err(index) => index,
         };
         let level = self.level;
         let gap = self.gap_mut(index);
-        let left = match open_child(gap, blocks, level)? {
-            Some(child) => child.split_off(blocks, key)?,
+        let left = match open_child(gap, source, level)? {
+            Some(child) => child.split_off(source, key)?,
             None => None,
         };
         gap.take_if(|link| link.is_hollow());
@@ -211,11 +212,11 @@ impl Branch {
 
 fn open_child<'l>(
     gap: &'l mut Option<Link>,
-    blocks: &dyn Blocks,
+    source: Source<'_>,
     level: u8,
 ) -> Result<Option<&'l mut Branch>, MstError> {
     match (gap, Position::below(level)) {
-        (Some(link), Some(position)) => link.open(blocks, position).map(Some),
+        (Some(link), Some(position)) => link.open(source, position).map(Some),
         _ => Ok(None),
     }
 }
@@ -224,7 +225,7 @@ fn open_child<'l>(
 fn join(
     left: &mut Option<Link>,
     right: &mut Option<Link>,
-    blocks: &dyn Blocks,
+    source: Source<'_>,
     level: u8,
     removed: &[u8],
 ) -> Result<(), MstError> {
@@ -235,7 +236,7 @@ fn join(
         return Ok(());
     }
     let (Some(below), Some(after)) =
-        (open_child(left, blocks, level)?, open_child(right, blocks, level)?)
+        (open_child(left, source, level)?, open_child(right, source, level)?)
     else {
         return Ok(());
     };
@@ -250,7 +251,7 @@ fn join(
     if last + after.entries.len() > MAX_NODE_ENTRIES {
         return Err(MstError::Full);
     }
-    join(below.gap_mut(last), &mut after.left, blocks, level, removed)?;
+    join(below.gap_mut(last), &mut after.left, source, level, removed)?;
     below.entries.append(&mut after.entries);
     below.stored = None;
     Ok(())

@@ -1,18 +1,19 @@
-//! Nodes as they are remembered: checked once, searched as they stand in their blocks, and linked to each other.
+//! Nodes as the cache holds them: checked once, searched in the bytes of their blocks, and linked to each other.
 
 use std::sync::{Arc, OnceLock};
 
+use super::cache::{NodeCache, Source};
 use super::compressed;
 use super::node::{Position, WRONG_LEVEL, read_node};
 use super::{EMPTY_NODE, MstError, Node};
-use crate::data::{Block, Blocks, Cid, Memo};
+use crate::data::{Block, Cid};
 
-/// A node that has been checked, as the bytes of its block. It knows the nodes below it which are in memory, too, so
-/// that whoever goes down asks for the root and follows pointers from there.
+/// A checked node, as the bytes of its block. It points to the nodes below it that are in the cache, too: a descent
+/// asks the cache for the root and follows pointers from there.
 ///
-/// The [`Memo`] owns what is remembered, and a node is pointed to only while it is in there. One that is asked for
-/// after its half of the memo has become the older one goes into the younger one without its pointers, and gathers
-/// them anew. So no pointer leads from the younger half to the older one, and what the older one held goes with it.
+/// The [`NodeCache`] owns the nodes, and a node is pointed to only while it is in the cache. A node promoted from the
+/// old generation starts without pointers. So no pointer leads from the young generation to the old one, and dropping
+/// the old one frees everything it held.
 #[derive(Debug)]
 pub(super) struct Known {
     block: Block,
@@ -22,13 +23,13 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Reads and checks a node, or recalls it, and remembers it if the source has a place for that.
+    /// Takes a node from the cache, or reads and checks it, and adds it to the cache if there is one.
     pub(super) fn recall(
-        blocks: &dyn Blocks,
+        source: Source<'_>,
         cid: Cid,
         position: Position,
     ) -> Result<Self, MstError> {
-        Self::find(blocks, cid, position).map(|(known, _)| known)
+        Self::find(source, cid, position).map(|(known, _)| known)
     }
 
     /// Returns the level of the node.
@@ -41,15 +42,15 @@ impl Known {
         compressed::search(self.block.bytes(), key)
     }
 
-    /// The node of the subtree at a place, if it is known here.
+    /// Returns the node of the subtree at a place, if there is a pointer to it.
     pub(super) fn below(&self, place: usize) -> Option<&Self> {
         self.below.as_ref()?.get(place)?.get()
     }
 
-    /// Recalls the node of the subtree at a place, and knows it from then on, as long as it is remembered.
+    /// Recalls the node of the subtree at a place, and points to it from then on if it is in the cache.
     pub(super) fn recall_below(
         &self,
-        blocks: &dyn Blocks,
+        source: Source<'_>,
         place: usize,
     ) -> Result<Option<Self>, MstError> {
         let (Some(cid), Some(position)) =
@@ -57,7 +58,7 @@ impl Known {
         else {
             return Ok(None);
         };
-        let (known, kept) = Self::find(blocks, cid, position)?;
+        let (known, kept) = Self::find(source, cid, position)?;
         if kept {
             self.link(place, &known);
         }
@@ -70,13 +71,13 @@ impl Known {
         }
     }
 
-    /// Finds a node, and tells whether it is remembered.
-    fn find(blocks: &dyn Blocks, cid: Cid, position: Position) -> Result<(Self, bool), MstError> {
-        if let Some(kept) = Kept::at(blocks, cid, position)? {
+    /// Finds a node, and whether it is in the cache.
+    fn find(source: Source<'_>, cid: Cid, position: Position) -> Result<(Self, bool), MstError> {
+        if let Some(kept) = Kept::at(source, cid, position)? {
             return Ok((kept.0.share(), true));
         }
-        let (block, node) = read_node(blocks, cid, position)?;
-        let kept = blocks.memo().and_then(|memo| Kept::keep(memo, &block, node.level()));
+        let (block, node) = read_node(source.blocks, cid, position)?;
+        let kept = source.cache.and_then(|cache| Kept::keep(cache, &block, node.level()));
         match kept {
             Some(kept) => Ok((kept.0.share(), true)),
             None => Ok((Self::alone(&block, node.level()), false)),
@@ -100,23 +101,23 @@ impl Known {
     }
 }
 
-/// What the memo keeps of a node; a clone of it has no pointers yet.
-struct Kept(Known);
-
-impl Clone for Kept {
-    fn clone(&self) -> Self {
-        Self(self.0.without_pointers())
-    }
-}
+/// A node in the cache.
+pub(super) struct Kept(Known);
 
 impl Kept {
-    /// What is remembered of a node, if it says anything about this position.
-    fn at(
-        blocks: &dyn Blocks,
-        cid: Cid,
-        position: Position,
-    ) -> Result<Option<Arc<Self>>, MstError> {
-        let Some(kept) = blocks.memo().and_then(|memo| memo.get::<Self>(&cid)) else {
+    /// Makes an entry of a block that is known to be a node of this level.
+    pub(super) fn unchecked(block: &Block, level: u8) -> Self {
+        Self(Known::alone(block, level).without_pointers())
+    }
+
+    /// The same node, without pointers.
+    pub(super) fn without_pointers(&self) -> Self {
+        Self(self.0.without_pointers())
+    }
+
+    /// Takes a node from the cache, if the cache knows whether it may be at this position.
+    fn at(source: Source<'_>, cid: Cid, position: Position) -> Result<Option<Arc<Self>>, MstError> {
+        let Some(kept) = source.cache.and_then(|cache| cache.get(&cid)) else {
             return Ok(None);
         };
         let Known { block, level, .. } = &kept.0;
@@ -129,75 +130,40 @@ impl Kept {
         }
     }
 
-    /// Remembers a node; returns what is remembered, unless it cannot be.
-    fn keep(memo: &Memo, block: &Block, level: u8) -> Option<Arc<Self>> {
+    /// Adds a node to the cache; returns its entry if it was added.
+    fn keep(cache: &NodeCache, block: &Block, level: u8) -> Option<Arc<Self>> {
         // The empty tree is a root, and below another node it breaks a rule.
         if *block.bytes() == EMPTY_NODE {
             return None;
         }
-        let kept = Arc::new(Self(Known::alone(block, level).without_pointers()));
+        let kept = Arc::new(Self::unchecked(block, level));
         let slots = kept.0.below.as_ref().map_or(0, |below| size_of_val(&**below));
         let bytes = size_of::<Self>() + block.bytes().len() + slots;
-        memo.keep(block.cid(), kept.clone(), bytes).then_some(kept)
+        cache.keep(block.cid(), kept.clone(), bytes).then_some(kept)
     }
 }
 
-/// Remembers a node that has just been made or checked.
-pub(super) fn remember(memo: &Memo, block: &Block, level: u8) {
-    Kept::keep(memo, block, level);
+/// Adds a node to the cache that was just made or checked.
+pub(super) fn remember(cache: &NodeCache, block: &Block, level: u8) {
+    Kept::keep(cache, block, level);
 }
 
-/// Remembers the nodes of a tree that comes by in order, as [`Preorder`](super::Preorder) has checked them, and links
-/// each to the one above it.
-pub(crate) struct Passing<'m> {
-    memo: &'m Memo,
-    above: Vec<Above>,
-}
-
-/// A node, and where its subtrees are that are still to come.
-struct Above {
-    kept: Arc<Kept>,
-    to_come: std::vec::IntoIter<(usize, Cid)>,
-}
-
-impl<'m> Passing<'m> {
-    pub(crate) fn new(memo: &'m Memo) -> Self {
-        Self { memo, above: Vec::new() }
-    }
-
-    /// Takes the next node.
-    pub(crate) fn node(&mut self, block: &Block, level: u8) {
-        while self.above.pop_if(|above| above.kept.0.level <= level).is_some() {}
-        let Some(kept) = Kept::keep(self.memo, block, level) else { return };
-        if let Some(above) = self.above.last_mut()
-            && Position::below(above.kept.0.level) == Some(Position::Child { level })
-            && let Some((place, _)) = above.to_come.find(|(_, cid)| *cid == block.cid())
-        {
-            above.kept.0.link(place, &kept.0);
-        }
-        if level > 0 {
-            let to_come: Vec<_> = compressed::subtrees(block.bytes()).collect();
-            self.above.push(Above { kept, to_come: to_come.into_iter() });
-        }
-    }
-}
-
-/// Reads a node or recalls it, for a reader who needs all of it but not the block.
+/// Takes a node from the cache or reads it, for a reader that needs the whole node but not its block.
 ///
-/// What was read is remembered if the source has a place for that and `keep` is set: a reader who
-/// passes through everything would only drive out what others need.
+/// A node that was read is added to the cache if `keep` is set. Full scans do not set it: they would only evict the
+/// nodes that other readers need.
 pub(super) fn recall_node(
-    blocks: &dyn Blocks,
+    source: Source<'_>,
     cid: Cid,
     position: Position,
     keep: bool,
 ) -> Result<Node, MstError> {
-    if let Some(kept) = Kept::at(blocks, cid, position)? {
+    if let Some(kept) = Kept::at(source, cid, position)? {
         return Node::read_again(cid, kept.0.block.bytes(), kept.0.level);
     }
-    let (block, node) = read_node(blocks, cid, position)?;
-    if let Some(memo) = blocks.memo().filter(|_| keep) {
-        remember(memo, &block, node.level());
+    let (block, node) = read_node(source.blocks, cid, position)?;
+    if let Some(cache) = source.cache.filter(|_| keep) {
+        remember(cache, &block, node.level());
     }
     Ok(node)
 }

@@ -2,27 +2,34 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
-use crate::data::{Codec, MemoryBlocks, ReadError};
+use crate::data::{Blocks, Codec, MemoryBlocks, ReadError};
 use crate::mst::node::Encoder;
-use crate::mst::{Key, Step, Tree, get, height, range, walk};
+use crate::mst::{Key, Tree, height, range};
 
-/// Blocks with a memo; they note what they are asked for.
+/// Blocks with a cache; they note the CIDs that they are asked for.
 struct Noted {
     blocks: Mutex<MemoryBlocks>,
     asked: Mutex<Vec<Cid>>,
-    memo: Memo,
+    cache: NodeCache,
 }
 
 impl Noted {
     fn new(blocks: &MemoryBlocks, max_bytes: usize) -> Self {
         // Copies, which nobody else holds.
         let blocks = blocks.iter().map(|block| block.borrowed().to_block()).collect();
-        Self { blocks: Mutex::new(blocks), asked: Mutex::default(), memo: Memo::new(max_bytes) }
+        Self {
+            blocks: Mutex::new(blocks),
+            asked: Mutex::default(),
+            cache: NodeCache::new(max_bytes),
+        }
     }
 
-    /// The same blocks, shared.
-    fn copy(&self) -> MemoryBlocks {
-        self.blocks.lock().unwrap().clone()
+    fn source(&self) -> Source<'_> {
+        Source { blocks: self, cache: Some(&self.cache) }
+    }
+
+    fn tree(&self, root: Cid) -> Tree<'_> {
+        Tree::open(self, root).cached(&self.cache)
     }
 
     fn asked(&self) -> Vec<Cid> {
@@ -46,10 +53,10 @@ impl Blocks for Noted {
     fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         cids.iter().map(|cid| self.get(cid)).collect()
     }
+}
 
-    fn memo(&self) -> Option<&Memo> {
-        Some(&self.memo)
-    }
+fn get(noted: &Noted, root: Cid, key: &[u8]) -> Result<Option<Cid>, MstError> {
+    noted.tree(root).get(key)
 }
 
 fn value(n: u32) -> Cid {
@@ -91,7 +98,7 @@ fn whoever_goes_down_again_asks_for_nothing() {
 }
 
 #[test]
-fn what_is_held_stays_within_the_memo_and_what_was_forgotten_is_found_again() {
+fn what_is_held_stays_within_the_cache_and_what_was_forgotten_is_found_again() {
     let (blocks, root) = tree(5_000);
     let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
     let max = all / 4;
@@ -105,18 +112,18 @@ fn what_is_held_stays_within_the_memo_and_what_was_forgotten_is_found_again() {
     assert!(noted.held() > max / 16 && asked > 5_000, "{} held, {asked} asked", noted.held());
     // A listing follows no pointers and sets none.
     let held = noted.held();
-    assert_eq!(range(&noted, root, ..).filter(Result::is_ok).count(), 5_000);
+    assert_eq!(range(&noted, root, ..).cached(&noted.cache).filter(Result::is_ok).count(), 5_000);
     assert!(noted.held() <= max.max(held));
 }
 
 #[test]
-fn what_is_held_stays_within_the_memo_while_a_tree_is_edited() {
+fn what_is_held_stays_within_the_cache_while_a_tree_is_edited() {
     let (blocks, mut root) = tree(1_000);
     let max = 40_000;
     let noted = Noted::new(&blocks, max);
     let mut expected: BTreeMap<Vec<u8>, Cid> = (0..1_000).map(|n| (key(n), value(n))).collect();
     for n in 0..600 {
-        let mut tree = Tree::open(&noted, root);
+        let mut tree = noted.tree(root);
         let (old, new) = (key(n), key(n + 1_000));
         tree.remove(&old).unwrap();
         tree.insert(Key::new(new.clone()).unwrap(), value(n)).unwrap();
@@ -134,31 +141,9 @@ fn what_is_held_stays_within_the_memo_while_a_tree_is_edited() {
     }
 }
 
-#[test]
-fn a_tree_that_has_come_by_is_known_as_far_as_there_is_room() {
-    let (blocks, root) = tree(2_000);
-    let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
-    for (max, is_all) in [(1 << 24, true), (all / 3, false), (0, false)] {
-        let noted = Noted::new(&blocks, max);
-        let mut passing = Passing::new(&noted.memo);
-        for step in walk(&noted.copy(), root) {
-            if let Step::Node { block, node } = step.unwrap() {
-                passing.node(&block, node.level());
-            }
-        }
-        drop(passing);
-        assert!(noted.held() <= max);
-        for n in 0..2_000 {
-            assert_eq!(get(&noted, root, &key(n)).unwrap(), Some(value(n)));
-        }
-        assert_eq!(noted.asked().is_empty(), is_all);
-        assert!(noted.held() <= max);
-    }
-}
-
 /// Follows pointers alone as far as a lookup goes; tells whether they lead there.
 fn leads_to(blocks: &Noted, root: Cid, key: &[u8]) -> bool {
-    let top = Known::recall(blocks, root, Position::Root).unwrap();
+    let top = Known::recall(blocks.source(), root, Position::Root).unwrap();
     let mut node = &top;
     while let Err(place) = node.search(key)
         && height(key) < node.level()
@@ -182,21 +167,7 @@ fn pointers_lead_wherever_a_lookup_has_been() {
 }
 
 #[test]
-fn pointers_lead_through_a_tree_that_has_come_by() {
-    let (blocks, root) = tree(2_000);
-    let noted = Noted::new(&blocks, 1 << 24);
-    let mut passing = Passing::new(&noted.memo);
-    for step in walk(&noted.copy(), root) {
-        if let Step::Node { block, node } = step.unwrap() {
-            passing.node(&block, node.level());
-        }
-    }
-    assert!((0..4_000).all(|n| leads_to(&noted, root, &key(n))));
-    assert_eq!(noted.asked(), []);
-}
-
-#[test]
-fn no_pointer_leads_from_the_younger_half_of_the_memo_to_the_older_one() {
+fn no_pointer_leads_from_the_young_generation_to_the_old_one() {
     let (blocks, root) = tree(2_000);
     let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
     let max = 1 << 24;
@@ -207,8 +178,9 @@ fn no_pointer_leads_from_the_younger_half_of_the_memo_to_the_older_one() {
     assert!((0..2_000).all(|n| leads_to(&noted, root, &key(n))));
     noted.asked();
     // There is no room for that beside the tree, but for the tree's root beside that.
-    noted.memo.keep(value(0), Arc::new(()), max / 2 - all / 2);
-    let top = Known::recall(&noted, root, Position::Root).unwrap();
+    let filler = Arc::new(Kept::unchecked(&Block::new(Codec::Cbor, b"x"), 0));
+    noted.cache.keep(value(0), filler, max / 2 - all / 2);
+    let top = Known::recall(noted.source(), root, Position::Root).unwrap();
     let places = 0..=compressed::count(top.block.bytes());
     assert!(places.clone().any(|place| compressed::subtree(top.block.bytes(), place).is_some()));
     assert!(places.into_iter().all(|place| top.below(place).is_none()));
@@ -238,7 +210,7 @@ fn a_removal_that_would_join_misplaced_subtrees_is_refused() {
         let root = node(&middle, Some(left), Some(right));
         let all = [lesser.clone(), greater.clone(), root.clone()];
         let noted = Noted::new(&all.into_iter().collect(), 1 << 20);
-        let mut tree = Tree::open(&noted, root.cid());
+        let mut tree = noted.tree(root.cid());
         let refused = tree.remove(middle.as_bytes()).unwrap_err();
         assert!(matches!(refused, MstError::Invalid { cid, .. } if cid == misplaced.cid()));
         assert_eq!(tree.write().unwrap().root, root.cid(), "the tree is as it was");
@@ -263,7 +235,7 @@ fn after_a_clear_nothing_is_told_from_memory() {
     let lost = *noted.asked().last().unwrap();
     noted.blocks.lock().unwrap().remove(&lost);
     assert!((0..500).all(|n| get(&noted, root, &key(n)).is_ok()), "it is remembered");
-    noted.memo.clear();
+    noted.cache.clear();
     assert_eq!(noted.held(), 0);
     let missing =
         |n| matches!(get(&noted, root, &key(n)), Err(MstError::Missing { cid }) if cid == lost);
@@ -282,7 +254,9 @@ fn a_node_without_entries_is_judged_for_each_level() {
     let all = [leaf.clone(), bridge.clone(), empty.clone()];
     let noted = Noted::new(&all.into_iter().collect(), 1 << 20);
     for _ in 0..2 {
-        let at = |block: &Block, position| Known::recall(&noted, block.cid(), position).map(|_| ());
+        let at = |block: &Block, position| {
+            Known::recall(noted.source(), block.cid(), position).map(|_| ())
+        };
         assert!(at(&bridge, Position::Child { level: 1 }).is_ok());
         assert!(at(&bridge, Position::Child { level: 0 }).is_err(), "a subtree below level 0");
         assert!(at(&bridge, Position::Root).is_err(), "a root without entries");

@@ -23,6 +23,7 @@
 //! [`Blocks`]: crate::data::Blocks
 
 mod build;
+mod cache;
 mod compressed;
 mod contents;
 mod diff;
@@ -40,12 +41,12 @@ mod waiting;
 mod walk;
 
 pub use build::Builder;
+pub use cache::NodeCache;
 pub(crate) use contents::LARGE_BYTES;
 pub use contents::{Content, Contents, contents};
 pub use diff::{Change, Diff, NodeChanges, diff, diff_across};
 pub use error::MstError;
 pub use key::{Key, height};
-pub(crate) use known::Passing;
 pub(crate) use node::node_block;
 pub use node::{EMPTY_NODE, Node, NodeEntry, Position};
 pub use preorder::{Due, Preorder};

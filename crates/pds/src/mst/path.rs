@@ -86,11 +86,6 @@ impl<N: Deref<Target = Node>> Path<N> {
         node.lies_between(before, next.map(|entry| entry.key))
     }
 
-    /// Returns the lowest node of the path.
-    pub(super) fn deepest(&self) -> Option<&Node> {
-        self.frames.last().map(|frame| &*frame.node)
-    }
-
     /// Goes into the node of the subtree that was just passed.
     pub(super) fn enter(&mut self, node: N) {
         self.frames.push(Frame { node, slot: 0 });

@@ -94,11 +94,6 @@ impl Preorder {
         Ok(())
     }
 
-    /// The level of the deepest node of the path: right after [`node`](Self::node), of the one that was taken.
-    pub(crate) fn level(&self) -> Option<u8> {
-        self.path.deepest().map(Node::level)
-    }
-
     /// Passes over the record that is due.
     pub fn record(&mut self) {
         self.path.pass();

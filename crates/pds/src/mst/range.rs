@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
 
+use super::cache::{NodeCache, Source};
 use super::known::recall_node;
 use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position};
 use super::tree::{Branch, Link};
@@ -30,7 +31,7 @@ pub struct Entry {
     pub value: Cid,
 }
 
-/// Iterates over the entries of a range of a stored tree, in key order.
+/// Iterates over the entries of a range of a stored tree, in key order. Without [`Range::cached`] it reads every node.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -50,7 +51,7 @@ pub struct Entry {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Range<'_> {
-    Range::new(blocks, Some(Child::Stored(root)), keys)
+    Range::new(Source::uncached(blocks), Some(Child::Stored(root)), keys)
 }
 
 /// The entries of a range of a tree. An error stands for the subtree that cannot be read; the entries
@@ -68,7 +69,7 @@ pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Ran
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Range<'t> {
-    blocks: &'t dyn Blocks,
+    source: Source<'t>,
     root: Option<Child<'t>>,
     from: Bound<Key>,
     to: Bound<Key>,
@@ -90,12 +91,12 @@ struct Frame<'t> {
 
 impl<'t> Range<'t> {
     pub(super) fn new(
-        blocks: &'t dyn Blocks,
+        source: Source<'t>,
         root: Option<Child<'t>>,
         keys: impl RangeBounds<Key>,
     ) -> Self {
         Self {
-            blocks,
+            source,
             root,
             from: keys.start_bound().cloned(),
             to: keys.end_bound().cloned(),
@@ -113,11 +114,19 @@ impl<'t> Range<'t> {
         self
     }
 
+    /// Returns the same range, which takes nodes from a cache where it can. Only the root is added to the cache. `None`
+    /// is no cache.
+    #[must_use]
+    pub fn cached(mut self, cache: impl Into<Option<&'t NodeCache>>) -> Self {
+        self.source.cache = cache.into();
+        self
+    }
+
     fn advance(&mut self) -> Result<Option<Entry>, MstError> {
         if !std::mem::replace(&mut self.started, true)
             && let Some(root) = self.root
         {
-            self.enter(root.view(self.blocks, Position::Root)?);
+            self.enter(root.view(self.source, Position::Root)?);
         }
         loop {
             let Some(frame) = self.stack.last_mut() else {
@@ -158,11 +167,11 @@ impl<'t> Range<'t> {
     ///
     /// Without this a tree that names one subtree in many places would be read without end.
     fn open(&mut self, child: Child<'t>, position: Position) -> Result<View<'t>, MstError> {
-        let Child::Stored(cid) = child else { return child.view(self.blocks, position) };
+        let Child::Stored(cid) = child else { return child.view(self.source, position) };
         if self.failed.contains(&cid) {
             return Err(MstError::Invalid { cid, reason: NAMED_AGAIN });
         }
-        let read = recall_node(self.blocks, cid, position, false).and_then(|node| {
+        let read = recall_node(self.source, cid, position, false).and_then(|node| {
             let left = self.stack.iter().rev().find_map(|frame| {
                 let (key, _) = frame.view.entry(frame.entered.checked_sub(1)?)?;
                 Some(key)
@@ -235,10 +244,10 @@ pub(super) enum Child<'t> {
 }
 
 impl<'t> Child<'t> {
-    fn view(self, blocks: &dyn Blocks, position: Position) -> Result<View<'t>, MstError> {
+    fn view(self, source: Source<'_>, position: Position) -> Result<View<'t>, MstError> {
         match self {
             Self::Open(branch) => Ok(View::Open(branch)),
-            Self::Stored(cid) => recall_node(blocks, cid, position, true).map(View::Read),
+            Self::Stored(cid) => recall_node(source, cid, position, true).map(View::Read),
         }
     }
 }

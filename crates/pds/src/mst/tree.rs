@@ -2,11 +2,12 @@
 
 use std::ops::RangeBounds;
 
+use super::cache::{NodeCache, Source};
 use super::known::{Known, recall_node, remember};
 use super::node::{Encoder, Position};
 use super::range::Range;
 use super::{EMPTY_NODE, Key, MstError, Node};
-use crate::data::{Block, Blocks, Cid, Codec, Memo};
+use crate::data::{Block, Blocks, Cid, Codec};
 
 /// A tree that can be read and edited; only the nodes that are needed are loaded.
 ///
@@ -27,7 +28,7 @@ use crate::data::{Block, Blocks, Cid, Codec, Memo};
 /// ```
 #[derive(Clone)]
 pub struct Tree<'b> {
-    pub(super) blocks: &'b dyn Blocks,
+    pub(super) source: Source<'b>,
     /// `None` is the tree without keys.
     pub(super) root: Option<Link>,
 }
@@ -82,13 +83,21 @@ impl<'b> Tree<'b> {
     /// Makes a tree without keys; nodes that are linked to later are read from `blocks`.
     #[must_use]
     pub fn empty(blocks: &'b dyn Blocks) -> Self {
-        Self { blocks, root: None }
+        Self { source: Source::uncached(blocks), root: None }
     }
 
     /// Opens a tree by its root; nothing is read yet.
     #[must_use]
     pub fn open(blocks: &'b dyn Blocks, root: Cid) -> Self {
-        Self { blocks, root: Some(Link::Stored(root)) }
+        Self { source: Source::uncached(blocks), root: Some(Link::Stored(root)) }
+    }
+
+    /// Returns the same tree, which takes nodes from a cache where it can, and adds to the cache the nodes that it
+    /// reads and writes. `None` is no cache.
+    #[must_use]
+    pub fn cached(mut self, cache: impl Into<Option<&'b NodeCache>>) -> Self {
+        self.source.cache = cache.into();
+        self
     }
 
     /// Looks up a key.
@@ -115,12 +124,12 @@ impl<'b> Tree<'b> {
             (link, position) = (branch.gap(index), below);
         }
         let Some(Link::Stored(cid)) = link else { return Ok(None) };
-        find(self.blocks, &Known::recall(self.blocks, *cid, position)?, key, height)
+        find(self.source, &Known::recall(self.source, *cid, position)?, key, height)
     }
 
     /// Iterates over the entries of a range in key order; see also [`Range::reversed`].
     pub fn range(&self, keys: impl RangeBounds<Key>) -> Range<'_> {
-        Range::new(self.blocks, self.root.as_ref().map(Link::child), keys)
+        Range::new(self.source, self.root.as_ref().map(Link::child), keys)
     }
 
     /// Encodes what has changed and returns the new root and nodes; the tree can be edited further.
@@ -140,14 +149,14 @@ impl<'b> Tree<'b> {
             }
             Some(link) => {
                 let encoder = Encoder::default();
-                link.write(&mut Writing { memo: self.blocks.memo(), encoder, nodes: &mut nodes })
+                link.write(&mut Writing { cache: self.source.cache, encoder, nodes: &mut nodes })
             }
         };
         Ok(Written { root, nodes })
     }
 }
 
-/// Looks up a key in a stored tree.
+/// Looks up a key in a stored tree, without a cache.
 ///
 /// ```
 /// # use pds::data::{Cid, Codec, MemoryBlocks};
@@ -170,7 +179,7 @@ pub fn get(blocks: &dyn Blocks, root: Cid, key: &[u8]) -> Result<Option<Cid>, Ms
     Tree::open(blocks, root).get(key)
 }
 
-fn find(blocks: &dyn Blocks, top: &Known, key: &[u8], height: u8) -> Result<Option<Cid>, MstError> {
+fn find(source: Source<'_>, top: &Known, key: &[u8], height: u8) -> Result<Option<Cid>, MstError> {
     let mut node = top;
     loop {
         let place = match node.search(key) {
@@ -181,9 +190,9 @@ fn find(blocks: &dyn Blocks, top: &Known, key: &[u8], height: u8) -> Result<Opti
             return Ok(None);
         }
         let Some(below) = node.below(place) else {
-            // It may be known to nobody else, so it is held here meanwhile.
-            let Some(below) = node.recall_below(blocks, place)? else { return Ok(None) };
-            return find(blocks, &below, key, height);
+            // The cache may have no room for the node, so this call owns it.
+            let Some(below) = node.recall_below(source, place)? else { return Ok(None) };
+            return find(source, &below, key, height);
         };
         node = below;
     }
@@ -193,11 +202,11 @@ impl Link {
     /// Opens the node behind the link, for editing.
     pub(super) fn open(
         &mut self,
-        blocks: &dyn Blocks,
+        source: Source<'_>,
         position: Position,
     ) -> Result<&mut Branch, MstError> {
         if let Self::Stored(cid) = self {
-            let node = recall_node(blocks, *cid, position, true)?;
+            let node = recall_node(source, *cid, position, true)?;
             *self = Self::Open(Box::new(Branch::new(*cid, &node)));
         }
         match self {
@@ -218,7 +227,7 @@ impl Link {
     #[cold]
     pub(super) fn name(&self) -> Cid {
         let (encoder, mut nodes) = (Encoder::default(), Vec::new());
-        self.clone().write(&mut Writing { memo: None, encoder, nodes: &mut nodes })
+        self.clone().write(&mut Writing { cache: None, encoder, nodes: &mut nodes })
     }
 
     fn write(&mut self, to: &mut Writing<'_>) -> Cid {
@@ -241,9 +250,9 @@ impl Link {
         }
         let block = to.encoder.finish(left.as_ref());
         let cid = block.cid();
-        if let Some(memo) = to.memo {
-            // Whoever edits a tree once mostly does it again.
-            remember(memo, &block, branch.level);
+        if let Some(cache) = to.cache {
+            // Most trees that are edited once are edited again.
+            remember(cache, &block, branch.level);
         }
         branch.stored = Some(cid);
         to.nodes.push(block);
@@ -253,7 +262,7 @@ impl Link {
 
 /// Where new nodes go.
 struct Writing<'w> {
-    memo: Option<&'w Memo>,
+    cache: Option<&'w NodeCache>,
     encoder: Encoder,
     nodes: &'w mut Vec<Block>,
 }

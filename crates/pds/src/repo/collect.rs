@@ -105,7 +105,7 @@ impl Repo {
                 self.weigh_blobs(&found, &live, what, &mut done)?;
                 return Ok(done);
             }
-            self.blocks.clear();
+            self.remembered.clear();
             // Should somebody have come since, what they wrote may refer to a blob.
             let is_quiet = self.store.refs()?.version == swept.version;
             if is_quiet {

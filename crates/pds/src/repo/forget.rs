@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::clock::now_micros;
 use super::collect::{Collection, Drafted, without};
-use super::{Error, Repo, Result, Revision, Snapshot, Swept, Write, WriteOptions};
+use super::{Error, Repo, Result, Revision, Swept, Write, WriteOptions};
 use crate::data::Cid;
 use crate::store::{LogEntry, RefName, Refs};
 use crate::syntax::RecordPath;
@@ -259,7 +259,7 @@ impl Repo {
     fn deletions(&self, paths: &[RecordPath]) -> Result<Vec<(RefName, Cid, Vec<Write>)>> {
         let mut deletions = Vec::new();
         for (name, cid) in self.refs()? {
-            let snapshot = Snapshot::open(self.blocks(), cid)?;
+            let snapshot = self.snapshot_at(cid)?;
             let mut writes = Vec::new();
             for (n, path) in paths.iter().enumerate() {
                 if !paths[..n].contains(path) && snapshot.find_cid(path)?.is_some() {
@@ -278,7 +278,7 @@ impl Repo {
         if let Some(holds) = looked.holding.get(&commit) {
             return Ok(*holds);
         }
-        let holds = Snapshot::open(self.blocks(), commit).and_then(|snapshot| {
+        let holds = self.snapshot_at(commit).and_then(|snapshot| {
             let mut holds = false;
             for path in paths {
                 if snapshot.find_cid(path)?.is_some() {

@@ -128,7 +128,8 @@ impl Repo {
         let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
             commit.map(|cid| Ok(self.commit_at(cid)?.data())).transpose()
         };
-        Ok(record_changes(mst::diff(self.blocks.as_ref(), data(before)?, data(after)?)))
+        let diff = mst::diff(self.store.as_ref(), data(before)?, data(after)?);
+        Ok(record_changes(diff.cached(self.remembered.nodes().as_ref())))
     }
 
     /// Returns what changed between two revisions, in key order.

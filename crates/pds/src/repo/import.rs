@@ -11,8 +11,8 @@ use super::{Error, Jobs, Repo, Result};
 use crate::car::{CarError, CarFile, FromStart, ReadAt};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
-use crate::data::{Block, Blocks, Cid, Memo, Overlay};
-use crate::mst::{Content, Passing, contents, diff};
+use crate::data::{Block, Blocks, Cid, Overlay};
+use crate::mst::{Content, contents, diff};
 use crate::store::{Applied, BlockStream, BoxError, Expect, RefEdit, StoreError};
 
 /// What an import has done.
@@ -80,11 +80,7 @@ impl Repo {
     pub fn import_file<F: ReadAt>(&self, file: F, key: Option<&PublicKey>) -> Result<Imported> {
         let bytes = file.len().map_err(CarError::Io)?;
         let jobs = self.jobs.for_bytes(bytes);
-        // What has been checked need not be checked again. But to remember it takes memory, unless the blocks are there
-        // anyway, and of a repository larger than the memo much would be forgotten again.
-        let memo = self.blocks.memo().filter(|memo| bytes <= memo.max_bytes() as u64);
-        let memo = memo.filter(|_| self.store.in_memory());
-        if let Some(imported) = self.import_streamed(FromStart::new(&file), key, jobs, memo)? {
+        if let Some(imported) = self.import_streamed(FromStart::new(&file), key, jobs)? {
             return Ok(imported);
         }
         // What is here already need not be read, so a slice is looked at before it is taken in.
@@ -142,7 +138,6 @@ impl Repo {
         file: F,
         key: Option<&PublicKey>,
         jobs: Jobs,
-        memo: Option<&Memo>,
     ) -> Result<Option<Imported>> {
         let expected = Expected { key, jobs: Jobs::ONE, ..Expected::default() };
         let Ok(mut repo) = Streamed::open(file, &expected) else { return Ok(None) };
@@ -152,14 +147,8 @@ impl Repo {
             return Ok(None);
         }
         let mut findings = Findings::default();
-        let mut passing = memo.map(Passing::new);
         let blocks = std::iter::from_fn(|| {
             let block = repo.next_block().map(|block| block.map(|block| block.to_block()));
-            if let (Ok(Some(node)), Some(level), Some(passing)) =
-                (&block, repo.level(), &mut passing)
-            {
-                passing.node(node, level);
-            }
             findings.checked(block, repo.drain())
         });
         let follows = (&commit, before.as_ref());

@@ -128,7 +128,7 @@ impl Repo {
 
     /// Returns the key that the store says commits are signed with, whoever holds this handle.
     pub(super) fn known_key(&self) -> Result<Option<PublicKey>> {
-        let _sitting = Sitting::begin(self.blocks.as_ref());
+        let _sitting = Sitting::begin(self.store.as_ref());
         let known = self.key_in(META_KEY)?;
         match self.key_in(META_KEY_NEXT)? {
             Some(next) if self.has_taken_over(&next)? => Ok(Some(next)),
@@ -138,7 +138,7 @@ impl Repo {
 
     fn key_in(&self, meta: &str) -> Result<Option<PublicKey>> {
         let text = self.store.meta(meta)?;
-        let key = text.map(|text| self.blocks.key(&text)).transpose();
+        let key = text.map(|text| self.remembered.key(&text)).transpose();
         key.map_err(|error| {
             StoreError::Damaged(format!("{meta} in it is no key: {error}").into()).into()
         })
@@ -189,7 +189,7 @@ impl Repo {
 
     /// Reads from the log which key signed when, and from what was kept of rows that have left it.
     pub(super) fn key_history(&self) -> Result<KeyHistory> {
-        let _sitting = Sitting::begin(self.blocks.as_ref());
+        let _sitting = Sitting::begin(self.store.as_ref());
         // Not every store reads all of a sitting at once, and a key may be changing: then rows and key would be of
         // two moments. Other writes do no harm, and may never end.
         loop {

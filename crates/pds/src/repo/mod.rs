@@ -67,6 +67,7 @@ use crate::blob::BlobStore;
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::{PublicKey, Signer};
 use crate::data::{Blocks, Cid, Codec, Sitting, Value};
+use crate::mst::Tree;
 use crate::store::{Expect, RefName, Store, StoreError};
 use crate::syntax::{Did, Nsid, RecordPath, Tid};
 
@@ -89,8 +90,7 @@ use crate::syntax::{Did, Nsid, RecordPath, Tid};
 #[derive(Clone)]
 pub struct Repo {
     store: Arc<dyn Store>,
-    /// The store, for reading.
-    blocks: Arc<Remembered>,
+    remembered: Arc<Remembered>,
     blobs: Arc<dyn BlobStore>,
     signer: Option<Arc<dyn Signer>>,
     name: RefName,
@@ -109,8 +109,8 @@ impl Repo {
     #[must_use]
     pub fn with(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
         let (signer, name) = (None, RefName::head());
-        let blocks = Arc::new(Remembered::new(store.clone()));
-        Self { store, blocks, blobs, signer, name, clock: Arc::default(), jobs: Jobs::default() }
+        let (remembered, clock) = (Arc::new(Remembered::new()), Arc::default());
+        Self { store, remembered, blobs, signer, name, clock, jobs: Jobs::default() }
     }
 
     /// Returns the same repository with another signer.
@@ -217,10 +217,10 @@ impl Repo {
         &self.store
     }
 
-    /// Returns the store as a place to read blocks from, which remembers the tree nodes it has given.
+    /// Returns the store as a source of blocks.
     #[must_use]
     pub fn blocks(&self) -> Arc<dyn Blocks> {
-        self.blocks.clone()
+        self.store.clone()
     }
 
     /// Returns the blob store.
@@ -235,7 +235,7 @@ impl Repo {
     ///
     /// As [`Snapshot::find`].
     pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
-        let _sitting = Sitting::begin(self.blocks.as_ref());
+        let _sitting = Sitting::begin(self.store.as_ref());
         self.snapshot()?.find(path)
     }
 
@@ -283,8 +283,7 @@ impl Repo {
     ///
     /// [`Error::NoCommit`] before the first commit.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        let head = self.present()?;
-        Snapshot::open(self.blocks(), head)
+        self.snapshot_at(self.present()?)
     }
 
     /// Returns the repository as it was at a revision; moves nothing.
@@ -293,7 +292,7 @@ impl Repo {
     ///
     /// [`Error::Revision`] when there is no such revision.
     pub fn checkout(&self, at: &Revision) -> Result<Snapshot> {
-        Snapshot::open(self.blocks(), self.resolve(at)?)
+        self.snapshot_at(self.resolve(at)?)
     }
 
     /// Makes a TID that is greater than every rev of this repository and every TID made before.
@@ -312,7 +311,23 @@ impl Repo {
     }
 
     fn commit_at(&self, cid: Cid) -> Result<Commit> {
-        snapshot::read_commit(self.blocks.as_ref(), cid)
+        if let Some(commit) = self.remembered.commit(cid) {
+            return Ok(commit);
+        }
+        let commit = snapshot::read_commit(self.store.as_ref(), cid)?;
+        self.remembered.keep_commit(&commit);
+        Ok(commit)
+    }
+
+    /// Returns the repository at a commit, with the cache of this repository.
+    fn snapshot_at(&self, commit: Cid) -> Result<Snapshot> {
+        let snapshot = Snapshot::at(self.blocks(), self.commit_at(commit)?);
+        Ok(snapshot.cached(self.remembered.nodes().clone()))
+    }
+
+    /// Returns the tree of a commit, with the cache of this repository.
+    fn tree_of(&self, commit: &Commit) -> Tree<'_> {
+        Tree::open(self.store.as_ref(), commit.data()).cached(self.remembered.nodes().as_ref())
     }
 }
 

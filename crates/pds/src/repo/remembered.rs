@@ -1,27 +1,57 @@
-//! The blocks of a store, with a memory of what they decode to.
+//! The caches of an open repository: tree nodes, commits and the key that was read last.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::commit::Commit;
 use crate::crypto::{CryptoError, PublicKey};
-use crate::data::{Block, Blocks, Cid, Memo, ReadError};
-use crate::store::Store;
+use crate::data::Cid;
+use crate::mst::NodeCache;
 
-/// A store as a place to read from that remembers the nodes of the tree and the commits it has given, and those
-/// that an import or a write has made known: each write goes down the same path again, and most reads share its
-/// upper part.
+/// The parts of a store that were read or written before. Each write goes down the same path of the tree again, and
+/// most reads share its upper part.
+#[derive(Debug)]
 pub(super) struct Remembered {
-    store: Arc<dyn Store>,
-    memo: Memo,
-    /// The key that was read last, and how it was written.
+    nodes: Arc<NodeCache>,
+    /// The commits that were used last, the latest at the front.
+    commits: Mutex<VecDeque<Commit>>,
+    /// The key that was read last, with its text.
     key: Mutex<Option<(String, PublicKey)>>,
 }
 
 impl Remembered {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, memo: Memo::new(MEMO_BYTES), key: Mutex::default() }
+    /// Makes empty caches.
+    pub(super) fn new() -> Self {
+        let nodes = Arc::new(NodeCache::new(NODE_BYTES));
+        Self { nodes, commits: Mutex::default(), key: Mutex::default() }
     }
 
-    /// Reads a did:key, which mostly is the one that was read before.
+    /// Returns the cache of tree nodes.
+    pub(super) fn nodes(&self) -> &Arc<NodeCache> {
+        &self.nodes
+    }
+
+    /// Returns a commit, if it is one of the last that were used.
+    pub(super) fn commit(&self, cid: Cid) -> Option<Commit> {
+        let mut commits = self.commits();
+        let at = commits.iter().position(|commit| commit.cid() == cid)?;
+        if at > 0 {
+            let commit = commits.remove(at)?;
+            commits.push_front(commit);
+        }
+        commits.front().cloned()
+    }
+
+    /// Keeps a commit that is in the store.
+    pub(super) fn keep_commit(&self, commit: &Commit) {
+        let mut commits = self.commits();
+        if commits.iter().all(|known| known.cid() != commit.cid()) {
+            commits.truncate(MAX_COMMITS - 1);
+            commits.push_front(commit.clone());
+        }
+    }
+
+    /// Reads a did:key. Usually it is the key that was read last.
     pub(super) fn key(&self, text: &str) -> Result<PublicKey, CryptoError> {
         let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, key)) = known.as_ref().filter(|(known, _)| known == text) {
@@ -32,33 +62,52 @@ impl Remembered {
         Ok(key)
     }
 
-    /// Forgets what was read: some of it may have left the store.
+    /// Removes nodes and commits: some of them may be deleted from the store.
     pub(super) fn clear(&self) {
-        self.memo.clear();
+        self.nodes.clear();
+        self.commits().clear();
+    }
+
+    fn commits(&self) -> MutexGuard<'_, VecDeque<Commit>> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Blocks for Remembered {
-    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        self.store.get(cid)
-    }
+/// All nodes of a repository of 100,000 records, and all but the lowest level of one of a million.
+const NODE_BYTES: usize = 64 * 1024 * 1024;
 
-    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
-        self.store.get_many(cids)
-    }
+/// The number of commits that are kept: the head, its parent, and those of a few other refs.
+const MAX_COMMITS: usize = 8;
 
-    fn memo(&self) -> Option<&Memo> {
-        Some(&self.memo)
-    }
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::commit::UnsignedCommit;
+    use crate::crypto::{Curve, SigningKey};
+    use crate::data::Codec;
+    use crate::syntax::Tid;
 
-    fn sit_down(&self) {
-        self.store.sit_down();
-    }
-
-    fn rise(&self) {
-        self.store.rise();
+    #[test]
+    fn the_commits_that_were_used_last_are_kept() {
+        let key = SigningKey::generate(Curve::P256).unwrap();
+        let commit = |n: u64| {
+            let did = "did:web:example.com".parse().unwrap();
+            let data = Cid::of(Codec::Cbor, &n.to_be_bytes());
+            let rev = Tid::new(n, 0).unwrap();
+            UnsignedCommit { did, data, rev, prev: None }.sign(&key).unwrap()
+        };
+        let commits: Vec<Commit> = (1..=20).map(commit).collect();
+        let remembered = Remembered::new();
+        for commit in &commits {
+            remembered.keep_commit(commit);
+            remembered.keep_commit(commit);
+            let first = remembered.commit(commits[0].cid()).unwrap();
+            assert_eq!(first.cid(), commits[0].cid(), "used all the time");
+        }
+        let kept = commits.iter().filter(|commit| remembered.commit(commit.cid()).is_some());
+        assert_eq!(kept.count(), MAX_COMMITS);
+        remembered.clear();
+        assert!(commits.iter().all(|commit| remembered.commit(commit.cid()).is_none()));
     }
 }
-
-/// All nodes of a repository of 100,000 records, and all but the lowest of one of a million.
-const MEMO_BYTES: usize = 64 * 1024 * 1024;

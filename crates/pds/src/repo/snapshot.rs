@@ -1,13 +1,13 @@
 //! A repository at one commit.
 
 use std::fmt;
-use std::ops::Bound;
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use super::{Error, RecordChange, Result};
 use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, DataError, Sitting, Value};
-use crate::mst::{self, Diff, Key, Range, Tree};
+use crate::mst::{self, Diff, Key, NodeCache, Range, Tree};
 use crate::syntax::{Nsid, RecordKey, RecordPath};
 
 /// A repository at one commit, read from anything that has its blocks: a store, or a CAR file.
@@ -29,6 +29,7 @@ use crate::syntax::{Nsid, RecordKey, RecordPath};
 pub struct Snapshot {
     blocks: Arc<dyn Blocks>,
     commit: Commit,
+    cache: Option<Arc<NodeCache>>,
 }
 
 /// A record with the bytes it has.
@@ -109,7 +110,35 @@ impl Snapshot {
     /// [`Error::UnknownCommit`] when the commit is not there, [`Error::Commit`] when it is none.
     pub fn open(blocks: Arc<dyn Blocks>, commit: Cid) -> Result<Self> {
         let commit = read_commit(blocks.as_ref(), commit)?;
-        Ok(Self { blocks, commit })
+        Ok(Self::at(blocks, commit))
+    }
+
+    /// Makes a snapshot of a commit that was read before.
+    pub(super) fn at(blocks: Arc<dyn Blocks>, commit: Commit) -> Self {
+        Self { blocks, commit, cache: None }
+    }
+
+    /// Returns the same snapshot, which takes tree nodes from a cache where it can, and adds to the cache the nodes
+    /// that it reads. The snapshots of a [`Repo`](super::Repo) have the cache of the repository.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+    /// use std::sync::Arc;
+    /// use pds::mst::NodeCache;
+    /// use pds::repo::Snapshot;
+    ///
+    /// let path = "com.example.note/a".parse()?;
+    /// let commit = repo.put(&path, &note)?.commit;
+    /// let cache = Arc::new(NodeCache::new(1 << 20));
+    /// let snapshot = Snapshot::open(repo.blocks(), commit.cid())?.cached(cache);
+    /// assert!(snapshot.find(&path)?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn cached(self, cache: Arc<NodeCache>) -> Self {
+        Self { cache: Some(cache), ..self }
     }
 
     /// Returns the commit.
@@ -137,7 +166,11 @@ impl Snapshot {
     /// ```
     #[must_use]
     pub fn tree(&self) -> Tree<'_> {
-        Tree::open(self.blocks(), self.commit.data())
+        Tree::open(self.blocks(), self.commit.data()).cached(self.cache.as_deref())
+    }
+
+    fn range(&self, keys: impl RangeBounds<Key>) -> Range<'_> {
+        mst::range(self.blocks(), self.commit.data(), keys).cached(self.cache.as_deref())
     }
 
     /// Reads a record; `None` when there is none at this path.
@@ -163,7 +196,7 @@ impl Snapshot {
     /// [`Error::Mst`] when the tree cannot be read.
     pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
         let _sitting = Sitting::begin(self.blocks());
-        Ok(mst::get(self.blocks(), self.commit.data(), &path.to_key())?)
+        Ok(self.tree().get(&path.to_key())?)
     }
 
     /// Iterates over the records of a collection, in key order.
@@ -183,20 +216,19 @@ impl Snapshot {
             (after, false) => (excluded(after), excluded(end)),
             (after, true) => (excluded(first), excluded(after)),
         };
-        let range = mst::range(self.blocks(), self.commit.data(), bounds);
+        let range = self.range(bounds);
         Entries::new(self.blocks(), if options.reverse { range.reversed() } else { range })
     }
 
     /// Iterates over all records, in key order. An error stands for a part of the tree that cannot be
     /// read; the records after it follow.
     pub fn records(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
-        Entries::new(self.blocks(), mst::range(self.blocks(), self.commit.data(), ..))
+        Entries::new(self.blocks(), self.range(..))
     }
 
     /// As [`records`](Self::records), from the last one to the first.
     pub fn records_from_last(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
-        let range = mst::range(self.blocks(), self.commit.data(), ..).reversed();
-        Entries::new(self.blocks(), range)
+        Entries::new(self.blocks(), self.range(..).reversed())
     }
 
     /// Counts the records of each collection, in the order of their names.
@@ -226,26 +258,15 @@ impl Snapshot {
         after: &'a Self,
     ) -> impl Iterator<Item = Result<RecordChange>> + use<'a> {
         let before = (self.blocks(), Some(self.commit.data()));
-        record_changes(mst::diff_across(before, (after.blocks(), Some(after.commit.data()))))
+        let diff = mst::diff_across(before, (after.blocks(), Some(after.commit.data())));
+        record_changes(diff.cached_across(self.cache.as_deref(), after.cache.as_deref()))
     }
 }
 
-/// Reads a commit, or recalls it.
+/// Reads a commit.
 pub(super) fn read_commit(blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
-    if let Some(commit) = blocks.memo().and_then(|memo| memo.get::<Commit>(&cid)) {
-        return Ok(commit.as_ref().clone());
-    }
     let block = blocks.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
-    let commit = Commit::decode(&block)?;
-    remember(blocks, &commit);
-    Ok(commit)
-}
-
-/// Remembers a commit that is in a store, if the source has a place for that.
-pub(super) fn remember(blocks: &dyn Blocks, commit: &Commit) {
-    if let Some(memo) = blocks.memo() {
-        memo.keep(commit.cid(), Arc::new(commit.clone()), COMMIT_BYTES);
-    }
+    Ok(Commit::decode(&block)?)
 }
 
 /// What differs between two trees, as records.
@@ -300,9 +321,6 @@ pub(super) fn record_path(key: &[u8]) -> Result<RecordPath> {
 
 /// How many records of a listing are read in one sitting.
 const MAX_READ_AHEAD: usize = 256;
-
-/// What a commit takes in memory, about.
-const COMMIT_BYTES: usize = 600;
 
 impl Record {
     /// Returns the CID of the record.

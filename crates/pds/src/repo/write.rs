@@ -2,12 +2,12 @@
 
 use std::collections::HashSet;
 
-use super::{Error, Repo, Result, snapshot};
+use super::{Error, Repo, Result};
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::{Signature, Signer};
 use crate::data::limits::MAX_WRITTEN_RECORD_BYTES;
 use crate::data::{Block, Blocks, Cid, Codec, DataError, Sitting, Value, check_record};
-use crate::mst::{Key, Tree};
+use crate::mst::Key;
 use crate::store::{Applied, Expect, RefEdit, StoreError};
 use crate::syntax::{Nsid, RecordPath};
 
@@ -238,7 +238,7 @@ impl Repo {
     /// As [`write`](Self::write); [`Error::Store`] when the head is no longer `swap_commit`.
     pub fn write_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Written> {
         let attempt = || {
-            let sitting = Sitting::begin(self.blocks.as_ref());
+            let sitting = Sitting::begin(self.store.as_ref());
             let draft = self.draft_with(writes, options)?;
             let signer = self.known_signer()?;
             // A signer may be far away.
@@ -309,7 +309,7 @@ impl Repo {
             return Err(StoreError::Moved { name, expected, found: Some(base) }.into());
         }
         let head = self.commit_at(base)?;
-        let mut tree = Tree::open(self.blocks.as_ref(), head.data());
+        let mut tree = self.tree_of(&head);
         let mut blocks = Vec::with_capacity(writes.len() * 2);
         let mut changes = Vec::with_capacity(writes.len());
         let mut paths = HashSet::with_capacity(writes.len());
@@ -357,7 +357,7 @@ impl Repo {
         records: &dyn Blocks,
         note: String,
     ) -> Result<Draft> {
-        let mut tree = Tree::open(self.blocks.as_ref(), head.data());
+        let mut tree = self.tree_of(head);
         let mut blocks = Vec::with_capacity(edits.len() * 2);
         for RecordChange { path, after, .. } in &edits {
             // They may be here because of a state that is about to be let go: a commit brings what the one
@@ -405,7 +405,7 @@ impl Repo {
     pub(super) fn store_draft(&self, draft: Draft, commit: &Commit) -> Result<Applied> {
         let expect = draft.base.map_or(Expect::Absent, Expect::Exactly);
         let applied = self.move_to(commit, draft.blocks, expect, &draft.note)?;
-        snapshot::remember(self.blocks.as_ref(), commit);
+        self.remembered.keep_commit(commit);
         Ok(applied)
     }
 

@@ -82,7 +82,7 @@ impl Repo {
         });
         let names: Vec<Vec<u8>> = damaged.iter().map(|block| block.name.clone()).collect();
         let mended: Result<Mended, StoreError> = self.store.mend(&mut blocks, &names);
-        self.blocks.clear();
+        self.remembered.clear();
         Ok(mended?)
     }
 

@@ -42,7 +42,7 @@ impl Repo {
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
         // What is believed, and what the log says, are of the moment of the head.
-        let sitting = Sitting::begin(self.blocks.as_ref());
+        let sitting = Sitting::begin(self.store.as_ref());
         let Some(head) = self.head()? else {
             drop(sitting);
             return self.verify(expected, found);

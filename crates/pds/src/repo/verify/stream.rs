@@ -23,8 +23,6 @@ pub(in crate::repo) struct Streamed<'a, R> {
     check: Check<'a>,
     sections: u64,
     commit_is_due: bool,
-    /// The level of the block that was read last, if that is a node.
-    level: Option<u8>,
 }
 
 /// The repository is not one that can be checked in one pass.
@@ -106,7 +104,7 @@ impl<'a, S: Sections> Streamed<'a, S> {
         let mut check = Check::new(expected);
         check.commit(&commit);
         let preorder = Preorder::new(commit.data());
-        Ok(Self { reader, commit, preorder, check, sections: 1, commit_is_due: true, level: None })
+        Ok(Self { reader, commit, preorder, check, sections: 1, commit_is_due: true })
     }
 
     /// Returns the commit that the file starts with.
@@ -120,14 +118,12 @@ impl<'a, S: Sections> Streamed<'a, S> {
         if std::mem::take(&mut self.commit_is_due) {
             return Ok(Some(self.commit.block().borrowed()));
         }
-        self.level = None;
         let due = self.preorder.due();
         let block = match (due, self.reader.next_block()?) {
             (Due::Nothing, None) => return Ok(None),
             (Due::Node(cid), Some(block)) if block.cid() == cid => {
                 self.preorder.node(block.bytes()).map_err(|_| NotInOrder)?;
                 self.check.report.nodes += 1;
-                self.level = self.preorder.level();
                 block
             }
             (Due::Record { key, cid }, Some(block)) if block.cid() == cid => {
@@ -139,11 +135,6 @@ impl<'a, S: Sections> Streamed<'a, S> {
         };
         self.sections += 1;
         Ok(Some(block))
-    }
-
-    /// Returns the level of the node that was read last; `None` when that block was none.
-    pub(in crate::repo) fn level(&self) -> Option<u8> {
-        self.level
     }
 
     /// Hands out what has been found since the last time.
