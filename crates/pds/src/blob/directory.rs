@@ -1,18 +1,27 @@
 //! Blobs as files in a directory.
 
+mod files;
+
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use self::files::{Touched, is_absent, parent, sync_directory};
 use super::{BlobError, BlobInfo, BlobStore, stream};
 use crate::data::{Cid, Codec};
 
 /// Blobs as files: `<directory>/<first two characters of the CID>/<CID>`.
 ///
-/// A blob is written to a temporary file in the same directory, synced, renamed, and the directory
-/// synced, so that a file with the name of a blob is always whole and there to stay. The directory
-/// is made with the first blob.
+/// A blob is written to a temporary file in the same directory, synced and renamed, and the directory
+/// is synced. A file with the name of a blob is therefore always whole and durable. The first blob
+/// creates the directory.
+///
+/// Locks on the directory keep a sweep from deleting a blob that is stored or renewed at the same moment,
+/// also by another process. If the file system supports no locks, blobs can be stored and renewed, but a
+/// sweep by age fails. Only the user who stored a blob can renew it: for other users, `renew` leaves its age
+/// as it is.
 ///
 /// ```
 /// use pds::blob::{BlobDirectory, BlobStore};
@@ -44,21 +53,63 @@ impl BlobDirectory {
         self.root.join(shard).join(&name)
     }
 
-    /// Gives a file that is complete and synced its name, and makes the name last.
-    fn keep(&self, temporary: tempfile::TempPath, cid: &Cid) -> io::Result<()> {
+    /// Renames a file that is complete and synced to the name of its blob, and makes the name durable.
+    fn keep(&self, temporary: tempfile::NamedTempFile, cid: &Cid) -> io::Result<BlobInfo> {
         let path = self.path(cid);
         let shard = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(shard)?;
-        // A file that is there already stays if it is whole, and is young again; a damaged one is
-        // replaced, and so is one that was just swept.
-        if !(is_whole(&path, cid) && renew(&path)?) {
-            temporary.persist(&path).map_err(|error| error.error)?;
-        }
-        // Another process may have made any of these a moment ago and not have synced them yet.
+        // Looked at before the lock is taken: the file may be large, and only whole files get this name.
+        let is_whole = files::is_whole(&path, cid);
+        let file = {
+            let _lock = files::lock_shared(&self.root)?;
+            // A whole file stays and becomes young. A damaged file, or one of another user, is replaced.
+            match is_whole.then(|| files::touch(&path)).transpose()? {
+                Some(Touched::Young(file)) => file,
+                _ => {
+                    temporary.as_file().set_modified(SystemTime::now())?;
+                    temporary.persist(&path).map_err(|error| error.error)?.metadata()?
+                }
+            }
+        };
+        // Another process may have made any of these a moment ago, and not have synced them yet.
         for directory in [shard, &self.root, parent(&self.root)] {
             sync_directory(directory)?;
         }
-        Ok(())
+        Ok(blob_info(*cid, &file))
+    }
+
+    /// Deletes a blob if it is still old once no other process can make it young.
+    fn sweep_blob(&self, path: &Path, is_old: impl Fn(&fs::Metadata) -> bool) -> io::Result<bool> {
+        let _lock = files::lock(&self.root)?;
+        match fs::metadata(path) {
+            Ok(file) if is_old(&file) => files::remove(path),
+            Ok(_) => Ok(false),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the files of uploads that were interrupted before a time.
+    fn sweep_uploads(&self, before_micros: u64) -> Result<(), BlobError> {
+        let mut is_changed = false;
+        for path in entries(&self.root)? {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            let is_old =
+                |file: &fs::Metadata| file.modified().is_ok_and(|at| micros(at) < before_micros);
+            if name.starts_with(INCOMING.as_bytes())
+                && fs::symlink_metadata(&path).is_ok_and(|file| is_old(&file))
+                && !files::is_locked(&path)
+            {
+                is_changed |=
+                    files::remove(&path).map_err(|source| BlobError::Io { path, source })?;
+            }
+        }
+        if is_changed { self.sync(&self.root) } else { Ok(()) }
+    }
+
+    fn sync(&self, directory: &Path) -> Result<(), BlobError> {
+        let path = directory.to_owned();
+        sync_directory(directory).map_err(|source| BlobError::Io { path, source })
     }
 }
 
@@ -70,19 +121,19 @@ impl BlobStore for BlobDirectory {
         }
         let mut temporary =
             tempfile::Builder::new().prefix(INCOMING).tempfile_in(&self.root).map_err(failed)?;
+        // A sweep passes over the file of an upload that is still running.
+        files::mark_as_running(temporary.as_file());
         let (cid, _) = stream::copy_hashing(data, temporary.as_file_mut(), failed)?;
         temporary.as_file().sync_all().map_err(failed)?;
         make_readable(temporary.as_file()).map_err(failed)?;
-        self.keep(temporary.into_temp_path(), &cid).map_err(failed)?;
-        let gone = || failed(io::Error::other("the blob was removed while it was stored"));
-        self.info(&cid)?.ok_or_else(gone)
+        self.keep(temporary, &cid).map_err(failed)
     }
 
     fn open(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>, BlobError> {
         let path = self.path(cid);
-        match File::open(&path) {
+        match files::open(&path) {
             Ok(file) => Ok(Some(Box::new(stream::Verifying::new(file, *cid)))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(BlobError::Io { path, source }),
         }
     }
@@ -91,16 +142,20 @@ impl BlobStore for BlobDirectory {
         let path = self.path(cid);
         match fs::metadata(&path) {
             Ok(file) => Ok(Some(blob_info(*cid, &file))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(BlobError::Io { path, source }),
         }
     }
 
     fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
         let path = self.path(cid);
-        match renew(&path) {
-            Ok(true) => self.info(cid),
-            Ok(false) => Ok(None),
+        // The lock is held until the file is young.
+        let touched = files::lock_shared(&self.root).and_then(|_lock| files::touch(&path));
+        match touched {
+            // A user who may not write the file does not sweep it, either.
+            Ok(Touched::Young(file) | Touched::Unchanged(file)) => Ok(Some(blob_info(*cid, &file))),
+            Ok(Touched::Absent) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(BlobError::Io { path, source }),
         }
     }
@@ -118,7 +173,12 @@ impl BlobStore for BlobDirectory {
                 };
                 let failed = |source| BlobError::Io { path: path.clone(), source };
                 if cid.codec() == Codec::Raw && path == self.path(&cid) {
-                    blobs.push(blob_info(cid, &fs::metadata(&path).map_err(failed)?));
+                    match fs::metadata(&path) {
+                        Ok(file) => blobs.push(blob_info(cid, &file)),
+                        // A sweep may have deleted it a moment ago.
+                        Err(error) if is_absent(&error) => {}
+                        Err(error) => return Err(failed(error)),
+                    }
                 }
             }
         }
@@ -128,11 +188,10 @@ impl BlobStore for BlobDirectory {
 
     fn delete(&self, cid: &Cid) -> Result<(), BlobError> {
         let path = self.path(cid);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed
-                .and_then(|()| sync_directory(parent(&path)))
-                .map_err(|source| BlobError::Io { path, source }),
+        match files::remove(&path) {
+            Ok(true) => self.sync(parent(&path)),
+            Ok(false) => Ok(()),
+            Err(source) => Err(BlobError::Io { path, source }),
         }
     }
 
@@ -142,30 +201,23 @@ impl BlobStore for BlobDirectory {
         keep: &dyn Fn(&Cid) -> bool,
     ) -> Result<Vec<BlobInfo>, BlobError> {
         let is_old = |info: &BlobInfo| info.stored_at_micros < stored_before_micros;
-        let mut swept = Vec::new();
+        let (mut swept, mut changed) = (Vec::new(), BTreeSet::new());
         for info in self.list()?.into_iter().filter(is_old).filter(|info| !keep(&info.cid)) {
             let path = self.path(&info.cid);
-            let aside = self.root.join(format!("{INCOMING}{}", info.cid));
-            let still_old = |file: &fs::Metadata| is_old(&blob_info(info.cid, file));
-            match remove_if(&path, &aside, still_old) {
-                Ok(true) => swept.push(info),
-                // Somebody else may be sweeping, too.
+            let is_still_old = |file: &fs::Metadata| is_old(&blob_info(info.cid, file));
+            match self.sweep_blob(&path, is_still_old) {
+                Ok(true) => {
+                    swept.push(info);
+                    changed.insert(parent(&path).to_owned());
+                }
+                // Another sweep may have been faster.
                 Ok(false) => {}
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(BlobError::Io { path, source }),
             }
         }
-        for path in entries(&self.root)? {
-            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            let modified = fs::metadata(&path).and_then(|file| file.modified());
-            if name.starts_with(INCOMING.as_bytes())
-                && modified.is_ok_and(|modified| micros(modified) < stored_before_micros)
-            {
-                match fs::remove_file(&path) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    removed => removed.map_err(|source| BlobError::Io { path, source })?,
-                }
-            }
+        self.sweep_uploads(stored_before_micros)?;
+        for directory in &changed {
+            self.sync(directory)?;
         }
         Ok(swept)
     }
@@ -192,52 +244,6 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
-/// Removes a file if something holds of it once it is out of sight, where nobody can renew it any
-/// more: who did so a moment ago gets it back.
-fn remove_if(
-    path: &Path,
-    aside: &Path,
-    goes: impl FnOnce(&fs::Metadata) -> bool,
-) -> io::Result<bool> {
-    fs::rename(path, aside)?;
-    if goes(&fs::metadata(aside)?) {
-        fs::remove_file(aside)?;
-        sync_directory(parent(path))?;
-        return Ok(true);
-    }
-    fs::rename(aside, path)?;
-    Ok(false)
-}
-
-/// Makes a file count as written now; tells whether it is still there.
-fn renew(path: &Path) -> io::Result<bool> {
-    let file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        file => file?,
-    };
-    match file.set_modified(SystemTime::now()) {
-        // Where nobody may write here, or to what another user stored, nothing is swept by us.
-        Err(error) if CANNOT_RENEW.contains(&error.kind()) => {}
-        renewed => renewed?,
-    }
-    path.try_exists()
-}
-
-/// Tells whether a file has the bytes that its name says.
-fn is_whole(path: &Path, cid: &Cid) -> bool {
-    let Ok(file) = File::open(path) else { return false };
-    io::copy(&mut stream::Verifying::new(file, *cid), &mut io::sink()).is_ok()
-}
-
-fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
-}
-
-/// Makes a rename or a new entry in a directory last.
-fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
 /// Temporary files are made for their owner alone; blobs are public.
 fn make_readable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
@@ -252,50 +258,9 @@ fn make_readable(file: &File) -> io::Result<()> {
 
 const SHARD_CHARS: usize = 2;
 
-/// How the names of files start that are no blobs yet, or none any more.
+/// The names of files that are not yet blobs start with this.
 const INCOMING: &str = ".incoming-";
-
-const CANNOT_RENEW: [io::ErrorKind; 2] =
-    [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_damaged_file_fails_at_its_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let blobs = BlobDirectory::new(dir.path());
-        let info = blobs.put(&mut &b"hello"[..]).unwrap();
-        fs::write(blobs.path(&info.cid), b"jello").unwrap();
-        let mut read = Vec::new();
-        let mut reader = blobs.open(&info.cid).unwrap().unwrap();
-        let error = reader.read_to_end(&mut read).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
-    }
-
-    #[test]
-    fn storing_a_damaged_blob_again_mends_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let blobs = BlobDirectory::new(dir.path().join("blobs"));
-        let info = blobs.put(&mut &b"hello"[..]).unwrap();
-        for damage in [&b"jello"[..], b"", b"hello and more"] {
-            fs::write(blobs.path(&info.cid), damage).unwrap();
-            assert_eq!(blobs.put(&mut &b"hello"[..]).unwrap().cid, info.cid);
-            assert_eq!(fs::read(blobs.path(&info.cid)).unwrap(), b"hello");
-        }
-    }
-
-    #[test]
-    fn strangers_in_the_directory_are_not_blobs() {
-        let dir = tempfile::tempdir().unwrap();
-        let blobs = BlobDirectory::new(dir.path());
-        fs::write(dir.path().join(".incoming-x"), b"").unwrap();
-        fs::create_dir(dir.path().join("ba")).unwrap();
-        fs::write(dir.path().join("ba/README"), b"").unwrap();
-        let record = Cid::of(Codec::Cbor, b"x").to_string();
-        fs::write(dir.path().join("ba").join(record), b"").unwrap();
-        assert!(blobs.list().unwrap().is_empty());
-    }
-}
+mod tests;

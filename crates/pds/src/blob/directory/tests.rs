@@ -1,0 +1,244 @@
+//! Blobs in files: damage, files that are no blobs, and sweeps next to writers.
+
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+#[test]
+fn a_damaged_file_fails_at_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path());
+    let info = blobs.put(&mut &b"hello"[..]).unwrap();
+    fs::write(blobs.path(&info.cid), b"jello").unwrap();
+    let mut read = Vec::new();
+    let mut reader = blobs.open(&info.cid).unwrap().unwrap();
+    let error = reader.read_to_end(&mut read).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
+
+#[test]
+fn storing_a_damaged_blob_again_mends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path().join("blobs"));
+    let info = blobs.put(&mut &b"hello"[..]).unwrap();
+    for damage in [&b"jello"[..], b"", b"hello and more"] {
+        fs::write(blobs.path(&info.cid), damage).unwrap();
+        assert_eq!(blobs.put(&mut &b"hello"[..]).unwrap().cid, info.cid);
+        assert_eq!(fs::read(blobs.path(&info.cid)).unwrap(), b"hello");
+    }
+}
+
+#[test]
+fn strangers_in_the_directory_are_not_blobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path());
+    fs::write(dir.path().join(".incoming-x"), b"").unwrap();
+    fs::create_dir(dir.path().join("ba")).unwrap();
+    fs::write(dir.path().join("ba/README"), b"").unwrap();
+    let record = Cid::of(Codec::Cbor, b"x").to_string();
+    fs::write(dir.path().join("ba").join(record), b"").unwrap();
+    assert!(blobs.list().unwrap().is_empty());
+}
+
+/// Makes a blob look as if it had been stored in 1970, if it is stored.
+fn make_old(blobs: &BlobDirectory, cid: &Cid) {
+    match File::open(blobs.path(cid)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        file => file.unwrap().set_modified(UNIX_EPOCH).unwrap(),
+    }
+}
+
+/// Long after 1970, and before anything that a test stores.
+const CUT_OFF_MICROS: u64 = 1_000_000_000;
+
+/// One writer: its blob gets old, it stores or renews the blob, and from then on no sweep may delete it.
+/// Returns how many times a sweep was faster.
+fn write_next_to_sweeps(blobs: &BlobDirectory, bytes: &[u8], is_done: &AtomicBool) -> u64 {
+    let cid = blobs.put(&mut &*bytes).unwrap().cid;
+    let (mut swept, mut turn) = (0, 0_u64);
+    while !is_done.load(Relaxed) {
+        turn += 1;
+        make_old(blobs, &cid);
+        // Sweeps get a chance before the blob is young again, and at the same moment.
+        if turn.is_multiple_of(3) {
+            thread::sleep(Duration::from_micros(turn % 500));
+        }
+        let renewed = if turn.is_multiple_of(16) { None } else { blobs.renew(&cid).unwrap() };
+        if renewed.is_none() {
+            swept += 1;
+            blobs.put(&mut &*bytes).unwrap();
+        }
+        for look in 0..20 {
+            let is_here = blobs.open(&cid).unwrap().is_some();
+            assert!(is_here, "turn {turn}, look {look}: a sweep took a blob that had become young");
+        }
+    }
+    assert!(blobs.open(&cid).unwrap().is_some());
+    swept
+}
+
+fn write_and_sweep(blobs: &BlobDirectory, time: Duration, meanwhile: impl FnOnce(Instant)) {
+    let (is_done, swept) = (&AtomicBool::new(false), &AtomicU64::new(0));
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..3_u8)
+            .map(|n| {
+                let blobs = BlobDirectory::new(&blobs.root);
+                scope.spawn(move || write_next_to_sweeps(&blobs, &[n; 100], is_done))
+            })
+            .collect();
+        let sweepers: Vec<_> = (0..2)
+            .map(|_| {
+                let blobs = BlobDirectory::new(&blobs.root);
+                scope.spawn(move || {
+                    while !is_done.load(Relaxed) {
+                        let gone = blobs.sweep(CUT_OFF_MICROS, &|_| false).unwrap();
+                        swept.fetch_add(gone.len() as u64, Relaxed);
+                    }
+                })
+            })
+            .collect();
+        meanwhile(Instant::now() + time);
+        is_done.store(true, Relaxed);
+        writers.into_iter().for_each(|writer| assert!(writer.join().unwrap() > 0));
+        sweepers.into_iter().for_each(|sweeper| sweeper.join().unwrap());
+    });
+    assert!(swept.load(Relaxed) > 0, "the sweeps deleted nothing, so this test shows nothing");
+}
+
+#[test]
+fn a_blob_that_became_young_outlives_the_sweeps_of_other_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path().join("blobs"));
+    write_and_sweep(&blobs, Duration::from_millis(1_500), |end| {
+        thread::sleep(end.saturating_duration_since(Instant::now()));
+    });
+}
+
+#[test]
+fn a_blob_that_became_young_outlives_the_sweeps_of_processes_that_are_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path().join("blobs"));
+    let mut killed = 0;
+    write_and_sweep(&blobs, Duration::from_millis(2_500), |end| {
+        while Instant::now() < end {
+            let mut child = sweeping_process(&blobs.root);
+            thread::sleep(Duration::from_millis(30 + killed * 7 % 40));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            killed += 1;
+        }
+    });
+    assert!(killed > 3);
+}
+
+/// Names the directory that a process of this test program sweeps until it is killed.
+const SWEPT_DIRECTORY: &str = "PDS_TEST_SWEPT_DIRECTORY";
+
+fn sweeping_process(root: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "blob::directory::tests::a_process_that_sweeps_until_it_is_killed"])
+        .env(SWEPT_DIRECTORY, root)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Does nothing unless another test starts it as a process of its own.
+#[test]
+fn a_process_that_sweeps_until_it_is_killed() {
+    let Some(root) = std::env::var_os(SWEPT_DIRECTORY) else { return };
+    let blobs = BlobDirectory::new(root);
+    let end = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < end {
+        blobs.sweep(CUT_OFF_MICROS, &|_| false).unwrap();
+    }
+}
+
+/// Runs a call in a thread of its own and fails if it hangs.
+#[cfg(unix)]
+fn in_time<T: Send + 'static>(what: &str, call: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    thread::spawn(move || sender.send(call()));
+    receiver.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|error| panic!("{what}: {error}"))
+}
+
+#[cfg(unix)]
+type Make = fn(&Path);
+
+/// What may be in the place of a file, with the way to make it.
+#[cfg(unix)]
+fn no_regular_files() -> [(&'static str, Make); 3] {
+    let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    let directory = |path: &Path| fs::create_dir(path).unwrap();
+    // A link, since only root can make a device.
+    let device = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    [("a FIFO", fifo), ("a directory", directory), ("a device", device)]
+}
+
+#[test]
+#[cfg(unix)]
+fn what_is_no_regular_file_is_an_error_at_once() {
+    for (what, make) in no_regular_files() {
+        let dir = tempfile::tempdir().unwrap();
+        let blobs = BlobDirectory::new(dir.path().join("blobs"));
+        let cid = blobs.put(&mut &b"hello"[..]).unwrap().cid;
+        fs::remove_file(blobs.path(&cid)).unwrap();
+        make(&blobs.path(&cid));
+        let opened = in_time(what, {
+            let blobs = blobs.clone();
+            move || blobs.open(&cid).map(|_| ())
+        });
+        let message = format!("{:?}", opened.unwrap_err());
+        assert!(message.contains("not a regular file"), "open of {what}: {message}");
+        let renewed = in_time(what, {
+            let blobs = blobs.clone();
+            move || blobs.renew(&cid)
+        });
+        let message = format!("{:?}", renewed.unwrap_err());
+        assert!(message.contains("not a regular file"), "renew of {what}: {message}");
+        // The blob takes the place of what can be replaced.
+        let stored = in_time(what, {
+            let blobs = blobs.clone();
+            move || blobs.put(&mut &b"hello"[..])
+        });
+        match what {
+            "a directory" => assert!(stored.is_err(), "put over a directory: {stored:?}"),
+            _ => assert_eq!(fs::read(blobs.path(&stored.unwrap().cid)).unwrap(), b"hello"),
+        }
+    }
+}
+
+#[test]
+fn without_locks_blobs_are_stored_and_renewed_but_not_swept_by_age() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path().join("blobs"));
+    files::HAS_NO_LOCKS.set(true);
+    let stored = blobs.put(&mut &b"hello"[..]).unwrap();
+    assert!(blobs.renew(&stored.cid).unwrap().is_some());
+    let message = format!("{:?}", blobs.sweep(u64::MAX, &|_| false).unwrap_err());
+    assert!(message.contains("supports no locks"), "{message}");
+    assert!(blobs.open(&stored.cid).unwrap().is_some());
+    assert_eq!(blobs.sweep(u64::MAX, &|_| true).unwrap(), [], "nothing to delete needs no lock");
+    blobs.delete(&stored.cid).unwrap();
+    assert!(blobs.open(&stored.cid).unwrap().is_none());
+}
+
+#[test]
+fn a_sweep_passes_over_an_upload_that_is_still_running() {
+    struct Swept<'a>(&'a BlobDirectory);
+    impl Read for Swept<'_> {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            self.0.sweep(u64::MAX, &|_| false).map(|_| 0).map_err(io::Error::other)
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path());
+    let remains = dir.path().join(".incoming-killed");
+    fs::write(&remains, "half a blob").unwrap();
+    let stored = blobs.put(&mut (&b"hello"[..]).chain(Swept(&blobs))).unwrap();
+    assert_eq!(fs::read(blobs.path(&stored.cid)).unwrap(), b"hello");
+    assert!(!remains.exists(), "the remains of an upload that is not running are deleted");
+}
