@@ -106,7 +106,7 @@ pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 /// # Errors
 ///
 /// [`KeyFileError::Exposed`], [`KeyFileError::TooLong`], [`KeyFileError::Invalid`] and
-/// [`KeyFileError::Io`].
+/// [`KeyFileError::Io`]. A FIFO, a device or a directory at the path is an error at once.
 ///
 /// # Example
 ///
@@ -120,16 +120,11 @@ pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 /// ```
 pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
     let failed = |source| KeyFileError::Io { action: "read", path: path.to_owned(), source };
-    let file = match File::open(path) {
-        Ok(file) => file,
+    let (file, metadata) = match open_regular(path) {
+        Ok(opened) => opened,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    // Asked of the open file, not of the path, which may name another file by now.
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(failed(io::ErrorKind::IsADirectory.into()));
-    }
     if let Some(mode) = exposed_mode(&metadata) {
         return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
     }
@@ -145,6 +140,19 @@ pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
         Err(_) => Err(CryptoError::InvalidSigningKey { reason: "it is not text" }),
     };
     key.map(Some).map_err(|source| KeyFileError::Invalid { path: path.to_owned(), source })
+}
+
+/// Opens a regular file. Anything else is an error: opening a FIFO would wait for a writer.
+fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
+    let check = |metadata: Metadata| match metadata.is_file() {
+        true => Ok(metadata),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    };
+    check(std::fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    // Asked of the open file, not of the path, which may name another file by now.
+    let metadata = check(file.metadata()?)?;
+    Ok((file, metadata))
 }
 
 /// Writes the key to a file beside its place, on disk, to be renamed. Dropped, it is deleted.
@@ -378,6 +386,30 @@ mod tests {
         let nowhere = place.directory.path().join("no/such/key");
         assert!(matches!(write_new(&nowhere, &key()), Err(KeyFileError::Io { .. })));
         assert!(read(&nowhere).unwrap().is_none());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_fifo_or_a_device_in_the_way_is_an_io_error_at_once() {
+        let fifo = |path: &Path| {
+            let made = std::process::Command::new("mkfifo").arg("-m600").arg(path).status();
+            assert!(made.unwrap().success());
+        };
+        let device = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+        for make in [&fifo as &dyn Fn(&Path), &device] {
+            let place = place();
+            make(&place.path);
+            let (sender, receiver) = std::sync::mpsc::channel();
+            let path = place.path.clone();
+            std::thread::spawn(move || sender.send(read(&path).map(|_| ())));
+            let answer = receiver.recv_timeout(std::time::Duration::from_secs(10));
+            let error = answer.expect("an answer in time").unwrap_err();
+            let source = error.source().unwrap().to_string();
+            assert_eq!(source, "it is not a regular file");
+            assert!(matches!(write_new(&place.path, &key()), Err(KeyFileError::Exists { .. })));
+            replace(&place.path, &key()).unwrap();
+            assert!(read(&place.path).unwrap().is_some());
+        }
     }
 
     #[test]
