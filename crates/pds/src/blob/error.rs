@@ -1,4 +1,4 @@
-//! What can go wrong with blobs.
+//! Errors of blob stores.
 
 use std::path::PathBuf;
 
@@ -13,16 +13,19 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlobError {
-    /// The bytes that were to be stored could not be read.
+    /// The bytes to be stored could not be read.
     #[error("cannot read the blob that is to be stored")]
     Source(#[source] std::io::Error),
     /// A file could not be read or written.
     #[error("cannot access {}", path.display())]
     Io {
-        /// Which one.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
+    /// A back end that does not use files failed.
+    #[error("the blob store failed")]
+    Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
