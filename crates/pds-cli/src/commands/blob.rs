@@ -1,12 +1,13 @@
 //! `pds blob`
 
 use std::io::{self, Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use pds::blob::{BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
+use pds::blob::{BlobInfo, BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
 use pds::data::{BlobRef, Cid};
 use pds::syntax::AtUri;
 use serde_json::json;
@@ -107,7 +108,7 @@ fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
         let Some(mut blob) = blobs.open(cid)? else {
             return Err(Stated::no("not-found", format!("no blob {cid} here")).into());
         };
-        io::copy(&mut blob, to).map_err(|error| match error.kind() {
+        io::copy(&mut blob.reader, to).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => Stated::bad_input(error.to_string()).into(),
             _ => anyhow::Error::new(error),
         })?;
@@ -121,13 +122,23 @@ fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
 }
 
 fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
-    for blob in blobs(&place.source()?).list()? {
+    each(blobs(&place.source()?).as_ref(), &mut |blob| {
         out.answer(
             || format!("{}\t{}", blob.cid, blob.size_bytes),
             || json!({ "cid": blob.cid.to_string(), "size": blob.size_bytes }),
-        )?;
-    }
+        )
+    })?;
     Ok(Exit::Done)
+}
+
+/// Calls with every blob, up to the first error.
+fn each(blobs: &dyn BlobStore, call: &mut dyn FnMut(BlobInfo) -> Result<()>) -> Result<()> {
+    let mut called = Ok(());
+    blobs.list(&mut |info| {
+        called = call(info);
+        if called.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    called
 }
 
 fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exit> {
@@ -163,10 +174,12 @@ fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exi
 fn check(place: &Place, out: &mut Output) -> Result<Exit> {
     let blobs = blobs(&place.source()?);
     let (mut whole, mut damaged, mut unread) = (0_u64, Vec::new(), Vec::new());
-    for info in blobs.list()? {
+    each(blobs.as_ref(), &mut |info| {
         let read = match blobs.open(&info.cid) {
-            Ok(Some(mut blob)) => io::copy(&mut blob, &mut io::sink()).map_err(anyhow::Error::new),
-            Ok(None) => continue,
+            Ok(Some(mut blob)) => {
+                io::copy(&mut blob.reader, &mut io::sink()).map_err(anyhow::Error::new)
+            }
+            Ok(None) => return Ok(()),
             Err(error) => Err(error.into()),
         };
         match read {
@@ -174,7 +187,8 @@ fn check(place: &Place, out: &mut Output) -> Result<Exit> {
             Err(error) if is_damage(&error) => damaged.push(info.cid),
             Err(error) => unread.push((info.cid, format!("{error:#}"))),
         }
-    }
+        Ok(())
+    })?;
     let ok = damaged.is_empty() && unread.is_empty();
     if out.is_json() {
         let damaged: Vec<String> = damaged.iter().map(Cid::to_string).collect();

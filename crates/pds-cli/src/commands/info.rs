@@ -1,5 +1,6 @@
 //! `pds info`
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Result;
@@ -95,7 +96,11 @@ impl Facts {
 
     fn at(snapshot: &Snapshot, repo: &Repo, dir: Option<&Path>) -> Result<Self> {
         let blocks = repo.store().block_count()?;
-        let blobs = repo.blobs().list()?.len() as u64;
+        let mut blobs = 0;
+        repo.blobs().list(&mut |_| {
+            blobs += 1;
+            ControlFlow::Continue(())
+        })?;
         let key = repo.public_key()?.map(|key| key.did_key());
         let mut facts = Self::of_snapshot(snapshot, blocks, blobs, dir.map_or(0, size_of), key)?;
         facts.can_sign =

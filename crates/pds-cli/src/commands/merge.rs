@@ -225,7 +225,7 @@ fn warn_of_blobs(repo: &Repo, changes: &[RecordChange]) -> Result<()> {
         // What cannot be decoded is kept as it is; whether it refers to blobs is not known.
         let Ok(value) = Value::decode(block.bytes()) else { continue };
         for blob in value.blobs() {
-            missing += u64::from(repo.blobs().info(&blob.cid)?.is_none());
+            missing += u64::from(repo.blobs().open(&blob.cid)?.is_none());
         }
     }
     if missing > 0 {

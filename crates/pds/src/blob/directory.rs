@@ -5,11 +5,12 @@ mod files;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use self::files::{Touched, is_absent, parent, sync_directory};
-use super::{BlobError, BlobInfo, BlobStore, stream};
+use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
 use crate::data::{Cid, Codec};
 
 /// Blobs as files: `<directory>/<first two characters of the CID>/<CID>`.
@@ -78,11 +79,63 @@ impl BlobDirectory {
         Ok(blob_info(*cid, &file))
     }
 
+    /// Returns the CIDs of the files that are named like blobs, in order.
+    fn cids(&self) -> Result<Vec<Cid>, BlobError> {
+        let mut cids = Vec::new();
+        for shard in entries(&self.root)? {
+            if !shard.is_dir() {
+                continue;
+            }
+            for path in entries(&shard)? {
+                let name = path.file_name().and_then(|name| name.to_str());
+                let cid = name.and_then(|name| name.parse::<Cid>().ok());
+                let is_blob = |cid: &Cid| cid.codec() == Codec::Raw && path == self.path(cid);
+                cids.extend(cid.filter(is_blob));
+            }
+        }
+        cids.sort_unstable();
+        Ok(cids)
+    }
+
+    fn info(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        let path = self.path(cid);
+        match fs::metadata(&path) {
+            Ok(file) => Ok(Some(blob_info(*cid, &file))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(BlobError::Io { path, source }),
+        }
+    }
+
+    /// Deletes the blobs that `remove` deletes, and makes that durable.
+    fn sweep_blobs(
+        &self,
+        cids: &[Cid],
+        goes: impl Fn(&BlobInfo) -> bool,
+        remove: impl Fn(&Path) -> io::Result<bool>,
+    ) -> Result<Vec<BlobInfo>, BlobError> {
+        let (mut swept, mut changed) = (Vec::new(), BTreeSet::new());
+        for cid in cids {
+            // Another sweep may be faster at any time.
+            let Some(info) = self.info(cid)?.filter(&goes) else { continue };
+            let path = self.path(cid);
+            match remove(&path) {
+                Ok(true) => {
+                    swept.push(info);
+                    changed.insert(parent(&path).to_owned());
+                }
+                Ok(false) => {}
+                Err(source) => return Err(BlobError::Io { path, source }),
+            }
+        }
+        changed.iter().try_for_each(|directory| self.sync(directory))?;
+        Ok(swept)
+    }
+
     /// Deletes a blob if it is still old once no other process can make it young.
-    fn sweep_blob(&self, path: &Path, is_old: impl Fn(&fs::Metadata) -> bool) -> io::Result<bool> {
+    fn remove_old(&self, path: &Path, before_micros: u64) -> io::Result<bool> {
         let _lock = files::lock(&self.root)?;
         match fs::metadata(path) {
-            Ok(file) if is_old(&file) => files::remove(path),
+            Ok(file) if modified_at(&file) < before_micros => files::remove(path),
             Ok(_) => Ok(false),
             Err(error) if is_absent(&error) => Ok(false),
             Err(error) => Err(error),
@@ -94,10 +147,9 @@ impl BlobDirectory {
         let mut is_changed = false;
         for path in entries(&self.root)? {
             let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            let is_old =
-                |file: &fs::Metadata| file.modified().is_ok_and(|at| micros(at) < before_micros);
+            let is_old = |file: fs::Metadata| modified_at(&file) < before_micros;
             if name.starts_with(INCOMING.as_bytes())
-                && fs::symlink_metadata(&path).is_ok_and(|file| is_old(&file))
+                && fs::symlink_metadata(&path).is_ok_and(is_old)
                 && !files::is_locked(&path)
             {
                 is_changed |=
@@ -108,8 +160,8 @@ impl BlobDirectory {
     }
 
     fn sync(&self, directory: &Path) -> Result<(), BlobError> {
-        let path = directory.to_owned();
-        sync_directory(directory).map_err(|source| BlobError::Io { path, source })
+        let failed = |source| BlobError::Io { path: directory.to_owned(), source };
+        sync_directory(directory).map_err(failed)
     }
 }
 
@@ -129,19 +181,11 @@ impl BlobStore for BlobDirectory {
         self.keep(temporary, &cid).map_err(failed)
     }
 
-    fn open(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>, BlobError> {
+    fn open(&self, cid: &Cid) -> Result<Option<OpenBlob>, BlobError> {
         let path = self.path(cid);
-        match files::open(&path) {
-            Ok(file) => Ok(Some(Box::new(stream::Verifying::new(file, *cid)))),
-            Err(error) if is_absent(&error) => Ok(None),
-            Err(source) => Err(BlobError::Io { path, source }),
-        }
-    }
-
-    fn info(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
-        let path = self.path(cid);
-        match fs::metadata(&path) {
-            Ok(file) => Ok(Some(blob_info(*cid, &file))),
+        let opened = files::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        match opened {
+            Ok((metadata, file)) => Ok(Some(OpenBlob::new(blob_info(*cid, &metadata), file))),
             Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(BlobError::Io { path, source }),
         }
@@ -160,66 +204,29 @@ impl BlobStore for BlobDirectory {
         }
     }
 
-    fn list(&self) -> Result<Vec<BlobInfo>, BlobError> {
-        let mut blobs = Vec::new();
-        for shard in entries(&self.root)? {
-            if !shard.is_dir() {
-                continue;
-            }
-            for path in entries(&shard)? {
-                let name = path.file_name().and_then(|name| name.to_str());
-                let Some(cid) = name.and_then(|name| name.parse::<Cid>().ok()) else {
-                    continue;
-                };
-                let failed = |source| BlobError::Io { path: path.clone(), source };
-                if cid.codec() == Codec::Raw && path == self.path(&cid) {
-                    match fs::metadata(&path) {
-                        Ok(file) => blobs.push(blob_info(cid, &file)),
-                        // A sweep may have deleted it a moment ago.
-                        Err(error) if is_absent(&error) => {}
-                        Err(error) => return Err(failed(error)),
-                    }
-                }
+    fn list(&self, each: &mut dyn FnMut(BlobInfo) -> ControlFlow<()>) -> Result<(), BlobError> {
+        for cid in self.cids()? {
+            if let Some(info) = self.info(&cid)?
+                && each(info).is_break()
+            {
+                break;
             }
         }
-        blobs.sort_unstable_by_key(|info| info.cid);
-        Ok(blobs)
+        Ok(())
     }
 
-    fn delete(&self, cid: &Cid) -> Result<(), BlobError> {
-        let path = self.path(cid);
-        match files::remove(&path) {
-            Ok(true) => self.sync(parent(&path)),
-            Ok(false) => Ok(()),
-            Err(source) => Err(BlobError::Io { path, source }),
-        }
-    }
-
-    fn sweep(
-        &self,
-        stored_before_micros: u64,
-        keep: &dyn Fn(&Cid) -> bool,
-    ) -> Result<Vec<BlobInfo>, BlobError> {
-        let is_old = |info: &BlobInfo| info.stored_at_micros < stored_before_micros;
-        let (mut swept, mut changed) = (Vec::new(), BTreeSet::new());
-        for info in self.list()?.into_iter().filter(is_old).filter(|info| !keep(&info.cid)) {
-            let path = self.path(&info.cid);
-            let is_still_old = |file: &fs::Metadata| is_old(&blob_info(info.cid, file));
-            match self.sweep_blob(&path, is_still_old) {
-                Ok(true) => {
-                    swept.push(info);
-                    changed.insert(parent(&path).to_owned());
-                }
-                // Another sweep may have been faster.
-                Ok(false) => {}
-                Err(source) => return Err(BlobError::Io { path, source }),
+    fn sweep(&self, sweep: BlobSweep<'_>) -> Result<Vec<BlobInfo>, BlobError> {
+        match sweep {
+            // Whatever their age: this needs no lock.
+            BlobSweep::Listed(cids) => self.sweep_blobs(cids, |_| true, files::remove),
+            BlobSweep::StoredBefore { micros, keep } => {
+                let goes = |info: &BlobInfo| info.stored_at_micros < micros && !keep(&info.cid);
+                let remove = |path: &Path| self.remove_old(path, micros);
+                let swept = self.sweep_blobs(&self.cids()?, goes, remove)?;
+                self.sweep_uploads(micros)?;
+                Ok(swept)
             }
         }
-        self.sweep_uploads(stored_before_micros)?;
-        for directory in &changed {
-            self.sync(directory)?;
-        }
-        Ok(swept)
     }
 }
 
@@ -230,11 +237,14 @@ pub(super) fn micros(time: SystemTime) -> u64 {
 }
 
 fn blob_info(cid: Cid, file: &fs::Metadata) -> BlobInfo {
-    let stored_at_micros = file.modified().map_or(0, micros);
-    BlobInfo { cid, size_bytes: file.len(), stored_at_micros }
+    BlobInfo { cid, size_bytes: file.len(), stored_at_micros: modified_at(file) }
 }
 
-/// What a directory holds; nothing where there is none.
+fn modified_at(file: &fs::Metadata) -> u64 {
+    file.modified().map_or(0, micros)
+}
+
+/// Returns the entries of a directory; none if it does not exist.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
     let failed = |source| BlobError::Io { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {

@@ -1,13 +1,15 @@
 //! Blobs in memory.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::{Cursor, Read};
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{BlobError, BlobInfo, BlobStore, stream};
+use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
 use crate::data::Cid;
 
-/// Blobs in memory, for tests and for repositories that are not kept.
+/// Blobs in memory, for tests and for temporary repositories.
 ///
 /// ```
 /// use pds::blob::{BlobStore, MemoryBlobs};
@@ -30,6 +32,18 @@ impl MemoryBlobs {
     fn blobs(&self) -> MutexGuard<'_, BTreeMap<Cid, Kept>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Copied, so that no lock is held while a caller looks at it.
+    fn infos(&self) -> Vec<BlobInfo> {
+        self.blobs().values().map(|kept| kept.info).collect()
+    }
+
+    fn remove_if(&self, cid: Cid, goes: impl Fn(&BlobInfo) -> bool) -> Option<BlobInfo> {
+        match self.blobs().entry(cid) {
+            Entry::Occupied(kept) if goes(&kept.get().info) => Some(kept.remove().info),
+            _ => None,
+        }
+    }
 }
 
 impl BlobStore for MemoryBlobs {
@@ -43,13 +57,9 @@ impl BlobStore for MemoryBlobs {
         Ok(info)
     }
 
-    fn open(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>, BlobError> {
-        let found = self.blobs().get(cid).map(|kept| kept.bytes.clone());
-        Ok(found.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Read + Send>))
-    }
-
-    fn info(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
-        Ok(self.blobs().get(cid).map(|kept| kept.info))
+    fn open(&self, cid: &Cid) -> Result<Option<OpenBlob>, BlobError> {
+        let found = self.blobs().get(cid).cloned();
+        Ok(found.map(|kept| OpenBlob::new(kept.info, Cursor::new(kept.bytes))))
     }
 
     fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
@@ -59,29 +69,24 @@ impl BlobStore for MemoryBlobs {
         }))
     }
 
-    fn list(&self) -> Result<Vec<BlobInfo>, BlobError> {
-        Ok(self.blobs().values().map(|kept| kept.info).collect())
-    }
-
-    fn delete(&self, cid: &Cid) -> Result<(), BlobError> {
-        self.blobs().remove(cid);
+    fn list(&self, each: &mut dyn FnMut(BlobInfo) -> ControlFlow<()>) -> Result<(), BlobError> {
+        let _ = self.infos().into_iter().try_for_each(each);
         Ok(())
     }
 
-    fn sweep(
-        &self,
-        stored_before_micros: u64,
-        keep: &dyn Fn(&Cid) -> bool,
-    ) -> Result<Vec<BlobInfo>, BlobError> {
-        let mut swept = Vec::new();
-        self.blobs().retain(|cid, kept| {
-            let stays = kept.info.stored_at_micros >= stored_before_micros || keep(cid);
-            if !stays {
-                swept.push(kept.info);
+    fn sweep(&self, sweep: BlobSweep<'_>) -> Result<Vec<BlobInfo>, BlobError> {
+        Ok(match sweep {
+            BlobSweep::Listed(cids) => {
+                cids.iter().filter_map(|cid| self.remove_if(*cid, |_| true)).collect()
             }
-            stays
-        });
-        Ok(swept)
+            BlobSweep::StoredBefore { micros, keep } => {
+                let is_old = |info: &BlobInfo| info.stored_at_micros < micros;
+                let goes = |info: &BlobInfo| is_old(info) && !keep(&info.cid);
+                let old = self.infos().into_iter().filter(goes);
+                // It may have become young since.
+                old.filter_map(|info| self.remove_if(info.cid, is_old)).collect()
+            }
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::{Error, RecordEntry, Repo, Result, Snapshot};
-use crate::blob::{BlobInfo, BlobStore};
+use crate::blob::{BlobInfo, BlobStore, OpenBlob};
 use crate::data::{BlobRef, Cid, ReadError, Value};
 use crate::syntax::RecordPath;
 
@@ -58,13 +58,12 @@ impl Repo {
         Ok(self.blobs.put(data)?)
     }
 
-    /// Opens a blob; `None` when it is not here. The reader fails at its end when the bytes are
-    /// damaged.
+    /// Opens a blob; `None` if it is not stored. The reader fails at its end if the bytes are damaged.
     ///
     /// # Errors
     ///
     /// [`Error::Blob`].
-    pub fn blob(&self, cid: &Cid) -> Result<Option<Box<dyn Read + Send>>> {
+    pub fn blob(&self, cid: &Cid) -> Result<Option<OpenBlob>> {
         Ok(self.blobs.open(cid)?)
     }
 
@@ -103,7 +102,7 @@ impl Snapshot {
         self.each_blob_reporting(unread, &mut |path, blob| {
             match blob {
                 None => found.unreadable.push(path.clone()),
-                Some(blob) if blobs.info(&blob.cid)?.is_none() => {
+                Some(blob) if blobs.open(&blob.cid)?.is_none() => {
                     found.missing.push(BlobUse { path: path.clone(), blob });
                 }
                 Some(_) => {}

@@ -2,13 +2,14 @@
 //! the rest.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use super::clock::now_micros;
 use super::keys::{META_KEYS_ENDED, META_KEYS_NAMED};
 use super::mark::{BlobsOf, Marked};
 use super::repair::META_LOST;
 use super::{Error, Repo, Result};
-use crate::blob::BlobInfo;
+use crate::blob::{BlobInfo, BlobSweep};
 use crate::data::{Cid, MemoryBlocks, Overlay};
 use crate::store::{LogEntry, RefName, Refs, StoreError, Sweep, SweptBlocks};
 use crate::syntax::Tid;
@@ -162,7 +163,7 @@ impl Repo {
         let gone: HashSet<Cid> = named(&moves).filter(|cid| !marked.has_commit(cid)).collect();
         let gone: Vec<Cid> = gone.into_iter().collect();
 
-        let kept = self.blobs.list()?;
+        let kept = self.stored_blobs()?;
         let mut forgotten = self.pending()?;
         if what.is_forgetting && !kept.is_empty() {
             forgotten.extend(self.blobs_of(&gone, marked, what.progress)?);
@@ -247,21 +248,20 @@ impl Repo {
         what: &Collection<'_>,
         done: &mut Collected,
     ) -> Result<()> {
-        for cid in &found.forgotten {
-            if let Some(blob) = self.blobs.info(cid)? {
-                self.blobs.delete(cid)?;
-                done.add_blob(&blob);
-            }
+        let forgotten: Vec<Cid> = found.forgotten.iter().copied().collect();
+        for blob in self.blobs.sweep(BlobSweep::Listed(&forgotten))? {
+            done.add_blob(&blob);
         }
         let all_known = live.undecodable.is_empty();
         let stays = |cid: &Cid| !all_known || live.cids.contains(cid);
-        for blob in self.blobs.sweep(what.blobs_before_micros, &stays)? {
+        let old = BlobSweep::StoredBefore { micros: what.blobs_before_micros, keep: &stays };
+        for blob in self.blobs.sweep(old)? {
             done.add_blob(&blob);
         }
         if what.is_forgetting {
             // What is left of uploads may be of anything; those that go on are younger than this.
             let abandoned = now_micros().saturating_sub(UPLOAD_AGE_MICROS);
-            self.blobs.sweep(abandoned, &|_| true)?;
+            self.blobs.sweep(BlobSweep::StoredBefore { micros: abandoned, keep: &|_| true })?;
         }
         let is_erasing = self.is_erasing()?;
         let is_worth_it = swept.blocks > 0 && swept.bytes >= swept.kept_bytes / WORTH_REWRITING;
@@ -282,7 +282,7 @@ impl Repo {
         done: &mut Collected,
     ) -> Result<()> {
         done.undecodable.clone_from(&live.undecodable);
-        for blob in self.blobs.list()? {
+        for blob in self.stored_blobs()? {
             let is_old = blob.stored_at_micros < what.blobs_before_micros;
             let is_dead = live.undecodable.is_empty() && !live.cids.contains(&blob.cid);
             if is_dead && (is_old || found.forgotten.contains(&blob.cid)) {
@@ -309,6 +309,15 @@ impl Repo {
     /// [`Error::Store`].
     pub fn is_erasing(&self) -> Result<bool> {
         Ok(self.store.meta(META_ERASE)?.is_some())
+    }
+
+    fn stored_blobs(&self) -> Result<Vec<BlobInfo>> {
+        let mut stored = Vec::new();
+        self.blobs.list(&mut |blob| {
+            stored.push(blob);
+            ControlFlow::Continue(())
+        })?;
+        Ok(stored)
     }
 
     /// The blobs that are still to go.

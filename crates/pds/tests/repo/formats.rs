@@ -46,7 +46,7 @@ fn a_store_of_format_1_opens_reads_and_takes_writes() {
     assert_eq!(notes, ["rm", "put", "apply", "init"]);
     let before: Revision = "before".parse().unwrap();
     assert_eq!(repo.resolve(&before).unwrap(), repo.resolve(&"HEAD~1".parse().unwrap()).unwrap());
-    assert_eq!(repo.blobs().list().unwrap().len(), 1);
+    assert_eq!(super::listed_blobs(&repo).len(), 1);
     repo.set_head(repo.resolve(&before).unwrap(), Default::default(), "reset").unwrap();
     // And what is past can be let go of.
     assert_eq!(repo.gc(&Default::default(), &mut |_| {}).unwrap().blocks, 0);

@@ -12,7 +12,7 @@ use pds::repo::verify::Expected;
 use pds::repo::{Error, Keep, Repo, Swept, Write, WriteOptions};
 use pds::store::{Expect, MemoryStore, RefName, Store, StoreError, Sweep};
 
-use super::{did, in_memory, note, path};
+use super::{did, in_memory, listed_blobs, note, path};
 
 /// Keeps some states, and blobs of any age only where they are referred to.
 fn keep(states: usize) -> Keep {
@@ -272,9 +272,7 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
         repo.put(&path("com.example.file/a"), &blob_ref(past)).unwrap();
         repo.delete(&path("com.example.file/a")).unwrap();
         repo.put(&path("com.example.file/b"), &blob_ref(present)).unwrap();
-        let listed = || -> HashSet<Cid> {
-            repo.blobs().list().unwrap().iter().map(|blob| blob.cid).collect()
-        };
+        let listed = || listed_blobs(&repo);
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(gc(&repo, &Keep::default()).blobs, 0, "all are young");
         let weighed = repo.reclaimable(&keep(1), &mut |_| {}).unwrap();

@@ -23,13 +23,15 @@ mod stores;
 mod watched;
 mod writes;
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
-use pds::data::Value;
+use pds::data::{Cid, Value};
 use pds::repo::Repo;
 use pds::store::MemoryStore;
 use pds::syntax::{Did, RecordPath};
@@ -52,6 +54,17 @@ fn in_memory() -> Repo {
         .signing_with(SigningKey::generate(Curve::K256).unwrap());
     repo.init(&did()).unwrap();
     repo
+}
+
+/// The CIDs of the stored blobs.
+fn listed_blobs(repo: &Repo) -> BTreeSet<Cid> {
+    let mut cids = BTreeSet::new();
+    let mut each = |info: pds::blob::BlobInfo| {
+        cids.insert(info.cid);
+        ControlFlow::Continue(())
+    };
+    repo.blobs().list(&mut each).unwrap();
+    cids
 }
 
 /// The files below a directory that hold some bytes.

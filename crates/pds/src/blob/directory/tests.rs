@@ -14,8 +14,8 @@ fn a_damaged_file_fails_at_its_end() {
     let info = blobs.put(&mut &b"hello"[..]).unwrap();
     fs::write(blobs.path(&info.cid), b"jello").unwrap();
     let mut read = Vec::new();
-    let mut reader = blobs.open(&info.cid).unwrap().unwrap();
-    let error = reader.read_to_end(&mut read).unwrap_err();
+    let mut opened = blobs.open(&info.cid).unwrap().unwrap();
+    let error = opened.reader.read_to_end(&mut read).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData);
 }
 
@@ -40,7 +40,7 @@ fn strangers_in_the_directory_are_not_blobs() {
     fs::write(dir.path().join("ba/README"), b"").unwrap();
     let record = Cid::of(Codec::Cbor, b"x").to_string();
     fs::write(dir.path().join("ba").join(record), b"").unwrap();
-    assert!(blobs.list().unwrap().is_empty());
+    blobs.list(&mut |info| panic!("{info:?}")).unwrap();
 }
 
 /// Makes a blob look as if it had been stored in 1970, if it is stored.
@@ -53,6 +53,10 @@ fn make_old(blobs: &BlobDirectory, cid: &Cid) {
 
 /// Long after 1970, and before anything that a test stores.
 const CUT_OFF_MICROS: u64 = 1_000_000_000;
+
+fn all_before(micros: u64) -> BlobSweep<'static> {
+    BlobSweep::StoredBefore { micros, keep: &|_| false }
+}
 
 /// One writer: its blob gets old, it stores or renews the blob, and from then on no sweep may delete it.
 /// Returns how many times a sweep was faster.
@@ -94,7 +98,7 @@ fn write_and_sweep(blobs: &BlobDirectory, time: Duration, meanwhile: impl FnOnce
                 let blobs = BlobDirectory::new(&blobs.root);
                 scope.spawn(move || {
                     while !is_done.load(Relaxed) {
-                        let gone = blobs.sweep(CUT_OFF_MICROS, &|_| false).unwrap();
+                        let gone = blobs.sweep(all_before(CUT_OFF_MICROS)).unwrap();
                         swept.fetch_add(gone.len() as u64, Relaxed);
                     }
                 })
@@ -153,7 +157,7 @@ fn a_process_that_sweeps_until_it_is_killed() {
     let blobs = BlobDirectory::new(root);
     let end = Instant::now() + Duration::from_secs(5);
     while Instant::now() < end {
-        blobs.sweep(CUT_OFF_MICROS, &|_| false).unwrap();
+        blobs.sweep(all_before(CUT_OFF_MICROS)).unwrap();
     }
 }
 
@@ -218,11 +222,12 @@ fn without_locks_blobs_are_stored_and_renewed_but_not_swept_by_age() {
     files::HAS_NO_LOCKS.set(true);
     let stored = blobs.put(&mut &b"hello"[..]).unwrap();
     assert!(blobs.renew(&stored.cid).unwrap().is_some());
-    let message = format!("{:?}", blobs.sweep(u64::MAX, &|_| false).unwrap_err());
+    let message = format!("{:?}", blobs.sweep(all_before(u64::MAX)).unwrap_err());
     assert!(message.contains("supports no locks"), "{message}");
     assert!(blobs.open(&stored.cid).unwrap().is_some());
-    assert_eq!(blobs.sweep(u64::MAX, &|_| true).unwrap(), [], "nothing to delete needs no lock");
-    blobs.delete(&stored.cid).unwrap();
+    let keep_all = BlobSweep::StoredBefore { micros: u64::MAX, keep: &|_| true };
+    assert_eq!(blobs.sweep(keep_all).unwrap(), [], "nothing to delete needs no lock");
+    assert_eq!(blobs.sweep(BlobSweep::Listed(&[stored.cid])).unwrap().len(), 1);
     assert!(blobs.open(&stored.cid).unwrap().is_none());
 }
 
@@ -231,7 +236,7 @@ fn a_sweep_passes_over_an_upload_that_is_still_running() {
     struct Swept<'a>(&'a BlobDirectory);
     impl Read for Swept<'_> {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-            self.0.sweep(u64::MAX, &|_| false).map(|_| 0).map_err(io::Error::other)
+            self.0.sweep(all_before(u64::MAX)).map(|_| 0).map_err(io::Error::other)
         }
     }
     let dir = tempfile::tempdir().unwrap();

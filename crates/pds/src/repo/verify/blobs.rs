@@ -70,10 +70,10 @@ fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<u64, (Code, String)> {
         let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
         unread(format!("{error}{cause}"))
     })?;
-    let Some(mut reader) = opened else {
+    let Some(mut blob) = opened else {
         return Err((Code::BlobMissing, "the blob is not here".to_owned()));
     };
-    io::copy(&mut reader, &mut io::sink()).map_err(|error| match error.kind() {
+    io::copy(&mut blob.reader, &mut io::sink()).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => (Code::BlobDamaged, error.to_string()),
         _ => unread(error.to_string()),
     })
