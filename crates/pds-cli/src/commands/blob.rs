@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use pds::blob::{BlobInfo, BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
-use pds::data::{BlobRef, Cid};
+use pds::data::Cid;
 use pds::syntax::AtUri;
 use serde_json::json;
 
@@ -95,8 +95,7 @@ fn put(place: &Place, file: &Path, mime: Option<String>, out: &mut Output) -> Re
     let mut start = Vec::new();
     from.by_ref().take(SNIFFED_BYTES as u64).read_to_end(&mut start).context("cannot read")?;
     let mime_type = mime.unwrap_or_else(|| sniff(&start).to_owned());
-    let info = repo.put_blob(&mut start.as_slice().chain(from))?;
-    let blob = BlobRef { cid: info.cid, mime_type, size_bytes: Some(info.size_bytes) };
+    let blob = repo.put_blob(&mime_type, &mut start.as_slice().chain(from))?;
     out.has_done();
     out.json(&blob.to_value())?;
     Ok(Exit::Done)

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use super::{Error, RecordEntry, Repo, Result, Snapshot};
-use crate::blob::{BlobInfo, BlobStore, OpenBlob};
+use crate::blob::{BlobStore, OpenBlob};
 use crate::data::{BlobRef, Cid, ReadError, Value};
 use crate::syntax::RecordPath;
 
@@ -49,13 +49,30 @@ pub struct MissingBlobs {
 }
 
 impl Repo {
-    /// Stores a blob; records refer to it by its CID.
+    /// Stores a blob and returns the reference for records.
+    ///
+    /// The media type is not checked here: a record whose reference has an empty one is refused.
+    /// [`sniff`](crate::blob::sniff) guesses the media type of a file.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// use pds::data::Value;
+    ///
+    /// let blob = repo.put_blob("text/plain", &mut &b"hello"[..])?;
+    /// assert_eq!((blob.mime_type.as_str(), blob.size_bytes), ("text/plain", Some(5)));
+    /// let record = Value::from([("file", blob.to_value())]);
+    /// repo.put(&"com.example.file/a".parse()?, &record)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
     /// [`Error::Blob`].
-    pub fn put_blob(&self, data: &mut dyn Read) -> Result<BlobInfo> {
-        Ok(self.blobs.put(data)?)
+    pub fn put_blob(&self, media_type: &str, data: &mut dyn Read) -> Result<BlobRef> {
+        let info = self.blobs.put(data)?;
+        let mime_type = media_type.to_owned();
+        Ok(BlobRef { cid: info.cid, mime_type, size_bytes: Some(info.size_bytes) })
     }
 
     /// Opens a blob; `None` if it is not stored. The reader fails at its end if the bytes are damaged.

@@ -21,7 +21,7 @@ fn a_record_with_a_blob_is_written_once_the_blob_is_here() {
     let place = path("com.example.picture/a");
     let refused = repo.put(&place, &picture(&blob)).unwrap_err();
     assert!(matches!(refused, Error::BlobMissing { cid, .. } if cid == blob.cid));
-    assert_eq!(repo.put_blob(&mut &b"picture"[..]).unwrap().cid, blob.cid);
+    assert_eq!(repo.put_blob("image/png", &mut &b"picture"[..]).unwrap(), blob);
     repo.put(&place, &picture(&blob)).unwrap();
     assert!(repo.missing_blobs().unwrap().missing.is_empty());
 
@@ -45,10 +45,10 @@ fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
         ("missing", "two", 3),
         ("size", "three", 4),
     ] {
-        let info = repo.put_blob(&mut bytes.as_bytes()).unwrap();
-        let blob = BlobRef { cid: info.cid, mime_type: "x/y".to_owned(), size_bytes: Some(said) };
+        let blob = repo.put_blob("x/y", &mut bytes.as_bytes()).unwrap();
+        let blob = BlobRef { size_bytes: Some(said), ..blob };
         repo.put(&path(&format!("com.example.picture/{name}")), &picture(&blob)).unwrap();
-        let file = dir.join("blobs/ba").join(info.cid.to_string());
+        let file = dir.join("blobs/ba").join(blob.cid.to_string());
         match name {
             "damaged" => std::fs::write(file, "eno").unwrap(),
             "missing" => std::fs::remove_file(file).unwrap(),

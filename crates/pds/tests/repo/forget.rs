@@ -178,7 +178,7 @@ fn what_is_older_than_a_state_or_a_time_goes() {
 #[test]
 fn blobs_go_at_once_with_the_only_states_that_refer_to_them() {
     let repo = in_memory();
-    let put = |text: &str| repo.put_blob(&mut text.as_bytes()).unwrap().cid;
+    let put = |text: &str| repo.put_blob("text/plain", &mut text.as_bytes()).unwrap().cid;
     let [secret, shared, young] = ["secret", "shared", "young"].map(put);
     repo.put(&path("com.example.file/a"), &blob_ref(secret)).unwrap();
     repo.put(&path("com.example.file/b"), &blob_ref(shared)).unwrap();
@@ -205,7 +205,7 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
     };
     fill(0);
     // Small ones stand in a page, large ones in many.
-    let blob = repo.put_blob(&mut MARKER.as_bytes()).unwrap().cid;
+    let blob = repo.put_blob("text/plain", &mut MARKER.as_bytes()).unwrap().cid;
     // An upload that was interrupted two hours ago, and one that goes on.
     for (name, content, age_hours) in [("old", MARKER, 2), ("young", "somebody else's", 0)] {
         let path = dir.join(format!("blobs/.incoming-{name}"));

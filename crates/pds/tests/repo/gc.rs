@@ -267,7 +267,7 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
         let repo = Repo::with(Arc::new(MemoryStore::default()), blobs)
             .signing_with(SigningKey::generate(Curve::K256).unwrap());
         repo.init(&did()).unwrap();
-        let put = |text: &str| repo.put_blob(&mut text.as_bytes()).unwrap().cid;
+        let put = |text: &str| repo.put_blob("text/plain", &mut text.as_bytes()).unwrap().cid;
         let [past, present, stray] = ["past", "present", "stray"].map(put);
         repo.put(&path("com.example.file/a"), &blob_ref(past)).unwrap();
         repo.delete(&path("com.example.file/a")).unwrap();
@@ -291,7 +291,7 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
 #[test]
 fn a_record_that_cannot_be_decoded_keeps_every_blob() {
     let repo = in_memory();
-    repo.put_blob(&mut &b"stray"[..]).unwrap();
+    repo.put_blob("text/plain", &mut &b"stray"[..]).unwrap();
     // A tree with a record that is no DAG-CBOR, as an import lets in.
     let record = Block::new(Codec::Cbor, *b"\xff");
     let mut blocks = vec![record.clone()];
@@ -321,7 +321,7 @@ fn a_record_that_cannot_be_decoded_keeps_every_blob() {
 #[test]
 fn a_blob_that_is_used_anew_is_young() {
     let repo = in_memory();
-    let cid = repo.put_blob(&mut &b"old"[..]).unwrap().cid;
+    let cid = repo.put_blob("text/plain", &mut &b"old"[..]).unwrap().cid;
     std::thread::sleep(Duration::from_millis(300));
     repo.put(&path("com.example.file/a"), &blob_ref(cid)).unwrap();
     repo.delete(&path("com.example.file/a")).unwrap();
@@ -378,7 +378,8 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
                 for n in 0..40 {
                     // The same few contents again and again, so that dead blocks come back.
                     let place = path(&format!("com.example.note/{writer}-{}", n % 4));
-                    let blob = repo.put_blob(&mut format!("{}", n % 3).as_bytes()).unwrap();
+                    let blob =
+                        repo.put_blob("text/plain", &mut format!("{}", n % 3).as_bytes()).unwrap();
                     let value =
                         Value::from([("n", Value::Int(n % 6)), ("file", blob_ref(blob.cid))]);
                     repo.put(&place, &value).unwrap();

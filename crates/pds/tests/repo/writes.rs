@@ -216,6 +216,6 @@ fn a_blob_of_the_legacy_shape_must_be_here_as_well() {
     let value = Value::from([("image", legacy)]);
     let refused = repo.put(&path("com.example.picture/a"), &value).unwrap_err();
     assert!(matches!(refused, Error::BlobMissing { .. }), "{refused}");
-    repo.put_blob(&mut &b"picture"[..]).unwrap();
+    repo.put_blob("text/plain", &mut &b"picture"[..]).unwrap();
     repo.put(&path("com.example.picture/a"), &value).unwrap();
 }
