@@ -401,3 +401,22 @@ fn history_begins_where_a_clone_began() {
     let (report, found) = history(&mirror);
     assert_eq!((report.is_ok(), report.commits, found.len()), (true, 2, 2), "{found:?}");
 }
+
+#[test]
+#[cfg(unix)]
+fn a_fifo_in_the_place_of_a_key_is_an_error_at_once() {
+    for name in [KEY_FILE, NEXT_KEY_FILE] {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("alice");
+        Repo::create(&dir, &did()).unwrap();
+        let place = dir.join(name);
+        let _ = std::fs::remove_file(&place);
+        let made = std::process::Command::new("mkfifo").arg("-m600").arg(place).status().unwrap();
+        assert!(made.success());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(Repo::open(&dir).map(drop)));
+        let opened = receiver.recv_timeout(std::time::Duration::from_secs(10)).expect(name);
+        let error = opened.unwrap_err();
+        assert!(matches!(error, Error::KeyFile(KeyFileError::Io { .. })), "{name}: {error}");
+    }
+}
