@@ -196,7 +196,7 @@ impl BlobStore for BlobDirectory {
         // The lock is held until the file is young.
         let touched = files::lock_shared(&self.root).and_then(|_lock| files::touch(&path));
         match touched {
-            // A user who may not write the file does not sweep it, either.
+            // Only the owner of a file can make it young.
             Ok(Touched::Young(file) | Touched::Unchanged(file)) => Ok(Some(blob_info(*cid, &file))),
             Ok(Touched::Absent) => Ok(None),
             Err(error) if is_absent(&error) => Ok(None),

@@ -78,8 +78,7 @@ pub(super) fn lock(directory: &Path) -> io::Result<File> {
     let directory = File::open(directory)?;
     retrying(|| directory.lock()).map_err(|source| {
         let message = format!(
-            "the file system supports no locks ({source}): delete blobs from a process that has the \
-             directory on a local disk"
+            "the directory cannot be locked ({source}); run this where the directory is on a local disk"
         );
         io::Error::new(source.kind(), message)
     })?;
