@@ -10,7 +10,7 @@ use clap::error::ErrorKind;
 use pds::car::CarError;
 use pds::commit::CommitError;
 use pds::crypto::KeyFileError;
-use pds::data::DataError;
+use pds::data::{Cid, DataError, ReadError};
 use pds::identity::IdentityError;
 use pds::mst::MstError;
 use pds::repo::verify::{Code, Stage};
@@ -62,12 +62,6 @@ impl Stated {
 
     pub(crate) fn partly(message: impl Into<String>) -> Self {
         Self { exit: Exit::Partly, name: "partly-done", message: message.into(), hint: None }
-    }
-
-    /// States left while they were read.
-    pub(crate) fn let_go() -> Self {
-        let message = "gc or forget let go of states while they were read".to_owned();
-        Self { exit: Exit::Busy, name: "busy", message, hint: Some("try again") }
     }
 
     /// What has been read is gone.
@@ -154,6 +148,32 @@ pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
     Exit::Usage.into()
 }
 
+/// Tells whether a state was deleted while the command read it: the command can be run again.
+pub(crate) fn is_swept(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<Error>().is_some_and(Error::is_swept)
+            || matches!(cause.downcast_ref(), Some(ReadError::Swept { .. }))
+    })
+}
+
+/// An error about a commit that a revision has named a moment ago: gc or forget was faster.
+pub(crate) fn resolved_before(error: Error, commit: Cid) -> Error {
+    match error {
+        Error::UnknownCommit(cid) if cid == commit => ReadError::Swept { cid }.into(),
+        error => error,
+    }
+}
+
+/// As [`resolved_before`], where the commit was then named by its CID.
+pub(crate) fn resolved_by_cid(error: Error, commit: Cid) -> Error {
+    match error {
+        Error::Revision { text, .. } if text == commit.to_string() => {
+            ReadError::Swept { cid: commit }.into()
+        }
+        error => resolved_before(error, commit),
+    }
+}
+
 /// Tells whether the reader of standard output has gone away.
 pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
@@ -163,14 +183,6 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>) {
-    // Something is done, whatever the rest has failed by.
-    if let Some(Error::NotForgottenYet { .. }) = error.downcast_ref() {
-        return (
-            Exit::Partly,
-            "partly-done",
-            Some("pds forget again, when that is over, completes it"),
-        );
-    }
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     if causes.any(|error| NO_SPACE.contains(&error.kind())) {
         return (Exit::No, "no-space", Some("make room and try again"));
@@ -201,6 +213,9 @@ fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>)
         if let Some(error) = cause.downcast_ref::<KeyFileError>() {
             return of_key_file(error);
         }
+        if matches!(cause.downcast_ref(), Some(ReadError::Swept { .. })) {
+            return SWEPT;
+        }
         if cause.is::<MstError>() || cause.is::<CommitError>() {
             return DAMAGED;
         }
@@ -213,6 +228,8 @@ fn classify(error: &anyhow::Error) -> (Exit, &'static str, Option<&'static str>)
 
 fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
     match error {
+        _ if error.is_swept() => SWEPT,
+        Error::Store(error @ StoreError::Replaced) => of_store(error),
         _ if error.is_busy() => BUSY,
         Error::Store(error) => of_store(error),
         Error::Car(error) => of_car(error),
@@ -291,9 +308,21 @@ fn of_repo(error: &Error) -> (Exit, &'static str, Option<&'static str>) {
 
 fn of_store(error: &StoreError) -> (Exit, &'static str, Option<&'static str>) {
     match error {
-        StoreError::Busy => BUSY,
-        StoreError::Moved { .. } | StoreError::Changed => {
-            (Exit::No, "conflict", Some("somebody else was faster: look again and retry"))
+        StoreError::Busy | StoreError::Changed => BUSY,
+        StoreError::Replaced => (
+            Exit::Busy,
+            "busy",
+            Some(
+                "nothing was written: end other writers, remove a -wal file of the old store, and try again",
+            ),
+        ),
+        StoreError::UnreleasedFormat => (
+            Exit::BadInput,
+            "unreleased-format",
+            Some("pds export of the program that made it writes a file for pds clone"),
+        ),
+        StoreError::Moved { .. } => {
+            (Exit::No, "conflict", Some("another writer was faster: look again and retry"))
         }
         StoreError::NewerFormat { .. } => {
             (Exit::BadInput, "newer-format", Some("a later release of pds made it: use that one"))
@@ -354,6 +383,9 @@ fn one_line(text: &str) -> String {
 
 const BUSY: (Exit, &str, Option<&str>) =
     (Exit::Busy, "busy", Some("another process is using the repository: try again"));
+
+const SWEPT: (Exit, &str, Option<&str>) =
+    (Exit::Busy, "busy", Some("gc or forget deleted the state that was being read: try again"));
 
 const ELSEWHERE: &str = "nothing was changed: a copy of the directory can be written elsewhere";
 

@@ -19,7 +19,7 @@ mod state;
 use std::process::ExitCode;
 
 use crate::args::Cli;
-use crate::failure::{Failure, is_closed_pipe};
+use crate::failure::{Failure, is_closed_pipe, is_swept};
 use crate::output::Output;
 
 fn main() -> ExitCode {
@@ -31,7 +31,17 @@ fn main() -> ExitCode {
     let json = cli.json;
     let mut out = Output::new(json);
     // What was done before a failure has been acknowledged and is to be seen.
-    let (ended, flushed) = (commands::run(cli, &mut out), out.flush());
+    let mut ended = commands::run(cli, &mut out);
+    // A reader begins again while nothing of its answer has left: gc or forget was faster.
+    for _ in 0..MAX_TRIES {
+        match &ended {
+            Err(error) if is_swept(error) && out.take_back() => {}
+            _ => break,
+        }
+        let Ok(cli) = Cli::read() else { break };
+        ended = commands::run(cli, &mut out);
+    }
+    let flushed = out.flush();
     let failed = |error: &anyhow::Error| {
         let failure = Failure::of(error);
         failure.print(json);
@@ -44,3 +54,6 @@ fn main() -> ExitCode {
         (Err(error), _) | (Ok(_), Err(error)) => failed(&error),
     }
 }
+
+/// How often a command begins again whose state was deleted while it was being read.
+const MAX_TRIES: usize = 20;

@@ -162,16 +162,6 @@ impl Source {
         Ok(Self::Car(Arc::new(open_car(path)?)))
     }
 
-    /// Reads a whole state. What gc or forget takes away under a reader is not told as damage.
-    pub(crate) fn reading<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let Self::Repo(repo) = self else { return work() };
-        let moment = repo.moment();
-        work().map_err(|error| match moment.and_then(|moment| repo.has_let_go_since(&moment)) {
-            Ok(true) => Stated::let_go().into(),
-            _ => error,
-        })
-    }
-
     pub(crate) fn snapshot(&self, at: Option<&Revision>) -> Result<Snapshot> {
         let car = match (self, at) {
             (Self::Repo(repo), None) => return Ok(repo.snapshot()?),

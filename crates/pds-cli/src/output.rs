@@ -17,7 +17,7 @@ use crate::failure::Stated;
 /// its exit code says what came of it.
 pub(crate) struct Output {
     json: bool,
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Counted>,
     /// The line that is being made; listings have many.
     line: String,
     is_closed: bool,
@@ -26,7 +26,8 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
-        let out = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+        let counted = Counted { out: io::stdout().lock(), has_written: false };
+        let out = BufWriter::with_capacity(BUFFER_BYTES, counted);
         Self { json, out, line: String::new(), is_closed: false, has_done: false }
     }
 
@@ -96,13 +97,25 @@ impl Output {
         &mut self.out
     }
 
+    /// Takes back what was written, if none of it has left the process yet; tells whether that was so.
+    pub(crate) fn take_back(&mut self) -> bool {
+        if self.has_done || self.out.get_ref().has_written {
+            return false;
+        }
+        let counted = Counted { out: io::stdout().lock(), has_written: false };
+        let old = std::mem::replace(&mut self.out, BufWriter::with_capacity(BUFFER_BYTES, counted));
+        // Without its buffer.
+        drop(old.into_parts());
+        true
+    }
+
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.write(Write::flush)
     }
 
     fn write(
         &mut self,
-        write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>,
+        write: impl FnOnce(&mut BufWriter<Counted>) -> io::Result<()>,
     ) -> Result<()> {
         if self.is_closed {
             return Ok(());
@@ -118,6 +131,23 @@ impl Output {
             }
             written => written.context("cannot write to standard output"),
         }
+    }
+}
+
+/// Standard output, and whether anything was written to it.
+struct Counted {
+    out: StdoutLock<'static>,
+    has_written: bool,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.has_written = true;
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

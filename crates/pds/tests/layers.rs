@@ -14,7 +14,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("commit", &["syntax", "data", "crypto"]),
     ("identity", &["syntax", "data", "crypto"]),
     ("car", &["data"]),
-    ("store", &["data"]),
+    ("store", &["syntax", "data", "crypto"]),
     ("blob", &["data"]),
     ("repo", &["syntax", "data", "crypto", "mst", "commit", "identity", "car", "store", "blob"]),
 ];
@@ -77,6 +77,69 @@ fn the_pure_middle_has_no_effects() {
     }
 }
 
+/// What a back end must have is small: the rest of a trait has a default.
+#[test]
+fn a_back_end_needs_few_methods() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let seams: [(usize, &[(&str, &str)]); 3] = [
+        (9, &[("data/block.rs", "Blocks"), ("store/mod.rs", "View"), ("store/mod.rs", "Store")]),
+        (5, &[("store/mod.rs", "Maintain")]),
+        (5, &[("blob/mod.rs", "BlobStore")]),
+    ];
+    for (most, traits) in seams {
+        let methods: Vec<String> = traits
+            .iter()
+            .flat_map(|(file, name)| {
+                let text = fs::read_to_string(src.join(file)).unwrap();
+                required_methods(&without_comments(&text), name)
+            })
+            .collect();
+        assert!(methods.len() <= most, "{traits:?} require more than {most}: {methods:?}");
+    }
+}
+
+/// Who reads from several threads, or from another one than before, gets the same answers.
+#[test]
+fn nothing_depends_on_the_thread() {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for file in files(&src, ".") {
+        let code = fs::read_to_string(&file).unwrap();
+        assert!(!code.contains("ThreadId"), "{} has ThreadId", file.display());
+    }
+}
+
+#[test]
+fn required_methods_are_those_without_a_body() {
+    let code = "
+pub trait Other {
+    fn x(&self);
+}
+
+pub trait Seam: Other {
+    fn a(&self);
+    fn b<T>(
+        &self,
+    ) -> u8;
+    fn c(&self) -> u8 {
+        self.x();
+        1
+    }
+    fn e(&self) -> u8 {
+        2
+    }
+}
+
+fn d();
+";
+    assert_eq!(required_methods(code, "Seam"), ["a", "b"]);
+}
+
+#[test]
+#[should_panic(expected = "no trait Missing")]
+fn a_trait_that_is_not_found_is_a_failure() {
+    required_methods("pub trait MissingOne {\n}\n", "Missing");
+}
+
 #[test]
 fn planted_violations_are_found() {
     for (code, module) in [
@@ -118,6 +181,23 @@ fn uses(code: &str) -> BTreeSet<String> {
     used
 }
 
+/// The methods of a trait that have no body. The code is formatted: the trait ends with the first brace
+/// at the start of a line.
+fn required_methods(code: &str, name: &str) -> Vec<String> {
+    let begins = |end| code.find(&format!("pub trait {name}{end}"));
+    let start = begins(" {").or_else(|| begins(": "));
+    let text = &code[start.unwrap_or_else(|| panic!("no trait {name}"))..];
+    let end = text.find("\n}").unwrap_or_else(|| panic!("trait {name} has no end"));
+    let methods = text[..end].split("fn ").skip(1);
+    let is_required = |method: &&str| {
+        let end = method.find([';', '{']).unwrap_or_else(|| panic!("{method} has no end"));
+        method[end..].starts_with(';')
+    };
+    let required: Vec<String> = methods.filter(is_required).map(name_at).collect();
+    assert!(!required.is_empty(), "trait {name} requires nothing");
+    required
+}
+
 fn name_at(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
@@ -126,7 +206,10 @@ fn name_at(text: &str) -> String {
 fn code_of(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let inline_tests = text.find("#[cfg(test)]").filter(|at| text[*at..].contains("mod tests {"));
-    let text = &text[..inline_tests.unwrap_or(text.len())];
+    without_comments(&text[..inline_tests.unwrap_or(text.len())])
+}
+
+fn without_comments(text: &str) -> String {
     text.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
 }
 

@@ -67,7 +67,7 @@ fn the_format_page_has_the_tables_that_are_made() {
         connection.prepare("SELECT sql FROM sqlite_schema WHERE sql NOT NULL").unwrap();
     let tables: Vec<String> =
         tables.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap();
-    assert_eq!(tables.len(), 5);
+    assert_eq!(tables.len(), 7, "six tables and an index");
     for sql in tables {
         assert!(page.contains(&squeeze(&sql)), "{sql}");
     }

@@ -84,7 +84,7 @@ impl Args {
         }
         let options = WriteOptions {
             allow_missing_blobs: self.allow_missing_blobs,
-            note: "apply".to_owned(),
+            message: "apply".to_owned(),
             ..WriteOptions::default()
         };
         Ok(Some(repo.write_with(&writes, &options)?))

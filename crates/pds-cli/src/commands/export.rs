@@ -52,7 +52,7 @@ impl Args {
             return Err(Stated::only_one_standard_input().into());
         }
         let (source, at) = place.source_at(self.at.as_ref())?;
-        source.reading(|| self.of(&source, at, place, out))
+        self.of(&source, at, place, out)
     }
 
     fn of(

@@ -95,7 +95,8 @@ impl Facts {
     }
 
     fn at(snapshot: &Snapshot, repo: &Repo, dir: Option<&Path>) -> Result<Self> {
-        let blocks = repo.store().block_count()?;
+        let maintain = repo.store().maintain();
+        let blocks = maintain.map_or(Ok(0), |maintain| maintain.block_count())?;
         let mut blobs = 0;
         repo.blobs().list(&mut |_| {
             blobs += 1;

@@ -1,14 +1,15 @@
 //! `pds log`
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::commit::Commit;
 use pds::crypto::PublicKey;
-use pds::data::Cid;
+use pds::data::{Cid, ReadError};
 use pds::identity::KeyHistory;
 use pds::repo::{Error, RecordChange, RecordVersion, Repo, Revision};
-use pds::store::{LogEntry, RefName};
+use pds::store::{Event, LogEntry, LogQuery, RefName};
 use pds::syntax::{AtUri, Tid};
 use serde_json::json;
 
@@ -76,38 +77,47 @@ impl Args {
                     rev: commit.rev(),
                     time,
                     counts: gaps.is_empty().then_some((created, 0, 0)),
-                    note: "",
+                    event: None,
+                    before: None,
+                    message: "",
                     signed: signed.as_ref(),
                 };
                 line.print(out)?;
                 return Ok(signed.map_or(gaps.exit(), |signed| signed.exit(gaps.exit())));
             }
         };
-        let entries = repo.log(self.number.unwrap_or(usize::MAX))?;
-        if entries.is_empty() && repo.head()?.is_none() && repo.log(1)?.is_empty() {
+        self.rows(&repo, keys.as_ref(), out)
+    }
+
+    /// Shows the rows of the log, a page at a time: memory does not grow with the log.
+    fn rows(&self, repo: &Repo, keys: Option<&KeyHistory>, out: &mut Output) -> Result<Exit> {
+        let sweep = sweep_of(repo)?;
+        let mut left = self.number.unwrap_or(usize::MAX);
+        let mut page = read_page(repo, None, left)?;
+        if page.is_empty() && repo.head()?.is_none() && repo.log(1)?.is_empty() {
             return Err(Error::NoCommit(repo.ref_name().clone()).into());
         }
         let mut exit = Exit::Done;
-        for entry in entries {
-            // With keys it is a check, whoever reads it.
-            if out.is_closed() && keys.is_none() {
-                break;
-            }
-            let LogEntry { before, after, at_micros, note, .. } = entry;
-            let (commit, counts) = match look_up(&repo, before, after) {
-                Ok((commit, counts)) => (commit, Some(counts)),
-                // The log is the way back from damage: every row of it is told.
-                Err(error) if error.is_corrupt() || error.is_not_found() => {
-                    say(&format!("{:#}", anyhow::Error::new(error)));
-                    exit = Exit::Partly;
-                    (None, None)
+        while let Some(last) = page.last() {
+            let (next, before) = (last.seq.checked_sub(1), last.before);
+            left -= page.len();
+            for entry in page {
+                // With keys it is a check, and goes on without a reader.
+                if out.is_closed() && keys.is_none() {
+                    return Ok(exit);
                 }
-                Err(error) => return Err(error.into()),
-            };
-            let signed = keys.as_ref().map(|keys| Signed::by(keys, commit.as_ref()));
-            let (rev, signed) = (commit.as_ref().and_then(Commit::rev), signed.as_ref());
-            Line { cid: after, rev, time: at_micros, counts, note: &note, signed }.print(out)?;
-            exit = signed.map_or(exit, |signed| signed.exit(exit));
+                exit = print_row(entry, repo, sweep, keys, exit, out)?;
+            }
+            let Some(next) = next else { break };
+            page = read_page(repo, Some(next), left)?;
+            // Rows may have been dropped since the page before this one was read.
+            if left > 0
+                && let Some(cid) = before
+                && page.first().and_then(|row| row.after) != Some(cid)
+                && sweep_of(repo)? != sweep
+            {
+                return Err(Error::Read(ReadError::Swept { cid }).into());
+            }
         }
         Ok(exit)
     }
@@ -168,6 +178,62 @@ impl Args {
     }
 }
 
+/// Reads the next rows of the log of a ref, newest first, from a row on.
+fn read_page(repo: &Repo, from: Option<u64>, left: usize) -> Result<Vec<LogEntry>> {
+    let (count, mut rows) = (left.min(ROWS_AT_ONCE), Vec::new());
+    if count == 0 {
+        return Ok(rows);
+    }
+    let mut query = LogQuery::newest_first().of(repo.ref_name().clone());
+    query.from = from;
+    repo.store().view()?.log(&query, &mut |row| {
+        rows.push(row);
+        if rows.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(rows)
+}
+
+/// Prints a row of the log with what its commit changed, and returns how the command ends.
+fn print_row(
+    entry: LogEntry,
+    repo: &Repo,
+    sweep: u64,
+    keys: Option<&KeyHistory>,
+    mut exit: Exit,
+    out: &mut Output,
+) -> Result<Exit> {
+    let LogEntry { before, after, at_micros, event, message, .. } = entry;
+    let (commit, counts) = match look_up(repo, before, after) {
+        Ok((commit, counts)) => (commit, Some(counts)),
+        // The state may have been deleted since the log was read.
+        Err(error) if error.is_swept() || sweep_of(repo)? != sweep => {
+            let swept = after.map(|cid| ReadError::Swept { cid });
+            return Err(swept.map_or(error, Error::Read).into());
+        }
+        // The log is the way back from damage: every row of it is shown.
+        Err(error) if error.is_corrupt() || error.is_not_found() => {
+            say(&format!("{:#}", anyhow::Error::new(error)));
+            exit = Exit::Partly;
+            (None, None)
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let signed = keys.map(|keys| Signed::by(keys, commit.as_ref()));
+    let (rev, signed) = (commit.as_ref().and_then(Commit::rev), signed.as_ref());
+    Line {
+        cid: after,
+        rev,
+        time: at_micros,
+        counts,
+        event: Some(&event),
+        before,
+        message: &message,
+        signed,
+    }
+    .print(out)?;
+    Ok(signed.map_or(exit, |signed| signed.exit(exit)))
+}
+
 /// Says which commit cannot be read; in JSON also where the versions are.
 fn print_gap(commit: Cid, error: &Error, uri: &AtUri, out: &mut Output) -> Result<()> {
     let message = format!("commit {commit} cannot be read, nor what it did to the record: {error}");
@@ -224,7 +290,7 @@ fn look_up(
         Some(cid) => Some(repo.checkout(&cid.into())?.commit().clone()),
         None => None,
     };
-    Ok((commit, count(repo.changes(before, after)?)?))
+    Ok((commit, count(&repo.changes(before, after)?)))
 }
 
 /// What became of a commit's signature.
@@ -269,7 +335,9 @@ struct Line<'a> {
     time: u64,
     /// Unknown where the commit or its tree cannot be read.
     counts: Option<Counts>,
-    note: &'a str,
+    event: Option<&'a Event>,
+    before: Option<Cid>,
+    message: &'a str,
     /// Where it was asked for.
     signed: Option<&'a Signed>,
 }
@@ -288,7 +356,11 @@ impl Line<'_> {
             || {
                 let (rev, cid) = (rev_text(self.rev), cid.as_deref().unwrap_or("-"));
                 let counts = format!("+{} ~{} -{}", text(created), text(updated), text(deleted));
-                let line = format!("{rev}\t{cid}\t{time}\t{counts}\t{}", self.note);
+                let what = match (self.message, self.event) {
+                    ("", Some(event)) => event.to_string(),
+                    (message, _) => message.to_owned(),
+                };
+                let line = format!("{rev}\t{cid}\t{time}\t{counts}\t{what}");
                 match &key {
                     Some(key) => format!("{line}\t{}", key.as_deref().unwrap_or("-")),
                     None => line,
@@ -302,8 +374,13 @@ impl Line<'_> {
                     "created": created,
                     "updated": updated,
                     "deleted": deleted,
-                    "note": self.note,
+                    "before": self.before.map(|cid| cid.to_string()),
+                    "event": self.event.map(Event::word),
+                    "message": self.message,
                 });
+                for (field, value) in self.event.into_iter().flat_map(data_of) {
+                    line[field] = json!(value);
+                }
                 if let Some(key) = &key {
                     line["signingKey"] = json!(key);
                 }
@@ -313,15 +390,40 @@ impl Line<'_> {
     }
 }
 
-fn count(changes: impl Iterator<Item = Result<RecordChange, Error>>) -> Result<Counts, Error> {
+fn count(changes: &[RecordChange]) -> Counts {
     let (mut created, mut updated, mut deleted) = (0, 0, 0);
     for change in changes {
-        let change = change?;
         match (change.before, change.after) {
             (None, _) => created += 1,
             (Some(_), Some(_)) => updated += 1,
             (Some(_), None) => deleted += 1,
         }
     }
-    Ok((created, updated, deleted))
+    (created, updated, deleted)
 }
+
+/// The number of the last change that deleted blocks.
+fn sweep_of(repo: &Repo) -> Result<u64> {
+    Ok(repo.store().view()?.version().sweep)
+}
+
+/// Returns the commits and keys that belong to an event, by the field that holds each.
+fn data_of(event: &Event) -> Vec<(&'static str, String)> {
+    match event {
+        Event::Import { key, replaces } => {
+            let keys = [("key", key), ("replacedKey", replaces)].into_iter();
+            keys.filter_map(|(field, key)| Some((field, key.as_ref()?.to_string()))).collect()
+        }
+        Event::Merge { other, key } => {
+            let key = key.as_ref().map(|key| ("key", key.to_string()));
+            [("merged", other.to_string())].into_iter().chain(key).collect()
+        }
+        Event::Rotate { old, new } => {
+            vec![("oldKey", old.to_string()), ("newKey", new.to_string())]
+        }
+        Event::Revert { commit } => vec![("reverted", commit.to_string())],
+        _ => Vec::new(),
+    }
+}
+
+const ROWS_AT_ONCE: usize = 256;

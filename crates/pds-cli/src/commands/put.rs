@@ -67,7 +67,7 @@ impl Args {
         let write = self.write(input)?;
         let options = WriteOptions {
             allow_missing_blobs: self.allow_missing_blobs,
-            note: "put".to_owned(),
+            message: "put".to_owned(),
             ..WriteOptions::default()
         };
         let written = repo.write_with(&[write], &options)?;

@@ -7,7 +7,7 @@ use pds::store::{Expect, RefName};
 use serde_json::json;
 
 use super::import::{take_in, warn};
-use crate::failure::{Exit, Stated};
+use crate::failure::{Exit, Stated, resolved_before};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::state::StateArg;
@@ -64,7 +64,8 @@ impl Args {
                     }
                     StateArg::Revision(revision) => {
                         let to = repo.resolve(revision)?;
-                        repo.set_ref(&name, to, Expect::Any, "ref set")?;
+                        repo.set_ref(&name, to, Expect::Any, "")
+                            .map_err(|error| resolved_before(error, to))?;
                         to
                     }
                 };

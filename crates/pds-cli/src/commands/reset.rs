@@ -4,7 +4,7 @@ use anyhow::Result;
 use pds::store::Expect;
 
 use super::import::{take_in, warn};
-use crate::failure::Exit;
+use crate::failure::{Exit, resolved_before, resolved_by_cid};
 use crate::open::Place;
 use crate::output::{Output, commit_json, rev_text};
 use crate::state::StateArg;
@@ -35,8 +35,11 @@ impl Args {
             StateArg::Revision(revision) => {
                 let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
                 let to = repo.resolve(revision)?;
-                repo.set_head(to, expect, "reset")?;
-                (to, repo.checkout(&to.into())?.commit().rev())
+                let snapshot = repo.checkout(&to.into());
+                let snapshot = snapshot.map_err(|error| resolved_by_cid(error, to))?;
+                let rev = snapshot.commit().rev();
+                repo.set_head(to, expect, "").map_err(|error| resolved_before(error, to))?;
+                (to, rev)
             }
         };
         out.has_done();

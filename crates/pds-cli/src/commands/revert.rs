@@ -5,7 +5,7 @@ use pds::repo::{Error, Versions};
 use pds::store::RefName;
 use serde_json::json;
 
-use crate::failure::{Exit, Stated};
+use crate::failure::{Exit, Stated, resolved_before};
 use crate::open::Place;
 use crate::output::{Output, commit_json, rev_text, say};
 use crate::state::{StateArg, resolve};
@@ -38,7 +38,7 @@ impl Args {
                 let message = Error::Conflicts(conflicts).to_string();
                 return Err(Stated::no("conflict", message).hint(CHANGED_SINCE).into());
             }
-            written => written?,
+            written => written.map_err(|error| resolved_before(error, commit))?,
         };
         if written.changes.is_empty() {
             say("nothing to undo: everything is as it was before that commit");

@@ -39,7 +39,7 @@ impl Args {
                 writes.push(Write::delete(path.clone()));
             }
         }
-        let options = WriteOptions { note: "rm".to_owned(), ..WriteOptions::default() };
+        let options = WriteOptions { message: "rm".to_owned(), ..WriteOptions::default() };
         let written = repo.write_with(&writes, &options)?;
         out.has_done();
         print_written(&written, out)?;

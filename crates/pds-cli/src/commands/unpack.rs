@@ -35,7 +35,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let (source, at) = place.source_at(self.at.as_ref())?;
-        source.reading(|| self.of(&source.snapshot(at)?, out))
+        self.of(&source.snapshot(at)?, out)
     }
 
     fn of(&self, snapshot: &Snapshot, out: &mut Output) -> Result<Exit> {

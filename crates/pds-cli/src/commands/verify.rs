@@ -9,7 +9,7 @@ use anyhow::Result;
 use pds::crypto::PublicKey;
 use pds::identity::PlcLog;
 use pds::repo::verify::{
-    Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
+    Code, Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
 };
 use pds::repo::{Jobs, Repo, Revision};
 use pds::syntax::Did;
@@ -97,8 +97,9 @@ impl Args {
                 self.check_repo(&repo, at, &expected, &mut findings)?
             }
         };
+        let is_store_damaged = findings.is_store_damaged;
         findings.finish(&report)?;
-        if report.commit.is_none() && is_repo && !out.is_json() {
+        if (report.commit.is_none() || is_store_damaged) && is_repo && !out.is_json() {
             say(REPAIR);
         }
         Ok(match (report.is_ok(), &report.commit) {
@@ -109,22 +110,6 @@ impl Args {
     }
 
     fn check_repo(
-        &self,
-        repo: &Repo,
-        at: Option<&Revision>,
-        expected: &Expected<'_>,
-        findings: &mut Findings<'_>,
-    ) -> Result<Report> {
-        let moment = repo.moment();
-        let report = self.check_states(repo, at, expected, findings);
-        let is_sound = report.as_ref().is_ok_and(Report::is_ok);
-        match moment.and_then(|moment| repo.has_let_go_since(&moment)) {
-            Ok(true) if !is_sound => Err(Stated::let_go().into()),
-            _ => report,
-        }
-    }
-
-    fn check_states(
         &self,
         repo: &Repo,
         at: Option<&Revision>,
@@ -175,17 +160,21 @@ struct Findings<'a> {
     left_out: u64,
     failed: Option<anyhow::Error>,
     colour: bool,
+    /// Whether the database is damaged.
+    is_store_damaged: bool,
 }
 
 impl<'a> Findings<'a> {
     fn new(out: &'a mut Output) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let colour = wanted && std::io::stdout().is_terminal();
-        Self { out, kept: Vec::new(), kept_bytes: 0, left_out: 0, failed: None, colour }
+        let (kept, is_store_damaged) = (Vec::new(), false);
+        Self { out, kept, kept_bytes: 0, left_out: 0, failed: None, colour, is_store_damaged }
     }
 
     #[allow(clippy::needless_pass_by_value)]
     fn add(&mut self, finding: Finding) {
+        self.is_store_damaged |= finding.code() == Code::StoreDamaged;
         if self.out.is_json() {
             let bytes = finding.message.len() + finding.path.as_ref().map_or(0, String::len);
             if self.kept.len() < MAX_KEPT_FINDINGS && self.kept_bytes + bytes < MAX_KEPT_BYTES {

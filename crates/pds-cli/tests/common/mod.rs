@@ -186,3 +186,15 @@ pub(crate) fn fixtures() -> Option<PathBuf> {
     eprintln!("skipped: no test data at {} (set PDS_FIXTURES)", path.display());
     None
 }
+
+/// Every row of the log, oldest first.
+pub(crate) fn log_rows(repo: &pds::repo::Repo) -> Vec<pds::store::LogEntry> {
+    let mut rows = Vec::new();
+    let query = pds::store::LogQuery::oldest_first();
+    let read = repo.store().view().unwrap().log(&query, &mut |row| {
+        rows.push(row);
+        std::ops::ControlFlow::Continue(())
+    });
+    read.unwrap();
+    rows
+}

@@ -8,12 +8,12 @@ use pds::repo::Repo;
 use pds::repo::verify::{Expected, verify};
 
 use super::at_once;
-use crate::common::TestRepo;
+use crate::common::{TestRepo, log_rows};
 
 /// Every state that the log names reads whole.
 fn assert_all_states_whole(repo: &TestRepo) {
     let opened = Repo::open_without_key(repo.home.path("alice").as_ref()).unwrap();
-    for entry in opened.store().moves().unwrap() {
+    for entry in log_rows(&opened) {
         for commit in [entry.before, entry.after].into_iter().flatten() {
             let blocks = opened.blocks();
             let mut panic = |finding| panic!("{commit}: {finding}");

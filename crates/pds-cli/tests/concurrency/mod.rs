@@ -219,7 +219,7 @@ fn nothing_is_signed_with_a_key_that_has_gone() {
         listed.lines().map(|line| line.split('\t').next().unwrap()).collect();
     let acknowledged: BTreeSet<&str> = acknowledged.iter().flatten().map(String::as_str).collect();
     assert_eq!(found, acknowledged);
-    let rotations = repo.pds(["log"]).ok().matches("key rotate").count();
+    let rotations = repo.pds(["log"]).ok().matches("\trotate ").count();
     assert_eq!(rotations, 8);
     repo.pds(["verify", "--history"]).ok();
     assert_chain(&repo, acknowledged.len() + rotations + 1);

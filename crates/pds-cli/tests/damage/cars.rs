@@ -102,10 +102,10 @@ fn each_harm_in_a_file_is_named_with_its_place_and_hides_nothing_elsewhere() {
         }
 
         let ls = repo.home.pds(["-R", &bad, "ls", "--all"]).ended();
-        let told = if how == "cut" { "the file ends" } else { name };
+        let named = if how == "cut" { "the file ends" } else { name };
         let is_said = !matches!(how, "missing" | "replaced");
         let hides_more = kind != "record";
-        assert_eq!(ls.stderr.contains(told), is_said || hides_more, "{what}: {}", ls.stderr);
+        assert_eq!(ls.stderr.contains(named), is_said || hides_more, "{what}: {}", ls.stderr);
         match kind {
             "commit" => assert_eq!((ls.code(), ls.text()), (3, String::new()), "{what}"),
             "record" if how != "cut" => {

@@ -1,16 +1,15 @@
 //! Past states that cannot be read: they are said, and hide no other.
 
-use rusqlite::Connection;
 use serde_json::Value;
 
 use pds::data::Cid;
 
+use super::rows::{run, run_sealed, sql};
 use crate::common::{TestRepo, masked};
 
 pub(super) fn lose(repo: &TestRepo, cid: &str) {
-    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
     let name = cid.parse::<Cid>().unwrap().as_bytes().to_vec();
-    assert_eq!(sql.execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap(), 1);
+    assert_eq!(sql(repo).execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap(), 1);
 }
 
 /// The note `a` in four versions, each by a commit, and these commits, the oldest first.
@@ -28,7 +27,7 @@ fn versions() -> (TestRepo, Vec<String>) {
 }
 
 #[test]
-fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_told() {
+fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_listed() {
     for what in ["commit", "root"] {
         let (repo, commits) = versions();
         let [first, second, third, fourth] = commits.as_slice() else { panic!("{commits:?}") };
@@ -44,10 +43,13 @@ fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_told()
         );
         assert!(log.stderr.contains(&gone) && log.stderr.lines().count() == 1, "{}", log.stderr);
         let text = log.text();
-        let told: Vec<&str> = text.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
+        let listed: Vec<&str> = text.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
         // What the lost one made of it stood in the commit after it first.
-        assert_eq!((told.len(), told[0], told[2], told[3]), (4, &**fourth, &**second, &**first));
-        assert!(!commits.contains(&told[1].to_owned()), "{text}");
+        assert_eq!(
+            (listed.len(), listed[0], listed[2], listed[3]),
+            (4, &**fourth, &**second, &**first)
+        );
+        assert!(!commits.contains(&listed[1].to_owned()), "{text}");
 
         let log = repo.pds(["log", "com.example.note/a", "--json"]).ended();
         assert_eq!(log.code(), 6);
@@ -65,7 +67,7 @@ fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_told()
 }
 
 #[test]
-fn what_was_let_go_on_purpose_is_no_gap() {
+fn what_was_deleted_on_purpose_is_no_gap() {
     let (repo, commits) = versions();
     repo.pds(["forget", "--before", &commits[2]]).ok();
     let log = repo.pds(["log", "com.example.note/a"]).ok();
@@ -73,7 +75,7 @@ fn what_was_let_go_on_purpose_is_no_gap() {
 }
 
 #[test]
-fn gc_refuses_holes_in_the_past_until_a_repair_has_told_of_them() {
+fn gc_refuses_holes_in_the_past_until_a_repair_has_noted_them() {
     for kind in ["commit", "root", "record"] {
         let (repo, commits) = versions();
         let at = ["--at", commits[2].as_str()];
@@ -103,7 +105,7 @@ fn gc_refuses_holes_in_the_past_until_a_repair_has_told_of_them() {
         }
         repo.pds(["repair", "--here"]).ok();
         repo.pds(["gc"]).ok();
-        // It is still told, until the state goes; and another one is another matter.
+        // It is still listed, until the state is deleted; and another state is another matter.
         assert!(repo.pds(["repair"]).ok().contains("1 lost of the past"));
         lose(&repo, &commits[1]);
         let said = repo.pds(["gc"]).fails(3);
@@ -127,7 +129,7 @@ fn gc_never_passes_over_what_the_present_has_lost() {
         let said = repo.pds(args.iter().copied()).fails(3);
         assert!(said.contains(&root), "{said}");
     }
-    // It had been let go as a past state before it became the present again.
+    // It was accepted as a loss of the past before it became the present again.
     repo.pds(["ref", "rm", "side"]).ok();
     repo.pds(["repair", "--here"]).ok();
     repo.pds(["gc"]).ok();
@@ -140,8 +142,7 @@ fn gc_never_passes_over_what_the_present_has_lost() {
 fn gc_deletes_nothing_where_head_is_lost() {
     let (repo, _) = versions();
     let blocks = repo.json(["info"])["blocks"].clone();
-    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
-    sql.execute_batch("DELETE FROM refs; DELETE FROM log").unwrap();
+    run(&repo, "DELETE FROM refs; DELETE FROM log");
     for args in [&["gc"][..], &["gc", "--keep", "1"], &["forget", "--before", "2100-01-01"]] {
         let said = repo.pds(args.iter().copied()).fails(3);
         assert!(said.contains("ref HEAD is lost"), "{said}");
@@ -151,7 +152,7 @@ fn gc_deletes_nothing_where_head_is_lost() {
 }
 
 #[test]
-fn a_commit_that_was_rebuilt_is_told_as_lost_and_stops_no_gc() {
+fn a_commit_that_was_rebuilt_is_listed_as_lost_and_stops_no_gc() {
     let (repo, _) = versions();
     let head = repo.head().0;
     lose(&repo, &head);
@@ -193,9 +194,10 @@ fn a_lost_change_of_the_key_takes_no_key_from_the_commits_before_it() {
 #[test]
 fn a_key_that_is_named_for_a_commit_that_is_here_counts() {
     let (repo, old, _) = rotated();
-    let sql = Connection::open(repo.home.dir().join("alice/pds.db")).unwrap();
-    assert_eq!(sql.execute("DELETE FROM log WHERE note LIKE 'key rotate%'", []).unwrap(), 1);
-    drop(sql);
+    run_sealed(
+        &repo,
+        "DELETE FROM facts WHERE kind = 'ended-key'; DELETE FROM log WHERE event = 'rotate'",
+    );
     let mark = repo.home.path("mark.car");
     repo.pds(["export", "--at", "mark", "-o", &mark]).ended().done();
     assert_eq!(repo.pds(["verify", "--at", "mark"]).ended().code(), 1);

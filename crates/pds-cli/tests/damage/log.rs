@@ -1,18 +1,13 @@
-//! A log of which not all can be read: refs stay where they are, and it is said that rows are lost.
+//! A log that cannot be read whole: refs stay where they are, and it is said that rows are lost.
 
 use std::fs;
 
-use pds::data::Cid;
-use rusqlite::Connection;
 use serde_json::Value;
 
 use super::PAGE_BYTES;
 use super::history::lose;
+use super::rows::{set_ref, sql};
 use crate::common::{Home, TestRepo, creations};
-
-fn sql(repo: &TestRepo) -> Connection {
-    Connection::open(repo.home.dir().join("alice/pds.db")).unwrap()
-}
 
 /// Where the page of the database begins that a table, or what finds its rows, starts at.
 fn root_of(repo: &TestRepo, name: &str) -> usize {
@@ -77,6 +72,16 @@ fn notes(repo: &TestRepo) -> Vec<String> {
     lines.lines().map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect()
 }
 
+/// Checks that the log is found damaged. The present state needs the newest row of it, and no other.
+fn assert_found(repo: &TestRepo, is_present_whole: bool) {
+    let verify = repo.pds(["verify"]).ended();
+    assert_eq!(verify.code(), if is_present_whole { 0 } else { 3 }, "{}", verify.text());
+    let history = repo.pds(["verify", "--history"]).ended();
+    assert_eq!(history.code(), if is_present_whole { 1 } else { 3 }, "{}", history.text());
+    assert!(history.text().starts_with("error store-damaged: "), "{}", history.text());
+    assert_eq!(history.stderr, "pds repair says what can be mended\n");
+}
+
 const COMMITS: usize = 150;
 
 #[test]
@@ -84,6 +89,7 @@ fn a_bit_of_the_log_moves_no_ref() {
     let repo = TestRepo::with_notes();
     let refs = repo.json_lines(["ref", "ls"]);
     flip_newest_row(&repo);
+    assert_found(&repo, true);
     let said = "the log could not be read whole: 3 moves are left; \
                 states that only it named may be lost\n";
     let survey = repo.pds(["repair"]).ended();
@@ -122,6 +128,7 @@ fn a_page_of_the_log_that_is_gone_costs_no_commit() {
     for how in [&["--here"][..], &["--from", &good]] {
         repo.home.write("alice/pds.db", &file);
         zero(&repo, last);
+        assert_found(&repo, false);
         let ended = repo.pds(["repair"].into_iter().chain(how.iter().copied())).ended();
         assert!(ended.code() == 6 && ended.text().contains("the log could not be"), "{ended:?}");
         assert_eq!((repo.head(), records(&repo)), (head.clone(), COMMITS), "{how:?}");
@@ -148,7 +155,7 @@ fn of_a_database_that_was_cut_a_copy_of_the_present_brings_back_all_of_it() {
         repo.assert_whole();
         assert!(repo.pds(["repair", "--from", &good]).ok().contains("ok: "), "{per_cent}");
     }
-    // Nothing is left of the log: it begins anew, and what is left is sound.
+    // Nothing is left of the log: it begins again, and what is left is sound.
     assert_eq!(notes(&repo), ["repair"]);
     let history = repo.pds(["verify", "--history"]).ok();
     assert!(history.starts_with("note history-begins "), "{history}");
@@ -185,7 +192,7 @@ fn head_waits_for_a_copy_where_its_commit_and_the_log_are_lost() {
 }
 
 #[test]
-fn a_ref_that_only_the_log_tells_of_is_told() {
+fn a_ref_that_only_the_log_names_is_listed() {
     let repo = TestRepo::with_notes();
     let head = repo.head().0;
     zero(&repo, root_of(&repo, "refs"));
@@ -247,14 +254,13 @@ fn what_may_be_lost_with_the_log_and_the_refs_is_said() {
 }
 
 #[test]
-fn a_lost_log_is_told_whatever_the_ref_is_found_at() {
+fn a_lost_log_is_said_whatever_the_ref_is_found_at() {
     // A row that was found where nothing leads to it, and may be an old one: the later state counts.
     let repo = TestRepo::with_notes();
     let commits = repo.json_lines(["log"]);
-    let older: Cid = commits[1]["cid"].as_str().unwrap().parse().unwrap();
+    let older = commits[1]["cid"].as_str().unwrap();
     let head = repo.head().0;
-    let set = "UPDATE refs SET cid = ?1 WHERE name = 'HEAD'";
-    sql(&repo).execute(set, [older.as_bytes().as_slice()]).unwrap();
+    set_ref(&repo, "HEAD", older);
     let mut file = repo.home.read("alice/pds.db");
     file[..PAGE_BYTES].fill(0);
     repo.home.write("alice/pds.db", file);

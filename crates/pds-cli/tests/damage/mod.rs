@@ -2,6 +2,7 @@
 
 mod blobs;
 mod cars;
+mod facts;
 mod history;
 mod invalid_paths;
 mod log;
@@ -9,7 +10,9 @@ mod partial;
 mod recover;
 mod refs;
 mod repair;
+mod rows;
 mod tables;
+mod unlogged;
 
 use pds::data::Cid;
 use serde_json::Value;
@@ -17,7 +20,7 @@ use serde_json::Value;
 use crate::common::{Ended, Home, TestRepo, masked};
 
 /// Changes one byte of a block where it lies in the store.
-fn damage(repo: &TestRepo, cid: &str) {
+pub(crate) fn damage(repo: &TestRepo, cid: &str) {
     let block = repo.pds(["show", cid, "--cbor"]).ended().stdout;
     let mut store = repo.home.read("alice/pds.db");
     let places: Vec<usize> =
@@ -29,7 +32,7 @@ fn damage(repo: &TestRepo, cid: &str) {
     repo.home.write("alice/pds.db", store);
 }
 
-/// Checks that a repair has mended everything, but for what it says that nobody can tell.
+/// Checks that a repair has mended everything, but for what it says that it cannot know.
 fn assert_mended(repair: &Ended, what: impl std::fmt::Display) {
     let text = repair.text();
     let code = if text.contains(" could not be read whole") { 6 } else { 0 };
@@ -69,7 +72,7 @@ fn a_damaged_record_is_named_and_hides_no_other() {
     repo.pds(["export"]).ended();
     assert_eq!(repo.pds(["export", "-o", &repo.home.path("out.car")]).ended().code(), 3);
     assert!(!repo.home.dir().join("out.car").exists());
-    // What is damaged can be written anew, and is whole then.
+    // What is damaged can be written again, and is whole then.
     repo.put("d", "d");
     repo.put("b", "another b");
     repo.assert_whole();

@@ -1,51 +1,45 @@
 //! Refs that are gone, or that name what is no commit, and how they come back.
 
 use pds::data::{Block, Cid, Codec};
-use rusqlite::{Connection, params};
 use serde_json::Value;
 
+use super::history::lose;
+use super::rows::{run, run_sealed, set_ref};
 use crate::common::{TestRepo, masked};
-
-fn sql(repo: &TestRepo) -> Connection {
-    Connection::open(repo.home.dir().join("alice/pds.db")).unwrap()
-}
-
-fn bytes(cid: &str) -> Vec<u8> {
-    cid.parse::<Cid>().unwrap().as_bytes().to_vec()
-}
-
-fn set_ref(repo: &TestRepo, name: &str, cid: &[u8]) {
-    let row = "INSERT INTO refs VALUES (?1, ?2) ON CONFLICT DO UPDATE SET cid = ?2";
-    sql(repo).execute(row, params![name, cid]).unwrap();
-}
-
-fn run(repo: &TestRepo, line: &str) {
-    sql(repo).execute_batch(line).unwrap();
-}
-
-fn remove(repo: &TestRepo, cid: &str) {
-    let gone = sql(repo).execute("DELETE FROM blocks WHERE cid = ?1", [bytes(cid)]).unwrap();
-    assert_eq!(gone, 1);
-}
 
 /// What has been said on the newest row of the log of HEAD.
 fn last_note(repo: &TestRepo) -> String {
-    // What it changed cannot be told where the state before is lost.
+    // What it changed is not known where the state before is lost.
     let line = repo.pds(["log", "-n", "1"]).ended().text();
     line.trim_end().rsplit('\t').next().unwrap().to_owned()
 }
 
 /// The commits of HEAD, the newest first.
-fn commits(repo: &TestRepo) -> Vec<String> {
+pub(super) fn commits(repo: &TestRepo) -> Vec<String> {
     let lines = repo.json_lines(["log"]);
     lines.iter().map(|line| line["cid"].as_str().unwrap().to_owned()).collect()
 }
 
 #[test]
 fn head_that_is_gone_is_said_by_every_verb_and_set_again() {
+    for is_counted in [true, false] {
+        head_is_gone(is_counted);
+    }
+}
+
+/// Deletes HEAD, and the store has counted it, or not.
+fn head_is_gone(is_counted: bool) {
     let repo = TestRepo::with_notes();
     let (head, rev) = repo.head();
-    run(&repo, "DELETE FROM refs WHERE name = 'HEAD'");
+    let delete = "DELETE FROM refs WHERE name = 'HEAD'";
+    let (mut found, mut noted) = (String::new(), String::new());
+    if is_counted {
+        run(&repo, delete);
+        found = format!("error store-damaged: the database is damaged: {COUNT}\n");
+        noted = format!("database: {COUNT}\n");
+    } else {
+        run_sealed(&repo, delete);
+    }
     for args in [
         &["ls"][..],
         &["info"],
@@ -74,7 +68,7 @@ fn head_that_is_gone_is_said_by_every_verb_and_set_again() {
     assert_eq!(
         verify.text(),
         format!(
-            "error ref-missing {head}: ref HEAD is lost: the log says that it stood at {head}\n\
+            "{found}error ref-missing {head}: ref HEAD is lost: the log says that it stood at {head}\n\
              FAILED: no repository that can be read\n"
         )
     );
@@ -83,7 +77,7 @@ fn head_that_is_gone_is_said_by_every_verb_and_set_again() {
     assert_eq!(
         survey.text(),
         format!(
-            "ref HEAD is gone: by the log it stood at {head}\n\
+            "{noted}ref HEAD is gone: by the log it stood at {head}\n\
              FAILED: 13 blocks, 0 damaged, 0 found, 0 lost, 1 ref astray\n"
         )
     );
@@ -92,34 +86,52 @@ fn head_that_is_gone_is_said_by_every_verb_and_set_again() {
     assert_eq!((planned.code(), planned.text()), (1, survey.text()));
     let mended = repo.pds(["repair", "--here"]).ok();
     assert!(mended.ends_with("0 moved to quarantine, 1 ref set\n"), "{mended}");
-    assert_eq!((repo.head(), last_note(&repo)), ((head, rev), "repair".to_owned()));
+    // Where the database was made again, HEAD points where a log that is whole says.
+    let note = if is_counted { "put" } else { "repair" };
+    assert_eq!((repo.head(), last_note(&repo)), ((head, rev), note.to_owned()));
     repo.assert_whole();
+    repo.pds(["verify", "--history"]).ok();
     assert!(repo.pds(["repair"]).ok().starts_with("ok: "));
 }
 
 #[test]
 fn where_the_newest_commit_is_lost_too_head_goes_to_the_one_before_or_its_tree_is_signed() {
-    for rebuild in [false, true] {
+    for (is_counted, rebuild) in [(false, false), (false, true), (true, false), (true, true)] {
+        let what = format!("counted: {is_counted}, rebuild: {rebuild}");
         let repo = TestRepo::with_notes();
-        let head = repo.head().0;
+        let (head, good) = (repo.head().0, repo.export("good.car"));
         let before = commits(&repo)[1].clone();
-        run(&repo, "DELETE FROM refs WHERE name = 'HEAD'");
-        remove(&repo, &head);
+        lose(&repo, &head);
+        // Where the database was made again, HEAD points where a log that is whole says.
+        let delete = "DELETE FROM refs WHERE name = 'HEAD'";
+        let (noted, stood) = if is_counted {
+            run(&repo, delete);
+            (format!("database: {COUNT}\n"), &head)
+        } else {
+            run_sealed(&repo, delete);
+            (String::new(), &before)
+        };
         let how = if rebuild { "--rebuild" } else { "--here" };
         let ended = repo.pds(["repair", how]).ended();
         let text = ended.text();
-        let stray = format!("ref HEAD is gone: by the log it stood at {before}\n");
-        assert!(text.starts_with(&stray), "{text}");
-        repo.assert_whole();
+        let stray = format!("{noted}ref HEAD is gone: by the log it stood at {stood}\n");
+        assert!(text.starts_with(&stray), "{what}: {text}");
         if rebuild {
-            assert_eq!(ended.code(), 0, "{text}");
+            assert_eq!(ended.code(), 0, "{what}: {text}");
             assert!(text.contains(&format!("lost the commit of the past: {head}\n")), "{text}");
             repo.pds(["get", "com.example.note/c"]).ok();
         } else {
-            assert_eq!(ended.code(), 6, "{text}");
+            assert_eq!(ended.code(), 6, "{what}: {text}");
             assert!(text.contains(&format!("lost the commit of HEAD: {head}\n")), "{text}");
-            assert_eq!(repo.head().0, before);
         }
+        if is_counted && !rebuild {
+            assert!(ended.stderr.contains("--from CAR|DIR takes it"), "{}", ended.stderr);
+            repo.pds(["repair", "--from", &good]).ok();
+            assert_eq!(repo.head().0, head, "{what}");
+        } else if !rebuild {
+            assert_eq!(repo.head().0, before, "{what}");
+        }
+        repo.assert_whole();
         assert!(repo.pds(["repair"]).ok().contains("ok: "));
     }
 }
@@ -132,9 +144,8 @@ fn a_ref_that_names_no_commit_is_a_finding_and_set_again() {
         repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
         let stood = repo.json_lines(["ref", "ls"]);
         let record = repo.json(["get", "com.example.note/b"])["cid"].as_str().unwrap().to_owned();
-        for wrong in [bytes(&record), elsewhere.as_bytes().to_vec()] {
-            let shown = Cid::from_bytes(&wrong).unwrap().to_string();
-            set_ref(&repo, name, &wrong);
+        for shown in [record, elsewhere.to_string()] {
+            set_ref(&repo, name, &shown);
             let verify = repo.pds(["verify"]).ended();
             let text = verify.text();
             assert_eq!(verify.code(), if name == "HEAD" { 3 } else { 1 }, "{text}");
@@ -169,7 +180,7 @@ fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
     let said = repo.pds(["import", &good]).fails(3);
     assert!(said.contains("ref HEAD is lost") && said.contains("pds repair"), "{said}");
     let mended = repo.pds(["repair", "--here"]).ok();
-    let line = format!("ref HEAD is gone: the newest commit here is {head}\n");
+    let line = format!("database: {COUNT}\nref HEAD is gone: the newest commit here is {head}\n");
     assert!(mended.starts_with(&line), "{mended}");
     assert_eq!((repo.head().0, last_note(&repo)), (head.clone(), "repair".to_owned()));
     repo.assert_whole();
@@ -178,12 +189,16 @@ fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
     repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
     repo.pds(["put", "com.example.note/s", "--ref", "side"]).stdin("{}").ok();
     run(&repo, "DELETE FROM refs; DELETE FROM log");
-    for how in ["--here", "--rebuild"] {
+    for (how, code) in [("--here", 6), ("--rebuild", 1)] {
         let ended = repo.pds(["repair", how]).ended();
-        assert_eq!(ended.code(), 1, "{}", ended.stderr);
+        assert_eq!(ended.code(), code, "{}", ended.stderr);
         assert!(ended.stderr.contains("pds ref set NAME COMMIT"), "{}", ended.stderr);
+        // The first one has made the database again.
+        let text = masked(&ended.text());
+        assert_eq!(text.starts_with("database: refs: 0 rows, of 2"), code == 6, "{text}");
+        let lines = text.lines().filter(|line| !line.starts_with("database: "));
         assert_eq!(
-            masked(&ended.text()).lines().take(3).collect::<Vec<_>>(),
+            lines.take(3).collect::<Vec<_>>(),
             [
                 "ref HEAD is gone: nothing says where it stood",
                 "candidate <cid 1> rev <tid 1>",
@@ -196,13 +211,13 @@ fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
 }
 
 #[test]
-fn a_lost_commit_whose_tree_cannot_be_told_is_followed_by_the_state_before() {
+fn a_lost_commit_whose_tree_is_not_known_is_followed_by_the_state_before() {
     let repo = TestRepo::with_many_notes(80);
     repo.put("late", "late");
     let (head, root) = (repo.head().0, repo.json(["info"])["data"].as_str().unwrap().to_owned());
     let before = commits(&repo)[1].clone();
     for cid in [&head, &root] {
-        remove(&repo, cid);
+        lose(&repo, cid);
     }
     let ended = repo.pds(["repair", "--rebuild", "--json"]).ended();
     let answer: Value = serde_json::from_str(&ended.text()).unwrap();
@@ -227,17 +242,22 @@ fn a_ref_that_was_removed_or_never_was_is_not_lost() {
     let said = repo.pds(["ls", "--at", "side"]).fails(1);
     assert!(said.contains("there is no ref side"), "{said}");
     let block = Block::new(Codec::Cbor, *b"\xa0").cid();
-    set_ref(&repo, "odd", block.as_bytes());
-    // Nobody knows where it stood.
+    repo.pds(["ref", "set", "odd", "HEAD"]).ok();
+    set_ref(&repo, "odd", &block.to_string());
+    let log = "UPDATE log SET after = '{cid}', start = {start} WHERE ref = 'odd'";
+    let start = i64::from_be_bytes(*block.digest().first_chunk().unwrap());
+    let log = log.replace("{cid}", &block.to_string()).replace("{start}", &start.to_string());
+    run_sealed(&repo, &log);
+    // Nothing tells what it named before.
     let survey = repo.pds(["repair", "--here"]).ended();
     assert_eq!(survey.code(), 1, "{}", survey.text());
-    assert!(survey.text().contains(&format!("lost the commit of odd: {block}")), "{survey:?}");
+    assert!(survey.text().starts_with(&format!("lost the commit of odd: {block}")), "{survey:?}");
     repo.pds(["ref", "rm", "odd"]).ok();
     repo.assert_whole();
     // The log tells of its removal, and so of what it named.
     assert!(repo.pds(["gc"]).fails(3).contains("pds repair --here takes note of it"));
-    let told = repo.pds(["repair", "--here"]).ok();
-    assert!(told.starts_with(&format!("lost the commit of the past: {block}\nok: ")), "{told}");
+    let noted = repo.pds(["repair", "--here"]).ok();
+    assert!(noted.starts_with(&format!("lost the commit of the past: {block}\nok: ")), "{noted}");
     repo.pds(["gc"]).ok();
     repo.assert_whole();
 }
@@ -252,10 +272,10 @@ fn a_commit_that_only_a_removed_ref_had_is_taken_note_of_and_brought_back() {
     let side = side["cid"].as_str().unwrap().to_owned();
     repo.pds(["export", "--at", "side", "-o", &repo.home.path("side.car")]).ended().done();
     repo.pds(["ref", "rm", "side"]).ok();
-    remove(&repo, &side);
+    lose(&repo, &side);
     repo.pds(["gc"]).fails(3);
-    let told = repo.pds(["repair", "--here"]).ok();
-    assert!(told.starts_with(&format!("lost the commit of the past: {side}\nok: ")), "{told}");
+    let noted = repo.pds(["repair", "--here"]).ok();
+    assert!(noted.starts_with(&format!("lost the commit of the past: {side}\nok: ")), "{noted}");
     repo.pds(["gc"]).ok();
     let found = repo.pds(["repair", "--from", &repo.home.path("side.car")]).ok();
     assert!(found.contains(&format!("found {side} in ")), "{found}");
@@ -265,26 +285,11 @@ fn a_commit_that_only_a_removed_ref_had_is_taken_note_of_and_brought_back() {
 }
 
 #[test]
-fn a_ref_that_is_older_than_the_log_is_a_warning_that_says_where_it_stood() {
-    let repo = TestRepo::with_notes();
-    let commits = commits(&repo);
-    set_ref(&repo, "HEAD", &bytes(&commits[1]));
-    let verify = repo.pds(["verify"]).ok();
-    let said = format!(
-        "warning ref-unlogged {}: by the log, ref HEAD stands at {}\n",
-        commits[1], commits[0]
-    );
-    assert!(verify.starts_with(&said), "{verify}");
-    repo.pds(["reset", &commits[0]]).ok();
-    assert!(repo.pds(["verify"]).ok().starts_with("ok: "));
-}
-
-#[test]
 fn another_ref_whose_commit_is_lost_is_left_to_its_owner() {
     let repo = TestRepo::with_notes();
     let lost = commits(&repo)[1].clone();
     repo.pds(["ref", "set", "side", &lost]).ok();
-    remove(&repo, &lost);
+    lose(&repo, &lost);
     for how in ["--here", "--rebuild"] {
         let ended = repo.pds(["repair", how]).ended();
         assert_eq!(ended.code(), 1, "{ended:?}");
@@ -295,3 +300,5 @@ fn another_ref_whose_commit_is_lost_is_left_to_its_owner() {
     repo.assert_whole();
     assert!(repo.pds(["repair", "--here"]).ok().starts_with("lost the commit of the past: "));
 }
+
+const COUNT: &str = "refs: 0 rows, of 1";

@@ -4,7 +4,7 @@ use pds::repo::Repo;
 use pds::repo::verify::{Expected, verify};
 
 use super::{MOMENTS, kill_after};
-use crate::common::TestRepo;
+use crate::common::{TestRepo, log_rows};
 
 const MARKER: &str = "what-is-to-be-forgotten";
 
@@ -21,7 +21,7 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
         kill_after(&repo.home, &["-R", "alice", "forget", path], moment);
 
         let opened = Repo::open_without_key(repo.home.path("alice").as_ref()).unwrap();
-        let moves = opened.store().moves().unwrap();
+        let moves = log_rows(&opened);
         for commit in moves.iter().flat_map(|entry| [entry.before, entry.after]).flatten() {
             let mut panic = |finding| panic!("{moment} ms: {commit}: {finding}");
             let blocks = opened.blocks();

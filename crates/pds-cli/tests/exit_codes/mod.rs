@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pds::data::{Block, Codec};
-use pds::store::{BoxError, Expect, RefEdit, RefName, SqliteStore, Store};
+use pds::store::{BoxError, Change, Event, Expect, RefEdit, RefName, SqliteStore, Store};
 
 use crate::common::{Car, DID, Home, TestRepo, creations, masked, note};
 
@@ -122,12 +122,13 @@ fn holding<T>(repo: &TestRepo, meanwhile: impl FnOnce() -> T) -> T {
     let (release, released) = mpsc::channel::<()>();
     thread::scope(|scope| {
         scope.spawn(move || {
-            let mut blocks = std::iter::from_fn(|| -> Option<Result<Block, BoxError>> {
+            let blocks = std::iter::from_fn(|| -> Option<Result<Block, BoxError>> {
                 held.send(()).unwrap();
                 Some(Err(released.recv().unwrap_err().into()))
             });
             let (name, target, expect) = (RefName::head(), None, Expect::Present);
-            store.apply(&mut blocks, &[RefEdit { name, target, expect }], "held").unwrap_err();
+            let edit = RefEdit { name, target, expect };
+            store.apply(Change::new(Event::Remove).blocks(blocks).edit(edit)).unwrap_err();
         });
         is_held.recv().unwrap();
         let done = meanwhile();

@@ -26,7 +26,7 @@ fn apply_makes_all_writes_in_one_commit() {
     assert!(repo.head().1 > before.1);
     let log = &repo.json_lines(["log"])[0];
     let counts = ["created", "updated", "deleted"].map(|field| log[field].as_u64().unwrap());
-    assert_eq!((counts, &log["note"]), ([2, 2, 1], &"apply".into()));
+    assert_eq!((counts, &log["event"]), ([2, 2, 1], &"write".into()));
 }
 
 #[test]

@@ -278,8 +278,9 @@ fn a_key_is_rotated_and_the_old_one_stays_in_the_log() {
     let info = repo.json(["info"]);
     assert_eq!((&info["data"], &info["signingKey"]), (&tree, &Value::from(new.trim_end())));
     let row = &repo.json_lines(["log", "-n", "1"])[0];
-    let note = format!("key rotate {} {}", old.trim_end(), new.trim_end());
-    assert_eq!((&row["note"], &row["cid"]), (&Value::from(note), &info["commit"]));
+    assert_eq!((&row["event"], &row["cid"]), (&"rotate".into(), &info["commit"]));
+    let keys = [&row["oldKey"], &row["newKey"]];
+    assert_eq!(keys, [old.trim_end(), new.trim_end()]);
     repo.put("d", "after");
     repo.assert_whole();
     repo.pds(["verify", "--history"]).ok();

@@ -85,8 +85,8 @@ fn forget_tells_what_it_did() {
     assert!(said.contains("\nstates   2\nmoves    3\nblocks   "), "{said}");
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 2);
     let log = repo.json_lines(["log"]);
-    let notes: Vec<&str> = log.iter().map(|line| line["note"].as_str().unwrap()).collect();
-    assert_eq!(notes, ["forget", "put", "init"]);
+    let events: Vec<&str> = log.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["forget", "write", "init"]);
     repo.assert_whole();
 
     let again = repo.pds(["forget", &uri]).fails(1);

@@ -1,6 +1,10 @@
 //! `log`, `diff`, `ref` and `reset`.
 
-use crate::common::{TestRepo, masked};
+use pds::data::Cid;
+use pds::repo::Repo;
+use pds::store::{Expect, RefName};
+
+use crate::common::{TestRepo, log_rows, masked};
 
 #[test]
 fn log_tells_every_move_newest_first() {
@@ -21,12 +25,35 @@ fn log_tells_every_move_newest_first() {
 }
 
 #[test]
+fn a_log_of_many_rows_is_shown_whole() {
+    let test = TestRepo::new();
+    test.put("a", "1");
+    let repo = Repo::open(test.home.path("alice").as_ref()).unwrap();
+    let states = log_rows(&repo).into_iter().filter_map(|row| row.after);
+    let states: Vec<Cid> = states.collect();
+    for (number, state) in (2..600).zip(states.iter().cycle()) {
+        repo.set_ref(&RefName::head(), *state, Expect::Any, &format!("move {number}")).unwrap();
+    }
+    drop(repo);
+    let all = test.json_lines(["log"]);
+    assert_eq!(all.len(), 600);
+    assert!(all.windows(2).all(|rows| rows[0]["before"] == rows[1]["cid"]));
+    for (row, number) in all.iter().zip((2..600).rev()) {
+        assert_eq!(row["message"], format!("move {number}"));
+    }
+    for few in [0, 1, 255, 256, 257, 512, 599, 600, 601] {
+        let shown = test.json_lines(["log", "-n", &few.to_string()]);
+        assert_eq!(shown, all[..few.min(600)], "-n {few}");
+    }
+}
+
+#[test]
 fn log_answers_in_json() {
     let repo = TestRepo::new();
     assert_eq!(
         masked(&repo.pds(["log", "--json"]).ok()),
-        "{\"cid\":\"<cid 1>\",\"created\":0,\"deleted\":0,\"note\":\"init\",\"rev\":\"<tid 1>\",\
-         \"time\":\"<time 1>\",\"updated\":0}\n"
+        "{\"before\":null,\"cid\":\"<cid 1>\",\"created\":0,\"deleted\":0,\"event\":\"init\",\
+         \"message\":\"\",\"rev\":\"<tid 1>\",\"time\":\"<time 1>\",\"updated\":0}\n"
     );
 }
 

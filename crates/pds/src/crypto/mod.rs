@@ -42,6 +42,7 @@
 //! ```
 
 mod curve;
+mod did_key;
 mod error;
 pub mod key_file;
 mod multikey;
@@ -53,6 +54,7 @@ mod signing_key;
 mod tests;
 
 pub use curve::Curve;
+pub use did_key::DidKey;
 pub use error::{CryptoError, KeyFileError};
 pub use public_key::PublicKey;
 pub use signature::{Signature, Signer};

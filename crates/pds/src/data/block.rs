@@ -4,7 +4,6 @@ use std::borrow::Borrow;
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::by_cid::ByCid;
@@ -179,12 +178,6 @@ pub trait Blocks: Send + Sync {
     fn batch(&self) -> usize {
         1
     }
-
-    /// Takes note that this thread begins to read several blocks in a row; see [`Sitting`].
-    fn sit_down(&self) {}
-
-    /// Takes note that it has read them.
-    fn rise(&self) {}
 }
 
 /// Reads all of some blocks, in the order of the CIDs, in as few round trips as the source needs.
@@ -268,44 +261,6 @@ pub(crate) fn one_by_one(
 /// The number of bytes after which [`one_by_one`] reads no further block.
 const MAX_TOGETHER_BYTES: usize = 6 * 1024 * 1024;
 
-/// Several reads in a row by one thread, which a source may answer from one moment: not before the
-/// sitting began, and cheaper than each on its own.
-///
-/// A sitting is for one answer that takes many reads, and not for what waits for somebody else: a
-/// source may be unable to give up room before it has ended. It may be begun within another one.
-///
-/// ```
-/// use pds::data::{Block, Blocks, Codec, MemoryBlocks, Sitting};
-///
-/// let found = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
-/// let blocks: MemoryBlocks = found.iter().cloned().collect();
-/// let sitting = Sitting::begin(&blocks);
-/// for block in found {
-///     assert_eq!(blocks.get(&block.cid()).unwrap(), Some(block));
-/// }
-/// drop(sitting);
-/// ```
-pub struct Sitting<'b> {
-    blocks: &'b dyn Blocks,
-    /// It belongs to the thread that has begun it.
-    here: PhantomData<*const ()>,
-}
-
-impl<'b> Sitting<'b> {
-    /// Begins; it ends when what is returned is dropped.
-    #[must_use]
-    pub fn begin(blocks: &'b dyn Blocks) -> Self {
-        blocks.sit_down();
-        Self { blocks, here: PhantomData }
-    }
-}
-
-impl Drop for Sitting<'_> {
-    fn drop(&mut self) {
-        self.blocks.rise();
-    }
-}
-
 /// A source of blocks that failed.
 ///
 /// ```
@@ -335,6 +290,12 @@ pub enum ReadError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The block was deleted while the state that it belongs to was being read. The read can be begun again.
+    #[error("block {cid} was deleted while its state was being read")]
+    Swept {
+        /// The block that was asked for.
+        cid: Cid,
+    },
 }
 
 impl ReadError {
@@ -347,7 +308,7 @@ impl ReadError {
     #[must_use]
     pub fn cid(&self) -> Cid {
         match self {
-            Self::Damaged { cid, .. } | Self::Backend { cid, .. } => *cid,
+            Self::Damaged { cid, .. } | Self::Backend { cid, .. } | Self::Swept { cid } => *cid,
         }
     }
 }

@@ -90,3 +90,6 @@ pub const MAX_PROOF_BLOCKS: usize = 1 + (MAX_TREE_LEVEL as usize + 1) + 1;
 /// The most bytes of a proof, without its framing. A record may take [`MAX_BLOCK_BYTES`]; the nodes
 /// of real trees have a few hundred bytes each.
 pub const MAX_PROOF_BYTES: usize = 4 * MAX_BLOCK_BYTES;
+
+/// The longest message of a log row, in bytes: a paragraph.
+pub const MAX_LOG_MESSAGE_BYTES: usize = 4_096;

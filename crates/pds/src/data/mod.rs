@@ -31,7 +31,7 @@ mod overlay;
 mod value;
 
 pub use blob_ref::BlobRef;
-pub use block::{Block, BlockRef, Blocks, MemoryBlocks, ReadError, Sitting, get_all};
+pub use block::{Block, BlockRef, Blocks, MemoryBlocks, ReadError, get_all};
 pub(crate) use block::{get_some, one_by_one};
 pub(crate) use by_cid::ByCid;
 pub use check::{RecordFacts, check_canonical, check_record, links};

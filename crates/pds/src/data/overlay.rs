@@ -55,16 +55,6 @@ impl Blocks for Overlay<'_> {
     fn batch(&self) -> usize {
         self.over.batch().max(self.under.batch())
     }
-
-    fn sit_down(&self) {
-        self.over.sit_down();
-        self.under.sit_down();
-    }
-
-    fn rise(&self) {
-        self.over.rise();
-        self.under.rise();
-    }
 }
 
 #[cfg(test)]

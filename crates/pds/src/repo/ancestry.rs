@@ -1,66 +1,43 @@
 //! Which commits came before which, and where two lines of them part.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use super::{Repo, Result};
 use crate::commit::Commit;
-use crate::crypto::PublicKey;
 use crate::data::{Blocks, Cid};
-use crate::store::RefName;
+use crate::store::{Event, LogQuery, RefName, View};
 use crate::syntax::Tid;
-
-/// What the log of a merge says: the word, the commit that was merged, and the key that it was said to
-/// be signed with, if that was said.
-pub(super) fn merge_note(theirs: Cid, key: Option<&PublicKey>) -> String {
-    match key {
-        Some(key) => format!("{MERGE} {theirs} {}", key.did_key()),
-        None => format!("{MERGE} {theirs}"),
-    }
-}
-
-pub(super) const MERGE: &str = "merge";
 
 /// What keeps the other side of the last merge of a file.
 pub(super) fn merged_ref() -> RefName {
     "merged".parse().expect("letters are a name")
 }
 
-/// How a ref came to a commit: where it stood before, and what was merged on the way.
-struct Arrival {
-    stood: Option<Cid>,
-    merged: Option<Cid>,
-}
+/// The log's knowledge of commits.
+struct Arrivals<'v>(&'v dyn View);
 
-/// What the log knows of commits.
-struct Arrivals(HashMap<Cid, Vec<Arrival>>);
-
-impl Arrivals {
-    fn of(repo: &Repo) -> Result<Self> {
-        let mut arrivals: HashMap<_, Vec<_>> = HashMap::new();
-        for row in repo.moves()? {
-            let mut words = row.note.split(' ');
-            let merges = words.next() == Some(MERGE);
-            let merged = words.next().filter(|_| merges).and_then(|cid| cid.parse().ok());
-            // One file after another says nothing about which commit follows on which.
-            let stood = row.before.filter(|_| row.name != merged_ref());
-            if let Some(after) = row.after {
-                arrivals.entry(after).or_default().push(Arrival { stood, merged });
-            }
-        }
-        Ok(Self(arrivals))
-    }
-
+impl Arrivals<'_> {
     /// Finds the commits that came before one: what it names, what was merged into it, and for the
     /// commit of a server, which names none, the one of the server that stood there before.
     fn before(&self, commit: &Commit, blocks: &dyn Blocks) -> Result<Vec<Commit>> {
         let named = commit.prev().map(|prev| read(blocks, prev)).transpose()?.flatten();
         let mut before: Vec<Commit> = named.into_iter().collect();
-        for Arrival { stood, merged } in self.0.get(&commit.cid()).into_iter().flatten() {
-            if let Some(merged) = merged.filter(|merged| *merged != commit.cid()) {
-                before.extend(read(blocks, merged)?);
+        let mut rows = Vec::new();
+        self.0.log(&LogQuery::oldest_first().to(commit.cid()), &mut |row| {
+            rows.push(row);
+            ControlFlow::Continue(())
+        })?;
+        for row in rows {
+            if let Event::Merge { other, .. } = row.event
+                && other != commit.cid()
+            {
+                before.extend(read(blocks, other)?);
             }
+            // One file after another says nothing about which commit follows on which.
+            let stood = row.before.filter(|_| row.name != merged_ref());
             if let (None, Some(stood)) = (commit.prev(), stood) {
-                before.extend(of_server(blocks, *stood)?);
+                before.extend(of_server(blocks, stood)?);
             }
         }
         // A move back comes later in the log, and from something later.
@@ -116,7 +93,8 @@ impl Repo {
         ours: &Commit,
         theirs: &Commit,
     ) -> Result<Option<Commit>> {
-        let arrivals = Arrivals::of(self)?;
+        let view = self.store.view()?;
+        let arrivals = Arrivals(view.as_ref());
         let mut waiting = Waiting::default();
         waiting.reach(ours.clone(), Reached { by_ours: true, by_theirs: false });
         waiting.reach(theirs.clone(), Reached { by_ours: false, by_theirs: true });

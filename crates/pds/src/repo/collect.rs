@@ -1,96 +1,133 @@
-//! How states leave a store: which moves the log still tells, what they reach, and what becomes of
-//! the rest.
+//! The deletion of states: which rows of the log stay, what they reach, and what becomes of the rest.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::clock::now_micros;
-use super::keys::{META_KEYS_ENDED, META_KEYS_NAMED};
 use super::mark::{BlobsOf, Marked};
-use super::repair::META_LOST;
+use super::reading::Reading;
+use super::snapshot::read_commit;
 use super::{Error, Repo, Result};
 use crate::blob::{BlobInfo, BlobSweep};
-use crate::data::{Cid, MemoryBlocks, Overlay};
-use crate::store::{LogEntry, RefName, Refs, StoreError, Sweep, SweptBlocks};
+use crate::data::{Blocks, Cid, MemoryBlocks, Overlay};
+use crate::store::{
+    Change, Event, Fact, FactEdit, FactKind, Fate, LogEntry, LogQuery, RefName, Refs, StoreError,
+    Sweep, SweptBlocks, Version, View, first_fact,
+};
 use crate::syntax::Tid;
 
-/// Which states a collection keeps, and how thorough it is.
+/// What a collection keeps, and how thorough it is.
 pub(super) struct Collection<'a> {
-    /// What the log is to tell, of what it tells now; `None` if that stays as it is.
-    pub(super) retell: Box<Retell<'a>>,
-    /// Trees that take the place of what some refs name now.
-    pub(super) drafted: &'a Drafted,
-    /// Blobs that were stored before this time go when nothing refers to them.
+    /// Decides which rows of the log stay, given the row and the number of later rows of its ref; `None`
+    /// keeps all of them.
+    pub(super) fate: Option<&'a Decide<'a>>,
+    /// Commits that take the place of those that some refs point to.
+    pub(super) drafted: Option<&'a Drafted>,
+    /// Blobs that were stored before this time are deleted if no record refers to them.
     pub(super) blobs_before_micros: u64,
-    /// Blobs of what goes do not outlive it, and nothing of it is left in any file.
+    /// Blobs of deleted states do not outlive them, and no file keeps remains of these.
     pub(super) is_forgetting: bool,
-    /// Tell what would go, and change nothing.
+    /// Count what would be deleted, and change nothing.
     pub(super) dry_run: bool,
-    /// Called with how many blocks have been looked at since it was called last.
+    /// The version of the store that `fate` and `drafted` belong to; any if there is none.
+    pub(super) seen: Option<Version>,
+    /// Called with the number of blocks that were visited since the last call.
     pub(super) progress: &'a mut dyn FnMut(u64),
 }
 
-pub(super) type Retell<'a> = dyn FnMut(&Refs, &[LogEntry]) -> Result<Option<Vec<LogEntry>>> + 'a;
+/// Decides on a row of the log, given the number of later rows of its ref.
+pub(super) type Decide<'a> = dyn Fn(&LogEntry, u64) -> Fate + 'a;
 
-/// Trees that are not stored.
+/// Commits that are not stored yet.
 #[derive(Default)]
 pub(super) struct Drafted {
     pub(super) blocks: MemoryBlocks,
+    /// The trees of the refs that get a new commit.
     pub(super) roots: HashMap<RefName, Cid>,
+    /// The commits, where they are signed.
+    pub(super) commits: Vec<crate::store::RefEdit>,
 }
 
-/// What a collection has done.
+/// The result of a collection.
 #[derive(Default)]
 pub(super) struct Collected {
     pub(super) blocks: u64,
     pub(super) block_bytes: u64,
     pub(super) blobs: u64,
     pub(super) blob_bytes: u64,
-    /// Moves that the log no longer tells.
+    /// Rows of the log that were dropped.
     pub(super) moves: u64,
-    /// Commits that the log named and that are gone.
+    /// Commits of the log that were deleted.
     pub(super) states: u64,
-    /// Records because of which blobs stayed that might have gone.
+    /// Records that cannot be decoded, because of which no blob was deleted.
     pub(super) undecodable: Vec<Cid>,
-    /// Why remains of what went may still be in the files.
+    /// The reason why remains of deleted data may still be in the files.
     pub(super) remains: Option<StoreError>,
 }
 
-/// What is to live, and what is not.
+/// What is live, and what is not.
 struct Found {
-    version: u64,
-    log: Option<Vec<LogEntry>>,
-    /// Commits that the log will not name any more.
-    gone: Vec<Cid>,
-    moves: u64,
-    /// Blobs that go whatever their age: what goes refers to them, and nothing else does.
+    version: Version,
+    /// The number of commits in the log that are not live.
+    states: u64,
+    /// The rev of the newest of them.
+    newest: Option<Tid>,
+    /// Blobs that are deleted whatever their age: only deleted states refer to them.
     forgotten: HashSet<Cid>,
+    /// Whether some blob is old enough to be deleted, or listed.
+    may_delete_blobs: bool,
+}
+
+/// The number of rows of each ref that are still to come, for a pass over the log.
+#[derive(Clone, Default)]
+struct Later(HashMap<RefName, u64>);
+
+impl Later {
+    /// Counts the rows of the log.
+    fn count(repo: &Repo, upto: Version) -> Result<Self> {
+        let mut later = Self::default();
+        repo.each_row(upto, &mut |row| {
+            *later.0.entry(row.name.clone()).or_default() += 1;
+            Ok(())
+        })?;
+        Ok(later)
+    }
+
+    /// Decides on the next row. Rows that a change adds meanwhile stay.
+    fn fate(&mut self, row: &LogEntry, decide: &Decide<'_>) -> Fate {
+        let Some(later) = self.0.get_mut(&row.name).filter(|later| **later > 0) else {
+            return Fate::Stays;
+        };
+        *later -= 1;
+        decide(row, *later)
+    }
 }
 
 impl Repo {
-    /// Marks what lives, sweeps the rest, and looks again whenever somebody else was faster.
-    pub(super) fn collect(&self, what: &mut Collection<'_>) -> Result<Collected> {
+    /// Marks what is live and sweeps the rest, again whenever another process was faster.
+    pub(super) fn collect(&self, what: Collection<'_>) -> Result<Collected> {
+        let what = &mut { what };
         let (mut marked, mut live) = (Marked::default(), BlobsOf::default());
         let mut done = Collected::default();
         let mut tries = MAX_TRIES;
         loop {
-            let refs = self.store.refs()?;
-            let found = match self.look(&refs, what, &mut marked, &mut live) {
-                // Another collection took away what was just being read.
-                Err(_) if tries > 0 && self.store.refs()?.version != refs.version => {
-                    (marked, live) = (Marked::default(), BlobsOf::default());
-                    tries -= 1;
-                    continue;
-                }
-                found => found?,
+            let view = self.store.view()?;
+            let (version, refs) = (view.version(), view.refs()?);
+            drop(view);
+            if what.seen.is_some_and(|seen| seen != version) {
+                return Err(StoreError::Changed.into());
+            }
+            let later = match what.fate {
+                Some(_) => Later::count(self, version)?,
+                None => Later::default(),
             };
-            let swept = match self.sweep_blocks(&found, &marked, what) {
-                // What is marked stays marked: the next look is at what has come since. What was passed
-                // over is looked at again; and where the log is told anew, a state that was to stay may now go. Beside
-                // somebody who never stops writing gc leaves that to the next one; forgetting does not.
-                Err(Error::Store(StoreError::Changed)) if tries > 0 => {
-                    let is_patient = what.is_forgetting || tries > MAX_TRIES - LOOKS_ANEW;
-                    if (found.log.is_some() && is_patient) || !marked.absent().is_empty() {
+            let swept = self
+                .look(version, &refs, &later, what, &mut marked, &mut live)
+                .and_then(|found| Ok((self.sweep_blocks(&found, &later, &marked, what)?, found)));
+            let (swept, found) = match swept {
+                // What is marked stays marked, unless it may be deleted now, or was not there.
+                Err(error) if error.is_lost_race() && tries > 0 && what.seen.is_none() => {
+                    if what.fate.is_some() || error.is_swept() || !marked.absent().is_empty() {
                         (marked, live) = (Marked::default(), BlobsOf::default());
                     }
                     tries -= 1;
@@ -100,146 +137,188 @@ impl Repo {
             };
             done.blocks += swept.blocks;
             done.block_bytes += swept.bytes;
-            done.moves += found.moves;
-            done.states += found.gone.len() as u64;
+            done.moves += swept.rows;
+            done.states += found.states;
             if what.dry_run {
-                self.weigh_blobs(&found, &live, what, &mut done)?;
+                self.count_blobs(&found, &live, what, &mut done)?;
                 return Ok(done);
             }
             self.remembered.clear();
-            // Should somebody have come since, what they wrote may refer to a blob.
-            let is_quiet = self.store.refs()?.version == swept.version;
-            if is_quiet {
-                // What is swept is gone: that something of it is left is told beside it.
-                if let Err(error) = self.finish(&found, swept, &live, what, &mut done) {
-                    done.remains = Some(StoreError::Backend(Box::new(error)));
+            // The sweep is done: an error from here on is reported beside its result.
+            done.remains = match self.finish(&found, swept, &live, what, &mut done) {
+                Ok(remains) => remains,
+                // A record that came since may refer to a blob: what it reaches is marked, too.
+                Err(Error::Store(StoreError::Changed)) if tries > 0 => {
+                    (what.drafted, what.seen) = (None, None);
+                    tries -= 1;
+                    continue;
                 }
-                done.undecodable = std::mem::take(&mut live.undecodable);
-            } else if tries == 0 {
-                done.remains = Some(StoreError::Changed);
-            }
-            if is_quiet || tries == 0 {
-                return Ok(done);
-            }
-            tries -= 1;
+                Err(Error::Store(error)) => Some(error),
+                Err(error) => Some(StoreError::Backend(Box::new(error))),
+            };
+            done.undecodable = std::mem::take(&mut live.undecodable);
+            return Ok(done);
         }
     }
 
     fn look(
         &self,
+        version: Version,
         refs: &Refs,
+        later: &Later,
         what: &mut Collection<'_>,
         marked: &mut Marked,
         live: &mut BlobsOf,
     ) -> Result<Found> {
-        let blocks = &Overlay { over: &what.drafted.blocks, under: self.store.as_ref() };
-        let moves = self.store.moves()?;
-        let log = (what.retell)(refs, &moves)?;
-        let told = log.as_deref().unwrap_or(&moves);
-        let is_drafted = |name: &RefName| what.drafted.roots.contains_key(name);
+        let reading = Reading::since(self.store.clone(), version);
+        let nothing = Drafted::default();
+        let drafted = what.drafted.unwrap_or(&nothing);
+        let blocks = &Overlay { over: &drafted.blocks, under: &reading };
         if refs.get(&self.name).is_none()
-            && let lost @ Error::RefLost { .. } = self.absent()?
+            && let lost @ Error::RefLost { .. } = self.absent(self.store.view()?.as_ref())?
         {
             return Err(lost);
         }
-        // The present has to be whole; of the past may be missing what a repair has told of.
+        // The present has to be whole; of the past may be missing what a repair has listed.
         marked.pass_over(HashSet::new());
-        let present = refs.entries.iter().filter(|(name, _)| !is_drafted(name));
-        for (_, cid) in present {
+        let is_drafted = |name: &RefName| drafted.roots.contains_key(name);
+        for (_, cid) in refs.iter().filter(|(name, _)| !is_drafted(name)) {
             marked.commit(blocks, *cid, None, what.progress)?;
         }
-        for root in what.drafted.roots.values() {
+        for root in drafted.roots.values() {
             marked.tree(blocks, *root, None, what.progress)?;
         }
+        for commit in drafted.commits.iter().filter_map(|edit| edit.target) {
+            marked.commit(blocks, commit, None, what.progress)?;
+        }
         marked.pass_over(self.known_losses()?);
-        for cid in named(told) {
+        let mut counting = later.clone();
+        self.each_row(version, &mut |row| {
+            let stays = match what.fate {
+                Some(decide) => counting.fate(row, decide) != Fate::Goes,
+                None => true,
+            };
+            let Some(cid) = row.after.filter(|_| stays) else { return Ok(()) };
             marked.commit(blocks, cid, None, what.progress).map_err(|error| match error {
+                error if error.is_swept() => error,
                 error if error.is_corrupt() || error.is_not_found() => {
                     Error::StateLost { commit: cid, source: Box::new(error) }
                 }
                 error => error,
+            })
+        })?;
+        let stored = self.stored_blobs()?;
+        let mut forgotten = self.erasures()?;
+        let (mut states, mut newest) = (0, None);
+        let (mut dead, mut dead_blobs) = (Marked::default(), BlobsOf::default());
+        let looks_for_blobs = what.is_forgetting && !stored.is_empty();
+        if what.fate.is_some() {
+            self.each_row(version, &mut |row| {
+                let Some(cid) = row.after.filter(|cid| !marked.has_commit(cid)) else {
+                    return Ok(());
+                };
+                if !self.is_first_arrival(row, cid)? {
+                    return Ok(());
+                }
+                states += 1;
+                newest = newest.max(rev_of(&reading, cid)?);
+                if looks_for_blobs {
+                    match dead.commit(&reading, cid, Some(marked), what.progress) {
+                        // Damaged states can be deleted as well as sound ones.
+                        Err(error) if error.is_swept() => return Err(error),
+                        Err(error) if error.is_corrupt() || error.is_not_found() => {}
+                        marked => marked?,
+                    }
+                }
+                Ok(())
             })?;
         }
-        let gone: HashSet<Cid> = named(&moves).filter(|cid| !marked.has_commit(cid)).collect();
-        let gone: Vec<Cid> = gone.into_iter().collect();
-
-        let kept = self.stored_blobs()?;
-        let mut forgotten = self.pending()?;
-        if what.is_forgetting && !kept.is_empty() {
-            forgotten.extend(self.blobs_of(&gone, marked, what.progress)?);
+        if looks_for_blobs {
+            dead.find_blobs(&reading, &mut dead_blobs, what.progress)?;
+            forgotten.extend(dead_blobs.cids);
         }
         let may_go = |blob: &BlobInfo| {
             blob.stored_at_micros < what.blobs_before_micros || forgotten.contains(&blob.cid)
         };
-        if kept.iter().any(may_go) {
+        let may_delete_blobs = stored.iter().any(may_go);
+        if may_delete_blobs {
             marked.find_blobs(blocks, live, what.progress)?;
         }
         let all_known = live.undecodable.is_empty();
-        let kept: HashSet<Cid> = kept.into_iter().map(|blob| blob.cid).collect();
-        forgotten.retain(|cid| all_known && kept.contains(cid) && !live.cids.contains(cid));
-        let moves = moves.len() as u64 - told.len() as u64;
-        Ok(Found { version: refs.version, log, gone, moves, forgotten })
+        let stored: HashSet<Cid> = stored.into_iter().map(|blob| blob.cid).collect();
+        forgotten.retain(|cid| all_known && stored.contains(cid) && !live.cids.contains(cid));
+        Ok(Found { version, states, newest, forgotten, may_delete_blobs })
     }
 
-    /// Finds the blobs that some commits refer to, as far as these can be read, in what is not
-    /// marked.
-    fn blobs_of(
-        &self,
-        commits: &[Cid],
-        marked: &Marked,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<HashSet<Cid>> {
-        let (mut dead, mut blobs) = (Marked::default(), BlobsOf::default());
-        for cid in commits {
-            match dead.commit(self.store.as_ref(), *cid, Some(marked), progress) {
-                // What is damaged may go as well as what is not.
-                Err(error) if error.is_corrupt() || error.is_not_found() => {}
-                marked => marked?,
-            }
-        }
-        dead.find_blobs(self.store.as_ref(), &mut blobs, progress)?;
-        Ok(blobs.cids)
+    /// Tells whether a row of the log is the first by which a ref came to a commit.
+    fn is_first_arrival(&self, row: &LogEntry, commit: Cid) -> Result<bool> {
+        let mut first = None;
+        self.store.view()?.log(&LogQuery::oldest_first().to(commit), &mut |found| {
+            first = Some(found.seq);
+            ControlFlow::Break(())
+        })?;
+        Ok(first == Some(row.seq))
     }
 
     fn sweep_blocks(
         &self,
         found: &Found,
+        later: &Later,
         marked: &Marked,
         what: &Collection<'_>,
     ) -> Result<SweptBlocks> {
-        let pending: Vec<String> = found.forgotten.iter().map(Cid::to_string).collect();
-        let pending = pending.join(" ");
-        let newest = self.newest_rev(&found.gone)?.max(self.forgotten()?);
-        let newest = newest.map(|rev| rev.to_string());
-        let mut meta = Vec::new();
-        // The row that tells of a key may leave while commits that it signed stay.
-        let keys = found.log.is_some().then(|| self.key_history()).transpose()?;
-        let kept = keys.map(|keys| (keys.ended(), keys.named(&|cid| marked.has_commit(cid))));
-        if let Some((ended, named)) = &kept {
-            meta.push((META_KEYS_ENDED, ended.as_deref()));
-            meta.push((META_KEYS_NAMED, named.as_deref()));
+        let mut facts = Vec::new();
+        if what.fate.is_some() {
+            facts.extend(self.keys_of_deleted(marked)?);
         }
         if what.is_forgetting {
-            meta.push((META_ERASE, Some(pending.as_str())));
+            facts.push(FactEdit::Set(Fact::Erasing));
+            facts.extend(found.forgotten.iter().map(|cid| FactEdit::Set(Fact::Erasure(*cid))));
         }
-        // What no state names any more that is kept is not missing any more.
-        let losses: BTreeSet<String> = marked.holes_met().iter().map(Cid::to_string).collect();
-        let losses = losses.into_iter().collect::<Vec<_>>().join(" ");
-        meta.push((META_LOST, Some(losses.as_str()).filter(|losses| !losses.is_empty())));
-        if let (false, Some(newest)) = (found.gone.is_empty(), &newest) {
-            meta.push((META_FORGOTTEN, Some(newest.as_str())));
+        // A block that no state names any more is not missing any more.
+        facts.push(FactEdit::Clear(FactKind::Loss));
+        facts.extend(marked.holes_met().iter().map(|cid| FactEdit::Set(Fact::Loss(*cid))));
+        let view = self.store.view()?;
+        let newest = found.newest.max(forgotten(view.as_ref())?).filter(|_| found.states > 0);
+        drop(view);
+        facts.extend(newest.map(|rev| FactEdit::Set(Fact::Forgotten(rev))));
+
+        let (mut counting, decide) = (later.clone(), what.fate);
+        let mut fate = |row: &LogEntry| match decide {
+            Some(decide) => counting.fate(row, decide),
+            None => Fate::Stays,
+        };
+        let (live, absent) =
+            (|cid: &Cid| marked.reaches(cid), |cid: &Cid| marked.absent().contains(cid));
+        let mut sweep =
+            Sweep::new(found.version, &live).absent(&absent).facts(facts).dry_run(what.dry_run);
+        if what.fate.is_some() {
+            sweep = sweep.log(&mut fate);
         }
-        Ok(self.store.sweep(&Sweep {
-            as_of: found.version,
-            live: &|cid| marked.reaches(cid),
-            absent: &|cid| marked.absent().contains(cid),
-            log: found.log.as_deref().filter(|_| !what.dry_run),
-            meta: &meta,
-            dry_run: what.dry_run,
-        })?)
+        if let Some(drafted) = what.drafted.filter(|drafted| !drafted.commits.is_empty()) {
+            let blocks: Vec<_> = drafted.blocks.iter().cloned().map(Ok).collect();
+            let edits = drafted.commits.iter().cloned();
+            sweep = sweep.change(Change::new(Event::Forget).blocks(blocks).edits(edits));
+        }
+        Ok(self.store.collect(sweep)?)
     }
 
-    /// Does what does not fit into the transaction: the blobs, and what is left in the files.
+    /// Removes the keys that were named for commits which are deleted.
+    fn keys_of_deleted(&self, marked: &Marked) -> Result<Vec<FactEdit>> {
+        let mut edits = Vec::new();
+        self.store.view()?.facts(FactKind::NamedKey, &mut |fact| {
+            if let Fact::NamedKey { commit, .. } = &fact
+                && !marked.has_commit(commit)
+            {
+                edits.push(FactEdit::Remove(fact));
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(edits)
+    }
+
+    /// Does what does not fit into the transaction: deletes blobs, and the remains in the files. Returns why
+    /// remains may be left.
     fn finish(
         &self,
         found: &Found,
@@ -247,34 +326,44 @@ impl Repo {
         live: &BlobsOf,
         what: &Collection<'_>,
         done: &mut Collected,
-    ) -> Result<()> {
+    ) -> Result<Option<StoreError>> {
+        // A writer that came since may refer to a blob that was not in use.
+        if found.may_delete_blobs && self.store.view()?.version() != swept.version {
+            return Err(StoreError::Changed.into());
+        }
         let forgotten: Vec<Cid> = found.forgotten.iter().copied().collect();
         for blob in self.blobs.sweep(BlobSweep::Listed(&forgotten))? {
             done.add_blob(&blob);
         }
-        let all_known = live.undecodable.is_empty();
-        let stays = |cid: &Cid| !all_known || live.cids.contains(cid);
-        let old = BlobSweep::StoredBefore { micros: what.blobs_before_micros, keep: &stays };
-        for blob in self.blobs.sweep(old)? {
-            done.add_blob(&blob);
+        if found.may_delete_blobs {
+            let all_known = live.undecodable.is_empty();
+            let stays = |cid: &Cid| !all_known || live.cids.contains(cid);
+            let old = BlobSweep::StoredBefore { micros: what.blobs_before_micros, keep: &stays };
+            for blob in self.blobs.sweep(old)? {
+                done.add_blob(&blob);
+            }
         }
         if what.is_forgetting {
-            // What is left of uploads may be of anything; those that go on are younger than this.
+            // Remains of uploads may be of anything; uploads in progress are younger than this.
             let abandoned = now_micros().saturating_sub(UPLOAD_AGE_MICROS);
             self.blobs.sweep(BlobSweep::StoredBefore { micros: abandoned, keep: &|_| true })?;
         }
         let is_erasing = self.is_erasing()?;
         let is_worth_it = swept.blocks > 0 && swept.bytes >= swept.kept_bytes / WORTH_REWRITING;
-        if is_erasing || is_worth_it {
-            done.remains = self.store.compact().err();
+        if (is_erasing || is_worth_it)
+            && let Some(maintain) = self.store.maintain()
+            && let Err(error) = maintain.compact()
+        {
+            return Ok(Some(error));
         }
-        if is_erasing && done.remains.is_none() {
-            self.store.set_meta(META_ERASE, None)?;
+        if is_erasing {
+            let clear = [FactKind::Erasing, FactKind::Erasure].map(FactEdit::Clear);
+            self.store.apply(Change::new(Event::Forget).facts(clear))?;
         }
-        Ok(())
+        Ok(None)
     }
 
-    fn weigh_blobs(
+    fn count_blobs(
         &self,
         found: &Found,
         live: &BlobsOf,
@@ -292,23 +381,23 @@ impl Repo {
         Ok(())
     }
 
-    /// Tells up to which rev states were let go on purpose; `None` if none were.
+    /// Returns the rev up to which states were deleted on purpose; `None` if none were.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
     pub fn forgotten(&self) -> Result<Option<Tid>> {
-        Ok(self.store.meta(META_FORGOTTEN)?.and_then(|rev| rev.parse().ok()))
+        forgotten(self.store.view()?.as_ref())
     }
 
-    /// Tells whether a forgetting was interrupted or hindered, so that remains of what went may
+    /// Tells whether a forgetting was interrupted or hindered, so that remains of deleted data may
     /// still be in the files: [`gc`](Self::gc) completes it.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
     pub fn is_erasing(&self) -> Result<bool> {
-        Ok(self.store.meta(META_ERASE)?.is_some())
+        Ok(first_fact(self.store.view()?.as_ref(), FactKind::Erasing)?.is_some())
     }
 
     fn stored_blobs(&self) -> Result<Vec<BlobInfo>> {
@@ -320,22 +409,34 @@ impl Repo {
         Ok(stored)
     }
 
-    /// The blobs that are still to go.
-    fn pending(&self) -> Result<HashSet<Cid>> {
-        let text = self.store.meta(META_ERASE)?.unwrap_or_default();
-        Ok(text.split_whitespace().filter_map(|cid| cid.parse().ok()).collect())
-    }
-
-    fn newest_rev(&self, commits: &[Cid]) -> Result<Option<Tid>> {
-        let mut newest = None;
-        for cid in commits {
-            match self.commit_at(*cid) {
-                Ok(commit) => newest = newest.max(commit.rev()),
-                Err(error) if error.is_corrupt() || error.is_not_found() => {}
-                Err(error) => return Err(error),
+    /// The blobs that are still to be deleted.
+    fn erasures(&self) -> Result<HashSet<Cid>> {
+        let mut pending = HashSet::new();
+        self.store.view()?.facts(FactKind::Erasure, &mut |fact| {
+            if let Fact::Erasure(cid) = fact {
+                pending.insert(cid);
             }
-        }
-        Ok(newest)
+            ControlFlow::Continue(())
+        })?;
+        Ok(pending)
+    }
+}
+
+/// Returns the rev up to which states were deleted on purpose, at one moment.
+pub(super) fn forgotten(view: &dyn View) -> Result<Option<Tid>> {
+    Ok(match first_fact(view, FactKind::Forgotten)? {
+        Some(Fact::Forgotten(rev)) => Some(rev),
+        _ => None,
+    })
+}
+
+/// The rev of a commit, as far as the commit can be read.
+fn rev_of(blocks: &dyn Blocks, commit: Cid) -> Result<Option<Tid>> {
+    match read_commit(blocks, commit) {
+        Ok(commit) => Ok(commit.rev()),
+        Err(error) if error.is_swept() => Err(error),
+        Err(error) if error.is_corrupt() || error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -346,77 +447,12 @@ impl Collected {
     }
 }
 
-/// The commits that some moves name.
-fn named(moves: &[LogEntry]) -> impl Iterator<Item = Cid> + '_ {
-    moves.iter().flat_map(|entry| [entry.before, entry.after]).flatten()
-}
-
-/// A state in the history of one ref.
-pub(super) struct State<'a> {
-    pub(super) commit: Cid,
-    /// The move by which the ref came there; unknown for one that is told of by the next move only.
-    pub(super) arrival: Option<&'a LogEntry>,
-    /// How many states of this ref come after it.
-    pub(super) later: usize,
-}
-
-/// Tells a log without some states: each ref moves from the last state that stays to the next one.
-///
-/// A ref that has been back and forth does not move to where it stands. The last move stays even so
-/// if it would be the only one: a log is never empty.
-pub(super) fn without(
-    moves: &[LogEntry],
-    stays: &mut dyn FnMut(&State<'_>) -> Result<bool>,
-) -> Result<Vec<LogEntry>> {
-    let mut later: HashMap<&RefName, usize> = HashMap::new();
-    for entry in moves {
-        *later.entry(&entry.name).or_default() += 1;
-    }
-    let mut stands: HashMap<&RefName, Option<Cid>> = HashMap::new();
-    let mut told = Vec::with_capacity(moves.len());
-    for (n, entry) in moves.iter().enumerate() {
-        let LogEntry { name, .. } = entry;
-        let later = later.entry(name).or_default();
-        let before = match stands.get(name) {
-            Some(before) => *before,
-            None => match entry.before {
-                Some(commit) => {
-                    let state = State { commit, arrival: None, later: *later };
-                    stays(&state)?.then_some(commit)
-                }
-                None => None,
-            },
-        };
-        *later -= 1;
-        let goes = match entry.after {
-            Some(commit) => !stays(&State { commit, arrival: Some(entry), later: *later })?,
-            None => false,
-        };
-        stands.insert(name, if goes { before } else { entry.after });
-        let is_move = before != entry.after || before == entry.before;
-        let is_last = n + 1 == moves.len() && told.is_empty();
-        if !goes && (is_move || is_last) {
-            told.push(LogEntry { before, ..entry.clone() });
-        }
-    }
-    Ok(told)
-}
-
-/// How often a lost race is run again; each time only what has come since is marked.
+/// How often a lost race is run again.
 const MAX_TRIES: u32 = 100;
 
-/// How often everything is marked anew because states that were marked may go.
-const LOOKS_ANEW: u32 = 10;
-
-/// A file is rewritten when at least one part in this many of what it held is gone; otherwise the
-/// room is used by what comes next.
+/// A file is rewritten when at least one part in this many of its content was deleted; otherwise the
+/// room is used for what comes next.
 const WORTH_REWRITING: u64 = 10;
 
-/// How long an upload may stand still before it counts as abandoned.
+/// The age at which an upload that has not been completed counts as abandoned.
 const UPLOAD_AGE_MICROS: u64 = 60 * 60 * 1_000_000;
-
-/// The rev of the newest commit that was let go on purpose.
-const META_FORGOTTEN: &str = "forgotten";
-
-/// There while remains of something forgotten may be in the files: the blobs that are to go.
-const META_ERASE: &str = "erase";

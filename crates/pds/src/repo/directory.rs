@@ -83,7 +83,7 @@ impl Repo {
         key: Option<&PublicKey>,
         jobs: Jobs,
     ) -> Result<(Self, Imported)> {
-        Self::clone_with(dir, key, |repo| repo.clone().with_jobs(jobs).import_file(file, key))
+        Self::clone_with(dir, |repo| repo.clone().with_jobs(jobs).import_file(file, key))
     }
 
     /// As [`clone_file`](Self::clone_file), of a file that has been indexed.
@@ -96,12 +96,11 @@ impl Repo {
         car: &CarFile<F>,
         key: Option<&PublicKey>,
     ) -> Result<(Self, Imported)> {
-        Self::clone_with(dir, key, |repo| repo.import(car, key))
+        Self::clone_with(dir, |repo| repo.import(car, key))
     }
 
     fn clone_with(
         dir: &Path,
-        key: Option<&PublicKey>,
         import: impl FnOnce(&Self) -> Result<Imported>,
     ) -> Result<(Self, Imported)> {
         let imported = build(dir, |dir| {
@@ -109,9 +108,6 @@ impl Repo {
             let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
             let repo = Self::with(store.clone(), blobs);
             let imported = import(&repo)?;
-            if let Some(key) = key {
-                repo.remember_key(key)?;
-            }
             drop(repo);
             settle(store)?;
             Ok(imported)
@@ -286,7 +282,16 @@ fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let made = make(staging.path())?;
     sync(staging.path())?;
     if exists {
-        let key = publish(staging.path(), dir, KEY_FILE)?;
+        // Nobody else publishes meanwhile, so a key without a store is one that an interrupted run left.
+        let _lock = lock(dir)?;
+        if is_in_use(dir).map_err(Error::io(dir))? {
+            return Err(Error::DirectoryInUse(dir.to_owned()));
+        }
+        let orphan = dir.join(KEY_FILE);
+        if orphan.symlink_metadata().is_ok() {
+            fs::remove_file(&orphan).map_err(Error::io(&orphan))?;
+        }
+        let key = publish_key(staging.path(), dir)?;
         // The store comes last: with it the directory becomes a repository.
         if let Err(error) = publish(staging.path(), dir, STORE_FILE) {
             if key {
@@ -302,6 +307,17 @@ fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
         sync(&parent)?;
     }
     Ok(made)
+}
+
+/// As [`publish`], of the key, which stays where it was made, too: after an interruption that shows whose it
+/// is.
+fn publish_key(staging: &Path, dir: &Path) -> Result<bool> {
+    let (from, to) = (staging.join(KEY_FILE), dir.join(KEY_FILE));
+    match fs::hard_link(&from, &to) {
+        Ok(()) => Ok(true),
+        // There may be no key, and not every file system has links.
+        Err(_) => publish(staging, dir, KEY_FILE),
+    }
 }
 
 /// Moves a file to its place, where none must be: somebody else may be making a repository in the
@@ -329,12 +345,34 @@ fn failed_to_publish(error: io::Error, dir: &Path, at: &Path) -> Error {
 /// Tells whether something is in a directory, other than what a process left there that was killed
 /// while it made a repository.
 fn is_in_use(dir: &Path) -> io::Result<bool> {
+    let (mut staging, mut has_key) = (Vec::new(), false);
     for entry in fs::read_dir(dir)? {
-        if !entry?.file_name().as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
+            staging.push(entry.path());
+        } else if name == KEY_FILE {
+            has_key = true;
+        } else {
             return Ok(true);
         }
     }
-    Ok(false)
+    let key = dir.join(KEY_FILE);
+    Ok(has_key && !staging.iter().any(|staging| is_same_file(&staging.join(KEY_FILE), &key)))
+}
+
+/// Tells whether two names lead to one file.
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let place = |path: &Path| path.symlink_metadata().map(|file| (file.dev(), file.ino()));
+    place(one).is_ok_and(|one| place(other).is_ok_and(|other| one == other))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_one: &Path, _other: &Path) -> bool {
+    false
 }
 
 /// Makes a new store durable; nobody else holds it any more.

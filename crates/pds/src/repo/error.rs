@@ -154,15 +154,6 @@ pub enum Error {
         #[source]
         source: Box<Self>,
     },
-    /// Records were deleted where refs had them, and are not forgotten yet: what came then stood in the way.
-    #[error("deleted on {}, and not forgotten yet", list(refs))]
-    NotForgottenYet {
-        /// The refs that have a new commit without the records.
-        refs: Vec<RefName>,
-        /// What stood in the way.
-        #[source]
-        source: Box<Self>,
-    },
     /// A commit is lost, and which tree was its own cannot be told.
     #[error("commit {0} is lost, and what has survived of its tree cannot be told from older ones")]
     TreeLost(Cid),
@@ -263,10 +254,35 @@ impl Error {
         }
     }
 
-    /// Tells whether another process holds the store.
+    /// Tells whether another process is in the way: it holds the store, or has deleted or replaced what was
+    /// being read. The same call may succeed later.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        matches!(self.store_error(), Some(StoreError::Busy))
+        matches!(self.store_error(), Some(StoreError::Busy | StoreError::Replaced))
+            || self.is_swept()
+    }
+
+    /// Tells whether the state that was being read has been deleted meanwhile.
+    #[must_use]
+    pub fn is_swept(&self) -> bool {
+        match self {
+            Self::Read(error)
+            | Self::Mst(MstError::Read(error))
+            | Self::Store(StoreError::Read(error)) => matches!(error, ReadError::Swept { .. }),
+            Self::Store(StoreError::Blocks(error)) => {
+                let read = |error: &ReadError| matches!(error, ReadError::Swept { .. });
+                error.downcast_ref::<ReadError>().is_some_and(read)
+                    || error.downcast_ref::<Self>().is_some_and(Self::is_swept)
+                    || matches!(error.downcast_ref(), Some(MstError::Read(error)) if read(error))
+            }
+            _ => false,
+        }
+    }
+
+    /// Tells whether the store has changed between the read and the write of an attempt, which can be made
+    /// again.
+    pub(super) fn is_lost_race(&self) -> bool {
+        self.is_swept() || matches!(self.store_error(), Some(StoreError::Changed))
     }
 
     /// Returns the error of the store, also where it is behind one of reading.

@@ -1,12 +1,15 @@
-//! Letting go of the past for good.
+//! Purging records and history.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
 
 use super::clock::now_micros;
-use super::collect::{Collection, Drafted, without};
-use super::{Error, Repo, Result, Revision, Swept, Write, WriteOptions};
+use super::collect::{Collection, Decide, Drafted};
+use super::reading::{Moment, Reading};
+use super::snapshot::read_commit;
+use super::{Error, RecordChange, Repo, Result, Revision, Swept};
 use crate::data::Cid;
-use crate::store::{LogEntry, RefName, Refs};
+use crate::store::{Event, Expect, Fate, LogEntry, LogQuery, RefEdit, RefName, Version, View};
 use crate::syntax::RecordPath;
 
 /// What is to be forgotten.
@@ -55,269 +58,249 @@ pub struct Forgotten {
     pub unknown: Vec<RecordPath>,
 }
 
-/// What is known of the states that have been looked at for records.
+/// The states that hold one of the records.
 #[derive(Default)]
-struct Looked {
-    /// Whether a state has one of the records, or may have.
-    holding: HashMap<Cid, bool>,
+struct Holding {
+    /// For each commit that was looked at, whether its state has one of the records, or may have.
+    states: HashMap<Cid, bool>,
     found: HashSet<RecordPath>,
-    /// Of one that cannot be read it is not known which of the records it has.
+    /// A state could not be read: it is not known which of the records it has.
     is_unread: bool,
 }
 
-impl Looked {
+impl Holding {
     /// Returns the records that no state has.
-    fn unknown(&self, what: &Forget) -> Vec<RecordPath> {
-        match what {
-            Forget::Records(paths) if !self.is_unread => {
-                paths.iter().filter(|path| !self.found.contains(path)).cloned().collect()
-            }
-            _ => Vec::new(),
+    fn unknown(&self, paths: &[RecordPath]) -> Vec<RecordPath> {
+        match self.is_unread {
+            true => Vec::new(),
+            false => paths.iter().filter(|path| !self.found.contains(path)).cloned().collect(),
         }
     }
 }
 
+/// What the refs become when some records are deleted on them.
+struct Deletions {
+    /// The version of the store that they are worked out from.
+    seen: Version,
+    drafted: Drafted,
+    /// The refs that have one of the records, with their new commits; in a dry run, the ones they have.
+    written: Vec<(RefName, Cid)>,
+}
+
 impl Repo {
-    /// Forgets records, or what is older than a state: no block, no row of the log, no blob and no
-    /// remains in the files of the store hold it afterwards.
+    /// Purges records, or history that is older than a state: afterwards no block, no row of the log, no
+    /// blob and no remains in the files of the store hold them.
     ///
-    /// A record that a ref still has is deleted there first, by a signed commit. The states that had
-    /// it leave; the log then leads from the state before them to the one after. What a ref names
-    /// at present is never older than anything: it stays. `progress` is called with how many blocks
-    /// have been looked at since it was called last.
+    /// Every state that has one of the records is deleted. A ref that points to such a state gets a new
+    /// signed commit without the records; all of it is one step. The log then leads from the state before to
+    /// the one after. The present state of a ref is never too old: it stays. `progress` is called with the
+    /// number of blocks that were visited since the last call.
     ///
-    /// What stands in the way is looked for before anything is signed. Where something does even so, once a deletion
-    /// is signed, the error says on which refs: forgetting again completes it. Where somebody who is still reading stands
-    /// in the way of the rest, [`Swept::remains`] says that the files are not clean yet: [`gc`](Self::gc) completes it.
+    /// If a reader is in the way of the last part, [`Swept::remains`] says that the files are not clean
+    /// yet: [`gc`](Self::gc) completes it.
     ///
     /// # Errors
     ///
     /// [`Error::StillHeld`] when a ref has the record and there is no key to sign with,
     /// [`Error::Revision`] when there is no such state, otherwise as [`gc`](Self::gc). Nothing has
-    /// been forgotten then; [`Error::NotForgottenYet`] if something was deleted.
+    /// been deleted then.
     pub fn forget(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
-        let mut written = BTreeMap::new();
-        let swept = self.delete_and_collect(what, &mut written, progress);
-        match swept {
-            Ok((swept, unknown)) => {
-                Ok(Forgotten { written: written.into_iter().collect(), swept, unknown })
-            }
-            Err(error) if written.is_empty() => Err(error),
-            Err(error) => {
-                let (refs, source) = (written.into_keys().collect(), Box::new(error));
-                Err(Error::NotForgottenYet { refs, source })
-            }
-        }
+        self.forget_or_count(what, progress, false)
     }
 
-    fn delete_and_collect(
-        &self,
-        what: &Forget,
-        written: &mut BTreeMap<RefName, Cid>,
-        progress: &mut dyn FnMut(u64),
-    ) -> Result<(Swept, Vec<RecordPath>)> {
-        if let Forget::Records(paths) = what
-            && self.can_sign()
-            && !self.deletions(paths)?.is_empty()
-        {
-            match self.forgettable(what, progress) {
-                // Somebody wrote such a record meanwhile; it is deleted below.
-                Err(Error::StillHeld { .. }) => {}
-                looked => drop(looked?),
-            }
-        }
-        let mut tries = MAX_TRIES;
-        loop {
-            if let Forget::Records(paths) = what {
-                self.delete_everywhere(paths, written)?;
-            }
-            match self.collect_forgotten(what, &Drafted::default(), progress, false) {
-                // Somebody wrote such a record again.
-                Err(Error::StillHeld { .. }) if tries > 0 && self.can_sign() => tries -= 1,
-                swept => return swept,
-            }
-        }
-    }
-
-    /// Tells what [`forget`](Self::forget) would do; changes nothing and needs no key.
+    /// Counts what [`forget`](Self::forget) would do; changes nothing and needs no key.
     ///
     /// # Errors
     ///
     /// As [`forget`](Self::forget).
     pub fn forgettable(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
-        let (mut drafted, mut written) = (Drafted::default(), Vec::new());
-        if let Forget::Records(paths) = what {
-            for (name, commit, writes) in self.deletions(paths)? {
-                let draft = self.on(name.clone()).draft(&writes)?;
-                drafted.blocks.extend(draft.blocks().iter().cloned());
-                drafted.roots.insert(name.clone(), draft.commit().data);
-                written.push((name, commit));
-            }
-        }
-        let (swept, unknown) = self.collect_forgotten(what, &drafted, progress, true)?;
-        Ok(Forgotten { written, swept, unknown })
+        self.forget_or_count(what, progress, true)
     }
 
-    fn collect_forgotten(
+    fn forget_or_count(
         &self,
         what: &Forget,
-        drafted: &Drafted,
         progress: &mut dyn FnMut(u64),
         dry_run: bool,
-    ) -> Result<(Swept, Vec<RecordPath>)> {
-        let since = match what {
-            Forget::BeforeState(revision) => Some(self.resolve(revision)?),
-            Forget::BeforeTime(_) | Forget::Records(_) => None,
+    ) -> Result<Forgotten> {
+        self.until_first(|| match what {
+            Forget::Records(paths) => self.forget_records(paths, progress, dry_run),
+            Forget::BeforeState(revision) => {
+                let view = self.store.view()?;
+                let (commit, seen) = (self.resolve_in(view.as_ref(), revision)?, view.version());
+                let first = first_arrival(view.as_ref(), commit, &self.name)?;
+                drop(view);
+                self.forget_before(seen, &|row| row.seq >= first, progress, dry_run)
+            }
+            Forget::BeforeTime(time) => {
+                let seen = self.store.view()?.version();
+                self.forget_before(seen, &|row| row.at_micros >= *time, progress, dry_run)
+            }
+        })
+    }
+
+    fn forget_before(
+        &self,
+        seen: Version,
+        stays: &dyn Fn(&LogEntry) -> bool,
+        progress: &mut dyn FnMut(u64),
+        dry_run: bool,
+    ) -> Result<Forgotten> {
+        let decide = |row: &LogEntry, later: u64| match later == 0 || stays(row) {
+            true => Fate::Stays,
+            false => Fate::Goes,
         };
-        let mut looked = Looked::default();
-        let retell = |refs: &Refs, moves: &[LogEntry]| -> Result<Option<Vec<LogEntry>>> {
-            let told = match what {
-                Forget::Records(paths) => {
-                    let drafted = |name: &RefName| drafted.roots.contains_key(name);
-                    self.check_free(paths, refs, &drafted, &mut looked)?;
-                    self.without_records(paths, moves, &mut looked)?
-                }
-                Forget::BeforeState(_) => {
-                    let first = arrival(moves, since, self.ref_name());
-                    beginning_with(moves, |arrival| arrival.seq >= first)?
-                }
-                Forget::BeforeTime(time) => {
-                    beginning_with(moves, |arrival| arrival.at_micros >= *time)?
-                }
-            };
-            Ok((told != moves).then_some(told))
-        };
-        let done = self.collect(&mut Collection {
-            retell: Box::new(retell),
-            drafted,
-            blobs_before_micros: now_micros().saturating_sub(BLOB_AGE_MICROS),
-            is_forgetting: true,
-            dry_run,
-            progress,
+        let done = self.collect(collection(&decide, None, seen, progress, dry_run))?;
+        Ok(Forgotten { written: Vec::new(), swept: done.into(), unknown: Vec::new() })
+    }
+
+    fn forget_records(
+        &self,
+        paths: &[RecordPath],
+        progress: &mut dyn FnMut(u64),
+        dry_run: bool,
+    ) -> Result<Forgotten> {
+        let Deletions { seen, drafted, written } = self.deletions(paths, dry_run)?;
+        let mut holding = Holding::default();
+        let reading = Reading::since(self.store.clone(), seen);
+        self.each_row(seen, &mut |row| match row.after {
+            Some(commit) => self.note_holder(&reading, commit, paths, &mut holding),
+            None => Ok(()),
         })?;
-        Ok((done.into(), looked.unknown(what)))
-    }
-
-    /// Checks that no ref has one of some records, but for those where a draft has none.
-    fn check_free(
-        &self,
-        paths: &[RecordPath],
-        refs: &Refs,
-        is_drafted: &dyn Fn(&RefName) -> bool,
-        looked: &mut Looked,
-    ) -> Result<()> {
-        let mut held_by = Vec::new();
-        for (name, cid) in refs.entries.iter().filter(|(name, _)| !is_drafted(name)) {
-            if self.holds(*cid, paths, looked)? {
-                held_by.push(name.clone());
-            }
-        }
-        if held_by.is_empty() { Ok(()) } else { Err(Error::StillHeld { refs: held_by }) }
-    }
-
-    /// Tells the log without the states that have one of some records, and without their names.
-    fn without_records(
-        &self,
-        paths: &[RecordPath],
-        moves: &[LogEntry],
-        looked: &mut Looked,
-    ) -> Result<Vec<LogEntry>> {
-        let mut told =
-            without(moves, &mut |state| Ok(!self.holds(state.commit, paths, looked)?))?;
         let names: Vec<String> = paths.iter().map(RecordPath::to_string).collect();
-        for entry in &mut told {
-            if names.iter().any(|name| entry.note.contains(name)) {
-                NOTE.clone_into(&mut entry.note);
-            }
-        }
-        Ok(told)
-    }
-
-    /// Deletes some records on every ref that has them, and takes note of the new commits.
-    fn delete_everywhere(
-        &self,
-        paths: &[RecordPath],
-        written: &mut BTreeMap<RefName, Cid>,
-    ) -> Result<()> {
-        let deletions = self.deletions(paths)?;
-        if !deletions.is_empty() && !self.can_sign() {
-            let refs = deletions.into_iter().map(|(name, ..)| name).collect();
-            return Err(Error::StillHeld { refs });
-        }
-        let options = WriteOptions { note: NOTE.to_owned(), ..WriteOptions::default() };
-        for (name, _, writes) in deletions {
-            match self.on(name.clone()).write_with(&writes, &options) {
-                // Somebody else has deleted it, or the ref.
-                Err(error) if error.is_not_found() => {}
-                deleted => drop(written.insert(name, deleted?.commit.cid())),
-            }
-        }
-        Ok(())
-    }
-
-    /// The refs that have some records, where they stand, and how these are deleted there.
-    fn deletions(&self, paths: &[RecordPath]) -> Result<Vec<(RefName, Cid, Vec<Write>)>> {
-        let mut deletions = Vec::new();
-        for (name, cid) in self.refs()? {
-            let snapshot = self.snapshot_at(cid)?;
-            let mut writes = Vec::new();
-            for (n, path) in paths.iter().enumerate() {
-                if !paths[..n].contains(path) && snapshot.find_cid(path)?.is_some() {
-                    writes.push(Write::delete(path.clone()));
+        let decide = |row: &LogEntry, _: u64| {
+            let holds = row.after.and_then(|commit| holding.states.get(&commit));
+            match holds {
+                Some(true) => Fate::Goes,
+                _ if names.iter().any(|name| row.message.contains(name)) => {
+                    Fate::StaysWithoutMessage
                 }
+                _ => Fate::Stays,
             }
-            if !writes.is_empty() {
-                deletions.push((name, cid, writes));
-            }
-        }
-        Ok(deletions)
+        };
+        let done = self.collect(collection(&decide, Some(&drafted), seen, progress, dry_run))?;
+        Ok(Forgotten { written, swept: done.into(), unknown: holding.unknown(paths) })
     }
 
-    /// Tells whether a state has one of some records; one that cannot be read may.
-    fn holds(&self, commit: Cid, paths: &[RecordPath], looked: &mut Looked) -> Result<bool> {
-        if let Some(holds) = looked.holding.get(&commit) {
-            return Ok(*holds);
-        }
-        let holds = self.snapshot_at(commit).and_then(|snapshot| {
-            let mut holds = false;
+    /// Drafts a commit without some records for every ref that has one of them, and signs it.
+    fn deletions(&self, paths: &[RecordPath], dry_run: bool) -> Result<Deletions> {
+        let Moment { version: seen, refs, blocks } = self.moment()?;
+        let (mut drafted, mut written, mut held_by) = (Drafted::default(), Vec::new(), Vec::new());
+        for (name, cid) in &refs {
+            let commit = self.commit_in(blocks.as_ref(), *cid)?;
+            let snapshot = self.snapshot_of(commit.clone(), blocks.clone());
+            let mut edits: Vec<RecordChange> = Vec::new();
             for path in paths {
-                if snapshot.find_cid(path)?.is_some() {
-                    looked.found.insert(path.clone());
-                    holds = true;
+                if let Some(before) = snapshot.find_cid(path)?
+                    && edits.iter().all(|edit| edit.path != *path)
+                {
+                    edits.push(RecordChange {
+                        path: path.clone(),
+                        before: Some(before),
+                        after: None,
+                    });
                 }
             }
-            Ok(holds)
+            if edits.is_empty() {
+                continue;
+            }
+            if !dry_run && !self.can_sign() {
+                held_by.push(name.clone());
+                continue;
+            }
+            let base = self.base_in(self.store.view()?.as_ref(), commit)?;
+            let on = self.on(name.clone());
+            let draft = on.draft_edits(&base, None, edits, blocks.as_ref(), Event::Forget)?;
+            drafted.blocks.extend(draft.blocks().iter().cloned());
+            drafted.roots.insert(name.clone(), draft.commit().data);
+            let target = if dry_run {
+                *cid
+            } else {
+                let signed = draft.commit().clone().sign(self.signer_of(&base)?)?;
+                drafted.blocks.insert(signed.block().clone());
+                let (target, expect) = (Some(signed.cid()), Expect::Exactly(*cid));
+                drafted.commits.push(RefEdit { name: name.clone(), target, expect });
+                signed.cid()
+            };
+            written.push((name.clone(), target));
+        }
+        if !held_by.is_empty() {
+            return Err(Error::StillHeld { refs: held_by });
+        }
+        Ok(Deletions { seen, drafted, written })
+    }
+
+    /// Notes whether a state has one of some records; a state that cannot be read may have.
+    fn note_holder(
+        &self,
+        blocks: &Reading,
+        commit: Cid,
+        paths: &[RecordPath],
+        holding: &mut Holding,
+    ) -> Result<()> {
+        if holding.states.contains_key(&commit) {
+            return Ok(());
+        }
+        let held = read_commit(blocks, commit).and_then(|commit| {
+            let tree = self.tree_of(&commit, blocks);
+            let mut held = Vec::new();
+            for path in paths {
+                if tree.get(&path.to_key())?.is_some() {
+                    held.push(path.clone());
+                }
+            }
+            Ok(held)
         });
-        let holds = match holds {
+        let holds = match held {
+            Err(error) if error.is_swept() => return Err(error),
             Err(error) if error.is_corrupt() || error.is_not_found() => {
-                looked.is_unread = true;
+                holding.is_unread = true;
                 true
             }
-            holds => holds?,
+            held => {
+                let held = held?;
+                let holds = !held.is_empty();
+                holding.found.extend(held);
+                holds
+            }
         };
-        looked.holding.insert(commit, holds);
-        Ok(holds)
+        holding.states.insert(commit, holds);
+        Ok(())
     }
 }
 
-/// Tells the log from some move of each ref on, and what the refs name at present.
-fn beginning_with(moves: &[LogEntry], stays: impl Fn(&LogEntry) -> bool) -> Result<Vec<LogEntry>> {
-    without(moves, &mut |state| Ok(state.later == 0 || state.arrival.is_some_and(&stays)))
+fn collection<'a>(
+    decide: &'a Decide<'a>,
+    drafted: Option<&'a Drafted>,
+    seen: Version,
+    progress: &'a mut dyn FnMut(u64),
+    dry_run: bool,
+) -> Collection<'a> {
+    Collection {
+        fate: Some(decide),
+        drafted,
+        blobs_before_micros: now_micros().saturating_sub(BLOB_AGE_MICROS),
+        is_forgetting: true,
+        dry_run,
+        seen: Some(seen),
+        progress,
+    }
 }
 
-/// Finds the move by which a ref, or else any, came to a commit for the first time. No move leads
-/// to one that the log does not name: then all of them are later.
-fn arrival(moves: &[LogEntry], commit: Option<Cid>, name: &RefName) -> u64 {
-    let mut arrivals = moves.iter().filter(|entry| entry.after == commit);
-    let first = arrivals.clone().find(|entry| entry.name == *name).or_else(|| arrivals.next());
-    first.map_or(0, |entry| entry.seq)
+/// Finds the row by which a ref, or else any ref, came to a commit for the first time. No row leads to a
+/// commit that the log does not name: then all rows are later.
+fn first_arrival(view: &dyn View, commit: Cid, name: &RefName) -> Result<u64> {
+    let (mut first, mut first_of_name) = (None, None);
+    view.log(&LogQuery::oldest_first().to(commit), &mut |row| {
+        first.get_or_insert(row.seq);
+        if row.name == *name {
+            first_of_name = Some(row.seq);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(first_of_name.or(first).unwrap_or(0))
 }
 
-/// What the log says about commits that are made to forget.
-const NOTE: &str = "forget";
-
-/// Blobs that nothing refers to, not even what is forgotten, go when they are this old.
+/// Blobs that no record refers to, not even a purged one, are deleted at this age.
 const BLOB_AGE_MICROS: u64 = 24 * 60 * 60 * 1_000_000;
-
-/// How often a record is deleted again that somebody keeps writing.
-const MAX_TRIES: u32 = 100;

@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use super::clock::now_micros;
-use super::collect::{Collected, Collection, Drafted, without};
+use super::collect::{Collected, Collection, Decide};
 use super::{Repo, Result};
 use crate::data::Cid;
-use crate::store::{LogEntry, StoreError};
+use crate::store::{Fate, LogEntry, StoreError};
 
 /// What a collection keeps beside what the refs name.
 ///
@@ -116,19 +116,21 @@ impl Repo {
         dry_run: bool,
     ) -> Result<Swept> {
         let age_micros = u64::try_from(keep.blob_age.as_micros()).unwrap_or(u64::MAX);
-        let retell = |moves: &[LogEntry]| -> Result<Option<Vec<LogEntry>>> {
-            let Some(states) = keep.states else { return Ok(None) };
-            let told = without(moves, &mut |state| {
-                Ok(state.arrival.is_some() && state.later < states.get())
-            })?;
-            Ok((told != moves).then_some(told))
+        let keep_last = |_: &LogEntry, later: u64| match keep.states {
+            Some(states) if later >= states.get() as u64 => Fate::Goes,
+            _ => Fate::Stays,
         };
-        let done = self.collect(&mut Collection {
-            retell: Box::new(|_, moves| retell(moves)),
-            drafted: &Drafted::default(),
+        let fate: Option<&Decide<'_>> = match keep.states {
+            Some(_) => Some(&keep_last),
+            None => None,
+        };
+        let done = self.collect(Collection {
+            fate,
+            drafted: None,
             blobs_before_micros: now_micros().saturating_sub(age_micros),
             is_forgetting: false,
             dry_run,
+            seen: None,
             progress,
         })?;
         Ok(done.into())

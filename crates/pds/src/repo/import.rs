@@ -13,7 +13,10 @@ use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Cid, Overlay};
 use crate::mst::{Content, contents, diff};
-use crate::store::{Applied, BlockStream, BoxError, Expect, RefEdit, StoreError};
+use crate::store::{
+    Applied, BoxError, Change, Expect, Fact, FactEdit, FactKind, RefEdit, StoreError, View,
+    first_fact, has_sound,
+};
 
 /// What an import has done.
 ///
@@ -101,7 +104,17 @@ impl Repo {
         let Some(root) = car.roots().first().copied() else {
             return Err(Error::Car(CarError::Header { reason: "the file has no root".to_owned() }));
         };
-        let both = Overlay { over: car, under: self.store.as_ref() };
+        self.until_unchanged(|| self.import_once(car, root, key))
+    }
+
+    fn import_once<F: ReadAt>(
+        &self,
+        car: &CarFile<F>,
+        root: Cid,
+        key: Option<&PublicKey>,
+    ) -> Result<Imported> {
+        let stored = self.reading()?;
+        let both = Overlay { over: car, under: stored.as_ref() };
         let Some(block) = both.get(&root)? else {
             let message = format!("the commit {root} is missing");
             let finding = Finding::new(Code::CommitMissing, message).cid(root);
@@ -126,7 +139,7 @@ impl Repo {
             let elsewhere = std::iter::once(()).filter(|()| is_slice.get());
             let elsewhere = elsewhere.flat_map(|()| relied_on(car, &both, base, commit.data()));
             let mut blocks = arriving(car, &both, &commit, &is_slice).chain(elsewhere);
-            self.admit(&commit, before.as_ref(), key, &mut blocks)?.new_blocks
+            self.admit((&commit, before.as_ref()), key, &mut blocks)?.new_blocks
         };
         Ok(Imported::new(commit, before, new_blocks, &report, findings))
     }
@@ -199,18 +212,23 @@ impl Repo {
         blocks: impl Iterator<Item = Result<Block, BoxError>> + Send,
     ) -> Result<Option<u64>> {
         let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
-        match ahead(jobs, blocks, size, |blocks| self.admit(commit, before, key, blocks)) {
+        match ahead(jobs, blocks, size, |blocks| self.admit((commit, before), key, blocks)) {
             Ok(applied) => Ok(Some(applied.new_blocks)),
             Err(Error::Store(StoreError::Blocks(error))) if error.is::<NotInOrder>() => Ok(None),
+            // Another writer was faster: the other way tries again.
+            Err(Error::Store(StoreError::Changed)) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    /// Tells whether none of these blocks is new here: a store may have lost some.
-    fn has_all(&self, blocks: impl Iterator<Item = Result<Block, BoxError>>) -> Result<bool> {
+    /// Tells whether all of these blocks are stored and sound: a store may have lost some.
+    pub(super) fn has_all(
+        &self,
+        blocks: impl Iterator<Item = Result<Block, BoxError>>,
+    ) -> Result<bool> {
         for block in blocks {
             let block = block.map_err(StoreError::Blocks)?;
-            if self.store.get(&block.cid())?.is_none() {
+            if !has_sound(self.store.as_ref(), &block.cid())? {
                 return Ok(false);
             }
         }
@@ -219,37 +237,64 @@ impl Repo {
 
     /// Checks that a commit may follow the present one, which it returns.
     fn before_import(&self, commit: &Commit) -> Result<Option<Commit>> {
-        let before = match self.head()? {
-            Some(head) => Some(self.commit_at(head)?),
+        let view = self.store.view()?;
+        let before = match view.refs()?.get(&self.name) {
+            // The file has the present commit, whatever has become of it here.
+            Some(head) if head == commit.cid() => Some(commit.clone()),
+            Some(head) => Some(self.commit_in(view.as_ref(), head)?),
             None => {
-                self.may_begin()?;
+                self.may_begin(view.as_ref())?;
                 None
             }
         };
-        match self.did()? {
-            Some(expected) if expected != *commit.did() => {
-                Err(Error::WrongDid { expected, found: commit.did().clone() })
-            }
-            _ => Ok(before),
-        }
+        check_account(view.as_ref(), commit, before.as_ref())?;
+        Ok(before)
     }
 
+    /// Stores a commit with its blocks, and what is known of the account and its keys from then on.
+    ///
+    /// A slice relies on blocks that are stored. Those that the present state does not have are among
+    /// `blocks`, so no sweep must be waited for: either the ref has moved, or the others are live.
     fn admit(
         &self,
-        commit: &Commit,
-        before: Option<&Commit>,
+        (commit, before): (&Commit, Option<&Commit>),
         key: Option<&PublicKey>,
-        blocks: &mut BlockStream<'_>,
+        blocks: &mut (dyn Iterator<Item = Result<Block, BoxError>> + '_),
     ) -> Result<Applied> {
         let expect = before.map_or(Expect::Absent, |before| Expect::Exactly(before.cid()));
         let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
-        let believed = self.believed(commit, key)?;
-        let applied = self.store.apply(blocks, &[edit], &believed.import_note())?;
-        self.believe(&believed)?;
+        let view = self.store.view()?;
+        check_account(view.as_ref(), commit, before)?;
+        let believed = self.believed(view.as_ref(), commit, key)?;
+        let version = view.version();
+        drop(view);
+        let event = believed.event();
+        let mut facts = believed.facts(commit.cid());
         if before.is_none() {
-            self.store.set_meta(super::META_DID, Some(commit.did().as_str()))?;
+            facts.push(FactEdit::Set(Fact::Account(commit.did().clone())));
         }
+        let mut change = Change::new(event).blocks(blocks).edit(edit);
+        // Facts rely on the others, which must still be as they were.
+        if !facts.is_empty() {
+            change = change.facts(facts).unless_changed_since(version);
+        }
+        let applied = self.store.apply(change)?;
+        self.remembered.forget_base();
         Ok(applied)
+    }
+}
+
+/// Checks that a commit is of the account whose repository this is.
+fn check_account(view: &dyn View, commit: &Commit, before: Option<&Commit>) -> Result<()> {
+    let known = match first_fact(view, FactKind::Account)? {
+        Some(Fact::Account(did)) => Some(did),
+        _ => before.map(|before| before.did().clone()),
+    };
+    match known {
+        Some(expected) if expected != *commit.did() => {
+            Err(Error::WrongDid { expected, found: commit.did().clone() })
+        }
+        _ => Ok(()),
     }
 }
 

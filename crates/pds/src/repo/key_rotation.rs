@@ -1,9 +1,10 @@
 //! A new key for a repository in a directory: the old state or the new one, wherever it stops.
 //!
 //! The new secret is on disk before anything is signed with it, in a file of its own, and takes the
-//! place of the old one only after the commit is stored. What is left over from an interruption is
-//! settled when the repository is opened next: the log says whether there was a commit. A secret that
-//! another process left is never deleted: whoever has seen its public key may rely on it.
+//! place of the old one only after the commit is stored, with the new key as that of the repository. What
+//! an interruption leaves is settled when the repository is opened next: the key that the store names
+//! tells whether there was a commit. A secret that another process left is never deleted: others may have
+//! seen its public key and rely on it.
 
 use std::fs;
 use std::path::Path;
@@ -83,13 +84,10 @@ fn settle_or(dir: &Path, otherwise: &dyn Fn(&Path, &SigningKey) -> Result<()>) -
     let next = dir.join(NEXT_KEY_FILE);
     let Some(key) = key_file::read(&next)? else { return Ok(()) };
     let repo = Repo::open_without_key(dir)?;
-    let public_key = key.public_key();
-    if repo.has_taken_over(&public_key)? {
-        repo.settle_key(Some(&public_key.did_key()))?;
+    if repo.known_key()? == Some(key.public_key()) {
         let place = dir.join(KEY_FILE);
         fs::rename(&next, &place).map_err(Error::io(&place))?;
     } else {
-        repo.settle_key(None)?;
         otherwise(&next, &key)?;
     }
     sync(dir)

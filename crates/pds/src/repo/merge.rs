@@ -2,18 +2,22 @@
 
 use std::cell::Cell;
 
-use super::ancestry::{merge_note, merged_ref};
+use super::ancestry::merged_ref;
 use super::import::{Findings, arriving, relied_on};
+use super::reading::Moment;
 use super::snapshot::record_changes;
 use super::three_way::{Plan, Resolution, join};
 use super::verify::{Expected, Finding, verify};
+use super::write::Base;
 use super::{Error, RecordChange, Repo, Result, Revision};
 use crate::car::{CarError, CarFile, ReadAt};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::{Block, Blocks, Cid, Overlay};
 use crate::mst;
-use crate::store::{Applied, BoxError, Expect, RefEdit};
+use crate::store::{
+    Applied, BoxError, Change, Event, Expect, Fact, FactEdit, RefEdit, StoreError, Version,
+};
 
 /// How two lines of commits are brought together.
 ///
@@ -98,8 +102,12 @@ pub enum How {
 /// The other side of a merge.
 struct Other<'a> {
     commit: Commit,
-    /// Where its blocks are read from, and ours.
+    /// The blocks that are stored.
+    stored: &'a dyn Blocks,
+    /// Its blocks and those that are stored.
     blocks: &'a dyn Blocks,
+    /// The version of the store that it was compared with.
+    version: Version,
     /// Gives the blocks that are to be stored with it; nothing where it is in the store.
     arrive: &'a dyn Fn() -> Arriving<'a>,
     is_here: bool,
@@ -149,11 +157,24 @@ impl Repo {
     /// [`Error::Unrelated`] when no common ancestor is known; [`Error::NoSigner`]. Nothing has changed
     /// then.
     pub fn merge(&self, theirs: &Revision, options: &MergeOptions) -> Result<Merged> {
-        let commit = self.commit_at(self.resolve(theirs)?)?;
-        let blocks = self.store.as_ref();
-        let arrive = || -> Arriving<'_> { Box::new(std::iter::empty()) };
-        let other = Other { commit, blocks, arrive: &arrive, is_here: true, key: None };
-        self.merge_other(&other, options)
+        self.until_first(|| {
+            let view = self.store.view()?;
+            let commit = self.resolve_in(view.as_ref(), theirs)?;
+            let commit = self.commit_in(view.as_ref(), commit)?;
+            let Moment { version, blocks, .. } = self.moment_of(view.as_ref())?;
+            drop(view);
+            let arrive = || -> Arriving<'_> { Box::new(std::iter::empty()) };
+            let other = Other {
+                commit,
+                stored: blocks.as_ref(),
+                blocks: blocks.as_ref(),
+                version,
+                arrive: &arrive,
+                is_here: true,
+                key: None,
+            };
+            self.merge_once(&other, options)
+        })
     }
 
     /// As [`merge`](Self::merge), of the repository in a CAR file of the same account.
@@ -173,10 +194,20 @@ impl Repo {
         }
         let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
         let root = car.roots().first().copied().ok_or_else(no_root)?;
-        let both = Overlay { over: car, under: self.store.as_ref() };
+        self.until_first(|| self.merge_car_once(car, root, options))
+    }
+
+    fn merge_car_once<F: ReadAt>(
+        &self,
+        car: &CarFile<F>,
+        root: Cid,
+        options: &MergeOptions,
+    ) -> Result<Merged> {
+        let Moment { version, blocks: stored, .. } = self.moment()?;
+        let both = Overlay { over: car, under: stored.as_ref() };
         let mut findings = Findings::default();
         let keys = self.key_history()?;
-        // One that cannot be read is refused below.
+        // A commit that cannot be read is refused below.
         let commit = both.get(&root)?.and_then(|block| Commit::decode(&block).ok());
         if let (Some(commit), Some(expected)) = (&commit, self.known_did()?)
             && *commit.did() != expected
@@ -201,40 +232,52 @@ impl Repo {
             let elsewhere = elsewhere.flat_map(move |()| relied_on(car, both, base, data));
             Box::new(arriving(car, both, &commit, &is_slice).chain(elsewhere))
         };
-        let (blocks, arrive) = (&both, &arrive);
-        let other = Other { commit: commit.clone(), blocks, arrive, is_here: false, key: named };
-        let merged = self.merge_other(&other, options)?;
+        let other = Other {
+            commit: commit.clone(),
+            stored: stored.as_ref(),
+            blocks: &both,
+            version,
+            arrive: &arrive,
+            is_here: false,
+            key: named,
+        };
+        let merged = self.merge_once(&other, options)?;
         if matches!(merged.how, How::Nothing) {
             self.name_key(&other.commit, named)?;
+            // The ref has it all, but some of the blocks may be damaged.
+            if !self.has_all((other.arrive)())? {
+                let cannot = || Error::Store(StoreError::ReadOnly);
+                let maintain = self.store.maintain().ok_or_else(cannot)?;
+                maintain.replace(&mut (other.arrive)(), &[])?;
+            }
         }
         Ok(Merged { findings: findings.kept, ..merged })
     }
 
-    fn merge_other(&self, other: &Other<'_>, options: &MergeOptions) -> Result<Merged> {
-        self.until_first(|| self.merge_once(other, options))
-    }
-
     fn merge_once(&self, other: &Other<'_>, options: &MergeOptions) -> Result<Merged> {
-        let head = self.present()?;
-        let Step { how, commit, changes, new } =
-            self.step(&self.commit_at(head)?, other, options)?;
+        let base = self.base()?;
+        if base.version.change != other.version.change {
+            return Err(StoreError::Changed.into());
+        }
+        let Step { how, commit, changes, new } = self.step(&base, other, options)?;
         let new_blocks = match how {
             How::Nothing => 0,
-            _ => self.store_merge(head, &commit, new, other)?.new_blocks,
+            _ => self.store_merge(&base, &commit, new, other)?.new_blocks,
         };
         Ok(Merged { commit, how, changes, new_blocks, findings: Vec::new() })
     }
 
     /// Works out what is to be done; stores nothing.
-    fn step(&self, ours: &Commit, other: &Other<'_>, options: &MergeOptions) -> Result<Step> {
-        let theirs = &other.commit;
+    fn step(&self, base: &Base, other: &Other<'_>, options: &MergeOptions) -> Result<Step> {
+        let (ours, theirs) = (&base.commit, &other.commit);
+        let signing = base;
         if theirs.did() != ours.did() {
             let (expected, found) = (ours.did().clone(), theirs.did().clone());
             return Err(Error::WrongDid { expected, found });
         }
         let base = match options.base {
             Some(MergeBase::Empty) => None,
-            Some(MergeBase::Commit(base)) => Some(self.commit_at(base)?),
+            Some(MergeBase::Commit(base)) => Some(self.commit_in(other.stored, base)?),
             None => {
                 let found = self.common_ancestor(other.blocks, ours, theirs)?;
                 let (ours, theirs) = (ours.cid(), theirs.cid());
@@ -242,7 +285,7 @@ impl Repo {
             }
         };
         let has = |commit: &Commit| base.as_ref().is_some_and(|base| base.cid() == commit.cid());
-        let store: &dyn Blocks = self.store.as_ref();
+        let store = other.stored;
         let since_base = |blocks, to: &Commit| {
             let data = base.as_ref().map(Commit::data);
             mst::diff_across((store, data), (blocks, Some(to.data())))
@@ -265,9 +308,8 @@ impl Repo {
         if !conflicts.is_empty() {
             return Err(Error::Conflicts(conflicts));
         }
-        let signer = self.known_signer()?;
-        let note = merge_note(theirs.cid(), other.key);
-        let draft = self.draft_edits(ours, theirs, edits, other.blocks, note)?;
+        let signer = self.signer_of(signing)?;
+        let draft = self.draft_edits(signing, theirs.rev(), edits, other.blocks, other.event())?;
         let changes = draft.changes().to_vec();
         // Elsewhere the two were brought together already: with the same commit on both sides the
         // next merge starts from there.
@@ -284,20 +326,33 @@ impl Repo {
     /// Stores what arrives and what is new, and moves the ref, in one step.
     fn store_merge(
         &self,
-        head: Cid,
+        base: &Base,
         commit: &Commit,
         new: Vec<Block>,
         other: &Other<'_>,
     ) -> Result<Applied> {
         let (theirs, kept_by) = (other.commit.cid(), merged_ref());
-        let expect = Expect::Exactly(head);
+        let expect = Expect::Exactly(base.commit.cid());
         let mut edits =
             vec![RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect }];
-        // What came from a file has no other name, and is the base of the next merge.
+        // A commit that came from a file has no other name, and is the base of the next merge.
         if !other.is_here && commit.cid() != theirs {
             edits.push(RefEdit { name: kept_by, target: Some(theirs), expect: Expect::Any });
         }
-        let mut blocks = (other.arrive)().chain(new.into_iter().map(Ok));
-        Ok(self.store.apply(&mut blocks, &edits, &merge_note(theirs, other.key))?)
+        let blocks = (other.arrive)().chain(new.into_iter().map(Ok));
+        let mut change = Change::new(other.event()).blocks(blocks).edits(edits);
+        if let Some(key) = other.key {
+            let fact = Fact::NamedKey { commit: theirs, key: key.into() };
+            change = change.fact(FactEdit::Set(fact));
+        }
+        let applied = self.store.apply(change.unless_changed_since(other.version))?;
+        self.remembered.forget_base();
+        Ok(applied)
+    }
+}
+
+impl Other<'_> {
+    fn event(&self) -> Event {
+        Event::Merge { other: self.commit.cid(), key: self.key.map(Into::into) }
     }
 }

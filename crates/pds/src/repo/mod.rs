@@ -15,6 +15,7 @@ mod clock;
 mod collect;
 #[cfg(feature = "sqlite")]
 mod directory;
+mod draft;
 mod error;
 mod export;
 mod forget;
@@ -24,10 +25,11 @@ mod import;
 #[cfg(feature = "sqlite")]
 mod key_rotation;
 mod keys;
+mod log_pages;
 mod mark;
 mod merge;
-mod moment;
 mod prove;
+mod reading;
 mod record_history;
 mod remembered;
 pub mod repair;
@@ -45,6 +47,7 @@ pub use self::ahead::Jobs;
 pub use self::blobs::{BlobUse, MissingBlobs};
 #[cfg(feature = "sqlite")]
 pub use self::directory::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE, clear_leftovers};
+pub use self::draft::{Draft, RecordChange, Write, WriteOptions, Written};
 pub use self::error::{Error, Result};
 pub use self::export::{ExportOptions, Exported, export_car, export_since, export_with};
 pub use self::forget::{Forget, Forgotten};
@@ -53,22 +56,22 @@ pub use self::import::Imported;
 #[cfg(feature = "sqlite")]
 pub use self::key_rotation::{NEXT_KEY_FILE, UNUSED_KEY_FILES};
 pub use self::merge::{How, MergeBase, MergeOptions, Merged};
-pub use self::moment::Moment;
 pub use self::prove::{Proof, ProofError, Proven, verify_proof};
 pub use self::record_history::{RecordHistory, RecordVersion};
 pub use self::revision::Revision;
 pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
 pub use self::three_way::{Resolution, Side, Versions};
-pub use self::write::{Draft, RecordChange, Write, WriteOptions, Written};
 
 use self::clock::Clock;
 use self::remembered::Remembered;
 use crate::blob::BlobStore;
 use crate::commit::{Commit, UnsignedCommit};
 use crate::crypto::{PublicKey, Signer};
-use crate::data::{Blocks, Cid, Codec, Sitting, Value};
-use crate::mst::Tree;
-use crate::store::{Expect, RefName, Store, StoreError};
+use crate::data::{Blocks, Cid, Codec, Value};
+use crate::mst::{self, Tree};
+use crate::store::{
+    Event, Expect, Fact, FactEdit, FactKind, RefName, Store, StoreError, View, first_fact,
+};
 use crate::syntax::{Did, Nsid, RecordPath, Tid};
 
 /// A repository: a handle on one ref of a store, `HEAD` unless it is told otherwise.
@@ -141,25 +144,35 @@ impl Repo {
     /// [`Error::NoSigner`]; [`Error::WrongKey`] and [`Error::WrongDid`] when the repository has another key or is
     /// another account's; [`Error::Store`] when the ref exists already, [`Error::RefLost`] when it is lost.
     pub fn init(&self, did: &Did) -> Result<Commit> {
-        if let Some(found) = self.head()? {
+        self.until_unchanged(|| self.init_once(did))
+    }
+
+    fn init_once(&self, did: &Did) -> Result<Commit> {
+        let view = self.store.view()?;
+        if let Some(found) = view.refs()?.get(&self.name) {
             let (name, expected) = (self.name.clone(), Expect::Absent);
             return Err(StoreError::Moved { name, expected, found: Some(found) }.into());
         }
-        let signer = self.known_signer()?;
-        self.may_begin()?;
-        let known = self.did()?;
+        let signer = self.signer_with(self.key_in(view.as_ref())?.as_ref())?;
+        self.may_begin(view.as_ref())?;
+        let known = self.did_in(view.as_ref())?;
+        let (seen, key_since) = (view.version(), self.key_since(view.as_ref())?);
+        drop(view);
         if let Some(expected) = known.clone().filter(|known| known != did) {
             return Err(Error::WrongDid { expected, found: did.clone() });
         }
-        let empty = crate::data::Block::new(Codec::Cbor, crate::mst::EMPTY_NODE);
-        let rev = self.clock.next(None).ok_or(Error::RevExhausted(empty.cid()))?;
+        let empty = crate::data::Block::new(Codec::Cbor, mst::EMPTY_NODE);
+        let rev = self.clock.next(key_since).ok_or(Error::RevExhausted(empty.cid()))?;
         let unsigned = UnsignedCommit { did: did.clone(), data: empty.cid(), rev, prev: None };
         let commit = unsigned.sign(signer)?;
-        self.move_to(&commit, [empty], Expect::Absent, "init")?;
+        let mut facts = Vec::new();
         if known.is_none() {
-            self.store.set_meta(META_DID, Some(did.as_str()))?;
-            self.store.set_meta(META_KEY, Some(&signer.public_key().did_key()))?;
+            facts.push(FactEdit::Set(Fact::Account(did.clone())));
+            facts.push(FactEdit::Set(Fact::Key((&signer.public_key()).into())));
         }
+        let change = self.change_to(&commit, [empty], Expect::Absent, Event::Init);
+        // Another handle may have begun, or changed the key.
+        self.store.apply(change.facts(facts).unless_changed_since(seen))?;
         Ok(commit)
     }
 
@@ -169,12 +182,15 @@ impl Repo {
     ///
     /// [`Error`] when the store cannot be read.
     pub fn did(&self) -> Result<Option<Did>> {
-        if let Some(did) = self.store.meta(META_DID)?
-            && let Ok(did) = did.parse()
-        {
+        self.did_in(self.store.view()?.as_ref())
+    }
+
+    fn did_in(&self, view: &dyn View) -> Result<Option<Did>> {
+        if let Some(Fact::Account(did)) = first_fact(view, FactKind::Account)? {
             return Ok(Some(did));
         }
-        let head = self.head()?.map(|head| self.commit_at(head)).transpose()?;
+        let head = view.refs()?.get(&self.name);
+        let head = head.map(|head| self.commit_in(view, head)).transpose()?;
         Ok(head.map(|commit| commit.did().clone()))
     }
 
@@ -186,17 +202,6 @@ impl Repo {
     pub fn public_key(&self) -> Result<Option<PublicKey>> {
         let of_signer = || self.signer.as_ref().map(|signer| signer.public_key());
         Ok(self.known_key()?.or_else(of_signer))
-    }
-
-    /// Remembers the key that commits are to be signed with, for a repository without a signer. Commits
-    /// that are here already are still expected to be by the key that was known before, if one was.
-    ///
-    /// # Errors
-    ///
-    /// [`Error`] when the store cannot be read or written.
-    pub fn remember_key(&self, key: &PublicKey) -> Result<()> {
-        self.end_known_key(key)?;
-        Ok(self.store.set_meta(META_KEY, Some(&key.did_key()))?)
     }
 
     /// Tells whether there is a key to sign with.
@@ -235,8 +240,14 @@ impl Repo {
     ///
     /// As [`Snapshot::find`].
     pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
-        let _sitting = Sitting::begin(self.store.as_ref());
-        self.snapshot()?.find(path)
+        let view = self.store.view()?;
+        let commit = self.head_in(view.as_ref())?;
+        let tree =
+            Tree::open(view.as_ref(), commit.data()).cached(self.remembered.nodes().as_ref());
+        let Some(cid) = tree.get(&path.to_key())? else { return Ok(None) };
+        let missing = || Error::RecordMissing { path: path.to_string(), cid };
+        let block = view.get(&cid)?.ok_or_else(missing)?;
+        Ok(Some(Record { path: path.clone(), block }))
     }
 
     /// Lists a collection of the present state, in key order.
@@ -245,7 +256,11 @@ impl Repo {
     ///
     /// As [`Snapshot::list`].
     pub fn list(&self, collection: &Nsid) -> Result<Vec<RecordEntry>> {
-        self.snapshot()?.list(collection, &ListOptions::default()).collect()
+        let view = self.store.view()?;
+        let commit = self.head_in(view.as_ref())?;
+        let bounds = snapshot::bounds(collection, &ListOptions::default());
+        let range = mst::range(view.as_ref(), commit.data(), bounds);
+        snapshot::entries(range.cached(self.remembered.nodes().as_ref())).collect()
     }
 
     /// Writes one record; returns the new commit, or the present one where nothing changes.
@@ -283,7 +298,9 @@ impl Repo {
     ///
     /// [`Error::NoCommit`] before the first commit.
     pub fn snapshot(&self) -> Result<Snapshot> {
-        self.snapshot_at(self.present()?)
+        let view = self.store.view()?;
+        let commit = self.head_in(view.as_ref())?;
+        Ok(self.snapshot_of(commit, self.moment_of(view.as_ref())?.blocks))
     }
 
     /// Returns the repository as it was at a revision; moves nothing.
@@ -292,7 +309,10 @@ impl Repo {
     ///
     /// [`Error::Revision`] when there is no such revision.
     pub fn checkout(&self, at: &Revision) -> Result<Snapshot> {
-        self.snapshot_at(self.resolve(at)?)
+        let view = self.store.view()?;
+        let commit = self.resolve_in(view.as_ref(), at)?;
+        let commit = self.commit_in(view.as_ref(), commit)?;
+        Ok(self.snapshot_of(commit, self.moment_of(view.as_ref())?.blocks))
     }
 
     /// Makes a TID that is greater than every rev of this repository and every TID made before.
@@ -301,42 +321,52 @@ impl Repo {
     ///
     /// [`Error`] when the store cannot be read.
     pub fn next_tid(&self) -> Result<Tid> {
-        let head = self.head()?.map(|head| self.commit_at(head)).transpose()?;
-        self.tid_after(head.as_ref())
+        let view = self.store.view()?;
+        let head = view.refs()?.get(&self.name);
+        let head = head.map(|head| self.commit_in(view.as_ref(), head)).transpose()?;
+        let key_since = self.key_since(view.as_ref())?;
+        let rev = head.as_ref().and_then(Commit::rev).max(key_since);
+        self.clock
+            .next(rev)
+            .ok_or_else(|| Error::RevExhausted(head.as_ref().map_or_else(empty_cid, Commit::cid)))
     }
 
-    fn tid_after(&self, head: Option<&Commit>) -> Result<Tid> {
-        let exhausted = || Error::RevExhausted(head.map_or_else(empty_cid, Commit::cid));
-        self.clock.next(head.and_then(Commit::rev)).ok_or_else(exhausted)
+    /// Makes a TID that is greater than another one, for a commit that follows a commit.
+    fn tid_after(&self, rev: Option<Tid>, head: &Commit) -> Result<Tid> {
+        self.clock.next(rev).ok_or_else(|| Error::RevExhausted(head.cid()))
     }
 
     fn commit_at(&self, cid: Cid) -> Result<Commit> {
+        self.commit_in(self.store.as_ref(), cid)
+    }
+
+    /// Reads a commit from some blocks of this repository, unless it is one of the last that were read.
+    fn commit_in(&self, blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
         if let Some(commit) = self.remembered.commit(cid) {
             return Ok(commit);
         }
-        let commit = snapshot::read_commit(self.store.as_ref(), cid)?;
+        let commit = snapshot::read_commit(blocks, cid)?;
         self.remembered.keep_commit(&commit);
         Ok(commit)
     }
 
+    /// Reads the commit that the current ref points to.
+    fn head_in(&self, view: &dyn View) -> Result<Commit> {
+        let head = self.present_in(view)?;
+        self.commit_in(view, head)
+    }
+
     /// Returns the repository at a commit, with the cache of this repository.
-    fn snapshot_at(&self, commit: Cid) -> Result<Snapshot> {
-        let snapshot = Snapshot::at(self.blocks(), self.commit_at(commit)?);
-        Ok(snapshot.cached(self.remembered.nodes().clone()))
+    fn snapshot_of(&self, commit: Commit, blocks: Arc<dyn Blocks>) -> Snapshot {
+        Snapshot::at(blocks, commit).cached(self.remembered.nodes().clone())
     }
 
     /// Returns the tree of a commit, with the cache of this repository.
-    fn tree_of(&self, commit: &Commit) -> Tree<'_> {
-        Tree::open(self.store.as_ref(), commit.data()).cached(self.remembered.nodes().as_ref())
+    fn tree_of<'b>(&'b self, commit: &Commit, blocks: &'b dyn Blocks) -> Tree<'b> {
+        Tree::open(blocks, commit.data()).cached(self.remembered.nodes().as_ref())
     }
 }
 
 fn empty_cid() -> Cid {
-    Cid::of(Codec::Cbor, &crate::mst::EMPTY_NODE)
+    Cid::of(Codec::Cbor, &mst::EMPTY_NODE)
 }
-
-/// Whose repository this is.
-const META_DID: &str = "did";
-
-/// The did:key that commits are signed with.
-const META_KEY: &str = "key";

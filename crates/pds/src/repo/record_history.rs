@@ -1,8 +1,10 @@
 //! Every version of one record.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::history::Back;
+use super::reading::Reading;
 use super::{Error, Repo, Result};
 use crate::commit::Commit;
 use crate::data::Cid;
@@ -43,9 +45,10 @@ pub struct RecordVersion {
 /// ```
 pub struct RecordHistory<'r> {
     repo: &'r Repo,
-    back: Back<'r>,
     key: Vec<u8>,
-    /// The earliest commit that was looked at and could be read, and what the record is in it.
+    /// The blocks as they are from the beginning on.
+    blocks: Arc<Reading>,
+    /// The earliest commit that was looked at and could be read, and the record in it.
     later: Option<(Commit, Option<Cid>)>,
     /// How far back it has come, over commits that cannot be read too.
     at: Cid,
@@ -55,28 +58,32 @@ pub struct RecordHistory<'r> {
 impl Repo {
     /// Finds the commits that have changed a record, from the head backwards.
     ///
-    /// The way back is that of `~1`: what a commit names in `prev`, or what the log says. Each tree on
-    /// it is descended once, and not at all where it is the one of the commit before. A commit that the
+    /// The way back is that of `~1`: the commit named in `prev`, or the one in the log. Each tree on it is
+    /// descended once, and not at all where it is the one of the commit before. A commit that the
     /// log knows of, and that cannot be read, is an item of its own, [`Error::StateLost`], and the way goes
-    /// on behind it: a change that was made there is told of the commit after it.
+    /// on behind it: a change that was made there counts as one of the commit after it.
     ///
     /// # Errors
     ///
     /// [`Error::NoCommit`] before the first commit, and [`Error`] when the head cannot be read.
     pub fn record_history(&self, path: &RecordPath) -> Result<RecordHistory<'_>> {
-        let head = self.present()?;
-        let commit = self.commit_at(head)?;
-        let key = path.to_key();
-        let stands = mst::get(self.store.as_ref(), commit.data(), &key)?;
-        let (back, seen) = (Back::on(self, &self.name), HashSet::from([head]));
-        Ok(RecordHistory { repo: self, back, key, later: Some((commit, stands)), at: head, seen })
+        let view = self.store.view()?;
+        let commit = self.head_in(view.as_ref())?;
+        let blocks = self.moment_of(view.as_ref())?.blocks;
+        let (head, key) = (commit.cid(), path.to_key());
+        let found = mst::get(view.as_ref(), commit.data(), &key)?;
+        let (later, seen) = (Some((commit, found)), HashSet::from([head]));
+        Ok(RecordHistory { repo: self, key, blocks, later, at: head, seen })
     }
 }
 
 impl RecordHistory<'_> {
     fn advance(&mut self) -> Result<Option<RecordVersion>> {
         while let Some((commit, after)) = self.later.take() {
-            let earlier = self.back.before_even_if_lost(self.at)?;
+            let earlier = {
+                let view = self.repo.store.view()?;
+                Back { view: view.as_ref(), name: &self.repo.name }.before_even_if_lost(self.at)?
+            };
             let Some(earlier) = earlier.filter(|earlier| self.seen.insert(*earlier)) else {
                 // The first that is known of: what is there then has been there since.
                 let first = after.map(|_| RecordVersion { commit, before: None, after });
@@ -105,10 +112,10 @@ impl RecordHistory<'_> {
         commit: &Commit,
         after: Option<Cid>,
     ) -> Result<(Commit, Option<Cid>)> {
-        let earlier = self.repo.commit_at(earlier)?;
+        let earlier = self.repo.commit_in(self.blocks.as_ref(), earlier)?;
         let before = match earlier.data() == commit.data() {
             true => after,
-            false => mst::get(self.repo.store.as_ref(), earlier.data(), &self.key)?,
+            false => mst::get(self.blocks.as_ref(), earlier.data(), &self.key)?,
         };
         Ok((earlier, before))
     }

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::write::Base;
 use crate::commit::Commit;
 use crate::crypto::{CryptoError, PublicKey};
 use crate::data::Cid;
 use crate::mst::NodeCache;
+use crate::store::RefName;
 
 /// The parts of a store that were read or written before. Each write goes down the same path of the tree again, and
 /// most reads share its upper part.
@@ -17,13 +19,15 @@ pub(super) struct Remembered {
     commits: Mutex<VecDeque<Commit>>,
     /// The key that was read last, with its text.
     key: Mutex<Option<(String, PublicKey)>>,
+    /// The state that the last write has left, and its ref.
+    base: Mutex<Option<(RefName, Base)>>,
 }
 
 impl Remembered {
     /// Makes empty caches.
     pub(super) fn new() -> Self {
         let nodes = Arc::new(NodeCache::new(NODE_BYTES));
-        Self { nodes, commits: Mutex::default(), key: Mutex::default() }
+        Self { nodes, commits: Mutex::default(), key: Mutex::default(), base: Mutex::default() }
     }
 
     /// Returns the cache of tree nodes.
@@ -62,9 +66,26 @@ impl Remembered {
         Ok(key)
     }
 
+    /// Returns the state that the last write of a ref has left. Another process may have written since.
+    pub(super) fn base(&self, name: &RefName) -> Option<Base> {
+        let base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        base.as_ref().filter(|(found, _)| found == name).map(|(_, base)| base.clone())
+    }
+
+    /// Keeps the state that a write has left.
+    pub(super) fn keep_base(&self, name: &RefName, base: Base) {
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.clone(), base));
+    }
+
+    /// Forgets the state that the last write has left.
+    pub(super) fn forget_base(&self) {
+        *self.base.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Removes nodes and commits: some of them may be deleted from the store.
     pub(super) fn clear(&self) {
         self.nodes.clear();
+        self.forget_base();
         self.commits().clear();
     }
 

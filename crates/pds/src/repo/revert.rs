@@ -1,10 +1,13 @@
 //! Undoing one commit by another.
 
 use super::history::Back;
+use super::reading::Reading;
+use super::snapshot::read_commit;
 use super::three_way::{Plan, Resolution, Versions};
 use super::{Error, Repo, Result, Written};
 use crate::data::Cid;
 use crate::mst;
+use crate::store::{Event, StoreError};
 
 impl Repo {
     /// Signs and stores a commit that undoes what another one has changed in the records.
@@ -31,13 +34,20 @@ impl Repo {
     /// `ours` what stands now, `theirs` what stood before it. [`Error::NothingBefore`] when it is not
     /// known what stood before the commit; [`Error::NoSigner`].
     pub fn revert(&self, commit: Cid) -> Result<Written> {
-        let undone = self.commit_at(commit)?;
-        let before = Back::on(self, &self.name).before(commit)?;
-        let before = self.commit_at(before.ok_or(Error::NothingBefore(commit))?)?;
-        let store = self.store.as_ref();
         self.until_first(|| {
-            let head = self.present()?;
-            let head = self.commit_at(head)?;
+            let base = self.base()?;
+            let (undone, before) = {
+                let view = self.store.view()?;
+                // All of it is of one moment.
+                if view.version() != base.version {
+                    return Err(StoreError::Changed.into());
+                }
+                let back = Back { view: view.as_ref(), name: &self.name };
+                let before = back.before(commit)?.ok_or(Error::NothingBefore(commit))?;
+                (read_commit(view.as_ref(), commit)?, read_commit(view.as_ref(), before)?)
+            };
+            let store = &Reading::since(self.store.clone(), base.version);
+            let head = &base.commit;
             // What stands now is looked up for these records only, however far back the commit is.
             let changes = mst::diff(store, Some(undone.data()), Some(before.data()));
             let records = super::snapshot::record_changes(changes).map(|change| {
@@ -51,8 +61,9 @@ impl Repo {
             if !conflicts.is_empty() {
                 return Err(Error::Conflicts(conflicts));
             }
-            let (records, note) = (self.store.as_ref(), format!("revert {commit}"));
-            self.write_once(self.draft_edits(&head, &head, edits, records, note)?)
+            let draft =
+                self.draft_edits(&base, head.rev(), edits, store, Event::Revert { commit })?;
+            self.sign_and_store(draft, &base)
         })
     }
 }

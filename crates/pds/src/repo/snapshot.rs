@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Error, RecordChange, Result};
 use crate::commit::Commit;
-use crate::data::{Block, Blocks, Cid, DataError, Sitting, Value};
+use crate::data::{Block, Blocks, Cid, DataError, Value};
 use crate::mst::{self, Diff, Key, NodeCache, Range, Tree};
 use crate::syntax::{Nsid, RecordKey, RecordPath};
 
@@ -180,7 +180,6 @@ impl Snapshot {
     /// [`Error::Mst`] when the tree cannot be read, [`Error::RecordMissing`] when it names a block
     /// that is not there.
     pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
-        let _sitting = Sitting::begin(self.blocks());
         let Some(cid) = self.find_cid(path)? else {
             return Ok(None);
         };
@@ -195,7 +194,6 @@ impl Snapshot {
     ///
     /// [`Error::Mst`] when the tree cannot be read.
     pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
-        let _sitting = Sitting::begin(self.blocks());
         Ok(self.tree().get(&path.to_key())?)
     }
 
@@ -205,30 +203,19 @@ impl Snapshot {
         collection: &Nsid,
         options: &ListOptions,
     ) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
-        // A slash follows the collection, and a zero character comes after the slash.
-        let key = |text: String| Key::new(text.into_bytes()).ok();
-        let first = key(format!("{collection}/"));
-        let end = key(format!("{collection}0"));
-        let after = options.after.as_ref().and_then(|rkey| key(format!("{collection}/{rkey}")));
-        let excluded = |key: Option<Key>| key.map_or(Bound::Unbounded, Bound::Excluded);
-        let bounds = match (after, options.reverse) {
-            (None, _) => (excluded(first), excluded(end)),
-            (after, false) => (excluded(after), excluded(end)),
-            (after, true) => (excluded(first), excluded(after)),
-        };
-        let range = self.range(bounds);
-        Entries::new(self.blocks(), if options.reverse { range.reversed() } else { range })
+        let range = self.range(bounds(collection, options));
+        entries(if options.reverse { range.reversed() } else { range })
     }
 
     /// Iterates over all records, in key order. An error stands for a part of the tree that cannot be
     /// read; the records after it follow.
     pub fn records(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
-        Entries::new(self.blocks(), self.range(..))
+        entries(self.range(..))
     }
 
     /// As [`records`](Self::records), from the last one to the first.
     pub fn records_from_last(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
-        Entries::new(self.blocks(), self.range(..).reversed())
+        entries(self.range(..).reversed())
     }
 
     /// Counts the records of each collection, in the order of their names.
@@ -278,37 +265,24 @@ pub(super) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<Reco
     })
 }
 
-/// The records of a range. A few are read in one sitting, before the first of them is handed out: how long
-/// the caller takes with each is not known.
-struct Entries<'b> {
-    blocks: &'b dyn Blocks,
-    range: Range<'b>,
-    read: std::vec::IntoIter<Result<RecordEntry>>,
-    /// How many are read next.
-    count: usize,
-}
-
-impl<'b> Entries<'b> {
-    fn new(blocks: &'b dyn Blocks, range: Range<'b>) -> Self {
-        Self { blocks, range, read: Vec::new().into_iter(), count: 1 }
+/// The keys of a listing.
+pub(super) fn bounds(collection: &Nsid, options: &ListOptions) -> (Bound<Key>, Bound<Key>) {
+    // A slash follows the collection, and a zero character comes after the slash.
+    let key = |text: String| Key::new(text.into_bytes()).ok();
+    let first = key(format!("{collection}/"));
+    let end = key(format!("{collection}0"));
+    let after = options.after.as_ref().and_then(|rkey| key(format!("{collection}/{rkey}")));
+    let excluded = |key: Option<Key>| key.map_or(Bound::Unbounded, Bound::Excluded);
+    match (after, options.reverse) {
+        (None, _) => (excluded(first), excluded(end)),
+        (after, false) => (excluded(after), excluded(end)),
+        (after, true) => (excluded(first), excluded(after)),
     }
 }
 
-impl Iterator for Entries<'_> {
-    type Item = Result<RecordEntry>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if let Some(entry) = self.read.next() {
-            return Some(entry);
-        }
-        let _sitting = Sitting::begin(self.blocks);
-        let some = self.range.by_ref().take(self.count);
-        let read: Vec<_> = some.map(|entry| record_entry(&entry?)).collect();
-        self.read = read.into_iter();
-        // Whoever wants the first one only has it at once.
-        self.count = (self.count * 2).min(MAX_READ_AHEAD);
-        self.read.next()
-    }
+/// The records of a range.
+pub(super) fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+    range.map(|entry| record_entry(&entry?))
 }
 
 fn record_entry(entry: &mst::Entry) -> Result<RecordEntry> {
@@ -318,9 +292,6 @@ fn record_entry(entry: &mst::Entry) -> Result<RecordEntry> {
 pub(super) fn record_path(key: &[u8]) -> Result<RecordPath> {
     RecordPath::from_bytes(key).map_err(|_| Error::Path { key: key.escape_ascii().to_string() })
 }
-
-/// How many records of a listing are read in one sitting.
-const MAX_READ_AHEAD: usize = 256;
 
 impl Record {
     /// Returns the CID of the record.

@@ -2,220 +2,39 @@
 
 use std::collections::HashSet;
 
+use super::draft::{Body, Draft, RecordChange, Target, Write, WriteOptions, Written};
+use super::reading::Reading;
 use super::{Error, Repo, Result};
 use crate::commit::{Commit, UnsignedCommit};
-use crate::crypto::{Signature, Signer};
+use crate::crypto::{PublicKey, Signature, Signer};
 use crate::data::limits::MAX_WRITTEN_RECORD_BYTES;
-use crate::data::{Block, Blocks, Cid, Codec, DataError, Sitting, Value, check_record};
-use crate::mst::Key;
-use crate::store::{Applied, Expect, RefEdit, StoreError};
-use crate::syntax::{Nsid, RecordPath};
+use crate::data::{Block, Blocks, Cid, Codec, DataError, ReadError, Value, check_record};
+use crate::mst::{self, Key};
+use crate::store::{
+    Applied, BoxError, Change, Event, Expect, FactEdit, RefEdit, StoreError, Version, View,
+};
+use crate::syntax::{RecordPath, Tid};
 
-/// One record to be written or deleted.
-///
-/// ```
-/// use pds::data::Value;
-/// use pds::repo::Write;
-///
-/// let note = Value::from([("text", Value::from("hello"))]);
-/// let writes = [
-///     Write::create("com.example.note/a".parse()?, note.clone()),
-///     Write::add("com.example.note".parse()?, note),
-///     Write::delete("com.example.note/old".parse()?),
-/// ];
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// What becomes of a draft that was signed elsewhere.
+enum Signed {
+    Stored,
+    /// It changes nothing: this commit is the present one.
+    Unchanged(Cid),
+    /// Its rev is of the time of a key that no longer signs.
+    Void,
+}
+
+/// The state that a commit is made on.
 #[derive(Clone, Debug)]
-pub struct Write {
-    target: Target,
-    body: Option<Body>,
-    expect: Expect,
-}
-
-#[derive(Clone, Debug)]
-enum Target {
-    Path(RecordPath),
-    /// The record key is a fresh TID.
-    Collection(Nsid),
-}
-
-#[derive(Clone, Debug)]
-enum Body {
-    Value(Value),
-    Bytes(Vec<u8>),
-}
-
-impl Write {
-    /// Writes a record, whether it exists or not.
-    #[must_use]
-    pub fn put(path: RecordPath, value: Value) -> Self {
-        Self { target: Target::Path(path), body: Some(Body::Value(value)), expect: Expect::Any }
-    }
-
-    /// Writes a record that is DAG-CBOR already.
-    #[must_use]
-    pub fn put_bytes(path: RecordPath, bytes: impl Into<Vec<u8>>) -> Self {
-        let body = Some(Body::Bytes(bytes.into()));
-        Self { target: Target::Path(path), body, expect: Expect::Any }
-    }
-
-    /// Writes a record that must not exist.
-    #[must_use]
-    pub fn create(path: RecordPath, value: Value) -> Self {
-        Self::put(path, value).expecting(Expect::Absent)
-    }
-
-    /// Writes a record that must exist.
-    #[must_use]
-    pub fn update(path: RecordPath, value: Value) -> Self {
-        Self::put(path, value).expecting(Expect::Present)
-    }
-
-    /// Writes a new record of a collection; its key is a fresh TID.
-    #[must_use]
-    pub fn add(collection: Nsid, value: Value) -> Self {
-        let target = Target::Collection(collection);
-        Self { target, body: Some(Body::Value(value)), expect: Expect::Absent }
-    }
-
-    /// Writes a new record of a collection that is DAG-CBOR already; its key is a fresh TID.
-    #[must_use]
-    pub fn add_bytes(collection: Nsid, bytes: impl Into<Vec<u8>>) -> Self {
-        let target = Target::Collection(collection);
-        Self { target, body: Some(Body::Bytes(bytes.into())), expect: Expect::Absent }
-    }
-
-    /// Deletes a record that must exist.
-    #[must_use]
-    pub fn delete(path: RecordPath) -> Self {
-        Self { target: Target::Path(path), body: None, expect: Expect::Present }
-    }
-
-    /// Says what the record must be for the write to happen.
-    #[must_use]
-    pub fn expecting(mut self, expect: Expect) -> Self {
-        self.expect = expect;
-        self
-    }
-}
-
-/// What else is said about a commit.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::data::Value;
-/// use pds::repo::{Write, WriteOptions};
-///
-/// let note = Value::from([("text", Value::from("hi"))]);
-/// let options = WriteOptions { swap_commit: repo.head()?, ..WriteOptions::default() };
-/// let writes = [Write::put("com.example.note/a".parse()?, note)];
-/// repo.write_with(&writes, &options)?;
-/// assert!(repo.write_with(&writes, &options).is_err(), "the head has moved");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct WriteOptions {
-    /// The commit that must still be the head; without it a lost race is run again.
-    pub swap_commit: Option<Cid>,
-    /// Take records whose blobs are not here.
-    pub allow_missing_blobs: bool,
-    /// What the log says about the commit.
-    pub note: String,
-}
-
-impl Default for WriteOptions {
-    fn default() -> Self {
-        Self { swap_commit: None, allow_missing_blobs: false, note: "write".to_owned() }
-    }
-}
-
-/// What became of one record.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
-/// let change = &written.changes[0];
-/// assert_eq!((change.before, change.after.is_some()), (None, true));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordChange {
-    /// Which record.
-    pub path: RecordPath,
-    /// Its CID before; `None` when it was created.
-    pub before: Option<Cid>,
-    /// Its CID after; `None` when it was deleted.
-    pub after: Option<Cid>,
-}
-
-/// A commit that is still to be signed, with the blocks it brings; nothing is stored yet.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::repo::Write;
-///
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// let draft = repo.draft(&[Write::put("com.example.note/a".parse()?, note)])?;
-/// assert_eq!((draft.changes().len(), draft.is_unchanged()), (1, false));
-/// assert_eq!(draft.commit().prev, repo.head()?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Draft {
-    base: Option<Cid>,
-    commit: UnsignedCommit,
-    blocks: Vec<Block>,
-    changes: Vec<RecordChange>,
-    base_data: Option<Cid>,
-    note: String,
-}
-
-impl Draft {
-    /// Returns the commit that is to be signed.
-    #[must_use]
-    pub fn commit(&self) -> &UnsignedCommit {
-        &self.commit
-    }
-
-    /// Returns what changes, in the order of the writes.
-    #[must_use]
-    pub fn changes(&self) -> &[RecordChange] {
-        &self.changes
-    }
-
-    /// Returns the records and tree nodes that the commit brings.
-    #[must_use]
-    pub fn blocks(&self) -> &[Block] {
-        &self.blocks
-    }
-
-    /// Tells whether the repository would be as it was: there is nothing to sign then.
-    #[must_use]
-    pub fn is_unchanged(&self) -> bool {
-        self.base_data == Some(self.commit.data)
-    }
-}
-
-/// What a write has done.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
-/// assert_eq!(repo.head()?, Some(written.commit.cid()));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// The commit that holds now; the one before where nothing changed.
-    pub commit: Commit,
-    /// What became of each record, in the order of the writes.
-    pub changes: Vec<RecordChange>,
+pub(super) struct Base {
+    /// The commit that the ref points to.
+    pub(super) commit: Commit,
+    /// The key that the store names.
+    pub(super) key: Option<PublicKey>,
+    /// The rev from which on that key signs: the commits that it signs have later ones.
+    pub(super) key_since: Option<Tid>,
+    /// The version of the store.
+    pub(super) version: Version,
 }
 
 impl Repo {
@@ -238,52 +57,118 @@ impl Repo {
     /// As [`write`](Self::write); [`Error::Store`] when the head is no longer `swap_commit`.
     pub fn write_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Written> {
         let attempt = || {
-            let sitting = Sitting::begin(self.store.as_ref());
-            let draft = self.draft_with(writes, options)?;
-            let signer = self.known_signer()?;
-            // A signer may be far away.
-            drop(sitting);
-            self.sign_and_store(draft, signer)
+            let base = self.base()?;
+            let draft = self.draft_on(&base, Event::Write, writes, options)?;
+            self.sign_and_store(draft, &base)
         };
         match options.swap_commit {
-            Some(_) => attempt(),
+            Some(_) => self.until_unchanged(attempt),
             None => self.until_first(attempt),
         }
     }
 
     /// Signs and stores a draft; one that changes nothing is dropped.
-    pub(super) fn write_once(&self, draft: Draft) -> Result<Written> {
-        self.sign_and_store(draft, self.known_signer()?)
-    }
-
-    fn sign_and_store(&self, draft: Draft, signer: &dyn Signer) -> Result<Written> {
-        if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
-            return Ok(Written { commit: self.commit_at(base)?, changes: draft.changes });
+    pub(super) fn sign_and_store(&self, draft: Draft, base: &Base) -> Result<Written> {
+        let signer = self.signer_of(base)?;
+        if draft.is_unchanged() {
+            self.check_unchanged(&draft, &base.commit)?;
+            return Ok(Written { commit: base.commit.clone(), changes: draft.changes });
         }
         let commit = draft.commit.clone().sign(signer)?;
         let changes = draft.changes.clone();
-        self.store_draft(draft, &commit)?;
+        let applied = self.store_draft(draft, &commit, Vec::new())?;
+        let next = Base { commit: commit.clone(), version: applied.version, ..base.clone() };
+        self.remembered.keep_base(&self.name, next);
         Ok(Written { commit, changes })
     }
 
-    /// Tries until nobody else was faster: what was drafted is void then, and is drafted again.
-    pub(super) fn until_first<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-        let mut stood = None;
+    /// Makes sure that a draft which changes nothing is already stored, and can be read: a record or a
+    /// commit whose block is damaged is stored again.
+    fn check_unchanged(&self, draft: &Draft, present: &Commit) -> Result<()> {
+        let damaged = {
+            let view = self.store.view()?;
+            if view.version().change != draft.seen.change {
+                return Err(StoreError::Changed.into());
+            }
+            let mut damaged = Vec::new();
+            // The commit may have been remembered.
+            for block in draft.blocks.iter().chain([present.block()]) {
+                match view.get(&block.cid()) {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(ReadError::Damaged { .. }) => damaged.push(block.clone()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // The nodes that lead to the records may have been remembered, too.
+            for change in &draft.changes {
+                mst::get(view.as_ref(), draft.commit.data, &change.path.to_key())?;
+            }
+            damaged
+        };
+        if damaged.is_empty() { Ok(()) } else { self.heal(&damaged) }
+    }
+
+    /// Stores blocks again whose rows are damaged.
+    fn heal(&self, blocks: &[Block]) -> Result<()> {
+        let names: Vec<Vec<u8>> =
+            blocks.iter().map(|block| block.cid().as_bytes().to_vec()).collect();
+        let mut stream = blocks.iter().cloned().map(Ok);
+        let cannot = || StoreError::Damaged("the store cannot replace damaged blocks".into());
+        self.store.maintain().ok_or_else(cannot)?.replace(&mut stream, &names)?;
+        Ok(())
+    }
+
+    /// Tries until no other writer was faster: a draft that lost the race is void, and is made again.
+    pub(super) fn until_first<T>(&self, attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        self.until(attempt, &|error| {
+            error.is_lost_race() || matches!(error, Error::Store(StoreError::Moved { .. }))
+        })
+    }
+
+    /// Tries until no other change came between the read and the write. A ref that has moved ends it.
+    pub(super) fn until_unchanged<T>(&self, attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        self.until(attempt, &Error::is_lost_race)
+    }
+
+    fn until<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T>,
+        is_lost: &dyn Fn(&Error) -> bool,
+    ) -> Result<T> {
         for _ in 0..MAX_TRIES {
             match attempt() {
-                Err(Error::Store(StoreError::Moved { .. })) => {}
-                // The state that was being read has left, if somebody moved on and somebody collected. Where
-                // the ref stood is asked now for the next time: mostly there is none.
-                Err(error) if error.is_corrupt() || error.is_not_found() => {
-                    let stands = Some(self.head()?);
-                    if std::mem::replace(&mut stood, stands) == stood {
-                        return Err(error);
-                    }
+                Err(error) if is_lost(&error) => self.remembered.forget_base(),
+                Err(error) => {
+                    // What was remembered may be the reason.
+                    self.remembered.forget_base();
+                    return Err(error);
                 }
-                ended => return ended,
+                done => return done,
             }
         }
         attempt()
+    }
+
+    /// Returns the state that the next commit of this ref is made on: the one that the last write has left,
+    /// if there was one, or the one that is stored now. If another writer came in between, the change fails
+    /// with [`StoreError::Changed`].
+    pub(super) fn base(&self) -> Result<Base> {
+        if let Some(base) = self.remembered.base(&self.name) {
+            return Ok(base);
+        }
+        let view = self.store.view()?;
+        self.base_in(view.as_ref(), self.head_in(view.as_ref())?)
+    }
+
+    /// Returns the state that a commit is made on, at one moment.
+    pub(super) fn base_in(&self, view: &dyn View, commit: Commit) -> Result<Base> {
+        let (key, key_since) = (self.key_in(view)?, self.key_since(view)?);
+        Ok(Base { commit, key, key_since, version: view.version() })
+    }
+
+    /// Returns the signer, once it is certain that it has the key of the repository.
+    pub(super) fn signer_of(&self, base: &Base) -> Result<&dyn Signer> {
+        Ok(self.signer_with(base.key.as_ref())?.as_ref())
     }
 
     /// Works out the commit that some writes make; stores nothing.
@@ -301,24 +186,37 @@ impl Repo {
     ///
     /// As [`write_with`](Self::write_with).
     pub fn draft_with(&self, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
-        let base = self.present()?;
+        self.until_first(|| self.draft_on(&self.base()?, Event::Write, writes, options))
+    }
+
+    fn draft_on(
+        &self,
+        base: &Base,
+        event: Event,
+        writes: &[Write],
+        options: &WriteOptions,
+    ) -> Result<Draft> {
+        let Base { commit: head, version: seen, key_since, .. } = base;
+        let (base, seen) = (head.cid(), *seen);
         if let Some(expected) = options.swap_commit
             && expected != base
         {
+            self.check_present(seen)?;
             let (name, expected) = (self.name.clone(), Expect::Exactly(expected));
             return Err(StoreError::Moved { name, expected, found: Some(base) }.into());
         }
-        let head = self.commit_at(base)?;
-        let mut tree = self.tree_of(&head);
+        let reading = Reading::since(self.store.clone(), seen);
+        let mut tree = self.tree_of(head, &reading);
         let mut blocks = Vec::with_capacity(writes.len() * 2);
         let mut changes = Vec::with_capacity(writes.len());
         let mut paths = HashSet::with_capacity(writes.len());
         for write in writes {
             let path = match &write.target {
                 Target::Path(path) => path.clone(),
-                Target::Collection(collection) => {
-                    RecordPath::new(collection.clone(), self.tid_after(Some(&head))?.into())
-                }
+                Target::Collection(collection) => RecordPath::new(
+                    collection.clone(),
+                    self.tid_after(head.rev().max(*key_since), head)?.into(),
+                ),
             };
             if !paths.insert(path.clone()) {
                 return Err(Error::WrittenTwice(path));
@@ -333,6 +231,7 @@ impl Repo {
             };
             // The tree is this draft's own: where an expectation fails, it goes with the draft.
             if !write.expect.holds(before) {
+                self.check_present(seen)?;
                 return Err(Error::Conflict { path, expected: write.expect, found: before });
             }
             blocks.extend(record);
@@ -340,28 +239,38 @@ impl Repo {
         }
         let written = tree.write()?;
         blocks.extend(written.nodes);
-        let rev = self.tid_after(Some(&head))?;
+        let rev = self.tid_after(head.rev().max(*key_since), head)?;
         let did = head.did().clone();
         let commit = UnsignedCommit { did, data: written.root, rev, prev: Some(base) };
-        let (base_data, note) = (Some(head.data()), options.note.clone());
-        Ok(Draft { base: Some(base), commit, blocks, changes, base_data, note })
+        let (base_data, message) = (Some(head.data()), options.message.clone());
+        Ok(Draft { base: Some(base), commit, blocks, changes, base_data, event, message, seen })
+    }
+
+    /// Checks that the store is still as it was at a version.
+    fn check_present(&self, seen: Version) -> Result<()> {
+        match self.store.view()?.version().change == seen.change {
+            true => Ok(()),
+            false => Err(StoreError::Changed.into()),
+        }
     }
 
     /// Works out the commit that gives some records other CIDs; their blocks are here, or come
-    /// with it. Its rev is later than those of both commits.
+    /// with it. Its rev is later than that of the base, and than another one.
     pub(super) fn draft_edits(
         &self,
-        head: &Commit,
-        later_than: &Commit,
+        base: &Base,
+        later_than: Option<Tid>,
         edits: Vec<RecordChange>,
         records: &dyn Blocks,
-        note: String,
+        event: Event,
     ) -> Result<Draft> {
-        let mut tree = self.tree_of(head);
+        let (head, seen) = (&base.commit, base.version);
+        let reading = Reading::since(self.store.clone(), seen);
+        let mut tree = self.tree_of(head, &reading);
         let mut blocks = Vec::with_capacity(edits.len() * 2);
         for RecordChange { path, after, .. } in &edits {
-            // They may be here because of a state that is about to be let go: a commit brings what the one
-            // before it does not have.
+            // They may be stored because of a state that is about to be deleted: a commit brings all
+            // records that the one before it does not have.
             if let Some(cid) = *after {
                 let missing = || Error::RecordMissing { path: path.to_string(), cid };
                 blocks.push(records.get(&cid)?.ok_or_else(missing)?);
@@ -373,14 +282,13 @@ impl Repo {
             };
         }
         let written = tree.write()?;
-        let rev = self.tid_after(std::cmp::max_by_key(Some(head), Some(later_than), |commit| {
-            commit.and_then(Commit::rev)
-        }))?;
+        let rev = self.tid_after(later_than.max(head.rev()).max(base.key_since), head)?;
         let (did, prev) = (head.did().clone(), Some(head.cid()));
         let commit = UnsignedCommit { did, data: written.root, rev, prev };
         let base_data = Some(head.data());
         blocks.extend(written.nodes);
-        Ok(Draft { base: prev, commit, blocks, changes: edits, base_data, note })
+        let message = String::new();
+        Ok(Draft { base: prev, commit, blocks, changes: edits, base_data, event, message, seen })
     }
 
     /// Stores a draft with a signature that was made elsewhere. One that changes nothing is dropped, as
@@ -389,37 +297,75 @@ impl Repo {
     /// # Errors
     ///
     /// [`Error::Crypto`] when the signature is not by the key of this repository, where that is
-    /// known; [`Error::Store`] when the head has moved since the draft was made.
+    /// known; [`Error::Store`] when the head has moved since the draft was made, or the key has changed.
+    #[allow(clippy::needless_pass_by_value, reason = "a draft is stored once")]
     pub fn commit(&self, draft: Draft, signature: Signature) -> Result<Commit> {
         let commit = draft.commit.clone().with_signature(signature);
-        if let Some(key) = self.public_key()? {
+        match self.until_unchanged(|| self.commit_signed(&draft, &commit))? {
+            Signed::Stored => Ok(commit),
+            Signed::Unchanged(present) => self.commit_at(present),
+            Signed::Void => Err(StoreError::Changed.into()),
+        }
+    }
+
+    /// Stores a signed draft.
+    ///
+    /// The signature may have taken its time: only the ref and the key must not have changed. All that
+    /// the draft does not bring is part of the state that the ref still points to.
+    fn commit_signed(&self, draft: &Draft, commit: &Commit) -> Result<Signed> {
+        let (key, since, seen) = {
+            let view = self.store.view()?;
+            (self.key_in(view.as_ref())?, self.key_since(view.as_ref())?, view.version())
+        };
+        let of_signer = || self.signer.as_ref().map(|signer| signer.public_key());
+        if let Some(key) = key.or_else(of_signer) {
             commit.verify(&key)?;
         }
         if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
-            return self.commit_at(base);
+            return Ok(Signed::Unchanged(base));
         }
-        self.store_draft(draft, &commit)?;
-        Ok(commit)
+        if commit.rev() < since {
+            return Ok(Signed::Void);
+        }
+        let blocks = draft.blocks.iter().cloned();
+        let change = self.change_to(commit, blocks, draft.expected(), draft.event.clone());
+        let change = change.message(draft.message.clone()).unless_changed_since(seen);
+        self.store.apply(change)?;
+        self.remembered.forget_base();
+        Ok(Signed::Stored)
     }
 
-    pub(super) fn store_draft(&self, draft: Draft, commit: &Commit) -> Result<Applied> {
-        let expect = draft.base.map_or(Expect::Absent, Expect::Exactly);
-        let applied = self.move_to(commit, draft.blocks, expect, &draft.note)?;
+    /// Stores a draft with its commit, if the store is still as it was when the draft was made.
+    pub(super) fn store_draft(
+        &self,
+        draft: Draft,
+        commit: &Commit,
+        facts: Vec<FactEdit>,
+    ) -> Result<Applied> {
+        let expect = draft.expected();
+        let Draft { blocks, event, message, seen, .. } = draft;
+        let change = self.change_to(commit, blocks, expect, event).message(message).facts(facts);
+        let applied = self.store.apply(change.unless_changed_since(seen))?;
         self.remembered.keep_commit(commit);
+        self.remembered.forget_base();
         Ok(applied)
     }
 
-    /// Stores a commit with the blocks it brings and moves the ref to it, in one step.
-    pub(super) fn move_to(
+    /// Makes the change that stores a commit with the blocks it brings, and points the current ref to it.
+    pub(super) fn change_to<'a, I>(
         &self,
         commit: &Commit,
-        blocks: impl IntoIterator<Item = Block>,
+        blocks: I,
         expect: Expect,
-        note: &str,
-    ) -> Result<Applied> {
-        let mut blocks = blocks.into_iter().chain([commit.block().clone()]).map(Ok);
+        event: Event,
+    ) -> Change<'a>
+    where
+        I: IntoIterator<Item = Block>,
+        I::IntoIter: 'a,
+    {
+        let blocks = blocks.into_iter().chain([commit.block().clone()]);
         let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
-        Ok(self.store.apply(&mut blocks, &[edit], note)?)
+        Change::new(event).blocks(blocks.map(Ok::<_, BoxError>)).edit(edit)
     }
 
     /// Makes the block of a record that is to be written, and checks that it may be.

@@ -3,48 +3,59 @@
 use super::{BoxError, Expect, RefName};
 use crate::data::{Cid, ReadError};
 
-/// A store that could not do what it was asked to.
+/// The reason why a store could not do what it was asked to.
 ///
 /// ```
-/// use pds::store::{MemoryStore, Store, StoreError};
+/// use pds::store::{Change, Event, MemoryStore, Store, StoreError};
 ///
-/// let nothing = &mut std::iter::empty();
-/// let error = MemoryStore::default().apply(nothing, &[], "note").unwrap_err();
+/// let error = MemoryStore::default().apply(Change::new(Event::Write)).unwrap_err();
 /// assert!(matches!(error, StoreError::NoEdits));
 /// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// A ref does not stand where the writer thought: somebody else was faster.
-    #[error("ref {name} stands at {}, not where it was expected", found.map_or("nothing".to_owned(), |cid| cid.to_string()))]
+    /// A ref does not point to the commit that the writer expected: another writer was faster.
+    #[error("ref {name} points to {}, which is not expected", found.map_or("nothing".to_owned(), |cid| cid.to_string()))]
     Moved {
-        /// Which ref.
+        /// The ref.
         name: RefName,
-        /// What was expected of it.
+        /// The expectation.
         expected: Expect,
-        /// Where it stands.
+        /// The commit that it points to.
         found: Option<Cid>,
     },
-    /// A ref was to point at a block that is not in the store.
-    #[error("ref {name} cannot point at {target}: there is no such block")]
+    /// A ref was to point to a block that is not in the store.
+    #[error("ref {name} cannot point to {target}: there is no such block")]
     TargetMissing {
-        /// Which ref.
+        /// The ref.
         name: RefName,
-        /// Where it was to point.
+        /// The block.
         target: Cid,
     },
-    /// Something was applied in the meantime.
+    /// There was another change in the meantime.
     #[error("the store has changed in the meantime")]
     Changed,
-    /// There was nothing to move.
-    #[error("no ref to move")]
+    /// The change has no edit.
+    #[error("the change has no edit")]
     NoEdits,
-    /// The blocks that were to be added could not be had.
-    #[error("cannot take in the blocks")]
+    /// A text cannot be the message of a log row.
+    #[error("not a message for the log: {reason}")]
+    Message {
+        /// The rule that it breaks.
+        reason: &'static str,
+    },
+    /// History was brought into a store whose log has rows.
+    #[error("the log is not empty: history cannot be copied into it")]
+    HasHistory,
+    /// The blocks that were to be added could not be read, or are none that a store takes.
+    #[error("cannot store the blocks")]
     Blocks(#[source] BoxError),
     /// Another process holds the store, and went on holding it.
     #[error("the store is in use by another process")]
     Busy,
+    /// The file of the store was replaced by another file while it was open.
+    #[error("the store was replaced by another file: nothing was written to the new one")]
+    Replaced,
     /// The store can be read here but not written.
     #[error("the store cannot be written here")]
     ReadOnly,
@@ -54,15 +65,18 @@ pub enum StoreError {
     /// The store was made by a later release.
     #[error("the store has format {found}, this release reads up to {supported}")]
     NewerFormat {
-        /// What it has.
+        /// The format of the store.
         found: u32,
-        /// What can be read.
+        /// The newest format that this release reads.
         supported: u32,
     },
+    /// The store was made by a program from before the first release.
+    #[error("the store has an unreleased format, which no release reads")]
+    UnreleasedFormat,
     /// The file is something else.
     #[error("not a store: {0}")]
     NotAStore(String),
-    /// The store is damaged: what it holds cannot be what was written.
+    /// The store is damaged: it holds something that was never written.
     #[error("the store is damaged")]
     Damaged(#[source] BoxError),
     /// A block could not be read.

@@ -1,315 +1,207 @@
-//! Blocks and names, kept.
+//! Storage of blocks, refs, the log and facts: the seam between repositories and back ends.
 //!
-//! Vocabulary: a *ref* is a name that points at a commit; an *edit* moves one ref, if it stands
-//! where the writer thinks; the *log* has a row for every move; *meta* is a few texts about the
-//! repository as a whole.
+//! Vocabulary: a *ref* is a name that points to a commit; the *log* has a row for every move of a
+//! ref, and says by which *event* it moved; a *fact* is a typed row about the repository (its
+//! account, its keys, known losses); a *view* is one consistent moment of a store; a *change* is one
+//! step of a store, all or nothing; a *sweep* is a change that deletes blocks.
 //!
-//! A store knows bytes and names only: not what a commit is, not what a tree is. Blocks are added
-//! and refs are moved by one method, [`Store::apply`], all or nothing, so that a ref never points
-//! at something that is not there. Only [`Store::sweep`] deletes; [`Store::mend`] replaces what is
-//! not what its name says.
+//! A store knows bytes, names and facts. It does not know what a commit or a tree is. Everything is
+//! read through [`View`], everything is written by [`Store::apply`], and only [`Store::collect`]
+//! deletes. [`Maintain`] has what rescue and the end of a collection need beside that.
 //!
-//! [`MemoryStore`] is the specification that can be read; every store passes the suite in
-//! `conformance` (feature `testing`).
+//! [`MemoryStore`] is the readable specification. Every store passes the suite in `conformance`
+//! (feature `testing`).
 
+mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
 mod error;
+mod event;
+mod fact;
+mod log;
 mod memory;
 mod ref_name;
+mod refs;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sweep;
 
 use std::ops::ControlFlow;
 
+pub use change::{Applied, BlockStream, BoxError, Change, LogStream};
 pub use error::StoreError;
+pub use event::Event;
+pub use fact::{Fact, FactEdit, FactKind};
+pub use log::{LogEntry, LogQuery};
 pub use memory::MemoryStore;
 pub use ref_name::{RefName, RefNameError};
+pub use refs::{Expect, RefEdit, Refs};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{FORMAT, Salvaged, SalvagedRef, SqliteStore};
+pub use sweep::{Fate, Sweep, SweptBlocks};
 
-use crate::data::{Block, Blocks, Cid};
+use crate::data::{Blocks, Cid};
 
-/// What a writer thinks about the present value of a ref or of a record.
+/// The numbers of the last change of a store, and of the last change that deleted blocks.
+///
+/// A reader that misses a block compares `sweep` with the number that it began with: if the two
+/// differ, the block may have been deleted; if they are equal, the block is missing or damaged.
 ///
 /// ```
-/// use pds::data::{Cid, Codec};
-/// use pds::store::Expect;
+/// use pds::store::{MemoryStore, Store, Version};
 ///
-/// let cid = Cid::of(Codec::Cbor, b"\xa0");
-/// assert!(Expect::Exactly(cid).holds(Some(cid)) && !Expect::Absent.holds(Some(cid)));
-/// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expect {
-    /// Whatever it is.
-    #[default]
-    Any,
-    /// It does not exist.
-    Absent,
-    /// It exists.
-    Present,
-    /// It exists and has this value.
-    Exactly(Cid),
-}
-
-impl Expect {
-    /// Tells whether the expectation holds.
-    #[must_use]
-    pub fn holds(&self, found: Option<Cid>) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Absent => found.is_none(),
-            Self::Present => found.is_some(),
-            Self::Exactly(cid) => found == Some(*cid),
-        }
-    }
-}
-
-/// A ref to be moved, created, or removed.
-///
-/// ```
-/// use pds::store::{Expect, MemoryStore, RefEdit, RefName, Store};
-///
-/// let gone = RefEdit { name: RefName::head(), target: None, expect: Expect::Present };
-/// let nothing = &mut std::iter::empty();
-/// assert!(MemoryStore::default().apply(nothing, &[gone], "note").is_err(), "there is no HEAD");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RefEdit {
-    /// Which one.
-    pub name: RefName,
-    /// Where to; `None` removes it. The block must be in the store when the edits are made.
-    pub target: Option<Cid>,
-    /// Where it must stand for this to happen.
-    pub expect: Expect,
-}
-
-/// Every ref at one moment.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let refs = repo.store().refs()?;
-/// assert_eq!(refs.get(repo.ref_name()), repo.head()?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Refs {
-    /// A number that grows with every [`Store::apply`], and when the log is told anew.
-    pub version: u64,
-    /// The refs, by name.
-    pub entries: Vec<(RefName, Cid)>,
-}
-
-impl Refs {
-    /// Returns what a ref points at.
-    #[must_use]
-    pub fn get(&self, name: &RefName) -> Option<Cid> {
-        self.entries.iter().find(|(found, _)| found == name).map(|(_, cid)| *cid)
-    }
-
-    /// Makes the edits that have led to a version, if nothing else has happened in between.
-    #[cfg(feature = "sqlite")]
-    fn follow(&mut self, edits: &[RefEdit], version: u64) {
-        if self.version.saturating_add(edits.len() as u64) != version {
-            return;
-        }
-        self.version = version;
-        for edit in edits {
-            let place = self.entries.binary_search_by(|(name, _)| name.cmp(&edit.name));
-            match (place, edit.target) {
-                (Ok(at), Some(target)) => self.entries[at].1 = target,
-                (Ok(at), None) => drop(self.entries.remove(at)),
-                (Err(at), Some(target)) => self.entries.insert(at, (edit.name.clone(), target)),
-                (Err(_), None) => {}
-            }
-        }
-    }
-}
-
-/// One move of one ref.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let first = &repo.log(1)?[0];
-/// assert_eq!((first.before, first.after, first.note.as_str()), (None, repo.head()?, "init"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
-    /// The number of the move; later moves have greater ones.
-    pub seq: u64,
-    /// Which ref.
-    pub name: RefName,
-    /// Where it stood.
-    pub before: Option<Cid>,
-    /// Where it stands.
-    pub after: Option<Cid>,
-    /// When, in microseconds since 1970.
-    pub at_micros: u64,
-    /// What for, in a few words.
-    pub note: String,
-}
-
-/// What an [`apply`](Store::apply) has done.
-///
-/// ```
-/// use pds::data::{Block, Codec};
-/// use pds::store::{Expect, MemoryStore, RefEdit, RefName, Store};
-///
-/// let block = Block::new(Codec::Cbor, *b"\xa0");
-/// let (name, target) = (RefName::head(), Some(block.cid()));
-/// let edit = RefEdit { name, target, expect: Expect::Any };
-/// let store = MemoryStore::default();
-/// let applied = store.apply(&mut [Ok(block)].into_iter(), &[edit], "note")?;
-/// assert_eq!((applied.new_blocks, applied.version), (1, store.refs()?.version));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Applied {
-    /// How many of the blocks were not there before.
-    pub new_blocks: u64,
-    /// The version of the store now.
-    pub version: u64,
-}
-
-/// What is to leave a store, and what is to be said about it.
-///
-/// ```
-/// use pds::store::{MemoryStore, Store, StoreError, Sweep};
-///
-/// let everything = Sweep { as_of: 7, live: &|_| false, absent: &|_| false, log: None, meta: &[], dry_run: false };
-/// assert!(matches!(MemoryStore::default().sweep(&everything), Err(StoreError::Changed)));
-/// ```
-#[derive(Clone, Copy)]
-pub struct Sweep<'a> {
-    /// The version of the store that was looked at.
-    pub as_of: u64,
-    /// Tells which blocks stay.
-    pub live: &'a dyn Fn(&Cid) -> bool,
-    /// Tells which blocks were not there when it was looked at what lives; no version tells of those that a
-    /// [`mend`](Store::mend) has brought back.
-    pub absent: &'a dyn Fn(&Cid) -> bool,
-    /// What the log is to tell from now on, oldest first, if anything else than before. It is not
-    /// empty: the last move in it gets the number of the new version.
-    pub log: Option<&'a [LogEntry]>,
-    /// Texts about the repository that are set or removed with it.
-    pub meta: &'a [(&'a str, Option<&'a str>)],
-    /// Tell what would leave, and change nothing.
-    pub dry_run: bool,
-}
-
-/// What a [`sweep`](Store::sweep) has done.
-///
-/// ```
-/// use pds::store::{MemoryStore, Store, Sweep};
-///
-/// let nothing = Sweep { as_of: 0, live: &|_| true, absent: &|_| false, log: None, meta: &[], dry_run: false };
-/// let swept = MemoryStore::default().sweep(&nothing)?;
-/// assert_eq!((swept.blocks, swept.bytes, swept.version), (0, 0, 0));
+/// assert_eq!(MemoryStore::default().view()?.version(), Version { change: 0, sweep: 0 });
 /// # Ok::<(), pds::store::StoreError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SweptBlocks {
-    /// How many blocks left.
-    pub blocks: u64,
-    /// How many bytes they had.
-    pub bytes: u64,
-    /// How many bytes the blocks have that stay.
-    pub kept_bytes: u64,
-    /// The version of the store now.
-    pub version: u64,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Version {
+    /// The number of the last change.
+    pub change: u64,
+    /// The number of the last change that deleted blocks.
+    pub sweep: u64,
 }
 
-/// Blocks on their way into a store; an error in it ends the whole undertaking.
-pub type BlockStream<'a> = dyn Iterator<Item = Result<Block, BoxError>> + 'a;
-
-/// An error of a layer that a store does not know.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A place where blocks and refs are kept.
+/// One consistent moment of a store.
 ///
-/// Everything that [`apply`](Self::apply) has acknowledged survives a crash, as far as the back end
-/// is one that survives anything.
+/// A view is held briefly, for one answer: a back end may be unable to give room back while it is
+/// open. Dropping the view ends the read. Long work reads the [`Store`] itself as [`Blocks`].
+///
+/// ```
+/// use pds::store::{LogQuery, MemoryStore, Store};
+///
+/// let store = MemoryStore::default();
+/// let view = store.view()?;
+/// assert!(view.refs()?.is_empty());
+/// # Ok::<(), pds::store::StoreError>(())
+/// ```
+pub trait View: Blocks {
+    /// Returns the version of the store at this moment.
+    fn version(&self) -> Version;
+
+    /// Reads all refs.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; [`StoreError::Damaged`] when a row is not what was written.
+    fn refs(&self) -> Result<Refs, StoreError>;
+
+    /// Reads rows of the log, in either direction, until `each` breaks off. `each` may read the view.
+    ///
+    /// # Errors
+    ///
+    /// As [`refs`](Self::refs).
+    fn log(
+        &self,
+        query: &LogQuery,
+        each: &mut dyn FnMut(LogEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+
+    /// Reads the facts of a kind, in no order, until `each` breaks off. `each` may read the view.
+    ///
+    /// # Errors
+    ///
+    /// As [`refs`](Self::refs).
+    fn facts(
+        &self,
+        kind: FactKind,
+        each: &mut dyn FnMut(Fact) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
+}
+
+/// A place where blocks, refs, the log and facts are kept.
+///
+/// Read as [`Blocks`], each answer of a store has its own moment. Everything that
+/// [`apply`](Self::apply) has acknowledged survives a crash, as far as the back end is one that
+/// survives anything.
 ///
 /// ```
 /// use pds::store::{MemoryStore, Store};
 ///
 /// fn is_empty(store: &dyn Store) -> bool {
-///     store.block_count().is_ok_and(|count| count == 0)
+///     store.view().is_ok_and(|view| view.version().change == 0)
 /// }
 /// assert!(is_empty(&MemoryStore::default()));
 /// ```
 pub trait Store: Blocks {
-    /// Tells whether the blocks stay in memory anyway, so that to hold on to one takes no more of it.
-    fn in_memory(&self) -> bool {
-        false
-    }
-
-    /// Reads all refs, with the version of the store.
+    /// Begins to read one moment of the store. No view waits for another.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
-    fn refs(&self) -> Result<Refs, StoreError>;
+    fn view(&self) -> Result<Box<dyn View + '_>, StoreError>;
 
-    /// Reads where one ref stands; `None` where there is none.
+    /// Makes a change: blocks, refs and facts, all or nothing. The log gets a row for each ref.
     ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    fn get_ref(&self, name: &RefName) -> Result<Option<Cid>, StoreError> {
-        Ok(self.refs()?.get(name))
-    }
-
-    /// Adds blocks and makes edits, all or nothing, and logs each edit with a note.
-    ///
-    /// There is at least one edit: blocks come in because a ref needs them. The stream may read from
-    /// this store while it is consumed. Blocks that are there already are left as they are.
+    /// The stream of blocks may read this store. A block that is stored already stays as it is;
+    /// where its bytes are damaged, the block that comes replaces it.
     ///
     /// # Errors
     ///
     /// [`StoreError::Moved`] when an expectation does not hold, [`StoreError::TargetMissing`] when a
-    /// target would not be in the store, [`StoreError::Blocks`] when the stream fails. Nothing has
+    /// target would not be in the store, [`StoreError::Changed`] when the store has changed or swept since
+    /// the version that the change names, [`StoreError::Blocks`] when a stream fails,
+    /// [`StoreError::NoEdits`] when there is nothing to do, [`StoreError::Message`]. Nothing has
     /// changed then.
-    fn apply(
+    fn apply(&self, change: Change<'_>) -> Result<Applied, StoreError>;
+
+    /// Deletes every block that is not live, and rewrites the log and facts, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Changed`] when the store has another version than the one that was marked, or a
+    /// block that was absent. Nothing has changed then.
+    fn collect(&self, sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError>;
+
+    /// Returns the operations that rescue and the end of a collection need; a remote store may have none.
+    fn maintain(&self) -> Option<&dyn Maintain> {
+        None
+    }
+}
+
+/// What rescue and the end of a collection need of a back end.
+///
+/// ```
+/// use pds::store::{CheckDepth, MemoryStore, Store};
+///
+/// let store = MemoryStore::default();
+/// let maintain = store.maintain().expect("a store in memory has it");
+/// assert!(maintain.check(CheckDepth::Whole)?.is_empty());
+/// # Ok::<(), pds::store::StoreError>(())
+/// ```
+pub trait Maintain: Send + Sync {
+    /// Checks the form of the stored data, and returns what is wrong, a sentence each. Blocks are not hashed.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] when the store cannot be read at all.
+    fn check(&self, depth: CheckDepth) -> Result<Vec<String>, StoreError>;
+
+    /// Shows every block as it is stored: its name and its bytes, whether or not they belong together.
+    ///
+    /// The order means nothing. The visitor may read the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when some rows cannot be read; all others have been shown.
+    fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError>;
+
+    /// Drops the damaged blocks of some names, and adds blocks, in one step. A block whose bytes are
+    /// right stays. No ref moves, and the log gets no row.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Blocks`] when the stream fails. Nothing has changed then.
+    fn replace(
         &self,
         blocks: &mut BlockStream<'_>,
-        edits: &[RefEdit],
-        note: &str,
-    ) -> Result<Applied, StoreError>;
+        damaged: &[Vec<u8>],
+    ) -> Result<Replaced, StoreError>;
 
-    /// Reads the latest moves of one ref, newest first.
+    /// Rewrites the stored data so that nothing of what was swept is left in it, and gives room back.
     ///
     /// # Errors
     ///
-    /// [`StoreError`].
-    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError>;
-
-    /// Reads every move of every ref, oldest first, also of refs that were removed.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    fn moves(&self) -> Result<Vec<LogEntry>, StoreError>;
-
-    /// Deletes every block that does not live, and tells the log and the texts anew, all or
-    /// nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Changed`] when the store has another version than the one that was looked at, or a block
-    /// that was absent, [`StoreError::NoEdits`] when nothing would be left in the log. Nothing has changed then.
-    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError>;
-
-    /// Rewrites what is kept, so that nothing of what was swept is left where it was kept, and the
-    /// room it took is given back.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Busy`] when somebody who is still reading stands in the way: remains may be
-    /// left until this is done again.
+    /// [`StoreError::Busy`] while another reader is open: remains may be left until this is done again.
     fn compact(&self) -> Result<(), StoreError>;
 
     /// Counts the blocks.
@@ -318,57 +210,27 @@ pub trait Store: Blocks {
     ///
     /// [`StoreError`].
     fn block_count(&self) -> Result<u64, StoreError>;
-
-    /// Asks the back end about the form of what it keeps, and returns what it finds wrong; nothing when all
-    /// is well. Blocks are not hashed.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] when it cannot be read at all.
-    fn check(&self) -> Result<Vec<String>, StoreError> {
-        Ok(Vec::new())
-    }
-
-    /// Reads a text about the repository as a whole.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    fn meta(&self, key: &str) -> Result<Option<String>, StoreError>;
-
-    /// Sets or removes a text about the repository as a whole.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`].
-    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError>;
-
-    /// Shows every block as it stands, its name and its bytes, whether or not they belong together.
-    ///
-    /// This is for looking at damage; everything else reads through [`Blocks`], which checks. The order
-    /// means nothing. The visitor may read the store.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Damaged`] when the rest cannot be read; what could be has been shown then.
-    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError>;
-
-    /// Drops what stands under some names without hashing to them, and adds blocks, in one step.
-    ///
-    /// A block that is as it should be stays, whatever is asked. No ref moves, so there is no row in
-    /// the log: a state that was here is whole again, and none is new.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Blocks`] when the stream fails. Nothing has changed then.
-    fn mend(&self, blocks: &mut BlockStream<'_>, damaged: &[Vec<u8>])
-    -> Result<Mended, StoreError>;
 }
 
-/// Whoever looks at blocks as they stand: the name, the bytes, and whether to go on.
+/// How much of a store [`Maintain::check`] looks at.
+///
+/// ```
+/// use pds::store::CheckDepth;
+///
+/// assert_ne!(CheckDepth::Present, CheckDepth::Whole);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckDepth {
+    /// The schema, refs and facts. The cost depends neither on the log nor on states of the past.
+    Present,
+    /// All of it, with every row of the log and the chain that the rows form.
+    Whole,
+}
+
+/// Looks at blocks as they are stored: the name, the bytes, and whether to go on.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
-/// What a [`mend`](Store::mend) has done.
+/// The result of a [`replace`](Maintain::replace).
 ///
 /// ```
 /// use pds::data::{Block, Codec};
@@ -376,24 +238,66 @@ pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 ///
 /// let block = Block::new(Codec::Cbor, *b"\xa0");
 /// let name = block.cid().as_bytes().to_vec();
-/// let mended = MemoryStore::default().mend(&mut [Ok(block)].into_iter(), &[name])?;
-/// assert_eq!((mended.added, mended.dropped), (1, 0));
+/// let store = MemoryStore::default();
+/// let maintain = store.maintain().expect("a store in memory has it");
+/// let replaced = maintain.replace(&mut [Ok(block)].into_iter(), &[name])?;
+/// assert_eq!((replaced.added, replaced.dropped), (1, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Mended {
-    /// How many of the blocks were not there before, or not as they should be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replaced {
+    /// The number of blocks that were missing or damaged and are stored now.
     pub added: u64,
-    /// How many damaged blocks are gone.
+    /// The number of damaged blocks that were dropped.
     pub dropped: u64,
 }
 
-/// The key of the text that says up to which row a log was read of which not all could be: where rows up to
-/// that one say otherwise, `refs` is right of those it has, and with the word `refs` of those it has not.
-pub(crate) const META_LOG_CUT: &str = "log-cut";
-
-/// The time of a log row; a clock before 1970 counts as 1970.
+/// The present time in microseconds since 1970; a clock before 1970 counts as 1970.
 fn now_micros() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// Tells whether a store has a block whose bytes are right.
+pub(crate) fn has_sound(blocks: &dyn Blocks, cid: &Cid) -> Result<bool, StoreError> {
+    match blocks.get(cid) {
+        Ok(block) => Ok(block.is_some()),
+        Err(crate::data::ReadError::Damaged { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads the first fact of a kind.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub(crate) fn first_fact(view: &dyn View, kind: FactKind) -> Result<Option<Fact>, StoreError> {
+    let mut found = None;
+    view.facts(kind, &mut |fact| {
+        found = Some(fact);
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
+
+/// Reads the latest rows of one ref, newest first.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub(crate) fn latest_rows(
+    view: &dyn View,
+    name: &RefName,
+    limit: usize,
+) -> Result<Vec<LogEntry>, StoreError> {
+    let mut rows = Vec::new();
+    if limit == 0 {
+        return Ok(rows);
+    }
+    view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
+        rows.push(row);
+        if rows.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(rows)
 }

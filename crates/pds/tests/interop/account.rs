@@ -6,8 +6,9 @@ use pds::commit::Commit;
 use pds::data::{Block, Cid};
 use pds::repo::verify::{Expected, Stage};
 use pds::repo::{Error, RecordChange, Repo, Revision, Snapshot, export_since};
-use pds::store::RefName;
+use pds::store::{Event, RefName};
 
+use super::super::repo::block_count;
 use super::support::{blocks, bytes, empty_mirror, export, import, records, state, verify};
 
 /// The exports, oldest first; each has one record more than the one before.
@@ -63,7 +64,7 @@ fn each_import_adds_only_what_is_new() {
         assert!(imported.findings.is_empty(), "{name}");
         assert_eq!(imported.before.map(|commit| commit.cid()), before.map(|commit| commit.cid()));
         known.extend(arriving);
-        assert_eq!(repo.store().block_count().unwrap(), known.len() as u64, "{name}");
+        assert_eq!(block_count(&repo), known.len() as u64, "{name}");
         before = Some(imported.commit);
     }
 }
@@ -80,7 +81,7 @@ fn the_log_tells_where_head_has_been() {
     expected.insert(0, (None, Some(commits[0].cid())));
     expected.reverse();
     assert_eq!(moves, expected);
-    assert!(log.iter().all(|row| row.note == "import"));
+    assert!(log.iter().all(|row| row.event == Event::Import { key: None, replaces: None }));
     assert_eq!(repo.log(2).unwrap(), log[..2]);
 
     // None of these commits names the one before it: the log is what steps back go by.
@@ -132,7 +133,7 @@ fn the_difference_between_two_revs_is_the_records_in_between() {
         }
     }
     let all = repo.changes(None, Some(commits[4].cid())).unwrap();
-    assert_eq!(all.count(), 4);
+    assert_eq!(all.len(), 4);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use pds::data::{Block, Cid};
 use pds::repo::verify::{Expected, Stage};
 use pds::repo::{Error, Repo};
-use pds::store::Sweep;
 
+use super::super::repo::{block_count, lose};
 use super::cars::{key_of, listing_of, parts, whole_repositories};
 use super::support::{
     blocks, cid, codes, empty_mirror, export, flag, import, names_in, number, open, state, text,
@@ -43,7 +43,7 @@ fn a_clone_holds_what_the_commit_reaches_and_nothing_else() {
             assert_eq!(listing_of(&snapshot), text(facts, "records_sha256"), "{name}");
 
             let reached = 1 + number(facts, "mst_nodes") + number(facts, "distinct_record_cids");
-            assert_eq!(repo.store().block_count().unwrap(), reached, "{name}");
+            assert_eq!(block_count(repo), reached, "{name}");
             for entry in snapshot.records() {
                 let entry = entry.unwrap();
                 let record = snapshot.find(&entry.path).unwrap().unwrap();
@@ -85,22 +85,12 @@ fn the_same_file_brings_back_what_a_store_has_lost() {
     in_both_stores(&bytes, |repo| {
         let before = state(repo);
         for lost in all.iter().filter(|cid| Some(**cid) != repo.head().unwrap()) {
-            let as_of = repo.store().refs().unwrap().version;
-            let live = |cid: &Cid| all.contains(cid) && cid != lost;
-            let sweep = Sweep {
-                as_of,
-                live: &live,
-                absent: &|_| false,
-                log: None,
-                meta: &[],
-                dry_run: false,
-            };
-            assert_eq!(repo.store().sweep(&sweep).unwrap().blocks, 1);
+            lose(repo, *lost);
             assert_eq!(import(repo, &bytes, None).unwrap().new_blocks, 1);
             let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
             assert!(report.is_ok() && report.is_complete(), "{lost}");
         }
-        assert_eq!(repo.store().block_count().unwrap(), all.len() as u64);
+        assert_eq!(block_count(repo), all.len() as u64);
         assert_ne!(state(repo), before, "the log says that something came in");
     });
 }
@@ -120,7 +110,7 @@ fn an_export_verifies_and_comes_back_byte_for_byte() {
             let notes: &[&str] = if version_2 { &["commit-version-2"] } else { &[] };
             assert_eq!(codes(&findings), notes, "{name}: nothing twice, nothing unreached");
             assert_eq!(report.records, number(facts, "records"), "{name}");
-            assert_eq!(report.blocks, repo.store().block_count().unwrap(), "{name}");
+            assert_eq!(report.blocks, block_count(repo), "{name}");
             assert_eq!(report.commit.unwrap().cid(), cid(facts, "commit"), "{name}");
 
             let second = empty_mirror();

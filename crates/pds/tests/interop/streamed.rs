@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use pds::repo::{Error, Imported, Repo};
 
+use super::super::repo::block_count;
 use super::cars::whole_repositories;
 use super::damaged::Random;
 use super::forged::Clay;
@@ -20,7 +21,7 @@ fn both_ways(name: &str, bytes: &[u8], case: Option<&Case>) -> bool {
         (Ok(a), Ok(b)) => {
             same(name, &a, &b);
             assert!(export(&once.snapshot().unwrap()) == export(&indexed.snapshot().unwrap()));
-            let count = |repo: &Repo| repo.store().block_count().unwrap();
+            let count = |repo: &Repo| block_count(repo);
             assert_eq!(count(&once), count(&indexed), "{name}");
             assert_eq!(once.did().unwrap(), indexed.did().unwrap(), "{name}");
             true

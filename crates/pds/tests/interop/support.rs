@@ -12,8 +12,10 @@ use pds::crypto::PublicKey;
 use pds::data::{Block, Cid};
 use pds::repo::verify::{Expected, Finding, Report, Severity, verify_car};
 use pds::repo::{Error, Imported, RecordEntry, Repo, Snapshot, export_car};
-use pds::store::{LogEntry, MemoryStore, Refs};
+use pds::store::{Fact, FactKind, LogEntry, MemoryStore, Refs};
 use serde_json::Value as Json;
+
+use super::super::repo::{block_count, facts, refs};
 
 /// A CAR file in memory, indexed.
 pub(crate) type Car = CarFile<Cursor<Vec<u8>>>;
@@ -113,18 +115,17 @@ pub(crate) struct State {
     refs: Refs,
     blocks: u64,
     log: Vec<LogEntry>,
-    did: Option<String>,
-    key: Option<String>,
+    account: Vec<Fact>,
+    key: Vec<Fact>,
 }
 
 pub(crate) fn state(repo: &Repo) -> State {
-    let store = repo.store();
     State {
-        refs: store.refs().unwrap(),
-        blocks: store.block_count().unwrap(),
+        refs: refs(repo),
+        blocks: block_count(repo),
         log: repo.log(usize::MAX).unwrap(),
-        did: store.meta("did").unwrap(),
-        key: store.meta("key").unwrap(),
+        account: facts(repo, FactKind::Account),
+        key: facts(repo, FactKind::Key),
     }
 }
 

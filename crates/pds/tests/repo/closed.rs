@@ -8,7 +8,7 @@ use pds::repo::verify::{Expected, verify};
 use pds::repo::{Repo, Write, export_car, export_since};
 use pds::store::Expect;
 
-use super::{in_memory, note, path};
+use super::{block_count, in_memory, note, path};
 
 /// Every commit that was ever there reaches all of its blocks.
 fn assert_closed(repo: &Repo) {
@@ -24,10 +24,10 @@ fn assert_closed(repo: &Repo) {
 #[test]
 fn every_commit_stays_whole_and_no_block_leaves() {
     let repo = in_memory();
-    let mut blocks = repo.store().block_count().unwrap();
+    let mut blocks = block_count(&repo);
     let mut check = |what: &str| {
         assert_closed(&repo);
-        let now = repo.store().block_count().unwrap();
+        let now = block_count(&repo);
         assert!(now >= blocks, "{what}: {blocks} blocks became {now}");
         blocks = now;
     };
@@ -65,7 +65,7 @@ fn a_slice_is_taken_in_over_what_is_here_and_nowhere_else() {
         std::sync::Arc::new(pds::blob::MemoryBlobs::default()),
     );
     assert!(empty.import(&slice, None).is_err(), "a slice alone is not a repository");
-    assert_eq!((empty.head().unwrap(), empty.store().block_count().unwrap()), (None, 0));
+    assert_eq!((empty.head().unwrap(), block_count(&empty)), (None, 0));
     empty.import(&whole, None).unwrap();
     let imported = empty.import(&slice, repo.public_key().unwrap().as_ref()).unwrap();
     assert_eq!(imported.new_blocks, slice.sections());

@@ -8,9 +8,9 @@ use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Cid, Value};
 use pds::repo::verify::Expected;
 use pds::repo::{Error, Forget, Forgotten, Repo, Write, WriteOptions};
-use pds::store::{Expect, MemoryStore, RefName, StoreError};
+use pds::store::{Event, Expect, MemoryStore, RefName, StoreError};
 
-use super::{did, files_with, in_memory, listed_blobs, note, path};
+use super::{action, did, files_with, in_memory, listed_blobs, moves, note, path, refs};
 
 const MARKER: &str = "the-marker-that-must-go";
 
@@ -27,8 +27,8 @@ fn forget(repo: &Repo, what: &Forget) -> Forgotten {
 
 /// Every state that the log names reads whole, and so does every ref.
 fn assert_whole(repo: &Repo) {
-    let moves = repo.store().moves().unwrap();
-    let named = moves.iter().flat_map(|entry| [entry.before, entry.after]).flatten();
+    let rows = moves(repo);
+    let named = rows.iter().flat_map(|entry| [entry.before, entry.after]).flatten();
     for commit in named.chain(repo.refs().unwrap().into_iter().map(|(_, cid)| cid)) {
         let mut panic = |finding| panic!("{commit}: {finding}");
         let blocks = repo.blocks();
@@ -72,7 +72,7 @@ fn the_states_that_had_a_record_leave_and_the_log_closes_the_gap() {
     let log = repo.log(99).unwrap();
     assert_eq!((log[0].before, log[0].after), (Some(after), Some(late)));
     assert_eq!((log[1].before, log[1].after), (Some(early), Some(after)));
-    assert_eq!((log[1].at_micros, &log[1].note), (moves[1].at_micros, &moves[1].note));
+    assert_eq!((log[1].at_micros, action(&log[1])), (moves[1].at_micros, action(&moves[1])));
     assert_eq!(log.len(), moves.len() - 3);
     assert_eq!(repo.resolve(&"@{2}".parse().unwrap()).unwrap(), early);
     assert_eq!(repo.resolve(&"HEAD~2".parse().unwrap()).unwrap(), early);
@@ -105,7 +105,7 @@ fn a_record_that_refs_still_have_is_deleted_there_first() {
     for (name, commit) in forgotten.written {
         let on = repo.on(name);
         assert_eq!(on.head().unwrap(), Some(commit));
-        assert_eq!(on.log(9).unwrap()[0].note, "forget");
+        assert_eq!(on.log(9).unwrap()[0].event, Event::Forget);
         assert!(on.find(&path("com.example.note/secret")).unwrap().is_none());
     }
     assert!(repo.find(&path("com.example.note/other")).unwrap().is_some());
@@ -123,7 +123,7 @@ fn without_a_key_the_refs_that_have_the_record_are_named_and_nothing_happens() {
     owner
         .set_ref(&"side".parse().unwrap(), owner.head().unwrap().unwrap(), Expect::Any, "")
         .unwrap();
-    let (refs, moves) = (mirror.store().refs().unwrap(), mirror.store().moves().unwrap());
+    let before = (refs(&mirror), moves(&mirror));
     let what = records(&["com.example.note/secret"]);
     let error = mirror.forget(&what, &mut |_| {}).unwrap_err();
     assert_eq!(
@@ -132,7 +132,7 @@ fn without_a_key_the_refs_that_have_the_record_are_named_and_nothing_happens() {
     );
     assert!(matches!(error, Error::StillHeld { refs } if refs.len() == 2));
     assert_eq!(mirror.forgettable(&what, &mut |_| {}).unwrap().written.len(), 2);
-    assert_eq!((mirror.store().refs().unwrap(), mirror.store().moves().unwrap()), (refs, moves));
+    assert_eq!((refs(&mirror), moves(&mirror)), before);
     // What is past can be forgotten without.
     owner.delete(&path("com.example.note/secret")).unwrap();
     mirror.remove_ref(&"side".parse().unwrap()).unwrap();
@@ -219,14 +219,16 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
             ("text", Value::from(MARKER.repeat(size).as_str())),
             ("file", blob_ref(blob)),
         ]);
-        let options = WriteOptions { note: format!("wrote {secret}"), ..WriteOptions::default() };
+        let options =
+            WriteOptions { message: format!("wrote {secret}"), ..WriteOptions::default() };
         repo.write_with(&[Write::put(secret.clone(), value)], &options).unwrap();
         fill(size % 1_000);
     }
     // An open reader, as another process is one, in the middle of nothing.
     let reader = Repo::open_without_key(&dir).unwrap();
     assert!(reader.find(&secret).unwrap().is_some());
-    let options = WriteOptions { note: format!("took {secret} away"), ..WriteOptions::default() };
+    let options =
+        WriteOptions { message: format!("took {secret} away"), ..WriteOptions::default() };
     repo.write_with(&[Write::delete(secret.clone())], &options).unwrap();
     assert!(files_with(&dir, MARKER).len() >= 2, "it is there before");
 

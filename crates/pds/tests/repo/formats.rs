@@ -1,14 +1,19 @@
-//! Every format that was ever released opens, and the samples are what their page says.
+//! A store of every format opens, and the samples are what their page says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pds::car::CarFile;
 use pds::crypto::{Curve, PublicKey, SigningKey};
 use pds::data::Value;
 use pds::repo::verify::{Expected, SignatureState, verify_car};
-use pds::repo::{Forget, Repo, Revision, export_car};
-use pds::store::FORMAT;
+use pds::repo::{
+    Error, Forget, KEY_FILE, Repo, Revision, STORE_FILE, Snapshot, Write, WriteOptions, export_car,
+};
+use pds::store::{Expect, FORMAT, Fact, FactKind, SqliteStore, StoreError};
+
+use super::{actions, block_count, did, facts, path};
 
 pub(super) fn testdata() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../testdata")
@@ -30,24 +35,58 @@ fn there_is_a_store_of_every_format() {
     assert_eq!(found, expected, "a new format comes with a store of it");
 }
 
+/// Makes a store in a directory, without the key that signed it: four commits with the records of the
+/// sample, a ref `before`, and a blob.
+pub(super) fn make(dir: &Path) {
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let repo = Repo::create_with_key(dir, &did(), &key).unwrap();
+    let sample = CarFile::open(fs::File::open(testdata().join("sample.car")).unwrap()).unwrap();
+    let root = sample.roots()[0];
+    let sample = Snapshot::open(Arc::new(sample), root).unwrap();
+    let writes: Vec<Write> = sample
+        .records()
+        .map(|entry| {
+            let record = sample.find(&entry.unwrap().path).unwrap().unwrap();
+            Write::put_bytes(record.path, record.block.bytes())
+        })
+        .collect();
+    let options = WriteOptions {
+        allow_missing_blobs: true,
+        message: "apply".to_owned(),
+        ..WriteOptions::default()
+    };
+    repo.write_with(&writes, &options).unwrap();
+    let blob = repo.put_blob("text/plain", &mut &b"a file"[..]).unwrap();
+    let value = Value::from([("text", Value::from("extra")), ("file", blob.to_value())]);
+    let options = |message: &str| WriteOptions { message: message.into(), ..Default::default() };
+    let extra = path("com.example.note/extra");
+    repo.write_with(&[Write::put(extra.clone(), value)], &options("put")).unwrap();
+    let head = repo.head().unwrap().unwrap();
+    repo.set_ref(&"before".parse().unwrap(), head, Expect::Absent, "").unwrap();
+    repo.write_with(&[Write::delete(extra)], &options("rm")).unwrap();
+    fs::remove_file(dir.join(KEY_FILE)).unwrap();
+}
+
 #[test]
-fn a_store_of_format_1_opens_reads_and_takes_writes() {
+fn a_store_opens_reads_and_takes_writes() {
     let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("v1");
-    copy(&testdata().join("formats/v1"), &dir);
+    let dir = dir.path().join("alice");
+    make(&dir);
     let repo = Repo::open(&dir).unwrap();
-    let key = key();
+    let key = repo.public_key().unwrap().unwrap();
     let expected = Expected { key: Some(&key), ..Expected::default() };
     let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
-    assert_eq!((report.records, report.nodes, report.blocks), (27, 11, 53));
+    assert_eq!((report.records, report.nodes, report.blocks), (27, 11, 48));
     assert_eq!(report.signature, SignatureState::Valid);
-    assert_eq!(repo.public_key().unwrap().as_ref(), Some(&key));
-    let notes: Vec<String> = repo.log(9).unwrap().into_iter().map(|entry| entry.note).collect();
-    assert_eq!(notes, ["rm", "put", "apply", "init"]);
+    assert_eq!(facts(&repo, FactKind::Account), [Fact::Account(did())]);
+    assert_eq!(facts(&repo, FactKind::Key), [Fact::Key((&key).into())]);
+    assert_eq!(actions(&repo), ["write: rm", "write: put", "write: apply", "init"]);
     let before: Revision = "before".parse().unwrap();
     assert_eq!(repo.resolve(&before).unwrap(), repo.resolve(&"HEAD~1".parse().unwrap()).unwrap());
     assert_eq!(super::listed_blobs(&repo).len(), 1);
     repo.set_head(repo.resolve(&before).unwrap(), Default::default(), "reset").unwrap();
+    let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
+    assert_eq!((report.records, report.signature), (28, SignatureState::Valid));
     // And what is past can be let go of.
     assert_eq!(repo.gc(&Default::default(), &mut |_| {}).unwrap().blocks, 0);
     let forgotten = repo.forget(&Forget::BeforeState(Revision::head()), &mut |_| {}).unwrap();
@@ -56,49 +95,76 @@ fn a_store_of_format_1_opens_reads_and_takes_writes() {
 }
 
 #[test]
-fn a_store_of_format_2_opens_reads_and_takes_writes() {
+fn readers_go_on_while_a_store_is_written_with_another_key() {
     let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("v2");
-    copy(&testdata().join("formats/v2"), &dir);
-    let repo = Repo::open(&dir).unwrap();
-    let expected = Expected::default();
-    let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
-    assert_eq!((report.records, report.nodes, report.blocks), (28, 11, 59));
-    assert_eq!(report.signature, SignatureState::Valid);
-    let notes: Vec<String> = repo.log(9).unwrap().into_iter().map(|entry| entry.note).collect();
-    assert_eq!(notes, ["put", "rm", "put", "apply", "init"]);
-    repo.set_head(repo.resolve(&"HEAD~1".parse().unwrap()).unwrap(), Default::default(), "reset")
-        .unwrap();
-    let report = repo.verify(&Expected { key: Some(&key()), ..expected }, &mut |_| {}).unwrap();
-    assert_eq!((report.records, report.signature), (27, SignatureState::Valid));
-}
-
-#[test]
-fn a_store_of_format_1_becomes_one_of_format_2_when_it_is_written() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path().join("v1");
-    copy(&testdata().join("formats/v1"), &dir);
+    let dir = dir.path().join("alice");
+    make(&dir);
     // Readers that were there before go on reading.
     let before = Repo::open(&dir).unwrap();
     let mut first = Vec::new();
     before.export(&Revision::head(), &mut first).unwrap();
     let head = before.head().unwrap().unwrap();
+    let blocks = block_count(&before);
 
     let key = SigningKey::generate(Curve::K256).unwrap();
     let repo = Repo::open(&dir).unwrap().signing_with(key.clone());
     repo.remember_key(&key.public_key()).unwrap();
     let note = Value::from([("text", Value::from("new"))]);
-    let path = "com.example.note/new".parse().unwrap();
+    let path = path("com.example.note/new");
+    let draft = repo.draft(&[Write::put(path.clone(), note.clone())]).unwrap();
     repo.put(&path, &note).unwrap();
+    let blocks = blocks + draft.blocks().len() as u64 + 1;
 
-    for repo in [before, repo, Repo::open(&dir).unwrap()] {
+    for repo in [&before, &repo, &Repo::open(&dir).unwrap()] {
         assert!(repo.find(&path).unwrap().is_some());
         let mut again = Vec::new();
         repo.export(&head.into(), &mut again).unwrap();
         assert!(again == first, "what was here is here");
-        assert_eq!(repo.store().block_count().unwrap(), 59);
+        assert_eq!(block_count(repo), blocks);
+        let report = repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
+        assert_eq!((report.records, report.signature), (28, SignatureState::Valid));
+    }
+    // The state before is by the key of then.
+    let old = before.key_of(before.checkout(&head.into()).unwrap().commit()).unwrap();
+    assert_ne!(old, Some(key.public_key()));
+    repo.set_head(head, Default::default(), "reset").unwrap();
+    for expected in [old.as_ref(), None] {
+        let expected = Expected { key: expected, ..Expected::default() };
+        let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
+        assert_eq!((report.records, report.signature), (27, SignatureState::Valid));
     }
 }
+
+#[test]
+fn a_store_of_an_unreleased_or_a_later_format_is_refused_by_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().join("alice");
+    make(&dir);
+    let set = |pragma: &str, value: i64| {
+        let sql = rusqlite::Connection::open(dir.join(STORE_FILE)).unwrap();
+        sql.pragma_update(None, pragma, value).unwrap();
+    };
+    let refusal = || match Repo::open(&dir) {
+        Err(Error::Store(error)) => error,
+        other => panic!("{other:?}"),
+    };
+    set("user_version", i64::from(FORMAT) + 1);
+    let later = refusal();
+    assert!(
+        matches!(later, StoreError::NewerFormat { found, supported: FORMAT } if found == FORMAT + 1),
+        "{later:?}"
+    );
+    set("application_id", UNRELEASED_ID);
+    for format in [1, 2] {
+        set("user_version", format);
+        assert!(matches!(refusal(), StoreError::UnreleasedFormat));
+        let written = SqliteStore::open(&dir.join(STORE_FILE)).map(drop);
+        assert!(matches!(written, Err(StoreError::UnreleasedFormat)), "{written:?}");
+    }
+}
+
+/// What the formats before the first release had in their header.
+const UNRELEASED_ID: i64 = 0x7064_7331;
 
 #[test]
 fn the_sample_verifies_and_is_what_the_store_exports() {
@@ -118,17 +184,4 @@ fn the_sample_verifies_and_is_what_the_store_exports() {
     let mut out = Vec::new();
     export_car(&repo.snapshot().unwrap(), &mut out, &mut |_| {}).unwrap();
     assert!(out == fs::read(&path).unwrap(), "clone and export give the file back");
-}
-
-pub(super) fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &to);
-        } else {
-            fs::copy(entry.path(), to).unwrap();
-        }
-    }
 }

@@ -5,7 +5,7 @@ use pds::data::{Cid, Codec};
 use pds::repo::{Error, Repo, Revision, export_car};
 use pds::store::{Expect, RefName};
 
-use super::{in_memory, note, path};
+use super::{actions, in_memory, note, path};
 
 fn rev(text: &str) -> Revision {
     text.parse().unwrap()
@@ -52,14 +52,13 @@ fn states_are_named_in_every_way() {
 #[test]
 fn a_reset_moves_the_head_and_can_be_undone() {
     let (repo, commits) = with_history();
-    repo.set_head(commits[1], Expect::Exactly(commits[3]), "reset").unwrap();
+    repo.set_head(commits[1], Expect::Exactly(commits[3]), "back").unwrap();
     assert_eq!(repo.snapshot().unwrap().records().count(), 1);
     let before = repo.resolve(&rev("@{1}")).unwrap();
     assert_eq!(before, commits[3]);
-    repo.set_head(before, Expect::Any, "reset").unwrap();
+    repo.set_head(before, Expect::Any, "undo").unwrap();
     assert_eq!(repo.snapshot().unwrap().records().count(), 3);
-    let notes: Vec<String> = repo.log(3).unwrap().into_iter().map(|entry| entry.note).collect();
-    assert_eq!(notes, ["reset", "reset", "write"]);
+    assert_eq!(actions(&repo)[..3], ["reset: undo", "reset: back", "write"]);
     assert!(matches!(
         repo.set_head(Cid::of(Codec::Cbor, b"x"), Expect::Any, "reset"),
         Err(Error::UnknownCommit(_))

@@ -8,9 +8,9 @@ use pds::crypto::{Curve, KeyFileError, PublicKey, SigningKey, key_file};
 use pds::data::Cid;
 use pds::repo::verify::{Code, Finding, Report, Severity, SignatureState};
 use pds::repo::{Error, KEY_FILE, Keep, NEXT_KEY_FILE, Repo, UNUSED_KEY_FILES};
-use pds::store::{Expect, MemoryStore, Store, Sweep};
+use pds::store::{Change, Event, Expect, Fact, FactKind, MemoryStore, Store, Sweep};
 
-use super::{did, in_memory, note, path};
+use super::{did, facts, in_memory, note, path};
 
 fn put(repo: &Repo, rkey: &str, text: &str) -> Cid {
     repo.put(&path(&format!("com.example.note/{rkey}")), &note(text)).unwrap().commit.cid()
@@ -57,8 +57,8 @@ fn after_a_rotation_each_commit_is_checked_with_the_key_of_its_time() {
     assert_eq!((commit.prev(), rotated.public_key().unwrap()), (Some(before), Some(new.clone())));
     let tree = |cid: Cid| repo.checkout(&cid.into()).unwrap().commit().data();
     assert_eq!(commit.data(), tree(before));
-    let row = &repo.log(1).unwrap()[0];
-    assert_eq!(row.note, format!("key rotate {} {}", old.did_key(), new.did_key()));
+    let event = Event::Rotate { old: (&old).into(), new: (&new).into() };
+    assert_eq!(repo.log(1).unwrap()[0].event, event);
     // Whoever holds the old key only is told.
     let refused = repo.put(&path("com.example.note/b"), &note("x")).unwrap_err();
     assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
@@ -102,11 +102,6 @@ impl Interrupted {
         self.dir.join(name)
     }
 
-    fn meta(&self, name: &str, key: Option<&PublicKey>) {
-        let text = key.map(PublicKey::did_key);
-        self.repo.store().set_meta(name, text.as_deref()).unwrap();
-    }
-
     /// The keys that were set aside, each in a file of its name.
     fn unused(&self) -> Vec<PublicKey> {
         let names = std::fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap());
@@ -140,8 +135,7 @@ impl Interrupted {
         assert!(!unused.contains(expected), "{what}");
         let in_file = key_file::read(&self.file(KEY_FILE)).unwrap().unwrap();
         assert_eq!(in_file.public_key(), *expected, "{what}");
-        assert_eq!(repo.store().meta("key-next").unwrap(), None, "{what}");
-        assert_eq!(repo.store().meta("key").unwrap(), Some(expected.did_key()), "{what}");
+        assert_eq!(facts(&repo, FactKind::Key), [Fact::Key(expected.into())], "{what}");
         put(&repo, "after", what);
         assert_whole(&repo);
         Repo::rotate_key_in(&self.dir, Curve::P256).unwrap();
@@ -160,27 +154,11 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
 
     let at = Interrupted::new();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
-    at.meta("key-next", Some(&at.next.public_key()));
-    at.settles_as(&at.old(), "it is announced");
-
-    let at = Interrupted::new();
-    let old = at.old();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
     at.repo.rotate_key(at.next.clone()).unwrap();
-    at.meta("key-next", Some(&at.next.public_key()));
-    at.meta("key", Some(&old));
-    at.settles_as(&at.next.public_key(), "the commit is stored");
-
-    let at = Interrupted::new();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
-    at.repo.rotate_key(at.next.clone()).unwrap();
-    at.meta("key-next", Some(&at.next.public_key()));
-    at.settles_as(&at.next.public_key(), "the new key is remembered");
-
-    let at = Interrupted::new();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
-    at.repo.rotate_key(at.next.clone()).unwrap();
-    at.settles_as(&at.next.public_key(), "only the file is left to be renamed");
+    at.settles_as(
+        &at.next.public_key(),
+        "the commit is stored with its key, and the file is left to be renamed",
+    );
 
     // Even where somebody went back before the rotation in the meantime.
     let at = Interrupted::new();
@@ -191,20 +169,13 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
     at.settles_as(&at.next.public_key(), "it was stored and left again");
 
     // Even where the row that says so has left the log in the meantime.
-    for is_remembered in [false, true] {
-        let at = Interrupted::new();
-        let old = at.old();
-        key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
-        let (rotated, _) = at.repo.rotate_key(at.next.clone()).unwrap();
-        put(&rotated, "later", "1");
-        if !is_remembered {
-            at.meta("key-next", Some(&at.next.public_key()));
-            at.meta("key", Some(&old));
-        }
-        let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
-        Repo::open_without_key(&at.dir).unwrap().gc(&keep, &mut |_| {}).unwrap();
-        at.settles_as(&at.next.public_key(), "the log has forgotten it");
-    }
+    let at = Interrupted::new();
+    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    let (rotated, _) = at.repo.rotate_key(at.next.clone()).unwrap();
+    put(&rotated, "later", "1");
+    let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+    Repo::open_without_key(&at.dir).unwrap().gc(&keep, &mut |_| {}).unwrap();
+    at.settles_as(&at.next.public_key(), "the log has forgotten it");
 
     let at = Interrupted::new();
     Repo::rotate_key_in(&at.dir, Curve::K256).unwrap();
@@ -302,20 +273,13 @@ fn a_history_is_checked_in_full_and_each_thing_wrong_is_named() {
                 target: row.after,
                 expect: Expect::Any,
             };
-            store.apply(&mut blocks.into_iter().map(Ok), &[edit], &row.note).unwrap();
+            let change = Change::new(row.event.clone()).message(row.message.clone());
+            store.apply(change.blocks(blocks.into_iter().map(Ok)).edit(edit)).unwrap();
         }
         live.remove(&lost);
-        let version = store.refs().unwrap().version;
+        let version = store.view().unwrap().version();
         let is_live = |cid: &Cid| live.contains(cid);
-        let sweep = Sweep {
-            as_of: version,
-            live: &is_live,
-            absent: &|_| false,
-            log: None,
-            meta: &[],
-            dry_run: false,
-        };
-        store.sweep(&sweep).unwrap();
+        store.collect(Sweep::new(version, &is_live)).unwrap();
         let copy = Repo::with(Arc::new(store), Arc::new(MemoryBlobs::default()));
         copy.remember_key(&repo.public_key().unwrap().unwrap()).unwrap();
         copy
@@ -349,9 +313,8 @@ fn a_commit_by_another_key_or_out_of_order_is_found_in_the_past() {
             target: Some(commit.cid()),
             expect: Expect::Any,
         };
-        repo.store()
-            .apply(&mut [Ok(commit.block().clone())].into_iter(), &[edit], "forged")
-            .unwrap();
+        let change = Change::new(Event::Write).blocks([Ok(commit.block().clone())]).edit(edit);
+        repo.store().apply(change.message("forged")).unwrap();
     };
     let forged = forge(&|_| {}, &key());
     store_in(&repo, &forged);

@@ -6,35 +6,39 @@ use std::sync::{Arc, Mutex};
 use pds::crypto::{Curve, SigningKey};
 use pds::repo::verify::Expected;
 use pds::repo::{Error, Forget, Keep, Repo};
-use pds::store::{Expect, RefName, StoreError};
+use pds::store::{Event, Expect, MemoryStore, RefName, Store, StoreError};
 
-use super::watched::{self, Watch, Watched};
-use super::{note, path};
+use super::watched::{self, Watch, Watched, each_store};
+use super::{block_count, moves, note, path, refs, version};
 
 /// A store in which something happens once, at a moment that a test chooses.
 #[derive(Default)]
 struct Meanwhile {
-    after_moves: Mutex<Option<Act>>,
-    before_sweep: Mutex<Option<Act>>,
+    after_log: Mutex<Option<Act>>,
+    before_collect: Mutex<Option<Act>>,
 }
 
 type Act = Box<dyn FnOnce() -> Result<(), StoreError> + Send>;
 
 impl Watch for Meanwhile {
-    fn moves(&self) {
-        let act = self.after_moves.lock().unwrap().take();
+    fn log(&self) {
+        let act = self.after_log.lock().unwrap().take();
         act.map_or(Ok(()), |act| act()).unwrap();
     }
 
-    fn sweep(&self) -> Result<(), StoreError> {
-        let act = self.before_sweep.lock().unwrap().take();
+    fn collect(&self) -> Result<(), StoreError> {
+        let act = self.before_collect.lock().unwrap().take();
         act.map_or(Ok(()), |act| act())
     }
 }
 
 /// A repository with some commits, and another handle on it.
 fn handles() -> (Arc<Watched<Meanwhile>>, Repo, Repo) {
-    let (store, repo, other) = watched::handles::<Meanwhile>();
+    handles_on(Arc::new(MemoryStore::default()))
+}
+
+fn handles_on(store: Arc<dyn Store>) -> (Arc<Watched<Meanwhile>>, Repo, Repo) {
+    let (store, repo, other) = watched::handles_on::<Meanwhile>(store);
     for n in 0..6 {
         other.put(&path(&format!("com.example.note/n{n}")), &note("x")).unwrap();
     }
@@ -56,9 +60,9 @@ fn a_key_that_changes_while_the_history_is_checked_is_no_finding() {
         other.rotate_key(next).unwrap();
         Ok(())
     };
-    *store.watch.after_moves.lock().unwrap() = Some(Box::new(rotate));
+    *store.watch.after_log.lock().unwrap() = Some(Box::new(rotate));
     assert_history_is_sound(&repo);
-    assert!(store.watch.after_moves.lock().unwrap().is_none(), "it has changed");
+    assert!(store.watch.after_log.lock().unwrap().is_none(), "it has changed");
     assert_eq!(repo.public_key().unwrap(), Some(new));
     assert_history_is_sound(&repo);
 }
@@ -68,7 +72,7 @@ fn a_key_that_changes_while_the_history_is_checked_is_no_finding() {
 struct NeverQuiet(Mutex<Option<Repo>>);
 
 impl Watch for NeverQuiet {
-    fn moves(&self) {
+    fn log(&self) {
         let other = self.0.lock().unwrap();
         let write = |repo: &Repo| {
             repo.put(&path("com.example.note/x"), &note(&repo.next_tid().unwrap().to_string()))
@@ -96,46 +100,55 @@ fn states_that_were_to_stay_leave_when_somebody_writes_while_gc_looks() {
         }
         Ok(())
     };
-    *store.watch.before_sweep.lock().unwrap() = Some(Box::new(write));
+    *store.watch.before_collect.lock().unwrap() = Some(Box::new(write));
     let swept = repo.gc(&keep, &mut |_| {}).unwrap();
-    assert!(swept.moves > 0 && store.watch.before_sweep.lock().unwrap().is_none());
+    assert!(swept.moves > 0 && store.watch.before_collect.lock().unwrap().is_none());
     assert_history_is_sound(&repo);
     let again = other.gc(&keep, &mut |_| {}).unwrap();
     assert_eq!((again.states, again.blocks), (0, 0), "nothing was left over");
 }
 
 #[test]
-fn where_forgetting_stops_half_way_it_says_what_is_deleted_and_goes_on_next_time() {
-    let (store, repo, other) = handles();
-    let side = "side".parse().unwrap();
+fn a_forgetting_is_one_step_and_where_it_fails_nothing_has_happened() {
+    let (_dir, stores) = each_store();
+    stores.into_iter().for_each(forgets_in_one_step);
+}
+
+fn forgets_in_one_step(store: Arc<dyn Store>) {
+    let (store, repo, other) = handles_on(store);
+    let side: RefName = "side".parse().unwrap();
     other.set_ref(&side, other.head().unwrap().unwrap(), Expect::Absent, "branch").unwrap();
-    let full = || Err(StoreError::Full("no room".into()));
     let secret = path("com.example.note/n3");
     let forget = Forget::Records(vec![secret.clone()]);
-    // The first sweep is the look before.
-    let again = store.clone();
-    *store.watch.before_sweep.lock().unwrap() = Some(Box::new(move || {
-        *again.watch.before_sweep.lock().unwrap() = Some(Box::new(full));
+    let before = (refs(&other), moves(&other), block_count(&other), version(&other));
+    let full = || Err(StoreError::Full("no room".into()));
+    *store.watch.before_collect.lock().unwrap() = Some(Box::new(full));
+    let refused = repo.forget(&forget, &mut |_| {});
+    assert!(matches!(refused, Err(Error::Store(StoreError::Full(_)))), "{refused:?}");
+    assert!(store.watch.before_collect.lock().unwrap().is_none(), "it was the sweep that failed");
+    let after = (refs(&other), moves(&other), block_count(&other), version(&other));
+    assert_eq!(after, before, "no ref has a commit, no block is new");
+    assert!(other.find(&secret).unwrap().is_some() && !other.is_erasing().unwrap());
+
+    // Both refs get their commit, and the states leave, with the one sweep that succeeds.
+    let watching = other.clone();
+    *store.watch.before_collect.lock().unwrap() = Some(Box::new(move || {
+        assert!(watching.find(&path("com.example.note/n3")).unwrap().is_some());
         Ok(())
     }));
-    match repo.forget(&forget, &mut |_| {}) {
-        Err(Error::NotForgottenYet { refs, source }) => {
-            assert_eq!(refs, [RefName::head(), side]);
-            assert!(matches!(*source, Error::Store(StoreError::Full(_))), "{source}");
-        }
-        other => panic!("{other:?}"),
-    }
-    assert!(other.find(&secret).unwrap().is_none(), "it is deleted");
-    let before = other.checkout(&"@{1}".parse().unwrap()).unwrap();
-    assert!(before.find(&secret).unwrap().is_some(), "and not forgotten");
-    // Where the look before fails, nothing has happened.
-    let other_secret = path("com.example.note/n4");
-    let head = other.head().unwrap();
-    *store.watch.before_sweep.lock().unwrap() = Some(Box::new(full));
-    let refused = repo.forget(&Forget::Records(vec![other_secret]), &mut |_| {});
-    assert!(matches!(refused, Err(Error::Store(StoreError::Full(_)))));
-    assert_eq!(other.head().unwrap(), head);
     let forgotten = repo.forget(&forget, &mut |_| {}).unwrap();
-    assert!(forgotten.written.is_empty() && forgotten.swept.states > 0);
+    assert!(store.watch.before_collect.lock().unwrap().is_none());
+    let names: Vec<&RefName> = forgotten.written.iter().map(|(name, _)| name).collect();
+    assert_eq!(names, [&RefName::head(), &side]);
+    assert!(forgotten.swept.states > 0);
+    for (name, commit) in &forgotten.written {
+        let on = other.on(name.clone());
+        assert_eq!(on.head().unwrap(), Some(*commit));
+        assert_eq!(on.log(1).unwrap()[0].event, Event::Forget);
+        assert!(on.find(&secret).unwrap().is_none());
+    }
+    // There is nothing left to be written, and nothing to be swept.
+    let again = repo.forget(&forget, &mut |_| {}).unwrap();
+    assert!(again.written.is_empty() && again.swept.states == 0);
     assert_history_is_sound(&repo);
 }

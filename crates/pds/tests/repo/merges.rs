@@ -13,10 +13,10 @@ use pds::repo::{
     Error, ExportOptions, How, MergeBase, MergeOptions, Repo, Resolution, Side, Versions, Write,
     export_with,
 };
-use pds::store::{Expect, MemoryStore, RefName};
+use pds::store::{Event, Expect, MemoryStore, RefName};
 
 use super::watched::{Watch, Watched};
-use super::{did, in_memory, note, path};
+use super::{block_count, did, in_memory, note, path};
 
 pub(super) fn name(text: &str) -> RefName {
     text.parse().unwrap()
@@ -103,7 +103,8 @@ fn two_branches_become_one_by_a_signed_commit() {
     merged.commit.verify(&repo.public_key().unwrap().unwrap()).unwrap();
     let revs = [ours, theirs].map(|cid| repo.checkout(&cid.into()).unwrap().commit().rev());
     assert!(revs.iter().all(|rev| *rev < merged.commit.rev()));
-    assert_eq!(repo.log(1).unwrap()[0].note, format!("merge {theirs}"));
+    let event = Event::Merge { other: theirs, key: None };
+    assert_eq!(repo.log(1).unwrap()[0].event, event);
     assert_eq!(content(&side), ["a=side", "c=1", "new=side", "same=x"], "the branch stays");
     repo.verify(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
 }
@@ -150,7 +151,7 @@ fn a_conflict_is_listed_and_nothing_is_written() {
     put(&repo, "deleted-there", "ours");
     put(&repo, "added", "ours");
     let (head, moves) = (repo.head().unwrap(), repo.log(99).unwrap());
-    let blocks = repo.store().block_count().unwrap();
+    let blocks = block_count(&repo);
 
     let found = conflicts(merge(&repo, "side").unwrap_err());
     let (ours, theirs) = (repo.snapshot().unwrap(), side.snapshot().unwrap());
@@ -161,7 +162,7 @@ fn a_conflict_is_listed_and_nothing_is_written() {
         assert_eq!([*b, *o, *t], stands, "{path}");
     }
     assert_eq!((repo.head().unwrap(), repo.log(99).unwrap()), (head, moves));
-    assert_eq!(repo.store().block_count().unwrap(), blocks);
+    assert_eq!(block_count(&repo), blocks);
 
     let by_side = |side| {
         let trial = branch(&repo, "trial");
@@ -237,14 +238,14 @@ fn two_devices_that_were_apart_come_together_by_files() {
         put(&phone, "b", &format!("phone {n}"));
     }
     // Without the commits between them nobody knows where they parted.
-    let blocks = laptop.store().block_count().unwrap();
+    let blocks = block_count(&laptop);
     let refused = laptop.merge_car(&car(&phone, false), &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");
-    assert_eq!(laptop.store().block_count().unwrap(), blocks);
+    assert_eq!(block_count(&laptop), blocks);
 
     let merged = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap();
     assert_eq!(merged.how, How::Commit);
-    assert_eq!(laptop.store().block_count().unwrap(), blocks + merged.new_blocks);
+    assert_eq!(block_count(&laptop), blocks + merged.new_blocks);
     // The commits between, whose trees did not come along, are not kept.
     for back in ["HEAD~1", "HEAD~2"] {
         let between = phone.resolve(&back.parse().unwrap()).unwrap();
@@ -288,7 +289,7 @@ fn the_file_of_another_account_or_key_is_refused() {
     let forged = car(&of(did().as_str()), true);
     let refused = repo.merge_car(&forged, &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
-    assert_eq!(repo.store().block_count().unwrap(), 2);
+    assert_eq!(block_count(&repo), 2);
 }
 
 #[test]
@@ -351,7 +352,7 @@ fn a_revert_undoes_one_commit_and_keeps_what_came_after() {
     let undone = repo.revert(wrong).unwrap();
     assert_eq!(content(&repo), ["a=1", "b=1", "d=later"]);
     assert_eq!((undone.commit.prev(), undone.changes.len()), (Some(head), 3));
-    assert_eq!(repo.log(1).unwrap()[0].note, format!("revert {wrong}"));
+    assert_eq!(repo.log(1).unwrap()[0].event, Event::Revert { commit: wrong });
     // Once more there is nothing to undo, and no commit.
     let again = repo.revert(wrong).unwrap();
     assert_eq!((again.commit.cid(), again.changes.len()), (undone.commit.cid(), 0));

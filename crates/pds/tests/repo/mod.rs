@@ -18,6 +18,7 @@ mod races;
 #[cfg(feature = "sqlite")]
 mod repair;
 mod salvage;
+mod seam;
 mod slices;
 mod stores;
 mod watched;
@@ -33,7 +34,9 @@ use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Cid, Value};
 use pds::repo::Repo;
-use pds::store::MemoryStore;
+use pds::store::{
+    Change, Event, Fact, FactEdit, FactKind, LogEntry, LogQuery, MemoryStore, Refs, Sweep, Version,
+};
 use pds::syntax::{Did, RecordPath};
 
 fn did() -> Did {
@@ -54,6 +57,67 @@ fn in_memory() -> Repo {
         .signing_with(SigningKey::generate(Curve::K256).unwrap());
     repo.init(&did()).unwrap();
     repo
+}
+
+/// The refs at this moment.
+pub(crate) fn refs(repo: &Repo) -> Refs {
+    repo.store().view().unwrap().refs().unwrap()
+}
+
+/// The version of the store at this moment.
+fn version(repo: &Repo) -> Version {
+    repo.store().view().unwrap().version()
+}
+
+/// Every row of the log, oldest first.
+fn moves(repo: &Repo) -> Vec<LogEntry> {
+    let mut rows = Vec::new();
+    let mut each = |row| {
+        rows.push(row);
+        ControlFlow::Continue(())
+    };
+    repo.store().view().unwrap().log(&LogQuery::oldest_first(), &mut each).unwrap();
+    rows
+}
+
+/// What a row of the log records: the event with its data, and the message.
+fn action(row: &LogEntry) -> String {
+    match &*row.message {
+        "" => row.event.to_string(),
+        message => format!("{}: {message}", row.event),
+    }
+}
+
+/// What the rows of the current ref record, newest first.
+fn actions(repo: &Repo) -> Vec<String> {
+    repo.log(usize::MAX).unwrap().iter().map(action).collect()
+}
+
+/// The facts of a kind.
+pub(crate) fn facts(repo: &Repo, kind: FactKind) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    let mut each = |fact| {
+        facts.push(fact);
+        ControlFlow::Continue(())
+    };
+    repo.store().view().unwrap().facts(kind, &mut each).unwrap();
+    facts
+}
+
+/// Changes facts, and nothing else.
+fn set_facts(repo: &Repo, edits: impl IntoIterator<Item = FactEdit>) {
+    repo.store().apply(Change::new(Event::Set).facts(edits)).unwrap();
+}
+
+pub(crate) fn block_count(repo: &Repo) -> u64 {
+    repo.store().maintain().unwrap().block_count().unwrap()
+}
+
+/// Deletes a block, as a disk may that loses it.
+pub(crate) fn lose(repo: &Repo, lost: Cid) {
+    let live = |cid: &Cid| *cid != lost;
+    let swept = repo.store().collect(Sweep::new(version(repo), &live)).unwrap();
+    assert_eq!(swept.blocks, 1, "{lost}");
 }
 
 /// The CIDs of the stored blobs.

@@ -9,10 +9,10 @@ use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
 use pds::repo::verify::{Code, SignatureState};
 use pds::repo::{Error, Forget, How, Keep, MergeOptions, Repo};
-use pds::store::{Expect, MemoryStore};
+use pds::store::{Event, Expect, Fact, FactKind, MemoryStore};
 
-use super::did;
 use super::merges::{car, content, device, name, put};
+use super::{actions, did, facts};
 
 #[test]
 fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
@@ -69,8 +69,8 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
     }
     let theirs = laptop.head().unwrap().unwrap();
     assert_eq!(phone.merge_car(&from_laptop, &by(&new)).unwrap().how, How::Commit);
-    let named = format!("merge {theirs} {}", new.public_key().did_key());
-    assert_eq!(phone.log(1).unwrap()[0].note, named);
+    let named = Event::Merge { other: theirs, key: Some((&new.public_key()).into()) };
+    assert_eq!(phone.log(1).unwrap()[0].event, named);
     assert_whole(&phone);
     // It is here: nobody has to say it again, of this commit.
     let again = phone.merge_car(&from_laptop, &MergeOptions::default()).unwrap();
@@ -109,9 +109,9 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
         repo.gc(&keep, &mut |_| {}).unwrap();
         assert_whole(repo);
         // Of what is gone nothing is kept.
-        let kept = repo.store().meta("keys-named").unwrap().unwrap_or_default();
-        for cid in kept.split_whitespace().step_by(2) {
-            assert!(repo.store().get(&cid.parse().unwrap()).unwrap().is_some(), "{kept}");
+        for fact in facts(repo, FactKind::NamedKey) {
+            let Fact::NamedKey { commit, .. } = &fact else { panic!("{fact:?}") };
+            assert!(repo.store().get(commit).unwrap().is_some(), "{fact:?}");
         }
     }
 }
@@ -158,9 +158,9 @@ fn a_mirror_follows_an_account_to_its_next_key_and_keeps_the_old_one_for_what_it
     mirror.import_file(early, old.as_ref()).unwrap();
     assert_eq!(mirror.public_key().unwrap(), new, "an older commit says nothing about the present");
     assert_eq!(assert_whole(&mirror), 3);
-    let notes: Vec<String> = mirror.log(99).unwrap().into_iter().map(|row| row.note).collect();
     let [old, new] = [old, new].map(|key| key.unwrap().did_key());
-    assert_eq!(notes, ["import", "import", &format!("import {old} {new}"), "import"]);
+    let expected = ["import", "import", &format!("import {old} {new}"), "import"];
+    assert_eq!(actions(&mirror), expected);
     for states in [3, 2, 1] {
         let keep = Keep { states: NonZeroUsize::new(states), ..Keep::default() };
         mirror.gc(&keep, &mut |_| {}).unwrap();
@@ -182,7 +182,8 @@ fn who_signs_here_is_not_changed_by_what_is_taken_in_under_another_key() {
     own.on(name("server")).import_file(file(&theirs), Some(&server.public_key())).unwrap();
     assert_eq!(own.public_key().unwrap(), of_own);
     let row = &own.on(name("server")).log(1).unwrap()[0];
-    assert_eq!(row.note, format!("import {}", server.public_key().did_key()));
+    let key = Some((&server.public_key()).into());
+    assert_eq!(row.event, Event::Import { key, replaces: None });
     assert_eq!(assert_whole(&own), 3);
     own.set_head(own.resolve(&name("server").into()).unwrap(), Expect::Any, "reset").unwrap();
     assert_whole(&own);

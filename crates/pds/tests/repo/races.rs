@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use pds::data::Cid;
 use pds::repo::verify::Expected;
 use pds::repo::{Error, Keep, Repo};
 use pds::store::{Expect, RefName};
@@ -12,14 +13,14 @@ use pds::syntax::Tid;
 use super::watched::{self, Watch, Watched};
 use super::{did, note, path};
 
-/// A store in which somebody else does something right after the refs have been read for the nth time.
+/// A store in which another handle acts right after the nth question has been answered.
 #[derive(Default)]
 struct Overtaken(Mutex<Option<(usize, Other)>>);
 
 type Other = Box<dyn FnOnce() + Send>;
 
 impl Overtaken {
-    /// Lets it happen after so many more reads of the refs.
+    /// Lets it happen after so many more answers.
     fn after(&self, reads: usize, other: Other) {
         *self.0.lock().unwrap() = Some((reads, other));
     }
@@ -31,7 +32,29 @@ impl Overtaken {
 }
 
 impl Watch for Overtaken {
+    fn view(&self) {
+        self.answered();
+    }
+
+    fn blocks(&self, _: &[Cid]) {
+        self.answered();
+    }
+
     fn refs(&self) {
+        self.answered();
+    }
+
+    fn log(&self) {
+        self.answered();
+    }
+
+    fn facts(&self) {
+        self.answered();
+    }
+}
+
+impl Overtaken {
+    fn answered(&self) {
         let mut other = self.0.lock().unwrap();
         match other.take() {
             Some((0, act)) => act(),
@@ -73,7 +96,7 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
                 Err(error) => assert!(error.is_busy(), "{error}"),
             }
             if !store.watch.has_been() {
-                assert!(reads > 2, "each of the two reads the refs");
+                assert!(reads > 2, "each of the two reads the refs and more");
                 break;
             }
         }
@@ -82,13 +105,21 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
 
 #[test]
 fn a_ref_that_is_made_while_somebody_asks_for_it_is_not_lost() {
-    let (store, repo, other) = overtaken();
-    let side: RefName = "side".parse().unwrap();
-    let head = other.head().unwrap().unwrap();
-    let (here, made) = (repo.on(side.clone()), side.clone());
-    store.watch.after(0, Box::new(move || other.set_ref(&made, head, Expect::Absent, "").unwrap()));
-    assert!(matches!(here.snapshot(), Err(Error::NoCommit(name)) if name == side));
-    assert!(store.watch.has_been() && here.snapshot().is_ok());
+    for reads in 0.. {
+        let (store, repo, other) = overtaken();
+        let side: RefName = "side".parse().unwrap();
+        let head = other.head().unwrap().unwrap();
+        let (here, made) = (repo.on(side.clone()), side.clone());
+        let act = move || other.set_ref(&made, head, Expect::Absent, "").unwrap();
+        store.watch.after(reads, Box::new(act));
+        // The view is of the moment before.
+        assert!(matches!(here.snapshot(), Err(Error::NoCommit(name)) if name == side));
+        if !store.watch.has_been() {
+            assert!(reads > 1, "the refs are read, and the log");
+            break;
+        }
+        assert!(here.snapshot().is_ok());
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use pds::repo::verify::{Code, Expected, Finding, Severity, verify_car};
 use pds::repo::{Repo, STORE_FILE, Write};
 use rusqlite::Connection;
 
-use super::{did, note, path};
+use super::{did, note, path, refs, version};
 
 /// A repository with enough records for three levels of tree, made by one commit.
 struct Account {
@@ -293,7 +293,7 @@ fn rebuilding_loses_exactly_what_was_harmed() {
     each(|kind, harm, account| {
         let (what, (_, expected)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
         let before = account.open();
-        let rev = before.store().log(before.ref_name(), 1).unwrap()[0].at_micros;
+        let rev = before.log(1).unwrap()[0].at_micros;
         let (repo, rebuilt) = rebuild(account);
         assert_clean(&repo, &what);
         let left = records(&repo);
@@ -503,13 +503,16 @@ fn nothing_changes_when_the_quarantine_cannot_be_written_or_there_is_no_key() {
     let (cid, _) = account.pick(Kind::Record);
     account.harm(cid, Harm::FlippedBit);
     let repo = account.open();
-    let before = repo.store().refs().unwrap();
+    let before = (refs(&repo), version(&repo));
     let mirror = Repo::open_without_key(&account.dir).unwrap();
     let refused = mirror.rebuild(&mut |_, _| Ok(())).unwrap_err();
     assert!(matches!(refused, pds::repo::Error::NoSigner));
+    let key = pds::crypto::SigningKey::generate(pds::crypto::Curve::K256).unwrap();
+    let refused = mirror.signing_with(key).rebuild(&mut |_, _| Ok(())).unwrap_err();
+    assert!(matches!(refused, pds::repo::Error::WrongKey { .. }), "{refused}");
     let failing = repo.rebuild(&mut |_, _| Err(pds::repo::Error::NoSigner));
     assert!(failing.is_err());
-    assert_eq!(repo.store().refs().unwrap(), before);
+    assert_eq!((refs(&repo), version(&repo)), before);
     assert_eq!(repo.survey(&[]).unwrap().damaged().len(), 1, "it is where it was");
 }
 

@@ -1,4 +1,4 @@
-//! Stores of every format whose file is damaged: what is saved of them.
+//! Stores whose file is damaged: what is saved of them.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -9,17 +9,17 @@ use pds::repo::repair::{
 };
 use pds::repo::verify::Expected;
 use pds::repo::{Repo, STORE_FILE, clear_leftovers};
-use pds::store::SqliteStore;
+use pds::store::{Change, Event, Expect, RefEdit, SqliteStore, Store, StoreError};
 
-use super::formats::{copy, testdata};
+use super::formats::make;
 use super::{did, note, path};
 
 const PAGE_BYTES: usize = 8_192;
 
-/// A store of a format as it is, or after it was written with this release; and its records.
-fn store(home: &Path, format: &str, is_written: bool) -> (std::path::PathBuf, usize) {
-    let dir = home.join(format!("{format}-{is_written}"));
-    copy(&testdata().join("formats").join(format), &dir);
+/// A store as it is, or after it was written once more, with another key; and its records.
+fn store(home: &Path, is_written: bool) -> (std::path::PathBuf, usize) {
+    let dir = home.join(format!("store-{is_written}"));
+    make(&dir);
     let repo = Repo::open(&dir).unwrap();
     if is_written {
         let key = pds::crypto::SigningKey::generate(pds::crypto::Curve::K256).unwrap();
@@ -34,11 +34,11 @@ fn store(home: &Path, format: &str, is_written: bool) -> (std::path::PathBuf, us
 }
 
 #[test]
-fn a_first_page_that_is_gone_costs_nothing_in_any_format() {
+fn a_first_page_that_is_gone_costs_nothing() {
     let home = tempfile::tempdir().unwrap();
-    for (format, is_written) in [("v1", false), ("v1", true), ("v2", false), ("v2", true)] {
-        let what = format!("{format} {is_written}");
-        let (dir, records) = store(home.path(), format, is_written);
+    for is_written in [false, true] {
+        let what = format!("{is_written}");
+        let (dir, records) = store(home.path(), is_written);
         let before = Repo::open(&dir).unwrap();
         let (head, refs) = (before.head().unwrap(), before.refs().unwrap());
         let log = before.log(usize::MAX).unwrap();
@@ -70,23 +70,22 @@ fn a_first_page_that_is_gone_costs_nothing_in_any_format() {
 }
 
 #[test]
-fn any_page_that_is_gone_leaves_the_rest_in_any_format() {
+fn any_page_that_is_gone_leaves_the_rest() {
     let home = tempfile::tempdir().unwrap();
-    for (format, is_written) in [("v1", false), ("v1", true), ("v2", true)] {
-        let (dir, _) = store(home.path(), format, is_written);
+    for is_written in [false, true] {
+        let (dir, _) = store(home.path(), is_written);
         let path = dir.join(STORE_FILE);
         let whole = fs::read(&path).unwrap();
-        let all = SqliteStore::salvage(&path, &home.path().join("all.db"), &|_, _| false);
-        let all = all.unwrap();
+        let all = SqliteStore::salvage(&path, &home.path().join("all.db")).unwrap();
         fs::remove_file(home.path().join("all.db")).unwrap();
         for page in 0..whole.len() / PAGE_BYTES {
-            let what = format!("{format} {is_written} {page}");
+            let what = format!("{is_written} {page}");
             let mut file = whole.clone();
             file[page * PAGE_BYTES..][..PAGE_BYTES].fill(0);
             fs::write(&path, file).unwrap();
             let to = home.path().join(format!("{what}.db"));
             // All blocks may stand on one page: then that is all.
-            let saved = match SqliteStore::salvage(&path, &to, &|_, _| false) {
+            let saved = match SqliteStore::salvage(&path, &to) {
                 Err(error) => {
                     assert!(error.to_string().contains("no block in it can be read"), "{what}");
                     continue;
@@ -94,6 +93,20 @@ fn any_page_that_is_gone_leaves_the_rest_in_any_format() {
                 saved => saved.unwrap(),
             };
             assert!(saved.sound <= all.sound && saved.moves <= all.moves, "{what}");
+            assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{what}");
+            // Nor is anything wrong when it is written again: the log goes on where it was cut.
+            let store = SqliteStore::open(&to).unwrap();
+            let refs = store.view().unwrap().refs().unwrap();
+            for (name, cid) in &refs {
+                for event in [Event::Write, Event::Repair] {
+                    let (name, target) = (name.clone(), Some(*cid));
+                    let edit = RefEdit { name, target, expect: Expect::Any };
+                    match store.apply(Change::new(event).edit(edit)) {
+                        Ok(_) | Err(StoreError::TargetMissing { .. }) => {}
+                        Err(error) => panic!("{what}: {error}"),
+                    }
+                }
+            }
             assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{what}");
         }
     }
@@ -109,7 +122,7 @@ fn left_in(dir: &Path) -> Vec<String> {
 #[test]
 fn what_a_repair_is_at_work_with_is_not_cleared_away() {
     let home = tempfile::tempdir().unwrap();
-    let (dir, _) = store(home.path(), "v2", true);
+    let (dir, _) = store(home.path(), true);
     let copy = SalvagedCopy::of(&dir).unwrap();
     assert_eq!(left_in(&dir).len(), 1);
     assert_eq!(copy.open().unwrap().head().unwrap(), Repo::open(&dir).unwrap().head().unwrap());
@@ -138,7 +151,7 @@ fn what_a_repair_is_at_work_with_is_not_cleared_away() {
 #[test]
 fn what_a_repair_left_beside_a_database_that_is_a_link_is_cleared_away() {
     let home = tempfile::tempdir().unwrap();
-    let (dir, _) = store(home.path(), "v2", false);
+    let (dir, _) = store(home.path(), false);
     let linked = home.path().join("linked");
     fs::create_dir(&linked).unwrap();
     std::os::unix::fs::symlink(dir.join(STORE_FILE), linked.join(STORE_FILE)).unwrap();

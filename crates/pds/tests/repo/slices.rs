@@ -1,14 +1,14 @@
 //! Slices that rely on states which are let go of at the same moment.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
 use pds::data::Blocks;
 use pds::repo::verify::{Expected, verify};
 use pds::repo::{Keep, Repo, Snapshot, export_car, export_since};
-use pds::store::MemoryStore;
+use pds::store::{Store, StoreError};
 
 use super::watched::{Watch, Watched};
 use super::{in_memory, note, path};
@@ -16,16 +16,22 @@ use super::{in_memory, note, path};
 /// Somebody else who is faster: before blocks come in, all but the present state goes.
 #[derive(Default)]
 struct SweptBefore {
+    /// Whether it is about to happen.
+    is_near: AtomicBool,
     /// How many moves of the log went.
     moves: AtomicU64,
 }
 
 impl Watch for SweptBefore {
-    fn apply(&self, store: &Arc<MemoryStore>) {
+    fn apply(&self, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        if !self.is_near.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let other = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
         let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
         let gone = other.gc(&keep, &mut |_| {}).unwrap().moves;
         self.moves.fetch_add(gone, Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -62,6 +68,9 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
     let mirror = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
     mirror.import(&whole(&states[0]), None).unwrap();
     mirror.import(&whole(&states[1]), None).unwrap();
+    let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+    mirror.gc(&keep, &mut |_| {}).unwrap();
+    assert!(mirror.store().get(&old).unwrap().is_none());
     // The first state went when the second came; take it in once more, beside.
     let beside = mirror.on("beside".parse().unwrap());
     beside.import(&whole(&states[0]), None).unwrap();
@@ -69,6 +78,7 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
     assert!(mirror.store().get(&old).unwrap().is_some());
     let gone = || store.watch.moves.load(Ordering::Relaxed);
     let before = gone();
+    store.watch.is_near.store(true, Ordering::Relaxed);
     mirror.import(&slice, None).unwrap();
     assert!(gone() > before, "what it relies on was let go of meanwhile");
 

@@ -1,5 +1,6 @@
-//! A store in memory that tells a test what is asked of it, at the moments at which somebody else may act.
+//! A store that tells a test what is asked of it, at the moments at which somebody else may act.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use pds::blob::MemoryBlobs;
@@ -7,41 +8,69 @@ use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Blocks, Cid, ReadError};
 use pds::repo::Repo;
 use pds::store::{
-    Applied, BlockStream, LogEntry, MemoryStore, Mended, RefEdit, RefName, Refs, Store, StoreError,
-    Sweep, SweptBlocks, Visitor,
+    Applied, Change, Fact, FactKind, LogEntry, LogQuery, Maintain, MemoryStore, Refs, SqliteStore,
+    Store, StoreError, Sweep, SweptBlocks, Version, View,
 };
 
 use super::did;
 
 /// What a test wants to know, or to do meanwhile.
 pub(super) trait Watch: Send + Sync {
+    /// A view has begun.
+    fn view(&self) {}
+
     /// These blocks are being read.
     fn blocks(&self, _cids: &[Cid]) {}
 
     /// The refs have been read.
     fn refs(&self) {}
 
-    /// Blocks are about to come in, and have been read from where they are.
-    fn apply(&self, _store: &Arc<MemoryStore>) {}
-
     /// The log has been read.
-    fn moves(&self) {}
+    fn log(&self) {}
+
+    /// Facts have been read.
+    fn facts(&self) {}
+
+    /// A change is about to be made, and its blocks have been read from where they are; this may be what
+    /// keeps it.
+    fn apply(&self, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Blocks are about to leave; this may be what keeps them.
-    fn sweep(&self) -> Result<(), StoreError> {
+    fn collect(&self) -> Result<(), StoreError> {
         Ok(())
     }
 }
 
-#[derive(Default)]
 pub(super) struct Watched<W> {
-    pub(super) store: Arc<MemoryStore>,
+    pub(super) store: Arc<dyn Store>,
     pub(super) watch: W,
+}
+
+impl<W: Default> Default for Watched<W> {
+    fn default() -> Self {
+        Self { store: Arc::new(MemoryStore::default()), watch: W::default() }
+    }
+}
+
+/// Each kind of store, empty, and the directory of the one that is in a file.
+pub(super) fn each_store() -> (tempfile::TempDir, [Arc<dyn Store>; 2]) {
+    let dir = tempfile::tempdir().unwrap();
+    let in_file = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
+    (dir, [Arc::new(MemoryStore::default()), Arc::new(in_file)])
 }
 
 /// Two handles on one repository with an empty first commit: what the first one does is watched.
 pub(super) fn handles<W: Watch + Default + 'static>() -> (Arc<Watched<W>>, Repo, Repo) {
-    let store = Arc::new(Watched::<W>::default());
+    handles_on(Watched::<W>::default().store)
+}
+
+/// As [`handles`], on a store.
+pub(super) fn handles_on<W: Watch + Default + 'static>(
+    store: Arc<dyn Store>,
+) -> (Arc<Watched<W>>, Repo, Repo) {
+    let store = Arc::new(Watched { store, watch: W::default() });
     let key = SigningKey::generate(Curve::K256).unwrap();
     let with = |store: Arc<dyn Store>| {
         Repo::with(store, Arc::new(MemoryBlobs::default())).signing_with(key.clone())
@@ -64,63 +93,74 @@ impl<W: Watch> Blocks for Watched<W> {
 }
 
 impl<W: Watch> Store for Watched<W> {
+    fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
+        let view = self.store.view()?;
+        self.watch.view();
+        Ok(Box::new(WatchedView { view, watch: &self.watch }))
+    }
+
+    fn apply(&self, mut change: Change<'_>) -> Result<Applied, StoreError> {
+        let blocks: Vec<_> = change.blocks.collect();
+        change.blocks = Box::new(blocks.into_iter());
+        self.watch.apply(&self.store)?;
+        self.store.apply(change)
+    }
+
+    fn collect(&self, sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError> {
+        self.watch.collect()?;
+        self.store.collect(sweep)
+    }
+
+    fn maintain(&self) -> Option<&dyn Maintain> {
+        self.store.maintain()
+    }
+}
+
+struct WatchedView<'s, W> {
+    view: Box<dyn View + 's>,
+    watch: &'s W,
+}
+
+impl<W: Watch> Blocks for WatchedView<'_, W> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        self.watch.blocks(&[*cid]);
+        self.view.get(cid)
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        self.watch.blocks(cids);
+        self.view.get_many(cids)
+    }
+}
+
+impl<W: Watch> View for WatchedView<'_, W> {
+    fn version(&self) -> Version {
+        self.view.version()
+    }
+
     fn refs(&self) -> Result<Refs, StoreError> {
-        let refs = self.store.refs()?;
+        let refs = self.view.refs()?;
         self.watch.refs();
         Ok(refs)
     }
 
-    fn apply(
+    fn log(
         &self,
-        blocks: &mut BlockStream<'_>,
-        edits: &[RefEdit],
-        note: &str,
-    ) -> Result<Applied, StoreError> {
-        let blocks: Vec<_> = blocks.collect();
-        self.watch.apply(&self.store);
-        self.store.apply(&mut blocks.into_iter(), edits, note)
+        query: &LogQuery,
+        each: &mut dyn FnMut(LogEntry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.view.log(query, each)?;
+        self.watch.log();
+        Ok(())
     }
 
-    fn log(&self, name: &RefName, limit: usize) -> Result<Vec<LogEntry>, StoreError> {
-        self.store.log(name, limit)
-    }
-
-    fn moves(&self) -> Result<Vec<LogEntry>, StoreError> {
-        let moves = self.store.moves()?;
-        self.watch.moves();
-        Ok(moves)
-    }
-
-    fn sweep(&self, sweep: &Sweep<'_>) -> Result<SweptBlocks, StoreError> {
-        self.watch.sweep()?;
-        self.store.sweep(sweep)
-    }
-
-    fn compact(&self) -> Result<(), StoreError> {
-        self.store.compact()
-    }
-
-    fn block_count(&self) -> Result<u64, StoreError> {
-        self.store.block_count()
-    }
-
-    fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
-        self.store.meta(key)
-    }
-
-    fn set_meta(&self, key: &str, value: Option<&str>) -> Result<(), StoreError> {
-        self.store.set_meta(key, value)
-    }
-
-    fn scan(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
-        self.store.scan(visit)
-    }
-
-    fn mend(
+    fn facts(
         &self,
-        blocks: &mut BlockStream<'_>,
-        damaged: &[Vec<u8>],
-    ) -> Result<Mended, StoreError> {
-        self.store.mend(blocks, damaged)
+        kind: FactKind,
+        each: &mut dyn FnMut(Fact) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.view.facts(kind, each)?;
+        self.watch.facts();
+        Ok(())
     }
 }

@@ -7,7 +7,7 @@ use pds::commit::Commit;
 use pds::data::Cid;
 use pds::mst::Key;
 use pds::repo::repair::{Lost, Origin, Part, Rebuilt, StrayRef, Survey};
-use pds::store::{Mended, RefName, Salvaged, SalvagedRef};
+use pds::store::{RefName, Replaced, Salvaged, SalvagedRef};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Exit;
@@ -21,7 +21,7 @@ pub(super) struct Outcome<'a> {
     pub(super) problems: Vec<String>,
     /// What could be read of a damaged file.
     pub(super) salvaged: Option<Salvaged>,
-    pub(super) mended: Mended,
+    pub(super) mended: Replaced,
     pub(super) rebuilt: Option<Rebuilt>,
     pub(super) lost: Vec<Lost>,
     /// Whether anything was to be changed.
@@ -45,7 +45,7 @@ impl<'a> Outcome<'a> {
         problems: Vec<String>,
         salvaged: Option<Salvaged>,
     ) -> Self {
-        let mended = Mended { added: 0, dropped: 0 };
+        let mended = Replaced::default();
         let lost = survey.lost.clone();
         let (rebuilt, acted, verifies) = (None, false, false);
         Self { survey, sources, problems, salvaged, mended, rebuilt, lost, acted, verifies }
@@ -65,7 +65,7 @@ impl<'a> Outcome<'a> {
     /// What may be lost without anything that is left telling of it.
     fn unread(&self) -> Vec<Unread> {
         let Some(salvaged) = &self.salvaged else { return Vec::new() };
-        let Salvaged { has_all_refs, has_all_moves, has_all_texts, refs, moves, .. } = salvaged;
+        let Salvaged { has_all_refs, has_all_moves, has_all_facts, refs, moves, .. } = salvaged;
         let log = Unread {
             what: "log",
             left: format!("the log could not be read whole: {} left", so_many_are(*moves, "move")),
@@ -86,7 +86,7 @@ impl<'a> Outcome<'a> {
         };
         // The whole log tells of every ref.
         let has_all_refs = *has_all_refs || *has_all_moves;
-        let unread = [(log, *has_all_moves), (refs, has_all_refs), (meta, *has_all_texts)];
+        let unread = [(log, *has_all_moves), (refs, has_all_refs), (meta, *has_all_facts)];
         unread.into_iter().filter(|(_, is_all)| !is_all).map(|(unread, _)| unread).collect()
     }
 
@@ -264,7 +264,7 @@ impl<'a> Outcome<'a> {
             many => text.push_str(&format!(", {many} refs astray")),
         }
         if self.acted {
-            let Mended { added, dropped } = self.mended;
+            let Replaced { added, dropped, .. } = self.mended;
             text.push_str(&format!("; {added} taken in, {dropped} moved to quarantine"));
         }
         match self.restored() {
@@ -339,18 +339,17 @@ fn ref_json(name: &RefName, at: [&Option<Cid>; 2], is_logged: bool) -> Value {
 }
 
 fn moved_text(moved: &SalvagedRef) -> String {
-    let SalvagedRef { name, found, target, is_logged, .. } = moved;
+    let SalvagedRef { name, found, target, .. } = moved;
     let found = found.map_or_else(|| "is gone".to_owned(), |cid| format!("was found at {cid}"));
     match target {
-        Some(cid) if *is_logged => format!("ref {name} {found}: by the log it stood at {cid}"),
-        Some(cid) => format!("ref {name} {found}: by a later row it stood at {cid}"),
+        Some(cid) => format!("ref {name} {found}: by the log it stood at {cid}"),
         None => format!("ref {name} {found}: by the log it was removed"),
     }
 }
 
 fn moved_json(moved: &SalvagedRef) -> Value {
-    let SalvagedRef { name, found, target, is_logged, .. } = moved;
-    ref_json(name, [found, target], *is_logged)
+    let SalvagedRef { name, found, target, .. } = moved;
+    ref_json(name, [found, target], true)
 }
 
 /// Tells whether a ref names the state that has lost it.

@@ -1,10 +1,12 @@
-//! What past states have lost, and nobody waits for any more.
+//! Losses of past states that a user has accepted.
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use super::Lost;
 use crate::data::Cid;
 use crate::repo::{Repo, Result};
+use crate::store::{Change, Event, Fact, FactEdit, FactKind, View};
 
 impl Repo {
     /// Takes note of what past states have lost, as a repair has told of it: [`gc`](Self::gc) no longer
@@ -14,24 +16,35 @@ impl Repo {
     ///
     /// [`Error::Store`](crate::repo::Error::Store).
     pub fn accept_losses(&self, lost: &[Lost]) -> Result<()> {
-        let refs = self.store.refs()?;
-        let is_present = |commit: Cid| refs.entries.iter().any(|(_, head)| *head == commit);
+        let view = self.store.view()?;
+        let refs = view.refs()?;
+        let is_present = |commit: Cid| refs.iter().any(|(_, head)| *head == commit);
         let past = lost.iter().filter(|lost| !is_present(lost.commit));
-        let past: BTreeSet<String> = past.map(|lost| lost.cid.to_string()).collect();
-        let text = past.into_iter().collect::<Vec<_>>().join(" ");
-        let text = Some(text).filter(|text| !text.is_empty());
-        if text != self.store.meta(META_LOST)? {
-            self.store.set_meta(META_LOST, text.as_deref())?;
+        let past: BTreeSet<Cid> = past.map(|lost| lost.cid).collect();
+        let known: BTreeSet<Cid> = losses(view.as_ref())?.into_iter().collect();
+        let seen = view.version();
+        drop(view);
+        if past != known {
+            let facts = std::iter::once(FactEdit::Clear(FactKind::Loss));
+            let facts = facts.chain(past.into_iter().map(|cid| FactEdit::Set(Fact::Loss(cid))));
+            self.store.apply(Change::new(Event::Repair).facts(facts).unless_changed_since(seen))?;
         }
         Ok(())
     }
 
-    /// What a repair has told of as lost of the past.
+    /// Returns what a repair has listed as lost of past states.
     pub(in crate::repo) fn known_losses(&self) -> Result<HashSet<Cid>> {
-        let text = self.store.meta(META_LOST)?.unwrap_or_default();
-        Ok(text.split_whitespace().filter_map(|cid| cid.parse().ok()).collect())
+        losses(self.store.view()?.as_ref())
     }
 }
 
-/// What a repair has told of as lost of the past: the CIDs of commits, tree nodes and records.
-pub(in crate::repo) const META_LOST: &str = "lost";
+fn losses(view: &dyn View) -> Result<HashSet<Cid>> {
+    let mut losses = HashSet::new();
+    view.facts(FactKind::Loss, &mut |fact| {
+        if let Fact::Loss(cid) = fact {
+            losses.insert(cid);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(losses)
+}

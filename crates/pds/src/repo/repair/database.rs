@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 use super::Quarantine;
-use crate::commit::Commit;
-use crate::data::Block;
 use crate::repo::directory::{Places, sync};
 use crate::repo::{Error, Repo, Result, STORE_FILE};
 use crate::store::{Salvaged, SqliteStore, StoreError};
@@ -104,7 +102,7 @@ impl SalvagedCopy {
         let places = Places::locked(dir)?;
         let staging =
             staging_in(&places.database).or_else(|_| staging_in(&std::env::temp_dir()))?;
-        let salvaged = SqliteStore::salvage(&old, &staging.path().join(STORE_FILE), &is_later)?;
+        let salvaged = SqliteStore::salvage(&old, &staging.path().join(STORE_FILE))?;
         Ok(Self { staging, salvaged, _places: places })
     }
 
@@ -144,12 +142,6 @@ pub fn undo_interrupted_salvage(dir: &Path) -> Result<bool> {
     put_back_wal(&old, dir)
 }
 
-/// Tells whether a block is a commit with a later rev than another.
-fn is_later(block: &Block, other: &Block) -> bool {
-    let [rev, other] = [block, other].map(|block| Commit::decode(block).ok()?.rev());
-    rev.zip(other).is_some_and(|(rev, other)| rev > other)
-}
-
 /// The file that is the database: where it is a link, that is what is damaged, and what is replaced.
 fn database_of(dir: &Path) -> Result<PathBuf> {
     let path = dir.join(STORE_FILE);
@@ -170,7 +162,7 @@ fn salvaged_undisturbed(old: &Path, beside: &Path) -> Result<(TempDir, Salvaged)
     for _ in 0..MAX_TRIES {
         let before = written();
         let staging = staging_in(beside)?;
-        let salvaged = SqliteStore::salvage(old, &staging.path().join(STORE_FILE), &is_later)?;
+        let salvaged = SqliteStore::salvage(old, &staging.path().join(STORE_FILE))?;
         SqliteStore::check_alone(old)?;
         if written() == before {
             return Ok((staging, salvaged));

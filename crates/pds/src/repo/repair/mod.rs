@@ -29,7 +29,6 @@ mod survey;
 mod survivors;
 mod trace;
 
-pub(super) use self::accepted::META_LOST;
 pub use self::damaged::DamagedBlock;
 #[cfg(feature = "sqlite")]
 pub(super) use self::database::REPAIR_PREFIX;
@@ -45,11 +44,12 @@ pub use self::survey::{Lost, Survey};
 pub use self::trace::Part;
 
 use self::filled::Filled;
-use super::{META_DID, Repo, Result};
+use super::{Error, Repo, Result};
 use crate::crypto::PublicKey;
 use crate::data::Blocks;
-use crate::store::{BoxError, Mended, StoreError};
-use crate::syntax::Did;
+use crate::store::{
+    BoxError, Change, Event, Fact, FactEdit, FactKind, Replaced, StoreError, first_fact,
+};
 
 impl Repo {
     /// Takes in what a survey has found in its sources, and drops the damaged blocks.
@@ -59,17 +59,17 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// What `keep` fails with; [`Error::Store`](super::Error::Store) when a source no longer has what it
+    /// What `keep` fails with; [`Error::Store`] when a source no longer has what it
     /// had, or the store cannot be written. Nothing has changed then.
     pub fn mend(
         &self,
         survey: &Survey,
         sources: &[&dyn Blocks],
         keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
-    ) -> Result<Mended> {
+    ) -> Result<Replaced> {
         let damaged = survey.damaged();
         if damaged.is_empty() && survey.found().is_empty() {
-            return Ok(Mended { added: 0, dropped: 0 });
+            return Ok(Replaced::default());
         }
         for block in damaged {
             keep(block, &survey.aside.bytes(block)?)?;
@@ -81,9 +81,10 @@ impl Repo {
             Err(error) => Err(error.into()),
         });
         let names: Vec<Vec<u8>> = damaged.iter().map(|block| block.name.clone()).collect();
-        let mended: Result<Mended, StoreError> = self.store.mend(&mut blocks, &names);
+        let cannot = || Error::Store(StoreError::ReadOnly);
+        let replaced = self.store.maintain().ok_or_else(cannot)?.replace(&mut blocks, &names);
         self.remembered.clear();
-        Ok(mended?)
+        Ok(replaced?)
     }
 
     /// Writes down whose repository it is, and the key that commits are signed with, where the store has
@@ -92,23 +93,33 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`](super::Error::Store).
+    /// [`Error::Store`].
     pub fn restore_identity(&self, key: Option<&PublicKey>) -> Result<()> {
-        self.drop_damaged_keys()?;
         let head = self.head()?.map(|head| self.commit_at(head)).transpose();
         let head = match head {
             Err(error) if error.is_corrupt() || error.is_not_found() => None,
             head => head?,
         };
-        let Some(head) = head else { return Ok(()) };
-        let did = self.store.meta(META_DID)?;
-        if did.is_none_or(|did| did.parse::<Did>().is_err()) {
-            self.store.set_meta(META_DID, Some(head.did().as_str()))?;
+        let view = self.store.view()?;
+        let has_account = first_fact(view.as_ref(), FactKind::Account)?.is_some();
+        let known = self.key_in(view.as_ref());
+        let is_unreadable = known.as_ref().is_err_and(|error| error.is_corrupt());
+        let has_key = if is_unreadable { false } else { known?.is_some() };
+        drop(view);
+        let mut facts = Vec::new();
+        if is_unreadable {
+            facts.push(FactEdit::Clear(FactKind::Key));
         }
-        if let Some(key) = key.filter(|key| head.verify(key).is_ok())
-            && self.known_key()?.is_none()
-        {
-            self.remember_key(key)?;
+        if let Some(head) = head {
+            if !has_account {
+                facts.push(FactEdit::Set(Fact::Account(head.did().clone())));
+            }
+            if let Some(key) = key.filter(|key| !has_key && head.verify(key).is_ok()) {
+                facts.push(FactEdit::Set(Fact::Key(key.into())));
+            }
+        }
+        if !facts.is_empty() {
+            self.store.apply(Change::new(Event::Repair).facts(facts))?;
         }
         Ok(())
     }

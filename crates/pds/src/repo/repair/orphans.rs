@@ -143,7 +143,8 @@ fn crossed(blocks: &dyn Blocks, (cid, mut bridge): (Cid, Node)) -> Result<Option
 
 /// Shows every block of a store that is as it should be.
 pub(super) fn each_in(store: &dyn Store, visit: &mut dyn FnMut(&Block)) -> Result<()> {
-    let scanned = store.scan(&mut |name, bytes| {
+    let Some(maintain) = store.maintain() else { return Ok(()) };
+    let scanned = maintain.scan_raw(&mut |name, bytes| {
         let cid = Cid::from_bytes(name).ok();
         if let Some(block) = cid.and_then(|cid| Block::verified(cid, bytes).ok()) {
             visit(&block);

@@ -5,7 +5,6 @@ use std::ops::Bound;
 use super::damaged::{Aside, DamagedBlock};
 use super::filled::Filled;
 use super::orphans::{Orphans, each_in};
-use super::stray::REPAIR_NOTE;
 use super::survey::{Lost, Survey};
 use super::survivors::{Survivor, Survivors};
 use super::trace::{Part, Step, Trace};
@@ -13,7 +12,7 @@ use crate::commit::{Commit, UnsignedCommit};
 use crate::data::{Block, Blocks, Cid, MemoryBlocks};
 use crate::mst::{self, Builder, Key, Position};
 use crate::repo::{Error, Repo, Result};
-use crate::store::{Expect, Store};
+use crate::store::{Event, Expect, Store};
 use crate::syntax::Tid;
 
 /// What a rebuilding has done.
@@ -96,13 +95,14 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`]; [`Error::TreeLost`] when the commit is lost, its tree cannot be told, and there
-    /// is no earlier state; [`Error::RefLost`] when the ref is gone and nothing tells where it stood; otherwise as [`survey`](Self::survey) and [`mend`](Self::mend).
+    /// [`Error::NoSigner`] and [`Error::WrongKey`]; [`Error::TreeLost`] when the commit is lost, its tree
+    /// cannot be told, and there is no earlier state; [`Error::RefLost`] when the ref is gone and nothing
+    /// tells where it stood; otherwise as [`survey`](Self::survey) and [`mend`](Self::mend).
     pub fn rebuild(
         &self,
         keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
     ) -> Result<Rebuilt> {
-        let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
+        self.signer_with(self.known_key()?.as_ref())?;
         let stood = self.head()?;
         let survey = self.survey(&[])?;
         let stray = survey.refs.iter().find(|stray| stray.name == self.name);
@@ -110,7 +110,8 @@ impl Repo {
             Some(stray) => stray.lost.first().copied().or(stray.target),
             None => stood,
         };
-        let head = head.map_or_else(|| Err(self.absent()?), Ok)?;
+        let absent = || self.absent(self.store.view()?.as_ref());
+        let head = head.map_or_else(|| Err(absent()?), Ok)?;
         self.mend(&survey, &[], keep)?;
         if !survey.lost.iter().any(|lost| lost.commit == head) {
             self.restore_refs(&survey)?;
@@ -126,7 +127,7 @@ impl Repo {
             true => Orphans::of(self.store.as_ref(), &|visit| each_in(self.store.as_ref(), visit))?,
             false => Orphans::default(),
         };
-        let base = match self.base(head, &survey, &orphans) {
+        let base = match self.lost_base(head, &survey, &orphans) {
             Err(Error::TreeLost(_)) => {
                 let mut rebuilt = self.go_back(head, stood, &survey, keep)?;
                 self.add_parts(head, orphans, &mut rebuilt)?;
@@ -167,11 +168,20 @@ impl Repo {
         let without_path = orphans.records;
 
         let exhausted = || Error::RevExhausted(head);
-        let rev = self.clock.next(base.rev).ok_or_else(exhausted)?;
-        let unsigned = UnsignedCommit { did, data: root, rev, prev: base.prev };
-        let commit = unsigned.sign(signer)?;
         let expect = stood.map_or(Expect::Absent, Expect::Exactly);
-        self.move_to(&commit, nodes, expect, REPAIR_NOTE)?;
+        let commit = self.until_unchanged(|| {
+            let view = self.store.view()?;
+            let (key, since) = (self.key_in(view.as_ref())?, self.key_since(view.as_ref())?);
+            let version = view.version();
+            drop(view);
+            let rev = self.clock.next(base.rev.max(since)).ok_or_else(exhausted)?;
+            let unsigned = UnsignedCommit { did: did.clone(), data: root, rev, prev: base.prev };
+            let commit = unsigned.sign(self.signer_with(key.as_ref())?)?;
+            let change = self.change_to(&commit, nodes.clone(), expect, Event::Repair);
+            self.store.apply(change.unless_changed_since(version))?;
+            Ok(commit)
+        })?;
+        self.remembered.forget_base();
         if base.is_lost {
             // Its content is here again, and is the present.
             lost.insert(0, Lost::commit(head, None));
@@ -190,7 +200,7 @@ impl Repo {
     ) -> Result<Rebuilt> {
         let target = self.state_before(survey)?.ok_or(Error::TreeLost(head))?;
         let expect = stood.map_or(Expect::Absent, Expect::Exactly);
-        self.set_head(target, expect, REPAIR_NOTE)?;
+        self.point(&self.name, target, expect, Event::Repair, "")?;
         // There is a commit now, so this does not come here again.
         let mut rebuilt = self.rebuild(keep)?;
         rebuilt.lost.insert(0, Lost::commit(head, Some(self.name.clone())));
@@ -213,13 +223,13 @@ impl Repo {
         Ok(())
     }
 
-    fn base(&self, head: Cid, survey: &Survey, orphans: &Orphans) -> Result<Base> {
+    fn lost_base(&self, head: Cid, survey: &Survey, orphans: &Orphans) -> Result<Base> {
         if let Ok(commit) = self.commit_at(head) {
             let (data, rev) = (commit.data(), commit.rev());
             return Ok(Base { is_lost: false, data, prev: Some(head), rev });
         }
         // Of the lost commit only the time of its row in the log is known.
-        let log = self.store.log(&self.name, usize::MAX)?;
+        let log = self.log(usize::MAX)?;
         let logged = log.first().and_then(|row| Tid::new(row.at_micros, 0));
         let rev = survey.commits.iter().filter_map(Commit::rev).max().max(logged);
         let before = log.iter().filter_map(|row| row.after.filter(|after| *after != head));

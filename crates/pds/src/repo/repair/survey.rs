@@ -11,7 +11,7 @@ use crate::commit::Commit;
 use crate::data::{Block, Blocks, Cid, Codec, MemoryBlocks};
 use crate::mst::Position;
 use crate::repo::{Repo, Result};
-use crate::store::{RefName, StoreError};
+use crate::store::{LogQuery, RefName, StoreError};
 use crate::syntax::Tid;
 
 /// What is wrong with a repository: with its blocks, and with the states that are kept in it.
@@ -129,8 +129,7 @@ impl Repo {
     /// error here. [`StoreError::Busy`] when states are let go of meanwhile and something is missing.
     pub fn survey(&self, sources: &[&dyn Blocks]) -> Result<Survey> {
         let mut survey = Survey::default();
-        // A log that cannot be read is looked into below.
-        let moment = self.moment().ok();
+        let seen = self.store.view()?.version();
         self.look_at_blocks(&mut survey)?;
         survey.commits.sort_by_key(|commit| std::cmp::Reverse(commit.rev()));
         let mut deduced = MemoryBlocks::default();
@@ -149,11 +148,8 @@ impl Repo {
             deduced.extend(more.iter().cloned());
         }
         survey.deduced = deduced;
-        // What somebody lets go of meanwhile is missing, and is not lost.
-        if !survey.lost.is_empty()
-            && let Some(moment) = moment
-            && self.has_let_go_since(&moment)?
-        {
+        // A state that another process deletes meanwhile is missing, and is not lost.
+        if !survey.lost.is_empty() && self.store.view()?.version().sweep != seen.sweep {
             return Err(StoreError::Busy.into());
         }
         Ok(survey)
@@ -163,7 +159,8 @@ impl Repo {
     fn look_at_blocks(&self, survey: &mut Survey) -> Result<()> {
         let Survey { blocks, aside, commits, .. } = survey;
         let mut failed = None;
-        let scanned = self.store.scan(&mut |name, bytes| {
+        let Some(maintain) = self.store.maintain() else { return Ok(()) };
+        let scanned = maintain.scan_raw(&mut |name, bytes| {
             *blocks += 1;
             let cid = Cid::from_bytes(name).ok();
             let Some(block) = cid.and_then(|cid| Block::verified(cid, bytes).ok()) else {
@@ -194,12 +191,13 @@ impl Repo {
     /// Lists the states: the present one, those of other refs, those of the log, and all others of
     /// which there is a commit, newer ones first. A stray ref is where it is to stand.
     fn states(&self, commits: &[Commit], stray: &[StrayRef]) -> Result<Vec<State>> {
-        let mut refs = self.store.refs()?;
+        let view = self.store.view()?;
+        let mut refs: BTreeMap<RefName, Cid> = view.refs()?.iter().cloned().collect();
         let mut stood = Vec::new();
         for StrayRef { name, target, lost, .. } in stray {
-            refs.entries.retain(|(found, _)| found != name);
+            refs.remove(name);
             stood.extend(lost.iter().map(|commit| (name.clone(), *commit)));
-            refs.entries.extend(target.map(|target| (name.clone(), target)));
+            refs.extend(target.map(|target| (name.clone(), target)));
         }
         let mut states = Vec::new();
         let mut known = HashSet::new();
@@ -209,15 +207,16 @@ impl Repo {
             }
         };
         if let Some(head) = refs.get(&self.name) {
-            add(head, Some(self.name.clone()));
+            add(*head, Some(self.name.clone()));
         }
-        for (name, commit) in refs.entries.iter().chain(&stood) {
-            add(*commit, Some(name.clone()));
+        for (name, commit) in refs.into_iter().chain(stood) {
+            add(commit, Some(name));
         }
         // Also those of refs that were removed, and where the log begins: it keeps all of them alive.
-        for row in self.store.moves()?.into_iter().rev() {
+        view.log(&LogQuery::newest_first(), &mut |row| {
             [row.after, row.before].into_iter().flatten().for_each(|commit| add(commit, None));
-        }
+            ControlFlow::Continue(())
+        })?;
         commits.iter().for_each(|commit| add(commit.cid(), None));
         Ok(states)
     }

@@ -1,15 +1,19 @@
 //! Checking every commit that is still known: by the chain, and by the log.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use super::check::Check;
 use super::indexed::damage;
 use super::shared::{Checking, Trees};
 use super::{Code, Expected, Finding, Report};
 use crate::commit::{Commit, CommitError};
-use crate::data::{Cid, Sitting};
+use crate::data::{Blocks, Cid};
+use crate::repo::keys::KeyHistory;
+use crate::repo::reading::Moment;
+use crate::repo::snapshot::read_commit;
 use crate::repo::{Error, Jobs, Repo, Result};
-use crate::store::LogEntry;
+use crate::store::{CheckDepth, LogQuery, StoreError, View};
 use crate::syntax::Tid;
 
 impl Repo {
@@ -41,22 +45,38 @@ impl Repo {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        // What is believed, and what the log says, are of the moment of the head.
-        let sitting = Sitting::begin(self.store.as_ref());
-        let Some(head) = self.head()? else {
-            drop(sitting);
-            return self.verify(expected, found);
+        self.checked(found, &mut |found| self.check_history(expected, found))
+    }
+
+    fn check_history(
+        &self,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        // Refs, keys and log are of one moment.
+        let Some((at, keys, log)) = self.history_or_damage(found)? else {
+            return Ok(Report { errors: 1, ..Report::default() });
         };
-        let Ok(present) = self.commit_at(head) else {
-            // There is nothing to start from, which is said there.
-            drop(sitting);
-            return self.verify(expected, found);
+        let did = self.known_did()?;
+        let head = at.refs.get(&self.name);
+        let present = head.map(|head| read_commit(at.blocks.as_ref(), head)).transpose();
+        let (head, present) = match (head, present) {
+            (Some(head), Ok(Some(present))) => (head, present),
+            (_, Err(error)) if error.is_swept() => return Err(error),
+            (head, _) => {
+                // There is nothing to start from: the present state is checked, and the store.
+                let mut report = match head {
+                    Some(head) => self.check_at(&at, head, expected, found)?,
+                    None => self.without_head(found)?,
+                };
+                let is_sound = self.check_store(CheckDepth::Whole, &mut report, found)?;
+                self.check_refs(&at, is_sound, &mut report, found)?;
+                return Ok(report);
+            }
         };
-        let (did, keys) = (self.known_did()?, self.key_history()?);
-        let log = Log::new(self.moves()?);
-        drop(sitting);
         let of_present = keys.of(&present);
         let mut trees = Trees::default();
+        let blocks: &dyn Blocks = at.blocks.as_ref();
         let mut check = |commit: &Commit, found: &mut dyn FnMut(Finding)| {
             let known = keys.of(commit);
             let expected = Expected {
@@ -66,7 +86,6 @@ impl Repo {
             };
             let mut check = Check::new(&expected);
             check.commit(commit);
-            let blocks = self.store.as_ref();
             let with = &mut Checking { blocks, check: &mut check, found };
             trees.check(commit.data(), with)?;
             check.drain().for_each(found);
@@ -74,15 +93,20 @@ impl Repo {
         };
         // The present first, since its counts are the report; the others share most of its tree.
         let mut report = check(&present, found)?;
-        self.count_blocks(&mut report, found)?;
-        self.check_refs(&mut report, found)?;
-        let history = self.all_commits(head, &log, &mut |finding| {
+        let is_sound = self.check_store(CheckDepth::Whole, &mut report, found)?;
+        if let Some(damage) = log.damage.as_ref().filter(|_| is_sound) {
+            // The check of the store has found no damage, so it would not be reported otherwise.
+            report.errors += 1;
+            found(Finding::new(Code::StoreDamaged, damage.clone()));
+        }
+        self.check_refs(&at, is_sound, &mut report, found)?;
+        let history = all_commits(blocks, head, &log, &mut |finding| {
             report.count(&finding);
             found(finding);
         })?;
         for (_, cid) in history.iter().rev().filter(|(_, cid)| *cid != head) {
             let Report { missing, unreadable, errors, warnings, .. } =
-                check(&self.commit_at(*cid)?, found)?;
+                check(&read_commit(blocks, *cid)?, found)?;
             report.missing += missing;
             report.unreadable += unreadable;
             report.errors += errors;
@@ -93,109 +117,124 @@ impl Repo {
         Ok(report)
     }
 
-    /// Finds every commit there is, by rev, and says where one is missing or out of order.
-    fn all_commits(
+    /// Reads refs, keys and log at one moment; rows of refs and facts that cannot be read are findings.
+    fn history_or_damage(
         &self,
-        head: Cid,
-        log: &Log,
-        tell: &mut dyn FnMut(Finding),
-    ) -> Result<BTreeSet<(Option<Tid>, Cid)>> {
-        let mut history = BTreeSet::new();
-        let mut seen: HashSet<Cid> = HashSet::new();
-        // Each with the commit that names it in `prev`, if one does.
-        let mut waiting: Vec<(Cid, Option<Commit>)> =
-            log.named.iter().chain([&head]).map(|cid| (*cid, None)).collect();
-        while let Some((cid, after)) = waiting.pop() {
-            if after.is_none() && seen.contains(&cid) {
-                continue;
-            }
-            let Some(commit) = self.read_commit(cid, after.as_ref(), log, tell)? else { continue };
-            if let Some(after) = &after
-                && after.rev() <= commit.rev()
-            {
-                let [later, earlier] = [after, &commit].map(|commit| {
-                    commit.rev().map_or_else(|| "none".to_owned(), |rev| rev.to_string())
-                });
-                let message =
-                    format!("rev {later} is not later than {earlier}, that of the commit before");
-                tell(Finding::new(Code::RevNotAscending, message).cid(after.cid()));
-            }
-            if seen.insert(cid) {
-                history.insert((commit.rev(), cid));
-                waiting.extend(commit.prev().map(|prev| (prev, Some(commit))));
-            }
-        }
-        Ok(history)
-    }
-
-    /// Reads a commit; where that cannot be done it is a finding about it, or about the one after it.
-    fn read_commit(
-        &self,
-        cid: Cid,
-        after: Option<&Commit>,
-        log: &Log,
-        tell: &mut dyn FnMut(Finding),
-    ) -> Result<Option<Commit>> {
-        match self.commit_at(cid) {
-            Ok(commit) => Ok(Some(commit)),
-            Err(Error::UnknownCommit(_)) => {
-                let place = after.map_or(cid, Commit::cid);
-                tell(match after {
-                    Some(after) if log.begins_with(after.cid(), cid) => {
-                        let message =
-                            format!("the commit before, {cid}, never was here, or was forgotten");
-                        Finding::new(Code::HistoryBegins, message).cid(place)
-                    }
-                    Some(_) => {
-                        let message = format!("the commit before, {cid}, is missing");
-                        Finding::new(Code::HistoryMissing, message).cid(place)
-                    }
-                    None => {
-                        let message = "the log names a commit that is missing";
-                        Finding::new(Code::HistoryMissing, message).cid(place)
-                    }
-                });
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Option<(Moment, KeyHistory, Log)>> {
+        let read = || -> Result<(Moment, KeyHistory, Log)> {
+            let view = self.store.view()?;
+            let keys = self.key_history_in(view.as_ref())?;
+            Ok((self.moment_of(view.as_ref())?, keys, Log::of(view.as_ref())?))
+        };
+        match read() {
+            Err(Error::Store(StoreError::Damaged(error))) => {
+                let message = format!("the database is damaged: {error}");
+                found(Finding::new(Code::StoreDamaged, message));
                 Ok(None)
             }
-            Err(Error::Commit(error)) => {
-                tell(not_read(cid, &error));
-                Ok(None)
-            }
-            Err(Error::Read(error)) => match damage(&error) {
-                Some(message) => {
-                    tell(Finding::new(Code::BlockDamaged, message).cid(cid));
-                    Ok(None)
-                }
-                None => Err(error.into()),
-            },
-            Err(error) => Err(error),
+            read => read.map(Some),
         }
     }
 }
 
-/// What the log says about commits.
+/// Finds every commit there is, by rev, and says where one is missing or out of order.
+fn all_commits(
+    blocks: &dyn Blocks,
+    head: Cid,
+    log: &Log,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<BTreeSet<(Option<Tid>, Cid)>> {
+    let mut history = BTreeSet::new();
+    let mut seen: HashSet<Cid> = HashSet::new();
+    // Each with the commit that names it in `prev`, if one does.
+    let mut waiting: Vec<(Cid, Option<Commit>)> =
+        log.named.iter().chain([&head]).map(|cid| (*cid, None)).collect();
+    while let Some((cid, after)) = waiting.pop() {
+        if after.is_none() && seen.contains(&cid) {
+            continue;
+        }
+        let Some(commit) = read_or_tell(blocks, cid, after.as_ref(), log, tell)? else { continue };
+        if let Some(after) = &after
+            && after.rev() <= commit.rev()
+        {
+            let [later, earlier] = [after, &commit].map(|commit| {
+                commit.rev().map_or_else(|| "none".to_owned(), |rev| rev.to_string())
+            });
+            let message =
+                format!("rev {later} is not later than {earlier}, that of the commit before");
+            tell(Finding::new(Code::RevNotAscending, message).cid(after.cid()));
+        }
+        if seen.insert(cid) {
+            history.insert((commit.rev(), cid));
+            waiting.extend(commit.prev().map(|prev| (prev, Some(commit))));
+        }
+    }
+    Ok(history)
+}
+
+/// Reads a commit; where that cannot be done it is a finding about it, or about the one after it.
+fn read_or_tell(
+    blocks: &dyn Blocks,
+    cid: Cid,
+    after: Option<&Commit>,
+    log: &Log,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<Option<Commit>> {
+    match read_commit(blocks, cid) {
+        Ok(commit) => Ok(Some(commit)),
+        Err(Error::UnknownCommit(_)) => {
+            let place = after.map_or(cid, Commit::cid);
+            tell(match after {
+                Some(_) if !log.named.contains(&cid) => {
+                    let message =
+                        format!("the commit before, {cid}, never was here, or was forgotten");
+                    Finding::new(Code::HistoryBegins, message).cid(place)
+                }
+                Some(_) => {
+                    let message = format!("the commit before, {cid}, is missing");
+                    Finding::new(Code::HistoryMissing, message).cid(place)
+                }
+                None => {
+                    let message = "the log names a commit that is missing";
+                    Finding::new(Code::HistoryMissing, message).cid(place)
+                }
+            });
+            Ok(None)
+        }
+        Err(Error::Commit(error)) => {
+            tell(not_read(cid, &error));
+            Ok(None)
+        }
+        Err(Error::Read(error)) => match damage(&error) {
+            Some(message) => {
+                tell(Finding::new(Code::BlockDamaged, message).cid(cid));
+                Ok(None)
+            }
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// The commits that the log names, up to the first row that is damaged.
 struct Log {
     named: HashSet<Cid>,
-    /// Where refs stood before they came to a commit.
-    before: HashMap<Cid, Vec<Option<Cid>>>,
+    damage: Option<String>,
 }
 
 impl Log {
-    fn new(rows: Vec<LogEntry>) -> Self {
-        let mut log = Self { named: HashSet::new(), before: HashMap::new() };
-        for LogEntry { before, after, .. } in rows {
-            log.named.extend(before.into_iter().chain(after));
-            if let Some(after) = after {
-                log.before.entry(after).or_default().push(before);
-            }
-        }
-        log
-    }
-
-    /// Tells whether a commit came here, and came without the one that it names as the one before.
-    fn begins_with(&self, commit: Cid, prev: Cid) -> bool {
-        let arrivals = self.before.get(&commit);
-        arrivals.is_some_and(|before| !before.contains(&Some(prev)))
+    fn of(view: &dyn View) -> Result<Self> {
+        let mut named = HashSet::new();
+        let read = view.log(&LogQuery::oldest_first(), &mut |row| {
+            named.extend(row.after);
+            ControlFlow::Continue(())
+        });
+        let damage = match read {
+            Err(StoreError::Damaged(error)) => Some(format!("the database is damaged: {error}")),
+            read => read.map(|()| None)?,
+        };
+        Ok(Self { named, damage })
     }
 }
 

@@ -55,6 +55,7 @@ pub(in crate::repo) fn damage(error: &ReadError) -> Option<String> {
             Some(error @ StoreError::Damaged(_)) => Some(error.to_string()),
             _ => None,
         },
+        ReadError::Swept { .. } => None,
     }
 }
 

@@ -14,8 +14,6 @@ mod indexed;
 mod shared;
 mod stream;
 
-use std::collections::BTreeMap;
-
 pub use self::blobs::verify_blobs;
 pub(super) use self::car::Marked;
 pub use self::car::verify_car;
@@ -24,12 +22,15 @@ pub(super) use self::indexed::damage;
 pub use self::indexed::verify;
 pub(super) use self::stream::{NotInOrder, Reached, Streamed};
 
+use super::history::lost_refs;
+use super::reading::Moment;
+use super::snapshot::read_commit;
 use super::{Error, Jobs, Repo, Result};
 use crate::commit::Commit;
 use crate::crypto::PublicKey;
 use crate::data::Cid;
 use crate::identity::KeyHistory;
-use crate::store::{RefName, StoreError};
+use crate::store::{CheckDepth, StoreError, latest_rows};
 use crate::syntax::Did;
 
 /// What a repository is checked against; what is not given is not checked.
@@ -59,6 +60,9 @@ pub struct Expected<'a> {
     /// With how many threads it is checked.
     pub jobs: Jobs,
 }
+
+/// A check that can be run again; it passes findings on as they come.
+type Attempt<'a> = dyn FnMut(&mut dyn FnMut(Finding)) -> Result<Report> + 'a;
 
 /// What verifying has counted.
 ///
@@ -117,7 +121,7 @@ pub enum SignatureState {
 }
 
 impl Report {
-    fn count(&mut self, finding: &Finding) {
+    pub(super) fn count(&mut self, finding: &Finding) {
         match finding.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,
@@ -150,18 +154,69 @@ impl Repo {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        let mut report = match self.head()? {
-            Some(head) => self.verify_at(head, expected, found)?,
-            None => self.without_head(found)?,
-        };
-        self.check_refs(&mut report, found)?;
-        Ok(report)
+        self.checked(found, &mut |found| {
+            let Some(at) = self.moment_or_damage(found)? else {
+                return Ok(Report { errors: 1, ..Report::default() });
+            };
+            let mut report = match at.refs.get(&self.name) {
+                Some(head) => self.check_at(&at, head, expected, found)?,
+                None => self.without_head(found)?,
+            };
+            let is_sound = self.check_store(CheckDepth::Present, &mut report, found)?;
+            self.check_refs(&at, is_sound, &mut report, found)?;
+            Ok(report)
+        })
     }
 
-    /// Tells that the present state is lost; that there never was one is an error.
-    fn without_head(&self, found: &mut dyn FnMut(Finding)) -> Result<Report> {
+    /// Runs a check, again if the state that it reads is deleted meanwhile. Findings are passed on once the
+    /// check is done.
+    pub(super) fn checked(
+        &self,
+        found: &mut dyn FnMut(Finding),
+        check: &mut Attempt<'_>,
+    ) -> Result<Report> {
+        let mut tries = MAX_TRIES;
+        loop {
+            let mut kept = Vec::new();
+            // Findings beyond this number are passed on at once, and the check is not run again.
+            let mut is_final = tries == 0;
+            let report = check(&mut |finding| {
+                kept.push(finding);
+                if kept.len() > MAX_KEPT_FINDINGS {
+                    is_final = true;
+                    kept.drain(..).for_each(&mut *found);
+                }
+            });
+            match report {
+                Err(error) if error.is_lost_race() && !is_final => tries -= 1,
+                report => {
+                    kept.into_iter().for_each(found);
+                    return report;
+                }
+            }
+        }
+    }
+
+    /// Begins to read; rows of the store that cannot be read are findings.
+    pub(super) fn moment_or_damage(
+        &self,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Option<Moment>> {
+        match self.moment() {
+            Err(Error::Store(StoreError::Damaged(error))) => {
+                let message = format!("the database is damaged: {error}");
+                found(Finding::new(Code::StoreDamaged, message));
+                Ok(None)
+            }
+            moment => moment.map(Some),
+        }
+    }
+
+    /// Reports that the present state is lost; that there never was one is an error.
+    pub(super) fn without_head(&self, found: &mut dyn FnMut(Finding)) -> Result<Report> {
         let mut report = Report::default();
-        match self.absent()? {
+        let view = self.store.view()?;
+        match self.absent(view.as_ref())? {
             Error::RefLost { stood: None, .. } => {
                 let lost = Error::RefLost { name: self.name.clone(), stood: None };
                 let finding = Finding::new(Code::RefMissing, lost.to_string());
@@ -171,18 +226,23 @@ impl Repo {
             Error::RefLost { .. } => {}
             never_made => return Err(never_made),
         }
-        self.count_blocks(&mut report, found)?;
         Ok(report)
     }
 
-    /// Checks that every ref names a commit, and that none is gone that the log does not say was
-    /// removed. What the present one names has been looked at more closely.
-    fn check_refs(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
-        let (refs, moves) = self.refs_and_moves()?;
+    /// Checks that every ref points to a commit, that the log says so, and that no ref is gone that the log
+    /// does not say was removed. The commit of the present ref has been checked more closely.
+    pub(super) fn check_refs(
+        &self,
+        at: &Moment,
+        is_sound: bool,
+        report: &mut Report,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<()> {
         let mut findings = Vec::new();
-        for (name, cid) in refs.entries.iter().filter(|(name, _)| *name != self.name) {
-            match self.commit_at(*cid) {
+        for (name, cid) in at.refs.iter().filter(|(name, _)| *name != self.name) {
+            match read_commit(at.blocks.as_ref(), *cid) {
                 Ok(_) => {}
+                Err(error) if error.is_swept() => return Err(error),
                 Err(error) if error.is_corrupt() || error.is_not_found() => {
                     let message = format!("ref {name} names no commit that can be read: {error}");
                     findings.push(Finding::new(Code::RefWithoutCommit, message).cid(*cid));
@@ -190,22 +250,31 @@ impl Repo {
                 Err(error) => return Err(error),
             }
         }
-        // The last move of each ref.
-        let last: BTreeMap<&RefName, Option<Cid>> =
-            moves.iter().map(|row| (&row.name, row.after)).collect();
-        for (name, stood) in last {
-            match (stood, refs.get(name)) {
-                (Some(cid), None) => {
-                    let lost = Error::RefLost { name: name.clone(), stood };
-                    findings.push(Finding::new(Code::RefMissing, lost.to_string()).cid(cid));
-                }
-                (stood, Some(stands)) if stood != Some(stands) => {
-                    let stood = stood.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
-                    let message = format!("by the log, ref {name} stands at {stood}");
-                    findings.push(Finding::new(Code::RefUnlogged, message).cid(stands));
-                }
-                _ => {}
+        let view = self.store.view()?;
+        if view.version() != at.version {
+            // Refs and log would be of two moments; what has changed since is checked the next time.
+            findings.into_iter().for_each(|finding| {
+                report.count(&finding);
+                found(finding);
+            });
+            return Ok(());
+        }
+        for (name, cid) in &at.refs {
+            // A row that cannot be read is reported with the history.
+            let last = latest_rows(view.as_ref(), name, 1).unwrap_or_default().pop();
+            if let Some(last) = last.filter(|last| last.after != Some(*cid)) {
+                let stood = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
+                let message = format!("by the log, ref {name} points to {stood}");
+                findings.push(Finding::new(Code::RefUnlogged, message).cid(*cid));
             }
+        }
+        // The store knows how many refs there are: if it is sound and this ref is there, none is lost.
+        let is_all = is_sound && at.refs.get(&self.name).is_some();
+        let lost = if is_all { Ok(Vec::new()) } else { lost_refs(view.as_ref(), &at.refs) };
+        // A log that cannot be read has been reported.
+        for (name, after) in lost.unwrap_or_default() {
+            let lost = Error::RefLost { name, stood: Some(after) };
+            findings.push(Finding::new(Code::RefMissing, lost.to_string()).cid(after));
         }
         for finding in findings {
             report.count(&finding);
@@ -225,10 +294,32 @@ impl Repo {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        let (did, present) = (self.known_did()?, self.public_key()?);
+        self.checked(found, &mut |found| {
+            let Some(at) = self.moment_or_damage(found)? else {
+                return Ok(Report { errors: 1, ..Report::default() });
+            };
+            let mut report = self.check_at(&at, commit, expected, found)?;
+            self.check_store(CheckDepth::Present, &mut report, found)?;
+            Ok(report)
+        })
+    }
+
+    pub(super) fn check_at(
+        &self,
+        at: &Moment,
+        commit: Cid,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        let did = self.known_did()?;
+        // A key that cannot be read is a finding of the store.
+        let present = match self.public_key() {
+            Err(error) if error.is_corrupt() => None,
+            key => key?,
+        };
         let mut key = present.clone();
         // A commit that cannot be read is a finding below; one by another key may be older.
-        if let (Ok(commit), Some(present)) = (self.commit_at(commit), present)
+        if let (Ok(commit), Some(present)) = (read_commit(at.blocks.as_ref(), commit), present)
             && commit.verify(&present).is_err()
         {
             key = self.key_history()?.of(&commit).cloned();
@@ -238,9 +329,7 @@ impl Repo {
             key: expected.key.or(key.as_ref()),
             ..*expected
         };
-        let mut report = verify(self.store.as_ref(), commit, &expected, found)?;
-        self.count_blocks(&mut report, found)?;
-        Ok(report)
+        verify(at.blocks.as_ref(), commit, &expected, found)
     }
 
     /// Returns the account as far as it is known: that the commit cannot be read is a finding.
@@ -251,8 +340,15 @@ impl Repo {
         }
     }
 
-    fn count_blocks(&self, report: &mut Report, found: &mut dyn FnMut(Finding)) -> Result<()> {
-        let problems = self.store.check()?;
+    /// Checks the store itself, and counts its blocks; tells whether it is sound.
+    pub(super) fn check_store(
+        &self,
+        depth: CheckDepth,
+        report: &mut Report,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<bool> {
+        let Some(maintain) = self.store.maintain() else { return Ok(true) };
+        let problems = maintain.check(depth)?;
         for problem in &problems {
             let message = format!("the database is damaged: {}", problem.replace('\n', " "));
             found(Finding::new(Code::StoreDamaged, message));
@@ -260,16 +356,24 @@ impl Repo {
         }
         if !problems.is_empty() {
             // Pages that lead to each other in circles are counted without end.
-            return Ok(());
+            return Ok(false);
         }
-        match self.store.block_count() {
+        match maintain.block_count() {
             Ok(blocks) => report.blocks = blocks,
-            Err(error @ StoreError::Damaged(_)) => {
-                found(Finding::new(Code::BlockDamaged, error.to_string()));
+            Err(StoreError::Damaged(error)) => {
+                let message = format!("the database is damaged: {error}");
+                found(Finding::new(Code::StoreDamaged, message));
                 report.errors += 1;
+                return Ok(false);
             }
             Err(error) => return Err(error.into()),
         }
-        Ok(())
+        Ok(true)
     }
 }
+
+/// How often a check is run again beside another process that keeps deleting states.
+const MAX_TRIES: u32 = 20;
+
+/// How many findings wait until their check is done.
+const MAX_KEPT_FINDINGS: usize = 10_000;

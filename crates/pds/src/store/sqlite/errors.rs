@@ -1,15 +1,19 @@
-//! What SQLite says, in the words of a store.
+//! Errors of SQLite as errors of a store.
 
 use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::store::StoreError;
 
 pub(super) fn store_error(error: Error) -> StoreError {
-    // A row that is not what was written: the file is sound as a database, and damaged as a store.
-    if let Error::FromSqlConversionFailure(..) | Error::InvalidColumnType(..) = error {
+    // A value of another type: the file is sound as a database, and damaged as a store.
+    if let Error::FromSqlConversionFailure(..)
+    | Error::InvalidColumnType(..)
+    | Error::IntegralValueOutOfRange(..)
+    | Error::Utf8Error(..) = error
+    {
         return StoreError::Damaged(Box::new(error));
     }
-    // What is asked is always the same, so it is the tables that are not what they must be.
+    // The statements are always the same, so it is the tables that are not those of the format.
     if matches!(error.sqlite_error(), Some(e) if e.extended_code == ffi::SQLITE_ERROR) {
         return StoreError::Damaged(Box::new(error));
     }
@@ -23,10 +27,20 @@ pub(super) fn store_error(error: Error) -> StoreError {
         Some((_, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE)) => {
             StoreError::Full(Box::new(error))
         }
+        // A page that was promised is not there: the file was cut.
+        Some((_, ffi::SQLITE_IOERR_SHORT_READ)) => StoreError::Damaged(Box::new(error)),
         Some((ErrorCode::NotADatabase, _)) => {
             StoreError::NotAStore("not a SQLite database".to_owned())
         }
-        Some((ErrorCode::DatabaseCorrupt, _)) => StoreError::Damaged(Box::new(error)),
+        // A value longer than any, a query that does not end, and a page that claims more memory than
+        // there is: none of them comes from what was written.
+        Some((
+            ErrorCode::DatabaseCorrupt
+            | ErrorCode::TooBig
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OutOfMemory,
+            _,
+        )) => StoreError::Damaged(Box::new(error)),
         _ => StoreError::Backend(Box::new(error)),
     }
 }

@@ -1,4 +1,4 @@
-//! A file that this process may not write, read as if nobody did.
+//! Files that this process cannot lock, opened as files that never change.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,11 @@ use std::time::SystemTime;
 
 use super::schema::has_no_wal;
 
-/// What a file was like when SQLite was told that it does not change: it takes no locks then, and never looks
-/// again. Somebody else may be able to write all the same, so this is asked before each read.
+/// The state of a file when SQLite was told that it never changes: SQLite takes no locks then, and never
+/// looks again. Another machine may write the file all the same, so a reader compares the state before
+/// and after each read.
 pub(super) struct Frozen {
-    pub(super) path: PathBuf,
+    path: PathBuf,
     was: (u64, SystemTime),
 }
 
@@ -18,7 +19,7 @@ impl Frozen {
         Ok(Self { path: path.to_owned(), was: stamp(path)? })
     }
 
-    /// Tells whether somebody has written it, or is about to.
+    /// Tells whether the file has been written, or has a WAL.
     pub(super) fn has_changed(&self) -> bool {
         !has_no_wal(&self.path) || stamp(&self.path).map_or(true, |now| now != self.was)
     }

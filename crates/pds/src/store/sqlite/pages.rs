@@ -1,12 +1,13 @@
 //! A damaged file page by page, where no table leads to them any more.
 //!
-//! The rows of a table stand in its leaves, and a leaf is a table of its own to whoever takes it for a
-//! root. So SQLite is given a copy of the file with a schema of one table, which starts at one leaf after
-//! the other. All that is known here of its file format is how a leaf begins and where the first page says
-//! how many pages there are.
+//! The rows of a table are in its leaves, and a leaf is a table of its own if it is taken for a root. So
+//! SQLite gets a copy of the file with a schema of one table, which starts at one leaf after the other.
+//! This module knows two things of the file format: how a leaf begins, and where the first page has the
+//! number of pages.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
@@ -37,10 +38,13 @@ impl Pages {
         let leaf = dir.join("leaf.db");
         let connection = Connection::open(schema::no_uri(&leaf)).map_err(store_error)?;
         connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(store_error)?;
-        connection.execute_batch("CREATE TABLE leaf (a, b, c, d, e, f)").map_err(store_error)?;
+        connection
+            .execute_batch(&format!("CREATE TABLE leaf ({LEAF_COLUMNS})"))
+            .map_err(store_error)?;
         drop(connection);
         let count = replace_first_page(&path, &leaf)?;
         let connection = Connection::open(schema::no_uri(&path)).map_err(store_error)?;
+        schema::limit_lengths(&connection)?;
         // It is a copy, and only the first page of it is written.
         let unsafe_and_fast =
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
@@ -52,8 +56,8 @@ impl Pages {
         Ok(Self { connection, path, count })
     }
 
-    /// Shows every row of every leaf that can be read: its number, and six columns, of which a table may
-    /// have fewer.
+    /// Shows every row of every leaf that can be read: its number, and as many columns as the widest table
+    /// has. Columns that a table does not have are null.
     pub(super) fn each_row(
         &self,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
@@ -66,7 +70,10 @@ impl Pages {
             file.read_exact(&mut kind).map_err(failed)?;
             if kind == [TABLE_LEAF] {
                 self.start_at(page)?;
-                each_row(&self.connection, "leaf", "a, b, c, d, e, f", visit)?;
+                each_row(&self.connection, "leaf", LEAF_COLUMNS, &mut |row| {
+                    visit(row)?;
+                    Ok(ControlFlow::Continue(()))
+                })?;
             }
         }
         Ok(())
@@ -92,7 +99,7 @@ fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
     if !is_readable {
         // Without a first page of its own the file would not be taken for one that has a WAL.
         let fresh = dir.join("fresh.db");
-        schema::settle(schema::create(&fresh, Durability::WhenSettled)?, &fresh)?;
+        schema::settle(schema::create(&fresh, Durability::WhenSettled)?.connection, &fresh)?;
         replace_first_page(path, &fresh)?;
     }
     match checkpoint() {
@@ -128,3 +135,6 @@ fn with_wal(path: &Path) -> PathBuf {
 
 /// How a page begins that is a leaf of a table. No page of a long value begins so in a file of less than a terabyte.
 const TABLE_LEAF: u8 = 0x0d;
+
+/// As many columns as the widest table has.
+const LEAF_COLUMNS: &str = "a, b, c, d, e, f, g, h, i, j, k, l";

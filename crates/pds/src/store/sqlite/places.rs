@@ -2,15 +2,17 @@
 //!
 //! A CID is a hash, so each new block belongs at a random place of any index over CIDs: a commit of
 //! twelve blocks would rewrite twelve pages of it. Instead blocks are appended, and the newest of
-//! them, the tail, are in no index: whoever needs one reads the tail's CIDs once, which is fast because
-//! it is short. When it has grown, all of it goes into the index in order.
+//! them, the tail, are in no index. A reader reads the CIDs of the tail once, which is fast because the
+//! tail is short. When it has grown, all of it is added to the index in order.
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::errors::store_error;
-use super::mend::{belongs, raw};
+use super::limit::Effort;
+use super::replace::{belongs, raw};
+use super::rows::State;
 use super::taken::Taken;
 use crate::data::{ByCid, Cid};
 use crate::store::StoreError;
@@ -240,17 +242,12 @@ fn place(
             earlier = Some(place);
         }
     }
-    transaction
-        .prepare_cached(
-            "INSERT INTO meta VALUES ('placed', ?1) ON CONFLICT DO UPDATE SET value = ?1",
-        )
-        .and_then(|mut statement| statement.execute([upto.to_string()]))
-        .map_err(store_error)?;
+    State { placed: upto, ..State::read(transaction)? }.write(transaction)?;
     Ok(removed)
 }
 
 /// Counts the sound blocks that the index should know and does not: they cannot be found.
-pub(super) fn lost_by_index(connection: &Connection) -> Result<u64, StoreError> {
+pub(super) fn lost_by_index(connection: &Connection, effort: &Effort) -> Result<u64, StoreError> {
     let mut all = connection
         .prepare("SELECT id, cid, bytes FROM blocks WHERE id <= ?1")
         .map_err(store_error)?;
@@ -260,6 +257,7 @@ pub(super) fn lost_by_index(connection: &Connection) -> Result<u64, StoreError> 
     let mut rows = all.query([placed(connection)?]).map_err(store_error)?;
     let mut lost = 0;
     while let Some(row) = rows.next().map_err(store_error)? {
+        effort.renew();
         let [name, bytes] = [1, 2].map(|column| row.get_ref(column).map(raw));
         let (name, bytes) = (name.map_err(store_error)?, bytes.map_err(store_error)?);
         let Ok(cid) = Cid::from_bytes(name) else { continue };
@@ -289,16 +287,9 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
         .map_err(store_error)
 }
 
-/// The last row that the index has taken in.
+/// The last row that the index has.
 pub(super) fn placed(connection: &Connection) -> Result<i64, StoreError> {
-    let text: Option<String> = connection
-        .prepare_cached("SELECT value FROM meta WHERE key = 'placed'")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)).optional())
-        .map_err(store_error)?;
-    match text {
-        None => Ok(0),
-        Some(text) => text.parse().map_err(|error| StoreError::Damaged(Box::new(error))),
-    }
+    Ok(State::read(connection)?.placed)
 }
 
 /// To read so many rows of the index takes as long as to ask it once.

@@ -1,101 +1,170 @@
-//! What leaves: blocks, rows of the log, and what is left of them in the file.
+//! The change of a SQLite store that deletes: blocks, rows of the log, and their remains in the file.
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
+use super::apply;
 use super::errors::store_error;
+use super::limit::Effort;
 use super::places::{Place, Tail, start_of};
-use super::{cid_at, optional_cid_at, ref_name, set_meta, version};
+use super::replace::raw;
+use super::rows::{RefRow, State, edit_facts, run, write_log};
+use super::view::each_log_row;
 use crate::data::Cid;
-use crate::store::{LogEntry, RefName, StoreError, Sweep, SweptBlocks};
+use crate::store::log::Relink;
+use crate::store::{Fate, LogEntry, StoreError, Sweep, SweptBlocks, Version};
 
-/// Reads the whole log, oldest first.
-pub(super) fn moves(connection: &Connection) -> Result<Vec<LogEntry>, StoreError> {
-    let mut statement = connection
-        .prepare_cached("SELECT seq, name, before, after, at_micros, note FROM log ORDER BY seq")
-        .map_err(store_error)?;
-    let mut rows = statement.query([]).map_err(store_error)?;
-    let mut moves = Vec::new();
-    while let Some(row) = rows.next().map_err(store_error)? {
-        let name: String = row.get(1).map_err(store_error)?;
-        moves.push(LogEntry {
-            seq: row.get::<_, i64>(0).map_err(store_error)?.cast_unsigned(),
-            name: ref_name(&name)?,
-            before: optional_cid_at(row, 2).map_err(store_error)?,
-            after: optional_cid_at(row, 3).map_err(store_error)?,
-            at_micros: row.get::<_, i64>(4).map_err(store_error)?.cast_unsigned(),
-            note: row.get(5).map_err(store_error)?,
-        });
-    }
-    Ok(moves)
-}
-
-/// Reads the latest moves of one ref, newest first.
-pub(super) fn log(
-    connection: &Connection,
-    name: &RefName,
-    limit: usize,
-) -> Result<Vec<LogEntry>, StoreError> {
-    let mut statement = connection
-        .prepare_cached(
-            "SELECT seq, before, after, at_micros, note FROM log
-             WHERE name = ?1 ORDER BY seq DESC LIMIT ?2",
-        )
-        .map_err(store_error)?;
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![name.as_str(), limit], |row| {
-        Ok(LogEntry {
-            seq: row.get::<_, i64>(0)?.cast_unsigned(),
-            name: name.clone(),
-            before: optional_cid_at(row, 1)?,
-            after: optional_cid_at(row, 2)?,
-            at_micros: row.get::<_, i64>(3)?.cast_unsigned(),
-            note: row.get(4)?,
-        })
-    });
-    rows.map_err(store_error)?.map(|row| row.map_err(store_error)).collect()
-}
-
-/// Tells what a sweep would do.
-pub(super) fn weigh(
-    connection: &mut Connection,
-    sweep: &Sweep<'_>,
+/// Counts what a sweep would delete.
+pub(super) fn count(
+    transaction: &Connection,
+    effort: &Effort,
+    sweep: Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
-    let transaction = connection.transaction().map_err(store_error)?;
-    check(&transaction, sweep)?;
-    find_dead(&transaction, sweep, |_| {})
+    let version = State::read(transaction)?.version(transaction)?;
+    if version != sweep.seen {
+        return Err(StoreError::Changed);
+    }
+    check_absent(transaction, effort, sweep.absent)?;
+    let mut swept = SweptBlocks { version, ..SweptBlocks::default() };
+    let mut after = i64::MIN;
+    while let Some(dead) = next_dead(transaction, effort, sweep.live, &mut after, &mut swept)? {
+        drop(dead);
+    }
+    if let Some(fate) = sweep.log {
+        let mut relink = Relink::new(version);
+        each_log_row(transaction, effort, &mut |row| {
+            swept.rows += u64::from(relink.next(row, fate).is_none());
+            Ok(())
+        })?;
+    }
+    Ok(swept)
 }
 
-/// Deletes what does not live, and tells the log and the texts anew.
+/// Deletes every block that is not live, and rewrites the log and facts.
 pub(super) fn sweep(
     transaction: &Connection,
     tail: &mut Tail,
-    sweep: &Sweep<'_>,
+    effort: &Effort,
+    mut sweep: Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
-    check(transaction, sweep)?;
-    // Whoever knows the tail relies on it as long as it is one.
+    let version = State::read(transaction)?.version_to_write(transaction)?;
+    if version != sweep.seen {
+        return Err(StoreError::Changed);
+    }
+    check_absent(transaction, effort, sweep.absent)?;
+    if let Some(change) = sweep.change.take() {
+        apply::apply(transaction, tail, effort, change)?;
+    }
+    // A reader that knows the tail relies on its rows as long as it is one.
     tail.end(transaction)?;
-    // What goes is overwritten where it stood: should nobody live to compact, little is left.
+    // Deleted content is overwritten where it was: if the process ends before the file is compacted,
+    // little is left.
     transaction.query_row("PRAGMA secure_delete = ON", [], |_| Ok(())).map_err(store_error)?;
-    let mut dead = Vec::new();
-    let swept = find_dead(transaction, sweep, |place| dead.push(place))?;
-    let prepare = |sql| transaction.prepare(sql).map_err(store_error);
-    let mut delete = prepare("DELETE FROM blocks WHERE id = ?1")?;
-    let mut displace = prepare("DELETE FROM places WHERE start = ?1 AND id = ?2")?;
-    for Place { start, id } in dead {
-        displace.execute([start, id]).map_err(store_error)?;
-        delete.execute([id]).map_err(store_error)?;
+    let (mut swept, mut after) = (SweptBlocks::default(), i64::MIN);
+    while let Some(dead) = next_dead(transaction, effort, sweep.live, &mut after, &mut swept)? {
+        for Place { start, id } in dead {
+            effort.renew();
+            run(transaction, "DELETE FROM places WHERE start = ?1 AND id = ?2", [start, id])?;
+            run(transaction, "DELETE FROM blocks WHERE id = ?1", [id])?;
+        }
     }
-    if let Some(log) = sweep.log {
-        rewrite_log(transaction, log, sweep.as_of.saturating_add(1))?;
+    if let Some(fate) = sweep.log {
+        swept.rows = relink_log(transaction, effort, version, fate)?;
     }
-    for (key, value) in sweep.meta {
-        set_meta(transaction, key, *value)?;
-    }
-    Ok(SweptBlocks { version: version(transaction)?, ..swept })
+    let more_facts = edit_facts(transaction, &sweep.facts)?;
+    let mut state = State::read(transaction)?;
+    state.facts += more_facts;
+    // A change that was made first has numbers of its own.
+    let change = state.version(transaction)?.change.max(version.change);
+    let change = change.saturating_add(1).cast_signed();
+    State { change, sweep: change, ..state }.write(transaction)?;
+    let version = State::read(transaction)?.version(transaction)?;
+    Ok(SweptBlocks { version, ..swept })
 }
 
-/// Rewrites the file without what was deleted: neither free pages, nor the room between rows, nor
-/// the WAL keep any of it.
+/// Makes sure that no block has come back that was missing when live blocks were marked.
+fn check_absent(
+    transaction: &Connection,
+    effort: &Effort,
+    absent: &dyn Fn(&Cid) -> bool,
+) -> Result<(), StoreError> {
+    let mut all = transaction.prepare_cached("SELECT cid FROM blocks").map_err(store_error)?;
+    let mut rows = all.query([]).map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        effort.renew();
+        let cid = Cid::from_bytes(row.get_ref(0).map(raw).map_err(store_error)?);
+        if cid.is_ok_and(|cid| absent(&cid)) {
+            return Err(StoreError::Changed);
+        }
+    }
+    Ok(())
+}
+
+/// Drops rows of the log and links the rest again; returns how many went. Each ref then names its last row.
+fn relink_log(
+    transaction: &Connection,
+    effort: &Effort,
+    marked: Version,
+    fate: &mut dyn FnMut(&LogEntry) -> Fate,
+) -> Result<u64, StoreError> {
+    let (mut relink, mut gone) = (Relink::new(marked), 0);
+    each_log_row(transaction, effort, &mut |row| {
+        let was = row.clone();
+        match relink.next(row, fate) {
+            Some(row) if row == was => Ok(()),
+            Some(row) => write_log(transaction, &row),
+            None => {
+                gone += 1;
+                run(transaction, "DELETE FROM log WHERE seq = ?1", [was.seq.cast_signed()])
+                    .map(drop)
+            }
+        }
+    })?;
+    for (name, seq) in relink.ends() {
+        if let Some(row) = RefRow::find(transaction, &name)?
+            && row.seq.cast_unsigned() != seq
+        {
+            RefRow { seq: seq.cast_signed(), ..row }.write(transaction)?;
+        }
+    }
+    Ok(gone)
+}
+
+/// Looks at the next blocks, a bounded number of them; returns those that are not live, and `None` at the end.
+fn next_dead(
+    transaction: &Connection,
+    effort: &Effort,
+    live: &dyn Fn(&Cid) -> bool,
+    after: &mut i64,
+    swept: &mut SweptBlocks,
+) -> Result<Option<Vec<Place>>, StoreError> {
+    effort.renew();
+    let mut some = transaction
+        .prepare_cached(
+            "SELECT id, cid, length(bytes) FROM blocks WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )
+        .map_err(store_error)?;
+    let mut rows = some.query([*after, BLOCKS_AT_ONCE]).map_err(store_error)?;
+    let (mut dead, mut is_end) = (Vec::new(), true);
+    while let Some(row) = rows.next().map_err(store_error)? {
+        is_end = false;
+        *after = row.get(0).map_err(store_error)?;
+        let len = row.get::<_, i64>(2).map_err(store_error)?.cast_unsigned();
+        let name = row.get_ref(1).map(raw).map_err(store_error)?;
+        let cid = Cid::from_bytes(name)
+            .map_err(|error| StoreError::Damaged(format!("blocks row {after}: {error}").into()))?;
+        if live(&cid) {
+            swept.kept_bytes += len;
+        } else {
+            swept.blocks += 1;
+            swept.bytes += len;
+            dead.push(Place { start: start_of(&cid), id: *after });
+        }
+    }
+    Ok((!is_end).then_some(dead))
+}
+
+/// Rewrites the file without what was deleted: neither free pages, nor the room between rows, nor the WAL
+/// keep any of it.
 pub(super) fn compact(connection: &Connection) -> Result<(), StoreError> {
     // The copy is as large as what is kept, so it is made in a file, not in memory.
     let run = |sql: &str| connection.execute_batch(sql).map_err(store_error);
@@ -109,61 +178,5 @@ pub(super) fn compact(connection: &Connection) -> Result<(), StoreError> {
     if is_blocked { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-fn check(transaction: &Connection, sweep: &Sweep<'_>) -> Result<(), StoreError> {
-    if version(transaction)? != sweep.as_of {
-        return Err(StoreError::Changed);
-    }
-    match sweep.log {
-        Some([]) => Err(StoreError::NoEdits),
-        _ => Ok(()),
-    }
-}
-
-/// Weighs all blocks, and calls back with the place of each that does not live.
-fn find_dead(
-    transaction: &Connection,
-    sweep: &Sweep<'_>,
-    mut call: impl FnMut(Place),
-) -> Result<SweptBlocks, StoreError> {
-    let mut all =
-        transaction.prepare("SELECT rowid, cid, length(bytes) FROM blocks").map_err(store_error)?;
-    let mut rows = all.query([]).map_err(store_error)?;
-    let mut swept = SweptBlocks { blocks: 0, bytes: 0, kept_bytes: 0, version: sweep.as_of };
-    while let Some(row) = rows.next().map_err(store_error)? {
-        let len = row.get::<_, i64>(2).map_err(store_error)?.cast_unsigned();
-        let cid = cid_at(row, 1).map_err(store_error)?;
-        if (sweep.absent)(&cid) {
-            return Err(StoreError::Changed);
-        }
-        if (sweep.live)(&cid) {
-            swept.kept_bytes += len;
-        } else {
-            swept.blocks += 1;
-            swept.bytes += len;
-            call(Place { start: start_of(&cid), id: row.get(0).map_err(store_error)? });
-        }
-    }
-    Ok(swept)
-}
-
-/// Replaces the rows of the log; the last one gets the number of the new version.
-fn rewrite_log(transaction: &Connection, log: &[LogEntry], newest: u64) -> Result<(), StoreError> {
-    transaction.execute("DELETE FROM log", []).map_err(store_error)?;
-    let mut insert = transaction
-        .prepare("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)")
-        .map_err(store_error)?;
-    for (n, entry) in log.iter().enumerate() {
-        let seq = if n + 1 == log.len() { newest } else { entry.seq };
-        let blob = |cid: Option<Cid>| cid.map(|cid| cid.as_bytes().to_vec());
-        let row = params![
-            seq.cast_signed(),
-            entry.name.as_str(),
-            blob(entry.before),
-            blob(entry.after),
-            entry.at_micros.cast_signed(),
-            entry.note,
-        ];
-        insert.execute(row).map_err(store_error)?;
-    }
-    Ok(())
-}
+/// How many blocks a sweep looks at in one go.
+const BLOCKS_AT_ONCE: i64 = 16_384;

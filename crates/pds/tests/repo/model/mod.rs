@@ -22,7 +22,7 @@ use pds::repo::{Error, Forget, How, Keep, MergeBase, MergeOptions, Repo, Resolut
 use pds::store::{Expect, MemoryStore};
 
 use self::states::{Dice, Model, State, differing, three_way};
-use super::{did, files_with, note, path};
+use super::{did, files_with, moves, note, path};
 
 type Rotate = dyn Fn(&Repo) -> (Repo, Commit);
 
@@ -177,15 +177,15 @@ impl Trial {
 
     fn reset(&mut self, on: &str) {
         let (to, cid) = self.commit();
-        let reset = self.on(on).set_head(cid, Expect::Any, "reset");
-        self.moved(on, to, reset, "reset");
+        let reset = self.on(on).set_head(cid, Expect::Any, "back");
+        self.moved(on, to, reset, "reset: back");
     }
 
     fn branch(&mut self) {
         let name = self.dice.of(&BRANCHES);
         let (to, cid) = self.commit();
         let set = self.repo.set_ref(&name.parse().unwrap(), cid, Expect::Any, "branch");
-        self.moved(name, to, set, "branch");
+        self.moved(name, to, set, "set: branch");
     }
 
     /// Takes note of a move, or of its refusal where the commit is not here any more.
@@ -205,7 +205,7 @@ impl Trial {
         match self.model.stands(name) {
             Some(stood) => {
                 assert_eq!(removed.unwrap(), self.model.commits[stood].cid);
-                self.model.moves(name, None, "ref rm");
+                self.model.moves(name, None, "remove");
                 self.takes("removal of a ref");
             }
             None => assert!(removed.unwrap_err().is_not_found()),
@@ -216,7 +216,7 @@ impl Trial {
         let key = |repo: &Repo| repo.public_key().unwrap().unwrap().did_key();
         let (old, state) = (key(&self.repo), self.model.state("HEAD").clone());
         let (repo, commit) = (self.rotate)(&self.repo);
-        let note = format!("key rotate {old} {}", key(&repo));
+        let note = format!("rotate {old} {}", key(&repo));
         self.repo = repo;
         self.model.commits("HEAD", commit.cid(), state, &note);
         self.takes("rotation");
@@ -270,7 +270,7 @@ impl Trial {
     }
 
     fn forget_before(&mut self) {
-        let moves = self.repo.store().moves().unwrap();
+        let moves = moves(&self.repo);
         let one = self.dice.below(moves.len());
         let (what, first) = match moves[one].after {
             Some(cid) if self.dice.below(2) == 0 => {

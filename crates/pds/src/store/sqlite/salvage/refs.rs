@@ -1,16 +1,17 @@
-//! Where refs stand whose rows could not all be read.
+//! The refs of a damaged file whose rows could not all be read.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
-use rusqlite::OptionalExtension;
+use super::Saved;
+use super::scan::each_row;
+use crate::data::Cid;
+use crate::store::sqlite::limit::Effort;
+use crate::store::sqlite::rows::{RefRow, write_log};
+use crate::store::sqlite::view::each_log_row;
+use crate::store::{Event, LogEntry, RefName, StoreError, now_micros};
 
-use super::{Saved, raw};
-use crate::data::{Block, Cid};
-use crate::store::sqlite::errors::store_error;
-use crate::store::sqlite::{cid_at, optional_cid_at, ref_name};
-use crate::store::{RefName, StoreError};
-
-/// A ref that stands elsewhere in a salvaged store than a row of it said that was read, or that had none.
+/// A ref of a salvaged store that does not point where its row says, or that had no row.
 ///
 /// ```
 /// use pds::store::{RefName, SqliteStore};
@@ -21,7 +22,7 @@ use crate::store::{RefName, StoreError};
 /// let head = repo.head()?;
 /// drop(repo);
 /// rusqlite::Connection::open(&store)?.execute_batch("DROP TABLE refs")?;
-/// let salvaged = SqliteStore::salvage(&store, &dir.path().join("copy.db"), &|_, _| false)?;
+/// let salvaged = SqliteStore::salvage(&store, &dir.path().join("copy.db"))?;
 /// let [moved] = &*salvaged.moved else { panic!("there was one ref") };
 /// assert_eq!((&moved.name, moved.found, moved.target), (&RefName::head(), None, head));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -29,110 +30,112 @@ use crate::store::{RefName, StoreError};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SalvagedRef {
-    /// Its name.
+    /// The name of the ref.
     pub name: RefName,
-    /// Where it stands by the row that was read first; `None` where there was none.
+    /// The commit of the row that was read; `None` where there was no row.
     pub found: Option<Cid>,
-    /// Where it stands in the new store; `None` where it is left out.
+    /// The commit that the ref points to in the new store; `None` where it is left out.
     pub target: Option<Cid>,
-    /// Whether the log says so. If not, it is the latest state of those that rows of it name.
-    pub is_logged: bool,
 }
 
 impl Saved<'_> {
-    /// Decides where refs stand: a row may have been found where it stood once. After `right_after` the log says it,
-    /// where that is known of any of it.
-    pub(super) fn settle_refs(
-        &mut self,
-        right_after: Option<i64>,
-        is_later: &dyn Fn(&Block, &Block) -> bool,
-    ) -> Result<(), StoreError> {
-        let (refs, log) = (self.refs()?, self.last_moves()?);
+    /// Decides where refs point. A row may be one that was in use once: of a row of `refs` and a row of
+    /// the log, the newer one counts. A ref without a row in `refs` is restored only from a complete log.
+    pub(super) fn settle_refs(&mut self) -> Result<(), StoreError> {
+        let (refs, log) = (self.ref_rows()?, self.last_moves()?);
         let names: BTreeSet<&RefName> = refs.keys().chain(log.keys()).collect();
         for name in names {
-            let found = refs.get(name).copied();
-            let (seq, logged) = log.get(name).copied().unzip();
-            let is_right = seq.zip(right_after).is_some_and(|(seq, after)| seq > after);
+            let (found, logged) = (refs.get(name), log.get(name));
             let target = match (found, logged) {
-                (_, Some(logged)) if is_right => logged,
-                // Where it stood last may be what the log has lost.
-                (None, _) => None,
-                (Some(found), logged) => {
-                    let others = self.others.iter().filter(|(other, _)| other == name);
-                    let others = others.map(|(_, cid)| *cid).chain(logged.flatten());
-                    Some(self.latest(found, others, is_later)?)
-                }
+                (Some(row), Some((seq, after))) if *seq > row.seq.cast_unsigned() => *after,
+                (Some(row), _) => Some(row.cid),
+                (None, Some((_, after))) => after.filter(|_| self.done.has_all_moves),
+                (None, None) => None,
             };
+            let found = found.map(|row| row.cid);
             if target != found {
-                self.set_ref(name, target)?;
-                let (name, is_logged) = (name.clone(), logged == Some(target));
-                self.told.moved.push(SalvagedRef { name, found, target, is_logged });
+                let seq = logged.map_or(0, |(seq, _)| *seq);
+                self.set_ref(name, target, seq)?;
+                self.done.moved.push(SalvagedRef { name: name.clone(), found, target });
             }
         }
         Ok(())
     }
 
-    /// Finds the latest state, as far as they can be read; where nothing tells, it is the first.
-    fn latest(
-        &self,
-        first: Cid,
-        others: impl Iterator<Item = Cid>,
-        is_later: &dyn Fn(&Block, &Block) -> bool,
-    ) -> Result<Cid, StoreError> {
-        let mut latest = first;
-        for other in others.filter(|other| *other != first) {
-            if let (Some(block), Some(before)) = (self.sound(&other)?, self.sound(&latest)?)
-                && is_later(&block, &before)
+    /// Makes each ref name the last row of the log that moved it, where the rows have been linked again.
+    pub(super) fn number_refs(&mut self) -> Result<(), StoreError> {
+        let log = self.last_moves()?;
+        for (name, row) in self.ref_rows()? {
+            if let Some((seq, after)) = log.get(&name)
+                && *after == Some(row.cid)
+                && row.seq.cast_unsigned() != *seq
             {
-                latest = other;
+                RefRow { seq: seq.cast_signed(), ..row }.write(self.to)?;
             }
-        }
-        Ok(latest)
-    }
-
-    /// Returns a block that was saved and is what its name says.
-    fn sound(&self, cid: &Cid) -> Result<Option<Block>, StoreError> {
-        let sql = "SELECT bytes FROM blocks WHERE cid = ?1";
-        let bytes = self.to.prepare_cached(sql).and_then(|mut statement| {
-            let bytes = |row: &rusqlite::Row<'_>| Ok(raw(row.get_ref(0)?).to_vec());
-            statement.query_row([cid.as_bytes().as_slice()], bytes).optional()
-        });
-        Ok(bytes.map_err(store_error)?.and_then(|bytes| Block::verified(*cid, bytes).ok()))
-    }
-
-    fn set_ref(&mut self, name: &RefName, target: Option<Cid>) -> Result<(), StoreError> {
-        self.told.refs -= self.run("DELETE FROM refs WHERE name = ?1", &[&name.as_str()])?;
-        if let Some(target) = target {
-            let row = "INSERT INTO refs VALUES (?1, ?2)";
-            self.told.refs += self.run(row, &[&name.as_str(), &target.as_bytes().as_slice()])?;
         }
         Ok(())
     }
 
-    fn refs(&self) -> Result<BTreeMap<RefName, Cid>, StoreError> {
-        let mut statement = self.to.prepare("SELECT name, cid FROM refs").map_err(store_error)?;
-        let mut rows = statement.query([]).map_err(store_error)?;
-        let mut refs = BTreeMap::new();
-        while let Some(row) = rows.next().map_err(store_error)? {
-            let name: String = row.get(0).map_err(store_error)?;
-            refs.insert(ref_name(&name)?, cid_at(row, 1).map_err(store_error)?);
+    /// Appends a row to the log for each ref whose last row is lost, so that the log leads to where the ref
+    /// points.
+    pub(super) fn log_lost_moves(&mut self) -> Result<(), StoreError> {
+        let (refs, log) = (self.ref_rows()?, self.last_moves()?);
+        let is_lost =
+            |row: &RefRow| log.get(&row.name).is_none_or(|(seq, _)| *seq < row.seq.cast_unsigned());
+        let moved = refs.values().filter(|row| is_lost(row));
+        let moved = moved.map(|row| (row.name.clone(), Some(row.cid)));
+        // Where all refs are known, one that is not there was removed; HEAD cannot be removed.
+        let has_all_refs = self.done.has_all_refs;
+        let is_removed = |name: &RefName, after: &Option<Cid>| {
+            let is_gone = after.is_some() && !refs.contains_key(name);
+            has_all_refs && is_gone && *name != RefName::head()
+        };
+        let removed = log.iter().filter(|(name, (_, after))| is_removed(name, after));
+        let lost: Vec<_> = moved.chain(removed.map(|(name, _)| (name.clone(), None))).collect();
+        let numbers = log.values().map(|(seq, _)| *seq);
+        self.done.has_all_moves &= lost.is_empty();
+        self.done.is_all &= lost.is_empty();
+        let mut seq =
+            numbers.chain(refs.values().map(|row| row.seq.cast_unsigned())).max().unwrap_or(0);
+        for (name, after) in lost {
+            seq += 1;
+            if let Some(cid) = after {
+                RefRow { name: name.clone(), cid, seq: seq.cast_signed() }.write(self.to)?;
+            }
+            let before = log.get(&name).and_then(|(_, after)| *after);
+            let (event, message) = (Event::Repair, String::new());
+            let at_micros = now_micros();
+            write_log(self.to, &LogEntry { seq, name, before, after, at_micros, event, message })?;
         }
+        Ok(())
+    }
+
+    fn set_ref(&mut self, name: &RefName, target: Option<Cid>, seq: u64) -> Result<(), StoreError> {
+        self.done.refs -= RefRow::delete(self.to, name)?;
+        if let Some(cid) = target {
+            RefRow { name: name.clone(), cid, seq: seq.cast_signed() }.write(self.to)?;
+            self.done.refs += 1;
+        }
+        Ok(())
+    }
+
+    fn ref_rows(&self) -> Result<BTreeMap<RefName, RefRow>, StoreError> {
+        let mut refs = BTreeMap::new();
+        each_row(self.to, "refs", RefRow::COLUMNS, &mut |row| {
+            let row = RefRow::read(row, 1)?;
+            refs.insert(row.name.clone(), row);
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(refs)
     }
 
-    /// Reads where the last row of the log about each ref says that it stands, and which row that is.
-    fn last_moves(&self) -> Result<BTreeMap<RefName, (i64, Option<Cid>)>, StoreError> {
-        // Beside a maximum SQLite gives the other columns of the row that has it.
-        let sql = "SELECT name, after, max(seq) FROM log GROUP BY name";
-        let mut statement = self.to.prepare(sql).map_err(store_error)?;
-        let mut rows = statement.query([]).map_err(store_error)?;
+    /// Reads the last row of the log about each ref: its number, and the commit.
+    fn last_moves(&self) -> Result<BTreeMap<RefName, (u64, Option<Cid>)>, StoreError> {
         let mut moves = BTreeMap::new();
-        while let Some(row) = rows.next().map_err(store_error)? {
-            let name: String = row.get(0).map_err(store_error)?;
-            let seq = row.get(2).map_err(store_error)?;
-            let target = optional_cid_at(row, 1).map_err(store_error)?;
-            moves.insert(ref_name(&name)?, (seq, target));
-        }
+        each_log_row(self.to, &Effort::none(), &mut |row| {
+            moves.insert(row.name, (row.seq, row.after));
+            Ok(())
+        })?;
         Ok(moves)
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::data::{Block, Blocks, Cid, Codec};
 use crate::store::sqlite::schema::PAGE_BYTES;
-use crate::store::{Expect, RefEdit, RefName, Store};
+use crate::store::{Change, Event, Expect, Fact, RefEdit, RefName, Refs, Store};
 
 /// A store with blocks of many sizes, and its file.
 fn store(dir: &Path) -> (SqliteStore, Vec<Block>) {
@@ -15,20 +15,30 @@ fn store(dir: &Path) -> (SqliteStore, Vec<Block>) {
     let blocks: Vec<Block> = (0..60).zip(sizes.iter().cycle()).map(block).collect();
     let target = Some(blocks[0].cid());
     for name in ["HEAD", "side"] {
-        let edit = RefEdit { name: name.parse().unwrap(), target, expect: Expect::Any };
-        store.apply(&mut blocks.iter().cloned().map(Ok), &[edit], "test").unwrap();
+        change(&store, &blocks, &[(name, target)]);
     }
-    store.set_meta("did", Some("did:web:example.com")).unwrap();
+    let account = Fact::Account("did:web:example.com".parse().unwrap());
+    store.apply(Change::new(Event::Set).fact(FactEdit::Set(account))).unwrap();
     (store, blocks)
 }
 
-/// Salvages a store in which no block says of what time it is.
-fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
-    SqliteStore::salvage(from, to, &|_, _| false)
+/// Stores blocks, and points refs to targets.
+fn change(store: &SqliteStore, blocks: &[Block], refs: &[(&str, Option<Cid>)]) {
+    let edits = refs.iter().map(|(name, target)| RefEdit {
+        name: name.parse().unwrap(),
+        target: *target,
+        expect: Expect::Any,
+    });
+    let blocks: Vec<_> = blocks.iter().cloned().map(Ok).collect();
+    store.apply(Change::new(Event::Set).blocks(blocks).edits(edits).message("test")).unwrap();
+}
+
+fn refs(store: &SqliteStore) -> Refs {
+    store.view().unwrap().refs().unwrap()
 }
 
 #[test]
-fn a_page_that_is_gone_costs_what_stood_on_it() {
+fn a_lost_page_costs_its_own_rows_only() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let (store, blocks) = store(dir.path());
@@ -43,17 +53,16 @@ fn a_page_that_is_gone_costs_what_stood_on_it() {
         fs::write(&path, file).unwrap();
         let is_noticed = !SqliteStore::check_file(&path).unwrap().is_empty();
         let to = dir.path().join(format!("{page}.db"));
-        let saved = salvage(&path, &to).unwrap();
+        let saved = SqliteStore::salvage(&path, &to).unwrap();
         assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{page}");
         let salvaged = SqliteStore::open(&to).unwrap();
         let found = blocks.iter().filter(|b| matches!(salvaged.get(&b.cid()), Ok(Some(_))));
         let found = found.count();
         worst = worst.min(found);
-        // A page in the middle of a block is none of SQLite's business, and the hash tells.
+        // SQLite does not check a page in the middle of a block; its hash does.
         assert!(is_noticed || found == blocks.len() - 1, "{page}");
         // A ref is in its table or follows from the log.
-        let refs = salvaged.refs().unwrap();
-        let head: Option<Cid> = refs.get(&RefName::head());
+        let head: Option<Cid> = refs(&salvaged).get(&RefName::head());
         assert_eq!((head, saved.refs), (Some(blocks[0].cid()), 2), "{page}");
     }
     // Also without the page that leads to all others.
@@ -72,126 +81,105 @@ fn spoil(path: &Path, name: &str) {
     fs::write(path, file).unwrap();
 }
 
-/// What says where a ref stands, when refs and log disagree: what of them could be read whole, and then the
-/// later of two states.
+/// Adds a row of the log that cannot be read.
+fn spoil_log(path: &Path, seq: i64) {
+    let sql = Connection::open(path).unwrap();
+    let row =
+        "INSERT INTO log VALUES (?1, 'a b', NULL, NULL, 0, 'set', NULL, NULL, NULL, '', NULL, 0)";
+    sql.execute(row, [seq]).unwrap();
+}
+
+/// Where a ref points to when refs and log disagree: where `refs` says, if it could be read whole, and
+/// otherwise where the newer row says.
 #[test]
-fn a_ref_moves_only_where_the_whole_log_or_a_later_state_says_so() {
+fn a_ref_points_where_its_newest_row_says() {
     let (row, log) = (Block::new(Codec::Raw, [1]), Block::new(Codec::Raw, [2]));
-    let later_is = |latest: u8| move |block: &Block, _: &Block| block.bytes() == [latest];
-    for (has_refs, has_log, has_row_block, logged, latest, expected) in [
-        (true, true, true, true, 2, Some(&row)),
-        (true, false, true, true, 2, Some(&row)),
-        (false, true, true, true, 1, Some(&log)),
-        (false, true, true, false, 1, None),
-        (false, false, true, true, 2, Some(&log)),
-        (false, false, true, true, 1, Some(&row)),
-        (false, false, false, true, 2, Some(&row)),
-        (false, false, true, false, 2, Some(&row)),
+    // The number of the row in `refs`, if there is one. The last row of the log is 1, or 2 for a removal.
+    for (has_refs, has_log, has_row_block, logged, seq, expected) in [
+        (true, true, true, true, Some(1), Some(&row)),
+        (true, false, true, true, Some(1), Some(&row)),
+        (true, false, true, true, Some(0), Some(&row)),
+        (false, true, true, true, Some(0), Some(&log)),
+        (false, true, true, false, Some(1), None),
+        (false, false, true, true, Some(0), Some(&log)),
+        (false, false, true, true, Some(1), Some(&row)),
+        (false, false, true, true, Some(2), Some(&row)),
+        (false, false, false, true, Some(2), Some(&row)),
+        (false, false, true, false, Some(1), None),
+        (false, false, true, false, Some(3), Some(&row)),
+        // Without a row the log alone says it, if it is complete.
+        (false, true, true, true, None, Some(&log)),
+        (false, true, true, false, None, None),
+        (false, false, true, true, None, None),
+        (false, false, true, false, None, None),
     ] {
-        let what = (has_refs, has_log, has_row_block, logged, latest);
+        let what = (has_refs, has_log, has_row_block, logged, seq);
         let dir = tempfile::tempdir().unwrap();
         let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
         let store = SqliteStore::create(&path).unwrap();
         let mut blocks = vec![log.clone()];
         blocks.extend(has_row_block.then(|| row.clone()));
         for target in [Some(log.cid()), None].into_iter().take(if logged { 1 } else { 2 }) {
-            let edit = RefEdit { name: RefName::head(), target, expect: Expect::Any };
-            store.apply(&mut blocks.drain(..).map(Ok), &[edit], "test").unwrap();
+            change(&store, &blocks, &[("HEAD", target)]);
         }
         drop(store);
         let sql = Connection::open(&path).unwrap();
-        let set = "INSERT INTO refs VALUES ('HEAD', ?1) ON CONFLICT DO UPDATE SET cid = ?1";
-        sql.execute(set, [row.cid().as_bytes().as_slice()]).unwrap();
-        if !has_log {
-            sql.execute("INSERT INTO log VALUES (9, 'a b', NULL, NULL, 0, '')", []).unwrap();
+        sql.execute("DELETE FROM refs", []).unwrap();
+        if let Some(seq) = seq {
+            RefRow { name: RefName::head(), cid: row.cid(), seq }.write(&sql).unwrap();
         }
+        let state = State::read(&sql).unwrap();
+        // Where the number is wrong, the rows that are found may not be all, or not those of the present.
+        let count = if has_refs { i64::from(seq.is_some()) } else { 7 };
+        State { refs: count, ..state }.write(&sql).unwrap();
         sql.close().unwrap();
+        if !has_log {
+            spoil_log(&path, 9);
+        }
         // Something is wrong with each of these files.
         spoil(&path, "places");
-        if !has_refs {
-            // Nothing tells that the rows which are found are all, or those of the present.
-            spoil(&path, "sqlite_autoindex_refs_1");
-        }
-        let saved = SqliteStore::salvage(&path, &to, &later_is(latest)).unwrap();
+        let saved = SqliteStore::salvage(&path, &to).unwrap();
         let salvaged = SqliteStore::open(&to).unwrap();
         let expected = expected.map(Block::cid);
-        assert_eq!(salvaged.refs().unwrap().get(&RefName::head()), expected, "{what:?}");
+        assert_eq!(refs(&salvaged).get(&RefName::head()), expected, "{what:?}");
         assert_eq!((saved.has_all_refs, saved.has_all_moves), (has_refs, has_log), "{what:?}");
-        assert!(!saved.is_all && saved.has_all_texts, "{what:?}");
-        let (last, refs) = (if logged { 1 } else { 2 }, if has_refs { " refs" } else { "" });
-        let cut = (!has_log).then(|| format!("{last}{refs}"));
-        assert_eq!(salvaged.meta(META_LOG_CUT).unwrap(), cut, "{what:?}");
+        assert!(!saved.is_all && saved.has_all_facts, "{what:?}");
+        let found = seq.map(|_| row.cid());
         let moved = match saved.moved.as_slice() {
-            [] => Some(row.cid()),
+            [] => found,
             [moved] => {
-                assert_eq!((moved.found, moved.is_logged), (Some(row.cid()), true), "{what:?}");
+                assert_eq!((&moved.name, moved.found), (&RefName::head(), found), "{what:?}");
+                assert_ne!(moved.found, moved.target, "{what:?}");
                 moved.target
             }
             many => panic!("{what:?}: {many:?}"),
         };
         assert_eq!((moved, saved.refs), (expected, u64::from(expected.is_some())), "{what:?}");
+        assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{what:?}");
     }
 }
 
+/// A page that held refs once, and that nothing leads to any more.
 #[test]
-fn a_log_that_was_cut_is_believed_after_the_cut_only() {
-    let [old, present] = [1, 2].map(|n| Block::new(Codec::Raw, [n]));
-    // Up to which row it was cut, and whether the ref moved on since, and the log tells it.
-    for (cut, moved_on, expected) in
-        [(None, false, &old), (Some("1 refs"), false, &present), (Some("1 refs"), true, &old)]
-    {
-        let dir = tempfile::tempdir().unwrap();
-        let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
-        let store = SqliteStore::create(&path).unwrap();
-        let edit = |to: &Block| RefEdit {
-            name: RefName::head(),
-            target: Some(to.cid()),
-            expect: Expect::Any,
-        };
-        let mut blocks = [Ok(old.clone()), Ok(present.clone())].into_iter();
-        store.apply(&mut blocks, &[edit(&old)], "test").unwrap();
-        if moved_on {
-            store.apply(&mut std::iter::empty(), &[edit(&old)], "test").unwrap();
-        }
-        store.set_meta(META_LOG_CUT, cut).unwrap();
-        drop(store);
-        let sql = Connection::open(&path).unwrap();
-        let present = present.cid();
-        sql.execute("UPDATE refs SET cid = ?1", [present.as_bytes().as_slice()]).unwrap();
-        sql.close().unwrap();
-        spoil(&path, "places");
-        spoil(&path, "sqlite_autoindex_refs_1");
-        let saved = SqliteStore::salvage(&path, &to, &|_, _| false).unwrap();
-        let salvaged = SqliteStore::open(&to).unwrap();
-        assert_eq!(salvaged.get_ref(&RefName::head()).unwrap(), Some(expected.cid()), "{cut:?}");
-        assert_eq!((saved.has_all_refs, saved.has_all_moves), (false, cut.is_none()));
-        // That the refs were all there once says nothing of what could be read now.
-        let still = cut.map(|_| "1".to_owned());
-        assert_eq!(salvaged.meta(META_LOG_CUT).unwrap(), still);
-    }
-}
-
-/// A page in which refs stood once, and that nothing leads to any more.
-#[test]
-fn rows_that_are_in_use_no_more_bring_back_no_ref() {
+fn rows_of_a_page_out_of_use_bring_back_no_ref() {
     let dir = tempfile::tempdir().unwrap();
     let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
     let (store, blocks) = store(dir.path());
     let name = |n: usize| format!("a-branch-with-a-name-that-takes-some-room/{n:04}");
+    let names: Vec<String> = (0..400).map(name).collect();
     for target in [Some(blocks[1].cid()), None] {
-        let edit = |n| RefEdit { name: name(n).parse().unwrap(), target, expect: Expect::Any };
-        let edits: Vec<RefEdit> = (0..400).map(edit).collect();
-        store.apply(&mut std::iter::empty(), &edits, "test").unwrap();
+        let edits: Vec<_> = names.iter().map(|name| (name.as_str(), target)).collect();
+        change(&store, &[], &edits);
     }
     drop(store);
     let sql = Connection::open(&path).unwrap();
-    // Nothing is left of what the log said of them.
-    sql.execute("DELETE FROM log WHERE name LIKE 'a-branch%' AND after IS NULL", []).unwrap();
-    sql.execute("INSERT INTO log VALUES (9999, 'a b', NULL, NULL, 0, '')", []).unwrap();
+    // Nothing is left of what the log said of their removal.
+    sql.execute("DELETE FROM log WHERE ref LIKE 'a-branch%' AND after IS NULL", []).unwrap();
     sql.close().unwrap();
-    let saved = salvage(&path, &to).unwrap();
+    spoil_log(&path, 9_999);
+    let saved = SqliteStore::salvage(&path, &to).unwrap();
     assert_eq!((saved.has_all_refs, saved.has_all_moves, saved.is_all), (true, false, false));
-    let names = SqliteStore::open(&to).unwrap().refs().unwrap().entries;
+    let names = refs(&SqliteStore::open(&to).unwrap()).entries;
     assert_eq!((names.len(), saved.moved), (2, Vec::new()));
 }
 
@@ -200,7 +188,7 @@ fn count(store: &SqliteStore, blocks: &[Block]) -> usize {
 }
 
 #[test]
-fn of_a_file_that_was_cut_everything_before_the_cut_is_there() {
+fn everything_before_the_cut_of_a_truncated_file_is_saved() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let (store, blocks) = store(dir.path());
@@ -211,7 +199,7 @@ fn of_a_file_that_was_cut_everything_before_the_cut_is_there() {
         fs::write(&path, &whole[..whole.len() * eighth / 8 + 100]).unwrap();
         assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
         let to = dir.path().join(format!("{eighth}.db"));
-        let Ok(saved) = salvage(&path, &to) else {
+        let Ok(saved) = SqliteStore::salvage(&path, &to) else {
             // Values that are longer than a page come first, and end behind the cut.
             assert_eq!(before, 0, "{eighth}");
             continue;
@@ -240,15 +228,15 @@ fn what_is_in_the_wal_is_saved_with_an_empty_or_headless_file_too() {
             assert!(matches!(SqliteStore::open(&path), Err(StoreError::NotAStore(_))));
             assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
             SqliteStore::check_alone(&path).unwrap();
-            assert_eq!(fs::read(&wal).unwrap().len(), log.len(), "nobody deletes it");
+            assert_eq!(fs::read(&wal).unwrap().len(), log.len(), "it is kept");
         }
-        salvage(&path, &to).unwrap();
+        SqliteStore::salvage(&path, &to).unwrap();
         assert_eq!(count(&SqliteStore::open(&to).unwrap(), &blocks), blocks.len(), "{n}");
     }
 }
 
 #[test]
-fn a_store_that_somebody_has_open_is_noticed() {
+fn a_store_that_another_process_has_open_is_noticed() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let (store, _) = store(dir.path());
@@ -258,7 +246,8 @@ fn a_store_that_somebody_has_open_is_noticed() {
     drop(SqliteStore::open(&path).unwrap());
 }
 
-/// Rows that are far apart, and one in between of which a part is gone: the next is not looked for one by one.
+/// Rows that are far apart, and one between them that has lost a page: the search for the next row takes
+/// long strides.
 #[test]
 fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
     let dir = tempfile::tempdir().unwrap();
@@ -276,7 +265,7 @@ fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
         file[page * page_bytes..][..4].fill(0xff);
         fs::write(&path, file).unwrap();
         let to = dir.path().join(format!("{page}.db"));
-        salvage(&path, &to).unwrap();
+        SqliteStore::salvage(&path, &to).unwrap();
         assert!(count(&SqliteStore::open(&to).unwrap(), &blocks) > 0, "{page}");
     }
 }
@@ -296,7 +285,7 @@ fn pages_that_lead_to_each_other_in_circles_are_followed_once() {
             file.copy_within(page(from), to * page_bytes);
             fs::write(&path, file).unwrap();
             let name = dir.path().join(format!("{from}-{to}.db"));
-            let saved = salvage(&path, &name).unwrap();
+            let saved = SqliteStore::salvage(&path, &name).unwrap();
             assert!(saved.sound <= blocks.len() as u64, "{from} {to}");
             assert_eq!(SqliteStore::check_file(&name).unwrap(), Vec::<String>::new());
         }

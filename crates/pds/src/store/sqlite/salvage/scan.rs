@@ -1,0 +1,111 @@
+//! The rows of a table that is damaged: those that can be read, around those that cannot.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, OptionalExtension, Row};
+
+use crate::store::StoreError;
+use crate::store::sqlite::errors::store_error;
+
+/// Shows the rows of a table, also those behind pages that cannot be read, until `visit` breaks off; tells
+/// whether every row was readable.
+pub(in crate::store::sqlite) fn each_row(
+    from: &Connection,
+    table: &str,
+    columns: &str,
+    visit: &mut dyn FnMut(&Row<'_>) -> Result<ControlFlow<()>, StoreError>,
+) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT rowid, {columns} FROM {table} NOT INDEXED WHERE rowid >= ?1 ORDER BY rowid"
+    );
+    let probe = format!("SELECT rowid FROM {table} NOT INDEXED WHERE rowid >= ?1 LIMIT 1");
+    let readable = |row: i64| {
+        let found = from.prepare_cached(&probe).and_then(|mut statement| {
+            statement.query_row([row], |row| row.get::<_, i64>(0)).optional()
+        });
+        is_damage(found)
+    };
+    // Rows out of order come from a page that is where it does not belong, perhaps again and again: only
+    // rows with greater numbers than all before count, so that this ends.
+    let (mut start, mut is_all, mut stride) = (i64::MIN, true, 1_i64);
+    while start < i64::MAX {
+        let Some(mut statement) = is_damage(from.prepare_cached(&sql))? else {
+            return Ok(false);
+        };
+        let mut rows = statement.query([start]).map_err(store_error)?;
+        loop {
+            match is_damage(rows.next())? {
+                Some(Some(row)) => {
+                    let number: i64 = row.get(0).map_err(store_error)?;
+                    if number < start {
+                        break;
+                    }
+                    start = number.saturating_add(1);
+                    stride = 1;
+                    if visit(row)?.is_break() {
+                        return Ok(is_all);
+                    }
+                }
+                Some(None) => return Ok(is_all),
+                None => break,
+            }
+        }
+        is_all = false;
+        start = match readable(start)? {
+            Some(None) => return Ok(false),
+            // The row is there, and its content is not.
+            Some(Some(number)) if number >= start => number.saturating_add(1),
+            Some(Some(_)) => {
+                stride = stride.saturating_mul(2);
+                start.max(0).saturating_add(stride)
+            }
+            None => match next_readable(start.max(0), &readable)? {
+                Some(next) => next,
+                None => return Ok(false),
+            },
+        };
+    }
+    Ok(is_all)
+}
+
+/// Finds the first row after a place that can be read: each of the next ones is tried, as many as a
+/// page has at most, and then in strides that double.
+fn next_readable(
+    from: i64,
+    readable: &dyn Fn(i64) -> Result<Option<Option<i64>>, StoreError>,
+) -> Result<Option<i64>, StoreError> {
+    let mut step = 1_i64;
+    while let Some(row) = from.checked_add(step) {
+        if readable(row)?.is_some() {
+            let mut unreadable = if step <= TRIED_ROWS { row - 1 } else { from + step / 2 };
+            let mut found = row;
+            while found - unreadable > 1 {
+                let middle = unreadable + (found - unreadable) / 2;
+                match readable(middle)? {
+                    Some(_) => found = middle,
+                    None => unreadable = middle,
+                }
+            }
+            return Ok(Some(found));
+        }
+        step = if step < TRIED_ROWS { step + 1 } else { step.saturating_mul(2) };
+        if step == i64::MAX {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Returns `None` for content that cannot be read because it is damaged.
+pub(in crate::store::sqlite) fn is_damage<T>(
+    read: rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    match read.map_err(store_error) {
+        Ok(read) => Ok(Some(read)),
+        Err(StoreError::Damaged(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// More than any page has.
+const TRIED_ROWS: i64 = 512;

@@ -1,0 +1,122 @@
+//! Files whose schema is not that of the format.
+
+use std::ops::ControlFlow;
+
+use super::*;
+use crate::store::{FactKind, LogQuery};
+
+/// Statements that change the schema, and the object that is reported.
+const HARMS: [(&str, &str); 18] = [
+    ("CREATE TRIGGER t AFTER INSERT ON log BEGIN DELETE FROM refs; END", "trigger \"t\""),
+    ("CREATE TRIGGER t BEFORE UPDATE ON state BEGIN DELETE FROM refs; END", "trigger \"t\""),
+    ("CREATE TRIGGER t AFTER INSERT ON blocks BEGIN DELETE FROM refs; END", "trigger \"t\""),
+    ("CREATE TABLE more (x)", "table \"more\""),
+    ("CREATE INDEX more ON log (event)", "index \"more\""),
+    ("CREATE UNIQUE INDEX more ON blocks (cid)", "index \"more\""),
+    // SQLite finds the table of an index whatever the case of its name.
+    (
+        "CREATE INDEX more ON log (event); PRAGMA writable_schema = ON;
+         UPDATE sqlite_schema SET tbl_name = 'LOG' WHERE name = 'more'",
+        "index \"more\"",
+    ),
+    ("CREATE VIEW more AS SELECT * FROM log", "view \"more\""),
+    ("DROP TABLE facts", "table facts is missing"),
+    ("DROP TABLE state", "table state is missing"),
+    ("DROP INDEX log_start", "index log_start is missing"),
+    ("ALTER TABLE facts ADD COLUMN more TEXT", "table facts is not that of the format"),
+    (
+        "ALTER TABLE refs ADD COLUMN more TEXT AS (upper(name)) VIRTUAL",
+        "table refs is not that of the format",
+    ),
+    (
+        "DROP TABLE facts; CREATE TABLE facts (kind TEXT, subject TEXT, value TEXT, sum ANY,
+         PRIMARY KEY (kind, subject)) STRICT",
+        "table facts is not that of the format",
+    ),
+    (
+        "DROP TABLE refs; CREATE VIEW refs (name, cid, seq, sum) AS WITH RECURSIVE
+         n (name, cid, seq, sum) AS (SELECT 'a', 'b', 1, 1 UNION ALL
+         SELECT name, cid, seq + 1, sum FROM n) SELECT * FROM n",
+        "view refs is not that of the format",
+    ),
+    (
+        "DROP TABLE log; CREATE VIEW log AS WITH RECURSIVE n (seq) AS
+         (SELECT 1 UNION ALL SELECT seq + 1 FROM n) SELECT seq, 'HEAD' AS ref, NULL AS before,
+         NULL AS after, 1 AS at_micros, 'set' AS event, NULL AS other, NULL AS old_key,
+         NULL AS key, '' AS message, 1 AS sum FROM n",
+        "view log is not that of the format",
+    ),
+    (
+        "DROP TABLE blocks; CREATE VIEW blocks AS WITH RECURSIVE n (id) AS
+         (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, x'00' AS cid, x'00' AS bytes FROM n",
+        "view blocks is not that of the format",
+    ),
+    (
+        "DROP TABLE state; CREATE VIEW state AS WITH RECURSIVE n (id) AS
+         (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT 1 AS id, 0 AS change, 0 AS sweep, 0 AS placed,
+         0 AS refs, count(*) AS sum FROM n",
+        "view state is not that of the format",
+    ),
+];
+
+/// Does everything that a store can be asked for; the answers may be errors.
+fn use_all(store: &SqliteStore) {
+    let _ = store.get(&block(1).cid());
+    let _ = store.get(&block(1_000).cid());
+    if let Ok(view) = store.view() {
+        let _ = view.refs();
+        let _ = view.log(&LogQuery::newest_first(), &mut |_| ControlFlow::Continue(()));
+        let _ = view.facts(FactKind::Account, &mut |_| ControlFlow::Continue(()));
+        let _ = view.get(&block(2).cid());
+    }
+    let _ = store.scan_raw(&mut |_, _| ControlFlow::Continue(()));
+    let _ = store.block_count();
+    let _ = change(store, [block(30)], Some(block(30).cid()));
+    if let Ok(view) = store.view() {
+        let _ = store.collect(Sweep::new(view.version(), &|_| true).dry_run(true));
+    }
+}
+
+#[test]
+fn a_schema_that_is_not_that_of_the_format_is_reported_and_harms_nothing() {
+    for (harm, reported) in HARMS {
+        bounded(harm, move || {
+            let dir = tempfile::tempdir().unwrap();
+            let [path, to] = ["pds.db", "to.db"].map(|name| dir.path().join(name));
+            let store = SqliteStore::create(&path).unwrap();
+            apply(&store, 0..10);
+            assert_eq!(store.check(CheckDepth::Present).unwrap(), Vec::<String>::new());
+            drop(store);
+            Connection::open(&path).unwrap().execute_batch(harm).unwrap();
+
+            let found = SqliteStore::check_file(&path).unwrap().join("; ");
+            assert!(found.contains(reported), "{harm}: {found}");
+            let runs_no_code = ["TRIGGER", "TABLE more", "VIEW more"];
+            if runs_no_code.iter().any(|what| harm.starts_with(&format!("CREATE {what}"))) {
+                let store = SqliteStore::open(&path).unwrap();
+                for depth in [CheckDepth::Present, CheckDepth::Whole] {
+                    let found = store.check(depth).unwrap().join("; ");
+                    assert!(found.contains(reported), "{harm}: {found}");
+                }
+                use_all(&store);
+                assert_eq!(head(&store), Some(block(30).cid()), "{harm}");
+                let refs: i64 = Connection::open(&path)
+                    .unwrap()
+                    .query_row("SELECT count(*) FROM refs", [], |row| row.get(0))
+                    .unwrap();
+                assert_eq!(refs, 1, "{harm}");
+            } else {
+                let refused = SqliteStore::open(&path).map(drop);
+                assert!(matches!(refused, Err(StoreError::Damaged(_))), "{harm}: {refused:?}");
+            }
+            match SqliteStore::salvage(&path, &to) {
+                Ok(_) => {
+                    let found = SqliteStore::check_file(&to).unwrap();
+                    assert_eq!(found, Vec::<String>::new(), "{harm}");
+                }
+                Err(StoreError::NotAStore(_)) => assert!(harm.contains("VIEW blocks"), "{harm}"),
+                Err(other) => panic!("{harm}: {other:?}"),
+            }
+        });
+    }
+}

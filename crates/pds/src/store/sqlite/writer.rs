@@ -1,0 +1,220 @@
+//! The connection that writes, and its transactions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::apply;
+use super::errors::store_error;
+use super::limit::Effort;
+use super::places::Tail;
+use super::replace;
+use super::rows::run;
+use super::schema::{Opened, open_for_writing};
+use super::sweep;
+use crate::store::{Applied, BlockStream, Change, Replaced, StoreError, Sweep, SweptBlocks};
+
+/// The connection that writes.
+pub(super) struct Writer {
+    connection: Connection,
+    effort: Effort,
+    /// `None` when it is not known what the last transaction has left.
+    pub(super) tail: Option<Tail>,
+    file: Identity,
+    /// The length of the WAL at which it is moved into the file; 0 before it was set.
+    wal_pages: u32,
+}
+
+impl Writer {
+    /// Opens a store for writing.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        // Before the file is opened: if another one takes its place in between, each write notices.
+        let file = Identity::of(path);
+        let opened = open_for_writing(path)?;
+        Ok(Self::of(opened, file?))
+    }
+
+    /// Writes through a connection to the file at a path, which this process has made.
+    pub(super) fn new(path: &Path, opened: Opened) -> Result<Self, StoreError> {
+        Ok(Self::of(opened, Identity::of(path)?))
+    }
+
+    fn of(opened: Opened, file: Identity) -> Self {
+        let Opened { connection, effort, .. } = opened;
+        Self { connection, effort, tail: None, file, wal_pages: 0 }
+    }
+
+    pub(super) fn into_connection(self) -> Connection {
+        self.connection
+    }
+
+    #[cfg(test)]
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Makes a change.
+    pub(super) fn apply(&mut self, change: Change<'_>) -> Result<Applied, StoreError> {
+        let wal_pages = self.wal_pages;
+        let (applied, wal_pages) = self.transaction(|connection, tail, effort| {
+            let applied = apply::apply(connection, tail, effort, change)?;
+            Ok((applied, wal_pages_after(connection, applied.new_blocks, wal_pages)?))
+        })?;
+        self.wal_pages = wal_pages;
+        if applied.new_blocks >= CHECKPOINT_BLOCKS {
+            self.checkpoint();
+        }
+        Ok(applied)
+    }
+
+    /// Deletes blocks.
+    pub(super) fn sweep(&mut self, sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError> {
+        let swept = self
+            .transaction(|connection, tail, effort| sweep::sweep(connection, tail, effort, sweep));
+        self.tail = None;
+        swept
+    }
+
+    /// Drops damaged blocks, and adds blocks.
+    pub(super) fn replace(
+        &mut self,
+        blocks: &mut BlockStream<'_>,
+        damaged: &[Vec<u8>],
+    ) -> Result<Replaced, StoreError> {
+        let replaced = self.transaction(|connection, tail, effort| {
+            let dropped = replace::drop_damaged(connection, effort, damaged)?;
+            // The index may be what is damaged.
+            effort.lift();
+            tail.index_anew(connection)?;
+            effort.renew();
+            Ok(Replaced { dropped, added: apply::insert(connection, tail, effort, blocks)? })
+        });
+        self.tail = None;
+        replaced
+    }
+
+    /// Rewrites the file without what was deleted.
+    pub(super) fn compact(&mut self) -> Result<(), StoreError> {
+        self.effort.lift();
+        let compacted = sweep::compact(&self.connection);
+        self.effort.renew();
+        compacted
+    }
+
+    /// Does something in a transaction that holds the right to write from its start.
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Tail, &Effort) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.effort.renew();
+        let transaction = Transaction::begin(&self.connection)?;
+        // What is not committed must not be remembered.
+        let mut tail = self.tail.take().unwrap_or_default();
+        tail.renew(&self.connection)?;
+        let done = work(&self.connection, &mut tail, &self.effort)?;
+        self.file.check()?;
+        transaction.commit()?;
+        // Replaced in the last instant, the file that was written is not the store any more.
+        self.file.check()?;
+        self.tail = Some(tail);
+        Ok(done)
+    }
+
+    /// Moves what a large import has written from the WAL into the file. What is in the WAL is durable
+    /// already, so a reader that is in the way does no harm.
+    fn checkpoint(&self) {
+        let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    }
+}
+
+/// Sets the length at which the WAL is moved into the file, by the size of a transaction.
+///
+/// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one that
+/// is begun again is written over. So it is kept short as long as transactions are.
+fn wal_pages_after(
+    connection: &Connection,
+    new_blocks: u64,
+    known: u32,
+) -> Result<u32, StoreError> {
+    let pages = if new_blocks <= FEW_BLOCKS { SHORT_WAL } else { LONG_WAL };
+    if known != pages {
+        connection.pragma_update(None, "wal_autocheckpoint", pages).map_err(store_error)?;
+    }
+    Ok(pages)
+}
+
+/// Counts the blocks that the index and the tail know: the index is a small part of the file.
+pub(super) fn count_blocks(connection: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT (SELECT count(*) FROM places) +
+               (SELECT count(*) FROM blocks WHERE id > (SELECT max(placed) FROM state))";
+    let count = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    count.map(i64::cast_unsigned).map_err(store_error)
+}
+
+/// A transaction that writes; it is rolled back when it is dropped.
+struct Transaction<'c>(&'c Connection);
+
+impl<'c> Transaction<'c> {
+    fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
+        run(connection, "BEGIN IMMEDIATE", [])?;
+        Ok(Self(connection))
+    }
+
+    fn commit(self) -> Result<(), StoreError> {
+        run(self.0, "COMMIT", []).map(drop)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        // After a commit, and after some errors, it has ended.
+        if !self.0.is_autocommit() {
+            let _ = run(self.0, "ROLLBACK", []);
+        }
+    }
+}
+
+/// The file that was opened: another one at its path is another store.
+struct Identity {
+    path: PathBuf,
+    was: Option<(u64, u64)>,
+}
+
+impl Identity {
+    fn of(path: &Path) -> Result<Self, StoreError> {
+        let was = identity(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
+        Ok(Self { path: path.to_owned(), was: Some(was) })
+    }
+
+    /// Checks that the file is still the one at its path.
+    fn check(&self) -> Result<(), StoreError> {
+        match identity(&self.path).ok() {
+            now if now == self.was => Ok(()),
+            _ => Err(StoreError::Replaced),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let file = fs::metadata(path)?;
+    Ok((file.dev(), file.ino()))
+}
+
+/// Elsewhere an open file cannot be replaced.
+#[cfg(not(unix))]
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    fs::metadata(path).map(|_| (0, 0))
+}
+
+/// How many blocks a small transaction has at most.
+const FEW_BLOCKS: u64 = 50;
+
+/// How many pages the WAL has when it is moved into the file, after small transactions and after others.
+const SHORT_WAL: u32 = 200;
+const LONG_WAL: u32 = 1_000;
+
+/// From how many new blocks on the WAL is emptied at once.
+const CHECKPOINT_BLOCKS: u64 = 10_000;
