@@ -7,6 +7,7 @@ mod run;
 
 use std::ffi::OsString;
 use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -28,6 +29,18 @@ pub(crate) struct Home {
 impl Home {
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// A home on the memory file system, or on disk where the system has none that is writable.
+    pub(crate) fn in_memory() -> Self {
+        tempfile::tempdir_in("/dev/shm").map_or_else(|_| Self::new(), |dir| Self { dir })
+    }
+
+    /// Another home in memory with copies of all files.
+    pub(crate) fn copied(&self) -> Self {
+        let copy = Self::in_memory();
+        copy_all(self.dir(), copy.dir());
+        copy
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -168,6 +181,25 @@ pub(crate) fn creation(rkey: &str, text: &str) -> String {
         "{{\"action\":\"create\",\"collection\":\"com.example.note\",\"rkey\":\"{rkey}\",\
          \"value\":{{\"text\":\"{text}\"}}}}\n"
     )
+}
+
+/// Prints a line that the test harness does not hold back.
+pub(crate) fn say(line: &str) {
+    io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
+}
+
+/// Copies the files of a directory and of those below it, with their permissions.
+fn copy_all(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&to).unwrap();
+            copy_all(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), &to).unwrap();
+        }
+    }
 }
 
 /// The directory of other people's test data: `PDS_FIXTURES`, or `../shared/fixtures` beside the

@@ -54,6 +54,14 @@ impl Run {
     /// Runs it to its end, which must come in time and without a panic.
     pub(crate) fn ended(self) -> Ended {
         let what = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
+        let ended = self.ended_within(PATIENCE);
+        ended.unwrap_or_else(|| panic!("still running after {PATIENCE:?}: {what}"))
+    }
+
+    /// Runs it to its end, which must come without a panic. Returns `None` after killing a process
+    /// that is still running at the end of the time.
+    pub(crate) fn ended_within(self, patience: Duration) -> Option<Ended> {
+        let what = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
         let input = self.stdin.clone();
         let mut child = self.start();
         let mut stdin = child.stdin.take().unwrap();
@@ -61,13 +69,14 @@ impl Run {
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        let (status, peak_kib) = wait(&mut child, &what);
+        let waited = wait(&mut child, patience);
         let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
         writer.join().unwrap();
+        let (status, peak_kib) = waited?;
         let stderr = String::from_utf8(stderr).unwrap();
         assert!(!stderr.contains("panicked"), "{what}: {stderr}");
         assert!(!stderr.contains('\x1b'), "{what}: {stderr:?}");
-        Ended { status, stdout, stderr, peak_kib }
+        Some(Ended { status, stdout, stderr, peak_kib })
     }
 
     /// Runs it, expects success and silence on standard error, and returns what it prints.
@@ -88,6 +97,17 @@ impl Run {
 impl Ended {
     pub(crate) fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("{}: {}", self.status, self.stderr))
+    }
+
+    /// The signal that ended it, if one did.
+    #[cfg(unix)]
+    pub(crate) fn signal(&self) -> Option<i32> {
+        std::os::unix::process::ExitStatusExt::signal(&self.status)
+    }
+
+    /// The exit code; none if a signal ended the program.
+    pub(crate) fn exit(&self) -> Option<i32> {
+        self.status.code()
     }
 
     /// What it printed, which must be free of escape codes.
@@ -119,25 +139,37 @@ impl Lines {
     pub(crate) fn next(&self) -> String {
         self.0.recv_timeout(PATIENCE).expect("no line was printed in time")
     }
+
+    /// The lines that a process has printed up to its end.
+    pub(crate) fn rest(&self) -> Vec<String> {
+        self.0.iter().collect()
+    }
 }
 
-/// The most memory that a running process has held; 0 where that cannot be told.
+/// The most memory that a running process has held; 0 where that is not known.
 fn peak_kib(id: u32) -> u64 {
+    // Before it has become the program it shows the memory of the tests.
+    let exe = |id: &str| std::fs::read_link(format!("/proc/{id}/exe"));
+    if !exe(&id.to_string()).is_ok_and(|exe_of_id| exe("self").is_ok_and(|own| own != exe_of_id)) {
+        return 0;
+    }
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
-fn wait(child: &mut Child, what: &str) -> (ExitStatus, u64) {
+/// Waits for a process, and kills it at the end of the time.
+fn wait(child: &mut Child, patience: Duration) -> Option<(ExitStatus, u64)> {
     let (started, mut peak) = (Instant::now(), 0);
     loop {
         peak = peak.max(peak_kib(child.id()));
         if let Some(status) = child.try_wait().unwrap() {
-            return (status, peak);
+            return Some((status, peak));
         }
-        if started.elapsed() > PATIENCE {
+        if started.elapsed() > patience {
             child.kill().unwrap();
-            panic!("still running after {PATIENCE:?}: {what}");
+            child.wait().unwrap();
+            return None;
         }
         thread::sleep(Duration::from_micros(500));
     }

@@ -2,6 +2,9 @@
 //! any moment.
 
 mod forget;
+mod kills;
+mod state;
+mod strace;
 
 use std::io::{BufRead, BufReader, Write};
 use std::thread;
