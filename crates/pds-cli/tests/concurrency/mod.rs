@@ -1,6 +1,10 @@
 //! Many processes on one repository at the same time.
 
+mod answers;
+mod checks;
+mod eight;
 mod gc;
+mod loops;
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
