@@ -7,6 +7,7 @@ mod concurrency;
 mod damage;
 mod durability;
 mod exit_codes;
+mod faults;
 mod guide;
 mod memory;
 mod surroundings;
