@@ -6,6 +6,11 @@ check:
 test:
     cargo test --workspace --all-features
 
+# The long torture: a kill at every file system call (needs strace), then eight processes for two minutes.
+torture:
+    PDS_TORTURE=full PDS_FIXTURES_REQUIRED=1 cargo test -p atpds-cli --test main -- --nocapture durability::kills::
+    PDS_TORTURE_SECONDS=120 cargo test -p atpds-cli --test main -- --nocapture concurrency::eight::
+
 # Licences and sources of the dependencies (cargo install cargo-deny).
 deny:
     cargo deny check licenses bans sources
