@@ -40,12 +40,25 @@ pub(crate) enum Subject {
     Copy,
     /// Signatures alone.
     Sign,
+    /// This library, where the log has 20 rows.
+    ShortLog,
+    /// This library, where the log has a tenth of the rows.
+    TenthOfLog,
 }
 
 impl Subject {
     /// Tells whether it is another library.
     pub(crate) fn is_peer(self) -> bool {
         matches!(self, Self::Shrike | Self::RepoStream | Self::Atrium | Self::Jacquard | Self::Rsky)
+    }
+
+    /// The rows of the log that it works with, where others have this many.
+    pub(crate) fn log_rows(self, rows: usize) -> usize {
+        match self {
+            Self::ShortLog => SHORT_LOG,
+            Self::TenthOfLog => rows / 10,
+            _ => rows,
+        }
     }
 
     /// Its name in tables: for a library the name of its package.
@@ -64,6 +77,8 @@ impl Subject {
             Self::Hash => "limit: hashing alone",
             Self::Copy => "limit: file copy",
             Self::Sign => "limit: signing alone",
+            Self::ShortLog => "pds, a log of 20 rows",
+            Self::TenthOfLog => "pds, a tenth of the rows",
         }
     }
 }
@@ -79,6 +94,9 @@ pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> 
         Subject::Hash => limits::hash(work, records, data),
         Subject::Copy => limits::copy(records, data),
         Subject::Sign => limits::sign(),
+        Subject::ShortLog | Subject::TenthOfLog => {
+            ours::log::case(work, subject.log_rows(records), data)
+        }
         #[cfg(feature = "peers")]
         peer => match crate::peers::case(peer, work, records, data)? {
             Some(outcome) => Ok(outcome),
@@ -88,3 +106,5 @@ pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> 
         peer => bail!("{} is not built in: it needs the feature `peers`", peer.title()),
     }
 }
+
+const SHORT_LOG: usize = 20;

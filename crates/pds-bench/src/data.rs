@@ -71,15 +71,7 @@ impl Data {
 
     /// A copy of a repository on disk, to write to.
     pub(crate) fn copy_of_repo(&self, records: usize, to: &Path) -> Result<PathBuf> {
-        let (from, to) = (self.repo(records), to.join("repo"));
-        fs::create_dir(&to)?;
-        for entry in fs::read_dir(&from).with_context(|| not_prepared(&from))? {
-            let entry = entry?;
-            if entry.file_type()?.is_file() {
-                copy_synced(&entry.path(), &to.join(entry.file_name()))?;
-            }
-        }
-        Ok(to)
+        copy_dir(&self.repo(records), to.join("repo"))
     }
 
     /// Makes what is missing for repositories of this many records.
@@ -106,18 +98,9 @@ impl Data {
             self.rows(records),
         ];
         for dir in [self.repo(records), self.moved_repo(records)] {
-            if dir.is_dir() {
-                for entry in fs::read_dir(dir)? {
-                    paths.push(entry?.path());
-                }
-            }
+            paths.extend(entries(&dir)?);
         }
-        let mut buffer = vec![0; WARMED_AT_ONCE];
-        for path in paths.iter().filter(|path| path.is_file()) {
-            let mut file = File::open(path)?;
-            while file.read(&mut buffer)? > 0 {}
-        }
-        Ok(())
+        read_once(&paths)
     }
 
     /// Removes the repositories on disk, so that the present library makes them anew.
@@ -199,6 +182,36 @@ impl Loaded {
     pub(crate) fn sample_paths(&self, count: usize) -> Result<Vec<RecordPath>> {
         self.sample(count).map(|(key, _)| Ok(key.parse()?)).collect()
     }
+}
+
+/// What is in a directory, if there is one.
+pub(crate) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    match dir.is_dir() {
+        true => fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect(),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Reads the files among these once.
+pub(crate) fn read_once(paths: &[PathBuf]) -> Result<()> {
+    let mut buffer = vec![0; WARMED_AT_ONCE];
+    for path in paths.iter().filter(|path| path.is_file()) {
+        let mut file = File::open(path)?;
+        while file.read(&mut buffer)? > 0 {}
+    }
+    Ok(())
+}
+
+/// Copies the files of a directory to the disk.
+pub(crate) fn copy_dir(from: &Path, to: PathBuf) -> Result<PathBuf> {
+    fs::create_dir(&to)?;
+    for entry in fs::read_dir(from).with_context(|| not_prepared(from))? {
+        let entry = entry?;
+        if entry.file_type()?.is_file() {
+            copy_synced(&entry.path(), &to.join(entry.file_name()))?;
+        }
+    }
+    Ok(to)
 }
 
 /// Copies a file to the disk: otherwise the first sync of the work that is measured would write the copy.

@@ -4,6 +4,7 @@ mod case;
 mod data;
 mod generate;
 mod limits;
+mod logs;
 mod machine;
 mod meter;
 mod ours;
@@ -15,6 +16,7 @@ mod rows;
 mod run;
 mod sqlite;
 mod target;
+mod threads;
 mod work;
 
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Every piece of work, who takes part in it, and what is aimed at.
 
 use crate::case::Subject::{
-    self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, Shrike, Sign, Sqlite, SqliteBulk,
-    SqliteMoves, SqliteRows,
+    self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, ShortLog, Shrike, Sign, Sqlite,
+    SqliteBulk, SqliteMoves, SqliteRows, TenthOfLog,
 };
 use crate::work::Work;
 
@@ -32,6 +32,8 @@ pub(crate) enum Target {
     PerSecond(u32),
     /// Memory in MB.
     Megabytes(f64),
+    /// Memory in MB beyond that of another subject.
+    MegabytesBeyond(f64, Subject),
     /// Memory: bytes for each block of the file, and 16 MB.
     BytesABlock(f64),
     /// What is on disk, as a multiple of the CAR file.
@@ -49,6 +51,8 @@ const STREAMED: &[Target] = &[Target::Cpu(0.30, Shrike), Target::Megabytes(8.0)]
 const INDEXED: &[Target] = &[Target::Cpu(0.8, Shrike), Target::BytesABlock(24.0)];
 const VERIFIED: &[Target] = &[Target::Cpu(1.0, Shrike)];
 const APPLIED: &[Target] = &[Target::Speed(0.3, Sqlite)];
+const LONG_LOG: &[Target] = &[Target::Wall(1.3, ShortLog), Target::MegabytesBeyond(2.0, ShortLog)];
+const LOG_GROWTH: &[Target] = &[Target::MegabytesBeyond(2.0, TenthOfLog)];
 
 pub(crate) const TASKS: &[Task] = &[
     Task {
@@ -161,6 +165,24 @@ pub(crate) const TASKS: &[Task] = &[
         sizes: &[(K, &[]), (100 * K, &[]), (M, &[Target::Cpu(3.0, Sqlite)])],
     },
     Task {
+        work: Work::GetByOneThread,
+        title: "160,000 records by their paths through one open `Repo`, by one thread. Raw SQLite: the rows of those records.",
+        subjects: &[Pds, Sqlite],
+        sizes: &[(100 * K, &[])],
+    },
+    Task {
+        work: Work::GetByTwoThreads,
+        title: "The same records by two threads that share one open `Repo`; each thread gets half of them. Raw SQLite: a connection for each thread.",
+        subjects: &[Pds, Sqlite],
+        sizes: &[(100 * K, &[])],
+    },
+    Task {
+        work: Work::GetByEightThreads,
+        title: "The same records by eight threads; each thread gets an eighth of them.",
+        subjects: &[Pds, Sqlite],
+        sizes: &[(100 * K, &[])],
+    },
+    Task {
         work: Work::List,
         title: "A collection of three tenths of the records, listed in key order.",
         subjects: &[Pds],
@@ -183,5 +205,59 @@ pub(crate) const TASKS: &[Task] = &[
         title: "`pds --version` as a process; 20 times.",
         subjects: &[Pds],
         sizes: &[(0, &[Target::Millis(3.0)])],
+    },
+    Task {
+        work: Work::LogVerify,
+        title: "`pds verify` as a process on a repository of one record; 20 times. Here and below the number is that of the rows of the log, each of them a version of that record.",
+        subjects: &[Pds, ShortLog],
+        sizes: &[(20 * K, LONG_LOG)],
+    },
+    Task {
+        work: Work::LogExport,
+        title: "`pds export` of that record; 20 times.",
+        subjects: &[Pds, ShortLog],
+        sizes: &[(20 * K, LONG_LOG)],
+    },
+    Task {
+        work: Work::LogInfo,
+        title: "`pds info` of that record; 20 times.",
+        subjects: &[Pds, ShortLog],
+        sizes: &[(20 * K, LONG_LOG)],
+    },
+    Task {
+        work: Work::LogMovesVerify,
+        title: "`pds verify` where the rows of the log are moves of the ref between two states: the log alone is long, and blocks are few; 20 times.",
+        subjects: &[Pds, ShortLog],
+        sizes: &[(20 * K, LONG_LOG)],
+    },
+    Task {
+        work: Work::LogMovesInfo,
+        title: "`pds info` there; 20 times.",
+        subjects: &[Pds, ShortLog],
+        sizes: &[(20 * K, LONG_LOG)],
+    },
+    Task {
+        work: Work::LogPut,
+        title: "`pds put` of another version, signed and durable; 20 times.",
+        subjects: &[Pds, ShortLog],
+        sizes: &[(20 * K, LONG_LOG)],
+    },
+    Task {
+        work: Work::LogNewest,
+        title: "`pds log -n 20`; 20 times. Its memory must not grow with the log.",
+        subjects: &[Pds, TenthOfLog],
+        sizes: &[(200 * K, LOG_GROWTH)],
+    },
+    Task {
+        work: Work::LogGc,
+        title: "`pds gc --keep 20`, which deletes all other states; once. Its memory must not grow with the log.",
+        subjects: &[Pds, TenthOfLog],
+        sizes: &[(200 * K, LOG_GROWTH)],
+    },
+    Task {
+        work: Work::LogForget,
+        title: "`pds forget --before HEAD~19`, which leaves the same states; once. Its memory must not grow with the log.",
+        subjects: &[Pds, TenthOfLog],
+        sizes: &[(200 * K, LOG_GROWTH)],
     },
 ];

@@ -11,7 +11,7 @@ use crate::meter::Outcome;
 use crate::plan::Task;
 use crate::run::{Measured, name};
 use crate::target::judge;
-use crate::work::Work;
+use crate::work::{PARALLEL, Work};
 
 pub(crate) struct Report<'a> {
     pub(crate) measured: &'a [Measured],
@@ -31,11 +31,12 @@ impl Report<'_> {
         ))
     }
 
-    /// The targets, the growth, what is to be said of them, and every figure.
+    /// The targets, the growth, the parallel reads, what is to be said of them, and every figure.
     pub(crate) fn tables(&self, remarks: &str) -> String {
         let mut out = String::new();
         self.targets(&mut out);
         self.growth(&mut out);
+        self.parallel(&mut out);
         if !remarks.is_empty() {
             let _ = write!(out, "\n{remarks}");
         }
@@ -75,6 +76,25 @@ impl Report<'_> {
             if let [(_, first), .., (_, last)] = theirs[..] {
                 let _ = writeln!(out, "Raw SQLite: {}, {:.2}x.", listed(&theirs), last / first);
             }
+        }
+    }
+
+    /// The speed of parallel reads on the clock, all threads together.
+    fn parallel(&self, out: &mut String) {
+        let mut head = PARALLEL_HEAD;
+        for measured in self.measured.iter().filter(|m| PARALLEL.contains(&m.task.work)) {
+            let speed = |subject: Subject| {
+                let outcomes = measured.outcomes.get(&subject)?;
+                let thousands = 1e-3 / median(outcomes.iter().map(wall_each));
+                Some(format!("{thousands:.1}"))
+            };
+            let Some(ours) = speed(Subject::Pds) else { continue };
+            let theirs = speed(Subject::Sqlite).unwrap_or_default();
+            let share = ratio(measured, Subject::Sqlite, wall_each)
+                .map_or_else(String::new, |ratio| format!("{:.2}", 1.0 / ratio));
+            let threads = measured.task.work.threads();
+            let _ = writeln!(out, "{head}| {threads} | {ours} | {theirs} | {share} |");
+            head = "";
         }
     }
 
@@ -195,6 +215,14 @@ less. Memory is the peak beyond an empty process; for the work of a process it i
 const HEAD: &str = "\
 | records | | CPU s | wall s | each µs | memory MB | CPU to it | wall to it |
 |--:|---|--:|--:|--:|--:|--:|--:|";
+
+const PARALLEL_HEAD: &str = "
+Parallel reads: thousands of records a second on the clock, all threads together. The last column is the speed of pds
+as a share of the speed of raw SQLite with the same number of threads.
+
+| threads | pds | raw SQLite | share |
+|--:|--:|--:|--:|
+";
 
 #[cfg(test)]
 mod tests {

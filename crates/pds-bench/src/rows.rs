@@ -71,13 +71,17 @@ fn write(connection: &mut Connection, put: &Put, part: Part) -> Result<()> {
         insert.execute(params![block.cid().as_bytes(), block.bytes()])?;
     }
     drop(insert);
+    let (before, after) = (put.before.to_string(), commit.to_string());
+    // Checksums are numbers like others here.
+    let start = i64::from_be_bytes(*commit.as_bytes().last_chunk().context("a CID has a digest")?);
     transaction
-        .prepare_cached("UPDATE refs SET cid = ?1 WHERE name = 'HEAD'")?
-        .execute([commit.as_bytes()])?;
+        .prepare_cached("UPDATE refs SET cid = ?1, seq = seq + 1, sum = ?2 WHERE name = 'HEAD'")?
+        .execute(params![after, start])?;
     transaction
         .prepare_cached(
-            "INSERT INTO log (name, before, after, at_micros, note) VALUES ('HEAD', ?1, ?2, 0, '')",
+            "INSERT INTO log (ref, before, after, at_micros, event, message, start, sum)
+             VALUES ('HEAD', ?1, ?2, 0, 'write', 'put', ?3, ?3)",
         )?
-        .execute(params![put.before.as_bytes(), commit.as_bytes()])?;
+        .execute(params![before, after, start])?;
     Ok(transaction.commit()?)
 }

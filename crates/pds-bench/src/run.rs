@@ -1,6 +1,6 @@
 //! All the work in turns: each round does everything once, each piece in a process of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
@@ -12,6 +12,7 @@ use crate::data::Data;
 use crate::meter::Outcome;
 use crate::plan::{TASKS, Target, Task};
 use crate::report::Report;
+use crate::work::Log;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -51,6 +52,14 @@ impl Measured {
         format!("{} {}", name(&self.task.work), self.records)
     }
 
+    /// The logs that the subjects work with, if the work is about logs.
+    fn logs(&self) -> impl Iterator<Item = (Log, usize)> {
+        let log = self.task.work.log().into_iter();
+        log.flat_map(move |log| {
+            self.task.subjects.iter().map(move |who| (log, who.log_rows(self.records)))
+        })
+    }
+
     /// Says where two who did the same work do not agree on what came out.
     pub(crate) fn disagreement(&self) -> Option<String> {
         let mut checks = self.outcomes.iter().flat_map(|(subject, outcomes)| {
@@ -68,12 +77,13 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
     ensure!(data.pds.is_file(), "no binary {}: build it, or name it by --pds", data.pds.display());
     let mut measured = options.chosen();
     ensure!(!measured.is_empty(), "there is no such work");
-    let mut sizes: Vec<usize> = measured.iter().map(|measured| measured.records).collect();
-    sizes.sort_unstable();
-    sizes.dedup();
-    for records in sizes {
+    let records = |m: &Measured| m.task.work.log().is_none().then_some(m.records);
+    for records in measured.iter().filter_map(records).collect::<BTreeSet<_>>() {
         data.forget_stores(records)?;
         data.prepare(records)?;
+    }
+    for (log, rows) in measured.iter().flat_map(Measured::logs).collect::<BTreeSet<_>>() {
+        data.prepare_log(log, rows)?;
     }
 
     for round in 1..=options.rounds {
@@ -81,7 +91,10 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
             eprintln!("round {round} of {}: {}", options.rounds, measured.name());
             for subject in measured.task.subjects.iter().copied() {
                 if options.wants_subject(subject) {
-                    data.warm(measured.records)?;
+                    match measured.task.work.log() {
+                        Some(log) => data.warm_log(log, subject.log_rows(measured.records))?,
+                        None => data.warm(measured.records)?,
+                    }
                     let outcome = in_a_process(measured, subject, data)?;
                     measured.outcomes.entry(subject).or_default().push(outcome);
                 }

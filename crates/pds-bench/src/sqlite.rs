@@ -10,8 +10,9 @@ use rusqlite::{Connection, OpenFlags, params};
 use crate::data::{Data, Loaded, copy_synced};
 use crate::generate;
 use crate::meter::{Meter, Outcome};
+use crate::threads;
 use crate::work::Work;
-use crate::work::{APPLIED, COMMIT, GETS, PUTS};
+use crate::work::{APPLIED, COMMIT, GETS, PARALLEL_GETS, PUTS};
 
 pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
     match work {
@@ -19,6 +20,9 @@ pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
         Work::Put => put(records, data),
         Work::ApplyAscending | Work::ApplyRandom => apply(records, data),
         Work::GetFromDisk => select(records, data),
+        Work::GetByOneThread | Work::GetByTwoThreads | Work::GetByEightThreads => {
+            select_in_threads(records, data, work.threads())
+        }
         _ => bail!("SQLite does not do this work"),
     }
 }
@@ -80,20 +84,45 @@ fn apply(records: usize, data: &Data) -> Result<Outcome> {
 }
 
 fn select(records: usize, data: &Data) -> Result<Outcome> {
-    let loaded = Loaded::read(&data.streamable(records))?;
-    let cids: Vec<Cid> = loaded.sample(GETS).map(|(_, cid)| cid).collect();
-    drop(loaded);
-    let connection =
-        Connection::open_with_flags(data.rows(records), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    connection.execute_batch("PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -8192;")?;
+    let cids = sample_cids(records, data, GETS)?;
+    let connection = open_mapped(&data.rows(records))?;
     let meter = Meter::start()?;
+    let bytes = select_each(&connection, &cids)?;
+    Ok(meter.stop(cids.len())?.checked(bytes))
+}
+
+/// Each thread has a connection of its own.
+fn select_in_threads(records: usize, data: &Data, threads: usize) -> Result<Outcome> {
+    let cids = sample_cids(records, data, PARALLEL_GETS)?;
+    let path = data.rows(records);
+    let connections: Vec<Connection> =
+        (0..threads).map(|_| open_mapped(&path)).collect::<Result<_>>()?;
+    let meter = Meter::start()?;
+    let bytes =
+        threads::read(&cids, connections, |connection, cids| select_each(&connection, cids))?;
+    Ok(meter.stop(cids.len())?.checked(bytes))
+}
+
+fn sample_cids(records: usize, data: &Data, count: usize) -> Result<Vec<Cid>> {
+    let loaded = Loaded::read(&data.streamable(records))?;
+    Ok(loaded.sample(count).map(|(_, cid)| cid).collect())
+}
+
+fn select_each(connection: &Connection, cids: &[Cid]) -> Result<usize> {
     let mut statement = connection.prepare("SELECT bytes FROM blocks WHERE cid = ?1")?;
     let mut bytes = 0;
-    for cid in &cids {
+    for cid in cids {
         let row: Vec<u8> = statement.query_row([cid.as_bytes()], |row| row.get(0))?;
         bytes += row.len();
     }
-    Ok(meter.stop(cids.len())?.checked(bytes))
+    Ok(bytes)
+}
+
+/// Opens a file for reading through a map.
+fn open_mapped(path: &Path) -> Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute_batch("PRAGMA mmap_size = 1073741824; PRAGMA cache_size = -8192;")?;
+    Ok(connection)
 }
 
 fn new_blocks(count: usize) -> Vec<Block> {

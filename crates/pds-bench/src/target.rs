@@ -58,6 +58,12 @@ pub(crate) fn judge(target: Target, measured: &Measured, data: &Data) -> Option<
             let found = median(ours.iter().map(megabytes));
             at_most(found, limit, format!("memory ≤ {limit:.0} MB"), format!("{found:.1} MB"))
         }
+        Target::MegabytesBeyond(limit, beyond) => {
+            let theirs = measured.outcomes.get(&beyond)?;
+            let found = median(ours.iter().zip(theirs).map(|(a, b)| megabytes(a) - megabytes(b)));
+            let aim = format!("memory ≤ {} + {limit:.0} MB", name(&beyond));
+            at_most(found, limit, aim, format!("{found:+.1} MB"))
+        }
         Target::BytesABlock(bytes) => {
             let blocks = data.blocks(measured.records).ok()?;
             let limit = (bytes * blocks as f64 + 16e6) / 1e6;

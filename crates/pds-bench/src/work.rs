@@ -46,6 +46,12 @@ pub(crate) enum Work {
     ApplyRandom,
     /// Get records by their path from disk.
     GetFromDisk,
+    /// Get records by their path from disk, with one thread.
+    GetByOneThread,
+    /// The same with two threads.
+    GetByTwoThreads,
+    /// The same with eight threads.
+    GetByEightThreads,
     /// List a collection.
     List,
     /// List a collection as a process.
@@ -54,6 +60,59 @@ pub(crate) enum Work {
     GetProcess,
     /// Start and end.
     Version,
+    /// Verify one record with a long log, as a process.
+    LogVerify,
+    /// Export it.
+    LogExport,
+    /// Tell about it.
+    LogInfo,
+    /// As [`LogVerify`](Self::LogVerify), with a log of moves between two states.
+    LogMovesVerify,
+    /// As [`LogInfo`](Self::LogInfo), with such a log.
+    LogMovesInfo,
+    /// Put another version of it.
+    LogPut,
+    /// Show the newest rows of the log.
+    LogNewest,
+    /// Keep the last states only, by their number.
+    LogGc,
+    /// Keep the last states only, from one of them on.
+    LogForget,
+}
+
+/// What the rows of a log tell of a repository with one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Log {
+    /// Each row brought another version of the record, so blocks come with each.
+    Versions,
+    /// Each row moved the ref to the other one of two states, so only the log is long.
+    Moves,
+}
+
+impl Work {
+    /// The log that it is about, if it is about one: the number is that of the rows of the log then.
+    pub(crate) fn log(self) -> Option<Log> {
+        match self {
+            Self::LogVerify
+            | Self::LogExport
+            | Self::LogInfo
+            | Self::LogPut
+            | Self::LogNewest
+            | Self::LogGc
+            | Self::LogForget => Some(Log::Versions),
+            Self::LogMovesVerify | Self::LogMovesInfo => Some(Log::Moves),
+            _ => None,
+        }
+    }
+
+    /// The number of threads that get records at the same time.
+    pub(crate) fn threads(self) -> usize {
+        match self {
+            Self::GetByTwoThreads => 2,
+            Self::GetByEightThreads => 8,
+            _ => 1,
+        }
+    }
 }
 
 /// New keys for [`Work::Insert`].
@@ -88,6 +147,11 @@ impl fmt::Display for Changed {
 
 /// How many keys are asked for, in memory and on disk.
 pub(crate) const GETS: usize = 20_000;
+/// How many keys all threads together ask for: the same keys for any number of threads.
+pub(crate) const PARALLEL_GETS: usize = 160_000;
+/// The work of several threads, and that of one thread to compare it with.
+pub(crate) const PARALLEL: [Work; 3] =
+    [Work::GetByOneThread, Work::GetByTwoThreads, Work::GetByEightThreads];
 /// How many keys are inserted into a tree.
 pub(crate) const INSERTS: usize = 1_000;
 /// How many records are put, one a commit.

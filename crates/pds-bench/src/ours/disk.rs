@@ -14,7 +14,8 @@ use pds::syntax::Nsid;
 use crate::data::{Data, Loaded};
 use crate::generate;
 use crate::meter::{Meter, Outcome};
-use crate::work::{Changed, GETS, LISTED};
+use crate::threads;
+use crate::work::{Changed, GETS, LISTED, PARALLEL_GETS};
 
 /// Verified with the signature, and durable at the end.
 pub(crate) fn import(records: usize, data: &Data) -> Result<Outcome> {
@@ -52,6 +53,21 @@ pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
     for path in &paths {
         bytes += repo.find(path)?.context("a record is missing")?.block.bytes().len();
     }
+    Ok(meter.stop(paths.len())?.checked(bytes))
+}
+
+/// Threads share one open repository.
+pub(crate) fn get_in_threads(records: usize, data: &Data, threads: usize) -> Result<Outcome> {
+    let paths = Loaded::read(&data.streamable(records))?.sample_paths(PARALLEL_GETS)?;
+    let repo = Repo::open(&data.repo(records))?;
+    let meter = Meter::start()?;
+    let bytes = threads::read(&paths, vec![&repo; threads], |repo, paths| {
+        let mut bytes = 0;
+        for path in paths {
+            bytes += repo.find(path)?.context("a record is missing")?.block.bytes().len();
+        }
+        Ok(bytes)
+    })?;
     Ok(meter.stop(paths.len())?.checked(bytes))
 }
 

@@ -5,6 +5,7 @@ mod read;
 mod tree;
 
 pub(crate) mod disk;
+pub(crate) mod log;
 pub(crate) mod write;
 
 use anyhow::Result;
@@ -29,6 +30,9 @@ pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
         Work::Export => disk::export(records, data),
         Work::Import => disk::import(records, data),
         Work::GetFromDisk => disk::get(records, data),
+        Work::GetByOneThread | Work::GetByTwoThreads | Work::GetByEightThreads => {
+            disk::get_in_threads(records, data, work.threads())
+        }
         Work::List => disk::list(records, data),
         Work::ListProcess => process::list(records, data),
         Work::GetProcess => process::get(records, data),
@@ -36,5 +40,14 @@ pub(crate) fn case(work: Work, records: usize, data: &Data) -> Result<Outcome> {
         Work::Put => write::put(records, data),
         Work::ApplyAscending => write::apply(records, data, false),
         Work::ApplyRandom => write::apply(records, data, true),
+        Work::LogVerify
+        | Work::LogExport
+        | Work::LogInfo
+        | Work::LogMovesVerify
+        | Work::LogMovesInfo
+        | Work::LogPut
+        | Work::LogNewest
+        | Work::LogGc
+        | Work::LogForget => log::case(work, records, data),
     }
 }

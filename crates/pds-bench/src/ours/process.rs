@@ -53,17 +53,17 @@ pub(crate) fn version(data: &Data) -> Result<Outcome> {
     meter.stop(PROCESSES)
 }
 
-fn pds(data: &Data) -> Command {
+pub(super) fn pds(data: &Data) -> Command {
     let mut command = Command::new(&data.pds);
     command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
-fn finish(command: &mut Command) -> Result<()> {
+pub(super) fn finish(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     ensure!(status.success(), "{command:?} ended with {status}");
     Ok(())
 }
 
 /// How often a short process is started.
-const PROCESSES: usize = 20;
+pub(super) const PROCESSES: usize = 20;
