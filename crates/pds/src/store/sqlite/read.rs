@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::errors::store_error;
 use super::frozen::Frozen;
@@ -127,6 +127,12 @@ impl Reader {
                 if more { self.in_tail(cid) } else { Ok(None) }
             }
             tail => {
+                // Many a process asks for blocks of the last commit only, and needs no more of the tail.
+                if tail.is_none()
+                    && let Some(found) = among_newest(&self.connection, cid)?
+                {
+                    return Ok(Some(found));
+                }
                 // The index has what was the tail, and perhaps this block with it.
                 *tail = Some(Tail::read(&self.connection)?);
                 match self.in_tail(cid)? {
@@ -159,6 +165,20 @@ pub(super) fn by_place(connection: &Connection, cid: &Cid) -> Result<Found, Stor
         start_of(cid),
         cid,
     )
+}
+
+/// Reads a block that is one of the newest; of the others only the names are read.
+fn among_newest(connection: &Connection, cid: &Cid) -> Result<Found, StoreError> {
+    let sql =
+        "SELECT id FROM (SELECT id, cid FROM blocks ORDER BY id DESC LIMIT ?1) WHERE cid = ?2";
+    let id = connection.prepare_cached(sql).and_then(|mut statement| {
+        let row = statement.query_row(params![NEWEST, cid.as_bytes().as_slice()], |row| row.get(0));
+        row.optional()
+    });
+    match id.map_err(store_error)? {
+        Some(id) => by_id(connection, id, cid),
+        None => Ok(None),
+    }
 }
 
 /// Returns the first row of a query that has this name.
@@ -263,6 +283,9 @@ const MAX_ROWS_AHEAD: i64 = 512;
 /// How many reads have to go on from the one before until rows are read ahead: a node, the one below it and
 /// its record are neighbours also for a reader that needs nothing else.
 const RUN: u32 = 3;
+
+/// How many rows are looked through before the tail is read: those of a few commits.
+const NEWEST: i64 = 64;
 
 /// How many rows further on the next one may be: reading as many costs less than finding one.
 const NEAR: i64 = 16;
