@@ -47,7 +47,7 @@ impl Known {
         self.below.as_ref()?.get(place)?.get()
     }
 
-    /// Recalls the node of the subtree at a place, and points to it from then on if it is in the cache.
+    /// Recalls the node of the subtree at a place, and keeps a pointer to it if it is in the cache.
     pub(super) fn recall_below(
         &self,
         source: Source<'_>,

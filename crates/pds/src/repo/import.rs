@@ -251,7 +251,7 @@ impl Repo {
         Ok(before)
     }
 
-    /// Stores a commit with its blocks, and what is known of the account and its keys from then on.
+    /// Stores a commit with its blocks, and the facts about the account and its keys.
     ///
     /// A slice relies on blocks that are stored. Those that the present state does not have are among
     /// `blocks`, so no sweep must be waited for: either the ref has moved, or the others are live.

@@ -12,10 +12,10 @@ use crate::store::{Change, Event, Fact, FactEdit, FactKind, StoreError, View, fi
 use crate::syntax::Tid;
 
 impl Repo {
-    /// Signs the present state with another key, which signs from then on, and returns a handle that
+    /// Signs the present state with another key, which signs all later commits, and returns a handle that
     /// has it.
     ///
-    /// The commit and the keys are stored in one step: until then the old key holds, and from then on the
+    /// The commit and the keys are stored in one step: the old key holds before it, and after it the
     /// new one. The log keeps both public keys. For a repository in a directory see
     /// [`rotate_key_in`](Self::rotate_key_in).
     ///
@@ -229,7 +229,7 @@ pub(super) enum Believed {
         until: Tid,
         /// The key before.
         old: DidKey,
-        /// The key from then on.
+        /// The key of this commit and later ones.
         new: DidKey,
     },
 }

@@ -6,7 +6,7 @@ use super::{Repo, Result};
 use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::store::{Refs, Store, Version, View};
 
-/// The moment at which a long read begins: the refs, and the blocks as they are read from then on.
+/// The moment at which a long read begins: the refs, and the blocks as they are read afterwards.
 pub(super) struct Moment {
     pub(super) version: Version,
     pub(super) refs: Refs,

@@ -1,4 +1,4 @@
-//! A store that tells a test what is asked of it, at the moments at which somebody else may act.
+//! A store that tells a test what is asked of it, at the moments at which another process may act.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;

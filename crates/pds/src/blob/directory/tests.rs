@@ -58,7 +58,7 @@ fn all_before(micros: u64) -> BlobSweep<'static> {
     BlobSweep::StoredBefore { micros, keep: &|_| false }
 }
 
-/// One writer: its blob gets old, it stores or renews the blob, and from then on no sweep may delete it.
+/// One writer: its blob gets old, it stores or renews the blob, and no sweep may delete it afterwards.
 /// Returns how many times a sweep was faster.
 fn write_next_to_sweeps(blobs: &BlobDirectory, bytes: &[u8], is_done: &AtomicBool) -> u64 {
     let cid = blobs.put(&mut &*bytes).unwrap().cid;
