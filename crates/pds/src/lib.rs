@@ -39,13 +39,7 @@
 //! `sqlite` (default): the store on disk. `testing`: the conformance suites for stores. `cid`:
 //! conversions to and from the `cid` crate's type.
 
-pub mod blob;
-pub mod car;
-pub mod commit;
-pub mod crypto;
-pub mod data;
-pub mod identity;
-pub mod mst;
+pub use pds_core::{car, commit, crypto, data, identity, mst, syntax};
+pub use pds_store::{blob, store};
+
 pub mod repo;
-pub mod store;
-pub mod syntax;

@@ -1,0 +1,386 @@
+//! A CAR file that blocks can be asked of.
+
+mod salvage;
+
+use std::fmt;
+
+use super::index::{Index, Keyed, Place};
+use super::read::Claim;
+use super::{CarError, CarReader, FromStart, ReadAt, Section, window};
+use crate::data::{Block, BlockRef, Blocks, Cid, ReadError};
+
+/// A CAR file with an index: any block can be read, the file stays where it is.
+///
+/// Opening reads the file once and hashes every block. The index takes 25 bytes a block: the first
+/// eight of the digest, seven of a keyed hash of the CID, where the block is and how long. Blocks are hashed again when they
+/// are read, since the file may have changed in between.
+///
+/// ```no_run
+/// use pds::car::CarFile;
+/// use pds::data::Blocks;
+///
+/// let file = CarFile::open(std::fs::File::open("backup.car")?)?;
+/// let commit = file.get(&file.roots()[0])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CarFile<F> {
+    file: F,
+    roots: Vec<Cid>,
+    /// Blocks that stand in the file twice are here once.
+    index: Index,
+    sections: u64,
+    duplicates: u64,
+    bytes: u64,
+}
+
+impl<F> fmt::Debug for CarFile<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("CarFile");
+        shown.field("roots", &self.roots).field("sections", &self.sections).finish_non_exhaustive()
+    }
+}
+
+impl<F: ReadAt> CarFile<F> {
+    /// Opens a file whose every block is as it should be.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] for the first thing that is wrong.
+    pub fn open(file: F) -> Result<Self, CarError> {
+        let mut first = None;
+        let opened = Self::open_reporting(file, &mut |error| {
+            first.get_or_insert(error);
+        })?;
+        first.map_or(Ok(opened), Err)
+    }
+
+    /// Opens a file as far as it can be read, reporting what is wrong on the way.
+    ///
+    /// Damaged and foreign blocks are left out; where the file is cut, what stands before the cut
+    /// is there.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] when the header cannot be read.
+    pub fn open_reporting(file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
+        let mut reader = CarReader::new(FromStart::new(&file))?;
+        let mut found = Indexing::default();
+        loop {
+            match reader.next_section() {
+                Ok(Some(Section { offset, cid_offset, block })) => {
+                    found.add(offset, cid_offset, block, 0)?;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    let goes_on = error.is_one_block();
+                    found.sections += u64::from(goes_on);
+                    report(error);
+                    if !goes_on {
+                        break;
+                    }
+                }
+            }
+        }
+        let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
+        Self::indexed(file, roots, bytes, found)
+    }
+
+    /// Opens a file without hashing anything yet: each block is hashed when it is read, and one that is never
+    /// read is not.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] for the first thing that is wrong with the framing.
+    pub fn open_unchecked(file: F) -> Result<Self, CarError> {
+        let mut reader = CarReader::new(FromStart::new(&file))?;
+        let mut found = Indexing::default();
+        while let Some(Claim { offset, cid_offset, cid, data }) = reader.next_claim()? {
+            found.claim(offset, cid_offset, (cid, data.len()), 0)?;
+        }
+        let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
+        Self::indexed(file, roots, bytes, found)
+    }
+
+    /// Makes one of a file that has been read.
+    pub fn indexed(
+        file: F,
+        roots: Vec<Cid>,
+        bytes: u64,
+        found: Indexing,
+    ) -> Result<Self, CarError> {
+        let (index, duplicates) = Index::new(found.keyed, found.places, &file)?;
+        Ok(Self { file, roots, index, sections: found.sections, duplicates, bytes })
+    }
+
+    /// Returns the roots; the first one is the commit.
+    #[must_use]
+    pub fn roots(&self) -> &[Cid] {
+        &self.roots
+    }
+
+    /// Returns how many sections the file has, duplicates included.
+    #[must_use]
+    pub fn sections(&self) -> u64 {
+        self.sections
+    }
+
+    /// Returns how many sections repeat a block that stands before them.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Returns how many different blocks can be read.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Tells whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many bytes of the file were read.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns how many bytes a block has, without reading it; `None` when it is not there.
+    ///
+    /// The index answers. Where the blocks were hashed when the file was opened, that is as sure as 56 bits of a
+    /// hash that nobody can foresee are.
+    ///
+    /// ```
+    /// # use pds::car::{CarFile, CarWriter};
+    /// # use pds::data::{Block, Codec};
+    /// # let block = Block::new(Codec::Raw, *b"hello");
+    /// # let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
+    /// # writer.block(block.borrowed())?;
+    /// let file = CarFile::open(std::io::Cursor::new(writer.finish()?))?;
+    /// assert_eq!(file.size_of(&block.cid()), Some(5));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn size_of(&self, cid: &Cid) -> Option<usize> {
+        self.index.find(cid).map(|(_, place)| place.data_len())
+    }
+
+    /// Returns the number of a block, and what was noted of it when the file was read.
+    pub fn noted(&self, cid: &Cid) -> Option<(usize, u8)> {
+        self.index.find(cid).map(|(number, place)| (number, place.note()))
+    }
+
+    /// Returns a block with its number among the blocks of this file, which are counted from zero
+    /// to [`len`](Self::len) in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Blocks::get`].
+    pub fn numbered(&self, cid: &Cid) -> Result<Option<(usize, Block)>, ReadError> {
+        let Some((number, place)) = self.index.find(cid) else { return Ok(None) };
+        let mut section = vec![0; place.section_len()];
+        let read = self.file.read_exact_at(&mut section, place.offset());
+        read.map_err(|error| ReadError::backend(*cid, error))?;
+        Ok(window::block(*cid, &section)?.map(|block| (number, block)))
+    }
+
+    /// As [`Blocks::get_many`], with the numbers of the blocks.
+    pub fn numbered_some(&self, cids: &[Cid]) -> Vec<NumberedAnswer> {
+        let (mut bytes, mut numbers, mut wanted) = (0, Vec::new(), Vec::new());
+        for cid in cids {
+            if bytes >= MAX_WINDOW_BYTES {
+                break;
+            }
+            let (number, place) = self.index.find(cid).unzip();
+            bytes += place.map_or(0, |place| place.section_len());
+            numbers.push(number.unwrap_or_default());
+            wanted.push((*cid, place));
+        }
+        let answers = window::read(&self.file, &wanted).into_iter().zip(numbers);
+        let numbered = |(answer, number): (Result<Option<Block>, _>, _)| {
+            answer.map(|block| block.map(|block| (number, block)))
+        };
+        answers.map(numbered).collect()
+    }
+
+    /// Returns the CID of the block with this number.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`], also when the file has changed since it was opened.
+    pub fn cid(&self, number: usize) -> Result<Option<Cid>, CarError> {
+        self.index.place(number).map(|place| place.read_cid(&self.file)).transpose()
+    }
+}
+
+impl<F: ReadAt> Blocks for CarFile<F> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        Ok(self.numbered(cid)?.map(|(_, block)| block))
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        let answers = self.numbered_some(cids).into_iter();
+        answers.map(|answer| answer.map(|found| found.map(|(_, block)| block))).collect()
+    }
+
+    fn batch(&self) -> usize {
+        WINDOW_BLOCKS
+    }
+}
+
+/// A block with its number in the file.
+type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
+
+/// A file that is being read from its start, section by section, to be indexed.
+#[derive(Default)]
+pub struct Indexing {
+    keyed: Keyed,
+    places: Vec<Place>,
+    sections: u64,
+}
+
+impl Indexing {
+    /// Adds a block that stands at an offset, its CID a little later, and a note on it.
+    pub fn add(
+        &mut self,
+        offset: u64,
+        cid_offset: u64,
+        block: BlockRef<'_>,
+        note: u8,
+    ) -> Result<(), CarError> {
+        self.claim(offset, cid_offset, (block.cid(), block.bytes().len()), note)
+    }
+
+    fn claim(
+        &mut self,
+        offset: u64,
+        cid_offset: u64,
+        (cid, len): (Cid, usize),
+        note: u8,
+    ) -> Result<(), CarError> {
+        self.sections += 1;
+        let reason = "beyond the size of file that can be indexed";
+        let place = Place::new(&self.keyed, &cid, (cid_offset, len), note);
+        self.places.push(place.ok_or(CarError::Section { offset, reason })?);
+        Ok(())
+    }
+}
+
+/// How many blocks are read together: enough that they lie close to one another in a file of usual size
+/// whatever its order, few enough to be held.
+const WINDOW_BLOCKS: usize = 16 * 1024;
+
+/// How many bytes are read together, about.
+const MAX_WINDOW_BYTES: usize = 6 * 1024 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::car::CarWriter;
+    use crate::data::Codec;
+
+    #[test]
+    fn blocks_that_stand_twice_are_counted_and_found_once() {
+        let [a, b] = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
+        let mut writer = CarWriter::new(Vec::new(), &[a.cid()]).unwrap();
+        for block in [&a, &b, &a, &a] {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+        assert_eq!((file.sections(), file.duplicates(), file.len()), (4, 2, 2));
+        assert_eq!(file.get(&a.cid()).unwrap(), Some(a));
+        assert_eq!(file.get(&b.cid()).unwrap(), Some(b));
+        assert_eq!(file.get(&Cid::of(Codec::Raw, b"c")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_name_that_differs_in_any_byte_is_not_here() {
+        let block = Block::new(Codec::Cbor, *b"a");
+        let mut writer = CarWriter::new(Vec::new(), &[block.cid()]).unwrap();
+        writer.block(block.borrowed()).unwrap();
+        let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+        assert_eq!(file.size_of(&block.cid()), Some(1));
+        for at in 0..Cid::LEN {
+            let mut bytes = *block.cid().as_bytes();
+            bytes[at] ^= 4;
+            if let Ok(cid) = Cid::from_bytes(&bytes) {
+                assert_eq!(file.size_of(&cid), None, "byte {at}");
+            }
+        }
+        let raw = Cid::from_digest(Codec::Raw, *block.cid().digest());
+        assert_eq!(file.size_of(&raw), None);
+    }
+
+    #[test]
+    fn names_that_are_made_up_to_start_alike_are_refused_soon() {
+        let mut bytes = CarWriter::new(Vec::new(), &[]).unwrap().finish().unwrap();
+        for n in 0..200_000_u32 {
+            let mut cid = *Cid::of(Codec::Raw, b"").as_bytes();
+            cid[Cid::LEN - 4..].copy_from_slice(&n.to_be_bytes());
+            bytes.push(u8::try_from(Cid::LEN).unwrap());
+            bytes.extend_from_slice(&cid);
+        }
+        let started = std::time::Instant::now();
+        assert!(matches!(
+            CarFile::open_unchecked(Cursor::new(bytes)),
+            Err(CarError::Section { .. })
+        ));
+        assert!(started.elapsed().as_secs() < 30, "in the number of blocks, not in its square");
+    }
+
+    #[test]
+    fn many_blocks_are_answered_as_each_by_itself() {
+        let blocks: Vec<Block> = (0..300_u32)
+            .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(n as usize * n as usize / 40)))
+            .collect();
+        let mut order: Vec<&Block> = blocks.iter().collect();
+        order.sort_unstable_by_key(|block| block.cid());
+        let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+        for block in order {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let mut bytes = writer.finish().unwrap();
+        let damaged = bytes.len() - 1;
+        bytes[damaged] ^= 1;
+        let file = CarFile::open_unchecked(Cursor::new(bytes)).unwrap();
+        let mut cids: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+        cids.insert(7, Cid::of(Codec::Raw, b"not here"));
+        cids.push(cids[3]);
+        let mut errors = 0;
+        let mut rest = &cids[..];
+        while !rest.is_empty() {
+            let answers = file.get_many(rest);
+            assert!(!answers.is_empty());
+            let (asked, others) = rest.split_at(answers.len());
+            for (cid, answer) in asked.iter().zip(answers) {
+                match (answer, file.get(cid)) {
+                    (Ok(together), Ok(alone)) => assert_eq!(together, alone),
+                    (Err(_), Err(_)) => errors += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            rest = others;
+        }
+        assert_eq!(errors, 1);
+    }
+
+    #[test]
+    fn one_digest_under_two_codecs_is_two_blocks() {
+        let blocks = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"a"));
+        let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+        for block in &blocks {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+        assert_eq!(file.len(), 2);
+        for block in blocks {
+            assert_eq!(file.get(&block.cid()).unwrap(), Some(block));
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The Merkle search tree: an ordered map from keys to CIDs whose root is a function of its content.
+//!
+//! Vocabulary: a *key* is the bytes of a record path; its *height* is how many pairs of leading
+//! zero bits its SHA-256 has; a *node* is a block that holds the keys of one height, its *level*,
+//! in one range; an *entry* is a key with the CID of its record; a *subtree* hangs between two
+//! entries, or before the first or after the last. (Specification "Repository", section "MST
+//! Structure".)
+//!
+//! Invariants kept here:
+//!
+//! - Nothing reads or writes anything but through [`Blocks`]: edits happen in memory, and
+//!   [`Tree::write`] returns the new nodes.
+//! - Every rule on the shape of a node is checked when the node is read, and a child is exactly one
+//!   level below its parent. So depth is bounded by the 128 levels that SHA-256 allows, and the
+//!   recursion in here with it.
+//! - An edit that fails (a missing node, say) leaves the tree as it was.
+//!
+//! Tricky cases, each with a test of that name: a key higher than the root splits the whole tree;
+//! a removed key joins the subtrees on its two sides all the way down; levels without keys are
+//! nodes with a left subtree only; removing the last key of the root lowers the tree by more than
+//! one level; removing the last key of all leaves one empty node.
+//!
+//! [`Blocks`]: crate::data::Blocks
+
+mod build;
+mod cache;
+mod compressed;
+mod contents;
+mod diff;
+mod edit;
+mod error;
+mod key;
+mod known;
+mod node;
+mod path;
+mod preorder;
+mod proof;
+mod range;
+mod tree;
+mod waiting;
+mod walk;
+
+pub use build::Builder;
+pub use cache::NodeCache;
+pub use contents::LARGE_BYTES;
+pub use contents::{Content, Contents, contents};
+pub use diff::{Change, Diff, NodeChanges, diff, diff_across};
+pub use error::MstError;
+pub use key::{Key, height};
+pub use node::node_block;
+pub use node::{EMPTY_NODE, Node, NodeEntry, Position};
+pub use preorder::{Due, Preorder};
+pub use proof::{Descent, proof};
+pub use range::{Entry, Range, range};
+pub use tree::{Tree, Written, get};
+pub use walk::{Step, Walk, nodes, walk};

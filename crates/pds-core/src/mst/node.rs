@@ -1,0 +1,486 @@
+//! One node and its block: the place where every rule on the shape of a node is checked.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
+
+use std::cmp::Ordering;
+
+use super::MstError;
+use super::compressed::{Compressed, Links};
+use super::key::{check_len, common_prefix, height};
+use crate::data::cbor::{Cursor, Rule};
+use crate::data::encode::{
+    put_bytes, put_head, put_link, put_link_or_null, put_list, put_map, put_text,
+};
+use crate::data::limits::{MAX_NODE_ENTRIES, MAX_TREE_LEVEL};
+use crate::data::{Block, Blocks, Cid, Codec, DataError, check_canonical};
+
+/// The block of the empty tree: no entries, no subtree.
+pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
+
+/// A node as it stands in its block, with the keys in full.
+///
+/// All keys are in one buffer, so that a node takes two allocations whatever its size. (Specification
+/// "Repository", section "MST Structure".)
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// use pds::mst::{Node, Position};
+///
+/// let block = &written.nodes[0];
+/// let node = Node::read(block.cid(), block.bytes(), Position::Root)?;
+/// assert_eq!((node.len(), node.left()), (1, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Node {
+    level: u8,
+    left: Option<Cid>,
+    keys: Vec<u8>,
+    entries: Vec<Slot>,
+}
+
+/// An entry of a [`Node`], lent.
+///
+/// ```
+/// # use pds::data::{Cid, Codec, MemoryBlocks};
+/// # use pds::mst::{Key, Tree};
+/// # let mut blocks = MemoryBlocks::default();
+/// # let value = Cid::of(Codec::Cbor, b"1");
+/// # let mut tree = Tree::empty(&blocks);
+/// # tree.insert(Key::new(*b"a")?, value)?;
+/// # let written = tree.write()?;
+/// # blocks.extend(written.nodes.iter().cloned());
+/// # let block = &written.nodes[0];
+/// # let node = pds::mst::Node::read(block.cid(), block.bytes(), pds::mst::Position::Root)?;
+/// let entry = node.entry(0).expect("there is one");
+/// assert_eq!((entry.key, entry.value, entry.right), (&b"a"[..], value, None));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeEntry<'a> {
+    /// The key in full.
+    pub key: &'a [u8],
+    /// The CID of the record.
+    pub value: Cid,
+    /// The subtree between this key and the next.
+    pub right: Option<Cid>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    key_end: u32,
+    value: Cid,
+    right: Option<Cid>,
+}
+
+impl Node {
+    /// Reads the node of a block, as the root of a tree or as a child on a given level.
+    ///
+    /// Every rule that one node can break is checked: canonical CBOR of exactly the known fields,
+    /// keys ascending and compressed as far as they can be, all keys of one height, no subtree
+    /// below level 0, entries unless the node only bridges a level, and the level asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`MstError::Undecodable`] or [`MstError::Invalid`].
+    pub fn read(cid: Cid, bytes: &[u8], position: Position) -> Result<Self, MstError> {
+        let mut node = Self::default();
+        node.refill(cid, bytes, position)?;
+        Ok(node)
+    }
+
+    /// As [`read`](Self::read), into the memory of a node that is done with; after an error nothing of use is in it.
+    pub(super) fn refill(
+        &mut self,
+        cid: Cid,
+        bytes: &[u8],
+        position: Position,
+    ) -> Result<(), MstError> {
+        let invalid = |reason| MstError::Invalid { cid, reason };
+        if cid.codec() != Codec::Cbor {
+            return Err(invalid("a link to a node names raw bytes"));
+        }
+        self.decode(bytes).map_err(|source| refused(cid, bytes, source))?;
+        self.level = self.check_level(position).map_err(invalid)?;
+        Ok(())
+    }
+
+    /// Reads a node that has been checked before, on this level: the heights of its keys are known.
+    pub(super) fn read_again(cid: Cid, bytes: &[u8], level: u8) -> Result<Self, MstError> {
+        let mut node = Self { level, ..Self::default() };
+        node.decode(bytes).map_err(|source| refused(cid, bytes, source))?;
+        Ok(node)
+    }
+
+    /// Returns the level of the node; that of the empty tree is 0.
+    #[must_use]
+    pub fn level(&self) -> u8 {
+        self.level
+    }
+
+    /// Returns the subtree before the first key.
+    #[must_use]
+    pub fn left(&self) -> Option<Cid> {
+        self.left
+    }
+
+    /// Returns how many entries there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether there are none: the empty tree, or a node that bridges a level.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Returns one entry.
+    #[must_use]
+    pub fn entry(&self, index: usize) -> Option<NodeEntry<'_>> {
+        let slot = self.entries.get(index)?;
+        let start = match index.checked_sub(1) {
+            None => 0,
+            Some(before) => self.entries.get(before)?.key_end as usize,
+        };
+        let key = self.keys.get(start..slot.key_end as usize)?;
+        Some(NodeEntry { key, value: slot.value, right: slot.right })
+    }
+
+    /// Iterates over the entries in key order.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = NodeEntry<'_>> {
+        let mut start = 0_usize;
+        self.entries.iter().map(move |slot| {
+            let end = slot.key_end as usize;
+            let key = self.keys.get(start..end).unwrap_or_default();
+            start = end;
+            NodeEntry { key, value: slot.value, right: slot.right }
+        })
+    }
+
+    /// Iterates over the subtrees from left to right.
+    pub fn subtrees(&self) -> impl Iterator<Item = Cid> {
+        self.left.into_iter().chain(self.entries.iter().filter_map(|slot| slot.right))
+    }
+
+    /// Finds a key: its index, or the index it would have.
+    pub(super) fn search(&self, key: &[u8]) -> Result<usize, usize> {
+        // A mean of four entries: looking at each is as fast as halving.
+        for (index, entry) in self.entries().enumerate() {
+            match entry.key.cmp(key) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(index),
+                Ordering::Greater => return Err(index),
+            }
+        }
+        Err(self.len())
+    }
+
+    /// Tells whether all keys lie between two others; without keys they do.
+    pub(super) fn lies_between(&self, before: Option<&[u8]>, after: Option<&[u8]>) -> bool {
+        let first = self.entry(0);
+        let last = self.len().checked_sub(1).and_then(|last| self.entry(last));
+        let ascends = |a: Option<&[u8]>, b: Option<&[u8]>| a.zip(b).is_none_or(|(a, b)| a < b);
+        ascends(before, first.map(|first| first.key)) && ascends(last.map(|last| last.key), after)
+    }
+
+    /// The subtree before the entry of this index, or after the last.
+    pub(super) fn subtree(&self, index: usize) -> Option<Cid> {
+        match index.checked_sub(1) {
+            None => self.left,
+            Some(before) => self.entries.get(before)?.right,
+        }
+    }
+
+    fn decode(&mut self, bytes: &[u8]) -> Result<(), DataError> {
+        let Self { keys, entries, .. } = self;
+        keys.clear();
+        entries.clear();
+        let mut cursor = Cursor::new(bytes);
+        if cursor.map()? != 2 {
+            return Err(Rule("a node has the fields e and l and no others").at(0));
+        }
+        cursor.expect_key("e")?;
+        let start = cursor.offset();
+        let count = cursor.list()?;
+        if count > MAX_NODE_ENTRIES {
+            return Err(Rule("more entries in a node than the limit of 1024").at(start));
+        }
+        entries.reserve_exact(count);
+        keys.reserve_exact(count.saturating_mul(TYPICAL_KEY_BYTES));
+        let mut before = 0..0_usize;
+        for _ in 0..count {
+            let (Compressed { rest, prefix, .. }, (right, value)) = entry(&mut cursor)?;
+            if prefix > before.len() {
+                return Err(rule(SHARES_TOO_MUCH));
+            }
+            let from = keys.len();
+            keys.extend_from_within(before.start..before.start.saturating_add(prefix));
+            keys.extend_from_slice(rest);
+            check_len(keys.get(from..).unwrap_or_default()).map_err(rule)?;
+            if !entries.is_empty() {
+                // Up to `prefix` the two keys are equal: what follows decides.
+                let previous = keys.get(before.start.saturating_add(prefix)..before.end);
+                match previous.unwrap_or_default().first().cmp(&rest.first()) {
+                    Ordering::Less => {}
+                    Ordering::Equal if !rest.is_empty() => {
+                        return Err(rule(
+                            "a key shares more bytes with the one before it than it says",
+                        ));
+                    }
+                    _ => return Err(rule("keys are not in ascending order")),
+                }
+            }
+            before = from..keys.len();
+            let key_end = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+            entries.push(Slot {
+                key_end,
+                value: Cid::from_checked(value),
+                right: right.map(Cid::from_checked),
+            });
+        }
+        cursor.expect_key("l")?;
+        self.left = subtree_link(&mut cursor)?;
+        cursor.end()
+    }
+
+    fn check_level(&self, position: Position) -> Result<u8, &'static str> {
+        let mut heights = self.entries().map(|entry| height(entry.key));
+        let level = match (heights.next(), position) {
+            (Some(first), _) => {
+                if heights.any(|height| height != first) {
+                    return Err("keys of different heights in one node");
+                }
+                first
+            }
+            (None, Position::Root) if self.left.is_some() => {
+                return Err("the root has no entries, only a subtree");
+            }
+            (None, Position::Root) => return Ok(0),
+            (None, Position::Child { .. }) if self.left.is_none() => {
+                return Err("an empty node below the root");
+            }
+            (None, Position::Child { level }) => level,
+        };
+        if let Position::Child { level: asked } = position
+            && asked != level
+        {
+            return Err(WRONG_LEVEL);
+        }
+        if level == 0 && self.subtrees().next().is_some() {
+            return Err("a subtree below level 0");
+        }
+        Ok(level)
+    }
+}
+
+/// Tells which rule a block breaks that is no node.
+fn refused(cid: Cid, bytes: &[u8], source: DataError) -> MstError {
+    match source {
+        // Rules of the tree that only the decoder sees are reported as such.
+        DataError::Model { reason, .. } => MstError::Invalid { cid, reason },
+        // Canonical, and still not a node.
+        DataError::Cbor { reason, .. } if check_canonical(bytes).is_ok() => {
+            MstError::Invalid { cid, reason }
+        }
+        source => MstError::Undecodable { cid, source },
+    }
+}
+
+/// Where a node stands in its tree.
+///
+/// ```
+/// use pds::data::{Cid, Codec};
+/// use pds::mst::{EMPTY_NODE, Node, Position};
+///
+/// let cid = Cid::of(Codec::Cbor, &EMPTY_NODE);
+/// assert!(Node::read(cid, &EMPTY_NODE, Position::Root).is_ok());
+/// assert!(Node::read(cid, &EMPTY_NODE, Position::Child { level: 0 }).is_err());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Position {
+    /// At the top.
+    Root,
+    /// Below another node, on this level.
+    Child {
+        /// One less than the level of its parent.
+        level: u8,
+    },
+}
+
+impl Position {
+    /// The position of the children of a node on this level; `None` on level 0.
+    pub(super) fn below(level: u8) -> Option<Self> {
+        level.checked_sub(1).map(|level| Self::Child { level })
+    }
+}
+
+/// Reads a node from a source.
+pub(super) fn read_node(
+    blocks: &dyn Blocks,
+    cid: Cid,
+    position: Position,
+) -> Result<(Block, Node), MstError> {
+    let block = blocks.get(&cid)?.ok_or(MstError::Missing { cid })?;
+    let node = Node::read(cid, block.bytes(), position)?;
+    debug_assert!(node.level <= MAX_TREE_LEVEL);
+    Ok((block, node))
+}
+
+/// Writes the block of a node, entry by entry.
+#[derive(Debug, Default)]
+pub(super) struct Encoder {
+    /// Room for what comes first and is known last, and the entries.
+    buffer: Vec<u8>,
+    count: usize,
+    before: Vec<u8>,
+}
+
+impl Encoder {
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Adds the next entry.
+    pub(super) fn entry(&mut self, key: &[u8], value: &Cid, right: Option<&Cid>) {
+        let prefix = common_prefix(&self.before, key);
+        let (_, rest) = key.split_at_checked(prefix).unwrap_or((key, &[]));
+        let out = &mut self.buffer;
+        out.reserve(ROOM.saturating_add(rest.len()).saturating_add(ENTRY_BYTES));
+        if out.is_empty() {
+            out.extend_from_slice(&[0; ROOM]);
+        }
+        out.extend_from_slice(b"\xa4\x61k");
+        put_bytes(out, rest);
+        put_text(out, "p");
+        put_head(out, 0, prefix as u64);
+        put_text(out, "t");
+        put_link_or_null(out, right);
+        put_text(out, "v");
+        put_link(out, value);
+        self.before.truncate(prefix);
+        self.before.extend_from_slice(rest);
+        self.count = self.count.saturating_add(1);
+    }
+
+    /// Makes the block and leaves the encoder empty, its buffers kept.
+    pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
+        debug_assert!(self.count <= MAX_NODE_ENTRIES, "no head has room for more");
+        // There is no key to come, so its memory serves.
+        let head = &mut self.before;
+        head.clear();
+        put_map(head, 2);
+        put_text(head, "e");
+        put_list(head, self.count);
+        let out = &mut self.buffer;
+        out.resize(out.len().max(ROOM), 0);
+        put_text(out, "l");
+        put_link_or_null(out, left);
+        // The head ends where the entries begin, and the name where the head does.
+        let start = ROOM.saturating_sub(head.len());
+        if let Some(place) = out.get_mut(start..ROOM) {
+            place.copy_from_slice(head);
+        }
+        let whole = out.get_mut(start.saturating_sub(Cid::LEN)..).unwrap_or_default();
+        let block = Block::in_place(Codec::Cbor, whole);
+        self.buffer.clear();
+        self.before.clear();
+        self.count = 0;
+        block
+    }
+}
+
+/// Makes the block of a node from what stands in it. Nothing is checked: the caller knows the CID.
+pub fn node_block<'e>(
+    left: Option<Cid>,
+    entries: impl IntoIterator<Item = NodeEntry<'e>>,
+) -> Block {
+    let mut encoder = Encoder::default();
+    for NodeEntry { key, value, right } in entries {
+        encoder.entry(key, &value, right.as_ref());
+    }
+    encoder.finish(left.as_ref())
+}
+
+/// Reads an entry: what its key does not share, how much it shares, the subtree after it, its value.
+#[inline]
+fn entry<'b>(cursor: &mut Cursor<'b>) -> Result<(Compressed<'b>, Links<'b>), DataError> {
+    if let Some((entry, after)) = Compressed::split(cursor.rest())
+        && let Some(links @ (right, value)) = entry.links()
+        && Cid::has_form(value)
+        && right.is_none_or(|right| {
+            Cid::has_form(right) && Cid::from_checked(right).codec() == Codec::Cbor
+        })
+    {
+        cursor.pass_to(after);
+        return Ok((entry, links));
+    }
+    Err(fault(cursor))
+}
+
+/// What is wrong with an entry.
+#[cold]
+fn fault(cursor: &mut Cursor<'_>) -> DataError {
+    let mut read = || {
+        let start = cursor.offset();
+        if cursor.map()? != 4 {
+            return Err(Rule("an entry has the fields k, p, t and v and no others").at(start));
+        }
+        cursor.expect_key("k")?;
+        let rest = cursor.byte_string()?;
+        if !rest.is_empty() {
+            check_len(rest).map_err(rule)?;
+        }
+        cursor.expect_key("p")?;
+        cursor.unsigned()?;
+        cursor.expect_key("t")?;
+        subtree_link(cursor)?;
+        cursor.expect_key("v")?;
+        cursor.link()
+    };
+    // What is left is a number that no key is long enough for.
+    read().err().unwrap_or(rule(SHARES_TOO_MUCH))
+}
+
+fn subtree_link(cursor: &mut Cursor<'_>) -> Result<Option<Cid>, DataError> {
+    let link = cursor.link_or_null()?;
+    match link.map(|cid| cid.codec()) {
+        Some(Codec::Raw) => Err(rule("a link to a subtree names raw bytes")),
+        _ => Ok(link),
+    }
+}
+
+fn rule(reason: &'static str) -> DataError {
+    DataError::Model { place: String::new(), reason }
+}
+
+/// The rule that no single node can break.
+pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the next";
+
+pub(super) const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
+
+const SHARES_TOO_MUCH: &str = "a key shares more bytes than the key before it has";
+
+/// What is said of a subtree that was refused before.
+pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
+
+/// The name of a block, and what comes before the entries of a node: a byte for the map, two for its first key, and
+/// three for the head of a list of up to 65,535 entries, where [`MAX_NODE_ENTRIES`] are legal.
+const ROOM: usize = Cid::LEN + 6;
+
+/// What an entry takes beside its key, at most.
+const ENTRY_BYTES: usize = 12 + 2 * 43;
+
+const TYPICAL_KEY_BYTES: usize = 40;
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+#[allow(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+mod tests;

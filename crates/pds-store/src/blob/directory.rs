@@ -1,0 +1,276 @@
+//! Blobs as files in a directory.
+
+mod files;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use self::files::{Touched, is_absent, parent, sync_directory};
+use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
+use pds_core::data::{Cid, Codec};
+
+/// Blobs as files: `<directory>/<first two characters of the CID>/<CID>`.
+///
+/// A blob is written to a temporary file in the same directory, synced and renamed, and the directory
+/// is synced. A file with the name of a blob is therefore always whole and durable. The first blob
+/// creates the directory.
+///
+/// Locks on the directory keep a sweep from deleting a blob that is stored or renewed at the same moment,
+/// also by another process. If the file system supports no locks, blobs can be stored and renewed, but a
+/// sweep by age fails. Only the user who stored a blob can renew it: for other users, `renew` leaves its age
+/// as it is.
+///
+/// ```
+/// use pds::blob::{BlobDirectory, BlobStore};
+///
+/// let dir = tempfile::tempdir()?;
+/// let blobs = BlobDirectory::new(dir.path().join("blobs"));
+/// let info = blobs.put(&mut &b"hello"[..])?;
+/// let path = dir.path().join("blobs/ba").join(info.cid.to_string());
+/// assert_eq!(std::fs::read(path)?, b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct BlobDirectory {
+    root: PathBuf,
+}
+
+impl BlobDirectory {
+    /// Names the directory; it need not exist yet.
+    #[must_use]
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    /// Returns where a blob is, or would be.
+    #[must_use]
+    pub fn path(&self, cid: &Cid) -> PathBuf {
+        let name = cid.to_string();
+        let (shard, _) = name.split_at(SHARD_CHARS);
+        self.root.join(shard).join(&name)
+    }
+
+    /// Renames a file that is complete and synced to the name of its blob, and makes the name durable.
+    fn keep(&self, temporary: tempfile::NamedTempFile, cid: &Cid) -> io::Result<BlobInfo> {
+        let path = self.path(cid);
+        let shard = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(shard)?;
+        // Looked at before the lock is taken: the file may be large, and only whole files get this name.
+        let is_whole = files::is_whole(&path, cid);
+        let file = {
+            let _lock = files::lock_shared(&self.root)?;
+            // A whole file stays and becomes young. A damaged file, or one of another user, is replaced.
+            match is_whole.then(|| files::touch(&path)).transpose()? {
+                Some(Touched::Young(file)) => file,
+                _ => {
+                    temporary.as_file().set_modified(SystemTime::now())?;
+                    temporary.persist(&path).map_err(|error| error.error)?.metadata()?
+                }
+            }
+        };
+        // Another process may have made any of these a moment ago, and not have synced them yet.
+        for directory in [shard, &self.root, parent(&self.root)] {
+            sync_directory(directory)?;
+        }
+        Ok(blob_info(*cid, &file))
+    }
+
+    /// Returns the CIDs of the files that are named like blobs, in order.
+    fn cids(&self) -> Result<Vec<Cid>, BlobError> {
+        let mut cids = Vec::new();
+        for shard in entries(&self.root)? {
+            if !shard.is_dir() {
+                continue;
+            }
+            for path in entries(&shard)? {
+                let name = path.file_name().and_then(|name| name.to_str());
+                let cid = name.and_then(|name| name.parse::<Cid>().ok());
+                let is_blob = |cid: &Cid| cid.codec() == Codec::Raw && path == self.path(cid);
+                cids.extend(cid.filter(is_blob));
+            }
+        }
+        cids.sort_unstable();
+        Ok(cids)
+    }
+
+    fn info(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        let path = self.path(cid);
+        match fs::metadata(&path) {
+            Ok(file) => Ok(Some(blob_info(*cid, &file))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(BlobError::Io { path, source }),
+        }
+    }
+
+    /// Deletes the blobs that `remove` deletes, and makes that durable.
+    fn sweep_blobs(
+        &self,
+        cids: &[Cid],
+        goes: impl Fn(&BlobInfo) -> bool,
+        remove: impl Fn(&Path) -> io::Result<bool>,
+    ) -> Result<Vec<BlobInfo>, BlobError> {
+        let (mut swept, mut changed) = (Vec::new(), BTreeSet::new());
+        for cid in cids {
+            // Another sweep may be faster at any time.
+            let Some(info) = self.info(cid)?.filter(&goes) else { continue };
+            let path = self.path(cid);
+            match remove(&path) {
+                Ok(true) => {
+                    swept.push(info);
+                    changed.insert(parent(&path).to_owned());
+                }
+                Ok(false) => {}
+                Err(source) => return Err(BlobError::Io { path, source }),
+            }
+        }
+        changed.iter().try_for_each(|directory| self.sync(directory))?;
+        Ok(swept)
+    }
+
+    /// Deletes a blob if it is still old once no other process can make it young.
+    fn remove_old(&self, path: &Path, before_micros: u64) -> io::Result<bool> {
+        let _lock = files::lock(&self.root)?;
+        match fs::metadata(path) {
+            Ok(file) if modified_at(&file) < before_micros => files::remove(path),
+            Ok(_) => Ok(false),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the files of uploads that were interrupted before a time.
+    fn sweep_uploads(&self, before_micros: u64) -> Result<(), BlobError> {
+        let mut is_changed = false;
+        for path in entries(&self.root)? {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            let is_old = |file: fs::Metadata| modified_at(&file) < before_micros;
+            if name.starts_with(INCOMING.as_bytes())
+                && fs::symlink_metadata(&path).is_ok_and(is_old)
+                && !files::is_locked(&path)
+            {
+                is_changed |=
+                    files::remove(&path).map_err(|source| BlobError::Io { path, source })?;
+            }
+        }
+        if is_changed { self.sync(&self.root) } else { Ok(()) }
+    }
+
+    fn sync(&self, directory: &Path) -> Result<(), BlobError> {
+        let failed = |source| BlobError::Io { path: directory.to_owned(), source };
+        sync_directory(directory).map_err(failed)
+    }
+}
+
+impl BlobStore for BlobDirectory {
+    fn put(&self, data: &mut dyn Read) -> Result<BlobInfo, BlobError> {
+        let failed = |source| BlobError::Io { path: self.root.clone(), source };
+        if !self.root.is_dir() {
+            fs::create_dir_all(&self.root).map_err(failed)?;
+        }
+        let mut temporary =
+            tempfile::Builder::new().prefix(INCOMING).tempfile_in(&self.root).map_err(failed)?;
+        // A sweep passes over the file of an upload that is still running.
+        files::mark_as_running(temporary.as_file());
+        let (cid, _) = stream::copy_hashing(data, temporary.as_file_mut(), failed)?;
+        temporary.as_file().sync_all().map_err(failed)?;
+        make_readable(temporary.as_file()).map_err(failed)?;
+        self.keep(temporary, &cid).map_err(failed)
+    }
+
+    fn open(&self, cid: &Cid) -> Result<Option<OpenBlob>, BlobError> {
+        let path = self.path(cid);
+        let opened = files::open(&path).and_then(|file| Ok((file.metadata()?, file)));
+        match opened {
+            Ok((metadata, file)) => Ok(Some(OpenBlob::new(blob_info(*cid, &metadata), file))),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(BlobError::Io { path, source }),
+        }
+    }
+
+    fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        let path = self.path(cid);
+        // The lock is held until the file is young.
+        let touched = files::lock_shared(&self.root).and_then(|_lock| files::touch(&path));
+        match touched {
+            // Only the owner of a file can make it young.
+            Ok(Touched::Young(file) | Touched::Unchanged(file)) => Ok(Some(blob_info(*cid, &file))),
+            Ok(Touched::Absent) => Ok(None),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(source) => Err(BlobError::Io { path, source }),
+        }
+    }
+
+    fn list(&self, each: &mut dyn FnMut(BlobInfo) -> ControlFlow<()>) -> Result<(), BlobError> {
+        for cid in self.cids()? {
+            if let Some(info) = self.info(&cid)?
+                && each(info).is_break()
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&self, sweep: BlobSweep<'_>) -> Result<Vec<BlobInfo>, BlobError> {
+        match sweep {
+            // Whatever their age: this needs no lock.
+            BlobSweep::Listed(cids) => self.sweep_blobs(cids, |_| true, files::remove),
+            BlobSweep::StoredBefore { micros, keep } => {
+                let goes = |info: &BlobInfo| info.stored_at_micros < micros && !keep(&info.cid);
+                let remove = |path: &Path| self.remove_old(path, micros);
+                let swept = self.sweep_blobs(&self.cids()?, goes, remove)?;
+                self.sweep_uploads(micros)?;
+                Ok(swept)
+            }
+        }
+    }
+}
+
+/// A time as microseconds since 1970; earlier ones count as 1970.
+pub(super) fn micros(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
+}
+
+fn blob_info(cid: Cid, file: &fs::Metadata) -> BlobInfo {
+    BlobInfo { cid, size_bytes: file.len(), stored_at_micros: modified_at(file) }
+}
+
+fn modified_at(file: &fs::Metadata) -> u64 {
+    file.modified().map_or(0, micros)
+}
+
+/// Returns the entries of a directory; none if it does not exist.
+fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
+    let failed = |source| BlobError::Io { path: directory.to_owned(), source };
+    let entries = match fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
+}
+
+/// Temporary files are made for their owner alone; blobs are public.
+fn make_readable(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+const SHARD_CHARS: usize = 2;
+
+/// The names of files that are not yet blobs start with this.
+const INCOMING: &str = ".incoming-";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;

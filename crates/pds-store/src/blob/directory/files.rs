@@ -1,0 +1,133 @@
+//! Operations on the files of a blob directory: locks, the age of a file, its type.
+
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::super::stream::Verifying;
+use pds_core::data::Cid;
+
+/// The state of a file after an attempt to make it young.
+pub(super) enum Touched {
+    /// The file counts as written now.
+    Young(Metadata),
+    /// This process may not change the age of the file.
+    Unchanged(Metadata),
+    /// There is no such file.
+    Absent,
+}
+
+/// Opens a regular file. Anything else is an error: opening a FIFO would wait for a writer, and opening
+/// a device may do anything.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let check = |file: Metadata| match file.is_file() {
+        true => Ok(()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file")),
+    };
+    check(fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    // The path may name another file by now.
+    check(file.metadata()?)?;
+    Ok(file)
+}
+
+/// Makes a file count as written now.
+pub(super) fn touch(path: &Path) -> io::Result<Touched> {
+    let file = match open(path) {
+        Err(error) if is_absent(&error) => return Ok(Touched::Absent),
+        file => file?,
+    };
+    let is_young = match file.set_modified(SystemTime::now()) {
+        Err(error) if CANNOT_CHANGE.contains(&error.kind()) => false,
+        changed => changed.map(|()| true)?,
+    };
+    // A file that was deleted after it was opened can be made young, too.
+    match fs::metadata(path) {
+        Ok(file) if is_young => Ok(Touched::Young(file)),
+        Ok(file) => Ok(Touched::Unchanged(file)),
+        Err(error) if is_absent(&error) => Ok(Touched::Absent),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns whether the bytes of a file hash to a CID.
+pub(super) fn is_whole(path: &Path, cid: &Cid) -> bool {
+    let Ok(file) = open(path) else { return false };
+    io::copy(&mut Verifying::new(file, *cid), &mut io::sink()).is_ok()
+}
+
+/// Deletes a file; returns whether there was one.
+pub(super) fn remove(path: &Path) -> io::Result<bool> {
+    match fs::remove_file(path) {
+        Err(error) if is_absent(&error) => Ok(false),
+        removed => removed.map(|()| true),
+    }
+}
+
+/// Keeps sweeps from deleting blobs until the returned lock is dropped.
+///
+/// A file system without locks gives none: there, sweeps by age fail.
+pub(super) fn lock_shared(directory: &Path) -> io::Result<Option<File>> {
+    let directory = File::open(directory)?;
+    Ok(retrying(|| directory.lock_shared()).is_ok().then_some(directory))
+}
+
+/// Keeps other processes and threads from storing and renewing blobs until the returned lock is dropped.
+pub(super) fn lock(directory: &Path) -> io::Result<File> {
+    let directory = File::open(directory)?;
+    retrying(|| directory.lock()).map_err(|source| {
+        let message = format!(
+            "the directory cannot be locked ({source}); run this where the directory is on a local disk"
+        );
+        io::Error::new(source.kind(), message)
+    })?;
+    Ok(directory)
+}
+
+/// Marks the file of an upload as still in use, where the file system has locks.
+pub(super) fn mark_as_running(file: &File) {
+    // Without the mark, a sweep goes by the age of the file alone.
+    let _ = retrying(|| file.lock());
+}
+
+/// Returns whether the file of an upload is in use.
+pub(super) fn is_locked(path: &Path) -> bool {
+    open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+}
+
+/// Takes a lock; a signal does not end the wait for it.
+fn retrying(take: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    #[cfg(test)]
+    if HAS_NO_LOCKS.get() {
+        return Err(io::ErrorKind::Unsupported.into());
+    }
+    loop {
+        match take() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            taken => return taken,
+        }
+    }
+}
+
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound
+}
+
+pub(super) fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."))
+}
+
+/// Makes a rename, a new entry or a deletion in a directory durable.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+const CANNOT_CHANGE: [io::ErrorKind; 2] =
+    [io::ErrorKind::PermissionDenied, io::ErrorKind::ReadOnlyFilesystem];
+
+#[cfg(test)]
+thread_local! {
+    /// Set by a test: this thread works on a file system without locks.
+    pub(super) static HAS_NO_LOCKS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}

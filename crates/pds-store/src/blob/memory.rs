@@ -1,0 +1,95 @@
+//! Blobs in memory.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::io::{Cursor, Read};
+use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
+use pds_core::data::Cid;
+
+/// Blobs in memory, for tests and for temporary repositories.
+///
+/// ```
+/// use pds::blob::{BlobStore, MemoryBlobs};
+///
+/// let blobs = MemoryBlobs::default();
+/// let info = blobs.put(&mut &b"hello"[..])?;
+/// assert_eq!(info.size_bytes, 5);
+/// # Ok::<(), pds::blob::BlobError>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct MemoryBlobs(Mutex<BTreeMap<Cid, Kept>>);
+
+#[derive(Clone, Debug)]
+struct Kept {
+    info: BlobInfo,
+    bytes: Arc<[u8]>,
+}
+
+impl MemoryBlobs {
+    fn blobs(&self) -> MutexGuard<'_, BTreeMap<Cid, Kept>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Copied, so that no lock is held while a caller looks at it.
+    fn infos(&self) -> Vec<BlobInfo> {
+        self.blobs().values().map(|kept| kept.info).collect()
+    }
+
+    fn remove_if(&self, cid: Cid, goes: impl Fn(&BlobInfo) -> bool) -> Option<BlobInfo> {
+        match self.blobs().entry(cid) {
+            Entry::Occupied(kept) if goes(&kept.get().info) => Some(kept.remove().info),
+            _ => None,
+        }
+    }
+}
+
+impl BlobStore for MemoryBlobs {
+    fn put(&self, data: &mut dyn Read) -> Result<BlobInfo, BlobError> {
+        let mut bytes = Vec::new();
+        let (cid, size_bytes) = stream::copy_hashing(data, &mut bytes, BlobError::Source)?;
+        let info = BlobInfo { cid, size_bytes, stored_at_micros: now() };
+        let mut blobs = self.blobs();
+        let kept = blobs.entry(cid).or_insert_with(|| Kept { info, bytes: bytes.into() });
+        kept.info = info;
+        Ok(info)
+    }
+
+    fn open(&self, cid: &Cid) -> Result<Option<OpenBlob>, BlobError> {
+        let found = self.blobs().get(cid).cloned();
+        Ok(found.map(|kept| OpenBlob::new(kept.info, Cursor::new(kept.bytes))))
+    }
+
+    fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        Ok(self.blobs().get_mut(cid).map(|kept| {
+            kept.info.stored_at_micros = now();
+            kept.info
+        }))
+    }
+
+    fn list(&self, each: &mut dyn FnMut(BlobInfo) -> ControlFlow<()>) -> Result<(), BlobError> {
+        let _ = self.infos().into_iter().try_for_each(each);
+        Ok(())
+    }
+
+    fn sweep(&self, sweep: BlobSweep<'_>) -> Result<Vec<BlobInfo>, BlobError> {
+        Ok(match sweep {
+            BlobSweep::Listed(cids) => {
+                cids.iter().filter_map(|cid| self.remove_if(*cid, |_| true)).collect()
+            }
+            BlobSweep::StoredBefore { micros, keep } => {
+                let is_old = |info: &BlobInfo| info.stored_at_micros < micros;
+                let goes = |info: &BlobInfo| is_old(info) && !keep(&info.cid);
+                let old = self.infos().into_iter().filter(goes);
+                // It may have become young since.
+                old.filter_map(|info| self.remove_if(info.cid, is_old)).collect()
+            }
+        })
+    }
+}
+
+fn now() -> u64 {
+    super::directory::micros(std::time::SystemTime::now())
+}

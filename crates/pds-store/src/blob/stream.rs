@@ -1,0 +1,66 @@
+//! Hashing on the way in and on the way out.
+
+use std::io::{self, Read, Write};
+
+use sha2::{Digest, Sha256};
+
+use super::BlobError;
+use pds_core::data::{Cid, Codec};
+
+/// Copies all bytes and returns their CID and how many there were.
+///
+/// `to` says how its errors are to be told apart from those of `from`.
+pub(super) fn copy_hashing(
+    from: &mut dyn Read,
+    to: &mut dyn Write,
+    failed: impl Fn(io::Error) -> BlobError,
+) -> Result<(Cid, u64), BlobError> {
+    let mut hash = Sha256::new();
+    let mut size = 0;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(BlobError::Source(error)),
+        };
+        hash.update(&buffer[..read]);
+        to.write_all(&buffer[..read]).map_err(&failed)?;
+        size += read as u64;
+    }
+    Ok((Cid::from_digest(Codec::Raw, hash.finalize().into()), size))
+}
+
+/// Reads bytes that should have a CID, and fails at their end when they have not.
+pub(super) struct Verifying<R> {
+    from: R,
+    cid: Cid,
+    hash: Option<Sha256>,
+}
+
+impl<R> Verifying<R> {
+    pub(super) fn new(from: R, cid: Cid) -> Self {
+        Self { from, cid, hash: Some(Sha256::new()) }
+    }
+}
+
+impl<R: Read> Read for Verifying<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        if read > 0 {
+            if let Some(hash) = &mut self.hash {
+                hash.update(&buffer[..read]);
+            }
+        } else if !buffer.is_empty()
+            && let Some(hash) = self.hash.take()
+            && Cid::from_digest(Codec::Raw, hash.finalize().into()) != self.cid
+        {
+            let message = format!("blob {} is damaged: its bytes hash to something else", self.cid);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        Ok(read)
+    }
+}
+
+const BUFFER_BYTES: usize = 64 * 1024;

@@ -1,0 +1,185 @@
+//! One step of a store.
+
+use super::log::check_message;
+use super::{Event, FactEdit, LogEntry, RefEdit, StoreError, Version};
+use pds_core::data::Block;
+
+/// Blocks on their way into a store; an error in the stream fails the change.
+pub type BlockStream<'a> = dyn Iterator<Item = Result<Block, BoxError>> + 'a;
+
+/// Log rows on their way into a store; an error in the stream fails the change.
+pub type LogStream<'a> = dyn Iterator<Item = Result<LogEntry, BoxError>> + 'a;
+
+/// An error of a layer that a store does not know.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One step of a store: blocks, refs and facts, all or nothing.
+///
+/// ```
+/// use pds::data::{Block, Codec};
+/// use pds::store::{Change, Event, Expect, MemoryStore, RefEdit, RefName, Store};
+///
+/// let block = Block::new(Codec::Cbor, *b"\xa0");
+/// let edit = RefEdit { name: RefName::head(), target: Some(block.cid()), expect: Expect::Absent };
+/// let change = Change::new(Event::Write).blocks([Ok(block)]).edit(edit).message("first");
+/// assert_eq!(MemoryStore::default().apply(change)?.new_blocks, 1);
+/// # Ok::<(), pds::store::StoreError>(())
+/// ```
+#[non_exhaustive]
+pub struct Change<'a> {
+    /// The blocks that come in, because a ref needs them. The stream is read once.
+    pub blocks: Box<BlockStream<'a>>,
+    /// The refs that move. Each gets a row in the log.
+    pub refs: Vec<RefEdit>,
+    /// The facts that change, in this order.
+    pub facts: Vec<FactEdit>,
+    /// The action that the log rows record.
+    pub event: Event,
+    /// Free text for the log rows, on one line.
+    pub message: String,
+    /// The number of the last change that the writer has seen: with another one the change fails with
+    /// [`StoreError::Changed`].
+    pub change_seen: Option<u64>,
+    /// The number of the last sweep that the writer has seen: with another one the change fails with
+    /// [`StoreError::Changed`], because blocks that it relies on may have been deleted.
+    pub sweep_seen: Option<u64>,
+    /// Rows with their own numbers and times, oldest first, for copies and rebuilds. They are accepted
+    /// into an empty log only, and come before the rows of `refs`.
+    pub history: Option<Box<LogStream<'a>>>,
+}
+
+impl<'a> Change<'a> {
+    /// Makes a change that does nothing yet.
+    #[must_use]
+    pub fn new(event: Event) -> Self {
+        Self {
+            blocks: Box::new(std::iter::empty()),
+            refs: Vec::new(),
+            facts: Vec::new(),
+            event,
+            message: String::new(),
+            change_seen: None,
+            sweep_seen: None,
+            history: None,
+        }
+    }
+
+    /// Brings blocks in.
+    #[must_use]
+    pub fn blocks<I>(mut self, blocks: I) -> Self
+    where
+        I: IntoIterator<Item = Result<Block, BoxError>>,
+        I::IntoIter: 'a,
+    {
+        self.blocks = Box::new(blocks.into_iter());
+        self
+    }
+
+    /// Moves a ref.
+    #[must_use]
+    pub fn edit(mut self, edit: RefEdit) -> Self {
+        self.refs.push(edit);
+        self
+    }
+
+    /// Moves several refs.
+    #[must_use]
+    pub fn edits(mut self, edits: impl IntoIterator<Item = RefEdit>) -> Self {
+        self.refs.extend(edits);
+        self
+    }
+
+    /// Changes a fact.
+    #[must_use]
+    pub fn fact(mut self, edit: FactEdit) -> Self {
+        self.facts.push(edit);
+        self
+    }
+
+    /// Changes several facts.
+    #[must_use]
+    pub fn facts(mut self, edits: impl IntoIterator<Item = FactEdit>) -> Self {
+        self.facts.extend(edits);
+        self
+    }
+
+    /// Gives the log rows a message.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+
+    /// Makes the change fail if there was another change since this version.
+    #[must_use]
+    pub fn unless_changed_since(mut self, version: Version) -> Self {
+        (self.change_seen, self.sweep_seen) = (Some(version.change), Some(version.sweep));
+        self
+    }
+
+    /// Makes the change fail if blocks were deleted since this version.
+    #[must_use]
+    pub fn unless_swept_since(mut self, version: Version) -> Self {
+        self.sweep_seen = Some(version.sweep);
+        self
+    }
+
+    /// Brings log rows in, for a copy.
+    #[must_use]
+    pub fn history<I>(mut self, rows: I) -> Self
+    where
+        I: IntoIterator<Item = Result<LogEntry, BoxError>>,
+        I::IntoIter: 'a,
+    {
+        self.history = Some(Box::new(rows.into_iter()));
+        self
+    }
+
+    /// Checks what can be checked without a store.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        check_message(&self.message)?;
+        let does_nothing = self.refs.is_empty() && self.facts.is_empty() && self.history.is_none();
+        if does_nothing { Err(StoreError::NoEdits) } else { Ok(()) }
+    }
+
+    /// Returns what the writer has seen of the store.
+    pub(super) fn seen(&self) -> Seen {
+        Seen { change: self.change_seen, sweep: self.sweep_seen }
+    }
+}
+
+/// What a writer has seen of a store, as far as the change depends on it.
+#[derive(Clone, Copy)]
+pub(super) struct Seen {
+    change: Option<u64>,
+    sweep: Option<u64>,
+}
+
+impl Seen {
+    /// Checks that the store is as the writer has seen it.
+    pub(super) fn check(self, version: Version) -> Result<(), StoreError> {
+        let is_seen = |seen: Option<u64>, found| seen.is_none_or(|seen| seen == found);
+        match is_seen(self.change, version.change) && is_seen(self.sweep, version.sweep) {
+            true => Ok(()),
+            false => Err(StoreError::Changed),
+        }
+    }
+}
+
+/// The result of an [`apply`](super::Store::apply).
+///
+/// ```
+/// use pds::store::{Change, Event, Fact, FactEdit, MemoryStore, Store};
+///
+/// let store = MemoryStore::default();
+/// let applied = store.apply(Change::new(Event::Set).fact(FactEdit::Set(Fact::Erasing)))?;
+/// assert_eq!((applied.new_blocks, applied.version), (0, store.view()?.version()));
+/// # Ok::<(), pds::store::StoreError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The number of blocks that were missing or damaged before.
+    pub new_blocks: u64,
+    /// The version of the store after the change.
+    pub version: Version,
+}

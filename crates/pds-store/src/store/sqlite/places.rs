@@ -1,0 +1,303 @@
+//! Where blocks are found: the index `places`, and the tail of `blocks` that is not in it yet.
+//!
+//! A CID is a hash, so each new block belongs at a random place of any index over CIDs: a commit of
+//! twelve blocks would rewrite twelve pages of it. Instead blocks are appended, and the newest of
+//! them, the tail, are in no index. A reader reads the CIDs of the tail once, which is fast because the
+//! tail is short. When it has grown, all of it is added to the index in order.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::errors::store_error;
+use super::limit::Effort;
+use super::replace::{belongs, raw};
+use super::rows::State;
+use super::taken::Taken;
+use crate::store::StoreError;
+use pds_core::data::{ByCid, Cid};
+
+/// A row of the index: the first eight bytes of a digest, and the row of `blocks`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    pub(super) start: i64,
+    pub(super) id: i64,
+}
+
+/// The first eight bytes of a digest as SQLite keeps them. Different blocks may share them.
+pub(super) fn start_of(cid: &Cid) -> i64 {
+    let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
+    i64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// The newest blocks, those that the index does not have, as one connection knows them.
+#[derive(Debug, Default)]
+pub(super) struct Tail {
+    /// The last row that the index has taken in.
+    pub(super) placed: i64,
+    /// The last row that is known here.
+    pub(super) newest: i64,
+    ids: HashMap<Cid, i64, ByCid>,
+    /// The last row that was here when the present transaction began.
+    before: i64,
+    /// What SQLite called the state of the file then: it changes when somebody else writes.
+    state: Option<i64>,
+    /// What the index has, once it has been asked so often that it pays to know.
+    taken: Option<Taken>,
+    /// How often it has been asked.
+    asked: usize,
+}
+
+impl Tail {
+    /// Reads the tail as it is at present.
+    pub(super) fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let placed = placed(connection)?;
+        let mut tail = Self { placed, newest: placed, ..Self::default() };
+        tail.read_on(connection)?;
+        Ok(tail)
+    }
+
+    /// Reads what has been appended since; tells whether that was anything.
+    pub(super) fn read_on(&mut self, connection: &Connection) -> Result<bool, StoreError> {
+        let mut statement = connection
+            .prepare_cached("SELECT id, cid FROM blocks WHERE id > ?1 ORDER BY id")
+            .map_err(store_error)?;
+        let mut rows = statement.query([self.newest]).map_err(store_error)?;
+        let before = self.newest;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            self.newest = row.get(0).map_err(store_error)?;
+            let bytes = row.get_ref(1).and_then(|cid| Ok(cid.as_blob()?)).map_err(store_error)?;
+            // A row whose name is damaged cannot be asked for.
+            if let Ok(cid) = Cid::from_bytes(bytes) {
+                // A row that is known may have been swept, and its block have come again.
+                self.ids.insert(cid, self.newest);
+            }
+        }
+        Ok(self.newest > before)
+    }
+
+    /// Brings the tail up to date for a writer, which must not rely on rows that are gone.
+    pub(super) fn renew(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let state = data_version(connection)?;
+        if self.state != Some(state) {
+            // Only `sweep` and `mend` delete, and neither leaves a tail.
+            if placed(connection)? == self.placed {
+                self.read_on(connection)?;
+            } else {
+                *self = Self::read(connection)?;
+            }
+            self.state = Some(state);
+        }
+        self.before = self.newest;
+        Ok(())
+    }
+
+    /// Tells whether a row was appended in the present transaction.
+    pub(super) fn is_new(&self, id: i64) -> bool {
+        id > self.before
+    }
+
+    pub(super) fn get(&self, cid: &Cid) -> Option<i64> {
+        self.ids.get(cid).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Takes note of a block that is about to be appended, and returns its row; `None` when it is in
+    /// the tail already.
+    pub(super) fn append(&mut self, cid: Cid) -> Result<Option<i64>, StoreError> {
+        let id = self.row_after()?;
+        match self.ids.entry(cid) {
+            std::collections::hash_map::Entry::Occupied(_) => return Ok(None),
+            std::collections::hash_map::Entry::Vacant(vacant) => vacant.insert(id),
+        };
+        self.newest = id;
+        Ok(Some(id))
+    }
+
+    /// The row after all that are known.
+    fn row_after(&self) -> Result<i64, StoreError> {
+        let next = self.newest.max(self.placed).checked_add(1);
+        next.ok_or_else(|| StoreError::Damaged("a row has the last number there is".into()))
+    }
+
+    /// Tells whether the index need not be asked for most blocks.
+    #[cfg(test)]
+    pub(super) fn knows_the_index(&self) -> bool {
+        self.taken.is_some()
+    }
+
+    /// Tells which of some blocks the index may have. The others it certainly has not: what another process may have
+    /// made untrue [`renew`](Self::renew) drops.
+    pub(super) fn may_be_placed(
+        &mut self,
+        connection: &Connection,
+        cids: impl ExactSizeIterator<Item = Cid>,
+    ) -> Result<Vec<bool>, StoreError> {
+        // It has as many rows at most: of those that were ever appended some may have left.
+        let rows = usize::try_from(self.placed).unwrap_or(usize::MAX);
+        if self.taken.is_none() && self.asked > rows / WORTH_A_QUESTION {
+            (self.taken, self.asked) = (Taken::read(connection)?, 0);
+        }
+        let Some(taken) = &self.taken else {
+            self.asked += cids.len();
+            return Ok(vec![true; cids.len()]);
+        };
+        Ok(cids.map(|cid| taken.may_have(&cid)).collect())
+    }
+
+    /// Takes places into the index, as [`place`] does; it then has all up to the newest row.
+    pub(super) fn place(
+        &mut self,
+        transaction: &Connection,
+        places: &mut Vec<Place>,
+        check: bool,
+    ) -> Result<u64, StoreError> {
+        let taken = self.taken.as_mut();
+        let has_room = taken.is_some_and(|taken| places.iter().all(|place| taken.add(place.start)));
+        self.taken.take_if(|_| !has_room);
+        let removed = place(transaction, places, self.newest, check)?;
+        self.placed = self.newest;
+        Ok(removed)
+    }
+
+    /// Takes all of the tail into the index, and lets everybody who knows it see that it is none any more.
+    pub(super) fn end(&mut self, transaction: &Connection) -> Result<(), StoreError> {
+        let mut places: Vec<Place> = self.drain().collect();
+        self.newest = self.row_after()?;
+        self.place(transaction, &mut places, false)?;
+        Ok(())
+    }
+
+    /// Makes the index anew from what stands in `blocks`, and leaves no tail.
+    pub(super) fn index_anew(&mut self, transaction: &Connection) -> Result<(), StoreError> {
+        self.ids.clear();
+        self.taken = None;
+        transaction.execute("DELETE FROM places", []).map_err(store_error)?;
+        let newest: i64 = transaction
+            .query_row("SELECT coalesce(max(id), 0) FROM blocks", [], |row| row.get(0))
+            .map_err(store_error)?;
+        self.newest = newest.max(self.newest);
+        self.newest = self.row_after()?;
+        let (mut places, mut has_placed, mut after) = (Vec::new(), false, i64::MIN);
+        loop {
+            {
+                let mut some = transaction
+                    .prepare_cached("SELECT id, cid FROM blocks WHERE id > ?1 ORDER BY id LIMIT ?2")
+                    .map_err(store_error)?;
+                let limit = i64::try_from(MAX_PENDING).unwrap_or(i64::MAX);
+                let mut rows = some.query(params![after, limit]).map_err(store_error)?;
+                while let Some(row) = rows.next().map_err(store_error)? {
+                    after = row.get(0).map_err(store_error)?;
+                    let cid = row.get_ref(1).and_then(|cid| Ok(cid.as_blob()?));
+                    if let Ok(Ok(cid)) = cid.map(Cid::from_bytes) {
+                        places.push(Place { start: start_of(&cid), id: after });
+                    }
+                }
+            }
+            if places.is_empty() && has_placed {
+                break;
+            }
+            place(transaction, &mut places, self.newest, has_placed)?;
+            has_placed = true;
+        }
+        self.placed = self.newest;
+        Ok(())
+    }
+
+    /// Empties the tail: these are the places of what was in it.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Place> + '_ {
+        self.ids.drain().map(|(cid, id)| Place { start: start_of(&cid), id })
+    }
+}
+
+/// Takes places into the index, in order, and returns how many blocks were there already and have
+/// been removed again. What came before an earlier flush of the same undertaking is looked for only
+/// if `check` is set.
+fn place(
+    transaction: &Connection,
+    places: &mut Vec<Place>,
+    upto: i64,
+    check: bool,
+) -> Result<u64, StoreError> {
+    places.sort_unstable();
+    let mut removed = 0;
+    {
+        let mut insert = transaction
+            .prepare_cached("INSERT OR IGNORE INTO places (start, id) VALUES (?1, ?2)")
+            .map_err(store_error)?;
+        let mut earlier: Option<Place> = None;
+        for place in places.drain(..) {
+            let alike = earlier.is_some_and(|earlier| earlier.start == place.start);
+            if (alike || check) && is_again(transaction, place)? {
+                transaction
+                    .execute("DELETE FROM blocks WHERE id = ?1", [place.id])
+                    .map_err(store_error)?;
+                removed += 1;
+                continue;
+            }
+            insert.execute(params![place.start, place.id]).map_err(store_error)?;
+            earlier = Some(place);
+        }
+    }
+    State { placed: upto, ..State::read(transaction)? }.write(transaction)?;
+    Ok(removed)
+}
+
+/// Counts the sound blocks that the index should know and does not: they cannot be found.
+pub(super) fn lost_by_index(connection: &Connection, effort: &Effort) -> Result<u64, StoreError> {
+    let mut all = connection
+        .prepare("SELECT id, cid, bytes FROM blocks WHERE id <= ?1")
+        .map_err(store_error)?;
+    let mut known = connection
+        .prepare("SELECT 1 FROM places WHERE start = ?1 AND id = ?2")
+        .map_err(store_error)?;
+    let mut rows = all.query([placed(connection)?]).map_err(store_error)?;
+    let mut lost = 0;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        effort.renew();
+        let [name, bytes] = [1, 2].map(|column| row.get_ref(column).map(raw));
+        let (name, bytes) = (name.map_err(store_error)?, bytes.map_err(store_error)?);
+        let Ok(cid) = Cid::from_bytes(name) else { continue };
+        let id: i64 = row.get(0).map_err(store_error)?;
+        let is_known = known.exists([start_of(&cid), id]).map_err(store_error)?;
+        lost += u64::from(!is_known && belongs(name, bytes));
+    }
+    Ok(lost)
+}
+
+/// Tells whether the index has the block of this row already, under another row.
+fn is_again(transaction: &Connection, place: Place) -> Result<bool, StoreError> {
+    let mut same = transaction
+        .prepare_cached(
+            "SELECT 1 FROM places p JOIN blocks b ON b.id = p.id
+             WHERE p.start = ?1 AND p.id <> ?2 AND b.cid = (SELECT cid FROM blocks WHERE id = ?2)",
+        )
+        .map_err(store_error)?;
+    same.exists(params![place.start, place.id]).map_err(store_error)
+}
+
+/// What SQLite calls the state of the file as far as others change it.
+pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
+    connection
+        .prepare_cached("PRAGMA data_version")
+        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+        .map_err(store_error)
+}
+
+/// The last row that the index has.
+pub(super) fn placed(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(State::read(connection)?.placed)
+}
+
+/// To read so many rows of the index takes as long as to ask it once.
+const WORTH_A_QUESTION: usize = 40;
+
+/// How many blocks the tail has at most when a transaction ends. It is read whole by each process
+/// that needs one of them: some three milliseconds.
+pub(super) const MAX_TAIL: usize = 8_192;
+
+/// How many places of one undertaking are sorted at a time: 24 MiB.
+pub(super) const MAX_PENDING: usize = 1_572_864;

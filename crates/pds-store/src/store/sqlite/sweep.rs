@@ -1,0 +1,182 @@
+//! The change of a SQLite store that deletes: blocks, rows of the log, and their remains in the file.
+
+use rusqlite::Connection;
+
+use super::apply;
+use super::errors::store_error;
+use super::limit::Effort;
+use super::places::{Place, Tail, start_of};
+use super::replace::raw;
+use super::rows::{RefRow, State, edit_facts, run, write_log};
+use super::view::each_log_row;
+use crate::store::log::Relink;
+use crate::store::{Fate, LogEntry, StoreError, Sweep, SweptBlocks, Version};
+use pds_core::data::Cid;
+
+/// Counts what a sweep would delete.
+pub(super) fn count(
+    transaction: &Connection,
+    effort: &Effort,
+    sweep: Sweep<'_>,
+) -> Result<SweptBlocks, StoreError> {
+    let version = State::read(transaction)?.version(transaction)?;
+    if version != sweep.seen {
+        return Err(StoreError::Changed);
+    }
+    check_absent(transaction, effort, sweep.absent)?;
+    let mut swept = SweptBlocks { version, ..SweptBlocks::default() };
+    let mut after = i64::MIN;
+    while let Some(dead) = next_dead(transaction, effort, sweep.live, &mut after, &mut swept)? {
+        drop(dead);
+    }
+    if let Some(fate) = sweep.log {
+        let mut relink = Relink::new(version);
+        each_log_row(transaction, effort, &mut |row| {
+            swept.rows += u64::from(relink.next(row, fate).is_none());
+            Ok(())
+        })?;
+    }
+    Ok(swept)
+}
+
+/// Deletes every block that is not live, and rewrites the log and facts.
+pub(super) fn sweep(
+    transaction: &Connection,
+    tail: &mut Tail,
+    effort: &Effort,
+    mut sweep: Sweep<'_>,
+) -> Result<SweptBlocks, StoreError> {
+    let version = State::read(transaction)?.version_to_write(transaction)?;
+    if version != sweep.seen {
+        return Err(StoreError::Changed);
+    }
+    check_absent(transaction, effort, sweep.absent)?;
+    if let Some(change) = sweep.change.take() {
+        apply::apply(transaction, tail, effort, change)?;
+    }
+    // A reader that knows the tail relies on its rows as long as it is one.
+    tail.end(transaction)?;
+    // Deleted content is overwritten where it was: if the process ends before the file is compacted,
+    // little is left.
+    transaction.query_row("PRAGMA secure_delete = ON", [], |_| Ok(())).map_err(store_error)?;
+    let (mut swept, mut after) = (SweptBlocks::default(), i64::MIN);
+    while let Some(dead) = next_dead(transaction, effort, sweep.live, &mut after, &mut swept)? {
+        for Place { start, id } in dead {
+            effort.renew();
+            run(transaction, "DELETE FROM places WHERE start = ?1 AND id = ?2", [start, id])?;
+            run(transaction, "DELETE FROM blocks WHERE id = ?1", [id])?;
+        }
+    }
+    if let Some(fate) = sweep.log {
+        swept.rows = relink_log(transaction, effort, version, fate)?;
+    }
+    let more_facts = edit_facts(transaction, &sweep.facts)?;
+    let mut state = State::read(transaction)?;
+    state.facts += more_facts;
+    // A change that was made first has numbers of its own.
+    let change = state.version(transaction)?.change.max(version.change);
+    let change = change.saturating_add(1).cast_signed();
+    State { change, sweep: change, ..state }.write(transaction)?;
+    let version = State::read(transaction)?.version(transaction)?;
+    Ok(SweptBlocks { version, ..swept })
+}
+
+/// Makes sure that no block has come back that was missing when live blocks were marked.
+fn check_absent(
+    transaction: &Connection,
+    effort: &Effort,
+    absent: &dyn Fn(&Cid) -> bool,
+) -> Result<(), StoreError> {
+    let mut all = transaction.prepare_cached("SELECT cid FROM blocks").map_err(store_error)?;
+    let mut rows = all.query([]).map_err(store_error)?;
+    while let Some(row) = rows.next().map_err(store_error)? {
+        effort.renew();
+        let cid = Cid::from_bytes(row.get_ref(0).map(raw).map_err(store_error)?);
+        if cid.is_ok_and(|cid| absent(&cid)) {
+            return Err(StoreError::Changed);
+        }
+    }
+    Ok(())
+}
+
+/// Drops rows of the log and links the rest again; returns how many went. Each ref then names its last row.
+fn relink_log(
+    transaction: &Connection,
+    effort: &Effort,
+    marked: Version,
+    fate: &mut dyn FnMut(&LogEntry) -> Fate,
+) -> Result<u64, StoreError> {
+    let (mut relink, mut gone) = (Relink::new(marked), 0);
+    each_log_row(transaction, effort, &mut |row| {
+        let was = row.clone();
+        match relink.next(row, fate) {
+            Some(row) if row == was => Ok(()),
+            Some(row) => write_log(transaction, &row),
+            None => {
+                gone += 1;
+                run(transaction, "DELETE FROM log WHERE seq = ?1", [was.seq.cast_signed()])
+                    .map(drop)
+            }
+        }
+    })?;
+    for (name, seq) in relink.ends() {
+        if let Some(row) = RefRow::find(transaction, &name)?
+            && row.seq.cast_unsigned() != seq
+        {
+            RefRow { seq: seq.cast_signed(), ..row }.write(transaction)?;
+        }
+    }
+    Ok(gone)
+}
+
+/// Looks at the next blocks, a bounded number of them; returns those that are not live, and `None` at the end.
+fn next_dead(
+    transaction: &Connection,
+    effort: &Effort,
+    live: &dyn Fn(&Cid) -> bool,
+    after: &mut i64,
+    swept: &mut SweptBlocks,
+) -> Result<Option<Vec<Place>>, StoreError> {
+    effort.renew();
+    let mut some = transaction
+        .prepare_cached(
+            "SELECT id, cid, length(bytes) FROM blocks WHERE id > ?1 ORDER BY id LIMIT ?2",
+        )
+        .map_err(store_error)?;
+    let mut rows = some.query([*after, BLOCKS_AT_ONCE]).map_err(store_error)?;
+    let (mut dead, mut is_end) = (Vec::new(), true);
+    while let Some(row) = rows.next().map_err(store_error)? {
+        is_end = false;
+        *after = row.get(0).map_err(store_error)?;
+        let len = row.get::<_, i64>(2).map_err(store_error)?.cast_unsigned();
+        let name = row.get_ref(1).map(raw).map_err(store_error)?;
+        let cid = Cid::from_bytes(name)
+            .map_err(|error| StoreError::Damaged(format!("blocks row {after}: {error}").into()))?;
+        if live(&cid) {
+            swept.kept_bytes += len;
+        } else {
+            swept.blocks += 1;
+            swept.bytes += len;
+            dead.push(Place { start: start_of(&cid), id: *after });
+        }
+    }
+    Ok((!is_end).then_some(dead))
+}
+
+/// Rewrites the file without what was deleted: neither free pages, nor the room between rows, nor the WAL
+/// keep any of it.
+pub(super) fn compact(connection: &Connection) -> Result<(), StoreError> {
+    // The copy is as large as what is kept, so it is made in a file, not in memory.
+    let run = |sql: &str| connection.execute_batch(sql).map_err(store_error);
+    run("PRAGMA temp_store = FILE")?;
+    let copied = run("VACUUM");
+    run("PRAGMA temp_store = MEMORY")?;
+    copied?;
+    let is_blocked: bool = connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(store_error)?;
+    if is_blocked { Err(StoreError::Busy) } else { Ok(()) }
+}
+
+/// How many blocks a sweep looks at in one go.
+const BLOCKS_AT_ONCE: i64 = 16_384;

@@ -1,0 +1,102 @@
+//! Which starts of digests the index has: whoever writes many new blocks need not ask it for each.
+
+use rusqlite::Connection;
+
+use super::errors::store_error;
+use super::places::start_of;
+use crate::store::StoreError;
+use pds_core::data::Cid;
+
+/// A bit for each of the ways in which digests can start, set where the index has one that does: a Bloom filter
+/// whose one hash is the digest itself.
+///
+/// What it does not have, the index has not. Digests are spread evenly, and there are at least eight bits for each, so of
+/// the blocks that are not there at most one in eight seems to be.
+#[derive(Debug)]
+pub(super) struct Taken {
+    bits: Vec<u64>,
+    /// How many bits of a start tell its place.
+    depth: u32,
+    /// How many more starts it is good for.
+    room: usize,
+}
+
+impl Taken {
+    /// Reads all of the index; `None` where it is too large to be held this way.
+    pub(super) fn read(connection: &Connection) -> Result<Option<Self>, StoreError> {
+        let count: i64 = connection
+            .prepare_cached("SELECT count(*) FROM places")
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
+            .map_err(store_error)?;
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let Some(mut taken) = Self::for_twice(count) else { return Ok(None) };
+        let mut statement =
+            connection.prepare_cached("SELECT start FROM places").map_err(store_error)?;
+        let mut rows = statement.query([]).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            if !taken.add(row.get(0).map_err(store_error)?) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(taken))
+    }
+
+    /// Makes room for twice as many starts as there are.
+    fn for_twice(count: usize) -> Option<Self> {
+        let room = count.max(FEW).checked_mul(2).filter(|room| *room <= MAX_STARTS)?;
+        let bits = (room * BITS_EACH).next_power_of_two();
+        Some(Self { bits: vec![0; bits / 64], depth: bits.ilog2(), room })
+    }
+
+    /// Takes note of a start; tells whether there was room for it.
+    pub(super) fn add(&mut self, start: i64) -> bool {
+        let Some(room) = self.room.checked_sub(1) else { return false };
+        self.room = room;
+        let (word, bit) = self.place(start);
+        if let Some(word) = self.bits.get_mut(word) {
+            *word |= bit;
+        }
+        true
+    }
+
+    /// Tells whether the index may have this block; if not, it has not.
+    pub(super) fn may_have(&self, cid: &Cid) -> bool {
+        let (word, bit) = self.place(start_of(cid));
+        self.bits.get(word).is_none_or(|word| word & bit != 0)
+    }
+
+    fn place(&self, start: i64) -> (usize, u64) {
+        let bit = start.cast_unsigned() >> (64 - self.depth);
+        (usize::try_from(bit / 64).unwrap_or(usize::MAX), 1 << (bit % 64))
+    }
+}
+
+/// For how few starts as many bits are made as for this many.
+const FEW: usize = 16_384;
+
+/// How many starts there is room for at most, in 16 MiB.
+const MAX_STARTS: usize = 16 << 20;
+
+const BITS_EACH: usize = 8;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use pds_core::data::Codec;
+
+    #[test]
+    fn what_was_added_is_there_and_little_else_seems_to_be() {
+        let cid = |n: u32| Cid::of(Codec::Raw, &n.to_be_bytes());
+        let mut taken = Taken::for_twice(0).unwrap();
+        let count = 2 * u32::try_from(FEW).unwrap();
+        for n in 0..count {
+            assert!(taken.add(start_of(&cid(n))), "{n}");
+        }
+        assert!(!taken.add(0), "for twice as many as there are few");
+        assert!((0..count).all(|n| taken.may_have(&cid(n))));
+        let seem = (count..2 * count).filter(|n| taken.may_have(&cid(*n))).count();
+        assert!((1..count as usize / 7).contains(&seem), "{seem}");
+        assert!(Taken::for_twice(MAX_STARTS).is_none());
+    }
+}
