@@ -9,7 +9,8 @@ use pds::car::{CarReader, CarWriter};
 use pds::commit::Commit;
 use pds::data::{Block, Cid, MemoryBlocks};
 use pds::mst::{Step, walk};
-use pds::repo::{Repo, Snapshot, export_car};
+use pds::transfer::export::export_car;
+use pds::{Repo, Snapshot};
 use pds::syntax::RecordPath;
 use tempfile::TempDir;
 
@@ -117,7 +118,7 @@ impl Data {
         let key = generate::key()?.public_key();
         let clone = |dir: &Path| -> Result<Repo> {
             let file = File::open(self.streamable(records))?;
-            Ok(Repo::clone_file(dir, file, Some(&key))?.0)
+            Ok(pds::local::directory::clone_file(dir, file, Some(&key), pds::Jobs::default())?.0)
         };
         if !self.repo(records).is_dir() {
             clone(&self.repo(records))?;

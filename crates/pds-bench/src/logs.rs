@@ -6,7 +6,8 @@ use std::{env, fs};
 
 use anyhow::Result;
 use pds::data::{Cid, Value};
-use pds::repo::{Repo, STORE_FILE};
+use pds::Repo;
+use pds::local::layout::STORE_FILE;
 use pds::store::{Expect, RefName};
 use pds::syntax::RecordPath;
 
@@ -48,7 +49,7 @@ impl Data {
                 fs::remove_dir_all(old)?;
             }
         }
-        let repo = Repo::create_with_key(&unfinished, &generate::did(), &generate::key()?)?;
+        let repo = pds::local::directory::create_with_key(&unfinished, &generate::did(), &generate::key()?)?;
         match log {
             Log::Versions => put_versions(&repo, rows)?,
             Log::Moves => move_back_and_forth(&repo, rows)?,

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::{Context, Result, bail};
 use pds::crypto::Signer;
 use pds::data::{Block, Cid};
-use pds::repo::{Repo, Write};
+use pds::{Repo, Write};
 use rusqlite::{Connection, params};
 
 use crate::data::Data;

@@ -7,15 +7,18 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
+use pds::Error;
 use pds::car::CarError;
 use pds::commit::CommitError;
-use pds::crypto::KeyFileError;
 use pds::data::{Cid, DataError, ReadError};
 use pds::identity::IdentityError;
+use pds::local::key_file::KeyFileError;
+use pds::local::layout::KEY_FILE;
+use pds::model::revision::RevisionError;
 use pds::mst::MstError;
-use pds::repo::verify::{Code, Stage};
-use pds::repo::{Error, KEY_FILE, ProofError};
 use pds::store::{RefName, StoreError};
+use pds::transfer::prove::ProofError;
+use pds::{Code, Stage};
 use serde_json::json;
 
 use crate::output::printable;
@@ -167,7 +170,7 @@ pub(crate) fn resolved_before(error: Error, commit: Cid) -> Error {
 /// As [`resolved_before`], where the commit was then named by its CID.
 pub(crate) fn resolved_by_cid(error: Error, commit: Cid) -> Error {
     match error {
-        Error::Revision { text, .. } if text == commit.to_string() => {
+        Error::Revision(RevisionError { text, .. }) if text == commit.to_string() => {
             ReadError::Swept { cid: commit }.into()
         }
         error => resolved_before(error, commit),

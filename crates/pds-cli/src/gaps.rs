@@ -1,8 +1,8 @@
 //! Repositories of which only a part is here: what is here is shown, what is not is named.
 
 use anyhow::Result;
+use pds::Error;
 use pds::mst::MstError;
-use pds::repo::Error;
 
 use crate::failure::Exit;
 use crate::output::say;

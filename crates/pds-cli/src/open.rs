@@ -11,9 +11,11 @@ use anyhow::{Context, Result};
 use pds::car::{CarError, CarFile, CarReader, FromStart};
 use pds::commit::Commit;
 use pds::data::Blocks;
-use pds::repo::{Error, ExportOptions, Repo, Revision, Snapshot, export_with};
+use pds::model::revision::RevisionError;
 use pds::store::RefName;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordPath};
+use pds::transfer::export::{ExportOptions, export_with};
+use pds::{Error, Repo, Revision, Snapshot};
 
 use crate::failure::Stated;
 use crate::harms::Harms;
@@ -44,7 +46,7 @@ impl Place {
         }
         let here = std::env::current_dir().context("cannot tell which directory this is")?;
         for dir in here.ancestors() {
-            if Repo::is_in(dir)? {
+            if pds::local::open::is_repository(dir)? {
                 return Ok(dir.to_owned());
             }
         }
@@ -63,7 +65,7 @@ impl Place {
 
     /// Opens the repository for changes that take no key.
     pub(crate) fn mirror(&self) -> Result<Repo> {
-        Ok(Repo::open_without_key(&self.writable()?)?)
+        Ok(pds::local::open::open_without_key(&self.writable()?)?)
     }
 
     /// Finds the directory of a repository that is to be changed.
@@ -106,7 +108,7 @@ impl Place {
         if is_a_file(&path) {
             return Ok(Source::Car(Arc::new(open_car(&path)?)));
         }
-        Ok(Source::Repo(Repo::open_without_key(&path)?))
+        Ok(Source::Repo(pds::local::open::open_without_key(&path)?))
     }
 
     /// Finds where a state is read from, and what names the state there.
@@ -156,8 +158,8 @@ pub(crate) fn peek(file: &Watched) -> Option<Commit> {
 impl Source {
     /// Opens a CAR file, or another repository, that was named as a state.
     pub(crate) fn file(path: &Path) -> Result<Self> {
-        if Repo::is_in(path)? {
-            return Ok(Self::Repo(Repo::open_without_key(path)?));
+        if pds::local::open::is_repository(path)? {
+            return Ok(Self::Repo(pds::local::open::open_without_key(path)?));
         }
         Ok(Self::Car(Arc::new(open_car(path)?)))
     }
@@ -178,7 +180,7 @@ impl Source {
             None => Ok(snapshot),
             Some(text) => {
                 let reason = "the file has one commit only".to_owned();
-                Err(Error::Revision { text, reason }.into())
+                Err(Error::Revision(RevisionError { text, reason }).into())
             }
         }
     }
@@ -328,10 +330,10 @@ impl FromStr for TargetArg {
 /// Opens a CAR file, or what a repository in a directory would export: a file with all of its present
 /// state, and the commits before it.
 pub(crate) fn open_file_or_repository(path: &Path) -> Result<Watched> {
-    if !Repo::is_in(path)? {
+    if !pds::local::open::is_repository(path)? {
         return open_file(path);
     }
-    let snapshot = Repo::open_without_key(path)?.snapshot()?;
+    let snapshot = pds::local::open::open_without_key(path)?.snapshot()?;
     let options = ExportOptions { chain: true, ..ExportOptions::default() };
     let file = tempfile::tempfile().context("cannot make a temporary file")?;
     let mut writer = BufWriter::new(file);

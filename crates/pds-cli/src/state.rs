@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use pds::data::Cid;
-use pds::repo::{Error, Repo, Revision};
+use pds::model::revision::RevisionError;
+use pds::{Error, Repo, Revision};
 
 use crate::failure::Stated;
 use crate::open::{STANDARD_STREAM, Source};
@@ -28,8 +29,7 @@ impl StateArg {
         let text = given.to_str().ok_or("it is not UTF-8; ./NAME is the name of a file")?;
         match text.parse() {
             Ok(revision) => Ok(Self::Revision(revision)),
-            Err(Error::Revision { reason, .. }) => Err(reason),
-            Err(error) => Err(error.to_string()),
+            Err(RevisionError { reason, .. }) => Err(reason),
         }
     }
 
@@ -59,7 +59,7 @@ impl fmt::Display for StateArg {
 /// Finds the commit that a state is named by in a repository; a file names the one it holds.
 pub(crate) fn resolve(repo: &Repo, state: &StateArg) -> Result<Cid> {
     let file = match state {
-        StateArg::Revision(revision) => return Ok(repo.resolve(revision)?),
+        StateArg::Revision(revision) => return Ok(repo.history().resolve(revision)?),
         StateArg::File(file) => file,
     };
     let snapshot = Source::file(file)?.snapshot(None)?;

@@ -99,7 +99,7 @@ impl UnsignedCommit {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// let commit = repo.snapshot()?.commit().clone();
 /// assert_eq!((commit.version(), commit.prev()), (3, None));
 /// commit.verify(&repo.public_key()?.expect("it was just made"))?;
@@ -121,7 +121,7 @@ pub struct Commit {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// // Nothing written here deviates.
 /// assert!(repo.snapshot()?.commit().deviations().is_empty());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -10,9 +10,10 @@ use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid, Codec, MemoryBlocks, Value};
 use pds::mst::Builder;
-use pds::repo::{Repo, Snapshot, export_car};
 use pds::store::MemoryStore;
 use pds::syntax::{RecordPath, Tid};
+use pds::transfer::export::export_car;
+use pds::{Repo, Snapshot};
 
 /// The repository, and its CAR file in two orders.
 pub(crate) struct Account {
@@ -56,7 +57,7 @@ impl Account {
     /// Takes it into a store in memory.
     pub(crate) fn repo(&self) -> Result<Repo, Box<dyn Error>> {
         let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
-        repo.import_file(Cursor::new(&self.streamable), None)?;
+        repo.transfer().import_file(Cursor::new(&self.streamable), None)?;
         Ok(repo)
     }
 }

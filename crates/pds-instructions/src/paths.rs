@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::io::Cursor;
 
+use pds::Write;
 use pds::data::{Block, MemoryBlocks, Value, check_record};
 use pds::mst::{Key, Tree};
-use pds::repo::verify::{Expected, Report, verify_car};
-use pds::repo::{Write, export_car};
 use pds::syntax::{RecordPath, SyntaxError};
+use pds::transfer::export::export_car;
+use pds::verify::car::verify_car;
+use pds::{Expected, Report};
 
 use crate::account::Account;
 use crate::counted;

@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use pds::data::Value;
-//! use pds::repo::Repo;
+//! use pds::Repo;
 //!
 //! # let dir = tempfile::tempdir()?;
 //! # let dir = dir.path().join("alice");
@@ -42,4 +42,33 @@
 pub use pds_core::{car, commit, crypto, data, identity, mst, syntax};
 pub use pds_store::{blob, store};
 
-pub mod repo;
+pub mod blobs;
+mod caches;
+mod clock;
+mod drafts;
+pub mod error;
+mod facts;
+pub mod history;
+pub mod keys;
+pub mod local;
+pub mod merge;
+pub mod model;
+mod parts;
+mod pipeline;
+mod reading;
+mod repo;
+pub mod retain;
+pub mod snapshot;
+pub mod transfer;
+pub mod verify;
+mod write;
+
+pub use self::error::{Error, Result};
+pub use self::model::conflict::{Resolution, Side, Versions};
+pub use self::model::finding::{Code, Finding, Severity, Stage};
+pub use self::model::jobs::Jobs;
+pub use self::model::report::{Expected, Report, SignatureState};
+pub use self::model::revision::Revision;
+pub use self::model::write::{Batch, Draft, RecordChange, Write, WriteOptions, Written};
+pub use self::repo::Repo;
+pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};

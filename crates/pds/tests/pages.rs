@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use pds::repo::verify::Code;
+use pds::Code;
 
 fn page(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(name)).unwrap()

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use pds::data::{Block, Blocks, Cid, ReadError};
-use pds::repo::{ListOptions, Repo, Revision, STORE_FILE, Snapshot};
+use pds::local::layout::STORE_FILE;
+use pds::{ListOptions, Repo, Revision, Snapshot};
 use pds::syntax::Nsid;
 
 use crate::data::{Data, Loaded};
@@ -24,7 +25,7 @@ pub(crate) fn import(records: usize, data: &Data) -> Result<Outcome> {
     let key = generate::key()?.public_key();
     let meter = Meter::start()?;
     let file = File::open(data.streamable(records))?;
-    let (repo, imported) = Repo::clone_file(&dir, file, Some(&key))?;
+    let (repo, imported) = pds::local::directory::clone_file(&dir, file, Some(&key), pds::Jobs::default())?;
     let outcome = meter.stop(records)?;
     ensure!(imported.records == records as u64 && imported.findings.is_empty(), "not all came in");
     drop(repo);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Result, bail, ensure};
-use pds::repo::Repo;
+use pds::Repo;
 
 use super::process::{PROCESSES, finish, pds};
 use crate::data::Data;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use pds::blob::MemoryBlobs;
 use pds::data::{Block, Cid, MemoryBlocks};
 use pds::mst::{Builder, Key, Tree, diff as tree_diff};
-use pds::repo::Repo;
+use pds::Repo;
 use pds::store::MemoryStore;
 
 use crate::data::{Data, Loaded};

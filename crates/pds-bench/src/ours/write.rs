@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use pds::data::Value;
-use pds::repo::{Repo, Write};
+use pds::{Repo, Write};
 use pds::syntax::RecordPath;
 
 use crate::data::Data;

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, anyhow};
 use pds::data::limits::MAX_JSON_BYTES;
 use pds::data::{DataError, Value};
-use pds::repo::{Repo, Write, WriteOptions, Written};
 use pds::store::RefName;
 use pds::syntax::{Nsid, RecordKey, RecordPath};
+use pds::{Repo, Write, WriteOptions, Written};
 
 use super::put::print_written;
 use crate::failure::{Exit, Stated};
@@ -82,12 +82,10 @@ impl Args {
         if writes.is_empty() {
             return Ok(None);
         }
-        let options = WriteOptions {
-            allow_missing_blobs: self.allow_missing_blobs,
-            message: "apply".to_owned(),
-            ..WriteOptions::default()
-        };
-        Ok(Some(repo.write_with(&writes, &options)?))
+        let options = WriteOptions::default()
+            .allow_missing_blobs(self.allow_missing_blobs)
+            .message("apply".to_owned());
+        Ok(Some(repo.write(pds::Batch::new(&writes).with(options.clone()))?))
     }
 }
 

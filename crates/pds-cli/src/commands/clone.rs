@@ -7,7 +7,7 @@ use anyhow::Result;
 use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::data::Blocks;
-use pds::repo::{Jobs, Repo};
+use pds::{Jobs, Repo};
 
 use super::unpack::names_a_directory;
 use super::{import, info};
@@ -50,7 +50,7 @@ impl Args {
         };
         let key = self.signed_by.key_for(&file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let (repo, imported) = Repo::clone_file_with(&dir, file, key.as_ref(), jobs)
+        let (repo, imported) = pds::local::directory::clone_file(&dir, file, key.as_ref(), jobs)
             .map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
         out.has_done();

@@ -1,7 +1,7 @@
 //! `pds diff`
 
 use anyhow::Result;
-use pds::repo::Error;
+use pds::Error;
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};

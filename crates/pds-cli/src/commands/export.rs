@@ -4,7 +4,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pds::repo::{ExportOptions, Exported, Revision, Snapshot, export_with};
+use pds::transfer::export::{ExportOptions, Exported, export_with};
+use pds::{Revision, Snapshot};
 use serde_json::json;
 
 use crate::destination::{named, write_file};

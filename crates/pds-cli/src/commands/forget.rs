@@ -7,7 +7,9 @@ use anyhow::Result;
 use clap::ArgGroup;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use pds::repo::{Error, Forget, Forgotten, Repo, clear_leftovers};
+use pds::local::leftovers::clear_leftovers;
+use pds::retain::forget::{Forget, Forgotten};
+use pds::{Error, Repo};
 use serde_json::json;
 
 use super::gc::{facts, json_of, tell_what_is_left, text};
@@ -55,9 +57,9 @@ impl Args {
         let what = self.what(&repo)?;
         let mut progress = Progress::blocks("forgetting");
         let forgotten = if self.dry_run {
-            repo.forgettable(&what, &mut |blocks| progress.add(blocks))?
+            repo.retain().forgettable(&what, &mut |blocks| progress.add(blocks))?
         } else {
-            let forgotten = repo.forget(&what, &mut |blocks| progress.add(blocks))?;
+            let forgotten = repo.retain().forget(&what, &mut |blocks| progress.add(blocks))?;
             clear_leftovers(&dir)?;
             forgotten
         };
@@ -90,13 +92,14 @@ impl Args {
 
     fn what(&self, repo: &Repo) -> Result<Forget> {
         let Some(before) = &self.before else {
-            let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
+            let did =
+                repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
             let paths = self.paths.iter().map(|record| Ok(record.path_in(&did)?.clone()));
             return Ok(Forget::Records(paths.collect::<Result<_>>()?));
         };
         let text = before.to_string_lossy();
         // A ref may be named like a day; then it is the ref.
-        let is_ref = repo.refs()?.iter().any(|(name, _)| name.as_str() == text);
+        let is_ref = repo.history().refs()?.iter().any(|(name, _)| name.as_str() == text);
         if let Some(micros) = time(&text).filter(|_| !is_ref) {
             return Ok(Forget::BeforeTime(micros));
         }

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::Result;
-use pds::repo::{Keep, Swept};
+use pds::retain::gc::{Keep, Swept};
 use pds::store::StoreError;
 use serde_json::{Map, Value, json};
 
@@ -48,9 +48,9 @@ impl Args {
         let keep = Keep { states: self.keep, blob_age };
         let mut progress = Progress::blocks("collecting");
         let swept = if self.dry_run {
-            place.mirror()?.reclaimable(&keep, &mut |blocks| progress.add(blocks))?
+            place.mirror()?.retain().reclaimable(&keep, &mut |blocks| progress.add(blocks))?
         } else {
-            place.mirror()?.gc(&keep, &mut |blocks| progress.add(blocks))?
+            place.mirror()?.retain().gc(&keep, &mut |blocks| progress.add(blocks))?
         };
         drop(progress);
         // The repository is closed again, and with it the file next to the store is gone.

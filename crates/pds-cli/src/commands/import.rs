@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pds::Finding;
 use pds::crypto::PublicKey;
-use pds::repo::verify::Finding;
-use pds::repo::{Imported, Jobs, Repo};
 use pds::store::RefName;
 use pds::syntax::Did;
+use pds::transfer::import::Imported;
+use pds::{Jobs, Repo};
 use serde_json::json;
 
 use crate::failure::Exit;
@@ -47,15 +48,15 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let repo = place.repo_on(self.ref_name.as_ref())?.with_jobs(jobs);
+        let repo = place.repo_on(self.ref_name.as_ref())?;
         if let Some(account) = repo.did()? {
             check_account(self.did.as_ref(), &account)?;
         }
         let file = open_file_or_repository(&self.car)?;
         let named = self.signed_by.key_for(&file)?;
-        let imported = take_in_file(&repo, file, named.as_ref(), &self.car)?;
+        let imported = take_in_file(&repo, file, named.as_ref(), &self.car, jobs)?;
         if let (Some(key), None) = (&named, repo.public_key()?) {
-            repo.remember_key(key)?;
+            repo.keys().remember(key)?;
         }
         warn(&imported.findings);
         let commit = &imported.commit;
@@ -64,7 +65,7 @@ impl Args {
         {
             say(&format!(
                 "warning: {} was at rev {}, which is later; pds reset '@{{1}}' goes back to it",
-                repo.ref_name(),
+                repo.history().ref_name(),
                 rev_text(before.rev()),
             ));
         }
@@ -86,7 +87,7 @@ impl Args {
 /// Takes in the state of a CAR file, or of another repository, which must be signed with the key that is
 /// known here to have held at that time.
 pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Imported> {
-    take_in_file(repo, open_file_or_repository(path)?, None, path)
+    take_in_file(repo, open_file_or_repository(path)?, None, path, Jobs::default())
 }
 
 fn take_in_file(
@@ -94,20 +95,24 @@ fn take_in_file(
     file: Watched,
     named: Option<&PublicKey>,
     path: &Path,
+    jobs: Jobs,
 ) -> Result<Imported> {
     let known = match named {
         Some(key) => Some(key.clone()),
         None => match peek(&file) {
-            Some(commit) => repo.key_of(&commit)?,
+            Some(commit) => repo.keys().of(&commit)?,
             None => repo.public_key()?,
         },
     };
-    repo.import_file(file, known.as_ref()).map_err(|error| about_file(error, path))
+    repo.transfer()
+        .with_jobs(jobs)
+        .import_file(file, known.as_ref())
+        .map_err(|error| about_file(error, path))
 }
 
 /// Says how much is odd about what was taken in.
 pub(crate) fn warn(findings: &[Finding]) {
-    let odd = findings.iter().filter(|f| f.severity() > pds::repo::verify::Severity::Note).count();
+    let odd = findings.iter().filter(|f| f.severity() > pds::Severity::Note).count();
     if odd > 0 {
         let odd = counted(odd as u64, "finding");
         say(&format!(

@@ -7,7 +7,9 @@ use anyhow::Result;
 use pds::commit::Commit;
 use pds::data::Cid;
 use pds::mst::{Step, walk};
-use pds::repo::{Imported, Keep, Repo, Snapshot, Swept};
+use pds::retain::gc::{Keep, Swept};
+use pds::transfer::import::Imported;
+use pds::{Repo, Snapshot};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, Stated};
@@ -42,8 +44,9 @@ impl Args {
                 let mut facts = Facts::at(&snapshot, &repo, Some(&path))?;
                 if self.reclaimable {
                     let mut progress = Progress::blocks("looking");
-                    let swept =
-                        repo.reclaimable(&Keep::default(), &mut |blocks| progress.add(blocks))?;
+                    let swept = repo
+                        .retain()
+                        .reclaimable(&Keep::default(), &mut |blocks| progress.add(blocks))?;
                     facts.reclaimable = Some(swept);
                 }
                 facts
@@ -104,8 +107,8 @@ impl Facts {
         })?;
         let key = repo.public_key()?.map(|key| key.did_key());
         let mut facts = Self::of_snapshot(snapshot, blocks, blobs, dir.map_or(0, size_of), key)?;
-        facts.can_sign =
-            repo.can_sign() || dir.is_some_and(|dir| dir.join(pds::repo::KEY_FILE).is_file());
+        facts.can_sign = repo.keys().can_sign()
+            || dir.is_some_and(|dir| dir.join(pds::local::layout::KEY_FILE).is_file());
         Ok(facts)
     }
 

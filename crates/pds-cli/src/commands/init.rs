@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use pds::Repo;
 use pds::crypto::{Curve, SigningKey};
-use pds::repo::Repo;
 use pds::syntax::Did;
 
 use super::{info, key};
@@ -37,7 +37,7 @@ impl Args {
             Some(file) => key::read_secret(file, self.curve)?,
             None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,
         };
-        let repo = Repo::create_with_key(&self.dir, &self.did, &key)?;
+        let repo = pds::local::directory::create_with_key(&self.dir, &self.did, &key)?;
         out.has_done();
         info::Facts::of_repo(&repo, Some(&self.dir))?.print(out)?;
         Ok(Exit::Done)

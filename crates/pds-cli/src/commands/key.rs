@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
-use pds::crypto::{Curve, SigningKey, key_file};
-use pds::repo::{KEY_FILE, Repo};
+use pds::Repo;
+use pds::crypto::{Curve, SigningKey};
+use pds::local::key_file;
+use pds::local::layout::KEY_FILE;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -78,7 +80,7 @@ impl Args {
                 // The store comes first: where it is busy, no key file stands in the way of the next
                 // try. A key that is there already is refused below.
                 if !path.exists() {
-                    repo.remember_key(&public)?;
+                    repo.keys().remember(&public)?;
                 }
                 key_file::write_new(&path, &key)?;
                 if let Some(known) = known.filter(|known| *known != public) {
@@ -90,7 +92,7 @@ impl Args {
                 print(&public.did_key(), out)?;
             }
             Verb::Rotate { curve } => {
-                let (repo, commit) = Repo::rotate_key_in(&place.writable()?, curve)?;
+                let (repo, commit) = pds::local::rotation::rotate_key(&place.writable()?, curve)?;
                 let key = repo.public_key()?.map(|key| key.did_key()).unwrap_or_default();
                 let (cid, rev) = (commit.cid(), commit.rev());
                 out.has_done();

@@ -7,10 +7,11 @@ use anyhow::Result;
 use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::{Cid, ReadError};
+use pds::history::record::RecordVersion;
 use pds::identity::KeyHistory;
-use pds::repo::{Error, RecordChange, RecordVersion, Repo, Revision};
 use pds::store::{Event, LogEntry, LogQuery, RefName};
 use pds::syntax::{AtUri, Tid};
+use pds::{Error, RecordChange, Repo, Revision};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
@@ -94,8 +95,8 @@ impl Args {
         let sweep = sweep_of(repo)?;
         let mut left = self.number.unwrap_or(usize::MAX);
         let mut page = read_page(repo, None, left)?;
-        if page.is_empty() && repo.head()?.is_none() && repo.log(1)?.is_empty() {
-            return Err(Error::NoCommit(repo.ref_name().clone()).into());
+        if page.is_empty() && repo.head()?.is_none() && repo.history().log(1)?.is_empty() {
+            return Err(Error::NoCommit(repo.history().ref_name().clone()).into());
         }
         let mut exit = Exit::Done;
         while let Some(last) = page.last() {
@@ -138,7 +139,7 @@ impl Args {
         let commit = snapshot.commit();
         let path = record.path_in(commit.did())?;
         let versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>>> = match &repo {
-            Some(repo) => Box::new(repo.record_history(path)?),
+            Some(repo) => Box::new(repo.history().record_history(path)?),
             None => {
                 let version = |after| {
                     Ok(RecordVersion { commit: commit.clone(), before: None, after: Some(after) })
@@ -184,7 +185,7 @@ fn read_page(repo: &Repo, from: Option<u64>, left: usize) -> Result<Vec<LogEntry
     if count == 0 {
         return Ok(rows);
     }
-    let mut query = LogQuery::newest_first().of(repo.ref_name().clone());
+    let mut query = LogQuery::newest_first().of(repo.history().ref_name().clone());
     query.from = from;
     repo.store().view()?.log(&query, &mut |row| {
         rows.push(row);
@@ -290,7 +291,7 @@ fn look_up(
         Some(cid) => Some(repo.checkout(&cid.into())?.commit().clone()),
         None => None,
     };
-    Ok((commit, count(&repo.changes(before, after)?)))
+    Ok((commit, count(&repo.history().changes(before, after)?)))
 }
 
 /// What became of a commit's signature.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pds::data::ReadError;
-use pds::repo::{ListOptions, RecordEntry, Snapshot};
 use pds::syntax::{AtUri, Nsid, RecordKey};
+use pds::{ListOptions, RecordEntry, Snapshot};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Stated};
@@ -89,7 +89,7 @@ impl Args {
 
     fn print_all(
         &self,
-        mut entries: impl Iterator<Item = pds::repo::Result<RecordEntry>>,
+        mut entries: impl Iterator<Item = pds::Result<RecordEntry>>,
         snapshot: &Snapshot,
         gaps: &mut Gaps,
         out: &mut Output,

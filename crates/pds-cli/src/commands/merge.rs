@@ -9,11 +9,10 @@ use anyhow::{Context, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use pds::car::CarFile;
 use pds::data::Value;
-use pds::repo::{
-    Error, How, MergeBase, MergeOptions, Merged, RecordChange, Repo, Resolution, Revision, Side,
-};
+use pds::merge::commit::{How, MergeBase, MergeOptions, Merged};
 use pds::store::RefName;
 use pds::syntax::{AtUri, Did};
+use pds::{Error, RecordChange, Repo, Resolution, Revision, Side};
 use serde_json::json;
 
 use super::import::warn;
@@ -94,7 +93,7 @@ impl FromStr for TakeArg {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
-        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
+        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         let mut options = self.options(&repo, &did)?;
         let theirs = match self.theirs.clone() {
             StateArg::Revision(revision) => or_directory(&repo, revision)?,
@@ -102,14 +101,14 @@ impl Args {
         };
         let merged = match &theirs {
             StateArg::Revision(revision) => {
-                repo.merge(revision, &options).map_err(anyhow::Error::from)
+                repo.merge().revision(revision, &options).map_err(anyhow::Error::from)
             }
             StateArg::File(path) => {
                 let file = open_file_or_repository(path)?;
                 options.key = self.signed_by.key_for(&file)?;
                 let car = CarFile::open(file)
                     .with_context(|| format!("cannot read {}", path.display()))?;
-                repo.merge_car(&car, &options).map_err(|error| about_file(error, path))
+                repo.merge().car(&car, &options).map_err(|error| about_file(error, path))
             }
         };
         let merged = merged.or_else(|error| {
@@ -150,7 +149,7 @@ impl Args {
 /// Reads what is to be merged: the directory of another repository may have a name that no revision has.
 fn theirs(given: OsString) -> Result<StateArg, String> {
     let path = PathBuf::from(&given);
-    StateArg::parse(given).or_else(|reason| match Repo::is_in(&path) {
+    StateArg::parse(given).or_else(|reason| match pds::local::open::is_repository(&path) {
         // Nothing is the name of nothing, wherever one stands.
         _ if path.as_os_str().is_empty() => Err(reason),
         Ok(false) => Err(reason),
@@ -163,9 +162,10 @@ fn theirs(given: OsString) -> Result<StateArg, String> {
 fn or_directory(repo: &Repo, revision: Revision) -> Result<StateArg> {
     let name = revision.to_string();
     let path = PathBuf::from(&name);
-    let is_ref =
-        || -> Result<bool> { Ok(repo.refs()?.iter().any(|(known, _)| known.as_str() == name)) };
-    Ok(match Repo::is_in(&path)? && !is_ref()? {
+    let is_ref = || -> Result<bool> {
+        Ok(repo.history().refs()?.iter().any(|(known, _)| known.as_str() == name))
+    };
+    Ok(match pds::local::open::is_repository(&path)? && !is_ref()? {
         true => StateArg::File(path),
         false => StateArg::Revision(revision),
     })
@@ -221,7 +221,7 @@ fn change_json(change: &RecordChange, did: &Did) -> serde_json::Value {
 fn warn_of_blobs(repo: &Repo, changes: &[RecordChange]) -> Result<()> {
     let mut missing = 0_u64;
     for cid in changes.iter().filter_map(|change| change.after) {
-        let Some(block) = repo.blocks().get(&cid)? else { continue };
+        let Some(block) = repo.store().clone().get(&cid)? else { continue };
         // What cannot be decoded is kept as it is; whether it refers to blobs is not known.
         let Ok(value) = Value::decode(block.bytes()) else { continue };
         for blob in value.blobs() {

@@ -5,8 +5,9 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use pds::repo::{Exported, Proof, verify_proof};
 use pds::syntax::{AtUri, RecordPath};
+use pds::transfer::export::Exported;
+use pds::transfer::prove::{Proof, verify_proof};
 use serde_json::json;
 
 use crate::destination::{check_is_free, named, write_file};

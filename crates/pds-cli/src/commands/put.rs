@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use pds::data::limits::MAX_BLOCK_BYTES;
 use pds::data::{Cid, Value};
-use pds::repo::{Error, Write, WriteOptions, Written};
 use pds::store::{Expect, RefName};
 use pds::syntax::{AtUri, RecordPath};
+use pds::{Error, Write, WriteOptions, Written};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};
@@ -58,19 +58,17 @@ impl Args {
             return Err(Stated::usage(message).into());
         }
         let repo = place.branch(self.ref_name.as_ref())?;
-        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
+        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         self.path.check_account(&did)?;
         let input = match self.cbor {
             true => read_limited(self.file.as_deref(), MAX_BLOCK_BYTES)?,
             false => read_json(self.file.as_deref())?,
         };
         let write = self.write(input)?;
-        let options = WriteOptions {
-            allow_missing_blobs: self.allow_missing_blobs,
-            message: "put".to_owned(),
-            ..WriteOptions::default()
-        };
-        let written = repo.write_with(&[write], &options)?;
+        let options = WriteOptions::default()
+            .allow_missing_blobs(self.allow_missing_blobs)
+            .message("put".to_owned());
+        let written = repo.write(pds::Batch::new(&[write]).with(options.clone()))?;
         out.has_done();
         print_written(&written, out)?;
         Ok(Exit::Done)

@@ -9,9 +9,10 @@ use pds::car::{CarError, CarFile, CarWriter};
 use pds::commit::Commit;
 use pds::data::{Block, Blocks, Cid};
 use pds::mst::{Key, Step, walk};
-use pds::repo::repair::{Recovered, Recovery, Sources, recover};
-use pds::repo::{Error, Snapshot, export_car};
 use pds::syntax::RecordPath;
+use pds::transfer::export::export_car;
+use pds::{Error, Snapshot};
+use pds_rescue::{Recovered, Recovery, Sources, recover};
 use serde_json::{Value, json};
 
 use crate::commands::repair::{lost_part_json, open_source};

@@ -46,7 +46,7 @@ impl Args {
         match self.verb {
             Verb::Ls => match place.source()? {
                 Source::Repo(repo) => {
-                    for (name, cid) in repo.refs()? {
+                    for (name, cid) in repo.history().refs()? {
                         print(&name, cid, out)?;
                     }
                 }
@@ -63,8 +63,9 @@ impl Args {
                         imported.commit.cid()
                     }
                     StateArg::Revision(revision) => {
-                        let to = repo.resolve(revision)?;
-                        repo.set_ref(&name, to, Expect::Any, "")
+                        let to = repo.history().resolve(revision)?;
+                        repo.history()
+                            .set_ref(&name, to, Expect::Any, "")
                             .map_err(|error| resolved_before(error, to))?;
                         to
                     }
@@ -76,7 +77,7 @@ impl Args {
                 if name == RefName::head() {
                     return Err(Stated::usage("HEAD cannot be removed").into());
                 }
-                let stood = place.mirror()?.remove_ref(&name)?;
+                let stood = place.mirror()?.history().remove_ref(&name)?;
                 out.has_done();
                 print(&name, stood, out)?;
             }

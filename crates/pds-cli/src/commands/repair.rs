@@ -6,15 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use pds::Expected;
 use pds::car::CarFile;
-use pds::crypto::key_file;
 use pds::data::Blocks;
-use pds::repo::repair::{
-    Quarantine, SalvagedCopy, StrayRef, salvage_database, undo_interrupted_salvage,
-};
-use pds::repo::verify::Expected;
-use pds::repo::{Error, KEY_FILE, Repo, STORE_FILE};
+use pds::local::key_file;
+use pds::local::layout::{KEY_FILE, STORE_FILE};
 use pds::store::{SqliteStore, StoreError};
+use pds::{Error, Repo};
+use pds_rescue::{Quarantine, SalvagedCopy, StrayRef, salvage_database, undo_interrupted_salvage};
 
 use self::outcome::Outcome;
 pub(crate) use self::outcome::lost_part_json;
@@ -97,25 +96,27 @@ impl Args {
         {
             problems.push(format!("{:#}", anyhow::Error::new(error)));
         }
-        let survey = repo.survey(&sources)?;
+        let survey = pds_rescue::Rescue::of(&repo).survey(&sources)?;
         let mut outcome = Outcome::new(&survey, &self.sources, problems, salvaged);
         if acts {
             let quarantine = Quarantine::of(&dir);
             let keep = &mut |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
             let restore_identity = || {
                 let key = key_file::read(&dir.join(KEY_FILE)).ok().flatten();
-                repo.restore_identity(key.map(|key| key.public_key()).as_ref())
+                pds_rescue::Rescue::of(&repo)
+                    .restore_identity(key.map(|key| key.public_key()).as_ref())
             };
-            outcome.mended = repo.mend(&survey, &sources, keep)?;
+            outcome.mended = pds_rescue::Rescue::of(&repo).mend(&survey, &sources, keep)?;
             restore_identity()?;
-            let can_be_told =
-                |stray: &StrayRef| stray.target.is_some() || stray.name != *repo.ref_name();
+            let can_be_told = |stray: &StrayRef| {
+                stray.target.is_some() || stray.name != *repo.history().ref_name()
+            };
             if self.rebuild && survey.refs.iter().all(can_be_told) {
-                outcome.add(repo.rebuild(keep)?);
+                outcome.add(pds_rescue::Rescue::of(&repo).rebuild(keep)?);
             } else {
-                repo.restore_refs(&survey)?;
+                pds_rescue::Rescue::of(&repo).restore_refs(&survey)?;
             }
-            repo.accept_losses(&outcome.lost)?;
+            repo.retain().accept_losses(outcome.lost.iter().map(|lost| (lost.commit, lost.cid)))?;
             restore_identity()?;
             outcome.acted = true;
         }
@@ -138,9 +139,9 @@ fn nothing_left(error: Error, store: &Path) -> anyhow::Error {
 /// Opens a place that may have blocks: what is damaged in it is passed over.
 pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     if path.is_dir() {
-        let repo = Repo::open_without_key(path);
+        let repo = pds::local::open::open_without_key(path);
         let repo = repo.with_context(|| format!("cannot read {}", path.display()))?;
-        return Ok(repo.blocks());
+        return Ok(repo.store().clone());
     }
     let mut damaged = 0_u64;
     let car = CarFile::salvage(open_file(path)?, &mut |_| damaged += 1);
@@ -159,7 +160,7 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
 /// Makes every check there is of the present state. There may be none: what is wrong with it has been
 /// told then.
 fn is_whole(repo: &Repo) -> Result<bool> {
-    match repo.verify(&Expected::default(), &mut |_| {}) {
+    match repo.verify().present(&Expected::default(), &mut |_| {}) {
         Ok(report) => Ok(report.is_ok() && report.is_complete()),
         Err(error) if error.is_corrupt() || error.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),

@@ -34,11 +34,13 @@ impl Args {
             }
             StateArg::Revision(revision) => {
                 let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
-                let to = repo.resolve(revision)?;
+                let to = repo.history().resolve(revision)?;
                 let snapshot = repo.checkout(&to.into());
                 let snapshot = snapshot.map_err(|error| resolved_by_cid(error, to))?;
                 let rev = snapshot.commit().rev();
-                repo.set_head(to, expect, "").map_err(|error| resolved_before(error, to))?;
+                repo.history()
+                    .set_head(to, expect, "")
+                    .map_err(|error| resolved_before(error, to))?;
                 (to, rev)
             }
         };

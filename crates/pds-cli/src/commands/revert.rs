@@ -1,8 +1,8 @@
 //! `pds revert`
 
 use anyhow::Result;
-use pds::repo::{Error, Versions};
 use pds::store::RefName;
+use pds::{Error, Versions};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated, resolved_before};
@@ -32,7 +32,7 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
         let commit = resolve(&repo, &self.commit)?;
-        let written = match repo.revert(commit) {
+        let written = match repo.merge().revert(commit) {
             Err(Error::Conflicts(conflicts)) => {
                 print_conflicts(&conflicts, out)?;
                 let message = Error::Conflicts(conflicts).to_string();

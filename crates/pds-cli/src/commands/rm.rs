@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use pds::repo::{Error, Write, WriteOptions};
 use pds::store::RefName;
+use pds::{Error, Write, WriteOptions};
 
 use super::put::print_written;
 use crate::failure::Exit;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
-        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.ref_name().clone()))?;
+        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         // Named twice it is deleted once.
         let mut seen = HashSet::new();
         let mut writes = Vec::new();
@@ -39,8 +39,8 @@ impl Args {
                 writes.push(Write::delete(path.clone()));
             }
         }
-        let options = WriteOptions { message: "rm".to_owned(), ..WriteOptions::default() };
-        let written = repo.write_with(&writes, &options)?;
+        let options = WriteOptions::default().message("rm".to_owned());
+        let written = repo.write(pds::Batch::new(&writes).with(options.clone()))?;
         out.has_done();
         print_written(&written, out)?;
         Ok(Exit::Done)

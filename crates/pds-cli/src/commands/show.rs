@@ -30,7 +30,7 @@ impl Args {
         let block = match named.and_then(|text| text.parse::<Cid>().ok()) {
             Some(cid) => {
                 let found = match place.source()? {
-                    Source::Repo(repo) => repo.blocks().get(&cid)?,
+                    Source::Repo(repo) => repo.store().clone().get(&cid)?,
                     Source::Car(car) => pds::data::Blocks::get(car.as_ref(), &cid)?,
                 };
                 found.ok_or_else(|| Stated::no("not-found", format!("no block {cid} here")))?

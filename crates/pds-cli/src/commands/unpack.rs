@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use pds::commit::Commit;
 use pds::data::{Block, ReadError, Value};
-use pds::repo::{RecordEntry, Snapshot};
 use pds::syntax::{Did, RecordPath};
+use pds::{RecordEntry, Snapshot};
 use serde_json::json;
 
 use crate::failure::{Exit, Stated};

@@ -8,11 +8,11 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use pds::crypto::PublicKey;
 use pds::identity::PlcLog;
-use pds::repo::verify::{
-    Code, Expected, Finding, Report, Severity, SignatureState, verify_blobs, verify_car,
-};
-use pds::repo::{Jobs, Repo, Revision};
 use pds::syntax::Did;
+use pds::verify::blobs::verify_blobs;
+use pds::verify::car::verify_car;
+use pds::{Code, Expected, Finding, Report, Severity, SignatureState};
+use pds::{Jobs, Repo, Revision};
 use serde_json::{Map, Value, json};
 
 use crate::failure::{Exit, REPAIR, Stated};
@@ -85,7 +85,7 @@ impl Args {
         } else {
             let (path, at) = place.path_at(self.at.as_ref())?;
             let is_named = self.at.is_some() && at.is_none();
-            if is_a_file(&path) || (is_named && !Repo::is_in(&path)?) {
+            if is_a_file(&path) || (is_named && !pds::local::open::is_repository(&path)?) {
                 if at.is_some() {
                     // One state is all it has; the name of another one is an error.
                     place.snapshot(self.at.as_ref())?;
@@ -93,7 +93,7 @@ impl Args {
                 self.check_car(&path, &expected, &mut findings)?
             } else {
                 is_repo = true;
-                let repo = Repo::open_without_key(&path)?;
+                let repo = pds::local::open::open_without_key(&path)?;
                 self.check_repo(&repo, at, &expected, &mut findings)?
             }
         };
@@ -118,9 +118,9 @@ impl Args {
     ) -> Result<Report> {
         let mut add = |finding| findings.add(finding);
         let mut report = match at {
-            Some(at) => repo.verify_at(repo.resolve(at)?, expected, &mut add)?,
-            None if self.history => repo.verify_history(expected, &mut add)?,
-            None => repo.verify(expected, &mut add)?,
+            Some(at) => repo.verify().at(repo.history().resolve(at)?, expected, &mut add)?,
+            None if self.history => repo.verify().history(expected, &mut add)?,
+            None => repo.verify().present(expected, &mut add)?,
         };
         if self.blobs
             && let Some(commit) = &report.commit

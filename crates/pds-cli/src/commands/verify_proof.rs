@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use pds::data::Value;
-use pds::repo::{Proven, verify_proof};
 use pds::syntax::{AtUri, RecordPath};
+use pds::transfer::prove::{Proven, verify_proof};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::failure::Exit;
@@ -69,7 +69,7 @@ impl Serialize for Answer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Proven { commit, signed_by, record, .. } = self.proven;
         let mut map = serializer.serialize_map(Some(6))?;
-        map.serialize_entry("cid", &record.as_ref().map(pds::repo::Record::cid))?;
+        map.serialize_entry("cid", &record.as_ref().map(pds::Record::cid))?;
         map.serialize_entry("commit", &commit_json(commit.cid(), commit.rev()))?;
         map.serialize_entry("did", commit.did().as_str())?;
         let key = signed_by.key.as_ref().map(pds::crypto::PublicKey::did_key);

@@ -220,7 +220,7 @@ pub(crate) fn fixtures() -> Option<PathBuf> {
 }
 
 /// Every row of the log, oldest first.
-pub(crate) fn log_rows(repo: &pds::repo::Repo) -> Vec<pds::store::LogEntry> {
+pub(crate) fn log_rows(repo: &pds::Repo) -> Vec<pds::store::LogEntry> {
     let mut rows = Vec::new();
     let query = pds::store::LogQuery::oldest_first();
     let read = repo.store().view().unwrap().log(&query, &mut |row| {

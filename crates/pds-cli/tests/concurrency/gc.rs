@@ -4,18 +4,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pds::repo::Repo;
-use pds::repo::verify::{Expected, verify};
+use pds::Expected;
+use pds::Repo;
+use pds::verify::indexed::verify;
 
 use super::at_once;
 use crate::common::{TestRepo, log_rows};
 
 /// Every state that the log names reads whole.
 fn assert_all_states_whole(repo: &TestRepo) {
-    let opened = Repo::open_without_key(repo.home.path("alice").as_ref()).unwrap();
+    let opened = pds::local::open::open_without_key(repo.home.path("alice")).unwrap();
     for entry in log_rows(&opened) {
         for commit in [entry.before, entry.after].into_iter().flatten() {
-            let blocks = opened.blocks();
+            let blocks = opened.store().clone();
             let mut panic = |finding| panic!("{commit}: {finding}");
             let report = verify(blocks.as_ref(), commit, &Expected::default(), &mut panic).unwrap();
             assert!(report.is_complete(), "{commit}");

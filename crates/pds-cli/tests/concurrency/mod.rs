@@ -11,7 +11,7 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use pds::repo::Repo;
+use pds::Repo;
 
 use crate::common::{DID, Ended, Home, TestRepo, creation, note};
 
@@ -31,7 +31,7 @@ fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
 
 /// Checks that every commit names the one before, down to the first, with revs that ascend.
 fn assert_chain(repo: &TestRepo, commits: usize) {
-    let opened = Repo::open_without_key(repo.home.path("alice").as_ref()).unwrap();
+    let opened = pds::local::open::open_without_key(repo.home.path("alice")).unwrap();
     let (mut at, mut after, mut count) = (opened.head().unwrap(), None, 0);
     while let Some(cid) = at {
         let snapshot = opened.checkout(&cid.into()).unwrap();

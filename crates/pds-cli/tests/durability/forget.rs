@@ -1,7 +1,8 @@
 //! Forgetting that is killed at any moment: what stays is whole, and the next one completes it.
 
-use pds::repo::Repo;
-use pds::repo::verify::{Expected, verify};
+use pds::Expected;
+use pds::Repo;
+use pds::verify::indexed::verify;
 
 use super::{MOMENTS, kill_after};
 use crate::common::{TestRepo, log_rows};
@@ -20,11 +21,11 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
         let path = "com.example.note/secret";
         kill_after(&repo.home, &["-R", "alice", "forget", path], moment);
 
-        let opened = Repo::open_without_key(repo.home.path("alice").as_ref()).unwrap();
+        let opened = pds::local::open::open_without_key(repo.home.path("alice")).unwrap();
         let moves = log_rows(&opened);
         for commit in moves.iter().flat_map(|entry| [entry.before, entry.after]).flatten() {
             let mut panic = |finding| panic!("{moment} ms: {commit}: {finding}");
-            let blocks = opened.blocks();
+            let blocks = opened.store().clone();
             let report = verify(blocks.as_ref(), commit, &Expected::default(), &mut panic);
             assert!(report.unwrap().is_complete(), "{moment} ms");
         }
@@ -32,8 +33,8 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
             let at = entry.after.map(|cid| opened.checkout(&cid.into()).unwrap());
             at.is_some_and(|at| at.find_cid(&path.parse().unwrap()).unwrap().is_some())
         });
-        outcomes[usize::from(!is_told) + usize::from(!is_told && !opened.is_erasing().unwrap())] +=
-            1;
+        outcomes[usize::from(!is_told)
+            + usize::from(!is_told && !opened.retain().is_erasing().unwrap())] += 1;
         drop(opened);
         repo.assert_whole();
 

@@ -1,7 +1,7 @@
 //! `log`, `diff`, `ref` and `reset`.
 
+use pds::Repo;
 use pds::data::Cid;
-use pds::repo::Repo;
 use pds::store::{Expect, RefName};
 
 use crate::common::{TestRepo, log_rows, masked};
@@ -28,11 +28,13 @@ fn log_tells_every_move_newest_first() {
 fn a_log_of_many_rows_is_shown_whole() {
     let test = TestRepo::new();
     test.put("a", "1");
-    let repo = Repo::open(test.home.path("alice").as_ref()).unwrap();
+    let repo = Repo::open(test.home.path("alice")).unwrap();
     let states = log_rows(&repo).into_iter().filter_map(|row| row.after);
     let states: Vec<Cid> = states.collect();
     for (number, state) in (2..600).zip(states.iter().cycle()) {
-        repo.set_ref(&RefName::head(), *state, Expect::Any, &format!("move {number}")).unwrap();
+        repo.history()
+            .set_ref(&RefName::head(), *state, Expect::Any, &format!("move {number}"))
+            .unwrap();
     }
     drop(repo);
     let all = test.json_lines(["log"]);

@@ -1,11 +1,8 @@
 //! What can go wrong with keys, signatures and key files.
 
 use std::error::Error;
-use std::io;
-use std::path::PathBuf;
 
 use super::Curve;
-use super::key_file::MAX_FILE_SIZE_BYTES;
 
 /// Says why a key or a signature was refused, or could not be made.
 ///
@@ -74,67 +71,4 @@ pub enum CryptoError {
     /// A [`Signer`](super::Signer) whose key lives elsewhere could not sign.
     #[error("the signer failed")]
     Signer(#[source] Box<dyn Error + Send + Sync>),
-}
-
-/// Says why a key file could not be read or written: always which file, never what is in it.
-///
-/// # Example
-///
-/// ```
-/// use pds::crypto::{KeyFileError, key_file};
-///
-/// let directory = tempfile::tempdir()?;
-/// let error = key_file::read(directory.path()).unwrap_err();
-/// assert!(matches!(error, KeyFileError::Io { .. }));
-/// assert!(error.to_string().contains(&directory.path().display().to_string()));
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeyFileError {
-    /// The operating system refused.
-    #[error("cannot {action} key file {}", path.display())]
-    Io {
-        /// What was tried: `read`, `write`.
-        action: &'static str,
-        /// The key file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-
-    /// There is a key file already, and a key is never lost by writing another.
-    #[error("key file {} exists already", path.display())]
-    Exists {
-        /// The key file.
-        path: PathBuf,
-    },
-
-    /// Others than the owner may read or change the key.
-    #[error(
-        "key file {} is open to group or others (mode {mode:04o}): run chmod 600 on it",
-        path.display()
-    )]
-    Exposed {
-        /// The key file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-
-    /// The file is far longer than a key.
-    #[error("key file {} is longer than {MAX_FILE_SIZE_BYTES} bytes", path.display())]
-    TooLong {
-        /// The key file.
-        path: PathBuf,
-    },
-
-    /// The file holds no secret multikey.
-    #[error("key file {} holds no usable key", path.display())]
-    Invalid {
-        /// The key file.
-        path: PathBuf,
-        /// Which rule is broken.
-        source: CryptoError,
-    },
 }

@@ -44,7 +44,6 @@
 mod curve;
 mod did_key;
 mod error;
-pub mod key_file;
 mod multikey;
 mod point;
 mod public_key;
@@ -55,7 +54,7 @@ mod tests;
 
 pub use curve::Curve;
 pub use did_key::DidKey;
-pub use error::{CryptoError, KeyFileError};
+pub use error::CryptoError;
 pub use public_key::PublicKey;
 pub use signature::{Signature, Signer};
 pub use signing_key::SigningKey;

@@ -86,3 +86,16 @@ pub enum StoreError {
     #[error("the store failed")]
     Backend(#[source] BoxError),
 }
+
+/// Returns the damage that a failed read has met: of the block itself, or of the store. `None` if the read failed for
+/// another reason.
+pub fn damage(error: &ReadError) -> Option<String> {
+    match error {
+        ReadError::Damaged { source, .. } => Some(source.to_string()),
+        ReadError::Backend { source, .. } => match source.downcast_ref() {
+            Some(error @ StoreError::Damaged(_)) => Some(error.to_string()),
+            _ => None,
+        },
+        ReadError::Swept { .. } => None,
+    }
+}

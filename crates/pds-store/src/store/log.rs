@@ -13,10 +13,10 @@ use pds_core::data::limits::MAX_LOG_MESSAGE_BYTES;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// use pds::store::Event;
 ///
-/// let first = &repo.log(1)?[0];
+/// let first = &repo.history().log(1)?[0];
 /// assert_eq!((first.before, first.after, &first.event), (None, repo.head()?, &Event::Init));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

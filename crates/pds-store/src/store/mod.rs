@@ -29,7 +29,7 @@ mod sweep;
 use std::ops::ControlFlow;
 
 pub use change::{Applied, BlockStream, BoxError, Change, LogStream};
-pub use error::StoreError;
+pub use error::{StoreError, damage};
 pub use event::Event;
 pub use fact::{Fact, FactEdit, FactKind};
 pub use log::{LogEntry, LogQuery};
@@ -300,4 +300,21 @@ pub fn latest_rows(
         if rows.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
     Ok(rows)
+}
+
+/// Returns whether a store with blocks has neither refs nor a log that explains their absence.
+///
+/// # Errors
+///
+/// [`StoreError`] when the log cannot be read.
+pub fn lacks_refs(view: &dyn View) -> Result<bool, StoreError> {
+    let mut newest = None;
+    view.log(&LogQuery::newest_first(), &mut |row| {
+        newest = Some(row);
+        ControlFlow::Break(())
+    })?;
+    match newest {
+        None => Ok(true),
+        Some(row) => Ok(row.after.is_some() && view.refs()?.is_empty()),
+    }
 }

@@ -63,11 +63,11 @@ pub struct RefEdit {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// use pds::store::Store;
 ///
 /// let refs = repo.store().view()?.refs()?;
-/// assert_eq!(refs.get(repo.ref_name()), repo.head()?);
+/// assert_eq!(refs.get(repo.history().ref_name()), repo.head()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,15 +3,19 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use pds::Snapshot;
 use pds::car::CarFile;
 use pds::commit::UnsignedCommit;
 use pds::crypto::SigningKey;
 use pds::data::{Block, Codec, MemoryBlocks};
 use pds::identity::{KeyHistory, PlcLog};
 use pds::mst::EMPTY_NODE;
-use pds::repo::verify::{Code, Expected, SignatureState, verify, verify_car};
-use pds::repo::{ProofError, Snapshot, export_car, verify_proof};
 use pds::syntax::Tid;
+use pds::transfer::export::export_car;
+use pds::transfer::prove::{ProofError, verify_proof};
+use pds::verify::car::verify_car;
+use pds::verify::indexed::verify;
+use pds::{Code, Expected, SignatureState};
 
 use super::keys;
 use super::plc::{Directory, HOUR, START, tombstone, update};

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use pds::commit::Commit;
 use pds::data::{Block, Cid};
-use pds::repo::verify::{Expected, Stage};
-use pds::repo::{Error, RecordChange, Repo, Revision, Snapshot, export_since};
 use pds::store::{Event, RefName};
+use pds::transfer::export::export_since;
+use pds::{Error, RecordChange, Repo, Revision, Snapshot};
+use pds::{Expected, Stage};
 
 use super::super::repo::block_count;
 use super::support::{blocks, bytes, empty_mirror, export, import, records, state, verify};
@@ -74,7 +75,7 @@ fn the_log_tells_where_head_has_been() {
     let Some((repo, commits)) = grown() else {
         return;
     };
-    let log = repo.log(usize::MAX).unwrap();
+    let log = repo.history().log(usize::MAX).unwrap();
     let moves: Vec<_> = log.iter().map(|row| (row.before, row.after)).collect();
     let mut expected: Vec<_> =
         commits.windows(2).map(|pair| (Some(pair[0].cid()), Some(pair[1].cid()))).collect();
@@ -82,7 +83,7 @@ fn the_log_tells_where_head_has_been() {
     expected.reverse();
     assert_eq!(moves, expected);
     assert!(log.iter().all(|row| row.event == Event::Import { key: None, replaces: None }));
-    assert_eq!(repo.log(2).unwrap(), log[..2]);
+    assert_eq!(repo.history().log(2).unwrap(), log[..2]);
 
     // None of these commits names the one before it: the log is what steps back go by.
     assert!(commits.iter().all(|commit| commit.prev().is_none()));
@@ -95,14 +96,14 @@ fn the_log_tells_where_head_has_been() {
             commit.cid().to_string(),
         ] {
             let revision: Revision = text.parse().unwrap();
-            assert_eq!(repo.resolve(&revision).unwrap(), commit.cid(), "{text}");
+            assert_eq!(repo.history().resolve(&revision).unwrap(), commit.cid(), "{text}");
             let state = repo.checkout(&revision).unwrap();
             assert_eq!(records(&state).len(), head - back, "{text}");
         }
     }
     for text in ["HEAD~5", "@{5}", "3jzfcijpj2z2a"] {
         let revision = text.parse().unwrap();
-        let error = repo.resolve(&revision).unwrap_err();
+        let error = repo.history().resolve(&revision).unwrap_err();
         assert!(error.is_not_found(), "{text}: {error}");
     }
 }
@@ -129,10 +130,10 @@ fn the_difference_between_two_revs_is_the_records_in_between() {
             }
             expected.sort_by(|a, b| a.path.cmp(&b.path));
             assert_eq!(expected.len(), i.abs_diff(j));
-            assert_eq!(repo.diff(&at(before), &at(after)).unwrap(), expected);
+            assert_eq!(repo.history().diff(&at(before), &at(after)).unwrap(), expected);
         }
     }
-    let all = repo.changes(None, Some(commits[4].cid())).unwrap();
+    let all = repo.history().changes(None, Some(commits[4].cid())).unwrap();
     assert_eq!(all.len(), 4);
 }
 
@@ -160,7 +161,7 @@ fn a_clone_goes_by_a_slice_from_where_it_stands_to_anywhere() {
             assert_eq!(imported.new_blocks, sent.len() as u64);
             assert_eq!(clone.head().unwrap(), Some(commits[j].cid()));
             assert!(export(&clone.snapshot().unwrap()) == export(&target));
-            let report = clone.verify(&Expected::default(), &mut |_| {}).unwrap();
+            let report = clone.verify().present(&Expected::default(), &mut |_| {}).unwrap();
             assert!(report.is_ok() && report.is_complete());
         }
     }
@@ -199,7 +200,7 @@ fn states_of_another_ref_share_the_blocks() {
     assert!(imported.new_blocks < arriving.len() as u64);
     assert!(imported.before.is_none(), "this ref did not exist");
     assert_eq!(repo.head().unwrap(), head, "the other one has not moved");
-    assert_eq!(repo.diff(&backup.into(), &Revision::head()).unwrap().len(), 1);
+    assert_eq!(repo.history().diff(&backup.into(), &Revision::head()).unwrap().len(), 1);
 }
 
 #[test]

@@ -3,8 +3,7 @@
 use data_encoding::BASE64_NOPAD;
 use pds::car::{CarError, CarReader, CarWriter};
 use pds::data::{Block, Cid, Codec};
-use pds::repo::Repo;
-use pds::repo::verify::{Expected, Stage};
+use pds::{Expected, Stage};
 use serde_json::Value as Json;
 
 use super::support::{
@@ -181,9 +180,9 @@ fn none_of_them_is_a_repository() {
         assert!(import(&repo, bytes, None).unwrap_err().is_corrupt(), "{name}");
         assert_eq!(state(&repo), before, "{name}");
         let dir = tempfile::tempdir().unwrap();
-        let cloned = open(bytes)
-            .map_err(pds::repo::Error::from)
-            .and_then(|car| Repo::clone_car(&dir.path().join("clone"), &car, None));
+        let cloned = open(bytes).map_err(pds::Error::from).and_then(|car| {
+            pds::local::directory::clone_car(&dir.path().join("clone"), &car, None)
+        });
         assert!(cloned.is_err(), "{name}");
         assert_eq!(names_in(dir.path()), [""; 0], "{name}");
     }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use pds::Snapshot;
 use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::{Blocks, Cid};
 use pds::mst::{Step, walk};
-use pds::repo::Snapshot;
-use pds::repo::verify::{Code, Expected, Severity, SignatureState, Stage};
 use pds::syntax::Did;
+use pds::{Code, Expected, Severity, SignatureState, Stage};
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 

@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use pds::data::{Block, Cid};
-use pds::repo::verify::{Expected, Stage};
-use pds::repo::{Error, Repo};
+use pds::{Error, Repo};
+use pds::{Expected, Stage};
 
 use super::super::repo::{block_count, lose};
 use super::cars::{key_of, listing_of, parts, whole_repositories};
@@ -17,7 +17,8 @@ use super::support::{
 fn in_both_stores(bytes: &[u8], check: impl Fn(&Repo)) {
     let dir = tempfile::tempdir().unwrap();
     let (on_disk, imported) =
-        Repo::clone_car(&dir.path().join("clone"), &open(bytes).unwrap(), None).unwrap();
+        pds::local::directory::clone_car(&dir.path().join("clone"), &open(bytes).unwrap(), None)
+            .unwrap();
     let in_memory = empty_mirror();
     let taken = import(&in_memory, bytes, None).unwrap();
     assert_eq!(imported.commit, taken.commit);
@@ -39,7 +40,7 @@ fn a_clone_holds_what_the_commit_reaches_and_nothing_else() {
             let snapshot = repo.snapshot().unwrap();
             assert_eq!(repo.head().unwrap(), Some(cid(facts, "commit")), "{name}");
             assert_eq!(repo.did().unwrap().unwrap().as_str(), text(facts, "did"));
-            assert!(!repo.can_sign(), "{name}: a clone is a mirror");
+            assert!(!repo.keys().can_sign(), "{name}: a clone is a mirror");
             assert_eq!(listing_of(&snapshot), text(facts, "records_sha256"), "{name}");
 
             let reached = 1 + number(facts, "mst_nodes") + number(facts, "distinct_record_cids");
@@ -52,7 +53,7 @@ fn a_clone_holds_what_the_commit_reaches_and_nothing_else() {
             let commit = snapshot.commit().block();
             assert_eq!(*commit, there[&commit.cid()], "{name}: its bytes are kept");
 
-            let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
+            let report = repo.verify().present(&Expected::default(), &mut |_| {}).unwrap();
             assert!(report.is_ok() && report.is_complete(), "{name}");
             assert_eq!(report.blocks, reached, "{name}");
         });
@@ -87,7 +88,7 @@ fn the_same_file_brings_back_what_a_store_has_lost() {
         for lost in all.iter().filter(|cid| Some(**cid) != repo.head().unwrap()) {
             lose(repo, *lost);
             assert_eq!(import(repo, &bytes, None).unwrap().new_blocks, 1);
-            let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
+            let report = repo.verify().present(&Expected::default(), &mut |_| {}).unwrap();
             assert!(report.is_ok() && report.is_complete(), "{lost}");
         }
         assert_eq!(block_count(repo), all.len() as u64);
@@ -137,7 +138,7 @@ fn a_known_key_is_checked_and_remembered_by_a_clone() {
         let Some(key) = key_of(facts) else { continue };
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("clone");
-        let cloned = Repo::clone_car(&target, &open(bytes).unwrap(), Some(&key));
+        let cloned = pds::local::directory::clone_car(&target, &open(bytes).unwrap(), Some(&key));
         if flag(&facts["signing_key"], "low_s") {
             let (repo, _) = cloned.unwrap();
             assert_eq!(repo.public_key().unwrap(), Some(key), "{name}");
@@ -163,12 +164,16 @@ fn a_part_is_not_cloned_and_leaves_nothing_behind() {
         };
         let dir = tempfile::tempdir().unwrap();
         let target = dir.path().join("clone");
-        incomplete(Repo::clone_car(&target, &open(bytes).unwrap(), None).err().unwrap());
+        incomplete(
+            pds::local::directory::clone_car(&target, &open(bytes).unwrap(), None).err().unwrap(),
+        );
         assert_eq!(names_in(dir.path()), [""; 0], "{name}");
 
         // Nor in a directory that was there already, and empty.
         std::fs::create_dir(&target).unwrap();
-        incomplete(Repo::clone_car(&target, &open(bytes).unwrap(), None).err().unwrap());
+        incomplete(
+            pds::local::directory::clone_car(&target, &open(bytes).unwrap(), None).err().unwrap(),
+        );
         assert_eq!(names_in(&target), [""; 0], "{name}");
 
         let repo = empty_mirror();
@@ -186,7 +191,7 @@ fn a_clone_onto_a_file_leaves_the_file_alone_and_nothing_beside_it() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("taken");
     std::fs::write(&target, "mine").unwrap();
-    assert!(Repo::clone_car(&target, &open(&bytes).unwrap(), None).is_err());
+    assert!(pds::local::directory::clone_car(&target, &open(&bytes).unwrap(), None).is_err());
     assert_eq!(std::fs::read_to_string(&target).unwrap(), "mine");
     assert_eq!(names_in(dir.path()), ["taken"]);
 }

@@ -4,8 +4,8 @@ use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::{Blocks, Cid, Value, check_record};
 use pds::mst::{self, Key, MstError, Tree};
-use pds::repo::verify::{Expected, Finding, SignatureState, Stage};
 use pds::syntax::RecordPath;
+use pds::{Expected, Finding, SignatureState, Stage};
 use serde_json::Value as Json;
 
 use super::support::{Car, open, verify};

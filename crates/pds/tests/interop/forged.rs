@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
+use pds::Snapshot;
 use pds::car::{CarReader, CarWriter};
 use pds::commit::Commit;
 use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid, Codec, Value};
 use pds::mst::Builder;
-use pds::repo::Snapshot;
-use pds::repo::verify::{Severity, Stage};
+use pds::{Severity, Stage};
 
 use super::damaged::Random;
 use super::repo_cases::{Case, one};

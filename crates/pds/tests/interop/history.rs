@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pds::Expected;
 use pds::data::Cid;
-use pds::repo::verify::{Expected, verify};
-use pds::repo::{Repo, Revision, Snapshot, export_since};
 use pds::syntax::RecordPath;
+use pds::transfer::export::export_since;
+use pds::verify::indexed::verify;
+use pds::{Repo, Revision, Snapshot};
 
 use super::cars::whole_repositories;
 use super::support::{blocks, empty_mirror, export, import, open, records};
@@ -84,17 +86,17 @@ fn a_mirror_that_follows_step_by_step_has_the_whole_history() {
             sent += step(&repo, state);
             assert!(export(&repo.snapshot().unwrap()) == export(state), "{name}");
         }
-        assert_eq!(repo.log(usize::MAX).unwrap().len(), states.len(), "{name}");
+        assert_eq!(repo.history().log(usize::MAX).unwrap().len(), states.len(), "{name}");
         // One block at least for the commit, and few for its tree: slices, not copies.
         let all: usize = states.iter().map(|state| records(state).len()).sum();
         assert!(sent >= states.len() - 1 && sent < all / 4, "{name}: {sent} of {all}");
 
         for (back, state) in states.iter().rev().enumerate() {
             let revision: Revision = format!("HEAD~{back}").parse().unwrap();
-            assert_eq!(repo.resolve(&revision).unwrap(), state.commit().cid(), "{name}");
+            assert_eq!(repo.history().resolve(&revision).unwrap(), state.commit().cid(), "{name}");
         }
         let before_the_first = format!("HEAD~{}", states.len()).parse().unwrap();
-        assert!(repo.resolve(&before_the_first).unwrap_err().is_not_found());
+        assert!(repo.history().resolve(&before_the_first).unwrap_err().is_not_found());
     }
 }
 
@@ -112,7 +114,7 @@ fn a_mirror_that_follows_in_leaps_has_the_same_states() {
                 continue;
             }
             step(&repo, &states[at]);
-            let report = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
+            let report = repo.verify().present(&Expected::default(), &mut |_| {}).unwrap();
             assert!(report.is_ok() && report.is_complete(), "{name}: {at}");
             assert_eq!(listing(&repo.snapshot().unwrap()), listing(&states[at]), "{name}: {at}");
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pds::data::{Block, Cid};
 use pds::mst::{Step, walk};
-use pds::repo::verify::{Finding, Severity, Stage};
-use pds::repo::{Error, Repo};
+use pds::{Error, Repo};
+use pds::{Finding, Severity, Stage};
 
 use super::repo_cases::{Case, all};
 use super::support::{blocks, empty_mirror, records, state};

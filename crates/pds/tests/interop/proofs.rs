@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use pds::Snapshot;
 use pds::car::CarReader;
 use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid};
 use pds::identity::{KeyHistory, PlcLog};
-use pds::repo::{ProofError, Snapshot, verify_proof};
+use pds::transfer::prove::{ProofError, verify_proof};
 
 use super::support::{bytes, open};
 use super::{cid, cid_or_null, count, each, read_car, read_json, sorted, text};

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use pds::crypto::PublicKey;
-use pds::repo::verify::{Expected, Finding, Report, Severity, SignatureState, Stage};
-use pds::repo::{Error, Imported, Repo};
 use pds::syntax::Did;
+use pds::transfer::import::Imported;
+use pds::{Error, Repo};
+use pds::{Expected, Finding, Report, Severity, SignatureState, Stage};
 use serde_json::Value as Json;
 
 use super::support::{cases, cid, empty_mirror, export, import, number, open, text, verify};
@@ -158,9 +159,10 @@ fn accepted_cases_verify_and_can_be_cloned() {
         let dir = tempfile::tempdir().unwrap();
         let car = open(&case.bytes).unwrap();
         let (repo, imported) =
-            Repo::clone_car(&dir.path().join("clone"), &car, case.key.as_ref()).unwrap();
+            pds::local::directory::clone_car(&dir.path().join("clone"), &car, case.key.as_ref())
+                .unwrap();
         assert!(imported.findings.iter().all(|found| !is_error(&found)), "{name}");
-        let again = repo.verify(&Expected::default(), &mut |_| {}).unwrap();
+        let again = repo.verify().present(&Expected::default(), &mut |_| {}).unwrap();
         assert!(again.is_ok() && again.is_complete(), "{name}");
         assert_eq!(again.signature, SignatureState::Valid, "{name}: the key is remembered");
         facts_agree(case, &again);

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use data_encoding::HEXLOWER;
+use pds::Snapshot;
 use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid, Codec, MemoryBlocks, Value};
 use pds::mst::Builder;
-use pds::repo::{Snapshot, export_car};
 use pds::syntax::Tid;
+use pds::transfer::export::export_car;
 use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use pds::commit::Commit;
 use pds::crypto::{CryptoError, Curve, PublicKey};
-use pds::repo::verify::{Code, Expected, Finding, Severity, SignatureState};
 use pds::syntax::Did;
+use pds::{Code, Expected, Finding, Severity, SignatureState};
 
 use super::cars::{key_of, whole_repositories};
 use super::support::{blocks, codes, flag, json, number, text, verify};

@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use pds::repo::{Error, Imported, Repo};
+use pds::transfer::import::Imported;
+use pds::{Error, Repo};
 
 use super::super::repo::block_count;
 use super::cars::whole_repositories;
@@ -16,7 +17,7 @@ fn both_ways(name: &str, bytes: &[u8], case: Option<&Case>) -> bool {
     let key = case.and_then(Case::key);
     let (once, indexed) = (empty_mirror(), empty_mirror());
     let untouched = state(&once);
-    let read_once = once.import_file(Cursor::new(bytes), key);
+    let read_once = once.transfer().import_file(Cursor::new(bytes), key);
     match (read_once, import(&indexed, bytes, key)) {
         (Ok(a), Ok(b)) => {
             same(name, &a, &b);
@@ -57,7 +58,7 @@ fn repositories_of_others_and_our_exports_of_them() {
 
         // The same once more, into the store that has it: nothing is new either way.
         let before = state(&repo);
-        let again = repo.import_file(Cursor::new(&file), None).unwrap();
+        let again = repo.transfer().import_file(Cursor::new(&file), None).unwrap();
         assert_eq!(again.new_blocks, 0, "{name}");
         assert_eq!(state(&repo), before, "{name}");
     }
@@ -127,17 +128,30 @@ fn a_file_that_turns_out_bad_at_its_end_leaves_no_clone_behind() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("clone");
     for bytes in [&whole.bytes[..whole.bytes.len() - 1], &whole.bytes[..100]] {
-        let error = Repo::clone_file(&target, Cursor::new(bytes), whole.key()).err().unwrap();
+        let error = pds::local::directory::clone_file(
+            &target,
+            Cursor::new(bytes),
+            whole.key(),
+            pds::Jobs::default(),
+        )
+        .err()
+        .unwrap();
         assert!(error.is_corrupt(), "{error}");
         assert_eq!(names_in(dir.path()), [""; 0]);
     }
-    let (repo, _) = Repo::clone_file(&target, Cursor::new(&whole.bytes), whole.key()).unwrap();
+    let (repo, _) = pds::local::directory::clone_file(
+        &target,
+        Cursor::new(&whole.bytes),
+        whole.key(),
+        pds::Jobs::default(),
+    )
+    .unwrap();
     assert!(export(&repo.snapshot().unwrap()) == whole.bytes);
 
     // Another account's, into what is there now: refused before anything is read in.
     let Some(other) = super::support::bytes("cars/repostream-empty.car") else { return };
     let before = state(&repo);
-    let refused = repo.import_file(Cursor::new(other), None);
+    let refused = repo.transfer().import_file(Cursor::new(other), None);
     assert!(matches!(refused, Err(Error::WrongDid { .. })), "{refused:?}");
     assert_eq!(state(&repo), before);
 }

@@ -10,9 +10,12 @@ use pds::blob::MemoryBlobs;
 use pds::car::{CarError, CarFile};
 use pds::crypto::PublicKey;
 use pds::data::{Block, Cid};
-use pds::repo::verify::{Expected, Finding, Report, Severity, verify_car};
-use pds::repo::{Error, Imported, RecordEntry, Repo, Snapshot, export_car};
 use pds::store::{Fact, FactKind, LogEntry, MemoryStore, Refs};
+use pds::transfer::export::export_car;
+use pds::transfer::import::Imported;
+use pds::verify::car::verify_car;
+use pds::{Error, RecordEntry, Repo, Snapshot};
+use pds::{Expected, Finding, Report, Severity};
 use serde_json::Value as Json;
 
 use super::super::repo::{block_count, facts, refs};
@@ -106,7 +109,7 @@ pub(crate) fn import(
     bytes: &[u8],
     key: Option<&PublicKey>,
 ) -> Result<Imported, Error> {
-    repo.import(&open(bytes)?, key)
+    repo.transfer().import(&open(bytes)?, key)
 }
 
 /// Everything about a repository that a refused import must leave as it was.
@@ -123,7 +126,7 @@ pub(crate) fn state(repo: &Repo) -> State {
     State {
         refs: refs(repo),
         blocks: block_count(repo),
-        log: repo.log(usize::MAX).unwrap(),
+        log: repo.history().log(usize::MAX).unwrap(),
         account: facts(repo, FactKind::Account),
         key: facts(repo, FactKind::Key),
     }

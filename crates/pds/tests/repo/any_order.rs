@@ -10,9 +10,12 @@ use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Codec, MemoryBlocks, Value};
 use pds::mst::Builder;
-use pds::repo::verify::{Expected, Finding, Report, verify, verify_car};
-use pds::repo::{Jobs, Snapshot, export_car};
 use pds::syntax::Tid;
+use pds::transfer::export::export_car;
+use pds::verify::car::verify_car;
+use pds::verify::indexed::verify;
+use pds::{Expected, Finding, Report};
+use pds::{Jobs, Snapshot};
 
 use super::did;
 

@@ -3,13 +3,13 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use pds::Expected;
 use pds::blob::MemoryBlobs;
 use pds::crypto::{CryptoError, Curve, PublicKey, Signature, Signer, SigningKey};
 use pds::data::Value;
-use pds::repo::verify::Expected;
-use pds::repo::{Error, Repo, Revision};
 use pds::store::{Expect, MemoryStore, RefName};
 use pds::syntax::RecordPath;
+use pds::{Error, Repo, Revision};
 
 use super::{did, in_memory, note, path};
 
@@ -76,7 +76,7 @@ fn a_signature_that_others_would_refuse_is_not_stored() {
         assert_eq!(repo.head().unwrap() != head, is_right);
         // and as the next one: then the old key goes on.
         let repo = in_memory();
-        match repo.rotate_key(signer) {
+        match super::rotate(&repo, signer) {
             Ok((rotated, _)) => {
                 assert!(is_right);
                 rotated.put(&record.0, &record.1).unwrap();
@@ -86,7 +86,7 @@ fn a_signature_that_others_would_refuse_is_not_stored() {
                 repo.put(&record.0, &record.1).unwrap();
             }
         }
-        repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
+        repo.verify().present(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
     }
 }
 
@@ -105,7 +105,7 @@ fn another_ref_begins_with_the_same_account_and_key_or_not_at_all() {
     assert_eq!(repo.head().unwrap(), head);
     repo.put(&path("com.example.note/a"), &note("x")).unwrap();
     for repo in [repo, side] {
-        repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
+        repo.verify().present(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
     }
 }
 
@@ -114,16 +114,16 @@ fn no_ref_is_made_whose_name_would_find_a_commit() {
     let repo = in_memory();
     let head = repo.head().unwrap().unwrap();
     let mut car = Vec::new();
-    repo.export(&Revision::head(), &mut car).unwrap();
+    repo.transfer().export(&Revision::head(), &mut car).unwrap();
     for name in [head.to_string(), "3jzfcijpj2z2a".to_owned()] {
         let name: RefName = name.parse().unwrap();
         let on = repo.on(name.clone());
         assert!(matches!(on.init(&did()), Err(Error::Revision { .. })));
-        let imported = on.import_file(Cursor::new(car.clone()), None);
+        let imported = on.transfer().import_file(Cursor::new(car.clone()), None);
         assert!(matches!(imported, Err(Error::Revision { .. })));
-        let moved = repo.set_ref(&name, head, Expect::Any, "");
+        let moved = repo.history().set_ref(&name, head, Expect::Any, "");
         assert!(matches!(moved, Err(Error::Revision { .. })));
-        assert_eq!(repo.refs().unwrap().len(), 1);
+        assert_eq!(repo.history().refs().unwrap().len(), 1);
     }
 }
 
@@ -135,11 +135,11 @@ fn a_head_that_is_lost_is_not_begun_anew() {
     let repo = Repo::create(&dir, &did()).unwrap();
     repo.put(&path("com.example.note/a"), &note("x")).unwrap();
     drop(repo);
-    let store = rusqlite::Connection::open(dir.join(pds::repo::STORE_FILE)).unwrap();
+    let store = rusqlite::Connection::open(dir.join(pds::local::layout::STORE_FILE)).unwrap();
     store.execute("DELETE FROM refs", []).unwrap();
     drop(store);
     let repo = Repo::open(&dir).unwrap();
     assert_eq!(repo.head().unwrap(), None);
     assert!(matches!(repo.init(&did()), Err(Error::RefLost { .. })));
-    assert_eq!((repo.head().unwrap(), repo.log(9).unwrap().len()), (None, 2));
+    assert_eq!((repo.head().unwrap(), repo.history().log(9).unwrap().len()), (None, 2));
 }

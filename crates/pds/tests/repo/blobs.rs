@@ -1,8 +1,9 @@
 //! Blobs, and the records that refer to them.
 
 use pds::data::{BlobRef, Cid, Codec, Value};
-use pds::repo::verify::{Code, Expected, verify_blobs};
-use pds::repo::{Error, Write, WriteOptions};
+use pds::verify::blobs::verify_blobs;
+use pds::{Code, Expected};
+use pds::{Error, Write, WriteOptions};
 
 use super::{in_memory, note, path};
 
@@ -23,13 +24,13 @@ fn a_record_with_a_blob_is_written_once_the_blob_is_here() {
     assert!(matches!(refused, Error::BlobMissing { cid, .. } if cid == blob.cid));
     assert_eq!(repo.put_blob("image/png", &mut &b"picture"[..]).unwrap(), blob);
     repo.put(&place, &picture(&blob)).unwrap();
-    assert!(repo.missing_blobs().unwrap().missing.is_empty());
+    assert!(repo.verify().missing_blobs().unwrap().missing.is_empty());
 
     let absent = BlobRef { cid: Cid::of(Codec::Raw, b"absent"), ..blob };
-    let options = WriteOptions { allow_missing_blobs: true, ..WriteOptions::default() };
+    let options = WriteOptions::default().allow_missing_blobs(true);
     let write = Write::put(path("com.example.picture/b"), picture(&absent));
-    repo.write_with(&[write], &options).unwrap();
-    let missing = repo.missing_blobs().unwrap().missing;
+    repo.write(pds::Batch::new(&[write]).with(options.clone())).unwrap();
+    let missing = repo.verify().missing_blobs().unwrap().missing;
     assert_eq!((missing.len(), missing[0].blob.cid), (1, absent.cid));
 }
 
@@ -37,7 +38,7 @@ fn a_record_with_a_blob_is_written_once_the_blob_is_here() {
 fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("alice");
-    let repo = pds::repo::Repo::create(&dir, &super::did()).unwrap();
+    let repo = pds::Repo::create(&dir, &super::did()).unwrap();
     let mut codes = Vec::new();
     for (name, bytes, said) in [
         ("a-unreadable", "zero", 4),
@@ -59,7 +60,7 @@ fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
             _ => {}
         }
     }
-    let mut report = repo.verify(&Expected::default(), &mut |f| panic!("{f}")).unwrap();
+    let mut report = repo.verify().present(&Expected::default(), &mut |f| panic!("{f}")).unwrap();
     let snapshot = repo.snapshot().unwrap();
     verify_blobs(&snapshot, repo.blobs().as_ref(), &mut report, &mut |finding| {
         codes.push((finding.path.clone().unwrap(), finding.code()));
@@ -82,5 +83,5 @@ fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
 fn records_without_blobs_need_none() {
     let repo = in_memory();
     repo.put(&path("com.example.note/a"), &note("x")).unwrap();
-    assert_eq!(repo.missing_blobs().unwrap(), pds::repo::MissingBlobs::default());
+    assert_eq!(repo.verify().missing_blobs().unwrap(), pds::blobs::MissingBlobs::default());
 }

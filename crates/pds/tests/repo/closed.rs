@@ -2,21 +2,24 @@
 
 use std::io::Cursor;
 
+use pds::Expected;
 use pds::car::CarFile;
 use pds::data::Cid;
-use pds::repo::verify::{Expected, verify};
-use pds::repo::{Repo, Write, export_car, export_since};
 use pds::store::Expect;
+use pds::transfer::export::{export_car, export_since};
+use pds::verify::indexed::verify;
+use pds::{Repo, Write};
 
 use super::{block_count, in_memory, note, path};
 
 /// Every commit that was ever there reaches all of its blocks.
 fn assert_closed(repo: &Repo) {
-    for entry in repo.log(usize::MAX).unwrap() {
+    for entry in repo.history().log(usize::MAX).unwrap() {
         let Some(commit) = entry.after else { continue };
-        let report = verify(repo.blocks().as_ref(), commit, &Expected::default(), &mut |finding| {
-            panic!("{commit}: {finding}");
-        });
+        let report =
+            verify(repo.store().clone().as_ref(), commit, &Expected::default(), &mut |finding| {
+                panic!("{commit}: {finding}");
+            });
         assert!(report.unwrap().is_complete());
     }
 }
@@ -39,8 +42,8 @@ fn every_commit_stays_whole_and_no_block_leaves() {
         (0..20).map(|n| Write::delete(path(&format!("com.example.note/{n}")))).collect();
     repo.write(&deletes).unwrap();
     check("deletes");
-    let early = repo.resolve(&"HEAD~5".parse().unwrap()).unwrap();
-    repo.set_head(early, Expect::Any, "reset").unwrap();
+    let early = repo.history().resolve(&"HEAD~5".parse().unwrap()).unwrap();
+    repo.history().set_head(early, Expect::Any, "reset").unwrap();
     check("reset");
     assert!(repo.write(&[Write::delete(path("com.example.note/x"))]).is_err());
     check("a refused write");
@@ -64,16 +67,16 @@ fn a_slice_is_taken_in_over_what_is_here_and_nowhere_else() {
         std::sync::Arc::new(pds::store::MemoryStore::default()),
         std::sync::Arc::new(pds::blob::MemoryBlobs::default()),
     );
-    assert!(empty.import(&slice, None).is_err(), "a slice alone is not a repository");
+    assert!(empty.transfer().import(&slice, None).is_err(), "a slice alone is not a repository");
     assert_eq!((empty.head().unwrap(), block_count(&empty)), (None, 0));
-    empty.import(&whole, None).unwrap();
-    let imported = empty.import(&slice, repo.public_key().unwrap().as_ref()).unwrap();
+    empty.transfer().import(&whole, None).unwrap();
+    let imported = empty.transfer().import(&slice, repo.public_key().unwrap().as_ref()).unwrap();
     assert_eq!(imported.new_blocks, slice.sections());
     assert_eq!(empty.head().unwrap(), repo.head().unwrap());
     assert_closed(&empty);
-    let again = empty.import(&slice, None).unwrap();
+    let again = empty.transfer().import(&slice, None).unwrap();
     assert_eq!(again.new_blocks, 0);
-    assert_eq!(empty.log(9).unwrap().len(), 2, "the second time is no move");
+    assert_eq!(empty.history().log(9).unwrap().len(), 2, "the second time is no move");
 }
 
 #[test]
@@ -97,16 +100,16 @@ fn a_file_out_of_order_is_taken_in_as_well() {
     for file in [file, shuffled.finish().unwrap()] {
         let dir = tempfile::tempdir().unwrap();
         let dir = dir.path().join("clone");
-        let (clone, imported) = Repo::clone_file(&dir, Cursor::new(file), None).unwrap();
+        let (clone, imported) =
+            pds::local::directory::clone_file(&dir, Cursor::new(file), None, pds::Jobs::default())
+                .unwrap();
         assert_eq!((imported.records, imported.new_blocks), (50, in_order.sections()));
         assert_eq!(clone.head().unwrap(), repo.head().unwrap());
         assert_closed(&clone);
     }
 }
 
-fn car(
-    write: impl FnOnce(&mut dyn std::io::Write) -> pds::repo::Result<()>,
-) -> CarFile<Cursor<Vec<u8>>> {
+fn car(write: impl FnOnce(&mut dyn std::io::Write) -> pds::Result<()>) -> CarFile<Cursor<Vec<u8>>> {
     let mut file = Vec::new();
     write(&mut file).unwrap();
     CarFile::open(Cursor::new(file)).unwrap()

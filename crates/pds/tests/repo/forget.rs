@@ -3,12 +3,13 @@
 use std::fs;
 use std::sync::Arc;
 
+use pds::Expected;
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Cid, Value};
-use pds::repo::verify::Expected;
-use pds::repo::{Error, Forget, Forgotten, Repo, Write, WriteOptions};
+use pds::retain::forget::{Forget, Forgotten};
 use pds::store::{Event, Expect, MemoryStore, RefName, StoreError};
+use pds::{Error, Repo, Write, WriteOptions};
 
 use super::{action, did, files_with, in_memory, listed_blobs, moves, note, path, refs};
 
@@ -19,9 +20,9 @@ fn records(paths: &[&str]) -> Forget {
 }
 
 fn forget(repo: &Repo, what: &Forget) -> Forgotten {
-    let forgotten = repo.forget(what, &mut |_| {}).unwrap();
+    let forgotten = repo.retain().forget(what, &mut |_| {}).unwrap();
     assert!(forgotten.swept.remains.is_none(), "{:?}", forgotten.swept.remains);
-    assert!(!repo.is_erasing().unwrap());
+    assert!(!repo.retain().is_erasing().unwrap());
     forgotten
 }
 
@@ -29,11 +30,11 @@ fn forget(repo: &Repo, what: &Forget) -> Forgotten {
 fn assert_whole(repo: &Repo) {
     let rows = moves(repo);
     let named = rows.iter().flat_map(|entry| [entry.before, entry.after]).flatten();
-    for commit in named.chain(repo.refs().unwrap().into_iter().map(|(_, cid)| cid)) {
+    for commit in named.chain(repo.history().refs().unwrap().into_iter().map(|(_, cid)| cid)) {
         let mut panic = |finding| panic!("{commit}: {finding}");
-        let blocks = repo.blocks();
+        let blocks = repo.store().clone();
         let report =
-            pds::repo::verify::verify(blocks.as_ref(), commit, &Expected::default(), &mut panic);
+            pds::verify::indexed::verify(blocks.as_ref(), commit, &Expected::default(), &mut panic);
         assert!(report.unwrap().is_complete());
     }
 }
@@ -54,14 +55,15 @@ fn the_states_that_had_a_record_leave_and_the_log_closes_the_gap() {
     repo.delete(&path("com.example.note/secret")).unwrap();
     let after = repo.head().unwrap().unwrap();
     let late = put("c", "3");
-    let moves = repo.log(99).unwrap();
+    let moves = repo.history().log(99).unwrap();
     let versions: Vec<Cid> = secret
         .iter()
         .map(|at| repo.checkout(&(*at).into()).unwrap())
         .filter_map(|at| at.find_cid(&path("com.example.note/secret")).unwrap())
         .collect();
 
-    let weighed = repo.forgettable(&records(&["com.example.note/secret"]), &mut |_| {}).unwrap();
+    let weighed =
+        repo.retain().forgettable(&records(&["com.example.note/secret"]), &mut |_| {}).unwrap();
     let forgotten = forget(&repo, &records(&["com.example.note/secret"]));
     assert_eq!((forgotten.written.len(), forgotten.swept.states), (0, 3));
     assert_eq!((weighed.swept.states, weighed.swept.blocks), (3, forgotten.swept.blocks));
@@ -69,19 +71,19 @@ fn the_states_that_had_a_record_leave_and_the_log_closes_the_gap() {
     for gone in secret.iter().chain(&versions) {
         assert!(repo.store().get(gone).unwrap().is_none(), "{gone}");
     }
-    let log = repo.log(99).unwrap();
+    let log = repo.history().log(99).unwrap();
     assert_eq!((log[0].before, log[0].after), (Some(after), Some(late)));
     assert_eq!((log[1].before, log[1].after), (Some(early), Some(after)));
     assert_eq!((log[1].at_micros, action(&log[1])), (moves[1].at_micros, action(&moves[1])));
     assert_eq!(log.len(), moves.len() - 3);
-    assert_eq!(repo.resolve(&"@{2}".parse().unwrap()).unwrap(), early);
-    assert_eq!(repo.resolve(&"HEAD~2".parse().unwrap()).unwrap(), early);
-    let error = repo.resolve(&secret[0].into()).unwrap_err();
+    assert_eq!(repo.history().resolve(&"@{2}".parse().unwrap()).unwrap(), early);
+    assert_eq!(repo.history().resolve(&"HEAD~2".parse().unwrap()).unwrap(), early);
+    let error = repo.history().resolve(&secret[0].into()).unwrap_err();
     assert!(error.is_not_found() && error.to_string().contains("have been forgotten"), "{error}");
     assert_whole(&repo);
     // Once more there is nothing to do.
     assert_eq!(forget(&repo, &records(&["com.example.note/secret"])).swept.states, 0);
-    assert_eq!(repo.log(99).unwrap()[1..], log[1..]);
+    assert_eq!(repo.history().log(99).unwrap()[1..], log[1..]);
 }
 
 #[test]
@@ -89,13 +91,13 @@ fn a_record_that_refs_still_have_is_deleted_there_first() {
     let repo = in_memory();
     repo.put(&path("com.example.note/secret"), &note(MARKER)).unwrap();
     let [with, without] = ["with", "without"].map(|name| name.parse::<RefName>().unwrap());
-    repo.set_ref(&with, repo.head().unwrap().unwrap(), Expect::Absent, "branch").unwrap();
-    let first = repo.resolve(&"HEAD~1".parse().unwrap()).unwrap();
-    repo.set_ref(&without, first, Expect::Absent, "branch").unwrap();
+    repo.history().set_ref(&with, repo.head().unwrap().unwrap(), Expect::Absent, "branch").unwrap();
+    let first = repo.history().resolve(&"HEAD~1".parse().unwrap()).unwrap();
+    repo.history().set_ref(&without, first, Expect::Absent, "branch").unwrap();
     repo.put(&path("com.example.note/other"), &note("x")).unwrap();
     let what = records(&["com.example.note/secret", "com.example.note/secret"]);
 
-    let weighed = repo.forgettable(&what, &mut |_| {}).unwrap();
+    let weighed = repo.retain().forgettable(&what, &mut |_| {}).unwrap();
     assert_eq!(weighed.written.len(), 2);
     let forgotten = forget(&repo, &what);
     let names: Vec<&str> = forgotten.written.iter().map(|(name, _)| name.as_str()).collect();
@@ -105,7 +107,7 @@ fn a_record_that_refs_still_have_is_deleted_there_first() {
     for (name, commit) in forgotten.written {
         let on = repo.on(name);
         assert_eq!(on.head().unwrap(), Some(commit));
-        assert_eq!(on.log(9).unwrap()[0].event, Event::Forget);
+        assert_eq!(on.history().log(9).unwrap()[0].event, Event::Forget);
         assert!(on.find(&path("com.example.note/secret")).unwrap().is_none());
     }
     assert!(repo.find(&path("com.example.note/other")).unwrap().is_some());
@@ -121,21 +123,22 @@ fn without_a_key_the_refs_that_have_the_record_are_named_and_nothing_happens() {
     owner.init(&did()).unwrap();
     owner.put(&path("com.example.note/secret"), &note(MARKER)).unwrap();
     owner
+        .history()
         .set_ref(&"side".parse().unwrap(), owner.head().unwrap().unwrap(), Expect::Any, "")
         .unwrap();
     let before = (refs(&mirror), moves(&mirror));
     let what = records(&["com.example.note/secret"]);
-    let error = mirror.forget(&what, &mut |_| {}).unwrap_err();
+    let error = mirror.retain().forget(&what, &mut |_| {}).unwrap_err();
     assert_eq!(
         error.to_string(),
         "HEAD, side still have it, and there is no key to sign a commit without it"
     );
     assert!(matches!(error, Error::StillHeld { refs } if refs.len() == 2));
-    assert_eq!(mirror.forgettable(&what, &mut |_| {}).unwrap().written.len(), 2);
+    assert_eq!(mirror.retain().forgettable(&what, &mut |_| {}).unwrap().written.len(), 2);
     assert_eq!((refs(&mirror), moves(&mirror)), before);
     // What is past can be forgotten without.
     owner.delete(&path("com.example.note/secret")).unwrap();
-    mirror.remove_ref(&"side".parse().unwrap()).unwrap();
+    mirror.history().remove_ref(&"side".parse().unwrap()).unwrap();
     assert_eq!(forget(&mirror, &what).swept.states, 1);
 }
 
@@ -150,27 +153,28 @@ fn what_is_older_than_a_state_or_a_time_goes() {
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
         let old: RefName = "old".parse().unwrap();
-        repo.set_ref(&old, commits[2], Expect::Absent, "branch").unwrap();
+        repo.history().set_ref(&old, commits[2], Expect::Absent, "branch").unwrap();
         // To and fro: the first arrival counts.
-        repo.set_head(commits[6], Expect::Any, "reset").unwrap();
-        repo.set_head(commits[9], Expect::Any, "reset").unwrap();
+        repo.history().set_head(commits[6], Expect::Any, "reset").unwrap();
+        repo.history().set_head(commits[9], Expect::Any, "reset").unwrap();
         let what = match by_time {
             false => Forget::BeforeState(commits[6].into()),
-            true => Forget::BeforeTime(repo.log(99).unwrap()[5].at_micros),
+            true => Forget::BeforeTime(repo.history().log(99).unwrap()[5].at_micros),
         };
-        let weighed = repo.forgettable(&what, &mut |_| {}).unwrap();
+        let weighed = repo.retain().forgettable(&what, &mut |_| {}).unwrap();
         let forgotten = forget(&repo, &what);
         assert_eq!((weighed.swept.states, forgotten.swept.states), (5, 5));
         assert_eq!(repo.head().unwrap(), Some(commits[9]), "the present stays");
         let states: Vec<Option<Cid>> =
-            repo.log(99).unwrap().iter().map(|entry| entry.after).collect();
+            repo.history().log(99).unwrap().iter().map(|entry| entry.after).collect();
         assert_eq!(states, [9, 6, 9, 8, 7, 6].map(|n| Some(commits[n])));
         assert_eq!(repo.on(old).head().unwrap(), Some(commits[2]), "what a ref names stays");
         for n in [0, 1, 3, 4, 5] {
             assert!(repo.store().get(&commits[n]).unwrap().is_none(), "{n}");
         }
         assert_whole(&repo);
-        let error = repo.forget(&Forget::BeforeState(commits[0].into()), &mut |_| {}).unwrap_err();
+        let error =
+            repo.retain().forget(&Forget::BeforeState(commits[0].into()), &mut |_| {}).unwrap_err();
         assert!(error.is_not_found(), "{error}");
     }
 }
@@ -184,11 +188,11 @@ fn blobs_go_at_once_with_the_only_states_that_refer_to_them() {
     repo.put(&path("com.example.file/b"), &blob_ref(shared)).unwrap();
     repo.put(&path("com.example.file/a"), &blob_ref(shared)).unwrap();
     let what = records(&["com.example.file/a"]);
-    assert_eq!(repo.forgettable(&what, &mut |_| {}).unwrap().swept.blobs, 1);
+    assert_eq!(repo.retain().forgettable(&what, &mut |_| {}).unwrap().swept.blobs, 1);
     let forgotten = forget(&repo, &what);
     assert_eq!((forgotten.swept.blobs, forgotten.swept.blob_bytes), (1, 6));
     assert_eq!(listed_blobs(&repo), [shared, young].into());
-    assert!(repo.missing_blobs().unwrap().missing.is_empty());
+    assert!(repo.verify().missing_blobs().unwrap().missing.is_empty());
 }
 
 #[test]
@@ -219,17 +223,16 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
             ("text", Value::from(MARKER.repeat(size).as_str())),
             ("file", blob_ref(blob)),
         ]);
-        let options =
-            WriteOptions { message: format!("wrote {secret}"), ..WriteOptions::default() };
-        repo.write_with(&[Write::put(secret.clone(), value)], &options).unwrap();
+        let options = WriteOptions::default().message(format!("wrote {secret}"));
+        repo.write(pds::Batch::new(&[Write::put(secret.clone(), value)]).with(options.clone()))
+            .unwrap();
         fill(size % 1_000);
     }
     // An open reader, as another process is one, in the middle of nothing.
-    let reader = Repo::open_without_key(&dir).unwrap();
+    let reader = pds::local::open::open_without_key(&dir).unwrap();
     assert!(reader.find(&secret).unwrap().is_some());
-    let options =
-        WriteOptions { message: format!("took {secret} away"), ..WriteOptions::default() };
-    repo.write_with(&[Write::delete(secret.clone())], &options).unwrap();
+    let options = WriteOptions::default().message(format!("took {secret} away"));
+    repo.write(pds::Batch::new(&[Write::delete(secret.clone())]).with(options.clone())).unwrap();
     assert!(files_with(&dir, MARKER).len() >= 2, "it is there before");
 
     let (head, records) = (repo.head().unwrap(), repo.snapshot().unwrap().records().count());
@@ -285,14 +288,14 @@ fn a_reader_in_the_way_is_told_of_and_a_later_collection_completes_it() {
     let blocks = count().unwrap();
 
     let what = records(&["com.example.note/secret"]);
-    let forgotten = repo.forget(&what, &mut |_| {}).unwrap();
+    let forgotten = repo.retain().forget(&what, &mut |_| {}).unwrap();
     assert!(matches!(forgotten.swept.remains, Some(StoreError::Busy)));
-    assert!(repo.is_erasing().unwrap());
+    assert!(repo.retain().is_erasing().unwrap());
     assert!(repo.find(&path("com.example.note/secret")).unwrap().is_none());
     assert_eq!(count().unwrap(), blocks, "whoever reads is not disturbed");
     assert!(!files_with(&dir, MARKER).is_empty());
     drop(reading);
-    let swept = repo.gc(&Default::default(), &mut |_| {}).unwrap();
-    assert!(swept.remains.is_none() && !repo.is_erasing().unwrap());
+    let swept = repo.retain().gc(&Default::default(), &mut |_| {}).unwrap();
+    assert!(swept.remains.is_none() && !repo.retain().is_erasing().unwrap());
     assert_eq!(files_with(&dir, MARKER), Vec::<String>::new());
 }

@@ -5,12 +5,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pds::Expected;
 use pds::blob::{BlobDirectory, BlobStore, MemoryBlobs};
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Block, Cid, Codec, Value};
-use pds::repo::verify::Expected;
-use pds::repo::{Error, Keep, Repo, Swept, Write, WriteOptions};
+use pds::retain::gc::{Keep, Swept};
 use pds::store::{Change, Event, Expect, Fact, FactEdit, MemoryStore, RefName, Store};
+use pds::{Error, Repo, Write, WriteOptions};
 
 use super::{
     block_count, did, in_memory, listed_blobs, lose, moves, note, path, set_facts, version,
@@ -22,7 +23,7 @@ fn keep(states: usize) -> Keep {
 }
 
 fn gc(repo: &Repo, keep: &Keep) -> Swept {
-    let swept = repo.gc(keep, &mut |_| {}).unwrap();
+    let swept = repo.retain().gc(keep, &mut |_| {}).unwrap();
     assert!(swept.remains.is_none());
     swept
 }
@@ -32,8 +33,8 @@ fn assert_whole(repo: &Repo) {
     for entry in moves(repo) {
         for commit in [entry.before, entry.after].into_iter().flatten() {
             let expected = Expected::default();
-            let report = pds::repo::verify::verify(
-                repo.blocks().as_ref(),
+            let report = pds::verify::indexed::verify(
+                repo.store().clone().as_ref(),
                 commit,
                 &expected,
                 &mut |finding| panic!("{commit}: {finding}"),
@@ -56,26 +57,26 @@ fn with_states(count: usize) -> (Repo, Vec<Cid>) {
 #[test]
 fn what_the_log_reaches_stays() {
     let (repo, commits) = with_states(30);
-    repo.set_head(commits[3], Expect::Any, "reset").unwrap();
+    repo.history().set_head(commits[3], Expect::Any, "reset").unwrap();
     let side: RefName = "side".parse().unwrap();
-    repo.set_ref(&side, commits[20], Expect::Absent, "branch").unwrap();
-    repo.remove_ref(&side).unwrap();
+    repo.history().set_ref(&side, commits[20], Expect::Absent, "branch").unwrap();
+    repo.history().remove_ref(&side).unwrap();
     let before = (block_count(&repo), moves(&repo));
     let swept = gc(&repo, &Keep::default());
     assert_eq!((swept.blocks, swept.states, swept.moves), (0, 0, 0));
     assert_eq!((block_count(&repo), moves(&repo)), before);
-    assert_eq!(repo.forgotten().unwrap(), None);
+    assert_eq!(repo.history().forgotten().unwrap(), None);
 }
 
 #[test]
 fn of_each_ref_as_many_states_stay_as_are_asked_for() {
     let (repo, commits) = with_states(30);
     let [kept, gone] = ["kept", "gone"].map(|name| name.parse::<RefName>().unwrap());
-    repo.set_ref(&kept, commits[7], Expect::Absent, "branch").unwrap();
-    repo.set_ref(&gone, commits[9], Expect::Absent, "branch").unwrap();
-    repo.remove_ref(&gone).unwrap();
+    repo.history().set_ref(&kept, commits[7], Expect::Absent, "branch").unwrap();
+    repo.history().set_ref(&gone, commits[9], Expect::Absent, "branch").unwrap();
+    repo.history().remove_ref(&gone).unwrap();
     let newest_gone = repo.checkout(&commits[26].into()).unwrap().commit().rev();
-    let weighed = repo.reclaimable(&keep(3), &mut |_| {}).unwrap();
+    let weighed = repo.retain().reclaimable(&keep(3), &mut |_| {}).unwrap();
     let blocks = block_count(&repo);
     let swept = gc(&repo, &keep(3));
     assert_eq!((weighed.blocks, weighed.block_bytes), (swept.blocks, swept.block_bytes));
@@ -83,7 +84,7 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
     // HEAD at 27, 28 and 29, what the other ref names, and what the one named that was removed.
     assert_eq!(swept.states, 25);
     assert_eq!(block_count(&repo), blocks - swept.blocks);
-    let log = repo.log(99).unwrap();
+    let log = repo.history().log(99).unwrap();
     let states: Vec<_> = log.iter().map(|entry| (entry.before, entry.after)).collect();
     assert_eq!(
         states,
@@ -93,24 +94,24 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
             (None, Some(commits[27])),
         ]
     );
-    assert_eq!(repo.resolve(&"@{2}".parse().unwrap()).unwrap(), commits[27]);
-    assert_eq!(repo.resolve(&"HEAD~2".parse().unwrap()).unwrap(), commits[27]);
-    assert_eq!(repo.on(kept).log(9).unwrap().len(), 1);
+    assert_eq!(repo.history().resolve(&"@{2}".parse().unwrap()).unwrap(), commits[27]);
+    assert_eq!(repo.history().resolve(&"HEAD~2".parse().unwrap()).unwrap(), commits[27]);
+    assert_eq!(repo.on(kept).history().log(9).unwrap().len(), 1);
     assert_whole(&repo);
     // What is gone is named as such.
-    assert_eq!(repo.forgotten().unwrap(), newest_gone);
+    assert_eq!(repo.history().forgotten().unwrap(), newest_gone);
     for text in ["@{3}", "HEAD~3", &commits[5].to_string(), "2222222222222"] {
-        let error = repo.resolve(&text.parse().unwrap()).unwrap_err();
+        let error = repo.history().resolve(&text.parse().unwrap()).unwrap_err();
         assert!(error.is_not_found(), "{error}");
         let told = format!("states up to rev {} have been forgotten", newest_gone.unwrap());
         assert!(error.to_string().contains(&told), "{error}");
     }
-    let error = repo.resolve(&"nowhere".parse().unwrap()).unwrap_err();
+    let error = repo.history().resolve(&"nowhere".parse().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "no revision nowhere: there is no ref nowhere");
     // And writing goes on.
     repo.put(&path("com.example.note/new"), &note("x")).unwrap();
     assert_eq!(gc(&repo, &keep(1)).states, 4);
-    assert_eq!(repo.log(99).unwrap().len(), 1);
+    assert_eq!(repo.history().log(99).unwrap().len(), 1);
     assert_whole(&repo);
 }
 
@@ -118,8 +119,8 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
 fn a_log_has_rows_as_long_as_refs_have_and_a_sweep_is_a_change() {
     let (repo, commits) = with_states(3);
     let side: RefName = "side".parse().unwrap();
-    repo.set_ref(&side, commits[1], Expect::Absent, "branch").unwrap();
-    repo.remove_ref(&side).unwrap();
+    repo.history().set_ref(&side, commits[1], Expect::Absent, "branch").unwrap();
+    repo.history().remove_ref(&side).unwrap();
     let states = |repo: &Repo| {
         moves(repo).iter().map(|entry| (entry.before, entry.after)).collect::<Vec<_>>()
     };
@@ -129,7 +130,7 @@ fn a_log_has_rows_as_long_as_refs_have_and_a_sweep_is_a_change() {
     assert!(version(&repo).change > before.change);
     let again = gc(&repo, &keep(1));
     assert_eq!((again.blocks, again.moves), (0, 0));
-    repo.remove_ref(&RefName::head()).unwrap();
+    repo.history().remove_ref(&RefName::head()).unwrap();
     let before = version(&repo);
     assert!(gc(&repo, &keep(1)).blocks > 0);
     assert_eq!((states(&repo), block_count(&repo)), (vec![], 0));
@@ -156,7 +157,7 @@ fn blocks_that_nothing_names_go() {
 fn states_that_share_nodes_are_looked_at_once() {
     let (repo, commits) = with_states(200);
     let mut looked = 0;
-    let swept = repo.gc(&Keep::default(), &mut |blocks| looked += blocks).unwrap();
+    let swept = repo.retain().gc(&Keep::default(), &mut |blocks| looked += blocks).unwrap();
     assert_eq!(swept.blocks, 0);
     let records: HashSet<Cid> = commits
         .iter()
@@ -175,7 +176,7 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
     let data = repo.checkout(&commits[4].into()).unwrap().commit().data();
     lose(&repo, data);
     let blocks = block_count(&repo);
-    let error = repo.gc(&Keep::default(), &mut |_| {}).unwrap_err();
+    let error = repo.retain().gc(&Keep::default(), &mut |_| {}).unwrap_err();
     assert!(error.is_corrupt(), "{error}");
     let Error::StateLost { commit, source } = error else { panic!("{error}") };
     assert!(commit == commits[4] && matches!(*source, Error::Mst(_)), "{source}");
@@ -197,7 +198,7 @@ fn what_a_repair_brings_back_meanwhile_comes_back_whole() {
         // As a repair does that cannot work the node out from its neighbours.
         set_facts(&repo, [FactEdit::Set(Fact::Loss(lost))]);
         let mut calls = 0;
-        let swept = repo.gc(&Keep::default(), &mut |_| {
+        let swept = repo.retain().gc(&Keep::default(), &mut |_| {
             if calls == moment {
                 let maintain = repo.store().maintain().unwrap();
                 maintain.replace(&mut [Ok(block.clone())].into_iter(), &[]).unwrap();
@@ -217,27 +218,27 @@ fn what_a_repair_brings_back_meanwhile_comes_back_whole() {
 fn a_head_that_never_was_or_was_removed_is_not_lost() {
     let (source, commits) = with_states(3);
     let mut car = Vec::new();
-    source.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+    source.transfer().export(&"HEAD".parse().unwrap(), &mut car).unwrap();
     let file = || std::io::Cursor::new(&car);
     let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
     let side = repo.on("side".parse().unwrap());
-    side.import_file(file(), None).unwrap();
+    side.transfer().import_file(file(), None).unwrap();
     let is_not_there = || {
         gc(&repo, &keep(1));
-        let said = repo.verify(&Expected::default(), &mut |finding| panic!("{finding}"));
+        let said = repo.verify().present(&Expected::default(), &mut |finding| panic!("{finding}"));
         assert!(matches!(said, Err(Error::NoCommit(_))), "{said:?}");
-        assert!(repo.survey(&[]).unwrap().is_clean());
+        assert!(pds_rescue::Rescue::of(&repo).survey(&[]).unwrap().is_clean());
     };
     is_not_there();
-    let commit = repo.import_file(file(), None).unwrap().commit;
+    let commit = repo.transfer().import_file(file(), None).unwrap().commit;
     assert_eq!((commit.cid(), repo.head().unwrap()), (commits[2], Some(commits[2])));
-    repo.remove_ref(&RefName::head()).unwrap();
+    repo.history().remove_ref(&RefName::head()).unwrap();
     is_not_there();
-    assert_eq!(repo.log(9).unwrap(), [], "nor does the log tell of it any more");
+    assert_eq!(repo.history().log(9).unwrap(), [], "nor does the log tell of it any more");
     is_not_there();
-    repo.import_file(file(), None).unwrap();
-    repo.remove_ref(&RefName::head()).unwrap();
-    repo.remove_ref(side.ref_name()).unwrap();
+    repo.transfer().import_file(file(), None).unwrap();
+    repo.history().remove_ref(&RefName::head()).unwrap();
+    repo.history().remove_ref(side.history().ref_name()).unwrap();
     is_not_there();
     assert_eq!(block_count(&repo), 0);
 }
@@ -264,7 +265,7 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
         let listed = || listed_blobs(&repo);
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(gc(&repo, &Keep::default()).blobs, 0, "all are young");
-        let weighed = repo.reclaimable(&keep(1), &mut |_| {}).unwrap();
+        let weighed = repo.retain().reclaimable(&keep(1), &mut |_| {}).unwrap();
         assert_eq!((weighed.blobs, listed().len()), (2, 3));
         let swept = gc(&repo, &Keep { blob_age: Duration::ZERO, ..Keep::default() });
         assert_eq!((swept.blobs, swept.blob_bytes), (1, "stray".len() as u64));
@@ -288,7 +289,7 @@ fn a_record_that_cannot_be_decoded_keeps_every_blob() {
     builder.push(b"com.example.note/a", record.cid(), |node| blocks.push(node)).unwrap();
     let data = builder.finish(|node| blocks.push(node));
     let key = SigningKey::generate(Curve::K256).unwrap();
-    let rev = repo.next_tid().unwrap();
+    let rev = repo.history().next_tid().unwrap();
     let unsigned = pds::commit::UnsignedCommit { did: did(), data, rev, prev: None };
     let commit = unsigned.sign(&key).unwrap();
     blocks.push(commit.block().clone());
@@ -303,7 +304,7 @@ fn a_record_that_cannot_be_decoded_keeps_every_blob() {
     std::thread::sleep(Duration::from_millis(5));
     let swept = gc(&repo, &keep(1));
     assert_eq!((swept.blobs, swept.undecodable), (0, vec![record.cid()]));
-    assert_eq!(repo.reclaimable(&keep(1), &mut |_| {}).unwrap().blobs, 0);
+    assert_eq!(repo.retain().reclaimable(&keep(1), &mut |_| {}).unwrap().blobs, 0);
     repo.delete(&path("com.example.note/a")).unwrap();
     let swept = gc(&repo, &keep(1));
     assert_eq!((swept.blobs, swept.undecodable), (1, vec![]));
@@ -380,9 +381,9 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
                         repo.delete(&place).unwrap();
                     }
                     if n % 11 == 10 {
-                        match repo.resolve(&"@{1}".parse().unwrap()) {
+                        match repo.history().resolve(&"@{1}".parse().unwrap()) {
                             Ok(to) => {
-                                let moved = repo.set_head(to, Expect::Any, "reset");
+                                let moved = repo.history().set_head(to, Expect::Any, "reset");
                                 // It may have been deleted since it was looked up.
                                 let is_gone = |error: &Error| {
                                     matches!(error, Error::UnknownCommit(_)) || error.is_swept()
@@ -408,7 +409,7 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
                     states: NonZeroUsize::new(rounds % 3),
                     blob_age: Duration::from_secs(5),
                 };
-                swept += repo.gc(&keep, &mut |_| {}).unwrap().blocks;
+                swept += repo.retain().gc(&keep, &mut |_| {}).unwrap().blocks;
             }
             swept
         });
@@ -418,10 +419,10 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
     });
     let repo = Repo::open(&dir).unwrap();
     assert_whole(&repo);
-    assert!(repo.missing_blobs().unwrap().missing.is_empty());
+    assert!(repo.verify().missing_blobs().unwrap().missing.is_empty());
     let writes = [Write::put(path("com.example.note/last"), note("x"))];
-    repo.write_with(&writes, &WriteOptions::default()).unwrap();
+    repo.write(pds::Batch::new(&writes).with(WriteOptions::default())).unwrap();
     gc(&repo, &keep(1));
     assert_whole(&repo);
-    assert!(repo.missing_blobs().unwrap().missing.is_empty());
+    assert!(repo.verify().missing_blobs().unwrap().missing.is_empty());
 }

@@ -4,11 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pds::blob::MemoryBlobs;
-use pds::crypto::{Curve, KeyFileError, PublicKey, SigningKey, key_file};
+use pds::crypto::{Curve, PublicKey, SigningKey};
 use pds::data::Cid;
-use pds::repo::verify::{Code, Finding, Report, Severity, SignatureState};
-use pds::repo::{Error, KEY_FILE, Keep, NEXT_KEY_FILE, Repo, UNUSED_KEY_FILES};
+use pds::local::key_file;
+use pds::local::key_file::KeyFileError;
+use pds::local::layout::{KEY_FILE, NEXT_KEY_FILE, UNUSED_KEY_FILES};
+use pds::retain::gc::Keep;
 use pds::store::{Change, Event, Expect, Fact, FactKind, MemoryStore, Store, Sweep};
+use pds::{Code, Finding, Report, Severity, SignatureState};
+use pds::{Error, Repo};
 
 use super::{did, facts, in_memory, note, path};
 
@@ -18,7 +22,7 @@ fn put(repo: &Repo, rkey: &str, text: &str) -> Cid {
 
 fn history(repo: &Repo) -> (Report, Vec<Finding>) {
     let mut found = Vec::new();
-    let report = repo.verify_history(&Default::default(), &mut |f| found.push(f)).unwrap();
+    let report = repo.verify().history(&Default::default(), &mut |f| found.push(f)).unwrap();
     (report, found)
 }
 
@@ -40,9 +44,9 @@ fn a_signer_with_another_key_writes_nothing() {
     let stranger = repo.clone().signing_with(key());
     let refused = stranger.put(&path("com.example.note/a"), &note("x")).unwrap_err();
     assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
-    let refused = stranger.revert(head.unwrap()).map(drop);
+    let refused = stranger.merge().revert(head.unwrap()).map(drop);
     assert!(refused.is_err());
-    assert!(matches!(stranger.rotate_key(key()), Err(Error::WrongKey { .. })));
+    assert!(matches!(super::rotate(&stranger, key()), Err(Error::WrongKey { .. })));
     assert_eq!(repo.head().unwrap(), head);
 }
 
@@ -52,28 +56,28 @@ fn after_a_rotation_each_commit_is_checked_with_the_key_of_its_time() {
     let before = put(&repo, "a", "1");
     let old = repo.public_key().unwrap().unwrap();
     let next = SigningKey::generate(Curve::P256).unwrap();
-    let (rotated, commit) = repo.rotate_key(next.clone()).unwrap();
+    let (rotated, commit) = super::rotate(&repo, next.clone()).unwrap();
     let new = next.public_key();
     assert_eq!((commit.prev(), rotated.public_key().unwrap()), (Some(before), Some(new.clone())));
     let tree = |cid: Cid| repo.checkout(&cid.into()).unwrap().commit().data();
     assert_eq!(commit.data(), tree(before));
     let event = Event::Rotate { old: (&old).into(), new: (&new).into() };
-    assert_eq!(repo.log(1).unwrap()[0].event, event);
+    assert_eq!(repo.history().log(1).unwrap()[0].event, event);
     // Whoever holds the old key only is told.
     let refused = repo.put(&path("com.example.note/b"), &note("x")).unwrap_err();
     assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
     put(&rotated, "b", "2");
-    let (again, _) = rotated.rotate_key(key()).unwrap();
+    let (again, _) = super::rotate(&rotated, key()).unwrap();
     put(&again, "c", "3");
     assert_eq!(assert_whole(&again), 6);
     assert_eq!(
-        again.verify(&Default::default(), &mut |_| {}).unwrap().signature,
+        again.verify().present(&Default::default(), &mut |_| {}).unwrap().signature,
         SignatureState::Valid
     );
     // A state from before the rotation is by the key of then.
-    again.set_head(before, Expect::Any, "reset").unwrap();
+    again.history().set_head(before, Expect::Any, "reset").unwrap();
     assert_eq!(
-        again.verify(&Default::default(), &mut |_| {}).unwrap().signature,
+        again.verify().present(&Default::default(), &mut |_| {}).unwrap().signature,
         SignatureState::Valid
     );
     assert_whole(&again);
@@ -122,7 +126,7 @@ impl Interrupted {
     /// Checks that reading works at once, that opening settles it, and that either key is whole.
     fn settles_as(&self, expected: &PublicKey, what: &str) {
         let existed = self.file(NEXT_KEY_FILE).exists();
-        let mirror = Repo::open_without_key(&self.dir).unwrap();
+        let mirror = pds::local::open::open_without_key(&self.dir).unwrap();
         assert_eq!(mirror.public_key().unwrap().as_ref(), Some(expected), "{what}");
         assert_whole(&mirror);
         let repo = Repo::open(&self.dir).unwrap();
@@ -138,7 +142,7 @@ impl Interrupted {
         assert_eq!(facts(&repo, FactKind::Key), [Fact::Key(expected.into())], "{what}");
         put(&repo, "after", what);
         assert_whole(&repo);
-        Repo::rotate_key_in(&self.dir, Curve::P256).unwrap();
+        pds::local::rotation::rotate_key(&self.dir, Curve::P256).unwrap();
         assert_whole(&Repo::open(&self.dir).unwrap());
     }
 }
@@ -154,7 +158,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
 
     let at = Interrupted::new();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
-    at.repo.rotate_key(at.next.clone()).unwrap();
+    super::rotate(&at.repo, at.next.clone()).unwrap();
     at.settles_as(
         &at.next.public_key(),
         "the commit is stored with its key, and the file is left to be renamed",
@@ -164,21 +168,25 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
     let at = Interrupted::new();
     let head = at.repo.head().unwrap().unwrap();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
-    at.repo.rotate_key(at.next.clone()).unwrap();
-    Repo::open_without_key(&at.dir).unwrap().set_head(head, Expect::Any, "reset").unwrap();
+    super::rotate(&at.repo, at.next.clone()).unwrap();
+    pds::local::open::open_without_key(&at.dir)
+        .unwrap()
+        .history()
+        .set_head(head, Expect::Any, "reset")
+        .unwrap();
     at.settles_as(&at.next.public_key(), "it was stored and left again");
 
     // Even where the row that says so has left the log in the meantime.
     let at = Interrupted::new();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
-    let (rotated, _) = at.repo.rotate_key(at.next.clone()).unwrap();
+    let (rotated, _) = super::rotate(&at.repo, at.next.clone()).unwrap();
     put(&rotated, "later", "1");
     let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
-    Repo::open_without_key(&at.dir).unwrap().gc(&keep, &mut |_| {}).unwrap();
+    pds::local::open::open_without_key(&at.dir).unwrap().retain().gc(&keep, &mut |_| {}).unwrap();
     at.settles_as(&at.next.public_key(), "the log has forgotten it");
 
     let at = Interrupted::new();
-    Repo::rotate_key_in(&at.dir, Curve::K256).unwrap();
+    pds::local::rotation::rotate_key(&at.dir, Curve::K256).unwrap();
     at.settles_as(&Repo::open(&at.dir).unwrap().public_key().unwrap().unwrap(), "all of it");
 }
 
@@ -186,10 +194,11 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
 fn a_next_key_from_elsewhere_or_long_ago_replaces_nothing_and_is_kept() {
     // From a copy that was made in the middle of an earlier change.
     let at = Interrupted::new();
-    at.repo.rotate_key(at.next.clone()).unwrap();
+    super::rotate(&at.repo, at.next.clone()).unwrap();
     std::fs::remove_file(at.file(KEY_FILE)).unwrap();
     key_file::write_new(&at.file(KEY_FILE), &at.next).unwrap();
-    let present = Repo::rotate_key_in(&at.dir, Curve::K256).unwrap().0.public_key().unwrap();
+    let present =
+        pds::local::rotation::rotate_key(&at.dir, Curve::K256).unwrap().0.public_key().unwrap();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
     at.settles_as(&present.unwrap(), "an earlier key");
 
@@ -211,8 +220,11 @@ fn a_next_key_from_elsewhere_or_long_ago_replaces_nothing_and_is_kept() {
 
     // What a change made for itself goes with it where it fails.
     let at = Interrupted::new();
-    at.repo.remember_key(&key().public_key()).unwrap();
-    assert!(matches!(Repo::rotate_key_in(&at.dir, Curve::K256), Err(Error::WrongKey { .. })));
+    at.repo.keys().remember(&key().public_key()).unwrap();
+    assert!(matches!(
+        pds::local::rotation::rotate_key(&at.dir, Curve::K256),
+        Err(Error::WrongKey { .. })
+    ));
     assert!(at.unused().is_empty() && !at.file(NEXT_KEY_FILE).exists());
 }
 
@@ -240,9 +252,9 @@ fn a_key_that_waits_is_for_its_owner_alone_and_nobody_settles_what_goes_on() {
 fn a_mirror_has_no_key_to_rotate() {
     let at = Interrupted::new();
     std::fs::remove_file(at.file(KEY_FILE)).unwrap();
-    assert!(matches!(Repo::rotate_key_in(&at.dir, Curve::K256), Err(Error::NoSigner)));
+    assert!(matches!(pds::local::rotation::rotate_key(&at.dir, Curve::K256), Err(Error::NoSigner)));
     assert!(!at.file(NEXT_KEY_FILE).exists());
-    let nowhere = Repo::rotate_key_in(Path::new("/no/such/place"), Curve::K256);
+    let nowhere = pds::local::rotation::rotate_key(Path::new("/no/such/place"), Curve::K256);
     assert!(matches!(nowhere, Err(Error::NotARepository(_))));
 }
 
@@ -257,7 +269,7 @@ fn a_history_is_checked_in_full_and_each_thing_wrong_is_named() {
     // A store that has lost a commit, and one that has lost a record of the past.
     let without = |lost: Cid| {
         let store = MemoryStore::default();
-        let rows: Vec<_> = repo.log(99).unwrap();
+        let rows: Vec<_> = repo.history().log(99).unwrap();
         let mut live = std::collections::HashSet::new();
         for row in rows.iter().rev() {
             let snapshot = repo.checkout(&row.after.unwrap().into()).unwrap();
@@ -281,7 +293,7 @@ fn a_history_is_checked_in_full_and_each_thing_wrong_is_named() {
         let is_live = |cid: &Cid| live.contains(cid);
         store.collect(Sweep::new(version, &is_live)).unwrap();
         let copy = Repo::with(Arc::new(store), Arc::new(MemoryBlobs::default()));
-        copy.remember_key(&repo.public_key().unwrap().unwrap()).unwrap();
+        copy.keys().remember(&repo.public_key().unwrap().unwrap()).unwrap();
         copy
     };
     let (report, found) = history(&without(second));
@@ -290,7 +302,10 @@ fn a_history_is_checked_in_full_and_each_thing_wrong_is_named() {
     let record = repo.checkout(&first.into()).unwrap();
     let record = record.find_cid(&path("com.example.note/a")).unwrap().unwrap();
     let copy = without(record);
-    assert!(copy.verify(&Default::default(), &mut |_| {}).unwrap().is_ok(), "the present is fine");
+    assert!(
+        copy.verify().present(&Default::default(), &mut |_| {}).unwrap().is_ok(),
+        "the present is fine"
+    );
     let (report, found) = history(&copy);
     assert_eq!((found[0].code(), report.missing), (Code::RecordMissing, 1));
     assert_eq!(found[0].path.as_deref(), Some("com.example.note/a"));
@@ -309,7 +324,7 @@ fn a_commit_by_another_key_or_out_of_order_is_found_in_the_past() {
     };
     let store_in = |repo: &Repo, commit: &pds::commit::Commit| {
         let edit = pds::store::RefEdit {
-            name: repo.ref_name().clone(),
+            name: repo.history().ref_name().clone(),
             target: Some(commit.cid()),
             expect: Expect::Any,
         };
@@ -318,7 +333,7 @@ fn a_commit_by_another_key_or_out_of_order_is_found_in_the_past() {
     };
     let forged = forge(&|_| {}, &key());
     store_in(&repo, &forged);
-    repo.set_head(head.cid(), Expect::Any, "reset").unwrap();
+    repo.history().set_head(head.cid(), Expect::Any, "reset").unwrap();
     let (_, found) = history(&repo);
     let named: Vec<_> = found.iter().map(|finding| (finding.code(), finding.cid)).collect();
     assert_eq!(named, [(Code::SignatureInvalid, Some(forged.cid()))]);
@@ -345,11 +360,11 @@ fn history_begins_where_a_clone_began() {
         put(&repo, "a", text);
     }
     let mut file = Vec::new();
-    repo.export(&Default::default(), &mut file).unwrap();
+    repo.transfer().export(&Default::default(), &mut file).unwrap();
     let mirror = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
     let key = repo.public_key().unwrap().unwrap();
-    mirror.remember_key(&key).unwrap();
-    mirror.import_file(std::io::Cursor::new(&file), None).unwrap();
+    mirror.keys().remember(&key).unwrap();
+    mirror.transfer().import_file(std::io::Cursor::new(&file), None).unwrap();
     let (report, found) = history(&mirror);
     assert_eq!((report.is_ok(), report.commits), (true, 1));
     assert_eq!((found[0].code(), found[0].severity()), (Code::HistoryBegins, Severity::Note));
@@ -359,8 +374,8 @@ fn history_begins_where_a_clone_began() {
         put(&repo, "a", text);
     }
     let mut file = Vec::new();
-    repo.export(&Default::default(), &mut file).unwrap();
-    mirror.import_file(std::io::Cursor::new(&file), None).unwrap();
+    repo.transfer().export(&Default::default(), &mut file).unwrap();
+    mirror.transfer().import_file(std::io::Cursor::new(&file), None).unwrap();
     let (report, found) = history(&mirror);
     assert_eq!((report.is_ok(), report.commits, found.len()), (true, 2, 2), "{found:?}");
 }

@@ -3,10 +3,12 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
+use pds::Expected;
 use pds::crypto::{Curve, SigningKey};
-use pds::repo::verify::Expected;
-use pds::repo::{Error, Forget, Keep, Repo};
+use pds::retain::forget::Forget;
+use pds::retain::gc::Keep;
 use pds::store::{Event, Expect, MemoryStore, RefName, Store, StoreError};
+use pds::{Error, Repo};
 
 use super::watched::{self, Watch, Watched, each_store};
 use super::{block_count, moves, note, path, refs, version};
@@ -47,7 +49,8 @@ fn handles_on(store: Arc<dyn Store>) -> (Arc<Watched<Meanwhile>>, Repo, Repo) {
 
 fn assert_history_is_sound(repo: &Repo) {
     let mut told = Vec::new();
-    let report = repo.verify_history(&Expected::default(), &mut |found| told.push(found)).unwrap();
+    let report =
+        repo.verify().history(&Expected::default(), &mut |found| told.push(found)).unwrap();
     assert!(report.is_ok(), "{told:?}");
 }
 
@@ -57,7 +60,7 @@ fn a_key_that_changes_while_the_history_is_checked_is_no_finding() {
     let next = SigningKey::generate(Curve::P256).unwrap();
     let new = next.public_key();
     let rotate = move || {
-        other.rotate_key(next).unwrap();
+        super::rotate(&other, next).unwrap();
         Ok(())
     };
     *store.watch.after_log.lock().unwrap() = Some(Box::new(rotate));
@@ -75,7 +78,10 @@ impl Watch for NeverQuiet {
     fn log(&self) {
         let other = self.0.lock().unwrap();
         let write = |repo: &Repo| {
-            repo.put(&path("com.example.note/x"), &note(&repo.next_tid().unwrap().to_string()))
+            repo.put(
+                &path("com.example.note/x"),
+                &note(&repo.history().next_tid().unwrap().to_string()),
+            )
         };
         other.as_ref().map(write).transpose().unwrap();
     }
@@ -86,7 +92,7 @@ fn the_history_is_checked_also_where_somebody_never_stops_writing() {
     let (store, repo, other) = watched::handles::<NeverQuiet>();
     *store.watch.0.lock().unwrap() = Some(other.clone());
     assert_history_is_sound(&repo);
-    assert!(other.log(9).unwrap().len() > 1, "somebody has written");
+    assert!(other.history().log(9).unwrap().len() > 1, "somebody has written");
 }
 
 #[test]
@@ -101,10 +107,10 @@ fn states_that_were_to_stay_leave_when_somebody_writes_while_gc_looks() {
         Ok(())
     };
     *store.watch.before_collect.lock().unwrap() = Some(Box::new(write));
-    let swept = repo.gc(&keep, &mut |_| {}).unwrap();
+    let swept = repo.retain().gc(&keep, &mut |_| {}).unwrap();
     assert!(swept.moves > 0 && store.watch.before_collect.lock().unwrap().is_none());
     assert_history_is_sound(&repo);
-    let again = other.gc(&keep, &mut |_| {}).unwrap();
+    let again = other.retain().gc(&keep, &mut |_| {}).unwrap();
     assert_eq!((again.states, again.blocks), (0, 0), "nothing was left over");
 }
 
@@ -117,18 +123,21 @@ fn a_forgetting_is_one_step_and_where_it_fails_nothing_has_happened() {
 fn forgets_in_one_step(store: Arc<dyn Store>) {
     let (store, repo, other) = handles_on(store);
     let side: RefName = "side".parse().unwrap();
-    other.set_ref(&side, other.head().unwrap().unwrap(), Expect::Absent, "branch").unwrap();
+    other
+        .history()
+        .set_ref(&side, other.head().unwrap().unwrap(), Expect::Absent, "branch")
+        .unwrap();
     let secret = path("com.example.note/n3");
     let forget = Forget::Records(vec![secret.clone()]);
     let before = (refs(&other), moves(&other), block_count(&other), version(&other));
     let full = || Err(StoreError::Full("no room".into()));
     *store.watch.before_collect.lock().unwrap() = Some(Box::new(full));
-    let refused = repo.forget(&forget, &mut |_| {});
+    let refused = repo.retain().forget(&forget, &mut |_| {});
     assert!(matches!(refused, Err(Error::Store(StoreError::Full(_)))), "{refused:?}");
     assert!(store.watch.before_collect.lock().unwrap().is_none(), "it was the sweep that failed");
     let after = (refs(&other), moves(&other), block_count(&other), version(&other));
     assert_eq!(after, before, "no ref has a commit, no block is new");
-    assert!(other.find(&secret).unwrap().is_some() && !other.is_erasing().unwrap());
+    assert!(other.find(&secret).unwrap().is_some() && !other.retain().is_erasing().unwrap());
 
     // Both refs get their commit, and the states leave, with the one sweep that succeeds.
     let watching = other.clone();
@@ -136,7 +145,7 @@ fn forgets_in_one_step(store: Arc<dyn Store>) {
         assert!(watching.find(&path("com.example.note/n3")).unwrap().is_some());
         Ok(())
     }));
-    let forgotten = repo.forget(&forget, &mut |_| {}).unwrap();
+    let forgotten = repo.retain().forget(&forget, &mut |_| {}).unwrap();
     assert!(store.watch.before_collect.lock().unwrap().is_none());
     let names: Vec<&RefName> = forgotten.written.iter().map(|(name, _)| name).collect();
     assert_eq!(names, [&RefName::head(), &side]);
@@ -144,11 +153,11 @@ fn forgets_in_one_step(store: Arc<dyn Store>) {
     for (name, commit) in &forgotten.written {
         let on = other.on(name.clone());
         assert_eq!(on.head().unwrap(), Some(*commit));
-        assert_eq!(on.log(1).unwrap()[0].event, Event::Forget);
+        assert_eq!(on.history().log(1).unwrap()[0].event, Event::Forget);
         assert!(on.find(&secret).unwrap().is_none());
     }
     // There is nothing left to be written, and nothing to be swept.
-    let again = repo.forget(&forget, &mut |_| {}).unwrap();
+    let again = repo.retain().forget(&forget, &mut |_| {}).unwrap();
     assert!(again.written.is_empty() && again.swept.states == 0);
     assert_history_is_sound(&repo);
 }

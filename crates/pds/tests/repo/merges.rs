@@ -9,11 +9,10 @@ use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::repo::{
-    Error, ExportOptions, How, MergeBase, MergeOptions, Repo, Resolution, Side, Versions, Write,
-    export_with,
-};
+use pds::merge::commit::{How, MergeBase, MergeOptions};
 use pds::store::{Event, Expect, MemoryStore, RefName};
+use pds::transfer::export::{ExportOptions, export_with};
+use pds::{Error, Repo, Resolution, Side, Versions, Write};
 
 use super::watched::{Watch, Watched};
 use super::{block_count, did, in_memory, note, path};
@@ -24,7 +23,9 @@ pub(super) fn name(text: &str) -> RefName {
 
 /// Makes a branch where HEAD stands.
 fn branch(repo: &Repo, text: &str) -> Repo {
-    repo.set_ref(&name(text), repo.head().unwrap().unwrap(), Expect::Any, "branch").unwrap();
+    repo.history()
+        .set_ref(&name(text), repo.head().unwrap().unwrap(), Expect::Any, "branch")
+        .unwrap();
     repo.on(name(text))
 }
 
@@ -39,15 +40,15 @@ fn delete(repo: &Repo, rkey: &str) -> Cid {
 /// Every record as `rkey=text`.
 pub(super) fn content(repo: &Repo) -> Vec<String> {
     let snapshot = repo.snapshot().unwrap();
-    let text = |entry: pds::repo::RecordEntry| {
+    let text = |entry: pds::RecordEntry| {
         let value = snapshot.find(&entry.path).unwrap().unwrap().value().unwrap();
         format!("{}={}", entry.path.rkey, value.get("text").unwrap().as_text().unwrap())
     };
     snapshot.records().map(|entry| text(entry.unwrap())).collect()
 }
 
-fn merge(repo: &Repo, from: &str) -> Result<pds::repo::Merged, Error> {
-    repo.merge(&from.parse().unwrap(), &MergeOptions::default())
+fn merge(repo: &Repo, from: &str) -> Result<pds::merge::commit::Merged, Error> {
+    repo.merge().revision(&from.parse().unwrap(), &MergeOptions::default())
 }
 
 fn rest(side: Side) -> MergeOptions {
@@ -73,7 +74,7 @@ pub(super) fn car(repo: &Repo, chain: bool) -> CarFile<Cursor<Vec<u8>>> {
 pub(super) fn device(of: &Repo, key: &SigningKey) -> Repo {
     let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
         .signing_with(key.clone());
-    repo.import(&car(of, false), None).unwrap();
+    repo.transfer().import(&car(of, false), None).unwrap();
     repo
 }
 
@@ -104,9 +105,9 @@ fn two_branches_become_one_by_a_signed_commit() {
     let revs = [ours, theirs].map(|cid| repo.checkout(&cid.into()).unwrap().commit().rev());
     assert!(revs.iter().all(|rev| *rev < merged.commit.rev()));
     let event = Event::Merge { other: theirs, key: None };
-    assert_eq!(repo.log(1).unwrap()[0].event, event);
+    assert_eq!(repo.history().log(1).unwrap()[0].event, event);
     assert_eq!(content(&side), ["a=side", "c=1", "new=side", "same=x"], "the branch stays");
-    repo.verify(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
+    repo.verify().present(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
 }
 
 #[test]
@@ -116,21 +117,28 @@ fn what_follows_on_is_moved_to_and_what_is_here_is_nothing_new() {
     let side = branch(&repo, "side");
     assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
     // Whatever is said of where it started from.
-    for base in
-        [MergeBase::Empty, MergeBase::Commit(repo.resolve(&"HEAD~1".parse().unwrap()).unwrap())]
-    {
+    for base in [
+        MergeBase::Empty,
+        MergeBase::Commit(repo.history().resolve(&"HEAD~1".parse().unwrap()).unwrap()),
+    ] {
         let options = MergeOptions { base: Some(base), ..MergeOptions::default() };
-        assert_eq!(repo.merge(&"side".parse().unwrap(), &options).unwrap().how, How::Nothing);
+        assert_eq!(
+            repo.merge().revision(&"side".parse().unwrap(), &options).unwrap().how,
+            How::Nothing
+        );
     }
     let ahead = put(&side, "b", "1");
-    let moves = repo.log(99).unwrap().len();
+    let moves = repo.history().log(99).unwrap().len();
     let merged = merge(&repo, "side").unwrap();
     assert_eq!((merged.how, merged.commit.cid(), merged.new_blocks), (How::FastForward, ahead, 0));
     assert_eq!(merged.changes.len(), 1);
-    assert_eq!((repo.head().unwrap(), repo.log(99).unwrap().len()), (Some(ahead), moves + 1));
+    assert_eq!(
+        (repo.head().unwrap(), repo.history().log(99).unwrap().len()),
+        (Some(ahead), moves + 1)
+    );
     put(&repo, "c", "1");
     assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
-    assert_eq!(repo.log(99).unwrap().len(), moves + 2);
+    assert_eq!(repo.history().log(99).unwrap().len(), moves + 2);
 }
 
 #[test]
@@ -150,7 +158,7 @@ fn a_conflict_is_listed_and_nothing_is_written() {
     delete(&repo, "deleted-here");
     put(&repo, "deleted-there", "ours");
     put(&repo, "added", "ours");
-    let (head, moves) = (repo.head().unwrap(), repo.log(99).unwrap());
+    let (head, moves) = (repo.head().unwrap(), repo.history().log(99).unwrap());
     let blocks = block_count(&repo);
 
     let found = conflicts(merge(&repo, "side").unwrap_err());
@@ -161,12 +169,12 @@ fn a_conflict_is_listed_and_nothing_is_written() {
         let stands = [&base, &ours, &theirs].map(|state| state.find_cid(path).unwrap());
         assert_eq!([*b, *o, *t], stands, "{path}");
     }
-    assert_eq!((repo.head().unwrap(), repo.log(99).unwrap()), (head, moves));
+    assert_eq!((repo.head().unwrap(), repo.history().log(99).unwrap()), (head, moves));
     assert_eq!(block_count(&repo), blocks);
 
     let by_side = |side| {
         let trial = branch(&repo, "trial");
-        trial.merge(&"side".parse().unwrap(), &rest(side)).unwrap();
+        trial.merge().revision(&"side".parse().unwrap(), &rest(side)).unwrap();
         content(&trial)
     };
     let ours = ["added=ours", "both=ours", "deleted-there=ours", "fine=theirs"];
@@ -177,7 +185,7 @@ fn a_conflict_is_listed_and_nothing_is_written() {
     let both = path("com.example.note/both");
     let resolution = Resolution { paths: [(both, Side::Theirs)].into(), rest: Some(Side::Ours) };
     let options = MergeOptions { resolution, ..MergeOptions::default() };
-    repo.merge(&"side".parse().unwrap(), &options).unwrap();
+    repo.merge().revision(&"side".parse().unwrap(), &options).unwrap();
     assert_eq!(content(&repo), ["added=ours", "both=theirs", "deleted-there=ours", "fine=theirs"]);
     // What was decided stays decided, even where it changed nothing.
     assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
@@ -218,10 +226,10 @@ fn lines_that_have_nothing_in_common_are_merged_only_from_nothing() {
     let car = car(&other, true);
     let key = other.public_key().unwrap();
     let options = MergeOptions { key, ..MergeOptions::default() };
-    let refused = repo.merge_car(&car, &options).unwrap_err();
+    let refused = repo.merge().car(&car, &options).unwrap_err();
     assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");
     let options = MergeOptions { base: Some(MergeBase::Empty), ..options };
-    assert_eq!(repo.merge_car(&car, &options).unwrap().how, How::Commit);
+    assert_eq!(repo.merge().car(&car, &options).unwrap().how, How::Commit);
     assert_eq!(content(&repo), ["a=1", "b=1"]);
 }
 
@@ -239,34 +247,34 @@ fn two_devices_that_were_apart_come_together_by_files() {
     }
     // Without the commits between them nobody knows where they parted.
     let blocks = block_count(&laptop);
-    let refused = laptop.merge_car(&car(&phone, false), &MergeOptions::default()).unwrap_err();
+    let refused = laptop.merge().car(&car(&phone, false), &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");
     assert_eq!(block_count(&laptop), blocks);
 
-    let merged = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap();
+    let merged = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap();
     assert_eq!(merged.how, How::Commit);
     assert_eq!(block_count(&laptop), blocks + merged.new_blocks);
     // The commits between, whose trees did not come along, are not kept.
     for back in ["HEAD~1", "HEAD~2"] {
-        let between = phone.resolve(&back.parse().unwrap()).unwrap();
+        let between = phone.history().resolve(&back.parse().unwrap()).unwrap();
         assert!(laptop.store().get(&between).unwrap().is_none(), "{back}");
     }
-    let refs = laptop.refs().unwrap();
+    let refs = laptop.history().refs().unwrap();
     let kept = refs.iter().find(|(name, _)| name.as_str() == "merged").unwrap();
     assert_eq!(kept.1, phone.head().unwrap().unwrap());
 
-    let back = phone.merge_car(&car(&laptop, true), &MergeOptions::default()).unwrap();
+    let back = phone.merge().car(&car(&laptop, true), &MergeOptions::default()).unwrap();
     // It has all of the phone: the same commit holds on both.
     assert_eq!((back.how, phone.head().unwrap()), (How::FastForward, laptop.head().unwrap()));
     assert_eq!(content(&phone), ["a=laptop 2", "b=phone 2"]);
     assert_eq!(content(&laptop), content(&phone));
     // And once more, from where they met.
     put(&phone, "a", "phone again");
-    let merged = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap();
+    let merged = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap();
     assert_eq!(merged.how, How::FastForward);
     assert_eq!(content(&laptop), ["a=phone again", "b=phone 2"]);
     for repo in [&laptop, &phone] {
-        repo.verify(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
+        repo.verify().present(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
     }
 }
 
@@ -283,11 +291,11 @@ fn the_file_of_another_account_or_key_is_refused() {
     let key = other.public_key().unwrap();
     let options = MergeOptions { key, base: Some(MergeBase::Empty), ..MergeOptions::default() };
     for options in [MergeOptions::default(), options] {
-        let refused = repo.merge_car(&car(&other, true), &options).unwrap_err();
+        let refused = repo.merge().car(&car(&other, true), &options).unwrap_err();
         assert!(matches!(refused, Error::WrongDid { .. }), "{refused}");
     }
     let forged = car(&of(did().as_str()), true);
-    let refused = repo.merge_car(&forged, &MergeOptions::default()).unwrap_err();
+    let refused = repo.merge().car(&forged, &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
     assert_eq!(block_count(&repo), 2);
 }
@@ -317,11 +325,11 @@ fn what_an_import_brought_is_an_ancestor_by_the_log() {
         CarFile::open(Cursor::new(file)).unwrap()
     };
     let key = SigningKey::generate(Curve::P256).unwrap();
-    mirror.import(&foreign(&server, &key), None).unwrap();
+    mirror.transfer().import(&foreign(&server, &key), None).unwrap();
     let side = branch(&mirror, "side");
     put(&side, "b", "mine");
     put(&server, "c", "server");
-    mirror.import(&foreign(&server, &key), None).unwrap();
+    mirror.transfer().import(&foreign(&server, &key), None).unwrap();
     assert_eq!(mirror.snapshot().unwrap().commit().prev(), None);
     let merged = merge(&side, "HEAD").unwrap();
     assert_eq!(merged.how, How::Commit);
@@ -330,7 +338,7 @@ fn what_an_import_brought_is_an_ancestor_by_the_log() {
     // An import over what was made here does not have it, although it came after it.
     put(&mirror, "d", "mine");
     put(&server, "e", "server");
-    mirror.import(&foreign(&server, &key), None).unwrap();
+    mirror.transfer().import(&foreign(&server, &key), None).unwrap();
     assert_eq!(content(&mirror), ["a=1", "c=server", "e=server"]);
     let merged = merge(&mirror, "@{1}").unwrap();
     assert_eq!((merged.how, merged.changes.len()), (How::Commit, 1));
@@ -349,15 +357,15 @@ fn a_revert_undoes_one_commit_and_keeps_what_came_after() {
     ];
     let wrong = repo.write(&writes).unwrap().commit.cid();
     let head = put(&repo, "d", "later");
-    let undone = repo.revert(wrong).unwrap();
+    let undone = repo.merge().revert(wrong).unwrap();
     assert_eq!(content(&repo), ["a=1", "b=1", "d=later"]);
     assert_eq!((undone.commit.prev(), undone.changes.len()), (Some(head), 3));
-    assert_eq!(repo.log(1).unwrap()[0].event, Event::Revert { commit: wrong });
+    assert_eq!(repo.history().log(1).unwrap()[0].event, Event::Revert { commit: wrong });
     // Once more there is nothing to undo, and no commit.
-    let again = repo.revert(wrong).unwrap();
+    let again = repo.merge().revert(wrong).unwrap();
     assert_eq!((again.commit.cid(), again.changes.len()), (undone.commit.cid(), 0));
     // And an undoing can be undone.
-    repo.revert(undone.commit.cid()).unwrap();
+    repo.merge().revert(undone.commit.cid()).unwrap();
     assert_eq!(content(&repo), ["a=wrong", "c=wrong", "d=later"]);
 }
 
@@ -367,17 +375,17 @@ fn a_revert_of_what_was_changed_since_is_a_conflict() {
     put(&repo, "a", "1");
     let second = put(&repo, "a", "2");
     let third = put(&repo, "a", "3");
-    let found = conflicts(repo.revert(second).unwrap_err());
+    let found = conflicts(repo.merge().revert(second).unwrap_err());
     let at = |commit: Cid| {
         let a = path("com.example.note/a");
         repo.checkout(&commit.into()).unwrap().find_cid(&a).unwrap()
     };
-    let before = repo.resolve(&format!("{second}~1").parse().unwrap()).unwrap();
+    let before = repo.history().resolve(&format!("{second}~1").parse().unwrap()).unwrap();
     let record = &found[0];
     assert_eq!([record.base, record.ours, record.theirs], [second, third, before].map(at));
     assert_eq!(repo.head().unwrap(), Some(third));
-    let first = repo.resolve(&"HEAD~3".parse().unwrap()).unwrap();
-    assert!(matches!(repo.revert(first), Err(Error::NothingBefore(_))));
+    let first = repo.history().resolve(&"HEAD~3".parse().unwrap()).unwrap();
+    assert!(matches!(repo.merge().revert(first), Err(Error::NothingBefore(_))));
 }
 
 #[test]
@@ -391,7 +399,8 @@ fn the_history_of_a_record_is_the_commits_that_changed_it() {
     put(&repo, "other", "z");
     let again = put(&repo, "a", "3");
     let a = path("com.example.note/a");
-    let versions: Vec<_> = repo.record_history(&a).unwrap().collect::<Result<_, _>>().unwrap();
+    let versions: Vec<_> =
+        repo.history().record_history(&a).unwrap().collect::<Result<_, _>>().unwrap();
     let commits: Vec<Cid> = versions.iter().map(|version| version.commit.cid()).collect();
     assert_eq!(commits, [again, deleted, updated, created]);
     for version in &versions {

@@ -30,10 +30,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use pds::Repo;
 use pds::blob::MemoryBlobs;
-use pds::crypto::{Curve, SigningKey};
+use pds::commit::Commit;
+use pds::crypto::{Curve, Signer, SigningKey};
 use pds::data::{Cid, Value};
-use pds::repo::Repo;
 use pds::store::{
     Change, Event, Fact, FactEdit, FactKind, LogEntry, LogQuery, MemoryStore, Refs, Sweep, Version,
 };
@@ -49,6 +50,12 @@ fn path(text: &str) -> RecordPath {
 
 fn note(text: &str) -> Value {
     Value::from([("text", Value::from(text))])
+}
+
+/// Signs with another key from now on; returns a handle that has it.
+fn rotate(repo: &Repo, next: impl Signer + 'static) -> pds::Result<(Repo, Commit)> {
+    let commit = repo.keys().rotate(&next)?;
+    Ok((repo.clone().signing_with(next), commit))
 }
 
 /// A repository in memory with a key and an empty first commit.
@@ -90,7 +97,7 @@ fn action(row: &LogEntry) -> String {
 
 /// What the rows of the current ref record, newest first.
 fn actions(repo: &Repo) -> Vec<String> {
-    repo.log(usize::MAX).unwrap().iter().map(action).collect()
+    repo.history().log(usize::MAX).unwrap().iter().map(action).collect()
 }
 
 /// The facts of a kind.

@@ -7,9 +7,12 @@ use std::sync::Arc;
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::repo::verify::{Code, SignatureState};
-use pds::repo::{Error, Forget, How, Keep, MergeOptions, Repo};
+use pds::merge::commit::{How, MergeOptions};
+use pds::retain::forget::Forget;
+use pds::retain::gc::Keep;
 use pds::store::{Event, Expect, Fact, FactKind, MemoryStore};
+use pds::{Code, SignatureState};
+use pds::{Error, Repo};
 
 use super::merges::{car, content, device, name, put};
 use super::{actions, did, facts};
@@ -23,13 +26,13 @@ fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
     let phone = device(&laptop, &key);
     put(&phone, "early", "phone");
     let early = car(&phone, true);
-    let (laptop, _) = laptop.rotate_key(SigningKey::generate(Curve::P256).unwrap()).unwrap();
+    let (laptop, _) = super::rotate(&laptop, SigningKey::generate(Curve::P256).unwrap()).unwrap();
     put(&laptop, "a", "laptop");
-    assert_eq!(laptop.merge_car(&early, &MergeOptions::default()).unwrap().how, How::Commit);
-    laptop.verify_history(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
+    assert_eq!(laptop.merge().car(&early, &MergeOptions::default()).unwrap().how, How::Commit);
+    laptop.verify().history(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
     // What is made with the old key after that is nobody's, unless somebody says whose it is.
     put(&phone, "late", "phone");
-    let refused = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
+    let refused = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
     assert_eq!(content(&laptop), ["a=laptop", "early=phone"]);
 }
@@ -40,7 +43,7 @@ fn by(key: &SigningKey) -> MergeOptions {
 
 /// Checks every commit: nothing is wrong but for where history begins.
 fn assert_whole(repo: &Repo) -> u64 {
-    let report = repo.verify_history(&Default::default(), &mut |finding| {
+    let report = repo.verify().history(&Default::default(), &mut |finding| {
         assert_eq!(finding.code(), Code::HistoryBegins, "{finding}");
     });
     let report = report.unwrap();
@@ -56,57 +59,63 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
     laptop.init(&did()).unwrap();
     put(&laptop, "a", "1");
     let phone = device(&laptop, &old);
-    let (laptop, _) = laptop.rotate_key(new.clone()).unwrap();
+    let (laptop, _) = super::rotate(&laptop, new.clone()).unwrap();
     put(&laptop, "b", "laptop");
     put(&phone, "c", "phone");
 
     let from_laptop = car(&laptop, true);
     for wrong in [MergeOptions::default(), by(&strange), by(&old)] {
         let head = phone.head().unwrap();
-        let refused = phone.merge_car(&from_laptop, &wrong).unwrap_err();
+        let refused = phone.merge().car(&from_laptop, &wrong).unwrap_err();
         assert!(matches!(refused, Error::Refused(_)), "{refused}");
-        assert_eq!((phone.head().unwrap(), phone.refs().unwrap().len()), (head, 1));
+        assert_eq!((phone.head().unwrap(), phone.history().refs().unwrap().len()), (head, 1));
     }
     let theirs = laptop.head().unwrap().unwrap();
-    assert_eq!(phone.merge_car(&from_laptop, &by(&new)).unwrap().how, How::Commit);
+    assert_eq!(phone.merge().car(&from_laptop, &by(&new)).unwrap().how, How::Commit);
     let named = Event::Merge { other: theirs, key: Some((&new.public_key()).into()) };
-    assert_eq!(phone.log(1).unwrap()[0].event, named);
+    assert_eq!(phone.history().log(1).unwrap()[0].event, named);
     assert_whole(&phone);
     // It is here: nobody has to say it again, of this commit.
-    let again = phone.merge_car(&from_laptop, &MergeOptions::default()).unwrap();
+    let again = phone.merge().car(&from_laptop, &MergeOptions::default()).unwrap();
     assert_eq!(again.how, How::Nothing);
 
     let from_phone = car(&phone, true);
-    let refused = laptop.merge_car(&from_phone, &MergeOptions::default()).unwrap_err();
+    let refused = laptop.merge().car(&from_phone, &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
     // The laptop has nothing of its own since, and moves to what the phone has signed.
-    assert_eq!(laptop.merge_car(&from_phone, &by(&old)).unwrap().how, How::FastForward);
+    assert_eq!(laptop.merge().car(&from_phone, &by(&old)).unwrap().how, How::FastForward);
     assert_eq!(content(&laptop), ["a=1", "b=laptop", "c=phone"]);
     let signature = |repo: &Repo| {
-        repo.verify(&Default::default(), &mut |finding| panic!("{finding}")).unwrap().signature
+        repo.verify()
+            .present(&Default::default(), &mut |finding| panic!("{finding}"))
+            .unwrap()
+            .signature
     };
     assert_eq!(signature(&laptop), SignatureState::Valid);
     assert_whole(&laptop);
     put(&laptop, "d", "laptop");
     put(&phone, "e", "phone");
-    let refused = laptop.merge_car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
+    let refused = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "the key is that of one commit: {refused}");
-    laptop.merge_car(&car(&phone, true), &by(&old)).unwrap();
+    laptop.merge().car(&car(&phone, true), &by(&old)).unwrap();
 
     // The rows that say so leave, the commits stay: something else names them.
     for repo in [&laptop, &phone] {
-        let states: Vec<Cid> = repo.log(99).unwrap().iter().filter_map(|row| row.after).collect();
+        let states: Vec<Cid> =
+            repo.history().log(99).unwrap().iter().filter_map(|row| row.after).collect();
         for (n, state) in states.iter().enumerate() {
-            repo.set_ref(&name(&format!("state-{n}")), *state, Expect::Any, "keep").unwrap();
+            repo.history()
+                .set_ref(&name(&format!("state-{n}")), *state, Expect::Any, "keep")
+                .unwrap();
         }
         let before = assert_whole(repo);
-        repo.forget(&Forget::BeforeTime(u64::MAX), &mut |_| {}).unwrap();
+        repo.retain().forget(&Forget::BeforeTime(u64::MAX), &mut |_| {}).unwrap();
         assert_eq!(assert_whole(repo), before);
         for n in 0..states.len() {
-            repo.remove_ref(&name(&format!("state-{n}"))).unwrap();
+            repo.history().remove_ref(&name(&format!("state-{n}"))).unwrap();
         }
         let keep = Keep { states: NonZeroUsize::new(1), ..Keep::default() };
-        repo.gc(&keep, &mut |_| {}).unwrap();
+        repo.retain().gc(&keep, &mut |_| {}).unwrap();
         assert_whole(repo);
         // Of what is gone nothing is kept.
         for fact in facts(repo, FactKind::NamedKey) {
@@ -118,7 +127,7 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
 
 fn file(repo: &Repo) -> Cursor<Vec<u8>> {
     let mut file = Vec::new();
-    repo.export(&Default::default(), &mut file).unwrap();
+    repo.transfer().export(&Default::default(), &mut file).unwrap();
     Cursor::new(file)
 }
 
@@ -133,8 +142,8 @@ fn followed() -> (Repo, Repo) {
     own.init(&did()).unwrap();
     put(&own, "a", "1");
     let mirror = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
-    mirror.import_file(file(&own), None).unwrap();
-    mirror.remember_key(&own.public_key().unwrap().unwrap()).unwrap();
+    mirror.transfer().import_file(file(&own), None).unwrap();
+    mirror.keys().remember(&own.public_key().unwrap().unwrap()).unwrap();
     (own, mirror)
 }
 
@@ -143,19 +152,19 @@ fn a_mirror_follows_an_account_to_its_next_key_and_keeps_the_old_one_for_what_it
     let (own, mirror) = followed();
     let old = own.public_key().unwrap();
     let early = file(&own);
-    let (own, _) = own.rotate_key(key()).unwrap();
+    let (own, _) = super::rotate(&own, key()).unwrap();
     put(&own, "b", "2");
     let new = own.public_key().unwrap();
-    mirror.import_file(file(&own), new.as_ref()).unwrap();
+    mirror.transfer().import_file(file(&own), new.as_ref()).unwrap();
     assert_eq!(mirror.public_key().unwrap(), new);
     assert_eq!(assert_whole(&mirror), 2);
     // What comes next is by the new one, what came before by the old one.
     put(&own, "c", "3");
-    let refused = mirror.import_file(file(&own), old.as_ref()).unwrap_err();
+    let refused = mirror.transfer().import_file(file(&own), old.as_ref()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
-    mirror.import_file(file(&own), new.as_ref()).unwrap();
+    mirror.transfer().import_file(file(&own), new.as_ref()).unwrap();
     assert_eq!(assert_whole(&mirror), 3);
-    mirror.import_file(early, old.as_ref()).unwrap();
+    mirror.transfer().import_file(early, old.as_ref()).unwrap();
     assert_eq!(mirror.public_key().unwrap(), new, "an older commit says nothing about the present");
     assert_eq!(assert_whole(&mirror), 3);
     let [old, new] = [old, new].map(|key| key.unwrap().did_key());
@@ -163,11 +172,11 @@ fn a_mirror_follows_an_account_to_its_next_key_and_keeps_the_old_one_for_what_it
     assert_eq!(actions(&mirror), expected);
     for states in [3, 2, 1] {
         let keep = Keep { states: NonZeroUsize::new(states), ..Keep::default() };
-        mirror.gc(&keep, &mut |_| {}).unwrap();
+        mirror.retain().gc(&keep, &mut |_| {}).unwrap();
         assert_whole(&mirror);
     }
     let head: Cid = mirror.head().unwrap().unwrap();
-    let of_head = mirror.key_of(mirror.snapshot().unwrap().commit()).unwrap().unwrap();
+    let of_head = mirror.keys().of(mirror.snapshot().unwrap().commit()).unwrap().unwrap();
     assert_eq!(of_head.did_key(), old, "{head}");
 }
 
@@ -179,15 +188,20 @@ fn who_signs_here_is_not_changed_by_what_is_taken_in_under_another_key() {
         .signing_with(server.clone());
     theirs.init(&did()).unwrap();
     put(&theirs, "b", "2");
-    own.on(name("server")).import_file(file(&theirs), Some(&server.public_key())).unwrap();
+    own.on(name("server"))
+        .transfer()
+        .import_file(file(&theirs), Some(&server.public_key()))
+        .unwrap();
     assert_eq!(own.public_key().unwrap(), of_own);
-    let row = &own.on(name("server")).log(1).unwrap()[0];
+    let row = &own.on(name("server")).history().log(1).unwrap()[0];
     let key = Some((&server.public_key()).into());
     assert_eq!(row.event, Event::Import { key, replaces: None });
     assert_eq!(assert_whole(&own), 3);
-    own.set_head(own.resolve(&name("server").into()).unwrap(), Expect::Any, "reset").unwrap();
+    own.history()
+        .set_head(own.history().resolve(&name("server").into()).unwrap(), Expect::Any, "reset")
+        .unwrap();
     assert_whole(&own);
-    own.forget(&Forget::BeforeTime(u64::MAX), &mut |_| {}).unwrap();
+    own.retain().forget(&Forget::BeforeTime(u64::MAX), &mut |_| {}).unwrap();
     put(&own, "c", "3");
     assert_whole(&own);
 }
@@ -196,11 +210,11 @@ fn who_signs_here_is_not_changed_by_what_is_taken_in_under_another_key() {
 fn another_key_to_come_leaves_what_is_here_to_the_one_that_was_known() {
     let (own, mirror) = followed();
     let next = key();
-    mirror.remember_key(&next.public_key()).unwrap();
+    mirror.keys().remember(&next.public_key()).unwrap();
     assert_eq!(assert_whole(&mirror), 1);
     let mirror = mirror.signing_with(next);
     put(&mirror, "b", "2");
     assert_eq!(assert_whole(&mirror), 2);
     let of_past = mirror.checkout(&"HEAD~1".parse().unwrap()).unwrap();
-    assert_eq!(mirror.key_of(of_past.commit()).unwrap(), own.public_key().unwrap());
+    assert_eq!(mirror.keys().of(of_past.commit()).unwrap(), own.public_key().unwrap());
 }

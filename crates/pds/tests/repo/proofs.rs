@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use pds::Snapshot;
 use pds::car::{CarError, CarReader, CarWriter};
 use pds::commit::{Commit, UnsignedCommit};
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid, Codec, MemoryBlocks, Value};
 use pds::identity::{DidDocument, KeyHistory};
 use pds::mst::{Builder, MstError, height};
-use pds::repo::{ProofError, Snapshot, verify_proof};
 use pds::syntax::RecordPath;
+use pds::transfer::prove::{ProofError, verify_proof};
 
 use super::path;
 

@@ -4,11 +4,12 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use pds::Expected;
 use pds::data::Cid;
-use pds::repo::verify::Expected;
-use pds::repo::{Error, Keep, Repo};
+use pds::retain::gc::Keep;
 use pds::store::{Expect, RefName};
 use pds::syntax::Tid;
+use pds::{Error, Repo};
 
 use super::watched::{self, Watch, Watched};
 use super::{did, note, path};
@@ -78,19 +79,21 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
     let commit = |repo: &Repo| drop(repo.put(&path("com.example.note/b"), &note("b")).unwrap());
     let branch = |repo: &Repo| {
         let (side, head) = ("side".parse().unwrap(), repo.head().unwrap().unwrap());
-        repo.set_ref(&side, head, Expect::Absent, "branch").unwrap();
+        repo.history().set_ref(&side, head, Expect::Absent, "branch").unwrap();
     };
     let collect = |repo: &Repo| {
         let keep = Keep { states: NonZeroUsize::new(1), ..Keep::default() };
-        assert!(repo.gc(&keep, &mut |_| {}).unwrap().moves > 0, "the log is told anew");
+        assert!(repo.retain().gc(&keep, &mut |_| {}).unwrap().moves > 0, "the log is told anew");
     };
     for act in [commit as fn(&Repo), branch, collect] {
         // At each moment there is.
         for reads in 0.. {
             let (store, repo, other) = overtaken();
             store.watch.after(reads, Box::new(move || act(&other)));
-            repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
-            match repo.survey(&[]) {
+            repo.verify()
+                .present(&Expected::default(), &mut |finding| panic!("{finding}"))
+                .unwrap();
+            match pds_rescue::Rescue::of(&repo).survey(&[]) {
                 Ok(survey) => assert_eq!(survey.refs, [], "none is astray"),
                 // What it was to look at has left meanwhile.
                 Err(error) => assert!(error.is_busy(), "{error}"),
@@ -110,7 +113,7 @@ fn a_ref_that_is_made_while_somebody_asks_for_it_is_not_lost() {
         let side: RefName = "side".parse().unwrap();
         let head = other.head().unwrap().unwrap();
         let (here, made) = (repo.on(side.clone()), side.clone());
-        let act = move || other.set_ref(&made, head, Expect::Absent, "").unwrap();
+        let act = move || other.history().set_ref(&made, head, Expect::Absent, "").unwrap();
         store.watch.after(reads, Box::new(act));
         // The view is of the moment before.
         assert!(matches!(here.snapshot(), Err(Error::NoCommit(name)) if name == side));
@@ -142,7 +145,7 @@ fn no_commit_is_lost_between_writers_with_connections_of_their_own() {
     });
     let repo = Repo::open(&dir).unwrap();
     assert_eq!(repo.snapshot().unwrap().records().count(), 40);
-    let log = repo.log(100).unwrap();
+    let log = repo.history().log(100).unwrap();
     assert_eq!(log.len(), 41);
     let revs: Vec<Option<Tid>> = log
         .iter()
@@ -153,7 +156,7 @@ fn no_commit_is_lost_between_writers_with_connections_of_their_own() {
         let commit = repo.checkout(&entry.after.unwrap().into()).unwrap();
         assert_eq!(commit.commit().prev(), entry.before, "the chain is the log");
     }
-    repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
+    repo.verify().present(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
 }
 
 #[test]
@@ -162,13 +165,13 @@ fn tids_of_two_handles_never_fall_behind_the_head() {
     let dir = dir.path().join("alice");
     let one = Repo::create(&dir, &did()).unwrap();
     let two = Repo::open(&dir).unwrap();
-    let mut last = one.next_tid().unwrap();
+    let mut last = one.history().next_tid().unwrap();
     for n in 0..20 {
         let repo = if n % 2 == 0 { &one } else { &two };
         let rev =
             repo.put(&path("com.example.note/a"), &note(&n.to_string())).unwrap().commit.rev();
         assert!(rev.unwrap() > last);
-        last = repo.next_tid().unwrap();
+        last = repo.history().next_tid().unwrap();
         assert!(last > rev.unwrap());
         // The next writer knows nothing of this TID, only of the commit.
         last = rev.unwrap();

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use pds::car::{CarFile, CarReader, CarWriter};
 use pds::data::{Block, Blocks, Cid, Codec};
+use pds::local::layout::STORE_FILE;
 use pds::mst::{Step, walk};
-use pds::repo::repair::{Lost, Origin, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
-use pds::repo::verify::{Code, Expected, Finding, Severity, verify_car};
-use pds::repo::{Repo, STORE_FILE, Write};
+use pds::verify::car::verify_car;
+use pds::{Code, Expected, Finding, Severity};
+use pds::{Repo, Write};
+use pds_rescue::{Lost, Origin, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
 use rusqlite::Connection;
 
 use super::{did, note, path, refs, version};
@@ -53,7 +55,7 @@ impl Account {
             }
         }
         let mut car = Vec::new();
-        repo.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+        repo.transfer().export(&"HEAD".parse().unwrap(), &mut car).unwrap();
         let head = repo.head().unwrap().unwrap();
         Self { _home: home, dir, head, nodes, records, car }
     }
@@ -174,7 +176,7 @@ fn elsewhere() -> Cid {
 
 fn findings(repo: &Repo) -> Vec<Finding> {
     let mut found = Vec::new();
-    repo.verify(&Default::default(), &mut |finding| found.push(finding)).unwrap();
+    repo.verify().present(&Default::default(), &mut |finding| found.push(finding)).unwrap();
     found
 }
 
@@ -191,7 +193,9 @@ fn records(repo: &Repo) -> BTreeMap<String, Cid> {
 fn rebuild(account: &Account) -> (Repo, Rebuilt) {
     let repo = account.open();
     let quarantine = Quarantine::of(&account.dir);
-    let rebuilt = repo.rebuild(&mut |block, bytes| quarantine.keep(block, bytes)).unwrap();
+    let rebuilt = pds_rescue::Rescue::of(&repo)
+        .rebuild(&mut |block, bytes| quarantine.keep(block, bytes))
+        .unwrap();
     (repo, rebuilt)
 }
 
@@ -241,13 +245,17 @@ fn each_harm_in_a_store_is_named_and_hides_no_record_elsewhere() {
         if kind == Kind::Record {
             assert_eq!(found.last().unwrap().path.as_ref(), lost.first(), "{what}");
         }
-        let survey = repo.survey(&[]).unwrap();
+        let survey = pds_rescue::Rescue::of(&repo).survey(&[]).unwrap();
         assert_eq!(survey.damaged().len(), usize::from(harm != Harm::Missing), "{what}");
         if harm == Harm::WrongKey {
             assert!(survey.lost.is_empty() && survey.found().contains_key(&cid), "{what}");
         } else {
             let [lost] = survey.lost.as_slice() else { panic!("{what}: {:?}", survey.lost) };
-            assert_eq!((lost.cid, lost.ref_name.as_ref()), (cid, Some(repo.ref_name())), "{what}");
+            assert_eq!(
+                (lost.cid, lost.ref_name.as_ref()),
+                (cid, Some(repo.history().ref_name())),
+                "{what}"
+            );
         }
         if matches!(kind, Kind::Commit | Kind::Root) {
             return;
@@ -269,13 +277,13 @@ fn a_good_copy_makes_each_harmed_store_whole_again() {
         let what = format!("{kind:?} {harm:?}");
         let repo = account.open();
         let copy = CarFile::open(Cursor::new(&account.car)).unwrap();
-        let survey = repo.survey(&[&copy]).unwrap();
+        let survey = pds_rescue::Rescue::of(&repo).survey(&[&copy]).unwrap();
         assert!(survey.lost.is_empty(), "{what}: {:?}", survey.lost);
         let quarantine = Quarantine::of(&account.dir);
         let mut keep = |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
-        repo.mend(&survey, &[&copy], &mut keep).unwrap();
+        pds_rescue::Rescue::of(&repo).mend(&survey, &[&copy], &mut keep).unwrap();
         assert_clean(&repo, &what);
-        assert!(repo.survey(&[]).unwrap().is_clean(), "{what}");
+        assert!(pds_rescue::Rescue::of(&repo).survey(&[]).unwrap().is_clean(), "{what}");
         assert_eq!(repo.head().unwrap(), Some(account.head), "{what}: no ref moves");
         assert_eq!(records(&repo), account.records, "{what}");
         let name = match harm {
@@ -293,7 +301,7 @@ fn rebuilding_loses_exactly_what_was_harmed() {
     each(|kind, harm, account| {
         let (what, (_, expected)) = (format!("{kind:?} {harm:?}"), account.pick(kind));
         let before = account.open();
-        let rev = before.log(1).unwrap()[0].at_micros;
+        let rev = before.history().log(1).unwrap()[0].at_micros;
         let (repo, rebuilt) = rebuild(account);
         assert_clean(&repo, &what);
         let left = records(&repo);
@@ -309,7 +317,7 @@ fn rebuilding_loses_exactly_what_was_harmed() {
         assert!(left.keys().all(|path| !is_named(&rebuilt.lost, path)), "{what}: {rebuilt:?}");
         assert_eq!((rebuilt.before, rebuilt.records), (account.head, left.len() as u64), "{what}");
         assert!(rebuilt.commit.rev().unwrap().micros() >= rev, "{what}");
-        let first = repo.log(usize::MAX).unwrap().last().unwrap().after;
+        let first = repo.history().log(usize::MAX).unwrap().last().unwrap().after;
         let prev = if kind == Kind::Commit { first } else { Some(account.head) };
         assert_eq!((rebuilt.is_new, rebuilt.commit.prev()), (true, prev), "{what}");
         if matches!(kind, Kind::Leaf | Kind::Inner | Kind::Root) {
@@ -486,13 +494,13 @@ fn several_damaged_sources_together_make_a_whole() {
         sources[number % 2].insert(whole.get(&cid).unwrap().unwrap());
     }
     let [a, b] = &sources;
-    let one = repo.survey(&[a]).unwrap();
+    let one = pds_rescue::Rescue::of(&repo).survey(&[a]).unwrap();
     assert!(!one.lost.is_empty());
     let both: [&dyn Blocks; 2] = [a, b];
-    let survey = repo.survey(&both).unwrap();
+    let survey = pds_rescue::Rescue::of(&repo).survey(&both).unwrap();
     // The first, empty, commit is in neither.
     assert_eq!(survey.lost.iter().filter(|lost| lost.ref_name.is_some()).count(), 0);
-    repo.mend(&survey, &both, &mut |_, _| Ok(())).unwrap();
+    pds_rescue::Rescue::of(&repo).mend(&survey, &both, &mut |_, _| Ok(())).unwrap();
     assert_clean(&repo, "mended");
     assert_eq!(records(&repo), account.records);
 }
@@ -504,16 +512,21 @@ fn nothing_changes_when_the_quarantine_cannot_be_written_or_there_is_no_key() {
     account.harm(cid, Harm::FlippedBit);
     let repo = account.open();
     let before = (refs(&repo), version(&repo));
-    let mirror = Repo::open_without_key(&account.dir).unwrap();
-    let refused = mirror.rebuild(&mut |_, _| Ok(())).unwrap_err();
-    assert!(matches!(refused, pds::repo::Error::NoSigner));
+    let mirror = pds::local::open::open_without_key(&account.dir).unwrap();
+    let refused = pds_rescue::Rescue::of(&mirror).rebuild(&mut |_, _| Ok(())).unwrap_err();
+    assert!(matches!(refused, pds::Error::NoSigner));
     let key = pds::crypto::SigningKey::generate(pds::crypto::Curve::K256).unwrap();
-    let refused = mirror.signing_with(key).rebuild(&mut |_, _| Ok(())).unwrap_err();
-    assert!(matches!(refused, pds::repo::Error::WrongKey { .. }), "{refused}");
-    let failing = repo.rebuild(&mut |_, _| Err(pds::repo::Error::NoSigner));
+    let refused =
+        pds_rescue::Rescue::of(&mirror.signing_with(key)).rebuild(&mut |_, _| Ok(())).unwrap_err();
+    assert!(matches!(refused, pds::Error::WrongKey { .. }), "{refused}");
+    let failing = pds_rescue::Rescue::of(&repo).rebuild(&mut |_, _| Err(pds::Error::NoSigner));
     assert!(failing.is_err());
     assert_eq!((refs(&repo), version(&repo)), before);
-    assert_eq!(repo.survey(&[]).unwrap().damaged().len(), 1, "it is where it was");
+    assert_eq!(
+        pds_rescue::Rescue::of(&repo).survey(&[]).unwrap().damaged().len(),
+        1,
+        "it is where it was"
+    );
 }
 
 /// Whatever is lost, of the present or of the past: what is kept was there, what is not is named.
@@ -605,16 +618,16 @@ fn a_lost_node_of_the_last_commit_is_worked_out_from_the_state_before() {
         for (cid, level) in new {
             let name = cid.as_bytes().as_slice();
             account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
-            let survey = repo.survey(&[]).unwrap();
+            let survey = pds_rescue::Rescue::of(&repo).survey(&[]).unwrap();
             // The key of a new record is in the lost leaf alone.
             if what == "create" && level == 0 {
                 assert_eq!(survey.lost.len(), 1, "{what} {level}");
-                let again = repo.survey(&[&whole]).unwrap();
-                repo.mend(&again, &[&whole], &mut |_, _| Ok(())).unwrap();
+                let again = pds_rescue::Rescue::of(&repo).survey(&[&whole]).unwrap();
+                pds_rescue::Rescue::of(&repo).mend(&again, &[&whole], &mut |_, _| Ok(())).unwrap();
             } else {
                 assert_eq!(survey.lost, [], "{what} {level}");
                 assert_eq!(survey.found().get(&cid), Some(&Origin::Deduced), "{what} {level}");
-                repo.mend(&survey, &[], &mut |_, _| Ok(())).unwrap();
+                pds_rescue::Rescue::of(&repo).mend(&survey, &[], &mut |_, _| Ok(())).unwrap();
             }
             assert_clean(&repo, what);
             assert_eq!(records(&repo), before, "{what} {level}");
@@ -624,6 +637,6 @@ fn a_lost_node_of_the_last_commit_is_worked_out_from_the_state_before() {
 
 fn export(repo: &Repo) -> Vec<u8> {
     let mut car = Vec::new();
-    repo.export(&"HEAD".parse().unwrap(), &mut car).unwrap();
+    repo.transfer().export(&"HEAD".parse().unwrap(), &mut car).unwrap();
     car
 }

@@ -4,12 +4,13 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use pds::repo::repair::{
-    QUARANTINE_DIRECTORY, SalvagedCopy, salvage_database, undo_interrupted_salvage,
-};
-use pds::repo::verify::Expected;
-use pds::repo::{Repo, STORE_FILE, clear_leftovers};
+use pds::Expected;
+use pds::Repo;
+use pds::local::layout::QUARANTINE_DIRECTORY;
+use pds::local::layout::STORE_FILE;
+use pds::local::leftovers::clear_leftovers;
 use pds::store::{Change, Event, Expect, RefEdit, SqliteStore, Store, StoreError};
+use pds_rescue::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
 
 use super::formats::make;
 use super::{did, note, path};
@@ -24,7 +25,7 @@ fn store(home: &Path, is_written: bool) -> (std::path::PathBuf, usize) {
     if is_written {
         let key = pds::crypto::SigningKey::generate(pds::crypto::Curve::K256).unwrap();
         let repo = repo.clone().signing_with(key.clone());
-        repo.remember_key(&pds::crypto::Signer::public_key(&key)).unwrap();
+        repo.keys().remember(&pds::crypto::Signer::public_key(&key)).unwrap();
         for n in 0..5 {
             repo.put(&format!("com.example.note/new{n}").parse().unwrap(), &note("new")).unwrap();
         }
@@ -40,8 +41,8 @@ fn a_first_page_that_is_gone_costs_nothing() {
         let what = format!("{is_written}");
         let (dir, records) = store(home.path(), is_written);
         let before = Repo::open(&dir).unwrap();
-        let (head, refs) = (before.head().unwrap(), before.refs().unwrap());
-        let log = before.log(usize::MAX).unwrap();
+        let (head, refs) = (before.head().unwrap(), before.history().refs().unwrap());
+        let log = before.history().log(usize::MAX).unwrap();
         drop(before);
         let path = dir.join(STORE_FILE);
         let whole = fs::read(&path).unwrap();
@@ -57,14 +58,17 @@ fn a_first_page_that_is_gone_costs_nothing() {
             salvage_database(&dir).unwrap();
             let repo = Repo::open(&dir).unwrap();
             assert_eq!(
-                (repo.head().unwrap(), repo.refs().unwrap()),
+                (repo.head().unwrap(), repo.history().refs().unwrap()),
                 (head, refs.clone()),
                 "{what}"
             );
-            assert_eq!(repo.log(usize::MAX).unwrap(), log, "{what} {harm}");
-            let report = repo.verify(&Expected::default(), &mut |f| panic!("{what}: {f}")).unwrap();
+            assert_eq!(repo.history().log(usize::MAX).unwrap(), log, "{what} {harm}");
+            let report = repo
+                .verify()
+                .present(&Expected::default(), &mut |f| panic!("{what}: {f}"))
+                .unwrap();
             assert_eq!(report.records, records as u64, "{what} {harm}");
-            assert!(repo.survey(&[]).unwrap().is_clean(), "{what} {harm}");
+            assert!(pds_rescue::Rescue::of(&repo).survey(&[]).unwrap().is_clean(), "{what} {harm}");
         }
     }
 }

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use pds::Expected;
 use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
 use pds::data::Blocks;
-use pds::repo::verify::{Expected, verify};
-use pds::repo::{Keep, Repo, Snapshot, export_car, export_since};
+use pds::retain::gc::Keep;
 use pds::store::{Store, StoreError};
+use pds::transfer::export::{export_car, export_since};
+use pds::verify::indexed::verify;
+use pds::{Repo, Snapshot};
 
 use super::watched::{Watch, Watched};
 use super::{in_memory, note, path};
@@ -29,15 +32,13 @@ impl Watch for SweptBefore {
         }
         let other = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
         let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
-        let gone = other.gc(&keep, &mut |_| {}).unwrap().moves;
+        let gone = other.retain().gc(&keep, &mut |_| {}).unwrap().moves;
         self.moves.fetch_add(gone, Ordering::Relaxed);
         Ok(())
     }
 }
 
-fn car(
-    write: impl FnOnce(&mut Vec<u8>) -> pds::repo::Result<()>,
-) -> CarFile<std::io::Cursor<Vec<u8>>> {
+fn car(write: impl FnOnce(&mut Vec<u8>) -> pds::Result<()>) -> CarFile<std::io::Cursor<Vec<u8>>> {
     let mut file = Vec::new();
     write(&mut file).unwrap();
     CarFile::open(std::io::Cursor::new(file)).unwrap()
@@ -66,26 +67,26 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
 
     let store = Arc::new(Watched::<SweptBefore>::default());
     let mirror = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
-    mirror.import(&whole(&states[0]), None).unwrap();
-    mirror.import(&whole(&states[1]), None).unwrap();
+    mirror.transfer().import(&whole(&states[0]), None).unwrap();
+    mirror.transfer().import(&whole(&states[1]), None).unwrap();
     let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
-    mirror.gc(&keep, &mut |_| {}).unwrap();
+    mirror.retain().gc(&keep, &mut |_| {}).unwrap();
     assert!(mirror.store().get(&old).unwrap().is_none());
     // The first state went when the second came; take it in once more, beside.
     let beside = mirror.on("beside".parse().unwrap());
-    beside.import(&whole(&states[0]), None).unwrap();
-    beside.remove_ref(&"beside".parse().unwrap()).unwrap();
+    beside.transfer().import(&whole(&states[0]), None).unwrap();
+    beside.history().remove_ref(&"beside".parse().unwrap()).unwrap();
     assert!(mirror.store().get(&old).unwrap().is_some());
     let gone = || store.watch.moves.load(Ordering::Relaxed);
     let before = gone();
     store.watch.is_near.store(true, Ordering::Relaxed);
-    mirror.import(&slice, None).unwrap();
+    mirror.transfer().import(&slice, None).unwrap();
     assert!(gone() > before, "what it relies on was let go of meanwhile");
 
     let head = mirror.head().unwrap().unwrap();
     assert_eq!(head, states[2].commit().cid());
     let mut panic = |finding| panic!("{finding}");
-    let blocks = mirror.blocks();
+    let blocks = mirror.store().clone();
     let report = verify(blocks.as_ref(), head, &Expected::default(), &mut panic).unwrap();
     assert!(report.is_complete());
 }

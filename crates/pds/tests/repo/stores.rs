@@ -7,8 +7,8 @@ use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Cid, Value};
 use pds::mst::{Builder, Key};
-use pds::repo::{RecordEntry, Repo, Write};
 use pds::store::{MemoryStore, SqliteStore, Store};
+use pds::{RecordEntry, Repo, Write};
 use proptest::prelude::*;
 
 use super::{actions, did, path};

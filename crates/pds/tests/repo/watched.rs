@@ -3,10 +3,10 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use pds::Repo;
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Blocks, Cid, ReadError};
-use pds::repo::Repo;
 use pds::store::{
     Applied, Change, Fact, FactKind, LogEntry, LogQuery, Maintain, MemoryStore, Refs, SqliteStore,
     Store, StoreError, Sweep, SweptBlocks, Version, View,

@@ -4,9 +4,9 @@ use pds::commit::Commit;
 use pds::crypto::{Curve, Signer, SigningKey};
 use pds::data::limits::MAX_WRITTEN_RECORD_BYTES;
 use pds::data::{Cid, Codec, DataError, Value};
-use pds::repo::verify::{Expected, SignatureState};
-use pds::repo::{Error, Repo, Write, WriteOptions};
 use pds::store::{Expect, StoreError};
+use pds::{Error, Write, WriteOptions};
+use pds::{Expected, SignatureState};
 
 use super::{did, in_memory, note, path};
 
@@ -19,7 +19,8 @@ fn a_record_that_is_put_is_found_listed_and_verified() {
     assert_eq!(record.value().unwrap().get("text"), Some(&Value::from("hello")));
     let listed = repo.list(&"com.example.note".parse().unwrap()).unwrap();
     assert_eq!((listed.len(), listed[0].cid), (1, record.cid()));
-    let report = repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
+    let report =
+        repo.verify().present(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((report.records, report.signature), (1, SignatureState::Valid));
     assert_eq!(repo.find(&path("com.example.note/b")).unwrap(), None);
 }
@@ -44,7 +45,7 @@ fn identical_content_makes_no_new_commit() {
     let first = repo.put(&path("com.example.note/a"), &note("hello")).unwrap();
     let again = repo.put(&path("com.example.note/a"), &note("hello")).unwrap();
     assert_eq!(first.commit, again.commit);
-    assert_eq!(repo.log(10).unwrap().len(), 2, "init and one put");
+    assert_eq!(repo.history().log(10).unwrap().len(), 2, "init and one put");
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn a_batch_is_one_commit_or_none() {
     assert_eq!(written.changes.len(), 3);
     let keys: Vec<_> = written.changes.iter().map(|change| change.path.rkey.clone()).collect();
     assert!(keys[1] < keys[2], "fresh keys ascend");
-    assert_eq!(repo.log(10).unwrap().len(), 2);
+    assert_eq!(repo.history().log(10).unwrap().len(), 2);
 
     let head = repo.head().unwrap();
     for (writes, found) in [
@@ -110,8 +111,10 @@ fn a_swap_happens_only_if_nothing_changed() {
     repo.write(std::slice::from_ref(&swap)).unwrap();
     assert!(repo.write(&[swap]).unwrap_err().is_conflict());
 
-    let options = WriteOptions { swap_commit: Some(first.commit.cid()), ..WriteOptions::default() };
-    let lost = repo.write_with(&[Write::put(path("com.example.note/b"), note("b"))], &options);
+    let options = WriteOptions::default().swap_commit(Some(first.commit.cid()));
+    let lost = repo.write(
+        pds::Batch::new(&[Write::put(path("com.example.note/b"), note("b"))]).with(options.clone()),
+    );
     assert!(matches!(lost, Err(Error::Store(StoreError::Moved { .. }))));
 }
 
@@ -159,9 +162,9 @@ fn a_draft_can_be_signed_elsewhere() {
     let key = SigningKey::generate(Curve::P256).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("alice");
-    Repo::create_with_key(&dir, &did(), &key).unwrap();
+    pds::local::directory::create_with_key(&dir, &did(), &key).unwrap();
     // Without the key file at hand: a handle that can read, and knows the public key.
-    let repo = Repo::open_without_key(&dir).unwrap();
+    let repo = pds::local::open::open_without_key(&dir).unwrap();
     let writes = [Write::put(path("com.example.note/a"), note("hello"))];
     assert!(matches!(repo.write(&writes), Err(Error::NoSigner)));
 

@@ -6,8 +6,8 @@ use anyhow::Result;
 use pds::commit::Commit;
 use pds::data::Cid;
 use pds::mst::Key;
-use pds::repo::repair::{Lost, Origin, Part, Rebuilt, StrayRef, Survey};
 use pds::store::{RefName, Replaced, Salvaged, SalvagedRef};
+use pds_rescue::{Lost, Origin, Part, Rebuilt, StrayRef, Survey};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Exit;

@@ -29,7 +29,7 @@ pub(super) use self::scan::{each_row, is_damage};
 /// use pds::store::SqliteStore;
 ///
 /// let dir = tempfile::tempdir()?;
-/// let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// let to = dir.path().join("copy.db");
 /// let salvaged = SqliteStore::salvage(&dir.path().join("r/pds.db"), &to)?;
 /// assert_eq!((salvaged.blocks, salvaged.refs, salvaged.is_all), (2, 1, true));

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use pds::Revision;
 use pds::data::Cid;
-use pds::repo::Revision;
-use pds::repo::verify::{Code, SignatureState};
+use pds::{Code, SignatureState};
 
 use super::Trial;
 use super::states::{State, cid_of, differing};
@@ -46,7 +46,7 @@ impl Trial {
 
     fn check_names(&self, here: &BTreeSet<usize>) {
         let resolve = |name: String| {
-            let found = self.repo.resolve(&name.parse().unwrap());
+            let found = self.repo.history().resolve(&name.parse().unwrap());
             found.map_err(|error| assert!(error.is_not_found(), "{name}: {error}")).ok()
         };
         let cid = |commit: usize| self.cid(commit);
@@ -75,7 +75,7 @@ impl Trial {
 
     fn check_log(&self) {
         for (name, moves) in &self.model.refs {
-            let log = self.on(name).log(usize::MAX).unwrap();
+            let log = self.on(name).history().log(usize::MAX).unwrap();
             assert_eq!(log.len(), moves.len(), "{name}");
             let mut before = None;
             for (row, one) in log.iter().rev().zip(moves) {
@@ -89,7 +89,7 @@ impl Trial {
 
     fn check_diff(&mut self, here: &BTreeSet<usize>) {
         let [(a, before), (b, after)] = [(); 2].map(|()| self.commit());
-        let found = self.repo.diff(&before.into(), &after.into());
+        let found = self.repo.history().diff(&before.into(), &after.into());
         if !here.contains(&a) || !here.contains(&b) {
             return assert!(found.unwrap_err().is_not_found());
         }
@@ -108,7 +108,7 @@ impl Trial {
         let at = self.dice.path();
         for name in self.model.names() {
             let repo = self.on(&name);
-            let found = repo.record_history(&path(&at)).unwrap().map(|version| {
+            let found = repo.history().record_history(&path(&at)).unwrap().map(|version| {
                 let version = version.unwrap();
                 (version.commit.cid(), version.after)
             });
@@ -126,11 +126,11 @@ impl Trial {
     /// Checks every commit there is: nothing is wrong, and where history has gaps it says so.
     fn check_history(&self, here: &BTreeSet<usize>) {
         let mut begins = BTreeSet::new();
-        let mut tell = |finding: pds::repo::verify::Finding| {
+        let mut tell = |finding: pds::Finding| {
             assert_eq!(finding.code(), Code::HistoryBegins, "{finding}");
             begins.insert(finding.cid.unwrap());
         };
-        let report = self.repo.verify_history(&Default::default(), &mut tell).unwrap();
+        let report = self.repo.verify().history(&Default::default(), &mut tell).unwrap();
         assert!(report.is_ok() && report.is_complete());
         assert_eq!((report.signature, report.commits), (SignatureState::Valid, here.len() as u64));
         let cut = here.iter().filter(|commit| {

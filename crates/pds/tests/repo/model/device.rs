@@ -6,8 +6,9 @@ use std::sync::Arc;
 use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
 use pds::crypto::{Curve, SigningKey};
-use pds::repo::{Error, How, MergeOptions, Repo};
+use pds::merge::commit::{How, MergeOptions};
 use pds::store::MemoryStore;
+use pds::{Error, Repo};
 
 use super::states::three_way;
 use super::{Trial, assert_conflicts};
@@ -23,10 +24,10 @@ impl Trial {
             .signing_with(key.clone());
         let exported = |repo: &Repo| {
             let mut file = Vec::new();
-            repo.export(&repo.head().unwrap().unwrap().into(), &mut file).unwrap();
+            repo.transfer().export(&repo.head().unwrap().unwrap().into(), &mut file).unwrap();
             Cursor::new(file)
         };
-        device.import_file(exported(&self.on(&from)), None).unwrap();
+        device.transfer().import_file(exported(&self.on(&from)), None).unwrap();
         let at = self.dice.path();
         let text = self.dice.text(&at);
         let theirs = device.put(&path(&at), &note(&text)).unwrap().commit;
@@ -38,13 +39,13 @@ impl Trial {
 
         let car = CarFile::open(exported(&device)).unwrap();
         if on == "merged" {
-            let refused = self.on(on).merge_car(&car, &MergeOptions::default());
+            let refused = self.on(on).merge().car(&car, &MergeOptions::default());
             return assert!(matches!(refused, Err(Error::KeepsMerged(_))));
         }
-        let refused = self.on(on).merge_car(&car, &MergeOptions::default());
+        let refused = self.on(on).merge().car(&car, &MergeOptions::default());
         assert!(matches!(refused, Err(Error::Refused(_))), "nobody has named this key");
         let options = MergeOptions { key: Some(key.public_key()), ..MergeOptions::default() };
-        let merged = self.on(on).merge_car(&car, &options);
+        let merged = self.on(on).merge().car(&car, &options);
         let ours = self.model.head(on);
         let [by_us, by_them] = [ours, start].map(|commit| self.model.ancestors(commit));
         let Some(base) = by_us.intersection(&by_them).max().copied() else {

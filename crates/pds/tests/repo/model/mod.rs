@@ -18,8 +18,11 @@ use pds::blob::MemoryBlobs;
 use pds::commit::Commit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::repo::{Error, Forget, How, Keep, MergeBase, MergeOptions, Repo, Resolution, Side, Write};
+use pds::merge::commit::{How, MergeBase, MergeOptions};
+use pds::retain::forget::Forget;
+use pds::retain::gc::Keep;
 use pds::store::{Expect, MemoryStore};
+use pds::{Error, Repo, Resolution, Side, Write};
 
 use self::states::{Dice, Model, State, differing, three_way};
 use super::{did, files_with, moves, note, path};
@@ -54,7 +57,7 @@ impl Trial {
         let rotate = move |repo: &Repo| {
             let next = SigningKey::generate(Curve::P256).unwrap();
             *key.lock().unwrap() = next.clone();
-            repo.rotate_key(next).unwrap()
+            super::rotate(repo, next).unwrap()
         };
         Self::new(open, rotate, None, seed)
     }
@@ -63,7 +66,8 @@ impl Trial {
         Repo::create(&dir, &did()).unwrap();
         let (open, rotate) = (dir.clone(), dir.clone());
         let open = move || Repo::open(&open).unwrap();
-        let rotate = move |_: &Repo| Repo::rotate_key_in(&rotate, Curve::P256).unwrap();
+        let rotate =
+            move |_: &Repo| pds::local::rotation::rotate_key(&rotate, Curve::P256).unwrap();
         Self::new(open, rotate, Some(dir), seed)
     }
 
@@ -177,14 +181,14 @@ impl Trial {
 
     fn reset(&mut self, on: &str) {
         let (to, cid) = self.commit();
-        let reset = self.on(on).set_head(cid, Expect::Any, "back");
+        let reset = self.on(on).history().set_head(cid, Expect::Any, "back");
         self.moved(on, to, reset, "reset: back");
     }
 
     fn branch(&mut self) {
         let name = self.dice.of(&BRANCHES);
         let (to, cid) = self.commit();
-        let set = self.repo.set_ref(&name.parse().unwrap(), cid, Expect::Any, "branch");
+        let set = self.repo.history().set_ref(&name.parse().unwrap(), cid, Expect::Any, "branch");
         self.moved(name, to, set, "set: branch");
     }
 
@@ -201,7 +205,7 @@ impl Trial {
 
     fn remove_branch(&mut self) {
         let name = self.dice.of(&BRANCHES);
-        let removed = self.repo.remove_ref(&name.parse().unwrap());
+        let removed = self.repo.history().remove_ref(&name.parse().unwrap());
         match self.model.stands(name) {
             Some(stood) => {
                 assert_eq!(removed.unwrap(), self.model.commits[stood].cid);
@@ -229,7 +233,8 @@ impl Trial {
             self.model.keep(|_, _, later| later < states.get());
             self.takes("collection of older states");
         }
-        let swept = self.repo.gc(&Keep { states, ..Keep::default() }, &mut |_| {}).unwrap();
+        let swept =
+            self.repo.retain().gc(&Keep { states, ..Keep::default() }, &mut |_| {}).unwrap();
         assert_eq!(swept.states, (before - self.model.here().len()) as u64);
         self.takes("collection");
     }
@@ -246,8 +251,8 @@ impl Trial {
         let with = states_with(&at);
         assert_eq!(self.is_in_files(&at), self.dir.is_some() && with > 0, "{at}");
         let what = Forget::Records(vec![path(&at)]);
-        let weighed = self.repo.forgettable(&what, &mut |_| {}).unwrap();
-        let forgotten = self.repo.forget(&what, &mut |_| {}).unwrap();
+        let weighed = self.repo.retain().forgettable(&what, &mut |_| {}).unwrap();
+        let forgotten = self.repo.retain().forget(&what, &mut |_| {}).unwrap();
         assert!(forgotten.swept.remains.is_none());
         assert_eq!((weighed.swept.states, forgotten.swept.states), (with as u64, with as u64));
         let names = self.model.names().into_iter();
@@ -285,7 +290,7 @@ impl Trial {
         };
         let before = self.model.here().len();
         self.model.keep(|_, arrival, _| arrival.at >= first);
-        let forgotten = self.repo.forget(&what, &mut |_| {}).unwrap();
+        let forgotten = self.repo.retain().forget(&what, &mut |_| {}).unwrap();
         assert_eq!(forgotten.swept.states, (before - self.model.here().len()) as u64);
         if forgotten.swept.states > 0 {
             self.takes("forgetting of older states");
@@ -300,7 +305,7 @@ impl Trial {
 
     fn revert(&mut self, on: &str) {
         let (undone, cid) = self.commit();
-        let reverted = self.on(on).revert(cid);
+        let reverted = self.on(on).merge().revert(cid);
         if !self.model.here().contains(&undone) {
             assert!(reverted.unwrap_err().is_not_found());
             return;
@@ -334,7 +339,7 @@ impl Trial {
         });
         let base = named.map(|commit| MergeBase::Commit(self.model.commits[commit].cid));
         let options = MergeOptions { base, resolution, ..MergeOptions::default() };
-        let merged = self.on(on).merge(&from.parse().unwrap(), &options);
+        let merged = self.on(on).merge().revision(&from.parse().unwrap(), &options);
         let (ours, theirs) = (self.model.head(on), self.model.head(&from));
         let [by_us, by_them] = [ours, theirs].map(|commit| self.model.ancestors(commit));
         // Commits are numbered as they come, so the latest that both come from is the greatest.

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pds::Side;
 use pds::data::{Cid, Codec, Value};
-use pds::repo::Side;
 
 /// What a repository holds: the text of each note.
 pub(super) type State = BTreeMap<String, String>;

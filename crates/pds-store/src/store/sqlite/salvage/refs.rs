@@ -18,7 +18,7 @@ use pds_core::data::Cid;
 ///
 /// let dir = tempfile::tempdir()?;
 /// let store = dir.path().join("r/pds.db");
-/// let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// let head = repo.head()?;
 /// drop(repo);
 /// rusqlite::Connection::open(&store)?.execute_batch("DROP TABLE refs")?;

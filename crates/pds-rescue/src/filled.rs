@@ -1,0 +1,121 @@
+//! A store whose gaps are filled from elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::damaged::Aside;
+use pds_core::data::{Block, Blocks, Cid, MemoryBlocks, ReadError, one_by_one};
+use pds_store::store::damage;
+
+/// Several places read as one: what one lacks, or has damaged, is asked of the next.
+///
+/// ```
+/// use std::sync::Arc;
+/// use pds::data::{Block, Blocks, Codec, MemoryBlocks};
+/// use pds_rescue::Sources;
+///
+/// let block = Block::new(Codec::Raw, *b"hello");
+/// let copy = MemoryBlocks::from_iter([block.clone()]);
+/// let sources = Sources(vec![Arc::new(MemoryBlocks::default()), Arc::new(copy)]);
+/// assert_eq!(sources.get(&block.cid())?, Some(block));
+/// # Ok::<(), pds::data::ReadError>(())
+/// ```
+#[derive(Clone)]
+pub struct Sources(pub Vec<Arc<dyn Blocks>>);
+
+impl Blocks for Sources {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        for source in &self.0 {
+            if let Some(block) = sound(source.get(cid))? {
+                return Ok(Some(block));
+            }
+        }
+        Ok(None)
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        one_by_one(self, cids)
+    }
+}
+
+/// Where a block was found that the store does not have as it should be.
+///
+/// ```
+/// use pds_rescue::Origin;
+///
+/// assert!(Origin::Here < Origin::Source(0));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// In the store itself, under a wrong name.
+    Here,
+    /// In one of the sources, counted from zero.
+    Source(usize),
+    /// Nowhere: a tree node that was worked out from those of other states.
+    Deduced,
+}
+
+/// What is damaged counts as absent, here and in the sources: a CID makes any of them as good as the
+/// other.
+pub(super) struct Filled<'a> {
+    store: &'a dyn Blocks,
+    aside: &'a Aside,
+    sources: &'a [&'a dyn Blocks],
+    deduced: &'a MemoryBlocks,
+    taken: Mutex<BTreeMap<Cid, Origin>>,
+}
+
+impl<'a> Filled<'a> {
+    pub(super) fn new(
+        store: &'a dyn Blocks,
+        aside: &'a Aside,
+        sources: &'a [&'a dyn Blocks],
+        deduced: &'a MemoryBlocks,
+    ) -> Self {
+        Self { store, aside, sources, deduced, taken: Mutex::default() }
+    }
+
+    /// Returns what was asked for, is not in the store, and was found elsewhere.
+    pub(super) fn into_taken(self) -> BTreeMap<Cid, Origin> {
+        self.taken.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks for a block everywhere but in the store.
+    pub(super) fn elsewhere(&self, cid: &Cid) -> Result<Option<(Block, Origin)>, ReadError> {
+        let here = self.aside.find(cid).map_err(|error| ReadError::backend(*cid, error))?;
+        if let Some(block) = here {
+            return Ok(Some((block, Origin::Here)));
+        }
+        for (number, source) in self.sources.iter().enumerate() {
+            if let Some(block) = sound(source.get(cid))? {
+                return Ok(Some((block, Origin::Source(number))));
+            }
+        }
+        Ok(self.deduced.get(cid)?.map(|block| (block, Origin::Deduced)))
+    }
+}
+
+impl Blocks for Filled<'_> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        if let Some(block) = sound(self.store.get(cid))? {
+            return Ok(Some(block));
+        }
+        let Some((block, origin)) = self.elsewhere(cid)? else {
+            return Ok(None);
+        };
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(*cid, origin);
+        Ok(Some(block))
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        one_by_one(self, cids)
+    }
+}
+
+/// Makes of a damaged block one that is not there.
+fn sound(read: Result<Option<Block>, ReadError>) -> Result<Option<Block>, ReadError> {
+    match read {
+        Err(error) if damage(&error).is_some() => Ok(None),
+        read => read,
+    }
+}

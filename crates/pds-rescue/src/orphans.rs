@@ -1,0 +1,163 @@
+//! Nodes and records that nothing names: all that survives below a node that is lost.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use super::survey::may_be_a_commit;
+use pds::Result;
+use pds_core::commit::Commit;
+use pds_core::data::{Block, Blocks, Cid, Codec};
+use pds_core::mst::{Key, Node, Position};
+use pds_store::store::{Store, StoreError};
+
+/// The blocks of a store that no block in it names.
+#[derive(Default)]
+pub(super) struct Orphans {
+    pub(super) nodes: Vec<Orphan>,
+    /// What is neither a node nor a commit.
+    pub(super) records: Vec<Cid>,
+}
+
+/// A node that nothing names.
+#[derive(Clone)]
+pub(super) struct Orphan {
+    pub(super) cid: Cid,
+    pub(super) level: u8,
+    /// The first and the last key that stand in the node itself, or in the first one below it that
+    /// has any.
+    pub(super) first: Key,
+    pub(super) last: Key,
+}
+
+impl Orphans {
+    /// Looks through all blocks of a place, twice.
+    ///
+    /// What is named is remembered by the first eight bytes of its digest. Should two be alike, an orphan is
+    /// taken for one that has a parent, and is left alone.
+    pub(super) fn of(blocks: &dyn Blocks, each: &Each<'_>) -> Result<Self> {
+        let mut named: HashSet<u64> = HashSet::new();
+        each(&mut |block| match Kind::of(block) {
+            Kind::Node(node) => {
+                named.extend(node.subtrees().map(|cid| start(&cid)));
+                named.extend(node.entries().map(|entry| start(&entry.value)));
+            }
+            Kind::Commit(commit) => drop(named.insert(start(&commit.data()))),
+            Kind::Other => {}
+        })?;
+        let mut found = Self::default();
+        let mut bridges = Vec::new();
+        each(&mut |block| {
+            let cid = block.cid();
+            if named.contains(&start(&cid)) {
+                return;
+            }
+            match Kind::of(block) {
+                Kind::Node(node) => match hull(&node) {
+                    Some((first, last)) => {
+                        found.nodes.push(Orphan { cid, level: node.level(), first, last });
+                    }
+                    None => bridges.push((cid, node)),
+                },
+                Kind::Commit(_) => {}
+                Kind::Other => found.records.push(cid),
+            }
+        })?;
+        for bridge in bridges {
+            found.nodes.extend(crossed(blocks, bridge)?);
+        }
+        found.nodes.sort_by(|a, b| a.first.cmp(&b.first));
+        found.records.sort_unstable();
+        Ok(found)
+    }
+
+    /// Returns the nodes whose own keys lie between two others, by their first keys.
+    pub(super) fn between(&self, after: Option<&Key>, before: Option<&Key>) -> Vec<&Orphan> {
+        let from = self.nodes.partition_point(|node| after.is_some_and(|key| node.first <= *key));
+        let nodes = self.nodes.iter().skip(from);
+        let nodes = nodes.take_while(|node| before.is_none_or(|key| node.first < *key));
+        nodes.filter(|node| before.is_none_or(|key| node.last < *key)).collect()
+    }
+}
+
+impl Orphan {
+    /// Tells whether its own keys lie between the first and the last of another one.
+    pub(super) fn lies_within(&self, other: &Self) -> bool {
+        other.first < self.first && self.last < other.last
+    }
+}
+
+/// Shows every block of a place that is as it should be.
+pub(super) type Each<'a> = dyn Fn(&mut dyn FnMut(&Block)) -> Result<()> + 'a;
+
+/// What a block is, as far as it matters here.
+enum Kind {
+    Node(Node),
+    Commit(Box<Commit>),
+    Other,
+}
+
+impl Kind {
+    fn of(block: &Block) -> Self {
+        if let Some(node) = node(block) {
+            return Self::Node(node);
+        }
+        match may_be_a_commit(block).then(|| Commit::decode(block)) {
+            Some(Ok(commit)) => Self::Commit(Box::new(commit)),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Reads a node that may stand anywhere; the level is only known of one that has entries.
+fn node(block: &Block) -> Option<Node> {
+    let (cid, bytes) = (block.cid(), block.bytes());
+    let is_like_one = cid.codec() == Codec::Cbor && bytes.starts_with(b"\xa2\x61e");
+    if !is_like_one {
+        return None;
+    }
+    let bridge = || Node::read(cid, bytes, Position::Child { level: 1 });
+    Node::read(cid, bytes, Position::Root).or_else(|_| bridge()).ok()
+}
+
+fn hull(node: &Node) -> Option<(Key, Key)> {
+    let last = node.entry(node.len().checked_sub(1)?)?;
+    Some((Key::new(node.entry(0)?.key).ok()?, Key::new(last.key).ok()?))
+}
+
+/// Follows a node without entries down to the first one that has some; that tells its level. Where
+/// the way down is lost, the level is not known, and neither is its place.
+fn crossed(blocks: &dyn Blocks, (cid, mut bridge): (Cid, Node)) -> Result<Option<Orphan>> {
+    let mut levels_below = 0_u8;
+    while let Some(left) = bridge.left() {
+        let Ok(Some(block)) = blocks.get(&left) else { return Ok(None) };
+        let Some(next) = node(&block) else { return Ok(None) };
+        levels_below = levels_below.saturating_add(1);
+        if let Some((first, last)) = hull(&next) {
+            let level = next.level().saturating_add(levels_below);
+            return Ok(Some(Orphan { cid, level, first, last }));
+        }
+        bridge = next;
+    }
+    Ok(None)
+}
+
+/// Shows every block of a store that is as it should be.
+pub(super) fn each_in(store: &dyn Store, visit: &mut dyn FnMut(&Block)) -> Result<()> {
+    let Some(maintain) = store.maintain() else { return Ok(()) };
+    let scanned = maintain.scan_raw(&mut |name, bytes| {
+        let cid = Cid::from_bytes(name).ok();
+        if let Some(block) = cid.and_then(|cid| Block::verified(cid, bytes).ok()) {
+            visit(&block);
+        }
+        ControlFlow::Continue(())
+    });
+    match scanned {
+        Err(StoreError::Damaged(_)) => Ok(()),
+        scanned => Ok(scanned?),
+    }
+}
+
+fn start(cid: &Cid) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}

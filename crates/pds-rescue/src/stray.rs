@@ -1,0 +1,209 @@
+//! Refs that are lost, or that point to no commit, and the commits that they pointed to.
+
+use crate::handle::Rescue;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ops::ControlFlow;
+
+use super::survey::Survey;
+use pds::Result;
+use pds_core::commit::Commit;
+use pds_core::data::{Blocks, Cid};
+use pds_core::mst;
+use pds_core::syntax::Did;
+use pds_store::store::lacks_refs;
+use pds_store::store::{
+    Change, Event, Expect, Fact, FactKind, LogQuery, RefEdit, RefName, View, first_fact,
+};
+
+/// A ref that is gone, or that names what is no commit.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds_rescue::StrayRef;
+///
+/// let survey = pds_rescue::Rescue::of(&repo).survey(&[])?;
+/// assert_eq!(survey.refs.iter().filter(|stray: &&StrayRef| stray.target.is_none()).count(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StrayRef {
+    /// Its name.
+    pub name: RefName,
+    /// What it names; `None` where it is gone.
+    pub found: Option<Cid>,
+    /// The commit it stood at last, of those that can be read; `None` where nothing says which.
+    pub target: Option<Cid>,
+    /// Whether the log says so. If not, it is the newest commit there is, whose tree is here.
+    pub is_logged: bool,
+    /// The commits where it stood since, the latest first; none of them can be read.
+    pub lost: Vec<Cid>,
+}
+
+impl Rescue<'_> {
+    /// Sets the refs that a survey has found astray to where they stood, as far as that can be told;
+    /// returns how many.
+    ///
+    /// It comes after [`mend`](Self::mend), which takes in the commits. The log has a row for each, `repair`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`](crate::repo::Error::Store) when one of them has moved in the meantime, or the store
+    /// cannot be written. None is set then.
+    pub fn restore_refs(&self, survey: &Survey) -> Result<u64> {
+        self.restore(survey, &|_| true)
+    }
+
+    /// As [`restore_refs`](Self::restore_refs), of some of them.
+    pub(super) fn restore(
+        &self,
+        survey: &Survey,
+        chosen: &dyn Fn(&RefName) -> bool,
+    ) -> Result<u64> {
+        let stray =
+            survey.refs.iter().filter(|stray| stray.target.is_some() && chosen(&stray.name));
+        let edits: Vec<RefEdit> = stray
+            .map(|StrayRef { name, found, target, .. }| {
+                let expect = found.map_or(Expect::Absent, Expect::Exactly);
+                RefEdit { name: name.clone(), target: *target, expect }
+            })
+            .collect();
+        let set = edits.len() as u64;
+        if !edits.is_empty() {
+            self.repo.store().apply(Change::new(Event::Repair).edits(edits))?;
+        }
+        Ok(set)
+    }
+
+    /// Finds the refs that are astray.
+    pub(super) fn stray_refs(
+        &self,
+        commits: &[Commit],
+        blocks: &dyn Blocks,
+    ) -> Result<Vec<StrayRef>> {
+        let view = self.repo.store().view()?;
+        let (refs, rows) = (view.refs()?, last_rows(view.as_ref())?);
+        let mut names: BTreeSet<&RefName> = rows.keys().collect();
+        names.extend(refs.iter().map(|(name, _)| name));
+        if !commits.is_empty() && lacks_refs(view.as_ref())? {
+            names.insert(self.repo.history().ref_name());
+        }
+        let mut stray = Vec::new();
+        for name in names {
+            let found = refs.get(name);
+            let newest = rows.get(name).copied();
+            let is_right = match found {
+                Some(cid) => is_commit(blocks, cid)?,
+                None => newest == Some(None),
+            };
+            if is_right {
+                continue;
+            }
+            let (mut target, mut lost) = last_state(view.as_ref(), name, blocks)?;
+            let is_logged = target.is_some();
+            if !is_logged && name == self.repo.history().ref_name() {
+                target = newest_commit(commits, account(view.as_ref())?.as_ref(), blocks);
+            }
+            if let Some(cid) = found.filter(|cid| matches!(blocks.get(cid), Ok(None))) {
+                // Where the log agrees, or says nothing better, the commit is lost, and not the ref.
+                if newest == Some(Some(cid)) || target.is_none() {
+                    continue;
+                }
+                if newest.is_none() {
+                    lost.push(cid);
+                }
+            }
+            stray.push(StrayRef { name: name.clone(), found, target, is_logged, lost });
+        }
+        Ok(stray)
+    }
+
+    /// Finds the newest state of this ref that can be read, where its present commit cannot.
+    pub(super) fn state_before(&self, survey: &Survey) -> Result<Option<Cid>> {
+        let view = self.repo.store().view()?;
+        let blocks = self.repo.store().as_ref();
+        let (target, _) = last_state(view.as_ref(), self.repo.history().ref_name(), blocks)?;
+        let did = account(view.as_ref())?;
+        Ok(target.or_else(|| newest_commit(&survey.commits, did.as_ref(), blocks)))
+    }
+}
+
+fn account(view: &dyn View) -> Result<Option<Did>> {
+    Ok(match first_fact(view, FactKind::Account)? {
+        Some(Fact::Account(did)) => Some(did),
+        _ => None,
+    })
+}
+
+/// The commit that the last row of each ref leads to.
+fn last_rows(view: &dyn View) -> Result<BTreeMap<RefName, Option<Cid>>> {
+    let mut last = BTreeMap::new();
+    view.log(&LogQuery::oldest_first(), &mut |row| {
+        last.insert(row.name, row.after);
+        ControlFlow::Continue(())
+    })?;
+    Ok(last)
+}
+
+/// Goes back in the rows of a ref to a commit that can be read; returns also those on the way that cannot.
+fn last_state(
+    view: &dyn View,
+    name: &RefName,
+    blocks: &dyn Blocks,
+) -> Result<(Option<Cid>, Vec<Cid>)> {
+    let (mut lost, mut found, mut failed) = (Vec::new(), None, None);
+    view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
+        // Before it was removed it was another ref.
+        let Some(after) = row.after else { return ControlFlow::Break(()) };
+        for cid in [Some(after), row.before].into_iter().flatten() {
+            match is_commit(blocks, cid) {
+                Ok(true) => found = Some(cid),
+                Ok(false) if lost.contains(&cid) => {}
+                Ok(false) => lost.push(cid),
+                Err(error) => failed = Some(error),
+            }
+            if found.is_some() || failed.is_some() {
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    failed.map_or(Ok((found, lost)), Err)
+}
+
+/// Finds the commit with the greatest rev of those whose tree is here, if all others lead to it or
+/// follow on it. A commit of a server names none before it, and is followed by those with later revs.
+fn newest_commit(commits: &[Commit], did: Option<&Did>, blocks: &dyn Blocks) -> Option<Cid> {
+    let did = did.or_else(|| Some(commits.first()?.did()))?;
+    if commits.iter().any(|commit| commit.did() != did) {
+        return None;
+    }
+    // They come by rev, the latest first.
+    let at = commits.iter().position(|commit| has_tree(blocks, commit))?;
+    let newest = commits.get(at)?;
+    let before: BTreeMap<Cid, Option<Cid>> =
+        commits.iter().map(|commit| (commit.cid(), commit.prev())).collect();
+    let line = |from: Cid| {
+        let mut seen = HashSet::new();
+        std::iter::successors(Some(from), |cid| before.get(cid).copied().flatten())
+            .take_while(move |cid| seen.insert(*cid))
+    };
+    let led_here: HashSet<Cid> = line(newest.cid()).collect();
+    let is_of_the_line = |commit: &Commit| {
+        let is_of_a_server = commit.prev().is_none() && commit.rev() < newest.rev();
+        led_here.contains(&commit.cid())
+            || is_of_a_server
+            || line(commit.cid()).any(|cid| cid == newest.cid())
+    };
+    commits.iter().all(is_of_the_line).then(|| newest.cid())
+}
+
+fn has_tree(blocks: &dyn Blocks, commit: &Commit) -> bool {
+    mst::nodes(blocks, commit.data()).all(|node| node.is_ok())
+}
+
+fn is_commit(blocks: &dyn Blocks, cid: Cid) -> Result<bool> {
+    let block = blocks.get(&cid)?;
+    Ok(block.is_some_and(|block| Commit::decode(&block).is_ok()))
+}

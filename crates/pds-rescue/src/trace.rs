@@ -1,0 +1,166 @@
+//! A tree as far as it can be followed, and exactly what is lost of it.
+
+use std::collections::HashSet;
+
+use pds::Result;
+use pds_core::data::{Blocks, Cid};
+use pds_core::mst::{Key, MstError, Node, Position};
+
+/// Something that a tree names and that is not there.
+///
+/// ```
+/// use pds_rescue::Part;
+///
+/// let lost = Part::Records { after: Some(pds::mst::Key::new(*b"com.example.note/a")?), before: None };
+/// assert_eq!(lost.to_string(), "whatever stood after com.example.note/a");
+/// # Ok::<(), pds::mst::MstError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A commit.
+    Commit,
+    /// A record.
+    Record {
+        /// Where it stood.
+        key: Key,
+    },
+    /// A node of the tree: which records stood in and below it is not known, only between which
+    /// neighbours.
+    Records {
+        /// The last record before them; `None` at the start of the tree.
+        after: Option<Key>,
+        /// The first record after them; `None` at its end.
+        before: Option<Key>,
+    },
+}
+
+impl std::fmt::Display for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |key: &Key| key.as_bytes().escape_ascii().to_string();
+        match self {
+            Self::Commit => f.write_str("the commit"),
+            Self::Record { key } => f.write_str(&text(key)),
+            Self::Records { after, before } => match (after, before) {
+                (None, None) => f.write_str("every record"),
+                (Some(after), None) => write!(f, "whatever stood after {}", text(after)),
+                (None, Some(before)) => write!(f, "whatever stood before {}", text(before)),
+                (Some(after), Some(before)) => {
+                    write!(f, "whatever stood between {} and {}", text(after), text(before))
+                }
+            },
+        }
+    }
+}
+
+/// One step along a tree, in key order.
+pub(super) enum Step {
+    /// A record that is there.
+    Record { key: Key, cid: Cid },
+    /// A record that is not.
+    LostRecord { key: Key, cid: Cid },
+    /// A node that is not, or is none; and the level it should have, where that is known.
+    LostNode { after: Option<Key>, before: Option<Key>, cid: Cid, level: Option<u8> },
+}
+
+/// Follows trees; what has been followed once is not followed again.
+pub(super) struct Trace<'a> {
+    blocks: &'a dyn Blocks,
+    known: HashSet<Cid>,
+}
+
+/// What is still to come of a tree.
+enum Waiting {
+    Subtree { cid: Cid, position: Position },
+    Entry { key: Key, cid: Cid },
+}
+
+impl<'a> Trace<'a> {
+    pub(super) fn new(blocks: &'a dyn Blocks) -> Self {
+        Self { blocks, known: HashSet::new() }
+    }
+
+    /// Follows a tree, or a part of one that stands between two keys.
+    pub(super) fn follow(
+        &mut self,
+        root: (Cid, Position),
+        (mut after, end): (Option<Key>, Option<Key>),
+        visit: &mut dyn FnMut(Step) -> Result<()>,
+    ) -> Result<()> {
+        let mut waiting = vec![Waiting::Subtree { cid: root.0, position: root.1 }];
+        while let Some(next) = waiting.pop() {
+            match next {
+                Waiting::Subtree { cid, position } => {
+                    if !self.known.insert(cid) {
+                        continue;
+                    }
+                    let before = waiting.iter().rev().find_map(|waiting| match waiting {
+                        Waiting::Entry { key, .. } => Some(key),
+                        Waiting::Subtree { .. } => None,
+                    });
+                    let before = before.or(end.as_ref());
+                    match self.node(cid, position, after.as_ref(), before)? {
+                        Some(node) => unfold(&node, &mut waiting)?,
+                        None => {
+                            let level = match position {
+                                Position::Root => None,
+                                Position::Child { level } => Some(level),
+                            };
+                            let (after, before) = (after.clone(), before.cloned());
+                            visit(Step::LostNode { after, before, cid, level })?;
+                        }
+                    }
+                }
+                Waiting::Entry { key, cid } => {
+                    after = Some(key.clone());
+                    visit(match self.blocks.get(&cid)? {
+                        Some(_) => Step::Record { key, cid },
+                        None => Step::LostRecord { key, cid },
+                    })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a node that stands between two keys; `None` when there is no such node.
+    fn node(
+        &self,
+        cid: Cid,
+        position: Position,
+        after: Option<&Key>,
+        before: Option<&Key>,
+    ) -> Result<Option<Node>> {
+        let Some(block) = self.blocks.get(&cid)? else {
+            return Ok(None);
+        };
+        let node = match Node::read(cid, block.bytes(), position) {
+            Ok(node) => node,
+            Err(MstError::Read(error)) => return Err(error.into()),
+            Err(_) => return Ok(None),
+        };
+        Ok(stands_between(&node, after, before).then_some(node))
+    }
+}
+
+/// Tells whether all keys of a node lie between two others; without keys they do.
+fn stands_between(node: &Node, after: Option<&Key>, before: Option<&Key>) -> bool {
+    let first = node.entry(0);
+    let last = node.len().checked_sub(1).and_then(|last| node.entry(last));
+    let follows = first.zip(after).is_none_or(|(first, after)| after.as_bytes() < first.key);
+    follows && last.zip(before).is_none_or(|(last, before)| last.key < before.as_bytes())
+}
+
+/// Puts what stands in a node on the pile, so that the leftmost comes next.
+fn unfold(node: &Node, waiting: &mut Vec<Waiting>) -> Result<()> {
+    let below = node.level().checked_sub(1).map(|level| Position::Child { level });
+    let subtree =
+        |cid: Option<Cid>| cid.zip(below).map(|(cid, position)| Waiting::Subtree { cid, position });
+    let start = waiting.len();
+    waiting.extend(subtree(node.left()));
+    for entry in node.entries() {
+        waiting.push(Waiting::Entry { key: Key::new(entry.key)?, cid: entry.value });
+        waiting.extend(subtree(entry.right));
+    }
+    waiting[start..].reverse();
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! The blobs of a repository, and the records that refer to them.
+
+use std::io::Read;
+
+use crate::blob::BlobStore;
+use crate::data::{BlobRef, ReadError, Value};
+use crate::error::{Error, Result};
+use crate::snapshot::{RecordEntry, Snapshot};
+use crate::syntax::RecordPath;
+
+/// A reference from a record to a blob.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::data::{BlobRef, Cid, Codec, Value};
+/// use pds::{Write, WriteOptions};
+///
+/// let (cid, mime_type) = (Cid::of(Codec::Raw, b"absent"), "image/png".to_owned());
+/// let blob = BlobRef { cid, mime_type, size_bytes: Some(6) };
+/// let value = Value::from([("image", blob.to_value())]);
+/// let options = WriteOptions::default().allow_missing_blobs(true);
+/// repo.write(pds::Batch::new(&[Write::put("com.example.picture/a".parse()?, value)]).with(options.clone()))?;
+/// assert_eq!(repo.verify().missing_blobs()?.missing[0].blob, blob);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlobUse {
+    /// Which record.
+    pub path: RecordPath,
+    /// What it says about the blob.
+    pub blob: BlobRef,
+}
+
+/// Which blobs are referred to and not here, and which records could not be asked.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let found = repo.verify().missing_blobs()?;
+/// assert!(found.missing.is_empty() && found.unreadable.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MissingBlobs {
+    /// References to blobs that are not here, in the order of the records.
+    pub missing: Vec<BlobUse>,
+    /// Records that are missing or damaged, or cannot be decoded: what they refer to is not known.
+    pub unreadable: Vec<RecordPath>,
+}
+
+impl Snapshot {
+    /// Finds the blobs that records refer to and that are not in a blob store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the tree or the blob store cannot be read.
+    pub fn missing_blobs(&self, blobs: &dyn BlobStore) -> Result<MissingBlobs> {
+        self.missing_blobs_reporting(blobs, &mut Err)
+    }
+
+    /// As [`missing_blobs`](Self::missing_blobs); a part of the tree that cannot be read is reported to the
+    /// call, which passes it over or ends the search.
+    ///
+    /// # Errors
+    ///
+    /// What the call returns; [`Error`] when the blob store cannot be read.
+    pub fn missing_blobs_reporting(
+        &self,
+        blobs: &dyn BlobStore,
+        unread: &mut dyn FnMut(Error) -> Result<()>,
+    ) -> Result<MissingBlobs> {
+        let mut found = MissingBlobs::default();
+        self.each_blob_reporting(unread, &mut |path, blob| {
+            match blob {
+                None => found.unreadable.push(path.clone()),
+                Some(blob) if blobs.open(&blob.cid)?.is_none() => {
+                    found.missing.push(BlobUse { path: path.clone(), blob });
+                }
+                Some(_) => {}
+            }
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
+    /// Calls back with every blob reference in key order, and with `None` for each record that is missing
+    /// or damaged, or cannot be decoded.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the tree cannot be read, or what the call returns.
+    pub fn each_blob(
+        &self,
+        call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,
+    ) -> Result<()> {
+        self.each_blob_reporting(&mut Err, call)
+    }
+
+    pub(crate) fn each_blob_reporting(
+        &self,
+        unread: &mut dyn FnMut(Error) -> Result<()>,
+        call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,
+    ) -> Result<()> {
+        for entry in self.records() {
+            let RecordEntry { path, cid } = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    unread(error)?;
+                    continue;
+                }
+            };
+            let block = match self.blocks().get(&cid) {
+                Ok(block) => block,
+                Err(ReadError::Damaged { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            match block.and_then(|block| Value::decode(block.bytes()).ok()) {
+                None => call(&path, None)?,
+                Some(value) => {
+                    for blob in value.blobs() {
+                        call(&path, Some(blob))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,397 @@
+//! The way of a write: writes to a draft, a draft with its signature to a commit.
+
+use std::collections::HashSet;
+
+use crate::commit::{Commit, UnsignedCommit};
+use crate::crypto::{PublicKey, Signature, Signer};
+use crate::data::limits::MAX_WRITTEN_RECORD_BYTES;
+use crate::data::{Block, Blocks, Cid, Codec, DataError, ReadError, Value, check_record};
+use crate::error::{Error, Result};
+use crate::model::write::{Body, Draft, RecordChange, Target, Write, WriteOptions, Written};
+use crate::mst::Key;
+use crate::parts::Parts;
+use crate::reading::Reading;
+use crate::store::{
+    Applied, BoxError, Change, Event, Expect, FactEdit, RefEdit, StoreError, Version, View,
+};
+use crate::syntax::{RecordPath, Tid};
+use crate::{facts, mst};
+
+/// What becomes of a draft that was signed elsewhere.
+enum Signed {
+    Stored,
+    /// It changes nothing: this commit is the present one.
+    Unchanged(Cid),
+    /// Its rev is of the time of a key that no longer signs.
+    Void,
+}
+
+/// The state that a commit is made on.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    /// The commit that the ref points to.
+    pub(crate) commit: Commit,
+    /// The key that the store names.
+    pub(crate) key: Option<PublicKey>,
+    /// The rev from which on that key signs: the commits that it signs have later ones.
+    pub(crate) key_since: Option<Tid>,
+    /// The version of the store.
+    pub(crate) version: Version,
+}
+
+impl Parts {
+    /// As [`write`](Self::write), with more to say.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); [`Error::Store`] when the head is no longer `swap_commit`.
+    pub(crate) fn write(&self, writes: &[Write], options: &WriteOptions) -> Result<Written> {
+        let attempt = || {
+            let base = self.base()?;
+            let draft = self.draft_on(&base, Event::Write, writes, options)?;
+            self.sign_and_store(draft, &base)
+        };
+        match options.swap_commit {
+            Some(_) => self.until_unchanged(attempt),
+            None => self.until_first(attempt),
+        }
+    }
+
+    /// Signs and stores a draft; one that changes nothing is dropped.
+    pub(crate) fn sign_and_store(&self, draft: Draft, base: &Base) -> Result<Written> {
+        let signer = self.signer_of(base)?;
+        if draft.is_unchanged() {
+            self.check_unchanged(&draft, &base.commit)?;
+            return Ok(Written { commit: base.commit.clone(), changes: draft.changes });
+        }
+        let commit = draft.commit.clone().sign(signer)?;
+        let changes = draft.changes.clone();
+        let applied = self.store_draft(draft, &commit, Vec::new())?;
+        let next = Base { commit: commit.clone(), version: applied.version, ..base.clone() };
+        self.caches.keep_base(&self.name, next);
+        Ok(Written { commit, changes })
+    }
+
+    /// Makes sure that a draft which changes nothing is already stored, and can be read: a record or a
+    /// commit whose block is damaged is stored again.
+    fn check_unchanged(&self, draft: &Draft, present: &Commit) -> Result<()> {
+        let damaged = {
+            let view = self.store.view()?;
+            if view.version().change != draft.seen.change {
+                return Err(StoreError::Changed.into());
+            }
+            let mut damaged = Vec::new();
+            // The commit may have been remembered.
+            for block in draft.blocks.iter().chain([present.block()]) {
+                match view.get(&block.cid()) {
+                    Ok(Some(_)) => {}
+                    Ok(None) | Err(ReadError::Damaged { .. }) => damaged.push(block.clone()),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            // The nodes that lead to the records may have been remembered, too.
+            for change in &draft.changes {
+                mst::get(view.as_ref(), draft.commit.data, &change.path.to_key())?;
+            }
+            damaged
+        };
+        if damaged.is_empty() { Ok(()) } else { self.heal(&damaged) }
+    }
+
+    /// Stores blocks again whose rows are damaged.
+    fn heal(&self, blocks: &[Block]) -> Result<()> {
+        let names: Vec<Vec<u8>> =
+            blocks.iter().map(|block| block.cid().as_bytes().to_vec()).collect();
+        let mut stream = blocks.iter().cloned().map(Ok);
+        let cannot = || StoreError::Damaged("the store cannot replace damaged blocks".into());
+        self.store.maintain().ok_or_else(cannot)?.replace(&mut stream, &names)?;
+        Ok(())
+    }
+
+    /// Tries until no other writer was faster: a draft that lost the race is void, and is made again.
+    pub(crate) fn until_first<T>(&self, attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        self.until(attempt, &|error| {
+            error.is_lost_race() || matches!(error, Error::Store(StoreError::Moved { .. }))
+        })
+    }
+
+    /// Tries until no other change came between the read and the write. A ref that has moved ends it.
+    pub(crate) fn until_unchanged<T>(&self, attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        self.until(attempt, &Error::is_lost_race)
+    }
+
+    fn until<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T>,
+        is_lost: &dyn Fn(&Error) -> bool,
+    ) -> Result<T> {
+        for _ in 0..MAX_TRIES {
+            match attempt() {
+                Err(error) if is_lost(&error) => self.caches.forget_base(),
+                Err(error) => {
+                    // What was remembered may be the reason.
+                    self.caches.forget_base();
+                    return Err(error);
+                }
+                done => return done,
+            }
+        }
+        attempt()
+    }
+
+    /// Returns the state that the next commit of this ref is made on: the one that the last write has left,
+    /// if there was one, or the one that is stored now. If another writer came in between, the change fails
+    /// with [`StoreError::Changed`].
+    pub(crate) fn base(&self) -> Result<Base> {
+        if let Some(base) = self.caches.base(&self.name) {
+            return Ok(base);
+        }
+        let view = self.store.view()?;
+        self.base_in(view.as_ref(), self.head_in(view.as_ref())?)
+    }
+
+    /// Returns the state that a commit is made on, at one moment.
+    pub(crate) fn base_in(&self, view: &dyn View, commit: Commit) -> Result<Base> {
+        let (key, key_since) = (self.key_in(view)?, facts::key_since(view)?);
+        Ok(Base { commit, key, key_since, version: view.version() })
+    }
+
+    /// Returns the signer, once it is certain that it has the key of the repository.
+    pub(crate) fn signer_of(&self, base: &Base) -> Result<&dyn Signer> {
+        Ok(self.signer_with(base.key.as_ref())?.as_ref())
+    }
+
+    /// As [`draft`](Self::draft), with more to say.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_with`](Self::write_with).
+    pub(crate) fn draft(&self, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
+        self.until_first(|| self.draft_on(&self.base()?, Event::Write, writes, options))
+    }
+
+    fn draft_on(
+        &self,
+        base: &Base,
+        event: Event,
+        writes: &[Write],
+        options: &WriteOptions,
+    ) -> Result<Draft> {
+        let Base { commit: head, version: seen, key_since, .. } = base;
+        let (base, seen) = (head.cid(), *seen);
+        if let Some(expected) = options.swap_commit
+            && expected != base
+        {
+            self.check_present(seen)?;
+            let (name, expected) = (self.name.clone(), Expect::Exactly(expected));
+            return Err(StoreError::Moved { name, expected, found: Some(base) }.into());
+        }
+        let reading = Reading::since(self.store.clone(), seen);
+        let mut tree = self.tree_of(head, &reading);
+        let mut blocks = Vec::with_capacity(writes.len() * 2);
+        let mut changes = Vec::with_capacity(writes.len());
+        let mut paths = HashSet::with_capacity(writes.len());
+        for write in writes {
+            let path = match &write.target {
+                Target::Path(path) => path.clone(),
+                Target::Collection(collection) => RecordPath::new(
+                    collection.clone(),
+                    self.tid_after(head.rev().max(*key_since), head)?.into(),
+                ),
+            };
+            if !paths.insert(path.clone()) {
+                return Err(Error::WrittenTwice(path));
+            }
+            let record = write.body.as_ref().map(|body| self.record(&path, body, options));
+            let record = record.transpose()?;
+            let after = record.as_ref().map(Block::cid);
+            let key = Key::new(path.to_key())?;
+            let before = match after {
+                Some(after) => tree.insert(key, after)?,
+                None => tree.remove(key.as_bytes())?,
+            };
+            // The tree is this draft's own: where an expectation fails, it goes with the draft.
+            if !write.expect.holds(before) {
+                self.check_present(seen)?;
+                return Err(Error::Conflict { path, expected: write.expect, found: before });
+            }
+            blocks.extend(record);
+            changes.push(RecordChange { path, before, after });
+        }
+        let written = tree.write()?;
+        blocks.extend(written.nodes);
+        let rev = self.tid_after(head.rev().max(*key_since), head)?;
+        let did = head.did().clone();
+        let commit = UnsignedCommit { did, data: written.root, rev, prev: Some(base) };
+        let (base_data, message) = (Some(head.data()), options.message.clone());
+        Ok(Draft { base: Some(base), commit, blocks, changes, base_data, event, message, seen })
+    }
+
+    /// Checks that the store is still as it was at a version.
+    fn check_present(&self, seen: Version) -> Result<()> {
+        match self.store.view()?.version().change == seen.change {
+            true => Ok(()),
+            false => Err(StoreError::Changed.into()),
+        }
+    }
+
+    /// Works out the commit that gives some records other CIDs; their blocks are here, or come
+    /// with it. Its rev is later than that of the base, and than another one.
+    pub(crate) fn draft_edits(
+        &self,
+        base: &Base,
+        later_than: Option<Tid>,
+        edits: Vec<RecordChange>,
+        records: &dyn Blocks,
+        event: Event,
+    ) -> Result<Draft> {
+        let (head, seen) = (&base.commit, base.version);
+        let reading = Reading::since(self.store.clone(), seen);
+        let mut tree = self.tree_of(head, &reading);
+        let mut blocks = Vec::with_capacity(edits.len() * 2);
+        for RecordChange { path, after, .. } in &edits {
+            // They may be stored because of a state that is about to be deleted: a commit brings all
+            // records that the one before it does not have.
+            if let Some(cid) = *after {
+                let missing = || Error::RecordMissing { path: path.to_string(), cid };
+                blocks.push(records.get(&cid)?.ok_or_else(missing)?);
+            }
+            let key = Key::new(path.to_key())?;
+            match after {
+                Some(after) => tree.insert(key, *after)?,
+                None => tree.remove(key.as_bytes())?,
+            };
+        }
+        let written = tree.write()?;
+        let rev = self.tid_after(later_than.max(head.rev()).max(base.key_since), head)?;
+        let (did, prev) = (head.did().clone(), Some(head.cid()));
+        let commit = UnsignedCommit { did, data: written.root, rev, prev };
+        let base_data = Some(head.data());
+        blocks.extend(written.nodes);
+        let message = String::new();
+        Ok(Draft { base: prev, commit, blocks, changes: edits, base_data, event, message, seen })
+    }
+
+    /// Stores a draft with a signature that was made elsewhere. One that changes nothing is dropped, as
+    /// [`write`](Self::write) does: what is returned is the present commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Crypto`] when the signature is not by the key of this repository, where that is
+    /// known; [`Error::Store`] when the head has moved since the draft was made, or the key has changed.
+    #[allow(clippy::needless_pass_by_value, reason = "a draft is stored once")]
+    pub(crate) fn commit(&self, draft: Draft, signature: Signature) -> Result<Commit> {
+        let commit = draft.commit.clone().with_signature(signature);
+        match self.until_unchanged(|| self.commit_signed(&draft, &commit))? {
+            Signed::Stored => Ok(commit),
+            Signed::Unchanged(present) => self.commit_at(present),
+            Signed::Void => Err(StoreError::Changed.into()),
+        }
+    }
+
+    /// Stores a signed draft.
+    ///
+    /// The signature may have taken its time: only the ref and the key must not have changed. All that
+    /// the draft does not bring is part of the state that the ref still points to.
+    fn commit_signed(&self, draft: &Draft, commit: &Commit) -> Result<Signed> {
+        let (key, since, seen) = {
+            let view = self.store.view()?;
+            (self.key_in(view.as_ref())?, facts::key_since(view.as_ref())?, view.version())
+        };
+        if let Some(key) = key.or_else(|| self.signer_key()) {
+            commit.verify(&key)?;
+        }
+        if let (true, Some(base)) = (draft.is_unchanged(), draft.base) {
+            return Ok(Signed::Unchanged(base));
+        }
+        if commit.rev() < since {
+            return Ok(Signed::Void);
+        }
+        let blocks = draft.blocks.iter().cloned();
+        let change = self.change_to(commit, blocks, draft.expected(), draft.event.clone());
+        let change = change.message(draft.message.clone()).unless_changed_since(seen);
+        self.store.apply(change)?;
+        self.caches.forget_base();
+        Ok(Signed::Stored)
+    }
+
+    /// Stores a draft with its commit, if the store is still as it was when the draft was made.
+    pub(crate) fn store_draft(
+        &self,
+        draft: Draft,
+        commit: &Commit,
+        facts: Vec<FactEdit>,
+    ) -> Result<Applied> {
+        let expect = draft.expected();
+        let Draft { blocks, event, message, seen, .. } = draft;
+        let change = self.change_to(commit, blocks, expect, event).message(message).facts(facts);
+        let applied = self.store.apply(change.unless_changed_since(seen))?;
+        self.caches.keep_commit(commit);
+        self.caches.forget_base();
+        Ok(applied)
+    }
+
+    /// Makes the change that stores a commit with the blocks it brings, and points the current ref to it.
+    pub(crate) fn change_to<'a, I>(
+        &self,
+        commit: &Commit,
+        blocks: I,
+        expect: Expect,
+        event: Event,
+    ) -> Change<'a>
+    where
+        I: IntoIterator<Item = Block>,
+        I::IntoIter: 'a,
+    {
+        let blocks = blocks.into_iter().chain([commit.block().clone()]);
+        let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
+        Change::new(event).blocks(blocks.map(Ok::<_, BoxError>)).edit(edit)
+    }
+
+    /// Makes the block of a record that is to be written, and checks that it may be.
+    fn record(&self, path: &RecordPath, body: &Body, options: &WriteOptions) -> Result<Block> {
+        let refused = |source| Error::Record { path: path.clone(), source };
+        let rule = |reason| refused(DataError::Model { place: "/".to_owned(), reason });
+        if !path.collection.is_normalized() {
+            return Err(rule("the authority of the collection is not in lower case"));
+        }
+        let bytes = match body {
+            Body::Bytes(bytes) => bytes.clone(),
+            Body::Value(value) => {
+                value.check().map_err(refused)?;
+                match value {
+                    Value::Map(map) if map.get("$type").is_none() => {
+                        let mut map = map.clone();
+                        map.insert("$type", path.collection.as_str());
+                        Value::Map(map).encode()
+                    }
+                    value => value.encode(),
+                }
+            }
+        };
+        if bytes.len() > MAX_WRITTEN_RECORD_BYTES {
+            let limit = MAX_WRITTEN_RECORD_BYTES;
+            return Err(refused(DataError::TooLarge { bytes: bytes.len(), limit }));
+        }
+        let facts = check_record(&bytes).map_err(refused)?;
+        match facts.record_type {
+            Some(kind) if kind == path.collection.as_str() => {}
+            Some(_) => return Err(rule("the $type is not the collection")),
+            None => return Err(rule("the $type is missing")),
+        }
+        if !options.allow_missing_blobs {
+            // Decoded once more: references of the legacy shape are found by their shape only.
+            for blob in Value::decode(&bytes).map_err(refused)?.blobs() {
+                // Young again, it is not collected before the record is here.
+                if self.blobs.renew(&blob.cid)?.is_none() {
+                    return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });
+                }
+            }
+        }
+        Ok(Block::new(Codec::Cbor, bytes))
+    }
+}
+
+/// How often a lost race is run again. Each time somebody wins, so this is never reached by
+/// bad luck alone.
+const MAX_TRIES: u32 = 1_000;

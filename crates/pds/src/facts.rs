@@ -1,0 +1,66 @@
+//! The facts of a repository, read one kind at a time.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use crate::data::Cid;
+use crate::error::Result;
+use crate::store::{Fact, FactKind, View, first_fact};
+use crate::syntax::{Did, Tid};
+
+/// Returns the account that the store records.
+pub(crate) fn account(view: &dyn View) -> Result<Option<Did>> {
+    Ok(match first_fact(view, FactKind::Account)? {
+        Some(Fact::Account(did)) => Some(did),
+        _ => None,
+    })
+}
+
+/// Returns the rev at which the last key ended: every later commit has a greater one.
+pub(crate) fn key_since(view: &dyn View) -> Result<Option<Tid>> {
+    let mut since = None;
+    view.facts(FactKind::EndedKey, &mut |fact| {
+        if let Fact::EndedKey { until, .. } = fact {
+            since = since.max(Some(until));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(since)
+}
+
+/// Returns the rev up to which states were deleted on purpose; `None` if none were.
+pub(crate) fn forgotten(view: &dyn View) -> Result<Option<Tid>> {
+    Ok(match first_fact(view, FactKind::Forgotten)? {
+        Some(Fact::Forgotten(rev)) => Some(rev),
+        _ => None,
+    })
+}
+
+/// Returns the blocks of past states that are known to be lost.
+pub(crate) fn losses(view: &dyn View) -> Result<HashSet<Cid>> {
+    let mut losses = HashSet::new();
+    view.facts(FactKind::Loss, &mut |fact| {
+        if let Fact::Loss(cid) = fact {
+            losses.insert(cid);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(losses)
+}
+
+/// Returns the blobs that are still to be deleted.
+pub(crate) fn erasures(view: &dyn View) -> Result<HashSet<Cid>> {
+    let mut pending = HashSet::new();
+    view.facts(FactKind::Erasure, &mut |fact| {
+        if let Fact::Erasure(cid) = fact {
+            pending.insert(cid);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(pending)
+}
+
+/// Returns whether remains of deleted data may still be in the files.
+pub(crate) fn is_erasing(view: &dyn View) -> Result<bool> {
+    Ok(first_fact(view, FactKind::Erasing)?.is_some())
+}

@@ -1,0 +1,168 @@
+//! Refs and the log: reading and moving them.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use crate::commit::Commit;
+use crate::data::{Cid, ReadError};
+use crate::error::{Error, Result};
+use crate::history::handle::History;
+use crate::model::revision::Revision;
+use crate::model::write::RecordChange;
+use crate::parts::{check_name, empty_cid};
+use crate::snapshot::{read_commit, record_changes};
+use crate::store::{
+    Change, Event, Expect, LogEntry, LogQuery, RefEdit, RefName, Refs, StoreError, View,
+    latest_rows,
+};
+use crate::syntax::Tid;
+use crate::{facts, mst};
+
+impl History<'_> {
+    /// Moves the current ref to a commit that is in the store.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the ref does not stand where it is expected, [`Error::UnknownCommit`]
+    /// or [`Error::Commit`] when there is no such commit.
+    pub fn set_head(&self, to: Cid, expect: Expect, message: &str) -> Result<()> {
+        self.point(&self.parts.name, to, expect, Event::Reset, message)
+    }
+
+    /// Lists the refs, by name.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn refs(&self) -> Result<Vec<(RefName, Cid)>> {
+        Ok(self.parts.store.view()?.refs()?.entries.to_vec())
+    }
+
+    /// Makes or moves any ref.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_head`](Self::set_head).
+    pub fn set_ref(&self, name: &RefName, to: Cid, expect: Expect, message: &str) -> Result<()> {
+        self.point(name, to, expect, Event::Set, message)
+    }
+
+    /// Points a ref to a commit that is in the store.
+    pub(crate) fn point(
+        &self,
+        name: &RefName,
+        to: Cid,
+        expect: Expect,
+        event: Event,
+        message: &str,
+    ) -> Result<()> {
+        check_name(name)?;
+        let view = self.parts.store.view()?;
+        read_commit(view.as_ref(), to)?;
+        let found = view.refs()?.get(name);
+        drop(view);
+        if found == Some(to) && expect.holds(found) {
+            // No move, so no row in the log: `@{1}` stays where the ref came from.
+            return Ok(());
+        }
+        let edit = RefEdit { name: name.clone(), target: Some(to), expect };
+        let applied = self.parts.store.apply(Change::new(event).edit(edit).message(message));
+        self.parts.caches.forget_base();
+        match applied {
+            // It was here a moment ago.
+            Err(StoreError::TargetMissing { target, .. }) => {
+                Err(ReadError::Swept { cid: target }.into())
+            }
+            applied => Ok(applied.map(drop)?),
+        }
+    }
+
+    /// Removes a ref; the commits stay until they are collected.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCommit`] when there is no such ref.
+    pub fn remove_ref(&self, name: &RefName) -> Result<Cid> {
+        let found = self.parts.store.view()?.refs()?.get(name);
+        let found = found.ok_or_else(|| Error::NoCommit(name.clone()))?;
+        let edit = RefEdit { name: name.clone(), target: None, expect: Expect::Exactly(found) };
+        self.parts.store.apply(Change::new(Event::Remove).edit(edit))?;
+        self.parts.caches.forget_base();
+        Ok(found)
+    }
+
+    /// Returns the latest rows of the log about the current ref, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn log(&self, limit: usize) -> Result<Vec<LogEntry>> {
+        Ok(latest_rows(self.parts.store.view()?.as_ref(), &self.parts.name, limit)?)
+    }
+
+    /// Lists what changed between two commits, in key order; `None` is a repository without records.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCommit`], or [`Error::Mst`] when a tree cannot be read.
+    pub fn changes(&self, before: Option<Cid>, after: Option<Cid>) -> Result<Vec<RecordChange>> {
+        let blocks = self.parts.reading()?;
+        let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
+            commit.map(|cid| Ok(self.parts.commit_in(blocks.as_ref(), cid)?.data())).transpose()
+        };
+        let diff = mst::diff(blocks.as_ref(), data(before)?, data(after)?);
+        record_changes(diff.cached(self.parts.caches.nodes().as_ref())).collect()
+    }
+
+    /// Returns what changed between two revisions, in key order.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is no such revision; otherwise as
+    /// [`changes`](Self::changes).
+    pub fn diff(&self, before: &Revision, after: &Revision) -> Result<Vec<RecordChange>> {
+        let view = self.parts.store.view()?;
+        let [before, after] = [before, after].map(|at| self.resolve_in(view.as_ref(), at));
+        drop(view);
+        self.changes(Some(before?), Some(after?))
+    }
+
+    /// Returns the rev up to which states were deleted on purpose; `None` if none were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn forgotten(&self) -> Result<Option<Tid>> {
+        facts::forgotten(self.parts.store.view()?.as_ref())
+    }
+
+    /// Makes a TID that is greater than every rev of this repository and every TID made before.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store cannot be read.
+    pub fn next_tid(&self) -> Result<Tid> {
+        let view = self.parts.store.view()?;
+        let head = view.refs()?.get(&self.parts.name);
+        let head = head.map(|head| self.parts.commit_in(view.as_ref(), head)).transpose()?;
+        let key_since = facts::key_since(view.as_ref())?;
+        let rev = head.as_ref().and_then(Commit::rev).max(key_since);
+        self.parts
+            .clock
+            .next(rev)
+            .ok_or_else(|| Error::RevExhausted(head.as_ref().map_or_else(empty_cid, Commit::cid)))
+    }
+}
+
+/// Finds refs that are gone, and that the log does not say were removed. Reads the whole log.
+pub(crate) fn lost_refs(view: &dyn View, refs: &Refs) -> Result<Vec<(RefName, Cid)>> {
+    let (mut seen, mut lost) = (HashSet::new(), Vec::new());
+    view.log(&LogQuery::newest_first(), &mut |row| {
+        let is_newest = seen.insert(row.name.clone());
+        if let Some(after) = row.after.filter(|_| is_newest && refs.get(&row.name).is_none()) {
+            lost.push((row.name, after));
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(lost)
+}

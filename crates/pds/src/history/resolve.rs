@@ -1,0 +1,151 @@
+//! From the name of a state to its commit.
+
+use std::cmp::Ordering;
+use std::ops::ControlFlow;
+
+use crate::commit::CommitError;
+use crate::data::Cid;
+use crate::error::{Error, Result};
+use crate::facts::forgotten;
+use crate::history::before::{Back, commit_if_here};
+use crate::history::handle::History;
+use crate::model::revision::{Base, Revision, RevisionError};
+use crate::snapshot::{Snapshot, read_commit};
+use crate::store::{LogQuery, RefName, View};
+use crate::syntax::Tid;
+
+impl History<'_> {
+    /// Finds the commit that a revision names.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is none.
+    pub fn resolve(&self, revision: &Revision) -> Result<Cid> {
+        self.resolve_in(self.parts.store.view()?.as_ref(), revision)
+    }
+
+    /// As [`resolve`](Self::resolve), at one moment.
+    /// Returns the repository at a revision.
+    pub(crate) fn checkout(&self, at: &Revision) -> Result<Snapshot> {
+        let view = self.parts.store.view()?;
+        let commit = self.parts.commit_in(view.as_ref(), self.resolve_in(view.as_ref(), at)?)?;
+        Ok(self.parts.snapshot_of(commit, self.parts.moment_of(view.as_ref())?.blocks))
+    }
+
+    pub(crate) fn resolve_in(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
+        let is_of_the_past =
+            !matches!(revision, Revision { base: Base::Ref { moves: 0, .. }, back: 0 });
+        self.find_revision(view, revision).map_err(|error| match (error, forgotten(view)) {
+            (Error::Revision(RevisionError { text, reason }), Ok(Some(rev))) if is_of_the_past => {
+                let reason = format!("{reason}; states up to rev {rev} have been forgotten");
+                RevisionError { text, reason }.into()
+            }
+            (error, _) => error,
+        })
+    }
+
+    fn find_revision(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
+        let wrong =
+            |reason: String| Error::from(RevisionError { text: revision.to_string(), reason });
+        let mut commit = match &revision.base {
+            Base::Commit(cid) => *cid,
+            Base::Ref { name, moves } => {
+                let name = name.as_ref().unwrap_or(&self.parts.name);
+                self.ref_at(view, name, *moves).map_err(|reason| match reason {
+                    Missing::Because(reason) => wrong(reason),
+                    Missing::Failed(error) => error,
+                })?
+            }
+            Base::RefOrRev(name, rev) => match view.refs()?.get(name) {
+                Some(cid) => cid,
+                None => {
+                    let found = find_rev(view, *rev)?;
+                    found.ok_or_else(|| wrong(format!("no commit has rev {rev}")))?
+                }
+            },
+        };
+        read_commit(view, commit).map_err(|error| match error {
+            Error::UnknownCommit(_) => wrong("no such commit here".to_owned()),
+            Error::Commit(CommitError::NotACommit { .. }) => {
+                wrong("this block is not a commit".to_owned())
+            }
+            error => error,
+        })?;
+        let name = match &revision.base {
+            Base::Ref { name: Some(name), .. } | Base::RefOrRev(name, _) => name,
+            Base::Ref { name: None, .. } | Base::Commit(_) => &self.parts.name,
+        };
+        let steps = Back { view, name };
+        for step in 0..revision.back {
+            commit = steps.before_even_if_lost(commit)?.ok_or_else(|| {
+                wrong(format!("history goes back {} only", counted(step.into(), "commit")))
+            })?;
+        }
+        Ok(commit)
+    }
+
+    fn ref_at(&self, view: &dyn View, name: &RefName, moves: u32) -> Result<Cid, Missing> {
+        let failed = |error| Missing::Failed(Error::Store(error));
+        if moves == 0 {
+            let there_is_none = || Missing::Because(format!("there is no ref {name}"));
+            return self.parts.on(name.clone()).present_in(view).map_err(|error| match error {
+                Error::NoCommit(_) => there_is_none(),
+                error => Missing::Failed(error),
+            });
+        }
+        // The row of the n-th move from the end names the commit before it.
+        let (mut count, mut found) = (0, None);
+        view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
+            count += 1;
+            if count < moves {
+                return ControlFlow::Continue(());
+            }
+            found = row.before;
+            ControlFlow::Break(())
+        })
+        .map_err(failed)?;
+        found.ok_or_else(|| {
+            let moves = counted(count.into(), "move");
+            Missing::Because(format!("the log tells of {moves} of {name} only"))
+        })
+    }
+}
+/// Looks for a commit with this rev: on the way back from each ref, and in the log.
+fn find_rev(view: &dyn View, rev: Tid) -> Result<Option<Cid>> {
+    for (_, head) in &view.refs()? {
+        let mut at = Some(*head);
+        while let Some(commit) = at.map(|cid| commit_if_here(view, cid)).transpose()?.flatten() {
+            match commit.rev().cmp(&Some(rev)) {
+                Ordering::Equal => return Ok(Some(commit.cid())),
+                // Those before it are earlier still.
+                Ordering::Less => break,
+                Ordering::Greater => at = commit.prev(),
+            }
+        }
+    }
+    let (mut found, mut failed) = (None, None);
+    view.log(&LogQuery::oldest_first(), &mut |row| {
+        let commit = row.after.map(|cid| commit_if_here(view, cid)).transpose();
+        match commit {
+            Err(error) => failed = Some(error),
+            Ok(commit) => {
+                let commit = commit.flatten().filter(|commit| commit.rev() == Some(rev));
+                found = commit.map(|commit| commit.cid());
+            }
+        }
+        match found.is_some() || failed.is_some() {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
+    })?;
+    failed.map_or(Ok(found), Err)
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+}
+
+enum Missing {
+    Because(String),
+    Failed(Error),
+}

@@ -1,0 +1,55 @@
+//! A commit over a tree that a repair has put together.
+
+use super::handle::History;
+use crate::commit::{Commit, UnsignedCommit};
+use crate::data::{Block, Cid};
+use crate::error::{Error, Result};
+use crate::facts;
+use crate::store::{Event, Expect};
+use crate::syntax::{Did, Tid};
+
+/// A tree that takes the place of a damaged state.
+#[derive(Clone, Debug)]
+pub struct RestoredTree {
+    /// The account.
+    pub did: Did,
+    /// The root of the tree.
+    pub root: Cid,
+    /// The blocks of the tree that are not stored.
+    pub blocks: Vec<Block>,
+    /// The commit that the new commit names as the one before it.
+    pub prev: Option<Cid>,
+    /// The new commit has a greater rev than this one.
+    pub after: Option<Tid>,
+    /// The commit that the ref points to at present.
+    pub present: Option<Cid>,
+}
+
+impl History<'_> {
+    /// Signs a restored tree, and points the ref to the new commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSigner`] and [`Error::WrongKey`]; [`Error::Store`] if the ref has moved;
+    /// [`Error::RevExhausted`] if there is no greater rev.
+    pub fn restore(&self, tree: &RestoredTree) -> Result<Commit> {
+        let parts = self.parts;
+        let expect = tree.present.map_or(Expect::Absent, Expect::Exactly);
+        parts.until_unchanged(|| {
+            let view = parts.store.view()?;
+            let (key, since) = (parts.key_in(view.as_ref())?, facts::key_since(view.as_ref())?);
+            let version = view.version();
+            drop(view);
+            let exhausted = || Error::RevExhausted(tree.prev.unwrap_or(tree.root));
+            let rev = parts.clock.next(tree.after.max(since)).ok_or_else(exhausted)?;
+            let (did, data, prev) = (tree.did.clone(), tree.root, tree.prev);
+            let unsigned = UnsignedCommit { did, data, rev, prev };
+            let commit = unsigned.sign(parts.signer_with(key.as_ref())?)?;
+            let blocks = tree.blocks.iter().cloned();
+            let change = parts.change_to(&commit, blocks, expect, Event::Repair);
+            parts.store.apply(change.unless_changed_since(version))?;
+            parts.caches.forget_base();
+            Ok(commit)
+        })
+    }
+}

@@ -1,0 +1,93 @@
+//! The change from one signing key to the next.
+
+use crate::commit::Commit;
+use crate::crypto::{DidKey, PublicKey, Signer};
+use crate::error::{Error, Result};
+use crate::facts;
+use crate::keys::handle::Keys;
+use crate::parts::empty_cid;
+use crate::store::{Change, Event, Fact, FactEdit};
+use crate::syntax::Tid;
+
+impl Keys<'_> {
+    /// Signs the present state with another key, which must sign all later commits.
+    ///
+    /// The commit and the keys are stored in one step: the old key holds before it, and after it the
+    /// new one. The log keeps both public keys. For a repository in a directory see
+    /// [`local`](crate::local).
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// use pds::crypto::{Curve, SigningKey};
+    ///
+    /// let next = SigningKey::generate(Curve::P256)?;
+    /// use pds::crypto::Signer;
+    /// let commit = repo.keys().rotate(&next)?;
+    /// commit.verify(&next.public_key())?;
+    /// let rotated = repo.clone().signing_with(next);
+    /// let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+    /// rotated.put(&"com.example.note/a".parse()?, &note)?;
+    /// assert!(repo.put(&"com.example.note/b".parse()?, &note).is_err(), "this has the old key");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSigner`] and [`Error::WrongKey`] when this handle does not have the present key;
+    /// otherwise as [`Repo::write`](crate::Repo::write). Nothing has changed then.
+    pub fn rotate(&self, next: &dyn Signer) -> Result<Commit> {
+        let new = DidKey::from(&next.public_key());
+        self.parts.until_first(|| {
+            let base = self.parts.base()?;
+            let old = DidKey::from(&self.parts.signer_of(&base)?.public_key());
+            let event = Event::Rotate { old: old.clone(), new: new.clone() };
+            // Commits of every ref that the old key has signed are earlier.
+            let newest = self.newest_rev()?;
+            let store = self.parts.store.as_ref();
+            let draft = self.parts.draft_edits(&base, newest, Vec::new(), store, event)?;
+            let commit = draft.commit().clone().sign(next)?;
+            let until = draft.commit().rev;
+            let facts =
+                [Fact::EndedKey { until, key: old }, Fact::Key(new.clone())].map(FactEdit::Set);
+            self.parts.store_draft(draft, &commit, facts.into())?;
+            Ok(commit)
+        })
+    }
+
+    /// Remembers the key that signs later commits, for a repository without a signer. The key that was
+    /// known before is still expected of the commits that are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when the store cannot be read or written.
+    pub fn remember(&self, key: &PublicKey) -> Result<()> {
+        self.parts.until_first(|| {
+            let view = self.parts.store.view()?;
+            let (known, version) = (self.parts.key_in(view.as_ref())?, view.version());
+            drop(view);
+            let mut facts = vec![FactEdit::Set(Fact::Key(key.into()))];
+            if let Some(known) = known.filter(|known| known != key) {
+                let until = self.parts.clock.next(self.newest_rev()?);
+                let until = until.ok_or_else(|| Error::RevExhausted(empty_cid()))?;
+                facts.push(FactEdit::Set(Fact::EndedKey { until, key: (&known).into() }));
+            }
+            let change = Change::new(Event::Set).facts(facts).unless_changed_since(version);
+            self.parts.store.apply(change)?;
+            Ok(())
+        })
+    }
+
+    /// Returns the newest rev of all commits that refs point to, as far as they can be read.
+    fn newest_rev(&self) -> Result<Option<Tid>> {
+        let view = self.parts.store.view()?;
+        let mut newest = facts::key_since(view.as_ref())?;
+        for (_, head) in &view.refs()? {
+            match self.parts.commit_in(view.as_ref(), *head) {
+                Err(error) if error.is_corrupt() || error.is_not_found() => {}
+                commit => newest = newest.max(commit?.rev()),
+            }
+        }
+        Ok(newest)
+    }
+}

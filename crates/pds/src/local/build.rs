@@ -1,0 +1,145 @@
+//! Making the directory of a repository: all of it appears, or nothing.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use tempfile::TempPath;
+
+use crate::error::{Error, Result};
+use crate::local::layout::{KEY_FILE, STAGING_PREFIX, STORE_FILE};
+use crate::local::locks::{lock, sync};
+
+/// Makes the content of a directory elsewhere and moves it there when it is complete.
+pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+    let above = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
+    if let Some(file) = above.filter(|above| !above.is_dir()) {
+        return Err(Error::NotADirectory(file.to_owned()));
+    }
+    let exists = dir.exists();
+    if exists && is_in_use(dir).map_err(Error::io(dir))? {
+        return Err(Error::DirectoryInUse(dir.to_owned()));
+    }
+    let parent = parent(dir);
+    // A directory that exists may be one that cannot be replaced, a mount point for example: then
+    // the new content is made inside of it.
+    let beside = if exists { dir } else { parent.as_path() };
+    let made_above: Vec<&Path> = beside.ancestors().take_while(|above| is_new(above)).collect();
+    fs::create_dir_all(beside).map_err(Error::io(beside))?;
+    // Each directory that was made is an entry in the one above it.
+    for above in made_above {
+        sync(&self::parent(above))?;
+    }
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(STAGING_PREFIX);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(fs::Permissions::from_mode(0o777));
+    }
+    let staging = builder.tempdir_in(beside).map_err(Error::io(beside))?;
+    let made = make(staging.path())?;
+    sync(staging.path())?;
+    if exists {
+        // Nobody else publishes meanwhile, so a key without a store is one that an interrupted run left.
+        let _lock = lock(dir)?;
+        if is_in_use(dir).map_err(Error::io(dir))? {
+            return Err(Error::DirectoryInUse(dir.to_owned()));
+        }
+        let orphan = dir.join(KEY_FILE);
+        if orphan.symlink_metadata().is_ok() {
+            fs::remove_file(&orphan).map_err(Error::io(&orphan))?;
+        }
+        let key = publish_key(staging.path(), dir)?;
+        // The store comes last: with it the directory becomes a repository.
+        if let Err(error) = publish(staging.path(), dir, STORE_FILE) {
+            if key {
+                let _ = fs::remove_file(dir.join(KEY_FILE));
+            }
+            return Err(error);
+        }
+        sync(dir)?;
+    } else {
+        fs::rename(staging.path(), dir).map_err(|error| failed_to_publish(error, dir, dir))?;
+        // There is nothing left at its old name that could be removed.
+        let _ = staging.keep();
+        sync(&parent)?;
+    }
+    Ok(made)
+}
+
+/// As [`publish`], of the key, which stays where it was made, too: after an interruption that shows whose it
+/// is.
+fn publish_key(staging: &Path, dir: &Path) -> Result<bool> {
+    let (from, to) = (staging.join(KEY_FILE), dir.join(KEY_FILE));
+    match fs::hard_link(&from, &to) {
+        Ok(()) => Ok(true),
+        // There may be no key, and not every file system has links.
+        Err(_) => publish(staging, dir, KEY_FILE),
+    }
+}
+
+/// Moves a file to its place, where none must be: somebody else may be making a repository in the
+/// same directory. Tells whether there was such a file.
+fn publish(staging: &Path, dir: &Path, name: &str) -> Result<bool> {
+    let (from, to) = (staging.join(name), dir.join(name));
+    if !from.exists() {
+        return Ok(false);
+    }
+    let from = TempPath::try_from_path(from).map_err(Error::io(&to))?;
+    from.persist_noclobber(&to)
+        .map(|()| true)
+        .map_err(|failed| failed_to_publish(failed.error, dir, &to))
+}
+
+fn failed_to_publish(error: io::Error, dir: &Path, at: &Path) -> Error {
+    match error.kind() {
+        io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
+            Error::DirectoryInUse(dir.to_owned())
+        }
+        _ => Error::io(at)(error),
+    }
+}
+
+/// Tells whether something is in a directory, other than what a process left there that was killed
+/// while it made a repository.
+fn is_in_use(dir: &Path) -> io::Result<bool> {
+    let (mut staging, mut has_key) = (Vec::new(), false);
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(STAGING_PREFIX.as_bytes()) {
+            staging.push(entry.path());
+        } else if name == KEY_FILE {
+            has_key = true;
+        } else {
+            return Ok(true);
+        }
+    }
+    let key = dir.join(KEY_FILE);
+    Ok(has_key && !staging.iter().any(|staging| is_same_file(&staging.join(KEY_FILE), &key)))
+}
+
+/// Tells whether two names lead to one file.
+#[cfg(unix)]
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let place = |path: &Path| path.symlink_metadata().map(|file| (file.dev(), file.ino()));
+    place(one).is_ok_and(|one| place(other).is_ok_and(|other| one == other))
+}
+
+#[cfg(not(unix))]
+fn is_same_file(_one: &Path, _other: &Path) -> bool {
+    false
+}
+
+fn is_new(dir: &Path) -> bool {
+    dir != Path::new("") && !dir.exists()
+}
+
+fn parent(dir: &Path) -> PathBuf {
+    match dir.parent() {
+        Some(parent) if parent != Path::new("") => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}

@@ -1,0 +1,116 @@
+//! Creating, cloning and opening the directory of a repository.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::blob::BlobDirectory;
+use crate::car::{CarFile, ReadAt};
+use crate::crypto::{Curve, PublicKey, SigningKey};
+use crate::error::Result;
+use crate::local::build::build;
+use crate::local::key_file;
+use crate::local::layout::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
+use crate::local::open::open_settled;
+use crate::local::rotation::settle_interrupted;
+use crate::model::jobs::Jobs;
+use crate::repo::Repo;
+use crate::store::SqliteStore;
+use crate::syntax::Did;
+use crate::transfer::import::Imported;
+
+impl Repo {
+    /// Makes a repository in a directory, with a new K-256 signing key and an empty first commit.
+    ///
+    /// The directory may exist if it is empty. The whole repository is made, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory is not empty,
+    /// [`Error::NotADirectory`](crate::Error::NotADirectory) if the path is a file.
+    pub fn create(dir: impl AsRef<Path>, did: &Did) -> Result<Self> {
+        create_with_key(dir, did, &SigningKey::generate(Curve::K256)?)
+    }
+
+    /// Opens the repository in a directory, with its key if there is one. Completes a key rotation that was
+    /// interrupted.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotARepository`](crate::Error::NotARepository) if the directory has no store,
+    /// [`Error::KeyFile`](crate::Error::KeyFile) if the key cannot be used.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        settle_interrupted(dir.as_ref())?;
+        open_settled(dir.as_ref())
+    }
+}
+
+/// Makes a repository in a directory, with an existing signing key.
+///
+/// # Errors
+///
+/// As [`Repo::create`].
+pub fn create_with_key(dir: impl AsRef<Path>, did: &Did, key: &SigningKey) -> Result<Repo> {
+    build(dir.as_ref(), |dir| {
+        key_file::write_new(&dir.join(KEY_FILE), key)?;
+        let store = Arc::new(SqliteStore::create_unsettled(&dir.join(STORE_FILE))?);
+        let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
+        Repo::with(store.clone(), blobs).signing_with(key.clone()).init(did)?;
+        settle(store)
+    })?;
+    Repo::open(dir)
+}
+
+/// Makes a repository in a directory from a CAR file. It has no signing key: it is a mirror.
+///
+/// If the key of the account is given, the signature is checked and the key is remembered. The whole
+/// repository is made, or nothing.
+///
+/// # Errors
+///
+/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory is not empty; otherwise as
+/// [`Transfer::import_file`](crate::transfer::handle::Transfer::import_file).
+pub fn clone_file<F: ReadAt>(
+    dir: impl AsRef<Path>,
+    file: F,
+    key: Option<&PublicKey>,
+    jobs: Jobs,
+) -> Result<(Repo, Imported)> {
+    clone_with(dir.as_ref(), |repo| repo.transfer().with_jobs(jobs).import_file(file, key))
+}
+
+/// Makes a repository in a directory from a CAR file that has been indexed.
+///
+/// # Errors
+///
+/// As [`clone_file`].
+pub fn clone_car<F: ReadAt>(
+    dir: impl AsRef<Path>,
+    car: &CarFile<F>,
+    key: Option<&PublicKey>,
+) -> Result<(Repo, Imported)> {
+    clone_with(dir.as_ref(), |repo| repo.transfer().import(car, key))
+}
+
+fn clone_with(
+    dir: &Path,
+    import: impl FnOnce(&Repo) -> Result<Imported>,
+) -> Result<(Repo, Imported)> {
+    let imported = build(dir, |dir| {
+        let store = Arc::new(SqliteStore::create_unsettled(&dir.join(STORE_FILE))?);
+        let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
+        let repo = Repo::with(store.clone(), blobs);
+        let imported = import(&repo)?;
+        drop(repo);
+        settle(store)?;
+        Ok(imported)
+    })?;
+    Ok((Repo::open(dir)?, imported))
+}
+
+/// Makes a new store durable. No other handle shares the store at this point.
+fn settle(store: Arc<SqliteStore>) -> Result<()> {
+    match Arc::into_inner(store) {
+        Some(store) => Ok(store.settle()?),
+        None => unreachable!("the repository that shared the store is gone"),
+    }
+}

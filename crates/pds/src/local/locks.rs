@@ -1,0 +1,73 @@
+//! Locks on the directories of a repository, and syncs of them.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::local::layout::STORE_FILE;
+use crate::store::StoreError;
+
+/// The directories that hold the files of a repository, locked until this is dropped: no other process repairs
+/// the repository, clears it or changes its key meanwhile.
+#[derive(Debug)]
+pub struct Places {
+    /// The directory of the repository.
+    pub own: PathBuf,
+    /// The directory of the database: another one if `pds.db` is a symbolic link.
+    pub database: PathBuf,
+    _locks: Vec<File>,
+}
+
+impl Places {
+    /// Locks the directories of a repository.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`] if a directory cannot be opened, [`StoreError::Busy`] if another process keeps the lock.
+    pub fn locked(dir: &Path) -> Result<Self> {
+        let own = fs::canonicalize(dir).map_err(Error::io(dir))?;
+        // The database may be missing.
+        let file = fs::canonicalize(own.join(STORE_FILE)).ok();
+        let database = file.as_deref().and_then(Path::parent).unwrap_or(&own).to_owned();
+        let mut locks = vec![lock(&own)?];
+        if database != own {
+            locks.push(lock(&database)?);
+        }
+        Ok(Self { own, database, _locks: locks })
+    }
+}
+
+/// Locks a directory. Waits five seconds for another process that repairs the repository or changes its key.
+///
+/// # Errors
+///
+/// [`Error::Io`] if the directory cannot be opened, [`StoreError::Busy`] if another process keeps the lock.
+pub fn lock(dir: &Path) -> Result<File> {
+    let lock = File::open(dir).map_err(Error::io(dir))?;
+    let begun = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) if begun.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Busy.into()),
+            Err(TryLockError::Error(error)) => return Err(Error::io(dir)(error)),
+        }
+    }
+}
+
+/// Makes the entries of a directory durable.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub fn sync(dir: &Path) -> Result<()> {
+    let synced: io::Result<()> = File::open(dir).and_then(|dir| dir.sync_all());
+    synced.map_err(Error::io(dir))
+}
+
+/// Far more than a commit takes.
+const PATIENCE: Duration = Duration::from_secs(5);

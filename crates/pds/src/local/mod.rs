@@ -1,0 +1,16 @@
+//! A repository in a directory of this machine: `pds.db`, `blobs/` and `key`.
+
+#[cfg(feature = "sqlite")]
+mod build;
+#[cfg(feature = "sqlite")]
+pub mod directory;
+pub mod key_file;
+pub mod layout;
+#[cfg(feature = "sqlite")]
+pub mod leftovers;
+#[cfg(feature = "sqlite")]
+pub mod locks;
+#[cfg(feature = "sqlite")]
+pub mod open;
+#[cfg(feature = "sqlite")]
+pub mod rotation;

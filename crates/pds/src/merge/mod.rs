@@ -1,0 +1,6 @@
+//! Bringing two lines of commits together, and undoing one commit.
+
+pub mod commit;
+pub mod handle;
+mod plan;
+mod revert;

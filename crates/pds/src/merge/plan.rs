@@ -1,0 +1,228 @@
+//! One record in three states, and what becomes of it; nothing here reads a store.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::iter::Peekable;
+
+use crate::error::{Error, Result};
+use crate::model::conflict::{Resolution, Side, Versions};
+use crate::model::write::RecordChange;
+use crate::mst::{Change, Key, MstError};
+use crate::snapshot::record_path;
+use crate::syntax::RecordPath;
+
+/// What a merge does to our side.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// What our side takes over, in key order.
+    pub(crate) edits: Vec<RecordChange>,
+    /// What is left to be decided, in key order.
+    pub(crate) conflicts: Vec<Versions>,
+}
+
+/// Goes through records in three states and sorts out what is to be done.
+///
+/// # Errors
+///
+/// What the records come with; [`Error::NotInConflict`] when a side was chosen for a record that
+/// needs no choice.
+pub(crate) fn plan(
+    resolution: &Resolution,
+    records: impl Iterator<Item = Result<Versions>>,
+) -> Result<Plan> {
+    let mut plan = Plan::default();
+    let mut unused: HashSet<&RecordPath> = resolution.paths.keys().collect();
+    for record in records {
+        let record = record?;
+        let Versions { base, ours, theirs, .. } = record;
+        let side = if theirs == base || theirs == ours {
+            Some(Side::Ours)
+        } else if ours == base {
+            Some(Side::Theirs)
+        } else {
+            unused.remove(&record.path);
+            resolution.paths.get(&record.path).copied().or(resolution.rest)
+        };
+        match side {
+            Some(Side::Ours) => {}
+            Some(Side::Theirs) => {
+                let (path, before, after) = (record.path, ours, theirs);
+                plan.edits.push(RecordChange { path, before, after });
+            }
+            None => plan.conflicts.push(record),
+        }
+    }
+    match unused.into_iter().min_by_key(|path| path.to_string()) {
+        Some(path) => Err(Error::NotInConflict(path.clone())),
+        None => Ok(plan),
+    }
+}
+
+/// Joins what two sides have changed since one state: every record that either has touched, in key
+/// order.
+pub(crate) fn join(
+    ours: impl Iterator<Item = Result<Change, MstError>>,
+    theirs: impl Iterator<Item = Result<Change, MstError>>,
+) -> impl Iterator<Item = Result<Versions>> {
+    let (mut ours, mut theirs) = (ours.peekable(), theirs.peekable());
+    std::iter::from_fn(move || next(&mut ours, &mut theirs).transpose())
+}
+
+fn next(
+    ours: &mut Peekable<impl Iterator<Item = Result<Change, MstError>>>,
+    theirs: &mut Peekable<impl Iterator<Item = Result<Change, MstError>>>,
+) -> Result<Option<Versions>> {
+    let order = match (ours.peek(), theirs.peek()) {
+        (None, None) => return Ok(None),
+        // An error comes out on the side that has it.
+        (None, Some(_)) | (Some(Ok(_)), Some(Err(_))) => Ordering::Greater,
+        (Some(_), None) | (Some(Err(_)), Some(_)) => Ordering::Less,
+        (Some(Ok(ours)), Some(Ok(theirs))) => ours.key.cmp(&theirs.key),
+    };
+    let ours = if order.is_le() { ours.next().transpose()? } else { None };
+    let theirs = if order.is_ge() { theirs.next().transpose()? } else { None };
+    let versions = |key: &Key, base, ours, theirs| {
+        Ok(Some(Versions { path: record_path(key.as_bytes())?, base, ours, theirs }))
+    };
+    match (ours, theirs) {
+        (None, None) => Ok(None),
+        // Whoever has not touched it has what it was.
+        (Some(ours), None) => versions(&ours.key, ours.before, ours.after, ours.before),
+        (None, Some(theirs)) => versions(&theirs.key, theirs.before, theirs.before, theirs.after),
+        (Some(ours), Some(theirs)) => versions(&ours.key, ours.before, ours.after, theirs.after),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::collection::btree_map;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use crate::data::Codec;
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::data::Cid;
+
+    /// The name of a record and a number that stands for what is in it.
+    type State = BTreeMap<String, u8>;
+
+    fn state() -> impl Strategy<Value = State> {
+        btree_map("com\\.(a|a-b|b)\\.x/[a-d]", 0..3_u8, 0..9)
+    }
+
+    fn cid(content: u8) -> Cid {
+        Cid::of(Codec::Cbor, &[content])
+    }
+
+    fn changes(
+        before: &State,
+        after: &State,
+    ) -> impl Iterator<Item = Result<Change, MstError>> + use<> {
+        let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let differ = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
+        let change = |name: &String| {
+            let key = Key::new(name.as_bytes()).unwrap();
+            let of = |state: &State| state.get(name).copied().map(cid);
+            Ok(Change { key, before: of(before), after: of(after) })
+        };
+        differ.map(change).collect::<Vec<_>>().into_iter()
+    }
+
+    fn touched(before: &State, after: &State) -> BTreeSet<String> {
+        let names = before.keys().chain(after.keys());
+        names.filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
+    }
+
+    /// What a merge is, as sets of names: all that they touched and we did not becomes theirs; what
+    /// both made different is for somebody to decide.
+    fn merged([base, ours, theirs]: [&State; 3], rest: Option<Side>) -> (State, Vec<String>) {
+        let (by_us, by_them) = (touched(base, ours), touched(base, theirs));
+        let mut taken: BTreeSet<String> = by_them.difference(&by_us).cloned().collect();
+        let both = by_us.intersection(&by_them).cloned();
+        let undecided = both.filter(|name| ours.get(name) != theirs.get(name));
+        let mut conflicts = Vec::new();
+        match rest {
+            None => conflicts.extend(undecided),
+            Some(Side::Ours) => {}
+            Some(Side::Theirs) => taken.extend(undecided),
+        }
+        let kept = ours.iter().filter(|(name, _)| !taken.contains(*name));
+        let new = theirs.iter().filter(|(name, _)| taken.contains(*name));
+        (kept.chain(new).map(|(name, content)| (name.clone(), *content)).collect(), conflicts)
+    }
+
+    fn sides() -> impl Strategy<Value = Option<Side>> {
+        prop_oneof![Just(None), Just(Some(Side::Ours)), Just(Some(Side::Theirs))]
+    }
+
+    proptest! {
+        #[test]
+        fn a_merge_is_what_sets_of_names_say(
+            base in state(),
+            ours in state(),
+            theirs in state(),
+            rest in sides(),
+        ) {
+            let records = join(changes(&base, &ours), changes(&base, &theirs));
+            let plan = plan(&Resolution { rest, ..Resolution::default() }, records).unwrap();
+            let (expected, undecided) = merged([&base, &ours, &theirs], rest);
+            let conflicts: Vec<String> =
+                plan.conflicts.iter().map(|record| record.path.to_string()).collect();
+            prop_assert_eq!(conflicts, undecided);
+
+            let mut result: BTreeMap<String, Cid> =
+                ours.iter().map(|(name, content)| (name.clone(), cid(*content))).collect();
+            for RecordChange { path, before, after } in plan.edits {
+                let replaced = match after {
+                    Some(after) => result.insert(path.to_string(), after),
+                    None => result.remove(&path.to_string()),
+                };
+                prop_assert_eq!(replaced, before);
+                prop_assert_ne!(before, after);
+            }
+            let expected: BTreeMap<String, Cid> =
+                expected.into_iter().map(|(name, content)| (name, cid(content))).collect();
+            prop_assert_eq!(result, expected);
+        }
+
+        #[test]
+        fn each_conflict_can_be_decided_on_its_own(
+            base in state(),
+            ours in state(),
+            theirs in state(),
+            choices in proptest::collection::vec(prop_oneof![Just(Side::Ours), Just(Side::Theirs)], 12),
+        ) {
+            let plan = |resolution: Resolution| {
+                plan(&resolution, join(changes(&base, &ours), changes(&base, &theirs)))
+            };
+            let open = plan(Resolution::default()).unwrap();
+            let paths = open.conflicts.iter().map(|record| record.path.clone());
+            let paths: HashMap<RecordPath, Side> = paths.zip(choices).collect();
+            let taken = paths.values().filter(|side| **side == Side::Theirs).count();
+            let decided = plan(Resolution { paths, rest: None }).unwrap();
+            prop_assert!(decided.conflicts.is_empty());
+            prop_assert_eq!(decided.edits.len(), open.edits.len() + taken);
+        }
+    }
+
+    #[test]
+    fn a_choice_that_is_not_needed_is_refused() {
+        let path: RecordPath = "com.example.a/x".parse().unwrap();
+        let resolution = Resolution { paths: [(path.clone(), Side::Ours)].into(), rest: None };
+        match plan(&resolution, std::iter::empty()) {
+            Err(Error::NotInConflict(found)) => assert_eq!(found, path),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_error_on_either_side_comes_out() {
+        let broken = || std::iter::once(Err(MstError::Missing { cid: cid(1) }));
+        let other = || changes(&State::new(), &State::from([("com.example.a/x".to_owned(), 1)]));
+        assert!(join(broken(), other()).any(|record| record.is_err()));
+        assert!(join(other(), broken()).any(|record| record.is_err()));
+    }
+}

@@ -1,0 +1,294 @@
+//! What a write asks for, the draft that is made of it, and what was written.
+
+use crate::commit::{Commit, UnsignedCommit};
+use crate::data::{Block, Cid, Value};
+use crate::store::{Event, Expect, Version};
+use crate::syntax::{Nsid, RecordPath};
+
+/// One record to be written or deleted.
+///
+/// ```
+/// use pds::data::Value;
+/// use pds::Write;
+///
+/// let note = Value::from([("text", Value::from("hello"))]);
+/// let writes = [
+///     Write::create("com.example.note/a".parse()?, note.clone()),
+///     Write::add("com.example.note".parse()?, note),
+///     Write::delete("com.example.note/old".parse()?),
+/// ];
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Write {
+    pub(crate) target: Target,
+    pub(crate) body: Option<Body>,
+    pub(crate) expect: Expect,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    Path(RecordPath),
+    /// The record key is a fresh TID.
+    Collection(Nsid),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Body {
+    Value(Value),
+    Bytes(Vec<u8>),
+}
+
+impl Write {
+    /// Writes a record, whether it exists or not.
+    #[must_use]
+    pub fn put(path: RecordPath, value: Value) -> Self {
+        Self { target: Target::Path(path), body: Some(Body::Value(value)), expect: Expect::Any }
+    }
+
+    /// Writes a record that is DAG-CBOR already.
+    #[must_use]
+    pub fn put_bytes(path: RecordPath, bytes: impl Into<Vec<u8>>) -> Self {
+        let body = Some(Body::Bytes(bytes.into()));
+        Self { target: Target::Path(path), body, expect: Expect::Any }
+    }
+
+    /// Writes a record that must not exist.
+    #[must_use]
+    pub fn create(path: RecordPath, value: Value) -> Self {
+        Self::put(path, value).expecting(Expect::Absent)
+    }
+
+    /// Writes a record that must exist.
+    #[must_use]
+    pub fn update(path: RecordPath, value: Value) -> Self {
+        Self::put(path, value).expecting(Expect::Present)
+    }
+
+    /// Writes a new record of a collection; its key is a fresh TID.
+    #[must_use]
+    pub fn add(collection: Nsid, value: Value) -> Self {
+        let target = Target::Collection(collection);
+        Self { target, body: Some(Body::Value(value)), expect: Expect::Absent }
+    }
+
+    /// Writes a new record of a collection that is DAG-CBOR already; its key is a fresh TID.
+    #[must_use]
+    pub fn add_bytes(collection: Nsid, bytes: impl Into<Vec<u8>>) -> Self {
+        let target = Target::Collection(collection);
+        Self { target, body: Some(Body::Bytes(bytes.into())), expect: Expect::Absent }
+    }
+
+    /// Deletes a record that must exist.
+    #[must_use]
+    pub fn delete(path: RecordPath) -> Self {
+        Self { target: Target::Path(path), body: None, expect: Expect::Present }
+    }
+
+    /// Says what the record must be for the write to happen.
+    #[must_use]
+    pub fn expecting(mut self, expect: Expect) -> Self {
+        self.expect = expect;
+        self
+    }
+}
+
+/// The options of a write.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::data::Value;
+/// use pds::{Write, WriteOptions};
+///
+/// let note = Value::from([("text", Value::from("hi"))]);
+/// let options = WriteOptions::default().swap_commit(repo.head()?);
+/// let writes = [Write::put("com.example.note/a".parse()?, note)];
+/// repo.write(pds::Batch::new(&writes).with(options.clone()))?;
+/// assert!(repo.write(pds::Batch::new(&writes).with(options.clone())).is_err(), "the head has moved");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct WriteOptions {
+    /// The commit that must still be the head; without it a lost race is run again.
+    pub swap_commit: Option<Cid>,
+    /// Take records whose blobs are not here.
+    pub allow_missing_blobs: bool,
+    /// Free text for the log, on one line. No code reads it.
+    pub message: String,
+}
+
+impl WriteOptions {
+    /// Requires this commit to be the present one.
+    #[must_use]
+    pub fn swap_commit(mut self, commit: impl Into<Option<Cid>>) -> Self {
+        self.swap_commit = commit.into();
+        self
+    }
+
+    /// Accepts records whose blobs are not in the blob store.
+    #[must_use]
+    pub fn allow_missing_blobs(mut self, allow: bool) -> Self {
+        self.allow_missing_blobs = allow;
+        self
+    }
+
+    /// Sets the message of the log entry.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = message.into();
+        self
+    }
+}
+
+/// The writes of one commit, with their options.
+///
+/// A slice of writes is a batch with default options.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::{Batch, Write, WriteOptions};
+///
+/// let note = pds::data::Value::from([("text", pds::data::Value::from("hello"))]);
+/// let writes = [Write::put("com.example.note/a".parse()?, note)];
+/// let options = WriteOptions::default().message("the first note");
+/// repo.write(Batch::new(&writes).with(options))?;
+/// assert_eq!(repo.history().log(1)?[0].message, "the first note");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Batch<'w> {
+    pub(crate) writes: &'w [Write],
+    pub(crate) options: WriteOptions,
+}
+
+impl<'w> Batch<'w> {
+    /// Makes a batch with default options.
+    #[must_use]
+    pub fn new(writes: &'w [Write]) -> Self {
+        Self { writes, options: WriteOptions::default() }
+    }
+
+    /// Returns the same batch with other options.
+    #[must_use]
+    pub fn with(mut self, options: WriteOptions) -> Self {
+        self.options = options;
+        self
+    }
+}
+
+impl<'w> From<&'w [Write]> for Batch<'w> {
+    fn from(writes: &'w [Write]) -> Self {
+        Self::new(writes)
+    }
+}
+
+impl<'w, const N: usize> From<&'w [Write; N]> for Batch<'w> {
+    fn from(writes: &'w [Write; N]) -> Self {
+        Self::new(writes)
+    }
+}
+
+impl<'w> From<&'w Vec<Write>> for Batch<'w> {
+    fn from(writes: &'w Vec<Write>) -> Self {
+        Self::new(writes)
+    }
+}
+
+/// What became of one record.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let change = &written.changes[0];
+/// assert_eq!((change.before, change.after.is_some()), (None, true));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordChange {
+    /// Which record.
+    pub path: RecordPath,
+    /// Its CID before; `None` when it was created.
+    pub before: Option<Cid>,
+    /// Its CID after; `None` when it was deleted.
+    pub after: Option<Cid>,
+}
+
+/// A commit that is still to be signed, with the blocks it brings; nothing is stored yet.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::Write;
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let draft = repo.draft(&[Write::put("com.example.note/a".parse()?, note)])?;
+/// assert_eq!((draft.changes().len(), draft.is_unchanged()), (1, false));
+/// assert_eq!(draft.commit().prev, repo.head()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub(crate) base: Option<Cid>,
+    pub(crate) commit: UnsignedCommit,
+    pub(crate) blocks: Vec<Block>,
+    pub(crate) changes: Vec<RecordChange>,
+    pub(crate) base_data: Option<Cid>,
+    pub(crate) event: Event,
+    pub(crate) message: String,
+    /// The version of the store that it was worked out from.
+    pub(crate) seen: Version,
+}
+
+impl Draft {
+    /// Returns the commit that is to be signed.
+    #[must_use]
+    pub fn commit(&self) -> &UnsignedCommit {
+        &self.commit
+    }
+
+    /// Returns what changes, in the order of the writes.
+    #[must_use]
+    pub fn changes(&self) -> &[RecordChange] {
+        &self.changes
+    }
+
+    /// Returns the records and tree nodes that the commit brings.
+    #[must_use]
+    pub fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+
+    /// Tells whether the repository would be as it was: there is nothing to sign then.
+    #[must_use]
+    pub fn is_unchanged(&self) -> bool {
+        self.base_data == Some(self.commit.data)
+    }
+
+    /// Returns what the ref must point to when the commit is stored.
+    pub(crate) fn expected(&self) -> Expect {
+        self.base.map_or(Expect::Absent, Expect::Exactly)
+    }
+}
+
+/// What a write has done.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
+/// assert_eq!(repo.head()?, Some(written.commit.cid()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// The commit that holds now; the one before where nothing changed.
+    pub commit: Commit,
+    /// What became of each record, in the order of the writes.
+    pub changes: Vec<RecordChange>,
+}

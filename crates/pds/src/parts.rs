@@ -1,0 +1,218 @@
+//! The parts of an open repository, and the short reads that every verb begins with.
+
+use crate::store::lacks_refs;
+use std::sync::Arc;
+
+use crate::blob::BlobStore;
+use crate::caches::Caches;
+use crate::clock::Clock;
+use crate::commit::Commit;
+use crate::crypto::{DidKey, PublicKey, Signer};
+use crate::data::{Blocks, Cid, Codec};
+use crate::error::{Error, Result};
+use crate::model::revision::RevisionError;
+use crate::mst::{EMPTY_NODE, Tree};
+use crate::reading::{Moment, Reading};
+use crate::snapshot::Snapshot;
+use crate::store::{Fact, FactKind, RefName, Store, StoreError, View, first_fact, latest_rows};
+use crate::syntax::{Did, Tid};
+use crate::{facts, snapshot};
+
+/// What an open repository consists of. Rooms take it by reference; a clone is another handle on the same
+/// repository.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) signer: Option<Arc<dyn Signer>>,
+    /// The ref that this handle reads and moves.
+    pub(crate) name: RefName,
+    pub(crate) clock: Arc<Clock>,
+    pub(crate) caches: Arc<Caches>,
+}
+
+impl Parts {
+    /// Makes a handle on `HEAD` that cannot sign.
+    pub(crate) fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
+        let (signer, name) = (None, RefName::head());
+        let (caches, clock) = (Arc::new(Caches::new()), Arc::default());
+        Self { store, blobs, signer, name, clock, caches }
+    }
+
+    /// Returns a handle on another ref.
+    pub(crate) fn on(&self, name: RefName) -> Self {
+        Self { name, ..self.clone() }
+    }
+
+    /// Returns the account; `None` before there is a commit.
+    pub(crate) fn did_in(&self, view: &dyn View) -> Result<Option<Did>> {
+        if let Some(did) = facts::account(view)? {
+            return Ok(Some(did));
+        }
+        let head = view.refs()?.get(&self.name);
+        let head = head.map(|head| self.commit_in(view, head)).transpose()?;
+        Ok(head.map(|commit| commit.did().clone()))
+    }
+
+    /// Returns the account, or `None` if the commit that names it cannot be read.
+    pub(crate) fn known_did(&self) -> Result<Option<Did>> {
+        match self.did_in(self.store.view()?.as_ref()) {
+            Err(error) if error.is_corrupt() || error.is_not_found() => Ok(None),
+            did => did,
+        }
+    }
+
+    /// Returns the key that the store records.
+    pub(crate) fn key_in(&self, view: &dyn View) -> Result<Option<PublicKey>> {
+        match first_fact(view, FactKind::Key)? {
+            Some(Fact::Key(key)) => Ok(Some(self.read_key(&key)?)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Decodes a key that the store records.
+    pub(crate) fn read_key(&self, key: &DidKey) -> Result<PublicKey> {
+        self.caches.key(key.as_str()).map_err(|error| {
+            StoreError::Damaged(format!("a key in it cannot be read: {error}").into()).into()
+        })
+    }
+
+    /// Returns the key of the signer, if there is one.
+    pub(crate) fn signer_key(&self) -> Option<PublicKey> {
+        self.signer.as_ref().map(|signer| signer.public_key())
+    }
+
+    /// Returns the key that commits are signed with: the key that the store records, or else the signer's.
+    pub(crate) fn public_key(&self) -> Result<Option<PublicKey>> {
+        Ok(self.key_in(self.store.view()?.as_ref())?.or_else(|| self.signer_key()))
+    }
+
+    /// Returns the signer, if it has the key that the store records.
+    pub(crate) fn signer_with(&self, known: Option<&PublicKey>) -> Result<&Arc<dyn Signer>> {
+        let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
+        let found = signer.public_key();
+        match known {
+            Some(expected) if *expected != found => {
+                let (expected, found) = (Box::new(expected.clone()), Box::new(found));
+                Err(Error::WrongKey { expected, found })
+            }
+            _ => Ok(signer),
+        }
+    }
+
+    /// Makes a TID that is greater than another one, for a commit that follows a commit.
+    pub(crate) fn tid_after(&self, rev: Option<Tid>, head: &Commit) -> Result<Tid> {
+        self.clock.next(rev).ok_or_else(|| Error::RevExhausted(head.cid()))
+    }
+
+    /// Reads a commit from the store.
+    pub(crate) fn commit_at(&self, cid: Cid) -> Result<Commit> {
+        self.commit_in(self.store.as_ref(), cid)
+    }
+
+    /// Reads a commit from some blocks of this repository, unless it is one of the last that were read.
+    pub(crate) fn commit_in(&self, blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
+        if let Some(commit) = self.caches.commit(cid) {
+            return Ok(commit);
+        }
+        let commit = snapshot::read_commit(blocks, cid)?;
+        self.caches.keep_commit(&commit);
+        Ok(commit)
+    }
+
+    /// Returns the commit that the ref points to.
+    pub(crate) fn present_in(&self, view: &dyn View) -> Result<Cid> {
+        view.refs()?.get(&self.name).map_or_else(|| Err(self.absent(view)?), Ok)
+    }
+
+    /// Returns the commit that a ref points to.
+    pub(crate) fn get_ref(&self, name: &RefName) -> Result<Option<Cid>> {
+        Ok(self.store.view()?.refs()?.get(name))
+    }
+
+    /// Reads the commit that the ref points to.
+    pub(crate) fn head_in(&self, view: &dyn View) -> Result<Commit> {
+        let head = self.present_in(view)?;
+        self.commit_in(view, head)
+    }
+
+    /// Returns the repository at a commit, with the cache of this repository.
+    pub(crate) fn snapshot_of(&self, commit: Commit, blocks: Arc<dyn Blocks>) -> Snapshot {
+        Snapshot::at(blocks, commit).cached(self.caches.nodes().clone())
+    }
+
+    /// Returns the tree of a commit, with the cache of this repository.
+    pub(crate) fn tree_of<'b>(&'b self, commit: &Commit, blocks: &'b dyn Blocks) -> Tree<'b> {
+        Tree::open(blocks, commit.data()).cached(self.caches.nodes().as_ref())
+    }
+
+    /// Returns the repository at its present commit.
+    pub(crate) fn snapshot(&self) -> Result<Snapshot> {
+        let view = self.store.view()?;
+        let commit = self.head_in(view.as_ref())?;
+        Ok(self.snapshot_of(commit, self.moment_of(view.as_ref())?.blocks))
+    }
+
+    /// Begins a long read: the refs of this moment, and the blocks as they are read later.
+    pub(crate) fn moment(&self) -> Result<Moment> {
+        self.moment_of(self.store.view()?.as_ref())
+    }
+
+    /// Begins a long read at the moment of a view.
+    pub(crate) fn moment_of(&self, view: &dyn View) -> Result<Moment> {
+        let (version, refs) = (view.version(), view.refs()?);
+        let blocks = Arc::new(Reading::since(self.store.clone(), version));
+        Ok(Moment { version, refs, blocks })
+    }
+
+    /// Begins a long read of blocks.
+    pub(crate) fn reading(&self) -> Result<Arc<Reading>> {
+        let version = self.store.view()?.version();
+        Ok(Arc::new(Reading::since(self.store.clone(), version)))
+    }
+
+    /// Returns the error for a ref that does not exist: it never existed, or it is lost.
+    pub(crate) fn absent(&self, view: &dyn View) -> Result<Error> {
+        let name = self.name.clone();
+        let newest = latest_rows(view, &self.name, 1)?.pop().map(|row| row.after);
+        let is_lost = match newest {
+            Some(after) => after.is_some(),
+            None => name == RefName::head() && self.has_blocks()? && lacks_refs(view)?,
+        };
+        Ok(match newest.flatten() {
+            stood if is_lost => Error::RefLost { name, stood },
+            _ => Error::NoCommit(name),
+        })
+    }
+
+    fn has_blocks(&self) -> Result<bool> {
+        match self.store.maintain() {
+            Some(maintain) => Ok(maintain.block_count()? > 0),
+            None => Ok(false),
+        }
+    }
+
+    /// Checks that the first commit of the ref may be written: the ref is not lost.
+    pub(crate) fn may_begin(&self, view: &dyn View) -> Result<()> {
+        check_name(&self.name)?;
+        match self.absent(view)? {
+            lost @ Error::RefLost { .. } => Err(lost),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Refuses names that are the text of a commit or a rev.
+pub(crate) fn check_name(name: &RefName) -> Result<()> {
+    let text = name.as_str();
+    if text.parse::<Cid>().is_ok() || text.parse::<Tid>().is_ok() {
+        let (text, reason) = (text.to_owned(), "a ref cannot be named like a commit".to_owned());
+        return Err(RevisionError { text, reason }.into());
+    }
+    Ok(())
+}
+
+/// Returns the CID of the tree without keys.
+pub(crate) fn empty_cid() -> Cid {
+    Cid::of(Codec::Cbor, &EMPTY_NODE)
+}

@@ -1,0 +1,313 @@
+//! Purging records and history.
+
+use std::collections::{HashMap, HashSet};
+use std::ops::ControlFlow;
+
+use crate::clock::now_micros;
+use crate::data::Cid;
+use crate::error::{Error, Result};
+use crate::history::handle::History;
+use crate::history::log_pages::each_row;
+use crate::model::revision::Revision;
+use crate::model::write::RecordChange;
+use crate::reading::{Moment, Reading};
+use crate::retain::collect::{Collection, Decide, Drafted};
+use crate::retain::gc::Swept;
+use crate::retain::handle::Retain;
+use crate::snapshot::read_commit;
+use crate::store::{Event, Expect, Fate, LogEntry, LogQuery, RefEdit, RefName, Version, View};
+use crate::syntax::RecordPath;
+
+/// What is to be forgotten.
+///
+/// ```
+/// use pds::retain::forget::Forget;
+///
+/// let secret = Forget::Records(vec!["com.example.note/secret".parse()?]);
+/// let before_yesterday = Forget::BeforeState("HEAD~3".parse()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Forget {
+    /// Some records, with every state that has a version of one of them.
+    Records(Vec<RecordPath>),
+    /// What every ref was before the current one came to this state for the first time.
+    BeforeState(Revision),
+    /// What every ref was before this time, in microseconds since 1970.
+    BeforeTime(u64),
+}
+
+/// What has been forgotten.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// use pds::retain::forget::Forget;
+///
+/// let path: pds::syntax::RecordPath = "com.example.note/secret".parse()?;
+/// repo.put(&path, &note)?;
+/// let forgotten = repo.retain().forget(&Forget::Records(vec![path]), &mut |_| {})?;
+/// assert_eq!(forgotten.written.len(), 1, "HEAD had it, and has a new commit without");
+/// assert_eq!(forgotten.swept.states, 1, "one state had it");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Forgotten {
+    /// The refs that had one of the records, with the commits they have now; in a dry run, the ones
+    /// they have still.
+    pub written: Vec<(RefName, Cid)>,
+    /// What went.
+    pub swept: Swept,
+    /// Records that were to be forgotten, and that no state had.
+    pub unknown: Vec<RecordPath>,
+}
+
+/// The states that hold one of the records.
+#[derive(Default)]
+struct Holding {
+    /// For each commit that was looked at, whether its state has one of the records, or may have.
+    states: HashMap<Cid, bool>,
+    found: HashSet<RecordPath>,
+    /// A state could not be read: it is not known which of the records it has.
+    is_unread: bool,
+}
+
+impl Holding {
+    /// Returns the records that no state has.
+    fn unknown(&self, paths: &[RecordPath]) -> Vec<RecordPath> {
+        match self.is_unread {
+            true => Vec::new(),
+            false => paths.iter().filter(|path| !self.found.contains(path)).cloned().collect(),
+        }
+    }
+}
+
+/// What the refs become when some records are deleted on them.
+struct Deletions {
+    /// The version of the store that they are worked out from.
+    seen: Version,
+    drafted: Drafted,
+    /// The refs that have one of the records, with their new commits; in a dry run, the ones they have.
+    written: Vec<(RefName, Cid)>,
+}
+
+impl Retain<'_> {
+    /// Purges records, or history that is older than a state: afterwards no block, no row of the log, no
+    /// blob and no remains in the files of the store hold them.
+    ///
+    /// Every state that has one of the records is deleted. A ref that points to such a state gets a new
+    /// signed commit without the records; all of it is one step. The log then leads from the state before to
+    /// the one after. The present state of a ref is never too old: it stays. `progress` is called with the
+    /// number of blocks that were visited since the last call.
+    ///
+    /// If a reader is in the way of the last part, [`Swept::remains`] says that the files are not clean
+    /// yet: [`gc`](Self::gc) completes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::StillHeld`] when a ref has the record and there is no key to sign with,
+    /// [`Error::Revision`] when there is no such state, otherwise as [`gc`](Self::gc). Nothing has
+    /// been deleted then.
+    pub fn forget(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
+        self.forget_or_count(what, progress, false)
+    }
+
+    /// Counts what [`forget`](Self::forget) would do; changes nothing and needs no key.
+    ///
+    /// # Errors
+    ///
+    /// As [`forget`](Self::forget).
+    pub fn forgettable(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
+        self.forget_or_count(what, progress, true)
+    }
+
+    fn forget_or_count(
+        &self,
+        what: &Forget,
+        progress: &mut dyn FnMut(u64),
+        dry_run: bool,
+    ) -> Result<Forgotten> {
+        self.parts.until_first(|| match what {
+            Forget::Records(paths) => self.forget_records(paths, progress, dry_run),
+            Forget::BeforeState(revision) => {
+                let view = self.parts.store.view()?;
+                let (commit, seen) =
+                    (History::new(self.parts).resolve_in(view.as_ref(), revision)?, view.version());
+                let first = first_arrival(view.as_ref(), commit, &self.parts.name)?;
+                drop(view);
+                self.forget_before(seen, &|row| row.seq >= first, progress, dry_run)
+            }
+            Forget::BeforeTime(time) => {
+                let seen = self.parts.store.view()?.version();
+                self.forget_before(seen, &|row| row.at_micros >= *time, progress, dry_run)
+            }
+        })
+    }
+
+    fn forget_before(
+        &self,
+        seen: Version,
+        stays: &dyn Fn(&LogEntry) -> bool,
+        progress: &mut dyn FnMut(u64),
+        dry_run: bool,
+    ) -> Result<Forgotten> {
+        let decide = |row: &LogEntry, later: u64| match later == 0 || stays(row) {
+            true => Fate::Stays,
+            false => Fate::Goes,
+        };
+        let done = self.collect(collection(&decide, None, seen, progress, dry_run))?;
+        Ok(Forgotten { written: Vec::new(), swept: done.into(), unknown: Vec::new() })
+    }
+
+    fn forget_records(
+        &self,
+        paths: &[RecordPath],
+        progress: &mut dyn FnMut(u64),
+        dry_run: bool,
+    ) -> Result<Forgotten> {
+        let Deletions { seen, drafted, written } = self.deletions(paths, dry_run)?;
+        let mut holding = Holding::default();
+        let reading = Reading::since(self.parts.store.clone(), seen);
+        each_row(self.parts, seen, &mut |row| match row.after {
+            Some(commit) => self.note_holder(&reading, commit, paths, &mut holding),
+            None => Ok(()),
+        })?;
+        let names: Vec<String> = paths.iter().map(RecordPath::to_string).collect();
+        let decide = |row: &LogEntry, _: u64| {
+            let holds = row.after.and_then(|commit| holding.states.get(&commit));
+            match holds {
+                Some(true) => Fate::Goes,
+                _ if names.iter().any(|name| row.message.contains(name)) => {
+                    Fate::StaysWithoutMessage
+                }
+                _ => Fate::Stays,
+            }
+        };
+        let done = self.collect(collection(&decide, Some(&drafted), seen, progress, dry_run))?;
+        Ok(Forgotten { written, swept: done.into(), unknown: holding.unknown(paths) })
+    }
+
+    /// Drafts a commit without some records for every ref that has one of them, and signs it.
+    fn deletions(&self, paths: &[RecordPath], dry_run: bool) -> Result<Deletions> {
+        let Moment { version: seen, refs, blocks } = self.parts.moment()?;
+        let (mut drafted, mut written, mut held_by) = (Drafted::default(), Vec::new(), Vec::new());
+        for (name, cid) in &refs {
+            let commit = self.parts.commit_in(blocks.as_ref(), *cid)?;
+            let snapshot = self.parts.snapshot_of(commit.clone(), blocks.clone());
+            let mut edits: Vec<RecordChange> = Vec::new();
+            for path in paths {
+                if let Some(before) = snapshot.find_cid(path)?
+                    && edits.iter().all(|edit| edit.path != *path)
+                {
+                    edits.push(RecordChange {
+                        path: path.clone(),
+                        before: Some(before),
+                        after: None,
+                    });
+                }
+            }
+            if edits.is_empty() {
+                continue;
+            }
+            if !dry_run && self.parts.signer.is_none() {
+                held_by.push(name.clone());
+                continue;
+            }
+            let base = self.parts.base_in(self.parts.store.view()?.as_ref(), commit)?;
+            let on = self.parts.on(name.clone());
+            let draft = on.draft_edits(&base, None, edits, blocks.as_ref(), Event::Forget)?;
+            drafted.blocks.extend(draft.blocks().iter().cloned());
+            drafted.roots.insert(name.clone(), draft.commit().data);
+            let target = if dry_run {
+                *cid
+            } else {
+                let signed = draft.commit().clone().sign(self.parts.signer_of(&base)?)?;
+                drafted.blocks.insert(signed.block().clone());
+                let (target, expect) = (Some(signed.cid()), Expect::Exactly(*cid));
+                drafted.commits.push(RefEdit { name: name.clone(), target, expect });
+                signed.cid()
+            };
+            written.push((name.clone(), target));
+        }
+        if !held_by.is_empty() {
+            return Err(Error::StillHeld { refs: held_by });
+        }
+        Ok(Deletions { seen, drafted, written })
+    }
+
+    /// Notes whether a state has one of some records; a state that cannot be read may have.
+    fn note_holder(
+        &self,
+        blocks: &Reading,
+        commit: Cid,
+        paths: &[RecordPath],
+        holding: &mut Holding,
+    ) -> Result<()> {
+        if holding.states.contains_key(&commit) {
+            return Ok(());
+        }
+        let held = read_commit(blocks, commit).and_then(|commit| {
+            let tree = self.parts.tree_of(&commit, blocks);
+            let mut held = Vec::new();
+            for path in paths {
+                if tree.get(&path.to_key())?.is_some() {
+                    held.push(path.clone());
+                }
+            }
+            Ok(held)
+        });
+        let holds = match held {
+            Err(error) if error.is_swept() => return Err(error),
+            Err(error) if error.is_corrupt() || error.is_not_found() => {
+                holding.is_unread = true;
+                true
+            }
+            held => {
+                let held = held?;
+                let holds = !held.is_empty();
+                holding.found.extend(held);
+                holds
+            }
+        };
+        holding.states.insert(commit, holds);
+        Ok(())
+    }
+}
+
+fn collection<'a>(
+    decide: &'a Decide<'a>,
+    drafted: Option<&'a Drafted>,
+    seen: Version,
+    progress: &'a mut dyn FnMut(u64),
+    dry_run: bool,
+) -> Collection<'a> {
+    Collection {
+        fate: Some(decide),
+        drafted,
+        blobs_before_micros: now_micros().saturating_sub(BLOB_AGE_MICROS),
+        is_forgetting: true,
+        dry_run,
+        seen: Some(seen),
+        progress,
+    }
+}
+
+/// Finds the row by which a ref, or else any ref, came to a commit for the first time. No row leads to a
+/// commit that the log does not name: then all rows are later.
+fn first_arrival(view: &dyn View, commit: Cid, name: &RefName) -> Result<u64> {
+    let (mut first, mut first_of_name) = (None, None);
+    view.log(&LogQuery::oldest_first().to(commit), &mut |row| {
+        first.get_or_insert(row.seq);
+        if row.name == *name {
+            first_of_name = Some(row.seq);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(first_of_name.or(first).unwrap_or(0))
+}
+
+/// Blobs that no record refers to, not even a purged one, are deleted at this age.
+const BLOB_AGE_MICROS: u64 = 24 * 60 * 60 * 1_000_000;

@@ -1,0 +1,165 @@
+//! What a set of commits reaches.
+
+use std::collections::HashSet;
+
+use crate::commit::Commit;
+use crate::data::{Blocks, Cid, ReadError, Value, get_all};
+use crate::error::{Error, Result};
+use crate::mst::{MstError, Node, Position};
+
+/// The blocks that some commits reach. States share subtrees, and each is entered once.
+#[derive(Default)]
+pub(crate) struct Marked {
+    commits: HashSet<Cid>,
+    /// Apart from the records: a hostile tree may have a node as a record, too.
+    nodes: HashSet<Cid>,
+    records: HashSet<Cid>,
+    /// Records that have not been searched for blobs yet, and whether they may be missing.
+    unread: Vec<(Cid, bool)>,
+    /// What may be missing in what is marked from now on.
+    holes: HashSet<Cid>,
+    /// What of that was come by.
+    met: HashSet<Cid>,
+    /// Commits and nodes that were passed over because they are not there.
+    absent: HashSet<Cid>,
+}
+
+/// The blobs that records refer to.
+#[derive(Default)]
+pub(crate) struct BlobsOf {
+    pub(crate) cids: HashSet<Cid>,
+    /// Records that cannot be decoded: what they refer to is not known.
+    pub(crate) undecodable: Vec<Cid>,
+}
+
+impl Marked {
+    /// Tells whether a block was reached.
+    pub(crate) fn reaches(&self, cid: &Cid) -> bool {
+        self.records.contains(cid) || self.nodes.contains(cid) || self.commits.contains(cid)
+    }
+
+    pub(crate) fn has_commit(&self, cid: &Cid) -> bool {
+        self.commits.contains(cid)
+    }
+
+    /// Lets some blocks be missing in what is marked from now on: what is below them is not known, and
+    /// nobody expects it to be.
+    pub(crate) fn pass_over(&mut self, holes: HashSet<Cid>) {
+        self.holes = holes;
+    }
+
+    /// Returns which of the blocks that may be missing were come by.
+    pub(crate) fn holes_met(&self) -> &HashSet<Cid> {
+        &self.met
+    }
+
+    /// Returns the commits and nodes that were not there: what is below them is not marked.
+    pub(crate) fn absent(&self) -> &HashSet<Cid> {
+        &self.absent
+    }
+
+    /// Tells whether a block may be missing, or not be what it is named as.
+    fn passes(&mut self, cid: Cid) -> bool {
+        let passes = self.holes.contains(&cid);
+        if passes {
+            self.met.insert(cid);
+        }
+        passes
+    }
+
+    /// Marks a commit and everything that it reaches and `other` does not.
+    pub(crate) fn commit(
+        &mut self,
+        blocks: &dyn Blocks,
+        cid: Cid,
+        other: Option<&Self>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        if self.commits.contains(&cid) {
+            return Ok(());
+        }
+        let block = blocks.get(&cid)?;
+        let is_absent = block.is_none();
+        let commit = match block {
+            Some(block) => Commit::decode(&block).map_err(Error::from),
+            None => Err(Error::UnknownCommit(cid)),
+        };
+        match commit {
+            Err(_) if self.passes(cid) => self.absent.extend(is_absent.then_some(cid)),
+            commit => self.tree(blocks, commit?.data(), other, progress)?,
+        }
+        self.commits.insert(cid);
+        Ok(())
+    }
+
+    /// Marks a tree, all of it or what `other` does not reach.
+    pub(crate) fn tree(
+        &mut self,
+        blocks: &dyn Blocks,
+        root: Cid,
+        other: Option<&Self>,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        let is_known = |cid: &Cid| other.is_some_and(|other| other.nodes.contains(cid));
+        let mut waiting = vec![(root, Position::Root)];
+        while !waiting.is_empty() {
+            let mut batch = waiting.split_off(waiting.len().saturating_sub(READ_AT_ONCE));
+            batch.retain(|(cid, _)| !is_known(cid) && self.nodes.insert(*cid));
+            let cids: Vec<Cid> = batch.iter().map(|(cid, _)| *cid).collect();
+            for ((cid, position), block) in batch.into_iter().zip(get_all(blocks, &cids)) {
+                let block = block?;
+                let is_absent = block.is_none();
+                let node = match block {
+                    Some(block) => Node::read(cid, block.bytes(), position),
+                    None => Err(MstError::Missing { cid }),
+                };
+                let node = match node {
+                    Err(_) if self.passes(cid) => {
+                        self.absent.extend(is_absent.then_some(cid));
+                        continue;
+                    }
+                    node => node?,
+                };
+                for entry in node.entries() {
+                    let is_known = other.is_some_and(|other| other.records.contains(&entry.value));
+                    if !is_known && self.records.insert(entry.value) {
+                        let may_be_missing = self.passes(entry.value);
+                        self.unread.push((entry.value, may_be_missing));
+                    }
+                }
+                if let Some(level) = node.level().checked_sub(1) {
+                    let below = Position::Child { level };
+                    waiting.extend(node.subtrees().map(|cid| (cid, below)));
+                }
+            }
+            progress(cids.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// Adds the blobs of the records that were reached since this was asked last.
+    pub(crate) fn find_blobs(
+        &mut self,
+        blocks: &dyn Blocks,
+        found: &mut BlobsOf,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<()> {
+        for (cid, may_be_missing) in std::mem::take(&mut self.unread) {
+            let value = match blocks.get(&cid) {
+                Ok(block) => block.and_then(|block| Value::decode(block.bytes()).ok()),
+                Err(ReadError::Damaged { .. }) => None,
+                Err(error) => return Err(error.into()),
+            };
+            match value {
+                Some(value) => found.cids.extend(value.blobs().map(|blob| blob.cid)),
+                None if may_be_missing => {}
+                None => found.undecodable.push(cid),
+            }
+            progress(1);
+        }
+        Ok(())
+    }
+}
+
+/// How many nodes are read together.
+const READ_AT_ONCE: usize = 64;

@@ -1,0 +1,313 @@
+//! A repository at one commit.
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use crate::commit::Commit;
+use crate::data::{Block, Blocks, Cid, DataError, Value};
+use crate::error::{Error, Result};
+use crate::model::write::RecordChange;
+use crate::mst;
+use crate::mst::{Diff, Key, NodeCache, Range, Tree};
+use crate::syntax::{Nsid, RecordKey, RecordPath};
+
+/// A repository at one commit, read from anything that has its blocks: a store, or a CAR file.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use pds::car::CarFile;
+/// use pds::Snapshot;
+///
+/// let file = CarFile::open(std::fs::File::open("backup.car")?)?;
+/// let commit = file.roots()[0];
+/// let snapshot = Snapshot::open(Arc::new(file), commit)?;
+/// for entry in snapshot.records() {
+///     println!("{}", entry?.path);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Snapshot {
+    blocks: Arc<dyn Blocks>,
+    commit: Commit,
+    cache: Option<Arc<NodeCache>>,
+}
+
+/// A record with the bytes it has.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let path = "com.example.note/a".parse()?;
+/// repo.put(&path, &note)?;
+/// let record = repo.find(&path)?.expect("it was just put");
+/// assert_eq!(record.value()?.get("text").and_then(|text| text.as_text()), Some("hi"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it is.
+    pub path: RecordPath,
+    /// Its bytes and its CID.
+    pub block: Block,
+}
+
+/// A record by its name only.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let entries = repo.list(&"com.example.note".parse()?)?;
+/// assert_eq!(entries[0].path.to_string(), "com.example.note/a");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordEntry {
+    /// Where it is.
+    pub path: RecordPath,
+    /// Its CID.
+    pub cid: Cid,
+}
+
+/// Which part of a collection is listed.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::ListOptions;
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// for rkey in ["a", "b", "c"] {
+///     repo.put(&format!("com.example.note/{rkey}").parse()?, &note)?;
+/// }
+/// let options = ListOptions { after: Some("c".parse()?), reverse: true };
+/// let snapshot = repo.snapshot()?;
+/// let first = snapshot.list(&"com.example.note".parse()?, &options).next().expect("there is one")?;
+/// assert_eq!(first.path.rkey.as_str(), "b");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ListOptions {
+    /// Only what comes after this key, in the direction of the listing.
+    pub after: Option<RecordKey>,
+    /// From the last record to the first.
+    pub reverse: bool,
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Snapshot").field("commit", &self.commit.cid()).finish_non_exhaustive()
+    }
+}
+
+impl Snapshot {
+    /// Opens the repository at a commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownCommit`] when the commit is not there, [`Error::Commit`] when it is none.
+    pub fn open(blocks: Arc<dyn Blocks>, commit: Cid) -> Result<Self> {
+        let commit = read_commit(blocks.as_ref(), commit)?;
+        Ok(Self::at(blocks, commit))
+    }
+
+    /// Makes a snapshot of a commit that was read before.
+    pub(crate) fn at(blocks: Arc<dyn Blocks>, commit: Commit) -> Self {
+        Self { blocks, commit, cache: None }
+    }
+
+    /// Returns the same snapshot, which takes tree nodes from a cache where it can, and adds to the cache the nodes
+    /// that it reads. The snapshots of a [`Repo`](super::Repo) have the cache of the repository.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+    /// use std::sync::Arc;
+    /// use pds::mst::NodeCache;
+    /// use pds::Snapshot;
+    ///
+    /// let path = "com.example.note/a".parse()?;
+    /// let commit = repo.put(&path, &note)?.commit;
+    /// let cache = Arc::new(NodeCache::new(1 << 20));
+    /// let snapshot = Snapshot::open(repo.store().clone(), commit.cid())?.cached(cache);
+    /// assert!(snapshot.find(&path)?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn cached(self, cache: Arc<NodeCache>) -> Self {
+        Self { cache: Some(cache), ..self }
+    }
+
+    /// Returns the commit.
+    #[must_use]
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// Returns where the blocks are read from.
+    #[must_use]
+    pub fn blocks(&self) -> &dyn Blocks {
+        self.blocks.as_ref()
+    }
+
+    /// Returns the tree, to be walked, or changed without any of it being stored.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+    /// repo.put(&"com.example.note/a".parse()?, &note)?;
+    /// let snapshot = repo.snapshot()?;
+    /// assert!(snapshot.tree().get(b"com.example.note/a")?.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn tree(&self) -> Tree<'_> {
+        Tree::open(self.blocks(), self.commit.data()).cached(self.cache.as_deref())
+    }
+
+    fn range(&self, keys: impl RangeBounds<Key>) -> Range<'_> {
+        mst::range(self.blocks(), self.commit.data(), keys).cached(self.cache.as_deref())
+    }
+
+    /// Reads a record; `None` when there is none at this path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mst`] when the tree cannot be read, [`Error::RecordMissing`] when it names a block
+    /// that is not there.
+    pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
+        let Some(cid) = self.find_cid(path)? else {
+            return Ok(None);
+        };
+        let missing = || Error::RecordMissing { path: path.to_string(), cid };
+        let block = self.blocks.get(&cid)?.ok_or_else(missing)?;
+        Ok(Some(Record { path: path.clone(), block }))
+    }
+
+    /// Looks up the CID of a record, without reading it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mst`] when the tree cannot be read.
+    pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
+        Ok(self.tree().get(&path.to_key())?)
+    }
+
+    /// Iterates over the records of a collection, in key order.
+    pub fn list(
+        &self,
+        collection: &Nsid,
+        options: &ListOptions,
+    ) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+        let range = self.range(bounds(collection, options));
+        entries(if options.reverse { range.reversed() } else { range })
+    }
+
+    /// Iterates over all records, in key order. An error stands for a part of the tree that cannot be
+    /// read; the records after it follow.
+    pub fn records(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+        entries(self.range(..))
+    }
+
+    /// As [`records`](Self::records), from the last one to the first.
+    pub fn records_from_last(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+        entries(self.range(..).reversed())
+    }
+
+    /// Counts the records of each collection, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// As [`records`](Self::records).
+    pub fn collections(&self) -> Result<Vec<(Nsid, u64)>> {
+        let mut counts: Vec<(Nsid, u64)> = Vec::new();
+        for entry in self.records() {
+            let collection = entry?.path.collection;
+            match counts.last_mut() {
+                Some((last, count)) if *last == collection => *count += 1,
+                _ => counts.push((collection, 1)),
+            }
+        }
+        // Records sort by the whole path, in which `a.b-c` comes before `a.b`.
+        counts.sort_unstable();
+        Ok(counts)
+    }
+
+    /// Iterates over what differs from this snapshot to a later one, in key order.
+    ///
+    /// The two may be in different places; only what differs is read.
+    pub fn diff<'a>(
+        &'a self,
+        after: &'a Self,
+    ) -> impl Iterator<Item = Result<RecordChange>> + use<'a> {
+        let before = (self.blocks(), Some(self.commit.data()));
+        let diff = mst::diff_across(before, (after.blocks(), Some(after.commit.data())));
+        record_changes(diff.cached_across(self.cache.as_deref(), after.cache.as_deref()))
+    }
+}
+
+/// Reads a commit.
+pub(crate) fn read_commit(blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
+    let block = blocks.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
+    Ok(Commit::decode(&block)?)
+}
+
+/// What differs between two trees, as records.
+pub(crate) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<RecordChange>> + '_ {
+    diff.map(|change| {
+        let change = change?;
+        let path = record_path(change.key.as_bytes())?;
+        Ok(RecordChange { path, before: change.before, after: change.after })
+    })
+}
+
+/// The keys of a listing.
+pub(crate) fn bounds(collection: &Nsid, options: &ListOptions) -> (Bound<Key>, Bound<Key>) {
+    // A slash follows the collection, and a zero character comes after the slash.
+    let key = |text: String| Key::new(text.into_bytes()).ok();
+    let first = key(format!("{collection}/"));
+    let end = key(format!("{collection}0"));
+    let after = options.after.as_ref().and_then(|rkey| key(format!("{collection}/{rkey}")));
+    let excluded = |key: Option<Key>| key.map_or(Bound::Unbounded, Bound::Excluded);
+    match (after, options.reverse) {
+        (None, _) => (excluded(first), excluded(end)),
+        (after, false) => (excluded(after), excluded(end)),
+        (after, true) => (excluded(first), excluded(after)),
+    }
+}
+
+/// The records of a range.
+pub(crate) fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
+    range.map(|entry| record_entry(&entry?))
+}
+
+fn record_entry(entry: &mst::Entry) -> Result<RecordEntry> {
+    Ok(RecordEntry { path: record_path(entry.key.as_bytes())?, cid: entry.value })
+}
+
+pub(crate) fn record_path(key: &[u8]) -> Result<RecordPath> {
+    RecordPath::from_bytes(key).map_err(|_| Error::Path { key: key.escape_ascii().to_string() })
+}
+
+impl Record {
+    /// Returns the CID of the record.
+    #[must_use]
+    pub fn cid(&self) -> Cid {
+        self.block.cid()
+    }
+
+    /// Decodes the record.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError`] when it is not of the data model; its bytes can be read all the same.
+    pub fn value(&self) -> Result<Value, DataError> {
+        Value::decode(self.block.bytes())
+    }
+}

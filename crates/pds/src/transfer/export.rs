@@ -1,0 +1,386 @@
+//! CAR out: canonical, in streamable order, each record once.
+
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
+use std::io::{BufWriter, Write};
+
+use crate::car::CarWriter;
+use crate::commit::Commit;
+use crate::data::{Block, BlockRef, Blocks, ByCid, Cid, Codec, Overlay};
+use crate::error::{Error, Result};
+use crate::history::handle::History;
+use crate::model::revision::Revision;
+use crate::mst::{Step, diff, walk};
+use crate::snapshot::Snapshot;
+use crate::transfer::handle::Transfer;
+
+/// What an export has written.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// let exported = repo.transfer().export(&"HEAD".parse()?, &mut Vec::new())?;
+/// assert_eq!(exported.blocks, 2, "a commit and an empty tree");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Exported {
+    /// How many blocks.
+    pub blocks: u64,
+    /// How many bytes, header and framing included.
+    pub bytes: u64,
+}
+
+/// Writes a snapshot as a CAR file: the commit, then each node followed by its subtrees and records
+/// from left to right.
+///
+/// Equal repositories give equal files. A record that two paths share is written where it is met
+/// first. (Specification "Repository", section "CAR File Serialization": streamable order.) It
+/// writes in large pieces, so the writer needs no buffer; `progress` is called with each block's size.
+///
+/// ```
+/// use pds::car::CarFile;
+/// use pds::Repo;
+/// use pds::transfer::export::export_car;
+///
+/// let dir = tempfile::tempdir()?;
+/// let repo = Repo::create(dir.path().join("alice"), &"did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?)?;
+/// let mut file = Vec::new();
+/// export_car(&repo.snapshot()?, &mut file, &mut |_| {})?;
+/// let car = CarFile::open(std::io::Cursor::new(file))?;
+/// assert_eq!(Some(car.roots()[0]), repo.head()?);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error::Mst`] or [`Error::RecordMissing`] when a block is missing, [`Error::Car`] when the
+/// file cannot be written.
+pub fn export_car(
+    snapshot: &Snapshot,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Exported> {
+    export_with(snapshot, &ExportOptions::default(), out, progress)
+}
+
+/// Writes what a snapshot has and an earlier one has not: the commit, new nodes, new records.
+///
+/// Whoever has the earlier one can take this in. Records that were written since are in it even
+/// where the earlier one has the same block elsewhere.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::transfer::export::export_since;
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// let before = repo.snapshot()?;
+/// repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let slice = export_since(&repo.snapshot()?, &before, &mut Vec::new(), &mut |_| {})?;
+/// assert_eq!(slice.blocks, 3, "the commit, a node, a record");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`export_car`].
+pub fn export_since(
+    snapshot: &Snapshot,
+    since: &Snapshot,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Exported> {
+    let options = ExportOptions { since: Some(since), ..ExportOptions::default() };
+    export_with(snapshot, &options, out, progress)
+}
+
+/// What an export has beside what a snapshot is.
+///
+/// ```
+/// use pds::transfer::export::ExportOptions;
+///
+/// assert!(ExportOptions::default().since.is_none());
+/// ```
+#[derive(Clone, Copy, Default)]
+pub struct ExportOptions<'a> {
+    /// Only what is new since this state.
+    pub since: Option<&'a Snapshot>,
+    /// The commits before this one as well, at the end and without their trees, as far as each names
+    /// the one before it: a merge elsewhere finds the common ancestor by them.
+    pub chain: bool,
+}
+
+/// Writes a snapshot as a CAR file, as [`export_car`] or [`export_since`] do, with more to say.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::transfer::export::{export_with, ExportOptions};
+///
+/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+/// repo.put(&"com.example.note/a".parse()?, &note)?;
+/// let options = ExportOptions { chain: true, ..ExportOptions::default() };
+/// let exported = export_with(&repo.snapshot()?, &options, &mut Vec::new(), &mut |_| {})?;
+/// assert_eq!(exported.blocks, 4, "the commit, a node, a record, and the commit before");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`export_car`].
+pub fn export_with(
+    snapshot: &Snapshot,
+    options: &ExportOptions<'_>,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Exported> {
+    let mut car = Once::new(out, snapshot, progress)?;
+    match options.since {
+        None => car.whole(snapshot)?,
+        Some(since) => car.slice(snapshot, since)?,
+    }
+    if options.chain {
+        car.chain(snapshot)?;
+    }
+    car.finish()
+}
+impl Transfer<'_> {
+    /// Writes the repository as it was at a revision, as [`export_car`] does.
+    ///
+    /// ```
+    /// # use pds::{Repo, Revision};
+    /// # let dir = tempfile::tempdir()?;
+    /// let repo = Repo::create(dir.path().join("alice"), &"did:web:example.com".parse()?)?;
+    /// let mut file = Vec::new();
+    /// let exported = repo.transfer().export(&Revision::head(), &mut file)?;
+    /// assert_eq!((exported.blocks, exported.bytes), (2, file.len() as u64));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is no such revision; otherwise as [`export_car`].
+    pub fn export(&self, at: &Revision, out: &mut dyn Write) -> Result<Exported> {
+        export_car(&History::new(self.parts).checkout(at)?, out, &mut |_| {})
+    }
+
+    /// Writes what a revision has and an earlier one has not, as [`export_since`] does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] when there is no such revision; otherwise as [`export_since`].
+    pub fn export_since(
+        &self,
+        at: &Revision,
+        since: &Revision,
+        out: &mut dyn Write,
+    ) -> Result<Exported> {
+        export_since(
+            &History::new(self.parts).checkout(at)?,
+            &History::new(self.parts).checkout(since)?,
+            out,
+            &mut |_| {},
+        )
+    }
+}
+
+fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Result<Block> {
+    blocks.get(&cid)?.ok_or_else(|| Error::RecordMissing { path: path(), cid })
+}
+
+/// A CAR file that begins with a commit, and what has been written to it.
+struct Once<'a> {
+    /// In large pieces, however small those are that the caller's buffer passes on.
+    car: CarWriter<BufWriter<&'a mut dyn Write>>,
+    /// What must not be written again: records, and what is not written in the order of a walk.
+    written: HashSet<Half, ByCid>,
+    blocks: u64,
+    progress: &'a mut dyn FnMut(u64),
+}
+
+impl<'a> Once<'a> {
+    fn new(
+        out: &'a mut dyn Write,
+        snapshot: &Snapshot,
+        progress: &'a mut dyn FnMut(u64),
+    ) -> Result<Self> {
+        let commit = snapshot.commit().block();
+        let out = BufWriter::with_capacity(PIECE_BYTES, out);
+        let car = CarWriter::new(out, &[commit.cid()])?;
+        let mut once = Self { car, written: HashSet::default(), blocks: 0, progress };
+        once.write(commit.borrowed())?;
+        Ok(once)
+    }
+
+    fn whole(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let blocks = snapshot.blocks();
+        for step in walk(blocks, snapshot.commit().data()) {
+            match step? {
+                // A walk gives no node twice. Should a record have the very bytes of one, it stands in both places.
+                Step::Node { block, .. } => self.append(block.borrowed())?,
+                Step::Entry { key, value } => {
+                    if self.is_first(&value) {
+                        let path = || key.to_string();
+                        self.append(record(blocks, value, path)?.borrowed())?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn slice(&mut self, snapshot: &Snapshot, since: &Snapshot) -> Result<()> {
+        let both = Overlay { over: snapshot.blocks(), under: since.blocks() };
+        let (before, after) = (since.commit().data(), snapshot.commit().data());
+        let mut changes = diff(&both, Some(before), Some(after));
+        let mut records = Vec::new();
+        for change in &mut changes {
+            let change = change?;
+            records.extend(change.after.map(|cid| (change.key, cid)));
+        }
+        for cid in changes.into_nodes()?.created {
+            let node = both.get(&cid)?.ok_or(crate::mst::MstError::Missing { cid })?;
+            self.write(node.borrowed())?;
+        }
+        for (key, cid) in records {
+            if self.is_first(&cid) {
+                self.append(record(&both, cid, || key.to_string())?.borrowed())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn chain(&mut self, snapshot: &Snapshot) -> Result<()> {
+        let mut before = snapshot.commit().prev();
+        while let Some(cid) = before
+            && let Some(block) = snapshot.blocks().get(&cid)?
+        {
+            self.write(block.borrowed())?;
+            before = Commit::decode(&block)?.prev();
+        }
+        Ok(())
+    }
+
+    /// Takes note of a block; tells whether it has not been written yet.
+    fn is_first(&mut self, cid: &Cid) -> bool {
+        self.written.insert(Half::of(cid))
+    }
+
+    fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
+        if self.is_first(&block.cid()) {
+            self.append(block)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, block: BlockRef<'_>) -> Result<()> {
+        self.car.block(block)?;
+        self.blocks += 1;
+        (self.progress)(block.bytes().len() as u64);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Exported> {
+        let (blocks, bytes) = (self.blocks, self.car.bytes());
+        self.car.finish()?;
+        Ok(Exported { blocks, bytes })
+    }
+}
+
+/// Half of the digest of a block, with its codec in the place of the last bit: enough to tell blocks apart, and
+/// less than half the memory.
+#[derive(PartialEq, Eq)]
+struct Half(u64, u64);
+
+impl Half {
+    fn of(cid: &Cid) -> Self {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *cid.digest();
+        let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let second = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
+        Self(first, (second & !1) | u64::from(cid.codec() == Codec::Raw))
+    }
+}
+
+impl Hash for Half {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0);
+    }
+}
+
+/// How much is written at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::commit::UnsignedCommit;
+    use crate::crypto::{Curve, SigningKey};
+    use crate::data::MemoryBlocks;
+    use crate::model::report::Expected;
+    use crate::mst::{Builder, nodes};
+    use crate::verify::car::verify_car;
+
+    /// A snapshot of these records, and the blocks it is made of.
+    fn snapshot(records: &[(String, Block)]) -> Snapshot {
+        let mut blocks: MemoryBlocks = records.iter().map(|(_, block)| block.clone()).collect();
+        let mut tree = Builder::default();
+        for (key, block) in records {
+            tree.push(key.as_bytes(), block.cid(), |node| {
+                blocks.insert(node);
+            })
+            .unwrap();
+        }
+        let data = tree.finish(|node| {
+            blocks.insert(node);
+        });
+        let unsigned = UnsignedCommit {
+            did: "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap(),
+            data,
+            rev: "3jzfcijpj2z2a".parse().unwrap(),
+            prev: None,
+        };
+        let key = SigningKey::generate(Curve::K256).unwrap();
+        let commit = unsigned.sign(&key).unwrap();
+        blocks.insert(commit.block().clone());
+        Snapshot::open(Arc::new(blocks), commit.cid()).unwrap()
+    }
+
+    /// How many blocks the export of a snapshot has, which must be complete.
+    fn exported(snapshot: &Snapshot) -> u64 {
+        let mut file = Vec::new();
+        let exported = export_car(snapshot, &mut file, &mut |_| {}).unwrap();
+        let file = std::io::Cursor::new(file);
+        let report = verify_car(file, &Expected::default(), &mut |_| {}).unwrap();
+        assert!(report.is_complete());
+        exported.blocks
+    }
+
+    #[test]
+    fn one_digest_under_two_codecs_is_exported_as_two_blocks() {
+        // Raw bytes are no record, but an import takes them, and so an export must give them back.
+        let [raw, cbor] = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"\xa0"));
+        let names = ["com.example.note/a", "com.example.note/b"].map(str::to_owned);
+        let records: Vec<_> = names.into_iter().zip([raw, cbor]).collect();
+        assert!(exported(&snapshot(&records)) >= 4, "a commit, a node, two records");
+    }
+
+    #[test]
+    fn a_record_stands_once_and_once_more_where_it_is_a_node_too() {
+        let record = Block::new(Codec::Cbor, *b"\xa0");
+        let path = |n: usize| format!("com.example.note/{n:03}");
+        let mut records: Vec<_> = (0..400).map(|n| (path(n), record.clone())).collect();
+        let alike = snapshot(&records);
+        let nodes: Vec<Block> =
+            nodes(alike.blocks(), alike.commit().data()).collect::<Result<_, _>>().unwrap();
+        assert_eq!(exported(&alike), nodes.len() as u64 + 2, "a commit, and the one record");
+        // The node furthest on the right becomes a record far on its left, where it does not change itself.
+        records[0].1 = nodes.last().unwrap().clone();
+        records[1].1 = records[0].1.clone();
+        assert_eq!(exported(&snapshot(&records)), nodes.len() as u64 + 3);
+    }
+}

@@ -1,0 +1,6 @@
+//! CAR files in and out: import, export, proofs.
+
+pub mod export;
+pub mod handle;
+pub mod import;
+pub mod prove;

@@ -1,0 +1,95 @@
+//! Checking the blobs that records refer to.
+
+use crate::blobs::MissingBlobs;
+use crate::verify::handle::Verify;
+use std::collections::HashMap;
+use std::error::Error as _;
+use std::io;
+
+use crate::blob::BlobStore;
+use crate::data::{BlobRef, Cid};
+use crate::error::{Error, Result};
+use crate::model::finding::{Code, Finding, Severity};
+use crate::model::report::Report;
+use crate::snapshot::Snapshot;
+
+impl Verify<'_> {
+    /// Returns the blobs that records of the present state refer to and that are not stored.
+    ///
+    /// # Errors
+    ///
+    /// As [`Snapshot::missing_blobs`].
+    pub fn missing_blobs(&self) -> Result<MissingBlobs> {
+        self.parts.snapshot()?.missing_blobs(self.parts.blobs.as_ref())
+    }
+}
+
+/// Checks every blob that a record refers to: present, its hash, its size. Each blob is read once.
+///
+/// Counts into a report that [`verify`](super::verify) has made.
+///
+/// ```
+/// # let dir = tempfile::tempdir()?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::verify::blobs::verify_blobs;
+///
+/// let mut report = repo.verify().present(&Default::default(), &mut |_| {})?;
+/// let (snapshot, blobs) = (repo.snapshot()?, repo.blobs().as_ref());
+/// verify_blobs(&snapshot, blobs, &mut report, &mut |finding| println!("{finding}"))?;
+/// assert!(report.is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// [`Error`](crate::Error) when the repository cannot be read. A blob that cannot be read is a finding, and hides no
+/// other.
+pub fn verify_blobs(
+    snapshot: &Snapshot,
+    blobs: &dyn BlobStore,
+    report: &mut Report,
+    found: &mut dyn FnMut(Finding),
+) -> Result<()> {
+    // What was found of each blob: its size, or the finding that every reference to it makes.
+    let mut known: HashMap<Cid, Result<u64, (Code, String)>> = HashMap::new();
+    // What is wrong with the tree has been found when the repository was verified.
+    let mut pass_over = |error: Error| if error.is_corrupt() { Ok(()) } else { Err(error) };
+    snapshot.each_blob_reporting(&mut pass_over, &mut |path, blob| {
+        let Some(BlobRef { cid, size_bytes, .. }) = blob else {
+            return Ok(());
+        };
+        let state = match known.entry(cid) {
+            std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
+            std::collections::hash_map::Entry::Vacant(new) => new.insert(check(blobs, &cid)),
+        };
+        let wrong = match state {
+            Ok(size) if size_bytes.is_some_and(|said| said != *size) => {
+                let said = size_bytes.unwrap_or_default();
+                Some((Code::BlobSize, format!("{size} bytes, the record says {said}")))
+            }
+            Ok(_) => None,
+            Err(wrong) => Some(wrong.clone()),
+        };
+        if let Some((code, message)) = wrong {
+            let finding = Finding::new(code, message).cid(cid).path(path.to_string().as_bytes());
+            report.errors += u64::from(finding.severity() == Severity::Error);
+            found(finding);
+        }
+        Ok(())
+    })
+}
+
+fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<u64, (Code, String)> {
+    let unread = |error: String| (Code::BlobDamaged, format!("the blob cannot be read: {error}"));
+    let opened = blobs.open(cid).map_err(|error| {
+        let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+        unread(format!("{error}{cause}"))
+    })?;
+    let Some(mut blob) = opened else {
+        return Err((Code::BlobMissing, "the blob is not here".to_owned()));
+    };
+    io::copy(&mut blob.reader, &mut io::sink()).map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData => (Code::BlobDamaged, error.to_string()),
+        _ => unread(error.to_string()),
+    })
+}

@@ -1,0 +1,270 @@
+//! The checks themselves, wherever the bytes come from.
+
+use std::borrow::Cow;
+
+use crate::clock::now_micros;
+use crate::commit::{Commit, CommitError, Deviation};
+use crate::crypto::{CryptoError, PublicKey};
+use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
+use crate::data::{Cid, Codec, DataError, RecordFacts, check_record};
+use crate::identity::{KeyError, KeyHistory};
+use crate::model::finding::{Code, Finding, Severity};
+use crate::model::jobs::Jobs;
+use crate::model::report::{Expected, Report, SignatureState};
+use crate::syntax::{Tid, check_record_path};
+
+/// What has been counted so far, and what has been found and not yet reported.
+pub(crate) struct Check<'a> {
+    expected: &'a Expected<'a>,
+    pub(crate) report: Report,
+    pending: Vec<Finding>,
+    /// How many records each collection has, in the order of the paths, where somebody wants to know.
+    pub(crate) collections: Option<Vec<(String, u64)>>,
+}
+
+impl<'a> Check<'a> {
+    pub(crate) fn new(expected: &'a Expected<'a>) -> Self {
+        Self { expected, report: Report::default(), pending: Vec::new(), collections: None }
+    }
+
+    /// With how many threads it is checked.
+    pub(crate) fn jobs(&self) -> Jobs {
+        self.expected.jobs
+    }
+
+    /// Hands out what has been found since the last time.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
+        self.pending.drain(..)
+    }
+
+    pub(crate) fn add(&mut self, finding: Finding) {
+        match finding.severity() {
+            Severity::Error => self.report.errors += 1,
+            Severity::Warning => self.report.warnings += 1,
+            Severity::Note => {}
+        }
+        self.pending.push(finding);
+    }
+
+    pub(crate) fn damaged(&mut self, cid: Cid, message: String) {
+        self.add(Finding::new(Code::BlockDamaged, message).cid(cid));
+    }
+
+    pub(crate) fn missing(&mut self, code: Code, cid: Cid, path: Option<&[u8]>) {
+        self.report.missing += 1;
+        let message = format!("block {cid} is missing");
+        let finding = Finding::new(code, message).cid(cid).maybe_path(path);
+        let expected_part = self.expected.partial;
+        self.add(if expected_part { finding.with_severity(Severity::Note) } else { finding });
+    }
+
+    pub(crate) fn no_commit(&mut self, cid: Cid, error: &CommitError) {
+        let (code, message) = match error {
+            CommitError::Undecodable { source, .. } => {
+                (Code::CommitUndecodable, source.to_string())
+            }
+            CommitError::NotACommit { .. } => {
+                (Code::NotACommit, "the root is no commit".to_owned())
+            }
+            CommitError::Field { field, reason, .. } => {
+                (Code::CommitField, format!("{field}: {reason}"))
+            }
+        };
+        self.add(Finding::new(code, message).cid(cid));
+    }
+
+    pub(crate) fn commit(&mut self, commit: &Commit) {
+        let cid = commit.cid();
+        if let Some(expected) = self.expected.did
+            && expected != commit.did()
+        {
+            let message = format!("the account is {}, expected {expected}", commit.did());
+            self.add(Finding::new(Code::DidMismatch, message).cid(cid));
+        }
+        for deviation in commit.deviations() {
+            let (code, message) = match deviation {
+                Deviation::Version2 => (Code::CommitVersion2, "a commit of version 2".to_owned()),
+                Deviation::PrevMissing => {
+                    (Code::CommitPrevMissing, "the field prev is missing".to_owned())
+                }
+                Deviation::UnknownField(name) => {
+                    (Code::CommitUnknownField, format!("unknown field {name:?}"))
+                }
+            };
+            self.add(Finding::new(code, message).cid(cid));
+        }
+        if let Some(rev) = commit.rev() {
+            self.rev(rev, cid);
+        }
+        self.report.signature = match (self.expected.keys, self.expected.key) {
+            (Some(keys), _) => self.signature_in_time(commit, keys),
+            (None, Some(key)) => match commit.verify(key) {
+                Ok(()) => SignatureState::Valid,
+                Err(error) => self.not_signed(cid, key, &error),
+            },
+            (None, None) => return,
+        };
+    }
+
+    /// Checks that a commit is signed with the key that was valid at its rev.
+    fn signature_in_time(&mut self, commit: &Commit, keys: &KeyHistory) -> SignatureState {
+        let cid = commit.cid();
+        let signed = keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature());
+        match signed {
+            Ok(period) => {
+                if let Some(key) = &period.key {
+                    let since = if period.until_micros.is_some() { ", changed since" } else { "" };
+                    let message = format!("{key} was the key when it was made{since}");
+                    self.add(Finding::new(Code::KeyAtRev, message).cid(cid));
+                }
+                SignatureState::Valid
+            }
+            Err(KeyError::Invalid { key, source }) => self.not_signed(cid, &key, &source),
+            Err(error) => {
+                let code = match error {
+                    KeyError::AnotherTime { .. } => Code::KeyOfAnotherTime,
+                    _ => Code::KeyUnknown,
+                };
+                self.add(Finding::new(code, error.to_string()).cid(cid));
+                SignatureState::Invalid
+            }
+        }
+    }
+
+    fn not_signed(&mut self, cid: Cid, key: &PublicKey, error: &CryptoError) -> SignatureState {
+        let code = match error {
+            CryptoError::HighS { .. } => Code::SignatureHighS,
+            _ => Code::SignatureInvalid,
+        };
+        self.add(Finding::new(code, format!("{error}, checked with {key}")).cid(cid));
+        SignatureState::Invalid
+    }
+
+    fn rev(&mut self, rev: Tid, cid: Cid) {
+        if rev.micros() > now_micros().saturating_add(MAX_CLOCK_DRIFT_MICROS) {
+            let message = format!("rev {rev} is more than five minutes in the future");
+            self.add(Finding::new(Code::RevInFuture, message).cid(cid));
+        }
+    }
+
+    /// Checks the path of a record, and says what is known of its bytes.
+    pub(crate) fn record(&mut self, key: &[u8], cid: Cid, verdict: &Verdict<'_>) {
+        self.report.records += 1;
+        let collection = self.path(key);
+        let mut odd = |code, message: String| {
+            self.add(Finding::new(code, message).cid(cid).path(key));
+        };
+        match verdict {
+            Verdict::Record { record_type, has_unsafe_integers } => {
+                if *has_unsafe_integers {
+                    let message = "an integer beyond 2^53, which some implementations cannot hold";
+                    odd(Code::RecordUnsafeInteger, message.to_owned());
+                }
+                match (record_type, collection) {
+                    (None, _) => odd(Code::RecordTypeMissing, "the record has no $type".to_owned()),
+                    (Some(found), Some(collection)) if found.as_bytes() != collection => {
+                        let shown: String = found.chars().take(MAX_SHOWN).collect();
+                        odd(Code::RecordTypeMismatch, format!("the $type is {shown:?}"));
+                    }
+                    _ => {}
+                }
+            }
+            Verdict::Wrong(code, message) => odd(*code, message.clone()),
+        }
+    }
+
+    /// Counts a record that is not there, or whose bytes have been looked at before.
+    pub(crate) fn unseen(&mut self, key: &[u8]) {
+        self.report.records += 1;
+        self.path(key);
+    }
+
+    fn count(&mut self, key: &[u8]) {
+        let Some(collections) = &mut self.collections else { return };
+        let collection = key.split(|byte| *byte == b'/').next().unwrap_or_default();
+        match collections.last_mut() {
+            Some((last, count)) if last.as_bytes() == collection => *count += 1,
+            _ => collections.push((collection.escape_ascii().to_string(), 1)),
+        }
+    }
+
+    /// Checks a path and returns its collection.
+    fn path<'k>(&mut self, key: &'k [u8]) -> Option<&'k [u8]> {
+        self.count(key);
+        if let Err(error) = check_record_path(key) {
+            self.add(Finding::new(Code::PathInvalid, error.reason).path(key));
+            return None;
+        }
+        let collection = key.split(|byte| *byte == b'/').next()?;
+        let authority_end = collection.iter().rposition(|byte| *byte == b'.').unwrap_or(0);
+        let (authority, _) = collection.split_at(authority_end);
+        if authority.iter().any(u8::is_ascii_uppercase) {
+            let message = "the authority of the collection is not in lower case";
+            self.add(Finding::new(Code::PathNotNormalized, message).path(key));
+        }
+        Some(collection)
+    }
+}
+
+/// What the bytes of a record are, whatever its path is.
+#[derive(Clone)]
+pub(crate) enum Verdict<'a> {
+    /// A record; of its type as much as it takes to tell it from any collection.
+    Record { record_type: Option<Cow<'a, str>>, has_unsafe_integers: bool },
+    /// None, and why.
+    Wrong(Code, String),
+}
+
+impl<'a> Verdict<'a> {
+    pub(crate) fn on(cid: Cid, bytes: &'a [u8]) -> Self {
+        if cid.codec() != Codec::Cbor {
+            let message = "the tree names raw bytes, not a record";
+            return Self::Wrong(Code::RecordNotCbor, message.to_owned());
+        }
+        match check_record(bytes) {
+            Ok(RecordFacts { record_type, has_unsafe_integers, .. }) => {
+                let record_type = record_type.map(Cow::Borrowed);
+                Self::Record { record_type, has_unsafe_integers }
+            }
+            Err(error) => {
+                let code = match error {
+                    DataError::TooLarge { .. } => Code::RecordTooLarge,
+                    DataError::Model { .. } => Code::RecordModel,
+                    _ => Code::RecordUndecodable,
+                };
+                Self::Wrong(code, error.to_string())
+            }
+        }
+    }
+
+    /// Makes the verdict on a faultless record of this type.
+    pub(crate) fn of_type(name: &'a str) -> Self {
+        Self::Record { record_type: Some(Cow::Borrowed(name)), has_unsafe_integers: false }
+    }
+
+    /// Returns the type of a record of which nothing else is to be said.
+    pub(crate) fn faultless_type(&self) -> Option<&str> {
+        match self {
+            Self::Record { record_type: Some(name), has_unsafe_integers: false } => {
+                Some(name).filter(|name| name.len() <= MAX_TYPE_CHARS).map(Cow::as_ref)
+            }
+            _ => None,
+        }
+    }
+
+    /// Makes a verdict that can be kept without the bytes.
+    pub(crate) fn into_owned(self) -> Verdict<'static> {
+        match self {
+            Self::Wrong(code, message) => Verdict::Wrong(code, message),
+            Self::Record { record_type, has_unsafe_integers } => {
+                let short = |name: Cow<'_, str>| name.chars().take(MAX_TYPE_CHARS).collect();
+                Verdict::Record { record_type: record_type.map(short), has_unsafe_integers }
+            }
+        }
+    }
+}
+
+const MAX_SHOWN: usize = 64;
+
+/// More than the longest collection has.
+const MAX_TYPE_CHARS: usize = 320;

@@ -1,0 +1,252 @@
+//! Checking every commit that is still known: by the chain, and by the log.
+
+use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
+
+use crate::commit::{Commit, CommitError};
+use crate::data::{Blocks, Cid};
+use crate::error::{Error, Result};
+use crate::keys::handle::Keys;
+use crate::keys::known::KeyHistory;
+use crate::model::finding::{Code, Finding};
+use crate::model::jobs::Jobs;
+use crate::model::report::{Expected, Report};
+use crate::reading::Moment;
+use crate::snapshot::read_commit;
+use crate::store::{CheckDepth, LogQuery, StoreError, View, damage};
+use crate::syntax::Tid;
+use crate::verify::check::Check;
+use crate::verify::handle::Verify;
+use crate::verify::shared::{Checking, Trees};
+
+impl Verify<'_> {
+    /// Checks every commit that a ref or the log names, and all that these name in `prev`: signature,
+    /// account, revs, and each tree.
+    ///
+    /// The report counts the present state; its errors and warnings are those of all. The key is the
+    /// one that was named when a commit was taken in, or else the one that held at its rev, as far as the
+    /// log knows of changes; a key that is expected is that of the present. Subtrees that commits share are checked once. Where the log says that
+    /// history begins with a commit, it is a note that the one before is not here. It takes memory in
+    /// the number of nodes and records.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+    /// repo.put(&"com.example.note/a".parse()?, &note)?;
+    /// let report = repo.verify().history(&Default::default(), &mut |finding| println!("{finding}"))?;
+    /// assert!(report.is_ok());
+    /// assert_eq!((report.commits, report.records), (2, 1));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn history(
+        &self,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        self.checked(found, &mut |found| self.check_history(expected, found))
+    }
+
+    fn check_history(
+        &self,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        // Refs, keys and log are of one moment.
+        let Some((at, keys, log)) = self.history_or_damage(found)? else {
+            return Ok(Report { errors: 1, ..Report::default() });
+        };
+        let did = self.parts.known_did()?;
+        let head = at.refs.get(&self.parts.name);
+        let present = head.map(|head| read_commit(at.blocks.as_ref(), head)).transpose();
+        let (head, present) = match (head, present) {
+            (Some(head), Ok(Some(present))) => (head, present),
+            (_, Err(error)) if error.is_swept() => return Err(error),
+            (head, _) => {
+                // There is nothing to start from: the present state is checked, and the store.
+                let mut report = match head {
+                    Some(head) => self.check_at(&at, head, expected, found)?,
+                    None => self.without_head(found)?,
+                };
+                let is_sound = self.check_store(CheckDepth::Whole, &mut report, found)?;
+                self.check_refs(&at, is_sound, &mut report, found)?;
+                return Ok(report);
+            }
+        };
+        let of_present = keys.of(&present);
+        let mut trees = Trees::default();
+        let blocks: &dyn Blocks = at.blocks.as_ref();
+        let mut check = |commit: &Commit, found: &mut dyn FnMut(Finding)| {
+            let known = keys.of(commit);
+            let expected = Expected {
+                did: expected.did.or(did.as_ref()),
+                key: expected.key.filter(|_| known == of_present).or(known),
+                ..*expected
+            };
+            let mut check = Check::new(&expected);
+            check.commit(commit);
+            let with = &mut Checking { blocks, check: &mut check, found };
+            trees.check(commit.data(), with)?;
+            check.drain().for_each(found);
+            Ok::<Report, Error>(check.report)
+        };
+        // The present first, since its counts are the report; the others share most of its tree.
+        let mut report = check(&present, found)?;
+        let is_sound = self.check_store(CheckDepth::Whole, &mut report, found)?;
+        if let Some(damage) = log.damage.as_ref().filter(|_| is_sound) {
+            // The check of the store has found no damage, so it would not be reported otherwise.
+            report.errors += 1;
+            found(Finding::new(Code::StoreDamaged, damage.clone()));
+        }
+        self.check_refs(&at, is_sound, &mut report, found)?;
+        let history = all_commits(blocks, head, &log, &mut |finding| {
+            report.count(&finding);
+            found(finding);
+        })?;
+        for (_, cid) in history.iter().rev().filter(|(_, cid)| *cid != head) {
+            let Report { missing, unreadable, errors, warnings, .. } =
+                check(&read_commit(blocks, *cid)?, found)?;
+            report.missing += missing;
+            report.unreadable += unreadable;
+            report.errors += errors;
+            report.warnings += warnings;
+        }
+        report.commits = history.len() as u64;
+        report.commit = Some(present);
+        Ok(report)
+    }
+
+    /// Reads refs, keys and log at one moment; rows of refs and facts that cannot be read are findings.
+    fn history_or_damage(
+        &self,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Option<(Moment, KeyHistory, Log)>> {
+        let read = || -> Result<(Moment, KeyHistory, Log)> {
+            let view = self.parts.store.view()?;
+            let keys = Keys::new(self.parts).key_history_in(view.as_ref())?;
+            Ok((self.parts.moment_of(view.as_ref())?, keys, Log::of(view.as_ref())?))
+        };
+        match read() {
+            Err(Error::Store(StoreError::Damaged(error))) => {
+                let message = format!("the database is damaged: {error}");
+                found(Finding::new(Code::StoreDamaged, message));
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+}
+
+/// Finds every commit there is, by rev, and says where one is missing or out of order.
+fn all_commits(
+    blocks: &dyn Blocks,
+    head: Cid,
+    log: &Log,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<BTreeSet<(Option<Tid>, Cid)>> {
+    let mut history = BTreeSet::new();
+    let mut seen: HashSet<Cid> = HashSet::new();
+    // Each with the commit that names it in `prev`, if one does.
+    let mut waiting: Vec<(Cid, Option<Commit>)> =
+        log.named.iter().chain([&head]).map(|cid| (*cid, None)).collect();
+    while let Some((cid, after)) = waiting.pop() {
+        if after.is_none() && seen.contains(&cid) {
+            continue;
+        }
+        let Some(commit) = read_or_tell(blocks, cid, after.as_ref(), log, tell)? else { continue };
+        if let Some(after) = &after
+            && after.rev() <= commit.rev()
+        {
+            let [later, earlier] = [after, &commit].map(|commit| {
+                commit.rev().map_or_else(|| "none".to_owned(), |rev| rev.to_string())
+            });
+            let message =
+                format!("rev {later} is not later than {earlier}, that of the commit before");
+            tell(Finding::new(Code::RevNotAscending, message).cid(after.cid()));
+        }
+        if seen.insert(cid) {
+            history.insert((commit.rev(), cid));
+            waiting.extend(commit.prev().map(|prev| (prev, Some(commit))));
+        }
+    }
+    Ok(history)
+}
+
+/// Reads a commit; where that cannot be done it is a finding about it, or about the one after it.
+fn read_or_tell(
+    blocks: &dyn Blocks,
+    cid: Cid,
+    after: Option<&Commit>,
+    log: &Log,
+    tell: &mut dyn FnMut(Finding),
+) -> Result<Option<Commit>> {
+    match read_commit(blocks, cid) {
+        Ok(commit) => Ok(Some(commit)),
+        Err(Error::UnknownCommit(_)) => {
+            let place = after.map_or(cid, Commit::cid);
+            tell(match after {
+                Some(_) if !log.named.contains(&cid) => {
+                    let message =
+                        format!("the commit before, {cid}, never was here, or was forgotten");
+                    Finding::new(Code::HistoryBegins, message).cid(place)
+                }
+                Some(_) => {
+                    let message = format!("the commit before, {cid}, is missing");
+                    Finding::new(Code::HistoryMissing, message).cid(place)
+                }
+                None => {
+                    let message = "the log names a commit that is missing";
+                    Finding::new(Code::HistoryMissing, message).cid(place)
+                }
+            });
+            Ok(None)
+        }
+        Err(Error::Commit(error)) => {
+            tell(not_read(cid, &error));
+            Ok(None)
+        }
+        Err(Error::Read(error)) => match damage(&error) {
+            Some(message) => {
+                tell(Finding::new(Code::BlockDamaged, message).cid(cid));
+                Ok(None)
+            }
+            None => Err(error.into()),
+        },
+        Err(error) => Err(error),
+    }
+}
+
+/// The commits that the log names, up to the first row that is damaged.
+struct Log {
+    named: HashSet<Cid>,
+    damage: Option<String>,
+}
+
+impl Log {
+    fn of(view: &dyn View) -> Result<Self> {
+        let mut named = HashSet::new();
+        let read = view.log(&LogQuery::oldest_first(), &mut |row| {
+            named.extend(row.after);
+            ControlFlow::Continue(())
+        });
+        let damage = match read {
+            Err(StoreError::Damaged(error)) => Some(format!("the database is damaged: {error}")),
+            read => read.map(|()| None)?,
+        };
+        Ok(Self { named, damage })
+    }
+}
+
+fn not_read(cid: Cid, error: &CommitError) -> Finding {
+    let mut check = Check::new(&NOTHING_EXPECTED);
+    check.no_commit(cid, error);
+    let finding = check.drain().next();
+    finding.expect("that a commit cannot be read is a finding")
+}
+
+const NOTHING_EXPECTED: Expected<'static> =
+    Expected { did: None, key: None, keys: None, partial: false, jobs: Jobs::ONE };

@@ -1,0 +1,244 @@
+//! The check of one state of a repository, and of its refs.
+
+use crate::data::Cid;
+use crate::error::{Error, Result};
+use crate::history::refs::lost_refs;
+use crate::keys::handle::Keys;
+use crate::model::finding::{Code, Finding};
+use crate::model::report::{Expected, Report};
+use crate::reading::Moment;
+use crate::snapshot::read_commit;
+use crate::store::{CheckDepth, StoreError, latest_rows};
+use crate::verify::handle::Verify;
+use crate::verify::indexed::verify;
+
+/// A check that can be run again; it passes findings on as they come.
+type Attempt<'a> = dyn FnMut(&mut dyn FnMut(Finding)) -> Result<Report> + 'a;
+
+impl Verify<'_> {
+    /// Checks the present state of this repository, against its own account and key unless other ones
+    /// are expected, and that every ref that the log tells of names a commit.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`]; [`Error::NoCommit`] before the first commit.
+    pub fn present(
+        &self,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        self.checked(found, &mut |found| {
+            let Some(at) = self.moment_or_damage(found)? else {
+                return Ok(Report { errors: 1, ..Report::default() });
+            };
+            let mut report = match at.refs.get(&self.parts.name) {
+                Some(head) => self.check_at(&at, head, expected, found)?,
+                None => self.without_head(found)?,
+            };
+            let is_sound = self.check_store(CheckDepth::Present, &mut report, found)?;
+            self.check_refs(&at, is_sound, &mut report, found)?;
+            Ok(report)
+        })
+    }
+
+    /// Runs a check, again if the state that it reads is deleted meanwhile. Findings are passed on once the
+    /// check is done.
+    pub(crate) fn checked(
+        &self,
+        found: &mut dyn FnMut(Finding),
+        check: &mut Attempt<'_>,
+    ) -> Result<Report> {
+        let mut tries = MAX_TRIES;
+        loop {
+            let mut kept = Vec::new();
+            // Findings beyond this number are passed on at once, and the check is not run again.
+            let mut is_final = tries == 0;
+            let report = check(&mut |finding| {
+                kept.push(finding);
+                if kept.len() > MAX_KEPT_FINDINGS {
+                    is_final = true;
+                    kept.drain(..).for_each(&mut *found);
+                }
+            });
+            match report {
+                Err(error) if error.is_lost_race() && !is_final => tries -= 1,
+                report => {
+                    kept.into_iter().for_each(found);
+                    return report;
+                }
+            }
+        }
+    }
+
+    /// Begins to read; rows of the store that cannot be read are findings.
+    pub(crate) fn moment_or_damage(
+        &self,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Option<Moment>> {
+        match self.parts.moment() {
+            Err(Error::Store(StoreError::Damaged(error))) => {
+                let message = format!("the database is damaged: {error}");
+                found(Finding::new(Code::StoreDamaged, message));
+                Ok(None)
+            }
+            moment => moment.map(Some),
+        }
+    }
+
+    /// Reports that the present state is lost; that there never was one is an error.
+    pub(crate) fn without_head(&self, found: &mut dyn FnMut(Finding)) -> Result<Report> {
+        let mut report = Report::default();
+        let view = self.parts.store.view()?;
+        match self.parts.absent(view.as_ref())? {
+            Error::RefLost { stood: None, .. } => {
+                let lost = Error::RefLost { name: self.parts.name.clone(), stood: None };
+                let finding = Finding::new(Code::RefMissing, lost.to_string());
+                report.count(&finding);
+                found(finding);
+            }
+            Error::RefLost { .. } => {}
+            never_made => return Err(never_made),
+        }
+        Ok(report)
+    }
+
+    /// Checks that every ref points to a commit, that the log says so, and that no ref is gone that the log
+    /// does not say was removed. The commit of the present ref has been checked more closely.
+    pub(crate) fn check_refs(
+        &self,
+        at: &Moment,
+        is_sound: bool,
+        report: &mut Report,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<()> {
+        let mut findings = Vec::new();
+        for (name, cid) in at.refs.iter().filter(|(name, _)| *name != self.parts.name) {
+            match read_commit(at.blocks.as_ref(), *cid) {
+                Ok(_) => {}
+                Err(error) if error.is_swept() => return Err(error),
+                Err(error) if error.is_corrupt() || error.is_not_found() => {
+                    let message = format!("ref {name} names no commit that can be read: {error}");
+                    findings.push(Finding::new(Code::RefWithoutCommit, message).cid(*cid));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let view = self.parts.store.view()?;
+        if view.version() != at.version {
+            // Refs and log would be of two moments; what has changed since is checked the next time.
+            findings.into_iter().for_each(|finding| {
+                report.count(&finding);
+                found(finding);
+            });
+            return Ok(());
+        }
+        for (name, cid) in &at.refs {
+            // A row that cannot be read is reported with the history.
+            let last = latest_rows(view.as_ref(), name, 1).unwrap_or_default().pop();
+            if let Some(last) = last.filter(|last| last.after != Some(*cid)) {
+                let stood = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
+                let message = format!("by the log, ref {name} points to {stood}");
+                findings.push(Finding::new(Code::RefUnlogged, message).cid(*cid));
+            }
+        }
+        // The store knows how many refs there are: if it is sound and this ref is there, none is lost.
+        let is_all = is_sound && at.refs.get(&self.parts.name).is_some();
+        let lost = if is_all { Ok(Vec::new()) } else { lost_refs(view.as_ref(), &at.refs) };
+        // A log that cannot be read has been reported.
+        for (name, after) in lost.unwrap_or_default() {
+            let lost = Error::RefLost { name, stood: Some(after) };
+            findings.push(Finding::new(Code::RefMissing, lost.to_string()).cid(after));
+        }
+        for finding in findings {
+            report.count(&finding);
+            found(finding);
+        }
+        Ok(())
+    }
+
+    /// As [`verify`](Self::verify), of the state at a commit, with the key that held at its rev.
+    ///
+    /// # Errors
+    ///
+    /// As [`verify`](Self::verify).
+    pub fn at(
+        &self,
+        commit: Cid,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        self.checked(found, &mut |found| {
+            let Some(at) = self.moment_or_damage(found)? else {
+                return Ok(Report { errors: 1, ..Report::default() });
+            };
+            let mut report = self.check_at(&at, commit, expected, found)?;
+            self.check_store(CheckDepth::Present, &mut report, found)?;
+            Ok(report)
+        })
+    }
+
+    pub(crate) fn check_at(
+        &self,
+        at: &Moment,
+        commit: Cid,
+        expected: &Expected<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Report> {
+        let did = self.parts.known_did()?;
+        // A key that cannot be read is a finding of the store.
+        let present = match self.parts.public_key() {
+            Err(error) if error.is_corrupt() => None,
+            key => key?,
+        };
+        let mut key = present.clone();
+        // A commit that cannot be read is a finding below; one by another key may be older.
+        if let (Ok(commit), Some(present)) = (read_commit(at.blocks.as_ref(), commit), present)
+            && commit.verify(&present).is_err()
+        {
+            key = Keys::new(self.parts).key_history()?.of(&commit).cloned();
+        }
+        let expected = Expected {
+            did: expected.did.or(did.as_ref()),
+            key: expected.key.or(key.as_ref()),
+            ..*expected
+        };
+        verify(at.blocks.as_ref(), commit, &expected, found)
+    }
+
+    /// Checks the store itself, and counts its blocks; tells whether it is sound.
+    pub(crate) fn check_store(
+        &self,
+        depth: CheckDepth,
+        report: &mut Report,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<bool> {
+        let Some(maintain) = self.parts.store.maintain() else { return Ok(true) };
+        let problems = maintain.check(depth)?;
+        for problem in &problems {
+            let message = format!("the database is damaged: {}", problem.replace('\n', " "));
+            found(Finding::new(Code::StoreDamaged, message));
+            report.errors += 1;
+        }
+        if !problems.is_empty() {
+            // Pages that lead to each other in circles are counted without end.
+            return Ok(false);
+        }
+        match maintain.block_count() {
+            Ok(blocks) => report.blocks = blocks,
+            Err(StoreError::Damaged(error)) => {
+                let message = format!("the database is damaged: {error}");
+                found(Finding::new(Code::StoreDamaged, message));
+                report.errors += 1;
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
+    }
+}
+
+/// How often a check is run again beside another process that keeps deleting states.
+const MAX_TRIES: u32 = 20;
+
+/// How many findings wait until their check is done.
+const MAX_KEPT_FINDINGS: usize = 10_000;

@@ -1,0 +1,229 @@
+//! Checking what is taken in while it is taken in.
+
+use std::io::Read;
+
+use crate::car::{CarError, CarReader};
+use crate::commit::Commit;
+use crate::data::{Block, BlockRef, Blocks, Cid};
+use crate::model::finding::Finding;
+use crate::model::jobs::Jobs;
+use crate::model::report::{Expected, Report};
+use crate::mst::{Content, Contents, Due, Preorder, contents};
+use crate::pipeline::ahead;
+use crate::verify::check::{Check, Verdict};
+
+/// A repository that is checked as it is read.
+///
+/// It follows faultless files: commit, nodes and records in the specification's streamable order,
+/// each once, and nothing else. Whatever is not so ends it with [`NotInOrder`], and the file is
+/// to be looked at through an index, which can tell what is wrong with it.
+pub(crate) struct Streamed<'a, R> {
+    reader: R,
+    commit: Commit,
+    preorder: Preorder,
+    check: Check<'a>,
+    sections: u64,
+    commit_is_due: bool,
+}
+
+/// The repository is not one that can be checked in one pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the repository cannot be checked in one pass")]
+pub(crate) struct NotInOrder;
+
+/// Where the blocks come from: a reader that lends them, or one that runs ahead in another thread.
+pub(crate) trait Sections {
+    /// Returns the next block; `None` at the end of the file.
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder>;
+}
+
+impl<R: Read> Sections for CarReader<R> {
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
+        let section = self.next_section().map_err(|_| NotInOrder)?;
+        Ok(section.map(|section| section.block))
+    }
+}
+
+/// Blocks that have arrived from another thread.
+struct Arriving<'a> {
+    blocks: &'a mut dyn Iterator<Item = Result<Block, CarError>>,
+    lent: Option<Block>,
+}
+
+impl Sections for Arriving<'_> {
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
+        self.lent = self.blocks.next().transpose().map_err(|_| NotInOrder)?;
+        Ok(self.lent.as_ref().map(Block::borrowed))
+    }
+}
+
+impl<S: Sections + ?Sized> Sections for &mut S {
+    fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
+        S::next_block(self)
+    }
+}
+
+/// Reads a file whose blocks are to be checked as they come, in as many threads as there may be.
+pub(crate) fn streamed<T>(
+    file: impl Read + Send,
+    expected: &Expected<'_>,
+    work: impl FnOnce(&mut Streamed<'_, &mut dyn Sections>) -> Result<T, NotInOrder>,
+) -> Result<T, NotInOrder> {
+    let mut reader = CarReader::new(file).map_err(|_| NotInOrder)?;
+    let [root] = *reader.roots() else { return Err(NotInOrder) };
+    if expected.jobs == Jobs::ONE {
+        let reader: &mut dyn Sections = &mut reader;
+        return work(&mut Streamed::begin(reader, root, expected)?);
+    }
+    let size = |block: &Result<Block, CarError>| block.as_ref().map_or(0, |b| b.bytes().len());
+    ahead(expected.jobs, reader, size, |blocks| {
+        let mut arriving = Arriving { blocks, lent: None };
+        let arriving: &mut dyn Sections = &mut arriving;
+        work(&mut Streamed::begin(arriving, root, expected)?)
+    })
+}
+
+impl<'a, R: Read> Streamed<'a, CarReader<R>> {
+    /// Starts to read a file: header and commit.
+    pub(crate) fn open(file: R, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
+        let reader = CarReader::new(file).map_err(|_| NotInOrder)?;
+        let [root] = *reader.roots() else { return Err(NotInOrder) };
+        let mut opened = Self::begin(reader, root, expected)?;
+        opened.check.collections = Some(Vec::new());
+        Ok(opened)
+    }
+}
+
+impl<'a, S: Sections> Streamed<'a, S> {
+    /// Starts to read: the commit.
+    fn begin(mut reader: S, root: Cid, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
+        let first = reader.next_block()?.ok_or(NotInOrder)?;
+        if first.cid() != root {
+            return Err(NotInOrder);
+        }
+        let commit = Commit::decode(&first.to_block()).map_err(|_| NotInOrder)?;
+        let mut check = Check::new(expected);
+        check.commit(&commit);
+        let preorder = Preorder::new(commit.data());
+        Ok(Self { reader, commit, preorder, check, sections: 1, commit_is_due: true })
+    }
+
+    /// Returns the commit that the file starts with.
+    pub(crate) fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// Returns the next block, the commit first, and checks it; `None` when the repository is
+    /// complete and the file at its end.
+    pub(crate) fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
+        if std::mem::take(&mut self.commit_is_due) {
+            return Ok(Some(self.commit.block().borrowed()));
+        }
+        let due = self.preorder.due();
+        let block = match (due, self.reader.next_block()?) {
+            (Due::Nothing, None) => return Ok(None),
+            (Due::Node(cid), Some(block)) if block.cid() == cid => {
+                self.preorder.node(block.bytes()).map_err(|_| NotInOrder)?;
+                self.check.report.nodes += 1;
+                block
+            }
+            (Due::Record { key, cid }, Some(block)) if block.cid() == cid => {
+                self.check.record(key, cid, &Verdict::on(cid, block.bytes()));
+                self.preorder.record();
+                block
+            }
+            _ => return Err(NotInOrder),
+        };
+        self.sections += 1;
+        Ok(Some(block))
+    }
+
+    /// Hands out what has been found since the last time.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
+        self.check.drain()
+    }
+
+    /// Returns how many records each collection has; to be called at the end.
+    pub(crate) fn collections(&mut self) -> Vec<(String, u64)> {
+        self.check.collections.take().unwrap_or_default()
+    }
+
+    /// Returns what has been counted; to be called at the end.
+    pub(crate) fn report(&mut self) -> Report {
+        let (commit, blocks) = (Some(self.commit.clone()), self.sections);
+        Report { commit, blocks, ..std::mem::take(&mut self.check.report) }
+    }
+}
+
+/// A repository that is checked as it is read from a source that any block can be asked of.
+///
+/// Like [`Streamed`] it follows faultless ones.
+pub(crate) struct Reached<'a> {
+    contents: Contents<'a>,
+    commit: Commit,
+    check: Check<'a>,
+    commit_is_due: bool,
+}
+
+impl<'a> Reached<'a> {
+    /// Reads the commit.
+    pub(crate) fn begin(
+        blocks: &'a dyn Blocks,
+        root: Cid,
+        expected: &'a Expected<'a>,
+    ) -> Result<Self, NotInOrder> {
+        let block = blocks.get(&root).map_err(|_| NotInOrder)?.ok_or(NotInOrder)?;
+        let commit = Commit::decode(&block).map_err(|_| NotInOrder)?;
+        let mut check = Check::new(expected);
+        check.commit(&commit);
+        check.collections = Some(Vec::new());
+        let contents = contents(blocks, commit.data());
+        Ok(Self { contents, commit, check, commit_is_due: true })
+    }
+
+    /// Returns the commit.
+    pub(crate) fn commit(&self) -> &Commit {
+        &self.commit
+    }
+
+    /// As [`Streamed::next_block`], large records once.
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block>, NotInOrder> {
+        if std::mem::take(&mut self.commit_is_due) {
+            return Ok(Some(self.commit.block().clone()));
+        }
+        loop {
+            match self.contents.next().transpose().map_err(|_| NotInOrder)? {
+                None => return Ok(None),
+                Some(Content::Node(block)) => {
+                    self.check.report.nodes += 1;
+                    return Ok(Some(block));
+                }
+                Some(Content::Record { key, value, found: Ok(Some(block)) }) => {
+                    let verdict = Verdict::on(value, block.bytes());
+                    self.check.record(key.as_bytes(), value, &verdict);
+                    return Ok(Some(block));
+                }
+                // What is wrong with it, if anything is, was said the first time.
+                Some(Content::Again { key, .. }) => {
+                    self.check.unseen(key.as_bytes());
+                }
+                Some(Content::Record { .. }) => return Err(NotInOrder),
+            }
+        }
+    }
+
+    /// Hands out what has been found since the last time.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
+        self.check.drain()
+    }
+
+    /// Returns how many records each collection has; to be called at the end.
+    pub(crate) fn collections(&mut self) -> Vec<(String, u64)> {
+        self.check.collections.take().unwrap_or_default()
+    }
+
+    /// Returns what has been counted; to be called at the end.
+    pub(crate) fn report(&mut self) -> Report {
+        std::mem::take(&mut self.check.report)
+    }
+}

@@ -1,0 +1,78 @@
+//! The writing verbs of a repository: from writes to a signed commit.
+
+use crate::commit::Commit;
+use crate::crypto::Signature;
+use crate::data::Value;
+use crate::error::Result;
+use crate::model::write::{Batch, Draft, Write, Written};
+use crate::repo::Repo;
+use crate::syntax::RecordPath;
+
+impl Repo {
+    /// Writes one record. Returns the new commit, or the present one if nothing changes.
+    ///
+    /// A missing `$type` becomes the collection; a `$type` other than the collection is refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn put(&self, path: &RecordPath, value: &Value) -> Result<Written> {
+        self.write(&[Write::put(path.clone(), value.clone())])
+    }
+
+    /// Writes one record from its DAG-CBOR. The bytes are stored as they are.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn put_bytes(&self, path: &RecordPath, bytes: &[u8]) -> Result<Written> {
+        self.write(&[Write::put_bytes(path.clone(), bytes)])
+    }
+
+    /// Deletes one record.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); [`Error::Conflict`](crate::Error::Conflict) if the record does not exist.
+    pub fn delete(&self, path: &RecordPath) -> Result<Written> {
+        self.write(&[Write::delete(path.clone())])
+    }
+
+    /// Makes all writes in one signed commit, or none.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::NoCommit`](crate::Error::NoCommit) before the first commit, and
+    ///   [`Error::RefLost`](crate::Error::RefLost) if the ref is lost.
+    /// - [`Error::NoSigner`](crate::Error::NoSigner), and [`Error::WrongKey`](crate::Error::WrongKey) if the
+    ///   signer does not have the key of this repository.
+    /// - [`Error::Conflict`](crate::Error::Conflict) if a record is not in the state that its write expects.
+    /// - [`Error::Record`](crate::Error::Record), [`Error::WrittenTwice`](crate::Error::WrittenTwice) and
+    ///   [`Error::BlobMissing`](crate::Error::BlobMissing) if a write is invalid.
+    /// - [`Error::Store`](crate::Error::Store) if the head is not the expected commit.
+    pub fn write<'w>(&self, writes: impl Into<Batch<'w>>) -> Result<Written> {
+        let Batch { writes, options } = writes.into();
+        self.parts.write(writes, &options)
+    }
+
+    /// Computes the commit that some writes make, and stores nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn draft<'w>(&self, writes: impl Into<Batch<'w>>) -> Result<Draft> {
+        let Batch { writes, options } = writes.into();
+        self.parts.draft(writes, &options)
+    }
+
+    /// Stores a draft with a signature that was made elsewhere. A draft that changes nothing is dropped, and
+    /// the present commit is returned.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Crypto`](crate::Error::Crypto) if the signature is not by the key of this repository;
+    /// [`Error::Store`](crate::Error::Store) if the head has moved or the key has changed since the draft was made.
+    pub fn commit(&self, draft: Draft, signature: Signature) -> Result<Commit> {
+        self.parts.commit(draft, signature)
+    }
+}
