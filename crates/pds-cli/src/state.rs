@@ -8,7 +8,7 @@ use anyhow::Result;
 use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use pds::data::Cid;
 use pds::model::revision::RevisionError;
-use pds::{Error, Repo, Revision};
+use pds::{Repo, Revision};
 
 use crate::failure::Stated;
 use crate::open::{STANDARD_STREAM, Source};

@@ -1,7 +1,5 @@
 //! The blobs of a repository, and the records that refer to them.
 
-use std::io::Read;
-
 use crate::blob::BlobStore;
 use crate::data::{BlobRef, ReadError, Value};
 use crate::error::{Error, Result};

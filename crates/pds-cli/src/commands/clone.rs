@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pds::Jobs;
 use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::data::Blocks;
-use pds::{Jobs, Repo};
 
 use super::unpack::names_a_directory;
 use super::{import, info};

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pds::Repo;
 use pds::crypto::{Curve, SigningKey};
 use pds::syntax::Did;
 

@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use pds::Expected;
-use pds::Repo;
 use pds::verify::indexed::verify;
 
 use super::at_once;

@@ -11,8 +11,6 @@ use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use pds::Repo;
-
 use crate::common::{DID, Ended, Home, TestRepo, creation, note};
 
 /// Runs something several times at once and returns what came of each.

@@ -1,7 +1,6 @@
 //! Forgetting that is killed at any moment: what stays is whole, and the next one completes it.
 
 use pds::Expected;
-use pds::Repo;
 use pds::verify::indexed::verify;
 
 use super::{MOMENTS, kill_after};

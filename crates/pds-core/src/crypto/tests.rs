@@ -187,7 +187,6 @@ fn keys_and_signatures_cross_threads() {
     crosses::<PublicKey>();
     crosses::<Signature>();
     crosses::<CryptoError>();
-    crosses::<KeyFileError>();
 }
 
 proptest! {

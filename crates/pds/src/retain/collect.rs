@@ -16,7 +16,7 @@ use crate::retain::mark::{BlobsOf, Marked};
 use crate::snapshot::read_commit;
 use crate::store::{
     Change, Event, Fact, FactEdit, FactKind, Fate, LogEntry, LogQuery, RefName, Refs, StoreError,
-    Sweep, SweptBlocks, Version, View,
+    Sweep, SweptBlocks, Version,
 };
 use crate::syntax::Tid;
 

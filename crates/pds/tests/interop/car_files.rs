@@ -180,9 +180,9 @@ fn none_of_them_is_a_repository() {
         assert!(import(&repo, bytes, None).unwrap_err().is_corrupt(), "{name}");
         assert_eq!(state(&repo), before, "{name}");
         let dir = tempfile::tempdir().unwrap();
-        let cloned = open(bytes).map_err(pds::Error::from).and_then(|car| {
-            pds::local::directory::clone_car(&dir.path().join("clone"), &car, None)
-        });
+        let cloned = open(bytes)
+            .map_err(pds::Error::from)
+            .and_then(|car| pds::local::directory::clone_car(dir.path().join("clone"), &car, None));
         assert!(cloned.is_err(), "{name}");
         assert_eq!(names_in(dir.path()), [""; 0], "{name}");
     }

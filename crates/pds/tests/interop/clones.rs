@@ -17,7 +17,7 @@ use super::support::{
 fn in_both_stores(bytes: &[u8], check: impl Fn(&Repo)) {
     let dir = tempfile::tempdir().unwrap();
     let (on_disk, imported) =
-        pds::local::directory::clone_car(&dir.path().join("clone"), &open(bytes).unwrap(), None)
+        pds::local::directory::clone_car(dir.path().join("clone"), &open(bytes).unwrap(), None)
             .unwrap();
     let in_memory = empty_mirror();
     let taken = import(&in_memory, bytes, None).unwrap();

@@ -159,7 +159,7 @@ fn accepted_cases_verify_and_can_be_cloned() {
         let dir = tempfile::tempdir().unwrap();
         let car = open(&case.bytes).unwrap();
         let (repo, imported) =
-            pds::local::directory::clone_car(&dir.path().join("clone"), &car, case.key.as_ref())
+            pds::local::directory::clone_car(dir.path().join("clone"), &car, case.key.as_ref())
                 .unwrap();
         assert!(imported.findings.iter().all(|found| !is_error(&found)), "{name}");
         let again = repo.verify().present(&Expected::default(), &mut |_| {}).unwrap();
