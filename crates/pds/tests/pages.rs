@@ -54,6 +54,37 @@ fn every_public_type_and_function_has_an_example() {
     assert!(without.is_empty(), "{}", without.join("\n"));
 }
 
+/// The example of the README, run in a directory of its own.
+#[cfg(feature = "sqlite")]
+mod readme {
+    #[rustfmt::skip]
+    fn run() -> Result<(), Box<dyn std::error::Error>> {
+use pds::data::Value;
+use pds::repo::Repo;
+
+let repo = Repo::create("alice".as_ref(), &"did:web:alice.example.com".parse()?)?;
+repo.put(&"com.example.note/first".parse()?, &Value::from([("text", Value::from("hello"))]))?;
+let record = repo.find(&"com.example.note/first".parse()?)?;
+        // The README ends here.
+        let record = record.ok_or("the record was just put")?;
+        assert_eq!(record.value()?.get("text"), Some(&Value::from("hello")));
+        Ok(())
+    }
+
+    #[test]
+    fn the_example_of_the_readme_runs() {
+        let readme = super::page("README.md");
+        let example = readme.split_once("```rust\n").unwrap().1.split_once("```").unwrap().0;
+        let here = include_str!("pages.rs");
+        assert!(here.contains(&format!("{example}        // The README ends here.")), "{example}");
+        // No other test of this program depends on the directory.
+        let dir = tempfile::tempdir().unwrap();
+        std::env::set_current_dir(dir.path()).unwrap();
+        run().unwrap();
+        assert!(dir.path().join("alice/pds.db").exists());
+    }
+}
+
 #[test]
 #[cfg(feature = "sqlite")]
 fn the_format_page_has_the_tables_that_are_made() {

@@ -1,7 +1,7 @@
-//! The page `docs/guide.md`: its commands are run, and print what it says.
+//! `docs/guide.md` and the README: their commands are run, and print what the pages say.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A command of the page, and what it prints.
@@ -53,10 +53,27 @@ fn matches(said: &str, found: &str) -> bool {
 
 #[test]
 fn the_guide_says_what_happens() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let page = fs::read_to_string(root.join("docs/guide.md")).unwrap();
     let home = tempfile::tempdir().unwrap();
-    fs::copy(root.join("testdata/sample.car"), home.path().join("backup.car")).unwrap();
+    fs::copy(root().join("testdata/sample.car"), home.path().join("backup.car")).unwrap();
+    assert!(run("docs/guide.md", home.path()) > 30, "there is something on the page");
+}
+
+#[test]
+fn the_readme_says_what_happens() {
+    let home = tempfile::tempdir().unwrap();
+    for file in ["sample.car", "sample-earlier.car", "did.json"] {
+        fs::copy(root().join("testdata").join(file), home.path().join(file)).unwrap();
+    }
+    assert!(run("README.md", home.path()) > 10, "there is something on the page");
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// Runs the commands of a page in a directory, and returns how many there are.
+fn run(page: &str, home: &Path) -> usize {
+    let text = fs::read_to_string(root().join(page)).unwrap();
     let binary = Path::new(env!("CARGO_BIN_EXE_pds")).parent().unwrap();
     let path = std::env::join_paths(
         [binary.to_owned()]
@@ -64,9 +81,9 @@ fn the_guide_says_what_happens() {
             .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     )
     .unwrap();
-    let mut here = home.path().to_owned();
-    let steps = steps(&page);
-    assert!(steps.len() > 30, "there is something on the page");
+    let mut here = home.to_owned();
+    let steps = steps(&text);
+    let count = steps.len();
     for Step { line, command, output, spoil } in steps {
         if spoil {
             spoil_a_record(&here.join("pds.db"));
@@ -87,8 +104,9 @@ fn the_guide_says_what_happens() {
         let same = found.len() == output.len()
             && output.iter().zip(&found).all(|(said, found)| matches(said, found));
         let errors = String::from_utf8_lossy(&ran.stderr);
-        assert!(same, "line {line}: {command}\n{printed}{errors}");
+        assert!(same, "{page}, line {line}: {command}\n{printed}{errors}");
     }
+    count
 }
 
 fn spoil_a_record(store: &Path) {
