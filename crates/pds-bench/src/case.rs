@@ -28,7 +28,7 @@ pub(crate) enum Subject {
     Rsky,
     /// Rows into or out of a bare table.
     Sqlite,
-    /// The same, with the settings of a file that nobody needs until it is complete.
+    /// The same, with settings for a file that is useless until it is complete.
     SqliteBulk,
     /// The very rows that this library writes, into a bare table.
     SqliteRows,

@@ -90,7 +90,7 @@ impl Data {
         self.prepare_stores(records)
     }
 
-    /// Reads all files of this size once: whoever works first must not find a colder cache than the others.
+    /// Reads all files of this size once: the first subject must not find a colder cache than the others.
     pub(crate) fn warm(&self, records: usize) -> Result<()> {
         let mut paths = vec![
             self.streamable(records),
@@ -104,7 +104,7 @@ impl Data {
         read_once(&paths)
     }
 
-    /// Removes the repositories on disk, so that the present library makes them anew.
+    /// Removes the repositories on disk, so that the present library makes them again.
     pub(crate) fn forget_stores(&self, records: usize) -> Result<()> {
         for dir in [self.repo(records), self.moved_repo(records)] {
             if dir.is_dir() {

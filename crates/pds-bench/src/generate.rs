@@ -160,7 +160,7 @@ fn follow(numbers: &mut Numbers, micros: u64) -> Value {
     ])
 }
 
-/// A post of somebody else: at-uri and CID.
+/// A post of another account: at-uri and CID.
 fn strong_ref(numbers: &mut Numbers, micros: u64) -> Value {
     let earlier = micros - numbers.next() % (24 * 3600 * 1_000_000);
     let tid = Tid::new(earlier, CLOCK_ID).expect("it is after 1970");

@@ -8,6 +8,7 @@ mod logs;
 mod machine;
 mod meter;
 mod ours;
+mod page;
 #[cfg(feature = "peers")]
 mod peers;
 mod plan;

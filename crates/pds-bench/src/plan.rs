@@ -1,4 +1,4 @@
-//! Every piece of work, who takes part in it, and what is aimed at.
+//! Every piece of work, its subjects and its targets.
 
 use crate::case::Subject::{
     self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, ShortLog, Shrike, Sign, Sqlite,
@@ -6,29 +6,29 @@ use crate::case::Subject::{
 };
 use crate::work::Work;
 
-/// A piece of work and who does it, this library first.
+/// A piece of work and its subjects, this library first.
 pub(crate) struct Task {
     pub(crate) work: Work,
     pub(crate) title: &'static str,
     pub(crate) subjects: &'static [Subject],
-    /// On repositories of how many records, and what is aimed at there.
+    /// The numbers of records, and the targets for each.
     pub(crate) sizes: &'static [(usize, &'static [Target])],
 }
 
-/// What is aimed at.
+/// A target.
 #[derive(Clone, Copy)]
 pub(crate) enum Target {
-    /// CPU time, as a multiple of somebody else's.
+    /// CPU time, as a multiple of another subject's.
     Cpu(f64, Subject),
-    /// Time on the clock, as a multiple of somebody else's.
+    /// Wall time, as a multiple of another subject's.
     Wall(f64, Subject),
-    /// Speed on the clock, as a share of somebody else's: at least this.
+    /// Speed in wall time, at least this share of another subject's.
     Speed(f64, Subject),
-    /// CPU microseconds each time, beside somebody else's.
+    /// CPU microseconds each time, above another subject's.
     CpuBeside(f64, Subject),
-    /// Milliseconds on the clock each time.
+    /// Milliseconds of wall time each time.
     Millis(f64),
-    /// How often in a second on the clock: at least this.
+    /// How often in a second of wall time: at least this.
     PerSecond(u32),
     /// Memory in MB.
     Megabytes(f64),
@@ -36,9 +36,9 @@ pub(crate) enum Target {
     MegabytesBeyond(f64, Subject),
     /// Memory: bytes for each block of the file, and 16 MB.
     BytesABlock(f64),
-    /// What is on disk, as a multiple of the CAR file.
+    /// Bytes on disk, as a multiple of the CAR file.
     Size(f64),
-    /// How many blocks are read.
+    /// The number of blocks that are read.
     BlocksRead(u64),
 }
 
@@ -63,25 +63,25 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::ReadAnyOrder,
-        title: "The same work with the blocks in any order, here sorted by CID. A visit is the key, the CID and the size of a record that is there.",
+        title: "The same work on a file whose blocks are in another order, here sorted by CID. A visit is the key, the CID and the size of a stored record.",
         subjects: READERS,
         sizes: &[(100 * K, INDEXED), (M, INDEXED)],
     },
     Task {
         work: Work::ReadBytesAnyOrder,
-        title: "The same once more, with all bytes of each record looked at in key order: from memory there, from the file here.",
+        title: "The same work, and all bytes of each record are read in key order: shrike reads them from memory, pds from the file.",
         subjects: &[Pds, Shrike],
         sizes: &[(100 * K, &[]), (M, &[])],
     },
     Task {
         work: Work::VerifyStreamable,
-        title: "`pds verify --key` as a process: with the signature, and every record decoded against the data model. shrike: `Repo::load_car`, which does neither.",
+        title: "`pds verify --key` as a process, which checks the signature and decodes every record against the data model. shrike: `Repo::load_car`, which does neither.",
         subjects: &[Pds, Shrike],
         sizes: &[(100 * K, VERIFIED), (M, VERIFIED)],
     },
     Task {
         work: Work::VerifyAnyOrder,
-        title: "The same with the blocks in any order.",
+        title: "The same work on a file whose blocks are sorted by CID.",
         subjects: &[Pds, Shrike],
         sizes: &[(100 * K, VERIFIED), (M, VERIFIED)],
     },
@@ -111,13 +111,13 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::Diff,
-        title: "What differs between two trees that are 100 keys apart, in memory.",
+        title: "The difference between two trees that are 100 keys apart, in memory.",
         subjects: TREES,
         sizes: &[(100 * K, &[Target::Cpu(0.2, Jacquard)])],
     },
     Task {
         work: Work::DiffFromDisk,
-        title: "The same between two states of a repository on disk. At most the nodes of the changed paths may be read: 100 paths of 10 levels in each tree.",
+        title: "The same difference between two states of a repository on disk. The limit is the nodes of the changed paths: 100 paths of 10 levels in each tree.",
         subjects: &[Pds],
         sizes: &[(100 * K, &[Target::BlocksRead(2_000)])],
     },
@@ -138,7 +138,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::Put,
-        title: "A record put, one a commit, each durable when it is acknowledged; 1,000 times. Raw SQLite: one row a commit; and the very rows of each put: record, nodes, commit, ref and log, or only the last two.",
+        title: "1,000 puts of a record, each in a commit of its own and durable when it is acknowledged. Raw SQLite writes one row per commit. Two more limits are the rows of each put (record, nodes, commit, ref and log), and the last two rows alone.",
         subjects: &[Pds, Sqlite, SqliteRows, SqliteMoves, Sign],
         sizes: &[
             (K, &[]),
@@ -148,13 +148,13 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::ApplyAscending,
-        title: "100,000 new records in commits of 200, keys ascending, onto nothing and onto 100,000. Raw SQLite: 100,000 rows in commits of 200.",
+        title: "100,000 new records in commits of 200 with ascending keys, into an empty repository and into one of 100,000 records. Raw SQLite: 100,000 rows in commits of 200.",
         subjects: &[Pds, Sqlite],
         sizes: &[(0, APPLIED), (100 * K, APPLIED)],
     },
     Task {
         work: Work::ApplyRandom,
-        title: "The same with the keys in random order.",
+        title: "The same work with keys in random order.",
         subjects: &[Pds, Sqlite],
         sizes: &[(0, APPLIED), (100 * K, APPLIED)],
     },
@@ -190,7 +190,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::ListProcess,
-        title: "The same by `pds ls` as a process.",
+        title: "The same listing by `pds ls` as a process.",
         subjects: &[Pds],
         sizes: &[(M, &[Target::PerSecond(1_000_000)])],
     },
@@ -208,7 +208,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::LogVerify,
-        title: "`pds verify` as a process on a repository of one record; 20 times. Here and below the number is that of the rows of the log, each of them a version of that record.",
+        title: "`pds verify` as a process on a repository of one record; 20 times. Here and below, the first column is the number of log rows, and each row is a version of that record.",
         subjects: &[Pds, ShortLog],
         sizes: &[(20 * K, LONG_LOG)],
     },
@@ -226,19 +226,19 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::LogMovesVerify,
-        title: "`pds verify` where the rows of the log are moves of the ref between two states: the log alone is long, and blocks are few; 20 times.",
+        title: "`pds verify` on a long log with few blocks: its rows move the ref between two states; 20 times.",
         subjects: &[Pds, ShortLog],
         sizes: &[(20 * K, LONG_LOG)],
     },
     Task {
         work: Work::LogMovesInfo,
-        title: "`pds info` there; 20 times.",
+        title: "`pds info` on the same repository; 20 times.",
         subjects: &[Pds, ShortLog],
         sizes: &[(20 * K, LONG_LOG)],
     },
     Task {
         work: Work::LogPut,
-        title: "`pds put` of another version, signed and durable; 20 times.",
+        title: "`pds put` of a new version of that record, signed and durable; 20 times.",
         subjects: &[Pds, ShortLog],
         sizes: &[(20 * K, LONG_LOG)],
     },

@@ -1,16 +1,13 @@
-//! The tables, and the page with them.
+//! The tables of a run.
 
 use std::fmt::Write;
 
-use anyhow::Result;
-
 use crate::case::Subject;
 use crate::data::Data;
-use crate::machine::Machine;
 use crate::meter::Outcome;
-use crate::plan::Task;
+use crate::plan::{Target, Task};
 use crate::run::{Measured, name};
-use crate::target::judge;
+use crate::target::{Verdict, judge};
 use crate::work::{PARALLEL, Work};
 
 pub(crate) struct Report<'a> {
@@ -20,68 +17,102 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// The whole page.
-    pub(crate) fn page(&self) -> Result<String> {
-        let machine = Machine::here()?;
-        let rounds = self.rounds;
-        Ok(format!(
-            "# Performance\n\n{INTRODUCTION}\n{machine}\nRounds: {rounds}. Command: `just bench`, \
-             which builds `pds` and runs `pds-bench run`.\n\n{}",
-            self.tables(MISSED)
-        ))
+    /// Everything that was measured: the targets, the growth, the parallel reads and every figure.
+    pub(crate) fn tables(&self) -> String {
+        format!(
+            "## Targets\n\n{}{}{}\n## Every figure\n\n{}",
+            self.targets(|_| true),
+            self.growth(),
+            self.parallel(),
+            self.figures("###")
+        )
     }
 
-    /// The targets, the growth, the parallel reads, what is to be said of them, and every figure.
-    pub(crate) fn tables(&self, remarks: &str) -> String {
-        let mut out = String::new();
-        self.targets(&mut out);
-        self.growth(&mut out);
-        self.parallel(&mut out);
-        if !remarks.is_empty() {
-            let _ = write!(out, "\n{remarks}");
+    /// Counts the targets that are met, and all targets.
+    pub(crate) fn met(&self) -> (usize, usize) {
+        let verdicts = || self.verdicts().map(|(_, verdict)| verdict);
+        (verdicts().filter(|verdict| verdict.is_met).count(), verdicts().count())
+    }
+
+    /// The targets that are wanted, as a table.
+    pub(crate) fn targets(&self, wanted: impl Fn(&Verdict) -> bool) -> String {
+        let mut out = TARGETS_HEAD.to_owned();
+        for (measured, verdict) in self.verdicts().filter(|(_, verdict)| wanted(verdict)) {
+            let met = if verdict.is_met { "met" } else { "**missed**" };
+            let (work, records) = (name(&measured.task.work), number(measured.records as u64));
+            let (aim, found) = (verdict.aim, verdict.found);
+            let _ = writeln!(out, "| {work} | {records} | {aim} | {found} | {met} |");
         }
-        self.figures(&mut out);
         out
     }
 
-    fn targets(&self, out: &mut String) {
-        out.push_str(
-            "## Targets\n\n| work | records | target | measured | |\n|---|--:|---|--:|---|\n",
-        );
+    fn verdicts(&self) -> impl Iterator<Item = (&Measured, Verdict)> {
+        self.measured.iter().flat_map(|measured| {
+            let judged = |target: &Target| judge(*target, measured, self.data);
+            measured.targets.iter().filter_map(judged).map(move |verdict| (measured, verdict))
+        })
+    }
+
+    /// The fastest of the other libraries at the largest size of each piece of work, as a table.
+    pub(crate) fn peers(&self) -> String {
+        let mut rows: Vec<(&Measured, String)> = Vec::new();
         for measured in self.measured {
-            for target in measured.targets {
-                let Some(verdict) = judge(*target, measured, self.data) else { continue };
-                let met = if verdict.is_met { "met" } else { "**missed**" };
-                let (work, records) = (name(&measured.task.work), number(measured.records as u64));
-                let (aim, found) = (verdict.aim, verdict.found);
-                let _ = writeln!(out, "| {work} | {records} | {aim} | {found} | {met} |");
-            }
+            let cpu = |subject: &Subject| {
+                let outcomes = measured.outcomes.get(subject)?;
+                Some(median(outcomes.iter().map(|outcome| outcome.cpu_s)))
+            };
+            let memory = |subject: &Subject| {
+                let outcomes = measured.outcomes.get(subject)?;
+                Some(median(outcomes.iter().map(megabytes)))
+            };
+            let peers = measured.outcomes.keys().filter(|subject| subject.is_peer());
+            let fastest = peers.min_by(|a, b| {
+                f64::total_cmp(&cpu(a).unwrap_or(f64::NAN), &cpu(b).unwrap_or(f64::NAN))
+            });
+            let Some(fastest) = fastest else { continue };
+            let Some(to) = ratio(measured, *fastest, cpu_each) else { continue };
+            let pds = &Subject::Pds;
+            let (Some(our_cpu), Some(our_memory)) = (cpu(pds), memory(pds)) else { continue };
+            let (Some(cpu), Some(memory)) = (cpu(fastest), memory(fastest)) else { continue };
+            let row = format!(
+                "| {} | {} | {our_cpu:.3} | {} {cpu:.3} | {to:.2} | {our_memory:.0} | {memory:.0} |",
+                name(&measured.task.work),
+                number(measured.records as u64),
+                fastest.title(),
+            );
+            // The sizes ascend: a larger one takes the place of a smaller one.
+            rows.retain(|(smaller, _)| smaller.task.work != measured.task.work);
+            rows.push((measured, row));
         }
+        let rows: Vec<String> = rows.into_iter().map(|(_, row)| row + "\n").collect();
+        format!("{PEERS_HEAD}{}", rows.concat())
     }
 
     /// What one put and one get cost, from small to large repositories.
-    fn growth(&self, out: &mut String) {
+    pub(crate) fn growth(&self) -> String {
+        let mut out = String::new();
         for work in [Work::Put, Work::GetFromDisk] {
             let (ours, theirs) =
                 (self.grown(work, Subject::Pds), self.grown(work, Subject::Sqlite));
             let [(small, first), .., (large, last)] = ours[..] else { continue };
             let (by, logarithm) = (last / first, (large as f64).ln() / (small as f64).ln());
             let met = if by <= logarithm { "met" } else { "**missed**" };
-            let _ = writeln!(
-                out,
-                "\nGrowth of `{}`, CPU each: {}. That is {by:.2}x, where the logarithm grows {logarithm:.2}x: {met}.",
+            let mut text = format!(
+                "Growth of `{}`, CPU each: {}. That is {by:.2}x, and the logarithm grows {logarithm:.2}x: {met}.",
                 name(&work),
                 listed(&ours)
             );
             if let [(_, first), .., (_, last)] = theirs[..] {
-                let _ = writeln!(out, "Raw SQLite: {}, {:.2}x.", listed(&theirs), last / first);
+                let _ = write!(text, " Raw SQLite: {}, {:.2}x.", listed(&theirs), last / first);
             }
+            let _ = write!(out, "\n{}", wrapped(&text));
         }
+        out
     }
 
     /// The speed of parallel reads on the clock, all threads together.
-    fn parallel(&self, out: &mut String) {
-        let mut head = PARALLEL_HEAD;
+    pub(crate) fn parallel(&self) -> String {
+        let (mut out, mut head) = (String::new(), PARALLEL_HEAD);
         for measured in self.measured.iter().filter(|m| PARALLEL.contains(&m.task.work)) {
             let speed = |subject: Subject| {
                 let outcomes = measured.outcomes.get(&subject)?;
@@ -96,6 +127,7 @@ impl Report<'_> {
             let _ = writeln!(out, "{head}| {threads} | {ours} | {theirs} | {share} |");
             head = "";
         }
+        out
     }
 
     /// CPU microseconds each, by the number of records.
@@ -108,23 +140,25 @@ impl Report<'_> {
         measured.filter_map(each).collect()
     }
 
-    fn figures(&self, out: &mut String) {
-        let _ = writeln!(out, "\n## Every figure\n\n{LEGEND}");
+    /// Every figure, a table for each piece of work under a heading like this.
+    pub(crate) fn figures(&self, heading: &str) -> String {
+        let mut out = LEGEND.to_owned();
         let mut task: Option<&Task> = None;
         for measured in self.measured {
             if task.is_none_or(|task| task.work != measured.task.work) {
                 task = Some(measured.task);
                 let _ = writeln!(
                     out,
-                    "\n### {}\n\n{}\n\n{HEAD}",
+                    "\n{heading} {}\n\n{}\n{HEAD}",
                     name(&measured.task.work),
-                    measured.task.title
+                    wrapped(measured.task.title)
                 );
             }
             for subject in measured.task.subjects {
-                figure(measured, *subject, out);
+                figure(measured, *subject, &mut out);
             }
         }
+        out
     }
 }
 
@@ -199,18 +233,46 @@ pub(crate) fn number(number: u64) -> String {
     out
 }
 
-const INTRODUCTION: &str = "\
-Every figure below is from one run of one program (`crates/pds-bench`), which does the same work with this library, with the
-other libraries of the field, and with the least the machine needs for it. The repositories are made up and the same each time:
-30% posts, 50% likes, 20% follows, TID keys, one signed commit. Each piece of work has a process of its own; the rounds are
-interleaved, so that what else the machine does meets everyone alike. Figures are medians, ratios are medians of the ratios of
-each round. Read the ratios and the CPU time: the clock carries the neighbours. What comes out of each piece of work is compared,
-and a run in which two disagree fails.
-";
+/// Breaks a paragraph into lines of at most 120 columns.
+pub(crate) fn wrapped(text: &str) -> String {
+    let (mut out, mut columns) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        let width = word.chars().count();
+        match columns {
+            0 => {}
+            at if at + 1 + width > COLUMNS => {
+                out.push('\n');
+                columns = 0;
+            }
+            _ => {
+                out.push(' ');
+                columns += 1;
+            }
+        }
+        out.push_str(word);
+        columns += width;
+    }
+    out.push('\n');
+    out
+}
+
+const COLUMNS: usize = 120;
 
 const LEGEND: &str = "\
-\"each\" is CPU time for one record, key or commit. \"CPU to it\" and \"wall to it\" are ours as a multiple of theirs: below 1, ours is
-less. Memory is the peak beyond an empty process; for the work of a process it is all that the process had.";
+\"each\" is the CPU time for one record, key or commit. \"CPU to it\" and \"wall to it\" are the time of pds as a multiple of
+the time of that row: below 1, pds is faster. Memory is the peak above an empty process; for work that runs as a
+process of its own, it is all memory of that process.
+";
+
+const TARGETS_HEAD: &str = "\
+| work | records | target | measured | |
+|---|--:|---|--:|---|
+";
+
+const PEERS_HEAD: &str = "\
+| work | records | pds, CPU s | fastest other library, CPU s | ratio | pds, MB | other, MB |
+|---|--:|--:|--:|--:|--:|--:|
+";
 
 const HEAD: &str = "\
 | records | | CPU s | wall s | each µs | memory MB | CPU to it | wall to it |
@@ -236,11 +298,16 @@ mod tests {
     }
 
     #[test]
+    fn a_paragraph_is_broken_at_120_columns() {
+        let text = wrapped(&"four ".repeat(50));
+        let widths: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
+        assert_eq!(widths, [119, 119, 9]);
+        assert_eq!(wrapped("one\n  two"), "one two\n");
+    }
+
+    #[test]
     fn numbers_are_parted_by_thousands() {
         let texts = [0, 999, 1_000, 1_234_567].map(number);
         assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
     }
 }
-
-/// Written by hand, after a run: why what is missed is missed.
-const MISSED: &str = include_str!("missed.md");

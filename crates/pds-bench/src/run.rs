@@ -10,6 +10,7 @@ use clap::ValueEnum;
 use crate::case::Subject;
 use crate::data::Data;
 use crate::meter::Outcome;
+use crate::page;
 use crate::plan::{TASKS, Target, Task};
 use crate::report::Report;
 use crate::work::Log;
@@ -32,7 +33,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SUBJECT", value_delimiter = ',')]
     only: Vec<Subject>,
 
-    /// Write the page here, too
+    /// Write the page to this file, and its tables into a directory next to it
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
 }
@@ -103,9 +104,9 @@ pub(crate) fn run(options: &Options, data: &Data) -> Result<ExitCode> {
     }
 
     let report = Report { measured: &measured, rounds: options.rounds, data };
-    print!("{}", report.tables(""));
+    print!("{}", report.tables());
     if let Some(page) = &options.page {
-        std::fs::write(page, report.page()?)?;
+        page::write(&report, page)?;
     }
     let mut agreed = true;
     for measured in &measured {
