@@ -54,7 +54,10 @@ fn matches(said: &str, found: &str) -> bool {
 #[test]
 fn the_guide_says_what_happens() {
     let home = tempfile::tempdir().unwrap();
-    fs::copy(root().join("testdata/sample.car"), home.path().join("backup.car")).unwrap();
+    let files = [("sample-earlier.car", "earlier.car"), ("sample.car", "backup.car")];
+    for (from, to) in files.into_iter().chain(["avatar.png", "plot.png"].map(|name| (name, name))) {
+        fs::copy(root().join("testdata").join(from), home.path().join(to)).unwrap();
+    }
     assert!(run("docs/guide.md", home.path()) > 30, "there is something on the page");
 }
 
