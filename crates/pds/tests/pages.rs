@@ -1,4 +1,4 @@
-//! Pages that list what the code has: nothing may be missing, nothing may be left over.
+//! Pages that list what the code has are complete, and all pages keep their form.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::fs;
@@ -108,4 +108,97 @@ fn the_format_page_has_the_tables_that_are_made() {
     assert!(page.contains(&format!("0x{:x}", number("application_id"))));
     assert!(page.contains(&format!("pagesizeis{}", number("page_size"))));
     assert!(page.contains(&format!("**format{}**", number("user_version"))));
+}
+
+/// Every Markdown file of the project.
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (mut pages, mut waiting) = (Vec::new(), vec![root.clone()]);
+    while let Some(dir) = waiting.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                waiting.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                let name = path.strip_prefix(&root).unwrap().to_string_lossy().into_owned();
+                pages.push((name, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    pages
+}
+
+#[test]
+fn pages_stay_short() {
+    for (name, most) in [("docs/performance.md", 90), ("CHANGELOG.md", 30)] {
+        let lines = page(name).lines().count();
+        assert!(lines <= most, "{name} has {lines} lines, at most {most}");
+    }
+    let glossary = page("docs/glossary.md");
+    let terms = glossary.lines().filter(|line| line.starts_with("- *")).count();
+    assert!((1..=40).contains(&terms), "the glossary has {terms} terms, at most 40");
+}
+
+/// `Status: accepted`, or which decisions have amended or superseded this one.
+#[test]
+fn every_decision_has_a_status() {
+    let decisions: Vec<(String, String)> =
+        pages().into_iter().filter(|(name, _)| name.starts_with("docs/decisions/")).collect();
+    assert!(decisions.len() >= 30, "the decisions were found");
+    let exists = |number: u32| {
+        let start = format!("docs/decisions/{number:04}-");
+        decisions.iter().any(|(name, _)| name.starts_with(&start))
+    };
+    for (name, text) in &decisions {
+        let mut lines = text.lines();
+        assert!(lines.next().is_some_and(|line| line.starts_with("# ")), "{name} has a title");
+        assert_eq!(lines.next(), Some(""), "{name}");
+        let line = lines.next().unwrap_or_default();
+        let status = line.strip_prefix("Status: ").unwrap_or_else(|| panic!("{name}: {line}"));
+        if status.starts_with("accepted") {
+            continue;
+        }
+        let by = ["amended by ", "superseded by "].iter().find_map(|by| status.strip_prefix(by));
+        let by = by.unwrap_or_else(|| panic!("{name}: {line}"));
+        let number: String = by.chars().take_while(char::is_ascii_digit).collect();
+        assert!(number.parse().is_ok_and(exists), "{name}: {line}");
+    }
+}
+
+#[test]
+fn no_line_of_a_page_is_longer_than_120_columns() {
+    let pages = pages();
+    assert!(pages.iter().any(|(name, _)| name == "README.md"), "the pages were found");
+    let mut long = Vec::new();
+    for (name, text) in &pages {
+        let mut is_code = false;
+        for (number, line) in (1..).zip(text.lines()) {
+            is_code ^= line.trim_start().starts_with("```");
+            let is_free = is_code || line.trim_start().starts_with('|');
+            if !is_free && line.chars().count() > 120 {
+                long.push(format!("{name}:{number}"));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let (mut links, mut broken) = (0, Vec::new());
+    for (name, text) in pages() {
+        let here = root.join(&name).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0)) {
+            let file = link.split('#').next().unwrap_or_default();
+            if !file.is_empty() && !file.contains("://") {
+                links += 1;
+                if !here.join(file).exists() {
+                    broken.push(format!("{name}: {link}"));
+                }
+            }
+        }
+    }
+    assert!(links > 10 && broken.is_empty(), "{}", broken.join("\n"));
 }
