@@ -6,7 +6,10 @@ cd "$(dirname "$0")/.."
 root=$(pwd)
 
 echo "Building pds. The first build takes some minutes; the commands after it take a second."
-cargo build --release --locked -p atpds-cli
+cargo build --release --locked -p atpds-cli || {
+    echo "The build failed. It needs Rust, and a C compiler for SQLite (on Debian: apt-get install gcc libc6-dev)." >&2
+    exit 1
+}
 target=${CARGO_TARGET_DIR:-target}
 case $target in
     /*) ;;

@@ -88,7 +88,7 @@ fn a_store_opens_reads_and_takes_writes() {
     repo.set_head(repo.resolve(&before).unwrap(), Default::default(), "reset").unwrap();
     let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((report.records, report.signature), (36, SignatureState::Valid));
-    // And what is past can be let go of.
+    // Past states can be deleted.
     assert_eq!(repo.gc(&Default::default(), &mut |_| {}).unwrap().blocks, 0);
     let forgotten = repo.forget(&Forget::BeforeState(Revision::head()), &mut |_| {}).unwrap();
     assert!(forgotten.swept.states > 0 && forgotten.swept.remains.is_none());
