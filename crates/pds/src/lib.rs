@@ -39,6 +39,9 @@
 //! `sqlite` (default): the store on disk. `testing`: the conformance suites for stores. `cid`:
 //! conversions to and from the `cid` crate's type.
 
+pub use pds_core::crypto::{PublicKey, SigningKey};
+pub use pds_core::data::{Cid, Value};
+pub use pds_core::syntax::{Did, Nsid, RecordPath, Tid};
 pub use pds_core::{car, commit, crypto, data, identity, mst, syntax};
 pub use pds_store::{blob, store};
 

@@ -59,10 +59,9 @@ fn every_public_type_and_function_has_an_example() {
 mod readme {
     #[rustfmt::skip]
     fn run() -> Result<(), Box<dyn std::error::Error>> {
-use pds::data::Value;
-use pds::repo::Repo;
+use pds::{Repo, Value};
 
-let repo = Repo::create("alice".as_ref(), &"did:web:alice.example.com".parse()?)?;
+let repo = Repo::create("alice", &"did:web:alice.example.com".parse()?)?;
 repo.put(&"com.example.note/first".parse()?, &Value::from([("text", Value::from("hello"))]))?;
 let record = repo.find(&"com.example.note/first".parse()?)?;
         // The README ends here.

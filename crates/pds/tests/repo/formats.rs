@@ -8,11 +8,13 @@ use pds::car::CarFile;
 use pds::crypto::{Curve, PublicKey, SigningKey};
 use pds::data::{Cid, Codec, Value};
 use pds::identity::DidDocument;
-use pds::repo::verify::{Expected, SignatureState, verify_car};
-use pds::repo::{
-    Error, Forget, KEY_FILE, Repo, Revision, STORE_FILE, Snapshot, Write, WriteOptions, export_car,
-};
+use pds::local::layout::{KEY_FILE, STORE_FILE};
+use pds::retain::forget::Forget;
 use pds::store::{Expect, FORMAT, Fact, FactKind, SqliteStore, StoreError};
+use pds::transfer::export::export_car;
+use pds::verify::car::verify_car;
+use pds::{Error, Repo, Revision, Snapshot, Write, WriteOptions};
+use pds::{Expected, SignatureState};
 
 use super::{actions, block_count, did, facts, path};
 
@@ -40,7 +42,7 @@ fn there_is_a_store_of_every_format() {
 /// sample, a ref `before`, and a blob.
 pub(super) fn make(dir: &Path) {
     let key = SigningKey::generate(Curve::K256).unwrap();
-    let repo = Repo::create_with_key(dir, &did(), &key).unwrap();
+    let repo = pds::local::directory::create_with_key(dir, &did(), &key).unwrap();
     let sample = CarFile::open(fs::File::open(testdata().join("sample.car")).unwrap()).unwrap();
     let root = sample.roots()[0];
     let sample = Snapshot::open(Arc::new(sample), root).unwrap();
@@ -51,20 +53,16 @@ pub(super) fn make(dir: &Path) {
             Write::put_bytes(record.path, record.block.bytes())
         })
         .collect();
-    let options = WriteOptions {
-        allow_missing_blobs: true,
-        message: "apply".to_owned(),
-        ..WriteOptions::default()
-    };
-    repo.write_with(&writes, &options).unwrap();
+    let options = WriteOptions::default().allow_missing_blobs(true).message("apply".to_owned());
+    repo.write(pds::Batch::new(&writes).with(options.clone())).unwrap();
     let blob = repo.put_blob("text/plain", &mut &b"a file"[..]).unwrap();
     let value = Value::from([("text", Value::from("extra")), ("file", blob.to_value())]);
-    let options = |message: &str| WriteOptions { message: message.into(), ..Default::default() };
+    let options = |message: &str| WriteOptions::default().message(message.into());
     let extra = path("com.example.note/extra");
-    repo.write_with(&[Write::put(extra.clone(), value)], &options("put")).unwrap();
+    repo.write(pds::Batch::new(&[Write::put(extra.clone(), value)]).with(options("put"))).unwrap();
     let head = repo.head().unwrap().unwrap();
     repo.set_ref(&"before".parse().unwrap(), head, Expect::Absent, "").unwrap();
-    repo.write_with(&[Write::delete(extra)], &options("rm")).unwrap();
+    repo.write(pds::Batch::new(&[Write::delete(extra)]).with(options("rm"))).unwrap();
     fs::remove_file(dir.join(KEY_FILE)).unwrap();
 }
 
@@ -180,7 +178,8 @@ fn the_sample_verifies_and_is_what_the_store_exports() {
 
     let dir = tempfile::tempdir().unwrap();
     let car = CarFile::open(fs::File::open(&path).unwrap()).unwrap();
-    let (repo, imported) = Repo::clone_car(&dir.path().join("r"), &car, Some(&key)).unwrap();
+    let (repo, imported) =
+        pds::local::directory::clone_car(&dir.path().join("r"), &car, Some(&key)).unwrap();
     assert_eq!(imported.new_blocks, car.sections());
     let mut out = Vec::new();
     export_car(&repo.snapshot().unwrap(), &mut out, &mut |_| {}).unwrap();
