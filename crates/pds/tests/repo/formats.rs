@@ -61,7 +61,7 @@ pub(super) fn make(dir: &Path) {
     let extra = path("com.example.note/extra");
     repo.write(pds::Batch::new(&[Write::put(extra.clone(), value)]).with(options("put"))).unwrap();
     let head = repo.head().unwrap().unwrap();
-    repo.set_ref(&"before".parse().unwrap(), head, Expect::Absent, "").unwrap();
+    repo.history().set_ref(&"before".parse().unwrap(), head, Expect::Absent, "").unwrap();
     repo.write(pds::Batch::new(&[Write::delete(extra)]).with(options("rm"))).unwrap();
     fs::remove_file(dir.join(KEY_FILE)).unwrap();
 }
@@ -74,23 +74,29 @@ fn a_store_opens_reads_and_takes_writes() {
     let repo = Repo::open(&dir).unwrap();
     let key = repo.public_key().unwrap().unwrap();
     let expected = Expected { key: Some(&key), ..Expected::default() };
-    let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
+    let report = repo.verify().present(&expected, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((report.records, report.nodes, report.blocks), (35, 9, 53));
     assert_eq!(report.signature, SignatureState::Valid);
     assert_eq!(facts(&repo, FactKind::Account), [Fact::Account(did())]);
     assert_eq!(facts(&repo, FactKind::Key), [Fact::Key((&key).into())]);
     assert_eq!(actions(&repo), ["write: rm", "write: put", "write: apply", "init"]);
     let before: Revision = "before".parse().unwrap();
-    assert_eq!(repo.resolve(&before).unwrap(), repo.resolve(&"HEAD~1".parse().unwrap()).unwrap());
+    assert_eq!(
+        repo.history().resolve(&before).unwrap(),
+        repo.history().resolve(&"HEAD~1".parse().unwrap()).unwrap()
+    );
     assert_eq!(super::listed_blobs(&repo).len(), 1);
-    repo.set_head(repo.resolve(&before).unwrap(), Default::default(), "reset").unwrap();
-    let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
+    repo.history()
+        .set_head(repo.history().resolve(&before).unwrap(), Default::default(), "reset")
+        .unwrap();
+    let report = repo.verify().present(&expected, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((report.records, report.signature), (36, SignatureState::Valid));
     // Past states can be deleted.
-    assert_eq!(repo.gc(&Default::default(), &mut |_| {}).unwrap().blocks, 0);
-    let forgotten = repo.forget(&Forget::BeforeState(Revision::head()), &mut |_| {}).unwrap();
+    assert_eq!(repo.retain().gc(&Default::default(), &mut |_| {}).unwrap().blocks, 0);
+    let forgotten =
+        repo.retain().forget(&Forget::BeforeState(Revision::head()), &mut |_| {}).unwrap();
     assert!(forgotten.swept.states > 0 && forgotten.swept.remains.is_none());
-    repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
+    repo.verify().present(&expected, &mut |finding| panic!("{finding}")).unwrap();
 }
 
 #[test]
@@ -101,13 +107,13 @@ fn readers_go_on_while_a_store_is_written_with_another_key() {
     // Readers that were there before go on reading.
     let before = Repo::open(&dir).unwrap();
     let mut first = Vec::new();
-    before.export(&Revision::head(), &mut first).unwrap();
+    before.transfer().export(&Revision::head(), &mut first).unwrap();
     let head = before.head().unwrap().unwrap();
     let blocks = block_count(&before);
 
     let key = SigningKey::generate(Curve::K256).unwrap();
     let repo = Repo::open(&dir).unwrap().signing_with(key.clone());
-    repo.remember_key(&key.public_key()).unwrap();
+    repo.keys().remember(&key.public_key()).unwrap();
     let note = Value::from([("text", Value::from("new"))]);
     let path = path("com.example.note/new");
     let draft = repo.draft(&[Write::put(path.clone(), note.clone())]).unwrap();
@@ -117,19 +123,22 @@ fn readers_go_on_while_a_store_is_written_with_another_key() {
     for repo in [&before, &repo, &Repo::open(&dir).unwrap()] {
         assert!(repo.find(&path).unwrap().is_some());
         let mut again = Vec::new();
-        repo.export(&head.into(), &mut again).unwrap();
+        repo.transfer().export(&head.into(), &mut again).unwrap();
         assert!(again == first, "what was here is here");
         assert_eq!(block_count(repo), blocks);
-        let report = repo.verify(&Expected::default(), &mut |finding| panic!("{finding}")).unwrap();
+        let report = repo
+            .verify()
+            .present(&Expected::default(), &mut |finding| panic!("{finding}"))
+            .unwrap();
         assert_eq!((report.records, report.signature), (36, SignatureState::Valid));
     }
     // The state before is by the key of then.
-    let old = before.key_of(before.checkout(&head.into()).unwrap().commit()).unwrap();
+    let old = before.keys().of(before.checkout(&head.into()).unwrap().commit()).unwrap();
     assert_ne!(old, Some(key.public_key()));
-    repo.set_head(head, Default::default(), "reset").unwrap();
+    repo.history().set_head(head, Default::default(), "reset").unwrap();
     for expected in [old.as_ref(), None] {
         let expected = Expected { key: expected, ..Expected::default() };
-        let report = repo.verify(&expected, &mut |finding| panic!("{finding}")).unwrap();
+        let report = repo.verify().present(&expected, &mut |finding| panic!("{finding}")).unwrap();
         assert_eq!((report.records, report.signature), (35, SignatureState::Valid));
     }
 }
