@@ -2,22 +2,14 @@ use std::str::FromStr;
 
 use super::{Did, Handle, Nsid, RecordKey, RecordPath, SyntaxError};
 
-/// The name of an account, in either of its two forms: a DID or a handle.
+/// The name of an account: a DID or a handle.
 ///
-/// Text that starts with `did:` is read as a DID and any other as a handle.
+/// Text that starts with `did:` is parsed as a DID, any other text as a handle.
 ///
 /// Spec: [Lexicon, "at-identifier"](https://atproto.com/specs/lexicon#at-identifier).
-///
-/// ```
-/// use pds::syntax::AtIdentifier;
-///
-/// let identifier: AtIdentifier = "alice.example.com".parse()?;
-/// assert!(matches!(identifier, AtIdentifier::Handle(_)));
-/// # Ok::<(), pds::syntax::SyntaxError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AtIdentifier {
-    /// The permanent name.
+    /// The permanent name of the account.
     Did(Did),
     /// The domain name, which may move to another account.
     Handle(Handle),
@@ -88,7 +80,8 @@ impl From<Handle> for AtIdentifier {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AtUri {
-    // First, since the derived order is to be that of the text. The parts repeat it, parsed.
+    // The first field, so that the derived order is the order of the text. The other fields are the
+    // parsed parts of it.
     text: Box<str>,
     authority: AtIdentifier,
     collection: Option<Nsid>,
@@ -96,17 +89,9 @@ pub struct AtUri {
 }
 
 impl AtUri {
-    /// Makes the address of a record.
-    ///
-    /// ```
-    /// use pds::syntax::AtUri;
-    ///
-    /// let uri = AtUri::record(&"did:web:example.com".parse()?, &"a.b.c/self".parse()?);
-    /// assert_eq!(uri.as_str(), "at://did:web:example.com/a.b.c/self");
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the address of a record.
     pub fn record(did: &Did, path: &RecordPath) -> Self {
-        // The parts of a URI are so bounded that the sum of them stays within its limit.
+        // The longest valid parts together are within the limit of a URI.
         Self {
             text: format!("{SCHEME}{did}/{path}").into_boxed_str(),
             authority: AtIdentifier::Did(did.clone()),
@@ -121,53 +106,21 @@ impl AtUri {
     }
 
     /// Returns the account.
-    ///
-    /// ```
-    /// use pds::syntax::{AtIdentifier, AtUri};
-    ///
-    /// let uri: AtUri = "at://did:web:example.com".parse()?;
-    /// assert!(matches!(uri.authority(), AtIdentifier::Did(_)));
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
     pub fn authority(&self) -> &AtIdentifier {
         &self.authority
     }
 
-    /// Returns the collection, which is missing from the address of an account.
-    ///
-    /// ```
-    /// use pds::syntax::AtUri;
-    ///
-    /// let uri: AtUri = "at://did:web:example.com/a.b.c".parse()?;
-    /// assert_eq!(uri.collection().map(|nsid| nsid.as_str()), Some("a.b.c"));
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the collection, or `None` if this is the address of an account.
     pub fn collection(&self) -> Option<&Nsid> {
         self.collection.as_ref()
     }
 
-    /// Returns the record key, which only the address of a record has.
-    ///
-    /// ```
-    /// use pds::syntax::AtUri;
-    ///
-    /// let uri: AtUri = "at://did:web:example.com/a.b.c".parse()?;
-    /// assert_eq!(uri.rkey(), None);
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the record key, or `None` if this is not the address of a record.
     pub fn rkey(&self) -> Option<&RecordKey> {
         self.rkey.as_ref()
     }
 
-    /// Returns the path within the repository, if this is the address of a record.
-    ///
-    /// ```
-    /// use pds::syntax::AtUri;
-    ///
-    /// let uri: AtUri = "at://did:web:example.com/a.b.c/self".parse()?;
-    /// assert_eq!(uri.record_path(), Some("a.b.c/self".parse()?));
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the path within the repository, or `None` if this is not the address of a record.
     pub fn record_path(&self) -> Option<RecordPath> {
         Some(RecordPath::new(self.collection.clone()?, self.rkey.clone()?))
     }
@@ -180,7 +133,7 @@ impl FromStr for AtUri {
         let error = |reason| SyntaxError::new("AT URI", text, reason);
         let part = |part: SyntaxError| error(part.reason);
 
-        // First, so that nothing below reads on through input of any size.
+        // The length is checked first, so that the parser never reads unbounded input.
         if text.len() > MAX_BYTES {
             return Err(error("an AT URI has at most 8192 bytes"));
         }

@@ -1,21 +1,11 @@
-/// The text of a content identifier where a schema says it is a string, such as
-/// `bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi`.
+/// The text of a content identifier (CID) in a record field that its schema declares as a string,
+/// such as `bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi`.
 ///
-/// This is a loose check, not a CID that anything can be fetched by: 8 to 256 letters, digits,
-/// `+` and `=`, in whatever base, and not the version 0 form `Qm…`. Links and blocks use a type
-/// that is decoded and strict.
+/// The check is loose: 8 to 256 letters, digits, `+` and `=`, in any base, but not the version 0
+/// form `Qm…`. Links and blocks use `data::Cid`, which is decoded and strict.
 ///
 /// Spec: [Lexicon, "cid"](https://atproto.com/specs/lexicon#string-formats); the rules are those of
 /// the protocol's test vectors.
-///
-/// ```
-/// use pds::syntax::CidText;
-///
-/// let cid: CidText = "bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi".parse()?;
-/// assert!(cid.as_str().starts_with("bafy"));
-/// assert!("QmbWqxBEKC3P8tqsKc98xmWNzrzDtRLMiMPL8wBuTGsMnR".parse::<CidText>().is_err());
-/// # Ok::<(), pds::syntax::SyntaxError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CidText(Box<str>);
 

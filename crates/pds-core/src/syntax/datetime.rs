@@ -1,30 +1,22 @@
-/// A point in time as records write it, such as `2023-11-23T12:34:56.789Z`.
+/// A point in time in the text form of records, such as `2023-11-23T12:34:56.789Z`.
 ///
-/// The form is what RFC 3339, ISO 8601 and HTML have in common: four digits of year, capital `T`
-/// and `Z`, seconds always, a time zone always and never `-00:00`. The fraction has up to 20
-/// digits. The value has to exist: no month 13, no 30 February, no second 60, and nothing before
-/// the year 0 in UTC.
+/// The form is the common subset of RFC 3339, ISO 8601 and HTML: a year of four digits, a capital
+/// `T` and `Z`, seconds, and a time zone that is not `-00:00`. The fraction has up to 20 digits.
+/// The date and time must exist: month 13, 30 February, second 60 and times before the year 0 in
+/// UTC are refused.
 ///
-/// The text is kept, so that a record can be written back as it was. `Ord` is therefore the order
-/// of texts, which is not that of time where zones or fractions differ.
+/// The text is kept, so that a record can be written back unchanged. `Ord` is therefore the order
+/// of the texts. It differs from the order of time if zones or fractions differ.
 ///
 /// Spec: [Lexicon, "datetime"](https://atproto.com/specs/lexicon#datetime).
-///
-/// ```
-/// use pds::syntax::Datetime;
-///
-/// let datetime: Datetime = "1985-04-12T23:20:50.123+01:45".parse()?;
-/// assert_eq!(datetime.as_str(), "1985-04-12T23:20:50.123+01:45");
-/// assert!("1985-04-12T23:20:50".parse::<Datetime>().is_err());
-/// # Ok::<(), pds::syntax::SyntaxError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Datetime(Box<str>);
 
 checked_text!(Datetime, "datetime", check);
 
 impl Datetime {
-    /// Returns the microseconds since the Unix epoch, rounded down; negative before 1970.
+    /// Returns the microseconds since the Unix epoch, rounded down. The result is negative before
+    /// 1970.
     ///
     /// ```
     /// use pds::syntax::Datetime;
@@ -51,7 +43,7 @@ fn micros(text: &[u8]) -> Result<i64, &'static str> {
     Ok(second * 1_000_000 + fraction)
 }
 
-/// Counts the days from 1 January 1970, in the calendar as it is now.
+/// Returns the number of days since 1 January 1970, in the Gregorian calendar.
 fn days_since_epoch((year, month, day): (i32, i32, i32)) -> i64 {
     let before = year - 1;
     let leap_days = before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400);
@@ -69,7 +61,7 @@ fn check(text: &[u8]) -> Result<(), &'static str> {
     let minute = check_time(time)?;
     let offset = zone_offset(skip_fraction(rest)?)?;
 
-    // Four digits hold no year before 0, and an offset of less than a day can lead there.
+    // Four digits express no year before 0, but an offset of less than a day can lead there.
     if is_first_day && minute < offset {
         return Err("a datetime is not before the year 0 in UTC");
     }
@@ -100,7 +92,7 @@ fn check_time(text: &[u8; 9]) -> Result<i32, &'static str> {
     Ok(hour * 60 + minute)
 }
 
-/// Returns what follows the fraction of a second, or everything if there is none.
+/// Returns the text after the fraction of a second, or the whole text if there is no fraction.
 fn skip_fraction(text: &[u8]) -> Result<&[u8], &'static str> {
     let [b'.', fraction @ ..] = text else {
         return Ok(text);
@@ -115,7 +107,7 @@ fn skip_fraction(text: &[u8]) -> Result<&[u8], &'static str> {
     }
 }
 
-/// Returns by how many minutes the zone is ahead of UTC.
+/// Returns the minutes that the zone is ahead of UTC.
 fn zone_offset(text: &[u8]) -> Result<i32, &'static str> {
     let [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] = *text else {
         return if text == b"Z" {
@@ -154,11 +146,11 @@ fn days_in_month(year: i32, month: i32) -> i32 {
     }
 }
 
-/// From 31 December of the year 0 to 1 January 1970.
+/// The number of days from 31 December of the year 0 to 1 January 1970.
 const DAYS_BEFORE_1970: i32 = 719_163;
 
 const SHAPE: &str = "a datetime looks like 1985-04-12T23:20:50.123Z";
-/// This and the next are the limits of the reference implementations; the specification has none.
+/// This limit and the next are those of the reference implementations; the specification has none.
 const MAX_BYTES: usize = 64;
 const MAX_FRACTION_DIGITS: usize = 20;
 
@@ -222,7 +214,7 @@ mod tests {
         assert!(is_valid("0000-01-02T00:00:00+23:59"));
     }
 
-    /// Counts day by day, and agrees with what is known of a few moments.
+    /// The counts of consecutive days differ by one, and a few known moments match.
     #[test]
     fn every_day_is_one_after_the_day_before() {
         let mut expected = days_since_epoch((0, 1, 1));

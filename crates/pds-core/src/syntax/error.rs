@@ -1,7 +1,7 @@
-/// Says that some text is not the identifier it should have been, and which rule it breaks.
+/// The error for text that is not a valid identifier, with the rule that the text breaks.
 ///
-/// The message quotes the text with control characters escaped, so that it can be shown in a
-/// terminal whatever its source.
+/// The message quotes the text with control characters escaped, so that it is safe to print on a
+/// terminal.
 ///
 /// ```
 /// use pds::syntax::Did;
@@ -16,26 +16,26 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("not {} {expected}: {input:?}: {reason}", article(.expected))]
 pub struct SyntaxError {
-    /// The kind of identifier that was asked for, such as `DID` or `record path`.
+    /// The kind of identifier that was expected, such as `DID` or `record path`.
     pub expected: &'static str,
-    /// The text that was refused, cut to at most 256 bytes.
+    /// The refused text, cut to at most 256 bytes.
     pub input: String,
     /// The rule that the text breaks, as a statement about what is valid.
     pub reason: &'static str,
 }
 
 impl SyntaxError {
-    /// Makes an error about `input`, of which only the beginning is copied.
+    /// Returns an error about `input`, with a copy of its first bytes.
     pub(super) fn new(expected: &'static str, input: &str, reason: &'static str) -> Self {
-        // The input may be as large as its sender liked; an error must not double it.
+        // The input has no size limit; the error must not copy all of it.
         let kept = input.floor_char_boundary(MAX_INPUT_BYTES);
         let input = input.get(..kept).unwrap_or_default().to_owned();
         Self { expected, input, reason }
     }
 
-    /// Does the same for bytes that need not be text.
+    /// Returns an error about bytes that may not be UTF-8.
     pub(super) fn from_bytes(expected: &'static str, input: &[u8], reason: &'static str) -> Self {
-        // A character that is cut off here starts beyond what is kept.
+        // A character that is cut here starts after the kept part.
         let head = input.get(..MAX_INPUT_BYTES + 3).unwrap_or(input);
         Self::new(expected, &String::from_utf8_lossy(head), reason)
     }

@@ -1,21 +1,12 @@
 use super::check_label;
 
-/// A handle: the domain name that an account goes by, such as `alice.example.com`.
+/// A handle: the current domain name of an account, such as `alice.example.com`.
 ///
-/// At least two labels, at most 253 bytes; the last label starts with a letter, so that no IP
-/// address is a handle. Case does not matter to what a handle means, but it is kept as written:
+/// A handle has at least two labels and at most 253 bytes. Its last label starts with a letter, so
+/// that no IP address is a handle. Case has no meaning in a handle, but the original case is kept:
 /// compare handles by their [`normalized`](Self::normalized) form.
 ///
 /// Spec: [Handle, "Handle Identifier Syntax"](https://atproto.com/specs/handle).
-///
-/// ```
-/// use pds::syntax::Handle;
-///
-/// let handle: Handle = "Alice.Example.com".parse()?;
-/// assert_eq!(handle.as_str(), "Alice.Example.com");
-/// assert!("alice".parse::<Handle>().is_err());
-/// # Ok::<(), pds::syntax::SyntaxError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Handle(Box<str>);
 

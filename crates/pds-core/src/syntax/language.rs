@@ -1,19 +1,10 @@
 /// A language tag, such as `ja`, `pt-BR` or `zh-Hant`.
 ///
 /// The grammar is that of BCP 47, with its rule that no variant and no extension occurs twice. The
-/// protocol's test vectors narrow it: the language itself is two or three lower-case letters.
-/// Whether a subtag is registered is not checked. Case is kept; at most 128 bytes.
+/// protocol's test vectors narrow it: the language itself has two or three lower-case letters. The
+/// registry of subtags is not checked. Case is kept. A tag has at most 128 bytes.
 ///
 /// Spec: [Lexicon, "language"](https://atproto.com/specs/lexicon#language), RFC 5646 section 2.
-///
-/// ```
-/// use pds::syntax::Language;
-///
-/// let language: Language = "hy-Latn-IT-arevela".parse()?;
-/// assert_eq!(language.as_str(), "hy-Latn-IT-arevela");
-/// assert!("japanese".parse::<Language>().is_err());
-/// # Ok::<(), pds::syntax::SyntaxError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Language(Box<str>);
 
@@ -52,7 +43,7 @@ fn check(tag: &[u8]) -> Result<(), &'static str> {
     }
 }
 
-/// Skips as many subtags as are of one kind, but no more than the grammar allows.
+/// Skips subtags of one kind, up to the number that the grammar allows.
 fn skip_up_to<'s, 't>(
     limit: usize,
     subtags: &'s [&'t [u8]],
@@ -89,7 +80,7 @@ fn skip_extensions<'s, 't>(subtags: &'s [&'t [u8]]) -> Result<&'s [&'t [u8]], &'
     Ok(rest)
 }
 
-/// Compares every pair: a tag of limited length has few.
+/// Compares every pair, since a tag of limited length has few.
 fn has_repeats<'t>(mut subtags: impl Iterator<Item = &'t [u8]> + Clone) -> bool {
     while let Some(subtag) = subtags.next() {
         if subtags.clone().any(|other| other.eq_ignore_ascii_case(subtag)) {
@@ -119,7 +110,7 @@ fn is_region(subtag: &[u8]) -> bool {
     }
 }
 
-/// A variant of four characters starts with a digit, lest it look like a script.
+/// A variant of four characters starts with a digit. Otherwise it would look like a script.
 fn is_variant(subtag: &[u8]) -> bool {
     subtag.len() >= 5 || (subtag.len() == 4 && subtag.first().is_some_and(u8::is_ascii_digit))
 }
@@ -132,7 +123,7 @@ fn is_all(kind: fn(&u8) -> bool, subtag: &[u8]) -> bool {
     subtag.iter().all(kind)
 }
 
-/// The practice of the reference implementation in Go; the specification has no limit.
+/// The limit of the reference implementation in Go; the specification has none.
 const MAX_BYTES: usize = 128;
 
 /// The tags of RFC 5646 section 2.1 that are valid although the grammar does not produce them.

@@ -1,29 +1,29 @@
-//! Names: each kind of identifier the protocol writes as text is parsed once, here, into a type of
-//! its own.
+//! Names: one type for each kind of identifier that the protocol writes as text, parsed once and
+//! valid from then on.
 //!
 //! # Vocabulary
 //!
-//! - A [`Did`] is the permanent name of an account; a [`Handle`] is the domain name it goes by;
-//!   an [`AtIdentifier`] is either.
-//! - An [`Nsid`] names a kind of record; used as part of a path it is called a *collection*.
-//! - A [`RecordKey`] (*rkey*) names one record in a collection. Most of them are [`Tid`]s:
+//! - A [`Did`] is the permanent name of an account. A [`Handle`] is its current domain name. An
+//!   [`AtIdentifier`] is either of the two.
+//! - An [`Nsid`] names a kind of record. As a part of a path it is called a *collection*.
+//! - A [`RecordKey`] (*rkey*) names one record in a collection. Most record keys are [`Tid`]s:
 //!   timestamps whose text sorts by age.
 //! - A [`RecordPath`] is `collection/rkey`, the key of a record in the tree of a repository.
-//! - An [`AtUri`] is the address of an account, a collection or a record, valid anywhere.
+//! - An [`AtUri`] is the global address of an account, a collection or a record.
 //! - [`Datetime`], [`Language`], [`Uri`] and [`CidText`] are the remaining string formats that
 //!   record schemas use.
 //!
 //! # Invariants
 //!
-//! - A value exists only if its text is valid: parsing is the only public way in, and nothing is
-//!   mutable. (The fields of `RecordPath` may be exchanged, for other valid ones.)
-//! - Text is kept exactly as it was written; nothing is trimmed, folded or normalized on the way
-//!   in. Two spellings of a name that normalize to the same one are different values.
-//! - Order is the byte order of the text, so that sorting names sorts the tree. For a [`Tid`]
-//!   this is also the order of its integers.
-//! - Everything is bounded: a check refuses what is longer than the limit of its kind before it
-//!   reads any of it, does not recurse, and never panics.
-//! - Accepted text is ASCII, so bytes and characters count the same.
+//! - A value exists only if its text is valid. Parsing is the only public constructor, and values
+//!   are immutable. (The fields of `RecordPath` can be replaced by other valid values.)
+//! - The text is kept unchanged: nothing is trimmed, folded or normalized. Two spellings with the
+//!   same normal form are different values.
+//! - The order of values is the byte order of their texts, so that sorted names are in tree order.
+//!   For a [`Tid`] this is also the order of its integers.
+//! - Every check is bounded: it refuses text over the limit of its kind before it reads the text.
+//!   No check recurses or panics.
+//! - Valid text is ASCII, so its length in bytes is its length in characters.
 //!
 //! ```
 //! use pds::syntax::{AtUri, Did, RecordPath};
@@ -38,8 +38,8 @@
 //! # Ok::<(), pds::syntax::SyntaxError>(())
 //! ```
 
-/// Implements what every name has in common: `Display`, `AsRef<str>` and `TryFrom<&str>`, by way
-/// of its `as_str` and `FromStr`.
+/// Implements the traits common to all names (`Display`, `AsRef<str>` and `TryFrom<&str>`) with
+/// `as_str` and `FromStr`.
 macro_rules! text_conversions {
     ($name:ident) => {
         impl std::fmt::Display for $name {
@@ -64,8 +64,8 @@ macro_rules! text_conversions {
     };
 }
 
-/// Implements the way in and out of a `struct Name(Box<str>)` whose rules are in
-/// `fn check(&[u8]) -> Result<(), &'static str>`.
+/// Implements parsing and `as_str` for a `struct Name(Box<str>)` whose rules are in `fn
+/// check(&[u8]) -> Result<(), &'static str>`.
 macro_rules! checked_text {
     ($name:ident, $expected:literal, $check:path) => {
         impl $name {
@@ -127,15 +127,15 @@ pub use record_path::RecordPath;
 pub use tid::Tid;
 pub use uri::Uri;
 
-/// Checks that `path` is the text of a [`RecordPath`], without making one.
+/// Checks that `path` is the text of a [`RecordPath`], without constructing one.
 ///
-/// Verifying a repository asks this of every key of its tree: it allocates only to say no.
+/// Verifying a repository calls this for every key of the tree. It allocates only for the error.
 pub fn check_record_path(path: &[u8]) -> Result<(), SyntaxError> {
     record_path::check(path)
         .map_err(|reason| SyntaxError::from_bytes(record_path::EXPECTED, path, reason))
 }
 
-/// Checks one label of a domain name, which handles and NSID authorities are both made of.
+/// Checks one label of a domain name: the part of a handle or of an NSID authority between dots.
 fn check_label(label: &[u8]) -> Result<(), &'static str> {
     let (Some(first), Some(last)) = (label.first(), label.last()) else {
         return Err("a domain label is not empty");
@@ -152,7 +152,7 @@ fn check_label(label: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// RFC 1035, section 2.3.4.
+/// The limit of RFC 1035, section 2.3.4.
 const MAX_LABEL_BYTES: usize = 63;
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 use super::check_label;
 
-/// A namespaced identifier: the name of a schema, and of the collection that holds the records
-/// following it, such as `app.bsky.feed.post`.
+/// A namespaced identifier: the name of a schema and of the collection that holds its records, such
+/// as `app.bsky.feed.post`.
 ///
-/// It reads as a domain name in reverse (the *authority*) and one last segment (the *name*). At
-/// least three segments; the authority at most 253 bytes, the name at most 63, so 317 in all.
-/// Case matters in the name and not in the authority, hence [`normalized`](Self::normalized).
+/// It consists of a domain name in reverse order (the *authority*) and one last segment (the
+/// *name*). It has at least three segments. The authority has at most 253 bytes and the name at
+/// most 63, so an NSID has at most 317. The name is case-sensitive and the authority is not:
+/// [`normalized`](Self::normalized) returns the normal form.
 ///
 /// Spec: [NSID, "NSID Syntax"](https://atproto.com/specs/nsid).
 ///
@@ -28,54 +29,22 @@ impl Nsid {
         Self(text.into())
     }
 
-    /// Returns the authority as it is written, which is in reverse: all but the last segment.
-    ///
-    /// ```
-    /// use pds::syntax::Nsid;
-    ///
-    /// let nsid: Nsid = "app.bsky.feed.post".parse()?;
-    /// assert_eq!(nsid.authority(), "app.bsky.feed");
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the authority in its written (reverse) order: all segments but the last.
     pub fn authority(&self) -> &str {
         self.0.rsplit_once('.').unwrap_or_default().0
     }
 
-    /// Returns the name, which is the last segment.
-    ///
-    /// ```
-    /// use pds::syntax::Nsid;
-    ///
-    /// let nsid: Nsid = "app.bsky.feed.post".parse()?;
-    /// assert_eq!(nsid.name(), "post");
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the name: the last segment.
     pub fn name(&self) -> &str {
         self.0.rsplit_once('.').unwrap_or_default().1
     }
 
-    /// Tells whether the authority is in lower case, as it has to be in a repository.
-    ///
-    /// ```
-    /// use pds::syntax::Nsid;
-    ///
-    /// assert!("com.example.fooBar".parse::<Nsid>()?.is_normalized());
-    /// assert!(!"com.Example.fooBar".parse::<Nsid>()?.is_normalized());
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns whether the authority is in lower case. A repository requires that.
     pub fn is_normalized(&self) -> bool {
         !self.authority().bytes().any(|byte| byte.is_ascii_uppercase())
     }
 
-    /// Returns the same NSID with its authority in lower case and its name untouched.
-    ///
-    /// ```
-    /// use pds::syntax::Nsid;
-    ///
-    /// let nsid: Nsid = "com.Example.fooBar".parse()?;
-    /// assert_eq!(nsid.normalized().as_str(), "com.example.fooBar");
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the same NSID with its authority in lower case and its name unchanged.
     pub fn normalized(&self) -> Self {
         let authority = self.authority().to_ascii_lowercase();
         Self(format!("{authority}.{}", self.name()).into_boxed_str())
@@ -124,7 +93,7 @@ fn check_name(name: &[u8]) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The longest domain name, a dot and the longest name.
+/// The length of the longest domain name, a dot and the longest name.
 const MAX_BYTES: usize = 253 + 1 + MAX_NAME_BYTES;
 const MAX_NAME_BYTES: usize = 63;
 

@@ -7,12 +7,12 @@ use super::{Nsid, RecordKey, SyntaxError, check_record_path, nsid, record_key};
 
 /// The path of a record within its repository: `collection/rkey`.
 ///
-/// These are the keys of the tree, and so the order of two paths is the order of their text as
-/// bytes. That is not the order of the pair, because `.` and `-` sort before the slash:
+/// Paths are the keys of the tree, so the order of two paths is the byte order of their texts. That
+/// differs from the order of (collection, rkey) pairs, because `.` and `-` sort before the slash:
 /// `com.example.post.a/1` comes before `com.example.post/1`.
 ///
-/// In a repository the collection has to be normalized, which is a rule of the repository and not
-/// of the syntax: check [`Nsid::is_normalized`] where it matters. A path has at most 830 bytes.
+/// A repository also requires that the collection is normalized. That is no rule of the syntax:
+/// check [`Nsid::is_normalized`] separately. A path has at most 830 bytes.
 ///
 /// Spec: [Repository, "Repository Paths"](https://atproto.com/specs/repository).
 ///
@@ -27,48 +27,25 @@ use super::{Nsid, RecordKey, SyntaxError, check_record_path, nsid, record_key};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct RecordPath {
-    /// The first segment: what kind of record this is.
+    /// The first segment: the kind of the record.
     pub collection: Nsid,
-    /// The second segment: which record of its collection this is.
+    /// The second segment: the name of the record within its collection.
     pub rkey: RecordKey,
 }
 
 impl RecordPath {
-    /// Joins a collection and a record key, any two of which make a path.
-    ///
-    /// ```
-    /// use pds::syntax::RecordPath;
-    ///
-    /// let path = RecordPath::new("app.bsky.actor.profile".parse()?, "self".parse()?);
-    /// assert_eq!(path.to_string(), "app.bsky.actor.profile/self");
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Joins a collection and a record key. Any two of them make a valid path.
     pub fn new(collection: Nsid, rkey: RecordKey) -> Self {
         Self { collection, rkey }
     }
 
-    /// Returns the key of the tree: the bytes of the text.
-    ///
-    /// ```
-    /// use pds::syntax::RecordPath;
-    ///
-    /// let path: RecordPath = "app.bsky.actor.profile/self".parse()?;
-    /// assert_eq!(path.to_key(), b"app.bsky.actor.profile/self");
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the key of this path in the tree: the bytes of its text.
     #[must_use]
     pub fn to_key(&self) -> Vec<u8> {
         [self.collection.as_str(), self.rkey.as_str()].join("/").into_bytes()
     }
 
-    /// Reads a key of the tree, which is bytes, by the same rules as text.
-    ///
-    /// ```
-    /// use pds::syntax::RecordPath;
-    ///
-    /// assert!(RecordPath::from_bytes(b"app.bsky.actor.profile/self").is_ok());
-    /// assert!(RecordPath::from_bytes(b"app.bsky.actor.profile/\xff").is_err());
-    /// ```
+    /// Parses a key of the tree. The rules are those of the text form.
     pub fn from_bytes(path: &[u8]) -> Result<Self, SyntaxError> {
         check_record_path(path)?;
         let error = |reason| SyntaxError::from_bytes(EXPECTED, path, reason);
@@ -97,7 +74,8 @@ impl Ord for RecordPath {
         if self.collection == other.collection {
             return self.rkey.cmp(&other.rkey);
         }
-        // No collection holds a slash, so the two differ at the latest where the shorter one ends.
+        // No collection contains a slash, so the two differ at the end of the shorter one or before
+        // it.
         with_slash(&self.collection).cmp(with_slash(&other.collection))
     }
 }
@@ -129,7 +107,7 @@ fn with_slash(collection: &Nsid) -> impl Iterator<Item = u8> {
 }
 
 pub(super) const EXPECTED: &str = "record path";
-/// The longest NSID, a slash and the longest record key.
+/// The length of the longest NSID, a slash and the longest record key.
 const MAX_BYTES: usize = 317 + 1 + 512;
 const TWO_SEGMENTS: &str = "a record path is a collection, a slash and a record key";
 const ONLY_ASCII: &str = "a record path holds only ASCII";

@@ -5,16 +5,16 @@ use super::SyntaxError;
 
 /// A timestamp identifier: a 64-bit number whose text, such as `3jzfcijpj2z2a`, sorts by age.
 ///
-/// From the top: one zero bit, 53 bits of microseconds since the Unix epoch, and 10 bits of clock
-/// identifier that keep two generators apart. The text is 13 characters of a base 32 whose
-/// alphabet is in ASCII order, so that the order of numbers is the order of texts. TIDs name
-/// most records, and as the `rev` of a commit they order the commits of a repository.
+/// From the top, the number has one zero bit, 53 bits of microseconds since the Unix epoch, and 10
+/// bits of clock identifier, which keep two generators apart. The text has 13 characters in a base
+/// 32 whose alphabet is in ASCII order, so texts and numbers sort alike. TIDs name most records. As
+/// the `rev` of a commit they order the commits of a repository.
 ///
-/// A TID says what its maker's clock showed, or what the maker liked; it proves no date, and two
-/// repositories may well use the same one.
+/// A TID proves no date: its generator may write any time. Two repositories may contain the same
+/// TID.
 ///
-/// The syntax lets the top bit be set although the layout has it as zero: such a TID is read, and
-/// never made by [`Tid::new`] or [`Tid::next`].
+/// The syntax allows a set top bit although the layout requires zero. Such a TID can be parsed, but
+/// [`Tid::new`] and [`Tid::next`] never return one.
 ///
 /// Spec: [Timestamp Identifiers, "TID Structure" and "TID Syntax"](https://atproto.com/specs/tid).
 ///
@@ -31,16 +31,8 @@ use super::SyntaxError;
 pub struct Tid(u64);
 
 impl Tid {
-    /// Puts a TID together, or returns `None` if the microseconds need more than 53 bits or the
-    /// clock identifier more than 10.
-    ///
-    /// ```
-    /// use pds::syntax::Tid;
-    ///
-    /// assert_eq!(Tid::new(0, 0).map(|tid| tid.to_string()).as_deref(), Some("2222222222222"));
-    /// assert_eq!(Tid::new(1 << 53, 0), None);
-    /// assert_eq!(Tid::new(0, 1 << 10), None);
-    /// ```
+    /// Returns the TID with these parts, or `None` if the microseconds need more than 53 bits or
+    /// the clock identifier more than 10.
     pub fn new(micros: u64, clock_id: u16) -> Option<Self> {
         if micros > MAX_MICROS || clock_id > MAX_CLOCK_ID {
             return None;
@@ -48,17 +40,16 @@ impl Tid {
         Some(Self(micros << CLOCK_ID_BITS | u64::from(clock_id)))
     }
 
-    /// Returns the TID to use at `now_micros`, which is greater than `after` whatever the clock
-    /// did in between.
+    /// Returns the TID to use at `now_micros`. It is greater than `after` even if the clock was set
+    /// back.
     ///
-    /// Pass the TID made last (for commits: the `rev` of the current one) as `after`. If the
-    /// clock has moved on since, the result shows the time; if it stands still or was set back,
-    /// the result is one microsecond past `after`. A clock of milliseconds is fine when
-    /// multiplied by 1,000. Of `clock_id` only the low 10 bits are used; it should be random,
-    /// and stay the same for one generator.
+    /// Pass the previous TID (for commits: the `rev` of the current one) as `after`. If the clock
+    /// has advanced since then, the result shows the current time. Otherwise the result is one
+    /// microsecond after `after`. A clock in milliseconds may be multiplied by 1,000. Only the low
+    /// 10 bits of `clock_id` are used. It should be random, and constant for one generator.
     ///
-    /// Returns `None` only when 53 bits of microseconds are used up, which is in the year 2255,
-    /// or follows an `after` that claims to be from then.
+    /// Returns `None` only if the microseconds need more than 53 bits. That happens from the year
+    /// 2255 on, or if `after` claims such a time.
     ///
     /// ```
     /// use pds::syntax::Tid;
@@ -79,73 +70,37 @@ impl Tid {
         Self::new(micros, clock_id & MAX_CLOCK_ID)
     }
 
-    /// Takes the number that a TID is; all of them have a text, also those with the top bit set.
-    ///
-    /// ```
-    /// use pds::syntax::Tid;
-    ///
-    /// assert_eq!(Tid::from_u64(1_728_652_679_052_295_174).to_string(), "3jzfcijpj2z2a");
-    /// ```
+    /// Returns the TID with this number. Every number has a text, even with the top bit set.
     pub fn from_u64(integer: u64) -> Self {
         Self(integer)
     }
 
-    /// Returns the number that this TID is.
-    ///
-    /// ```
-    /// use pds::syntax::Tid;
-    ///
-    /// assert_eq!("2222222222223".parse::<Tid>()?.as_u64(), 1);
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// Returns the number of this TID.
     pub fn as_u64(self) -> u64 {
         self.0
     }
 
     /// Returns the microseconds since the Unix epoch.
     ///
-    /// More than 53 bits if the top bit is set.
-    ///
-    /// ```
-    /// use pds::syntax::Tid;
-    ///
-    /// assert_eq!("3jzfcijpj2z2a".parse::<Tid>()?.micros(), 1_688_137_381_887_007);
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// The result has more than 53 bits if the top bit is set.
     pub fn micros(self) -> u64 {
         self.0 >> CLOCK_ID_BITS
     }
 
     /// Returns the clock identifier, from 0 to 1,023.
-    ///
-    /// ```
-    /// use pds::syntax::Tid;
-    ///
-    /// assert_eq!("3jzfcijpj2z2a".parse::<Tid>()?.clock_id(), 6);
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
     pub fn clock_id(self) -> u16 {
         let [.., high, low] = self.0.to_be_bytes();
         u16::from_be_bytes([high, low]) & MAX_CLOCK_ID
     }
 
-    /// Parses a TID that may be in the early form with hyphens, `3jzf-cij-pj2z-2a`.
+    /// Parses a TID in the plain form or in the early form with hyphens, `3jzf-cij-pj2z-2a`.
     ///
-    /// The protocol never took that form over, and it is never written here; it is found in data
-    /// from before. The plain form is read as well.
+    /// The hyphenated form occurs in old data. The protocol never adopted it, and this crate never
+    /// writes it.
     ///
     /// # Errors
     ///
-    /// If the text is neither 13 TID characters nor these in groups of 4, 3, 4 and 2.
-    ///
-    /// ```
-    /// use pds::syntax::Tid;
-    ///
-    /// let tid = Tid::parse_hyphenated("3jzf-cij-pj2z-2a")?;
-    /// assert_eq!(tid.to_string(), "3jzfcijpj2z2a");
-    /// assert!("3jzf-cij-pj2z-2a".parse::<Tid>().is_err());
-    /// # Ok::<(), pds::syntax::SyntaxError>(())
-    /// ```
+    /// If the text is not 13 TID characters, either plain or in groups of 4, 3, 4 and 2.
     pub fn parse_hyphenated(text: &str) -> Result<Self, SyntaxError> {
         let plain = match *text.as_bytes() {
             [a, b, c, d, b'-', e, f, g, b'-', h, i, j, k, b'-', l, m] => {
@@ -196,7 +151,7 @@ fn decode(text: &[u8]) -> Result<u64, &'static str> {
             b'a'..=b'z' => character - b'a' + 6,
             _ => return Err("a TID holds only the characters 2-7 and a-z"),
         };
-        // Thirteen digits of 5 bits are one more than there is room for.
+        // Thirteen digits of 5 bits are 65 bits, one more than the integer has.
         if integer >> (u64::BITS - DIGIT_BITS) != 0 {
             return Err("a TID starts with a character of 2-7 or a-j");
         }

@@ -1,18 +1,10 @@
-/// A URI of any scheme, as records write links to the web, such as `https://example.com/a?b#c`.
+/// A URI of any scheme, the form of web links in records, such as `https://example.com/a?b#c`.
 ///
-/// Only the frame of RFC 3986 is checked: a scheme, a colon, and at least one more character, all
-/// of them visible ASCII, at most 8,192 bytes. Nothing is normalized or decoded.
+/// Only the outline of RFC 3986 is checked: a scheme, a colon, and at least one more character. All
+/// characters are visible ASCII, and a URI has at most 8,192 bytes. Nothing is normalized or
+/// decoded.
 ///
 /// Spec: [Lexicon, "uri"](https://atproto.com/specs/lexicon#uri).
-///
-/// ```
-/// use pds::syntax::Uri;
-///
-/// let uri: Uri = "https://example.com/path?q=1#frag".parse()?;
-/// assert_eq!(uri.as_str(), "https://example.com/path?q=1#frag");
-/// assert!("example.com".parse::<Uri>().is_err());
-/// # Ok::<(), pds::syntax::SyntaxError>(())
-/// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uri(Box<str>);
 
