@@ -1,35 +1,25 @@
-//! References from records to blobs.
+//! References from records to blobs: their type and its two encodings.
 
 use super::{Cid, Codec, Value};
 
-/// A reference to a blob: which one, what it is, how big it is.
+/// A reference to a blob: its CID, media type and size.
 ///
-/// The typed form is `{"$type": "blob", "ref": link, "mimeType": text, "size": integer}`; the
-/// legacy form, read but never written, is `{"cid": text, "mimeType": text}` and has no size.
-/// (Specification "Data Model", section "Blob Type".)
-///
-/// ```
-/// use pds::data::{BlobRef, Cid, Codec};
-///
-/// let blob = BlobRef {
-///     cid: Cid::of(Codec::Raw, b"hello"),
-///     mime_type: "text/plain".to_owned(),
-///     size_bytes: Some(5),
-/// };
-/// assert_eq!(BlobRef::from_value(&blob.to_value()), Some(blob));
-/// ```
+/// The typed form is `{"$type": "blob", "ref": link, "mimeType": text, "size": integer}`. The
+/// legacy form of old records is `{"cid": text, "mimeType": text}`, without a size. (Specification
+/// "Data Model", section "Blob Type".)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobRef {
-    /// The CID of the file.
+    /// The CID of the blob.
     pub cid: Cid,
-    /// Its media type, as its author gave it.
+    /// The media type, as the author of the record wrote it.
     pub mime_type: String,
-    /// Its size in bytes; unknown in the legacy form.
+    /// The size in bytes, or `None` in the legacy form.
     pub size_bytes: Option<u64>,
 }
 
 impl BlobRef {
-    /// Reads a reference in either form; `None` when the value is something else.
+    /// Returns the reference that a value contains in either form, or `None` if the value is no
+    /// blob reference.
     #[must_use]
     pub fn from_value(value: &Value) -> Option<Self> {
         let map = value.as_map()?;
@@ -48,7 +38,7 @@ impl BlobRef {
         (cid.codec() == Codec::Raw).then_some(Self { cid, mime_type, size_bytes: None })
     }
 
-    /// Returns the typed form, or the legacy form where the size is unknown.
+    /// Returns the typed form, or the legacy form if the size is unknown.
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mime_type = Value::from(self.mime_type.as_str());

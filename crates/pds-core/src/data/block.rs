@@ -1,4 +1,4 @@
-//! Blocks, and the trait of everything they can be read from.
+//! Blocks, and the trait of all sources that blocks can be read from.
 
 use std::borrow::Borrow;
 use std::collections::HashSet;
@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::by_cid::ByCid;
 use super::{Cid, Codec, DataError};
 
-/// Some bytes and the CID that they hash to.
+/// Bytes together with their CID.
 ///
-/// A block is checked when it is made and cannot be changed, so whoever holds one may rely on it.
-/// Cloning shares the bytes.
+/// The CID is checked when a block is created, and a block is immutable: the bytes of a block
+/// always match its CID. Clones share the bytes.
 ///
 /// ```
 /// use pds::data::{Block, Codec};
@@ -23,28 +23,30 @@ use super::{Cid, Codec, DataError};
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Block {
-    /// The CID and the bytes, in one piece: whoever looks a block up compares its name and then mostly reads it.
+    /// The CID and the bytes, in one allocation: a lookup compares the CID and then usually reads
+    /// the bytes.
     whole: Arc<[u8]>,
 }
 
 impl Block {
-    /// Makes a block of some bytes, computing their CID.
+    /// Returns the block of these bytes. It computes their CID.
     #[must_use]
     pub fn new(codec: Codec, bytes: impl AsRef<[u8]>) -> Self {
         let bytes = bytes.as_ref();
         BlockRef { cid: Cid::of(codec, bytes), bytes }.to_block()
     }
 
-    /// Makes a block of bytes that claim to have this CID.
+    /// Returns the block of bytes with a claimed CID.
     ///
     /// # Errors
     ///
-    /// [`DataError::HashMismatch`] when they do not.
+    /// [`DataError::HashMismatch`] if the bytes have another CID.
     pub fn verified(cid: Cid, bytes: impl AsRef<[u8]>) -> Result<Self, DataError> {
         BlockRef::verified(cid, bytes.as_ref()).map(|block| block.to_block())
     }
 
-    /// Makes a block of what stands in a buffer after [`Cid::LEN`] bytes, which become its name.
+    /// Returns the block of the bytes after the first [`Cid::LEN`] bytes of a buffer. It writes the
+    /// CID into these first bytes.
     pub(crate) fn in_place(codec: Codec, buffer: &mut [u8]) -> Self {
         if let Some((name, bytes)) = buffer.split_first_chunk_mut::<{ Cid::LEN }>() {
             *name = *Cid::of(codec, bytes).as_bytes();
@@ -52,7 +54,7 @@ impl Block {
         Self { whole: Arc::from(&*buffer) }
     }
 
-    /// Returns the name of the block.
+    /// Returns the CID of the block.
     #[must_use]
     #[inline]
     pub fn cid(&self) -> Cid {
@@ -66,13 +68,13 @@ impl Block {
         self.whole.get(Cid::LEN..).unwrap_or_default()
     }
 
-    /// Lends the block.
+    /// Returns a borrowed block with the same bytes.
     #[must_use]
     pub fn borrowed(&self) -> BlockRef<'_> {
         BlockRef { cid: self.cid(), bytes: self.bytes() }
     }
 
-    /// How many hold these bytes.
+    /// Returns the number of clones that share these bytes.
     #[cfg(test)]
     pub fn holders(&self) -> usize {
         Arc::strong_count(&self.whole)
@@ -90,18 +92,9 @@ impl fmt::Debug for Block {
     }
 }
 
-/// A block whose bytes are lent: from a read buffer, or from a [`Block`].
+/// A block with borrowed bytes: from a read buffer or from a [`Block`].
 ///
-/// Like a [`Block`] it always hashes to its CID.
-///
-/// ```
-/// use pds::data::{BlockRef, Cid, Codec};
-///
-/// let bytes = *b"hello";
-/// let block = BlockRef::verified(Cid::of(Codec::Raw, &bytes), &bytes)?;
-/// assert_eq!(block.to_block().bytes(), b"hello");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// As in a [`Block`], the bytes always match the CID.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BlockRef<'a> {
     cid: Cid,
@@ -109,11 +102,11 @@ pub struct BlockRef<'a> {
 }
 
 impl<'a> BlockRef<'a> {
-    /// Lends bytes that claim to have this CID.
+    /// Returns a block that borrows bytes with a claimed CID.
     ///
     /// # Errors
     ///
-    /// [`DataError::HashMismatch`] when they do not.
+    /// [`DataError::HashMismatch`] if the bytes have another CID.
     pub fn verified(cid: Cid, bytes: &'a [u8]) -> Result<Self, DataError> {
         let found = Cid::of(cid.codec(), bytes);
         if found != cid {
@@ -122,7 +115,7 @@ impl<'a> BlockRef<'a> {
         Ok(Self { cid, bytes })
     }
 
-    /// Returns the name of the block.
+    /// Returns the CID of the block.
     #[must_use]
     pub fn cid(&self) -> Cid {
         self.cid
@@ -134,7 +127,7 @@ impl<'a> BlockRef<'a> {
         self.bytes
     }
 
-    /// Makes a block of its own, to be kept.
+    /// Copies the bytes into an owned block.
     #[must_use]
     pub fn to_block(&self) -> Block {
         Block { whole: [self.cid.as_bytes(), self.bytes].concat().into() }
@@ -147,31 +140,21 @@ impl fmt::Debug for BlockRef<'_> {
     }
 }
 
-/// Something blocks can be read from: a store, a CAR file, a map, or two of these overlaid.
-///
-/// ```
-/// use pds::data::{Block, Blocks, Codec, MemoryBlocks};
-///
-/// fn size(blocks: &dyn Blocks, block: &Block) -> usize {
-///     blocks.get(&block.cid()).ok().flatten().map_or(0, |block| block.bytes().len())
-/// }
-///
-/// let block = Block::new(Codec::Raw, *b"hello");
-/// assert_eq!(size(&MemoryBlocks::from_iter([block.clone()]), &block), 5);
-/// ```
+/// A source that blocks can be read from: a store, a CAR file, a map, or two of these overlaid.
 pub trait Blocks: Send + Sync {
-    /// Reads one block; `None` when it is not there.
+    /// Reads one block, or returns `None` if the source does not have it.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] when the source cannot be read, or holds bytes that do not hash to the CID.
+    /// [`ReadError`] if the source cannot be read, or contains bytes that do not match the CID.
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError>;
 
     /// Reads several blocks in one round trip. The results are in the order of the CIDs, each as
     /// [`get`](Self::get) returns it: an error does not hide the results after it.
     ///
-    /// The results may end early, because a source bounds the bytes that it returns together. There is at least
-    /// one result, unless the list is empty. [`get_all`] asks until every CID has its result.
+    /// The results may end early, because a source bounds the bytes that it returns together. There
+    /// is at least one result, unless the list is empty. [`get_all`] reads on until every CID has
+    /// its result.
     fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>>;
 
     /// Returns the number of blocks that are worth one round trip.
@@ -180,9 +163,9 @@ pub trait Blocks: Send + Sync {
     }
 }
 
-/// Reads all of some blocks, in the order of the CIDs, in as few round trips as the source needs.
+/// Reads all blocks of a list, in the order of the CIDs, in as few round trips as the source needs.
 ///
-/// The iterator holds the results of one round trip.
+/// The iterator keeps the results of one round trip.
 ///
 /// ```
 /// use pds::data::{Block, Codec, MemoryBlocks, get_all};
@@ -204,9 +187,9 @@ pub fn get_all<'a>(
 /// The iterator of [`get_all`].
 struct GetAll<'a> {
     blocks: &'a dyn Blocks,
-    /// The blocks that were not read yet.
+    /// The blocks that are still to be read.
     rest: &'a [Cid],
-    /// The results that were not returned yet.
+    /// The results of the last round trip that were not returned yet.
     answers: std::vec::IntoIter<Result<Option<Block>, ReadError>>,
 }
 
@@ -230,8 +213,9 @@ impl Iterator for GetAll<'_> {
 
 impl ExactSizeIterator for GetAll<'_> {}
 
-/// Reads the first of some blocks, in one round trip if the source keeps the contract of
-/// [`Blocks::get_many`]. Callers may rely on the number of results: at least one, and at most one for each CID.
+/// Reads the first blocks of a list, in one round trip if the source keeps the contract of
+/// [`Blocks::get_many`]. Callers may rely on the number of results: at least one, and at most one
+/// for each CID.
 pub fn get_some(blocks: &dyn Blocks, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
     let mut answers = blocks.get_many(cids);
     answers.truncate(cids.len());
@@ -241,7 +225,7 @@ pub fn get_some(blocks: &dyn Blocks, cids: &[Cid]) -> Vec<Result<Option<Block>, 
     answers
 }
 
-/// Answers [`Blocks::get_many`] for a source that has no faster way than [`Blocks::get`].
+/// Implements [`Blocks::get_many`] for a source that has no faster way than [`Blocks::get`].
 pub fn one_by_one(blocks: &dyn Blocks, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
     let (mut answers, mut bytes) = (Vec::new(), 0);
     for cid in cids {
@@ -258,49 +242,44 @@ pub fn one_by_one(blocks: &dyn Blocks, cids: &[Cid]) -> Vec<Result<Option<Block>
 /// The number of bytes after which [`one_by_one`] reads no further block.
 const MAX_TOGETHER_BYTES: usize = 6 * 1024 * 1024;
 
-/// A source of blocks that failed.
-///
-/// ```
-/// use pds::data::{Cid, Codec, ReadError};
-///
-/// let cid = Cid::of(Codec::Raw, b"hello");
-/// assert_eq!(ReadError::backend(cid, "the disk is gone").cid(), cid);
-/// ```
+/// The error of a source that cannot return a block.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The source holds other bytes under this CID than it names: the disk or the file is damaged.
+    /// The source contains bytes under this CID that do not match it: the disk or the file is
+    /// damaged.
     #[error("block {cid} is damaged")]
     Damaged {
-        /// The block that was asked for.
+        /// The requested block.
         cid: Cid,
-        /// What its bytes hash to.
+        /// The CID that the bytes have.
         #[source]
         source: DataError,
     },
     /// The source could not be read.
     #[error("cannot read block {cid}")]
     Backend {
-        /// The block that was asked for.
+        /// The requested block.
         cid: Cid,
-        /// What the source says.
+        /// The error of the source.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// The block was deleted while the state that it belongs to was being read. The read can be begun again.
+    /// The block was deleted during a read of the state that it belongs to. The caller can start
+    /// the read again.
     #[error("block {cid} was deleted while its state was being read")]
     Swept {
-        /// The block that was asked for.
+        /// The requested block.
         cid: Cid,
     },
 }
 
 impl ReadError {
-    /// Says that the source failed while it was asked for a block.
+    /// Returns the error of a source that failed to read a block.
     pub fn backend(cid: Cid, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Backend { cid, source: source.into() }
     }
 
-    /// Returns the block that was asked for.
+    /// Returns the CID of the requested block.
     #[must_use]
     pub fn cid(&self) -> Cid {
         match self {
@@ -309,19 +288,11 @@ impl ReadError {
     }
 }
 
-/// Blocks kept in memory: proofs, event slices, tests.
-///
-/// ```
-/// use pds::data::{Block, Blocks, Codec, MemoryBlocks};
-///
-/// let block = Block::new(Codec::Raw, *b"hello");
-/// let blocks: MemoryBlocks = [block.clone()].into_iter().collect();
-/// assert_eq!(blocks.get(&block.cid()).unwrap(), Some(block));
-/// ```
+/// Blocks in memory, for proofs, event slices and tests.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBlocks(HashSet<ByName, ByCid>);
 
-/// A block that is found by its CID, which so stands in memory once.
+/// A block that a set finds by its CID, so that the set needs no separate key.
 #[derive(Clone, Debug)]
 pub(super) struct ByName(pub(super) Block);
 
@@ -346,29 +317,29 @@ impl PartialEq for ByName {
 impl Eq for ByName {}
 
 impl MemoryBlocks {
-    /// Keeps a block; returns whether it is new here.
+    /// Adds a block and returns whether it is new.
     pub fn insert(&mut self, block: Block) -> bool {
         self.0.insert(ByName(block))
     }
 
-    /// Drops a block; returns whether it was here.
+    /// Removes a block and returns whether it was present.
     pub fn remove(&mut self, cid: &Cid) -> bool {
         self.0.remove(cid.as_bytes())
     }
 
-    /// Tells whether a block is here.
+    /// Returns whether the block is present.
     #[must_use]
     pub fn contains(&self, cid: &Cid) -> bool {
         self.0.contains(cid.as_bytes())
     }
 
-    /// Returns how many blocks there are.
+    /// Returns the number of blocks.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether there are no blocks.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -379,7 +350,7 @@ impl MemoryBlocks {
         self.0.iter().map(|named| &named.0)
     }
 
-    /// Keeps the blocks of which this is true.
+    /// Keeps the blocks for which `keep` returns true.
     pub fn retain(&mut self, mut keep: impl FnMut(&Block) -> bool) {
         self.0.retain(|named| keep(&named.0));
     }

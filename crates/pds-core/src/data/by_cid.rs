@@ -1,15 +1,17 @@
-//! How CIDs are spread over a hash map.
+//! A fast hasher for hash maps with CIDs as keys.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
 use super::Cid;
 
-/// Spreads CIDs over a hash map, in a few instructions where the standard library takes a hundred.
+/// Hashes CIDs in a few instructions, while the hasher of the standard library needs about a
+/// hundred.
 ///
-/// A digest is spread evenly already. But strangers choose CIDs, and may look for many whose digests begin alike: so a
-/// part of it is mixed with a secret by one multiplication to twice the width. Every map has a secret of its own, but for
-/// a clone, which has that of its original.
+/// A digest is already distributed evenly. But an attacker chooses CIDs, and may search for many
+/// digests with the same beginning. Therefore a part of the digest is mixed with a secret by one
+/// multiplication of double width. Every map has its own secret; a clone shares the secret of its
+/// original.
 #[derive(Clone)]
 pub struct ByCid {
     secret: u64,
@@ -31,16 +33,16 @@ impl BuildHasher for ByCid {
     }
 }
 
-/// Takes in the start of a digest.
+/// The hash of the first bytes of a digest.
 pub struct CidHasher {
     state: u64,
     factor: u64,
 }
 
 impl Hasher for CidHasher {
-    /// The binary form of a CID.
+    /// The input is the binary form of a CID.
     fn write(&mut self, bytes: &[u8]) {
-        debug_assert_eq!(bytes.len(), Cid::LEN, "nothing else is taken in");
+        debug_assert_eq!(bytes.len(), Cid::LEN, "the input is not the binary form of a CID");
         if let Some(start) = bytes.get(Cid::PREFIX_LEN..).and_then(|digest| digest.first_chunk()) {
             self.write_u64(u64::from_ne_bytes(*start));
         }
@@ -48,12 +50,12 @@ impl Hasher for CidHasher {
 
     fn write_u64(&mut self, start: u64) {
         let product = u128::from(self.state ^ start) * u128::from(self.factor);
-        // Neither half depends on all bits, so both are taken.
+        // Neither half depends on all bits, so the two are combined.
         let both = (product ^ (product >> 64)) & u128::from(u64::MAX);
         self.state = u64::try_from(both).unwrap_or_default();
     }
 
-    /// All have one length.
+    /// The length carries no information: it is the same for all CIDs.
     fn write_usize(&mut self, _length: usize) {}
 
     fn finish(&self) -> u64 {
@@ -70,16 +72,16 @@ mod tests {
     use crate::data::block::{Block, ByName};
 
     #[test]
-    fn no_two_maps_hash_alike_but_clones_do() {
+    fn two_maps_hash_differently_unless_one_is_a_clone() {
         let (map, other) = (ByCid::default(), ByCid::default());
         let cid = Cid::of(Codec::Raw, b"hello");
         assert_ne!(map.hash_one(cid), other.hash_one(cid));
         assert_eq!(map.hash_one(cid), map.clone().hash_one(cid));
     }
 
-    /// A hash map takes the place from the low bits and a tag from the top seven.
+    /// A hash map derives the bucket from the low bits and a tag from the top seven bits.
     #[test]
-    fn each_end_of_what_is_taken_in_moves_both_ends_of_the_hash() {
+    fn both_ends_of_the_input_change_both_ends_of_the_hash() {
         const MAPS: usize = 200;
         for place in [0, 7] {
             let (mut low, mut top) = (0, 0);
@@ -93,7 +95,7 @@ mod tests {
                 low += hashes.iter().map(|hash| hash & 0x3ff).collect::<HashSet<_>>().len();
                 top += hashes.iter().map(|hash| hash >> 57).collect::<HashSet<_>>().len();
             }
-            // By chance alone 226 of 1,024 and 111 of 128.
+            // By chance alone the numbers are 226 of 1,024 and 111 of 128.
             let (low, top) = (low / MAPS, top / MAPS);
             assert!(low > 150 && top > 80, "byte {place}: {low} and {top}");
         }

@@ -1,13 +1,14 @@
-//! The one place where CBOR is taken apart: a cursor that knows every rule of a single item.
+//! The parser for CBOR: one cursor that checks every rule of a single item.
 //!
-//! Nothing here recurses or allocates. The rules are those of DRISL as atproto uses it: definite
-//! lengths in shortest form, no floats, no tags but 42, no simple values but false, true and null.
+//! No function recurses or allocates. The rules are those of DRISL as atproto uses it: definite
+//! lengths in shortest form, no floats, no tags except 42, and no simple values except false, true
+//! and null.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::limits::{MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES};
 use super::{Cid, DataError};
 
-/// One item as it stands; of arrays and maps only the head, their entries follow.
+/// One item. For an array or a map it is only the head; the entries follow in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     Null,
@@ -20,7 +21,7 @@ pub(crate) enum Item<'a> {
     Link(Cid),
 }
 
-/// A place in some CBOR, and the reading of what stands there.
+/// A position in CBOR bytes, with functions that read the item there.
 #[derive(Clone)]
 pub(crate) struct Cursor<'a> {
     bytes: &'a [u8],
@@ -32,24 +33,24 @@ impl<'a> Cursor<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// How many bytes have been read.
+    /// Returns the number of bytes that were read.
     pub(crate) fn offset(&self) -> usize {
         self.at
     }
 
-    /// Returns what has not been read.
+    /// Returns the unread bytes.
     #[inline]
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.at..).unwrap_or_default()
     }
 
-    /// Passes over what has been read otherwise; `rest` is what follows that.
+    /// Skips bytes that a caller has parsed itself. `rest` is the input after them.
     #[inline]
     pub(crate) fn pass_to(&mut self, rest: &'a [u8]) {
         self.at = self.bytes.len().saturating_sub(rest.len());
     }
 
-    /// Reads one item, or the head of one that has entries.
+    /// Reads one item, or the head of an array or a map.
     #[inline]
     pub(crate) fn item(&mut self) -> Result<Item<'a>, DataError> {
         let start = self.at;
@@ -88,37 +89,37 @@ impl<'a> Cursor<'a> {
                 0xf4 => Ok(Item::Bool(false)),
                 0xf5 => Ok(Item::Bool(true)),
                 0xf6 => Ok(Item::Null),
-                0xf7 => Err(Rule("undefined is not a value").at(start)),
+                0xf7 => Err(Rule("undefined is not in the data model").at(start)),
                 0xf9..=0xfb => Err(Rule("floats are not in the data model").at(start)),
-                0xff => Err(Rule("a break outside of anything").at(start)),
+                0xff => Err(Rule("a break without an indefinite length").at(start)),
                 _ => Err(Rule("a simple value other than false, true and null").at(start)),
             },
         }
     }
 
-    /// Reads a key of a map, which must sort after the one before it: by length, then by bytes.
+    /// Reads a key of a map. It must sort after the key before it: by length, then by bytes.
     #[inline]
     pub(crate) fn key(&mut self, before: Option<&str>) -> Result<&'a str, DataError> {
         let start = self.at;
         let Item::Text(key) = self.item()? else {
-            return Err(Rule("a key that is not text").at(start));
+            return Err(Rule("a map key that is not text").at(start));
         };
         if key.len() > MAX_MAP_KEY_BYTES {
-            return Err(Rule("a key longer than the limit").at(start));
+            return Err(Rule("a map key longer than the limit").at(start));
         }
         if let Some(before) = before {
             match (before.len(), before).cmp(&(key.len(), key)) {
                 std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Err(Rule("a key stands twice").at(start)),
+                std::cmp::Ordering::Equal => return Err(Rule("a duplicate map key").at(start)),
                 std::cmp::Ordering::Greater => {
-                    return Err(Rule("keys are not in canonical order").at(start));
+                    return Err(Rule("map keys are not in canonical order").at(start));
                 }
             }
         }
         Ok(key)
     }
 
-    /// Reads the head of a map and returns how many pairs follow.
+    /// Reads the head of a map and returns the number of pairs.
     pub(crate) fn map(&mut self) -> Result<usize, DataError> {
         let start = self.at;
         match self.item()? {
@@ -127,7 +128,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads the head of an array and returns how many entries follow.
+    /// Reads the head of an array and returns the number of entries.
     pub(crate) fn list(&mut self) -> Result<usize, DataError> {
         let start = self.at;
         match self.item()? {
@@ -136,7 +137,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads a key that must be just this one.
+    /// Reads a key and checks that it equals `key`.
     #[inline]
     pub(crate) fn expect_key(&mut self, key: &'static str) -> Result<(), DataError> {
         let start = self.at;
@@ -148,7 +149,7 @@ impl<'a> Cursor<'a> {
             return Ok(());
         }
         self.item()?;
-        Err(Rule("another key than the one that belongs here").at(start))
+        Err(Rule("an unexpected map key").at(start))
     }
 
     /// Reads a byte string.
@@ -168,9 +169,8 @@ impl<'a> Cursor<'a> {
     pub(crate) fn unsigned(&mut self) -> Result<u64, DataError> {
         let start = self.at;
         match self.item()? {
-            Item::Int(n) => {
-                u64::try_from(n).map_err(|_| Rule("expected no negative number").at(start))
-            }
+            Item::Int(n) => u64::try_from(n)
+                .map_err(|_| Rule("expected a number that is not negative").at(start)),
             _ => Err(Rule("expected a number").at(start)),
         }
     }
@@ -202,7 +202,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Checks that nothing follows.
+    /// Checks that all bytes were read.
     pub(crate) fn end(&self) -> Result<(), DataError> {
         if self.at == self.bytes.len() {
             return Ok(());
@@ -210,8 +210,8 @@ impl<'a> Cursor<'a> {
         Err(Rule("bytes after the end of the item").at(self.at))
     }
 
-    /// Reads a link if one stands here in the one form that is legal; what else stands here is for
-    /// [`item`](Self::item) to say.
+    /// Reads a link in the one valid encoding. Otherwise it reads nothing: [`item`](Self::item)
+    /// then returns the item or the error.
     #[inline]
     fn plain_link(&mut self) -> Option<Cid> {
         let (head, rest) = self.rest().split_first_chunk()?;
@@ -223,20 +223,21 @@ impl<'a> Cursor<'a> {
         Some(cid)
     }
 
-    /// The content of tag 42: a zero byte and a binary CID, as one byte string of 37.
+    /// Reads the content of tag 42: a byte string of 37 bytes, which are a zero byte and a binary
+    /// CID.
     fn tagged_link(&mut self, start: usize) -> Result<Cid, DataError> {
         let initial = self.byte()?;
         if initial >> 5 != 2 {
-            return Err(Rule("tag 42 over something that is not a byte string").at(start));
+            return Err(Rule("tag 42 without a byte string").at(start));
         }
         let len = self.argument(start, initial & 0x1f)?;
         let Some((0, cid)) = self.take(start, len)?.split_first() else {
             return Err(Rule("a link does not start with a zero byte").at(start));
         };
-        Cid::from_bytes(cid).map_err(|_| Rule("a link to another kind of CID").at(start))
+        Cid::from_bytes(cid).map_err(|_| Rule("a link with an unsupported CID").at(start))
     }
 
-    /// The number in a head, which must be in its shortest form.
+    /// Reads the number in a head and checks that it has its shortest form.
     #[inline]
     fn argument(&mut self, start: usize, info: u8) -> Result<u64, DataError> {
         let (n, least) = match info {
@@ -254,12 +255,12 @@ impl<'a> Cursor<'a> {
         Ok(n)
     }
 
-    /// The number of entries of a container, each of which takes some bytes at least.
+    /// Reads the number of entries of a container. Each entry takes at least `least` bytes.
     fn entries(&mut self, start: usize, info: u8, least: usize) -> Result<usize, DataError> {
         let count = self.argument(start, info)?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         if count.saturating_mul(least) > self.bytes.len().saturating_sub(self.at) {
-            return Err(Rule("more entries than bytes that follow").at(start));
+            return Err(Rule("more entries than remaining bytes").at(start));
         }
         if count > MAX_CONTAINER_ENTRIES {
             return Err(Rule("more entries than the limit").at(start));
@@ -287,13 +288,13 @@ impl<'a> Cursor<'a> {
         let end = usize::try_from(len).ok().and_then(|len| self.at.checked_add(len));
         let taken = end
             .and_then(|end| self.bytes.get(self.at..end))
-            .ok_or_else(|| Rule("longer than the bytes that follow").at(start))?;
+            .ok_or_else(|| Rule("a length greater than the remaining bytes").at(start))?;
         self.at = self.at.saturating_add(taken.len());
         Ok(taken)
     }
 }
 
-/// A rule that was broken, before it is known where.
+/// A broken rule, before its offset is known.
 pub(crate) struct Rule(pub(crate) &'static str);
 
 impl Rule {
@@ -303,14 +304,14 @@ impl Rule {
     }
 }
 
-const OUT_OF_RANGE: Rule = Rule("an integer outside of 64 bits with a sign");
+const OUT_OF_RANGE: Rule = Rule("an integer outside the signed 64-bit range");
 const ENDS_EARLY: Rule = Rule("the bytes end in the middle of an item");
 const LINK_TAG: u64 = 42;
 
-/// Tag 42, a byte string of 37, and the zero byte before the CID.
+/// The encoding of tag 42, the head of a byte string of 37 bytes, and the zero byte before the CID.
 pub(crate) const LINK_HEAD: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
 
-/// The first byte of an empty byte string, and of an empty text.
+/// The heads of an empty byte string and of an empty text.
 const BYTES_HEAD: u8 = 0x40;
 const TEXT_HEAD_BYTE: u8 = 0x60;
 const TEXT_HEAD: usize = TEXT_HEAD_BYTE as usize;
@@ -340,15 +341,15 @@ mod tests {
         assert_eq!(refused("5f"), "an indefinite length");
         assert_eq!(refused("1c"), "a reserved length");
         assert_eq!(refused("62c328"), "text is not UTF-8");
-        assert_eq!(refused("636161"), "longer than the bytes that follow");
-        assert_eq!(refused("9b7fffffffffffffff"), "more entries than bytes that follow");
+        assert_eq!(refused("636161"), "a length greater than the remaining bytes");
+        assert_eq!(refused("9b7fffffffffffffff"), "more entries than remaining bytes");
         assert_eq!(refused("c000"), "a tag other than 42");
-        assert_eq!(refused("d82a60"), "tag 42 over something that is not a byte string");
+        assert_eq!(refused("d82a60"), "tag 42 without a byte string");
         assert_eq!(refused("d82a4101"), "a link does not start with a zero byte");
-        assert_eq!(refused("d82a420001"), "a link to another kind of CID");
-        assert_eq!(refused("f7"), "undefined is not a value");
+        assert_eq!(refused("d82a420001"), "a link with an unsupported CID");
+        assert_eq!(refused("f7"), "undefined is not in the data model");
         assert_eq!(refused("f93c00"), "floats are not in the data model");
-        assert_eq!(refused("ff"), "a break outside of anything");
+        assert_eq!(refused("ff"), "a break without an indefinite length");
         assert_eq!(refused("e0"), "a simple value other than false, true and null");
     }
 

@@ -1,4 +1,4 @@
-//! Checking records without building values: one pass, nothing allocated.
+//! Checks of records without building values: one pass and no allocation.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::cbor::{Cursor, Item, Rule};
@@ -7,47 +7,33 @@ use super::limits::{
 };
 use super::{BlobRef, Cid, Codec, DataError, Map, Value};
 
-/// What a pass over a record has shown.
-///
-/// ```
-/// use pds::data::{Value, check_record};
-///
-/// let record = Value::from([("n", Value::Int(1 << 60))]).encode();
-/// let facts = check_record(&record)?;
-/// assert_eq!((facts.record_type, facts.has_unsafe_integers), (None, true));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Facts that a pass over a record collects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RecordFacts<'a> {
     /// The `$type` of the record, if it has one.
     pub record_type: Option<&'a str>,
-    /// Whether there is a typed blob reference inside.
+    /// Whether the record contains a typed blob reference.
     pub has_blobs: bool,
-    /// Whether there is an integer beyond 2^53 - 1, which some implementations cannot hold.
+    /// Whether the record contains an integer beyond 2^53 - 1, which some implementations cannot
+    /// represent.
     pub has_unsafe_integers: bool,
 }
 
-/// Checks that bytes are canonical DAG-CBOR of the data model, as [`Value::decode`] does, of any size.
-///
-/// ```
-/// use pds::data::check_canonical;
-///
-/// assert!(check_canonical(&[0xa0]).is_ok());
-/// assert!(check_canonical(&[0x18, 0x01]).is_err(), "a number not in its shortest form");
-/// ```
+/// Checks that bytes are canonical DAG-CBOR of the data model. The rules are those of
+/// [`Value::decode`], without its size limit.
 ///
 /// # Errors
 ///
-/// [`DataError::Cbor`] with the byte offset.
+/// [`DataError::Cbor`] with the byte offset of the problem.
 pub fn check_canonical(bytes: &[u8]) -> Result<(), DataError> {
     scan(bytes, |_| {}).map(drop)
 }
 
-/// Checks that bytes are a record: canonical, a map at the top, each `$type` a text, blob references
-/// well formed, not above [`MAX_RECORD_BYTES`].
+/// Checks that bytes are a valid record: a canonical map of at most [`MAX_RECORD_BYTES`], in which
+/// every `$type` is text and every blob reference is well formed.
 ///
-/// A record should have a `$type`; whether it does is among the facts, since records without one
-/// exist and can be read.
+/// A record should have a `$type`. Records without one exist and can be read, so a missing `$type`
+/// is a fact and no error.
 ///
 /// ```
 /// use pds::data::{Value, check_record};
@@ -69,25 +55,17 @@ pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
         return Err(model("/", "a record is a map"));
     }
     if seen.bad_type || seen.reserved_key || seen.facts.has_blobs {
-        // Rare enough that the second, slower pass does not matter; it knows the place.
+        // A second, slower pass finds the place of the error. It is rarely needed.
         Value::decode(bytes)?.check()?;
     }
     Ok(seen.facts)
 }
 
-/// Returns every link in a block, in the order of the bytes.
-///
-/// ```
-/// use pds::data::{Cid, Codec, Value, links};
-///
-/// let cid = Cid::of(Codec::Raw, b"hello");
-/// assert_eq!(links(&Value::from([("a", Value::Link(cid))]).encode())?, [cid]);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Returns all links in a block, in byte order.
 ///
 /// # Errors
 ///
-/// [`DataError::Cbor`] with the byte offset, when the block is not canonical.
+/// [`DataError::Cbor`] with the byte offset of the problem, if the block is not canonical.
 pub fn links(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
     let mut links = Vec::new();
     scan(bytes, |cid| links.push(cid))?;
@@ -95,19 +73,19 @@ pub fn links(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
 }
 
 impl Value {
-    /// Checks the rules of the data model that CBOR alone does not know: `$type` is text and not
-    /// empty, blob references are well formed, `$link` and `$bytes` are not used as keys. Nesting,
-    /// entries and keys meet the same limits as in [`decode`](Self::decode).
+    /// Checks the rules of the data model that are no rules of CBOR: a `$type` is text and not
+    /// empty, blob references are well formed, and `$link` and `$bytes` are not used as keys. The
+    /// limits for nesting, entries and keys are those of [`decode`](Self::decode).
     ///
     /// # Errors
     ///
-    /// [`DataError::Model`] with the place.
+    /// [`DataError::Model`] with the place of the problem.
     pub fn check(&self) -> Result<(), DataError> {
         check_value(self, &mut Vec::new())
     }
 }
 
-/// The recursion is bounded by the length of the path.
+/// Checks a value recursively. The length of the path bounds the recursion.
 fn check_value<'v>(value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), DataError> {
     let entries = match value {
         Value::List(list) => list.len(),
@@ -147,7 +125,7 @@ fn check_map(value: &Value, map: &Map) -> Result<(), &'static str> {
         return Err("a key longer than the limit");
     }
     if RESERVED_KEYS.iter().any(|key| map.get(key).is_some()) {
-        return Err("$link and $bytes stand for values and are not keys");
+        return Err("$link and $bytes are reserved and cannot be keys");
     }
     match map.get("$type") {
         None => Ok(()),
@@ -155,7 +133,7 @@ fn check_map(value: &Value, map: &Map) -> Result<(), &'static str> {
             None => Err("a blob reference has a link ref, a mimeType and a size"),
             Some(blob) if blob.mime_type.is_empty() => Err("the mimeType of a blob is empty"),
             Some(blob) if blob.cid.codec() != Codec::Raw => {
-                Err("a blob reference links to something that is not a blob")
+                Err("the ref of a blob reference is not the CID of a blob")
             }
             Some(_) => Ok(()),
         },
@@ -198,7 +176,7 @@ struct Seen<'a> {
     reserved_key: bool,
 }
 
-/// An open container: how many items it still waits for, and the key before in a map.
+/// An open container: the number of items that are still to be read, and in a map the key before.
 #[derive(Clone, Copy, Default)]
 struct Open<'a> {
     left: usize,
@@ -206,7 +184,7 @@ struct Open<'a> {
     key: Option<&'a str>,
 }
 
-/// Walks over one item and everything inside it, with a stack of fixed size.
+/// Walks over one item and all items inside it, with a stack of fixed size.
 #[inline]
 fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Seen<'a>, DataError> {
     let mut cursor = Cursor::new(bytes);

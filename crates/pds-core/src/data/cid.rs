@@ -1,4 +1,4 @@
-//! The names of blocks and blobs.
+//! Content identifiers (CIDs), which name blocks and blobs by their hash.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,11 +9,11 @@ use sha2::{Digest, Sha256};
 
 use super::DataError;
 
-/// The name of some bytes: CIDv1 with SHA-256, for DAG-CBOR or for raw bytes.
+/// The content identifier of bytes: CIDv1 with SHA-256, for DAG-CBOR or raw bytes.
 ///
-/// No other kind of CID exists in an AT Protocol repository, so no other can be represented. The
-/// binary form is always 36 bytes, the text form always 59 characters, and CIDs sort by their
-/// bytes. (Specification "Data Model", section "Link and CID Formats"; DASL "CIDs".)
+/// An AT Protocol repository contains no other kind of CID, so this type represents no other. The
+/// binary form always has 36 bytes and the text form 59 characters. CIDs sort by their bytes.
+/// (Specification "Data Model", section "Link and CID Formats"; DASL "CIDs".)
 ///
 /// ```
 /// use pds::data::{Cid, Codec};
@@ -25,14 +25,7 @@ use super::DataError;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cid([u8; Self::LEN]);
 
-/// What the bytes behind a [`Cid`] are.
-///
-/// ```
-/// use pds::data::{Cid, Codec};
-///
-/// assert!(Cid::of(Codec::Cbor, b"\xa0").to_string().starts_with("bafyrei"));
-/// assert!(Cid::of(Codec::Raw, b"hello").to_string().starts_with("bafkrei"));
-/// ```
+/// The type of the bytes that a [`Cid`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// DAG-CBOR (0x71): commits, tree nodes and records.
@@ -45,19 +38,19 @@ impl Cid {
     /// The length of the binary form in bytes.
     pub const LEN: usize = 36;
 
-    /// How many bytes come before the digest.
+    /// The number of bytes before the digest.
     pub(super) const PREFIX_LEN: usize = 4;
 
     /// The length of the text form in characters.
     pub const TEXT_LEN: usize = 59;
 
-    /// Computes the CID of some bytes.
+    /// Returns the CID of these bytes.
     #[must_use]
     pub fn of(codec: Codec, bytes: &[u8]) -> Self {
         Self::from_digest(codec, Sha256::digest(bytes).into())
     }
 
-    /// Makes the CID of bytes whose SHA-256 is known, for callers that hash as they stream.
+    /// Returns the CID of bytes with this SHA-256. Callers that hash while they stream use it.
     #[must_use]
     pub fn from_digest(codec: Codec, sha256: [u8; 32]) -> Self {
         let mut bytes = [0; Self::LEN];
@@ -67,28 +60,28 @@ impl Cid {
         Self(bytes)
     }
 
-    /// Reads the binary form: exactly 36 bytes.
+    /// Returns the CID with this binary form of 36 bytes.
     ///
     /// # Errors
     ///
-    /// [`DataError::Cid`] when the bytes are not the binary form of such a CID.
+    /// [`DataError::Cid`] if the bytes are not the binary form of a supported CID.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DataError> {
         let fixed: [u8; Self::LEN] =
-            bytes.try_into().map_err(|_| cid_error(bytes, "a CID here has 36 bytes"))?;
+            bytes.try_into().map_err(|_| cid_error(bytes, "a binary CID has 36 bytes"))?;
         if !Self::has_form(&fixed) {
             return Err(cid_error(bytes, "not CIDv1 with SHA-256 and codec dag-cbor or raw"));
         }
         Ok(Self(fixed))
     }
 
-    /// Makes a CID of what [`has_form`](Self::has_form) has looked at.
+    /// Returns the CID with this binary form, which [`has_form`](Self::has_form) has accepted.
     #[inline]
     pub(crate) fn from_checked(bytes: &[u8; Self::LEN]) -> Self {
         debug_assert!(Self::has_form(bytes), "not the binary form of a CID");
         Self(*bytes)
     }
 
-    /// Tells whether this is the binary form of such a CID.
+    /// Returns whether this is the binary form of a supported CID.
     #[inline]
     pub(crate) fn has_form(bytes: &[u8; Self::LEN]) -> bool {
         matches!(bytes, [1, 0x71 | 0x55, 0x12, 0x20, ..])
@@ -100,7 +93,7 @@ impl Cid {
         &self.0
     }
 
-    /// Returns what the named bytes are.
+    /// Returns the type of the named bytes.
     #[must_use]
     pub fn codec(&self) -> Codec {
         let [_, codec, ..] = self.0;
@@ -113,7 +106,7 @@ impl Cid {
         self.0.last_chunk().expect("36 bytes end in 32")
     }
 
-    /// Tells whether these are the named bytes.
+    /// Returns whether this is the CID of these bytes.
     #[must_use]
     pub fn names(&self, bytes: &[u8]) -> bool {
         self.digest() == &<[u8; 32]>::from(Sha256::digest(bytes))
@@ -130,8 +123,8 @@ impl Codec {
     }
 }
 
-/// A digest is spread evenly, so a quarter of it tells CIDs apart as well as all of it; the map's own
-/// secret keeps strangers from choosing where it goes.
+/// Hashes a quarter of the digest. A digest is distributed evenly, so a quarter distinguishes CIDs
+/// as well as the whole. The secret of each map keeps attackers from choosing the bucket.
 impl Hash for Cid {
     fn hash<H: Hasher>(&self, state: &mut H) {
         if let Some(start) = self.digest().first_chunk() {
@@ -163,13 +156,13 @@ impl FromStr for Cid {
     fn from_str(text: &str) -> Result<Self, DataError> {
         let refused = |reason| cid_error(text.as_bytes(), reason);
         if text.len() != Self::TEXT_LEN {
-            return Err(refused("a CID here has 59 characters"));
+            return Err(refused("a CID has 59 characters"));
         }
         let Some(base32) = text.strip_prefix('b') else {
-            return Err(refused("a CID here is in base32 and starts with b"));
+            return Err(refused("a CID is base32 text that starts with b"));
         };
         if base32.bytes().any(|b| b.is_ascii_uppercase()) {
-            return Err(refused("base32 is in lower case here"));
+            return Err(refused("a CID is in lower case"));
         }
         let mut bytes = [0; Self::LEN];
         let upper = base32.to_ascii_uppercase();
@@ -209,7 +202,8 @@ impl TryFrom<&::cid::Cid> for Cid {
     }
 }
 
-/// An error that shows what was given, as text where it is text, cut to a bounded length.
+/// Returns an error that shows the input, cut to a bounded length: as text if it is text, otherwise
+/// in hexadecimal.
 fn cid_error(given: &[u8], reason: &'static str) -> DataError {
     let shown = given.get(..SHOWN_BYTES).unwrap_or(given);
     let given = match std::str::from_utf8(shown) {

@@ -1,4 +1,4 @@
-//! Canonical DAG-CBOR to values.
+//! The decoder from canonical DAG-CBOR to values.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use super::cbor::{Cursor, Item, Rule};
@@ -6,13 +6,13 @@ use super::limits::{MAX_MESSAGE_BYTES, MAX_NESTING, MAX_RECORD_BYTES};
 use super::{DataError, Map, Value};
 
 impl Value {
-    /// Decodes canonical DAG-CBOR of the atproto data model: exactly one item.
+    /// Decodes exactly one item of canonical DAG-CBOR of the atproto data model.
     ///
     /// # Errors
     ///
-    /// [`DataError::Cbor`] with the byte offset when the bytes are not canonical or hold a float,
-    /// an integer outside of 64 bits, another tag than 42 or another kind of CID;
-    /// [`DataError::TooLarge`] above [`MAX_RECORD_BYTES`].
+    /// [`DataError::Cbor`] with the byte offset, if the bytes are not canonical, or contain a
+    /// float, an integer outside the signed 64-bit range, a tag other than 42 or an unsupported
+    /// CID. [`DataError::TooLarge`] above [`MAX_RECORD_BYTES`].
     pub fn decode(bytes: &[u8]) -> Result<Self, DataError> {
         let (value, rest) = first_item(bytes, MAX_RECORD_BYTES)?;
         if rest.is_empty() {
@@ -21,13 +21,13 @@ impl Value {
         Err(Rule("bytes after the end of the item").at(bytes.len().saturating_sub(rest.len())))
     }
 
-    /// Decodes one item at the start of some bytes and returns it with what follows.
+    /// Decodes one item at the start of the bytes. Returns it with the bytes after it.
     ///
-    /// Event stream frames are two items in a row; everything else is exactly one.
+    /// Event stream frames consist of two items. Everywhere else there is exactly one.
     ///
     /// # Errors
     ///
-    /// As [`decode`](Self::decode); the limit is [`MAX_MESSAGE_BYTES`].
+    /// As [`decode`](Self::decode), with the limit [`MAX_MESSAGE_BYTES`].
     pub fn decode_first(bytes: &[u8]) -> Result<(Self, &[u8]), DataError> {
         first_item(bytes, MAX_MESSAGE_BYTES)
     }
@@ -43,7 +43,8 @@ fn first_item(bytes: &[u8], limit: usize) -> Result<(Value, &[u8]), DataError> {
     Ok((value, rest))
 }
 
-/// The recursion is bounded by `depth`, the number of containers that may still be opened.
+/// Decodes recursively. The number of containers that may still be opened, `depth`, bounds the
+/// recursion.
 fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, DataError> {
     let start = cursor.offset();
     let inside = |depth: usize| {
@@ -76,7 +77,7 @@ fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, DataError> {
     })
 }
 
-/// How many entries a container gets room for before they have been read.
+/// The number of entries that a container allocates before they are read.
 const TRUSTED_ENTRIES: usize = 1_024;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Values to canonical DAG-CBOR.
+//! The encoder from values to canonical DAG-CBOR.
 
 use super::cbor::LINK_HEAD;
 use super::{Cid, Value};
@@ -6,7 +6,7 @@ use super::{Cid, Value};
 impl Value {
     /// Encodes as canonical DAG-CBOR.
     ///
-    /// Equal values give equal bytes, and [`decode`](Self::decode) gives the value back.
+    /// Equal values have equal bytes, and [`decode`](Self::decode) returns the value again.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
@@ -84,7 +84,7 @@ pub(crate) fn put_link_or_null(out: &mut Vec<u8>, cid: Option<&Cid>) {
     }
 }
 
-/// Writes a major type with its number, in the shortest form.
+/// Writes the head of an item: a major type with a number in shortest form.
 #[inline]
 pub(crate) fn put_head(out: &mut Vec<u8>, major: u8, n: u64) {
     match u8::try_from(n) {

@@ -1,57 +1,50 @@
-//! What can be wrong with bytes.
+//! The error type of this module.
 
 use super::Cid;
 
-/// Bytes or text that are not what they should be, with the place.
-///
-/// ```
-/// use pds::data::{DataError, Value};
-///
-/// // A float in the second byte of a list.
-/// assert!(matches!(Value::decode(&[0x81, 0xf9, 0, 0]), Err(DataError::Cbor { offset: 1, .. })));
-/// ```
+/// The error for invalid bytes or text, with the place of the problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// Text or bytes that are no CID of the kind used here.
+    /// Text or bytes that are not a supported CID.
     #[error("not a CID: {given}: {reason}")]
     Cid {
-        /// What was given, cut to a bounded length; hexadecimal where it is not text.
+        /// The input, cut to a bounded length. It is in hexadecimal if it is not text.
         given: String,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
-    /// Bytes that do not hash to the CID they came with.
+    /// Bytes that do not match the CID they came with.
     #[error("the bytes hash to {found}")]
     HashMismatch {
-        /// The CID they have.
+        /// The CID that the bytes have.
         found: Cid,
     },
-    /// CBOR that is not canonical, or holds what the data model does not have.
+    /// CBOR that is not canonical, or contains an item that the data model does not have.
     #[error("byte {offset}: {reason}")]
     Cbor {
-        /// Where, in bytes from the start of the block.
+        /// The place, in bytes from the start of the block.
         offset: usize,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
-    /// JSON that is not JSON, or holds what the data model does not have.
+    /// Invalid JSON, or JSON with a value that the data model does not have.
     #[error("not data-model JSON: {0}")]
     Json(String),
     /// A well-formed value that breaks a rule of the data model.
     #[error("{place}: {reason}")]
     Model {
-        /// Where, as keys and indexes from the top: `/embed/images/0`.
+        /// The place, as keys and indexes from the top: `/embed/images/0`.
         place: String,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
-    /// More bytes than a limit allows.
+    /// Bytes above a size limit.
     #[error("{bytes} bytes, the limit is {limit}")]
     TooLarge {
-        /// How many there are.
+        /// The number of bytes.
         bytes: usize,
-        /// How many there may be.
+        /// The limit, in bytes.
         limit: usize,
     },
 }

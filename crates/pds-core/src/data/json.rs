@@ -1,4 +1,4 @@
-//! The JSON form of the data model, both ways.
+//! The JSON form of the data model: reading and writing.
 
 use std::cell::Cell;
 use std::fmt;
@@ -11,17 +11,19 @@ use super::limits::{MAX_JSON_BYTES, MAX_RECORD_BYTES};
 use super::{Cid, DataError, Map, Value};
 
 impl Value {
-    /// Reads the JSON form: `{"$link": …}` is a link, `{"$bytes": …}` is bytes, and `123.0` is 123.
+    /// Parses the JSON form: `{"$link": …}` is a link, `{"$bytes": …}` is bytes, and `123.0` is
+    /// 123.
     ///
-    /// A number is what its digits say, or an error; who deserializes a value otherwise has `0.99…9` rounded to 1
-    /// before it is looked at.
+    /// The digits of a number are read exactly, and a number that is not an integer is an error.
+    /// The serde implementation of [`Value`] cannot do that: it receives `0.99…9` as a float,
+    /// rounded to 1.
     ///
     /// # Errors
     ///
-    /// [`DataError::Json`] when it is not JSON, has a fraction or an integer outside of 64 bits, a
-    /// key twice, more values than a record can have, or a `$link` or `$bytes` that is not well formed;
-    /// [`DataError::Model`] as
-    /// [`check`](Self::check) says; [`DataError::TooLarge`] above [`MAX_JSON_BYTES`].
+    /// [`DataError::Json`] if the text is not JSON or has a fraction, an integer outside the signed
+    /// 64-bit range, a duplicate key, more values than a record can have, or a malformed `$link` or
+    /// `$bytes`. [`DataError::Model`] for the errors of [`check`](Self::check).
+    /// [`DataError::TooLarge`] above [`MAX_JSON_BYTES`].
     pub fn from_json(text: &str) -> Result<Self, DataError> {
         if text.len() > MAX_JSON_BYTES {
             return Err(DataError::TooLarge { bytes: text.len(), limit: MAX_JSON_BYTES });
@@ -31,12 +33,13 @@ impl Value {
         Ok(value)
     }
 
-    /// As [`from_json`](Self::from_json), for a text of which a record is a part only: the length of the text is not
-    /// limited, only what is in it, and what it says is not [checked](Self::check).
+    /// Parses text that contains a record as a part. The values are limited as in
+    /// [`from_json`](Self::from_json). The length of the text is not limited, and the value is not
+    /// [checked](Self::check).
     ///
     /// # Errors
     ///
-    /// [`DataError::Json`], as there.
+    /// [`DataError::Json`], as in [`from_json`](Self::from_json).
     pub fn parse_json(text: &str) -> Result<Self, DataError> {
         let value =
             serde_json::from_str(text).map_err(|error| DataError::Json(error.to_string()))?;
@@ -49,13 +52,13 @@ impl Value {
         }
     }
 
-    /// Writes the JSON form on one line, keys in canonical order.
+    /// Returns the JSON form on one line, with keys in canonical order.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a value has text keys and no floats")
     }
 
-    /// Writes the JSON form over several lines.
+    /// Returns the JSON form on several lines, indented.
     #[must_use]
     pub fn to_json_pretty(&self) -> String {
         serde_json::to_string_pretty(self).expect("a value has text keys and no floats")
@@ -90,14 +93,14 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-/// A value that is read while there is room for it: how many bytes a record may still have.
+/// A value to read into, with the number of bytes that the record may still have.
 ///
-/// A value of little text may take much memory. What is counted is never more than what the encoding takes,
-/// so that everything fits that a record can have.
+/// A value with a short text may take much memory. The count of a value is at most the size of its
+/// encoding, so every valid record fits.
 #[derive(Clone, Copy)]
 struct ValueIn<'r> {
     room: &'r Cell<usize>,
-    /// What stands for a link or for bytes takes less room than its text.
+    /// Whether this value is counted. The text of a link or of bytes is not: its value is smaller.
     is_counted: bool,
 }
 
@@ -105,7 +108,7 @@ impl ValueIn<'_> {
     fn count<E: de::Error>(&self, bytes: usize) -> Result<(), E> {
         if self.is_counted {
             let room = self.room.get().checked_sub(bytes);
-            self.room.set(room.ok_or_else(|| E::custom("more than a record can have"))?);
+            self.room.set(room.ok_or_else(|| E::custom("more values than a record can have"))?);
         }
         Ok(())
     }
@@ -140,17 +143,19 @@ impl<'de> Visitor<'de> for ValueIn<'_> {
     }
 
     fn visit_u64<E: de::Error>(self, n: u64) -> Result<Value, E> {
-        i64::try_from(n).map(Value::Int).map_err(|_| E::custom("an integer outside of 64 bits"))
+        i64::try_from(n)
+            .map(Value::Int)
+            .map_err(|_| E::custom("an integer outside the signed 64-bit range"))
     }
 
     fn visit_f64<E: de::Error>(self, n: f64) -> Result<Value, E> {
         if n.fract() != 0.0 {
             return Err(E::custom("a number that is not an integer"));
         }
-        // From 2^53 on a float no longer says which integer was meant.
+        // From 2^53 on, a float does not determine the integer that was meant.
         if n.abs() >= 9_007_199_254_740_992.0 {
             return Err(E::custom(
-                "a number that is too large: integers have 64 bits, and from 2^53 on neither point nor exponent",
+                "a number that is too large: from 2^53 on, an integer has no point and no exponent",
             ));
         }
         #[allow(clippy::cast_possible_truncation)]
@@ -187,17 +192,17 @@ impl<'de> Visitor<'de> for ValueIn<'_> {
         pairs.sort_by(|(a, _), (b, _)| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
         if let Some([(key, _), _]) = pairs.array_windows().find(|[(a, _), (b, _)]| a == b) {
             let key: String = key.chars().take(64).collect();
-            return Err(de::Error::custom(format_args!("the key {key:?} stands twice")));
+            return Err(de::Error::custom(format_args!("duplicate key {key:?}")));
         }
         special_value(Map::from_sorted(pairs)).map_err(de::Error::custom)
     }
 }
 
-/// Turns a map with a reserved key into what it stands for.
+/// Converts a map with a reserved key to the link or the bytes that it represents.
 fn special_value(map: Map) -> Result<Value, &'static str> {
     if let Some(link) = map.get("$link") {
         let text = link.as_text().ok_or("the $link of a link is text")?;
-        let cid: Cid = text.parse().map_err(|_| "the $link of a link is not a CID used here")?;
+        let cid: Cid = text.parse().map_err(|_| "the $link of a link is not a supported CID")?;
         return if map.len() == 1 { Ok(Value::Link(cid)) } else { Err("a link with extra keys") };
     }
     if let Some(bytes) = map.get("$bytes") {
@@ -209,7 +214,7 @@ fn special_value(map: Map) -> Result<Value, &'static str> {
     Ok(Value::Map(map))
 }
 
-/// Finds a number in JSON that is no integer, even if the float next to it is one.
+/// Finds a number in JSON that is not an integer, even if the nearest float is one.
 fn find_rounded(json: &str) -> Option<&str> {
     let mut rest = json;
     while let Some(start) = rest.find(|c: char| matches!(c, '"' | '-' | '0'..='9')) {
@@ -228,7 +233,7 @@ fn find_rounded(json: &str) -> Option<&str> {
     None
 }
 
-/// Tells how long a text of JSON is, with the quotation mark that ends it.
+/// Returns the length of a JSON string, with its closing quotation mark.
 fn text_len(text: &str) -> usize {
     let mut is_escaped = false;
     let end = text.bytes().position(|byte| {
@@ -239,7 +244,7 @@ fn text_len(text: &str) -> usize {
     end.map_or(text.len(), |end| end + 1)
 }
 
-/// Tells whether the digits of a JSON number make an integer.
+/// Returns whether the digits of a JSON number make an integer.
 fn is_integer(number: &str) -> bool {
     let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
@@ -248,20 +253,20 @@ fn is_integer(number: &str) -> bool {
     if significant.trim_start_matches('-').bytes().all(|digit| digit == b'0') {
         return true;
     }
-    // Where the last digit that counts stands: to the right of the point it is below zero.
+    // The decimal place of the last nonzero digit. To the right of the point it is negative.
     let places = |digits: usize| i64::try_from(digits).unwrap_or(i64::MAX);
     let place = match fraction.len() {
         0 => places(whole.len() - significant.len()),
         behind => -places(behind),
     };
-    // An exponent of more than 64 bits is far below zero: above, there is no such number.
+    // An exponent beyond 64 bits is negative: the parser has refused such a positive one.
     exponent.parse::<i64>().is_ok_and(|exponent| exponent.saturating_add(place) >= 0)
 }
 
-/// The keys of what stands for a link or for bytes.
+/// The reserved keys: a map with one of them represents a link or bytes.
 const SPECIAL: [&str; 2] = ["$link", "$bytes"];
 
-/// How much of a number is repeated in an error.
+/// The number of characters of a number that an error shows.
 const MAX_SHOWN: usize = 64;
 
 #[cfg(test)]
@@ -318,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_may_not_stand_twice() {
+    fn duplicate_keys_are_refused() {
         assert!(Value::from_json(r#"{"a": 1, "b": 2, "a": 1}"#).is_err());
     }
 
@@ -335,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_json_is_an_error_and_no_overflow() {
+    fn deep_json_is_an_error_and_not_an_overflow() {
         let text = "[".repeat(1_000_000);
         assert!(Value::from_json(&text).is_err());
     }

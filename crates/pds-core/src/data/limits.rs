@@ -1,25 +1,24 @@
-//! Every bound on what comes from outside, in one table, each with its reason.
+//! The limits of all external input, each with its reason.
 //!
-//! The protocol texts give few numbers ("Repository" asks for limits and names none); where they
-//! are silent the figures follow the data validation guide and the reference implementations.
+//! The specifications name few numbers ("Repository" requires limits but gives none). Otherwise the
+//! limits follow the data validation guide and the reference implementations.
 
 /// The largest block that is read, in bytes: a commit, a tree node or a record.
 ///
-/// Records are limited to about 1 MB where they are written, but reference servers accept larger
-/// ones in an import, and a backup must be able to hold them. The Go reference reads CBOR up to
-/// this size.
+/// Writers limit records to about 1 MB. But reference servers accept larger records in an import,
+/// and a backup must be able to store them. The Go reference reads CBOR up to this size.
 pub const MAX_BLOCK_BYTES: usize = 5 * 1024 * 1024;
 
-/// The largest record that is decoded or called valid, in bytes (data validation guide).
+/// The largest record that is decoded or reported as valid, in bytes (data validation guide).
 pub const MAX_RECORD_BYTES: usize = 1_048_576;
 
-/// The largest record that is written, in bytes: what fits into a commit event ("Sync").
+/// The largest record that is written, in bytes. It fits into a commit event ("Sync").
 pub const MAX_WRITTEN_RECORD_BYTES: usize = 1_000_000;
 
 /// The largest message of an event stream, in bytes ("Sync").
 pub const MAX_MESSAGE_BYTES: usize = 5_000_000;
 
-/// How many arrays and maps may be nested; the guide recommends 32, real records stay below 20.
+/// The deepest nesting of arrays and maps. The guide recommends 32; real records stay below 20.
 pub const MAX_NESTING: usize = 64;
 
 /// The longest array or map, in entries (data validation guide).
@@ -30,43 +29,43 @@ pub const MAX_MAP_KEY_BYTES: usize = 8_192;
 
 /// The longest JSON text of a record, in bytes.
 ///
-/// The data validation guide has 2 MiB, which not every record fits into that may be written. Over several
-/// lines, without the spaces at their beginning, nothing takes more than eighteen bytes for one of the record:
-/// that is an empty text of bytes in a list.
+/// The data validation guide has 2 MiB, but some valid records need more. The largest factor is 18
+/// bytes of JSON for one byte of the record: an empty byte string in a list, on several lines and
+/// without indentation.
 pub const MAX_JSON_BYTES: usize = 18 * MAX_WRITTEN_RECORD_BYTES;
 
-/// The longest key of a tree, in bytes, as both reference implementations have it; the longest
-/// valid record path takes 830.
+/// The longest key of a tree, in bytes, as in both reference implementations. The longest valid
+/// record path has 830 bytes.
 pub const MAX_TREE_KEY_BYTES: usize = 1_024;
 
 /// The most entries that one tree node may hold.
 ///
-/// A run of n keys without a deeper one among them has probability (3/4)^n: a tree of a million
-/// keys has a widest node of about 50, and 1,024 is out of reach except for mined keys.
+/// A run of n keys without a deeper key between them has probability (3/4)^n. The widest node of a
+/// tree of a million keys has about 50 entries, and only mined keys reach 1,024.
 pub const MAX_NODE_ENTRIES: usize = 1_024;
 
-/// The deepest level a tree can have: SHA-256 has 256 bits, and two of them make a level.
+/// The deepest level of a tree: SHA-256 has 256 bits, and two of them make a level.
 pub const MAX_TREE_LEVEL: u8 = 128;
 
-/// The longest CAR header, in bytes; one with a single root takes 58.
+/// The longest CAR header, in bytes. A header with a single root has 58.
 pub const MAX_CAR_HEADER_BYTES: usize = 65_536;
 
-/// The most bytes of a length prefix: nine carry 63 bits.
+/// The longest length prefix, in bytes: nine carry 63 bits.
 pub const MAX_VARINT_BYTES: usize = 9;
 
-/// How far a commit's rev may lie in the future before it is reported, in microseconds.
+/// The time in microseconds that a commit's rev may lie in the future before `verify` reports it.
 pub const MAX_CLOCK_DRIFT_MICROS: u64 = 5 * 60 * 1_000_000;
 
-/// The integers that every implementation can hold exactly: up to 2^53 - 1 on either side of zero.
+/// The largest integer that every implementation can represent, on either side of zero: 2^53 - 1.
 pub const MAX_SAFE_INTEGER: i64 = 9_007_199_254_740_991;
 
-/// The longest DID document, in bytes; real ones have one or two thousand.
+/// The longest DID document, in bytes. Real documents have one or two thousand.
 pub const MAX_DID_DOCUMENT_BYTES: usize = 262_144;
 
-/// The longest did:plc operation log, in bytes of JSON: some two thousand operations.
+/// The longest did:plc operation log, in bytes of JSON: about two thousand operations.
 pub const MAX_PLC_LOG_BYTES: usize = 2 * 1_048_576;
 
-/// The most operations in a did:plc log; a directory takes 100 a week at most, and people make a
+/// The most operations in a did:plc log. A directory accepts at most 100 a week, and people make a
 /// few in a lifetime.
 pub const MAX_PLC_OPERATIONS: usize = 5_000;
 
@@ -80,16 +79,16 @@ pub const MAX_PLC_ROTATION_KEYS: usize = 5;
 /// The most verification methods of a did:plc account (did:plc specification, "Changelog").
 pub const MAX_PLC_VERIFICATION_METHODS: usize = 10;
 
-/// How long a more powerful rotation key can undo an operation: 72 hours, in microseconds (did:plc
-/// specification, "Key Rotation & Account Recovery").
+/// The time in which a more powerful rotation key can undo an operation: 72 hours, in microseconds
+/// (did:plc specification, "Key Rotation & Account Recovery").
 pub const PLC_RECOVERY_MICROS: u64 = 72 * 60 * 60 * 1_000_000;
 
-/// The most blocks of a proof: a commit, a node on each level of the tallest tree, a record.
+/// The most blocks of a proof: a commit, one node on each level of the tallest tree, and a record.
 pub const MAX_PROOF_BLOCKS: usize = 1 + (MAX_TREE_LEVEL as usize + 1) + 1;
 
-/// The most bytes of a proof, without its framing. A record may take [`MAX_BLOCK_BYTES`]; the nodes
-/// of real trees have a few hundred bytes each.
+/// The most bytes of a proof, without its framing. A record has up to [`MAX_BLOCK_BYTES`]; the
+/// nodes of real trees have a few hundred bytes each.
 pub const MAX_PROOF_BYTES: usize = 4 * MAX_BLOCK_BYTES;
 
-/// The longest message of a log row, in bytes: a paragraph.
+/// The longest message of a log entry, in bytes: a paragraph.
 pub const MAX_LOG_MESSAGE_BYTES: usize = 4_096;

@@ -1,8 +1,8 @@
-//! The map of the data model.
+//! The map type of the data model.
 
 use super::Value;
 
-/// Text keys to values, kept in the canonical order: shorter keys first, then by bytes.
+/// A map from text keys to values, in canonical order: shorter keys first, then by bytes.
 ///
 /// ```
 /// use pds::data::{Map, Value};
@@ -16,19 +16,19 @@ use super::Value;
 pub struct Map(Vec<(String, Value)>);
 
 impl Map {
-    /// Makes an empty map.
+    /// Returns an empty map.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns how many pairs there are.
+    /// Returns the number of pairs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether the map is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -41,7 +41,7 @@ impl Map {
         self.0.get(at).map(|(_, value)| value)
     }
 
-    /// Sets the value of a key and returns the one it had.
+    /// Sets the value of a key and returns its previous value.
     pub fn insert(&mut self, key: impl Into<String>, value: impl Into<Value>) -> Option<Value> {
         let (key, value) = (key.into(), value.into());
         match self.position(&key) {
@@ -53,7 +53,7 @@ impl Map {
         }
     }
 
-    /// Removes a key and returns the value it had.
+    /// Removes a key and returns its value.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
         let at = self.position(key).ok()?;
         Some(self.0.remove(at).1)
@@ -69,7 +69,7 @@ impl Map {
         self.0.iter().map(|(key, _)| key.as_str())
     }
 
-    /// Takes pairs that are known to be in canonical order.
+    /// Returns the map of pairs that are already in canonical order.
     pub(crate) fn from_sorted(pairs: Vec<(String, Value)>) -> Self {
         Self(pairs)
     }
@@ -79,7 +79,7 @@ impl Map {
     }
 }
 
-/// Collects pairs; where a key stands twice, the last one counts.
+/// Collects pairs. If a key occurs twice, the last value is kept.
 impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Map {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         let mut map = Self::new();

@@ -1,19 +1,26 @@
-//! Bytes that name themselves: CIDs, blocks, and the atproto data model in CBOR and in JSON.
+//! Content-addressed data: CIDs, blocks, and the atproto data model in CBOR and in JSON.
 //!
-//! Vocabulary: a *CID* is the name of some bytes, made from their SHA-256; a *block* is bytes with
-//! their CID; a *value* is what a record holds; a *link* is a CID inside a value; a *blob
-//! reference* is a map that names a file kept outside the repository.
+//! Vocabulary:
 //!
-//! Invariants kept here:
+//! - A *CID* is the name of bytes, computed from their SHA-256.
+//! - A *block* is bytes with their CID.
+//! - A *value* is the content of a record.
+//! - A *link* is a CID inside a value.
+//! - A *blob reference* is a map that names a file outside the repository.
 //!
-//! - A [`Block`] always hashes to its [`Cid`]; it can be built no other way.
-//! - What [`Value::decode`] accepts, [`Value::encode`] turns back into the same bytes.
-//! - Every length, depth and count that comes from outside meets a constant of [`limits`] before
-//!   anything is allocated for it.
+//! Invariants:
 //!
-//! Tricky cases, each with a test of that name: map keys sort by length first; a link is 37 bytes
-//! with a leading zero and nothing after it; `123.0` in JSON is the integer 123; a map with
-//! `$link` beside another key is not a link but an error.
+//! - The bytes of a [`Block`] always match its [`Cid`]: every constructor checks or computes it.
+//! - [`Value::encode`] returns the same bytes that [`Value::decode`] accepted.
+//! - Every external length, depth and count is checked against a constant of [`limits`] before
+//!   memory is allocated for it.
+//!
+//! Tricky cases, each with a test:
+//!
+//! - Map keys sort by length first.
+//! - A link is 37 bytes with a leading zero, and no byte follows.
+//! - `123.0` in JSON is the integer 123.
+//! - A map with `$link` and another key is an error, not a link.
 
 mod blob_ref;
 mod block;

@@ -1,23 +1,14 @@
-//! Two sources of blocks, read as one.
+//! An overlay of two block sources.
 
 use super::{Block, Blocks, Cid, ReadError, get_some};
 
-/// Two sources read as one: what the upper does not have is asked of the lower.
-///
-/// ```
-/// use pds::data::{Block, Blocks, Codec, MemoryBlocks, Overlay};
-///
-/// let block = Block::new(Codec::Raw, *b"hello");
-/// let (slice, store) = (MemoryBlocks::default(), MemoryBlocks::from_iter([block.clone()]));
-/// let both = Overlay { over: &slice, under: &store };
-/// assert_eq!(both.get(&block.cid())?, Some(block));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Two sources that are read as one. Blocks that the upper source does not have are read from the
+/// lower.
 #[derive(Clone, Copy)]
 pub struct Overlay<'a> {
-    /// Asked first: a slice, a proof, a draft.
+    /// The source that is read first: a slice, a proof or a draft.
     pub over: &'a dyn Blocks,
-    /// Asked for the rest: usually a store.
+    /// The source of the remaining blocks, usually a store.
     pub under: &'a dyn Blocks,
 }
 
@@ -42,7 +33,8 @@ impl Blocks for Overlay<'_> {
         for at in absent {
             match below.next() {
                 Some(answer) => answers[at] = answer,
-                // The lower source has answered a part. The results end before the first block that it left out.
+                // The lower source has returned a part. The results end before the first block that
+                // is missing from it.
                 None => {
                     answers.truncate(at);
                     break;
@@ -64,7 +56,7 @@ mod tests {
     use crate::data::{Codec, MemoryBlocks, get_all};
 
     #[test]
-    fn an_overlay_answers_from_both_in_order() {
+    fn an_overlay_returns_results_of_both_in_order() {
         let [a, b, c] = [*b"a", *b"b", *b"c"].map(|bytes| Block::new(Codec::Raw, bytes));
         let over: MemoryBlocks = [a.clone()].into_iter().collect();
         let under: MemoryBlocks = [b.clone()].into_iter().collect();
@@ -97,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn an_overlay_answers_a_prefix_when_a_side_does() {
+    fn an_overlay_returns_a_prefix_if_a_source_does() {
         let blocks: Vec<Block> = (0..12_u8).map(|n| Block::new(Codec::Raw, [n])).collect();
         let asked: Vec<Cid> = blocks.iter().map(Block::cid).collect();
         let third = |rest| blocks.iter().skip(rest).step_by(3).cloned().collect();

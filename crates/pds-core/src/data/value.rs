@@ -1,12 +1,12 @@
-//! What a record holds.
+//! The value type of the data model, which is the content of records.
 
 use super::{BlobRef, Cid, Map};
 
 /// A value of the atproto data model.
 ///
-/// There are no floats, integers have 64 bits with a sign, and a link is a value of its own.
-/// (Specification "Data Model".) It serialises with serde in the JSON form, links as
-/// `{"$link": …}` and bytes as `{"$bytes": …}`.
+/// There are no floats, integers have 64 bits with a sign, and a link is a type of its own
+/// (specification "Data Model"). With serde, a value has the JSON form: links are `{"$link": …}`
+/// and bytes are `{"$bytes": …}`.
 ///
 /// ```
 /// use pds::data::Value;
@@ -19,15 +19,15 @@ use super::{BlobRef, Cid, Map};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// Null, which is not the same as absent.
+    /// Null, which differs from an absent value.
     Null,
     /// A truth value.
     Bool(bool),
-    /// An integer; beyond 2^53 some implementations lose digits.
+    /// An integer. Beyond 2^53 some implementations lose digits.
     Int(i64),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// Text, not normalised.
+    /// Text, not normalized.
     Text(String),
     /// An array.
     List(Vec<Self>),
@@ -38,13 +38,13 @@ pub enum Value {
 }
 
 impl Value {
-    /// Returns the value of a key, where this is a map that has it.
+    /// Returns the value of a key, if this is a map with that key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Self> {
         self.as_map()?.get(key)
     }
 
-    /// Returns the map, where this is one.
+    /// Returns the map, if this is a map.
     #[must_use]
     pub fn as_map(&self) -> Option<&Map> {
         match self {
@@ -53,7 +53,7 @@ impl Value {
         }
     }
 
-    /// Returns the text, where this is text.
+    /// Returns the text, if this is text.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
         match self {
@@ -62,7 +62,7 @@ impl Value {
         }
     }
 
-    /// Returns the number, where this is one.
+    /// Returns the number, if this is an integer.
     #[must_use]
     pub fn as_int(&self) -> Option<i64> {
         match self {
@@ -71,7 +71,7 @@ impl Value {
         }
     }
 
-    /// Tells which it is, where this is true or false.
+    /// Returns the truth value, if this is one.
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -80,7 +80,7 @@ impl Value {
         }
     }
 
-    /// Returns the bytes, where this is a byte string.
+    /// Returns the bytes, if this is a byte string.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
@@ -89,7 +89,7 @@ impl Value {
         }
     }
 
-    /// Returns the link, where this is one.
+    /// Returns the link, if this is a link.
     #[must_use]
     pub fn as_link(&self) -> Option<Cid> {
         match self {
@@ -98,7 +98,7 @@ impl Value {
         }
     }
 
-    /// Returns the values, where this is a list.
+    /// Returns the values, if this is a list.
     #[must_use]
     pub fn as_list(&self) -> Option<&[Self]> {
         match self {
@@ -107,7 +107,7 @@ impl Value {
         }
     }
 
-    /// Iterates over every link in here, in canonical order.
+    /// Iterates over all links in this value, in canonical order.
     pub fn links(&self) -> impl Iterator<Item = Cid> {
         self.parts().filter_map(|part| match part {
             Self::Link(cid) => Some(*cid),
@@ -115,13 +115,14 @@ impl Value {
         })
     }
 
-    /// Iterates over every blob reference in here, in canonical order: typed ones, and maps of the
-    /// legacy shape, which cannot be told from any other map that looks like one.
+    /// Iterates over all blob references in this value, in canonical order. They are typed
+    /// references and maps of the legacy shape. Other maps of that shape are included: they look
+    /// the same.
     pub fn blobs(&self) -> impl Iterator<Item = BlobRef> {
         self.parts().filter_map(BlobRef::from_value)
     }
 
-    /// Iterates over this value and everything inside, outer before inner, first before last.
+    /// Iterates over this value and all values inside it, outer before inner and first before last.
     fn parts(&self) -> impl Iterator<Item = &Self> {
         let mut waiting = vec![self];
         std::iter::from_fn(move || {

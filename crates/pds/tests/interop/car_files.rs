@@ -79,7 +79,7 @@ fn foreign_files_are_refused_for_what_is_wrong_with_them() {
         };
         let first = match &error {
             CarError::ForeignCid { .. } => First::Block,
-            CarError::Header { reason } if reason.contains("another kind of CID") => First::Root,
+            CarError::Header { reason } if reason.contains("unsupported CID") => First::Root,
             CarError::Header { .. } | CarError::Truncated { .. } | CarError::Section { .. } => {
                 First::Framing
             }

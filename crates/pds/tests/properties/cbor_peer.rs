@@ -96,8 +96,8 @@ fn another_library_goes_on_where_a_limit_is_met_here() {
 
 /// Why bytes that the other library takes are refused here, apart from limits.
 const REASONS: [&str; 3] = [
-    "a link to another kind of CID",
-    "an integer outside of 64 bits with a sign",
+    "a link with an unsupported CID",
+    "an integer outside the signed 64-bit range",
     "floats are not in the data model",
 ];
 
