@@ -104,7 +104,7 @@ fn key_import_turns_a_mirror_into_a_repository_of_ones_own() {
     repo.home.pds(["-R", "copy", "verify"]).ok();
     assert_eq!(
         import().fails(1),
-        "error: key file copy/key exists already\n  \
+        "error: key file copy/key already exists\n  \
          hint: move the key file away if it is to be replaced\n"
     );
 }

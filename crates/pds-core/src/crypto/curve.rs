@@ -1,40 +1,24 @@
-//! The two curves.
+//! The two elliptic curves of atproto keys.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::CryptoError;
 
-/// Names one of the two elliptic curves that atproto keys lie on.
+/// The name of one of the two elliptic curves of atproto keys.
 ///
-/// Accounts may use either, and a reader must support both (atproto spec, Cryptography).
-///
-/// # Example
-///
-/// ```
-/// use pds::crypto::Curve;
-///
-/// let curve: Curve = "p256".parse()?;
-/// assert_eq!(curve, Curve::P256);
-/// assert_eq!(curve.to_string(), "p256");
-/// # Ok::<(), pds::crypto::CryptoError>(())
-/// ```
+/// An account may use either curve, and a reader must support both (atproto spec, Cryptography).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Curve {
-    /// secp256k1, in the spec "k256": what most accounts use.
+    /// secp256k1, named "k256" in the spec: the curve of most accounts.
     K256,
-    /// NIST P-256, also called secp256r1, in the spec "p256": what hardware and browsers offer.
+    /// NIST P-256, also called secp256r1, named "p256" in the spec: the curve of hardware and
+    /// browsers.
     P256,
 }
 
 impl Curve {
-    /// Returns the short name that the spec uses: `k256` or `p256`.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// assert_eq!(pds::crypto::Curve::K256.as_str(), "k256");
-    /// ```
+    /// Returns the short name in the spec: `k256` or `p256`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::K256 => "k256",

@@ -1,4 +1,4 @@
-//! The text of a public key, checked for its form.
+//! The text of a public key, with a checked form but without the decoded point.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 use super::multikey::{self, Kind, MAX_KEY_LENGTH};
 use super::{CryptoError, PublicKey};
 
-/// A `did:key`: the text of a public key, whose form is checked and whose point is not.
+/// A `did:key`: the text of a public key. Its form is checked; its point is not.
 ///
-/// Rows of a store name many keys, and few of them are ever verified with: reading the text takes a
-/// fiftieth of the time that the point takes.
+/// The rows of a store name many keys, and few of them ever verify a signature. Parsing the text
+/// takes a fiftieth of the time that decoding the point takes.
 ///
 /// ```
 /// use pds::crypto::{Curve, DidKey, Signer, SigningKey};
@@ -30,16 +30,16 @@ impl DidKey {
         &self.0
     }
 
-    /// Reads the key.
+    /// Decodes the key.
     ///
     /// # Errors
     ///
-    /// [`CryptoError`] when the text names no point of its curve.
+    /// [`CryptoError`] if the text does not encode a point on its curve.
     pub fn to_key(&self) -> Result<PublicKey, CryptoError> {
         PublicKey::from_did_key(&self.0)
     }
 
-    /// Tells whether this is the text of a key.
+    /// Returns whether this is the text of `key`.
     #[must_use]
     pub fn is(&self, key: &PublicKey) -> bool {
         *self.0 == *key.did_key()
@@ -61,7 +61,7 @@ impl FromStr for DidKey {
         let bytes = multikey.and_then(|text| multikey::decode(text, &mut buffer).ok());
         match bytes.and_then(multikey::split) {
             Some((Kind::Public, _, point)) if point.len() == POINT_BYTES => Ok(Self(text.into())),
-            // The reader of keys names the reason.
+            // The parser of keys returns the reason.
             _ => PublicKey::from_did_key(text).map(|key| Self::from(&key)),
         }
     }
@@ -81,5 +81,5 @@ impl fmt::Debug for DidKey {
 
 const PREFIX: &str = "did:key:";
 
-/// A compressed point: a byte for the sign, and one coordinate.
+/// The length of a compressed point: a byte for the sign, and one coordinate.
 const POINT_BYTES: usize = 33;

@@ -1,28 +1,27 @@
-//! Who signed: keys on the two atproto curves, their text forms, and signatures.
+//! Cryptography: keys on the two atproto curves, their text forms, and signatures.
 //!
 //! # Vocabulary
 //!
-//! - **curve**: secp256k1 (`k256`) or NIST P-256 (`p256`). Every reader must know both.
-//! - **multikey**: a key as text: `z` + base58btc of a two-byte prefix, which names the curve and
-//!   tells public from secret, and the key itself.
-//! - **did:key**: `did:key:` + the multikey of a public key. A P-256 key starts `did:key:zDn`, a
-//!   secp256k1 key `did:key:zQ3s`.
-//! - **legacy form**: what old DID documents hold: `z` + base58btc of the bare curve point, so
-//!   that the curve has to come from elsewhere.
-//! - **low-S**: (r, s) and (r, n − s) sign the same message, n being the order of the curve. Only
-//!   the one with s ≤ n/2 is accepted, or anyone could change the bytes, and so the CID, of a
-//!   signed commit.
+//! - **curve**: secp256k1 (`k256`) or NIST P-256 (`p256`). Every reader must support both.
+//! - **multikey**: a key as text: `z` + base58btc of a two-byte prefix and the key. The prefix
+//!   names the curve, and distinguishes public from secret keys.
+//! - **did:key**: `did:key:` + the multikey of a public key. A P-256 key starts with `did:key:zDn`,
+//!   a secp256k1 key with `did:key:zQ3s`.
+//! - **legacy form**: the form in old DID documents: `z` + base58btc of the curve point alone. The
+//!   document names the curve separately.
+//! - **low-S**: (r, s) and (r, n − s) sign the same message, where n is the order of the curve.
+//!   Only the signature with s ≤ n/2 is accepted. Otherwise third parties could change the bytes,
+//!   and so the CID, of a signed commit.
 //!
 //! # Invariants
 //!
-//! - A [`PublicKey`] is a point on its curve, checked when it was read. It has one `did:key`: equal
-//!   keys print equally, and no two texts of that form read as the same key.
-//! - [`PublicKey::verify`] accepts low-S signatures only, and every [`SigningKey`] makes only
-//!   those, on both curves. The same key and message always give the same signature (RFC 6979).
-//! - Secret bytes are overwritten once they are no longer needed, and appear in no `Debug` output
-//!   and no error. What cannot be promised: the compiler and the curve arithmetic may leave copies
-//!   on the stack.
-//! - Messages are hashed here, with SHA-256: callers pass the bytes, never a digest.
+//! - A [`PublicKey`] is a valid point on its curve, checked when it is parsed. Every key has
+//!   exactly one `did:key`, and two texts of that form never parse as the same key.
+//! - [`PublicKey::verify`] accepts low-S signatures only, and a [`SigningKey`] makes no others, on
+//!   both curves. The same key and message always result in the same signature (RFC 6979).
+//! - Secret bytes are overwritten after their last use. No `Debug` output and no error shows them.
+//!   There is one exception: the compiler and the curve arithmetic may leave copies on the stack.
+//! - This module hashes messages, with SHA-256: callers pass the bytes, never a digest.
 //!
 //! Rules: <https://atproto.com/specs/cryptography>.
 //!

@@ -1,26 +1,26 @@
-//! The text form of keys: multibase base58btc around a multicodec prefix.
+//! The text form of keys: multibase base58btc of a multicodec prefix and the key.
 //!
-//! Base58 takes quadratic time, so texts are measured before they are decoded. Base58 also has one
-//! text for each byte string and the other way round, so strict decoding makes key texts unique.
+//! Decoding base58 takes quadratic time, so the length of a text is checked first. Base58 is a
+//! bijection between texts and byte strings, so strict decoding makes key texts unique.
 
 use super::Curve;
 
-/// The bytes of the longest key there is: an uncompressed point, in the legacy form.
+/// The length of the longest key: an uncompressed point, in the legacy form.
 pub(super) const MAX_KEY_LENGTH: usize = 65;
 
-/// What a multicodec prefix says the key is for.
+/// The kind of key that a multicodec prefix names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A compressed point, for verifying.
+    /// A compressed point, which verifies.
     Public,
-    /// A scalar, for signing.
+    /// A scalar, which signs.
     Secret,
 }
 
-/// Decodes `z` + base58btc into `buffer`, and returns the part of it that was filled.
+/// Decodes `z` + base58btc into `buffer`, and returns the filled part.
 ///
-/// The caller owns the buffer, so that it can be one that is overwritten afterwards. An error is
-/// the reason, for use in either of the key errors.
+/// The caller provides the buffer, so that it can be one that is overwritten afterwards. The error
+/// is the reason text of the two key errors.
 pub(super) fn decode<'b>(
     text: &str,
     buffer: &'b mut [u8; MAX_KEY_LENGTH],
@@ -32,20 +32,20 @@ pub(super) fn decode<'b>(
     match bs58::decode(digits).onto(&mut buffer[..]) {
         Ok(length) => Ok(&buffer[..length]),
         Err(bs58::decode::Error::BufferTooSmall) => Err(TOO_LONG),
-        // The error of bs58 quotes the character, which may belong to a secret.
-        Err(_) => Err("it has a character that is not base58btc"),
+        // The error of bs58 quotes the character, which may be part of a secret.
+        Err(_) => Err("it contains a character that is not base58btc"),
     }
 }
 
 /// Appends `z` + base58btc of the bytes to the text.
 pub(super) fn encode_onto(text: &mut String, bytes: &[u8]) {
-    // All room at once: a string that grows would leave copies of a secret behind.
+    // The full capacity: a string that grows would leave copies of a secret behind.
     text.reserve_exact(MAX_TEXT_LENGTH);
     text.push('z');
     bs58::encode(bytes).onto(text).expect("a String grows as needed");
 }
 
-/// Returns the multicodec prefix, two bytes of varint, of a kind of key on a curve.
+/// Returns the multicodec prefix of a kind of key on a curve, a varint of two bytes.
 pub(super) const fn prefix(kind: Kind, curve: Curve) -> [u8; 2] {
     match (kind, curve) {
         (Kind::Public, Curve::K256) => K256_PUBLIC,
@@ -55,7 +55,7 @@ pub(super) const fn prefix(kind: Kind, curve: Curve) -> [u8; 2] {
     }
 }
 
-/// Splits the prefix off, or returns `None` if it is not one of the four.
+/// Splits off the prefix, or returns `None` if it is not one of the four.
 pub(super) fn split(bytes: &[u8]) -> Option<(Kind, Curve, &[u8])> {
     let (prefix, key) = bytes.split_first_chunk()?;
     let (kind, curve) = match *prefix {
@@ -68,7 +68,7 @@ pub(super) fn split(bytes: &[u8]) -> Option<(Kind, Curve, &[u8])> {
     Some((kind, curve, key))
 }
 
-/// Longer than any key: 65 bytes take 90 characters.
+/// A limit above every valid key: 65 bytes take 90 characters.
 const MAX_TEXT_LENGTH: usize = 128;
 const TOO_LONG: &str = "it is too long";
 

@@ -1,4 +1,4 @@
-//! A point on either curve: what a public key is, apart from its text.
+//! Points on either curve: the value of a public key, without its text form.
 
 use std::hash::{Hash, Hasher};
 
@@ -6,7 +6,7 @@ use k256::ecdsa::signature::Verifier;
 
 use super::{CryptoError, Curve, Signature};
 
-/// Checked to lie on its curve when it was read, never the point at infinity, ready to verify.
+/// A point that was checked to be on its curve and is never the point at infinity.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Point {
     K256(k256::ecdsa::VerifyingKey),
@@ -14,14 +14,15 @@ pub(super) enum Point {
 }
 
 impl Point {
-    /// Reads the compressed or the uncompressed form of SEC 1. An error is the reason.
+    /// Parses the compressed or the uncompressed form of SEC 1. The error is the reason text of the
+    /// key error.
     pub(super) fn from_sec1(curve: Curve, bytes: &[u8]) -> Result<Self, &'static str> {
-        // The curve crates also read the "compact" form (33 bytes, first byte 5), which leaves y to
-        // convention: another spelling of a key that has one already.
+        // The curve crates also accept the "compact" form (33 bytes, first byte 5), which
+        // determines y by convention. It would be a second text of the same key.
         match (bytes.len(), bytes.first()) {
             (COMPRESSED_LENGTH, Some(2 | 3)) | (UNCOMPRESSED_LENGTH, Some(4)) => {}
             (COMPRESSED_LENGTH | UNCOMPRESSED_LENGTH, _) => {
-                return Err("its first byte is of no form of a point");
+                return Err("its first byte is not that of a point");
             }
             _ => return Err("it has the wrong length"),
         }
@@ -39,7 +40,7 @@ impl Point {
         }
     }
 
-    /// Writes the compressed form of SEC 1.
+    /// Returns the compressed form of SEC 1.
     pub(super) fn to_sec1(&self) -> [u8; COMPRESSED_LENGTH] {
         match self {
             Self::K256(key) => k256::CompressedPoint::from(key).into(),
@@ -98,7 +99,7 @@ mod tests {
                 let bytes = [&[tag], &short[1..]].concat();
                 assert!(Point::from_sec1(curve, &bytes).is_err(), "{tag} short");
             }
-            // 6 and 7 are the hybrid form, which some other software reads.
+            // The tags 6 and 7 are the hybrid form, which some other software accepts.
             for tag in (0..=255).filter(|&tag| tag != 4) {
                 let bytes = [&[tag], &long[1..]].concat();
                 assert!(Point::from_sec1(curve, &bytes).is_err(), "{tag} long");
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn coordinates_are_below_the_field_prime() {
-        // The primes plus an x that is good by itself: the same point modulo p, in other bytes.
+        // The primes plus an x that is valid by itself: the same point modulo p, in other bytes.
         for (curve, x, p_plus_x) in [
             (Curve::K256, 1, "fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc30"),
             (Curve::P256, 5, "ffffffff00000001000000000000000000000001000000000000000000000004"),

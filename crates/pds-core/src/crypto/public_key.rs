@@ -1,4 +1,4 @@
-//! Public keys: their forms, and verification.
+//! Public keys: parsing, writing, and verifying signatures.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,17 +9,17 @@ use super::multikey::{self, Kind, MAX_KEY_LENGTH};
 use super::point::{COMPRESSED_LENGTH, Point};
 use super::{CryptoError, Curve, Signature};
 
-/// Verifies signatures: a point on one of the two curves.
+/// A public key: a point on one of the two curves, which verifies signatures.
 ///
-/// Reading a key costs a few microseconds (a square root), verifying does not repeat it: keep the
-/// value and use it again. Displays and parses as its `did:key`.
+/// Parsing a key costs a few microseconds (a square root). Verifying does not repeat that cost, so
+/// keep the value and use it again. A key displays and parses as its `did:key`.
 ///
 /// # Example
 ///
 /// ```
 /// use pds::crypto::{Curve, PublicKey};
 ///
-/// // An account's `verificationMethod` of the type `Multikey` holds this text:
+/// // An account's `verificationMethod` of the type `Multikey` has this text:
 /// let key = PublicKey::from_multikey("zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF")?;
 /// assert_eq!(key.curve(), Curve::K256);
 ///
@@ -31,50 +31,32 @@ use super::{CryptoError, Curve, Signature};
 pub struct PublicKey(Point);
 
 impl PublicKey {
-    /// Reads a `did:key`: `did:key:` and a multikey, nothing before or after.
+    /// Parses a `did:key`: exactly `did:key:` and a multikey.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::InvalidPublicKey`] if it does not start so, or [`from_multikey`] refuses the
-    /// rest.
+    /// [`CryptoError::InvalidPublicKey`] if the text does not start with `did:key:`, or if
+    /// [`from_multikey`] refuses the rest.
     ///
     /// [`from_multikey`]: Self::from_multikey
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::PublicKey;
-    ///
-    /// let text = "did:key:zDnaembgSGUhZULN2Caob4HLJPaxBh92N7rtH21TErzqf8HQo";
-    /// assert_eq!(PublicKey::from_did_key(text)?.did_key(), text);
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
     pub fn from_did_key(text: &str) -> Result<Self, CryptoError> {
         let multikey =
             text.strip_prefix(DID_KEY).ok_or_else(|| invalid("it does not start with did:key:"))?;
         Self::from_multikey(multikey)
     }
 
-    /// Reads a multikey: `z` + base58btc of the prefix for the curve and the compressed point.
+    /// Parses a multikey: `z` + base58btc of the prefix for the curve and the compressed point.
     ///
-    /// This is `publicKeyMultibase` where the `type` is `Multikey` (atproto spec, Cryptography and
-    /// DID). For the older types see [`from_legacy_multibase`](Self::from_legacy_multibase).
+    /// This is the form of `publicKeyMultibase` if the `type` is `Multikey` (atproto spec,
+    /// Cryptography and DID). For the older types see
+    /// [`from_legacy_multibase`](Self::from_legacy_multibase).
     ///
     /// # Errors
     ///
-    /// [`CryptoError::InvalidPublicKey`] for another base, an unknown prefix, a wrong length, and
-    /// a point that is not on the curve.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::PublicKey;
-    ///
-    /// let ed25519 = "z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
-    /// assert!(PublicKey::from_multikey(ed25519).is_err());
-    /// ```
+    /// [`CryptoError::InvalidPublicKey`] for another base, an unknown prefix, a wrong length, and a
+    /// point that is not on the curve.
     pub fn from_multikey(text: &str) -> Result<Self, CryptoError> {
-        // Overwritten because the text may be a secret key by mistake.
+        // Overwritten, because the text may be a secret key by mistake.
         let mut buffer = Zeroizing::new([0; MAX_KEY_LENGTH]);
         let bytes = multikey::decode(text, &mut buffer).map_err(invalid)?;
         match multikey::split(bytes) {
@@ -83,40 +65,31 @@ impl PublicKey {
             }
             Some((Kind::Public, ..)) => Err(invalid("it has the wrong length")),
             Some((Kind::Secret, ..)) => Err(invalid("it is a signing key, which is secret")),
-            None => Err(invalid("its prefix is of no known kind of key")),
+            None => Err(invalid("its prefix is not that of a known kind of key")),
         }
     }
 
-    /// Reads a curve point as SEC 1 writes it: 33 bytes compressed, or 65 bytes uncompressed.
+    /// Parses a curve point in the form of SEC 1: 33 bytes compressed, or 65 bytes uncompressed.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::InvalidPublicKey`] for another length, another first byte than 2, 3 (33
+    /// [`CryptoError::InvalidPublicKey`] for another length, a first byte other than 2, 3 (33
     /// bytes) or 4 (65 bytes), and a point that is not on the curve.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, PublicKey, SigningKey};
-    ///
-    /// let key = SigningKey::generate(Curve::P256)?.public_key();
-    /// assert_eq!(PublicKey::from_sec1(Curve::P256, &key.to_sec1())?, key);
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
     pub fn from_sec1(curve: Curve, bytes: &[u8]) -> Result<Self, CryptoError> {
         Point::from_sec1(curve, bytes).map(Self).map_err(invalid)
     }
 
-    /// Reads the legacy form: `z` + base58btc of the point alone, the curve being named elsewhere.
+    /// Parses the legacy form: `z` + base58btc of the point alone. The document names the curve.
     ///
-    /// This is `publicKeyMultibase` where the `type` is `EcdsaSecp256k1VerificationKey2019` or
-    /// `EcdsaSecp256r1VerificationKey2019` (atproto spec, DID, legacy representation). Documents
-    /// hold the uncompressed point there, test vectors the compressed one; both are read.
+    /// This is the form of `publicKeyMultibase` if the `type` is
+    /// `EcdsaSecp256k1VerificationKey2019` or `EcdsaSecp256r1VerificationKey2019` (atproto spec,
+    /// DID, legacy representation). Documents contain the uncompressed point and test vectors the
+    /// compressed one; both are accepted.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::InvalidPublicKey`] for another base and whatever
-    /// [`from_sec1`](Self::from_sec1) refuses, a multikey among it.
+    /// [`CryptoError::InvalidPublicKey`] for another base and for all bytes that
+    /// [`from_sec1`](Self::from_sec1) refuses, a multikey included.
     ///
     /// # Example
     ///
@@ -134,95 +107,42 @@ impl PublicKey {
         Self::from_sec1(curve, point)
     }
 
-    /// Returns the curve the key lies on.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, PublicKey};
-    ///
-    /// let key: PublicKey = "did:key:zDnaembgSGUhZULN2Caob4HLJPaxBh92N7rtH21TErzqf8HQo".parse()?;
-    /// assert_eq!(key.curve(), Curve::P256);
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// Returns the curve of the key.
     pub const fn curve(&self) -> Curve {
         self.0.curve()
     }
 
     /// Returns the key as a `did:key`.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::PublicKey;
-    ///
-    /// let text = "did:key:zDnaembgSGUhZULN2Caob4HLJPaxBh92N7rtH21TErzqf8HQo";
-    /// assert_eq!(PublicKey::from_did_key(text)?.did_key(), text);
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
     pub fn did_key(&self) -> String {
         let mut text = DID_KEY.to_owned();
         self.encode_onto(&mut text);
         text
     }
 
-    /// Returns the key as a multikey: the `did:key` without `did:key:`.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::PublicKey;
-    ///
-    /// let key: PublicKey = "did:key:zDnaembgSGUhZULN2Caob4HLJPaxBh92N7rtH21TErzqf8HQo".parse()?;
-    /// assert_eq!(key.multikey(), "zDnaembgSGUhZULN2Caob4HLJPaxBh92N7rtH21TErzqf8HQo");
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// Returns the key as a multikey: the `did:key` without its prefix `did:key:`.
     pub fn multikey(&self) -> String {
         let mut text = String::new();
         self.encode_onto(&mut text);
         text
     }
 
-    /// Returns the compressed point, as SEC 1 writes it.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::PublicKey;
-    ///
-    /// let key: PublicKey = "did:key:zDnaembgSGUhZULN2Caob4HLJPaxBh92N7rtH21TErzqf8HQo".parse()?;
-    /// assert!(matches!(key.to_sec1(), [2 | 3, ..]));
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// Returns the compressed point in the form of SEC 1.
     pub fn to_sec1(&self) -> [u8; 33] {
         self.0.to_sec1()
     }
 
-    /// Checks that the signature is of this message, by this key, in the one form atproto allows.
+    /// Verifies that the signature is of this message and by this key, in the one form that atproto
+    /// allows.
     ///
-    /// The message is what was signed, not its digest: for a commit, the DAG-CBOR without `sig`
-    /// (atproto spec, Repository, "Commit Objects").
+    /// The message is the signed bytes, not their digest. For a commit these are its DAG-CBOR
+    /// without `sig` (atproto spec, Repository, "Commit Objects").
     ///
     /// # Errors
     ///
     /// Checked in this order:
     /// - [`CryptoError::SignatureRange`] if r or s is not in 1..n;
-    /// - [`CryptoError::HighS`] if s is above n/2, even if it would match;
-    /// - [`CryptoError::Mismatch`] if it is of another message, or by another key.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{CryptoError, Curve, Signature, Signer, SigningKey};
-    ///
-    /// let key = SigningKey::generate(Curve::K256)?;
-    /// let signature = key.sign(b"message")?;
-    /// key.public_key().verify(b"message", &signature)?;
-    ///
-    /// let tampered = key.public_key().verify(b"messagf", &signature);
-    /// assert!(matches!(tampered, Err(CryptoError::Mismatch)));
-    /// # Ok::<(), CryptoError>(())
-    /// ```
+    /// - [`CryptoError::HighS`] if s is above n/2, even if the signature would match;
+    /// - [`CryptoError::Mismatch`] if the signature is of another message or by another key.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), CryptoError> {
         self.0.verify(message, signature)
     }
@@ -254,7 +174,7 @@ impl fmt::Debug for PublicKey {
 impl FromStr for PublicKey {
     type Err = CryptoError;
 
-    /// Reads a `did:key`, as [`PublicKey::from_did_key`] does.
+    /// Parses a `did:key`, as [`PublicKey::from_did_key`] does.
     fn from_str(text: &str) -> Result<Self, CryptoError> {
         Self::from_did_key(text)
     }

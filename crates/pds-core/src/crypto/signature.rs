@@ -1,4 +1,4 @@
-//! Signatures, and what makes them.
+//! Signatures, and the trait of the signers that make them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,11 +7,11 @@ use k256::elliptic_curve::scalar::IsHigh;
 
 use super::{CryptoError, Curve, PublicKey};
 
-/// Makes signatures with a key that it may keep to itself.
+/// A source of signatures by one key, which the signer need not reveal.
 ///
-/// [`SigningKey`](super::SigningKey) is the signer whose key is in memory. A key in hardware or in
-/// another process is an implementation elsewhere; one that signs asynchronously can be left out
-/// altogether, since anything that needs a signature also takes a finished one.
+/// [`SigningKey`](super::SigningKey) is the signer with a key in memory. A key in hardware or in
+/// another process needs its own implementation. An asynchronous signer does not have to implement
+/// this trait: every function that needs a signature also accepts a finished one.
 ///
 /// # Example
 ///
@@ -39,21 +39,21 @@ use super::{CryptoError, Curve, PublicKey};
 /// # Ok::<(), CryptoError>(())
 /// ```
 pub trait Signer: Send + Sync {
-    /// Returns the key that verifies what [`sign`](Self::sign) makes.
+    /// Returns the key that verifies the signatures of [`sign`](Self::sign).
     fn public_key(&self) -> PublicKey;
 
     /// Signs the SHA-256 digest of the message.
     ///
-    /// The message is whole and not yet hashed. The signature must be low-S on either curve.
+    /// The message is whole and not yet hashed. The signature must be low-S on both curves.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::Signer`] with the cause, if the key cannot be reached or declines.
+    /// [`CryptoError::Signer`] with the cause, if the key is not available or the signer refuses.
     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError>;
 
-    /// Tells whether what it makes is always a valid low-S signature by its key, as what a
-    /// [`SigningKey`](super::SigningKey) makes. What any other signer makes is verified before it is used: a service
-    /// may have another key than it says, or not know of low-S.
+    /// Returns whether every signature is guaranteed to be valid, low-S and by this key, as those
+    /// of a [`SigningKey`](super::SigningKey) are. The signatures of all other signers are verified
+    /// before use: a service may use a key other than the one it claims, or not support low-S.
     fn is_sound(&self) -> bool {
         false
     }
@@ -101,43 +101,23 @@ impl<S: Signer + ?Sized> Signer for Arc<S> {
     }
 }
 
-/// Holds the 64 bytes of an ECDSA signature: r, then s, each 32 bytes big-endian.
+/// The 64 bytes of an ECDSA signature: r, then s, each 32 bytes big-endian.
 ///
-/// It does not know its curve, just as a commit does not. So it is any 64 bytes; whether they are
-/// a good signature is for [`PublicKey::verify`] to say.
+/// A signature does not name its curve, and neither does a commit. So any 64 bytes are a
+/// `Signature`; [`PublicKey::verify`] decides whether they are valid.
 ///
-/// Signatures of one message by one key need not be equal when other software made them. Compare by
-/// verifying, not by bytes.
-///
-/// # Example
-///
-/// ```
-/// use pds::crypto::{Curve, Signature, Signer, SigningKey};
-///
-/// let made = SigningKey::generate(Curve::P256)?.sign(b"message")?;
-/// assert!(made.is_low_s(Curve::P256));
-/// assert_eq!(Signature::from_bytes(made.as_bytes())?, made);
-/// # Ok::<(), pds::crypto::CryptoError>(())
-/// ```
+/// Other software may make different signatures of one message with one key. Compare signatures by
+/// verifying them, not by their bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Signature([u8; 64]);
 
 impl Signature {
-    /// Takes the bytes of a signature; only their number is checked.
+    /// Returns the signature with these bytes. Only their number is checked.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::SignatureLength`] unless there are exactly 64. The DER form is longer, and
+    /// [`CryptoError::SignatureLength`] if there are not exactly 64. The DER form is longer and
     /// always refused.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::Signature;
-    ///
-    /// assert!(Signature::from_bytes(&[1; 64]).is_ok());
-    /// assert!(Signature::from_bytes(&[1; 71]).is_err());
-    /// ```
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
         match bytes.try_into() {
             Ok(bytes) => Ok(Self(bytes)),
@@ -145,36 +125,15 @@ impl Signature {
         }
     }
 
-    /// Returns r and s, as they stand in a commit.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::Signature;
-    ///
-    /// assert_eq!(Signature::from_bytes(&[1; 64])?.as_bytes(), &[1; 64]);
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// Returns r and s, as in a commit.
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0
     }
 
-    /// Tells whether this is a low-S signature on the curve: r in 1..n and s in 1..=n/2.
+    /// Returns whether this is a low-S signature on the curve: r in 1..n and s in 1..=n/2.
     ///
-    /// [`PublicKey::verify`] checks this too; call it to tell apart what is wrong with a signature
-    /// whose key is not at hand.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, Signature};
-    ///
-    /// let mut bytes = [1; 64];
-    /// assert!(Signature::from_bytes(&bytes)?.is_low_s(Curve::K256));
-    /// bytes[32] = 0x80; // the first byte of s: half of n starts with 0x7f
-    /// assert!(!Signature::from_bytes(&bytes)?.is_low_s(Curve::K256));
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// [`PublicKey::verify`] also checks this. Call it to find out what is wrong with a signature
+    /// if its key is unknown.
     pub fn is_low_s(&self, curve: Curve) -> bool {
         match curve {
             Curve::K256 => self.to_low_s_k256().is_ok(),
@@ -182,17 +141,18 @@ impl Signature {
         }
     }
 
-    /// Keeps what the curve crate made, low-S.
+    /// Converts a signature of the curve crate and makes it low-S.
     pub(super) fn from_k256(made: &k256::ecdsa::Signature) -> Self {
         Self(made.normalize_s().to_bytes().into())
     }
 
-    /// Keeps what the curve crate made, low-S: `p256` leaves half of its signatures high.
+    /// Converts a signature of the curve crate and makes it low-S: half of those of `p256` are
+    /// high-S.
     pub(super) fn from_p256(made: &p256::ecdsa::Signature) -> Self {
         Self(made.normalize_s().to_bytes().into())
     }
 
-    /// Reads r and s for secp256k1, refusing high-S.
+    /// Converts r and s for secp256k1, and refuses high-S.
     pub(super) fn to_low_s_k256(self) -> Result<k256::ecdsa::Signature, CryptoError> {
         let curve = Curve::K256;
         let read = k256::ecdsa::Signature::from_slice(&self.0)
@@ -200,7 +160,7 @@ impl Signature {
         if read.s().is_high().into() { Err(CryptoError::HighS { curve }) } else { Ok(read) }
     }
 
-    /// Reads r and s for P-256, refusing high-S, which the `p256` crate would let pass.
+    /// Converts r and s for P-256, and refuses high-S, which the `p256` crate would accept.
     pub(super) fn to_low_s_p256(self) -> Result<p256::ecdsa::Signature, CryptoError> {
         let curve = Curve::P256;
         let read = p256::ecdsa::Signature::from_slice(&self.0)

@@ -1,4 +1,4 @@
-//! Signing keys: making, reading, writing and using them.
+//! Signing keys: generating, parsing, writing and using them.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use super::multikey::{self, Kind, MAX_KEY_LENGTH};
 use super::point::Point;
 use super::{CryptoError, Curve, PublicKey, Signature, Signer};
 
-/// Signs with a secret held in memory.
+/// A signing key with its secret in memory.
 ///
-/// The secret is overwritten when the value is dropped, and `Debug` shows the public key only. It
-/// leaves the value in one way, [`to_multikey`](Self::to_multikey).
+/// The secret is overwritten when the value is dropped, and `Debug` shows the public key only.
+/// [`to_multikey`](Self::to_multikey) is the only function that returns the secret.
 ///
 /// # Example
 ///
@@ -39,21 +39,11 @@ enum Secret {
 }
 
 impl SigningKey {
-    /// Makes a key from the randomness of the operating system.
+    /// Generates a key from the randomness of the operating system.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::Random`] if the operating system has none to give.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, SigningKey};
-    ///
-    /// let key = SigningKey::generate(Curve::K256)?;
-    /// assert!(key.public_key().did_key().starts_with("did:key:zQ3s"));
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// [`CryptoError::Random`] if the operating system returns no random bytes.
     pub fn generate(curve: Curve) -> Result<Self, CryptoError> {
         let secret = match curve {
             Curve::K256 => k256::ecdsa::SigningKey::try_generate().map(Secret::K256),
@@ -62,23 +52,14 @@ impl SigningKey {
         secret.map(Self).map_err(|error| CryptoError::Random(error.into()))
     }
 
-    /// Reads the 32 bytes of a secret, big-endian.
+    /// Returns the key with this secret of 32 bytes, big-endian.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::InvalidSigningKey`] unless there are exactly 32 and their number is in 1..n,
-    /// n being the order of the curve.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, SigningKey};
-    ///
-    /// assert!(SigningKey::from_bytes(Curve::K256, &[7; 32]).is_ok());
-    /// assert!(SigningKey::from_bytes(Curve::K256, &[0; 32]).is_err());
-    /// ```
+    /// [`CryptoError::InvalidSigningKey`] if there are not exactly 32 bytes, or if their number is
+    /// not in 1..n, where n is the order of the curve.
     pub fn from_bytes(curve: Curve, bytes: &[u8]) -> Result<Self, CryptoError> {
-        // The curve crates pad shorter secrets with zeros; here a cut secret is a mistake.
+        // The curve crates pad shorter secrets with zeros. Here a short secret is an error.
         if bytes.len() != SECRET_LENGTH {
             return Err(invalid("it is not 32 bytes"));
         }
@@ -89,51 +70,31 @@ impl SigningKey {
         secret.map(Self).map_err(|_| invalid("it is out of range for the curve"))
     }
 
-    /// Reads a secret multikey: `z` + base58btc of the prefix for the curve and the 32 bytes.
+    /// Parses a secret multikey: `z` + base58btc of the prefix for the curve and the 32 bytes.
     ///
-    /// The atproto spec does not say how to write secret keys. This is the form that goes with its
-    /// public keys: the multicodec table has `secp256k1-priv` and `p256-priv` beside the public
-    /// ones.
+    /// The atproto spec defines no text form of secret keys. This form corresponds to its public
+    /// keys: the multicodec table lists `secp256k1-priv` and `p256-priv` next to the public ones.
     ///
     /// # Errors
     ///
     /// [`CryptoError::InvalidSigningKey`] for another base, an unknown prefix, a public key, a
     /// wrong length, and a secret that is out of range.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::SigningKey;
-    ///
-    /// let public = "zQ3shXjHeiBuRCKmM36cuYnm7YEMzhGnCmCyW92sRJ9pribSF";
-    /// let error = SigningKey::from_multikey(public).unwrap_err();
-    /// assert_eq!(error.to_string(), "invalid signing key: it is a public key");
-    /// ```
     pub fn from_multikey(text: &str) -> Result<Self, CryptoError> {
         let mut buffer = Zeroizing::new([0; MAX_KEY_LENGTH]);
         let bytes = multikey::decode(text, &mut buffer).map_err(invalid)?;
         match multikey::split(bytes) {
             Some((Kind::Secret, curve, secret)) => Self::from_bytes(curve, secret),
             Some((Kind::Public, ..)) => Err(invalid("it is a public key")),
-            None => Err(invalid("its prefix is of no known kind of key")),
+            None => Err(invalid("its prefix is not that of a known kind of key")),
         }
     }
 
-    /// Reads the 32 bytes of a secret as 64 hexadecimal digits of either case.
+    /// Parses the 32 bytes of a secret as 64 hexadecimal digits of either case.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::InvalidSigningKey`] for anything else, and a secret that is out of range.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, SigningKey};
-    ///
-    /// let key = SigningKey::from_hex(Curve::P256, &"0a".repeat(32))?;
-    /// assert_eq!(key.public_key().curve(), Curve::P256);
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// [`CryptoError::InvalidSigningKey`] for any other text, and for a secret that is out of
+    /// range.
     pub fn from_hex(curve: Curve, text: &str) -> Result<Self, CryptoError> {
         if text.len() != 2 * SECRET_LENGTH {
             return Err(invalid("it is not 64 hexadecimal digits"));
@@ -145,15 +106,16 @@ impl SigningKey {
         Self::from_bytes(curve, &bytes[..])
     }
 
-    /// Reads a key as a person pastes it: a secret multikey, or hexadecimal, white space around it.
+    /// Parses a key as users paste it: a secret multikey or hexadecimal, with or without white
+    /// space around it.
     ///
-    /// A multikey starts with `z`, which is no hexadecimal digit, so there is nothing to guess.
-    /// Hexadecimal does not say its curve: `default_curve` does.
+    /// A multikey starts with `z`, which is not a hexadecimal digit, so the form is unambiguous.
+    /// Hexadecimal does not name its curve, so `default_curve` applies.
     ///
     /// # Errors
     ///
-    /// [`CryptoError::InvalidSigningKey`], as [`from_multikey`](Self::from_multikey) and
-    /// [`from_hex`](Self::from_hex) say.
+    /// [`CryptoError::InvalidSigningKey`], as for [`from_multikey`](Self::from_multikey) and
+    /// [`from_hex`](Self::from_hex).
     ///
     /// # Example
     ///
@@ -174,17 +136,7 @@ impl SigningKey {
         }
     }
 
-    /// Returns the secret as a multikey, in a string that is overwritten when dropped.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, SigningKey};
-    ///
-    /// let key = SigningKey::from_bytes(Curve::K256, &[7; 32])?;
-    /// assert!(key.to_multikey().starts_with('z'));
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// Returns the secret as a multikey, in a string that is overwritten when it is dropped.
     pub fn to_multikey(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; 2 + SECRET_LENGTH]);
         let (prefix, secret) = bytes.split_at_mut(2);
@@ -199,15 +151,6 @@ impl SigningKey {
     }
 
     /// Returns the curve of the key.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, SigningKey};
-    ///
-    /// assert_eq!(SigningKey::generate(Curve::P256)?.curve(), Curve::P256);
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
     pub const fn curve(&self) -> Curve {
         match self.0 {
             Secret::K256(_) => Curve::K256,
@@ -215,17 +158,7 @@ impl SigningKey {
         }
     }
 
-    /// Returns the key that verifies what this one signs.
-    ///
-    /// # Example
-    ///
-    /// ```
-    /// use pds::crypto::{Curve, SigningKey};
-    ///
-    /// let key = SigningKey::generate(Curve::P256)?;
-    /// assert!(key.public_key().did_key().starts_with("did:key:zDn"));
-    /// # Ok::<(), pds::crypto::CryptoError>(())
-    /// ```
+    /// Returns the key that verifies the signatures of this key.
     pub fn public_key(&self) -> PublicKey {
         match &self.0 {
             Secret::K256(key) => Point::K256(*key.verifying_key()).into(),
@@ -234,10 +167,10 @@ impl SigningKey {
     }
 }
 
-/// Signs with ECDSA over SHA-256, nonces as in RFC 6979, low-S.
+/// Signs with ECDSA over SHA-256, with nonces according to RFC 6979, low-S.
 ///
-/// The nonce comes from the key and the message, so that a weak random source at signing time
-/// cannot give the secret away, and equal commits are equal bytes.
+/// The nonce is derived from the key and the message. A weak random source therefore cannot reveal
+/// the secret, and equal commits have equal bytes.
 impl Signer for SigningKey {
     fn public_key(&self) -> PublicKey {
         Self::public_key(self)
@@ -264,7 +197,8 @@ impl fmt::Debug for SigningKey {
 
 impl ZeroizeOnDrop for SigningKey {}
 
-// The marker above is true only as long as the keys of both curves keep the promise.
+// The implementation above is correct only as long as the key types of both curves have this
+// marker.
 const _: () = {
     const fn overwritten_on_drop<T: ZeroizeOnDrop>() {}
     overwritten_on_drop::<k256::ecdsa::SigningKey>();

@@ -1,4 +1,4 @@
-//! Signing and verifying together, on both curves.
+//! Tests of signing and verifying together, on both curves.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ const ORDERS: [&str; 2] = [
     "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551",
 ];
 
-/// The other signature of the same message: (r, n - s).
+/// Returns the other signature of the same message: (r, n - s).
 fn flip_s(curve: Curve, signature: &Signature) -> Signature {
     let bytes = signature.as_bytes();
     let flipped: [u8; 64] = match curve {
@@ -64,7 +64,7 @@ fn signatures_are_deterministic() {
 
 #[test]
 fn p256_signatures_are_those_of_rfc_6979_made_low() {
-    // Appendix A.2.5 with SHA-256. The s of "sample" is high there, and n - s here.
+    // Appendix A.2.5 with SHA-256. The s of "sample" is high there; n - s is used here.
     let secret = "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721";
     let key = SigningKey::from_hex(Curve::P256, secret).unwrap();
     for (message, expected) in [
@@ -125,7 +125,7 @@ fn tampering_is_a_mismatch() {
 
 #[test]
 fn a_digest_is_not_a_message() {
-    // SHA-256 of the empty message: signing it again would be a double hash.
+    // SHA-256 of the empty message. Signing it again would be a double hash.
     let digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     let digest = HEXLOWER.decode(digest.as_bytes()).unwrap();
     for curve in CURVES {
@@ -171,7 +171,7 @@ fn r_and_s_out_of_range_are_refused() {
 }
 
 #[test]
-fn keys_of_the_two_curves_do_not_stand_in_for_each_other() {
+fn keys_of_the_two_curves_are_not_interchangeable() {
     let secret = [7; 32];
     let [k256, p256] = CURVES.map(|curve| SigningKey::from_bytes(curve, &secret).unwrap());
     assert_ne!(k256.public_key(), p256.public_key());

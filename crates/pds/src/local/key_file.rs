@@ -1,13 +1,13 @@
-//! A signing key in a file of its own.
+//! A file with one signing key, separate from the database.
 //!
-//! The file holds the secret multikey and a newline, and is for its owner alone (mode 0600). It is
-//! apart from the database, so that a copied database gives nothing away. Writing is atomic: a
-//! reader sees the old file, the new one, or none, never a part.
+//! The file contains the secret multikey and a newline, and only its owner can read it (mode 0600).
+//! A copy of the database therefore contains no secret. Writes are atomic: a reader sees the old
+//! file, the new one, or none, but never a part.
 //!
-//! A process killed between writing and renaming can leave a file named `.key.*.tmp` beside the key
-//! file. It holds a secret too, with the same mode, and may be deleted.
+//! A process that is killed between writing and renaming can leave a file named `.key.*.tmp` next
+//! to the key file. It has the same mode, contains a secret, and may be deleted.
 //!
-//! On systems other than Unix there is no mode to set or to check.
+//! On systems other than Unix, the mode is neither set nor checked.
 //!
 //! # Example
 //!
@@ -33,41 +33,30 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{CryptoError, SigningKey};
 
-/// Says why a key file could not be read or written: always which file, never what is in it.
-///
-/// # Example
-///
-/// ```
-/// use pds::local::key_file::{self, KeyFileError};
-///
-/// let directory = tempfile::tempdir()?;
-/// let error = key_file::read(directory.path()).unwrap_err();
-/// assert!(matches!(error, KeyFileError::Io { .. }));
-/// assert!(error.to_string().contains(&directory.path().display().to_string()));
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// The error for a key file that cannot be read or written. It names the file and never its
+/// content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFileError {
-    /// The operating system refused.
+    /// The operating system refused the operation.
     #[error("cannot {action} key file {}", path.display())]
     Io {
-        /// What was tried: `read`, `write`.
+        /// The attempted action: `read` or `write`.
         action: &'static str,
         /// The key file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 
-    /// There is a key file already, and a key is never lost by writing another.
-    #[error("key file {} exists already", path.display())]
+    /// A key file exists already. It is not overwritten, so that its key is not lost.
+    #[error("key file {} already exists", path.display())]
     Exists {
         /// The key file.
         path: PathBuf,
     },
 
-    /// Others than the owner may read or change the key.
+    /// The group or other users may read or change the key.
     #[error(
         "key file {} is open to group or others (mode {mode:04o}): run chmod 600 on it",
         path.display()
@@ -75,49 +64,35 @@ pub enum KeyFileError {
     Exposed {
         /// The key file.
         path: PathBuf,
-        /// Its permission bits.
+        /// The permission bits of the file.
         mode: u32,
     },
 
-    /// The file is far longer than a key.
+    /// The file is much longer than a key.
     #[error("key file {} is longer than {MAX_FILE_SIZE_BYTES} bytes", path.display())]
     TooLong {
         /// The key file.
         path: PathBuf,
     },
 
-    /// The file holds no secret multikey.
-    #[error("key file {} holds no usable key", path.display())]
+    /// The file does not contain a valid secret multikey.
+    #[error("key file {} contains no valid key", path.display())]
     Invalid {
         /// The key file.
         path: PathBuf,
-        /// Which rule is broken.
+        /// The broken rule.
         source: CryptoError,
     },
 }
 
-/// Writes a new key file, and never over another.
+/// Writes a new key file. It never overwrites a file.
 ///
 /// When this returns, the file and its name are on disk.
 ///
 /// # Errors
 ///
-/// [`KeyFileError::Exists`] if there is anything at the path, and [`KeyFileError::Io`]. There is
-/// never a part of a key at the path.
-///
-/// # Example
-///
-/// ```
-/// use pds::crypto::{Curve, SigningKey};
-/// use pds::local::key_file::{self, KeyFileError};
-///
-/// let directory = tempfile::tempdir()?;
-/// let path = directory.path().join("key");
-/// let key = SigningKey::generate(Curve::K256)?;
-/// key_file::write_new(&path, &key)?;
-/// assert!(matches!(key_file::write_new(&path, &key), Err(KeyFileError::Exists { .. })));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// [`KeyFileError::Exists`] if the path exists, and [`KeyFileError::Io`]. The path never has a
+/// partial key.
 pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     let write = || {
         let directory = directory_of(path);
@@ -130,30 +105,15 @@ pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     })
 }
 
-/// Writes a key file in place of the one there, or a new one.
+/// Writes a key file, and replaces an existing one.
 ///
-/// When this returns, the new file and its name are on disk. A symbolic link is replaced itself,
-/// not what it points to.
+/// When this returns, the new file and its name are on disk. If the path is a symbolic link, the
+/// link is replaced and not its target.
 ///
 /// # Errors
 ///
-/// [`KeyFileError::Io`]. The file at the path is then the old one or the new one, and whole.
-///
-/// # Example
-///
-/// ```
-/// use pds::crypto::{Curve, SigningKey};
-/// use pds::local::key_file;
-///
-/// let directory = tempfile::tempdir()?;
-/// let path = directory.path().join("key");
-/// key_file::write_new(&path, &SigningKey::generate(Curve::K256)?)?;
-///
-/// let rotated = SigningKey::generate(Curve::P256)?;
-/// key_file::replace(&path, &rotated)?;
-/// assert_eq!(key_file::read(&path)?.map(|key| key.public_key()), Some(rotated.public_key()));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// [`KeyFileError::Io`]. The path then still has the old file or already the new one, and neither
+/// is partial.
 pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     let write = || {
         let directory = directory_of(path);
@@ -163,26 +123,15 @@ pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
     write().map_err(|source| KeyFileError::Io { action: "write", path: path.to_owned(), source })
 }
 
-/// Reads a key file; `None` if there is none.
+/// Reads a key file, or returns `None` if the path does not exist.
 ///
-/// Only a secret multikey is read, white space around it or not: unlike hexadecimal, it says its
-/// curve.
+/// The content is a secret multikey, with or without white space around it. Hexadecimal is refused
+/// because it does not name its curve.
 ///
 /// # Errors
 ///
 /// [`KeyFileError::Exposed`], [`KeyFileError::TooLong`], [`KeyFileError::Invalid`] and
-/// [`KeyFileError::Io`]. A FIFO, a device or a directory at the path is an error at once.
-///
-/// # Example
-///
-/// ```
-/// use std::path::Path;
-///
-/// use pds::local::key_file;
-///
-/// assert!(key_file::read(Path::new("/no/such/key"))?.is_none());
-/// # Ok::<(), pds::local::key_file::KeyFileError>(())
-/// ```
+/// [`KeyFileError::Io`]. A FIFO, a device or a directory at the path is an immediate error.
 pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
     let failed = |source| KeyFileError::Io { action: "read", path: path.to_owned(), source };
     let (file, metadata) = match open_regular(path) {
@@ -194,7 +143,7 @@ pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
         return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
     }
 
-    // Room for all that can come, since a growing vector leaves copies behind.
+    // The full capacity, because a vector that grows leaves copies of the secret behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_SIZE_BYTES + 1));
     file.take(MAX_FILE_SIZE_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > MAX_FILE_SIZE_BYTES {
@@ -207,7 +156,7 @@ pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
     key.map(Some).map_err(|source| KeyFileError::Invalid { path: path.to_owned(), source })
 }
 
-/// Opens a regular file. Anything else is an error: opening a FIFO would wait for a writer.
+/// Opens a regular file. Any other file is an error: opening a FIFO would wait for a writer.
 fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     let check = |metadata: Metadata| match metadata.is_file() {
         true => Ok(metadata),
@@ -215,14 +164,15 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
     };
     check(std::fs::metadata(path)?)?;
     let file = File::open(path)?;
-    // Asked of the open file, not of the path, which may name another file by now.
+    // The metadata is that of the open file: the path may name another file by now.
     let metadata = check(file.metadata()?)?;
     Ok((file, metadata))
 }
 
-/// Writes the key to a file beside its place, on disk, to be renamed. Dropped, it is deleted.
+/// Writes the key to a temporary file in the same directory, synced and ready to be renamed. The
+/// file is deleted when it is dropped.
 fn write_temporary(directory: &Path, key: &SigningKey) -> io::Result<NamedTempFile> {
-    // tempfile creates with mode 0600 and `O_EXCL`: no moment in which others could read.
+    // tempfile creates the file with mode 0600 and `O_EXCL`, so that other users can never read it.
     let mut file =
         tempfile::Builder::new().prefix(".key.").suffix(".tmp").tempfile_in(directory)?;
     set_owner_only(file.as_file())?;
@@ -239,7 +189,7 @@ fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// Returns the permission bits if they give anything to group or others.
+/// Returns the permission bits if they grant any access to the group or to others.
 #[cfg(unix)]
 fn exposed_mode(metadata: &Metadata) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt;
@@ -253,7 +203,7 @@ fn exposed_mode(_metadata: &Metadata) -> Option<u32> {
     None
 }
 
-/// Gives the file the mode that `read` demands, whatever the umask made of it.
+/// Sets the mode that `read` requires, independent of the umask.
 #[cfg(unix)]
 fn set_owner_only(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
@@ -266,7 +216,7 @@ fn set_owner_only(_file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a rename last: without this, a crash may undo it.
+/// Makes a rename durable. Without it, a crash may undo the rename.
 #[cfg(unix)]
 fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
@@ -277,7 +227,7 @@ fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Far above a key and its newline; what is longer was named by mistake.
+/// Much longer than a key and its newline: a longer file was named by mistake.
 pub(super) const MAX_FILE_SIZE_BYTES: usize = 4096;
 
 #[cfg(test)]
@@ -342,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_never_takes_the_place_of_another() {
+    fn a_new_file_never_replaces_another() {
         let (place, first) = (place(), key());
         write_new(&place.path, &first).unwrap();
         let refused = write_new(&place.path, &key());
@@ -478,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_name_lies_in_the_current_directory() {
+    fn a_bare_name_is_in_the_current_directory() {
         assert_eq!(directory_of(Path::new("key")), Path::new("."));
         assert_eq!(directory_of(Path::new("repo/key")), Path::new("repo"));
         assert_eq!(directory_of(Path::new("/key")), Path::new("/"));
