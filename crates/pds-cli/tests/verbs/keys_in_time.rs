@@ -140,8 +140,8 @@ fn a_proof_with_its_log_can_be_judged_after_the_key_has_changed() {
     assert_eq!(ended.code(), 3);
     assert_eq!(
         ended.stderr,
-        "error: cannot use forged.json: operation 0 of the log: the log says that it is nullified, \
-         and by the rules it is not\n"
+        "error: cannot use forged.json: operation 0 of the log: the log states that it is nullified, \
+         but by the rules it is not\n"
     );
     for args in [&["verify"][..], &["log"]] {
         let args = ["-R", "alice"].iter().chain(args).copied();

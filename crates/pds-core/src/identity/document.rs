@@ -1,4 +1,4 @@
-//! The DID document: which key signs for an account at present.
+//! DID documents, which name the current signing key of an account.
 
 use super::{IdentityError, KeyHistory};
 use crate::crypto::{CryptoError, Curve, PublicKey};
@@ -6,18 +6,9 @@ use crate::data::limits::MAX_DID_DOCUMENT_BYTES;
 use crate::data::{DataError, Value};
 use crate::syntax::Did;
 
-/// The DID document of an account, as far as it says who may sign.
+/// The DID document of an account, reduced to its DID and its signing key.
 ///
 /// (atproto specification "DID", "Representation in DID Documents".)
-///
-/// ```
-/// use pds::identity::DidDocument;
-///
-/// let document = DidDocument::parse(r#"{"id": "did:web:example.com"}"#)?;
-/// assert_eq!(document.did().as_str(), "did:web:example.com");
-/// assert_eq!(document.signing_key(), None);
-/// # Ok::<(), pds::identity::IdentityError>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DidDocument {
     did: Did,
@@ -25,16 +16,16 @@ pub struct DidDocument {
 }
 
 impl DidDocument {
-    /// Reads a document.
+    /// Parses a document.
     ///
-    /// The signing key is the first usable one of its verification methods that is named `#atproto`
-    /// and controlled by the account itself: a `Multikey`, or one of the two older kinds that hold
-    /// the bare point.
+    /// The signing key is the first supported verification method that is named `#atproto` and
+    /// controlled by the account itself. Its type is `Multikey` or one of the two older types that
+    /// contain the bare point.
     ///
     /// # Errors
     ///
-    /// [`IdentityError::Json`] where it is no JSON; [`IdentityError::Document`] where its `id` is no
-    /// DID, or where it has signing keys and none can be read.
+    /// [`IdentityError::Json`] if the text is not JSON. [`IdentityError::Document`] if its `id` is
+    /// not a DID, or if it has signing keys but none that can be parsed.
     pub fn parse(json: &str) -> Result<Self, IdentityError> {
         if json.len() > MAX_DID_DOCUMENT_BYTES {
             let (bytes, limit) = (json.len(), MAX_DID_DOCUMENT_BYTES);
@@ -43,12 +34,13 @@ impl DidDocument {
         let document = Value::from_json(json)?;
         let no_document = |reason: &str| IdentityError::Document { reason: reason.to_owned() };
         let did = document.get("id").and_then(Value::as_text);
-        let did: Did =
-            did.and_then(|did| did.parse().ok()).ok_or_else(|| no_document("its id is no DID"))?;
+        let did: Did = did
+            .and_then(|did| did.parse().ok())
+            .ok_or_else(|| no_document("its id is not a DID"))?;
         let methods: &[Value] = match document.get("verificationMethod") {
             Some(Value::List(methods)) => methods,
             Some(Value::Null) | None => &[],
-            Some(_) => return Err(no_document("its verificationMethod is no list")),
+            Some(_) => return Err(no_document("its verificationMethod is not a list")),
         };
         let mut refused = None;
         for method in methods.iter().filter(|method| is_signing_key(method, &did)) {
@@ -63,26 +55,26 @@ impl DidDocument {
         }
     }
 
-    /// Returns the account.
+    /// Returns the DID of the account.
     #[must_use]
     pub fn did(&self) -> &Did {
         &self.did
     }
 
-    /// Returns the key that commits are to be signed with, if there is one.
+    /// Returns the current signing key of commits, if there is one.
     #[must_use]
     pub fn signing_key(&self) -> Option<&PublicKey> {
         self.signing_key.as_ref()
     }
 
-    /// Returns what the document says of the present, taken to hold for all times.
+    /// Returns a history in which the current signing key is valid at all times.
     #[must_use]
     pub fn key_history(&self) -> KeyHistory {
         KeyHistory::of_changes(self.did.clone(), [(0, self.signing_key.clone())])
     }
 }
 
-/// The name is absolute or, in older documents, relative to the document.
+/// The name of the method is absolute or, in older documents, relative to the document.
 fn is_signing_key(method: &Value, did: &Did) -> bool {
     let text = |name| method.get(name).and_then(Value::as_text);
     let id = text("id").and_then(|id| id.strip_suffix("#atproto"));
@@ -101,6 +93,6 @@ fn key(method: &Value) -> Result<PublicKey, CryptoError> {
             PublicKey::from_legacy_multibase(Curve::P256, encoded)
         }
         "Multikey" => PublicKey::from_multikey(encoded),
-        _ => Err(CryptoError::InvalidPublicKey { reason: "its type is not known" }),
+        _ => Err(CryptoError::InvalidPublicKey { reason: "its type is unknown" }),
     }
 }

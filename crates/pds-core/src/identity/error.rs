@@ -1,120 +1,107 @@
-//! What can be wrong with what says who may sign.
+//! The errors of DID documents and did:plc operation logs.
 
 use crate::data::{Cid, DataError};
 use crate::syntax::Did;
 
-/// A document or a log that cannot be relied on.
-///
-/// ```
-/// use pds::identity::{IdentityError, PlcLog};
-///
-/// assert!(matches!(PlcLog::parse("[]"), Err(IdentityError::Log { .. })));
-/// ```
+/// The error for a document or a log that is not valid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IdentityError {
-    /// The text is no JSON, is too long, or repeats a key.
+    /// The text is not JSON, is too long, or has a duplicate key.
     #[error("cannot be read")]
     Json(#[from] DataError),
-    /// The JSON is no DID document that can be used.
+    /// The JSON is not a valid DID document.
     #[error("not a DID document: {reason}")]
     Document {
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: String,
     },
-    /// The JSON is no audit log of a did:plc directory.
+    /// The JSON is not an audit log of a did:plc directory.
     #[error("not a did:plc audit log: {reason}")]
     Log {
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
     /// An operation of the log is not valid.
     #[error("operation {index} of the log: {fault}")]
     Operation {
-        /// Which one, from 0.
+        /// The index of the operation, from 0.
         index: usize,
-        /// What is wrong with it.
+        /// The fault of the operation.
         fault: OperationFault,
     },
 }
 
-/// What is wrong with one operation of a did:plc log.
-///
-/// ```
-/// use pds::identity::OperationFault;
-///
-/// let fault = OperationFault::Unsigned;
-/// assert_eq!(fault.to_string(), "no rotation key that may sign it has signed it");
-/// ```
+/// A fault of one operation of a did:plc log.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OperationFault {
-    /// A field is missing or not what it must be.
+    /// A field is missing or not valid.
     #[error("{field}: {reason}")]
     Field {
-        /// Which one.
+        /// The name of the field.
         field: &'static str,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
-    /// It is larger than operations may be.
+    /// The operation is larger than the limit.
     #[error("{bytes} bytes, the limit is {limit}")]
     TooLarge {
-        /// How many there are, as DAG-CBOR.
+        /// The number of bytes as DAG-CBOR.
         bytes: usize,
-        /// How many there may be.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// The log gives another CID than the operation has.
-    #[error("the log calls it {stated}, it is {computed}")]
+    /// The CID in the log is not the CID of the operation.
+    #[error("its CID is {computed}, but the log states {stated}")]
     WrongCid {
-        /// What the log says.
+        /// The CID in the log.
         stated: Cid,
-        /// What it is.
+        /// The computed CID.
         computed: Cid,
     },
-    /// It belongs to another account.
-    #[error("it is of {found}, the log is of {expected}")]
+    /// The operation belongs to another account.
+    #[error("it belongs to {found}, but the log to {expected}")]
     WrongDid {
-        /// Whose log it is.
+        /// The account of the log.
         expected: Did,
-        /// Whose operation it is.
+        /// The account of the operation.
         found: Did,
     },
-    /// The DID is not the one that follows from the genesis operation.
-    #[error("the account that it creates is {derived}")]
+    /// The DID does not match the genesis operation.
+    #[error("the genesis operation creates another account: {derived}")]
     NotTheGenesis {
-        /// The DID made of the hash of the operation.
+        /// The DID derived from the hash of the operation.
         derived: String,
     },
-    /// It does not follow on an operation that counts.
-    #[error("its prev is no operation before it that still counts")]
+    /// The `prev` of the operation is not an earlier operation in force.
+    #[error("its prev is not an earlier operation in force")]
     NoPredecessor,
-    /// It follows on a tombstone.
-    #[error("it follows on the end of the account")]
+    /// The operation follows a tombstone.
+    #[error("it follows the tombstone of the account")]
     AfterTombstone,
-    /// It is older than the one before it in the log.
-    #[error("it was made before the operation that stands before it")]
+    /// The operation is older than the one before it in the log.
+    #[error("it is older than the operation before it")]
     OutOfOrder,
-    /// The signature is by none of the keys that may sign.
-    #[error("no rotation key that may sign it has signed it")]
+    /// No permitted key signed the operation.
+    #[error("it is not signed by a permitted rotation key")]
     Unsigned,
-    /// It nullifies an operation of a key that is as powerful, or more.
-    #[error("it undoes operation {disputed}, whose rotation key is not less powerful")]
+    /// The operation nullifies one that was signed by an equally powerful or more powerful key.
+    #[error("it nullifies operation {disputed}, whose rotation key is not less powerful")]
     NotMorePowerful {
-        /// The first operation that it would undo.
+        /// The first nullified operation.
         disputed: usize,
     },
-    /// It nullifies an operation after more than 72 hours.
-    #[error("it undoes operation {disputed} after more than 72 hours")]
+    /// The operation nullifies another one after more than 72 hours.
+    #[error("it nullifies operation {disputed} after more than 72 hours")]
     TooLate {
-        /// The first operation that it would undo.
+        /// The first nullified operation.
         disputed: usize,
     },
-    /// The log says that it is nullified and it is not, or the other way round.
-    #[error("the log says that it {} nullified, and by the rules it {}", is(*stated), is(!*stated))]
+    /// The `nullified` flag in the log differs from the result of the rules.
+    #[error("the log states that it {} nullified, but by the rules it {}", is(*stated), is(!*stated))]
     Nullified {
-        /// What the log says.
+        /// The flag in the log.
         stated: bool,
     },
 }

@@ -1,17 +1,17 @@
-//! Which key was to sign commits at which time.
+//! The history of an account's signing keys, with the time in which each was valid.
 
 use crate::crypto::{CryptoError, PublicKey, Signature};
 use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
 use crate::syntax::{Did, Tid};
 
-/// The keys of an account, each with the time in which it was the one to sign commits.
+/// The signing keys of an account, each with the period in which it was valid.
 ///
 /// ```
 /// use pds::crypto::{Curve, Signer, SigningKey};
 /// use pds::identity::KeyHistory;
 ///
 /// let key = SigningKey::generate(Curve::K256)?;
-/// // A key of which no more is known: it holds for all times, and for any account.
+/// // A key without further information is valid at all times and for any account.
 /// let keys = KeyHistory::from(key.public_key());
 /// let signature = key.sign(b"message")?;
 /// assert_eq!(keys.verify(None, b"message", &signature).unwrap().key, Some(key.public_key()));
@@ -24,64 +24,48 @@ pub struct KeyHistory {
     periods: Vec<KeyPeriod>,
 }
 
-/// A time in which one key was the one to sign commits.
-///
-/// ```
-/// # use pds::crypto::{Curve, SigningKey};
-/// # let key = SigningKey::generate(Curve::P256)?.public_key();
-/// let keys = pds::identity::KeyHistory::from(key.clone());
-/// let always = &keys.periods()[0];
-/// assert_eq!((&always.key, always.from_micros, always.until_micros), (&Some(key), 0, None));
-/// # Ok::<(), pds::crypto::CryptoError>(())
-/// ```
+/// A period with one valid signing key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyPeriod {
-    /// The key; `None` where there was none, as after the end of an account.
+    /// The key, or `None` if the account had no key, as after its end.
     pub key: Option<PublicKey>,
-    /// The first moment, in microseconds since the Unix epoch.
+    /// The start of the period (inclusive), in microseconds since the Unix epoch.
     pub from_micros: u64,
-    /// The first moment after it; `None` where it has not ended.
+    /// The end of the period (exclusive), in microseconds, or `None` if it has not ended.
     pub until_micros: Option<u64>,
 }
 
-/// A signature that the account did not make, or not at that time.
-///
-/// ```
-/// use pds::identity::KeyError;
-///
-/// let error = KeyError::NoKey { rev: None };
-/// assert_eq!(error.to_string(), "the account had no key when it was made: it has no rev");
-/// ```
+/// The error for a signature that the account did not make, or not at that time.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
-    /// The account had no key to sign with at that time.
-    #[error("the account had no key when it was made: {}", at(*rev))]
+    /// The account had no signing key at that time.
+    #[error("the account had no key at the time of the commit: {}", at(*rev))]
     NoKey {
-        /// When.
+        /// The rev of the commit.
         rev: Option<Tid>,
     },
-    /// It is a signature by a key of the account, whose time had not come or was over.
-    #[error("signed with {key}, which was not the key of the account when it was made: {}", at(*rev))]
+    /// The signature is by a key of the account that was not valid at that time.
+    #[error("signed with {key}, which was not the key of the account at the time of the commit: {}", at(*rev))]
     AnotherTime {
-        /// Which key.
+        /// The key that signed.
         key: Box<PublicKey>,
-        /// When.
+        /// The rev of the commit.
         rev: Option<Tid>,
     },
-    /// It is a signature by no key of the account.
+    /// The signature is not by any key of the account.
     #[error("not signed with {key}")]
     Invalid {
-        /// The key that should have signed.
+        /// The expected key.
         key: Box<PublicKey>,
-        /// What is wrong with the signature.
+        /// The problem with the signature.
         source: CryptoError,
     },
 }
 
 impl KeyHistory {
-    /// Makes a history of the times from which on an account had a key, in ascending order.
+    /// Returns the history of these key changes, which are (time, key) in ascending order.
     pub(super) fn of_changes(
         did: Did,
         changes: impl IntoIterator<Item = (u64, Option<PublicKey>)>,
@@ -98,30 +82,31 @@ impl KeyHistory {
         Self { did: Some(did), periods }
     }
 
-    /// Returns the account, as far as it is known.
+    /// Returns the account, if it is known.
     #[must_use]
     pub fn did(&self) -> Option<&Did> {
         self.did.as_ref()
     }
 
-    /// Returns the times, from the first to the present one, without gaps.
+    /// Returns the periods without gaps, from the first to the current one.
     #[must_use]
     pub fn periods(&self) -> &[KeyPeriod] {
         &self.periods
     }
 
-    /// Finds the time in which a moment lies, in microseconds since the Unix epoch; `None` before
-    /// there was an account.
+    /// Returns the period at a time in microseconds since the Unix epoch, or `None` before the
+    /// account existed.
     #[must_use]
     pub fn at(&self, micros: u64) -> Option<&KeyPeriod> {
         self.periods.iter().rfind(|period| period.from_micros <= micros)
     }
 
-    /// Checks that a signature is by the key that was valid at a rev, and returns that key's time.
+    /// Verifies that a signature is by the key that was valid at a rev, and returns the period of
+    /// that key.
     ///
     /// The clocks of a server and of a directory differ, and servers sign the first commit before
-    /// the directory knows the account: up to five minutes on either side of a change both keys are
-    /// good. Without a rev only a key that holds for all times can be.
+    /// the directory knows the account. So in the five minutes on either side of a change, both
+    /// keys are valid. Without a rev, only a key with an unlimited period is valid.
     ///
     /// # Errors
     ///
@@ -152,7 +137,7 @@ impl KeyHistory {
 }
 
 impl KeyPeriod {
-    /// Tells whether a commit with this rev may be from this time.
+    /// Returns whether a commit with this rev may be from this period.
     fn may_hold(&self, rev: Option<Tid>) -> bool {
         let Some(rev) = rev else {
             return self.from_micros == 0 && self.until_micros.is_none();
@@ -173,5 +158,5 @@ impl From<PublicKey> for KeyHistory {
 }
 
 fn at(rev: Option<Tid>) -> String {
-    rev.map_or_else(|| "it has no rev".to_owned(), |rev| format!("rev {rev}"))
+    rev.map_or_else(|| "the commit has no rev".to_owned(), |rev| format!("rev {rev}"))
 }

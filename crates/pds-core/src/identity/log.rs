@@ -1,4 +1,4 @@
-//! The operation log of a did:plc account, checked as a whole.
+//! The operation log of a did:plc account, verified as a whole.
 
 use data_encoding::BASE32_NOPAD;
 use serde::de::IgnoredAny;
@@ -10,11 +10,11 @@ use crate::data::limits::{MAX_PLC_LOG_BYTES, MAX_PLC_OPERATIONS, PLC_RECOVERY_MI
 use crate::data::{Cid, DataError, Map, Value};
 use crate::syntax::{Datetime, Did};
 
-/// The operation log of a did:plc account, every operation of which has been checked.
+/// The operation log of a did:plc account, with every operation verified.
 ///
-/// It is what a directory answers to `/<did>/log/audit`: operations with the times at which they
-/// were taken in, those that a recovery has undone among them. (did:plc specification, "DID Update",
-/// "Key Rotation & Account Recovery".)
+/// It is the response of a directory to `/<did>/log/audit`: the operations with the times at which
+/// the directory accepted them. Operations that a recovery has nullified are included. (did:plc
+/// specification, "DID Update", "Key Rotation & Account Recovery".)
 ///
 /// ```
 /// use pds::identity::PlcLog;
@@ -52,44 +52,37 @@ pub struct PlcLog {
 }
 
 /// One operation of a [`PlcLog`].
-///
-/// ```
-/// use pds::identity::PlcLog;
-///
-/// /// How often an account was changed, without what was undone.
-/// fn changes(log: &PlcLog) -> usize {
-///     log.entries().iter().filter(|entry| !entry.nullified).count()
-/// }
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PlcEntry {
     /// The CID of the signed operation.
     pub cid: Cid,
-    /// When the directory took it in, in microseconds since the Unix epoch.
+    /// The time at which the directory accepted the operation, in microseconds since the Unix
+    /// epoch.
     pub created_micros: u64,
-    /// Whether a later recovery has undone it.
+    /// Whether a later recovery has nullified the operation.
     pub nullified: bool,
-    /// The rotation key that signed it.
+    /// The rotation key that signed the operation.
     pub signed_by: PublicKey,
-    /// The key that commits are to be signed with from here on, if there is one.
+    /// The signing key of commits from this operation on, if there is one.
     pub signing_key: Option<PublicKey>,
 }
 
 impl PlcLog {
-    /// Reads a log and checks all of it.
+    /// Parses a log and verifies all of its operations.
     ///
     /// # Errors
     ///
-    /// [`IdentityError::Operation`] with the first operation that is not valid;
-    /// [`IdentityError::Json`] and [`IdentityError::Log`] where there is no log at all.
+    /// [`IdentityError::Operation`] for the first operation that is not valid.
+    /// [`IdentityError::Json`] and [`IdentityError::Log`] if the text is not a log.
     pub fn parse(json: &str) -> Result<Self, IdentityError> {
         if json.len() > MAX_PLC_LOG_BYTES {
             let (bytes, limit) = (json.len(), MAX_PLC_LOG_BYTES);
             return Err(DataError::TooLarge { bytes, limit }.into());
         }
         let no_log = |reason| IdentityError::Log { reason };
-        // Each for itself: a log may be longer than any one value of the data model.
+        // Every entry is parsed separately: a log may exceed the limits of a single value of the
+        // data model.
         let is_other = || serde_json::from_str::<IgnoredAny>(json).is_ok();
         let lines: Vec<Value> = serde_json::from_str(json).map_err(|error| {
             match !json.trim_start().starts_with('[') && is_other() {
@@ -103,10 +96,11 @@ impl PlcLog {
         let mut check = Check::default();
         for (index, line) in lines.into_iter().enumerate() {
             let Value::Map(line) = line else {
-                return Err(no_log("an entry that is no object"));
+                return Err(no_log("an entry is not an object"));
             };
             if line.get("operation").is_none() {
-                let reason = "operations without times; the one with times ends in /log/audit";
+                let reason =
+                    "operations without times: download the log whose address ends in /log/audit";
                 return Err(no_log(reason));
             }
             check.add(line).map_err(|fault| IdentityError::Operation { index, fault })?;
@@ -115,7 +109,7 @@ impl PlcLog {
         Ok(Self { did, entries: check.finish()? })
     }
 
-    /// Returns the account.
+    /// Returns the DID of the account.
     #[must_use]
     pub fn did(&self) -> &Did {
         &self.did
@@ -127,7 +121,7 @@ impl PlcLog {
         &self.entries
     }
 
-    /// Returns which key was to sign commits at which time; what was undone never counted.
+    /// Returns the history of the signing keys. Nullified operations have no part in it.
     #[must_use]
     pub fn key_history(&self) -> KeyHistory {
         let counting = self.entries.iter().filter(|entry| !entry.nullified);
@@ -136,12 +130,12 @@ impl PlcLog {
     }
 }
 
-/// A log as far as it has been checked.
+/// The verified part of a log.
 #[derive(Default)]
 struct Check {
     did: Option<Did>,
     lines: Vec<Line>,
-    /// Which operations count at this point, in order: a chain from the genesis on.
+    /// The indexes of the operations in force, in order: a chain from the genesis on.
     counting: Vec<usize>,
 }
 
@@ -149,7 +143,7 @@ struct Line {
     operation: Operation,
     created_micros: u64,
     stated_nullified: bool,
-    /// Which of the rotation keys that were to sign it has.
+    /// The index of the rotation key that signed the operation, among the permitted ones.
     signer: usize,
     signed_by: PublicKey,
 }
@@ -189,14 +183,14 @@ impl Check {
         Ok(())
     }
 
-    /// Takes an operation in after the one that it names, undoing what has followed on that.
+    /// Adds an operation after its `prev`, and nullifies the operations that followed that one.
     fn follow(
         &mut self,
         operation: &Operation,
         prev: Cid,
         created_micros: u64,
     ) -> Result<(usize, PublicKey), OperationFault> {
-        // Mostly it is the last one.
+        // Usually it is the last one.
         let is_prev = |at: &usize| self.lines[*at].operation.cid == prev;
         let at = self.counting.iter().rposition(is_prev).ok_or(OperationFault::NoPredecessor)?;
         let before = &self.lines[self.counting[at]];
@@ -236,7 +230,7 @@ impl Check {
     }
 }
 
-/// Checks the operation that an account begins with.
+/// Checks the first operation of an account.
 fn genesis(
     operation: &Operation,
     is_first: bool,
@@ -255,5 +249,5 @@ fn genesis(
     Ok((signer, state.rotation_keys[signer].clone()))
 }
 
-/// How much of the hash of the genesis operation stands in a did:plc.
+/// The number of characters of the genesis operation's hash in a did:plc.
 const PLC_IDENTIFIER_CHARS: usize = 24;

@@ -1,21 +1,26 @@
-//! Who may sign for an account, and since when: DID documents and did:plc operation logs.
+//! The identity of accounts: the keys that may sign for them and since when, from DID documents and
+//! did:plc operation logs.
 //!
-//! Vocabulary: a *DID document* says which key signs for an account at present; an *operation log*
-//! says how a did:plc account came to be what it is; its *genesis* is the first operation, from
-//! whose hash the DID is made; a *rotation key* signs operations, the *signing key* signs commits;
-//! a *tombstone* ends an account; a *recovery* is an operation that undoes ("nullifies") operations
-//! of less powerful rotation keys. A [`KeyHistory`] is what remains of either: keys, and the times in
-//! which they were valid.
+//! Vocabulary:
 //!
-//! Invariants kept here:
+//! - A *DID document* names the current signing key of an account.
+//! - An *operation log* is the history of a did:plc account. Its *genesis* is the first operation,
+//!   and the DID is derived from the hash of the genesis.
+//! - A *rotation key* signs operations; the *signing key* signs commits.
+//! - A *tombstone* ends an account.
+//! - A *recovery* is an operation that nullifies operations of less powerful rotation keys.
+//! - A [`KeyHistory`] is the result of either source: keys, and the periods in which they were
+//!   valid.
 //!
-//! - A [`PlcLog`] exists only if every operation of it was checked: its CID, its link to the one
-//!   before, its signature by a rotation key of the one before, the rules of recovery, and the DID.
-//! - Nothing is looked up: documents and logs are handed in as text.
+//! Invariants:
 //!
-//! What cannot be checked: the times in a log are the word of the directory that keeps it, and the
-//! rev of a commit is the word of whoever signed it. A key that was stolen can sign commits that claim
-//! to be from its time.
+//! - A [`PlcLog`] exists only if every operation of it was verified: its CID, its link to the
+//!   operation before, its signature by a rotation key of that operation, the rules of recovery,
+//!   and the DID.
+//! - This module does no networking: documents and logs are passed in as text.
+//!
+//! Limits: the times in a log are claims of the directory, and the rev of a commit is a claim of
+//! its signer. A thief of an old key can sign commits that claim to be from the key's period.
 //!
 //! Rules: <https://web.plc.directory/spec/v0.1/did-plc>, <https://atproto.com/specs/did>.
 //!

@@ -1,4 +1,4 @@
-//! One operation of a did:plc log: what it says, and whose signature it carries.
+//! A single operation of a did:plc log: its content and its signature.
 
 use data_encoding::BASE64URL_NOPAD;
 
@@ -9,11 +9,11 @@ use crate::data::limits::{
 };
 use crate::data::{Cid, Codec, Map, Value};
 
-/// An operation, in the present form or in the one that was first.
+/// An operation, in the current or in the original form.
 pub(super) struct Operation {
     pub(super) cid: Cid,
     pub(super) prev: Option<Cid>,
-    /// What the account is from here on; `None` after a tombstone.
+    /// The account after this operation, or `None` after a tombstone.
     pub(super) state: Option<State>,
     signing_bytes: Vec<u8>,
     signature: Signature,
@@ -21,14 +21,14 @@ pub(super) struct Operation {
 
 /// The keys of an account.
 pub(super) struct State {
-    /// From the most powerful to the least.
+    /// The keys from the most powerful to the least powerful.
     pub(super) rotation_keys: Vec<PublicKey>,
-    /// `None` where the account has no key for commits, or one of a kind not used here.
+    /// The signing key of commits, or `None` if there is no key or only one of an unsupported kind.
     pub(super) signing_key: Option<PublicKey>,
 }
 
 impl Operation {
-    /// Reads an operation; fields that are not known are kept in what the signature covers.
+    /// Parses an operation. Unknown fields are kept, because the signature covers them.
     pub(super) fn read(mut fields: Map) -> Result<Self, OperationFault> {
         let bytes = Value::Map(fields.clone()).encode();
         if bytes.len() > MAX_PLC_OPERATION_BYTES {
@@ -45,7 +45,7 @@ impl Operation {
         let state = match text(&fields, "type")? {
             "plc_operation" => Some(State::of_operation(&fields)?),
             "create" if prev.is_some() => {
-                return Err(field("type", "create stands only at the start"));
+                return Err(field("type", "create is valid only as the first operation"));
             }
             "create" => Some(State::of_create(&fields)?),
             "plc_tombstone" => None,
@@ -61,7 +61,7 @@ impl Operation {
         Ok(Self { cid: Cid::of(Codec::Cbor, &bytes), prev, state, signing_bytes, signature })
     }
 
-    /// Finds which of some keys has signed it.
+    /// Returns the index of the key that signed the operation.
     pub(super) fn signer(&self, keys: &[PublicKey]) -> Result<usize, OperationFault> {
         let signed = |key: &PublicKey| key.verify(&self.signing_bytes, &self.signature).is_ok();
         keys.iter().position(signed).ok_or(OperationFault::Unsigned)
@@ -78,7 +78,7 @@ impl State {
         }
         let keys = keys.iter().map(|key| {
             let key = key.as_text().and_then(|key| PublicKey::from_did_key(key).ok());
-            key.ok_or(field("rotationKeys", "not a did:key of a curve used here"))
+            key.ok_or(field("rotationKeys", "not a did:key of a supported curve"))
         });
         let rotation_keys = keys.collect::<Result<_, _>>()?;
 
@@ -91,9 +91,9 @@ impl State {
         let mut signing_key = None;
         for (name, key) in methods.iter() {
             let is_key = key.as_text().filter(|key| key.starts_with("did:key:z"));
-            let key = is_key.ok_or(field("verificationMethods", "a value that is no did:key"))?;
+            let key = is_key.ok_or(field("verificationMethods", "a value is not a did:key"))?;
             if name == "atproto" {
-                // Other kinds of keys are allowed, and no commit can be signed with them.
+                // Other kinds of keys are allowed, but they cannot sign commits.
                 signing_key = PublicKey::from_did_key(key).ok();
             }
         }
@@ -103,7 +103,7 @@ impl State {
     fn of_create(fields: &Map) -> Result<Self, OperationFault> {
         let key = |name| {
             let key = PublicKey::from_did_key(text(fields, name)?);
-            key.map_err(|_| field(name, "not a did:key of a curve used here"))
+            key.map_err(|_| field(name, "not a did:key of a supported curve"))
         };
         let signing_key = key("signingKey")?;
         let rotation_keys = vec![key("recoveryKey")?, signing_key.clone()];

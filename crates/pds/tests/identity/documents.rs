@@ -46,20 +46,20 @@ fn the_signing_key_is_the_first_that_can_be_used() {
     let mut unknown = method(absolute, &first);
     unknown["type"] = json!("JsonWebKey2020");
     let refused = document(&json!([unknown])).unwrap_err();
-    assert_eq!(refused, "not a DID document: invalid public key: its type is not known");
+    assert_eq!(refused, "not a DID document: invalid public key: its type is unknown");
 }
 
 #[test]
 fn what_is_no_document_is_refused() {
     for (text, expected) in [
         ("", "cannot be read"),
-        ("[]", "not a DID document: its id is no DID"),
-        (r#"{"id": 1}"#, "not a DID document: its id is no DID"),
-        (r#"{"id": "example.com"}"#, "not a DID document: its id is no DID"),
+        ("[]", "not a DID document: its id is not a DID"),
+        (r#"{"id": 1}"#, "not a DID document: its id is not a DID"),
+        (r#"{"id": "example.com"}"#, "not a DID document: its id is not a DID"),
         (r#"{"id": "did:web:a.b", "id": "did:web:c.d"}"#, "cannot be read"),
         (
             r#"{"id": "did:web:a.b", "verificationMethod": {}}"#,
-            "not a DID document: its verificationMethod is no list",
+            "not a DID document: its verificationMethod is not a list",
         ),
     ] {
         assert_eq!(DidDocument::parse(text).unwrap_err().to_string(), expected, "{text}");

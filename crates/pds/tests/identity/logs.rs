@@ -188,10 +188,10 @@ fn what_is_no_log_is_told_apart_from_one_that_is_not_valid() {
         ("", "cannot be read"),
         ("{}", "not a did:plc audit log: not a list of operations"),
         ("[]", "not a did:plc audit log: it is empty"),
-        ("[1]", "not a did:plc audit log: an entry that is no object"),
+        ("[1]", "not a did:plc audit log: an entry is not an object"),
         (
             r#"[{"type":"plc_operation"}]"#,
-            "not a did:plc audit log: operations without times; the one with times ends in \
+            "not a did:plc audit log: operations without times: download the log whose address ends in \
              /log/audit",
         ),
     ] {
