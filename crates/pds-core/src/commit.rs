@@ -1,20 +1,20 @@
-//! The commit: the signed statement of what a repository holds.
+//! The commit: the signed root of a repository.
 //!
-//! Vocabulary: *data* is the root of the tree; *rev* is the commit's place in time, a TID; *prev*
-//! is the commit it was made from; the *signature* covers the commit without its `sig` field.
-//! (Specification "Repository", section "Commit Objects".)
+//! Vocabulary: *data* is the root of the tree; *rev* is the TID that orders the commits; *prev* is
+//! the parent commit; the *signature* covers the commit without its `sig` field. (Specification
+//! "Repository", section "Commit Objects".)
 //!
-//! The bytes of a commit are kept as they were received, and the signature is checked over exactly
-//! those bytes, so that fields this library does not know survive and stay covered.
+//! A commit keeps its bytes as they were received, and its signature is verified over exactly these
+//! bytes. Unknown fields are therefore preserved and still covered by the signature.
 //!
-//! Version 3 is read and written. Version 2, which has no rev at first, is read. A version 3 commit
-//! whose `prev` is missing was once allowed and is read; [`Commit::deviations`] says so.
+//! Version 3 is read and written. Version 2, whose early commits have no rev, is read. A version 3
+//! commit without `prev` was once allowed and is read: [`Commit::deviations`] reports it.
 
 use crate::crypto::{CryptoError, PublicKey, Signature, Signer};
 use crate::data::{Block, Cid, Codec, DataError, Map, Value};
 use crate::syntax::{Did, Tid};
 
-/// A version 3 commit that is still to be signed.
+/// A version 3 commit without its signature.
 ///
 /// ```
 /// use pds::commit::UnsignedCommit;
@@ -34,13 +34,13 @@ use crate::syntax::{Did, Tid};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsignedCommit {
-    /// The account.
+    /// The DID of the account.
     pub did: Did,
     /// The root of the tree.
     pub data: Cid,
-    /// The place in time; later commits have greater ones.
+    /// The TID of the commit. A later commit has a greater rev.
     pub rev: Tid,
-    /// The commit this one was made from.
+    /// The parent commit.
     pub prev: Option<Cid>,
 }
 
@@ -55,7 +55,8 @@ impl UnsignedCommit {
     ///
     /// # Errors
     ///
-    /// [`CryptoError`] when the signer fails, or when what it makes is not a valid signature by the key that it names.
+    /// [`CryptoError`] if the signer fails, or if its result is not a valid signature by the key
+    /// that it names.
     pub fn sign(self, signer: &dyn Signer) -> Result<Commit, CryptoError> {
         let bytes = self.signing_bytes();
         let signature = signer.sign(&bytes)?;
@@ -65,7 +66,7 @@ impl UnsignedCommit {
         Ok(self.with_signature(signature))
     }
 
-    /// Makes the commit with a signature that was made elsewhere; it is not checked here.
+    /// Returns the commit with an existing signature, which is not verified.
     #[must_use]
     pub fn with_signature(self, signature: Signature) -> Commit {
         let mut fields = self.fields();
@@ -95,16 +96,7 @@ impl UnsignedCommit {
     }
 }
 
-/// A signed commit, with the bytes it came in.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let commit = repo.snapshot()?.commit().clone();
-/// assert_eq!((commit.version(), commit.prev()), (3, None));
-/// commit.verify(&repo.public_key()?.expect("it was just made"))?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A signed commit, with its bytes as they were received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     block: Block,
@@ -117,34 +109,18 @@ pub struct Commit {
     deviations: Vec<Deviation>,
 }
 
-/// Something about a commit that is read, but that no commit written here has.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// // Nothing written here deviates.
-/// assert!(repo.snapshot()?.commit().deviations().is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A deviation that is accepted in a commit, but that this library never writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Deviation {
     /// The old format.
     Version2,
     /// A version 3 commit without a `prev` field.
     PrevMissing,
-    /// A field that the specification does not name; the signature covers it.
+    /// A field that the specification does not define. The signature covers it.
     UnknownField(String),
 }
 
-/// A block that is no commit.
-///
-/// ```
-/// use pds::commit::{Commit, CommitError};
-/// use pds::data::{Block, Codec};
-///
-/// let empty = Block::new(Codec::Cbor, *b"\xa0");
-/// assert!(matches!(Commit::decode(&empty), Err(CommitError::NotACommit { .. })));
-/// ```
+/// The error for a block that is not a commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CommitError {
     /// The bytes are not canonical DAG-CBOR.
@@ -152,34 +128,34 @@ pub enum CommitError {
     Undecodable {
         /// The block.
         cid: Cid,
-        /// What is wrong, with the byte offset.
+        /// The problem, with its byte offset.
         #[source]
         source: DataError,
     },
-    /// The block is something else than a commit.
+    /// The block is not a commit.
     #[error("block {cid} is not a commit")]
     NotACommit {
         /// The block.
         cid: Cid,
     },
-    /// A field is missing or not what it must be.
+    /// A field is missing or not valid.
     #[error("commit {cid}: {field}: {reason}")]
     Field {
         /// The block.
         cid: Cid,
         /// The field.
         field: &'static str,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
 }
 
 impl Commit {
-    /// Reads a commit from its block.
+    /// Decodes a commit from its block.
     ///
     /// # Errors
     ///
-    /// [`CommitError`] with the field that is wrong.
+    /// [`CommitError`] with the field that is not valid.
     pub fn decode(block: &Block) -> Result<Self, CommitError> {
         let cid = block.cid();
         let value = Value::decode(block.bytes())
@@ -198,7 +174,7 @@ impl Commit {
         })
     }
 
-    /// Returns the block: the exact bytes, and the CID.
+    /// Returns the block: the exact bytes and the CID.
     #[must_use]
     pub fn block(&self) -> &Block {
         &self.block
@@ -210,7 +186,7 @@ impl Commit {
         self.block.cid()
     }
 
-    /// Returns the account.
+    /// Returns the DID of the account.
     #[must_use]
     pub fn did(&self) -> &Did {
         &self.did
@@ -228,13 +204,13 @@ impl Commit {
         self.data
     }
 
-    /// Returns the place in time; early version 2 commits have none.
+    /// Returns the rev. Early version 2 commits have none.
     #[must_use]
     pub fn rev(&self) -> Option<Tid> {
         self.rev
     }
 
-    /// Returns the commit that this one names as the one before it.
+    /// Returns the parent commit that this commit names.
     #[must_use]
     pub fn prev(&self) -> Option<Cid> {
         self.prev
@@ -246,22 +222,22 @@ impl Commit {
         &self.signature
     }
 
-    /// Returns what is unusual about the commit.
+    /// Returns the deviations of the commit from the current format.
     #[must_use]
     pub fn deviations(&self) -> &[Deviation] {
         &self.deviations
     }
 
-    /// Checks the signature.
+    /// Verifies the signature.
     ///
     /// # Errors
     ///
-    /// [`CryptoError`] when it is not a valid low-S signature by this key over these bytes.
+    /// [`CryptoError`] if this is not a valid low-S signature by this key over these bytes.
     pub fn verify(&self, key: &PublicKey) -> Result<(), CryptoError> {
         key.verify(&self.signing_bytes(), &self.signature)
     }
 
-    /// Returns the bytes that the signature covers: those received, without the field `sig`.
+    /// Returns the bytes that the signature covers: the received bytes without the field `sig`.
     #[must_use]
     pub fn signing_bytes(&self) -> Vec<u8> {
         let mut value = Value::decode(self.block.bytes())
@@ -276,7 +252,7 @@ impl Commit {
         let version = match fields.get("version") {
             Some(Value::Int(3)) => 3,
             Some(Value::Int(2)) => 2,
-            Some(Value::Int(_)) => return Err(("version", "not 3, and not 2 either")),
+            Some(Value::Int(_)) => return Err(("version", "neither 3 nor 2")),
             Some(_) => return Err(("version", "not a number")),
             None => return Err(("version", "missing")),
         };
@@ -333,7 +309,7 @@ fn text<'m>(
 
 const FIELDS: [&str; 6] = ["did", "rev", "sig", "data", "prev", "version"];
 
-/// How many unknown fields are named; a block may hold many.
+/// The maximum number of unknown fields that are reported; a block may contain many.
 const MAX_NAMED_FIELDS: usize = 8;
 
 #[cfg(test)]
@@ -351,7 +327,7 @@ mod tests {
         }
     }
 
-    /// A commit with some fields changed, signed over what it then says.
+    /// Returns a commit with some fields changed, signed with these changes.
     fn changed(key: &SigningKey, change: impl Fn(&mut Map)) -> Result<Commit, CommitError> {
         let mut fields = unsigned().fields();
         change(&mut fields);
@@ -376,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_fields_stay_and_stay_covered() {
+    fn unknown_fields_are_kept_and_stay_covered() {
         let key = SigningKey::generate(Curve::K256).unwrap();
         let commit = changed(&key, |fields| {
             fields.insert("extra", 1);
@@ -387,7 +363,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_must_be_what_it_is() {
+    fn each_field_must_be_valid() {
         let key = SigningKey::generate(Curve::K256).unwrap();
         let field_of = |change: &dyn Fn(&mut Map)| match changed(&key, change) {
             Err(CommitError::Field { field, .. }) => field,
