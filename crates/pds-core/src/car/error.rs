@@ -1,71 +1,65 @@
-//! What can be wrong with a CAR file.
+//! The errors of reading and writing CAR files.
 
 use crate::data::{Cid, DataError};
 
-/// A CAR file that cannot be read, with the byte offset.
-///
-/// ```
-/// use pds::car::{CarError, CarReader};
-///
-/// assert!(matches!(CarReader::new(&b""[..]), Err(CarError::Header { .. })));
-/// ```
+/// The error for a CAR file that cannot be read, with the byte offset of the problem.
 #[derive(Debug, thiserror::Error)]
 pub enum CarError {
     /// The file could not be read or written.
     #[error("cannot read or write the CAR file")]
     Io(#[from] std::io::Error),
-    /// What stands at the start is no header of a CAR file of version 1.
+    /// The start of the file is not the header of a CAR file of version 1.
     #[error("not a CAR file of version 1: {reason}")]
     Header {
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: String,
     },
-    /// The file ends in the middle of something.
+    /// The file ends in the middle of an element.
     #[error("byte {offset}: the file ends in the middle of {within}")]
     Truncated {
-        /// Where that something starts.
+        /// The start of the element.
         offset: u64,
-        /// What it is.
+        /// The name of the element.
         within: &'static str,
     },
-    /// A section is not of the form it must have.
+    /// A section is malformed.
     #[error("byte {offset}: {reason}")]
     Section {
-        /// Where the section starts.
+        /// The start of the section.
         offset: u64,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
-    /// A block has another kind of CID than the ones used here.
-    #[error("byte {offset}: a block with a foreign CID")]
+    /// A block has an unsupported kind of CID.
+    #[error("byte {offset}: a block with an unsupported CID")]
     ForeignCid {
-        /// Where the section starts.
+        /// The start of the section.
         offset: u64,
-        /// The CID as it stands there, in hexadecimal where it is not text.
+        /// The CID in the file, in hexadecimal if it is not text.
         #[source]
         source: DataError,
     },
-    /// The bytes of a block do not hash to its CID.
+    /// The bytes of a block do not match its CID.
     #[error("byte {offset}: block {cid} is damaged")]
     Damaged {
-        /// Where the section starts.
+        /// The start of the section.
         offset: u64,
-        /// The CID that stands before the bytes.
+        /// The CID before the bytes.
         cid: Cid,
-        /// What the bytes hash to.
+        /// The CID that the bytes have.
         #[source]
         source: DataError,
     },
 }
 
 impl CarError {
-    /// Tells whether only one block is bad, so that the blocks after it can still be read.
+    /// Returns whether only one block is bad, so that the blocks after it can still be read.
     #[must_use]
     pub fn is_one_block(&self) -> bool {
         matches!(self, Self::ForeignCid { .. } | Self::Damaged { .. })
     }
 
-    /// Returns where in the file the error is, in bytes from its start.
+    /// Returns the place of the error in the file, in bytes from its start.
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         match self {

@@ -1,4 +1,4 @@
-//! A CAR file that blocks can be asked of.
+//! Random access to the blocks of a CAR file.
 
 mod salvage;
 
@@ -9,11 +9,11 @@ use super::read::Claim;
 use super::{CarError, CarReader, FromStart, ReadAt, Section, window};
 use crate::data::{Block, BlockRef, Blocks, Cid, ReadError};
 
-/// A CAR file with an index: any block can be read, the file stays where it is.
+/// A CAR file with an index, so that any block can be read from the file.
 ///
 /// Opening reads the file once and hashes every block. The index takes 25 bytes a block: the first
-/// eight of the digest, seven of a keyed hash of the CID, where the block is and how long. Blocks are hashed again when they
-/// are read, since the file may have changed in between.
+/// eight bytes of the digest, seven of a keyed hash of the CID, and the offset and length of the
+/// block. Blocks are hashed again when they are read, because the file may have changed since.
 ///
 /// ```no_run
 /// use pds::car::CarFile;
@@ -26,7 +26,7 @@ use crate::data::{Block, BlockRef, Blocks, Cid, ReadError};
 pub struct CarFile<F> {
     file: F,
     roots: Vec<Cid>,
-    /// Blocks that stand in the file twice are here once.
+    /// The index, with one entry for a block that occurs more than once.
     index: Index,
     sections: u64,
     duplicates: u64,
@@ -41,11 +41,11 @@ impl<F> fmt::Debug for CarFile<F> {
 }
 
 impl<F: ReadAt> CarFile<F> {
-    /// Opens a file whose every block is as it should be.
+    /// Opens a file without any defect.
     ///
     /// # Errors
     ///
-    /// [`CarError`] for the first thing that is wrong.
+    /// [`CarError`] for the first defect.
     pub fn open(file: F) -> Result<Self, CarError> {
         let mut first = None;
         let opened = Self::open_reporting(file, &mut |error| {
@@ -54,14 +54,14 @@ impl<F: ReadAt> CarFile<F> {
         first.map_or(Ok(opened), Err)
     }
 
-    /// Opens a file as far as it can be read, reporting what is wrong on the way.
+    /// Opens the readable part of a file and reports each defect.
     ///
-    /// Damaged and foreign blocks are left out; where the file is cut, what stands before the cut
-    /// is there.
+    /// Damaged blocks and blocks with an unsupported CID are left out. If the file is truncated,
+    /// the sections before the cut can be read.
     ///
     /// # Errors
     ///
-    /// [`CarError`] when the header cannot be read.
+    /// [`CarError`] if the header cannot be read.
     pub fn open_reporting(file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
         let mut reader = CarReader::new(FromStart::new(&file))?;
         let mut found = Indexing::default();
@@ -85,12 +85,11 @@ impl<F: ReadAt> CarFile<F> {
         Self::indexed(file, roots, bytes, found)
     }
 
-    /// Opens a file without hashing anything yet: each block is hashed when it is read, and one that is never
-    /// read is not.
+    /// Opens a file without hashing its blocks. Each block is hashed only when it is read.
     ///
     /// # Errors
     ///
-    /// [`CarError`] for the first thing that is wrong with the framing.
+    /// [`CarError`] for the first defect of the framing.
     pub fn open_unchecked(file: F) -> Result<Self, CarError> {
         let mut reader = CarReader::new(FromStart::new(&file))?;
         let mut found = Indexing::default();
@@ -101,7 +100,7 @@ impl<F: ReadAt> CarFile<F> {
         Self::indexed(file, roots, bytes, found)
     }
 
-    /// Makes one of a file that has been read.
+    /// Returns the CAR file of a finished index.
     pub fn indexed(
         file: F,
         roots: Vec<Cid>,
@@ -112,69 +111,59 @@ impl<F: ReadAt> CarFile<F> {
         Ok(Self { file, roots, index, sections: found.sections, duplicates, bytes })
     }
 
-    /// Returns the roots; the first one is the commit.
+    /// Returns the roots. The first one is the commit.
     #[must_use]
     pub fn roots(&self) -> &[Cid] {
         &self.roots
     }
 
-    /// Returns how many sections the file has, duplicates included.
+    /// Returns the number of sections in the file, with duplicates.
     #[must_use]
     pub fn sections(&self) -> u64 {
         self.sections
     }
 
-    /// Returns how many sections repeat a block that stands before them.
+    /// Returns the number of sections that repeat an earlier block.
     #[must_use]
     pub fn duplicates(&self) -> u64 {
         self.duplicates
     }
 
-    /// Returns how many different blocks can be read.
+    /// Returns the number of different blocks that can be read.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Tells whether there are none.
+    /// Returns whether no block can be read.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns how many bytes of the file were read.
+    /// Returns the number of bytes that were read from the file.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Returns how many bytes a block has, without reading it; `None` when it is not there.
+    /// Returns the size of a block in bytes without reading it, or `None` if the file does not have
+    /// it.
     ///
-    /// The index answers. Where the blocks were hashed when the file was opened, that is as sure as 56 bits of a
-    /// hash that nobody can foresee are.
-    ///
-    /// ```
-    /// # use pds::car::{CarFile, CarWriter};
-    /// # use pds::data::{Block, Codec};
-    /// # let block = Block::new(Codec::Raw, *b"hello");
-    /// # let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
-    /// # writer.block(block.borrowed())?;
-    /// let file = CarFile::open(std::io::Cursor::new(writer.finish()?))?;
-    /// assert_eq!(file.size_of(&block.cid()), Some(5));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// The answer comes from the index. If the blocks were hashed when the file was opened, it is
+    /// as reliable as 56 bits of an unpredictable hash.
     #[must_use]
     pub fn size_of(&self, cid: &Cid) -> Option<usize> {
         self.index.find(cid).map(|(_, place)| place.data_len())
     }
 
-    /// Returns the number of a block, and what was noted of it when the file was read.
+    /// Returns the number of a block, and the note made when the file was read.
     pub fn noted(&self, cid: &Cid) -> Option<(usize, u8)> {
         self.index.find(cid).map(|(number, place)| (number, place.note()))
     }
 
-    /// Returns a block with its number among the blocks of this file, which are counted from zero
-    /// to [`len`](Self::len) in no particular order.
+    /// Returns a block with its number among the blocks of this file. The numbers go from zero to
+    /// [`len`](Self::len), in no particular order.
     ///
     /// # Errors
     ///
@@ -210,7 +199,7 @@ impl<F: ReadAt> CarFile<F> {
     ///
     /// # Errors
     ///
-    /// [`CarError::Io`], also when the file has changed since it was opened.
+    /// [`CarError::Io`], also if the file has changed since it was opened.
     pub fn cid(&self, number: usize) -> Result<Option<Cid>, CarError> {
         self.index.place(number).map(|place| place.read_cid(&self.file)).transpose()
     }
@@ -234,7 +223,7 @@ impl<F: ReadAt> Blocks for CarFile<F> {
 /// A block with its number in the file.
 type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
 
-/// A file that is being read from its start, section by section, to be indexed.
+/// The state of reading a file from its start, section by section, to index it.
 #[derive(Default)]
 pub struct Indexing {
     keyed: Keyed,
@@ -243,7 +232,7 @@ pub struct Indexing {
 }
 
 impl Indexing {
-    /// Adds a block that stands at an offset, its CID a little later, and a note on it.
+    /// Adds a block with the offset of its section, the offset of its CID, and a note.
     pub fn add(
         &mut self,
         offset: u64,
@@ -262,18 +251,18 @@ impl Indexing {
         note: u8,
     ) -> Result<(), CarError> {
         self.sections += 1;
-        let reason = "beyond the size of file that can be indexed";
+        let reason = "beyond the largest file that can be indexed";
         let place = Place::new(&self.keyed, &cid, (cid_offset, len), note);
         self.places.push(place.ok_or(CarError::Section { offset, reason })?);
         Ok(())
     }
 }
 
-/// How many blocks are read together: enough that they lie close to one another in a file of usual size
-/// whatever its order, few enough to be held.
+/// The number of blocks that are read together. They are close to one another in a file of usual
+/// size, whatever its order, and few enough to keep in memory.
 const WINDOW_BLOCKS: usize = 16 * 1024;
 
-/// How many bytes are read together, about.
+/// The approximate number of bytes that are read together.
 const MAX_WINDOW_BYTES: usize = 6 * 1024 * 1024;
 
 #[cfg(test)]
@@ -286,7 +275,7 @@ mod tests {
     use crate::data::Codec;
 
     #[test]
-    fn blocks_that_stand_twice_are_counted_and_found_once() {
+    fn duplicate_blocks_are_counted_and_found_once() {
         let [a, b] = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
         let mut writer = CarWriter::new(Vec::new(), &[a.cid()]).unwrap();
         for block in [&a, &b, &a, &a] {
@@ -300,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_differs_in_any_byte_is_not_here() {
+    fn a_cid_that_differs_in_any_byte_is_missing() {
         let block = Block::new(Codec::Cbor, *b"a");
         let mut writer = CarWriter::new(Vec::new(), &[block.cid()]).unwrap();
         writer.block(block.borrowed()).unwrap();
@@ -318,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_are_made_up_to_start_alike_are_refused_soon() {
+    fn forged_cids_with_a_common_start_are_refused_soon() {
         let mut bytes = CarWriter::new(Vec::new(), &[]).unwrap().finish().unwrap();
         for n in 0..200_000_u32 {
             let mut cid = *Cid::of(Codec::Raw, b"").as_bytes();
@@ -331,11 +320,11 @@ mod tests {
             CarFile::open_unchecked(Cursor::new(bytes)),
             Err(CarError::Section { .. })
         ));
-        assert!(started.elapsed().as_secs() < 30, "in the number of blocks, not in its square");
+        assert!(started.elapsed().as_secs() < 30, "the time is linear in the number of blocks");
     }
 
     #[test]
-    fn many_blocks_are_answered_as_each_by_itself() {
+    fn get_many_returns_the_results_of_get() {
         let blocks: Vec<Block> = (0..300_u32)
             .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(n as usize * n as usize / 40)))
             .collect();

@@ -1,4 +1,4 @@
-//! Where in a file its blocks are.
+//! The index of a file: the place of each block.
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -8,20 +8,20 @@ use crate::data::Cid;
 
 /// The places of the blocks of a file, found by digest.
 ///
-/// They are sorted. Digests are spread evenly, so their first bits tell where to look: a table says where
-/// each group starts, and a group has eight places on average. Whoever makes up names to fill one group has
-/// it halved like any sorted list.
+/// The places are sorted. Digests are distributed evenly, so their first bits determine a group of
+/// about eight places, and a table lists the start of each group. If an attacker fills one group
+/// with forged CIDs, a binary search still finds a place in it.
 pub(super) struct Index {
     keyed: Keyed,
     places: Vec<Place>,
-    /// Where each group starts, and where the last one ends.
+    /// The start of each group, and the end of the last one.
     groups: Vec<usize>,
-    /// How many bits of a digest's start are left when its group is taken away.
+    /// The number of bits of a digest's start that are below the group number.
     shift: u32,
 }
 
 impl Index {
-    /// Keeps the first of several places of one block, and tells how many others there were.
+    /// Keeps the first place of each block, and returns the number of the other places.
     pub(super) fn new(
         keyed: Keyed,
         mut places: Vec<Place>,
@@ -50,7 +50,7 @@ impl Index {
         self.places.get(number).copied()
     }
 
-    /// Finds where a block is, with its number.
+    /// Returns the place of a block, with its number.
     pub(super) fn find(&self, cid: &Cid) -> Option<(usize, Place)> {
         let (start, keyed) = self.keyed.name(cid);
         let first = self.first_at_or_after(start);
@@ -69,32 +69,33 @@ impl Index {
     }
 }
 
-/// Tells blocks apart by a hash that nobody outside can foresee.
+/// Distinguishes blocks by a hash that cannot be predicted.
 ///
-/// A tree may name whatever it likes, also what differs from a block of the file in one byte of the CID.
+/// A tree may contain any CID, for example one that differs in one byte from a block of the file.
 #[derive(Default)]
 pub(super) struct Keyed(RandomState);
 
 impl Keyed {
-    /// What a place is found by: the first eight bytes of the digest, and seven of a keyed hash of the whole CID.
+    /// Returns the search key of a place: the first eight bytes of the digest, and seven of a keyed
+    /// hash of the whole CID.
     fn name(&self, cid: &Cid) -> (u64, u64) {
         let start = cid.digest().first_chunk().map_or(0, |start| u64::from_be_bytes(*start));
         (start, self.0.hash_one(cid.as_bytes()) & !NOTE)
     }
 }
 
-/// Which block it is and where it stands, in 24 bytes.
+/// The identity and the place of a block, in 24 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     digest_start: u64,
-    /// Seven bytes of a keyed hash of the CID, and a note of whoever opened the file.
+    /// Seven bytes of a keyed hash of the CID, and the note of the code that opened the file.
     keyed: u64,
-    /// Offset and length.
+    /// The offset and the length.
     packed: u64,
 }
 
 impl Place {
-    /// `None` beyond the size of file that can be indexed.
+    /// Returns `None` beyond the largest file that can be indexed.
     pub(super) fn new(
         keyed: &Keyed,
         cid: &Cid,
@@ -107,22 +108,22 @@ impl Place {
         fits.then_some(Self { digest_start, keyed: keyed | u64::from(note), packed })
     }
 
-    /// Where the CID of the block stands; its bytes follow.
+    /// Returns the offset of the block's CID, which is before its bytes.
     pub(super) fn offset(&self) -> u64 {
         self.packed >> LEN_BITS
     }
 
-    /// How many bytes the CID and the block have.
+    /// Returns the size of the CID and the block, in bytes.
     pub(super) fn section_len(&self) -> usize {
         Cid::LEN + self.data_len()
     }
 
-    /// How many bytes the block has.
+    /// Returns the size of the block, in bytes.
     pub(super) fn data_len(&self) -> usize {
         usize::try_from(self.packed & ((1 << LEN_BITS) - 1)).unwrap_or(0)
     }
 
-    /// What was noted of the block.
+    /// Returns the note of the block.
     pub(super) fn note(&self) -> u8 {
         let [.., note] = self.keyed.to_be_bytes();
         note
@@ -141,7 +142,7 @@ fn group(digest_start: u64, shift: u32) -> usize {
 
 fn drop_duplicates(places: &mut Vec<Place>, file: &impl ReadAt) -> Result<u64, CarError> {
     let mut kept = 0;
-    // CIDs whose digests start alike, of the run that is being looked at.
+    // The CIDs of the current run of equal digest starts.
     let mut run: Vec<Cid> = Vec::new();
     for at in 0..places.len() {
         let place = places[at];
@@ -154,7 +155,8 @@ fn drop_duplicates(places: &mut Vec<Place>, file: &impl ReadAt) -> Result<u64, C
             if run.contains(&cid) {
                 continue;
             }
-            // Nobody finds as many blocks by chance; made-up names are cheap until they are hashed.
+            // A collision of this many blocks never happens by chance. Forged CIDs are cheap only
+            // as long as they are not hashed.
             if run.len() == MAX_ALIKE {
                 let reason = "too many blocks whose digests start alike";
                 return Err(CarError::Section { offset: place.offset(), reason });
@@ -171,16 +173,17 @@ fn drop_duplicates(places: &mut Vec<Place>, file: &impl ReadAt) -> Result<u64, C
     Ok(duplicates as u64)
 }
 
-/// How many places a group has, about: as many as fit in two lines of a processor's cache.
+/// The average number of places in a group: as many as fit in two cache lines.
 const GROUP: usize = 8;
 
-/// How many different blocks may have digests that start with the same eight bytes.
+/// The maximum number of different blocks whose digests start with the same eight bytes.
 const MAX_ALIKE: usize = 8;
 
-/// The bits of a place that are the note.
+/// The bits of a place that contain the note.
 const NOTE: u64 = 0xff;
 
-/// How many bits of a packed place are the length: blocks of up to 8 MiB, files of up to 2 TiB.
+/// The number of bits of a packed place for the length: blocks of up to 8 MiB, files of up to 2
+/// TiB.
 const LEN_BITS: u32 = 23;
 
 const _: () = assert!(crate::data::limits::MAX_BLOCK_BYTES < 1 << LEN_BITS);

@@ -1,12 +1,12 @@
-//! CAR files: the form in which repositories travel.
+//! CAR files: the file format for exporting and importing repositories.
 //!
-//! Vocabulary: a *section* is a length, a CID and the bytes it names; *roots* are the CIDs in the
-//! header, the first of which is the commit. (Specification "Repository", section "CAR File
+//! Vocabulary: a *section* is a length, a CID and the bytes of that block; *roots* are the CIDs in
+//! the header, and the first one is the commit. (Specification "Repository", section "CAR File
 //! Serialization"; DASL "CAR".)
 //!
-//! Readers take any order, duplicates and strangers, and hash every block. Memory is bounded by
-//! the largest block, plus 25 bytes a block where a file is indexed. The writer keeps the order it is
-//! given, and writes what it is given: a block twice if that is said twice.
+//! Readers accept any order, duplicates and unrelated blocks, and hash every block. Their memory is
+//! bounded by the largest block, plus 25 bytes a block for an index. The writer writes the blocks
+//! in the given order, duplicates included.
 
 mod error;
 mod file;

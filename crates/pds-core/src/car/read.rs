@@ -1,4 +1,4 @@
-//! A stream of verified blocks.
+//! The CAR reader, an iterator of verified blocks.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use std::io::Read;
@@ -9,10 +9,10 @@ use crate::data::cbor::Cursor;
 use crate::data::limits::{MAX_BLOCK_BYTES, MAX_CAR_HEADER_BYTES, MAX_VARINT_BYTES};
 use crate::data::{Block, BlockRef, Cid, DataError};
 
-/// Reads a CAR file from start to end, one block at a time, hashing each.
+/// Reads a CAR file from start to end, one block at a time, and hashes each block.
 ///
-/// It holds one buffer, which grows only for blocks that are larger than it. As an iterator it
-/// gives blocks of their own; [`next_section`](Self::next_section) lends them.
+/// The reader has one buffer, which grows only for larger blocks. As an iterator it returns owned
+/// blocks; [`next_section`](Self::next_section) returns borrowed ones.
 ///
 /// ```
 /// use pds::car::{CarReader, CarWriter};
@@ -35,32 +35,18 @@ pub struct CarReader<R> {
     finished: bool,
 }
 
-/// A block as it stands in a file.
-///
-/// ```
-/// use pds::car::{CarReader, CarWriter};
-/// use pds::data::{Block, Codec};
-///
-/// let block = Block::new(Codec::Cbor, *b"\xa0");
-/// let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
-/// writer.block(block.borrowed())?;
-/// let file = writer.finish()?;
-/// let mut reader = CarReader::new(&file[..])?;
-/// let section = reader.next_section()?.expect("there is one");
-/// assert_eq!((section.offset, section.cid_offset), (59, 60));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A block with its place in the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Section<'a> {
-    /// Where the section starts, in bytes from the start of the file.
+    /// The start of the section, in bytes from the start of the file.
     pub offset: u64,
-    /// Where the CID in the section starts.
+    /// The start of the CID in the section, in bytes from the start of the file.
     pub cid_offset: u64,
     /// The block.
     pub block: BlockRef<'a>,
 }
 
-/// A section as it stands in a file, not hashed.
+/// A section of a file that was not hashed.
 pub(super) struct Claim<'a> {
     pub(super) offset: u64,
     pub(super) cid_offset: u64,
@@ -69,12 +55,12 @@ pub(super) struct Claim<'a> {
 }
 
 impl<R: Read> CarReader<R> {
-    /// Starts to read: the header.
+    /// Returns a reader after reading the header.
     ///
     /// # Errors
     ///
-    /// [`CarError::Header`] when this is no CAR file of version 1, [`CarError::Truncated`] when it
-    /// ends inside of the header.
+    /// [`CarError::Header`] if this is not a CAR file of version 1, [`CarError::Truncated`] if it
+    /// ends inside the header.
     pub fn new(from: R) -> Result<Self, CarError> {
         let mut input = Input::new(from);
         let header = |reason: &str| CarError::Header { reason: reason.to_owned() };
@@ -97,22 +83,22 @@ impl<R: Read> CarReader<R> {
         Ok(Self { input, roots, finished: false })
     }
 
-    /// Returns the roots; the first one is the commit.
+    /// Returns the roots. The first one is the commit.
     #[must_use]
     pub fn roots(&self) -> &[Cid] {
         &self.roots
     }
 
-    /// Returns how many bytes have been read.
+    /// Returns the number of bytes that were read.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.input.offset
     }
 
-    /// Reads the next block and lends it; `None` at the end of the file.
+    /// Reads the next block and returns it borrowed, or `None` at the end of the file.
     ///
-    /// After an error that [is about one block](CarError::is_one_block) reading may go on; after
-    /// any other the reader is at its end.
+    /// After an error that [is about one block](CarError::is_one_block), the next call reads on.
+    /// After any other error, the reader is at its end.
     ///
     /// # Errors
     ///
@@ -129,7 +115,7 @@ impl<R: Read> CarReader<R> {
         Ok(Some(Section { offset, cid_offset, block }))
     }
 
-    /// As [`next_section`](Self::next_section), taking the file's word for what the bytes hash to.
+    /// As [`next_section`](Self::next_section), but without hashing: the CID is that in the file.
     pub(super) fn next_claim(&mut self) -> Result<Option<Claim<'_>>, CarError> {
         if self.finished {
             return Ok(None);
@@ -165,7 +151,7 @@ impl<R: Read> Iterator for CarReader<R> {
     }
 }
 
-/// The version and the roots; other keys may stand beside them as metadata (DASL "CAR").
+/// Reads the version and the roots. Other keys of the header are metadata and ignored (DASL "CAR").
 fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
     crate::data::check_canonical(bytes)?;
     let (mut version, mut roots) = (None, None);
@@ -192,7 +178,7 @@ fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
     }
 }
 
-/// Passes over one item that has already been checked.
+/// Skips one item that has already been checked.
 fn skip(cursor: &mut Cursor<'_>) -> Result<(), DataError> {
     use crate::data::cbor::Item;
     let mut left = 1_usize;
@@ -211,9 +197,9 @@ fn skip(cursor: &mut Cursor<'_>) -> Result<(), DataError> {
 struct Input<R> {
     from: R,
     buffer: Vec<u8>,
-    /// What of the buffer is filled and not yet taken.
+    /// The range of the buffer that is filled and not yet consumed.
     ready: Range<usize>,
-    /// How many bytes have been taken.
+    /// The number of bytes that were consumed.
     offset: u64,
 }
 
@@ -226,7 +212,7 @@ impl<R: Read> Input<R> {
         self.buffer.get(range).unwrap_or_default()
     }
 
-    /// Takes the next section and returns where in the buffer its CID and data stand.
+    /// Consumes the next section and returns the range of its CID and data in the buffer.
     fn section(&mut self) -> Result<Option<Range<usize>>, CarError> {
         let start = self.offset;
         let Some(len) = self.varint("a section")? else {
@@ -241,13 +227,13 @@ impl<R: Read> Input<R> {
             return wrong("a section larger than the limit");
         }
         if len < Cid::LEN {
-            // Shorter than any CID used here; a foreign one, if it is a CID at all.
+            // The section is shorter than any supported CID.
             return wrong("a section too short for a CID");
         }
         self.take(len, start, "a section").map(Some)
     }
 
-    /// Takes a number; `None` at the end of the file.
+    /// Consumes a number, or returns `None` at the end of the file.
     fn varint(&mut self, within: &'static str) -> Result<Option<u64>, CarError> {
         let start = self.offset;
         self.fill(MAX_VARINT_BYTES)?;
@@ -274,7 +260,7 @@ impl<R: Read> Input<R> {
         Err(CarError::Section { offset: start, reason: "a length of more than nine bytes" })
     }
 
-    /// Takes this many bytes and returns where in the buffer they stand.
+    /// Consumes `len` bytes and returns their range in the buffer.
     fn take(
         &mut self,
         len: usize,
@@ -295,9 +281,9 @@ impl<R: Read> Input<R> {
         self.offset = self.offset.saturating_add(len as u64);
     }
 
-    /// Reads until this many bytes are ready, or the file ends.
+    /// Reads until `len` bytes are in the buffer, or until the file ends.
     ///
-    /// The buffer grows with the bytes that arrive, not with the length that was claimed.
+    /// The buffer grows with the bytes that arrive, not with the claimed length.
     fn fill(&mut self, len: usize) -> Result<(), CarError> {
         if self.ready.len() >= len {
             return Ok(());
@@ -321,7 +307,7 @@ impl<R: Read> Input<R> {
     }
 }
 
-/// Large enough that system calls do not count, small enough to stay in the cache.
+/// Large enough that the cost of system calls is negligible, small enough to stay in the cache.
 const BUFFER_BYTES: usize = 128 * 1024;
 
 #[cfg(test)]
@@ -331,7 +317,7 @@ mod tests {
     use crate::car::CarWriter;
     use crate::data::Codec;
 
-    /// Gives a byte at a time, as a slow pipe would.
+    /// A reader that returns one byte at a time, like a slow pipe.
     struct Drip<'a>(&'a [u8]);
 
     impl Read for Drip<'_> {

@@ -1,43 +1,32 @@
-//! Files that are read at a place.
+//! Random access to files: reading bytes at an offset.
 
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 
-/// A file whose bytes can be asked for by their place.
+/// A file that can be read at any offset.
 ///
-/// There is no position that readers would have to share or to put back: a file that is lent to one can be
-/// lent to another at the same time.
-///
-/// ```
-/// use pds::car::ReadAt;
-///
-/// let file = std::io::Cursor::new(*b"hello");
-/// let mut buffer = [0; 4];
-/// file.read_exact_at(&mut buffer, 1)?;
-/// assert_eq!((&buffer, file.len()?), (b"ello", 5));
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// There is no shared position, so several readers can use one file at the same time.
 #[expect(clippy::len_without_is_empty, reason = "an empty file is no special case to a reader")]
 pub trait ReadAt: Send + Sync {
-    /// Reads some bytes that stand at an offset and returns how many; none at the end.
+    /// Reads bytes from an offset and returns their number, which is zero at the end of the file.
     ///
     /// # Errors
     ///
-    /// Whatever the system says.
+    /// The error of the operating system.
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
 
-    /// Returns how many bytes there are.
+    /// Returns the size of the file in bytes.
     ///
     /// # Errors
     ///
-    /// Whatever the system says.
+    /// The error of the operating system.
     fn len(&self) -> io::Result<u64>;
 
-    /// Reads as many bytes as the buffer has.
+    /// Fills the buffer with bytes from an offset.
     ///
     /// # Errors
     ///
-    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) when there are fewer; else as
+    /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the file ends before. Otherwise as
     /// [`read_at`](Self::read_at).
     fn read_exact_at(&self, mut buffer: &mut [u8], mut offset: u64) -> io::Result<()> {
         while !buffer.is_empty() {
@@ -71,7 +60,7 @@ impl ReadAt for File {
     }
 }
 
-/// Bytes in memory; where the cursor stands does not matter.
+/// Bytes in memory. The position of the cursor is ignored.
 impl<T: AsRef<[u8]> + Send + Sync> ReadAt for Cursor<T> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let bytes = self.get_ref().as_ref();
@@ -97,18 +86,7 @@ impl<F: ReadAt + ?Sized> ReadAt for &F {
     }
 }
 
-/// Reads a file from its start to its end.
-///
-/// ```
-/// use pds::car::FromStart;
-/// use std::io::Read;
-///
-/// let file = std::io::Cursor::new(*b"hello");
-/// let mut text = String::new();
-/// FromStart::new(&file).read_to_string(&mut text)?;
-/// assert_eq!(text, "hello");
-/// # Ok::<(), std::io::Error>(())
-/// ```
+/// A reader of a file from its start to its end.
 #[derive(Debug)]
 pub struct FromStart<'f, F> {
     file: &'f F,
@@ -116,7 +94,7 @@ pub struct FromStart<'f, F> {
 }
 
 impl<'f, F: ReadAt> FromStart<'f, F> {
-    /// Starts to read.
+    /// Returns a reader at the start of the file.
     pub fn new(file: &'f F) -> Self {
         Self { file, offset: 0 }
     }
@@ -138,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_and_bytes_in_memory_read_alike() {
+    fn a_file_and_bytes_in_memory_are_read_alike() {
         let bytes: Vec<u8> = (0..=255).collect();
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&bytes).unwrap();

@@ -1,15 +1,16 @@
-//! Many blocks of a file at once, in the order in which they stand in it.
+//! Batched reads of blocks from a file, in file order.
 
 use super::ReadAt;
 use super::index::Place;
 use crate::data::{Block, Cid, ReadError};
 
-/// What came of a question: a block, nothing, or an error.
+/// The result for one block.
 type Answer = Result<Option<Block>, ReadError>;
 
-/// Reads the blocks that these places are said to have, neighbours together.
+/// Reads the blocks at these places. Neighbouring blocks share one read.
 ///
-/// A place is where the block should be; `None` is none. The answers are in the order of the questions.
+/// A place is the expected position of the block, or `None` if the file does not have it. The
+/// results are in the order of `wanted`.
 pub(super) fn read(file: &impl ReadAt, wanted: &[(Cid, Option<Place>)]) -> Vec<Answer> {
     let mut answers: Vec<Answer> = Vec::new();
     answers.resize_with(wanted.len(), || Ok(None));
@@ -54,7 +55,7 @@ pub(super) fn read(file: &impl ReadAt, wanted: &[(Cid, Option<Place>)]) -> Vec<A
     answers
 }
 
-/// Checks a section, which is another block's when the file has changed.
+/// Checks the bytes of a section. If the file has changed, the section may contain another block.
 pub(super) fn block(cid: Cid, section: &[u8]) -> Answer {
     let Some((_, data)) =
         section.split_at_checked(Cid::LEN).filter(|(found, _)| found == cid.as_bytes())
@@ -64,8 +65,8 @@ pub(super) fn block(cid: Cid, section: &[u8]) -> Answer {
     Block::verified(cid, data).map(Some).map_err(|source| ReadError::Damaged { cid, source })
 }
 
-/// Up to which distance it is faster to read on than to ask the system again.
+/// The largest gap in bytes that is faster to read than to skip with another system call.
 const MAX_GAP: u64 = 4 * 1024;
 
-/// How much is read at a time.
+/// The size of one read, in bytes.
 const MAX_RUN: u64 = 256 * 1024;

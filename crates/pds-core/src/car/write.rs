@@ -1,4 +1,4 @@
-//! Writing a CAR file.
+//! The CAR writer.
 
 use std::io::Write;
 
@@ -8,25 +8,14 @@ use crate::data::{BlockRef, Cid};
 
 /// Writes a CAR file of version 1, block by block.
 ///
-/// Give it a buffered writer; see [`CarReader`](super::CarReader) for an example.
-///
-/// ```
-/// use pds::car::CarWriter;
-/// use pds::data::{Block, Codec};
-///
-/// let block = Block::new(Codec::Cbor, *b"\xa0");
-/// let mut writer = CarWriter::new(Vec::new(), &[block.cid()])?;
-/// writer.block(block.borrowed())?;
-/// assert_eq!(writer.bytes(), writer.finish()?.len() as u64);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The writer should be buffered. See [`CarReader`](super::CarReader) for an example.
 pub struct CarWriter<W> {
     to: W,
     bytes: u64,
 }
 
 impl<W: Write> CarWriter<W> {
-    /// Starts a file: writes the header.
+    /// Starts a file and writes its header.
     ///
     /// # Errors
     ///
@@ -58,13 +47,13 @@ impl<W: Write> CarWriter<W> {
         self.put(block.bytes())
     }
 
-    /// Returns how many bytes have been written.
+    /// Returns the number of bytes that were written.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Ends the file and returns the writer, flushed.
+    /// Finishes the file: flushes the writer and returns it.
     ///
     /// # Errors
     ///

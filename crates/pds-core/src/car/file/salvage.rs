@@ -1,4 +1,4 @@
-//! Reading on after the place where a CAR file is broken.
+//! Salvage of CAR files: reading on after a damaged place.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use std::io;
@@ -9,15 +9,15 @@ use crate::data::limits::{MAX_BLOCK_BYTES, MAX_VARINT_BYTES};
 use crate::data::{BlockRef, Cid};
 
 impl<F: ReadAt> CarFile<F> {
-    /// Opens whatever is left of a file, also behind places that cannot be read.
+    /// Opens the remains of a file, including the sections after damaged places.
     ///
-    /// After such a place the file is searched for the next section: a length, a CID, and bytes that hash
-    /// to it. A section whose length alone is damaged is taken if it ends where the next one starts. Where the
-    /// header cannot be read there are no roots.
+    /// After a damaged place, the file is searched for the next section: a length, a CID, and bytes
+    /// that match it. A section with only a damaged length is accepted if it ends where the next
+    /// one starts. If the header cannot be read, there are no roots.
     ///
     /// # Errors
     ///
-    /// [`CarError::Io`] only; all else is reported, with its place.
+    /// [`CarError::Io`] only. All other defects are reported with their place.
     pub fn salvage(file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
         let end = file.len()?;
         let (mut roots, mut at) = (Vec::new(), 0);
@@ -34,13 +34,14 @@ impl<F: ReadAt> CarFile<F> {
                 false
             }
         };
-        let patience = end.saturating_mul(MAX_SEARCHED_TIMES).saturating_add(LEAST_SEARCHED_BYTES);
-        let mut window = Window { file: &file, end, start: 0, bytes: Vec::new(), patience };
+        let search_budget =
+            end.saturating_mul(MAX_SEARCHED_TIMES).saturating_add(LEAST_SEARCHED_BYTES);
+        let mut window = Window { file: &file, end, start: 0, bytes: Vec::new(), search_budget };
         let mut found = Indexing::default();
         if !header_is_sound {
             at = window.next_section(0)?.unwrap_or(end);
-            if window.patience == 0 {
-                report(CarError::Section { offset: 0, reason: OUT_OF_PATIENCE });
+            if window.search_budget == 0 {
+                report(CarError::Section { offset: 0, reason: SEARCH_BUDGET_SPENT });
             }
         }
         while at < end {
@@ -49,12 +50,12 @@ impl<F: ReadAt> CarFile<F> {
                 Err(error) => {
                     report(error);
                     let next = window.next_section(at.saturating_add(1))?.unwrap_or(end);
-                    if window.patience == 0 {
-                        report(CarError::Section { offset: at, reason: OUT_OF_PATIENCE });
+                    if window.search_budget == 0 {
+                        report(CarError::Section { offset: at, reason: SEARCH_BUDGET_SPENT });
                     }
                     if let Some((cid_offset, cid, len)) = window.without_length(at, next)? {
                         found.claim(at, cid_offset, (cid, len), 0)?;
-                        // A section that could not be read as one.
+                        // The section was not readable.
                         found.sections = found.sections.saturating_sub(1);
                     }
                     at = next;
@@ -70,29 +71,29 @@ impl<F: ReadAt> CarFile<F> {
     }
 }
 
-/// A section that is as it should be.
+/// An intact section.
 struct Sound {
     cid_offset: u64,
     cid: Cid,
-    /// How many bytes the block has.
+    /// The size of the block in bytes.
     len: usize,
     end: u64,
 }
 
-/// A part of a file, in memory.
+/// A part of a file in memory.
 struct Window<'f, F> {
     file: &'f F,
-    /// Where the file ends.
+    /// The end of the file.
     end: u64,
     start: u64,
     bytes: Vec<u8>,
-    /// How many bytes may still be hashed in vain: a file can be made so that each of its bytes
-    /// looks like the start of a large section.
-    patience: u64,
+    /// The number of bytes that may still be hashed without a match. It protects from files in
+    /// which every byte looks like the start of a large section.
+    search_budget: u64,
 }
 
 impl<F: ReadAt> Window<'_, F> {
-    /// Lends this many bytes from a place in the file, fewer at its end.
+    /// Returns bytes of the file from an offset, and fewer at its end.
     fn at(&mut self, offset: u64, len: usize) -> io::Result<&[u8]> {
         let ready = |start: u64, bytes: &[u8]| {
             let from = usize::try_from(offset.checked_sub(start)?).ok()?;
@@ -115,7 +116,7 @@ impl<F: ReadAt> Window<'_, F> {
         Ok(rest.get(..len).unwrap_or(rest))
     }
 
-    /// Reads the section that starts here.
+    /// Reads the section at this offset.
     fn section(&mut self, offset: u64) -> io::Result<Result<Sound, CarError>> {
         let wrong = |reason| Ok(Err(CarError::Section { offset, reason }));
         let truncated = || Ok(Err(CarError::Truncated { offset, within: "a section" }));
@@ -149,16 +150,16 @@ impl<F: ReadAt> Window<'_, F> {
             Sound { cid_offset, cid, len, end }
         });
         if sound.is_err() {
-            self.patience = self.patience.saturating_sub(len as u64);
+            self.search_budget = self.search_budget.saturating_sub(len as u64);
         }
         Ok(sound)
     }
 
-    /// Finds the next place at which a sound section starts.
+    /// Finds the next offset at which an intact section starts.
     fn next_section(&mut self, from: u64) -> io::Result<Option<u64>> {
-        // The next one is mostly near.
+        // The next section is usually near.
         let (mut at, mut len) = (from, LEAST_SEARCHED_AT_A_TIME);
-        while self.patience > 0 {
+        while self.search_budget > 0 {
             let bytes = self.at(at, len)?;
             let starts = bytes.windows(CID_START_BYTES).enumerate();
             let cids: Vec<u64> = starts
@@ -174,7 +175,7 @@ impl<F: ReadAt> Window<'_, F> {
                     };
                     let head = self.at(start, MAX_VARINT_BYTES)?;
                     let fits = length(head).is_some_and(|(_, bytes)| bytes == len_bytes);
-                    if fits && self.patience > 0 && self.section(start)?.is_ok() {
+                    if fits && self.search_budget > 0 && self.section(start)?.is_ok() {
                         return Ok(Some(start));
                     }
                 }
@@ -189,7 +190,7 @@ impl<F: ReadAt> Window<'_, F> {
         Ok(None)
     }
 
-    /// Reads a section whose length is damaged: from the CID near its start to the next section.
+    /// Reads a section with a damaged length: from the CID near its start to the next section.
     fn without_length(&mut self, from: u64, next: u64) -> io::Result<Option<(u64, Cid, usize)>> {
         for len_bytes in 1..=MAX_LENGTH_BYTES {
             let cid_offset = from.saturating_add(len_bytes);
@@ -200,7 +201,7 @@ impl<F: ReadAt> Window<'_, F> {
             if !starts_a_cid(self.at(cid_offset, CID_START_BYTES)?) {
                 continue;
             }
-            self.patience = self.patience.saturating_sub(len as u64);
+            self.search_budget = self.search_budget.saturating_sub(len as u64);
             let section = self.at(cid_offset, len)?;
             let (cid, data) = section.split_at_checked(Cid::LEN).unwrap_or_default();
             if let Ok(cid) = Cid::from_bytes(cid)
@@ -213,7 +214,7 @@ impl<F: ReadAt> Window<'_, F> {
     }
 }
 
-/// Reads a length of the form that lengths of sections have: the number, and how many bytes it takes.
+/// Parses the length prefix of a section. Returns the number, and the number of its bytes.
 fn length(bytes: &[u8]) -> Option<(usize, u64)> {
     let mut n = 0_u64;
     for (index, byte) in (0_u32..).zip(bytes.iter().take(MAX_VARINT_BYTES)) {
@@ -227,31 +228,32 @@ fn length(bytes: &[u8]) -> Option<(usize, u64)> {
     None
 }
 
-/// Tells whether these are the first bytes of a CID of the kind used here.
+/// Returns whether these are the first bytes of a supported CID.
 fn starts_a_cid(bytes: &[u8]) -> bool {
     matches!(bytes, [0x01, 0x71 | 0x55, 0x12, 0x20])
 }
 
-/// The version, the codec, the hash and its length.
+/// The bytes of the version, the codec, the hash and its length.
 const CID_START_BYTES: usize = 4;
 
-/// How many bytes the length of the largest section takes.
+/// The size of the length prefix of the largest section.
 const MAX_LENGTH_BYTES: u64 = 4;
 
-/// How much of a file is searched at a time: it grows with the way to the next section.
+/// The number of bytes that a search starts with. It grows with the distance to the next section.
 const LEAST_SEARCHED_AT_A_TIME: usize = 1024;
 
 const MOST_SEARCHED_AT_A_TIME: usize = 64 * 1024;
 
-/// How much of a file is held in memory, if no section is larger.
+/// The number of bytes of the file that are kept in memory, unless a section is larger.
 const WINDOW_BYTES: usize = 256 * 1024;
 
-/// How often the size of the file may be hashed in vain, and how many bytes in any case.
+/// How many times the size of the file may be hashed without a match, and the least number of
+/// bytes.
 const MAX_SEARCHED_TIMES: u64 = 16;
 
 const LEAST_SEARCHED_BYTES: u64 = 1 << 30;
 
-const OUT_OF_PATIENCE: &str = "too much of the file is damaged to search the rest of it";
+const SEARCH_BUDGET_SPENT: &str = "too much of the file is damaged to search the rest of it";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
@@ -262,7 +264,7 @@ mod tests {
     use crate::car::CarWriter;
     use crate::data::{Block, Blocks, Codec};
 
-    /// A file, its blocks, and where the section of each starts and ends.
+    /// A file, its blocks, and the start and end of each section.
     fn car() -> (Vec<u8>, Vec<Block>, Vec<(usize, usize)>) {
         let sizes = [10, 300, 0, 90_000, 50, 1, 700];
         let block = |(n, len): (u8, usize)| Block::new(Codec::Raw, vec![n; len]);
@@ -284,7 +286,7 @@ mod tests {
         (file, blocks, places)
     }
 
-    /// Each byte around the heads of sections, and every so many in the large block.
+    /// Every byte around the heads of sections, and regular samples of the large block.
     fn some_places(file: &[u8]) -> impl Iterator<Item = usize> {
         let near = |at: &usize| *at < 200 || (400..550).contains(at) || at.is_multiple_of(97);
         (0..file.len())
@@ -318,7 +320,10 @@ mod tests {
                 let mut file = file.clone();
                 file[at] ^= change;
                 let (car, errors) = salvaged(file);
-                assert!(!errors.is_empty() || at < places[0].0, "{at} {change}: nothing is said");
+                assert!(
+                    !errors.is_empty() || at < places[0].0,
+                    "{at} {change}: no error was reported"
+                );
                 for (block, (start, end)) in blocks.iter().zip(&places) {
                     let is_harmed = (*start..*end).contains(&at);
                     let found = car.get(&block.cid()).unwrap();
@@ -329,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn every_cut_keeps_what_stands_before_it() {
+    fn every_cut_keeps_the_blocks_before_it() {
         let (file, blocks, places) = car();
         for end in some_places(&file) {
             let (car, _) = salvaged(file[..end].to_vec());
@@ -352,7 +357,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_cut_out_or_put_in_cost_the_blocks_they_touch() {
+    fn removed_or_inserted_bytes_cost_the_blocks_they_touch() {
         let (file, blocks, places) = car();
         let (from, to) = (places[1].0 + 20, places[2].0 + 3);
         let cut = [&file[..from], &file[to..]].concat();
@@ -377,6 +382,9 @@ mod tests {
         let (car, errors) = salvaged(hostile);
         assert!(car.is_empty());
         let last = errors.last().unwrap();
-        assert!(matches!(last, CarError::Section { reason: OUT_OF_PATIENCE, .. }), "{errors:?}");
+        assert!(
+            matches!(last, CarError::Section { reason: SEARCH_BUDGET_SPENT, .. }),
+            "{errors:?}"
+        );
     }
 }
