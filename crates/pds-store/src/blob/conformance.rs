@@ -1,4 +1,4 @@
-//! The suite that every blob store must pass.
+//! The conformance suite that every blob store must pass.
 //!
 //! ```
 //! use pds::blob::{MemoryBlobs, conformance};
@@ -14,17 +14,11 @@ use std::time::Duration;
 use super::{BlobInfo, BlobStore, BlobSweep};
 use pds_core::data::{Cid, Codec};
 
-/// Runs the whole suite. Each check gets an empty blob store of its own.
-///
-/// ```
-/// use pds::blob::{MemoryBlobs, conformance};
-///
-/// conformance::check(&|| Box::new(MemoryBlobs::default()));
-/// ```
+/// Runs the whole suite. Each check has its own empty blob store.
 ///
 /// # Panics
 ///
-/// When the blob store breaks a rule of the trait. The message names the rule.
+/// If the blob store breaks a rule of the trait. The message names the rule.
 pub fn check(make: &dyn Fn() -> Box<dyn BlobStore>) {
     let checks: [fn(&dyn BlobStore); 9] = [
         absent_blobs_are_no_error,
@@ -42,9 +36,9 @@ pub fn check(make: &dyn Fn() -> Box<dyn BlobStore>) {
     }
 }
 
-/// Checks that damaged bytes are noticed, and that storing the blob again mends them.
+/// Checks that damaged bytes are detected, and that storing the blob again repairs it.
 ///
-/// `damage` replaces the bytes that the back end has for a blob by others.
+/// `damage` replaces the stored bytes of a blob by other bytes.
 ///
 /// ```
 /// use pds::blob::{BlobDirectory, conformance};
@@ -59,7 +53,7 @@ pub fn check(make: &dyn Fn() -> Box<dyn BlobStore>) {
 ///
 /// # Panics
 ///
-/// When the blob store breaks a rule of the trait. The message names the rule.
+/// If the blob store breaks a rule of the trait. The message names the rule.
 pub fn check_damage(blobs: &dyn BlobStore, damage: &dyn Fn(&Cid, &[u8])) {
     let bytes = vec![7; 100_000];
     let cid = put(blobs, &bytes).cid;
@@ -74,7 +68,7 @@ pub fn check_damage(blobs: &dyn BlobStore, damage: &dyn Fn(&Cid, &[u8])) {
             opened.reader.read_to_end(&mut read).expect_err("damaged bytes fail at the end");
         assert_eq!(error.kind(), io::ErrorKind::InvalidData, "the error of damaged bytes");
         assert_eq!(put(blobs, &bytes).cid, cid, "a damaged blob can be stored again");
-        assert_eq!(read_all(blobs, &cid), bytes, "storing a damaged blob again mends it");
+        assert_eq!(read_all(blobs, &cid), bytes, "storing a damaged blob again repairs it");
     }
 }
 
@@ -108,15 +102,15 @@ fn cids(blobs: &[BlobInfo]) -> Vec<Cid> {
     blobs.iter().map(|blob| blob.cid).collect()
 }
 
-/// Waits for the coarsest clock of a file system.
+/// Waits until the coarsest clock of a file system has advanced.
 fn wait() {
     thread::sleep(Duration::from_millis(20));
 }
 
 fn absent_blobs_are_no_error(blobs: &dyn BlobStore) {
     let absent = Cid::of(Codec::Raw, b"absent");
-    assert!(blobs.open(&absent).expect("open").is_none(), "open of an absent blob is None");
-    assert!(blobs.renew(&absent).expect("renew").is_none(), "renew of an absent blob is None");
+    assert!(blobs.open(&absent).expect("open").is_none(), "open of an absent blob returns None");
+    assert!(blobs.renew(&absent).expect("renew").is_none(), "renew of an absent blob returns None");
     let listed = blobs.sweep(BlobSweep::Listed(&[absent])).expect("sweep of a list");
     assert!(listed.is_empty(), "a sweep of a list returns only blobs that it deleted");
     assert!(list(blobs).is_empty(), "an empty blob store lists nothing");
@@ -154,8 +148,8 @@ fn a_list_is_in_order_and_ends_early(blobs: &dyn BlobStore) {
             calls.push(info.cid);
             if calls.len() < 4 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })
-        .expect("breaking off a list is no error");
-    assert_eq!(calls, stored[..4], "a list ends when its call breaks off");
+        .expect("stopping a list early is no error");
+    assert_eq!(calls, stored[..4], "a list ends when `each` stops it");
 }
 
 fn listed_blobs_are_deleted(blobs: &dyn BlobStore) {
@@ -226,7 +220,7 @@ fn blobs_become_young_when_stored_again_or_renewed(blobs: &dyn BlobStore) {
 
 fn blobs_renewed_next_to_a_sweep_stay(blobs: &dyn BlobStore) {
     let mut stored: Vec<Cid> = (0..24_u8).map(|n| put(blobs, &[n]).cid).collect();
-    // A sweep is likely to begin at the other end, so they meet.
+    // A sweep usually starts at the other end, so the two meet.
     stored.sort_by(|one, other| other.cmp(one));
     wait();
     let before = put(blobs, b"a later blob").stored_at_micros;

@@ -1,4 +1,4 @@
-//! Blobs as files in a directory.
+//! A blob store that keeps blobs as files in a directory.
 
 mod files;
 
@@ -13,16 +13,16 @@ use self::files::{Touched, is_absent, parent, sync_directory};
 use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
 use pds_core::data::{Cid, Codec};
 
-/// Blobs as files: `<directory>/<first two characters of the CID>/<CID>`.
+/// A directory with one file for each blob: `<directory>/<first two characters of the CID>/<CID>`.
 ///
-/// A blob is written to a temporary file in the same directory, synced and renamed, and the directory
-/// is synced. A file with the name of a blob is therefore always whole and durable. The first blob
-/// creates the directory.
+/// A blob is written to a temporary file in the same directory, synced and renamed, and the
+/// directory is synced. A file with the name of a blob is therefore always complete and durable.
+/// The first blob creates the directory.
 ///
-/// Locks on the directory keep a sweep from deleting a blob that is stored or renewed at the same moment,
-/// also by another process. If the file system supports no locks, blobs can be stored and renewed, but a
-/// sweep by age fails. Only the user who stored a blob can renew it: for other users, `renew` leaves its age
-/// as it is.
+/// Locks on the directory keep a sweep from deleting a blob that this or another process stores or
+/// renews at the same moment. If the file system supports no locks, blobs can be stored and
+/// renewed, but a sweep by age fails. Only the owner of a blob's file can renew it: for other
+/// users, `renew` does not change its age.
 ///
 /// ```
 /// use pds::blob::{BlobDirectory, BlobStore};
@@ -40,13 +40,13 @@ pub struct BlobDirectory {
 }
 
 impl BlobDirectory {
-    /// Names the directory; it need not exist yet.
+    /// Returns the blob store of a directory, which need not exist yet.
     #[must_use]
     pub fn new(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// Returns where a blob is, or would be.
+    /// Returns the path of a blob's file, whether or not it exists.
     #[must_use]
     pub fn path(&self, cid: &Cid) -> PathBuf {
         let name = cid.to_string();
@@ -54,16 +54,19 @@ impl BlobDirectory {
         self.root.join(shard).join(&name)
     }
 
-    /// Renames a file that is complete and synced to the name of its blob, and makes the name durable.
+    /// Renames a file that is complete and synced to the name of its blob, and makes the name
+    /// durable.
     fn keep(&self, temporary: tempfile::NamedTempFile, cid: &Cid) -> io::Result<BlobInfo> {
         let path = self.path(cid);
         let shard = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(shard)?;
-        // Looked at before the lock is taken: the file may be large, and only whole files get this name.
+        // Checked before the lock is taken, because the file may be large. Only complete files get
+        // this name.
         let is_whole = files::is_whole(&path, cid);
         let file = {
             let _lock = files::lock_shared(&self.root)?;
-            // A whole file stays and becomes young. A damaged file, or one of another user, is replaced.
+            // An intact file is kept and becomes young. A damaged file, or a file of another user,
+            // is replaced.
             match is_whole.then(|| files::touch(&path)).transpose()? {
                 Some(Touched::Young(file)) => file,
                 _ => {
@@ -72,14 +75,14 @@ impl BlobDirectory {
                 }
             }
         };
-        // Another process may have made any of these a moment ago, and not have synced them yet.
+        // Another process may have created any of these a moment ago without syncing them yet.
         for directory in [shard, &self.root, parent(&self.root)] {
             sync_directory(directory)?;
         }
         Ok(blob_info(*cid, &file))
     }
 
-    /// Returns the CIDs of the files that are named like blobs, in order.
+    /// Returns the CIDs of the files with names of blobs, in order.
     fn cids(&self) -> Result<Vec<Cid>, BlobError> {
         let mut cids = Vec::new();
         for shard in entries(&self.root)? {
@@ -106,7 +109,7 @@ impl BlobDirectory {
         }
     }
 
-    /// Deletes the blobs that `remove` deletes, and makes that durable.
+    /// Deletes the selected blobs with `remove`, and makes the deletion durable.
     fn sweep_blobs(
         &self,
         cids: &[Cid],
@@ -115,7 +118,7 @@ impl BlobDirectory {
     ) -> Result<Vec<BlobInfo>, BlobError> {
         let (mut swept, mut changed) = (Vec::new(), BTreeSet::new());
         for cid in cids {
-            // Another sweep may be faster at any time.
+            // Another sweep may have deleted the blob.
             let Some(info) = self.info(cid)?.filter(&goes) else { continue };
             let path = self.path(cid);
             match remove(&path) {
@@ -131,7 +134,7 @@ impl BlobDirectory {
         Ok(swept)
     }
 
-    /// Deletes a blob if it is still old once no other process can make it young.
+    /// Deletes a blob if it is still old while a lock keeps other processes from renewing it.
     fn remove_old(&self, path: &Path, before_micros: u64) -> io::Result<bool> {
         let _lock = files::lock(&self.root)?;
         match fs::metadata(path) {
@@ -173,7 +176,7 @@ impl BlobStore for BlobDirectory {
         }
         let mut temporary =
             tempfile::Builder::new().prefix(INCOMING).tempfile_in(&self.root).map_err(failed)?;
-        // A sweep passes over the file of an upload that is still running.
+        // The mark makes a sweep skip the file of an upload that is still running.
         files::mark_as_running(temporary.as_file());
         let (cid, _) = stream::copy_hashing(data, temporary.as_file_mut(), failed)?;
         temporary.as_file().sync_all().map_err(failed)?;
@@ -217,7 +220,7 @@ impl BlobStore for BlobDirectory {
 
     fn sweep(&self, sweep: BlobSweep<'_>) -> Result<Vec<BlobInfo>, BlobError> {
         match sweep {
-            // Whatever their age: this needs no lock.
+            // A sweep of a list ignores the age, so it needs no lock.
             BlobSweep::Listed(cids) => self.sweep_blobs(cids, |_| true, files::remove),
             BlobSweep::StoredBefore { micros, keep } => {
                 let goes = |info: &BlobInfo| info.stored_at_micros < micros && !keep(&info.cid);
@@ -230,7 +233,7 @@ impl BlobStore for BlobDirectory {
     }
 }
 
-/// A time as microseconds since 1970; earlier ones count as 1970.
+/// Returns a time in microseconds since 1970. Earlier times count as 1970.
 pub(super) fn micros(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
@@ -244,7 +247,7 @@ fn modified_at(file: &fs::Metadata) -> u64 {
     file.modified().map_or(0, micros)
 }
 
-/// Returns the entries of a directory; none if it does not exist.
+/// Returns the entries of a directory, and no entries if it does not exist.
 fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
     let failed = |source| BlobError::Io { path: directory.to_owned(), source };
     let entries = match fs::read_dir(directory) {
@@ -254,7 +257,8 @@ fn entries(directory: &Path) -> Result<Vec<PathBuf>, BlobError> {
     entries.map(|entry| entry.map(|entry| entry.path()).map_err(failed)).collect()
 }
 
-/// Temporary files are made for their owner alone; blobs are public.
+/// Makes a file readable by all users: blobs are public, but temporary files are created for their
+/// owner alone.
 fn make_readable(file: &File) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -268,7 +272,7 @@ fn make_readable(file: &File) -> io::Result<()> {
 
 const SHARD_CHARS: usize = 2;
 
-/// The names of files that are not yet blobs start with this.
+/// The prefix of the names of files that are not yet blobs.
 const INCOMING: &str = ".incoming-";
 
 #[cfg(test)]

@@ -1,20 +1,13 @@
-//! Errors of blob stores.
+//! The errors of blob stores.
 
 use std::path::PathBuf;
 
-/// A blob that could not be stored or read.
-///
-/// ```
-/// use pds::blob::{BlobDirectory, BlobError, BlobStore};
-///
-/// let blobs = BlobDirectory::new("/dev/null/blobs");
-/// assert!(matches!(blobs.put(&mut &b"x"[..]), Err(BlobError::Io { .. })));
-/// ```
+/// The error for a blob that cannot be stored, read or deleted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BlobError {
-    /// The bytes to be stored could not be read.
-    #[error("cannot read the blob that is to be stored")]
+    /// The source of a new blob could not be read.
+    #[error("cannot read the new blob")]
     Source(#[source] std::io::Error),
     /// A file could not be read or written.
     #[error("cannot access {}", path.display())]
@@ -25,7 +18,7 @@ pub enum BlobError {
         #[source]
         source: std::io::Error,
     },
-    /// A back end that does not use files failed.
+    /// A back end without files failed.
     #[error("the blob store failed")]
     Backend(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

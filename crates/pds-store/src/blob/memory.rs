@@ -1,4 +1,4 @@
-//! Blobs in memory.
+//! A blob store in memory.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,16 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
 use pds_core::data::Cid;
 
-/// Blobs in memory, for tests and for temporary repositories.
-///
-/// ```
-/// use pds::blob::{BlobStore, MemoryBlobs};
-///
-/// let blobs = MemoryBlobs::default();
-/// let info = blobs.put(&mut &b"hello"[..])?;
-/// assert_eq!(info.size_bytes, 5);
-/// # Ok::<(), pds::blob::BlobError>(())
-/// ```
+/// A blob store in memory, for tests and temporary repositories.
 #[derive(Debug, Default)]
 pub struct MemoryBlobs(Mutex<BTreeMap<Cid, Kept>>);
 
@@ -33,7 +24,7 @@ impl MemoryBlobs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copied, so that no lock is held while a caller looks at it.
+    /// Returns a copy, so that no lock is held while a caller uses it.
     fn infos(&self) -> Vec<BlobInfo> {
         self.blobs().values().map(|kept| kept.info).collect()
     }
@@ -83,7 +74,7 @@ impl BlobStore for MemoryBlobs {
                 let is_old = |info: &BlobInfo| info.stored_at_micros < micros;
                 let goes = |info: &BlobInfo| is_old(info) && !keep(&info.cid);
                 let old = self.infos().into_iter().filter(goes);
-                // It may have become young since.
+                // The blob may have become young since then.
                 old.filter_map(|info| self.remove_if(info.cid, is_old)).collect()
             }
         })

@@ -1,8 +1,8 @@
 //! Blobs: files that records refer to, such as images and videos.
 //!
-//! A blob is named by the CID of its bytes (codec raw). It is stored next to the repository, never in it.
-//! Reading and writing stream the bytes and hash them. (Specification "Blobs".) Every implementation of
-//! [`BlobStore`] must pass `conformance` (feature `testing`).
+//! A blob is named by the CID of its bytes (codec raw). It is stored next to the repository and is
+//! never a block of it. Reading and writing stream the bytes and hash them. (Specification
+//! "Blobs".) Every implementation of [`BlobStore`] must pass `conformance` (feature `testing`).
 
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
@@ -24,21 +24,13 @@ pub use sniff::{SNIFFED_BYTES, sniff};
 use pds_core::data::Cid;
 
 /// The name, size and age of a blob.
-///
-/// ```
-/// use pds::blob::{BlobStore, MemoryBlobs};
-///
-/// let info = MemoryBlobs::default().put(&mut &b"hello"[..])?;
-/// assert_eq!(info.size_bytes, 5);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlobInfo {
-    /// The CID of its bytes.
+    /// The CID of the blob.
     pub cid: Cid,
-    /// Its size in bytes.
+    /// The size in bytes.
     pub size_bytes: u64,
-    /// The time when it was last stored or renewed, in microseconds since 1970.
+    /// The time when the blob was last stored or renewed, in microseconds since 1970.
     pub stored_at_micros: u64,
 }
 
@@ -59,15 +51,15 @@ pub struct BlobInfo {
 /// ```
 #[non_exhaustive]
 pub struct OpenBlob {
-    /// Its name, size and age.
+    /// The name, size and age of the blob.
     pub info: BlobInfo,
-    /// Its bytes. At the end, reading fails with [`InvalidData`](std::io::ErrorKind::InvalidData) if the
-    /// bytes do not hash to the CID.
+    /// The bytes of the blob. At the end, reading fails with
+    /// [`InvalidData`](std::io::ErrorKind::InvalidData) if they do not match the CID.
     pub reader: Box<dyn Read + Send>,
 }
 
 impl OpenBlob {
-    /// Opens a blob over the bytes that a back end has for it. The reader hashes them.
+    /// Returns an open blob that reads the bytes of a back end and hashes them.
     #[must_use]
     pub fn new(info: BlobInfo, bytes: impl Read + Send + 'static) -> Self {
         Self { info, reader: Box::new(stream::Verifying::new(bytes, info.cid)) }
@@ -96,14 +88,14 @@ impl fmt::Debug for OpenBlob {
 /// ```
 #[derive(Clone, Copy)]
 pub enum BlobSweep<'a> {
-    /// The blobs of a list, whatever their age. A blob that is not stored is no error.
+    /// The blobs of a list, regardless of their age. CIDs of missing blobs are ignored.
     Listed(&'a [Cid]),
-    /// Every blob that was stored before a time and is not kept. The remains of uploads that were
-    /// interrupted before that time are deleted, too.
+    /// All blobs that were stored before a time and are not kept. The remains of uploads that were
+    /// interrupted before that time are deleted as well.
     StoredBefore {
         /// The time, in microseconds since 1970.
         micros: u64,
-        /// Returns whether a blob is kept. It may use the blob store.
+        /// Returns whether a blob is kept. The function may use the blob store.
         keep: &'a dyn Fn(&Cid) -> bool,
     },
 }
@@ -120,58 +112,51 @@ impl fmt::Debug for BlobSweep<'_> {
 }
 
 /// A store of blobs.
-///
-/// ```
-/// use pds::blob::{BlobStore, MemoryBlobs};
-///
-/// let blobs = MemoryBlobs::default();
-/// let stored = blobs.put(&mut &b"hello"[..])?;
-/// let found = blobs.open(&stored.cid)?.map(|blob| blob.info);
-/// assert_eq!(found, Some(stored));
-/// # Ok::<(), pds::blob::BlobError>(())
-/// ```
 pub trait BlobStore: Send + Sync {
-    /// Stores the bytes of `data`. If the blob is stored already, it is kept and counts as stored now.
+    /// Stores the bytes of `data`. If the blob is already stored, it is kept and counts as stored
+    /// now.
     ///
     /// # Errors
     ///
-    /// [`BlobError`] when the bytes cannot be read or stored. No part of them is kept then.
+    /// [`BlobError`] if the bytes cannot be read or stored. No part of them is kept then.
     fn put(&self, data: &mut dyn Read) -> Result<BlobInfo, BlobError>;
 
-    /// Opens a blob; `None` if it is not stored.
+    /// Opens a blob, or returns `None` if it is not stored.
     ///
     /// # Errors
     ///
-    /// [`BlobError`] when the blob is stored and cannot be opened. Damaged bytes are an error of the reader.
+    /// [`BlobError`] if the blob is stored but cannot be opened. Damaged bytes are an error of the
+    /// reader.
     fn open(&self, cid: &Cid) -> Result<Option<OpenBlob>, BlobError>;
 
-    /// Makes a blob count as stored now; `None` if it is not stored.
+    /// Makes a blob count as stored now, or returns `None` if it is not stored.
     ///
-    /// A writer renews the blobs of a record before it writes the record. A sweep at the same moment then
-    /// either deletes the blob before it is renewed, or keeps it.
+    /// A writer renews the blobs of a record before it writes the record. A sweep at the same
+    /// moment then either deletes the blob before it is renewed, or keeps it.
     ///
     /// # Errors
     ///
-    /// [`BlobError`] when the blob store cannot be read or written.
+    /// [`BlobError`] if the blob store cannot be read or written.
     fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError>;
 
-    /// Calls `each` with every blob, in the order of the CIDs, until it breaks off.
+    /// Calls `each` with every blob, in the order of the CIDs, until `each` returns `Break`.
     ///
-    /// `each` may use the blob store. A blob that is stored or deleted meanwhile may be listed or not.
+    /// The function may use the blob store. Blobs that are stored or deleted meanwhile may or may
+    /// not be listed.
     ///
     /// # Errors
     ///
-    /// [`BlobError`] when the blob store cannot be read.
+    /// [`BlobError`] if the blob store cannot be read.
     fn list(&self, each: &mut dyn FnMut(BlobInfo) -> ControlFlow<()>) -> Result<(), BlobError>;
 
     /// Deletes blobs and returns the deleted ones.
     ///
-    /// A sweep by age never deletes a blob that was [stored](Self::put) or [renewed](Self::renew) since the
-    /// given time, also not if the sweep is interrupted at any step.
+    /// A sweep by age never deletes a blob that was [stored](Self::put) or [renewed](Self::renew)
+    /// since the given time, even if the sweep is interrupted at any step.
     ///
     /// # Errors
     ///
-    /// [`BlobError`] when a blob cannot be deleted. Some blobs may have been deleted then.
+    /// [`BlobError`] if a blob cannot be deleted. Other blobs may already be deleted then.
     fn sweep(&self, sweep: BlobSweep<'_>) -> Result<Vec<BlobInfo>, BlobError>;
 }
 

@@ -1,12 +1,12 @@
-//! Guessing what a blob is.
+//! Detection of the media type of a blob from its first bytes.
 
-/// How many bytes at the start of a blob [`sniff`] wants to see.
+/// The number of bytes at the start of a blob that [`sniff`] needs.
 pub const SNIFFED_BYTES: usize = 8 * 1024;
 
-/// Guesses the media type of a blob by how it starts.
+/// Returns the probable media type of a blob, based on its first bytes.
 ///
-/// What has no signature that is known is `text/plain` where it is UTF-8 without control characters,
-/// and `application/octet-stream` otherwise.
+/// If no signature matches, the type is `text/plain` for UTF-8 without control characters, and
+/// `application/octet-stream` for all other bytes.
 ///
 /// ```
 /// assert_eq!(pds::blob::sniff(b"\x89PNG\r\n\x1a\n"), "image/png");

@@ -1,4 +1,4 @@
-//! Hashing on the way in and on the way out.
+//! Streams that hash blobs while they are written and read.
 
 use std::io::{self, Read, Write};
 
@@ -7,9 +7,9 @@ use sha2::{Digest, Sha256};
 use super::BlobError;
 use pds_core::data::{Cid, Codec};
 
-/// Copies all bytes and returns their CID and how many there were.
+/// Copies all bytes, and returns their CID and their number.
 ///
-/// `to` says how its errors are to be told apart from those of `from`.
+/// `failed` converts the errors of `to`, so that they can be distinguished from those of `from`.
 pub(super) fn copy_hashing(
     from: &mut dyn Read,
     to: &mut dyn Write,
@@ -32,7 +32,7 @@ pub(super) fn copy_hashing(
     Ok((Cid::from_digest(Codec::Raw, hash.finalize().into()), size))
 }
 
-/// Reads bytes that should have a CID, and fails at their end when they have not.
+/// A reader that fails at the end if its bytes do not match a CID.
 pub(super) struct Verifying<R> {
     from: R,
     cid: Cid,
@@ -56,7 +56,7 @@ impl<R: Read> Read for Verifying<R> {
             && let Some(hash) = self.hash.take()
             && Cid::from_digest(Codec::Raw, hash.finalize().into()) != self.cid
         {
-            let message = format!("blob {} is damaged: its bytes hash to something else", self.cid);
+            let message = format!("blob {} is damaged: its bytes do not match its CID", self.cid);
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(read)

@@ -14,12 +14,12 @@ pub(super) enum Touched {
     Young(Metadata),
     /// This process may not change the age of the file.
     Unchanged(Metadata),
-    /// There is no such file.
+    /// The file does not exist.
     Absent,
 }
 
-/// Opens a regular file. Anything else is an error: opening a FIFO would wait for a writer, and opening
-/// a device may do anything.
+/// Opens a regular file. Any other file is an error: opening a FIFO would wait for a writer, and
+/// opening a device may have any effect.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let check = |file: Metadata| match file.is_file() {
         true => Ok(()),
@@ -27,12 +27,12 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
     };
     check(fs::metadata(path)?)?;
     let file = File::open(path)?;
-    // The path may name another file by now.
+    // The metadata is that of the open file: the path may name another file by now.
     check(file.metadata()?)?;
     Ok(file)
 }
 
-/// Makes a file count as written now.
+/// Sets the age of a file to zero, as if it were written now.
 pub(super) fn touch(path: &Path) -> io::Result<Touched> {
     let file = match open(path) {
         Err(error) if is_absent(&error) => return Ok(Touched::Absent),
@@ -42,7 +42,7 @@ pub(super) fn touch(path: &Path) -> io::Result<Touched> {
         Err(error) if CANNOT_CHANGE.contains(&error.kind()) => false,
         changed => changed.map(|()| true)?,
     };
-    // A file that was deleted after it was opened can be made young, too.
+    // The file may have been deleted after it was opened: its age can be changed even then.
     match fs::metadata(path) {
         Ok(file) if is_young => Ok(Touched::Young(file)),
         Ok(file) => Ok(Touched::Unchanged(file)),
@@ -51,13 +51,13 @@ pub(super) fn touch(path: &Path) -> io::Result<Touched> {
     }
 }
 
-/// Returns whether the bytes of a file hash to a CID.
+/// Returns whether the bytes of a file match a CID.
 pub(super) fn is_whole(path: &Path, cid: &Cid) -> bool {
     let Ok(file) = open(path) else { return false };
     io::copy(&mut Verifying::new(file, *cid), &mut io::sink()).is_ok()
 }
 
-/// Deletes a file; returns whether there was one.
+/// Deletes a file and returns whether it existed.
 pub(super) fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_file(path) {
         Err(error) if is_absent(&error) => Ok(false),
@@ -67,27 +67,28 @@ pub(super) fn remove(path: &Path) -> io::Result<bool> {
 
 /// Keeps sweeps from deleting blobs until the returned lock is dropped.
 ///
-/// A file system without locks gives none: there, sweeps by age fail.
+/// On a file system without locks the result is `None`, and sweeps by age fail.
 pub(super) fn lock_shared(directory: &Path) -> io::Result<Option<File>> {
     let directory = File::open(directory)?;
     Ok(retrying(|| directory.lock_shared()).is_ok().then_some(directory))
 }
 
-/// Keeps other processes and threads from storing and renewing blobs until the returned lock is dropped.
+/// Keeps other processes and threads from storing and renewing blobs until the returned lock is
+/// dropped.
 pub(super) fn lock(directory: &Path) -> io::Result<File> {
     let directory = File::open(directory)?;
     retrying(|| directory.lock()).map_err(|source| {
         let message = format!(
-            "the directory cannot be locked ({source}); run this where the directory is on a local disk"
+            "the directory cannot be locked ({source}): run this on a machine where it is on a local disk"
         );
         io::Error::new(source.kind(), message)
     })?;
     Ok(directory)
 }
 
-/// Marks the file of an upload as still in use, where the file system has locks.
+/// Marks the file of an upload as still in use, if the file system supports locks.
 pub(super) fn mark_as_running(file: &File) {
-    // Without the mark, a sweep goes by the age of the file alone.
+    // Without the mark, a sweep uses only the age of the file.
     let _ = retrying(|| file.lock());
 }
 
@@ -96,7 +97,7 @@ pub(super) fn is_locked(path: &Path) -> bool {
     open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
 }
 
-/// Takes a lock; a signal does not end the wait for it.
+/// Takes a lock and repeats the call if a signal interrupts it.
 fn retrying(take: impl Fn() -> io::Result<()>) -> io::Result<()> {
     #[cfg(test)]
     if HAS_NO_LOCKS.get() {

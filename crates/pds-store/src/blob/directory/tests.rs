@@ -1,4 +1,4 @@
-//! Blobs in files: damage, files that are no blobs, and sweeps next to writers.
+//! Tests of blobs in files: damage, files that are not blobs, and sweeps next to writers.
 
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -20,7 +20,7 @@ fn a_damaged_file_fails_at_its_end() {
 }
 
 #[test]
-fn storing_a_damaged_blob_again_mends_it() {
+fn storing_a_damaged_blob_again_repairs_it() {
     let dir = tempfile::tempdir().unwrap();
     let blobs = BlobDirectory::new(dir.path().join("blobs"));
     let info = blobs.put(&mut &b"hello"[..]).unwrap();
@@ -32,7 +32,7 @@ fn storing_a_damaged_blob_again_mends_it() {
 }
 
 #[test]
-fn strangers_in_the_directory_are_not_blobs() {
+fn other_files_in_the_directory_are_not_blobs() {
     let dir = tempfile::tempdir().unwrap();
     let blobs = BlobDirectory::new(dir.path());
     fs::write(dir.path().join(".incoming-x"), b"").unwrap();
@@ -43,7 +43,7 @@ fn strangers_in_the_directory_are_not_blobs() {
     blobs.list(&mut |info| panic!("{info:?}")).unwrap();
 }
 
-/// Makes a blob look as if it had been stored in 1970, if it is stored.
+/// Makes a blob look as if it was stored in 1970, if it is stored.
 fn make_old(blobs: &BlobDirectory, cid: &Cid) {
     match File::open(blobs.path(cid)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -51,15 +51,15 @@ fn make_old(blobs: &BlobDirectory, cid: &Cid) {
     }
 }
 
-/// Long after 1970, and before anything that a test stores.
+/// A time long after 1970, and before any blob that a test stores.
 const CUT_OFF_MICROS: u64 = 1_000_000_000;
 
 fn all_before(micros: u64) -> BlobSweep<'static> {
     BlobSweep::StoredBefore { micros, keep: &|_| false }
 }
 
-/// One writer: its blob gets old, it stores or renews the blob, and no sweep may delete it afterwards.
-/// Returns how many times a sweep was faster.
+/// Runs one writer: its blob becomes old, the writer stores or renews it, and no sweep may delete
+/// it afterwards. Returns how many times a sweep was faster.
 fn write_next_to_sweeps(blobs: &BlobDirectory, bytes: &[u8], is_done: &AtomicBool) -> u64 {
     let cid = blobs.put(&mut &*bytes).unwrap().cid;
     let (mut swept, mut turn) = (0, 0_u64);
@@ -77,7 +77,10 @@ fn write_next_to_sweeps(blobs: &BlobDirectory, bytes: &[u8], is_done: &AtomicBoo
         }
         for look in 0..20 {
             let is_here = blobs.open(&cid).unwrap().is_some();
-            assert!(is_here, "turn {turn}, look {look}: a sweep took a blob that had become young");
+            assert!(
+                is_here,
+                "turn {turn}, look {look}: a sweep deleted a blob that had become young"
+            );
         }
     }
     assert!(blobs.open(&cid).unwrap().is_some());
@@ -138,7 +141,8 @@ fn a_blob_that_became_young_outlives_the_sweeps_of_processes_that_are_killed() {
     assert!(killed > 3);
 }
 
-/// Names the directory that a process of this test program sweeps until it is killed.
+/// The environment variable with the directory that a process of this test program sweeps until it
+/// is killed.
 const SWEPT_DIRECTORY: &str = "PDS_TEST_SWEPT_DIRECTORY";
 
 fn sweeping_process(root: &Path) -> Child {
@@ -150,7 +154,7 @@ fn sweeping_process(root: &Path) -> Child {
         .unwrap()
 }
 
-/// Does nothing unless another test starts it as a process of its own.
+/// Does nothing unless another test starts it as a separate process.
 #[test]
 fn a_process_that_sweeps_until_it_is_killed() {
     let Some(root) = std::env::var_os(SWEPT_DIRECTORY) else { return };
@@ -161,7 +165,7 @@ fn a_process_that_sweeps_until_it_is_killed() {
     }
 }
 
-/// Runs a call in a thread of its own and fails if it hangs.
+/// Runs a call in a separate thread and fails if it hangs.
 #[cfg(unix)]
 fn in_time<T: Send + 'static>(what: &str, call: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -172,19 +176,19 @@ fn in_time<T: Send + 'static>(what: &str, call: impl FnOnce() -> T + Send + 'sta
 #[cfg(unix)]
 type Make = fn(&Path);
 
-/// What may be in the place of a file, with the way to make it.
+/// Returns the kinds of files that are not regular, each with a function that creates one.
 #[cfg(unix)]
 fn no_regular_files() -> [(&'static str, Make); 3] {
     let fifo = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
     let directory = |path: &Path| fs::create_dir(path).unwrap();
-    // A link, since only root can make a device.
+    // A link, because only root can create a device.
     let device = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
     [("a FIFO", fifo), ("a directory", directory), ("a device", device)]
 }
 
 #[test]
 #[cfg(unix)]
-fn what_is_no_regular_file_is_an_error_at_once() {
+fn a_file_that_is_not_regular_is_an_error_at_once() {
     for (what, make) in no_regular_files() {
         let dir = tempfile::tempdir().unwrap();
         let blobs = BlobDirectory::new(dir.path().join("blobs"));
@@ -203,7 +207,7 @@ fn what_is_no_regular_file_is_an_error_at_once() {
         });
         let message = format!("{:?}", renewed.unwrap_err());
         assert!(message.contains("not a regular file"), "renew of {what}: {message}");
-        // The blob takes the place of what can be replaced.
+        // The blob replaces the file if it can be replaced.
         let stored = in_time(what, {
             let blobs = blobs.clone();
             move || blobs.put(&mut &b"hello"[..])
@@ -232,7 +236,7 @@ fn without_locks_blobs_are_stored_and_renewed_but_not_swept_by_age() {
 }
 
 #[test]
-fn a_sweep_passes_over_an_upload_that_is_still_running() {
+fn a_sweep_skips_an_upload_that_is_still_running() {
     struct Swept<'a>(&'a BlobDirectory);
     impl Read for Swept<'_> {
         fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
