@@ -22,7 +22,7 @@ fn whose_repository_it_is_and_its_key_are_found_again() {
     let (key, home) = (repo.pds(["key", "show"]).ok(), repo.home.dir());
     run(&repo, "DELETE FROM facts");
     let verify = repo.pds(["verify"]).ended();
-    let said = "error store-damaged: the database is damaged: facts: 0 rows, of 2\n";
+    let said = "error store-damaged: the database is damaged: facts: 0 rows instead of 2\n";
     assert!(verify.code() == 1 && verify.text().contains(said), "{verify:?}");
     assert!(verify.text().contains("signature unchecked"), "{verify:?}");
     assert_eq!(repo.pds(["repair", "--here"]).ended().code(), 6);

@@ -195,7 +195,7 @@ fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
         assert!(ended.stderr.contains("pds ref set NAME COMMIT"), "{}", ended.stderr);
         // The first one has made the database again.
         let text = masked(&ended.text());
-        assert_eq!(text.starts_with("database: refs: 0 rows, of 2"), code == 6, "{text}");
+        assert_eq!(text.starts_with("database: refs: 0 rows instead of 2"), code == 6, "{text}");
         let lines = text.lines().filter(|line| !line.starts_with("database: "));
         assert_eq!(
             lines.take(3).collect::<Vec<_>>(),
@@ -301,4 +301,4 @@ fn another_ref_whose_commit_is_lost_is_left_to_its_owner() {
     assert!(repo.pds(["repair", "--here"]).ok().starts_with("lost the commit of the past: "));
 }
 
-const COUNT: &str = "refs: 0 rows, of 1";
+const COUNT: &str = "refs: 0 rows instead of 1";

@@ -301,7 +301,10 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
         }
         let survey = repo.pds(["repair"]).ended();
         if survey.code() == 3 {
-            assert!(survey.stderr.contains("no block in it can be read"), "{what}: {survey:?}");
+            assert!(
+                survey.stderr.contains("no block in the file can be read"),
+                "{what}: {survey:?}"
+            );
             assert!(survey.stderr.contains("hint: pds clone COPY.car NEWDIR "), "{what}");
             assert_eq!(repo.pds(["repair", "--from", &good]).ended().code(), 3, "{what}");
             assert_eq!(repo.home.read("alice/pds.db"), file, "{what}: it is as it was");
@@ -385,7 +388,7 @@ fn a_file_that_is_no_database_stays_as_it_is() {
     let good = repo.export("good.car");
     repo.home.write("alice/pds.db", "not a database\n".repeat(1_000));
     let said = repo.pds(["repair", "--from", &good]).fails(3);
-    assert!(said.contains("no block in it can be read"), "{said}");
+    assert!(said.contains("no block in the file can be read"), "{said}");
     assert_eq!(repo.home.read("alice/pds.db").len(), 15_000);
     assert_eq!(repo.home.list("alice"), ["key", "pds.db"], "{DID}");
 }

@@ -27,7 +27,7 @@ fn a_ref_without_a_row_in_the_log_is_a_finding_of_the_history_and_is_logged() {
     set_ref(&repo, "odd", &older);
     repo.assert_whole();
     let history = repo.pds(["verify", "--history"]).ended();
-    let missing = "the database is damaged: ref odd: row 0 of the log is missing\n";
+    let missing = "the database is damaged: ref odd: log row 0 is missing\n";
     assert_eq!(history.code(), 1, "{history:?}");
     assert!(history.text().contains(missing), "{}", history.text());
     let mended = repo.pds(["repair", "--here"]).ended();
@@ -47,7 +47,7 @@ fn a_log_that_was_cut_is_no_finding_again_whatever_becomes_of_its_refs() {
     lose(&repo, &lost);
     run(&repo, "DELETE FROM log WHERE ref = 'side'");
     let history = repo.pds(["verify", "--history"]).ended().text();
-    assert!(history.contains("ref side: row 6 of the log is missing\n"), "{history}");
+    assert!(history.contains("ref side: log row 6 is missing\n"), "{history}");
     assert_eq!(repo.pds(["repair", "--here"]).ended().code(), 6);
     let damage = |repo: &TestRepo| {
         let history = repo.pds(["verify", "--history"]).ended().text();

@@ -127,7 +127,7 @@ fn writing_verbs_fail_with_a_reason_and_change_nothing() {
             "key" if args[1] == "rotate" => ("1", "ead-only file system"),
             "key" => ("3", "not a signing key"),
             "blob" | "init" => ("1", "ead-only file system"),
-            _ => ("1", "the store cannot be written here"),
+            _ => ("1", "the store is read-only"),
         };
         assert_eq!(code, expected, "{args:?}: {error}");
         let denied = error.contains("ermission denied");

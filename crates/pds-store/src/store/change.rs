@@ -1,16 +1,16 @@
-//! One step of a store.
+//! Changes: the writes to a store, each applied completely or not at all.
 
 use super::log::check_message;
 use super::{Event, FactEdit, LogEntry, RefEdit, StoreError, Version};
 use pds_core::data::Block;
 
-/// Blocks on their way into a store; an error in the stream fails the change.
+/// Blocks to be stored. An error in the stream fails the change.
 pub type BlockStream<'a> = dyn Iterator<Item = Result<Block, BoxError>> + 'a;
 
-/// Log rows on their way into a store; an error in the stream fails the change.
+/// Log entries to be stored. An error in the stream fails the change.
 pub type LogStream<'a> = dyn Iterator<Item = Result<LogEntry, BoxError>> + 'a;
 
-/// An error of a layer that a store does not know.
+/// An error of a type that the store does not know.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One step of a store: blocks, refs and facts, all or nothing.
@@ -27,29 +27,29 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// ```
 #[non_exhaustive]
 pub struct Change<'a> {
-    /// The blocks that come in, because a ref needs them. The stream is read once.
+    /// The blocks to store, because a ref needs them. The stream is read once.
     pub blocks: Box<BlockStream<'a>>,
-    /// The refs that move. Each gets a row in the log.
+    /// The refs to edit. Each edit appends a log entry.
     pub refs: Vec<RefEdit>,
-    /// The facts that change, in this order.
+    /// The facts to edit, in this order.
     pub facts: Vec<FactEdit>,
-    /// The action that the log rows record.
+    /// The action that the log entries record.
     pub event: Event,
-    /// Free text for the log rows, on one line.
+    /// Free text for the log entries, on one line.
     pub message: String,
-    /// The number of the last change that the writer has seen: with another one the change fails with
+    /// The number of the last change that the writer has seen. If it differs, the change fails with
     /// [`StoreError::Changed`].
     pub change_seen: Option<u64>,
-    /// The number of the last sweep that the writer has seen: with another one the change fails with
+    /// The number of the last sweep that the writer has seen. If it differs, the change fails with
     /// [`StoreError::Changed`], because blocks that it relies on may have been deleted.
     pub sweep_seen: Option<u64>,
-    /// Rows with their own numbers and times, oldest first, for copies and rebuilds. They are accepted
-    /// into an empty log only, and come before the rows of `refs`.
+    /// Log entries with their own numbers and times, oldest first, for copies and rebuilds. They
+    /// are accepted into an empty log only, and come before the entries of `refs`.
     pub history: Option<Box<LogStream<'a>>>,
 }
 
 impl<'a> Change<'a> {
-    /// Makes a change that does nothing yet.
+    /// Returns an empty change.
     #[must_use]
     pub fn new(event: Event) -> Self {
         Self {
@@ -64,7 +64,7 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Brings blocks in.
+    /// Adds blocks.
     #[must_use]
     pub fn blocks<I>(mut self, blocks: I) -> Self
     where
@@ -75,42 +75,42 @@ impl<'a> Change<'a> {
         self
     }
 
-    /// Moves a ref.
+    /// Adds an edit of a ref.
     #[must_use]
     pub fn edit(mut self, edit: RefEdit) -> Self {
         self.refs.push(edit);
         self
     }
 
-    /// Moves several refs.
+    /// Adds edits of several refs.
     #[must_use]
     pub fn edits(mut self, edits: impl IntoIterator<Item = RefEdit>) -> Self {
         self.refs.extend(edits);
         self
     }
 
-    /// Changes a fact.
+    /// Adds an edit of a fact.
     #[must_use]
     pub fn fact(mut self, edit: FactEdit) -> Self {
         self.facts.push(edit);
         self
     }
 
-    /// Changes several facts.
+    /// Adds edits of several facts.
     #[must_use]
     pub fn facts(mut self, edits: impl IntoIterator<Item = FactEdit>) -> Self {
         self.facts.extend(edits);
         self
     }
 
-    /// Gives the log rows a message.
+    /// Sets the message of the log entries.
     #[must_use]
     pub fn message(mut self, message: impl Into<String>) -> Self {
         self.message = message.into();
         self
     }
 
-    /// Makes the change fail if there was another change since this version.
+    /// Makes the change fail if another change was applied since this version.
     #[must_use]
     pub fn unless_changed_since(mut self, version: Version) -> Self {
         (self.change_seen, self.sweep_seen) = (Some(version.change), Some(version.sweep));
@@ -124,7 +124,7 @@ impl<'a> Change<'a> {
         self
     }
 
-    /// Brings log rows in, for a copy.
+    /// Adds log entries, for a copy.
     #[must_use]
     pub fn history<I>(mut self, rows: I) -> Self
     where
@@ -135,20 +135,20 @@ impl<'a> Change<'a> {
         self
     }
 
-    /// Checks what can be checked without a store.
+    /// Checks the rules that need no store.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         check_message(&self.message)?;
         let does_nothing = self.refs.is_empty() && self.facts.is_empty() && self.history.is_none();
         if does_nothing { Err(StoreError::NoEdits) } else { Ok(()) }
     }
 
-    /// Returns what the writer has seen of the store.
+    /// Returns the numbers that the writer has seen.
     pub(super) fn seen(&self) -> Seen {
         Seen { change: self.change_seen, sweep: self.sweep_seen }
     }
 }
 
-/// What a writer has seen of a store, as far as the change depends on it.
+/// The numbers of the store that the change depends on.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
     change: Option<u64>,
@@ -156,7 +156,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Checks that the store is as the writer has seen it.
+    /// Checks that the store still has these numbers.
     pub(super) fn check(self, version: Version) -> Result<(), StoreError> {
         let is_seen = |seen: Option<u64>, found| seen.is_none_or(|seen| seen == found);
         match is_seen(self.change, version.change) && is_seen(self.sweep, version.sweep) {
@@ -167,18 +167,9 @@ impl Seen {
 }
 
 /// The result of an [`apply`](super::Store::apply).
-///
-/// ```
-/// use pds::store::{Change, Event, Fact, FactEdit, MemoryStore, Store};
-///
-/// let store = MemoryStore::default();
-/// let applied = store.apply(Change::new(Event::Set).fact(FactEdit::Set(Fact::Erasing)))?;
-/// assert_eq!((applied.new_blocks, applied.version), (0, store.view()?.version()));
-/// # Ok::<(), pds::store::StoreError>(())
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
-    /// The number of blocks that were missing or damaged before.
+    /// The number of stored blocks that were missing or damaged before.
     pub new_blocks: u64,
     /// The version of the store after the change.
     pub version: Version,

@@ -5,16 +5,10 @@ use std::fmt;
 use pds_core::crypto::DidKey;
 use pds_core::data::Cid;
 
-/// The action by which a ref moved, with its data.
+/// The action that moved a ref, with its data.
 ///
-/// Events are typed: no code reads them out of a message. They record what happened; what is
-/// believed about keys is kept in [facts](super::Fact).
-///
-/// ```
-/// use pds::store::Event;
-///
-/// assert_eq!(Event::Init.word(), "init");
-/// ```
+/// Events are typed: no code parses a message. An event records what happened. The valid keys are
+/// [facts](super::Fact), not events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -24,34 +18,34 @@ pub enum Event {
     Write,
     /// The repository of a CAR file was imported.
     Import {
-        /// The key that was named for the commit, where it is not the key of its time.
+        /// The key that the user named for the commit, if it was not the valid key at that time.
         key: Option<DidKey>,
-        /// The key that it replaces from this commit on, where the import follows a change of the key.
+        /// The replaced key, if the key of the import replaces it from this commit on.
         replaces: Option<DidKey>,
     },
-    /// Another line of commits was merged.
+    /// Another branch was merged.
     Merge {
-        /// The commit that was merged.
+        /// The merged commit.
         other: Cid,
-        /// The key that was named for it, where it is not the key of its time.
+        /// The key that the user named for that commit, if it was not the valid key at that time.
         key: Option<DidKey>,
     },
     /// A commit was signed with a new key.
     Rotate {
-        /// The key that signed before.
+        /// The old key.
         old: DidKey,
         /// The key that signs from this commit on.
         new: DidKey,
     },
-    /// A ref was pointed to a commit that is stored.
+    /// A ref was set to a stored commit.
     Set,
-    /// The present state was moved to a commit that is stored.
+    /// The current state was moved to a stored commit.
     Reset,
     /// A ref was removed.
     Remove,
-    /// A commit was signed that undoes another one.
+    /// A commit was signed that reverts another one.
     Revert {
-        /// The commit that was undone.
+        /// The reverted commit.
         commit: Cid,
     },
     /// A repair set the ref, or signed a commit.
@@ -60,7 +54,7 @@ pub enum Event {
     Forget,
 }
 
-/// The data of an event, in the columns that every event shares.
+/// The data of an event, in the columns that all events share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct EventData {
     pub(crate) other: Option<Cid>,
@@ -106,7 +100,7 @@ impl Event {
         }
     }
 
-    /// Makes the event of a word and its data; `None` when they do not belong together.
+    /// Returns the event of a word and its data, or `None` if they do not match.
     #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn of(word: &str, data: &EventData) -> Option<Self> {
         let EventData { other, old_key, key } = data.clone();
@@ -128,7 +122,7 @@ impl Event {
     }
 }
 
-/// The word of the event and its data, for people.
+/// Writes the word of the event and its data, for people.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let EventData { other, old_key, key } = self.data();

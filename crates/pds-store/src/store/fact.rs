@@ -1,38 +1,32 @@
-//! Facts: what is known about a repository beside its blocks, refs and log.
+//! Facts: typed rows about a repository, in addition to its blocks, refs and log.
 
 use pds_core::crypto::DidKey;
 use pds_core::data::Cid;
 use pds_core::syntax::{Did, Tid};
 
 /// The kind of a fact.
-///
-/// ```
-/// use pds::store::{Fact, FactKind};
-///
-/// assert_eq!(Fact::Erasing.kind(), FactKind::Erasing);
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FactKind {
     /// The account.
     Account,
-    /// The key that signs at present.
+    /// The current signing key.
     Key,
-    /// Keys that signed before.
+    /// Former signing keys.
     EndedKey,
-    /// Keys that were named for single commits.
+    /// Keys that a user named for single commits.
     NamedKey,
     /// Blocks that a repair has listed as lost.
     Loss,
     /// Blobs that are still to be deleted.
     Erasure,
-    /// An erasure that is not complete.
+    /// An incomplete erasure.
     Erasing,
-    /// The newest state that was deleted on purpose.
+    /// The newest purged state.
     Forgotten,
 }
 
-/// A typed statement about a repository, kept as one row.
+/// A typed statement about a repository, stored as one row.
 ///
 /// Facts are written in the same change as the commit that they belong to.
 ///
@@ -53,18 +47,18 @@ pub enum FactKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fact {
-    /// The account whose repository this is.
+    /// The account of this repository.
     Account(Did),
-    /// The key that signs at present.
+    /// The current signing key.
     Key(DidKey),
-    /// A key that signed before.
+    /// A former signing key.
     EndedKey {
-        /// The rev from which on the key no longer signed.
+        /// The rev from which on the key is not valid.
         until: Tid,
         /// The key.
         key: DidKey,
     },
-    /// The key of a single commit, which a user named.
+    /// The key of a single commit, named by a user.
     NamedKey {
         /// The commit.
         commit: Cid,
@@ -77,30 +71,23 @@ pub enum Fact {
     Erasure(Cid),
     /// Remains of deleted data may still be in the files.
     Erasing,
-    /// The rev of the newest state that was deleted on purpose.
+    /// The rev of the newest purged state.
     Forgotten(Tid),
 }
 
 /// An edit of a fact.
-///
-/// ```
-/// use pds::store::{Fact, FactEdit, FactKind};
-///
-/// let edits = [FactEdit::Clear(FactKind::Erasure), FactEdit::Set(Fact::Erasing)];
-/// assert_ne!(edits[0], edits[1]);
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FactEdit {
-    /// Writes a fact; one of the same kind about the same subject is replaced.
+    /// Writes a fact. It replaces the fact of the same kind with the same subject.
     Set(Fact),
-    /// Removes a fact, if it is there: the one of the same kind about the same subject.
+    /// Removes the fact of the same kind with the same subject, if it exists.
     Remove(Fact),
     /// Removes all facts of a kind.
     Clear(FactKind),
 }
 
 impl FactKind {
-    /// Every kind.
+    /// All kinds, in the order of their declaration.
     #[cfg(any(feature = "sqlite", test))]
     pub(crate) const ALL: [Self; 8] = [
         Self::Account,
@@ -113,7 +100,7 @@ impl FactKind {
         Self::Forgotten,
     ];
 
-    /// Returns the name of the kind, as it is stored.
+    /// Returns the stored name of the kind.
     #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -150,7 +137,7 @@ impl Fact {
         }
     }
 
-    /// Returns what the fact is about, as text; of a kind with one fact at most, nothing.
+    /// Returns the subject of the fact as text. It is empty for kinds that have at most one fact.
     pub(crate) fn subject(&self) -> String {
         match self {
             Self::EndedKey { until, .. } => until.to_string(),
@@ -160,7 +147,7 @@ impl Fact {
         }
     }
 
-    /// Returns what the fact says, as text.
+    /// Returns the value of the fact as text.
     #[cfg(any(feature = "sqlite", test))]
     pub(crate) fn value(&self) -> String {
         match self {
@@ -174,7 +161,7 @@ impl Fact {
     }
 
     #[cfg(any(feature = "sqlite", test))]
-    /// Makes the fact of a stored row; `None` when the texts are not of that kind.
+    /// Returns the fact of a stored row, or `None` if the texts are not valid for the kind.
     pub(crate) fn of(kind: FactKind, subject: &str, value: &str) -> Option<Self> {
         let fact = match kind {
             FactKind::Account => Self::Account(value.parse().ok()?),

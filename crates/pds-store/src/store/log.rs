@@ -6,29 +6,19 @@ use super::{Event, Fate, RefName, StoreError, Version};
 use pds_core::data::Cid;
 use pds_core::data::limits::MAX_LOG_MESSAGE_BYTES;
 
-/// One move of one ref.
+/// A log entry: one move of one ref.
 ///
-/// The rows of a ref form a chain: each `before` equals the `after` of the previous row, and the
-/// first `before` is `None`.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::store::Event;
-///
-/// let first = &repo.history().log(1)?[0];
-/// assert_eq!((first.before, first.after, &first.event), (None, repo.head()?, &Event::Init));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The entries of a ref form a chain: each `before` equals the `after` of the previous entry, and
+/// the first `before` is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// The number of the row; later moves have greater ones.
+    /// The number of the entry. A later move has a greater number.
     pub seq: u64,
     /// The ref.
     pub name: RefName,
-    /// The commit that it pointed to; `None` when it was created.
+    /// The commit that the ref pointed to before, or `None` if it did not exist.
     pub before: Option<Cid>,
-    /// The commit that it points to; `None` when it was removed.
+    /// The commit that the ref points to afterwards, or `None` if it was removed.
     pub after: Option<Cid>,
     /// The time, in microseconds since 1970.
     pub at_micros: u64,
@@ -38,62 +28,55 @@ pub struct LogEntry {
     pub message: String,
 }
 
-/// The rows of the log that are read, and their order.
-///
-/// ```
-/// use pds::store::{LogQuery, RefName};
-///
-/// let query = LogQuery::newest_first().of(RefName::head());
-/// assert!(query.newest_first && query.to.is_none());
-/// ```
+/// A query for log entries: filters and an order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogQuery {
-    /// Only rows of this ref.
+    /// Only entries of this ref.
     pub name: Option<RefName>,
-    /// Only rows by which a ref came to this commit.
+    /// Only entries that moved a ref to this commit.
     pub to: Option<Cid>,
-    /// Begin with this row, in the direction of the query.
+    /// Start with this entry, in the direction of the query.
     pub from: Option<u64>,
-    /// Read the newest row first.
+    /// Read the newest entry first.
     pub newest_first: bool,
 }
 
 impl LogQuery {
-    /// Reads all rows, oldest first.
+    /// Returns a query for all entries, oldest first.
     #[must_use]
     pub fn oldest_first() -> Self {
         Self::default()
     }
 
-    /// Reads all rows, newest first.
+    /// Returns a query for all entries, newest first.
     #[must_use]
     pub fn newest_first() -> Self {
         Self { newest_first: true, ..Self::default() }
     }
 
-    /// Reads only the rows of a ref.
+    /// Restricts the query to the entries of a ref.
     #[must_use]
     pub fn of(mut self, name: RefName) -> Self {
         self.name = Some(name);
         self
     }
 
-    /// Reads only the rows by which a ref came to a commit.
+    /// Restricts the query to the entries that moved a ref to a commit.
     #[must_use]
     pub fn to(mut self, commit: Cid) -> Self {
         self.to = Some(commit);
         self
     }
 
-    /// Begins with a row.
+    /// Starts the query with an entry.
     #[must_use]
     pub fn from(mut self, seq: u64) -> Self {
         self.from = Some(seq);
         self
     }
 
-    /// Tells whether a row is one of those that are read.
+    /// Returns whether an entry matches the filters.
     pub(super) fn matches(&self, entry: &LogEntry) -> bool {
         self.name.as_ref().is_none_or(|name| entry.name == *name)
             && self.to.is_none_or(|to| entry.after == Some(to))
@@ -104,7 +87,7 @@ impl LogQuery {
     }
 }
 
-/// Checks that a text can be the message of a log row: one line, without control characters.
+/// Checks that a text is valid as the message of a log entry: one line without control characters.
 pub(super) fn check_message(message: &str) -> Result<(), StoreError> {
     if message.len() > MAX_LOG_MESSAGE_BYTES {
         return Err(StoreError::Message { reason: "it is longer than 4,096 bytes" });
@@ -115,24 +98,25 @@ pub(super) fn check_message(message: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Links the rows of a log again after some of them have been dropped, row by row in their order.
+/// Links the entries of a log again after some were dropped, one by one in their order.
 #[derive(Default)]
 pub(super) struct Relink {
-    /// The change that was marked: rows after it are those of the sweep's own change, and stay.
+    /// The marked change. Entries after it belong to the sweep's own change and are kept.
     marked: u64,
-    /// The commit that each ref points to after the last row that stays, and the number of that row.
+    /// The commit that each ref points to after its last kept entry, and the number of that entry.
     last: HashMap<RefName, (Option<Cid>, u64)>,
 }
 
 impl Relink {
-    /// Begins with a log whose rows up to a change are decided on.
+    /// Returns the state before the first entry of a log. The entries up to the marked change are
+    /// filtered.
     pub(super) fn new(marked: Version) -> Self {
         Self { marked: marked.change, last: HashMap::new() }
     }
 
-    /// Takes the next row, and returns it as it is from now on; `None` when it is dropped.
+    /// Processes the next entry and returns it relinked, or `None` if it is dropped.
     ///
-    /// A row that moves nothing any more is dropped, too.
+    /// An entry that no longer moves its ref is dropped as well.
     pub(super) fn next(
         &mut self,
         mut entry: LogEntry,
@@ -155,7 +139,7 @@ impl Relink {
     }
 
     #[cfg(any(feature = "sqlite", test))]
-    /// Returns the number of the last row of each ref that points to a commit.
+    /// Returns the number of the last entry of each ref that points to a commit.
     pub(super) fn ends(self) -> impl Iterator<Item = (RefName, u64)> {
         let present = self.last.into_iter().filter(|(_, (after, _))| after.is_some());
         present.map(|(name, (_, seq))| (name, seq))

@@ -1,4 +1,4 @@
-//! The store in memory: the readable specification of every store.
+//! The store in memory, which is the readable specification of all stores.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
@@ -13,23 +13,13 @@ use super::{
 };
 use pds_core::data::{Block, Blocks, Cid, MemoryBlocks, ReadError};
 
-/// A store in memory: a few maps behind a lock. A view is a copy of them that shares their content.
-///
-/// ```
-/// use pds::data::{Block, Codec};
-/// use pds::store::{Change, Event, Expect, MemoryStore, RefEdit, RefName, Store};
-///
-/// let store = MemoryStore::default();
-/// let block = Block::new(Codec::Cbor, *b"\xa0");
-/// let edit = RefEdit { name: RefName::head(), target: Some(block.cid()), expect: Expect::Absent };
-/// store.apply(Change::new(Event::Write).blocks([Ok(block.clone())]).edit(edit))?;
-/// assert_eq!(store.view()?.refs()?.get(&RefName::head()), Some(block.cid()));
-/// # Ok::<(), pds::store::StoreError>(())
-/// ```
+/// A store in memory: a few maps behind a lock. A view is a copy of the maps that shares their
+/// content.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<State>);
 
-/// All that a store holds. Each part is shared with the views that were begun since it changed last.
+/// The content of a store. Each part is shared with the views that were opened since it last
+/// changed.
 #[derive(Clone, Debug, Default)]
 struct State {
     version: Version,
@@ -41,7 +31,8 @@ struct State {
 
 impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
-        // No code of a caller runs between the first and the last step of a change, so no panic leaves it half done.
+        // No caller's code runs between the first and the last step of a change, so a panic cannot
+        // leave it incomplete.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -60,7 +51,7 @@ impl State {
         }
     }
 
-    /// Checks the edits of refs, and returns what each ref points to before its edit.
+    /// Checks the edits of refs, and returns the commit that each ref points to before its edit.
     fn check_edits(
         &self,
         edits: &[RefEdit],
@@ -95,7 +86,7 @@ impl State {
             return Err(StoreError::HasHistory);
         }
 
-        // Nothing fails from here on.
+        // No step fails from here on.
         let (mut new_blocks, change_before) = (0, self.version.change);
         if !arriving.is_empty() {
             let blocks = Arc::make_mut(&mut self.blocks);
@@ -205,7 +196,7 @@ impl Store for MemoryStore {
             None => None,
         };
         let mut present = self.state();
-        // The sweep is made on a copy, and put in place whole.
+        // The sweep changes a copy, which then replaces the state.
         let mut state = present.clone();
         if state.version != seen || state.blocks.iter().any(|block| absent(&block.cid())) {
             return Err(StoreError::Changed);
@@ -244,14 +235,14 @@ impl Store for MemoryStore {
     }
 }
 
-/// A change whose streams have been read.
+/// A change whose streams were read.
 struct Arrived {
     arriving: Vec<Block>,
     refs: Vec<RefEdit>,
     facts: Vec<FactEdit>,
     event: Event,
     message: String,
-    /// The history, where the change has one.
+    /// The history, if the change has one.
     rows: Option<Vec<LogEntry>>,
 }
 
@@ -283,7 +274,7 @@ impl Maintain for MemoryStore {
     }
 
     fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
-        // The visitor may read this store, so the lock is not held meanwhile.
+        // The visitor may read this store, so the lock is not held while it runs.
         let blocks = self.state().blocks.clone();
         let _ = blocks.iter().try_for_each(|block| visit(block.cid().as_bytes(), block.bytes()));
         Ok(())
@@ -294,7 +285,7 @@ impl Maintain for MemoryStore {
         blocks: &mut BlockStream<'_>,
         _damaged: &[Vec<u8>],
     ) -> Result<Replaced, StoreError> {
-        // No block in memory is damaged: each was hashed when it was made.
+        // No block in memory is damaged: each was hashed when it was created.
         let arriving: Vec<Block> = blocks.collect::<Result<_, _>>().map_err(StoreError::Blocks)?;
         let (mut state, mut added) = (self.state(), 0);
         let blocks = Arc::make_mut(&mut state.blocks);

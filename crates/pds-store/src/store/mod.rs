@@ -1,15 +1,19 @@
 //! Storage of blocks, refs, the log and facts: the seam between repositories and back ends.
 //!
-//! Vocabulary: a *ref* is a name that points to a commit; the *log* has a row for every move of a
-//! ref, and says by which *event* it moved; a *fact* is a typed row about the repository (its
-//! account, its keys, known losses); a *view* is one consistent moment of a store; a *change* is one
-//! step of a store, all or nothing; a *sweep* is a change that deletes blocks.
+//! Vocabulary:
 //!
-//! A store knows bytes, names and facts. It does not know what a commit or a tree is. Everything is
-//! read through [`View`], everything is written by [`Store::apply`], and only [`Store::collect`]
-//! deletes. [`Maintain`] has what rescue and the end of a collection need beside that.
+//! - A *ref* is a name that points to a commit.
+//! - The *log* has an entry for every move of a ref, with the *event* that moved it.
+//! - A *fact* is a typed row about the repository: its account, its keys, known losses.
+//! - A *view* is one consistent moment of a store.
+//! - A *change* is one step of a store, all or nothing.
+//! - A *sweep* is a change that deletes blocks.
 //!
-//! [`MemoryStore`] is the readable specification. Every store passes the suite in `conformance`
+//! A store knows bytes, names and facts, but not commits or trees. [`View`] reads, [`Store::apply`]
+//! writes, and only [`Store::collect`] deletes. [`Maintain`] has the operations that repairs and
+//! the end of a collection need in addition.
+//!
+//! [`MemoryStore`] is the readable specification. Every store must pass the suite in `conformance`
 //! (feature `testing`).
 
 mod change;
@@ -44,15 +48,8 @@ use pds_core::data::{Blocks, Cid};
 
 /// The numbers of the last change of a store, and of the last change that deleted blocks.
 ///
-/// A reader that misses a block compares `sweep` with the number that it began with: if the two
-/// differ, the block may have been deleted; if they are equal, the block is missing or damaged.
-///
-/// ```
-/// use pds::store::{MemoryStore, Store, Version};
-///
-/// assert_eq!(MemoryStore::default().view()?.version(), Version { change: 0, sweep: 0 });
-/// # Ok::<(), pds::store::StoreError>(())
-/// ```
+/// A reader that misses a block compares `sweep` with the number at the start of its read. If the
+/// two differ, the block may have been deleted. If they are equal, the block is missing or damaged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     /// The number of the last change.
@@ -63,17 +60,8 @@ pub struct Version {
 
 /// One consistent moment of a store.
 ///
-/// A view is held briefly, for one answer: a back end may be unable to give room back while it is
-/// open. Dropping the view ends the read. Long work reads the [`Store`] itself as [`Blocks`].
-///
-/// ```
-/// use pds::store::{LogQuery, MemoryStore, Store};
-///
-/// let store = MemoryStore::default();
-/// let view = store.view()?;
-/// assert!(view.refs()?.is_empty());
-/// # Ok::<(), pds::store::StoreError>(())
-/// ```
+/// Hold a view briefly, for one answer: a back end may be unable to free space while it is open.
+/// Dropping the view ends the read. Long work reads the [`Store`] itself as [`Blocks`].
 pub trait View: Blocks {
     /// Returns the version of the store at this moment.
     fn version(&self) -> Version;
@@ -82,10 +70,11 @@ pub trait View: Blocks {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; [`StoreError::Damaged`] when a row is not what was written.
+    /// [`StoreError`]. It is [`StoreError::Damaged`] if a row differs from what was written.
     fn refs(&self) -> Result<Refs, StoreError>;
 
-    /// Reads rows of the log, in either direction, until `each` breaks off. `each` may read the view.
+    /// Reads log entries, in either direction, until `each` returns `Break`. The function may read
+    /// the view.
     ///
     /// # Errors
     ///
@@ -96,7 +85,8 @@ pub trait View: Blocks {
         each: &mut dyn FnMut(LogEntry) -> ControlFlow<()>,
     ) -> Result<(), StoreError>;
 
-    /// Reads the facts of a kind, in no order, until `each` breaks off. `each` may read the view.
+    /// Reads the facts of a kind, in no particular order, until `each` returns `Break`. The
+    /// function may read the view.
     ///
     /// # Errors
     ///
@@ -108,103 +98,94 @@ pub trait View: Blocks {
     ) -> Result<(), StoreError>;
 }
 
-/// A place where blocks, refs, the log and facts are kept.
+/// A store of blocks, refs, the log and facts.
 ///
-/// Read as [`Blocks`], each answer of a store has its own moment. Everything that
-/// [`apply`](Self::apply) has acknowledged survives a crash, as far as the back end is one that
-/// survives anything.
-///
-/// ```
-/// use pds::store::{MemoryStore, Store};
-///
-/// fn is_empty(store: &dyn Store) -> bool {
-///     store.view().is_ok_and(|view| view.version().change == 0)
-/// }
-/// assert!(is_empty(&MemoryStore::default()));
-/// ```
+/// As [`Blocks`], each read of a store has its own moment. Every change that [`apply`](Self::apply)
+/// has acknowledged survives a crash, if the back end is durable.
 pub trait Store: Blocks {
-    /// Begins to read one moment of the store. No view waits for another.
+    /// Opens a view of the current moment. Views do not wait for each other.
     ///
     /// # Errors
     ///
     /// [`StoreError`].
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError>;
 
-    /// Makes a change: blocks, refs and facts, all or nothing. The log gets a row for each ref.
+    /// Applies a change: blocks, refs and facts, all or nothing. Each edit of a ref appends a log
+    /// entry.
     ///
-    /// The stream of blocks may read this store. A block that is stored already stays as it is;
-    /// where its bytes are damaged, the block that comes replaces it.
+    /// The stream of blocks may read this store. An intact block is kept. If its bytes are damaged,
+    /// the new block replaces it.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Moved`] when an expectation does not hold, [`StoreError::TargetMissing`] when a
-    /// target would not be in the store, [`StoreError::Changed`] when the store has changed or swept since
-    /// the version that the change names, [`StoreError::Blocks`] when a stream fails,
-    /// [`StoreError::NoEdits`] when there is nothing to do, [`StoreError::Message`]. Nothing has
-    /// changed then.
+    /// If the change fails, nothing is changed.
+    ///
+    /// - [`StoreError::Moved`] if an expectation does not hold.
+    /// - [`StoreError::TargetMissing`] if the target of a ref would be missing.
+    /// - [`StoreError::Changed`] if the store has changed or swept since the version that the
+    ///   change names.
+    /// - [`StoreError::Blocks`] if a stream fails.
+    /// - [`StoreError::NoEdits`] if the change is empty.
+    /// - [`StoreError::Message`] if the message is not valid.
     fn apply(&self, change: Change<'_>) -> Result<Applied, StoreError>;
 
-    /// Deletes every block that is not live, and rewrites the log and facts, all or nothing.
+    /// Deletes every block that is not live, and edits the log and facts, all or nothing.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Changed`] when the store has another version than the one that was marked, or a
-    /// block that was absent. Nothing has changed then.
+    /// [`StoreError::Changed`] if the store no longer has the version that was marked, or has a
+    /// block that was missing then. Nothing is changed then.
     fn collect(&self, sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError>;
 
-    /// Returns the operations that rescue and the end of a collection need; a remote store may have none.
+    /// Returns the operations that repairs and the end of a collection need. A remote store may not
+    /// have them.
     fn maintain(&self) -> Option<&dyn Maintain> {
         None
     }
 }
 
-/// What rescue and the end of a collection need of a back end.
-///
-/// ```
-/// use pds::store::{CheckDepth, MemoryStore, Store};
-///
-/// let store = MemoryStore::default();
-/// let maintain = store.maintain().expect("a store in memory has it");
-/// assert!(maintain.check(CheckDepth::Whole)?.is_empty());
-/// # Ok::<(), pds::store::StoreError>(())
-/// ```
+/// The operations of a back end that repairs and the end of a collection need.
 pub trait Maintain: Send + Sync {
-    /// Checks the form of the stored data, and returns what is wrong, a sentence each. Blocks are not hashed.
+    /// Checks the form of the stored data, and returns the problems, one sentence each. Blocks are
+    /// not hashed.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the store cannot be read at all.
+    /// [`StoreError`] if the store cannot be read at all.
     fn check(&self, depth: CheckDepth) -> Result<Vec<String>, StoreError>;
 
-    /// Shows every block as it is stored: its name and its bytes, whether or not they belong together.
+    /// Passes every block to `visit` as it is stored: its name and its bytes, whether or not they
+    /// match.
     ///
-    /// The order means nothing. The visitor may read the store.
+    /// The order has no meaning. The visitor may read the store.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] when some rows cannot be read; all others have been shown.
+    /// [`StoreError::Damaged`] if some rows cannot be read. All other rows have been visited then.
     fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError>;
 
-    /// Drops the damaged blocks of some names, and adds blocks, in one step. A block whose bytes are
-    /// right stays. No ref moves, and the log gets no row.
+    /// Drops the damaged blocks with these names, and adds blocks, in one step. Intact blocks are
+    /// kept. No ref moves, and the log does not change.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Blocks`] when the stream fails. Nothing has changed then.
+    /// [`StoreError::Blocks`] if the stream fails. Nothing is changed then.
     fn replace(
         &self,
         blocks: &mut BlockStream<'_>,
         damaged: &[Vec<u8>],
     ) -> Result<Replaced, StoreError>;
 
-    /// Rewrites the stored data so that nothing of what was swept is left in it, and gives room back.
+    /// Rewrites the stored data so that no remains of deleted blocks are left in it, and frees the
+    /// space.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Busy`] while another reader is open: remains may be left until this is done again.
+    /// [`StoreError::Busy`] while another reader is open. Remains may then be left until the next
+    /// call.
     fn compact(&self) -> Result<(), StoreError>;
 
-    /// Counts the blocks.
+    /// Returns the number of blocks.
     ///
     /// # Errors
     ///
@@ -212,53 +193,35 @@ pub trait Maintain: Send + Sync {
     fn block_count(&self) -> Result<u64, StoreError>;
 }
 
-/// How much of a store [`Maintain::check`] looks at.
-///
-/// ```
-/// use pds::store::CheckDepth;
-///
-/// assert_ne!(CheckDepth::Present, CheckDepth::Whole);
-/// ```
+/// The depth of a [`Maintain::check`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CheckDepth {
-    /// The schema, refs and facts. The cost depends neither on the log nor on states of the past.
+    /// The schema, refs and facts. The cost does not depend on the log or on past states.
     Present,
-    /// All of it, with every row of the log and the chain that the rows form.
+    /// The whole store, including every log entry and the chain of the entries.
     Whole,
 }
 
-/// Looks at blocks as they are stored: the name, the bytes, and whether to go on.
+/// A visitor of stored blocks. Its arguments are the name and the bytes; its result continues or
+/// ends the scan.
 pub type Visitor<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// The result of a [`replace`](Maintain::replace).
-///
-/// ```
-/// use pds::data::{Block, Codec};
-/// use pds::store::{MemoryStore, Store};
-///
-/// let block = Block::new(Codec::Cbor, *b"\xa0");
-/// let name = block.cid().as_bytes().to_vec();
-/// let store = MemoryStore::default();
-/// let maintain = store.maintain().expect("a store in memory has it");
-/// let replaced = maintain.replace(&mut [Ok(block)].into_iter(), &[name])?;
-/// assert_eq!((replaced.added, replaced.dropped), (1, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Replaced {
-    /// The number of blocks that were missing or damaged and are stored now.
+    /// The number of added blocks that were missing or damaged before.
     pub added: u64,
     /// The number of damaged blocks that were dropped.
     pub dropped: u64,
 }
 
-/// The present time in microseconds since 1970; a clock before 1970 counts as 1970.
+/// Returns the current time in microseconds since 1970. A clock before 1970 counts as 1970.
 fn now_micros() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }
 
-/// Tells whether a store has a block whose bytes are right.
+/// Returns whether a store has an intact block with this CID.
 pub fn has_sound(blocks: &dyn Blocks, cid: &Cid) -> Result<bool, StoreError> {
     match blocks.get(cid) {
         Ok(block) => Ok(block.is_some()),
@@ -281,7 +244,7 @@ pub fn first_fact(view: &dyn View, kind: FactKind) -> Result<Option<Fact>, Store
     Ok(found)
 }
 
-/// Reads the latest rows of one ref, newest first.
+/// Reads the latest log entries of one ref, newest first.
 ///
 /// # Errors
 ///

@@ -1,12 +1,13 @@
-//! Names of refs.
+//! The names of refs.
 
 use std::fmt;
 use std::str::FromStr;
 
 /// The name of a ref: `HEAD`, `backup`, `phone/offline`.
 ///
-/// 1 to 200 characters of `A-Z a-z 0-9 . _ - / :`, the first one a letter or a digit, no `..` and no
-/// empty part between slashes: what can be told from `HEAD~2` and `@{1}`, and typed in a shell.
+/// A name has 1 to 200 characters of `A-Z a-z 0-9 . _ - / :`. It starts with a letter or a digit,
+/// and contains no `..` and no empty part between slashes. Names therefore differ from revisions
+/// such as `HEAD~2` and `@{1}`, and need no quoting in a shell.
 ///
 /// ```
 /// use pds::store::RefName;
@@ -17,22 +18,15 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RefName(Box<str>);
 
-/// A text that cannot be the name of a ref.
-///
-/// ```
-/// use pds::store::RefName;
-///
-/// let error = "HEAD~1".parse::<RefName>().unwrap_err();
-/// assert!(error.to_string().starts_with("not a name for a ref"));
-/// ```
+/// The error for a text that is not a valid name of a ref.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a name for a ref: {reason}")]
+#[error("not a valid ref name: {reason}")]
 pub struct RefNameError {
     reason: &'static str,
 }
 
 impl RefName {
-    /// Returns the name of the ref that is meant where none is named.
+    /// Returns the name of the default ref.
     #[must_use]
     pub fn head() -> Self {
         Self("HEAD".into())
@@ -51,13 +45,13 @@ impl FromStr for RefName {
     fn from_str(text: &str) -> Result<Self, RefNameError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/:".contains(&b);
         let reason = if text.is_empty() || text.len() > MAX_LEN {
-            "it has 1 to 200 characters"
+            "a name has 1 to 200 characters"
         } else if !text.bytes().all(allowed) {
-            "it has letters, digits and . _ - / : only"
+            "a name has only letters, digits and . _ - / :"
         } else if !text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
-            "it starts with a letter or a digit"
+            "a name starts with a letter or a digit"
         } else if text.contains("..") || text.split('/').any(str::is_empty) {
-            "it has no .. and no empty part between slashes"
+            "a name has no .. and no empty part between slashes"
         } else {
             return Ok(Self(text.into()));
         };
@@ -84,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_limited_to_what_can_be_told_from_revisions() {
+    fn names_differ_from_revisions() {
         let longest = "x".repeat(MAX_LEN);
         for good in ["HEAD", "a", "did:plc:abc/HEAD", "v1.2_x-y", &longest] {
             assert!(good.parse::<RefName>().is_ok(), "{good}");

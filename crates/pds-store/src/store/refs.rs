@@ -1,34 +1,26 @@
-//! Refs, and how they are edited.
+//! Refs and their edits.
 
 use std::sync::Arc;
 
 use super::RefName;
 use pds_core::data::Cid;
 
-/// What a writer expects of the present value of a ref or of a record.
-///
-/// ```
-/// use pds::data::{Cid, Codec};
-/// use pds::store::Expect;
-///
-/// let cid = Cid::of(Codec::Cbor, b"\xa0");
-/// assert!(Expect::Exactly(cid).holds(Some(cid)) && !Expect::Absent.holds(Some(cid)));
-/// ```
+/// The value that a writer expects of a ref or a record before its edit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Expect {
     /// Any value, or no value.
     #[default]
     Any,
-    /// It does not exist.
+    /// The ref or record does not exist.
     Absent,
-    /// It exists.
+    /// The ref or record exists.
     Present,
-    /// It exists and has this value.
+    /// The ref or record exists with this value.
     Exactly(Cid),
 }
 
 impl Expect {
-    /// Tells whether the expectation holds.
+    /// Returns whether the expectation holds.
     #[must_use]
     pub fn holds(&self, found: Option<Cid>) -> bool {
         match self {
@@ -41,35 +33,18 @@ impl Expect {
 }
 
 /// An edit that moves, creates or removes a ref.
-///
-/// ```
-/// use pds::store::{Change, Event, Expect, MemoryStore, RefEdit, RefName, Store};
-///
-/// let removal = RefEdit { name: RefName::head(), target: None, expect: Expect::Present };
-/// let change = Change::new(Event::Remove).edit(removal);
-/// assert!(MemoryStore::default().apply(change).is_err(), "there is no HEAD");
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefEdit {
     /// The ref.
     pub name: RefName,
-    /// The commit that it points to afterwards; `None` removes it. The block must be in the store by then.
+    /// The new commit, or `None` to remove the ref. The block must be in the store after the
+    /// change.
     pub target: Option<Cid>,
-    /// What the ref must be before the edit.
+    /// The expected value before the edit.
     pub expect: Expect,
 }
 
-/// All refs at one moment, by name.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::store::Store;
-///
-/// let refs = repo.store().view()?.refs()?;
-/// assert_eq!(refs.get(repo.history().ref_name()), repo.head()?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// All refs at one moment, sorted by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refs {
     /// The refs and the commits that they point to, in the order of the names.
@@ -89,7 +64,7 @@ impl Refs {
         self.entries.iter()
     }
 
-    /// Tells whether there is no ref.
+    /// Returns whether there is no ref.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

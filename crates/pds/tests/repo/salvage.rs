@@ -91,7 +91,10 @@ fn any_page_that_is_gone_leaves_the_rest() {
             // All blocks may stand on one page: then that is all.
             let saved = match SqliteStore::salvage(&path, &to) {
                 Err(error) => {
-                    assert!(error.to_string().contains("no block in it can be read"), "{what}");
+                    assert!(
+                        error.to_string().contains("no block in the file can be read"),
+                        "{what}"
+                    );
                     continue;
                 }
                 saved => saved.unwrap(),

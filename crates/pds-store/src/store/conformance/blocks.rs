@@ -1,4 +1,4 @@
-//! Checks of blocks: they come in by streams, and are read back.
+//! Checks of blocks: they are stored from streams, and read back.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -12,14 +12,14 @@ use pds_core::data::{Block, Blocks, Cid, Codec};
 
 pub(super) const CHECKS: &[Check] = &[
     ("an empty store has nothing", an_empty_store_has_nothing),
-    ("blocks that came in are read back", blocks_are_read_back),
-    ("`get_many` answers in the order of the CIDs", many_blocks_are_read_in_order),
-    ("an answer of `get_many` may be bounded", large_blocks_are_read_in_order),
+    ("stored blocks are read back", blocks_are_read_back),
+    ("`get_many` returns results in the order of the CIDs", many_blocks_are_read_in_order),
+    ("the result of `get_many` may be bounded", large_blocks_are_read_in_order),
     ("a stored block is not new", stored_blocks_are_not_counted_again),
     ("a CID names a codec and bytes", codecs_make_different_blocks),
     ("a stream that fails leaves nothing", a_stream_that_fails_leaves_nothing),
     ("a stream that panics leaves nothing", a_stream_that_panics_leaves_nothing),
-    ("a stream may read the store that it goes into", a_stream_may_read_the_store),
+    ("a stream may read the store that it is written to", a_stream_may_read_the_store),
 ];
 
 fn an_empty_store_has_nothing(store: &dyn Store) {
@@ -43,7 +43,7 @@ fn blocks_are_read_back(store: &dyn Store) {
     for block in &blocks {
         for reader in [store as &dyn Blocks, view.as_ref()] {
             let found = reader.get(&block.cid()).expect("a stored block is read");
-            assert_eq!(found.as_ref(), Some(block), "a block that came in is read back");
+            assert_eq!(found.as_ref(), Some(block), "a stored block is read back");
         }
     }
     assert_eq!(*refs(view.as_ref()).entries, [(RefName::head(), cid(1))], "an edit moves its ref");
@@ -54,13 +54,20 @@ fn blocks_are_read_back(store: &dyn Store) {
     assert!(matches!(error, StoreError::NoEdits), "a change needs an edit: {error:?}");
 }
 
-/// Checks one answer of `get_many` and then all of them.
+/// Checks one result of `get_many`, and then the results of repeated calls.
 fn assert_many(blocks: &dyn Blocks, asked: &[Cid], expected: &[Option<Block>]) {
     let first: Result<Vec<_>, _> = blocks.get_many(asked).into_iter().collect();
     let first = first.expect("`get_many` reads blocks that are stored or missing");
-    assert!(!first.is_empty(), "`get_many` answers at least one CID");
-    assert!(expected.starts_with(&first), "`get_many` answers a prefix of the CIDs, in order");
-    assert_eq!(get_each(blocks, asked), expected, "`get_many` answers in the order of the CIDs");
+    assert!(!first.is_empty(), "`get_many` returns at least one result");
+    assert!(
+        expected.starts_with(&first),
+        "`get_many` returns results for a prefix of the CIDs, in order"
+    );
+    assert_eq!(
+        get_each(blocks, asked),
+        expected,
+        "`get_many` returns results in the order of the CIDs"
+    );
 }
 
 fn many_blocks_are_read_in_order(store: &dyn Store) {
@@ -74,7 +81,7 @@ fn many_blocks_are_read_in_order(store: &dyn Store) {
     for reader in [store as &dyn Blocks, view.as_ref()] {
         assert_many(reader, &asked, &expected);
         assert_many(reader, &asked[250..251], &[None]);
-        assert!(reader.get_many(&[]).is_empty(), "`get_many` answers an empty list with nothing");
+        assert!(reader.get_many(&[]).is_empty(), "`get_many` returns no results for an empty list");
         assert!(reader.batch() > 0, "`batch` is at least one block");
     }
     assert_count(store, 500, "each block is stored once");
@@ -111,7 +118,7 @@ fn codecs_make_different_blocks(store: &dyn Store) {
     }
 }
 
-/// A change with all parts, so that any of them may be left.
+/// A change with all parts, so that a failed change could leave any of them behind.
 fn full(
     blocks: impl Iterator<Item = Result<Block, crate::store::BoxError>> + 'static,
 ) -> Change<'static> {
@@ -132,8 +139,8 @@ fn a_stream_that_fails_leaves_nothing(store: &dyn Store) {
     assert!(is_cut(&error), "a change fails with the error of its stream: {error:?}");
     assert!((100..5_100).all(|n| !has(store, n)), "a failed change leaves no block");
     let applied = apply(store, write(100..5_100, [head(0)]));
-    assert_eq!(applied.new_blocks, 5_000, "a change can be made again after it has failed");
-    assert!((100..5_100).all(|n| has(store, n)), "a change can be made again after it has failed");
+    assert_eq!(applied.new_blocks, 5_000, "a change can be repeated after it has failed");
+    assert!((100..5_100).all(|n| has(store, n)), "a change can be repeated after it has failed");
 }
 
 fn a_stream_that_panics_leaves_nothing(store: &dyn Store) {
@@ -148,7 +155,7 @@ fn a_stream_that_panics_leaves_nothing(store: &dyn Store) {
     let applied = apply(store, write(1..500, [head(1)]));
     assert_eq!(
         applied.new_blocks, 499,
-        "a store works on after the stream of a change has panicked"
+        "a store still works after the stream of a change has panicked"
     );
 }
 
@@ -165,13 +172,13 @@ fn a_stream_may_read_the_store(store: &dyn Store) {
             );
             let found = get_each(store, &[cid(0), cid(9_999), cid(0)]);
             let expected = [Some(block(0)), None, Some(block(0))];
-            assert_eq!(found, expected, "a stream may read the store that it goes into");
-            assert!(has(view.as_ref(), 0), "a stream may read the store that it goes into");
+            assert_eq!(found, expected, "a stream may read the store that it is written to");
+            assert!(has(view.as_ref(), 0), "a stream may read the store that it is written to");
         }
-        assert!(store.get(&cid(0))?.is_some(), "a stream may read the store that it goes into");
+        assert!(store.get(&cid(0))?.is_some(), "a stream may read the store that it is written to");
         Ok(block(n))
     });
     let change = Change::new(Event::Write).blocks(stream).edit(head(4_999));
     assert_eq!(apply(store, change).new_blocks, 4_999, "a stored block is not new");
-    assert!(has(store, 4_999), "blocks that came in are read back");
+    assert!(has(store, 4_999), "stored blocks are read back");
 }

@@ -1,4 +1,5 @@
-//! The suite of stores whose bytes can rot: damage is reported at its place, and can be healed.
+//! The suite for stores whose bytes can be damaged: damage is reported at its place, and can be
+//! repaired.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -9,10 +10,10 @@ use super::support::{
 use crate::store::{Expect, Maintain, RefName, Replaced, Store, StoreError};
 use pds_core::data::{Block, Blocks, Cid, ReadError, get_all};
 
-/// Checks that damaged blocks are noticed, hide no other block, and are healed by good ones.
+/// Checks that damaged blocks are detected, hide no other block, and are repaired by intact ones.
 ///
-/// The store must be empty. `damage` replaces the bytes that the back end has stored for a block by bytes that
-/// do not hash to its CID, and keeps the name.
+/// The store must be empty. `damage` replaces the stored bytes of a block by bytes that do not
+/// match its CID, and keeps the name.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
@@ -32,7 +33,7 @@ use pds_core::data::{Block, Blocks, Cid, ReadError, get_all};
 ///
 /// # Panics
 ///
-/// When the store breaks a rule of the traits. The message names the rule.
+/// If the store breaks a rule of the traits. The message names the rule.
 pub fn check_damage(store: &dyn Store, damage: &dyn Fn(&Cid)) {
     apply(store, write(0..COUNT, [head(0)]));
     damage(&cid(BAD));
@@ -66,11 +67,15 @@ fn damage_is_reported_at_its_place(store: &dyn Store) {
         for _ in 0..2 {
             assert!(
                 is_damaged(blocks, BAD),
-                "a block whose bytes are other ones is `Damaged`, not missing and not an answer"
+                "a block with other bytes is `Damaged`, neither missing nor returned"
             );
         }
         let answers: Vec<_> = get_all(blocks, &asked).collect();
-        assert_eq!(answers.len(), asked.len(), "`get_many` answers every CID next to damage");
+        assert_eq!(
+            answers.len(),
+            asked.len(),
+            "`get_many` returns a result for every CID next to damage"
+        );
         for (asked, answer) in asked.iter().zip(answers) {
             match answer {
                 Err(ReadError::Damaged { cid: named, .. }) => {
@@ -115,39 +120,36 @@ fn a_ref_cannot_point_to_damage(store: &dyn Store) {
 }
 
 fn apply_heals(store: &dyn Store, damage: &dyn Fn(&Cid)) {
-    // A back end that reads ahead may have read the damaged bytes, wherever it begins.
+    // A back end that reads ahead may have read the damaged bytes, wherever it starts.
     for start in 0..BAD - 5 {
         assert!((start..BAD).all(|n| is_sound(store, n)), "a damaged block hides no other block");
         apply(store, write([BAD], [head(1)]));
-        let rule = "a healed block is read back, also where damaged bytes were read before";
+        let rule = "a repaired block is read back, even if damaged bytes were read before";
         assert!(is_sound(store, BAD), "{rule}");
         damage(&cid(BAD));
     }
     let before = everything(store).blocks;
     let applied = apply(store, write([BAD, 3], [edit("side", Some(cid(BAD)), Expect::Absent)]));
-    assert_eq!(applied.new_blocks, 1, "a damaged block that is healed counts as new");
-    assert!(is_sound(store, BAD), "the good block that comes in replaces the damaged one");
-    assert!(
-        is_sound(view(store).as_ref(), BAD),
-        "the good block that comes in replaces the damaged one"
-    );
-    assert_eq!(everything(store).blocks, before, "healing stores no block twice");
+    assert_eq!(applied.new_blocks, 1, "a repaired block counts as new");
+    assert!(is_sound(store, BAD), "the intact block replaces the damaged one");
+    assert!(is_sound(view(store).as_ref(), BAD), "the intact block replaces the damaged one");
+    assert_eq!(everything(store).blocks, before, "a repair stores no block twice");
     assert_others(store, &[]);
     assert_eq!(
         everything(store).refs.get(&"side".parse().expect("a name")),
         Some(cid(BAD)),
-        "a ref can point to a healed block"
+        "a ref can point to a repaired block"
     );
-    // A change that fails heals nothing, and the one after it does.
+    // A failed change repairs nothing, and the next change does.
     damage(&cid(BAD + 1));
     refused(
         store,
         write([BAD + 1], [edit("HEAD", Some(cid(0)), Expect::Absent)]),
         "an expectation that does not hold refuses the change",
     );
-    assert!(is_damaged(store, BAD + 1), "a failed change leaves nothing, and heals nothing");
+    assert!(is_damaged(store, BAD + 1), "a failed change leaves nothing, and repairs nothing");
     apply(store, write([BAD + 1], [head(BAD + 1)]));
-    assert!(is_sound(store, BAD + 1), "the good block that comes in replaces the damaged one");
+    assert!(is_sound(store, BAD + 1), "the intact block replaces the damaged one");
 }
 
 fn a_scan_shows_damage(store: &dyn Store, maintain: &dyn Maintain) {
@@ -161,7 +163,7 @@ fn a_scan_shows_damage(store: &dyn Store, maintain: &dyn Maintain) {
     maintain.scan_raw(&mut visit).expect("a scan shows damaged bytes without an error");
     let damaged: Vec<Cid> =
         shown.iter().filter(|(_, sound)| !**sound).map(|(cid, _)| *cid).collect();
-    assert_eq!(damaged, [cid(BAD)], "a scan shows the bytes as they are stored, damaged ones too");
+    assert_eq!(damaged, [cid(BAD)], "a scan shows the stored bytes, including damaged ones");
     assert_eq!(Some(shown.len() as u64), everything(store).blocks, "a scan shows every block");
 }
 
@@ -181,12 +183,9 @@ fn replace_heals_and_drops(store: &dyn Store, maintain: &dyn Maintain, damage: &
         Replaced { added: 1, dropped: 2 },
         "`replace` counts the damaged blocks that it drops and the blocks that it adds"
     );
-    assert!(is_sound(store, BAD), "`replace` heals a damaged block");
-    assert!(!has(store, BAD + 2), "`replace` drops a damaged block that it is given the name of");
-    assert!(
-        is_damaged(store, BAD + 3),
-        "`replace` drops only the blocks that it is given the names of"
-    );
+    assert!(is_sound(store, BAD), "`replace` repairs a damaged block");
+    assert!(!has(store, BAD + 2), "`replace` drops a damaged block with a given name");
+    assert!(is_damaged(store, BAD + 3), "`replace` drops only blocks with the given names");
     let after = everything(store);
     assert_eq!(
         (&after.refs, &after.log, &after.facts),
@@ -197,7 +196,7 @@ fn replace_heals_and_drops(store: &dyn Store, maintain: &dyn Maintain, damage: &
     assert_eq!(
         replaced,
         Replaced { added: 2, dropped: 0 },
-        "`replace` heals a damaged block whose good block comes in"
+        "`replace` repairs a damaged block if its intact block is added"
     );
     assert_others(store, &[]);
     assert_eq!(

@@ -1,4 +1,4 @@
-//! The suite of stores that outlive their process: what was acknowledged is there when the store is opened again.
+//! The suite for durable stores: acknowledged changes are present when the store is opened again.
 
 use super::log::sample_history;
 use super::support::{
@@ -10,10 +10,11 @@ use crate::store::{
 };
 use pds_core::data::Cid;
 
-/// Checks that a store keeps everything when it is closed and opened again.
+/// Checks that a store keeps its whole content when it is closed and opened again.
 ///
-/// `open` opens the store of a name: it makes an empty store the first time, and opens the same store every
-/// other time. A store that was opened before has been dropped by then. The names are of letters.
+/// `open` opens the store with a name. It creates an empty store on the first call, and opens the
+/// same store on later calls. Earlier handles to the store have been dropped by then. The names
+/// consist of letters.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
@@ -31,7 +32,8 @@ use pds_core::data::Cid;
 ///
 /// # Panics
 ///
-/// When the store breaks a rule of the traits, or loses what it has acknowledged. The message names the rule.
+/// If the store breaks a rule of the traits, or loses an acknowledged change. The message names the
+/// rule.
 pub fn check_durable(open: &dyn Fn(&str) -> Box<dyn Store>) {
     changes_outlive_the_process(&|| open("changes"));
     failed_changes_leave_nothing(&|| open("failures"));
@@ -42,7 +44,7 @@ pub fn check_durable(open: &dyn Fn(&str) -> Box<dyn Store>) {
 
 type Open<'a> = &'a dyn Fn() -> Box<dyn Store>;
 
-/// Checks, part by part, that a store holds what it held before it was closed.
+/// Checks each part of a store against its content before it was closed.
 fn assert_kept(store: &dyn Store, before: &Everything) {
     let after = everything(store);
     assert_eq!(after.refs, before.refs, "refs outlive the process");
@@ -69,7 +71,7 @@ fn assert_blocks(store: &dyn Store, mut numbers: impl Iterator<Item = u32>) {
     assert!(numbers.all(|n| has(store, n)), "blocks outlive the process");
 }
 
-/// Checks that a store holds what [`changes_outlive_the_process`] has written first.
+/// Checks that a store has the content that [`changes_outlive_the_process`] has written first.
 fn assert_made(store: &dyn Store) {
     let found = everything(store);
     let expected = [(RefName::head(), cid(14))];
@@ -90,7 +92,7 @@ fn assert_made(store: &dyn Store) {
 
 fn changes_outlive_the_process(open: Open<'_>) {
     let store = again(open, open());
-    assert_eq!(everything(store.as_ref()).log, [], "a store that was just made is empty");
+    assert_eq!(everything(store.as_ref()).log, [], "a new store is empty");
     for (n, event) in (1..).zip(sample_events()) {
         let edits = [head(n), edit("phone/offline", Some(cid(n)), Expect::Any)];
         let change = Change::new(event).blocks([1, 2, n].map(|n| Ok(block(n)))).edits(edits);
@@ -171,7 +173,7 @@ fn sweeps_outlive_the_process(open: Open<'_>) {
     };
     let sweep = Sweep::new(seen, &live).log(&mut fate).facts(vec![FactEdit::Set(Fact::Erasing)]);
     let swept =
-        store.collect(sweep).expect("a version outlives the process, so a sweep may be of it");
+        store.collect(sweep).expect("a sweep may use a version from before the process ended");
     let store = again(open, store);
     assert_eq!(
         version(store.as_ref()),
@@ -186,20 +188,23 @@ fn sweeps_outlive_the_process(open: Open<'_>) {
     let error = refused(
         store.as_ref(),
         write([1], [head(1)]).unless_swept_since(seen),
-        "a sweep is noticed after the process has ended",
+        "a sweep is detected after the process has ended",
     );
     assert!(
         matches!(error, StoreError::Changed),
-        "a sweep is noticed after the process has ended: {error:?}"
+        "a sweep is detected after the process has ended: {error:?}"
     );
-    // With no row left, the number of the next change still grows.
+    // Even with no row left, the number of the next change grows.
     apply(store.as_ref(), write([], [edit("HEAD", None, Expect::Present)]));
     let seen = version(store.as_ref());
     let mut fate = |_: &LogEntry| Fate::Goes;
     let swept = store.collect(Sweep::new(seen, &|_| false).log(&mut fate)).expect("a sweep of all");
     let store = again(open, store);
     let next = apply(store.as_ref(), write([1], [head(1)])).version;
-    assert!(next.change > swept.version.change, "versions go on growing after all rows have gone");
+    assert!(
+        next.change > swept.version.change,
+        "versions go on growing after all rows were dropped"
+    );
     drop(again(open, store));
 }
 

@@ -1,4 +1,4 @@
-//! Checks of facts: they are set, replaced, removed and cleared with the change that they belong to.
+//! Checks of facts: they are set, replaced, removed and cleared in the change that they belong to.
 
 use super::Check;
 use super::support::{
@@ -49,7 +49,7 @@ fn facts_are_replaced_and_removed(store: &dyn Store) {
     let losses = facts(view_now.as_ref(), FactKind::Loss);
     assert_eq!(losses.len(), 2, "`Set` keeps facts about other subjects");
     drop(view_now);
-    // The value of the fact that is removed does not count, its kind and subject do.
+    // Only the kind and the subject of the removed fact matter, not its value.
     apply(store, write_facts([FactEdit::Remove(one), FactEdit::Remove(Fact::Loss(cid(2)))]));
     assert_eq!(everything(store).facts, [Fact::Loss(cid(1))], "`Remove` removes one fact");
     let absent = [FactEdit::Remove(Fact::Loss(cid(9))), FactEdit::Clear(FactKind::Erasure)];
@@ -88,11 +88,11 @@ fn facts_and_refs_change_together(store: &dyn Store) {
     let error = refused(
         store,
         write([2], [wrong]).facts(edits.clone()),
-        "an expectation that does not hold gives `Moved`",
+        "an expectation that does not hold fails with `Moved`",
     );
     assert!(
         matches!(error, StoreError::Moved { .. }),
-        "an expectation that does not hold gives `Moved`: {error:?}"
+        "an expectation that does not hold fails with `Moved`: {error:?}"
     );
     assert_eq!(everything(store).facts, sample_facts(), "a failed change edits no fact");
     let missing = edit("side", Some(cid(3)), Expect::Any);
@@ -114,13 +114,13 @@ fn facts_alone_are_a_change(store: &dyn Store) {
     assert!(everything(store).log.is_empty(), "a change of facts alone has no log row");
     let moved = apply(store, write([1], [head(1)])).version;
     assert!(moved.change > first.change, "the number of changes grows with each change");
-    // An edit that finds the fact as it is counts all the same.
+    // An edit that does not change the fact has a number as well.
     let again = apply(store, write_facts(set([Fact::Erasing]))).version;
     assert!(again.change > moved.change, "a change of facts alone has a number");
     let seen =
         |version| write_facts([FactEdit::Clear(FactKind::Erasing)]).unless_changed_since(version);
-    let error = refused(store, seen(moved), "a change of facts alone is noticed");
-    assert!(matches!(error, StoreError::Changed), "a change of facts alone is noticed: {error:?}");
+    let error = refused(store, seen(moved), "a change of facts alone is detected");
+    assert!(matches!(error, StoreError::Changed), "a change of facts alone is detected: {error:?}");
     let last = apply(store, seen(again)).version;
     let row = apply(store, write([2], [head(2)])).version;
     assert!(row.change > last.change, "a log row never has the number of a change before it");

@@ -1,13 +1,14 @@
-//! The suite of stores that hold more than fits into memory.
+//! The suite for stores with more content than fits in memory.
 
 use super::support::{cut, everything, head, is_cut, view, write};
 use crate::store::{Change, Event, Expect, RefEdit, RefName, Store};
 use pds_core::data::{Block, Codec, get_all};
 
-/// Checks that a long stream of large blocks goes in while it is made, and that the store is read meanwhile.
+/// Checks that a long stream of large blocks is stored while it is produced, and that the store can
+/// be read meanwhile.
 ///
-/// The store must be empty. `bytes` is the length of the stream. The suite makes each block when the store asks
-/// for it, and keeps no block, so the memory that is used is the memory of the store.
+/// The store must be empty. `bytes` is the length of the stream. The suite creates each block when
+/// the store requests it, and keeps no block, so the memory in use is that of the store.
 ///
 /// ```
 /// use pds::store::{MemoryStore, conformance};
@@ -17,14 +18,14 @@ use pds_core::data::{Block, Codec, get_all};
 ///
 /// # Panics
 ///
-/// When the store breaks a rule of the traits. The message names the rule.
+/// If the store breaks a rule of the traits. The message names the rule.
 pub fn check_large(store: &dyn Store, bytes: u64) {
     let count = bytes.div_ceil(BLOCK_BYTES as u64).max(4);
     let last = large(count - 1);
     let to_last =
         || RefEdit { name: RefName::head(), target: Some(last.cid()), expect: Expect::Absent };
     let before = everything(store);
-    assert!(before.refs.is_empty(), "the suite begins with an empty store");
+    assert!(before.refs.is_empty(), "the suite starts with an empty store");
 
     let half = (0..count / 2).map(|n| Ok(large(n))).chain([cut()]);
     let failed = store.apply(Change::new(Event::Write).blocks(half).edit(to_last()));
@@ -46,7 +47,7 @@ pub fn check_large(store: &dyn Store, bytes: u64) {
         Ok(large(n))
     });
     let applied = store.apply(Change::new(Event::Write).blocks(stream).edit(to_last()));
-    let applied = applied.expect("a stream that is larger than memory goes in");
+    let applied = applied.expect("a stream that is larger than memory is stored");
     assert_eq!(applied.new_blocks, count, "every block of a long stream is stored");
 
     for n in (0..count).step_by(17).chain([count - 1]) {
@@ -62,10 +63,10 @@ pub fn check_large(store: &dyn Store, bytes: u64) {
         assert_eq!(found, Some(block), "every block of a long stream is read back");
     }
     drop(view);
-    store.apply(write([1], [head(1)])).expect("a store works on after a long stream");
+    store.apply(write([1], [head(1)])).expect("a store still works after a long stream");
 }
 
-/// Makes a block whose bytes cannot be compressed.
+/// Returns a block whose bytes cannot be compressed.
 fn large(n: u64) -> Block {
     let mut bytes = Vec::with_capacity(BLOCK_BYTES);
     let mut state = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -1,4 +1,4 @@
-//! Checks of what the log records: moves, messages, events, history.
+//! Checks of the content of the log: moves, messages, events, history.
 
 use super::Check;
 use super::support::{
@@ -15,8 +15,8 @@ pub(super) const CHECKS: &[Check] = &[
     ("a row records its message as it is", messages_are_kept_as_they_are),
     ("a message is one line of bounded length", messages_are_checked),
     ("events are data", events_of_every_kind_are_kept),
-    ("history comes in with its own numbers and times", history_is_copied),
-    ("history comes into an empty log only", history_needs_an_empty_log),
+    ("history is copied with its numbers and times", history_is_copied),
+    ("history is accepted into an empty log only", history_needs_an_empty_log),
     ("history that fails leaves nothing", history_that_fails_leaves_nothing),
 ];
 
@@ -141,7 +141,7 @@ pub(super) fn sample_history() -> Vec<LogEntry> {
     ]
 }
 
-/// Makes a change that copies rows.
+/// Returns a change that copies rows.
 fn copy(rows: Vec<LogEntry>) -> Change<'static> {
     Change::new(Event::Import { key: None, replaces: None }).history(rows.into_iter().map(Ok))
 }
@@ -153,7 +153,7 @@ fn history_is_copied(store: &dyn Store) {
         apply(store, copy(history.clone()).blocks([1, 2].map(|n| Ok(block(n)))).edit(edit));
     let log = everything(store).log;
     assert_eq!(log[..5], history, "copied rows keep their numbers, times and events");
-    assert_eq!(log.len(), 6, "a change that copies history has a row for each edit, too");
+    assert_eq!(log.len(), 6, "a change that copies history also has a row for each edit");
     assert!(log[5].seq > 1_000, "the rows of the edits come after the history");
     assert_eq!(
         applied.version.change, log[5].seq,
@@ -172,23 +172,23 @@ fn history_is_copied(store: &dyn Store) {
 }
 
 fn history_needs_an_empty_log(store: &dyn Store) {
-    // A fact makes no row, so the log is empty still.
+    // A fact writes no row, so the log is still empty.
     apply(store, write_facts([FactEdit::Set(Fact::Erasing)]));
     let applied = apply(store, copy(sample_history()));
     assert_eq!(
         applied.version.change, 1_000,
         "the number of the change is the one of its last row"
     );
-    assert_eq!(everything(store).log, sample_history(), "history comes in alone, too");
+    assert_eq!(everything(store).log, sample_history(), "history is accepted without edits");
     for rows in [sample_history(), sample_history()[..1].to_vec(), Vec::new()] {
         let error = refused(
             store,
             copy(rows).blocks([Ok(block(7))]).fact(FactEdit::Clear(Fact::Erasing.kind())),
-            "history comes into an empty log only",
+            "history is accepted into an empty log only",
         );
         assert!(
             matches!(error, StoreError::HasHistory),
-            "history comes into an empty log only: {error:?}"
+            "history is accepted into an empty log only: {error:?}"
         );
     }
     assert!(!has(store, 7), "a failed change leaves no block");
@@ -224,6 +224,6 @@ fn history_that_fails_leaves_nothing(store: &dyn Store) {
     assert_eq!(
         everything(store).log,
         sample_history(),
-        "a change can be made again after it has failed"
+        "a change can be repeated after it has failed"
     );
 }

@@ -1,4 +1,4 @@
-//! Checks of what rescue needs, for stores that have it.
+//! Checks of the operations for repairs, for stores that have them.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -9,9 +9,9 @@ use crate::store::{CheckDepth, Maintain, Replaced, Store};
 use pds_core::data::Cid;
 
 pub(super) const CHECKS: &[Check] = &[
-    ("a sound store has no findings", a_sound_store_has_no_findings),
+    ("an intact store has no problems", a_sound_store_has_no_findings),
     ("a scan shows every block once", a_scan_shows_every_block),
-    ("`replace` adds what is missing and drops nothing sound", replace_drops_nothing_sound),
+    ("`replace` adds missing blocks and drops no intact block", replace_drops_nothing_sound),
     ("a `replace` that fails leaves nothing", a_replace_that_fails_leaves_nothing),
     ("blocks are counted", blocks_are_counted),
     ("a compaction changes nothing", a_compaction_changes_nothing),
@@ -19,8 +19,8 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn assert_sound(maintain: &dyn Maintain) {
     for depth in [CheckDepth::Present, CheckDepth::Whole] {
-        let found = maintain.check(depth).expect("a sound store can be checked");
-        assert_eq!(found, Vec::<String>::new(), "a sound store has no findings: {depth:?}");
+        let found = maintain.check(depth).expect("an intact store can be checked");
+        assert_eq!(found, Vec::<String>::new(), "an intact store has no problems: {depth:?}");
     }
 }
 
@@ -32,7 +32,7 @@ fn a_sound_store_has_no_findings(store: &dyn Store) {
         assert_sound(maintain);
     }
     let sweep = crate::store::Sweep::new(view(store).version(), &|found| *found == cid(12_000));
-    store.collect(sweep).expect("a sweep of the version that was marked is made");
+    store.collect(sweep).expect("a sweep of the marked version succeeds");
     assert_sound(maintain);
 }
 
@@ -54,15 +54,15 @@ fn a_scan_shows_every_block(store: &dyn Store) {
         assert!(shown.insert(cid), "a scan shows every block once");
         ControlFlow::Continue(())
     };
-    maintain.scan_raw(&mut visit).expect("a scan of sound blocks");
+    maintain.scan_raw(&mut visit).expect("a scan of intact blocks");
     assert_eq!(shown, (0..100).map(cid).collect(), "a scan shows every block once");
     let mut calls = 0;
     let mut first = |_: &[u8], _: &[u8]| {
         calls += 1;
         ControlFlow::Break(())
     };
-    maintain.scan_raw(&mut first).expect("breaking off is no error");
-    assert_eq!(calls, 1, "a visitor that breaks off is not called again");
+    maintain.scan_raw(&mut first).expect("stopping early is no error");
+    assert_eq!(calls, 1, "a visitor that stops is not called again");
 }
 
 fn names(numbers: &[u32]) -> Vec<Vec<u8>> {
@@ -77,19 +77,12 @@ fn replace_drops_nothing_sound(store: &dyn Store) {
     let mut listed = names(&[1, 2, 3, 4]);
     listed.push(b"no CID".to_vec());
     let replaced = maintain.replace(&mut stream, &listed).expect("`replace` adds blocks");
-    assert_eq!(
-        replaced,
-        Replaced { added: 1, dropped: 0 },
-        "`replace` drops nothing that is sound"
-    );
-    assert!(
-        (1..4).all(|n| has(store, n)),
-        "`replace` adds what is missing and keeps what is sound"
-    );
+    assert_eq!(replaced, Replaced { added: 1, dropped: 0 }, "`replace` drops no intact block");
+    assert!((1..4).all(|n| has(store, n)), "`replace` adds missing blocks and keeps intact ones");
     assert_eq!(
         maintain.block_count().expect("blocks are counted"),
         3,
-        "`replace` adds what is missing"
+        "`replace` adds missing blocks"
     );
     let after = everything(store);
     assert_eq!(
@@ -112,7 +105,7 @@ fn a_replace_that_fails_leaves_nothing(store: &dyn Store) {
     assert_eq!(everything(store), before, "a `replace` that fails leaves nothing");
     assert!(!has(store, 4), "a `replace` that fails leaves no block");
     let applied = apply(store, write([4, 5], [head(4)]));
-    assert_eq!(applied.new_blocks, 2, "a store works on after a `replace` has failed");
+    assert_eq!(applied.new_blocks, 2, "a store still works after a `replace` has failed");
 }
 
 fn blocks_are_counted(store: &dyn Store) {
@@ -140,6 +133,6 @@ fn a_compaction_changes_nothing(store: &dyn Store) {
         "a compaction keeps every block"
     );
     apply(store, write([9_000], [head(9_000)]));
-    assert!(has(store, 9_000), "a store works on after a compaction");
+    assert!(has(store, 9_000), "a store still works after a compaction");
     assert_sound(maintain);
 }

@@ -1,14 +1,15 @@
-//! The suite that every store must pass.
+//! The conformance suite that every store must pass.
 //!
-//! Every assertion names the rule that it checks, so a failure says what a back end has to mend.
+//! Every assertion names the rule that it checks, so a failure tells the author of a back end what
+//! to fix.
 //!
 //! | function | stores |
 //! |---|---|
 //! | [`check`] | every store |
-//! | [`check_durable`] | stores that outlive their process |
+//! | [`check_durable`] | durable stores |
 //! | [`check_shared`] | stores that several processes use |
-//! | [`check_damage`] | stores whose bytes can rot |
-//! | [`check_large`] | stores that hold more than fits into memory |
+//! | [`check_damage`] | stores whose bytes can be damaged |
+//! | [`check_large`] | stores with more content than fits in memory |
 //!
 //! ```
 //! use pds::store::{MemoryStore, conformance};
@@ -51,17 +52,11 @@ use super::Store;
 /// A check, and the rule that a store breaks if the check does not end.
 type Check = (&'static str, fn(&dyn Store));
 
-/// Runs the whole suite. Each check gets an empty store.
-///
-/// ```
-/// use pds::store::{MemoryStore, conformance};
-///
-/// conformance::check(&|| Box::new(MemoryStore::default()));
-/// ```
+/// Runs the whole suite. Each check has its own empty store.
 ///
 /// # Panics
 ///
-/// When the store breaks a rule of the traits. The message names the rule.
+/// If the store breaks a rule of the traits. The message names the rule.
 pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
     let themes: [&[Check]; 11] = [
         blocks::CHECKS,
@@ -81,8 +76,8 @@ pub fn check(make: &dyn Fn() -> Box<dyn Store>) {
     }
 }
 
-/// Runs one check in a thread of its own, so that a store that waits for itself fails the suite and does
-/// not hang it.
+/// Runs one check in a separate thread, so that a store that waits for itself fails the suite and
+/// does not hang it.
 fn run(rule: &str, check: fn(&dyn Store), store: Box<dyn Store>) {
     let store: Arc<dyn Store> = Arc::from(store);
     let (done, is_done) = channel();
@@ -101,5 +96,5 @@ fn run(rule: &str, check: fn(&dyn Store), store: Box<dyn Store>) {
     }
 }
 
-/// How long one check may take.
+/// The maximum time of one check.
 const MAX_TIME: Duration = Duration::from_secs(300);

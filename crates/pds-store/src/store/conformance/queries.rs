@@ -1,4 +1,4 @@
-//! Checks of how the log and facts are read: queries, and visitors that read their view.
+//! Checks of reading the log and facts: queries, and visitors that read their view.
 
 use std::ops::ControlFlow;
 
@@ -14,10 +14,10 @@ pub(super) const CHECKS: &[Check] = &[
     ("a log query reads its rows, in its direction", queries_read_their_rows),
     ("a visitor of the log may read its view", a_log_visitor_may_read_its_view),
     ("a visitor of facts may read its view", a_fact_visitor_may_read_its_view),
-    ("a visitor that breaks off is not called again", a_visitor_ends_early),
+    ("a visitor that stops is not called again", a_visitor_ends_early),
 ];
 
-/// Fills a log with many rows of two refs, whose numbers have gaps, and facts of one kind.
+/// Fills a log with many rows of two refs, whose numbers have gaps, and adds facts of one kind.
 fn fill(store: &dyn Store) -> Vec<LogEntry> {
     let names = [RefName::head(), "side".parse().expect("a name")];
     let mut ends = [None; 2];
@@ -89,7 +89,7 @@ fn queries_read_their_rows(store: &dyn Store) {
     assert!(!rows(view.as_ref(), &query).is_empty(), "the parts of a query can be combined");
 }
 
-/// Reads a view in every way.
+/// Reads the whole content of a view.
 fn read_all(view: &dyn View) {
     let rule = "a visitor may read its view";
     assert!(has(view, 0), "{rule}: get");
@@ -163,16 +163,16 @@ fn a_visitor_ends_early(store: &dyn Store) {
                 calls += 1;
                 stop(calls)
             });
-            read.expect("breaking off is no error");
-            assert_eq!(calls, limit, "a visitor that breaks off is not called again");
+            read.expect("stopping early is no error");
+            assert_eq!(calls, limit, "a visitor that stops is not called again");
         }
         let mut calls = 0;
         let read = view.facts(FactKind::Loss, &mut |_| {
             calls += 1;
             stop(calls)
         });
-        read.expect("breaking off is no error");
-        assert_eq!(calls, limit, "a visitor that breaks off is not called again");
+        read.expect("stopping early is no error");
+        assert_eq!(calls, limit, "a visitor that stops is not called again");
     }
     drop(view);
     apply(store, write([9], [head(9), edit("late", Some(cid(9)), Expect::Absent)]));

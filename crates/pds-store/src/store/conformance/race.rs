@@ -1,4 +1,5 @@
-//! Checks of writers that race: of those that expect the same, one wins, and the others leave nothing.
+//! Checks of concurrent writers: of those with the same expectation one wins, and the others change
+//! nothing.
 
 use std::collections::HashSet;
 use std::sync::Barrier;
@@ -15,10 +16,10 @@ pub(super) const CHECKS: &[Check] = &[
     ("of eight writers that expect the same, one wins", eight_writers_race),
     ("of writers that have seen the same change, one wins", writers_race_by_version),
     ("writers that expect nothing all win", writers_without_expectations_all_win),
-    ("a change names what its writer has seen", what_was_seen_must_be_so_still),
+    ("a change is compared with what its writer has seen", what_was_seen_must_be_so_still),
 ];
 
-/// The block that a writer brings in one round.
+/// Returns the block that a writer stores in one round.
 fn own(writer: u32, round: u32) -> u32 {
     1_000 * (round + 1) + writer
 }
@@ -35,7 +36,7 @@ fn writers_race_by_version(store: &dyn Store) {
     race(&[store], 4, 10, By::Version);
 }
 
-/// What writers expect.
+/// The expectation of the writers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum By {
     Ref,
@@ -43,7 +44,7 @@ pub(super) enum By {
     Nothing,
 }
 
-/// Lets all writers make a change at the same time, and returns their results.
+/// Runs one change of each writer at the same time, and returns the results.
 fn round(
     stores: &[&dyn Store],
     writers: u32,
@@ -79,7 +80,7 @@ fn round(
     })
 }
 
-/// Lets writers race, each through one of some handles to the same store.
+/// Lets writers race, each through one of several handles to the same store.
 pub(super) fn race(stores: &[&dyn Store], writers: u32, rounds: u32, by: By) {
     let store = stores[0];
     let mut won = HashSet::new();
@@ -91,7 +92,9 @@ pub(super) fn race(stores: &[&dyn Store], writers: u32, rounds: u32, by: By) {
                 (By::Ref, Err(StoreError::Moved { found: Some(_), .. }))
                 | (By::Version, Err(StoreError::Changed)) => {}
                 (_, Err(error)) => {
-                    panic!("a writer that has lost a race gets `Moved` or `Changed`: {error:?}")
+                    panic!(
+                        "a writer that has lost a race fails with `Moved` or `Changed`: {error:?}"
+                    )
                 }
             }
         }
@@ -151,15 +154,15 @@ fn what_was_seen_must_be_so_still(store: &dyn Store) {
         let error = refused(
             store,
             write([3], [head(3)]).unless_changed_since(wrong(second)),
-            "`change_seen` is the last change, or `Changed`",
+            "a change fails with `Changed` if `change_seen` is not the last change",
         );
         assert!(
             matches!(error, StoreError::Changed),
-            "`change_seen` is the last change, or `Changed`: {error:?}"
+            "a change fails with `Changed` if `change_seen` is not the last change: {error:?}"
         );
     }
     let third = apply(store, write([3], [head(3)]).unless_changed_since(second)).version;
-    // The number of changes alone does not count for `sweep_seen`.
+    // A change without a sweep does not affect `sweep_seen`.
     apply(store, write([4], [head(4)]).unless_swept_since(first));
     let seen = version(store);
     let swept =
@@ -169,11 +172,11 @@ fn what_was_seen_must_be_so_still(store: &dyn Store) {
         let error = refused(
             store,
             write([5], [head(5)]).unless_swept_since(old),
-            "`sweep_seen` is the last sweep, or `Changed`",
+            "a change fails with `Changed` if `sweep_seen` is not the last sweep",
         );
         assert!(
             matches!(error, StoreError::Changed),
-            "`sweep_seen` is the last sweep, or `Changed`: {error:?}"
+            "a change fails with `Changed` if `sweep_seen` is not the last sweep: {error:?}"
         );
         let error = refused(
             store,

@@ -24,10 +24,13 @@ fn an_expectation_that_fails_changes_nothing(store: &dyn Store) {
         let error = refused(
             store,
             write([1], [edit("HEAD", Some(one), wrong)]),
-            "an expectation that does not hold gives `Moved`",
+            "an expectation that does not hold fails with `Moved`",
         );
         let is_moved = matches!(error, StoreError::Moved { found: None, .. });
-        assert!(is_moved, "an expectation that does not hold gives `Moved`: {wrong:?}, {error:?}");
+        assert!(
+            is_moved,
+            "an expectation that does not hold fails with `Moved`: {wrong:?}, {error:?}"
+        );
     }
     apply(store, write([1], [edit("HEAD", Some(one), Expect::Absent)]));
     let before = version(store);
@@ -35,13 +38,17 @@ fn an_expectation_that_fails_changes_nothing(store: &dyn Store) {
         let error = refused(
             store,
             write([2], [edit("HEAD", Some(two), wrong)]),
-            "an expectation that does not hold gives `Moved`",
+            "an expectation that does not hold fails with `Moved`",
         );
         let StoreError::Moved { name, expected, found } = error else {
-            panic!("an expectation that does not hold gives `Moved`: {error:?}");
+            panic!("an expectation that does not hold fails with `Moved`: {error:?}");
         };
         let said = (name, expected, found);
-        assert_eq!(said, (RefName::head(), wrong, Some(one)), "`Moved` says what was found");
+        assert_eq!(
+            said,
+            (RefName::head(), wrong, Some(one)),
+            "`Moved` names the commit that was found"
+        );
     }
     let view = view(store);
     assert_eq!(view.version(), before, "a failed change has no number");
@@ -104,7 +111,7 @@ fn edits_of_one_ref_are_made_in_order(store: &dyn Store) {
     assert_eq!(after.refs.get(&RefName::head()), Some(two), "edits of one ref are made in order");
     assert_eq!(after.log.len(), 2, "each edit has a log row");
     assert_chain(store);
-    // The second edit does not find what the first one has left.
+    // The second edit expects a value that the first one has not left.
     let rule = "an expectation is about the ref after the edits before it";
     let edits = [to(None, Expect::Present), to(Some(one), Expect::Present)];
     let error = refused(store, write([3], edits), rule);

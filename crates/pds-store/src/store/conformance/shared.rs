@@ -1,4 +1,4 @@
-//! The suite of stores that several processes use: each has a handle of its own.
+//! The suite for stores that several processes use, each with its own handle.
 
 use super::race::{By, race};
 use super::support::{
@@ -9,10 +9,11 @@ use super::views::{moments_next_to_a_writer, step};
 use crate::store::{Expect, Fact, FactEdit, Fate, LogEntry, RefName, Store, StoreError, Sweep};
 use pds_core::data::Cid;
 
-/// Checks that several handles to one store see each other's changes, and that their writers race fairly.
+/// Checks that several handles to one store see each other's changes, and that of their concurrent
+/// writers one wins.
 ///
-/// `open` opens the store of a name, next to the handles to it that are open already: it makes an empty store
-/// the first time. The names are of letters.
+/// `open` opens another handle to the store with a name. It creates an empty store on the first
+/// call. The names consist of letters.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
@@ -30,7 +31,7 @@ use pds_core::data::Cid;
 ///
 /// # Panics
 ///
-/// When the store breaks a rule of the traits. The message names the rule.
+/// If the store breaks a rule of the traits. The message names the rule.
 pub fn check_shared(open: &dyn Fn(&str) -> Box<dyn Store>) {
     let pair = |name| [open(name), open(name)];
     let [one, other] = pair("changes");
@@ -74,7 +75,8 @@ fn changes_are_seen(one: &dyn Store, other: &dyn Store) {
                 "`change_seen` counts the changes of another handle: {error:?}"
             );
         }
-        // More than a back end leaves out of its index, and the same blocks through both handles.
+        // More blocks than a back end leaves out of its index, and the same blocks through both
+        // handles.
         let first = n * 10_000;
         assert_eq!(
             apply(one, write(first..first + 500, [head(first)])).new_blocks,
@@ -125,7 +127,7 @@ fn sweeps_are_noticed(one: &dyn Store, other: &dyn Store) {
         };
         let (sweeper, reader) = if round == 1 { (other, one) } else { (one, other) };
         let swept = sweeper.collect(Sweep::new(seen, &live).log(&mut fate));
-        let swept = swept.expect("a sweep of the version that was marked is made");
+        let swept = swept.expect("a sweep of the marked version succeeds");
         assert_eq!(
             version(reader),
             swept.version,
@@ -148,7 +150,7 @@ fn sweeps_are_noticed(one: &dyn Store, other: &dyn Store) {
         let again = apply(reader, write(all(), [head(300)]));
         assert_eq!(
             again.new_blocks, 599,
-            "a block that another handle has swept is new when it comes again"
+            "a block that another handle has swept is new when it is stored again"
         );
         assert_chain(sweeper);
     }
@@ -160,7 +162,7 @@ fn swept_blocks_are_missing(one: &dyn Store, other: &dyn Store) {
         apply(one, write(0..60, [head(0)]));
         assert!((0..stop).all(|n| has(other, n)), "blocks are read through another handle");
         let swept = one.collect(Sweep::new(version(one), &|found| *found == cid(0)));
-        swept.expect("a sweep of the version that was marked is made");
+        swept.expect("a sweep of the marked version succeeds");
         let now = view(other);
         for n in 1..60 {
             assert!(

@@ -1,4 +1,4 @@
-//! What the checks share: small blocks, edits, and all that a store holds, read at one moment.
+//! Helpers of the checks: small blocks, edits, and the whole content of a store at one moment.
 
 use std::ops::ControlFlow;
 
@@ -8,12 +8,12 @@ use crate::store::{
 };
 use pds_core::data::{Block, Blocks, Cid, Codec, Value, get_all};
 
-/// A small block.
+/// Returns a small block.
 pub(super) fn block(n: u32) -> Block {
     Block::new(Codec::Cbor, Value::from(n).encode())
 }
 
-/// The name of a small block.
+/// Returns the CID of a small block.
 pub(super) fn cid(n: u32) -> Cid {
     block(n).cid()
 }
@@ -26,12 +26,12 @@ pub(super) fn edit(to: &str, target: Option<Cid>, expect: Expect) -> RefEdit {
     RefEdit { name: name(to), target, expect }
 }
 
-/// An edit that points HEAD to a small block.
+/// Returns an edit that points HEAD to a small block.
 pub(super) fn head(n: u32) -> RefEdit {
     edit("HEAD", Some(cid(n)), Expect::Any)
 }
 
-/// A change that brings small blocks in and moves refs.
+/// Returns a change that stores small blocks and moves refs.
 pub(super) fn write(
     blocks: impl IntoIterator<Item = u32, IntoIter: 'static>,
     edits: impl IntoIterator<Item = RefEdit>,
@@ -40,17 +40,17 @@ pub(super) fn write(
     Change::new(Event::Write).blocks(blocks).edits(edits).message("test")
 }
 
-/// A change of facts alone.
+/// Returns a change of facts alone.
 pub(super) fn write_facts(edits: impl IntoIterator<Item = FactEdit>) -> Change<'static> {
     Change::new(Event::Set).facts(edits)
 }
 
-/// Makes a change that the store must accept.
+/// Applies a change that the store must accept.
 pub(super) fn apply(store: &dyn Store, change: Change<'_>) -> Applied {
-    store.apply(change).expect("a change whose expectations hold is made")
+    store.apply(change).expect("a change whose expectations hold is applied")
 }
 
-/// Makes a change that the store must refuse by a rule, and checks that nothing has changed.
+/// Applies a change that the store must refuse by a rule, and checks that nothing has changed.
 pub(super) fn refused(store: &dyn Store, change: Change<'_>, rule: &str) -> StoreError {
     let before = everything(store);
     let Err(error) = store.apply(change) else { panic!("{rule}: the change was made") };
@@ -90,29 +90,29 @@ pub(super) fn facts(view: &dyn View, kind: FactKind) -> Vec<Fact> {
     sorted(found)
 }
 
-/// Sorts facts by kind and subject, as a view may read the facts of a kind in any order.
+/// Sorts facts by kind and subject, because a view may read the facts of a kind in any order.
 pub(super) fn sorted(mut facts: Vec<Fact>) -> Vec<Fact> {
     facts.sort_by_key(|fact| (fact.kind(), fact.subject()));
     facts
 }
 
-/// All that one moment of a store shows.
+/// The whole content of a store at one moment.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Everything {
     pub(super) version: Version,
     pub(super) refs: Refs,
     pub(super) log: Vec<LogEntry>,
     pub(super) facts: Vec<Fact>,
-    /// The number of blocks, where the store can count them.
+    /// The number of blocks, if the store can count them.
     pub(super) blocks: Option<u64>,
 }
 
-/// Reads all that a store holds. The blocks are only counted.
+/// Reads the whole content of a store. The blocks are only counted.
 pub(super) fn everything(store: &dyn Store) -> Everything {
     Everything { blocks: count(store), ..seen_in(view(store).as_ref()) }
 }
 
-/// Reads all that a view shows, its blocks aside.
+/// Reads the whole content of a view, except its blocks.
 pub(super) fn seen_in(view: &dyn View) -> Everything {
     Everything {
         version: view.version(),
@@ -123,33 +123,33 @@ pub(super) fn seen_in(view: &dyn View) -> Everything {
     }
 }
 
-/// Counts the blocks; `None` where the store cannot.
+/// Returns the number of blocks, or `None` if the store cannot count them.
 pub(super) fn count(store: &dyn Store) -> Option<u64> {
     let count = store.maintain()?.block_count();
     Some(count.expect("a store that has `Maintain` counts its blocks"))
 }
 
-/// Checks the number of blocks, where the store can count them.
+/// Checks the number of blocks, if the store can count them.
 pub(super) fn assert_count(store: &dyn Store, expected: u64, rule: &str) {
     if let Some(count) = count(store) {
         assert_eq!(count, expected, "{rule}");
     }
 }
 
-/// Tells whether a small block can be read.
+/// Returns whether a small block can be read.
 pub(super) fn has(blocks: &dyn Blocks, n: u32) -> bool {
     let found =
         blocks.get(&cid(n)).expect("a block that is stored or missing is read without an error");
     found.is_some_and(|found| found == block(n))
 }
 
-/// Reads blocks in as many answers as the store needs.
+/// Reads blocks with as many calls as the store needs.
 pub(super) fn get_each(blocks: &dyn Blocks, cids: &[Cid]) -> Vec<Option<Block>> {
     let read = get_all(blocks, cids).collect::<Result<_, _>>();
     read.expect("`get_many` reads blocks that are stored or missing")
 }
 
-/// Checks that the rows of each ref form a chain that ends where the ref points.
+/// Checks that the rows of each ref form a chain that ends with the commit that the ref points to.
 pub(super) fn assert_chain(store: &dyn Store) {
     let Everything { refs, log, .. } = everything(store);
     let mut ends: std::collections::BTreeMap<&RefName, Option<Cid>> = Default::default();
@@ -161,10 +161,10 @@ pub(super) fn assert_chain(store: &dyn Store) {
         assert_eq!(row.before, end, "each `before` is the `after` of the previous row of the ref");
     }
     let ends = ends.into_iter().filter_map(|(name, end)| Some((name.clone(), end?)));
-    assert_eq!(ends.collect::<Refs>(), refs, "a ref points where its last log row says");
+    assert_eq!(ends.collect::<Refs>(), refs, "a ref points to the commit in its last log row");
 }
 
-/// An error of a stream, and the check that a store has passed it on.
+/// An error of a stream, and the check that a store returns it.
 pub(super) fn cut<T>() -> Result<T, BoxError> {
     Err(BoxError::from("cut"))
 }

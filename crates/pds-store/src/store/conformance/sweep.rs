@@ -13,19 +13,19 @@ use crate::store::{
 use pds_core::data::Cid;
 
 pub(super) const CHECKS: &[Check] = &[
-    ("a sweep deletes what is not live", a_sweep_keeps_what_is_live),
-    ("a sweep is of the version that was marked", a_sweep_notices_changes),
-    ("a sweep notices blocks that came back", a_sweep_notices_blocks_that_came_back),
+    ("a sweep deletes the blocks that are not live", a_sweep_keeps_what_is_live),
+    ("a sweep needs the version that was marked", a_sweep_notices_changes),
+    ("a sweep detects blocks that have reappeared", a_sweep_notices_blocks_that_came_back),
     ("a swept block is missing for every reader", swept_blocks_are_missing_at_once),
     ("a sweep edits facts", a_sweep_edits_facts),
     ("a dry run changes nothing", a_dry_run_changes_nothing),
 ];
 
 pub(super) fn swept(store: &dyn Store, sweep: Sweep<'_>) -> SweptBlocks {
-    store.collect(sweep).expect("a sweep of the version that was marked is made")
+    store.collect(sweep).expect("a sweep of the marked version succeeds")
 }
 
-/// Makes a sweep that the store must refuse, and checks that nothing has changed.
+/// Runs a sweep that the store must refuse, and checks that nothing has changed.
 pub(super) fn refused(store: &dyn Store, sweep: Sweep<'_>, rule: &str) -> StoreError {
     let before = everything(store);
     let Err(error) = store.collect(sweep) else { panic!("{rule}: the sweep was made") };
@@ -59,7 +59,7 @@ fn a_sweep_keeps_what_is_live(store: &dyn Store) {
     assert_eq!(
         swept.kept_bytes,
         bytes((0..10_100).filter(is_live)),
-        "a sweep counts the bytes that stay"
+        "a sweep counts the bytes of the kept blocks"
     );
     assert_eq!(swept.rows, 0, "a sweep without a decision about rows keeps the log");
     let after = everything(store);
@@ -80,19 +80,19 @@ fn a_sweep_keeps_what_is_live(store: &dyn Store) {
     );
     assert!(
         (0..10_100).all(|n| has(store, n) == is_live(&n)),
-        "a sweep deletes what is not live and nothing else"
+        "a sweep deletes all blocks that are not live and no others"
     );
     if let Some(maintain) = store.maintain() {
         maintain.compact().expect("a store without open views can be compacted");
     }
-    assert!((0..10_100).all(|n| has(store, n) == is_live(&n)), "a compaction keeps what is live");
+    assert!((0..10_100).all(|n| has(store, n) == is_live(&n)), "a compaction keeps live blocks");
     let again = apply(store, write(0..10_200, [head(0)]));
     assert_eq!(
         again.new_blocks,
         10_200 - alive.len() as u64,
-        "a block that was swept is new when it comes again"
+        "a block that was swept is new when it is stored again"
     );
-    assert!((0..10_200).all(|n| has(store, n)), "a block that was swept can come again");
+    assert!((0..10_200).all(|n| has(store, n)), "a block that was swept can be stored again");
     assert!(
         again.version.change > after.version.change,
         "the number of changes grows after a sweep"
@@ -104,7 +104,7 @@ fn a_sweep_notices_changes(store: &dyn Store) {
     apply(store, write(0..10, [head(0)]));
     let marked = version(store);
     apply(store, write([], [head(0)]));
-    let rule = "a sweep is of the version that was marked, or `Changed`";
+    let rule = "a sweep of another version than the marked one fails with `Changed`";
     assert_changed(store, Sweep::new(marked, &|_| false), rule);
     let marked = version(store);
     apply(store, write_facts([FactEdit::Set(Fact::Erasing)]));
@@ -130,18 +130,18 @@ fn a_sweep_notices_blocks_that_came_back(store: &dyn Store) {
         for dry_run in [false, true] {
             let absent = move |found: &Cid| *found == cid(n);
             let sweep = Sweep::new(marked, &live).absent(&absent).dry_run(dry_run);
-            let rule = "a block that was missing during marking has come back, so the sweep gives `Changed`";
+            let rule = "a block that was missing during marking has reappeared, so the sweep fails with `Changed`";
             assert_changed(store, sweep, rule);
         }
         assert!(has(store, 3), "a failed sweep deletes nothing");
     }
-    // A block that is missing still, or that the sweep itself brings, has not come back.
+    // A block that is still missing, or that the sweep itself stores, has not reappeared.
     let absent = |found: &Cid| *found == cid(500);
     let change = write([500], [edit("side", Some(cid(500)), Expect::Absent)]);
     swept(store, Sweep::new(marked, &live).absent(&absent).change(change));
     assert!(
         !has(store, 3) && has(store, 500),
-        "a block that is missing still does not stop a sweep"
+        "a block that is still missing does not stop a sweep"
     );
 }
 
@@ -149,7 +149,7 @@ fn swept_blocks_are_missing_at_once(store: &dyn Store) {
     // A back end that reads ahead may have read swept blocks, wherever it stops.
     for stop in 0..20 {
         apply(store, write(0..60, [head(0)]));
-        assert!((0..stop).all(|n| has(store, n)), "blocks that came in are read back");
+        assert!((0..stop).all(|n| has(store, n)), "stored blocks are read back");
         swept(store, Sweep::new(version(store), &|found| *found == cid(0)));
         assert!((1..60).all(|n| !has(store, n)), "a swept block is missing for every reader");
         let now = view(store);
@@ -167,7 +167,7 @@ fn a_sweep_edits_facts(store: &dyn Store) {
     refused(
         store,
         Sweep::new(marked, &|_| true).facts(edits()).absent(&|found| *found == cid(1)),
-        "a block that came back gives `Changed`",
+        "a block that has reappeared fails with `Changed`",
     );
     swept(store, Sweep::new(marked, &|_| true).facts(edits()));
     let left =
@@ -194,16 +194,16 @@ fn a_dry_run_changes_nothing(store: &dyn Store) {
     assert_eq!(
         sizes,
         (2, bytes([1, 2]), bytes([0, 300]), 1),
-        "a dry run counts what a sweep would delete"
+        "a dry run counts the deletions of a sweep"
     );
     assert_eq!(counted.version, before.version, "a dry run returns the version of the store");
     assert_eq!(everything(store), before, "a dry run changes nothing");
     assert!([0, 1, 2, 300].into_iter().all(|n| has(store, n)), "a dry run deletes nothing");
-    assert!(!has(store, 7), "a dry run makes no change");
+    assert!(!has(store, 7), "a dry run stores no block");
     let done = swept(store, Sweep::new(before.version, &live).log(&mut fate));
     assert_eq!(
         SweptBlocks { version: counted.version, ..done },
         counted,
-        "a dry run counts what the sweep deletes"
+        "a dry run counts the deletions of the sweep"
     );
 }

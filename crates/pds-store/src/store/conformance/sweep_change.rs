@@ -1,4 +1,4 @@
-//! Checks of the change that a sweep makes first, in the same step.
+//! Checks of the change that a sweep applies first, in the same step.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -15,7 +15,7 @@ use crate::store::{
 use pds_core::data::Cid;
 
 pub(super) const CHECKS: &[Check] = &[
-    ("a sweep makes its change first", a_sweep_makes_its_change_first),
+    ("a sweep applies its change first", a_sweep_makes_its_change_first),
     ("a sweep whose change fails leaves nothing", a_sweep_whose_change_fails_leaves_nothing),
     ("a sweep that panics leaves nothing", a_sweep_that_panics_leaves_nothing),
 ];
@@ -46,20 +46,20 @@ fn a_sweep_makes_its_change_first(store: &dyn Store) {
     let done = swept(store, Sweep::new(marked, &live).log(&mut fate).facts(edits).change(change));
     assert!(
         asked.iter().all(|seq| *seq <= marked.change),
-        "the rows of a sweep's own change stay: no decision is asked for"
+        "the rows of a sweep's own change are kept without a decision"
     );
     let after = everything(store);
     assert_eq!(
         (done.rows, done.blocks),
         (3, 6),
-        "a sweep counts what it deletes, its own blocks that are not live too"
+        "a sweep counts its deletions, including blocks of its own change"
     );
     let moves: Vec<_> =
         after.log.iter().map(|row| (row.name.as_str(), row.before, row.after)).collect();
     let expected = [("HEAD", None, Some(cid(9))), ("side", None, Some(cid(10)))];
     assert_eq!(
         moves, expected,
-        "the rows of a sweep's own change stay, and are linked to what is left"
+        "the rows of a sweep's own change are kept, and linked to the remaining rows"
     );
     assert!(
         after.log.iter().all(|row| row.message == "first" && row.event == Event::Forget),
@@ -74,17 +74,17 @@ fn a_sweep_makes_its_change_first(store: &dyn Store) {
         [Fact::Loss(cid(1))],
         "the facts of a sweep change after those of its change"
     );
-    assert_eq!(after.refs.get(&RefName::head()), Some(cid(9)), "a sweep makes its change");
+    assert_eq!(after.refs.get(&RefName::head()), Some(cid(9)), "a sweep applies its change");
     assert!(
         [3, 9, 10].into_iter().all(|n| has(store, n)),
         "a sweep keeps the blocks of its change that are live"
     );
-    assert!(!has(store, 1) && !has(store, 101), "a sweep deletes what is not live");
+    assert!(!has(store, 1) && !has(store, 101), "a sweep deletes the blocks that are not live");
     assert!(
         done.version.change > after.log[1].seq,
         "the number of a sweep comes after those of its change"
     );
-    assert_count(store, 3, "a sweep keeps what is live");
+    assert_count(store, 3, "a sweep keeps live blocks");
     assert_chain(store);
     let later = apply(store, write([20], [head(20)])).version;
     assert!(later.change > done.version.change, "the number of changes grows after a sweep");
@@ -117,7 +117,7 @@ fn a_sweep_whose_change_fails_leaves_nothing(store: &dyn Store) {
     let rule = "the change of a sweep needs an edit";
     let error = collect(write([7], []), rule);
     assert!(matches!(error, StoreError::NoEdits), "{rule}: {error:?}");
-    let rule = "a sweep that gives `Changed` makes no change";
+    let rule = "a sweep that fails with `Changed` makes no change";
     let change = || write([7], [head(7)]).fact(FactEdit::Set(Fact::Erasing));
     let absent = |found: &Cid| *found == cid(1);
     for sweep in [Sweep::new(first, &live), Sweep::new(marked, &live).absent(&absent)] {
@@ -134,7 +134,7 @@ fn a_sweep_whose_change_fails_leaves_nothing(store: &dyn Store) {
     let newest = rows(view(store).as_ref(), &LogQuery::newest_first());
     assert_eq!(newest[0].message, "test", "a failed sweep clears no message");
     swept(store, Sweep::new(marked, &live));
-    assert!(!has(store, 1), "a sweep can be made again after it has failed");
+    assert!(!has(store, 1), "a sweep can be repeated after it has failed");
 }
 
 fn a_sweep_that_panics_leaves_nothing(store: &dyn Store) {
@@ -168,5 +168,5 @@ fn a_sweep_that_panics_leaves_nothing(store: &dyn Store) {
     assert!((0..3).all(|n| has(store, n)), "a sweep that panics deletes no block");
     assert!(!has(store, 7), "a sweep that panics leaves no block");
     swept(store, Sweep::new(before.version, &live));
-    assert!(!has(store, 1), "a store works on after a sweep has panicked");
+    assert!(!has(store, 1), "a store still works after a sweep has panicked");
 }

@@ -1,4 +1,4 @@
-//! Checks of the log in a sweep: rows go, and the rest is linked again.
+//! Checks of the log in a sweep: rows are dropped, and the rest is linked again.
 
 use super::Check;
 use super::support::{apply, assert_chain, cid, edit, everything, head, version, write};
@@ -6,13 +6,13 @@ use super::sweep::swept;
 use crate::store::{Expect, Fate, LogEntry, RefName, Store, Sweep};
 
 pub(super) const CHECKS: &[Check] = &[
-    ("the rows that stay are linked again", rows_are_linked_again),
-    ("a row that moves nothing goes", rows_that_move_nothing_go),
-    ("a removal stays as long as it removes something", removals_follow_their_rows),
+    ("the kept rows are linked again", rows_are_linked_again),
+    ("a row that does not move its ref is dropped", rows_that_move_nothing_go),
+    ("a removal is kept as long as it removes something", removals_follow_their_rows),
     ("a long log is linked again", a_long_log_is_linked_again),
 ];
 
-/// Sweeps the log: a decision for each row that has a target, in order.
+/// Sweeps the log with a decision for each row that has a target, in order.
 fn sweep_log(store: &dyn Store, mut decide: impl FnMut(&LogEntry) -> Fate) -> u64 {
     let mut fate = |row: &LogEntry| {
         assert!(row.after.is_some(), "a sweep decides on rows that have a target");
@@ -38,7 +38,7 @@ fn rows_are_linked_again(store: &dyn Store) {
         }
     });
     assert_eq!(seen, before.log, "a sweep shows each row as it is stored, oldest first");
-    assert_eq!(gone, 2, "a sweep counts the rows that go");
+    assert_eq!(gone, 2, "a sweep counts the dropped rows");
     let after = everything(store);
     let moves = |log: &[LogEntry]| -> Vec<_> {
         let of_head = log.iter().filter(|row| row.name == RefName::head());
@@ -54,7 +54,7 @@ fn rows_are_linked_again(store: &dyn Store) {
     assert_eq!(
         moves(&after.log),
         expected,
-        "rows around a gap are linked, and a message is cleared where it must be"
+        "rows around a gap are linked, and messages are cleared"
     );
     assert_eq!(after.refs, before.refs, "a sweep of the log moves no ref");
     for row in &after.log {
@@ -73,19 +73,20 @@ fn rows_that_move_nothing_go(store: &dyn Store) {
     for n in [1, 2, 1, 1, 3] {
         apply(store, write([n], [head(n)]));
     }
-    // Without the move to 2, the move back to 1 moves nothing. The row that never moved anything stays.
+    // Without the move to 2, the move back to 1 moves nothing. The row that never moved the ref is
+    // kept.
     let gone = sweep_log(store, |row| match row.after == Some(cid(2)) {
         true => Fate::Goes,
         false => Fate::Stays,
     });
-    assert_eq!(gone, 2, "a row that moves nothing any more goes");
+    assert_eq!(gone, 2, "a row that no longer moves its ref is dropped");
     let log = everything(store).log;
     let moves: Vec<_> = log.iter().map(|row| (row.before, row.after)).collect();
     let one = Some(cid(1));
     assert_eq!(
         moves,
         [(None, one), (one, one), (one, Some(cid(3)))],
-        "a row that moves nothing any more goes"
+        "a row that no longer moves its ref is dropped"
     );
 }
 
@@ -104,23 +105,20 @@ fn removals_follow_their_rows(store: &dyn Store) {
     sweep_log(store, |row| if row.after == Some(cid(3)) { Fate::Goes } else { Fate::Stays });
     let left =
         [(None, Some(1)), (Some(1), None), (None, Some(2)), (Some(2), None), (None, Some(4))];
-    of_side("a removal stays as long as it removes something", &left);
+    of_side("a removal is kept as long as it removes something", &left);
     let gone =
         sweep_log(store, |row| if row.after == Some(cid(1)) { Fate::Goes } else { Fate::Stays });
-    assert_eq!(gone, 2, "a removal goes with the last row that it removes");
-    of_side("a removal goes with the last row that it removes", &left[2..]);
+    assert_eq!(gone, 2, "a removal is dropped with the last row that it removes");
+    of_side("a removal is dropped with the last row that it removes", &left[2..]);
     let version = version(store);
     let newest = apply(store, write([], [to(None)])).version;
     let gone = sweep_log(store, |_| Fate::Goes);
-    assert_eq!(gone, 4, "the log of a ref that was removed may go as a whole");
-    assert!(
-        everything(store).log.is_empty(),
-        "the log of a ref that was removed may go as a whole"
-    );
+    assert_eq!(gone, 4, "the whole log of a removed ref may be dropped");
+    assert!(everything(store).log.is_empty(), "the whole log of a removed ref may be dropped");
     let later = apply(store, write([5], [to(Some(cid(5)))])).version;
     assert!(
         later.change > newest.change && newest.change > version.change,
-        "no number is used again after its row has gone"
+        "no number is used again after its row was dropped"
     );
     assert_chain(store);
 }
@@ -139,17 +137,17 @@ fn a_long_log_is_linked_again(store: &dyn Store) {
         .collect();
     let change = write(0..1_000, []).history(history[..999].iter().cloned().map(Ok));
     apply(store, change.edit(edit("HEAD", Some(cid(999)), Expect::Absent)));
-    // The row of the edit has no row before it, as the ref was absent: a sweep links it.
+    // The row of the edit has no row before it, because the ref was absent: a sweep links it.
     let gone = sweep_log(store, |row| match row.seq % 10 == 0 || row.seq == 1_000 {
         true => Fate::Stays,
         false => Fate::Goes,
     });
-    assert_eq!(gone, 900, "a sweep counts the rows that go");
+    assert_eq!(gone, 900, "a sweep counts the dropped rows");
     let log = everything(store).log;
     let kept: Vec<u64> = log.iter().map(|row| row.seq).collect();
     assert_eq!(
         kept,
         (1..=100).map(|n| n * 10).collect::<Vec<_>>(),
-        "the rows that stay keep their numbers"
+        "the kept rows keep their numbers"
     );
 }

@@ -1,4 +1,4 @@
-//! The suites are run for the stores of this crate, and for stores that cheat.
+//! The suites, run for the stores of this crate and for stores that break a rule.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ mod sqlite {
     use super::super::{check, check_damage, check_durable, check_large, check_shared};
     use crate::store::{SqliteStore, Store};
 
-    /// Opens a store, which is made the first time.
+    /// Opens a store, and creates it on the first call.
     fn open(path: &Path) -> Box<dyn Store> {
         let is_new = !path.exists();
         Box::new(if is_new { SqliteStore::create(path) } else { SqliteStore::open(path) }.unwrap())
@@ -78,31 +78,31 @@ mod sqlite {
     }
 }
 
-/// What a store does wrong.
+/// The rule that a store breaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cheat {
-    /// Nothing: `get_many` answers one CID at a time, which is allowed.
+    /// None: `get_many` returns one result at a time, which is allowed.
     OneByOne,
-    /// It keeps parts in memory only.
+    /// It keeps some parts in memory only.
     ForgetsRefs,
     ForgetsLog,
     ForgetsFacts,
     ForgetsBlocks,
     ForgetsVersion,
-    /// Its views read the present state.
+    /// Its views read the current state.
     ViewsArePresent,
     /// It acknowledges changes and drops their facts.
     DropsFacts,
-    /// It moves refs without comparing what they point to.
+    /// It moves refs without comparing their current targets.
     ComparesNothing,
 }
 
-/// A store in memory that cheats.
+/// A store in memory that breaks a rule.
 struct Cheater {
     cheat: Cheat,
-    /// What it has on its disk.
+    /// The content of its disk.
     inner: Arc<MemoryStore>,
-    /// What was on its disk when it was opened, unless it was made then.
+    /// The content of its disk when it was opened, unless it was created then.
     found: Option<Everything>,
 }
 
@@ -111,7 +111,8 @@ impl Cheater {
         Self { cheat, inner: Arc::default(), found: None }
     }
 
-    /// Returns what was on the disk when the store was opened, if the store hides that.
+    /// Returns the content of the disk when the store was opened, if the store hides this part of
+    /// it.
     fn hides(&self, what: Cheat) -> Option<&Everything> {
         self.found.as_ref().filter(|_| self.cheat == what)
     }
@@ -147,7 +148,7 @@ impl Store for Cheater {
     }
 
     fn maintain(&self) -> Option<&dyn Maintain> {
-        // A remote store may have none.
+        // A remote store may not have it.
         (self.cheat != Cheat::OneByOne).then_some(self.inner.as_ref())
     }
 }
@@ -235,7 +236,7 @@ fn failure(suite: impl FnOnce()) -> String {
     }
 }
 
-/// Opens stores that share a disk by their names.
+/// Returns a function that opens stores by name. Stores of the same name share a disk.
 fn on_disk(cheat: Cheat) -> impl Fn(&str) -> Box<dyn Store> {
     let disk: Mutex<HashMap<String, Arc<MemoryStore>>> = Mutex::default();
     move |name| {
@@ -272,7 +273,7 @@ fn a_store_that_breaks_a_rule_does_not_conform() {
     for (cheat, rule) in [
         (Cheat::ViewsArePresent, "a view is one moment"),
         (Cheat::DropsFacts, "facts are written in the change that they belong to"),
-        (Cheat::ComparesNothing, "an expectation that does not hold gives `Moved`"),
+        (Cheat::ComparesNothing, "an expectation that does not hold fails with `Moved`"),
     ] {
         let message = failure(|| check(&|| Box::new(Cheater::new(cheat))));
         assert!(message.contains(rule), "{rule}: {message}");

@@ -1,4 +1,4 @@
-//! Checks of views: each is one moment, and none waits for another.
+//! Checks of views: each shows one moment, and views do not wait for each other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -16,19 +16,19 @@ use pds_core::data::ReadError;
 pub(super) const CHECKS: &[Check] = &[
     ("a view is one moment", a_view_is_one_moment),
     ("views do not depend on each other", views_do_not_depend_on_each_other),
-    ("what was written is seen by the next view", a_view_sees_what_was_written_before),
+    ("a change is seen by the next view", a_view_sees_what_was_written_before),
     ("a view that is open does not stop a sweep", a_view_may_outlast_a_sweep),
     ("threads may share a view", threads_may_share_a_view),
     ("no reader waits for a writer", a_reader_does_not_wait_for_a_writer),
     ("a view is one moment next to a writer", views_are_moments_next_to_a_writer),
 ];
 
-/// Makes a fact that has a number. A store has one fact of this kind.
+/// Returns a fact with a number. A store has one fact of this kind.
 fn account(n: u32) -> Fact {
     Fact::Account(format!("did:web:{n}.example.com").parse().expect("a DID"))
 }
 
-/// Makes a change that moves two refs and a fact to a number.
+/// Applies a change that moves two refs and a fact to a number.
 pub(super) fn step(store: &dyn Store, n: u32) -> Version {
     let edits = [head(n), edit("side", Some(cid(n)), Expect::Any)];
     apply(store, write([n, n + 100_000], edits).fact(FactEdit::Set(account(n)))).version
@@ -75,7 +75,7 @@ fn views_do_not_depend_on_each_other(store: &dyn Store) {
             open.push((view, seen));
         }
     }
-    // Not in the order in which they were begun.
+    // Not in the order in which they were opened.
     while !open.is_empty() {
         drop(open.remove(open.len() / 2));
         for (view, seen) in &open {
@@ -90,15 +90,12 @@ fn a_view_sees_what_was_written_before(store: &dyn Store) {
         assert!(!has(store, n), "a missing block is `None`");
         let done = step(store, n);
         let inner = view(store);
-        assert_eq!(inner.version(), done, "what was written is seen by the next view");
-        assert!(
-            has(inner.as_ref(), n) && has(store, n),
-            "what was written is seen by the next read"
-        );
+        assert_eq!(inner.version(), done, "a change is seen by the next view");
+        assert!(has(inner.as_ref(), n) && has(store, n), "a change is seen by the next read");
         assert_eq!(
             facts(inner.as_ref(), FactKind::Account),
             [account(n)],
-            "what was written is seen by the next view"
+            "a change is seen by the next view"
         );
         drop(inner);
         assert!(
@@ -122,13 +119,14 @@ fn a_view_may_outlast_a_sweep(store: &dyn Store) {
     assert_eq!(refs(old.as_ref()), pointed, "a view keeps its refs during a sweep");
     assert!(has(old.as_ref(), 0), "a view reads blocks that were not swept");
     for n in 1..50 {
-        // A back end may have deleted the block under the view. The numbers say that, so it is no damage.
+        // A back end may have deleted the block under the view. The version shows that, so it is
+        // not damage.
         match old.get(&cid(n)) {
             Ok(_) | Err(ReadError::Swept { .. }) => {}
             Err(error) => panic!("a swept block is missing, not damaged: {error:?}"),
         }
     }
-    assert_ne!(version(store).sweep, seen.sweep, "a reader notices a sweep by its number");
+    assert_ne!(version(store).sweep, seen.sweep, "a reader detects a sweep by its number");
     drop(old);
     assert_eq!(version(store), swept.version, "a view begun after a sweep has its version");
     assert!((1..50).all(|n| !has(store, n)), "a swept block is missing");
@@ -162,7 +160,7 @@ fn threads_may_share_a_view(store: &dyn Store) {
     assert_eq!(refs(view.as_ref()).get(&RefName::head()), Some(cid(0)), "a view is one moment");
 }
 
-/// Reads one moment next to a writer, and checks that its parts belong together.
+/// Reads one moment next to a writer, and checks that its parts are consistent.
 fn assert_moment(store: &dyn Store, least: Version) -> Version {
     let view = view(store);
     let now = view.version();
@@ -223,7 +221,7 @@ pub(super) fn moments_next_to_a_writer(writer: &dyn Store, readers: &[&dyn Store
             });
         }
         scope.spawn(|| {
-            // Also when a change panics, the readers end.
+            // The readers end even if a change panics.
             let _end = SetOnDrop(&is_over);
             for n in 1..150 {
                 step(writer, n);
@@ -246,7 +244,8 @@ fn a_reader_does_not_wait_for_a_writer(store: &dyn Store) {
     let open = view(store);
     let stream = (100..200).map(|n| {
         if n == 150 {
-            // A thread that waits for the change would wait for ever, as the change waits for the thread.
+            // A thread that waits for the change would wait forever, because the change waits for
+            // the thread.
             let read = thread::scope(|scope| scope.spawn(|| assert_moment(store, before)).join());
             assert_eq!(
                 read.ok(),

@@ -1,4 +1,4 @@
-//! The change of a SQLite store: blocks in, refs moved, facts written.
+//! Changes of a SQLite store: storing blocks, moving refs, writing facts.
 
 use std::collections::{HashMap, HashSet};
 
@@ -18,7 +18,7 @@ use crate::store::{
 use pds_core::data::limits::MAX_BLOCK_BYTES;
 use pds_core::data::{Block, Cid};
 
-/// Makes a change in a transaction that has the right to write.
+/// Applies a change in a write transaction.
 pub(super) fn apply(
     transaction: &Connection,
     tail: &mut Tail,
@@ -29,7 +29,8 @@ pub(super) fn apply(
     let mut version = state.version_to_write(transaction)?;
     change.seen().check(version)?;
     let Change { mut blocks, refs, facts, event, message, history, .. } = change;
-    // Before the stream is read: a lost race is noticed at once. The second edit of a ref is about the first.
+    // The refs are checked before the stream is read, so that a lost race is detected at once. A
+    // second edit of a ref applies to the result of the first, and is checked later.
     let mut edited = HashSet::new();
     for edit in refs.iter().filter(|edit| edited.insert(&edit.name)) {
         expected(transaction, edit)?;
@@ -38,7 +39,7 @@ pub(super) fn apply(
     // The index may have grown.
     state.placed = State::read(transaction)?.placed;
     let before = version.change;
-    // A repair writes where refs and log do not agree, and copied rows are there before any ref.
+    // A repair writes where refs and log disagree, and copied log rows are stored before any ref.
     let is_log_ahead = event == Event::Repair || history.is_some();
     if let Some(rows) = history {
         copy_history(transaction, rows, &mut version)?;
@@ -61,7 +62,7 @@ pub(super) fn apply(
         state.facts += more_facts;
         state.write(transaction)?;
     }
-    // A change without a row in the log has a number all the same.
+    // A change without a log row also has a number.
     if version.change == before {
         version.change += 1;
         state.change = version.change.cast_signed();
@@ -70,7 +71,8 @@ pub(super) fn apply(
     Ok(Applied { new_blocks, version })
 }
 
-/// Stores blocks, appended in the order in which they come; returns how many were missing or damaged.
+/// Stores blocks, appended in the order of the stream. Returns how many were missing or damaged
+/// before.
 pub(super) fn insert(
     transaction: &Connection,
     tail: &mut Tail,
@@ -96,7 +98,7 @@ pub(super) fn insert(
                 continue;
             }
             let Some(id) = tail.append(cid)? else {
-                // A block of this transaction was written a moment ago.
+                // A block of this transaction was written a moment ago, so its bytes need no check.
                 if let Some(id) = tail.get(&cid).filter(|id| !tail.is_new(*id)) {
                     let found = stored_at(transaction, id, &cid)?;
                     let found = found.unwrap_or(Stored { id, is_sound: false });
@@ -122,7 +124,7 @@ pub(super) fn insert(
     Ok(new_blocks)
 }
 
-/// Takes the next blocks off a stream; tells whether there were any.
+/// Moves the next blocks from a stream into the batch. Returns whether there were any.
 fn fill(batch: &mut Vec<Block>, blocks: &mut BlockStream<'_>) -> Result<bool, StoreError> {
     let mut bytes = 0;
     while bytes < BATCH_BYTES && batch.len() < BATCH_BLOCKS {
@@ -138,14 +140,15 @@ fn fill(batch: &mut Vec<Block>, blocks: &mut BlockStream<'_>) -> Result<bool, St
     Ok(!batch.is_empty())
 }
 
-/// The row of a block that is stored, and whether its bytes are right.
+/// The row of a stored block, and whether its bytes are intact.
 #[derive(Clone, Copy)]
 struct Stored {
     id: i64,
     is_sound: bool,
 }
 
-/// Reads a row; `None` when it has no block of this name. Bytes that cannot be read at all are not right.
+/// Reads a row, or returns `None` if it does not contain this block. Unreadable bytes count as
+/// damaged.
 fn stored_at(transaction: &Connection, id: i64, cid: &Cid) -> Result<Option<Stored>, StoreError> {
     match by_id(transaction, id, cid) {
         Ok(found) => Ok(found.map(|(_, block)| Stored { id, is_sound: block.is_ok() })),
@@ -154,10 +157,11 @@ fn stored_at(transaction: &Connection, id: i64, cid: &Cid) -> Result<Option<Stor
     }
 }
 
-/// Writes the bytes of a block over damaged ones; returns how many blocks that makes new.
+/// Overwrites the damaged bytes of a block. Returns the number of blocks that this makes new: 1 or
+/// 0.
 fn heal(transaction: &Connection, stored: Stored, block: &Block) -> Result<u64, StoreError> {
     let name = block.cid();
-    // The block may have come before, a moment ago.
+    // The same change may have brought the block a moment ago.
     let is_sound = stored.is_sound
         || stored_at(transaction, stored.id, &name)?.is_some_and(|stored| stored.is_sound);
     if is_sound {
@@ -167,15 +171,15 @@ fn heal(transaction: &Connection, stored: Stored, block: &Block) -> Result<u64, 
     run(transaction, "INSERT OR REPLACE INTO blocks (id, cid, bytes) VALUES (?1, ?2, ?3)", values)
 }
 
-/// Finds which of some blocks the index has, looking them up in its order, and hashes their bytes: a name
-/// alone does not make a block.
+/// Finds the blocks that the index has. It looks them up in index order and hashes their bytes,
+/// because the bytes of a row may be damaged.
 fn known(
     transaction: &Connection,
     tail: &mut Tail,
     batch: &[Block],
 ) -> Result<HashMap<usize, Stored>, StoreError> {
     let maybe = tail.may_be_placed(transaction, batch.iter().map(Block::cid))?;
-    // Mostly there is none: the index alone says so, for several at a time.
+    // Usually the index has none of them. One query checks the index for several blocks at a time.
     let mut places = transaction.prepare_cached(SOME_PLACES).map_err(store_error)?;
     let starts = batch.iter().zip(maybe).enumerate().filter(|(_, (_, maybe))| *maybe);
     let mut order: Vec<(i64, usize)> =
@@ -191,7 +195,7 @@ fn known(
             for (_, index) in some.iter().filter(|(found, _)| *found == start) {
                 let cid = batch[*index].cid();
                 let Some(found) = stored_at(transaction, id, &cid)? else { continue };
-                // Should two rows have one name, the sound one counts.
+                // If two rows have the same name, the intact one is used.
                 let known = known.entry(*index).or_insert(found);
                 if found.is_sound {
                     *known = found;
@@ -202,7 +206,7 @@ fn known(
     Ok(known)
 }
 
-/// Reads the row of a ref, and checks that it is as expected.
+/// Reads the row of a ref, and checks that it meets the expectation.
 fn expected(transaction: &Connection, edit: &RefEdit) -> Result<Option<RefRow>, StoreError> {
     let row = RefRow::find(transaction, &edit.name)?;
     let found = row.as_ref().map(|row| row.cid);
@@ -241,13 +245,13 @@ fn move_ref(
     write_log(transaction, &LogEntry { seq, name, before, after, at_micros, event, message })
 }
 
-/// Returns the commit that a ref points to by the last row of the log about it.
+/// Returns the commit that a ref points to according to its last log row.
 fn last_logged(transaction: &Connection, name: &RefName) -> Result<Option<Cid>, StoreError> {
     let newest = log_page(transaction, &LogQuery::newest_first().of(name.clone()), 1)?;
     Ok(newest.first().and_then(|row| row.after))
 }
 
-/// Copies rows with their own numbers and times into an empty log.
+/// Copies log rows with their own numbers and times into an empty log.
 fn copy_history(
     transaction: &Connection,
     rows: Box<LogStream<'_>>,
@@ -263,7 +267,7 @@ fn copy_history(
         let row = row.map_err(StoreError::Blocks)?;
         check_message(&row.message)?;
         if row.seq > MAX_CHANGE.cast_unsigned() {
-            return Err(StoreError::Blocks("the number of a row is too great".into()));
+            return Err(StoreError::Blocks("the number of a log row is too large".into()));
         }
         write_log(transaction, &row)?;
         version.change = version.change.max(row.seq);
@@ -271,7 +275,7 @@ fn copy_history(
     Ok(())
 }
 
-/// Tells whether a block is stored, with the right bytes.
+/// Returns whether an intact block is stored.
 fn has_sound(transaction: &Connection, tail: &Tail, cid: &Cid) -> Result<bool, StoreError> {
     let found = match tail.get(cid) {
         Some(id) if tail.is_new(id) => return Ok(true),
@@ -284,11 +288,11 @@ fn has_sound(transaction: &Connection, tail: &Tail, cid: &Cid) -> Result<bool, S
 const SOME_PLACES: &str = "SELECT start, id FROM places WHERE start IN \
     (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
 
-/// How many starts [`SOME_PLACES`] takes.
+/// The number of starts that [`SOME_PLACES`] takes.
 const STARTS: usize = 16;
 
-/// How many blocks are looked for at a time.
+/// The number of blocks that are looked up at a time.
 const BATCH_BLOCKS: usize = 16_384;
 
-/// How many bytes they have at most together.
+/// The maximum total size of these blocks, in bytes.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;

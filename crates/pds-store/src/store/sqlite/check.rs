@@ -18,14 +18,14 @@ use crate::store::{CheckDepth, LogEntry, RefName, StoreError};
 use pds_core::data::Cid;
 
 impl SqliteStore {
-    /// Checks a whole file, and returns what is wrong with it, a sentence each.
+    /// Checks a whole file, and returns its problems, one sentence each.
     ///
-    /// The check is about the form of the file, its index, and the rows of its smaller tables. It reads all
-    /// of the file, and hashes no block.
+    /// The check covers the form of the file, its index, and the rows of its smaller tables. It
+    /// reads the whole file, but hashes no block.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the file cannot be read, or is a store of another format.
+    /// [`StoreError`] if the file cannot be read, or is a store of another format.
     pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
         let checked = schema::open_for_check(path)
             .and_then(|opened| check(&opened, CheckDepth::Whole, Index::Sound));
@@ -37,12 +37,12 @@ impl SqliteStore {
     }
 }
 
-/// How closely the index is compared with the blocks.
+/// The thoroughness of comparing the index with the blocks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Index {
-    /// Every sound block must be found through it: that hashes all of them.
+    /// The index must have every intact block. This hashes all blocks.
     Sound,
-    /// No block may be in it twice.
+    /// No block may be in the index twice.
     Unique,
 }
 
@@ -53,13 +53,14 @@ pub(super) fn check(
     index: Index,
 ) -> Result<Vec<String>, StoreError> {
     let Opened { connection, effort, .. } = opened;
-    // Rows that another process adds to the index meanwhile would seem to be in it twice.
+    // Without this, rows that another process adds to the index meanwhile would look like
+    // duplicates.
     let _moment = one_moment(connection)?;
     let mut found: Vec<String> = check_format(connection)?.into_iter().collect();
     found.extend(check_schema(connection)?);
     effort.lift();
     match depth {
-        // SQLite would evaluate expressions that a stranger has put into the schema.
+        // SQLite would evaluate foreign expressions in the schema.
         _ if !found.is_empty() => {}
         CheckDepth::Whole => found.extend(ask(connection, "integrity_check", None)?),
         CheckDepth::Present => {
@@ -81,7 +82,7 @@ pub(super) fn check(
     if found.is_empty() && index == Index::Sound {
         let lost = lost_by_index(connection, effort)?;
         if lost > 0 {
-            found.push(format!("the index does not know {lost} blocks"));
+            found.push(format!("{lost} blocks are missing from the index"));
         }
     }
     Ok(found)
@@ -91,7 +92,7 @@ fn one_moment(connection: &Connection) -> Result<Transaction<'_>, StoreError> {
     connection.unchecked_transaction().map_err(store_error)
 }
 
-/// Checks the number of the format, of a file that was opened whatever it is.
+/// Checks the number of the format. The file was opened without any check.
 fn check_format(connection: &Connection) -> Result<Option<String>, StoreError> {
     let found: i64 = connection
         .pragma_query_value(None, "user_version", |row| row.get(0))
@@ -99,7 +100,7 @@ fn check_format(connection: &Connection) -> Result<Option<String>, StoreError> {
     Ok((found != i64::from(FORMAT)).then(|| format!("the format number is {found}")))
 }
 
-/// Compares the schema with that of the format. Everything else in a schema is a stranger's: a trigger, a
+/// Compares the schema with that of the format. Every other object in it is foreign: a trigger, a
 /// view, an index, a table, or another declaration of a column.
 pub(super) fn check_schema(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut expected: HashMap<&str, &schema::Object> =
@@ -118,10 +119,10 @@ pub(super) fn check_schema(connection: &Connection) -> Result<Vec<String>, Store
         }
         match expected.remove(&*name) {
             Some(object) if object.kind == kind && object.sql == sql => {}
-            Some(_) => found.push(format!("the {kind} {name} is not that of the format")),
+            Some(_) => found.push(format!("the {kind} {name} differs from the format")),
             None => {
                 let name: String = name.chars().take(MAX_SHOWN).collect();
-                found.push(format!("the {kind} {name:?} does not belong to the format"));
+                found.push(format!("the {kind} {name:?} is not part of the format"));
             }
         }
     }
@@ -133,7 +134,8 @@ pub(super) fn check_schema(connection: &Connection) -> Result<Vec<String>, Store
     Ok(found)
 }
 
-/// Checks every row of the small tables: its checksum, its values, and how the rows belong together.
+/// Checks every row of the small tables: its checksum, its values, and its consistency with the
+/// other rows.
 fn check_rows(
     connection: &Connection,
     effort: &Effort,
@@ -152,7 +154,7 @@ fn check_rows(
     if let Some(state) = state
         && usize::try_from(state.refs) != Ok(refs.len())
     {
-        found.add(format!("refs: {} rows, of {}", refs.len(), state.refs));
+        found.add(format!("refs: {} rows instead of {}", refs.len(), state.refs));
     }
     let mut facts = 0;
     let are_facts_read = each(connection, effort, "facts", FACT_COLUMNS, &mut |row| {
@@ -165,7 +167,7 @@ fn check_rows(
     if let Some(state) = state
         && state.facts != facts
     {
-        found.add(format!("facts: {facts} rows, of {}", state.facts));
+        found.add(format!("facts: {facts} rows instead of {}", state.facts));
     }
     if depth == CheckDepth::Whole {
         check_log(connection, effort, &refs, &mut found)?;
@@ -173,7 +175,8 @@ fn check_rows(
     Ok(found.0)
 }
 
-/// Checks the rows of the log, and that they form a chain for each ref that ends where the ref points to.
+/// Checks the log rows. The rows of each ref must form a chain that ends with the commit that the
+/// ref points to.
 fn check_log(
     connection: &Connection,
     effort: &Effort,
@@ -182,7 +185,7 @@ fn check_log(
 ) -> Result<(), StoreError> {
     let are_refs_known = found.0.is_empty();
     let mut last: HashMap<RefName, LogEntry> = HashMap::new();
-    // A row that cannot be read may be one of any ref.
+    // An unreadable row may belong to any ref.
     let mut is_broken = false;
     let are_read = each(connection, effort, "log", LOG_COLUMNS, &mut |row| {
         let Some(entry) = found.keep(read_log(row, 1).map_err(StoreError::from))? else {
@@ -208,11 +211,11 @@ fn check_log(
         let fits = logged
             .is_some_and(|last| last.after == Some(row.cid) && last.seq.cast_signed() == row.seq);
         if !fits && logged.is_none_or(|last| last.seq.cast_signed() < row.seq) {
-            found.add(format!("ref {}: row {} of the log is missing", row.name, row.seq));
+            found.add(format!("ref {}: log row {} is missing", row.name, row.seq));
         }
     }
     let known: HashSet<&RefName> = refs.iter().map(|row| &row.name).collect();
-    // That HEAD is not there is reported with the present state.
+    // A missing HEAD is reported with the current state.
     let is_lost = |last: &&LogEntry| {
         last.after.is_some() && !known.contains(&last.name) && last.name != RefName::head()
     };
@@ -220,12 +223,12 @@ fn check_log(
     let mut lost: Vec<&RefName> = lost.filter(|_| are_refs_known).map(|last| &last.name).collect();
     lost.sort_unstable();
     for name in lost {
-        found.add(format!("ref {name} is missing, or the row of the log that removed it"));
+        found.add(format!("ref {name} is missing, or the log row that removed it"));
     }
     Ok(())
 }
 
-/// Problems that were found, a bounded number of them.
+/// A bounded list of problems.
 #[derive(Default)]
 struct Problems(Vec<String>);
 
@@ -236,14 +239,14 @@ impl Problems {
         }
     }
 
-    /// Notes a table that SQLite could not read whole.
+    /// Adds a problem if SQLite could not read a table completely.
     fn add_unread(&mut self, table: &str, is_read: bool) {
         if !is_read {
             self.add(format!("rows of the table {table} cannot be read"));
         }
     }
 
-    /// Passes a row on, or notes why it is a bad one.
+    /// Returns a valid row, or adds the problem of an invalid one.
     fn keep<T>(&mut self, row: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
         match row {
             Ok(row) => Ok(Some(row)),
@@ -256,7 +259,8 @@ impl Problems {
     }
 }
 
-/// Shows every row of a table, its number before its columns; tells whether SQLite could read all of them.
+/// Passes every row of a table to `visit`, with its number before its columns. Returns whether
+/// SQLite could read all of them.
 fn each(
     connection: &Connection,
     effort: &Effort,
@@ -271,14 +275,14 @@ fn each(
     })
 }
 
-/// Tells whether all pages are where they belong, and have the form they must have.
+/// Returns whether all pages are in the right place and well formed.
 pub(super) fn is_in_order(connection: &Connection) -> rusqlite::Result<bool> {
     let said: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok(said == "ok")
 }
 
-/// As [`is_in_order`], of one table, which must be that of the format. Its indexes are not compared with it: one
-/// of a stranger would be evaluated.
+/// As [`is_in_order`] for one table, whose declaration must be that of the format. Its indexes are
+/// not compared with it, because SQLite would evaluate the expressions of a foreign index.
 pub(super) fn is_table_in_order(connection: &Connection, table: &str) -> rusqlite::Result<bool> {
     let sql = OBJECTS.iter().find(|object| object.name == table).map(|object| object.sql);
     let is_of_format = "SELECT EXISTS (SELECT 1 FROM sqlite_schema
@@ -304,13 +308,13 @@ fn ask(
         let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
         rows.take(MAX_PROBLEMS).collect::<rusqlite::Result<Vec<_>>>()
     });
-    // A table that is a view, or is missing, has been reported.
+    // A table that is a view, or is missing, has already been reported.
     let said = is_damage(asked)?.unwrap_or_else(|| vec![format!("{pragma} fails")]);
     Ok(if said == ["ok"] { Vec::new() } else { said })
 }
 
-/// Counts the rows that have the name of another one: in the index they are neighbours, and the rows of the
-/// tail are looked up.
+/// Counts the rows with the name of another row. In the index such rows are neighbours; the rows of
+/// the tail are looked up.
 fn twice(connection: &Connection, effort: &Effort) -> Result<u64, StoreError> {
     let prepare = |sql| connection.prepare(sql).map_err(store_error);
     let mut alike =
@@ -340,7 +344,7 @@ fn twice(connection: &Connection, effort: &Effort) -> Result<u64, StoreError> {
     let mut rows = tail.query([placed(connection)?]).map_err(store_error)?;
     while let Some(row) = rows.next().map_err(store_error)? {
         effort.renew();
-        // A name that is not a CID is another matter.
+        // A name that is not a CID is a different problem.
         let name = row.get_ref(0).map(raw).map_err(store_error)?;
         let Ok(cid) = Cid::from_bytes(name) else { continue };
         let is_known = !seen.insert(cid)
@@ -352,11 +356,12 @@ fn twice(connection: &Connection, effort: &Effort) -> Result<u64, StoreError> {
     Ok(twice)
 }
 
-/// The tables that the present state needs. Its blocks are looked up and hashed one by one, so that a check of it
-/// takes no longer for states of the past; these, and the log, are checked with the history.
+/// The tables of the current state. Its blocks are looked up and hashed one by one, so that
+/// checking it takes no longer when there are many past states. Past states and the log are checked
+/// with the history.
 const PRESENT_TABLES: [&str; 3] = ["refs", "facts", "state"];
 
-/// How many problems are named; one is enough to act.
+/// The maximum number of reported problems. One is enough to act.
 const MAX_PROBLEMS: usize = 20;
 
 const MAX_SHOWN: usize = 80;

@@ -1,11 +1,11 @@
-//! Errors of SQLite as errors of a store.
+//! The conversion of SQLite errors into store errors.
 
 use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::store::StoreError;
 
 pub(super) fn store_error(error: Error) -> StoreError {
-    // A value of another type: the file is sound as a database, and damaged as a store.
+    // A value has another type: the file is an intact database, but a damaged store.
     if let Error::FromSqlConversionFailure(..)
     | Error::InvalidColumnType(..)
     | Error::IntegralValueOutOfRange(..)
@@ -13,7 +13,7 @@ pub(super) fn store_error(error: Error) -> StoreError {
     {
         return StoreError::Damaged(Box::new(error));
     }
-    // The statements are always the same, so it is the tables that are not those of the format.
+    // The statements are constant, so the tables differ from those of the format.
     if matches!(error.sqlite_error(), Some(e) if e.extended_code == ffi::SQLITE_ERROR) {
         return StoreError::Damaged(Box::new(error));
     }
@@ -22,18 +22,18 @@ pub(super) fn store_error(error: Error) -> StoreError {
         Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => StoreError::Busy,
         Some((ErrorCode::ReadOnly, _)) => StoreError::ReadOnly,
         Some((ErrorCode::DiskFull, _)) => StoreError::Full(Box::new(error)),
-        // A write that fails for another reason than a full disk: a quota, a limit on file sizes.
-        // The second one is about the file next to the WAL.
+        // A failed write without a full disk: a quota, or a limit on file sizes. The second code is
+        // about the file next to the WAL.
         Some((_, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE)) => {
             StoreError::Full(Box::new(error))
         }
-        // A page that was promised is not there: the file was cut.
+        // A page that should exist is missing: the file was truncated.
         Some((_, ffi::SQLITE_IOERR_SHORT_READ)) => StoreError::Damaged(Box::new(error)),
         Some((ErrorCode::NotADatabase, _)) => {
             StoreError::NotAStore("not a SQLite database".to_owned())
         }
-        // A value longer than any, a query that does not end, and a page that claims more memory than
-        // there is: none of them comes from what was written.
+        // A value above every limit, a query without end, or a page that claims more memory than
+        // exists. No writer of the format causes them.
         Some((
             ErrorCode::DatabaseCorrupt
             | ErrorCode::TooBig
@@ -45,7 +45,7 @@ pub(super) fn store_error(error: Error) -> StoreError {
     }
 }
 
-/// Tells whether SQLite could not open a file.
+/// Returns whether SQLite could not open a file.
 pub(super) fn cannot_open(error: &StoreError) -> bool {
     let StoreError::Backend(error) = error else {
         return false;

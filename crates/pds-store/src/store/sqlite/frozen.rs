@@ -1,4 +1,4 @@
-//! Files that this process cannot lock, opened as files that never change.
+//! Files that this process cannot lock, which SQLite reads as immutable.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::time::SystemTime;
 
 use super::schema::has_no_wal;
 
-/// The state of a file when SQLite was told that it never changes: SQLite takes no locks then, and never
-/// looks again. Another machine may write the file all the same, so a reader compares the state before
-/// and after each read.
+/// The state of a file when it was opened with `immutable=1`: SQLite then takes no locks and
+/// assumes that the file never changes. Another machine may write the file nevertheless, so a
+/// reader compares the state before and after each read.
 pub(super) struct Frozen {
     path: PathBuf,
     was: (u64, SystemTime),
@@ -19,7 +19,7 @@ impl Frozen {
         Ok(Self { path: path.to_owned(), was: stamp(path)? })
     }
 
-    /// Tells whether the file has been written, or has a WAL.
+    /// Returns whether the file was written, or has a WAL.
     pub(super) fn has_changed(&self) -> bool {
         !has_no_wal(&self.path) || stamp(&self.path).map_or(true, |now| now != self.was)
     }

@@ -1,4 +1,4 @@
-//! A bound on the effort of queries: a file from a stranger must not keep a query busy without end.
+//! A limit on the effort of queries, so that a malicious file cannot keep a query busy without end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -8,14 +8,14 @@ use rusqlite::Connection;
 use super::errors::store_error;
 use crate::store::StoreError;
 
-/// What the queries of a connection may still do before SQLite interrupts them.
+/// The remaining effort of a connection's queries before SQLite interrupts them.
 ///
-/// A query that goes through many rows calls [`renew`](Self::renew) for each.
+/// A query over many rows calls [`renew`](Self::renew) for each row.
 #[derive(Clone, Debug)]
 pub(super) struct Effort(Arc<AtomicU32>);
 
 impl Effort {
-    /// Bounds the queries of a connection.
+    /// Limits the queries of a connection.
     pub(super) fn bound(connection: &mut Connection) -> Result<Self, StoreError> {
         let left = Arc::new(AtomicU32::new(MAX_ROUNDS));
         let effort = Self(left.clone());
@@ -28,25 +28,26 @@ impl Effort {
         Ok(effort)
     }
 
-    /// A bound for a connection that has none: to a file that this process has just made.
+    /// Returns an effort that limits nothing, for a connection to a file that this process has just
+    /// created.
     pub(super) fn none() -> Self {
         Self(Arc::default())
     }
 
-    /// Takes the bound away, for checks of a whole file: these notice pages that lead to each other.
+    /// Removes the limit, for checks of a whole file. These detect cycles of pages themselves.
     pub(super) fn lift(&self) {
         self.0.store(u32::MAX, Ordering::Relaxed);
     }
 
-    /// Lets the next query, or the rest of this one, do as much as the first.
+    /// Restores the full effort for the next query, or for the rest of this one.
     pub(super) fn renew(&self) {
         self.0.store(MAX_ROUNDS, Ordering::Relaxed);
     }
 }
 
-/// How many steps of SQLite's machine are one round.
+/// The number of steps of SQLite's virtual machine in one round.
 const ROUND: i32 = 1_000_000;
 
-/// How many rounds a query may take for one row: some five seconds. Finding a row takes a few hundred
-/// steps, and the deletion of all facts of a kind some ten for each.
+/// The maximum number of rounds of a query for one row: about five seconds. Finding a row takes a
+/// few hundred steps, and the deletion of all facts of a kind about ten for each.
 const MAX_ROUNDS: u32 = 500;

@@ -1,9 +1,9 @@
 //! The embedded store: one SQLite file.
 //!
-//! Blocks are appended, and found by an index that lags behind, so that the index is always written in
-//! order. One connection writes. Each read has a connection of its own from a small pool, so no read waits
-//! for another, and a stream of blocks may read the store that it goes into. `docs/format.md` describes
-//! the file.
+//! Blocks are appended. The index that finds them is updated later and in bulk, so that it is
+//! always written in order. One connection writes. Each read uses its own connection from a small
+//! pool, so reads do not wait for each other, and a stream of blocks may read the store that it is
+//! written to. `docs/format.md` describes the file.
 
 mod apply;
 mod check;
@@ -58,7 +58,7 @@ use pds_core::data::{Block, Blocks, Cid, ReadError};
 pub struct SqliteStore {
     path: PathBuf,
     pool: Pool,
-    /// Opened with the first change.
+    /// Opened at the first change.
     writer: Mutex<Option<Writer>>,
 }
 
@@ -73,13 +73,13 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the file exists or cannot be made.
+    /// [`StoreError`] if the file exists or cannot be created.
     pub fn create(path: &Path) -> Result<Self, StoreError> {
         Self::create_with(path, Durability::Always)
     }
 
-    /// Creates a new store that is filled before any other process knows of it: nothing is durable before
-    /// [`settle`](Self::settle), and large imports are faster for it.
+    /// Creates a new store that is filled before other processes use it. It is not durable until
+    /// [`settle`](Self::settle), which makes large imports faster.
     ///
     /// # Errors
     ///
@@ -88,12 +88,12 @@ impl SqliteStore {
         Self::create_with(path, Durability::WhenSettled)
     }
 
-    /// Makes a store durable that was made by [`create_unsettled`](Self::create_unsettled), and closes
-    /// it. The caller syncs the entry of the file in its directory.
+    /// Makes a store of [`create_unsettled`](Self::create_unsettled) durable, and closes it. The
+    /// caller syncs the directory of the file.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] when the file cannot be written.
+    /// [`StoreError`] if the file cannot be written.
     pub fn settle(self) -> Result<(), StoreError> {
         drop(self.pool);
         match self.writer.into_inner().unwrap_or_else(PoisonError::into_inner) {
@@ -108,12 +108,13 @@ impl SqliteStore {
         Ok(Self { path: path.to_owned(), pool, writer: Mutex::new(Some(writer)) })
     }
 
-    /// Opens a store; where the file or its directory cannot be written it can be read.
+    /// Opens a store. If the file or its directory cannot be written, the store is read-only.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotAStore`] when there is no store, [`StoreError::NewerFormat`] when a later
-    /// release made it, [`StoreError::UnreleasedFormat`] when a program from before the first release did.
+    /// [`StoreError::NotAStore`] if the file is not a store, [`StoreError::NewerFormat`] if a later
+    /// release wrote it, [`StoreError::UnreleasedFormat`] if a version before the first release
+    /// did.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let pool = Pool::open(path).map_err(|error| match error {
             StoreError::NotAStore(why) => StoreError::NotAStore(named(path, &why)),
@@ -122,7 +123,7 @@ impl SqliteStore {
         Ok(Self { path: path.to_owned(), pool, writer: Mutex::new(None) })
     }
 
-    /// Does something with the connection that writes.
+    /// Runs `work` with the connection that writes.
     fn write<T>(
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, StoreError>,
@@ -132,7 +133,7 @@ impl SqliteStore {
         match &mut *writer {
             Some(known) => {
                 let done = work(known);
-                // The file at this path is another one now: the next change opens that.
+                // The path now names another file: the next change opens that one.
                 if matches!(done, Err(StoreError::Replaced)) {
                     *writer = None;
                     self.pool.close_idle();
@@ -193,7 +194,7 @@ impl Maintain for SqliteStore {
     }
 
     fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
-        // A connection of its own: the visitor may read this store.
+        // A separate connection: the visitor may read this store.
         let opened = open_for_reading(&self.path)?;
         replace::scan(&opened.connection, &opened.effort, visit)
     }
@@ -209,7 +210,7 @@ impl Maintain for SqliteStore {
     }
 
     fn compact(&self) -> Result<(), StoreError> {
-        // A reader that was used last may hold the end of the WAL.
+        // An idle reader may keep the end of the WAL in use.
         self.pool.close_idle();
         self.write(Writer::compact)
     }
@@ -222,7 +223,7 @@ impl Maintain for SqliteStore {
     }
 }
 
-/// Names the file in a reason that does not name it.
+/// Adds the name of the file to a reason without it.
 fn named(path: &Path, why: &str) -> String {
     let path = path.display().to_string();
     if why.contains(&path) { why.to_owned() } else { format!("{path}: {why}") }

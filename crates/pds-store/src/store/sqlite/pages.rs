@@ -1,9 +1,9 @@
-//! A damaged file page by page, where no table leads to them any more.
+//! Salvage of a file page by page, for pages that can no longer be reached from a table.
 //!
-//! The rows of a table are in its leaves, and a leaf is a table of its own if it is taken for a root. So
-//! SQLite gets a copy of the file with a schema of one table, which starts at one leaf after the other.
-//! This module knows two things of the file format: how a leaf begins, and where the first page has the
-//! number of pages.
+//! The rows of a table are in its leaf pages, and a leaf page with the role of a root is a table of
+//! its own. So SQLite reads a copy of the file, with a schema of one table that starts at each leaf
+//! in turn. This module relies on two facts about the file format: the first byte of a leaf page,
+//! and the position of the page count in the first page.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -25,7 +25,7 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    /// Copies a file into a directory of its own, with what its WAL has.
+    /// Copies a file and the content of its WAL into a directory.
     pub(super) fn of(from: &Path, dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("pages.db");
         fs::copy(from, &path).map_err(failed)?;
@@ -45,19 +45,19 @@ impl Pages {
         let count = replace_first_page(&path, &leaf)?;
         let connection = Connection::open(schema::no_uri(&path)).map_err(store_error)?;
         schema::limit_lengths(&connection)?;
-        // It is a copy, and only the first page of it is written.
+        // The file is a copy, and only its first page is written.
         let unsafe_and_fast =
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
              PRAGMA cell_size_check = ON; PRAGMA writable_schema = ON;";
-        // With the first page alone there is no leaf to start at.
+        // A file of one page has no leaf to start at.
         if count > 1 {
             connection.execute_batch(unsafe_and_fast).map_err(store_error)?;
         }
         Ok(Self { connection, path, count })
     }
 
-    /// Shows every row of every leaf that can be read: its number, and as many columns as the widest table
-    /// has. Columns that a table does not have are null.
+    /// Visits every readable row of every leaf: its number, and as many columns as the widest table
+    /// has. Missing columns are null.
     pub(super) fn each_row(
         &self,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
@@ -82,12 +82,12 @@ impl Pages {
     fn start_at(&self, page: u32) -> Result<(), StoreError> {
         let run = |sql: &str| self.connection.execute_batch(sql).map_err(store_error);
         run(&format!("UPDATE sqlite_schema SET rootpage = {page}"))?;
-        // Makes the connection read it again.
+        // Makes the connection read the schema again.
         run("PRAGMA writable_schema = RESET; PRAGMA writable_schema = ON")
     }
 }
 
-/// Moves what stands in the WAL of a copy into the copy, as far as SQLite takes the WAL for sound.
+/// Moves the content of a copy's WAL into the copy, as far as SQLite accepts the WAL as valid.
 fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
     let checkpoint = || -> Result<(), StoreError> {
         let connection = Connection::open(schema::no_uri(path)).map_err(store_error)?;
@@ -97,7 +97,7 @@ fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
     };
     let is_readable = !schema::is_empty(path) && schema::open_for_reading(path).is_ok();
     if !is_readable {
-        // Without a first page of its own the file would not be taken for one that has a WAL.
+        // Without a valid first page, SQLite would not treat the file as one with a WAL.
         let fresh = dir.join("fresh.db");
         schema::settle(schema::create(&fresh, Durability::WhenSettled)?.connection, &fresh)?;
         replace_first_page(path, &fresh)?;
@@ -108,13 +108,13 @@ fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Puts the first page of another file in the place of that of a file, and returns how many pages there are.
+/// Replaces the first page of a file by that of another file, and returns the number of pages.
 fn replace_first_page(path: &Path, other: &Path) -> Result<u32, StoreError> {
     let mut first = fs::read(other).map_err(failed)?;
     first.truncate(PAGE_BYTES as usize);
     let bytes = fs::metadata(path).map_err(failed)?.len();
     let count = u32::try_from(bytes / u64::from(PAGE_BYTES)).unwrap_or(u32::MAX).max(1);
-    // How many pages there are, and no free ones: those are read by nobody here.
+    // The number of pages, and an empty free list, which is not needed here.
     for (at, number) in [(28, count), (32, 0), (36, 0)] {
         if let Some(field) = first.get_mut(at..at + 4) {
             field.copy_from_slice(&number.to_be_bytes());
@@ -122,7 +122,7 @@ fn replace_first_page(path: &Path, other: &Path) -> Result<u32, StoreError> {
     }
     let mut file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
     file.write_all(&first).map_err(failed)?;
-    // The rest of a page that was cut is no page.
+    // The rest of a truncated page is not a page.
     file.set_len(u64::from(count) * u64::from(PAGE_BYTES)).map_err(failed)?;
     Ok(count)
 }
@@ -133,7 +133,8 @@ fn with_wal(path: &Path) -> PathBuf {
     wal.into()
 }
 
-/// How a page begins that is a leaf of a table. No page of a long value begins so in a file of less than a terabyte.
+/// The first byte of a leaf page of a table. In a file below a terabyte, no overflow page starts
+/// with it.
 const TABLE_LEAF: u8 = 0x0d;
 
 /// As many columns as the widest table has.

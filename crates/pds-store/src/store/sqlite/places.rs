@@ -1,9 +1,10 @@
-//! Where blocks are found: the index `places`, and the tail of `blocks` that is not in it yet.
+//! The index of blocks by CID (`places`), and the tail: the newest rows of `blocks`, which are not
+//! in the index yet.
 //!
 //! A CID is a hash, so each new block belongs at a random place of any index over CIDs: a commit of
-//! twelve blocks would rewrite twelve pages of it. Instead blocks are appended, and the newest of
-//! them, the tail, are in no index. A reader reads the CIDs of the tail once, which is fast because the
-//! tail is short. When it has grown, all of it is added to the index in order.
+//! twelve blocks would rewrite twelve pages of it. Therefore blocks are appended, and the newest of
+//! them (the tail) are not indexed. A reader reads the CIDs of the tail once, which is fast because
+//! the tail is short. When the tail is long enough, all of it is added to the index in order.
 
 use std::collections::HashMap;
 
@@ -17,39 +18,40 @@ use super::taken::Taken;
 use crate::store::StoreError;
 use pds_core::data::{ByCid, Cid};
 
-/// A row of the index: the first eight bytes of a digest, and the row of `blocks`.
+/// A row of the index: the first eight bytes of a digest, and the number of a row of `blocks`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) start: i64,
     pub(super) id: i64,
 }
 
-/// The first eight bytes of a digest as SQLite keeps them. Different blocks may share them.
+/// Returns the first eight bytes of a digest as SQLite stores them. Different blocks may share
+/// them.
 pub(super) fn start_of(cid: &Cid) -> i64 {
     let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
     i64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// The newest blocks, those that the index does not have, as one connection knows them.
+/// The newest blocks, which the index does not have, as far as one connection knows them.
 #[derive(Debug, Default)]
 pub(super) struct Tail {
-    /// The last row that the index has taken in.
+    /// The last row of `blocks` that is indexed.
     pub(super) placed: i64,
-    /// The last row that is known here.
+    /// The last row of `blocks` that is known.
     pub(super) newest: i64,
     ids: HashMap<Cid, i64, ByCid>,
-    /// The last row that was here when the present transaction began.
+    /// The last row of `blocks` at the start of the current transaction.
     before: i64,
-    /// What SQLite called the state of the file then: it changes when somebody else writes.
+    /// SQLite's data version of the file at that time. It changes when another connection writes.
     state: Option<i64>,
-    /// What the index has, once it has been asked so often that it pays to know.
+    /// The filter of the index. It is built after so many lookups that it pays off.
     taken: Option<Taken>,
-    /// How often it has been asked.
+    /// The number of lookups without the filter.
     asked: usize,
 }
 
 impl Tail {
-    /// Reads the tail as it is at present.
+    /// Reads the current tail.
     pub(super) fn read(connection: &Connection) -> Result<Self, StoreError> {
         let placed = placed(connection)?;
         let mut tail = Self { placed, newest: placed, ..Self::default() };
@@ -57,7 +59,7 @@ impl Tail {
         Ok(tail)
     }
 
-    /// Reads what has been appended since; tells whether that was anything.
+    /// Reads the rows appended since the last read. Returns whether there were any.
     pub(super) fn read_on(&mut self, connection: &Connection) -> Result<bool, StoreError> {
         let mut statement = connection
             .prepare_cached("SELECT id, cid FROM blocks WHERE id > ?1 ORDER BY id")
@@ -67,20 +69,20 @@ impl Tail {
         while let Some(row) = rows.next().map_err(store_error)? {
             self.newest = row.get(0).map_err(store_error)?;
             let bytes = row.get_ref(1).and_then(|cid| Ok(cid.as_blob()?)).map_err(store_error)?;
-            // A row whose name is damaged cannot be asked for.
+            // A row with a damaged name can never be requested.
             if let Ok(cid) = Cid::from_bytes(bytes) {
-                // A row that is known may have been swept, and its block have come again.
+                // The known row may have been swept, and the block stored again.
                 self.ids.insert(cid, self.newest);
             }
         }
         Ok(self.newest > before)
     }
 
-    /// Brings the tail up to date for a writer, which must not rely on rows that are gone.
+    /// Updates the tail for a writer, which must not rely on deleted rows.
     pub(super) fn renew(&mut self, connection: &Connection) -> Result<(), StoreError> {
         let state = data_version(connection)?;
         if self.state != Some(state) {
-            // Only `sweep` and `mend` delete, and neither leaves a tail.
+            // Only `sweep` and `replace` delete rows, and both end the tail.
             if placed(connection)? == self.placed {
                 self.read_on(connection)?;
             } else {
@@ -92,7 +94,7 @@ impl Tail {
         Ok(())
     }
 
-    /// Tells whether a row was appended in the present transaction.
+    /// Returns whether a row was appended in the current transaction.
     pub(super) fn is_new(&self, id: i64) -> bool {
         id > self.before
     }
@@ -105,8 +107,8 @@ impl Tail {
         self.ids.len()
     }
 
-    /// Takes note of a block that is about to be appended, and returns its row; `None` when it is in
-    /// the tail already.
+    /// Adds a block that is about to be appended, and returns its row, or `None` if the tail
+    /// already has the block.
     pub(super) fn append(&mut self, cid: Cid) -> Result<Option<i64>, StoreError> {
         let id = self.row_after()?;
         match self.ids.entry(cid) {
@@ -117,26 +119,26 @@ impl Tail {
         Ok(Some(id))
     }
 
-    /// The row after all that are known.
+    /// Returns the number of the next row.
     fn row_after(&self) -> Result<i64, StoreError> {
         let next = self.newest.max(self.placed).checked_add(1);
-        next.ok_or_else(|| StoreError::Damaged("a row has the last number there is".into()))
+        next.ok_or_else(|| StoreError::Damaged("a row has the largest possible number".into()))
     }
 
-    /// Tells whether the index need not be asked for most blocks.
+    /// Returns whether most lookups need no query of the index.
     #[cfg(test)]
     pub(super) fn knows_the_index(&self) -> bool {
         self.taken.is_some()
     }
 
-    /// Tells which of some blocks the index may have. The others it certainly has not: what another process may have
-    /// made untrue [`renew`](Self::renew) drops.
+    /// Returns for each block whether the index may have it. `false` is certain:
+    /// [`renew`](Self::renew) drops the filter if another process may have invalidated it.
     pub(super) fn may_be_placed(
         &mut self,
         connection: &Connection,
         cids: impl ExactSizeIterator<Item = Cid>,
     ) -> Result<Vec<bool>, StoreError> {
-        // It has as many rows at most: of those that were ever appended some may have left.
+        // An upper bound of the number of rows in the index: some rows may have been deleted.
         let rows = usize::try_from(self.placed).unwrap_or(usize::MAX);
         if self.taken.is_none() && self.asked > rows / WORTH_A_QUESTION {
             (self.taken, self.asked) = (Taken::read(connection)?, 0);
@@ -148,7 +150,8 @@ impl Tail {
         Ok(cids.map(|cid| taken.may_have(&cid)).collect())
     }
 
-    /// Takes places into the index, as [`place`] does; it then has all up to the newest row.
+    /// Adds places to the index with the function [`place`]. Afterwards the index has all rows up
+    /// to the newest.
     pub(super) fn place(
         &mut self,
         transaction: &Connection,
@@ -163,7 +166,8 @@ impl Tail {
         Ok(removed)
     }
 
-    /// Takes all of the tail into the index, and lets everybody who knows it see that it is none any more.
+    /// Adds the whole tail to the index, and makes every connection that knows the tail read it
+    /// again.
     pub(super) fn end(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         let mut places: Vec<Place> = self.drain().collect();
         self.newest = self.row_after()?;
@@ -171,8 +175,8 @@ impl Tail {
         Ok(())
     }
 
-    /// Makes the index anew from what stands in `blocks`, and leaves no tail.
-    pub(super) fn index_anew(&mut self, transaction: &Connection) -> Result<(), StoreError> {
+    /// Rebuilds the index from `blocks`, and leaves an empty tail.
+    pub(super) fn rebuild_index(&mut self, transaction: &Connection) -> Result<(), StoreError> {
         self.ids.clear();
         self.taken = None;
         transaction.execute("DELETE FROM places", []).map_err(store_error)?;
@@ -207,14 +211,14 @@ impl Tail {
         Ok(())
     }
 
-    /// Empties the tail: these are the places of what was in it.
+    /// Empties the tail and returns the places of its blocks.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Place> + '_ {
         self.ids.drain().map(|(cid, id)| Place { start: start_of(&cid), id })
     }
 }
 
-/// Takes places into the index, in order, and returns how many blocks were there already and have
-/// been removed again. What came before an earlier flush of the same undertaking is looked for only
+/// Adds places to the index in order. Returns how many blocks were already indexed: their new rows
+/// are deleted. Duplicates of rows from an earlier batch of the same transaction are searched only
 /// if `check` is set.
 fn place(
     transaction: &Connection,
@@ -246,7 +250,7 @@ fn place(
     Ok(removed)
 }
 
-/// Counts the sound blocks that the index should know and does not: they cannot be found.
+/// Counts the intact blocks that are missing from the index: reads do not find them.
 pub(super) fn lost_by_index(connection: &Connection, effort: &Effort) -> Result<u64, StoreError> {
     let mut all = connection
         .prepare("SELECT id, cid, bytes FROM blocks WHERE id <= ?1")
@@ -268,7 +272,7 @@ pub(super) fn lost_by_index(connection: &Connection, effort: &Effort) -> Result<
     Ok(lost)
 }
 
-/// Tells whether the index has the block of this row already, under another row.
+/// Returns whether the index has the block of this row under another row.
 fn is_again(transaction: &Connection, place: Place) -> Result<bool, StoreError> {
     let mut same = transaction
         .prepare_cached(
@@ -279,7 +283,7 @@ fn is_again(transaction: &Connection, place: Place) -> Result<bool, StoreError> 
     same.exists(params![place.start, place.id]).map_err(store_error)
 }
 
-/// What SQLite calls the state of the file as far as others change it.
+/// Returns SQLite's data version of the file, which changes when another connection writes.
 pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
     connection
         .prepare_cached("PRAGMA data_version")
@@ -287,17 +291,17 @@ pub(super) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
         .map_err(store_error)
 }
 
-/// The last row that the index has.
+/// Returns the last row of `blocks` that is indexed.
 pub(super) fn placed(connection: &Connection) -> Result<i64, StoreError> {
     Ok(State::read(connection)?.placed)
 }
 
-/// To read so many rows of the index takes as long as to ask it once.
+/// Reading this many rows of the index takes as long as one lookup.
 const WORTH_A_QUESTION: usize = 40;
 
-/// How many blocks the tail has at most when a transaction ends. It is read whole by each process
-/// that needs one of them: some three milliseconds.
+/// The maximum number of blocks in the tail at the end of a transaction. A process that needs one
+/// of them reads the whole tail, in about three milliseconds.
 pub(super) const MAX_TAIL: usize = 8_192;
 
-/// How many places of one undertaking are sorted at a time: 24 MiB.
+/// The number of places of one transaction that are sorted at a time: 24 MiB.
 pub(super) const MAX_PENDING: usize = 1_572_864;

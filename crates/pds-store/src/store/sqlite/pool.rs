@@ -1,4 +1,5 @@
-//! The connections that read. Each is used by one reader at a time, so no read waits for another.
+//! A pool of connections that read. Each is used by one reader at a time, so reads do not wait for
+//! each other.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,27 +9,28 @@ use super::read::Reader;
 use super::schema::open_for_reading;
 use crate::store::StoreError;
 
-/// Readers that are idle. Their number is bounded; the number of readers in use is not, or a thread with
-/// two views would wait for itself.
+/// The idle readers. Their number is limited. The number of readers in use is not: otherwise a
+/// thread with two views would wait for itself.
 pub(super) struct Pool {
     path: PathBuf,
     idle: Mutex<Vec<Reader>>,
-    /// How many sweeps this process has made: what a reader remembers from before may be gone.
+    /// The number of sweeps by this process. The caches of a reader from before a sweep may be
+    /// invalid.
     sweeps: AtomicU64,
 }
 
 impl Pool {
-    /// Makes a pool with one reader, which shows that the file can be read.
+    /// Opens a pool with one reader, which proves that the file can be read.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let first = Reader::new(open_for_reading(path)?);
         Ok(Self { path: path.to_owned(), idle: Mutex::new(vec![first]), sweeps: AtomicU64::new(0) })
     }
 
-    /// Takes a reader out of the pool, or opens one more.
+    /// Takes a reader from the pool, or opens another one.
     pub(super) fn take(&self) -> Result<Reader, StoreError> {
         let sweeps = self.sweeps.load(Ordering::Relaxed);
         let idle = self.idle().pop();
-        // A file that was opened as one that never changes is opened again once it has changed.
+        // A file that was opened as immutable is opened again after it has changed.
         let idle =
             idle.filter(|reader| !reader.frozen.as_ref().is_some_and(|file| file.has_changed()));
         let mut reader = match idle {
@@ -39,7 +41,7 @@ impl Pool {
         Ok(reader)
     }
 
-    /// Puts a reader back that is in no transaction.
+    /// Returns a reader to the pool. It is in no transaction.
     pub(super) fn put_back(&self, reader: Reader) {
         let mut idle = self.idle();
         if idle.len() < MAX_IDLE {
@@ -47,12 +49,12 @@ impl Pool {
         }
     }
 
-    /// Runs one read with a reader of its own.
+    /// Runs one read with its own reader.
     pub(super) fn with<T>(&self, read: impl Fn(&mut Reader) -> T) -> Result<T, StoreError> {
         for _ in 0..MAX_TRIES {
             let mut reader = self.take()?;
             let answer = read(&mut reader);
-            // What was read of a file that has changed meanwhile may be anything.
+            // A result from a file that changed during the read is unreliable.
             if !reader.frozen.as_ref().is_some_and(|file| file.has_changed()) {
                 self.put_back(reader);
                 return Ok(answer);
@@ -61,12 +63,12 @@ impl Pool {
         Err(StoreError::Changed)
     }
 
-    /// Notes that blocks were deleted, or replaced.
+    /// Records that blocks were deleted or replaced.
     pub(super) fn note_sweep(&self) {
         self.sweeps.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Closes the idle readers: an open file stands in the way of some work.
+    /// Closes the idle readers, because open files block some operations.
     pub(super) fn close_idle(&self) {
         self.idle().clear();
     }
@@ -81,8 +83,8 @@ impl Pool {
     }
 }
 
-/// How many readers are kept for the next read. Each has a page cache of up to 8 MiB.
+/// The number of idle readers. Each has a page cache of up to 8 MiB.
 const MAX_IDLE: usize = 8;
 
-/// How often a file is read again that another machine keeps changing.
+/// The number of times that a read is repeated if another machine keeps changing the file.
 const MAX_TRIES: usize = 3;

@@ -1,4 +1,4 @@
-//! Reading blocks with one connection: by name, and ahead.
+//! Reading blocks with one connection: by name, and ahead of sequential readers.
 
 use std::ops::Range;
 
@@ -13,21 +13,21 @@ use super::schema::Opened;
 use crate::store::{Refs, StoreError, Version};
 use pds_core::data::{Block, Cid, DataError, ReadError};
 
-/// A connection to read from, and what it remembers of the file.
+/// A connection for reading, with its caches.
 pub(super) struct Reader {
     pub(super) connection: Connection,
     pub(super) effort: Effort,
     pub(super) frozen: Option<Frozen>,
-    /// `None` when the rows of the last transaction may be gone.
+    /// `None` if rows may have been deleted since the last transaction.
     pub(super) tail: Option<Tail>,
-    /// The row that was read last.
+    /// The last row that was read.
     last: i64,
     pub(super) ahead: Ahead,
-    /// The refs, and the number that SQLite gave to the state of the file when they were read.
+    /// The refs, with SQLite's data version of the file when they were read.
     refs: Option<(i64, Refs)>,
-    /// How many sweeps this process had made when the reader was used last.
+    /// The number of sweeps by this process at the last use of the reader.
     sweeps: u64,
-    /// The number of the last sweep at the last moment that was begun.
+    /// The number of the last sweep when the last transaction began.
     swept: u64,
 }
 
@@ -37,7 +37,7 @@ impl Reader {
         Self { connection, effort, frozen, tail, last: 0, ahead, refs, sweeps: 0, swept: 0 }
     }
 
-    /// Prepares the reader for its next use, given how many sweeps this process has made.
+    /// Prepares the reader for its next use, given the number of sweeps by this process.
     pub(super) fn renew(&mut self, sweeps: u64) {
         self.effort.renew();
         if self.sweeps != sweeps {
@@ -46,11 +46,12 @@ impl Reader {
         }
     }
 
-    /// Begins a transaction: what is read from now on is of one moment. Returns the version of the store.
+    /// Begins a transaction: all following reads are of one moment. Returns the version of the
+    /// store.
     pub(super) fn begin(&mut self) -> Result<Version, StoreError> {
         run(&self.connection, "BEGIN", [])?;
         let version = State::read(&self.connection)?.version(&self.connection)?;
-        // Another process may have swept what was read ahead.
+        // Another process may have deleted the rows that were read ahead.
         if version.sweep != self.swept {
             (self.tail, self.ahead, self.swept) = (None, Ahead::default(), version.sweep);
         }
@@ -59,14 +60,14 @@ impl Reader {
 
     /// Ends the transaction.
     pub(super) fn end(&mut self) -> Result<(), StoreError> {
-        // After some errors SQLite has ended it already.
+        // After some errors SQLite has already ended it.
         match self.connection.is_autocommit() {
             true => Ok(()),
             false => run(&self.connection, "COMMIT", []).map(drop),
         }
     }
 
-    /// Reads all refs, in a transaction; they are remembered until another connection writes.
+    /// Reads all refs in a transaction. They are cached until another connection writes.
     pub(super) fn refs(&mut self) -> Result<Refs, StoreError> {
         let state = data_version(&self.connection)?;
         if let Some((_, refs)) = self.refs.as_ref().filter(|(read_at, _)| *read_at == state) {
@@ -79,7 +80,7 @@ impl Reader {
 
     pub(super) fn get(&mut self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         let damaged = |source| ReadError::Damaged { cid: *cid, source };
-        // Bytes that were damaged when they were read ahead may have been healed since.
+        // Bytes that were damaged when they were read ahead may have been repaired since.
         if let Some((id, bytes)) = self.ahead.take(cid)
             && let Ok(block) = Block::verified(*cid, bytes)
         {
@@ -90,15 +91,15 @@ impl Reader {
         let Some((id, block)) = self.find(cid).map_err(backend)? else {
             return Ok(None);
         };
-        // A reader that goes row by row needs the next rows too. A reader of nodes passes over the
-        // records between them.
+        // A sequential reader will need the next rows too. A reader of nodes skips the records
+        // between them.
         let goes_on = (1..=NEAR).contains(&id.saturating_sub(self.last));
         self.last = id;
         self.ahead.read(&self.connection, id, goes_on).map_err(backend)?;
         block.map(Some).map_err(damaged)
     }
 
-    /// Reads the first of several blocks, up to a bound on their bytes.
+    /// Reads the first blocks of a list, up to a limit on their bytes.
     pub(super) fn get_many(&mut self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         let (mut found, mut bytes) = (Vec::with_capacity(cids.len()), 0);
         for cid in cids {
@@ -127,13 +128,13 @@ impl Reader {
                 if more { self.in_tail(cid) } else { Ok(None) }
             }
             tail => {
-                // Many a process asks for blocks of the last commit only, and needs no more of the tail.
+                // Many processes read only blocks of the last commit, and need no more of the tail.
                 if tail.is_none()
                     && let Some(found) = among_newest(&self.connection, cid)?
                 {
                     return Ok(Some(found));
                 }
-                // The index has what was the tail, and perhaps this block with it.
+                // The index now has the former tail, and perhaps this block with it.
                 *tail = Some(Tail::read(&self.connection)?);
                 match self.in_tail(cid)? {
                     Some(found) => Ok(Some(found)),
@@ -151,12 +152,12 @@ impl Reader {
     }
 }
 
-/// Reads the block of a row, if it has this name.
+/// Reads the block of a row, if the row has this name.
 pub(super) fn by_id(connection: &Connection, id: i64, cid: &Cid) -> Result<Found, StoreError> {
     first_named(connection, "SELECT id, cid, bytes FROM blocks WHERE id = ?1", id, cid)
 }
 
-/// Reads a block that the index has.
+/// Reads a block that is in the index.
 pub(super) fn by_place(connection: &Connection, cid: &Cid) -> Result<Found, StoreError> {
     first_named(
         connection,
@@ -167,7 +168,7 @@ pub(super) fn by_place(connection: &Connection, cid: &Cid) -> Result<Found, Stor
     )
 }
 
-/// Reads a block that is one of the newest; of the others only the names are read.
+/// Reads a block if it is one of the newest. It reads only the names of the others.
 fn among_newest(connection: &Connection, cid: &Cid) -> Result<Found, StoreError> {
     let sql =
         "SELECT id FROM (SELECT id, cid FROM blocks ORDER BY id DESC LIMIT ?1) WHERE cid = ?2";
@@ -181,7 +182,7 @@ fn among_newest(connection: &Connection, cid: &Cid) -> Result<Found, StoreError>
     }
 }
 
-/// Returns the first row of a query that has this name.
+/// Returns the first row of a query with this name.
 fn first_named(
     connection: &Connection,
     sql: &str,
@@ -213,28 +214,28 @@ pub(super) fn read_refs(connection: &Connection) -> Result<Refs, StoreError> {
     Ok(refs.into_iter().collect())
 }
 
-/// A row, and the block in it if the bytes are right.
+/// A row number, and the block if its bytes are intact.
 pub(super) type Found = Option<(i64, Result<Block, DataError>)>;
 
 fn block_in(row: &Row<'_>, cid: &Cid) -> rusqlite::Result<(i64, Result<Block, DataError>)> {
     Ok((row.get(0)?, Block::verified(*cid, row.get_ref(2)?.as_blob()?)))
 }
 
-/// Rows that were read because the ones before them were: a repository that came in one import is
-/// mostly read in the order in which it came.
+/// Rows that were read ahead of a sequential reader. A repository from one import is mostly read in
+/// the order of the import.
 #[derive(Default)]
 pub(super) struct Ahead {
     rows: Vec<(i64, Cid, Range<usize>)>,
     bytes: Vec<u8>,
     next: usize,
-    /// How many reads in a row have gone on from the one before.
+    /// The number of consecutive reads that continued from the read before.
     run: u32,
-    /// How many rows were read the last time.
+    /// The number of rows in the last batch.
     pub(super) count: i64,
 }
 
 impl Ahead {
-    /// Takes a block out, and forgets the ones before it.
+    /// Removes a block, and the blocks before it.
     fn take(&mut self, cid: &Cid) -> Option<(i64, &[u8])> {
         let rest = self.rows.get(self.next..)?;
         let found = rest.iter().position(|(_, found, _)| found == cid)?;
@@ -260,7 +261,7 @@ impl Ahead {
         let sql = "SELECT id, cid, bytes FROM blocks WHERE id > ?1 ORDER BY id LIMIT ?2";
         let mut statement = connection.prepare_cached(sql).map_err(store_error)?;
         let mut rows = statement.query([after, self.count]).map_err(store_error)?;
-        // A row that cannot be read ends the look ahead: asked for by name it is reported.
+        // An unreadable row ends the batch. It is reported when it is read by name.
         while let Ok(Some(row)) = rows.next() {
             let blob = |column| row.get_ref(column).and_then(|value| Ok(value.as_blob()?));
             let (Ok(Ok(cid)), Ok(bytes)) = (blob(1).map(Cid::from_bytes), blob(2)) else {
@@ -280,18 +281,19 @@ impl Ahead {
 
 const MAX_ROWS_AHEAD: i64 = 512;
 
-/// How many reads have to go on from the one before until rows are read ahead: a node, the one below it and
-/// its record are neighbours also for a reader that needs nothing else.
+/// The number of consecutive reads before rows are read ahead. A node, its child and a record are
+/// neighbours even for a reader of a single record.
 const RUN: u32 = 3;
 
-/// How many rows are looked through before the tail is read: those of a few commits.
+/// The number of rows that are searched before the tail is read: those of a few commits.
 const NEWEST: i64 = 64;
 
-/// How many rows further on the next one may be: reading as many costs less than finding one.
+/// The maximum distance to the next row of a sequential reader. Reading so many rows costs less
+/// than finding one.
 const NEAR: i64 = 16;
 
-/// From how many bytes on no further row is read ahead.
+/// The size in bytes after which no further row is read ahead.
 const MAX_BYTES_AHEAD: usize = 128 * 1024;
 
-/// From how many bytes on an answer of several blocks ends.
+/// The size in bytes after which a result of several blocks ends.
 const MAX_BYTES_AT_ONCE: usize = 4 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Blocks as they are stored, and the removal of those whose bytes are not what their names say.
+//! Raw access to stored blocks, and the removal of rows whose bytes do not match their names.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -12,7 +12,7 @@ use super::salvage::each_row;
 use crate::store::{StoreError, Visitor};
 use pds_core::data::Cid;
 
-/// Shows every row of `blocks` that can be read.
+/// Visits every readable row of `blocks`.
 pub(super) fn scan(
     connection: &Connection,
     effort: &Effort,
@@ -33,7 +33,7 @@ pub(super) fn scan(
     Err(StoreError::Damaged("some rows of blocks cannot be read".into()))
 }
 
-/// Deletes the rows of these names whose bytes are not what the name says; returns how many.
+/// Deletes the rows with these names whose bytes do not match. Returns the number of deleted rows.
 pub(super) fn drop_damaged(
     transaction: &Connection,
     effort: &Effort,
@@ -59,12 +59,12 @@ pub(super) fn drop_damaged(
     Ok(dropped)
 }
 
-/// Tells whether some bytes are the block of a name.
+/// Returns whether the bytes match a name.
 pub(super) fn belongs(name: &[u8], bytes: &[u8]) -> bool {
     Cid::from_bytes(name).is_ok_and(|cid| cid.names(bytes))
 }
 
-/// The bytes of a value of any type: the columns are declared as bytes, and may be damaged.
+/// Returns the bytes of a value of any type: the columns are declared as bytes, but may be damaged.
 pub(super) fn raw(value: ValueRef<'_>) -> &[u8] {
     match value {
         ValueRef::Blob(bytes) | ValueRef::Text(bytes) => bytes,
@@ -83,7 +83,7 @@ mod tests {
     use pds_core::data::{Block, Blocks, Codec};
 
     #[test]
-    fn what_is_not_its_name_is_shown_and_replaced() {
+    fn a_block_that_does_not_match_its_name_is_visited_and_replaced() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pds.db");
         let store = SqliteStore::create(&path).unwrap();

@@ -1,4 +1,5 @@
-//! The rows of `refs`, `log`, `facts` and `state`: written with a checksum, and read by it.
+//! The rows of `refs`, `log`, `facts` and `state`, each with a checksum that is verified on
+//! reading.
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -11,7 +12,7 @@ use crate::store::log::check_message;
 use crate::store::{Event, Fact, FactEdit, FactKind, LogEntry, RefName, StoreError, Version};
 use pds_core::data::Cid;
 
-/// The reason why a row is not one that was written.
+/// The error for a row that no writer of the format has written.
 #[derive(Debug, thiserror::Error)]
 #[error("{table} row {row}: {reason}")]
 pub(super) struct BadRow {
@@ -26,7 +27,7 @@ impl From<BadRow> for StoreError {
     }
 }
 
-/// The columns of a row, read one after another. A column of another type makes the row a bad one.
+/// The columns of a row, read one after another. A column of the wrong type makes the row invalid.
 struct Columns<'r, 's> {
     row: &'r Row<'s>,
     next: usize,
@@ -81,11 +82,11 @@ impl<'r, 's> Columns<'r, 's> {
     }
 
     fn fail<T>(&mut self, instead: T) -> T {
-        self.bad = Some("a column has another type");
+        self.bad = Some("a column has the wrong type");
         instead
     }
 
-    /// Ends a row: its columns must be of their types, and the checksum be that of the row.
+    /// Checks the types of all columns, and the checksum of the row.
     fn check(&mut self, sum: i64) -> Result<(), &'static str> {
         let found = self.integer();
         match self.bad {
@@ -96,7 +97,7 @@ impl<'r, 's> Columns<'r, 's> {
     }
 }
 
-/// A row of `refs`: a name, the commit, and the row of the log that moved the ref there.
+/// A row of `refs`: a name, the commit, and the log row that moved the ref there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RefRow {
     pub(super) name: RefName,
@@ -108,13 +109,13 @@ impl RefRow {
     /// The columns that [`read`](Self::read) expects.
     pub(super) const COLUMNS: &str = "name, cid, seq, sum";
 
-    /// Reads a row whose columns begin at a place.
+    /// Reads a row whose columns start at `first`.
     pub(super) fn read(row: &Row<'_>, first: usize) -> Result<Self, BadRow> {
         let mut columns = Columns::of(row, first);
         let (name, cid, seq) = (columns.text(), columns.text(), columns.integer());
         let sum = Self::sum(name, cid, seq);
         let row = columns.check(sum).and_then(|()| {
-            let name = name.parse().map_err(|_| "the name is not one of a ref")?;
+            let name = name.parse().map_err(|_| "the name is not a valid ref name")?;
             if !(0..=MAX_CHANGE).contains(&seq) {
                 return Err(NO_CHANGE);
             }
@@ -123,7 +124,7 @@ impl RefRow {
         row.map_err(|reason| BadRow { table: "refs", row: shown(name), reason })
     }
 
-    /// Checks that a row is found by its name.
+    /// Checks that the number of a row belongs to its name.
     pub(super) fn numbered(self, number: i64) -> Result<Self, BadRow> {
         let name = self.name.as_str();
         if number != row_of("refs", &[name]) {
@@ -136,7 +137,7 @@ impl RefRow {
         Sum::of("refs").text(name).text(cid).integer(seq).finish()
     }
 
-    /// Writes the row, in the place of the one that the ref had.
+    /// Writes the row, and replaces the previous row of the ref.
     pub(super) fn write(&self, to: &Connection) -> Result<(), StoreError> {
         let (name, cid) = (self.name.as_str(), self.cid.to_string());
         let sum = Self::sum(name, &cid, self.seq);
@@ -159,7 +160,7 @@ impl RefRow {
         Ok(found.map_err(store_error)?.transpose()?)
     }
 
-    /// Deletes the row of a ref; returns how many rows that was.
+    /// Deletes the row of a ref. Returns the number of deleted rows.
     pub(super) fn delete(from: &Connection, name: &RefName) -> Result<u64, StoreError> {
         run(from, "DELETE FROM refs WHERE id = ?1", [row_of("refs", &[name.as_str()])])
     }
@@ -169,7 +170,7 @@ impl RefRow {
 pub(super) const LOG_COLUMNS: &str =
     "seq, ref, before, after, at_micros, event, other, old_key, key, message, start, sum";
 
-/// The columns of a row of the log, as they are stored.
+/// The columns of a log row, as they are stored.
 struct LogRow<'r> {
     seq: i64,
     name: &'r str,
@@ -181,7 +182,7 @@ struct LogRow<'r> {
     old_key: Option<&'r str>,
     key: Option<&'r str>,
     message: &'r str,
-    /// The beginning of the digest of `after`, for the index.
+    /// The first eight bytes of the digest of `after`, for the index.
     start: Option<i64>,
 }
 
@@ -203,15 +204,15 @@ impl LogRow<'_> {
         if !(0..=MAX_CHANGE).contains(&self.seq) {
             return Err(NO_CHANGE);
         }
-        check_message(self.message).map_err(|_| "the message breaks a rule")?;
+        check_message(self.message).map_err(|_| "the message is not valid")?;
         let (other, after) = (cid(self.other)?, cid(self.after)?);
         if after.map(|cid| start_of(&cid)) != self.start {
-            return Err("the start is not that of the commit");
+            return Err("the start does not match the commit");
         }
         let data = EventData { other, old_key: did_key(self.old_key)?, key: did_key(self.key)? };
         Ok(LogEntry {
             seq: self.seq.cast_unsigned(),
-            name: self.name.parse().map_err(|_| "the name is not one of a ref")?,
+            name: self.name.parse().map_err(|_| "the name is not a valid ref name")?,
             before: cid(self.before)?,
             after,
             at_micros: self.at_micros.cast_unsigned(),
@@ -221,12 +222,12 @@ impl LogRow<'_> {
     }
 }
 
-/// Reads a row of the log whose columns begin at a place.
+/// Reads a log row whose columns start at `first`.
 pub(super) fn read_log(row: &Row<'_>, first: usize) -> Result<LogEntry, BadRow> {
     read_log_numbered(row, first, first + 1)
 }
 
-/// Reads a row of the log whose number is in one place, and whose other columns begin at another.
+/// Reads a log row whose number and other columns start at separate positions.
 pub(super) fn read_log_numbered(
     row: &Row<'_>,
     number: usize,
@@ -252,7 +253,7 @@ pub(super) fn read_log_numbered(
     entry.map_err(|reason| BadRow { table: "log", row: read.seq.to_string(), reason })
 }
 
-/// Writes a row of the log.
+/// Writes a log row.
 pub(super) fn write_log(to: &Connection, entry: &LogEntry) -> Result<(), StoreError> {
     let text = |cid: Option<Cid>| cid.map(|cid| cid.to_string());
     let data = entry.event.data();
@@ -296,18 +297,19 @@ pub(super) fn write_log(to: &Connection, entry: &LogEntry) -> Result<(), StoreEr
 /// The columns of `facts` that [`read_fact`] expects.
 pub(super) const FACT_COLUMNS: &str = "kind, subject, value, sum";
 
-/// Reads a fact whose columns begin at a place.
+/// Reads a fact whose columns start at `first`.
 pub(super) fn read_fact(row: &Row<'_>, first: usize) -> Result<Fact, BadRow> {
     let mut columns = Columns::of(row, first);
     let (kind, subject, value) = (columns.text(), columns.text(), columns.text());
     let fact = columns.check(fact_sum(kind, subject, value)).and_then(|()| {
         let kind = FactKind::of(kind).ok_or("the kind is unknown")?;
-        Fact::of(kind, subject, value).ok_or("it is not a fact of its kind")
+        Fact::of(kind, subject, value).ok_or("the subject or the value is not valid for the kind")
     });
     fact.map_err(|reason| BadRow { table: "facts", row: shown_fact(kind, subject), reason })
 }
 
-/// Reads a fact whose columns begin at a place, and checks that it is found by its kind and its subject.
+/// Reads a fact whose columns start at `first`, and checks that the number of the row belongs to
+/// its kind and subject.
 pub(super) fn read_numbered_fact(row: &Row<'_>, number: i64, first: usize) -> Result<Fact, BadRow> {
     let fact = read_fact(row, first)?;
     let (kind, subject) = (fact.kind().word(), fact.subject());
@@ -318,7 +320,7 @@ pub(super) fn read_numbered_fact(row: &Row<'_>, number: i64, first: usize) -> Re
     Ok(fact)
 }
 
-/// Tells whether there is a fact of the same kind about the same subject.
+/// Returns whether a fact of the same kind and subject is stored.
 pub(super) fn has_fact(from: &Connection, fact: &Fact) -> Result<bool, StoreError> {
     let id = row_of("facts", &[fact.kind().word(), &fact.subject()]);
     let known = from.prepare_cached("SELECT 1 FROM facts WHERE id = ?1");
@@ -333,12 +335,12 @@ fn fact_sum(kind: &str, subject: &str, value: &str) -> i64 {
     Sum::of("facts").text(kind).text(subject).text(value).finish()
 }
 
-/// Makes edits of facts; returns how many more facts there are.
+/// Applies edits of facts. Returns the change in the number of facts.
 pub(super) fn edit_facts(to: &Connection, edits: &[FactEdit]) -> Result<i64, StoreError> {
     edits.iter().try_fold(0, |more, edit| Ok(more + edit_fact(to, edit)?))
 }
 
-/// Makes an edit of a fact; returns how many more facts there are.
+/// Applies an edit of a fact. Returns the change in the number of facts.
 pub(super) fn edit_fact(to: &Connection, edit: &FactEdit) -> Result<i64, StoreError> {
     let gone = match edit {
         FactEdit::Set(fact) => {
@@ -360,14 +362,14 @@ pub(super) fn edit_fact(to: &Connection, edit: &FactEdit) -> Result<i64, StoreEr
     Ok(-gone?.cast_signed())
 }
 
-/// The one row of `state`: what is known of the store as a whole.
+/// The single row of `state`: numbers about the whole store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State {
-    /// The number of the last change that wrote no log row.
+    /// The number of the last change without a log row.
     pub(super) change: i64,
     /// The number of the last change that deleted blocks.
     pub(super) sweep: i64,
-    /// The last row of `blocks` that the index has.
+    /// The last row of `blocks` that is indexed.
     pub(super) placed: i64,
     /// The number of refs.
     pub(super) refs: i64,
@@ -386,7 +388,7 @@ impl State {
         Ok(found.map_err(store_error)?.unwrap_or(Err(missing))?)
     }
 
-    /// Reads the row from its columns, which begin at a place.
+    /// Reads the row from its columns, which start at `first`.
     pub(super) fn of(row: &Row<'_>, first: usize) -> Result<Self, BadRow> {
         let mut columns = Columns::of(row, first);
         let [change, sweep, placed, refs, facts] = std::array::from_fn(|_| columns.integer());
@@ -411,7 +413,8 @@ impl State {
         run(to, sql, [change, sweep, placed, refs, facts, self.sum()]).map(drop)
     }
 
-    /// Returns the version of the store, whose last change may have written the newest log row.
+    /// Returns the version of the store. The number of its last change may be that of the newest
+    /// log row.
     pub(super) fn version(self, from: &Connection) -> Result<Version, StoreError> {
         let newest: i64 = from
             .prepare_cached("SELECT coalesce(max(seq), 0) FROM log")
@@ -421,7 +424,7 @@ impl State {
         Ok(Version { change, sweep: self.sweep.cast_unsigned() })
     }
 
-    /// As [`version`](Self::version), for a writer: there must be numbers after that of the last change.
+    /// As [`version`](Self::version), for a writer: the next numbers must be valid.
     pub(super) fn version_to_write(self, from: &Connection) -> Result<Version, StoreError> {
         let version = self.version(from)?;
         if version.change > MAX_CHANGE.cast_unsigned() {
@@ -432,12 +435,13 @@ impl State {
     }
 }
 
-/// The number of the row that belongs to some texts: the first eight bytes of a SHA-256 over them.
+/// Returns the number of a row with this key: the first eight bytes of a SHA-256 over the table and
+/// the key.
 fn row_of(table: &str, key: &[&str]) -> i64 {
     key.iter().fold(Sum::of(table), |sum, text| sum.text(text)).finish()
 }
 
-/// Runs a statement that is compiled once.
+/// Runs a statement, compiled once.
 pub(super) fn run(
     to: &Connection,
     sql: &str,
@@ -447,21 +451,21 @@ pub(super) fn run(
     ran.map(|rows| rows as u64).map_err(store_error)
 }
 
-/// The beginning of a text that may be damaged.
+/// Returns the start of a text that may be damaged.
 fn shown(text: &str) -> String {
     let text: String = text.chars().take(MAX_SHOWN).collect();
     text.escape_debug().to_string()
 }
 
-/// The greatest number of a change. No store comes near it, so a greater number is damage, and numbers after it
-/// are numbers, too.
+/// The largest valid number of a change. No store reaches it, so a larger number is damage. The
+/// numbers after it still fit in the integer.
 pub(super) const MAX_CHANGE: i64 = i64::MAX / 2;
 
-const NO_CHANGE: &str = "a number is negative or too great";
+const NO_CHANGE: &str = "a number is negative or too large";
 
 const NO_CID: &str = "a CID cannot be read";
 
-const OTHER_NUMBER: &str = "the row has another number";
+const OTHER_NUMBER: &str = "the row has the wrong number";
 
 const NO_KEY: &str = "a key cannot be read";
 

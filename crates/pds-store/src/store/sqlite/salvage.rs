@@ -1,4 +1,4 @@
-//! Reading the remains of a file that SQLite itself finds damaged.
+//! Salvage: reading the remains of a file that SQLite itself reports as damaged.
 
 mod log;
 mod refs;
@@ -23,24 +23,13 @@ use crate::store::{FactEdit, StoreError};
 pub use self::refs::SalvagedRef;
 pub(super) use self::scan::{each_row, is_damage};
 
-/// What a [`salvage`](SqliteStore::salvage) has saved.
-///
-/// ```
-/// use pds::store::SqliteStore;
-///
-/// let dir = tempfile::tempdir()?;
-/// let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let to = dir.path().join("copy.db");
-/// let salvaged = SqliteStore::salvage(&dir.path().join("r/pds.db"), &to)?;
-/// assert_eq!((salvaged.blocks, salvaged.refs, salvaged.is_all), (2, 1, true));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The result of a [`salvage`](SqliteStore::salvage).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Salvaged {
-    /// The number of blocks, sound or damaged.
+    /// The number of blocks, intact or damaged.
     pub blocks: u64,
-    /// The number of blocks whose bytes are what their names say.
+    /// The number of intact blocks.
     pub sound: u64,
     /// The number of refs.
     pub refs: u64,
@@ -48,30 +37,31 @@ pub struct Salvaged {
     pub moves: u64,
     /// The number of facts.
     pub facts: u64,
-    /// Whether every table could be read from its start to its end.
+    /// Whether every table could be read completely.
     pub is_all: bool,
-    /// Whether these are certainly all refs.
+    /// Whether the refs are certainly complete.
     pub has_all_refs: bool,
-    /// Whether these are certainly all rows of the log.
+    /// Whether the log rows are certainly complete.
     pub has_all_moves: bool,
-    /// Whether these are certainly all facts.
+    /// Whether the facts are certainly complete.
     pub has_all_facts: bool,
-    /// The refs that do not point where their row says, or that had no row.
+    /// The refs that do not point to the commit in their row, or that had no row.
     pub moved: Vec<SalvagedRef>,
 }
 
 impl SqliteStore {
-    /// Makes sure that no other process has the file open, as far as SQLite can tell of a damaged one.
+    /// Checks that no other process has the file open, as far as SQLite can detect that for a
+    /// damaged file.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Busy`] when another process has it open.
+    /// [`StoreError::Busy`] if another process has it open.
     pub fn check_alone(path: &Path) -> Result<(), StoreError> {
-        // Nothing can be read of an empty file, and SQLite would delete the WAL next to it.
+        // An empty file has no content to read, and SQLite would delete the WAL next to it.
         if schema::is_empty(path) {
             return Ok(());
         }
-        // Set before anything is read, this mode takes the whole file or nothing.
+        // Set before the first read, this mode locks the whole file or fails.
         let alone = schema::open_unread(path)
             .and_then(|connection| connection.execute_batch(ALONE).map_err(store_error));
         match alone {
@@ -80,19 +70,20 @@ impl SqliteStore {
         }
     }
 
-    /// Copies all that can be read of a damaged store into a new file, which is durable then.
+    /// Copies all readable content of a damaged store into a new, durable file.
     ///
-    /// Around pages that cannot be read the rows on both sides are taken. Where that is not all, because the
-    /// first page or one that leads to others is damaged, every page is read by itself. A row of refs, of
-    /// the log or of facts counts only if its checksum is right.
+    /// Rows on both sides of unreadable pages are copied. If that does not reach all rows, because
+    /// the first page or an inner page is damaged, every page is read separately. A row of refs, of
+    /// the log or of facts is copied only if its checksum is right.
     ///
-    /// If all refs could be read, they are kept. Otherwise each ref points where its newest row says, in
-    /// `refs` or in the log; a ref without a row in `refs` is restored only from a log that is complete.
+    /// If all refs could be read, they are kept. Otherwise each ref points to the commit in its
+    /// newest row, in `refs` or in the log. A ref without a row in `refs` is restored only from a
+    /// complete log.
     ///
     /// # Errors
     ///
-    /// [`StoreError::NotAStore`] when no block can be read, [`StoreError`] when the new file
-    /// cannot be made. What was made of it stays.
+    /// [`StoreError::NotAStore`] if no block can be read, [`StoreError`] if the new file cannot be
+    /// created. The part that was already written is left there.
     pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
         let reader = match schema::open_for_check(from) {
             Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => None,
@@ -125,17 +116,17 @@ impl SqliteStore {
     }
 }
 
-/// What has been saved so far. The first row of a name counts, but for a sound block, which replaces a
-/// damaged one, and for the newest row of a ref.
+/// The content saved so far. The first row of a name is kept, with two exceptions: an intact block
+/// replaces a damaged one, and the newest row of a ref replaces older ones.
 struct Saved<'a> {
     to: &'a Transaction<'a>,
     done: Salvaged,
-    /// The row of `state`, where it could be read.
+    /// The row of `state`, if it could be read.
     state: Option<State>,
 }
 
 impl Saved<'_> {
-    /// Takes the rows of all tables, and notes which of these could be read whole.
+    /// Copies the rows of all tables, and records which tables could be read completely.
     fn tables(&mut self, from: &Connection) -> Result<(), StoreError> {
         let mut are_whole = [true; TABLES.len()];
         for ((table, columns), is_whole) in TABLES.into_iter().zip(&mut are_whole) {
@@ -152,9 +143,9 @@ impl Saved<'_> {
             })?;
             *is_whole = is_read && are_rows;
         }
-        // A page of another table in the place of one reads well, and hides the pages below that one.
-        // SQLite would evaluate expressions that a stranger has put into the schema: then each table of the
-        // format is checked by itself.
+        // A page of another table can be readable and still hide the pages that belong in its
+        // place. SQLite would evaluate foreign expressions in the schema, so in that case each
+        // table of the format is checked separately.
         let is_of_format = check_schema(from).is_ok_and(|found| found.is_empty());
         let in_order = |table| is_damage(is_table_in_order(from, table)).map(|is| is == Some(true));
         let mut is_file_in_order = match is_of_format {
@@ -180,14 +171,14 @@ impl Saved<'_> {
         Ok(())
     }
 
-    /// Takes a row of some page: tables differ in the types of their columns. A page may be in use no
-    /// more, so the rows of a table that could be read whole are passed over.
+    /// Copies a row from some page. The types of its columns determine its table. A page may no
+    /// longer be in use, so rows of tables that were read completely are skipped.
     fn row(&mut self, row: &Row<'_>) -> Result<(), StoreError> {
         let mut kinds = [Type::Null; COLUMNS];
         for (column, kind) in kinds.iter_mut().enumerate() {
             *kind = row.get_ref(column + 1).map_err(store_error)?.data_type();
         }
-        // The number of a row stands beside it, and its own column is null.
+        // The number of a row is stored next to it, and its own column is null.
         match kinds {
             [Type::Null, Type::Blob, Type::Blob, Type::Null, ..] => {
                 self.block(raw_at(row, 2)?, raw_at(row, 3)?)?;
@@ -195,7 +186,7 @@ impl Saved<'_> {
             [Type::Null, Type::Text, _, _, Type::Integer, Type::Text, ..] => {
                 let known = self.done.moves;
                 self.take_numbered_move(row)?;
-                // Nothing tells how many rows there should be: this one was hidden.
+                // The number of log rows is not known, and this one was hidden.
                 self.done.has_all_moves &= self.done.moves == known;
             }
             [Type::Null, Type::Text, Type::Text, Type::Integer, Type::Integer, ..]
@@ -213,10 +204,10 @@ impl Saved<'_> {
         Ok(())
     }
 
-    /// Takes a block, sound or damaged.
+    /// Copies a block, intact or damaged.
     fn block(&mut self, name: &[u8], bytes: &[u8]) -> Result<bool, StoreError> {
         let is_sound = belongs(name, bytes);
-        // Of two rows of one name the sound one counts; the old file keeps both.
+        // Of two rows with the same name the intact one is kept. The old file keeps both.
         let known = "SELECT bytes FROM blocks WHERE cid = ?1";
         let known = self.to.prepare_cached(known).and_then(|mut statement| {
             statement.query_row([name], |row| Ok(belongs(name, raw(row.get_ref(0)?)))).optional()
@@ -236,7 +227,7 @@ impl Saved<'_> {
         Ok(true)
     }
 
-    /// Takes a row of `refs`; the result, here and below, is whether it is one that was written.
+    /// Copies a row of `refs`. The result, here and below, is whether the row is valid.
     fn take_ref(&mut self, row: &Row<'_>, first: usize) -> Result<bool, StoreError> {
         let Ok(row) = RefRow::read(row, first) else { return Ok(false) };
         match RefRow::find(self.to, &row.name)? {
@@ -251,7 +242,7 @@ impl Saved<'_> {
 
     fn take_fact(&mut self, row: &Row<'_>, first: usize) -> Result<bool, StoreError> {
         let Ok(fact) = read_fact(row, first) else { return Ok(false) };
-        // A page that is no longer in use may hold an older one.
+        // A page that is no longer in use may contain an older fact.
         if !has_fact(self.to, &fact)? {
             self.done.facts += edit_fact(self.to, &FactEdit::Set(fact))?.cast_unsigned();
         }
@@ -267,13 +258,13 @@ impl Saved<'_> {
     fn finish(mut self) -> Result<Salvaged, StoreError> {
         self.finish_log_and_refs()?;
         self.to.execute_batch("DROP INDEX names").map_err(store_error)?;
-        Tail::default().index_anew(self.to)?;
+        Tail::default().rebuild_index(self.to)?;
         let refs = i64::try_from(self.done.refs).unwrap_or(i64::MAX);
         let known = self.state.unwrap_or_default();
         let facts = i64::try_from(self.done.facts).unwrap_or(i64::MAX);
         let state = State { refs, facts, ..State::read(self.to)? };
         let change = state.version(self.to)?.change.cast_signed().max(known.change);
-        // Readers of the old file must not take the new one for the same.
+        // Readers of the old file must be able to distinguish the new one.
         let change = change.saturating_add(1);
         State { change, sweep: change, ..state }.write(self.to)?;
         Ok(self.done)
@@ -290,9 +281,9 @@ pub(super) fn failed(error: std::io::Error) -> StoreError {
 
 const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK;";
 
-const NOTHING_LEFT: &str = "no block in it can be read";
+const NOTHING_LEFT: &str = "no block in the file can be read";
 
-/// What is read of each table.
+/// The columns that are read of each table.
 const TABLES: [(&str, &str); 5] = [
     ("blocks", "cid, bytes"),
     ("refs", RefRow::COLUMNS),
@@ -301,7 +292,7 @@ const TABLES: [(&str, &str); 5] = [
     ("state", "change, sweep, placed, refs, facts, sum"),
 ];
 
-/// How many columns tell the tables apart.
+/// The number of columns that identify a table.
 const COLUMNS: usize = 6;
 
 #[cfg(test)]

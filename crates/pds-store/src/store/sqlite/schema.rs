@@ -17,20 +17,20 @@ use pds_core::data::limits::MAX_BLOCK_BYTES;
 /// The version of the format that this release writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// A connection to a store, with the bound on the effort of its queries.
+/// A connection to a store, with the limit on the effort of its queries.
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) effort: Effort,
-    /// Set where the file is read as one that never changes.
+    /// Set if the file is read as immutable.
     pub(super) frozen: Option<Frozen>,
 }
 
-/// How a new file is written.
+/// The durability of a new file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// Each transaction is on the disk when it is acknowledged.
+    /// Each transaction is on disk when it is acknowledged.
     Always,
-    /// Nothing is durable until the file is settled: for a file that no other process knows.
+    /// Nothing is durable until the file is settled, for a file that no other process uses.
     WhenSettled,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn create(path: &Path, durability: Durability) -> Result<Opened, Stor
     std::fs::File::create_new(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
     let opened = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let connection = &opened.connection;
-    // The page size can only be set before anything is written, and before WAL.
+    // The page size can be set only before the first write, and before WAL mode.
     let journal = match durability {
         Durability::Always => "PRAGMA journal_mode = WAL;",
         Durability::WhenSettled => "PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF;",
@@ -65,7 +65,7 @@ pub(super) fn create(path: &Path, durability: Durability) -> Result<Opened, Stor
     Ok(opened)
 }
 
-/// Makes a file durable that was not.
+/// Makes an unsettled file durable.
 pub(super) fn settle(connection: Connection, path: &Path) -> Result<(), StoreError> {
     connection
         .execute_batch("PRAGMA synchronous = FULL; PRAGMA journal_mode = WAL;")
@@ -78,11 +78,11 @@ pub(super) fn settle(connection: Connection, path: &Path) -> Result<(), StoreErr
 /// Opens an existing file for writing.
 pub(super) fn open_for_writing(path: &Path) -> Result<Opened, StoreError> {
     let opened = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(checked);
-    // A writer has read the file before: what cannot be opened is the WAL.
+    // A writer has read the file before, so the WAL is the file that cannot be opened.
     opened.map_err(|error| if cannot_open(&error) { StoreError::ReadOnly } else { error })
 }
 
-/// Opens an existing file without looking into it.
+/// Opens an existing file without reading it.
 pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?;
@@ -90,9 +90,9 @@ pub(super) fn open_unread(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens an existing file for reading, also where nothing can be written.
+/// Opens an existing file for reading, even if nothing can be written.
 pub(super) fn open_for_reading(path: &Path) -> Result<Opened, StoreError> {
-    // A reader of a WAL file wants to write its shared memory, so it asks for writing first.
+    // A reader of a file in WAL mode writes its shared memory, so it requests write access first.
     let writable = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(checked);
     match writable {
         Err(StoreError::ReadOnly | StoreError::Full(_) | StoreError::Backend(_)) => {}
@@ -107,7 +107,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Opened, StoreError> {
     open_frozen(path)
 }
 
-/// Opens an existing file for a check, which reports every difference of its schema.
+/// Opens an existing file for a check, which reports every difference in its schema.
 pub(super) fn open_for_check(path: &Path) -> Result<Opened, StoreError> {
     match open_for_reading(path) {
         Err(StoreError::Damaged(_)) => {
@@ -118,8 +118,8 @@ pub(super) fn open_for_check(path: &Path) -> Result<Opened, StoreError> {
     }
 }
 
-/// Opens a file that is complete in itself, without a WAL, where SQLite cannot take locks: read-only media.
-/// If another machine writes the file all the same, it is opened again.
+/// Opens a complete file without a WAL where SQLite cannot take locks, such as on read-only media.
+/// If another machine writes the file nevertheless, it is opened again.
 pub(super) fn open_frozen(path: &Path) -> Result<Opened, StoreError> {
     let frozen = Frozen::of(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
@@ -127,7 +127,7 @@ pub(super) fn open_frozen(path: &Path) -> Result<Opened, StoreError> {
     Ok(Opened { frozen: Some(frozen), ..opened })
 }
 
-/// Checks that the file is a store, and that its format is known.
+/// Checks that the file is a store of a known format.
 fn checked(opened: Opened) -> Result<Opened, StoreError> {
     let number = |pragma: &str| {
         let connection = &opened.connection;
@@ -151,16 +151,16 @@ fn checked(opened: Opened) -> Result<Opened, StoreError> {
     }
 }
 
-/// Checks that every table and index of the format is there, as it was made, and that no other index is on these
-/// tables: it could make a write fail, or replace other rows. Whatever else a stranger has added runs no code, and
-/// is found by a check.
+/// Checks that the schema has every table and index of the format, unchanged. These tables must
+/// have no other index: it could make a write fail, or replace other rows. Other foreign objects
+/// run no code, and a check reports them.
 fn check_objects(connection: &Connection) -> Result<(), StoreError> {
     let mut find = connection
         .prepare("SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 AND sql = ?3")
         .map_err(store_error)?;
     for Object { kind, name, sql } in OBJECTS {
         if !find.exists([kind, name, sql]).map_err(store_error)? {
-            let message = format!("the {kind} {name} is missing, or is not that of the format");
+            let message = format!("the {kind} {name} is missing, or differs from the format");
             return Err(StoreError::Damaged(message.into()));
         }
     }
@@ -173,7 +173,9 @@ fn check_objects(connection: &Connection) -> Result<(), StoreError> {
     );
     let found: i64 = connection.query_row(&sql, [], |row| row.get(0)).map_err(store_error)?;
     if usize::try_from(found) != Ok(expected) {
-        return Err(StoreError::Damaged("a table has an index that is not of the format".into()));
+        return Err(StoreError::Damaged(
+            "a table has an index that is not part of the format".into(),
+        ));
     }
     Ok(())
 }
@@ -182,7 +184,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Opened, StoreError> {
     if !path.is_file() {
         return Err(StoreError::NotAStore(format!("no file {}", path.display())));
     }
-    // SQLite takes an empty file for a new database, and deletes a WAL that it finds next to it.
+    // SQLite treats an empty file as a new database, and deletes a WAL next to it.
     if is_empty(path) {
         return Err(StoreError::NotAStore("the file is empty".to_owned()));
     }
@@ -194,19 +196,19 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Opened, StoreError> {
     configure(Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?)
 }
 
-/// Names a file so that it is not taken for a URI: a relative path may start like one.
+/// Returns a path that SQLite does not parse as a URI: a relative path may start like one.
 pub(super) fn no_uri(path: &Path) -> std::path::PathBuf {
     Path::new(".").join(path)
 }
 
-/// Tells whether a file has no bytes.
+/// Returns whether a file is empty.
 pub(super) fn is_empty(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|file| file.len() == 0)
 }
 
 fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Opened, StoreError> {
     let path = path.to_str().ok_or_else(|| {
-        StoreError::NotAStore("a path that is not UTF-8, where nothing can be written".to_owned())
+        StoreError::NotAStore("the path is not UTF-8, and the file is read-only".to_owned())
     })?;
     let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
@@ -214,13 +216,13 @@ fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Opened, Sto
     configure(Connection::open_with_flags(uri, flags).map_err(store_error)?)
 }
 
-/// Makes SQLite refuse a value that is longer than any that a store holds.
+/// Makes SQLite refuse values longer than any value of a store.
 pub(super) fn limit_lengths(connection: &Connection) -> Result<(), StoreError> {
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES).map(drop).map_err(store_error)
 }
 
-/// Sets up a connection. The file may come from a stranger: its schema runs no code, no value is longer
-/// than any that a store holds, and no query runs without end.
+/// Configures a connection. The file may be malicious: its schema runs no code, no value is longer
+/// than any value of a store, and every query ends.
 pub(super) fn configure(mut connection: Connection) -> Result<Opened, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT).map_err(store_error)?;
     for (setting, on) in DB_CONFIG {
@@ -233,7 +235,8 @@ pub(super) fn configure(mut connection: Connection) -> Result<Opened, StoreError
     Ok(Opened { connection, effort, frozen: None })
 }
 
-/// Tells whether a file has no WAL. Where the path is a link, SQLite keeps the WAL next to the file itself.
+/// Returns whether a file has no WAL. If the path is a symbolic link, SQLite keeps the WAL next to
+/// its target.
 pub(super) fn has_no_wal(path: &Path) -> bool {
     let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let mut wal = file.into_os_string();
@@ -245,14 +248,14 @@ pub(super) fn has_no_wal(path: &Path) -> bool {
 pub(super) struct Object {
     pub(super) kind: &'static str,
     pub(super) name: &'static str,
-    /// The statement that makes it, as SQLite keeps it.
+    /// The statement that creates the object, as SQLite stores it.
     pub(super) sql: &'static str,
 }
 
-/// Everything in the schema, by name.
+/// All objects of the schema, by name.
 ///
-/// Every key and every index is of integers: SQLite loads the keys that it compares, and a text in a file from a
-/// stranger may be of any length.
+/// Every key and every index consists of integers. SQLite loads the keys that it compares, and a
+/// text in a malicious file may have any length.
 pub(super) const OBJECTS: [Object; 7] = [
     Object {
         kind: "table",
@@ -333,11 +336,12 @@ const DB_CONFIG: [(DbConfig, bool); 5] = [
     (DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false),
     (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
     (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
-    // Without it a statement is compiled again for many a value that is bound to it.
+    // Without it, SQLite compiles a statement again for many values that are bound to it.
     (DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true),
 ];
 
-/// The two syncs of macOS go through the cache of the disk; elsewhere the settings do nothing.
+/// The two settings make macOS sync through the cache of the disk. They have no effect on other
+/// systems.
 const SETTINGS: &str = "
     PRAGMA synchronous = FULL;
     PRAGMA fullfsync = ON;
@@ -349,18 +353,19 @@ const SETTINGS: &str = "
 
 pub(super) const PAGE_BYTES: u32 = 8192;
 
-/// The longest value of a store is a block; a row has a CID beside it.
+/// The longest value of a store is a block, and a row has a CID next to it.
 #[allow(clippy::cast_possible_truncation)]
 const MAX_VALUE_BYTES: i32 = MAX_BLOCK_BYTES as i32 + 4_096;
 
-/// `atpr`, an AT Protocol repository: `file` and other tools can tell what this is.
+/// `atpr`, for an AT Protocol repository: `file` and other tools can recognize it.
 const APPLICATION_ID: i32 = i32::from_be_bytes(*b"atpr");
 
 /// `pds1`, the mark of the formats before the first release.
 const UNRELEASED_ID: i32 = i32::from_be_bytes(*b"pds1");
 
-/// No release will have a greater format number for long; a flipped bit mostly makes one.
+/// No release will have a larger format number for a long time. A flipped bit usually results in
+/// one.
 const LAST_PLAUSIBLE_FORMAT: u32 = 99;
 
-/// How long a writer waits for another before it gives up.
+/// The time that a writer waits for another before it fails.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

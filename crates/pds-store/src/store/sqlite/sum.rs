@@ -2,11 +2,11 @@
 
 use sha2::{Digest, Sha256};
 
-/// Collects the columns of a row in their order; [`finish`](Self::finish) gives the checksum.
+/// Hashes the columns of a row in their order. [`finish`](Self::finish) returns the checksum.
 pub(super) struct Sum(Sha256);
 
 impl Sum {
-    /// Begins a row of a table.
+    /// Starts a row of a table.
     pub(super) fn of(table: &str) -> Self {
         Self(Sha256::new()).text(table)
     }
@@ -37,7 +37,7 @@ impl Sum {
         }
     }
 
-    /// Returns the checksum as SQLite keeps it.
+    /// Returns the checksum as SQLite stores it.
     pub(super) fn finish(self) -> i64 {
         let [a, b, c, d, e, f, g, h, ..] = <[u8; 32]>::from(self.0.finalize());
         i64::from_be_bytes([a, b, c, d, e, f, g, h])

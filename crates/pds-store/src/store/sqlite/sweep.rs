@@ -1,4 +1,5 @@
-//! The change of a SQLite store that deletes: blocks, rows of the log, and their remains in the file.
+//! Sweeps of a SQLite store: deleting blocks and log rows, and removing their remains from the
+//! file.
 
 use rusqlite::Connection;
 
@@ -13,7 +14,7 @@ use crate::store::log::Relink;
 use crate::store::{Fate, LogEntry, StoreError, Sweep, SweptBlocks, Version};
 use pds_core::data::Cid;
 
-/// Counts what a sweep would delete.
+/// Counts the deletions of a sweep.
 pub(super) fn count(
     transaction: &Connection,
     effort: &Effort,
@@ -39,7 +40,7 @@ pub(super) fn count(
     Ok(swept)
 }
 
-/// Deletes every block that is not live, and rewrites the log and facts.
+/// Deletes every block that is not live, and edits the log and facts.
 pub(super) fn sweep(
     transaction: &Connection,
     tail: &mut Tail,
@@ -54,10 +55,10 @@ pub(super) fn sweep(
     if let Some(change) = sweep.change.take() {
         apply::apply(transaction, tail, effort, change)?;
     }
-    // A reader that knows the tail relies on its rows as long as it is one.
+    // Readers that know the tail rely on its rows as long as it is the tail.
     tail.end(transaction)?;
-    // Deleted content is overwritten where it was: if the process ends before the file is compacted,
-    // little is left.
+    // Deleted content is overwritten in place, so that little of it is left if the process ends
+    // before the file is compacted.
     transaction.query_row("PRAGMA secure_delete = ON", [], |_| Ok(())).map_err(store_error)?;
     let (mut swept, mut after) = (SweptBlocks::default(), i64::MIN);
     while let Some(dead) = next_dead(transaction, effort, sweep.live, &mut after, &mut swept)? {
@@ -73,7 +74,7 @@ pub(super) fn sweep(
     let more_facts = edit_facts(transaction, &sweep.facts)?;
     let mut state = State::read(transaction)?;
     state.facts += more_facts;
-    // A change that was made first has numbers of its own.
+    // A change that was applied first has its own numbers.
     let change = state.version(transaction)?.change.max(version.change);
     let change = change.saturating_add(1).cast_signed();
     State { change, sweep: change, ..state }.write(transaction)?;
@@ -81,7 +82,7 @@ pub(super) fn sweep(
     Ok(SweptBlocks { version, ..swept })
 }
 
-/// Makes sure that no block has come back that was missing when live blocks were marked.
+/// Checks that no block has reappeared that was missing during marking.
 fn check_absent(
     transaction: &Connection,
     effort: &Effort,
@@ -99,7 +100,8 @@ fn check_absent(
     Ok(())
 }
 
-/// Drops rows of the log and links the rest again; returns how many went. Each ref then names its last row.
+/// Drops log rows and links the rest again. Returns the number of dropped rows. Afterwards each ref
+/// names its last row.
 fn relink_log(
     transaction: &Connection,
     effort: &Effort,
@@ -129,7 +131,8 @@ fn relink_log(
     Ok(gone)
 }
 
-/// Looks at the next blocks, a bounded number of them; returns those that are not live, and `None` at the end.
+/// Reads a limited number of the next blocks. Returns those that are not live, or `None` at the
+/// end.
 fn next_dead(
     transaction: &Connection,
     effort: &Effort,
@@ -163,10 +166,10 @@ fn next_dead(
     Ok((!is_end).then_some(dead))
 }
 
-/// Rewrites the file without what was deleted: neither free pages, nor the room between rows, nor the WAL
-/// keep any of it.
+/// Rewrites the file without the deleted content. No remains of it are left in free pages, between
+/// rows, or in the WAL.
 pub(super) fn compact(connection: &Connection) -> Result<(), StoreError> {
-    // The copy is as large as what is kept, so it is made in a file, not in memory.
+    // The copy is as large as the kept content, so it is made in a file and not in memory.
     let run = |sql: &str| connection.execute_batch(sql).map_err(store_error);
     run("PRAGMA temp_store = FILE")?;
     let copied = run("VACUUM");
@@ -178,5 +181,5 @@ pub(super) fn compact(connection: &Connection) -> Result<(), StoreError> {
     if is_blocked { Err(StoreError::Busy) } else { Ok(()) }
 }
 
-/// How many blocks a sweep looks at in one go.
+/// The number of blocks that a sweep reads at a time.
 const BLOCKS_AT_ONCE: i64 = 16_384;

@@ -1,4 +1,4 @@
-//! Which starts of digests the index has: whoever writes many new blocks need not ask it for each.
+//! A filter of the index, so that writers of many new blocks need no lookup for each.
 
 use rusqlite::Connection;
 
@@ -7,22 +7,23 @@ use super::places::start_of;
 use crate::store::StoreError;
 use pds_core::data::Cid;
 
-/// A bit for each of the ways in which digests can start, set where the index has one that does: a Bloom filter
-/// whose one hash is the digest itself.
+/// A Bloom filter whose single hash is the digest itself: one bit for each possible start of a
+/// digest, set if the index has such a block.
 ///
-/// What it does not have, the index has not. Digests are spread evenly, and there are at least eight bits for each, so of
-/// the blocks that are not there at most one in eight seems to be.
+/// If the bit is not set, the index does not have the block. Digests are distributed evenly, and
+/// there are at least eight bits for each, so at most one in eight missing blocks seems to be
+/// present.
 #[derive(Debug)]
 pub(super) struct Taken {
     bits: Vec<u64>,
-    /// How many bits of a start tell its place.
+    /// The number of bits of a start that determine its position.
     depth: u32,
-    /// How many more starts it is good for.
+    /// The number of starts that can still be added.
     room: usize,
 }
 
 impl Taken {
-    /// Reads all of the index; `None` where it is too large to be held this way.
+    /// Reads the whole index. Returns `None` if it is too large for a filter in memory.
     pub(super) fn read(connection: &Connection) -> Result<Option<Self>, StoreError> {
         let count: i64 = connection
             .prepare_cached("SELECT count(*) FROM places")
@@ -41,14 +42,14 @@ impl Taken {
         Ok(Some(taken))
     }
 
-    /// Makes room for twice as many starts as there are.
+    /// Returns an empty filter for twice as many starts.
     fn for_twice(count: usize) -> Option<Self> {
         let room = count.max(FEW).checked_mul(2).filter(|room| *room <= MAX_STARTS)?;
         let bits = (room * BITS_EACH).next_power_of_two();
         Some(Self { bits: vec![0; bits / 64], depth: bits.ilog2(), room })
     }
 
-    /// Takes note of a start; tells whether there was room for it.
+    /// Adds a start. Returns whether there was room for it.
     pub(super) fn add(&mut self, start: i64) -> bool {
         let Some(room) = self.room.checked_sub(1) else { return false };
         self.room = room;
@@ -59,7 +60,7 @@ impl Taken {
         true
     }
 
-    /// Tells whether the index may have this block; if not, it has not.
+    /// Returns whether the index may have this block. `false` is certain.
     pub(super) fn may_have(&self, cid: &Cid) -> bool {
         let (word, bit) = self.place(start_of(cid));
         self.bits.get(word).is_none_or(|word| word & bit != 0)
@@ -71,10 +72,10 @@ impl Taken {
     }
 }
 
-/// For how few starts as many bits are made as for this many.
+/// The number of starts of the smallest filter.
 const FEW: usize = 16_384;
 
-/// How many starts there is room for at most, in 16 MiB.
+/// The maximum number of starts, in 16 MiB.
 const MAX_STARTS: usize = 16 << 20;
 
 const BITS_EACH: usize = 8;
@@ -86,14 +87,14 @@ mod tests {
     use pds_core::data::Codec;
 
     #[test]
-    fn what_was_added_is_there_and_little_else_seems_to_be() {
+    fn added_starts_are_found_and_few_others_seem_to_be() {
         let cid = |n: u32| Cid::of(Codec::Raw, &n.to_be_bytes());
         let mut taken = Taken::for_twice(0).unwrap();
         let count = 2 * u32::try_from(FEW).unwrap();
         for n in 0..count {
             assert!(taken.add(start_of(&cid(n))), "{n}");
         }
-        assert!(!taken.add(0), "for twice as many as there are few");
+        assert!(!taken.add(0), "the smallest filter is full");
         assert!((0..count).all(|n| taken.may_have(&cid(n))));
         let seem = (count..2 * count).filter(|n| taken.may_have(&cid(*n))).count();
         assert!((1..count as usize / 7).contains(&seem), "{seem}");

@@ -1,4 +1,4 @@
-//! What is particular to a store in a file: the tail, the index behind it, several handles, and damage.
+//! Tests of a store in a file: the tail, the index after it, several handles, and damage.
 
 mod checksums;
 mod conforms;
@@ -57,13 +57,13 @@ fn numbers(path: &Path) -> (i64, i64) {
     (one("SELECT count(*) FROM blocks"), one("SELECT count(*) FROM places"))
 }
 
-/// The text of an error with its causes.
+/// Returns the text of an error with its causes.
 fn explained(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Runs something that must end: a hang is a failure, and not a test that never ends.
+/// Runs work that must end: a hang is a failure of the test, and not an endless test.
 fn bounded<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     let thread = std::thread::spawn(move || {
@@ -71,7 +71,7 @@ fn bounded<T: Send + 'static>(what: &str, work: impl FnOnce() -> T + Send + 'sta
     });
     match receiver.recv_timeout(MUST_END) {
         Ok(done) => done,
-        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: it does not end"),
+        Err(mpsc::RecvTimeoutError::Timeout) => panic!("{what}: timeout"),
         Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
             Err(panic) => std::panic::resume_unwind(panic),
             Ok(()) => unreachable!("the answer was sent"),

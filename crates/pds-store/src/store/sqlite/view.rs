@@ -1,4 +1,4 @@
-//! One moment of a store: a read transaction of a connection of its own.
+//! A view of a SQLite store: a read transaction on its own connection.
 
 use std::ops::ControlFlow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -42,7 +42,7 @@ impl<'s> SqliteView<'s> {
         Locked(self.reader.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Runs a read; an answer from a file that changed under its reader is none.
+    /// Runs a read. If the file changed under its reader, the result is an error.
     fn read<T>(
         &self,
         read: impl FnOnce(&mut Reader) -> Result<T, StoreError>,
@@ -88,7 +88,8 @@ impl Blocks for SqliteView<'_> {
     }
 }
 
-/// The answers to a question about several blocks; an error is that of the first.
+/// Returns the results for several blocks. If there is an error, it is the result of the first
+/// block.
 pub(super) fn many(
     cids: &[Cid],
     answers: Result<Vec<Result<Option<Block>, ReadError>>, StoreError>,
@@ -116,7 +117,7 @@ impl View for SqliteView<'_> {
     ) -> Result<(), StoreError> {
         let (mut query, mut count) = (query.clone(), FIRST_ROWS);
         loop {
-            // The lock is released while `each` runs, which may read this view.
+            // The lock is released while `each` runs, because it may read this view.
             let page = self.read(|reader| log_page(&reader.connection, &query, count))?;
             let Some(last) = page.last().map(|row| row.seq) else { return Ok(()) };
             let is_last = page.len() < count;
@@ -152,7 +153,7 @@ impl View for SqliteView<'_> {
     }
 }
 
-/// Reads the next rows of a query, a bounded number of them.
+/// Reads the next rows of a query, up to `count`.
 pub(super) fn log_page(
     connection: &Connection,
     query: &LogQuery,
@@ -184,7 +185,8 @@ pub(super) fn log_page(
     Ok(page)
 }
 
-/// Reads the next facts of a kind after a row, a bounded number of them, with the numbers of their rows.
+/// Reads the next facts of a kind after a row, a limited number of them, with the numbers of their
+/// rows.
 fn fact_page(
     connection: &Connection,
     kind: FactKind,
@@ -204,7 +206,7 @@ fn fact_page(
     Ok(page)
 }
 
-/// Reads every row of the log with a connection, oldest first, a page at a time.
+/// Reads every log row with a connection, oldest first, in pages.
 pub(super) fn each_log_row(
     connection: &Connection,
     effort: &Effort,
@@ -221,8 +223,9 @@ pub(super) fn each_log_row(
     }
 }
 
-/// How many rows of the log are read first: most readers need a few.
+/// The number of log rows that are read first: most readers need only a few.
 const FIRST_ROWS: usize = 8;
 
-/// How many rows are read at a time at most: a listing of the log takes no more memory, however long the log is.
+/// The maximum number of rows that are read at a time, so that reading a long log takes no more
+/// memory.
 const ROWS_AT_ONCE: usize = 256;

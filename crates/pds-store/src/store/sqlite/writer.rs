@@ -19,23 +19,24 @@ use crate::store::{Applied, BlockStream, Change, Replaced, StoreError, Sweep, Sw
 pub(super) struct Writer {
     connection: Connection,
     effort: Effort,
-    /// `None` when it is not known what the last transaction has left.
+    /// `None` if the result of the last transaction is unknown.
     pub(super) tail: Option<Tail>,
     file: Identity,
-    /// The length of the WAL at which it is moved into the file; 0 before it was set.
+    /// The length at which the WAL is moved into the file, or 0 before it is set.
     wal_pages: u32,
 }
 
 impl Writer {
     /// Opens a store for writing.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        // Before the file is opened: if another one takes its place in between, each write notices.
+        // The identity is read before the file is opened: if the file is replaced in between, each
+        // write detects it.
         let file = Identity::of(path);
         let opened = open_for_writing(path)?;
         Ok(Self::of(opened, file?))
     }
 
-    /// Writes through a connection to the file at a path, which this process has made.
+    /// Returns a writer for a file that this process has created.
     pub(super) fn new(path: &Path, opened: Opened) -> Result<Self, StoreError> {
         Ok(Self::of(opened, Identity::of(path)?))
     }
@@ -54,7 +55,7 @@ impl Writer {
         &self.connection
     }
 
-    /// Makes a change.
+    /// Applies a change.
     pub(super) fn apply(&mut self, change: Change<'_>) -> Result<Applied, StoreError> {
         let wal_pages = self.wal_pages;
         let (applied, wal_pages) = self.transaction(|connection, tail, effort| {
@@ -84,9 +85,9 @@ impl Writer {
     ) -> Result<Replaced, StoreError> {
         let replaced = self.transaction(|connection, tail, effort| {
             let dropped = replace::drop_damaged(connection, effort, damaged)?;
-            // The index may be what is damaged.
+            // The index itself may be damaged.
             effort.lift();
-            tail.index_anew(connection)?;
+            tail.rebuild_index(connection)?;
             effort.renew();
             Ok(Replaced { dropped, added: apply::insert(connection, tail, effort, blocks)? })
         });
@@ -94,7 +95,7 @@ impl Writer {
         replaced
     }
 
-    /// Rewrites the file without what was deleted.
+    /// Rewrites the file without the deleted content.
     pub(super) fn compact(&mut self) -> Result<(), StoreError> {
         self.effort.lift();
         let compacted = sweep::compact(&self.connection);
@@ -102,36 +103,36 @@ impl Writer {
         compacted
     }
 
-    /// Does something in a transaction that holds the right to write from its start.
+    /// Runs `work` in a transaction that has the write lock from its start.
     fn transaction<T>(
         &mut self,
         work: impl FnOnce(&Connection, &mut Tail, &Effort) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.effort.renew();
         let transaction = Transaction::begin(&self.connection)?;
-        // What is not committed must not be remembered.
+        // Uncommitted rows must not be remembered.
         let mut tail = self.tail.take().unwrap_or_default();
         tail.renew(&self.connection)?;
         let done = work(&self.connection, &mut tail, &self.effort)?;
         self.file.check()?;
         transaction.commit()?;
-        // Replaced in the last instant, the file that was written is not the store any more.
+        // If the file was replaced in the last moment, the written file is no longer the store.
         self.file.check()?;
         self.tail = Some(tail);
         Ok(done)
     }
 
-    /// Moves what a large import has written from the WAL into the file. What is in the WAL is durable
-    /// already, so a reader that is in the way does no harm.
+    /// Moves the content of a large import from the WAL into the file. The WAL is already durable,
+    /// so it does no harm if a reader prevents this.
     fn checkpoint(&self) {
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
     }
 }
 
-/// Sets the length at which the WAL is moved into the file, by the size of a transaction.
+/// Sets the length at which the WAL is moved into the file, based on the size of a transaction.
 ///
-/// A WAL that grows is written to fresh pages, whose places on the disk have to be found and noted; one that
-/// is begun again is written over. So it is kept short as long as transactions are.
+/// A WAL that grows is written to new pages, which the file system must allocate and record. A WAL
+/// that is restarted is overwritten. So it is kept short while transactions are short.
 fn wal_pages_after(
     connection: &Connection,
     new_blocks: u64,
@@ -144,7 +145,7 @@ fn wal_pages_after(
     Ok(pages)
 }
 
-/// Counts the blocks that the index and the tail know: the index is a small part of the file.
+/// Counts the blocks of the index and the tail. The index is a small part of the file.
 pub(super) fn count_blocks(connection: &Connection) -> Result<u64, StoreError> {
     let sql = "SELECT (SELECT count(*) FROM places) +
                (SELECT count(*) FROM blocks WHERE id > (SELECT max(placed) FROM state))";
@@ -152,7 +153,7 @@ pub(super) fn count_blocks(connection: &Connection) -> Result<u64, StoreError> {
     count.map(i64::cast_unsigned).map_err(store_error)
 }
 
-/// A transaction that writes; it is rolled back when it is dropped.
+/// A write transaction. It is rolled back when it is dropped.
 struct Transaction<'c>(&'c Connection);
 
 impl<'c> Transaction<'c> {
@@ -168,14 +169,14 @@ impl<'c> Transaction<'c> {
 
 impl Drop for Transaction<'_> {
     fn drop(&mut self) {
-        // After a commit, and after some errors, it has ended.
+        // After a commit, and after some errors, it has already ended.
         if !self.0.is_autocommit() {
             let _ = run(self.0, "ROLLBACK", []);
         }
     }
 }
 
-/// The file that was opened: another one at its path is another store.
+/// The identity of the opened file. Another file at its path is another store.
 struct Identity {
     path: PathBuf,
     was: Option<(u64, u64)>,
@@ -187,7 +188,7 @@ impl Identity {
         Ok(Self { path: path.to_owned(), was: Some(was) })
     }
 
-    /// Checks that the file is still the one at its path.
+    /// Checks that the path still names the file.
     fn check(&self) -> Result<(), StoreError> {
         match identity(&self.path).ok() {
             now if now == self.was => Ok(()),
@@ -203,18 +204,19 @@ fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
     Ok((file.dev(), file.ino()))
 }
 
-/// Elsewhere an open file cannot be replaced.
+/// On other systems an open file cannot be replaced.
 #[cfg(not(unix))]
 fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
     fs::metadata(path).map(|_| (0, 0))
 }
 
-/// How many blocks a small transaction has at most.
+/// The maximum number of blocks in a small transaction.
 const FEW_BLOCKS: u64 = 50;
 
-/// How many pages the WAL has when it is moved into the file, after small transactions and after others.
+/// The number of WAL pages at which it is moved into the file, after small transactions and after
+/// others.
 const SHORT_WAL: u32 = 200;
 const LONG_WAL: u32 = 1_000;
 
-/// From how many new blocks on the WAL is emptied at once.
+/// The number of new blocks from which on the WAL is emptied at once.
 const CHECKPOINT_BLOCKS: u64 = 10_000;

@@ -1,10 +1,10 @@
-//! Rows that a check finds damaged, or missing.
+//! Tests of checks that find damaged or missing rows.
 
 use super::*;
 use crate::store::{Change, Event, Expect, Fact, FactEdit, RefEdit, Store};
 use pds_core::data::{Block, Codec};
 
-/// A store whose ref HEAD moved three times.
+/// A store whose ref HEAD has moved three times.
 fn store(path: &Path) -> SqliteStore {
     let store = SqliteStore::create(path).unwrap();
     for n in 1..=3 {
@@ -24,7 +24,7 @@ fn run(path: &Path, statement: &str) {
     assert_eq!(sql.execute(statement, []).unwrap(), 1, "{statement}");
 }
 
-/// What a whole check finds, and one of the present state.
+/// Returns the problems of a whole check, and those of a check of the current state.
 fn found(path: &Path) -> [Vec<String>; 2] {
     let opened = schema::open_for_check(path).unwrap();
     let present = check(&opened, CheckDepth::Present, Index::Unique).unwrap();
@@ -34,11 +34,11 @@ fn found(path: &Path) -> [Vec<String>; 2] {
 const NOTHING: [Vec<String>; 2] = [Vec::new(), Vec::new()];
 
 #[test]
-fn a_row_of_the_log_that_is_missing_is_found_by_a_whole_check() {
+fn a_missing_log_row_is_found_by_a_whole_check() {
     for (row, said) in [
         (1, "log row 2: rows of ref HEAD before it are missing"),
         (2, "log row 3: rows of ref HEAD before it are missing"),
-        (3, "ref HEAD: row 3 of the log is missing"),
+        (3, "ref HEAD: log row 3 is missing"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pds.db");
@@ -52,8 +52,8 @@ fn a_row_of_the_log_that_is_missing_is_found_by_a_whole_check() {
 #[test]
 fn a_row_that_is_not_found_by_its_number_is_damage() {
     for (table, said) in [
-        ("refs", "refs row HEAD: the row has another number"),
-        ("facts", "facts row erasing: the row has another number"),
+        ("refs", "refs row HEAD: the row has the wrong number"),
+        ("facts", "facts row erasing: the row has the wrong number"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pds.db");
@@ -67,7 +67,7 @@ fn a_row_that_is_not_found_by_its_number_is_damage() {
 }
 
 #[test]
-fn a_row_that_is_too_large_to_be_read_is_damage() {
+fn a_row_that_is_too_large_to_read_is_damage() {
     let statements = [
         ("facts", "INSERT INTO facts VALUES (9, 'x', '', printf('%.*c', 9000000, 'x'), 0)"),
         ("log", "UPDATE log SET message = printf('%.*c', 9000000, 'x') WHERE seq = 2"),

@@ -1,4 +1,4 @@
-//! The log of a damaged file: the rows that are left, linked again.
+//! Salvage of the log: the remaining rows, linked again.
 
 use rusqlite::Row;
 
@@ -10,12 +10,12 @@ use crate::store::sqlite::view::each_log_row;
 use crate::store::{Fate, LogEntry, StoreError};
 
 impl Saved<'_> {
-    /// Takes a row of the log that begins with its number.
+    /// Copies a log row that starts with its number.
     pub(super) fn take_move(&mut self, row: &Row<'_>, first: usize) -> Result<bool, StoreError> {
         self.keep_move(read_log(row, first).ok())
     }
 
-    /// Takes a row of the log from a page: its number stands beside it.
+    /// Copies a log row from a page, where its number is stored next to it.
     pub(super) fn take_numbered_move(&mut self, row: &Row<'_>) -> Result<bool, StoreError> {
         self.keep_move(read_log_numbered(row, 0, 2).ok())
     }
@@ -35,7 +35,7 @@ impl Saved<'_> {
         Ok(true)
     }
 
-    /// Links the rows of the log again where some are missing, and decides where refs point.
+    /// Links the log rows again around missing ones, and decides which commit each ref points to.
     pub(super) fn finish_log_and_refs(&mut self) -> Result<(), StoreError> {
         let effort = Effort::none();
         let (mut relink, mut is_chain) = (Relink::default(), true);

@@ -1,4 +1,4 @@
-//! The refs of a damaged file whose rows could not all be read.
+//! Salvage of refs when not all of their rows can be read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
@@ -11,36 +11,22 @@ use crate::store::sqlite::view::each_log_row;
 use crate::store::{Event, LogEntry, RefName, StoreError, now_micros};
 use pds_core::data::Cid;
 
-/// A ref of a salvaged store that does not point where its row says, or that had no row.
-///
-/// ```
-/// use pds::store::{RefName, SqliteStore};
-///
-/// let dir = tempfile::tempdir()?;
-/// let store = dir.path().join("r/pds.db");
-/// let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let head = repo.head()?;
-/// drop(repo);
-/// rusqlite::Connection::open(&store)?.execute_batch("DROP TABLE refs")?;
-/// let salvaged = SqliteStore::salvage(&store, &dir.path().join("copy.db"))?;
-/// let [moved] = &*salvaged.moved else { panic!("there was one ref") };
-/// assert_eq!((&moved.name, moved.found, moved.target), (&RefName::head(), None, head));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A ref of a salvaged store that does not point to the commit in its row, or that had no row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SalvagedRef {
     /// The name of the ref.
     pub name: RefName,
-    /// The commit of the row that was read; `None` where there was no row.
+    /// The commit in the row, or `None` if there was no row.
     pub found: Option<Cid>,
-    /// The commit that the ref points to in the new store; `None` where it is left out.
+    /// The commit that the ref points to in the new store, or `None` if the ref is dropped.
     pub target: Option<Cid>,
 }
 
 impl Saved<'_> {
-    /// Decides where refs point. A row may be one that was in use once: of a row of `refs` and a row of
-    /// the log, the newer one counts. A ref without a row in `refs` is restored only from a complete log.
+    /// Decides which commit each ref points to. A row may be outdated, so the newer one of its row
+    /// in `refs` and its log row is used. A ref without a row in `refs` is restored only from a
+    /// complete log.
     pub(super) fn settle_refs(&mut self) -> Result<(), StoreError> {
         let (refs, log) = (self.ref_rows()?, self.last_moves()?);
         let names: BTreeSet<&RefName> = refs.keys().chain(log.keys()).collect();
@@ -62,7 +48,7 @@ impl Saved<'_> {
         Ok(())
     }
 
-    /// Makes each ref name the last row of the log that moved it, where the rows have been linked again.
+    /// Updates the log row number in each ref after the log was linked again.
     pub(super) fn number_refs(&mut self) -> Result<(), StoreError> {
         let log = self.last_moves()?;
         for (name, row) in self.ref_rows()? {
@@ -76,15 +62,15 @@ impl Saved<'_> {
         Ok(())
     }
 
-    /// Appends a row to the log for each ref whose last row is lost, so that the log leads to where the ref
-    /// points.
+    /// Appends a log row for each ref whose last log row is lost, so that its log ends with the
+    /// commit that it points to.
     pub(super) fn log_lost_moves(&mut self) -> Result<(), StoreError> {
         let (refs, log) = (self.ref_rows()?, self.last_moves()?);
         let is_lost =
             |row: &RefRow| log.get(&row.name).is_none_or(|(seq, _)| *seq < row.seq.cast_unsigned());
         let moved = refs.values().filter(|row| is_lost(row));
         let moved = moved.map(|row| (row.name.clone(), Some(row.cid)));
-        // Where all refs are known, one that is not there was removed; HEAD cannot be removed.
+        // If all refs are known, a missing one was removed. HEAD cannot be removed.
         let has_all_refs = self.done.has_all_refs;
         let is_removed = |name: &RefName, after: &Option<Cid>| {
             let is_gone = after.is_some() && !refs.contains_key(name);
@@ -129,7 +115,7 @@ impl Saved<'_> {
         Ok(refs)
     }
 
-    /// Reads the last row of the log about each ref: its number, and the commit.
+    /// Reads the last log row of each ref: its number and the commit.
     fn last_moves(&self) -> Result<BTreeMap<RefName, (u64, Option<Cid>)>, StoreError> {
         let mut moves = BTreeMap::new();
         each_log_row(self.to, &Effort::none(), &mut |row| {

@@ -1,4 +1,4 @@
-//! The rows of a table that is damaged: those that can be read, around those that cannot.
+//! Scans of damaged tables: the readable rows before and after unreadable ones.
 
 use std::ops::ControlFlow;
 
@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row};
 use crate::store::StoreError;
 use crate::store::sqlite::errors::store_error;
 
-/// Shows the rows of a table, also those behind pages that cannot be read, until `visit` breaks off; tells
-/// whether every row was readable.
+/// Visits the rows of a table, including those after unreadable pages, until `visit` returns
+/// `Break`. Returns whether every row was readable.
 pub(in crate::store::sqlite) fn each_row(
     from: &Connection,
     table: &str,
@@ -25,8 +25,8 @@ pub(in crate::store::sqlite) fn each_row(
         });
         is_damage(found)
     };
-    // Rows out of order come from a page that is where it does not belong, perhaps again and again: only
-    // rows with greater numbers than all before count, so that this ends.
+    // Rows out of order come from a misplaced page, perhaps repeatedly. Only rows with increasing
+    // numbers are accepted, so that the scan ends.
     let (mut start, mut is_all, mut stride) = (i64::MIN, true, 1_i64);
     while start < i64::MAX {
         let Some(mut statement) = is_damage(from.prepare_cached(&sql))? else {
@@ -53,7 +53,7 @@ pub(in crate::store::sqlite) fn each_row(
         is_all = false;
         start = match readable(start)? {
             Some(None) => return Ok(false),
-            // The row is there, and its content is not.
+            // The row exists, but its content is unreadable.
             Some(Some(number)) if number >= start => number.saturating_add(1),
             Some(Some(_)) => {
                 stride = stride.saturating_mul(2);
@@ -68,8 +68,8 @@ pub(in crate::store::sqlite) fn each_row(
     Ok(is_all)
 }
 
-/// Finds the first row after a place that can be read: each of the next ones is tried, as many as a
-/// page has at most, and then in strides that double.
+/// Finds the first readable row after a position. It tries every row number of one page, and then
+/// continues with strides that double.
 fn next_readable(
     from: i64,
     readable: &dyn Fn(i64) -> Result<Option<Option<i64>>, StoreError>,
@@ -96,7 +96,7 @@ fn next_readable(
     Ok(None)
 }
 
-/// Returns `None` for content that cannot be read because it is damaged.
+/// Returns `None` if the content cannot be read because it is damaged.
 pub(in crate::store::sqlite) fn is_damage<T>(
     read: rusqlite::Result<T>,
 ) -> Result<Option<T>, StoreError> {
@@ -107,5 +107,5 @@ pub(in crate::store::sqlite) fn is_damage<T>(
     }
 }
 
-/// More than any page has.
+/// More rows than a page can have.
 const TRIED_ROWS: i64 = 512;

@@ -1,4 +1,4 @@
-//! Files that are damaged, and what is saved of them.
+//! Tests of damaged files and of the content that a salvage saves.
 
 use std::fs;
 
@@ -59,13 +59,13 @@ fn a_lost_page_costs_its_own_rows_only() {
         let found = blocks.iter().filter(|b| matches!(salvaged.get(&b.cid()), Ok(Some(_))));
         let found = found.count();
         worst = worst.min(found);
-        // SQLite does not check a page in the middle of a block; its hash does.
+        // SQLite does not check a page in the middle of a block, but the block's hash does.
         assert!(is_noticed || found == blocks.len() - 1, "{page}");
-        // A ref is in its table or follows from the log.
+        // A ref is in its table, or follows from the log.
         let head: Option<Cid> = refs(&salvaged).get(&RefName::head());
         assert_eq!((head, saved.refs), (Some(blocks[0].cid()), 2), "{page}");
     }
-    // Also without the page that leads to all others.
+    // This includes the loss of the page that leads to all others.
     assert!(worst >= blocks.len() / 2, "{worst} of {}", blocks.len());
 }
 
@@ -81,7 +81,7 @@ fn spoil(path: &Path, name: &str) {
     fs::write(path, file).unwrap();
 }
 
-/// Adds a row of the log that cannot be read.
+/// Adds an unreadable log row.
 fn spoil_log(path: &Path, seq: i64) {
     let sql = Connection::open(path).unwrap();
     let row =
@@ -89,12 +89,12 @@ fn spoil_log(path: &Path, seq: i64) {
     sql.execute(row, [seq]).unwrap();
 }
 
-/// Where a ref points to when refs and log disagree: where `refs` says, if it could be read whole, and
-/// otherwise where the newer row says.
+/// The target of a ref if refs and log disagree: the commit in `refs` if that table was read
+/// completely, and otherwise the commit in the newer row.
 #[test]
 fn a_ref_points_where_its_newest_row_says() {
     let (row, log) = (Block::new(Codec::Raw, [1]), Block::new(Codec::Raw, [2]));
-    // The number of the row in `refs`, if there is one. The last row of the log is 1, or 2 for a removal.
+    // The number in the row of `refs`, if there is one. The last log row is 1, or 2 for a removal.
     for (has_refs, has_log, has_row_block, logged, seq, expected) in [
         (true, true, true, true, Some(1), Some(&row)),
         (true, false, true, true, Some(1), Some(&row)),
@@ -107,7 +107,7 @@ fn a_ref_points_where_its_newest_row_says() {
         (false, false, false, true, Some(2), Some(&row)),
         (false, false, true, false, Some(1), None),
         (false, false, true, false, Some(3), Some(&row)),
-        // Without a row the log alone says it, if it is complete.
+        // Without a row in `refs`, only a complete log determines the commit.
         (false, true, true, true, None, Some(&log)),
         (false, true, true, false, None, None),
         (false, false, true, true, None, None),
@@ -129,14 +129,14 @@ fn a_ref_points_where_its_newest_row_says() {
             RefRow { name: RefName::head(), cid: row.cid(), seq }.write(&sql).unwrap();
         }
         let state = State::read(&sql).unwrap();
-        // Where the number is wrong, the rows that are found may not be all, or not those of the present.
+        // If the number is wrong, the rows found may be incomplete or outdated.
         let count = if has_refs { i64::from(seq.is_some()) } else { 7 };
         State { refs: count, ..state }.write(&sql).unwrap();
         sql.close().unwrap();
         if !has_log {
             spoil_log(&path, 9);
         }
-        // Something is wrong with each of these files.
+        // Each of these files has some damage.
         spoil(&path, "places");
         let saved = SqliteStore::salvage(&path, &to).unwrap();
         let salvaged = SqliteStore::open(&to).unwrap();
@@ -159,7 +159,7 @@ fn a_ref_points_where_its_newest_row_says() {
     }
 }
 
-/// A page that held refs once, and that nothing leads to any more.
+/// A page that once contained refs, and that can no longer be reached.
 #[test]
 fn rows_of_a_page_out_of_use_bring_back_no_ref() {
     let dir = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn rows_of_a_page_out_of_use_bring_back_no_ref() {
     }
     drop(store);
     let sql = Connection::open(&path).unwrap();
-    // Nothing is left of what the log said of their removal.
+    // No log row records their removal any more.
     sql.execute("DELETE FROM log WHERE ref LIKE 'a-branch%' AND after IS NULL", []).unwrap();
     sql.close().unwrap();
     spoil_log(&path, 9_999);
@@ -200,7 +200,7 @@ fn everything_before_the_cut_of_a_truncated_file_is_saved() {
         assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
         let to = dir.path().join(format!("{eighth}.db"));
         let Ok(saved) = SqliteStore::salvage(&path, &to) else {
-            // Values that are longer than a page come first, and end behind the cut.
+            // Values longer than a page come first, and end after the cut.
             assert_eq!(before, 0, "{eighth}");
             continue;
         };
@@ -213,11 +213,11 @@ fn everything_before_the_cut_of_a_truncated_file_is_saved() {
 }
 
 #[test]
-fn what_is_in_the_wal_is_saved_with_an_empty_or_headless_file_too() {
+fn the_wal_is_saved_with_an_empty_or_headless_file_too() {
     let dir = tempfile::tempdir().unwrap();
     let (path, wal) = (dir.path().join("pds.db"), dir.path().join("pds.db-wal"));
     let (store, blocks) = store(dir.path());
-    // Nothing has been moved into the file yet: all of it is in the WAL.
+    // No content has been moved into the file yet: all of it is in the WAL.
     let (file, log) = (fs::read(&path).unwrap(), fs::read(&wal).unwrap());
     drop(store);
     for (n, file) in [vec![], b"x".repeat(PAGE_BYTES as usize), file].into_iter().enumerate() {
@@ -228,7 +228,7 @@ fn what_is_in_the_wal_is_saved_with_an_empty_or_headless_file_too() {
             assert!(matches!(SqliteStore::open(&path), Err(StoreError::NotAStore(_))));
             assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
             SqliteStore::check_alone(&path).unwrap();
-            assert_eq!(fs::read(&wal).unwrap().len(), log.len(), "it is kept");
+            assert_eq!(fs::read(&wal).unwrap().len(), log.len(), "the WAL is kept");
         }
         SqliteStore::salvage(&path, &to).unwrap();
         assert_eq!(count(&SqliteStore::open(&to).unwrap(), &blocks), blocks.len(), "{n}");
@@ -246,10 +246,10 @@ fn a_store_that_another_process_has_open_is_noticed() {
     drop(SqliteStore::open(&path).unwrap());
 }
 
-/// Rows that are far apart, and one between them that has lost a page: the search for the next row takes
-/// long strides.
+/// Rows that are far apart, and a row between them with a lost page: the search for the next row
+/// takes long strides.
 #[test]
-fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
+fn a_damaged_row_does_not_make_the_search_for_the_next_long() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let (store, blocks) = store(dir.path());
@@ -261,7 +261,7 @@ fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
     let page_bytes = PAGE_BYTES as usize;
     for page in 1..whole.len() / page_bytes {
         let mut file = whole.clone();
-        // Where the next page of a long value is named.
+        // The position of the number of the next page of a long value.
         file[page * page_bytes..][..4].fill(0xff);
         fs::write(&path, file).unwrap();
         let to = dir.path().join(format!("{page}.db"));
@@ -271,7 +271,7 @@ fn a_row_that_is_damaged_does_not_make_the_way_to_the_next_long() {
 }
 
 #[test]
-fn pages_that_lead_to_each_other_in_circles_are_followed_once() {
+fn cycles_of_pages_are_followed_once() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let (store, blocks) = store(dir.path());

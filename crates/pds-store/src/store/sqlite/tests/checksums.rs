@@ -1,4 +1,4 @@
-//! Rows of the small tables that are not what was written.
+//! Tests of damaged rows in the small tables.
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use crate::store::sqlite::rows::{LOG_COLUMNS, State};
 use crate::store::{Fact, FactEdit, FactKind, LogEntry, LogQuery};
 use pds_core::crypto::{Curve, DidKey, SigningKey};
 
-/// A store with all kinds of rows, and with a log whose rows have each column once at least.
+/// A store with all kinds of rows, and with a log in which each column is used at least once.
 fn filled(path: &Path) -> SqliteStore {
     let store = SqliteStore::create(path).unwrap();
     let [old, new] = [Curve::K256, Curve::P256]
@@ -35,7 +35,7 @@ fn filled(path: &Path) -> SqliteStore {
     store
 }
 
-/// Reads everything that a view has, and returns the first error.
+/// Reads the whole content of a view, and returns the first error.
 fn read_all(store: &SqliteStore) -> Result<(), StoreError> {
     let view = store.view()?;
     view.refs()?;
@@ -46,7 +46,7 @@ fn read_all(store: &SqliteStore) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The refs of a store, as name and number of the block.
+/// Returns the refs of a store, as names and commits.
 fn refs(path: &Path) -> Vec<(String, Cid)> {
     let store = SqliteStore::open(path).unwrap();
     let refs = store.view().unwrap().refs().unwrap();
@@ -57,7 +57,8 @@ fn is_allowed(refs: &[(String, Cid)], at_most: &[(String, Cid)]) -> bool {
     refs.iter().all(|found| at_most.contains(found))
 }
 
-/// Harms a store, checks what its readers and `check_file` say, and what a salvage makes of it.
+/// Damages a store, checks the errors of its readers and of `check_file`, and returns the errors
+/// and the result of a salvage.
 fn check_harm(dir: &Path, harm: &str, row: &str) -> (String, Salvaged) {
     let [path, to] = ["pds.db", "to.db"].map(|name| dir.join(name));
     for old in std::fs::read_dir(dir).unwrap() {
@@ -92,7 +93,7 @@ fn check_harm(dir: &Path, harm: &str, row: &str) -> (String, Salvaged) {
 }
 
 #[test]
-fn a_column_that_was_changed_is_noticed_in_each_kind_of_row() {
+fn a_changed_column_is_detected_in_each_kind_of_row() {
     let dir = tempfile::tempdir().unwrap();
     let columns = |columns: &'static str| columns.split(", ");
     let head = "refs row HEAD";
@@ -109,7 +110,7 @@ fn a_column_that_was_changed_is_noticed_in_each_kind_of_row() {
         let harm = format!("UPDATE refs SET {harm} WHERE name = 'HEAD'");
         let (said, salvaged) = check_harm(dir.path(), &harm, row);
         assert!(said.contains(row), "{harm}: {said}");
-        // The log is complete, and says where each ref pointed to.
+        // The log is complete, and records the commit of each ref.
         assert_eq!((salvaged.refs, salvaged.has_all_refs), (2, false), "{harm}");
         assert!(!salvaged.is_all && salvaged.has_all_moves && salvaged.has_all_facts, "{harm}");
     }
@@ -147,7 +148,7 @@ fn a_column_that_was_changed_is_noticed_in_each_kind_of_row() {
         let is_known = !harm.contains("unknown");
         let harm = format!("UPDATE facts SET {harm} WHERE kind = 'account'");
         let (said, salvaged) = check_harm(dir.path(), &harm, row);
-        // No reader asks for a kind that does not exist.
+        // No reader reads a kind that does not exist.
         assert_eq!(said.contains(row), is_known, "{harm}: {said}");
         assert!(!salvaged.has_all_facts && salvaged.has_all_moves, "{harm}");
         assert!(salvaged.has_all_refs && !salvaged.is_all, "{harm}");
@@ -157,24 +158,24 @@ fn a_column_that_was_changed_is_noticed_in_each_kind_of_row() {
         let (said, salvaged) = check_harm(dir.path(), &harm, "state row 1");
         assert!(said.contains("state row 1"), "{harm}: {said}");
         assert!(salvaged.has_all_moves && salvaged.has_all_facts, "{harm}");
-        // The row is the only one, and right, under another number.
+        // The row is the only one, and valid, but has another number.
         assert_eq!(salvaged.is_all, column == "id", "{harm}");
         assert_eq!((salvaged.refs, salvaged.moved.len()), (2, 0), "{harm}");
     }
 }
 
 #[test]
-fn a_row_that_was_deleted_is_noticed() {
+fn a_deleted_row_is_detected() {
     let dir = tempfile::tempdir().unwrap();
-    // The first, one between, the last of HEAD, of `side`, and a removal.
+    // The first row, one in the middle, the last row of HEAD and of `side`, and a removal.
     for (seq, finding) in [
         (1, "log row 3: rows of ref HEAD before it are missing"),
         (3, "log row 5: rows of ref HEAD before it are missing"),
-        (5, "ref HEAD: row 5 of the log is missing"),
+        (5, "ref HEAD: log row 5 is missing"),
         (4, "log row 6: rows of ref side before it are missing"),
-        (6, "ref side: row 6 of the log is missing"),
+        (6, "ref side: log row 6 is missing"),
         (2, "log row 7: rows of ref gone before it are missing"),
-        (7, "ref gone is missing, or the row of the log that removed it"),
+        (7, "ref gone is missing, or the log row that removed it"),
     ] {
         let harm = format!("DELETE FROM log WHERE seq = {seq}");
         let (_, salvaged) = check_harm(dir.path(), &harm, finding);
@@ -183,22 +184,22 @@ fn a_row_that_was_deleted_is_noticed() {
     }
     for name in ["HEAD", "side"] {
         let harm = format!("DELETE FROM refs WHERE name = '{name}'");
-        let (_, salvaged) = check_harm(dir.path(), &harm, "refs: 1 rows, of 2");
-        // The complete log says where it pointed to.
+        let (_, salvaged) = check_harm(dir.path(), &harm, "refs: 1 rows instead of 2");
+        // The complete log records the commit that the ref pointed to.
         assert_eq!((salvaged.refs, salvaged.has_all_refs), (2, false), "{harm}");
         assert_eq!(salvaged.moved.len(), 1, "{harm}");
     }
     let harm = "DELETE FROM facts WHERE kind = 'ended-key'";
-    let (_, salvaged) = check_harm(dir.path(), harm, "facts: 3 rows, of 4");
+    let (_, salvaged) = check_harm(dir.path(), harm, "facts: 3 rows instead of 4");
     assert!(!salvaged.has_all_facts && salvaged.has_all_refs && salvaged.has_all_moves);
     let (said, salvaged) = check_harm(dir.path(), "DELETE FROM state", "state row 1");
     assert!(said.contains("state row 1: it is missing"), "{said}");
     assert_eq!((salvaged.refs, salvaged.is_all), (2, false));
 }
 
-/// Rows that a writer of the format could have written, and that do not belong together.
+/// Rows that a writer of the format could have written, but that are not consistent.
 #[test]
-fn rows_with_right_checksums_must_belong_together() {
+fn rows_with_right_checksums_must_be_consistent() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     drop(filled(&path));
@@ -222,23 +223,23 @@ fn rows_with_right_checksums_must_belong_together() {
     let found = problems(&|sql| rows::write_log(sql, &entry(5, Some(0), Some(2))).unwrap());
     assert_eq!(found, "log row 5: rows of ref HEAD before it are missing");
     let found = problems(&|sql| row(3, 9).write(sql).unwrap());
-    assert_eq!(found, "ref HEAD: row 9 of the log is missing");
+    assert_eq!(found, "ref HEAD: log row 9 is missing");
     let found = problems(&|sql| {
         State { refs: 3, ..State::read(sql).unwrap() }.write(sql).unwrap();
     });
-    assert_eq!(found, "refs: 2 rows, of 3");
-    // A ref that no row of the log leads to.
+    assert_eq!(found, "refs: 2 rows instead of 3");
+    // A ref without a log row.
     let found = problems(&|sql| {
         let name = "more".parse().unwrap();
         rows::RefRow { name, ..row(0, 1) }.write(sql).unwrap();
         State { refs: 3, ..State::read(sql).unwrap() }.write(sql).unwrap();
     });
-    assert_eq!(found, "ref more: row 1 of the log is missing");
+    assert_eq!(found, "ref more: log row 1 is missing");
 }
 
-/// The numbers of rows are bounded, so that the next number exists and is greater.
+/// The numbers of rows are limited, so that the next number exists and is larger.
 #[test]
-fn a_number_that_no_writer_gives_is_damage_and_costs_no_row() {
+fn an_impossible_number_is_damage_and_costs_no_row() {
     for seq in [-400, -1, i64::MAX - 1, i64::MAX] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pds.db");

@@ -1,4 +1,4 @@
-//! Files of other formats, and files that are no stores.
+//! Tests of files of other formats, and of files that are not stores.
 
 use super::*;
 
@@ -26,7 +26,7 @@ fn a_newer_format_is_refused_by_its_number() {
             }
             other => panic!("{other:?}"),
         }
-        // This release cannot tell whether it is damaged.
+        // This release cannot determine whether the file is damaged.
         let checked = SqliteStore::check_file(&path);
         assert!(matches!(checked, Err(StoreError::NewerFormat { .. })), "{checked:?}");
         let to = dir.path().join("salvaged.db");
@@ -48,7 +48,7 @@ fn a_format_number_that_no_release_writes_is_damage() {
             other => panic!("{number}: {other:?}"),
         }
         assert_eq!(SqliteStore::check_file(&path).unwrap().len(), 1, "{number}");
-        // The content is saved all the same.
+        // The content is saved nevertheless.
         let to = dir.path().join(format!("to{number}.db"));
         assert_eq!(SqliteStore::salvage(&path, &to).unwrap().sound, 3, "{number}");
         let salvaged = SqliteStore::open(&to).unwrap();
@@ -91,5 +91,5 @@ fn other_files_are_not_stores() {
     std::fs::remove_file(&path).unwrap();
     Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
     not_a_store(&path);
-    assert!(SqliteStore::create(&path).is_err(), "it exists");
+    assert!(SqliteStore::create(&path).is_err(), "the file exists");
 }

@@ -1,11 +1,11 @@
-//! Blocks whose stored bytes are damaged, and writers that bring them again.
+//! Tests of damaged blocks that are stored again.
 
 use super::*;
 use crate::store::sqlite::places::MAX_TAIL;
 use crate::store::sqlite::schema::PAGE_BYTES;
 
 #[test]
-fn a_block_under_the_wrong_name_is_damage_and_not_an_answer() {
+fn a_block_under_the_wrong_name_is_damage_and_is_not_returned() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     drop(SqliteStore::create(&path).unwrap());
@@ -17,14 +17,15 @@ fn a_block_under_the_wrong_name_is_damage_and_not_an_answer() {
     assert!(matches!(store.get(&cid), Err(ReadError::Damaged { .. })));
 }
 
-/// Where the damaged block is found.
+/// The place of the damaged block.
 #[derive(Clone, Copy, Debug)]
 enum Where {
     Tail,
     Index,
 }
 
-/// Makes a store with many blocks, damages one by a statement, and returns the handle that stored it.
+/// Returns a store with many blocks, one of them damaged by a statement. The handle is the one that
+/// stored it.
 fn harmed(dir: &Path, place: Where, harm: &str) -> SqliteStore {
     let path = dir.join("pds.db");
     let store = SqliteStore::create(&path).unwrap();
@@ -40,7 +41,7 @@ fn harmed(dir: &Path, place: Where, harm: &str) -> SqliteStore {
 }
 
 #[test]
-fn a_damaged_block_that_comes_again_is_healed_and_counts_as_new() {
+fn a_damaged_block_that_is_stored_again_is_repaired_and_counts_as_new() {
     let harms = [
         "UPDATE blocks SET bytes = x'00' WHERE id = 8",
         "UPDATE blocks SET bytes = x'' WHERE id = 8",
@@ -63,13 +64,13 @@ fn a_damaged_block_that_comes_again_is_healed_and_counts_as_new() {
         let found = store.get(&cid);
         assert!(!matches!(found, Ok(Some(_))), "{what}: {found:?}");
         let target = head(&store);
-        // No ref comes to point to it,
+        // No ref can point to the block
         let refused = change(&store, [block(8)], Some(cid));
         let is_refused =
             matches!(refused, Err(StoreError::TargetMissing { .. } | StoreError::Damaged(_)));
         assert!(is_refused, "{what}: {refused:?}");
         assert_eq!(head(&store), target, "{what}");
-        // until its bytes come, also twice in one change.
+        // until its bytes are stored again, even twice in one change.
         let other = SqliteStore::open(&path).unwrap();
         let applied = change(&store, [block(6), block(7), block(7), block(8)], Some(cid));
         assert_eq!(applied.unwrap().new_blocks, 1, "{what}");
@@ -83,7 +84,7 @@ fn a_damaged_block_that_comes_again_is_healed_and_counts_as_new() {
 }
 
 #[test]
-fn bytes_that_were_read_ahead_are_not_believed_once_they_are_healed() {
+fn bytes_that_were_read_ahead_are_not_used_after_a_repair() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let store = SqliteStore::create(&path).unwrap();
@@ -98,8 +99,8 @@ fn bytes_that_were_read_ahead_are_not_believed_once_they_are_healed() {
     assert_eq!(store.get(&block(100).cid()).unwrap(), Some(block(100)));
 }
 
-/// A long value, whose next page is said to be one that the file does not have: its pages cannot be given
-/// back, so no change can write over it.
+/// A long value whose next page is one that the file does not have. Its pages cannot be freed, so
+/// no change can overwrite it.
 #[test]
 fn a_row_whose_pages_are_lost_is_left_to_a_salvage() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The index `places`, and the tail of blocks that are not in it.
+//! Tests of the index `places`, and of the tail of blocks that are not in it.
 
 use super::*;
 use crate::store::sqlite::places::{MAX_TAIL, Tail};
@@ -10,7 +10,8 @@ fn blocks_are_found_and_counted_wherever_they_are() {
     let store = SqliteStore::create(&path).unwrap();
     let other = SqliteStore::open(&path).unwrap();
     let max = u32::try_from(MAX_TAIL).unwrap();
-    // Into the tail; some again; over its edge, with repeats near and far; on top of that; in bulk.
+    // Into the tail; some again; over its limit, with duplicates near and far; on top of that; in
+    // bulk.
     let steps = [0..10, 5..20, 15..max + 100, 0..max + 101, max + 50..3 * max];
     let mut known = HashSet::new();
     for (step, range) in steps.into_iter().enumerate() {
@@ -40,18 +41,18 @@ fn no_block_is_stored_twice_by_several_writers() {
     let store = SqliteStore::create(&path).unwrap();
     let other = SqliteStore::open(&path).unwrap();
     let max = u32::try_from(MAX_TAIL).unwrap();
-    // From the third write on this handle knows what the index has.
+    // From the third write on, this handle has a filter of the index.
     assert_eq!([0..10, 10..20, 20..30].map(|some| apply(&store, some).new_blocks), [10; 3]);
-    // What the other one adds to it, the first one has to learn,
+    // It must learn the blocks that the other handle adds,
     assert_eq!(apply(&other, 30..2 * max).new_blocks, u64::from(2 * max - 30));
     assert_eq!(apply(&store, (0..2 * max).step_by(100)).new_blocks, 0);
-    // and what it adds itself too, several times over the room that it has made.
+    // and the blocks that it adds itself, several times beyond the room of the filter.
     for n in 2..12 {
         let again = (0..n * max).step_by(1_000);
         assert_eq!(apply(&store, again.chain(n * max..(n + 1) * max)).new_blocks, u64::from(max));
     }
     assert_eq!(numbers(&path).0, i64::from(12 * max));
-    // What was refused is not remembered.
+    // The blocks of a refused change are not remembered.
     let (here, stranger) = (block(0), block(u32::MAX));
     let edit = RefEdit { expect: Expect::Absent, ..head_at(Some(here.cid())) };
     let refused = Change::new(Event::Set).blocks([Ok(stranger.clone())]).edit(edit);
@@ -61,7 +62,7 @@ fn no_block_is_stored_twice_by_several_writers() {
 }
 
 #[test]
-fn what_a_sweep_leaves_is_known_to_every_handle() {
+fn every_handle_knows_the_result_of_a_sweep() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let store = SqliteStore::create(&path).unwrap();
@@ -85,10 +86,10 @@ fn what_a_sweep_leaves_is_known_to_every_handle() {
             assert_eq!(found.is_some(), n % 3 == 0, "{n}");
         }
     }
-    // What was swept can come again, by a writer that has seen it before.
+    // Swept blocks can be stored again, by a writer that has seen them before.
     let applied = apply(&other, max + 30..max + 40);
     assert_eq!(applied.new_blocks, (max + 30..max + 40).filter(|n| n % 3 != 0).count() as u64);
-    // And be found by a reader that has seen it before it was swept, in another row.
+    // A reader that has seen them before the sweep finds them in another row.
     for reader in [&store, &other, &third] {
         for n in max + 30..max + 40 {
             assert!(reader.get(&block(n).cid()).unwrap().is_some(), "{n}");
@@ -97,31 +98,31 @@ fn what_a_sweep_leaves_is_known_to_every_handle() {
 }
 
 #[test]
-fn a_writer_learns_that_the_index_was_made_again() {
+fn a_writer_detects_that_the_index_was_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let store = SqliteStore::create(&path).unwrap();
     let max = u32::try_from(MAX_TAIL).unwrap();
     apply(&store, 0..2 * max);
     Connection::open(&path).unwrap().execute("DELETE FROM places", []).unwrap();
-    // It learns what the index has when it has nothing.
+    // The filter is built while the index is empty.
     for some in [2 * max..2 * max + 1_000, 3 * max..3 * max + 10] {
         assert_eq!(apply(&store, some.clone()).new_blocks, some.len() as u64);
     }
     let is_taken = |writer: &Writer| writer.tail.as_ref().is_some_and(Tail::knows_the_index);
     assert!(store.writer.lock().unwrap().as_ref().is_some_and(is_taken));
-    // A repair brings the index back, and blocks that it has then.
+    // A repair restores the index, and stores blocks.
     let replaced = store.replace(&mut (0..2 * max).map(block).map(Ok), &[]).unwrap();
     assert_eq!((replaced.dropped, replaced.added), (0, 0));
     assert_eq!(apply(&store, 0..2 * max).new_blocks, 0);
 }
 
 #[test]
-fn blocks_whose_digests_start_alike_are_told_apart() {
+fn blocks_with_the_same_digest_start_are_distinguished() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let store = SqliteStore::create(&path).unwrap();
-    // One digest under two codecs is the case that can be made at will.
+    // One digest under two codecs is a case that is easy to construct.
     let both = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"\xa0"));
     let many = (0..u32::try_from(MAX_TAIL).unwrap() + 1).map(block);
     let blocks = both.iter().cloned().chain(many).chain(both.iter().cloned());
@@ -133,7 +134,7 @@ fn blocks_whose_digests_start_alike_are_told_apart() {
 }
 
 #[test]
-fn an_index_that_does_not_know_a_block_is_damage_and_can_be_made_again() {
+fn an_index_without_a_block_is_damage_and_can_be_rebuilt() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     let max = u32::try_from(MAX_TAIL).unwrap();
@@ -154,7 +155,7 @@ fn an_index_that_does_not_know_a_block_is_damage_and_can_be_made_again() {
 }
 
 #[test]
-fn a_row_with_the_greatest_number_is_read_and_no_row_comes_after_it() {
+fn a_row_with_the_largest_number_is_read_and_no_row_follows_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     apply(&SqliteStore::create(&path).unwrap(), 0..10);

@@ -1,4 +1,4 @@
-//! The memory that long values and long logs take, measured in a process of its own.
+//! Tests of the memory that long values and long logs take, measured in a separate process.
 #![cfg(target_os = "linux")]
 
 use std::ops::ControlFlow;
@@ -8,10 +8,10 @@ use super::*;
 use crate::store::sqlite::rows::{RefRow, write_log};
 use crate::store::{Fate, LogEntry, LogQuery};
 
-/// Names the file that a child process reads.
+/// The environment variable with the file that a child process reads.
 const FILE: &str = "PDS_TEST_FILE";
 
-/// Runs a test of this module again, in a process of its own that is given a file, and checks its memory.
+/// Runs a test of this module in a separate process with a file, and checks its memory.
 fn check_memory(test: &str, path: &Path, max_mib: u64) {
     let (_, module) = module_path!().split_once("::").unwrap();
     let name = format!("{module}::{test}");
@@ -26,7 +26,7 @@ fn check_memory(test: &str, path: &Path, max_mib: u64) {
     assert!(kib < max_mib * 1024, "{test}: {} MiB", kib / 1024);
 }
 
-/// Prints the peak of this process.
+/// Prints the peak memory of this process.
 #[allow(clippy::print_stdout)]
 fn show_memory() {
     println!("{}", std::fs::read_to_string("/proc/self/status").unwrap());
@@ -36,7 +36,7 @@ fn file() -> Option<PathBuf> {
     std::env::var_os(FILE).map(PathBuf::from)
 }
 
-/// How long the value is; a store has none that is longer than a block.
+/// The length of the value. No value of a store is longer than a block.
 const LONG: i64 = 900_000_000;
 
 #[test]
@@ -55,13 +55,13 @@ fn a_value_that_is_too_long_is_damage_and_takes_no_memory() {
         assert_eq!(shown, 9);
         assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
         assert!(store.check(CheckDepth::Present).is_ok());
-        // A name that is as long.
+        // A name of the same length.
         let log =
             store.view().unwrap().log(&LogQuery::default(), &mut |_| ControlFlow::Continue(()));
         assert!(matches!(log, Err(StoreError::Damaged(_))), "{log:?}");
         let salvaged = SqliteStore::salvage(&path, &path.with_extension("to")).unwrap();
         assert_eq!((salvaged.sound, salvaged.refs, salvaged.is_all), (9, 1, false));
-        // The bytes come again.
+        // The bytes are stored again.
         assert_eq!(apply(&store, 7..8).new_blocks, 1);
         assert_eq!(store.get(&block(7).cid()).unwrap(), Some(block(7)));
         return show_memory();
@@ -79,7 +79,7 @@ fn a_value_that_is_too_long_is_damage_and_takes_no_memory() {
     check_memory(test, &path, 80);
 }
 
-/// How many rows the long log has, and how long their messages are: 80 MB.
+/// The number of rows of the long log. Their messages take 80 MB.
 const ROWS: u32 = 20_000;
 const MESSAGE_BYTES: usize = 4_000;
 

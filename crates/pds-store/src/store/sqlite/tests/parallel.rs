@@ -1,10 +1,10 @@
-//! Reads that go on at the same time, and the connections that they leave.
+//! Tests of parallel reads, and of the connections that are left after them.
 
 use std::sync::{Arc, Barrier};
 
 use super::*;
 
-/// How many threads read at the same time: more than connections are kept.
+/// The number of threads that read in parallel: more than the pool keeps connections.
 const THREADS: usize = 12;
 
 #[test]
@@ -39,7 +39,7 @@ fn no_read_waits_for_a_read_or_for_a_writer() {
         });
         assert_eq!(held.refs().unwrap().get(&RefName::head()), Some(block(0).cid()));
         sql.execute_batch("ROLLBACK").unwrap();
-        // A view stays at its moment, and does not keep this store from writing.
+        // A view keeps its moment, and does not keep this store from writing.
         apply(store, 5_000..5_010);
         assert_eq!(held.refs().unwrap().get(&RefName::head()), Some(block(0).cid()));
         assert_eq!(held.get(&block(5_000).cid()).unwrap(), None);
@@ -70,7 +70,7 @@ fn one_thread_may_hold_several_views_and_read_beside_them() {
 }
 
 #[test]
-fn a_stream_of_blocks_may_read_the_store_that_it_goes_into() {
+fn a_stream_of_blocks_may_read_the_store_that_it_is_written_to() {
     let dir = tempfile::tempdir().unwrap();
     let store = Arc::new(SqliteStore::create(&dir.path().join("pds.db")).unwrap());
     bounded("a stream", move || {

@@ -1,4 +1,4 @@
-//! Reading: ahead, in parallel, and where nothing can be written.
+//! Tests of reading: ahead, in parallel, and without write access.
 
 use super::*;
 use crate::store::sqlite::read::Reader;
@@ -6,7 +6,7 @@ use crate::store::{FactKind, LogQuery};
 use pds_core::data::MemoryBlocks;
 
 #[test]
-fn reading_row_after_row_gives_the_same_as_reading_at_random() {
+fn sequential_reads_return_the_same_as_random_reads() {
     let dir = tempfile::tempdir().unwrap();
     let store = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
     let blocks: Vec<Block> = (0..2_000_u32)
@@ -15,7 +15,7 @@ fn reading_row_after_row_gives_the_same_as_reading_at_random() {
     let target = Some(blocks[0].cid());
     change(&store, blocks.iter().cloned(), target).unwrap();
     let oracle: MemoryBlocks = blocks.iter().cloned().collect();
-    // On and on, with holes, backwards, and back and forth.
+    // In order, with holes, backwards, and back and forth.
     let orders: [Vec<usize>; 4] = [
         (0..2_000).collect(),
         (0..2_000).filter(|n| n % 5 != 0).collect(),
@@ -30,7 +30,7 @@ fn reading_row_after_row_gives_the_same_as_reading_at_random() {
     }
 }
 
-/// How many rows the reader that was used last has read ahead.
+/// Returns the number of rows that the last reader has read ahead.
 fn read_ahead(store: &SqliteStore) -> i64 {
     let reader = store.pool.take().unwrap();
     let count = reader.ahead.count;
@@ -39,7 +39,7 @@ fn read_ahead(store: &SqliteStore) -> i64 {
 }
 
 #[test]
-fn rows_are_read_ahead_only_by_a_reader_that_goes_row_by_row() {
+fn only_a_sequential_reader_reads_ahead() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     apply(&SqliteStore::create(&path).unwrap(), 0..5_000);
@@ -54,7 +54,7 @@ fn rows_are_read_ahead_only_by_a_reader_that_goes_row_by_row() {
     (0..5_000).rev().for_each(read);
 }
 
-/// Opens a store whose first reader takes the file for one that never changes.
+/// Opens a store whose first reader treats the file as immutable.
 fn frozen(path: &Path) -> SqliteStore {
     let store = SqliteStore::open(path).unwrap();
     store.pool.close_idle();
@@ -62,7 +62,7 @@ fn frozen(path: &Path) -> SqliteStore {
     store
 }
 
-/// Makes a file look like one that was written some time later.
+/// Makes a file look as if it was written some time later.
 fn touch(path: &Path, seconds: u64) {
     let file = std::fs::File::options().append(true).open(path).unwrap();
     file.set_modified(std::time::SystemTime::now() + Duration::from_secs(seconds)).unwrap();
@@ -82,12 +82,12 @@ fn a_reader_that_cannot_lock_sees_what_another_machine_has_written() {
     drop(reader);
     apply(&store, 40..50);
     drop(store);
-    // and when it has closed it.
+    // and after it has closed the file.
     let reader = frozen(&path);
     apply(&SqliteStore::open(&path).unwrap(), 60..70);
     assert_eq!(head(&reader), Some(block(60).cid()));
     assert!(reader.get(&block(45).cid()).unwrap().is_some());
-    // Where it cannot be opened again, no old answer is given.
+    // If it cannot be opened again, no old result is returned.
     drop(reader);
     let reader = frozen(&path);
     std::fs::write(&path, "").unwrap();
@@ -101,7 +101,7 @@ fn a_file_that_changes_during_a_read_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     apply(&SqliteStore::create(&path).unwrap(), 0..10);
-    // The reader that comes after the change locks the file: its answer counts.
+    // The reader after the change locks the file: its result is returned.
     let store = frozen(&path);
     let reads = std::cell::Cell::new(0);
     let answer = store.pool.with(|_| {
@@ -112,7 +112,7 @@ fn a_file_that_changes_during_a_read_is_read_again() {
         reads.get()
     });
     assert_eq!((answer.unwrap(), reads.get()), (2, 2));
-    // A file that changes during each read gives no answer.
+    // A file that changes during each read has no result.
     let store = frozen(&path);
     reads.set(0);
     let answer = store.pool.with(|_| {
@@ -125,7 +125,7 @@ fn a_file_that_changes_during_a_read_is_read_again() {
 }
 
 #[test]
-fn a_view_of_a_file_that_has_changed_gives_no_answer() {
+fn a_view_of_a_file_that_has_changed_returns_no_result() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
     apply(&SqliteStore::create(&path).unwrap(), 0..10);
@@ -145,7 +145,7 @@ fn a_view_of_a_file_that_has_changed_gives_no_answer() {
     assert_eq!(head(&store), Some(block(0).cid()), "the file was opened again");
 }
 
-/// What every connection to a store is set to.
+/// Checks the settings that every connection to a store must have.
 fn check_settings(connection: &Connection, what: &str) {
     let expected = [
         ("mmap_size", 0),
@@ -179,7 +179,7 @@ fn every_connection_maps_no_file_and_syncs_through_the_cache_of_the_disk() {
     check_settings(&schema::open_frozen(&path).unwrap().connection, "a file that never changes");
     let unsettled = SqliteStore::create_unsettled(&dir.path().join("other.db")).unwrap();
     check_settings(&unsettled.pool.take().unwrap().connection, "an unsettled store");
-    // Whatever the default of the build is.
+    // Independent of the default of the build.
     let mapped = Connection::open(&path).unwrap();
     mapped.pragma_update_and_check(None, "mmap_size", 1 << 20, |_| Ok(())).unwrap();
     let set = schema::configure(mapped).unwrap();
@@ -198,7 +198,7 @@ fn a_query_that_never_ends_is_interrupted() {
         let ask = || connection.query_row(endless, [], |row| row.get::<_, i64>(0));
         let error = store_error(ask().unwrap_err());
         assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
-        // What comes after it is within the bound again.
+        // The following query is within the limit again.
         effort.renew();
         let million = endless.replace("i + 1 FROM n)", "i + 1 FROM n WHERE i < 1000000)");
         let counted: i64 = connection.query_row(&million, [], |row| row.get(0)).unwrap();

@@ -1,9 +1,9 @@
-//! Another store renamed over the file of an open one.
+//! Tests of another store that is renamed over the file of an open one.
 
 use super::*;
 
 #[test]
-fn a_change_goes_to_neither_file_when_another_has_taken_the_place_of_the_store() {
+fn a_change_goes_to_neither_file_after_the_store_was_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let [path, old, new] = ["pds.db", "old.db", "new.db"].map(|name| dir.path().join(name));
     let store = SqliteStore::create(&path).unwrap();
@@ -15,7 +15,7 @@ fn a_change_goes_to_neither_file_when_another_has_taken_the_place_of_the_store()
             .unwrap();
     }
     std::fs::rename(&new, &path).unwrap();
-    // Another process writes to the new file before this one notices.
+    // Another process writes to the new file before this one detects it.
     let other = SqliteStore::open(&path).unwrap();
     apply(&other, 200..210);
 
@@ -27,10 +27,10 @@ fn a_change_goes_to_neither_file_when_another_has_taken_the_place_of_the_store()
         assert_ne!(head(&store), Some(block(7_000).cid()));
     }
     assert_eq!(head(&SqliteStore::open(&old).unwrap()), Some(block(0).cid()));
-    // What this store reads from now on is of the new file,
+    // From now on, this store reads the new file,
     assert_eq!(head(&store), Some(block(200).cid()));
     assert_eq!(store.get(&block(5).cid()).unwrap(), None);
-    // and what it writes goes there.
+    // and its writes go there.
     assert_eq!(apply(&store, 105..115).new_blocks, 5);
     assert_eq!(apply(&other, 300..310).new_blocks, 10);
     drop((store, other));

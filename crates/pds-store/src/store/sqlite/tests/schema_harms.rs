@@ -1,4 +1,4 @@
-//! Files whose schema is not that of the format.
+//! Tests of files whose schema differs from that of the format.
 
 use std::ops::ControlFlow;
 
@@ -13,7 +13,7 @@ const HARMS: [(&str, &str); 18] = [
     ("CREATE TABLE more (x)", "table \"more\""),
     ("CREATE INDEX more ON log (event)", "index \"more\""),
     ("CREATE UNIQUE INDEX more ON blocks (cid)", "index \"more\""),
-    // SQLite finds the table of an index whatever the case of its name.
+    // SQLite finds the table of an index regardless of the case of its name.
     (
         "CREATE INDEX more ON log (event); PRAGMA writable_schema = ON;
          UPDATE sqlite_schema SET tbl_name = 'LOG' WHERE name = 'more'",
@@ -23,43 +23,43 @@ const HARMS: [(&str, &str); 18] = [
     ("DROP TABLE facts", "table facts is missing"),
     ("DROP TABLE state", "table state is missing"),
     ("DROP INDEX log_start", "index log_start is missing"),
-    ("ALTER TABLE facts ADD COLUMN more TEXT", "table facts is not that of the format"),
+    ("ALTER TABLE facts ADD COLUMN more TEXT", "table facts differs from the format"),
     (
         "ALTER TABLE refs ADD COLUMN more TEXT AS (upper(name)) VIRTUAL",
-        "table refs is not that of the format",
+        "table refs differs from the format",
     ),
     (
         "DROP TABLE facts; CREATE TABLE facts (kind TEXT, subject TEXT, value TEXT, sum ANY,
          PRIMARY KEY (kind, subject)) STRICT",
-        "table facts is not that of the format",
+        "table facts differs from the format",
     ),
     (
         "DROP TABLE refs; CREATE VIEW refs (name, cid, seq, sum) AS WITH RECURSIVE
          n (name, cid, seq, sum) AS (SELECT 'a', 'b', 1, 1 UNION ALL
          SELECT name, cid, seq + 1, sum FROM n) SELECT * FROM n",
-        "view refs is not that of the format",
+        "view refs differs from the format",
     ),
     (
         "DROP TABLE log; CREATE VIEW log AS WITH RECURSIVE n (seq) AS
          (SELECT 1 UNION ALL SELECT seq + 1 FROM n) SELECT seq, 'HEAD' AS ref, NULL AS before,
          NULL AS after, 1 AS at_micros, 'set' AS event, NULL AS other, NULL AS old_key,
          NULL AS key, '' AS message, 1 AS sum FROM n",
-        "view log is not that of the format",
+        "view log differs from the format",
     ),
     (
         "DROP TABLE blocks; CREATE VIEW blocks AS WITH RECURSIVE n (id) AS
          (SELECT 1 UNION ALL SELECT id + 1 FROM n) SELECT id, x'00' AS cid, x'00' AS bytes FROM n",
-        "view blocks is not that of the format",
+        "view blocks differs from the format",
     ),
     (
         "DROP TABLE state; CREATE VIEW state AS WITH RECURSIVE n (id) AS
          (SELECT 1 UNION ALL SELECT 1 FROM n) SELECT 1 AS id, 0 AS change, 0 AS sweep, 0 AS placed,
          0 AS refs, count(*) AS sum FROM n",
-        "view state is not that of the format",
+        "view state differs from the format",
     ),
 ];
 
-/// Does everything that a store can be asked for; the answers may be errors.
+/// Runs every operation of a store. The results may be errors.
 fn use_all(store: &SqliteStore) {
     let _ = store.get(&block(1).cid());
     let _ = store.get(&block(1_000).cid());
@@ -78,7 +78,7 @@ fn use_all(store: &SqliteStore) {
 }
 
 #[test]
-fn a_schema_that_is_not_that_of_the_format_is_reported_and_harms_nothing() {
+fn a_schema_that_differs_from_the_format_is_reported_and_does_no_harm() {
     for (harm, reported) in HARMS {
         bounded(harm, move || {
             let dir = tempfile::tempdir().unwrap();
