@@ -57,7 +57,7 @@ pub(super) fn make(dir: &Path) {
     repo.write(pds::Batch::new(&writes).with(options.clone())).unwrap();
     let blob = repo.put_blob("text/plain", &mut &b"a file"[..]).unwrap();
     let value = Value::from([("text", Value::from("extra")), ("file", blob.to_value())]);
-    let options = |message: &str| WriteOptions::default().message(message.into());
+    let options = |message: &str| WriteOptions::default().message(message);
     let extra = path("com.example.note/extra");
     repo.write(pds::Batch::new(&[Write::put(extra.clone(), value)]).with(options("put"))).unwrap();
     let head = repo.head().unwrap().unwrap();
