@@ -7,6 +7,7 @@
 //! - `PDS_STRUCTURE=record cargo test -p atpds-structure` writes the lists in `known/` again.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
+mod cycles;
 mod imports;
 mod known;
 mod layers;
