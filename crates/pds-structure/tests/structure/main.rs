@@ -13,6 +13,7 @@ mod known;
 mod layers;
 mod lexer;
 mod paths;
+mod repo;
 mod source;
 mod traits;
 mod tree;
