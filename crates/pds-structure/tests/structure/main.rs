@@ -11,6 +11,7 @@ mod cycles;
 mod imports;
 mod known;
 mod layers;
+mod lengths;
 mod lexer;
 mod paths;
 mod repo;
