@@ -13,6 +13,7 @@ mod known;
 mod layers;
 mod lengths;
 mod lexer;
+mod names;
 mod paths;
 mod repo;
 mod source;
