@@ -19,3 +19,4 @@ mod repo;
 mod source;
 mod traits;
 mod tree;
+mod words;
