@@ -96,6 +96,41 @@ fn a_reader_that_cannot_lock_sees_what_another_machine_has_written() {
     }
 }
 
+/// SQLite keeps the WAL next to the file that a link points to. A reader that looked next to the link would
+/// take the file for complete, and miss all that the WAL has.
+#[test]
+#[cfg(unix)]
+fn a_reader_of_a_link_sees_the_wal_next_to_the_file_itself() {
+    let dir = tempfile::tempdir().unwrap();
+    let [file, copy, link] = ["file", "copy", "link"].map(|name| {
+        std::fs::create_dir(dir.path().join(name)).unwrap();
+        dir.path().join(name).join("pds.db")
+    });
+    apply(&SqliteStore::create(&file).unwrap(), 0..10);
+    std::os::unix::fs::symlink("../file/pds.db", &link).unwrap();
+    let reader = frozen(&link);
+    assert_eq!(head(&reader), Some(block(0).cid()));
+    assert!(schema::has_no_wal(&link));
+    // The change is in the WAL only.
+    let before = std::fs::read(&file).unwrap();
+    let store = SqliteStore::open(&file).unwrap();
+    apply(&store, 20..30);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert!(!schema::has_no_wal(&link));
+    assert_eq!(head(&reader), Some(block(20).cid()));
+    assert_eq!(reader.get(&block(25).cid()).unwrap(), Some(block(25)));
+    // A crash leaves the two files as they are, and no process that has them open.
+    for end in ["", "-wal"] {
+        let name = format!("pds.db{end}");
+        std::fs::copy(file.with_file_name(&name), copy.with_file_name(&name)).unwrap();
+    }
+    std::fs::remove_file(&link).unwrap();
+    std::os::unix::fs::symlink("../copy/pds.db", &link).unwrap();
+    assert!(!schema::has_no_wal(&link));
+    assert_eq!(head(&SqliteStore::open(&link).unwrap()), Some(block(20).cid()));
+    assert!(schema::has_no_wal(&link));
+}
+
 #[test]
 fn a_file_that_changes_during_a_read_is_read_again() {
     let dir = tempfile::tempdir().unwrap();
