@@ -120,3 +120,61 @@ fn a_schema_that_differs_from_the_format_is_reported_and_does_no_harm() {
         });
     }
 }
+
+/// A condition that takes longer than any test: each `instr` compares a long text with every part of another.
+/// That is one step of SQLite's machine, so the bound on the effort of queries does not end it.
+fn endless() -> String {
+    let searches = (0..200)
+        .map(|n| format!("instr(hex(zeroblob({})), hex(zeroblob(200000)) || 1) = 0", 400_000 + n));
+    searches.collect::<Vec<_>>().join(" AND ")
+}
+
+/// Statements that put the condition where the checks of SQLite evaluate it, and the object that is reported.
+const ENDLESS_HARMS: [(&str, &str); 4] = [
+    (
+        "CREATE TABLE more (x ANY) STRICT; INSERT INTO more VALUES (1);
+         UPDATE sqlite_schema SET sql = 'CREATE TABLE more (x ANY, CHECK (?)) STRICT' WHERE name = 'more'",
+        "table \"more\"",
+    ),
+    (
+        "UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ', CHECK (?)) STRICT')
+         WHERE name = 'refs'",
+        "table refs is not that of the format",
+    ),
+    (
+        "UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ', CHECK (?)) STRICT')
+         WHERE name = 'log'",
+        "table log is not that of the format",
+    ),
+    (
+        "CREATE INDEX more ON refs (seq);
+         UPDATE sqlite_schema SET sql = 'CREATE INDEX more ON refs (?)' WHERE name = 'more'",
+        "index \"more\"",
+    ),
+];
+
+#[test]
+fn a_check_of_a_schema_that_would_take_for_ever_comes_back() {
+    for (harm, reported) in ENDLESS_HARMS {
+        bounded(harm, move || {
+            let dir = tempfile::tempdir().unwrap();
+            let [path, to] = ["pds.db", "to.db"].map(|name| dir.path().join(name));
+            // Open before the file is changed: one with another schema may be refused.
+            let store = SqliteStore::create(&path).unwrap();
+            apply(&store, 0..10);
+            let harm = format!("PRAGMA writable_schema = ON; {}", harm.replace('?', &endless()));
+            Connection::open(&path).unwrap().execute_batch(&harm).unwrap();
+
+            for depth in [CheckDepth::Present, CheckDepth::Whole] {
+                let found = store.check(depth).unwrap().join("; ");
+                assert!(found.contains(reported), "{harm}: {found}");
+            }
+            drop(store);
+            let found = SqliteStore::check_file(&path).unwrap().join("; ");
+            assert!(found.contains(reported), "{harm}: {found}");
+            let salvaged = SqliteStore::salvage(&path, &to).unwrap();
+            assert_eq!((salvaged.sound, salvaged.refs, salvaged.moves), (10, 1, 1), "{harm}");
+            assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{harm}");
+        });
+    }
+}
