@@ -57,3 +57,52 @@ fn a_store_whose_file_is_gone_writes_no_other() {
     assert!(matches!(refused, Err(StoreError::NotAStore(_))), "{refused:?}");
     assert!(!path.exists());
 }
+
+/// How many times this process has a file open.
+#[cfg(target_os = "linux")]
+fn times_open(path: &Path) -> usize {
+    let links = std::fs::read_dir("/proc/self/fd").unwrap();
+    let files = links.filter_map(|link| std::fs::read_link(link.unwrap().path()).ok());
+    files.filter(|file| file == path).count()
+}
+
+/// A lock keeps the writer in the middle of opening the file, until another one has taken its place.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_is_replaced_while_a_writer_opens_it_is_noticed() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path().canonicalize().unwrap();
+    let [path, old, new] = ["pds.db", "old.db", "new.db"].map(|name| dir.join(name));
+    apply(&SqliteStore::create(&path).unwrap(), 0..10);
+    apply(&SqliteStore::create(&new).unwrap(), 100..110);
+    std::fs::hard_link(&path, &old).unwrap();
+    let lock = schema::open_unread(&path).unwrap();
+    lock.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK;").unwrap();
+
+    let known = times_open(&path);
+    let opening = std::thread::spawn({
+        let path = path.clone();
+        move || Writer::open(&path)
+    });
+    let opened = path.clone();
+    bounded("the file is opened", move || {
+        while times_open(&opened) == known {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    std::fs::rename(&new, &path).unwrap();
+    drop(lock);
+    let mut writer = opening.join().unwrap().unwrap();
+
+    let edit = || Change::new(Event::Set).blocks([Ok(block(7_000))]).edit(head_at(None));
+    let refused = writer.apply(edit());
+    assert!(matches!(refused, Err(StoreError::Replaced)), "{refused:?}");
+    drop(writer);
+    for (path, first) in [(&path, 100), (&old, 0)] {
+        let store = SqliteStore::open(path).unwrap();
+        assert_eq!(head(&store), Some(block(first).cid()), "{}", path.display());
+        assert_eq!(store.get(&block(7_000).cid()).unwrap(), None, "{}", path.display());
+    }
+    let mut writer = Writer::open(&path).unwrap();
+    assert_eq!(writer.apply(edit()).unwrap().new_blocks, 1);
+}
