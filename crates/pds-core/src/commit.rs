@@ -10,9 +10,16 @@
 //! Version 3 is read and written. Version 2, whose early commits have no rev, is read. A version 3
 //! commit without `prev` was once allowed and is read: [`Commit::deviations`] reports it.
 
-use crate::crypto::{CryptoError, PublicKey, Signature, Signer};
-use crate::data::{Block, Cid, Codec, DataError, Map, Value};
-use crate::syntax::{Did, Tid};
+use crate::crypto::error::CryptoError;
+use crate::crypto::public_key::PublicKey;
+use crate::crypto::signature::{Signature, Signer};
+use crate::data::block::Block;
+use crate::data::cid::{Cid, Codec};
+use crate::data::error::DataError;
+use crate::data::map::Map;
+use crate::data::value::Value;
+use crate::syntax::did::Did;
+use crate::syntax::tid::Tid;
 
 /// A version 3 commit without its signature.
 ///
@@ -316,7 +323,8 @@ const MAX_NAMED_FIELDS: usize = 8;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::crypto::{Curve, SigningKey};
+    use crate::crypto::curve::Curve;
+    use crate::crypto::signing_key::SigningKey;
 
     fn unsigned() -> UnsignedCommit {
         UnsignedCommit {

@@ -1,8 +1,8 @@
 //! AT Protocol repositories as values: names, blocks, the tree, commits, CAR files, identities.
 //!
-//! Nothing in this crate reads or writes a file of its own accord, opens a connection or asks for the
-//! time. Blocks are read through [`data::Blocks`], files through [`car::ReadAt`] or [`std::io::Read`].
-//! It has no C and compiles for WebAssembly.
+//! Nothing in this crate opens a file or a connection, or reads the clock. Blocks are read through
+//! [`Blocks`](data::block::Blocks), files through [`ReadAt`](car::read_at::ReadAt) or [`std::io::Read`]. The crate
+//! contains no C.
 //!
 //! Modules, from the bottom up:
 //!

@@ -6,8 +6,9 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use pds::{Error, Result};
-use pds_core::data::{Block, Cid, Codec};
+use pds::error::{Error, Result};
+use pds_core::data::block::Block;
+use pds_core::data::cid::{Cid, Codec};
 
 /// A row of a store whose bytes do not hash to its name.
 ///

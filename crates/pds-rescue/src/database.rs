@@ -1,18 +1,19 @@
 //! A database that is damaged as a file: what can be read of it moves into a new one.
 
-use pds::local::layout::REPAIR_PREFIX;
-use pds::local::open::open_without_key;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-
 use tempfile::TempDir;
 
-use super::quarantine::Quarantine;
-use pds::local::layout::STORE_FILE;
+use crate::quarantine::Quarantine;
+use pds::error::{Error, Result};
+use pds::local::layout::{REPAIR_PREFIX, STORE_FILE};
 use pds::local::locks::{Places, sync};
-use pds::{Error, Repo, Result};
-use pds_store::store::{Salvaged, SqliteStore, StoreError};
+use pds::local::open::open_without_key;
+use pds::repo::Repo;
+use pds_store::error::StoreError;
+use pds_store::sqlite::salvage::saved::Salvaged;
+use pds_store::sqlite::store::SqliteStore;
 
 /// Makes a new database of what can be read of the one in the directory of a repository.
 ///

@@ -4,15 +4,17 @@
 //! state still has, with one thing different: a subtree, a record, an entry less. What it may have
 //! been is tried; the CID says whether it was.
 
-use crate::handle::Rescue;
 use std::collections::HashSet;
 
-use super::orphans::{Orphan, Orphans, each_in};
-use super::survey::{Lost, Survey};
-use super::trace::Part;
-use pds::Result;
-use pds_core::data::{Block, Blocks, Cid, MemoryBlocks};
-use pds_core::mst::{Key, Node, NodeEntry, Position, node_block};
+use crate::handle::Rescue;
+use crate::orphans::{Orphan, Orphans, each_in};
+use crate::survey::{Lost, Survey};
+use crate::trace::Part;
+use pds::error::Result;
+use pds_core::data::block::{Block, Blocks, MemoryBlocks};
+use pds_core::data::cid::Cid;
+use pds_core::mst::key::Key;
+use pds_core::mst::node::{Node, NodeEntry, Position, node_block};
 
 impl Rescue<'_> {
     /// Works out lost tree nodes from those that other states have in the same place.

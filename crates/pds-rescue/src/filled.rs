@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::damaged::Aside;
-use pds_core::data::{Block, Blocks, Cid, MemoryBlocks, ReadError, one_by_one};
-use pds_store::store::damage;
+use crate::damaged::Aside;
+use pds_core::data::block::{Block, Blocks, MemoryBlocks, ReadError, one_by_one};
+use pds_core::data::cid::Cid;
+use pds_store::error::damage;
 
 /// Several places read as one: what one lacks, or has damaged, is asked of the next.
 ///

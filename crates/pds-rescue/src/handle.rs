@@ -1,6 +1,6 @@
 //! The verbs that survey and repair a repository.
 
-use pds::Repo;
+use pds::repo::Repo;
 
 /// The repair verbs of a repository. Each of them can be the last one:
 ///

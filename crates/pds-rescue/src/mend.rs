@@ -3,20 +3,15 @@
 use crate::damaged::DamagedBlock;
 use crate::filled::Filled;
 use crate::handle::Rescue;
-use crate::survey::Survey;
-use crate::survey::commit_at;
-use pds::{Error, Result};
-use pds_core::crypto::PublicKey;
-use pds_core::data::Blocks;
-use pds_store::store::BoxError;
-use pds_store::store::Change;
-use pds_store::store::Event;
-use pds_store::store::Fact;
-use pds_store::store::FactEdit;
-use pds_store::store::FactKind;
-use pds_store::store::Replaced;
-use pds_store::store::StoreError;
-use pds_store::store::first_fact;
+use crate::survey::{Survey, commit_at};
+use pds::error::{Error, Result};
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::block::Blocks;
+use pds_store::change::{BoxError, Change};
+use pds_store::error::StoreError;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactEdit, FactKind};
+use pds_store::store::{Replaced, first_fact};
 impl Rescue<'_> {
     /// Takes in what a survey has found in its sources, and drops the damaged blocks.
     ///

@@ -3,12 +3,15 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use super::survey::may_be_a_commit;
-use pds::Result;
+use crate::survey::may_be_a_commit;
+use pds::error::Result;
 use pds_core::commit::Commit;
-use pds_core::data::{Block, Blocks, Cid, Codec};
-use pds_core::mst::{Key, Node, Position};
-use pds_store::store::{Store, StoreError};
+use pds_core::data::block::{Block, Blocks};
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::mst::key::Key;
+use pds_core::mst::node::{Node, Position};
+use pds_store::error::StoreError;
+use pds_store::store::Store;
 
 /// The blocks of a store that no block in it names.
 #[derive(Default)]

@@ -1,12 +1,12 @@
 //! Where damaged blocks go: they are moved, not deleted.
 
-use pds::local::layout::QUARANTINE_DIRECTORY;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::damaged::DamagedBlock;
-use pds::{Error, Result};
+use crate::damaged::DamagedBlock;
+use pds::error::{Error, Result};
+use pds::local::layout::QUARANTINE_DIRECTORY;
 
 /// A directory of damaged blocks: a file each, named as the row was that it stood in.
 ///

@@ -1,24 +1,28 @@
 //! A new commit over what has survived.
 
-use crate::handle::Rescue;
-use crate::survey::commit_at;
-use pds::history::restored::RestoredTree;
-use pds_store::store::Change;
-use pds_store::store::RefEdit;
 use std::ops::Bound;
 
-use super::damaged::{Aside, DamagedBlock};
-use super::filled::Filled;
-use super::orphans::{Orphans, each_in};
-use super::survey::{Lost, Survey};
-use super::survivors::{Survivor, Survivors};
-use super::trace::{Part, Step, Trace};
-use pds::{Error, Result};
+use crate::damaged::{Aside, DamagedBlock};
+use crate::filled::Filled;
+use crate::handle::Rescue;
+use crate::orphans::{Orphans, each_in};
+use crate::survey::{Lost, Survey, commit_at};
+use crate::survivors::{Survivor, Survivors};
+use crate::trace::{Part, Step, Trace};
+use pds::error::{Error, Result};
+use pds::history::restored::RestoredTree;
 use pds_core::commit::Commit;
-use pds_core::data::{Block, Blocks, Cid, MemoryBlocks};
-use pds_core::mst::{self, Builder, Key, Position};
-use pds_core::syntax::Tid;
-use pds_store::store::{Event, Expect, Store};
+use pds_core::data::block::{Block, Blocks, MemoryBlocks};
+use pds_core::data::cid::Cid;
+use pds_core::mst::build::Builder;
+use pds_core::mst::key::Key;
+use pds_core::mst::node::{Node, Position};
+use pds_core::mst::range::range;
+use pds_core::syntax::tid::Tid;
+use pds_store::change::Change;
+use pds_store::event::Event;
+use pds_store::refs::{Expect, RefEdit};
+use pds_store::store::Store;
 
 /// What a rebuilding has done.
 ///
@@ -257,10 +261,10 @@ fn tree_without_commit(
 ) -> Option<Cid> {
     let [root] = orphans.nodes.as_slice() else { return None };
     let block = store.get(&root.cid).ok().flatten()?;
-    let node = mst::Node::read(root.cid, block.bytes(), Position::Root).ok()?;
+    let node = Node::read(root.cid, block.bytes(), Position::Root).ok()?;
     if let Some(before) = before {
         let block = store.get(&before.data()).ok().flatten()?;
-        let earlier = mst::Node::read(before.data(), block.bytes(), Position::Root).ok()?;
+        let earlier = Node::read(before.data(), block.bytes(), Position::Root).ok()?;
         if node.level() < earlier.level() {
             return None;
         }
@@ -277,7 +281,7 @@ fn earlier(blocks: &dyn Blocks, survey: &Survey, head: Cid, lost: &[Lost]) -> Ve
     let mut found = Vec::new();
     for lost in lost {
         let Part::Records { after, before } = &lost.part else { continue };
-        let entries = mst::range(blocks, state.data(), (bound(after), bound(before)));
+        let entries = range(blocks, state.data(), (bound(after), bound(before)));
         for entry in entries.flatten() {
             if matches!(blocks.get(&entry.value), Ok(Some(_))) {
                 found.push(Earlier { key: entry.key, cid: entry.value, commit: state.cid() });

@@ -2,15 +2,19 @@
 
 use std::collections::HashSet;
 
-use super::orphans::{Each, Orphans};
-use super::survey::may_be_a_commit;
-use super::survivors::{Survivor, Survivors};
-use super::trace::{Part, Step, Trace};
-use pds::Result;
-use pds_core::car::{CarFile, ReadAt};
+use crate::orphans::{Each, Orphans};
+use crate::survey::may_be_a_commit;
+use crate::survivors::{Survivor, Survivors};
+use crate::trace::{Part, Step, Trace};
+use pds::error::Result;
+use pds_core::car::indexed_file::CarFile;
+use pds_core::car::read_at::ReadAt;
 use pds_core::commit::Commit;
-use pds_core::data::{Block, Blocks, Cid, Codec};
-use pds_core::mst::{Key, Position, nodes};
+use pds_core::data::block::{Block, Blocks};
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::mst::key::Key;
+use pds_core::mst::node::Position;
+use pds_core::mst::walk::nodes;
 
 /// Something that was recovered, or is lost.
 ///

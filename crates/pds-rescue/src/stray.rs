@@ -1,19 +1,23 @@
 //! Refs that are lost, or that point to no commit, and the commits that they pointed to.
 
-use crate::handle::Rescue;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
-use super::survey::Survey;
-use pds::Result;
+use crate::handle::Rescue;
+use crate::survey::Survey;
+use pds::error::Result;
 use pds_core::commit::Commit;
-use pds_core::data::{Blocks, Cid};
-use pds_core::mst;
-use pds_core::syntax::Did;
-use pds_store::store::lacks_refs;
-use pds_store::store::{
-    Change, Event, Expect, Fact, FactKind, LogQuery, RefEdit, RefName, View, first_fact,
-};
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::Cid;
+use pds_core::mst::walk::nodes;
+use pds_core::syntax::did::Did;
+use pds_store::change::Change;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactKind};
+use pds_store::log::LogQuery;
+use pds_store::ref_name::RefName;
+use pds_store::refs::{Expect, RefEdit};
+use pds_store::store::{View, first_fact, lacks_refs};
 
 /// A ref that is gone, or that names what is no commit.
 ///
@@ -200,7 +204,7 @@ fn newest_commit(commits: &[Commit], did: Option<&Did>, blocks: &dyn Blocks) -> 
 }
 
 fn has_tree(blocks: &dyn Blocks, commit: &Commit) -> bool {
-    mst::nodes(blocks, commit.data()).all(|node| node.is_ok())
+    nodes(blocks, commit.data()).all(|node| node.is_ok())
 }
 
 fn is_commit(blocks: &dyn Blocks, cid: Cid) -> Result<bool> {

@@ -1,20 +1,24 @@
 //! Looking at a whole store, and changing nothing.
 
-use crate::handle::Rescue;
-use pds::snapshot::Snapshot;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::damaged::{Aside, DamagedBlock};
-use super::filled::{Filled, Origin};
-use super::stray::StrayRef;
-use super::trace::{Part, Step, Trace};
-use pds::{Repo, Result};
+use crate::damaged::{Aside, DamagedBlock};
+use crate::filled::{Filled, Origin};
+use crate::handle::Rescue;
+use crate::stray::StrayRef;
+use crate::trace::{Part, Step, Trace};
+use pds::error::Result;
+use pds::repo::Repo;
+use pds::snapshot::Snapshot;
 use pds_core::commit::Commit;
-use pds_core::data::{Block, Blocks, Cid, Codec, MemoryBlocks};
-use pds_core::mst::Position;
-use pds_core::syntax::Tid;
-use pds_store::store::{LogQuery, RefName, StoreError};
+use pds_core::data::block::{Block, Blocks, MemoryBlocks};
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::mst::node::Position;
+use pds_core::syntax::tid::Tid;
+use pds_store::error::StoreError;
+use pds_store::log::LogQuery;
+use pds_store::ref_name::RefName;
 
 /// What is wrong with a repository: with its blocks, and with the states that are kept in it.
 ///

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::orphans::{Orphan, Orphans};
-use super::survey::Lost;
-use super::trace::{Part, Step, Trace};
-use pds::Result;
-use pds_core::data::{Blocks, Cid};
-use pds_core::mst::{Key, Position};
+use crate::orphans::{Orphan, Orphans};
+use crate::survey::Lost;
+use crate::trace::{Part, Step, Trace};
+use pds::error::Result;
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::Cid;
+use pds_core::mst::key::Key;
+use pds_core::mst::node::Position;
 
 /// What comes of a tree, in key order.
 pub(super) enum Survivor {

@@ -2,9 +2,12 @@
 
 use std::collections::HashSet;
 
-use pds::Result;
-use pds_core::data::{Blocks, Cid};
-use pds_core::mst::{Key, MstError, Node, Position};
+use pds::error::Result;
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::Cid;
+use pds_core::mst::error::MstError;
+use pds_core::mst::key::Key;
+use pds_core::mst::node::{Node, Position};
 
 /// Something that a tree names and that is not there.
 ///

@@ -1,7 +1,21 @@
 //! Stores of AT Protocol repositories: the seam, and the back ends of one machine.
 //!
-//! - [`store`]: blocks, refs, the log and facts; in memory and in SQLite.
-//! - [`blob`]: files that records refer to; in memory and in a directory.
+//! Start with [`store`](mod@store): the traits of a store. [`memory`] is the readable specification, `sqlite` is
+//! one SQLite file, and [`blob`] keeps the files that records refer to. Every back end must pass the suites in
+//! `conformance` and `blob::conformance` (feature `testing`).
 
 pub mod blob;
+pub mod change;
+#[cfg(any(test, feature = "testing"))]
+pub mod conformance;
+pub mod error;
+pub mod event;
+pub mod fact;
+pub mod log;
+pub mod memory;
+pub mod ref_name;
+pub mod refs;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
 pub mod store;
+pub mod sweep;

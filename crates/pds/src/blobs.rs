@@ -1,10 +1,12 @@
 //! The blobs of a repository, and the records that refer to them.
 
-use crate::blob::BlobStore;
-use crate::data::{BlobRef, ReadError, Value};
 use crate::error::{Error, Result};
 use crate::snapshot::{RecordEntry, Snapshot};
-use crate::syntax::RecordPath;
+use pds_core::data::blob_ref::BlobRef;
+use pds_core::data::block::ReadError;
+use pds_core::data::value::Value;
+use pds_core::syntax::record_path::RecordPath;
+use pds_store::blob::store::BlobStore;
 
 /// A reference from a record to a blob.
 ///

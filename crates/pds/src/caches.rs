@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::commit::Commit;
-use crate::crypto::{CryptoError, PublicKey};
-use crate::data::Cid;
 use crate::drafts::Base;
-use crate::mst::NodeCache;
-use crate::store::RefName;
+use pds_core::commit::Commit;
+use pds_core::crypto::error::CryptoError;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::cid::Cid;
+use pds_core::mst::cache::NodeCache;
+use pds_store::ref_name::RefName;
 
 /// The parts of a store that were read or written before. Each write goes down the same path of the tree again, and
 /// most reads share its upper part.
@@ -104,10 +105,11 @@ const MAX_COMMITS: usize = 8;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::commit::UnsignedCommit;
-    use crate::crypto::{Curve, SigningKey};
-    use crate::data::Codec;
-    use crate::syntax::Tid;
+    use pds_core::commit::UnsignedCommit;
+    use pds_core::crypto::curve::Curve;
+    use pds_core::crypto::signing_key::SigningKey;
+    use pds_core::data::cid::Codec;
+    use pds_core::syntax::tid::Tid;
 
     #[test]
     fn the_commits_that_were_used_last_are_kept() {

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::syntax::Tid;
+use pds_core::syntax::tid::Tid;
 
 /// A source of TIDs that only ever grow, even when the system's clock steps back.
 ///

@@ -2,20 +2,30 @@
 
 use std::collections::HashSet;
 
-use crate::commit::{Commit, UnsignedCommit};
-use crate::crypto::{PublicKey, Signature, Signer};
-use crate::data::limits::MAX_WRITTEN_RECORD_BYTES;
-use crate::data::{Block, Blocks, Cid, Codec, DataError, ReadError, Value, check_record};
 use crate::error::{Error, Result};
+use crate::facts;
 use crate::model::write::{Body, Draft, RecordChange, Target, Write, WriteOptions, Written};
-use crate::mst::Key;
 use crate::parts::Parts;
 use crate::reading::Reading;
-use crate::store::{
-    Applied, BoxError, Change, Event, Expect, FactEdit, RefEdit, StoreError, Version, View,
-};
-use crate::syntax::{RecordPath, Tid};
-use crate::{facts, mst};
+use pds_core::commit::{Commit, UnsignedCommit};
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signature::{Signature, Signer};
+use pds_core::data::block::{Block, Blocks, ReadError};
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::data::error::DataError;
+use pds_core::data::limits::MAX_WRITTEN_RECORD_BYTES;
+use pds_core::data::record_check::check_record;
+use pds_core::data::value::Value;
+use pds_core::mst::key::Key;
+use pds_core::mst::tree::get;
+use pds_core::syntax::record_path::RecordPath;
+use pds_core::syntax::tid::Tid;
+use pds_store::change::{Applied, BoxError, Change};
+use pds_store::error::StoreError;
+use pds_store::event::Event;
+use pds_store::fact::FactEdit;
+use pds_store::refs::{Expect, RefEdit};
+use pds_store::store::{Version, View};
 
 /// What becomes of a draft that was signed elsewhere.
 enum Signed {
@@ -91,7 +101,7 @@ impl Parts {
             }
             // The nodes that lead to the records may have been remembered, too.
             for change in &draft.changes {
-                mst::get(view.as_ref(), draft.commit.data, &change.path.to_key())?;
+                get(view.as_ref(), draft.commit.data, &change.path.to_key())?;
             }
             damaged
         };

@@ -2,18 +2,24 @@
 
 use std::path::PathBuf;
 
-use crate::blob::BlobError;
-use crate::car::CarError;
-use crate::commit::CommitError;
-use crate::crypto::{CryptoError, PublicKey};
-use crate::data::{Cid, DataError, ReadError};
 use crate::local::key_file::KeyFileError;
 use crate::model::conflict::Versions;
 use crate::model::finding::Finding;
 use crate::model::revision::RevisionError;
-use crate::mst::MstError;
-use crate::store::{Expect, RefName, StoreError};
-use crate::syntax::{Did, RecordPath};
+use pds_core::car::error::CarError;
+use pds_core::commit::CommitError;
+use pds_core::crypto::error::CryptoError;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::block::ReadError;
+use pds_core::data::cid::Cid;
+use pds_core::data::error::DataError;
+use pds_core::mst::error::MstError;
+use pds_core::syntax::did::Did;
+use pds_core::syntax::record_path::RecordPath;
+use pds_store::blob::error::BlobError;
+use pds_store::error::StoreError;
+use pds_store::ref_name::RefName;
+use pds_store::refs::Expect;
 
 /// What a repository answers with.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

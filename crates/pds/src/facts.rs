@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use crate::data::Cid;
 use crate::error::Result;
-use crate::store::{Fact, FactKind, View, first_fact};
-use crate::syntax::{Did, Tid};
+use pds_core::data::cid::Cid;
+use pds_core::syntax::did::Did;
+use pds_core::syntax::tid::Tid;
+use pds_store::fact::{Fact, FactKind};
+use pds_store::store::{View, first_fact};
 
 /// Returns the account that the store records.
 pub(crate) fn account(view: &dyn View) -> Result<Option<Did>> {

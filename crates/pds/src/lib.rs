@@ -39,11 +39,123 @@
 //! `sqlite` (default): the store on disk. `testing`: the conformance suites for stores. `cid`:
 //! conversions to and from the `cid` crate's type.
 
-pub use pds_core::crypto::{PublicKey, SigningKey};
-pub use pds_core::data::{Cid, Value};
-pub use pds_core::syntax::{Did, Nsid, RecordPath, Tid};
-pub use pds_core::{car, commit, crypto, data, identity, mst, syntax};
-pub use pds_store::{blob, store};
+/// Names, parsed once.
+pub mod syntax {
+    pub use pds_core::syntax::at_uri::{AtIdentifier, AtUri};
+    pub use pds_core::syntax::cid_text::CidText;
+    pub use pds_core::syntax::datetime::Datetime;
+    pub use pds_core::syntax::did::Did;
+    pub use pds_core::syntax::error::SyntaxError;
+    pub use pds_core::syntax::handle::Handle;
+    pub use pds_core::syntax::language::Language;
+    pub use pds_core::syntax::nsid::Nsid;
+    pub use pds_core::syntax::record_key::RecordKey;
+    pub use pds_core::syntax::record_path::{RecordPath, check_record_path};
+    pub use pds_core::syntax::tid::Tid;
+    pub use pds_core::syntax::uri::Uri;
+}
+
+/// CIDs, blocks, the data model in DAG-CBOR and JSON, every limit.
+pub mod data {
+    pub use pds_core::data::blob_ref::BlobRef;
+    pub use pds_core::data::block::{
+        Block, BlockRef, Blocks, MemoryBlocks, ReadError, get_all, get_some, one_by_one,
+    };
+    pub use pds_core::data::cid::{Cid, Codec};
+    pub use pds_core::data::cid_hasher::ByCid;
+    pub use pds_core::data::error::DataError;
+    pub use pds_core::data::limits;
+    pub use pds_core::data::map::Map;
+    pub use pds_core::data::overlay::Overlay;
+    pub use pds_core::data::record_check::{RecordFacts, check_canonical, check_record, links};
+    pub use pds_core::data::value::Value;
+}
+
+/// Keys and signatures.
+pub mod crypto {
+    pub use pds_core::crypto::curve::Curve;
+    pub use pds_core::crypto::did_key::DidKey;
+    pub use pds_core::crypto::error::CryptoError;
+    pub use pds_core::crypto::public_key::PublicKey;
+    pub use pds_core::crypto::signature::{Signature, Signer};
+    pub use pds_core::crypto::signing_key::SigningKey;
+}
+
+/// The Merkle search tree.
+pub mod mst {
+    pub use pds_core::mst::build::Builder;
+    pub use pds_core::mst::cache::NodeCache;
+    pub use pds_core::mst::contents::{Content, Contents, LARGE_BYTES, contents};
+    pub use pds_core::mst::diff::{Change, Diff, NodeChanges, diff, diff_across};
+    pub use pds_core::mst::error::MstError;
+    pub use pds_core::mst::key::{Key, height};
+    pub use pds_core::mst::node::{EMPTY_NODE, Node, NodeEntry, Position, node_block};
+    pub use pds_core::mst::preorder::{Due, Preorder};
+    pub use pds_core::mst::proof::{Descent, proof};
+    pub use pds_core::mst::range::{Entry, Range, range};
+    pub use pds_core::mst::tree::{Tree, Written, get};
+    pub use pds_core::mst::walk::{Step, Walk, nodes, walk};
+}
+
+/// CAR files.
+pub mod car {
+    pub use pds_core::car::error::CarError;
+    pub use pds_core::car::indexed_file::CarFile;
+    pub use pds_core::car::read::{CarReader, Section};
+    pub use pds_core::car::read_at::{FromStart, ReadAt};
+    pub use pds_core::car::write::CarWriter;
+}
+
+/// DID documents and did:plc operation logs.
+pub mod identity {
+    pub use pds_core::identity::did_document::DidDocument;
+    pub use pds_core::identity::error::{IdentityError, OperationFault};
+    pub use pds_core::identity::key_history::{KeyError, KeyHistory, KeyPeriod};
+    pub use pds_core::identity::plc_log::{PlcEntry, PlcLog};
+}
+
+/// The seam, and the stores of one machine.
+pub mod store {
+    /// The suites that every store must pass.
+    #[cfg(feature = "testing")]
+    pub mod conformance {
+        pub use pds_store::conformance::damage::check_damage;
+        pub use pds_store::conformance::durable::check_durable;
+        pub use pds_store::conformance::large::check_large;
+        pub use pds_store::conformance::shared::check_shared;
+        pub use pds_store::conformance::suite::check;
+    }
+    pub use pds_store::change::{Applied, BlockStream, BoxError, Change, LogStream};
+    pub use pds_store::error::{StoreError, damage};
+    pub use pds_store::event::Event;
+    pub use pds_store::fact::{Fact, FactEdit, FactKind};
+    pub use pds_store::log::{LogEntry, LogQuery};
+    pub use pds_store::memory::MemoryStore;
+    pub use pds_store::ref_name::{RefName, RefNameError};
+    pub use pds_store::refs::{Expect, RefEdit, Refs};
+    #[cfg(feature = "sqlite")]
+    pub use pds_store::sqlite::{
+        salvage::saved::{Salvaged, SalvagedRef},
+        schema::FORMAT,
+        store::SqliteStore,
+    };
+    pub use pds_store::store::{
+        CheckDepth, Maintain, Replaced, Store, Version, View, Visitor, first_fact, has_sound,
+        lacks_refs, latest_rows,
+    };
+    pub use pds_store::sweep::{Fate, Sweep, SweptBlocks};
+}
+
+/// Files that records refer to.
+pub mod blob {
+    #[cfg(feature = "testing")]
+    pub use pds_store::blob::conformance;
+    pub use pds_store::blob::directory::BlobDirectory;
+    pub use pds_store::blob::error::BlobError;
+    pub use pds_store::blob::media_type::{SNIFFED_BYTES, sniff};
+    pub use pds_store::blob::memory::MemoryBlobs;
+    pub use pds_store::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
+}
 
 pub mod blobs;
 mod caches;
@@ -59,7 +171,7 @@ pub mod model;
 mod parts;
 mod pipeline;
 mod reading;
-mod repo;
+pub mod repo;
 pub mod retain;
 pub mod snapshot;
 pub mod transfer;
@@ -75,3 +187,12 @@ pub use self::model::revision::Revision;
 pub use self::model::write::{Batch, Draft, RecordChange, Write, WriteOptions, Written};
 pub use self::repo::Repo;
 pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
+pub use pds_core::commit;
+pub use pds_core::crypto::public_key::PublicKey;
+pub use pds_core::crypto::signing_key::SigningKey;
+pub use pds_core::data::cid::Cid;
+pub use pds_core::data::value::Value;
+pub use pds_core::syntax::did::Did;
+pub use pds_core::syntax::nsid::Nsid;
+pub use pds_core::syntax::record_path::RecordPath;
+pub use pds_core::syntax::tid::Tid;

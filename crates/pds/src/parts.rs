@@ -1,22 +1,29 @@
 //! The parts of an open repository, and the short reads that every verb begins with.
 
-use crate::store::lacks_refs;
 use std::sync::Arc;
 
-use crate::blob::BlobStore;
 use crate::caches::Caches;
 use crate::clock::Clock;
-use crate::commit::Commit;
-use crate::crypto::{DidKey, PublicKey, Signer};
-use crate::data::{Blocks, Cid, Codec};
 use crate::error::{Error, Result};
 use crate::model::revision::RevisionError;
-use crate::mst::{EMPTY_NODE, Tree};
 use crate::reading::{Moment, Reading};
 use crate::snapshot::Snapshot;
-use crate::store::{Fact, FactKind, RefName, Store, StoreError, View, first_fact, latest_rows};
-use crate::syntax::{Did, Tid};
 use crate::{facts, snapshot};
+use pds_core::commit::Commit;
+use pds_core::crypto::did_key::DidKey;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signature::Signer;
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::mst::node::EMPTY_NODE;
+use pds_core::mst::tree::Tree;
+use pds_core::syntax::did::Did;
+use pds_core::syntax::tid::Tid;
+use pds_store::blob::store::BlobStore;
+use pds_store::error::StoreError;
+use pds_store::fact::{Fact, FactKind};
+use pds_store::ref_name::RefName;
+use pds_store::store::{Store, View, first_fact, lacks_refs, latest_rows};
 
 /// What an open repository consists of. Rooms take it by reference; a clone is another handle on the same
 /// repository.

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::data::{Block, Blocks, Cid, ReadError};
-use crate::store::{Refs, Store, Version};
+use pds_core::data::block::{Block, Blocks, ReadError};
+use pds_core::data::cid::Cid;
+use pds_store::refs::Refs;
+use pds_store::store::{Store, Version};
 
 /// The moment at which a long read begins: the refs, and the blocks as they are read afterwards.
 pub(crate) struct Moment {

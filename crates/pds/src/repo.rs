@@ -9,24 +9,35 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
-use crate::blob::{BlobStore, OpenBlob};
-use crate::commit::{Commit, UnsignedCommit};
-use crate::crypto::{PublicKey, Signer};
-use crate::data::{BlobRef, Block, Cid, Codec};
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::keys::handle::Keys;
 use crate::merge::handle::Merge;
 use crate::model::revision::Revision;
-use crate::mst::{EMPTY_NODE, range};
 use crate::parts::Parts;
 use crate::retain::handle::Retain;
 use crate::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
-use crate::store::{Event, Expect, Fact, FactEdit, RefName, Store, StoreError};
-use crate::syntax::{Did, Nsid, RecordPath};
 use crate::transfer::handle::Transfer;
 use crate::verify::handle::Verify;
 use crate::{facts, snapshot};
+use pds_core::commit::{Commit, UnsignedCommit};
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signature::Signer;
+use pds_core::data::blob_ref::BlobRef;
+use pds_core::data::block::Block;
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::mst::node::EMPTY_NODE;
+use pds_core::mst::range::range;
+use pds_core::syntax::did::Did;
+use pds_core::syntax::nsid::Nsid;
+use pds_core::syntax::record_path::RecordPath;
+use pds_store::blob::store::{BlobStore, OpenBlob};
+use pds_store::error::StoreError;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactEdit};
+use pds_store::ref_name::RefName;
+use pds_store::refs::Expect;
+use pds_store::store::Store;
 
 /// A repository: a handle on one ref of a store, `HEAD` unless it is told otherwise.
 ///

@@ -4,13 +4,21 @@ use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
-use crate::commit::Commit;
-use crate::data::{Block, Blocks, Cid, DataError, Value};
 use crate::error::{Error, Result};
 use crate::model::write::RecordChange;
-use crate::mst;
-use crate::mst::{Diff, Key, NodeCache, Range, Tree};
-use crate::syntax::{Nsid, RecordKey, RecordPath};
+use pds_core::commit::Commit;
+use pds_core::data::block::{Block, Blocks};
+use pds_core::data::cid::Cid;
+use pds_core::data::error::DataError;
+use pds_core::data::value::Value;
+use pds_core::mst::cache::NodeCache;
+use pds_core::mst::diff::{Diff, diff_across};
+use pds_core::mst::key::Key;
+use pds_core::mst::range::{Entry, Range, range};
+use pds_core::mst::tree::Tree;
+use pds_core::syntax::nsid::Nsid;
+use pds_core::syntax::record_key::RecordKey;
+use pds_core::syntax::record_path::RecordPath;
 
 /// A repository at one commit, read from anything that has its blocks: a store, or a CAR file.
 ///
@@ -172,7 +180,7 @@ impl Snapshot {
     }
 
     fn range(&self, keys: impl RangeBounds<Key>) -> Range<'_> {
-        mst::range(self.blocks(), self.commit.data(), keys).cached(self.cache.as_deref())
+        range(self.blocks(), self.commit.data(), keys).cached(self.cache.as_deref())
     }
 
     /// Reads a record; `None` when there is none at this path.
@@ -247,7 +255,7 @@ impl Snapshot {
         after: &'a Self,
     ) -> impl Iterator<Item = Result<RecordChange>> + use<'a> {
         let before = (self.blocks(), Some(self.commit.data()));
-        let diff = mst::diff_across(before, (after.blocks(), Some(after.commit.data())));
+        let diff = diff_across(before, (after.blocks(), Some(after.commit.data())));
         record_changes(diff.cached_across(self.cache.as_deref(), after.cache.as_deref()))
     }
 }
@@ -287,7 +295,7 @@ pub(crate) fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEnt
     range.map(|entry| record_entry(&entry?))
 }
 
-fn record_entry(entry: &mst::Entry) -> Result<RecordEntry> {
+fn record_entry(entry: &Entry) -> Result<RecordEntry> {
     Ok(RecordEntry { path: record_path(entry.key.as_bytes())?, cid: entry.value })
 }
 

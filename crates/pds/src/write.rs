@@ -1,12 +1,12 @@
 //! The writing verbs of a repository: from writes to a signed commit.
 
-use crate::commit::Commit;
-use crate::crypto::Signature;
-use crate::data::Value;
 use crate::error::Result;
 use crate::model::write::{Batch, Draft, Write, Written};
 use crate::repo::Repo;
-use crate::syntax::RecordPath;
+use pds_core::commit::Commit;
+use pds_core::crypto::signature::Signature;
+use pds_core::data::value::Value;
+use pds_core::syntax::record_path::RecordPath;
 
 impl Repo {
     /// Writes one record. Returns the new commit, or the present one if nothing changes.

@@ -1,6 +1,7 @@
 //! The errors of reading and writing CAR files.
 
-use crate::data::{Cid, DataError};
+use crate::data::cid::Cid;
+use crate::data::error::DataError;
 
 /// The error for a CAR file that cannot be read, with the byte offset of the problem.
 #[derive(Debug, thiserror::Error)]

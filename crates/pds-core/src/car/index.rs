@@ -3,15 +3,16 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-use super::{CarError, ReadAt};
-use crate::data::Cid;
+use crate::car::error::CarError;
+use crate::car::read_at::ReadAt;
+use crate::data::cid::Cid;
 
 /// The places of the blocks of a file, found by digest.
 ///
 /// The places are sorted. Digests are distributed evenly, so their first bits determine a group of
 /// about eight places, and a table lists the start of each group. If an attacker fills one group
 /// with forged CIDs, a binary search still finds a place in it.
-pub(super) struct Index {
+pub(crate) struct Index {
     keyed: Keyed,
     places: Vec<Place>,
     /// The start of each group, and the end of the last one.
@@ -22,7 +23,7 @@ pub(super) struct Index {
 
 impl Index {
     /// Keeps the first place of each block, and returns the number of the other places.
-    pub(super) fn new(
+    pub(crate) fn new(
         keyed: Keyed,
         mut places: Vec<Place>,
         file: &impl ReadAt,
@@ -42,16 +43,16 @@ impl Index {
         Ok((Self { keyed, places, groups, shift }, duplicates))
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.places.len()
     }
 
-    pub(super) fn place(&self, number: usize) -> Option<Place> {
+    pub(crate) fn place(&self, number: usize) -> Option<Place> {
         self.places.get(number).copied()
     }
 
     /// Returns the place of a block, with its number.
-    pub(super) fn find(&self, cid: &Cid) -> Option<(usize, Place)> {
+    pub(crate) fn find(&self, cid: &Cid) -> Option<(usize, Place)> {
         let (start, keyed) = self.keyed.name(cid);
         let first = self.first_at_or_after(start);
         let alike =
@@ -73,7 +74,7 @@ impl Index {
 ///
 /// A tree may contain any CID, for example one that differs in one byte from a block of the file.
 #[derive(Default)]
-pub(super) struct Keyed(RandomState);
+pub(crate) struct Keyed(RandomState);
 
 impl Keyed {
     /// Returns the search key of a place: the first eight bytes of the digest, and seven of a keyed
@@ -86,7 +87,7 @@ impl Keyed {
 
 /// The identity and the place of a block, in 24 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(crate) struct Place {
     digest_start: u64,
     /// Seven bytes of a keyed hash of the CID, and the note of the code that opened the file.
     keyed: u64,
@@ -96,7 +97,7 @@ pub(super) struct Place {
 
 impl Place {
     /// Returns `None` beyond the largest file that can be indexed.
-    pub(super) fn new(
+    pub(crate) fn new(
         keyed: &Keyed,
         cid: &Cid,
         (offset, data_len): (u64, usize),
@@ -109,27 +110,27 @@ impl Place {
     }
 
     /// Returns the offset of the block's CID, which is before its bytes.
-    pub(super) fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.packed >> LEN_BITS
     }
 
     /// Returns the size of the CID and the block, in bytes.
-    pub(super) fn section_len(&self) -> usize {
+    pub(crate) fn section_len(&self) -> usize {
         Cid::LEN + self.data_len()
     }
 
     /// Returns the size of the block, in bytes.
-    pub(super) fn data_len(&self) -> usize {
+    pub(crate) fn data_len(&self) -> usize {
         usize::try_from(self.packed & ((1 << LEN_BITS) - 1)).unwrap_or(0)
     }
 
     /// Returns the note of the block.
-    pub(super) fn note(&self) -> u8 {
+    pub(crate) fn note(&self) -> u8 {
         let [.., note] = self.keyed.to_be_bytes();
         note
     }
 
-    pub(super) fn read_cid(&self, file: &impl ReadAt) -> Result<Cid, CarError> {
+    pub(crate) fn read_cid(&self, file: &impl ReadAt) -> Result<Cid, CarError> {
         let mut bytes = [0; Cid::LEN];
         file.read_exact_at(&mut bytes, self.offset())?;
         Cid::from_bytes(&bytes).map_err(std::io::Error::other).map_err(CarError::Io)

@@ -8,17 +8,11 @@
 //! bounded by the largest block, plus 25 bytes a block for an index. The writer writes the blocks
 //! in the given order, duplicates included.
 
-mod error;
-mod file;
-mod index;
-mod read;
-mod read_at;
-mod window;
-mod write;
-
-pub use error::CarError;
-pub use file::CarFile;
-pub use file::Indexing;
-pub use read::{CarReader, Section};
-pub use read_at::{FromStart, ReadAt};
-pub use write::CarWriter;
+pub(crate) mod batch_read;
+pub mod error;
+pub(crate) mod index;
+pub mod indexed_file;
+pub mod read;
+pub mod read_at;
+pub(crate) mod salvage;
+pub mod write;

@@ -4,10 +4,12 @@
 use std::io::Read;
 use std::ops::Range;
 
-use super::CarError;
+use crate::car::error::CarError;
+use crate::data::block::{Block, BlockRef};
 use crate::data::cbor::Cursor;
+use crate::data::cid::Cid;
+use crate::data::error::DataError;
 use crate::data::limits::{MAX_BLOCK_BYTES, MAX_CAR_HEADER_BYTES, MAX_VARINT_BYTES};
-use crate::data::{Block, BlockRef, Cid, DataError};
 
 /// Reads a CAR file from start to end, one block at a time, and hashes each block.
 ///
@@ -47,11 +49,11 @@ pub struct Section<'a> {
 }
 
 /// A section of a file that was not hashed.
-pub(super) struct Claim<'a> {
-    pub(super) offset: u64,
-    pub(super) cid_offset: u64,
-    pub(super) cid: Cid,
-    pub(super) data: &'a [u8],
+pub(crate) struct Claim<'a> {
+    pub(crate) offset: u64,
+    pub(crate) cid_offset: u64,
+    pub(crate) cid: Cid,
+    pub(crate) data: &'a [u8],
 }
 
 impl<R: Read> CarReader<R> {
@@ -116,7 +118,7 @@ impl<R: Read> CarReader<R> {
     }
 
     /// As [`next_section`](Self::next_section), but without hashing: the CID is that in the file.
-    pub(super) fn next_claim(&mut self) -> Result<Option<Claim<'_>>, CarError> {
+    pub(crate) fn next_claim(&mut self) -> Result<Option<Claim<'_>>, CarError> {
         if self.finished {
             return Ok(None);
         }
@@ -153,7 +155,7 @@ impl<R: Read> Iterator for CarReader<R> {
 
 /// Reads the version and the roots. Other keys of the header are metadata and ignored (DASL "CAR").
 fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
-    crate::data::check_canonical(bytes)?;
+    crate::data::record_check::check_canonical(bytes)?;
     let (mut version, mut roots) = (None, None);
     let mut cursor = Cursor::new(bytes);
     for _ in 0..cursor.map()? {
@@ -314,8 +316,8 @@ const BUFFER_BYTES: usize = 128 * 1024;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
-    use crate::car::CarWriter;
-    use crate::data::Codec;
+    use crate::car::write::CarWriter;
+    use crate::data::cid::Codec;
 
     /// A reader that returns one byte at a time, like a slow pipe.
     struct Drip<'a>(&'a [u8]);

@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use super::CarError;
+use crate::car::error::CarError;
+use crate::data::block::BlockRef;
+use crate::data::cid::Cid;
 use crate::data::encode::{put_head, put_link, put_list, put_map, put_text};
-use crate::data::{BlockRef, Cid};
 
 /// Writes a CAR file of version 1, block by block.
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::CryptoError;
+use crate::crypto::error::CryptoError;
 
 /// The name of one of the two elliptic curves of atproto keys.
 ///

@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::multikey::{self, Kind, MAX_KEY_LENGTH};
-use super::{CryptoError, PublicKey};
+use crate::crypto::error::CryptoError;
+use crate::crypto::multikey;
+use crate::crypto::multikey::{Kind, MAX_KEY_LENGTH};
+use crate::crypto::public_key::PublicKey;
 
 /// A `did:key`: the text of a public key. Its form is checked; its point is not.
 ///

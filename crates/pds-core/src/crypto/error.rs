@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use super::Curve;
+use crate::crypto::curve::Curve;
 
 /// The error for a key or a signature that is refused or cannot be created.
 ///

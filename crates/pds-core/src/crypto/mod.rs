@@ -40,20 +40,13 @@
 //! # Ok::<(), pds::crypto::CryptoError>(())
 //! ```
 
-mod curve;
-mod did_key;
-mod error;
-mod multikey;
-mod point;
-mod public_key;
-mod signature;
-mod signing_key;
+pub mod curve;
+pub(crate) mod curve_point;
+pub mod did_key;
+pub mod error;
+pub(crate) mod multikey;
+pub mod public_key;
+pub mod signature;
+pub mod signing_key;
 #[cfg(test)]
 mod tests;
-
-pub use curve::Curve;
-pub use did_key::DidKey;
-pub use error::CryptoError;
-pub use public_key::PublicKey;
-pub use signature::{Signature, Signer};
-pub use signing_key::SigningKey;

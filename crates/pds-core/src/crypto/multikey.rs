@@ -3,14 +3,14 @@
 //! Decoding base58 takes quadratic time, so the length of a text is checked first. Base58 is a
 //! bijection between texts and byte strings, so strict decoding makes key texts unique.
 
-use super::Curve;
+use crate::crypto::curve::Curve;
 
 /// The length of the longest key: an uncompressed point, in the legacy form.
-pub(super) const MAX_KEY_LENGTH: usize = 65;
+pub(crate) const MAX_KEY_LENGTH: usize = 65;
 
 /// The kind of key that a multicodec prefix names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A compressed point, which verifies.
     Public,
     /// A scalar, which signs.
@@ -21,7 +21,7 @@ pub(super) enum Kind {
 ///
 /// The caller provides the buffer, so that it can be one that is overwritten afterwards. The error
 /// is the reason text of the two key errors.
-pub(super) fn decode<'b>(
+pub(crate) fn decode<'b>(
     text: &str,
     buffer: &'b mut [u8; MAX_KEY_LENGTH],
 ) -> Result<&'b [u8], &'static str> {
@@ -38,7 +38,7 @@ pub(super) fn decode<'b>(
 }
 
 /// Appends `z` + base58btc of the bytes to the text.
-pub(super) fn encode_onto(text: &mut String, bytes: &[u8]) {
+pub(crate) fn encode_onto(text: &mut String, bytes: &[u8]) {
     // The full capacity: a string that grows would leave copies of a secret behind.
     text.reserve_exact(MAX_TEXT_LENGTH);
     text.push('z');
@@ -46,7 +46,7 @@ pub(super) fn encode_onto(text: &mut String, bytes: &[u8]) {
 }
 
 /// Returns the multicodec prefix of a kind of key on a curve, a varint of two bytes.
-pub(super) const fn prefix(kind: Kind, curve: Curve) -> [u8; 2] {
+pub(crate) const fn prefix(kind: Kind, curve: Curve) -> [u8; 2] {
     match (kind, curve) {
         (Kind::Public, Curve::K256) => K256_PUBLIC,
         (Kind::Public, Curve::P256) => P256_PUBLIC,
@@ -56,7 +56,7 @@ pub(super) const fn prefix(kind: Kind, curve: Curve) -> [u8; 2] {
 }
 
 /// Splits off the prefix, or returns `None` if it is not one of the four.
-pub(super) fn split(bytes: &[u8]) -> Option<(Kind, Curve, &[u8])> {
+pub(crate) fn split(bytes: &[u8]) -> Option<(Kind, Curve, &[u8])> {
     let (prefix, key) = bytes.split_first_chunk()?;
     let (kind, curve) = match *prefix {
         K256_PUBLIC => (Kind::Public, Curve::K256),

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::str::FromStr;
-
 use zeroize::Zeroizing;
 
-use super::multikey::{self, Kind, MAX_KEY_LENGTH};
-use super::point::{COMPRESSED_LENGTH, Point};
-use super::{CryptoError, Curve, Signature};
+use crate::crypto::curve::Curve;
+use crate::crypto::curve_point::{COMPRESSED_LENGTH, Point};
+use crate::crypto::error::CryptoError;
+use crate::crypto::multikey;
+use crate::crypto::multikey::{Kind, MAX_KEY_LENGTH};
+use crate::crypto::signature::Signature;
 
 /// A public key: a point on one of the two curves, which verifies signatures.
 ///
@@ -189,9 +191,8 @@ const DID_KEY: &str = "did:key:";
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::collections::HashSet;
-
     use proptest::prelude::*;
+    use std::collections::HashSet;
 
     use super::*;
 
@@ -287,7 +288,8 @@ mod tests {
 
     #[test]
     fn a_secret_in_the_place_of_a_public_key_is_named_but_not_quoted() {
-        let secret = super::super::SigningKey::generate(Curve::P256).unwrap().to_multikey();
+        let secret =
+            crate::crypto::signing_key::SigningKey::generate(Curve::P256).unwrap().to_multikey();
         let error = PublicKey::from_multikey(&secret).unwrap_err();
         assert_eq!(error.to_string(), "invalid public key: it is a signing key, which is secret");
         assert!(!format!("{error:?}").contains(&secret[1..]));

@@ -1,11 +1,12 @@
 //! Signatures, and the trait of the signers that make them.
 
+use k256::elliptic_curve::scalar::IsHigh;
 use std::fmt;
 use std::sync::Arc;
 
-use k256::elliptic_curve::scalar::IsHigh;
-
-use super::{CryptoError, Curve, PublicKey};
+use crate::crypto::curve::Curve;
+use crate::crypto::error::CryptoError;
+use crate::crypto::public_key::PublicKey;
 
 /// A source of signatures by one key, which the signer need not reveal.
 ///
@@ -142,18 +143,18 @@ impl Signature {
     }
 
     /// Converts a signature of the curve crate and makes it low-S.
-    pub(super) fn from_k256(made: &k256::ecdsa::Signature) -> Self {
+    pub(crate) fn from_k256(made: &k256::ecdsa::Signature) -> Self {
         Self(made.normalize_s().to_bytes().into())
     }
 
     /// Converts a signature of the curve crate and makes it low-S: half of those of `p256` are
     /// high-S.
-    pub(super) fn from_p256(made: &p256::ecdsa::Signature) -> Self {
+    pub(crate) fn from_p256(made: &p256::ecdsa::Signature) -> Self {
         Self(made.normalize_s().to_bytes().into())
     }
 
     /// Converts r and s for secp256k1, and refuses high-S.
-    pub(super) fn to_low_s_k256(self) -> Result<k256::ecdsa::Signature, CryptoError> {
+    pub(crate) fn to_low_s_k256(self) -> Result<k256::ecdsa::Signature, CryptoError> {
         let curve = Curve::K256;
         let read = k256::ecdsa::Signature::from_slice(&self.0)
             .map_err(|_| CryptoError::SignatureRange { curve })?;
@@ -161,7 +162,7 @@ impl Signature {
     }
 
     /// Converts r and s for P-256, and refuses high-S, which the `p256` crate would accept.
-    pub(super) fn to_low_s_p256(self) -> Result<p256::ecdsa::Signature, CryptoError> {
+    pub(crate) fn to_low_s_p256(self) -> Result<p256::ecdsa::Signature, CryptoError> {
         let curve = Curve::P256;
         let read = p256::ecdsa::Signature::from_slice(&self.0)
             .map_err(|_| CryptoError::SignatureRange { curve })?;
@@ -228,7 +229,7 @@ mod tests {
         fn takes_any(signer: impl Signer) -> PublicKey {
             signer.public_key()
         }
-        let key = crate::crypto::SigningKey::generate(Curve::K256).unwrap();
+        let key = crate::crypto::signing_key::SigningKey::generate(Curve::K256).unwrap();
         let shared: Arc<dyn Signer> = Arc::new(key.clone());
         let boxed: Box<dyn Signer> = Box::new(key.clone());
         assert_eq!(takes_any(&key), takes_any(&shared));

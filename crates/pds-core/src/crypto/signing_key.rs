@@ -1,15 +1,18 @@
 //! Signing keys: generating, parsing, writing and using them.
 
-use std::fmt;
-
 use data_encoding::HEXLOWER_PERMISSIVE;
 use k256::ecdsa::signature::Signer as _;
 use k256::elliptic_curve::Generate;
+use std::fmt;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::multikey::{self, Kind, MAX_KEY_LENGTH};
-use super::point::Point;
-use super::{CryptoError, Curve, PublicKey, Signature, Signer};
+use crate::crypto::curve::Curve;
+use crate::crypto::curve_point::Point;
+use crate::crypto::error::CryptoError;
+use crate::crypto::multikey;
+use crate::crypto::multikey::{Kind, MAX_KEY_LENGTH};
+use crate::crypto::public_key::PublicKey;
+use crate::crypto::signature::{Signature, Signer};
 
 /// A signing key with its secret in memory.
 ///

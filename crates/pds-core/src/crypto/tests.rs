@@ -5,7 +5,11 @@
 use data_encoding::HEXLOWER;
 use proptest::prelude::*;
 
-use super::*;
+use crate::crypto::curve::Curve;
+use crate::crypto::error::CryptoError;
+use crate::crypto::public_key::PublicKey;
+use crate::crypto::signature::{Signature, Signer};
+use crate::crypto::signing_key::SigningKey;
 
 const CURVES: [Curve; 2] = [Curve::K256, Curve::P256];
 

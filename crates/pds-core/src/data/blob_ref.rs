@@ -1,6 +1,7 @@
 //! References from records to blobs: their type and its two encodings.
 
-use super::{Cid, Codec, Value};
+use crate::data::cid::{Cid, Codec};
+use crate::data::value::Value;
 
 /// A reference to a blob: its CID, media type and size.
 ///

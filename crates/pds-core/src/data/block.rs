@@ -6,8 +6,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::by_cid::ByCid;
-use super::{Cid, Codec, DataError};
+use crate::data::cid::{Cid, Codec};
+use crate::data::cid_hasher::ByCid;
+use crate::data::error::DataError;
 
 /// Bytes together with their CID.
 ///
@@ -294,7 +295,7 @@ pub struct MemoryBlocks(HashSet<ByName, ByCid>);
 
 /// A block that a set finds by its CID, so that the set needs no separate key.
 #[derive(Clone, Debug)]
-pub(super) struct ByName(pub(super) Block);
+pub(crate) struct ByName(pub(super) Block);
 
 impl Borrow<[u8; Cid::LEN]> for ByName {
     fn borrow(&self) -> &[u8; Cid::LEN] {

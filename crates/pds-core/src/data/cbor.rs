@@ -5,8 +5,9 @@
 //! and null.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
-use super::limits::{MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES};
-use super::{Cid, DataError};
+use crate::data::cid::Cid;
+use crate::data::error::DataError;
+use crate::data::limits::{MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES};
 
 /// One item. For an array or a map it is only the head; the entries follow in the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

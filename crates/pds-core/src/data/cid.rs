@@ -1,13 +1,12 @@
 //! Content identifiers (CIDs), which name blocks and blobs by their hash.
 
+use data_encoding::BASE32_NOPAD;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD;
-use sha2::{Digest, Sha256};
-
-use super::DataError;
+use crate::data::error::DataError;
 
 /// The content identifier of bytes: CIDv1 with SHA-256, for DAG-CBOR or raw bytes.
 ///
@@ -39,7 +38,7 @@ impl Cid {
     pub const LEN: usize = 36;
 
     /// The number of bytes before the digest.
-    pub(super) const PREFIX_LEN: usize = 4;
+    pub(crate) const PREFIX_LEN: usize = 4;
 
     /// The length of the text form in characters.
     pub const TEXT_LEN: usize = 59;

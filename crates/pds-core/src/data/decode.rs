@@ -1,9 +1,11 @@
 //! The decoder from canonical DAG-CBOR to values.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
-use super::cbor::{Cursor, Item, Rule};
-use super::limits::{MAX_MESSAGE_BYTES, MAX_NESTING, MAX_RECORD_BYTES};
-use super::{DataError, Map, Value};
+use crate::data::cbor::{Cursor, Item, Rule};
+use crate::data::error::DataError;
+use crate::data::limits::{MAX_MESSAGE_BYTES, MAX_NESTING, MAX_RECORD_BYTES};
+use crate::data::map::Map;
+use crate::data::value::Value;
 
 impl Value {
     /// Decodes exactly one item of canonical DAG-CBOR of the atproto data model.

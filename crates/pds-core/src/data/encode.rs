@@ -1,7 +1,8 @@
 //! The encoder from values to canonical DAG-CBOR.
 
-use super::cbor::LINK_HEAD;
-use super::{Cid, Value};
+use crate::data::cbor::LINK_HEAD;
+use crate::data::cid::Cid;
+use crate::data::value::Value;
 
 impl Value {
     /// Encodes as canonical DAG-CBOR.

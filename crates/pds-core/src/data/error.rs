@@ -1,6 +1,6 @@
 //! The error type of this module.
 
-use super::Cid;
+use crate::data::cid::Cid;
 
 /// The error for invalid bytes or text, with the place of the problem.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

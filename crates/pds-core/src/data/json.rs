@@ -1,14 +1,16 @@
 //! The JSON form of the data model: reading and writing.
 
-use std::cell::Cell;
-use std::fmt;
-
 use data_encoding::{BASE64, BASE64_NOPAD};
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use std::cell::Cell;
+use std::fmt;
 
-use super::limits::{MAX_JSON_BYTES, MAX_RECORD_BYTES};
-use super::{Cid, DataError, Map, Value};
+use crate::data::cid::Cid;
+use crate::data::error::DataError;
+use crate::data::limits::{MAX_JSON_BYTES, MAX_RECORD_BYTES};
+use crate::data::map::Map;
+use crate::data::value::Value;
 
 impl Value {
     /// Parses the JSON form: `{"$link": …}` is a link, `{"$bytes": …}` is bytes, and `123.0` is

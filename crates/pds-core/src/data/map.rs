@@ -1,6 +1,6 @@
 //! The map type of the data model.
 
-use super::Value;
+use crate::data::value::Value;
 
 /// A map from text keys to values, in canonical order: shorter keys first, then by bytes.
 ///

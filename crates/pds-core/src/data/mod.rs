@@ -22,28 +22,17 @@
 //! - `123.0` in JSON is the integer 123.
 //! - A map with `$link` and another key is an error, not a link.
 
-mod blob_ref;
-mod block;
-mod by_cid;
+pub mod blob_ref;
+pub mod block;
 pub(crate) mod cbor;
-mod check;
-mod cid;
-mod decode;
+pub mod cid;
+pub mod cid_hasher;
+pub(crate) mod decode;
 pub(crate) mod encode;
-mod error;
-mod json;
+pub mod error;
+pub(crate) mod json;
 pub mod limits;
-mod map;
-mod overlay;
-mod value;
-
-pub use blob_ref::BlobRef;
-pub use block::{Block, BlockRef, Blocks, MemoryBlocks, ReadError, get_all};
-pub use block::{get_some, one_by_one};
-pub use by_cid::ByCid;
-pub use check::{RecordFacts, check_canonical, check_record, links};
-pub use cid::{Cid, Codec};
-pub use error::DataError;
-pub use map::Map;
-pub use overlay::Overlay;
-pub use value::Value;
+pub mod map;
+pub mod overlay;
+pub mod record_check;
+pub mod value;

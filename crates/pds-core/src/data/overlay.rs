@@ -1,6 +1,7 @@
 //! An overlay of two block sources.
 
-use super::{Block, Blocks, Cid, ReadError, get_some};
+use crate::data::block::{Block, Blocks, ReadError, get_some};
+use crate::data::cid::Cid;
 
 /// Two sources that are read as one. Blocks that the upper source does not have are read from the
 /// lower.
@@ -53,7 +54,8 @@ impl Blocks for Overlay<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::data::{Codec, MemoryBlocks, get_all};
+    use crate::data::block::{MemoryBlocks, get_all};
+    use crate::data::cid::Codec;
 
     #[test]
     fn an_overlay_returns_results_of_both_in_order() {

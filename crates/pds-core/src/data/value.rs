@@ -1,6 +1,8 @@
 //! The value type of the data model, which is the content of records.
 
-use super::{BlobRef, Cid, Map};
+use crate::data::blob_ref::BlobRef;
+use crate::data::cid::Cid;
+use crate::data::map::Map;
 
 /// A value of the atproto data model.
 ///

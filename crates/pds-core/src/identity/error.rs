@@ -1,7 +1,8 @@
 //! The errors of DID documents and did:plc operation logs.
 
-use crate::data::{Cid, DataError};
-use crate::syntax::Did;
+use crate::data::cid::Cid;
+use crate::data::error::DataError;
+use crate::syntax::did::Did;
 
 /// The error for a document or a log that is not valid.
 #[derive(Debug, thiserror::Error)]

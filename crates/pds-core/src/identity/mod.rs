@@ -38,13 +38,8 @@
 //! # Ok::<(), pds::identity::IdentityError>(())
 //! ```
 
-mod document;
-mod error;
-mod keys;
-mod log;
-mod operation;
-
-pub use document::DidDocument;
-pub use error::{IdentityError, OperationFault};
-pub use keys::{KeyError, KeyHistory, KeyPeriod};
-pub use log::{PlcEntry, PlcLog};
+pub mod did_document;
+pub mod error;
+pub mod key_history;
+pub mod plc_log;
+pub(crate) mod plc_operation;

@@ -1,10 +1,11 @@
 //! A tree from sorted keys in one pass, each node made once.
 
-use super::key::check_len;
-use super::node::Encoder;
-use super::{EMPTY_NODE, MstError, height};
+use crate::data::block::Block;
+use crate::data::cid::{Cid, Codec};
 use crate::data::limits::MAX_NODE_ENTRIES;
-use crate::data::{Block, Cid, Codec};
+use crate::mst::error::MstError;
+use crate::mst::key::{check_len, height};
+use crate::mst::node::{EMPTY_NODE, Encoder};
 
 /// Builds a tree from keys in ascending order.
 ///

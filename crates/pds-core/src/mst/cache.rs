@@ -4,8 +4,10 @@ use std::collections::{HashMap, hash_map};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::known::Kept;
-use crate::data::{Blocks, ByCid, Cid};
+use crate::data::block::Blocks;
+use crate::data::cid::Cid;
+use crate::data::cid_hasher::ByCid;
+use crate::mst::known::Kept;
 
 /// A cache of checked nodes, in a bounded amount of memory.
 ///
@@ -134,7 +136,8 @@ const ENTRY_BYTES: usize = 112;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::data::{Block, Codec};
+    use crate::data::block::Block;
+    use crate::data::cid::Codec;
 
     #[test]
     fn memory_is_bounded_and_nodes_in_use_stay() {

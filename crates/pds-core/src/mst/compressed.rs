@@ -3,9 +3,9 @@
 
 use std::cmp::Ordering;
 
-use super::key::common_prefix;
-use crate::data::Cid;
 use crate::data::cbor::LINK_HEAD;
+use crate::data::cid::Cid;
+use crate::mst::key::common_prefix;
 
 /// An entry as it stands in its block: of its key, what differs from the key before it.
 #[derive(Clone, Copy, Debug)]
@@ -151,12 +151,11 @@ const TWO_LINKS: usize = 2 * (2 + LINK_HEAD.len() + Cid::LEN);
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::arithmetic_side_effects)]
 mod tests {
+    use proptest::prelude::*;
     use std::collections::BTreeSet;
 
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::data::Codec;
+    use crate::data::cid::Codec;
     use crate::mst::node::Encoder;
 
     proptest! {

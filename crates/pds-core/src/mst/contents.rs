@@ -2,8 +2,11 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::{Key, MstError, Step, Walk, walk};
-use crate::data::{Block, Blocks, Cid, ReadError, get_some};
+use crate::data::block::{Block, Blocks, ReadError, get_some};
+use crate::data::cid::Cid;
+use crate::mst::error::MstError;
+use crate::mst::key::Key;
+use crate::mst::walk::{Step, Walk, walk};
 
 /// A part of a tree with its bytes.
 ///

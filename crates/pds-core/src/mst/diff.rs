@@ -2,12 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::cache::{NodeCache, Source};
-use super::known::recall_node;
-use super::node::{NOT_ASCENDING, Position};
-use super::waiting::{Waiting, next_key, unfold};
-use super::{Key, MstError};
-use crate::data::{Blocks, Cid};
+use crate::data::block::Blocks;
+use crate::data::cid::Cid;
+use crate::mst::cache::{NodeCache, Source};
+use crate::mst::error::MstError;
+use crate::mst::key::Key;
+use crate::mst::known::recall_node;
+use crate::mst::node::{NOT_ASCENDING, Position};
+use crate::mst::waiting::{Waiting, next_key, unfold};
 
 /// A key that differs between two trees.
 ///

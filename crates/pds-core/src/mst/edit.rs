@@ -3,12 +3,13 @@
 //! Each step goes down first, reading what it needs, and changes nodes on its way back up. So a
 //! node that cannot be read stops an edit before anything has changed.
 
-use super::cache::Source;
-use super::node::{NOT_ASCENDING, Position};
-use super::tree::{Branch, BranchEntry, Link};
-use super::{Key, MstError, Tree};
-use crate::data::Cid;
+use crate::data::cid::Cid;
 use crate::data::limits::MAX_NODE_ENTRIES;
+use crate::mst::cache::Source;
+use crate::mst::error::MstError;
+use crate::mst::key::Key;
+use crate::mst::node::{NOT_ASCENDING, Position};
+use crate::mst::tree::{Branch, BranchEntry, Link, Tree};
 
 impl Tree<'_> {
     /// Sets the value of a key and returns the one it had.
@@ -50,7 +51,7 @@ impl Tree<'_> {
             return Ok(None);
         };
         let root = link.open(source, Position::Root)?;
-        root.remove(source, key, super::height(key))
+        root.remove(source, key, crate::mst::key::height(key))
     }
 
     /// Takes away what removals have left at the top: nodes without entries.

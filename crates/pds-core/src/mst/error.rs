@@ -1,6 +1,8 @@
 //! What can be wrong with a tree.
 
-use crate::data::{Cid, DataError, ReadError};
+use crate::data::block::ReadError;
+use crate::data::cid::Cid;
+use crate::data::error::DataError;
 
 /// A tree that cannot be read or is not what a tree must be.
 ///

@@ -1,11 +1,10 @@
 //! Keys and their height.
 
+use sha2::{Digest, Sha256};
 use std::fmt;
 
-use sha2::{Digest, Sha256};
-
-use super::MstError;
 use crate::data::limits::MAX_TREE_KEY_BYTES;
+use crate::mst::error::MstError;
 
 /// A key of a tree: 1 to 1,024 bytes, in practice a record path.
 ///

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::cache::{NodeCache, Source};
-use super::compressed;
-use super::node::{Position, WRONG_LEVEL, read_node};
-use super::{EMPTY_NODE, MstError, Node};
-use crate::data::{Block, Cid};
+use crate::data::block::Block;
+use crate::data::cid::Cid;
+use crate::mst::cache::{NodeCache, Source};
+use crate::mst::compressed;
+use crate::mst::error::MstError;
+use crate::mst::node::{EMPTY_NODE, Node, Position, WRONG_LEVEL, read_node};
 
 /// A checked node, as the bytes of its block. It points to the nodes below it that are in the cache, too: a descent
 /// asks the cache for the root and follows pointers from there.

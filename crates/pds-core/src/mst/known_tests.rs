@@ -2,9 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
-use crate::data::{Blocks, Codec, MemoryBlocks, ReadError};
+use crate::data::block::{Blocks, MemoryBlocks, ReadError};
+use crate::data::cid::Codec;
+use crate::mst::key::{Key, height};
 use crate::mst::node::Encoder;
-use crate::mst::{Key, Tree, height, range};
+use crate::mst::range::range;
+use crate::mst::tree::Tree;
 
 /// Blocks with a cache; they note the CIDs that they are asked for.
 struct Noted {

@@ -22,35 +22,20 @@
 //!
 //! [`Blocks`]: crate::data::Blocks
 
-mod build;
-mod cache;
-mod compressed;
-mod contents;
-mod diff;
-mod edit;
-mod error;
-mod key;
-mod known;
-mod node;
-mod path;
-mod preorder;
-mod proof;
-mod range;
-mod tree;
-mod waiting;
-mod walk;
-
-pub use build::Builder;
-pub use cache::NodeCache;
-pub use contents::LARGE_BYTES;
-pub use contents::{Content, Contents, contents};
-pub use diff::{Change, Diff, NodeChanges, diff, diff_across};
-pub use error::MstError;
-pub use key::{Key, height};
-pub use node::node_block;
-pub use node::{EMPTY_NODE, Node, NodeEntry, Position};
-pub use preorder::{Due, Preorder};
-pub use proof::{Descent, proof};
-pub use range::{Entry, Range, range};
-pub use tree::{Tree, Written, get};
-pub use walk::{Step, Walk, nodes, walk};
+pub mod build;
+pub mod cache;
+pub(crate) mod compressed;
+pub mod contents;
+pub mod diff;
+pub(crate) mod edit;
+pub mod error;
+pub mod key;
+pub(crate) mod known;
+pub mod node;
+pub(crate) mod path;
+pub mod preorder;
+pub mod proof;
+pub mod range;
+pub mod tree;
+pub(crate) mod waiting;
+pub mod walk;

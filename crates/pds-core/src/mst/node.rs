@@ -3,15 +3,18 @@
 
 use std::cmp::Ordering;
 
-use super::MstError;
-use super::compressed::{Compressed, Links};
-use super::key::{check_len, common_prefix, height};
+use crate::data::block::{Block, Blocks};
 use crate::data::cbor::{Cursor, Rule};
+use crate::data::cid::{Cid, Codec};
 use crate::data::encode::{
     put_bytes, put_head, put_link, put_link_or_null, put_list, put_map, put_text,
 };
+use crate::data::error::DataError;
 use crate::data::limits::{MAX_NODE_ENTRIES, MAX_TREE_LEVEL};
-use crate::data::{Block, Blocks, Cid, Codec, DataError, check_canonical};
+use crate::data::record_check::check_canonical;
+use crate::mst::compressed::{Compressed, Links};
+use crate::mst::error::MstError;
+use crate::mst::key::{check_len, common_prefix, height};
 
 /// The block of the empty tree: no entries, no subtree.
 pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];

@@ -2,9 +2,8 @@
 
 use std::ops::Deref;
 
-use super::Node;
-use super::node::Position;
-use crate::data::Cid;
+use crate::data::cid::Cid;
+use crate::mst::node::{Node, Position};
 
 /// The nodes of one path, each with its next slot.
 #[derive(Debug)]

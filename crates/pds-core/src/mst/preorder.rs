@@ -1,9 +1,9 @@
 //! A tree that arrives block by block, in the order of a streamable CAR.
 
-use super::node::{NOT_ASCENDING, Position};
-use super::path::{Next, Path};
-use super::{MstError, Node};
-use crate::data::Cid;
+use crate::data::cid::Cid;
+use crate::mst::error::MstError;
+use crate::mst::node::{NOT_ASCENDING, Node, Position};
+use crate::mst::path::{Next, Path};
 
 /// Follows a tree whose blocks arrive in order: each node, then its subtrees and records from left
 /// to right.
@@ -104,8 +104,11 @@ impl Preorder {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::data::{Codec, MemoryBlocks};
-    use crate::mst::{Builder, Step, height, walk};
+    use crate::data::block::MemoryBlocks;
+    use crate::data::cid::Codec;
+    use crate::mst::build::Builder;
+    use crate::mst::key::height;
+    use crate::mst::walk::{Step, walk};
 
     /// What a walk sees, a preorder sees too.
     #[test]

@@ -1,8 +1,10 @@
 //! The blocks that prove a key present or absent.
 
-use super::node::{NOT_ASCENDING, Node, Position, read_node};
-use super::{MstError, height};
-use crate::data::{Block, Blocks, Cid};
+use crate::data::block::{Block, Blocks};
+use crate::data::cid::Cid;
+use crate::mst::error::MstError;
+use crate::mst::key::height;
+use crate::mst::node::{NOT_ASCENDING, Node, Position, read_node};
 
 /// Returns the fewest nodes, from the root down, that show whether a key is in a tree.
 ///

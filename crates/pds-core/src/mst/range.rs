@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
 
-use super::cache::{NodeCache, Source};
-use super::known::recall_node;
-use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position};
-use super::tree::{Branch, Link};
-use super::{Key, MstError, Node};
-use crate::data::{Blocks, Cid};
+use crate::data::block::Blocks;
+use crate::data::cid::Cid;
+use crate::mst::cache::{NodeCache, Source};
+use crate::mst::error::MstError;
+use crate::mst::key::Key;
+use crate::mst::known::recall_node;
+use crate::mst::node::{NAMED_AGAIN, NOT_ASCENDING, Node, Position};
+use crate::mst::tree::{Branch, Link};
 
 /// A key and the CID of its record.
 ///

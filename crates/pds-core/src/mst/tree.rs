@@ -2,12 +2,14 @@
 
 use std::ops::RangeBounds;
 
-use super::cache::{NodeCache, Source};
-use super::known::{Known, recall_node, remember};
-use super::node::{Encoder, Position};
-use super::range::Range;
-use super::{EMPTY_NODE, Key, MstError, Node};
-use crate::data::{Block, Blocks, Cid, Codec};
+use crate::data::block::{Block, Blocks};
+use crate::data::cid::{Cid, Codec};
+use crate::mst::cache::{NodeCache, Source};
+use crate::mst::error::MstError;
+use crate::mst::key::Key;
+use crate::mst::known::{Known, recall_node, remember};
+use crate::mst::node::{EMPTY_NODE, Encoder, Node, Position};
+use crate::mst::range::Range;
 
 /// A tree that can be read and edited; only the nodes that are needed are loaded.
 ///
@@ -109,7 +111,7 @@ impl<'b> Tree<'b> {
     ///
     /// [`MstError`] when a node on the way is missing or breaks a rule.
     pub fn get(&self, key: &[u8]) -> Result<Option<Cid>, MstError> {
-        let height = super::height(key);
+        let height = crate::mst::key::height(key);
         let (mut link, mut position) = (self.root.as_ref(), Position::Root);
         // First what has been opened, then what is stored below that.
         while let Some(Link::Open(branch)) = link {

@@ -1,8 +1,8 @@
 //! What is still to come of a tree that is gone through from left to right.
 
-use super::node::Position;
-use super::{Key, Node};
-use crate::data::Cid;
+use crate::data::cid::Cid;
+use crate::mst::key::Key;
+use crate::mst::node::{Node, Position};
 
 /// A part of a tree that waits; the next one is at the end of the list.
 pub(super) enum Waiting {

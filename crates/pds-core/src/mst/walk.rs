@@ -3,10 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::node::{NAMED_AGAIN, NOT_ASCENDING, Position, read_node};
-use super::path::{Next, Path};
-use super::{Key, MstError, Node};
-use crate::data::{Block, Blocks, Cid};
+use crate::data::block::{Block, Blocks};
+use crate::data::cid::Cid;
+use crate::mst::error::MstError;
+use crate::mst::key::Key;
+use crate::mst::node::{NAMED_AGAIN, NOT_ASCENDING, Node, Position, read_node};
+use crate::mst::path::{Next, Path};
 
 /// One step of a [`Walk`].
 ///
@@ -172,9 +174,12 @@ impl Iterator for Walk<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::data::{Codec, MemoryBlocks};
+    use crate::data::block::MemoryBlocks;
+    use crate::data::cid::Codec;
+    use crate::mst::diff::diff;
+    use crate::mst::key::height;
     use crate::mst::node::Encoder;
-    use crate::mst::{diff, height, range};
+    use crate::mst::range::range;
 
     /// A node with the first keys of one height, and the same subtree before and after each.
     fn node(level: u8, count: usize, subtree: Option<Cid>) -> Block {

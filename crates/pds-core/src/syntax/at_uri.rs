@@ -1,6 +1,14 @@
+//! AT-URIs: `at://AUTHORITY/COLLECTION/RKEY`.
+
 use std::str::FromStr;
 
-use super::{Did, Handle, Nsid, RecordKey, RecordPath, SyntaxError};
+use super::text::text_conversions;
+use crate::syntax::did::Did;
+use crate::syntax::error::SyntaxError;
+use crate::syntax::handle::Handle;
+use crate::syntax::nsid::Nsid;
+use crate::syntax::record_key::RecordKey;
+use crate::syntax::record_path::RecordPath;
 
 /// The name of an account: a DID or a handle.
 ///

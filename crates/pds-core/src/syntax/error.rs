@@ -1,3 +1,5 @@
+//! The error of a name that breaks its rules.
+
 /// The error for text that is not a valid identifier, with the rule that the text breaks.
 ///
 /// The message quotes the text with control characters escaped, so that it is safe to print on a
@@ -26,7 +28,7 @@ pub struct SyntaxError {
 
 impl SyntaxError {
     /// Returns an error about `input`, with a copy of its first bytes.
-    pub(super) fn new(expected: &'static str, input: &str, reason: &'static str) -> Self {
+    pub(crate) fn new(expected: &'static str, input: &str, reason: &'static str) -> Self {
         // The input has no size limit; the error must not copy all of it.
         let kept = input.floor_char_boundary(MAX_INPUT_BYTES);
         let input = input.get(..kept).unwrap_or_default().to_owned();
@@ -34,7 +36,7 @@ impl SyntaxError {
     }
 
     /// Returns an error about bytes that may not be UTF-8.
-    pub(super) fn from_bytes(expected: &'static str, input: &[u8], reason: &'static str) -> Self {
+    pub(crate) fn from_bytes(expected: &'static str, input: &[u8], reason: &'static str) -> Self {
         // A character that is cut here starts after the kept part.
         let head = input.get(..MAX_INPUT_BYTES + 3).unwrap_or(input);
         Self::new(expected, &String::from_utf8_lossy(head), reason)

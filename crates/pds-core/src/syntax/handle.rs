@@ -1,4 +1,7 @@
-use super::check_label;
+//! Handles: domain names of accounts.
+
+use super::text::checked_text;
+use crate::syntax::label::check_label;
 
 /// A handle: the current domain name of an account, such as `alice.example.com`.
 ///

@@ -38,134 +38,17 @@
 //! # Ok::<(), pds::syntax::SyntaxError>(())
 //! ```
 
-/// Implements the traits common to all names (`Display`, `AsRef<str>` and `TryFrom<&str>`) with
-/// `as_str` and `FromStr`.
-macro_rules! text_conversions {
-    ($name:ident) => {
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-
-        impl AsRef<str> for $name {
-            fn as_ref(&self) -> &str {
-                self.as_str()
-            }
-        }
-
-        impl TryFrom<&str> for $name {
-            type Error = $crate::syntax::SyntaxError;
-
-            fn try_from(text: &str) -> Result<Self, Self::Error> {
-                text.parse()
-            }
-        }
-    };
-}
-
-/// Implements parsing and `as_str` for a `struct Name(Box<str>)` whose rules are in `fn
-/// check(&[u8]) -> Result<(), &'static str>`.
-macro_rules! checked_text {
-    ($name:ident, $expected:literal, $check:path) => {
-        impl $name {
-            /// Returns the text exactly as it was parsed.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::syntax::SyntaxError;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                match $check(text.as_bytes()) {
-                    Ok(()) => Ok(Self(text.into())),
-                    Err(reason) => Err(Self::Err::new($expected, text, reason)),
-                }
-            }
-        }
-
-        impl TryFrom<String> for $name {
-            type Error = $crate::syntax::SyntaxError;
-
-            fn try_from(text: String) -> Result<Self, Self::Error> {
-                match $check(text.as_bytes()) {
-                    Ok(()) => Ok(Self(text.into_boxed_str())),
-                    Err(reason) => Err(Self::Error::new($expected, &text, reason)),
-                }
-            }
-        }
-
-        text_conversions!($name);
-    };
-}
-
-mod at_uri;
-mod cid_text;
-mod datetime;
-mod did;
-mod error;
-mod handle;
-mod language;
-mod nsid;
-mod record_key;
-mod record_path;
-mod tid;
-mod uri;
-
-pub use at_uri::{AtIdentifier, AtUri};
-pub use cid_text::CidText;
-pub use datetime::Datetime;
-pub use did::Did;
-pub use error::SyntaxError;
-pub use handle::Handle;
-pub use language::Language;
-pub use nsid::Nsid;
-pub use record_key::RecordKey;
-pub use record_path::RecordPath;
-pub use tid::Tid;
-pub use uri::Uri;
-
-/// Checks that `path` is the text of a [`RecordPath`], without constructing one.
-///
-/// Verifying a repository calls this for every key of the tree. It allocates only for the error.
-pub fn check_record_path(path: &[u8]) -> Result<(), SyntaxError> {
-    record_path::check(path)
-        .map_err(|reason| SyntaxError::from_bytes(record_path::EXPECTED, path, reason))
-}
-
-/// Checks one label of a domain name: the part of a handle or of an NSID authority between dots.
-fn check_label(label: &[u8]) -> Result<(), &'static str> {
-    let (Some(first), Some(last)) = (label.first(), label.last()) else {
-        return Err("a domain label is not empty");
-    };
-    if label.len() > MAX_LABEL_BYTES {
-        return Err("a domain label has at most 63 bytes");
-    }
-    if *first == b'-' || *last == b'-' {
-        return Err("a domain label does not start or end with a hyphen");
-    }
-    if !label.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-') {
-        return Err("a domain label holds only letters, digits and hyphens");
-    }
-    Ok(())
-}
-
-/// The limit of RFC 1035, section 2.3.4.
-const MAX_LABEL_BYTES: usize = 63;
-
-#[cfg(test)]
-mod tests {
-    use super::check_label;
-
-    #[test]
-    fn label_limits() {
-        for good in ["a", "0", "a-b", "a--b", "A9", &"o".repeat(63)] {
-            assert_eq!(check_label(good.as_bytes()), Ok(()), "{good}");
-        }
-        for bad in ["", "-", "-a", "a-", "a_b", "a b", "é", &"o".repeat(64)] {
-            assert!(check_label(bad.as_bytes()).is_err(), "{bad}");
-        }
-    }
-}
+pub mod at_uri;
+pub mod cid_text;
+pub mod datetime;
+pub mod did;
+pub mod error;
+pub mod handle;
+pub(crate) mod label;
+pub mod language;
+pub mod nsid;
+pub mod record_key;
+pub mod record_path;
+pub(crate) mod text;
+pub mod tid;
+pub mod uri;

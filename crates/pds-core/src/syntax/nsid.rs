@@ -1,4 +1,7 @@
-use super::check_label;
+//! NSIDs: names of collections and lexicons.
+
+use super::text::checked_text;
+use crate::syntax::label::check_label;
 
 /// A namespaced identifier: the name of a schema and of the collection that holds its records, such
 /// as `app.bsky.feed.post`.
@@ -24,7 +27,7 @@ pub struct Nsid(Box<str>);
 
 impl Nsid {
     /// Wraps text that [`check`] has accepted.
-    pub(super) fn from_checked(text: &str) -> Self {
+    pub(crate) fn from_checked(text: &str) -> Self {
         debug_assert_eq!(check(text.as_bytes()), Ok(()));
         Self(text.into())
     }
@@ -53,7 +56,7 @@ impl Nsid {
 
 checked_text!(Nsid, "NSID", check);
 
-pub(super) fn check(nsid: &[u8]) -> Result<(), &'static str> {
+pub(crate) fn check(nsid: &[u8]) -> Result<(), &'static str> {
     if nsid.len() > MAX_BYTES {
         return Err("an NSID has at most 317 bytes");
     }

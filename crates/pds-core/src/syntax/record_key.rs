@@ -1,4 +1,7 @@
-use super::Tid;
+//! Record keys.
+
+use super::text::checked_text;
+use crate::syntax::tid::Tid;
 
 /// A record key: the name of one record within its collection, such as `3jzfcijpj2z2a` or `self`.
 ///
@@ -12,7 +15,7 @@ pub struct RecordKey(Box<str>);
 
 impl RecordKey {
     /// Wraps text that [`check`] has accepted.
-    pub(super) fn from_checked(text: &str) -> Self {
+    pub(crate) fn from_checked(text: &str) -> Self {
         debug_assert_eq!(check(text.as_bytes()), Ok(()));
         Self(text.into())
     }
@@ -27,7 +30,7 @@ impl From<Tid> for RecordKey {
     }
 }
 
-pub(super) fn check(rkey: &[u8]) -> Result<(), &'static str> {
+pub(crate) fn check(rkey: &[u8]) -> Result<(), &'static str> {
     if rkey.is_empty() {
         return Err("a record key is not empty");
     }

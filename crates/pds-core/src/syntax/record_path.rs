@@ -1,9 +1,14 @@
+//! Record paths: collection and record key.
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::iter;
 use std::str::{self, FromStr};
 
-use super::{Nsid, RecordKey, SyntaxError, check_record_path, nsid, record_key};
+use crate::syntax::error::SyntaxError;
+use crate::syntax::nsid::Nsid;
+use crate::syntax::record_key::RecordKey;
+use crate::syntax::{nsid, record_key};
 
 /// The path of a record within its repository: `collection/rkey`.
 ///
@@ -86,7 +91,7 @@ impl PartialOrd for RecordPath {
     }
 }
 
-pub(super) fn check(path: &[u8]) -> Result<(), &'static str> {
+pub(crate) fn check(path: &[u8]) -> Result<(), &'static str> {
     if path.len() > MAX_BYTES {
         return Err("a record path has at most 830 bytes");
     }
@@ -106,11 +111,18 @@ fn with_slash(collection: &Nsid) -> impl Iterator<Item = u8> {
     collection.as_str().bytes().chain(iter::once(b'/'))
 }
 
-pub(super) const EXPECTED: &str = "record path";
+pub(crate) const EXPECTED: &str = "record path";
 /// The length of the longest NSID, a slash and the longest record key.
 const MAX_BYTES: usize = 317 + 1 + 512;
 const TWO_SEGMENTS: &str = "a record path is a collection, a slash and a record key";
 const ONLY_ASCII: &str = "a record path holds only ASCII";
+
+/// Checks that `path` is the text of a [`RecordPath`], without constructing one.
+///
+/// Verifying a repository calls this for every key of the tree. It allocates only for the error.
+pub fn check_record_path(path: &[u8]) -> Result<(), SyntaxError> {
+    check(path).map_err(|reason| SyntaxError::from_bytes(EXPECTED, path, reason))
+}
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

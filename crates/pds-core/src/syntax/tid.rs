@@ -1,7 +1,9 @@
+//! TIDs: timestamps that sort as text.
+
 use std::fmt;
 use std::str::{self, FromStr};
 
-use super::SyntaxError;
+use crate::syntax::error::SyntaxError;
 
 /// A timestamp identifier: a 64-bit number whose text, such as `3jzfcijpj2z2a`, sorts by age.
 ///

@@ -11,8 +11,8 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use super::{BlobInfo, BlobStore, BlobSweep};
-use pds_core::data::{Cid, Codec};
+use crate::blob::store::{BlobInfo, BlobStore, BlobSweep};
+use pds_core::data::cid::{Cid, Codec};
 
 /// Runs the whole suite. Each check has its own empty blob store.
 ///

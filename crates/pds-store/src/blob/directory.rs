@@ -1,7 +1,5 @@
 //! A blob store that keeps blobs as files in a directory.
 
-mod files;
-
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -9,9 +7,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use self::files::{Touched, is_absent, parent, sync_directory};
-use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
-use pds_core::data::{Cid, Codec};
+use crate::blob::error::BlobError;
+use crate::blob::files::{Touched, is_absent, parent, sync_directory};
+use crate::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
+use crate::blob::{files, hashing};
+use pds_core::data::cid::{Cid, Codec};
 
 /// A directory with one file for each blob: `<directory>/<first two characters of the CID>/<CID>`.
 ///
@@ -178,7 +178,7 @@ impl BlobStore for BlobDirectory {
             tempfile::Builder::new().prefix(INCOMING).tempfile_in(&self.root).map_err(failed)?;
         // The mark makes a sweep skip the file of an upload that is still running.
         files::mark_as_running(temporary.as_file());
-        let (cid, _) = stream::copy_hashing(data, temporary.as_file_mut(), failed)?;
+        let (cid, _) = hashing::copy_hashing(data, temporary.as_file_mut(), failed)?;
         temporary.as_file().sync_all().map_err(failed)?;
         make_readable(temporary.as_file()).map_err(failed)?;
         self.keep(temporary, &cid).map_err(failed)
@@ -234,7 +234,7 @@ impl BlobStore for BlobDirectory {
 }
 
 /// Returns a time in microseconds since 1970. Earlier times count as 1970.
-pub(super) fn micros(time: SystemTime) -> u64 {
+pub(crate) fn micros(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

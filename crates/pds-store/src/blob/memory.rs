@@ -6,8 +6,10 @@ use std::io::{Cursor, Read};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{BlobError, BlobInfo, BlobStore, BlobSweep, OpenBlob, stream};
-use pds_core::data::Cid;
+use crate::blob::error::BlobError;
+use crate::blob::hashing;
+use crate::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
+use pds_core::data::cid::Cid;
 
 /// A blob store in memory, for tests and temporary repositories.
 #[derive(Debug, Default)]
@@ -40,7 +42,7 @@ impl MemoryBlobs {
 impl BlobStore for MemoryBlobs {
     fn put(&self, data: &mut dyn Read) -> Result<BlobInfo, BlobError> {
         let mut bytes = Vec::new();
-        let (cid, size_bytes) = stream::copy_hashing(data, &mut bytes, BlobError::Source)?;
+        let (cid, size_bytes) = hashing::copy_hashing(data, &mut bytes, BlobError::Source)?;
         let info = BlobInfo { cid, size_bytes, stored_at_micros: now() };
         let mut blobs = self.blobs();
         let kept = blobs.entry(cid).or_insert_with(|| Kept { info, bytes: bytes.into() });
@@ -82,5 +84,5 @@ impl BlobStore for MemoryBlobs {
 }
 
 fn now() -> u64 {
-    super::directory::micros(std::time::SystemTime::now())
+    crate::blob::directory::micros(std::time::SystemTime::now())
 }

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::commit::Commit;
-use crate::data::{Blocks, Cid};
 use crate::error::Result;
-use crate::store::{Event, LogQuery, RefName, Store, View};
-use crate::syntax::Tid;
+use pds_core::commit::Commit;
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::tid::Tid;
+use pds_store::event::Event;
+use pds_store::log::LogQuery;
+use pds_store::ref_name::RefName;
+use pds_store::store::{Store, View};
 
 /// What keeps the other side of the last merge of a file.
 pub(crate) fn merged_ref() -> RefName {

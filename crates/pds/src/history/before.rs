@@ -2,11 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use crate::commit::Commit;
-use crate::data::Cid;
 use crate::error::{Error, Result};
 use crate::snapshot::read_commit;
-use crate::store::{LogQuery, RefName, View, has_sound};
+use pds_core::commit::Commit;
+use pds_core::data::cid::Cid;
+use pds_store::log::LogQuery;
+use pds_store::ref_name::RefName;
+use pds_store::store::{View, has_sound};
 
 pub(crate) fn commit_if_here(view: &dyn View, cid: Cid) -> Result<Option<Commit>> {
     match read_commit(view, cid) {

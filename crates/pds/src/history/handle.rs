@@ -1,7 +1,7 @@
 //! The verbs on refs and past states.
 
 use crate::parts::Parts;
-use crate::store::RefName;
+use pds_store::ref_name::RefName;
 
 /// The refs of a repository, their log, and its past states; from [`Repo::history`](crate::Repo::history).
 #[derive(Clone, Copy)]

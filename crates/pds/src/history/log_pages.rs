@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::parts::Parts;
-use crate::store::{LogEntry, LogQuery, Version};
+use pds_store::log::{LogEntry, LogQuery};
+use pds_store::store::Version;
 
 /// Visits every row of the log up to a version, oldest first. Memory does not grow with the log.
 ///

@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::commit::Commit;
-use crate::data::Cid;
 use crate::error::{Error, Result};
 use crate::history::before::Back;
 use crate::history::handle::History;
-use crate::mst;
 use crate::parts::Parts;
 use crate::reading::Reading;
-use crate::syntax::RecordPath;
+use pds_core::commit::Commit;
+use pds_core::data::cid::Cid;
+use pds_core::mst::tree::get;
+use pds_core::syntax::record_path::RecordPath;
 
 /// A commit that has changed a record, and what it made of it.
 ///
@@ -73,7 +73,7 @@ impl<'r> History<'r> {
         let commit = self.parts.head_in(view.as_ref())?;
         let blocks = self.parts.moment_of(view.as_ref())?.blocks;
         let (head, key) = (commit.cid(), path.to_key());
-        let found = mst::get(view.as_ref(), commit.data(), &key)?;
+        let found = get(view.as_ref(), commit.data(), &key)?;
         let (later, seen) = (Some((commit, found)), HashSet::from([head]));
         Ok(RecordHistory { parts: self.parts, key, blocks, later, at: head, seen })
     }
@@ -117,7 +117,7 @@ impl RecordHistory<'_> {
         let earlier = self.parts.commit_in(self.blocks.as_ref(), earlier)?;
         let before = match earlier.data() == commit.data() {
             true => after,
-            false => mst::get(self.blocks.as_ref(), earlier.data(), &self.key)?,
+            false => get(self.blocks.as_ref(), earlier.data(), &self.key)?,
         };
         Ok((earlier, before))
     }

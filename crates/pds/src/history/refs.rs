@@ -3,20 +3,25 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use crate::commit::Commit;
-use crate::data::{Cid, ReadError};
 use crate::error::{Error, Result};
+use crate::facts;
 use crate::history::handle::History;
 use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
 use crate::parts::{check_name, empty_cid};
 use crate::snapshot::{read_commit, record_changes};
-use crate::store::{
-    Change, Event, Expect, LogEntry, LogQuery, RefEdit, RefName, Refs, StoreError, View,
-    latest_rows,
-};
-use crate::syntax::Tid;
-use crate::{facts, mst};
+use pds_core::commit::Commit;
+use pds_core::data::block::ReadError;
+use pds_core::data::cid::Cid;
+use pds_core::mst::diff::diff;
+use pds_core::syntax::tid::Tid;
+use pds_store::change::Change;
+use pds_store::error::StoreError;
+use pds_store::event::Event;
+use pds_store::log::{LogEntry, LogQuery};
+use pds_store::ref_name::RefName;
+use pds_store::refs::{Expect, RefEdit, Refs};
+use pds_store::store::{View, latest_rows};
 
 impl History<'_> {
     /// Moves the current ref to a commit that is in the store.
@@ -110,7 +115,7 @@ impl History<'_> {
         let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
             commit.map(|cid| Ok(self.parts.commit_in(blocks.as_ref(), cid)?.data())).transpose()
         };
-        let diff = mst::diff(blocks.as_ref(), data(before)?, data(after)?);
+        let diff = diff(blocks.as_ref(), data(before)?, data(after)?);
         record_changes(diff.cached(self.parts.caches.nodes().as_ref())).collect()
     }
 

@@ -3,16 +3,18 @@
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
-use crate::commit::CommitError;
-use crate::data::Cid;
 use crate::error::{Error, Result};
 use crate::facts::forgotten;
 use crate::history::before::{Back, commit_if_here};
 use crate::history::handle::History;
 use crate::model::revision::{Base, Revision, RevisionError};
 use crate::snapshot::{Snapshot, read_commit};
-use crate::store::{LogQuery, RefName, View};
-use crate::syntax::Tid;
+use pds_core::commit::CommitError;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::tid::Tid;
+use pds_store::log::LogQuery;
+use pds_store::ref_name::RefName;
+use pds_store::store::View;
 
 impl History<'_> {
     /// Finds the commit that a revision names.

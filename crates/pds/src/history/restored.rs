@@ -1,12 +1,15 @@
 //! A commit over a tree that a repair has put together.
 
-use super::handle::History;
-use crate::commit::{Commit, UnsignedCommit};
-use crate::data::{Block, Cid};
 use crate::error::{Error, Result};
 use crate::facts;
-use crate::store::{Event, Expect};
-use crate::syntax::{Did, Tid};
+use crate::history::handle::History;
+use pds_core::commit::{Commit, UnsignedCommit};
+use pds_core::data::block::Block;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::did::Did;
+use pds_core::syntax::tid::Tid;
+use pds_store::event::Event;
+use pds_store::refs::Expect;
 
 /// A tree that takes the place of a damaged state.
 #[derive(Clone, Debug)]

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
-use crate::commit::Commit;
-use crate::crypto::{DidKey, PublicKey};
-use crate::data::Cid;
 use crate::error::Result;
 use crate::keys::handle::Keys;
 use crate::snapshot::read_commit;
-use crate::store::{Change, Event, Fact, FactEdit, FactKind, View};
-use crate::syntax::Tid;
+use pds_core::commit::Commit;
+use pds_core::crypto::did_key::DidKey;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::tid::Tid;
+use pds_store::change::Change;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactEdit, FactKind};
+use pds_store::store::View;
 
 impl Keys<'_> {
     /// Returns the key that commits of this repository are signed with, or `None` if it is not known.

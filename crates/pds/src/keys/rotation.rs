@@ -1,13 +1,17 @@
 //! The change from one signing key to the next.
 
-use crate::commit::Commit;
-use crate::crypto::{DidKey, PublicKey, Signer};
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::keys::handle::Keys;
 use crate::parts::empty_cid;
-use crate::store::{Change, Event, Fact, FactEdit};
-use crate::syntax::Tid;
+use pds_core::commit::Commit;
+use pds_core::crypto::did_key::DidKey;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signature::Signer;
+use pds_core::syntax::tid::Tid;
+use pds_store::change::Change;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactEdit};
 
 impl Keys<'_> {
     /// Signs the present state with another key, which must sign all later commits.

@@ -3,9 +3,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::blob::BlobDirectory;
-use crate::car::{CarFile, ReadAt};
-use crate::crypto::{Curve, PublicKey, SigningKey};
 use crate::error::Result;
 use crate::local::build::build;
 use crate::local::key_file;
@@ -14,9 +11,15 @@ use crate::local::open::open_settled;
 use crate::local::rotation::settle_interrupted;
 use crate::model::jobs::Jobs;
 use crate::repo::Repo;
-use crate::store::SqliteStore;
-use crate::syntax::Did;
 use crate::transfer::import::Imported;
+use pds_core::car::indexed_file::CarFile;
+use pds_core::car::read_at::ReadAt;
+use pds_core::crypto::curve::Curve;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signing_key::SigningKey;
+use pds_core::syntax::did::Did;
+use pds_store::blob::directory::BlobDirectory;
+use pds_store::sqlite::store::SqliteStore;
 
 impl Repo {
     /// Makes a repository in a directory, with a new K-256 signing key and an empty first commit.

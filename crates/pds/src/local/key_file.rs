@@ -31,7 +31,8 @@ use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
-use crate::crypto::{CryptoError, SigningKey};
+use pds_core::crypto::error::CryptoError;
+use pds_core::crypto::signing_key::SigningKey;
 
 /// The error for a key file that cannot be read or written. It names the file and never its
 /// content.
@@ -238,7 +239,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::crypto::Curve;
+    use pds_core::crypto::curve::Curve;
 
     struct Place {
         directory: tempfile::TempDir,

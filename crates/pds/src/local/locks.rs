@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::local::layout::STORE_FILE;
-use crate::store::StoreError;
+use pds_store::error::StoreError;
 
 /// The directories that hold the files of a repository, locked until this is dropped: no other process repairs
 /// the repository, clears it or changes its key meanwhile.

@@ -4,12 +4,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::blob::BlobDirectory;
 use crate::error::{Error, Result};
 use crate::local::key_file;
 use crate::local::layout::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
 use crate::repo::Repo;
-use crate::store::SqliteStore;
+use pds_store::blob::directory::BlobDirectory;
+use pds_store::sqlite::store::SqliteStore;
 
 /// Returns whether a directory has the store of a repository.
 ///

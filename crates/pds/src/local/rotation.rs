@@ -9,8 +9,6 @@
 use std::fs;
 use std::path::Path;
 
-use crate::commit::Commit;
-use crate::crypto::{Curve, SigningKey};
 use crate::error::{Error, Result};
 use crate::local::key_file;
 use crate::local::key_file::KeyFileError;
@@ -18,6 +16,9 @@ use crate::local::layout::{KEY_FILE, NEXT_KEY_FILE, UNUSED_KEY_FILES};
 use crate::local::locks::{lock, sync};
 use crate::local::open::{open_settled, open_without_key};
 use crate::repo::Repo;
+use pds_core::commit::Commit;
+use pds_core::crypto::curve::Curve;
+use pds_core::crypto::signing_key::SigningKey;
 
 /// Makes a new signing key for the repository in a directory and signs the present state with it. The secret
 /// of the old key is deleted.

@@ -2,10 +2,6 @@
 
 use std::cell::Cell;
 
-use crate::car::{CarError, CarFile, ReadAt};
-use crate::commit::Commit;
-use crate::crypto::PublicKey;
-use crate::data::{Block, Blocks, Cid, Overlay};
 use crate::drafts::Base;
 use crate::error::{Error, Result};
 use crate::history::ancestry::{common_ancestor, merged_ref};
@@ -18,14 +14,25 @@ use crate::model::finding::Finding;
 use crate::model::report::Expected;
 use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
-use crate::mst;
 use crate::reading::Moment;
 use crate::snapshot::record_changes;
-use crate::store::{
-    Applied, BoxError, Change, Event, Expect, Fact, FactEdit, RefEdit, StoreError, Version,
-};
 use crate::transfer::import::{Findings, arriving, has_all, relied_on};
 use crate::verify::indexed::verify;
+use pds_core::car::error::CarError;
+use pds_core::car::indexed_file::CarFile;
+use pds_core::car::read_at::ReadAt;
+use pds_core::commit::Commit;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::block::{Block, Blocks};
+use pds_core::data::cid::Cid;
+use pds_core::data::overlay::Overlay;
+use pds_core::mst::diff::diff_across;
+use pds_store::change::{Applied, BoxError, Change};
+use pds_store::error::StoreError;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactEdit};
+use pds_store::refs::{Expect, RefEdit};
+use pds_store::store::Version;
 
 /// How two lines of commits are brought together.
 ///
@@ -297,7 +304,7 @@ impl Merge<'_> {
         let store = other.stored;
         let since_base = |blocks, to: &Commit| {
             let data = base.as_ref().map(Commit::data);
-            mst::diff_across((store, data), (blocks, Some(to.data())))
+            diff_across((store, data), (blocks, Some(to.data())))
         };
         let move_to_theirs = |changes| {
             let (how, commit, new) = (How::FastForward, theirs.clone(), Vec::new());

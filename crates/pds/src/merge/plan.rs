@@ -7,9 +7,11 @@ use std::iter::Peekable;
 use crate::error::{Error, Result};
 use crate::model::conflict::{Resolution, Side, Versions};
 use crate::model::write::RecordChange;
-use crate::mst::{Change, Key, MstError};
 use crate::snapshot::record_path;
-use crate::syntax::RecordPath;
+use pds_core::mst::diff::Change;
+use pds_core::mst::error::MstError;
+use pds_core::mst::key::Key;
+use pds_core::syntax::record_path::RecordPath;
 
 /// What a merge does to our side.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -98,13 +100,11 @@ fn next(
 mod tests {
     use proptest::collection::btree_map;
     use proptest::prelude::*;
+    use std::collections::HashMap;
     use std::collections::{BTreeMap, BTreeSet};
 
-    use crate::data::Codec;
-    use std::collections::HashMap;
-
     use super::*;
-    use crate::data::Cid;
+    use pds_core::data::cid::{Cid, Codec};
 
     /// The name of a record and a number that stands for what is in it.
     type State = BTreeMap<String, u8>;

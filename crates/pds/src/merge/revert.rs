@@ -1,16 +1,18 @@
 //! Undoing one commit by another.
 
-use crate::data::Cid;
 use crate::error::{Error, Result};
 use crate::history::before::Back;
 use crate::merge::handle::Merge;
 use crate::merge::plan::{Plan, plan};
 use crate::model::conflict::{Resolution, Versions};
 use crate::model::write::Written;
-use crate::mst;
 use crate::reading::Reading;
 use crate::snapshot::{read_commit, record_changes};
-use crate::store::{Event, StoreError};
+use pds_core::data::cid::Cid;
+use pds_core::mst::diff::diff;
+use pds_core::mst::tree::get;
+use pds_store::error::StoreError;
+use pds_store::event::Event;
 
 impl Merge<'_> {
     /// Signs and stores a commit that undoes what another one has changed in the records.
@@ -52,11 +54,11 @@ impl Merge<'_> {
             let store = &Reading::since(self.parts.store.clone(), base.version);
             let head = &base.commit;
             // What stands now is looked up for these records only, however far back the commit is.
-            let changes = mst::diff(store, Some(undone.data()), Some(before.data()));
+            let changes = diff(store, Some(undone.data()), Some(before.data()));
             let records = record_changes(changes).map(|change| {
                 let change = change?;
                 let key = change.path.to_string();
-                let ours = mst::get(store, head.data(), key.as_bytes())?;
+                let ours = get(store, head.data(), key.as_bytes())?;
                 let (base, theirs) = (change.before, change.after);
                 Ok(Versions { path: change.path, base, ours, theirs })
             });

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::data::Cid;
-use crate::syntax::RecordPath;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::record_path::RecordPath;
 
 /// One record in three states: what two sides started from, and what each has made of it.
 ///

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::data::Cid;
+use pds_core::data::cid::Cid;
 
 /// One thing that is wrong or odd.
 ///

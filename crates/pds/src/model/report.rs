@@ -1,11 +1,11 @@
 //! What a check expects, and what it has counted.
 
-use crate::commit::Commit;
-use crate::crypto::PublicKey;
-use crate::identity::KeyHistory;
 use crate::model::finding::{Finding, Severity};
 use crate::model::jobs::Jobs;
-use crate::syntax::Did;
+use pds_core::commit::Commit;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::identity::key_history::KeyHistory;
+use pds_core::syntax::did::Did;
 
 /// What a repository is checked against; what is not given is not checked.
 ///

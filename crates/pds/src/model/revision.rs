@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::data::Cid;
-use crate::store::RefName;
-use crate::syntax::Tid;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::tid::Tid;
+use pds_store::ref_name::RefName;
 
 /// The name of a state: `HEAD`, a ref, a commit CID, a rev, or a step back from one of these.
 ///

@@ -1,9 +1,14 @@
 //! What a write asks for, the draft that is made of it, and what was written.
 
-use crate::commit::{Commit, UnsignedCommit};
-use crate::data::{Block, Cid, Value};
-use crate::store::{Event, Expect, Version};
-use crate::syntax::{Nsid, RecordPath};
+use pds_core::commit::{Commit, UnsignedCommit};
+use pds_core::data::block::Block;
+use pds_core::data::cid::Cid;
+use pds_core::data::value::Value;
+use pds_core::syntax::nsid::Nsid;
+use pds_core::syntax::record_path::RecordPath;
+use pds_store::event::Event;
+use pds_store::refs::Expect;
+use pds_store::store::Version;
 
 /// One record to be written or deleted.
 ///

@@ -3,9 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
-use crate::blob::{BlobInfo, BlobSweep};
 use crate::clock::now_micros;
-use crate::data::{Blocks, Cid, MemoryBlocks, Overlay};
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::history::log_pages::each_row;
@@ -14,11 +12,20 @@ use crate::reading::Reading;
 use crate::retain::handle::Retain;
 use crate::retain::mark::{BlobsOf, Marked};
 use crate::snapshot::read_commit;
-use crate::store::{
-    Change, Event, Fact, FactEdit, FactKind, Fate, LogEntry, LogQuery, RefName, Refs, StoreError,
-    Sweep, SweptBlocks, Version,
-};
-use crate::syntax::Tid;
+use pds_core::data::block::{Blocks, MemoryBlocks};
+use pds_core::data::cid::Cid;
+use pds_core::data::overlay::Overlay;
+use pds_core::syntax::tid::Tid;
+use pds_store::blob::store::{BlobInfo, BlobSweep};
+use pds_store::change::Change;
+use pds_store::error::StoreError;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactEdit, FactKind};
+use pds_store::log::{LogEntry, LogQuery};
+use pds_store::ref_name::RefName;
+use pds_store::refs::Refs;
+use pds_store::store::Version;
+use pds_store::sweep::{Fate, Sweep, SweptBlocks};
 
 /// What a collection keeps, and how thorough it is.
 pub(crate) struct Collection<'a> {
@@ -49,7 +56,7 @@ pub(crate) struct Drafted {
     /// The trees of the refs that get a new commit.
     pub(crate) roots: HashMap<RefName, Cid>,
     /// The commits, where they are signed.
-    pub(crate) commits: Vec<crate::store::RefEdit>,
+    pub(crate) commits: Vec<pds_store::refs::RefEdit>,
 }
 
 /// The result of a collection.

@@ -4,7 +4,6 @@ use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::clock::now_micros;
-use crate::data::Cid;
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::history::log_pages::each_row;
@@ -15,8 +14,14 @@ use crate::retain::collect::{Collection, Decide, Drafted};
 use crate::retain::gc::Swept;
 use crate::retain::handle::Retain;
 use crate::snapshot::read_commit;
-use crate::store::{Event, Expect, Fate, LogEntry, LogQuery, RefEdit, RefName, Version, View};
-use crate::syntax::RecordPath;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::record_path::RecordPath;
+use pds_store::event::Event;
+use pds_store::log::{LogEntry, LogQuery};
+use pds_store::ref_name::RefName;
+use pds_store::refs::{Expect, RefEdit};
+use pds_store::store::{Version, View};
+use pds_store::sweep::Fate;
 
 /// What is to be forgotten.
 ///

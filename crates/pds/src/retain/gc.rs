@@ -4,11 +4,13 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use crate::clock::now_micros;
-use crate::data::Cid;
 use crate::error::Result;
 use crate::retain::collect::{Collected, Collection, Decide};
 use crate::retain::handle::Retain;
-use crate::store::{Fate, LogEntry, StoreError};
+use pds_core::data::cid::Cid;
+use pds_store::error::StoreError;
+use pds_store::log::LogEntry;
+use pds_store::sweep::Fate;
 
 /// What a collection keeps beside what the refs name.
 ///

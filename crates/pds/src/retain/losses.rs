@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::data::Cid;
 use crate::error::Result;
 use crate::facts;
 use crate::retain::handle::Retain;
-use crate::store::{Change, Event, Fact, FactEdit, FactKind};
+use pds_core::data::cid::Cid;
+use pds_store::change::Change;
+use pds_store::event::Event;
+use pds_store::fact::{Fact, FactEdit, FactKind};
 
 impl Retain<'_> {
     /// Records the blocks that past states have lost, so that [`gc`](Self::gc) can run without them. Each loss

@@ -2,10 +2,13 @@
 
 use std::collections::HashSet;
 
-use crate::commit::Commit;
-use crate::data::{Blocks, Cid, ReadError, Value, get_all};
 use crate::error::{Error, Result};
-use crate::mst::{MstError, Node, Position};
+use pds_core::commit::Commit;
+use pds_core::data::block::{Blocks, ReadError, get_all};
+use pds_core::data::cid::Cid;
+use pds_core::data::value::Value;
+use pds_core::mst::error::MstError;
+use pds_core::mst::node::{Node, Position};
 
 /// The blocks that some commits reach. States share subtrees, and each is entered once.
 #[derive(Default)]

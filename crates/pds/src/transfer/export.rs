@@ -4,15 +4,19 @@ use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 
-use crate::car::CarWriter;
-use crate::commit::Commit;
-use crate::data::{Block, BlockRef, Blocks, ByCid, Cid, Codec, Overlay};
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::model::revision::Revision;
-use crate::mst::{Step, diff, walk};
 use crate::snapshot::Snapshot;
 use crate::transfer::handle::Transfer;
+use pds_core::car::write::CarWriter;
+use pds_core::commit::Commit;
+use pds_core::data::block::{Block, BlockRef, Blocks};
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::data::cid_hasher::ByCid;
+use pds_core::data::overlay::Overlay;
+use pds_core::mst::diff::diff;
+use pds_core::mst::walk::{Step, walk};
 
 /// What an export has written.
 ///
@@ -241,7 +245,7 @@ impl<'a> Once<'a> {
             records.extend(change.after.map(|cid| (change.key, cid)));
         }
         for cid in changes.into_nodes()?.created {
-            let node = both.get(&cid)?.ok_or(crate::mst::MstError::Missing { cid })?;
+            let node = both.get(&cid)?.ok_or(pds_core::mst::error::MstError::Missing { cid })?;
             self.write(node.borrowed())?;
         }
         for (key, cid) in records {
@@ -318,12 +322,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::commit::UnsignedCommit;
-    use crate::crypto::{Curve, SigningKey};
-    use crate::data::MemoryBlocks;
     use crate::model::report::Expected;
-    use crate::mst::{Builder, nodes};
     use crate::verify::car::verify_car;
+    use pds_core::commit::UnsignedCommit;
+    use pds_core::crypto::curve::Curve;
+    use pds_core::crypto::signing_key::SigningKey;
+    use pds_core::data::block::MemoryBlocks;
+    use pds_core::mst::build::Builder;
+    use pds_core::mst::walk::nodes;
 
     /// A snapshot of these records, and the blocks it is made of.
     fn snapshot(records: &[(String, Block)]) -> Snapshot {

@@ -3,25 +3,31 @@
 use std::cell::Cell;
 use std::io::Read;
 
-use crate::car::{CarError, CarFile, FromStart, ReadAt};
-use crate::commit::Commit;
-use crate::crypto::PublicKey;
-use crate::data::{Block, Blocks, Cid, Overlay};
 use crate::error::{Error, Result};
 use crate::keys::handle::Keys;
 use crate::model::finding::{Code, Finding, Severity, Stage};
 use crate::model::jobs::Jobs;
 use crate::model::report::{Expected, Report};
-use crate::mst::{Content, contents, diff};
 use crate::pipeline::ahead;
-use crate::store::{
-    Applied, BoxError, Change, Expect, Fact, FactEdit, FactKind, RefEdit, Store, StoreError, View,
-    first_fact, has_sound,
-};
 use crate::transfer::handle::Transfer;
 use crate::verify::car::Marked;
 use crate::verify::indexed::verify;
 use crate::verify::stream::{NotInOrder, Reached, Streamed};
+use pds_core::car::error::CarError;
+use pds_core::car::indexed_file::CarFile;
+use pds_core::car::read_at::{FromStart, ReadAt};
+use pds_core::commit::Commit;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::block::{Block, Blocks};
+use pds_core::data::cid::Cid;
+use pds_core::data::overlay::Overlay;
+use pds_core::mst::contents::{Content, contents};
+use pds_core::mst::diff::diff;
+use pds_store::change::{Applied, BoxError, Change};
+use pds_store::error::StoreError;
+use pds_store::fact::{Fact, FactEdit, FactKind};
+use pds_store::refs::{Expect, RefEdit};
+use pds_store::store::{Store, View, first_fact, has_sound};
 
 /// What an import has done.
 ///

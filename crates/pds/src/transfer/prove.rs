@@ -4,16 +4,21 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 
-use crate::car::{CarError, CarReader, CarWriter};
-use crate::commit::{Commit, CommitError};
-use crate::data::limits::{MAX_PROOF_BLOCKS, MAX_PROOF_BYTES};
-use crate::data::{Block, Cid};
 use crate::error::{Error, Result};
-use crate::identity::{KeyError, KeyHistory, KeyPeriod};
-use crate::mst::{Descent, MstError};
 use crate::snapshot::{Record, Snapshot};
-use crate::syntax::{Did, RecordPath};
 use crate::transfer::export::Exported;
+use pds_core::car::error::CarError;
+use pds_core::car::read::CarReader;
+use pds_core::car::write::CarWriter;
+use pds_core::commit::{Commit, CommitError};
+use pds_core::data::block::Block;
+use pds_core::data::cid::Cid;
+use pds_core::data::limits::{MAX_PROOF_BLOCKS, MAX_PROOF_BYTES};
+use pds_core::identity::key_history::{KeyError, KeyHistory, KeyPeriod};
+use pds_core::mst::error::MstError;
+use pds_core::mst::proof::Descent;
+use pds_core::syntax::did::Did;
+use pds_core::syntax::record_path::RecordPath;
 
 /// What shows that a repository has a record, or that it has none at a path.
 ///

@@ -2,17 +2,22 @@
 
 use std::collections::HashMap;
 
-use crate::car::{CarError, CarFile, CarReader, FromStart, Indexing, ReadAt, Section};
-use crate::commit::Commit;
-use crate::data::{Block, BlockRef, Blocks, Cid};
 use crate::error::Result;
 use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
 use crate::model::report::{Expected, Report};
-use crate::mst::{LARGE_BYTES, Step, walk};
 use crate::pipeline::ahead;
 use crate::verify::car::{MAX_KEPT_FINDINGS, Marked};
 use crate::verify::check::{Check, Verdict};
+use pds_core::car::error::CarError;
+use pds_core::car::indexed_file::{CarFile, Indexing};
+use pds_core::car::read::{CarReader, Section};
+use pds_core::car::read_at::{FromStart, ReadAt};
+use pds_core::commit::Commit;
+use pds_core::data::block::{Block, BlockRef, Blocks};
+use pds_core::data::cid::Cid;
+use pds_core::mst::contents::LARGE_BYTES;
+use pds_core::mst::walk::{Step, walk};
 
 /// Checks a faultless file; `None` when there is anything else in it, or anything wrong with it, that is to be
 /// looked at more closely.

@@ -1,17 +1,18 @@
 //! Checking the blobs that records refer to.
 
-use crate::blobs::MissingBlobs;
-use crate::verify::handle::Verify;
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
 
-use crate::blob::BlobStore;
-use crate::data::{BlobRef, Cid};
+use crate::blobs::MissingBlobs;
 use crate::error::{Error, Result};
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::report::Report;
 use crate::snapshot::Snapshot;
+use crate::verify::handle::Verify;
+use pds_core::data::blob_ref::BlobRef;
+use pds_core::data::cid::Cid;
+use pds_store::blob::store::BlobStore;
 
 impl Verify<'_> {
     /// Returns the blobs that records of the present state refer to and that are not stored.

@@ -3,15 +3,18 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::car::{CarError, CarFile, FromStart, ReadAt};
-use crate::commit::Commit;
-use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::error::{Error, Result};
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::report::{Expected, Report};
 use crate::verify::any_order::in_any_order;
 use crate::verify::indexed::verify;
 use crate::verify::stream::{NotInOrder, streamed as stream};
+use pds_core::car::error::CarError;
+use pds_core::car::indexed_file::CarFile;
+use pds_core::car::read_at::{FromStart, ReadAt};
+use pds_core::commit::Commit;
+use pds_core::data::block::{Block, Blocks, ReadError};
+use pds_core::data::cid::Cid;
 
 /// Checks a CAR file: its form, the hash of every block, and the repository of its first root.
 ///

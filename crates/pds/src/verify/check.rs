@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 
 use crate::clock::now_micros;
-use crate::commit::{Commit, CommitError, Deviation};
-use crate::crypto::{CryptoError, PublicKey};
-use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
-use crate::data::{Cid, Codec, DataError, RecordFacts, check_record};
-use crate::identity::{KeyError, KeyHistory};
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::jobs::Jobs;
 use crate::model::report::{Expected, Report, SignatureState};
-use crate::syntax::{Tid, check_record_path};
+use pds_core::commit::{Commit, CommitError, Deviation};
+use pds_core::crypto::error::CryptoError;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::cid::{Cid, Codec};
+use pds_core::data::error::DataError;
+use pds_core::data::limits::MAX_CLOCK_DRIFT_MICROS;
+use pds_core::data::record_check::{RecordFacts, check_record};
+use pds_core::identity::key_history::{KeyError, KeyHistory};
+use pds_core::syntax::record_path::check_record_path;
+use pds_core::syntax::tid::Tid;
 
 /// What has been counted so far, and what has been found and not yet reported.
 pub(crate) struct Check<'a> {

@@ -3,8 +3,6 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
-use crate::commit::{Commit, CommitError};
-use crate::data::{Blocks, Cid};
 use crate::error::{Error, Result};
 use crate::keys::handle::Keys;
 use crate::keys::known::KeyHistory;
@@ -13,11 +11,16 @@ use crate::model::jobs::Jobs;
 use crate::model::report::{Expected, Report};
 use crate::reading::Moment;
 use crate::snapshot::read_commit;
-use crate::store::{CheckDepth, LogQuery, StoreError, View, damage};
-use crate::syntax::Tid;
 use crate::verify::check::Check;
 use crate::verify::handle::Verify;
 use crate::verify::shared::{Checking, Trees};
+use pds_core::commit::{Commit, CommitError};
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::tid::Tid;
+use pds_store::error::{StoreError, damage};
+use pds_store::log::LogQuery;
+use pds_store::store::{CheckDepth, View};
 
 impl Verify<'_> {
     /// Checks every commit that a ref or the log names, and all that these name in `prev`: signature,

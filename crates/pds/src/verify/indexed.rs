@@ -1,16 +1,18 @@
 //! Checking through a source that any block can be asked of.
 
-use crate::store::damage;
 use std::collections::HashMap;
 
-use crate::commit::Commit;
-use crate::data::{Block, Blocks, Cid, ReadError};
 use crate::error::Result;
 use crate::model::finding::{Code, Finding};
 use crate::model::report::{Expected, Report};
-use crate::mst::{Content, LARGE_BYTES, MstError, contents};
 use crate::pipeline::ahead;
 use crate::verify::check::{Check, Verdict};
+use pds_core::commit::Commit;
+use pds_core::data::block::{Block, Blocks, ReadError};
+use pds_core::data::cid::Cid;
+use pds_core::mst::contents::{Content, LARGE_BYTES, contents};
+use pds_core::mst::error::MstError;
+use pds_store::error::damage;
 
 /// Checks the repository of a commit: commit, signature, tree, paths and records.
 ///

@@ -1,6 +1,5 @@
 //! The check of one state of a repository, and of its refs.
 
-use crate::data::Cid;
 use crate::error::{Error, Result};
 use crate::history::refs::lost_refs;
 use crate::keys::handle::Keys;
@@ -8,9 +7,11 @@ use crate::model::finding::{Code, Finding};
 use crate::model::report::{Expected, Report};
 use crate::reading::Moment;
 use crate::snapshot::read_commit;
-use crate::store::{CheckDepth, StoreError, latest_rows};
 use crate::verify::handle::Verify;
 use crate::verify::indexed::verify;
+use pds_core::data::cid::Cid;
+use pds_store::error::StoreError;
+use pds_store::store::{CheckDepth, latest_rows};
 
 /// A check that can be run again; it passes findings on as they come.
 type Attempt<'a> = dyn FnMut(&mut dyn FnMut(Finding)) -> Result<Report> + 'a;

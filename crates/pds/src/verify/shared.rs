@@ -4,12 +4,16 @@ use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
-use crate::data::{Blocks, Cid};
 use crate::error::Result;
 use crate::model::finding::{Code, Finding};
-use crate::mst::{Key, LARGE_BYTES, MstError, Node, Position};
 use crate::verify::check::{Check, Verdict};
 use crate::verify::indexed::read;
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::Cid;
+use pds_core::mst::contents::LARGE_BYTES;
+use pds_core::mst::error::MstError;
+use pds_core::mst::key::Key;
+use pds_core::mst::node::{Node, Position};
 
 /// What has been checked so far of all trees.
 ///
@@ -187,10 +191,14 @@ fn read_node(cid: Cid, position: Position, with: &mut Checking<'_, '_>) -> Resul
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::data::{Block, Codec, MemoryBlocks, Value};
     use crate::model::jobs::Jobs;
     use crate::model::report::{Expected, Report};
-    use crate::mst::{Tree, height, walk};
+    use pds_core::data::block::{Block, MemoryBlocks};
+    use pds_core::data::cid::Codec;
+    use pds_core::data::value::Value;
+    use pds_core::mst::key::height;
+    use pds_core::mst::tree::Tree;
+    use pds_core::mst::walk::walk;
 
     const NOTHING: Expected<'static> =
         Expected { did: None, key: None, keys: None, partial: false, jobs: Jobs::ONE };

@@ -2,15 +2,18 @@
 
 use std::io::Read;
 
-use crate::car::{CarError, CarReader};
-use crate::commit::Commit;
-use crate::data::{Block, BlockRef, Blocks, Cid};
 use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
 use crate::model::report::{Expected, Report};
-use crate::mst::{Content, Contents, Due, Preorder, contents};
 use crate::pipeline::ahead;
 use crate::verify::check::{Check, Verdict};
+use pds_core::car::error::CarError;
+use pds_core::car::read::CarReader;
+use pds_core::commit::Commit;
+use pds_core::data::block::{Block, BlockRef, Blocks};
+use pds_core::data::cid::Cid;
+use pds_core::mst::contents::{Content, Contents, contents};
+use pds_core::mst::preorder::{Due, Preorder};
 
 /// A repository that is checked as it is read.
 ///

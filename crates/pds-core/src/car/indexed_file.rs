@@ -1,0 +1,377 @@
+//! Random access to the blocks of a CAR file.
+
+use std::fmt;
+
+use crate::car::batch_read;
+use crate::car::error::CarError;
+use crate::car::index::{Index, Keyed, Place};
+use crate::car::read::{CarReader, Claim, Section};
+use crate::car::read_at::{FromStart, ReadAt};
+use crate::data::block::{Block, BlockRef, Blocks, ReadError};
+use crate::data::cid::Cid;
+
+/// A CAR file with an index, so that any block can be read from the file.
+///
+/// Opening reads the file once and hashes every block. The index takes 25 bytes a block: the first
+/// eight bytes of the digest, seven of a keyed hash of the CID, and the offset and length of the
+/// block. Blocks are hashed again when they are read, because the file may have changed since.
+///
+/// ```no_run
+/// use pds::car::CarFile;
+/// use pds::data::Blocks;
+///
+/// let file = CarFile::open(std::fs::File::open("backup.car")?)?;
+/// let commit = file.get(&file.roots()[0])?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CarFile<F> {
+    file: F,
+    roots: Vec<Cid>,
+    /// The index, with one entry for a block that occurs more than once.
+    index: Index,
+    sections: u64,
+    duplicates: u64,
+    bytes: u64,
+}
+
+impl<F> fmt::Debug for CarFile<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("CarFile");
+        shown.field("roots", &self.roots).field("sections", &self.sections).finish_non_exhaustive()
+    }
+}
+
+impl<F: ReadAt> CarFile<F> {
+    /// Opens a file without any defect.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] for the first defect.
+    pub fn open(file: F) -> Result<Self, CarError> {
+        let mut first = None;
+        let opened = Self::open_reporting(file, &mut |error| {
+            first.get_or_insert(error);
+        })?;
+        first.map_or(Ok(opened), Err)
+    }
+
+    /// Opens the readable part of a file and reports each defect.
+    ///
+    /// Damaged blocks and blocks with an unsupported CID are left out. If the file is truncated,
+    /// the sections before the cut can be read.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] if the header cannot be read.
+    pub fn open_reporting(file: F, report: &mut dyn FnMut(CarError)) -> Result<Self, CarError> {
+        let mut reader = CarReader::new(FromStart::new(&file))?;
+        let mut found = Indexing::default();
+        loop {
+            match reader.next_section() {
+                Ok(Some(Section { offset, cid_offset, block })) => {
+                    found.add(offset, cid_offset, block, 0)?;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    let goes_on = error.is_one_block();
+                    found.sections += u64::from(goes_on);
+                    report(error);
+                    if !goes_on {
+                        break;
+                    }
+                }
+            }
+        }
+        let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
+        Self::indexed(file, roots, bytes, found)
+    }
+
+    /// Opens a file without hashing its blocks. Each block is hashed only when it is read.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError`] for the first defect of the framing.
+    pub fn open_unchecked(file: F) -> Result<Self, CarError> {
+        let mut reader = CarReader::new(FromStart::new(&file))?;
+        let mut found = Indexing::default();
+        while let Some(Claim { offset, cid_offset, cid, data }) = reader.next_claim()? {
+            found.claim(offset, cid_offset, (cid, data.len()), 0)?;
+        }
+        let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
+        Self::indexed(file, roots, bytes, found)
+    }
+
+    /// Returns the CAR file of a finished index.
+    pub fn indexed(
+        file: F,
+        roots: Vec<Cid>,
+        bytes: u64,
+        found: Indexing,
+    ) -> Result<Self, CarError> {
+        let (index, duplicates) = Index::new(found.keyed, found.places, &file)?;
+        Ok(Self { file, roots, index, sections: found.sections, duplicates, bytes })
+    }
+
+    /// Returns the roots. The first one is the commit.
+    #[must_use]
+    pub fn roots(&self) -> &[Cid] {
+        &self.roots
+    }
+
+    /// Returns the number of sections in the file, with duplicates.
+    #[must_use]
+    pub fn sections(&self) -> u64 {
+        self.sections
+    }
+
+    /// Returns the number of sections that repeat an earlier block.
+    #[must_use]
+    pub fn duplicates(&self) -> u64 {
+        self.duplicates
+    }
+
+    /// Returns the number of different blocks that can be read.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Returns whether no block can be read.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns the number of bytes that were read from the file.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Returns the size of a block in bytes without reading it, or `None` if the file does not have
+    /// it.
+    ///
+    /// The answer comes from the index. If the blocks were hashed when the file was opened, it is
+    /// as reliable as 56 bits of an unpredictable hash.
+    #[must_use]
+    pub fn size_of(&self, cid: &Cid) -> Option<usize> {
+        self.index.find(cid).map(|(_, place)| place.data_len())
+    }
+
+    /// Returns the number of a block, and the note made when the file was read.
+    pub fn noted(&self, cid: &Cid) -> Option<(usize, u8)> {
+        self.index.find(cid).map(|(number, place)| (number, place.note()))
+    }
+
+    /// Returns a block with its number among the blocks of this file. The numbers go from zero to
+    /// [`len`](Self::len), in no particular order.
+    ///
+    /// # Errors
+    ///
+    /// As [`Blocks::get`].
+    pub fn numbered(&self, cid: &Cid) -> Result<Option<(usize, Block)>, ReadError> {
+        let Some((number, place)) = self.index.find(cid) else { return Ok(None) };
+        let mut section = vec![0; place.section_len()];
+        let read = self.file.read_exact_at(&mut section, place.offset());
+        read.map_err(|error| ReadError::backend(*cid, error))?;
+        Ok(batch_read::block(*cid, &section)?.map(|block| (number, block)))
+    }
+
+    /// As [`Blocks::get_many`], with the numbers of the blocks.
+    pub fn numbered_some(&self, cids: &[Cid]) -> Vec<NumberedAnswer> {
+        let (mut bytes, mut numbers, mut wanted) = (0, Vec::new(), Vec::new());
+        for cid in cids {
+            if bytes >= MAX_WINDOW_BYTES {
+                break;
+            }
+            let (number, place) = self.index.find(cid).unzip();
+            bytes += place.map_or(0, |place| place.section_len());
+            numbers.push(number.unwrap_or_default());
+            wanted.push((*cid, place));
+        }
+        let answers = batch_read::read(&self.file, &wanted).into_iter().zip(numbers);
+        let numbered = |(answer, number): (Result<Option<Block>, _>, _)| {
+            answer.map(|block| block.map(|block| (number, block)))
+        };
+        answers.map(numbered).collect()
+    }
+
+    /// Returns the CID of the block with this number.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`], also if the file has changed since it was opened.
+    pub fn cid(&self, number: usize) -> Result<Option<Cid>, CarError> {
+        self.index.place(number).map(|place| place.read_cid(&self.file)).transpose()
+    }
+}
+
+impl<F: ReadAt> Blocks for CarFile<F> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        Ok(self.numbered(cid)?.map(|(_, block)| block))
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        let answers = self.numbered_some(cids).into_iter();
+        answers.map(|answer| answer.map(|found| found.map(|(_, block)| block))).collect()
+    }
+
+    fn batch(&self) -> usize {
+        WINDOW_BLOCKS
+    }
+}
+
+/// A block with its number in the file.
+type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
+
+/// The state of reading a file from its start, section by section, to index it.
+#[derive(Default)]
+pub struct Indexing {
+    keyed: Keyed,
+    pub(crate) places: Vec<Place>,
+    pub(crate) sections: u64,
+}
+
+impl Indexing {
+    /// Adds a block with the offset of its section, the offset of its CID, and a note.
+    pub fn add(
+        &mut self,
+        offset: u64,
+        cid_offset: u64,
+        block: BlockRef<'_>,
+        note: u8,
+    ) -> Result<(), CarError> {
+        self.claim(offset, cid_offset, (block.cid(), block.bytes().len()), note)
+    }
+
+    /// Adds a block by its CID and size.
+    pub(crate) fn claim(
+        &mut self,
+        offset: u64,
+        cid_offset: u64,
+        (cid, len): (Cid, usize),
+        note: u8,
+    ) -> Result<(), CarError> {
+        self.sections += 1;
+        let reason = "beyond the largest file that can be indexed";
+        let place = Place::new(&self.keyed, &cid, (cid_offset, len), note);
+        self.places.push(place.ok_or(CarError::Section { offset, reason })?);
+        Ok(())
+    }
+}
+
+/// The number of blocks that are read together. They are close to one another in a file of usual
+/// size, whatever its order, and few enough to keep in memory.
+const WINDOW_BLOCKS: usize = 16 * 1024;
+
+/// The approximate number of bytes that are read together.
+const MAX_WINDOW_BYTES: usize = 6 * 1024 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::car::write::CarWriter;
+    use crate::data::cid::Codec;
+
+    #[test]
+    fn duplicate_blocks_are_counted_and_found_once() {
+        let [a, b] = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
+        let mut writer = CarWriter::new(Vec::new(), &[a.cid()]).unwrap();
+        for block in [&a, &b, &a, &a] {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+        assert_eq!((file.sections(), file.duplicates(), file.len()), (4, 2, 2));
+        assert_eq!(file.get(&a.cid()).unwrap(), Some(a));
+        assert_eq!(file.get(&b.cid()).unwrap(), Some(b));
+        assert_eq!(file.get(&Cid::of(Codec::Raw, b"c")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_cid_that_differs_in_any_byte_is_missing() {
+        let block = Block::new(Codec::Cbor, *b"a");
+        let mut writer = CarWriter::new(Vec::new(), &[block.cid()]).unwrap();
+        writer.block(block.borrowed()).unwrap();
+        let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+        assert_eq!(file.size_of(&block.cid()), Some(1));
+        for at in 0..Cid::LEN {
+            let mut bytes = *block.cid().as_bytes();
+            bytes[at] ^= 4;
+            if let Ok(cid) = Cid::from_bytes(&bytes) {
+                assert_eq!(file.size_of(&cid), None, "byte {at}");
+            }
+        }
+        let raw = Cid::from_digest(Codec::Raw, *block.cid().digest());
+        assert_eq!(file.size_of(&raw), None);
+    }
+
+    #[test]
+    fn forged_cids_with_a_common_start_are_refused_soon() {
+        let mut bytes = CarWriter::new(Vec::new(), &[]).unwrap().finish().unwrap();
+        for n in 0..200_000_u32 {
+            let mut cid = *Cid::of(Codec::Raw, b"").as_bytes();
+            cid[Cid::LEN - 4..].copy_from_slice(&n.to_be_bytes());
+            bytes.push(u8::try_from(Cid::LEN).unwrap());
+            bytes.extend_from_slice(&cid);
+        }
+        let started = std::time::Instant::now();
+        assert!(matches!(
+            CarFile::open_unchecked(Cursor::new(bytes)),
+            Err(CarError::Section { .. })
+        ));
+        assert!(started.elapsed().as_secs() < 30, "the time is linear in the number of blocks");
+    }
+
+    #[test]
+    fn get_many_returns_the_results_of_get() {
+        let blocks: Vec<Block> = (0..300_u32)
+            .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(n as usize * n as usize / 40)))
+            .collect();
+        let mut order: Vec<&Block> = blocks.iter().collect();
+        order.sort_unstable_by_key(|block| block.cid());
+        let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+        for block in order {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let mut bytes = writer.finish().unwrap();
+        let damaged = bytes.len() - 1;
+        bytes[damaged] ^= 1;
+        let file = CarFile::open_unchecked(Cursor::new(bytes)).unwrap();
+        let mut cids: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+        cids.insert(7, Cid::of(Codec::Raw, b"not here"));
+        cids.push(cids[3]);
+        let mut errors = 0;
+        let mut rest = &cids[..];
+        while !rest.is_empty() {
+            let answers = file.get_many(rest);
+            assert!(!answers.is_empty());
+            let (asked, others) = rest.split_at(answers.len());
+            for (cid, answer) in asked.iter().zip(answers) {
+                match (answer, file.get(cid)) {
+                    (Ok(together), Ok(alone)) => assert_eq!(together, alone),
+                    (Err(_), Err(_)) => errors += 1,
+                    other => panic!("{other:?}"),
+                }
+            }
+            rest = others;
+        }
+        assert_eq!(errors, 1);
+    }
+
+    #[test]
+    fn one_digest_under_two_codecs_is_two_blocks() {
+        let blocks = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"a"));
+        let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+        for block in &blocks {
+            writer.block(block.borrowed()).unwrap();
+        }
+        let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+        assert_eq!(file.len(), 2);
+        for block in blocks {
+            assert_eq!(file.get(&block.cid()).unwrap(), Some(block));
+        }
+    }
+}

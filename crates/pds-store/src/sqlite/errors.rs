@@ -1,0 +1,55 @@
+//! The conversion of SQLite errors into store errors.
+
+use rusqlite::{Error, ErrorCode, ffi};
+
+use crate::error::StoreError;
+
+pub(crate) fn store_error(error: Error) -> StoreError {
+    // A value has another type: the file is an intact database, but a damaged store.
+    if let Error::FromSqlConversionFailure(..)
+    | Error::InvalidColumnType(..)
+    | Error::IntegralValueOutOfRange(..)
+    | Error::Utf8Error(..) = error
+    {
+        return StoreError::Damaged(Box::new(error));
+    }
+    // The statements are constant, so the tables differ from those of the format.
+    if matches!(error.sqlite_error(), Some(e) if e.extended_code == ffi::SQLITE_ERROR) {
+        return StoreError::Damaged(Box::new(error));
+    }
+    let code = error.sqlite_error().map(|e| (e.code, e.extended_code));
+    match code {
+        Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => StoreError::Busy,
+        Some((ErrorCode::ReadOnly, _)) => StoreError::ReadOnly,
+        Some((ErrorCode::DiskFull, _)) => StoreError::Full(Box::new(error)),
+        // A failed write without a full disk: a quota, or a limit on file sizes. The second code is
+        // about the file next to the WAL.
+        Some((_, ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE)) => {
+            StoreError::Full(Box::new(error))
+        }
+        // A page that should exist is missing: the file was truncated.
+        Some((_, ffi::SQLITE_IOERR_SHORT_READ)) => StoreError::Damaged(Box::new(error)),
+        Some((ErrorCode::NotADatabase, _)) => {
+            StoreError::NotAStore("not a SQLite database".to_owned())
+        }
+        // A value above every limit, a query without end, or a page that claims more memory than
+        // exists. No writer of the format causes them.
+        Some((
+            ErrorCode::DatabaseCorrupt
+            | ErrorCode::TooBig
+            | ErrorCode::OperationInterrupted
+            | ErrorCode::OutOfMemory,
+            _,
+        )) => StoreError::Damaged(Box::new(error)),
+        _ => StoreError::Backend(Box::new(error)),
+    }
+}
+
+/// Returns whether SQLite could not open a file.
+pub(crate) fn cannot_open(error: &StoreError) -> bool {
+    let StoreError::Backend(error) = error else {
+        return false;
+    };
+    let error = error.downcast_ref::<Error>().and_then(Error::sqlite_error);
+    error.is_some_and(|error| error.code == ErrorCode::CannotOpen)
+}

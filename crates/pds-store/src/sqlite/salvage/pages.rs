@@ -1,0 +1,142 @@
+//! Salvage of a file page by page, for pages that can no longer be reached from a table.
+//!
+//! The rows of a table are in its leaf pages, and a leaf page with the role of a root is a table of
+//! its own. So SQLite reads a copy of the file, with a schema of one table that starts at each leaf
+//! in turn. This module relies on two facts about the file format: the first byte of a leaf page,
+//! and the position of the page count in the first page.
+
+use rusqlite::{Connection, Row};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use crate::error::StoreError;
+use crate::sqlite::errors::store_error;
+use crate::sqlite::salvage::copy::failed;
+use crate::sqlite::salvage::scan::each_row;
+use crate::sqlite::schema;
+use crate::sqlite::schema::{Durability, PAGE_BYTES};
+
+/// A copy of a file, with a schema of one table.
+pub(crate) struct Pages {
+    connection: Connection,
+    path: PathBuf,
+    count: u32,
+}
+
+impl Pages {
+    /// Copies a file and the content of its WAL into a directory.
+    pub(crate) fn of(from: &Path, dir: &Path) -> Result<Self, StoreError> {
+        let path = dir.join("pages.db");
+        fs::copy(from, &path).map_err(failed)?;
+        let (wal, wal_copy) = (with_wal(from), with_wal(&path));
+        if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+            fs::copy(&wal, &wal_copy).map_err(failed)?;
+            take_in_wal(&path, dir)?;
+            let _ = fs::remove_file(&wal_copy);
+        }
+        let leaf = dir.join("leaf.db");
+        let connection = Connection::open(schema::no_uri(&leaf)).map_err(store_error)?;
+        connection.pragma_update(None, "page_size", PAGE_BYTES).map_err(store_error)?;
+        connection
+            .execute_batch(&format!("CREATE TABLE leaf ({LEAF_COLUMNS})"))
+            .map_err(store_error)?;
+        drop(connection);
+        let count = replace_first_page(&path, &leaf)?;
+        let connection = Connection::open(schema::no_uri(&path)).map_err(store_error)?;
+        schema::limit_lengths(&connection)?;
+        // The file is a copy, and only its first page is written.
+        let unsafe_and_fast =
+            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
+             PRAGMA cell_size_check = ON; PRAGMA writable_schema = ON;";
+        // A file of one page has no leaf to start at.
+        if count > 1 {
+            connection.execute_batch(unsafe_and_fast).map_err(store_error)?;
+        }
+        Ok(Self { connection, path, count })
+    }
+
+    /// Visits every readable row of every leaf: its number, and as many columns as the widest table
+    /// has. Missing columns are null.
+    pub(crate) fn each_row(
+        &self,
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut file = File::open(&self.path).map_err(failed)?;
+        for page in 2..=self.count {
+            let mut kind = [0];
+            let at = u64::from(page - 1) * u64::from(PAGE_BYTES);
+            file.seek(SeekFrom::Start(at)).map_err(failed)?;
+            file.read_exact(&mut kind).map_err(failed)?;
+            if kind == [TABLE_LEAF] {
+                self.start_at(page)?;
+                each_row(&self.connection, "leaf", LEAF_COLUMNS, &mut |row| {
+                    visit(row)?;
+                    Ok(ControlFlow::Continue(()))
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_at(&self, page: u32) -> Result<(), StoreError> {
+        let run = |sql: &str| self.connection.execute_batch(sql).map_err(store_error);
+        run(&format!("UPDATE sqlite_schema SET rootpage = {page}"))?;
+        // Makes the connection read the schema again.
+        run("PRAGMA writable_schema = RESET; PRAGMA writable_schema = ON")
+    }
+}
+
+/// Moves the content of a copy's WAL into the copy, as far as SQLite accepts the WAL as valid.
+fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
+    let checkpoint = || -> Result<(), StoreError> {
+        let connection = Connection::open(schema::no_uri(path)).map_err(store_error)?;
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        connection.query_row(sql, [], |_| Ok(())).map_err(store_error)?;
+        connection.close().map_err(|(_, error)| store_error(error))
+    };
+    let is_readable = !schema::is_empty(path) && schema::open_for_reading(path).is_ok();
+    if !is_readable {
+        // Without a valid first page, SQLite would not treat the file as one with a WAL.
+        let fresh = dir.join("fresh.db");
+        schema::settle(schema::create(&fresh, Durability::WhenSettled)?.connection, &fresh)?;
+        replace_first_page(path, &fresh)?;
+    }
+    match checkpoint() {
+        Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => Ok(()),
+        done => done,
+    }
+}
+
+/// Replaces the first page of a file by that of another file, and returns the number of pages.
+fn replace_first_page(path: &Path, other: &Path) -> Result<u32, StoreError> {
+    let mut first = fs::read(other).map_err(failed)?;
+    first.truncate(PAGE_BYTES as usize);
+    let bytes = fs::metadata(path).map_err(failed)?.len();
+    let count = u32::try_from(bytes / u64::from(PAGE_BYTES)).unwrap_or(u32::MAX).max(1);
+    // The number of pages, and an empty free list, which is not needed here.
+    for (at, number) in [(28, count), (32, 0), (36, 0)] {
+        if let Some(field) = first.get_mut(at..at + 4) {
+            field.copy_from_slice(&number.to_be_bytes());
+        }
+    }
+    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
+    file.write_all(&first).map_err(failed)?;
+    // The rest of a truncated page is not a page.
+    file.set_len(u64::from(count) * u64::from(PAGE_BYTES)).map_err(failed)?;
+    Ok(count)
+}
+
+fn with_wal(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    wal.into()
+}
+
+/// The first byte of a leaf page of a table. In a file below a terabyte, no overflow page starts
+/// with it.
+const TABLE_LEAF: u8 = 0x0d;
+
+/// As many columns as the widest table has.
+const LEAF_COLUMNS: &str = "a, b, c, d, e, f, g, h, i, j, k, l";
