@@ -120,9 +120,9 @@ impl Crate {
         self.places[place].inside == 0
     }
 
-    /// Whether the module is `lib.rs`, the facade for other crates.
+    /// Whether the module is in `lib.rs`, the facade for other crates.
     pub(crate) fn is_facade(&self, place: usize) -> bool {
-        self.places[place].names.is_empty() && self.file_at(place).path.ends_with("/lib.rs")
+        self.file_at(place).path.ends_with("/lib.rs")
     }
 }
 
