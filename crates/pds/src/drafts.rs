@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
+use crate::base::Base;
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::model::write::{Body, Draft, RecordChange, Target, Write, WriteOptions, Written};
 use crate::parts::Parts;
 use crate::reading::Reading;
 use pds_core::commit::{Commit, UnsignedCommit};
-use pds_core::crypto::public_key::PublicKey;
 use pds_core::crypto::signature::{Signature, Signer};
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::{Cid, Codec};
@@ -34,19 +34,6 @@ enum Signed {
     Unchanged(Cid),
     /// Its rev is of the time of a key that no longer signs.
     Void,
-}
-
-/// The state that a commit is made on.
-#[derive(Clone, Debug)]
-pub(crate) struct Base {
-    /// The commit that the ref points to.
-    pub(crate) commit: Commit,
-    /// The key that the store names.
-    pub(crate) key: Option<PublicKey>,
-    /// The rev from which on that key signs: the commits that it signs have later ones.
-    pub(crate) key_since: Option<Tid>,
-    /// The version of the store.
-    pub(crate) version: Version,
 }
 
 impl Parts {

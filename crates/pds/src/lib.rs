@@ -157,6 +157,7 @@ pub mod blob {
     pub use pds_store::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
 }
 
+mod base;
 pub mod blobs;
 mod caches;
 mod clock;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::facts::forgotten;
 use crate::history::before::{Back, commit_if_here};
 use crate::history::handle::History;
-use crate::model::revision::{Base, Revision, RevisionError};
+use crate::model::revision::{Anchor, Revision, RevisionError};
 use crate::snapshot::{Snapshot, read_commit};
 use pds_core::commit::CommitError;
 use pds_core::data::cid::Cid;
@@ -36,7 +36,7 @@ impl History<'_> {
 
     pub(crate) fn resolve_in(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
         let is_of_the_past =
-            !matches!(revision, Revision { base: Base::Ref { moves: 0, .. }, back: 0 });
+            !matches!(revision, Revision { base: Anchor::Ref { moves: 0, .. }, back: 0 });
         self.find_revision(view, revision).map_err(|error| match (error, forgotten(view)) {
             (Error::Revision(RevisionError { text, reason }), Ok(Some(rev))) if is_of_the_past => {
                 let reason = format!("{reason}; states up to rev {rev} have been forgotten");
@@ -50,15 +50,15 @@ impl History<'_> {
         let wrong =
             |reason: String| Error::from(RevisionError { text: revision.to_string(), reason });
         let mut commit = match &revision.base {
-            Base::Commit(cid) => *cid,
-            Base::Ref { name, moves } => {
+            Anchor::Commit(cid) => *cid,
+            Anchor::Ref { name, moves } => {
                 let name = name.as_ref().unwrap_or(&self.parts.name);
                 self.ref_at(view, name, *moves).map_err(|reason| match reason {
                     Missing::Because(reason) => wrong(reason),
                     Missing::Failed(error) => error,
                 })?
             }
-            Base::RefOrRev(name, rev) => match view.refs()?.get(name) {
+            Anchor::RefOrRev(name, rev) => match view.refs()?.get(name) {
                 Some(cid) => cid,
                 None => {
                     let found = find_rev(view, *rev)?;
@@ -74,8 +74,8 @@ impl History<'_> {
             error => error,
         })?;
         let name = match &revision.base {
-            Base::Ref { name: Some(name), .. } | Base::RefOrRev(name, _) => name,
-            Base::Ref { name: None, .. } | Base::Commit(_) => &self.parts.name,
+            Anchor::Ref { name: Some(name), .. } | Anchor::RefOrRev(name, _) => name,
+            Anchor::Ref { name: None, .. } | Anchor::Commit(_) => &self.parts.name,
         };
         let steps = Back { view, name };
         for step in 0..revision.back {

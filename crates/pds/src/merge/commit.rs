@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::drafts::Base;
+use crate::base::Base;
 use crate::error::{Error, Result};
 use crate::history::ancestry::{common_ancestor, merged_ref};
 use crate::history::handle::History;

@@ -22,13 +22,13 @@ use pds_store::ref_name::RefName;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    pub(crate) base: Base,
+    pub(crate) base: Anchor,
     /// How many commits back from there.
     pub(crate) back: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Base {
+pub(crate) enum Anchor {
     /// A ref, or where it stood some moves ago.
     Ref {
         name: Option<RefName>,
@@ -53,7 +53,7 @@ impl Revision {
     /// The state that the current ref names.
     #[must_use]
     pub fn head() -> Self {
-        Self { base: Base::Ref { name: Some(RefName::head()), moves: 0 }, back: 0 }
+        Self { base: Anchor::Ref { name: Some(RefName::head()), moves: 0 }, back: 0 }
     }
 }
 
@@ -65,13 +65,13 @@ impl Default for Revision {
 
 impl From<RefName> for Revision {
     fn from(name: RefName) -> Self {
-        Self { base: Base::Ref { name: Some(name), moves: 0 }, back: 0 }
+        Self { base: Anchor::Ref { name: Some(name), moves: 0 }, back: 0 }
     }
 }
 
 impl From<Cid> for Revision {
     fn from(commit: Cid) -> Self {
-        Self { base: Base::Commit(commit), back: 0 }
+        Self { base: Anchor::Commit(commit), back: 0 }
     }
 }
 
@@ -101,12 +101,12 @@ impl FromStr for Revision {
                     "" => None,
                     name => Some(name.parse().map_err(|_| wrong("not the name of a ref"))?),
                 };
-                Base::Ref { name, moves: number(moves)? }
+                Anchor::Ref { name, moves: number(moves)? }
             }
             None => match (base.parse::<Cid>(), base.parse::<RefName>(), base.parse::<Tid>()) {
-                (Ok(commit), ..) => Base::Commit(commit),
-                (_, Ok(name), Ok(rev)) => Base::RefOrRev(name, rev),
-                (_, Ok(name), Err(_)) => Base::Ref { name: Some(name), moves: 0 },
+                (Ok(commit), ..) => Anchor::Commit(commit),
+                (_, Ok(name), Ok(rev)) => Anchor::RefOrRev(name, rev),
+                (_, Ok(name), Err(_)) => Anchor::Ref { name: Some(name), moves: 0 },
                 _ => return Err(wrong("neither a ref, a commit CID nor a rev")),
             },
         };
@@ -117,7 +117,7 @@ impl FromStr for Revision {
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.base {
-            Base::Ref { name, moves } => {
+            Anchor::Ref { name, moves } => {
                 if let Some(name) = name {
                     write!(f, "{name}")?;
                 }
@@ -125,8 +125,8 @@ impl fmt::Display for Revision {
                     write!(f, "@{{{moves}}}")?;
                 }
             }
-            Base::RefOrRev(name, _) => write!(f, "{name}")?,
-            Base::Commit(cid) => write!(f, "{cid}")?,
+            Anchor::RefOrRev(name, _) => write!(f, "{name}")?,
+            Anchor::Commit(cid) => write!(f, "{cid}")?,
         }
         match self.back {
             0 => Ok(()),

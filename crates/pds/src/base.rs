@@ -1,0 +1,19 @@
+//! The state that a commit is made on.
+
+use pds_core::commit::Commit;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::syntax::tid::Tid;
+use pds_store::store::Version;
+
+/// The state that a commit is made on.
+#[derive(Clone, Debug)]
+pub(crate) struct Base {
+    /// The commit that the ref points to.
+    pub(crate) commit: Commit,
+    /// The key that the store names.
+    pub(crate) key: Option<PublicKey>,
+    /// The rev from which on that key signs: the commits that it signs have later ones.
+    pub(crate) key_since: Option<Tid>,
+    /// The version of the store.
+    pub(crate) version: Version,
+}
