@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::damaged::Aside;
-use pds_core::data::block::{Block, Blocks, MemoryBlocks, ReadError, one_by_one};
+use pds_core::data::block::{Block, Blocks, ReadError, one_by_one};
 use pds_core::data::cid::Cid;
 use pds_store::error::damage;
 
@@ -52,8 +52,6 @@ pub enum Origin {
     Here,
     /// In one of the sources, counted from zero.
     Source(usize),
-    /// Nowhere: a tree node that was worked out from those of other states.
-    Deduced,
 }
 
 /// What is damaged counts as absent, here and in the sources: a CID makes any of them as good as the
@@ -62,7 +60,6 @@ pub(super) struct Filled<'a> {
     store: &'a dyn Blocks,
     aside: &'a Aside,
     sources: &'a [&'a dyn Blocks],
-    deduced: &'a MemoryBlocks,
     taken: Mutex<BTreeMap<Cid, Origin>>,
 }
 
@@ -71,9 +68,8 @@ impl<'a> Filled<'a> {
         store: &'a dyn Blocks,
         aside: &'a Aside,
         sources: &'a [&'a dyn Blocks],
-        deduced: &'a MemoryBlocks,
     ) -> Self {
-        Self { store, aside, sources, deduced, taken: Mutex::default() }
+        Self { store, aside, sources, taken: Mutex::default() }
     }
 
     /// Returns what was asked for, is not in the store, and was found elsewhere.
@@ -92,7 +88,7 @@ impl<'a> Filled<'a> {
                 return Ok(Some((block, Origin::Source(number))));
             }
         }
-        Ok(self.deduced.get(cid)?.map(|block| (block, Origin::Deduced)))
+        Ok(None)
     }
 }
 

@@ -12,7 +12,6 @@
 
 mod damaged;
 mod database;
-mod deduced;
 mod filled;
 mod handle;
 mod mend;

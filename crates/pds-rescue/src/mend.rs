@@ -35,8 +35,7 @@ impl Rescue<'_> {
         for block in damaged {
             keep(block, &survey.aside.bytes(block)?)?;
         }
-        let filled =
-            Filled::new(self.repo.store().as_ref(), &survey.aside, sources, &survey.deduced);
+        let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
         let mut blocks = survey.found().keys().map(|cid| match filled.elsewhere(cid) {
             Ok(Some((block, _))) => Ok(block),
             Ok(None) => Err(BoxError::from(format!("block {cid} is no longer in its source"))),

@@ -12,7 +12,7 @@ use crate::trace::{Part, Step, Trace};
 use pds::error::{Error, Result};
 use pds::history::restored::RestoredTree;
 use pds_core::commit::Commit;
-use pds_core::data::block::{Block, Blocks, MemoryBlocks};
+use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::mst::build::Builder;
 use pds_core::mst::key::Key;
@@ -155,8 +155,8 @@ impl Rescue<'_> {
         let did =
             self.repo.did().ok().flatten().or_else(any_commit).ok_or(Error::UnknownCommit(head))?;
 
-        let (nothing, none) = (Aside::default(), MemoryBlocks::default());
-        let blocks = Filled::new(self.repo.store().as_ref(), &nothing, &[], &none);
+        let nothing = Aside::default();
+        let blocks = Filled::new(self.repo.store().as_ref(), &nothing, &[]);
         let (mut builder, mut nodes) = (Builder::default(), Vec::new());
         let (mut records, mut lost) = (0, Vec::new());
         let others = survey.lost.iter().filter(|lost| lost.commit != head).collect();
@@ -167,15 +167,15 @@ impl Rescue<'_> {
                         .push(key.as_bytes(), cid, |node| keep_new(&blocks, &mut nodes, node))?;
                     records += 1;
                 }
-                Survivor::Lost { part, cid, level } => lost.push((part, cid, level)),
+                Survivor::Lost { part, cid } => lost.push((part, cid)),
             }
             Ok(())
         };
         Survivors::new(&blocks, &orphans, others, &mut sink).follow(base.data)?;
         let root = builder.finish(|node| keep_new(&blocks, &mut nodes, node));
-        let lose = |(part, cid, level)| {
+        let lose = |(part, cid)| {
             let ref_name = Some(self.repo.history().ref_name().clone());
-            Lost { part, cid, level, commit: head, rev: base.rev, ref_name }
+            Lost { part, cid, commit: head, rev: base.rev, ref_name }
         };
         let mut lost: Vec<Lost> = lost.into_iter().map(lose).collect();
         let earlier = earlier(&blocks, &survey, head, &lost);

@@ -154,7 +154,7 @@ pub fn recover<F: ReadAt>(
             let block = blocks.get(&cid)?;
             block.map_or(Ok(()), |block| found(Recovered::Record { key, block }))
         }
-        Survivor::Lost { part, cid, .. } => {
+        Survivor::Lost { part, cid } => {
             recovery.lost += 1;
             found(Recovered::Lost { part, cid: Some(cid).filter(|cid| *cid != nowhere) })
         }

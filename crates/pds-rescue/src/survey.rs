@@ -12,7 +12,7 @@ use pds::error::Result;
 use pds::repo::Repo;
 use pds::snapshot::Snapshot;
 use pds_core::commit::Commit;
-use pds_core::data::block::{Block, Blocks, MemoryBlocks};
+use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::mst::node::Position;
 use pds_core::syntax::tid::Tid;
@@ -43,8 +43,6 @@ pub struct Survey {
     pub refs: Vec<StrayRef>,
     pub(super) aside: Aside,
     pub(super) commits: Vec<Commit>,
-    /// Tree nodes that were worked out.
-    pub(super) deduced: MemoryBlocks,
     found: BTreeMap<Cid, Origin>,
 }
 
@@ -67,8 +65,6 @@ pub struct Lost {
     pub part: Part,
     /// The block.
     pub cid: Cid,
-    /// The level that a lost node has, where that is known.
-    pub level: Option<u8>,
     /// The commit whose state it is missing from: the present one if it is in that, else the newest.
     pub commit: Cid,
     /// When that was; `None` where the commit is what is lost.
@@ -79,7 +75,7 @@ pub struct Lost {
 
 impl Lost {
     pub(super) fn commit(cid: Cid, ref_name: Option<RefName>) -> Self {
-        Self { part: Part::Commit, cid, level: None, commit: cid, rev: None, ref_name }
+        Self { part: Part::Commit, cid, commit: cid, rev: None, ref_name }
     }
 }
 
@@ -123,8 +119,7 @@ impl Rescue<'_> {
     /// Looks at every block and at every state that is kept here, and at what some sources have of
     /// what is missing; changes nothing.
     ///
-    /// Blocks that stand here under a wrong name, and tree nodes that can be worked out from those of
-    /// other states, count as found: the CID is the proof.
+    /// A block that is stored here under a wrong name counts as found: the CID is the proof.
     ///
     /// It reads each block once, and once more for each state that needs it and shares it with no
     /// other. Damaged blocks wait in a temporary file; the memory is in the number of tree nodes.
@@ -138,22 +133,12 @@ impl Rescue<'_> {
         let seen = self.repo.store().view()?.version();
         self.look_at_blocks(&mut survey)?;
         survey.commits.sort_by_key(|commit| std::cmp::Reverse(commit.rev()));
-        let mut deduced = MemoryBlocks::default();
-        let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources, &deduced);
+        let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
         survey.refs = self.stray_refs(&survey.commits, &filled)?;
         let states = self.states(&survey.commits, &survey.refs)?;
-        for _ in 0..MAX_ROUNDS {
-            let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources, &deduced);
-            let lost = follow(&states, &filled)?;
-            (survey.found, survey.lost) = (filled.into_taken(), lost);
-            // A node that has been worked out may name others that are lost.
-            let more = self.deduce(&survey)?;
-            if more.is_empty() {
-                break;
-            }
-            deduced.extend(more.iter().cloned());
-        }
-        survey.deduced = deduced;
+        let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
+        let lost = follow(&states, &filled)?;
+        (survey.found, survey.lost) = (filled.into_taken(), lost);
         // A state that another process deletes meanwhile is missing, and is not lost.
         if !survey.lost.is_empty() && self.repo.store().view()?.version().sweep != seen.sweep {
             return Err(StoreError::Busy.into());
@@ -240,24 +225,22 @@ fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
             continue;
         };
         let rev = commit.rev();
-        let mut lose = |part: Part, cid, level| {
+        let mut lose = |part: Part, cid| {
             let key = match &part {
                 Part::Record { key } => Some(key.clone()),
                 Part::Commit | Part::Records { .. } => None,
             };
             if named.insert((cid, key)) {
                 let (commit, ref_name) = (commit.cid(), ref_name.clone());
-                lost.push(Lost { part, cid, level, commit, rev, ref_name });
+                lost.push(Lost { part, cid, commit, rev, ref_name });
             }
             Ok(())
         };
         let whole = (None, None);
         trace.follow((commit.data(), Position::Root), whole, &mut |step| match step {
             Step::Record { .. } => Ok(()),
-            Step::LostRecord { key, cid } => lose(Part::Record { key }, cid, None),
-            Step::LostNode { after, before, cid, level } => {
-                lose(Part::Records { after, before }, cid, level)
-            }
+            Step::LostRecord { key, cid } => lose(Part::Record { key }, cid),
+            Step::LostNode { after, before, cid, .. } => lose(Part::Records { after, before }, cid),
         })?;
     }
     Ok(lost)
@@ -271,9 +254,6 @@ pub(super) fn may_be_a_commit(block: &Block) -> bool {
     let has_signature = || bytes.windows(SIGNATURE_FIELD.len()).any(|at| at == SIGNATURE_FIELD);
     block.cid().codec() == Codec::Cbor && is_map && has_signature()
 }
-
-/// How often lost nodes are worked out: as often as there are levels in any tree one meets.
-const MAX_ROUNDS: usize = 16;
 
 /// Reads a commit from the store of a repository.
 pub(crate) fn commit_at(repo: &Repo, cid: Cid) -> Result<Commit> {

@@ -14,7 +14,7 @@ use pds_core::mst::node::Position;
 /// What comes of a tree, in key order.
 pub(super) enum Survivor {
     Record { key: Key, cid: Cid },
-    Lost { part: Part, cid: Cid, level: Option<u8> },
+    Lost { part: Part, cid: Cid },
 }
 
 /// The way along a tree, over its holes.
@@ -30,7 +30,7 @@ pub(super) struct Survivors<'a> {
     taken: HashSet<Cid>,
     last: Option<Key>,
     /// A lost node, and the last key before it; it ends at the next key that comes.
-    gap: Option<(Option<Key>, Cid, Option<u8>)>,
+    gap: Option<(Option<Key>, Cid)>,
 }
 
 impl<'a> Survivors<'a> {
@@ -62,10 +62,10 @@ impl<'a> Survivors<'a> {
             Step::LostRecord { key, cid } => {
                 self.end_gap(Some(&key))?;
                 self.last = Some(key.clone());
-                (self.sink)(Survivor::Lost { part: Part::Record { key }, cid, level: None })
+                (self.sink)(Survivor::Lost { part: Part::Record { key }, cid })
             }
             Step::LostNode { after, before, cid, level } => {
-                self.gap.get_or_insert((self.last.clone(), cid, level));
+                self.gap.get_or_insert((self.last.clone(), cid));
                 let taken = self.orphans_between(after.as_ref(), before.as_ref(), level);
                 for (at, orphan) in taken.iter().enumerate() {
                     self.taken.insert(orphan.cid);
@@ -74,7 +74,7 @@ impl<'a> Survivors<'a> {
                     let root = (orphan.cid, Position::Child { level: orphan.level });
                     let blocks = self.blocks;
                     Trace::new(blocks).follow(root, bounds, &mut |step| self.step(step))?;
-                    self.gap.get_or_insert((self.last.clone(), cid, level));
+                    self.gap.get_or_insert((self.last.clone(), cid));
                 }
                 Ok(())
             }
@@ -82,9 +82,9 @@ impl<'a> Survivors<'a> {
     }
 
     fn end_gap(&mut self, before: Option<&Key>) -> Result<()> {
-        let Some((after, cid, level)) = self.gap.take() else { return Ok(()) };
+        let Some((after, cid)) = self.gap.take() else { return Ok(()) };
         let part = Part::Records { after, before: before.cloned() };
-        (self.sink)(Survivor::Lost { part, cid, level })
+        (self.sink)(Survivor::Lost { part, cid })
     }
 
     /// Chooses the subtrees that certainly stood below a lost node: no node names them that is here,

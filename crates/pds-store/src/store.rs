@@ -25,7 +25,6 @@ use crate::log::{LogEntry, LogQuery};
 use crate::ref_name::RefName;
 use crate::refs::Refs;
 use crate::sweep::{Sweep, SweptBlocks};
-
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
 

@@ -89,10 +89,11 @@ pub mod mst {
     pub use pds_core::mst::diff::{Change, Diff, NodeChanges, diff, diff_across};
     pub use pds_core::mst::error::MstError;
     pub use pds_core::mst::key::{Key, height};
-    pub use pds_core::mst::node::{EMPTY_NODE, Node, NodeEntry, Position, node_block};
+    pub use pds_core::mst::node::{EMPTY_NODE, Node, NodeEntry, Position};
     pub use pds_core::mst::preorder::{Due, Preorder};
     pub use pds_core::mst::proof::{Descent, proof};
     pub use pds_core::mst::range::{Entry, Range, range};
+    pub use pds_core::mst::seen::Seen;
     pub use pds_core::mst::tree::{Tree, Written, get};
     pub use pds_core::mst::walk::{Step, Walk, nodes, walk};
 }

@@ -86,8 +86,7 @@ pub(crate) struct Facts {
 impl Facts {
     /// What there is to tell of a repository that has just been made; the import has counted it.
     pub(crate) fn of_clone(repo: &Repo, imported: Imported, dir: &Path) -> Result<Self> {
-        let Some(collections) = imported.collections else { return Self::of_repo(repo, Some(dir)) };
-        let (records, nodes) = (imported.records, imported.nodes);
+        let Imported { records, nodes, collections, .. } = imported;
         let counted = Counted { records, nodes, collections, gaps: Gaps::default() };
         let key = repo.public_key()?.map(|key| key.did_key());
         Ok(Self::with(&imported.commit, counted, imported.new_blocks, 0, size_of(dir), key))

@@ -34,11 +34,11 @@ use crate::output::{Output, counted, say};
 )]
 pub(crate) struct Args {
     /// Take what is missing from a CAR file, itself damaged perhaps, or from another repository. What this
-    /// one has itself, under wrong names or in other states, is always taken
+    /// one has itself, under wrong names, is always taken
     #[arg(long = "from", value_name = "CAR|DIR")]
     sources: Vec<PathBuf>,
 
-    /// Mend with what this repository has itself: blocks under wrong names or worked out from other states,
+    /// Mend with what this repository has itself: blocks under wrong names,
     /// refs set to where the log says they stood, the index made anew
     #[arg(long)]
     here: bool,

@@ -73,8 +73,8 @@ impl<F: ReadAt> CarFile<F> {
                 }
                 Ok(None) => break,
                 Err(error) => {
+                    found.pass_over(&error);
                     let goes_on = error.is_one_block();
-                    found.sections += u64::from(goes_on);
                     report(error);
                     if !goes_on {
                         break;
@@ -242,6 +242,11 @@ impl Indexing {
         note: u8,
     ) -> Result<(), CarError> {
         self.claim(offset, cid_offset, (block.cid(), block.bytes().len()), note)
+    }
+
+    /// Counts a section that has no block, if this is why.
+    pub fn pass_over(&mut self, error: &CarError) {
+        self.sections += u64::from(error.is_one_block());
     }
 
     /// Adds a block by its CID and size.

@@ -36,6 +36,7 @@ pub(crate) mod path;
 pub mod preorder;
 pub mod proof;
 pub mod range;
+pub mod seen;
 pub mod tree;
 pub(crate) mod waiting;
 pub mod walk;

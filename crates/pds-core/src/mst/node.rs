@@ -400,18 +400,6 @@ impl Encoder {
     }
 }
 
-/// Makes the block of a node from what stands in it. Nothing is checked: the caller knows the CID.
-pub fn node_block<'e>(
-    left: Option<Cid>,
-    entries: impl IntoIterator<Item = NodeEntry<'e>>,
-) -> Block {
-    let mut encoder = Encoder::default();
-    for NodeEntry { key, value, right } in entries {
-        encoder.entry(key, &value, right.as_ref());
-    }
-    encoder.finish(left.as_ref())
-}
-
 /// Reads an entry: what its key does not share, how much it shares, the subtree after it, its value.
 #[inline]
 fn entry<'b>(cursor: &mut Cursor<'b>) -> Result<(Compressed<'b>, Links<'b>), DataError> {

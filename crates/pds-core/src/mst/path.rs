@@ -4,6 +4,7 @@ use std::ops::Deref;
 
 use crate::data::cid::Cid;
 use crate::mst::node::{Node, Position};
+use crate::mst::seen::Room;
 
 /// The nodes of one path, each with its next slot.
 #[derive(Debug)]
@@ -79,10 +80,16 @@ impl<N: Deref<Target = Node>> Path<N> {
 
     /// Tells whether a node's keys lie between those around the subtree that was just passed.
     pub(super) fn has_room_for(&self, node: &Node) -> bool {
+        let Room { after, before } = self.room();
+        node.lies_between(after, before)
+    }
+
+    /// Returns the keys around the subtree that was just passed.
+    pub(super) fn room(&self) -> Room<&[u8]> {
         // The slot of each node above is the one after the subtree that is gone into.
         let next = self.frames.iter().rev().find_map(|frame| frame.node.entry(frame.slot / 2));
-        let before = Some(self.before.as_slice()).filter(|before| !before.is_empty());
-        node.lies_between(before, next.map(|entry| entry.key))
+        let after = Some(self.before.as_slice()).filter(|before| !before.is_empty());
+        Room { after, before: next.map(|entry| entry.key) }
     }
 
     /// Goes into the node of the subtree that was just passed.

@@ -9,6 +9,7 @@ use crate::mst::error::MstError;
 use crate::mst::key::Key;
 use crate::mst::node::{NAMED_AGAIN, NOT_ASCENDING, Node, Position, read_node};
 use crate::mst::path::{Next, Path};
+use crate::mst::seen::Seen;
 
 /// One step of a [`Walk`].
 ///
@@ -62,7 +63,14 @@ pub enum Step {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
-    Walk { blocks, root: Some(root), path: Path::new(), failed: HashSet::new(), levels: None }
+    Walk {
+        blocks,
+        root: Some(root),
+        path: Path::new(),
+        failed: HashSet::new(),
+        levels: None,
+        seen: None,
+    }
 }
 
 /// Walks over the nodes of a tree, parents first.
@@ -116,9 +124,19 @@ pub struct Walk<'b> {
     failed: HashSet<Cid>,
     /// How many levels are walked, if not all.
     levels: Option<u8>,
+    /// Subtrees that earlier walks have gone through, if they are to be passed over.
+    seen: Option<&'b mut Seen>,
 }
 
-impl Walk<'_> {
+impl<'b> Walk<'b> {
+    /// Passes over subtrees that earlier walks with the same list have gone through, and adds those of this walk;
+    /// to be called before the first step.
+    #[must_use]
+    pub fn passing_over(mut self, seen: &'b mut Seen) -> Self {
+        self.seen = Some(seen);
+        self
+    }
+
     /// Walks over this many levels only, from the root down; to be called before the first step.
     #[must_use]
     pub fn levels(mut self, levels: u8) -> Self {
@@ -138,12 +156,19 @@ impl Walk<'_> {
     }
 
     fn step_into(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
-        let (block, node) = read_node(self.blocks, cid, position)?;
+        let read = read_node(self.blocks, cid, position);
+        if let (Err(_), Some(seen)) = (&read, &mut self.seen) {
+            seen.failed(cid, position);
+        }
+        let (block, node) = read?;
         if !self.path.has_room_for(&node) {
             return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
         }
         if let Some(levels) = self.levels.take() {
             self.path.down_to(node.level().saturating_sub(levels.saturating_sub(1)));
+        }
+        if let Some(seen) = &mut self.seen {
+            seen.entered(cid, position, self.path.room());
         }
         let node = Arc::new(node);
         self.path.enter(node.clone());
@@ -155,18 +180,23 @@ impl Iterator for Walk<'_> {
     type Item = Result<Step, MstError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (cid, position) = match (self.root.take(), self.path.next()) {
-            (Some(root), _) => (root, Position::Root),
-            (None, Next::Subtree { cid, position }) => (cid, position),
-            (None, Next::Entry { key, value }) => {
-                let step = Step::Entry { key: Key::checked(key), value };
-                self.path.pass();
-                return Some(Ok(step));
+        loop {
+            let (cid, position) = match (self.root.take(), self.path.next()) {
+                (Some(root), _) => (root, Position::Root),
+                (None, Next::Subtree { cid, position }) => (cid, position),
+                (None, Next::Entry { key, value }) => {
+                    let step = Step::Entry { key: Key::checked(key), value };
+                    self.path.pass();
+                    return Some(Ok(step));
+                }
+                (None, Next::End) => return None,
+            };
+            self.path.pass();
+            let seen = self.seen.as_ref();
+            if !seen.is_some_and(|seen| seen.has(&cid, position, self.path.room())) {
+                return Some(self.open(cid, position));
             }
-            (None, Next::End) => return None,
-        };
-        self.path.pass();
-        Some(self.open(cid, position))
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::ops::ControlFlow;
 
 use crate::blob::error::BlobError;
 use crate::blob::hashing;
-
 use pds_core::data::cid::Cid;
 
 /// The name, size and age of a blob.

@@ -1,14 +1,14 @@
 //! Bringing two lines of commits together.
 
-use std::cell::Cell;
-
 use crate::base::Base;
 use crate::error::{Error, Result};
-use crate::history::ancestry::{common_ancestor, merged_ref};
+use crate::history::ancestry::common_ancestor;
+use crate::history::ancestry::merged_ref;
 use crate::history::handle::History;
 use crate::keys::handle::Keys;
 use crate::merge::handle::Merge;
-use crate::merge::plan::{Plan, join, plan};
+use crate::merge::plan::plan;
+use crate::merge::plan::{Plan, join};
 use crate::model::conflict::Resolution;
 use crate::model::finding::Finding;
 use crate::model::report::Expected;
@@ -16,8 +16,10 @@ use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
 use crate::reading::Moment;
 use crate::snapshot::record_changes;
-use crate::transfer::import::{Findings, arriving, has_all, relied_on};
+use crate::transfer::import::has_all;
+use crate::transfer::incoming::{Findings, Incoming, unboxed};
 use crate::verify::indexed::verify;
+use crate::verify::marked::Marked;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
@@ -37,8 +39,7 @@ use pds_store::store::Version;
 /// How two lines of commits are brought together.
 ///
 /// ```
-/// use pds::merge::commit::MergeOptions;
-/// use pds::{Resolution, Side};
+/// use pds::repo::{MergeOptions, Resolution, Side};
 ///
 /// let rest = Some(Side::Ours);
 /// let resolution = Resolution { rest, ..Resolution::default() };
@@ -59,7 +60,7 @@ pub struct MergeOptions {
 /// The state that two sides of a merge started from.
 ///
 /// ```
-/// use pds::merge::commit::{MergeBase, MergeOptions};
+/// use pds::repo::{MergeBase, MergeOptions};
 ///
 /// let options = MergeOptions { base: Some(MergeBase::Empty), ..MergeOptions::default() };
 /// assert_eq!(options.base, Some(MergeBase::Empty));
@@ -76,10 +77,10 @@ pub enum MergeBase {
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::merge::commit::{How, MergeOptions};
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::{How, MergeOptions};
 ///
-/// let merged = repo.merge().revision(&"HEAD".parse()?, &MergeOptions::default())?;
+/// let merged = repo.merge(&"HEAD".parse()?, &MergeOptions::default())?;
 /// assert_eq!((merged.how, merged.changes.len()), (How::Nothing, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -101,7 +102,7 @@ pub struct Merged {
 /// How a ref came to have what another line of commits has.
 ///
 /// ```
-/// use pds::merge::commit::How;
+/// use pds::repo::How;
 ///
 /// assert_ne!(How::FastForward, How::Commit);
 /// ```
@@ -152,17 +153,17 @@ impl Merge<'_> {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
     /// # let note = |text: &str| pds::data::Value::from([("text", pds::data::Value::from(text))]);
-    /// use pds::merge::commit::{How, MergeOptions};
+    /// use pds::repo::{How, MergeOptions};
     /// use pds::store::{Expect, RefName};
     ///
     /// let draft: RefName = "draft".parse()?;
-    /// repo.history().set_ref(&draft, repo.head()?.expect("init"), Expect::Absent, "branch")?;
+    /// repo.set_ref(&draft, repo.head()?.expect("init"), Expect::Absent, "branch")?;
     /// repo.on(draft.clone()).put(&"com.example.note/a".parse()?, &note("on the branch"))?;
     /// repo.put(&"com.example.note/b".parse()?, &note("here"))?;
     ///
-    /// let merged = repo.merge().revision(&draft.into(), &MergeOptions::default())?;
+    /// let merged = repo.merge(&draft.into(), &MergeOptions::default())?;
     /// assert_eq!((merged.how, repo.snapshot()?.records().count()), (How::Commit, 2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -220,7 +221,8 @@ impl Merge<'_> {
         options: &MergeOptions,
     ) -> Result<Merged> {
         let Moment { version, blocks: stored, .. } = self.parts.moment()?;
-        let both = Overlay { over: car, under: stored.as_ref() };
+        let file = Marked::new(car);
+        let both = Overlay { over: &file, under: stored.as_ref() };
         let mut findings = Findings::default();
         let keys = Keys::new(self.parts).key_history()?;
         // A commit that cannot be read is refused below.
@@ -240,13 +242,9 @@ impl Merge<'_> {
             (_, Some(finding)) => return Err(Error::Refused(Box::new(finding))),
             (None, None) => return Err(Error::UnknownCommit(root)),
         };
-        let is_slice = Cell::new(false);
         let arrive = || -> Arriving<'_> {
             let base = self.parts.snapshot().ok().map(|ours| ours.commit().data());
-            let elsewhere = std::iter::once(()).filter(|()| is_slice.get());
-            let (both, data) = (&both, commit.data());
-            let elsewhere = elsewhere.flat_map(move |()| relied_on(car, both, base, data));
-            Box::new(arriving(car, both, &commit, &is_slice).chain(elsewhere))
+            Box::new(Incoming::new(&file, &both, &commit, base, &expected))
         };
         let other = Other {
             commit: commit.clone(),
@@ -362,7 +360,8 @@ impl Merge<'_> {
             let fact = Fact::NamedKey { commit: theirs, key: key.into() };
             change = change.fact(FactEdit::Set(fact));
         }
-        let applied = self.parts.store.apply(change.unless_changed_since(other.version))?;
+        let applied = self.parts.store.apply(change.unless_changed_since(other.version));
+        let applied = applied.map_err(|error| unboxed(error.into()))?;
         self.parts.caches.forget_base();
         Ok(applied)
     }

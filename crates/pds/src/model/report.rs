@@ -92,6 +92,12 @@ pub enum SignatureState {
 }
 
 impl Report {
+    /// Counts a finding and passes it on.
+    pub(crate) fn tell(&mut self, finding: Finding, found: &mut dyn FnMut(Finding)) {
+        self.count(&finding);
+        found(finding);
+    }
+
     pub(crate) fn count(&mut self, finding: &Finding) {
         match finding.severity() {
             Severity::Error => self.errors += 1,

@@ -1,18 +1,19 @@
 //! CAR in: verified first, then admitted, then named.
 
-use std::cell::Cell;
+use crate::keys::handle::Keys;
+use crate::transfer::handle::Transfer;
+use pds_store::store::Store;
 use std::io::Read;
 
 use crate::error::{Error, Result};
-use crate::keys::handle::Keys;
-use crate::model::finding::{Code, Finding, Severity, Stage};
+use crate::model::finding::{Code, Finding};
 use crate::model::jobs::Jobs;
-use crate::model::report::{Expected, Report};
+use crate::model::report::Expected;
 use crate::pipeline::ahead;
-use crate::transfer::handle::Transfer;
-use crate::verify::car::Marked;
-use crate::verify::indexed::verify;
-use crate::verify::stream::{NotInOrder, Reached, Streamed};
+use crate::transfer::incoming::{Findings, Incoming, unboxed};
+use crate::verify::check::Check;
+use crate::verify::marked::Marked;
+use crate::verify::stream::{NotInOrder, Streamed};
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};
@@ -21,22 +22,20 @@ use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
-use pds_core::mst::contents::{Content, contents};
-use pds_core::mst::diff::diff;
 use pds_store::change::{Applied, BoxError, Change};
 use pds_store::error::StoreError;
 use pds_store::fact::{Fact, FactEdit, FactKind};
 use pds_store::refs::{Expect, RefEdit};
-use pds_store::store::{Store, View, first_fact, has_sound};
+use pds_store::store::{View, first_fact, has_sound};
 
 /// What an import has done.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// # let mut file = Vec::new();
-/// # repo.transfer().export(&"HEAD".parse()?, &mut file)?;
-/// let again = repo.transfer().import_file(std::io::Cursor::new(file), None)?;
+/// # repo.export(&"HEAD".parse()?, &mut file)?;
+/// let again = repo.import_file(std::io::Cursor::new(file), None)?;
 /// assert_eq!((again.new_blocks, again.records), (0, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -51,9 +50,8 @@ pub struct Imported {
     pub new_blocks: u64,
     /// How many records the repository has.
     pub records: u64,
-    /// How many of them are in each collection, in the order of their paths, if the file was read in one
-    /// pass.
-    pub collections: Option<Vec<(String, u64)>>,
+    /// How many of them are in each collection, in the order of their paths.
+    pub collections: Vec<(String, u64)>,
     /// How many nodes its tree has.
     pub nodes: u64,
     /// What verifying reported that is no reason to refuse: records that are not of the data
@@ -66,11 +64,12 @@ impl Imported {
         commit: Commit,
         before: Option<Commit>,
         new_blocks: u64,
-        report: &Report,
+        check: &mut Check<'_>,
         findings: Findings,
     ) -> Self {
-        let Report { records, nodes, .. } = *report;
-        let (collections, findings) = (None, findings.kept);
+        let (records, nodes) = (check.report.records, check.report.nodes);
+        let collections = check.collections.take().unwrap_or_default();
+        let findings = findings.kept;
         Self { commit, before, new_blocks, records, collections, nodes, findings }
     }
 }
@@ -97,13 +96,17 @@ impl Transfer<'_> {
         if let Some(imported) = self.import_streamed(FromStart::new(&file), key, jobs)? {
             return Ok(imported);
         }
-        // What is here already need not be read, so a slice is looked at before it is taken in.
-        if self.parts.get_ref(&self.parts.name)?.is_none()
-            && let Some(imported) = self.import_reached(&file, key, jobs)?
-        {
-            return Ok(imported);
-        }
-        self.import(&CarFile::open(file)?, key)
+        // Each block is hashed when the tree comes to it, and the others at the end. What is in the file twice would be
+        // hashed once.
+        let car = match CarFile::open_unchecked(&file) {
+            Ok(car) if car.duplicates() == 0 => car,
+            _ => CarFile::open(&file)?,
+        };
+        self.import(&car, key).or_else(|error| {
+            // If the file is damaged, that is the reason, and says where.
+            CarFile::open(&file)?;
+            Err(error)
+        })
     }
 
     /// As [`import_file`](Self::import_file), of a file that has been indexed.
@@ -125,7 +128,8 @@ impl Transfer<'_> {
         key: Option<&PublicKey>,
     ) -> Result<Imported> {
         let stored = self.parts.reading()?;
-        let both = Overlay { over: car, under: stored.as_ref() };
+        let file = Marked::new(car);
+        let both = Overlay { over: &file, under: stored.as_ref() };
         let Some(block) = both.get(&root)? else {
             let message = format!("the commit {root} is missing");
             let finding = Finding::new(Code::CommitMissing, message).cid(root);
@@ -134,27 +138,23 @@ impl Transfer<'_> {
         let commit = Commit::decode(&block)?;
         let before = self.before_import(&commit)?;
 
-        let mut findings = Findings::default();
-        let expected = Expected { key, jobs: self.jobs, ..Expected::default() };
-        let report = verify(&both, root, &expected, &mut |finding| findings.add(finding))?;
-        if let Some(finding) = findings.fatal {
-            return Err(Error::Refused(Box::new(finding)));
-        }
+        let expected = Expected { key, ..Expected::default() };
+        let base = before.as_ref().map(Commit::data);
+        let arrive = || Incoming::new(&file, &both, &commit, base, &expected);
+        let mut blocks = arrive();
         let is_present = before.as_ref().map(Commit::cid) == Some(root);
-        let is_slice = Cell::new(false);
-        let new_blocks = if is_present
-            && has_all(self.parts.store.as_ref(), arriving(car, &both, &commit, &is_slice))?
-        {
+        let new_blocks = if is_present && has_all(self.parts.store.as_ref(), &mut blocks)? {
             Keys::new(self.parts).name_key(&commit, key)?;
             0
         } else {
-            let base = before.as_ref().map(Commit::data);
-            let elsewhere = std::iter::once(()).filter(|()| is_slice.get());
-            let elsewhere = elsewhere.flat_map(|()| relied_on(car, &both, base, commit.data()));
-            let mut blocks = arriving(car, &both, &commit, &is_slice).chain(elsewhere);
-            self.admit((&commit, before.as_ref()), key, &mut blocks)?.new_blocks
+            if is_present {
+                blocks = arrive();
+            }
+            let jobs = self.jobs.for_bytes(car.bytes());
+            self.admit_ahead((&commit, before.as_ref()), key, jobs, &mut blocks)?
         };
-        Ok(Imported::new(commit, before, new_blocks, &report, findings))
+        let Incoming { mut check, findings, .. } = blocks;
+        Ok(Imported::new(commit.clone(), before, new_blocks, &mut check, findings))
     }
 
     /// Verifies and admits in one pass; `None` when that is not possible with this file, or when
@@ -175,63 +175,33 @@ impl Transfer<'_> {
         let mut findings = Findings::default();
         let blocks = std::iter::from_fn(|| {
             let block = repo.next_block().map(|block| block.map(|block| block.to_block()));
-            findings.checked(block, repo.drain())
+            let is_sound = findings.take(repo.check.drain()).map_err(|_| NotInOrder);
+            is_sound.and(block).map_err(BoxError::from).transpose()
         });
-        let follows = (&commit, before.as_ref());
-        let Some(new_blocks) = self.admit_checked(follows, key, jobs, blocks)? else {
-            return Ok(None);
-        };
-        let imported = Imported::new(commit, before, new_blocks, &repo.report(), findings);
-        Ok(Some(Imported { collections: Some(repo.collections()), ..imported }))
-    }
-
-    /// As [`import_streamed`](Self::import_streamed), of a file in any order.
-    fn import_reached<F: ReadAt>(
-        &self,
-        file: F,
-        key: Option<&PublicKey>,
-        jobs: Jobs,
-    ) -> Result<Option<Imported>> {
-        let Ok(car) = CarFile::open_unchecked(file) else { return Ok(None) };
-        let [root] = *car.roots() else { return Ok(None) };
-        let expected = Expected { key, jobs: Jobs::ONE, ..Expected::default() };
-        let marked = Marked::new(&car);
-        let Ok(mut repo) = Reached::begin(&marked, root, &expected) else { return Ok(None) };
-        let commit = repo.commit().clone();
-        let before = self.before_import(&commit)?;
-        let mut findings = Findings::default();
-        let blocks = std::iter::from_fn(|| {
-            let block = match repo.next_block() {
-                // The rest of the file has not been hashed: the other way does that.
-                Ok(None) if marked.reached() < car.sections() => Err(NotInOrder),
-                block => block,
-            };
-            findings.checked(block, repo.drain())
-        });
-        let follows = (&commit, before.as_ref());
-        let Some(new_blocks) = self.admit_checked(follows, key, jobs, blocks)? else {
-            return Ok(None);
-        };
-        let imported = Imported::new(commit, before, new_blocks, &repo.report(), findings);
-        Ok(Some(Imported { collections: Some(repo.collections()), ..imported }))
-    }
-
-    /// Admits blocks that are checked on the way; `None` when they turn out not to be faultless.
-    fn admit_checked(
-        &self,
-        (commit, before): (&Commit, Option<&Commit>),
-        key: Option<&PublicKey>,
-        jobs: Jobs,
-        blocks: impl Iterator<Item = Result<Block, BoxError>> + Send,
-    ) -> Result<Option<u64>> {
-        let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
-        match ahead(jobs, blocks, size, |blocks| self.admit((commit, before), key, blocks)) {
-            Ok(applied) => Ok(Some(applied.new_blocks)),
+        match self.admit_ahead((&commit, before.as_ref()), key, jobs, blocks) {
+            Ok(new_blocks) => {
+                let check = &mut repo.check;
+                Ok(Some(Imported::new(commit, before, new_blocks, check, findings)))
+            }
             Err(Error::Store(StoreError::Blocks(error))) if error.is::<NotInOrder>() => Ok(None),
             // Another writer was faster: the other way tries again.
             Err(Error::Store(StoreError::Changed)) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Admits blocks that are read and checked ahead; returns how many of them are new.
+    fn admit_ahead(
+        &self,
+        (commit, before): (&Commit, Option<&Commit>),
+        key: Option<&PublicKey>,
+        jobs: Jobs,
+        blocks: impl Iterator<Item = Result<Block, BoxError>> + Send,
+    ) -> Result<u64> {
+        let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
+        let admitted =
+            ahead(jobs, blocks, size, |blocks| self.admit((commit, before), key, blocks));
+        admitted.map(|applied| applied.new_blocks).map_err(unboxed)
     }
 
     /// Checks that a commit may follow the present one, which it returns.
@@ -289,7 +259,7 @@ pub(crate) fn has_all(
     blocks: impl Iterator<Item = Result<Block, BoxError>>,
 ) -> Result<bool> {
     for block in blocks {
-        let block = block.map_err(StoreError::Blocks)?;
+        let block = block.map_err(|error| unboxed(StoreError::Blocks(error).into()))?;
         if !has_sound(store, &block.cid())? {
             return Ok(false);
         }
@@ -310,78 +280,3 @@ fn check_account(view: &dyn View, commit: &Commit, before: Option<&Commit>) -> R
         _ => Ok(()),
     }
 }
-
-/// What verifying reports on the way in: the first reason to refuse, and what is no reason.
-#[derive(Default)]
-pub(crate) struct Findings {
-    pub(crate) fatal: Option<Finding>,
-    pub(crate) kept: Vec<Finding>,
-}
-
-impl Findings {
-    /// Passes on a block that has been checked, unless something fatal was found.
-    fn checked(
-        &mut self,
-        block: Result<Option<Block>, NotInOrder>,
-        found: impl Iterator<Item = Finding>,
-    ) -> Option<Result<Block, BoxError>> {
-        found.for_each(|finding| self.add(finding));
-        match block {
-            Ok(_) if self.fatal.is_some() => Some(Err(NotInOrder.into())),
-            Ok(block) => block.map(Ok),
-            Err(error) => Some(Err(error.into())),
-        }
-    }
-
-    pub(crate) fn add(&mut self, finding: Finding) {
-        if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
-            self.fatal.get_or_insert(finding);
-        } else if self.kept.len() < MAX_KEPT_FINDINGS {
-            self.kept.push(finding);
-        }
-    }
-}
-
-/// The blocks that a commit reaches, as far as the file has them.
-pub(crate) fn arriving<'a, F: ReadAt>(
-    car: &'a CarFile<F>,
-    both: &'a Overlay<'a>,
-    commit: &Commit,
-    is_slice: &'a Cell<bool>,
-) -> impl Iterator<Item = Result<Block, BoxError>> + 'a {
-    let reached =
-        contents(both, commit.data()).with_records(car).filter_map(move |content| match content {
-            Ok(Content::Node(block)) => Some(Ok(block)),
-            Ok(Content::Record { found, .. }) => {
-                is_slice.set(is_slice.get() || matches!(found, Ok(None)));
-                found.map_err(BoxError::from).transpose()
-            }
-            Ok(Content::Again { .. }) => None,
-            Err(error) => Some(Err(error.into())),
-        });
-    std::iter::once(Ok(commit.block().clone())).chain(reached)
-}
-
-/// The records that a slice relies on and the present state does not have: others here do, and may
-/// be let go of before the slice is in. What the present state has stays, or the ref moves.
-pub(crate) fn relied_on<'a, F: ReadAt>(
-    car: &'a CarFile<F>,
-    both: &'a Overlay<'a>,
-    base: Option<Cid>,
-    data: Cid,
-) -> impl Iterator<Item = Result<Block, BoxError>> + 'a {
-    diff(both, base, Some(data)).filter_map(|change| {
-        let relied_on = change.map_err(BoxError::from).and_then(|change| {
-            let Some(cid) = change.after else { return Ok(None) };
-            if car.get(&cid)?.is_some() {
-                return Ok(None);
-            }
-            let missing = || Error::RecordMissing { path: change.key.to_string(), cid };
-            Ok(Some(both.get(&cid)?.ok_or_else(missing)?))
-        });
-        relied_on.transpose()
-    })
-}
-
-/// How many findings are kept for the answer; `verify` reports all of them.
-const MAX_KEPT_FINDINGS: usize = 1_000;

@@ -3,4 +3,5 @@
 pub mod export;
 pub mod handle;
 pub mod import;
+pub(crate) mod incoming;
 pub mod prove;

@@ -1,111 +1,78 @@
-//! Checking a CAR file in any order: each record as it stands in the file, then the tree.
+//! Reading a CAR file in any order: an index of its blocks, with a note on each record.
 
 use std::collections::HashMap;
 
-use crate::error::Result;
-use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
-use crate::model::report::{Expected, Report};
 use crate::pipeline::ahead;
-use crate::verify::car::{MAX_KEPT_FINDINGS, Marked};
-use crate::verify::check::{Check, Verdict};
+use crate::verify::check::Verdict;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::{CarFile, Indexing};
 use pds_core::car::read::{CarReader, Section};
 use pds_core::car::read_at::{FromStart, ReadAt};
-use pds_core::commit::Commit;
-use pds_core::data::block::{Block, BlockRef, Blocks};
-use pds_core::data::cid::Cid;
-use pds_core::mst::contents::LARGE_BYTES;
-use pds_core::mst::walk::{Step, walk};
+use pds_core::data::block::{Block, BlockRef};
 
-/// Checks a faultless file; `None` when there is anything else in it, or anything wrong with it, that is to be
-/// looked at more closely.
+/// Reads a file from its start to its end, hashes each block, and notes something about it.
 ///
-/// The file is read from its start to its end, and what its records are is noted in the index: only the nodes
-/// are read a second time, and what could not be said in a note.
-pub(crate) fn in_any_order<F: ReadAt>(
-    file: &F,
-    expected: &Expected<'_>,
-) -> Result<Option<(Report, Vec<Finding>)>> {
-    let mut types = Types::default();
-    let car = match index(file, expected.jobs, &mut types) {
-        Ok(car) => car,
-        Err(CarError::Io(error)) => return Err(CarError::Io(error).into()),
-        Err(_) => return Ok(None),
-    };
-    let [root] = *car.roots() else { return Ok(None) };
-    let marked = Marked::new(&car);
-    let Ok(Some(block)) = marked.get(&root) else { return Ok(None) };
-    let Ok(commit) = Commit::decode(&block) else { return Ok(None) };
-    let mut check = Check::new(expected);
-    check.commit(&commit);
-    let mut findings: Vec<Finding> = check.drain().collect();
-    let mut closely = Closely::default();
-    for step in walk(&marked, commit.data()) {
-        match step {
-            Ok(Step::Node { .. }) => check.report.nodes += 1,
-            Ok(Step::Entry { key, value }) => {
-                let Some(note) = marked.noted(&value) else { return Ok(None) };
-                let noted = types.noted(note).map(Verdict::of_type);
-                let Some(verdict) = noted.or_else(|| closely.look(&marked, value)) else {
-                    return Ok(None);
-                };
-                check.record(key.as_bytes(), value, &verdict);
-            }
-            Err(_) => return Ok(None),
-        }
-        findings.extend(check.drain());
-        if findings.len() > MAX_KEPT_FINDINGS {
-            return Ok(None);
-        }
-    }
-    let is_all = marked.reached() == car.sections();
-    let report = Report { commit: Some(commit), blocks: car.sections(), ..check.report };
-    Ok(is_all.then_some((report, findings)))
-}
-
-/// Reads a file from its start to its end.
-fn index<'f, F: ReadAt>(
-    file: &'f F,
+/// What is wrong on the way is reported; a block that is damaged, or whose CID is of another kind, is left out.
+///
+/// # Errors
+///
+/// [`CarError::Io`], and what leaves no file to look at: a header that cannot be read, or an index that cannot
+/// be made.
+pub(crate) fn index<F: ReadAt>(
+    file: F,
     jobs: Jobs,
-    types: &mut Types,
-) -> std::result::Result<CarFile<&'f F>, CarError> {
-    let mut reader = CarReader::new(FromStart::new(file))?;
+    note: &mut (dyn FnMut(BlockRef<'_>) -> u8 + '_),
+    report: &mut dyn FnMut(CarError),
+) -> Result<CarFile<F>, CarError> {
+    let mut reader = CarReader::new(FromStart::new(&file))?;
     let mut indexing = Indexing::default();
+    let mut take = |section: Result<Section<'_>, CarError>| match section {
+        Ok(it) => indexing.add(it.offset, it.cid_offset, it.block, note(it.block)),
+        Err(error @ CarError::Io(_)) => Err(error),
+        Err(error) => {
+            indexing.pass_over(&error);
+            report(error);
+            Ok(())
+        }
+    };
     if jobs == Jobs::ONE {
-        while let Some(Section { offset, cid_offset, block }) = reader.next_section()? {
-            indexing.add(offset, cid_offset, block, types.note(block))?;
+        while let Some(section) = reader.next_section().transpose() {
+            take(section)?;
         }
     } else {
         let own = |it: Section<'_>| (it.offset, it.cid_offset, it.block.to_block());
         let sections =
             std::iter::from_fn(|| reader.next_section().map(|it| it.map(own)).transpose());
-        let size = |it: &std::result::Result<(u64, u64, Block), CarError>| {
+        let size = |it: &Result<(u64, u64, Block), CarError>| {
             it.as_ref().map_or(0, |(.., block)| block.bytes().len())
         };
         ahead(jobs, sections, size, |sections| {
             for section in sections {
-                let (offset, cid_offset, block) = section?;
-                let note = types.note(block.borrowed());
-                indexing.add(offset, cid_offset, block.borrowed(), note)?;
+                match section {
+                    Ok((offset, cid_offset, block)) => {
+                        take(Ok(Section { offset, cid_offset, block: block.borrowed() }))?;
+                    }
+                    Err(error) => take(Err(error))?,
+                }
             }
             Ok::<(), CarError>(())
         })?;
     }
-    CarFile::indexed(file, reader.roots().to_vec(), reader.offset(), indexing)
+    let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
+    CarFile::indexed(file, roots, bytes, indexing)
 }
 
 /// The types of records that are as they should be, numbered from one.
 #[derive(Default)]
-struct Types {
+pub(crate) struct Types {
     names: Vec<String>,
     numbers: HashMap<String, u8>,
 }
 
 impl Types {
     /// Returns the number of the type, or zero: to be looked at closely, should it turn out to be a record.
-    fn note(&mut self, block: BlockRef<'_>) -> u8 {
+    pub(crate) fn note(&mut self, block: BlockRef<'_>) -> u8 {
         if block.bytes().starts_with(NODE_START) {
             return LOOK_CLOSELY;
         }
@@ -125,30 +92,9 @@ impl Types {
         Some(number)
     }
 
-    fn noted(&self, note: u8) -> Option<&str> {
+    pub(crate) fn noted(&self, note: u8) -> Option<&str> {
         let number = usize::from(note).checked_sub(1)?;
         self.names.get(number).map(String::as_str)
-    }
-}
-
-/// Records that are read again.
-#[derive(Default)]
-struct Closely {
-    /// Verdicts on large ones, which many paths may name.
-    large: HashMap<Cid, Verdict<'static>>,
-}
-
-impl Closely {
-    fn look(&mut self, blocks: &dyn Blocks, cid: Cid) -> Option<Verdict<'static>> {
-        if let Some(verdict) = self.large.get(&cid) {
-            return Some(verdict.clone());
-        }
-        let block = blocks.get(&cid).ok()??;
-        let verdict = Verdict::on(cid, block.bytes()).into_owned();
-        if block.bytes().len() >= LARGE_BYTES {
-            self.large.insert(cid, verdict.clone());
-        }
-        Some(verdict)
     }
 }
 

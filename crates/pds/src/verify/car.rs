@@ -1,20 +1,19 @@
 //! Checking a CAR file.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::report::{Expected, Report};
-use crate::verify::any_order::in_any_order;
-use crate::verify::indexed::verify;
+use crate::verify::any_order::{Types, index};
+use crate::verify::check::{Check, Verdict};
+use crate::verify::indexed::follow;
+use crate::verify::marked::Marked;
 use crate::verify::stream::{NotInOrder, streamed as stream};
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::commit::Commit;
-use pds_core::data::block::{Block, Blocks, ReadError};
-use pds_core::data::cid::Cid;
+use pds_core::data::block::Blocks;
+use pds_core::mst::walk::walk;
 
 /// Checks a CAR file: its form, the hash of every block, and the repository of its first root.
 ///
@@ -24,12 +23,11 @@ use pds_core::data::cid::Cid;
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::Expected;
-/// use pds::verify::car::verify_car;
+/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::repo::verify::{Expected, verify_car};
 ///
 /// # let mut file = Vec::new();
-/// # repo.transfer().export(&"HEAD".parse()?, &mut file)?;
+/// # repo.export(&"HEAD".parse()?, &mut file)?;
 /// let file = std::io::Cursor::new(file);
 /// let report = verify_car(file, &Expected::default(), &mut |finding| println!("{finding}"))?;
 /// assert!(report.is_ok() && report.is_complete());
@@ -46,11 +44,9 @@ pub fn verify_car<F: ReadAt>(
 ) -> Result<Report> {
     let bytes = file.len().map_err(CarError::Io)?;
     let expected = &Expected { jobs: expected.jobs.for_bytes(bytes), ..*expected };
-    let faultless = match streamed(FromStart::new(&file), expected) {
-        Ok(checked) => Some(checked),
-        Err(NotInOrder) => in_any_order(&file, expected)?,
+    let Ok((report, findings)) = streamed(FromStart::new(&file), expected) else {
+        return indexed(file, expected, found);
     };
-    let Some((report, findings)) = faultless else { return indexed(file, expected, found) };
     findings.into_iter().for_each(found);
     Ok(report)
 }
@@ -63,52 +59,66 @@ fn streamed(
     stream(file, expected, |repo| {
         let mut findings = Vec::new();
         while repo.next_block()?.is_some() {
-            findings.extend(repo.drain());
+            findings.extend(repo.check.drain());
             if findings.len() > MAX_KEPT_FINDINGS {
                 return Err(NotInOrder);
             }
         }
-        findings.extend(repo.drain());
-        Ok((repo.report(), findings))
+        findings.extend(repo.check.drain());
+        Ok((std::mem::take(&mut repo.check.report), findings))
     })
 }
 
 /// Checks through an index of the file.
+///
+/// What its records are is noted when they are hashed. So the tree is walked by its nodes, and only records that are
+/// not faultless are read again.
 fn indexed<F: ReadAt>(
     file: F,
     expected: &Expected<'_>,
     found: &mut dyn FnMut(Finding),
 ) -> Result<Report> {
-    let (mut errors, mut io) = (0, None);
-    let opened = CarFile::open_reporting(file, &mut |error| match error {
-        CarError::Io(error) => io = Some(error),
-        error => {
-            errors += 1;
-            found(car_finding(&error));
-        }
+    let mut check = Check::new(expected);
+    let mut types = Types::default();
+    let mut report_to = |check: &mut Check<'_>, error: &CarError| {
+        check.add(car_finding(error));
+        check.drain().for_each(&mut *found);
+    };
+    let opened = index(file, expected.jobs, &mut |block| types.note(block), &mut |error| {
+        report_to(&mut check, &error);
     });
     let car = match opened {
-        Ok(_) if io.is_some() => {
-            return Err(Error::Car(CarError::Io(io.expect("just looked at"))));
-        }
         Ok(car) => car,
-        Err(CarError::Io(error)) => return Err(Error::Car(CarError::Io(error))),
+        Err(error @ CarError::Io(_)) => return Err(error.into()),
         Err(error) => {
-            found(car_finding(&error));
-            return Ok(Report { errors: 1, ..Report::default() });
+            report_to(&mut check, &error);
+            return Ok(check.report);
         }
     };
+    check.report.blocks = car.sections();
     let Some(root) = car.roots().first().copied() else {
-        found(Finding::new(Code::RootMissing, "the header names no root"));
-        return Ok(Report { errors: errors + 1, blocks: car.sections(), ..Report::default() });
+        check.add(Finding::new(Code::RootMissing, "the header names no root"));
+        check.drain().for_each(found);
+        return Ok(check.report);
     };
     let marked = Marked::new(&car);
-    let mut report = verify(&marked, root, expected, found)?;
-    report.errors += errors;
-    report.blocks = car.sections();
-    let chain = report.commit.as_ref().map_or(0, |commit| chain_before(&marked, commit));
+    if let Some(commit) = check.read_commit(&marked, root)? {
+        let walk = walk(&marked, commit.data());
+        follow(walk, &mut check, found, &mut |check, key, cid| {
+            let noted = marked.noted(&cid).and_then(|note| types.noted(note));
+            match noted.map(Verdict::of_type) {
+                Some(verdict) => check.record(key.as_bytes(), cid, &verdict),
+                None => check.read_record(key, cid, &marked)?,
+            }
+            Ok(())
+        })?;
+        check.report.commit = Some(commit);
+    }
+    check.drain().for_each(&mut *found);
+    let chain =
+        check.report.commit.as_ref().map_or(0, |commit| chain_before(&car, &marked, commit));
     notes(&car, marked.reached(), chain, found);
-    Ok(report)
+    Ok(check.report)
 }
 
 fn car_finding(error: &CarError) -> Finding {
@@ -131,13 +141,13 @@ fn car_finding(error: &CarError) -> Finding {
 }
 
 /// Counts the commits that come before one and stand in the file, too.
-fn chain_before<F: ReadAt>(marked: &Marked<'_, F>, commit: &Commit) -> u64 {
+fn chain_before<F: ReadAt>(car: &CarFile<F>, marked: &Marked<'_, F>, commit: &Commit) -> u64 {
     let (mut before, mut count) = (commit.prev(), 0);
     while let Some(cid) = before {
         // Blocks that are damaged, or no commits, are told of already.
-        let Ok(Some((number, block))) = marked.car.numbered(&cid) else { break };
+        let Ok(Some(block)) = car.get(&cid) else { break };
         let Ok(commit) = Commit::decode(&block) else { break };
-        marked.mark(number);
+        marked.noted(&cid);
         (before, count) = (commit.prev(), count + 1);
     }
     count
@@ -161,65 +171,5 @@ fn notes<F: ReadAt>(car: &CarFile<F>, reached: u64, chain: u64, found: &mut dyn 
     );
 }
 
-/// A CAR file that notes which of its blocks have been asked for: one bit a block.
-pub(crate) struct Marked<'a, F> {
-    car: &'a CarFile<F>,
-    asked: Mutex<Vec<u64>>,
-    count: AtomicU64,
-}
-
-impl<'a, F: ReadAt> Marked<'a, F> {
-    pub(crate) fn new(car: &'a CarFile<F>) -> Self {
-        let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
-        Self { car, asked, count: AtomicU64::new(0) }
-    }
-
-    /// Returns how many of the blocks have been asked for.
-    pub(crate) fn reached(&self) -> u64 {
-        self.count.load(Ordering::Relaxed)
-    }
-
-    /// Notes that a block has been asked for, and returns what was noted of it when the file was read.
-    pub(crate) fn noted(&self, cid: &Cid) -> Option<u8> {
-        let (number, note) = self.car.noted(cid)?;
-        self.mark(number);
-        Some(note)
-    }
-
-    fn mark(&self, number: usize) {
-        let mut asked = self.asked.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let bit = 1 << (number % 64);
-        if let Some(word) = asked.get_mut(number / 64)
-            && *word & bit == 0
-        {
-            *word |= bit;
-            self.count.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl<F: ReadAt> Blocks for Marked<'_, F> {
-    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        let found = self.car.numbered(cid)?;
-        Ok(found.map(|(number, block)| {
-            self.mark(number);
-            block
-        }))
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
-        let answers = self.car.numbered_some(cids).into_iter();
-        let mark = |(number, block)| {
-            self.mark(number);
-            block
-        };
-        answers.map(|answer| answer.map(|found| found.map(mark))).collect()
-    }
-
-    fn batch(&self) -> usize {
-        self.car.batch()
-    }
-}
-
 /// How many findings are kept until it is known that one pass is enough.
-pub(crate) const MAX_KEPT_FINDINGS: usize = 10_000;
+const MAX_KEPT_FINDINGS: usize = 10_000;

@@ -1,19 +1,25 @@
 //! The checks themselves, wherever the bytes come from.
 
+use pds_store::error::damage;
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::clock::now_micros;
+use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
-use crate::model::jobs::Jobs;
 use crate::model::report::{Expected, Report, SignatureState};
 use pds_core::commit::{Commit, CommitError, Deviation};
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::public_key::PublicKey;
+use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::error::DataError;
 use pds_core::data::limits::MAX_CLOCK_DRIFT_MICROS;
 use pds_core::data::record_check::{RecordFacts, check_record};
 use pds_core::identity::key_history::{KeyError, KeyHistory};
+use pds_core::mst::contents::{Content, LARGE_BYTES};
+use pds_core::mst::error::MstError;
+use pds_core::mst::key::Key;
 use pds_core::syntax::record_path::check_record_path;
 use pds_core::syntax::tid::Tid;
 
@@ -22,18 +28,28 @@ pub(crate) struct Check<'a> {
     expected: &'a Expected<'a>,
     pub(crate) report: Report,
     pending: Vec<Finding>,
-    /// How many records each collection has, in the order of the paths, where somebody wants to know.
+    /// How many records each collection has, in the order of the paths, if they are to be counted.
     pub(crate) collections: Option<Vec<(String, u64)>>,
+    /// Verdicts on large records, which many paths may name.
+    large: HashMap<Cid, Verdict<'static>>,
 }
 
 impl<'a> Check<'a> {
     pub(crate) fn new(expected: &'a Expected<'a>) -> Self {
-        Self { expected, report: Report::default(), pending: Vec::new(), collections: None }
+        let (report, pending, large) = (Report::default(), Vec::new(), HashMap::new());
+        Self { expected, report, pending, collections: None, large }
     }
 
-    /// With how many threads it is checked.
-    pub(crate) fn jobs(&self) -> Jobs {
-        self.expected.jobs
+    /// Starts with a commit that has been read.
+    pub(crate) fn of(commit: &Commit, expected: &'a Expected<'a>) -> Self {
+        let mut check = Self::new(expected);
+        check.commit(commit);
+        check
+    }
+
+    /// Counts the records of each collection, too.
+    pub(crate) fn by_collection(self) -> Self {
+        Self { collections: Some(Vec::new()), ..self }
     }
 
     /// Hands out what has been found since the last time.
@@ -42,39 +58,121 @@ impl<'a> Check<'a> {
     }
 
     pub(crate) fn add(&mut self, finding: Finding) {
-        match finding.severity() {
-            Severity::Error => self.report.errors += 1,
-            Severity::Warning => self.report.warnings += 1,
-            Severity::Note => {}
-        }
+        self.report.count(&finding);
         self.pending.push(finding);
     }
 
-    pub(crate) fn damaged(&mut self, cid: Cid, message: String) {
-        self.add(Finding::new(Code::BlockDamaged, message).cid(cid));
+    /// Reads and checks the commit that the source is asked for.
+    pub(crate) fn read_commit(&mut self, blocks: &dyn Blocks, cid: Cid) -> Result<Option<Commit>> {
+        let Some(block) = self.or_damage(blocks.get(&cid))? else {
+            let message = format!("the commit {cid} is missing");
+            self.add(Finding::new(Code::CommitMissing, message).cid(cid));
+            return Ok(None);
+        };
+        match Commit::decode(&block) {
+            Ok(commit) => {
+                self.commit(&commit);
+                Ok(Some(commit))
+            }
+            Err(error) => {
+                self.add(no_commit(cid, &error));
+                Ok(None)
+            }
+        }
     }
 
-    pub(crate) fn missing(&mut self, code: Code, cid: Cid, path: Option<&[u8]>) {
+    /// Checks what a walk gives next; returns its block, if there is one.
+    pub(crate) fn content(&mut self, content: Result<Content, MstError>) -> Result<Option<Block>> {
+        match content {
+            Ok(Content::Node(block)) => {
+                self.report.nodes += 1;
+                return Ok(Some(block));
+            }
+            Ok(Content::Record { key, value, found }) => {
+                let block = self.or_damage(found)?;
+                match &block {
+                    Some(block) => self.record_block(&key, block),
+                    None => {
+                        self.unseen(key.as_bytes());
+                        self.missing(Code::RecordMissing, value, Some(key.as_bytes()));
+                    }
+                }
+                return Ok(block);
+            }
+            Ok(Content::Again { key, value }) => {
+                if let Some(verdict) = self.large.remove(&value) {
+                    self.record(key.as_bytes(), value, &verdict);
+                    self.large.insert(value, verdict);
+                }
+            }
+            Err(error) => self.no_subtree(error)?,
+        }
+        Ok(None)
+    }
+
+    /// Reads and checks a record; a large one is read only once.
+    pub(crate) fn read_record(&mut self, key: Key, cid: Cid, blocks: &dyn Blocks) -> Result<()> {
+        let content = if self.large.contains_key(&cid) {
+            Content::Again { key, value: cid }
+        } else {
+            Content::Record { key, value: cid, found: blocks.get(&cid) }
+        };
+        self.content(Ok(content)).map(drop)
+    }
+
+    fn record_block(&mut self, key: &Key, block: &Block) {
+        let verdict = Verdict::on(block.cid(), block.bytes());
+        self.record(key.as_bytes(), block.cid(), &verdict);
+        if block.bytes().len() >= LARGE_BYTES {
+            self.large.insert(block.cid(), verdict.into_owned());
+        }
+    }
+
+    /// Reports why a subtree cannot be gone into.
+    fn no_subtree(&mut self, error: MstError) -> Result<()> {
+        let finding = match error {
+            MstError::Missing { cid } => {
+                self.missing(Code::NodeMissing, cid, None);
+                return Ok(());
+            }
+            MstError::Read(error) => {
+                let cid = error.cid();
+                self.or_damage(Err(error))?;
+                return self.no_subtree(MstError::Missing { cid });
+            }
+            MstError::Undecodable { cid, source } => {
+                Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid)
+            }
+            MstError::Invalid { cid, reason } => Finding::new(Code::NodeInvalid, reason).cid(cid),
+            error @ (MstError::Key { .. } | MstError::Full) => {
+                Finding::new(Code::NodeInvalid, error.to_string())
+            }
+        };
+        self.report.unreadable += 1;
+        self.add(finding);
+        Ok(())
+    }
+
+    /// Passes on what was read; damage is a finding.
+    fn or_damage(&mut self, found: Result<Option<Block>, ReadError>) -> Result<Option<Block>> {
+        match found {
+            Ok(block) => Ok(block),
+            Err(error) => match damage(&error) {
+                Some(message) => {
+                    self.add(Finding::new(Code::BlockDamaged, message).cid(error.cid()));
+                    Ok(None)
+                }
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    fn missing(&mut self, code: Code, cid: Cid, path: Option<&[u8]>) {
         self.report.missing += 1;
         let message = format!("block {cid} is missing");
         let finding = Finding::new(code, message).cid(cid).maybe_path(path);
         let expected_part = self.expected.partial;
         self.add(if expected_part { finding.with_severity(Severity::Note) } else { finding });
-    }
-
-    pub(crate) fn no_commit(&mut self, cid: Cid, error: &CommitError) {
-        let (code, message) = match error {
-            CommitError::Undecodable { source, .. } => {
-                (Code::CommitUndecodable, source.to_string())
-            }
-            CommitError::NotACommit { .. } => {
-                (Code::NotACommit, "the root is no commit".to_owned())
-            }
-            CommitError::Field { field, reason, .. } => {
-                (Code::CommitField, format!("{field}: {reason}"))
-            }
-        };
-        self.add(Finding::new(code, message).cid(cid));
     }
 
     pub(crate) fn commit(&mut self, commit: &Commit) {
@@ -177,8 +275,8 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Counts a record that is not there, or whose bytes have been looked at before.
-    pub(crate) fn unseen(&mut self, key: &[u8]) {
+    /// Counts a record that is not there.
+    fn unseen(&mut self, key: &[u8]) {
         self.report.records += 1;
         self.path(key);
     }
@@ -208,6 +306,18 @@ impl<'a> Check<'a> {
         }
         Some(collection)
     }
+}
+
+/// Says why a block is no commit.
+pub(crate) fn no_commit(cid: Cid, error: &CommitError) -> Finding {
+    let (code, message) = match error {
+        CommitError::Undecodable { source, .. } => (Code::CommitUndecodable, source.to_string()),
+        CommitError::NotACommit { .. } => (Code::NotACommit, "the root is no commit".to_owned()),
+        CommitError::Field { field, reason, .. } => {
+            (Code::CommitField, format!("{field}: {reason}"))
+        }
+    };
+    Finding::new(code, message).cid(cid)
 }
 
 /// What the bytes of a record are, whatever its path is.

@@ -1,20 +1,20 @@
 //! Checking every commit that is still known: by the chain, and by the log.
 
+use crate::keys::handle::Keys;
+use crate::verify::handle::Verify;
 use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
-use crate::keys::handle::Keys;
 use crate::keys::known::KeyHistory;
 use crate::model::finding::{Code, Finding};
-use crate::model::jobs::Jobs;
 use crate::model::report::{Expected, Report};
 use crate::reading::Moment;
 use crate::snapshot::read_commit;
-use crate::verify::check::Check;
-use crate::verify::handle::Verify;
-use crate::verify::shared::{Checking, Trees};
-use pds_core::commit::{Commit, CommitError};
+use crate::verify::check::{Check, no_commit};
+use crate::verify::present::store_damaged;
+use crate::verify::shared::Trees;
+use pds_core::commit::Commit;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
 use pds_core::syntax::tid::Tid;
@@ -34,10 +34,10 @@ impl Verify<'_> {
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
     /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
     /// repo.put(&"com.example.note/a".parse()?, &note)?;
-    /// let report = repo.verify().history(&Default::default(), &mut |finding| println!("{finding}"))?;
+    /// let report = repo.verify_history(&Default::default(), &mut |finding| println!("{finding}"))?;
     /// assert!(report.is_ok());
     /// assert_eq!((report.commits, report.records), (2, 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -51,38 +51,33 @@ impl Verify<'_> {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        self.checked(found, &mut |found| self.check_history(expected, found))
+        // Refs, keys and log are of one moment.
+        let read = || -> Result<(Moment, KeyHistory, Log)> {
+            let view = self.parts.store.view()?;
+            let keys = Keys::new(self.parts).key_history_in(view.as_ref())?;
+            Ok((self.parts.moment_of(view.as_ref())?, keys, Log::of(view.as_ref())?))
+        };
+        self.checked(found, &read, &mut |read, found| self.check_history(read, expected, found))
     }
 
     fn check_history(
         &self,
+        (at, keys, log): (Moment, KeyHistory, Log),
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        // Refs, keys and log are of one moment.
-        let Some((at, keys, log)) = self.history_or_damage(found)? else {
-            return Ok(Report { errors: 1, ..Report::default() });
-        };
         let did = self.parts.known_did()?;
         let head = at.refs.get(&self.parts.name);
         let present = head.map(|head| read_commit(at.blocks.as_ref(), head)).transpose();
         let (head, present) = match (head, present) {
             (Some(head), Ok(Some(present))) => (head, present),
             (_, Err(error)) if error.is_swept() => return Err(error),
-            (head, _) => {
-                // There is nothing to start from: the present state is checked, and the store.
-                let mut report = match head {
-                    Some(head) => self.check_at(&at, head, expected, found)?,
-                    None => self.without_head(found)?,
-                };
-                let is_sound = self.check_store(CheckDepth::Whole, &mut report, found)?;
-                self.check_refs(&at, is_sound, &mut report, found)?;
-                return Ok(report);
-            }
+            // There is nothing to start from: the present state is checked, and the store.
+            _ => return self.check_moment(&at, CheckDepth::Whole, expected, found),
         };
         let of_present = keys.of(&present);
-        let mut trees = Trees::default();
         let blocks: &dyn Blocks = at.blocks.as_ref();
+        let mut trees = Trees::of(blocks);
         let mut check = |commit: &Commit, found: &mut dyn FnMut(Finding)| {
             let known = keys.of(commit);
             let expected = Expected {
@@ -90,10 +85,8 @@ impl Verify<'_> {
                 key: expected.key.filter(|_| known == of_present).or(known),
                 ..*expected
             };
-            let mut check = Check::new(&expected);
-            check.commit(commit);
-            let with = &mut Checking { blocks, check: &mut check, found };
-            trees.check(commit.data(), with)?;
+            let mut check = Check::of(commit, &expected);
+            trees.check(commit.data(), &mut check, found)?;
             check.drain().for_each(found);
             Ok::<Report, Error>(check.report)
         };
@@ -102,13 +95,11 @@ impl Verify<'_> {
         let is_sound = self.check_store(CheckDepth::Whole, &mut report, found)?;
         if let Some(damage) = log.damage.as_ref().filter(|_| is_sound) {
             // The check of the store has found no damage, so it would not be reported otherwise.
-            report.errors += 1;
-            found(Finding::new(Code::StoreDamaged, damage.clone()));
+            report.tell(store_damaged(damage), found);
         }
         self.check_refs(&at, is_sound, &mut report, found)?;
         let history = all_commits(blocks, head, &log, &mut |finding| {
-            report.count(&finding);
-            found(finding);
+            report.tell(finding, found);
         })?;
         for (_, cid) in history.iter().rev().filter(|(_, cid)| *cid != head) {
             let Report { missing, unreadable, errors, warnings, .. } =
@@ -121,26 +112,6 @@ impl Verify<'_> {
         report.commits = history.len() as u64;
         report.commit = Some(present);
         Ok(report)
-    }
-
-    /// Reads refs, keys and log at one moment; rows of refs and facts that cannot be read are findings.
-    fn history_or_damage(
-        &self,
-        found: &mut dyn FnMut(Finding),
-    ) -> Result<Option<(Moment, KeyHistory, Log)>> {
-        let read = || -> Result<(Moment, KeyHistory, Log)> {
-            let view = self.parts.store.view()?;
-            let keys = Keys::new(self.parts).key_history_in(view.as_ref())?;
-            Ok((self.parts.moment_of(view.as_ref())?, keys, Log::of(view.as_ref())?))
-        };
-        match read() {
-            Err(Error::Store(StoreError::Damaged(error))) => {
-                let message = format!("the database is damaged: {error}");
-                found(Finding::new(Code::StoreDamaged, message));
-                Ok(None)
-            }
-            read => read.map(Some),
-        }
     }
 }
 
@@ -209,7 +180,7 @@ fn read_or_tell(
             Ok(None)
         }
         Err(Error::Commit(error)) => {
-            tell(not_read(cid, &error));
+            tell(no_commit(cid, &error));
             Ok(None)
         }
         Err(Error::Read(error)) => match damage(&error) {
@@ -225,31 +196,21 @@ fn read_or_tell(
 
 /// The commits that the log names, up to the first row that is damaged.
 struct Log {
-    named: HashSet<Cid>,
+    named: BTreeSet<Cid>,
     damage: Option<String>,
 }
 
 impl Log {
     fn of(view: &dyn View) -> Result<Self> {
-        let mut named = HashSet::new();
+        let mut named = BTreeSet::new();
         let read = view.log(&LogQuery::oldest_first(), &mut |row| {
             named.extend(row.after);
             ControlFlow::Continue(())
         });
         let damage = match read {
-            Err(StoreError::Damaged(error)) => Some(format!("the database is damaged: {error}")),
+            Err(StoreError::Damaged(error)) => Some(error.to_string()),
             read => read.map(|()| None)?,
         };
         Ok(Self { named, damage })
     }
 }
-
-fn not_read(cid: Cid, error: &CommitError) -> Finding {
-    let mut check = Check::new(&NOTHING_EXPECTED);
-    check.no_commit(cid, error);
-    let finding = check.drain().next();
-    finding.expect("that a commit cannot be read is a finding")
-}
-
-const NOTHING_EXPECTED: Expected<'static> =
-    Expected { did: None, key: None, keys: None, partial: false, jobs: Jobs::ONE };

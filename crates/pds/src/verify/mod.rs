@@ -7,10 +7,11 @@
 mod any_order;
 pub mod blobs;
 pub mod car;
-mod check;
+pub(crate) mod check;
 pub mod handle;
 mod history;
 pub mod indexed;
+pub(crate) mod marked;
 mod present;
 mod shared;
 pub(crate) mod stream;

@@ -3,8 +3,10 @@
 use crate::error::{Error, Result};
 use crate::history::refs::lost_refs;
 use crate::keys::handle::Keys;
-use crate::model::finding::{Code, Finding};
-use crate::model::report::{Expected, Report};
+use crate::model::finding::Code;
+use crate::model::finding::Finding;
+use crate::model::report::Expected;
+use crate::model::report::Report;
 use crate::reading::Moment;
 use crate::snapshot::read_commit;
 use crate::verify::handle::Verify;
@@ -13,8 +15,8 @@ use pds_core::data::cid::Cid;
 use pds_store::error::StoreError;
 use pds_store::store::{CheckDepth, latest_rows};
 
-/// A check that can be run again; it passes findings on as they come.
-type Attempt<'a> = dyn FnMut(&mut dyn FnMut(Finding)) -> Result<Report> + 'a;
+/// A check of what was read at one moment; it passes findings on as they come.
+type CheckOf<'c, T> = dyn FnMut(T, &mut dyn FnMut(Finding)) -> Result<Report> + 'c;
 
 impl Verify<'_> {
     /// Checks the present state of this repository, against its own account and key unless other ones
@@ -28,39 +30,40 @@ impl Verify<'_> {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        self.checked(found, &mut |found| {
-            let Some(at) = self.moment_or_damage(found)? else {
-                return Ok(Report { errors: 1, ..Report::default() });
-            };
-            let mut report = match at.refs.get(&self.parts.name) {
-                Some(head) => self.check_at(&at, head, expected, found)?,
-                None => self.without_head(found)?,
-            };
-            let is_sound = self.check_store(CheckDepth::Present, &mut report, found)?;
-            self.check_refs(&at, is_sound, &mut report, found)?;
-            Ok(report)
+        self.checked(found, &|| self.parts.moment(), &mut |at, found| {
+            self.check_moment(&at, CheckDepth::Present, expected, found)
         })
     }
 
-    /// Runs a check, again if the state that it reads is deleted meanwhile. Findings are passed on once the
-    /// check is done.
-    pub(crate) fn checked(
+    /// Reads what a check starts with, and runs the check; both again if the state is deleted meanwhile.
+    ///
+    /// Rows of the store that cannot be read are findings. Findings are passed on once the check is done.
+    pub(crate) fn checked<T>(
         &self,
         found: &mut dyn FnMut(Finding),
-        check: &mut Attempt<'_>,
+        read: &dyn Fn() -> Result<T>,
+        check: &mut CheckOf<'_, T>,
     ) -> Result<Report> {
         let mut tries = MAX_TRIES;
         loop {
             let mut kept = Vec::new();
             // Findings beyond this number are passed on at once, and the check is not run again.
             let mut is_final = tries == 0;
-            let report = check(&mut |finding| {
+            let mut keep = |finding| {
                 kept.push(finding);
                 if kept.len() > MAX_KEPT_FINDINGS {
                     is_final = true;
                     kept.drain(..).for_each(&mut *found);
                 }
-            });
+            };
+            let report = match read() {
+                Err(Error::Store(StoreError::Damaged(error))) => {
+                    let mut report = Report::default();
+                    report.tell(store_damaged(&error), &mut keep);
+                    Ok(report)
+                }
+                read => read.and_then(|read| check(read, &mut keep)),
+            };
             match report {
                 Err(error) if error.is_lost_race() && !is_final => tries -= 1,
                 report => {
@@ -71,31 +74,31 @@ impl Verify<'_> {
         }
     }
 
-    /// Begins to read; rows of the store that cannot be read are findings.
-    pub(crate) fn moment_or_damage(
+    /// Checks the state of this ref, the store, and the refs.
+    pub(crate) fn check_moment(
         &self,
+        at: &Moment,
+        depth: CheckDepth,
+        expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
-    ) -> Result<Option<Moment>> {
-        match self.parts.moment() {
-            Err(Error::Store(StoreError::Damaged(error))) => {
-                let message = format!("the database is damaged: {error}");
-                found(Finding::new(Code::StoreDamaged, message));
-                Ok(None)
-            }
-            moment => moment.map(Some),
-        }
+    ) -> Result<Report> {
+        let mut report = match at.refs.get(&self.parts.name) {
+            Some(head) => self.check_at(at, head, expected, found)?,
+            None => self.without_head(found)?,
+        };
+        let is_sound = self.check_store(depth, &mut report, found)?;
+        self.check_refs(at, is_sound, &mut report, found)?;
+        Ok(report)
     }
 
     /// Reports that the present state is lost; that there never was one is an error.
-    pub(crate) fn without_head(&self, found: &mut dyn FnMut(Finding)) -> Result<Report> {
+    fn without_head(&self, found: &mut dyn FnMut(Finding)) -> Result<Report> {
         let mut report = Report::default();
         let view = self.parts.store.view()?;
         match self.parts.absent(view.as_ref())? {
             Error::RefLost { stood: None, .. } => {
                 let lost = Error::RefLost { name: self.parts.name.clone(), stood: None };
-                let finding = Finding::new(Code::RefMissing, lost.to_string());
-                report.count(&finding);
-                found(finding);
+                report.tell(Finding::new(Code::RefMissing, lost.to_string()), found);
             }
             Error::RefLost { .. } => {}
             never_made => return Err(never_made),
@@ -112,14 +115,13 @@ impl Verify<'_> {
         report: &mut Report,
         found: &mut dyn FnMut(Finding),
     ) -> Result<()> {
-        let mut findings = Vec::new();
         for (name, cid) in at.refs.iter().filter(|(name, _)| *name != self.parts.name) {
             match read_commit(at.blocks.as_ref(), *cid) {
                 Ok(_) => {}
                 Err(error) if error.is_swept() => return Err(error),
                 Err(error) if error.is_corrupt() || error.is_not_found() => {
                     let message = format!("ref {name} names no commit that can be read: {error}");
-                    findings.push(Finding::new(Code::RefWithoutCommit, message).cid(*cid));
+                    report.tell(Finding::new(Code::RefWithoutCommit, message).cid(*cid), found);
                 }
                 Err(error) => return Err(error),
             }
@@ -127,10 +129,6 @@ impl Verify<'_> {
         let view = self.parts.store.view()?;
         if view.version() != at.version {
             // Refs and log would be of two moments; what has changed since is checked the next time.
-            findings.into_iter().for_each(|finding| {
-                report.count(&finding);
-                found(finding);
-            });
             return Ok(());
         }
         for (name, cid) in &at.refs {
@@ -139,7 +137,7 @@ impl Verify<'_> {
             if let Some(last) = last.filter(|last| last.after != Some(*cid)) {
                 let stood = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
                 let message = format!("by the log, ref {name} points to {stood}");
-                findings.push(Finding::new(Code::RefUnlogged, message).cid(*cid));
+                report.tell(Finding::new(Code::RefUnlogged, message).cid(*cid), found);
             }
         }
         // The store knows how many refs there are: if it is sound and this ref is there, none is lost.
@@ -148,11 +146,7 @@ impl Verify<'_> {
         // A log that cannot be read has been reported.
         for (name, after) in lost.unwrap_or_default() {
             let lost = Error::RefLost { name, stood: Some(after) };
-            findings.push(Finding::new(Code::RefMissing, lost.to_string()).cid(after));
-        }
-        for finding in findings {
-            report.count(&finding);
-            found(finding);
+            report.tell(Finding::new(Code::RefMissing, lost.to_string()).cid(after), found);
         }
         Ok(())
     }
@@ -168,17 +162,14 @@ impl Verify<'_> {
         expected: &Expected<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
-        self.checked(found, &mut |found| {
-            let Some(at) = self.moment_or_damage(found)? else {
-                return Ok(Report { errors: 1, ..Report::default() });
-            };
+        self.checked(found, &|| self.parts.moment(), &mut |at, found| {
             let mut report = self.check_at(&at, commit, expected, found)?;
             self.check_store(CheckDepth::Present, &mut report, found)?;
             Ok(report)
         })
     }
 
-    pub(crate) fn check_at(
+    fn check_at(
         &self,
         at: &Moment,
         commit: Cid,
@@ -216,9 +207,7 @@ impl Verify<'_> {
         let Some(maintain) = self.parts.store.maintain() else { return Ok(true) };
         let problems = maintain.check(depth)?;
         for problem in &problems {
-            let message = format!("the database is damaged: {}", problem.replace('\n', " "));
-            found(Finding::new(Code::StoreDamaged, message));
-            report.errors += 1;
+            report.tell(store_damaged(&problem.replace('\n', " ")), found);
         }
         if !problems.is_empty() {
             // Pages that lead to each other in circles are counted without end.
@@ -227,15 +216,17 @@ impl Verify<'_> {
         match maintain.block_count() {
             Ok(blocks) => report.blocks = blocks,
             Err(StoreError::Damaged(error)) => {
-                let message = format!("the database is damaged: {error}");
-                found(Finding::new(Code::StoreDamaged, message));
-                report.errors += 1;
+                report.tell(store_damaged(&error), found);
                 return Ok(false);
             }
             Err(error) => return Err(error.into()),
         }
         Ok(true)
     }
+}
+
+pub(super) fn store_damaged(error: &impl std::fmt::Display) -> Finding {
+    Finding::new(Code::StoreDamaged, format!("the database is damaged: {error}"))
 }
 
 /// How often a check is run again beside another process that keeps deleting states.

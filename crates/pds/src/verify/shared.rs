@@ -1,204 +1,64 @@
 //! Checking many trees that share most of what they are: what was checked once is not read again.
 
+use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 
 use crate::error::Result;
-use crate::model::finding::{Code, Finding};
-use crate::verify::check::{Check, Verdict};
-use crate::verify::indexed::read;
+use crate::model::finding::Finding;
+use crate::verify::check::Check;
+use crate::verify::indexed::follow;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
-use pds_core::mst::contents::LARGE_BYTES;
-use pds_core::mst::error::MstError;
-use pds_core::mst::key::Key;
-use pds_core::mst::node::{Node, Position};
+use pds_core::mst::seen::Seen;
+use pds_core::mst::walk::walk;
 
 /// What has been checked so far of all trees.
-///
-/// What a subtree is does not depend on where it hangs: its keys give its level, and only whether
-/// they fit between the keys around it is another question for each place. So a subtree is
-/// remembered with its level and its first and last key, and is not gone into again.
-#[derive(Default)]
-pub(crate) struct Trees {
-    whole: HashMap<Cid, Extent>,
-    /// Subtrees in which something is wrong, which has been reported.
-    faulty: HashSet<Cid>,
+pub(crate) struct Trees<'b> {
+    blocks: &'b dyn Blocks,
+    subtrees: Seen,
     /// Records that have been checked at their path, by a keyed hash of both: eight bytes a record,
     /// and nobody outside can make two of them meet.
     records: HashSet<u64>,
     hasher: RandomState,
-    /// Verdicts on large records, which many paths may name.
-    large: HashMap<Cid, Verdict<'static>>,
 }
 
-/// Where the keys of a subtree lie; the empty tree has none.
-#[derive(Clone)]
-struct Extent {
-    level: u8,
-    keys: Option<(Key, Key)>,
-}
-
-/// The keys around a subtree.
-#[derive(Clone, Copy)]
-struct Gap<'k> {
-    after: Option<&'k [u8]>,
-    before: Option<&'k [u8]>,
-}
-
-impl Extent {
-    fn fits(&self, position: Position, gap: Gap<'_>) -> bool {
-        let is_on_level = match position {
-            Position::Root => true,
-            Position::Child { level } => self.level == level,
-        };
-        let ascends = |a: Option<&[u8]>, b: Option<&[u8]>| a.zip(b).is_none_or(|(a, b)| a < b);
-        let lies_between = self.keys.as_ref().is_none_or(|(first, last)| {
-            ascends(gap.after, Some(first.as_bytes())) && ascends(Some(last.as_bytes()), gap.before)
-        });
-        is_on_level && lies_between
+impl<'b> Trees<'b> {
+    pub(crate) fn of(blocks: &'b dyn Blocks) -> Self {
+        let (subtrees, records) = (Seen::default(), HashSet::new());
+        Self { blocks, subtrees, records, hasher: RandomState::new() }
     }
-}
 
-/// What a tree is checked with: where it is read from, and where findings go.
-pub(crate) struct Checking<'c, 'e> {
-    pub(crate) blocks: &'c dyn Blocks,
-    pub(crate) check: &'c mut Check<'e>,
-    pub(crate) found: &'c mut dyn FnMut(Finding),
-}
-
-impl Trees {
     /// Checks a tree, as far as it was not checked as part of another one.
-    pub(crate) fn check(&mut self, root: Cid, with: &mut Checking<'_, '_>) -> Result<()> {
-        let everywhere = Gap { after: None, before: None };
-        self.subtree(root, Position::Root, everywhere, with)?;
-        Ok(())
-    }
-
-    /// Checks a subtree at its place; `None` where something is wrong with it.
-    fn subtree(
+    pub(crate) fn check(
         &mut self,
-        cid: Cid,
-        position: Position,
-        gap: Gap<'_>,
-        with: &mut Checking<'_, '_>,
-    ) -> Result<Option<Extent>> {
-        if self.faulty.contains(&cid) {
-            return Ok(None);
-        }
-        let extent = match self.whole.get(&cid) {
-            Some(extent) => Some(extent.clone()),
-            None => {
-                let extent = self.inside(cid, position, with)?;
-                match &extent {
-                    Some(extent) => drop(self.whole.insert(cid, extent.clone())),
-                    None => drop(self.faulty.insert(cid)),
-                }
-                extent
+        root: Cid,
+        check: &mut Check<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<()> {
+        let Self { blocks, subtrees, records, hasher } = self;
+        let walk = walk(*blocks, root).passing_over(subtrees);
+        follow(walk, check, found, &mut |check, key, cid| {
+            if records.insert(hasher.hash_one((&key, cid))) {
+                check.read_record(key, cid, *blocks)?;
             }
-        };
-        with.check.drain().for_each(&mut *with.found);
-        let Some(extent) = extent else { return Ok(None) };
-        if extent.fits(position, gap) {
-            return Ok(Some(extent));
-        }
-        with.check.report.unreadable += 1;
-        let message = "its keys do not lie between those around it, or on its level";
-        with.check.add(Finding::new(Code::NodeInvalid, message).cid(cid));
-        Ok(None)
+            Ok(())
+        })
     }
-
-    /// Checks a node and all below it, wherever it hangs.
-    fn inside(
-        &mut self,
-        cid: Cid,
-        position: Position,
-        with: &mut Checking<'_, '_>,
-    ) -> Result<Option<Extent>> {
-        let Some(node) = read_node(cid, position, with)? else { return Ok(None) };
-        let mut keys: Option<(Key, Key)> = None;
-        let mut reach = |first: Key, last: Key| match &mut keys {
-            Some((_, end)) => *end = last,
-            keys @ None => *keys = Some((first, last)),
-        };
-        let mut is_whole = true;
-        let below = node.level().checked_sub(1).map(|level| Position::Child { level });
-        for index in 0..=node.len() {
-            let before = index.checked_sub(1).and_then(|before| node.entry(before));
-            let entry = node.entry(index);
-            let child = before.as_ref().map_or(node.left(), |before| before.right);
-            if let (Some(child), Some(position)) = (child, below) {
-                let gap = Gap {
-                    after: before.map(|before| before.key),
-                    before: entry.map(|entry| entry.key),
-                };
-                match self.subtree(child, position, gap, with)? {
-                    Some(Extent { keys: Some((first, last)), .. }) => reach(first, last),
-                    Some(Extent { keys: None, .. }) | None => is_whole = false,
-                }
-            }
-            if let Some(entry) = entry {
-                self.record(entry.key, entry.value, with)?;
-                let key = Key::new(entry.key)?;
-                reach(key.clone(), key);
-            }
-        }
-        Ok(is_whole.then_some(Extent { level: node.level(), keys }))
-    }
-
-    fn record(&mut self, key: &[u8], cid: Cid, with: &mut Checking<'_, '_>) -> Result<()> {
-        if !self.records.insert(self.hasher.hash_one((key, cid))) {
-            return Ok(());
-        }
-        if let Some(verdict) = self.large.get(&cid) {
-            with.check.record(key, cid, verdict);
-        } else if let Some(block) = read(with.blocks, cid, with.check)? {
-            let verdict = Verdict::on(cid, block.bytes());
-            with.check.record(key, cid, &verdict);
-            if block.bytes().len() >= LARGE_BYTES {
-                self.large.insert(cid, verdict.into_owned());
-            }
-        } else {
-            with.check.unseen(key);
-            with.check.missing(Code::RecordMissing, cid, Some(key));
-        }
-        Ok(())
-    }
-}
-
-/// Reads a node; what is wrong with it is a finding.
-fn read_node(cid: Cid, position: Position, with: &mut Checking<'_, '_>) -> Result<Option<Node>> {
-    let Some(block) = read(with.blocks, cid, with.check)? else {
-        with.check.missing(Code::NodeMissing, cid, None);
-        return Ok(None);
-    };
-    let (code, message) = match Node::read(cid, block.bytes(), position) {
-        Ok(node) => {
-            with.check.report.nodes += 1;
-            return Ok(Some(node));
-        }
-        Err(MstError::Undecodable { source, .. }) => (Code::NodeUndecodable, source.to_string()),
-        Err(MstError::Invalid { reason, .. }) => (Code::NodeInvalid, reason.to_owned()),
-        Err(error) => return Err(error.into()),
-    };
-    with.check.report.unreadable += 1;
-    with.check.add(Finding::new(code, message).cid(cid));
-    Ok(None)
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::model::finding::Code;
     use crate::model::jobs::Jobs;
     use crate::model::report::{Expected, Report};
     use pds_core::data::block::{Block, MemoryBlocks};
     use pds_core::data::cid::Codec;
     use pds_core::data::value::Value;
-    use pds_core::mst::key::height;
+    use pds_core::mst::key::{Key, height};
     use pds_core::mst::tree::Tree;
-    use pds_core::mst::walk::walk;
 
     const NOTHING: Expected<'static> =
         Expected { did: None, key: None, keys: None, partial: false, jobs: Jobs::ONE };
@@ -208,10 +68,10 @@ mod tests {
         Block::new(Codec::Cbor, Value::from([kind, ("text", Value::from(text))]).encode())
     }
 
-    fn check(trees: &mut Trees, blocks: &MemoryBlocks, root: Cid) -> (Report, Vec<Finding>) {
+    fn check(trees: &mut Trees<'_>, root: Cid) -> (Report, Vec<Finding>) {
         let (mut check, mut findings) = (Check::new(&NOTHING), Vec::new());
         let mut found = |finding| findings.push(finding);
-        trees.check(root, &mut Checking { blocks, check: &mut check, found: &mut found }).unwrap();
+        trees.check(root, &mut check, &mut found).unwrap();
         check.drain().for_each(&mut found);
         (check.report, findings)
     }
@@ -263,12 +123,12 @@ mod tests {
         };
         blocks.extend(later.nodes.iter().cloned().chain([record("changed")]));
 
-        let mut trees = Trees::default();
-        let (report, findings) = check(&mut trees, &blocks, written.root);
+        let mut trees = Trees::of(&blocks);
+        let (report, findings) = check(&mut trees, written.root);
         assert_eq!((report.nodes, report.records), (written.nodes.len() as u64, 1_000));
-        let (again, _) = check(&mut trees, &blocks, later.root);
+        let (again, _) = check(&mut trees, later.root);
         assert_eq!((again.nodes, again.records), (later.nodes.len() as u64, 1));
-        let (third, _) = check(&mut trees, &blocks, written.root);
+        let (third, _) = check(&mut trees, written.root);
         assert_eq!((third.nodes, third.records, findings.len()), (0, 0, 0));
     }
 
@@ -289,16 +149,45 @@ mod tests {
         let all = [&value, &shared, &here, &wrong_gap, &wrong_level].map(Block::clone);
         let blocks: MemoryBlocks = all.into_iter().collect();
 
-        let mut trees = Trees::default();
-        assert_eq!(check(&mut trees, &blocks, here.cid()).1, []);
+        let mut trees = Trees::of(&blocks);
+        assert_eq!(check(&mut trees, here.cid()).1, []);
         for wrong in [wrong_gap.cid(), wrong_level.cid()] {
-            let (report, findings) = check(&mut trees, &blocks, wrong);
+            let (report, findings) = check(&mut trees, wrong);
             assert_eq!((findings.len(), findings[0].code()), (1, Code::NodeInvalid), "{wrong}");
             assert_eq!((report.errors, findings[0].cid), (1, Some(shared.cid())));
             // A check that remembers nothing says so too.
             assert!(walk(&blocks, wrong).any(|step| step.is_err()), "{wrong}");
         }
-        assert_eq!(check(&mut trees, &blocks, here.cid()).1, []);
+        assert_eq!(check(&mut trees, here.cid()).1, []);
+    }
+
+    #[test]
+    fn a_subtree_is_checked_again_only_where_it_has_less_room() {
+        let value = record("x");
+        let after =
+            |level: u8, before: &str| keys(level).find(|key| key.as_str() > before).unwrap();
+        let early = after(2, "");
+        let high = after(2, &early);
+        let low = after(1, &high);
+        let end = after(2, &low);
+        let last = after(0, &end);
+        let below = node(&[(&last, value.cid(), None)]);
+        let shared = node(&[(&low, value.cid(), Some(below.cid()))]);
+        let fits = node(&[(&high, value.cid(), Some(shared.cid()))]);
+        // The keys of the shared node lie before the end, and those below it do not.
+        let narrow = node(&[(&high, value.cid(), Some(shared.cid())), (&end, value.cid(), None)]);
+        let wide = node(&[(&early, value.cid(), Some(shared.cid()))]);
+        let all = [&value, &below, &shared, &fits, &narrow, &wide].map(Block::clone);
+        let blocks: MemoryBlocks = all.into_iter().collect();
+
+        let mut trees = Trees::of(&blocks);
+        let (report, findings) = check(&mut trees, fits.cid());
+        assert_eq!((report.nodes, findings), (3, Vec::new()));
+        let (report, findings) = check(&mut trees, wide.cid());
+        assert_eq!((report.nodes, findings), (1, Vec::new()));
+        let (_, findings) = check(&mut trees, narrow.cid());
+        assert_eq!((findings.len(), findings[0].code()), (1, Code::NodeInvalid));
+        assert_eq!(findings[0].cid, Some(below.cid()));
     }
 
     #[test]
@@ -311,10 +200,10 @@ mod tests {
         let two = node(&[(&first, shared.cid(), Some(shared.cid()))]);
         let all = [&value, &shared, &one, &two].map(Block::clone);
         let blocks: MemoryBlocks = all.into_iter().collect();
-        let mut trees = Trees::default();
-        let (report, findings) = check(&mut trees, &blocks, one.cid());
+        let mut trees = Trees::of(&blocks);
+        let (report, findings) = check(&mut trees, one.cid());
         assert_eq!((report.missing, findings[0].code()), (1, Code::RecordMissing));
-        let (report, findings) = check(&mut trees, &blocks, two.cid());
+        let (report, findings) = check(&mut trees, two.cid());
         assert!(report.missing == 0 && findings.iter().all(|f| f.code() != Code::RecordMissing));
     }
 }

@@ -2,17 +2,15 @@
 
 use std::io::Read;
 
-use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
-use crate::model::report::{Expected, Report};
+use crate::model::report::Expected;
 use crate::pipeline::ahead;
 use crate::verify::check::{Check, Verdict};
 use pds_core::car::error::CarError;
 use pds_core::car::read::CarReader;
 use pds_core::commit::Commit;
-use pds_core::data::block::{Block, BlockRef, Blocks};
+use pds_core::data::block::{Block, BlockRef};
 use pds_core::data::cid::Cid;
-use pds_core::mst::contents::{Content, Contents, contents};
 use pds_core::mst::preorder::{Due, Preorder};
 
 /// A repository that is checked as it is read.
@@ -24,8 +22,7 @@ pub(crate) struct Streamed<'a, R> {
     reader: R,
     commit: Commit,
     preorder: Preorder,
-    check: Check<'a>,
-    sections: u64,
+    pub(crate) check: Check<'a>,
     commit_is_due: bool,
 }
 
@@ -91,9 +88,8 @@ impl<'a, R: Read> Streamed<'a, CarReader<R>> {
     pub(crate) fn open(file: R, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
         let reader = CarReader::new(file).map_err(|_| NotInOrder)?;
         let [root] = *reader.roots() else { return Err(NotInOrder) };
-        let mut opened = Self::begin(reader, root, expected)?;
-        opened.check.collections = Some(Vec::new());
-        Ok(opened)
+        let begun = Self::begin(reader, root, expected)?;
+        Ok(Self { check: begun.check.by_collection(), ..begun })
     }
 }
 
@@ -105,10 +101,8 @@ impl<'a, S: Sections> Streamed<'a, S> {
             return Err(NotInOrder);
         }
         let commit = Commit::decode(&first.to_block()).map_err(|_| NotInOrder)?;
-        let mut check = Check::new(expected);
-        check.commit(&commit);
-        let preorder = Preorder::new(commit.data());
-        Ok(Self { reader, commit, preorder, check, sections: 1, commit_is_due: true })
+        let (check, preorder) = (Check::of(&commit, expected), Preorder::new(commit.data()));
+        Ok(Self { reader, commit, preorder, check, commit_is_due: true })
     }
 
     /// Returns the commit that the file starts with.
@@ -120,6 +114,8 @@ impl<'a, S: Sections> Streamed<'a, S> {
     /// complete and the file at its end.
     pub(crate) fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
         if std::mem::take(&mut self.commit_is_due) {
+            self.check.report.commit = Some(self.commit.clone());
+            self.check.report.blocks = 1;
             return Ok(Some(self.commit.block().borrowed()));
         }
         let due = self.preorder.due();
@@ -137,96 +133,7 @@ impl<'a, S: Sections> Streamed<'a, S> {
             }
             _ => return Err(NotInOrder),
         };
-        self.sections += 1;
+        self.check.report.blocks += 1;
         Ok(Some(block))
-    }
-
-    /// Hands out what has been found since the last time.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
-        self.check.drain()
-    }
-
-    /// Returns how many records each collection has; to be called at the end.
-    pub(crate) fn collections(&mut self) -> Vec<(String, u64)> {
-        self.check.collections.take().unwrap_or_default()
-    }
-
-    /// Returns what has been counted; to be called at the end.
-    pub(crate) fn report(&mut self) -> Report {
-        let (commit, blocks) = (Some(self.commit.clone()), self.sections);
-        Report { commit, blocks, ..std::mem::take(&mut self.check.report) }
-    }
-}
-
-/// A repository that is checked as it is read from a source that any block can be asked of.
-///
-/// Like [`Streamed`] it follows faultless ones.
-pub(crate) struct Reached<'a> {
-    contents: Contents<'a>,
-    commit: Commit,
-    check: Check<'a>,
-    commit_is_due: bool,
-}
-
-impl<'a> Reached<'a> {
-    /// Reads the commit.
-    pub(crate) fn begin(
-        blocks: &'a dyn Blocks,
-        root: Cid,
-        expected: &'a Expected<'a>,
-    ) -> Result<Self, NotInOrder> {
-        let block = blocks.get(&root).map_err(|_| NotInOrder)?.ok_or(NotInOrder)?;
-        let commit = Commit::decode(&block).map_err(|_| NotInOrder)?;
-        let mut check = Check::new(expected);
-        check.commit(&commit);
-        check.collections = Some(Vec::new());
-        let contents = contents(blocks, commit.data());
-        Ok(Self { contents, commit, check, commit_is_due: true })
-    }
-
-    /// Returns the commit.
-    pub(crate) fn commit(&self) -> &Commit {
-        &self.commit
-    }
-
-    /// As [`Streamed::next_block`], large records once.
-    pub(crate) fn next_block(&mut self) -> Result<Option<Block>, NotInOrder> {
-        if std::mem::take(&mut self.commit_is_due) {
-            return Ok(Some(self.commit.block().clone()));
-        }
-        loop {
-            match self.contents.next().transpose().map_err(|_| NotInOrder)? {
-                None => return Ok(None),
-                Some(Content::Node(block)) => {
-                    self.check.report.nodes += 1;
-                    return Ok(Some(block));
-                }
-                Some(Content::Record { key, value, found: Ok(Some(block)) }) => {
-                    let verdict = Verdict::on(value, block.bytes());
-                    self.check.record(key.as_bytes(), value, &verdict);
-                    return Ok(Some(block));
-                }
-                // What is wrong with it, if anything is, was said the first time.
-                Some(Content::Again { key, .. }) => {
-                    self.check.unseen(key.as_bytes());
-                }
-                Some(Content::Record { .. }) => return Err(NotInOrder),
-            }
-        }
-    }
-
-    /// Hands out what has been found since the last time.
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
-        self.check.drain()
-    }
-
-    /// Returns how many records each collection has; to be called at the end.
-    pub(crate) fn collections(&mut self) -> Vec<(String, u64)> {
-        self.check.collections.take().unwrap_or_default()
-    }
-
-    /// Returns what has been counted; to be called at the end.
-    pub(crate) fn report(&mut self) -> Report {
-        std::mem::take(&mut self.check.report)
     }
 }

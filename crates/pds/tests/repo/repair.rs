@@ -14,7 +14,7 @@ use pds::mst::{Step, walk};
 use pds::verify::car::verify_car;
 use pds::{Code, Expected, Finding, Severity};
 use pds::{Repo, Write};
-use pds_rescue::{Lost, Origin, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
+use pds_rescue::{Lost, Part, Quarantine, Rebuilt, Recovered, Sources, recover};
 use rusqlite::Connection;
 
 use super::{did, note, path, refs, version};
@@ -587,50 +587,6 @@ fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
         assert!(reached.iter().all(|path| left.contains_key(path)), "{round}");
         for path in present.keys().filter(|path| !left.contains_key(*path)) {
             assert!(is_named(&rebuilt.lost, path), "{round}: {path} {:?}", rebuilt.lost);
-        }
-    }
-}
-
-/// Where each commit writes one record, all but its leaf can be told from the state before.
-#[test]
-fn a_lost_node_of_the_last_commit_is_worked_out_from_the_state_before() {
-    type Change<'a> = (&'a str, &'a dyn Fn(&Repo));
-    let changes: [Change<'_>; 3] = [
-        ("create", &|repo| drop(repo.write(&[put(1_000, "new")]).unwrap())),
-        ("update", &|repo| drop(repo.write(&[put(50, "changed")]).unwrap())),
-        ("delete", &|repo| drop(repo.delete(&path("com.example.note/n0050")).unwrap())),
-    ];
-    for (what, change) in changes {
-        let account = Account::new();
-        change(&account.open());
-        let (repo, before) = (account.open(), records(&account.open()));
-        let old: BTreeSet<Cid> = account.nodes.iter().map(|place| place.cid).collect();
-        let snapshot = repo.snapshot().unwrap();
-        let new: Vec<(Cid, u8)> = walk(snapshot.blocks(), snapshot.commit().data())
-            .filter_map(|step| match step.unwrap() {
-                Step::Node { block, node } => Some((block.cid(), node.level())),
-                Step::Entry { .. } => None,
-            })
-            .filter(|(cid, _)| !old.contains(cid))
-            .collect();
-        assert!(new.len() > 1, "{what}");
-        let whole = CarFile::open(Cursor::new(export(&repo))).unwrap();
-        for (cid, level) in new {
-            let name = cid.as_bytes().as_slice();
-            account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
-            let survey = pds_rescue::Rescue::of(&repo).survey(&[]).unwrap();
-            // The key of a new record is in the lost leaf alone.
-            if what == "create" && level == 0 {
-                assert_eq!(survey.lost.len(), 1, "{what} {level}");
-                let again = pds_rescue::Rescue::of(&repo).survey(&[&whole]).unwrap();
-                pds_rescue::Rescue::of(&repo).mend(&again, &[&whole], &mut |_, _| Ok(())).unwrap();
-            } else {
-                assert_eq!(survey.lost, [], "{what} {level}");
-                assert_eq!(survey.found().get(&cid), Some(&Origin::Deduced), "{what} {level}");
-                pds_rescue::Rescue::of(&repo).mend(&survey, &[], &mut |_, _| Ok(())).unwrap();
-            }
-            assert_clean(&repo, what);
-            assert_eq!(records(&repo), before, "{what} {level}");
         }
     }
 }

@@ -204,7 +204,6 @@ impl<'a> Outcome<'a> {
     fn origin(&self, origin: Origin) -> String {
         match origin {
             Origin::Here => "this repository, under another name".to_owned(),
-            Origin::Deduced => "no place, worked out from other states".to_owned(),
             Origin::Source(number) => {
                 self.sources.get(number).map_or_else(String::new, |path| path.display().to_string())
             }

@@ -1,0 +1,98 @@
+//! Which blocks of a CAR file have been asked for.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use crate::error::Result;
+use pds_core::car::indexed_file::CarFile;
+use pds_core::car::read_at::ReadAt;
+use pds_core::data::block::{Block, Blocks, ReadError};
+use pds_core::data::cid::Cid;
+
+/// A CAR file that notes which of its blocks have been asked for: one bit a block.
+pub(crate) struct Marked<'a, F> {
+    car: &'a CarFile<F>,
+    asked: Mutex<Vec<u64>>,
+    count: AtomicU64,
+    has_lacked: AtomicBool,
+}
+
+impl<'a, F: ReadAt> Marked<'a, F> {
+    pub(crate) fn new(car: &'a CarFile<F>) -> Self {
+        let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
+        Self { car, asked, count: AtomicU64::new(0), has_lacked: AtomicBool::new(false) }
+    }
+
+    /// Returns how many of the blocks have been asked for.
+    pub(crate) fn reached(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    /// Notes that a block has been asked for, and returns what was noted of it when the file was read.
+    pub(crate) fn noted(&self, cid: &Cid) -> Option<u8> {
+        let (number, note) = self.car.noted(cid)?;
+        self.mark(number);
+        Some(note)
+    }
+
+    /// Tells whether the file has a block that it was asked for, without reading it.
+    pub(crate) fn has(&self, cid: &Cid) -> bool {
+        // Most files have every block that they are asked for.
+        !self.has_lacked.load(Ordering::Relaxed) || self.car.size_of(cid).is_some()
+    }
+
+    /// Reads, and so hashes, all blocks that have not been asked for.
+    pub(crate) fn read_rest(&self) -> Result<()> {
+        if self.reached() == self.car.len() as u64 {
+            return Ok(());
+        }
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in 0..self.car.len() {
+            let is_asked = asked.get(number / 64).is_some_and(|word| word & bit(number) != 0);
+            if let Some(cid) = self.car.cid(number)?.filter(|_| !is_asked) {
+                self.car.get(&cid)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mark(&self, number: usize) {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(word) = asked.get_mut(number / 64)
+            && *word & bit(number) == 0
+        {
+            *word |= bit(number);
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn answer(
+        &self,
+        found: Result<Option<(usize, Block)>, ReadError>,
+    ) -> Result<Option<Block>, ReadError> {
+        let Some((number, block)) = found? else {
+            self.has_lacked.store(true, Ordering::Relaxed);
+            return Ok(None);
+        };
+        self.mark(number);
+        Ok(Some(block))
+    }
+}
+
+impl<F: ReadAt> Blocks for Marked<'_, F> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        self.answer(self.car.numbered(cid))
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        self.car.numbered_some(cids).into_iter().map(|found| self.answer(found)).collect()
+    }
+
+    fn batch(&self) -> usize {
+        self.car.batch()
+    }
+}
+
+fn bit(number: usize) -> u64 {
+    1 << (number % 64)
+}
