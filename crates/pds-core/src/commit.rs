@@ -12,7 +12,8 @@
 
 use crate::crypto::error::CryptoError;
 use crate::crypto::public_key::PublicKey;
-use crate::crypto::signature::{Signature, Signer};
+use crate::crypto::signature::Signature;
+use crate::crypto::signer::Signer;
 use crate::data::block::Block;
 use crate::data::cid::{Cid, Codec};
 use crate::data::error::DataError;

@@ -9,7 +9,9 @@ use crate::model::write::{Body, Draft, RecordChange, Target, Write, WriteOptions
 use crate::parts::Parts;
 use crate::reading::Reading;
 use pds_core::commit::{Commit, UnsignedCommit};
-use pds_core::crypto::signature::{Signature, Signer};
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signature::Signature;
+use pds_core::crypto::signer::Signer;
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::error::DataError;

@@ -77,7 +77,8 @@ pub mod crypto {
     pub use pds_core::crypto::did_key::DidKey;
     pub use pds_core::crypto::error::CryptoError;
     pub use pds_core::crypto::public_key::PublicKey;
-    pub use pds_core::crypto::signature::{Signature, Signer};
+    pub use pds_core::crypto::signature::Signature;
+    pub use pds_core::crypto::signer::Signer;
     pub use pds_core::crypto::signing_key::SigningKey;
 }
 

@@ -12,7 +12,7 @@ use crate::{facts, snapshot};
 use pds_core::commit::Commit;
 use pds_core::crypto::did_key::DidKey;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::crypto::signature::Signer;
+use pds_core::crypto::signer::Signer;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::mst::node::EMPTY_NODE;

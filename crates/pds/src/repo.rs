@@ -22,7 +22,7 @@ use crate::verify::handle::Verify;
 use crate::{facts, snapshot};
 use pds_core::commit::{Commit, UnsignedCommit};
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::crypto::signature::Signer;
+use pds_core::crypto::signer::Signer;
 use pds_core::data::blob_ref::BlobRef;
 use pds_core::data::block::Block;
 use pds_core::data::cid::{Cid, Codec};

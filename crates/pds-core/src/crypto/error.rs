@@ -60,7 +60,7 @@ pub enum CryptoError {
     #[error("no random bytes from the operating system to generate a key")]
     Random(#[source] Box<dyn Error + Send + Sync>),
 
-    /// A [`Signer`](super::Signer) with an external key could not sign.
+    /// A [`Signer`](super::signer::Signer) with an external key could not sign.
     #[error("the signer failed")]
     Signer(#[source] Box<dyn Error + Send + Sync>),
 }

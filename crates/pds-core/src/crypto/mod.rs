@@ -47,6 +47,7 @@ pub mod error;
 pub(crate) mod multikey;
 pub mod public_key;
 pub mod signature;
+pub mod signer;
 pub mod signing_key;
 #[cfg(test)]
 mod tests;

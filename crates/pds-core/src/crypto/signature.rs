@@ -1,111 +1,15 @@
-//! Signatures, and the trait of the signers that make them.
+//! Signatures: their bytes, and the low-S form.
 
 use k256::elliptic_curve::scalar::IsHigh;
 use std::fmt;
-use std::sync::Arc;
 
 use crate::crypto::curve::Curve;
 use crate::crypto::error::CryptoError;
-use crate::crypto::public_key::PublicKey;
-
-/// A source of signatures by one key, which the signer need not reveal.
-///
-/// [`SigningKey`](super::SigningKey) is the signer with a key in memory. A key in hardware or in
-/// another process needs its own implementation. An asynchronous signer does not have to implement
-/// this trait: every function that needs a signature also accepts a finished one.
-///
-/// # Example
-///
-/// ```
-/// use pds::crypto::{CryptoError, PublicKey, Signature, Signer, SigningKey};
-///
-/// /// Asks before it signs.
-/// struct Confirming<S>(S, fn(&[u8]) -> bool);
-///
-/// impl<S: Signer> Signer for Confirming<S> {
-///     fn public_key(&self) -> PublicKey {
-///         self.0.public_key()
-///     }
-///     fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
-///         if !(self.1)(message) {
-///             return Err(CryptoError::Signer("declined".into()));
-///         }
-///         self.0.sign(message)
-///     }
-/// }
-///
-/// let key = SigningKey::generate(pds::crypto::Curve::P256)?;
-/// let signer = Confirming(&key, |message| message.len() < 1_000);
-/// assert!(signer.sign(b"short").is_ok());
-/// # Ok::<(), CryptoError>(())
-/// ```
-pub trait Signer: Send + Sync {
-    /// Returns the key that verifies the signatures of [`sign`](Self::sign).
-    fn public_key(&self) -> PublicKey;
-
-    /// Signs the SHA-256 digest of the message.
-    ///
-    /// The message is whole and not yet hashed. The signature must be low-S on both curves.
-    ///
-    /// # Errors
-    ///
-    /// [`CryptoError::Signer`] with the cause, if the key is not available or the signer refuses.
-    fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError>;
-
-    /// Returns whether every signature is guaranteed to be valid, low-S and by this key, as those
-    /// of a [`SigningKey`](super::SigningKey) are. The signatures of all other signers are verified
-    /// before use: a service may use a key other than the one it claims, or not support low-S.
-    fn is_sound(&self) -> bool {
-        false
-    }
-}
-
-impl<S: Signer + ?Sized> Signer for &S {
-    fn public_key(&self) -> PublicKey {
-        (**self).public_key()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
-        (**self).sign(message)
-    }
-
-    fn is_sound(&self) -> bool {
-        (**self).is_sound()
-    }
-}
-
-impl<S: Signer + ?Sized> Signer for Box<S> {
-    fn public_key(&self) -> PublicKey {
-        (**self).public_key()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
-        (**self).sign(message)
-    }
-
-    fn is_sound(&self) -> bool {
-        (**self).is_sound()
-    }
-}
-
-impl<S: Signer + ?Sized> Signer for Arc<S> {
-    fn public_key(&self) -> PublicKey {
-        (**self).public_key()
-    }
-
-    fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
-        (**self).sign(message)
-    }
-
-    fn is_sound(&self) -> bool {
-        (**self).is_sound()
-    }
-}
 
 /// The 64 bytes of an ECDSA signature: r, then s, each 32 bytes big-endian.
 ///
 /// A signature does not name its curve, and neither does a commit. So any 64 bytes are a
-/// `Signature`; [`PublicKey::verify`] decides whether they are valid.
+/// `Signature`; [`PublicKey::verify`](super::public_key::PublicKey::verify) decides whether they are valid.
 ///
 /// Other software may make different signatures of one message with one key. Compare signatures by
 /// verifying them, not by their bytes.
@@ -133,7 +37,7 @@ impl Signature {
 
     /// Returns whether this is a low-S signature on the curve: r in 1..n and s in 1..=n/2.
     ///
-    /// [`PublicKey::verify`] also checks this. Call it to find out what is wrong with a signature
+    /// [`PublicKey::verify`](super::public_key::PublicKey::verify) also checks this. Call it to find out what is wrong with a signature
     /// if its key is unknown.
     pub fn is_low_s(&self, curve: Curve) -> bool {
         match curve {
@@ -222,18 +126,6 @@ mod tests {
             assert!(!with_s(&"0".repeat(64)).is_low_s(curve));
             assert!(!Signature([0; 64]).is_low_s(curve));
         }
-    }
-
-    #[test]
-    fn signers_can_be_lent_boxed_and_shared() {
-        fn takes_any(signer: impl Signer) -> PublicKey {
-            signer.public_key()
-        }
-        let key = crate::crypto::signing_key::SigningKey::generate(Curve::K256).unwrap();
-        let shared: Arc<dyn Signer> = Arc::new(key.clone());
-        let boxed: Box<dyn Signer> = Box::new(key.clone());
-        assert_eq!(takes_any(&key), takes_any(&shared));
-        assert_eq!(takes_any(shared), takes_any(boxed));
     }
 
     #[test]

@@ -12,7 +12,8 @@ use crate::crypto::error::CryptoError;
 use crate::crypto::multikey;
 use crate::crypto::multikey::{Kind, MAX_KEY_LENGTH};
 use crate::crypto::public_key::PublicKey;
-use crate::crypto::signature::{Signature, Signer};
+use crate::crypto::signature::Signature;
+use crate::crypto::signer::Signer;
 
 /// A signing key with its secret in memory.
 ///

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use crate::crypto::curve::Curve;
 use crate::crypto::error::CryptoError;
 use crate::crypto::public_key::PublicKey;
-use crate::crypto::signature::{Signature, Signer};
+use crate::crypto::signature::Signature;
+use crate::crypto::signer::Signer;
 use crate::crypto::signing_key::SigningKey;
 
 const CURVES: [Curve; 2] = [Curve::K256, Curve::P256];

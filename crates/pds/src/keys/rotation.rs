@@ -7,7 +7,7 @@ use crate::parts::empty_cid;
 use pds_core::commit::Commit;
 use pds_core::crypto::did_key::DidKey;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::crypto::signature::Signer;
+use pds_core::crypto::signer::Signer;
 use pds_core::syntax::tid::Tid;
 use pds_store::change::Change;
 use pds_store::event::Event;
