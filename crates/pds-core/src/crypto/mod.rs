@@ -41,6 +41,7 @@
 //! ```
 
 pub mod curve;
+mod curve_name;
 pub(crate) mod curve_point;
 pub mod did_key;
 pub mod error;
