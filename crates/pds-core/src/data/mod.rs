@@ -27,6 +27,7 @@ pub mod block;
 pub(crate) mod cbor;
 pub mod cid;
 pub mod cid_hasher;
+mod cid_parse;
 pub(crate) mod decode;
 pub(crate) mod encode;
 pub mod error;
