@@ -17,8 +17,7 @@ use crate::crypto::signer::Signer;
 use crate::data::block::Block;
 use crate::data::cid::{Cid, Codec};
 use crate::data::error::DataError;
-use crate::data::map::Map;
-use crate::data::value::Value;
+use crate::data::value::{Map, Value};
 use crate::syntax::did::Did;
 use crate::syntax::tid::Tid;
 

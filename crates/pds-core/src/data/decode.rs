@@ -4,8 +4,7 @@
 use crate::data::cbor::{Cursor, Item, Rule};
 use crate::data::error::DataError;
 use crate::data::limits::{MAX_MESSAGE_BYTES, MAX_NESTING, MAX_RECORD_BYTES};
-use crate::data::map::Map;
-use crate::data::value::Value;
+use crate::data::value::{Map, Value};
 
 impl Value {
     /// Decodes exactly one item of canonical DAG-CBOR of the atproto data model.

@@ -9,8 +9,7 @@ use std::fmt;
 use crate::data::cid::Cid;
 use crate::data::error::DataError;
 use crate::data::limits::{MAX_JSON_BYTES, MAX_RECORD_BYTES};
-use crate::data::map::Map;
-use crate::data::value::Value;
+use crate::data::value::{Map, Value};
 
 impl Value {
     /// Parses the JSON form: `{"$link": …}` is a link, `{"$bytes": …}` is bytes, and `123.0` is

@@ -33,7 +33,6 @@ pub(crate) mod encode;
 pub mod error;
 pub(crate) mod json;
 pub mod limits;
-pub mod map;
 pub mod overlay;
 pub mod record_check;
 pub mod value;

@@ -8,8 +8,7 @@ use crate::data::error::DataError;
 use crate::data::limits::{
     MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES, MAX_NESTING, MAX_RECORD_BYTES, MAX_SAFE_INTEGER,
 };
-use crate::data::map::Map;
-use crate::data::value::Value;
+use crate::data::value::{Map, Value};
 
 /// Facts that a pass over a record collects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

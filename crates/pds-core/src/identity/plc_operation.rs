@@ -8,8 +8,7 @@ use crate::data::cid::{Cid, Codec};
 use crate::data::limits::{
     MAX_PLC_OPERATION_BYTES, MAX_PLC_ROTATION_KEYS, MAX_PLC_VERIFICATION_METHODS,
 };
-use crate::data::map::Map;
-use crate::data::value::Value;
+use crate::data::value::{Map, Value};
 use crate::identity::error::OperationFault;
 
 /// An operation, in the current or in the original form.
