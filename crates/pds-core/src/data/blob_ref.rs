@@ -56,3 +56,12 @@ impl BlobRef {
         }
     }
 }
+
+impl Value {
+    /// Iterates over all blob references in this value, in canonical order. They are typed
+    /// references and maps of the legacy shape. Other maps of that shape are included: they look
+    /// the same.
+    pub fn blobs(&self) -> impl Iterator<Item = BlobRef> {
+        self.parts().filter_map(BlobRef::from_value)
+    }
+}

@@ -1,6 +1,5 @@
 //! The values of the data model, which are the content of records, and their maps.
 
-use crate::data::blob_ref::BlobRef;
 use crate::data::cid::Cid;
 
 /// A value of the atproto data model.
@@ -116,15 +115,8 @@ impl Value {
         })
     }
 
-    /// Iterates over all blob references in this value, in canonical order. They are typed
-    /// references and maps of the legacy shape. Other maps of that shape are included: they look
-    /// the same.
-    pub fn blobs(&self) -> impl Iterator<Item = BlobRef> {
-        self.parts().filter_map(BlobRef::from_value)
-    }
-
     /// Iterates over this value and all values inside it, outer before inner and first before last.
-    fn parts(&self) -> impl Iterator<Item = &Self> {
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Self> {
         let mut waiting = vec![self];
         std::iter::from_fn(move || {
             let part = waiting.pop()?;
