@@ -89,7 +89,7 @@ impl Value {
 }
 
 /// Checks a value recursively. The length of the path bounds the recursion.
-fn check_value<'v>(value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), DataError> {
+fn check_value<'v>(value: &'v Value, path: &mut Vec<PathStep<'v>>) -> Result<(), DataError> {
     let entries = match value {
         Value::List(list) => list.len(),
         Value::Map(map) => map.len(),
@@ -105,7 +105,7 @@ fn check_value<'v>(value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), Dat
     match value {
         Value::List(list) => {
             for (index, value) in list.iter().enumerate() {
-                path.push(Step::Index(index));
+                path.push(PathStep::Index(index));
                 check_value(value, path)?;
                 path.pop();
             }
@@ -113,7 +113,7 @@ fn check_value<'v>(value: &'v Value, path: &mut Vec<Step<'v>>) -> Result<(), Dat
         Value::Map(map) => {
             check_map(value, map).map_err(|reason| model(&place(path), reason))?;
             for (key, value) in map.iter() {
-                path.push(Step::Key(key));
+                path.push(PathStep::Key(key));
                 check_value(value, path)?;
                 path.pop();
             }
@@ -145,23 +145,23 @@ fn check_map(value: &Value, map: &Map) -> Result<(), &'static str> {
     }
 }
 
-enum Step<'v> {
+enum PathStep<'v> {
     Key(&'v str),
     Index(usize),
 }
 
-fn place(path: &[Step<'_>]) -> String {
+fn place(path: &[PathStep<'_>]) -> String {
     if path.is_empty() {
         return "/".to_owned();
     }
     let text: String = path
         .iter()
         .map(|step| match step {
-            Step::Key(key) => {
+            PathStep::Key(key) => {
                 let shown: String = key.chars().take(64).collect();
                 format!("/{}", shown.escape_debug())
             }
-            Step::Index(index) => format!("/{index}"),
+            PathStep::Index(index) => format!("/{index}"),
         })
         .collect();
     text.chars().take(512).collect()
