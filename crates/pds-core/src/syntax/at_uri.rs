@@ -2,7 +2,6 @@
 
 use std::str::FromStr;
 
-use super::text::text_conversions;
 use crate::syntax::did::Did;
 use crate::syntax::error::SyntaxError;
 use crate::syntax::handle::Handle;

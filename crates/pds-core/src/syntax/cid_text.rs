@@ -1,6 +1,5 @@
 //! CIDs as text in records, checked for their form only.
 
-use super::text::checked_text;
 /// The text of a content identifier (CID) in a record field that its schema declares as a string,
 /// such as `bafybeigdyrzt5sfp7udm7hu76uh7y26nf3efuylqabf3oclgtqy55fbzdi`.
 ///

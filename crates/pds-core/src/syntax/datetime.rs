@@ -1,6 +1,5 @@
 //! Datetimes, as records have them.
 
-use super::text::checked_text;
 /// A point in time in the text form of records, such as `2023-11-23T12:34:56.789Z`.
 ///
 /// The form is the common subset of RFC 3339, ISO 8601 and HTML: a year of four digits, a capital

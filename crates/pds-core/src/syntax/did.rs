@@ -1,6 +1,5 @@
 //! DIDs.
 
-use super::text::checked_text;
 /// A decentralized identifier: the permanent name of an account, such as
 /// `did:plc:ewvi7nxzyoun6zhxrhs64oiz`.
 ///

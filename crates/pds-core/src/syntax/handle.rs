@@ -1,6 +1,5 @@
 //! Handles: domain names of accounts.
 
-use super::text::checked_text;
 use crate::syntax::label::check_label;
 
 /// A handle: the current domain name of an account, such as `alice.example.com`.

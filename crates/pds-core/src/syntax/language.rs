@@ -1,6 +1,5 @@
 //! Language tags (BCP 47).
 
-use super::text::checked_text;
 /// A language tag, such as `ja`, `pt-BR` or `zh-Hant`.
 ///
 /// The grammar is that of BCP 47, with its rule that no variant and no extension occurs twice. The

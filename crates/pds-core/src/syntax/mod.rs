@@ -38,6 +38,9 @@
 //! # Ok::<(), pds::syntax::SyntaxError>(())
 //! ```
 
+#[macro_use]
+mod text;
+
 pub mod at_uri;
 pub mod cid_text;
 pub mod datetime;
@@ -49,6 +52,5 @@ pub mod language;
 pub mod nsid;
 pub mod record_key;
 pub mod record_path;
-pub(crate) mod text;
 pub mod tid;
 pub mod uri;

@@ -1,6 +1,5 @@
 //! NSIDs: names of collections and lexicons.
 
-use super::text::checked_text;
 use crate::syntax::label::check_label;
 
 /// A namespaced identifier: the name of a schema and of the collection that holds its records, such

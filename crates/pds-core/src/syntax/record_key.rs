@@ -1,6 +1,5 @@
 //! Record keys.
 
-use super::text::checked_text;
 use crate::syntax::tid::Tid;
 
 /// A record key: the name of one record within its collection, such as `3jzfcijpj2z2a` or `self`.

@@ -59,9 +59,6 @@ macro_rules! checked_text {
             }
         }
 
-        $crate::syntax::text::text_conversions!($name);
+        text_conversions!($name);
     };
 }
-
-pub(crate) use checked_text;
-pub(crate) use text_conversions;

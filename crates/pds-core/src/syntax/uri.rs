@@ -1,6 +1,5 @@
 //! URIs of any scheme, as records have them.
 
-use super::text::checked_text;
 /// A URI of any scheme, the form of web links in records, such as `https://example.com/a?b#c`.
 ///
 /// Only the outline of RFC 3986 is checked: a scheme, a colon, and at least one more character. All
