@@ -25,6 +25,11 @@ const EFFECTS: [&str; 10] = [
     "std::time",
 ];
 
+/// The effects that core may have. Files arrive as `Read` or `ReadAt`, and only the crate of a trait can implement it
+/// for `File`.
+const EXCEPTIONS: [&str; 2] =
+    ["crates/pds-core/src/car/read_at.rs std::fs", "crates/pds-core/src/car/read_at.rs std::os"];
+
 #[test]
 fn a_back_end_needs_few_methods() {
     for (most, traits) in SEAM {
@@ -56,7 +61,12 @@ fn with_thread_id(tree: &Tree) -> Vec<&str> {
 /// No files, no network, no clock, no threads and no globals where the code only looks at bytes.
 #[test]
 fn core_has_no_effects() {
-    hold("pure", effects(tree()));
+    let found = effects(tree());
+    for exception in EXCEPTIONS {
+        assert!(found.iter().any(|one| one.key == exception), "{exception}: not needed, delete it");
+    }
+    let is_allowed = |one: &Violation| EXCEPTIONS.contains(&&*one.key);
+    hold("pure", found.into_iter().filter(|one| !is_allowed(one)).collect());
 }
 
 fn effects(tree: &Tree) -> Vec<Violation> {
