@@ -1,6 +1,6 @@
 //! Changes: the writes to a store, each applied completely or not at all.
 
-use crate::error::StoreError;
+use crate::error::{BoxError, StoreError};
 use crate::event::Event;
 use crate::fact::FactEdit;
 use crate::log::{LogEntry, check_message};
@@ -13,9 +13,6 @@ pub type BlockStream<'a> = dyn Iterator<Item = Result<Block, BoxError>> + 'a;
 
 /// Log entries to be stored. An error in the stream fails the change.
 pub type LogStream<'a> = dyn Iterator<Item = Result<LogEntry, BoxError>> + 'a;
-
-/// An error of a type that the store does not know.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// One step of a store: blocks, refs and facts, all or nothing.
 ///

@@ -1,10 +1,12 @@
 //! The errors of a store.
 
-use crate::change::BoxError;
 use crate::ref_name::RefName;
 use crate::refs::Expect;
 use pds_core::data::block::ReadError;
 use pds_core::data::cid::Cid;
+
+/// An error of a type that the store does not know.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The error of a store operation.
 #[derive(Debug, thiserror::Error)]

@@ -9,7 +9,6 @@ use crate::model::write::{Body, Draft, RecordChange, Target, Write, WriteOptions
 use crate::parts::Parts;
 use crate::reading::Reading;
 use pds_core::commit::{Commit, UnsignedCommit};
-use pds_core::crypto::public_key::PublicKey;
 use pds_core::crypto::signature::Signature;
 use pds_core::crypto::signer::Signer;
 use pds_core::data::block::{Block, Blocks, ReadError};
@@ -22,8 +21,8 @@ use pds_core::mst::key::Key;
 use pds_core::mst::tree::get;
 use pds_core::syntax::record_path::RecordPath;
 use pds_core::syntax::tid::Tid;
-use pds_store::change::{Applied, BoxError, Change};
-use pds_store::error::StoreError;
+use pds_store::change::{Applied, Change};
+use pds_store::error::{BoxError, StoreError};
 use pds_store::event::Event;
 use pds_store::fact::FactEdit;
 use pds_store::refs::{Expect, RefEdit};

@@ -126,8 +126,8 @@ pub mod store {
         pub use pds_store::conformance::shared::check_shared;
         pub use pds_store::conformance::suite::check;
     }
-    pub use pds_store::change::{Applied, BlockStream, BoxError, Change, LogStream};
-    pub use pds_store::error::{StoreError, damage};
+    pub use pds_store::change::{Applied, BlockStream, Change, LogStream};
+    pub use pds_store::error::{BoxError, StoreError, damage};
     pub use pds_store::event::Event;
     pub use pds_store::fact::{Fact, FactEdit, FactKind};
     pub use pds_store::log::{LogEntry, LogQuery};

@@ -125,7 +125,7 @@ fn codecs_make_different_blocks(store: &dyn Store) {
 
 /// A change with all parts, so that a failed change could leave any of them behind.
 fn full(
-    blocks: impl Iterator<Item = Result<Block, crate::change::BoxError>> + 'static,
+    blocks: impl Iterator<Item = Result<Block, crate::error::BoxError>> + 'static,
 ) -> Change<'static> {
     let fact = FactEdit::Set(Fact::Key(KEYS[0].parse().expect("a key")));
     Change::new(Event::Write).blocks(blocks).edit(head(0)).fact(fact)

@@ -199,7 +199,7 @@ fn history_needs_an_empty_log(store: &dyn Store) {
 }
 
 fn history_that_fails_leaves_nothing(store: &dyn Store) {
-    let full = |rows: Vec<Result<LogEntry, crate::change::BoxError>>| {
+    let full = |rows: Vec<Result<LogEntry, crate::error::BoxError>>| {
         let change =
             Change::new(Event::Repair).blocks((1..100).map(|n| Ok(block(n)))).history(rows);
         change.edit(head(1)).fact(FactEdit::Set(Fact::Erasing))

@@ -2,8 +2,8 @@
 
 use std::ops::ControlFlow;
 
-use crate::change::{Applied, BoxError, Change};
-use crate::error::StoreError;
+use crate::change::{Applied, Change};
+use crate::error::{BoxError, StoreError};
 use crate::event::Event;
 use crate::fact::{Fact, FactEdit, FactKind};
 use crate::log::{LogEntry, LogQuery};

@@ -12,7 +12,7 @@ use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
 use pds_core::mst::contents::{Content, Contents, contents};
 use pds_core::mst::diff::{Diff, diff};
-use pds_store::change::BoxError;
+use pds_store::error::BoxError;
 use pds_store::error::StoreError;
 
 /// The blocks of a file that are to be stored, the commit first.
@@ -56,7 +56,7 @@ impl<'a, F: ReadAt> Incoming<'a, F> {
             self.findings.take(self.check.drain())?;
             return Ok(Some(commit.block().clone()));
         }
-        while let Some(content) = self.contents.next() {
+        for content in self.contents.by_ref() {
             let is_record = matches!(content, Ok(Content::Record { .. }));
             let block = self.check.content(content)?;
             self.findings.take(self.check.drain())?;

@@ -188,7 +188,7 @@ fn the_sample_verifies_and_is_what_the_store_exports() {
     let dir = tempfile::tempdir().unwrap();
     let car = CarFile::open(fs::File::open(&path).unwrap()).unwrap();
     let (repo, imported) =
-        pds::local::directory::clone_car(&dir.path().join("r"), &car, Some(&key)).unwrap();
+        pds::local::directory::clone_car(dir.path().join("r"), &car, Some(&key)).unwrap();
     assert_eq!(imported.new_blocks, car.sections());
     let mut out = Vec::new();
     export_car(&repo.snapshot().unwrap(), &mut out, &mut |_| {}).unwrap();
