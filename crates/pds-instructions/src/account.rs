@@ -1,4 +1,4 @@
-//! A repository in memory, the same each time.
+//! A reproducible repository in memory.
 
 use std::error::Error;
 use std::io::Cursor;
@@ -17,7 +17,7 @@ use pds::{Repo, Snapshot};
 
 /// The repository, and its CAR file in two orders.
 pub(crate) struct Account {
-    /// In the order of their keys.
+    /// The records in the order of their keys.
     pub(crate) records: Vec<(RecordPath, Block)>,
     pub(crate) snapshot: Snapshot,
     pub(crate) streamable: Vec<u8>,
@@ -25,7 +25,7 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    /// Half of the records are likes, the others posts and follows.
+    /// Makes a repository. Half of its records are likes, the others are posts and follows.
     pub(crate) fn make(count: u32) -> Result<Self, Box<dyn Error>> {
         let mut records: Vec<(RecordPath, Block)> =
             (0..count).map(record).collect::<Result<_, Box<dyn Error>>>()?;
@@ -54,7 +54,7 @@ impl Account {
         Ok(Self { records, snapshot, streamable, sorted })
     }
 
-    /// Takes it into a store in memory.
+    /// Imports the repository into a store in memory.
     pub(crate) fn repo(&self) -> Result<Repo, Box<dyn Error>> {
         let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
         repo.transfer().import_file(Cursor::new(&self.streamable), None)?;

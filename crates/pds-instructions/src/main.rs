@@ -1,8 +1,8 @@
-//! Walks one hot path of the library once; `.ci/instructions` counts the instructions that it takes.
+//! A program that runs one hot path of the library once. `.ci/instructions` counts its instructions.
 //!
-//! Everything that a path needs is made before, and is the same each time. What is counted is what
-//! happens inside of [`counted`].
-#![expect(clippy::print_stdout, reason = "the names of the paths are what it answers")]
+//! The input of a path is made beforehand and is always the same. Only the instructions inside [`counted`]
+//! are counted.
+#![expect(clippy::print_stdout, reason = "the program prints the names of the paths")]
 
 mod account;
 mod paths;
@@ -21,14 +21,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Ok(ExitCode::SUCCESS);
     };
     let Some((_, walk)) = PATHS.iter().find(|(name, _)| *name == wanted) else {
-        eprintln!("there is no path {wanted}");
+        eprintln!("unknown path {wanted}");
         return Ok(ExitCode::FAILURE);
     };
     walk(&Account::make(RECORDS)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Does the work that is counted: the count begins and ends with this function.
+/// Runs the counted work. The count begins and ends with this function.
 #[inline(never)]
 fn counted<T>(work: impl FnOnce() -> T) -> T {
     std::hint::black_box(work())

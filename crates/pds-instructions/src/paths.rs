@@ -1,4 +1,4 @@
-//! The paths: what every command spends its time on.
+//! The hot paths, on which commands spend most of their time.
 
 use std::error::Error;
 use std::io::Cursor;
@@ -16,7 +16,7 @@ use crate::counted;
 
 type Walked = Result<(), Box<dyn Error>>;
 
-/// A path: its name, and the way along it.
+/// The name of a path, and the function that runs it.
 type Path = (&'static str, fn(&Account) -> Walked);
 
 /// Every path.
@@ -30,12 +30,12 @@ pub(crate) const PATHS: &[Path] = &[
     ("export", export),
 ];
 
-/// A CAR file in streamable order, in one pass; no signature, which would drown the rest.
+/// Verifies a CAR file in streamable order, in one pass. No signature is checked, because it would dominate.
 fn verify_streamable(account: &Account) -> Walked {
     verified(&account.streamable, account)
 }
 
-/// A CAR file that is indexed first.
+/// Verifies a CAR file that needs an index.
 fn verify_any_order(account: &Account) -> Walked {
     verified(&account.sorted, account)
 }
@@ -46,13 +46,13 @@ fn verified(car: &[u8], account: &Account) -> Walked {
     holds(report.is_ok() && report.records == account.records.len() as u64, "verified")
 }
 
-/// A tree from keys in no order, with its root after every hundredth.
+/// Builds a tree from keys in random order, and computes its root after every hundredth key.
 fn tree_inserts(account: &Account) -> Walked {
     let mut pairs = Vec::new();
     for (path, block) in &account.records {
         pairs.push((Key::new(path.to_string().into_bytes())?, block.cid()));
     }
-    // By their content, which has nothing to do with their keys.
+    // The order of the CIDs is independent of the keys.
     pairs.sort_unstable_by_key(|(_, value)| *value);
     let blocks = MemoryBlocks::default();
     let root = counted(|| {
@@ -69,7 +69,7 @@ fn tree_inserts(account: &Account) -> Walked {
     holds(root == account.snapshot.commit().data(), "built")
 }
 
-/// Every record by its path, from an open repository in which all have been asked for before.
+/// Reads every record by its path, from an open repository with warm caches.
 fn gets(account: &Account) -> Walked {
     let repo = account.repo()?;
     let get_all = || {
@@ -79,7 +79,7 @@ fn gets(account: &Account) -> Walked {
     holds(get_all() == counted(get_all) && get_all() == account.records.len(), "found")
 }
 
-/// Commits of one record each, up to where they would be signed.
+/// Drafts commits of one record each, without signing them.
 fn drafts(account: &Account) -> Walked {
     let repo = account.repo()?;
     let writes = |(path, block): &(RecordPath, Block)| {
@@ -95,7 +95,7 @@ fn drafts(account: &Account) -> Walked {
     holds(changed == writes.len(), "drafted")
 }
 
-/// Every record checked, decoded and encoded.
+/// Checks, decodes and encodes every record.
 fn records(account: &Account) -> Walked {
     let same = |block: &Block| {
         check_record(block.bytes()).is_ok()
@@ -104,7 +104,7 @@ fn records(account: &Account) -> Walked {
     holds(counted(|| account.records.iter().all(|(_, block)| same(block))), "the same again")
 }
 
-/// The repository as a CAR file.
+/// Exports the repository as a CAR file.
 fn export(account: &Account) -> Walked {
     let mut car = Vec::with_capacity(account.streamable.len());
     counted(|| export_car(&account.snapshot, &mut car, &mut |_| {}))?;
@@ -112,5 +112,5 @@ fn export(account: &Account) -> Walked {
 }
 
 fn holds(right: bool, what: &str) -> Walked {
-    if right { Ok(()) } else { Err(format!("not all was {what}").into()) }
+    if right { Ok(()) } else { Err(format!("not everything was {what}").into()) }
 }

@@ -1,4 +1,4 @@
-//! Blocks that are not what their names say, kept aside while a store is looked at.
+//! Damaged blocks, kept in a temporary file during a survey.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -24,23 +24,23 @@ use pds_core::data::cid::{Cid, Codec};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedBlock {
-    /// The name as it stands in the store; it may be damaged too.
+    /// The name of the row in the store. It may be damaged as well.
     pub name: Vec<u8>,
-    /// What the bytes hash to.
+    /// The hash of the bytes.
     pub sha256: [u8; 32],
-    /// How many bytes there are.
+    /// The number of bytes.
     pub len: usize,
     offset: u64,
 }
 
 impl DamagedBlock {
-    /// Returns the CID that the row claims to hold; `None` where the name is none.
+    /// Returns the CID in the name of the row, or `None` if the name is not a CID.
     #[must_use]
     pub fn claimed(&self) -> Option<Cid> {
         Cid::from_bytes(&self.name).ok()
     }
 
-    /// Returns the name as text: the CID, or hexadecimal where it is none.
+    /// Returns the name as text: the CID, or hexadecimal if it is not a CID.
     #[must_use]
     pub fn name_text(&self) -> String {
         match self.claimed() {
@@ -50,7 +50,7 @@ impl DamagedBlock {
     }
 }
 
-/// Damaged blocks, their bytes in a temporary file: a store may have many.
+/// Damaged blocks with their bytes in a temporary file, because a store may have many.
 #[derive(Debug, Default)]
 pub(super) struct Aside {
     pub(super) blocks: Vec<DamagedBlock>,
@@ -85,7 +85,7 @@ impl Aside {
         Ok(bytes)
     }
 
-    /// Returns a block that stands under a wrong name.
+    /// Returns a block that is stored under a wrong name.
     pub(super) fn find(&self, cid: &Cid) -> Result<Option<Block>> {
         let Some(block) = self.by_digest.get(cid.digest()).and_then(|at| self.blocks.get(*at))
         else {

@@ -1,4 +1,4 @@
-//! A database that is damaged as a file: what can be read of it moves into a new one.
+//! The salvage of a damaged database file: its readable rows are copied to a new database.
 
 use std::fs;
 use std::io;
@@ -15,14 +15,14 @@ use pds_store::error::StoreError;
 use pds_store::sqlite::salvage::saved::Salvaged;
 use pds_store::sqlite::store::SqliteStore;
 
-/// Makes a new database of what can be read of the one in the directory of a repository.
+/// Replaces the database in the directory of a repository by a new one with all readable rows.
 ///
-/// The old one, with what SQLite keeps beside it then, goes to the quarantine as `pds.db.damaged`. The new
-/// one is complete and on the disk before anything is moved.
+/// The old database and its WAL move to the quarantine as `pds.db.damaged`. The new database is complete and
+/// durable before any file is moved.
 ///
-/// Nobody else may have the repository open. Where somebody has when this begins or when the new database
-/// is ready, or has written in between, nothing is moved. It cannot keep out who opens it in the instant
-/// after that and before the new one is in its place: what they write goes into the old one.
+/// No other process may have the repository open. The function fails, and moves nothing, if another process has it
+/// open at the start or at the end, or has written to it in between. A process that opens the database just before
+/// the new file is in place writes to the old one.
 ///
 /// ```
 /// use pds_rescue::salvage_database;
@@ -39,8 +39,8 @@ use pds_store::sqlite::store::SqliteStore;
 ///
 /// # Errors
 ///
-/// [`Error::Store`] when nothing can be read of the database or somebody has it open, [`Error::Io`]. The old one is
-/// where it was then, or in the quarantine.
+/// [`Error::Store`] if nothing in the database is readable or another process has it open, and [`Error::Io`]. After
+/// an error, the old database is in its place or in the quarantine.
 pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
     let old = database_of(dir)?;
     let places = Places::locked(dir)?;
@@ -59,7 +59,7 @@ pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
         }
     }
     quarantine.sync()?;
-    // A WAL is not of the new database, and must be gone when that comes.
+    // The WAL belongs to the old database, so it is removed before the new one is in place.
     for (path, _) in &others {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -73,11 +73,11 @@ pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
     Ok(salvaged)
 }
 
-/// What can be read of the damaged database of a repository, as a repository without blobs and without a
-/// key, until this is dropped.
+/// A temporary copy of the readable rows of a damaged database. It opens as a repository without blobs and without
+/// a key.
 ///
-/// It is made beside the database if something can be written there, so that
-/// [`clear_leftovers`](crate::repo::clear_leftovers) finds what is left of it after an interruption.
+/// The copy is made next to the database if that directory is writable, so that
+/// [`clear_leftovers`](pds::local::leftovers::clear_leftovers) removes it after an interruption.
 ///
 /// ```
 /// use pds_rescue::SalvagedCopy;
@@ -96,11 +96,11 @@ pub struct SalvagedCopy {
 }
 
 impl SalvagedCopy {
-    /// Copies what can be read of the database in the directory of a repository.
+    /// Copies the readable rows of the database in the directory of a repository.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when nothing can be read of it or a repair is at work, [`Error::Io`].
+    /// [`Error::Store`] if nothing in it is readable or another repair is running, and [`Error::Io`].
     pub fn of(dir: &Path) -> Result<Self> {
         let old = database_of(dir)?;
         let places = Places::locked(dir)?;
@@ -110,13 +110,13 @@ impl SalvagedCopy {
         Ok(Self { staging, salvaged, _places: places })
     }
 
-    /// Returns what could be read.
+    /// Returns the counts of the salvage.
     #[must_use]
     pub fn salvaged(&self) -> &Salvaged {
         &self.salvaged
     }
 
-    /// Opens it.
+    /// Opens the copy.
     ///
     /// # Errors
     ///
@@ -126,27 +126,19 @@ impl SalvagedCopy {
     }
 }
 
-/// Puts back what an interrupted [`salvage_database`] had moved away, so that the old database is as it was;
-/// tells whether there was something.
-///
-/// ```
-/// let dir = tempfile::tempdir()?;
-/// let dir = dir.path().join("r");
-/// pds::Repo::create(&dir, &"did:web:example.com".parse()?)?;
-/// assert!(!pds_rescue::undo_interrupted_salvage(&dir)?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Moves the files of an interrupted [`salvage_database`] back, which restores the old database. Returns whether
+/// there were such files.
 ///
 /// # Errors
 ///
-/// [`Error::Store`] when a repair is at work, [`Error::Io`].
+/// [`Error::Store`] if another repair is running, and [`Error::Io`].
 pub fn undo_interrupted_salvage(dir: &Path) -> Result<bool> {
     let old = database_of(dir)?;
     let _places = Places::locked(dir)?;
     put_back_wal(&old, dir)
 }
 
-/// The file that is the database: where it is a link, that is what is damaged, and what is replaced.
+/// Returns the path of the database file. If it is a symbolic link, its target is salvaged and replaced.
 fn database_of(dir: &Path) -> Result<PathBuf> {
     let path = dir.join(STORE_FILE);
     if !path.is_file() {
@@ -155,7 +147,7 @@ fn database_of(dir: &Path) -> Result<PathBuf> {
     fs::canonicalize(&path).map_err(Error::io(&path))
 }
 
-/// Makes a new database of the old one, and again if somebody has written to that in the meantime.
+/// Salvages a database, and repeats that if another process has written to it meanwhile.
 fn salvaged_undisturbed(old: &Path, beside: &Path) -> Result<(TempDir, Salvaged)> {
     let written = || {
         [old.to_owned(), with_ending(old, "-wal")].map(|path| {
@@ -179,9 +171,9 @@ fn staging_in(dir: &Path) -> Result<TempDir> {
     tempfile::Builder::new().prefix(REPAIR_PREFIX).tempdir_in(dir).map_err(Error::io(dir))
 }
 
-/// Puts the WAL back beside the database that it is of, where a salvage ended between its removal and the
-/// coming of the new database, and nobody has written since: the quarantine has it with a link to the same
-/// file then.
+/// Restores the WAL of a database from the quarantine, if a salvage was interrupted between the removal of the WAL
+/// and the replacement of the database. The quarantine then has the WAL next to a link to the same database, and
+/// no process has written to the database since.
 fn put_back_wal(old: &Path, dir: &Path) -> Result<bool> {
     let wal = with_ending(old, "-wal");
     if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
@@ -194,7 +186,7 @@ fn put_back_wal(old: &Path, dir: &Path) -> Result<bool> {
     };
     let beside = old.parent().unwrap_or(dir);
     let staging = staging_in(beside)?;
-    // A copy: what becomes of the file that is put back is not to happen to the one that is kept.
+    // A copy protects the file in the quarantine from later writes to the WAL.
     let copied = staging.path().join("wal");
     fs::copy(&kept, &copied).map_err(Error::io(&copied))?;
     fs::File::open(&copied).and_then(|file| file.sync_all()).map_err(Error::io(&copied))?;
@@ -203,7 +195,7 @@ fn put_back_wal(old: &Path, dir: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Finds the WAL in the quarantine that was that of a database last.
+/// Returns the newest WAL of a database in the quarantine.
 #[cfg(unix)]
 fn removed_wal(old: &Path, quarantine: &Path) -> io::Result<Option<PathBuf>> {
     use std::os::unix::fs::MetadataExt;
@@ -219,7 +211,7 @@ fn removed_wal(old: &Path, quarantine: &Path) -> io::Result<Option<PathBuf>> {
         let wal = with_ending(&path, "-wal");
         let (file, Ok(kept)) = (fs::metadata(&path)?, fs::metadata(&wal)) else { continue };
         let is_same = (file.dev(), file.ino()) == (database.dev(), database.ino());
-        // When its last name but this one went, or when it was copied.
+        // The change time is when the other link was removed, or when the copy was made.
         let removed = (kept.ctime(), kept.ctime_nsec());
         let is_unwritten = (database.mtime(), database.mtime_nsec()) <= removed;
         if name.starts_with(DAMAGED_STORE.as_bytes()) && is_same && is_unwritten && kept.len() > 0 {
@@ -234,7 +226,7 @@ fn removed_wal(_old: &Path, _quarantine: &Path) -> io::Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Keeps a file under another name, without copying it where the file system can.
+/// Links a file to another name, or copies it if the file system has no links.
 fn copy(from: &Path, to: &Path) -> Result<()> {
     let _ = fs::remove_file(to);
     if fs::hard_link(from, to).is_ok() {
@@ -252,5 +244,5 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 
 const DAMAGED_STORE: &str = "pds.db.damaged";
 
-/// How often a database is read anew that somebody else has written to meanwhile.
+/// The number of attempts to salvage a database while another process writes to it.
 const MAX_TRIES: usize = 3;

@@ -1,4 +1,4 @@
-//! A store whose gaps are filled from elsewhere.
+//! A store with its gaps filled from other sources of blocks.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,7 +8,7 @@ use pds_core::data::block::{Block, Blocks, ReadError, one_by_one};
 use pds_core::data::cid::Cid;
 use pds_store::error::damage;
 
-/// Several places read as one: what one lacks, or has damaged, is asked of the next.
+/// Several sources read as one. A block that is missing or damaged in one source is read from the next.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -39,23 +39,17 @@ impl Blocks for Sources {
     }
 }
 
-/// Where a block was found that the store does not have as it should be.
-///
-/// ```
-/// use pds_rescue::Origin;
-///
-/// assert!(Origin::Here < Origin::Source(0));
-/// ```
+/// The origin of a block that is missing or damaged in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// In the store itself, under a wrong name.
+    /// The store itself, under a wrong name.
     Here,
-    /// In one of the sources, counted from zero.
+    /// One of the sources, counted from zero.
     Source(usize),
 }
 
-/// What is damaged counts as absent, here and in the sources: a CID makes any of them as good as the
-/// other.
+/// The blocks of a store, with missing and damaged blocks read from sources. A damaged block counts as missing,
+/// and a CID makes all sources equally trusted.
 pub(super) struct Filled<'a> {
     store: &'a dyn Blocks,
     aside: &'a Aside,
@@ -72,12 +66,12 @@ impl<'a> Filled<'a> {
         Self { store, aside, sources, taken: Mutex::default() }
     }
 
-    /// Returns what was asked for, is not in the store, and was found elsewhere.
+    /// Returns the origins of the blocks that were read and did not come from the store.
     pub(super) fn into_taken(self) -> BTreeMap<Cid, Origin> {
         self.taken.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks for a block everywhere but in the store.
+    /// Reads a block from any source except the store.
     pub(super) fn elsewhere(&self, cid: &Cid) -> Result<Option<(Block, Origin)>, ReadError> {
         let here = self.aside.find(cid).map_err(|error| ReadError::backend(*cid, error))?;
         if let Some(block) = here {
@@ -109,7 +103,7 @@ impl Blocks for Filled<'_> {
     }
 }
 
-/// Makes of a damaged block one that is not there.
+/// Turns the error for a damaged block into a missing block.
 fn sound(read: Result<Option<Block>, ReadError>) -> Result<Option<Block>, ReadError> {
     match read {
         Err(error) if damage(&error).is_some() => Ok(None),

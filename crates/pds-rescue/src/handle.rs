@@ -1,13 +1,30 @@
-//! The verbs that survey and repair a repository.
+//! The handle for the verbs that survey and repair a repository.
 
 use pds::repo::Repo;
 
-/// The repair verbs of a repository. Each of them can be the last one:
+/// The repair verbs of a repository. A repair may end after each step:
 ///
-/// 1. [`survey`](Self::survey) looks, and changes nothing.
-/// 2. [`mend`](Self::mend) takes what the sources have and moves damaged blocks to the quarantine;
-///    [`restore_refs`](Self::restore_refs) points stray refs to the commits that they pointed to.
-/// 3. [`rebuild`](Self::rebuild) signs a new commit over the records that have survived.
+/// 1. [`survey`](Self::survey) reports the damage, and changes nothing.
+/// 2. [`mend`](Self::mend) restores blocks from the sources and moves damaged blocks to the quarantine.
+///    [`restore_refs`](Self::restore_refs) points stray refs to their last readable commits.
+/// 3. [`rebuild`](Self::rebuild) signs a new commit of the remaining records.
+///
+/// ```
+/// use pds_rescue::{Quarantine, Rescue};
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let dir = dir.path().join("alice");
+/// let repo = pds::Repo::create(&dir, &"did:web:alice.example.com".parse()?)?;
+/// let rescue = Rescue::of(&repo);
+/// let survey = rescue.survey(&[])?;
+/// if !survey.is_clean() {
+///     let quarantine = Quarantine::of(&dir);
+///     rescue.mend(&survey, &[], &mut |block, bytes| quarantine.keep(block, bytes))?;
+///     rescue.restore_refs(&survey)?;
+/// }
+/// # assert!(survey.is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Rescue<'r> {
     pub(crate) repo: &'r Repo,

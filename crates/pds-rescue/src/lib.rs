@@ -1,14 +1,15 @@
-//! Repair: what is damaged in a repository, what can be restored, and what is lost.
+//! Repair of damaged repositories: a survey of the damage, and verbs that restore what they can.
 //!
-//! A *damaged block* is a row of the store whose bytes do not hash to its CID. A *source* is any other place
-//! that may have blocks, good or bad. A *state* is a commit that a ref, the log or no name points to. A block
-//! that a state needs and that no source has is *lost*. A *stray ref* is missing, or points to a block that is
-//! not a commit.
+//! - A *damaged block* is a row of the store whose bytes do not hash to its CID.
+//! - A *source* is another place that may have blocks, for example a CAR file.
+//! - A *state* is a stored commit, or one that a ref or the log names.
+//! - A *lost* block belongs to a state, and neither the store nor a source has it.
+//! - A *stray ref* is missing, or points to a block that is not a commit.
 //!
-//! [`Rescue`] has the verbs. A CID proves its bytes, so a source needs no trust. Nothing is guessed: a record
-//! that may not belong to the present state is listed and not restored.
+//! [`Rescue`] has the verbs. A CID proves its bytes, so a source needs no trust. No verb guesses: a record that
+//! may not belong to the present state is listed and not restored.
 //!
-//! [`recover`](recover::recover) reads the remains of a CAR file that is too damaged to become a repository.
+//! [`recover()`] reads the remains of a CAR file that is too damaged for an import.
 
 mod damaged;
 mod database;

@@ -1,4 +1,4 @@
-//! Taking in blocks from other sources, and moving damaged ones out of the way.
+//! The repair of blocks and facts: restores blocks from sources, and drops damaged blocks.
 
 use crate::damaged::DamagedBlock;
 use crate::filled::Filled;
@@ -13,15 +13,15 @@ use pds_store::event::Event;
 use pds_store::fact::{Fact, FactEdit, FactKind};
 use pds_store::store::{Replaced, first_fact};
 impl Rescue<'_> {
-    /// Takes in what a survey has found in its sources, and drops the damaged blocks.
+    /// Stores the blocks that a survey has found in its sources, and drops the damaged blocks.
     ///
-    /// The sources must be those of the survey. Each damaged block is handed to `keep` before
-    /// anything changes; then all happens in one step.
+    /// The sources must be those of the survey. Each damaged block is passed to `keep` before the store
+    /// changes. The change is atomic.
     ///
     /// # Errors
     ///
-    /// What `keep` fails with; [`Error::Store`] when a source no longer has what it
-    /// had, or the store cannot be written. Nothing has changed then.
+    /// The error that `keep` returns; [`Error::Store`] if a source no longer has a block, or the store cannot be
+    /// written. After an error, nothing has changed.
     pub fn mend(
         &self,
         survey: &Survey,
@@ -48,9 +48,9 @@ impl Rescue<'_> {
         Ok(replaced?)
     }
 
-    /// Writes down whose repository it is, and the key that commits are signed with, where the store has
-    /// lost that, or has something else in its place: the present commit names the account, and proves a
-    /// key that may have signed it. Where there is no such commit, neither is known.
+    /// Restores the account and the key of the repository, if the store has lost them or has invalid values. The
+    /// present commit names the account, and its signature proves the given key. Without a readable present
+    /// commit, nothing is restored.
     ///
     /// # Errors
     ///

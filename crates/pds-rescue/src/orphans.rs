@@ -1,4 +1,4 @@
-//! Nodes and records that nothing names: all that survives below a node that is lost.
+//! Orphans: nodes and records that no block names, because the node above them is lost.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -17,26 +17,25 @@ use pds_store::store::Store;
 #[derive(Default)]
 pub(super) struct Orphans {
     pub(super) nodes: Vec<Orphan>,
-    /// What is neither a node nor a commit.
+    /// Blocks that are neither nodes nor commits.
     pub(super) records: Vec<Cid>,
 }
 
-/// A node that nothing names.
+/// A node that no block names.
 #[derive(Clone)]
 pub(super) struct Orphan {
     pub(super) cid: Cid,
     pub(super) level: u8,
-    /// The first and the last key that stand in the node itself, or in the first one below it that
-    /// has any.
+    /// The first and the last key of the node itself, or of the first node below it that has keys.
     pub(super) first: Key,
     pub(super) last: Key,
 }
 
 impl Orphans {
-    /// Looks through all blocks of a place, twice.
+    /// Finds the orphans in two passes over all blocks.
     ///
-    /// What is named is remembered by the first eight bytes of its digest. Should two be alike, an orphan is
-    /// taken for one that has a parent, and is left alone.
+    /// The set of named blocks has only the first eight bytes of each digest. After a collision, an orphan
+    /// counts as named and is ignored.
     pub(super) fn of(blocks: &dyn Blocks, each: &Each<'_>) -> Result<Self> {
         let mut named: HashSet<u64> = HashSet::new();
         each(&mut |block| match Kind::of(block) {
@@ -73,7 +72,7 @@ impl Orphans {
         Ok(found)
     }
 
-    /// Returns the nodes whose own keys lie between two others, by their first keys.
+    /// Returns the nodes whose own keys are between two other keys, in the order of their first keys.
     pub(super) fn between(&self, after: Option<&Key>, before: Option<&Key>) -> Vec<&Orphan> {
         let from = self.nodes.partition_point(|node| after.is_some_and(|key| node.first <= *key));
         let nodes = self.nodes.iter().skip(from);
@@ -83,16 +82,16 @@ impl Orphans {
 }
 
 impl Orphan {
-    /// Tells whether its own keys lie between the first and the last of another one.
+    /// Returns whether the own keys of this node are between those of another one.
     pub(super) fn lies_within(&self, other: &Self) -> bool {
         other.first < self.first && self.last < other.last
     }
 }
 
-/// Shows every block of a place that is as it should be.
+/// Calls its argument with every intact block of a source.
 pub(super) type Each<'a> = dyn Fn(&mut dyn FnMut(&Block)) -> Result<()> + 'a;
 
-/// What a block is, as far as it matters here.
+/// The kind of a block.
 enum Kind {
     Node(Node),
     Commit(Box<Commit>),
@@ -111,7 +110,7 @@ impl Kind {
     }
 }
 
-/// Reads a node that may stand anywhere; the level is only known of one that has entries.
+/// Reads a node at any position. Only a node with entries has a known level.
 fn node(block: &Block) -> Option<Node> {
     let (cid, bytes) = (block.cid(), block.bytes());
     let is_like_one = cid.codec() == Codec::Cbor && bytes.starts_with(b"\xa2\x61e");
@@ -127,8 +126,8 @@ fn hull(node: &Node) -> Option<(Key, Key)> {
     Some((Key::new(node.entry(0)?.key).ok()?, Key::new(last.key).ok()?))
 }
 
-/// Follows a node without entries down to the first one that has some; that tells its level. Where
-/// the way down is lost, the level is not known, and neither is its place.
+/// Descends from a node without entries to the first node with entries, which gives its level and keys. Returns
+/// `None` if a node on the way is lost.
 fn crossed(blocks: &dyn Blocks, (cid, mut bridge): (Cid, Node)) -> Result<Option<Orphan>> {
     let mut levels_below = 0_u8;
     while let Some(left) = bridge.left() {
@@ -144,7 +143,7 @@ fn crossed(blocks: &dyn Blocks, (cid, mut bridge): (Cid, Node)) -> Result<Option
     Ok(None)
 }
 
-/// Shows every block of a store that is as it should be.
+/// Calls `visit` with every intact block of a store.
 pub(super) fn each_in(store: &dyn Store, visit: &mut dyn FnMut(&Block)) -> Result<()> {
     let Some(maintain) = store.maintain() else { return Ok(()) };
     let scanned = maintain.scan_raw(&mut |name, bytes| {

@@ -1,4 +1,4 @@
-//! Where damaged blocks go: they are moved, not deleted.
+//! The quarantine: the directory where repairs keep damaged blocks.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -8,7 +8,7 @@ use crate::damaged::DamagedBlock;
 use pds::error::{Error, Result};
 use pds::local::layout::QUARANTINE_DIRECTORY;
 
-/// A directory of damaged blocks: a file each, named as the row was that it stood in.
+/// A directory of damaged blocks. Each block is a file with the name of its row.
 ///
 /// ```
 /// use pds_rescue::Quarantine;
@@ -28,19 +28,19 @@ pub struct Quarantine {
 }
 
 impl Quarantine {
-    /// Names the quarantine of the repository in a directory; it is made when it is needed.
+    /// Returns the quarantine of the repository in a directory. The first kept block creates it.
     #[must_use]
     pub fn of(repo: &Path) -> Self {
         Self { dir: repo.join(QUARANTINE_DIRECTORY) }
     }
 
-    /// Returns where it is.
+    /// Returns the path of the directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.dir
     }
 
-    /// Keeps the bytes of a damaged block; they are on the disk when this returns.
+    /// Writes the bytes of a damaged block to a file. The file is durable when this returns.
     ///
     /// # Errors
     ///
@@ -51,14 +51,14 @@ impl Quarantine {
         let name = if name.is_empty() { "without-a-name" } else { name };
         let (path, mut file) = self.create(name)?;
         if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
-            // The block is where it was, and half a copy of it is of no use.
+            // The store still has the block, so the partial copy is removed.
             let _ = fs::remove_file(&path);
             return Err(Error::io(path)(error));
         }
         self.sync()
     }
 
-    /// Makes a file of this name, or of this name and the first number that is free.
+    /// Creates a file with this name, or with this name and the first free number.
     pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File)> {
         fs::create_dir_all(&self.dir).map_err(Error::io(&self.dir))?;
         for number in 1_u32.. {
@@ -75,7 +75,7 @@ impl Quarantine {
         Err(Error::io(&self.dir)(io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// Makes what happened in the directory last, and the directory itself.
+    /// Makes the directory and its entries durable.
     pub(crate) fn sync(&self) -> Result<()> {
         for dir in [Some(self.dir.as_path()), self.dir.parent()].into_iter().flatten() {
             let dir = if dir == Path::new("") { Path::new(".") } else { dir };
@@ -85,5 +85,5 @@ impl Quarantine {
     }
 }
 
-/// A name in the store may be damaged, and of any length.
+/// The greatest length of a file name. A damaged name in the store may have any length.
 const MAX_NAME_CHARS: usize = 100;

@@ -1,4 +1,4 @@
-//! A new commit over what has survived.
+//! The rebuild: a new commit of the remaining records of a damaged state.
 
 use std::ops::Bound;
 
@@ -24,7 +24,7 @@ use pds_store::event::Event;
 use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::Store;
 
-/// What a rebuilding has done.
+/// The result of a rebuild.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -38,50 +38,41 @@ use pds_store::store::Store;
 pub struct Rebuilt {
     /// The present commit.
     pub commit: Commit,
-    /// The one that stood before; the same where nothing of it is lost.
+    /// The commit before the rebuild. It is the same commit if nothing was lost.
     pub before: Cid,
-    /// Whether it was made now; if not, nothing was missing from the one that stood.
+    /// Whether the rebuild made the commit. If not, the commit before was complete.
     pub is_new: bool,
-    /// How many records it has, where it is new.
+    /// The number of records in a new commit, and 0 otherwise.
     pub records: u64,
-    /// What the commit before had and this one has not.
+    /// The lost parts: parts of the commit before that the new commit lacks.
     pub lost: Vec<Lost>,
-    /// Records that may have stood where it is not known what did.
+    /// Records that may belong to a lost part.
     pub earlier: Vec<Earlier>,
-    /// Records that are here and whose paths are not known any more.
+    /// Stored records with unknown paths.
     pub without_path: Vec<Cid>,
 }
 
-/// A record of an earlier state, or of a part of a lost one, at a place of which it is not known what
-/// stood there last: it may have been there still, or have been changed, or deleted.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// for earlier in pds_rescue::Rescue::of(&repo).rebuild(&mut |_, _| Ok(()))?.earlier {
-///     println!("{} was {} in commit {}", earlier.path(), earlier.cid, earlier.commit);
-/// }
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A record of an earlier state that may belong to a lost part of the present state. The present state may have
+/// the same record, another version or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Earlier {
-    /// Where it stood.
+    /// The path of the record.
     pub key: Key,
-    /// Its block, which is here.
+    /// Its block, which is stored.
     pub cid: Cid,
-    /// In which commit.
+    /// The commit of the earlier state.
     pub commit: Cid,
 }
 
 impl Earlier {
-    /// Returns the path as text, with everything but printable ASCII escaped.
+    /// Returns the path as text. All characters except printable ASCII are escaped.
     #[must_use]
     pub fn path(&self) -> String {
         self.key.as_bytes().escape_ascii().to_string()
     }
 }
 
-/// The commit that is to be followed by a new one.
+/// The commit that the new commit is based on.
 struct Base {
     /// Whether the commit itself is lost.
     is_lost: bool,
@@ -91,37 +82,36 @@ struct Base {
 }
 
 impl Rescue<'_> {
-    /// Makes a new signed commit of everything of the present state that has survived, if anything of
-    /// it has not.
+    /// Signs a new commit of the remaining records of the present state, if a part of the state is lost.
     ///
-    /// Damaged blocks are handed to `keep` and dropped first, as [`mend`](Self::mend) does. Below a lost
-    /// node, subtrees are taken that no other node names: they can have stood nowhere else. Subtrees that
-    /// an earlier state shares may have been replaced or deleted since, and are listed instead.
+    /// First passes damaged blocks to `keep` and drops them, as [`mend`](Self::mend) does. A lost node is
+    /// replaced by the subtrees that no other node names, because they can only belong there. Subtrees that an
+    /// earlier state shares may be outdated, so their records are listed and not restored.
     ///
-    /// Where the commit is lost, the tree that no commit names is its tree, if there is exactly one. If
-    /// not, the ref goes back to the newest state that the log tells of and that can be read. Stray refs
-    /// are set as [`restore_refs`](Self::restore_refs) does.
+    /// If the commit is lost and exactly one tree has no commit, that tree is its tree. Otherwise the ref is set
+    /// to the newest readable state in the log. Stray refs are restored as [`restore_refs`](Self::restore_refs)
+    /// does.
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`] and [`Error::WrongKey`]; [`Error::TreeLost`] when the commit is lost, its tree
-    /// cannot be told, and there is no earlier state; [`Error::RefLost`] when the ref is gone and nothing
-    /// tells where it stood; otherwise as [`survey`](Self::survey) and [`mend`](Self::mend).
+    /// [`Error::NoSigner`] and [`Error::WrongKey`]; [`Error::TreeLost`] if the commit is lost, its tree cannot
+    /// be identified, and there is no earlier state; [`Error::RefLost`] if the ref is missing and its commit is
+    /// unknown; otherwise as [`survey`](Self::survey) and [`mend`](Self::mend).
     pub fn rebuild(
         &self,
         keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
     ) -> Result<Rebuilt> {
         self.repo.keys().check_signer()?;
-        let stood = self.repo.head()?;
+        let present = self.repo.head()?;
         let survey = self.survey(&[])?;
         let stray = survey.refs.iter().find(|stray| stray.name == *self.repo.history().ref_name());
         let head = match stray {
             Some(stray) => stray.lost.first().copied().or(stray.target),
-            None => stood,
+            None => present,
         };
         let head = match head {
             Some(head) => head,
-            // The reason why the ref does not exist.
+            // This returns the error for the missing ref.
             None => self.repo.snapshot()?.commit().cid(),
         };
         self.mend(&survey, &[], keep)?;
@@ -143,14 +133,14 @@ impl Rescue<'_> {
         };
         let base = match self.lost_base(head, &survey, &orphans) {
             Err(Error::TreeLost(_)) => {
-                let mut rebuilt = self.go_back(head, stood, &survey, keep)?;
+                let mut rebuilt = self.go_back(head, present, &survey, keep)?;
                 self.add_parts(head, orphans, &mut rebuilt)?;
                 return Ok(rebuilt);
             }
             base => base?,
         };
         self.restore(&survey, &|name| name != self.repo.history().ref_name())?;
-        // Whose it is stands in the store, and in every commit that is left.
+        // The store records the account, and every remaining commit names it.
         let any_commit = || survey.commits.first().map(|commit| commit.did().clone());
         let did =
             self.repo.did().ok().flatten().or_else(any_commit).ok_or(Error::UnknownCommit(head))?;
@@ -181,43 +171,37 @@ impl Rescue<'_> {
         let earlier = earlier(&blocks, &survey, head, &lost);
         let without_path = orphans.records;
 
-        let tree = RestoredTree {
-            did,
-            root,
-            blocks: nodes,
-            prev: base.prev,
-            after: base.rev,
-            present: stood,
-        };
+        let tree =
+            RestoredTree { did, root, blocks: nodes, prev: base.prev, after: base.rev, present };
         let commit = self.repo.history().restore(&tree)?;
         if base.is_lost {
-            // Its content is here again, and is the present.
+            // The content of the lost commit is restored, and only the commit itself is lost.
             lost.insert(0, Lost::commit(head, None));
         }
         let (before, is_new) = (head, true);
         Ok(Rebuilt { commit, before, is_new, records, lost, earlier, without_path })
     }
 
-    /// Moves to the newest state that can be read, since of the present one nothing can be told.
+    /// Sets the ref to the newest readable state, because the tree of the present one is unknown.
     fn go_back(
         &self,
         head: Cid,
-        stood: Option<Cid>,
+        present: Option<Cid>,
         survey: &Survey,
         keep: &mut dyn FnMut(&DamagedBlock, &[u8]) -> Result<()>,
     ) -> Result<Rebuilt> {
         let target = self.state_before(survey)?.ok_or(Error::TreeLost(head))?;
-        let expect = stood.map_or(Expect::Absent, Expect::Exactly);
+        let expect = present.map_or(Expect::Absent, Expect::Exactly);
         let name = self.repo.history().ref_name().clone();
         let edit = RefEdit { name, target: Some(target), expect };
         self.repo.store().apply(Change::new(Event::Repair).edit(edit))?;
-        // There is a commit now, so this does not come here again.
+        // The ref points to a readable commit now, so the recursion ends.
         let mut rebuilt = self.rebuild(keep)?;
         rebuilt.lost.insert(0, Lost::commit(head, Some(self.repo.history().ref_name().clone())));
         Ok(rebuilt)
     }
 
-    /// Lists what is left of a state that cannot be told: nobody knows what of it stood in it last.
+    /// Adds the records of the orphaned subtrees. It is unknown which of them belong to the lost state.
     fn add_parts(&self, head: Cid, orphans: Orphans, rebuilt: &mut Rebuilt) -> Result<()> {
         let mut trace = Trace::new(self.repo.store().as_ref());
         for orphan in &orphans.nodes {
@@ -238,7 +222,7 @@ impl Rescue<'_> {
             let (data, rev) = (commit.data(), commit.rev());
             return Ok(Base { is_lost: false, data, prev: Some(head), rev });
         }
-        // Of the lost commit only the time of its row in the log is known.
+        // The log row gives the time of the lost commit, and its rev is unknown.
         let log = self.repo.history().log(usize::MAX)?;
         let logged = log.first().and_then(|row| Tid::new(row.at_micros, 0));
         let rev = survey.commits.iter().filter_map(Commit::rev).max().max(logged);
@@ -250,10 +234,10 @@ impl Rescue<'_> {
     }
 }
 
-/// Finds the tree of a commit that is lost: the one node that nothing names.
+/// Returns the tree of a lost commit: the only node that no other block names.
 ///
-/// A root that is lost with its commit leaves its children behind, which look alike. There are
-/// several of them, or one that is lower than the tree before was; neither is taken.
+/// If the root is lost as well, its children have no parent either. Then there are several such nodes, or one with
+/// a lower level than the tree before. The function returns `None` in both cases.
 fn tree_without_commit(
     store: &dyn Store,
     orphans: &Orphans,
@@ -272,7 +256,7 @@ fn tree_without_commit(
     Some(root.cid)
 }
 
-/// Lists what the newest other state has where it is not known what stood.
+/// Returns the records of the newest other state in the ranges of the lost parts.
 fn earlier(blocks: &dyn Blocks, survey: &Survey, head: Cid, lost: &[Lost]) -> Vec<Earlier> {
     let Some(state) = survey.commits.iter().find(|commit| commit.cid() != head) else {
         return Vec::new();
@@ -291,7 +275,7 @@ fn earlier(blocks: &dyn Blocks, survey: &Survey, head: Cid, lost: &[Lost]) -> Ve
     found
 }
 
-/// Most nodes are as they were, and are here.
+/// Keeps a node that is not stored yet. Most nodes are stored already.
 fn keep_new(blocks: &dyn Blocks, nodes: &mut Vec<Block>, node: Block) {
     if !matches!(blocks.get(&node.cid()), Ok(Some(_))) {
         nodes.push(node);

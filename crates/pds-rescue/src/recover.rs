@@ -1,4 +1,4 @@
-//! All that can be read of a CAR file that is damaged.
+//! The recovery of records from a damaged CAR file.
 
 use std::collections::HashSet;
 
@@ -16,7 +16,7 @@ use pds_core::mst::key::Key;
 use pds_core::mst::node::Position;
 use pds_core::mst::walk::nodes;
 
-/// Something that was recovered, or is lost.
+/// A recovered record, or a lost part.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -44,78 +44,57 @@ use pds_core::mst::walk::nodes;
 pub enum Recovered {
     /// A record of the repository.
     Record {
-        /// Where it is.
+        /// The path of the record.
         key: Key,
         /// The record.
         block: Block,
     },
-    /// A record in a part of a tree that cannot be told to be of this state: the file may have more
-    /// than one.
+    /// A record in a subtree that may belong to another state, because the file may contain several states.
     Unplaced {
-        /// Where it is, in that part.
+        /// The path of the record in its subtree.
         key: Key,
         /// The record.
         block: Block,
     },
-    /// A block that is no commit and no tree node, and that nothing names which is left.
+    /// A block that is neither a commit nor a tree node, and that no remaining block names.
     WithoutPath {
-        /// A record, for all that is known.
+        /// The block, which is probably a record.
         block: Block,
     },
-    /// Something that is lost.
+    /// A lost part of the repository.
     Lost {
-        /// What it is.
+        /// The lost part.
         part: Part,
-        /// The block; `None` where nothing that is left says which.
+        /// The CID of the lost block, or `None` if it is unknown.
         cid: Option<Cid>,
     },
 }
 
-/// What a [`recover`] has counted.
-///
-/// ```
-/// use pds_rescue::Recovery;
-///
-/// assert_eq!(Recovery::default().records, 0);
-/// ```
+/// The counts of [`recover`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// The commit whose repository it is; `None` where none is left.
+    /// The commit of the repository, or `None` if it is lost.
     pub commit: Option<Commit>,
-    /// How many records of the repository there are.
+    /// The number of recovered records of the repository.
     pub records: u64,
-    /// How many records there are in parts that cannot be told to be of it.
+    /// The number of records in subtrees that may belong to another state.
     pub unplaced: u64,
-    /// How many blocks nothing names.
+    /// The number of blocks that no other block names.
     pub without_path: u64,
-    /// How much is lost: records, and ranges of records.
+    /// The number of lost parts: the commit, single records, and ranges of records.
     pub lost: u64,
 }
 
-/// Finds all that is left of the repository in a CAR file, in key order, and says what is lost.
+/// Calls `found` with the remaining records of the repository in a CAR file, in key order, and with the lost parts.
 ///
-/// `blocks` is where blocks are read from: the file, or with it other places that may have what it
-/// lacks, as [`Sources`](super::Sources). The commit is the root of the file, or where that is lost the one in
-/// the file with the greatest rev. Memory is in the number of blocks, not in their size.
+/// Blocks are read from `blocks`: the file, or [`Sources`](super::Sources) of the file and other places. The commit
+/// is the root of the file. If it is lost, the commit with the greatest rev in the file takes its place. Memory use
+/// grows with the number of blocks, not with their size.
 ///
 /// # Errors
 ///
-/// What `found` fails with, and [`Error`](crate::repo::Error) when a place cannot be read at all.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let mut file = Vec::new();
-/// # repo.transfer().export(&"HEAD".parse()?, &mut file)?;
-/// use pds::car::CarFile;
-/// use pds_rescue::recover;
-///
-/// let car = CarFile::salvage(std::io::Cursor::new(file), &mut |error| println!("{error}"))?;
-/// let recovery = recover(&car, &car, &mut |_| Ok(()))?;
-/// assert_eq!((recovery.commit.map(|commit| commit.cid()), recovery.lost), (repo.head()?, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The error that `found` returns, and [`Error`](pds::Error) if a source cannot be read.
 pub fn recover<F: ReadAt>(
     car: &CarFile<F>,
     blocks: &dyn Blocks,
@@ -142,7 +121,7 @@ pub fn recover<F: ReadAt>(
         true => Orphans::default(),
         false => Orphans::of(blocks, &each)?,
     };
-    // Without a commit: the one node that nothing names is the root, and of several each is a part.
+    // Without a commit, a single orphan is the root. Several orphans are subtrees.
     let top = data.or(match orphans.nodes.as_slice() {
         [only] => Some(only.cid),
         _ => None,
@@ -166,7 +145,7 @@ pub fn recover<F: ReadAt>(
     Ok(recovery)
 }
 
-/// What is left and has no place in the repository.
+/// Calls `found` with the remaining records that have no place in the repository.
 fn rest(
     blocks: &dyn Blocks,
     orphans: &Orphans,
@@ -206,7 +185,7 @@ fn newest_commit(each: &Each<'_>) -> Result<Option<Commit>> {
     Ok(newest)
 }
 
-/// Shows every block of a file that can be read.
+/// Calls `visit` with every readable block of a file.
 fn each_block<F: ReadAt>(car: &CarFile<F>, visit: &mut dyn FnMut(&Block)) -> Result<()> {
     for number in 0..car.len() {
         if let Some(cid) = car.cid(number)?

@@ -1,4 +1,4 @@
-//! Refs that are lost, or that point to no commit, and the commits that they pointed to.
+//! Stray refs, and the commits that they pointed to.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use pds_store::ref_name::RefName;
 use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::{View, first_fact, lacks_refs};
 
-/// A ref that is gone, or that names what is no commit.
+/// A ref that is missing, or that points to a block that is not a commit.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -33,33 +33,32 @@ use pds_store::store::{View, first_fact, lacks_refs};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StrayRef {
-    /// Its name.
+    /// The name of the ref.
     pub name: RefName,
-    /// What it names; `None` where it is gone.
+    /// The CID that the ref points to, or `None` if the ref is missing.
     pub found: Option<Cid>,
-    /// The commit it stood at last, of those that can be read; `None` where nothing says which.
+    /// The last readable commit that the ref pointed to, or `None` if it is unknown.
     pub target: Option<Cid>,
-    /// Whether the log says so. If not, it is the newest commit there is, whose tree is here.
+    /// Whether the log names the target. If not, it is the newest commit with a complete tree.
     pub is_logged: bool,
-    /// The commits where it stood since, the latest first; none of them can be read.
+    /// The unreadable commits that the ref pointed to later, the latest first.
     pub lost: Vec<Cid>,
 }
 
 impl Rescue<'_> {
-    /// Sets the refs that a survey has found astray to where they stood, as far as that can be told;
-    /// returns how many.
+    /// Points the stray refs of a survey to their targets. Returns the number of restored refs.
     ///
-    /// It comes after [`mend`](Self::mend), which takes in the commits. The log has a row for each, `repair`.
+    /// Call it after [`mend`](Self::mend), which restores the commits. The log gets a row `repair` for each ref.
     ///
     /// # Errors
     ///
-    /// [`Error::Store`](crate::repo::Error::Store) when one of them has moved in the meantime, or the store
-    /// cannot be written. None is set then.
+    /// [`Error::Store`](pds::Error::Store) if one of the refs has moved since the survey, or the store cannot be
+    /// written. After an error, no ref has changed.
     pub fn restore_refs(&self, survey: &Survey) -> Result<u64> {
         self.restore(survey, &|_| true)
     }
 
-    /// As [`restore_refs`](Self::restore_refs), of some of them.
+    /// Restores the stray refs with chosen names; see [`restore_refs`](Self::restore_refs).
     pub(super) fn restore(
         &self,
         survey: &Survey,
@@ -80,7 +79,7 @@ impl Rescue<'_> {
         Ok(set)
     }
 
-    /// Finds the refs that are astray.
+    /// Returns the stray refs.
     pub(super) fn stray_refs(
         &self,
         commits: &[Commit],
@@ -110,7 +109,7 @@ impl Rescue<'_> {
                 target = newest_commit(commits, account(view.as_ref())?.as_ref(), blocks);
             }
             if let Some(cid) = found.filter(|cid| matches!(blocks.get(cid), Ok(None))) {
-                // Where the log agrees, or says nothing better, the commit is lost, and not the ref.
+                // If the log agrees with the ref, or has no readable commit, only the commit is lost.
                 if newest == Some(Some(cid)) || target.is_none() {
                     continue;
                 }
@@ -123,7 +122,7 @@ impl Rescue<'_> {
         Ok(stray)
     }
 
-    /// Finds the newest state of this ref that can be read, where its present commit cannot.
+    /// Returns the newest readable state of this ref, for a ref with an unreadable present commit.
     pub(super) fn state_before(&self, survey: &Survey) -> Result<Option<Cid>> {
         let view = self.repo.store().view()?;
         let blocks = self.repo.store().as_ref();
@@ -140,7 +139,7 @@ fn account(view: &dyn View) -> Result<Option<Did>> {
     })
 }
 
-/// The commit that the last row of each ref leads to.
+/// Returns the commit in the last log row of each ref.
 fn last_rows(view: &dyn View) -> Result<BTreeMap<RefName, Option<Cid>>> {
     let mut last = BTreeMap::new();
     view.log(&LogQuery::oldest_first(), &mut |row| {
@@ -150,7 +149,7 @@ fn last_rows(view: &dyn View) -> Result<BTreeMap<RefName, Option<Cid>>> {
     Ok(last)
 }
 
-/// Goes back in the rows of a ref to a commit that can be read; returns also those on the way that cannot.
+/// Returns the last readable commit in the log rows of a ref, and the unreadable commits after it.
 fn last_state(
     view: &dyn View,
     name: &RefName,
@@ -158,7 +157,7 @@ fn last_state(
 ) -> Result<(Option<Cid>, Vec<Cid>)> {
     let (mut lost, mut found, mut failed) = (Vec::new(), None, None);
     view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
-        // Before it was removed it was another ref.
+        // Rows before a removal belong to an earlier ref with the same name.
         let Some(after) = row.after else { return ControlFlow::Break(()) };
         for cid in [Some(after), row.before].into_iter().flatten() {
             match is_commit(blocks, cid) {
@@ -176,14 +175,15 @@ fn last_state(
     failed.map_or(Ok((found, lost)), Err)
 }
 
-/// Finds the commit with the greatest rev of those whose tree is here, if all others lead to it or
-/// follow on it. A commit of a server names none before it, and is followed by those with later revs.
+/// Returns the commit with the greatest rev among those with a complete tree. All other commits must be its
+/// ancestors or descendants; otherwise the result is `None`. A server commit names no `prev`, so it counts as an
+/// ancestor of all commits with greater revs.
 fn newest_commit(commits: &[Commit], did: Option<&Did>, blocks: &dyn Blocks) -> Option<Cid> {
     let did = did.or_else(|| Some(commits.first()?.did()))?;
     if commits.iter().any(|commit| commit.did() != did) {
         return None;
     }
-    // They come by rev, the latest first.
+    // The commits are sorted by rev, the latest first.
     let at = commits.iter().position(|commit| has_tree(blocks, commit))?;
     let newest = commits.get(at)?;
     let before: BTreeMap<Cid, Option<Cid>> =

@@ -1,4 +1,4 @@
-//! Looking at a whole store, and changing nothing.
+//! The survey: a read-only check of a whole store, for a repair.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
@@ -20,7 +20,7 @@ use pds_store::error::StoreError;
 use pds_store::log::LogQuery;
 use pds_store::ref_name::RefName;
 
-/// What is wrong with a repository: with its blocks, and with the states that are kept in it.
+/// The damage of a repository: damaged blocks, lost blocks and stray refs.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -33,43 +33,32 @@ use pds_store::ref_name::RefName;
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Survey {
-    /// How many blocks were looked at.
+    /// The number of blocks that were read.
     pub blocks: u64,
-    /// What the store says, where its blocks cannot be read to the end.
+    /// The error of the store, if it could not read all blocks.
     pub unreadable: Option<String>,
-    /// What is nowhere to be had, that of the present state first; nothing is named twice.
+    /// The lost blocks, those of the present state first. Each is listed once.
     pub lost: Vec<Lost>,
-    /// Refs that are gone, or that name what is no commit.
+    /// Refs that are missing, or that point to a block that is not a commit.
     pub refs: Vec<StrayRef>,
     pub(super) aside: Aside,
     pub(super) commits: Vec<Commit>,
     found: BTreeMap<Cid, Origin>,
 }
 
-/// Something that a state names and that is nowhere to be had.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds_rescue::Part;
-///
-/// let survey = pds_rescue::Rescue::of(&repo).survey(&[])?;
-/// let records = survey.lost.iter().filter(|lost| matches!(lost.part, Part::Record { .. }));
-/// assert_eq!(records.count(), 0);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A block that a state needs, and that neither the store nor a source has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lost {
-    /// What it is.
+    /// The part of the state.
     pub part: Part,
     /// The block.
     pub cid: Cid,
-    /// The commit whose state it is missing from: the present one if it is in that, else the newest.
+    /// The commit of the state that needs the block: the present state, or else the newest one.
     pub commit: Cid,
-    /// When that was; `None` where the commit is what is lost.
+    /// The rev of that commit, or `None` if the commit itself is lost.
     pub rev: Option<Tid>,
-    /// The ref that names that state; `None` when it is past.
+    /// The ref that points to that state, or `None` for a past state.
     pub ref_name: Option<RefName>,
 }
 
@@ -80,25 +69,25 @@ impl Lost {
 }
 
 impl Survey {
-    /// Returns the blocks that are not what their names say.
+    /// Returns the damaged blocks.
     #[must_use]
     pub fn damaged(&self) -> &[DamagedBlock] {
         &self.aside.blocks
     }
 
-    /// Returns the commits that are here and can be read, the latest rev first.
+    /// Returns the stored and readable commits, the latest rev first.
     #[must_use]
     pub fn commits(&self) -> &[Commit] {
         &self.commits
     }
 
-    /// Returns what states name, is not here as it should be, and was found elsewhere.
+    /// Returns the blocks that are missing or damaged in the store and were found elsewhere.
     #[must_use]
     pub fn found(&self) -> &BTreeMap<Cid, Origin> {
         &self.found
     }
 
-    /// Tells whether nothing is wrong, neither at present nor in the past that is kept here.
+    /// Returns whether nothing is wrong with the present state and the stored past states.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.damaged().is_empty()
@@ -109,25 +98,24 @@ impl Survey {
     }
 }
 
-/// A commit that is kept here, or should be.
+/// A commit that is stored, or that should be.
 struct State {
     commit: Cid,
     ref_name: Option<RefName>,
 }
 
 impl Rescue<'_> {
-    /// Looks at every block and at every state that is kept here, and at what some sources have of
-    /// what is missing; changes nothing.
+    /// Checks every block and every state, and searches the sources for missing blocks. Changes nothing.
     ///
-    /// A block that is stored here under a wrong name counts as found: the CID is the proof.
+    /// A stored block under a wrong name counts as found, because its CID proves it.
     ///
-    /// It reads each block once, and once more for each state that needs it and shares it with no
-    /// other. Damaged blocks wait in a temporary file; the memory is in the number of tree nodes.
+    /// Each block is read once, and once more for the states that need it. Damaged blocks are kept in a
+    /// temporary file. Memory use grows with the number of tree nodes.
     ///
     /// # Errors
     ///
-    /// [`Error`](crate::repo::Error) when the store or a source cannot be read at all; damage is no
-    /// error here. [`StoreError::Busy`] when states are let go of meanwhile and something is missing.
+    /// [`Error`](pds::Error) if the store or a source cannot be read; damage is not an error.
+    /// [`StoreError::Busy`] if blocks are missing, and another process has deleted states meanwhile.
     pub fn survey(&self, sources: &[&dyn Blocks]) -> Result<Survey> {
         let mut survey = Survey::default();
         let seen = self.repo.store().view()?.version();
@@ -139,14 +127,14 @@ impl Rescue<'_> {
         let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
         let lost = follow(&states, &filled)?;
         (survey.found, survey.lost) = (filled.into_taken(), lost);
-        // A state that another process deletes meanwhile is missing, and is not lost.
+        // Blocks may be missing because another process has deleted their state. They are not lost.
         if !survey.lost.is_empty() && self.repo.store().view()?.version().sweep != seen.sweep {
             return Err(StoreError::Busy.into());
         }
         Ok(survey)
     }
 
-    /// Hashes every block, sets aside what is damaged, and notes the commits.
+    /// Hashes every block, copies damaged blocks aside, and collects the commits.
     fn look_at_blocks(&self, survey: &mut Survey) -> Result<()> {
         let Survey { blocks, aside, commits, .. } = survey;
         let mut failed = None;
@@ -179,15 +167,15 @@ impl Rescue<'_> {
         }
     }
 
-    /// Lists the states: the present one, those of other refs, those of the log, and all others of
-    /// which there is a commit, newer ones first. A stray ref is where it is to stand.
+    /// Returns the states: the present one, those of other refs, those of the log, and those of all other
+    /// commits, newer ones first. A stray ref counts with its target.
     fn states(&self, commits: &[Commit], stray: &[StrayRef]) -> Result<Vec<State>> {
         let view = self.repo.store().view()?;
         let mut refs: BTreeMap<RefName, Cid> = view.refs()?.iter().cloned().collect();
-        let mut stood = Vec::new();
+        let mut former = Vec::new();
         for StrayRef { name, target, lost, .. } in stray {
             refs.remove(name);
-            stood.extend(lost.iter().map(|commit| (name.clone(), *commit)));
+            former.extend(lost.iter().map(|commit| (name.clone(), *commit)));
             refs.extend(target.map(|target| (name.clone(), target)));
         }
         let mut states = Vec::new();
@@ -200,10 +188,10 @@ impl Rescue<'_> {
         if let Some(head) = refs.get(self.repo.history().ref_name()) {
             add(*head, Some(self.repo.history().ref_name().clone()));
         }
-        for (name, commit) in refs.into_iter().chain(stood) {
+        for (name, commit) in refs.into_iter().chain(former) {
             add(commit, Some(name));
         }
-        // Also those of refs that were removed, and where the log begins: it keeps all of them alive.
+        // The log also keeps the states of removed refs alive, and the state before its first row.
         view.log(&LogQuery::newest_first(), &mut |row| {
             [row.after, row.before].into_iter().flatten().for_each(|commit| add(commit, None));
             ControlFlow::Continue(())
@@ -213,7 +201,7 @@ impl Rescue<'_> {
     }
 }
 
-/// Follows every state, and lists what is lost of it.
+/// Walks the tree of every state. Returns the lost blocks.
 fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
     let mut trace = Trace::new(filled);
     let mut named = HashSet::new();
@@ -246,7 +234,7 @@ fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
     Ok(lost)
 }
 
-/// Passes over what is certainly no commit, without decoding it.
+/// Returns whether a block may be a commit, without decoding it.
 pub(super) fn may_be_a_commit(block: &Block) -> bool {
     const SIGNATURE_FIELD: &[u8] = b"\x63sig";
     let bytes = block.bytes();

@@ -1,4 +1,4 @@
-//! A tree with holes, stitched together from what has survived of it.
+//! A walk over a damaged tree, which fills its gaps with orphaned subtrees.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -11,25 +11,24 @@ use pds_core::data::cid::Cid;
 use pds_core::mst::key::Key;
 use pds_core::mst::node::Position;
 
-/// What comes of a tree, in key order.
+/// One result of the walk, in key order.
 pub(super) enum Survivor {
     Record { key: Key, cid: Cid },
     Lost { part: Part, cid: Cid },
 }
 
-/// The way along a tree, over its holes.
+/// A walk over a damaged tree.
 ///
-/// Where a node is lost, the subtrees that nothing names and that fit into the hole are followed in
-/// its place.
+/// In place of a lost node, it walks the subtrees that fit into the gap and that no other node names.
 pub(super) struct Survivors<'a> {
     blocks: &'a dyn Blocks,
     orphans: &'a Orphans,
-    /// What other states have lost and this one has not: orphans there may be theirs.
+    /// Losses of other states. Orphans in their range may belong to these states.
     others: Vec<&'a Lost>,
     sink: &'a mut dyn FnMut(Survivor) -> Result<()>,
     taken: HashSet<Cid>,
     last: Option<Key>,
-    /// A lost node, and the last key before it; it ends at the next key that comes.
+    /// The current gap: the last key before it, and the lost node. The gap ends at the next key.
     gap: Option<(Option<Key>, Cid)>,
 }
 
@@ -44,7 +43,7 @@ impl<'a> Survivors<'a> {
         Self { blocks, orphans, others, sink, taken, last, gap }
     }
 
-    /// Follows the tree of a root, to its end; returns the orphans that were found to be of it.
+    /// Walks the tree of a root. Returns the orphans that belong to it.
     pub(super) fn follow(mut self, root: Cid) -> Result<HashSet<Cid>> {
         let (root, whole) = ((root, Position::Root), (None, None));
         Trace::new(self.blocks).follow(root, whole, &mut |step| self.step(step))?;
@@ -87,8 +86,8 @@ impl<'a> Survivors<'a> {
         (self.sink)(Survivor::Lost { part, cid })
     }
 
-    /// Chooses the subtrees that certainly stood below a lost node: no node names them that is here,
-    /// none can have that another state has lost, and no two of them claim the same place.
+    /// Returns the subtrees that certainly belong below a lost node. No stored node names them, no lost node of
+    /// another state can have named them, and no two of them overlap.
     fn orphans_between(
         &self,
         after: Option<&Key>,
@@ -110,12 +109,12 @@ impl<'a> Survivors<'a> {
         }
         let mut fitting = self.orphans.between(after, before);
         fitting.retain(|orphan| level.is_none_or(|level| orphan.level < level));
-        // Higher ones first: what lies within one of them comes up again where that has a gap.
+        // Higher orphans come first. Orphans inside a higher one are considered again at its own gaps.
         fitting.sort_by_key(|orphan| std::cmp::Reverse(orphan.level));
         let mut taken: BTreeMap<&Key, &Orphan> = BTreeMap::new();
         for orphan in fitting {
-            // Those taken are apart from each other, so only the last that starts early enough can meet
-            // this one.
+            // The chosen orphans do not overlap, so only the last one that starts before the end of this one
+            // can overlap it.
             let near = taken.range::<&Key, _>(..=&orphan.last).next_back().map(|(_, near)| *near);
             match near.filter(|near| orphan.first <= near.last) {
                 None => drop(taken.insert(&orphan.first, orphan)),

@@ -1,4 +1,4 @@
-//! A tree as far as it can be followed, and exactly what is lost of it.
+//! A walk over a damaged tree, which reports records and the exact lost parts.
 
 use std::collections::HashSet;
 
@@ -9,13 +9,13 @@ use pds_core::mst::error::MstError;
 use pds_core::mst::key::Key;
 use pds_core::mst::node::{Node, Position};
 
-/// Something that a tree names and that is not there.
+/// A lost part of a state.
 ///
 /// ```
 /// use pds_rescue::Part;
 ///
 /// let lost = Part::Records { after: Some(pds::mst::Key::new(*b"com.example.note/a")?), before: None };
-/// assert_eq!(lost.to_string(), "whatever stood after com.example.note/a");
+/// assert_eq!(lost.to_string(), "the records after com.example.note/a");
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,15 +24,15 @@ pub enum Part {
     Commit,
     /// A record.
     Record {
-        /// Where it stood.
+        /// The path of the record.
         key: Key,
     },
-    /// A node of the tree: which records stood in and below it is not known, only between which
-    /// neighbours.
+    /// A node of the tree. The records in and below it are unknown, except that they are between two other
+    /// records.
     Records {
-        /// The last record before them; `None` at the start of the tree.
+        /// The last record before them, or `None` at the start of the tree.
         after: Option<Key>,
-        /// The first record after them; `None` at its end.
+        /// The first record after them, or `None` at the end of the tree.
         before: Option<Key>,
     },
 }
@@ -44,34 +44,34 @@ impl std::fmt::Display for Part {
             Self::Commit => f.write_str("the commit"),
             Self::Record { key } => f.write_str(&text(key)),
             Self::Records { after, before } => match (after, before) {
-                (None, None) => f.write_str("every record"),
-                (Some(after), None) => write!(f, "whatever stood after {}", text(after)),
-                (None, Some(before)) => write!(f, "whatever stood before {}", text(before)),
+                (None, None) => f.write_str("all records"),
+                (Some(after), None) => write!(f, "the records after {}", text(after)),
+                (None, Some(before)) => write!(f, "the records before {}", text(before)),
                 (Some(after), Some(before)) => {
-                    write!(f, "whatever stood between {} and {}", text(after), text(before))
+                    write!(f, "the records between {} and {}", text(after), text(before))
                 }
             },
         }
     }
 }
 
-/// One step along a tree, in key order.
+/// One step of a walk over a tree, in key order.
 pub(super) enum Step {
-    /// A record that is there.
+    /// A record with a readable block.
     Record { key: Key, cid: Cid },
-    /// A record that is not.
+    /// A lost record.
     LostRecord { key: Key, cid: Cid },
-    /// A node that is not, or is none; and the level it should have, where that is known.
+    /// A lost or invalid node, with its level if it is known.
     LostNode { after: Option<Key>, before: Option<Key>, cid: Cid, level: Option<u8> },
 }
 
-/// Follows trees; what has been followed once is not followed again.
+/// Walks trees. Each subtree is walked once.
 pub(super) struct Trace<'a> {
     blocks: &'a dyn Blocks,
     known: HashSet<Cid>,
 }
 
-/// What is still to come of a tree.
+/// A part of a tree that the walk has not reached.
 enum Waiting {
     Subtree { cid: Cid, position: Position },
     Entry { key: Key, cid: Cid },
@@ -82,7 +82,7 @@ impl<'a> Trace<'a> {
         Self { blocks, known: HashSet::new() }
     }
 
-    /// Follows a tree, or a part of one that stands between two keys.
+    /// Walks a tree, or a subtree between two keys.
     pub(super) fn follow(
         &mut self,
         root: (Cid, Position),
@@ -125,7 +125,7 @@ impl<'a> Trace<'a> {
         Ok(())
     }
 
-    /// Reads a node that stands between two keys; `None` when there is no such node.
+    /// Reads a node between two keys. Returns `None` if it is missing or invalid.
     fn node(
         &self,
         cid: Cid,
@@ -141,19 +141,19 @@ impl<'a> Trace<'a> {
             Err(MstError::Read(error)) => return Err(error.into()),
             Err(_) => return Ok(None),
         };
-        Ok(stands_between(&node, after, before).then_some(node))
+        Ok(is_between(&node, after, before).then_some(node))
     }
 }
 
-/// Tells whether all keys of a node lie between two others; without keys they do.
-fn stands_between(node: &Node, after: Option<&Key>, before: Option<&Key>) -> bool {
+/// Returns whether all keys of a node are between two other keys. A node without keys always is.
+fn is_between(node: &Node, after: Option<&Key>, before: Option<&Key>) -> bool {
     let first = node.entry(0);
     let last = node.len().checked_sub(1).and_then(|last| node.entry(last));
     let follows = first.zip(after).is_none_or(|(first, after)| after.as_bytes() < first.key);
     follows && last.zip(before).is_none_or(|(last, before)| last.key < before.as_bytes())
 }
 
-/// Puts what stands in a node on the pile, so that the leftmost comes next.
+/// Pushes the content of a node onto the stack, so that the leftmost part is next.
 fn unfold(node: &Node, waiting: &mut Vec<Waiting>) -> Result<()> {
     let below = node.level().checked_sub(1).map(|level| Position::Child { level });
     let subtree =

@@ -26,45 +26,37 @@ use pds_store::blob::store::BlobStore;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlobUse {
-    /// Which record.
+    /// The record.
     pub path: RecordPath,
-    /// What it says about the blob.
+    /// The reference to the blob.
     pub blob: BlobRef,
 }
 
-/// Which blobs are referred to and not here, and which records could not be asked.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let found = repo.verify().missing_blobs()?;
-/// assert!(found.missing.is_empty() && found.unreadable.is_empty());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// References to blobs that are not stored, and records that cannot be searched for references.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MissingBlobs {
-    /// References to blobs that are not here, in the order of the records.
+    /// References to blobs that are not stored, in the order of the records.
     pub missing: Vec<BlobUse>,
-    /// Records that are missing or damaged, or cannot be decoded: what they refer to is not known.
+    /// Records that are missing or damaged, or cannot be decoded. Their references are unknown.
     pub unreadable: Vec<RecordPath>,
 }
 
 impl Snapshot {
-    /// Finds the blobs that records refer to and that are not in a blob store.
+    /// Finds the references to blobs that a blob store does not have.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the tree or the blob store cannot be read.
+    /// [`Error`] if the tree or the blob store cannot be read.
     pub fn missing_blobs(&self, blobs: &dyn BlobStore) -> Result<MissingBlobs> {
         self.missing_blobs_reporting(blobs, &mut Err)
     }
 
-    /// As [`missing_blobs`](Self::missing_blobs); a part of the tree that cannot be read is reported to the
-    /// call, which passes it over or ends the search.
+    /// Finds missing blobs as [`missing_blobs`](Self::missing_blobs) does, and continues after damage. `unread`
+    /// is called for each unreadable part of the tree, and may end the search with an error.
     ///
     /// # Errors
     ///
-    /// What the call returns; [`Error`] when the blob store cannot be read.
+    /// The error that `unread` returns; [`Error`] if the blob store cannot be read.
     pub fn missing_blobs_reporting(
         &self,
         blobs: &dyn BlobStore,
@@ -84,12 +76,12 @@ impl Snapshot {
         Ok(found)
     }
 
-    /// Calls back with every blob reference in key order, and with `None` for each record that is missing
+    /// Calls `call` with every blob reference in key order, and with `None` for each record that is missing
     /// or damaged, or cannot be decoded.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the tree cannot be read, or what the call returns.
+    /// [`Error`] if the tree cannot be read, and the error that `call` returns.
     pub fn each_blob(
         &self,
         call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,

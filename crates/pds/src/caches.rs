@@ -1,4 +1,4 @@
-//! The caches of an open repository: tree nodes, commits and the key that was read last.
+//! The caches of an open repository: tree nodes, commits, the last key and the last write.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,16 +11,16 @@ use pds_core::data::cid::Cid;
 use pds_core::mst::cache::NodeCache;
 use pds_store::ref_name::RefName;
 
-/// The parts of a store that were read or written before. Each write goes down the same path of the tree again, and
-/// most reads share its upper part.
+/// Recently read or written parts of a store. Successive writes descend the same path of the tree, and most reads
+/// share its upper levels.
 #[derive(Debug)]
 pub(crate) struct Caches {
     nodes: Arc<NodeCache>,
-    /// The commits that were used last, the latest at the front.
+    /// Recently used commits, the latest at the front.
     commits: Mutex<VecDeque<Commit>>,
-    /// The key that was read last, with its text.
+    /// The last key that was parsed, with its text.
     key: Mutex<Option<(String, PublicKey)>>,
-    /// The state that the last write has left, and its ref.
+    /// The state after the last write, and the ref of that write.
     base: Mutex<Option<(RefName, Base)>>,
 }
 
@@ -36,7 +36,7 @@ impl Caches {
         &self.nodes
     }
 
-    /// Returns a commit, if it is one of the last that were used.
+    /// Returns a commit, if it is in the cache.
     pub(crate) fn commit(&self, cid: Cid) -> Option<Commit> {
         let mut commits = self.commits();
         let at = commits.iter().position(|commit| commit.cid() == cid)?;
@@ -47,7 +47,7 @@ impl Caches {
         commits.front().cloned()
     }
 
-    /// Keeps a commit that is in the store.
+    /// Adds a stored commit to the cache.
     pub(crate) fn keep_commit(&self, commit: &Commit) {
         let mut commits = self.commits();
         if commits.iter().all(|known| known.cid() != commit.cid()) {
@@ -56,7 +56,7 @@ impl Caches {
         }
     }
 
-    /// Reads a did:key. Usually it is the key that was read last.
+    /// Parses a did:key. The result is cached, because it is usually the same key.
     pub(crate) fn key(&self, text: &str) -> Result<PublicKey, CryptoError> {
         let mut known = self.key.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, key)) = known.as_ref().filter(|(known, _)| known == text) {
@@ -67,23 +67,23 @@ impl Caches {
         Ok(key)
     }
 
-    /// Returns the state that the last write of a ref has left. Another process may have written since.
+    /// Returns the state after the last write of a ref. Another process may have written since.
     pub(crate) fn base(&self, name: &RefName) -> Option<Base> {
         let base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         base.as_ref().filter(|(found, _)| found == name).map(|(_, base)| base.clone())
     }
 
-    /// Keeps the state that a write has left.
+    /// Keeps the state after a write.
     pub(crate) fn keep_base(&self, name: &RefName, base: Base) {
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.clone(), base));
     }
 
-    /// Forgets the state that the last write has left.
+    /// Removes the state after the last write.
     pub(crate) fn forget_base(&self) {
         *self.base.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Removes nodes and commits: some of them may be deleted from the store.
+    /// Removes everything but the key, after a sweep that may have deleted cached blocks.
     pub(crate) fn clear(&self) {
         self.nodes.clear();
         self.forget_base();
@@ -95,10 +95,10 @@ impl Caches {
     }
 }
 
-/// All nodes of a repository of 100,000 records, and all but the lowest level of one of a million.
+/// Enough for all nodes of 100,000 records, or for all but the lowest level of a million.
 const NODE_BYTES: usize = 64 * 1024 * 1024;
 
-/// The number of commits that are kept: the head, its parent, and those of a few other refs.
+/// The number of cached commits: the head, its parent, and those of a few other refs.
 const MAX_COMMITS: usize = 8;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where TIDs come from.
+//! The source of TIDs.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Mutex, PoisonError};
@@ -6,11 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use pds_core::syntax::tid::Tid;
 
-/// A source of TIDs that only ever grow, even when the system's clock steps back.
+/// A source of increasing TIDs, even if the clock of the system steps back.
 ///
-/// Within a process it remembers the last one. Between processes the head of the repository
-/// decides: every TID is made greater than its rev, and a writer whose head is no longer the
-/// present one has to start again.
+/// Within a process it remembers the last TID. Between processes, the head of the repository gives the order:
+/// every TID is greater than its rev, and a writer whose head is no longer the present one starts again.
 #[derive(Debug)]
 pub(crate) struct Clock {
     id: u16,
@@ -18,7 +17,7 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Makes the next TID; `None` at the end of the time that TIDs can name.
+    /// Makes the next TID. Returns `None` after the greatest possible TID.
     pub(crate) fn next(&self, after: Option<Tid>) -> Option<Tid> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let next = Tid::next(now_micros(), self.id, after.max(*last))?;
@@ -29,14 +28,14 @@ impl Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        // The standard library seeds its hashers from the system; ten bits of that are enough.
+        // The standard library seeds its hashers with random bits of the system. The ID needs ten of them.
         let random = RandomState::new().build_hasher().finish();
         let [low, high, ..] = random.to_le_bytes();
         Self { id: u16::from_le_bytes([low, high]) & 0x3ff, last: Mutex::default() }
     }
 }
 
-/// The time in microseconds since 1970; a clock before that counts as 1970.
+/// Returns the time in microseconds since 1970. An earlier clock counts as 1970.
 pub(crate) fn now_micros() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))

@@ -1,4 +1,4 @@
-//! The way of a write: writes to a draft, a draft with its signature to a commit.
+//! The steps of a write: from writes to a draft, and from a signed draft to a stored commit.
 
 use std::collections::HashSet;
 
@@ -28,21 +28,21 @@ use pds_store::fact::FactEdit;
 use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::{Version, View};
 
-/// What becomes of a draft that was signed elsewhere.
+/// The result of storing a draft that was signed elsewhere.
 enum Signed {
     Stored,
-    /// It changes nothing: this commit is the present one.
+    /// The draft changes nothing; this is the present commit.
     Unchanged(Cid),
-    /// Its rev is of the time of a key that no longer signs.
+    /// The rev of the draft is older than the present key.
     Void,
 }
 
 impl Parts {
-    /// As [`write`](Self::write), with more to say.
+    /// Drafts, signs and stores a commit with some writes.
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write); [`Error::Store`] when the head is no longer `swap_commit`.
+    /// As [`Repo::write`](crate::Repo::write).
     pub(crate) fn write(&self, writes: &[Write], options: &WriteOptions) -> Result<Written> {
         let attempt = || {
             let base = self.base()?;
@@ -55,7 +55,7 @@ impl Parts {
         }
     }
 
-    /// Signs and stores a draft; one that changes nothing is dropped.
+    /// Signs and stores a draft. A draft without changes is dropped.
     pub(crate) fn sign_and_store(&self, draft: Draft, base: &Base) -> Result<Written> {
         let signer = self.signer_of(base)?;
         if draft.is_unchanged() {
@@ -70,8 +70,8 @@ impl Parts {
         Ok(Written { commit, changes })
     }
 
-    /// Makes sure that a draft which changes nothing is already stored, and can be read: a record or a
-    /// commit whose block is damaged is stored again.
+    /// Checks that the content of a draft without changes is stored and readable. Damaged blocks of records
+    /// and of the commit are stored again.
     fn check_unchanged(&self, draft: &Draft, present: &Commit) -> Result<()> {
         let damaged = {
             let view = self.store.view()?;
@@ -79,7 +79,7 @@ impl Parts {
                 return Err(StoreError::Changed.into());
             }
             let mut damaged = Vec::new();
-            // The commit may have been remembered.
+            // The commit may come from the cache.
             for block in draft.blocks.iter().chain([present.block()]) {
                 match view.get(&block.cid()) {
                     Ok(Some(_)) => {}
@@ -87,7 +87,7 @@ impl Parts {
                     Err(error) => return Err(error.into()),
                 }
             }
-            // The nodes that lead to the records may have been remembered, too.
+            // The nodes on the way to the records may come from the cache as well.
             for change in &draft.changes {
                 get(view.as_ref(), draft.commit.data, &change.path.to_key())?;
             }
@@ -96,7 +96,7 @@ impl Parts {
         if damaged.is_empty() { Ok(()) } else { self.heal(&damaged) }
     }
 
-    /// Stores blocks again whose rows are damaged.
+    /// Replaces the damaged rows of some blocks.
     fn heal(&self, blocks: &[Block]) -> Result<()> {
         let names: Vec<Vec<u8>> =
             blocks.iter().map(|block| block.cid().as_bytes().to_vec()).collect();
@@ -106,14 +106,14 @@ impl Parts {
         Ok(())
     }
 
-    /// Tries until no other writer was faster: a draft that lost the race is void, and is made again.
+    /// Repeats an attempt until no other writer is faster. Each attempt makes a new draft.
     pub(crate) fn until_first<T>(&self, attempt: impl FnMut() -> Result<T>) -> Result<T> {
         self.until(attempt, &|error| {
             error.is_lost_race() || matches!(error, Error::Store(StoreError::Moved { .. }))
         })
     }
 
-    /// Tries until no other change came between the read and the write. A ref that has moved ends it.
+    /// Repeats an attempt until no other change comes between its read and its write. A moved ref is an error.
     pub(crate) fn until_unchanged<T>(&self, attempt: impl FnMut() -> Result<T>) -> Result<T> {
         self.until(attempt, &Error::is_lost_race)
     }
@@ -127,7 +127,7 @@ impl Parts {
             match attempt() {
                 Err(error) if is_lost(&error) => self.caches.forget_base(),
                 Err(error) => {
-                    // What was remembered may be the reason.
+                    // Stale cached state may be the reason.
                     self.caches.forget_base();
                     return Err(error);
                 }
@@ -137,9 +137,9 @@ impl Parts {
         attempt()
     }
 
-    /// Returns the state that the next commit of this ref is made on: the one that the last write has left,
-    /// if there was one, or the one that is stored now. If another writer came in between, the change fails
-    /// with [`StoreError::Changed`].
+    /// Returns the state that the next commit of this ref is made on. It is the result of the last write of
+    /// this process, or else the stored state. If another process has written since, the change fails with
+    /// [`StoreError::Changed`].
     pub(crate) fn base(&self) -> Result<Base> {
         if let Some(base) = self.caches.base(&self.name) {
             return Ok(base);
@@ -148,22 +148,22 @@ impl Parts {
         self.base_in(view.as_ref(), self.head_in(view.as_ref())?)
     }
 
-    /// Returns the state that a commit is made on, at one moment.
+    /// Returns the state that a commit is made on, in one view.
     pub(crate) fn base_in(&self, view: &dyn View, commit: Commit) -> Result<Base> {
         let (key, key_since) = (self.key_in(view)?, facts::key_since(view)?);
         Ok(Base { commit, key, key_since, version: view.version() })
     }
 
-    /// Returns the signer, once it is certain that it has the key of the repository.
+    /// Returns the signer, after a check that it has the key of the repository.
     pub(crate) fn signer_of(&self, base: &Base) -> Result<&dyn Signer> {
         Ok(self.signer_with(base.key.as_ref())?.as_ref())
     }
 
-    /// As [`draft`](Self::draft), with more to say.
+    /// Computes the commit of some writes, and stores nothing.
     ///
     /// # Errors
     ///
-    /// As [`write_with`](Self::write_with).
+    /// As [`write`](Self::write).
     pub(crate) fn draft(&self, writes: &[Write], options: &WriteOptions) -> Result<Draft> {
         self.until_first(|| self.draft_on(&self.base()?, Event::Write, writes, options))
     }
@@ -208,7 +208,7 @@ impl Parts {
                 Some(after) => tree.insert(key, after)?,
                 None => tree.remove(key.as_bytes())?,
             };
-            // The tree is this draft's own: where an expectation fails, it goes with the draft.
+            // The edit cannot leak: only this draft has the tree, and an error drops both.
             if !write.expect.holds(before) {
                 self.check_present(seen)?;
                 return Err(Error::Conflict { path, expected: write.expect, found: before });
@@ -225,7 +225,7 @@ impl Parts {
         Ok(Draft { base: Some(base), commit, blocks, changes, base_data, event, message, seen })
     }
 
-    /// Checks that the store is still as it was at a version.
+    /// Checks that the store has not changed since a version.
     fn check_present(&self, seen: Version) -> Result<()> {
         match self.store.view()?.version().change == seen.change {
             true => Ok(()),
@@ -233,8 +233,8 @@ impl Parts {
         }
     }
 
-    /// Works out the commit that gives some records other CIDs; their blocks are here, or come
-    /// with it. Its rev is later than that of the base, and than another one.
+    /// Drafts a commit that gives some records other CIDs. `records` has their blocks. The rev is greater
+    /// than that of the base and than `later_than`.
     pub(crate) fn draft_edits(
         &self,
         base: &Base,
@@ -248,8 +248,8 @@ impl Parts {
         let mut tree = self.tree_of(head, &reading);
         let mut blocks = Vec::with_capacity(edits.len() * 2);
         for RecordChange { path, after, .. } in &edits {
-            // They may be stored because of a state that is about to be deleted: a commit brings all
-            // records that the one before it does not have.
+            // The block may be stored only for a state that is about to be deleted, so the draft brings
+            // every record that its base does not have.
             if let Some(cid) = *after {
                 let missing = || Error::RecordMissing { path: path.to_string(), cid };
                 blocks.push(records.get(&cid)?.ok_or_else(missing)?);
@@ -270,13 +270,13 @@ impl Parts {
         Ok(Draft { base: prev, commit, blocks, changes: edits, base_data, event, message, seen })
     }
 
-    /// Stores a draft with a signature that was made elsewhere. One that changes nothing is dropped, as
-    /// [`write`](Self::write) does: what is returned is the present commit.
+    /// Stores a draft with a signature that was made elsewhere. A draft without changes is dropped, and the
+    /// present commit is returned.
     ///
     /// # Errors
     ///
-    /// [`Error::Crypto`] when the signature is not by the key of this repository, where that is
-    /// known; [`Error::Store`] when the head has moved since the draft was made, or the key has changed.
+    /// [`Error::Crypto`] if the signature is not by the known key of this repository; [`Error::Store`] if the
+    /// head has moved or the key has changed since the draft was made.
     #[allow(clippy::needless_pass_by_value, reason = "a draft is stored once")]
     pub(crate) fn commit(&self, draft: Draft, signature: Signature) -> Result<Commit> {
         let commit = draft.commit.clone().with_signature(signature);
@@ -289,8 +289,8 @@ impl Parts {
 
     /// Stores a signed draft.
     ///
-    /// The signature may have taken its time: only the ref and the key must not have changed. All that
-    /// the draft does not bring is part of the state that the ref still points to.
+    /// Signing may take long, so the store may have changed; only the ref and the key must be the same.
+    /// Blocks that the draft does not bring belong to the state that the ref still points to.
     fn commit_signed(&self, draft: &Draft, commit: &Commit) -> Result<Signed> {
         let (key, since, seen) = {
             let view = self.store.view()?;
@@ -313,7 +313,7 @@ impl Parts {
         Ok(Signed::Stored)
     }
 
-    /// Stores a draft with its commit, if the store is still as it was when the draft was made.
+    /// Stores a draft with its commit, if the store has not changed since the draft was made.
     pub(crate) fn store_draft(
         &self,
         draft: Draft,
@@ -329,7 +329,7 @@ impl Parts {
         Ok(applied)
     }
 
-    /// Makes the change that stores a commit with the blocks it brings, and points the current ref to it.
+    /// Makes the change that stores a commit with its new blocks, and points the current ref to it.
     pub(crate) fn change_to<'a, I>(
         &self,
         commit: &Commit,
@@ -346,7 +346,7 @@ impl Parts {
         Change::new(event).blocks(blocks.map(Ok::<_, BoxError>)).edit(edit)
     }
 
-    /// Makes the block of a record that is to be written, and checks that it may be.
+    /// Encodes a record as a block, and checks that it is valid.
     fn record(&self, path: &RecordPath, body: &Body, options: &WriteOptions) -> Result<Block> {
         let refused = |source| Error::Record { path: path.clone(), source };
         let rule = |reason| refused(DataError::Model { place: "/".to_owned(), reason });
@@ -378,9 +378,9 @@ impl Parts {
             None => return Err(rule("the $type is missing")),
         }
         if !options.allow_missing_blobs {
-            // Decoded once more: references of the legacy shape are found by their shape only.
+            // The record is decoded again, because only its shape marks a legacy blob reference.
             for blob in Value::decode(&bytes).map_err(refused)?.blobs() {
-                // Young again, it is not collected before the record is here.
+                // A renewed blob is young again, so `gc` does not delete it before the record is stored.
                 if self.blobs.renew(&blob.cid)?.is_none() {
                     return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });
                 }
@@ -390,6 +390,6 @@ impl Parts {
     }
 }
 
-/// How often a lost race is run again. Each time somebody wins, so this is never reached by
-/// bad luck alone.
+/// The number of attempts after a lost race. Another writer succeeds each time, so bad luck alone does not
+/// reach the limit.
 const MAX_TRIES: u32 = 1_000;

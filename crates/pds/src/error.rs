@@ -1,4 +1,4 @@
-//! What can go wrong with a repository.
+//! The errors of a repository.
 
 use std::path::PathBuf;
 
@@ -21,10 +21,10 @@ use pds_store::error::StoreError;
 use pds_store::ref_name::RefName;
 use pds_store::refs::Expect;
 
-/// What a repository answers with.
+/// The result of an operation on a repository.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A repository that could not do what it was asked to.
+/// The reason why an operation on a repository failed.
 ///
 /// Three questions cover most callers: [`is_not_found`](Self::is_not_found),
 /// [`is_conflict`](Self::is_conflict) and [`is_corrupt`](Self::is_corrupt).
@@ -39,158 +39,158 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// There is no key to sign with: the repository is a mirror.
-    #[error("the repository has no signing key: it is a mirror, and can be read only")]
+    /// The repository has no signing key: it is a mirror.
+    #[error("no signing key: the repository is a mirror and is read-only")]
     NoSigner,
-    /// The signer is not the one that commits here are signed with.
-    #[error("the signing key is {found}, commits here are signed with {expected}")]
+    /// The signer does not have the key of the repository.
+    #[error("wrong signing key {found}: commits are signed with {expected}")]
     WrongKey {
         /// The key of the repository.
         expected: Box<PublicKey>,
         /// The key of the signer.
         found: Box<PublicKey>,
     },
-    /// A ref has no commit.
+    /// A ref does not exist, or the repository has no commits yet.
     #[error("{}", no_commit(.0))]
     NoCommit(RefName),
-    /// A ref is gone, and not because somebody removed it.
-    #[error("ref {name} is lost: {}", last_stood(stood))]
+    /// A ref is missing, although no command removed it.
+    #[error("ref {name} is missing: {}", last_target(stood))]
     RefLost {
-        /// Which ref.
+        /// The ref.
         name: RefName,
-        /// Where the log says it stood; `None` where the log says nothing.
+        /// The commit that the ref points to according to the log, or `None` without a log entry.
         stood: Option<Cid>,
     },
-    /// A commit is not in the store.
-    #[error("no commit {0} here")]
+    /// A commit is not stored.
+    #[error("commit {0} is not stored")]
     UnknownCommit(Cid),
-    /// A revision that names no commit here.
+    /// A revision names no commit of the repository.
     #[error(transparent)]
     Revision(#[from] RevisionError),
-    /// A record is not, or no longer, what the writer expected.
+    /// A record is not, or no longer, in the state that the writer expects.
     #[error("record {path} {}", expectation(expected, found))]
     Conflict {
-        /// Which record.
+        /// The record.
         path: RecordPath,
-        /// What was expected of it.
+        /// The expected state.
         expected: Expect,
-        /// What it is.
+        /// The CID of the record, or `None` if it does not exist.
         found: Option<Cid>,
     },
-    /// Records that two sides have changed, each in its own way.
+    /// Both sides of a merge changed the same records differently.
     #[error("{}", conflict_count(.0))]
     Conflicts(Vec<Versions>),
     /// A side was chosen for a record that needs no choice.
     #[error("record {0} is not in conflict")]
     NotInConflict(RecordPath),
-    /// The ref that keeps what was merged from files: nothing would keep what is merged into it.
-    #[error("the ref {0} keeps what is merged from files: merge into another one")]
+    /// The target of a merge is the ref that is reserved for merged files.
+    #[error("ref {0} is reserved for merged files; merge into another ref")]
     KeepsMerged(RefName),
-    /// Two commits of which no common ancestor is known.
-    #[error("no common ancestor of {ours} and {theirs} is known here")]
+    /// No common ancestor of two commits is stored.
+    #[error("no common ancestor of {ours} and {theirs} is stored")]
     Unrelated {
-        /// The commit that something was to be merged into.
+        /// The commit that is merged into.
         ours: Cid,
-        /// The commit that was to be merged.
+        /// The commit that is merged.
         theirs: Cid,
     },
-    /// What stood before a commit is not known, or not here any more.
-    #[error("what stood before commit {0} is not known here")]
+    /// The commit before a commit is unknown, or no longer stored.
+    #[error("no parent of commit {0} is stored")]
     NothingBefore(Cid),
-    /// One batch writes a record twice.
+    /// A batch writes the same record twice.
     #[error("record {0} is written twice in one commit")]
     WrittenTwice(RecordPath),
-    /// A record that must not be written.
+    /// The content of a record is invalid.
     #[error("record {path} cannot be written")]
     Record {
-        /// Which record.
+        /// The record.
         path: RecordPath,
-        /// What is wrong with it.
+        /// The broken rule.
         #[source]
         source: DataError,
     },
-    /// A record refers to blobs that are not here.
-    #[error("record {path} refers to a blob that is not here: {cid}")]
+    /// A record refers to a blob that is not stored.
+    #[error("record {path} refers to blob {cid}, which is not stored")]
     BlobMissing {
-        /// Which record.
+        /// The record.
         path: RecordPath,
-        /// Which blob.
+        /// The blob.
         cid: Cid,
     },
-    /// A block that the tree names is not here.
+    /// The block of a record is missing.
     #[error("block {cid} of {path} is missing")]
     RecordMissing {
-        /// Which record.
+        /// The path of the record.
         path: String,
-        /// Which block.
+        /// The missing block.
         cid: Cid,
     },
-    /// A key of the tree is no record path.
-    #[error("the tree has a key that is no record path: {key}")]
+    /// A key of the tree is not a record path.
+    #[error("tree key {key} is not a record path")]
     Path {
-        /// The key, with everything but printable ASCII escaped.
+        /// The key. All characters except printable ASCII are escaped.
         key: String,
     },
-    /// Refs have a record that is to be forgotten, and there is no key to sign commits without it.
-    #[error("{} still {} it, and there is no key to sign a commit without it", list(refs), if refs.len() == 1 { "has" } else { "have" })]
+    /// Refs point to states with a record to purge, but no key can sign commits without it.
+    #[error("no signing key: cannot delete the record from {}", list(refs))]
     StillHeld {
-        /// Which refs.
+        /// The refs that still have the record.
         refs: Vec<RefName>,
     },
-    /// A repository of another account.
-    #[error("this is a repository of {found}, not of {expected}")]
+    /// The repository belongs to another account.
+    #[error("the repository belongs to {found}, not to {expected}")]
     WrongDid {
-        /// Whose it should be.
+        /// The expected account.
         expected: Did,
-        /// Whose it is.
+        /// The account of the repository.
         found: Did,
     },
-    /// What was to be taken in does not verify.
-    #[error("not taken in: {0}")]
+    /// The imported data does not verify.
+    #[error("refused: {0}")]
     Refused(Box<Finding>),
-    /// A past state, or the part of it that was needed, cannot be read.
+    /// A past state, or the required part of it, cannot be read.
     #[error("the state at commit {commit} cannot be read")]
     StateLost {
-        /// Which one.
+        /// The commit of the state.
         commit: Cid,
-        /// What is wrong with it.
+        /// The reason.
         #[source]
         source: Box<Self>,
     },
-    /// A commit is lost, and which tree was its own cannot be told.
-    #[error("commit {0} is lost, and what has survived of its tree cannot be told from older ones")]
+    /// A commit is missing, and no remaining tree can be identified as its own.
+    #[error("commit {0} is missing and its tree cannot be identified among the remaining blocks")]
     TreeLost(Cid),
-    /// The time of revs is used up: a commit claims to be from the year 2255.
-    #[error("no rev is greater than the one of commit {0}")]
+    /// A commit has the greatest possible rev, which names a time in the year 2255.
+    #[error("commit {0} has the greatest possible rev; no commit can follow it")]
     RevExhausted(Cid),
-    /// There is no repository in a directory.
+    /// A directory contains no repository.
     #[error("no repository in {}", .0.display())]
     NotARepository(PathBuf),
-    /// A directory that should become a repository holds something.
+    /// A new repository needs an empty directory, but the directory contains files.
     #[error("{} is not empty", .0.display())]
     DirectoryInUse(PathBuf),
-    /// What should become a directory, or one above it, is something else.
+    /// A path that should be a directory, or one of its parents, is a file.
     #[error("{} is not a directory", .0.display())]
     NotADirectory(PathBuf),
     /// A file or directory could not be read or written.
     #[error("cannot access {}", path.display())]
     Io {
-        /// Which one.
+        /// The file or directory.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// A commit that cannot be read.
+    /// A commit cannot be decoded.
     #[error(transparent)]
     Commit(#[from] CommitError),
-    /// A tree that cannot be read.
+    /// A tree cannot be read.
     #[error(transparent)]
     Mst(#[from] MstError),
-    /// A block that cannot be read.
+    /// A block cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A CAR file that cannot be read or written.
+    /// A CAR file cannot be read or written.
     #[error(transparent)]
     Car(#[from] CarError),
     /// The store failed.
@@ -208,7 +208,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// Tells whether something that was asked for does not exist.
+    /// Returns whether the requested ref, commit, record or blob does not exist.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
         match self {
@@ -225,7 +225,8 @@ impl Error {
         }
     }
 
-    /// Tells whether something is not what the writer expected; reading again may help.
+    /// Returns whether a record or ref is not in the state that the writer expects. Reading it again and
+    /// retrying may help.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
         matches!(
@@ -236,7 +237,7 @@ impl Error {
         )
     }
 
-    /// Tells whether bytes are not what they must be: damage, or somebody's bad file.
+    /// Returns whether stored data is damaged, or an imported file is invalid.
     #[must_use]
     pub fn is_corrupt(&self) -> bool {
         match self {
@@ -257,15 +258,15 @@ impl Error {
         }
     }
 
-    /// Tells whether another process is in the way: it holds the store, or has deleted or replaced what was
-    /// being read. The same call may succeed later.
+    /// Returns whether another process has locked the store, or has deleted or replaced the data during a
+    /// read. The same call may succeed later.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         matches!(self.store_error(), Some(StoreError::Busy | StoreError::Replaced))
             || self.is_swept()
     }
 
-    /// Tells whether the state that was being read has been deleted meanwhile.
+    /// Returns whether another process has deleted the state during a read.
     #[must_use]
     pub fn is_swept(&self) -> bool {
         match self {
@@ -282,13 +283,12 @@ impl Error {
         }
     }
 
-    /// Tells whether the store has changed between the read and the write of an attempt, which can be made
-    /// again.
+    /// Returns whether the store has changed between the read and the write of an attempt. A retry may succeed.
     pub(crate) fn is_lost_race(&self) -> bool {
         self.is_swept() || matches!(self.store_error(), Some(StoreError::Changed))
     }
 
-    /// Returns the error of the store, also where it is behind one of reading.
+    /// Returns the error of the store. It may be the source of a read error.
     fn store_error(&self) -> Option<&StoreError> {
         match self {
             Self::Read(error)
@@ -301,7 +301,7 @@ impl Error {
         }
     }
 
-    /// Names the path that could not be accessed.
+    /// Returns a function that adds a path to an error of the operating system.
     #[cfg(feature = "sqlite")]
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
@@ -311,9 +311,9 @@ impl Error {
 
 fn no_commit(name: &RefName) -> String {
     if *name == RefName::head() {
-        "there is no commit yet".to_owned()
+        "the repository has no commits yet".to_owned()
     } else {
-        format!("there is no ref {name}")
+        format!("no ref named {name}")
     }
 }
 
@@ -321,20 +321,20 @@ fn list(refs: &[RefName]) -> String {
     refs.iter().map(RefName::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn last_stood(stood: &Option<Cid>) -> String {
-    match stood {
-        Some(cid) => format!("the log says that it stood at {cid}"),
-        None => "there are blocks here, and the log does not say where it stood".to_owned(),
+fn last_target(target: &Option<Cid>) -> String {
+    match target {
+        Some(cid) => format!("according to the log it points to {cid}"),
+        None => "the store has blocks, but the log does not name its commit".to_owned(),
     }
 }
 
 fn expectation(expected: &Expect, found: &Option<Cid>) -> String {
     match (expected, found) {
-        (Expect::Absent, _) => "exists already".to_owned(),
+        (Expect::Absent, _) => "already exists".to_owned(),
         (Expect::Present, _) => "does not exist".to_owned(),
-        (Expect::Exactly(cid), None) => format!("does not exist, it should be {cid}"),
-        (Expect::Exactly(cid), Some(found)) => format!("is {found}, it should be {cid}"),
-        (Expect::Any, _) => "changed in the meantime".to_owned(),
+        (Expect::Exactly(cid), None) => format!("does not exist, expected {cid}"),
+        (Expect::Exactly(cid), Some(found)) => format!("is {found}, expected {cid}"),
+        (Expect::Any, _) => "was changed by another writer".to_owned(),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn key_since(view: &dyn View) -> Result<Option<Tid>> {
     Ok(since)
 }
 
-/// Returns the rev up to which states were deleted on purpose; `None` if none were.
+/// Returns the rev up to which states were deleted on purpose, or `None` without such a deletion.
 pub(crate) fn forgotten(view: &dyn View) -> Result<Option<Tid>> {
     Ok(match first_fact(view, FactKind::Forgotten)? {
         Some(Fact::Forgotten(rev)) => Some(rev),
@@ -38,7 +38,7 @@ pub(crate) fn forgotten(view: &dyn View) -> Result<Option<Tid>> {
     })
 }
 
-/// Returns the blocks of past states that are known to be lost.
+/// Returns the known losses: missing blocks of past states that a repair has recorded.
 pub(crate) fn losses(view: &dyn View) -> Result<HashSet<Cid>> {
     let mut losses = HashSet::new();
     view.facts(FactKind::Loss, &mut |fact| {
@@ -62,7 +62,7 @@ pub(crate) fn erasures(view: &dyn View) -> Result<HashSet<Cid>> {
     Ok(pending)
 }
 
-/// Returns whether remains of deleted data may still be in the files.
+/// Returns whether the files may still contain remains of deleted data.
 pub(crate) fn is_erasing(view: &dyn View) -> Result<bool> {
     Ok(first_fact(view, FactKind::Erasing)?.is_some())
 }

@@ -1,8 +1,8 @@
-//! AT Protocol repositories on your own disk: read, write, sign, verify, import and export.
+//! AT Protocol repositories on a local disk: read, write, sign, verify, import and export.
 //!
 //! Every Bluesky / AT Protocol account is a repository: records in a Merkle search tree, and a signed
-//! commit on top. This crate keeps such repositories in a directory, checks everything it reads, and
-//! writes what the rest of the network accepts. There is no server in it and no network.
+//! commit on top. This crate stores repositories in directories and checks everything that it reads. Other
+//! implementations accept everything that it writes. It has no server and does no networking.
 //!
 //! ```
 //! use pds::data::Value;
@@ -19,25 +19,27 @@
 //!
 //! # Where to start
 //!
-//! - [`repo::Repo`] is the API most people need: records, blobs, history, CAR files in and out.
-//! - [`repo::Snapshot`] is a repository at one commit, also straight from a CAR file.
-//! - [`repo::verify`] makes every check there is, and reports findings with stable codes.
-//! - [`repo::Snapshot::prove`] and [`repo::verify_proof`] show one record to whoever knows the key;
-//!   [`identity`] tells which key that was, from DID documents and did:plc operation logs.
-//! - [`mst::Tree`], [`commit::Commit`] and [`car::CarReader`] are the parts, for those who build
-//!   servers, backfills and tools.
-//! - [`store::Store`] and [`blob::BlobStore`] are what another back end implements.
+//! - [`Repo`] is the main type: records, blobs, history, import and export of CAR files.
+//! - [`Snapshot`] is a repository at one commit, read from a store or directly from a CAR file.
+//! - [`verify`] checks hashes, tree, records and signature, and reports findings with stable codes.
+//! - [`transfer::prove`] makes and checks proofs of single records.
+//! - [`identity`] finds the key that signed a commit, from DID documents and did:plc operation logs.
+//! - [`mst::Tree`], [`commit::Commit`] and [`car::CarReader`] are the parts for servers, backfills and tools.
+//! - [`store::Store`] and [`blob::BlobStore`] are the traits that another back end implements.
 //!
-//! # What to rely on
+//! # Guarantees
 //!
-//! A [`data::Block`] always hashes to its CID. What is decoded is canonical, and encodes to the same
-//! bytes. Everything that comes from outside meets the bounds in [`data::limits`]. An operation that
-//! fails leaves the store as it was. Nothing here panics on input, and there is no `unsafe`.
+//! - A [`data::Block`] always hashes to its CID.
+//! - Decoded data is canonical: it encodes to the same bytes.
+//! - External input is limited by [`data::limits`] and never causes a panic.
+//! - A failed operation does not change the store.
+//! - The crate contains no `unsafe` code.
 //!
 //! # Features
 //!
-//! `sqlite` (default): the store on disk. `testing`: the conformance suites for stores. `cid`:
-//! conversions to and from the `cid` crate's type.
+//! - `sqlite` (default): the store on disk.
+//! - `testing`: the conformance suites for stores.
+//! - `cid`: conversions to and from the type of the `cid` crate.
 
 /// Names, parsed once.
 pub mod syntax {

@@ -1,4 +1,4 @@
-//! The parts of an open repository, and the short reads that every verb begins with.
+//! The parts of an open repository, and the short reads at the start of every verb.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ use pds_store::fact::{Fact, FactKind};
 use pds_store::ref_name::RefName;
 use pds_store::store::{Store, View, first_fact, lacks_refs, latest_rows};
 
-/// What an open repository consists of. Rooms take it by reference; a clone is another handle on the same
+/// The parts of an open repository. The handles borrow them; a clone is another handle on the same
 /// repository.
 #[derive(Clone)]
 pub(crate) struct Parts {
@@ -51,7 +51,7 @@ impl Parts {
         Self { name, ..self.clone() }
     }
 
-    /// Returns the account; `None` before there is a commit.
+    /// Returns the account, or `None` before the first commit.
     pub(crate) fn did_in(&self, view: &dyn View) -> Result<Option<Did>> {
         if let Some(did) = facts::account(view)? {
             return Ok(Some(did));
@@ -80,7 +80,7 @@ impl Parts {
     /// Decodes a key that the store records.
     pub(crate) fn read_key(&self, key: &DidKey) -> Result<PublicKey> {
         self.caches.key(key.as_str()).map_err(|error| {
-            StoreError::Damaged(format!("a key in it cannot be read: {error}").into()).into()
+            StoreError::Damaged(format!("a recorded key cannot be read: {error}").into()).into()
         })
     }
 
@@ -107,7 +107,7 @@ impl Parts {
         }
     }
 
-    /// Makes a TID that is greater than another one, for a commit that follows a commit.
+    /// Makes a TID greater than another one, for a commit on top of `head`.
     pub(crate) fn tid_after(&self, rev: Option<Tid>, head: &Commit) -> Result<Tid> {
         self.clock.next(rev).ok_or_else(|| Error::RevExhausted(head.cid()))
     }
@@ -117,7 +117,7 @@ impl Parts {
         self.commit_in(self.store.as_ref(), cid)
     }
 
-    /// Reads a commit from some blocks of this repository, unless it is one of the last that were read.
+    /// Returns a commit from the cache, or else reads it from some blocks of this repository.
     pub(crate) fn commit_in(&self, blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
         if let Some(commit) = self.caches.commit(cid) {
             return Ok(commit);
@@ -178,7 +178,7 @@ impl Parts {
         Ok(Arc::new(Reading::since(self.store.clone(), version)))
     }
 
-    /// Returns the error for a ref that does not exist: it never existed, or it is lost.
+    /// Returns the error for a ref without a commit: it never existed, or it is missing.
     pub(crate) fn absent(&self, view: &dyn View) -> Result<Error> {
         let name = self.name.clone();
         let newest = latest_rows(view, &self.name, 1)?.pop().map(|row| row.after);
@@ -199,7 +199,7 @@ impl Parts {
         }
     }
 
-    /// Checks that the first commit of the ref may be written: the ref is not lost.
+    /// Checks that the first commit of the ref may be written: the ref is not missing.
     pub(crate) fn may_begin(&self, view: &dyn View) -> Result<()> {
         check_name(&self.name)?;
         match self.absent(view)? {
@@ -209,11 +209,11 @@ impl Parts {
     }
 }
 
-/// Refuses names that are the text of a commit or a rev.
+/// Refuses names of refs that are also the text of a commit or a rev.
 pub(crate) fn check_name(name: &RefName) -> Result<()> {
     let text = name.as_str();
     if text.parse::<Cid>().is_ok() || text.parse::<Tid>().is_ok() {
-        let (text, reason) = (text.to_owned(), "a ref cannot be named like a commit".to_owned());
+        let (text, reason) = (text.to_owned(), "a ref name must not be a CID or a rev".to_owned());
         return Err(RevisionError { text, reason }.into());
     }
     Ok(())

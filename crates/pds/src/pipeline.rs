@@ -1,14 +1,14 @@
-//! Work that another core does ahead of us.
+//! An iterator that runs ahead on another core.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Builder;
 
 use crate::model::jobs::Jobs;
 
-/// Runs an iterator ahead in another thread, if there may be one, and works on what it gives.
+/// Runs an iterator in another thread, if `jobs` allows one, and calls `work` with its items.
 ///
-/// `size` tells how many bytes of memory an item takes. The iterator ends early when the work does. Where the system
-/// gives no thread, all of it is done in this one.
+/// `size` returns the bytes of memory that an item takes. The iterator stops when `work` returns. If the system
+/// cannot start a thread, everything runs in the thread of the caller.
 pub(crate) fn ahead<T: Send, R>(
     jobs: Jobs,
     mut from: impl Iterator<Item = T> + Send,
@@ -40,7 +40,7 @@ fn ahead_in<T: Send, R>(
     ended.unwrap_or_else(|work| work(&mut from))
 }
 
-/// Sends items in batches until there are no more, or nobody listens.
+/// Sends the items in batches until the iterator ends or the receiver is closed.
 fn send_all<T>(
     items: impl Iterator<Item = T>,
     size: impl Fn(&T) -> usize,
@@ -57,14 +57,14 @@ fn send_all<T>(
             bytes = 0;
         }
     }
-    // Whoever has stopped listening has what was needed.
+    // A closed receiver needs no more items.
     if batch.is_empty() || send.send(batch).is_ok() {
         let _ = send.send(Vec::new());
     }
 }
 
-/// What comes out of the queue. An empty batch is the end: without one the other thread has panicked, and
-/// what has come so far must not be taken for all.
+/// The receiving end of the queue. An empty batch marks the end. If the queue closes without one, the other
+/// thread has panicked, and the items so far are not complete.
 struct Arriving<T> {
     receive: Receiver<Vec<T>>,
     batch: std::vec::IntoIter<T>,
@@ -89,10 +89,10 @@ impl<T> Iterator for Arriving<T> {
     }
 }
 
-/// How many batches wait at most.
+/// The greatest number of batches in the queue.
 const QUEUE: usize = 4;
 
-/// When a batch is full: whichever comes first.
+/// The size of a full batch in bytes and in items; the first limit that is reached counts.
 const BATCH_BYTES: usize = 128 * 1024;
 const BATCH_ITEMS: usize = 512;
 

@@ -1,4 +1,4 @@
-//! Long reads beside writers: what is deleted meanwhile is not damage.
+//! Long reads during concurrent writes. They distinguish deleted states from damage.
 
 use std::sync::Arc;
 
@@ -7,30 +7,30 @@ use pds_core::data::cid::Cid;
 use pds_store::refs::Refs;
 use pds_store::store::{Store, Version};
 
-/// The moment at which a long read begins: the refs, and the blocks as they are read afterwards.
+/// The start of a long read: the version and refs of one view, and a reader of the blocks.
 pub(crate) struct Moment {
     pub(crate) version: Version,
     pub(crate) refs: Refs,
     pub(crate) blocks: Arc<Reading>,
 }
 
-/// The blocks of a store, for a read that is longer than a view may be held.
+/// The blocks of a store, for reads that take longer than a view may be held.
 ///
-/// `gc` and `forget` may delete a state while it is being read. On a missing block the number of the last
-/// sweep tells: if it is the one that the read began with, the block is missing; if not, the read fails
-/// with [`ReadError::Swept`], and can be begun again.
+/// `gc` and `forget` may delete a state while it is being read. The number of the last sweep distinguishes that
+/// from damage. If the number has changed when a block is missing, the read fails with [`ReadError::Swept`] and
+/// can be repeated.
 pub(crate) struct Reading {
     store: Arc<dyn Store>,
     sweep: u64,
 }
 
 impl Reading {
-    /// Reads a store from a version on.
+    /// Starts a read at a version of a store.
     pub(crate) fn since(store: Arc<dyn Store>, version: Version) -> Self {
         Self { store, sweep: version.sweep }
     }
 
-    /// Checks the answer to a question about one block.
+    /// Checks the result of reading a block: if it is missing, a sweep may be the reason.
     fn check(
         &self,
         cid: &Cid,

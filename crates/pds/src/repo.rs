@@ -1,9 +1,8 @@
-//! A repository: the type that most users start with.
+//! A repository handle: reads and writes of records, and access to all other verbs.
 //!
-//! A [`Repo`] is a handle on one ref of a store. Its own verbs read and write records; the other verbs are in
-//! handles, one for each room: [`history`](Repo::history), [`keys`](Repo::keys),
-//! [`transfer`](Repo::transfer), [`merge`](Repo::merge), [`retain`](Repo::retain) and
-//! [`verify`](Repo::verify).
+//! A [`Repo`] is a handle on one ref of a store. The other verbs are grouped in handles:
+//! [`history`](Repo::history), [`keys`](Repo::keys), [`transfer`](Repo::transfer), [`merge`](Repo::merge),
+//! [`retain`](Repo::retain) and [`verify`](Repo::verify).
 
 use std::fmt;
 use std::io::Read;
@@ -39,9 +38,9 @@ use pds_store::ref_name::RefName;
 use pds_store::refs::Expect;
 use pds_store::store::Store;
 
-/// A repository: a handle on one ref of a store, `HEAD` unless it is told otherwise.
+/// A repository: a handle on one ref of a store, by default on `HEAD`.
 ///
-/// Cloning makes another handle on the same repository.
+/// A clone is another handle on the same repository.
 ///
 /// ```
 /// use pds::data::Value;
@@ -67,7 +66,7 @@ impl fmt::Debug for Repo {
 }
 
 impl Repo {
-    /// Makes a repository of any store and blob store. Without a signer it is read-only.
+    /// Makes a repository from a store and a blob store. It is read-only until it gets a signer.
     #[must_use]
     pub fn with(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
         Self { parts: Parts::new(store, blobs) }
@@ -92,8 +91,8 @@ impl Repo {
     /// # Errors
     ///
     /// [`Error::NoSigner`]; [`Error::WrongKey`] and [`Error::WrongDid`] if the repository has another key or
-    /// belongs to another account; [`Error::Store`] if the ref exists already, and [`Error::RefLost`] if it is
-    /// lost.
+    /// belongs to another account; [`Error::Store`] if the ref already exists, and [`Error::RefLost`] if it is
+    /// missing.
     pub fn init(&self, did: &Did) -> Result<Commit> {
         self.parts.until_unchanged(|| self.init_once(did))
     }
@@ -122,7 +121,7 @@ impl Repo {
             facts.push(FactEdit::Set(Fact::Key((&signer.public_key()).into())));
         }
         let change = self.parts.change_to(&commit, [empty], Expect::Absent, Event::Init);
-        // Another handle may have begun, or changed the key.
+        // Another handle may have written the first commit, or changed the key.
         self.parts.store.apply(change.facts(facts).unless_changed_since(seen))?;
         Ok(commit)
     }
@@ -131,7 +130,7 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error`] when the store cannot be read.
+    /// [`Error`] if the store cannot be read.
     pub fn did(&self) -> Result<Option<Did>> {
         self.parts.did_in(self.parts.store.view()?.as_ref())
     }
@@ -141,7 +140,7 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// [`Error`] when the store cannot be read.
+    /// [`Error`] if the store cannot be read.
     pub fn public_key(&self) -> Result<Option<PublicKey>> {
         self.parts.public_key()
     }
@@ -159,7 +158,7 @@ impl Repo {
     }
 
     /// Returns the commit that the ref of this handle points to. `None` before the first commit, and if the
-    /// ref is lost.
+    /// ref is missing.
     ///
     /// # Errors
     ///
@@ -215,7 +214,7 @@ impl Repo {
         self.parts.snapshot()
     }
 
-    /// Returns the repository at a revision, and moves no ref.
+    /// Returns the repository at a revision. Moves no ref.
     ///
     /// # Errors
     ///
@@ -224,7 +223,7 @@ impl Repo {
         self.history().checkout(at)
     }
 
-    /// Stores a blob. Returns the reference that a record needs.
+    /// Stores a blob. Returns the reference to put into a record.
     ///
     /// # Errors
     ///
@@ -268,13 +267,13 @@ impl Repo {
         Transfer::new(&self.parts)
     }
 
-    /// Returns the verbs that merge and undo.
+    /// Returns the verbs that merge and revert.
     #[must_use]
     pub fn merge(&self) -> Merge<'_> {
         Merge::new(&self.parts)
     }
 
-    /// Returns the verbs that check.
+    /// Returns the verbs that verify.
     #[must_use]
     pub fn verify(&self) -> Verify<'_> {
         Verify::new(&self.parts)

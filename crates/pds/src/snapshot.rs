@@ -1,4 +1,4 @@
-//! A repository at one commit.
+//! A repository at one commit, and the records in it.
 
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
@@ -20,7 +20,7 @@ use pds_core::syntax::nsid::Nsid;
 use pds_core::syntax::record_key::RecordKey;
 use pds_core::syntax::record_path::RecordPath;
 
-/// A repository at one commit, read from anything that has its blocks: a store, or a CAR file.
+/// A repository at one commit, read from any source of blocks: a store, or a CAR file.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -42,46 +42,25 @@ pub struct Snapshot {
     cache: Option<Arc<NodeCache>>,
 }
 
-/// A record with the bytes it has.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// let path = "com.example.note/a".parse()?;
-/// repo.put(&path, &note)?;
-/// let record = repo.find(&path)?.expect("it was just put");
-/// assert_eq!(record.value()?.get("text").and_then(|text| text.as_text()), Some("hi"));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A record with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where it is.
+    /// The path of the record.
     pub path: RecordPath,
-    /// Its bytes and its CID.
+    /// The bytes and the CID of the record.
     pub block: Block,
 }
 
-/// A record by its name only.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// repo.put(&"com.example.note/a".parse()?, &note)?;
-/// let entries = repo.list(&"com.example.note".parse()?)?;
-/// assert_eq!(entries[0].path.to_string(), "com.example.note/a");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The path and CID of a record, without its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordEntry {
-    /// Where it is.
+    /// The path of the record.
     pub path: RecordPath,
-    /// Its CID.
+    /// The CID of the record.
     pub cid: Cid,
 }
 
-/// Which part of a collection is listed.
+/// The options of a listing: its start and its direction.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -100,9 +79,9 @@ pub struct RecordEntry {
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ListOptions {
-    /// Only what comes after this key, in the direction of the listing.
+    /// List only the records after this key, in the direction of the listing.
     pub after: Option<RecordKey>,
-    /// From the last record to the first.
+    /// List from the last record to the first.
     pub reverse: bool,
 }
 
@@ -117,35 +96,20 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownCommit`] when the commit is not there, [`Error::Commit`] when it is none.
+    /// [`Error::UnknownCommit`] if the commit is missing, [`Error::Commit`] if the block is not a commit.
     pub fn open(blocks: Arc<dyn Blocks>, commit: Cid) -> Result<Self> {
         let commit = read_commit(blocks.as_ref(), commit)?;
         Ok(Self::at(blocks, commit))
     }
 
-    /// Makes a snapshot of a commit that was read before.
+    /// Makes a snapshot of a decoded commit.
     pub(crate) fn at(blocks: Arc<dyn Blocks>, commit: Commit) -> Self {
         Self { blocks, commit, cache: None }
     }
 
-    /// Returns the same snapshot, which takes tree nodes from a cache where it can, and adds to the cache the nodes
-    /// that it reads. The snapshots of a [`Repo`](super::Repo) have the cache of the repository.
+    /// Returns the same snapshot with a cache of tree nodes. It adds the nodes that it reads to the cache.
     ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-    /// use std::sync::Arc;
-    /// use pds::mst::NodeCache;
-    /// use pds::Snapshot;
-    ///
-    /// let path = "com.example.note/a".parse()?;
-    /// let commit = repo.put(&path, &note)?.commit;
-    /// let cache = Arc::new(NodeCache::new(1 << 20));
-    /// let snapshot = Snapshot::open(repo.store().clone(), commit.cid())?.cached(cache);
-    /// assert!(snapshot.find(&path)?.is_some());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// The snapshots of a [`Repo`](super::Repo) have the cache of the repository.
     #[must_use]
     pub fn cached(self, cache: Arc<NodeCache>) -> Self {
         Self { cache: Some(cache), ..self }
@@ -157,23 +121,13 @@ impl Snapshot {
         &self.commit
     }
 
-    /// Returns where the blocks are read from.
+    /// Returns the source of the blocks.
     #[must_use]
     pub fn blocks(&self) -> &dyn Blocks {
         self.blocks.as_ref()
     }
 
-    /// Returns the tree, to be walked, or changed without any of it being stored.
-    ///
-    /// ```
-    /// # let dir = tempfile::tempdir()?;
-    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-    /// repo.put(&"com.example.note/a".parse()?, &note)?;
-    /// let snapshot = repo.snapshot()?;
-    /// assert!(snapshot.tree().get(b"com.example.note/a")?.is_some());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Returns the tree. It can be walked, and changed in memory.
     #[must_use]
     pub fn tree(&self) -> Tree<'_> {
         Tree::open(self.blocks(), self.commit.data()).cached(self.cache.as_deref())
@@ -183,12 +137,11 @@ impl Snapshot {
         range(self.blocks(), self.commit.data(), keys).cached(self.cache.as_deref())
     }
 
-    /// Reads a record; `None` when there is none at this path.
+    /// Reads a record. Returns `None` if the record does not exist.
     ///
     /// # Errors
     ///
-    /// [`Error::Mst`] when the tree cannot be read, [`Error::RecordMissing`] when it names a block
-    /// that is not there.
+    /// [`Error::Mst`] if the tree cannot be read, [`Error::RecordMissing`] if the block of the record is missing.
     pub fn find(&self, path: &RecordPath) -> Result<Option<Record>> {
         let Some(cid) = self.find_cid(path)? else {
             return Ok(None);
@@ -198,11 +151,11 @@ impl Snapshot {
         Ok(Some(Record { path: path.clone(), block }))
     }
 
-    /// Looks up the CID of a record, without reading it.
+    /// Returns the CID of a record, without reading the record.
     ///
     /// # Errors
     ///
-    /// [`Error::Mst`] when the tree cannot be read.
+    /// [`Error::Mst`] if the tree cannot be read.
     pub fn find_cid(&self, path: &RecordPath) -> Result<Option<Cid>> {
         Ok(self.tree().get(&path.to_key())?)
     }
@@ -217,13 +170,13 @@ impl Snapshot {
         entries(if options.reverse { range.reversed() } else { range })
     }
 
-    /// Iterates over all records, in key order. An error stands for a part of the tree that cannot be
-    /// read; the records after it follow.
+    /// Iterates over all records, in key order. Each unreadable part of the tree is one error; the iteration
+    /// continues with the records after it.
     pub fn records(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
         entries(self.range(..))
     }
 
-    /// As [`records`](Self::records), from the last one to the first.
+    /// Iterates over all records, from the last one to the first; see [`records`](Self::records).
     pub fn records_from_last(&self) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
         entries(self.range(..).reversed())
     }
@@ -247,9 +200,9 @@ impl Snapshot {
         Ok(counts)
     }
 
-    /// Iterates over what differs from this snapshot to a later one, in key order.
+    /// Iterates over the changes from this snapshot to a later one, in key order.
     ///
-    /// The two may be in different places; only what differs is read.
+    /// The snapshots may have different sources of blocks. Subtrees that both share are not read.
     pub fn diff<'a>(
         &'a self,
         after: &'a Self,
@@ -266,7 +219,7 @@ pub(crate) fn read_commit(blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
     Ok(Commit::decode(&block)?)
 }
 
-/// What differs between two trees, as records.
+/// Converts the differences of two trees to changes of records.
 pub(crate) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<RecordChange>> + '_ {
     diff.map(|change| {
         let change = change?;
@@ -275,9 +228,9 @@ pub(crate) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<Reco
     })
 }
 
-/// The keys of a listing.
+/// Returns the bounds of the keys that a listing covers.
 pub(crate) fn bounds(collection: &Nsid, options: &ListOptions) -> (Bound<Key>, Bound<Key>) {
-    // A slash follows the collection, and a zero character comes after the slash.
+    // A slash follows the collection, and `0` is the character after the slash.
     let key = |text: String| Key::new(text.into_bytes()).ok();
     let first = key(format!("{collection}/"));
     let end = key(format!("{collection}0"));
@@ -290,7 +243,7 @@ pub(crate) fn bounds(collection: &Nsid, options: &ListOptions) -> (Bound<Key>, B
     }
 }
 
-/// The records of a range.
+/// Converts the entries of a range to records.
 pub(crate) fn entries(range: Range<'_>) -> impl Iterator<Item = Result<RecordEntry>> + use<'_> {
     range.map(|entry| record_entry(&entry?))
 }
@@ -314,7 +267,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`DataError`] when it is not of the data model; its bytes can be read all the same.
+    /// [`DataError`] if the record does not follow the data model. [`Record::block`] still has its bytes.
     pub fn value(&self) -> Result<Value, DataError> {
         Value::decode(self.block.bytes())
     }

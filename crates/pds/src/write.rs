@@ -20,7 +20,7 @@ impl Repo {
         self.write(&[Write::put(path.clone(), value.clone())])
     }
 
-    /// Writes one record from its DAG-CBOR. The bytes are stored as they are.
+    /// Writes one record from its DAG-CBOR. The bytes are stored unchanged.
     ///
     /// # Errors
     ///
@@ -55,7 +55,7 @@ impl Repo {
         self.parts.write(writes, &options)
     }
 
-    /// Computes the commit that some writes make, and stores nothing.
+    /// Computes the commit of some writes, and stores nothing.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ impl Repo {
         self.parts.draft(writes, &options)
     }
 
-    /// Stores a draft with a signature that was made elsewhere. A draft that changes nothing is dropped, and
-    /// the present commit is returned.
+    /// Stores a draft with a signature that was made elsewhere. A draft without changes is dropped, and the
+    /// present commit is returned.
     ///
     /// # Errors
     ///

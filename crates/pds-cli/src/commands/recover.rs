@@ -185,7 +185,7 @@ impl Telling<'_> {
             _ => (None, &mut self.no_path.placed),
         };
         if let Some(key) = key.filter(|key| RecordPath::from_bytes(key.as_bytes()).is_err()) {
-            say(&format!("the tree has a key that is no record path: {}", path(key)));
+            say(&format!("tree key {} is not a record path", path(key)));
             *no_path += 1;
         }
         match recovered {

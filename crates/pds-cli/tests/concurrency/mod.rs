@@ -99,10 +99,7 @@ fn of_two_that_swap_exactly_one_wins() {
         let winner = ended.iter().find(|one| one.code() == 0).unwrap().text();
         let loser = &ended.iter().find(|one| one.code() == 1).unwrap().stderr;
         winner.trim_end().split_once('\t').unwrap().1.clone_into(&mut stands);
-        assert!(
-            loser.contains(&format!("com.example.note/a is {stands}, it should be ")),
-            "{loser}"
-        );
+        assert!(loser.contains(&format!("com.example.note/a is {stands}, expected ")), "{loser}");
         let now = repo.json(["get", "com.example.note/a"]);
         assert_eq!(now["cid"], *stands);
     }
@@ -200,7 +197,7 @@ fn nothing_is_signed_with_a_key_that_has_gone() {
                         let path = format!("com.example.note/w{writer}-{n}");
                         let ended = repo.pds(["put", &path]).stdin("{}").ended();
                         // Whoever has read the old key when it goes is told so.
-                        let refused = ended.stderr.contains("commits here are signed with");
+                        let refused = ended.stderr.contains("commits are signed with");
                         assert!(ended.code() == 0 || refused, "{}", ended.stderr);
                         if ended.code() == 0 {
                             written.push(path);

@@ -29,7 +29,7 @@ fn a_record_that_cannot_be_read_leaves_open_which_blobs_are_missing() {
         (path("c"), note("c")),
     ];
     let said = format!(
-        "the tree has a key that is no record path: com.example.note/bad#key\n\
+        "tree key com.example.note/bad#key is not a record path\n\
          com.example.note/a {UNKNOWN}com.example.note/b {UNKNOWN}"
     );
     let mut car = Car::of(records.clone());

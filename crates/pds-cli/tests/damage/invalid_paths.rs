@@ -2,8 +2,8 @@
 
 use crate::common::{Car, DID, Home, note};
 
-const SAID: &str = "the tree has a key that is no record path: com.example.note/b#c\n\
-                    the tree has a key that is no record path: zzz\n";
+const SAID: &str = "tree key com.example.note/b#c is not a record path\n\
+                    tree key zzz is not a record path\n";
 
 /// A file with two such keys among others.
 fn odd() -> Home {

@@ -56,7 +56,7 @@ fn head_is_gone(is_counted: bool) {
         assert_eq!(
             said,
             format!(
-                "error: ref HEAD is lost: the log says that it stood at {head}\n  \
+                "error: ref HEAD is missing: according to the log it points to {head}\n  \
                  hint: pds repair says what can be mended\n"
             ),
             "{args:?}"
@@ -68,7 +68,7 @@ fn head_is_gone(is_counted: bool) {
     assert_eq!(
         verify.text(),
         format!(
-            "{found}error ref-missing {head}: ref HEAD is lost: the log says that it stood at {head}\n\
+            "{found}error ref-missing {head}: ref HEAD is missing: according to the log it points to {head}\n\
              FAILED: no repository that can be read\n"
         )
     );
@@ -174,11 +174,11 @@ fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
     let ((head, _), good) = (repo.head(), repo.export("good.car"));
     run(&repo, "DELETE FROM refs; DELETE FROM log");
     let said = repo.pds(["ls"]).fails(3);
-    assert!(said.contains("ref HEAD is lost: there are blocks here, and the log "), "{said}");
+    assert!(said.contains("ref HEAD is missing: the store has blocks, but the log "), "{said}");
     let verify = repo.pds(["verify"]).ended();
     assert!(verify.code() == 3 && verify.text().contains("error ref-missing: "), "{verify:?}");
     let said = repo.pds(["import", &good]).fails(3);
-    assert!(said.contains("ref HEAD is lost") && said.contains("pds repair"), "{said}");
+    assert!(said.contains("ref HEAD is missing") && said.contains("pds repair"), "{said}");
     let mended = repo.pds(["repair", "--here"]).ok();
     let line = format!("database: {COUNT}\nref HEAD is gone: the newest commit here is {head}\n");
     assert!(mended.starts_with(&line), "{mended}");
@@ -240,7 +240,7 @@ fn a_ref_that_was_removed_or_never_was_is_not_lost() {
     repo.assert_whole();
     assert!(repo.pds(["repair"]).ok().starts_with("ok: "));
     let said = repo.pds(["ls", "--at", "side"]).fails(1);
-    assert!(said.contains("there is no ref side"), "{said}");
+    assert!(said.contains("no ref named side"), "{said}");
     let block = Block::new(Codec::Cbor, *b"\xa0").cid();
     repo.pds(["ref", "set", "odd", "HEAD"]).ok();
     set_ref(&repo, "odd", &block.to_string());

@@ -156,7 +156,7 @@ fn code_6_says_how_much_of_a_batch_was_done() {
     assert_eq!(
         ended.stderr,
         "{\"error\":\"partly-done\",\"message\":\"1 write was committed, then: record \
-         com.example.note/n000000 exists already\"}\n"
+         com.example.note/n000000 already exists\"}\n"
     );
 }
 

@@ -71,7 +71,7 @@ fn apply_changes_nothing_where_one_write_cannot_be_made() {
         (
             "{\"action\":\"create\",\"collection\":\"com.example.note\",\"rkey\":\"a\",\"value\":{}}",
             1,
-            "record com.example.note/a exists already",
+            "record com.example.note/a already exists",
         ),
     ] {
         let input = creation("new", "new") + line;

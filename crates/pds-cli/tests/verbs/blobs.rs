@@ -130,7 +130,7 @@ fn a_record_is_not_written_before_its_blobs_unless_that_is_allowed() {
     assert_eq!(
         said,
         format!(
-            "error: record com.example.note/a refers to a blob that is not here: {HELLO}\n  \
+            "error: record com.example.note/a refers to blob {HELLO}, which is not stored\n  \
              hint: pds blob put FILE, or --allow-missing-blobs\n"
         )
     );

@@ -111,7 +111,7 @@ fn a_conflict_is_listed_and_decided() {
 fn what_cannot_be_merged_is_said() {
     let repo = diverged();
     let said = repo.pds(["merge", "nowhere"]).fails(1);
-    assert_eq!(said, "error: no revision nowhere: there is no ref nowhere\n");
+    assert_eq!(said, "error: unknown revision \"nowhere\": no ref named nowhere\n");
     repo.pds(["merge", "side", "--ours", "--theirs"]).fails(2);
     repo.pds(["merge", "side", "--take", "com.example.note/b"]).fails(2);
     let said = repo.pds(["merge", "side", "--ours", "--take", "ours:com.example.note/a"]).fails(1);
@@ -185,10 +185,7 @@ fn revert_undoes_a_commit_by_a_new_one() {
     repo.pds(["revert", "HEAD"]).ok();
     assert_eq!(text_of(&repo, "a"), "wrong");
     let first = repo.pds(["revert", "HEAD~7"]).fails(1);
-    assert!(
-        first.contains("what stood before commit") && first.contains("is not known"),
-        "{first}"
-    );
+    assert!(first.contains("no parent of commit") && first.contains("is stored"), "{first}");
 }
 
 #[test]
@@ -294,5 +291,5 @@ fn a_key_is_rotated_and_the_old_one_stays_in_the_log() {
     repo.export("backup.car");
     repo.home.pds(["clone", "backup.car", "copy"]).ok();
     let said = repo.home.pds(["-R", "copy", "key", "rotate"]).fails(1);
-    assert!(said.starts_with("error: the repository has no signing key"), "{said}");
+    assert!(said.starts_with("error: no signing key"), "{said}");
 }

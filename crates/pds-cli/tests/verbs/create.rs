@@ -122,7 +122,7 @@ fn clone_checks_and_remembers_the_key() {
     assert!(said.contains(&format!("key      {key} (public part only: a mirror)\n")), "{said}");
     let other = TestRepo::new().pds(["key", "show"]).ok();
     let said = repo.home.pds(["clone", &file, "bad", "--key", other.trim_end()]).fails(1);
-    assert!(said.starts_with("error: not taken in: error signature-invalid bafyrei"), "{said}");
+    assert!(said.starts_with("error: refused: error signature-invalid bafyrei"), "{said}");
     assert_eq!(repo.home.list("."), ["alice", "backup.car", "good"]);
 }
 

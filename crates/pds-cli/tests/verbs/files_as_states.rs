@@ -127,7 +127,7 @@ fn another_repository_is_merged_like_its_file() {
         report.done();
     }
     let said = laptop.pds(["merge", "./phone", "--ref", "merged"]).fails(2);
-    assert!(said.starts_with("error: the ref merged keeps what is merged from files"), "{said}");
+    assert!(said.starts_with("error: ref merged is reserved for merged files"), "{said}");
     // A ref of that name is meant first.
     laptop.pds(["ref", "set", "phone", "HEAD~1"]).ok();
     laptop.home.pds(["-R", "phone", "rm", "com.example.note/c"]).ok();

@@ -64,10 +64,10 @@ fn log_of_a_ref_that_never_was_is_no() {
     let repo = TestRepo::new();
     assert_eq!(
         repo.pds(["log", "--ref", "nope"]).fails(1),
-        "error: there is no ref nope\n  hint: pds ref ls lists the refs\n"
+        "error: no ref named nope\n  hint: pds ref ls lists the refs\n"
     );
     let said = repo.pds(["log", "--ref", "nope", "--json"]).fails(1);
-    assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"there is no ref nope\"}\n");
+    assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"no ref named nope\"}\n");
     repo.pds(["ref", "set", "was", "HEAD"]).ok();
     repo.pds(["ref", "rm", "was"]).ok();
     assert_eq!(repo.pds(["log", "--ref", "was"]).ok().lines().count(), 2);
@@ -134,11 +134,11 @@ fn diff_of_equal_states_is_empty_and_yes() {
 fn diff_with_a_state_that_does_not_exist_is_no() {
     let repo = TestRepo::with_notes();
     let said = repo.pds(["diff", "HEAD", "nope"]).fails(1);
-    assert_eq!(said, "error: no revision nope: there is no ref nope\n");
+    assert_eq!(said, "error: unknown revision \"nope\": no ref named nope\n");
     let said = repo.pds(["diff", "HEAD", "nope", "--json"]).fails(1);
     assert_eq!(
         said,
-        "{\"error\":\"not-found\",\"message\":\"no revision nope: there is no ref nope\"}\n"
+        "{\"error\":\"not-found\",\"message\":\"unknown revision \\\"nope\\\": no ref named nope\"}\n"
     );
     assert_eq!(repo.pds(["diff", "HEAD", "gone.car"]).fails(3), "error: no file gone.car\n");
 }
@@ -159,7 +159,7 @@ fn refs_are_made_listed_moved_and_removed() {
     assert_eq!(repo.pds(["ref", "rm", "v1"]).ok(), format!("v1\t{head}\n"));
     assert_eq!(
         repo.pds(["ref", "rm", "v1"]).fails(1),
-        "error: there is no ref v1\n  hint: pds ref ls lists the refs\n"
+        "error: no ref named v1\n  hint: pds ref ls lists the refs\n"
     );
     let said = repo.pds(["ref", "set", "v1", "nope", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");
@@ -179,7 +179,7 @@ fn reset_moves_head_and_can_be_undone() {
     assert_eq!(said, format!("{{\"cid\":\"{head}\",\"rev\":\"{rev}\"}}\n"));
     assert_eq!(
         repo.pds(["reset", "HEAD~7"]).fails(1),
-        "error: no revision HEAD~7: history goes back 3 commits only\n"
+        "error: unknown revision \"HEAD~7\": HEAD~3 has no parent\n"
     );
     let said = repo.pds(["reset", "HEAD~7", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");

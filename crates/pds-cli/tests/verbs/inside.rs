@@ -45,7 +45,7 @@ fn show_of_a_block_that_is_not_here_is_no() {
     let said = repo.pds(["show", &cid, "--json"]).fails(1);
     assert_eq!(said, format!("{{\"error\":\"not-found\",\"message\":\"no block {cid} here\"}}\n"));
     let said = repo.pds(["show", "nonsense"]).fails(1);
-    assert_eq!(said, "error: no revision nonsense: there is no ref nonsense\n");
+    assert_eq!(said, "error: unknown revision \"nonsense\": no ref named nonsense\n");
     let said = repo.pds(["show", "com.example.note/a"]).fails(1);
     assert!(said.ends_with("\n  hint: pds get PATH prints a record\n"), "{said}");
 }

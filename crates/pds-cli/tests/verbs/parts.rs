@@ -79,7 +79,7 @@ fn a_reset_to_where_head_stands_is_no_move() {
     let (commit, _) = repo.head();
     for name in [commit.as_str(), "3jzfcijpj2z2a"] {
         let said = repo.pds(["ref", "set", name, "HEAD"]).fails(1);
-        assert!(said.contains("a ref cannot be named like a commit"), "{said}");
+        assert!(said.contains("a ref name must not be a CID or a rev"), "{said}");
     }
 }
 

@@ -132,7 +132,7 @@ fn a_state_can_be_named_in_every_form() {
     let record = repo.put("a", "a record is no state");
     for state in [&record, "@{4000000000}", "HEAD~4000000000", "nope"] {
         let said = repo.pds(["ls", "--at", state]).fails(1);
-        assert!(said.starts_with("error: no revision "), "{said}");
+        assert!(said.starts_with("error: unknown revision "), "{said}");
     }
 }
 
@@ -178,7 +178,10 @@ fn a_file_has_one_state_under_its_names() {
     }
     for state in ["HEAD~1", "@{1}", "other"] {
         let said = repo.home.pds(["-R", &file, "ls", "--at", state]).fails(1);
-        assert_eq!(said, format!("error: no revision {state}: the file has one commit only\n"));
+        assert_eq!(
+            said,
+            format!("error: unknown revision \"{state}\": the file has one commit only\n")
+        );
     }
 }
 

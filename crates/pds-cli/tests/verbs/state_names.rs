@@ -6,14 +6,14 @@ use crate::common::TestRepo;
 fn what_cannot_be_the_name_of_a_state_is_a_usage_error() {
     let repo = TestRepo::with_notes();
     for (state, reason) in [
-        ("HEAD~x", "not a number of steps"),
-        ("@{nope}", "not a number of steps"),
+        ("HEAD~x", "the number of steps is invalid"),
+        ("@{nope}", "the number of steps is invalid"),
         ("@{1", "a } is missing"),
-        ("@{-1}", "not a number of steps"),
+        ("@{-1}", "the number of steps is invalid"),
         ("HEAD^", "neither a ref, a commit CID nor a rev"),
         ("@", "neither a ref, a commit CID nor a rev"),
         ("a b", "neither a ref, a commit CID nor a rev"),
-        ("", "a revision is not empty"),
+        ("", "the text is empty"),
     ] {
         for args in [
             &["ls", "--at", state][..],

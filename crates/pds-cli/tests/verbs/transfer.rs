@@ -118,7 +118,7 @@ fn import_refuses_another_account_damage_and_a_wrong_signature() {
     assert_eq!(
         repo.pds(["import", &repo.home.path("bob.car")]).fails(1),
         format!(
-            "error: this is a repository of did:web:bob.example.com, not of {DID}\n  \
+            "error: the repository belongs to did:web:bob.example.com, not to {DID}\n  \
              hint: pds clone makes a repository of it\n"
         )
     );
@@ -126,9 +126,7 @@ fn import_refuses_another_account_damage_and_a_wrong_signature() {
     let forged = repo.home.write("forged.car", forged.file());
     let said = repo.pds(["import", &forged, "--json"]).fails(1);
     assert!(
-        said.starts_with(
-            "{\"error\":\"refused\",\"message\":\"not taken in: error signature-invalid"
-        ),
+        said.starts_with("{\"error\":\"refused\",\"message\":\"refused: error signature-invalid"),
         "{said}"
     );
     let mut bytes = std::fs::read(repo.export("good.car")).unwrap();

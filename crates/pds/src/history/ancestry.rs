@@ -1,4 +1,4 @@
-//! Which commits came before which, and where two lines of them part.
+//! The ancestry of commits: the search for the common ancestor of two commits.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,17 +13,17 @@ use pds_store::log::LogQuery;
 use pds_store::ref_name::RefName;
 use pds_store::store::{Store, View};
 
-/// What keeps the other side of the last merge of a file.
+/// Returns the name of the ref that keeps the other side of the last merge of a file.
 pub(crate) fn merged_ref() -> RefName {
     "merged".parse().expect("letters are a name")
 }
 
-/// The log's knowledge of commits.
+/// The parents of commits, as the log records them.
 struct Arrivals<'v>(&'v dyn View);
 
 impl Arrivals<'_> {
-    /// Finds the commits that came before one: what it names, what was merged into it, and for the
-    /// commit of a server, which names none, the one of the server that stood there before.
+    /// Returns the parents of a commit: its `prev`, and the commits that were merged into it. The commit of a
+    /// server names no `prev`; its parent is the server commit that the ref pointed to before.
     fn before(&self, commit: &Commit, blocks: &dyn Blocks) -> Result<Vec<Commit>> {
         let named = commit.prev().map(|prev| read(blocks, prev)).transpose()?.flatten();
         let mut before: Vec<Commit> = named.into_iter().collect();
@@ -38,20 +38,20 @@ impl Arrivals<'_> {
             {
                 before.extend(read(blocks, other)?);
             }
-            // One file after another says nothing about which commit follows on which.
-            let stood = row.before.filter(|_| row.name != merged_ref());
-            if let (None, Some(stood)) = (commit.prev(), stood) {
-                before.extend(of_server(blocks, stood)?);
+            // The order of merged files does not make one commit the parent of another.
+            let last = row.before.filter(|_| row.name != merged_ref());
+            if let (None, Some(last)) = (commit.prev(), last) {
+                before.extend(of_server(blocks, last)?);
             }
         }
-        // A move back comes later in the log, and from something later.
+        // A ref that was moved back pointed to a later commit before. Only earlier commits are parents.
         before.retain(|before| before.rev() < commit.rev());
         Ok(before)
     }
 }
 
-/// Goes back from commits that were made here to the one of a server that they were made on: of what
-/// was made here a server knows nothing.
+/// Returns the server commit below commits that were made locally. A server does not know local commits, so
+/// they are no parents of its commits.
 fn of_server(blocks: &dyn Blocks, from: Cid) -> Result<Option<Commit>> {
     let mut at = read(blocks, from)?;
     while let Some(prev) = at.as_ref().and_then(Commit::prev) {
@@ -65,14 +65,14 @@ fn read(blocks: &dyn Blocks, cid: Cid) -> Result<Option<Commit>> {
     Ok(block.map(|block| Commit::decode(&block)).transpose()?)
 }
 
-/// Who has a commit behind it.
+/// The sides that have a commit in their history.
 #[derive(Clone, Copy, Default)]
 struct Reached {
     by_ours: bool,
     by_theirs: bool,
 }
 
-/// Commits that are still to be looked at, the latest at the end.
+/// Commits that wait for their visit, the latest at the end.
 #[derive(Default)]
 struct Waiting(BTreeMap<(Option<Tid>, Cid), (Commit, Reached)>);
 
@@ -85,11 +85,10 @@ impl Waiting {
     }
 }
 
-/// Finds the latest commit in the store that two commits have in common, one of which may be
-/// among blocks that are not in the store.
+/// Returns the latest stored common ancestor of two commits. `blocks` may have one of them that is not stored.
 ///
-/// Revs ascend along the way from a commit to the ones after it, so going back by the greatest rev
-/// meets every commit after all that lead to it, and ends where the lines meet.
+/// A parent has a smaller rev than its children. The search always continues from the greatest rev, so it visits
+/// every commit after all of its children, and ends at the first commit that both sides reach.
 pub(crate) fn common_ancestor(
     store: &dyn Store,
     blocks: &dyn Blocks,
@@ -102,7 +101,7 @@ pub(crate) fn common_ancestor(
     waiting.reach(ours.clone(), Reached { by_ours: true, by_theirs: false });
     waiting.reach(theirs.clone(), Reached { by_ours: false, by_theirs: true });
     while let Some((_, (commit, reached))) = waiting.0.pop_last() {
-        // A commit that came along without its tree says where it comes from, and is no base.
+        // A commit that is not stored has no tree here. It leads to its parents, but is not a base itself.
         let is_common = reached.by_ours && reached.by_theirs;
         if is_common && store.get(&commit.cid())?.is_some() {
             return Ok(Some(commit));

@@ -1,4 +1,4 @@
-//! Which commit came before another one: by its `prev`, or by the log.
+//! The commit before another one, by its `prev` or by the log.
 
 use std::ops::ControlFlow;
 
@@ -17,7 +17,7 @@ pub(crate) fn commit_if_here(view: &dyn View, cid: Cid) -> Result<Option<Commit>
     }
 }
 
-/// The way back from one commit to the one before it, at one moment.
+/// Steps from a commit to the one before it, in one view.
 #[derive(Clone, Copy)]
 pub(crate) struct Back<'v> {
     pub(crate) view: &'v dyn View,
@@ -25,11 +25,11 @@ pub(crate) struct Back<'v> {
 }
 
 impl Back<'_> {
-    /// Returns the commit that this one names in `prev`, or, if that is not stored, the commit that the ref
-    /// pointed to before it came to this one.
+    /// Returns the `prev` of a commit. If it is not stored, returns the commit that the ref pointed to before it
+    /// pointed to this one.
     ///
-    /// A ref that was moved back pointed to something later before: only earlier commits count, so that the
-    /// way back ends.
+    /// Only commits with a smaller rev count, so that the steps end. A ref that was moved back pointed to a
+    /// later commit before.
     pub(crate) fn before(&self, commit: Cid) -> Result<Option<Cid>> {
         let commit = read_commit(self.view, commit)?;
         if let Some(prev) = commit.prev()
@@ -46,8 +46,8 @@ impl Back<'_> {
         Ok(None)
     }
 
-    /// As [`before`](Self::before), also of and to a commit that the log knows of and that cannot be
-    /// read. Of such a commit only the log knows the one before it.
+    /// Returns the commit before another one as [`before`](Self::before) does, also if one of them is logged
+    /// but unreadable. For an unreadable commit, only the log has the one before it.
     pub(crate) fn before_even_if_lost(&self, commit: Cid) -> Result<Option<Cid>> {
         let is_lost = |error: &Error| error.is_corrupt() || error.is_not_found();
         let commit = match read_commit(self.view, commit) {
@@ -59,7 +59,7 @@ impl Back<'_> {
         if let Some(prev) = commit.prev() {
             let is_known = match read_commit(self.view, prev) {
                 Ok(_) => true,
-                // It may never have been here, or have been deleted.
+                // The commit may have never been stored, or it was deleted.
                 Err(Error::UnknownCommit(_)) => self.is_logged(prev)?,
                 Err(error) if is_lost(&error) => true,
                 Err(error) => return Err(error),
@@ -79,7 +79,7 @@ impl Back<'_> {
         Ok(None)
     }
 
-    /// Returns the commits that the ref pointed to before it came to a commit, the latest arrival first.
+    /// Returns the commits that the ref pointed to just before it pointed to `commit`, the latest first.
     fn arrivals(&self, commit: Cid) -> Result<Vec<Cid>> {
         let mut before = Vec::new();
         let query = LogQuery::newest_first().of(self.name.clone()).to(commit);
@@ -90,7 +90,7 @@ impl Back<'_> {
         Ok(before)
     }
 
-    /// Tells whether the ref has pointed to a commit.
+    /// Returns whether the ref has pointed to a commit.
     fn is_logged(&self, commit: Cid) -> Result<bool> {
         let mut found = false;
         let query = LogQuery::newest_first().of(self.name.clone()).to(commit);

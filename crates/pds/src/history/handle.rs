@@ -1,4 +1,4 @@
-//! The verbs on refs and past states.
+//! The handle for the verbs on refs, the log and past states.
 
 use crate::parts::Parts;
 use pds_store::ref_name::RefName;

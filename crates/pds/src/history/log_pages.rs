@@ -1,4 +1,4 @@
-//! The log, read a page at a time: no view is held while the rows are worked on.
+//! A page-wise read of the log, which holds no view while a row is processed.
 
 use std::ops::ControlFlow;
 
@@ -7,10 +7,11 @@ use crate::parts::Parts;
 use pds_store::log::{LogEntry, LogQuery};
 use pds_store::store::Version;
 
-/// Visits every row of the log up to a version, oldest first. Memory does not grow with the log.
+/// Calls `visit` with every row of the log up to a version, the oldest first. Memory use does not grow with the
+/// log.
 ///
-/// If rows are dropped meanwhile, what is visited is of no single moment; a sweep of that version then
-/// fails with [`StoreError::Changed`](crate::store::StoreError::Changed).
+/// If another process deletes rows during the read, the visited rows are not one consistent log. A sweep of that
+/// version then fails with [`StoreError::Changed`](crate::store::StoreError::Changed).
 pub(crate) fn each_row(
     parts: &Parts,
     upto: Version,

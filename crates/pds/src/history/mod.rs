@@ -1,4 +1,4 @@
-//! Refs, their log, and the states that they pointed to.
+//! History: refs, their log, and the states that they pointed to.
 
 pub(crate) mod ancestry;
 pub(crate) mod before;

@@ -1,4 +1,4 @@
-//! Every version of one record.
+//! The history of one record: every commit that changed it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use pds_core::data::cid::Cid;
 use pds_core::mst::tree::get;
 use pds_core::syntax::record_path::RecordPath;
 
-/// A commit that has changed a record, and what it made of it.
+/// A commit that changed a record, with the CIDs of the record before and after.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -30,44 +30,36 @@ use pds_core::syntax::record_path::RecordPath;
 pub struct RecordVersion {
     /// The commit.
     pub commit: Commit,
-    /// The CID of the record before it; `None` where there was none, or nothing is known.
+    /// The CID of the record before the commit. `None` if it did not exist, or the history begins here.
     pub before: Option<Cid>,
-    /// The CID of the record since; `None` where it was deleted.
+    /// The CID of the record after the commit. `None` if the commit deleted it.
     pub after: Option<Cid>,
 }
 
-/// The versions of a record, newest first; see [`Repo::record_history`].
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let path = "com.example.note/never".parse()?;
-/// assert!(repo.history().record_history(&path)?.next().is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The versions of a record, newest first; see [`History::record_history`].
 pub struct RecordHistory<'r> {
     parts: &'r Parts,
     key: Vec<u8>,
-    /// The blocks as they are from the beginning on.
+    /// The blocks, read since the start of the iteration.
     blocks: Arc<Reading>,
-    /// The earliest commit that was looked at and could be read, and the record in it.
+    /// The earliest readable commit so far, and the CID of the record in it.
     later: Option<(Commit, Option<Cid>)>,
-    /// How far back it has come, over commits that cannot be read too.
+    /// The earliest commit so far, readable or not.
     at: Cid,
     seen: HashSet<Cid>,
 }
 
 impl<'r> History<'r> {
-    /// Finds the commits that have changed a record, from the head backwards.
+    /// Returns the commits that changed a record, from the head backwards.
     ///
-    /// The way back is that of `~1`: the commit named in `prev`, or the one in the log. Each tree on it is
-    /// descended once, and not at all where it is the one of the commit before. A commit that the
-    /// log knows of, and that cannot be read, is an item of its own, [`Error::StateLost`], and the way goes
-    /// on behind it: a change that was made there counts as one of the commit after it.
+    /// The steps are those of `~1`: to the commit in `prev`, or to the one in the log. Each tree is descended
+    /// once, and equal trees of successive commits are skipped. An unreadable commit that the log names is an
+    /// error item, [`Error::StateLost`]. The iteration then continues with the commit before it, and its change
+    /// counts as a change of the commit after it.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCommit`] before the first commit, and [`Error`] when the head cannot be read.
+    /// [`Error::NoCommit`] before the first commit, and [`Error`] if the head cannot be read.
     pub fn record_history(&self, path: &RecordPath) -> Result<RecordHistory<'r>> {
         let view = self.parts.store.view()?;
         let commit = self.parts.head_in(view.as_ref())?;
@@ -87,17 +79,17 @@ impl RecordHistory<'_> {
                 Back { view: view.as_ref(), name: &self.parts.name }.before_even_if_lost(self.at)?
             };
             let Some(earlier) = earlier.filter(|earlier| self.seen.insert(*earlier)) else {
-                // The first that is known of: what is there then has been there since.
+                // The history begins here. A record in this commit counts as created by it.
                 let first = after.map(|_| RecordVersion { commit, before: None, after });
                 return Ok(first);
             };
             self.at = earlier;
-            let (earlier, before) = match self.stood(earlier, &commit, after) {
+            let (earlier, before) = match self.read_earlier(earlier, &commit, after) {
                 Err(error) if error.is_corrupt() || error.is_not_found() => {
                     self.later = Some((commit, after));
                     return Err(Error::StateLost { commit: earlier, source: Box::new(error) });
                 }
-                stood => stood?,
+                read => read?,
             };
             self.later = Some((earlier, before));
             if before != after {
@@ -107,8 +99,8 @@ impl RecordHistory<'_> {
         Ok(None)
     }
 
-    /// Reads an earlier commit, and what the record is in it.
-    fn stood(
+    /// Returns an earlier commit, and the CID of the record in it.
+    fn read_earlier(
         &self,
         earlier: Cid,
         commit: &Commit,
@@ -127,7 +119,7 @@ impl Iterator for RecordHistory<'_> {
     type Item = Result<RecordVersion>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        // Another error than that of a lost state ends it.
+        // Any error except a lost state ends the iteration.
         self.advance().transpose()
     }
 }

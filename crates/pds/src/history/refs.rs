@@ -1,4 +1,4 @@
-//! Refs and the log: reading and moving them.
+//! Reads and moves of refs, and reads of the log.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -28,13 +28,13 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`] when the ref does not stand where it is expected, [`Error::UnknownCommit`]
-    /// or [`Error::Commit`] when there is no such commit.
+    /// [`Error::Store`] if the ref does not point to the expected commit, [`Error::UnknownCommit`] or
+    /// [`Error::Commit`] if the target is not a stored commit.
     pub fn set_head(&self, to: Cid, expect: Expect, message: &str) -> Result<()> {
         self.point(&self.parts.name, to, expect, Event::Reset, message)
     }
 
-    /// Lists the refs, by name.
+    /// Returns the refs with their commits, sorted by name.
     ///
     /// # Errors
     ///
@@ -43,7 +43,7 @@ impl History<'_> {
         Ok(self.parts.store.view()?.refs()?.entries.to_vec())
     }
 
-    /// Makes or moves any ref.
+    /// Creates or moves any ref.
     ///
     /// # Errors
     ///
@@ -67,14 +67,14 @@ impl History<'_> {
         let found = view.refs()?.get(name);
         drop(view);
         if found == Some(to) && expect.holds(found) {
-            // No move, so no row in the log: `@{1}` stays where the ref came from.
+            // The ref does not move, so no log row is written. `@{1}` keeps its meaning.
             return Ok(());
         }
         let edit = RefEdit { name: name.clone(), target: Some(to), expect };
         let applied = self.parts.store.apply(Change::new(event).edit(edit).message(message));
         self.parts.caches.forget_base();
         match applied {
-            // It was here a moment ago.
+            // The commit was stored a moment ago, so a sweep has deleted it.
             Err(StoreError::TargetMissing { target, .. }) => {
                 Err(ReadError::Swept { cid: target }.into())
             }
@@ -82,11 +82,11 @@ impl History<'_> {
         }
     }
 
-    /// Removes a ref; the commits stay until they are collected.
+    /// Removes a ref. Its commits stay until `gc` deletes them.
     ///
     /// # Errors
     ///
-    /// [`Error::NoCommit`] when there is no such ref.
+    /// [`Error::NoCommit`] if the ref does not exist.
     pub fn remove_ref(&self, name: &RefName) -> Result<Cid> {
         let found = self.parts.store.view()?.refs()?.get(name);
         let found = found.ok_or_else(|| Error::NoCommit(name.clone()))?;
@@ -105,11 +105,11 @@ impl History<'_> {
         Ok(latest_rows(self.parts.store.view()?.as_ref(), &self.parts.name, limit)?)
     }
 
-    /// Lists what changed between two commits, in key order; `None` is a repository without records.
+    /// Returns the changes between two commits, in key order. `None` is a repository without records.
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownCommit`], or [`Error::Mst`] when a tree cannot be read.
+    /// [`Error::UnknownCommit`], or [`Error::Mst`] if a tree cannot be read.
     pub fn changes(&self, before: Option<Cid>, after: Option<Cid>) -> Result<Vec<RecordChange>> {
         let blocks = self.parts.reading()?;
         let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
@@ -119,12 +119,11 @@ impl History<'_> {
         record_changes(diff.cached(self.parts.caches.nodes().as_ref())).collect()
     }
 
-    /// Returns what changed between two revisions, in key order.
+    /// Returns the changes between two revisions, in key order.
     ///
     /// # Errors
     ///
-    /// [`Error::Revision`] when there is no such revision; otherwise as
-    /// [`changes`](Self::changes).
+    /// [`Error::Revision`] if a revision names no commit; otherwise as [`changes`](Self::changes).
     pub fn diff(&self, before: &Revision, after: &Revision) -> Result<Vec<RecordChange>> {
         let view = self.parts.store.view()?;
         let [before, after] = [before, after].map(|at| self.resolve_in(view.as_ref(), at));
@@ -132,7 +131,7 @@ impl History<'_> {
         self.changes(Some(before?), Some(after?))
     }
 
-    /// Returns the rev up to which states were deleted on purpose; `None` if none were.
+    /// Returns the rev up to which states were deleted on purpose, or `None` without such a deletion.
     ///
     /// # Errors
     ///
@@ -141,11 +140,11 @@ impl History<'_> {
         facts::forgotten(self.parts.store.view()?.as_ref())
     }
 
-    /// Makes a TID that is greater than every rev of this repository and every TID made before.
+    /// Makes a TID that is greater than the rev of the head and every TID that this handle has made.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the store cannot be read.
+    /// [`Error`] if the store cannot be read.
     pub fn next_tid(&self) -> Result<Tid> {
         let view = self.parts.store.view()?;
         let head = view.refs()?.get(&self.parts.name);
@@ -159,7 +158,7 @@ impl History<'_> {
     }
 }
 
-/// Finds refs that are gone, and that the log does not say were removed. Reads the whole log.
+/// Returns the missing refs: refs in the log without an entry for their removal. Reads the whole log.
 pub(crate) fn lost_refs(view: &dyn View, refs: &Refs) -> Result<Vec<(RefName, Cid)>> {
     let (mut seen, mut lost) = (HashSet::new(), Vec::new());
     view.log(&LogQuery::newest_first(), &mut |row| {

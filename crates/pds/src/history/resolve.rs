@@ -1,4 +1,4 @@
-//! From the name of a state to its commit.
+//! The resolution of revisions to commits.
 
 use std::cmp::Ordering;
 use std::ops::ControlFlow;
@@ -17,16 +17,15 @@ use pds_store::ref_name::RefName;
 use pds_store::store::View;
 
 impl History<'_> {
-    /// Finds the commit that a revision names.
+    /// Returns the commit that a revision names.
     ///
     /// # Errors
     ///
-    /// [`Error::Revision`] when there is none.
+    /// [`Error::Revision`] if the revision names no commit.
     pub fn resolve(&self, revision: &Revision) -> Result<Cid> {
         self.resolve_in(self.parts.store.view()?.as_ref(), revision)
     }
 
-    /// As [`resolve`](Self::resolve), at one moment.
     /// Returns the repository at a revision.
     pub(crate) fn checkout(&self, at: &Revision) -> Result<Snapshot> {
         let view = self.parts.store.view()?;
@@ -34,12 +33,13 @@ impl History<'_> {
         Ok(self.parts.snapshot_of(commit, self.parts.moment_of(view.as_ref())?.blocks))
     }
 
+    /// Returns the commit that a revision names in one view.
     pub(crate) fn resolve_in(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
         let is_of_the_past =
             !matches!(revision, Revision { base: Anchor::Ref { moves: 0, .. }, back: 0 });
         self.find_revision(view, revision).map_err(|error| match (error, forgotten(view)) {
             (Error::Revision(RevisionError { text, reason }), Ok(Some(rev))) if is_of_the_past => {
-                let reason = format!("{reason}; states up to rev {rev} have been forgotten");
+                let reason = format!("{reason}; states up to rev {rev} were deleted");
                 RevisionError { text, reason }.into()
             }
             (error, _) => error,
@@ -67,9 +67,9 @@ impl History<'_> {
             },
         };
         read_commit(view, commit).map_err(|error| match error {
-            Error::UnknownCommit(_) => wrong("no such commit here".to_owned()),
+            Error::UnknownCommit(_) => wrong("the commit is not stored".to_owned()),
             Error::Commit(CommitError::NotACommit { .. }) => {
-                wrong("this block is not a commit".to_owned())
+                wrong("the block is not a commit".to_owned())
             }
             error => error,
         })?;
@@ -78,9 +78,10 @@ impl History<'_> {
             Anchor::Ref { name: None, .. } | Anchor::Commit(_) => &self.parts.name,
         };
         let steps = Back { view, name };
-        for step in 0..revision.back {
+        for back in 0..revision.back {
             commit = steps.before_even_if_lost(commit)?.ok_or_else(|| {
-                wrong(format!("history goes back {} only", counted(step.into(), "commit")))
+                let last = Revision { base: revision.base.clone(), back };
+                wrong(format!("{last} has no parent"))
             })?;
         }
         Ok(commit)
@@ -89,13 +90,13 @@ impl History<'_> {
     fn ref_at(&self, view: &dyn View, name: &RefName, moves: u32) -> Result<Cid, Missing> {
         let failed = |error| Missing::Failed(Error::Store(error));
         if moves == 0 {
-            let there_is_none = || Missing::Because(format!("there is no ref {name}"));
+            let no_ref = || Missing::Because(format!("no ref named {name}"));
             return self.parts.on(name.clone()).present_in(view).map_err(|error| match error {
-                Error::NoCommit(_) => there_is_none(),
+                Error::NoCommit(_) => no_ref(),
                 error => Missing::Failed(error),
             });
         }
-        // The row of the n-th move from the end names the commit before it.
+        // The log row of the n-th latest move names the commit before that move.
         let (mut count, mut found) = (0, None);
         view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
             count += 1;
@@ -108,18 +109,18 @@ impl History<'_> {
         .map_err(failed)?;
         found.ok_or_else(|| {
             let moves = counted(count.into(), "move");
-            Missing::Because(format!("the log tells of {moves} of {name} only"))
+            Missing::Because(format!("the log records only {moves} of {name}"))
         })
     }
 }
-/// Looks for a commit with this rev: on the way back from each ref, and in the log.
+/// Returns a commit with this rev from the history of each ref, or else from the log.
 fn find_rev(view: &dyn View, rev: Tid) -> Result<Option<Cid>> {
     for (_, head) in &view.refs()? {
         let mut at = Some(*head);
         while let Some(commit) = at.map(|cid| commit_if_here(view, cid)).transpose()?.flatten() {
             match commit.rev().cmp(&Some(rev)) {
                 Ordering::Equal => return Ok(Some(commit.cid())),
-                // Those before it are earlier still.
+                // The commits before it have even smaller revs.
                 Ordering::Less => break,
                 Ordering::Greater => at = commit.prev(),
             }

@@ -1,4 +1,4 @@
-//! A commit over a tree that a repair has put together.
+//! The commit of a tree that a repair has restored.
 
 use crate::error::{Error, Result};
 use crate::facts;
@@ -11,7 +11,7 @@ use pds_core::syntax::tid::Tid;
 use pds_store::event::Event;
 use pds_store::refs::Expect;
 
-/// A tree that takes the place of a damaged state.
+/// A restored tree, which replaces that of a damaged state.
 #[derive(Clone, Debug)]
 pub struct RestoredTree {
     /// The account.
@@ -20,9 +20,9 @@ pub struct RestoredTree {
     pub root: Cid,
     /// The blocks of the tree that are not stored.
     pub blocks: Vec<Block>,
-    /// The commit that the new commit names as the one before it.
+    /// The `prev` of the new commit.
     pub prev: Option<Cid>,
-    /// The new commit has a greater rev than this one.
+    /// A rev that the rev of the new commit must exceed.
     pub after: Option<Tid>,
     /// The commit that the ref points to at present.
     pub present: Option<Cid>,

@@ -1,4 +1,4 @@
-//! The verbs on signing keys.
+//! The handle for the verbs on signing keys.
 
 use crate::parts::Parts;
 

@@ -1,4 +1,4 @@
-//! Which key signs, which key signed before, and the change from one key to the next.
+//! The known keys of a repository: the present key, earlier keys, and keys that a user has named.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -21,12 +21,12 @@ impl Keys<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error`](crate::Error) when the store cannot be read.
+    /// [`Error`](crate::Error) if the store cannot be read.
     pub fn known(&self) -> Result<Option<PublicKey>> {
         self.parts.key_in(self.parts.store.view()?.as_ref())
     }
 
-    /// Checks that this handle can sign: it has a signer, whose key is the key of the repository.
+    /// Checks that this handle has a signer with the key of the repository.
     ///
     /// # Errors
     ///
@@ -41,17 +41,17 @@ impl Keys<'_> {
         self.parts.signer.is_some()
     }
 
-    /// Returns the key that a commit is signed with, as far as it is known: the key that was named for the
-    /// commit, or else the key that held at its rev.
+    /// Returns the known key of a commit: the key that was named for the commit, or else the key of the
+    /// repository at its rev.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the store cannot be read.
+    /// [`Error`](crate::Error) if the store cannot be read.
     pub fn of(&self, commit: &Commit) -> Result<Option<PublicKey>> {
         Ok(self.key_history()?.of(commit).cloned())
     }
 
-    /// Works out the edits of facts that belong to a commit whose key a user has named.
+    /// Returns the effect of a new commit on the known keys, if a user has named its key.
     pub(crate) fn believed(
         &self,
         view: &dyn View,
@@ -70,7 +70,7 @@ impl Keys<'_> {
             newest = newest.max(read_commit(view, *head)?.rev());
         }
         Ok(match (keys.present, commit.rev()) {
-            // A repository that signs here has a key that other files say nothing about.
+            // An import never replaces the key of a repository that can sign.
             (Some(old), Some(until)) if self.parts.signer.is_none() && Some(until) > newest => {
                 Believed::Changed { until, old: (&old).into(), new: key.into() }
             }
@@ -78,12 +78,12 @@ impl Keys<'_> {
         })
     }
 
-    /// Reads which key signed when.
+    /// Reads the history of the keys.
     pub(crate) fn key_history(&self) -> Result<KeyHistory> {
         self.key_history_in(self.parts.store.view()?.as_ref())
     }
 
-    /// As [`key_history`](Self::key_history), at one moment.
+    /// Reads the history of the keys in one view.
     pub(crate) fn key_history_in(&self, view: &dyn View) -> Result<KeyHistory> {
         let present = self.parts.key_in(view)?.or_else(|| self.parts.signer_key());
         let mut rows = Vec::new();
@@ -107,7 +107,7 @@ impl Keys<'_> {
         Ok(KeyHistory { ended, named, present })
     }
 
-    /// Remembers the key that was named for a commit that is stored.
+    /// Records the key that a user has named for a stored commit.
     pub(crate) fn name_key(&self, commit: &Commit, key: Option<&PublicKey>) -> Result<()> {
         let keys = self.key_history()?;
         let Some(key) = key.filter(|key| keys.of(commit) != Some(key)) else { return Ok(()) };
@@ -119,11 +119,11 @@ impl Keys<'_> {
 
 /// The effect of a new commit on the facts about keys.
 pub(crate) enum Believed {
-    /// The key of the commit is the one that is known.
+    /// The key of the commit is the known one.
     AsBefore,
-    /// No key was known: from now on this one is.
+    /// No key was known; this is the first one.
     First(DidKey),
-    /// The commit is signed with this key, and other commits are not.
+    /// Only this commit is signed with this key.
     Named(DidKey),
     /// The account has changed its key, from this commit on.
     Changed {
@@ -137,7 +137,7 @@ pub(crate) enum Believed {
 }
 
 impl Believed {
-    /// The event of the import of the commit.
+    /// Returns the event for the import of the commit.
     pub(crate) fn event(&self) -> Event {
         let (key, replaces) = match self {
             Self::AsBefore | Self::First(_) => (None, None),
@@ -147,7 +147,7 @@ impl Believed {
         Event::Import { key, replaces }
     }
 
-    /// The edits of facts that belong to the commit.
+    /// Returns the edits of facts for the commit.
     pub(crate) fn facts(self, commit: Cid) -> Vec<FactEdit> {
         let facts = match self {
             Self::AsBefore => Vec::new(),
@@ -161,9 +161,9 @@ impl Believed {
     }
 }
 
-/// Which key signed when.
+/// The history of the keys of a repository.
 pub(crate) struct KeyHistory {
-    /// Each key that no longer signs, with the rev from which on it did not; the oldest first.
+    /// Each earlier key with the rev at which it ended, the oldest first.
     ended: Vec<(Tid, PublicKey)>,
     /// The keys that were named for single commits.
     named: HashMap<Cid, PublicKey>,
@@ -171,13 +171,12 @@ pub(crate) struct KeyHistory {
 }
 
 impl KeyHistory {
-    /// Returns the key that a commit is signed with: the key that was named for it, or else the key of its
-    /// time.
+    /// Returns the key of a commit: the key that was named for it, or else the key at its rev.
     pub(crate) fn of(&self, commit: &Commit) -> Option<&PublicKey> {
         self.named.get(&commit.cid()).or_else(|| self.at(commit.rev()))
     }
 
-    /// Returns the key that signed commits of a rev; a commit without a rev is older than all others.
+    /// Returns the key at a rev. A commit without a rev counts as older than all others.
     fn at(&self, rev: Option<Tid>) -> Option<&PublicKey> {
         let before = self.ended.iter().find(|(until, _)| rev < Some(*until));
         before.map(|(_, key)| key).or(self.present.as_ref())

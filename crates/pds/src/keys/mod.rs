@@ -1,4 +1,4 @@
-//! Which key signs, which key signed before, and the change from one key to the next.
+//! Signing keys: the present key, earlier keys, and key rotation.
 
 pub mod handle;
 pub(crate) mod known;

@@ -1,4 +1,4 @@
-//! The change from one signing key to the next.
+//! Key rotation: the change from one signing key to the next.
 
 use crate::error::{Error, Result};
 use crate::facts;
@@ -16,9 +16,8 @@ use pds_store::fact::{Fact, FactEdit};
 impl Keys<'_> {
     /// Signs the present state with another key, which must sign all later commits.
     ///
-    /// The commit and the keys are stored in one step: the old key holds before it, and after it the
-    /// new one. The log keeps both public keys. For a repository in a directory see
-    /// [`local`](crate::local).
+    /// The commit and the keys are stored in one change. The old key stays valid for earlier commits. The log
+    /// keeps both public keys. To rotate the key of a directory, see [`local`](crate::local).
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -32,21 +31,21 @@ impl Keys<'_> {
     /// let rotated = repo.clone().signing_with(next);
     /// let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
     /// rotated.put(&"com.example.note/a".parse()?, &note)?;
-    /// assert!(repo.put(&"com.example.note/b".parse()?, &note).is_err(), "this has the old key");
+    /// assert!(repo.put(&"com.example.note/b".parse()?, &note).is_err(), "this handle has the old key");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`] and [`Error::WrongKey`] when this handle does not have the present key;
-    /// otherwise as [`Repo::write`](crate::Repo::write). Nothing has changed then.
+    /// [`Error::NoSigner`] and [`Error::WrongKey`] if this handle does not have the present key;
+    /// otherwise as [`Repo::write`](crate::Repo::write). After an error, nothing has changed.
     pub fn rotate(&self, next: &dyn Signer) -> Result<Commit> {
         let new = DidKey::from(&next.public_key());
         self.parts.until_first(|| {
             let base = self.parts.base()?;
             let old = DidKey::from(&self.parts.signer_of(&base)?.public_key());
             let event = Event::Rotate { old: old.clone(), new: new.clone() };
-            // Commits of every ref that the old key has signed are earlier.
+            // The new rev is greater than that of every commit that the old key has signed, on any ref.
             let newest = self.newest_rev()?;
             let store = self.parts.store.as_ref();
             let draft = self.parts.draft_edits(&base, newest, Vec::new(), store, event)?;
@@ -59,12 +58,12 @@ impl Keys<'_> {
         })
     }
 
-    /// Remembers the key that signs later commits, for a repository without a signer. The key that was
-    /// known before is still expected of the commits that are stored.
+    /// Records the key of later commits, for a repository without a signer. The key before is still expected
+    /// for the commits that are already stored.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the store cannot be read or written.
+    /// [`Error`] if the store cannot be read or written.
     pub fn remember(&self, key: &PublicKey) -> Result<()> {
         self.parts.until_first(|| {
             let view = self.parts.store.view()?;
@@ -82,7 +81,7 @@ impl Keys<'_> {
         })
     }
 
-    /// Returns the newest rev of all commits that refs point to, as far as they can be read.
+    /// Returns the newest rev of all readable commits that refs point to, and of all ended keys.
     fn newest_rev(&self) -> Result<Option<Tid>> {
         let view = self.parts.store.view()?;
         let mut newest = facts::key_since(view.as_ref())?;

@@ -1,4 +1,4 @@
-//! Making the directory of a repository: all of it appears, or nothing.
+//! The atomic creation of a repository directory: the whole repository appears, or nothing.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::local::layout::{KEY_FILE, STAGING_PREFIX, STORE_FILE};
 use crate::local::locks::{lock, sync};
 
-/// Makes the content of a directory elsewhere and moves it there when it is complete.
+/// Makes the content of a directory in a staging directory, and moves it into place when it is complete.
 pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
     let above = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
     if let Some(file) = above.filter(|above| !above.is_dir()) {
@@ -20,12 +20,12 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         return Err(Error::DirectoryInUse(dir.to_owned()));
     }
     let parent = parent(dir);
-    // A directory that exists may be one that cannot be replaced, a mount point for example: then
-    // the new content is made inside of it.
+    // An existing directory may be a mount point, which cannot be replaced. The staging directory is then
+    // made inside it.
     let beside = if exists { dir } else { parent.as_path() };
     let made_above: Vec<&Path> = beside.ancestors().take_while(|above| is_new(above)).collect();
     fs::create_dir_all(beside).map_err(Error::io(beside))?;
-    // Each directory that was made is an entry in the one above it.
+    // Each new directory is an entry of its parent, so the parent is synced.
     for above in made_above {
         sync(&self::parent(above))?;
     }
@@ -40,7 +40,7 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
     let made = make(staging.path())?;
     sync(staging.path())?;
     if exists {
-        // Nobody else publishes meanwhile, so a key without a store is one that an interrupted run left.
+        // The lock keeps other processes from publishing, so a key without a store is from an interrupted run.
         let _lock = lock(dir)?;
         if is_in_use(dir).map_err(Error::io(dir))? {
             return Err(Error::DirectoryInUse(dir.to_owned()));
@@ -50,7 +50,7 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
             fs::remove_file(&orphan).map_err(Error::io(&orphan))?;
         }
         let key = publish_key(staging.path(), dir)?;
-        // The store comes last: with it the directory becomes a repository.
+        // The store comes last: it makes the directory a repository.
         if let Err(error) = publish(staging.path(), dir, STORE_FILE) {
             if key {
                 let _ = fs::remove_file(dir.join(KEY_FILE));
@@ -60,26 +60,26 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         sync(dir)?;
     } else {
         fs::rename(staging.path(), dir).map_err(|error| failed_to_publish(error, dir, dir))?;
-        // There is nothing left at its old name that could be removed.
+        // The directory has moved, so there is no staging directory to remove.
         let _ = staging.keep();
         sync(&parent)?;
     }
     Ok(made)
 }
 
-/// As [`publish`], of the key, which stays where it was made, too: after an interruption that shows whose it
-/// is.
+/// Publishes the key as [`publish`] does, but as a second link to the staged file. After an interruption, the
+/// link shows which run the key belongs to.
 fn publish_key(staging: &Path, dir: &Path) -> Result<bool> {
     let (from, to) = (staging.join(KEY_FILE), dir.join(KEY_FILE));
     match fs::hard_link(&from, &to) {
         Ok(()) => Ok(true),
-        // There may be no key, and not every file system has links.
+        // There may be no key, and some file systems have no links.
         Err(_) => publish(staging, dir, KEY_FILE),
     }
 }
 
-/// Moves a file to its place, where none must be: somebody else may be making a repository in the
-/// same directory. Tells whether there was such a file.
+/// Moves a staged file into place, without replacing a file: another process may be making a repository in the
+/// same directory. Returns whether the staged file existed.
 fn publish(staging: &Path, dir: &Path, name: &str) -> Result<bool> {
     let (from, to) = (staging.join(name), dir.join(name));
     if !from.exists() {
@@ -100,8 +100,8 @@ fn failed_to_publish(error: io::Error, dir: &Path, at: &Path) -> Error {
     }
 }
 
-/// Tells whether something is in a directory, other than what a process left there that was killed
-/// while it made a repository.
+/// Returns whether a directory has any content, other than the remains of a process that was killed while it
+/// made a repository.
 fn is_in_use(dir: &Path) -> io::Result<bool> {
     let (mut staging, mut has_key) = (Vec::new(), false);
     for entry in fs::read_dir(dir)? {
@@ -119,7 +119,7 @@ fn is_in_use(dir: &Path) -> io::Result<bool> {
     Ok(has_key && !staging.iter().any(|staging| is_same_file(&staging.join(KEY_FILE), &key)))
 }
 
-/// Tells whether two names lead to one file.
+/// Returns whether two paths name the same file.
 #[cfg(unix)]
 fn is_same_file(one: &Path, other: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;

@@ -1,4 +1,4 @@
-//! Creating, cloning and opening the directory of a repository.
+//! Creation, cloning and opening of repository directories.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use pds_store::sqlite::store::SqliteStore;
 impl Repo {
     /// Makes a repository in a directory, with a new K-256 signing key and an empty first commit.
     ///
-    /// The directory may exist if it is empty. The whole repository is made, or nothing.
+    /// The directory may exist if it is empty. If an error occurs, nothing is made.
     ///
     /// # Errors
     ///
@@ -65,8 +65,8 @@ pub fn create_with_key(dir: impl AsRef<Path>, did: &Did, key: &SigningKey) -> Re
 
 /// Makes a repository in a directory from a CAR file. It has no signing key: it is a mirror.
 ///
-/// If the key of the account is given, the signature is checked and the key is remembered. The whole
-/// repository is made, or nothing.
+/// If the key of the account is given, the signature is checked and the key is remembered. If an error occurs,
+/// nothing is made.
 ///
 /// # Errors
 ///
@@ -81,7 +81,7 @@ pub fn clone_file<F: ReadAt>(
     clone_with(dir.as_ref(), |repo| repo.transfer().with_jobs(jobs).import_file(file, key))
 }
 
-/// Makes a repository in a directory from a CAR file that has been indexed.
+/// Makes a repository in a directory from an indexed CAR file.
 ///
 /// # Errors
 ///
@@ -110,10 +110,10 @@ fn clone_with(
     Ok((Repo::open(dir)?, imported))
 }
 
-/// Makes a new store durable. No other handle shares the store at this point.
+/// Makes a new store durable. The caller has the only handle on the store.
 fn settle(store: Arc<SqliteStore>) -> Result<()> {
     match Arc::into_inner(store) {
         Some(store) => Ok(store.settle()?),
-        None => unreachable!("the repository that shared the store is gone"),
+        None => unreachable!("the repository that shared the store was dropped"),
     }
 }

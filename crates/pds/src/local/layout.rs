@@ -9,17 +9,17 @@ pub const BLOB_DIRECTORY: &str = "blobs";
 /// The name of the file with the signing key.
 pub const KEY_FILE: &str = "key";
 
-/// The start of the names of directories in which a repository is made.
+/// The prefix of the names of staging directories for new repositories.
 pub const STAGING_PREFIX: &str = ".pds-new-";
 
 /// The name of the file with the next signing key, during a rotation.
 pub const NEXT_KEY_FILE: &str = "key.next";
 
-/// The start of the names of files with keys of rotations that failed; the public key follows, as multikey text.
+/// The prefix of the names of files with keys of failed rotations. The public key follows, as multikey text.
 pub const UNUSED_KEY_FILES: &str = "key.unused-";
 
 /// The name of the directory where a repair keeps damaged bytes.
 pub const QUARANTINE_DIRECTORY: &str = "quarantine";
 
-/// The start of the names of directories in which a repair builds a database.
+/// The prefix of the names of directories in which a repair builds a database.
 pub const REPAIR_PREFIX: &str = ".pds-repair-";

@@ -1,4 +1,4 @@
-//! Removing what interrupted runs and repairs have left.
+//! The removal of files that interrupted runs and repairs have left behind.
 
 use std::fs;
 use std::path::Path;
@@ -7,25 +7,16 @@ use crate::error::{Error, Result};
 use crate::local::layout::{QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX};
 use crate::local::locks::Places;
 
-/// Removes what an interrupted run left in the directory of a repository while it was made or repaired, and
-/// what repairs have put into quarantine: it may hold records, or a key. Where the database is a link, what
-/// repairs have left beside the file that it leads to goes, too.
+/// Removes the staging directories of interrupted runs and the quarantine from the directory of a repository.
+/// They may contain records or a key. If the database is a symbolic link, the directory of its target is
+/// cleared as well.
 ///
-/// A repair that is at work is waited for, five seconds long.
-///
-/// ```
-/// let dir = tempfile::tempdir()?;
-/// let left = dir.path().join(".pds-new-x");
-/// std::fs::create_dir(&left)?;
-/// pds::local::leftovers::clear_leftovers(dir.path())?;
-/// assert!(!left.exists());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Waits up to five seconds for a running repair.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] when the directory cannot be read, or something in it not removed; [`Error::Store`] when a
-/// repair is still at work.
+/// [`Error::Io`] if the directory cannot be read or a file cannot be removed; [`Error::Store`] if a repair is
+/// still running.
 pub fn clear_leftovers(dir: &Path) -> Result<()> {
     let places = Places::locked(dir)?;
     let is_quarantine = |name: &[u8]| name == QUARANTINE_DIRECTORY.as_bytes();

@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::local::layout::STORE_FILE;
 use pds_store::error::StoreError;
 
-/// The directories that hold the files of a repository, locked until this is dropped: no other process repairs
-/// the repository, clears it or changes its key meanwhile.
+/// The directories with the files of a repository, locked until this is dropped. The lock keeps other processes
+/// from repairing the repository, clearing it or changing its key.
 #[derive(Debug)]
 pub struct Places {
     /// The directory of the repository.
     pub own: PathBuf,
-    /// The directory of the database: another one if `pds.db` is a symbolic link.
+    /// The directory of the database. It differs from `own` if `pds.db` is a symbolic link.
     pub database: PathBuf,
     _locks: Vec<File>,
 }
@@ -25,7 +25,7 @@ impl Places {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`] if a directory cannot be opened, [`StoreError::Busy`] if another process keeps the lock.
+    /// [`Error::Io`] if a directory cannot be opened, [`StoreError::Busy`] if another process holds the lock.
     pub fn locked(dir: &Path) -> Result<Self> {
         let own = fs::canonicalize(dir).map_err(Error::io(dir))?;
         // The database may be missing.
@@ -39,11 +39,12 @@ impl Places {
     }
 }
 
-/// Locks a directory. Waits five seconds for another process that repairs the repository or changes its key.
+/// Locks a directory. Waits up to five seconds for another process that repairs the repository or changes its
+/// key.
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if the directory cannot be opened, [`StoreError::Busy`] if another process keeps the lock.
+/// [`Error::Io`] if the directory cannot be opened, [`StoreError::Busy`] if another process holds the lock.
 pub fn lock(dir: &Path) -> Result<File> {
     let lock = File::open(dir).map_err(Error::io(dir))?;
     let begun = Instant::now();
@@ -69,5 +70,5 @@ pub fn sync(dir: &Path) -> Result<()> {
     synced.map_err(Error::io(dir))
 }
 
-/// Far more than a commit takes.
+/// How long to wait for a lock; far longer than a commit takes.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! A repository in a directory of this machine: `pds.db`, `blobs/` and `key`.
+//! A repository in a local directory: `pds.db`, `blobs/` and `key`.
 
 #[cfg(feature = "sqlite")]
 mod build;

@@ -1,4 +1,4 @@
-//! Opening the store in the directory of a repository.
+//! The opening of repository directories, with and without the key.
 
 use std::io;
 use std::path::Path;
@@ -27,7 +27,7 @@ pub fn is_repository(dir: impl AsRef<Path>) -> Result<bool> {
     }
 }
 
-/// Opens the repository in a directory without its key: every verb works that does not sign.
+/// Opens the repository in a directory without its key. All verbs that do not sign work.
 ///
 /// # Errors
 ///

@@ -1,10 +1,10 @@
-//! A new key for a repository in a directory: the old state or the new one, wherever it stops.
+//! Atomic key rotation for a repository in a directory.
 //!
-//! The new secret is on disk before anything is signed with it, in a file of its own, and takes the
-//! place of the old one only after the commit is stored, with the new key as that of the repository. What
-//! an interruption leaves is settled when the repository is opened next: the key that the store names
-//! tells whether there was a commit. A secret that another process left is never deleted: others may have
-//! seen its public key and rely on it.
+//! The new secret is written to its own file before it signs anything. After the commit and the new key are
+//! stored, the file replaces that of the old secret. An interrupted rotation is completed or undone when the
+//! repository is opened next: the key that the store records shows whether the commit was stored.
+//!
+//! A secret of another process is never deleted, because others may rely on its public key.
 
 use std::fs;
 use std::path::Path;
@@ -20,8 +20,8 @@ use pds_core::commit::Commit;
 use pds_core::crypto::curve::Curve;
 use pds_core::crypto::signing_key::SigningKey;
 
-/// Makes a new signing key for the repository in a directory and signs the present state with it. The secret
-/// of the old key is deleted.
+/// Makes a new signing key for the repository in a directory, and signs the present state with it. Deletes the
+/// secret of the old key.
 ///
 /// ```
 /// use pds::crypto::Curve;
@@ -55,15 +55,15 @@ pub fn rotate_key(dir: &Path, curve: Curve) -> Result<(Repo, Commit)> {
             Ok((repo.signing_with(key), commit))
         }
         Err(error) => {
-            // Nobody has seen what was made for it. Where this fails too, it is set aside when the
-            // repository is opened next.
+            // No other process has seen the new key, so it is deleted. If that fails as well, the next
+            // opening sets it aside.
             let _ = settle_or(dir, &|next, _| fs::remove_file(next).map_err(Error::io(next)));
             Err(error)
         }
     }
 }
 
-/// Ends a change of the key that was interrupted, if there was one.
+/// Completes or undoes an interrupted rotation, if there is one.
 pub(crate) fn settle_interrupted(dir: &Path) -> Result<()> {
     if dir.join(NEXT_KEY_FILE).exists() {
         let _lock = lock(dir)?;
@@ -72,12 +72,12 @@ pub(crate) fn settle_interrupted(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts the next key in its place, or sets it aside where it did not take over.
+/// Moves the next key into place if the store records it, and sets it aside otherwise.
 fn settle(dir: &Path) -> Result<()> {
     settle_or(dir, &set_aside)
 }
 
-/// Puts the next key in its place, or does something else with it where it did not take over.
+/// Moves the next key into place if the store records it, and calls `otherwise` if not.
 fn settle_or(dir: &Path, otherwise: &dyn Fn(&Path, &SigningKey) -> Result<()>) -> Result<()> {
     let next = dir.join(NEXT_KEY_FILE);
     let Some(key) = key_file::read(&next)? else { return Ok(()) };
@@ -91,15 +91,15 @@ fn settle_or(dir: &Path, otherwise: &dyn Fn(&Path, &SigningKey) -> Result<()>) -
     sync(dir)
 }
 
-/// Gives a secret the name of its public key. It is written again, not linked: that goes wherever the
-/// first file could be made.
+/// Renames the file of a secret after its public key. The secret is written again and not linked, because some
+/// file systems have no links.
 fn set_aside(next: &Path, key: &SigningKey) -> Result<()> {
     let did_key = key.public_key().did_key();
     let name = did_key.trim_start_matches("did:key:");
     let aside = next.with_file_name(format!("{UNUSED_KEY_FILES}{name}"));
     match key_file::write_new(&aside, key) {
         Err(exists @ KeyFileError::Exists { .. }) => {
-            // It has been set aside before, unless that file is something else by now.
+            // An earlier run has set it aside, unless the file has another content now.
             let known = key_file::read(&aside)?.map(|known| known.public_key());
             if known != Some(key.public_key()) {
                 return Err(exists.into());

@@ -1,4 +1,4 @@
-//! Bringing two lines of commits together.
+//! The merge of two lines of commits, from a ref or from a CAR file.
 
 use crate::base::Base;
 use crate::error::{Error, Result};
@@ -36,83 +36,51 @@ use pds_store::fact::{Fact, FactEdit};
 use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::Version;
 
-/// How two lines of commits are brought together.
-///
-/// ```
-/// use pds::repo::{MergeOptions, Resolution, Side};
-///
-/// let rest = Some(Side::Ours);
-/// let resolution = Resolution { rest, ..Resolution::default() };
-/// let options = MergeOptions { resolution, ..MergeOptions::default() };
-/// assert!(options.base.is_none(), "the common ancestor is looked for");
-/// ```
+/// The options of a merge.
 #[derive(Clone, Debug, Default)]
 pub struct MergeOptions {
-    /// The state that both sides started from; it is looked for if it is not given.
+    /// The common base of both sides. With `None`, it is the common ancestor.
     pub base: Option<MergeBase>,
-    /// What holds where both sides have changed a record.
+    /// The chosen sides of records that both sides changed.
     pub resolution: Resolution,
-    /// The key that must have signed what comes from a file; the one that is known here if not given.
-    /// It counts as the key of that one commit from then on.
+    /// The key that must have signed a merged CAR file. With `None`, it is the known key. The key is recorded for
+    /// that one commit.
     pub key: Option<PublicKey>,
 }
 
-/// The state that two sides of a merge started from.
-///
-/// ```
-/// use pds::repo::{MergeBase, MergeOptions};
-///
-/// let options = MergeOptions { base: Some(MergeBase::Empty), ..MergeOptions::default() };
-/// assert_eq!(options.base, Some(MergeBase::Empty));
-/// ```
+/// The common base of the two sides of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeBase {
-    /// A commit in the store.
+    /// A stored commit.
     Commit(Cid),
-    /// A repository without records: both sides have made all of theirs.
+    /// A repository without records: each side created all of its records.
     Empty,
 }
 
-/// What a merge has done.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::repo::{How, MergeOptions};
-///
-/// let merged = repo.merge(&"HEAD".parse()?, &MergeOptions::default())?;
-/// assert_eq!((merged.how, merged.changes.len()), (How::Nothing, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The result of a merge.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Merged {
-    /// The commit that the ref names now.
+    /// The commit that the ref points to after the merge.
     pub commit: Commit,
-    /// How it got there.
+    /// The kind of the merge.
     pub how: How,
-    /// What that has changed in the records, in key order.
+    /// The changes of records on our side, in key order.
     pub changes: Vec<RecordChange>,
-    /// How many blocks were not here before.
+    /// The number of newly stored blocks.
     pub new_blocks: u64,
-    /// What verifying a file reported that is no reason to refuse it.
+    /// The findings of a merged CAR file that are no reason to refuse it.
     pub findings: Vec<Finding>,
 }
 
-/// How a ref came to have what another line of commits has.
-///
-/// ```
-/// use pds::repo::How;
-///
-/// assert_ne!(How::FastForward, How::Commit);
-/// ```
+/// The kind of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// It had it all.
+    /// The ref already has all commits of the other side.
     Nothing,
-    /// By moving to the other commit, which follows on this one, or has all of it.
+    /// The ref moves to the other commit, which is a descendant or has the merged records.
     FastForward,
-    /// By a new signed commit.
+    /// A new signed commit merges both sides.
     Commit,
 }
 
@@ -121,58 +89,56 @@ struct Other<'a> {
     commit: Commit,
     /// The blocks that are stored.
     stored: &'a dyn Blocks,
-    /// Its blocks and those that are stored.
+    /// The blocks of the other side and the stored blocks.
     blocks: &'a dyn Blocks,
-    /// The version of the store that it was compared with.
+    /// The version of the store that the merge is based on.
     version: Version,
-    /// Gives the blocks that are to be stored with it; nothing where it is in the store.
+    /// Returns the blocks to store with the merge. Returns none if the other side is stored.
     arrive: &'a dyn Fn() -> Arriving<'a>,
     is_here: bool,
-    /// The key it is signed with, where that was not known here and had to be said.
+    /// The key of the other commit, if the user named it and it was not known.
     key: Option<&'a PublicKey>,
 }
 
-/// What a merge comes to.
+/// The outcome of a merge, before it is stored.
 struct Step {
     how: How,
     commit: Commit,
     changes: Vec<RecordChange>,
-    /// The blocks that it makes.
+    /// The new blocks of the merge.
     new: Vec<Block>,
 }
 
 type Arriving<'a> = Box<dyn Iterator<Item = Result<Block, BoxError>> + 'a>;
 
 impl Merge<'_> {
-    /// Brings the commits of another ref into the current one: record by record against the state
-    /// that both started from.
+    /// Merges a commit into the current ref, record by record, against the common base of both.
     ///
-    /// Where the current ref has nothing of its own it moves to the other commit. Otherwise one commit
-    /// is signed; its `prev` is the present one, and the log says what was merged. Only subtrees that
-    /// differ are read.
+    /// If the current ref has no commits of its own, it moves to the other commit. Otherwise a new commit is
+    /// signed. Its `prev` is the present commit, and the log records the merged one. Only subtrees that differ
+    /// are read.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
     /// # let note = |text: &str| pds::data::Value::from([("text", pds::data::Value::from(text))]);
-    /// use pds::repo::{How, MergeOptions};
+    /// use pds::merge::commit::{How, MergeOptions};
     /// use pds::store::{Expect, RefName};
     ///
     /// let draft: RefName = "draft".parse()?;
-    /// repo.set_ref(&draft, repo.head()?.expect("init"), Expect::Absent, "branch")?;
+    /// repo.history().set_ref(&draft, repo.head()?.expect("init"), Expect::Absent, "branch")?;
     /// repo.on(draft.clone()).put(&"com.example.note/a".parse()?, &note("on the branch"))?;
     /// repo.put(&"com.example.note/b".parse()?, &note("here"))?;
     ///
-    /// let merged = repo.merge(&draft.into(), &MergeOptions::default())?;
+    /// let merged = repo.merge().revision(&draft.into(), &MergeOptions::default())?;
     /// assert_eq!((merged.how, repo.snapshot()?.records().count()), (How::Commit, 2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
     ///
-    /// [`Error::Conflicts`] when both sides have changed a record and it is not said which one holds;
-    /// [`Error::Unrelated`] when no common ancestor is known; [`Error::NoSigner`]. Nothing has changed
-    /// then.
+    /// [`Error::Conflicts`] if both sides changed a record and the options choose no side; [`Error::Unrelated`]
+    /// if no common ancestor is stored; [`Error::NoSigner`]. After an error, nothing has changed.
     pub fn revision(&self, theirs: &Revision, options: &MergeOptions) -> Result<Merged> {
         self.parts.until_first(|| {
             let view = self.parts.store.view()?;
@@ -194,16 +160,17 @@ impl Merge<'_> {
         })
     }
 
-    /// As [`merge`](Self::merge), of the repository in a CAR file of the same account.
+    /// Merges the repository in a CAR file of the same account, as [`revision`](Self::revision) does.
     ///
-    /// The file is verified as [`import`](Self::import) does. What it has is stored in one step with
-    /// the new commit, and the ref `merged` keeps it. Commits that the file has before its own
-    /// ([`ExportOptions::chain`](super::ExportOptions::chain)) are used to find the common ancestor.
+    /// The file is verified as in [`import`](crate::transfer::handle::Transfer::import). Its blocks and the new
+    /// commit are stored in one change, and the ref `merged` points to the commit of the file. Earlier commits
+    /// in the file ([`ExportOptions::chain`](crate::transfer::export::ExportOptions::chain)) help to find the
+    /// common ancestor.
     ///
     /// # Errors
     ///
-    /// As [`merge`](Self::merge) and [`import`](Self::import); [`Error::KeepsMerged`] where the current ref
-    /// is `merged`.
+    /// As [`revision`](Self::revision) and [`import`](crate::transfer::handle::Transfer::import);
+    /// [`Error::KeepsMerged`] if the current ref is `merged`.
     pub fn car<F: ReadAt>(&self, car: &CarFile<F>, options: &MergeOptions) -> Result<Merged> {
         let kept_by = merged_ref();
         if self.parts.name == kept_by {
@@ -225,7 +192,7 @@ impl Merge<'_> {
         let both = Overlay { over: &file, under: stored.as_ref() };
         let mut findings = Findings::default();
         let keys = Keys::new(self.parts).key_history()?;
-        // A commit that cannot be read is refused below.
+        // An unreadable commit is refused below.
         let commit = both.get(&root)?.and_then(|block| Commit::decode(&block).ok());
         if let (Some(commit), Some(expected)) = (&commit, self.parts.known_did()?)
             && *commit.did() != expected
@@ -258,7 +225,7 @@ impl Merge<'_> {
         let merged = self.merge_once(&other, options)?;
         if matches!(merged.how, How::Nothing) {
             Keys::new(self.parts).name_key(&other.commit, named)?;
-            // The ref has it all, but some of the blocks may be damaged.
+            // The ref has all commits, but some of their blocks may be damaged.
             if !has_all(self.parts.store.as_ref(), (other.arrive)())? {
                 let cannot = || Error::Store(StoreError::ReadOnly);
                 let maintain = self.parts.store.maintain().ok_or_else(cannot)?;
@@ -281,7 +248,7 @@ impl Merge<'_> {
         Ok(Merged { commit, how, changes, new_blocks, findings: Vec::new() })
     }
 
-    /// Works out what is to be done; stores nothing.
+    /// Computes the outcome of a merge, and stores nothing.
     fn step(&self, base: &Base, other: &Other<'_>, options: &MergeOptions) -> Result<Step> {
         let (ours, theirs) = (&base.commit, &other.commit);
         let signing = base;
@@ -312,7 +279,7 @@ impl Merge<'_> {
             let (how, commit) = (How::Nothing, ours.clone());
             return Ok(Step { how, commit, changes: Vec::new(), new: Vec::new() });
         }
-        // Revs only grow: a base that was said may be later than what it is said to lead to.
+        // A base that the user named may be later than the other commit. Revs must only grow.
         if has(ours) && theirs.rev() > ours.rev() {
             let changes = record_changes(since_base(other.blocks, theirs));
             return move_to_theirs(changes.collect::<Result<_>>()?);
@@ -326,8 +293,8 @@ impl Merge<'_> {
         let draft =
             self.parts.draft_edits(signing, theirs.rev(), edits, other.blocks, other.event())?;
         let changes = draft.changes().to_vec();
-        // Elsewhere the two were brought together already: with the same commit on both sides the
-        // next merge starts from there.
+        // The other side has the same merged records. With the same commit on both sides, it is the base of
+        // the next merge.
         let has_all = draft.commit().data == theirs.data() && theirs.rev() > ours.rev();
         if has_all && !other.is_here {
             return move_to_theirs(changes);
@@ -338,7 +305,7 @@ impl Merge<'_> {
         Ok(Step { how: How::Commit, commit, changes, new })
     }
 
-    /// Stores what arrives and what is new, and moves the ref, in one step.
+    /// Stores the blocks of the other side and the new blocks, and moves the ref, in one change.
     fn store_merge(
         &self,
         base: &Base,
@@ -350,7 +317,7 @@ impl Merge<'_> {
         let expect = Expect::Exactly(base.commit.cid());
         let mut edits =
             vec![RefEdit { name: self.parts.name.clone(), target: Some(commit.cid()), expect }];
-        // A commit that came from a file has no other name, and is the base of the next merge.
+        // No other ref points to the commit of a file, and it is the base of the next merge.
         if !other.is_here && commit.cid() != theirs {
             edits.push(RefEdit { name: kept_by, target: Some(theirs), expect: Expect::Any });
         }

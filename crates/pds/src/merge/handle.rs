@@ -1,8 +1,8 @@
-//! The verbs that bring states together.
+//! The handle for the verbs that merge and revert.
 
 use crate::parts::Parts;
 
-/// Merging and undoing; from [`Repo::merge`](crate::Repo::merge).
+/// The verbs that merge and revert; from [`Repo::merge`](crate::Repo::merge).
 #[derive(Clone, Copy)]
 pub struct Merge<'r> {
     pub(crate) parts: &'r Parts,

@@ -1,4 +1,4 @@
-//! Bringing two lines of commits together, and undoing one commit.
+//! Merges of two lines of commits, and reverts of single commits.
 
 pub mod commit;
 pub mod handle;

@@ -1,4 +1,4 @@
-//! One record in three states, and what becomes of it; nothing here reads a store.
+//! The three-way merge of records, without access to a store.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -13,21 +13,20 @@ use pds_core::mst::error::MstError;
 use pds_core::mst::key::Key;
 use pds_core::syntax::record_path::RecordPath;
 
-/// What a merge does to our side.
+/// The effect of a merge on our side.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// What our side takes over, in key order.
+    /// The changes that our side adopts, in key order.
     pub(crate) edits: Vec<RecordChange>,
-    /// What is left to be decided, in key order.
+    /// The unresolved conflicts, in key order.
     pub(crate) conflicts: Vec<Versions>,
 }
 
-/// Goes through records in three states and sorts out what is to be done.
+/// Decides for each record which side wins.
 ///
 /// # Errors
 ///
-/// What the records come with; [`Error::NotInConflict`] when a side was chosen for a record that
-/// needs no choice.
+/// The errors of the records; [`Error::NotInConflict`] if the resolution names a record without a conflict.
 pub(crate) fn plan(
     resolution: &Resolution,
     records: impl Iterator<Item = Result<Versions>>,
@@ -60,8 +59,7 @@ pub(crate) fn plan(
     }
 }
 
-/// Joins what two sides have changed since one state: every record that either has touched, in key
-/// order.
+/// Joins the changes of two sides since their common base: every record that either side changed, in key order.
 pub(crate) fn join(
     ours: impl Iterator<Item = Result<Change, MstError>>,
     theirs: impl Iterator<Item = Result<Change, MstError>>,
@@ -76,7 +74,7 @@ fn next(
 ) -> Result<Option<Versions>> {
     let order = match (ours.peek(), theirs.peek()) {
         (None, None) => return Ok(None),
-        // An error comes out on the side that has it.
+        // The side with an error goes first, so that its error is returned.
         (None, Some(_)) | (Some(Ok(_)), Some(Err(_))) => Ordering::Greater,
         (Some(_), None) | (Some(Err(_)), Some(_)) => Ordering::Less,
         (Some(Ok(ours)), Some(Ok(theirs))) => ours.key.cmp(&theirs.key),
@@ -88,7 +86,7 @@ fn next(
     };
     match (ours, theirs) {
         (None, None) => Ok(None),
-        // Whoever has not touched it has what it was.
+        // The other side still has the version of the base.
         (Some(ours), None) => versions(&ours.key, ours.before, ours.after, ours.before),
         (None, Some(theirs)) => versions(&theirs.key, theirs.before, theirs.before, theirs.after),
         (Some(ours), Some(theirs)) => versions(&ours.key, ours.before, ours.after, theirs.after),
@@ -106,7 +104,7 @@ mod tests {
     use super::*;
     use pds_core::data::cid::{Cid, Codec};
 
-    /// The name of a record and a number that stands for what is in it.
+    /// The name of each record, with a number for its content.
     type State = BTreeMap<String, u8>;
 
     fn state() -> impl Strategy<Value = State> {
@@ -136,8 +134,8 @@ mod tests {
         names.filter(|name| before.get(*name) != after.get(*name)).cloned().collect()
     }
 
-    /// What a merge is, as sets of names: all that they touched and we did not becomes theirs; what
-    /// both made different is for somebody to decide.
+    /// The definition of a merge with sets of names: records that only they changed become theirs, and records
+    /// that both changed differently are conflicts.
     fn merged([base, ours, theirs]: [&State; 3], rest: Option<Side>) -> (State, Vec<String>) {
         let (by_us, by_them) = (touched(base, ours), touched(base, theirs));
         let mut taken: BTreeSet<String> = by_them.difference(&by_us).cloned().collect();

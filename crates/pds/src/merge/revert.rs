@@ -1,4 +1,4 @@
-//! Undoing one commit by another.
+//! The revert of a commit by a new commit.
 
 use crate::error::{Error, Result};
 use crate::history::before::Back;
@@ -15,11 +15,11 @@ use pds_store::error::StoreError;
 use pds_store::event::Event;
 
 impl Merge<'_> {
-    /// Signs and stores a commit that undoes what another one has changed in the records.
+    /// Signs and stores a commit that undoes the changes of another commit.
     ///
-    /// What stood before a commit is what its `prev` says, or the log. Changes made since stay; where
-    /// one of them is to a record that the commit has changed, nothing is done. A commit whose
-    /// changes are undone already makes no new one.
+    /// The state before the commit is that of its `prev`, or else the one in the log. Later changes of other
+    /// records stay; a later change of the same record is a conflict. If the changes are already undone, no new
+    /// commit is made.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -35,15 +35,15 @@ impl Merge<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Conflicts`] with the records that were changed since: `base` is what the commit left,
-    /// `ours` what stands now, `theirs` what stood before it. [`Error::NothingBefore`] when it is not
-    /// known what stood before the commit; [`Error::NoSigner`].
+    /// [`Error::Conflicts`] with the records that were changed later: `base` is the version after the commit,
+    /// `ours` the present one, `theirs` the one before the commit. [`Error::NothingBefore`] if the state before
+    /// the commit is unknown; [`Error::NoSigner`].
     pub fn revert(&self, commit: Cid) -> Result<Written> {
         self.parts.until_first(|| {
             let base = self.parts.base()?;
             let (undone, before) = {
                 let view = self.parts.store.view()?;
-                // All of it is of one moment.
+                // The view must be of the same version as the base.
                 if view.version() != base.version {
                     return Err(StoreError::Changed.into());
                 }
@@ -53,7 +53,7 @@ impl Merge<'_> {
             };
             let store = &Reading::since(self.parts.store.clone(), base.version);
             let head = &base.commit;
-            // What stands now is looked up for these records only, however far back the commit is.
+            // Only the changed records are read from the present state, however old the commit is.
             let changes = diff(store, Some(undone.data()), Some(before.data()));
             let records = record_changes(changes).map(|change| {
                 let change = change?;

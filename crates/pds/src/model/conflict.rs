@@ -1,11 +1,11 @@
-//! Records that two sides have changed, and which side wins.
+//! Conflicts: records that both sides of a merge changed, and the resolution of such conflicts.
 
 use std::collections::HashMap;
 
 use pds_core::data::cid::Cid;
 use pds_core::syntax::record_path::RecordPath;
 
-/// One record in three states: what two sides started from, and what each has made of it.
+/// One record in three states: in the common base, on our side and on the other side.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -23,46 +23,30 @@ use pds_core::syntax::record_path::RecordPath;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Versions {
-    /// Which record.
+    /// The record.
     pub path: RecordPath,
-    /// Its CID in the state that both sides started from.
+    /// Its CID in the common base. `None` if it does not exist there.
     pub base: Option<Cid>,
-    /// Its CID here; `None` where it does not exist.
+    /// Its CID on our side. `None` if it does not exist there.
     pub ours: Option<Cid>,
-    /// Its CID on the other side; `None` where it does not exist.
+    /// Its CID on the other side. `None` if it does not exist there.
     pub theirs: Option<Cid>,
 }
 
 /// One of the two sides of a merge.
-///
-/// ```
-/// use pds::{Resolution, Side};
-///
-/// let resolution = Resolution { rest: Some(Side::Theirs), ..Resolution::default() };
-/// assert!(resolution.paths.is_empty());
-/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The ref that is merged into.
+    /// The side of the ref that is merged into.
     Ours,
-    /// What is merged.
+    /// The side of the merged commit.
     Theirs,
 }
 
-/// Which side holds where both have changed a record.
-///
-/// ```
-/// use pds::{Resolution, Side};
-///
-/// let path = "com.example.note/a".parse()?;
-/// let resolution = Resolution { paths: [(path, Side::Ours)].into(), rest: Some(Side::Theirs) };
-/// assert_eq!(resolution.paths.len(), 1);
-/// # Ok::<(), pds::syntax::SyntaxError>(())
-/// ```
+/// The choice of a side for records that both sides changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resolution {
-    /// The side that holds for single records.
+    /// The chosen side of single records.
     pub paths: HashMap<RecordPath, Side>,
-    /// The side that holds for all others; without it each of them is a conflict.
+    /// The chosen side of all other records. With `None`, each of them is a conflict.
     pub rest: Option<Side>,
 }

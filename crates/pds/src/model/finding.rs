@@ -1,11 +1,11 @@
-//! What verifying reports.
+//! Findings: the results of `verify`, with stable codes.
 
 use std::fmt;
 use std::str::FromStr;
 
 use pds_core::data::cid::Cid;
 
-/// One thing that is wrong or odd.
+/// One result of `verify`: an error, an oddity or a note.
 ///
 /// ```
 /// use pds::verify::car::verify_car;
@@ -20,23 +20,17 @@ use pds_core::data::cid::Cid;
 pub struct Finding {
     code: Code,
     severity: Severity,
-    /// Which record, with everything but printable ASCII escaped.
+    /// The path of the record. All characters except printable ASCII are escaped.
     pub path: Option<String>,
-    /// Which block.
+    /// The block.
     pub cid: Option<Cid>,
-    /// Where in the file, in bytes.
+    /// The offset in the file, in bytes.
     pub offset: Option<u64>,
-    /// What it is, in one sentence.
+    /// The description, in one sentence.
     pub message: String,
 }
 
-/// The layer that noticed something.
-///
-/// ```
-/// use pds::{Code, Stage};
-///
-/// assert_eq!(Code::SignatureHighS.stage(), Stage::Signature);
-/// ```
+/// The layer that reports a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
 pub enum Stage {
@@ -54,26 +48,20 @@ pub enum Stage {
     Blob,
 }
 
-/// How bad it is.
-///
-/// ```
-/// use pds::Severity;
-///
-/// assert!(Severity::Note < Severity::Warning && Severity::Warning < Severity::Error);
-/// ```
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Worth knowing.
+    /// The data is valid, and the fact is worth knowing.
     Note,
-    /// Odd, and no reason to refuse.
+    /// The data is unusual but acceptable.
     Warning,
-    /// Wrong.
+    /// The data is invalid, damaged or missing.
     Error,
 }
 
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal, $stage:ident, $severity:ident;)+) => {
-        /// The stable name of a kind of finding; `docs/findings.md` lists them with their sources.
+        /// The stable name of a kind of finding. `docs/findings.md` lists the codes with their sources.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Code {
@@ -81,7 +69,7 @@ macro_rules! codes {
         }
 
         impl Code {
-            /// Every code there is.
+            /// All codes.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
             /// Returns the name as text.
@@ -100,7 +88,7 @@ macro_rules! codes {
                 }
             }
 
-            /// Returns how bad it usually is.
+            /// Returns the usual severity.
             #[must_use]
             pub fn severity(self) -> Severity {
                 match self {
@@ -112,85 +100,85 @@ macro_rules! codes {
 }
 
 codes! {
-    /// The header is none of a CAR file of version 1.
+    /// The file does not begin with the header of a CAR file of version 1.
     CarHeader = "car-header", Car, Error;
-    /// A section is not of the form it must have; nothing after it can be read.
+    /// A section is malformed; nothing after it can be read.
     CarSection = "car-section", Car, Error;
-    /// The file ends in the middle of something.
+    /// The file ends in the middle of a section.
     CarTruncated = "car-truncated", Car, Error;
     /// The header names more than one root; only the first counts.
     CarManyRoots = "car-many-roots", Car, Note;
-    /// Blocks stand in the file more than once.
+    /// The file contains blocks more than once.
     CarDuplicates = "car-duplicates", Car, Note;
-    /// Blocks stand in the file that the commit does not reach, other than the commits before it.
+    /// The file contains blocks that the commit does not reach, other than earlier commits.
     CarUnreachable = "car-unreachable", Car, Note;
-    /// Commits before the one of the file stand in it, too.
+    /// The file also contains earlier commits.
     CarChain = "car-chain", Car, Note;
-    /// A block has another kind of CID than the ones used here.
+    /// A block has a kind of CID that AT Protocol does not use.
     CidForeign = "cid-foreign", Cid, Error;
     /// The bytes of a block do not hash to its CID.
     BlockDamaged = "block-damaged", Hash, Error;
-    /// A ref stands elsewhere than the log says.
+    /// A ref points to another commit than the log says.
     RefUnlogged = "ref-unlogged", Repo, Warning;
-    /// The database is damaged as a file, or has rows that it must not have.
+    /// The database file is damaged, or contains invalid rows.
     StoreDamaged = "store-damaged", Hash, Error;
     /// The header names no root.
     RootMissing = "root-missing", Repo, Error;
-    /// A ref is gone, and not because somebody removed it.
+    /// A ref is missing, although no command removed it.
     RefMissing = "ref-missing", Repo, Error;
-    /// Another ref than the one that was checked names no commit that can be read.
+    /// A ref other than the verified one points to no readable commit.
     RefWithoutCommit = "ref-without-commit", Repo, Error;
-    /// The block of the commit is not there.
+    /// The block of the commit is missing.
     CommitMissing = "commit-missing", Repo, Error;
-    /// The root is something else than a commit.
+    /// The root is not a commit.
     NotACommit = "not-a-commit", Repo, Error;
     /// The commit is not canonical DAG-CBOR.
     CommitUndecodable = "commit-undecodable", Cbor, Error;
-    /// A field of the commit is missing or not what it must be.
+    /// A field of the commit is missing or invalid.
     CommitField = "commit-field", Commit, Error;
     /// The commit is of version 2.
     CommitVersion2 = "commit-version-2", Commit, Note;
-    /// The commit has no field `prev`, as was once allowed.
+    /// The commit has no field `prev`; early versions of the protocol allowed that.
     CommitPrevMissing = "commit-prev-missing", Commit, Warning;
     /// The commit has a field that the specification does not name.
     CommitUnknownField = "commit-unknown-field", Commit, Warning;
-    /// The repository is another account's.
+    /// The repository belongs to another account.
     DidMismatch = "did-mismatch", Commit, Error;
-    /// The rev lies in the future.
+    /// The rev is in the future.
     RevInFuture = "rev-in-future", Commit, Error;
-    /// The rev is not later than that of the commit before.
+    /// The rev is not greater than that of the commit before.
     RevNotAscending = "rev-not-ascending", Commit, Error;
-    /// History begins with this commit: the one it names as the one before never was here.
+    /// The history begins with this commit: its `prev` was never stored.
     HistoryBegins = "history-begins", Completeness, Note;
-    /// A commit that the log or a later commit names is not there.
+    /// A commit that the log or a later commit names is missing.
     HistoryMissing = "history-missing", Completeness, Error;
-    /// The signature is not by the expected key over this commit.
+    /// The signature does not match the commit and the expected key.
     SignatureInvalid = "signature-invalid", Signature, Error;
-    /// The signature is not in the low-S form, whoever made it.
+    /// The signature is not in the low-S form.
     SignatureHighS = "signature-high-s", Signature, Error;
-    /// The commit is signed with the key that was valid when its rev was made: which one that is.
+    /// The commit is signed with the key that was valid at its rev. The message names the key.
     KeyAtRev = "key-at-rev", Signature, Note;
-    /// The commit is signed with a key of the account whose time had not come or was over.
+    /// The commit is signed with a key of the account that was not valid at its rev.
     KeyOfAnotherTime = "key-of-another-time", Signature, Error;
-    /// The account had no key when the commit was made.
+    /// The account had no key at the rev of the commit.
     KeyUnknown = "key-unknown", Signature, Error;
     /// A tree node is not canonical DAG-CBOR.
     NodeUndecodable = "node-undecodable", Cbor, Error;
     /// A tree node breaks a rule of the tree.
     NodeInvalid = "node-invalid", Mst, Error;
-    /// A tree node is not there.
+    /// A tree node is missing.
     NodeMissing = "node-missing", Completeness, Error;
-    /// A key of the tree is no record path.
+    /// A key of the tree is not a record path.
     PathInvalid = "path-invalid", Path, Error;
     /// The collection of a record path is not in its normal form.
     PathNotNormalized = "path-not-normalized", Path, Warning;
-    /// A record is not there.
+    /// A record is missing.
     RecordMissing = "record-missing", Completeness, Error;
     /// A record is not canonical DAG-CBOR of the data model.
     RecordUndecodable = "record-undecodable", Record, Error;
     /// A record breaks a rule of the data model.
     RecordModel = "record-model", Record, Error;
-    /// A record is larger than records may be.
+    /// A record exceeds the size limit.
     RecordTooLarge = "record-too-large", Record, Error;
     /// The tree names raw bytes where a record should be.
     RecordNotCbor = "record-not-cbor", Record, Error;
@@ -200,11 +188,11 @@ codes! {
     RecordTypeMismatch = "record-type-mismatch", Record, Warning;
     /// A record has integers that some implementations cannot hold.
     RecordUnsafeInteger = "record-unsafe-integer", Record, Warning;
-    /// A blob that a record refers to is not here.
+    /// A blob that a record refers to is missing.
     BlobMissing = "blob-missing", Blob, Error;
     /// The bytes of a blob do not hash to its CID.
     BlobDamaged = "blob-damaged", Blob, Error;
-    /// A blob has another size than the record says.
+    /// The size of a blob differs from the size in the record.
     BlobSize = "blob-size", Blob, Error;
 }
 
@@ -244,7 +232,7 @@ impl Finding {
         self
     }
 
-    /// Returns what kind of finding it is.
+    /// Returns the code.
     #[must_use]
     pub fn code(&self) -> Code {
         self.code
@@ -256,14 +244,14 @@ impl Finding {
         self.code.stage()
     }
 
-    /// Returns how bad it is.
+    /// Returns the severity.
     #[must_use]
     pub fn severity(&self) -> Severity {
         self.severity
     }
 }
 
-/// How much of a path is shown: all of any valid one. What is no path may be four times as long.
+/// The greatest length of a shown path. A valid path fits; the escaped bytes of an invalid one are cut.
 const MAX_SHOWN_PATH: usize = 1_024;
 
 impl fmt::Display for Finding {
@@ -315,17 +303,9 @@ impl Severity {
     }
 }
 
-/// A text that is not the name of a kind of finding.
-///
-/// ```
-/// use pds::Code;
-/// use pds::model::finding::UnknownCode;
-///
-/// let error: UnknownCode = "no-such-code".parse::<Code>().unwrap_err();
-/// assert_eq!(error.to_string(), "no finding is called no-such-code");
-/// ```
+/// The error for a text that is not a code.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no finding is called {0}")]
+#[error("unknown finding code {0}")]
 pub struct UnknownCode(String);
 
 impl FromStr for Code {

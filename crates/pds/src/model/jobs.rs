@@ -1,38 +1,31 @@
-//! How many threads a verb may use.
+//! The number of threads that a verb may use.
 
 use std::num::NonZeroUsize;
 
-/// How many threads work on a whole file may use.
+/// The number of threads that work on a whole file may use. The default is the number of cores.
 ///
-/// With more than one, reading and hashing run ahead of what follows, through a queue of bounded size; the order
-/// stays and so do the answers.
-///
-/// ```
-/// use pds::Jobs;
-///
-/// assert_eq!(Jobs::ONE.get(), 1);
-/// assert!(Jobs::default().get() >= 1, "as many as the machine has");
-/// ```
+/// With more than one thread, reading and hashing run ahead through a bounded queue. The order of the blocks and
+/// the results stay the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jobs(NonZeroUsize);
 
 impl Jobs {
-    /// Everything in the thread of the caller.
+    /// One job: all work runs in the thread of the caller.
     pub const ONE: Self = Self(NonZeroUsize::MIN);
 
-    /// Says how many.
+    /// Makes a number of jobs.
     #[must_use]
     pub const fn new(jobs: NonZeroUsize) -> Self {
         Self(jobs)
     }
 
-    /// Returns how many.
+    /// Returns the number.
     #[must_use]
     pub const fn get(self) -> usize {
         self.0.get()
     }
 
-    /// One job for work on this many bytes if that is too little to share.
+    /// Returns one job if the work on this many bytes is too little to share, and `self` otherwise.
     pub(crate) fn for_bytes(self, bytes: u64) -> Self {
         if bytes < WORTH_BYTES { Self::ONE } else { self }
     }
@@ -44,5 +37,5 @@ impl Default for Jobs {
     }
 }
 
-/// From how many bytes on it is worth to start a thread.
+/// The number of bytes from which a second thread is worth its start.
 const WORTH_BYTES: u64 = 1024 * 1024;

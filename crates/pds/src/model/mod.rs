@@ -1,4 +1,4 @@
-//! Plain data of the verbs: writes, changes, conflicts, findings, names of states.
+//! The data types of the verbs: writes, changes, conflicts, findings and revisions.
 
 pub mod conflict;
 pub mod finding;

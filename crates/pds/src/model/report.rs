@@ -1,4 +1,4 @@
-//! What a check expects, and what it has counted.
+//! The expectations of a verification, and its report.
 
 use crate::model::finding::{Finding, Severity};
 use crate::model::jobs::Jobs;
@@ -7,7 +7,7 @@ use pds_core::crypto::public_key::PublicKey;
 use pds_core::identity::key_history::KeyHistory;
 use pds_core::syntax::did::Did;
 
-/// What a repository is checked against; what is not given is not checked.
+/// The properties to verify a repository against. Properties that are `None` are not checked.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -22,72 +22,54 @@ use pds_core::syntax::did::Did;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Expected<'a> {
-    /// Whose repository it should be.
+    /// The expected account.
     pub did: Option<&'a Did>,
-    /// Whose signature it should carry.
+    /// The key that must have signed the commit.
     pub key: Option<&'a PublicKey>,
-    /// Which signature it should carry, by the time that its rev claims; says more than `key`, which
-    /// is not looked at then.
+    /// The keys of the account over time. The commit must be signed with the key that was valid at its rev. If
+    /// given, `key` is ignored.
     pub keys: Option<&'a KeyHistory>,
-    /// Only a part is expected: missing blocks are notes.
+    /// Accept a part of a repository: missing blocks are notes.
     pub partial: bool,
-    /// With how many threads it is checked.
+    /// The number of threads.
     pub jobs: Jobs,
 }
 
-/// What verifying has counted.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let report = repo.verify().present(&Default::default(), &mut |finding| println!("{finding}"))?;
-/// assert_eq!((report.records, report.nodes, report.errors), (0, 1, 0));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The counts of a verification.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// The commit; `None` where there is none that can be read.
+    /// The commit, or `None` if it cannot be read.
     pub commit: Option<Commit>,
-    /// How many records the tree names.
+    /// The number of records that the tree names.
     pub records: u64,
-    /// How many tree nodes are there.
+    /// The number of tree nodes that are stored.
     pub nodes: u64,
-    /// How many blocks the source has.
+    /// The number of blocks that the source has.
     pub blocks: u64,
-    /// How many nodes and records are missing.
+    /// The number of missing nodes and records.
     pub missing: u64,
-    /// How many nodes are there and break a rule, so that what is below them is not known.
+    /// The number of nodes that break a rule. The blocks below them are unknown.
     pub unreadable: u64,
-    /// What became of the signature.
+    /// The result of the signature check.
     pub signature: SignatureState,
-    /// How many commits were checked, where all there are were.
+    /// The number of verified commits. It is 0 unless the whole history was verified.
     pub commits: u64,
-    /// How many findings are errors.
+    /// The number of findings that are errors.
     pub errors: u64,
-    /// How many findings are warnings.
+    /// The number of findings that are warnings.
     pub warnings: u64,
 }
 
-/// What is known of a signature.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::SignatureState;
-///
-/// let report = repo.verify().present(&Default::default(), &mut |_| {})?;
-/// assert_eq!(report.signature, SignatureState::Valid);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The result of a signature check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SignatureState {
-    /// There was no key to check it with.
+    /// The signature was not checked, because no key was known.
     #[default]
     Unchecked,
-    /// It is by the expected key.
+    /// The signature is by the expected key.
     Valid,
-    /// It is not.
+    /// The signature is not by the expected key.
     Invalid,
 }
 
@@ -106,13 +88,13 @@ impl Report {
         }
     }
 
-    /// Tells whether nothing is wrong.
+    /// Returns whether no finding is an error.
     #[must_use]
     pub fn is_ok(&self) -> bool {
         self.errors == 0
     }
 
-    /// Tells whether every block that the commit reaches is there.
+    /// Returns whether every block that the commit reaches is stored and readable.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.commit.is_some() && self.missing == 0 && self.unreadable == 0

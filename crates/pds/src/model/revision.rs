@@ -1,4 +1,4 @@
-//! How a state of a repository is named.
+//! Revisions: the names of commits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,10 +7,10 @@ use pds_core::data::cid::Cid;
 use pds_core::syntax::tid::Tid;
 use pds_store::ref_name::RefName;
 
-/// The name of a state: `HEAD`, a ref, a commit CID, a rev, or a step back from one of these.
+/// The name of a commit: `HEAD`, a ref, a CID, a rev, or a step back from one of these.
 ///
-/// `~N` goes N commits back, `@{N}` names where a ref stood N moves ago. A ref hides a rev of the
-/// same spelling.
+/// `~N` names the commit N commits back. `@{N}` names the commit that a ref pointed to N moves ago. A ref takes
+/// precedence over a rev of the same spelling.
 ///
 /// ```
 /// use pds::Revision;
@@ -23,34 +23,34 @@ use pds_store::ref_name::RefName;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
     pub(crate) base: Anchor,
-    /// How many commits back from there.
+    /// The number of commits back from the base.
     pub(crate) back: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Anchor {
-    /// A ref, or where it stood some moves ago.
+    /// A ref, or the commit that it pointed to some moves ago.
     Ref {
         name: Option<RefName>,
         moves: u32,
     },
-    /// A name that is a ref if there is one, and a rev otherwise.
+    /// The name of a ref if it exists, and a rev otherwise.
     RefOrRev(RefName, Tid),
     Commit(Cid),
 }
 
-/// A text that names no state.
+/// The error for a text that names no commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no revision {text}: {reason}")]
+#[error("unknown revision \"{text}\": {reason}")]
 pub struct RevisionError {
     /// The text.
     pub text: String,
-    /// Why it names no state.
+    /// The reason why it names no commit.
     pub reason: String,
 }
 
 impl Revision {
-    /// The state that the current ref names.
+    /// Returns the revision `HEAD`.
     #[must_use]
     pub fn head() -> Self {
         Self { base: Anchor::Ref { name: Some(RefName::head()), moves: 0 }, back: 0 }
@@ -85,10 +85,10 @@ impl FromStr for Revision {
         };
         let number = |digits: &str| match digits {
             "" => Ok(1),
-            digits => digits.parse::<u32>().map_err(|_| wrong("not a number of steps")),
+            digits => digits.parse::<u32>().map_err(|_| wrong("the number of steps is invalid")),
         };
         if text.is_empty() {
-            return Err(wrong("a revision is not empty"));
+            return Err(wrong("the text is empty"));
         }
         let (base, back) = match text.split_once('~') {
             Some((base, steps)) => (base, number(steps)?),
@@ -99,7 +99,7 @@ impl FromStr for Revision {
                 let moves = moves.strip_suffix('}').ok_or_else(|| wrong("a } is missing"))?;
                 let name = match name {
                     "" => None,
-                    name => Some(name.parse().map_err(|_| wrong("not the name of a ref"))?),
+                    name => Some(name.parse().map_err(|_| wrong("the ref name is invalid"))?),
                 };
                 Anchor::Ref { name, moves: number(moves)? }
             }

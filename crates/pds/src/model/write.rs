@@ -1,4 +1,4 @@
-//! What a write asks for, the draft that is made of it, and what was written.
+//! Writes, their options, drafts of commits, and the results of writes.
 
 use pds_core::commit::{Commit, UnsignedCommit};
 use pds_core::data::block::Block;
@@ -10,20 +10,7 @@ use pds_store::event::Event;
 use pds_store::refs::Expect;
 use pds_store::store::Version;
 
-/// One record to be written or deleted.
-///
-/// ```
-/// use pds::data::Value;
-/// use pds::Write;
-///
-/// let note = Value::from([("text", Value::from("hello"))]);
-/// let writes = [
-///     Write::create("com.example.note/a".parse()?, note.clone()),
-///     Write::add("com.example.note".parse()?, note),
-///     Write::delete("com.example.note/old".parse()?),
-/// ];
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The write or deletion of one record.
 #[derive(Clone, Debug)]
 pub struct Write {
     pub(crate) target: Target,
@@ -34,7 +21,7 @@ pub struct Write {
 #[derive(Clone, Debug)]
 pub(crate) enum Target {
     Path(RecordPath),
-    /// The record key is a fresh TID.
+    /// The record key is a new TID.
     Collection(Nsid),
 }
 
@@ -45,13 +32,13 @@ pub(crate) enum Body {
 }
 
 impl Write {
-    /// Writes a record, whether it exists or not.
+    /// Writes a record, and replaces an existing one.
     #[must_use]
     pub fn put(path: RecordPath, value: Value) -> Self {
         Self { target: Target::Path(path), body: Some(Body::Value(value)), expect: Expect::Any }
     }
 
-    /// Writes a record that is DAG-CBOR already.
+    /// Writes a record from its DAG-CBOR.
     #[must_use]
     pub fn put_bytes(path: RecordPath, bytes: impl Into<Vec<u8>>) -> Self {
         let body = Some(Body::Bytes(bytes.into()));
@@ -70,14 +57,14 @@ impl Write {
         Self::put(path, value).expecting(Expect::Present)
     }
 
-    /// Writes a new record of a collection; its key is a fresh TID.
+    /// Writes a new record of a collection. Its key is a new TID.
     #[must_use]
     pub fn add(collection: Nsid, value: Value) -> Self {
         let target = Target::Collection(collection);
         Self { target, body: Some(Body::Value(value)), expect: Expect::Absent }
     }
 
-    /// Writes a new record of a collection that is DAG-CBOR already; its key is a fresh TID.
+    /// Writes a new record of a collection from its DAG-CBOR. Its key is a new TID.
     #[must_use]
     pub fn add_bytes(collection: Nsid, bytes: impl Into<Vec<u8>>) -> Self {
         let target = Target::Collection(collection);
@@ -90,7 +77,7 @@ impl Write {
         Self { target: Target::Path(path), body: None, expect: Expect::Present }
     }
 
-    /// Says what the record must be for the write to happen.
+    /// Sets the state that the record must have before the write.
     #[must_use]
     pub fn expecting(mut self, expect: Expect) -> Self {
         self.expect = expect;
@@ -99,40 +86,26 @@ impl Write {
 }
 
 /// The options of a write.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::data::Value;
-/// use pds::{Write, WriteOptions};
-///
-/// let note = Value::from([("text", Value::from("hi"))]);
-/// let options = WriteOptions::default().swap_commit(repo.head()?);
-/// let writes = [Write::put("com.example.note/a".parse()?, note)];
-/// repo.write(pds::Batch::new(&writes).with(options.clone()))?;
-/// assert!(repo.write(pds::Batch::new(&writes).with(options.clone())).is_err(), "the head has moved");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// The commit that must still be the head; without it a lost race is run again.
+    /// The commit that must be the head. With `None`, the write is repeated on top of a new head.
     pub swap_commit: Option<Cid>,
-    /// Take records whose blobs are not here.
+    /// Accept records whose blobs are not stored.
     pub allow_missing_blobs: bool,
-    /// Free text for the log, on one line. No code reads it.
+    /// The message of the log entry: free text on one line, which no code interprets.
     pub message: String,
 }
 
 impl WriteOptions {
-    /// Requires this commit to be the present one.
+    /// Requires this commit to be the head.
     #[must_use]
     pub fn swap_commit(mut self, commit: impl Into<Option<Cid>>) -> Self {
         self.swap_commit = commit.into();
         self
     }
 
-    /// Accepts records whose blobs are not in the blob store.
+    /// Accepts or refuses records whose blobs are not stored.
     #[must_use]
     pub fn allow_missing_blobs(mut self, allow: bool) -> Self {
         self.allow_missing_blobs = allow;
@@ -202,28 +175,18 @@ impl<'w> From<&'w Vec<Write>> for Batch<'w> {
     }
 }
 
-/// What became of one record.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
-/// let change = &written.changes[0];
-/// assert_eq!((change.before, change.after.is_some()), (None, true));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The change of one record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordChange {
-    /// Which record.
+    /// The record.
     pub path: RecordPath,
-    /// Its CID before; `None` when it was created.
+    /// Its CID before the change. `None` if it was created.
     pub before: Option<Cid>,
-    /// Its CID after; `None` when it was deleted.
+    /// Its CID after the change. `None` if it was deleted.
     pub after: Option<Cid>,
 }
 
-/// A commit that is still to be signed, with the blocks it brings; nothing is stored yet.
+/// An unsigned commit with its new blocks. Nothing is stored yet.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -245,55 +208,46 @@ pub struct Draft {
     pub(crate) base_data: Option<Cid>,
     pub(crate) event: Event,
     pub(crate) message: String,
-    /// The version of the store that it was worked out from.
+    /// The version of the store that the draft is based on.
     pub(crate) seen: Version,
 }
 
 impl Draft {
-    /// Returns the commit that is to be signed.
+    /// Returns the unsigned commit.
     #[must_use]
     pub fn commit(&self) -> &UnsignedCommit {
         &self.commit
     }
 
-    /// Returns what changes, in the order of the writes.
+    /// Returns the changes, in the order of the writes.
     #[must_use]
     pub fn changes(&self) -> &[RecordChange] {
         &self.changes
     }
 
-    /// Returns the records and tree nodes that the commit brings.
+    /// Returns the records and tree nodes that are new with the commit.
     #[must_use]
     pub fn blocks(&self) -> &[Block] {
         &self.blocks
     }
 
-    /// Tells whether the repository would be as it was: there is nothing to sign then.
+    /// Returns whether the draft changes no record. Such a draft needs no signature.
     #[must_use]
     pub fn is_unchanged(&self) -> bool {
         self.base_data == Some(self.commit.data)
     }
 
-    /// Returns what the ref must point to when the commit is stored.
+    /// Returns the state that the ref must have when the commit is stored.
     pub(crate) fn expected(&self) -> Expect {
         self.base.map_or(Expect::Absent, Expect::Exactly)
     }
 }
 
-/// What a write has done.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// let written = repo.put(&"com.example.note/a".parse()?, &note)?;
-/// assert_eq!(repo.head()?, Some(written.commit.cid()));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The result of a write.
 #[derive(Clone, Debug)]
 pub struct Written {
-    /// The commit that holds now; the one before where nothing changed.
+    /// The new commit, or the present one if nothing changed.
     pub commit: Commit,
-    /// What became of each record, in the order of the writes.
+    /// The changes of the records, in the order of the writes.
     pub changes: Vec<RecordChange>,
 }

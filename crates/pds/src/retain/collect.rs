@@ -1,4 +1,4 @@
-//! The deletion of states: which rows of the log stay, what they reach, and what becomes of the rest.
+//! The deletion of states: marks what the remaining log rows reach, and sweeps all other blocks and blobs.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -27,20 +27,19 @@ use pds_store::refs::Refs;
 use pds_store::store::Version;
 use pds_store::sweep::{Fate, Sweep, SweptBlocks};
 
-/// What a collection keeps, and how thorough it is.
+/// The parameters of a collection: what it keeps, and how thorough it is.
 pub(crate) struct Collection<'a> {
-    /// Decides which rows of the log stay, given the row and the number of later rows of its ref; `None`
-    /// keeps all of them.
+    /// Decides which rows of the log stay. `None` keeps all of them.
     pub(crate) fate: Option<&'a Decide<'a>>,
-    /// Commits that take the place of those that some refs point to.
+    /// Commits that replace the present commits of some refs.
     pub(crate) drafted: Option<&'a Drafted>,
-    /// Blobs that were stored before this time are deleted if no record refers to them.
+    /// Delete unreferenced blobs that were stored before this time.
     pub(crate) blobs_before_micros: u64,
-    /// Blobs of deleted states do not outlive them, and no file keeps remains of these.
+    /// Delete the blobs of deleted states whatever their age, and clean the files of remains.
     pub(crate) is_forgetting: bool,
-    /// Count what would be deleted, and change nothing.
+    /// Count the deletions, and change nothing.
     pub(crate) dry_run: bool,
-    /// The version of the store that `fate` and `drafted` belong to; any if there is none.
+    /// The version of the store that `fate` and `drafted` belong to. `None` allows any version.
     pub(crate) seen: Option<Version>,
     /// Called with the number of blocks that were visited since the last call.
     pub(crate) progress: &'a mut dyn FnMut(u64),
@@ -55,7 +54,7 @@ pub(crate) struct Drafted {
     pub(crate) blocks: MemoryBlocks,
     /// The trees of the refs that get a new commit.
     pub(crate) roots: HashMap<RefName, Cid>,
-    /// The commits, where they are signed.
+    /// The signed commits; empty in a dry run.
     pub(crate) commits: Vec<pds_store::refs::RefEdit>,
 }
 
@@ -70,26 +69,26 @@ pub(crate) struct Collected {
     pub(crate) moves: u64,
     /// Commits of the log that were deleted.
     pub(crate) states: u64,
-    /// Records that cannot be decoded, because of which no blob was deleted.
+    /// Live records that cannot be decoded. They prevent the deletion of blobs.
     pub(crate) undecodable: Vec<Cid>,
-    /// The reason why remains of deleted data may still be in the files.
+    /// The reason why the files may still contain remains of deleted data.
     pub(crate) remains: Option<StoreError>,
 }
 
-/// What is live, and what is not.
+/// The result of marking.
 struct Found {
     version: Version,
     /// The number of commits in the log that are not live.
     states: u64,
-    /// The rev of the newest of them.
+    /// The newest rev of these commits.
     newest: Option<Tid>,
-    /// Blobs that are deleted whatever their age: only deleted states refer to them.
+    /// Blobs that only deleted states refer to. They are deleted whatever their age.
     forgotten: HashSet<Cid>,
-    /// Whether some blob is old enough to be deleted, or listed.
+    /// Whether some blob is old enough for deletion, or in `forgotten`.
     may_delete_blobs: bool,
 }
 
-/// The number of rows of each ref that are still to come, for a pass over the log.
+/// The number of remaining rows of each ref, during a pass over the log.
 #[derive(Clone, Default)]
 struct Later(HashMap<RefName, u64>);
 
@@ -104,7 +103,7 @@ impl Later {
         Ok(later)
     }
 
-    /// Decides on the next row. Rows that a change adds meanwhile stay.
+    /// Decides on the next row. Rows that a concurrent change adds stay.
     fn fate(&mut self, row: &LogEntry, decide: &Decide<'_>) -> Fate {
         let Some(later) = self.0.get_mut(&row.name).filter(|later| **later > 0) else {
             return Fate::Stays;
@@ -115,7 +114,7 @@ impl Later {
 }
 
 impl Retain<'_> {
-    /// Marks what is live and sweeps the rest, again whenever another process was faster.
+    /// Marks live blocks and sweeps the rest. Repeats both if another process was faster.
     pub(crate) fn collect(&self, what: Collection<'_>) -> Result<Collected> {
         let what = &mut { what };
         let (mut marked, mut live) = (Marked::default(), BlobsOf::default());
@@ -136,7 +135,7 @@ impl Retain<'_> {
                 .look(version, &refs, &later, what, &mut marked, &mut live)
                 .and_then(|found| Ok((self.sweep_blocks(&found, &later, &marked, what)?, found)));
             let (swept, found) = match swept {
-                // What is marked stays marked, unless it may be deleted now, or was not there.
+                // Marks stay valid, unless a marked block may be deleted now or was missing.
                 Err(error) if error.is_lost_race() && tries > 0 && what.seen.is_none() => {
                     if what.fate.is_some() || error.is_swept() || !marked.absent().is_empty() {
                         (marked, live) = (Marked::default(), BlobsOf::default());
@@ -155,10 +154,10 @@ impl Retain<'_> {
                 return Ok(done);
             }
             self.parts.caches.clear();
-            // The sweep is done: an error from here on is reported beside its result.
+            // The sweep is done, so an error from here on becomes part of its result.
             done.remains = match self.finish(&found, swept, &live, what, &mut done) {
                 Ok(remains) => remains,
-                // A record that came since may refer to a blob: what it reaches is marked, too.
+                // A new record may refer to a blob, so marking is repeated.
                 Err(Error::Store(StoreError::Changed)) if tries > 0 => {
                     (what.drafted, what.seen) = (None, None);
                     tries -= 1;
@@ -191,7 +190,7 @@ impl Retain<'_> {
         {
             return Err(lost);
         }
-        // The present has to be whole; of the past may be missing what a repair has listed.
+        // Present states must be complete. Past states may lack the known losses.
         marked.pass_over(HashSet::new());
         let is_drafted = |name: &RefName| drafted.roots.contains_key(name);
         for (_, cid) in refs.iter().filter(|(name, _)| !is_drafted(name)) {
@@ -236,7 +235,7 @@ impl Retain<'_> {
                 newest = newest.max(rev_of(&reading, cid)?);
                 if looks_for_blobs {
                     match dead.commit(&reading, cid, Some(marked), what.progress) {
-                        // Damaged states can be deleted as well as sound ones.
+                        // Damaged states can be deleted as well.
                         Err(error) if error.is_swept() => return Err(error),
                         Err(error) if error.is_corrupt() || error.is_not_found() => {}
                         marked => marked?,
@@ -262,7 +261,7 @@ impl Retain<'_> {
         Ok(Found { version, states, newest, forgotten, may_delete_blobs })
     }
 
-    /// Tells whether a row of the log is the first by which a ref came to a commit.
+    /// Returns whether a log row is the first one that names a commit.
     fn is_first_arrival(&self, row: &LogEntry, commit: Cid) -> Result<bool> {
         let mut first = None;
         self.parts.store.view()?.log(&LogQuery::oldest_first().to(commit), &mut |found| {
@@ -287,7 +286,7 @@ impl Retain<'_> {
             facts.push(FactEdit::Set(Fact::Erasing));
             facts.extend(found.forgotten.iter().map(|cid| FactEdit::Set(Fact::Erasure(*cid))));
         }
-        // A block that no state names any more is not missing any more.
+        // A missing block that no state names any more is no longer a loss.
         facts.push(FactEdit::Clear(FactKind::Loss));
         facts.extend(marked.holes_met().iter().map(|cid| FactEdit::Set(Fact::Loss(*cid))));
         let view = self.parts.store.view()?;
@@ -316,7 +315,7 @@ impl Retain<'_> {
         Ok(self.parts.store.collect(sweep)?)
     }
 
-    /// Removes the keys that were named for commits which are deleted.
+    /// Returns the edits that remove the named keys of deleted commits.
     fn keys_of_deleted(&self, marked: &Marked) -> Result<Vec<FactEdit>> {
         let mut edits = Vec::new();
         self.parts.store.view()?.facts(FactKind::NamedKey, &mut |fact| {
@@ -330,8 +329,8 @@ impl Retain<'_> {
         Ok(edits)
     }
 
-    /// Does what does not fit into the transaction: deletes blobs, and the remains in the files. Returns why
-    /// remains may be left.
+    /// Completes a sweep outside of its transaction: deletes blobs, and cleans the files. Returns the reason
+    /// why remains may be left.
     fn finish(
         &self,
         found: &Found,
@@ -340,7 +339,7 @@ impl Retain<'_> {
         what: &Collection<'_>,
         done: &mut Collected,
     ) -> Result<Option<StoreError>> {
-        // A writer that came since may refer to a blob that was not in use.
+        // A later writer may refer to a blob that was not in use.
         if found.may_delete_blobs && self.parts.store.view()?.version() != swept.version {
             return Err(StoreError::Changed.into());
         }
@@ -357,7 +356,7 @@ impl Retain<'_> {
             }
         }
         if what.is_forgetting {
-            // Remains of uploads may be of anything; uploads in progress are younger than this.
+            // Abandoned uploads may contain purged data. Uploads in progress are younger than this.
             let abandoned = now_micros().saturating_sub(UPLOAD_AGE_MICROS);
             self.parts
                 .blobs
@@ -396,8 +395,8 @@ impl Retain<'_> {
         Ok(())
     }
 
-    /// Tells whether a forgetting was interrupted or hindered, so that remains of deleted data may
-    /// still be in the files: [`gc`](Self::gc) completes it.
+    /// Returns whether an incomplete purge may have left remains of deleted data in the files.
+    /// [`gc`](Self::gc) completes it.
     ///
     /// # Errors
     ///
@@ -416,7 +415,7 @@ impl Retain<'_> {
     }
 }
 
-/// The rev of a commit, as far as the commit can be read.
+/// Returns the rev of a commit, or `None` if the commit cannot be read.
 fn rev_of(blocks: &dyn Blocks, commit: Cid) -> Result<Option<Tid>> {
     match read_commit(blocks, commit) {
         Ok(commit) => Ok(commit.rev()),
@@ -433,12 +432,12 @@ impl Collected {
     }
 }
 
-/// How often a lost race is run again.
+/// The number of attempts after a lost race.
 const MAX_TRIES: u32 = 100;
 
-/// A file is rewritten when at least one part in this many of its content was deleted; otherwise the
-/// room is used for what comes next.
+/// The file is rewritten if at least one in this many bytes was deleted. Otherwise later writes use the free
+/// space.
 const WORTH_REWRITING: u64 = 10;
 
-/// The age at which an upload that has not been completed counts as abandoned.
+/// The age at which an incomplete upload counts as abandoned.
 const UPLOAD_AGE_MICROS: u64 = 60 * 60 * 1_000_000;

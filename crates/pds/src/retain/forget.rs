@@ -1,4 +1,4 @@
-//! Purging records and history.
+//! The purge of records and of old history.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
@@ -23,26 +23,18 @@ use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::{Version, View};
 use pds_store::sweep::Fate;
 
-/// What is to be forgotten.
-///
-/// ```
-/// use pds::retain::forget::Forget;
-///
-/// let secret = Forget::Records(vec!["com.example.note/secret".parse()?]);
-/// let before_yesterday = Forget::BeforeState("HEAD~3".parse()?);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The target of a purge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Forget {
-    /// Some records, with every state that has a version of one of them.
+    /// Purge some records, with every state that has any version of them.
     Records(Vec<RecordPath>),
-    /// What every ref was before the current one came to this state for the first time.
+    /// Purge the states of all refs from before the current ref first pointed to this state.
     BeforeState(Revision),
-    /// What every ref was before this time, in microseconds since 1970.
+    /// Purge the states of all refs from before this time, in microseconds since 1970.
     BeforeTime(u64),
 }
 
-/// What has been forgotten.
+/// The result of a purge.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -53,29 +45,28 @@ pub enum Forget {
 /// let path: pds::syntax::RecordPath = "com.example.note/secret".parse()?;
 /// repo.put(&path, &note)?;
 /// let forgotten = repo.retain().forget(&Forget::Records(vec![path]), &mut |_| {})?;
-/// assert_eq!(forgotten.written.len(), 1, "HEAD had it, and has a new commit without");
-/// assert_eq!(forgotten.swept.states, 1, "one state had it");
+/// assert_eq!(forgotten.written.len(), 1, "HEAD points to a new commit without it");
+/// assert_eq!(forgotten.swept.states, 1, "one state had the record");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Forgotten {
-    /// The refs that had one of the records, with the commits they have now; in a dry run, the ones
-    /// they have still.
+    /// The refs that had one of the records, with their new commits. In a dry run, their present commits.
     pub written: Vec<(RefName, Cid)>,
-    /// What went.
+    /// The deleted data.
     pub swept: Swept,
-    /// Records that were to be forgotten, and that no state had.
+    /// The requested records that no state had.
     pub unknown: Vec<RecordPath>,
 }
 
 /// The states that hold one of the records.
 #[derive(Default)]
 struct Holding {
-    /// For each commit that was looked at, whether its state has one of the records, or may have.
+    /// Whether the state of each visited commit has one of the records. Unreadable states count as holding.
     states: HashMap<Cid, bool>,
     found: HashSet<RecordPath>,
-    /// A state could not be read: it is not known which of the records it has.
+    /// Whether the records of some state are unknown, because it cannot be read.
     is_unread: bool,
 }
 
@@ -89,37 +80,36 @@ impl Holding {
     }
 }
 
-/// What the refs become when some records are deleted on them.
+/// The new commits of refs after the deletion of some records.
 struct Deletions {
-    /// The version of the store that they are worked out from.
+    /// The version of the store that they are based on.
     seen: Version,
     drafted: Drafted,
-    /// The refs that have one of the records, with their new commits; in a dry run, the ones they have.
+    /// The refs that have one of the records, with their new commits. In a dry run, their present commits.
     written: Vec<(RefName, Cid)>,
 }
 
 impl Retain<'_> {
-    /// Purges records, or history that is older than a state: afterwards no block, no row of the log, no
-    /// blob and no remains in the files of the store hold them.
+    /// Purges records, or the history before a state. Afterwards no block, log entry, blob or unused part of
+    /// a file has the data.
     ///
-    /// Every state that has one of the records is deleted. A ref that points to such a state gets a new
-    /// signed commit without the records; all of it is one step. The log then leads from the state before to
-    /// the one after. The present state of a ref is never too old: it stays. `progress` is called with the
-    /// number of blocks that were visited since the last call.
+    /// Every state that has any version of the records is deleted. A ref that points to such a state gets a
+    /// new signed commit without the records. All of it is one change of the store. The log then leads from
+    /// the state before the deleted ones to the state after them. The present state of a ref is never too old
+    /// and stays. `progress` is called with the number of blocks that were visited since the last call.
     ///
-    /// If a reader is in the way of the last part, [`Swept::remains`] says that the files are not clean
-    /// yet: [`gc`](Self::gc) completes it.
+    /// If a concurrent reader prevents the cleaning of the files, [`Swept::remains`] has the reason, and the
+    /// next [`gc`](Self::gc) completes the purge.
     ///
     /// # Errors
     ///
-    /// [`Error::StillHeld`] when a ref has the record and there is no key to sign with,
-    /// [`Error::Revision`] when there is no such state, otherwise as [`gc`](Self::gc). Nothing has
-    /// been deleted then.
+    /// [`Error::StillHeld`] if a ref has the record and there is no signing key, [`Error::Revision`] if the
+    /// state does not exist, otherwise as [`gc`](Self::gc). After an error, nothing has been deleted.
     pub fn forget(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
         self.forget_or_count(what, progress, false)
     }
 
-    /// Counts what [`forget`](Self::forget) would do; changes nothing and needs no key.
+    /// Counts what [`forget`](Self::forget) would delete. Changes nothing and needs no key.
     ///
     /// # Errors
     ///
@@ -194,7 +184,7 @@ impl Retain<'_> {
         Ok(Forgotten { written, swept: done.into(), unknown: holding.unknown(paths) })
     }
 
-    /// Drafts a commit without some records for every ref that has one of them, and signs it.
+    /// Drafts and signs a commit without some records, for every ref that has one of them.
     fn deletions(&self, paths: &[RecordPath], dry_run: bool) -> Result<Deletions> {
         let Moment { version: seen, refs, blocks } = self.parts.moment()?;
         let (mut drafted, mut written, mut held_by) = (Drafted::default(), Vec::new(), Vec::new());
@@ -242,7 +232,7 @@ impl Retain<'_> {
         Ok(Deletions { seen, drafted, written })
     }
 
-    /// Notes whether a state has one of some records; a state that cannot be read may have.
+    /// Notes whether a state has one of some records. An unreadable state counts as holding.
     fn note_holder(
         &self,
         blocks: &Reading,
@@ -299,8 +289,8 @@ fn collection<'a>(
     }
 }
 
-/// Finds the row by which a ref, or else any ref, came to a commit for the first time. No row leads to a
-/// commit that the log does not name: then all rows are later.
+/// Returns the first log row in which a ref, or else any ref, points to a commit. Returns 0 if the log does not
+/// name the commit; all rows are later.
 fn first_arrival(view: &dyn View, commit: Cid, name: &RefName) -> Result<u64> {
     let (mut first, mut first_of_name) = (None, None);
     view.log(&LogQuery::oldest_first().to(commit), &mut |row| {
@@ -314,5 +304,5 @@ fn first_arrival(view: &dyn View, commit: Cid, name: &RefName) -> Result<u64> {
     Ok(first_of_name.or(first).unwrap_or(0))
 }
 
-/// Blobs that no record refers to, not even a purged one, are deleted at this age.
+/// The age at which a purge deletes blobs that no record has ever referred to.
 const BLOB_AGE_MICROS: u64 = 24 * 60 * 60 * 1_000_000;

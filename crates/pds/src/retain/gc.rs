@@ -1,4 +1,4 @@
-//! Collecting what no ref and no move in the log reaches.
+//! Garbage collection of the blocks that no ref and no log entry reaches.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -12,21 +12,14 @@ use pds_store::error::StoreError;
 use pds_store::log::LogEntry;
 use pds_store::sweep::Fate;
 
-/// What a collection keeps beside what the refs name.
-///
-/// ```
-/// use pds::retain::gc::Keep;
-///
-/// let keep = Keep { states: std::num::NonZeroUsize::new(10), ..Keep::default() };
-/// assert_eq!(keep.blob_age.as_secs(), 24 * 60 * 60);
-/// ```
+/// The options of a collection: the states and blobs to keep in addition to those of the refs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keep {
-    /// How many of the latest states of each ref, the present one included; `None` for all that the
-    /// log tells.
+    /// The number of latest states of each ref to keep, including the present one. `None` keeps all states in
+    /// the log.
     pub states: Option<NonZeroUsize>,
-    /// Blobs that were stored less long ago than this stay even if nothing refers to them: the
-    /// record that does may be on its way.
+    /// The minimum age of deleted blobs. Younger blobs stay even without a reference, because their record may
+    /// not be written yet.
     pub blob_age: Duration,
 }
 
@@ -36,42 +29,31 @@ impl Default for Keep {
     }
 }
 
-/// What a collection has done.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::retain::gc::Keep;
-///
-/// let swept = repo.retain().gc(&Keep::default(), &mut |_| {})?;
-/// assert_eq!((swept.blocks, swept.blobs, swept.bytes()), (0, 0, 0), "the log reaches everything");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The result of a collection.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Swept {
-    /// How many blocks went.
+    /// The number of deleted blocks.
     pub blocks: u64,
-    /// How many bytes they had.
+    /// The bytes of the deleted blocks.
     pub block_bytes: u64,
-    /// How many blobs went.
+    /// The number of deleted blobs.
     pub blobs: u64,
-    /// How many bytes they had.
+    /// The bytes of the deleted blobs.
     pub blob_bytes: u64,
-    /// How many commits went that the log named.
+    /// The number of deleted commits that the log named.
     pub states: u64,
-    /// How many moves the log no longer tells.
+    /// The number of deleted log entries.
     pub moves: u64,
-    /// Records that live and cannot be decoded: what blobs they refer to is not known, so no blob
-    /// went.
+    /// Live records that cannot be decoded. Their references are unknown, so no blob was deleted.
     pub undecodable: Vec<Cid>,
-    /// Why the room was not given back, and remains of what went may still be in the files; a later
-    /// collection sees to it.
+    /// The reason why the files were not cleaned. They may contain remains of deleted data until a later
+    /// collection succeeds.
     pub remains: Option<StoreError>,
 }
 
 impl Swept {
-    /// Returns how many bytes of blocks and blobs went.
+    /// Returns the bytes of deleted blocks and blobs.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.block_bytes + self.blob_bytes
@@ -87,23 +69,38 @@ impl From<Collected> for Swept {
 }
 
 impl Retain<'_> {
-    /// Deletes the blocks that no ref and no move in the log reaches, and the blobs that no record
-    /// in there refers to.
+    /// Deletes the blocks that no ref and no log entry reaches, and the blobs that no remaining record refers
+    /// to.
     ///
-    /// Others may read and write at the same time: nothing goes that they can reach. With
-    /// [`Keep::states`] the log is cut first. `progress` is called with how many blocks have been
-    /// looked at since it was called last.
+    /// Other processes may read and write at the same time; data that they can reach is not deleted. With
+    /// [`Keep::states`], older log entries are deleted first. `progress` is called with the number of blocks
+    /// that were visited since the last call.
+    ///
+    /// ```
+    /// use pds::retain::gc::Keep;
+    ///
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// let path = "com.example.note/draft".parse()?;
+    /// repo.put(&path, &pds::Value::from([("text", pds::Value::from("hello"))]))?;
+    /// repo.delete(&path)?;
+    /// // The log still names the state with the record.
+    /// assert_eq!(repo.retain().gc(&Keep::default(), &mut |_| {})?.blocks, 0);
+    /// let only_the_present = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+    /// assert!(repo.retain().gc(&only_the_present, &mut |_| {})?.blocks > 0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
-    /// [`Error`](super::Error) when a tree that lives cannot be read: what is below it is not known,
-    /// so nothing goes. [`Error::StateLost`](super::Error::StateLost) when it is one of the past; what a
-    /// repair has told of is passed over, see [`accept_losses`](Self::accept_losses).
+    /// [`Error`](crate::Error) if a live tree cannot be read: the blocks below it are unknown, so nothing is
+    /// deleted. [`Error::StateLost`](crate::Error::StateLost) if a past state cannot be read. Known losses are
+    /// ignored; see [`accept_losses`](Self::accept_losses).
     pub fn gc(&self, keep: &Keep, progress: &mut dyn FnMut(u64)) -> Result<Swept> {
         self.collect_garbage(keep, progress, false)
     }
 
-    /// Tells what [`gc`](Self::gc) would delete; changes nothing.
+    /// Counts what [`gc`](Self::gc) would delete. Changes nothing.
     ///
     /// # Errors
     ///

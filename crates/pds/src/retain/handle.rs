@@ -1,8 +1,8 @@
-//! The verbs that delete.
+//! The handle for the verbs that delete states, blocks and blobs.
 
 use crate::parts::Parts;
 
-/// What stays in a repository and what is deleted; from [`Repo::retain`](crate::Repo::retain).
+/// The verbs that delete states, blocks and blobs; from [`Repo::retain`](crate::Repo::retain).
 #[derive(Clone, Copy)]
 pub struct Retain<'r> {
     pub(crate) parts: &'r Parts,

@@ -1,4 +1,4 @@
-//! Losses of past states that a user has accepted.
+//! Known losses: missing blocks of past states that the user has accepted.
 
 use std::collections::BTreeSet;
 
@@ -11,9 +11,9 @@ use pds_store::event::Event;
 use pds_store::fact::{Fact, FactEdit, FactKind};
 
 impl Retain<'_> {
-    /// Records the blocks that past states have lost, so that [`gc`](Self::gc) can run without them. Each loss
-    /// is the commit of a state and the CID of the missing block. Losses of a state that a ref points to are
-    /// ignored: they are never accepted.
+    /// Records missing blocks of past states, so that [`gc`](Self::gc) can run without them. Each loss is the
+    /// commit of a state and the CID of the missing block. Losses of a state that a ref points to are never
+    /// accepted: they are ignored.
     ///
     /// # Errors
     ///

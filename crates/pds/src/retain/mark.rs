@@ -1,4 +1,4 @@
-//! What a set of commits reaches.
+//! The set of blocks that some commits reach.
 
 use std::collections::HashSet;
 
@@ -10,20 +10,20 @@ use pds_core::data::value::Value;
 use pds_core::mst::error::MstError;
 use pds_core::mst::node::{Node, Position};
 
-/// The blocks that some commits reach. States share subtrees, and each is entered once.
+/// The blocks that some commits reach. A subtree that states share is visited once.
 #[derive(Default)]
 pub(crate) struct Marked {
     commits: HashSet<Cid>,
-    /// Apart from the records: a hostile tree may have a node as a record, too.
+    /// Separate from the records, because a hostile tree may name a node as a record.
     nodes: HashSet<Cid>,
     records: HashSet<Cid>,
     /// Records that have not been searched for blobs yet, and whether they may be missing.
     unread: Vec<(Cid, bool)>,
-    /// What may be missing in what is marked from now on.
+    /// Blocks that may be missing in the following marks.
     holes: HashSet<Cid>,
-    /// What of that was come by.
+    /// The blocks of `holes` that were reached.
     met: HashSet<Cid>,
-    /// Commits and nodes that were passed over because they are not there.
+    /// Missing commits and nodes that marking skipped.
     absent: HashSet<Cid>,
 }
 
@@ -31,12 +31,12 @@ pub(crate) struct Marked {
 #[derive(Default)]
 pub(crate) struct BlobsOf {
     pub(crate) cids: HashSet<Cid>,
-    /// Records that cannot be decoded: what they refer to is not known.
+    /// Records that cannot be decoded. Their references are unknown.
     pub(crate) undecodable: Vec<Cid>,
 }
 
 impl Marked {
-    /// Tells whether a block was reached.
+    /// Returns whether a block was reached.
     pub(crate) fn reaches(&self, cid: &Cid) -> bool {
         self.records.contains(cid) || self.nodes.contains(cid) || self.commits.contains(cid)
     }
@@ -45,23 +45,23 @@ impl Marked {
         self.commits.contains(cid)
     }
 
-    /// Lets some blocks be missing in what is marked from now on: what is below them is not known, and
-    /// nobody expects it to be.
+    /// Allows some blocks to be missing or damaged in the following marks. The blocks below them stay
+    /// unmarked.
     pub(crate) fn pass_over(&mut self, holes: HashSet<Cid>) {
         self.holes = holes;
     }
 
-    /// Returns which of the blocks that may be missing were come by.
+    /// Returns the blocks that may be missing and were reached.
     pub(crate) fn holes_met(&self) -> &HashSet<Cid> {
         &self.met
     }
 
-    /// Returns the commits and nodes that were not there: what is below them is not marked.
+    /// Returns the missing commits and nodes. The blocks below them are not marked.
     pub(crate) fn absent(&self) -> &HashSet<Cid> {
         &self.absent
     }
 
-    /// Tells whether a block may be missing, or not be what it is named as.
+    /// Returns whether a block may be missing, or of the wrong kind.
     fn passes(&mut self, cid: Cid) -> bool {
         let passes = self.holes.contains(&cid);
         if passes {
@@ -70,7 +70,7 @@ impl Marked {
         passes
     }
 
-    /// Marks a commit and everything that it reaches and `other` does not.
+    /// Marks a commit and the blocks that it reaches, except those that `other` reaches.
     pub(crate) fn commit(
         &mut self,
         blocks: &dyn Blocks,
@@ -95,7 +95,7 @@ impl Marked {
         Ok(())
     }
 
-    /// Marks a tree, all of it or what `other` does not reach.
+    /// Marks the blocks of a tree, except those that `other` reaches.
     pub(crate) fn tree(
         &mut self,
         blocks: &dyn Blocks,
@@ -140,7 +140,7 @@ impl Marked {
         Ok(())
     }
 
-    /// Adds the blobs of the records that were reached since this was asked last.
+    /// Adds the blobs of the records that were reached since the last call.
     pub(crate) fn find_blobs(
         &mut self,
         blocks: &dyn Blocks,
@@ -164,5 +164,5 @@ impl Marked {
     }
 }
 
-/// How many nodes are read together.
+/// The number of nodes that are read together.
 const READ_AT_ONCE: usize = 64;

@@ -1,4 +1,4 @@
-//! What stays and what is deleted: collections, purges, known losses.
+//! The deletion of states, blocks and blobs: garbage collection, purges and known losses.
 
 pub(crate) mod collect;
 pub mod forget;

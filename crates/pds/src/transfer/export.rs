@@ -1,4 +1,4 @@
-//! CAR out: canonical, in streamable order, each record once.
+//! The export to CAR files: canonical, in streamable order, with each record once.
 
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
@@ -18,30 +18,22 @@ use pds_core::data::overlay::Overlay;
 use pds_core::mst::diff::diff;
 use pds_core::mst::walk::{Step, walk};
 
-/// What an export has written.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let exported = repo.transfer().export(&"HEAD".parse()?, &mut Vec::new())?;
-/// assert_eq!(exported.blocks, 2, "a commit and an empty tree");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The counts of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exported {
-    /// How many blocks.
+    /// The number of blocks.
     pub blocks: u64,
-    /// How many bytes, header and framing included.
+    /// The number of bytes, including header and framing.
     pub bytes: u64,
 }
 
 /// Writes a snapshot as a CAR file: the commit, then each node followed by its subtrees and records
 /// from left to right.
 ///
-/// Equal repositories give equal files. A record that two paths share is written where it is met
-/// first. (Specification "Repository", section "CAR File Serialization": streamable order.) It
-/// writes in large pieces, so the writer needs no buffer; `progress` is called with each block's size.
+/// Equal repositories give equal files. A record that two paths share is written once, at the first path.
+/// (Specification "Repository", section "CAR File Serialization": streamable order.) The function writes large
+/// pieces, so `out` needs no buffer. `progress` is called with the size of each block.
 ///
 /// ```
 /// use pds::car::CarFile;
@@ -59,8 +51,7 @@ pub struct Exported {
 ///
 /// # Errors
 ///
-/// [`Error::Mst`] or [`Error::RecordMissing`] when a block is missing, [`Error::Car`] when the
-/// file cannot be written.
+/// [`Error::Mst`] or [`Error::RecordMissing`] if a block is missing, [`Error::Car`] if the file cannot be written.
 pub fn export_car(
     snapshot: &Snapshot,
     out: &mut dyn Write,
@@ -69,10 +60,10 @@ pub fn export_car(
     export_with(snapshot, &ExportOptions::default(), out, progress)
 }
 
-/// Writes what a snapshot has and an earlier one has not: the commit, new nodes, new records.
+/// Writes a slice: the commit of a snapshot, and the nodes and records that are new since an earlier snapshot.
 ///
-/// Whoever has the earlier one can take this in. Records that were written since are in it even
-/// where the earlier one has the same block elsewhere.
+/// A repository with the earlier snapshot can import the slice. It has every record that was written since, even
+/// if the earlier snapshot has the same block at another path.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -100,36 +91,17 @@ pub fn export_since(
     export_with(snapshot, &options, out, progress)
 }
 
-/// What an export has beside what a snapshot is.
-///
-/// ```
-/// use pds::transfer::export::ExportOptions;
-///
-/// assert!(ExportOptions::default().since.is_none());
-/// ```
+/// The options of an export.
 #[derive(Clone, Copy, Default)]
 pub struct ExportOptions<'a> {
-    /// Only what is new since this state.
+    /// Export only the nodes and records that are new since this state.
     pub since: Option<&'a Snapshot>,
-    /// The commits before this one as well, at the end and without their trees, as far as each names
-    /// the one before it: a merge elsewhere finds the common ancestor by them.
+    /// Append the earlier commits, as far as the chain of `prev` is stored, without their trees. Another
+    /// repository needs them to find the common ancestor of a merge.
     pub chain: bool,
 }
 
-/// Writes a snapshot as a CAR file, as [`export_car`] or [`export_since`] do, with more to say.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::transfer::export::{export_with, ExportOptions};
-///
-/// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-/// repo.put(&"com.example.note/a".parse()?, &note)?;
-/// let options = ExportOptions { chain: true, ..ExportOptions::default() };
-/// let exported = export_with(&repo.snapshot()?, &options, &mut Vec::new(), &mut |_| {})?;
-/// assert_eq!(exported.blocks, 4, "the commit, a node, a record, and the commit before");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// Writes a snapshot or a slice as a CAR file, with options.
 ///
 /// # Errors
 ///
@@ -151,30 +123,20 @@ pub fn export_with(
     car.finish()
 }
 impl Transfer<'_> {
-    /// Writes the repository as it was at a revision, as [`export_car`] does.
-    ///
-    /// ```
-    /// # use pds::{Repo, Revision};
-    /// # let dir = tempfile::tempdir()?;
-    /// let repo = Repo::create(dir.path().join("alice"), &"did:web:example.com".parse()?)?;
-    /// let mut file = Vec::new();
-    /// let exported = repo.transfer().export(&Revision::head(), &mut file)?;
-    /// assert_eq!((exported.blocks, exported.bytes), (2, file.len() as u64));
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
+    /// Writes the repository at a revision as a CAR file; see [`export_car`].
     ///
     /// # Errors
     ///
-    /// [`Error::Revision`] when there is no such revision; otherwise as [`export_car`].
+    /// [`Error::Revision`] if the revision names no commit; otherwise as [`export_car`].
     pub fn export(&self, at: &Revision, out: &mut dyn Write) -> Result<Exported> {
         export_car(&History::new(self.parts).checkout(at)?, out, &mut |_| {})
     }
 
-    /// Writes what a revision has and an earlier one has not, as [`export_since`] does.
+    /// Writes the changes of a revision since an earlier one as a slice; see [`export_since`].
     ///
     /// # Errors
     ///
-    /// [`Error::Revision`] when there is no such revision; otherwise as [`export_since`].
+    /// [`Error::Revision`] if a revision names no commit; otherwise as [`export_since`].
     pub fn export_since(
         &self,
         at: &Revision,
@@ -194,11 +156,11 @@ fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Resul
     blocks.get(&cid)?.ok_or_else(|| Error::RecordMissing { path: path(), cid })
 }
 
-/// A CAR file that begins with a commit, and what has been written to it.
+/// A CAR file that begins with a commit, with the set of its written blocks.
 struct Once<'a> {
-    /// In large pieces, however small those are that the caller's buffer passes on.
+    /// The writer, with a buffer that collects large pieces.
     car: CarWriter<BufWriter<&'a mut dyn Write>>,
-    /// What must not be written again: records, and what is not written in the order of a walk.
+    /// The blocks that must not be written twice: records, and blocks that are written outside of a walk.
     written: HashSet<Half, ByCid>,
     blocks: u64,
     progress: &'a mut dyn FnMut(u64),
@@ -222,7 +184,7 @@ impl<'a> Once<'a> {
         let blocks = snapshot.blocks();
         for step in walk(blocks, snapshot.commit().data()) {
             match step? {
-                // A walk gives no node twice. Should a record have the very bytes of one, it stands in both places.
+                // A walk yields no node twice. A record with the bytes of a node is written in both places.
                 Step::Node { block, .. } => self.append(block.borrowed())?,
                 Step::Entry { key, value } => {
                     if self.is_first(&value) {
@@ -267,7 +229,7 @@ impl<'a> Once<'a> {
         Ok(())
     }
 
-    /// Takes note of a block; tells whether it has not been written yet.
+    /// Notes a block as written. Returns whether it was not written before.
     fn is_first(&mut self, cid: &Cid) -> bool {
         self.written.insert(Half::of(cid))
     }
@@ -293,8 +255,8 @@ impl<'a> Once<'a> {
     }
 }
 
-/// Half of the digest of a block, with its codec in the place of the last bit: enough to tell blocks apart, and
-/// less than half the memory.
+/// Half of the digest of a block, with the codec in place of the last bit. It distinguishes blocks, and takes less
+/// than half the memory of a CID.
 #[derive(PartialEq, Eq)]
 struct Half(u64, u64);
 
@@ -313,7 +275,7 @@ impl Hash for Half {
     }
 }
 
-/// How much is written at a time.
+/// The size of a written piece.
 const PIECE_BYTES: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -331,7 +293,7 @@ mod tests {
     use pds_core::mst::build::Builder;
     use pds_core::mst::walk::nodes;
 
-    /// A snapshot of these records, and the blocks it is made of.
+    /// Returns a snapshot of these records, with its blocks.
     fn snapshot(records: &[(String, Block)]) -> Snapshot {
         let mut blocks: MemoryBlocks = records.iter().map(|(_, block)| block.clone()).collect();
         let mut tree = Builder::default();
@@ -356,7 +318,7 @@ mod tests {
         Snapshot::open(Arc::new(blocks), commit.cid()).unwrap()
     }
 
-    /// How many blocks the export of a snapshot has, which must be complete.
+    /// Returns the number of blocks in the export of a snapshot, which must be complete.
     fn exported(snapshot: &Snapshot) -> u64 {
         let mut file = Vec::new();
         let exported = export_car(snapshot, &mut file, &mut |_| {}).unwrap();
@@ -368,7 +330,7 @@ mod tests {
 
     #[test]
     fn one_digest_under_two_codecs_is_exported_as_two_blocks() {
-        // Raw bytes are no record, but an import takes them, and so an export must give them back.
+        // Raw bytes are not a record, but an import accepts them, so an export must write them.
         let [raw, cbor] = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"\xa0"));
         let names = ["com.example.note/a", "com.example.note/b"].map(str::to_owned);
         let records: Vec<_> = names.into_iter().zip([raw, cbor]).collect();

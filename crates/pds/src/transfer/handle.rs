@@ -1,9 +1,9 @@
-//! The verbs on CAR files.
+//! The handle for the verbs on CAR files.
 
 use crate::model::jobs::Jobs;
 use crate::parts::Parts;
 
-/// CAR files in and out; from [`Repo::transfer`](crate::Repo::transfer).
+/// The verbs on CAR files; from [`Repo::transfer`](crate::Repo::transfer).
 #[derive(Clone, Copy)]
 pub struct Transfer<'r> {
     pub(crate) parts: &'r Parts,

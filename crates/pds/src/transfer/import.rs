@@ -1,4 +1,4 @@
-//! CAR in: verified first, then admitted, then named.
+//! The import of CAR files: verify, store, then move the ref.
 
 use crate::keys::handle::Keys;
 use crate::transfer::handle::Transfer;
@@ -28,34 +28,34 @@ use pds_store::fact::{Fact, FactEdit, FactKind};
 use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::{View, first_fact, has_sound};
 
-/// What an import has done.
+/// The result of an import.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// # let mut file = Vec::new();
-/// # repo.export(&"HEAD".parse()?, &mut file)?;
-/// let again = repo.import_file(std::io::Cursor::new(file), None)?;
+/// # repo.transfer().export(&"HEAD".parse()?, &mut file)?;
+/// let again = repo.transfer().import_file(std::io::Cursor::new(file), None)?;
 /// assert_eq!((again.new_blocks, again.records), (0, 0));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Imported {
-    /// The commit that the ref names now.
+    /// The commit that the ref points to after the import.
     pub commit: Commit,
-    /// The commit that it named before.
+    /// The commit that the ref pointed to before.
     pub before: Option<Commit>,
-    /// How many blocks were not here before.
+    /// The number of newly stored blocks.
     pub new_blocks: u64,
-    /// How many records the repository has.
+    /// The number of records in the repository.
     pub records: u64,
     /// How many of them are in each collection, in the order of their paths.
     pub collections: Vec<(String, u64)>,
-    /// How many nodes its tree has.
+    /// The number of nodes in the tree.
     pub nodes: u64,
-    /// What verifying reported that is no reason to refuse: records that are not of the data
-    /// model, and oddities. They are kept byte for byte.
+    /// The findings that are no reason to refuse the file: oddities, and records that break the data model.
+    /// Such records are stored unchanged.
     pub findings: Vec<Finding>,
 }
 
@@ -75,21 +75,21 @@ impl Imported {
 }
 
 impl Transfer<'_> {
-    /// Takes in the repository of a CAR file and moves the current ref to its commit.
+    /// Imports the repository of a CAR file, and points the current ref to its commit.
     ///
-    /// The file is a full export, or a slice of which everything else is here. Its commit and its tree
-    /// must be faultless; records may be anything, as long as they are there. Blocks that the commit does
-    /// not reach are not taken in. A file in streamable order is read once, any other is indexed first, and so is one
-    /// in which a record that stands at two paths stands once.
+    /// The file is a full export, or a slice over stored blocks. Its commit and its tree must be valid. Its
+    /// records must be present, and may break the data model. Blocks that the commit does not reach are not
+    /// stored. A file in streamable order is read once. Any other file is indexed first, and so is a file that
+    /// has a record of two paths only once.
     ///
-    /// Without a key the signature is not checked; [`key_of`](Self::key_of) tells the one that is known
-    /// here. Another key than that counts as the key of this commit from then on; where nothing is signed
-    /// here and the commit is newer than all there are, as that of all commits from it on.
+    /// Without a key, the signature is not checked. [`Keys::of`] returns the known key of a commit. If the given
+    /// key differs from it, the key is recorded for this commit. In a mirror, a key that was given for the newest
+    /// commit becomes the expected key of later commits as well.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] with the first thing that is wrong, [`Error::Car`] when the file is none or
-    /// is damaged, [`Error::WrongDid`] when it is another account's. Nothing has changed then.
+    /// [`Error::Refused`] with the first error, [`Error::Car`] if the file is damaged or not a CAR file, and
+    /// [`Error::WrongDid`] if it belongs to another account. After an error, nothing has changed.
     pub fn import_file<F: ReadAt>(&self, file: F, key: Option<&PublicKey>) -> Result<Imported> {
         let bytes = file.len().map_err(CarError::Io)?;
         let jobs = self.jobs.for_bytes(bytes);
@@ -109,7 +109,7 @@ impl Transfer<'_> {
         })
     }
 
-    /// As [`import_file`](Self::import_file), of a file that has been indexed.
+    /// Imports an indexed file; see [`import_file`](Self::import_file).
     ///
     /// # Errors
     ///
@@ -157,8 +157,8 @@ impl Transfer<'_> {
         Ok(Imported::new(commit.clone(), before, new_blocks, &mut check, findings))
     }
 
-    /// Verifies and admits in one pass; `None` when that is not possible with this file, or when
-    /// something is wrong that the other way can tell more about.
+    /// Verifies and stores a file in one pass. Returns `None` if the order of the file does not allow that, or
+    /// if it has an error that an index can locate better.
     fn import_streamed<F: Read + Send>(
         &self,
         file: F,
@@ -204,11 +204,11 @@ impl Transfer<'_> {
         admitted.map(|applied| applied.new_blocks).map_err(unboxed)
     }
 
-    /// Checks that a commit may follow the present one, which it returns.
+    /// Checks that a commit may follow the present one, and returns the present one.
     fn before_import(&self, commit: &Commit) -> Result<Option<Commit>> {
         let view = self.parts.store.view()?;
         let before = match view.refs()?.get(&self.parts.name) {
-            // The file has the present commit, whatever has become of it here.
+            // The file has the present commit, so damage of the stored one does not matter.
             Some(head) if head == commit.cid() => Some(commit.clone()),
             Some(head) => Some(self.parts.commit_in(view.as_ref(), head)?),
             None => {
@@ -222,8 +222,8 @@ impl Transfer<'_> {
 
     /// Stores a commit with its blocks, and the facts about the account and its keys.
     ///
-    /// A slice relies on blocks that are stored. Those that the present state does not have are among
-    /// `blocks`, so no sweep must be waited for: either the ref has moved, or the others are live.
+    /// A slice relies on stored blocks. `blocks` includes those that the present state does not have. The
+    /// others are live, unless the ref has moved, so a concurrent sweep is harmless.
     fn admit(
         &self,
         (commit, before): (&Commit, Option<&Commit>),
@@ -243,7 +243,7 @@ impl Transfer<'_> {
             facts.push(FactEdit::Set(Fact::Account(commit.did().clone())));
         }
         let mut change = Change::new(event).blocks(blocks).edit(edit);
-        // Facts rely on the others, which must still be as they were.
+        // The new facts depend on the present ones, so the store must not have changed.
         if !facts.is_empty() {
             change = change.facts(facts).unless_changed_since(version);
         }
@@ -253,7 +253,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Tells whether all of these blocks are stored and sound: a store may have lost some.
+/// Returns whether all of these blocks are stored and intact.
 pub(crate) fn has_all(
     store: &dyn Store,
     blocks: impl Iterator<Item = Result<Block, BoxError>>,
@@ -267,7 +267,7 @@ pub(crate) fn has_all(
     Ok(true)
 }
 
-/// Checks that a commit is of the account whose repository this is.
+/// Checks that a commit belongs to the account of this repository.
 fn check_account(view: &dyn View, commit: &Commit, before: Option<&Commit>) -> Result<()> {
     let known = match first_fact(view, FactKind::Account)? {
         Some(Fact::Account(did)) => Some(did),

@@ -1,4 +1,4 @@
-//! CAR files in and out: import, export, proofs.
+//! Transfer by CAR files: import, export and proofs.
 
 pub mod export;
 pub mod handle;

@@ -1,5 +1,5 @@
-//! Proofs: the fewest blocks that show, to whoever knows the key of an account, that it has a record
-//! or has none.
+//! Proofs: the fewest blocks that show the presence or absence of a record, to a reader with the key of the
+//! account.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ use pds_core::mst::proof::Descent;
 use pds_core::syntax::did::Did;
 use pds_core::syntax::record_path::RecordPath;
 
-/// What shows that a repository has a record, or that it has none at a path.
+/// The blocks that show one path: the presence or absence of its record.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -32,7 +32,7 @@ use pds_core::syntax::record_path::RecordPath;
 /// let mut car = Vec::new();
 /// repo.snapshot()?.prove(&path)?.write_car(&mut car)?;
 ///
-/// // Elsewhere, knowing only the file and the key of the account:
+/// // The reader has only the file and the key of the account:
 /// let keys = repo.public_key()?.expect("it was just made").into();
 /// let proven = verify_proof(&car[..], &path, &keys)?;
 /// assert!(proven.record.is_some());
@@ -45,91 +45,68 @@ pub struct Proof {
     record: Option<Record>,
 }
 
-/// What a proof has shown.
-///
-/// ```
-/// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// # let path = "com.example.note/a".parse()?;
-/// # let mut car = Vec::new();
-/// # repo.snapshot()?.prove(&path)?.write_car(&mut car)?;
-/// # let keys = repo.public_key()?.expect("it was just made").into();
-/// let proven = pds::transfer::prove::verify_proof(&car[..], &path, &keys)?;
-/// assert_eq!(proven.commit.did().as_str(), "did:web:example.com");
-/// assert!(proven.record.is_none());
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The result of a verified proof.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Proven {
-    /// The signed statement that all of it rests on: whose repository, and when.
+    /// The signed commit, which names the account and the rev.
     pub commit: Commit,
-    /// The key that signed it, and its time.
+    /// The key that signed the commit, with its period.
     pub signed_by: KeyPeriod,
-    /// The record; `None` where it has been shown that there is none.
+    /// The record, or `None` if the proof shows its absence.
     pub record: Option<Record>,
 }
 
-/// A proof that shows nothing.
-///
-/// ```
-/// use pds::crypto::{Curve, SigningKey};
-/// use pds::transfer::prove::{verify_proof, ProofError};
-///
-/// let keys = SigningKey::generate(Curve::K256)?.public_key().into();
-/// let refused = verify_proof(&b""[..], &"com.example.note/a".parse()?, &keys);
-/// assert!(matches!(refused, Err(ProofError::Car(_))));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The error for an invalid proof.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofError {
     /// The file cannot be read, or a block in it is damaged.
     #[error(transparent)]
     Car(#[from] CarError),
-    /// The header does not name the commit, and it alone.
+    /// The header does not name exactly one root.
     #[error("the header of a proof names one root, the commit, and holds nothing else")]
     Header,
-    /// More, or larger, than any proof.
+    /// The file exceeds the size or the number of blocks of any proof.
     #[error("byte {offset}: more than a proof can have")]
     TooLarge {
-        /// Where in the file.
+        /// The offset in the file.
         offset: u64,
     },
-    /// A block stands in the file a second time.
+    /// The file contains a block twice.
     #[error("byte {offset}: block {cid} stands in the file before")]
     Repeated {
-        /// Which block.
+        /// The block.
         cid: Cid,
-        /// Where in the file.
+        /// The offset in the file.
         offset: u64,
     },
-    /// A block that is needed is not in the file.
+    /// A required block is missing from the file.
     #[error("{what} {cid} is missing")]
     Missing {
-        /// What it is.
+        /// The kind of the block.
         what: &'static str,
-        /// Which block.
+        /// The block.
         cid: Cid,
     },
-    /// A block in the file is not needed: it may be a proof of something else.
+    /// The file contains a block that is not part of the proof.
     #[error("block {cid} has no part in this proof")]
     Unneeded {
-        /// Which block.
+        /// The block.
         cid: Cid,
     },
-    /// The root is no commit.
+    /// The root is not a commit.
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// A node breaks a rule of the tree.
     #[error(transparent)]
     Mst(#[from] MstError),
-    /// It is about another account.
+    /// The proof belongs to another account.
     #[error("it is about {found}, the key is of {expected}")]
     WrongDid {
-        /// Whose key was given.
+        /// The account of the given key.
         expected: Did,
-        /// Whose repository it is.
+        /// The account of the repository.
         found: Did,
     },
     /// The commit is not signed by the account.
@@ -137,19 +114,18 @@ pub enum ProofError {
     Signature {
         /// The commit.
         cid: Cid,
-        /// Why not.
+        /// The reason.
         #[source]
         source: KeyError,
     },
 }
 
 impl Snapshot {
-    /// Collects what shows that there is a record at a path, or that there is none.
+    /// Returns the proof for a path, which shows the presence or absence of its record.
     ///
     /// # Errors
     ///
-    /// [`Error::Mst`] when the tree cannot be read, [`Error::RecordMissing`] when the record is not
-    /// there.
+    /// [`Error::Mst`] if the tree cannot be read, [`Error::RecordMissing`] if the block of the record is missing.
     pub fn prove(&self, path: &RecordPath) -> Result<Proof> {
         let key = path.to_string();
         let mut descent = Descent::new(self.commit().data(), key.as_bytes());
@@ -164,7 +140,7 @@ impl Snapshot {
 }
 
 impl Proof {
-    /// Returns the record; `None` where the proof is that there is none.
+    /// Returns the record, or `None` if the proof shows its absence.
     #[must_use]
     pub fn record(&self) -> Option<&Record> {
         self.record.as_ref()
@@ -178,16 +154,16 @@ impl Proof {
 
     /// Iterates over the blocks: the commit, the nodes from the root down, the record.
     pub fn blocks(&self) -> impl Iterator<Item = &Block> {
-        // No two are equal: the hash of each block covers the CID of the next.
+        // All blocks differ, because each block except the last contains the CID of the next one.
         let record = self.record.iter().map(|record| &record.block);
         std::iter::once(self.commit.block()).chain(&self.nodes).chain(record)
     }
 
-    /// Writes the blocks as a CAR file, the commit as its root.
+    /// Writes the blocks as a CAR file with the commit as root.
     ///
     /// # Errors
     ///
-    /// [`Error::Car`] when it cannot be written.
+    /// [`Error::Car`] if the file cannot be written.
     pub fn write_car(&self, out: impl Write) -> Result<Exported> {
         let mut car = CarWriter::new(out, &[self.commit.cid()])?;
         let mut blocks = 0;
@@ -201,18 +177,20 @@ impl Proof {
     }
 }
 
-/// Checks a proof, given as a CAR file, that the account of some keys has a record at a path or has
-/// none.
+/// Verifies the proof in a CAR file for a path, with the keys of the account.
 ///
-/// Nothing but the file and the keys is looked at. Every block is hashed; the commit must be signed by
-/// the key that was valid at its rev, and be of that account if the keys say whose they are; the file
-/// must hold each block that is needed, once, and no other one, in any order. (Specification
-/// "Repository", "Security Considerations"; "Sync", "Inclusion and exclusion proofs".)
+/// The result depends only on the file and the keys:
+///
+/// - Every block must match its CID.
+/// - The commit must be signed by the key that was valid at its rev.
+/// - The commit must belong to the account of the keys, if the keys name it.
+/// - The file must contain exactly the required blocks, each once, in any order.
+///
+/// (Specification "Repository", "Security Considerations"; "Sync", "Inclusion and exclusion proofs".)
 ///
 /// # Errors
 ///
-/// [`ProofError`] with what is wrong. [`ProofError::Car`] with [`CarError::Header`] where it is no
-/// CAR file at all.
+/// [`ProofError`] with the first error. [`ProofError::Car`] with [`CarError::Header`] if the file is not a CAR file.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -260,7 +238,7 @@ pub fn verify_proof(
     Ok(Proven { commit, signed_by, record })
 }
 
-/// What stands in the file and has not been used yet.
+/// The unused blocks of the file.
 struct Shown {
     root: Cid,
     blocks: HashMap<Cid, Block>,
@@ -270,7 +248,7 @@ impl Shown {
     fn read(car: impl Read) -> Result<Self, ProofError> {
         let mut car = CarReader::new(car)?;
         let [root] = *car.roots() else { return Err(ProofError::Header) };
-        // No hash covers what else a header may hold.
+        // No hash covers the header, so it must have no other content.
         if car.offset() != CarWriter::new(std::io::sink(), &[root])?.bytes() {
             return Err(ProofError::Header);
         }

@@ -11,7 +11,7 @@ use pds_core::car::read::{CarReader, Section};
 use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::data::block::{Block, BlockRef};
 
-/// Reads a file from its start to its end, hashes each block, and notes something about it.
+/// Reads a file from start to end, hashes each block, and notes what it holds.
 ///
 /// What is wrong on the way is reported; a block that is damaged, or whose CID is of another kind, is left out.
 ///
@@ -63,7 +63,7 @@ pub(crate) fn index<F: ReadAt>(
     CarFile::indexed(file, roots, bytes, indexing)
 }
 
-/// The types of records that are as they should be, numbered from one.
+/// The types of valid records, numbered from one.
 #[derive(Default)]
 pub(crate) struct Types {
     names: Vec<String>,
@@ -71,7 +71,7 @@ pub(crate) struct Types {
 }
 
 impl Types {
-    /// Returns the number of the type, or zero: to be looked at closely, should it turn out to be a record.
+    /// Returns the number of the type of a record. Zero means a node, or a record that is checked later.
     pub(crate) fn note(&mut self, block: BlockRef<'_>) -> u8 {
         if block.bytes().starts_with(NODE_START) {
             return LOOK_CLOSELY;
@@ -98,7 +98,7 @@ impl Types {
     }
 }
 
-/// How every node starts, and hardly a record: a map of two, the first of them `e`.
+/// The first bytes of every node, and of few records: a map of two fields, the first named `e`.
 const NODE_START: &[u8] = b"\xa2\x61e";
 
 const LOOK_CLOSELY: u8 = 0;

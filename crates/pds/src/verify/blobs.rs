@@ -1,4 +1,4 @@
-//! Checking the blobs that records refer to.
+//! The check of blobs that records refer to.
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -15,7 +15,7 @@ use pds_core::data::cid::Cid;
 use pds_store::blob::store::BlobStore;
 
 impl Verify<'_> {
-    /// Returns the blobs that records of the present state refer to and that are not stored.
+    /// Returns the missing blobs that records of the present state refer to.
     ///
     /// # Errors
     ///
@@ -25,9 +25,9 @@ impl Verify<'_> {
     }
 }
 
-/// Checks every blob that a record refers to: present, its hash, its size. Each blob is read once.
+/// Checks the presence, hash and size of every blob that a record refers to. Each blob is read once.
 ///
-/// Counts into a report that [`verify`](super::verify) has made.
+/// Adds the counts to the report of an earlier verification.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -43,17 +43,16 @@ impl Verify<'_> {
 ///
 /// # Errors
 ///
-/// [`Error`](crate::Error) when the repository cannot be read. A blob that cannot be read is a finding, and hides no
-/// other.
+/// [`Error`] if the repository cannot be read. An unreadable blob is a finding.
 pub fn verify_blobs(
     snapshot: &Snapshot,
     blobs: &dyn BlobStore,
     report: &mut Report,
     found: &mut dyn FnMut(Finding),
 ) -> Result<()> {
-    // What was found of each blob: its size, or the finding that every reference to it makes.
+    // The size of each blob, or the finding for every reference to it.
     let mut known: HashMap<Cid, Result<u64, (Code, String)>> = HashMap::new();
-    // What is wrong with the tree has been found when the repository was verified.
+    // The verification of the repository has reported errors in the tree.
     let mut pass_over = |error: Error| if error.is_corrupt() { Ok(()) } else { Err(error) };
     snapshot.each_blob_reporting(&mut pass_over, &mut |path, blob| {
         let Some(BlobRef { cid, size_bytes, .. }) = blob else {

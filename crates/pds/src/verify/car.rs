@@ -1,4 +1,4 @@
-//! Checking a CAR file.
+//! The check of CAR files.
 
 use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
@@ -17,17 +17,18 @@ use pds_core::mst::walk::walk;
 
 /// Checks a CAR file: its form, the hash of every block, and the repository of its first root.
 ///
-/// A file in streamable order is read once, in the memory of one path of the tree; any other is indexed, which
-/// takes 25 bytes a block: its records are checked as they stand in the file, and then the tree. So is one in which a
-/// record that stands at two paths stands once, as exports write it.
+/// A file in streamable order is read once, with the memory of one path of the tree. Any other file is indexed with 25
+/// bytes per block; its records are checked in the order of the file, and then the tree. Files that have a record of
+/// two paths only once, as exports write them, are indexed as well.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
-/// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds::repo::verify::{Expected, verify_car};
+/// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+/// use pds::Expected;
+/// use pds::verify::car::verify_car;
 ///
 /// # let mut file = Vec::new();
-/// # repo.export(&"HEAD".parse()?, &mut file)?;
+/// # repo.transfer().export(&"HEAD".parse()?, &mut file)?;
 /// let file = std::io::Cursor::new(file);
 /// let report = verify_car(file, &Expected::default(), &mut |finding| println!("{finding}"))?;
 /// assert!(report.is_ok() && report.is_complete());
@@ -36,7 +37,7 @@ use pds_core::mst::walk::walk;
 ///
 /// # Errors
 ///
-/// [`Error::Car`] when the file cannot be read from the disk; whatever is wrong with it is a finding.
+/// [`Error::Car`] if the operating system cannot read the file. Errors in the file are findings.
 pub fn verify_car<F: ReadAt>(
     file: F,
     expected: &Expected<'_>,
@@ -51,7 +52,7 @@ pub fn verify_car<F: ReadAt>(
     Ok(report)
 }
 
-/// Checks in one pass, as long as there is no reason to look at the file more closely.
+/// Checks a file in one pass. Fails if the file needs a closer check.
 fn streamed(
     file: FromStart<'_, impl ReadAt>,
     expected: &Expected<'_>,
@@ -69,10 +70,10 @@ fn streamed(
     })
 }
 
-/// Checks through an index of the file.
+/// Checks a file through an index.
 ///
-/// What its records are is noted when they are hashed. So the tree is walked by its nodes, and only records that are
-/// not faultless are read again.
+/// Each record is checked and noted when it is hashed. So the walk of the tree reads nodes only, and reads a record
+/// again only if it is faulty.
 fn indexed<F: ReadAt>(
     file: F,
     expected: &Expected<'_>,
@@ -140,11 +141,11 @@ fn car_finding(error: &CarError) -> Finding {
     Finding::new(code, message).maybe_cid(cid).offset(error.offset())
 }
 
-/// Counts the commits that come before one and stand in the file, too.
+/// Counts the earlier commits in the file.
 fn chain_before<F: ReadAt>(car: &CarFile<F>, marked: &Marked<'_, F>, commit: &Commit) -> u64 {
     let (mut before, mut count) = (commit.prev(), 0);
     while let Some(cid) = before {
-        // Blocks that are damaged, or no commits, are told of already.
+        // Damaged blocks, and blocks that are not commits, are already reported.
         let Ok(Some(block)) = car.get(&cid) else { break };
         let Ok(commit) = Commit::decode(&block) else { break };
         marked.noted(&cid);
@@ -171,5 +172,5 @@ fn notes<F: ReadAt>(car: &CarFile<F>, reached: u64, chain: u64, found: &mut dyn 
     );
 }
 
-/// How many findings are kept until it is known that one pass is enough.
+/// The greatest number of findings that are kept until the end of a pass.
 const MAX_KEPT_FINDINGS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! The checks themselves, wherever the bytes come from.
+//! The checks of commits, paths and records, independent of the source of the bytes.
 
 use pds_store::error::damage;
 use std::borrow::Cow;
@@ -23,12 +23,12 @@ use pds_core::mst::key::Key;
 use pds_core::syntax::record_path::check_record_path;
 use pds_core::syntax::tid::Tid;
 
-/// What has been counted so far, and what has been found and not yet reported.
+/// The counts of a verification, and its unreported findings.
 pub(crate) struct Check<'a> {
     expected: &'a Expected<'a>,
     pub(crate) report: Report,
     pending: Vec<Finding>,
-    /// How many records each collection has, in the order of the paths, if they are to be counted.
+    /// The number of records in each collection, in the order of the paths. `None` if the caller does not need it.
     pub(crate) collections: Option<Vec<(String, u64)>>,
     /// Verdicts on large records, which many paths may name.
     large: HashMap<Cid, Verdict<'static>>,
@@ -52,7 +52,7 @@ impl<'a> Check<'a> {
         Self { collections: Some(Vec::new()), ..self }
     }
 
-    /// Hands out what has been found since the last time.
+    /// Returns the findings since the last call.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = Finding> + '_ {
         self.pending.drain(..)
     }
@@ -249,7 +249,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Checks the path of a record, and says what is known of its bytes.
+    /// Checks the path of a record, and reports the verdict on its bytes.
     pub(crate) fn record(&mut self, key: &[u8], cid: Cid, verdict: &Verdict<'_>) {
         self.report.records += 1;
         let collection = self.path(key);
@@ -320,12 +320,12 @@ pub(crate) fn no_commit(cid: Cid, error: &CommitError) -> Finding {
     Finding::new(code, message).cid(cid)
 }
 
-/// What the bytes of a record are, whatever its path is.
+/// The verdict on the bytes of a record, independent of its path.
 #[derive(Clone)]
 pub(crate) enum Verdict<'a> {
-    /// A record; of its type as much as it takes to tell it from any collection.
+    /// A valid record. The type may be cut after the length of the longest collection.
     Record { record_type: Option<Cow<'a, str>>, has_unsafe_integers: bool },
-    /// None, and why.
+    /// An invalid record, with the reason.
     Wrong(Code, String),
 }
 
@@ -351,12 +351,12 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// Makes the verdict on a faultless record of this type.
+    /// Makes the verdict on a valid record of this type.
     pub(crate) fn of_type(name: &'a str) -> Self {
         Self::Record { record_type: Some(Cow::Borrowed(name)), has_unsafe_integers: false }
     }
 
-    /// Returns the type of a record of which nothing else is to be said.
+    /// Returns the type of a record without findings.
     pub(crate) fn faultless_type(&self) -> Option<&str> {
         match self {
             Self::Record { record_type: Some(name), has_unsafe_integers: false } => {
@@ -366,7 +366,7 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// Makes a verdict that can be kept without the bytes.
+    /// Returns a verdict that does not borrow the bytes.
     pub(crate) fn into_owned(self) -> Verdict<'static> {
         match self {
             Self::Wrong(code, message) => Verdict::Wrong(code, message),
@@ -380,5 +380,5 @@ impl<'a> Verdict<'a> {
 
 const MAX_SHOWN: usize = 64;
 
-/// More than the longest collection has.
+/// The greatest length of a kept type, longer than any collection.
 const MAX_TYPE_CHARS: usize = 320;

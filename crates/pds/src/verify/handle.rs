@@ -1,8 +1,8 @@
-//! The verbs that check.
+//! The handle for the verbs that verify.
 
 use crate::parts::Parts;
 
-/// The checks of a repository; from [`Repo::verify`](crate::Repo::verify).
+/// The verbs that verify a repository; from [`Repo::verify`](crate::Repo::verify).
 #[derive(Clone, Copy)]
 pub struct Verify<'r> {
     pub(crate) parts: &'r Parts,

@@ -1,4 +1,4 @@
-//! Checking every commit that is still known: by the chain, and by the log.
+//! The check of the whole history: every commit that a ref, the log or a `prev` names.
 
 use crate::keys::handle::Keys;
 use crate::verify::handle::Verify;
@@ -23,21 +23,20 @@ use pds_store::log::LogQuery;
 use pds_store::store::{CheckDepth, View};
 
 impl Verify<'_> {
-    /// Checks every commit that a ref or the log names, and all that these name in `prev`: signature,
-    /// account, revs, and each tree.
+    /// Checks the signature, account, rev and tree of every commit that a ref or the log names, and of all their
+    /// ancestors.
     ///
-    /// The report counts the present state; its errors and warnings are those of all. The key is the
-    /// one that was named when a commit was taken in, or else the one that held at its rev, as far as the
-    /// log knows of changes; a key that is expected is that of the present. Subtrees that commits share are checked once. Where the log says that
-    /// history begins with a commit, it is a note that the one before is not here. It takes memory in
-    /// the number of nodes and records.
+    /// The counts in the report are those of the present state; the errors and warnings are those of all states.
+    /// The key of a commit is the one that was named for it, or else the known key at its rev. An expected key
+    /// applies to commits with the present key. Subtrees that commits share are checked once. A missing commit
+    /// before the start of the history is a note. Memory use grows with the number of nodes and records.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
-    /// # let repo = pds::repo::Repo::create(&dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
     /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
     /// repo.put(&"com.example.note/a".parse()?, &note)?;
-    /// let report = repo.verify_history(&Default::default(), &mut |finding| println!("{finding}"))?;
+    /// let report = repo.verify().history(&Default::default(), &mut |finding| println!("{finding}"))?;
     /// assert!(report.is_ok());
     /// assert_eq!((report.commits, report.records), (2, 1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,7 +44,7 @@ impl Verify<'_> {
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify).
+    /// As [`present`](Self::present).
     pub fn history(
         &self,
         expected: &Expected<'_>,
@@ -90,11 +89,11 @@ impl Verify<'_> {
             check.drain().for_each(found);
             Ok::<Report, Error>(check.report)
         };
-        // The present first, since its counts are the report; the others share most of its tree.
+        // The present state comes first: its counts go to the report. The others share most of its tree.
         let mut report = check(&present, found)?;
         let is_sound = self.check_store(CheckDepth::Whole, &mut report, found)?;
         if let Some(damage) = log.damage.as_ref().filter(|_| is_sound) {
-            // The check of the store has found no damage, so it would not be reported otherwise.
+            // The check of the store found no damage, so this damage is not reported yet.
             report.tell(store_damaged(damage), found);
         }
         self.check_refs(&at, is_sound, &mut report, found)?;
@@ -115,7 +114,7 @@ impl Verify<'_> {
     }
 }
 
-/// Finds every commit there is, by rev, and says where one is missing or out of order.
+/// Returns every commit in the order of revs, and reports missing commits and revs that do not ascend.
 fn all_commits(
     blocks: &dyn Blocks,
     head: Cid,
@@ -124,7 +123,7 @@ fn all_commits(
 ) -> Result<BTreeSet<(Option<Tid>, Cid)>> {
     let mut history = BTreeSet::new();
     let mut seen: HashSet<Cid> = HashSet::new();
-    // Each with the commit that names it in `prev`, if one does.
+    // Each commit with the one that names it in `prev`, if there is one.
     let mut waiting: Vec<(Cid, Option<Commit>)> =
         log.named.iter().chain([&head]).map(|cid| (*cid, None)).collect();
     while let Some((cid, after)) = waiting.pop() {
@@ -150,7 +149,7 @@ fn all_commits(
     Ok(history)
 }
 
-/// Reads a commit; where that cannot be done it is a finding about it, or about the one after it.
+/// Reads a commit. An unreadable commit is a finding about it, or about the one after it.
 fn read_or_tell(
     blocks: &dyn Blocks,
     cid: Cid,
@@ -194,7 +193,7 @@ fn read_or_tell(
     }
 }
 
-/// The commits that the log names, up to the first row that is damaged.
+/// The commits that the log names, up to the first damaged row.
 struct Log {
     named: BTreeSet<Cid>,
     damage: Option<String>,

@@ -1,4 +1,4 @@
-//! Checking through a source that any block can be asked of.
+//! The check of a repository in a source with random access to blocks.
 
 use crate::error::{Error, Result};
 use crate::model::finding::Finding;
@@ -15,23 +15,23 @@ use pds_core::mst::walk::{Step, Walk};
 /// Checks the repository of a commit: commit, signature, tree, paths and records.
 ///
 /// ```
-/// use pds::repo::Repo;
-/// use pds::repo::verify::{Expected, verify};
+/// use pds::Repo;
+/// use pds::Expected;
+/// use pds::verify::indexed::verify;
 ///
 /// let dir = tempfile::tempdir()?;
-/// let repo = Repo::create(&dir.path().join("alice"), &"did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?)?;
+/// let repo = Repo::create(dir.path().join("alice"), &"did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?)?;
 /// let head = repo.head()?.expect("there is a first commit");
 /// let key = repo.public_key()?;
 /// let expected = Expected { key: key.as_ref(), ..Expected::default() };
-/// let report = verify(repo.blocks().as_ref(), head, &expected, &mut |f| println!("{f}"))?;
+/// let report = verify(repo.store().clone().as_ref(), head, &expected, &mut |f| println!("{f}"))?;
 /// assert!(report.is_ok() && report.is_complete());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
 ///
-/// [`Error::Read`](crate::repo::Error::Read) when the source cannot be read at all; whatever is wrong with
-/// what it holds is a finding.
+/// [`Error::Read`](crate::Error::Read) if the source cannot be read. Errors in its blocks are findings.
 pub fn verify(
     blocks: &dyn Blocks,
     commit: Cid,

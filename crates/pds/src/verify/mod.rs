@@ -1,8 +1,7 @@
-//! Every check of a repository, with findings that have stable codes.
+//! The verification of repositories and CAR files, with findings that have stable codes.
 //!
-//! A *finding* is one fault or oddity with its place. Its *stage* is the layer that noticed it. Only
-//! *errors* make a repository fail; *warnings* and *notes* do not. A damaged record never hides the next
-//! one.
+//! A *finding* is one error or oddity with its place. Its *stage* is the layer that reports it. Only *errors* make
+//! a repository invalid; *warnings* and *notes* do not. A damaged record never hides the findings after it.
 
 mod any_order;
 pub mod blobs;

@@ -19,8 +19,8 @@ use pds_store::store::{CheckDepth, latest_rows};
 type CheckOf<'c, T> = dyn FnMut(T, &mut dyn FnMut(Finding)) -> Result<Report> + 'c;
 
 impl Verify<'_> {
-    /// Checks the present state of this repository, against its own account and key unless other ones
-    /// are expected, and that every ref that the log tells of names a commit.
+    /// Checks the present state of this repository, and that its refs agree with the log. The default for the
+    /// expected account and key are those of the repository.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl Verify<'_> {
         let mut tries = MAX_TRIES;
         loop {
             let mut kept = Vec::new();
-            // Findings beyond this number are passed on at once, and the check is not run again.
+            // Further findings are passed on immediately, and the check is not repeated.
             let mut is_final = tries == 0;
             let mut keep = |finding| {
                 kept.push(finding);
@@ -91,7 +91,7 @@ impl Verify<'_> {
         Ok(report)
     }
 
-    /// Reports that the present state is lost; that there never was one is an error.
+    /// Reports a missing head. Returns an error if the ref never existed.
     fn without_head(&self, found: &mut dyn FnMut(Finding)) -> Result<Report> {
         let mut report = Report::default();
         let view = self.parts.store.view()?;
@@ -106,8 +106,8 @@ impl Verify<'_> {
         Ok(report)
     }
 
-    /// Checks that every ref points to a commit, that the log says so, and that no ref is gone that the log
-    /// does not say was removed. The commit of the present ref has been checked more closely.
+    /// Checks that every ref points to a commit, that the log agrees, and that no ref is missing. The commit of
+    /// the present ref is already checked.
     pub(crate) fn check_refs(
         &self,
         at: &Moment,
@@ -128,11 +128,11 @@ impl Verify<'_> {
         }
         let view = self.parts.store.view()?;
         if view.version() != at.version {
-            // Refs and log would be of two moments; what has changed since is checked the next time.
+            // The log is newer than the refs, so they are not compared.
             return Ok(());
         }
         for (name, cid) in &at.refs {
-            // A row that cannot be read is reported with the history.
+            // The check of the history reports unreadable rows.
             let last = latest_rows(view.as_ref(), name, 1).unwrap_or_default().pop();
             if let Some(last) = last.filter(|last| last.after != Some(*cid)) {
                 let stood = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
@@ -140,10 +140,10 @@ impl Verify<'_> {
                 report.tell(Finding::new(Code::RefUnlogged, message).cid(*cid), found);
             }
         }
-        // The store knows how many refs there are: if it is sound and this ref is there, none is lost.
+        // The store records the number of refs. If it is sound and has this ref, no ref is missing.
         let is_all = is_sound && at.refs.get(&self.parts.name).is_some();
         let lost = if is_all { Ok(Vec::new()) } else { lost_refs(view.as_ref(), &at.refs) };
-        // A log that cannot be read has been reported.
+        // An unreadable log is already reported.
         for (name, after) in lost.unwrap_or_default() {
             let lost = Error::RefLost { name, stood: Some(after) };
             report.tell(Finding::new(Code::RefMissing, lost.to_string()).cid(after), found);
@@ -151,11 +151,11 @@ impl Verify<'_> {
         Ok(())
     }
 
-    /// As [`verify`](Self::verify), of the state at a commit, with the key that held at its rev.
+    /// Checks the state at a commit as [`present`](Self::present) does, with the known key at its rev.
     ///
     /// # Errors
     ///
-    /// As [`verify`](Self::verify).
+    /// As [`verify`].
     pub fn at(
         &self,
         commit: Cid,
@@ -177,13 +177,13 @@ impl Verify<'_> {
         found: &mut dyn FnMut(Finding),
     ) -> Result<Report> {
         let did = self.parts.known_did()?;
-        // A key that cannot be read is a finding of the store.
+        // The check of the store reports an unreadable key.
         let present = match self.parts.public_key() {
             Err(error) if error.is_corrupt() => None,
             key => key?,
         };
         let mut key = present.clone();
-        // A commit that cannot be read is a finding below; one by another key may be older.
+        // An unreadable commit is reported below. A commit by another key may be older.
         if let (Ok(commit), Some(present)) = (read_commit(at.blocks.as_ref(), commit), present)
             && commit.verify(&present).is_err()
         {
@@ -197,7 +197,7 @@ impl Verify<'_> {
         verify(at.blocks.as_ref(), commit, &expected, found)
     }
 
-    /// Checks the store itself, and counts its blocks; tells whether it is sound.
+    /// Checks the store itself, and counts its blocks. Returns whether it is sound.
     pub(crate) fn check_store(
         &self,
         depth: CheckDepth,
@@ -210,7 +210,7 @@ impl Verify<'_> {
             report.tell(store_damaged(&problem.replace('\n', " ")), found);
         }
         if !problems.is_empty() {
-            // Pages that lead to each other in circles are counted without end.
+            // Counting the blocks of a damaged file may not end, because its pages may form a cycle.
             return Ok(false);
         }
         match maintain.block_count() {
@@ -229,8 +229,8 @@ pub(super) fn store_damaged(error: &impl std::fmt::Display) -> Finding {
     Finding::new(Code::StoreDamaged, format!("the database is damaged: {error}"))
 }
 
-/// How often a check is run again beside another process that keeps deleting states.
+/// The number of repetitions of a check while another process deletes states.
 const MAX_TRIES: u32 = 20;
 
-/// How many findings wait until their check is done.
+/// The greatest number of findings that are kept until the end of a check.
 const MAX_KEPT_FINDINGS: usize = 10_000;

@@ -1,4 +1,4 @@
-//! Checking many trees that share most of what they are: what was checked once is not read again.
+//! The check of many trees that share subtrees: each shared part is read once.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
@@ -17,8 +17,8 @@ use pds_core::mst::walk::walk;
 pub(crate) struct Trees<'b> {
     blocks: &'b dyn Blocks,
     subtrees: Seen,
-    /// Records that have been checked at their path, by a keyed hash of both: eight bytes a record,
-    /// and nobody outside can make two of them meet.
+    /// A keyed hash of the path and CID of each checked record. It takes eight bytes per record, and an attacker
+    /// cannot cause collisions.
     records: HashSet<u64>,
     hasher: RandomState,
 }
@@ -29,7 +29,7 @@ impl<'b> Trees<'b> {
         Self { blocks, subtrees, records, hasher: RandomState::new() }
     }
 
-    /// Checks a tree, as far as it was not checked as part of another one.
+    /// Checks a tree, except for parts that were already checked in another tree.
     pub(crate) fn check(
         &mut self,
         root: Cid,
@@ -76,13 +76,13 @@ mod tests {
         (check.report, findings)
     }
 
-    /// The first keys of a height.
+    /// Returns the keys of a level, in ascending order.
     fn keys(level: u8) -> impl Iterator<Item = String> {
         let all = (0..).map(|n| format!("com.example.note/{n:05}"));
         all.filter(move |key| height(key.as_bytes()) == level)
     }
 
-    /// A node as it must be encoded.
+    /// Encodes a node.
     fn node(entries: &[(&str, Cid, Option<Cid>)]) -> Block {
         let link = |cid: Option<Cid>| cid.map_or(Value::Null, Value::Link);
         let mut before = "";
@@ -155,7 +155,7 @@ mod tests {
             let (report, findings) = check(&mut trees, wrong);
             assert_eq!((findings.len(), findings[0].code()), (1, Code::NodeInvalid), "{wrong}");
             assert_eq!((report.errors, findings[0].cid), (1, Some(shared.cid())));
-            // A check that remembers nothing says so too.
+            // A check without shared subtrees finds the same error.
             assert!(walk(&blocks, wrong).any(|step| step.is_err()), "{wrong}");
         }
         assert_eq!(check(&mut trees, here.cid()).1, []);

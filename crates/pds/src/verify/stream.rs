@@ -1,4 +1,4 @@
-//! Checking what is taken in while it is taken in.
+//! The check of a repository during its import, in one pass.
 
 use std::io::Read;
 
@@ -13,11 +13,10 @@ use pds_core::data::block::{Block, BlockRef};
 use pds_core::data::cid::Cid;
 use pds_core::mst::preorder::{Due, Preorder};
 
-/// A repository that is checked as it is read.
+/// A repository that is checked during a sequential read.
 ///
-/// It follows faultless files: commit, nodes and records in the specification's streamable order,
-/// each once, and nothing else. Whatever is not so ends it with [`NotInOrder`], and the file is
-/// to be looked at through an index, which can tell what is wrong with it.
+/// It accepts valid files in the streamable order of the specification: commit, nodes and records, each once, and
+/// nothing else. Any other file ends the check with [`NotInOrder`]. A check through an index then finds the error.
 pub(crate) struct Streamed<'a, R> {
     reader: R,
     commit: Commit,
@@ -26,14 +25,14 @@ pub(crate) struct Streamed<'a, R> {
     commit_is_due: bool,
 }
 
-/// The repository is not one that can be checked in one pass.
+/// The error for a repository that cannot be checked in one pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the repository cannot be checked in one pass")]
 pub(crate) struct NotInOrder;
 
-/// Where the blocks come from: a reader that lends them, or one that runs ahead in another thread.
+/// The source of the blocks: a reader that lends them, or one that runs ahead in another thread.
 pub(crate) trait Sections {
-    /// Returns the next block; `None` at the end of the file.
+    /// Returns the next block, or `None` at the end of the file.
     fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder>;
 }
 
@@ -44,7 +43,7 @@ impl<R: Read> Sections for CarReader<R> {
     }
 }
 
-/// Blocks that have arrived from another thread.
+/// Blocks that arrive from another thread.
 struct Arriving<'a> {
     blocks: &'a mut dyn Iterator<Item = Result<Block, CarError>>,
     lent: Option<Block>,
@@ -63,7 +62,7 @@ impl<S: Sections + ?Sized> Sections for &mut S {
     }
 }
 
-/// Reads a file whose blocks are to be checked as they come, in as many threads as there may be.
+/// Opens a file for a sequential check, with the expected number of threads, and calls `work` with it.
 pub(crate) fn streamed<T>(
     file: impl Read + Send,
     expected: &Expected<'_>,
@@ -84,7 +83,7 @@ pub(crate) fn streamed<T>(
 }
 
 impl<'a, R: Read> Streamed<'a, CarReader<R>> {
-    /// Starts to read a file: header and commit.
+    /// Reads the header and the commit of a file.
     pub(crate) fn open(file: R, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
         let reader = CarReader::new(file).map_err(|_| NotInOrder)?;
         let [root] = *reader.roots() else { return Err(NotInOrder) };
@@ -94,7 +93,7 @@ impl<'a, R: Read> Streamed<'a, CarReader<R>> {
 }
 
 impl<'a, S: Sections> Streamed<'a, S> {
-    /// Starts to read: the commit.
+    /// Reads the commit.
     fn begin(mut reader: S, root: Cid, expected: &'a Expected<'a>) -> Result<Self, NotInOrder> {
         let first = reader.next_block()?.ok_or(NotInOrder)?;
         if first.cid() != root {
@@ -105,13 +104,12 @@ impl<'a, S: Sections> Streamed<'a, S> {
         Ok(Self { reader, commit, preorder, check, commit_is_due: true })
     }
 
-    /// Returns the commit that the file starts with.
+    /// Returns the commit.
     pub(crate) fn commit(&self) -> &Commit {
         &self.commit
     }
 
-    /// Returns the next block, the commit first, and checks it; `None` when the repository is
-    /// complete and the file at its end.
+    /// Checks and returns the next block, beginning with the commit. Returns `None` at the end of a complete file.
     pub(crate) fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
         if std::mem::take(&mut self.commit_is_due) {
             self.check.report.commit = Some(self.commit.clone());

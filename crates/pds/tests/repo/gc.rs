@@ -103,11 +103,11 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
     for text in ["@{3}", "HEAD~3", &commits[5].to_string(), "2222222222222"] {
         let error = repo.history().resolve(&text.parse().unwrap()).unwrap_err();
         assert!(error.is_not_found(), "{error}");
-        let told = format!("states up to rev {} have been forgotten", newest_gone.unwrap());
+        let told = format!("states up to rev {} were deleted", newest_gone.unwrap());
         assert!(error.to_string().contains(&told), "{error}");
     }
     let error = repo.history().resolve(&"nowhere".parse().unwrap()).unwrap_err();
-    assert_eq!(error.to_string(), "no revision nowhere: there is no ref nowhere");
+    assert_eq!(error.to_string(), "unknown revision \"nowhere\": no ref named nowhere");
     // And writing goes on.
     repo.put(&path("com.example.note/new"), &note("x")).unwrap();
     assert_eq!(gc(&repo, &keep(1)).states, 4);
