@@ -20,6 +20,7 @@ mod orphans;
 mod quarantine;
 mod rebuild;
 mod recover;
+mod refs;
 mod stray;
 mod survey;
 mod survivors;

@@ -104,16 +104,7 @@ impl Rescue<'_> {
         self.repo.keys().check_signer()?;
         let present = self.repo.head()?;
         let survey = self.survey(&[])?;
-        let stray = survey.refs.iter().find(|stray| stray.name == *self.repo.history().ref_name());
-        let head = match stray {
-            Some(stray) => stray.lost.first().copied().or(stray.target),
-            None => present,
-        };
-        let head = match head {
-            Some(head) => head,
-            // This returns the error for the missing ref.
-            None => self.repo.snapshot()?.commit().cid(),
-        };
+        let head = self.surveyed_head(&survey, present)?;
         self.mend(&survey, &[], keep)?;
         if !survey.lost.iter().any(|lost| lost.commit == head) {
             self.restore_refs(&survey)?;
@@ -140,6 +131,32 @@ impl Rescue<'_> {
             base => base?,
         };
         self.restore(&survey, &|name| name != self.repo.history().ref_name())?;
+        self.commit_survivors(&base, head, present, &survey, orphans)
+    }
+
+    /// Returns the commit that the ref points to, or pointed to if it is a stray ref.
+    fn surveyed_head(&self, survey: &Survey, present: Option<Cid>) -> Result<Cid> {
+        let stray = survey.refs.iter().find(|stray| stray.name == *self.repo.history().ref_name());
+        let head = match stray {
+            Some(stray) => stray.lost.first().copied().or(stray.target),
+            None => present,
+        };
+        match head {
+            Some(head) => Ok(head),
+            // This returns the error for the missing ref.
+            None => Ok(self.repo.snapshot()?.commit().cid()),
+        }
+    }
+
+    /// Builds a tree of the records that survive of the state `head`, and commits it.
+    fn commit_survivors(
+        &self,
+        base: &Base,
+        head: Cid,
+        present: Option<Cid>,
+        survey: &Survey,
+        orphans: Orphans,
+    ) -> Result<Rebuilt> {
         // The store records the account, and every remaining commit names it.
         let any_commit = || survey.commits.first().map(|commit| commit.did().clone());
         let did =
@@ -168,7 +185,7 @@ impl Rescue<'_> {
             Lost { part, cid, commit: head, rev: base.rev, ref_name }
         };
         let mut lost: Vec<Lost> = lost.into_iter().map(lose).collect();
-        let earlier = earlier(&blocks, &survey, head, &lost);
+        let earlier = earlier(&blocks, survey, head, &lost);
         let without_path = orphans.records;
 
         let tree =

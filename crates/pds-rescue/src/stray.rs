@@ -4,19 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use crate::handle::Rescue;
-use crate::survey::Survey;
 use pds::error::Result;
 use pds_core::commit::Commit;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
 use pds_core::mst::walk::nodes;
 use pds_core::syntax::did::Did;
-use pds_store::change::Change;
-use pds_store::event::Event;
 use pds_store::fact::{Fact, FactKind};
 use pds_store::log::LogQuery;
 use pds_store::ref_name::RefName;
-use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::{View, first_fact, lacks_refs};
 
 /// A ref that is missing, or that points to a block that is not a commit.
@@ -46,39 +42,6 @@ pub struct StrayRef {
 }
 
 impl Rescue<'_> {
-    /// Points the stray refs of a survey to their targets. Returns the number of restored refs.
-    ///
-    /// Call it after [`mend`](Self::mend), which restores the commits. The log gets a row `repair` for each ref.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Store`](pds::Error::Store) if one of the refs has moved since the survey, or the store cannot be
-    /// written. After an error, no ref has changed.
-    pub fn restore_refs(&self, survey: &Survey) -> Result<u64> {
-        self.restore(survey, &|_| true)
-    }
-
-    /// Restores the stray refs with chosen names; see [`restore_refs`](Self::restore_refs).
-    pub(super) fn restore(
-        &self,
-        survey: &Survey,
-        chosen: &dyn Fn(&RefName) -> bool,
-    ) -> Result<u64> {
-        let stray =
-            survey.refs.iter().filter(|stray| stray.target.is_some() && chosen(&stray.name));
-        let edits: Vec<RefEdit> = stray
-            .map(|StrayRef { name, found, target, .. }| {
-                let expect = found.map_or(Expect::Absent, Expect::Exactly);
-                RefEdit { name: name.clone(), target: *target, expect }
-            })
-            .collect();
-        let set = edits.len() as u64;
-        if !edits.is_empty() {
-            self.repo.store().apply(Change::new(Event::Repair).edits(edits))?;
-        }
-        Ok(set)
-    }
-
     /// Returns the stray refs.
     pub(super) fn stray_refs(
         &self,
@@ -121,18 +84,9 @@ impl Rescue<'_> {
         }
         Ok(stray)
     }
-
-    /// Returns the newest readable state of this ref, for a ref with an unreadable present commit.
-    pub(super) fn state_before(&self, survey: &Survey) -> Result<Option<Cid>> {
-        let view = self.repo.store().view()?;
-        let blocks = self.repo.store().as_ref();
-        let (target, _) = last_state(view.as_ref(), self.repo.history().ref_name(), blocks)?;
-        let did = account(view.as_ref())?;
-        Ok(target.or_else(|| newest_commit(&survey.commits, did.as_ref(), blocks)))
-    }
 }
 
-fn account(view: &dyn View) -> Result<Option<Did>> {
+pub(super) fn account(view: &dyn View) -> Result<Option<Did>> {
     Ok(match first_fact(view, FactKind::Account)? {
         Some(Fact::Account(did)) => Some(did),
         _ => None,
@@ -150,7 +104,7 @@ fn last_rows(view: &dyn View) -> Result<BTreeMap<RefName, Option<Cid>>> {
 }
 
 /// Returns the last readable commit in the log rows of a ref, and the unreadable commits after it.
-fn last_state(
+pub(super) fn last_state(
     view: &dyn View,
     name: &RefName,
     blocks: &dyn Blocks,
@@ -178,7 +132,11 @@ fn last_state(
 /// Returns the commit with the greatest rev among those with a complete tree. All other commits must be its
 /// ancestors or descendants; otherwise the result is `None`. A server commit names no `prev`, so it counts as an
 /// ancestor of all commits with greater revs.
-fn newest_commit(commits: &[Commit], did: Option<&Did>, blocks: &dyn Blocks) -> Option<Cid> {
+pub(super) fn newest_commit(
+    commits: &[Commit],
+    did: Option<&Did>,
+    blocks: &dyn Blocks,
+) -> Option<Cid> {
     let did = did.or_else(|| Some(commits.first()?.did()))?;
     if commits.iter().any(|commit| commit.did() != did) {
         return None;
