@@ -40,7 +40,7 @@ fn there_is_a_store_of_every_format() {
 
 /// Makes a store in a directory, without the key that signed it: four commits with the records of the
 /// sample, a ref `before`, and a blob.
-pub(super) fn make(dir: &Path) {
+fn make(dir: &Path) {
     let key = SigningKey::generate(Curve::K256).unwrap();
     let repo = pds::local::directory::create_with_key(dir, &did(), &key).unwrap();
     let sample = CarFile::open(fs::File::open(testdata().join("sample.car")).unwrap()).unwrap();

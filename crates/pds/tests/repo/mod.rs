@@ -15,9 +15,6 @@ mod model;
 mod named_keys;
 pub(super) mod proofs;
 mod races;
-#[cfg(feature = "sqlite")]
-mod repair;
-mod salvage;
 mod seam;
 mod slices;
 mod stores;

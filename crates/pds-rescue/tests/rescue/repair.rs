@@ -569,7 +569,7 @@ fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
             let name = cid.as_bytes().as_slice();
             account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
         }
-        // By somebody who remembers nothing of what was there.
+        // Through a new handle, without any cache.
         let afresh = account.open().snapshot().unwrap();
         let reached: BTreeSet<String> = afresh
             .records()

@@ -12,8 +12,7 @@ use pds::local::leftovers::clear_leftovers;
 use pds::store::{Change, Event, Expect, RefEdit, SqliteStore, Store, StoreError};
 use pds_rescue::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
 
-use super::formats::make;
-use super::{did, note, path};
+use super::{did, make, note, path};
 
 const PAGE_BYTES: usize = 8_192;
 
