@@ -10,7 +10,7 @@ use crate::history::log_pages::each_row;
 use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
 use crate::reading::{Moment, Reading};
-use crate::retain::collect::{Collection, Decide, Drafted};
+use crate::retain::collection::{Collection, Decide, Drafted};
 use crate::retain::gc::Swept;
 use crate::retain::handle::Retain;
 use crate::snapshot::read_commit;

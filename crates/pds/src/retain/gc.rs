@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::now_micros;
 use crate::error::Result;
-use crate::retain::collect::{Collected, Collection, Decide};
+use crate::retain::collection::{Collected, Collection, Decide};
 use crate::retain::handle::Retain;
 use pds_core::data::cid::Cid;
 use pds_store::error::StoreError;

@@ -1,8 +1,11 @@
 //! The deletion of states, blocks and blobs: garbage collection, purges and known losses.
 
 pub(crate) mod collect;
+pub(crate) mod collection;
+mod finish;
 pub mod forget;
 pub mod gc;
 pub mod handle;
 mod losses;
 pub(crate) mod mark;
+mod reach;
