@@ -32,7 +32,7 @@ fn ahead_in<T: Send, R>(
         let (send, receive) = sync_channel::<Vec<T>>(QUEUE);
         match thread.spawn_scoped(scope, move || send_all(items, size, &send)) {
             Ok(_) => {
-                Ok(work(&mut Arriving { receive, batch: Vec::new().into_iter(), is_over: false }))
+                Ok(work(&mut Received { receive, batch: Vec::new().into_iter(), is_over: false }))
             }
             Err(_) => Err(work),
         }
@@ -65,13 +65,13 @@ fn send_all<T>(
 
 /// The receiving end of the queue. An empty batch marks the end. If the queue closes without one, the other
 /// thread has panicked, and the items so far are not complete.
-struct Arriving<T> {
+struct Received<T> {
     receive: Receiver<Vec<T>>,
     batch: std::vec::IntoIter<T>,
     is_over: bool,
 }
 
-impl<T> Iterator for Arriving<T> {
+impl<T> Iterator for Received<T> {
     type Item = T;
 
     fn next(&mut self) -> Option<T> {

@@ -19,7 +19,7 @@ use crate::snapshot::record_changes;
 use crate::transfer::import::has_all;
 use crate::transfer::incoming::{Findings, Incoming, unboxed};
 use crate::verify::indexed::verify;
-use crate::verify::marked::Marked;
+use crate::verify::tracked::TrackedFile;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
@@ -94,7 +94,7 @@ struct Other<'a> {
     /// The version of the store that the merge is based on.
     version: Version,
     /// Returns the blocks to store with the merge. Returns none if the other side is stored.
-    arrive: &'a dyn Fn() -> Arriving<'a>,
+    arrive: &'a dyn Fn() -> BoxedBlocks<'a>,
     is_here: bool,
     /// The key of the other commit, if the user named it and it was not known.
     key: Option<&'a PublicKey>,
@@ -109,7 +109,7 @@ struct Step {
     new: Vec<Block>,
 }
 
-type Arriving<'a> = Box<dyn Iterator<Item = Result<Block, BoxError>> + 'a>;
+type BoxedBlocks<'a> = Box<dyn Iterator<Item = Result<Block, BoxError>> + 'a>;
 
 impl Merge<'_> {
     /// Merges a commit into the current ref, record by record, against the common base of both.
@@ -146,7 +146,7 @@ impl Merge<'_> {
             let commit = self.parts.commit_in(view.as_ref(), commit)?;
             let Moment { version, blocks, .. } = self.parts.moment_of(view.as_ref())?;
             drop(view);
-            let arrive = || -> Arriving<'_> { Box::new(std::iter::empty()) };
+            let arrive = || -> BoxedBlocks<'_> { Box::new(std::iter::empty()) };
             let other = Other {
                 commit,
                 stored: blocks.as_ref(),
@@ -188,7 +188,7 @@ impl Merge<'_> {
         options: &MergeOptions,
     ) -> Result<Merged> {
         let Moment { version, blocks: stored, .. } = self.parts.moment()?;
-        let file = Marked::new(car);
+        let file = TrackedFile::new(car);
         let both = Overlay { over: &file, under: stored.as_ref() };
         let mut findings = Findings::default();
         let keys = Keys::new(self.parts).key_history()?;
@@ -209,7 +209,7 @@ impl Merge<'_> {
             (_, Some(finding)) => return Err(Error::Refused(Box::new(finding))),
             (None, None) => return Err(Error::UnknownCommit(root)),
         };
-        let arrive = || -> Arriving<'_> {
+        let arrive = || -> BoxedBlocks<'_> {
             let base = self.parts.snapshot().ok().map(|ours| ours.commit().data());
             Box::new(Incoming::new(&file, &both, &commit, base, &expected))
         };

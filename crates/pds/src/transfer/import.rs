@@ -12,8 +12,8 @@ use crate::model::report::Expected;
 use crate::pipeline::ahead;
 use crate::transfer::incoming::{Findings, Incoming, unboxed};
 use crate::verify::check::Check;
-use crate::verify::marked::Marked;
 use crate::verify::stream::{NotInOrder, Streamed};
+use crate::verify::tracked::TrackedFile;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};
@@ -128,7 +128,7 @@ impl Transfer<'_> {
         key: Option<&PublicKey>,
     ) -> Result<Imported> {
         let stored = self.parts.reading()?;
-        let file = Marked::new(car);
+        let file = TrackedFile::new(car);
         let both = Overlay { over: &file, under: stored.as_ref() };
         let Some(block) = both.get(&root)? else {
             let message = format!("the commit {root} is missing");

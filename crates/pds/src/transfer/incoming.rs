@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::model::finding::{Finding, Severity, Stage};
 use crate::model::report::Expected;
 use crate::verify::check::Check;
-use crate::verify::marked::Marked;
+use crate::verify::tracked::TrackedFile;
 use pds_core::car::read_at::ReadAt;
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, Blocks};
@@ -22,7 +22,7 @@ use pds_store::error::StoreError;
 /// with one exception: a slice may rely on records that the present state does not have. Only other states have
 /// those, and may be deleted before the slice is stored, so they follow at the end.
 pub(crate) struct Incoming<'a, F> {
-    file: &'a Marked<'a, F>,
+    file: &'a TrackedFile<'a, F>,
     both: &'a Overlay<'a>,
     commit: Option<&'a Commit>,
     contents: Contents<'a>,
@@ -37,7 +37,7 @@ pub(crate) struct Incoming<'a, F> {
 impl<'a, F: ReadAt> Incoming<'a, F> {
     /// Reads the tree of a commit; `base` is the tree of the present state.
     pub(crate) fn new(
-        file: &'a Marked<'a, F>,
+        file: &'a TrackedFile<'a, F>,
         both: &'a Overlay<'a>,
         commit: &'a Commit,
         base: Option<Cid>,

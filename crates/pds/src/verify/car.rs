@@ -6,8 +6,8 @@ use crate::model::report::{Expected, Report};
 use crate::verify::any_order::{Types, index};
 use crate::verify::check::{Check, Verdict};
 use crate::verify::indexed::follow;
-use crate::verify::marked::Marked;
 use crate::verify::stream::{NotInOrder, streamed as stream};
+use crate::verify::tracked::TrackedFile;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};
@@ -102,7 +102,7 @@ fn indexed<F: ReadAt>(
         check.drain().for_each(found);
         return Ok(check.report);
     };
-    let marked = Marked::new(&car);
+    let marked = TrackedFile::new(&car);
     if let Some(commit) = check.read_commit(&marked, root)? {
         let walk = walk(&marked, commit.data());
         follow(walk, &mut check, found, &mut |check, key, cid| {
@@ -142,7 +142,7 @@ fn car_finding(error: &CarError) -> Finding {
 }
 
 /// Counts the earlier commits in the file.
-fn chain_before<F: ReadAt>(car: &CarFile<F>, marked: &Marked<'_, F>, commit: &Commit) -> u64 {
+fn chain_before<F: ReadAt>(car: &CarFile<F>, marked: &TrackedFile<'_, F>, commit: &Commit) -> u64 {
     let (mut before, mut count) = (commit.prev(), 0);
     while let Some(cid) = before {
         // Damaged blocks, and blocks that are not commits, are already reported.

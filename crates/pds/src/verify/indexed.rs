@@ -57,7 +57,7 @@ pub fn verify(
 /// What is done about an entry of a tree.
 pub(crate) type OnEntry<'f> = dyn FnMut(&mut Check<'_>, Key, Cid) -> Result<()> + 'f;
 
-/// Checks a tree of which not all records are read: `entry` decides.
+/// Checks a tree. `entry` decides for each record whether it is read.
 pub(crate) fn follow(
     walk: Walk<'_>,
     check: &mut Check<'_>,

@@ -10,7 +10,7 @@ pub(crate) mod check;
 pub mod handle;
 mod history;
 pub mod indexed;
-pub(crate) mod marked;
 mod present;
 mod shared;
 pub(crate) mod stream;
+pub(crate) mod tracked;

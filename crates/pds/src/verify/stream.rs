@@ -43,13 +43,13 @@ impl<R: Read> Sections for CarReader<R> {
     }
 }
 
-/// Blocks that arrive from another thread.
-struct Arriving<'a> {
+/// The sections of a file that another thread reads.
+struct ReadSections<'a> {
     blocks: &'a mut dyn Iterator<Item = Result<Block, CarError>>,
     lent: Option<Block>,
 }
 
-impl Sections for Arriving<'_> {
+impl Sections for ReadSections<'_> {
     fn next_block(&mut self) -> Result<Option<BlockRef<'_>>, NotInOrder> {
         self.lent = self.blocks.next().transpose().map_err(|_| NotInOrder)?;
         Ok(self.lent.as_ref().map(Block::borrowed))
@@ -76,7 +76,7 @@ pub(crate) fn streamed<T>(
     }
     let size = |block: &Result<Block, CarError>| block.as_ref().map_or(0, |b| b.bytes().len());
     ahead(expected.jobs, reader, size, |blocks| {
-        let mut arriving = Arriving { blocks, lent: None };
+        let mut arriving = ReadSections { blocks, lent: None };
         let arriving: &mut dyn Sections = &mut arriving;
         work(&mut Streamed::begin(arriving, root, expected)?)
     })

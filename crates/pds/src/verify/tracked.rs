@@ -1,4 +1,4 @@
-//! Which blocks of a CAR file have been asked for.
+//! A CAR file that tracks which of its blocks were read.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -9,21 +9,21 @@ use pds_core::car::read_at::ReadAt;
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::Cid;
 
-/// A CAR file that notes which of its blocks have been asked for: one bit a block.
-pub(crate) struct Marked<'a, F> {
+/// A CAR file that tracks which of its blocks were read, with one bit for each block.
+pub(crate) struct TrackedFile<'a, F> {
     car: &'a CarFile<F>,
     asked: Mutex<Vec<u64>>,
     count: AtomicU64,
     has_lacked: AtomicBool,
 }
 
-impl<'a, F: ReadAt> Marked<'a, F> {
+impl<'a, F: ReadAt> TrackedFile<'a, F> {
     pub(crate) fn new(car: &'a CarFile<F>) -> Self {
         let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
         Self { car, asked, count: AtomicU64::new(0), has_lacked: AtomicBool::new(false) }
     }
 
-    /// Returns how many of the blocks have been asked for.
+    /// Returns the number of blocks that were read.
     pub(crate) fn reached(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
@@ -79,7 +79,7 @@ impl<'a, F: ReadAt> Marked<'a, F> {
     }
 }
 
-impl<F: ReadAt> Blocks for Marked<'_, F> {
+impl<F: ReadAt> Blocks for TrackedFile<'_, F> {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
         self.answer(self.car.numbered(cid))
     }
