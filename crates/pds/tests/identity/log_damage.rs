@@ -95,7 +95,7 @@ fn who_changes_an_operation_with_its_cid_lacks_the_signature() {
             0 => assert!(matches!(fault, OperationFault::NotTheGenesis { .. })),
             _ => assert_eq!(fault, OperationFault::Unsigned),
         }
-        // A signature by a key that may not sign is none.
+        // A signature by a key that may not sign does not count.
         if index > 0 {
             let Value::Map(mut map) = operation else { panic!("it is a map") };
             map.remove("sig");

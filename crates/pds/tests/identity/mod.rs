@@ -1,4 +1,4 @@
-//! Who may sign, and since when: logs and documents made here, whole and damaged.
+//! The keys that may sign, with their times: generated logs and documents, valid and damaged.
 
 mod documents;
 mod keys;
@@ -22,7 +22,7 @@ fn keys<const N: usize>() -> [SigningKey; N] {
     })
 }
 
-/// Three operations, the second of which changes the signing key, all by the second rotation key.
+/// Three operations by the second rotation key. The second operation changes the signing key.
 fn three() -> (Directory, [Cid; 3]) {
     let [a, b, old, new] = keys();
     let mut log = Directory::default();

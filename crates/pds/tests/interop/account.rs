@@ -172,7 +172,7 @@ fn a_slice_is_refused_where_its_base_is_not() {
     let (Some(exports), Some((repo, _))) = (exports(), grown()) else {
         return;
     };
-    // Made for somebody who has the third state: the profile is not in it.
+    // Made for a reader that has the third state: the profile is not in it.
     let slice = since(&repo.snapshot().unwrap(), &mirror_of(&exports[2]).snapshot().unwrap());
     let (report, _) = verify(&slice, &Expected::default());
     assert!(!report.is_ok() && !report.is_complete());

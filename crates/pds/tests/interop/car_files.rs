@@ -167,7 +167,7 @@ fn none_of_them_is_a_repository() {
         let (report, findings) = verify(bytes, &Expected::default());
         assert!(!report.is_ok() && !report.is_complete(), "{name}: {findings:?}");
         assert!(report.commit.is_none(), "{name}");
-        // A part may be expected of a repository, but this is none.
+        // A part of a repository may be expected, but this file is not part of a repository.
         let partial = Expected { partial: true, ..Expected::default() };
         assert!(!verify(bytes, &partial).0.is_ok(), "{name}");
 

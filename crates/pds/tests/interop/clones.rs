@@ -143,7 +143,7 @@ fn a_known_key_is_checked_and_remembered_by_a_clone() {
             let (repo, _) = cloned.unwrap();
             assert_eq!(repo.public_key().unwrap(), Some(key), "{name}");
         } else {
-            // Who insists on a signature gets none that is high-S; who does not may have the data.
+            // With a named key, a high-S signature is refused. Without one, the data is accepted.
             let error = cloned.err().unwrap();
             assert!(
                 matches!(&error, Error::Refused(found) if found.code().as_str() == "signature-high-s"),

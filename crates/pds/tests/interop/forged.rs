@@ -35,7 +35,7 @@ impl Clay {
         Self { commit, blocks, signer: SigningKey::from_hex(Curve::K256, secret).unwrap() }
     }
 
-    /// Changes one block, then every block that names it, up to the commit, which is signed anew:
+    /// Changes one block, then every block that names it, up to the commit, which is signed again:
     /// a file in streamable order, and one with the blocks the other way round.
     pub(crate) fn bent(&self, index: usize, bytes: Vec<u8>) -> [Vec<u8>; 2] {
         let mut blocks = self.blocks.clone();

@@ -132,7 +132,7 @@ fn every_diff_names_the_records_and_the_nodes_that_differ() {
     assert_eq!(deleted, suite.total("deleted_nodes"));
 }
 
-/// A store that takes nodes in this order never holds a parent without having been told of it
+/// A store that takes nodes in this order never holds a parent without a request for it
 /// before its children.
 fn assert_parents_first(cids: &[Cid], blocks: &MemoryBlocks) {
     let at: HashMap<Cid, usize> = cids.iter().enumerate().map(|(at, cid)| (*cid, at)).collect();

@@ -205,7 +205,7 @@ fn faults_are_noticed_by_the_layer_that_is_named() {
         assert_eq!(first.stage(), expected, "{name}: {first}");
         assert!(other.is_none() || named != expected, "{name} is in the table for nothing");
 
-        // Who cannot read a tree to its end does not call it complete.
+        // A tree that cannot be read to its end is not complete.
         let unread = [Stage::Hash, Stage::Cbor, Stage::Mst, Stage::Completeness];
         if unread.contains(&first.stage()) {
             assert!(!report.is_complete(), "{name}");

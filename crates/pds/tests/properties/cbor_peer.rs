@@ -1,7 +1,7 @@
 //! CBOR against another library: the bytes that one takes and the other does not.
 //!
-//! That library is strict about encoding as well, but reads the whole of DAG-CBOR, of which the
-//! atproto data model is a part.
+//! That library is strict about encoding as well, but reads all of DAG-CBOR, and the
+//! atproto data model is only a part of it.
 
 use std::collections::BTreeSet;
 

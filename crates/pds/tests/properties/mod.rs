@@ -55,7 +55,7 @@ impl Random {
     }
 }
 
-/// Blocks that grow while trees read from them, count the reads, and fail when told to.
+/// Blocks that grow while trees read from them, count the reads, and fail on demand.
 #[derive(Default)]
 struct TestBlocks {
     blocks: RwLock<MemoryBlocks>,

@@ -12,7 +12,7 @@ use super::{Entries, built, config, mined_keys, naive_height, record};
 
 static KEYS: LazyLock<Vec<Key>> = LazyLock::new(mined_keys);
 
-/// What is known of a key by somebody who has only some nodes of a tree.
+/// The knowledge about a key that follows from some nodes of a tree.
 #[derive(Clone, Copy, PartialEq)]
 enum Known {
     Present,

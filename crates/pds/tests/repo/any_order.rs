@@ -19,8 +19,7 @@ use pds::{Jobs, Snapshot};
 
 use super::did;
 
-/// A file in the order of the tree, of more types than can be noted in a byte, and records of which there is
-/// more to say.
+/// A file in the order of the tree, with more types than one byte can note, and with records that cause findings.
 fn file() -> Vec<u8> {
     let typed = |name: &str, text: &str| {
         Value::from([("$type", Value::from(name)), ("text", Value::from(text))])

@@ -63,7 +63,7 @@ fn after_a_rotation_each_commit_is_checked_with_the_key_of_its_time() {
     assert_eq!(commit.data(), tree(before));
     let event = Event::Rotate { old: (&old).into(), new: (&new).into() };
     assert_eq!(repo.history().log(1).unwrap()[0].event, event);
-    // Whoever holds the old key only is told.
+    // A holder of only the old key gets an error.
     let refused = repo.put(&path("com.example.note/b"), &note("x")).unwrap_err();
     assert!(matches!(refused, Error::WrongKey { .. }), "{refused}");
     put(&rotated, "b", "2");
@@ -132,7 +132,7 @@ impl Interrupted {
         let repo = Repo::open(&self.dir).unwrap();
         assert_eq!(repo.public_key().unwrap().as_ref(), Some(expected), "{what}");
         assert!(!self.file(NEXT_KEY_FILE).exists(), "{what}");
-        // Whatever has become of it, nobody has lost the secret.
+        // Whatever the result is, the secret still exists.
         let unused = self.unused();
         let next = self.next.public_key();
         assert!(!existed || next == *expected || unused.contains(&next), "{what}: {unused:?}");
@@ -164,7 +164,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
         "the commit is stored with its key, and the file is left to be renamed",
     );
 
-    // Even where somebody went back before the rotation in the meantime.
+    // Also if the ref went back to a commit before the rotation in the meantime.
     let at = Interrupted::new();
     let head = at.repo.head().unwrap().unwrap();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
@@ -316,7 +316,7 @@ fn a_commit_by_another_key_or_out_of_order_is_found_in_the_past() {
     let repo = in_memory();
     put(&repo, "a", "1");
     let head = repo.snapshot().unwrap().commit().clone();
-    // Somebody with the file but without the key has added to the past.
+    // The past was extended with the file but without the key.
     let forge = |change: &dyn Fn(&mut pds::commit::UnsignedCommit), key: &SigningKey| {
         let mut unsigned = repo.draft(&[]).unwrap().commit().clone();
         change(&mut unsigned);

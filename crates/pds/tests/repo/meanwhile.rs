@@ -70,7 +70,7 @@ fn a_key_that_changes_while_the_history_is_checked_is_no_finding() {
     assert_history_is_sound(&repo);
 }
 
-/// A store that somebody writes to each time the log has been read.
+/// A store that gets a write after each read of the log.
 #[derive(Default)]
 struct NeverQuiet(Mutex<Option<Repo>>);
 

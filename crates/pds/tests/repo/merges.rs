@@ -245,7 +245,7 @@ fn two_devices_that_were_apart_come_together_by_files() {
         put(&laptop, "a", &format!("laptop {n}"));
         put(&phone, "b", &format!("phone {n}"));
     }
-    // Without the commits between them nobody knows where they parted.
+    // Without the commits between them, their common ancestor is unknown.
     let blocks = block_count(&laptop);
     let refused = laptop.merge().car(&car(&phone, false), &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");

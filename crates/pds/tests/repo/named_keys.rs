@@ -1,4 +1,4 @@
-//! Commits of others, taken in under a key that somebody named: it counts from then on.
+//! Commits of others, imported under a named key: the key counts from then on.
 
 use std::io::Cursor;
 use std::num::NonZeroUsize;
@@ -30,7 +30,7 @@ fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
     put(&laptop, "a", "laptop");
     assert_eq!(laptop.merge().car(&early, &MergeOptions::default()).unwrap().how, How::Commit);
     laptop.verify().history(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
-    // What is made with the old key after that is nobody's, unless somebody says whose it is.
+    // A later commit by the old key is refused, unless the caller names the key.
     put(&phone, "late", "phone");
     let refused = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
@@ -75,7 +75,7 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
     let named = Event::Merge { other: theirs, key: Some((&new.public_key()).into()) };
     assert_eq!(phone.history().log(1).unwrap()[0].event, named);
     assert_whole(&phone);
-    // It is here: nobody has to say it again, of this commit.
+    // The commit is stored: its key need not be named again.
     let again = phone.merge().car(&from_laptop, &MergeOptions::default()).unwrap();
     assert_eq!(again.how, How::Nothing);
 

@@ -65,7 +65,7 @@ impl Signed {
         car
     }
 
-    /// How many nodes it takes at least, told from the sorted list of keys alone.
+    /// The least number of nodes, computed from the sorted list of keys alone.
     ///
     /// The node of a level is needed where a key of that level or lower lies between the
     /// neighbours that are higher: else the level above has no subtree there.
@@ -281,7 +281,7 @@ fn a_proof_is_worth_what_its_signature_is() {
     let error = verify_proof(&car[..], &here, &stranger.public_key().into()).unwrap_err();
     assert!(matches!(error, ProofError::Signature { .. }), "{error}");
 
-    // The same tree under a commit of somebody else's.
+    // The same tree under a commit of another account.
     let mut blocks = blocks_of(&car);
     let forged = sign(repo.snapshot.commit().data(), &stranger);
     blocks[0] = forged.block().clone();

@@ -1,4 +1,4 @@
-//! Slices that rely on states which are let go of at the same moment.
+//! Slices that rely on states which are deleted at the same moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use pds::{Repo, Snapshot};
 use super::watched::{Watch, Watched};
 use super::{in_memory, note, path};
 
-/// Somebody else who is faster: before blocks come in, all but the present state goes.
+/// A faster process: it deletes all states but the present one before blocks are stored.
 #[derive(Default)]
 struct SweptBefore {
     /// Whether it is about to happen.

@@ -31,7 +31,7 @@ type Rotate = dyn Fn(&Repo) -> (Repo, Commit);
 
 /// A repository and its model.
 struct Trial {
-    /// Opens the repository anew.
+    /// Opens the repository again.
     open: Box<dyn Fn() -> Repo>,
     /// Gives the repository another key.
     rotate: Box<Rotate>,
@@ -124,7 +124,7 @@ impl Trial {
         self.repo.on(name.parse().unwrap())
     }
 
-    /// One of the commits there have been, which may have been let go.
+    /// One of all commits so far. It may have been deleted.
     fn commit(&mut self) -> (usize, Cid) {
         let commit = self.dice.below(self.model.commits.len());
         (commit, self.model.commits[commit].cid)

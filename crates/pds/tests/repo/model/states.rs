@@ -81,8 +81,8 @@ impl Model {
         self.refs.get_mut(name).unwrap().last_mut().unwrap().merged = Some(merged);
     }
 
-    /// Lets go of states: what stays is what the refs name, and what is said to, of a move and how many
-    /// moves of the ref came after it. A ref does not move to where it stands.
+    /// Deletes states. The states that the refs name stay, and those that `stays` selects by the move and the number
+    /// of later moves of its ref. A ref does not move to its own target.
     pub(super) fn keep(&mut self, stays: impl Fn(&Known, &Move, usize) -> bool) {
         for moves in self.refs.values_mut() {
             let last = moves.len() - 1;
