@@ -7,7 +7,7 @@ use crate::facts;
 use crate::retain::collection::{Collected, Collection};
 use crate::retain::handle::Retain;
 use crate::retain::mark::{BlobsOf, Marked};
-use crate::retain::reach::{Later, Reached};
+use crate::retain::reach::{Coverage, Later};
 use pds_core::data::cid::Cid;
 use pds_store::change::Change;
 use pds_store::error::StoreError;
@@ -76,7 +76,7 @@ impl Retain<'_> {
 
     fn sweep_blocks(
         &self,
-        found: &Reached,
+        found: &Coverage,
         later: &Later,
         marked: &Marked,
         what: &Collection<'_>,

@@ -8,7 +8,7 @@ use crate::facts;
 use crate::retain::collection::{Collected, Collection};
 use crate::retain::handle::Retain;
 use crate::retain::mark::BlobsOf;
-use crate::retain::reach::Reached;
+use crate::retain::reach::Coverage;
 use pds_core::data::cid::Cid;
 use pds_store::blob::store::{BlobInfo, BlobSweep};
 use pds_store::change::Change;
@@ -29,7 +29,7 @@ impl Retain<'_> {
     /// why remains may be left.
     pub(super) fn finish(
         &self,
-        found: &Reached,
+        found: &Coverage,
         swept: SweptBlocks,
         live: &BlobsOf,
         what: &Collection<'_>,
@@ -75,7 +75,7 @@ impl Retain<'_> {
 
     pub(super) fn count_blobs(
         &self,
-        found: &Reached,
+        found: &Coverage,
         live: &BlobsOf,
         what: &Collection<'_>,
         done: &mut Collected,

@@ -24,7 +24,7 @@ use pds_store::store::Version;
 use pds_store::sweep::Fate;
 
 /// What the states of a store reach, as far as a sweep needs it.
-pub(super) struct Reached {
+pub(super) struct Coverage {
     pub(super) version: Version,
     /// The number of commits in the log that are not live.
     pub(super) states: u64,
@@ -79,7 +79,7 @@ impl Retain<'_> {
         what: &mut Collection<'_>,
         marked: &mut Marked,
         live: &mut BlobsOf,
-    ) -> Result<Reached> {
+    ) -> Result<Coverage> {
         let reading = Reading::since(self.parts.store.clone(), version);
         let nothing = Drafted::default();
         let drafted = what.drafted.unwrap_or(&nothing);
@@ -115,7 +115,7 @@ impl Retain<'_> {
         let stored: HashSet<Cid> = stored.into_iter().map(|blob| blob.cid).collect();
         forgotten.retain(|cid| all_known && stored.contains(cid) && !live.cids.contains(cid));
         let Deleted { states, newest, .. } = deleted;
-        Ok(Reached { version, states, newest, forgotten, may_delete_blobs })
+        Ok(Coverage { version, states, newest, forgotten, may_delete_blobs })
     }
 
     /// Marks the states in the log rows that stay.
