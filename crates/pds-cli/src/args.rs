@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Result;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
@@ -13,6 +14,9 @@ use crate::commands::{
     log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm, show, tid,
     unpack, verify, verify_proof,
 };
+use crate::exit::Exit;
+use crate::open::Place;
+use crate::output::Output;
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
 #[derive(Debug, Parser)]
@@ -22,14 +26,14 @@ use crate::commands::{
     styles = STYLES,
     max_term_width = 100,
     after_help = "Examples:\n  \
-        pds clone backup.car alice      a local repository from a CAR file\n  \
-        pds -R alice verify             every check there is\n  \
-        pds -R backup.car ls            look into a CAR file without importing it\n  \
-        pds init mine --did did:web:example.com   a repository of your own\n\n\
+        pds clone backup.car alice      create a repository from a CAR file\n  \
+        pds -R alice verify             check hashes, tree, records and signature\n  \
+        pds -R backup.car ls            list a CAR file without importing it\n  \
+        pds init mine --did did:web:example.com   create your own repository\n\n\
         Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad input · 4 network · 5 busy · 6 partly done"
 )]
 pub(crate) struct Cli {
-    /// The repository: its directory, or a .car file for reading
+    /// Repository directory, or a CAR file to read [default: the nearest repository upwards]
     #[arg(
         short = 'R',
         long = "repo",
@@ -41,7 +45,7 @@ pub(crate) struct Cli {
     )]
     pub(crate) repo: Option<PathBuf>,
 
-    /// Answer in JSON: one value, or a line for each item of a list
+    /// Print JSON: one value, or one line for each item of a list
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -55,7 +59,7 @@ impl Cli {
         let matches = Self::command().try_get_matches()?;
         let mut cli = Self::from_arg_matches(&matches)?;
         if cli.repo.as_ref().is_some_and(|repo| repo.as_os_str().is_empty()) {
-            // A variable that is set to nothing is as good as none; an argument is not.
+            // An empty variable counts as unset; an empty argument is an error.
             if matches.value_source("repo") != Some(ValueSource::EnvVariable) {
                 let message = "the PATH of '--repo <PATH>' is empty";
                 return Err(Self::command().error(ErrorKind::InvalidValue, message));
@@ -63,6 +67,45 @@ impl Cli {
             cli.repo = None;
         }
         Ok(cli)
+    }
+
+    /// Runs the command that the user gave.
+    pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
+        let place = Place { named: self.repo };
+        match self.command {
+            Command::Init(args) => args.run(out),
+            Command::Clone(args) => args.run(out),
+            Command::Info(args) => args.run(&place, out),
+            Command::Put(args) => args.run(&place, out),
+            Command::Get(args) => args.run(&place, out),
+            Command::Rm(args) => args.run(&place, out),
+            Command::Ls(args) => args.run(&place, out),
+            Command::Apply(args) => args.run(&place, out),
+            Command::Blob(args) => args.run(&place, out),
+            Command::Import(args) => args.run(&place, out),
+            Command::Export(args) => args.run(&place, out),
+            Command::Unpack(args) => args.run(&place, out),
+            Command::Verify(args) => args.run(&place, out),
+            Command::Prove(args) => args.run(&place, out),
+            Command::VerifyProof(args) => args.run(out),
+            Command::Log(args) => args.run(&place, out),
+            Command::Diff(args) => args.run(&place, out),
+            Command::Show(args) => args.run(&place, out),
+            Command::Mst(args) => args.run(&place, out),
+            Command::Ref(args) => args.run(&place, out),
+            Command::Reset(args) => args.run(&place, out),
+            Command::Revert(args) => args.run(&place, out),
+            Command::Merge(args) => args.run(&place, out),
+            Command::Forget(args) => args.run(&place, out),
+            Command::Gc(args) => args.run(&place, out),
+            Command::Recover(args) => args.run(out),
+            Command::Repair(args) => args.run(&place, out),
+            Command::Key(args) => args.run(&place, out),
+            Command::Tid(args) => args.run(out),
+            Command::Cid(args) => args.run(out),
+            Command::Completions(args) => args.run(Self::command(), out),
+            Command::Man(args) => args.run(Self::command(), out),
+        }
     }
 }
 

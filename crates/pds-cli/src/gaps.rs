@@ -1,20 +1,20 @@
-//! Repositories of which only a part is here: what is here is shown, what is not is named.
+//! Partial repositories: readable parts are shown, missing parts are named.
 
 use anyhow::Result;
 use pds::Error;
 use pds::mst::MstError;
 
-use crate::failure::Exit;
-use crate::output::say;
+use crate::exit::Exit;
+use crate::text::say;
 
-/// Parts of a tree that were passed over: they are missing, or their keys are no paths of records.
+/// The parts of a tree that were skipped: they are missing, or their keys are not record paths.
 #[derive(Default)]
 pub(crate) struct Gaps {
     count: u64,
 }
 
 impl Gaps {
-    /// Lets pass what is there, and names what is not.
+    /// Returns an item that was read, or names the part that is missing.
     pub(crate) fn pass<T>(&mut self, item: Result<T, impl Into<Error>>) -> Result<Option<T>> {
         match item {
             Ok(item) => Ok(Some(item)),
@@ -22,10 +22,12 @@ impl Gaps {
         }
     }
 
-    /// Names what cannot be shown; an error that hides more than that is returned.
+    /// Names the part that is missing; returns errors of any other kind.
     pub(crate) fn pass_over(&mut self, error: Error) -> Result<(), Error> {
         match error {
-            Error::Mst(MstError::Missing { .. }) => say(&format!("{error}, and what is below it")),
+            Error::Mst(MstError::Missing { .. }) => {
+                say(&format!("{error}, with everything below it"));
+            }
             Error::Path { .. } => say(&error.to_string()),
             error => return Err(error),
         }
@@ -33,12 +35,12 @@ impl Gaps {
         Ok(())
     }
 
-    /// Tells whether everything was there.
+    /// Tells whether no part was skipped.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Returns how a command ends that has shown all there is.
+    /// Returns the exit code of a command that has shown all readable parts.
     pub(crate) fn exit(&self) -> Exit {
         if self.is_empty() { Exit::Done } else { Exit::Partly }
     }

@@ -1,4 +1,4 @@
-//! Who may sign, as the user says it: a key, or a file that names keys.
+//! The keys that may sign, as the user gives them: a key, or a file that lists keys.
 
 use std::path::{Path, PathBuf};
 
@@ -7,30 +7,31 @@ use pds::crypto::PublicKey;
 use pds::data::limits::{MAX_DID_DOCUMENT_BYTES, MAX_PLC_LOG_BYTES};
 use pds::identity::{DidDocument, KeyHistory, PlcLog};
 
-use crate::failure::Stated;
-use crate::open::{check_account, peek, read_limited};
+use crate::exit::Stated;
+use crate::open::peek;
 use crate::progress::Watched;
+use crate::record::check_account;
+use crate::stream::read_limited;
 
-/// Whose signature is believed for what comes in: a key, or that of the commit's time.
+/// The expected signer of an import: a key, or the key that was valid at the time of the commit.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SignedByArg {
-    /// The key that must have signed the commit; the one that is known here if not given. It counts as
-    /// the key of this commit from then on, and as that of the repository where none is known yet
+    /// Require the commit to be signed by this key [default: the repository's known key]. The key is remembered.
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
-    /// The audit log of the did:plc account: the key of the commit's time must have signed it, and counts
-    /// as one given by --key
+    /// Require the key that the audit log of the did:plc account lists for the time of the commit. The key is
+    /// remembered
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     plc_log: Option<PathBuf>,
 }
 
 impl SignedByArg {
-    /// Returns the key that must have signed the commit of a file; `None` where nothing was said.
+    /// Returns the key that must have signed the commit of a file; `None` if the user gave none.
     pub(crate) fn key_for(&self, file: &Watched) -> Result<Option<PublicKey>> {
         let Some(log) = &self.plc_log else { return Ok(self.key.clone()) };
         let keys = read_plc_log(log)?.key_history();
-        let unread = || Stated::bad_input("the file has no commit that can be read");
+        let unread = || Stated::bad_input("the file has no readable commit");
         let commit = peek(file).ok_or_else(unread)?;
         check_account(keys.did(), commit.did())?;
         let period = keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature());
@@ -44,19 +45,19 @@ impl SignedByArg {
     }
 }
 
-/// Whose signature is believed: one of three ways to say it.
+/// The expected signer of a proof, in one of three forms.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 pub(crate) struct KeysArg {
-    /// The key of the account
+    /// Key of the account
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
-    /// The DID document of the account, a JSON file
+    /// DID document of the account (JSON file)
     #[arg(long, value_name = "FILE")]
     did_doc: Option<PathBuf>,
 
-    /// The audit log of the did:plc account, a JSON file: the key of the time counts
+    /// Audit log of the did:plc account (JSON file): the key must have been valid at the time of the commit
     #[arg(long, value_name = "FILE")]
     plc_log: Option<PathBuf>,
 }
@@ -71,27 +72,29 @@ impl KeysArg {
                 Ok(document.key_history())
             }
             (None, None, Some(path)) => Ok(read_plc_log(path)?.key_history()),
-            (None, None, None) => Err(Stated::usage("no key was given").into()),
+            (None, None, None) => {
+                Stated::usage("no key was given; use --key, --did-doc or --plc-log").fail()
+            }
         }
     }
 }
 
-/// Reads an operation log and checks all of it.
+/// Reads an audit log and checks all of it.
 pub(crate) fn read_plc_log(path: &Path) -> Result<PlcLog> {
     let text = read_text(path, MAX_PLC_LOG_BYTES)?;
     PlcLog::parse(&text).with_context(|| cannot_use(path))
 }
 
-/// A file that says who may sign, kept as it is.
+/// A file that lists the keys of an account, with its text unchanged.
 pub(crate) struct IdentityFile {
-    /// What its name ends with where it lies beside a proof.
+    /// The ending of its name next to a proof.
     pub(crate) ending: &'static str,
     pub(crate) text: String,
     pub(crate) keys: KeyHistory,
 }
 
 impl IdentityFile {
-    /// Reads a DID document or an operation log, whichever it is.
+    /// Reads a DID document or an audit log, and finds out which it is.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = read_text(path, MAX_PLC_LOG_BYTES)?;
         let (ending, keys) = if text.trim_start().starts_with('[') {
@@ -106,7 +109,7 @@ impl IdentityFile {
 
 fn read_text(path: &Path, limit: usize) -> Result<String> {
     let bytes = read_limited(Some(path), limit).with_context(|| cannot_use(path))?;
-    let not_text = |_| Stated::bad_input(format!("{} is no text", path.display()));
+    let not_text = |_| Stated::bad_input(format!("{} is not a text file", path.display()));
     Ok(String::from_utf8(bytes).map_err(not_text)?)
 }
 

@@ -1,4 +1,4 @@
-//! A record in JSON, as somebody has indented it.
+//! JSON input of any indentation.
 
 use std::io::Read;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use pds::data::limits::{MAX_JSON_BYTES, MAX_WRITTEN_RECORD_BYTES};
 
-use crate::failure::Stated;
-use crate::open::open_stream;
+use crate::exit::Stated;
+use crate::stream::open_stream;
 
 /// Reads the JSON of a record from a file or standard input.
 ///
-/// Of a long one the spaces at the beginning of the lines are not kept: they may take much more room than the
-/// rest, and say nothing.
+/// Long input is read without the indentation of its lines, which may be much longer than the rest and has no
+/// meaning.
 pub(crate) fn read_json(path: Option<&Path>) -> Result<Vec<u8>> {
     let mut from = open_stream(path)?.take(MAX_INDENTED_BYTES);
     let mut json = Vec::new();
@@ -36,13 +36,14 @@ pub(crate) fn read_json(path: Option<&Path>) -> Result<Vec<u8>> {
         }
     }
     if json.len() > MAX_JSON_BYTES || from.limit() == 0 {
-        let message = format!("the input is longer than {MAX_JSON_BYTES} bytes, indentation aside");
-        return Err(Stated::bad_input(message).into());
+        let message =
+            format!("the input is longer than {MAX_JSON_BYTES} bytes without indentation");
+        return Stated::bad_input(message).fail();
     }
     Ok(json)
 }
 
-/// What stands at the beginning of lines. A text in JSON has no end of a line, so that is never a part of one.
+/// Finds the spaces at the start of lines. A JSON string cannot contain a line break, so they are never in one.
 struct Indentation {
     is_at_start: bool,
 }
@@ -55,8 +56,8 @@ impl Indentation {
     }
 }
 
-/// More than `pds get` prints of any record: in lists as deep as may be one byte takes four lines of some
-/// hundred spaces.
+/// The longest input with indentation. In deeply nested lists, `pds get` prints one byte of a record as four
+/// lines of several hundred spaces.
 const MAX_INDENTED_BYTES: u64 = 500 * MAX_WRITTEN_RECORD_BYTES as u64;
 
 const CHUNK_BYTES: usize = 64 * 1024;

@@ -1,25 +1,33 @@
 //! `pds`: git for AT Protocol repositories.
 //!
-//! Parses, runs one command, and turns what came of it into an exit code. Each verb is a file in
-//! `commands`; they share nothing but how a source is opened and how output is written.
+//! Parses the command line, runs one command, and turns its result into an exit code. Each verb is a file
+//! in `commands`, and its answers are a file in `answers`.
 
+mod answers;
 mod args;
 mod commands;
+mod damage;
 mod destination;
+mod errors;
+mod exit;
 mod failure;
 mod gaps;
-mod harms;
 mod identity;
 mod json_input;
 mod open;
 mod output;
 mod progress;
+mod record;
+mod record_files;
 mod state;
+mod stream;
+mod text;
 
 use std::process::ExitCode;
 
 use crate::args::Cli;
-use crate::failure::{Failure, is_closed_pipe, is_swept};
+use crate::errors::{is_closed_pipe, is_swept};
+use crate::failure::Failure;
 use crate::output::Output;
 
 fn main() -> ExitCode {
@@ -30,16 +38,17 @@ fn main() -> ExitCode {
     };
     let json = cli.json;
     let mut out = Output::new(json);
-    // What was done before a failure has been acknowledged and is to be seen.
-    let mut ended = commands::run(cli, &mut out);
-    // A reader begins again while nothing of its answer has left: gc or forget was faster.
+    // Output of a command that fails later is still written: it acknowledges finished work.
+    let mut ended = cli.run(&mut out);
+    // `gc` or `forget` may delete a state while a command reads it. The command then starts over, unless part
+    // of its answer has left the process.
     for _ in 0..MAX_TRIES {
         match &ended {
             Err(error) if is_swept(error) && out.take_back() => {}
             _ => break,
         }
         let Ok(cli) = Cli::read() else { break };
-        ended = commands::run(cli, &mut out);
+        ended = cli.run(&mut out);
     }
     let flushed = out.flush();
     let failed = |error: &anyhow::Error| {
@@ -49,11 +58,11 @@ fn main() -> ExitCode {
     };
     match (ended, flushed) {
         (Ok(exit), Ok(())) => exit.into(),
-        // Whoever read the bytes of a file has seen enough.
+        // The reader of standard output closed the pipe: it has seen enough.
         (Err(error), _) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         (Err(error), _) | (Ok(_), Err(error)) => failed(&error),
     }
 }
 
-/// How often a command begins again whose state was deleted while it was being read.
+/// How many times a command starts over if its state is deleted while it is read.
 const MAX_TRIES: usize = 20;

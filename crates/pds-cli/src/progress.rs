@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use pds::car::ReadAt;
 
-/// A bar on standard error, if that is a terminal and the work takes a while.
+/// A progress bar, shown on a terminal if the work takes more than a second.
 pub(crate) struct Progress {
     bar: ProgressBar,
     started: Instant,
@@ -17,12 +17,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Starts to count bytes; where it is not known how many there are, there is no end.
+    /// Starts to count bytes; without a total, the bar has no end.
     pub(crate) fn bytes(what: &'static str, total: Option<u64>) -> Self {
-        let bar = match total {
-            Some(total) => ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden()),
-            None => ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden()),
-        };
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
         let template = match total {
             Some(_) => "{msg} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left",
             None => "{msg} {spinner} {bytes} {bytes_per_sec}",
@@ -30,7 +27,7 @@ impl Progress {
         Self::counting(what, bar, template)
     }
 
-    /// Starts to count blocks of which it is not known how many there are.
+    /// Starts to count blocks, whose total is unknown.
     pub(crate) fn blocks(what: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
         Self::counting(what, bar, "{msg} {spinner} {human_pos} blocks, {per_sec}")
@@ -59,7 +56,7 @@ impl Drop for Progress {
     }
 }
 
-/// A file whose first reading, from start to end, is shown.
+/// A file that shows the progress of its first pass.
 pub(crate) struct Watched {
     file: File,
     progress: Mutex<Option<Progress>>,
@@ -96,5 +93,5 @@ impl ReadAt for Watched {
     }
 }
 
-/// How long work goes on in silence.
+/// How long work runs before its progress is shown.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,19 +1,16 @@
-//! Which state is meant.
+//! The argument that names a state of a repository.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
 use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
-use pds::data::Cid;
+use pds::Revision;
 use pds::model::revision::RevisionError;
-use pds::{Repo, Revision};
 
-use crate::failure::Stated;
-use crate::open::{STANDARD_STREAM, Source};
+use crate::stream::STANDARD_STREAM;
 
-/// A state: a revision, or the name of a CAR file or of another repository, which has one.
+/// A state: a revision, or the path of a CAR file or of another repository.
 #[derive(Clone, Debug)]
 pub(crate) enum StateArg {
     Revision(Revision),
@@ -21,19 +18,19 @@ pub(crate) enum StateArg {
 }
 
 impl StateArg {
-    /// Reads what was given; the error says why it can be neither.
+    /// Parses an argument; the error says why it is neither.
     pub(crate) fn parse(given: OsString) -> Result<Self, String> {
         if names_a_file(&given) {
             return Ok(Self::File(given.into()));
         }
-        let text = given.to_str().ok_or("it is not UTF-8; ./NAME is the name of a file")?;
+        let text = given.to_str().ok_or("it is not UTF-8; write ./NAME for a file")?;
         match text.parse() {
             Ok(revision) => Ok(Self::Revision(revision)),
             Err(RevisionError { reason, .. }) => Err(reason),
         }
     }
 
-    /// Tells whether it is what standard input holds.
+    /// Tells whether the state comes from standard input.
     pub(crate) fn is_standard_input(&self) -> bool {
         matches!(self, Self::File(path) if path == Path::new(STANDARD_STREAM))
     }
@@ -56,28 +53,9 @@ impl fmt::Display for StateArg {
     }
 }
 
-/// Finds the commit that a state is named by in a repository; a file names the one it holds.
-pub(crate) fn resolve(repo: &Repo, state: &StateArg) -> Result<Cid> {
-    let file = match state {
-        StateArg::Revision(revision) => return Ok(repo.history().resolve(revision)?),
-        StateArg::File(file) => file,
-    };
-    let snapshot = Source::file(file)?.snapshot(None)?;
-    let commit = snapshot.commit().cid();
-    match repo.checkout(&commit.into()) {
-        Err(error) if error.is_not_found() => {
-            let message = format!("the commit of {state}, {commit}, is not here");
-            Err(Stated::no("not-found", message)
-                .hint("pds import FILE --ref NAME takes it in, pds merge FILE brings it together")
-                .into())
-        }
-        found => Ok(found.map(|_| commit)?),
-    }
-}
-
-/// Tells whether a state is to be read as the name of a CAR file, or of another repository.
+/// Tells whether a state is the path of a CAR file or of another repository.
 ///
-/// No ref starts with a dot or a slash, or ends with one; one that ends like a CAR file is reached as `name.car~0`.
+/// No ref starts with a dot, or starts or ends with a slash. A ref that ends in `.car` is written `name.car~0`.
 fn names_a_file(given: &OsStr) -> bool {
     let bytes = given.as_encoded_bytes();
     let ending = Path::new(given).extension();

@@ -1,4 +1,4 @@
-//! The binary as its users see it, run from outside, one topic a module.
+//! The binary as users see it: one topic per module.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod acceptance;

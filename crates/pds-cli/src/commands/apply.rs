@@ -8,33 +8,34 @@ use pds::data::limits::MAX_JSON_BYTES;
 use pds::data::{DataError, Value};
 use pds::store::RefName;
 use pds::syntax::{Nsid, RecordKey, RecordPath};
-use pds::{Repo, Write, WriteOptions, Written};
+use pds::{Batch, Repo, Write, WriteOptions, Written};
 
-use super::put::print_written;
-use crate::failure::{Exit, Stated};
-use crate::open::{Place, open_stream};
+use crate::answers::put::WrittenRow;
+use crate::exit::{Exit, Stated};
+use crate::open::Place;
 use crate::output::Output;
+use crate::stream::open_stream;
 
-/// Make many writes, as one signed commit
+/// Apply many writes in one signed commit
 ///
-/// Reads a JSON object a line: {"action": "create|update|delete|put", "collection": …, "rkey": …,
-/// "value": …}. Without an rkey, create and put make a fresh TID. What is printed is committed.
+/// Reads one JSON object per line: {"action": "create|update|delete|put", "collection": …, "rkey": …,
+/// "value": …}. Without an rkey, create and put generate a TID. Every write that is printed is committed.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
-    pds apply writes.ndjson --batch 200     a commit for each 200 writes")]
+    pds apply writes.ndjson --batch 200     write one commit per 200 writes")]
 pub(crate) struct Args {
-    /// The writes; stdin if there is no file
+    /// File with the writes [default: stdin]
     file: Option<PathBuf>,
 
-    /// Make a commit for each N writes instead of one for all
+    /// Write one commit per N writes instead of one for all
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
 
-    /// Take records whose blobs are not here
+    /// Accept records whose blobs are not stored
     #[arg(long)]
     allow_missing_blobs: bool,
 
-    /// Write to another ref than HEAD
+    /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 }
@@ -53,11 +54,11 @@ impl Args {
                 Err(error) => return Err(error),
             };
             committed += written.changes.len();
-            // A commit is acknowledged when it is made, not when the last one is.
-            print_written(&written, out)
+            // Each commit is acknowledged as soon as it is made.
+            out.answers(WrittenRow::all(&written))
                 .and_then(|()| out.flush())
                 .map_err(|error| partly(committed, &error))?;
-            // Nobody would learn of further ones.
+            // Without a reader, later commits would not be acknowledged.
             if out.is_closed() {
                 let rest = lines.next_line().map_err(|error| partly(committed, &error))?;
                 return Ok(if rest.is_some() { Exit::Partly } else { Exit::Done });
@@ -65,7 +66,7 @@ impl Args {
         }
     }
 
-    /// Commits the next writes, if there are any.
+    /// Commits the next batch of writes; returns `None` at the end of the input.
     fn write_batch(
         &self,
         repo: &Repo,
@@ -85,18 +86,18 @@ impl Args {
         let options = WriteOptions::default()
             .allow_missing_blobs(self.allow_missing_blobs)
             .message("apply".to_owned());
-        Ok(Some(repo.write(pds::Batch::new(&writes).with(options.clone()))?))
+        Ok(Some(repo.write(Batch::new(&writes).with(options))?))
     }
 }
 
 fn partly(committed: usize, error: &anyhow::Error) -> anyhow::Error {
     let writes = if committed == 1 { "1 write was" } else { &format!("{committed} writes were") };
     Stated::partly(format!("{writes} committed, then: {error:#}"))
-        .hint("what was printed is done, what comes after it is not")
+        .hint("the printed writes are committed, the writes after them are not")
         .into()
 }
 
-/// Lines of bounded length, counted from one; empty ones are passed over.
+/// Reads lines of bounded length, numbers them from one, and skips empty ones.
 struct Lines {
     from: BufReader<Box<dyn Read>>,
     number: usize,
@@ -118,7 +119,7 @@ impl Lines {
             self.number += 1;
             if line.len() > MAX_LINE_BYTES {
                 let message = format!("line {} is longer than {MAX_LINE_BYTES} bytes", self.number);
-                return Err(Stated::bad_input(message).into());
+                return Stated::bad_input(message).fail();
             }
             let line = String::from_utf8(line);
             let line = line.map_err(|_| bad(format!("line {} is not UTF-8", self.number)))?;
@@ -130,19 +131,19 @@ impl Lines {
 }
 
 fn parse(line: &str) -> Result<Write> {
-    // The line is read as a value of the data model, so that links and bytes come out as such.
+    // Parsed as a value of the data model, so that `$link` and `$bytes` become links and bytes.
     let line = Value::parse_json(line).map_err(|error| match error {
         DataError::Json(reason) => bad(reason),
         error => error.into(),
     })?;
-    let map = line.as_map().ok_or_else(|| bad("not an object"))?;
+    let map = line.as_map().ok_or_else(|| bad("a write must be a JSON object"))?;
     if let Some(unknown) = map.keys().find(|key| !FIELDS.contains(key)) {
         return Err(bad(format!("unknown field {unknown:?}")));
     }
     let text = |key: &str| match map.get(key) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Text(text)) => Ok(Some(text.as_str())),
-        Some(_) => Err(bad(format!("{key} is not text"))),
+        Some(_) => Err(bad(format!("{key} must be a string"))),
     };
     let action = text("action")?.ok_or_else(|| bad("action is missing"))?;
     let collection = text("collection")?.ok_or_else(|| bad("collection is missing"))?;
@@ -150,17 +151,14 @@ fn parse(line: &str) -> Result<Write> {
     let rkey: Option<RecordKey> = text("rkey")?.map(str::parse).transpose()?;
     let value = map.get("value").cloned();
     let needed = |value: Option<Value>| value.ok_or_else(|| bad("value is missing"));
-    match (action, rkey) {
+    let path = rkey.map(|rkey| RecordPath::new(collection.clone(), rkey));
+    match (action, path) {
         ("create" | "put", None) => Ok(Write::add(collection, needed(value)?)),
-        ("create", Some(rkey)) => {
-            Ok(Write::create(RecordPath::new(collection, rkey), needed(value)?))
-        }
-        ("put", Some(rkey)) => Ok(Write::put(RecordPath::new(collection, rkey), needed(value)?)),
-        ("update", Some(rkey)) => {
-            Ok(Write::update(RecordPath::new(collection, rkey), needed(value)?))
-        }
-        ("delete", _) if value.is_some() => Err(bad("a delete has no value")),
-        ("delete", Some(rkey)) => Ok(Write::delete(RecordPath::new(collection, rkey))),
+        ("create", Some(path)) => Ok(Write::create(path, needed(value)?)),
+        ("put", Some(path)) => Ok(Write::put(path, needed(value)?)),
+        ("update", Some(path)) => Ok(Write::update(path, needed(value)?)),
+        ("delete", _) if value.is_some() => Err(bad("a delete must not have a value")),
+        ("delete", Some(path)) => Ok(Write::delete(path)),
         ("update" | "delete", None) => Err(bad("rkey is missing")),
         (other, _) => Err(bad(format!("unknown action {other:?}"))),
     }
@@ -170,8 +168,8 @@ fn bad(message: impl Into<String>) -> anyhow::Error {
     anyhow!(Stated::bad_input(message))
 }
 
-/// What a write may say; a misspelt field must not be passed over.
+/// The fields of a write. Other fields are errors, so that a misspelt one is noticed.
 const FIELDS: [&str; 4] = ["action", "collection", "rkey", "value"];
 
-/// A record with what stands around it.
+/// The longest line: a record and the fields around it.
 const MAX_LINE_BYTES: usize = MAX_JSON_BYTES + 4096;

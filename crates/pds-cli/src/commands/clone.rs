@@ -8,35 +8,34 @@ use pds::Jobs;
 use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::data::Blocks;
+use pds::local::directory::clone_file;
 
-use super::unpack::names_a_directory;
 use super::{import, info};
-use crate::failure::{Exit, Stated};
+use crate::exit::{Exit, Stated};
 use crate::identity::SignedByArg;
 use crate::open::{about_file, open_file_or_repository};
 use crate::output::Output;
 use crate::progress::Watched;
+use crate::record_files::directory_name;
 
-/// Make a repository from a CAR file
+/// Create a repository from a CAR file or another repository
 ///
-/// Everything is verified first. The repository has no signing key: it is a mirror until one is
-/// imported.
+/// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…"
 )]
 pub(crate) struct Args {
-    /// The CAR file, or the directory of another repository; - for stdin
+    /// CAR file, or directory of another repository; - for stdin
     source: PathBuf,
 
-    /// The directory; by default it is named after the source, or the account if that is a file without
-    /// an ending
+    /// Directory to create [default: named after the source, or after the account]
     dir: Option<PathBuf>,
 
     #[command(flatten)]
     signed_by: SignedByArg,
 
-    /// With how many threads; as many as the machine has if not given
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -50,16 +49,16 @@ impl Args {
         };
         let key = self.signed_by.key_for(&file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let (repo, imported) = pds::local::directory::clone_file(&dir, file, key.as_ref(), jobs)
+        let (repo, imported) = clone_file(&dir, file, key.as_ref(), jobs)
             .map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
         out.has_done();
-        info::Facts::of_clone(&repo, imported, &dir)?.print(out)?;
+        out.answer(&info::of_clone(&repo, imported, &dir)?)?;
         Ok(Exit::Done)
     }
 }
 
-/// The name of the source, of a file without its ending; the account where that has none.
+/// Returns the name of the source without its extension, or the account if the file has no extension.
 fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
     if let (Some(name), true) = (source.file_name(), source.is_dir()) {
         return Ok(PathBuf::from(name));
@@ -71,11 +70,6 @@ fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
     let car = CarFile::open(file)?;
     let root = car.roots().first().ok_or_else(no_commit)?;
     let commit = Commit::decode(&car.get(root)?.ok_or_else(no_commit)?)?;
-    if !names_a_directory(commit.did()) {
-        let message = format!("{} is too long for the name of a directory", commit.did());
-        return Err(Stated::no("name-too-long", message)
-            .hint("pds clone SOURCE DIR names one")
-            .into());
-    }
-    Ok(PathBuf::from(commit.did().as_str()))
+    let hint = "name the directory: pds clone SOURCE DIR";
+    Ok(PathBuf::from(directory_name(commit.did(), hint)?))
 }

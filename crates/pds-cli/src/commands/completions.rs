@@ -1,11 +1,9 @@
 //! `pds completions`
 
 use anyhow::Result;
-use clap::CommandFactory;
 use clap_complete::Shell;
 
-use crate::args::Cli;
-use crate::failure::Exit;
+use crate::exit::Exit;
 use crate::output::Output;
 
 /// Print a completion script for a shell
@@ -14,15 +12,15 @@ use crate::output::Output;
     after_help = "Example:\n  pds completions bash > ~/.local/share/bash-completion/completions/pds"
 )]
 pub(crate) struct Args {
-    /// The shell
+    /// Shell to complete for
     shell: Shell,
 }
 
 impl Args {
-    pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        // Generated into memory first: the generator does not survive a closed pipe.
+    pub(crate) fn run(self, mut command: clap::Command, out: &mut Output) -> Result<Exit> {
+        // Written to memory first, because the generator panics on a closed pipe.
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "pds", &mut script);
+        clap_complete::generate(self.shell, &mut command, "pds", &mut script);
         std::io::Write::write_all(out.bytes(), &script)?;
         Ok(Exit::Done)
     }

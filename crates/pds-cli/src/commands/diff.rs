@@ -2,25 +2,26 @@
 
 use anyhow::Result;
 use pds::Error;
-use serde_json::json;
 
-use crate::failure::{Exit, Stated};
+use crate::answers::diff::DiffRow;
+use crate::exit::{Exit, Stated};
 use crate::open::Place;
-use crate::output::{Output, say};
+use crate::output::Output;
 use crate::state::StateArg;
+use crate::text::say;
 
-/// Tell which records differ between two states
+/// Show which records differ between two states
 ///
-/// Each is a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file. Exit code 0 if nothing differs,
-/// 1 if something does.
+/// A state is a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file. Exit code 0 if the states have the
+/// same records, 1 if they differ.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds diff HEAD~1 HEAD\n  pds diff HEAD backup.car")]
 pub(crate) struct Args {
-    /// The earlier state
+    /// Earlier state
     #[arg(value_name = "A")]
     before: StateArg,
 
-    /// The later state
+    /// Later state
     #[arg(value_name = "B")]
     after: StateArg,
 }
@@ -28,43 +29,26 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         if self.before.is_standard_input() && self.after.is_standard_input() {
-            return Err(Stated::only_one_standard_input().into());
+            return Stated::only_one_standard_input().fail();
         }
         let before = place.snapshot(Some(&self.before))?;
         let after = place.snapshot(Some(&self.after))?;
         let mut exit = Exit::Done;
         for change in before.diff(&after) {
-            // The answer is known by then.
+            // The exit code is known, and no reader is left.
             if out.is_closed() {
                 break;
             }
             exit = Exit::No;
             let change = match change {
-                // It differs, and has no name by which it could be listed.
+                // The states differ at a key that is not a record path, so no path can be printed.
                 Err(error @ Error::Path { .. }) => {
                     say(&error.to_string());
                     continue;
                 }
                 change => change?,
             };
-            let path = &change.path;
-            let (action, text) = match (change.before, change.after) {
-                (None, Some(new)) => ("create", format!("+ {path} {new}")),
-                (Some(old), Some(new)) => ("update", format!("~ {path} {old} {new}")),
-                (Some(old), None) => ("delete", format!("- {path} {old}")),
-                (None, None) => continue,
-            };
-            out.answer(
-                || text,
-                || {
-                    json!({
-                        "action": action,
-                        "path": path.to_string(),
-                        "cid": change.after.map(|cid| cid.to_string()),
-                        "prev": change.before.map(|cid| cid.to_string()),
-                    })
-                },
-            )?;
+            out.answer(&DiffRow(change))?;
         }
         Ok(exit)
     }

@@ -1,42 +1,43 @@
 //! `pds export`
 
-use std::io::{self, IsTerminal, Write};
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::transfer::export::{ExportOptions, Exported, export_with};
 use pds::{Revision, Snapshot};
-use serde_json::json;
 
-use crate::destination::{named, write_file};
-use crate::failure::{Exit, Stated};
+use crate::answers::commit::CommitId;
+use crate::answers::export::ExportAnswer;
+use crate::destination::{check_is_no_terminal, named, write_file};
+use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
-use crate::output::{Output, commit_json, counted, say};
+use crate::output::Output;
 use crate::progress::Progress;
 use crate::state::StateArg;
+use crate::text::say;
 
 /// Write a CAR file
 ///
-/// In the streamable order of the specification; equal repositories give equal files.
+/// Blocks are in the streamable order of the specification. Equal repositories give equal files.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds export -o backup.car\n  pds export --since 3lpopnggxbk2c -o newer.car\n  pds export | gzip > backup.car.gz"
 )]
 pub(crate) struct Args {
-    /// The file; stdout if not given
+    /// File to write [default: stdout]
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
-    /// The state to write: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    /// State to write: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 
-    /// Only what is new since this state, named as for --at
+    /// Write only the blocks that are new since this state
     #[arg(long, value_name = "REV")]
     since: Option<StateArg>,
 
-    /// Add the commits before it, without their trees: pds merge elsewhere finds the common ancestor
-    /// by them
+    /// Add the earlier commits without their trees, so that pds merge can find the common ancestor
     #[arg(long)]
     chain: bool,
 
@@ -50,7 +51,7 @@ impl Args {
         if self.at.as_ref().is_some_and(StateArg::is_standard_input)
             && self.since.as_ref().is_some_and(StateArg::is_standard_input)
         {
-            return Err(Stated::only_one_standard_input().into());
+            return Stated::only_one_standard_input().fail();
         }
         let (source, at) = place.source_at(self.at.as_ref())?;
         self.of(&source, at, place, out)
@@ -73,21 +74,18 @@ impl Args {
         let options = ExportOptions { since: since.as_ref(), chain: self.chain };
         let to = named(self.output.as_deref());
         let Some(path) = to else {
-            if self.output.is_none() && io::stdout().is_terminal() {
-                return Err(Stated::usage("a CAR file is not for a terminal: use -o FILE").into());
-            }
+            check_is_no_terminal(self.output.as_deref())?;
             write(&snapshot, &options, out.bytes())?;
             return Ok(Exit::Done);
         };
         let exported = write_file(path, self.force, |out| write(&snapshot, &options, out))?;
         let Exported { blocks, bytes, .. } = exported;
         out.has_done();
+        let answer = ExportAnswer { blocks, bytes, commit: CommitId::of(snapshot.commit()) };
         if out.is_json() {
-            let commit = snapshot.commit();
-            let commit = commit_json(commit.cid(), commit.rev());
-            out.json(&json!({ "blocks": blocks, "bytes": bytes, "commit": commit }))?;
+            out.answer(&answer)?;
         } else {
-            say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));
+            say(&answer.to_string());
         }
         Ok(Exit::Done)
     }

@@ -4,43 +4,45 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use pds::Finding;
 use pds::crypto::PublicKey;
 use pds::store::RefName;
 use pds::syntax::Did;
 use pds::transfer::import::Imported;
-use pds::{Jobs, Repo};
-use serde_json::json;
+use pds::{Finding, Jobs, Repo, Severity};
 
-use crate::failure::Exit;
+use crate::answers::commit::CommitId;
+use crate::answers::import::ImportAnswer;
+use crate::exit::Exit;
 use crate::identity::SignedByArg;
-use crate::open::{Place, about_file, check_account, open_file_or_repository, peek};
-use crate::output::{Output, commit_json, counted, rev_text, say};
+use crate::open::{Place, about_file, open_file_or_repository, peek};
+use crate::output::Output;
 use crate::progress::Watched;
+use crate::record::check_account;
+use crate::text::{counted, rev_text, say};
 
-/// Take in a CAR file: verify, admit, then move the ref
+/// Import a CAR file: verify it, store its blocks, then move the ref
 ///
-/// A full export, or a slice made with `export --since` of which the rest is here. If anything is
-/// wrong with its commit or its tree, nothing changes. A mirror follows the account: if the commit is newer
-/// than all that are here, a key that was named for it is expected of those to come.
+/// Accepts a full export, or a slice made with `pds export --since` whose base is stored. If the commit or
+/// the tree is invalid, nothing changes. In a mirror, a key given for a newer commit becomes the expected key
+/// for later commits.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds import newer.car --key did:key:zQ3sh…")]
 pub(crate) struct Args {
-    /// The CAR file, or the directory of another repository; - for stdin
+    /// CAR file, or directory of another repository; - for stdin
     car: PathBuf,
 
-    /// The account it must be; the repository's own in any case
+    /// Require this account [default: the repository's account]
     #[arg(long)]
     did: Option<Did>,
 
     #[command(flatten)]
     signed_by: SignedByArg,
 
-    /// Move another ref than HEAD
+    /// Move this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 
-    /// With how many threads; as many as the machine has if not given
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -64,28 +66,23 @@ impl Args {
             && before.rev() > commit.rev()
         {
             say(&format!(
-                "warning: {} was at rev {}, which is later; pds reset '@{{1}}' goes back to it",
+                "warning: {} pointed to a later rev, {}; pds reset '@{{1}}' restores it",
                 repo.history().ref_name(),
                 rev_text(before.rev()),
             ));
         }
         out.has_done();
-        out.answer(
-            || format!("{}\t{}\t{}", imported.new_blocks, commit.cid(), rev_text(commit.rev())),
-            || {
-                json!({
-                    "blocks": imported.new_blocks,
-                    "records": imported.records,
-                    "commit": commit_json(commit.cid(), commit.rev()),
-                })
-            },
-        )?;
+        out.answer(&ImportAnswer {
+            blocks: imported.new_blocks,
+            commit: CommitId::of(commit),
+            records: imported.records,
+        })?;
         Ok(Exit::Done)
     }
 }
 
-/// Takes in the state of a CAR file, or of another repository, which must be signed with the key that is
-/// known here to have held at that time.
+/// Imports the state of a CAR file or of another repository, which must be signed with the key that is known
+/// for the time of the commit.
 pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Imported> {
     take_in_file(repo, open_file_or_repository(path)?, None, path, Jobs::default())
 }
@@ -110,13 +107,13 @@ fn take_in_file(
         .map_err(|error| about_file(error, path))
 }
 
-/// Says how much is odd about what was taken in.
+/// Prints the number of warnings about the records that were imported.
 pub(crate) fn warn(findings: &[Finding]) {
-    let odd = findings.iter().filter(|f| f.severity() > pds::Severity::Note).count();
+    let odd = findings.iter().filter(|f| f.severity() > Severity::Note).count();
     if odd > 0 {
         let odd = counted(odd as u64, "finding");
         say(&format!(
-            "warning: {odd} in records; they were kept byte for byte, pds verify lists them"
+            "warning: {odd} in records, which were stored unchanged; pds verify lists them"
         ));
     }
 }

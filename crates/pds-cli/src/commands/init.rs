@@ -4,28 +4,29 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::crypto::{Curve, SigningKey};
+use pds::local::directory::create_with_key;
 use pds::syntax::Did;
 
 use super::{info, key};
-use crate::failure::Exit;
+use crate::exit::Exit;
 use crate::output::Output;
 
-/// Make a new repository with a signing key and an empty first commit
+/// Create a repository with a new signing key and an empty first commit
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds init alice --did did:web:alice.example.com")]
 pub(crate) struct Args {
-    /// The directory; it must be empty or not exist
+    /// Directory to create; it must be empty or not exist
     dir: PathBuf,
 
-    /// The account
+    /// Account of the repository
     #[arg(long)]
     did: Did,
 
-    /// The curve of the key; k256 if neither this nor the key says it
+    /// Curve of the key [default: the curve of the given key, or k256]
     #[arg(long, value_name = "k256|p256")]
     curve: Option<Curve>,
 
-    /// A file with the key to use (multikey text or raw hex) instead of a new one; - for stdin
+    /// Use the key in this file (multikey text or raw hex) instead of a new one; - for stdin
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 }
@@ -36,9 +37,9 @@ impl Args {
             Some(file) => key::read_secret(file, self.curve)?,
             None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,
         };
-        let repo = pds::local::directory::create_with_key(&self.dir, &self.did, &key)?;
+        let repo = create_with_key(&self.dir, &self.did, &key)?;
         out.has_done();
-        info::Facts::of_repo(&repo, Some(&self.dir))?.print(out)?;
+        out.answer(&info::of_repo(&repo, &self.dir)?)?;
         Ok(Exit::Done)
     }
 }

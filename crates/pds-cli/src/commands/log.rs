@@ -9,38 +9,41 @@ use pds::crypto::PublicKey;
 use pds::data::{Cid, ReadError};
 use pds::history::record::RecordVersion;
 use pds::identity::KeyHistory;
-use pds::store::{Event, LogEntry, LogQuery, RefName};
+use pds::store::{LogEntry, LogQuery, RefName};
 use pds::syntax::{AtUri, Tid};
 use pds::{Error, RecordChange, Repo, Revision};
-use serde_json::json;
 
-use crate::failure::{Exit, Stated};
+use crate::answers::change::Action;
+use crate::answers::commit::CommitId;
+use crate::answers::log::{LogRow, VersionRow};
+use crate::exit::{Exit, Stated};
 use crate::gaps::Gaps;
 use crate::identity::read_plc_log;
-use crate::open::{Place, RecordArg, Source};
-use crate::output::{Output, commit_json, rev_text, say, time_text};
+use crate::open::{Place, Source};
+use crate::output::Output;
+use crate::record::RecordArg;
+use crate::text::{say, time_text};
 
-/// Tell where a ref has stood, newest first
+/// Show the history of a ref, newest first
 ///
-/// With a record: the commits that have changed it, from the present one backwards. Exit code 6 if one in
-/// between cannot be read: a change that it made is told of the commit after it. With --plc-log
-/// each line ends with the key of the account that was valid when the rev was made and signed it. Exit
-/// code 1 if a commit is signed otherwise.
+/// With a record, show the commits that changed it. Exit code 6 if a commit in between cannot be read: its
+/// change is then shown at the commit after it. With --plc-log, each line ends with the key of the account that was
+/// valid at the time of the rev and signed the commit. Exit code 1 if another key signed a commit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds log -n 10\n  pds log com.example.note/first")]
 pub(crate) struct Args {
-    /// The versions of this record only: collection/rkey or an at-uri
+    /// Show only the versions of this record: collection/rkey or an at-uri
     path: Option<RecordArg>,
 
-    /// At most this many
+    /// Show at most N entries
     #[arg(short, value_name = "N")]
     number: Option<usize>,
 
-    /// Another ref than HEAD
+    /// Show this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 
-    /// The audit log of the did:plc account: tells the key that was valid when each rev was made
+    /// Audit log of the did:plc account: show the key that was valid when each rev was made
     #[arg(long, value_name = "FILE")]
     plc_log: Option<PathBuf>,
 }
@@ -53,44 +56,53 @@ impl Args {
         if let Some(record) = &self.path {
             return self.versions(record, &source, out);
         }
-        let repo = match &source {
-            Source::Repo(repo) => match &self.ref_name {
-                Some(name) => repo.on(name.clone()),
-                None => repo.clone(),
-            },
-            Source::Car(_) => {
-                if let Some(other) = self.ref_name.filter(|name| *name != RefName::head()) {
-                    return Err(Error::NoCommit(other).into());
-                }
-                if self.number == Some(0) {
-                    return Ok(Exit::Done);
-                }
-                let snapshot = source.snapshot(None)?;
-                let commit = snapshot.commit();
-                let (mut created, mut gaps) = (0, Gaps::default());
-                for record in snapshot.records() {
-                    created += usize::from(gaps.pass(record)?.is_some());
-                }
-                let time = commit.rev().map_or(0, Tid::micros);
-                let signed = keys.as_ref().map(|keys| Signed::by(keys, Some(commit)));
-                let line = Line {
-                    cid: Some(commit.cid()),
-                    rev: commit.rev(),
-                    time,
-                    counts: gaps.is_empty().then_some((created, 0, 0)),
-                    event: None,
-                    before: None,
-                    message: "",
-                    signed: signed.as_ref(),
-                };
-                line.print(out)?;
-                return Ok(signed.map_or(gaps.exit(), |signed| signed.exit(gaps.exit())));
-            }
-        };
-        self.rows(&repo, keys.as_ref(), out)
+        match &source {
+            Source::Repo(repo) => self.rows(&self.on_ref(repo), keys.as_ref(), out),
+            Source::Car(_) => self.only_row(&source, keys.as_ref(), out),
+        }
     }
 
-    /// Shows the rows of the log, a page at a time: memory does not grow with the log.
+    fn on_ref(&self, repo: &Repo) -> Repo {
+        match &self.ref_name {
+            Some(name) => repo.on(name.clone()),
+            None => repo.clone(),
+        }
+    }
+
+    /// Shows the only commit of a CAR file.
+    fn only_row(
+        &self,
+        source: &Source,
+        keys: Option<&KeyHistory>,
+        out: &mut Output,
+    ) -> Result<Exit> {
+        if let Some(other) = self.ref_name.as_ref().filter(|name| **name != RefName::head()) {
+            return Err(Error::NoCommit(other.clone()).into());
+        }
+        if self.number == Some(0) {
+            return Ok(Exit::Done);
+        }
+        let snapshot = source.snapshot(None)?;
+        let commit = snapshot.commit();
+        let (mut created, mut gaps) = (0, Gaps::default());
+        for record in snapshot.records() {
+            created += usize::from(gaps.pass(record)?.is_some());
+        }
+        let signed = keys.map(|keys| Signed::by(keys, Some(commit)));
+        out.answer(&LogRow {
+            cid: Some(commit.cid()),
+            rev: commit.rev(),
+            micros: commit.rev().map_or(0, Tid::micros),
+            counts: gaps.is_empty().then_some([created, 0, 0]),
+            event: None,
+            before: None,
+            message: "",
+            key: signed.as_ref().map(|signed| signed.key.as_ref()),
+        })?;
+        Ok(signed.map_or(gaps.exit(), |signed| signed.exit(gaps.exit())))
+    }
+
+    /// Shows the log one page at a time, so that memory does not grow with the log.
     fn rows(&self, repo: &Repo, keys: Option<&KeyHistory>, out: &mut Output) -> Result<Exit> {
         let sweep = sweep_of(repo)?;
         let mut left = self.number.unwrap_or(usize::MAX);
@@ -103,7 +115,7 @@ impl Args {
             let (next, before) = (last.seq.checked_sub(1), last.before);
             left -= page.len();
             for entry in page {
-                // With keys it is a check, and goes on without a reader.
+                // With keys, the log is also a check, which continues without a reader.
                 if out.is_closed() && keys.is_none() {
                     return Ok(exit);
                 }
@@ -111,7 +123,7 @@ impl Args {
             }
             let Some(next) = next else { break };
             page = read_page(repo, Some(next), left)?;
-            // Rows may have been dropped since the page before this one was read.
+            // Entries may have been deleted since the previous page was read.
             if left > 0
                 && let Some(cid) = before
                 && page.first().and_then(|row| row.after) != Some(cid)
@@ -123,13 +135,10 @@ impl Args {
         Ok(exit)
     }
 
-    /// Tells which commits have changed a record; a CAR file has one state, and so one version.
+    /// Shows the commits that changed a record; a CAR file has one state, and so one version.
     fn versions(&self, record: &RecordArg, source: &Source, out: &mut Output) -> Result<Exit> {
         let repo = match source {
-            Source::Repo(repo) => match &self.ref_name {
-                Some(name) => Some(repo.on(name.clone())),
-                None => Some(repo.clone()),
-            },
+            Source::Repo(repo) => Some(self.on_ref(repo)),
             Source::Car(_) => None,
         };
         let snapshot = match &repo {
@@ -147,7 +156,7 @@ impl Args {
                 Box::new(snapshot.find_cid(path)?.map(version).into_iter())
             }
         };
-        let uri = AtUri::record(commit.did(), path);
+        let uri = AtUri::record(commit.did(), path).to_string();
         let (mut found, mut exit) = (0, Exit::Done);
         for version in versions {
             if out.is_closed() {
@@ -156,7 +165,7 @@ impl Args {
             match version {
                 Ok(_) if self.number == Some(0) => return Ok(exit),
                 Ok(version) => print_version(&version, &uri, out)?,
-                // What it did to the record is not known; what came before may be.
+                // The change of this commit is unknown; earlier ones may be readable.
                 Err(Error::StateLost { commit, source }) => {
                     print_gap(commit, &source, &uri, out)?;
                     exit = Exit::Partly;
@@ -171,15 +180,15 @@ impl Args {
         }
         match exit {
             Exit::Done if found == 0 => {
-                let message = format!("there never was a record {path}");
-                Err(Stated::no("not-found", message).into())
+                let message = format!("no version of {path} was found");
+                Stated::no("not-found", message).fail()
             }
             exit => Ok(exit),
         }
     }
 }
 
-/// Reads the next rows of the log of a ref, newest first, from a row on.
+/// Reads the next page of the log of a ref, newest first, from an entry on.
 fn read_page(repo: &Repo, from: Option<u64>, left: usize) -> Result<Vec<LogEntry>> {
     let (count, mut rows) = (left.min(ROWS_AT_ONCE), Vec::new());
     if count == 0 {
@@ -194,7 +203,7 @@ fn read_page(repo: &Repo, from: Option<u64>, left: usize) -> Result<Vec<LogEntry
     Ok(rows)
 }
 
-/// Prints a row of the log with what its commit changed, and returns how the command ends.
+/// Prints an entry with the changes of its commit, and returns the exit code.
 fn print_row(
     entry: LogEntry,
     repo: &Repo,
@@ -211,7 +220,7 @@ fn print_row(
             let swept = after.map(|cid| ReadError::Swept { cid });
             return Err(swept.map_or(error, Error::Read).into());
         }
-        // The log is the way back from damage: every row of it is shown.
+        // The log helps to find a way back from damage, so every entry is shown.
         Err(error) if error.is_corrupt() || error.is_not_found() => {
             say(&format!("{:#}", anyhow::Error::new(error)));
             exit = Exit::Partly;
@@ -220,73 +229,57 @@ fn print_row(
         Err(error) => return Err(error.into()),
     };
     let signed = keys.map(|keys| Signed::by(keys, commit.as_ref()));
-    let (rev, signed) = (commit.as_ref().and_then(Commit::rev), signed.as_ref());
-    Line {
+    out.answer(&LogRow {
         cid: after,
-        rev,
-        time: at_micros,
+        rev: commit.as_ref().and_then(Commit::rev),
+        micros: at_micros,
         counts,
         event: Some(&event),
         before,
         message: &message,
-        signed,
-    }
-    .print(out)?;
+        key: signed.as_ref().map(|signed| signed.key.as_ref()),
+    })?;
     Ok(signed.map_or(exit, |signed| signed.exit(exit)))
 }
 
-/// Says which commit cannot be read; in JSON also where the versions are.
-fn print_gap(commit: Cid, error: &Error, uri: &AtUri, out: &mut Output) -> Result<()> {
-    let message = format!("commit {commit} cannot be read, nor what it did to the record: {error}");
+/// Reports a commit that cannot be read; JSON has it among the versions, too.
+fn print_gap(commit: Cid, error: &Error, uri: &str, out: &mut Output) -> Result<()> {
+    let message =
+        format!("commit {commit} cannot be read, so its change to the record is unknown: {error}");
     say(&message);
     if !out.is_json() {
         return Ok(());
     }
-    out.json(&json!({
-        "action": "unknown",
-        "uri": uri.as_str(),
-        "cid": null,
-        "prev": null,
-        "time": null,
-        "commit": commit_json(commit, None),
-        "message": message,
-    }))
+    out.answer(&VersionRow {
+        action: Action::Unknown,
+        cid: None,
+        commit: CommitId { cid: commit, rev: None },
+        message: Some(&message),
+        prev: None,
+        time: None,
+        uri,
+    })
 }
 
-fn print_version(version: &RecordVersion, uri: &AtUri, out: &mut Output) -> Result<()> {
+fn print_version(version: &RecordVersion, uri: &str, out: &mut Output) -> Result<()> {
     let RecordVersion { commit, before, after } = version;
-    let (sign, action) = match (before, after) {
-        (None, _) => ('+', "create"),
-        (Some(_), Some(_)) => ('~', "update"),
-        (Some(_), None) => ('-', "delete"),
-    };
-    let (cid, rev) = (commit.cid(), commit.rev());
-    let time = rev.map(|rev| time_text(rev.micros()));
-    let [before, after] = [before, after].map(|cid| cid.map(|cid| cid.to_string()));
-    out.answer(
-        || {
-            let (rev, time) = (rev_text(rev), time.as_deref().unwrap_or("-"));
-            format!("{rev}\t{cid}\t{time}\t{sign}\t{}", after.as_deref().unwrap_or("-"))
-        },
-        || {
-            json!({
-                "action": action,
-                "uri": uri.as_str(),
-                "cid": after,
-                "prev": before,
-                "time": time,
-                "commit": commit_json(cid, rev),
-            })
-        },
-    )
+    out.answer(&VersionRow {
+        action: Action::of(*before, *after),
+        cid: *after,
+        commit: CommitId::of(commit),
+        message: None,
+        prev: *before,
+        time: commit.rev().map(|rev| time_text(rev.micros())),
+        uri,
+    })
 }
 
-/// Reads a commit and counts what it changed.
+/// Reads a commit and counts its changes.
 fn look_up(
     repo: &Repo,
     before: Option<Cid>,
     after: Option<Cid>,
-) -> Result<(Option<Commit>, Counts), Error> {
+) -> Result<(Option<Commit>, [usize; 3]), Error> {
     let commit = match after {
         Some(cid) => Some(repo.checkout(&cid.into())?.commit().clone()),
         None => None,
@@ -294,9 +287,9 @@ fn look_up(
     Ok((commit, count(&repo.history().changes(before, after)?)))
 }
 
-/// What became of a commit's signature.
+/// The result of checking the signature of a commit.
 struct Signed {
-    /// The key that was valid when it was made, and signed it.
+    /// The key that was valid at the time of the commit and signed it.
     key: Option<PublicKey>,
     is_wrong: bool,
 }
@@ -306,7 +299,7 @@ impl Signed {
         let Some(commit) = commit else { return Self { key: None, is_wrong: false } };
         if let Some(did) = keys.did().filter(|did| *did != commit.did()) {
             say(&format!(
-                "commit {}: it is of {}, the log is of {did}",
+                "commit {} belongs to {}, but the audit log belongs to {did}",
                 commit.cid(),
                 commit.did()
             ));
@@ -321,110 +314,28 @@ impl Signed {
         }
     }
 
-    /// How the command ends, of which this is not the only line.
+    /// Returns the exit code, given that of the other entries.
     fn exit(&self, otherwise: Exit) -> Exit {
         if self.is_wrong && otherwise == Exit::Done { Exit::No } else { otherwise }
     }
 }
 
-/// Created, updated, deleted.
-type Counts = (usize, usize, usize);
-
-struct Line<'a> {
-    cid: Option<Cid>,
-    rev: Option<Tid>,
-    time: u64,
-    /// Unknown where the commit or its tree cannot be read.
-    counts: Option<Counts>,
-    event: Option<&'a Event>,
-    before: Option<Cid>,
-    message: &'a str,
-    /// Where it was asked for.
-    signed: Option<&'a Signed>,
-}
-
-impl Line<'_> {
-    fn print(&self, out: &mut Output) -> Result<()> {
-        let [created, updated, deleted] = match self.counts {
-            Some((created, updated, deleted)) => [created, updated, deleted].map(Some),
-            None => [None; 3],
-        };
-        let text = |count: Option<usize>| count.map_or("?".to_owned(), |count| count.to_string());
-        let cid = self.cid.map(|cid| cid.to_string());
-        let time = time_text(self.time);
-        let key = self.signed.map(|signed| signed.key.as_ref().map(PublicKey::did_key));
-        out.answer(
-            || {
-                let (rev, cid) = (rev_text(self.rev), cid.as_deref().unwrap_or("-"));
-                let counts = format!("+{} ~{} -{}", text(created), text(updated), text(deleted));
-                let what = match (self.message, self.event) {
-                    ("", Some(event)) => event.to_string(),
-                    (message, _) => message.to_owned(),
-                };
-                let line = format!("{rev}\t{cid}\t{time}\t{counts}\t{what}");
-                match &key {
-                    Some(key) => format!("{line}\t{}", key.as_deref().unwrap_or("-")),
-                    None => line,
-                }
-            },
-            || {
-                let mut line = json!({
-                    "cid": cid,
-                    "rev": self.rev.map(|rev| rev.to_string()),
-                    "time": time,
-                    "created": created,
-                    "updated": updated,
-                    "deleted": deleted,
-                    "before": self.before.map(|cid| cid.to_string()),
-                    "event": self.event.map(Event::word),
-                    "message": self.message,
-                });
-                for (field, value) in self.event.into_iter().flat_map(data_of) {
-                    line[field] = json!(value);
-                }
-                if let Some(key) = &key {
-                    line["signingKey"] = json!(key);
-                }
-                line
-            },
-        )
-    }
-}
-
-fn count(changes: &[RecordChange]) -> Counts {
+/// Counts the records that were created, updated and deleted.
+fn count(changes: &[RecordChange]) -> [usize; 3] {
     let (mut created, mut updated, mut deleted) = (0, 0, 0);
     for change in changes {
-        match (change.before, change.after) {
-            (None, _) => created += 1,
-            (Some(_), Some(_)) => updated += 1,
-            (Some(_), None) => deleted += 1,
+        match Action::of(change.before, change.after) {
+            Action::Create => created += 1,
+            Action::Update => updated += 1,
+            _ => deleted += 1,
         }
     }
-    (created, updated, deleted)
+    [created, updated, deleted]
 }
 
-/// The number of the last change that deleted blocks.
+/// Returns the number of the last change that deleted blocks.
 fn sweep_of(repo: &Repo) -> Result<u64> {
     Ok(repo.store().view()?.version().sweep)
-}
-
-/// Returns the commits and keys that belong to an event, by the field that holds each.
-fn data_of(event: &Event) -> Vec<(&'static str, String)> {
-    match event {
-        Event::Import { key, replaces } => {
-            let keys = [("key", key), ("replacedKey", replaces)].into_iter();
-            keys.filter_map(|(field, key)| Some((field, key.as_ref()?.to_string()))).collect()
-        }
-        Event::Merge { other, key } => {
-            let key = key.as_ref().map(|key| ("key", key.to_string()));
-            [("merged", other.to_string())].into_iter().chain(key).collect()
-        }
-        Event::Rotate { old, new } => {
-            vec![("oldKey", old.to_string()), ("newKey", new.to_string())]
-        }
-        Event::Revert { commit } => vec![("reverted", commit.to_string())],
-        _ => Vec::new(),
-    }
 }
 
 const ROWS_AT_ONCE: usize = 256;

@@ -4,26 +4,26 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use pds::data::ReadError;
-use pds::syntax::{AtUri, Nsid, RecordKey};
+use pds::syntax::{Nsid, RecordKey};
 use pds::{ListOptions, RecordEntry, Snapshot};
-use serde_json::{Value, json};
 
-use crate::failure::{Exit, Stated};
+use crate::answers::ls::{CollectionRow, RecordRow};
+use crate::exit::{Exit, Stated};
 use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
 use crate::state::StateArg;
 
-/// List collections, the records of one, or all records
+/// List collections, the records of one collection, or all records
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds ls\n  pds ls app.bsky.feed.post --reverse --limit 20\n  pds -R backup.car ls --all"
 )]
 pub(crate) struct Args {
-    /// The collection whose records are listed
+    /// List the records of this collection
     collection: Option<Nsid>,
 
-    /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 
@@ -31,19 +31,19 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "collection")]
     all: bool,
 
-    /// Add the size of each record in bytes
+    /// Show the size of each record in bytes
     #[arg(short)]
     long: bool,
 
-    /// From the last to the first
+    /// List in reverse order
     #[arg(long)]
     reverse: bool,
 
-    /// At most this many
+    /// List at most N items
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 
-    /// Only what comes after this key, in the order of the listing
+    /// List only the records after this key, in the order of the listing
     #[arg(long, value_name = "RKEY", allow_hyphen_values = true)]
     after: Option<RecordKey>,
 }
@@ -51,10 +51,10 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         if self.collection.is_none() && self.after.is_some() {
-            return Err(Stated::usage("--after is for the records of a collection").into());
+            return Stated::usage("--after needs a collection").fail();
         }
         if self.collection.is_none() && self.long && !self.all {
-            return Err(Stated::usage("-l is for records: name a collection, or use --all").into());
+            return Stated::usage("-l needs a collection or --all").fail();
         }
         let snapshot = place.snapshot(self.at.as_ref())?;
         let mut gaps = Gaps::default();
@@ -78,10 +78,7 @@ impl Args {
                 counts.reverse();
             }
             for (collection, count) in counts.into_iter().take(self.limit.unwrap_or(usize::MAX)) {
-                out.answer(
-                    || format!("{collection}\t{count}"),
-                    || json!({ "collection": collection.as_str(), "count": count }),
-                )?;
+                out.answer(&CollectionRow { collection: collection.to_string(), count })?;
             }
         }
         Ok(gaps.exit())
@@ -108,35 +105,17 @@ impl Args {
 
     fn print(&self, entry: &RecordEntry, snapshot: &Snapshot, out: &mut Output) -> Result<()> {
         let RecordEntry { path, cid } = entry;
-        // A record that is missing or damaged has no size, and is listed all the same.
+        // A record that is missing or damaged is listed without a size.
         let size = match self.long.then(|| snapshot.blocks().get(cid)) {
             None | Some(Err(ReadError::Damaged { .. })) => None,
             Some(block) => block?.map(|block| block.bytes().len()),
         };
-        out.row(
-            |line| {
-                if self.all {
-                    line.extend([path.collection.as_str(), "/"]);
-                }
-                line.extend([path.rkey.as_str(), "\t", &cid.to_string()]);
-                match (self.long, size) {
-                    (false, _) => {}
-                    (true, Some(size)) => line.extend(["\t", &size.to_string()]),
-                    (true, None) => line.push_str("\t-"),
-                }
-            },
-            || {
-                let mut line = json!({
-                    "uri": AtUri::record(snapshot.commit().did(), path).as_str(),
-                    "path": path.to_string(),
-                    "rkey": path.rkey.as_str(),
-                    "cid": cid.to_string(),
-                });
-                if let (Value::Object(line), true) = (&mut line, self.long) {
-                    line.insert("size".to_owned(), json!(size));
-                }
-                line
-            },
-        )
+        out.answer(&RecordRow {
+            did: snapshot.commit().did(),
+            path,
+            cid: *cid,
+            has_collection: self.all,
+            size: self.long.then_some(size),
+        })
     }
 }

@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use pds::mst::{Step, height, walk};
-use serde_json::json;
 
-use crate::failure::Exit;
+use crate::answers::mst::{EntryRow, NodeRow};
+use crate::exit::Exit;
 use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
@@ -12,15 +12,15 @@ use crate::state::StateArg;
 
 /// Draw the tree
 ///
-/// Nodes with their level, entries below them in key order. Exit code 6 if nodes are missing.
+/// Prints each node with its level, and its entries below it in key order. Exit code 6 if nodes are missing.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds mst --depth 2")]
 pub(crate) struct Args {
-    /// The state to read: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 
-    /// Only this many levels from the top
+    /// Show only the top N levels
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     depth: Option<u8>,
 }
@@ -38,34 +38,19 @@ impl Args {
             let Some(step) = gaps.pass(step)? else { continue };
             match step {
                 Step::Node { block, node } => {
-                    let (cid, level) = (block.cid(), node.level());
-                    let indent = usize::from(*top.get_or_insert(level) - level);
-                    let entries = node.len();
-                    out.answer(
-                        || {
-                            format!(
-                                "{:indent$}{cid} level {level}, {entries} entries",
-                                "",
-                                indent = indent * 2
-                            )
-                        },
-                        || {
-                            json!({
-                                "node": cid.to_string(),
-                                "level": level,
-                                "entries": entries,
-                                "bytes": block.bytes().len(),
-                            })
-                        },
-                    )?;
+                    let level = node.level();
+                    out.answer(&NodeRow {
+                        bytes: block.bytes().len(),
+                        entries: node.len(),
+                        level,
+                        node: block.cid(),
+                        depth: usize::from(*top.get_or_insert(level) - level),
+                    })?;
                 }
                 Step::Entry { key, value } => {
                     let level = height(key.as_bytes());
-                    let indent = usize::from(top.unwrap_or(level).saturating_sub(level));
-                    out.answer(
-                        || format!("{:indent$}- {key} {value}", "", indent = indent * 2),
-                        || json!({ "path": key.to_string(), "cid": value.to_string(), "level": level }),
-                    )?;
+                    let depth = usize::from(top.unwrap_or(level).saturating_sub(level));
+                    out.answer(&EntryRow { cid: value, level, path: key.to_string(), depth })?;
                 }
             }
         }

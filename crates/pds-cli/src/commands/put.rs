@@ -6,31 +6,33 @@ use anyhow::{Context, Result};
 use pds::data::limits::MAX_BLOCK_BYTES;
 use pds::data::{Cid, Value};
 use pds::store::{Expect, RefName};
-use pds::syntax::{AtUri, RecordPath};
-use pds::{Error, Write, WriteOptions, Written};
-use serde_json::json;
+use pds::syntax::RecordPath;
+use pds::{Batch, Error, Write, WriteOptions};
 
-use crate::failure::{Exit, Stated};
+use crate::answers::put::WrittenRow;
+use crate::exit::{Exit, Stated};
 use crate::json_input::read_json;
-use crate::open::{Place, TargetArg, read_limited};
-use crate::output::{Output, commit_json};
+use crate::open::Place;
+use crate::output::Output;
+use crate::record::TargetArg;
+use crate::stream::read_limited;
 
-/// Write a record, as one signed commit
+/// Write a record in one signed commit
 ///
-/// Reads JSON in the atproto form. A missing $type becomes the collection. Writing what is there
-/// already makes no commit.
+/// Reads JSON in the atproto form. A missing $type becomes the collection. If the record would not change, no
+/// commit is made.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     echo '{\"text\": \"hello\"}' | pds put com.example.note/first\n  \
-    pds put com.example.note note.json      the key is a fresh TID")]
+    pds put com.example.note note.json      generate the key")]
 pub(crate) struct Args {
-    /// collection/rkey or an at-uri; with a collection alone a key is made
+    /// Record: collection/rkey or an at-uri; for a collection alone, a TID is generated
     path: TargetArg,
 
-    /// The record; stdin if there is none
+    /// File with the record [default: stdin]
     file: Option<PathBuf>,
 
-    /// The input is DAG-CBOR, and stored as it is
+    /// Read DAG-CBOR, and store it unchanged
     #[arg(long)]
     cbor: bool,
 
@@ -38,15 +40,15 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "swap")]
     create: bool,
 
-    /// Fail if the record is not this one
+    /// Fail unless the record has this CID
     #[arg(long, value_name = "CID")]
     swap: Option<Cid>,
 
-    /// Take a record whose blobs are not here
+    /// Accept a record whose blobs are not stored
     #[arg(long)]
     allow_missing_blobs: bool,
 
-    /// Write to another ref than HEAD
+    /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 }
@@ -54,8 +56,8 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         if self.swap.is_some() && self.path.rkey.is_none() {
-            let message = "--swap is for a record that is there: name it, collection/rkey";
-            return Err(Stated::usage(message).into());
+            let message = "--swap needs a record key; name the record as collection/rkey";
+            return Stated::usage(message).fail();
         }
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
@@ -68,9 +70,9 @@ impl Args {
         let options = WriteOptions::default()
             .allow_missing_blobs(self.allow_missing_blobs)
             .message("put".to_owned());
-        let written = repo.write(pds::Batch::new(&[write]).with(options.clone()))?;
+        let written = repo.write(Batch::new(&[write]).with(options))?;
         out.has_done();
-        print_written(&written, out)?;
+        out.answers(WrittenRow::all(&written))?;
         Ok(Exit::Done)
     }
 
@@ -97,32 +99,4 @@ impl Args {
             (false, None) => write,
         })
     }
-}
-
-/// Prints what became of each record: a line for each.
-pub(crate) fn print_written(written: &Written, out: &mut Output) -> Result<()> {
-    let did = written.commit.did();
-    for change in &written.changes {
-        let uri = AtUri::record(did, &change.path);
-        let action = match (change.before, change.after) {
-            (None, _) => "create",
-            (Some(_), Some(_)) => "update",
-            (Some(_), None) => "delete",
-        };
-        out.answer(
-            || match change.after {
-                Some(cid) => format!("{uri}\t{cid}"),
-                None => uri.to_string(),
-            },
-            || {
-                json!({
-                    "action": action,
-                    "uri": uri.as_str(),
-                    "cid": change.after.map(|cid| cid.to_string()),
-                    "commit": commit_json(written.commit.cid(), written.commit.rev()),
-                })
-            },
-        )?;
-    }
-    Ok(())
 }

@@ -1,56 +1,58 @@
 //! `pds recover`
 
+use std::fmt::Display;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Result;
 use pds::car::{CarError, CarFile, CarWriter};
 use pds::commit::Commit;
-use pds::data::{Block, Blocks, Cid};
-use pds::mst::{Key, Step, walk};
+use pds::data::{Blocks, Cid};
+use pds::mst::{Step, walk};
 use pds::syntax::RecordPath;
 use pds::transfer::export::export_car;
 use pds::{Error, Snapshot};
 use pds_rescue::{Recovered, Recovery, Sources, recover};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::commands::repair::{lost_part_json, open_source};
-use crate::commands::unpack::{
-    Odd, commit_json as commit_file, make, names_a_directory, write, write_record,
-};
+use crate::answers::recover::{RecoverAnswer, RecoveredRow};
+use crate::commands::repair::open_source;
+use crate::damage::Damage;
 use crate::destination::{check_is_free, named, write_file};
-use crate::failure::{Exit, Stated, is_closed_pipe};
-use crate::harms::Harms;
-use crate::open::open_file;
-use crate::output::{Output, commit_json, counted, say};
+use crate::errors::is_closed_pipe;
+use crate::exit::{Exit, Stated};
+use crate::output::Output;
 use crate::progress::Watched;
+use crate::record_files::Files;
+use crate::stream::open_file;
+use crate::text::say;
 
-/// Read everything that is left of a damaged or cut CAR file
+/// Recover records from a damaged or truncated CAR file
 ///
-/// Lists the records, or writes them: as JSON files into DIR, as unpack does, or with -o all good
-/// blocks as a CAR file. What is lost is listed in any case. Exit code 0 if the whole repository is
-/// there, 6 if a part of it, 3 if nothing is.
+/// Lists the records, or writes them: as JSON files into DIR, as `pds unpack` does, or with -o all good blocks
+/// as a CAR file. Losses are always listed. Exit code 0 if the whole repository is recovered, 6 if part of it
+/// is, 3 if nothing is.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds recover cut.car\n  pds recover cut.car records/\n  pds recover cut.car --from older.car -o whole.car"
 )]
 pub(crate) struct Args {
-    /// The damaged CAR file; - for stdin
+    /// Damaged CAR file; - for stdin
     car: PathBuf,
 
-    /// Write the records here, as JSON files
+    /// Directory for the records, as JSON files
     dir: Option<PathBuf>,
 
-    /// Write a CAR file of all good blocks; - for stdout, what is found is told on stderr then
+    /// Write a CAR file of all good blocks; with - for stdout, the report goes to stderr
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
-    /// Overwrite that file
+    /// Overwrite the file
     #[arg(long, requires = "output")]
     force: bool,
 
-    /// Take what is missing from another CAR file, or from a repository
+    /// Take missing blocks from another CAR file or from a repository
     #[arg(long = "from", value_name = "CAR|DIR")]
     sources: Vec<PathBuf>,
 }
@@ -61,242 +63,143 @@ impl Args {
         if let Some(file) = file {
             check_is_free(file, self.force)?;
         }
-        let beside_bytes = self.output.is_some() && file.is_none();
-        let shown = self.car.display();
-        let mut harms = Harms::of(&self.car);
-        let car = CarFile::salvage(open_file(&self.car)?, &mut |error| harms.add(&error))?;
-        harms.tell_rest();
-        let car = Arc::new(car);
-        // Where the header says what it was, other places may have all of it.
-        if car.is_empty() && (self.sources.is_empty() || car.roots().is_empty()) {
-            let message = format!("no block can be read in {shown}");
-            return Err(Stated::bad_input(message).into());
-        }
-        let mut sources: Vec<Arc<dyn Blocks>> = vec![car.clone()];
-        for path in &self.sources {
-            sources.push(open_source(path)?);
-        }
-        let sources = Arc::new(Sources(sources));
-
+        let (car, sources) = self.open()?;
         let mut files = self.dir.as_deref().map(Files::new).transpose()?;
+        let stdout_is_file = self.output.is_some() && file.is_none();
         let lists = self.dir.is_none() && self.output.is_none();
-        let mut failed = None;
-        let mut telling = Telling { out, beside_bytes, no_path: NoPath::default() };
-        let recovery = recover(&car, sources.as_ref(), &mut |recovered| {
-            let told = telling.tell(&recovered, lists).and_then(|()| match &mut files {
-                Some(files) => files.add(&recovered),
-                None => Ok(()),
-            });
-            told.map_err(|error| {
-                // It is this one that is told; the other ends the work.
-                failed = Some(error);
-                Error::Car(CarError::Io(std::io::ErrorKind::Other.into()))
-            })
-        });
-        let recovery = match failed {
-            Some(error) => return Err(error),
-            None => recovery?,
+        let mut reporter = Reporter { out, stdout_is_file, lists, no_path: NoPath::default() };
+        let recovery = find_all(&car, &sources, &mut reporter, &mut files)?;
+        let odd = match files {
+            Some(files) => files.finish(recovery.commit.as_ref())?,
+            None => 0,
         };
-        let mut odd = 0;
-        if let Some(files) = files {
-            odd = files.finish(recovery.commit.as_ref())?;
-        }
         if let Some(file) = file {
             write_file(file, self.force, |out| write_car(&car, &sources, &recovery, out))?;
-        } else if beside_bytes {
-            match write_car(&car, &sources, &recovery, telling.out.bytes()) {
-                // Whoever reads the file has seen enough; what was found is told elsewhere.
+        } else if stdout_is_file {
+            match write_car(&car, &sources, &recovery, reporter.out.bytes()) {
+                // The reader of the file has seen enough; the report goes to standard error.
                 Err(error) if is_closed_pipe(&error) => {}
                 written => written?,
             }
         }
         if !lists {
-            telling.out.has_done();
+            reporter.out.has_done();
         }
-        let NoPath { placed, unplaced: not_placed } = telling.no_path;
-        let (records, unplaced) = (recovery.records - placed, recovery.unplaced - not_placed);
-        let without_path = recovery.without_path + placed + not_placed;
-        let is_whole = recovery.lost == 0 && recovery.commit.is_some() && without_path == 0;
+        let answer = reporter.no_path.answer(&recovery);
+        reporter.answer(&answer)?;
         let found = recovery.records + recovery.unplaced + recovery.without_path;
-        let commit = recovery.commit.as_ref();
-        telling.answer(
-            || {
-                let lost = recovery.lost;
-                let verdict = if is_whole { "whole" } else { "partly recovered" };
-                format!(
-                    "{verdict}: {}, {unplaced} unplaced, {without_path} without a path, {lost} lost",
-                    counted(records, "record")
-                )
-            },
-            || {
-                json!({
-                    "ok": is_whole,
-                    "did": commit.map(|commit| commit.did().as_str()),
-                    "commit": commit.map(|commit| commit_json(commit.cid(), commit.rev())),
-                    "records": records,
-                    "unplaced": unplaced,
-                    "withoutPath": without_path,
-                    "lost": recovery.lost,
-                })
-            },
-        )?;
-        Ok(match is_whole && odd == 0 {
+        Ok(match answer.is_whole() && odd == 0 {
             true => Exit::Done,
-            false if found == 0 && commit.is_none() => Exit::BadInput,
+            false if found == 0 && answer.commit.is_none() => Exit::BadInput,
             false => Exit::Partly,
         })
     }
+
+    /// Opens the file, and the other places that may have its missing blocks.
+    fn open(&self) -> Result<(Arc<CarFile<Watched>>, Arc<Sources>)> {
+        let mut damage = Damage::of(&self.car);
+        let car = CarFile::salvage(open_file(&self.car)?, &mut |error| damage.add(&error))?;
+        damage.report_rest();
+        let car = Arc::new(car);
+        // If the header still names the commit, other places may have all of it.
+        if car.is_empty() && (self.sources.is_empty() || car.roots().is_empty()) {
+            return Stated::no_block(&self.car).fail();
+        }
+        let mut sources: Vec<Arc<dyn Blocks>> = vec![car.clone()];
+        for path in &self.sources {
+            sources.push(open_source(path)?);
+        }
+        Ok((car, Arc::new(Sources(sources))))
+    }
 }
 
-/// Where it is told what was found.
-struct Telling<'a> {
+/// Finds all records that are left, reports them, and writes them into files if the user asked for it.
+fn find_all(
+    car: &CarFile<Watched>,
+    sources: &Sources,
+    reporter: &mut Reporter<'_>,
+    files: &mut Option<Files>,
+) -> Result<Recovery> {
+    let mut failed = None;
+    let recovery = recover(car, sources, &mut |recovered| {
+        let reported = reporter.report(&recovered).and_then(|()| match files {
+            Some(files) => files.add(&recovered),
+            None => Ok(()),
+        });
+        reported.map_err(|error| {
+            // This error is reported; the other one only ends the search.
+            failed = Some(error);
+            Error::Car(CarError::Io(std::io::ErrorKind::Other.into()))
+        })
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(recovery?),
+    }
+}
+
+/// Reports recovered records and losses.
+struct Reporter<'a> {
     out: &'a mut Output,
-    /// The bytes of a file take standard output.
-    beside_bytes: bool,
+    /// Standard output holds the bytes of the file.
+    stdout_is_file: bool,
+    /// Recovered records are listed, not only losses.
+    lists: bool,
     no_path: NoPath,
 }
 
-/// How many records have a key in the tree that is no path of a record.
+/// How many records have a key that is not a record path.
 #[derive(Clone, Copy, Default)]
 struct NoPath {
     placed: u64,
     unplaced: u64,
 }
 
-impl Telling<'_> {
-    fn answer(
-        &mut self,
-        text: impl FnOnce() -> String,
-        json: impl FnOnce() -> Value,
-    ) -> Result<()> {
-        if self.beside_bytes {
-            say(&if self.out.is_json() { json().to_string() } else { text() });
-            return Ok(());
+impl NoPath {
+    fn answer(self, recovery: &Recovery) -> RecoverAnswer<'_> {
+        RecoverAnswer {
+            commit: recovery.commit.as_ref(),
+            lost: recovery.lost,
+            records: recovery.records - self.placed,
+            unplaced: recovery.unplaced - self.unplaced,
+            without_path: recovery.without_path + self.placed + self.unplaced,
         }
-        self.out.answer(text, json)
+    }
+}
+
+impl Reporter<'_> {
+    fn answer(&mut self, answer: &(impl Serialize + Display)) -> Result<()> {
+        match (self.stdout_is_file, self.out.is_json()) {
+            (false, _) => self.out.answer(answer)?,
+            (true, true) => say(&serde_json::to_string(answer)?),
+            (true, false) => say(&answer.to_string()),
+        }
+        Ok(())
     }
 
-    /// Says what is lost, and if that is wanted what is there.
-    fn tell(&mut self, recovered: &Recovered, lists: bool) -> Result<()> {
-        let path = |key: &Key| key.as_bytes().escape_ascii().to_string();
-        let (key, no_path) = match recovered {
-            Recovered::Record { key, .. } => (Some(key), &mut self.no_path.placed),
-            Recovered::Unplaced { key, .. } => (Some(key), &mut self.no_path.unplaced),
-            _ => (None, &mut self.no_path.placed),
+    /// Reports a loss, or a recovered record if records are listed.
+    fn report(&mut self, recovered: &Recovered) -> Result<()> {
+        let keyed = match recovered {
+            Recovered::Record { key, .. } => Some((key, &mut self.no_path.placed)),
+            Recovered::Unplaced { key, .. } => Some((key, &mut self.no_path.unplaced)),
+            _ => None,
         };
-        if let Some(key) = key.filter(|key| RecordPath::from_bytes(key.as_bytes()).is_err()) {
-            say(&format!("tree key {} is not a record path", path(key)));
+        if let Some((key, no_path)) = keyed
+            && RecordPath::from_bytes(key.as_bytes()).is_err()
+        {
+            say(&Error::Path { key: key.to_string() }.to_string());
             *no_path += 1;
         }
         match recovered {
-            Recovered::Lost { part, cid } => self.answer(
-                || format!("lost {part}: {}", cid.map_or("-".to_owned(), |cid| cid.to_string())),
-                || {
-                    let mut line = lost_part_json(part);
-                    line.insert("cid".to_owned(), json!(cid.map(|cid| cid.to_string())));
-                    json!({ "lost": line })
-                },
-            ),
-            _ if !lists => Ok(()),
-            Recovered::Record { key, block } => self.answer(
-                || format!("{}\t{}", path(key), block.cid()),
-                || json!({ "path": path(key), "cid": block.cid().to_string() }),
-            ),
-            Recovered::Unplaced { key, block } => self.answer(
-                || format!("unplaced {}\t{}", path(key), block.cid()),
-                || json!({ "unplaced": { "path": path(key), "cid": block.cid().to_string() } }),
-            ),
-            Recovered::WithoutPath { block } => self.answer(
-                || format!("without-path {}", block.cid()),
-                || json!({ "withoutPath": { "cid": block.cid().to_string() } }),
-            ),
+            Recovered::Lost { .. } => self.answer(&RecoveredRow(recovered)),
+            _ if self.lists => self.answer(&RecoveredRow(recovered)),
+            _ => Ok(()),
         }
     }
 }
 
-/// Records on their way into a directory, whose name is known when the commit is.
-struct Files {
-    staging: tempfile::TempDir,
-    dir: PathBuf,
-    odd: u64,
-}
-
-impl Files {
-    fn new(dir: &Path) -> Result<Self> {
-        make(dir)?;
-        let staging = tempfile::Builder::new().prefix(".pds-recover-").tempdir_in(dir)?;
-        Ok(Self { staging, dir: dir.to_owned(), odd: 0 })
-    }
-
-    fn add(&mut self, recovered: &Recovered) -> Result<()> {
-        let (below, key, block) = match recovered {
-            Recovered::Record { key, block } => ("", Some(key), block),
-            Recovered::Unplaced { key, block } => ("_unplaced", Some(key), block),
-            Recovered::WithoutPath { block } => ("_without-path", None, block),
-            Recovered::Lost { .. } => return Ok(()),
-        };
-        let dir = self.staging.path().join("records").join(below);
-        match key.and_then(|key| RecordPath::from_bytes(key.as_bytes()).ok()) {
-            // Of two versions of an unplaced record neither is the right one.
-            Some(path) if is_there(&dir, &path) => {
-                write_without_path(block, &self.staging.path().join("records/_without-path"))
-            }
-            Some(path) => {
-                if let Err(Odd(message)) = write_record(block, &path, &dir)? {
-                    say(&message);
-                    self.odd += 1;
-                }
-                Ok(())
-            }
-            None => write_without_path(block, &self.staging.path().join("records/_without-path")),
-        }
-    }
-
-    /// Moves everything to its place and tells how much could not be written.
-    fn finish(self, commit: Option<&Commit>) -> Result<u64> {
-        let records = self.staging.path().join("records");
-        make(&records)?;
-        if let Some(commit) = commit {
-            write(&records.join("_commit.json"), commit_file(commit).as_bytes())?;
-        }
-        let name = match commit.map(Commit::did) {
-            Some(did) if names_a_directory(did) => did.as_str(),
-            Some(did) => {
-                say(&format!("{did} is too long for the name of a directory: see {UNKNOWN}"));
-                UNKNOWN
-            }
-            None => UNKNOWN,
-        };
-        let to = self.dir.join(name);
-        if to.exists() {
-            let message = format!("{} exists", to.display());
-            return Err(Stated::no("exists", message).hint("name another directory").into());
-        }
-        std::fs::rename(&records, &to)?;
-        Ok(self.odd)
-    }
-}
-
-fn is_there(dir: &Path, path: &RecordPath) -> bool {
-    let collection = dir.join(path.collection.as_str());
-    ["json", "cbor"]
-        .iter()
-        .any(|ending| collection.join(format!("{}.{ending}", path.rkey)).exists())
-}
-
-fn write_without_path(block: &Block, dir: &Path) -> Result<()> {
-    make(dir)?;
-    match pds::data::Value::decode(block.bytes()) {
-        Ok(value) => {
-            let text = value.to_json_pretty() + "\n";
-            write(&dir.join(format!("{}.json", block.cid())), text.as_bytes())
-        }
-        Err(_) => write(&dir.join(format!("{}.cbor", block.cid())), block.bytes()),
-    }
-}
-
-/// Writes the repository as an export would if it is whole, and else every good block of the file
-/// and what the sources have of the repository besides.
+/// Writes a whole repository as an export; otherwise every good block of the file, and the missing blocks that
+/// the other places have.
 fn write_car(
     car: &Arc<CarFile<Watched>>,
     sources: &Arc<Sources>,
@@ -332,7 +235,7 @@ fn write_car(
             match step {
                 Ok(Step::Node { block, .. }) => add(&block.cid())?,
                 Ok(Step::Entry { value, .. }) => add(&value)?,
-                // What is lost has been listed.
+                // This loss has been listed.
                 Err(_) => {}
             }
         }
@@ -340,6 +243,3 @@ fn write_car(
     written.finish()?;
     Ok(())
 }
-
-/// The directory of records whose account is not known, or cannot name one.
-const UNKNOWN: &str = "unknown-account";

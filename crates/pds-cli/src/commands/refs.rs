@@ -2,41 +2,43 @@
 
 use anyhow::Result;
 use clap::Subcommand;
+use pds::Repo;
 use pds::data::Cid;
 use pds::store::{Expect, RefName};
-use serde_json::json;
 
 use super::import::{take_in, warn};
-use crate::failure::{Exit, Stated, resolved_before};
+use crate::answers::refs::RefRow;
+use crate::errors::resolved_before;
+use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::state::StateArg;
 
-/// Names for commits
+/// List, set and delete named refs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds ref set before-the-move HEAD\n  pds ref ls")]
 pub(crate) struct Args {
     #[command(subcommand)]
-    verb: Verb,
+    verb: RefVerb,
 }
 
 #[derive(Debug, Subcommand)]
-enum Verb {
+enum RefVerb {
     /// List the refs
     #[command(after_help = "Example:\n  pds ref ls")]
     Ls,
-    /// Make or move a ref
+    /// Create or move a ref
     #[command(after_help = "Example:\n  pds ref set before-the-move HEAD")]
     Set {
-        /// Its name
+        /// Name of the ref
         name: RefName,
-        /// Where to: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file, which is taken in first
+        /// Target: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file, which is imported first
         rev: StateArg,
     },
-    /// Remove a ref
+    /// Delete a ref
     #[command(after_help = "Example:\n  pds ref rm before-the-move")]
     Rm {
-        /// Its name
+        /// Name of the ref
         name: RefName,
     },
 }
@@ -44,51 +46,52 @@ enum Verb {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
-            Verb::Ls => match place.source()? {
+            RefVerb::Ls => match place.source()? {
                 Source::Repo(repo) => {
-                    for (name, cid) in repo.history().refs()? {
-                        print(&name, cid, out)?;
-                    }
+                    out.answers(
+                        repo.history()
+                            .refs()?
+                            .into_iter()
+                            .map(|(name, cid)| RefRow { cid, name: name.to_string() }),
+                    )?;
                 }
                 source @ Source::Car(_) => {
-                    print(&RefName::head(), source.snapshot(None)?.commit().cid(), out)?;
+                    let cid = source.snapshot(None)?.commit().cid();
+                    out.answer(&RefRow { cid, name: RefName::head().to_string() })?;
                 }
             },
-            Verb::Set { name, rev } => {
-                let repo = place.mirror()?;
-                let to = match &rev {
-                    StateArg::File(file) => {
-                        let imported = take_in(&repo.on(name.clone()), file)?;
-                        warn(&imported.findings);
-                        imported.commit.cid()
-                    }
-                    StateArg::Revision(revision) => {
-                        let to = repo.history().resolve(revision)?;
-                        repo.history()
-                            .set_ref(&name, to, Expect::Any, "")
-                            .map_err(|error| resolved_before(error, to))?;
-                        to
-                    }
-                };
+            RefVerb::Set { name, rev } => {
+                let cid = set(&place.mirror()?, &name, &rev)?;
                 out.has_done();
-                print(&name, to, out)?;
+                out.answer(&RefRow { cid, name: name.to_string() })?;
             }
-            Verb::Rm { name } => {
+            RefVerb::Rm { name } => {
                 if name == RefName::head() {
-                    return Err(Stated::usage("HEAD cannot be removed").into());
+                    return Stated::usage("HEAD cannot be deleted").fail();
                 }
-                let stood = place.mirror()?.history().remove_ref(&name)?;
+                let cid = place.mirror()?.history().remove_ref(&name)?;
                 out.has_done();
-                print(&name, stood, out)?;
+                out.answer(&RefRow { cid, name: name.to_string() })?;
             }
         }
         Ok(Exit::Done)
     }
 }
 
-fn print(name: &RefName, cid: Cid, out: &mut Output) -> Result<()> {
-    out.answer(
-        || format!("{name}\t{cid}"),
-        || json!({ "name": name.as_str(), "cid": cid.to_string() }),
-    )
+/// Points a ref to a state, and returns the commit; the state of a file is imported first.
+fn set(repo: &Repo, name: &RefName, state: &StateArg) -> Result<Cid> {
+    match state {
+        StateArg::File(file) => {
+            let imported = take_in(&repo.on(name.clone()), file)?;
+            warn(&imported.findings);
+            Ok(imported.commit.cid())
+        }
+        StateArg::Revision(revision) => {
+            let to = repo.history().resolve(revision)?;
+            repo.history()
+                .set_ref(name, to, Expect::Any, "")
+                .map_err(|error| resolved_before(error, to))?;
+            Ok(to)
+        }
+    }
 }

@@ -4,22 +4,24 @@ use anyhow::Result;
 use pds::store::Expect;
 
 use super::import::{take_in, warn};
-use crate::failure::{Exit, resolved_before, resolved_by_cid};
+use crate::answers::commit::CommitId;
+use crate::errors::{resolved_before, resolved_by_cid};
+use crate::exit::Exit;
 use crate::open::Place;
-use crate::output::{Output, commit_json, rev_text};
+use crate::output::Output;
 use crate::state::StateArg;
 
 /// Move HEAD to another commit
 ///
-/// A .car file, or another repository, is taken in first, as `pds import` does: its signature is checked with
-/// the key that is known here. Nothing is lost: `pds reset '@{1}'` undoes it.
+/// A .car file or another repository is imported first, as `pds import` does: the known key must have signed its
+/// commit. No commit is lost: `pds reset '@{1}'` undoes the move.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds reset HEAD~1\n  pds reset '@{1}'       undo the last move\n  \
-    pds reset backup.car   go to the state in a file"
+    pds reset backup.car   import a file and move to its commit"
 )]
 pub(crate) struct Args {
-    /// Where to: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    /// Target: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     rev: StateArg,
 }
 
@@ -45,7 +47,7 @@ impl Args {
             }
         };
         out.has_done();
-        out.answer(|| format!("{to}\t{}", rev_text(rev)), || commit_json(to, rev))?;
+        out.answer(&CommitId { cid: to, rev })?;
         Ok(Exit::Done)
     }
 }

@@ -1,29 +1,32 @@
 //! `pds revert`
 
 use anyhow::Result;
+use pds::Error;
 use pds::store::RefName;
-use pds::{Error, Versions};
-use serde_json::json;
 
-use crate::failure::{Exit, Stated, resolved_before};
-use crate::open::Place;
-use crate::output::{Output, commit_json, rev_text, say};
-use crate::state::{StateArg, resolve};
+use crate::answers::commit::CommitId;
+use crate::answers::merge::ConflictRow;
+use crate::errors::resolved_before;
+use crate::exit::{Exit, Stated};
+use crate::open::{Place, resolve};
+use crate::output::Output;
+use crate::state::StateArg;
+use crate::text::say;
 
-/// Undo a commit by a new one
+/// Write a new commit that undoes another
 ///
-/// Records that were changed since are conflicts: they are listed, and nothing is done. To go back to
-/// an earlier state altogether, see `pds reset`.
+/// A record that was changed later is a conflict: conflicts are listed, and nothing is written. To return to an
+/// earlier state, use `pds reset`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds revert HEAD\n  pds revert 3lpopnggxbk2c\n\n\
-    A conflict is a line: ! path, the CID that the commit left, the one that stands now, the one \
-    before the commit; - stands for no record.")]
+    A conflict is one line: ! path, then three CIDs: the version that the commit wrote, the present \
+    version, the version before the commit; - means no record.")]
 pub(crate) struct Args {
-    /// Which one: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file of a commit that is here
+    /// Commit to undo: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file whose commit is stored
     #[arg(value_name = "COMMIT")]
     commit: StateArg,
 
-    /// Write to another ref than HEAD
+    /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 }
@@ -34,34 +37,19 @@ impl Args {
         let commit = resolve(&repo, &self.commit)?;
         let written = match repo.merge().revert(commit) {
             Err(Error::Conflicts(conflicts)) => {
-                print_conflicts(&conflicts, out)?;
+                out.answers(conflicts.iter().map(ConflictRow::from))?;
                 let message = Error::Conflicts(conflicts).to_string();
-                return Err(Stated::no("conflict", message).hint(CHANGED_SINCE).into());
+                return Stated::no("conflict", message).hint(CHANGED_SINCE).fail();
             }
             written => written.map_err(|error| resolved_before(error, commit))?,
         };
         if written.changes.is_empty() {
-            say("nothing to undo: everything is as it was before that commit");
+            say("nothing to undo: the records are as they were before that commit");
         }
-        let (cid, rev) = (written.commit.cid(), written.commit.rev());
         out.has_done();
-        out.answer(|| format!("{cid}\t{}", rev_text(rev)), || commit_json(cid, rev))?;
+        out.answer(&CommitId::of(&written.commit))?;
         Ok(Exit::Done)
     }
 }
 
-/// Prints the records that two sides have changed: a line for each.
-pub(crate) fn print_conflicts(conflicts: &[Versions], out: &mut Output) -> Result<()> {
-    for Versions { path, base, ours, theirs } in conflicts {
-        let [base, ours, theirs] = [base, ours, theirs].map(|cid| cid.map(|cid| cid.to_string()));
-        let text = |cid: &Option<String>| cid.clone().unwrap_or_else(|| "-".to_owned());
-        out.answer(
-            || format!("! {path} {} {} {}", text(&base), text(&ours), text(&theirs)),
-            || json!({ "path": path.to_string(), "base": base, "ours": ours, "theirs": theirs }),
-        )?;
-    }
-    Ok(())
-}
-
-const CHANGED_SINCE: &str =
-    "nothing was written: what was changed since can be put back with pds put";
+const CHANGED_SINCE: &str = "nothing was written; use pds put for records that changed since";

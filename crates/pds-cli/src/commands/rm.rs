@@ -4,24 +4,25 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use pds::store::RefName;
-use pds::{Error, Write, WriteOptions};
+use pds::{Batch, Error, Write, WriteOptions};
 
-use super::put::print_written;
-use crate::failure::Exit;
-use crate::open::{Place, RecordArg};
+use crate::answers::put::WrittenRow;
+use crate::exit::Exit;
+use crate::open::Place;
 use crate::output::Output;
+use crate::record::RecordArg;
 
-/// Delete records, as one signed commit
+/// Delete records in one signed commit
 ///
-/// If one of them does not exist, none is deleted.
+/// If one of the records does not exist, none is deleted.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds rm com.example.note/first com.example.note/second")]
 pub(crate) struct Args {
-    /// collection/rkey or at-uris
+    /// Records: collection/rkey or at-uris
     #[arg(required = true)]
     paths: Vec<RecordArg>,
 
-    /// Write to another ref than HEAD
+    /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 }
@@ -30,7 +31,7 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
-        // Named twice it is deleted once.
+        // A record that is named twice is deleted once.
         let mut seen = HashSet::new();
         let mut writes = Vec::new();
         for record in &self.paths {
@@ -40,9 +41,9 @@ impl Args {
             }
         }
         let options = WriteOptions::default().message("rm".to_owned());
-        let written = repo.write(pds::Batch::new(&writes).with(options.clone()))?;
+        let written = repo.write(Batch::new(&writes).with(options))?;
         out.has_done();
-        print_written(&written, out)?;
+        out.answers(WrittenRow::all(&written))?;
         Ok(Exit::Done)
     }
 }

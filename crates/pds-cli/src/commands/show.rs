@@ -6,16 +6,18 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use pds::data::{Cid, Codec, Value};
 
-use crate::failure::{Exit, Stated};
-use crate::open::{Place, RecordArg, Source};
+use crate::answers::show::BlockAnswer;
+use crate::exit::{Exit, Stated};
+use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::record::RecordArg;
 use crate::state::StateArg;
 
-/// Show any block, decoded
+/// Show a block, decoded
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds show bafyrei…\n  pds show HEAD")]
 pub(crate) struct Args {
-    /// The block: a commit, a tree node or a record; or the commit of a state: a ref, a rev, HEAD~2
+    /// Block to show: the CID of a commit, a tree node or a record; or a state, for its commit
     #[arg(value_name = "CID|REV")]
     what: OsString,
 
@@ -30,16 +32,17 @@ impl Args {
         let block = match named.and_then(|text| text.parse::<Cid>().ok()) {
             Some(cid) => {
                 let found = match place.source()? {
-                    Source::Repo(repo) => repo.store().clone().get(&cid)?,
+                    Source::Repo(repo) => repo.store().get(&cid)?,
                     Source::Car(car) => pds::data::Blocks::get(car.as_ref(), &cid)?,
                 };
-                found.ok_or_else(|| Stated::no("not-found", format!("no block {cid} here")))?
+                found
+                    .ok_or_else(|| Stated::no("not-found", format!("block {cid} is not stored")))?
             }
             None => match state(&self.what).and_then(|state| place.snapshot(Some(&state))) {
                 Err(error) if named.is_some_and(|text| text.parse::<RecordArg>().is_ok()) => {
-                    return Err(Stated::no("not-found", format!("{error:#}"))
+                    return Stated::no("not-found", format!("{error:#}"))
                         .hint("pds get PATH prints a record")
-                        .into());
+                        .fail();
                 }
                 snapshot => snapshot?.commit().block().clone(),
             },
@@ -52,21 +55,18 @@ impl Args {
             Codec::Raw => Value::from(block.bytes()),
             Codec::Cbor => {
                 let undecodable =
-                    || format!("block {} cannot be decoded; --cbor gives its bytes", block.cid());
+                    || format!("block {} cannot be decoded; use --cbor for its bytes", block.cid());
                 Value::decode(block.bytes()).with_context(undecodable)?
             }
         };
-        if out.is_json() {
-            out.json(&value)?;
-        } else {
-            out.json_pretty(&value)?;
-        }
+        out.answer(&BlockAnswer(value))?;
         Ok(Exit::Done)
     }
 }
 
 fn state(given: &OsStr) -> Result<StateArg> {
     StateArg::parse(given.to_owned()).map_err(|reason| {
-        Stated::usage(format!("no block and no revision {}: {reason}", given.display())).into()
+        Stated::usage(format!("{} is neither a CID nor a revision: {reason}", given.display()))
+            .into()
     })
 }

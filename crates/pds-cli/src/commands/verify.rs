@@ -8,60 +8,63 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use pds::crypto::PublicKey;
 use pds::identity::PlcLog;
+use pds::local::open::{is_repository, open_without_key};
 use pds::syntax::Did;
 use pds::verify::blobs::verify_blobs;
 use pds::verify::car::verify_car;
-use pds::{Code, Expected, Finding, Report, Severity, SignatureState};
-use pds::{Jobs, Repo, Revision};
-use serde_json::{Map, Value, json};
+use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity};
 
-use crate::failure::{Exit, REPAIR, Stated};
+use crate::answers::verify::{FindingRow, VerifyAnswer};
+use crate::errors::REPAIR;
+use crate::exit::{Exit, Stated};
 use crate::identity::read_plc_log;
-use crate::open::{Place, is_a_file, open_file};
-use crate::output::{Output, counted, rev_text, say};
+use crate::open::Place;
+use crate::output::Output;
 use crate::state::StateArg;
+use crate::stream::{is_a_file, open_file};
+use crate::text::say;
 
-/// Make every check there is
+/// Check hashes, tree, records and signature
 ///
-/// Of the repository, or of a CAR file. Exit code 0 if all is well, 1 if something is wrong, 3 if
-/// there is no repository in it at all.
+/// Checks the repository, or a CAR file. Exit code 0 if no error is found, 1 if there are errors, 3 if the input
+/// contains no repository.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial\n  pds verify --history"
 )]
 pub(crate) struct Args {
-    /// A CAR file; the repository if there is none
+    /// CAR file to check [default: the repository]
     car: Option<PathBuf>,
 
-    /// The key that must have signed the commit
+    /// Require the commit to be signed by this key
     #[arg(long, value_name = "DID_KEY")]
     key: Option<PublicKey>,
 
-    /// The audit log of the did:plc account: the key of the commit's time must have signed it
+    /// Require the key that the audit log of the did:plc account lists for the time of the commit
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     plc_log: Option<PathBuf>,
 
-    /// The account it must be
+    /// Require this account
     #[arg(long)]
     did: Option<Did>,
 
-    /// A part is expected: blocks that are missing are no error
+    /// Accept a slice or a proof: missing blocks are no error
     #[arg(long)]
     partial: bool,
 
-    /// Check the blobs too: present, hash, size
+    /// Also check that every blob is present, with its hash and size
     #[arg(long)]
     blobs: bool,
 
-    /// Check every commit there is too: the chain, signatures, revs, each tree
+    /// Also check every stored commit: chain, signatures, revs and trees
     #[arg(long, conflicts_with = "at")]
     history: bool,
 
-    /// The state to check: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file
+    /// State to check: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     #[arg(long, value_name = "REV", conflicts_with = "car")]
     at: Option<StateArg>,
 
-    /// With how many threads; as many as the machine has if not given
+    /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
@@ -78,25 +81,8 @@ impl Args {
             partial: self.partial,
             jobs,
         };
-        let mut is_repo = false;
         let mut findings = Findings::new(out);
-        let report = if let Some(car) = &self.car {
-            self.check_car(car, &expected, &mut findings)?
-        } else {
-            let (path, at) = place.path_at(self.at.as_ref())?;
-            let is_named = self.at.is_some() && at.is_none();
-            if is_a_file(&path) || (is_named && !pds::local::open::is_repository(&path)?) {
-                if at.is_some() {
-                    // One state is all it has; the name of another one is an error.
-                    place.snapshot(self.at.as_ref())?;
-                }
-                self.check_car(&path, &expected, &mut findings)?
-            } else {
-                is_repo = true;
-                let repo = pds::local::open::open_without_key(&path)?;
-                self.check_repo(&repo, at, &expected, &mut findings)?
-            }
-        };
+        let (report, is_repo) = self.check(place, &expected, &mut findings)?;
         let is_store_damaged = findings.is_store_damaged;
         findings.finish(&report)?;
         if (report.commit.is_none() || is_store_damaged) && is_repo && !out.is_json() {
@@ -107,6 +93,29 @@ impl Args {
             (false, Some(_)) => Exit::No,
             (false, None) => Exit::BadInput,
         })
+    }
+
+    /// Checks the input, and tells whether it is a repository (true) or a CAR file.
+    fn check(
+        &self,
+        place: &Place,
+        expected: &Expected<'_>,
+        findings: &mut Findings<'_>,
+    ) -> Result<(Report, bool)> {
+        if let Some(car) = &self.car {
+            return Ok((self.check_car(car, expected, findings)?, false));
+        }
+        let (path, at) = place.path_at(self.at.as_ref())?;
+        let is_named = self.at.is_some() && at.is_none();
+        if is_a_file(&path) || (is_named && !is_repository(&path)?) {
+            if at.is_some() {
+                // A file has only one state; a revision that names another is an error.
+                place.snapshot(self.at.as_ref())?;
+            }
+            return Ok((self.check_car(&path, expected, findings)?, false));
+        }
+        let repo = open_without_key(&path)?;
+        Ok((self.check_repo(&repo, at, expected, findings)?, true))
     }
 
     fn check_repo(
@@ -138,29 +147,25 @@ impl Args {
         findings: &mut Findings<'_>,
     ) -> Result<Report> {
         if self.blobs {
-            return Err(
-                Stated::usage("a CAR file has no blobs: --blobs is for a repository").into()
-            );
+            return Stated::usage("--blobs needs a repository; a CAR file has no blobs").fail();
         }
         if self.history {
-            return Err(Stated::usage(
-                "a CAR file has one state and no history: --history is for a repository",
-            )
-            .into());
+            return Stated::usage("--history needs a repository; a CAR file has only one state")
+                .fail();
         }
         Ok(verify_car(open_file(path)?, expected, &mut |f| findings.add(f))?)
     }
 }
 
-/// Findings on their way out: lines as they come, or one JSON value at the end.
+/// Prints findings as they come, or keeps them for one JSON value.
 struct Findings<'a> {
     out: &'a mut Output,
-    kept: Vec<Value>,
+    kept: Vec<FindingRow>,
     kept_bytes: usize,
     left_out: u64,
     failed: Option<anyhow::Error>,
     colour: bool,
-    /// Whether the database is damaged.
+    /// The database is damaged.
     is_store_damaged: bool,
 }
 
@@ -172,14 +177,13 @@ impl<'a> Findings<'a> {
         Self { out, kept, kept_bytes: 0, left_out: 0, failed: None, colour, is_store_damaged }
     }
 
-    #[allow(clippy::needless_pass_by_value)]
     fn add(&mut self, finding: Finding) {
         self.is_store_damaged |= finding.code() == Code::StoreDamaged;
         if self.out.is_json() {
             let bytes = finding.message.len() + finding.path.as_ref().map_or(0, String::len);
             if self.kept.len() < MAX_KEPT_FINDINGS && self.kept_bytes + bytes < MAX_KEPT_BYTES {
                 self.kept_bytes += bytes;
-                self.kept.push(finding_json(&finding));
+                self.kept.push(finding.into());
             } else {
                 self.left_out += 1;
             }
@@ -190,7 +194,7 @@ impl<'a> Findings<'a> {
                 Severity::Warning => AnsiColor::Yellow.on_default(),
                 Severity::Note => Style::new().dimmed(),
             };
-            self.failed = self.out.styled_line(style, &finding.to_string()).err();
+            self.failed = self.out.styled_line(style, &finding).err();
         }
     }
 
@@ -198,86 +202,13 @@ impl<'a> Findings<'a> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        if !self.out.is_json() {
-            return self.out.line(&summary(report));
-        }
-        let commit = report.commit.as_ref();
-        let mut value = json!({
-            "ok": report.is_ok(),
-            "did": commit.map(|commit| commit.did().as_str()),
-            "rev": commit.and_then(|commit| commit.rev()).map(|rev| rev.to_string()),
-            "commit": commit.map(|commit| commit.cid().to_string()),
-            "data": commit.map(|commit| commit.data().to_string()),
-            "version": commit.map(pds::commit::Commit::version),
-            "records": report.records,
-            "nodes": report.nodes,
-            "blocks": report.blocks,
-            "complete": report.is_complete(),
-            "signature": signature(report),
-            "findings": self.kept,
-        });
-        if let (Value::Object(value), 1..) = (&mut value, report.commits) {
-            value.insert("commits".to_owned(), json!(report.commits));
-        }
-        if let (Value::Object(value), true) = (&mut value, self.left_out > 0) {
-            value.insert("findingsLeftOut".to_owned(), json!(self.left_out));
-        }
-        self.out.json(&value)
+        let (findings, left_out) = (&self.kept[..], self.left_out);
+        self.out.answer(&VerifyAnswer { report, findings, left_out })
     }
 }
 
-fn finding_json(finding: &Finding) -> Value {
-    let mut line = Map::new();
-    line.insert("code".to_owned(), json!(finding.code().as_str()));
-    line.insert("stage".to_owned(), json!(finding.stage().as_str()));
-    line.insert("severity".to_owned(), json!(finding.severity().as_str()));
-    if let Some(path) = &finding.path {
-        line.insert("path".to_owned(), json!(path));
-    }
-    if let Some(cid) = &finding.cid {
-        line.insert("cid".to_owned(), json!(cid.to_string()));
-    }
-    if let Some(offset) = finding.offset {
-        line.insert("offset".to_owned(), json!(offset));
-    }
-    line.insert("message".to_owned(), json!(finding.message));
-    Value::Object(line)
-}
-
-fn summary(report: &Report) -> String {
-    let verdict = if report.is_ok() { "ok" } else { "FAILED" };
-    let Some(commit) = &report.commit else {
-        return format!("{verdict}: no repository that can be read");
-    };
-    let history = match report.commits {
-        0 => String::new(),
-        commits => format!("{}, ", counted(commits, "commit")),
-    };
-    format!(
-        "{verdict}: {} rev {}, {history}{}, {}, {}, {}, signature {}, {}, {}",
-        commit.did(),
-        rev_text(commit.rev()),
-        counted(report.records, "record"),
-        counted(report.nodes, "node"),
-        counted(report.blocks, "block"),
-        if report.is_complete() { "complete" } else { "partial" },
-        signature(report),
-        counted(report.errors, "error"),
-        counted(report.warnings, "warning"),
-    )
-}
-
-fn signature(report: &Report) -> &'static str {
-    match report.signature {
-        SignatureState::Valid => "valid",
-        SignatureState::Invalid => "invalid",
-        SignatureState::Unchecked => "unchecked",
-    }
-}
-
-/// How many findings stand in a JSON answer: memory stays bounded whatever the input. As text they
-/// are all printed.
+/// The number of findings in a JSON answer, which bounds memory for any input. As text, all are printed.
 const MAX_KEPT_FINDINGS: usize = 20_000;
 
-/// How many bytes their paths and messages have.
+/// The total length of their paths and messages.
 const MAX_KEPT_BYTES: usize = 8 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! From nothing to a backup that proves itself.
+//! From an empty directory to a verified backup.
 
 use pds::car::CarReader;
 use pds::data::{Block, Value};

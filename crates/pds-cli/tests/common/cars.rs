@@ -1,4 +1,4 @@
-//! CAR files made by hand: whole ones, odd ones, hostile ones.
+//! CAR files made by hand: valid, unusual and hostile ones.
 
 use pds::car::CarWriter;
 use pds::commit::{Commit, UnsignedCommit};
@@ -29,7 +29,7 @@ impl Car {
         Self::with_tree(root, blocks)
     }
 
-    /// A repository whose tree is what it is.
+    /// A repository with any given tree.
     pub(crate) fn with_tree(data: Cid, mut blocks: Vec<Block>) -> Self {
         let rev = "3jzfcijpj2z2a".parse().unwrap();
         let unsigned = UnsignedCommit { did: DID.parse().unwrap(), data, rev, prev: None };

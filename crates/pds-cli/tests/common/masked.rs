@@ -1,8 +1,8 @@
-//! Output with everything replaced that no two runs have in common.
+//! Output with placeholders for everything that differs between runs.
 
-/// Puts placeholders in the place of CIDs, keys, TIDs and times, so that output compares whole.
+/// Replaces CIDs, keys, TIDs and times by placeholders, so that output can be compared in full.
 ///
-/// What is spelt alike gets the same number: `<cid 1>` twice is the same CID twice.
+/// Equal texts get the same number: `<cid 1>` twice is the same CID twice.
 pub(crate) fn masked(text: &str) -> String {
     let mut seen: Vec<&str> = Vec::new();
     let mut out = String::new();

@@ -1,4 +1,4 @@
-//! A home of its own for every test, and the binary run in it.
+//! A separate home for every test, and runs of the binary in it.
 
 mod cars;
 mod directory;
@@ -18,7 +18,7 @@ pub(crate) use self::directory::Directory;
 pub(crate) use self::masked::masked;
 pub(crate) use self::run::{Ended, Lines, Run};
 
-/// Whose repositories the tests make.
+/// The account of the repositories in tests.
 pub(crate) const DID: &str = "did:web:alice.example.com";
 
 /// A directory in which the binary runs, with nothing inherited but `PATH`.
@@ -61,7 +61,7 @@ impl Home {
         fs::read(self.dir().join(name)).unwrap()
     }
 
-    /// What lies in a directory of this home, sorted.
+    /// The sorted names in a directory of this home.
     pub(crate) fn list(&self, name: &str) -> Vec<String> {
         let entries = fs::read_dir(self.dir().join(name)).unwrap();
         let name = |entry: fs::DirEntry| entry.file_name().into_string().unwrap();
@@ -97,7 +97,7 @@ impl Home {
     }
 }
 
-/// A repository of one's own in a home, at `alice`.
+/// A repository with a key in a home, at `alice`.
 pub(crate) struct TestRepo {
     pub(crate) home: Home,
 }
@@ -183,7 +183,7 @@ pub(crate) fn creation(rkey: &str, text: &str) -> String {
     )
 }
 
-/// Prints a line that the test harness does not hold back.
+/// Prints a line past the output capture of the test harness.
 pub(crate) fn say(line: &str) {
     io::stderr().write_all(format!("{line}\n").as_bytes()).unwrap();
 }

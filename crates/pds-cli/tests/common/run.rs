@@ -1,4 +1,4 @@
-//! One run of a program: what goes in, what comes out, how it ends, and how much memory it takes.
+//! One run of a program: its input, output, exit and memory.
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -45,7 +45,7 @@ impl Run {
         self
     }
 
-    /// Starts it with pipes on all sides, for a test that wants to deal with them itself.
+    /// Starts it with pipes for all streams, for tests that use them directly.
     pub(crate) fn start(mut self) -> Child {
         let piped = || Stdio::piped();
         self.command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap()
@@ -65,7 +65,7 @@ impl Run {
         let input = self.stdin.clone();
         let mut child = self.start();
         let mut stdin = child.stdin.take().unwrap();
-        // Who does not read its input closes the pipe.
+        // A command that does not read its input closes the pipe.
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
@@ -125,7 +125,7 @@ impl Ended {
     }
 }
 
-/// The next lines that a running process prints, each of which must come in time.
+/// The next lines that a running process prints; each must come in time.
 pub(crate) struct Lines(mpsc::Receiver<String>);
 
 impl Lines {
@@ -148,7 +148,7 @@ impl Lines {
 
 /// The most memory that a running process has held; 0 where that is not known.
 fn peak_kib(id: u32) -> u64 {
-    // Before it has become the program it shows the memory of the tests.
+    // Until `exec`, the process shows the memory of the test runner.
     let exe = |id: &str| std::fs::read_link(format!("/proc/{id}/exe"));
     if !exe(&id.to_string()).is_ok_and(|exe_of_id| exe("self").is_ok_and(|own| own != exe_of_id)) {
         return 0;

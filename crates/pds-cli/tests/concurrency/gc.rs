@@ -10,7 +10,7 @@ use pds::verify::indexed::verify;
 use super::at_once;
 use crate::common::{TestRepo, log_rows};
 
-/// Every state that the log names reads whole.
+/// Every state that the log names can be read in full.
 fn assert_all_states_whole(repo: &TestRepo) {
     let opened = pds::local::open::open_without_key(repo.home.path("alice")).unwrap();
     for entry in log_rows(&opened) {
@@ -37,7 +37,7 @@ fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() 
                 }
                 let keep = (1 + round % 4).to_string();
                 let ended = repo.pds(["gc", "--keep", &keep, "--json"]).ended();
-                // Where there is always somebody who reads, the file may have to stay as large.
+                // If a reader is always active, the file may keep its size.
                 assert!([0, 6].contains(&ended.code()), "{}", ended.stderr);
                 let swept: serde_json::Value = serde_json::from_str(&ended.text()).unwrap();
                 blocks += swept["blocks"].as_u64().unwrap();
@@ -46,7 +46,7 @@ fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() 
         });
         let reader = scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                // What it is reading may be let go of meanwhile; damage it must never look like.
+                // The state may be deleted while it is read, but that must never look like damage.
                 let ended = repo.pds(["ls", "--all"]).ended();
                 assert!([0, 1, 3, 6].contains(&ended.code()), "{}", ended.stderr);
             }
@@ -82,7 +82,7 @@ fn of_two_that_forget_together_both_do() {
     let ended =
         at_once(2, |n| repo.pds(["forget", &format!("com.example.note/n00000{n}")]).ended());
     for one in &ended {
-        // Who finds the other one at the files for too long leaves the last of it to a gc.
+        // A process that waits too long for the files leaves the rest to a gc.
         assert!([0, 6].contains(&one.code()), "{}", one.stderr);
     }
     if ended.iter().any(|one| one.code() == 6) {

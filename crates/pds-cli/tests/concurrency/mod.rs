@@ -13,7 +13,7 @@ use std::thread;
 
 use crate::common::{DID, Ended, Home, TestRepo, creation, note};
 
-/// Runs something several times at once and returns what came of each.
+/// Runs a command several times at once and returns the results.
 fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let barrier = Barrier::new(count);
     let run = |n| {
@@ -133,7 +133,7 @@ fn of_four_that_make_a_repository_in_one_place_exactly_one_wins() {
         for lost in ended.iter().filter(|one| one.code() != 0) {
             assert!(lost.stderr.contains("alice is not empty\n"), "{}", lost.stderr);
         }
-        // The key is the one of the commit, whoever made it.
+        // The key is that of the commit, whichever process made it.
         home.pds(["-R", "alice", "verify"]).ok();
         home.pds(["-R", "alice", "put", "com.example.note/a"]).stdin("{}").ok();
         home.pds(["-R", "alice", "verify"]).ok();
@@ -196,7 +196,7 @@ fn nothing_is_signed_with_a_key_that_has_gone() {
                         }
                         let path = format!("com.example.note/w{writer}-{n}");
                         let ended = repo.pds(["put", &path]).stdin("{}").ended();
-                        // Whoever has read the old key when it goes is told so.
+                        // A process that read the old key before it was replaced is refused.
                         let refused = ended.stderr.contains("commits are signed with");
                         assert!(ended.code() == 0 || refused, "{}", ended.stderr);
                         if ended.code() == 0 {

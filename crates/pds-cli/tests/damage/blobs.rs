@@ -1,11 +1,11 @@
-//! What is known of blobs where records or parts of the tree cannot be read.
+//! Blob checks if records or parts of the tree cannot be read.
 
 use pds::data::{BlobRef, Block, Cid, Codec, Value};
 
 use super::{blocks, damage};
 use crate::common::{Car, Home, TestRepo, note};
 
-const UNKNOWN: &str = "cannot be read: what blobs it refers to is not known\n";
+const UNKNOWN: &str = "cannot be read, so its blobs are unknown\n";
 
 fn attached() -> (Cid, Block) {
     let cid = Cid::of(Codec::Raw, b"elsewhere");
@@ -37,7 +37,7 @@ fn a_record_that_cannot_be_read_leaves_open_which_blobs_are_missing() {
     home.write("odd.car", car.file());
     let ended = home.pds(["-R", "odd.car", "blob", "missing"]).ended();
     assert_eq!((ended.code(), &*ended.text(), &ended.stderr), (6, "", &said));
-    // The answer is no where it is known.
+    // If a missing blob is known, the answer is no.
     let mut car = Car::of(records.into_iter().chain([(path("d"), attached)]));
     car.blocks.retain(|block| *block != gone);
     home.write("odd.car", car.file());

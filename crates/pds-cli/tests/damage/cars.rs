@@ -1,4 +1,4 @@
-//! The damage matrix of CAR files: each kind of block, each kind of harm, from outside.
+//! The damage matrix of CAR files: each kind of block with each kind of damage.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::common::TestRepo;
 const HARMS: [&str; 7] =
     ["flipped", "truncated", "missing", "emptied", "wrong-name", "replaced", "cut"];
 
-/// A file with one block harmed, and where that one stands.
+/// A file with one damaged block, and the place of that block.
 fn harmed(file: &[u8], harmed: &str, how: &str) -> (Vec<u8>, usize) {
     let mut reader = CarReader::new(file).unwrap();
     let header = usize::try_from(reader.offset()).unwrap();
@@ -48,7 +48,7 @@ fn harmed(file: &[u8], harmed: &str, how: &str) -> (Vec<u8>, usize) {
     (out, at)
 }
 
-/// A repository, its file, and for each kind of harm what is to be looked at.
+/// A repository, its file, and the checks for each kind of damage.
 fn each(check: impl Fn(&TestRepo, &str, &str, &str, usize)) {
     let repo = TestRepo::with_many_notes(NOTES);
     repo.export("good.car");
@@ -156,7 +156,7 @@ fn what_is_recovered_of_a_file_is_all_but_what_was_harmed_and_all_with_a_good_co
         let left: BTreeSet<String> = records.map(str::to_owned).collect();
         assert!(left.is_subset(&whole), "{what}: {text}");
         if how == "cut" {
-            // Whatever came after is gone as well; the length is where it was.
+            // The blocks after it are lost as well; the length is still in its place.
             assert!(text.contains("lost "), "{what}: {text}");
             return;
         }
@@ -168,7 +168,7 @@ fn what_is_recovered_of_a_file_is_all_but_what_was_harmed_and_all_with_a_good_co
                 assert_eq!(gone, 1, "{what}: {text}");
                 assert!(text.contains("lost com.example.note/n000040: "), "{what}: {text}");
             }
-            // The records that stood in the node are there; where they stood is not known.
+            // The records of the node are stored, but their keys are unknown.
             _ => {
                 let nameless = text.lines().filter(|line| line.starts_with("without-path "));
                 let odd = usize::from(how == "replaced");

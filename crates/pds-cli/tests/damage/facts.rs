@@ -1,4 +1,4 @@
-//! Facts that are gone, that are damaged, or that are not those of the repository.
+//! Facts that are missing, damaged, or of another repository.
 
 use super::repair::NOTES;
 use super::rows::{run, run_sealed, set_fact};
@@ -12,7 +12,7 @@ fn what_does_not_verify_is_not_called_ok() {
     for args in [&["repair"][..], &["repair", "--here"], &["repair", "--rebuild"]] {
         let ended = repo.pds(args.iter().copied()).ended();
         assert!(ended.code() == 1 && ended.text().starts_with("FAILED: "), "{ended:?}");
-        assert!(ended.stderr.contains("pds verify says why"), "{ended:?}");
+        assert!(ended.stderr.contains("pds verify lists the reasons"), "{ended:?}");
     }
 }
 
@@ -45,9 +45,9 @@ fn whose_repository_it_is_and_its_key_are_found_again() {
                 let survey = repo.pds(["repair"]).ended();
                 let said = format!("database: facts row {kind}: ");
                 assert!(survey.code() == 1 && survey.text().starts_with(&said), "{survey:?}");
-                // Nothing tells the kind that a damaged row had.
+                // The kind of a damaged row is unknown.
                 let mended = repo.pds(["repair", how]).ended();
-                let said = "keys of earlier times, and what is still to be erased, may be lost\n";
+                let said = "earlier keys and pending erasures may be lost\n";
                 assert!(mended.code() == 6 && mended.text().contains(said), "{what}: {mended:?}");
                 assert!(repo.pds(["repair"]).ok().starts_with("ok: "), "{what}");
                 assert!(repo.pds(["verify"]).ok().contains("signature valid"), "{what}");
@@ -55,7 +55,7 @@ fn whose_repository_it_is_and_its_key_are_found_again() {
             }
         }
     }
-    // Another key does not become that of the repository.
+    // The key of the repository does not change.
     run(&repo, "DELETE FROM facts");
     repo.home.pds(["init", "bob", "--did", "did:web:bob.example.com"]).ok();
     std::fs::copy(home.join("bob/key"), home.join("alice/key")).unwrap();

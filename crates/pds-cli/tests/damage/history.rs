@@ -1,4 +1,4 @@
-//! Past states that cannot be read: they are said, and hide no other.
+//! Past states that cannot be read are reported, and do not hide the others.
 
 use serde_json::Value;
 
@@ -38,13 +38,13 @@ fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_listed
         lose(&repo, &gone);
         let log = repo.pds(["log", "com.example.note/a"]).ended();
         assert_eq!(log.code(), 6, "{}", log.stderr);
-        assert!(
-            log.stderr.starts_with(&format!("commit {third} cannot be read, nor what it did "))
-        );
+        assert!(log.stderr.starts_with(&format!(
+            "commit {third} cannot be read, so its change to the record is unknown: "
+        )));
         assert!(log.stderr.contains(&gone) && log.stderr.lines().count() == 1, "{}", log.stderr);
         let text = log.text();
         let listed: Vec<&str> = text.lines().map(|line| line.split('\t').nth(1).unwrap()).collect();
-        // What the lost one made of it stood in the commit after it first.
+        // The change of the lost commit first shows in the commit after it.
         assert_eq!(
             (listed.len(), listed[0], listed[2], listed[3]),
             (4, &**fourth, &**second, &**first)
@@ -57,10 +57,10 @@ fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_listed
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let gaps: Vec<Value> = lines.filter(|line| line["action"] == "unknown").collect();
         assert_eq!((gaps.len(), &gaps[0]["commit"]["cid"]), (1, &Value::from(third.as_str())));
-        // Those before the first that is wanted are not looked for.
+        // Versions before the first one that was asked for are not searched.
         let log = repo.pds(["log", "com.example.note/a", "-n", "1"]).ok();
         assert_eq!(log.lines().count(), 1);
-        // Of a record that never was nothing is known either.
+        // A record that never existed has unknown versions, too.
         let log = repo.pds(["log", "com.example.note/never"]).ended();
         assert_eq!((log.code(), log.text()), (6, String::new()));
     }
@@ -88,25 +88,25 @@ fn gc_refuses_holes_in_the_past_until_a_repair_has_noted_them() {
             }
         };
         lose(&repo, &gone);
-        // What a past state has lost is no fault of the present.
+        // A loss of a past state is no fault of the present state.
         repo.assert_whole();
         if kind != "record" {
             let said = repo.pds(["gc"]).fails(3);
             assert!(said.contains(&format!("the state at commit {} cannot", commits[2])), "{said}");
-            assert!(said.contains("hint: nothing was deleted: pds repair lists"), "{said}");
+            assert!(said.contains("hint: nothing was deleted. `pds repair` lists"), "{said}");
         }
-        // Looking is not enough, and does not change anything.
+        // A survey does not accept the loss, and changes nothing.
         let survey = repo.pds(["repair"]).ended();
         assert!(survey.code() == 0 && survey.text().contains(&format!(": {gone}\n")), "{survey:?}");
-        let listed = survey.text().contains("1 lost of the past");
+        let listed = survey.text().contains("1 lost from past states");
         assert!(listed, "{}", survey.text());
         if kind != "record" {
             repo.pds(["gc"]).fails(3);
         }
         repo.pds(["repair", "--here"]).ok();
         repo.pds(["gc"]).ok();
-        // It is still listed, until the state is deleted; and another state is another matter.
-        assert!(repo.pds(["repair"]).ok().contains("1 lost of the past"));
+        // The loss is listed until the state is deleted. A loss of another state is not accepted.
+        assert!(repo.pds(["repair"]).ok().contains("1 lost from past states"));
         lose(&repo, &commits[1]);
         let said = repo.pds(["gc"]).fails(3);
         assert!(said.contains(&commits[1]), "{said}");
@@ -129,7 +129,7 @@ fn gc_never_passes_over_what_the_present_has_lost() {
         let said = repo.pds(args.iter().copied()).fails(3);
         assert!(said.contains(&root), "{said}");
     }
-    // It was accepted as a loss of the past before it became the present again.
+    // The loss was accepted for a past state, which then became the present state again.
     repo.pds(["ref", "rm", "side"]).ok();
     repo.pds(["repair", "--here"]).ok();
     repo.pds(["gc"]).ok();
@@ -157,11 +157,11 @@ fn a_commit_that_was_rebuilt_is_listed_as_lost_and_stops_no_gc() {
     let head = repo.head().0;
     lose(&repo, &head);
     let rebuilt = repo.pds(["repair", "--rebuild"]).ok();
-    assert!(rebuilt.contains(&format!("lost the commit of the past: {head}\n")), "{rebuilt}");
-    assert!(rebuilt.contains(", 0 lost, 1 lost of the past; "), "{rebuilt}");
+    assert!(rebuilt.contains(&format!("lost the commit of past states: {head}\n")), "{rebuilt}");
+    assert!(rebuilt.contains(", 0 lost, 1 lost from past states; "), "{rebuilt}");
     repo.pds(["gc"]).ok();
     repo.assert_whole();
-    assert!(repo.pds(["repair"]).ok().contains("1 lost of the past"));
+    assert!(repo.pds(["repair"]).ok().contains("1 lost from past states"));
 }
 
 /// A repository that has changed its key, the old key, and three commits: before, the change, and after.

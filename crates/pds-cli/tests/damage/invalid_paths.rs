@@ -1,4 +1,4 @@
-//! A tree with keys that are no paths of records: they are named, and hide no other.
+//! A tree with keys that are not record paths: they are named, and do not hide the others.
 
 use crate::common::{Car, DID, Home, note};
 

@@ -1,4 +1,4 @@
-//! A log that cannot be read whole: refs stay where they are, and it is said that rows are lost.
+//! A log that cannot be read in full: refs do not move, and the lost rows are reported.
 
 use std::fs;
 
@@ -67,7 +67,7 @@ fn records(repo: &TestRepo) -> usize {
 }
 
 fn notes(repo: &TestRepo) -> Vec<String> {
-    // What is lost of the past is said of its row.
+    // A loss in a past state is reported at its row.
     let lines = repo.pds(["log"]).ended().text();
     lines.lines().map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect()
 }
@@ -79,7 +79,7 @@ fn assert_found(repo: &TestRepo, is_present_whole: bool) {
     let history = repo.pds(["verify", "--history"]).ended();
     assert_eq!(history.code(), if is_present_whole { 1 } else { 3 }, "{}", history.text());
     assert!(history.text().starts_with("error store-damaged: "), "{}", history.text());
-    assert_eq!(history.stderr, "pds repair says what can be mended\n");
+    assert_eq!(history.stderr, "pds repair lists what can be mended\n");
 }
 
 const COMMITS: usize = 150;
@@ -90,8 +90,8 @@ fn a_bit_of_the_log_moves_no_ref() {
     let refs = repo.json_lines(["ref", "ls"]);
     flip_newest_row(&repo);
     assert_found(&repo, true);
-    let said = "the log could not be read whole: 3 moves are left; \
-                states that only it named may be lost\n";
+    let said = "the log could not be read in full: 3 rows recovered; \
+                states that only the log named may be lost\n";
     let survey = repo.pds(["repair"]).ended();
     assert!(survey.code() == 1 && survey.text().contains(said), "{survey:?}");
     let mended = repo.pds(["repair", "--here"]).ended();
@@ -155,7 +155,7 @@ fn of_a_database_that_was_cut_a_copy_of_the_present_brings_back_all_of_it() {
         repo.assert_whole();
         assert!(repo.pds(["repair", "--from", &good]).ok().contains("ok: "), "{per_cent}");
     }
-    // Nothing is left of the log: it begins again, and what is left is sound.
+    // The whole log is lost: a new one begins, and the rest is sound.
     assert_eq!(notes(&repo), ["repair"]);
     let history = repo.pds(["verify", "--history"]).ok();
     assert!(history.starts_with("note history-begins "), "{history}");
@@ -184,9 +184,9 @@ fn head_waits_for_a_copy_where_its_commit_and_the_log_are_lost() {
     assert_eq!((repo.head().0, records(&repo)), (head.clone(), COMMITS));
     repo.assert_whole();
     assert_eq!(notes(&repo)[0], "repair");
-    // Without one its tree, which is here, is signed again.
+    // Without a commit, its stored tree is signed again.
     let rebuilt = repo.home.pds(["-R", "damaged", "repair", "--rebuild"]).ok();
-    assert!(rebuilt.contains(&format!("lost the commit of the past: {head}\n")), "{rebuilt}");
+    assert!(rebuilt.contains(&format!("lost the commit of past states: {head}\n")), "{rebuilt}");
     assert!(rebuilt.ends_with(&format!(" with {COMMITS} records\n")), "{rebuilt}");
     repo.home.pds(["-R", "damaged", "verify"]).ok();
 }
@@ -197,7 +197,7 @@ fn a_ref_that_only_the_log_names_is_listed() {
     let head = repo.head().0;
     zero(&repo, root_of(&repo, "refs"));
     let survey = repo.pds(["repair"]).ended();
-    let said = format!("ref HEAD is gone: by the log it stood at {head}\n");
+    let said = format!("ref HEAD is missing; in the log it points to {head}\n");
     assert!(survey.code() == 1 && survey.text().contains(&said), "{survey:?}");
     let answer = repo.json(["repair", "--here"]);
     assert_eq!(answer["refs"][0]["name"], "HEAD", "{answer}");
@@ -216,9 +216,9 @@ fn head_that_is_gone_with_the_end_of_the_log_goes_back_and_a_copy_takes_it_forwa
     zero(&repo, last);
     let mended = repo.pds(["repair", "--from", &good]).ended();
     let text = mended.text();
-    assert!(mended.code() == 6 && text.contains("\nref HEAD is gone: by the log it "), "{text}");
+    assert!(mended.code() == 6 && text.contains("\nref HEAD is missing; in the log it "), "{text}");
     assert!(text.contains("; newer states may be lost\n"), "{text}");
-    assert!(mended.stderr.contains("pds import COPY.car takes it in"), "{}", mended.stderr);
+    assert!(mended.stderr.contains("pds import COPY.car imports it"), "{}", mended.stderr);
     assert_eq!(notes(&repo)[0], "repair");
     repo.pds(["verify", "--history"]).ok();
     assert!(records(&repo) < COMMITS);
@@ -239,9 +239,9 @@ fn what_may_be_lost_with_the_log_and_the_refs_is_said() {
         let text = ended.text();
         assert_eq!(ended.code(), code, "{ended:?}");
         for said in [
-            "the log could not be read whole: 0 moves are left; newer states may be lost\n",
-            "the refs could not be read whole: 0 refs are left; others may be lost\n",
-            "ref HEAD is gone: the newest commit here is ",
+            "the log could not be read in full: 0 rows recovered; newer states may be lost\n",
+            "the refs could not be read in full: 0 refs recovered; other refs may be lost\n",
+            "ref HEAD is missing; the newest stored commit is ",
         ] {
             assert!(text.contains(said), "{said}: {text}");
         }
@@ -265,9 +265,9 @@ fn a_lost_log_is_said_whatever_the_ref_is_found_at() {
     file[..PAGE_BYTES].fill(0);
     repo.home.write("alice/pds.db", file);
     let mended = repo.pds(["repair", "--here"]).ended();
-    let said = format!("ref HEAD was found at {older}: by the log it stood at {head}\n");
+    let said = format!("ref HEAD points to {older}; in the log it points to {head}\n");
     assert!(mended.code() == 6 && mended.text().contains(&said), "{mended:?}");
-    assert!(mended.text().contains("the log could not be read whole: 4 moves"), "{mended:?}");
+    assert!(mended.text().contains("the log could not be read in full: 4 rows"), "{mended:?}");
     assert_eq!(repo.head().0, head);
     repo.pds(["verify", "--history"]).ok();
 }
@@ -276,5 +276,5 @@ fn a_lost_log_is_said_whatever_the_ref_is_found_at() {
 fn that_blobs_are_not_looked_at_is_said() {
     let help = Home::new().pds(["repair", "--help"]).ok();
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("does not look at blobs: pds verify --blobs does"), "{help}");
+    assert!(words.contains("Blobs are not checked: see `pds verify --blobs`"), "{help}");
 }

@@ -1,4 +1,4 @@
-//! Bytes that change on the disk: it is noticed, named, and hides as little else as can be.
+//! Bytes that change on disk: the damage is noticed and named, and hides as little as possible.
 
 mod blobs;
 mod cars;
@@ -32,10 +32,10 @@ pub(crate) fn damage(repo: &TestRepo, cid: &str) {
     repo.home.write("alice/pds.db", store);
 }
 
-/// Checks that a repair has mended everything, but for what it says that it cannot know.
+/// Checks that a repair has mended everything, except for losses that it cannot list.
 fn assert_mended(repair: &Ended, what: impl std::fmt::Display) {
     let text = repair.text();
-    let code = if text.contains(" could not be read whole") { 6 } else { 0 };
+    let code = if text.contains(" could not be read in full") { 6 } else { 0 };
     assert_eq!(repair.code(), code, "{what}: {text}{}", repair.stderr);
 }
 
@@ -72,7 +72,7 @@ fn a_damaged_record_is_named_and_hides_no_other() {
     repo.pds(["export"]).ended();
     assert_eq!(repo.pds(["export", "-o", &repo.home.path("out.car")]).ended().code(), 3);
     assert!(!repo.home.dir().join("out.car").exists());
-    // What is damaged can be written again, and is whole then.
+    // A damaged block can be written again, and is sound then.
     repo.put("d", "d");
     repo.put("b", "another b");
     repo.assert_whole();
@@ -99,7 +99,7 @@ fn a_damaged_node_or_commit_is_named() {
             let said = repo.pds(args.iter().copied()).stdin("{}").fails(3);
             assert!(said.contains(cid) && said.contains("damaged"), "{args:?}: {said}");
         }
-        // The log tells the way back to a state that is whole.
+        // The log names an earlier state that is sound.
         let log = repo.pds(["log"]).ended();
         assert_eq!((log.code(), log.text().lines().count()), (6, 4));
         assert!(log.text().contains("\t+? ~? -?\tput\n"), "{}", log.text());
@@ -172,7 +172,7 @@ fn bytes_that_change_anywhere_are_no_panic_and_no_other_answer() {
             let ended = repo.home.pds(args.map(str::to_owned)).ended();
             let text = ended.text();
             assert!(matches!(ended.code(), 0 | 1 | 3 | 6), "{round}: {}", ended.stderr);
-            // What is listed is what was there.
+            // The list matches the original records.
             if ended.code() == 0 && text.starts_with("com.example") {
                 assert_eq!(text, listed, "{round}");
             }

@@ -1,4 +1,4 @@
-//! Slices and proofs: what is there is shown, what is not is named, and the answer is 6.
+//! Slices and proofs: readable parts are shown, missing parts are named, and the exit code is 6.
 
 use crate::common::TestRepo;
 
@@ -24,16 +24,16 @@ fn every_reading_verb_shows_what_a_part_has() {
         ] {
             let ended = pds(args);
             assert_eq!(ended.code(), 6, "{file} {args:?}: {}", ended.stderr);
-            assert!(ended.stderr.contains(" is missing, and what is below it\n"), "{args:?}");
+            assert!(ended.stderr.contains(" is missing, with everything below it\n"), "{args:?}");
         }
         assert!(pds(&["mst"]).text().contains("- com.example.note/extra bafy"));
         assert!(pds(&["log"]).text().contains("\t+? ~? -?\t"));
-        // Of the records that the part names only one is in it.
+        // The part names several records, but contains only one.
         let unpacked = pds(&["unpack", &format!("{file}.d")]);
         assert_eq!(unpacked.text(), "1\n");
         assert!(unpacked.stderr.contains("/n000"), "{}", unpacked.stderr);
     }
-    // What is not looked at is no gap.
+    // A part that is not read is no gap.
     let tops = home.pds(["-R", "slice.car", "mst", "--depth", "1"]).ok();
     assert!(tops.lines().count() > 1, "{tops}");
 }

@@ -1,4 +1,4 @@
-//! Damaged CAR files and what `pds recover` makes of them, from outside.
+//! `pds recover` on damaged CAR files.
 
 use std::collections::BTreeSet;
 
@@ -86,7 +86,7 @@ fn a_file_without_its_head_still_has_its_repository() {
     let names = repo.home.list("out/unknown-account");
     assert!(names.contains(&"com.example.note".to_owned()), "{names:?}");
     assert!(repo.home.list("out/unknown-account/com.example.note").len() > 80, "{text}");
-    // The other way round nothing is missing.
+    // In the other direction, nothing is missing.
     repo.home.pds(["recover", &good, "--from", &headless]).ended().done();
 }
 
@@ -101,7 +101,7 @@ fn another_copy_fills_the_holes() {
     let bad = repo.home.write("bad.car", bad);
     let alone = repo.home.pds(["recover", &bad]).ended();
     assert_eq!(alone.code(), 6);
-    // What stands behind the hole is read as well.
+    // Blocks after the hole are read, too.
     assert!(listed(&alone.text()).len() > 150, "{}", alone.text());
     let late = repo.home.write("late.car", &car[half - 2_000..]);
     let ended = repo.home.pds(["recover", &bad, "--from", &late, "-o", "out.car"]).ended();
@@ -116,6 +116,6 @@ fn a_file_with_nothing_in_it_is_bad_input() {
         let file = repo.home.write("bad.car", bytes);
         let ended = repo.home.pds(["recover", &file]).ended();
         assert_eq!((ended.code(), ended.text()), (3, String::new()));
-        assert!(ended.stderr.contains("no block can be read in "), "{}", ended.stderr);
+        assert!(ended.stderr.contains(" has no readable block"), "{}", ended.stderr);
     }
 }

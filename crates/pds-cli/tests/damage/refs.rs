@@ -1,4 +1,4 @@
-//! Refs that are gone, or that name what is no commit, and how they come back.
+//! Refs that are missing or do not point to a commit, and their repair.
 
 use pds::data::{Block, Cid, Codec};
 use serde_json::Value;
@@ -7,9 +7,9 @@ use super::history::lose;
 use super::rows::{run, run_sealed, set_ref};
 use crate::common::{TestRepo, masked};
 
-/// What has been said on the newest row of the log of HEAD.
+/// The message about the newest row of the log of HEAD.
 fn last_note(repo: &TestRepo) -> String {
-    // What it changed is not known where the state before is lost.
+    // Its change is unknown if the state before it is lost.
     let line = repo.pds(["log", "-n", "1"]).ended().text();
     line.trim_end().rsplit('\t').next().unwrap().to_owned()
 }
@@ -57,14 +57,14 @@ fn head_is_gone(is_counted: bool) {
             said,
             format!(
                 "error: ref HEAD is missing: according to the log it points to {head}\n  \
-                 hint: pds repair says what can be mended\n"
+                 hint: pds repair lists what can be mended\n"
             ),
             "{args:?}"
         );
     }
     let verify = repo.pds(["verify"]).ended();
     assert_eq!(verify.code(), 3);
-    assert_eq!(verify.stderr, "pds repair says what can be mended\n");
+    assert_eq!(verify.stderr, "pds repair lists what can be mended\n");
     assert_eq!(
         verify.text(),
         format!(
@@ -77,16 +77,16 @@ fn head_is_gone(is_counted: bool) {
     assert_eq!(
         survey.text(),
         format!(
-            "{noted}ref HEAD is gone: by the log it stood at {head}\n\
-             FAILED: 13 blocks, 0 damaged, 0 found, 0 lost, 1 ref astray\n"
+            "{noted}ref HEAD is missing; in the log it points to {head}\n\
+             FAILED: 13 blocks, 0 damaged, 0 found, 0 lost, 1 stray ref\n"
         )
     );
     assert!(survey.stderr.contains("--here mends"), "{}", survey.stderr);
     let planned = repo.pds(["repair", "--here", "--dry-run"]).ended();
     assert_eq!((planned.code(), planned.text()), (1, survey.text()));
     let mended = repo.pds(["repair", "--here"]).ok();
-    assert!(mended.ends_with("0 moved to quarantine, 1 ref set\n"), "{mended}");
-    // Where the database was made again, HEAD points where a log that is whole says.
+    assert!(mended.ends_with("0 quarantined, 1 ref set\n"), "{mended}");
+    // In a rebuilt database, HEAD points to the commit that a complete log names.
     let note = if is_counted { "put" } else { "repair" };
     assert_eq!((repo.head(), last_note(&repo)), ((head, rev), note.to_owned()));
     repo.assert_whole();
@@ -102,7 +102,7 @@ fn where_the_newest_commit_is_lost_too_head_goes_to_the_one_before_or_its_tree_i
         let (head, good) = (repo.head().0, repo.export("good.car"));
         let before = commits(&repo)[1].clone();
         lose(&repo, &head);
-        // Where the database was made again, HEAD points where a log that is whole says.
+        // In a rebuilt database, HEAD points to the commit that a complete log names.
         let delete = "DELETE FROM refs WHERE name = 'HEAD'";
         let (noted, stood) = if is_counted {
             run(&repo, delete);
@@ -114,18 +114,18 @@ fn where_the_newest_commit_is_lost_too_head_goes_to_the_one_before_or_its_tree_i
         let how = if rebuild { "--rebuild" } else { "--here" };
         let ended = repo.pds(["repair", how]).ended();
         let text = ended.text();
-        let stray = format!("{noted}ref HEAD is gone: by the log it stood at {stood}\n");
+        let stray = format!("{noted}ref HEAD is missing; in the log it points to {stood}\n");
         assert!(text.starts_with(&stray), "{what}: {text}");
         if rebuild {
             assert_eq!(ended.code(), 0, "{what}: {text}");
-            assert!(text.contains(&format!("lost the commit of the past: {head}\n")), "{text}");
+            assert!(text.contains(&format!("lost the commit of past states: {head}\n")), "{text}");
             repo.pds(["get", "com.example.note/c"]).ok();
         } else {
             assert_eq!(ended.code(), 6, "{what}: {text}");
             assert!(text.contains(&format!("lost the commit of HEAD: {head}\n")), "{text}");
         }
         if is_counted && !rebuild {
-            assert!(ended.stderr.contains("--from CAR|DIR takes it"), "{}", ended.stderr);
+            assert!(ended.stderr.contains("--from CAR|DIR takes them"), "{}", ended.stderr);
             repo.pds(["repair", "--from", &good]).ok();
             assert_eq!(repo.head().0, head, "{what}");
         } else if !rebuild {
@@ -159,7 +159,9 @@ fn a_ref_that_names_no_commit_is_a_finding_and_set_again() {
                 repo.pds(["get", "com.example.note/a"]).ok();
             }
             let survey = repo.pds(["repair"]).ended();
-            let said = format!("ref {name} names {shown}, which is no commit: by the log it stood");
+            let said = format!(
+                "ref {name} points to {shown}, which is not a commit; in the log it points to"
+            );
             assert!(survey.code() == 1 && survey.text().starts_with(&said), "{}", survey.text());
             repo.pds(["repair", "--here"]).ok();
             assert_eq!(repo.json_lines(["ref", "ls"]), stood);
@@ -180,12 +182,13 @@ fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
     let said = repo.pds(["import", &good]).fails(3);
     assert!(said.contains("ref HEAD is missing") && said.contains("pds repair"), "{said}");
     let mended = repo.pds(["repair", "--here"]).ok();
-    let line = format!("database: {COUNT}\nref HEAD is gone: the newest commit here is {head}\n");
+    let line =
+        format!("database: {COUNT}\nref HEAD is missing; the newest stored commit is {head}\n");
     assert!(mended.starts_with(&line), "{mended}");
     assert_eq!((repo.head().0, last_note(&repo)), (head.clone(), "repair".to_owned()));
     repo.assert_whole();
 
-    // Two lines: nothing says which of them it was.
+    // Two lines of commits: it is unknown to which of them HEAD pointed.
     repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
     repo.pds(["put", "com.example.note/s", "--ref", "side"]).stdin("{}").ok();
     run(&repo, "DELETE FROM refs; DELETE FROM log");
@@ -200,7 +203,7 @@ fn without_a_log_head_is_the_newest_commit_if_there_is_but_one_line() {
         assert_eq!(
             lines.take(3).collect::<Vec<_>>(),
             [
-                "ref HEAD is gone: nothing says where it stood",
+                "ref HEAD is missing; its target is unknown",
                 "candidate <cid 1> rev <tid 1>",
                 "candidate <cid 2> rev <tid 2>",
             ]
@@ -224,7 +227,7 @@ fn a_lost_commit_whose_tree_is_not_known_is_followed_by_the_state_before() {
     assert_eq!((ended.code(), &answer["commit"]), (6, &Value::Null), "{answer}");
     assert_eq!(answer["lost"][0]["cid"], head.as_str(), "{answer}");
     assert_eq!(answer["lost"].as_array().unwrap().len(), 1, "{answer}");
-    // What is left of it is named.
+    // The remains are named.
     let late = answer["earlier"].as_array().unwrap().iter();
     let late = late.filter(|earlier| earlier["path"] == "com.example.note/late");
     assert_eq!(late.count() + answer["withoutPath"].as_array().unwrap().len(), 1, "{answer}");
@@ -248,16 +251,19 @@ fn a_ref_that_was_removed_or_never_was_is_not_lost() {
     let start = i64::from_be_bytes(*block.digest().first_chunk().unwrap());
     let log = log.replace("{cid}", &block.to_string()).replace("{start}", &start.to_string());
     run_sealed(&repo, &log);
-    // Nothing tells what it named before.
+    // Its former target is unknown.
     let survey = repo.pds(["repair", "--here"]).ended();
     assert_eq!(survey.code(), 1, "{}", survey.text());
     assert!(survey.text().starts_with(&format!("lost the commit of odd: {block}")), "{survey:?}");
     repo.pds(["ref", "rm", "odd"]).ok();
     repo.assert_whole();
-    // The log tells of its removal, and so of what it named.
-    assert!(repo.pds(["gc"]).fails(3).contains("pds repair --here takes note of it"));
+    // The log records its removal, and so its target.
+    assert!(repo.pds(["gc"]).fails(3).contains("`pds repair --here` accepts the loss"));
     let noted = repo.pds(["repair", "--here"]).ok();
-    assert!(noted.starts_with(&format!("lost the commit of the past: {block}\nok: ")), "{noted}");
+    assert!(
+        noted.starts_with(&format!("lost the commit of past states: {block}\nok: ")),
+        "{noted}"
+    );
     repo.pds(["gc"]).ok();
     repo.assert_whole();
 }
@@ -275,7 +281,7 @@ fn a_commit_that_only_a_removed_ref_had_is_taken_note_of_and_brought_back() {
     lose(&repo, &side);
     repo.pds(["gc"]).fails(3);
     let noted = repo.pds(["repair", "--here"]).ok();
-    assert!(noted.starts_with(&format!("lost the commit of the past: {side}\nok: ")), "{noted}");
+    assert!(noted.starts_with(&format!("lost the commit of past states: {side}\nok: ")), "{noted}");
     repo.pds(["gc"]).ok();
     let found = repo.pds(["repair", "--from", &repo.home.path("side.car")]).ok();
     assert!(found.contains(&format!("found {side} in ")), "{found}");
@@ -298,7 +304,7 @@ fn another_ref_whose_commit_is_lost_is_left_to_its_owner() {
     }
     repo.pds(["ref", "rm", "side"]).ok();
     repo.assert_whole();
-    assert!(repo.pds(["repair", "--here"]).ok().starts_with("lost the commit of the past: "));
+    assert!(repo.pds(["repair", "--here"]).ok().starts_with("lost the commit of past states: "));
 }
 
 const COUNT: &str = "refs: 0 rows instead of 1";

@@ -1,4 +1,4 @@
-//! A damaged repository and what `pds repair` makes of it, from outside.
+//! `pds repair` on damaged repositories.
 
 use std::collections::BTreeSet;
 
@@ -102,7 +102,7 @@ fn each_harm_is_named_and_a_good_copy_undoes_it() {
             assert_eq!(listed(repo).len(), NOTES, "{what}: it is listed, and cannot be read");
         }
 
-        // What does not hang below it still reads.
+        // Records outside that subtree can still be read.
         let mut read = 0;
         for n in (0..NOTES).step_by(9) {
             let get = repo.pds(["get", &format!("com.example.note/n{n:06}")]).ended();
@@ -190,16 +190,16 @@ fn what_is_lost_is_said_in_words() {
     let last = masked(text.lines().last().unwrap());
     assert_eq!(
         last,
-        "partly mended: 13 blocks, 1 damaged, 0 found, 1 lost; 0 taken in, 1 moved to quarantine; \
+        "partly mended: 13 blocks, 1 damaged, 0 found, 1 lost; 0 added, 1 quarantined; \
          new commit <cid 1> rev <tid 1> with 2 records"
     );
     repo.assert_whole();
     assert_eq!(repo.home.list("alice/quarantine"), [record]);
-    // The state that had it is of the past now.
+    // The state with the loss is a past state now.
     let survey = repo.pds(["repair"]).ok();
     assert!(survey.starts_with("lost com.example.note/b of commit "), "{survey}");
     assert!(
-        survey.ends_with("ok: 15 blocks, 0 damaged, 0 found, 0 lost, 1 lost of the past\n"),
+        survey.ends_with("ok: 15 blocks, 0 damaged, 0 found, 0 lost, 1 lost from past states\n"),
         "{survey}"
     );
 }
@@ -213,7 +213,7 @@ fn other_repositories_and_damaged_files_are_sources_too() {
     for cid in [&root, &record] {
         harm(&repo, cid, "missing");
     }
-    // Without its first bytes it is no CAR file any more, and has all that is missing here.
+    // Without its first bytes it is not a CAR file, but it has all missing blocks.
     let cut = repo.home.read("good.car").split_off(70);
     let cut = repo.home.write("cut.car", cut);
     let mended = repo.pds(["repair", "--from", &cut]).ended();
@@ -225,7 +225,7 @@ fn other_repositories_and_damaged_files_are_sources_too() {
     let copy = repo.home.path("copy");
     repo.pds(["repair", "--from", &copy]).ok();
     repo.assert_whole();
-    // What has another name here is found here.
+    // A block under a wrong name is found.
     harm(&repo, &record, "wrong-key");
     assert_eq!(repo.pds(["repair"]).ended().code(), 1);
     repo.home.pds(["repair", "--from", "."]).within(repo.home.dir().join("alice")).ok();
@@ -247,7 +247,7 @@ fn a_mirror_is_not_rebuilt_and_nothing_changes_without_a_key() {
     assert!(said.contains("no file nowhere.car"), "{said}");
     repo.home.write("empty.car", "");
     let empty = repo.pds(["repair", "--from", &repo.home.path("empty.car")]).fails(3);
-    assert!(empty.contains("no block can be read in "), "{empty}");
+    assert!(empty.contains(" has no readable block"), "{empty}");
 }
 
 #[test]
@@ -270,11 +270,11 @@ fn a_page_of_the_database_that_is_gone_is_made_up_for() {
         assert_eq!(repo.pds(["export"]).ended().stdout, repo.home.read("good.car"), "{page}");
         assert!(repo.home.list("alice").iter().all(|name| !name.starts_with(".pds")), "{page}");
     }
-    // The first one leads to all tables; of blocks it is known which there were.
+    // The first page leads to all tables; the missing blocks are known.
     assert!(pages[0] >= 3 && pages[1] > pages[0], "{pages:?}");
 }
 
-/// Whatever happened to the file: each verb names the next step, and the last step works.
+/// For any damage of the file, each verb names the next step, and the last step works.
 #[test]
 fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
     let repo = TestRepo::with_many_notes(300);
@@ -297,7 +297,10 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
         repo.home.write("alice/pds.db", &file);
         for args in [&["verify"][..], &["ls"], &["log"], &["put", "com.example.note/x"]] {
             let said = repo.pds(args.iter().copied()).stdin("{}").fails(3);
-            assert!(said.ends_with("hint: pds repair says what can be mended\n"), "{what}: {said}");
+            assert!(
+                said.ends_with("hint: pds repair lists what can be mended\n"),
+                "{what}: {said}"
+            );
         }
         let survey = repo.pds(["repair"]).ended();
         if survey.code() == 3 {
@@ -305,7 +308,10 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
                 survey.stderr.contains("no block in the file can be read"),
                 "{what}: {survey:?}"
             );
-            assert!(survey.stderr.contains("hint: pds clone COPY.car NEWDIR "), "{what}");
+            assert!(
+                survey.stderr.contains("hint: start over from a copy: pds clone COPY.car NEWDIR, "),
+                "{what}"
+            );
             assert_eq!(repo.pds(["repair", "--from", &good]).ended().code(), 3, "{what}");
             assert_eq!(repo.home.read("alice/pds.db"), file, "{what}: it is as it was");
             let _ = std::fs::remove_dir_all(repo.home.dir().join("new"));
@@ -338,7 +344,7 @@ fn a_block_that_is_stored_twice_is_noticed_and_then_stored_once() {
         assert_eq!(sql.execute(twice, [name]).unwrap(), 1);
     }
     drop(sql);
-    // The check of the present finds the sound one of the two.
+    // The check of the present state finds the sound one of the two.
     repo.assert_whole();
     let verify = repo.pds(["verify", "--history"]).ended();
     let said = "error store-damaged: the database is damaged: 2 blocks are stored more than once\n";
@@ -375,7 +381,7 @@ fn where_the_database_is_gone_the_key_is_not_forgotten() {
     for args in [&["verify"][..], &["repair"], &["ls"]] {
         let said = repo.pds(args.iter().copied()).fails(3);
         assert!(
-            said.contains("no repository in alice\n  hint: pds clone COPY.car NEWDIR "),
+            said.contains("no repository in alice\n  hint: start over from a copy: pds clone COPY.car NEWDIR, "),
             "{said}"
         );
     }

@@ -1,4 +1,4 @@
-//! Tables and rows of the database that are gone or make no sense.
+//! Tables and rows of the database that are missing or invalid.
 
 use super::assert_mended;
 use super::repair::{NOTES, listed};
@@ -103,7 +103,7 @@ fn rows_that_cannot_be_read_are_left_out_and_the_log_says_the_rest() {
             assert_eq!(survey.code(), 1, "{what}: {}", survey.text());
             let mended = repo.pds(["repair", "--here"]).ended();
             assert_mended(&mended, &what);
-            // Nothing tells what a row of the log or a fact said; refs and state follow from the rest.
+            // Rows of the log and facts cannot be derived; refs and state follow from the rest.
             let is_partly = matches!(table, "log" | "facts") && !damage.contains("SET id");
             assert_eq!(mended.code() == 6, is_partly, "{what}: {}", mended.text());
             let history = repo.pds(["verify", "--history"]).ended();

@@ -1,4 +1,4 @@
-//! Forgetting that is killed at any moment: what stays is whole, and the next one completes it.
+//! A `forget` that is killed at any moment: the repository stays sound, and the next run completes it.
 
 use pds::Expected;
 use pds::verify::indexed::verify;
@@ -37,7 +37,7 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
         drop(opened);
         repo.assert_whole();
 
-        // Again, whether it is needed or not.
+        // Run it again, even if it was done.
         let ended = repo.pds(["forget", path]).ended();
         assert!([0, 1].contains(&ended.code()), "{moment} ms: {}", ended.stderr);
         let db = repo.home.read("alice/pds.db");

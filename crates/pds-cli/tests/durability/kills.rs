@@ -119,7 +119,7 @@ fn a_forgetting_that_is_killed_at_any_call() {
     let scenario = Scenario { name: "forget", home: &repo.home, args: &args, stdin: "", kills: 40 };
     kill(&scenario, |repo| {
         let ended = repo.home.pds(args).ended();
-        let is_done = ended.stderr.starts_with("error: no state here has");
+        let is_done = ended.stderr.starts_with("error: no stored state has");
         assert!(ended.code() == 0 || (ended.code() == 1 && is_done), "{}", ended.stderr);
         assert_eq!(repo.pds(["blob", "ls"]).ok(), "");
         assert_no_file_has(repo, MARKER);

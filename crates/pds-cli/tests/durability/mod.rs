@@ -1,5 +1,5 @@
-//! What has been acknowledged is there, and nothing is there by halves, when a process is killed at
-//! any moment.
+//! After a kill at any moment, every acknowledged write is stored, and no write is stored
+//! in part.
 
 mod forget;
 mod kills;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::common::{Car, Home, Lines, TestRepo, creations, note};
 
-/// After how many milliseconds a process is killed: from before it does anything to its end.
+/// Milliseconds until a process is killed, from before its first step to its end.
 const MOMENTS: [u64; 12] = [0, 2, 4, 7, 12, 20, 35, 60, 100, 180, 320, 600];
 
 #[test]
@@ -22,7 +22,7 @@ fn every_line_that_apply_has_printed_is_in_the_repository_after_a_kill() {
         let repo = TestRepo::new();
         let mut child = repo.pds(["apply", "--batch", "1"]).start();
         let mut stdin = child.stdin.take().unwrap();
-        // Whoever feeds it notices the kill as a closed pipe.
+        // The feeder sees the kill as a closed pipe.
         let feeder = thread::spawn(move || drop(stdin.write_all(creations(0..5000).as_bytes())));
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let reader = thread::spawn(move || {
@@ -90,7 +90,7 @@ fn a_clone_that_is_killed_leaves_no_repository_or_a_whole_one() {
         outcomes[usize::from(complete)] += 1;
         if !complete {
             assert_eq!(std::path::Path::new(&home.path(&dir)).exists(), exists, "{moment} ms");
-            // What was left behind does not stand in the way.
+            // The remains do not block the next run.
             home.pds(["clone", "large.car", &dir]).ended().done();
         }
         let info = home.pds(["-R", &dir, "info"]).ok();
@@ -192,7 +192,7 @@ fn kill_after(home: &Home, args: &[&str], moment: u64) {
     child.wait().unwrap();
 }
 
-/// Large enough that taking it in takes a while.
+/// Large enough that an import takes a while.
 fn large_car() -> Car {
     Car::of((0..6_000).map(|n| {
         let path = format!("com.example.note/n{n:06}");

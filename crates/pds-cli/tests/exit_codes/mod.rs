@@ -55,7 +55,7 @@ fn code_2_says_that_the_command_line_cannot_be_understood() {
     }
 }
 
-/// Of nothing that is here.
+/// The CID of a block that is not stored.
 const CID: &str = "bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee";
 
 #[test]
@@ -86,7 +86,7 @@ fn code_5_says_that_another_process_holds_the_repository() {
     ];
     let before = repo.head();
     let said: Vec<String> = holding(&repo, || {
-        // Who only reads is not held up.
+        // Readers do not wait.
         let started = Instant::now();
         repo.pds(["ls", "--all"]).ok();
         repo.pds(["verify"]).ok();
@@ -104,7 +104,7 @@ fn code_5_says_that_another_process_holds_the_repository() {
         assert_eq!(
             said,
             "error: the store is in use by another process\n  \
-             hint: another process is using the repository: try again\n"
+             hint: another process is using the repository; try again\n"
         );
     }
     assert_eq!(
@@ -115,7 +115,7 @@ fn code_5_says_that_another_process_holds_the_repository() {
     repo.put("d", "afterwards");
 }
 
-/// Holds the right to write while something else happens.
+/// Holds the write lock during an action.
 fn holding<T>(repo: &TestRepo, meanwhile: impl FnOnce() -> T) -> T {
     let store = SqliteStore::open(repo.home.path("alice/pds.db").as_ref()).unwrap();
     let (held, is_held) = mpsc::channel();
@@ -147,7 +147,7 @@ fn code_6_says_how_much_of_a_batch_was_done() {
     assert_eq!(
         ended.stderr,
         "error: 4 writes were committed, then: line 5: expected ident at line 1 column 2\n  \
-         hint: what was printed is done, what comes after it is not\n"
+         hint: the printed writes are committed, the writes after them are not\n"
     );
     assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t4\n");
     let ended =
@@ -204,7 +204,10 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     let said = repo.home.sh("pds -R alice export --json > /dev/full").fails(1);
     assert!(said.starts_with("{\"error\":\"no-space\","), "{said}");
     let said = repo.home.sh("echo '{}' | pds -R alice put com.example.note/d > /dev/full").fails(6);
-    assert!(said.starts_with("error: it is done, but the answer cannot be written: "), "{said}");
+    assert!(
+        said.starts_with("error: the command succeeded, but its answer cannot be written: "),
+        "{said}"
+    );
     let line = "printf '%s\\n' '{\"action\":\"delete\",\"collection\":\"com.example.note\",\
                 \"rkey\":\"d\"}' | pds -R alice apply > /dev/full";
     let said = repo.home.sh(line).fails(6);

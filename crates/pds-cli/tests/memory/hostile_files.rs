@@ -1,4 +1,4 @@
-//! CAR files whose blocks or whose shape are hostile.
+//! CAR files with hostile blocks or a hostile structure.
 
 use pds::data::{Block, Codec, Value};
 
@@ -50,7 +50,7 @@ fn five_megabytes_of_nulls_are_listed_and_not_decoded() {
     assert_eq!(get.code(), 3);
     assert_eq!(
         get.stderr,
-        "error: record com.example.note/a cannot be decoded; --cbor gives its bytes: \
+        "error: record com.example.note/a cannot be decoded; use --cbor for its bytes: \
          5112032 bytes, the limit is 1048576\n"
     );
     assert_eq!(pds(&["get", "com.example.note/a", "--cbor"]).stdout.len(), 5_112_032);

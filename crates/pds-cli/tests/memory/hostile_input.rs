@@ -1,4 +1,4 @@
-//! Input that is far too much.
+//! Input that is far too large.
 
 use super::bounded;
 use crate::common::TestRepo;

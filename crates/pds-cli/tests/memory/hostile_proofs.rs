@@ -1,4 +1,4 @@
-//! Proofs and operation logs that want to take more than they may.
+//! Proofs and audit logs that try to use too much memory or time.
 
 use pds::car::CarWriter;
 use pds::data::{Block, Codec};

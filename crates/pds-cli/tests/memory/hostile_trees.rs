@@ -17,7 +17,7 @@ fn entries(keys: Vec<Vec<u8>>, value: Cid, right: Option<Cid>) -> Vec<(Vec<u8>, 
     keys.into_iter().map(|key| (key, value, right)).collect()
 }
 
-/// Runs every verb that walks a tree; none of them may take what is hostile for good.
+/// Runs every verb that walks a tree; none of them may accept a hostile tree.
 fn walk_all(home: &Home, car: &Car) -> Vec<Ended> {
     let file = car.file();
     home.write("file.car", &file);

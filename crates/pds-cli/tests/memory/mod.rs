@@ -1,4 +1,4 @@
-//! Memory and time stay bounded whatever comes in.
+//! Memory and time stay bounded for any input.
 
 mod fixtures;
 mod hostile_files;
@@ -22,7 +22,7 @@ fn bounded(run: Run, input_bytes: usize) -> Ended {
     ended
 }
 
-/// What the binary takes for doing nothing.
+/// The memory of a run that does nothing.
 fn idle_kib() -> u64 {
     static IDLE_KIB: OnceLock<u64> = OnceLock::new();
     *IDLE_KIB.get_or_init(|| Home::new().pds(["--version"]).ended().peak_kib)

@@ -3,7 +3,7 @@
 use super::with_mounts;
 use crate::common::{Car, Home, TestRepo, creations, note};
 
-/// Record text that takes much room.
+/// A long text for a record.
 fn long(n: usize) -> String {
     format!("{{\"text\":\"{}\"}}", "x".repeat(n))
 }
@@ -35,7 +35,7 @@ fn a_limit_on_file_sizes_is_an_error_and_leaves_the_repository_whole() {
             }
             let reason = ["no space left for the store", "File too large"];
             assert!(reason.iter().any(|reason| said.contains(reason)), "{limit} {args}: {said}");
-            assert!(said.contains("make room and try again"), "{limit} {args}: {said}");
+            assert!(said.contains("free some space and try again"), "{limit} {args}: {said}");
             let listed = repo.home.sh(&format!("ulimit -f {limit}; exec pds -R alice ls")).ok();
             assert_eq!(listed, "com.example.note\t100\n");
             assert_eq!(repo.head(), before, "{limit} {args}");
@@ -79,7 +79,7 @@ fn a_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
     assert_eq!((words[0], words[2]), ("1", "com.example.note"), "{said}");
     assert_eq!(words[1], words[3], "acknowledged and found: {said}");
     assert_eq!(*error, "error: no space left for the store: database or disk is full");
-    assert_eq!(*hint, "  hint: nothing was changed: make room and try again");
+    assert_eq!(*hint, "  hint: nothing was changed; free some space and try again");
     assert_eq!([blob, verified, last, blob_again, verified_again], [&"1", &"0", &"1", &"0", &"0"]);
     assert!(ended.stderr.contains("No space left on device"), "{}", ended.stderr);
 }
@@ -138,10 +138,10 @@ fn what_is_done_is_said_to_be_done_where_the_answer_has_no_room() {
     ] {
         let ended = repo.home.sh(&format!("exec pds {args} > /dev/full")).ended();
         assert_eq!(ended.code(), 6, "{args}: {}", ended.stderr);
-        assert!(ended.stderr.contains("it is done"), "{args}: {}", ended.stderr);
+        assert!(ended.stderr.contains("the command succeeded"), "{args}: {}", ended.stderr);
         assert!(!ended.stderr.contains("try again"), "{args}: {}", ended.stderr);
     }
-    // Where nothing is done it is a failure like others.
+    // If nothing was done, this is an ordinary failure.
     let ended = repo.home.sh("exec pds -R alice ls > /dev/full").ended();
     assert_eq!(ended.code(), 1, "{}", ended.stderr);
     repo.assert_whole();

@@ -1,4 +1,4 @@
-//! Control characters from elsewhere never reach the terminal as they are.
+//! Control characters in input never reach the terminal unescaped.
 
 use pds::crypto::{Curve, Signer, SigningKey};
 use pds::data::{Block, Codec, Value};

@@ -19,9 +19,9 @@ fn a_record_with_a_name_too_long_for_a_file_is_named_and_stops_no_other() {
     ];
     home.write("long.car", Car::of(records.map(|(key, block)| (key.into(), block))).file());
     let said = format!(
-        "{collection}/self is not written: its collection is too long for the name of a directory\n\
-         {long} is not written: its key is too long for the name of a file\n\
-         {} is not written: its key is too long for the name of a file\n",
+        "{collection}/self is not written: the collection is too long for a directory name\n\
+         {long} is not written: the key is too long for a file name\n\
+         {} is not written: the key is too long for a file name\n",
         long.replace('k', "l")
     );
     for args in
@@ -42,12 +42,12 @@ fn an_account_too_long_for_a_directory_is_said_with_what_to_do() {
     let did = format!("did:example:{}", "x".repeat(300));
     let car = Car::of([(b"com.example.note/a".to_vec(), note("a"))]).by(&did);
     home.write("backup", car.file());
-    let said = format!("error: {did} is too long for the name of a directory\n  hint: ");
+    let said = format!("error: {did} is too long for a directory name\n  hint: ");
     for (args, hint) in [
-        (&["clone", "backup"][..], "pds clone SOURCE DIR names one\n"),
+        (&["clone", "backup"][..], "name the directory: pds clone SOURCE DIR\n"),
         (
             &["-R", "backup", "unpack", "out"],
-            "pds ls --all lists its records, pds get PATH prints one\n",
+            "pds ls --all lists the records; pds get PATH prints one\n",
         ),
     ] {
         assert_eq!(home.pds(args.iter().copied()).fails(1), format!("{said}{hint}"));
@@ -58,7 +58,7 @@ fn an_account_too_long_for_a_directory_is_said_with_what_to_do() {
     ended.done();
     assert_eq!(
         ended.stderr,
-        format!("{did} is too long for the name of a directory: see unknown-account\n")
+        format!("{did} is too long for a directory name; the directory is unknown-account\n")
     );
     assert_eq!(home.list("out/unknown-account"), ["_commit.json", "com.example.note"]);
 }

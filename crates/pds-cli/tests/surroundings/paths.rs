@@ -1,4 +1,4 @@
-//! Directories with spaces, letters of all kinds, and characters that mean something elsewhere.
+//! Directory names with spaces, letters of all scripts, and special characters.
 
 use crate::common::{DID, Home};
 
@@ -68,7 +68,7 @@ fn a_directory_that_has_gone_is_an_error_and_no_panic() {
     let home = Home::new();
     std::fs::create_dir(home.path("here")).unwrap();
     let said = home.sh("cd here && rmdir ../here && pds ls").fails(1);
-    assert!(said.starts_with("error: cannot tell which directory this is: "), "{said}");
+    assert!(said.starts_with("error: cannot find the current directory: "), "{said}");
 }
 
 #[test]

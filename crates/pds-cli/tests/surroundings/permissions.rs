@@ -1,4 +1,4 @@
-//! Directories that one may not enter.
+//! Directories without permission to enter.
 
 use std::fs::{Permissions, set_permissions};
 use std::os::unix::fs::PermissionsExt;

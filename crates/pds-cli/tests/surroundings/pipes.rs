@@ -1,4 +1,4 @@
-//! Pipes that close before everything is said.
+//! Pipes that close before the end of the output.
 
 use crate::common::{TestRepo, creations, note};
 
@@ -58,12 +58,12 @@ fn the_exit_code_is_what_it_is_when_everything_is_read() {
     }
     let (code, said) = into_head(&repo, "-R alice revert HEAD~1");
     assert!(code == "1" && said.contains("3000 records"), "{code} {said}");
-    // What was to be written is written, whether or not anybody reads what is said about it.
+    // The file is written even if the report is not read.
     let (code, _) = into_head(&repo, "recover cut.car found -o rest.car");
     let found = repo.home.sh("find found -name '*.json' | wc -l").ok();
     assert!(code == "6" && found.trim().parse::<u32>().unwrap() > 2900, "{code} {found}");
     assert!(repo.home.list(".").contains(&"rest.car".to_owned()));
-    // What is said beside the bytes of a file is said although nobody wants these.
+    // The report is printed even if the bytes of the file are not read.
     let (_, said) = into_head(&repo, "recover cut.car -o -");
     assert!(said.contains("partly recovered: "), "{said}");
 }
@@ -90,11 +90,11 @@ fn apply_stops_when_nobody_reads_its_acknowledgements_and_says_so_by_its_code() 
     let count = repo.pds(["ls", "--all"]).ok().lines().count();
     assert!((50..20_000).contains(&count) && count.is_multiple_of(50), "{count}");
     repo.assert_whole();
-    // One commit for all is either made or not; here it is, and there is nothing left to do.
+    // A single commit is made in full or not at all; here it is made.
     repo.home.write("more", creations(50_000..53_000));
     assert_eq!(into_head(&repo, "-R alice apply more"), ("0".to_owned(), String::new()));
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), count + 3000);
-    // What cannot be read of the rest does not hide what was committed.
+    // An error in the rest of the input does not hide the committed writes.
     let mut lines = creations(60_000..61_000).into_bytes();
     lines.push(0xff);
     repo.home.write("cut", lines);

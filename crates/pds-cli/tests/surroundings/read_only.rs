@@ -1,4 +1,4 @@
-//! A repository that can be read and not written.
+//! A repository that is read-only.
 
 use super::with_mounts;
 use crate::common::{Lines, TestRepo, creations};
@@ -42,7 +42,7 @@ const WRITING: [&[&str]; 14] = [
 
 /// Runs a line of shell in the repository, which cannot be written meanwhile.
 fn where_nothing_can_be_written(repo: &TestRepo, line: &str) -> Option<String> {
-    // For root no mode of a directory is too strict, so the disk has to be.
+    // Root ignores the mode of a directory, so the disk is mounted read-only.
     let is_root = repo.home.sh("id -u").ok().trim() == "0";
     if is_root {
         let line = format!(

@@ -1,4 +1,4 @@
-//! What a terminal gets, and what everything else gets.
+//! Output to a terminal, and to everything else.
 
 use crate::common::{Home, TestRepo};
 
@@ -31,7 +31,7 @@ fn colour_is_for_terminals_and_no_color_is_respected() {
             assert!(!piped.contains('\x1b'), "{redirected}: {piped:?}");
         }
     }
-    // Elsewhere every test sees that there are no escape codes.
+    // All other tests check that there are no escape codes.
     repo.home.pds(["--help"]).env("TERM", "xterm-256color").ok();
     assert_eq!(repo.home.sh(failing).ended().code(), 1);
 }
@@ -42,6 +42,6 @@ fn bytes_are_not_for_terminals() {
     let Some(said) = on_a_terminal(&repo.home, "pds -R alice export; echo $?") else { return };
     assert_eq!(
         said,
-        "\x1b[1m\x1b[31merror:\x1b[0m a CAR file is not for a terminal: use -o FILE\r\n2\r\n"
+        "\x1b[1m\x1b[31merror:\x1b[0m a CAR file cannot be written to a terminal; use -o FILE\r\n2\r\n"
     );
 }

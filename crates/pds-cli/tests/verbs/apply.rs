@@ -78,7 +78,7 @@ fn apply_changes_nothing_where_one_write_cannot_be_made() {
         assert_eq!(repo.pds(["apply"]).stdin(input).fails(code), format!("error: {said}\n"));
     }
     let said = repo.pds(["apply", "--json"]).stdin("{\"action\":1}\n").fails(3);
-    assert_eq!(said, "{\"error\":\"bad-input\",\"message\":\"line 1: action is not text\"}\n");
+    assert_eq!(said, "{\"error\":\"bad-input\",\"message\":\"line 1: action must be a string\"}\n");
     assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t3\n");
 }
 

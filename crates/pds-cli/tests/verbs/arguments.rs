@@ -1,4 +1,4 @@
-//! Arguments that are odd and right: a dash in front, the same one twice, a directory without a name.
+//! Unusual but valid arguments: a leading dash, duplicates, a directory without a name.
 
 use crate::common::{DID, Home, TestRepo, masked};
 
@@ -11,7 +11,7 @@ fn a_clone_of_a_directory_has_its_whole_name() {
         repo.home.pds(["clone", source]).within(repo.home.path("elsewhere")).ok();
     }
     assert_eq!(repo.home.list("elsewhere"), ["alice", "alice.bsky.social"]);
-    // It has no other name than that of its account.
+    // The file has no extension, so the account names the directory.
     repo.home.pds(["clone", "."]).within(repo.home.path("alice")).ok();
     assert!(repo.home.dir().join("alice/did:web:alice.example.com/pds.db").exists());
 }
@@ -55,7 +55,7 @@ fn what_can_never_be_is_said_before_anything_is_read() {
     assert!(said.starts_with("error: invalid value 'garbage' for '[TID]': "), "{said}");
     let cid = "bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee";
     let said = home.pds(["put", "com.example.note", "--swap", cid]).fails(2);
-    assert_eq!(said, "error: --swap is for a record that is there: name it, collection/rkey\n");
+    assert_eq!(said, "error: --swap needs a record key; name the record as collection/rkey\n");
     assert_eq!(
         masked(&home.pds(["tid", "3jzf-cij-pj2z-2a", "--json"]).ok()).matches("<tid 1>").count(),
         1
@@ -73,10 +73,10 @@ fn a_curve_that_is_not_the_one_of_the_key_is_a_usage_error() {
         home.pds(args)
     };
     let said = init(&["--curve", "p256"]).fails(2);
-    assert_eq!(said, "error: it is a k256 key, and --curve says p256\n");
+    assert_eq!(said, "error: the file has a k256 key, but --curve is p256\n");
     assert_eq!(home.list("."), ["k256"]);
     init(&["--curve", "k256"]).ok();
-    // Raw hex says nothing about it.
+    // Raw hex does not name a curve.
     home.write("hex", "07".repeat(32));
     home.pds(["init", "bob", "--did", DID, "--key", "hex", "--curve", "p256"]).ok();
     let bob = home.pds(["-R", "bob", "key", "show"]).ok();
@@ -96,7 +96,7 @@ fn forget_names_what_no_state_has() {
         let paths = ["forget", "com.example.note/none", "com.example.note/a", "com.example.note/b"];
         let ended = repo.pds(paths.iter().chain(dry_run).copied()).ended();
         assert_eq!(ended.code(), 0);
-        assert_eq!(ended.stderr, "no state here has com.example.note/none\n");
+        assert_eq!(ended.stderr, "no stored state has com.example.note/none\n");
     }
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 1);
 }

@@ -49,9 +49,12 @@ fn blob_get_writes_the_bytes() {
     assert_eq!(repo.pds(["blob", "get", HELLO]).ok(), "hello");
     let other = HELLO.replace("yeq", "yea");
     let said = repo.pds(["blob", "get", &other]).fails(1);
-    assert_eq!(said, format!("error: no blob {other} here\n"));
+    assert_eq!(said, format!("error: blob {other} is not stored\n"));
     let said = repo.pds(["blob", "get", &other, "--json"]).fails(1);
-    assert_eq!(said, format!("{{\"error\":\"not-found\",\"message\":\"no blob {other} here\"}}\n"));
+    assert_eq!(
+        said,
+        format!("{{\"error\":\"not-found\",\"message\":\"blob {other} is not stored\"}}\n")
+    );
 }
 
 #[test]
@@ -104,7 +107,7 @@ fn blob_check_hashes_everything_that_is_here() {
     let expected =
         format!("{{\"damaged\":[\"{HELLO}\"],\"ok\":false,\"unreadable\":[],\"whole\":0}}\n");
     assert_eq!(ended.text(), expected);
-    // One that cannot be read at all hides no other.
+    // A record that cannot be read does not hide the others.
     repo.home.write("other", "other");
     let other = repo.pds(["blob", "put", "other"]).ok();
     let other = other.split('"').find(|word| word.starts_with("baf")).unwrap().to_owned();
@@ -131,7 +134,7 @@ fn a_record_is_not_written_before_its_blobs_unless_that_is_allowed() {
         said,
         format!(
             "error: record com.example.note/a refers to blob {HELLO}, which is not stored\n  \
-             hint: pds blob put FILE, or --allow-missing-blobs\n"
+             hint: store it with pds blob put FILE, or use --allow-missing-blobs\n"
         )
     );
     let allowed = put.into_iter().chain(["--allow-missing-blobs"]);
@@ -153,8 +156,8 @@ fn a_car_file_has_no_blobs_and_all_of_its_references_are_missing() {
     assert_eq!(missing.code(), 1);
     assert!(missing.text().starts_with(HELLO), "{missing:?}");
     let get = blob(&["get", HELLO]);
-    assert_eq!((get.code(), get.stderr), (1, format!("error: no blob {HELLO} here\n")));
+    assert_eq!((get.code(), get.stderr), (1, format!("error: blob {HELLO} is not stored\n")));
     let put = blob(&["put", "backup.car"]);
     assert_eq!(put.code(), 1);
-    assert!(put.stderr.contains("is a file: it can be read only"), "{put:?}");
+    assert!(put.stderr.contains("is a CAR file and is read-only"), "{put:?}");
 }

@@ -55,7 +55,7 @@ fn a_branch_is_written_to_and_merged() {
     let ended = repo.pds(["merge", "side"]).ended();
     let (head, rev) = repo.head();
     assert_eq!(ended.done(), format!("{head}\t{rev}\n"));
-    assert_eq!(ended.stderr, "nothing to merge: all of it is here\n");
+    assert_eq!(ended.stderr, "nothing to merge: already up to date\n");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_conflict_is_listed_and_decided() {
     assert_eq!(
         ended.stderr,
         "error: 1 record was changed on both sides\n  \
-         hint: nothing was written; pds merge takes --ours, --theirs or --take\n"
+         hint: nothing was written; resolve with --ours, --theirs or --take\n"
     );
     let ended = repo.pds(["merge", "side", "--json"]).ended();
     let conflict: Value = serde_json::from_str(&ended.text()).unwrap();
@@ -120,7 +120,7 @@ fn what_cannot_be_merged_is_said() {
     repo.pds(["merge", "side", "--take", ours, "--take", theirs]).fails(2);
     repo.pds(["merge", "gone.car"]).fails(3);
     let said = repo.pds(["put", "com.example.note/x", "--ref", "new"]).stdin("{}").fails(1);
-    assert_eq!(said, "error: no ref new\n  hint: pds ref set NAME HEAD makes a branch\n");
+    assert_eq!(said, "error: no ref new\n  hint: create a branch with pds ref set NAME HEAD\n");
 }
 
 #[test]
@@ -143,10 +143,9 @@ fn two_devices_that_edited_offline_are_brought_together() {
     let said = laptop.pds(["merge", "alone.car"]).fails(1);
     assert!(said.starts_with("error: no common ancestor of "), "{said}");
     assert!(said.ends_with(
-        "hint: a file needs --chain of pds export; where a device has forgotten what both started from, --base \
-         names a state: empty if there is none, which brings back what only the other has\n"
+        "hint: export the file with --chain, or name the common state: --base REV (--base empty if there is no such state)\n"
     ));
-    // By hand: the laptop has made two commits since.
+    // Named by hand: the laptop has made two commits since.
     laptop.pds(["merge", "alone.car", "--base", "HEAD~2"]).ok();
     laptop.pds(["reset", "@{1}"]).ok();
 
@@ -181,7 +180,7 @@ fn revert_undoes_a_commit_by_a_new_one() {
     assert_eq!((text_of(&repo, "a"), text_of(&repo, "d")), ("a".to_owned(), "later".to_owned()));
     let ended = repo.pds(["revert", "HEAD~2", "--json"]).ended();
     assert_eq!(ended.done(), format!("{{\"cid\":\"{head}\",\"rev\":\"{rev}\"}}\n"));
-    assert_eq!(ended.stderr, "nothing to undo: everything is as it was before that commit\n");
+    assert_eq!(ended.stderr, "nothing to undo: the records are as they were before that commit\n");
     repo.pds(["revert", "HEAD"]).ok();
     assert_eq!(text_of(&repo, "a"), "wrong");
     let first = repo.pds(["revert", "HEAD~7"]).fails(1);
@@ -223,7 +222,7 @@ fn log_of_a_record_lists_its_versions() {
     assert!(said.contains(&repo.head().0) && said.contains("\t+\t"), "{said}");
     repo.home.pds(["-R", &file, "log", "com.example.note/a"]).fails(1);
     let said = repo.pds(["log", "com.example.note/never"]).fails(1);
-    assert_eq!(said, "error: there never was a record com.example.note/never\n");
+    assert_eq!(said, "error: no version of com.example.note/never was found\n");
 }
 
 #[test]
@@ -268,7 +267,7 @@ fn a_key_is_rotated_and_the_old_one_stays_in_the_log() {
     assert!(new.starts_with("did:key:zDn") && new != old, "{new}");
     assert_eq!(
         ended.stderr,
-        "note: the DID document must name the new key before others take in new commits\n"
+        "note: others accept new commits only after the DID document names the new key\n"
     );
     assert_eq!(repo.pds(["key", "show"]).ok(), new);
     assert_ne!(repo.home.read("alice/key"), old_file);

@@ -143,7 +143,7 @@ fn clone_refuses_what_is_no_car_and_leaves_nothing_behind() {
     assert_eq!(
         said,
         "error: cannot read notes.txt: byte 0: the file ends in the middle of the header\n  \
-         hint: pds verify FILE lists everything that is wrong, pds recover FILE reads what is left\n"
+         hint: pds verify FILE lists every error; pds recover FILE recovers the records\n"
     );
     assert_eq!(home.pds(["clone", "gone.car"]).fails(3), "error: no file gone.car\n");
     let said = home.pds(["clone", "gone.car", "--json"]).fails(3);
@@ -208,7 +208,7 @@ fn info_on_no_repository_says_how_to_make_one() {
     assert_eq!(
         home.pds(["-R", "empty", "info"]).fails(3),
         "error: no repository in empty\n  \
-         hint: pds init DIR or pds clone FILE makes one; -R PATH names one\n"
+         hint: create one with pds init DIR or pds clone FILE, or name one with -R PATH\n"
     );
     let said = home.pds(["-R", "empty", "info", "--json"]).fails(3);
     assert_eq!(said, "{\"error\":\"not-a-repository\",\"message\":\"no repository in empty\"}\n");

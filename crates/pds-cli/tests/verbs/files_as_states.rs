@@ -1,4 +1,4 @@
-//! A CAR file, or another repository, where a state is meant.
+//! CAR files and other repositories as states.
 
 use serde_json::Value;
 
@@ -29,7 +29,7 @@ fn reset_to_a_file_takes_it_in_and_is_undone_like_any_other() {
     repo.export("early.car");
     repo.put("d", "d");
     let (late, _) = repo.head();
-    // Where all of it is here, and where nothing is.
+    // With all of its blocks stored, and with none.
     repo.home.pds(["clone", repo.export("late.car").as_str(), "other"]).ok();
     for dir in ["alice", "other"] {
         let answer = repo.home.pds(["-R", dir, "reset", "early.car"]).ok();
@@ -40,7 +40,7 @@ fn reset_to_a_file_takes_it_in_and_is_undone_like_any_other() {
         let back = json_of(&repo.home, &["-R", dir, "reset", "@{1}"]);
         assert_eq!(back["cid"], late.as_str());
     }
-    // Already there: no move, so @{1} stays what it was.
+    // Already stored: HEAD does not move, so @{1} is unchanged.
     let moves = repo.pds(["log"]).ok().lines().count();
     repo.pds(["reset", "late.car"]).ok();
     assert_eq!(repo.pds(["log"]).ok().lines().count(), moves);
@@ -60,7 +60,7 @@ fn a_file_of_another_key_account_or_form_moves_nothing() {
         let pds = |file| repo.pds(verb.iter().copied().chain([file]));
         let said = pds("stranger.car").fails(1);
         assert!(said.contains("signature-invalid"), "{said}");
-        assert!(said.contains("--key DID_KEY of pds import and pds merge"), "{said}");
+        assert!(said.contains("--key DID_KEY (pds import, pds merge)"), "{said}");
         let said = pds("bob.car").fails(1);
         assert!(said.contains("did:web:bob.example.com"), "{said}");
         pds("none.car").fails(3);
@@ -89,7 +89,7 @@ fn where_a_commit_must_be_here_a_file_names_it_if_it_is() {
     let repo = TestRepo::with_notes();
     repo.export("c.car");
     repo.put("d", "d");
-    // What the file holds was made here: it can be undone, and be what both sides started from.
+    // The commit of the file was made here: it can be undone, and be the common state.
     repo.pds(["revert", "c.car"]).ok();
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 3);
     repo.pds(["merge", "HEAD~1", "--base", "c.car"]).ok();
@@ -98,9 +98,11 @@ fn where_a_commit_must_be_here_a_file_names_it_if_it_is() {
     laptop.home.pds(["-R", "phone", "export", "-o", "phone.car"]).ended().done();
     for args in [&["revert", "phone.car"][..], &["forget", "--before", "phone.car"]] {
         let said = laptop.pds(args.iter().copied()).fails(1);
-        assert!(said.starts_with("error: the commit of phone.car, bafyrei"), "{said}");
+        assert!(said.starts_with("error: commit bafyrei"), "{said}");
         assert!(
-            said.contains("is not here\n  hint: pds import FILE --ref NAME takes it in"),
+            said.contains(
+                "of phone.car is not stored\n  hint: import it with pds import FILE --ref NAME"
+            ),
             "{said}"
         );
     }
@@ -118,7 +120,7 @@ fn another_repository_is_merged_like_its_file() {
     laptop.pds(["merge", "./phone"]).ok();
     assert_eq!(
         laptop.pds(["merge", "phone/"]).ended().stderr,
-        "nothing to merge: all of it is here\n"
+        "nothing to merge: already up to date\n"
     );
     laptop.home.pds(["-R", "phone", "merge", "alice"]).ok();
     laptop.pds(["diff", "HEAD", "./phone"]).ok();
@@ -128,11 +130,11 @@ fn another_repository_is_merged_like_its_file() {
     }
     let said = laptop.pds(["merge", "./phone", "--ref", "merged"]).fails(2);
     assert!(said.starts_with("error: ref merged is reserved for merged files"), "{said}");
-    // A ref of that name is meant first.
+    // A ref of that name comes first.
     laptop.pds(["ref", "set", "phone", "HEAD~1"]).ok();
     laptop.home.pds(["-R", "phone", "rm", "com.example.note/c"]).ok();
     let said = laptop.pds(["merge", "phone"]).ended();
-    assert_eq!(said.stderr, "nothing to merge: all of it is here\n");
+    assert_eq!(said.stderr, "nothing to merge: already up to date\n");
     let said = laptop.pds(["merge", "./nowhere"]).fails(3);
     assert!(said.starts_with("error: no file ./nowhere"), "{said}");
     std::fs::create_dir(laptop.home.path("empty")).unwrap();

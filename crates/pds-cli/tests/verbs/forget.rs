@@ -1,4 +1,4 @@
-//! `forget`: afterwards no file of the repository has it.
+//! `forget`: afterwards no file of the repository contains the purged data.
 
 use std::path::Path;
 
@@ -46,7 +46,7 @@ fn no_file_holds_what_was_written_updated_exported_and_deleted() {
     assert!(files_with(&repo, MARKER).len() >= 2, "it is there before");
     let head = repo.head();
 
-    // Somebody who has the repository open, and does not get on: nobody takes what it writes.
+    // A process that has the repository open and is stuck, because its output is not read.
     let mut reader = repo.pds(["export"]).start();
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert!(reader.try_wait().unwrap().is_none(), "it waits for us");
@@ -90,7 +90,7 @@ fn forget_tells_what_it_did() {
     repo.assert_whole();
 
     let again = repo.pds(["forget", &uri]).fails(1);
-    assert_eq!(again, "error: no state here has com.example.note/b\n");
+    assert_eq!(again, "error: no stored state has com.example.note/b\n");
     let json = repo.json(["forget", "com.example.note/a", "--dry-run"]);
     assert_eq!((json["dryRun"].as_bool(), json["erased"].as_bool()), (Some(true), Some(false)));
     assert_eq!(json["refs"][0]["name"], "HEAD");
@@ -111,7 +111,7 @@ fn forget_before_keeps_what_came_later() {
     assert_eq!(all["states"], 1);
     assert_eq!(repo.json_lines(["log"]).len(), 1);
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 3);
-    // A ref that is named like a day is a ref.
+    // A ref may have the name of a day.
     repo.put("d", "d");
     repo.pds(["ref", "set", "2200-01-01", "HEAD~1"]).ok();
     assert_eq!(repo.json(["forget", "--before", "2200-01-01"])["states"], 0);
@@ -128,7 +128,7 @@ fn a_mirror_forgets_the_past_only() {
     assert_eq!(
         said,
         "error: no signing key: cannot delete the record from HEAD\n  \
-         hint: nothing was forgotten: pds key import FILE, or move or remove these refs\n"
+         hint: nothing was purged; run pds key import FILE, or move or delete these refs\n"
     );
     repo.pds(["rm", "com.example.note/a"]).ok();
     let newer = repo.export("newer.car");
@@ -147,8 +147,8 @@ fn a_car_file_in_the_directory_is_named() {
     let ended = repo.pds(["forget", "com.example.note/a"]).ended();
     assert_eq!(ended.code(), 0);
     let said: Vec<&str> = ended.stderr.lines().collect();
-    assert_eq!(said[0], "alice/mine.car was not looked into: it may hold it still");
-    assert!(said[1].starts_with("alice/blobs/.incoming-x, an upload that has not ended, "));
+    assert_eq!(said[0], "alice/mine.car was not searched and may still contain the purged data");
+    assert!(said[1].starts_with("alice/blobs/.incoming-x is an unfinished upload "));
     assert_eq!(said.len(), 2);
 }
 
@@ -165,7 +165,7 @@ fn what_an_interrupted_clone_or_repair_left_goes_too() {
 }
 
 const FORMS: &str =
-    "--before takes a state, a day like 2026-01-31 (UTC), or a time like 2026-01-31T12:00:00Z";
+    "give --before a state, a day like 2026-01-31 (UTC), or a time like 2026-01-31T12:00:00Z";
 
 #[test]
 fn forget_wants_to_know_what() {

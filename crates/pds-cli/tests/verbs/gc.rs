@@ -92,8 +92,7 @@ fn a_record_that_cannot_be_decoded_keeps_every_blob_and_is_named() {
         assert_eq!(
             ended.stderr,
             format!(
-                "record {cid} cannot be decoded: no blob was deleted, because what it refers to is \
-                 not known\n"
+                "record {cid} cannot be decoded, so its blobs are unknown; no blob was deleted\n"
             )
         );
         assert!(ended.text().contains("\nblobs    0\n"), "{}", ended.text());

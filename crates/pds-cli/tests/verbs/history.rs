@@ -163,7 +163,7 @@ fn refs_are_made_listed_moved_and_removed() {
     );
     let said = repo.pds(["ref", "set", "v1", "nope", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");
-    assert_eq!(repo.pds(["ref", "rm", "HEAD"]).fails(2), "error: HEAD cannot be removed\n");
+    assert_eq!(repo.pds(["ref", "rm", "HEAD"]).fails(2), "error: HEAD cannot be deleted\n");
     repo.pds(["ref", "set", "@{1}", "HEAD"]).fails(2);
 }
 

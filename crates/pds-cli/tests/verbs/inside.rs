@@ -41,9 +41,12 @@ fn show_decodes_any_block() {
 fn show_of_a_block_that_is_not_here_is_no() {
     let repo = TestRepo::new();
     let cid = pds::data::Cid::of(pds::data::Codec::Raw, b"elsewhere").to_string();
-    assert_eq!(repo.pds(["show", &cid]).fails(1), format!("error: no block {cid} here\n"));
+    assert_eq!(repo.pds(["show", &cid]).fails(1), format!("error: block {cid} is not stored\n"));
     let said = repo.pds(["show", &cid, "--json"]).fails(1);
-    assert_eq!(said, format!("{{\"error\":\"not-found\",\"message\":\"no block {cid} here\"}}\n"));
+    assert_eq!(
+        said,
+        format!("{{\"error\":\"not-found\",\"message\":\"block {cid} is not stored\"}}\n")
+    );
     let said = repo.pds(["show", "nonsense"]).fails(1);
     assert_eq!(said, "error: unknown revision \"nonsense\": no ref named nonsense\n");
     let said = repo.pds(["show", "com.example.note/a"]).fails(1);
@@ -86,9 +89,9 @@ fn key_show_prints_the_public_key_only() {
     assert_eq!(masked(&said), "{\"signingKey\":\"<key 1>\"}\n");
     let file = repo.export("backup.car");
     let said = repo.home.pds(["-R", &file, "key", "show"]).fails(1);
-    assert_eq!(said, "error: the key is not known\n");
+    assert_eq!(said, "error: the signing key is unknown\n");
     let said = repo.home.pds(["-R", &file, "key", "show", "--json"]).fails(1);
-    assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"the key is not known\"}\n");
+    assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"the signing key is unknown\"}\n");
 }
 
 #[test]
@@ -105,7 +108,7 @@ fn key_import_turns_a_mirror_into_a_repository_of_ones_own() {
     assert_eq!(
         import().fails(1),
         "error: key file copy/key already exists\n  \
-         hint: move the key file away if it is to be replaced\n"
+         hint: move the key file away to replace it\n"
     );
 }
 
@@ -119,8 +122,9 @@ fn key_import_notes_that_another_key_was_expected() {
     let ended = repo.home.pds(["-R", "copy", "key", "import", "-"]).stdin(secret).ended();
     ended.done();
     let known = known.trim_end();
-    let expected =
-        format!("note: commits that are here stay those of {known}; this key signs what comes\n");
+    let expected = format!(
+        "note: stored commits must still be signed by {known}; the new key signs later commits\n"
+    );
     assert_eq!(ended.stderr, expected);
     for _ in 0..2 {
         let whole = repo.home.pds(["-R", "copy", "verify", "--history"]).ended().done();

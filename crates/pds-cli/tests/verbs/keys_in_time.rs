@@ -1,4 +1,4 @@
-//! `--plc-log`: commits and proofs judged by the key of their time.
+//! `--plc-log`: commits and proofs are checked with the key of their time.
 
 use pds::crypto::{Curve, SigningKey};
 
@@ -71,7 +71,7 @@ fn what_comes_in_is_judged_by_the_log_and_believed_from_then_on() {
         let pds = |args: &[&str]| {
             home.pds(["-R", "alice", verb, "phone.car"].into_iter().chain(args.iter().copied()))
         };
-        // Once a key was believed it need not be said again.
+        // The key is remembered after the first import.
         assert_eq!(pds(&[]).ended().code(), i32::from(verb == "merge"));
         let said = pds(&["--plc-log", "early.json"]).fails(1);
         assert!(said.contains("not signed with"), "{said}");
@@ -128,7 +128,7 @@ fn a_proof_with_its_log_can_be_judged_after_the_key_has_changed() {
     assert!(shown.starts_with(&proven), "{shown}");
     assert_eq!(check(["--key", &new.public_key().did_key()]).code(), 1);
 
-    // Another account's log is of no use, and a forged one is none.
+    // The log of another account does not apply, and a forged log is refused.
     let other = Directory::with(&new, 60);
     home.write("other.json", other.json());
     let ended = check(["--plc-log", "other.json"]);

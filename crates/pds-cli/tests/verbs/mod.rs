@@ -1,4 +1,4 @@
-//! Every verb: its answer whole, its refusal with its exit code, its JSON.
+//! Every verb: its full answer, its refusal with the exit code, its JSON.
 
 mod apply;
 mod arguments;

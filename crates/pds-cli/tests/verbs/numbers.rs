@@ -1,4 +1,4 @@
-//! Numbers in JSON: kept as they are, or refused.
+//! Numbers in JSON: stored unchanged, or refused.
 
 use crate::common::TestRepo;
 

@@ -1,8 +1,8 @@
-//! `--at` with a file or another repository: the same everywhere, with a repository around and without.
+//! `--at` with a file or another repository, inside and outside of a repository.
 
 use crate::common::{Home, TestRepo};
 
-/// A repository at `alice` and another one at `bob`, which has more in it.
+/// A repository at `alice`, and a larger one at `bob`.
 fn two() -> TestRepo {
     let repo = TestRepo::with_notes();
     repo.home.pds(["init", "bob", "--did", "did:web:bob.example.com"]).ok();
@@ -22,7 +22,7 @@ fn info_tells_of_the_repository_that_was_named() {
     ] {
         assert_eq!(told, own);
     }
-    // A mirror is one, wherever one stands.
+    // A mirror is a repository, too, from any directory.
     repo.home.pds(["clone", repo.export("backup.car").as_str(), "mirror"]).ok();
     let own = repo.home.pds(["-R", "mirror", "info"]).ok();
     assert_eq!(repo.pds(["info", "--at", "./mirror"]).ok(), own);

@@ -1,4 +1,4 @@
-//! Repositories of which only a part is there, and options that do not go together.
+//! Partial repositories, and options that exclude each other.
 
 use pds::mst::{Node, Position};
 
@@ -27,7 +27,11 @@ fn what_is_there_of_a_partial_repository_is_shown_and_the_rest_is_named() {
         assert_eq!(ended.code(), 6, "{args:?}: {}", ended.stderr);
         assert!(ended.text().contains("com.example.note") || ended.text().contains("\tbafyrei"));
         assert!(ended.stderr.starts_with("tree node bafyrei"), "{}", ended.stderr);
-        assert!(ended.stderr.ends_with(" is missing, and what is below it\n"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.ends_with(" is missing, with everything below it\n"),
+            "{}",
+            ended.stderr
+        );
     }
     let all = home.pds(["-R", "part.car", "ls", "--all"]).ended().text();
     let shown = all.lines().count();
@@ -62,7 +66,7 @@ fn apply_refuses_what_it_would_pass_over() {
         ),
         (
             r#"{"action":"delete","collection":"com.example.note","rkey":"a","value":{}}"#,
-            "no value",
+            "must not have a value",
         ),
     ] {
         let error = repo.pds(["apply"]).stdin(line).fails(3);

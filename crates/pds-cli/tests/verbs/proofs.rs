@@ -23,7 +23,7 @@ fn a_record_is_proven_present_and_another_absent() {
     let ended = repo.pds(["prove", "com.example.note/x", "-o", "x.car"]).ended();
     assert_eq!(ended.done(), "absent\n");
 
-    // The file and the key are enough.
+    // The check needs only the file and the key.
     std::fs::remove_dir_all(repo.home.path("alice")).unwrap();
     let shown = verify(&repo, "a.car", "com.example.note/a", &["--key", &key]).done();
     let value = "{\n  \"text\": \"a\",\n  \"$type\": \"com.example.note\"\n}\n";
@@ -60,7 +60,7 @@ fn prove_reads_files_and_earlier_states_and_writes_to_standard_output() {
     assert_eq!(verify(&repo, "before.car", "com.example.note/c", &keys).done(), "absent\n");
     let piped = repo.home.pds(["verify-proof", "-", "com.example.note/c", "--key", &key]);
     assert!(piped.stdin(of_file.stdout).ok().starts_with("present "));
-    // It is a CAR file as any other.
+    // A proof is an ordinary CAR file.
     let partial = repo.home.pds(["verify", "now.car", "--partial", "--key", &key]).ok();
     assert!(partial.contains("signature valid"), "{partial}");
     let json = repo.json(["prove", "com.example.note/c", "-o", "c.car"]);
@@ -76,7 +76,7 @@ fn prove_refuses_to_overwrite() {
     let repo = TestRepo::with_notes();
     repo.home.write("a.car", "precious");
     let said = repo.pds(["prove", "com.example.note/a", "-o", "a.car"]).fails(1);
-    assert_eq!(said, "error: a.car exists\n  hint: --force overwrites it\n");
+    assert_eq!(said, "error: a.car exists\n  hint: use --force to overwrite it\n");
     assert_eq!(repo.home.read("a.car"), b"precious");
     repo.pds(["prove", "com.example.note/a", "-o", "a.car", "--force"]).ended().done();
     assert_ne!(repo.home.read("a.car"), b"precious");
@@ -97,14 +97,14 @@ fn a_proof_that_fails_says_why() {
     let stranger = self::key(&TestRepo::new());
     assert_eq!(
         fails("a.car", "com.example.note/a", &["--key", &stranger]),
-        "error: a.car proves nothing: commit <cid 1>: not signed with <key 1>: signature does \
+        "error: a.car is not a valid proof: commit <cid 1>: not signed with <key 1>: signature does \
          not match the message and the key\n"
     );
     let uri = "at://did:web:bob.example.com/com.example.note/a";
     let said = fails("a.car", uri, &keys);
     assert!(said.contains("not of did:web:bob.example.com"), "{said}");
     let said = fails("a.car", "com.example.note/zzz", &keys);
-    assert!(said.starts_with("error: a.car proves nothing: "), "{said}");
+    assert!(said.starts_with("error: a.car is not a valid proof: "), "{said}");
     let whole = repo.home.read("a.car");
     repo.home.write("cut.car", &whole[..whole.len() - 1]);
     let said = fails("cut.car", "com.example.note/a", &keys);
@@ -160,7 +160,7 @@ fn a_did_document_says_whose_key_it_is() {
     };
     let refused = with("bob.json");
     assert_eq!(refused.code(), 1);
-    assert!(refused.stderr.contains("bob.json is of no use to this proof: "), "{}", refused.stderr);
+    assert!(refused.stderr.contains("bob.json does not match the proof: "), "{}", refused.stderr);
     assert!(repo.home.list("").iter().all(|name| !name.starts_with("a.car")));
     with("did.json").done();
     assert_eq!(repo.home.read("a.car.did.json"), repo.home.read("did.json"));
@@ -169,7 +169,7 @@ fn a_did_document_says_whose_key_it_is() {
     let wrong = verify(&repo, "a.car", "com.example.note/a", &["--did-doc", "bob.json"]);
     assert_eq!(wrong.code(), 1);
     assert!(wrong.stderr.contains("the key is of did:web:bob.example.com"), "{}", wrong.stderr);
-    // No part of it is written where another file is in the way.
+    // Nothing is written if another file is in the way.
     std::fs::remove_file(repo.home.path("a.car")).unwrap();
     assert_eq!(with("did.json").code(), 1);
     assert!(!repo.home.list("").contains(&"a.car".to_owned()));
@@ -177,7 +177,7 @@ fn a_did_document_says_whose_key_it_is() {
     assert_eq!(with("text").code(), 3);
     let args = ["prove", "com.example.note/a", "--with-identity", "did.json"];
     let said = repo.pds(args).fails(2);
-    assert!(said.contains("it takes -o FILE"), "{said}");
+    assert!(said.contains("needs -o FILE"), "{said}");
     let twice = ["prove", "com.example.note/a", "-o", "b.car"];
     let twice = twice.into_iter().chain(["--with-identity", "did.json"].repeat(2));
     repo.pds(twice).fails(2);

@@ -105,7 +105,7 @@ fn put_on_a_mirror_says_that_there_is_no_key() {
     assert_eq!(
         said,
         "error: no signing key: the repository is a mirror and is read-only\n  \
-         hint: pds key import FILE gives it one\n"
+         hint: import the key: pds key import FILE\n"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What `get` prints can be put again, whatever it is.
+//! `put` accepts everything that `get` prints.
 
 use pds::data::Value;
 

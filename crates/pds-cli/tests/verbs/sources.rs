@@ -1,4 +1,4 @@
-//! Where the repository is, which record is meant, which state: every way to say it.
+//! Every form of the arguments for the repository, the record and the state.
 
 use crate::common::{DID, Home, TestRepo, masked};
 
@@ -23,7 +23,7 @@ fn the_environment_names_the_repository_and_the_command_line_wins() {
     assert_eq!(ls().ok(), "com.example.note\t3\n");
     assert_eq!(repo.home.pds(["-R", "other", "ls"]).env("PDS_REPO", "alice").ok(), "");
     assert_eq!(ls().within(repo.home.path("other")).fails(3).lines().count(), 2);
-    // A variable that is set to nothing is as good as none.
+    // An empty variable counts as unset.
     let empty = repo.home.pds(["ls"]).env("PDS_REPO", "").within(repo.home.path("alice"));
     assert_eq!(empty.ok(), "com.example.note\t3\n");
     assert_eq!(repo.home.pds(["tid", "3jzfcijpj2z2a"]).env("PDS_REPO", "").ended().code(), 0);
@@ -89,8 +89,8 @@ fn no_writing_verb_touches_a_car_file() {
         let said = repo.home.pds(args.map(str::to_owned)).stdin("{}").fails(1);
         assert_eq!(
             said,
-            "error: backup.car is a file: it can be read only\n  \
-             hint: pds clone FILE makes a repository of it\n",
+            "error: backup.car is a CAR file and is read-only\n  \
+             hint: pds clone FILE creates a repository from it\n",
             "{verb:?}"
         );
     }
@@ -180,7 +180,7 @@ fn a_file_has_one_state_under_its_names() {
         let said = repo.home.pds(["-R", &file, "ls", "--at", state]).fails(1);
         assert_eq!(
             said,
-            format!("error: unknown revision \"{state}\": the file has one commit only\n")
+            format!("error: unknown revision \"{state}\": the file has only one commit\n")
         );
     }
 }

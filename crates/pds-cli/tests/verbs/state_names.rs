@@ -1,4 +1,4 @@
-//! What can be the name of a state, and what cannot.
+//! Valid and invalid names of states.
 
 use crate::common::TestRepo;
 
@@ -37,7 +37,7 @@ fn what_cannot_be_the_name_of_a_state_is_a_usage_error() {
     repo.pds(["ls", "--at", &long]).fails(2);
     let said = repo.pds(["reset", "HEAD^", "--json"]).fails(2);
     assert!(said.starts_with("{\"error\":\"usage\",\"message\":\""), "{said}");
-    // Also where one stands in a repository.
+    // Also from inside a repository.
     repo.home.pds(["merge", ""]).within(repo.home.dir().join("alice")).fails(2);
 }
 
@@ -46,7 +46,7 @@ fn standard_input_is_one_of_two_states_only() {
     let repo = TestRepo::with_notes();
     repo.export("a.car");
     let car = repo.home.read("a.car");
-    let said = "error: standard input can be read once only: only one of both can be -\n";
+    let said = "error: standard input can be read only once; give - for one argument only\n";
     for args in [&["diff", "-", "-"][..], &["export", "--at", "-", "--since", "-"]] {
         assert_eq!(repo.pds(args.iter().copied()).stdin(car.clone()).fails(2), said);
     }

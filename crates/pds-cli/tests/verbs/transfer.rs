@@ -12,7 +12,7 @@ fn export_writes_a_file_that_verifies_and_never_overwrites_one_unasked() {
     repo.put("d", "d");
     let file = repo.home.path("backup.car");
     let said = repo.pds(["export", "-o", &file]).fails(1);
-    assert_eq!(said, format!("error: {file} exists\n  hint: --force overwrites it\n"));
+    assert_eq!(said, format!("error: {file} exists\n  hint: use --force to overwrite it\n"));
     let said = repo.pds(["export", "-o", &file, "--json"]).fails(1);
     assert_eq!(said, format!("{{\"error\":\"exists\",\"message\":\"{file} exists\"}}\n"));
     assert_eq!(repo.home.read("backup.car"), before);
@@ -104,7 +104,7 @@ fn import_takes_in_what_is_new_and_moves_head() {
     back.done();
     assert_eq!(
         masked(&back.stderr),
-        "warning: HEAD was at rev <tid 1>, which is later; pds reset '@{1}' goes back to it\n"
+        "warning: HEAD pointed to a later rev, <tid 1>; pds reset '@{1}' restores it\n"
     );
 }
 
@@ -119,7 +119,7 @@ fn import_refuses_another_account_damage_and_a_wrong_signature() {
         repo.pds(["import", &repo.home.path("bob.car")]).fails(1),
         format!(
             "error: the repository belongs to did:web:bob.example.com, not to {DID}\n  \
-             hint: pds clone makes a repository of it\n"
+             hint: pds clone creates a separate repository from it\n"
         )
     );
     let forged = Car::of([(b"com.example.note/a".to_vec(), note("forged"))]);

@@ -127,7 +127,7 @@ fn verify_of_a_directory_says_how_to_name_a_repository() {
     let repo = TestRepo::new();
     assert_eq!(
         repo.home.pds(["verify", "alice"]).fails(3),
-        "error: alice is a directory, not a file\n  hint: -R DIR names a repository\n"
+        "error: alice is a directory, not a file\n  hint: use -R DIR for a repository\n"
     );
 }
 
@@ -136,7 +136,7 @@ fn verify_of_the_blobs_of_a_file_is_a_mistake() {
     let repo = TestRepo::new();
     let file = repo.export("backup.car");
     let said = repo.home.pds(["verify", &file, "--blobs"]).fails(2);
-    assert_eq!(said, "error: a CAR file has no blobs: --blobs is for a repository\n");
+    assert_eq!(said, "error: --blobs needs a repository; a CAR file has no blobs\n");
     let said = repo.home.pds(["-R", &file, "verify", "--blobs", "--json"]).fails(2);
     assert!(said.starts_with("{\"error\":\"usage\","), "{said}");
 }

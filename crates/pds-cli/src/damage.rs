@@ -1,36 +1,36 @@
-//! What is wrong with a file as such, said while the rest of it is read.
+//! Damage of a file, reported while the rest of it is read.
 
 use std::path::Path;
 
 use pds::car::CarError;
 
-use crate::output::{counted, say};
+use crate::text::{counted, say};
 
-/// Places of a file that cannot be read, said as they are met; of very many only how many there are.
-pub(crate) struct Harms<'a> {
+/// Reports the damaged places of a file as they are found, and only counts them beyond a limit.
+pub(crate) struct Damage<'a> {
     path: &'a Path,
     pub(crate) count: u64,
 }
 
-impl<'a> Harms<'a> {
+impl<'a> Damage<'a> {
     pub(crate) fn of(path: &'a Path) -> Self {
         Self { path, count: 0 }
     }
 
     pub(crate) fn add(&mut self, error: &CarError) {
         self.count += 1;
-        if self.count <= MAX_TOLD {
+        if self.count <= MAX_NAMED {
             say(&format!("{}: {error}", self.path.display()));
         }
     }
 
-    pub(crate) fn tell_rest(&self) {
-        if self.count > MAX_TOLD {
-            let more = counted(self.count - MAX_TOLD, "place");
+    pub(crate) fn report_rest(&self) {
+        if self.count > MAX_NAMED {
+            let more = counted(self.count - MAX_NAMED, "place");
             say(&format!("{}: and {more} more", self.path.display()));
         }
     }
 }
 
 /// How many places of a file are named on standard error.
-const MAX_TOLD: u64 = 100;
+const MAX_NAMED: u64 = 100;

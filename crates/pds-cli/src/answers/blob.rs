@@ -1,0 +1,54 @@
+//! The answers of `pds blob`.
+
+use std::fmt;
+
+use pds::data::Cid;
+use serde::{Serialize, Serializer};
+
+#[derive(Serialize)]
+pub(crate) struct BlobRow {
+    pub(crate) cid: Cid,
+    pub(crate) size: u64,
+}
+
+display!(BlobRow, "{cid}\t{size}", cid, size);
+
+/// A blob that is not stored, and the record that refers to it.
+#[derive(Serialize)]
+pub(crate) struct MissingRow {
+    pub(crate) cid: Cid,
+    pub(crate) uri: String,
+}
+
+display!(MissingRow, "{cid}\t{uri}", cid, uri);
+
+/// The result of hashing every blob.
+#[derive(Default, Serialize)]
+pub(crate) struct BlobCheck {
+    pub(crate) damaged: Vec<Cid>,
+    pub(crate) ok: bool,
+    /// Blobs that could not be read, and the reasons.
+    #[serde(serialize_with = "cids")]
+    pub(crate) unreadable: Vec<(Cid, String)>,
+    pub(crate) whole: u64,
+}
+
+fn cids<S: Serializer>(blobs: &[(Cid, String)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(blobs.iter().map(|(cid, _)| cid))
+}
+
+impl fmt::Display for BlobCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for cid in &self.damaged {
+            writeln!(f, "{cid} is damaged")?;
+        }
+        for (cid, reason) in &self.unreadable {
+            writeln!(f, "{cid} cannot be read: {reason}")?;
+        }
+        write!(f, "{} whole, {} damaged", self.whole, self.damaged.len())?;
+        match self.unreadable.len() {
+            0 => Ok(()),
+            unread => write!(f, ", {unread} unreadable"),
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The answer of `pds get`.
+
+use std::fmt;
+
+use pds::data::{Cid, Value};
+use serde::Serialize;
+
+use super::json::Pretty;
+
+/// A record; the text is only its value.
+#[derive(Serialize)]
+pub(crate) struct RecordAnswer {
+    pub(crate) cid: Cid,
+    pub(crate) uri: String,
+    pub(crate) value: Value,
+}
+
+impl fmt::Display for RecordAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Pretty(&self.value).fmt(f)
+    }
+}

@@ -1,0 +1,73 @@
+//! The answer of `pds info`, `pds init` and `pds clone`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use pds::data::Cid;
+use pds::syntax::Tid;
+use serde::{Serialize, Serializer};
+
+use super::json::optional_text;
+use crate::text::rev_text;
+
+/// A repository in one state.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Info {
+    pub(crate) blobs: u64,
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+    /// The collections in the order of the tree, each with the number of its records.
+    #[serde(serialize_with = "by_name")]
+    pub(crate) collections: Vec<(String, u64)>,
+    pub(crate) commit: Cid,
+    pub(crate) data: Cid,
+    pub(crate) did: String,
+    pub(crate) nodes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reclaimable: Option<Reclaimable>,
+    pub(crate) records: u64,
+    #[serde(serialize_with = "optional_text")]
+    pub(crate) rev: Option<Tid>,
+    pub(crate) signing_key: Option<String>,
+    pub(crate) version: u8,
+    #[serde(skip)]
+    pub(crate) can_sign: bool,
+}
+
+/// The data that `gc` would delete.
+#[derive(Serialize)]
+pub(crate) struct Reclaimable {
+    pub(crate) blobs: u64,
+    pub(crate) blocks: u64,
+    pub(crate) bytes: u64,
+}
+
+fn by_name<S: Serializer>(counts: &[(String, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    let sorted: BTreeMap<&String, &u64> =
+        counts.iter().map(|(name, count)| (name, count)).collect();
+    serializer.collect_map(sorted)
+}
+
+impl fmt::Display for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = match (&self.signing_key, self.can_sign) {
+            (Some(key), true) => key.clone(),
+            (Some(key), false) => format!("{key} (public part only: a mirror)"),
+            (None, _) => "unknown (a mirror)".to_owned(),
+        };
+        let Self { did, commit, data, version, records, blocks, nodes, blobs, bytes, .. } = self;
+        let rev = rev_text(self.rev);
+        write!(
+            f,
+            "did      {did}\nkey      {key}\ncommit   {commit}\nrev      {rev}\ndata     {data}\n\
+             version  {version}\nrecords  {records}\nblocks   {blocks} ({nodes} tree nodes)\n\
+             blobs    {blobs}\nbytes    {bytes}"
+        )?;
+        if let Some(Reclaimable { blobs, blocks, bytes }) = &self.reclaimable {
+            write!(f, "\ngarbage  {bytes} bytes ({blocks} blocks, {blobs} blobs)")?;
+        }
+        let mut collections = self.collections.iter();
+        collections.try_for_each(|(collection, count)| write!(f, "\n  {collection}\t{count}"))
+    }
+}

@@ -1,0 +1,42 @@
+//! The answer of `pds put`, `pds rm` and `pds apply`.
+
+use std::fmt;
+
+use pds::Written;
+use pds::data::Cid;
+use pds::syntax::AtUri;
+use serde::Serialize;
+
+use super::change::Action;
+use super::commit::CommitId;
+
+#[derive(Serialize)]
+pub(crate) struct WrittenRow {
+    pub(crate) action: Action,
+    /// The CID of the record; `None` if it was deleted.
+    pub(crate) cid: Option<Cid>,
+    pub(crate) commit: CommitId,
+    pub(crate) uri: String,
+}
+
+impl WrittenRow {
+    /// Returns one row per record that the commit changed.
+    pub(crate) fn all(written: &Written) -> impl Iterator<Item = Self> {
+        let commit = CommitId::of(&written.commit);
+        written.changes.iter().map(move |change| Self {
+            action: Action::of(change.before, change.after),
+            cid: change.after,
+            commit,
+            uri: AtUri::record(written.commit.did(), &change.path).to_string(),
+        })
+    }
+}
+
+impl fmt::Display for WrittenRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cid {
+            Some(cid) => write!(f, "{}\t{cid}", self.uri),
+            None => self.uri.fmt(f),
+        }
+    }
+}

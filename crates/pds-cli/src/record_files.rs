@@ -1,0 +1,168 @@
+//! Records as files: `DIR/<did>/<collection>/<rkey>.json`.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use pds::commit::Commit;
+use pds::data::{Block, Value};
+use pds::syntax::{Did, RecordPath};
+use pds_rescue::Recovered;
+
+use crate::exit::Stated;
+use crate::text::say;
+
+/// The reason why one record was not written as JSON; later records may still be.
+pub(crate) struct Odd(pub(crate) String);
+
+/// Recovered records in a temporary directory, which gets its name once the commit is known.
+pub(crate) struct Files {
+    staging: tempfile::TempDir,
+    dir: PathBuf,
+    odd: u64,
+}
+
+impl Files {
+    pub(crate) fn new(dir: &Path) -> Result<Self> {
+        make(dir)?;
+        let staging = tempfile::Builder::new().prefix(".pds-recover-").tempdir_in(dir)?;
+        Ok(Self { staging, dir: dir.to_owned(), odd: 0 })
+    }
+
+    pub(crate) fn add(&mut self, recovered: &Recovered) -> Result<()> {
+        let (below, key, block) = match recovered {
+            Recovered::Record { key, block } => ("", Some(key), block),
+            Recovered::Unplaced { key, block } => ("_unplaced", Some(key), block),
+            Recovered::WithoutPath { block } => ("_without-path", None, block),
+            Recovered::Lost { .. } => return Ok(()),
+        };
+        let dir = self.staging.path().join("records").join(below);
+        match key.and_then(|key| RecordPath::from_bytes(key.as_bytes()).ok()) {
+            // Neither of two versions of an unplaced record is known to be the right one.
+            Some(path) if is_there(&dir, &path) => {
+                write_without_path(block, &self.staging.path().join("records/_without-path"))
+            }
+            Some(path) => {
+                if let Err(Odd(message)) = write_record(block, &path, &dir)? {
+                    say(&message);
+                    self.odd += 1;
+                }
+                Ok(())
+            }
+            None => write_without_path(block, &self.staging.path().join("records/_without-path")),
+        }
+    }
+
+    /// Moves all files to their place, and returns how many records could not be written.
+    pub(crate) fn finish(self, commit: Option<&Commit>) -> Result<u64> {
+        let records = self.staging.path().join("records");
+        make(&records)?;
+        if let Some(commit) = commit {
+            write(&records.join("_commit.json"), commit_text(commit).as_bytes())?;
+        }
+        let did = commit.map(Commit::did);
+        let name = did.and_then(|did| directory_name(did, "").ok()).unwrap_or(UNKNOWN);
+        if let Some(did) = did.filter(|_| name == UNKNOWN) {
+            say(&format!("{did} is too long for a directory name; the directory is {UNKNOWN}"));
+        }
+        let to = self.dir.join(name);
+        check_is_new(&to)?;
+        fs::rename(&records, &to)?;
+        Ok(self.odd)
+    }
+}
+
+fn is_there(dir: &Path, path: &RecordPath) -> bool {
+    let collection = dir.join(path.collection.as_str());
+    ["json", "cbor"]
+        .iter()
+        .any(|ending| collection.join(format!("{}.{ending}", path.rkey)).exists())
+}
+
+fn write_without_path(block: &Block, dir: &Path) -> Result<()> {
+    make(dir)?;
+    let path = |ending: &str| dir.join(format!("{}.{ending}", block.cid()));
+    match Value::decode(block.bytes()) {
+        Ok(value) => {
+            let path = path("json");
+            write_json(&path, &value).with_context(|| format!("cannot write {}", path.display()))
+        }
+        Err(_) => write(&path("cbor"), block.bytes()),
+    }
+}
+
+/// Writes a record into the directory of its collection.
+pub(crate) fn write_record(
+    block: &Block,
+    path: &RecordPath,
+    dir: &Path,
+) -> Result<Result<(), Odd>> {
+    let odd = |what: &str| Ok(Err(Odd(format!("{path} {what}"))));
+    let collection = dir.join(path.collection.as_str());
+    let made = if collection.is_dir() { Ok(()) } else { fs::create_dir_all(&collection) };
+    match made {
+        Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
+            return odd("is not written: the collection is too long for a directory name");
+        }
+        made => made.with_context(|| format!("cannot create {}", collection.display()))?,
+    }
+    let decoded = Value::decode(block.bytes());
+    let written = match &decoded {
+        Ok(value) => write_json(&collection.join(format!("{}.json", path.rkey)), value),
+        Err(_) => fs::write(collection.join(format!("{}.cbor", path.rkey)), block.bytes()),
+    };
+    match (written, decoded) {
+        (Ok(()), Ok(_)) => Ok(Ok(())),
+        (Ok(()), Err(_)) => odd("cannot be decoded: its bytes are in a .cbor file"),
+        (Err(error), _) if error.kind() == io::ErrorKind::InvalidFilename => {
+            odd("is not written: the key is too long for a file name")
+        }
+        (Err(error), _) => Err(error).with_context(|| format!("cannot write record {path}")),
+    }
+}
+
+/// Writes JSON over several lines, piece by piece, because the text may be large.
+fn write_json(path: &Path, value: &Value) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, value)?;
+    file.write_all(b"\n")?;
+    file.flush()
+}
+
+pub(crate) fn commit_text(commit: &Commit) -> String {
+    let value = Value::decode(commit.block().bytes());
+    value.map_or_else(|_| String::new(), |value| value.to_json_pretty() + "\n")
+}
+
+pub(crate) fn make(dir: &Path) -> Result<()> {
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
+}
+
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Returns the directory name of an account, if it is short enough for a file system.
+pub(crate) fn directory_name<'a>(did: &'a Did, hint: &'static str) -> Result<&'a str> {
+    if did.as_str().len() > MAX_NAME_BYTES {
+        let message = format!("{did} is too long for a directory name");
+        return Stated::no("name-too-long", message).hint(hint).fail();
+    }
+    Ok(did.as_str())
+}
+
+/// Checks that a directory does not exist yet.
+pub(crate) fn check_is_new(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        let message = format!("{} exists", dir.display());
+        return Stated::no("exists", message).hint("name another directory").fail();
+    }
+    Ok(())
+}
+
+/// The longest file name that common file systems allow.
+const MAX_NAME_BYTES: usize = 255;
+
+/// The directory name for an unknown account, or for one whose name is too long.
+const UNKNOWN: &str = "unknown-account";
