@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::fact::FactEdit;
 use crate::log::{LogEntry, check_message};
 use crate::refs::RefEdit;
-use crate::store::Version;
+use crate::version::Version;
 use pds_core::data::block::Block;
 
 /// Blocks to be stored. An error in the stream fails the change.

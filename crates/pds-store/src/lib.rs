@@ -15,7 +15,9 @@ pub mod log;
 pub mod memory;
 pub mod ref_name;
 pub mod refs;
+mod relink;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;
 pub mod sweep;
+pub mod version;

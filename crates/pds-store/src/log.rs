@@ -1,12 +1,8 @@
 //! The log: the history of the refs, in order.
 
-use std::collections::HashMap;
-
 use crate::error::StoreError;
 use crate::event::Event;
 use crate::ref_name::RefName;
-use crate::store::Version;
-use crate::sweep::Fate;
 use pds_core::data::cid::Cid;
 use pds_core::data::limits::MAX_LOG_MESSAGE_BYTES;
 
@@ -100,52 +96,4 @@ pub(crate) fn check_message(message: &str) -> Result<(), StoreError> {
         return Err(StoreError::Message { reason: "it has a line break or a control character" });
     }
     Ok(())
-}
-
-/// Links the entries of a log again after some were dropped, one by one in their order.
-#[derive(Default)]
-pub(crate) struct Relink {
-    /// The marked change. Entries after it belong to the sweep's own change and are kept.
-    marked: u64,
-    /// The commit that each ref points to after its last kept entry, and the number of that entry.
-    last: HashMap<RefName, (Option<Cid>, u64)>,
-}
-
-impl Relink {
-    /// Returns the state before the first entry of a log. The entries up to the marked change are
-    /// filtered.
-    pub(crate) fn new(marked: Version) -> Self {
-        Self { marked: marked.change, last: HashMap::new() }
-    }
-
-    /// Processes the next entry and returns it relinked, or `None` if it is dropped.
-    ///
-    /// An entry that no longer moves its ref is dropped as well.
-    pub(crate) fn next(
-        &mut self,
-        mut entry: LogEntry,
-        fate: &mut dyn FnMut(&LogEntry) -> Fate,
-    ) -> Option<LogEntry> {
-        let before = self.last.get(&entry.name).and_then(|(after, _)| *after);
-        let is_decided_on = entry.after.is_some() && entry.seq <= self.marked;
-        let fate = if is_decided_on { fate(&entry) } else { Fate::Stays };
-        match fate {
-            Fate::Goes => return None,
-            Fate::StaysWithoutMessage => entry.message.clear(),
-            Fate::Stays => {}
-        }
-        if before == entry.after && entry.before != entry.after {
-            return None;
-        }
-        entry.before = before;
-        self.last.insert(entry.name.clone(), (entry.after, entry.seq));
-        Some(entry)
-    }
-
-    #[cfg(any(feature = "sqlite", test))]
-    /// Returns the number of the last entry of each ref that points to a commit.
-    pub(crate) fn ends(self) -> impl Iterator<Item = (RefName, u64)> {
-        let present = self.last.into_iter().filter(|(_, (after, _))| after.is_some());
-        present.map(|(name, (_, seq))| (name, seq))
-    }
 }

@@ -8,11 +8,13 @@ use crate::change::{Applied, BlockStream, Change, Seen};
 use crate::error::StoreError;
 use crate::event::Event;
 use crate::fact::{Fact, FactEdit, FactKind};
-use crate::log::{LogEntry, LogQuery, Relink, check_message};
+use crate::log::{LogEntry, LogQuery, check_message};
 use crate::ref_name::RefName;
 use crate::refs::{RefEdit, Refs};
-use crate::store::{CheckDepth, Maintain, Replaced, Store, Version, View, Visitor, now_micros};
+use crate::relink::Relink;
+use crate::store::{CheckDepth, Maintain, Replaced, Store, View, Visitor, now_micros};
 use crate::sweep::{Fate, Sweep, SweptBlocks};
+use crate::version::Version;
 use pds_core::data::block::{Block, Blocks, MemoryBlocks, ReadError};
 use pds_core::data::cid::Cid;
 

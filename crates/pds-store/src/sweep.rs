@@ -4,7 +4,7 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::fact::FactEdit;
 use crate::log::LogEntry;
-use crate::store::Version;
+use crate::version::Version;
 use pds_core::data::cid::Cid;
 
 /// The decision of a sweep about a log entry.

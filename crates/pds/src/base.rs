@@ -3,7 +3,7 @@
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::syntax::tid::Tid;
-use pds_store::store::Version;
+use pds_store::version::Version;
 
 /// The state that a commit is made on.
 #[derive(Clone, Debug)]

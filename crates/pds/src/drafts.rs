@@ -26,7 +26,8 @@ use pds_store::error::{BoxError, StoreError};
 use pds_store::event::Event;
 use pds_store::fact::FactEdit;
 use pds_store::refs::{Expect, RefEdit};
-use pds_store::store::{Version, View};
+use pds_store::store::View;
+use pds_store::version::Version;
 
 /// The result of storing a draft that was signed elsewhere.
 enum Signed {

@@ -143,10 +143,11 @@ pub mod store {
         store::SqliteStore,
     };
     pub use pds_store::store::{
-        CheckDepth, Maintain, Replaced, Store, Version, View, Visitor, first_fact, has_sound,
-        lacks_refs, latest_rows,
+        CheckDepth, Maintain, Replaced, Store, View, Visitor, first_fact, has_sound, lacks_refs,
+        latest_rows,
     };
     pub use pds_store::sweep::{Fate, Sweep, SweptBlocks};
+    pub use pds_store::version::Version;
 }
 
 /// Files that records refer to.

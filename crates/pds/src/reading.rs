@@ -5,7 +5,8 @@ use std::sync::Arc;
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::Cid;
 use pds_store::refs::Refs;
-use pds_store::store::{Store, Version};
+use pds_store::store::Store;
+use pds_store::version::Version;
 
 /// The start of a long read: the version and refs of one view, and a reader of the blocks.
 pub(crate) struct Moment {

@@ -11,7 +11,8 @@ use crate::error::StoreError;
 use crate::event::Event;
 use crate::fact::{Fact, FactEdit};
 use crate::ref_name::RefName;
-use crate::store::{Store, Version};
+use crate::store::Store;
+use crate::version::Version;
 use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::{Cid, Codec};
 

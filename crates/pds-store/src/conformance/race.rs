@@ -14,8 +14,9 @@ use crate::error::StoreError;
 use crate::fact::{Fact, FactEdit};
 use crate::ref_name::RefName;
 use crate::refs::Expect;
-use crate::store::{Store, Version};
+use crate::store::Store;
 use crate::sweep::Sweep;
+use crate::version::Version;
 
 pub(crate) const CHECKS: &[Check] = &[
     ("of two writers that expect the same, one wins", two_writers_race),

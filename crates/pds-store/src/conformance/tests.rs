@@ -16,8 +16,9 @@ use crate::fact::{Fact, FactKind};
 use crate::log::{LogEntry, LogQuery};
 use crate::memory::MemoryStore;
 use crate::refs::Refs;
-use crate::store::{Maintain, Store, Version, View};
+use crate::store::{Maintain, Store, View};
 use crate::sweep::{Sweep, SweptBlocks};
+use crate::version::Version;
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::Cid;
 

@@ -11,8 +11,9 @@ use crate::fact::{Fact, FactEdit, FactKind};
 use crate::log::LogQuery;
 use crate::ref_name::RefName;
 use crate::refs::Expect;
-use crate::store::{Store, Version, View};
+use crate::store::{Store, View};
 use crate::sweep::Sweep;
+use crate::version::Version;
 use pds_core::data::block::ReadError;
 
 pub(crate) const CHECKS: &[Check] = &[

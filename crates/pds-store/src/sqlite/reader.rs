@@ -11,7 +11,7 @@ use crate::sqlite::index::{Tail, data_version, placed, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::rows::{RefRow, State, run};
 use crate::sqlite::schema::Opened;
-use crate::store::Version;
+use crate::version::Version;
 use pds_core::data::block::{Block, ReadError};
 use pds_core::data::cid::Cid;
 use pds_core::data::error::DataError;

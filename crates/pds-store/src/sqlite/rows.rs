@@ -12,7 +12,7 @@ use crate::ref_name::RefName;
 use crate::sqlite::checksum::Sum;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::index::start_of;
-use crate::store::Version;
+use crate::version::Version;
 use pds_core::data::cid::Cid;
 
 /// The error for a row that no writer of the format has written.

@@ -4,7 +4,8 @@
 use rusqlite::Connection;
 
 use crate::error::StoreError;
-use crate::log::{LogEntry, Relink};
+use crate::log::LogEntry;
+use crate::relink::Relink;
 use crate::sqlite::apply;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::index::{Place, Tail, start_of};
@@ -12,8 +13,8 @@ use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::raw;
 use crate::sqlite::rows::{RefRow, State, edit_facts, run, write_log};
 use crate::sqlite::view::each_log_row;
-use crate::store::Version;
 use crate::sweep::{Fate, Sweep, SweptBlocks};
+use crate::version::Version;
 use pds_core::data::cid::Cid;
 
 /// Counts the deletions of a sweep.

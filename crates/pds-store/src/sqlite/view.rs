@@ -15,7 +15,8 @@ use crate::sqlite::pool::Pool;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::reader::Reader;
 use crate::sqlite::rows::{FACT_COLUMNS, LOG_COLUMNS, read_log, read_numbered_fact};
-use crate::store::{Version, View};
+use crate::store::View;
+use crate::version::Version;
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::Cid;
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use crate::error::Result;
 use crate::parts::Parts;
 use pds_store::log::{LogEntry, LogQuery};
-use pds_store::store::Version;
+use pds_store::version::Version;
 
 /// Calls `visit` with every row of the log up to a version, the oldest first. Memory use does not grow with the
 /// log.

@@ -34,7 +34,7 @@ use pds_store::error::{BoxError, StoreError};
 use pds_store::event::Event;
 use pds_store::fact::{Fact, FactEdit};
 use pds_store::refs::{Expect, RefEdit};
-use pds_store::store::Version;
+use pds_store::version::Version;
 
 /// The options of a merge.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use pds_core::syntax::nsid::Nsid;
 use pds_core::syntax::record_path::RecordPath;
 use pds_store::event::Event;
 use pds_store::refs::Expect;
-use pds_store::store::Version;
+use pds_store::version::Version;
 
 /// The write or deletion of one record.
 #[derive(Clone, Debug)]

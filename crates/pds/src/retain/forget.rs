@@ -20,8 +20,9 @@ use pds_store::event::Event;
 use pds_store::log::{LogEntry, LogQuery};
 use pds_store::ref_name::RefName;
 use pds_store::refs::{Expect, RefEdit};
-use pds_store::store::{Version, View};
+use pds_store::store::View;
 use pds_store::sweep::Fate;
+use pds_store::version::Version;
 
 /// The target of a purge.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,8 @@
 use rusqlite::Row;
 
 use crate::error::StoreError;
-use crate::log::{LogEntry, Relink};
+use crate::log::LogEntry;
+use crate::relink::Relink;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::rows::{read_log, read_log_numbered, run, write_log};
 use crate::sqlite::salvage::saved::Saved;
