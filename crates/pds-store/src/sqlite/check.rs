@@ -3,42 +3,21 @@
 use rusqlite::{Connection, Row, Transaction, params};
 use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use crate::error::StoreError;
 use crate::log::LogEntry;
 use crate::ref_name::RefName;
 use crate::sqlite::errors::store_error;
-use crate::sqlite::index::{lost_by_index, placed, start_of};
+use crate::sqlite::index::{lost_by_index, placed};
+use crate::sqlite::place::start_of;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::raw;
 use crate::sqlite::rows::{FACT_COLUMNS, LOG_COLUMNS, RefRow, State, read_log, read_numbered_fact};
 use crate::sqlite::salvage::scan::{each_row, is_damage};
 use crate::sqlite::schema;
 use crate::sqlite::schema::{FORMAT, OBJECTS, Opened};
-use crate::sqlite::store::SqliteStore;
 use crate::store::CheckDepth;
 use pds_core::data::cid::Cid;
-
-impl SqliteStore {
-    /// Checks a whole file, and returns its problems, one sentence each.
-    ///
-    /// The check covers the form of the file, its index, and the rows of its smaller tables. It
-    /// reads the whole file, but hashes no block.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the file cannot be read, or is a store of another format.
-    pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
-        let checked = schema::open_for_check(path)
-            .and_then(|opened| check(&opened, CheckDepth::Whole, Index::Sound));
-        match checked {
-            Err(StoreError::Damaged(error)) => Ok(vec![error.to_string()]),
-            Err(StoreError::NotAStore(said)) if path.is_file() => Ok(vec![said]),
-            checked => checked,
-        }
-    }
-}
 
 /// The thoroughness of comparing the index with the blocks.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -45,6 +45,11 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     }
 }
 
+/// Converts an error of the file system.
+pub(crate) fn file_error(error: std::io::Error) -> StoreError {
+    StoreError::Backend(Box::new(error))
+}
+
 /// Returns whether SQLite could not open a file.
 pub(crate) fn cannot_open(error: &StoreError) -> bool {
     let StoreError::Backend(error) = error else {

@@ -12,25 +12,12 @@ use std::collections::HashMap;
 use crate::error::StoreError;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::index_filter::Taken;
+use crate::sqlite::place::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::{belongs, raw};
 use crate::sqlite::rows::State;
 use pds_core::data::cid::Cid;
 use pds_core::data::cid_hasher::ByCid;
-
-/// A row of the index: the first eight bytes of a digest, and the number of a row of `blocks`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) start: i64,
-    pub(crate) id: i64,
-}
-
-/// Returns the first eight bytes of a digest as SQLite stores them. Different blocks may share
-/// them.
-pub(crate) fn start_of(cid: &Cid) -> i64 {
-    let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
-    i64::from_be_bytes([a, b, c, d, e, f, g, h])
-}
 
 /// The newest blocks, which the index does not have, as far as one connection knows them.
 #[derive(Debug, Default)]

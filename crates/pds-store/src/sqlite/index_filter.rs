@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::sqlite::errors::store_error;
-use crate::sqlite::index::start_of;
+use crate::sqlite::place::start_of;
 use pds_core::data::cid::Cid;
 
 /// A Bloom filter whose single hash is the digest itself: one bit for each possible start of a

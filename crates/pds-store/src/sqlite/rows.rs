@@ -11,7 +11,7 @@ use crate::log::{LogEntry, check_message};
 use crate::ref_name::RefName;
 use crate::sqlite::checksum::Sum;
 use crate::sqlite::errors::store_error;
-use crate::sqlite::index::start_of;
+use crate::sqlite::place::start_of;
 use crate::version::Version;
 use pds_core::data::cid::Cid;
 

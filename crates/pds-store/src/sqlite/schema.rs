@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::error::StoreError;
-use crate::sqlite::errors::{cannot_open, store_error};
-use crate::sqlite::immutable_file::Frozen;
+use crate::sqlite::errors::{cannot_open, file_error, store_error};
+use crate::sqlite::immutable_file::{Frozen, has_no_wal};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::rows::State;
 use pds_core::data::limits::MAX_BLOCK_BYTES;
@@ -35,7 +35,7 @@ pub(crate) enum Durability {
 
 /// Creates a new database file, which must not exist.
 pub(crate) fn create(path: &Path, durability: Durability) -> Result<Opened, StoreError> {
-    std::fs::File::create_new(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
+    std::fs::File::create_new(path).map_err(file_error)?;
     let opened = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let connection = &opened.connection;
     // The page size can be set only before the first write, and before WAL mode.
@@ -59,7 +59,7 @@ pub(crate) fn create(path: &Path, durability: Durability) -> Result<Opened, Stor
     if durability == Durability::Always {
         let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
         let synced = std::fs::File::open(dir).and_then(|dir| dir.sync_all());
-        synced.map_err(|error| StoreError::Backend(Box::new(error)))?;
+        synced.map_err(file_error)?;
     }
     Ok(opened)
 }
@@ -71,7 +71,7 @@ pub(crate) fn settle(connection: Connection, path: &Path) -> Result<(), StoreErr
         .map_err(store_error)?;
     connection.close().map_err(|(_, error)| store_error(error))?;
     let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|error| StoreError::Backend(Box::new(error)))
+    synced.map_err(file_error)
 }
 
 /// Opens an existing file for writing.
@@ -120,7 +120,7 @@ pub(crate) fn open_for_check(path: &Path) -> Result<Opened, StoreError> {
 /// Opens a complete file without a WAL where SQLite cannot take locks, such as on read-only media.
 /// If another machine writes the file nevertheless, it is opened again.
 pub(crate) fn open_frozen(path: &Path) -> Result<Opened, StoreError> {
-    let frozen = Frozen::of(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
+    let frozen = Frozen::of(path).map_err(file_error)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
     let opened = checked(connect_uri(path, "mode=ro&immutable=1", flags)?)?;
     Ok(Opened { frozen: Some(frozen), ..opened })
@@ -232,15 +232,6 @@ pub(crate) fn configure(mut connection: Connection) -> Result<Opened, StoreError
     connection.set_prepared_statement_cache_capacity(48);
     let effort = Effort::bound(&mut connection)?;
     Ok(Opened { connection, effort, frozen: None })
-}
-
-/// Returns whether a file has no WAL. If the path is a symbolic link, SQLite keeps the WAL next to
-/// its target.
-pub(crate) fn has_no_wal(path: &Path) -> bool {
-    let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut wal = file.into_os_string();
-    wal.push("-wal");
-    std::fs::metadata(wal).map_or(true, |file| file.len() == 0)
 }
 
 /// A table or an index of the format.

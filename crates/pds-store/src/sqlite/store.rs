@@ -96,6 +96,24 @@ impl SqliteStore {
         Ok(Self { path: path.to_owned(), pool, writer: Mutex::new(None) })
     }
 
+    /// Checks a whole file, and returns its problems, one sentence each.
+    ///
+    /// The check covers the form of the file, its index, and the rows of its smaller tables. It
+    /// reads the whole file, but hashes no block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the file cannot be read, or is a store of another format.
+    pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
+        let checked = open_for_check(path)
+            .and_then(|opened| check::check(&opened, CheckDepth::Whole, Index::Sound));
+        match checked {
+            Err(StoreError::Damaged(error)) => Ok(vec![error.to_string()]),
+            Err(StoreError::NotAStore(said)) if path.is_file() => Ok(vec![said]),
+            checked => checked,
+        }
+    }
+
     /// Runs `work` with the connection that writes.
     fn write<T>(
         &self,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::change::{Applied, BlockStream, Change};
 use crate::error::StoreError;
-use crate::sqlite::errors::store_error;
+use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::index::Tail;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::rows::run;
@@ -184,7 +184,7 @@ struct Identity {
 
 impl Identity {
     fn of(path: &Path) -> Result<Self, StoreError> {
-        let was = identity(path).map_err(|error| StoreError::Backend(Box::new(error)))?;
+        let was = identity(path).map_err(file_error)?;
         Ok(Self { path: path.to_owned(), was: Some(was) })
     }
 

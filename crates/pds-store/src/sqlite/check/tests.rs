@@ -1,10 +1,13 @@
 //! Tests of checks that find damaged or missing rows.
 
+use std::path::Path;
+
 use super::*;
 use crate::change::Change;
 use crate::event::Event;
 use crate::fact::{Fact, FactEdit};
 use crate::refs::{Expect, RefEdit};
+use crate::sqlite::store::SqliteStore;
 use crate::store::Store;
 use pds_core::data::block::Block;
 use pds_core::data::cid::Codec;

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::error::StoreError;
 use crate::fact::FactEdit;
 use crate::sqlite::check::{check_schema, is_in_order, is_table_in_order};
-use crate::sqlite::errors::store_error;
+use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::index::Tail;
 use crate::sqlite::raw_blocks::{belongs, raw};
 use crate::sqlite::rows::{
@@ -74,7 +74,7 @@ impl SqliteStore {
         drop(reader);
         if !saved.done.is_all {
             let dir = to.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
-            let copy = tempfile::tempdir_in(dir).map_err(failed)?;
+            let copy = tempfile::tempdir_in(dir).map_err(file_error)?;
             let pages = Pages::of(from, copy.path())?;
             pages.each_row(&mut |row| saved.row(row))?;
         }
@@ -236,10 +236,6 @@ impl Saved<'_> {
 
 fn raw_at<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {
     Ok(raw(row.get_ref(column).map_err(store_error)?))
-}
-
-pub(crate) fn failed(error: std::io::Error) -> StoreError {
-    StoreError::Backend(Box::new(error))
 }
 
 const ALONE: &str = "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK;";

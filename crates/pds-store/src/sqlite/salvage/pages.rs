@@ -12,8 +12,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
-use crate::sqlite::errors::store_error;
-use crate::sqlite::salvage::copy::failed;
+use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::salvage::scan::each_row;
 use crate::sqlite::schema;
 use crate::sqlite::schema::{Durability, PAGE_BYTES};
@@ -29,10 +28,10 @@ impl Pages {
     /// Copies a file and the content of its WAL into a directory.
     pub(crate) fn of(from: &Path, dir: &Path) -> Result<Self, StoreError> {
         let path = dir.join("pages.db");
-        fs::copy(from, &path).map_err(failed)?;
+        fs::copy(from, &path).map_err(file_error)?;
         let (wal, wal_copy) = (with_wal(from), with_wal(&path));
         if fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
-            fs::copy(&wal, &wal_copy).map_err(failed)?;
+            fs::copy(&wal, &wal_copy).map_err(file_error)?;
             take_in_wal(&path, dir)?;
             let _ = fs::remove_file(&wal_copy);
         }
@@ -63,12 +62,12 @@ impl Pages {
         &self,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut file = File::open(&self.path).map_err(failed)?;
+        let mut file = File::open(&self.path).map_err(file_error)?;
         for page in 2..=self.count {
             let mut kind = [0];
             let at = u64::from(page - 1) * u64::from(PAGE_BYTES);
-            file.seek(SeekFrom::Start(at)).map_err(failed)?;
-            file.read_exact(&mut kind).map_err(failed)?;
+            file.seek(SeekFrom::Start(at)).map_err(file_error)?;
+            file.read_exact(&mut kind).map_err(file_error)?;
             if kind == [TABLE_LEAF] {
                 self.start_at(page)?;
                 each_row(&self.connection, "leaf", LEAF_COLUMNS, &mut |row| {
@@ -111,9 +110,9 @@ fn take_in_wal(path: &Path, dir: &Path) -> Result<(), StoreError> {
 
 /// Replaces the first page of a file by that of another file, and returns the number of pages.
 fn replace_first_page(path: &Path, other: &Path) -> Result<u32, StoreError> {
-    let mut first = fs::read(other).map_err(failed)?;
+    let mut first = fs::read(other).map_err(file_error)?;
     first.truncate(PAGE_BYTES as usize);
-    let bytes = fs::metadata(path).map_err(failed)?.len();
+    let bytes = fs::metadata(path).map_err(file_error)?.len();
     let count = u32::try_from(bytes / u64::from(PAGE_BYTES)).unwrap_or(u32::MAX).max(1);
     // The number of pages, and an empty free list, which is not needed here.
     for (at, number) in [(28, count), (32, 0), (36, 0)] {
@@ -121,10 +120,10 @@ fn replace_first_page(path: &Path, other: &Path) -> Result<u32, StoreError> {
             field.copy_from_slice(&number.to_be_bytes());
         }
     }
-    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(failed)?;
-    file.write_all(&first).map_err(failed)?;
+    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(file_error)?;
+    file.write_all(&first).map_err(file_error)?;
     // The rest of a truncated page is not a page.
-    file.set_len(u64::from(count) * u64::from(PAGE_BYTES)).map_err(failed)?;
+    file.set_len(u64::from(count) * u64::from(PAGE_BYTES)).map_err(file_error)?;
     Ok(count)
 }
 

@@ -5,6 +5,7 @@ use crate::error::StoreError;
 use crate::fact::FactKind;
 use crate::log::LogQuery;
 use crate::sqlite::errors::store_error;
+use crate::sqlite::immutable_file::has_no_wal;
 use crate::sqlite::reader::Reader;
 use crate::sqlite::schema;
 use crate::sqlite::schema::open_for_reading;
@@ -116,13 +117,13 @@ fn a_reader_of_a_link_sees_the_wal_next_to_the_file_itself() {
     std::os::unix::fs::symlink("../file/pds.db", &link).unwrap();
     let reader = frozen(&link);
     assert_eq!(head(&reader), Some(block(0).cid()));
-    assert!(schema::has_no_wal(&link));
+    assert!(has_no_wal(&link));
     // The change is in the WAL only.
     let before = std::fs::read(&file).unwrap();
     let store = SqliteStore::open(&file).unwrap();
     apply(&store, 20..30);
     assert_eq!(std::fs::read(&file).unwrap(), before);
-    assert!(!schema::has_no_wal(&link));
+    assert!(!has_no_wal(&link));
     assert_eq!(head(&reader), Some(block(20).cid()));
     assert_eq!(reader.get(&block(25).cid()).unwrap(), Some(block(25)));
     // A crash leaves the two files as they are, and no process that has them open.
@@ -132,9 +133,9 @@ fn a_reader_of_a_link_sees_the_wal_next_to_the_file_itself() {
     }
     std::fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink("../copy/pds.db", &link).unwrap();
-    assert!(!schema::has_no_wal(&link));
+    assert!(!has_no_wal(&link));
     assert_eq!(head(&SqliteStore::open(&link).unwrap()), Some(block(20).cid()));
-    assert!(schema::has_no_wal(&link));
+    assert!(has_no_wal(&link));
 }
 
 #[test]
