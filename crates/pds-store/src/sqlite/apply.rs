@@ -14,7 +14,12 @@ use crate::sqlite::index::{MAX_PENDING, MAX_TAIL, Tail};
 use crate::sqlite::place::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::reader::{by_id, by_place};
-use crate::sqlite::rows::{MAX_CHANGE, RefRow, State, edit_facts, run, write_log};
+use crate::sqlite::rows::bad_row::MAX_CHANGE;
+use crate::sqlite::rows::facts::edit_facts;
+use crate::sqlite::rows::log::write_log;
+use crate::sqlite::rows::refs::RefRow;
+use crate::sqlite::rows::state::StateRow;
+use crate::sqlite::statement::run;
 use crate::sqlite::view::log_page;
 use crate::store::now_micros;
 use crate::version::Version;
@@ -29,7 +34,7 @@ pub(crate) fn apply(
     effort: &Effort,
     change: Change<'_>,
 ) -> Result<Applied, StoreError> {
-    let mut state = State::read(transaction)?;
+    let mut state = StateRow::read(transaction)?;
     let mut version = state.version_to_write(transaction)?;
     change.seen().check(version)?;
     let Change { mut blocks, refs, facts, event, message, history, .. } = change;
@@ -41,7 +46,7 @@ pub(crate) fn apply(
     }
     let new_blocks = insert(transaction, tail, effort, &mut blocks)?;
     // The index may have grown.
-    state.placed = State::read(transaction)?.placed;
+    state.placed = StateRow::read(transaction)?.placed;
     let before = version.change;
     // A repair writes where refs and log disagree, and copied log rows are stored before any ref.
     let is_log_ahead = event == Event::Repair || history.is_some();
@@ -225,7 +230,7 @@ fn move_ref(
     tail: &Tail,
     edit: RefEdit,
     (version, logged, event, message): (Version, Option<Option<Cid>>, &Event, &str),
-    state: &mut State,
+    state: &mut StateRow,
 ) -> Result<(), StoreError> {
     let before = expected(transaction, &edit)?.map(|row| row.cid);
     let RefEdit { name, target: after, .. } = edit;

@@ -12,7 +12,10 @@ use crate::sqlite::index::{lost_by_index, placed};
 use crate::sqlite::place::start_of;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::raw;
-use crate::sqlite::rows::{FACT_COLUMNS, LOG_COLUMNS, RefRow, State, read_log, read_numbered_fact};
+use crate::sqlite::rows::facts::{FACT_COLUMNS, read_numbered_fact};
+use crate::sqlite::rows::log::{LOG_COLUMNS, read_log};
+use crate::sqlite::rows::refs::RefRow;
+use crate::sqlite::rows::state::StateRow;
 use crate::sqlite::salvage::scan::{each_row, is_damage};
 use crate::sqlite::schema;
 use crate::sqlite::schema::{FORMAT, OBJECTS, Opened};
@@ -124,7 +127,7 @@ fn check_rows(
     depth: CheckDepth,
 ) -> Result<Vec<String>, StoreError> {
     let mut found = Problems::default();
-    let state = found.keep(State::read(connection))?;
+    let state = found.keep(StateRow::read(connection))?;
     let mut refs: Vec<RefRow> = Vec::new();
     let are_refs_read = each(connection, effort, "refs", RefRow::COLUMNS, &mut |row| {
         let number: i64 = row.get(0).map_err(store_error)?;

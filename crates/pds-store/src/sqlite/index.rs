@@ -15,7 +15,7 @@ use crate::sqlite::index_filter::Taken;
 use crate::sqlite::place::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::{belongs, raw};
-use crate::sqlite::rows::State;
+use crate::sqlite::rows::state::StateRow;
 use pds_core::data::cid::Cid;
 use pds_core::data::cid_hasher::ByCid;
 
@@ -233,7 +233,7 @@ fn place(
             earlier = Some(place);
         }
     }
-    State { placed: upto, ..State::read(transaction)? }.write(transaction)?;
+    StateRow { placed: upto, ..StateRow::read(transaction)? }.write(transaction)?;
     Ok(removed)
 }
 
@@ -280,7 +280,7 @@ pub(crate) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
 
 /// Returns the last row of `blocks` that is indexed.
 pub(crate) fn placed(connection: &Connection) -> Result<i64, StoreError> {
-    Ok(State::read(connection)?.placed)
+    Ok(StateRow::read(connection)?.placed)
 }
 
 /// Reading this many rows of the index takes as long as one lookup.

@@ -20,6 +20,7 @@ pub(crate) mod reader;
 pub(crate) mod rows;
 pub mod salvage;
 pub mod schema;
+pub(crate) mod statement;
 pub mod store;
 pub(crate) mod sweep;
 #[cfg(test)]

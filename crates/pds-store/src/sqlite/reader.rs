@@ -10,8 +10,10 @@ use crate::sqlite::immutable_file::Frozen;
 use crate::sqlite::index::{Tail, data_version, placed};
 use crate::sqlite::place::start_of;
 use crate::sqlite::query_limit::Effort;
-use crate::sqlite::rows::{RefRow, State, run};
+use crate::sqlite::rows::refs::RefRow;
+use crate::sqlite::rows::state::StateRow;
 use crate::sqlite::schema::Opened;
+use crate::sqlite::statement::run;
 use crate::version::Version;
 use pds_core::data::block::{Block, ReadError};
 use pds_core::data::cid::Cid;
@@ -54,7 +56,7 @@ impl Reader {
     /// store.
     pub(crate) fn begin(&mut self) -> Result<Version, StoreError> {
         run(&self.connection, "BEGIN", [])?;
-        let version = State::read(&self.connection)?.version(&self.connection)?;
+        let version = StateRow::read(&self.connection)?.version(&self.connection)?;
         // Another process may have deleted the rows that were read ahead.
         if version.sweep != self.swept {
             (self.tail, self.ahead, self.swept) = (None, Ahead::default(), version.sweep);

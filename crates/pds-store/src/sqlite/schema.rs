@@ -10,7 +10,7 @@ use crate::error::StoreError;
 use crate::sqlite::errors::{cannot_open, file_error, store_error};
 use crate::sqlite::immutable_file::{Frozen, has_no_wal};
 use crate::sqlite::query_limit::Effort;
-use crate::sqlite::rows::State;
+use crate::sqlite::rows::state::StateRow;
 use pds_core::data::limits::MAX_BLOCK_BYTES;
 
 /// The version of the format that this release writes and reads.
@@ -54,7 +54,7 @@ pub(crate) fn create(path: &Path, durability: Durability) -> Result<Opened, Stor
         objects.join(";\n")
     );
     connection.execute_batch(&setup).map_err(store_error)?;
-    State::default().write(connection)?;
+    StateRow::default().write(connection)?;
     connection.execute_batch("COMMIT").map_err(store_error)?;
     if durability == Durability::Always {
         let dir = path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));

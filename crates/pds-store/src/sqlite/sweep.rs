@@ -12,7 +12,11 @@ use crate::sqlite::index::Tail;
 use crate::sqlite::place::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::raw;
-use crate::sqlite::rows::{RefRow, State, edit_facts, run, write_log};
+use crate::sqlite::rows::facts::edit_facts;
+use crate::sqlite::rows::log::write_log;
+use crate::sqlite::rows::refs::RefRow;
+use crate::sqlite::rows::state::StateRow;
+use crate::sqlite::statement::run;
 use crate::sqlite::view::each_log_row;
 use crate::sweep::{Fate, Sweep, SweptBlocks};
 use crate::version::Version;
@@ -24,7 +28,7 @@ pub(crate) fn count(
     effort: &Effort,
     sweep: Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
-    let version = State::read(transaction)?.version(transaction)?;
+    let version = StateRow::read(transaction)?.version(transaction)?;
     if version != sweep.seen {
         return Err(StoreError::Changed);
     }
@@ -51,7 +55,7 @@ pub(crate) fn sweep(
     effort: &Effort,
     mut sweep: Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
-    let version = State::read(transaction)?.version_to_write(transaction)?;
+    let version = StateRow::read(transaction)?.version_to_write(transaction)?;
     if version != sweep.seen {
         return Err(StoreError::Changed);
     }
@@ -76,13 +80,13 @@ pub(crate) fn sweep(
         swept.rows = relink_log(transaction, effort, version, fate)?;
     }
     let more_facts = edit_facts(transaction, &sweep.facts)?;
-    let mut state = State::read(transaction)?;
+    let mut state = StateRow::read(transaction)?;
     state.facts += more_facts;
     // A change that was applied first has its own numbers.
     let change = state.version(transaction)?.change.max(version.change);
     let change = change.saturating_add(1).cast_signed();
-    State { change, sweep: change, ..state }.write(transaction)?;
-    let version = State::read(transaction)?.version(transaction)?;
+    StateRow { change, sweep: change, ..state }.write(transaction)?;
+    let version = StateRow::read(transaction)?.version(transaction)?;
     Ok(SweptBlocks { version, ..swept })
 }
 

@@ -11,14 +11,16 @@ use crate::sqlite::check::{check_schema, is_in_order, is_table_in_order};
 use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::index::Tail;
 use crate::sqlite::raw_blocks::{belongs, raw};
-use crate::sqlite::rows::{
-    FACT_COLUMNS, LOG_COLUMNS, RefRow, State, edit_fact, has_fact, read_fact, run,
-};
+use crate::sqlite::rows::facts::{FACT_COLUMNS, edit_fact, has_fact, read_fact};
+use crate::sqlite::rows::log::LOG_COLUMNS;
+use crate::sqlite::rows::refs::RefRow;
+use crate::sqlite::rows::state::StateRow;
 use crate::sqlite::salvage::pages::Pages;
 use crate::sqlite::salvage::saved::{Salvaged, Saved};
 use crate::sqlite::salvage::scan::{each_row, is_damage};
 use crate::sqlite::schema;
 use crate::sqlite::schema::Durability;
+use crate::sqlite::statement::run;
 use crate::sqlite::store::SqliteStore;
 
 impl SqliteStore {
@@ -213,7 +215,7 @@ impl Saved<'_> {
     }
 
     fn take_state(&mut self, row: &Row<'_>, first: usize) -> bool {
-        let state = State::of(row, first).ok();
+        let state = StateRow::of(row, first).ok();
         self.state = self.state.or(state);
         state.is_some()
     }
@@ -225,11 +227,11 @@ impl Saved<'_> {
         let refs = i64::try_from(self.done.refs).unwrap_or(i64::MAX);
         let known = self.state.unwrap_or_default();
         let facts = i64::try_from(self.done.facts).unwrap_or(i64::MAX);
-        let state = State { refs, facts, ..State::read(self.to)? };
+        let state = StateRow { refs, facts, ..StateRow::read(self.to)? };
         let change = state.version(self.to)?.change.cast_signed().max(known.change);
         // Readers of the old file must be able to distinguish the new one.
         let change = change.saturating_add(1);
-        State { change, sweep: change, ..state }.write(self.to)?;
+        StateRow { change, sweep: change, ..state }.write(self.to)?;
         Ok(self.done)
     }
 }

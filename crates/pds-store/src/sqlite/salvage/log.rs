@@ -6,8 +6,9 @@ use crate::error::StoreError;
 use crate::log::LogEntry;
 use crate::relink::Relink;
 use crate::sqlite::query_limit::Effort;
-use crate::sqlite::rows::{read_log, read_log_numbered, run, write_log};
+use crate::sqlite::rows::log::{read_log, read_log_numbered, write_log};
 use crate::sqlite::salvage::saved::Saved;
+use crate::sqlite::statement::run;
 use crate::sqlite::view::each_log_row;
 use crate::sweep::Fate;
 

@@ -3,7 +3,7 @@
 use rusqlite::Transaction;
 
 use crate::ref_name::RefName;
-use crate::sqlite::rows::State;
+use crate::sqlite::rows::state::StateRow;
 use pds_core::data::cid::Cid;
 
 /// The result of a [`salvage`](SqliteStore::salvage).
@@ -50,5 +50,5 @@ pub(crate) struct Saved<'a> {
     pub(crate) to: &'a Transaction<'a>,
     pub(crate) done: Salvaged,
     /// The row of `state`, if it could be read.
-    pub(crate) state: Option<State>,
+    pub(crate) state: Option<StateRow>,
 }

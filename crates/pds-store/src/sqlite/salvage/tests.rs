@@ -10,7 +10,8 @@ use crate::event::Event;
 use crate::fact::{Fact, FactEdit};
 use crate::ref_name::RefName;
 use crate::refs::{Expect, RefEdit, Refs};
-use crate::sqlite::rows::{RefRow, State};
+use crate::sqlite::rows::refs::RefRow;
+use crate::sqlite::rows::state::StateRow;
 use crate::sqlite::schema::PAGE_BYTES;
 use crate::sqlite::store::SqliteStore;
 use crate::store::Store;
@@ -138,10 +139,10 @@ fn a_ref_points_where_its_newest_row_says() {
         if let Some(seq) = seq {
             RefRow { name: RefName::head(), cid: row.cid(), seq }.write(&sql).unwrap();
         }
-        let state = State::read(&sql).unwrap();
+        let state = StateRow::read(&sql).unwrap();
         // If the number is wrong, the rows found may be incomplete or outdated.
         let count = if has_refs { i64::from(seq.is_some()) } else { 7 };
-        State { refs: count, ..state }.write(&sql).unwrap();
+        StateRow { refs: count, ..state }.write(&sql).unwrap();
         sql.close().unwrap();
         if !has_log {
             spoil_log(&path, 9);

@@ -7,8 +7,9 @@ use crate::change::Change;
 use crate::error::StoreError;
 use crate::fact::{Fact, FactEdit, FactKind};
 use crate::log::{LogEntry, LogQuery};
-use crate::sqlite::rows;
-use crate::sqlite::rows::{LOG_COLUMNS, State};
+use crate::sqlite::rows::log::{LOG_COLUMNS, write_log};
+use crate::sqlite::rows::refs::RefRow;
+use crate::sqlite::rows::state::StateRow;
 use crate::sqlite::salvage::saved::Salvaged;
 use crate::sqlite::store::SqliteStore;
 use crate::store::CheckDepth;
@@ -228,21 +229,21 @@ fn rows_with_right_checksums_must_be_consistent() {
         event: Event::Set,
         message: String::new(),
     };
-    let row = |cid: u32, seq| rows::RefRow { name: RefName::head(), cid: block(cid).cid(), seq };
+    let row = |cid: u32, seq| RefRow { name: RefName::head(), cid: block(cid).cid(), seq };
     assert_eq!(problems(&|_| ()), "");
-    let found = problems(&|sql| rows::write_log(sql, &entry(5, Some(0), Some(2))).unwrap());
+    let found = problems(&|sql| write_log(sql, &entry(5, Some(0), Some(2))).unwrap());
     assert_eq!(found, "log row 5: rows of ref HEAD before it are missing");
     let found = problems(&|sql| row(3, 9).write(sql).unwrap());
     assert_eq!(found, "ref HEAD: log row 9 is missing");
     let found = problems(&|sql| {
-        State { refs: 3, ..State::read(sql).unwrap() }.write(sql).unwrap();
+        StateRow { refs: 3, ..StateRow::read(sql).unwrap() }.write(sql).unwrap();
     });
     assert_eq!(found, "refs: 2 rows instead of 3");
     // A ref without a log row.
     let found = problems(&|sql| {
         let name = "more".parse().unwrap();
-        rows::RefRow { name, ..row(0, 1) }.write(sql).unwrap();
-        State { refs: 3, ..State::read(sql).unwrap() }.write(sql).unwrap();
+        RefRow { name, ..row(0, 1) }.write(sql).unwrap();
+        StateRow { refs: 3, ..StateRow::read(sql).unwrap() }.write(sql).unwrap();
     });
     assert_eq!(found, "ref more: log row 1 is missing");
 }
@@ -264,7 +265,7 @@ fn an_impossible_number_is_damage_and_costs_no_row() {
             event: Event::Remove,
             message: String::new(),
         };
-        rows::write_log(&sql, &entry).unwrap();
+        write_log(&sql, &entry).unwrap();
         let count =
             || -> i64 { sql.query_row("SELECT count(*) FROM log", [], |row| row.get(0)).unwrap() };
         let before = count();
