@@ -16,6 +16,7 @@ use crate::ref_name::RefName;
 use crate::refs::Expect;
 use crate::store::Store;
 use crate::sweep::{Fate, Sweep};
+use crate::version::Version;
 use pds_core::data::cid::Cid;
 
 pub(crate) const CHECKS: &[Check] = &[
@@ -58,21 +59,7 @@ fn a_sweep_makes_its_change_first(store: &dyn Store) {
         (3, 6),
         "a sweep counts its deletions, including blocks of its own change"
     );
-    let moves: Vec<_> =
-        after.log.iter().map(|row| (row.name.as_str(), row.before, row.after)).collect();
-    let expected = [("HEAD", None, Some(cid(9))), ("side", None, Some(cid(10)))];
-    assert_eq!(
-        moves, expected,
-        "the rows of a sweep's own change are kept, and linked to the remaining rows"
-    );
-    assert!(
-        after.log.iter().all(|row| row.message == "first" && row.event == Event::Forget),
-        "the rows of a sweep's own change have its event and message"
-    );
-    assert!(
-        after.log.iter().all(|row| row.seq > marked.change),
-        "the rows of a sweep's own change have new numbers"
-    );
+    assert_rows_of_change(&after.log, marked);
     assert_eq!(
         after.facts,
         [Fact::Loss(cid(1))],
@@ -93,6 +80,24 @@ fn a_sweep_makes_its_change_first(store: &dyn Store) {
     let later = apply(store, write([20], [head(20)])).version;
     assert!(later.change > done.version.change, "the number of changes grows after a sweep");
     assert_chain(store);
+}
+
+/// Checks the log after a sweep that has dropped all rows but those of its own change.
+fn assert_rows_of_change(log: &[LogEntry], marked: Version) {
+    let moves: Vec<_> = log.iter().map(|row| (row.name.as_str(), row.before, row.after)).collect();
+    let expected = [("HEAD", None, Some(cid(9))), ("side", None, Some(cid(10)))];
+    assert_eq!(
+        moves, expected,
+        "the rows of a sweep's own change are kept, and linked to the remaining rows"
+    );
+    assert!(
+        log.iter().all(|row| row.message == "first" && row.event == Event::Forget),
+        "the rows of a sweep's own change have its event and message"
+    );
+    assert!(
+        log.iter().all(|row| row.seq > marked.change),
+        "the rows of a sweep's own change have new numbers"
+    );
 }
 
 fn a_sweep_whose_change_fails_leaves_nothing(store: &dyn Store) {

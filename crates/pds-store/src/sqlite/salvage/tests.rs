@@ -100,13 +100,54 @@ fn spoil_log(path: &Path, seq: i64) {
     sql.execute(row, [seq]).unwrap();
 }
 
+/// A store whose refs and log disagree about HEAD.
+#[derive(Clone, Copy, Debug)]
+struct Disagreement {
+    /// Whether the table `refs` can be read completely.
+    has_refs: bool,
+    /// Whether the log can be read completely.
+    has_log: bool,
+    /// Whether the block of the row in `refs` is stored.
+    has_row_block: bool,
+    /// Whether the last log row moves HEAD to the block of the log, and does not remove it.
+    is_logged: bool,
+    /// The number in the row of `refs`, if there is one. The last log row is 1, or 2 for a removal.
+    seq: Option<i64>,
+}
+
+impl Disagreement {
+    fn write(self, path: &Path, row: &Block, log: &Block) {
+        let store = SqliteStore::create(path).unwrap();
+        let mut blocks = vec![log.clone()];
+        blocks.extend(self.has_row_block.then(|| row.clone()));
+        for target in [Some(log.cid()), None].into_iter().take(if self.is_logged { 1 } else { 2 }) {
+            change(&store, &blocks, &[("HEAD", target)]);
+        }
+        drop(store);
+        let sql = Connection::open(path).unwrap();
+        sql.execute("DELETE FROM refs", []).unwrap();
+        if let Some(seq) = self.seq {
+            RefRow { name: RefName::head(), cid: row.cid(), seq }.write(&sql).unwrap();
+        }
+        let state = StateRow::read(&sql).unwrap();
+        // If the number is wrong, the rows found may be incomplete or outdated.
+        let count = if self.has_refs { i64::from(self.seq.is_some()) } else { 7 };
+        StateRow { refs: count, ..state }.write(&sql).unwrap();
+        sql.close().unwrap();
+        if !self.has_log {
+            spoil_log(path, 9);
+        }
+        // Each of these files has some damage.
+        spoil(path, "places");
+    }
+}
+
 /// The target of a ref if refs and log disagree: the commit in `refs` if that table was read
 /// completely, and otherwise the commit in the newer row.
 #[test]
 fn a_ref_points_where_its_newest_row_says() {
     let (row, log) = (Block::new(Codec::Raw, [1]), Block::new(Codec::Raw, [2]));
-    // The number in the row of `refs`, if there is one. The last log row is 1, or 2 for a removal.
-    for (has_refs, has_log, has_row_block, logged, seq, expected) in [
+    for (has_refs, has_log, has_row_block, is_logged, seq, expected) in [
         (true, true, true, true, Some(1), Some(&row)),
         (true, false, true, true, Some(1), Some(&row)),
         (true, false, true, true, Some(0), Some(&row)),
@@ -124,31 +165,10 @@ fn a_ref_points_where_its_newest_row_says() {
         (false, false, true, true, None, None),
         (false, false, true, false, None, None),
     ] {
-        let what = (has_refs, has_log, has_row_block, logged, seq);
+        let what = Disagreement { has_refs, has_log, has_row_block, is_logged, seq };
         let dir = tempfile::tempdir().unwrap();
         let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
-        let store = SqliteStore::create(&path).unwrap();
-        let mut blocks = vec![log.clone()];
-        blocks.extend(has_row_block.then(|| row.clone()));
-        for target in [Some(log.cid()), None].into_iter().take(if logged { 1 } else { 2 }) {
-            change(&store, &blocks, &[("HEAD", target)]);
-        }
-        drop(store);
-        let sql = Connection::open(&path).unwrap();
-        sql.execute("DELETE FROM refs", []).unwrap();
-        if let Some(seq) = seq {
-            RefRow { name: RefName::head(), cid: row.cid(), seq }.write(&sql).unwrap();
-        }
-        let state = StateRow::read(&sql).unwrap();
-        // If the number is wrong, the rows found may be incomplete or outdated.
-        let count = if has_refs { i64::from(seq.is_some()) } else { 7 };
-        StateRow { refs: count, ..state }.write(&sql).unwrap();
-        sql.close().unwrap();
-        if !has_log {
-            spoil_log(&path, 9);
-        }
-        // Each of these files has some damage.
-        spoil(&path, "places");
+        what.write(&path, &row, &log);
         let saved = SqliteStore::salvage(&path, &to).unwrap();
         let salvaged = SqliteStore::open(&to).unwrap();
         let expected = expected.map(Block::cid);

@@ -92,52 +92,19 @@ const MESSAGE_BYTES: usize = 4_000;
 #[test]
 fn a_long_log_is_read_page_by_page() {
     if let Some(path) = file() {
-        let store = SqliteStore::open(&path).unwrap();
-        let view = store.view().unwrap();
-        for query in [
-            LogQuery::oldest_first(),
-            LogQuery::newest_first(),
-            LogQuery::newest_first().of(RefName::head()),
-        ] {
-            let (mut count, mut last) = (0, None);
-            view.log(&query, &mut |row| {
-                // `each` may read the view.
-                count += u32::from(view.get(&row.after.unwrap()).unwrap().is_some());
-                let is_next = |last: u64| match query.newest_first {
-                    true => row.seq == last - 1,
-                    false => row.seq == last + 1,
-                };
-                assert!(last.is_none_or(is_next));
-                last = Some(row.seq);
-                ControlFlow::Continue(())
-            })
-            .unwrap();
-            assert_eq!(count, ROWS);
-        }
-        let mut count = 0;
-        let to = LogQuery::oldest_first().to(block(1).cid());
-        view.log(&to, &mut |_| {
-            count += 1;
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-        assert_eq!(count, ROWS / 2);
-        let version = view.version();
-        drop(view);
-        let mut fate = |row: &LogEntry| if row.seq < 100 { Fate::Goes } else { Fate::Stays };
-        for is_dry in [true, false] {
-            let sweep = Sweep::new(version, &|_| true).log(&mut fate).dry_run(is_dry);
-            assert_eq!(store.collect(sweep).unwrap().rows, 99);
-        }
-        assert_eq!(store.check(CheckDepth::Whole).unwrap(), Vec::<String>::new());
-        let salvaged = SqliteStore::salvage(&path, &path.with_extension("to")).unwrap();
-        assert_eq!((salvaged.moves, salvaged.is_all), (u64::from(ROWS) - 99, true));
+        read_long_log(&path);
         return show_memory();
     }
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
-    apply(&SqliteStore::create(&path).unwrap(), 0..10);
-    let mut sql = Connection::open(&path).unwrap();
+    write_long_log(&path);
+    assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
+    check_memory("a_long_log_is_read_page_by_page", &path, 60);
+}
+
+fn write_long_log(path: &Path) {
+    apply(&SqliteStore::create(path).unwrap(), 0..10);
+    let mut sql = Connection::open(path).unwrap();
     let transaction = sql.transaction().unwrap();
     let message = "m".repeat(MESSAGE_BYTES);
     let cid = |n: u32| block(n % 2).cid();
@@ -157,6 +124,48 @@ fn a_long_log_is_read_page_by_page() {
     last.write(&transaction).unwrap();
     transaction.commit().unwrap();
     drop(sql);
-    assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
-    check_memory("a_long_log_is_read_page_by_page", &path, 60);
+}
+
+/// Reads, filters, sweeps, checks and salvages the long log.
+fn read_long_log(path: &Path) {
+    let store = SqliteStore::open(path).unwrap();
+    let view = store.view().unwrap();
+    for query in [
+        LogQuery::oldest_first(),
+        LogQuery::newest_first(),
+        LogQuery::newest_first().of(RefName::head()),
+    ] {
+        let (mut count, mut last) = (0, None);
+        view.log(&query, &mut |row| {
+            // `each` may read the view.
+            count += u32::from(view.get(&row.after.unwrap()).unwrap().is_some());
+            let is_next = |last: u64| match query.newest_first {
+                true => row.seq == last - 1,
+                false => row.seq == last + 1,
+            };
+            assert!(last.is_none_or(is_next));
+            last = Some(row.seq);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(count, ROWS);
+    }
+    let mut count = 0;
+    let to = LogQuery::oldest_first().to(block(1).cid());
+    view.log(&to, &mut |_| {
+        count += 1;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(count, ROWS / 2);
+    let version = view.version();
+    drop(view);
+    let mut fate = |row: &LogEntry| if row.seq < 100 { Fate::Goes } else { Fate::Stays };
+    for is_dry in [true, false] {
+        let sweep = Sweep::new(version, &|_| true).log(&mut fate).dry_run(is_dry);
+        assert_eq!(store.collect(sweep).unwrap().rows, 99);
+    }
+    assert_eq!(store.check(CheckDepth::Whole).unwrap(), Vec::<String>::new());
+    let salvaged = SqliteStore::salvage(&path, &path.with_extension("to")).unwrap();
+    assert_eq!((salvaged.moves, salvaged.is_all), (u64::from(ROWS) - 99, true));
 }
