@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use pds::car::{CarReader, CarWriter};
 use pds::commit::Commit;
 use pds::data::{Block, Cid, MemoryBlocks};
+use pds::local::directory::clone_file;
 use pds::mst::{Step, walk};
-use pds::transfer::export::export_car;
-use pds::{Repo, Snapshot};
 use pds::syntax::RecordPath;
+use pds::transfer::export::export_car;
+use pds::{Jobs, Repo, Snapshot};
 use tempfile::TempDir;
 
 use crate::generate::{self, Generated, Numbers};
@@ -118,14 +119,14 @@ impl Data {
         let key = generate::key()?.public_key();
         let clone = |dir: &Path| -> Result<Repo> {
             let file = File::open(self.streamable(records))?;
-            Ok(pds::local::directory::clone_file(dir, file, Some(&key), pds::Jobs::default())?.0)
+            Ok(clone_file(dir, file, Some(&key), Jobs::default())?.0)
         };
         if !self.repo(records).is_dir() {
             clone(&self.repo(records))?;
         }
         if records == DIFF_RECORDS && !self.moved_repo(records).is_dir() {
             let repo = clone(&self.moved_repo(records))?;
-            repo.import_file(File::open(self.other(records))?, Some(&key))?;
+            repo.transfer().import_file(File::open(self.other(records))?, Some(&key))?;
         }
         if !self.rows(records).is_file() {
             let blocks = Loaded::read(&self.streamable(records))?.sorted_blocks();

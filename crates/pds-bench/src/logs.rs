@@ -5,8 +5,9 @@ use std::time::SystemTime;
 use std::{env, fs};
 
 use anyhow::Result;
-use pds::data::{Cid, Value};
 use pds::Repo;
+use pds::data::{Cid, Value};
+use pds::local::directory::create_with_key;
 use pds::local::layout::STORE_FILE;
 use pds::store::{Expect, RefName};
 use pds::syntax::RecordPath;
@@ -49,7 +50,7 @@ impl Data {
                 fs::remove_dir_all(old)?;
             }
         }
-        let repo = pds::local::directory::create_with_key(&unfinished, &generate::did(), &generate::key()?)?;
+        let repo = create_with_key(&unfinished, &generate::did(), &generate::key()?)?;
         match log {
             Log::Versions => put_versions(&repo, rows)?,
             Log::Moves => move_back_and_forth(&repo, rows)?,
@@ -71,9 +72,9 @@ fn put_versions(repo: &Repo, rows: usize) -> Result<()> {
 /// Three rows for the empty commit and two states with the record, then a row for each move between the two.
 fn move_back_and_forth(repo: &Repo, rows: usize) -> Result<()> {
     put_versions(repo, FIRST_ROWS)?;
-    let states: Vec<Cid> = repo.log(2)?.iter().filter_map(|row| row.after).collect();
+    let states: Vec<Cid> = repo.history().log(2)?.iter().filter_map(|row| row.after).collect();
     for (state, _) in states.iter().rev().cycle().zip(FIRST_ROWS..rows) {
-        repo.set_ref(&RefName::head(), *state, Expect::Any, "")?;
+        repo.history().set_ref(&RefName::head(), *state, Expect::Any, "")?;
     }
     Ok(())
 }

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use pds::data::{Block, Blocks, Cid, ReadError};
+use pds::local::directory::clone_file;
 use pds::local::layout::STORE_FILE;
-use pds::{ListOptions, Repo, Revision, Snapshot};
 use pds::syntax::Nsid;
+use pds::{Jobs, ListOptions, Repo, Revision, Snapshot};
 
 use crate::data::{Data, Loaded};
 use crate::generate;
@@ -25,7 +26,7 @@ pub(crate) fn import(records: usize, data: &Data) -> Result<Outcome> {
     let key = generate::key()?.public_key();
     let meter = Meter::start()?;
     let file = File::open(data.streamable(records))?;
-    let (repo, imported) = pds::local::directory::clone_file(&dir, file, Some(&key), pds::Jobs::default())?;
+    let (repo, imported) = clone_file(&dir, file, Some(&key), Jobs::default())?;
     let outcome = meter.stop(records)?;
     ensure!(imported.records == records as u64 && imported.findings.is_empty(), "not all came in");
     drop(repo);
@@ -38,7 +39,7 @@ pub(crate) fn export(records: usize, data: &Data) -> Result<Outcome> {
     let meter = Meter::start()?;
     let repo = Repo::open(&data.repo(records))?;
     let mut file = BufWriter::new(File::create(&path)?);
-    repo.export(&Revision::head(), &mut file)?;
+    repo.transfer().export(&Revision::head(), &mut file)?;
     file.into_inner()?;
     let outcome = meter.stop(records)?;
     same_file(&path, &data.streamable(records))?;
@@ -88,8 +89,11 @@ pub(crate) fn list(records: usize, data: &Data) -> Result<Outcome> {
 /// Between two states of one store, with a count of what is read.
 pub(crate) fn diff(records: usize, data: &Data) -> Result<Outcome> {
     let repo = Repo::open(&data.moved_repo(records))?;
-    let (before, after) = (repo.resolve(&"@{1}".parse()?)?, repo.resolve(&Revision::head())?);
-    let counted = Arc::new(Counted { blocks: repo.blocks(), read: AtomicU64::new(0) });
+    let (before, after) = {
+        let history = repo.history();
+        (history.resolve(&"@{1}".parse()?)?, history.resolve(&Revision::head())?)
+    };
+    let counted = Arc::new(Counted { blocks: repo.store().clone(), read: AtomicU64::new(0) });
     let meter = Meter::start()?;
     let before = Snapshot::open(counted.clone(), before)?;
     let after = Snapshot::open(counted.clone(), after)?;

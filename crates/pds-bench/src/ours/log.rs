@@ -54,7 +54,10 @@ fn put(rows: usize, data: &Data) -> Result<Outcome> {
     }
     let outcome = meter.stop(PROCESSES)?;
     // The copy had as many rows as its name says, and one more for each process.
-    ensure!(Repo::open(&dir)?.log(usize::MAX)?.len() == rows + 1 + PROCESSES, "not all were put");
+    ensure!(
+        Repo::open(&dir)?.history().log(usize::MAX)?.len() == rows + 1 + PROCESSES,
+        "not all were put"
+    );
     Ok(outcome)
 }
 
@@ -65,7 +68,7 @@ fn shorten(arguments: &[&str], rows: usize, data: &Data) -> Result<Outcome> {
     let meter = ChildMeter::start()?;
     finish(pds(data).arg("-R").arg(&dir).args(arguments))?;
     let outcome = meter.stop(1)?;
-    let left = Repo::open(&dir)?.log(usize::MAX)?.len();
+    let left = Repo::open(&dir)?.history().log(usize::MAX)?.len();
     Ok(outcome.checked(format!("{left} rows")))
 }
 

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use pds::Repo;
 use pds::blob::MemoryBlobs;
 use pds::data::{Block, Cid, MemoryBlocks};
 use pds::mst::{Builder, Key, Tree, diff as tree_diff};
-use pds::Repo;
 use pds::store::MemoryStore;
 
 use crate::data::{Data, Loaded};
@@ -55,7 +55,7 @@ pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
     let paths = Loaded::read(&data.streamable(records))?.sample_paths(GETS)?;
     let (store, blobs) = (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
     let repo = Repo::with(store, blobs);
-    repo.import_file(File::open(data.streamable(records))?, None)?;
+    repo.transfer().import_file(File::open(data.streamable(records))?, None)?;
     let meter = Meter::start()?;
     let snapshot = repo.snapshot()?;
     let mut bytes = 0;

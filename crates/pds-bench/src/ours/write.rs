@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use pds::data::Value;
-use pds::{Repo, Write};
 use pds::syntax::RecordPath;
+use pds::{Repo, Write};
 
 use crate::data::Data;
 use crate::generate::{self, Numbers};
