@@ -1,92 +1,18 @@
-//! Who does the work, and the way to them.
+//! The case of a subject: one piece of work, done once in this process.
 
 use anyhow::{Result, bail};
-use clap::ValueEnum;
-use serde::{Deserialize, Serialize};
 
 use crate::data::Data;
 use crate::meter::Outcome;
 use crate::rows::Part;
+use crate::subject::Subject;
 use crate::work::Work;
 use crate::{limits, ours, rows, sqlite};
-
-/// A library, or a limit of the machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Subject {
-    /// This library.
-    Pds,
-    /// The package shrike.
-    Shrike,
-    /// The package repo-stream.
-    RepoStream,
-    /// The package atrium-repo.
-    Atrium,
-    /// The package jacquard-repo.
-    Jacquard,
-    /// The package rsky-repo.
-    Rsky,
-    /// Rows into or out of a bare table.
-    Sqlite,
-    /// The same, with settings for a file that is useless until it is complete.
-    SqliteBulk,
-    /// The very rows that this library writes, into a bare table.
-    SqliteRows,
-    /// Of these rows only those that move the ref.
-    SqliteMoves,
-    /// SHA-256 of every block.
-    Hash,
-    /// The file, copied.
-    Copy,
-    /// Signatures alone.
-    Sign,
-    /// This library, where the log has 20 rows.
-    ShortLog,
-    /// This library, where the log has a tenth of the rows.
-    TenthOfLog,
-}
-
-impl Subject {
-    /// Tells whether it is another library.
-    pub(crate) fn is_peer(self) -> bool {
-        matches!(self, Self::Shrike | Self::RepoStream | Self::Atrium | Self::Jacquard | Self::Rsky)
-    }
-
-    /// The rows of the log that it works with, where others have this many.
-    pub(crate) fn log_rows(self, rows: usize) -> usize {
-        match self {
-            Self::ShortLog => SHORT_LOG,
-            Self::TenthOfLog => rows / 10,
-            _ => rows,
-        }
-    }
-
-    /// Its name in tables: for a library the name of its package.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            Self::Pds => "**pds**",
-            Self::Shrike => "shrike",
-            Self::RepoStream => "repo-stream",
-            Self::Atrium => "atrium-repo",
-            Self::Jacquard => "jacquard-repo",
-            Self::Rsky => "rsky-repo",
-            Self::Sqlite => "limit: raw SQLite",
-            Self::SqliteBulk => "limit: raw SQLite, no journal",
-            Self::SqliteRows => "limit: its rows in raw SQLite",
-            Self::SqliteMoves => "limit: of these only ref and log",
-            Self::Hash => "limit: hashing alone",
-            Self::Copy => "limit: file copy",
-            Self::Sign => "limit: signing alone",
-            Self::ShortLog => "pds, a log of 20 rows",
-            Self::TenthOfLog => "pds, a tenth of the rows",
-        }
-    }
-}
 
 /// Does the work once, in this process.
 pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> Result<Outcome> {
     match subject {
-        Subject::Pds => ours::case(work, records, data),
+        Subject::Pds => ours::case::run(work, records, data),
         Subject::Sqlite => sqlite::case(work, records, data),
         Subject::SqliteBulk => sqlite::bulk(work, records, data),
         Subject::SqliteRows => rows::case(work, records, data, Part::All),
@@ -98,7 +24,7 @@ pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> 
             ours::log::case(work, subject.log_rows(records), data)
         }
         #[cfg(feature = "peers")]
-        peer => match crate::peers::case(peer, work, records, data)? {
+        peer => match crate::peers::case::run(peer, work, records, data)? {
             Some(outcome) => Ok(outcome),
             None => bail!("{} does not do this work", peer.title()),
         },
@@ -106,5 +32,3 @@ pub(crate) fn run(work: Work, subject: Subject, records: usize, data: &Data) -> 
         peer => bail!("{} is not built in: it needs the feature `peers`", peer.title()),
     }
 }
-
-const SHORT_LOG: usize = 20;

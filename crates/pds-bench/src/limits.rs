@@ -7,8 +7,9 @@ use anyhow::{Result, bail};
 use pds::crypto::Signer;
 use sha2::{Digest, Sha256};
 
-use crate::data::{Data, Loaded};
+use crate::data::Data;
 use crate::generate;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome};
 use crate::work::Work;
 

@@ -12,7 +12,8 @@ use pds::local::layout::STORE_FILE;
 use pds::store::{Expect, RefName};
 use pds::syntax::RecordPath;
 
-use crate::data::{Data, copy_dir, entries, read_once};
+use crate::data::Data;
+use crate::files::{copy_dir, entries, read_once};
 use crate::generate;
 use crate::work::Log;
 

@@ -2,21 +2,28 @@
 
 mod case;
 mod data;
+mod figures;
+mod files;
 mod generate;
 mod limits;
+mod loaded;
 mod logs;
 mod machine;
+mod measured;
 mod meter;
 mod ours;
 mod page;
 #[cfg(feature = "peers")]
 mod peers;
 mod plan;
+mod prepare;
 mod report;
 mod rows;
 mod run;
 mod sqlite;
+mod subject;
 mod target;
+mod text;
 mod threads;
 mod work;
 
@@ -26,8 +33,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
-use crate::case::Subject;
 use crate::data::Data;
+use crate::subject::Subject;
 use crate::work::Work;
 
 /// Measure pds against other libraries and the limits of the machine

@@ -6,7 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use crate::machine::Machine;
-use crate::report::{Report, wrapped};
+use crate::report::Report;
+use crate::text::wrapped;
 
 /// Writes the page, and `targets.md` and `figures.md` into a directory of the page's name.
 pub(crate) fn write(report: &Report<'_>, page: &Path) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Every piece of work, its subjects and its targets.
 
-use crate::case::Subject::{
+use crate::subject::Subject::{
     self, Atrium, Copy, Hash, Jacquard, Pds, RepoStream, Rsky, ShortLog, Shrike, Sign, Sqlite,
     SqliteBulk, SqliteMoves, SqliteRows, TenthOfLog,
 };

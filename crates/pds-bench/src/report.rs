@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 
-use crate::case::Subject;
 use crate::data::Data;
+use crate::figures::{cpu_each, median, megabytes, ratio, wall_each};
+use crate::measured::{Measured, name};
 use crate::meter::Outcome;
 use crate::plan::{Target, Task};
-use crate::run::{Measured, name};
+use crate::subject::Subject;
 use crate::target::{Verdict, judge};
+use crate::text::{number, wrapped};
 use crate::work::{PARALLEL, Work};
 
 pub(crate) struct Report<'a> {
@@ -181,82 +183,11 @@ fn figure(measured: &Measured, subject: Subject, out: &mut String) {
     );
 }
 
-/// Ours as a multiple of theirs: the median of the rounds' ratios.
-pub(crate) fn ratio(
-    measured: &Measured,
-    to: Subject,
-    figure: impl Fn(&Outcome) -> f64,
-) -> Option<f64> {
-    let (ours, theirs) = (measured.outcomes.get(&Subject::Pds)?, measured.outcomes.get(&to)?);
-    Some(median(ours.iter().zip(theirs).map(|(ours, theirs)| figure(ours) / figure(theirs))))
-}
-
-pub(crate) fn cpu_each(outcome: &Outcome) -> f64 {
-    outcome.cpu_s / outcome.times as f64
-}
-
-pub(crate) fn wall_each(outcome: &Outcome) -> f64 {
-    outcome.wall_s / outcome.times as f64
-}
-
-pub(crate) fn megabytes(outcome: &Outcome) -> f64 {
-    outcome.peak_bytes as f64 / 1e6
-}
-
-pub(crate) fn median(figures: impl Iterator<Item = f64>) -> f64 {
-    let mut figures: Vec<f64> = figures.collect();
-    figures.sort_by(f64::total_cmp);
-    let middle = figures.len() / 2;
-    match figures.len() {
-        0 => f64::NAN,
-        even if even % 2 == 0 => f64::midpoint(figures[middle - 1], figures[middle]),
-        _ => figures[middle],
-    }
-}
-
 fn listed(sizes: &[(usize, f64)]) -> String {
     let size =
         |(records, micros): &(usize, f64)| format!("{micros:.1} µs at {}", number(*records as u64));
     sizes.iter().map(size).collect::<Vec<_>>().join(", ")
 }
-
-/// With commas between thousands.
-pub(crate) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-/// Breaks a paragraph into lines of at most 120 columns.
-pub(crate) fn wrapped(text: &str) -> String {
-    let (mut out, mut columns) = (String::new(), 0);
-    for word in text.split_whitespace() {
-        let width = word.chars().count();
-        match columns {
-            0 => {}
-            at if at + 1 + width > COLUMNS => {
-                out.push('\n');
-                columns = 0;
-            }
-            _ => {
-                out.push(' ');
-                columns += 1;
-            }
-        }
-        out.push_str(word);
-        columns += width;
-    }
-    out.push('\n');
-    out
-}
-
-const COLUMNS: usize = 120;
 
 const LEGEND: &str = "\
 \"each\" is the CPU time for one record, key or commit. \"CPU to it\" and \"wall to it\" are the time of pds as a multiple of
@@ -285,29 +216,3 @@ as a share of the speed of raw SQLite with the same number of threads.
 | threads | pds | raw SQLite | share |
 |--:|--:|--:|--:|
 ";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_median_is_in_the_middle() {
-        assert!((median([3.0, 1.0, 2.0].into_iter()) - 2.0).abs() < f64::EPSILON);
-        assert!((median([4.0, 1.0, 2.0, 3.0].into_iter()) - 2.5).abs() < f64::EPSILON);
-        assert!(median(std::iter::empty()).is_nan());
-    }
-
-    #[test]
-    fn a_paragraph_is_broken_at_120_columns() {
-        let text = wrapped(&"four ".repeat(50));
-        let widths: Vec<usize> = text.lines().map(|line| line.chars().count()).collect();
-        assert_eq!(widths, [119, 119, 9]);
-        assert_eq!(wrapped("one\n  two"), "one two\n");
-    }
-
-    #[test]
-    fn numbers_are_parted_by_thousands() {
-        let texts = [0, 999, 1_000, 1_234_567].map(number);
-        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
-    }
-}

@@ -7,8 +7,10 @@ use anyhow::{Result, bail};
 use pds::data::{Block, Cid, Codec};
 use rusqlite::{Connection, OpenFlags, params};
 
-use crate::data::{Data, Loaded, copy_synced};
+use crate::data::Data;
+use crate::files::copy_synced;
 use crate::generate;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome};
 use crate::threads;
 use crate::work::Work;

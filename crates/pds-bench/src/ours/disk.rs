@@ -13,8 +13,9 @@ use pds::local::layout::STORE_FILE;
 use pds::syntax::Nsid;
 use pds::{Jobs, ListOptions, Repo, Revision, Snapshot};
 
-use crate::data::{Data, Loaded};
+use crate::data::Data;
 use crate::generate;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome};
 use crate::threads;
 use crate::work::{Changed, GETS, LISTED, PARALLEL_GETS};
@@ -37,7 +38,7 @@ pub(crate) fn export(records: usize, data: &Data) -> Result<Outcome> {
     let dir = data.scratch()?;
     let path = dir.path().join("out.car");
     let meter = Meter::start()?;
-    let repo = Repo::open(&data.repo(records))?;
+    let repo = Repo::open(data.repo(records))?;
     let mut file = BufWriter::new(File::create(&path)?);
     repo.transfer().export(&Revision::head(), &mut file)?;
     file.into_inner()?;
@@ -49,7 +50,7 @@ pub(crate) fn export(records: usize, data: &Data) -> Result<Outcome> {
 /// Opened once; each get begins at the ref.
 pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
     let paths = Loaded::read(&data.streamable(records))?.sample_paths(GETS)?;
-    let repo = Repo::open(&data.repo(records))?;
+    let repo = Repo::open(data.repo(records))?;
     let meter = Meter::start()?;
     let mut bytes = 0;
     for path in &paths {
@@ -61,7 +62,7 @@ pub(crate) fn get(records: usize, data: &Data) -> Result<Outcome> {
 /// Threads share one open repository.
 pub(crate) fn get_in_threads(records: usize, data: &Data, threads: usize) -> Result<Outcome> {
     let paths = Loaded::read(&data.streamable(records))?.sample_paths(PARALLEL_GETS)?;
-    let repo = Repo::open(&data.repo(records))?;
+    let repo = Repo::open(data.repo(records))?;
     let meter = Meter::start()?;
     let bytes = threads::read(&paths, vec![&repo; threads], |repo, paths| {
         let mut bytes = 0;
@@ -75,7 +76,7 @@ pub(crate) fn get_in_threads(records: usize, data: &Data, threads: usize) -> Res
 
 pub(crate) fn list(records: usize, data: &Data) -> Result<Outcome> {
     let collection: Nsid = LISTED.parse()?;
-    let repo = Repo::open(&data.repo(records))?;
+    let repo = Repo::open(data.repo(records))?;
     let meter = Meter::start()?;
     let snapshot = repo.snapshot()?;
     let mut listed = 0;
@@ -88,7 +89,7 @@ pub(crate) fn list(records: usize, data: &Data) -> Result<Outcome> {
 
 /// Between two states of one store, with a count of what is read.
 pub(crate) fn diff(records: usize, data: &Data) -> Result<Outcome> {
-    let repo = Repo::open(&data.moved_repo(records))?;
+    let repo = Repo::open(data.moved_repo(records))?;
     let (before, after) = {
         let history = repo.history();
         (history.resolve(&"@{1}".parse()?)?, history.resolve(&Revision::head())?)

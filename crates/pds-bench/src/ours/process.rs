@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::data::{Data, did_key};
-use crate::generate::account_records;
+use crate::data::Data;
+use crate::generate::{self, account_records};
 use crate::meter::{ChildMeter, Outcome};
 use crate::work::LISTED;
 
 pub(crate) fn verify(car: &Path, records: usize, data: &Data) -> Result<Outcome> {
-    let key = did_key()?;
+    let key = generate::key()?.public_key().did_key();
     let meter = ChildMeter::start()?;
     finish(pds(data).arg("verify").arg(car).args(["--key", &key]))?;
     meter.stop(records)

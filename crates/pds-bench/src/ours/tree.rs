@@ -10,8 +10,9 @@ use pds::data::{Block, Cid, MemoryBlocks};
 use pds::mst::{Builder, Key, Tree, diff as tree_diff};
 use pds::store::MemoryStore;
 
-use crate::data::{Data, Loaded};
+use crate::data::Data;
 use crate::generate::Numbers;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome};
 use crate::work::{self, Changed, GETS};
 

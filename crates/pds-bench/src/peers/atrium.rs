@@ -14,7 +14,8 @@ use atrium_repo::mst::Tree;
 use futures::StreamExt;
 use ipld_core::cid::Cid;
 
-use crate::data::{Data, Loaded};
+use crate::data::Data;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome, Seen};
 use crate::work::{GETS, Work};
 

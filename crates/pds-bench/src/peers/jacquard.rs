@@ -11,8 +11,9 @@ use cid::Cid;
 use jacquard_repo::mst::util::compute_cid;
 use jacquard_repo::{BlockStore, MemoryBlockStore, Mst, car, commit::Commit};
 
-use crate::data::{Data, Loaded};
+use crate::data::Data;
 use crate::generate::Numbers;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome, Seen};
 use crate::work::{Changed, GETS, Work, new_keys};
 

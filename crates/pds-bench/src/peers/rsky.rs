@@ -16,8 +16,9 @@ use rsky_repo::storage::memory_blockstore::MemoryBlockstore;
 use rsky_repo::storage::types::RepoStorage;
 use tokio::sync::RwLock;
 
-use crate::data::{Data, Loaded};
+use crate::data::Data;
 use crate::generate::Numbers;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome, Seen};
 use crate::work::{Changed, GETS, Work, new_keys};
 

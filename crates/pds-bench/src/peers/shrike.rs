@@ -11,8 +11,9 @@ use shrike::mst::{BlockStore, DetachedTree, MemBlockStore, Tree, diff as tree_di
 use shrike::repo::{Commit, Repo};
 use shrike::syntax::{Nsid, RecordKey};
 
-use crate::data::{Data, Loaded};
+use crate::data::Data;
 use crate::generate::Numbers;
+use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome, Seen};
 use crate::work::{Changed, GETS, Work, new_keys};
 
