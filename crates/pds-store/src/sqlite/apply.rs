@@ -19,7 +19,7 @@ use crate::sqlite::rows::facts::edit_facts;
 use crate::sqlite::rows::log::write_log;
 use crate::sqlite::rows::refs::RefRow;
 use crate::sqlite::rows::state::StateRow;
-use crate::sqlite::statement::run;
+use crate::sqlite::statement::{has_row, run};
 use crate::sqlite::view::log_page;
 use crate::store::now_micros;
 use crate::version::Version;
@@ -266,10 +266,7 @@ fn copy_history(
     rows: Box<LogStream<'_>>,
     version: &mut Version,
 ) -> Result<(), StoreError> {
-    let is_empty: bool = transaction
-        .query_row("SELECT NOT EXISTS (SELECT 1 FROM log)", [], |row| row.get(0))
-        .map_err(store_error)?;
-    if !is_empty {
+    if has_row(transaction, "SELECT 1 FROM log", [])? {
         return Err(StoreError::HasHistory);
     }
     for row in rows {

@@ -16,6 +16,7 @@ use crate::sqlite::place::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::{belongs, raw};
 use crate::sqlite::rows::state::StateRow;
+use crate::sqlite::statement::{has_row, one};
 use pds_core::data::cid::Cid;
 use pds_core::data::cid_hasher::ByCid;
 
@@ -167,9 +168,7 @@ impl Tail {
         self.ids.clear();
         self.taken = None;
         transaction.execute("DELETE FROM places", []).map_err(store_error)?;
-        let newest: i64 = transaction
-            .query_row("SELECT coalesce(max(id), 0) FROM blocks", [], |row| row.get(0))
-            .map_err(store_error)?;
+        let newest: i64 = one(transaction, "SELECT coalesce(max(id), 0) FROM blocks")?;
         self.newest = newest.max(self.newest);
         self.newest = self.row_after()?;
         let (mut places, mut has_placed, mut after) = (Vec::new(), false, i64::MIN);
@@ -261,21 +260,14 @@ pub(crate) fn lost_by_index(connection: &Connection, effort: &Effort) -> Result<
 
 /// Returns whether the index has the block of this row under another row.
 fn is_again(transaction: &Connection, place: Place) -> Result<bool, StoreError> {
-    let mut same = transaction
-        .prepare_cached(
-            "SELECT 1 FROM places p JOIN blocks b ON b.id = p.id
-             WHERE p.start = ?1 AND p.id <> ?2 AND b.cid = (SELECT cid FROM blocks WHERE id = ?2)",
-        )
-        .map_err(store_error)?;
-    same.exists(params![place.start, place.id]).map_err(store_error)
+    let sql = "SELECT 1 FROM places p JOIN blocks b ON b.id = p.id
+        WHERE p.start = ?1 AND p.id <> ?2 AND b.cid = (SELECT cid FROM blocks WHERE id = ?2)";
+    has_row(transaction, sql, [place.start, place.id])
 }
 
 /// Returns SQLite's data version of the file, which changes when another connection writes.
 pub(crate) fn data_version(connection: &Connection) -> Result<i64, StoreError> {
-    connection
-        .prepare_cached("PRAGMA data_version")
-        .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-        .map_err(store_error)
+    one(connection, "PRAGMA data_version")
 }
 
 /// Returns the last row of `blocks` that is indexed.

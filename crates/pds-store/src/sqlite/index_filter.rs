@@ -5,6 +5,7 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::place::start_of;
+use crate::sqlite::statement::one;
 use pds_core::data::cid::Cid;
 
 /// A Bloom filter whose single hash is the digest itself: one bit for each possible start of a
@@ -25,10 +26,7 @@ pub(crate) struct Taken {
 impl Taken {
     /// Reads the whole index. Returns `None` if it is too large for a filter in memory.
     pub(crate) fn read(connection: &Connection) -> Result<Option<Self>, StoreError> {
-        let count: i64 = connection
-            .prepare_cached("SELECT count(*) FROM places")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .map_err(store_error)?;
+        let count: i64 = one(connection, "SELECT count(*) FROM places")?;
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let Some(mut taken) = Self::for_twice(count) else { return Ok(None) };
         let mut statement =

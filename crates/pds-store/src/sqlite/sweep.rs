@@ -116,19 +116,8 @@ fn relink_log(
     marked: Version,
     fate: &mut dyn FnMut(&LogEntry) -> Fate,
 ) -> Result<u64, StoreError> {
-    let (mut relink, mut gone) = (Relink::new(marked), 0);
-    each_log_row(transaction, effort, &mut |row| {
-        let was = row.clone();
-        match relink.next(row, fate) {
-            Some(row) if row == was => Ok(()),
-            Some(row) => write_log(transaction, &row),
-            None => {
-                gone += 1;
-                run(transaction, "DELETE FROM log WHERE seq = ?1", [was.seq.cast_signed()])
-                    .map(drop)
-            }
-        }
-    })?;
+    let mut relink = Relink::new(marked);
+    let (dropped, _) = relink_rows(transaction, effort, &mut relink, fate)?;
     for (name, seq) in relink.ends() {
         if let Some(row) = RefRow::find(transaction, &name)?
             && row.seq.cast_unsigned() != seq
@@ -136,7 +125,34 @@ fn relink_log(
             RefRow { seq: seq.cast_signed(), ..row }.write(transaction)?;
         }
     }
-    Ok(gone)
+    Ok(dropped)
+}
+
+/// Drops log rows, and writes the rows whose link or message changes. Returns the numbers of
+/// dropped and of rewritten rows.
+pub(crate) fn relink_rows(
+    transaction: &Connection,
+    effort: &Effort,
+    relink: &mut Relink,
+    fate: &mut dyn FnMut(&LogEntry) -> Fate,
+) -> Result<(u64, u64), StoreError> {
+    let (mut dropped, mut rewritten) = (0, 0);
+    each_log_row(transaction, effort, &mut |row| {
+        let was = row.clone();
+        match relink.next(row, fate) {
+            Some(row) if row == was => Ok(()),
+            Some(row) => {
+                rewritten += 1;
+                write_log(transaction, &row)
+            }
+            None => {
+                dropped += 1;
+                run(transaction, "DELETE FROM log WHERE seq = ?1", [was.seq.cast_signed()])
+                    .map(drop)
+            }
+        }
+    })?;
+    Ok((dropped, rewritten))
 }
 
 /// Reads a limited number of the next blocks. Returns those that are not live, or `None` at the

@@ -10,7 +10,7 @@ use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::index::Tail;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::schema::{Opened, open_for_writing};
-use crate::sqlite::statement::run;
+use crate::sqlite::statement::{one, run};
 use crate::sqlite::{apply, raw_blocks, sweep};
 use crate::store::Replaced;
 use crate::sweep::{Sweep, SweptBlocks};
@@ -149,8 +149,7 @@ fn wal_pages_after(
 pub(crate) fn count_blocks(connection: &Connection) -> Result<u64, StoreError> {
     let sql = "SELECT (SELECT count(*) FROM places) +
                (SELECT count(*) FROM blocks WHERE id > (SELECT max(placed) FROM state))";
-    let count = connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    count.map(i64::cast_unsigned).map_err(store_error)
+    Ok(one::<i64>(connection, sql)?.cast_unsigned())
 }
 
 /// A write transaction. It is rolled back when it is dropped.

@@ -5,11 +5,10 @@ use rusqlite::{Connection, Row, params};
 use crate::error::StoreError;
 use crate::fact::{Fact, FactEdit, FactKind};
 use crate::sqlite::checksum::Sum;
-use crate::sqlite::errors::store_error;
 use crate::sqlite::rows::bad_row::{BadRow, OTHER_NUMBER, shown};
 use crate::sqlite::rows::columns::Columns;
 use crate::sqlite::rows::row_number::row_of;
-use crate::sqlite::statement::run;
+use crate::sqlite::statement::{has_row, run};
 
 /// The columns of `facts` that [`read_fact`] expects.
 pub(crate) const FACT_COLUMNS: &str = "kind, subject, value, sum";
@@ -40,8 +39,7 @@ pub(crate) fn read_numbered_fact(row: &Row<'_>, number: i64, first: usize) -> Re
 /// Returns whether a fact of the same kind and subject is stored.
 pub(crate) fn has_fact(from: &Connection, fact: &Fact) -> Result<bool, StoreError> {
     let id = row_of("facts", &[fact.kind().word(), &fact.subject()]);
-    let known = from.prepare_cached("SELECT 1 FROM facts WHERE id = ?1");
-    known.and_then(|mut known| known.exists([id])).map_err(store_error)
+    has_row(from, "SELECT 1 FROM facts WHERE id = ?1", [id])
 }
 
 fn shown_fact(kind: &str, subject: &str) -> String {

@@ -7,7 +7,7 @@ use crate::sqlite::checksum::Sum;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::rows::bad_row::{BadRow, MAX_CHANGE, NO_CHANGE};
 use crate::sqlite::rows::columns::Columns;
-use crate::sqlite::statement::run;
+use crate::sqlite::statement::{one, run};
 use crate::version::Version;
 
 /// The single row of `state`: numbers about the whole store.
@@ -26,6 +26,9 @@ pub(crate) struct StateRow {
 }
 
 impl StateRow {
+    /// The columns that [`of`](Self::of) expects.
+    pub(crate) const COLUMNS: &str = "change, sweep, placed, refs, facts, sum";
+
     /// Reads the row.
     pub(crate) fn read(from: &Connection) -> Result<Self, StoreError> {
         let sql = "SELECT change, sweep, placed, refs, facts, sum FROM state WHERE id = 1";
@@ -64,10 +67,7 @@ impl StateRow {
     /// Returns the version of the store. The number of its last change may be that of the newest
     /// log row.
     pub(crate) fn version(self, from: &Connection) -> Result<Version, StoreError> {
-        let newest: i64 = from
-            .prepare_cached("SELECT coalesce(max(seq), 0) FROM log")
-            .and_then(|mut statement| statement.query_row([], |row| row.get(0)))
-            .map_err(store_error)?;
+        let newest: i64 = one(from, "SELECT coalesce(max(seq), 0) FROM log")?;
         let change = newest.max(self.change).cast_unsigned();
         Ok(Version { change, sweep: self.sweep.cast_unsigned() })
     }

@@ -250,7 +250,7 @@ const TABLES: [(&str, &str); 5] = [
     ("refs", RefRow::COLUMNS),
     ("log", LOG_COLUMNS),
     ("facts", FACT_COLUMNS),
-    ("state", "change, sweep, placed, refs, facts, sum"),
+    ("state", StateRow::COLUMNS),
 ];
 
 /// The number of columns that identify a table.
