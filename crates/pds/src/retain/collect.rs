@@ -13,11 +13,8 @@ use pds_store::change::Change;
 use pds_store::error::StoreError;
 use pds_store::event::Event;
 use pds_store::fact::{Fact, FactEdit, FactKind};
-use pds_store::log::{LogEntry, LogQuery};
-use pds_store::ref_name::RefName;
-use pds_store::refs::Refs;
+use pds_store::log::LogEntry;
 use pds_store::sweep::{Fate, Sweep, SweptBlocks};
-use pds_store::version::Version;
 
 impl Retain<'_> {
     /// Marks live blocks and sweeps the rest. Repeats both if another process was faster.

@@ -9,8 +9,8 @@ use pds_store::error::StoreError;
 use pds_store::log::LogEntry;
 use pds_store::ref_name::RefName;
 use pds_store::refs::RefEdit;
-use pds_store::store::Version;
 use pds_store::sweep::Fate;
+use pds_store::version::Version;
 
 /// The parameters of a collection: what it keeps, and how thorough it is.
 pub(crate) struct Collection<'a> {

@@ -20,8 +20,8 @@ use pds_store::blob::store::BlobInfo;
 use pds_store::log::{LogEntry, LogQuery};
 use pds_store::ref_name::RefName;
 use pds_store::refs::Refs;
-use pds_store::store::Version;
 use pds_store::sweep::Fate;
+use pds_store::version::Version;
 
 /// What the states of a store reach, as far as a sweep needs it.
 pub(super) struct Coverage {
