@@ -75,12 +75,6 @@ impl Block {
         BlockRef { cid: self.cid(), bytes: self.bytes() }
     }
 
-    /// Returns the number of clones that share these bytes.
-    #[cfg(test)]
-    pub fn holders(&self) -> usize {
-        Arc::strong_count(&self.whole)
-    }
-
     #[inline]
     fn name(&self) -> &[u8; Cid::LEN] {
         self.whole.first_chunk().expect("a block begins with its CID")

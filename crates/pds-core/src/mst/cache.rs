@@ -1,13 +1,14 @@
 //! The cache of tree nodes.
 
-use std::collections::{HashMap, hash_map};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::data::block::Blocks;
 use crate::data::cid::Cid;
 use crate::data::cid_hasher::ByCid;
-use crate::mst::known::Kept;
+use crate::mst::error::MstError;
+use crate::mst::node::{Node, Position, WRONG_LEVEL, read_node};
 
 /// A cache of checked nodes, in a bounded amount of memory.
 ///
@@ -15,9 +16,8 @@ use crate::mst::known::Kept;
 /// is still stored. Callers that delete blocks must [clear](Self::clear) it, and callers that look for missing blocks
 /// must read without it.
 ///
-/// The cache has two generations. When the young one is full, it becomes the old one, and the old one is dropped. A
-/// node promoted from the old generation starts without child pointers, so dropping the old generation frees
-/// everything it held.
+/// The cache has two generations. A node that is used moves to the young one. When the young one is full, it becomes
+/// the old one, and the old one is dropped.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -47,14 +47,9 @@ pub struct NodeCache {
 
 #[derive(Default)]
 struct Generations {
-    young: HashMap<Cid, Entry, ByCid>,
+    young: HashMap<Cid, Arc<Node>, ByCid>,
     young_bytes: usize,
-    old: HashMap<Cid, Entry, ByCid>,
-}
-
-struct Entry {
-    kept: Arc<Kept>,
-    bytes: usize,
+    old: HashMap<Cid, Arc<Node>, ByCid>,
 }
 
 impl NodeCache {
@@ -70,41 +65,50 @@ impl NodeCache {
     }
 
     /// Returns a node, if it is in the cache.
-    pub(super) fn get(&self, cid: &Cid) -> Option<Arc<Kept>> {
-        let generations = &mut *self.generations();
-        if let Some(entry) = generations.young.get(cid) {
-            return Some(entry.kept.clone());
+    pub(super) fn get(&self, cid: &Cid) -> Option<Arc<Node>> {
+        let mut generations = self.generations();
+        if let Some(node) = generations.young.get(cid) {
+            return Some(node.clone());
         }
-        let Entry { kept, bytes } = generations.old.remove(cid)?;
-        let kept = Arc::new(kept.without_pointers());
-        self.insert(generations, *cid, Entry { kept: kept.clone(), bytes });
-        Some(kept)
+        let node = generations.old.remove(cid)?;
+        generations.insert(*cid, node.clone(), self.max_bytes / 2);
+        Some(node)
     }
 
-    /// Adds a node that takes this many bytes of memory. Returns whether it was added: not if it is too large, and
-    /// not if the young generation has it already.
-    pub(super) fn keep(&self, cid: Cid, kept: Arc<Kept>, bytes: usize) -> bool {
-        let bytes = bytes.saturating_add(ENTRY_BYTES);
-        self.insert(&mut self.generations(), cid, Entry { kept, bytes })
-    }
-
-    fn insert(&self, generations: &mut Generations, cid: Cid, entry: Entry) -> bool {
-        let bytes = entry.bytes;
-        if bytes > self.max_bytes / 2 {
-            return false;
+    /// Adds a checked node, unless it is too large.
+    pub(super) fn insert(&self, cid: Cid, node: Arc<Node>) {
+        // The empty tree is a root, and below another node it breaks a rule.
+        if node.is_empty() && node.left().is_none() {
+            return;
         }
-        if generations.young_bytes + bytes > self.max_bytes / 2 {
-            generations.old = std::mem::take(&mut generations.young);
-            generations.young_bytes = 0;
-        }
-        let hash_map::Entry::Vacant(place) = generations.young.entry(cid) else { return false };
-        place.insert(entry);
-        generations.young_bytes += bytes;
-        true
+        self.generations().insert(cid, node, self.max_bytes / 2);
     }
 
     fn generations(&self) -> MutexGuard<'_, Generations> {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the memory of the nodes in the cache.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        let generations = self.generations();
+        generations.young.values().chain(generations.old.values()).map(|node| bytes(node)).sum()
+    }
+}
+
+impl Generations {
+    fn insert(&mut self, cid: Cid, node: Arc<Node>, max_bytes: usize) {
+        let bytes = bytes(&node);
+        if bytes > max_bytes {
+            return;
+        }
+        if self.young_bytes + bytes > max_bytes {
+            self.old = std::mem::take(&mut self.young);
+            self.young_bytes = 0;
+        }
+        if self.young.insert(cid, node).is_none() {
+            self.young_bytes += bytes;
+        }
     }
 }
 
@@ -113,6 +117,11 @@ impl fmt::Debug for NodeCache {
         let generations = self.generations();
         write!(f, "NodeCache({} nodes)", generations.young.len() + generations.old.len())
     }
+}
+
+/// The memory of a node in the cache.
+fn bytes(node: &Node) -> usize {
+    node.memory() + ENTRY_BYTES
 }
 
 /// The source of a tree's nodes: blocks, and a cache in front of them, if there is one.
@@ -127,36 +136,42 @@ impl<'b> Source<'b> {
     pub(super) fn uncached(blocks: &'b dyn Blocks) -> Self {
         Self { blocks, cache: None }
     }
-}
 
-/// The memory of an entry, apart from its node: the key, its place in the map, two counts.
-const ENTRY_BYTES: usize = 112;
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-    use crate::data::block::Block;
-    use crate::data::cid::Codec;
-
-    #[test]
-    fn memory_is_bounded_and_nodes_in_use_stay() {
-        let cache = NodeCache::new(100 * (ENTRY_BYTES + 10));
-        let blocks: Vec<Block> =
-            (0..1_000_u32).map(|n| Block::new(Codec::Cbor, n.to_be_bytes())).collect();
-        let keep = |block: &Block, bytes| {
-            cache.keep(block.cid(), Arc::new(Kept::unchecked(block, 0)), bytes)
-        };
-        for block in &blocks {
-            keep(block, 10);
-            assert!(cache.get(&blocks[0].cid()).is_some(), "in use all the time");
+    /// Takes a node from the cache, or reads and checks it and adds it to the cache.
+    pub(super) fn node(&self, cid: Cid, position: Position) -> Result<Arc<Node>, MstError> {
+        if let Some(node) = self.cached(cid, position)? {
+            return Ok(node);
         }
-        let held = blocks.iter().filter(|block| cache.get(&block.cid()).is_some()).count();
-        assert!((10..=100).contains(&held), "{held}");
-        let large = Block::new(Codec::Cbor, b"large");
-        assert!(!keep(&large, 1 << 20), "too large to be kept");
-        assert!(cache.get(&large.cid()).is_none());
-        cache.clear();
-        assert!(cache.get(&blocks[0].cid()).is_none());
+        let node = Arc::new(read_node(self.blocks, cid, position)?.1);
+        if let Some(cache) = self.cache {
+            cache.insert(cid, node.clone());
+        }
+        Ok(node)
+    }
+
+    /// Takes a node from the cache, if the cache knows whether it may be at this position.
+    pub(super) fn cached(
+        &self,
+        cid: Cid,
+        position: Position,
+    ) -> Result<Option<Arc<Node>>, MstError> {
+        let Some(node) = self.cache.and_then(|cache| cache.get(&cid)) else {
+            return Ok(None);
+        };
+        match position {
+            Position::Child { level } if level == node.level() => Ok(Some(node)),
+            // A node without entries has the level of its position, and the rules of that level.
+            _ if node.is_empty() => Ok(None),
+            Position::Child { .. } => Err(MstError::Invalid { cid, reason: WRONG_LEVEL }),
+            Position::Root => Ok(Some(node)),
+        }
     }
 }
+
+/// The memory of an entry, apart from its node: the key and its place in the map, and two counts.
+const ENTRY_BYTES: usize = 80;
+
+#[cfg(test)]
+#[path = "cache_tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;

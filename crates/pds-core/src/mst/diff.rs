@@ -7,7 +7,6 @@ use crate::data::cid::Cid;
 use crate::mst::cache::{NodeCache, Source};
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::known::recall_node;
 use crate::mst::node::{NOT_ASCENDING, Position};
 use crate::mst::waiting::{Waiting, next_key, unfold};
 
@@ -277,7 +276,7 @@ impl<'b> Side<'b> {
         let Some(Waiting::Subtree { cid, position }) = self.waiting.pop() else {
             return Ok(());
         };
-        let node = recall_node(self.source, cid, position, true)?;
+        let node = self.source.node(cid, position)?;
         let above = next_key(&self.waiting);
         // Without this a subtree that is named in many places would be opened in each of them.
         if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {

@@ -30,7 +30,6 @@ pub mod diff;
 pub(crate) mod edit;
 pub mod error;
 pub mod key;
-pub(crate) mod known;
 pub mod node;
 pub(crate) mod path;
 pub mod preorder;

@@ -114,11 +114,23 @@ impl Node {
         Ok(())
     }
 
-    /// Reads a node that has been checked before, on this level: the heights of its keys are known.
-    pub(super) fn read_again(cid: Cid, bytes: &[u8], level: u8) -> Result<Self, MstError> {
-        let mut node = Self { level, ..Self::default() };
-        node.decode(bytes).map_err(|source| refused(cid, bytes, source))?;
-        Ok(node)
+    /// Starts a node that is filled by [`push`](Self::push). Nothing is checked: the caller made the node.
+    pub(super) fn start(level: u8, left: Option<Cid>, count: usize) -> Self {
+        let keys = Vec::with_capacity(count.saturating_mul(TYPICAL_KEY_BYTES));
+        Self { level, left, keys, entries: Vec::with_capacity(count) }
+    }
+
+    /// Adds the next entry.
+    pub(super) fn push(&mut self, key: &[u8], value: Cid, right: Option<Cid>) {
+        self.keys.extend_from_slice(key);
+        let key_end = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
+        self.entries.push(Slot { key_end, value, right });
+    }
+
+    /// Returns how many bytes of memory the node takes.
+    pub(super) fn memory(&self) -> usize {
+        let slots = self.entries.capacity().saturating_mul(size_of::<Slot>());
+        size_of::<Self>().saturating_add(self.keys.capacity()).saturating_add(slots)
     }
 
     /// Returns the level of the node; that of the empty tree is 0.

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -47,4 +49,58 @@ proptest! {
         let read = Node::read(Cid::of(Codec::Cbor, &bytes), &bytes, Position::Root);
         prop_assert!(at_once.is_some() || read.is_err());
     }
+}
+
+proptest! {
+    /// Keys of a few letters share much, end within each other, and differ everywhere.
+    #[test]
+    fn a_search_finds_what_a_sorted_list_finds(
+        keys in prop::collection::btree_set("[ab\u{7f}]{1,6}|a{20,40}[ab]{0,3}", 0..30),
+        others in prop::collection::vec("[ab\u{7f}]{0,7}|a{19,41}b?", 30),
+        links in any::<u64>(),
+    ) {
+        agrees_with_a_sorted_list(&keys, &others, links)?;
+    }
+
+    /// Lengths that take two bytes in a head, up to the longest key.
+    #[test]
+    fn a_search_finds_what_a_sorted_list_finds_among_long_keys(
+        keys in prop::collection::btree_set("a{250,300}[ab]{0,3}|a{1015,1021}[ab]{0,3}|b{256,303}", 0..30),
+        others in prop::collection::vec("a{249,301}b{0,3}|a{1015,1022}b{0,2}|b{255,304}", 30),
+        links in any::<u64>(),
+    ) {
+        agrees_with_a_sorted_list(&keys, &others, links)?;
+    }
+}
+
+fn agrees_with_a_sorted_list(
+    keys: &BTreeSet<String>,
+    others: &[String],
+    links: u64,
+) -> Result<(), TestCaseError> {
+    let cid = |n: usize| Cid::of(Codec::Cbor, &n.to_be_bytes());
+    let subtree_at = |n: usize| ((links >> n) & 1 == 1).then(|| cid(1_000 + n));
+    let (mut encoder, mut made) = (Encoder::default(), Node::start(0, subtree_at(0), keys.len()));
+    for (n, key) in keys.iter().enumerate() {
+        encoder.entry(key.as_bytes(), &cid(n), subtree_at(n + 1).as_ref());
+        made.push(key.as_bytes(), cid(n), subtree_at(n + 1));
+    }
+    let block = encoder.finish(subtree_at(0).as_ref());
+    let mut node = Node::default();
+    prop_assert!(node.decode(block.bytes()).is_ok());
+    prop_assert_eq!(&node, &made);
+    let sorted: Vec<&[u8]> = keys.iter().map(String::as_bytes).collect();
+    let wanted: BTreeSet<&[u8]> = keys.iter().chain(others).map(String::as_bytes).collect();
+    for key in wanted {
+        prop_assert_eq!(node.search(key), sorted.binary_search(&key), "{:?}", key);
+    }
+    prop_assert_eq!(node.len(), keys.len());
+    for (n, entry) in node.entries().enumerate() {
+        prop_assert_eq!((entry.value, Some(entry)), (cid(n), node.entry(n)));
+    }
+    for place in 0..=keys.len() {
+        prop_assert_eq!(node.subtree(place), subtree_at(place));
+    }
+    prop_assert_eq!(node.subtree(keys.len() + 1), None);
+    Ok(())
 }

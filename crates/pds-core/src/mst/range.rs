@@ -2,14 +2,14 @@
 
 use std::collections::HashSet;
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
 
 use crate::data::block::Blocks;
 use crate::data::cid::Cid;
 use crate::mst::cache::{NodeCache, Source};
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::known::recall_node;
-use crate::mst::node::{NAMED_AGAIN, NOT_ASCENDING, Node, Position};
+use crate::mst::node::{NAMED_AGAIN, NOT_ASCENDING, Node, Position, read_node};
 use crate::mst::tree::{Branch, Link};
 
 /// A key and the CID of its record.
@@ -173,7 +173,11 @@ impl<'t> Range<'t> {
         if self.failed.contains(&cid) {
             return Err(MstError::Invalid { cid, reason: NAMED_AGAIN });
         }
-        let read = recall_node(self.source, cid, position, false).and_then(|node| {
+        let stored = || match self.source.cached(cid, position)? {
+            Some(node) => Ok(node),
+            None => read_node(self.source.blocks, cid, position).map(|(_, node)| Arc::new(node)),
+        };
+        let read = stored().and_then(|node| {
             let left = self.stack.iter().rev().find_map(|frame| {
                 let (key, _) = frame.view.entry(frame.entered.checked_sub(1)?)?;
                 Some(key)
@@ -235,7 +239,7 @@ fn is_past(end: &Bound<Key>, key: &[u8], backwards: bool) -> bool {
 /// A node to be looked at: opened for editing, or read for this purpose.
 enum View<'t> {
     Open(&'t Branch),
-    Read(Node),
+    Read(Arc<Node>),
 }
 
 /// A subtree to be looked at.
@@ -249,7 +253,7 @@ impl<'t> Child<'t> {
     fn view(self, source: Source<'_>, position: Position) -> Result<View<'t>, MstError> {
         match self {
             Self::Open(branch) => Ok(View::Open(branch)),
-            Self::Stored(cid) => recall_node(source, cid, position, true).map(View::Read),
+            Self::Stored(cid) => source.node(cid, position).map(View::Read),
         }
     }
 }

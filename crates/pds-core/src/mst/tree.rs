@@ -1,13 +1,13 @@
 //! The tree as a value in memory: opened node by node, edited, written at the end.
 
 use std::ops::RangeBounds;
+use std::sync::Arc;
 
 use crate::data::block::{Block, Blocks};
 use crate::data::cid::{Cid, Codec};
 use crate::mst::cache::{NodeCache, Source};
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::known::{Known, recall_node, remember};
 use crate::mst::node::{EMPTY_NODE, Encoder, Node, Position};
 use crate::mst::range::Range;
 
@@ -125,8 +125,10 @@ impl<'b> Tree<'b> {
             };
             (link, position) = (branch.gap(index), below);
         }
-        let Some(Link::Stored(cid)) = link else { return Ok(None) };
-        find(self.source, &Known::recall(self.source, *cid, position)?, key, height)
+        match link {
+            Some(Link::Stored(cid)) => find(self.source, *cid, position, key, height),
+            _ => Ok(None),
+        }
     }
 
     /// Iterates over the entries of a range in key order; see also [`Range::reversed`].
@@ -181,23 +183,24 @@ pub fn get(blocks: &dyn Blocks, root: Cid, key: &[u8]) -> Result<Option<Cid>, Ms
     Tree::open(blocks, root).get(key)
 }
 
-fn find(source: Source<'_>, top: &Known, key: &[u8], height: u8) -> Result<Option<Cid>, MstError> {
-    let mut node = top;
-    loop {
-        let place = match node.search(key) {
-            Ok(value) => return Ok(value),
-            Err(place) => place,
+fn find(
+    source: Source<'_>,
+    root: Cid,
+    position: Position,
+    key: &[u8],
+    height: u8,
+) -> Result<Option<Cid>, MstError> {
+    let mut next = Some((root, position));
+    while let Some((cid, position)) = next {
+        let node = source.node(cid, position)?;
+        let index = match node.search(key) {
+            Ok(index) => return Ok(node.entry(index).map(|entry| entry.value)),
+            Err(index) => index,
         };
-        if height >= node.level() {
-            return Ok(None);
-        }
-        let Some(below) = node.below(place) else {
-            // The cache may have no room for the node, so this call owns it.
-            let Some(below) = node.recall_below(source, place)? else { return Ok(None) };
-            return find(source, &below, key, height);
-        };
-        node = below;
+        let below = Position::below(node.level()).filter(|_| height < node.level());
+        next = node.subtree(index).zip(below);
     }
+    Ok(None)
 }
 
 impl Link {
@@ -208,7 +211,7 @@ impl Link {
         position: Position,
     ) -> Result<&mut Branch, MstError> {
         if let Self::Stored(cid) = self {
-            let node = recall_node(source, *cid, position, true)?;
+            let node = source.node(*cid, position)?;
             *self = Self::Open(Box::new(Branch::new(*cid, &node)));
         }
         match self {
@@ -246,15 +249,19 @@ impl Link {
             link.write(to);
         }
         let left = branch.left.as_ref().and_then(Self::cid);
-        for entry in &branch.entries {
-            let right = entry.right.as_ref().and_then(Self::cid);
-            to.encoder.entry(entry.key.as_bytes(), &entry.value, right.as_ref());
+        // Most trees that are edited once are edited again.
+        let mut kept = to.cache.map(|_| Node::start(branch.level, left, branch.entries.len()));
+        for BranchEntry { key, value, right } in &branch.entries {
+            let right = right.as_ref().and_then(Self::cid);
+            to.encoder.entry(key.as_bytes(), value, right.as_ref());
+            if let Some(node) = &mut kept {
+                node.push(key.as_bytes(), *value, right);
+            }
         }
         let block = to.encoder.finish(left.as_ref());
         let cid = block.cid();
-        if let Some(cache) = to.cache {
-            // Most trees that are edited once are edited again.
-            remember(cache, &block, branch.level);
+        if let Some((cache, node)) = to.cache.zip(kept) {
+            cache.insert(cid, Arc::new(node));
         }
         branch.stored = Some(cid);
         to.nodes.push(block);

@@ -1,11 +1,10 @@
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
 use super::*;
-use crate::data::block::{Blocks, MemoryBlocks, ReadError};
+use crate::data::block::{Block, MemoryBlocks, ReadError};
 use crate::data::cid::Codec;
 use crate::mst::key::{Key, height};
-use crate::mst::node::Encoder;
+use crate::mst::node::{EMPTY_NODE, Encoder};
 use crate::mst::range::range;
 use crate::mst::tree::Tree;
 
@@ -18,13 +17,8 @@ struct Noted {
 
 impl Noted {
     fn new(blocks: &MemoryBlocks, max_bytes: usize) -> Self {
-        // Copies, which nobody else holds.
-        let blocks = blocks.iter().map(|block| block.borrowed().to_block()).collect();
-        Self {
-            blocks: Mutex::new(blocks),
-            asked: Mutex::default(),
-            cache: NodeCache::new(max_bytes),
-        }
+        let (blocks, asked) = (Mutex::new(blocks.clone()), Mutex::default());
+        Self { blocks, asked, cache: NodeCache::new(max_bytes) }
     }
 
     fn source(&self) -> Source<'_> {
@@ -37,13 +31,6 @@ impl Noted {
 
     fn asked(&self) -> Vec<Cid> {
         std::mem::take(&mut *self.asked.lock().unwrap())
-    }
-
-    /// How many bytes of these blocks somebody else holds.
-    fn held(&self) -> usize {
-        let blocks = self.blocks.lock().unwrap();
-        let held = blocks.iter().filter(|block| block.holders() > 1);
-        held.map(|block| block.bytes().len()).sum()
     }
 }
 
@@ -85,7 +72,7 @@ fn tree(count: u32) -> (MemoryBlocks, Cid) {
 }
 
 #[test]
-fn whoever_goes_down_again_asks_for_nothing() {
+fn a_second_descent_reads_nothing() {
     let (blocks, root) = tree(2_000);
     let nodes = blocks.len();
     let noted = Noted::new(&blocks, 1 << 24);
@@ -100,29 +87,37 @@ fn whoever_goes_down_again_asks_for_nothing() {
     }
 }
 
+/// Reads the whole tree once, without a limit, and returns the memory that its nodes take.
+fn all_bytes(blocks: &MemoryBlocks, root: Cid, keys: u32) -> usize {
+    let noted = Noted::new(blocks, usize::MAX);
+    for n in 0..keys {
+        get(&noted, root, &key(n)).unwrap();
+    }
+    noted.cache.bytes()
+}
+
 #[test]
-fn what_is_held_stays_within_the_cache_and_what_was_forgotten_is_found_again() {
+fn memory_stays_within_the_limit_and_dropped_nodes_are_read_again() {
     let (blocks, root) = tree(5_000);
-    let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
-    let max = all / 4;
+    let max = all_bytes(&blocks, root, 5_000) / 4;
     let noted = Noted::new(&blocks, max);
     let mut asked = 0;
     for n in (0..20_000).map(|n: u32| n.wrapping_mul(40_503) % 5_000) {
         assert_eq!(get(&noted, root, &key(n)).unwrap(), Some(value(n)));
         asked += noted.asked().len();
-        assert!(noted.held() <= max, "{} of {max}", noted.held());
+        assert!(noted.cache.bytes() <= max, "{} of {max}", noted.cache.bytes());
     }
-    assert!(noted.held() > max / 16 && asked > 5_000, "{} held, {asked} asked", noted.held());
-    // A listing follows no pointers and sets none.
-    let held = noted.held();
+    let held = noted.cache.bytes();
+    assert!(held > max / 16 && asked > 5_000, "{held} held, {asked} asked");
+    // A listing adds nothing but the root.
     assert_eq!(range(&noted, root, ..).cached(&noted.cache).filter(Result::is_ok).count(), 5_000);
-    assert!(noted.held() <= max.max(held));
+    assert!(noted.cache.bytes() <= max.max(held));
 }
 
 #[test]
-fn what_is_held_stays_within_the_cache_while_a_tree_is_edited() {
+fn memory_stays_within_the_limit_while_a_tree_is_edited() {
     let (blocks, mut root) = tree(1_000);
-    let max = 40_000;
+    let max = all_bytes(&blocks, root, 1_000) / 4;
     let noted = Noted::new(&blocks, max);
     let mut expected: BTreeMap<Vec<u8>, Cid> = (0..1_000).map(|n| (key(n), value(n))).collect();
     for n in 0..600 {
@@ -137,59 +132,11 @@ fn what_is_held_stays_within_the_cache_while_a_tree_is_edited() {
         root = written.root;
         assert_eq!(get(&noted, root, &old).unwrap(), None);
         assert_eq!(get(&noted, root, &new).unwrap(), Some(value(n)));
-        assert!(noted.held() <= max, "{}", noted.held());
+        assert!(noted.cache.bytes() <= max, "{}", noted.cache.bytes());
     }
     for (key, value) in &expected {
         assert_eq!(get(&noted, root, key).unwrap(), Some(*value));
     }
-}
-
-/// Follows pointers alone as far as a lookup goes; tells whether they lead there.
-fn leads_to(blocks: &Noted, root: Cid, key: &[u8]) -> bool {
-    let top = Known::recall(blocks.source(), root, Position::Root).unwrap();
-    let mut node = &top;
-    while let Err(place) = node.search(key)
-        && height(key) < node.level()
-        && compressed::subtree(node.block.bytes(), place).is_some()
-    {
-        let Some(below) = node.below(place) else { return false };
-        node = below;
-    }
-    true
-}
-
-#[test]
-fn pointers_lead_wherever_a_lookup_has_been() {
-    let (blocks, root) = tree(2_000);
-    let noted = Noted::new(&blocks, 1 << 24);
-    assert!((0..2_000).any(|n| !leads_to(&noted, root, &key(n))), "none is known yet");
-    for n in 0..4_000 {
-        get(&noted, root, &key(n)).unwrap();
-        assert!(leads_to(&noted, root, &key(n)));
-    }
-}
-
-#[test]
-fn no_pointer_leads_from_the_young_generation_to_the_old_one() {
-    let (blocks, root) = tree(2_000);
-    let all: usize = blocks.iter().map(|block| block.bytes().len()).sum();
-    let max = 1 << 24;
-    let noted = Noted::new(&blocks, max);
-    for n in 0..2_000 {
-        get(&noted, root, &key(n)).unwrap();
-    }
-    assert!((0..2_000).all(|n| leads_to(&noted, root, &key(n))));
-    noted.asked();
-    // There is no room for that beside the tree, but for the tree's root beside that.
-    let filler = Arc::new(Kept::unchecked(&Block::new(Codec::Cbor, b"x"), 0));
-    noted.cache.keep(value(0), filler, max / 2 - all / 2);
-    let top = Known::recall(noted.source(), root, Position::Root).unwrap();
-    let places = 0..=compressed::count(top.block.bytes());
-    assert!(places.clone().any(|place| compressed::subtree(top.block.bytes(), place).is_some()));
-    assert!(places.into_iter().all(|place| top.below(place).is_none()));
-    get(&noted, root, &key(0)).unwrap();
-    assert!(leads_to(&noted, root, &key(0)), "they are gathered anew");
-    assert_eq!(noted.asked(), [], "from the older half");
 }
 
 #[test]
@@ -229,7 +176,7 @@ fn a_removal_that_would_join_misplaced_subtrees_is_refused() {
 }
 
 #[test]
-fn after_a_clear_nothing_is_told_from_memory() {
+fn after_a_clear_every_node_is_read() {
     let (blocks, root) = tree(500);
     let noted = Noted::new(&blocks, 1 << 24);
     for n in 0..500 {
@@ -237,16 +184,16 @@ fn after_a_clear_nothing_is_told_from_memory() {
     }
     let lost = *noted.asked().last().unwrap();
     noted.blocks.lock().unwrap().remove(&lost);
-    assert!((0..500).all(|n| get(&noted, root, &key(n)).is_ok()), "it is remembered");
+    assert!((0..500).all(|n| get(&noted, root, &key(n)).is_ok()), "the node is in the cache");
     noted.cache.clear();
-    assert_eq!(noted.held(), 0);
+    assert_eq!(noted.cache.bytes(), 0);
     let missing =
         |n| matches!(get(&noted, root, &key(n)), Err(MstError::Missing { cid }) if cid == lost);
     assert!((0..500).any(missing));
 }
 
 #[test]
-fn a_node_without_entries_is_judged_for_each_level() {
+fn a_node_without_entries_is_checked_for_each_level() {
     let text = |n: u32| format!("a/{n}").into_bytes();
     let low = (0..).map(text).find(|text| height(text) == 0).unwrap();
     let mut encoder = Encoder::default();
@@ -257,9 +204,7 @@ fn a_node_without_entries_is_judged_for_each_level() {
     let all = [leaf.clone(), bridge.clone(), empty.clone()];
     let noted = Noted::new(&all.into_iter().collect(), 1 << 20);
     for _ in 0..2 {
-        let at = |block: &Block, position| {
-            Known::recall(noted.source(), block.cid(), position).map(|_| ())
-        };
+        let at = |block: &Block, position| noted.source().node(block.cid(), position).map(drop);
         assert!(at(&bridge, Position::Child { level: 1 }).is_ok());
         assert!(at(&bridge, Position::Child { level: 0 }).is_err(), "a subtree below level 0");
         assert!(at(&bridge, Position::Root).is_err(), "a root without entries");
@@ -272,4 +217,29 @@ fn a_node_without_entries_is_judged_for_each_level() {
         assert!(at(&empty, Position::Root).is_ok());
         assert!(at(&empty, Position::Child { level: 0 }).is_err(), "an empty node below the root");
     }
+}
+
+#[test]
+fn memory_is_bounded_and_nodes_in_use_stay() {
+    let (blocks, _) = tree(5_000);
+    let read = |block: &Block| {
+        let node = Node::read(block.cid(), block.bytes(), Position::Root).ok()?;
+        Some((block.cid(), Arc::new(node)))
+    };
+    let nodes: Vec<(Cid, Arc<Node>)> = blocks.iter().filter_map(read).take(1_000).collect();
+    assert_eq!(nodes.len(), 1_000);
+    let max = nodes.iter().map(|(_, node)| bytes(node)).sum::<usize>() / 10;
+    let cache = NodeCache::new(max);
+    for (cid, node) in &nodes {
+        cache.insert(*cid, node.clone());
+        assert!(cache.get(&nodes[0].0).is_some(), "in use all the time");
+        assert!(cache.bytes() <= max);
+    }
+    let held = nodes.iter().filter(|(cid, _)| cache.get(cid).is_some()).count();
+    assert!((10..=200).contains(&held), "{held}");
+    let small = NodeCache::new(2 * bytes(&nodes[0].1) - 1);
+    small.insert(nodes[0].0, nodes[0].1.clone());
+    assert!(small.get(&nodes[0].0).is_none(), "too large to be kept");
+    cache.clear();
+    assert!(cache.get(&nodes[0].0).is_none());
 }
