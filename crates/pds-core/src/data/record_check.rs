@@ -172,7 +172,7 @@ fn model(place: &str, reason: &'static str) -> DataError {
 }
 
 #[derive(Default)]
-struct Seen<'a> {
+struct Scanned<'a> {
     facts: RecordFacts<'a>,
     map_at_top: bool,
     bad_type: bool,
@@ -189,9 +189,9 @@ struct Open<'a> {
 
 /// Walks over one item and all items inside it, with a stack of fixed size.
 #[inline]
-fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Seen<'a>, DataError> {
+fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Scanned<'a>, DataError> {
     let mut cursor = Cursor::new(bytes);
-    let mut seen = Seen::default();
+    let mut seen = Scanned::default();
     let mut outer: [Open<'a>; MAX_NESTING] = [Open::default(); MAX_NESTING];
     let mut depth = 0_usize;
     let mut open = Open { left: 1, is_map: false, key: None };

@@ -3,9 +3,10 @@
 use crate::data::block::Block;
 use crate::data::cid::{Cid, Codec};
 use crate::data::limits::MAX_NODE_ENTRIES;
+use crate::mst::encoder::Encoder;
 use crate::mst::error::MstError;
 use crate::mst::key::{check_len, height};
-use crate::mst::node::{EMPTY_NODE, Encoder};
+use crate::mst::node::EMPTY_NODE;
 
 /// Builds a tree from keys in ascending order.
 ///

@@ -3,8 +3,9 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::data::block::{Block, MemoryBlocks, ReadError};
 use crate::data::cid::Codec;
+use crate::mst::encoder::Encoder;
 use crate::mst::key::{Key, height};
-use crate::mst::node::{EMPTY_NODE, Encoder};
+use crate::mst::node::EMPTY_NODE;
 use crate::mst::range::range;
 use crate::mst::tree::Tree;
 

@@ -28,6 +28,7 @@ pub(crate) mod compressed;
 pub mod contents;
 pub mod diff;
 pub(crate) mod edit;
+pub(crate) mod encoder;
 pub mod error;
 pub mod key;
 pub mod node;

@@ -6,15 +6,12 @@ use std::cmp::Ordering;
 use crate::data::block::{Block, Blocks};
 use crate::data::cbor::{Cursor, Rule};
 use crate::data::cid::{Cid, Codec};
-use crate::data::encode::{
-    put_bytes, put_head, put_link, put_link_or_null, put_list, put_map, put_text,
-};
 use crate::data::error::DataError;
 use crate::data::limits::{MAX_NODE_ENTRIES, MAX_TREE_LEVEL};
 use crate::data::record_check::check_canonical;
-use crate::mst::compressed::{Compressed, Links};
+use crate::mst::compressed::{Compressed, SHARES_TOO_MUCH, entry, rule, subtree_link};
 use crate::mst::error::MstError;
-use crate::mst::key::{check_len, common_prefix, height};
+use crate::mst::key::{check_len, height};
 
 /// The block of the empty tree: no entries, no subtree.
 pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
@@ -349,137 +346,13 @@ pub(super) fn read_node(
     Ok((block, node))
 }
 
-/// Writes the block of a node, entry by entry.
-#[derive(Debug, Default)]
-pub(super) struct Encoder {
-    /// Room for what comes first and is known last, and the entries.
-    buffer: Vec<u8>,
-    count: usize,
-    before: Vec<u8>,
-}
-
-impl Encoder {
-    pub(super) fn len(&self) -> usize {
-        self.count
-    }
-
-    /// Adds the next entry.
-    pub(super) fn entry(&mut self, key: &[u8], value: &Cid, right: Option<&Cid>) {
-        let prefix = common_prefix(&self.before, key);
-        let (_, rest) = key.split_at_checked(prefix).unwrap_or((key, &[]));
-        let out = &mut self.buffer;
-        out.reserve(ROOM.saturating_add(rest.len()).saturating_add(ENTRY_BYTES));
-        if out.is_empty() {
-            out.extend_from_slice(&[0; ROOM]);
-        }
-        out.extend_from_slice(b"\xa4\x61k");
-        put_bytes(out, rest);
-        put_text(out, "p");
-        put_head(out, 0, prefix as u64);
-        put_text(out, "t");
-        put_link_or_null(out, right);
-        put_text(out, "v");
-        put_link(out, value);
-        self.before.truncate(prefix);
-        self.before.extend_from_slice(rest);
-        self.count = self.count.saturating_add(1);
-    }
-
-    /// Makes the block and leaves the encoder empty, its buffers kept.
-    pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
-        debug_assert!(self.count <= MAX_NODE_ENTRIES, "no head has room for more");
-        // There is no key to come, so its memory serves.
-        let head = &mut self.before;
-        head.clear();
-        put_map(head, 2);
-        put_text(head, "e");
-        put_list(head, self.count);
-        let out = &mut self.buffer;
-        out.resize(out.len().max(ROOM), 0);
-        put_text(out, "l");
-        put_link_or_null(out, left);
-        // The head ends where the entries begin, and the name where the head does.
-        let start = ROOM.saturating_sub(head.len());
-        if let Some(place) = out.get_mut(start..ROOM) {
-            place.copy_from_slice(head);
-        }
-        let whole = out.get_mut(start.saturating_sub(Cid::LEN)..).unwrap_or_default();
-        let block = Block::in_place(Codec::Cbor, whole);
-        self.buffer.clear();
-        self.before.clear();
-        self.count = 0;
-        block
-    }
-}
-
-/// Reads an entry: what its key does not share, how much it shares, the subtree after it, its value.
-#[inline]
-fn entry<'b>(cursor: &mut Cursor<'b>) -> Result<(Compressed<'b>, Links<'b>), DataError> {
-    if let Some((entry, after)) = Compressed::split(cursor.rest())
-        && let Some(links @ (right, value)) = entry.links()
-        && Cid::has_form(value)
-        && right.is_none_or(|right| {
-            Cid::has_form(right) && Cid::from_checked(right).codec() == Codec::Cbor
-        })
-    {
-        cursor.pass_to(after);
-        return Ok((entry, links));
-    }
-    Err(fault(cursor))
-}
-
-/// What is wrong with an entry.
-#[cold]
-fn fault(cursor: &mut Cursor<'_>) -> DataError {
-    let mut read = || {
-        let start = cursor.offset();
-        if cursor.map()? != 4 {
-            return Err(Rule("an entry has the fields k, p, t and v and no others").at(start));
-        }
-        cursor.expect_key("k")?;
-        let rest = cursor.byte_string()?;
-        if !rest.is_empty() {
-            check_len(rest).map_err(rule)?;
-        }
-        cursor.expect_key("p")?;
-        cursor.unsigned()?;
-        cursor.expect_key("t")?;
-        subtree_link(cursor)?;
-        cursor.expect_key("v")?;
-        cursor.link()
-    };
-    // What is left is a number that no key is long enough for.
-    read().err().unwrap_or(rule(SHARES_TOO_MUCH))
-}
-
-fn subtree_link(cursor: &mut Cursor<'_>) -> Result<Option<Cid>, DataError> {
-    let link = cursor.link_or_null()?;
-    match link.map(|cid| cid.codec()) {
-        Some(Codec::Raw) => Err(rule("a link to a subtree names raw bytes")),
-        _ => Ok(link),
-    }
-}
-
-fn rule(reason: &'static str) -> DataError {
-    DataError::Model { place: String::new(), reason }
-}
-
 /// The rule that no single node can break.
 pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the next";
 
 pub(super) const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
 
-const SHARES_TOO_MUCH: &str = "a key shares more bytes than the key before it has";
-
 /// What is said of a subtree that was refused before.
 pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
-
-/// The name of a block, and what comes before the entries of a node: a byte for the map, two for its first key, and
-/// three for the head of a list of up to 65,535 entries, where [`MAX_NODE_ENTRIES`] are legal.
-const ROOM: usize = Cid::LEN + 6;
-
-/// What an entry takes beside its key, at most.
-const ENTRY_BYTES: usize = 12 + 2 * 43;
 
 const TYPICAL_KEY_BYTES: usize = 40;
 

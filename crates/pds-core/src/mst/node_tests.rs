@@ -3,6 +3,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mst::compressed::fault;
+use crate::mst::encoder::Encoder;
 
 /// What is left after an entry, read in one go, or item by item as [`fault`] does it.
 fn left_after(bytes: &[u8], read: impl Fn(&mut Cursor<'_>) -> bool) -> Option<usize> {

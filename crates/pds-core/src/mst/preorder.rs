@@ -155,7 +155,7 @@ mod tests {
         let high = find(1, 0);
         let low = (0..).map(text).find(|t| height(t.as_bytes()) == 0 && *t > high).unwrap();
         let value = Cid::of(Codec::Cbor, b"x");
-        let mut encoder = crate::mst::node::Encoder::default();
+        let mut encoder = crate::mst::encoder::Encoder::default();
         encoder.entry(low.as_bytes(), &value, None);
         let child = encoder.finish(None);
         encoder.entry(high.as_bytes(), &value, None);

@@ -12,11 +12,11 @@ use crate::mst::node::Position;
 /// only where it has as much room as before. Otherwise its node is read again, and the same rule decides about each
 /// subtree below it.
 #[derive(Debug, Default)]
-pub struct Seen(HashMap<Cid, Place>);
+pub struct Seen(HashMap<Cid, Visit>);
 
-/// Where a subtree was found.
+/// The position of a subtree that was found, and its room.
 #[derive(Debug)]
-struct Place {
+struct Visit {
     position: Position,
     /// `None` if its node could not be read: it cannot be read in any other room either.
     room: Option<Room<Key>>,
@@ -45,19 +45,19 @@ impl Room<&[u8]> {
 impl Seen {
     /// Tells whether a subtree can be passed over at its place.
     pub(super) fn has(&self, cid: &Cid, position: Position, room: Room<&[u8]>) -> bool {
-        let place = self.0.get(cid).filter(|place| place.position == position);
-        place.is_some_and(|place| place.room.as_ref().is_none_or(|before| room.contains(before)))
+        let visit = self.0.get(cid).filter(|visit| visit.position == position);
+        visit.is_some_and(|visit| visit.room.as_ref().is_none_or(|before| room.contains(before)))
     }
 
     /// Notes that a subtree is gone through at its place.
     pub(super) fn entered(&mut self, cid: Cid, position: Position, room: Room<&[u8]>) {
         let Room { after, before } = room;
         let room = Room { after: after.map(Key::checked), before: before.map(Key::checked) };
-        self.0.insert(cid, Place { position, room: Some(room) });
+        self.0.insert(cid, Visit { position, room: Some(room) });
     }
 
     /// Notes that the node of a subtree cannot be read.
     pub(super) fn failed(&mut self, cid: Cid, position: Position) {
-        self.0.insert(cid, Place { position, room: None });
+        self.0.insert(cid, Visit { position, room: None });
     }
 }

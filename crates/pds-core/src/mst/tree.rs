@@ -6,9 +6,10 @@ use std::sync::Arc;
 use crate::data::block::{Block, Blocks};
 use crate::data::cid::{Cid, Codec};
 use crate::mst::cache::{NodeCache, Source};
+use crate::mst::encoder::Encoder;
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::node::{EMPTY_NODE, Encoder, Node, Position};
+use crate::mst::node::{EMPTY_NODE, Node, Position};
 use crate::mst::range::Range;
 
 /// A tree that can be read and edited; only the nodes that are needed are loaded.

@@ -207,8 +207,8 @@ mod tests {
     use crate::data::block::MemoryBlocks;
     use crate::data::cid::Codec;
     use crate::mst::diff::diff;
+    use crate::mst::encoder::Encoder;
     use crate::mst::key::height;
-    use crate::mst::node::Encoder;
     use crate::mst::range::range;
 
     /// A node with the first keys of one height, and the same subtree before and after each.
