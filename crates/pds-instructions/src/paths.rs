@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use pds::Write;
 use pds::data::{Block, MemoryBlocks, Value, check_record};
-use pds::mst::{Key, Tree};
+use pds::mst::{Key, Tree, diff, range, walk};
 use pds::syntax::{RecordPath, SyntaxError};
 use pds::transfer::export::export_car;
 use pds::verify::car::verify_car;
@@ -27,6 +27,9 @@ pub(crate) const PATHS: &[Path] = &[
     ("drafts", drafts),
     ("records", records),
     ("export", export),
+    ("list", list),
+    ("walk", walk_all),
+    ("diff", diff_two),
 ];
 
 /// Verifies a CAR file in streamable order, in one pass. No signature is checked, because it would dominate.
@@ -108,6 +111,39 @@ fn export(account: &Account) -> Walked {
     let mut car = Vec::with_capacity(account.streamable.len());
     counted(|| export_car(&account.snapshot, &mut car, &mut |_| {}))?;
     holds(car == account.streamable, "exported")
+}
+
+/// All entries of a tree in key order.
+fn list(account: &Account) -> Walked {
+    let (tree, root) = (&account.snapshot, account.snapshot.commit().data());
+    let entries = counted(|| range(tree.blocks(), root, ..).filter(Result::is_ok).count());
+    holds(entries == account.records.len(), "listed")
+}
+
+/// All nodes and entries of a tree.
+fn walk_all(account: &Account) -> Walked {
+    let (tree, root) = (&account.snapshot, account.snapshot.commit().data());
+    let steps = counted(|| walk(tree.blocks(), root).filter(Result::is_ok).count());
+    holds(steps > account.records.len(), "walked over")
+}
+
+/// The difference between two trees: every tenth record has another value.
+fn diff_two(account: &Account) -> Walked {
+    let mut blocks = MemoryBlocks::default();
+    let mut tree = Tree::empty(&blocks);
+    for (path, block) in &account.records {
+        tree.insert(Key::new(path.to_string().into_bytes())?, block.cid())?;
+    }
+    let before = tree.write()?;
+    for pair in account.records.windows(2).step_by(10) {
+        tree.insert(Key::new(pair[0].0.to_string().into_bytes())?, pair[1].1.cid())?;
+    }
+    let after = tree.write()?;
+    blocks.extend(before.nodes.into_iter().chain(after.nodes));
+    let changes = counted(|| {
+        diff(&blocks, Some(before.root), Some(after.root)).filter(Result::is_ok).count()
+    });
+    holds(changes == account.records.len() / 10, "compared")
 }
 
 /// Runs the counted work. The count begins and ends with this function.
