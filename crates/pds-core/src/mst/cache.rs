@@ -142,7 +142,7 @@ impl<'b> Source<'b> {
         if let Some(node) = self.cached(cid, position)? {
             return Ok(node);
         }
-        let node = Arc::new(read_node(self.blocks, cid, position)?.1);
+        let (_, node) = read_node(self.blocks, cid, position)?;
         if let Some(cache) = self.cache {
             cache.insert(cid, node.clone());
         }

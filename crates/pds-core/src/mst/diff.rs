@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use crate::data::block::Blocks;
 use crate::data::cid::Cid;
 use crate::mst::cache::{NodeCache, Source};
+use crate::mst::comparison::{Turn, turn};
+use crate::mst::diff_ahead::read_ahead;
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::node::{NOT_ASCENDING, Position};
-use crate::mst::waiting::{Waiting, next_key, unfold};
+use crate::mst::path::{Next, Path};
+use crate::mst::traversal::Traversal;
 
 /// A key that differs between two trees.
 ///
@@ -130,12 +132,9 @@ pub struct Diff<'b> {
     failed: bool,
 }
 
-/// One of the two trees: what is still to be compared, the next at the end.
+/// One of the two trees, and the nodes of it that were compared.
 struct Side<'b> {
-    source: Source<'b>,
-    waiting: Vec<Waiting>,
-    /// The last key that was compared.
-    before: Option<Key>,
+    traversal: Traversal<'b>,
     opened: Vec<Cid>,
 }
 
@@ -156,8 +155,8 @@ impl<'b> Diff<'b> {
         before: Option<&'b NodeCache>,
         after: Option<&'b NodeCache>,
     ) -> Self {
-        self.before.source.cache = before;
-        self.after.source.cache = after;
+        self.before.traversal.source.cache = before;
+        self.after.traversal.source.cache = after;
         self
     }
 
@@ -185,59 +184,38 @@ impl<'b> Diff<'b> {
 
     fn advance(&mut self) -> Result<Option<Change>, MstError> {
         loop {
-            match (self.before.waiting.last(), self.after.waiting.last()) {
-                (None, None) => return Ok(None),
-                (
-                    Some(Waiting::Subtree { cid: a, position: at_a }),
-                    Some(Waiting::Subtree { cid: b, position: at_b }),
-                ) => {
-                    if a == b {
-                        self.before.waiting.pop();
-                        self.after.waiting.pop();
-                        continue;
-                    }
-                    // The higher one is opened first, so that equal subtrees below it meet.
-                    let (a, b) = (height(*at_a), height(*at_b));
-                    if a >= b {
-                        self.before.open()?;
-                    }
-                    if b >= a {
-                        self.after.open()?;
-                    }
+            match turn(self.before.traversal.path.next(), self.after.traversal.path.next()) {
+                Turn::End => return Ok(None),
+                Turn::Equal => self.pass(true, true),
+                Turn::Open { before, after } => self.open(before, after)?,
+                Turn::Change { key, before, after } => {
+                    let change = Change { key: Key::checked(key), before, after };
+                    self.pass(before.is_some(), after.is_some());
+                    return Ok(Some(change));
                 }
-                (Some(Waiting::Subtree { .. }), _) => self.before.open()?,
-                (_, Some(Waiting::Subtree { .. })) => self.after.open()?,
-                (Some(Waiting::Entry { .. }), None) => return Ok(self.take_before()),
-                (None, Some(Waiting::Entry { .. })) => return Ok(self.take_after()),
-                (
-                    Some(Waiting::Entry { key: a, value: before }),
-                    Some(Waiting::Entry { key: b, value: after }),
-                ) => match a.cmp(b) {
-                    std::cmp::Ordering::Less => return Ok(self.take_before()),
-                    std::cmp::Ordering::Greater => return Ok(self.take_after()),
-                    std::cmp::Ordering::Equal => {
-                        let changed = before != after;
-                        let (before, after) = (self.before.take(), self.after.take());
-                        if let (Some((_, before)), Some((key, after)), true) =
-                            (before, after, changed)
-                        {
-                            let (before, after) = (Some(before), Some(after));
-                            return Ok(Some(Change { key, before, after }));
-                        }
-                    }
-                },
             }
         }
     }
 
-    fn take_before(&mut self) -> Option<Change> {
-        let (key, value) = self.before.take()?;
-        Some(Change { key, before: Some(value), after: None })
+    fn pass(&mut self, before: bool, after: bool) {
+        for (side, passes) in [(&mut self.before, before), (&mut self.after, after)] {
+            if passes {
+                side.traversal.path.pass();
+            }
+        }
     }
 
-    fn take_after(&mut self) -> Option<Change> {
-        let (key, value) = self.after.take()?;
-        Some(Change { key, before: None, after: Some(value) })
+    fn open(&mut self, before: bool, after: bool) -> Result<(), MstError> {
+        let sides = [(&mut self.before, before), (&mut self.after, after)];
+        if sides.into_iter().any(|(side, opens)| opens && side.traversal.lacks_next()) {
+            read_ahead(&mut self.before.traversal, &mut self.after.traversal);
+        }
+        for (side, opens) in [(&mut self.before, before), (&mut self.after, after)] {
+            if opens {
+                side.open()?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -256,42 +234,16 @@ impl Iterator for Diff<'_> {
 
 impl<'b> Side<'b> {
     fn new(blocks: &'b dyn Blocks, root: Option<Cid>) -> Self {
-        let root = root.map(|cid| Waiting::Subtree { cid, position: Position::Root });
-        let waiting = root.into_iter().collect();
-        Self { source: Source::uncached(blocks), waiting, before: None, opened: Vec::new() }
+        let traversal = Traversal::new(Source::uncached(blocks), Path::new(root));
+        Self { traversal, opened: Vec::new() }
     }
 
-    fn take(&mut self) -> Option<(Key, Cid)> {
-        match self.waiting.pop()? {
-            Waiting::Entry { key, value } => {
-                self.before = Some(key.clone());
-                Some((key, value))
-            }
-            Waiting::Subtree { .. } => None,
-        }
-    }
-
-    /// Replaces the next subtree by what stands in it.
     fn open(&mut self) -> Result<(), MstError> {
-        let Some(Waiting::Subtree { cid, position }) = self.waiting.pop() else {
-            return Ok(());
-        };
-        let node = self.source.node(cid, position)?;
-        let above = next_key(&self.waiting);
-        // Without this a subtree that is named in many places would be opened in each of them.
-        if !node.lies_between(self.before.as_ref().map(Key::as_bytes), above) {
-            return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
+        if let Next::Subtree { cid, position } = self.traversal.path.next() {
+            self.traversal.path.pass();
+            self.traversal.open_cached(cid, position, true)?;
+            self.opened.push(cid);
         }
-        self.opened.push(cid);
-        unfold(&node, 0, &mut self.waiting);
         Ok(())
-    }
-}
-
-/// How high a subtree stands; a root, whose level is not known yet, counts as highest.
-fn height(position: Position) -> u8 {
-    match position {
-        Position::Root => u8::MAX,
-        Position::Child { level } => level,
     }
 }

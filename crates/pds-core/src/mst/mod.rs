@@ -24,9 +24,11 @@
 
 pub mod build;
 pub mod cache;
+pub(crate) mod comparison;
 pub(crate) mod compressed;
 pub mod contents;
 pub mod diff;
+pub(crate) mod diff_ahead;
 pub(crate) mod edit;
 pub(crate) mod encoder;
 pub mod error;
@@ -37,6 +39,6 @@ pub mod preorder;
 pub mod proof;
 pub mod range;
 pub mod seen;
+pub(crate) mod traversal;
 pub mod tree;
-pub(crate) mod waiting;
 pub mod walk;

@@ -2,8 +2,9 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use crate::data::block::{Block, Blocks};
+use crate::data::block::{Block, Blocks, ReadError};
 use crate::data::cbor::{Cursor, Rule};
 use crate::data::cid::{Cid, Codec};
 use crate::data::error::DataError;
@@ -339,11 +340,20 @@ pub(super) fn read_node(
     blocks: &dyn Blocks,
     cid: Cid,
     position: Position,
-) -> Result<(Block, Node), MstError> {
-    let block = blocks.get(&cid)?.ok_or(MstError::Missing { cid })?;
+) -> Result<(Block, Arc<Node>), MstError> {
+    checked_node(blocks.get(&cid), cid, position)
+}
+
+/// Checks the node in the answer of a source.
+pub(super) fn checked_node(
+    answer: Result<Option<Block>, ReadError>,
+    cid: Cid,
+    position: Position,
+) -> Result<(Block, Arc<Node>), MstError> {
+    let block = answer?.ok_or(MstError::Missing { cid })?;
     let node = Node::read(cid, block.bytes(), position)?;
     debug_assert!(node.level <= MAX_TREE_LEVEL);
-    Ok((block, node))
+    Ok((block, Arc::new(node)))
 }
 
 /// The rule that no single node can break.

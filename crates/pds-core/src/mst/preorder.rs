@@ -2,7 +2,7 @@
 
 use crate::data::cid::Cid;
 use crate::mst::error::MstError;
-use crate::mst::node::{NOT_ASCENDING, Node, Position};
+use crate::mst::node::{NOT_ASCENDING, Node};
 use crate::mst::path::{Next, Path};
 
 /// Follows a tree whose blocks arrive in order: each node, then its subtrees and records from left
@@ -27,7 +27,6 @@ use crate::mst::path::{Next, Path};
 #[derive(Debug)]
 pub struct Preorder {
     path: Path<Box<Node>>,
-    root: Option<Cid>,
 }
 
 /// What comes next.
@@ -58,14 +57,11 @@ impl Preorder {
     /// Starts with the root.
     #[must_use]
     pub fn new(root: Cid) -> Self {
-        Self { path: Path::new(), root: Some(root) }
+        Self { path: Path::new(Some(root)) }
     }
 
     /// Tells which block comes next.
     pub fn due(&mut self) -> Due<'_> {
-        if let Some(root) = self.root {
-            return Due::Node(root);
-        }
         match self.path.next() {
             Next::Subtree { cid, .. } => Due::Node(cid),
             Next::Entry { key, value } => Due::Record { key, cid: value },
@@ -79,11 +75,7 @@ impl Preorder {
     ///
     /// [`MstError`] as for any node; nothing can follow then.
     pub fn node(&mut self, bytes: &[u8]) -> Result<(), MstError> {
-        let (cid, position) = match (self.root.take(), self.path.next()) {
-            (Some(root), _) => (root, Position::Root),
-            (None, Next::Subtree { cid, position }) => (cid, position),
-            (None, Next::Entry { .. } | Next::End) => return Ok(()),
-        };
+        let Next::Subtree { cid, position } = self.path.next() else { return Ok(()) };
         self.path.pass();
         let mut node = self.path.take_spare().unwrap_or_default();
         node.refill(cid, bytes, position)?;

@@ -1,16 +1,15 @@
 //! Entries in key order, from any key, in either direction.
 
-use std::collections::HashSet;
-use std::ops::{Bound, RangeBounds};
-use std::sync::Arc;
+use std::ops::RangeBounds;
 
-use crate::data::block::Blocks;
+use crate::data::block::{Block, Blocks};
 use crate::data::cid::Cid;
 use crate::mst::cache::{NodeCache, Source};
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::node::{NAMED_AGAIN, NOT_ASCENDING, Node, Position, read_node};
-use crate::mst::tree::{Branch, Link};
+use crate::mst::node::Position;
+use crate::mst::path::{Next, Path};
+use crate::mst::traversal::Traversal;
 
 /// A key and the CID of its record.
 ///
@@ -53,7 +52,7 @@ pub struct Entry {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Range<'_> {
-    Range::new(Source::uncached(blocks), Some(Child::Stored(root)), keys)
+    Range::new(Source::uncached(blocks), Ok((Some(root), Vec::new())), keys)
 }
 
 /// The entries of a range of a tree. An error stands for the subtree that cannot be read; the entries
@@ -71,48 +70,30 @@ pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Ran
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Range<'t> {
-    source: Source<'t>,
-    root: Option<Child<'t>>,
-    from: Bound<Key>,
-    to: Bound<Key>,
-    backwards: bool,
-    started: bool,
-    stack: Vec<Frame<'t>>,
-    /// Subtrees that cannot be read, and are not read again where they are named again.
-    failed: HashSet<Cid>,
-}
-
-/// A node and the next slot in it: subtrees have even numbers, entries odd ones.
-struct Frame<'t> {
-    view: View<'t>,
-    /// `None` once the frame is used up.
-    slot: Option<usize>,
-    /// The number of the subtree that was entered last.
-    entered: usize,
+    traversal: Traversal<'t>,
+    /// The tree could not be prepared.
+    failed: Option<MstError>,
 }
 
 impl<'t> Range<'t> {
+    /// Starts with a root, and nodes that the source does not have yet.
     pub(super) fn new(
         source: Source<'t>,
-        root: Option<Child<'t>>,
+        tree: Result<(Option<Cid>, Vec<Block>), MstError>,
         keys: impl RangeBounds<Key>,
     ) -> Self {
-        Self {
-            source,
-            root,
-            from: keys.start_bound().cloned(),
-            to: keys.end_bound().cloned(),
-            backwards: false,
-            started: false,
-            stack: Vec::new(),
-            failed: HashSet::new(),
-        }
+        let (tree, failed) = match tree {
+            Ok(tree) => (tree, None),
+            Err(error) => (Default::default(), Some(error)),
+        };
+        let path = Path::within(tree.0, keys.start_bound().cloned(), keys.end_bound().cloned());
+        Self { traversal: Traversal::new(source, path).with_unwritten(tree.1), failed }
     }
 
     /// Goes from the last key to the first; to be called before the first entry is taken.
     #[must_use]
     pub fn reversed(mut self) -> Self {
-        self.backwards = !self.backwards;
+        self.traversal.path.reverse();
         self
     }
 
@@ -120,100 +101,8 @@ impl<'t> Range<'t> {
     /// is no cache.
     #[must_use]
     pub fn cached(mut self, cache: impl Into<Option<&'t NodeCache>>) -> Self {
-        self.source.cache = cache.into();
+        self.traversal.source.cache = cache.into();
         self
-    }
-
-    fn advance(&mut self) -> Result<Option<Entry>, MstError> {
-        if !std::mem::replace(&mut self.started, true)
-            && let Some(root) = self.root
-        {
-            self.enter(root.view(self.source, Position::Root)?);
-        }
-        loop {
-            let Some(frame) = self.stack.last_mut() else {
-                return Ok(None);
-            };
-            let Some(slot) = frame.slot else {
-                self.stack.pop();
-                continue;
-            };
-            frame.slot = if self.backwards {
-                slot.checked_sub(1)
-            } else {
-                Some(slot + 1).filter(|next| *next <= 2 * frame.view.len())
-            };
-            if slot % 2 == 1 {
-                let Some((key, value)) = frame.view.entry(slot / 2) else {
-                    return Ok(None);
-                };
-                let end = if self.backwards { &self.from } else { &self.to };
-                if is_past(end, key, self.backwards) {
-                    self.stack.clear();
-                    return Ok(None);
-                }
-                return Ok(Some(Entry { key: Key::checked(key), value }));
-            }
-            frame.entered = slot / 2;
-            let level = frame.view.level();
-            if let (Some(child), Some(position)) =
-                (frame.view.child(slot / 2), Position::below(level))
-            {
-                let view = self.open(child, position)?;
-                self.enter(view);
-            }
-        }
-    }
-
-    /// Reads a subtree, whose keys must lie between its neighbours.
-    ///
-    /// Without this a tree that names one subtree in many places would be read without end.
-    fn open(&mut self, child: Child<'t>, position: Position) -> Result<View<'t>, MstError> {
-        let Child::Stored(cid) = child else { return child.view(self.source, position) };
-        if self.failed.contains(&cid) {
-            return Err(MstError::Invalid { cid, reason: NAMED_AGAIN });
-        }
-        let stored = || match self.source.cached(cid, position)? {
-            Some(node) => Ok(node),
-            None => read_node(self.source.blocks, cid, position).map(|(_, node)| Arc::new(node)),
-        };
-        let read = stored().and_then(|node| {
-            let left = self.stack.iter().rev().find_map(|frame| {
-                let (key, _) = frame.view.entry(frame.entered.checked_sub(1)?)?;
-                Some(key)
-            });
-            let right = self.stack.iter().rev().find_map(|frame| {
-                let (key, _) = frame.view.entry(frame.entered)?;
-                Some(key)
-            });
-            if node.lies_between(left, right) {
-                return Ok(View::Read(node));
-            }
-            Err(MstError::Invalid { cid, reason: NOT_ASCENDING })
-        });
-        if matches!(read, Err(MstError::Invalid { .. } | MstError::Undecodable { .. })) {
-            self.failed.insert(cid);
-        }
-        read
-    }
-
-    /// Puts a node on the stack, at the first slot that can hold something of the range.
-    fn enter(&mut self, view: View<'t>) {
-        let last = 2 * view.len();
-        let start = if self.backwards { &self.to } else { &self.from };
-        let slot = match start {
-            Bound::Unbounded => Some(if self.backwards { last } else { 0 }),
-            Bound::Included(key) | Bound::Excluded(key) => {
-                let included = matches!(start, Bound::Included(_));
-                match view.search(key.as_bytes()) {
-                    Err(index) => Some(2 * index),
-                    Ok(index) if included => Some(2 * index + 1),
-                    Ok(index) if self.backwards => Some(2 * index),
-                    Ok(index) => Some(2 * index + 2),
-                }
-            }
-        };
-        self.stack.push(Frame { view, slot, entered: 0 });
     }
 }
 
@@ -221,87 +110,26 @@ impl Iterator for Range<'_> {
     type Item = Result<Entry, MstError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.advance().transpose()
-    }
-}
-
-/// Tells whether a key lies beyond the far end of a range.
-fn is_past(end: &Bound<Key>, key: &[u8], backwards: bool) -> bool {
-    let (end, excluded) = match end {
-        Bound::Unbounded => return false,
-        Bound::Included(end) => (end.as_bytes(), false),
-        Bound::Excluded(end) => (end.as_bytes(), true),
-    };
-    let beyond = if backwards { key < end } else { key > end };
-    beyond || (excluded && key == end)
-}
-
-/// A node to be looked at: opened for editing, or read for this purpose.
-enum View<'t> {
-    Open(&'t Branch),
-    Read(Arc<Node>),
-}
-
-/// A subtree to be looked at.
-#[derive(Clone, Copy)]
-pub(super) enum Child<'t> {
-    Open(&'t Branch),
-    Stored(Cid),
-}
-
-impl<'t> Child<'t> {
-    fn view(self, source: Source<'_>, position: Position) -> Result<View<'t>, MstError> {
-        match self {
-            Self::Open(branch) => Ok(View::Open(branch)),
-            Self::Stored(cid) => source.node(cid, position).map(View::Read),
+        if let Some(error) = self.failed.take() {
+            return Some(Err(error));
         }
-    }
-}
-
-impl Link {
-    pub(super) fn child(&self) -> Child<'_> {
-        match self {
-            Self::Open(branch) => Child::Open(branch),
-            Self::Stored(cid) => Child::Stored(*cid),
-        }
-    }
-}
-
-impl<'t> View<'t> {
-    fn level(&self) -> u8 {
-        match self {
-            Self::Open(branch) => branch.level,
-            Self::Read(node) => node.level(),
-        }
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            Self::Open(branch) => branch.entries.len(),
-            Self::Read(node) => node.len(),
-        }
-    }
-
-    fn search(&self, key: &[u8]) -> Result<usize, usize> {
-        match self {
-            Self::Open(branch) => branch.search(key),
-            Self::Read(node) => node.search(key),
-        }
-    }
-
-    fn entry(&self, index: usize) -> Option<(&[u8], Cid)> {
-        match self {
-            Self::Open(branch) => {
-                branch.entries.get(index).map(|entry| (entry.key.as_bytes(), entry.value))
+        loop {
+            match self.traversal.path.next() {
+                Next::Subtree { cid, position } => {
+                    self.traversal.path.pass();
+                    self.traversal.read_ahead(cid, position);
+                    let keep = position == Position::Root;
+                    if let Err(error) = self.traversal.open_cached(cid, position, keep) {
+                        return Some(Err(error));
+                    }
+                }
+                Next::Entry { key, value } => {
+                    let entry = Entry { key: Key::checked(key), value };
+                    self.traversal.path.pass();
+                    return Some(Ok(entry));
+                }
+                Next::End => return None,
             }
-            Self::Read(node) => node.entry(index).map(|entry| (entry.key, entry.value)),
-        }
-    }
-
-    fn child(&self, index: usize) -> Option<Child<'t>> {
-        match self {
-            Self::Open(branch) => branch.gap(index).map(Link::child),
-            Self::Read(node) => node.subtree(index).map(Child::Stored),
         }
     }
 }

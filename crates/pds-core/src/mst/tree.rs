@@ -133,8 +133,22 @@ impl<'b> Tree<'b> {
     }
 
     /// Iterates over the entries of a range in key order; see also [`Range::reversed`].
-    pub fn range(&self, keys: impl RangeBounds<Key>) -> Range<'_> {
-        Range::new(self.source, self.root.as_ref().map(Link::child), keys)
+    ///
+    /// Each call encodes the nodes that were opened by edits, written or not.
+    pub fn range(&self, keys: impl RangeBounds<Key>) -> Range<'b> {
+        let encoded = match &self.root {
+            None => Ok((None, Vec::new())),
+            Some(Link::Stored(root)) => Ok((Some(*root), Vec::new())),
+            Some(link) => self.encode(link).map(|written| (Some(written.root), written.nodes)),
+        };
+        Range::new(self.source, encoded, keys)
+    }
+
+    /// Encodes all opened nodes of a copy.
+    fn encode(&self, root: &Link) -> Result<Written, MstError> {
+        let mut root = root.clone();
+        root.forget_stored();
+        Self { source: Source { cache: None, ..self.source }, root: Some(root) }.write()
     }
 
     /// Encodes what has changed and returns the new root and nodes; the tree can be edited further.
@@ -234,6 +248,14 @@ impl Link {
     pub(super) fn name(&self) -> Cid {
         let (encoder, mut nodes) = (Encoder::default(), Vec::new());
         self.clone().write(&mut Writing { cache: None, encoder, nodes: &mut nodes })
+    }
+
+    /// Makes [`write`](Self::write) return all opened nodes again.
+    fn forget_stored(&mut self) {
+        let Self::Open(branch) = self else { return };
+        branch.stored = None;
+        let below = branch.entries.iter_mut().filter_map(|entry| entry.right.as_mut());
+        branch.left.iter_mut().chain(below).for_each(Self::forget_stored);
     }
 
     fn write(&mut self, to: &mut Writing<'_>) -> Cid {

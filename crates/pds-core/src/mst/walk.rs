@@ -1,15 +1,16 @@
 //! Nodes and entries in the order in which a streamable CAR has them.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::data::block::{Block, Blocks};
 use crate::data::cid::Cid;
+use crate::mst::cache::Source;
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::node::{NAMED_AGAIN, NOT_ASCENDING, Node, Position, read_node};
+use crate::mst::node::Node;
 use crate::mst::path::{Next, Path};
 use crate::mst::seen::Seen;
+use crate::mst::traversal::Traversal;
 
 /// One step of a [`Walk`].
 ///
@@ -63,14 +64,7 @@ pub enum Step {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
-    Walk {
-        blocks,
-        root: Some(root),
-        path: Path::new(),
-        failed: HashSet::new(),
-        levels: None,
-        seen: None,
-    }
+    Walk { traversal: Traversal::new(Source::uncached(blocks), Path::new(Some(root))) }
 }
 
 /// Walks over the nodes of a tree, parents first.
@@ -116,16 +110,7 @@ pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Bloc
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Walk<'b> {
-    blocks: &'b dyn Blocks,
-    /// Until it has been read.
-    root: Option<Cid>,
-    path: Path<Arc<Node>>,
-    /// Subtrees that cannot be walked, and are not read again where they are named again.
-    failed: HashSet<Cid>,
-    /// How many levels are walked, if not all.
-    levels: Option<u8>,
-    /// Subtrees that earlier walks have gone through, if they are to be passed over.
-    seen: Option<&'b mut Seen>,
+    traversal: Traversal<'b>,
 }
 
 impl<'b> Walk<'b> {
@@ -133,46 +118,15 @@ impl<'b> Walk<'b> {
     /// to be called before the first step.
     #[must_use]
     pub fn passing_over(mut self, seen: &'b mut Seen) -> Self {
-        self.seen = Some(seen);
+        self.traversal.pass_over(seen);
         self
     }
 
     /// Walks over this many levels only, from the root down; to be called before the first step.
     #[must_use]
     pub fn levels(mut self, levels: u8) -> Self {
-        self.levels = Some(levels);
+        self.traversal.path.limit(levels);
         self
-    }
-
-    fn open(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
-        if self.failed.contains(&cid) {
-            return Err(MstError::Invalid { cid, reason: NAMED_AGAIN });
-        }
-        let opened = self.step_into(cid, position);
-        if matches!(opened, Err(MstError::Invalid { .. } | MstError::Undecodable { .. })) {
-            self.failed.insert(cid);
-        }
-        opened
-    }
-
-    fn step_into(&mut self, cid: Cid, position: Position) -> Result<Step, MstError> {
-        let read = read_node(self.blocks, cid, position);
-        if let (Err(_), Some(seen)) = (&read, &mut self.seen) {
-            seen.failed(cid, position);
-        }
-        let (block, node) = read?;
-        if !self.path.has_room_for(&node) {
-            return Err(MstError::Invalid { cid, reason: NOT_ASCENDING });
-        }
-        if let Some(levels) = self.levels.take() {
-            self.path.down_to(node.level().saturating_sub(levels.saturating_sub(1)));
-        }
-        if let Some(seen) = &mut self.seen {
-            seen.entered(cid, position, self.path.room());
-        }
-        let node = Arc::new(node);
-        self.path.enter(node.clone());
-        Ok(Step::Node { block, node })
     }
 }
 
@@ -181,20 +135,21 @@ impl Iterator for Walk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            let (cid, position) = match (self.root.take(), self.path.next()) {
-                (Some(root), _) => (root, Position::Root),
-                (None, Next::Subtree { cid, position }) => (cid, position),
-                (None, Next::Entry { key, value }) => {
-                    let step = Step::Entry { key: Key::checked(key), value };
-                    self.path.pass();
-                    return Some(Ok(step));
+            match self.traversal.path.next() {
+                Next::Subtree { cid, position } => {
+                    self.traversal.path.pass();
+                    if !self.traversal.was_seen(cid, position) {
+                        self.traversal.read_ahead(cid, position);
+                        let opened = self.traversal.open(cid, position);
+                        return Some(opened.map(|(block, node)| Step::Node { block, node }));
+                    }
                 }
-                (None, Next::End) => return None,
-            };
-            self.path.pass();
-            let seen = self.seen.as_ref();
-            if !seen.is_some_and(|seen| seen.has(&cid, position, self.path.room())) {
-                return Some(self.open(cid, position));
+                Next::Entry { key, value } => {
+                    let key = Key::checked(key);
+                    self.traversal.path.pass();
+                    return Some(Ok(Step::Entry { key, value }));
+                }
+                Next::End => return None,
             }
         }
     }
