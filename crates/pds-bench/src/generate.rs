@@ -212,7 +212,7 @@ const WORDS: [&str; 32] = [
     "about",
     "summer",
     "café",
-    "nobody",
+    "people",
     "remembers",
     "how",
     "it",

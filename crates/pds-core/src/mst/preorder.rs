@@ -10,8 +10,8 @@ use crate::mst::path::{Next, Path};
 ///
 /// It holds the nodes of one path, whatever the size of the tree, and checks everything that
 /// [`walk`](super::walk) checks. The caller asks what is due, finds that block next in the stream, and
-/// hands it over. A record that stands at two paths is due twice, and mostly comes once: whoever meets one that does
-/// not come has to look for it among those that did.
+/// hands it over. A record at two paths is due twice, but most files have it once. If a due record
+/// does not come, search for it among the earlier records.
 ///
 /// ```
 /// use pds::data::{Block, Codec};

@@ -8,9 +8,9 @@ use crate::mst::node::{NOT_ASCENDING, Node, Position, read_node};
 
 /// Returns the fewest nodes, from the root down, that show whether a key is in a tree.
 ///
-/// A key can only stand on the level of its height, so the chain ends there, with the node that
-/// has the key or the gap for it, or earlier where no subtree leads on. Whoever has these nodes can
-/// check with [`get`](super::get), or one by one with a [`Descent`]. (Specification "Repository",
+/// The level of a key is its height. So the chain ends with the node of that level, which has the key or a gap in
+/// its place, or earlier if no subtree leads on. [`get`](super::get) checks these nodes together, and a [`Descent`]
+/// checks them one by one. (Specification "Repository",
 /// "Inclusion and exclusion proofs".)
 ///
 /// ```

@@ -12,15 +12,19 @@ struct Ceiling {
     recorded: usize,
 }
 
-/// Each excess over the design has its reason here.
+/// Each excess over the design has its reason here. Imports are one line for each module, because each name is
+/// imported from the module that defines it: 700 lines in `store`, 770 in `pds` and 690 in `cli`.
 const CEILINGS: [Ceiling; 5] = [
     Ceiling { name: "core", design: 7_200, recorded: 7_200 },
-    Ceiling { name: "store", design: 2_500, recorded: 2_500 },
-    // Core, store and rescue are still in this crate, and move out of it.
-    Ceiling { name: "pds", design: 5_300, recorded: 19_424 },
+    // 700 lines read damaged files and 600 compare the schema with the format: a file from elsewhere may have triggers
+    // and views that never end. The memory store and the directory of blobs have 500.
+    Ceiling { name: "store", design: 2_500, recorded: 4_912 },
+    // Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted
+    // when the ceiling was set.
+    Ceiling { name: "pds", design: 5_300, recorded: 6_795 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
-    // The verbs still make their answers themselves, each for text and for JSON.
-    Ceiling { name: "cli", design: 5_000, recorded: 5_312 },
+    // Each verb has an answer type with a text form and a JSON form.
+    Ceiling { name: "cli", design: 5_000, recorded: 5_736 },
 ];
 
 #[test]
