@@ -5,8 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::known::{Violation, hold};
 use crate::tree::{Tree, tree};
+use crate::violation::{Violation, hold};
 
 #[test]
 fn no_crate_has_a_cycle_of_files() {

@@ -4,10 +4,10 @@
 //! is there for other crates. So the file of a folder (`mod.rs`, or `x.rs` next to `x/`) has documentation
 //! and `mod` declarations only, and no `use` brings in all names of a module.
 
-use crate::known::{Violation, hold};
 use crate::paths::At;
 use crate::source::Module;
 use crate::tree::{Tree, tree};
+use crate::violation::{Violation, hold};
 
 #[test]
 fn names_come_from_the_module_that_defines_them() {

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::known::{Violation, hold};
 use crate::paths::At;
 use crate::tree::{Crate, Tree, root, tree};
+use crate::violation::{Violation, hold};
 
 /// Each room, and the rooms that it may import. The name of a crate means all of its rooms.
 const TABLE: &[(&str, &[&str])] = &[

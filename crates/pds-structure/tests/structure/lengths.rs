@@ -1,8 +1,8 @@
 //! How long are files and functions?
 
-use crate::known::{Violation, hold};
 use crate::source::Function;
 use crate::tree::{File, Tree, tree};
+use crate::violation::{Violation, hold};
 
 /// Lines of a file below `src`, its tests included.
 const FILE: usize = 400;

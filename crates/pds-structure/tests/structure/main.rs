@@ -1,16 +1,12 @@
 //! The rules on structure, checked against the sources of every crate.
 //!
 //! Each file answers one question. `tree.rs`, `source.rs`, `lexer.rs` and `paths.rs` read the sources;
-//! `known.rs` keeps the lists of violations that are still to be fixed.
-//!
-//! - `PDS_STRUCTURE=report cargo test -p atpds-structure -- --nocapture` prints every violation.
-//! - `PDS_STRUCTURE=record cargo test -p atpds-structure` writes the lists in `known/` again.
+//! `violation.rs` reports the places that break a rule.
 #![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout)]
 
 mod counts;
 mod cycles;
 mod imports;
-mod known;
 mod layers;
 mod lengths;
 mod lexer;
@@ -20,4 +16,5 @@ mod repo;
 mod source;
 mod traits;
 mod tree;
+mod violation;
 mod words;

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use crate::known::{Violation, hold};
 use crate::tree::{Tree, root, tree};
+use crate::violation::{Violation, hold};
 
 /// Names that every file may define for itself.
 const EXEMPT: [&str; 3] = ["Args", "Error", "Result"];

@@ -1,7 +1,7 @@
 //! How large is `Repo`?
 
-use crate::known::{Violation, hold};
 use crate::tree::{Tree, tree};
+use crate::violation::{Violation, hold};
 
 /// The methods that users see, the methods with the private ones, and the files with an `impl Repo`.
 const MOST: [(&str, usize); 3] = [("public methods", 30), ("methods", 60), ("files", 3)];

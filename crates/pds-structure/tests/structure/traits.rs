@@ -3,9 +3,9 @@
 //! A back end writes the required methods of the seam; the other methods of a trait have a default. Core has no
 //! effects, and no answer depends on the thread that asks.
 
-use crate::known::{Violation, hold};
 use crate::layers::row_of;
 use crate::tree::{Crate, Tree, tree};
+use crate::violation::{Violation, hold};
 
 /// Traits, and the number of methods that they may require together.
 const SEAM: [(usize, &[&str]); 3] =

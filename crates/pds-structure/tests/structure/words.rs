@@ -6,10 +6,10 @@
 use std::fs;
 use std::path::Path;
 
-use crate::known::{Violation, hold};
 use crate::lexer::{Text, lex};
 use crate::source::Source;
 use crate::tree::{files_under, from_root, root};
+use crate::violation::{Violation, hold};
 
 /// Words and phrases that no text has.
 const BANNED: [&str; 12] = [
