@@ -144,12 +144,12 @@ const ENDLESS_HARMS: [(&str, &str); 4] = [
     (
         "UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ', CHECK (?)) STRICT')
          WHERE name = 'refs'",
-        "table refs is not that of the format",
+        "table refs differs from the format",
     ),
     (
         "UPDATE sqlite_schema SET sql = replace(sql, ') STRICT', ', CHECK (?)) STRICT')
          WHERE name = 'log'",
-        "table log is not that of the format",
+        "table log differs from the format",
     ),
     (
         "CREATE INDEX more ON refs (seq);
