@@ -166,6 +166,6 @@ fn read_long_log(path: &Path) {
         assert_eq!(store.collect(sweep).unwrap().rows, 99);
     }
     assert_eq!(store.check(CheckDepth::Whole).unwrap(), Vec::<String>::new());
-    let salvaged = SqliteStore::salvage(&path, &path.with_extension("to")).unwrap();
+    let salvaged = SqliteStore::salvage(path, &path.with_extension("to")).unwrap();
     assert_eq!((salvaged.moves, salvaged.is_all), (u64::from(ROWS) - 99, true));
 }
