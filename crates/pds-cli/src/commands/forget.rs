@@ -59,7 +59,7 @@ impl Args {
         let what = self.what(&repo)?;
         let mut progress = Progress::blocks("forgetting");
         let forgotten = if self.dry_run {
-            repo.retain().forgettable(&what, &mut |blocks| progress.add(blocks))?
+            repo.retain().plan_forget(&what, &mut |blocks| progress.add(blocks))?.forgotten
         } else {
             let forgotten = repo.retain().forget(&what, &mut |blocks| progress.add(blocks))?;
             clear_leftovers(&dir)?;

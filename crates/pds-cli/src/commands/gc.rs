@@ -46,10 +46,10 @@ impl Args {
         let dir = place.directory()?;
         let before = size_of(&dir);
         let blob_age = Duration::from_secs(u64::from(self.grace) * 60 * 60);
-        let keep = Keep { states: self.keep, blob_age };
+        let keep = Keep::default().states(self.keep).blob_age(blob_age);
         let mut progress = Progress::blocks("collecting");
         let swept = if self.dry_run {
-            place.mirror()?.retain().reclaimable(&keep, &mut |blocks| progress.add(blocks))?
+            place.mirror()?.retain().plan_gc(&keep, &mut |blocks| progress.add(blocks))?.swept
         } else {
             place.mirror()?.retain().gc(&keep, &mut |blocks| progress.add(blocks))?
         };

@@ -148,7 +148,8 @@ impl Args {
             Some(base) if base.to_string() == "empty" => Some(MergeBase::Empty),
             Some(base) => Some(MergeBase::Commit(resolve(repo, base)?)),
         };
-        Ok(MergeOptions { base, resolution: Resolution { paths, rest }, key: None })
+        let resolution = Resolution::default().paths(paths).rest(rest);
+        Ok(MergeOptions::default().base(base).resolution(resolution))
     }
 }
 

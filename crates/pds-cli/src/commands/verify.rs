@@ -74,13 +74,12 @@ impl Args {
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         let log = self.plc_log.as_deref().map(read_plc_log).transpose()?;
         let keys = log.as_ref().map(PlcLog::key_history);
-        let expected = Expected {
-            did: self.did.as_ref().or(log.as_ref().map(PlcLog::did)),
-            key: self.key.as_ref(),
-            keys: keys.as_ref(),
-            partial: self.partial,
-            jobs,
-        };
+        let expected = Expected::default()
+            .did(self.did.as_ref().or(log.as_ref().map(PlcLog::did)))
+            .key(self.key.as_ref())
+            .keys(keys.as_ref())
+            .partial(self.partial)
+            .jobs(jobs);
         let mut findings = Findings::new(out);
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
         let is_store_damaged = findings.is_store_damaged;

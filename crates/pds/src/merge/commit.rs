@@ -38,6 +38,7 @@ use pds_store::version::Version;
 
 /// The options of a merge.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct MergeOptions {
     /// The common base of both sides. With `None`, it is the common ancestor.
     pub base: Option<MergeBase>,
@@ -46,6 +47,29 @@ pub struct MergeOptions {
     /// The key that must have signed a merged CAR file. With `None`, it is the known key. The key is recorded for
     /// that one commit.
     pub key: Option<PublicKey>,
+}
+
+impl MergeOptions {
+    /// Sets the common base of both sides.
+    #[must_use]
+    pub fn base(mut self, base: impl Into<Option<MergeBase>>) -> Self {
+        self.base = base.into();
+        self
+    }
+
+    /// Sets the chosen sides of records that both sides changed.
+    #[must_use]
+    pub fn resolution(mut self, resolution: Resolution) -> Self {
+        self.resolution = resolution;
+        self
+    }
+
+    /// Sets the key that must have signed a merged CAR file.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Option<PublicKey>>) -> Self {
+        self.key = key.into();
+        self
+    }
 }
 
 /// The common base of the two sides of a merge.

@@ -44,9 +44,26 @@ pub enum Side {
 
 /// The choice of a side for records that both sides changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Resolution {
     /// The chosen side of single records.
     pub paths: HashMap<RecordPath, Side>,
     /// The chosen side of all other records. With `None`, each of them is a conflict.
     pub rest: Option<Side>,
+}
+
+impl Resolution {
+    /// Sets the chosen side of single records.
+    #[must_use]
+    pub fn paths(mut self, paths: HashMap<RecordPath, Side>) -> Self {
+        self.paths = paths;
+        self
+    }
+
+    /// Sets the chosen side of all other records.
+    #[must_use]
+    pub fn rest(mut self, rest: impl Into<Option<Side>>) -> Self {
+        self.rest = rest.into();
+        self
+    }
 }

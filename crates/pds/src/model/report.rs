@@ -15,12 +15,13 @@ use pds_core::syntax::did::Did;
 /// use pds::Expected;
 ///
 /// let other = "did:web:other.example".parse()?;
-/// let expected = Expected { did: Some(&other), ..Expected::default() };
+/// let expected = Expected::default().did(Some(&other));
 /// let report = repo.verify().present(&expected, &mut |finding| println!("{finding}"))?;
 /// assert!(!report.is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
 pub struct Expected<'a> {
     /// The expected account.
     pub did: Option<&'a Did>,
@@ -33,6 +34,43 @@ pub struct Expected<'a> {
     pub partial: bool,
     /// The number of threads.
     pub jobs: Jobs,
+}
+
+impl<'a> Expected<'a> {
+    /// Sets the expected account.
+    #[must_use]
+    pub fn did(mut self, did: impl Into<Option<&'a Did>>) -> Self {
+        self.did = did.into();
+        self
+    }
+
+    /// Sets the key that must have signed the commit.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Option<&'a PublicKey>>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// Sets the keys of the account over time.
+    #[must_use]
+    pub fn keys(mut self, keys: impl Into<Option<&'a KeyHistory>>) -> Self {
+        self.keys = keys.into();
+        self
+    }
+
+    /// Accepts or refuses a part of a repository.
+    #[must_use]
+    pub fn partial(mut self, partial: bool) -> Self {
+        self.partial = partial;
+        self
+    }
+
+    /// Sets the number of threads.
+    #[must_use]
+    pub fn jobs(mut self, jobs: Jobs) -> Self {
+        self.jobs = jobs;
+        self
+    }
 }
 
 /// The counts of a verification.

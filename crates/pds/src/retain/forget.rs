@@ -61,6 +61,26 @@ pub struct Forgotten {
     pub unknown: Vec<RecordPath>,
 }
 
+/// A purge that was counted and not made; from [`Retain::plan_forget`].
+#[non_exhaustive]
+pub struct ForgetPlan<'r> {
+    /// The data that the purge would delete.
+    pub forgotten: Forgotten,
+    retain: Retain<'r>,
+    what: Forget,
+}
+
+impl ForgetPlan<'_> {
+    /// Makes the purge. It searches again, because other processes may have written meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Retain::forget`].
+    pub fn apply(self, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
+        self.retain.forget(&self.what, progress)
+    }
+}
+
 /// The states that hold one of the records.
 #[derive(Default)]
 struct Holding {
@@ -90,7 +110,7 @@ struct Deletions {
     written: Vec<(RefName, Cid)>,
 }
 
-impl Retain<'_> {
+impl<'r> Retain<'r> {
     /// Purges records, or the history before a state. Afterwards no block, log entry, blob or unused part of
     /// a file has the data.
     ///
@@ -115,8 +135,13 @@ impl Retain<'_> {
     /// # Errors
     ///
     /// As [`forget`](Self::forget).
-    pub fn forgettable(&self, what: &Forget, progress: &mut dyn FnMut(u64)) -> Result<Forgotten> {
-        self.forget_or_count(what, progress, true)
+    pub fn plan_forget(
+        &self,
+        what: &Forget,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<ForgetPlan<'r>> {
+        let forgotten = self.forget_or_count(what, progress, true)?;
+        Ok(ForgetPlan { retain: *self, what: what.clone(), forgotten })
     }
 
     fn forget_or_count(

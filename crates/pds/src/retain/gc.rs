@@ -14,6 +14,7 @@ use pds_store::sweep::Fate;
 
 /// The options of a collection: the states and blobs to keep in addition to those of the refs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Keep {
     /// The number of latest states of each ref to keep, including the present one. `None` keeps all states in
     /// the log.
@@ -26,6 +27,22 @@ pub struct Keep {
 impl Default for Keep {
     fn default() -> Self {
         Self { states: None, blob_age: Duration::from_secs(24 * 60 * 60) }
+    }
+}
+
+impl Keep {
+    /// Sets the number of latest states of each ref to keep.
+    #[must_use]
+    pub fn states(mut self, states: impl Into<Option<NonZeroUsize>>) -> Self {
+        self.states = states.into();
+        self
+    }
+
+    /// Sets the minimum age of deleted blobs.
+    #[must_use]
+    pub fn blob_age(mut self, age: Duration) -> Self {
+        self.blob_age = age;
+        self
     }
 }
 
@@ -68,7 +85,27 @@ impl From<Collected> for Swept {
     }
 }
 
-impl Retain<'_> {
+/// A collection that was counted and not made; from [`Retain::plan_gc`].
+#[non_exhaustive]
+pub struct GcPlan<'r> {
+    /// The data that the collection would delete.
+    pub swept: Swept,
+    retain: Retain<'r>,
+    keep: Keep,
+}
+
+impl GcPlan<'_> {
+    /// Makes the collection. It marks again, because other processes may have written meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Retain::gc`].
+    pub fn apply(self, progress: &mut dyn FnMut(u64)) -> Result<Swept> {
+        self.retain.gc(&self.keep, progress)
+    }
+}
+
+impl<'r> Retain<'r> {
     /// Deletes the blocks that no ref and no log entry reaches, and the blobs that no remaining record refers
     /// to.
     ///
@@ -86,7 +123,7 @@ impl Retain<'_> {
     /// repo.delete(&path)?;
     /// // The log still names the state with the record.
     /// assert_eq!(repo.retain().gc(&Keep::default(), &mut |_| {})?.blocks, 0);
-    /// let only_the_present = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+    /// let only_the_present = Keep::default().states(std::num::NonZeroUsize::new(1));
     /// assert!(repo.retain().gc(&only_the_present, &mut |_| {})?.blocks > 0);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -105,8 +142,9 @@ impl Retain<'_> {
     /// # Errors
     ///
     /// As [`gc`](Self::gc).
-    pub fn reclaimable(&self, keep: &Keep, progress: &mut dyn FnMut(u64)) -> Result<Swept> {
-        self.collect_garbage(keep, progress, true)
+    pub fn plan_gc(&self, keep: &Keep, progress: &mut dyn FnMut(u64)) -> Result<GcPlan<'r>> {
+        let swept = self.collect_garbage(keep, progress, true)?;
+        Ok(GcPlan { retain: *self, keep: *keep, swept })
     }
 
     fn collect_garbage(

@@ -23,7 +23,7 @@ use pds_core::mst::walk::{Step, Walk};
 /// let repo = Repo::create(dir.path().join("alice"), &"did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?)?;
 /// let head = repo.head()?.expect("there is a first commit");
 /// let key = repo.public_key()?;
-/// let expected = Expected { key: key.as_ref(), ..Expected::default() };
+/// let expected = Expected::default().key(key.as_ref());
 /// let report = verify(repo.store().clone().as_ref(), head, &expected, &mut |f| println!("{f}"))?;
 /// assert!(report.is_ok() && report.is_complete());
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -59,12 +59,7 @@ fn each_commit_is_held_against_the_key_of_its_time() {
         let is_good = code == Code::KeyAtRev;
         // A key that was given as well does not count.
         let present = stranger_key();
-        let expected = Expected {
-            did: keys.did(),
-            key: Some(&present),
-            keys: Some(&keys),
-            ..Expected::default()
-        };
+        let expected = Expected::default().did(keys.did()).key(Some(&present)).keys(Some(&keys));
         let mut found = Vec::new();
         let report =
             verify(snapshot.blocks(), snapshot.commit().cid(), &expected, &mut |finding| {
@@ -110,7 +105,7 @@ fn the_finding_says_which_key_it_was_and_whether_it_still_is() {
         [(&old, START, "made, changed since"), (&new, START + 2 * HOUR, "made")]
     {
         let snapshot = snapshot(&log, key, micros);
-        let expected = Expected { keys: Some(&keys), ..Expected::default() };
+        let expected = Expected::default().keys(Some(&keys));
         let mut said = Vec::new();
         let cid = snapshot.commit().cid();
         verify(snapshot.blocks(), cid, &expected, &mut |finding| said.push(finding.message))

@@ -168,7 +168,7 @@ fn none_of_them_is_a_repository() {
         assert!(!report.is_ok() && !report.is_complete(), "{name}: {findings:?}");
         assert!(report.commit.is_none(), "{name}");
         // A part of a repository may be expected, but this file is not part of a repository.
-        let partial = Expected { partial: true, ..Expected::default() };
+        let partial = Expected::default().partial(true);
         assert!(!verify(bytes, &partial).0.is_ok(), "{name}");
 
         let stage = findings[0].stage();

@@ -57,7 +57,7 @@ fn whole_repositories_verify_and_every_known_fact_agrees() {
     };
     for (name, facts, bytes) in &cases {
         let did: Did = text(facts, "did").parse().unwrap();
-        let expected = Expected { did: Some(&did), ..Expected::default() };
+        let expected = Expected::default().did(Some(&did));
         let (report, findings) = verify(bytes, &expected);
         assert!(report.is_ok() && report.is_complete(), "{name}: {findings:#?}");
         assert_eq!(report.signature, SignatureState::Unchecked, "{name}");
@@ -135,7 +135,7 @@ fn parts_of_a_tree_are_reported_with_everything_that_is_missing() {
         let nodes = number(facts, "missing_nodes");
         let records = number(facts, "missing_records");
         for partial in [false, true] {
-            let expected = Expected { partial, ..Expected::default() };
+            let expected = Expected::default().partial(partial);
             let (report, findings) = verify(bytes, &expected);
             let found = |code: Code| {
                 let of_it = findings.iter().filter(|found| found.code() == code);

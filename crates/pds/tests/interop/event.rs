@@ -50,8 +50,7 @@ impl Event {
     /// Tells whether the slice is a part of a repository without a fault, signed with this key.
     pub(crate) fn verifies(&self, key: &PublicKey) -> bool {
         let did = self.commit.did().clone();
-        let expected =
-            Expected { did: Some(&did), key: Some(key), partial: true, ..Expected::default() };
+        let expected = Expected::default().did(Some(&did)).key(Some(key)).partial(true);
         let (report, findings) = verify(self.slice_bytes(), &expected);
         let only_missing = |found: &Finding| found.stage() == Stage::Completeness;
         report.is_ok()

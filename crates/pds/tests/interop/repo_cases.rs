@@ -79,7 +79,7 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn verify(&self) -> (Report, Vec<Finding>) {
-        let expected = Expected { did: Some(&self.did), key: self.key(), ..Expected::default() };
+        let expected = Expected::default().did(Some(&self.did)).key(self.key());
         verify(&self.bytes, &expected)
     }
 

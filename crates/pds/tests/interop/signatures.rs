@@ -18,7 +18,7 @@ fn signatures_are_judged_by_the_keys_that_are_known() {
     let (mut valid, mut high_s) = (0, 0);
     for (name, facts, bytes) in &cases {
         let Some(key) = key_of(facts) else { continue };
-        let expected = Expected { key: Some(&key), ..Expected::default() };
+        let expected = Expected::default().key(Some(&key));
         let (report, findings) = verify(bytes, &expected);
         let errors: Vec<&Finding> =
             findings.iter().filter(|found| found.severity() == Severity::Error).collect();
@@ -109,7 +109,7 @@ fn another_account_or_another_key_is_an_error() {
     let somebody: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap();
     let key: PublicKey =
         "did:key:zQ3shW1AnfTp89EwNq2np62pi6CwXpvgyR3VZSwVpJg7AvBKR".parse().unwrap();
-    let expected = Expected { did: Some(&somebody), key: Some(&key), ..Expected::default() };
+    let expected = Expected::default().did(Some(&somebody)).key(Some(&key));
     for (name, facts, bytes) in &cases {
         let (report, findings) = verify(bytes, &expected);
         // With a key of the other curve too, high-S is what is noticed first.

@@ -80,7 +80,7 @@ fn sorted(file: &[u8], but: impl Fn(&Block) -> bool) -> Vec<u8> {
 
 fn check(file: &[u8], jobs: usize) -> (Report, Vec<Finding>) {
     let jobs = Jobs::new(NonZeroUsize::new(jobs).unwrap());
-    let expected = Expected { jobs, ..Expected::default() };
+    let expected = Expected::default().jobs(jobs);
     let mut findings = Vec::new();
     let report = verify_car(Cursor::new(file), &expected, &mut |found| findings.push(found));
     (report.unwrap(), findings)

@@ -62,8 +62,11 @@ fn the_states_that_had_a_record_leave_and_the_log_closes_the_gap() {
         .filter_map(|at| at.find_cid(&path("com.example.note/secret")).unwrap())
         .collect();
 
-    let weighed =
-        repo.retain().forgettable(&records(&["com.example.note/secret"]), &mut |_| {}).unwrap();
+    let weighed = repo
+        .retain()
+        .plan_forget(&records(&["com.example.note/secret"]), &mut |_| {})
+        .unwrap()
+        .forgotten;
     let forgotten = forget(&repo, &records(&["com.example.note/secret"]));
     assert_eq!((forgotten.written.len(), forgotten.swept.states), (0, 3));
     assert_eq!((weighed.swept.states, weighed.swept.blocks), (3, forgotten.swept.blocks));
@@ -97,7 +100,7 @@ fn a_record_that_refs_still_have_is_deleted_there_first() {
     repo.put(&path("com.example.note/other"), &note("x")).unwrap();
     let what = records(&["com.example.note/secret", "com.example.note/secret"]);
 
-    let weighed = repo.retain().forgettable(&what, &mut |_| {}).unwrap();
+    let weighed = repo.retain().plan_forget(&what, &mut |_| {}).unwrap().forgotten;
     assert_eq!(weighed.written.len(), 2);
     let forgotten = forget(&repo, &what);
     let names: Vec<&str> = forgotten.written.iter().map(|(name, _)| name.as_str()).collect();
@@ -131,7 +134,7 @@ fn without_a_key_the_refs_that_have_the_record_are_named_and_nothing_happens() {
     let error = mirror.retain().forget(&what, &mut |_| {}).unwrap_err();
     assert_eq!(error.to_string(), "no signing key: cannot delete the record from HEAD, side");
     assert!(matches!(error, Error::StillHeld { refs } if refs.len() == 2));
-    assert_eq!(mirror.retain().forgettable(&what, &mut |_| {}).unwrap().written.len(), 2);
+    assert_eq!(mirror.retain().plan_forget(&what, &mut |_| {}).unwrap().forgotten.written.len(), 2);
     assert_eq!((refs(&mirror), moves(&mirror)), before);
     // What is past can be forgotten without.
     owner.delete(&path("com.example.note/secret")).unwrap();
@@ -158,7 +161,7 @@ fn what_is_older_than_a_state_or_a_time_goes() {
             false => Forget::BeforeState(commits[6].into()),
             true => Forget::BeforeTime(repo.history().log(99).unwrap()[5].at_micros),
         };
-        let weighed = repo.retain().forgettable(&what, &mut |_| {}).unwrap();
+        let weighed = repo.retain().plan_forget(&what, &mut |_| {}).unwrap().forgotten;
         let forgotten = forget(&repo, &what);
         assert_eq!((weighed.swept.states, forgotten.swept.states), (5, 5));
         assert_eq!(repo.head().unwrap(), Some(commits[9]), "the present stays");
@@ -185,7 +188,7 @@ fn blobs_go_at_once_with_the_only_states_that_refer_to_them() {
     repo.put(&path("com.example.file/b"), &blob_ref(shared)).unwrap();
     repo.put(&path("com.example.file/a"), &blob_ref(shared)).unwrap();
     let what = records(&["com.example.file/a"]);
-    assert_eq!(repo.retain().forgettable(&what, &mut |_| {}).unwrap().swept.blobs, 1);
+    assert_eq!(repo.retain().plan_forget(&what, &mut |_| {}).unwrap().forgotten.swept.blobs, 1);
     let forgotten = forget(&repo, &what);
     assert_eq!((forgotten.swept.blobs, forgotten.swept.blob_bytes), (1, 6));
     assert_eq!(listed_blobs(&repo), [shared, young].into());

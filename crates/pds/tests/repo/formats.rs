@@ -73,7 +73,7 @@ fn a_store_opens_reads_and_takes_writes() {
     make(&dir);
     let repo = Repo::open(&dir).unwrap();
     let key = repo.public_key().unwrap().unwrap();
-    let expected = Expected { key: Some(&key), ..Expected::default() };
+    let expected = Expected::default().key(Some(&key));
     let report = repo.verify().present(&expected, &mut |finding| panic!("{finding}")).unwrap();
     assert_eq!((report.records, report.nodes, report.blocks), (35, 9, 53));
     assert_eq!(report.signature, SignatureState::Valid);
@@ -137,7 +137,7 @@ fn readers_go_on_while_a_store_is_written_with_another_key() {
     assert_ne!(old, Some(key.public_key()));
     repo.history().set_head(head, Default::default(), "reset").unwrap();
     for expected in [old.as_ref(), None] {
-        let expected = Expected { key: expected, ..Expected::default() };
+        let expected = Expected::default().key(expected);
         let report = repo.verify().present(&expected, &mut |finding| panic!("{finding}")).unwrap();
         assert_eq!((report.records, report.signature), (35, SignatureState::Valid));
     }
@@ -179,7 +179,7 @@ fn the_sample_verifies_and_is_what_the_store_exports() {
     let path = testdata().join("sample.car");
     let key = key();
     let did = "did:web:alice.example.com".parse().unwrap();
-    let expected = Expected { did: Some(&did), key: Some(&key), ..Expected::default() };
+    let expected = Expected::default().did(Some(&did)).key(Some(&key));
     let file = fs::File::open(&path).unwrap();
     let report = verify_car(file, &expected, &mut |finding| panic!("{finding}")).unwrap();
     assert!(report.is_ok() && report.is_complete());
@@ -205,11 +205,7 @@ fn the_samples_are_two_backups_of_one_account_with_its_did_document_and_its_imag
     let mut revs = Vec::new();
     for (name, records) in [("sample-earlier.car", 28), ("sample.car", 35)] {
         let file = || fs::File::open(testdata().join(name)).unwrap();
-        let expected = Expected {
-            did: Some(document.did()),
-            key: document.signing_key(),
-            ..Expected::default()
-        };
+        let expected = Expected::default().did(Some(document.did())).key(document.signing_key());
         let report = verify_car(file(), &expected, &mut |finding| panic!("{finding}")).unwrap();
         assert_eq!((report.records, report.signature), (records, SignatureState::Valid), "{name}");
         let car = CarFile::open(file()).unwrap();

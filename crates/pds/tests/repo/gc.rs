@@ -9,6 +9,7 @@ use pds::Expected;
 use pds::blob::{BlobDirectory, BlobStore, MemoryBlobs};
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Block, Cid, Codec, Value};
+use pds::retain::forget::Forget;
 use pds::retain::gc::{Keep, Swept};
 use pds::store::{Change, Event, Expect, Fact, FactEdit, MemoryStore, RefName, Store};
 use pds::{Error, Repo, Write, WriteOptions};
@@ -19,7 +20,7 @@ use super::{
 
 /// Keeps some states, and blobs of any age only where they are referred to.
 fn keep(states: usize) -> Keep {
-    Keep { states: NonZeroUsize::new(states), blob_age: Duration::ZERO }
+    Keep::default().states(NonZeroUsize::new(states)).blob_age(Duration::ZERO)
 }
 
 fn gc(repo: &Repo, keep: &Keep) -> Swept {
@@ -76,7 +77,7 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
     repo.history().set_ref(&gone, commits[9], Expect::Absent, "branch").unwrap();
     repo.history().remove_ref(&gone).unwrap();
     let newest_gone = repo.checkout(&commits[26].into()).unwrap().commit().rev();
-    let weighed = repo.retain().reclaimable(&keep(3), &mut |_| {}).unwrap();
+    let weighed = repo.retain().plan_gc(&keep(3), &mut |_| {}).unwrap().swept;
     let blocks = block_count(&repo);
     let swept = gc(&repo, &keep(3));
     assert_eq!((weighed.blocks, weighed.block_bytes), (swept.blocks, swept.block_bytes));
@@ -265,13 +266,13 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
         let listed = || listed_blobs(&repo);
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(gc(&repo, &Keep::default()).blobs, 0, "all are young");
-        let weighed = repo.retain().reclaimable(&keep(1), &mut |_| {}).unwrap();
+        let weighed = repo.retain().plan_gc(&keep(1), &mut |_| {}).unwrap().swept;
         assert_eq!((weighed.blobs, listed().len()), (2, 3));
-        let swept = gc(&repo, &Keep { blob_age: Duration::ZERO, ..Keep::default() });
+        let swept = gc(&repo, &Keep::default().blob_age(Duration::ZERO));
         assert_eq!((swept.blobs, swept.blob_bytes), (1, "stray".len() as u64));
         assert_eq!(listed(), [past, present].into());
         // A state that goes takes its blobs with it once they are old.
-        assert_eq!(gc(&repo, &Keep { states: NonZeroUsize::new(1), ..Keep::default() }).blobs, 0);
+        assert_eq!(gc(&repo, &Keep::default().states(NonZeroUsize::new(1))).blobs, 0);
         assert_eq!(gc(&repo, &keep(1)).blobs, 1);
         assert_eq!(listed(), [present].into());
         assert_eq!(put("stray"), stray);
@@ -304,7 +305,7 @@ fn a_record_that_cannot_be_decoded_keeps_every_blob() {
     std::thread::sleep(Duration::from_millis(5));
     let swept = gc(&repo, &keep(1));
     assert_eq!((swept.blobs, swept.undecodable), (0, vec![record.cid()]));
-    assert_eq!(repo.retain().reclaimable(&keep(1), &mut |_| {}).unwrap().blobs, 0);
+    assert_eq!(repo.retain().plan_gc(&keep(1), &mut |_| {}).unwrap().swept.blobs, 0);
     repo.delete(&path("com.example.note/a")).unwrap();
     let swept = gc(&repo, &keep(1));
     assert_eq!((swept.blobs, swept.undecodable), (1, vec![]));
@@ -317,7 +318,7 @@ fn a_blob_that_is_used_anew_is_young() {
     std::thread::sleep(Duration::from_millis(300));
     repo.put(&path("com.example.file/a"), &blob_ref(cid)).unwrap();
     repo.delete(&path("com.example.file/a")).unwrap();
-    let young = Keep { states: NonZeroUsize::new(1), blob_age: Duration::from_millis(250) };
+    let young = Keep::default().states(NonZeroUsize::new(1)).blob_age(Duration::from_millis(250));
     assert_eq!(gc(&repo, &young).blobs, 0);
 }
 
@@ -405,10 +406,9 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
             while (!is_done() && started.elapsed() < Duration::from_secs(60)) || rounds < 3 {
                 rounds += 1;
                 // Old enough is five seconds, for the sake of the test: no writer takes that long.
-                let keep = Keep {
-                    states: NonZeroUsize::new(rounds % 3),
-                    blob_age: Duration::from_secs(5),
-                };
+                let keep = Keep::default()
+                    .states(NonZeroUsize::new(rounds % 3))
+                    .blob_age(Duration::from_secs(5));
                 swept += repo.retain().gc(&keep, &mut |_| {}).unwrap().blocks;
             }
             swept
@@ -425,4 +425,28 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
     gc(&repo, &keep(1));
     assert_whole(&repo);
     assert!(repo.verify().missing_blobs().unwrap().missing.is_empty());
+}
+
+#[test]
+fn a_plan_changes_nothing_until_it_is_applied() {
+    let repo = in_memory();
+    for text in ["one", "two", "three"] {
+        repo.put(&path("com.example.note/a"), &note(text)).unwrap();
+    }
+    let before = block_count(&repo);
+    let plan = repo.retain().plan_gc(&keep(1), &mut |_| {}).unwrap();
+    let planned = (plan.swept.blocks, plan.swept.block_bytes, plan.swept.states);
+    assert!(planned.0 > 0);
+    assert_eq!(block_count(&repo), before);
+    let swept = plan.apply(&mut |_| {}).unwrap();
+    assert_eq!((swept.blocks, swept.block_bytes, swept.states), planned);
+    assert_eq!(block_count(&repo), before - swept.blocks);
+
+    let purge = Forget::Records(vec![path("com.example.note/a")]);
+    let plan = repo.retain().plan_forget(&purge, &mut |_| {}).unwrap();
+    assert_eq!(plan.forgotten.written.len(), 1);
+    assert!(repo.find(&path("com.example.note/a")).unwrap().is_some());
+    let forgotten = plan.apply(&mut |_| {}).unwrap();
+    assert_eq!(forgotten.swept.states, 1);
+    assert!(repo.find(&path("com.example.note/a")).unwrap().is_none());
 }

@@ -181,7 +181,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
     let (rotated, _) = super::rotate(&at.repo, at.next.clone()).unwrap();
     put(&rotated, "later", "1");
-    let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+    let keep = Keep::default().states(std::num::NonZeroUsize::new(1));
     pds::local::open::open_without_key(&at.dir).unwrap().retain().gc(&keep, &mut |_| {}).unwrap();
     at.settles_as(&at.next.public_key(), "the log has forgotten it");
 

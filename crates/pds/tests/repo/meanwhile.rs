@@ -98,7 +98,7 @@ fn the_history_is_checked_also_where_somebody_never_stops_writing() {
 #[test]
 fn states_that_were_to_stay_leave_when_somebody_writes_while_gc_looks() {
     let (store, repo, other) = handles();
-    let keep = Keep { states: NonZeroUsize::new(2), ..Keep::default() };
+    let keep = Keep::default().states(NonZeroUsize::new(2));
     let written = other.clone();
     let write = move || {
         for n in 0..4 {

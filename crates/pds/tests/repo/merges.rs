@@ -52,8 +52,8 @@ fn merge(repo: &Repo, from: &str) -> Result<pds::merge::commit::Merged, Error> {
 }
 
 fn rest(side: Side) -> MergeOptions {
-    let resolution = Resolution { rest: Some(side), ..Resolution::default() };
-    MergeOptions { resolution, ..MergeOptions::default() }
+    let resolution = Resolution::default().rest(Some(side));
+    MergeOptions::default().resolution(resolution)
 }
 
 fn conflicts(error: Error) -> Vec<Versions> {
@@ -121,7 +121,7 @@ fn what_follows_on_is_moved_to_and_what_is_here_is_nothing_new() {
         MergeBase::Empty,
         MergeBase::Commit(repo.history().resolve(&"HEAD~1".parse().unwrap()).unwrap()),
     ] {
-        let options = MergeOptions { base: Some(base), ..MergeOptions::default() };
+        let options = MergeOptions::default().base(Some(base));
         assert_eq!(
             repo.merge().revision(&"side".parse().unwrap(), &options).unwrap().how,
             How::Nothing
@@ -183,8 +183,9 @@ fn a_conflict_is_listed_and_nothing_is_written() {
     assert_eq!(by_side(Side::Theirs), theirs);
 
     let both = path("com.example.note/both");
-    let resolution = Resolution { paths: [(both, Side::Theirs)].into(), rest: Some(Side::Ours) };
-    let options = MergeOptions { resolution, ..MergeOptions::default() };
+    let resolution =
+        Resolution::default().paths([(both, Side::Theirs)].into()).rest(Some(Side::Ours));
+    let options = MergeOptions::default().resolution(resolution);
     repo.merge().revision(&"side".parse().unwrap(), &options).unwrap();
     assert_eq!(content(&repo), ["added=ours", "both=theirs", "deleted-there=ours", "fine=theirs"]);
     // What was decided stays decided, even where it changed nothing.
@@ -225,10 +226,10 @@ fn lines_that_have_nothing_in_common_are_merged_only_from_nothing() {
     put(&other, "b", "1");
     let car = car(&other, true);
     let key = other.public_key().unwrap();
-    let options = MergeOptions { key, ..MergeOptions::default() };
+    let options = MergeOptions::default().key(key);
     let refused = repo.merge().car(&car, &options).unwrap_err();
     assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");
-    let options = MergeOptions { base: Some(MergeBase::Empty), ..options };
+    let options = options.base(Some(MergeBase::Empty));
     assert_eq!(repo.merge().car(&car, &options).unwrap().how, How::Commit);
     assert_eq!(content(&repo), ["a=1", "b=1"]);
 }
@@ -289,7 +290,7 @@ fn the_file_of_another_account_or_key_is_refused() {
     };
     let other = of("did:web:bob.example.com");
     let key = other.public_key().unwrap();
-    let options = MergeOptions { key, base: Some(MergeBase::Empty), ..MergeOptions::default() };
+    let options = MergeOptions::default().key(key).base(Some(MergeBase::Empty));
     for options in [MergeOptions::default(), options] {
         let refused = repo.merge().car(&car(&other, true), &options).unwrap_err();
         assert!(matches!(refused, Error::WrongDid { .. }), "{refused}");

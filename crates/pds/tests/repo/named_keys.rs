@@ -38,7 +38,7 @@ fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
 }
 
 fn by(key: &SigningKey) -> MergeOptions {
-    MergeOptions { key: Some(key.public_key()), ..MergeOptions::default() }
+    MergeOptions::default().key(Some(key.public_key()))
 }
 
 /// Checks every commit: nothing is wrong but for where history begins.
@@ -114,7 +114,7 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
         for n in 0..states.len() {
             repo.history().remove_ref(&name(&format!("state-{n}"))).unwrap();
         }
-        let keep = Keep { states: NonZeroUsize::new(1), ..Keep::default() };
+        let keep = Keep::default().states(NonZeroUsize::new(1));
         repo.retain().gc(&keep, &mut |_| {}).unwrap();
         assert_whole(repo);
         // Of what is gone nothing is kept.
@@ -171,7 +171,7 @@ fn a_mirror_follows_an_account_to_its_next_key_and_keeps_the_old_one_for_what_it
     let expected = ["import", "import", &format!("import {old} {new}"), "import"];
     assert_eq!(actions(&mirror), expected);
     for states in [3, 2, 1] {
-        let keep = Keep { states: NonZeroUsize::new(states), ..Keep::default() };
+        let keep = Keep::default().states(NonZeroUsize::new(states));
         mirror.retain().gc(&keep, &mut |_| {}).unwrap();
         assert_whole(&mirror);
     }

@@ -82,7 +82,7 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
         repo.history().set_ref(&side, head, Expect::Absent, "branch").unwrap();
     };
     let collect = |repo: &Repo| {
-        let keep = Keep { states: NonZeroUsize::new(1), ..Keep::default() };
+        let keep = Keep::default().states(NonZeroUsize::new(1));
         assert!(repo.retain().gc(&keep, &mut |_| {}).unwrap().moves > 0, "the log is told anew");
     };
     for act in [commit as fn(&Repo), branch, collect] {

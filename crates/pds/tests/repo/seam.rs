@@ -70,7 +70,7 @@ fn a_message_says_nothing_about_keys_and_is_one_line() {
         assert_whole(&repo);
     }
     // Not even after the rows have been rewritten.
-    let keep = Keep { states: NonZeroUsize::new(2), ..Keep::default() };
+    let keep = Keep::default().states(NonZeroUsize::new(2));
     repo.retain().gc(&keep, &mut |_| {}).unwrap();
     assert_whole(&repo);
     assert_eq!(repo.public_key().unwrap(), before);
@@ -383,7 +383,7 @@ fn a_draft_from_before_a_rotation_is_void() {
     let on_side = rotated.on(side());
     let draft = on_side.draft(&[Write::put(path("com.example.note/b"), note("b"))]).unwrap();
     put(&rotated, "c", "elsewhere");
-    let keep = Keep { states: NonZeroUsize::new(1), ..Keep::default() };
+    let keep = Keep::default().states(NonZeroUsize::new(1));
     rotated.retain().gc(&keep, &mut |_| {}).unwrap();
     let signature = next.sign(&draft.commit().signing_bytes()).unwrap();
     let commit = on_side.commit(draft, signature).unwrap();
@@ -664,7 +664,7 @@ fn readers_next_to_gc_and_forget_never_see_damage() {
                         let secret = Forget::Records(vec![path("com.example.note/n2")]);
                         repo.retain().forget(&secret, &mut |_| {}).unwrap();
                     } else {
-                        let keep = Keep { states: NonZeroUsize::new(1), ..Keep::default() };
+                        let keep = Keep::default().states(NonZeroUsize::new(1));
                         repo.retain().gc(&keep, &mut |_| {}).unwrap();
                     }
                     rounds += 1;

@@ -31,7 +31,7 @@ impl Watch for SweptBefore {
             return Ok(());
         }
         let other = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
-        let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+        let keep = Keep::default().states(std::num::NonZeroUsize::new(1));
         let gone = other.retain().gc(&keep, &mut |_| {}).unwrap().moves;
         self.moves.fetch_add(gone, Ordering::Relaxed);
         Ok(())
@@ -69,7 +69,7 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
     let mirror = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
     mirror.transfer().import(&whole(&states[0]), None).unwrap();
     mirror.transfer().import(&whole(&states[1]), None).unwrap();
-    let keep = Keep { states: std::num::NonZeroUsize::new(1), ..Keep::default() };
+    let keep = Keep::default().states(std::num::NonZeroUsize::new(1));
     mirror.retain().gc(&keep, &mut |_| {}).unwrap();
     assert!(mirror.store().get(&old).unwrap().is_none());
     // The first state went when the second came; take it in once more, beside.

@@ -44,7 +44,7 @@ impl Trial {
         }
         let refused = self.on(on).merge().car(&car, &MergeOptions::default());
         assert!(matches!(refused, Err(Error::Refused(_))), "nobody has named this key");
-        let options = MergeOptions { key: Some(key.public_key()), ..MergeOptions::default() };
+        let options = MergeOptions::default().key(Some(key.public_key()));
         let merged = self.on(on).merge().car(&car, &options);
         let ours = self.model.head(on);
         let [by_us, by_them] = [ours, start].map(|commit| self.model.ancestors(commit));

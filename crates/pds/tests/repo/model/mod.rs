@@ -233,8 +233,7 @@ impl Trial {
             self.model.keep(|_, _, later| later < states.get());
             self.takes("collection of older states");
         }
-        let swept =
-            self.repo.retain().gc(&Keep { states, ..Keep::default() }, &mut |_| {}).unwrap();
+        let swept = self.repo.retain().gc(&Keep::default().states(states), &mut |_| {}).unwrap();
         assert_eq!(swept.states, (before - self.model.here().len()) as u64);
         self.takes("collection");
     }
@@ -251,7 +250,7 @@ impl Trial {
         let with = states_with(&at);
         assert_eq!(self.is_in_files(&at), self.dir.is_some() && with > 0, "{at}");
         let what = Forget::Records(vec![path(&at)]);
-        let weighed = self.repo.retain().forgettable(&what, &mut |_| {}).unwrap();
+        let weighed = self.repo.retain().plan_forget(&what, &mut |_| {}).unwrap().forgotten;
         let forgotten = self.repo.retain().forget(&what, &mut |_| {}).unwrap();
         assert!(forgotten.swept.remains.is_none());
         assert_eq!((weighed.swept.states, forgotten.swept.states), (with as u64, with as u64));
@@ -331,14 +330,14 @@ impl Trial {
         names.retain(|name| name != on || name == "HEAD");
         let from = self.dice.of(&names);
         let side = self.dice.of(&[None, Some(Side::Ours), Some(Side::Theirs)]);
-        let resolution = Resolution { rest: side, ..Resolution::default() };
+        let resolution = Resolution::default().rest(side);
         // Mostly it is to be found what both started from; sometimes it is said, and may be anything.
         let named = (self.dice.below(4) == 0).then(|| {
             let here: Vec<usize> = self.model.here().into_iter().collect();
             self.dice.of(&here)
         });
         let base = named.map(|commit| MergeBase::Commit(self.model.commits[commit].cid));
-        let options = MergeOptions { base, resolution, ..MergeOptions::default() };
+        let options = MergeOptions::default().base(base).resolution(resolution);
         let merged = self.on(on).merge().revision(&from.parse().unwrap(), &options);
         let (ours, theirs) = (self.model.head(on), self.model.head(&from));
         let [by_us, by_them] = [ours, theirs].map(|commit| self.model.ancestors(commit));
