@@ -167,7 +167,7 @@ impl Seen {
     }
 }
 
-/// The result of an [`apply`](super::Store::apply).
+/// The result of an [`apply`](crate::store::Store::apply).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Applied {
     /// The number of stored blocks that were missing or damaged before.

@@ -8,7 +8,7 @@ use pds_core::data::cid::Cid;
 /// The action that moved a ref, with its data.
 ///
 /// Events are typed: no code parses a message. An event records what happened. The valid keys are
-/// [facts](super::Fact), not events.
+/// [facts](crate::fact::Fact), not events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

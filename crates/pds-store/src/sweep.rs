@@ -97,7 +97,7 @@ impl<'a> Sweep<'a> {
     }
 }
 
-/// The result of a [`collect`](super::Store::collect).
+/// The result of a [`collect`](crate::store::Store::collect).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SweptBlocks {
     /// The number of blocks that were deleted.

@@ -5,11 +5,11 @@
 //!
 //! | function | stores |
 //! |---|---|
-//! | [`check`] | every store |
-//! | [`check_durable`] | durable stores |
-//! | [`check_shared`] | stores that several processes use |
-//! | [`check_damage`] | stores whose bytes can be damaged |
-//! | [`check_large`] | stores with more content than fits in memory |
+//! | [`check`](suite::check) | every store |
+//! | [`check_durable`](durable::check_durable) | durable stores |
+//! | [`check_shared`](shared::check_shared) | stores that several processes use |
+//! | [`check_damage`](damage::check_damage) | stores whose bytes can be damaged |
+//! | [`check_large`](large::check_large) | stores with more content than fits in memory |
 //!
 //! ```
 //! use pds::store::{MemoryStore, conformance};

@@ -6,7 +6,7 @@ use crate::ref_name::RefName;
 use crate::sqlite::rows::state::StateRow;
 use pds_core::data::cid::Cid;
 
-/// The result of a [`salvage`](SqliteStore::salvage).
+/// The result of a [`salvage`](crate::sqlite::store::SqliteStore::salvage).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Salvaged {
