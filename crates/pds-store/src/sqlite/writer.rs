@@ -1,6 +1,6 @@
 //! The connection that writes, and its transactions.
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::index::Tail;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::schema::{Opened, open_for_writing};
-use crate::sqlite::statement::{one, run};
+use crate::sqlite::statement::one;
 use crate::sqlite::{apply, raw_blocks, sweep};
 use crate::store::Replaced;
 use crate::sweep::{Sweep, SweptBlocks};
@@ -109,13 +109,16 @@ impl Writer {
         work: impl FnOnce(&Connection, &mut Tail, &Effort) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         self.effort.renew();
-        let transaction = Transaction::begin(&self.connection)?;
+        // It is rolled back when it is dropped.
+        let transaction =
+            Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)
+                .map_err(store_error)?;
         // Uncommitted rows must not be remembered.
         let mut tail = self.tail.take().unwrap_or_default();
         tail.renew(&self.connection)?;
         let done = work(&self.connection, &mut tail, &self.effort)?;
         self.file.check()?;
-        transaction.commit()?;
+        transaction.commit().map_err(store_error)?;
         // If the file was replaced in the last moment, the written file is no longer the store.
         self.file.check()?;
         self.tail = Some(tail);
@@ -150,29 +153,6 @@ pub(crate) fn count_blocks(connection: &Connection) -> Result<u64, StoreError> {
     let sql = "SELECT (SELECT count(*) FROM places) +
                (SELECT count(*) FROM blocks WHERE id > (SELECT max(placed) FROM state))";
     Ok(one::<i64>(connection, sql)?.cast_unsigned())
-}
-
-/// A write transaction. It is rolled back when it is dropped.
-struct Transaction<'c>(&'c Connection);
-
-impl<'c> Transaction<'c> {
-    fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
-        run(connection, "BEGIN IMMEDIATE", [])?;
-        Ok(Self(connection))
-    }
-
-    fn commit(self) -> Result<(), StoreError> {
-        run(self.0, "COMMIT", []).map(drop)
-    }
-}
-
-impl Drop for Transaction<'_> {
-    fn drop(&mut self) {
-        // After a commit, and after some errors, it has already ended.
-        if !self.0.is_autocommit() {
-            let _ = run(self.0, "ROLLBACK", []);
-        }
-    }
 }
 
 /// The identity of the opened file. Another file at its path is another store.

@@ -22,20 +22,11 @@ impl<'r, 's> Columns<'r, 's> {
     }
 
     pub(crate) fn integer(&mut self) -> i64 {
-        match self.value() {
-            ValueRef::Integer(value) => value,
-            _ => self.fail(0),
-        }
+        self.maybe_integer().unwrap_or_else(|| self.fail(0))
     }
 
     pub(crate) fn text(&mut self) -> &'r str {
-        match self.value() {
-            ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) => text,
-                Err(_) => self.fail(""),
-            },
-            _ => self.fail(""),
-        }
+        self.maybe().unwrap_or_else(|| self.fail(""))
     }
 
     pub(crate) fn maybe(&mut self) -> Option<&'r str> {

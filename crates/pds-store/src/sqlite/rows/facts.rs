@@ -28,9 +28,8 @@ pub(crate) fn read_fact(row: &Row<'_>, first: usize) -> Result<Fact, BadRow> {
 /// its kind and subject.
 pub(crate) fn read_numbered_fact(row: &Row<'_>, number: i64, first: usize) -> Result<Fact, BadRow> {
     let fact = read_fact(row, first)?;
-    let (kind, subject) = (fact.kind().word(), fact.subject());
-    if number != row_of("facts", &[kind, &subject]) {
-        let row = shown_fact(kind, &subject);
+    if number != number_of(&fact) {
+        let row = shown_fact(fact.kind().word(), &fact.subject());
         return Err(BadRow { table: "facts", row, reason: OTHER_NUMBER });
     }
     Ok(fact)
@@ -38,8 +37,12 @@ pub(crate) fn read_numbered_fact(row: &Row<'_>, number: i64, first: usize) -> Re
 
 /// Returns whether a fact of the same kind and subject is stored.
 pub(crate) fn has_fact(from: &Connection, fact: &Fact) -> Result<bool, StoreError> {
-    let id = row_of("facts", &[fact.kind().word(), &fact.subject()]);
-    has_row(from, "SELECT 1 FROM facts WHERE id = ?1", [id])
+    has_row(from, "SELECT 1 FROM facts WHERE id = ?1", [number_of(fact)])
+}
+
+/// Returns the number of the row of a fact.
+fn number_of(fact: &Fact) -> i64 {
+    row_of("facts", &[fact.kind().word(), &fact.subject()])
 }
 
 fn shown_fact(kind: &str, subject: &str) -> String {
@@ -58,21 +61,15 @@ pub(crate) fn edit_facts(to: &Connection, edits: &[FactEdit]) -> Result<i64, Sto
 /// Applies an edit of a fact. Returns the change in the number of facts.
 pub(crate) fn edit_fact(to: &Connection, edit: &FactEdit) -> Result<i64, StoreError> {
     let gone = match edit {
-        FactEdit::Set(fact) => {
-            let (kind, subject, value) = (fact.kind().word(), fact.subject(), fact.value());
-            let sum = fact_sum(kind, &subject, &value);
-            let sql = "INSERT INTO facts (id, kind, subject, value, sum)
-                       VALUES (?1, ?2, ?3, ?4, ?5)";
-            let id = row_of("facts", &[kind, &subject]);
-            let gone = run(to, "DELETE FROM facts WHERE id = ?1", [id])?;
-            run(to, sql, params![id, kind, subject, value, sum])?;
-            return Ok(1 - gone.cast_signed());
+        FactEdit::Set(fact) | FactEdit::Remove(fact) => {
+            run(to, "DELETE FROM facts WHERE id = ?1", [number_of(fact)])?
         }
-        FactEdit::Remove(fact) => {
-            let id = row_of("facts", &[fact.kind().word(), &fact.subject()]);
-            run(to, "DELETE FROM facts WHERE id = ?1", [id])
-        }
-        FactEdit::Clear(kind) => run(to, "DELETE FROM facts WHERE kind = ?1", [kind.word()]),
+        FactEdit::Clear(kind) => run(to, "DELETE FROM facts WHERE kind = ?1", [kind.word()])?,
     };
-    Ok(-gone?.cast_signed())
+    let FactEdit::Set(fact) = edit else { return Ok(-gone.cast_signed()) };
+    let (kind, subject, value) = (fact.kind().word(), fact.subject(), fact.value());
+    let sum = fact_sum(kind, &subject, &value);
+    let sql = "INSERT INTO facts (id, kind, subject, value, sum) VALUES (?1, ?2, ?3, ?4, ?5)";
+    run(to, sql, params![number_of(fact), kind, subject, value, sum])?;
+    Ok(1 - gone.cast_signed())
 }
