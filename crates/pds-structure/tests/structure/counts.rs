@@ -18,10 +18,10 @@ const CEILINGS: [Ceiling; 5] = [
     Ceiling { name: "core", design: 7_200, recorded: 7_200 },
     // 700 lines read damaged files and 600 compare the schema with the format: a file from elsewhere may have triggers
     // and views that never end. The memory store and the directory of blobs have 500.
-    Ceiling { name: "store", design: 2_500, recorded: 4_912 },
+    Ceiling { name: "store", design: 2_500, recorded: 4_890 },
     // Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted
     // when the ceiling was set.
-    Ceiling { name: "pds", design: 5_300, recorded: 6_795 },
+    Ceiling { name: "pds", design: 5_300, recorded: 6_900 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form.
     Ceiling { name: "cli", design: 5_000, recorded: 5_736 },
