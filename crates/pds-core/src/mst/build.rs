@@ -1,4 +1,4 @@
-//! A tree from sorted keys in one pass, each node made once.
+//! The builder of a tree from sorted keys, which makes each node once.
 
 use crate::data::block::Block;
 use crate::data::cid::{Cid, Codec};
@@ -10,8 +10,8 @@ use crate::mst::node::EMPTY_NODE;
 
 /// Builds a tree from keys in ascending order.
 ///
-/// It keeps one unfinished node a level, whatever the size of the tree. Finished nodes are handed
-/// out as soon as nothing more can come into them, children before parents.
+/// The builder holds one unfinished node for each level, whatever the size of the tree. It passes each finished node
+/// to `out`, children before parents.
 ///
 /// ```
 /// use pds::data::{Block, Cid, Codec};
@@ -37,7 +37,7 @@ pub struct Builder {
 struct Level {
     left: Option<Cid>,
     encoder: Encoder,
-    /// The last entry, which still waits for the subtree on its right.
+    /// The key of the last entry. The entry is encoded once the subtree on its right is known.
     key: Vec<u8>,
     value: Option<Cid>,
     right: Option<Cid>,
@@ -48,8 +48,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`MstError::Key`] when the key is empty, too long, or not after the one before;
-    /// [`MstError::Full`] when its node could not be read again.
+    /// [`MstError::Key`] if the key is empty, too long, or not after the previous one. [`MstError::Full`] if its node
+    /// already has as many entries as a reader accepts.
     pub fn push(
         &mut self,
         key: &[u8],
@@ -89,7 +89,7 @@ impl Builder {
         cid
     }
 
-    /// Finishes the nodes below a level and hangs each into the level above it.
+    /// Finishes the nodes below a level and links each to the unfinished node above it.
     fn close_below(&mut self, height: usize, out: &mut impl FnMut(Block)) {
         for level in 0..height {
             if let Some(node) = self.levels[level].close() {
@@ -125,7 +125,7 @@ impl Level {
         }
     }
 
-    /// Makes the node, if there is anything in it, and starts the next one.
+    /// Finishes the node, unless it is empty, and starts the next one.
     fn close(&mut self) -> Option<Block> {
         self.flush();
         if self.encoder.len() == 0 && self.left.is_none() {

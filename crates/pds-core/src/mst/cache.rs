@@ -77,7 +77,7 @@ impl NodeCache {
 
     /// Adds a checked node, unless it is too large.
     pub(super) fn insert(&self, cid: Cid, node: Arc<Node>) {
-        // The empty tree is a root, and below another node it breaks a rule.
+        // The empty node is valid as a root, but not below another node.
         if node.is_empty() && node.left().is_none() {
             return;
         }
@@ -88,7 +88,7 @@ impl NodeCache {
         self.generations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the memory of the nodes in the cache.
+    /// Returns the memory of the nodes in the cache, in bytes.
     #[cfg(test)]
     pub(super) fn bytes(&self) -> usize {
         let generations = self.generations();
@@ -119,12 +119,12 @@ impl fmt::Debug for NodeCache {
     }
 }
 
-/// The memory of a node in the cache.
+/// Returns the memory of a node in the cache, in bytes.
 fn bytes(node: &Node) -> usize {
     node.memory() + ENTRY_BYTES
 }
 
-/// The source of a tree's nodes: blocks, and a cache in front of them, if there is one.
+/// The source of a tree's nodes: blocks, and optionally a cache in front of them.
 #[derive(Clone, Copy)]
 pub(super) struct Source<'b> {
     pub(super) blocks: &'b dyn Blocks,
@@ -132,12 +132,12 @@ pub(super) struct Source<'b> {
 }
 
 impl<'b> Source<'b> {
-    /// Reads every node from blocks.
+    /// Returns a source that reads every node from blocks.
     pub(super) fn uncached(blocks: &'b dyn Blocks) -> Self {
         Self { blocks, cache: None }
     }
 
-    /// Takes a node from the cache, or reads and checks it and adds it to the cache.
+    /// Returns a node from the cache. Otherwise reads and checks the node and adds it to the cache.
     pub(super) fn node(&self, cid: Cid, position: Position) -> Result<Arc<Node>, MstError> {
         if let Some(node) = self.cached(cid, position)? {
             return Ok(node);
@@ -149,7 +149,7 @@ impl<'b> Source<'b> {
         Ok(node)
     }
 
-    /// Takes a node from the cache, if the cache knows whether it may be at this position.
+    /// Returns a node from the cache, if its level shows whether it is valid at this position.
     pub(super) fn cached(
         &self,
         cid: Cid,
@@ -160,7 +160,7 @@ impl<'b> Source<'b> {
         };
         match position {
             Position::Child { level } if level == node.level() => Ok(Some(node)),
-            // A node without entries has the level of its position, and the rules of that level.
+            // A node without entries has no level of its own: its position determines the rules.
             _ if node.is_empty() => Ok(None),
             Position::Child { .. } => Err(MstError::Invalid { cid, reason: WRONG_LEVEL }),
             Position::Root => Ok(Some(node)),
@@ -168,7 +168,7 @@ impl<'b> Source<'b> {
     }
 }
 
-/// The memory of an entry, apart from its node: the key and its place in the map, and two counts.
+/// The memory of a cache entry without its node, in bytes: the CID, its slot in the map, and two reference counts.
 const ENTRY_BYTES: usize = 80;
 
 #[cfg(test)]

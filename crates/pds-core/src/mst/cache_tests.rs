@@ -9,7 +9,7 @@ use crate::mst::node::EMPTY_NODE;
 use crate::mst::range::range;
 use crate::mst::tree::Tree;
 
-/// Blocks with a cache; they note the CIDs that they are asked for.
+/// Blocks with a cache. They record the CIDs that are read from them.
 struct Noted {
     blocks: Mutex<MemoryBlocks>,
     asked: Mutex<Vec<Cid>>,
@@ -55,11 +55,11 @@ fn value(n: u32) -> Cid {
 }
 
 fn key(n: u32) -> Vec<u8> {
-    // Neighbours in number are not neighbours in order.
+    // Consecutive numbers give keys that are far apart in key order.
     format!("com.example.note/{:08x}", n.wrapping_mul(2_654_435_761)).into_bytes()
 }
 
-/// A tree of this many keys.
+/// Returns the nodes and the root of a tree with this many keys.
 fn tree(count: u32) -> (MemoryBlocks, Cid) {
     let mut blocks = MemoryBlocks::default();
     let nothing = MemoryBlocks::default();
@@ -83,12 +83,12 @@ fn a_second_descent_reads_nothing() {
             assert_eq!(get(&noted, root, &key(n + 2_000)).unwrap(), None);
         }
         let asked = noted.asked().len();
-        // Nodes without entries are among them.
+        // The tree includes nodes without entries.
         assert_eq!(asked, if round == 0 { nodes } else { 0 });
     }
 }
 
-/// Reads the whole tree once, without a limit, and returns the memory that its nodes take.
+/// Reads the whole tree once without a limit, and returns the memory of its nodes in bytes.
 fn all_bytes(blocks: &MemoryBlocks, root: Cid, keys: u32) -> usize {
     let noted = Noted::new(blocks, usize::MAX);
     for n in 0..keys {
@@ -110,7 +110,7 @@ fn memory_stays_within_the_limit_and_dropped_nodes_are_read_again() {
     }
     let held = noted.cache.bytes();
     assert!(held > max / 16 && asked > 5_000, "{held} held, {asked} asked");
-    // A listing adds nothing but the root.
+    // A listing adds only the root to the cache.
     assert_eq!(range(&noted, root, ..).cached(&noted.cache).filter(Result::is_ok).count(), 5_000);
     assert!(noted.cache.bytes() <= max.max(held));
 }
@@ -166,7 +166,7 @@ fn a_removal_that_would_join_misplaced_subtrees_is_refused() {
         assert!(matches!(refused, MstError::Invalid { cid, .. } if cid == misplaced.cid()));
         assert_eq!(tree.write().unwrap().root, root.cid(), "the tree is as it was");
         assert_eq!(tree.get(middle.as_bytes()).unwrap(), Some(value(1)));
-        // The same after an edit of what is misplaced, which has no name yet.
+        // The same happens after an edit of the misplaced node, whose CID is not known yet.
         for key in [&first, &second] {
             tree.insert(Key::new(key.as_bytes()).unwrap(), value(2)).unwrap();
         }

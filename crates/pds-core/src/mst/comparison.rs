@@ -23,7 +23,7 @@ pub(super) enum Turn<'p> {
     },
 }
 
-/// Decides about the next parts of two trees.
+/// Decides the next step from the next parts of two trees.
 pub(super) fn turn<'p>(before: Next<'p>, after: Next<'p>) -> Turn<'p> {
     match (before, after) {
         (Next::End, Next::End) => Turn::End,
@@ -31,7 +31,7 @@ pub(super) fn turn<'p>(before: Next<'p>, after: Next<'p>) -> Turn<'p> {
             if a == b {
                 return Turn::Equal;
             }
-            // The higher one is opened first, so that equal subtrees below it meet.
+            // The higher subtree is opened first. Its children can be equal to the lower one.
             let (a, b) = (height(at_a), height(at_b));
             Turn::Open { before: a >= b, after: b >= a }
         }

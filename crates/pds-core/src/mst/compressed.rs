@@ -1,4 +1,4 @@
-//! The entries of a node as they stand in its block, and reading them.
+//! The decoder of node entries in their compressed form.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use crate::data::cbor::{Cursor, LINK_HEAD, Rule};
@@ -6,7 +6,7 @@ use crate::data::cid::{Cid, Codec};
 use crate::data::error::DataError;
 use crate::mst::key::check_len;
 
-/// An entry as it stands in its block: of its key, what differs from the key before it.
+/// An entry in its compressed form: the end of its key, and how much of the previous key it shares.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Compressed<'b> {
     pub(super) rest: &'b [u8],
@@ -16,8 +16,8 @@ pub(super) struct Compressed<'b> {
 }
 
 impl<'b> Compressed<'b> {
-    /// Takes off an entry if one stands here in the one form that is legal. Whether it may stand here is not looked at,
-    /// nor are its links.
+    /// Splits the first entry from the bytes, if it has the only legal encoding. Neither the key nor the links are
+    /// checked.
     #[inline]
     pub(super) fn split(bytes: &'b [u8]) -> Option<(Self, &'b [u8])> {
         let (len, after) = head(0x40, bytes.strip_prefix(b"\xa4\x61k")?)?;
@@ -29,7 +29,7 @@ impl<'b> Compressed<'b> {
         Some((Self { rest, prefix, links }, after))
     }
 
-    /// Reads the subtree after it and its value, if each stands there in the one form that is legal.
+    /// Reads the link to the subtree after the entry and the link to its record, if both have the only legal encoding.
     #[inline]
     pub(super) fn links(&self) -> Option<Links<'b>> {
         let (right, after) = link_or_null(self.links.strip_prefix(b"\x61t")?)?;
@@ -38,7 +38,7 @@ impl<'b> Compressed<'b> {
     }
 }
 
-/// Reads an entry: what its key does not share, how much it shares, the subtree after it, its value.
+/// Reads an entry and its links, and checks the encoding and the CIDs.
 #[inline]
 pub(super) fn entry<'b>(cursor: &mut Cursor<'b>) -> Result<(Compressed<'b>, Links<'b>), DataError> {
     if let Some((entry, after)) = Compressed::split(cursor.rest())
@@ -54,7 +54,7 @@ pub(super) fn entry<'b>(cursor: &mut Cursor<'b>) -> Result<(Compressed<'b>, Link
     Err(fault(cursor))
 }
 
-/// What is wrong with an entry.
+/// Returns the error for an entry that [`entry`] does not accept.
 #[cold]
 pub(super) fn fault(cursor: &mut Cursor<'_>) -> DataError {
     let mut read = || {
@@ -74,7 +74,7 @@ pub(super) fn fault(cursor: &mut Cursor<'_>) -> DataError {
         cursor.expect_key("v")?;
         cursor.link()
     };
-    // What is left is a number that no key is long enough for.
+    // Every other part of the entry is valid. So its prefix length is greater than any key is long.
     read().err().unwrap_or(rule(SHARES_TOO_MUCH))
 }
 
@@ -90,7 +90,8 @@ pub(super) fn rule(reason: &'static str) -> DataError {
     DataError::Model { place: String::new(), reason }
 }
 
-/// The number in the head of an item of this kind, in its shortest form; none here needs more than two bytes.
+/// Reads the number in the head of an item of this kind. The shortest form is required, with at most two extra bytes,
+/// because no number in an entry is greater.
 #[inline]
 fn head(kind: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
     let (initial, rest) = bytes.split_first()?;
@@ -108,7 +109,7 @@ fn head(kind: u8, bytes: &[u8]) -> Option<(usize, &[u8])> {
     }
 }
 
-/// The subtree after an entry, and its value.
+/// The CIDs of the subtree after an entry and of its record.
 type Links<'b> = (Option<&'b [u8; Cid::LEN]>, &'b [u8; Cid::LEN]);
 
 #[inline]
@@ -121,8 +122,9 @@ fn link_or_null(bytes: &[u8]) -> Option<(Option<&[u8; Cid::LEN]>, &[u8])> {
 }
 
 const NULL: u8 = 0xf6;
-/// The fields `t` and `v` where `t` is null, and where it is a link.
+/// The size of the fields `t` and `v` in bytes, if `t` is null.
 const LINK_ALONE: usize = 3 + TWO_LINKS / 2;
+/// The size of the fields `t` and `v` in bytes, if `t` is a link.
 const TWO_LINKS: usize = 2 * (2 + LINK_HEAD.len() + Cid::LEN);
 
 pub(super) const SHARES_TOO_MUCH: &str = "a key shares more bytes than the key before it has";

@@ -8,7 +8,44 @@ use crate::mst::error::MstError;
 use crate::mst::key::Key;
 use crate::mst::walk::{Step, Walk, walk};
 
-/// A part of a tree with its bytes.
+/// A node or a record of a tree, with its bytes.
+#[derive(Debug)]
+pub enum Content {
+    /// A node.
+    Node(Block),
+    /// A record.
+    Record {
+        /// The key of the record.
+        key: Key,
+        /// The CID of the record.
+        value: Cid,
+        /// The block of the record, or `None` if it is missing.
+        found: Result<Option<Block>, ReadError>,
+    },
+    /// A large record that was returned before. A tree may contain the same record a million times.
+    Again {
+        /// The key.
+        key: Key,
+        /// The CID of the record.
+        value: Cid,
+    },
+}
+
+impl Content {
+    /// Returns the size of the block in bytes, or 0 without a block.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Node(block) | Self::Record { found: Ok(Some(block)), .. } => block.bytes().len(),
+            Self::Record { .. } | Self::Again { .. } => 0,
+        }
+    }
+}
+
+/// Iterates over the nodes and the records of a whole tree, in the order of [`walk`].
+///
+/// If the source reads several blocks in one round trip ([`Blocks::batch`]), records are read together. A record of
+/// [`LARGE_BYTES`] or more is returned once; after that it is [`Content::Again`].
 ///
 /// ```
 /// # use pds::data::{Block, Codec, MemoryBlocks};
@@ -28,52 +65,6 @@ use crate::mst::walk::{Step, Walk, walk};
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
-pub enum Content {
-    /// A node.
-    Node(Block),
-    /// A record.
-    Record {
-        /// Its key.
-        key: Key,
-        /// Its CID.
-        value: Cid,
-        /// Its bytes; `None` when they are missing.
-        found: Result<Option<Block>, ReadError>,
-    },
-    /// A large record that has been given before: a tree may name one of them a million times.
-    Again {
-        /// The key.
-        key: Key,
-        /// The CID of the record.
-        value: Cid,
-    },
-}
-
-impl Content {
-    /// Returns how many bytes the block has, if there is one.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        match self {
-            Self::Node(block) | Self::Record { found: Ok(Some(block)), .. } => block.bytes().len(),
-            Self::Record { .. } | Self::Again { .. } => 0,
-        }
-    }
-}
-
-/// Goes through a whole tree as [`walk`] does, and reads its records too, many at a time where the source
-/// likes that.
-///
-/// ```
-/// use pds::data::{Block, Codec, MemoryBlocks};
-/// use pds::mst::{Content, EMPTY_NODE, contents};
-///
-/// let root = Block::new(Codec::Cbor, EMPTY_NODE);
-/// let blocks: MemoryBlocks = [root.clone()].into_iter().collect();
-/// let all: Vec<Content> = contents(&blocks, root.cid()).collect::<Result<_, _>>()?;
-/// assert!(matches!(&all[..], [Content::Node(node)] if *node == root));
-/// # Ok::<(), pds::mst::MstError>(())
-/// ```
 pub fn contents(blocks: &dyn Blocks, root: Cid) -> Contents<'_> {
     Contents {
         walk: walk(blocks, root),
@@ -86,27 +77,19 @@ pub fn contents(blocks: &dyn Blocks, root: Cid) -> Contents<'_> {
     }
 }
 
-/// The nodes and records of a tree; see [`contents`].
-///
-/// ```
-/// # use pds::data::{Block, Codec, MemoryBlocks};
-/// # use pds::mst::{EMPTY_NODE, contents};
-/// # let root = Block::new(Codec::Cbor, EMPTY_NODE);
-/// # let blocks: MemoryBlocks = [root.clone()].into_iter().collect();
-/// assert_eq!(contents(&blocks, root.cid()).count(), 1);
-/// ```
+/// The iterator that [`contents`] returns.
 pub struct Contents<'b> {
     walk: Walk<'b>,
     records: &'b dyn Blocks,
-    /// What has been walked over and is still to be given.
+    /// The steps of the walk that are not returned yet.
     steps: VecDeque<Result<Ahead, MstError>>,
-    /// The records among it.
+    /// The CIDs of the records among these steps.
     cids: Vec<Cid>,
-    /// How many of them have been asked for, or need not be.
+    /// The number of records that were read or that need not be read.
     asked: usize,
-    /// What has been answered.
+    /// The results of the last read.
     answers: std::vec::IntoIter<Result<Option<Block>, ReadError>>,
-    /// Large records that have been given.
+    /// The large records that were returned.
     large: HashSet<Cid>,
 }
 
@@ -125,13 +108,13 @@ impl From<Step> for Ahead {
 }
 
 impl<'b> Contents<'b> {
-    /// Reads the records from another source than the nodes; to be called before the first step.
+    /// Reads the records from another source than the nodes. Call this before the first step.
     #[must_use]
     pub fn with_records(self, records: &'b dyn Blocks) -> Self {
         Self { records, ..self }
     }
 
-    /// Walks on until there are as many records to ask for as the source likes.
+    /// Walks on until there is a full batch of records to read.
     fn walk_on(&mut self) {
         let batch = self.records.batch().max(1);
         self.cids.clear();
@@ -174,8 +157,7 @@ impl Iterator for Contents<'_> {
             Ok(Ahead::Entry { key, value }) => (key, value),
             Err(error) => return Some(Err(error)),
         };
-        // Whether it is large is known once it has been read; the answers that are there are taken in any
-        // case, so that they stay in step.
+        // If results are waiting, one of them belongs to this record and must be taken even if the record is large.
         if self.answers.len() == 0 && self.large.contains(&value) {
             self.asked += 1;
             return Some(Ok(Content::Again { key, value }));
@@ -193,5 +175,5 @@ impl Iterator for Contents<'_> {
     }
 }
 
-/// From how many bytes on a record is given once.
+/// The size in bytes from which [`contents`] returns a record only once.
 pub const LARGE_BYTES: usize = 16 * 1024;

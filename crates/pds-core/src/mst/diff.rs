@@ -1,4 +1,4 @@
-//! What changed from one tree to another, reading only what differs.
+//! The comparison of two trees, which reads only the nodes that differ.
 
 use std::collections::HashSet;
 
@@ -12,59 +12,31 @@ use crate::mst::key::Key;
 use crate::mst::path::{Next, Path};
 use crate::mst::traversal::Traversal;
 
-/// A key that differs between two trees.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let mut blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// # let written = tree.write()?;
-/// # blocks.extend(written.nodes.iter().cloned());
-/// let mut changes = pds::mst::diff(&blocks, Some(written.root), None);
-/// let change = changes.next().expect("there is one")?;
-/// assert_eq!((change.before, change.after), (Some(value), None));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A key whose values differ between two trees.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// The key.
     pub key: Key,
-    /// Its value before; `None` when it was created.
+    /// The value in the earlier tree, or `None` if the key was created.
     pub before: Option<Cid>,
-    /// Its value after; `None` when it was deleted.
+    /// The value in the later tree, or `None` if the key was deleted.
     pub after: Option<Cid>,
 }
 
 /// The nodes that differ between two trees.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let mut blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// # let written = tree.write()?;
-/// # blocks.extend(written.nodes.iter().cloned());
-/// let nodes = pds::mst::diff(&blocks, None, Some(written.root)).into_nodes()?;
-/// assert_eq!((nodes.created, nodes.deleted), (vec![written.root], vec![]));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NodeChanges {
-    /// Nodes of the later tree that the earlier does not have, parents first.
+    /// The nodes that only the later tree has, parents first.
     pub created: Vec<Cid>,
-    /// Nodes of the earlier tree that the later does not have, parents first.
+    /// The nodes that only the earlier tree has, parents first.
     pub deleted: Vec<Cid>,
 }
 
-/// Compares two trees, in key order; `None` stands for a tree without keys.
+/// Compares two trees and returns the changes in key order.
 ///
-/// Equal subtrees are skipped without being read, so the work is in the number of changes. For trees
-/// in two places see [`diff_across`]. Without [`Diff::cached`] it reads every node that differs.
+/// `None` means a tree without keys. Equal subtrees are not read, so the work is proportional to the number of
+/// changes. For trees in different places, use [`diff_across`]. Without a cache ([`Diff::cached`]), every node that
+/// differs is read from `blocks`.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -85,7 +57,7 @@ pub fn diff(blocks: &dyn Blocks, before: Option<Cid>, after: Option<Cid>) -> Dif
     diff_across((blocks, before), (blocks, after))
 }
 
-/// Compares two trees that are in two places, as [`diff`] does.
+/// Compares two trees in different places, as [`diff`] does.
 ///
 /// ```
 /// # use pds::data::{Cid, Codec, MemoryBlocks};
@@ -111,44 +83,30 @@ pub fn diff_across<'b>(
     Diff { before, after, failed: false }
 }
 
-/// The changes between two trees; after an error it ends.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let mut blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// # let written = tree.write()?;
-/// # blocks.extend(written.nodes.iter().cloned());
-/// let diff = pds::mst::diff(&blocks, None, Some(written.root));
-/// assert_eq!(diff.count(), 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// An iterator over the changes between two trees. It ends after an error.
 pub struct Diff<'b> {
     before: Side<'b>,
     after: Side<'b>,
     failed: bool,
 }
 
-/// One of the two trees, and the nodes of it that were compared.
+/// One of the two trees, and its nodes that were opened.
 struct Side<'b> {
     traversal: Traversal<'b>,
     opened: Vec<Cid>,
 }
 
 impl<'b> Diff<'b> {
-    /// Returns the same comparison, which takes the nodes of both trees from a cache where it can, and adds to the cache
-    /// the nodes that it reads. `None` is no cache.
+    /// Uses a cache for the nodes of both trees. The comparison adds the nodes that it reads. `None` means no cache.
     #[must_use]
     pub fn cached(self, cache: impl Into<Option<&'b NodeCache>>) -> Self {
         let cache = cache.into();
         self.cached_across(cache, cache)
     }
 
-    /// As [`cached`](Self::cached), with a cache for each of the two trees: one of them may be in a place whose missing
-    /// blocks must be reported.
+    /// Uses a separate cache for each tree, as [`cached`](Self::cached) does.
+    ///
+    /// With `None` for one tree, each missing node of that tree is reported, even if another cache has it.
     #[must_use]
     pub fn cached_across(
         mut self,
@@ -160,11 +118,11 @@ impl<'b> Diff<'b> {
         self
     }
 
-    /// Compares to the end and returns the nodes that differ.
+    /// Compares the trees to the end and returns the nodes that differ.
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node that differs cannot be read.
+    /// [`MstError`] if a node that differs cannot be read.
     pub fn into_nodes(mut self) -> Result<NodeChanges, MstError> {
         for change in &mut self {
             change?;

@@ -1,4 +1,4 @@
-//! Reading ahead for a diff: exactly the nodes that the comparison will open, many of them in one round trip.
+//! The read-ahead of a diff: it reads the nodes that the comparison will open, many of them in one round trip.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use crate::mst::traversal::{Known, STEPS_AHEAD, Traversal};
 
 /// Reads the nodes that the comparison of two trees needs next.
 ///
-/// It compares copies of the two paths as far as nodes are known. Behind a node that is not known, it goes on at the
-/// next key that both sides reach. So it never asks for a node that the comparison itself would skip.
+/// The function compares copies of the two paths as far as their nodes are known. After an unknown node, it continues
+/// at the next key that both sides reach. So it never reads a node that the comparison itself would skip.
 pub(super) fn read_ahead(before: &mut Traversal<'_>, after: &mut Traversal<'_>) {
     let (mut a, mut b) = (Look::new(before), Look::new(after));
     for _ in 0..STEPS_AHEAD {
@@ -61,7 +61,7 @@ impl<'l, 'b> Look<'l, 'b> {
         self.wanted.len() >= self.traversal.room()
     }
 
-    /// Passes the subtree that comes next. Enters it if it is known, and returns whether that was so.
+    /// Passes the subtree that comes next, and enters it if its node is known. Returns `false` if it cannot enter.
     fn open(&mut self) -> bool {
         let Next::Subtree { cid, position } = self.path.next() else { return true };
         self.path.pass();
@@ -76,8 +76,8 @@ impl<'l, 'b> Look<'l, 'b> {
         false
     }
 
-    /// Passes, on the other side, everything that may meet the subtree that was just passed on this side. Returns
-    /// whether there is a key on which both sides can go on.
+    /// Passes every part of the other side that may overlap with the subtree that this side has just passed. Returns
+    /// whether there is a key at which both sides can continue.
     fn skip(&mut self, other: &mut Self) -> bool {
         let mut key = self.path.following().map(Box::from);
         let (mut ahead, mut behind) = (self, other);
@@ -91,7 +91,7 @@ impl<'l, 'b> Look<'l, 'b> {
         false
     }
 
-    /// Passes everything before a key. If a subtree reaches beyond it, returns the key that follows that subtree, if
+    /// Passes all parts before a key. If a subtree extends beyond the key, returns the key after that subtree, if
     /// there is one.
     fn skip_to(&mut self, to: &[u8]) -> Option<Option<Box<[u8]>>> {
         loop {

@@ -1,7 +1,7 @@
-//! The two edits, insert and remove, and what they are made of: split, join, raise and lower.
+//! The two edits of a tree, insert and remove, and their steps: split, join, raise and lower.
 //!
-//! Each step goes down first, reading what it needs, and changes nodes on its way back up. So a
-//! node that cannot be read stops an edit before anything has changed.
+//! Each step reads nodes on its way down, and changes nodes on its way back up. So a node that cannot be read stops an
+//! edit before anything has changed.
 
 use crate::data::cid::Cid;
 use crate::data::limits::MAX_NODE_ENTRIES;
@@ -12,12 +12,11 @@ use crate::mst::node::{NOT_ASCENDING, Position};
 use crate::mst::tree::{Branch, BranchEntry, Link, Tree};
 
 impl Tree<'_> {
-    /// Sets the value of a key and returns the one it had.
+    /// Sets the value of a key and returns its previous value.
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node on the way is missing, breaks a rule or is full; the tree is as it
-    /// was.
+    /// [`MstError`] if a node on the path is missing, breaks a rule or is full. The tree is then unchanged.
     pub fn insert(&mut self, key: Key, value: Cid) -> Result<Option<Cid>, MstError> {
         let height = key.height();
         let source = self.source;
@@ -38,12 +37,12 @@ impl Tree<'_> {
         Ok(None)
     }
 
-    /// Removes a key and returns the value it had.
+    /// Removes a key and returns its previous value.
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node on the way, or one that must be joined, is missing, breaks a rule
-    /// or would be too full; the tree is as it was.
+    /// [`MstError`] if a node on the path or a node to be joined is missing, breaks a rule or would have too many
+    /// entries. The tree is then unchanged.
     pub fn remove(&mut self, key: &[u8]) -> Result<Option<Cid>, MstError> {
         let source = self.source;
         self.lower()?;
@@ -54,7 +53,7 @@ impl Tree<'_> {
         root.remove(source, key, crate::mst::key::height(key))
     }
 
-    /// Takes away what removals have left at the top: nodes without entries.
+    /// Removes the nodes without entries that removals have left at the top of the tree.
     pub(super) fn lower(&mut self) -> Result<(), MstError> {
         loop {
             let Some(Link::Open(root)) = &mut self.root else {
@@ -63,8 +62,8 @@ impl Tree<'_> {
             if !root.entries.is_empty() {
                 return Ok(());
             }
-            // The node below is opened first: it may have no entries either, and if it cannot be
-            // read, the tree stays as it is.
+            // The child is opened before the root is removed: if it cannot be read, the tree is unchanged. The child
+            // may also have no entries.
             if let (Some(below), Some(position)) = (&mut root.left, Position::below(root.level)) {
                 below.open(self.source, position)?;
             }
@@ -79,13 +78,13 @@ impl Link {
         Self::Open(Box::new(Branch { level, stored: None, left, entries }))
     }
 
-    /// Tells whether an edit has left neither entries nor a subtree.
+    /// Returns whether an edit has left neither entries nor a subtree.
     fn is_hollow(&self) -> bool {
         matches!(self, Self::Open(branch) if branch.is_hollow())
     }
 }
 
-/// Puts nodes without entries on top of a subtree, until it can hang below `height`.
+/// Adds nodes without entries above a subtree on `level`, until a node on level `height` can link to it.
 fn raise(link: Link, level: u8, height: u8) -> Option<Link> {
     let bridged = (level + 1..height).fold(link, |below, level| {
         let left = Some(below);
@@ -177,7 +176,7 @@ impl Branch {
         Ok(Some(self.entries.remove(index).value))
     }
 
-    /// Splits before a key that is not in here; keeps what is before it, returns what is after it.
+    /// Splits the node at a key that it does not contain. Keeps the part before the key and returns the part after it.
     fn split_off(&mut self, source: Source<'_>, key: &Key) -> Result<Option<Link>, MstError> {
         let index = match self.search(key.as_bytes()) {
             Ok(index) | Err(index) => index,
@@ -193,7 +192,7 @@ impl Branch {
         if left.is_none() && entries.is_empty() {
             return Ok(None);
         }
-        // A node that goes over as a whole is no new node.
+        // If the whole node moves to the right part, its CID is still valid.
         let stored = self.stored.take().filter(|_| self.is_hollow());
         Ok(Some(Link::Open(Box::new(Self { level, stored, left, entries }))))
     }
@@ -202,7 +201,7 @@ impl Branch {
         self.left.is_none() && self.entries.is_empty()
     }
 
-    /// The link before the entry of this index, or after the last.
+    /// Returns the link before the entry with this index, or the link after the last entry.
     fn gap_mut(&mut self, index: usize) -> &mut Option<Link> {
         match index.checked_sub(1) {
             None => &mut self.left,
@@ -222,7 +221,7 @@ fn open_child<'l>(
     }
 }
 
-/// Moves the subtree on the right of a removed key into the one on its left.
+/// Moves the subtree on the right of a removed key into the subtree on its left.
 fn join(
     left: &mut Option<Link>,
     right: &mut Option<Link>,
@@ -241,7 +240,7 @@ fn join(
     else {
         return Ok(());
     };
-    // Each node keeps the rules alone, and only the key between them says that they can be one.
+    // Each node is valid on its own. Only a comparison with the removed key shows that their keys ascend together.
     if below.entries.last().is_some_and(|last| last.key.as_bytes() >= removed) {
         return not_ascending(left);
     }
@@ -258,7 +257,7 @@ fn join(
     Ok(())
 }
 
-/// Refuses a subtree with a key that belongs on the other side of a removed one.
+/// Returns the error for a subtree with a key on the wrong side of a removed key.
 #[cold]
 fn not_ascending(subtree: &Option<Link>) -> Result<(), MstError> {
     let name = |link: &Link| MstError::Invalid { cid: link.name(), reason: NOT_ASCENDING };

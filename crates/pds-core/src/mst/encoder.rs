@@ -12,7 +12,7 @@ use crate::mst::key::common_prefix;
 /// Writes the block of a node, entry by entry.
 #[derive(Debug, Default)]
 pub(super) struct Encoder {
-    /// Room for what comes first and is known last, and the entries.
+    /// The encoded entries, after [`ROOM`] free bytes for the CID and the head, which are known at the end.
     buffer: Vec<u8>,
     count: usize,
     before: Vec<u8>,
@@ -45,10 +45,10 @@ impl Encoder {
         self.count = self.count.saturating_add(1);
     }
 
-    /// Makes the block and leaves the encoder empty, its buffers kept.
+    /// Returns the block. The encoder is then empty and keeps its buffers.
     pub(super) fn finish(&mut self, left: Option<&Cid>) -> Block {
         debug_assert!(self.count <= MAX_NODE_ENTRIES, "no head has room for more");
-        // There is no key to come, so its memory serves.
+        // No more keys follow, so the buffer of the last key is free for the head.
         let head = &mut self.before;
         head.clear();
         put_map(head, 2);
@@ -58,7 +58,7 @@ impl Encoder {
         out.resize(out.len().max(ROOM), 0);
         put_text(out, "l");
         put_link_or_null(out, left);
-        // The head ends where the entries begin, and the name where the head does.
+        // The head is directly before the entries, and the CID directly before the head.
         let start = ROOM.saturating_sub(head.len());
         if let Some(place) = out.get_mut(start..ROOM) {
             place.copy_from_slice(head);
@@ -72,9 +72,11 @@ impl Encoder {
     }
 }
 
-/// The name of a block, and what comes before the entries of a node: a byte for the map, two for its first key, and
-/// three for the head of a list of up to 65,535 entries, where [`MAX_NODE_ENTRIES`] are legal.
+/// The most bytes before the entries: the CID of the block and the head of the node.
+///
+/// The head has one byte for the map and two for its first key. The head of the list has up to three bytes, enough for
+/// 65,535 entries; the limit is [`MAX_NODE_ENTRIES`].
 const ROOM: usize = Cid::LEN + 6;
 
-/// What an entry takes beside its key, at most.
+/// The most bytes of an entry without its key.
 const ENTRY_BYTES: usize = 12 + 2 * 43;

@@ -1,10 +1,10 @@
-//! What can be wrong with a tree.
+//! The errors of reading and editing trees.
 
 use crate::data::block::ReadError;
 use crate::data::cid::Cid;
 use crate::data::error::DataError;
 
-/// A tree that cannot be read or is not what a tree must be.
+/// The error for a tree that cannot be read or breaks a rule, and for an edit that is not possible.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -19,18 +19,18 @@ pub enum MstError {
     /// The blocks could not be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// A node is not there: the tree is partial, or its source is incomplete.
+    /// A node is missing: the tree is partial, or its source is incomplete.
     #[error("tree node {cid} is missing")]
     Missing {
         /// The missing node.
         cid: Cid,
     },
-    /// A block that should be a node is no canonical CBOR, or not of a node's shape.
+    /// The block of a node is not canonical CBOR.
     #[error("tree node {cid} cannot be decoded")]
     Undecodable {
         /// The block.
         cid: Cid,
-        /// What is wrong, with the byte offset.
+        /// The problem, with its byte offset.
         #[source]
         source: DataError,
     },
@@ -39,22 +39,22 @@ pub enum MstError {
     Invalid {
         /// The node.
         cid: Cid,
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
-    /// A key that cannot stand in a tree.
+    /// The bytes are not valid as a key of a tree.
     #[error("not a tree key: {reason}")]
     Key {
-        /// Which rule it breaks.
+        /// The broken rule.
         reason: &'static str,
     },
-    /// An edit would put more entries into one node than a node may have.
+    /// An edit would give one node more entries than the limit.
     #[error("a tree node would have more entries than the limit of 1024")]
     Full,
 }
 
 impl MstError {
-    /// Returns the node that is missing, where that is what is wrong.
+    /// Returns the CID of the missing node, or `None` for any other error.
     #[must_use]
     pub fn missing(&self) -> Option<Cid> {
         match self {
@@ -63,7 +63,7 @@ impl MstError {
         }
     }
 
-    /// Returns the node that the error is about, where it is about one.
+    /// Returns the CID of the node that the error is about, or `None` if there is no such node.
     #[must_use]
     pub fn cid(&self) -> Option<Cid> {
         match self {

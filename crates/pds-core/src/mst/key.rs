@@ -19,18 +19,18 @@ use crate::mst::error::MstError;
 pub struct Key(Box<[u8]>);
 
 impl Key {
-    /// Makes a key of some bytes.
+    /// Makes a key from bytes.
     ///
     /// # Errors
     ///
-    /// [`MstError::Key`] when there are none or too many.
+    /// [`MstError::Key`] if there are no bytes, or more than 1,024.
     pub fn new(bytes: impl Into<Box<[u8]>>) -> Result<Self, MstError> {
         let bytes = bytes.into();
         check_len(&bytes).map_err(|reason| MstError::Key { reason })?;
         Ok(Self(bytes))
     }
 
-    /// Makes a key of bytes that a node has already checked.
+    /// Makes a key from bytes that are already checked.
     pub(super) fn checked(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
@@ -66,9 +66,9 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Computes the height of a key: the leading zero bits of its SHA-256, halved.
+/// Computes the height of a key: half the number of leading zero bits of its SHA-256, rounded down.
 ///
-/// A quarter of the keys of one height are higher. (Specification "Repository": fanout 4.)
+/// A quarter of the keys that reach one height also reach the next. (Specification "Repository": fanout 4.)
 ///
 /// ```
 /// assert_eq!(pds::mst::height(b"blue"), 1);
@@ -86,9 +86,9 @@ pub fn height(key: &[u8]) -> u8 {
     u8::try_from(zeros / 2).unwrap_or(u8::MAX)
 }
 
-/// How many bytes two keys have in common at their start.
+/// Returns the number of bytes that two keys have in common at their start.
 pub(super) fn common_prefix(a: &[u8], b: &[u8]) -> usize {
-    // Eight bytes at a time, and the last few one by one.
+    // The keys are compared eight bytes at a time, and the last few bytes one by one.
     let (chunks_a, chunks_b) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
     let equal = 8 * chunks_a.iter().zip(chunks_b).take_while(|(a, b)| a == b).count();
     let [a, b] = [a, b].map(|key| key.get(equal..).unwrap_or_default());

@@ -1,24 +1,29 @@
 //! The Merkle search tree: an ordered map from keys to CIDs whose root is a function of its content.
 //!
-//! Vocabulary: a *key* is the bytes of a record path; its *height* is how many pairs of leading
-//! zero bits its SHA-256 has; a *node* is a block that holds the keys of one height, its *level*,
-//! in one range; an *entry* is a key with the CID of its record; a *subtree* hangs between two
-//! entries, or before the first or after the last. (Specification "Repository", section "MST
-//! Structure".)
+//! Vocabulary (specification "Repository", section "MST Structure"):
 //!
-//! Invariants kept here:
+//! - *key*: the bytes of a record path
+//! - *height* of a key: half the number of leading zero bits of its SHA-256, rounded down
+//! - *node*: a block with the keys of one height in one range
+//! - *level* of a node: the height of its keys; a node without keys is one level below its parent
+//! - *entry*: a key with the CID of its record
+//! - *subtree*: a node and everything below it; a parent links to it between two entries, before the first entry,
+//!   or after the last one
 //!
-//! - Nothing reads or writes anything but through [`Blocks`]: edits happen in memory, and
-//!   [`Tree::write`] returns the new nodes.
-//! - Every rule on the shape of a node is checked when the node is read, and a child is exactly one
-//!   level below its parent. So depth is bounded by the 128 levels that SHA-256 allows, and the
-//!   recursion in here with it.
-//! - An edit that fails (a missing node, say) leaves the tree as it was.
+//! Invariants:
 //!
-//! Tricky cases, each with a test of that name: a key higher than the root splits the whole tree;
-//! a removed key joins the subtrees on its two sides all the way down; levels without keys are
-//! nodes with a left subtree only; removing the last key of the root lowers the tree by more than
-//! one level; removing the last key of all leaves one empty node.
+//! - The tree is read through [`Blocks`] only. Edits happen in memory, and [`Tree::write`] returns the new nodes.
+//! - Every rule on the shape of a node is checked when the node is read. A child is exactly one level below its
+//!   parent, so the 128 levels that SHA-256 allows bound both the depth of a tree and the recursion.
+//! - An edit that fails, for example at a missing node, leaves the tree unchanged.
+//!
+//! Special cases, each with a test of that name:
+//!
+//! - A key higher than the root splits the whole tree.
+//! - A removed key joins the subtrees on its two sides all the way down.
+//! - Levels without keys are nodes with a left subtree only.
+//! - Removing the last key of the root lowers the tree by more than one level.
+//! - Removing the last key of all leaves one empty node.
 //!
 //! [`Blocks`]: crate::data::Blocks
 

@@ -1,4 +1,4 @@
-//! One node and its block: the place where every rule on the shape of a node is checked.
+//! The tree node: its decoder, which checks every rule on the shape of a node.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
 use std::cmp::Ordering;
@@ -14,13 +14,13 @@ use crate::mst::compressed::{Compressed, SHARES_TOO_MUCH, entry, rule, subtree_l
 use crate::mst::error::MstError;
 use crate::mst::key::{check_len, height};
 
-/// The block of the empty tree: no entries, no subtree.
+/// The bytes of the only node of an empty tree: no entries, no subtree.
 pub const EMPTY_NODE: [u8; 7] = [0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf6];
 
-/// A node as it stands in its block, with the keys in full.
+/// A decoded node, with its keys in full.
 ///
-/// All keys are in one buffer, so that a node takes two allocations whatever its size. (Specification
-/// "Repository", section "MST Structure".)
+/// All keys are in one buffer, so a node has two allocations whatever its size. (Specification "Repository", section
+/// "MST Structure".)
 ///
 /// ```
 /// # use pds::data::{Cid, Codec, MemoryBlocks};
@@ -46,23 +46,7 @@ pub struct Node {
     entries: Vec<Slot>,
 }
 
-/// An entry of a [`Node`], lent.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let mut blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// # let written = tree.write()?;
-/// # blocks.extend(written.nodes.iter().cloned());
-/// # let block = &written.nodes[0];
-/// # let node = pds::mst::Node::read(block.cid(), block.bytes(), pds::mst::Position::Root)?;
-/// let entry = node.entry(0).expect("there is one");
-/// assert_eq!((entry.key, entry.value, entry.right), (&b"a"[..], value, None));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// A borrowed entry of a [`Node`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeEntry<'a> {
     /// The key in full.
@@ -81,11 +65,15 @@ struct Slot {
 }
 
 impl Node {
-    /// Reads the node of a block, as the root of a tree or as a child on a given level.
+    /// Decodes the node of a block, and checks that it is valid at a position in a tree.
     ///
-    /// Every rule that one node can break is checked: canonical CBOR of exactly the known fields,
-    /// keys ascending and compressed as far as they can be, all keys of one height, no subtree
-    /// below level 0, entries unless the node only bridges a level, and the level asked for.
+    /// The bytes are not hashed. Every other rule for a single node is checked:
+    ///
+    /// - The block is canonical CBOR with exactly the fields of a node.
+    /// - The keys ascend, and are compressed as far as possible.
+    /// - All keys have one height. In a child, it is the level of the position.
+    /// - There is no subtree below level 0.
+    /// - There are entries, unless the node is the empty root or only bridges a level.
     ///
     /// # Errors
     ///
@@ -96,7 +84,7 @@ impl Node {
         Ok(node)
     }
 
-    /// As [`read`](Self::read), into the memory of a node that is done with; after an error nothing of use is in it.
+    /// As [`read`](Self::read), but in the memory of a finished node. After an error, its content is unspecified.
     pub(super) fn refill(
         &mut self,
         cid: Cid,
@@ -112,7 +100,7 @@ impl Node {
         Ok(())
     }
 
-    /// Starts a node that is filled by [`push`](Self::push). Nothing is checked: the caller made the node.
+    /// Starts a node to which [`push`](Self::push) adds entries. They are not checked, because the caller made them.
     pub(super) fn start(level: u8, left: Option<Cid>, count: usize) -> Self {
         let keys = Vec::with_capacity(count.saturating_mul(TYPICAL_KEY_BYTES));
         Self { level, left, keys, entries: Vec::with_capacity(count) }
@@ -125,13 +113,13 @@ impl Node {
         self.entries.push(Slot { key_end, value, right });
     }
 
-    /// Returns how many bytes of memory the node takes.
+    /// Returns the memory of the node, in bytes.
     pub(super) fn memory(&self) -> usize {
         let slots = self.entries.capacity().saturating_mul(size_of::<Slot>());
         size_of::<Self>().saturating_add(self.keys.capacity()).saturating_add(slots)
     }
 
-    /// Returns the level of the node; that of the empty tree is 0.
+    /// Returns the level of the node. The node of an empty tree is on level 0.
     #[must_use]
     pub fn level(&self) -> u8 {
         self.level
@@ -143,19 +131,19 @@ impl Node {
         self.left
     }
 
-    /// Returns how many entries there are.
+    /// Returns the number of entries.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Tells whether there are none: the empty tree, or a node that bridges a level.
+    /// Returns whether the node has no entries, as in an empty tree, or if the node only bridges a level.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Returns one entry.
+    /// Returns the entry with this index, or `None` beyond the last.
     #[must_use]
     pub fn entry(&self, index: usize) -> Option<NodeEntry<'_>> {
         let slot = self.entries.get(index)?;
@@ -183,9 +171,9 @@ impl Node {
         self.left.into_iter().chain(self.entries.iter().filter_map(|slot| slot.right))
     }
 
-    /// Finds a key: its index, or the index it would have.
+    /// Returns the index of a key. If the node does not have the key, the error is the index that it would have.
     pub(super) fn search(&self, key: &[u8]) -> Result<usize, usize> {
-        // A mean of four entries: looking at each is as fast as halving.
+        // Nodes have four entries on average, so a linear search is as fast as a binary search.
         for (index, entry) in self.entries().enumerate() {
             match entry.key.cmp(key) {
                 Ordering::Less => {}
@@ -196,7 +184,7 @@ impl Node {
         Err(self.len())
     }
 
-    /// Tells whether all keys lie between two others; without keys they do.
+    /// Returns whether all keys are between two others. It is true for a node without keys.
     pub(super) fn lies_between(&self, before: Option<&[u8]>, after: Option<&[u8]>) -> bool {
         let first = self.entry(0);
         let last = self.len().checked_sub(1).and_then(|last| self.entry(last));
@@ -204,7 +192,7 @@ impl Node {
         ascends(before, first.map(|first| first.key)) && ascends(last.map(|last| last.key), after)
     }
 
-    /// The subtree before the entry of this index, or after the last.
+    /// Returns the subtree before the entry with this index, or the subtree after the last entry.
     pub(super) fn subtree(&self, index: usize) -> Option<Cid> {
         match index.checked_sub(1) {
             None => self.left,
@@ -239,7 +227,7 @@ impl Node {
             keys.extend_from_slice(rest);
             check_len(keys.get(from..).unwrap_or_default()).map_err(rule)?;
             if !entries.is_empty() {
-                // Up to `prefix` the two keys are equal: what follows decides.
+                // The two keys are equal up to `prefix`, and the next byte decides their order.
                 let previous = keys.get(before.start.saturating_add(prefix)..before.end);
                 match previous.unwrap_or_default().first().cmp(&rest.first()) {
                     Ordering::Less => {}
@@ -294,12 +282,12 @@ impl Node {
     }
 }
 
-/// Tells which rule a block breaks that is no node.
+/// Returns the error for a block that is not a node.
 fn refused(cid: Cid, bytes: &[u8], source: DataError) -> MstError {
     match source {
-        // Rules of the tree that only the decoder sees are reported as such.
+        // The decoder has found a broken rule of the tree.
         DataError::Model { reason, .. } => MstError::Invalid { cid, reason },
-        // Canonical, and still not a node.
+        // The block is canonical CBOR, but not a node.
         DataError::Cbor { reason, .. } if check_canonical(bytes).is_ok() => {
             MstError::Invalid { cid, reason }
         }
@@ -307,7 +295,7 @@ fn refused(cid: Cid, bytes: &[u8], source: DataError) -> MstError {
     }
 }
 
-/// Where a node stands in its tree.
+/// The position of a node in its tree.
 ///
 /// ```
 /// use pds::data::{Cid, Codec};
@@ -319,23 +307,23 @@ fn refused(cid: Cid, bytes: &[u8], source: DataError) -> MstError {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Position {
-    /// At the top.
+    /// The node is the root.
     Root,
-    /// Below another node, on this level.
+    /// The node is below another node.
     Child {
-        /// One less than the level of its parent.
+        /// The level of the node: one less than the level of its parent.
         level: u8,
     },
 }
 
 impl Position {
-    /// The position of the children of a node on this level; `None` on level 0.
+    /// Returns the position of the children of a node on this level, or `None` on level 0.
     pub(super) fn below(level: u8) -> Option<Self> {
         level.checked_sub(1).map(|level| Self::Child { level })
     }
 }
 
-/// Reads a node from a source.
+/// Reads a node from blocks and checks it.
 pub(super) fn read_node(
     blocks: &dyn Blocks,
     cid: Cid,
@@ -344,7 +332,7 @@ pub(super) fn read_node(
     checked_node(blocks.get(&cid), cid, position)
 }
 
-/// Checks the node in the answer of a source.
+/// Checks the node in the result of a read.
 pub(super) fn checked_node(
     answer: Result<Option<Block>, ReadError>,
     cid: Cid,
@@ -356,12 +344,12 @@ pub(super) fn checked_node(
     Ok((block, Arc::new(node)))
 }
 
-/// The rule that no single node can break.
+/// The rule for keys of different nodes. A single node cannot break it.
 pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the next";
 
 pub(super) const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
 
-/// What is said of a subtree that was refused before.
+/// The reason for a subtree that has already been refused at another link.
 pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
 
 const TYPICAL_KEY_BYTES: usize = 40;

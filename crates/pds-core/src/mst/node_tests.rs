@@ -6,17 +6,18 @@ use super::*;
 use crate::mst::compressed::fault;
 use crate::mst::encoder::Encoder;
 
-/// What is left after an entry, read in one go, or item by item as [`fault`] does it.
+/// Returns the number of bytes after an entry, or `None` if the reader does not accept the entry.
 fn left_after(bytes: &[u8], read: impl Fn(&mut Cursor<'_>) -> bool) -> Option<usize> {
     let mut cursor = Cursor::new(bytes);
     read(&mut cursor).then(|| cursor.rest().len())
 }
 
-/// What comes before the entries.
+/// The number of bytes before the entries.
 const HEAD: usize = 4;
 
 proptest! {
-    /// The field of a number that no key is long enough for takes more bytes than are changed here.
+    /// [`entry`] reads an entry in one go, and [`fault`] item by item. They differ only for a prefix length of more
+    /// than two bytes, which these changes do not produce.
     #[test]
     fn an_entry_is_accepted_in_one_go_where_it_is_item_by_item(
         key in prop_oneof!["[ab]{1,30}", "[ab]{250,303}"],
@@ -30,13 +31,13 @@ proptest! {
         encoder.entry(format!("{key}{next}").as_bytes(), &cid, None);
         let mut bytes = encoder.finish(Some(&cid)).bytes().to_vec();
         for (place, byte, kind) in changes {
-            // Where there are heads and names of fields, mostly.
+            // Most changes are in the first bytes, which contain heads and names of fields.
             let end = if kind == 0 { bytes.len() } else { bytes.len().min(HEAD + 12) };
             let place = HEAD + place.index(end - HEAD);
             match kind {
                 0 | 1 => bytes[place] = byte,
                 2 => bytes.truncate(place.max(HEAD + 1)),
-                // A number in a longer form than it needs.
+                // This encodes a number in a longer form than necessary.
                 _ => {
                     let head = bytes[place];
                     bytes[place] = head & 0xe0 | 24;
@@ -54,7 +55,7 @@ proptest! {
 }
 
 proptest! {
-    /// Keys of a few letters share much, end within each other, and differ everywhere.
+    /// Keys of a few letters have long common prefixes, begin with one another, and differ in any place.
     #[test]
     fn a_search_finds_what_a_sorted_list_finds(
         keys in prop::collection::btree_set("[ab\u{7f}]{1,6}|a{20,40}[ab]{0,3}", 0..30),
@@ -64,7 +65,7 @@ proptest! {
         agrees_with_a_sorted_list(&keys, &others, links)?;
     }
 
-    /// Lengths that take two bytes in a head, up to the longest key.
+    /// The lengths of these keys have two bytes in a head, up to the longest valid key.
     #[test]
     fn a_search_finds_what_a_sorted_list_finds_among_long_keys(
         keys in prop::collection::btree_set("a{250,300}[ab]{0,3}|a{1015,1021}[ab]{0,3}|b{256,303}", 0..30),

@@ -21,9 +21,9 @@ pub(super) struct Path<N> {
     far: Bound<Key>,
     /// The number of levels to visit, until the level of the root is known.
     levels: Option<u8>,
-    /// Subtrees of nodes on this level are left out.
+    /// The lowest level to visit. Subtrees of its nodes are left out.
     lowest: u8,
-    /// A node that is finished; its memory serves the next one.
+    /// A finished node, whose memory can be used for the next one.
     spare: Option<N>,
 }
 
@@ -42,7 +42,7 @@ pub(super) enum Next<'p> {
 }
 
 impl<N: Deref<Target = Node>> Path<N> {
-    /// Starts before a tree; without a root there is nothing to visit.
+    /// Starts before the root of a tree. Without a root, the path is empty.
     pub(super) fn new(root: Option<Cid>) -> Self {
         let (near, far) = (Bound::Unbounded, Bound::Unbounded);
         let (frames, spare) = (Vec::new(), None);
@@ -54,18 +54,18 @@ impl<N: Deref<Target = Node>> Path<N> {
         Self { near: from, far: to, ..Self::new(root) }
     }
 
-    /// Changes the direction; to be called before the first step.
+    /// Reverses the direction. Call this before the first step.
     pub(super) fn reverse(&mut self) {
         self.backwards = !self.backwards;
         std::mem::swap(&mut self.near, &mut self.far);
     }
 
-    /// Visits this many levels only, from the root down; to be called before the first step.
+    /// Limits the path to this many levels, from the root down. Call this before the first step.
     pub(super) fn limit(&mut self, levels: u8) {
         self.levels = Some(levels);
     }
 
-    /// Returns what comes next, and leaves finished nodes.
+    /// Returns the part of the tree that comes next, and leaves finished nodes.
     pub(super) fn next(&mut self) -> Next<'_> {
         if let Some(cid) = self.root {
             return Next::Subtree { cid, position: Position::Root };
@@ -94,7 +94,7 @@ impl<N: Deref<Target = Node>> Path<N> {
         }
     }
 
-    /// Passes what comes next. A subtree may be entered after that.
+    /// Passes the part that comes next. A subtree can be entered after it was passed.
     pub(super) fn pass(&mut self) {
         let Some(frame) = self.frames.last_mut() else {
             self.root = None;
@@ -106,9 +106,9 @@ impl<N: Deref<Target = Node>> Path<N> {
         frame.passed += 1;
     }
 
-    /// Tells whether the keys of a node lie between those around the subtree that was just passed.
+    /// Returns whether the keys of a node are between the keys around the subtree that was just passed.
     ///
-    /// Without this check, a subtree that many nodes name would be visited once for each of them.
+    /// Without this check, a subtree with many links to it would be visited once for each link.
     pub(super) fn has_room_for(&self, node: &Node) -> bool {
         let Room { after, before } = self.room();
         node.lies_between(after, before)
@@ -157,7 +157,7 @@ impl<N: Deref<Target = Node>> Path<N> {
         if self.backwards { 2 * node.len() - slot } else { slot }
     }
 
-    /// Returns a finished node.
+    /// Returns a finished node, whose memory can be used for the next one.
     pub(super) fn take_spare(&mut self) -> Option<N> {
         self.spare.take()
     }
@@ -176,7 +176,7 @@ fn subtree(node: &Node, index: usize, lowest: u8) -> Option<(Cid, Position)> {
     Some((node.subtree(index)?, position))
 }
 
-/// Tells whether a key lies beyond the far end of a range.
+/// Returns whether a key is beyond the far end of a range.
 fn is_past(far: &Bound<Key>, key: &[u8], backwards: bool) -> bool {
     let (far, excluded) = match far {
         Bound::Unbounded => return false,

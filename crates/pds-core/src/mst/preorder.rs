@@ -1,17 +1,18 @@
-//! A tree that arrives block by block, in the order of a streamable CAR.
+//! The reader of a tree whose blocks arrive one by one, in the order of a streamable CAR file.
 
 use crate::data::cid::Cid;
 use crate::mst::error::MstError;
 use crate::mst::node::{NOT_ASCENDING, Node};
 use crate::mst::path::{Next, Path};
 
-/// Follows a tree whose blocks arrive in order: each node, then its subtrees and records from left
-/// to right.
+/// Reads a tree whose blocks arrive in order: each node, then its subtrees and records from left to right.
 ///
-/// It holds the nodes of one path, whatever the size of the tree, and checks everything that
-/// [`walk`](super::walk) checks. The caller asks what is due, finds that block next in the stream, and
-/// hands it over. A record at two paths is due twice, but most files have it once. If a due record
-/// does not come, search for it among the earlier records.
+/// The reader holds the nodes of one path, whatever the size of the tree. It checks every rule that
+/// [`walk`](super::walk) checks. For each block, call [`due`](Self::due), take the block from the stream, and pass it
+/// to [`node`](Self::node) or call [`record`](Self::record).
+///
+/// A record at two paths is due twice, but most files contain it once. If the next block of the stream is not the due
+/// record, look for the record among the earlier blocks.
 ///
 /// ```
 /// use pds::data::{Block, Codec};
@@ -29,24 +30,16 @@ pub struct Preorder {
     path: Path<Box<Node>>,
 }
 
-/// What comes next.
-///
-/// ```
-/// use pds::data::{Cid, Codec};
-/// use pds::mst::{Due, EMPTY_NODE, Preorder};
-///
-/// let root = Cid::of(Codec::Cbor, &EMPTY_NODE);
-/// assert_eq!(Preorder::new(root).due(), Due::Node(root));
-/// ```
+/// The block that a [`Preorder`] expects next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due<'p> {
-    /// A node, to be given to [`Preorder::node`].
+    /// A node. Pass its bytes to [`Preorder::node`].
     Node(Cid),
-    /// A record, to be followed by [`Preorder::record`].
+    /// A record. Call [`Preorder::record`] after it.
     Record {
-        /// Its key.
+        /// The key of the record.
         key: &'p [u8],
-        /// Its CID.
+        /// The CID of the record.
         cid: Cid,
     },
     /// The tree is complete.
@@ -60,7 +53,7 @@ impl Preorder {
         Self { path: Path::new(Some(root)) }
     }
 
-    /// Tells which block comes next.
+    /// Returns the block that is expected next.
     pub fn due(&mut self) -> Due<'_> {
         match self.path.next() {
             Next::Subtree { cid, .. } => Due::Node(cid),
@@ -69,11 +62,11 @@ impl Preorder {
         }
     }
 
-    /// Takes the node that is due.
+    /// Enters the node that is due. The caller has checked that the bytes match its CID.
     ///
     /// # Errors
     ///
-    /// [`MstError`] as for any node; nothing can follow then.
+    /// [`MstError`] if the node is not valid in this place. The rest of the tree cannot be read then.
     pub fn node(&mut self, bytes: &[u8]) -> Result<(), MstError> {
         let Next::Subtree { cid, position } = self.path.next() else { return Ok(()) };
         self.path.pass();
@@ -86,7 +79,7 @@ impl Preorder {
         Ok(())
     }
 
-    /// Passes over the record that is due.
+    /// Passes the record that is due.
     pub fn record(&mut self) {
         self.path.pass();
     }
@@ -102,7 +95,7 @@ mod tests {
     use crate::mst::key::height;
     use crate::mst::walk::{Step, walk};
 
-    /// What a walk sees, a preorder sees too.
+    /// A preorder expects the blocks in the order in which a walk returns them.
     #[test]
     fn it_is_the_order_of_a_walk() {
         for count in [0, 1, 2, 17, 400] {

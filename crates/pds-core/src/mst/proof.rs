@@ -1,4 +1,4 @@
-//! The blocks that prove a key present or absent.
+//! Proofs: the blocks that show that a key is in a tree or absent from it.
 
 use crate::data::block::{Block, Blocks};
 use crate::data::cid::Cid;
@@ -8,10 +8,9 @@ use crate::mst::node::{NOT_ASCENDING, Node, Position, read_node};
 
 /// Returns the fewest nodes, from the root down, that show whether a key is in a tree.
 ///
-/// The level of a key is its height. So the chain ends with the node of that level, which has the key or a gap in
-/// its place, or earlier if no subtree leads on. [`get`](super::get) checks these nodes together, and a [`Descent`]
-/// checks them one by one. (Specification "Repository",
-/// "Inclusion and exclusion proofs".)
+/// A key can only be in a node on the level of its height. So the chain ends at that level, or earlier if a node has
+/// no subtree for the key. [`get`](super::get) checks these nodes together, and a [`Descent`] checks them one by one.
+/// (Specification "Repository", "Inclusion and exclusion proofs".)
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -31,12 +30,12 @@ use crate::mst::node::{NOT_ASCENDING, Node, Position, read_node};
 ///
 /// # Errors
 ///
-/// [`MstError`] when a node on the way is missing or breaks a rule.
+/// [`MstError`] if a node on the path is missing or breaks a rule.
 pub fn proof(blocks: &dyn Blocks, root: Cid, key: &[u8]) -> Result<Vec<Block>, MstError> {
     Descent::new(root, key).through(blocks)
 }
 
-/// The way from a root down to a key, which asks for one node after the other.
+/// The path from a root down to a key, to which the caller passes one node after the other.
 ///
 /// ```
 /// use pds::data::{Block, Codec};
@@ -54,7 +53,7 @@ pub struct Descent<'k> {
     key: &'k [u8],
     height: u8,
     next: Option<(Cid, Position)>,
-    /// The nearest keys on either side that have been seen.
+    /// The nearest keys before and after the key, among the nodes so far.
     before: Option<Box<[u8]>>,
     after: Option<Box<[u8]>>,
     value: Option<Cid>,
@@ -68,17 +67,17 @@ impl<'k> Descent<'k> {
         Self { key, height: height(key), next, before: None, after: None, value: None }
     }
 
-    /// Returns the node that has to be seen next; `None` once it is known whether there is the key.
+    /// Returns the node that is expected next, or `None` at the end of the path.
     #[must_use]
     pub fn due(&self) -> Option<Cid> {
         self.next.map(|(cid, _)| cid)
     }
 
-    /// Goes through the node that is due, given its bytes, which must hash to its CID.
+    /// Passes the node that is due. The caller has checked that the bytes match its CID.
     ///
     /// # Errors
     ///
-    /// [`MstError`] when it is no node, or not one that can stand at this place of a tree.
+    /// [`MstError`] if the bytes are not a node, or if the node is not valid in this place.
     pub fn node(&mut self, bytes: &[u8]) -> Result<(), MstError> {
         match self.next {
             Some((cid, position)) => self.pass(cid, &Node::read(cid, bytes, position)?),
@@ -86,11 +85,11 @@ impl<'k> Descent<'k> {
         }
     }
 
-    /// Goes to the end, through nodes that are read, and returns these.
+    /// Reads the nodes up to the end of the path, and returns them.
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node on the way is missing or breaks a rule.
+    /// [`MstError`] if a node on the path is missing or breaks a rule.
     pub fn through(&mut self, blocks: &dyn Blocks) -> Result<Vec<Block>, MstError> {
         let mut chain = Vec::new();
         while let Some((cid, position)) = self.next {
@@ -101,7 +100,7 @@ impl<'k> Descent<'k> {
         Ok(chain)
     }
 
-    /// Returns the CID that the tree has for the key; `None` where it has none, and before the end.
+    /// Returns the CID of the record at the key. Before the end of the path, and if the key is absent, it is `None`.
     #[must_use]
     pub fn value(&self) -> Option<Cid> {
         self.value

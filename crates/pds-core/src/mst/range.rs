@@ -1,4 +1,4 @@
-//! Entries in key order, from any key, in either direction.
+//! Ranges of a tree: its entries in key order, from any key and in either direction.
 
 use std::ops::RangeBounds;
 
@@ -12,18 +12,6 @@ use crate::mst::path::{Next, Path};
 use crate::mst::traversal::Traversal;
 
 /// A key and the CID of its record.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// let entry = tree.range(..).next().expect("there is one")?;
-/// assert_eq!((entry.key.as_bytes(), entry.value), (&b"a"[..], value));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// The key.
@@ -32,7 +20,9 @@ pub struct Entry {
     pub value: Cid,
 }
 
-/// Iterates over the entries of a range of a stored tree, in key order. Without [`Range::cached`] it reads every node.
+/// Iterates over the entries of a range of a stored tree, in key order.
+///
+/// Without a cache ([`Range::cached`]), every node is read from `blocks`.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -55,8 +45,9 @@ pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Ran
     Range::new(Source::uncached(blocks), Ok((Some(root), Vec::new())), keys)
 }
 
-/// The entries of a range of a tree. An error stands for the subtree that cannot be read; the entries
-/// after it follow.
+/// An iterator over the entries of a range of a tree.
+///
+/// A subtree that cannot be read is returned as an error, and the entries after it follow.
 ///
 /// ```
 /// # use pds::data::{Cid, Codec, MemoryBlocks};
@@ -71,12 +62,12 @@ pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Ran
 /// ```
 pub struct Range<'t> {
     traversal: Traversal<'t>,
-    /// The tree could not be prepared.
+    /// The error of encoding an edited tree. It is returned first.
     failed: Option<MstError>,
 }
 
 impl<'t> Range<'t> {
-    /// Starts with a root, and nodes that the source does not have yet.
+    /// Starts with a root, and with nodes that the source does not have yet.
     pub(super) fn new(
         source: Source<'t>,
         tree: Result<(Option<Cid>, Vec<Block>), MstError>,
@@ -90,15 +81,14 @@ impl<'t> Range<'t> {
         Self { traversal: Traversal::new(source, path).with_unwritten(tree.1), failed }
     }
 
-    /// Goes from the last key to the first; to be called before the first entry is taken.
+    /// Iterates from the last key to the first. Call this before the first entry is returned.
     #[must_use]
     pub fn reversed(mut self) -> Self {
         self.traversal.path.reverse();
         self
     }
 
-    /// Returns the same range, which takes nodes from a cache where it can. Only the root is added to the cache. `None`
-    /// is no cache.
+    /// Uses a cache for the nodes. The range adds only the root to it. `None` means no cache.
     #[must_use]
     pub fn cached(mut self, cache: impl Into<Option<&'t NodeCache>>) -> Self {
         self.traversal.source.cache = cache.into();

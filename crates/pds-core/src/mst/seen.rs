@@ -1,4 +1,4 @@
-//! Subtrees that earlier walks have gone through.
+//! The list of subtrees that earlier walks have visited.
 
 use std::collections::HashMap;
 
@@ -6,19 +6,19 @@ use crate::data::cid::Cid;
 use crate::mst::key::Key;
 use crate::mst::node::Position;
 
-/// The subtrees that earlier walks have gone through. A walk that is given them passes over them.
+/// The subtrees that earlier walks have visited, for a walk that skips them.
 ///
-/// A subtree is the same wherever it hangs, but its keys must lie between the keys around it. So it is passed over
-/// only where it has as much room as before. Otherwise its node is read again, and the same rule decides about each
-/// subtree below it.
+/// The keys of a subtree must be between the keys around it, which differ from place to place. So a walk skips a
+/// subtree only if the keys around it leave as much room as in an earlier place. Otherwise the walk reads its node
+/// again, and decides for each subtree below it by the same rule.
 #[derive(Debug, Default)]
 pub struct Seen(HashMap<Cid, Visit>);
 
-/// The position of a subtree that was found, and its room.
+/// The position of a visited subtree, and its room.
 #[derive(Debug)]
 struct Visit {
     position: Position,
-    /// `None` if its node could not be read: it cannot be read in any other room either.
+    /// The keys around the subtree. `None` if its node could not be read: the room makes no difference then.
     room: Option<Room<Key>>,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct Room<K> {
 }
 
 impl Room<&[u8]> {
-    /// Tells whether this is as much room as another one, or more.
+    /// Returns whether this room includes another one.
     fn contains(self, other: &Room<Key>) -> bool {
         let starts_early = self.after.is_none_or(|after| {
             other.after.as_ref().is_some_and(|other| after <= other.as_bytes())
@@ -43,20 +43,20 @@ impl Room<&[u8]> {
 }
 
 impl Seen {
-    /// Tells whether a subtree can be passed over at its place.
+    /// Returns whether a walk can skip a subtree in this place.
     pub(super) fn has(&self, cid: &Cid, position: Position, room: Room<&[u8]>) -> bool {
         let visit = self.0.get(cid).filter(|visit| visit.position == position);
         visit.is_some_and(|visit| visit.room.as_ref().is_none_or(|before| room.contains(before)))
     }
 
-    /// Notes that a subtree is gone through at its place.
+    /// Records that a walk has entered a subtree in this place.
     pub(super) fn entered(&mut self, cid: Cid, position: Position, room: Room<&[u8]>) {
         let Room { after, before } = room;
         let room = Room { after: after.map(Key::checked), before: before.map(Key::checked) };
         self.0.insert(cid, Visit { position, room: Some(room) });
     }
 
-    /// Notes that the node of a subtree cannot be read.
+    /// Records that the node of a subtree cannot be read.
     pub(super) fn failed(&mut self, cid: Cid, position: Position) {
         self.0.insert(cid, Visit { position, room: None });
     }

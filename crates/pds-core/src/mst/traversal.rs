@@ -1,4 +1,4 @@
-//! A traversal that reads ahead. Walks, ranges and diffs are made of it.
+//! The traversal that walks, ranges and diffs share. It reads nodes ahead.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -14,22 +14,22 @@ use crate::mst::seen::Seen;
 
 /// A path through a tree, and the nodes that were read ahead.
 ///
-/// A source that answers many questions in one round trip ([`Blocks::batch`](crate::data::block::Blocks::batch)) is
-/// asked for the nodes that come next, many at a time. Any other source is asked for each node when it is needed.
+/// If the source reads many blocks in one round trip ([`Blocks::batch`](crate::data::block::Blocks::batch)), the nodes
+/// that come next are read together. From any other source, each node is read when it is needed.
 pub(super) struct Traversal<'b> {
     pub(super) source: Source<'b>,
     pub(super) path: Path<Arc<Node>>,
     /// Nodes that the source does not have yet.
     unwritten: HashMap<Cid, Block, ByCid>,
-    /// Subtrees that cannot be read. They are not read again where they are named again.
+    /// Subtrees that are not valid. They are not read again at another link.
     failed: HashSet<Cid, ByCid>,
-    /// Subtrees that earlier walks have gone through, if they are to be passed over.
+    /// Subtrees that earlier walks have visited, if they are to be skipped.
     seen: Option<&'b mut Seen>,
     ahead: HashMap<Cid, Prefetched, ByCid>,
     /// The bytes of the blocks that were read ahead.
     ahead_bytes: usize,
-    /// The number of nodes to read in the next round trip; 1 if the source is asked for each node. It grows, because
-    /// a reader may stop early.
+    /// The number of nodes to read in the next round trip, or 1 if nothing is read ahead. It starts low and grows,
+    /// because a caller may stop early.
     many: usize,
 }
 
@@ -55,17 +55,17 @@ impl<'b> Traversal<'b> {
         Self { source, path, unwritten, failed, seen: None, ahead, ahead_bytes: 0, many }
     }
 
-    /// Takes nodes from here if the source does not have them.
+    /// Adds nodes that the source does not have yet.
     pub(super) fn with_unwritten(self, nodes: Vec<Block>) -> Self {
         Self { unwritten: nodes.into_iter().map(|node| (node.cid(), node)).collect(), ..self }
     }
 
-    /// Passes over subtrees of this list, and adds the subtrees that are entered; to be called before the first step.
+    /// Skips the subtrees of this list, and adds the subtrees that are entered. Call this before the first step.
     pub(super) fn pass_over(&mut self, seen: &'b mut Seen) {
         self.seen = Some(seen);
     }
 
-    /// Tells whether the subtree that was just passed is on the list of subtrees to be passed over.
+    /// Returns whether the subtree that was just passed is on the list of subtrees to skip.
     pub(super) fn was_seen(&self, cid: Cid, position: Position) -> bool {
         self.is_seen(&self.path, cid, position)
     }
@@ -74,7 +74,7 @@ impl<'b> Traversal<'b> {
         self.seen.as_ref().is_some_and(|seen| seen.has(&cid, position, path.room()))
     }
 
-    /// Reads the subtree that was just passed and enters it. The cache is not asked.
+    /// Reads the subtree that was just passed, without the cache, and enters it.
     pub(super) fn open(
         &mut self,
         cid: Cid,
@@ -171,7 +171,7 @@ impl<'b> Traversal<'b> {
         Some(ahead)
     }
 
-    /// Reads the subtree that was just passed together with those after it, if the source answers many questions at
+    /// Reads the subtree that was just passed together with the subtrees after it, if the source reads many blocks at
     /// once.
     pub(super) fn read_ahead(&mut self, cid: Cid, position: Position) {
         if self.lacks(cid, position) {
@@ -180,7 +180,7 @@ impl<'b> Traversal<'b> {
         }
     }
 
-    /// Tells whether the next part is a subtree that should be read together with others.
+    /// Returns whether the next part is a subtree that should be read together with others.
     pub(super) fn lacks_next(&mut self) -> bool {
         match self.path.next() {
             Next::Subtree { cid, position } => self.lacks(cid, position),
@@ -192,7 +192,7 @@ impl<'b> Traversal<'b> {
         self.many > 1 && matches!(self.known(cid, position), Known::No)
     }
 
-    /// Lists a subtree and the subtrees that come next and are not known.
+    /// Returns a subtree and the unknown subtrees that come next.
     fn wanted(&self, cid: Cid, position: Position) -> Vec<(Cid, Position)> {
         let (mut wanted, mut path) = (vec![(cid, position)], self.path.clone());
         for _ in 0..STEPS_AHEAD {
@@ -212,7 +212,7 @@ impl<'b> Traversal<'b> {
                 continue;
             }
             match self.known(cid, position) {
-                // Nothing is below level 0.
+                // A node on level 0 has no subtrees.
                 Known::Node(node) if node.level() > 0 && path.has_room_for(&node) => {
                     path.enter(node);
                 }
@@ -264,11 +264,12 @@ impl<'b> Traversal<'b> {
     }
 }
 
-/// A subtree as a look ahead finds it.
+/// The result of looking for a node without reading it.
 pub(super) enum Known {
     Node(Arc<Node>),
-    /// It cannot be entered.
+    /// The node cannot be entered, or need not be read ahead.
     Failed,
+    /// The node must be read.
     No,
 }
 
@@ -278,16 +279,17 @@ const FIRST_AHEAD: usize = 4;
 /// The most nodes in one round trip.
 const MAX_AHEAD: usize = 512;
 
-/// A source with a larger batch is a file, which reads neighbours together. Nodes lie far apart in it.
+/// The largest batch of a source whose nodes are read ahead. Larger batches belong to files, which read neighbouring
+/// blocks together; nodes are far apart in a file.
 const MAX_BATCH: usize = 8 * MAX_AHEAD;
 
-/// The most nodes that are held. A tree of the usual shape needs a third of it.
+/// The most nodes that are held. A tree of the usual shape needs a third of this.
 const MAX_HELD: usize = 4 * MAX_AHEAD;
 
-/// The most bytes of blocks that are held when another round trip reads more than one node.
+/// The number of held bytes from which a round trip reads one node only.
 const MAX_HELD_BYTES: usize = 8 << 20;
 
-/// The most steps of a look ahead: hostile nodes have a thousand entries.
+/// The most steps of looking ahead. A limit is needed because hostile nodes have a thousand entries.
 pub(super) const STEPS_AHEAD: usize = 8 * MAX_AHEAD;
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::mst::seen::Seen;
 use crate::mst::tree::Tree;
 use crate::mst::walk::{Step, walk};
 
-/// Blocks that note the CIDs of each round trip.
+/// Blocks that record the CIDs of each round trip.
 struct Noted<'m> {
     blocks: &'m MemoryBlocks,
     batch: usize,
@@ -28,7 +28,7 @@ impl<'m> Noted<'m> {
         Self { blocks, batch, answers: usize::MAX, trips: Mutex::default() }
     }
 
-    /// Runs a reader, and returns its result, the CIDs that it asked for, and how many round trips it made.
+    /// Runs a reader, and returns its result, the CIDs that it read, and the number of its round trips.
     fn read<T>(&self, reader: impl FnOnce(&Self) -> T) -> (T, BTreeSet<Cid>, usize) {
         let result = reader(self);
         let trips = std::mem::take(&mut *self.trips.lock().unwrap());
@@ -61,7 +61,7 @@ fn value(n: u32) -> Cid {
     Cid::of(Codec::Cbor, &n.to_be_bytes())
 }
 
-/// Adds the nodes of a tree with these keys to blocks.
+/// Adds the nodes of a tree with these keys and values to blocks, and returns its root.
 fn tree(blocks: &mut MemoryBlocks, keys: impl IntoIterator<Item = (u32, Cid)>) -> Cid {
     let nothing = MemoryBlocks::default();
     let mut tree = Tree::empty(&nothing);
@@ -79,7 +79,7 @@ fn plain(count: u32) -> (MemoryBlocks, Cid) {
     (blocks, root)
 }
 
-/// The steps of a reader, in a form that can be compared.
+/// Returns the steps of a reader in a form that can be compared.
 fn shown<T: std::fmt::Debug>(steps: impl Iterator<Item = Result<T, MstError>>) -> Vec<String> {
     steps.map(|step| format!("{step:?}")).collect()
 }
@@ -214,7 +214,7 @@ proptest! {
         keys in prop::collection::btree_map(0..2_000_u32, 0..20_u8, 0..400),
         batch in 2..200_usize,
     ) {
-        // Some keys are in one of the trees, some have another value in one of them.
+        // Some keys are in one tree only, and some have different values in the two trees.
         let mut blocks = MemoryBlocks::default();
         let kept = |side: u8| {
             let other = move |(n, kind): (u32, u8)| (n, value(if kind == side { n + 1 } else { n }));

@@ -1,4 +1,4 @@
-//! The tree as a value in memory: opened node by node, edited, written at the end.
+//! The tree in memory: it reads nodes when they are needed, and encodes changed nodes at the end.
 
 use std::ops::RangeBounds;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::mst::key::Key;
 use crate::mst::node::{EMPTY_NODE, Node, Position};
 use crate::mst::range::Range;
 
-/// A tree that can be read and edited; only the nodes that are needed are loaded.
+/// A tree that can be read and edited. Only the nodes that are needed are read.
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -32,44 +32,31 @@ use crate::mst::range::Range;
 #[derive(Clone)]
 pub struct Tree<'b> {
     pub(super) source: Source<'b>,
-    /// `None` is the tree without keys.
+    /// `None` for a tree without keys.
     pub(super) root: Option<Link>,
 }
 
-/// What a tree has become.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let mut blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// # let written = tree.write()?;
-/// # blocks.extend(written.nodes.iter().cloned());
-/// assert_eq!(written.nodes.last().map(|node| node.cid()), Some(written.root));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
+/// The result of [`Tree::write`]: the root of the tree and its new nodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
     /// The CID of the root node.
     pub root: Cid,
-    /// The nodes that were made, children before parents.
+    /// The new nodes, children before parents.
     pub nodes: Vec<Block>,
 }
 
-/// A link to a subtree: not looked at, or opened.
+/// A link to a subtree, which is either stored or opened for editing.
 #[derive(Clone, Debug)]
 pub(super) enum Link {
     Stored(Cid),
     Open(Box<Branch>),
 }
 
-/// A node that has been opened.
+/// A node that is opened for editing.
 #[derive(Clone, Debug)]
 pub(super) struct Branch {
     pub(super) level: u8,
-    /// The CID of the node while it is as it was read or written.
+    /// The CID of the node, unless it was changed since it was read or written.
     pub(super) stored: Option<Cid>,
     pub(super) left: Option<Link>,
     pub(super) entries: Vec<BranchEntry>,
@@ -83,20 +70,19 @@ pub(super) struct BranchEntry {
 }
 
 impl<'b> Tree<'b> {
-    /// Makes a tree without keys; nodes that are linked to later are read from `blocks`.
+    /// Makes a tree without keys.
     #[must_use]
     pub fn empty(blocks: &'b dyn Blocks) -> Self {
         Self { source: Source::uncached(blocks), root: None }
     }
 
-    /// Opens a tree by its root; nothing is read yet.
+    /// Opens a tree by its root, without reading a node yet.
     #[must_use]
     pub fn open(blocks: &'b dyn Blocks, root: Cid) -> Self {
         Self { source: Source::uncached(blocks), root: Some(Link::Stored(root)) }
     }
 
-    /// Returns the same tree, which takes nodes from a cache where it can, and adds to the cache the nodes that it
-    /// reads and writes. `None` is no cache.
+    /// Uses a cache for the nodes. The tree adds the nodes that it reads and writes. `None` means no cache.
     #[must_use]
     pub fn cached(mut self, cache: impl Into<Option<&'b NodeCache>>) -> Self {
         self.source.cache = cache.into();
@@ -105,16 +91,15 @@ impl<'b> Tree<'b> {
 
     /// Looks up a key.
     ///
-    /// The descent stops where the key's height says that it must stand, so that the shortest proof
-    /// of absence is enough.
+    /// The search ends at the level of the key's height, so it needs no more nodes than the shortest proof of absence.
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node on the way is missing or breaks a rule.
+    /// [`MstError`] if a node on the path is missing or breaks a rule.
     pub fn get(&self, key: &[u8]) -> Result<Option<Cid>, MstError> {
         let height = crate::mst::key::height(key);
         let (mut link, mut position) = (self.root.as_ref(), Position::Root);
-        // First what has been opened, then what is stored below that.
+        // The search goes through the opened nodes first, and then through the stored nodes below them.
         while let Some(Link::Open(branch)) = link {
             let index = match branch.search(key) {
                 Ok(index) => return Ok(branch.entries.get(index).map(|entry| entry.value)),
@@ -132,9 +117,9 @@ impl<'b> Tree<'b> {
         }
     }
 
-    /// Iterates over the entries of a range in key order; see also [`Range::reversed`].
+    /// Iterates over the entries of a range in key order. [`Range::reversed`] reverses the order.
     ///
-    /// Each call encodes the nodes that were opened by edits, written or not.
+    /// Each call encodes all nodes that edits have opened, even those that are already written.
     pub fn range(&self, keys: impl RangeBounds<Key>) -> Range<'b> {
         let encoded = match &self.root {
             None => Ok((None, Vec::new())),
@@ -144,18 +129,18 @@ impl<'b> Tree<'b> {
         Range::new(self.source, encoded, keys)
     }
 
-    /// Encodes all opened nodes of a copy.
+    /// Encodes all opened nodes, without a change to the tree.
     fn encode(&self, root: &Link) -> Result<Written, MstError> {
         let mut root = root.clone();
         root.forget_stored();
         Self { source: Source { cache: None, ..self.source }, root: Some(root) }.write()
     }
 
-    /// Encodes what has changed and returns the new root and nodes; the tree can be edited further.
+    /// Encodes the changed nodes and returns them with the new root. The tree can be edited further.
     ///
     /// # Errors
     ///
-    /// [`MstError`] when a node that is needed to lower the tree after removals cannot be read.
+    /// [`MstError`] if removals have left the root without entries, and a node below it cannot be read.
     pub fn write(&mut self) -> Result<Written, MstError> {
         self.lower()?;
         let mut nodes = Vec::new();
@@ -193,7 +178,7 @@ impl<'b> Tree<'b> {
 ///
 /// # Errors
 ///
-/// As [`Tree::get`].
+/// The errors of [`Tree::get`].
 pub fn get(blocks: &dyn Blocks, root: Cid, key: &[u8]) -> Result<Option<Cid>, MstError> {
     Tree::open(blocks, root).get(key)
 }
@@ -235,7 +220,7 @@ impl Link {
         }
     }
 
-    /// The CID of the node behind the link, as far as it has one.
+    /// Returns the CID of the node behind the link, or `None` for a changed node.
     fn cid(&self) -> Option<Cid> {
         match self {
             Self::Stored(cid) => Some(*cid),
@@ -243,7 +228,7 @@ impl Link {
         }
     }
 
-    /// The CID of the subtree as it stands, which is not written by that.
+    /// Computes the CID of the subtree in its present state, without writing it.
     #[cold]
     pub(super) fn name(&self) -> Cid {
         let (encoder, mut nodes) = (Encoder::default(), Vec::new());
@@ -266,13 +251,13 @@ impl Link {
         if let Some(cid) = branch.stored {
             return cid;
         }
-        // The nodes below first: they share the encoder.
+        // The nodes below are written first, because they share the encoder.
         let below = branch.entries.iter_mut().filter_map(|entry| entry.right.as_mut());
         for link in branch.left.iter_mut().chain(below) {
             link.write(to);
         }
         let left = branch.left.as_ref().and_then(Self::cid);
-        // Most trees that are edited once are edited again.
+        // The new node is added to the cache, because most edited trees are edited again.
         let mut kept = to.cache.map(|_| Node::start(branch.level, left, branch.entries.len()));
         for BranchEntry { key, value, right } in &branch.entries {
             let right = right.as_ref().and_then(Self::cid);
@@ -292,7 +277,7 @@ impl Link {
     }
 }
 
-/// Where new nodes go.
+/// The targets of the new nodes, and their encoder.
 struct Writing<'w> {
     cache: Option<&'w NodeCache>,
     encoder: Encoder,
@@ -320,7 +305,7 @@ impl Branch {
         self.entries.binary_search_by(|entry| entry.key.as_bytes().cmp(key))
     }
 
-    /// The link before the entry of this index, or after the last.
+    /// Returns the link before the entry with this index, or the link after the last entry.
     pub(super) fn gap(&self, index: usize) -> Option<&Link> {
         match index.checked_sub(1) {
             None => self.left.as_ref(),

@@ -1,4 +1,4 @@
-//! Nodes and entries in the order in which a streamable CAR has them.
+//! The walk over a tree: its nodes and entries, in the order of a streamable CAR file.
 
 use std::sync::Arc;
 
@@ -13,29 +13,13 @@ use crate::mst::seen::Seen;
 use crate::mst::traversal::Traversal;
 
 /// One step of a [`Walk`].
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let mut blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// # let written = tree.write()?;
-/// # blocks.extend(written.nodes.iter().cloned());
-/// use pds::mst::{Step, walk};
-///
-/// let entries = walk(&blocks, written.root).filter(|step| matches!(step, Ok(Step::Entry { .. })));
-/// assert_eq!(entries.count(), 1);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone, Debug)]
 pub enum Step {
-    /// A node, before anything below it.
+    /// A node, before its entries and subtrees.
     Node {
-        /// Its block.
+        /// The block of the node.
         block: Block,
-        /// What stands in it.
+        /// The decoded node.
         node: Arc<Node>,
     },
     /// An entry, after the subtree before it and before the subtree after it.
@@ -49,9 +33,9 @@ pub enum Step {
 
 /// Walks over a whole tree: each node, then its subtrees and entries from left to right.
 ///
-/// This is the order of the specification's streamable CARs. Keys must ascend through the whole
-/// tree. An error stands for the subtree that cannot be walked; the walk goes on after it. No
-/// subtree is walked twice, however often it is named: the work is in the number of blocks.
+/// This is the order of the specification's streamable CAR files. Keys must ascend through the whole tree. A subtree
+/// that cannot be read is returned as an error, and the walk continues after it. No subtree is walked twice, however
+/// many nodes link to it, so the work is proportional to the number of blocks.
 ///
 /// ```
 /// use pds::data::{Block, Codec, MemoryBlocks};
@@ -85,7 +69,7 @@ pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
 ///
 /// # Errors
 ///
-/// As [`walk`]; keys are not compared across nodes.
+/// The errors of [`walk`].
 pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Block, MstError>> + '_ {
     walk(blocks, root).filter_map(|step| match step {
         Ok(Step::Node { block, .. }) => Some(Ok(block)),
@@ -94,7 +78,7 @@ pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Bloc
     })
 }
 
-/// A walk over a tree; see [`walk`].
+/// The iterator that [`walk`] returns.
 ///
 /// ```
 /// # use pds::data::{Cid, Codec, MemoryBlocks};
@@ -114,15 +98,15 @@ pub struct Walk<'b> {
 }
 
 impl<'b> Walk<'b> {
-    /// Passes over subtrees that earlier walks with the same list have gone through, and adds those of this walk;
-    /// to be called before the first step.
+    /// Skips the subtrees that earlier walks with the same list have visited, and adds those of this walk. Call this
+    /// before the first step.
     #[must_use]
     pub fn passing_over(mut self, seen: &'b mut Seen) -> Self {
         self.traversal.pass_over(seen);
         self
     }
 
-    /// Walks over this many levels only, from the root down; to be called before the first step.
+    /// Limits the walk to this many levels, from the root down. Call this before the first step.
     #[must_use]
     pub fn levels(mut self, levels: u8) -> Self {
         self.traversal.path.limit(levels);
