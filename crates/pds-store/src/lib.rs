@@ -1,4 +1,4 @@
-//! Stores of AT Protocol repositories: the seam, and the back ends of one machine.
+//! Stores of AT Protocol repositories: the traits that a repository uses, and the back ends for one machine.
 //!
 //! Start with [`store`](mod@store): the traits of a store. [`memory`] is the readable specification, `sqlite` is
 //! one SQLite file, and [`blob`] keeps the files that records refer to. Every back end must pass the suites in

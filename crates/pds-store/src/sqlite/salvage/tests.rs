@@ -292,7 +292,7 @@ fn a_damaged_row_does_not_make_the_search_for_the_next_long() {
     let page_bytes = PAGE_BYTES as usize;
     for page in 1..whole.len() / page_bytes {
         let mut file = whole.clone();
-        // The position of the number of the next page of a long value.
+        // This is the position of the number of the next page of a long value.
         file[page * page_bytes..][..4].fill(0xff);
         fs::write(&path, file).unwrap();
         let to = dir.path().join(format!("{page}.db"));

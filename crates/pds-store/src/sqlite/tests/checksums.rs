@@ -97,7 +97,7 @@ fn check_harm(dir: &Path, harm: &str, row: &str) -> (String, Salvaged) {
     let after = refs(&to);
     assert!(is_allowed(&after, &before), "{harm}: {after:?}, not {before:?}");
     assert_eq!(after.len() as u64, salvaged.refs, "{harm}");
-    // No number is given twice.
+    // No number is used twice.
     assert!(apply(&SqliteStore::open(&to).unwrap(), 50..51).version.change > 8, "{harm}");
     assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{harm}");
     (said, salvaged)
@@ -168,7 +168,7 @@ fn a_changed_column_is_detected_in_a_row_of_facts() {
         let is_known = !harm.contains("unknown");
         let harm = format!("UPDATE facts SET {harm} WHERE kind = 'account'");
         let (said, salvaged) = check_harm(dir.path(), &harm, row);
-        // No reader reads a kind that does not exist.
+        // Readers request only the kinds that exist.
         assert_eq!(said.contains(row), is_known, "{harm}: {said}");
         assert!(!salvaged.has_all_facts && salvaged.has_all_moves, "{harm}");
         assert!(salvaged.has_all_refs && !salvaged.is_all, "{harm}");
@@ -183,7 +183,7 @@ fn a_changed_column_is_detected_in_the_row_of_state() {
         let (said, salvaged) = check_harm(dir.path(), &harm, "state row 1");
         assert!(said.contains("state row 1"), "{harm}: {said}");
         assert!(salvaged.has_all_moves && salvaged.has_all_facts, "{harm}");
-        // The row is the only one, and valid, but has another number.
+        // The only row is valid, but it has another number.
         assert_eq!(salvaged.is_all, column == "id", "{harm}");
         assert_eq!((salvaged.refs, salvaged.moved.len()), (2, 0), "{harm}");
     }
@@ -192,7 +192,7 @@ fn a_changed_column_is_detected_in_the_row_of_state() {
 #[test]
 fn a_deleted_row_is_detected() {
     let dir = tempfile::tempdir().unwrap();
-    // The first row, one in the middle, the last row of HEAD and of `side`, and a removal.
+    // The damaged rows are the first, one in the middle, the last of HEAD and of `side`, and a removal.
     for (seq, finding) in [
         (1, "log row 3: rows of ref HEAD before it are missing"),
         (3, "log row 5: rows of ref HEAD before it are missing"),
@@ -253,7 +253,7 @@ fn rows_with_right_checksums_must_be_consistent() {
         StateRow { refs: 3, ..StateRow::read(sql).unwrap() }.write(sql).unwrap();
     });
     assert_eq!(found, "refs: 2 rows instead of 3");
-    // A ref without a log row.
+    // This ref has no log row.
     let found = problems(&|sql| {
         let name = "more".parse().unwrap();
         RefRow { name, ..row(0, 1) }.write(sql).unwrap();
@@ -292,7 +292,7 @@ fn an_impossible_number_is_damage_and_costs_no_row() {
             assert_eq!(count() - rows, i64::from(moved.is_ok()), "{seq}: {moved:?}");
         }
         assert!(count() >= before, "{seq}");
-        // Reading the log ends.
+        // Reading the log must end.
         assert!(matches!(read_all(&store), Err(StoreError::Damaged(_))), "{seq}");
         assert!(!SqliteStore::check_file(&path).unwrap().is_empty(), "{seq}");
     }

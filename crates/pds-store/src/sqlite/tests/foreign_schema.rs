@@ -164,7 +164,7 @@ fn a_check_of_a_schema_that_would_take_for_ever_comes_back() {
         bounded(harm, move || {
             let dir = tempfile::tempdir().unwrap();
             let [path, to] = ["pds.db", "to.db"].map(|name| dir.path().join(name));
-            // Open before the file is changed: one with another schema may be refused.
+            // The store is opened before the file is changed, because a file with another schema may be refused.
             let store = SqliteStore::create(&path).unwrap();
             apply(&store, 0..10);
             let harm = format!("PRAGMA writable_schema = ON; {}", harm.replace('?', &endless()));

@@ -17,8 +17,8 @@ fn blocks_are_found_and_counted_wherever_they_are() {
     let store = SqliteStore::create(&path).unwrap();
     let other = SqliteStore::open(&path).unwrap();
     let max = u32::try_from(MAX_TAIL).unwrap();
-    // Into the tail; some again; over its limit, with duplicates near and far; on top of that; in
-    // bulk.
+    // The writes go into the tail, repeat blocks, exceed the limit of the tail with near and distant duplicates, add to
+    // the new tail, and add in bulk.
     let steps = [0..10, 5..20, 15..max + 100, 0..max + 101, max + 50..3 * max];
     let mut known = HashSet::new();
     for (step, range) in steps.into_iter().enumerate() {
@@ -50,7 +50,7 @@ fn no_block_is_stored_twice_by_several_writers() {
     let max = u32::try_from(MAX_TAIL).unwrap();
     // From the third write on, this handle has a filter of the index.
     assert_eq!([0..10, 10..20, 20..30].map(|some| apply(&store, some).new_blocks), [10; 3]);
-    // It must learn the blocks that the other handle adds,
+    // The filter must include the blocks that the other handle adds,
     assert_eq!(apply(&other, 30..2 * max).new_blocks, u64::from(2 * max - 30));
     assert_eq!(apply(&store, (0..2 * max).step_by(100)).new_blocks, 0);
     // and the blocks that it adds itself, several times beyond the room of the filter.

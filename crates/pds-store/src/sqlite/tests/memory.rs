@@ -61,13 +61,13 @@ fn a_value_that_is_too_long_is_damage_and_takes_no_memory() {
         assert_eq!(shown, 9);
         assert!(!SqliteStore::check_file(&path).unwrap().is_empty());
         assert!(store.check(CheckDepth::Present).is_ok());
-        // A name of the same length.
+        // The messages of the log are equally long.
         let log =
             store.view().unwrap().log(&LogQuery::default(), &mut |_| ControlFlow::Continue(()));
         assert!(matches!(log, Err(StoreError::Damaged(_))), "{log:?}");
         let salvaged = SqliteStore::salvage(&path, &path.with_extension("to")).unwrap();
         assert_eq!((salvaged.sound, salvaged.refs, salvaged.is_all), (9, 1, false));
-        // The bytes are stored again.
+        // The same bytes are stored again.
         assert_eq!(apply(&store, 7..8).new_blocks, 1);
         assert_eq!(store.get(&block(7).cid()).unwrap(), Some(block(7)));
         return show_memory();

@@ -22,7 +22,7 @@ fn sequential_reads_return_the_same_as_random_reads() {
     let target = Some(blocks[0].cid());
     change(&store, blocks.iter().cloned(), target).unwrap();
     let oracle: MemoryBlocks = blocks.iter().cloned().collect();
-    // In order, with holes, backwards, and back and forth.
+    // The orders are: in sequence, with holes, backwards, and back and forth.
     let orders: [Vec<usize>; 4] = [
         (0..2_000).collect(),
         (0..2_000).filter(|n| n % 5 != 0).collect(),
@@ -52,10 +52,10 @@ fn only_a_sequential_reader_reads_ahead() {
     apply(&SqliteStore::create(&path).unwrap(), 0..5_000);
     let store = SqliteStore::open(&path).unwrap();
     let read = |n: u32| assert_eq!(store.get(&block(n).cid()).unwrap(), Some(block(n)));
-    // At random, and a few in a row, as a lookup does.
+    // These reads are at random places, with a few in sequence, as in a lookup.
     (0..2_000).for_each(|n| read(n / 3 * 617 % 4_900 + n % 3));
     assert_eq!(read_ahead(&store), 0);
-    // All in a row.
+    // These reads are all in sequence.
     (0..2_000).for_each(read);
     assert!(read_ahead(&store) > 0);
     (0..5_000).rev().for_each(read);

@@ -51,7 +51,7 @@ fn a_damaged_block_that_is_stored_again_is_repaired_and_counts_as_new() {
         "UPDATE blocks SET bytes = x'' WHERE id = 8",
         "UPDATE blocks SET cid = x'00' WHERE id = 8",
         "UPDATE blocks SET cid = cast('no CID' AS BLOB) WHERE id = 8",
-        // Longer than any value that is read.
+        // This value is longer than any value that a store reads.
         "UPDATE blocks SET bytes = zeroblob(8000000) WHERE id = 8",
     ];
     let cases = harms.into_iter().flat_map(|harm| [Where::Tail, Where::Index].map(|at| (harm, at)));
