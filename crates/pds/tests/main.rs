@@ -1,4 +1,4 @@
-//! The library as its users see it, one topic a module.
+//! Tests of the library through its public interface, one module for each topic.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::path::PathBuf;
@@ -8,8 +8,8 @@ mod interop;
 mod properties;
 mod repo;
 
-/// The directory of other people's test data: `PDS_FIXTURES`, or `../shared/fixtures` beside the
-/// checkout. With `PDS_FIXTURES_REQUIRED` set it must be there.
+/// Returns the directory of test data by others: `PDS_FIXTURES`, or `../shared/fixtures` next to the checkout. With
+/// `PDS_FIXTURES_REQUIRED`, the directory must exist.
 pub(crate) fn fixtures() -> Option<PathBuf> {
     let beside = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/fixtures");
     let path = std::env::var_os("PDS_FIXTURES").map_or_else(beside, PathBuf::from);

@@ -1,5 +1,5 @@
-//! The damage matrix: each kind of block, each kind of harm; what is said, what still reads, what
-//! comes back, and what exactly is lost.
+//! The damage matrix: for each kind of block and of damage, the findings, the readable records, the repaired records,
+//! and the exact losses.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -24,7 +24,7 @@ struct Account {
     _home: tempfile::TempDir,
     dir: PathBuf,
     head: Cid,
-    /// Which records stand in each node itself, the root first.
+    /// The nodes with the records of their own entries, the root first.
     nodes: Vec<Place>,
     records: BTreeMap<String, Cid>,
     car: Vec<u8>,
@@ -68,7 +68,7 @@ impl Account {
         Connection::open(self.dir.join(STORE_FILE)).unwrap()
     }
 
-    /// The block of a kind, and the records that are lost with it.
+    /// Returns a block of this kind, and the records that are lost with it.
     fn pick(&self, kind: Kind) -> (Cid, BTreeSet<String>) {
         let top = self.nodes[0].level;
         let node = |fits: &dyn Fn(&Place) -> bool| {
@@ -87,7 +87,7 @@ impl Account {
         }
     }
 
-    /// Which records stand in a node or below it.
+    /// Returns the records in a node or below it.
     fn reached_through(&self, cid: Cid) -> BTreeSet<String> {
         let repo = self.open();
         let whole = CarFile::open(Cursor::new(&self.car)).unwrap();
@@ -169,7 +169,7 @@ fn text(key: &[u8]) -> String {
     String::from_utf8(key.to_vec()).unwrap()
 }
 
-/// The name of a block that is nowhere.
+/// Returns the CID of a block that does not exist anywhere.
 fn elsewhere() -> Cid {
     Cid::of(Codec::Cbor, b"elsewhere")
 }
@@ -199,7 +199,7 @@ fn rebuild(account: &Account) -> (Repo, Rebuilt) {
     (repo, rebuilt)
 }
 
-/// Tells whether a path is named as lost, by itself or by the range it stands in.
+/// Returns whether a path is reported as lost, by itself or in a range.
 fn is_named(lost: &[Lost], path: &str) -> bool {
     lost.iter().any(|lost| covers(&lost.part, path))
 }
@@ -329,7 +329,7 @@ fn rebuilding_loses_exactly_what_was_harmed() {
 }
 
 impl Account {
-    /// The exported file with one block harmed, and where that one stands.
+    /// Returns the exported file with one damaged block, and the place of that block.
     fn harmed_car(&self, harmed: Cid, harm: Harm) -> (Vec<u8>, u64) {
         let mut reader = CarReader::new(&self.car[..]).unwrap();
         let header = usize::try_from(reader.offset()).unwrap();
@@ -439,7 +439,7 @@ fn of_two_states_without_commits_every_record_is_there_and_has_no_place() {
     repo.write(&[put(1, "changed")]).unwrap();
     let mut file = CarWriter::new(Vec::new(), &[elsewhere()]).unwrap();
     for car in [account.car.clone(), export(&repo)] {
-        // All but the commit, which comes first.
+        // The first block is the commit. All other blocks are copied.
         for block in CarReader::new(&car[..]).unwrap().skip(1) {
             file.block(block.unwrap().borrowed()).unwrap();
         }
@@ -463,7 +463,7 @@ fn of_two_states_without_commits_every_record_is_there_and_has_no_place() {
 fn a_deleted_or_replaced_record_does_not_come_back() {
     let account = Account::new();
     let repo = account.open();
-    // Every node of the present state but the lost one may be shared with the past.
+    // Past states may share every node of the present state except the lost one.
     let deleted: Vec<String> = account.records.keys().step_by(7).cloned().collect();
     repo.write(&deleted.iter().map(|p| Write::delete(path(p))).collect::<Vec<_>>()).unwrap();
     repo.write(&[put(1, "changed")]).unwrap();
@@ -498,7 +498,7 @@ fn several_damaged_sources_together_make_a_whole() {
     assert!(!one.lost.is_empty());
     let both: [&dyn Blocks; 2] = [a, b];
     let survey = pds_rescue::Rescue::of(&repo).survey(&both).unwrap();
-    // The first, empty, commit is in neither.
+    // The first commit, which is empty, is in neither source.
     assert_eq!(survey.lost.iter().filter(|lost| lost.ref_name.is_some()).count(), 0);
     pds_rescue::Rescue::of(&repo).mend(&survey, &both, &mut |_, _| Ok(())).unwrap();
     assert_clean(&repo, "mended");
@@ -529,7 +529,8 @@ fn nothing_changes_when_the_quarantine_cannot_be_written_or_there_is_no_key() {
     );
 }
 
-/// Whatever is lost, of the present or of the past: what is kept was there, what is not is named.
+/// After random losses in present and past states, every kept record was there before, and every lost record is
+/// reported.
 #[test]
 fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
     let mut state = 7_u64;
@@ -569,7 +570,7 @@ fn random_losses_bring_nothing_back_and_leave_nothing_unsaid() {
             let name = cid.as_bytes().as_slice();
             account.sql().execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap();
         }
-        // Through a new handle, without any cache.
+        // The new handle has an empty cache.
         let afresh = account.open().snapshot().unwrap();
         let reached: BTreeSet<String> = afresh
             .records()

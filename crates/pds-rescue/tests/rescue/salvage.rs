@@ -1,4 +1,4 @@
-//! Stores whose file is damaged: what is saved of them.
+//! Salvage of stores whose file is damaged.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -16,7 +16,7 @@ use super::{did, make, note, path};
 
 const PAGE_BYTES: usize = 8_192;
 
-/// A store as it is, or after it was written once more, with another key; and its records.
+/// Returns the directory of a store and the number of its records. With `is_written`, commits by another key follow.
 fn store(home: &Path, is_written: bool) -> (std::path::PathBuf, usize) {
     let dir = home.join(format!("store-{is_written}"));
     make(&dir);
@@ -87,7 +87,7 @@ fn any_page_that_is_gone_leaves_the_rest() {
             file[page * PAGE_BYTES..][..PAGE_BYTES].fill(0);
             fs::write(&path, file).unwrap();
             let to = home.path().join(format!("{what}.db"));
-            // All blocks may stand on one page: then that is all.
+            // All blocks may be on one page. If that page is lost, no block remains.
             let saved = match SqliteStore::salvage(&path, &to) {
                 Err(error) => {
                     assert!(
@@ -100,7 +100,7 @@ fn any_page_that_is_gone_leaves_the_rest() {
             };
             assert!(saved.sound <= all.sound && saved.moves <= all.moves, "{what}");
             assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new(), "{what}");
-            // Nor is anything wrong when it is written again: the log goes on where it was cut.
+            // Later changes cause no problem either: the log continues where it was cut off.
             let store = SqliteStore::open(&to).unwrap();
             let refs = store.view().unwrap().refs().unwrap();
             for (name, cid) in &refs {
@@ -118,7 +118,7 @@ fn any_page_that_is_gone_leaves_the_rest() {
     }
 }
 
-/// The names in a directory that a repair left there, or keeps there while it is at work.
+/// Returns the names in a directory that a repair has left there, or uses while it runs.
 fn left_in(dir: &Path) -> Vec<String> {
     let names = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
     let names = names.map(|name| name.into_string().unwrap());
@@ -189,7 +189,7 @@ fn what_was_in_the_wal_survives_a_repair_that_ended_when_that_was_gone() {
         }
         fs::remove_file(dir.join("pds.db-wal")).unwrap();
         if is_written {
-            // What stands in the WAL is older than the database then.
+            // The WAL copy is then older than the database.
             let database = File::options().append(true).open(dir.join(STORE_FILE)).unwrap();
             database.set_modified(SystemTime::now() + Duration::from_secs(1)).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Signatures judged by the time they claim to be from.
+//! Signatures, verified at the times that their commits claim.
 
 use pds::crypto::Signer;
 use pds::identity::{KeyError, KeyHistory, PlcLog};

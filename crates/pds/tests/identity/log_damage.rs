@@ -1,4 +1,4 @@
-//! Operation logs in which something was changed.
+//! Operation logs with a changed part.
 
 use pds::crypto::{Curve, Signer, SigningKey};
 use pds::data::{Cid, Codec, Value};
@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::plc::{Directory, HOUR, START, sign, update};
 use super::{fault, keys, three};
 
-/// Every text, number and truth of a log, except the times, as a JSON pointer.
+/// Returns every text, number and truth value of a log, except the times, as a JSON pointer.
 fn places(json: &Json, at: &str, into: &mut Vec<String>) {
     match json {
         Json::Object(map) => {
@@ -65,7 +65,7 @@ fn every_change_of_every_field_is_refused_naming_the_operation() {
                 other => panic!("{place} {change}: {other:?}"),
             }
         }
-        // And every field is needed.
+        // Every field is also required.
         let (parent, name) = place.rsplit_once('/').unwrap();
         let mut changed = whole.clone();
         match changed.pointer_mut(parent).unwrap() {
@@ -95,7 +95,7 @@ fn who_changes_an_operation_with_its_cid_lacks_the_signature() {
             0 => assert!(matches!(fault, OperationFault::NotTheGenesis { .. })),
             _ => assert_eq!(fault, OperationFault::Unsigned),
         }
-        // A signature by a key that may not sign does not count.
+        // A signature by a key without permission does not count.
         if index > 0 {
             let Value::Map(mut map) = operation else { panic!("it is a map") };
             map.remove("sig");
@@ -110,7 +110,7 @@ fn who_changes_an_operation_with_its_cid_lacks_the_signature() {
 
 #[test]
 fn the_other_half_of_a_signature_is_refused() {
-    // s and n - s both sign; only the lower one is taken.
+    // Both s and n - s are mathematically valid. Only the lower one is accepted.
     let order = [
         (Curve::K256, "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"),
         (Curve::P256, "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551"),

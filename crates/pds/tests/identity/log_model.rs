@@ -1,4 +1,4 @@
-//! Operation logs at random, against the rules written down another way.
+//! Random operation logs, compared with a second formulation of the rules.
 
 use pds::crypto::{Curve, SigningKey};
 use pds::identity::{IdentityError, PlcLog};
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::plc::{Directory, HOUR, START, tombstone, update};
 use super::{keys, nullified};
 
-/// An operation of a random log: what it follows on, who signs it, how long after the one before.
+/// An operation of a random log: its predecessor, its signer, and the time since the previous operation.
 #[derive(Clone, Debug)]
 struct Step {
     prev: prop::sample::Index,
@@ -26,8 +26,8 @@ fn any_step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The rules once more, as questions on the tree of operations instead of on a chain: an operation
-    /// is undone by a later sibling of it or of what it follows on.
+    /// The second formulation asks about the tree of operations instead of a chain. An operation is nullified by a
+    /// later sibling of itself or of one of its predecessors.
     #[test]
     fn random_logs_are_judged_by_the_rules(steps in prop::collection::vec(any_step(), 0..7)) {
         let rotation: [SigningKey; 3] = keys();
@@ -42,7 +42,7 @@ proptest! {
         let mut undone = vec![false];
         let mut wrong = None;
         for (n, step) in steps.iter().enumerate() {
-            // Mostly near the end, as in life.
+            // Most predecessors are near the end, as in real logs.
             let near = cids.len().saturating_sub(3);
             let parent = near + step.prev.index(cids.len() - near);
             let time = times[n] + step.hours * HOUR;
@@ -84,7 +84,7 @@ proptest! {
                 prop_assert_eq!(nullified(&parsed), undone.clone());
                 let history = parsed.key_history();
                 for at in 0..cids.len() {
-                    // The last one that counts and is not later.
+                    // This is the last operation in force that is not later than the time.
                     let last = (0..cids.len()).rfind(|n| !undone[*n] && times[*n] <= times[at]);
                     let key = last.filter(|n| !ends[*n]).map(|n| signing(n).public_key());
                     let found = history.at(times[at]).and_then(|period| period.key.clone());

@@ -1,4 +1,4 @@
-//! Operation logs: the rules one by one.
+//! The rules for operation logs, one by one.
 
 use pds::data::{Cid, Value};
 use pds::identity::{IdentityError, OperationFault, PlcLog};
@@ -50,7 +50,7 @@ fn the_first_form_of_an_account_is_read_and_its_recovery_key_is_the_more_powerfu
     let mut log = Directory::default();
     log.take(create(&recovery, &signing), &stranger, START);
     assert_eq!(fault(&log), (0, OperationFault::Unsigned));
-    // It stands only at the start.
+    // The original form is valid only at the start.
     let mut log = Directory::default();
     let first = log.take(create(&recovery, &signing), &signing, START);
     let mut late = create(&recovery, &signing);
@@ -70,22 +70,22 @@ fn a_more_powerful_key_undoes_what_a_lesser_one_did_within_72_hours() {
             assert_eq!(fault(&log), (3, OperationFault::TooLate { disputed: 1 }));
             continue;
         }
-        // The log must say what it has undone.
+        // The log must mark the nullified operations.
         assert_eq!(fault(&log), (1, OperationFault::Nullified { stated: false }));
         log.nullify(1);
         assert_eq!(fault(&log), (2, OperationFault::Nullified { stated: false }));
         log.nullify(2);
         let parsed = PlcLog::parse(&log.json()).unwrap();
         assert_eq!(nullified(&parsed), [false, true, true, false]);
-        // What was undone never counted: there is one key, from the start on.
+        // A nullified operation was never in force: there is one key from the start.
         let keys = parsed.key_history();
         assert_eq!((keys.periods().len(), keys.periods()[0].from_micros), (1, START));
         assert_eq!(keys.at(START + 2 * HOUR).unwrap().key, Some(old.public_key()));
-        // What was undone is nothing to follow on.
+        // A nullified operation cannot be a predecessor.
         log.take(update(&[&a], &new, Some(cids[2])), &b, recovered + HOUR);
         assert_eq!(fault(&log), (4, OperationFault::NoPredecessor));
     }
-    // The same key, or a lesser one, undoes nothing.
+    // The same key or a less powerful one nullifies nothing.
     let (mut log, cids) = three();
     log.take(update(&[&a], &old, Some(cids[0])), &b, START + 3 * HOUR);
     assert_eq!(fault(&log), (3, OperationFault::NotMorePowerful { disputed: 1 }));
@@ -221,7 +221,7 @@ fn sizes_and_numbers_of_keys_are_limited() {
         log.take(operation, &a, START);
         (log, signed)
     };
-    // What an operation has beside its handle.
+    // The size of an operation without its handle.
     let beside = with_handle(7_000).1 - 7_000;
     let (fits, bytes) = with_handle(7_500 - beside);
     assert_eq!(bytes, 7_500);

@@ -14,7 +14,7 @@ use pds::identity::{IdentityError, OperationFault, PlcLog};
 
 use self::plc::{Directory, HOUR, START, update};
 
-/// Some keys, always the same ones, on both curves.
+/// Returns keys on both curves, the same in every run.
 fn keys<const N: usize>() -> [SigningKey; N] {
     std::array::from_fn(|n| {
         let curve = if n % 2 == 0 { Curve::K256 } else { Curve::P256 };
@@ -32,7 +32,7 @@ fn three() -> (Directory, [Cid; 3]) {
     (log, [first, second, third])
 }
 
-/// What is wrong with a log, and with which operation of it.
+/// Returns the fault of a log, and the index of the faulty operation.
 fn fault(log: &Directory) -> (usize, OperationFault) {
     match PlcLog::parse(&log.json()) {
         Err(IdentityError::Operation { index, fault }) => (index, fault),

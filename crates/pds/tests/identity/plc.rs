@@ -1,23 +1,23 @@
-//! A did:plc directory that takes whatever it is given.
+//! A did:plc directory that accepts every operation without a check.
 
 use data_encoding::{BASE32_NOPAD, BASE64URL_NOPAD};
 use pds::crypto::{Signer, SigningKey};
 use pds::data::{Cid, Codec, Map, Value};
 use serde_json::{Value as Json, json};
 
-/// An audit log in the making.
+/// An audit log under construction.
 #[derive(Clone, Default)]
 pub(crate) struct Directory {
     pub(crate) did: String,
     pub(crate) entries: Vec<Json>,
 }
 
-/// The time from which the tests count, in microseconds: the year 2024.
+/// The start time of the tests, in microseconds: the year 2024.
 pub(crate) const START: u64 = 1_704_067_200_000_000;
 pub(crate) const HOUR: u64 = 3_600_000_000;
 
 impl Directory {
-    /// Signs an operation and takes it in, without any check.
+    /// Signs an operation and appends it, without any check.
     pub(crate) fn take(&mut self, operation: Map, signer: &SigningKey, micros: u64) -> Cid {
         let signed = sign(operation, signer);
         let bytes = Value::Map(signed.clone()).encode();
@@ -52,7 +52,7 @@ pub(crate) fn sign(mut operation: Map, signer: &SigningKey) -> Map {
     operation
 }
 
-/// An operation that sets the keys of an account.
+/// Returns an operation that sets the keys of an account.
 pub(crate) fn update(
     rotation_keys: &[&SigningKey],
     signing_key: &SigningKey,
@@ -71,7 +71,7 @@ pub(crate) fn update(
     .collect()
 }
 
-/// The first operation of an account in the form that was used at first.
+/// Returns the first operation of an account in the original form.
 pub(crate) fn create(recovery_key: &SigningKey, signing_key: &SigningKey) -> Map {
     [
         ("type", Value::from("create")),
@@ -93,11 +93,11 @@ fn link(prev: Option<Cid>) -> Value {
     prev.map_or(Value::Null, |cid| Value::from(cid.to_string()))
 }
 
-/// A time as directories write it.
+/// Returns a time in the form that directories write.
 pub(crate) fn time(micros: u64) -> String {
     let millis = micros / 1_000;
     let (days, in_day) = (millis / 86_400_000, millis % 86_400_000);
-    // The tests stay within the first two years from their start, a leap year among them.
+    // The tests use the first two years from their start, which include a leap year.
     let day = days - START / 86_400_000_000;
     let (year, mut day) = if day < 366 { (2024, day) } else { (2025, day - 366) };
     let february = if year == 2024 { 29 } else { 28 };

@@ -20,7 +20,7 @@ use pds::{Code, Expected, SignatureState};
 use super::keys;
 use super::plc::{Directory, HOUR, START, tombstone, update};
 
-/// An account whose key was changed an hour after its start, and that ended a day later.
+/// An account whose key changed an hour after its start, and which ended a day later.
 fn account() -> (PlcLog, SigningKey, SigningKey) {
     let [rotation, old, new] = keys();
     let mut log = Directory::default();
@@ -57,7 +57,7 @@ fn each_commit_is_held_against_the_key_of_its_time() {
     ] {
         let snapshot = snapshot(&log, key, micros);
         let is_good = code == Code::KeyAtRev;
-        // A key that was given as well does not count.
+        // An additional key does not count.
         let present = stranger_key();
         let expected = Expected::default().did(keys.did()).key(Some(&present)).keys(Some(&keys));
         let mut found = Vec::new();
@@ -70,7 +70,7 @@ fn each_commit_is_held_against_the_key_of_its_time() {
         let state = if is_good { SignatureState::Valid } else { SignatureState::Invalid };
         assert_eq!((report.signature, report.is_ok()), (state, is_good));
 
-        // The same in a file, and of a proof.
+        // The same rules apply to a file and to a proof.
         let mut file = Vec::new();
         export_car(&snapshot, &mut file, &mut |_| {}).unwrap();
         CarFile::open(Cursor::new(file.clone())).unwrap();

@@ -1,4 +1,4 @@
-//! One account through time: five exports of another PDS, taken in one after the other.
+//! One account through time: five exports of another PDS, imported one after another.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use pds::{Expected, Stage};
 use super::super::repo::block_count;
 use super::support::{blocks, bytes, empty_mirror, export, import, records, state, verify};
 
-/// The exports, oldest first; each has one record more than the one before.
+/// Returns the exports, oldest first. Each has one record more than the export before.
 const EXPORTS: [&str; 5] = [
     "cars/dnproto-msttest-01-new.car",
     "cars/dnproto-msttest-03-setprofile.car",
@@ -31,7 +31,7 @@ fn mirror_of(export: &[u8]) -> Repo {
     repo
 }
 
-/// A repository that has taken in every export, and the commits in the order in which they came.
+/// Returns a repository that has imported every export, and its commits in the order of the imports.
 fn grown() -> Option<(Repo, Vec<Commit>)> {
     let repo = empty_mirror();
     let mut commits = Vec::new();
@@ -85,7 +85,7 @@ fn the_log_tells_where_head_has_been() {
     assert!(log.iter().all(|row| row.event == Event::Import { key: None, replaces: None }));
     assert_eq!(repo.history().log(2).unwrap(), log[..2]);
 
-    // None of these commits names the one before it: the log is what steps back go by.
+    // None of these commits names a parent, so stepping back follows the log.
     assert!(commits.iter().all(|commit| commit.prev().is_none()));
     let head = commits.len() - 1;
     for (back, commit) in commits.iter().rev().enumerate() {
@@ -143,7 +143,7 @@ fn a_clone_goes_by_a_slice_from_where_it_stands_to_anywhere() {
         return;
     };
     for i in 0..commits.len() {
-        // Forwards to what came later, and backwards too.
+        // The revisions go forwards to later states, and backwards too.
         for j in (0..commits.len()).filter(|j| *j != i) {
             let clone = mirror_of(&exports[i]);
             let target = repo.checkout(&commits[j].cid().into()).unwrap();
@@ -172,7 +172,7 @@ fn a_slice_is_refused_where_its_base_is_not() {
     let (Some(exports), Some((repo, _))) = (exports(), grown()) else {
         return;
     };
-    // Made for a reader that has the third state: the profile is not in it.
+    // This slice was made for a reader that has the third state, so it does not contain the profile.
     let slice = since(&repo.snapshot().unwrap(), &mirror_of(&exports[2]).snapshot().unwrap());
     let (report, _) = verify(&slice, &Expected::default());
     assert!(!report.is_ok() && !report.is_complete());

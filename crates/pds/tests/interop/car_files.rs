@@ -1,4 +1,4 @@
-//! CAR files as other libraries write them, and as other libraries test that they are refused.
+//! CAR files of other libraries: the valid ones, and the invalid ones of their test suites.
 
 use data_encoding::BASE64_NOPAD;
 use pds::car::{CarError, CarReader, CarWriter};
@@ -43,15 +43,15 @@ fn files_of_the_typescript_implementation_are_written_and_read_to_the_byte() {
     assert!(!cases.is_empty());
 }
 
-/// What a reader of the DASL profile says first. It refuses a foreign CID in the header before it
-/// sees what comes after, so the structure of those files is checked apart, behind another header.
+/// The first error of a reader with the DASL profile. It refuses a foreign CID in the header before it reads the rest.
+/// So the structure of these files is checked separately, behind another header.
 #[derive(Debug, PartialEq)]
 enum First {
-    /// The container itself is wrong.
+    /// The container itself is malformed.
     Framing,
-    /// A root is no CID that is used here.
+    /// A root is not a supported CID.
     Root,
-    /// A block is named by a CID that is not used here.
+    /// A block has an unsupported CID.
     Block,
 }
 
@@ -92,9 +92,8 @@ fn foreign_files_are_refused_for_what_is_wrong_with_them() {
     }
 }
 
-/// Files with a section that is smaller than a CID of the kind used here, and the number of
-/// sections before it. To plain CAR it is a section like any other (it holds an identity CID, whose
-/// digest is the data itself); to this reader it is where the structure ends.
+/// Files with a section that is smaller than a supported CID, and the number of sections before it. A plain CAR reader
+/// accepts the section: it holds an identity CID, whose digest is the data itself. This reader refuses it as malformed.
 const CUT_SHORT: [(&str, u64); 1] = [("irohcar-testv1.car", 14)];
 
 #[test]
@@ -108,7 +107,7 @@ fn the_sections_of_foreign_files_are_framed_as_they_are_said_to_be() {
             assert_eq!(text(facts, "expect_carv1_framing"), "reject", "{name}");
             continue;
         };
-        // The same sections behind a header that names no foreign root.
+        // The same sections follow a header without a foreign root.
         let file = [our_header(), sections(bytes).to_vec()].concat();
         let mut reader = CarReader::new(&file[..]).unwrap();
         let (mut known, mut foreign, mut end) = (0, 0, None);
@@ -150,7 +149,7 @@ fn our_header() -> Vec<u8> {
     CarWriter::new(Vec::new(), &[root]).unwrap().finish().unwrap()
 }
 
-/// What follows the header; all headers here are shorter than 128 bytes.
+/// Returns the part after the header. All headers of these files are shorter than 128 bytes.
 fn sections(bytes: &[u8]) -> &[u8] {
     let len = usize::from(bytes[0]);
     assert!(len < 0x80);
@@ -167,7 +166,7 @@ fn none_of_them_is_a_repository() {
         let (report, findings) = verify(bytes, &Expected::default());
         assert!(!report.is_ok() && !report.is_complete(), "{name}: {findings:?}");
         assert!(report.commit.is_none(), "{name}");
-        // A part of a repository may be expected, but this file is not part of a repository.
+        // A partial repository is accepted here, but this file is not part of a repository.
         let partial = Expected::default().partial(true);
         assert!(!verify(bytes, &partial).0.is_ok(), "{name}");
 

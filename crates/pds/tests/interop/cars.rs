@@ -1,4 +1,4 @@
-//! Repositories as other software has exported them: what `verify` says of each.
+//! Repositories exported by other software, and the findings of `verify` for each.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ use sha2::{Digest, Sha256};
 
 use super::support::{bytes, cases, cid, codes, number, open, records, text, verify};
 
-/// The files that hold the whole of a repository: name, facts, bytes.
+/// Returns the files with a whole repository: name, facts, bytes.
 pub(crate) fn whole_repositories() -> Option<Vec<(String, Json, Vec<u8>)>> {
     let cases = cases("cars", ".car")?.into_iter();
     Some(cases.filter(|(_, facts, _)| !is_part(facts)).collect())
 }
 
-/// The files that hold a part of one: slices and proofs.
+/// Returns the files with a part of a repository: slices and proofs.
 pub(crate) fn parts() -> Option<Vec<(String, Json, Vec<u8>)>> {
     let cases = cases("cars", ".car")?.into_iter();
     Some(cases.filter(|(_, facts, _)| is_part(facts)).collect())
@@ -30,13 +30,13 @@ fn is_part(facts: &Json) -> bool {
     number(facts, "missing_nodes") + number(facts, "missing_records") > 0
 }
 
-/// The key of the account, for the few files whose key has come down to us.
+/// Returns the key of the account, for the few files whose key is known.
 pub(crate) fn key_of(facts: &Json) -> Option<PublicKey> {
     let known = &facts["signing_key"];
     (!known.is_null()).then(|| text(known, "did_key").parse().unwrap())
 }
 
-/// SHA-256 over one line for each record.
+/// Computes the SHA-256 over one line for each record.
 pub(crate) fn listing_sha256(lines: impl IntoIterator<Item = (String, Cid)>) -> String {
     let mut hash = Sha256::new();
     for (path, cid) in lines {
@@ -66,7 +66,7 @@ fn whole_repositories_verify_and_every_known_fact_agrees() {
         assert_eq!(report.blocks, number(facts, "blocks"), "{name}");
         agrees(name, &report.commit.unwrap(), facts);
 
-        // What a reader should know about a file that is as it should be, and nothing else.
+        // These are notes for readers of a valid file. There must be no other finding.
         let mut notes = Vec::new();
         if number(facts, "duplicate_blocks") > 0 {
             notes.push("car-duplicates");
@@ -87,7 +87,7 @@ fn whole_repositories_verify_and_every_known_fact_agrees() {
         };
         assert_eq!(counted(Code::CarDuplicates), number(facts, "duplicate_blocks"), "{name}");
         let (chain, unreachable) = (counted(Code::CarChain), counted(Code::CarUnreachable));
-        // Servers of old kept every commit, with its tree.
+        // Early servers kept every commit with its tree.
         assert_eq!(chain + unreachable, number(facts, "unreachable_blocks"), "{name}");
         assert_eq!(chain > 0, facts["prev"].is_string() && unreachable > 0, "{name}");
     }
@@ -149,7 +149,7 @@ fn parts_of_a_tree_are_reported_with_everything_that_is_missing() {
             assert_eq!(report.blocks, number(facts, "blocks"), "{name}");
             assert!(!report.is_complete(), "{name}");
 
-            // Missing blocks are all that is wrong, and nothing is wrong where a part is expected.
+            // Missing blocks are the only problem, and are no problem if a part is expected.
             assert_eq!(report.is_ok(), partial, "{name}: {findings:#?}");
             let severity = if partial { Severity::Note } else { Severity::Error };
             for finding in &findings {
@@ -164,7 +164,7 @@ fn parts_of_a_tree_are_reported_with_everything_that_is_missing() {
     assert!(cases.len() >= 3);
 }
 
-/// The listing of the entries that the nodes of a part show.
+/// Returns the listing of the entries in the nodes of a part.
 fn visible_sha256(bytes: &[u8]) -> String {
     let file = open(bytes).unwrap();
     let commit = Commit::decode(&file.get(&file.roots()[0]).unwrap().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Repositories of other software, taken into a store and written out again.
+//! Repositories of other software, imported into a store and exported again.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use super::support::{
     verify,
 };
 
-/// Takes a file into a repository in a directory and into one in memory.
+/// Imports a file into a repository in a directory, and into one in memory.
 fn in_both_stores(bytes: &[u8], check: impl Fn(&Repo)) {
     let dir = tempfile::tempdir().unwrap();
     let (on_disk, imported) =
@@ -118,7 +118,7 @@ fn an_export_verifies_and_comes_back_byte_for_byte() {
             import(&second, &file, None).unwrap();
             assert!(export(&second.snapshot().unwrap()) == file, "{name}");
         });
-        // Where the others wrote in the same order, it is their file to the byte.
+        // If the other software wrote in the same order, the export is identical to its file.
         if flag(facts, "preorder_streamable") {
             let repo = empty_mirror();
             import(&repo, bytes, None).unwrap();
@@ -169,7 +169,7 @@ fn a_part_is_not_cloned_and_leaves_nothing_behind() {
         );
         assert_eq!(names_in(dir.path()), [""; 0], "{name}");
 
-        // Nor in a directory that was there already, and empty.
+        // An empty directory that already existed has no new file either.
         std::fs::create_dir(&target).unwrap();
         incomplete(
             pds::local::directory::clone_car(&target, &open(bytes).unwrap(), None).err().unwrap(),

@@ -1,4 +1,4 @@
-//! Keys and signatures made by others: the atproto interop vectors, DID documents, a PLC log.
+//! Keys and signatures of other software: the atproto interop vectors, DID documents, a PLC log.
 
 #![allow(clippy::unwrap_used)]
 
@@ -105,7 +105,7 @@ fn check_pair(key: &SigningKey, did_key: &str) {
     read.verify(b"message", &key.sign(b"message").unwrap()).unwrap();
 }
 
-/// Base58btc of 32 bytes, by long multiplication: an oracle apart from the library.
+/// Encodes 32 bytes as base58btc, by long multiplication. This oracle is independent of the library.
 fn bs58_decode(digits: &str) -> Vec<u8> {
     const ALPHABET: &str = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
     let mut bytes = vec![0_u8; 32];
@@ -138,7 +138,7 @@ fn did_documents_of_both_kinds_hold_the_same_key() {
             });
         }
     }
-    // One account, before and after the change of form; the did:web document has no key.
+    // One account occurs before and after the change of the form. The did:web document has no key.
     assert_eq!(keys.len(), 2);
     assert_eq!(keys[0], keys[1]);
 }
@@ -192,14 +192,14 @@ fn commits_of_the_scale_recipe_get_the_same_signatures() {
     for repository in repositories {
         let message = unsigned_commit(did, rev, text(repository, "mst_root"));
         let signature = key.sign(&message).unwrap();
-        // RFC 6979: other software, same bytes.
+        // Other software makes the same bytes (RFC 6979).
         assert_eq!(HEXLOWER.encode(signature.as_bytes()), text(repository, "commit_sig_hex"));
         key.public_key().verify(&message, &signature).unwrap();
     }
     assert!(repositories.len() >= 3);
 }
 
-/// The bytes a commit signs, written out here so that this test needs nothing but `crypto`.
+/// Encodes the bytes that a commit signs. They are written out so that this test depends on `crypto` only.
 fn unsigned_commit(did: &str, rev: &str, data: &str) -> Vec<u8> {
     let cid = BASE32_NOPAD.decode(data[1..].to_uppercase().as_bytes()).unwrap();
     assert_eq!(cid.len(), 36);

@@ -28,8 +28,8 @@ fn every_vector_is_taken_or_refused_as_expected() {
             let id = text(&case["id"]);
             let bytes = hex(&case);
             let decoded = Value::decode(&bytes);
-            // One decides by building the value, the other by a pass over the bytes: they must
-            // agree to the byte offset.
+            // One function builds the value, and the other only checks the bytes. They must report the same byte
+            // offset.
             assert_eq!(check_canonical(&bytes), decoded.clone().map(drop), "{id}");
             match text(&case["atproto_expect"]) {
                 "accept" => assert_eq!(decoded.expect(id).encode(), bytes, "{id}"),
@@ -59,7 +59,7 @@ fn codec_fixtures_have_their_cids_and_the_values_of_their_dag_json() {
     }
 }
 
-/// DAG-JSON, which writes links and bytes in another way than atproto does.
+/// Converts from DAG-JSON, which writes links and bytes differently from atproto.
 fn dag_json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,

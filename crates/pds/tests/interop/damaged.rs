@@ -1,9 +1,9 @@
-//! Files that were good until something was lost or changed on the way.
+//! Files that were valid before a part of them was lost or changed.
 
 use super::repo_cases::{Case, one};
 use super::support::{empty_mirror, state};
 
-/// Neither verifies nor is taken in, and a store that is asked to stays as it was.
+/// Checks that a file does not verify, and that a refused import leaves the store unchanged.
 fn is_refused(case: &Case) {
     let (report, findings) = case.verify();
     assert!(!report.is_ok(), "{}: {findings:#?}", case.name);
@@ -32,7 +32,7 @@ fn a_file_with_a_changed_byte_is_refused() {
     };
     let mut random = Random::new();
     for round in 0..2_000 {
-        // No byte of this file is without meaning: each is hashed, or says how to read the others.
+        // Every byte of this file matters: it is hashed, or it determines how other bytes are read.
         let mut bytes = whole.bytes.clone();
         let at = random.below(bytes.len());
         bytes[at] ^= u8::try_from(1 + random.below(255)).unwrap();
@@ -60,7 +60,7 @@ fn a_file_without_one_of_its_blocks_is_refused() {
     }
 }
 
-/// xorshift64: the same rounds on every machine.
+/// Random numbers (xorshift64), so that every machine runs the same rounds.
 pub(crate) struct Random(u64);
 
 impl Random {

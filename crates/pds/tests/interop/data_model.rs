@@ -51,7 +51,7 @@ fn invalid_json_is_refused() {
         let note = text(&case["note"]);
         let read = Value::from_json(&case["json"].to_string());
         if note == "top-level not an object" {
-            // A text is a value, only not a record.
+            // A text is a value, but not a record.
             let bytes = read.expect(note).encode();
             assert!(matches!(check_record(&bytes), Err(DataError::Model { .. })));
             continue;

@@ -1,4 +1,4 @@
-//! Commit events of the event stream, read with what the library has.
+//! Commit events of the event stream, read with the functions of the library.
 
 use pds::commit::Commit;
 use pds::crypto::PublicKey;
@@ -18,7 +18,7 @@ pub(crate) struct Event {
     pub(crate) ops: Vec<Op>,
 }
 
-/// What became of one record.
+/// The result of an operation on one record.
 pub(crate) struct Op {
     pub(crate) action: String,
     pub(crate) path: RecordPath,
@@ -47,7 +47,7 @@ impl Event {
         text(&self.body, field)
     }
 
-    /// Tells whether the slice is a part of a repository without a fault, signed with this key.
+    /// Returns whether the slice is a valid part of a repository, signed with this key.
     pub(crate) fn verifies(&self, key: &PublicKey) -> bool {
         let did = self.commit.did().clone();
         let expected = Expected::default().did(Some(&did)).key(Some(key)).partial(true);
@@ -58,7 +58,7 @@ impl Event {
             && findings.iter().all(only_missing)
     }
 
-    /// Checks that the slice shows what the operations say, with the new records in it.
+    /// Checks that the slice proves the operations and contains the new records.
     pub(crate) fn ops_hold(&self) {
         for op in &self.ops {
             let key = op.path.to_string();
@@ -74,7 +74,7 @@ impl Event {
         }
     }
 
-    /// The record of a path as JSON, out of the slice.
+    /// Returns the record at a path as JSON, read from the slice.
     pub(crate) fn record_json(&self, path: &str) -> Option<Json> {
         let cid = mst::get(&self.slice, self.commit.data(), path.as_bytes()).unwrap()?;
         let record = self.slice.get(&cid).unwrap()?;
@@ -82,7 +82,7 @@ impl Event {
         Some(serde_json::from_str(&json).unwrap())
     }
 
-    /// Undoes the operations on the tree of the slice and returns the root that it had before.
+    /// Reverts the operations on the tree of the slice, and returns the root before them.
     pub(crate) fn inverted(&self) -> Result<Cid, MstError> {
         let mut tree = Tree::open(&self.slice, self.commit.data());
         for op in &self.ops {
@@ -121,7 +121,7 @@ pub(crate) fn bytes<'v>(value: &'v Value, field: &str) -> &'v [u8] {
     }
 }
 
-/// A link; `None` where there is null, or nothing.
+/// Returns a link, or `None` if it is null or absent.
 pub(crate) fn link(value: &Value, field: &str) -> Option<Cid> {
     match value.get(field) {
         Some(Value::Link(cid)) => Some(*cid),

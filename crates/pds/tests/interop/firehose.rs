@@ -1,4 +1,4 @@
-//! Frames of the public event stream, as they came over the wire.
+//! Frames of the public event stream, as they were received.
 
 use std::io::Read;
 
@@ -19,7 +19,7 @@ fn unpacked(path: &str) -> Option<String> {
     Some(text)
 }
 
-/// What is expected of each frame, with its header and its body.
+/// Returns the expected facts of each frame, with its header and its body.
 fn frames() -> Option<Vec<(Json, Value, Value)>> {
     let lines = unpacked("firehose/relay-frames.jsonl.gz")?;
     let frame = |line| {
@@ -29,7 +29,7 @@ fn frames() -> Option<Vec<(Json, Value, Value)>> {
         let digest = HEXLOWER.encode(&Sha256::digest(&frame));
         assert_eq!(digest, text(&expected, "frame_sha256"));
 
-        // Two items, one after the other, and nothing behind them.
+        // A frame has exactly two items, one after another.
         let (header, rest) = Value::decode_first(&frame).unwrap();
         let (body, rest) = Value::decode_first(rest).unwrap();
         assert!(rest.is_empty());
@@ -39,7 +39,7 @@ fn frames() -> Option<Vec<(Json, Value, Value)>> {
     Some(lines.lines().map(frame).collect())
 }
 
-/// The commit events, each with what is expected of it and the key in the account's DID document.
+/// Returns the commit events, each with its expected facts and the key of the account's DID document.
 fn commits() -> Option<Vec<(Json, Event, PublicKey)>> {
     let documents = unpacked("firehose/relay-frames.did_docs.json.gz")?;
     let documents: Json = serde_json::from_str(&documents).unwrap();
@@ -70,7 +70,7 @@ fn every_frame_decodes_and_says_what_it_is_known_to_say() {
         assert_eq!(body.get("seq").and_then(Value::as_int), expected["seq"].as_i64(), "{name}");
         let kind = field(header, "t");
         assert_eq!(kind, text(expected, "t"), "{name}");
-        // Commit events call the account `repo`, all others `did`.
+        // Commit events name the account `repo`, and all others `did`.
         let did = if kind == "#commit" { "repo" } else { "did" };
         assert_eq!(field(body, did), text(expected, "did"), "{name}");
         others += u64::from(kind != "#commit");
@@ -140,7 +140,7 @@ fn operations_hold_and_records_read_as_another_service_serves_them() {
         event.ops_hold();
         for (path, json) in expected["records_json"].as_object().unwrap() {
             assert_eq!(event.record_json(path).as_ref(), Some(json), "{name}: {path}");
-            // And back: their JSON is our bytes.
+            // In the other direction, their JSON results in our bytes.
             let value: Value = serde_json::from_value(json.clone()).unwrap();
             let op = event.ops.iter().find(|op| op.path.to_string() == *path).unwrap();
             let encoded = pds::data::Block::new(pds::data::Codec::Cbor, value.encode());

@@ -1,5 +1,5 @@
-//! Files whose every hash and signature is right, because they were bent before they were signed:
-//! nothing but the rules of the tree and of records stands between them and a store.
+//! Forged files: every hash and signature is valid, because the content was changed before it was signed. Only the
+//! rules of the tree and of records keep these files out of a store.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::damaged::Random;
 use super::repo_cases::{Case, one};
 use super::support::{empty_mirror, json, open, records, state, text};
 
-/// The blocks of a repository, the commit apart, children before the nodes that name them.
+/// The blocks of a repository without the commit, children before the nodes that link to them.
 pub(crate) struct Clay {
     commit: Commit,
     pub(crate) blocks: Vec<Block>,
@@ -28,15 +28,15 @@ impl Clay {
         let recipe = &json("scale/expected.json").unwrap()["recipe"];
         let secret = text(recipe, "signing_key_secret_hex");
         let reader = CarReader::new(&case.bytes[..]).unwrap();
-        // In a streamable file every block comes after the one that names it.
+        // In a streamable file, every block comes after the block that links to it.
         let mut blocks: Vec<Block> = reader.collect::<Result<_, _>>().unwrap();
         let commit = Commit::decode(&blocks.remove(0)).unwrap();
         blocks.reverse();
         Self { commit, blocks, signer: SigningKey::from_hex(Curve::K256, secret).unwrap() }
     }
 
-    /// Changes one block, then every block that names it, up to the commit, which is signed again:
-    /// a file in streamable order, and one with the blocks the other way round.
+    /// Changes one block and every block that links to it, and signs the commit again. Returns a file in streamable
+    /// order, and one with the blocks in reverse order.
     pub(crate) fn bent(&self, index: usize, bytes: Vec<u8>) -> [Vec<u8>; 2] {
         let mut blocks = self.blocks.clone();
         let mut renamed = vec![(blocks[index].cid(), Cid::of(Codec::Cbor, &bytes))];
@@ -121,7 +121,7 @@ fn a_bent_tree_that_passes_is_the_one_tree_of_its_records() {
     assert!(passed > 100 && refused > 100, "{passed} {refused}");
 }
 
-/// The tree is what its listing makes, and the records encode to what they are.
+/// Checks that the listing of the tree builds the same tree, and that the records encode to their own bytes.
 fn is_canonical(snapshot: &Snapshot, records_too: bool) {
     let mut tree = Builder::default();
     for entry in records(snapshot) {
@@ -153,7 +153,7 @@ fn a_signed_commit_with_a_changed_byte_passes_only_as_what_it_says() {
             let (report, findings) = bent.verify();
             assert!(!report.is_ok(), "{}: the signature covers it", bent.name);
             assert!(bent.import(&empty_mirror()).is_err(), "{}", bent.name);
-            // Where it still reads as a commit, its bytes are those that were signed over.
+            // If it is still a commit, its bytes are the signed ones.
             if let Some(commit) = report.commit {
                 let value = Value::decode(commit.block().bytes()).unwrap();
                 assert_eq!(value.encode(), commit.block().bytes(), "{findings:?}");

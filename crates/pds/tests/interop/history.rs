@@ -1,4 +1,4 @@
-//! Files of the old format, which hold every commit that an account ever had.
+//! Files of the old format, which contain every commit of an account.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use pds::{Repo, Revision, Snapshot};
 use super::cars::whole_repositories;
 use super::support::{blocks, empty_mirror, export, import, open, records};
 
-/// The states of each account whose whole history has come down to us, oldest first.
+/// Returns the states of each account whose whole history is known, oldest first.
 fn histories() -> Option<Vec<(String, Vec<Snapshot>)>> {
     let mut histories = Vec::new();
     for (name, facts, bytes) in whole_repositories()? {
@@ -87,7 +87,7 @@ fn a_mirror_that_follows_step_by_step_has_the_whole_history() {
             assert!(export(&repo.snapshot().unwrap()) == export(state), "{name}");
         }
         assert_eq!(repo.history().log(usize::MAX).unwrap().len(), states.len(), "{name}");
-        // One block at least for the commit, and few for its tree: slices, not copies.
+        // Each state adds a commit and a few nodes: the files are slices, not copies.
         let all: usize = states.iter().map(|state| records(state).len()).sum();
         assert!(sent >= states.len() - 1 && sent < all / 4, "{name}: {sent} of {all}");
 
@@ -106,7 +106,7 @@ fn a_mirror_that_follows_in_leaps_has_the_same_states() {
     for (name, states) in &histories {
         let repo = empty_mirror();
         import(&repo, &export(&states[0]), None).unwrap();
-        // Forwards and backwards through the history, by more and more commits at once.
+        // The steps go forwards and backwards through the history, over more and more commits at once.
         let mut at = 0;
         for leap in 1..states.len() {
             at = (at + leap * 7) % states.len();

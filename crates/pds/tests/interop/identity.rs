@@ -1,4 +1,4 @@
-//! Other people's DID documents and operation logs.
+//! DID documents and operation logs of real accounts.
 
 use pds::identity::{DidDocument, PlcEntry, PlcLog};
 

@@ -1,4 +1,4 @@
-//! What an import takes in, and what it refuses.
+//! The files that an import accepts, and those that it refuses.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ fn everything_but_a_bad_record_is_refused() {
     assert!(taken >= 25 && refused >= 50, "{taken} {refused}");
 }
 
-/// What an import says too: all but the notes on the file.
+/// Selects the findings that an import also reports: all but the notes on the file.
 fn relevant(findings: &[Finding]) -> Vec<Finding> {
     let not_of_the_file = |found: &&Finding| found.stage() != Stage::Car;
     findings.iter().filter(not_of_the_file).cloned().collect()

@@ -1,4 +1,4 @@
-//! Other people's vectors: every file is iterated, every case is checked.
+//! Test vectors of other projects. Every file is read, and every case is checked.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -34,7 +34,7 @@ mod streamed;
 mod support;
 mod syntax;
 
-/// Reads a file; one whose name ends in `.gz` is unpacked.
+/// Reads a file. If its name ends in `.gz`, it is unpacked.
 fn read(path: &Path) -> Vec<u8> {
     let bytes = std::fs::read(path).unwrap();
     if path.extension().is_none_or(|extension| extension != "gz") {
@@ -57,7 +57,8 @@ fn read_json_lines(path: &Path) -> Vec<Json> {
         .collect()
 }
 
-/// Iterates over an array; a test file whose field has another name must not pass for an empty one.
+/// Iterates over an array. A file without this array fails the test, so that a renamed field does not look like an
+/// empty list.
 fn each(json: &Json) -> std::slice::Iter<'_, Json> {
     json.as_array().unwrap().iter()
 }
@@ -78,7 +79,7 @@ fn cid_or_null(json: &Json) -> Option<Cid> {
     (!json.is_null()).then(|| cid(json))
 }
 
-/// A list of CIDs, sorted.
+/// Returns a sorted list of CIDs.
 fn cids(json: &Json) -> Vec<Cid> {
     sorted(each(json).map(cid))
 }
@@ -89,12 +90,12 @@ fn sorted(cids: impl IntoIterator<Item = Cid>) -> Vec<Cid> {
     cids
 }
 
-/// The blocks of a larger set that have these CIDs, and no others.
+/// Returns the blocks of a larger set that have these CIDs.
 fn only(blocks: &MemoryBlocks, cids: &[Cid]) -> MemoryBlocks {
     get_all(blocks, cids).map(|found| found.unwrap().unwrap()).collect()
 }
 
-/// The root and the blocks of a CAR file that is known to be well formed.
+/// Returns the root and the blocks of a valid CAR file.
 fn read_car(path: &Path) -> (Cid, MemoryBlocks) {
     let bytes = read(path);
     let (header, mut rest) = section(&bytes);
@@ -110,7 +111,7 @@ fn read_car(path: &Path) -> (Cid, MemoryBlocks) {
     (root, blocks)
 }
 
-/// Splits off the first section of a CAR, without its length prefix.
+/// Splits off the first section of a CAR file, without its length prefix.
 fn section(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut len = 0;
     for (at, byte) in bytes.iter().enumerate() {
@@ -122,7 +123,7 @@ fn section(bytes: &[u8]) -> (&[u8], &[u8]) {
     panic!("the length of a section does not end");
 }
 
-/// Every CAR file of a directory by its name.
+/// Returns every CAR file of a directory by its name.
 fn read_cars(dir: &Path) -> HashMap<String, (Cid, MemoryBlocks)> {
     std::fs::read_dir(dir)
         .unwrap()

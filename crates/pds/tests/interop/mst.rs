@@ -10,12 +10,12 @@ use serde_json::Value as Json;
 use super::{cid, count, each, only, read, read_json, text};
 use crate::fixtures;
 
-/// Reads a file below the test data; null without them.
+/// Reads a file of the test data, or returns null without them.
 fn json(path: &str) -> Json {
     fixtures().map_or(Json::Null, |dir| read_json(&dir.join(path)))
 }
 
-/// Iterates over an array, or over nothing without test data.
+/// Iterates over an array, or over nothing if there are no test data.
 fn cases(json: &Json) -> impl DoubleEndedIterator<Item = &Json> {
     json.as_array().into_iter().flatten()
 }
@@ -84,8 +84,8 @@ fn the_tree_takes_any_key_that_is_neither_empty_nor_too_long() {
     for allowed in cases(&file["mst_level_keys_allowed"]) {
         assert!(Key::new(text(allowed).as_bytes()).is_ok(), "{allowed}");
     }
-    // The implementation that the list is from has the tree check the syntax of record paths.
-    // Here that is the task of the path type, and a tree refuses by length alone.
+    // The implementation that provides the list checks the syntax of record paths in the tree. In this library the path
+    // type does that, and a tree refuses keys by their length only.
     for refused in cases(&file["mst_level_keys_rejected"]) {
         let key = text(refused).as_bytes();
         assert_eq!(Key::new(key).is_err(), key.is_empty() || key.len() > 1024);
@@ -125,11 +125,11 @@ fn keys_share_as_many_bytes_with_the_key_before_as_they_can() {
     for case in cases(&json("atproto-interop/mst/common_prefix.json")) {
         let (left, right) = (text(&case["left"]), text(&case["right"]));
         if left == right {
-            // One key, not two.
+            // This has one key, not two.
             continue;
         }
-        // Two keys share a node if their heights are equal, and none may be empty: the same pad
-        // before both gives that, and is shared as well.
+        // Two keys share a node if their heights are equal, and no key may be empty. Equal padding before both keys
+        // ensures that, and is a part of their common prefix.
         let pad = (0..)
             .map(|n| format!("{n}/"))
             .find(|pad| [left, right].map(|end| height((pad.clone() + end).as_bytes())) == [0, 0])

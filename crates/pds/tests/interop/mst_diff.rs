@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use super::{cid, cid_or_null, cids, count, each, only, read_cars, read_json, sorted, text};
 use crate::fixtures;
 
-/// The cases and the trees they are about; `None` without test data.
+/// Returns the cases and their trees, or `None` without test data.
 struct Suite {
     cases: Vec<Json>,
     trees: HashMap<String, (Cid, MemoryBlocks)>,
@@ -64,7 +64,7 @@ impl Case<'_> {
     }
 }
 
-/// Undoes changes on a tree and returns its root, or the node that is missing for it.
+/// Reverts changes on a tree. Returns its root, or the node that is missing for it.
 fn invert(blocks: &dyn Blocks, root: Cid, changes: &[Change]) -> Result<Cid, Cid> {
     let missing = |error: MstError| error.missing().unwrap();
     let mut tree = Tree::open(blocks, root);
@@ -132,8 +132,7 @@ fn every_diff_names_the_records_and_the_nodes_that_differ() {
     assert_eq!(deleted, suite.total("deleted_nodes"));
 }
 
-/// A store that takes nodes in this order never holds a parent without a request for it
-/// before its children.
+/// Checks that no node occurs twice, and that each node comes before its children.
 fn assert_parents_first(cids: &[Cid], blocks: &MemoryBlocks) {
     let at: HashMap<Cid, usize> = cids.iter().enumerate().map(|(at, cid)| (*cid, at)).collect();
     assert_eq!(at.len(), cids.len(), "a node stands twice");
@@ -162,8 +161,7 @@ fn editing_one_tree_into_the_other_makes_every_created_node() {
         let made = sorted(written.nodes.iter().map(|node| node.cid()));
         let created = cids(&case.json["created_nodes"]);
         assert!(created.iter().all(|cid| made.contains(cid)), "{}", case.name);
-        // Several edits may lead over nodes that they change and then restore; a single one makes
-        // the new nodes and no others.
+        // Several edits may change nodes and restore them later. A single edit makes exactly the new nodes.
         if case.changes().len() == 1 {
             assert_eq!(made, created, "{}", case.name);
         }
@@ -199,7 +197,7 @@ fn the_inductive_proof_nodes_alone_lead_back_to_the_earlier_tree() {
         let changes = case.changes();
         let root = invert(&shown, case.b.0, &changes).unwrap();
         assert_eq!(root, case.a.0, "{}", case.name);
-        // The set is minimal: without any one of its nodes the earlier root cannot be known.
+        // The set is minimal: without any one of its nodes, the earlier root cannot be computed.
         for node in &nodes {
             let block = shown.get(node).unwrap().unwrap();
             shown.remove(node);

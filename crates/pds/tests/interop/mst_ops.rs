@@ -8,7 +8,7 @@ use super::{cid, cid_or_null, cids, count, each, only, read_car, read_json, read
 use super::{sorted, text};
 use crate::fixtures;
 
-/// Applies operations in order; each must find the value it expects.
+/// Applies operations in order. Each must find the value that it expects.
 fn apply<'a>(tree: &mut Tree<'_>, changes: impl IntoIterator<Item = &'a Change>) {
     for change in changes {
         let replaced = match change.after {
@@ -42,7 +42,7 @@ fn changes(batch: &Json) -> Vec<Change> {
     each(&batch["ops"]).map(change).collect()
 }
 
-/// Runs a test for both files: the summary, the batches, and the blocks to start from.
+/// Runs a test for both files, with the summary, the batches, and the blocks at the start.
 fn for_each_file(test: impl Fn(&Json, &[Json], MemoryBlocks)) {
     let Some(dir) = fixtures() else { return };
     let files = read_json(&dir.join("mst-ops/expected.json"));
@@ -129,7 +129,7 @@ fn every_proof_is_as_short_as_it_can_be_and_needs_each_of_its_nodes() {
             let path = text(&case["path"]);
             let record = cid_or_null(&case["record"]);
             let chain: Vec<Cid> = each(&case["nodes"]).map(cid).collect();
-            // Only for absent records do the key's height and the full descent differ.
+            // The end at the key's height and the full descent differ only for absent records.
             let fewest = match record {
                 Some(_) => chain.len(),
                 None => count(&case["minimal_nodes"]),

@@ -1,4 +1,4 @@
-//! Other people's trees and proofs.
+//! Trees and proofs of other software.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ fn proofs_of_real_trees_have_the_nodes_that_are_expected_and_the_record() {
         files += 1;
         let file = read_json(&file);
         let (_, mut blocks) = read_car(&dir.join("cars").join(text(&file["car"])));
-        // The accounts' own commits are signed with keys that are not known here.
+        // The keys of these accounts' commits are not known here.
         let unsigned = UnsignedCommit {
             did: "did:web:alice.example.com".parse().unwrap(),
             data: cid(&file["data_root"]),
@@ -39,7 +39,7 @@ fn proofs_of_real_trees_have_the_nodes_that_are_expected_and_the_record() {
         blocks.insert(commit.block().clone());
         let snapshot = Snapshot::open(Arc::new(blocks), commit.cid()).unwrap();
         for case in each(&file["proofs"]) {
-            // Keys beside those of records; `mst_ops` proves them absent.
+            // Some keys are not those of records. `mst_ops` proves them absent.
             let Ok(path) = text(&case["path"]).parse() else {
                 assert!(case["record"].is_null());
                 no_paths += 1;
@@ -93,7 +93,7 @@ fn proofs_of_another_server_are_read_with_the_operation_log_of_the_account() {
                 assert_eq!(ours, theirs, "{name}");
                 assert_all_of_it_counts(&car, &path, &keys, in_turns);
             }
-            // That server descends to the leaves, where a record cannot be.
+            // That server descends to the leaves, where the record cannot be.
             Err(ProofError::Unneeded { cid }) => {
                 assert!(expected.is_none() && theirs.contains(&cid) && !ours.contains(&cid));
                 assert!(ours.iter().all(|cid| theirs.contains(cid)), "{name}");

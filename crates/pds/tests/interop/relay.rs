@@ -1,5 +1,5 @@
-//! Scenarios that a Go relay is tested with, and single events from before the last change of the
-//! protocol: messages in JSON form.
+//! Test scenarios of a Go relay, and single events from before the last change of the protocol. The messages are in
+//! JSON form.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::event::{Event, link, text as field};
 use super::support::{cid, flag, json, number, text};
 
-/// The files of one family that `expected.json` has facts for; there must be no others.
+/// Returns the files of one family that `expected.json` describes. No other file may exist.
 fn files(prefix: &str) -> Option<Vec<(String, Json, Json)>> {
     let dir = crate::fixtures()?.join("firehose");
     let expected = json("firehose/expected.json")?;
@@ -30,7 +30,7 @@ fn files(prefix: &str) -> Option<Vec<(String, Json, Json)>> {
     Some(there.into_iter().map(read).collect())
 }
 
-/// The body of a message, from the JSON form to the data model.
+/// Converts the body of a message from JSON to the data model.
 fn body(json: &Json) -> Value {
     let body = Value::from_json(&json.to_string()).unwrap();
     assert_eq!(Value::decode(&body.encode()).unwrap(), body);
@@ -49,7 +49,7 @@ fn keys(scenario: &Json) -> HashMap<String, PublicKey> {
         .collect()
 }
 
-/// Checks what is known of a commit: of the event, or of one that carries nothing but the commit.
+/// Checks the known facts of a commit: in an event, or alone.
 fn facts_agree(name: &str, event: &Event, expected: &Json) {
     assert_eq!(event.commit.cid(), cid(expected, "commit"), "{name}");
     assert_eq!(event.commit.rev().unwrap().to_string(), text(expected, "rev"), "{name}");
@@ -94,7 +94,7 @@ fn every_message_of_the_scenarios_agrees_with_what_is_known_of_it() {
             assert_eq!(event.commit.signature().is_low_s(key.curve()), flag(facts, "low_s"));
             assert!(event.verifies(key), "{name}");
             if kind == "#sync" {
-                // Only the commit travels; the repository has to be fetched.
+                // The message contains only the commit. The repository has to be fetched.
                 assert_eq!(event.slice.len(), 1, "{name}");
                 syncs += 1;
                 continue;
@@ -126,7 +126,7 @@ fn the_revs_alone_tell_which_messages_a_relay_drops() {
             }
             let event = Event::read(body(&message["frame"]["body"]));
             let did = event.text("repo").to_owned();
-            // A rev that is a TID, that of the commit, and later than the one before.
+            // The rev of the event is a TID, equals that of the commit, and is later than the previous one.
             let rev = event.text("rev").parse::<Tid>().ok();
             let rev = rev.filter(|rev| event.commit.rev() == Some(*rev));
             let rev = rev.filter(|rev| last.get(&did).is_none_or(|last| last < rev));

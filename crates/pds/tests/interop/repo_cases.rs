@@ -1,4 +1,4 @@
-//! Small repositories with one fault or one property each: our answer to every one of them.
+//! Small repositories with one fault or one property each, and the expected result for each.
 
 use std::collections::BTreeMap;
 
@@ -14,20 +14,20 @@ use super::support::{cases, cid, empty_mirror, export, import, number, open, tex
 /// Codes of errors and warnings.
 type Answer = &'static [(&'static str, Stage, Severity)];
 
-/// Cases for which the texts are silent or differ, or which are right but odd: the errors and
-/// warnings that `verify` has for each. Without an error it is taken as good.
+/// Cases for which the specifications are silent or differ, or that are valid but unusual, with the errors and warnings
+/// of `verify`. A case without an error is accepted.
 const OUR_ANSWERS: [(&str, &str, Answer); 8] = [
-    // The varint format asks for the shortest form.
+    // The varint format requires the shortest form.
     ("car-varint-nonminimal.car", "uncertain", &[("car-header", Stage::Car, Severity::Error)]),
-    // It is kept, and the signature covers it.
+    // The field is kept, and the signature covers it.
     (
         "commit-extra-field.car",
         "uncertain",
         &[("commit-unknown-field", Stage::Commit, Severity::Warning)],
     ),
-    // Out of reach for keys that were not mined.
+    // Only mined keys reach this.
     ("mst-wide-node-3000.car", "limit", &[("node-invalid", Stage::Mst, Severity::Error)]),
-    // Valid syntax, and the record's own type shows what was meant.
+    // The syntax is valid, and the type of the record shows the intended collection.
     (
         "path-nsid-upper-authority.car",
         "uncertain",
@@ -41,7 +41,7 @@ const OUR_ANSWERS: [(&str, &str, Answer); 8] = [
         "uncertain",
         &[("record-model", Stage::Record, Severity::Error)],
     ),
-    // Links of other kinds cannot be represented; the record is kept byte for byte.
+    // Other kinds of links cannot be represented. The record is kept byte for byte.
     (
         "record-cid-sha512.car",
         "uncertain",
@@ -62,13 +62,13 @@ const OUR_ANSWERS: [(&str, &str, Answer); 8] = [
     ),
 ];
 
-/// Cases whose fault another layer notices than the one that is named.
+/// Cases whose fault is detected by another layer than the named one.
 const OTHER_STAGES: [(&str, Stage); 1] = [
-    // The tree has its own limit on keys, which is met before the key is looked at as a path.
+    // The tree has its own limit on keys, which applies before the key is parsed as a path.
     ("path-key-over-1024.car", Stage::Mst),
 ];
 
-/// A file with what is expected of it, and whom it is checked against.
+/// A file with its expected result, and the account and key that it is checked against.
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) bytes: Vec<u8>,
@@ -91,7 +91,7 @@ impl Case {
         self.key.as_ref()
     }
 
-    /// The same with other bytes.
+    /// Returns the same case with other bytes.
     pub(crate) fn with_bytes(&self, name: String, bytes: Vec<u8>) -> Self {
         Self {
             name,
@@ -170,7 +170,7 @@ fn accepted_cases_verify_and_can_be_cloned() {
     }
     assert!(accepted >= 8);
 
-    // These differ in the order of their blocks only, and one way of writing them is ours.
+    // These files differ only in the order of their blocks, and one of the orders is ours.
     let [ours, shuffled, two_roots] =
         ["ok-preorder.car", "ok-shuffled.car", "ok-two-roots.car"].map(|name| one(name).unwrap());
     for case in [&ours, &shuffled, &two_roots] {
@@ -210,7 +210,7 @@ fn faults_are_noticed_by_the_layer_that_is_named() {
         if unread.contains(&first.stage()) {
             assert!(!report.is_complete(), "{name}");
         }
-        // One fault each: nothing but missing blocks follows from it, and no layer repeats it.
+        // Each case has one fault. Only missing blocks may follow from it, and no layer reports it twice.
         for finding in findings.iter().filter(is_error).skip(1) {
             assert_eq!(finding.stage(), Stage::Completeness, "{name}: {finding}");
         }

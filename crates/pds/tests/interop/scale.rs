@@ -9,7 +9,7 @@ use crate::fixtures;
 
 const COLLECTION: &str = "com.example.synth.entry";
 
-/// The record path and the record of one number.
+/// Returns the record path and the record of a number.
 fn entry(i: u32) -> (String, Vec<u8>) {
     let micros = 1_700_000_000_000_000 + u64::from(i) * 1_000_003;
     let rkey = sortable((micros << 10) | (u64::from(i) % 1024));
@@ -21,7 +21,7 @@ fn entry(i: u32) -> (String, Vec<u8>) {
     (format!("{COLLECTION}/{rkey}"), record.encode())
 }
 
-/// Thirteen characters of five bits, the most significant first.
+/// Returns thirteen characters of five bits, the most significant first.
 fn sortable(tid: u64) -> String {
     let digits = b"234567abcdefghijklmnopqrstuvwxyz";
     let digit = |place: u32| usize::try_from((tid >> (5 * place)) & 31).unwrap();

@@ -1,4 +1,4 @@
-//! Repositories of up to 100,000 records, made by a recipe whose results are known.
+//! Repositories of up to 100,000 records, built by a recipe with known results.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ fn key(collection: &str, n: u64) -> String {
     format!("{collection}/{rkey}")
 }
 
-/// The repository with this many records, not stored anywhere; also how many nodes it has.
+/// Returns the repository with this many records in memory, and the number of its nodes.
 fn built(recipe: &Json, n: u64) -> (Snapshot, u64) {
     let collection = text(recipe, "collection");
     let mut blocks = MemoryBlocks::default();

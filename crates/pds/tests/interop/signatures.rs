@@ -1,4 +1,4 @@
-//! Signatures of commits that other software has made, checked with the keys that are known.
+//! Signatures of commits by other software, verified with the known keys.
 
 use std::collections::HashSet;
 
@@ -27,7 +27,7 @@ fn signatures_are_judged_by_the_keys_that_are_known() {
             assert!(errors.is_empty(), "{name}: {errors:?}");
             valid += 1;
         } else {
-            // Good ECDSA of 2023, and not a signature by the rule of today.
+            // These signatures of 2023 are valid ECDSA, but not valid under today's rule.
             assert_eq!(report.signature, SignatureState::Invalid, "{name}");
             assert_eq!(errors.len(), 1, "{name}: {errors:?}");
             assert_eq!(errors[0].code(), Code::SignatureHighS, "{name}");
@@ -112,7 +112,7 @@ fn another_account_or_another_key_is_an_error() {
     let expected = Expected::default().did(Some(&somebody)).key(Some(&key));
     for (name, facts, bytes) in &cases {
         let (report, findings) = verify(bytes, &expected);
-        // With a key of the other curve too, high-S is what is noticed first.
+        // High-S is reported first, even with a key of the other curve.
         let signature =
             if flag(facts, "low_s_k256") { "signature-invalid" } else { "signature-high-s" };
         let mut errors = findings;

@@ -1,4 +1,4 @@
-//! Files that are read once, from start to end: the answers are those of a file with an index.
+//! Files that are read once from start to end. The results equal those of a file with an index.
 
 use std::io::Cursor;
 
@@ -12,7 +12,7 @@ use super::forged::Clay;
 use super::repo_cases::{Case, all, one};
 use super::support::{empty_mirror, export, import, names_in, state};
 
-/// Takes a file in both ways; what is said and what is then there must be the same.
+/// Imports a file in both ways, and checks that the reports and the results are the same.
 fn both_ways(name: &str, bytes: &[u8], case: Option<&Case>) -> bool {
     let key = case.and_then(Case::key);
     let (once, indexed) = (empty_mirror(), empty_mirror());
@@ -56,7 +56,7 @@ fn repositories_of_others_and_our_exports_of_them() {
         let file = export(&repo.snapshot().unwrap());
         assert!(both_ways(name, &file, None));
 
-        // The same once more, into the store that has it: nothing is new either way.
+        // Another import into the same store adds nothing, in either way.
         let before = state(&repo);
         let again = repo.transfer().import_file(Cursor::new(&file), None).unwrap();
         assert_eq!(again.new_blocks, 0, "{name}");
@@ -85,7 +85,7 @@ fn files_that_are_cut_or_changed() {
     for end in 0..whole.bytes.len() {
         assert!(!both_ways(&format!("cut at {end}"), &whole.bytes[..end], Some(&whole)));
     }
-    // Something behind a repository that is complete: a block twice, and half a block.
+    // The complete repository is followed by a duplicate block and by half a block.
     let extra = [&whole.bytes[..], &whole.bytes[whole.bytes.len() - 60..]].concat();
     assert!(!both_ways("with a tail", &extra, Some(&whole)));
 
@@ -148,7 +148,7 @@ fn a_file_that_turns_out_bad_at_its_end_leaves_no_clone_behind() {
     .unwrap();
     assert!(export(&repo.snapshot().unwrap()) == whole.bytes);
 
-    // Another account's, into what is there now: refused before anything is read in.
+    // A file of another account is refused before any of its blocks is imported.
     let Some(other) = super::support::bytes("cars/repostream-empty.car") else { return };
     let before = state(&repo);
     let refused = repo.transfer().import_file(Cursor::new(other), None);

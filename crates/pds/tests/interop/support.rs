@@ -1,4 +1,4 @@
-//! What the tests on whole repositories share: test data in, findings and states out.
+//! Helpers for tests on whole repositories: test data, findings and states.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,24 +20,23 @@ use serde_json::Value as Json;
 
 use super::super::repo::{block_count, facts, refs};
 
-/// A CAR file in memory, indexed.
+/// Returns a CAR file in memory, indexed.
 pub(crate) type Car = CarFile<Cursor<Vec<u8>>>;
 
-/// Reads a JSON file of the fixtures; `None` where there are no fixtures.
+/// Reads a JSON file of the fixtures, or returns `None` without fixtures.
 pub(crate) fn json(path: &str) -> Option<Json> {
     Some(serde_json::from_slice(&bytes(path)?).unwrap())
 }
 
-/// Reads a file of the fixtures; `None` where there are no fixtures.
+/// Reads a file of the fixtures, or returns `None` without fixtures.
 pub(crate) fn bytes(path: &str) -> Option<Vec<u8>> {
     let path = crate::fixtures()?.join(path);
     Some(fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
 }
 
-/// The cases of a folder: what `expected.json` says of each file, with the bytes of the file.
+/// Returns the cases of a folder: the entry of `expected.json` for each file, and the bytes of the file.
 ///
-/// A file that `expected.json` does not name fails the test that asks, and so does a name without
-/// a file: nothing in the folder goes unchecked.
+/// The test fails if a file is not in `expected.json`, or an entry has no file. So every file in the folder is checked.
 pub(crate) fn cases(folder: &str, suffix: &str) -> Option<Vec<(String, Json, Vec<u8>)>> {
     let dir = crate::fixtures()?.join(folder);
     let expected = json(&format!("{folder}/expected.json"))?;
@@ -76,7 +75,7 @@ pub(crate) fn open(bytes: &[u8]) -> Result<Car, CarError> {
     CarFile::open(Cursor::new(bytes.to_vec()))
 }
 
-/// Verifies a CAR file and collects what is found.
+/// Verifies a CAR file and returns the findings.
 pub(crate) fn verify(bytes: &[u8], expected: &Expected<'_>) -> (Report, Vec<Finding>) {
     let mut findings = Vec::new();
     let report = verify_car(Cursor::new(bytes), expected, &mut |finding| {
@@ -92,13 +91,13 @@ pub(crate) fn verify(bytes: &[u8], expected: &Expected<'_>) -> (Report, Vec<Find
     (report, findings)
 }
 
-/// The codes of findings, sorted, each once.
+/// Returns the codes of findings, sorted and without duplicates.
 pub(crate) fn codes(findings: &[Finding]) -> Vec<&'static str> {
     let codes: BTreeSet<&str> = findings.iter().map(|found| found.code().as_str()).collect();
     codes.into_iter().collect()
 }
 
-/// A repository in memory, without a commit and without a key.
+/// Returns a repository in memory, without a commit and without a key.
 pub(crate) fn empty_mirror() -> Repo {
     Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
 }
@@ -112,7 +111,7 @@ pub(crate) fn import(
     repo.transfer().import(&open(bytes)?, key)
 }
 
-/// Everything about a repository that a refused import must leave as it was.
+/// Returns all parts of a repository that a refused import must leave unchanged.
 #[derive(Debug, PartialEq)]
 pub(crate) struct State {
     refs: Refs,
@@ -132,7 +131,7 @@ pub(crate) fn state(repo: &Repo) -> State {
     }
 }
 
-/// The records of a snapshot, in key order.
+/// Returns the records of a snapshot, in key order.
 pub(crate) fn records(snapshot: &Snapshot) -> Vec<RecordEntry> {
     snapshot.records().collect::<Result<_, _>>().unwrap()
 }
@@ -144,12 +143,12 @@ pub(crate) fn export(snapshot: &Snapshot) -> Vec<u8> {
     file
 }
 
-/// Every block of a CAR file, in the order of the file.
+/// Returns every block of a CAR file, in the order of the file.
 pub(crate) fn blocks(bytes: &[u8]) -> Vec<Block> {
     pds::car::CarReader::new(bytes).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// The names in a directory; none where it does not exist.
+/// Returns the names in a directory, or none if it does not exist.
 pub(crate) fn names_in(dir: &Path) -> Vec<String> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Vec::new();

@@ -81,7 +81,7 @@ fn addresses_of_records_hold_their_paths() {
     assert!(seen > 10, "only {seen} paths");
 }
 
-/// Checks every list in a folder and returns how many cases there were.
+/// Checks every list in a folder, and returns the number of cases.
 fn check_folder(folder: &Path) -> usize {
     let mut lists: Vec<PathBuf> = fs::read_dir(folder)
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
@@ -109,7 +109,7 @@ fn check_folder(folder: &Path) -> usize {
     seen
 }
 
-/// Tells from the name of a list what its lines are said to be, and whether they are.
+/// Returns a parser for the lines of a list and whether they are valid, both according to its name.
 fn expectation(name: &str) -> (fn(&str) -> bool, bool) {
     let plain = name.strip_prefix("ts-").unwrap_or(name);
     let (kind, label) = plain.split_once('_').unwrap_or((plain, ""));
@@ -135,7 +135,7 @@ fn expectation(name: &str) -> (fn(&str) -> bool, bool) {
     (parses, valid)
 }
 
-/// Parses the text as a `T`, and makes sure that it comes out again unchanged.
+/// Parses the text as a `T`, and checks that its text form is unchanged.
 fn keeps<T: FromStr + ToString>(text: &str) -> bool {
     match text.parse::<T>() {
         Ok(value) => {
@@ -146,7 +146,7 @@ fn keeps<T: FromStr + ToString>(text: &str) -> bool {
     }
 }
 
-/// Reads a list: a line is a case as it stands, except blank lines and comments.
+/// Reads a list. Each line is a case, except blank lines and comments.
 fn cases(list: &Path) -> Vec<String> {
     let text = fs::read_to_string(list).unwrap();
     text.split('\n')

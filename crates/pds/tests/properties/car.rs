@@ -1,4 +1,4 @@
-//! CAR files: what is written is read back, by both readers, and damage never goes unseen.
+//! CAR files: both readers return the written blocks, and detect all damage.
 
 use std::io::Cursor;
 
@@ -12,7 +12,7 @@ fn any_block() -> impl Strategy<Value = Block> {
     let codec = prop_oneof![Just(Codec::Cbor), Just(Codec::Raw)];
     let bytes = prop_oneof![
         9 => prop::collection::vec(any::<u8>(), 0..300),
-        // Larger than a buffer.
+        // This block is larger than a buffer.
         1 => (any::<u8>(), 100_000..300_000_usize).prop_map(|(byte, len)| vec![byte; len]),
     ];
     (codec, bytes).prop_map(|(codec, bytes)| Block::new(codec, bytes))
@@ -69,7 +69,7 @@ proptest! {
             let roots = reader.roots().to_vec();
             Ok((roots, reader.collect::<Result<Vec<Block>, _>>()?))
         });
-        // Only the digest of the root can change without the file being wrong by itself.
+        // Only a change in the digest of the root leaves a valid file.
         if let Ok((roots, read)) = read {
             prop_assert_ne!(&roots[..], &[blocks[0].cid()][..]);
             prop_assert_eq!(read, blocks);

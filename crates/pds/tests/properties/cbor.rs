@@ -1,4 +1,4 @@
-//! CBOR: round trips, and the two readers against each other.
+//! CBOR: round trips, and the decoder compared with the checks.
 
 use pds::data::{Map, Value, check_canonical, check_record, links};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::values::{any_record, any_value};
 use super::{Random, config};
 
-/// What two readers must agree on for any bytes at all.
+/// Checks that all readers agree about arbitrary bytes.
 fn assert_consistent(bytes: &[u8]) {
     let decoded = Value::decode(bytes);
     assert_eq!(check_canonical(bytes), decoded.clone().map(drop));
@@ -21,7 +21,7 @@ fn assert_consistent(bytes: &[u8]) {
     }
 }
 
-/// Changes some bytes here and there.
+/// Changes bytes at random places.
 pub(super) fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
     for _ in 0..=random.below(3) {
         let at = random.below(bytes.len() + 1);
@@ -32,7 +32,7 @@ pub(super) fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
             3 if at < bytes.len() => bytes[at] ^= 1 << random.below(8),
             4 if at < bytes.len() => bytes[at] = random.byte(),
             _ => {
-                // A piece of it once more, somewhere else.
+                // This repeats a piece of the input in another place.
                 let from = random.below(bytes.len() + 1);
                 let piece = bytes[from..bytes.len().min(from + 9)].to_vec();
                 bytes.splice(at..at, piece);

@@ -1,7 +1,7 @@
-//! CBOR against another library: the bytes that one takes and the other does not.
+//! CBOR compared with another library: which bytes each of the two accepts.
 //!
-//! That library is strict about encoding as well, but reads all of DAG-CBOR, and the
-//! atproto data model is only a part of it.
+//! The other library also requires canonical encoding. But it reads all of DAG-CBOR, and the atproto data model is only
+//! a part of it.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +34,7 @@ fn what_is_taken_here_means_the_same_to_another_library() {
             (Ok(_), None) => panic!("taken here alone: {}", hex()),
             (Err(DataError::Cbor { reason, .. }), Some((_, again))) => {
                 assert!(REASONS.contains(&reason), "{}: {reason}", hex());
-                // It drops what follows a CID inside of a link, and nothing else.
+                // The other library drops bytes after a CID inside a link, and nothing else.
                 assert!(again == bytes || again.len() < bytes.len(), "{}", hex());
                 stricter.insert(reason);
             }
@@ -56,13 +56,13 @@ fn what_another_library_takes_is_refused_for_a_known_reason() {
         // 2^63 and -2^63 - 1, the first integers that do not fit into 64 bits with a sign.
         (integer, "1b8000000000000000".to_owned()),
         (integer, "3b8000000000000000".to_owned()),
-        // A link with codec dag-pb (0x70), with BLAKE3 (0x1e), and to two bytes in the CID itself.
+        // Links with codec dag-pb (0x70), with BLAKE3 (0x1e), and with a CID of two bytes as its own digest.
         (kind, format!("d82a58250001701220{zeros}")),
         (kind, format!("d82a58250001711e20{zeros}")),
         (kind, "d82a4700015500020102".to_owned()),
         // A link of version 0, which is SHA-256 of dag-pb.
         (kind, format!("d82a5823001220{zeros}")),
-        // A byte after the CID inside of a link: it is lost when the value is written again.
+        // A byte after the CID inside a link is lost when the value is written again.
         (kind, format!("d82a58260001711220{zeros}00")),
     ] {
         let bytes = HEXLOWER.decode(hex.as_bytes()).unwrap();
@@ -80,13 +80,13 @@ fn another_library_goes_on_where_a_limit_is_met_here() {
     let map = |len| Value::from([("x".repeat(len), Value::Null)]).encode();
     let text = |len| Value::from("x".repeat(len)).encode();
     for bytes in [
-        // 8181...8100, 65 arrays in each other
+        // 8181...8100: 65 nested arrays
         [vec![0x81; MAX_NESTING + 1], vec![0]].concat(),
-        // 9a00020001f6f6..., 131,073 times null
+        // 9a00020001f6f6...: 131,073 nulls
         list(MAX_CONTAINER_ENTRIES + 1),
-        // a1792001787878...f6, a key of 8,193 bytes
+        // a1792001787878...f6: a key of 8,193 bytes
         map(MAX_MAP_KEY_BYTES + 1),
-        // 7a000ffffc787878..., 1,048,577 bytes in all
+        // 7a000ffffc787878...: 1,048,577 bytes in all
         text(MAX_RECORD_BYTES - 4),
     ] {
         assert!(Value::decode(&bytes).is_err());
@@ -94,14 +94,14 @@ fn another_library_goes_on_where_a_limit_is_met_here() {
     }
 }
 
-/// Why bytes that the other library takes are refused here, apart from limits.
+/// The reasons for refusing bytes that the other library accepts, apart from limits.
 const REASONS: [&str; 3] = [
     "a link with an unsupported CID",
     "an integer outside the signed 64-bit range",
     "floats are not in the data model",
 ];
 
-/// What the other library reads, and the bytes that it writes for it.
+/// Returns the value that the other library reads, and the bytes that it writes for this value.
 fn peer(bytes: &[u8]) -> Option<(Ipld, Vec<u8>)> {
     let value: Ipld = serde_ipld_dagcbor::from_slice(bytes).ok()?;
     let again = serde_ipld_dagcbor::to_vec(&value).unwrap();
@@ -124,7 +124,7 @@ fn ipld(value: &Value) -> Ipld {
     }
 }
 
-/// Writes CBOR that is mostly canonical, with every liberty that an encoder could take.
+/// A writer of mostly canonical CBOR, with every deviation that an encoder could make.
 struct Sloppy<'r> {
     random: &'r mut Random,
     out: Vec<u8>,
@@ -181,11 +181,11 @@ impl Sloppy<'_> {
             3 => cid[0] = 1,
             4 => cid.push(0),
             5 => cid.truncate(20),
-            // A digest of another length that says so.
+            // The length of the digest is another one.
             6 => cid[4] = 0x1f,
-            // CIDv0.
+            // This is a CID of version 0.
             7 => drop(cid.splice(1..3, [])),
-            // The identity of two bytes.
+            // This is the identity CID of two bytes.
             8 => cid = vec![0, 1, 0x55, 0, 2, 1, 2],
             9 => cid[2] = 0x55,
             _ => {}

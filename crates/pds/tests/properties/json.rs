@@ -1,4 +1,4 @@
-//! JSON: round trips, and what may go in between the two encodings.
+//! JSON: round trips, and conversions between the two encodings.
 
 use pds::data::limits::{
     MAX_CONTAINER_ENTRIES, MAX_JSON_BYTES, MAX_MAP_KEY_BYTES, MAX_NESTING, MAX_RECORD_BYTES,
@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::values::{any_cid, any_record, any_value};
 use super::{Random, config};
 
-/// JSON text that has the special objects in it, well formed and not.
+/// Returns JSON text with the special objects, well formed and malformed.
 fn any_json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         "-?[0-9]{1,20}",
@@ -46,10 +46,10 @@ proptest! {
                 prop_assert_eq!(Value::from_json(&json).unwrap(), value.clone());
                 prop_assert_eq!(Value::from_json(&value.to_json_pretty()).unwrap(), value.clone());
             }
-            // Such a value either reads as something else or not at all: as a $link, for one.
+            // Such a value is refused, or is read as another value, for example as a link.
             Err(_) => prop_assert_ne!(Value::from_json(&json), Ok(value.clone())),
         }
-        // As any other library reads it, on one line or on several.
+        // Another library reads the same JSON from one line and from several.
         let [one, several] = [json.clone(), value.to_json_pretty()]
             .map(|json| serde_json::from_str::<Json>(&json).unwrap());
         prop_assert_eq!(one, several);
@@ -147,7 +147,7 @@ fn whatever_a_record_may_be_is_read_from_the_json_it_is_written_as() {
     }
 }
 
-/// 2^53 + 1 is no float: as one it is 2^53, so neither may be read from a text with a point.
+/// No float equals 2^53 + 1: the nearest is 2^53. So neither number may be read from a text with a point.
 #[test]
 fn a_number_whose_digits_a_float_loses_is_refused() {
     for n in [1_i64 << 53, (1 << 53) + 1, (1 << 53) + 2, i64::MAX] {
@@ -156,7 +156,7 @@ fn a_number_whose_digits_a_float_loses_is_refused() {
         }
         assert_eq!(Value::from_json(&n.to_string()), Ok(Value::Int(n)));
     }
-    // Up to there every integer is a float of its own, however it is written.
+    // Up to this limit, every integer has its own float, however it is written.
     let mut random = Random(1);
     for by in (11..64).flat_map(|by| [by; 50]) {
         let n = i64::try_from(random.next() >> by).unwrap().max(1);

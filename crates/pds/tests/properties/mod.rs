@@ -1,4 +1,4 @@
-//! What holds for every input, against oracles that are too simple to be wrong.
+//! Properties that hold for every input, tested against very simple oracles.
 
 use std::collections::BTreeMap;
 use std::sync::RwLock;
@@ -60,7 +60,7 @@ impl Random {
 struct TestBlocks {
     blocks: RwLock<MemoryBlocks>,
     reads: AtomicUsize,
-    /// The number of the read that fails, counted from 1; 0 for none.
+    /// The number of the read that fails, counted from 1, or 0 if no read fails.
     fails_at: AtomicUsize,
 }
 
@@ -77,12 +77,12 @@ impl TestBlocks {
         self.reads.load(Ordering::Relaxed)
     }
 
-    /// Has the n-th read from here on fail, once.
+    /// Makes the n-th read from now fail, once.
     fn fail_at(&self, n: usize) {
         self.fails_at.store(self.reads() + n, Ordering::Relaxed);
     }
 
-    /// Stops failing and tells whether a read has failed.
+    /// Ends the failures, and returns whether a read has failed.
     fn has_failed(&self) -> bool {
         let at = self.fails_at.swap(0, Ordering::Relaxed);
         at != 0 && at <= self.reads()
@@ -107,21 +107,21 @@ fn key(text: &str) -> Key {
     Key::new(text.as_bytes()).unwrap()
 }
 
-/// One of a few record CIDs.
+/// Returns one of a few record CIDs.
 fn record(number: u8) -> Cid {
     Cid::of(Codec::Cbor, &[number])
 }
 
-/// Keys of every height up to 6, so that small trees are tall and have gaps.
+/// Returns keys of every height up to 6, so that small trees are tall and have gaps.
 ///
-/// They are found by trying: one in 4^n keys has height n or more.
+/// The keys are found by trial: one in 4^n keys has height n or more.
 fn mined_keys() -> Vec<Key> {
     let wanted = [6, 6, 4, 3, 2, 2, 1];
     let mut keys = Vec::new();
     for collection in ["com.example.a", "com.example.a.b", "org.example.z"] {
         let mut missing = wanted;
         for n in 0_u64.. {
-            // Spread over the range, so that high keys are among low ones and not after them.
+            // The keys are spread over the range, so that high keys are between low ones.
             let rkey = n.wrapping_mul(0x9e37_79b9) % 1_000_000;
             let key = key(&format!("{collection}/{rkey:06}"));
             if let Some(missing) = missing.get_mut(usize::from(naive_height(key.as_bytes())))
@@ -159,8 +159,8 @@ fn naive_root(entries: &Entries) -> Cid {
     }
 }
 
-/// The node of one level over a range of keys: those of its height stand in it, those between them
-/// in the subtrees.
+/// Returns the node of one level over a range of keys. It has the keys of its height, and its subtrees have the keys
+/// between them.
 fn naive_node(entries: &[(&[u8], Cid)], level: u8) -> Cid {
     let subtree = |entries: &[(&[u8], Cid)]| match entries {
         [] => Ipld::Null,
@@ -187,7 +187,7 @@ fn naive_node(entries: &[(&[u8], Cid)], level: u8) -> Cid {
     Cid::of(Codec::Cbor, &serde_ipld_dagcbor::to_vec(&node).unwrap())
 }
 
-/// The leading zeros of the SHA-256, bit by bit, in pairs.
+/// Counts the leading zeros of the SHA-256 bit by bit, in pairs.
 fn naive_height(key: &[u8]) -> u8 {
     let digest = Sha256::digest(key);
     let bit = |at: usize| digest[at / 8] & (0x80 >> (at % 8)) != 0;
@@ -203,7 +203,7 @@ fn link(cid: Cid) -> Ipld {
     Ipld::Link(IpldCid::try_from(&cid.as_bytes()[..]).unwrap())
 }
 
-/// Sets or removes a key, in a tree and in a map, and checks what they say was there before.
+/// Sets or removes a key in a tree and in a map, and checks that both return the same previous value.
 fn edit(tree: &mut Tree<'_>, entries: &mut Entries, key: &Key, value: Option<Cid>) {
     let (found, expected) = match value {
         Some(value) => (tree.insert(key.clone(), value), entries.insert(key.clone(), value)),

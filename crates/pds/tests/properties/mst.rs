@@ -1,4 +1,4 @@
-//! Trees against an ordered map.
+//! Trees compared with an ordered map.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::{Bound, RangeBounds};
@@ -12,7 +12,7 @@ use super::{Entries, TestBlocks, built, config, edit, mined_keys, naive_root, re
 
 static KEYS: LazyLock<Vec<Key>> = LazyLock::new(mined_keys);
 
-/// A key to set or, without a value, to remove.
+/// A key to set, or to remove if it has no value.
 type Edit = (Key, Option<Cid>);
 
 fn any_key() -> impl Strategy<Value = Key> {
@@ -33,7 +33,7 @@ fn any_entries(len: std::ops::Range<usize>) -> impl Strategy<Value = Entries> {
 }
 
 fn any_bound() -> impl Strategy<Value = Bound<Key>> {
-    // A bound need not be a key that is in any tree.
+    // A bound may be a key that is in no tree.
     let near = || {
         (any_key(), any::<bool>()).prop_map(|(key, after)| match after {
             false => key,
@@ -59,7 +59,7 @@ fn reachable(blocks: &dyn Blocks, root: Cid) -> BTreeSet<Cid> {
     nodes.collect()
 }
 
-/// Nothing written twice, nothing that is not in the tree, every new node, children first.
+/// Checks that a write makes every new node once, children first, and no node that the tree does not need.
 fn assert_well_written(blocks: &TestBlocks, before: Cid, written: &Written) {
     let made: Vec<Cid> = written.nodes.iter().map(Block::cid).collect();
     let set: BTreeSet<Cid> = made.iter().copied().collect();
@@ -94,7 +94,7 @@ proptest! {
             blocks.extend(written.nodes.iter().cloned());
             prop_assert_eq!(written.root, built(&entries).0);
             assert_well_written(&blocks, root, &written);
-            // Of one edit not even a node that was there before is written again.
+            // A single edit does not even write a node that existed before.
             let old = reachable(&blocks, root);
             prop_assert!(written.nodes.iter().all(|node| !old.contains(&node.cid()))
                 || entries.is_empty());
@@ -154,7 +154,7 @@ proptest! {
             expected.reverse();
             prop_assert_eq!(found.unwrap(), expected);
         }
-        // Partly in memory, partly stored.
+        // A part of the tree is in memory, and a part is stored.
         let mut tree = Tree::open(&blocks, root);
         for (key, value) in unwritten {
             edit(&mut tree, &mut entries, &key, value);
@@ -209,7 +209,7 @@ proptest! {
         prop_assert_eq!(created, new.difference(&old).copied().collect());
         prop_assert_eq!(deleted, old.difference(&new).copied().collect());
 
-        // Against nothing at all, everything is new.
+        // Compared with a tree without keys, every key is new.
         let found: Result<Vec<Change>, _> = diff(&blocks, None, Some(after)).collect();
         prop_assert_eq!(found.unwrap().len(), b.len());
         let found = diff(&blocks, Some(before), None).into_nodes().unwrap();
@@ -235,8 +235,8 @@ proptest! {
         }
     }
 
-    /// The specification names the nodes of an event: the new ones and those that hold the
-    /// neighbours of each changed key.
+    /// The specification defines the nodes of an event: the new nodes, and those with the neighbours of each changed
+    /// key.
     #[test]
     fn edits_are_undone_with_the_new_nodes_and_those_of_the_neighbours(
         before in any_entries(0..50),
@@ -267,7 +267,7 @@ proptest! {
             }
             back.push((key.clone(), before.get(key).copied()));
         }
-        // In whatever order they are undone.
+        // The edits can be reverted in any order.
         if !back.is_empty() {
             let first = order.index(back.len());
             back.rotate_left(first);

@@ -1,4 +1,4 @@
-//! The tricky cases that the tree module names, one by one.
+//! The special cases that the tree module lists, one by one.
 
 use pds::data::limits::MAX_NODE_ENTRIES;
 use pds::data::{Block, Blocks, Cid, Codec, MemoryBlocks};
@@ -33,7 +33,7 @@ fn tree_of(names: &str) -> (MemoryBlocks, Cid) {
     (nodes.into_iter().collect(), root)
 }
 
-/// Draws a tree: of each node its level, and in brackets its subtrees and keys from left to right.
+/// Draws a tree: the level of each node, and in brackets its subtrees and keys from left to right.
 fn drawn(blocks: &dyn Blocks, cid: Cid, position: Position) -> String {
     let block = blocks.get(&cid).unwrap().unwrap();
     let node = Node::read(cid, block.bytes(), position).unwrap();
@@ -49,7 +49,7 @@ fn drawn(blocks: &dyn Blocks, cid: Cid, position: Position) -> String {
     format!("{}[{}]", node.level(), parts.join(" "))
 }
 
-/// What an edit makes of a tree, drawn, and how many nodes it writes.
+/// Returns the drawing of an edited tree, and the number of nodes that the edit writes.
 fn edited(names: &str, edit: impl Fn(&mut Tree<'_>)) -> (String, usize) {
     let (mut blocks, root) = tree_of(names);
     let mut tree = Tree::open(&blocks, root);
@@ -89,7 +89,7 @@ fn a_key_higher_than_the_root_splits_the_whole_tree() {
     assert_eq!(before, "1[0[A0] B1 0[C0 E0] E1]");
     let (after, nodes) = with("A0 B1 C0 E0 E1", "D2");
     assert_eq!(after, "2[1[0[A0] B1 0[C0]] D2 1[0[E0] E1]]");
-    // The root, and both halves of the two nodes that were split; the node of A0 stays.
+    // The edit writes the root and both halves of the two split nodes. The node of A0 stays.
     assert_eq!(nodes, 5);
 }
 
@@ -105,7 +105,7 @@ fn a_removed_key_joins_the_subtrees_on_its_two_sides_all_the_way_down() {
     let (after, nodes) = without("A0 B1 C0 D2 E0 E1", "D2");
     assert_eq!(after, "1[0[A0] B1 0[C0 E0] E1]");
     assert_eq!(nodes, 2);
-    // Where one side ends earlier, the rest of the other goes over as it is.
+    // If one side ends at a higher level, the rest of the other side is kept unchanged.
     let (after, nodes) = without("A0 B1 D2 E0 E1", "D2");
     assert_eq!(after, "1[0[A0] B1 0[E0] E1]");
     assert_eq!(nodes, 1);
@@ -119,12 +119,12 @@ fn levels_without_keys_are_nodes_with_a_left_subtree_only() {
     let (after, nodes) = with("E4", "F0");
     assert_eq!(after, "4[E4 3[2[1[0[F0]]]]]");
     assert_eq!(nodes, 5);
-    // A key on a level without keys goes into the node that stands in for the level.
+    // A key on a level without keys is added to the node that bridges the level.
     let (after, nodes) = with("A0 E4 F0", "C2");
     assert_eq!(after, "4[3[2[1[0[A0]] C2]] E4 3[2[1[0[F0]]]]]");
     assert_eq!(nodes, 3);
     assert_eq!(without("A0 C2 E4 F0", "C2").0, drawn_tree("A0 E4 F0"));
-    // And one beside it hangs a whole chain into the gap.
+    // A lower key next to it adds a whole chain of nodes.
     let (after, _) = with("A3 E4", "C0");
     assert_eq!(after, "4[3[A3 2[1[0[C0]]]] E4]");
     assert_eq!(without("A3 C0 E4", "C0").0, "4[3[A3] E4]");
@@ -141,7 +141,7 @@ fn removing_the_last_key_of_the_root_lowers_the_tree_by_more_than_one_level() {
     assert_eq!(without("A0 B1 E4", "E4"), ("1[0[A0] B1]".to_owned(), 0));
     assert_eq!(without("E4 F0", "E4"), ("0[F0]".to_owned(), 0));
     assert_eq!(without("A0 E4 F0", "E4"), ("0[A0 F0]".to_owned(), 1));
-    // Several removals before the tree is written.
+    // This removes several keys before the tree is written.
     let (after, _) = edited("A0 A3 C2 E4 F0", |tree| {
         for gone in ["E4", "C2", "A3"] {
             tree.remove(named(gone).as_bytes()).unwrap();
@@ -203,12 +203,12 @@ fn a_builder_takes_keys_in_ascending_order_only() {
         let error = push(refused).unwrap_err();
         assert_eq!(error, "not a tree key: keys are not in ascending order");
     }
-    // One that is refused leaves no trace.
+    // A refused key has no effect.
     push("E0").unwrap();
     assert_eq!(builder.finish(drop), tree_of("A0 C2 E0").1);
 }
 
-/// What a tree writes it must be able to read again.
+/// A tree must be able to read every node that it writes.
 #[test]
 fn a_node_takes_as_many_entries_as_can_be_read_and_not_one_more() {
     let low: Vec<Key> = (10_000..)
@@ -232,7 +232,7 @@ fn a_node_takes_as_many_entries_as_can_be_read_and_not_one_more() {
     let mut tree = Tree::open(&blocks, root);
     assert!(matches!(tree.insert(last.clone(), record(0)), Err(MstError::Full)));
     assert_eq!(tree.write().unwrap().root, root);
-    // A higher key in the middle makes room on both sides of it, and must then stay.
+    // A higher key in the middle makes room on both sides, and then cannot be removed.
     let middle = (0..)
         .map(|n| key(&format!("{}/{n}", full[MAX_NODE_ENTRIES / 2])))
         .find(|key| key.height() > 0)

@@ -1,4 +1,4 @@
-//! Trees whose nodes cannot all be read, and how much is read of those that can.
+//! Trees with nodes that cannot be read, and the part of them that is still read.
 
 use std::sync::LazyLock;
 
@@ -50,7 +50,7 @@ proptest! {
             if failed_to_edit {
                 prop_assert!(matches!(edited, Err(MstError::Read(_))));
             } else {
-                // The read that fails may be one that writing needs.
+                // The failed read may be needed for writing.
                 prop_assert_eq!(edited.unwrap(), expected);
                 let written = tree.write().map(|written| written.root);
                 prop_assert!(matches!(written, Ok(_) | Err(MstError::Read(_))));
@@ -118,7 +118,7 @@ proptest! {
         let all: Vec<_> = range(&blocks, root, ..).map(Result::unwrap).collect();
         blocks.fail_at(n);
         let found: Vec<_> = range(&blocks, root, ..).collect();
-        // One read failed, so one subtree is missing: a run of the entries, and the rest is there.
+        // One read failed, so one subtree is missing: a run of entries. All other entries are returned.
         let failed = found.iter().filter(|entry| entry.is_err()).count();
         prop_assert_eq!(failed, usize::from(blocks.has_failed()));
         let before = found.iter().take_while(|entry| entry.is_ok()).count();
@@ -165,7 +165,7 @@ fn a_diff_reads_along_the_path_of_what_has_changed() {
     assert!(most <= 4 * levels, "{most} reads for {levels} levels");
 }
 
-/// The higher of two subtrees is opened first, so that equal ones below it meet unread.
+/// The higher of two subtrees is opened first, so that equal subtrees below it are compared without being read.
 #[test]
 fn a_tree_that_hangs_below_a_new_root_is_not_compared_key_by_key() {
     let mut entries: Entries =
@@ -176,10 +176,10 @@ fn a_tree_that_hangs_below_a_new_root_is_not_compared_key_by_key() {
     let lower = 1 + usize::from(entries.keys().map(Key::height).max().unwrap());
     let higher = 8;
     for (collection, most) in [
-        // The new nodes and, before it is met again as a whole, the lower root.
+        // The comparison reads the new nodes, and the lower root once before it is found as a whole subtree.
         ("com.example.c", (higher - lower) + 2),
-        // Only the first key of the lower tree shows that the new one is before it, and the path to
-        // it is read on both sides.
+        // Only the first key of the lower tree shows that the new key is before it. Both sides read the path to that
+        // key.
         ("com.example.a", (higher - lower) + 2 * lower),
     ] {
         let top = (0..)
@@ -231,7 +231,7 @@ fn a_lookup_and_a_range_read_no_more_than_the_path_to_their_key() {
     }
 }
 
-/// A node alone does not show that its keys are in the range that its parent leaves for it.
+/// A single node does not show that its keys are in the range of its place in the tree.
 #[test]
 fn keys_that_do_not_ascend_from_one_node_to_the_next_are_found_by_a_walk() {
     let mut blocks = MemoryBlocks::default();

@@ -1,4 +1,4 @@
-//! The rules on single nodes, one by one.
+//! The rules for single nodes, one by one.
 
 use ipld_core::ipld::Ipld;
 use pds::data::limits::MAX_NODE_ENTRIES;
@@ -21,7 +21,7 @@ fn entry(prefix: i128, rest: &[u8], right: Ipld) -> Ipld {
     ])
 }
 
-/// Reads a node and returns which rule it breaks.
+/// Reads an invalid node and returns the rule that it breaks.
 fn refused(node: &Ipld, position: Position) -> &'static str {
     let bytes = serde_ipld_dagcbor::to_vec(node).unwrap();
     let cid = Cid::of(Codec::Cbor, &bytes);

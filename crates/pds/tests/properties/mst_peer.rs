@@ -1,4 +1,4 @@
-//! The tree against another library's: the same edits, the same roots.
+//! The tree compared with that of another library: the same edits result in the same roots.
 
 use std::collections::BTreeMap;
 
@@ -40,9 +40,9 @@ fn random_edits_lead_to_the_same_roots_as_in_another_library() {
     }
 }
 
-/// shrike 0.8.2 reads nodes that no tree can have. In this one the second key shares two bytes with
-/// the first and says that it shares none, so the same content would have two roots. What is
-/// written is therefore compared above, and not what is refused.
+/// shrike 0.8.2 reads some invalid nodes. In this one the second key shares two bytes with the first, but declares no
+/// shared bytes. So the same content would have two roots. The test above therefore compares the written nodes, and not
+/// the refused ones.
 #[test]
 fn a_node_compressed_less_than_it_could_be_is_refused_here_and_read_by_another_library() {
     // {"e": [{"k": "a/a", "p": 0, …}, {"k": "a/b", "p": 0, …}], "l": null}

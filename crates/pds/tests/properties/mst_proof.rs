@@ -1,4 +1,4 @@
-//! The smallest proof, against a search through all sets of nodes.
+//! The smallest proof, compared with a search through all sets of nodes.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -20,7 +20,7 @@ enum Known {
     Nothing,
 }
 
-/// A tree as far as it is shown, read with another CBOR library.
+/// The known part of a tree, read with another CBOR library.
 struct Shown<'s>(BTreeMap<Cid, &'s Block>);
 
 impl Shown<'_> {
@@ -31,7 +31,7 @@ impl Shown<'_> {
         }
     }
 
-    /// Goes everywhere, also where the key cannot be.
+    /// Visits all subtrees, even those where the key cannot be.
     fn of_node(
         &self,
         cid: Cid,
@@ -93,7 +93,7 @@ proptest! {
     ) {
         let entries: Entries = chosen.iter().map(|at| (KEYS[*at].clone(), record(0))).collect();
         let (root, nodes) = built(&entries);
-        // There are two to the power of so many sets.
+        // The number of sets is two to the power of this number.
         prop_assume!(nodes.len() <= 11);
         let all: MemoryBlocks = nodes.iter().cloned().collect();
         let sets: Vec<Shown<'_>> = (0..1_usize << nodes.len())

@@ -3,7 +3,7 @@
 use pds::data::{BlobRef, Cid, Codec, Map, Value};
 use proptest::prelude::*;
 
-/// Any value: also ones that break rules which CBOR does not know, such as `$link` as a key.
+/// Returns any value, including values that break rules of the data model, such as `$link` as a key.
 pub(super) fn any_value() -> impl Strategy<Value = Value> {
     leaf().prop_recursive(6, 48, 6, |inner| {
         prop_oneof![
@@ -14,7 +14,7 @@ pub(super) fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Any value that is a record, or close to one.
+/// Returns any value that is a record, or close to one.
 pub(super) fn any_record() -> impl Strategy<Value = Value> {
     let name = prop_oneof![
         8 => Just(Value::from("com.example.note")),
@@ -53,7 +53,7 @@ fn leaf() -> impl Strategy<Value = Value> {
     ]
 }
 
-/// Integers of every length that CBOR has, and the ones at the borders between them.
+/// Returns integers of every length in CBOR, and those at the borders between the lengths.
 fn any_int() -> impl Strategy<Value = i64> {
     let border = prop::sample::select(vec![
         23,
