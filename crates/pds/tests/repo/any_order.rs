@@ -1,4 +1,4 @@
-//! Files whose blocks stand in any order say what they say in the order of the tree.
+//! Files with blocks in any order, verified with the same result as in the order of the tree.
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
@@ -19,7 +19,8 @@ use pds::{Jobs, Snapshot};
 
 use super::did;
 
-/// A file in the order of the tree, with more types than one byte can note, and with records that cause findings.
+/// Returns a file in the order of the tree. It has more types than one byte can number, and records that cause
+/// findings.
 fn file() -> Vec<u8> {
     let typed = |name: &str, text: &str| {
         Value::from([("$type", Value::from(name)), ("text", Value::from(text))])
@@ -41,7 +42,7 @@ fn file() -> Vec<u8> {
         odd("same", typed("com.example.odd", "the same"));
         odd("large", typed("com.example.other", &"x".repeat(40_000)));
         odd("long", typed(&"t".repeat(1_000), rkey));
-        // A record that starts as a node does.
+        // This record starts with the same bytes as a node.
         odd("node", Value::from([("e", Value::List(Vec::new())), ("l", Value::Null)]));
     }
     let mut blocks = MemoryBlocks::default();

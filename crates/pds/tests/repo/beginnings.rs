@@ -1,4 +1,4 @@
-//! The first commit of a ref, and signers that are not our own.
+//! The first commit of a ref, and signers outside this library.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ fn empty() -> Repo {
     Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
 }
 
-/// What a service may get wrong.
+/// A signer with the mistakes that a service may make.
 struct Careless {
     key: SigningKey,
     says: PublicKey,
@@ -49,7 +49,7 @@ impl Signer for Careless {
     }
 }
 
-/// The order of secp256k1: s and order - s sign the same message.
+/// The order of secp256k1. Both s and order - s are valid for the same message.
 const K256_ORDER: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
     0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
@@ -63,18 +63,18 @@ fn a_signature_that_others_would_refuse_is_not_stored() {
         let says = if wrong { self::key().public_key() } else { key.public_key() };
         let signer = Arc::new(Careless { key: key.clone(), says, high });
         let is_right = !high && !wrong;
-        // From the start,
+        // The signer makes the first commit,
         let repo = empty().signing_with(signer.clone());
         assert_eq!(repo.init(&did()).is_ok(), is_right);
         assert_eq!(repo.head().unwrap().is_some(), is_right);
-        // as the signer of a repository that is there,
+        // signs a write in an existing repository,
         let repo = empty().signing_with(key.clone());
         repo.init(&did()).unwrap();
         let head = repo.head().unwrap();
         let written = repo.clone().signing_with(signer.clone()).put(&record.0, &record.1);
         assert_eq!(written.is_ok(), is_right, "{written:?}");
         assert_eq!(repo.head().unwrap() != head, is_right);
-        // and as the next one: then the old key goes on.
+        // and is the next key in a rotation. If the rotation fails, the old key stays valid.
         let repo = in_memory();
         match super::rotate(&repo, signer) {
             Ok((rotated, _)) => {

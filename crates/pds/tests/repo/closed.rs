@@ -1,4 +1,4 @@
-//! The invariants that hold between operations: every commit is whole, and nothing is ever lost.
+//! The invariants between operations: every commit has all of its blocks, and no block is ever lost.
 
 use std::io::Cursor;
 
@@ -12,7 +12,7 @@ use pds::{Repo, Write};
 
 use super::{block_count, in_memory, note, path};
 
-/// Every commit that was ever there reaches all of its blocks.
+/// Checks that every commit in the log has all of its blocks.
 fn assert_closed(repo: &Repo) {
     for entry in repo.history().log(usize::MAX).unwrap() {
         let Some(commit) = entry.after else { continue };

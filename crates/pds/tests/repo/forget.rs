@@ -1,4 +1,4 @@
-//! Forgetting: what is gone is gone from every file, and what stays reads as before.
+//! Forgetting: no file contains the purged records, and all kept states can be read as before.
 
 use std::fs;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn forget(repo: &Repo, what: &Forget) -> Forgotten {
     forgotten
 }
 
-/// Every state that the log names reads whole, and so does every ref.
+/// Checks that every state in the log and every ref can be read completely.
 fn assert_whole(repo: &Repo) {
     let rows = moves(repo);
     let named = rows.iter().flat_map(|entry| [entry.before, entry.after]).flatten();
@@ -84,7 +84,7 @@ fn the_states_that_had_a_record_leave_and_the_log_closes_the_gap() {
     let error = repo.history().resolve(&secret[0].into()).unwrap_err();
     assert!(error.is_not_found() && error.to_string().contains("were deleted"), "{error}");
     assert_whole(&repo);
-    // Once more there is nothing to do.
+    // A second call has nothing left to do.
     assert_eq!(forget(&repo, &records(&["com.example.note/secret"])).swept.states, 0);
     assert_eq!(repo.history().log(99).unwrap()[1..], log[1..]);
 }
@@ -136,7 +136,7 @@ fn without_a_key_the_refs_that_have_the_record_are_named_and_nothing_happens() {
     assert!(matches!(error, Error::StillHeld { refs } if refs.len() == 2));
     assert_eq!(mirror.retain().plan_forget(&what, &mut |_| {}).unwrap().forgotten.written.len(), 2);
     assert_eq!((refs(&mirror), moves(&mirror)), before);
-    // What is past can be forgotten without.
+    // Past states can be forgotten without the key.
     owner.delete(&path("com.example.note/secret")).unwrap();
     mirror.history().remove_ref(&"side".parse().unwrap()).unwrap();
     assert_eq!(forget(&mirror, &what).swept.states, 1);
@@ -154,7 +154,7 @@ fn what_is_older_than_a_state_or_a_time_goes() {
         }
         let old: RefName = "old".parse().unwrap();
         repo.history().set_ref(&old, commits[2], Expect::Absent, "branch").unwrap();
-        // To and fro: the first arrival counts.
+        // HEAD moves back and forth: only the first arrival counts.
         repo.history().set_head(commits[6], Expect::Any, "reset").unwrap();
         repo.history().set_head(commits[9], Expect::Any, "reset").unwrap();
         let what = match by_time {
@@ -208,9 +208,9 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
         repo.write(&writes).unwrap();
     };
     fill(0);
-    // Small ones stand in a page, large ones in many.
+    // A small blob is in one page, a large one in many.
     let blob = repo.put_blob("text/plain", &mut MARKER.as_bytes()).unwrap().cid;
-    // An upload that was interrupted two hours ago, and one that goes on.
+    // One upload was interrupted two hours ago, and another one is still running.
     for (name, content, age_hours) in [("old", MARKER, 2), ("young", "somebody else's", 0)] {
         let path = dir.join(format!("blobs/.incoming-{name}"));
         fs::write(&path, content).unwrap();
@@ -228,7 +228,7 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
             .unwrap();
         fill(size % 1_000);
     }
-    // An open reader, as another process is one, in the middle of nothing.
+    // Another handle has the store open, like another process, without a running read.
     let reader = pds::local::open::open_without_key(&dir).unwrap();
     assert!(reader.find(&secret).unwrap().is_some());
     let options = WriteOptions::default().message(format!("took {secret} away"));
@@ -258,7 +258,7 @@ fn what_others_deleted_without_care_goes_as_well() {
     for n in 0..50 {
         repo.put(&path(&format!("com.example.note/{n}")), &note("x")).unwrap();
     }
-    // A tool that leaves in free pages, and between rows, what it deletes.
+    // Another tool leaves remains of deleted rows in free pages and between rows.
     let other = rusqlite::Connection::open(dir.join("pds.db")).unwrap();
     let run = |sql: &str| other.execute_batch(sql).unwrap();
     run("PRAGMA secure_delete = OFF");
@@ -281,7 +281,7 @@ fn a_reader_in_the_way_is_told_of_and_a_later_collection_completes_it() {
     let dir = dir.path().join("alice");
     let repo = Repo::create(&dir, &did()).unwrap();
     repo.put(&path("com.example.note/secret"), &note(MARKER)).unwrap();
-    // A backup that takes its time, say.
+    // A slow reader is open, such as a backup.
     let mut reader = rusqlite::Connection::open(dir.join("pds.db")).unwrap();
     let reading = reader.transaction().unwrap();
     let count = || reading.query_row("SELECT count(*) FROM blocks", [], |row| row.get::<_, i64>(0));

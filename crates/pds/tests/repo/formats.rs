@@ -1,4 +1,4 @@
-//! A store of every format opens, and the samples are what their page says.
+//! Stores of every format, and the samples that the format page describes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ fn readers_go_on_while_a_store_is_written_with_another_key() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("alice");
     make(&dir);
-    // Readers that were there before go on reading.
+    // A reader that is already open continues to work.
     let before = Repo::open(&dir).unwrap();
     let mut first = Vec::new();
     before.transfer().export(&Revision::head(), &mut first).unwrap();
@@ -132,7 +132,7 @@ fn readers_go_on_while_a_store_is_written_with_another_key() {
             .unwrap();
         assert_eq!((report.records, report.signature), (36, SignatureState::Valid));
     }
-    // The state before is by the key of then.
+    // The earlier state is signed by its old key.
     let old = before.keys().of(before.checkout(&head.into()).unwrap().commit()).unwrap();
     assert_ne!(old, Some(key.public_key()));
     repo.history().set_head(head, Default::default(), "reset").unwrap();
@@ -171,7 +171,7 @@ fn a_store_of_an_unreleased_or_a_later_format_is_refused_by_its_name() {
     }
 }
 
-/// What the formats before the first release had in their header.
+/// The mark in the header of the formats before the first release.
 const UNRELEASED_ID: i64 = 0x7064_7331;
 
 #[test]

@@ -1,4 +1,4 @@
-//! Collecting garbage: what goes, what stays, and who may be at work meanwhile.
+//! Garbage collection: which blocks are deleted, which are kept, and which processes may run meanwhile.
 
 use std::collections::HashSet;
 use std::num::NonZeroUsize;
@@ -18,7 +18,7 @@ use super::{
     block_count, did, in_memory, listed_blobs, lose, moves, note, path, set_facts, version,
 };
 
-/// Keeps some states, and blobs of any age only where they are referred to.
+/// Keeps some states, and blobs of any age only if a record refers to them.
 fn keep(states: usize) -> Keep {
     Keep::default().states(NonZeroUsize::new(states)).blob_age(Duration::ZERO)
 }
@@ -29,7 +29,7 @@ fn gc(repo: &Repo, keep: &Keep) -> Swept {
     swept
 }
 
-/// Every state that the log names reads whole.
+/// Checks that every state in the log can be read completely.
 fn assert_whole(repo: &Repo) {
     for entry in moves(repo) {
         for commit in [entry.before, entry.after].into_iter().flatten() {
@@ -82,7 +82,7 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
     let swept = gc(&repo, &keep(3));
     assert_eq!((weighed.blocks, weighed.block_bytes), (swept.blocks, swept.block_bytes));
     assert_eq!((weighed.states, weighed.moves), (swept.states, swept.moves));
-    // HEAD at 27, 28 and 29, what the other ref names, and what the one named that was removed.
+    // The kept states are HEAD at 27, 28 and 29, the target of the other ref, and that of the removed ref.
     assert_eq!(swept.states, 25);
     assert_eq!(block_count(&repo), blocks - swept.blocks);
     let log = repo.history().log(99).unwrap();
@@ -99,7 +99,7 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
     assert_eq!(repo.history().resolve(&"HEAD~2".parse().unwrap()).unwrap(), commits[27]);
     assert_eq!(repo.on(kept).history().log(9).unwrap().len(), 1);
     assert_whole(&repo);
-    // What is gone is named as such.
+    // The error says that the state was deleted.
     assert_eq!(repo.history().forgotten().unwrap(), newest_gone);
     for text in ["@{3}", "HEAD~3", &commits[5].to_string(), "2222222222222"] {
         let error = repo.history().resolve(&text.parse().unwrap()).unwrap_err();
@@ -109,7 +109,7 @@ fn of_each_ref_as_many_states_stay_as_are_asked_for() {
     }
     let error = repo.history().resolve(&"nowhere".parse().unwrap()).unwrap_err();
     assert_eq!(error.to_string(), "unknown revision \"nowhere\": no ref named nowhere");
-    // And writing goes on.
+    // Writing still works.
     repo.put(&path("com.example.note/new"), &note("x")).unwrap();
     assert_eq!(gc(&repo, &keep(1)).states, 4);
     assert_eq!(repo.history().log(99).unwrap().len(), 1);
@@ -182,7 +182,7 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
     let Error::StateLost { commit, source } = error else { panic!("{error}") };
     assert!(commit == commits[4] && matches!(*source, Error::Mst(_)), "{source}");
     assert_eq!(block_count(&repo), blocks);
-    // Without the damaged state there is no damage.
+    // Once the damaged state is deleted, there is no damage.
     assert!(gc(&repo, &keep(5)).blocks > 0);
     assert_whole(&repo);
 }
@@ -196,7 +196,7 @@ fn what_a_repair_brings_back_meanwhile_comes_back_whole() {
         let lost = if is_tree { data } else { commits[4] };
         let block = repo.store().get(&lost).unwrap().unwrap();
         lose(&repo, lost);
-        // As a repair does that cannot work the node out from its neighbours.
+        // A repair records such a loss if it cannot rebuild the node from its neighbours.
         set_facts(&repo, [FactEdit::Set(Fact::Loss(lost))]);
         let mut calls = 0;
         let swept = repo.retain().gc(&Keep::default(), &mut |_| {
@@ -271,7 +271,7 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
         let swept = gc(&repo, &Keep::default().blob_age(Duration::ZERO));
         assert_eq!((swept.blobs, swept.blob_bytes), (1, "stray".len() as u64));
         assert_eq!(listed(), [past, present].into());
-        // A state that goes takes its blobs with it once they are old.
+        // A deleted state takes its blobs with it, once they are old enough.
         assert_eq!(gc(&repo, &Keep::default().states(NonZeroUsize::new(1))).blobs, 0);
         assert_eq!(gc(&repo, &keep(1)).blobs, 1);
         assert_eq!(listed(), [present].into());
@@ -283,7 +283,7 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
 fn a_record_that_cannot_be_decoded_keeps_every_blob() {
     let repo = in_memory();
     repo.put_blob("text/plain", &mut &b"stray"[..]).unwrap();
-    // A tree with a record that is no DAG-CBOR, as an import lets in.
+    // The tree has a record that is not DAG-CBOR, which an import accepts.
     let record = Block::new(Codec::Cbor, *b"\xff");
     let mut blocks = vec![record.clone()];
     let mut builder = pds::mst::Builder::default();
@@ -324,7 +324,7 @@ fn a_blob_that_is_used_anew_is_young() {
 
 #[test]
 fn a_hostile_tree_does_not_hide_what_lives() {
-    // A record that is a node of the same tree: marked as a record, it must still be entered.
+    // A record is also a node of the same tree. It must be entered even after it was marked as a record.
     let store = MemoryStore::default();
     let record = Block::new(Codec::Cbor, note("below").encode());
     let mut blocks = vec![record.clone()];
@@ -371,7 +371,7 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
             writers.push(scope.spawn(move || {
                 let repo = Repo::open(dir).unwrap();
                 for n in 0..40 {
-                    // The same few contents again and again, so that dead blocks come back.
+                    // The same few contents repeat, so that dead blocks are stored again.
                     let place = path(&format!("com.example.note/{writer}-{}", n % 4));
                     let blob =
                         repo.put_blob("text/plain", &mut format!("{}", n % 3).as_bytes()).unwrap();
@@ -385,7 +385,7 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
                         match repo.history().resolve(&"@{1}".parse().unwrap()) {
                             Ok(to) => {
                                 let moved = repo.history().set_head(to, Expect::Any, "reset");
-                                // It may have been deleted since it was looked up.
+                                // The commit may have been deleted since the lookup.
                                 let is_gone = |error: &Error| {
                                     matches!(error, Error::UnknownCommit(_)) || error.is_swept()
                                 };
@@ -402,10 +402,10 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
             let mut swept = 0;
             let mut rounds = 0;
             let started = std::time::Instant::now();
-            // A writer that fails says nothing any more.
+            // A writer that has failed never reports that it is done.
             while (!is_done() && started.elapsed() < Duration::from_secs(60)) || rounds < 3 {
                 rounds += 1;
-                // Old enough is five seconds, for the sake of the test: no writer takes that long.
+                // For this test, five seconds are old enough: no writer takes that long.
                 let keep = Keep::default()
                     .states(NonZeroUsize::new(rounds % 3))
                     .blob_age(Duration::from_secs(5));

@@ -64,7 +64,7 @@ fn a_reset_moves_the_head_and_can_be_undone() {
         repo.history().set_head(Cid::of(Codec::Cbor, b"x"), Expect::Any, "reset"),
         Err(Error::UnknownCommit(_))
     ));
-    // What is written after a reset is later than what was there before it.
+    // A commit after a reset has a later rev than the commits before the reset.
     repo.history().set_head(commits[1], Expect::Any, "reset").unwrap();
     let written = repo.put(&path("com.example.note/9"), &note("x")).unwrap();
     let latest = repo.checkout(&commits[3].into()).unwrap().commit().rev();
@@ -135,7 +135,7 @@ fn the_way_back_never_leads_in_a_circle() {
     for to in [first, second, first, second] {
         mirror.history().set_head(to, Expect::Any, "reset").unwrap();
     }
-    // Each move is followed once: to and fro as often as it went, and then it ends.
+    // Each move is followed once, so the walk ends even if the ref moved back and forth.
     let far = mirror.history().resolve(&rev("HEAD~4000000")).unwrap_err();
     assert!(far.is_not_found(), "{far}");
 }

@@ -1,4 +1,4 @@
-//! Keys that change, and histories that are checked as a whole.
+//! Key rotation, and checks of the whole history.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ fn history(repo: &Repo) -> (Report, Vec<Finding>) {
     (report, found)
 }
 
-/// Checks that nothing is wrong with any commit, and returns how many there are.
+/// Checks that no commit has a finding, and returns the number of commits.
 fn assert_whole(repo: &Repo) -> u64 {
     let (report, found) = history(repo);
     assert_eq!((report.is_ok(), report.signature), (true, SignatureState::Valid), "{found:?}");
@@ -74,7 +74,7 @@ fn after_a_rotation_each_commit_is_checked_with_the_key_of_its_time() {
         again.verify().present(&Default::default(), &mut |_| {}).unwrap().signature,
         SignatureState::Valid
     );
-    // A state from before the rotation is by the key of then.
+    // A state from before the rotation is verified with the old key.
     again.history().set_head(before, Expect::Any, "reset").unwrap();
     assert_eq!(
         again.verify().present(&Default::default(), &mut |_| {}).unwrap().signature,
@@ -85,7 +85,7 @@ fn after_a_rotation_each_commit_is_checked_with_the_key_of_its_time() {
     assert_eq!(assert_whole(&again), 7);
 }
 
-/// A repository in a directory, and the key that it is going to have.
+/// A repository in a directory, and its next key.
 struct Interrupted {
     _home: tempfile::TempDir,
     dir: std::path::PathBuf,
@@ -106,7 +106,7 @@ impl Interrupted {
         self.dir.join(name)
     }
 
-    /// The keys that were set aside, each in a file of its name.
+    /// Returns the unused keys, each in a file with its name.
     fn unused(&self) -> Vec<PublicKey> {
         let names = std::fs::read_dir(&self.dir).unwrap().map(|entry| entry.unwrap());
         let names = names.map(|entry| entry.file_name().into_string().unwrap());
@@ -123,7 +123,7 @@ impl Interrupted {
         self.repo.public_key().unwrap().unwrap()
     }
 
-    /// Checks that reading works at once, that opening settles it, and that either key is whole.
+    /// Checks that reading works at once, that opening finishes or reverts the rotation, and that no key is lost.
     fn settles_as(&self, expected: &PublicKey, what: &str) {
         let existed = self.file(NEXT_KEY_FILE).exists();
         let mirror = pds::local::open::open_without_key(&self.dir).unwrap();
@@ -164,7 +164,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
         "the commit is stored with its key, and the file is left to be renamed",
     );
 
-    // Also if the ref went back to a commit before the rotation in the meantime.
+    // The result is the same if the ref has moved back to a commit before the rotation.
     let at = Interrupted::new();
     let head = at.repo.head().unwrap().unwrap();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
@@ -176,7 +176,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
         .unwrap();
     at.settles_as(&at.next.public_key(), "it was stored and left again");
 
-    // Even where the row that says so has left the log in the meantime.
+    // The result is the same if the log no longer has the row of the rotation.
     let at = Interrupted::new();
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
     let (rotated, _) = super::rotate(&at.repo, at.next.clone()).unwrap();
@@ -192,7 +192,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
 
 #[test]
 fn a_next_key_from_elsewhere_or_long_ago_replaces_nothing_and_is_kept() {
-    // From a copy that was made in the middle of an earlier change.
+    // The key is from a copy that was made during an earlier rotation.
     let at = Interrupted::new();
     super::rotate(&at.repo, at.next.clone()).unwrap();
     std::fs::remove_file(at.file(KEY_FILE)).unwrap();
@@ -202,14 +202,14 @@ fn a_next_key_from_elsewhere_or_long_ago_replaces_nothing_and_is_kept() {
     key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
     at.settles_as(&present.unwrap(), "an earlier key");
 
-    // From another repository, and again.
+    // The key is from another repository, twice.
     let at = Interrupted::new();
     for _ in 0..2 {
         key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
         Repo::open(&at.dir).unwrap();
         assert_eq!(at.unused(), [at.next.public_key()]);
     }
-    // A file of that name that is something else is in the way, and neither is lost.
+    // Another file with the name of the unused key prevents the rename. Neither file is lost.
     let name = at.next.public_key().did_key().replace("did:key:", UNUSED_KEY_FILES);
     std::fs::remove_file(at.file(&name)).unwrap();
     key_file::write_new(&at.file(&name), &key()).unwrap();
@@ -218,7 +218,7 @@ fn a_next_key_from_elsewhere_or_long_ago_replaces_nothing_and_is_kept() {
     assert!(matches!(said, Err(Error::KeyFile(KeyFileError::Exists { .. }))), "{said:?}");
     assert!(at.file(NEXT_KEY_FILE).exists());
 
-    // What a change made for itself goes with it where it fails.
+    // If a rotation fails, the key that it has made is removed.
     let at = Interrupted::new();
     at.repo.keys().remember(&key().public_key()).unwrap();
     assert!(matches!(
@@ -266,7 +266,7 @@ fn a_history_is_checked_in_full_and_each_thing_wrong_is_named() {
     put(&repo, "a", "3");
     assert_eq!(assert_whole(&repo), 4);
 
-    // A store that has lost a commit, and one that has lost a record of the past.
+    // One store has lost a commit, and another one has lost a record of a past state.
     let without = |lost: Cid| {
         let store = MemoryStore::default();
         let rows: Vec<_> = repo.history().log(99).unwrap();
@@ -316,7 +316,7 @@ fn a_commit_by_another_key_or_out_of_order_is_found_in_the_past() {
     let repo = in_memory();
     put(&repo, "a", "1");
     let head = repo.snapshot().unwrap().commit().clone();
-    // The past was extended with the file but without the key.
+    // The forger has the store file, but not the key.
     let forge = |change: &dyn Fn(&mut pds::commit::UnsignedCommit), key: &SigningKey| {
         let mut unsigned = repo.draft(&[]).unwrap().commit().clone();
         change(&mut unsigned);
@@ -369,7 +369,7 @@ fn history_begins_where_a_clone_began() {
     assert_eq!((report.is_ok(), report.commits), (true, 1));
     assert_eq!((found[0].code(), found[0].severity()), (Code::HistoryBegins, Severity::Note));
     assert_eq!(found[0].cid, repo.head().unwrap());
-    // A later export, with commits between that never came.
+    // This imports a later export. The commits in between were never imported.
     for text in ["3", "4"] {
         put(&repo, "a", text);
     }

@@ -1,4 +1,4 @@
-//! What others do, and what fails, in the middle of something long.
+//! Long operations that are interrupted by other writers and by failures.
 
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use pds::{Error, Repo};
 use super::watched::{self, Watch, Watched, each_store};
 use super::{block_count, moves, note, path, refs, version};
 
-/// A store in which something happens once, at a moment that a test chooses.
+/// A store in which an action runs once, at a moment that a test chooses.
 #[derive(Default)]
 struct Meanwhile {
     after_log: Mutex<Option<Act>>,
@@ -34,7 +34,7 @@ impl Watch for Meanwhile {
     }
 }
 
-/// A repository with some commits, and another handle on it.
+/// Returns a repository with some commits, and another handle to it.
 fn handles() -> (Arc<Watched<Meanwhile>>, Repo, Repo) {
     handles_on(Arc::new(MemoryStore::default()))
 }
@@ -70,7 +70,7 @@ fn a_key_that_changes_while_the_history_is_checked_is_no_finding() {
     assert_history_is_sound(&repo);
 }
 
-/// A store that gets a write after each read of the log.
+/// A store that is written to after each read of the log.
 #[derive(Default)]
 struct NeverQuiet(Mutex<Option<Repo>>);
 
@@ -139,7 +139,7 @@ fn forgets_in_one_step(store: Arc<dyn Store>) {
     assert_eq!(after, before, "no ref has a commit, no block is new");
     assert!(other.find(&secret).unwrap().is_some() && !other.retain().is_erasing().unwrap());
 
-    // Both refs get their commit, and the states leave, with the one sweep that succeeds.
+    // One sweep adds the commits of both refs and deletes the states.
     let watching = other.clone();
     *store.watch.before_collect.lock().unwrap() = Some(Box::new(move || {
         assert!(watching.find(&path("com.example.note/n3")).unwrap().is_some());
@@ -156,7 +156,7 @@ fn forgets_in_one_step(store: Arc<dyn Store>) {
         assert_eq!(on.history().log(1).unwrap()[0].event, Event::Forget);
         assert!(on.find(&secret).unwrap().is_none());
     }
-    // There is nothing left to be written, and nothing to be swept.
+    // Nothing is left to be written or swept.
     let again = repo.retain().forget(&forget, &mut |_| {}).unwrap();
     assert!(again.written.is_empty() && again.swept.states == 0);
     assert_history_is_sound(&repo);

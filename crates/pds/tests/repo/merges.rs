@@ -1,4 +1,4 @@
-//! Two lines of commits that are brought together, and commits that are undone.
+//! Merges of two lines of commits, and reverts of commits.
 
 use std::collections::HashSet;
 use std::io::Cursor;
@@ -21,7 +21,7 @@ pub(super) fn name(text: &str) -> RefName {
     text.parse().unwrap()
 }
 
-/// Makes a branch where HEAD stands.
+/// Makes a branch at HEAD.
 fn branch(repo: &Repo, text: &str) -> Repo {
     repo.history()
         .set_ref(&name(text), repo.head().unwrap().unwrap(), Expect::Any, "branch")
@@ -37,7 +37,7 @@ fn delete(repo: &Repo, rkey: &str) -> Cid {
     repo.delete(&path(&format!("com.example.note/{rkey}"))).unwrap().commit.cid()
 }
 
-/// Every record as `rkey=text`.
+/// Returns every record as `rkey=text`.
 pub(super) fn content(repo: &Repo) -> Vec<String> {
     let snapshot = repo.snapshot().unwrap();
     let text = |entry: pds::RecordEntry| {
@@ -70,7 +70,7 @@ pub(super) fn car(repo: &Repo, chain: bool) -> CarFile<Cursor<Vec<u8>>> {
     CarFile::open(Cursor::new(file)).unwrap()
 }
 
-/// Another device of the same account: it has what this one exports, and the key.
+/// Returns another device of the same account, with the export of this repository and its key.
 pub(super) fn device(of: &Repo, key: &SigningKey) -> Repo {
     let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
         .signing_with(key.clone());
@@ -116,7 +116,7 @@ fn what_follows_on_is_moved_to_and_what_is_here_is_nothing_new() {
     put(&repo, "a", "1");
     let side = branch(&repo, "side");
     assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
-    // Whatever is said of where it started from.
+    // The result does not depend on the named base.
     for base in [
         MergeBase::Empty,
         MergeBase::Commit(repo.history().resolve(&"HEAD~1".parse().unwrap()).unwrap()),
@@ -188,7 +188,7 @@ fn a_conflict_is_listed_and_nothing_is_written() {
     let options = MergeOptions::default().resolution(resolution);
     repo.merge().revision(&"side".parse().unwrap(), &options).unwrap();
     assert_eq!(content(&repo), ["added=ours", "both=theirs", "deleted-there=ours", "fine=theirs"]);
-    // What was decided stays decided, even where it changed nothing.
+    // A decision stays in force, even if it changed nothing.
     assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
     put(&side, "later", "theirs");
     assert_eq!(merge(&repo, "side").unwrap().changes.len(), 1);
@@ -202,7 +202,7 @@ fn a_second_merge_starts_from_the_first_in_both_directions() {
     put(&side, "a", "2");
     put(&repo, "b", "1");
     merge(&repo, "side").unwrap();
-    // Both have a=2 now; one goes on from there.
+    // Both sides have a=2 now, and one of them changes it again.
     put(&repo, "a", "3");
     put(&side, "c", "1");
     merge(&repo, "side").unwrap();
@@ -255,7 +255,7 @@ fn two_devices_that_were_apart_come_together_by_files() {
     let merged = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap();
     assert_eq!(merged.how, How::Commit);
     assert_eq!(block_count(&laptop), blocks + merged.new_blocks);
-    // The commits between, whose trees did not come along, are not kept.
+    // The commits in between are not kept, because their trees were not imported.
     for back in ["HEAD~1", "HEAD~2"] {
         let between = phone.history().resolve(&back.parse().unwrap()).unwrap();
         assert!(laptop.store().get(&between).unwrap().is_none(), "{back}");
@@ -265,11 +265,11 @@ fn two_devices_that_were_apart_come_together_by_files() {
     assert_eq!(kept.1, phone.head().unwrap().unwrap());
 
     let back = phone.merge().car(&car(&laptop, true), &MergeOptions::default()).unwrap();
-    // It has all of the phone: the same commit holds on both.
+    // The laptop has all commits of the phone, so both move to the same commit.
     assert_eq!((back.how, phone.head().unwrap()), (How::FastForward, laptop.head().unwrap()));
     assert_eq!(content(&phone), ["a=laptop 2", "b=phone 2"]);
     assert_eq!(content(&laptop), content(&phone));
-    // And once more, from where they met.
+    // A second merge starts from the commit at which they met.
     put(&phone, "a", "phone again");
     let merged = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap();
     assert_eq!(merged.how, How::FastForward);
@@ -303,7 +303,7 @@ fn the_file_of_another_account_or_key_is_refused() {
 
 #[test]
 fn what_an_import_brought_is_an_ancestor_by_the_log() {
-    // The commits of a server name no predecessor; a mirror that edits knows its own from the log.
+    // The commits of a server name no parent. A mirror that makes commits finds the ancestors in the log.
     let server = in_memory();
     put(&server, "a", "1");
     let mirror = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
@@ -336,7 +336,7 @@ fn what_an_import_brought_is_an_ancestor_by_the_log() {
     assert_eq!(merged.how, How::Commit);
     assert_eq!(content(&side), ["a=1", "b=mine", "c=server"]);
 
-    // An import over what was made here does not have it, although it came after it.
+    // An import over a local commit does not contain that commit, although it came later.
     put(&mirror, "d", "mine");
     put(&server, "e", "server");
     mirror.transfer().import(&foreign(&server, &key), None).unwrap();
@@ -362,10 +362,10 @@ fn a_revert_undoes_one_commit_and_keeps_what_came_after() {
     assert_eq!(content(&repo), ["a=1", "b=1", "d=later"]);
     assert_eq!((undone.commit.prev(), undone.changes.len()), (Some(head), 3));
     assert_eq!(repo.history().log(1).unwrap()[0].event, Event::Revert { commit: wrong });
-    // Once more there is nothing to undo, and no commit.
+    // A second revert has nothing to revert, and makes no commit.
     let again = repo.merge().revert(wrong).unwrap();
     assert_eq!((again.commit.cid(), again.changes.len()), (undone.commit.cid(), 0));
-    // And an undoing can be undone.
+    // A revert can be reverted.
     repo.merge().revert(undone.commit.cid()).unwrap();
     assert_eq!(content(&repo), ["a=wrong", "c=wrong", "d=later"]);
 }
@@ -412,7 +412,7 @@ fn the_history_of_a_record_is_the_commits_that_changed_it() {
     assert_eq!(versions[3].before, None);
 }
 
-/// Counts the blocks that are read from a store, and remembers which.
+/// Counts the blocks that are read from a store, and records their CIDs.
 #[derive(Default)]
 struct Counting {
     read: AtomicU64,
@@ -442,7 +442,7 @@ fn a_merge_reads_what_differs_and_not_what_is_there() {
         let all: Vec<Write> = (0..10_000).map(|n| record(n, "base")).collect();
         repo.write(&all).unwrap();
         let side = branch(&repo, "side");
-        // Far apart from each other, so that no two changes share more than they must.
+        // The changes are far apart, so that they share as few nodes as possible.
         let step = 10_000 / changes;
         let of = |first: usize, text: &str| -> Vec<Write> {
             (0..changes).map(|n| record(first + n * step, text)).collect()
@@ -457,7 +457,7 @@ fn a_merge_reads_what_differs_and_not_what_is_there() {
         let all_nodes = ours.len() as u64;
         let before = store.watch.read.load(Ordering::Relaxed);
         store.watch.which.lock().unwrap().clear();
-        // By a handle that remembers nothing of what was written.
+        // This handle has an empty cache.
         let merged = merge(&open(), "side").unwrap();
         assert_eq!((merged.how, merged.changes.len()), (How::Commit, changes));
         let read = store.watch.which.lock().unwrap();
@@ -468,8 +468,8 @@ fn a_merge_reads_what_differs_and_not_what_is_there() {
     };
     let (few, _) = reads(10);
     let (many, all_nodes) = reads(100);
-    // Three trees, and on each of the two sides the way down to each change: at 10,000 records
-    // that is some seven nodes of a tree that has thousands.
+    // The merge reads three trees, and on each of the two sides the path to each change. At 10,000 records, that is
+    // about seven nodes of a tree with thousands.
     let depth = 8;
     assert!(few < 5 * 10 * depth, "{few} blocks read for 10 changes");
     assert!(many < all_nodes, "{many} blocks read for 100 changes, of {all_nodes} in a tree");

@@ -1,4 +1,4 @@
-//! Repositories as their users see them.
+//! Tests of repositories through their public interface.
 
 mod any_order;
 mod beginnings;
@@ -49,13 +49,13 @@ fn note(text: &str) -> Value {
     Value::from([("text", Value::from(text))])
 }
 
-/// Signs with another key from now on; returns a handle that has it.
+/// Rotates to another key, and returns a handle that signs with it.
 fn rotate(repo: &Repo, next: impl Signer + 'static) -> pds::Result<(Repo, Commit)> {
     let commit = repo.keys().rotate(&next)?;
     Ok((repo.clone().signing_with(next), commit))
 }
 
-/// A repository in memory with a key and an empty first commit.
+/// Returns a repository in memory with a key and an empty first commit.
 fn in_memory() -> Repo {
     let repo = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
         .signing_with(SigningKey::generate(Curve::K256).unwrap());
@@ -63,17 +63,17 @@ fn in_memory() -> Repo {
     repo
 }
 
-/// The refs at this moment.
+/// Returns the current refs.
 pub(crate) fn refs(repo: &Repo) -> Refs {
     repo.store().view().unwrap().refs().unwrap()
 }
 
-/// The version of the store at this moment.
+/// Returns the current version of the store.
 fn version(repo: &Repo) -> Version {
     repo.store().view().unwrap().version()
 }
 
-/// Every row of the log, oldest first.
+/// Returns every row of the log, oldest first.
 fn moves(repo: &Repo) -> Vec<LogEntry> {
     let mut rows = Vec::new();
     let mut each = |row| {
@@ -84,7 +84,7 @@ fn moves(repo: &Repo) -> Vec<LogEntry> {
     rows
 }
 
-/// What a row of the log records: the event with its data, and the message.
+/// Returns the action that a row of the log records: the event with its data, and the message.
 fn action(row: &LogEntry) -> String {
     match &*row.message {
         "" => row.event.to_string(),
@@ -92,12 +92,12 @@ fn action(row: &LogEntry) -> String {
     }
 }
 
-/// What the rows of the current ref record, newest first.
+/// Returns the actions in the log of the current ref, newest first.
 fn actions(repo: &Repo) -> Vec<String> {
     repo.history().log(usize::MAX).unwrap().iter().map(action).collect()
 }
 
-/// The facts of a kind.
+/// Returns the facts of a kind.
 pub(crate) fn facts(repo: &Repo, kind: FactKind) -> Vec<Fact> {
     let mut facts = Vec::new();
     let mut each = |fact| {
@@ -108,7 +108,7 @@ pub(crate) fn facts(repo: &Repo, kind: FactKind) -> Vec<Fact> {
     facts
 }
 
-/// Changes facts, and nothing else.
+/// Applies edits of facts, and nothing else.
 fn set_facts(repo: &Repo, edits: impl IntoIterator<Item = FactEdit>) {
     repo.store().apply(Change::new(Event::Set).facts(edits)).unwrap();
 }
@@ -117,14 +117,14 @@ pub(crate) fn block_count(repo: &Repo) -> u64 {
     repo.store().maintain().unwrap().block_count().unwrap()
 }
 
-/// Deletes a block, as a disk may that loses it.
+/// Deletes a block, as a failing disk may.
 pub(crate) fn lose(repo: &Repo, lost: Cid) {
     let live = |cid: &Cid| *cid != lost;
     let swept = repo.store().collect(Sweep::new(version(repo), &live)).unwrap();
     assert_eq!(swept.blocks, 1, "{lost}");
 }
 
-/// The CIDs of the stored blobs.
+/// Returns the CIDs of the stored blobs.
 fn listed_blobs(repo: &Repo) -> BTreeSet<Cid> {
     let mut cids = BTreeSet::new();
     let mut each = |info: pds::blob::BlobInfo| {
@@ -135,7 +135,7 @@ fn listed_blobs(repo: &Repo) -> BTreeSet<Cid> {
     cids
 }
 
-/// The files below a directory that hold some bytes.
+/// Returns the files below a directory that contain a text.
 fn files_with(dir: &Path, marker: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut waiting = vec![dir.to_owned()];

@@ -1,4 +1,4 @@
-//! Commits of others, imported under a named key: the key counts from then on.
+//! Imports of commits that another key signed, which the caller names. The key is valid from then on.
 
 use std::io::Cursor;
 use std::num::NonZeroUsize;
@@ -41,7 +41,7 @@ fn by(key: &SigningKey) -> MergeOptions {
     MergeOptions::default().key(Some(key.public_key()))
 }
 
-/// Checks every commit: nothing is wrong but for where history begins.
+/// Checks every commit. The only finding may be the start of the history.
 fn assert_whole(repo: &Repo) -> u64 {
     let report = repo.verify().history(&Default::default(), &mut |finding| {
         assert_eq!(finding.code(), Code::HistoryBegins, "{finding}");
@@ -75,14 +75,14 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
     let named = Event::Merge { other: theirs, key: Some((&new.public_key()).into()) };
     assert_eq!(phone.history().log(1).unwrap()[0].event, named);
     assert_whole(&phone);
-    // The commit is stored: its key need not be named again.
+    // The commit is stored, so its key need not be named again.
     let again = phone.merge().car(&from_laptop, &MergeOptions::default()).unwrap();
     assert_eq!(again.how, How::Nothing);
 
     let from_phone = car(&phone, true);
     let refused = laptop.merge().car(&from_phone, &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
-    // The laptop has nothing of its own since, and moves to what the phone has signed.
+    // The laptop has no commits of its own since then, and moves to the commit of the phone.
     assert_eq!(laptop.merge().car(&from_phone, &by(&old)).unwrap().how, How::FastForward);
     assert_eq!(content(&laptop), ["a=1", "b=laptop", "c=phone"]);
     let signature = |repo: &Repo| {
@@ -99,7 +99,7 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
     assert!(matches!(refused, Error::Refused(_)), "the key is that of one commit: {refused}");
     laptop.merge().car(&car(&phone, true), &by(&old)).unwrap();
 
-    // The rows that say so leave, the commits stay: something else names them.
+    // The rows of the imports are deleted. The commits stay, because other rows or refs name them.
     for repo in [&laptop, &phone] {
         let states: Vec<Cid> =
             repo.history().log(99).unwrap().iter().filter_map(|row| row.after).collect();
@@ -117,7 +117,7 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
         let keep = Keep::default().states(NonZeroUsize::new(1));
         repo.retain().gc(&keep, &mut |_| {}).unwrap();
         assert_whole(repo);
-        // Of what is gone nothing is kept.
+        // No fact about a deleted commit is kept.
         for fact in facts(repo, FactKind::NamedKey) {
             let Fact::NamedKey { commit, .. } = &fact else { panic!("{fact:?}") };
             assert!(repo.store().get(commit).unwrap().is_some(), "{fact:?}");
@@ -135,7 +135,7 @@ fn key() -> SigningKey {
     SigningKey::generate(Curve::K256).unwrap()
 }
 
-/// A repository with a key, and another one that follows it.
+/// Returns a repository with a key, and a mirror of it.
 fn followed() -> (Repo, Repo) {
     let own = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
         .signing_with(key());
@@ -158,7 +158,7 @@ fn a_mirror_follows_an_account_to_its_next_key_and_keeps_the_old_one_for_what_it
     mirror.transfer().import_file(file(&own), new.as_ref()).unwrap();
     assert_eq!(mirror.public_key().unwrap(), new);
     assert_eq!(assert_whole(&mirror), 2);
-    // What comes next is by the new one, what came before by the old one.
+    // Later commits are signed by the new key, and earlier ones by the old key.
     put(&own, "c", "3");
     let refused = mirror.transfer().import_file(file(&own), old.as_ref()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");

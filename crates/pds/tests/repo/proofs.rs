@@ -1,4 +1,4 @@
-//! Proofs: enough, no more than enough, and worth nothing once anything is changed.
+//! Proofs: sufficient, minimal, and not valid after any change.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,11 +15,11 @@ use pds::transfer::prove::{ProofError, verify_proof};
 
 use super::path;
 
-/// A repository built in one go, and the key that signed it.
+/// A repository built in one step, and the key that signed it.
 struct Signed {
     snapshot: Snapshot,
     key: SigningKey,
-    /// The keys of its tree, in order, with their heights.
+    /// The keys of its tree in order, with their heights.
     heights: Vec<(String, u8)>,
 }
 
@@ -65,10 +65,10 @@ impl Signed {
         car
     }
 
-    /// The least number of nodes, computed from the sorted list of keys alone.
+    /// Returns the minimal number of nodes, computed from the sorted list of keys alone.
     ///
-    /// The node of a level is needed where a key of that level or lower lies between the
-    /// neighbours that are higher: else the level above has no subtree there.
+    /// The node of a level is needed if a key of that level or lower is between the nearest higher keys. Otherwise the
+    /// level above has no subtree there.
     fn fewest_nodes(&self, path: &RecordPath) -> usize {
         let text = path.to_string();
         let (before, after) =
@@ -76,7 +76,7 @@ impl Signed {
         let root = self.heights.iter().map(|(_, height)| *height).max().unwrap_or(0);
         let needed = (height(text.as_bytes())..root).rev().take_while(|level| {
             let is_lower = |(_, height): &&(String, u8)| height <= level;
-            // The key itself, if it is there, is the first of those after.
+            // If the key exists, it is the first of those after.
             let between = before.iter().rev().take_while(is_lower).count()
                 + after.iter().take_while(is_lower).count();
             between > 0
@@ -112,8 +112,8 @@ fn blocks_of(car: &[u8]) -> Vec<Block> {
     CarReader::new(car).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
-/// Changes each byte of a proof, by one bit or by all of them, and takes each block away: none of it is a
-/// proof of this path any more.
+/// Changes each byte of a proof, by one bit or by all of them, and removes each block. None of the results may be a
+/// valid proof of this path.
 pub(crate) fn assert_all_of_it_counts(
     car: &[u8],
     path: &RecordPath,
@@ -142,7 +142,7 @@ pub(crate) fn assert_all_of_it_counts(
     }
 }
 
-/// One bit of each byte, in turns.
+/// Returns one bit for each byte, in rotation.
 pub(crate) fn in_turns(at: usize) -> std::ops::Range<usize> {
     at % 8..at % 8 + 1
 }
@@ -169,7 +169,7 @@ fn a_thousand_records_of_ten_thousand_and_a_thousand_absent_ones_are_proven_with
         let blocks = blocks_of(&car);
         let nodes = blocks.len() - 1 - usize::from(is_present);
         assert_eq!(nodes, repo.fewest_nodes(&path), "{path}");
-        // None of them can be done without, and of some no byte can be another one.
+        // No block of a proof can be left out. In some of the proofs, no byte can be changed either.
         let is_some = proven[usize::from(is_present)] % 50 == 0;
         let none = |_| 0..0;
         match is_some {
@@ -191,7 +191,7 @@ fn every_single_byte_of_a_proof_counts() {
         let path = path(name);
         let mut car = repo.prove(&path);
         verify_proof(&car[..], &path, &keys).unwrap();
-        // Every other value where it is cheap, every bit elsewhere.
+        // If a proof is cheap to verify, every other value of each byte is tried. Otherwise every bit is flipped.
         let is_cheap = name.ends_with("absent");
         for at in (0..car.len()).filter(|_| is_cheap) {
             let whole = car[at];
@@ -240,7 +240,7 @@ fn a_proof_holds_what_is_needed_once_and_nothing_else_in_any_order() {
         (0..5).map(|n| Block::new(Codec::Raw, vec![n; 5 * 1024 * 1024])).collect();
     assert!(matches!(check(&large), Err(ProofError::TooLarge { .. })));
 
-    // Of another record, and of another state.
+    // A proof of another record or of another state is not valid.
     let other = path("com.example.note/000018");
     assert!(verify_proof(&car_of(root, &blocks)[..], &other, &keys).is_err());
     for mut wrong in [blocks.clone(), blocks.clone()] {
@@ -248,7 +248,7 @@ fn a_proof_holds_what_is_needed_once_and_nothing_else_in_any_order() {
         wrong[last] = record(&other);
         assert!(matches!(check(&wrong), Err(ProofError::Missing { what: "the record", .. })));
     }
-    // A header that names more, or less, or holds more.
+    // A header with no root, with two, or with another root is not valid.
     for roots in [vec![], vec![root, root], vec![blocks[1].cid()]] {
         let mut car = CarWriter::new(Vec::new(), &roots).unwrap();
         blocks.iter().for_each(|block| car.block(block.borrowed()).unwrap());
@@ -289,7 +289,7 @@ fn a_proof_is_worth_what_its_signature_is() {
     assert!(verify_proof(&forged[..], &here, &repo.keys()).is_err());
     verify_proof(&forged[..], &here, &stranger.public_key().into()).unwrap();
 
-    // The right key, of the wrong account.
+    // The key is right, but the account is another one.
     let document = |did: &str| {
         let key = repo.key.public_key().multikey();
         let json = format!(
@@ -315,7 +315,7 @@ fn an_empty_repository_proves_that_there_is_nothing() {
 
 #[test]
 fn nodes_that_a_tree_cannot_have_prove_nothing() {
-    // The root says that its subtree lies before its key; the subtree holds a later one.
+    // By its place, the subtree must be before the key of the root. But it has a later key.
     let of_height = |wanted: u8, prefix: &str| {
         (0..)
             .map(|n| format!("com.example.note/{prefix}{n:06}"))

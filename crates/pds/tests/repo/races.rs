@@ -14,19 +14,19 @@ use pds::{Error, Repo};
 use super::watched::{self, Watch, Watched};
 use super::{did, note, path};
 
-/// A store in which another handle acts right after the nth question has been answered.
+/// A store in which another handle acts right after the n-th read.
 #[derive(Default)]
 struct Overtaken(Mutex<Option<(usize, Other)>>);
 
 type Other = Box<dyn FnOnce() + Send>;
 
 impl Overtaken {
-    /// Lets it happen after so many more answers.
+    /// Sets the number of reads after which the other handle acts.
     fn after(&self, reads: usize, other: Other) {
         *self.0.lock().unwrap() = Some((reads, other));
     }
 
-    /// Tells whether it has happened.
+    /// Returns whether the other handle has acted.
     fn has_been(&self) -> bool {
         self.0.lock().unwrap().is_none()
     }
@@ -65,7 +65,7 @@ impl Overtaken {
     }
 }
 
-/// Two handles on one repository with three commits; the second one is never overtaken.
+/// Returns two handles to one repository with three commits. The second handle is never overtaken.
 fn overtaken() -> (Arc<Watched<Overtaken>>, Repo, Repo) {
     let (store, repo, other) = watched::handles::<Overtaken>();
     for text in ["one", "two"] {
@@ -86,7 +86,7 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
         assert!(repo.retain().gc(&keep, &mut |_| {}).unwrap().moves > 0, "the log is told anew");
     };
     for act in [commit as fn(&Repo), branch, collect] {
-        // At each moment there is.
+        // The other handle acts after each possible read.
         for reads in 0.. {
             let (store, repo, other) = overtaken();
             store.watch.after(reads, Box::new(move || act(&other)));
@@ -95,7 +95,7 @@ fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
                 .unwrap();
             match pds_rescue::Rescue::of(&repo).survey(&[]) {
                 Ok(survey) => assert_eq!(survey.refs, [], "none is astray"),
-                // What it was to look at has left meanwhile.
+                // A state was deleted while the survey read it.
                 Err(error) => assert!(error.is_busy(), "{error}"),
             }
             if !store.watch.has_been() {
@@ -115,7 +115,7 @@ fn a_ref_that_is_made_while_somebody_asks_for_it_is_not_lost() {
         let (here, made) = (repo.on(side.clone()), side.clone());
         let act = move || other.history().set_ref(&made, head, Expect::Absent, "").unwrap();
         store.watch.after(reads, Box::new(act));
-        // The view is of the moment before.
+        // The view shows the moment before.
         assert!(matches!(here.snapshot(), Err(Error::NoCommit(name)) if name == side));
         if !store.watch.has_been() {
             assert!(reads > 1, "the refs are read, and the log");
@@ -134,7 +134,7 @@ fn no_commit_is_lost_between_writers_with_connections_of_their_own() {
         for writer in 0..4 {
             let dir = &dir;
             scope.spawn(move || {
-                // Each opens the repository for itself, as another process would.
+                // Each thread opens the repository separately, as another process does.
                 let repo = Repo::open(dir).unwrap();
                 for n in 0..10 {
                     let path = path(&format!("com.example.note/{writer}-{n}"));
@@ -173,7 +173,7 @@ fn tids_of_two_handles_never_fall_behind_the_head() {
         assert!(rev.unwrap() > last);
         last = repo.history().next_tid().unwrap();
         assert!(last > rev.unwrap());
-        // The next writer knows nothing of this TID, only of the commit.
+        // The next writer does not know this TID, but only the commit.
         last = rev.unwrap();
     }
 }

@@ -1,5 +1,5 @@
-//! What the store promises to a repository: messages are text, facts belong to commits, keys have their
-//! time, damage heals, and readers never take a sweep for damage.
+//! The guarantees of a store to a repository: messages are text, facts belong to commits, keys have periods, damage can
+//! be repaired, and readers do not report a sweep as damage.
 
 use std::io::Cursor;
 use std::num::NonZeroUsize;
@@ -42,7 +42,7 @@ fn export(repo: &Repo) -> Vec<u8> {
     file
 }
 
-/// Checks that nothing is wrong with any commit.
+/// Checks that no commit has a finding.
 fn assert_whole(repo: &Repo) {
     let mut found: Vec<Finding> = Vec::new();
     let report = repo.verify().history(&Expected::default(), &mut |f| found.push(f)).unwrap();
@@ -69,7 +69,7 @@ fn a_message_says_nothing_about_keys_and_is_one_line() {
             .unwrap();
         assert_whole(&repo);
     }
-    // Not even after the rows have been rewritten.
+    // The same is true after the rows have been rewritten.
     let keep = Keep::default().states(NonZeroUsize::new(2));
     repo.retain().gc(&keep, &mut |_| {}).unwrap();
     assert_whole(&repo);
@@ -110,14 +110,14 @@ impl Watch for Failing {
     }
 }
 
-/// Everything that init, import and rotate may write.
+/// Returns all content that init, import and rotate may write.
 fn all_of(repo: &Repo) -> impl PartialEq + std::fmt::Debug + use<> {
     let kinds = [FactKind::Account, FactKind::Key, FactKind::EndedKey, FactKind::NamedKey];
     let facts = kinds.map(|kind| facts(repo, kind));
     (refs(repo), moves(repo), block_count(repo), version(repo), facts)
 }
 
-/// Checks that the account, the key and the commit of the present are there, and belong together.
+/// Checks that the current account, key and commit exist and belong together.
 fn assert_agree(repo: &Repo, key: &PublicKey) {
     let head = repo.snapshot().unwrap();
     assert_eq!(facts(repo, FactKind::Account), [Fact::Account(did())]);
@@ -143,7 +143,7 @@ fn begins_and_rotates_in_one_step(store: &Arc<Watched<Failing>>) {
         assert!(matches!(refused, Err(Error::Store(StoreError::Full(_)))), "{refused:?}");
         assert_eq!(store.watch.0.load(Ordering::Relaxed), 0);
         assert_eq!(all_of(repo), before);
-        // One change is all that it takes.
+        // The operation needs only one change.
         let seen = version(repo).change;
         act(repo).unwrap();
         assert_eq!(version(repo).change, seen + 1);
@@ -162,7 +162,7 @@ fn begins_and_rotates_in_one_step(store: &Arc<Watched<Failing>>) {
     put(&repo, "b", "2");
     assert_agree(&repo, &next.public_key());
 
-    // In each way that a file is imported: in one pass, in any order, with an index.
+    // A file is imported in each possible way: in one pass, in any order, and with an index.
     let (file, public) = (export(&repo), next.public_key());
     let import = |file: &[u8], is_indexed: bool, repo: &Repo| match is_indexed {
         true => repo
@@ -212,7 +212,7 @@ fn a_mirror_follows_a_change_of_the_key_in_one_step_or_not_at_all() {
     assert_whole(&mirror);
 }
 
-/// Checks what is known of a mirror: its account, the present key, and how many keys it had before.
+/// Checks the facts of a mirror: its account, its current key, and the number of its former keys.
 fn assert_facts(repo: &Repo, key: &PublicKey, ended: usize) {
     repo.snapshot().unwrap().commit().verify(key).unwrap();
     assert_eq!(facts(repo, FactKind::Account), [Fact::Account(did())]);
@@ -221,7 +221,7 @@ fn assert_facts(repo: &Repo, key: &PublicKey, ended: usize) {
     assert_eq!(facts(repo, FactKind::NamedKey), []);
 }
 
-/// The same file with its blocks in another order.
+/// Returns the same file with its blocks in reverse order.
 fn reversed(file: &[u8]) -> Vec<u8> {
     let reader = CarReader::new(file).unwrap();
     let roots = reader.roots().to_vec();
@@ -296,7 +296,7 @@ fn what_is_signed_while_another_handle_rotates_is_by_the_key_of_its_time_or_not_
         }),
     ];
     for (n, (what, act)) in acts.into_iter().chain(acts).enumerate() {
-        // On a store in memory first, and then in a file.
+        // The first round uses a store in memory, and the second one a file.
         let (_dir, stores) = each_store();
         let (store, repo, other) = handles_on::<Before>(stores[n / acts.len()].clone());
         put(&other, "a", "1");
@@ -307,7 +307,7 @@ fn what_is_signed_while_another_handle_rotates_is_by_the_key_of_its_time_or_not_
         put(&other.on(side()), "b", "on the side");
         put(&other, "c", "here");
         let on_side = repo.on(side());
-        // A handle that remembers what it wrote.
+        // This handle has the nodes of its writes in its cache.
         put(&on_side, "d", "again");
         let (next, rotating) = (key(), other.clone());
         let new = next.clone();
@@ -379,7 +379,7 @@ fn a_draft_from_before_a_rotation_is_void() {
     assert!(by_new.is_conflict(), "{by_new}");
     assert_eq!((refs(&repo), moves(&repo)), before);
     assert_whole(&rotated);
-    // Made again, it is stored, whatever else has happened meanwhile.
+    // A new draft can be committed, even after other changes.
     let on_side = rotated.on(side());
     let draft = on_side.draft(&[Write::put(path("com.example.note/b"), note("b"))]).unwrap();
     put(&rotated, "c", "elsewhere");
@@ -445,7 +445,7 @@ fn puts_on_one_ref_and_rotations_on_another_leave_no_invalid_commit() {
     }
 }
 
-/// Which blocks of a store are damaged.
+/// The block of a store that is damaged.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Harm {
     Record,
@@ -466,7 +466,7 @@ fn on_disk(dir: &Path) -> Repo {
     repo
 }
 
-/// Damages a block on the way to a record by SQL, as a disk does; returns its CID.
+/// Damages a block on the path to a record by SQL, as a failing disk does, and returns its CID.
 fn damage(dir: &Path, repo: &Repo, at: &str, harm: Harm) -> Cid {
     let snapshot = repo.snapshot().unwrap();
     let commit = snapshot.commit();
@@ -496,7 +496,7 @@ fn damage(dir: &Path, repo: &Repo, at: &str, harm: Harm) -> Cid {
 
 #[test]
 fn a_put_of_the_same_record_heals_it_and_nothing_changed_is_said_of_what_can_be_read() {
-    // By a handle that remembers the nodes, and by one that was opened afterwards.
+    // The damaged store is used by a handle with the nodes in its cache, and by one that was opened later.
     for (is_known, harm) in HARMS.into_iter().flat_map(|harm| [(false, harm), (true, harm)]) {
         let home = tempfile::tempdir().unwrap();
         let dir = home.path().join("alice");
@@ -511,7 +511,7 @@ fn a_put_of_the_same_record_heals_it_and_nothing_changed_is_said_of_what_can_be_
             Ok(written) => {
                 assert_eq!(Some(written.commit.cid()), head, "{what}: nothing has changed");
                 assert!(repo.store().get(&cid).unwrap().is_some(), "{what}");
-                // A handle that remembers nothing can read what the answer is about.
+                // A handle with an empty cache can read the result.
                 let afresh = Repo::open(&dir).unwrap();
                 let found = afresh.find(&path(at)).unwrap().unwrap();
                 assert_eq!(found.value().unwrap().get("text"), note("7").get("text"), "{what}");
@@ -522,13 +522,13 @@ fn a_put_of_the_same_record_heals_it_and_nothing_changed_is_said_of_what_can_be_
             }
             Err(error) => {
                 assert!(error.is_corrupt(), "{what}: {error:?}");
-                // What is remembered is enough to make it whole, or what is put.
+                // The write would repair a damaged record, and the cache a damaged commit.
                 assert!(harm != Harm::Record && (harm != Harm::Commit || !is_known), "{what}");
                 assert!(repo.store().get(&cid).is_err(), "{what}");
             }
         }
         assert_eq!(repo.history().log(9).unwrap().len(), 2, "{what}");
-        // Another record heals nothing, and is no reason to say that this one is fine.
+        // A write of another record repairs nothing, and does not report this record as unchanged.
         if harm == Harm::Record {
             let again = damage(&dir, &repo, at, harm);
             repo.put(&path("com.example.note/n8"), &note("8")).unwrap();
@@ -572,7 +572,7 @@ fn the_import_of_a_good_file_heals_a_damaged_store() {
     }
 }
 
-/// Tells whether a reader next to a sweep got an answer; the only error it may get is that the state was swept.
+/// Returns whether a reader next to a sweep got a result. The only permitted error is that the state was swept.
 fn is_fine<T>(what: &str, read: Result<T>) -> bool {
     match read {
         Ok(_) => true,
@@ -590,7 +590,7 @@ fn readers_next_to_gc_and_forget_never_see_damage() {
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("alice");
     let in_files = on_disk(&dir);
-    // By the handle that sweeps, and by others, as other processes have them.
+    // The readers use the handle that sweeps, or separate handles, as other processes do.
     for (repo, is_own) in [(in_memory(), false), (in_files.clone(), false), (in_files, true)] {
         let is_over = AtomicBool::new(false);
         let collection: pds::syntax::Nsid = "com.example.note".parse().unwrap();
@@ -655,7 +655,7 @@ fn readers_next_to_gc_and_forget_never_see_damage() {
                 });
             }
             let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                // There is one writer, so none of its steps fails.
+                // There is only one writer, so none of its steps fails.
                 while started.elapsed() < Duration::from_millis(1_200) || rounds < 6 {
                     for n in 0..4 {
                         put(&repo, &format!("n{n}"), &format!("{rounds}"));

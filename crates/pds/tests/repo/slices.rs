@@ -1,4 +1,4 @@
-//! Slices that rely on states which are deleted at the same moment.
+//! Slices that rely on states that are deleted at the same moment.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,12 +16,12 @@ use pds::{Repo, Snapshot};
 use super::watched::{Watch, Watched};
 use super::{in_memory, note, path};
 
-/// A faster process: it deletes all states but the present one before blocks are stored.
+/// A faster process that deletes all states but the current one before blocks are stored.
 #[derive(Default)]
 struct SweptBefore {
-    /// Whether it is about to happen.
+    /// Whether the deletion happens at the next change.
     is_near: AtomicBool,
-    /// How many moves of the log went.
+    /// The number of deleted log entries.
     moves: AtomicU64,
 }
 
@@ -54,13 +54,13 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
     for n in 0..30 {
         repo.put(&path(&format!("com.example.note/{n}")), &note(&n.to_string())).unwrap();
     }
-    // The record is `old` in the first and in the third state, and `new` in the second.
+    // The record is `old` in the first and third state, and `new` in the second.
     let place = path("com.example.note/7");
     let states = ["old", "new", "old"].map(|text| {
         repo.put(&place, &note(text)).unwrap();
         repo.snapshot().unwrap()
     });
-    // Between the first and the third nothing has changed but the commit.
+    // The first and the third state differ only in their commits.
     let slice = car(|out| export_since(&states[2], &states[0], out, &mut |_| {}).map(drop));
     let old = states[0].find_cid(&place).unwrap().unwrap();
     assert!(slice.get(&old).unwrap().is_none(), "the slice relies on it");
@@ -72,7 +72,7 @@ fn a_slice_brings_what_only_a_state_has_that_is_let_go_of_meanwhile() {
     let keep = Keep::default().states(std::num::NonZeroUsize::new(1));
     mirror.retain().gc(&keep, &mut |_| {}).unwrap();
     assert!(mirror.store().get(&old).unwrap().is_none());
-    // The first state went when the second came; take it in once more, beside.
+    // The first state was deleted when the second was imported. It is now imported again on another ref.
     let beside = mirror.on("beside".parse().unwrap());
     beside.transfer().import(&whole(&states[0]), None).unwrap();
     beside.history().remove_ref(&"beside".parse().unwrap()).unwrap();

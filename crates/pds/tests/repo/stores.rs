@@ -1,4 +1,4 @@
-//! Two stores that are given the same operations answer alike.
+//! Two stores that give the same results for the same operations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use super::{actions, did, path};
 
-/// One step: which of a few records, and its new content; none deletes it.
+/// A step: the number of a record, and its new content, or `None` to delete it.
 type Step = (u8, Option<u8>);
 
 fn repo(store: Arc<dyn Store>, key: &SigningKey) -> Repo {
@@ -71,7 +71,7 @@ proptest! {
             prop_assert_eq!(one.commit.data(), other.commit.data());
 
             if round % 3 == 0 {
-                // Reopened, it must all be there.
+                // After the store is opened again, all content must exist.
                 let store = Arc::new(SqliteStore::open(&file).unwrap());
                 in_file = Repo::with(store, Arc::new(MemoryBlobs::default())).signing_with(key.clone());
             }

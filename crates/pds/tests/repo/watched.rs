@@ -1,4 +1,4 @@
-//! A store that tells a test what is asked of it, at the moments at which another process may act.
+//! A store that notifies a test of each operation, at the moments at which another process may act.
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use pds::store::{
 
 use super::did;
 
-/// What a test wants to know, or to do meanwhile.
+/// The notifications. A test overrides the ones that it needs.
 pub(super) trait Watch: Send + Sync {
     /// A view has begun.
     fn view(&self) {}
@@ -31,13 +31,12 @@ pub(super) trait Watch: Send + Sync {
     /// Facts have been read.
     fn facts(&self) {}
 
-    /// A change is about to be made, and its blocks have been read from where they are; this may be what
-    /// keeps it.
+    /// A change is about to be applied, and its blocks have been read. An error prevents the change.
     fn apply(&self, _store: &Arc<dyn Store>) -> Result<(), StoreError> {
         Ok(())
     }
 
-    /// Blocks are about to leave; this may be what keeps them.
+    /// Blocks are about to be deleted. An error prevents that.
     fn collect(&self) -> Result<(), StoreError> {
         Ok(())
     }
@@ -54,19 +53,19 @@ impl<W: Default> Default for Watched<W> {
     }
 }
 
-/// Each kind of store, empty, and the directory of the one that is in a file.
+/// Returns an empty store of each kind, and the directory of the store in a file.
 pub(super) fn each_store() -> (tempfile::TempDir, [Arc<dyn Store>; 2]) {
     let dir = tempfile::tempdir().unwrap();
     let in_file = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
     (dir, [Arc::new(MemoryStore::default()), Arc::new(in_file)])
 }
 
-/// Two handles on one repository with an empty first commit: what the first one does is watched.
+/// Returns two handles to one repository with an empty first commit. The operations of the first handle are watched.
 pub(super) fn handles<W: Watch + Default + 'static>() -> (Arc<Watched<W>>, Repo, Repo) {
     handles_on(Watched::<W>::default().store)
 }
 
-/// As [`handles`], on a store.
+/// As [`handles`], but with the given store.
 pub(super) fn handles_on<W: Watch + Default + 'static>(
     store: Arc<dyn Store>,
 ) -> (Arc<Watched<W>>, Repo, Repo) {

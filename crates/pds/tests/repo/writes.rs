@@ -1,4 +1,4 @@
-//! Writing: what a commit does, and what it refuses to.
+//! Writes: the effects of a commit, and the refused writes.
 
 use pds::commit::Commit;
 use pds::crypto::{Curve, Signer, SigningKey};
@@ -34,7 +34,7 @@ fn a_missing_type_becomes_the_collection_and_another_one_is_refused() {
     let other = Value::from([("$type", Value::from("com.example.other"))]);
     let refused = repo.put(&path("com.example.note/a"), &other).unwrap_err();
     assert!(matches!(refused, Error::Record { .. }), "{refused}");
-    // Bytes are stored as they are, so nothing can be filled in.
+    // Bytes are stored as they are, so no `$type` can be added.
     let refused = repo.put_bytes(&path("com.example.note/a"), &note("x").encode()).unwrap_err();
     assert!(matches!(refused, Error::Record { .. }), "{refused}");
 }
@@ -163,7 +163,7 @@ fn a_draft_can_be_signed_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("alice");
     pds::local::directory::create_with_key(&dir, &did(), &key).unwrap();
-    // Without the key file at hand: a handle that can read, and knows the public key.
+    // This handle has no key file. It can read, and knows the public key.
     let repo = pds::local::open::open_without_key(&dir).unwrap();
     let writes = [Write::put(path("com.example.note/a"), note("hello"))];
     assert!(matches!(repo.write(&writes), Err(Error::NoSigner)));
@@ -177,9 +177,9 @@ fn a_draft_can_be_signed_elsewhere() {
     let signature = key.sign(&draft.commit().signing_bytes()).unwrap();
     let commit = repo.commit(draft.clone(), signature).unwrap();
     assert_eq!(repo.head().unwrap(), Some(commit.cid()));
-    // The head has moved since the draft was made.
+    // HEAD has moved since the draft was made.
     assert!(repo.commit(draft, signature).unwrap_err().is_conflict());
-    // One that changes nothing is no commit, whether or not it is signed.
+    // A draft that changes nothing makes no commit, signed or not.
     let again = repo.draft(&writes).unwrap();
     assert!(again.is_unchanged());
     let signature = key.sign(&again.commit().signing_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! Everything that can be asked, asked of a repository and of its model.
+//! All checks that compare a repository with its model.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::states::{State, cid_of, differing};
 use crate::repo::{action, path};
 
 impl Trial {
-    /// Asks everything of both.
+    /// Compares the repository with the model in every respect.
     pub(super) fn check(&mut self) {
         let here = self.model.here();
         for (n, commit) in self.model.commits.iter().enumerate() {
@@ -123,7 +123,7 @@ impl Trial {
         }
     }
 
-    /// Checks every commit there is: nothing is wrong, and where history has gaps it says so.
+    /// Verifies the whole history: the only findings are the gaps that the model has too.
     fn check_history(&self, here: &BTreeSet<usize>) {
         let mut begins = BTreeSet::new();
         let mut tell = |finding: pds::Finding| {

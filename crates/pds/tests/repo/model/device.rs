@@ -1,4 +1,4 @@
-//! What another device has made of a state, and signed with a key of its own, is merged.
+//! Merges of commits that another device has made and signed with its own key.
 
 use std::io::Cursor;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
-//! A repository under random use, beside a model that keeps every state as a plain map.
+//! A repository under random use, compared with a model that keeps every state as a plain map.
 //!
-//! After each step everything that can be asked is asked of both: each state by each of its names, what
-//! differs between states, the log, the versions of a record. A step that the model says cannot be
-//! done must fail and change nothing. What was forgotten must be known no more, neither to a question
-//! nor to a file. From time to time the repository is closed and opened again.
+//! After each step, the repository and the model must give the same answers: each state by each of its names, the
+//! differences between states, the log, and the versions of a record. A step that is impossible in the model must fail
+//! and change nothing. A forgotten record must be in no answer and in no file. The repository is closed and opened
+//! again from time to time.
 
 mod check;
 mod device;
@@ -35,12 +35,12 @@ struct Trial {
     open: Box<dyn Fn() -> Repo>,
     /// Gives the repository another key.
     rotate: Box<Rotate>,
-    /// Where it is, if it is in files.
+    /// The directory of the repository, if it is in files.
     dir: Option<PathBuf>,
     repo: Repo,
     model: Model,
     dice: Dice,
-    /// How often each way out of a step was taken.
+    /// The number of times that each outcome of a step occurred.
     taken: BTreeMap<&'static str, usize>,
 }
 
@@ -124,13 +124,13 @@ impl Trial {
         self.repo.on(name.parse().unwrap())
     }
 
-    /// One of all commits so far. It may have been deleted.
+    /// Returns one of all commits so far. It may have been deleted.
     fn commit(&mut self) -> (usize, Cid) {
         let commit = self.dice.below(self.model.commits.len());
         (commit, self.model.commits[commit].cid)
     }
 
-    /// Takes note of what a write has done, or of its refusal.
+    /// Records the result of a write in the model, or checks that it was refused.
     fn wrote(&mut self, on: &str, state: State, cid: Cid, note: &str) {
         let before = &self.model.commits[self.model.head(on)];
         if state == before.state {
@@ -192,7 +192,7 @@ impl Trial {
         self.moved(name, to, set, "set: branch");
     }
 
-    /// Takes note of a move, or of its refusal where the commit is not here any more.
+    /// Records a move in the model. If the commit is deleted, checks that the move was refused.
     fn moved(&mut self, name: &str, to: usize, moved: Result<(), Error>, note: &str) {
         if self.model.here().contains(&to) {
             moved.unwrap();
@@ -226,7 +226,7 @@ impl Trial {
         self.takes("rotation");
     }
 
-    /// Collects what nothing reaches; what the log names stays, unless it is cut first.
+    /// Collects unreachable blocks. All states in the log stay, unless the log is shortened first.
     fn collect(&mut self, states: Option<NonZeroUsize>) {
         let before = self.model.here().len();
         if let Some(states) = states {
@@ -238,9 +238,10 @@ impl Trial {
         self.takes("collection");
     }
 
-    /// Forgets a record: the refs that have it get a commit without, and all states that had it go.
+    /// Forgets a record. The refs that have it get a commit without it, and all states that had it are deleted.
     fn forget(&mut self) {
-        // Of two, the one that fewer states have: often all have one, and nothing would be left.
+        // Of two records, fewer states have this one. Often every state has one of them, and no other state would be
+        // left.
         let paths = [self.dice.path(), self.dice.path()];
         let here = self.model.here();
         let states_with = |at: &String| {
@@ -296,7 +297,7 @@ impl Trial {
         }
     }
 
-    /// Tells whether any file of the repository holds some bytes.
+    /// Returns whether any file of the repository contains a text.
     fn is_in_files(&self, bytes: &str) -> bool {
         let bytes = bytes.rsplit('/').next().unwrap();
         self.dir.as_deref().is_some_and(|dir| !files_with(dir, bytes).is_empty())
@@ -325,13 +326,13 @@ impl Trial {
     }
 
     fn merge(&mut self, on: &str) {
-        // Itself only where there is nothing else.
+        // The ref itself is merged only if there is no other.
         let mut names = self.model.names();
         names.retain(|name| name != on || name == "HEAD");
         let from = self.dice.of(&names);
         let side = self.dice.of(&[None, Some(Side::Ours), Some(Side::Theirs)]);
         let resolution = Resolution::default().rest(side);
-        // Mostly it is to be found what both started from; sometimes it is said, and may be anything.
+        // Usually the merge finds the base. Sometimes the caller names one, which may be any commit.
         let named = (self.dice.below(4) == 0).then(|| {
             let here: Vec<usize> = self.model.here().into_iter().collect();
             self.dice.of(&here)
@@ -341,7 +342,7 @@ impl Trial {
         let merged = self.on(on).merge().revision(&from.parse().unwrap(), &options);
         let (ours, theirs) = (self.model.head(on), self.model.head(&from));
         let [by_us, by_them] = [ours, theirs].map(|commit| self.model.ancestors(commit));
-        // Commits are numbered as they come, so the latest that both come from is the greatest.
+        // Commits are numbered in their order, so the latest common ancestor has the greatest number.
         let common = by_us.intersection(&by_them).max().copied();
         let Some(base) = named.or(common) else {
             assert!(matches!(merged, Err(Error::Unrelated { .. })));
@@ -409,7 +410,7 @@ fn a_repository_and_a_map_of_all_states_agree_after_every_step() {
             *taken.entry(way).or_default() += count;
         }
     }
-    // A way that is never taken is not tested.
+    // An outcome that never occurs is not tested.
     assert_eq!(taken.len(), 18, "{taken:?}");
     assert!(taken.values().all(|count| *count > 2), "{taken:?}");
 }

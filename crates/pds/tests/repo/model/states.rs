@@ -1,44 +1,44 @@
-//! The model: every state a repository ever had, as plain maps.
+//! The model: every state of a repository, as plain maps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use pds::Side;
 use pds::data::{Cid, Codec, Value};
 
-/// What a repository holds: the text of each note.
+/// The content of a repository: the text of each note.
 pub(super) type State = BTreeMap<String, String>;
 
-/// A commit as the model knows it.
+/// A commit in the model.
 pub(super) struct Known {
     pub(super) cid: Cid,
     pub(super) state: State,
-    /// The number of the commit that it names as the one before.
+    /// The number of its parent commit.
     pub(super) prev: Option<usize>,
 }
 
 /// A move of a ref.
 #[derive(Clone)]
 pub(super) struct Move {
-    /// When, counted over the moves of all refs.
+    /// The time of the move, counted over the moves of all refs.
     pub(super) at: usize,
-    /// The number of the commit, none where the ref was removed.
+    /// The number of the commit, or `None` if the ref was removed.
     pub(super) to: Option<usize>,
     pub(super) note: String,
-    /// The number of the commit that was merged, if one was.
+    /// The number of the merged commit, if there is one.
     pub(super) merged: Option<usize>,
 }
 
-/// Every state there ever was, in the order in which they came to be, and what the log still tells.
+/// Every state, in the order of their creation, and the present content of the log.
 #[derive(Default)]
 pub(super) struct Model {
     pub(super) commits: Vec<Known>,
-    /// The moves of each ref, the oldest first; also of refs that were removed.
+    /// The moves of each ref, oldest first, including those of removed refs.
     pub(super) refs: BTreeMap<String, Vec<Move>>,
     clock: usize,
 }
 
 impl Model {
-    /// The refs that are there.
+    /// Returns the names of the existing refs.
     pub(super) fn names(&self) -> Vec<String> {
         self.refs.keys().filter(|name| self.stands(name).is_some()).cloned().collect()
     }
@@ -63,26 +63,26 @@ impl Model {
         }
     }
 
-    /// Takes note of a new commit on a ref.
+    /// Records a new commit on a ref.
     pub(super) fn commits(&mut self, name: &str, cid: Cid, state: State, note: &str) {
         let prev = self.stands(name);
         self.commits.push(Known { cid, state, prev });
         self.moves(name, Some(self.commits.len() - 1), note);
     }
 
-    /// Takes note of a commit that was made elsewhere; returns its number.
+    /// Records a commit that was made elsewhere, and returns its number.
     pub(super) fn arrives(&mut self, cid: Cid, state: State, prev: usize) -> usize {
         self.commits.push(Known { cid, state, prev: Some(prev) });
         self.commits.len() - 1
     }
 
-    /// Takes note of what the last move of a ref has merged.
+    /// Records which commit the last move of a ref has merged.
     pub(super) fn merges(&mut self, name: &str, merged: usize) {
         self.refs.get_mut(name).unwrap().last_mut().unwrap().merged = Some(merged);
     }
 
-    /// Deletes states. The states that the refs name stay, and those that `stays` selects by the move and the number
-    /// of later moves of its ref. A ref does not move to its own target.
+    /// Deletes states. The targets of the refs stay, and so do the states that `stays` selects by the move and the
+    /// number of later moves of its ref. A ref does not move to its own target.
     pub(super) fn keep(&mut self, stays: impl Fn(&Known, &Move, usize) -> bool) {
         for moves in self.refs.values_mut() {
             let last = moves.len() - 1;
@@ -101,7 +101,7 @@ impl Model {
         self.refs.retain(|_, moves| !moves.is_empty());
     }
 
-    /// When a ref, or else any, came to a commit for the first time.
+    /// Returns the time of the first move of a ref to a commit, or else that of any ref.
     pub(super) fn arrival(&self, name: &str, commit: usize) -> usize {
         let to_it = |moves: &Vec<Move>| {
             moves.iter().filter(|one| one.to == Some(commit)).map(|one| one.at).min()
@@ -109,23 +109,23 @@ impl Model {
         to_it(&self.refs[name]).or_else(|| self.refs.values().filter_map(to_it).min()).unwrap()
     }
 
-    /// When each move was made, over all refs.
+    /// Returns the times of all moves, over all refs.
     pub(super) fn when(&self) -> Vec<usize> {
         let all: BTreeSet<usize> = self.refs.values().flatten().map(|one| one.at).collect();
         all.into_iter().collect()
     }
 
-    /// The commits that are there: what the log does not name is gone.
+    /// Returns the existing commits. A commit that the log does not name is deleted.
     pub(super) fn here(&self) -> BTreeSet<usize> {
         self.refs.values().flatten().filter_map(|one| one.to).collect()
     }
 
-    /// The commit that one names as the one before, if it is here.
+    /// Returns the parent of a commit, if it exists.
     pub(super) fn prev(&self, commit: usize) -> Option<usize> {
         self.commits[commit].prev.filter(|prev| self.here().contains(prev))
     }
 
-    /// All commits that one is known to come from, itself included.
+    /// Returns all known ancestors of a commit, including the commit itself.
     pub(super) fn ancestors(&self, commit: usize) -> BTreeSet<usize> {
         let here = self.here();
         let (mut found, mut waiting) = (BTreeSet::new(), vec![commit]);
@@ -139,8 +139,8 @@ impl Model {
         found
     }
 
-    /// The way back on a ref: what a commit names, or where the ref stood before it came there last
-    /// from something earlier.
+    /// Returns the steps back on a ref. A step goes to the parent, or else to the target of the ref before its last
+    /// move to the commit from an earlier one.
     pub(super) fn chain(&self, name: &str, commit: usize) -> Vec<usize> {
         let before = |commit: &usize| {
             let stood = self.refs[name].windows(2).rev().find_map(|pair| {
@@ -153,14 +153,14 @@ impl Model {
     }
 }
 
-/// The paths whose text differs between two states.
+/// Returns the paths whose text differs between two states.
 pub(super) fn differing(before: &State, after: &State) -> BTreeSet<String> {
     let paths = before.keys().chain(after.keys());
     paths.filter(|path| before.get(*path) != after.get(*path)).cloned().collect()
 }
 
-/// Applies to `ours` what leads from one state to another; the paths on which both went their own
-/// way come out beside it, as `side` says or as they were.
+/// Applies the changes from `base` to `theirs` to `ours`. `side` decides about the paths that both sides have changed
+/// differently. Without it, these paths are returned as conflicts.
 pub(super) fn three_way(
     base: &State,
     ours: &State,
@@ -192,24 +192,24 @@ pub(super) fn cid_of(text: &str) -> Cid {
     Cid::of(Codec::Cbor, &Value::from([kind, ("text", Value::from(text))]).encode())
 }
 
-/// Numbers that look random and are the same in every run.
+/// Random numbers that are the same in every run.
 pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    /// A number below a limit.
+    /// Returns a number below a limit.
     pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
 
-    /// A path that nothing else has a part of, so that it can be looked for in raw files.
+    /// Returns a path whose text occurs nowhere else, so that a test can search for it in raw files.
     pub(super) fn path(&mut self) -> String {
         let letter = char::from(b'a' + u8::try_from(self.below(16)).unwrap());
         format!("com.example.note/{letter}-is-the-key")
     }
 
-    /// A text that only the record at this path has, or one that others may have, too.
+    /// Returns a text that only the record at this path has, or one that other records may have too.
     pub(super) fn text(&mut self, path: &str) -> String {
         match self.below(9) {
             n @ 0..4 => format!("text {n} of {path}"),
