@@ -48,18 +48,6 @@ pub fn range(blocks: &dyn Blocks, root: Cid, keys: impl RangeBounds<Key>) -> Ran
 /// An iterator over the entries of a range of a tree.
 ///
 /// A subtree that cannot be read is returned as an error, and the entries after it follow.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// let last = tree.range(..).reversed().next().expect("there is one")?;
-/// assert_eq!(last.key.as_bytes(), b"a");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 pub struct Range<'t> {
     traversal: Traversal<'t>,
     /// The error of encoding an edited tree. It is returned first.

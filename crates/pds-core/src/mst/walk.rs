@@ -79,20 +79,6 @@ pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Bloc
 }
 
 /// The iterator that [`walk`] returns.
-///
-/// ```
-/// # use pds::data::{Cid, Codec, MemoryBlocks};
-/// # use pds::mst::{Key, Tree};
-/// # let mut blocks = MemoryBlocks::default();
-/// # let value = Cid::of(Codec::Cbor, b"1");
-/// # let mut tree = Tree::empty(&blocks);
-/// # tree.insert(Key::new(*b"a")?, value)?;
-/// # let written = tree.write()?;
-/// # blocks.extend(written.nodes.iter().cloned());
-/// let top = pds::mst::walk(&blocks, written.root).levels(1);
-/// assert_eq!(top.count(), 2, "a node and an entry");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 pub struct Walk<'b> {
     traversal: Traversal<'b>,
 }
