@@ -13,8 +13,8 @@
 //! writes, and only [`Store::collect`] deletes. [`Maintain`] has the operations that repairs and
 //! the end of a collection need in addition.
 //!
-//! [`MemoryStore`](crate::memory::MemoryStore) is the readable specification. Every store must pass the suite in `conformance`
-//! (feature `testing`).
+//! [`MemoryStore`](crate::memory::MemoryStore) is the readable specification. Every store must pass the suite in
+//! `conformance` (feature `testing`).
 
 use std::ops::ControlFlow;
 

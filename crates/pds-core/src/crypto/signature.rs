@@ -37,8 +37,8 @@ impl Signature {
 
     /// Returns whether this is a low-S signature on the curve: r in 1..n and s in 1..=n/2.
     ///
-    /// [`PublicKey::verify`](super::public_key::PublicKey::verify) also checks this. Call it to find out what is wrong with a signature
-    /// if its key is unknown.
+    /// [`PublicKey::verify`](super::public_key::PublicKey::verify) also checks this. This function is useful if the key
+    /// of the signature is unknown.
     pub fn is_low_s(&self, curve: Curve) -> bool {
         match curve {
             Curve::K256 => self.to_low_s_k256().is_ok(),
