@@ -9,7 +9,7 @@ use crate::data::encode::{put_head, put_link, put_list, put_map, put_text};
 
 /// Writes a CAR file of version 1, block by block.
 ///
-/// The writer should be buffered. See [`CarReader`](super::CarReader) for an example.
+/// The writer should be buffered. See [`CarReader`](super::read::CarReader) for an example.
 pub struct CarWriter<W> {
     to: W,
     bytes: u64,

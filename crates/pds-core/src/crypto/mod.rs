@@ -39,6 +39,10 @@
 //! assert!(public.verify(b"other bytes", &signature).is_err());
 //! # Ok::<(), pds::crypto::CryptoError>(())
 //! ```
+//!
+//! [`PublicKey`]: public_key::PublicKey
+//! [`PublicKey::verify`]: public_key::PublicKey::verify
+//! [`SigningKey`]: signing_key::SigningKey
 
 pub mod curve;
 mod curve_name;

@@ -21,6 +21,11 @@
 //! - A link is 37 bytes with a leading zero, and no byte follows.
 //! - `123.0` in JSON is the integer 123.
 //! - A map with `$link` and another key is an error, not a link.
+//!
+//! [`Block`]: block::Block
+//! [`Cid`]: cid::Cid
+//! [`Value::decode`]: value::Value::decode
+//! [`Value::encode`]: value::Value::encode
 
 pub mod blob_ref;
 pub mod block;

@@ -37,6 +37,9 @@
 //! assert!(document.signing_key().is_some());
 //! # Ok::<(), pds::identity::IdentityError>(())
 //! ```
+//!
+//! [`KeyHistory`]: key_history::KeyHistory
+//! [`PlcLog`]: plc_log::PlcLog
 
 pub mod did_document;
 pub mod error;

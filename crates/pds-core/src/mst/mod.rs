@@ -25,7 +25,8 @@
 //! - Removing the last key of the root lowers the tree by more than one level.
 //! - Removing the last key of all leaves one empty node.
 //!
-//! [`Blocks`]: crate::data::Blocks
+//! [`Blocks`]: crate::data::block::Blocks
+//! [`Tree::write`]: tree::Tree::write
 
 pub mod build;
 pub mod cache;

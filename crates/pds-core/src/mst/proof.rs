@@ -9,8 +9,8 @@ use crate::mst::node::{NOT_ASCENDING, Node, Position, read_node};
 /// Returns the fewest nodes, from the root down, that show whether a key is in a tree.
 ///
 /// A key can only be in a node on the level of its height. So the chain ends at that level, or earlier if a node has
-/// no subtree for the key. [`get`](super::get) checks these nodes together, and a [`Descent`] checks them one by one.
-/// (Specification "Repository", "Inclusion and exclusion proofs".)
+/// no subtree for the key. [`get`](super::tree::get) checks these nodes together, and a [`Descent`] checks them one by
+/// one. (Specification "Repository", "Inclusion and exclusion proofs".)
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};

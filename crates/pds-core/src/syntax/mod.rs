@@ -37,6 +37,19 @@
 //! );
 //! # Ok::<(), pds::syntax::SyntaxError>(())
 //! ```
+//!
+//! [`AtIdentifier`]: at_uri::AtIdentifier
+//! [`AtUri`]: at_uri::AtUri
+//! [`CidText`]: cid_text::CidText
+//! [`Datetime`]: datetime::Datetime
+//! [`Did`]: did::Did
+//! [`Handle`]: handle::Handle
+//! [`Language`]: language::Language
+//! [`Nsid`]: nsid::Nsid
+//! [`RecordKey`]: record_key::RecordKey
+//! [`RecordPath`]: record_path::RecordPath
+//! [`Tid`]: tid::Tid
+//! [`Uri`]: uri::Uri
 
 #[macro_use]
 mod text;
