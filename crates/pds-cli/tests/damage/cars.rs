@@ -136,7 +136,7 @@ fn each_harm_in_a_file_is_named_with_its_place_and_hides_nothing_elsewhere() {
 }
 
 #[test]
-fn what_is_recovered_of_a_file_is_all_but_what_was_harmed_and_all_with_a_good_copy() {
+fn a_recovered_file_lacks_only_the_damaged_blocks_and_none_with_a_good_copy() {
     each(|repo, kind, how, cid, _| {
         let what = format!("{kind} {how}");
         let [bad, good] = ["bad.car", "good.car"].map(|name| repo.home.path(name));

@@ -5,7 +5,7 @@ use super::rows::{run, run_sealed, set_fact};
 use crate::common::TestRepo;
 
 #[test]
-fn what_does_not_verify_is_not_called_ok() {
+fn a_state_that_does_not_verify_is_not_called_ok() {
     let repo = TestRepo::with_many_notes(NOTES);
     set_fact(&repo, "account", "did:web:bob.example.com");
     assert_eq!(repo.pds(["verify"]).ended().code(), 1);

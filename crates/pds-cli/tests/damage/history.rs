@@ -67,7 +67,7 @@ fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_listed
 }
 
 #[test]
-fn what_was_deleted_on_purpose_is_no_gap() {
+fn states_that_were_deleted_on_purpose_are_no_gap() {
     let (repo, commits) = versions();
     repo.pds(["forget", "--before", &commits[2]]).ok();
     let log = repo.pds(["log", "com.example.note/a"]).ok();

@@ -228,7 +228,7 @@ fn head_that_is_gone_with_the_end_of_the_log_goes_back_and_a_copy_takes_it_forwa
 }
 
 #[test]
-fn what_may_be_lost_with_the_log_and_the_refs_is_said() {
+fn possible_losses_with_the_log_and_the_refs_are_reported() {
     let repo = TestRepo::with_notes();
     repo.pds(["ref", "set", "draft", "HEAD~1"]).ok();
     for table in ["refs", "log"] {

@@ -168,7 +168,7 @@ fn without_a_copy_exactly_what_was_harmed_is_lost_and_named() {
 }
 
 #[test]
-fn what_is_lost_is_said_in_words() {
+fn losses_are_reported_in_words() {
     let repo = TestRepo::with_notes();
     let record = repo.json(["get", "com.example.note/b"])["cid"].as_str().unwrap().to_owned();
     damage(&repo, &record);

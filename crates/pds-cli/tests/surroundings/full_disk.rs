@@ -114,7 +114,7 @@ fn nothing_half_made_is_left_where_there_is_no_room_for_it() {
 }
 
 #[test]
-fn what_is_done_is_said_to_be_done_where_the_answer_has_no_room() {
+fn a_change_is_reported_as_done_even_if_its_answer_cannot_be_written() {
     if !std::path::Path::new("/dev/full").exists() {
         eprintln!("skipped: there is no /dev/full here");
         return;

@@ -83,7 +83,7 @@ fn a_hostile_repository_cannot_drive_the_terminal() {
 }
 
 #[test]
-fn what_a_record_says_survives_the_escaping() {
+fn the_text_of_a_record_survives_the_escaping() {
     let home = Home::new();
     home.write("all.car", Car::of(records()).file());
     let get = ["-R", "all.car", "get", "com.example.note/good"];

@@ -49,7 +49,7 @@ fn a_record_that_is_named_twice_is_removed_once() {
 }
 
 #[test]
-fn what_can_never_be_is_said_before_anything_is_read() {
+fn impossible_arguments_are_reported_before_any_read() {
     let home = Home::new();
     let said = home.pds(["tid", "garbage"]).fails(2);
     assert!(said.starts_with("error: invalid value 'garbage' for '[TID]': "), "{said}");

@@ -108,7 +108,7 @@ fn a_conflict_is_listed_and_decided() {
 }
 
 #[test]
-fn what_cannot_be_merged_is_said() {
+fn a_failed_merge_is_explained() {
     let repo = diverged();
     let said = repo.pds(["merge", "nowhere"]).fails(1);
     assert_eq!(said, "error: unknown revision \"nowhere\": no ref named nowhere\n");

@@ -153,7 +153,7 @@ fn a_car_file_in_the_directory_is_named() {
 }
 
 #[test]
-fn what_an_interrupted_clone_or_repair_left_goes_too() {
+fn leftovers_of_an_interrupted_clone_or_repair_are_deleted_too() {
     let repo = TestRepo::with_notes();
     for left in [".pds-new-x", ".pds-repair-x", "quarantine"] {
         std::fs::create_dir(repo.home.path(&format!("alice/{left}"))).unwrap();

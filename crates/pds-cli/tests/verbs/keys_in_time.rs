@@ -52,7 +52,7 @@ fn an_old_commit_verifies_after_the_key_has_changed() {
 }
 
 #[test]
-fn what_comes_in_is_judged_by_the_log_and_believed_from_then_on() {
+fn an_import_is_checked_by_the_log_and_its_keys_count_later() {
     let (home, mut directory, [old, new]) = account();
     home.pds(["-R", "alice", "export", "-o", "old.car"]).ended().done();
     home.pds(["clone", "old.car", "phone", "--key", &old.public_key().did_key()]).ok();

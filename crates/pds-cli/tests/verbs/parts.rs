@@ -18,7 +18,7 @@ fn with_a_gap() -> Car {
 }
 
 #[test]
-fn what_is_there_of_a_partial_repository_is_shown_and_the_rest_is_named() {
+fn a_partial_repository_is_shown_and_its_gaps_are_named() {
     let home = Home::new();
     home.write("part.car", with_a_gap().file());
     for args in [&["ls"][..], &["ls", "--all"], &["ls", "com.example.note"], &["info"]] {

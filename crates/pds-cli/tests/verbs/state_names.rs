@@ -3,7 +3,7 @@
 use crate::common::TestRepo;
 
 #[test]
-fn what_cannot_be_the_name_of_a_state_is_a_usage_error() {
+fn an_impossible_name_of_a_state_is_a_usage_error() {
     let repo = TestRepo::with_notes();
     for (state, reason) in [
         ("HEAD~x", "the number of steps is invalid"),

@@ -86,7 +86,7 @@ fn the_help_of_every_verb_has_an_example_of_that_verb() {
 }
 
 #[test]
-fn what_is_no_verb_is_a_mistake_in_json_too() {
+fn an_unknown_verb_is_a_usage_error_in_json_too() {
     let home = Home::new();
     let said = home.pds(["burn"]).fails(2);
     assert!(said.starts_with("error: unrecognized subcommand 'burn'\n"), "{said}");

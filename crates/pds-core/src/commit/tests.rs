@@ -25,7 +25,7 @@ fn changed(key: &SigningKey, change: impl Fn(&mut Map)) -> Result<Commit, Commit
 }
 
 #[test]
-fn what_is_signed_reads_back_and_verifies() {
+fn a_signed_commit_is_decoded_and_verifies() {
     for curve in [Curve::K256, Curve::P256] {
         let key = SigningKey::generate(curve).unwrap();
         let commit = unsigned().sign(&key).unwrap();

@@ -142,7 +142,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_back(x in prop::array::uniform32(any::<u8>()), odd: bool) {
+        fn a_decoded_point_is_encoded_back(x in prop::array::uniform32(any::<u8>()), odd: bool) {
             let bytes = [&[2 + u8::from(odd)][..], &x].concat();
             for curve in [Curve::K256, Curve::P256] {
                 if let Ok(point) = Point::from_sec1(curve, &bytes) {

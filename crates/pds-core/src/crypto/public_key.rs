@@ -297,7 +297,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_read_is_written_back(text in "z(Q3s|Dn)[1-9A-HJ-NP-Za-km-z]{44,46}") {
+        fn a_parsed_key_is_written_back(text in "z(Q3s|Dn)[1-9A-HJ-NP-Za-km-z]{44,46}") {
             if let Ok(key) = PublicKey::from_multikey(&text) {
                 prop_assert_eq!(key.multikey(), text);
             }

@@ -198,7 +198,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
-    fn what_one_signs_it_verifies(
+    fn a_key_verifies_its_own_signatures(
         secret in prop::array::uniform32(1_u8..0xff),
         message in prop::collection::vec(any::<u8>(), 0..300),
         k256: bool,

@@ -350,7 +350,7 @@ pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the 
 pub(super) const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
 
 /// The reason for a subtree that has already been refused at another link.
-pub(super) const NAMED_AGAIN: &str = "a subtree that cannot be read stands in the tree once more";
+pub(super) const NAMED_AGAIN: &str = "the tree names an unreadable subtree again";
 
 const TYPICAL_KEY_BYTES: usize = 40;
 

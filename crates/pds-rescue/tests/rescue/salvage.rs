@@ -126,7 +126,7 @@ fn left_in(dir: &Path) -> Vec<String> {
 }
 
 #[test]
-fn what_a_repair_is_at_work_with_is_not_cleared_away() {
+fn files_of_a_running_repair_are_not_cleared_away() {
     let home = tempfile::tempdir().unwrap();
     let (dir, _) = store(home.path(), true);
     let copy = SalvagedCopy::of(&dir).unwrap();
@@ -155,7 +155,7 @@ fn what_a_repair_is_at_work_with_is_not_cleared_away() {
 
 #[cfg(unix)]
 #[test]
-fn what_a_repair_left_beside_a_database_that_is_a_link_is_cleared_away() {
+fn leftovers_of_a_repair_next_to_a_linked_database_are_cleared_away() {
     let home = tempfile::tempdir().unwrap();
     let (dir, _) = store(home.path(), false);
     let linked = home.path().join("linked");
@@ -174,7 +174,7 @@ fn what_a_repair_left_beside_a_database_that_is_a_link_is_cleared_away() {
 
 #[cfg(unix)]
 #[test]
-fn what_was_in_the_wal_survives_a_repair_that_ended_when_that_was_gone() {
+fn the_wal_survives_a_repair_that_ended_after_it_was_removed() {
     for is_written in [false, true] {
         let home = tempfile::tempdir().unwrap();
         let (made, dir) = (home.path().join("made"), home.path().join("alice"));

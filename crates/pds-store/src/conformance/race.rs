@@ -23,7 +23,10 @@ pub(crate) const CHECKS: &[Check] = &[
     ("of eight writers that expect the same, one wins", eight_writers_race),
     ("of writers that have seen the same change, one wins", writers_race_by_version),
     ("writers that expect nothing all win", writers_without_expectations_all_win),
-    ("a change is compared with what its writer has seen", what_was_seen_must_be_so_still),
+    (
+        "a change is compared with what its writer has seen",
+        a_change_needs_the_version_that_its_writer_read,
+    ),
 ];
 
 /// Returns the block that a writer stores in one round.
@@ -150,7 +153,7 @@ fn writers_without_expectations_all_win(store: &dyn Store) {
     assert_eq!(everything(store).log.len(), 40, "writers that expect nothing all win");
 }
 
-fn what_was_seen_must_be_so_still(store: &dyn Store) {
+fn a_change_needs_the_version_that_its_writer_read(store: &dyn Store) {
     let first = apply(store, write([1], [head(1)])).version;
     let second = apply(store, write([2], [head(2)])).version;
     let wrong: [fn(Version) -> Version; 2] = [

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_two_trees_share_is_checked_once() {
+    fn shared_subtrees_are_checked_once() {
         let mut blocks = MemoryBlocks::default();
         let written = {
             let empty = MemoryBlocks::default();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_told_once_however_many_trees_have_it() {
+    fn a_fault_is_reported_once_for_all_trees_that_have_it() {
         let (value, first) = (record("x"), keys(1).next().unwrap());
         let lost = record("lost").cid();
         let low = keys(0).find(|key| *key > first).unwrap();

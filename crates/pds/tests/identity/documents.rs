@@ -50,7 +50,7 @@ fn the_signing_key_is_the_first_that_can_be_used() {
 }
 
 #[test]
-fn what_is_no_document_is_refused() {
+fn other_json_is_refused_as_a_document() {
     for (text, expected) in [
         ("", "cannot be read"),
         ("[]", "not a DID document: its id is not a DID"),

@@ -78,7 +78,7 @@ fn every_change_of_every_field_is_refused_naming_the_operation() {
 }
 
 #[test]
-fn who_changes_an_operation_with_its_cid_lacks_the_signature() {
+fn an_operation_that_is_changed_with_its_cid_lacks_a_signature() {
     let [_, _, _, new] = keys();
     for index in 0..3 {
         let (mut log, _) = three();

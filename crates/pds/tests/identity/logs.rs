@@ -183,7 +183,7 @@ fn times_order_and_places_must_fit() {
 }
 
 #[test]
-fn what_is_no_log_is_told_apart_from_one_that_is_not_valid() {
+fn other_json_is_distinguished_from_an_invalid_log() {
     for (text, expected) in [
         ("", "cannot be read"),
         ("{}", "not a did:plc audit log: not a list of operations"),

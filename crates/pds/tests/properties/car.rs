@@ -34,7 +34,7 @@ proptest! {
     #![proptest_config(config(64))]
 
     #[test]
-    fn what_is_written_is_read_in_order_and_by_name(
+    fn written_blocks_are_read_in_order_and_by_cid(
         mut blocks in prop::collection::vec(any_block(), 0..20),
         roots in 0..4_usize,
         again in any::<prop::sample::Index>(),

@@ -45,7 +45,7 @@ proptest! {
     #![proptest_config(config(512))]
 
     #[test]
-    fn what_is_encoded_decodes_to_the_same_value(value in any_value()) {
+    fn an_encoded_value_decodes_to_the_same_value(value in any_value()) {
         let bytes = value.encode();
         prop_assert_eq!(Value::decode(&bytes).unwrap(), value.clone());
         assert_consistent(&bytes);

@@ -14,7 +14,7 @@ use super::cbor::mutate;
 use super::{Random, link};
 
 #[test]
-fn what_is_taken_here_means_the_same_to_another_library() {
+fn accepted_bytes_mean_the_same_to_another_library() {
     let mut random = Random(1);
     let (mut taken, mut stricter) = (0, BTreeSet::new());
     for n in 0..200_000 {
@@ -47,7 +47,7 @@ fn what_is_taken_here_means_the_same_to_another_library() {
 }
 
 #[test]
-fn what_another_library_takes_is_refused_for_a_known_reason() {
+fn bytes_that_only_another_library_accepts_are_refused_for_a_known_reason() {
     let zeros = "00".repeat(32);
     let [kind, integer, float] = REASONS;
     for (reason, hex) in [

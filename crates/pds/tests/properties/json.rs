@@ -39,7 +39,7 @@ proptest! {
     #![proptest_config(config(512))]
 
     #[test]
-    fn what_is_written_as_json_reads_as_the_same_value(value in prop_oneof![any_value(), any_record()]) {
+    fn a_value_written_as_json_is_read_as_the_same_value(value in prop_oneof![any_value(), any_record()]) {
         let json = value.to_json();
         match value.check() {
             Ok(()) => {

@@ -79,7 +79,7 @@ fn every_rule_on_the_shape_of_a_node_is_checked_when_it_is_read() {
 }
 
 #[test]
-fn what_has_not_the_fields_of_a_node_is_no_node() {
+fn a_map_without_the_fields_of_a_node_is_no_node() {
     let good = entry(0, named("A0").as_bytes(), Ipld::Null);
     let Ipld::Map(good) = good else { panic!() };
     let changed = |name: &str, value: Option<Ipld>| {

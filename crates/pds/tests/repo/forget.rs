@@ -143,7 +143,7 @@ fn without_a_key_the_refs_that_have_the_record_are_named_and_nothing_happens() {
 }
 
 #[test]
-fn what_is_older_than_a_state_or_a_time_goes() {
+fn states_older_than_a_state_or_a_time_are_deleted() {
     for by_time in [false, true] {
         let repo = in_memory();
         let mut commits = vec![repo.head().unwrap().unwrap()];
@@ -251,7 +251,7 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
 }
 
 #[test]
-fn what_others_deleted_without_care_goes_as_well() {
+fn remains_that_others_left_are_deleted_as_well() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("alice");
     let repo = Repo::create(&dir, &did()).unwrap();

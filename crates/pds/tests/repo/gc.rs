@@ -56,7 +56,7 @@ fn with_states(count: usize) -> (Repo, Vec<Cid>) {
 }
 
 #[test]
-fn what_the_log_reaches_stays() {
+fn states_in_the_log_stay() {
     let (repo, commits) = with_states(30);
     repo.history().set_head(commits[3], Expect::Any, "reset").unwrap();
     let side: RefName = "side".parse().unwrap();
@@ -188,7 +188,7 @@ fn a_tree_that_cannot_be_read_keeps_everything() {
 }
 
 #[test]
-fn what_a_repair_brings_back_meanwhile_comes_back_whole() {
+fn blocks_that_a_concurrent_repair_restores_stay_complete() {
     let mut restored = 0;
     for (is_tree, moment) in (0..50).flat_map(|moment| [(false, moment), (true, moment)]) {
         let (repo, commits) = with_states(10);

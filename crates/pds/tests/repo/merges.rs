@@ -111,7 +111,7 @@ fn two_branches_become_one_by_a_signed_commit() {
 }
 
 #[test]
-fn what_follows_on_is_moved_to_and_what_is_here_is_nothing_new() {
+fn a_descendant_is_a_fast_forward_and_an_ancestor_is_nothing() {
     let repo = in_memory();
     put(&repo, "a", "1");
     let side = branch(&repo, "side");
@@ -302,7 +302,7 @@ fn the_file_of_another_account_or_key_is_refused() {
 }
 
 #[test]
-fn what_an_import_brought_is_an_ancestor_by_the_log() {
+fn an_imported_commit_is_an_ancestor_by_the_log() {
     // The commits of a server name no parent. A mirror that makes commits finds the ancestors in the log.
     let server = in_memory();
     put(&server, "a", "1");

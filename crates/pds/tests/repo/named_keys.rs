@@ -181,7 +181,7 @@ fn a_mirror_follows_an_account_to_its_next_key_and_keeps_the_old_one_for_what_it
 }
 
 #[test]
-fn who_signs_here_is_not_changed_by_what_is_taken_in_under_another_key() {
+fn an_import_under_another_key_does_not_change_the_own_key() {
     let (own, _) = followed();
     let (of_own, server) = (own.public_key().unwrap(), key());
     let theirs = Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))

@@ -75,7 +75,7 @@ fn overtaken() -> (Arc<Watched<Overtaken>>, Repo, Repo) {
 }
 
 #[test]
-fn what_others_do_while_refs_and_log_are_read_is_no_finding() {
+fn concurrent_changes_of_refs_and_log_are_no_finding() {
     let commit = |repo: &Repo| drop(repo.put(&path("com.example.note/b"), &note("b")).unwrap());
     let branch = |repo: &Repo| {
         let (side, head) = ("side".parse().unwrap(), repo.head().unwrap().unwrap());

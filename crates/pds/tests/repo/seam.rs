@@ -276,7 +276,7 @@ impl Watch for Before {
 }
 
 #[test]
-fn what_is_signed_while_another_handle_rotates_is_by_the_key_of_its_time_or_not_stored() {
+fn a_commit_during_a_rotation_is_by_the_key_of_its_time_or_not_stored() {
     type Act = fn(&Repo) -> Result<()>;
     let acts: [(&str, Act); 6] = [
         ("put", |repo| repo.put(&path("com.example.note/b"), &note("b")).map(drop)),
@@ -495,7 +495,7 @@ fn damage(dir: &Path, repo: &Repo, at: &str, harm: Harm) -> Cid {
 }
 
 #[test]
-fn a_put_of_the_same_record_heals_it_and_nothing_changed_is_said_of_what_can_be_read() {
+fn a_put_of_the_same_record_repairs_it_or_changes_nothing() {
     // The damaged store is used by a handle with the nodes in its cache, and by one that was opened later.
     for (is_known, harm) in HARMS.into_iter().flat_map(|harm| [(false, harm), (true, harm)]) {
         let home = tempfile::tempdir().unwrap();

@@ -119,7 +119,7 @@ fn a_swap_happens_only_if_nothing_changed() {
 }
 
 #[test]
-fn what_must_not_be_written_is_refused() {
+fn invalid_writes_are_refused() {
     let repo = in_memory();
     let head = repo.head().unwrap();
     let long = Value::from("x".repeat(MAX_WRITTEN_RECORD_BYTES));
