@@ -11,15 +11,15 @@ mod destination;
 mod errors;
 mod exit;
 mod failure;
-mod gaps;
 mod identity;
 mod json_input;
 mod open;
 mod output;
+mod partial;
 mod progress;
 mod record;
 mod record_files;
-mod state;
+mod state_arg;
 mod stream;
 mod text;
 

@@ -17,7 +17,7 @@ use pds::{Error, Repo, Revision, Snapshot};
 use crate::damage::Damage;
 use crate::exit::Stated;
 use crate::progress::Watched;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::stream::{is_a_file, open_file};
 
 /// The place of the repository, as the user gave it.

@@ -13,7 +13,7 @@
 
 mod damaged;
 mod database;
-mod filled;
+mod filled_store;
 mod handle;
 mod mend;
 mod orphans;
@@ -28,7 +28,7 @@ mod trace;
 
 pub use self::damaged::DamagedBlock;
 pub use self::database::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
-pub use self::filled::{Origin, Sources};
+pub use self::filled_store::{Origin, Sources};
 pub use self::handle::Rescue;
 pub use self::quarantine::Quarantine;
 pub use self::rebuild::{Earlier, Rebuilt};

@@ -1,7 +1,7 @@
 //! The repair of blocks and facts: restores blocks from sources, and drops damaged blocks.
 
 use crate::damaged::DamagedBlock;
-use crate::filled::Filled;
+use crate::filled_store::Filled;
 use crate::handle::Rescue;
 use crate::survey::{Survey, commit_at};
 use pds::error::{Error, Result};

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 
 use crate::damaged::{Aside, DamagedBlock};
-use crate::filled::Filled;
+use crate::filled_store::Filled;
 use crate::handle::Rescue;
 use crate::orphans::{Orphans, each_in};
 use crate::survey::{Lost, Survey, commit_at};

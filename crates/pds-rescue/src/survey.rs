@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::damaged::{Aside, DamagedBlock};
-use crate::filled::{Filled, Origin};
+use crate::filled_store::{Filled, Origin};
 use crate::handle::Rescue;
 use crate::stray::StrayRef;
 use crate::trace::{Part, Step, Trace};

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::base::Base;
+use crate::commit_base::Base;
 use pds_core::commit::Commit;
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::public_key::PublicKey;

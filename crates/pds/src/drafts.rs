@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::base::Base;
+use crate::commit_base::Base;
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::model::write::{Body, Draft, RecordChange, Target, Write, WriteOptions, Written};

@@ -161,10 +161,10 @@ pub mod blob {
     pub use pds_store::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
 }
 
-mod base;
 pub mod blobs;
 mod caches;
 mod clock;
+mod commit_base;
 mod drafts;
 pub mod error;
 mod facts;
@@ -174,10 +174,10 @@ pub mod local;
 pub mod merge;
 pub mod model;
 mod parts;
-mod pipeline;
 mod reading;
 pub mod repo;
 pub mod retain;
+mod run_ahead;
 pub mod snapshot;
 pub mod transfer;
 pub mod verify;

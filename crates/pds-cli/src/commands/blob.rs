@@ -13,10 +13,10 @@ use pds::syntax::AtUri;
 
 use crate::answers::blob::{BlobCheck, BlobRow, MissingRow};
 use crate::exit::{Exit, Stated};
-use crate::gaps::Gaps;
 use crate::open::{Place, Source};
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::partial::Gaps;
+use crate::state_arg::StateArg;
 use crate::stream::open_stream;
 use crate::text::say;
 

@@ -7,7 +7,7 @@ use crate::answers::diff::DiffRow;
 use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::text::say;
 
 /// Show which records differ between two states

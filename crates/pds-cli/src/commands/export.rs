@@ -14,7 +14,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::text::say;
 
 /// Write a CAR file

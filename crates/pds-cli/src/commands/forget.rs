@@ -19,7 +19,7 @@ use crate::open::{Place, resolve};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::record::RecordArg;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::text::say;
 
 /// Purge records, or older history, from this repository

@@ -10,7 +10,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
 use crate::record::RecordArg;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 
 /// Print a record
 #[derive(Debug, clap::Args)]

@@ -13,11 +13,11 @@ use pds::{Repo, Snapshot};
 
 use crate::answers::info::{Info, Reclaimable};
 use crate::exit::{Exit, Stated};
-use crate::gaps::Gaps;
 use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::partial::Gaps;
 use crate::progress::Progress;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 
 /// Describe the repository: its account, key, size and collections
 #[derive(Debug, clap::Args)]

@@ -17,10 +17,10 @@ use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::answers::log::{LogRow, VersionRow};
 use crate::exit::{Exit, Stated};
-use crate::gaps::Gaps;
 use crate::identity::read_plc_log;
 use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::partial::Gaps;
 use crate::record::RecordArg;
 use crate::text::{say, time_text};
 

@@ -9,10 +9,10 @@ use pds::{ListOptions, RecordEntry, Snapshot};
 
 use crate::answers::ls::{CollectionRow, RecordRow};
 use crate::exit::{Exit, Stated};
-use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::partial::Gaps;
+use crate::state_arg::StateArg;
 
 /// List collections, the records of one collection, or all records
 #[derive(Debug, clap::Args)]

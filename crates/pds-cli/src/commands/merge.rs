@@ -22,7 +22,7 @@ use crate::identity::SignedByArg;
 use crate::open::{Place, about_file, open_file_or_repository, resolve};
 use crate::output::Output;
 use crate::record::RecordArg;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::text::say;
 
 /// Merge the changes of another branch or another device

@@ -5,10 +5,10 @@ use pds::mst::{Step, height, walk};
 
 use crate::answers::mst::{EntryRow, NodeRow};
 use crate::exit::Exit;
-use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::partial::Gaps;
+use crate::state_arg::StateArg;
 
 /// Draw the tree
 ///

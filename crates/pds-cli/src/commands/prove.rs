@@ -17,7 +17,7 @@ use crate::identity::IdentityFile;
 use crate::open::Place;
 use crate::output::Output;
 use crate::record::RecordArg;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::text::{counted, say};
 
 /// Write a CAR file that proves that a record is present or absent

@@ -12,7 +12,7 @@ use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 
 /// List, set and delete named refs
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use crate::errors::{resolved_before, resolved_by_cid};
 use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 
 /// Move HEAD to another commit
 ///

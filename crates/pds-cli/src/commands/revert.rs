@@ -10,7 +10,7 @@ use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, resolve};
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::text::say;
 
 /// Write a new commit that undoes another

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::record::RecordArg;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 
 /// Show a block, decoded
 #[derive(Debug, clap::Args)]

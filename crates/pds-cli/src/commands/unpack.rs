@@ -8,13 +8,13 @@ use pds::{RecordEntry, Snapshot};
 
 use crate::answers::unpack::UnpackAnswer;
 use crate::exit::Exit;
-use crate::gaps::Gaps;
 use crate::open::Place;
 use crate::output::Output;
+use crate::partial::Gaps;
 use crate::record_files::{
     Odd, check_is_new, commit_text, directory_name, make, write, write_record,
 };
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::text::say;
 
 /// Write every record as a JSON file

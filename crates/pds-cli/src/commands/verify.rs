@@ -20,7 +20,7 @@ use crate::exit::{Exit, Stated};
 use crate::identity::read_plc_log;
 use crate::open::Place;
 use crate::output::Output;
-use crate::state::StateArg;
+use crate::state_arg::StateArg;
 use crate::stream::{is_a_file, open_file};
 use crate::text::say;
 

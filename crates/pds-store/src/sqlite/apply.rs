@@ -11,7 +11,7 @@ use crate::ref_name::RefName;
 use crate::refs::RefEdit;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::index::{MAX_PENDING, MAX_TAIL, Tail};
-use crate::sqlite::place::{Place, start_of};
+use crate::sqlite::index_row::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::reader::{by_id, by_place};
 use crate::sqlite::rows::bad_row::MAX_CHANGE;

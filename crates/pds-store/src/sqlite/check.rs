@@ -9,7 +9,7 @@ use crate::log::LogEntry;
 use crate::ref_name::RefName;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::index::{lost_by_index, placed};
-use crate::sqlite::place::start_of;
+use crate::sqlite::index_row::start_of;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::raw;
 use crate::sqlite::rows::facts::{FACT_COLUMNS, read_numbered_fact};

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use crate::error::StoreError;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::index_filter::Taken;
-use crate::sqlite::place::{Place, start_of};
+use crate::sqlite::index_row::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::{belongs, raw};
 use crate::sqlite::rows::state::StateRow;

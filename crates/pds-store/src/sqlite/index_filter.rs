@@ -4,7 +4,7 @@ use rusqlite::Connection;
 
 use crate::error::StoreError;
 use crate::sqlite::errors::store_error;
-use crate::sqlite::place::start_of;
+use crate::sqlite::index_row::start_of;
 use crate::sqlite::statement::one;
 use pds_core::data::cid::Cid;
 

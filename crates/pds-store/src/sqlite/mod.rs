@@ -12,7 +12,7 @@ pub(crate) mod errors;
 pub(crate) mod immutable_file;
 pub(crate) mod index;
 pub(crate) mod index_filter;
-pub(crate) mod place;
+pub(crate) mod index_row;
 pub(crate) mod pool;
 pub(crate) mod query_limit;
 pub(crate) mod raw_blocks;

@@ -8,7 +8,7 @@ use crate::refs::Refs;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::immutable_file::Frozen;
 use crate::sqlite::index::{Tail, data_version, placed};
-use crate::sqlite::place::start_of;
+use crate::sqlite::index_row::start_of;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::rows::refs::RefRow;
 use crate::sqlite::rows::state::StateRow;

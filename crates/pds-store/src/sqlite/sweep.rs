@@ -9,7 +9,7 @@ use crate::relink::Relink;
 use crate::sqlite::apply;
 use crate::sqlite::errors::store_error;
 use crate::sqlite::index::Tail;
-use crate::sqlite::place::{Place, start_of};
+use crate::sqlite::index_row::{Place, start_of};
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::raw_blocks::raw;
 use crate::sqlite::rows::facts::edit_facts;

@@ -10,7 +10,7 @@ use crate::fact::{Fact, FactKind};
 use crate::log::{LogEntry, LogQuery};
 use crate::refs::Refs;
 use crate::sqlite::errors::store_error;
-use crate::sqlite::place::start_of;
+use crate::sqlite::index_row::start_of;
 use crate::sqlite::pool::Pool;
 use crate::sqlite::query_limit::Effort;
 use crate::sqlite::reader::Reader;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::history::before::Back;
 use crate::history::handle::History;
+use crate::history::parent::Back;
 use crate::parts::Parts;
 use crate::reading::Reading;
 use pds_core::commit::Commit;

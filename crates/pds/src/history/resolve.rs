@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::facts::forgotten;
-use crate::history::before::{Back, commit_if_here};
 use crate::history::handle::History;
+use crate::history::parent::{Back, commit_if_here};
 use crate::model::revision::{Anchor, Revision, RevisionError};
 use crate::snapshot::{Snapshot, read_commit};
 use pds_core::commit::CommitError;

@@ -1,6 +1,6 @@
 //! The merge of two lines of commits, from a ref or from a CAR file.
 
-use crate::base::Base;
+use crate::commit_base::Base;
 use crate::error::{Error, Result};
 use crate::history::ancestry::common_ancestor;
 use crate::history::ancestry::merged_ref;
@@ -19,7 +19,7 @@ use crate::snapshot::record_changes;
 use crate::transfer::import::has_all;
 use crate::transfer::incoming::{Findings, Incoming, unboxed};
 use crate::verify::indexed::verify;
-use crate::verify::tracked::TrackedFile;
+use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;

@@ -1,7 +1,7 @@
 //! The revert of a commit by a new commit.
 
 use crate::error::{Error, Result};
-use crate::history::before::Back;
+use crate::history::parent::Back;
 use crate::merge::handle::Merge;
 use crate::merge::plan::{Plan, plan};
 use crate::model::conflict::{Resolution, Versions};

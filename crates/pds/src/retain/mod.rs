@@ -1,8 +1,8 @@
 //! The deletion of states, blocks and blobs: garbage collection, purges and known losses.
 
+mod after_sweep;
 pub(crate) mod collect;
 pub(crate) mod collection;
-mod finish;
 pub mod forget;
 pub mod gc;
 pub mod handle;

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::model::finding::{Finding, Severity, Stage};
 use crate::model::report::Expected;
 use crate::verify::check::Check;
-use crate::verify::tracked::TrackedFile;
+use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::read_at::ReadAt;
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, Blocks};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::model::jobs::Jobs;
-use crate::pipeline::ahead;
+use crate::run_ahead::ahead;
 use crate::verify::check::Verdict;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::{CarFile, Indexing};

@@ -7,7 +7,7 @@ use crate::verify::any_order::{Types, index};
 use crate::verify::check::{Check, Verdict};
 use crate::verify::indexed::follow;
 use crate::verify::stream::{NotInOrder, streamed as stream};
-use crate::verify::tracked::TrackedFile;
+use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::model::finding::Finding;
 use crate::model::report::{Expected, Report};
-use crate::pipeline::ahead;
+use crate::run_ahead::ahead;
 use crate::verify::check::Check;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;

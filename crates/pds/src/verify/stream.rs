@@ -4,7 +4,7 @@ use std::io::Read;
 
 use crate::model::jobs::Jobs;
 use crate::model::report::Expected;
-use crate::pipeline::ahead;
+use crate::run_ahead::ahead;
 use crate::verify::check::{Check, Verdict};
 use pds_core::car::error::CarError;
 use pds_core::car::read::CarReader;

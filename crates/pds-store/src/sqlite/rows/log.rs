@@ -6,7 +6,7 @@ use crate::error::StoreError;
 use crate::event::{Event, EventData};
 use crate::log::{LogEntry, check_message};
 use crate::sqlite::checksum::Sum;
-use crate::sqlite::place::start_of;
+use crate::sqlite::index_row::start_of;
 use crate::sqlite::rows::bad_row::{BadRow, MAX_CHANGE, NO_CHANGE, NO_CID};
 use crate::sqlite::rows::columns::Columns;
 use crate::sqlite::statement::run;
