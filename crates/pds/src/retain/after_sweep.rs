@@ -96,7 +96,7 @@ impl Retain<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Store`].
+    /// [`Error::Store`](crate::Error::Store).
     pub fn is_erasing(&self) -> Result<bool> {
         facts::is_erasing(self.parts.store.view()?.as_ref())
     }

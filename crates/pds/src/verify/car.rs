@@ -37,7 +37,7 @@ use pds_core::mst::walk::walk;
 ///
 /// # Errors
 ///
-/// [`Error::Car`] if the operating system cannot read the file. Errors in the file are findings.
+/// [`Error::Car`](crate::Error::Car) if the operating system cannot read the file. Errors in the file are findings.
 pub fn verify_car<F: ReadAt>(
     file: F,
     expected: &Expected<'_>,

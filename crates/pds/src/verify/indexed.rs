@@ -31,7 +31,7 @@ use pds_core::mst::walk::{Step, Walk};
 ///
 /// # Errors
 ///
-/// [`Error::Read`](crate::Error::Read) if the source cannot be read. Errors in its blocks are findings.
+/// [`Error::Read`] if the source cannot be read. Errors in its blocks are findings.
 pub fn verify(
     blocks: &dyn Blocks,
     commit: Cid,
