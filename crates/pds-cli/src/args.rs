@@ -33,7 +33,7 @@ use crate::output::Output;
         Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad input · 4 network · 5 busy · 6 partly done"
 )]
 pub(crate) struct Cli {
-    /// Repository directory, or a CAR file to read [default: the nearest repository upwards]
+    /// Repository directory, or a CAR file to read [default: the nearest repository from here upwards]
     #[arg(
         short = 'R',
         long = "repo",

@@ -239,12 +239,10 @@ const NO_SPACE: [io::ErrorKind; 3] =
 const DAMAGED: Meaning = (
     Exit::BadInput,
     "damaged",
-    Some(
-        "pds verify lists every error; pds repair mends a repository; pds recover reads a damaged CAR file",
-    ),
+    Some("pds verify lists all errors; pds repair repairs a repository, pds recover a CAR file"),
 );
 
-pub(crate) const REPAIR: &str = "pds repair lists what can be mended";
+pub(crate) const REPAIR: &str = "pds repair lists the damage and what can be repaired";
 
 pub(crate) const START_OVER: &str =
     "start over from a copy: pds clone COPY.car NEWDIR, then pds -R NEWDIR key import DIR/key";

@@ -138,7 +138,7 @@ pub enum Error {
         refs: Vec<RefName>,
     },
     /// The repository belongs to another account.
-    #[error("the repository belongs to {found}, not to {expected}")]
+    #[error("the account is {found}, expected {expected}")]
     WrongDid {
         /// The expected account.
         expected: Did,

@@ -45,7 +45,7 @@ impl fmt::Display for BlobCheck {
         for (cid, reason) in &self.unreadable {
             writeln!(f, "{cid} cannot be read: {reason}")?;
         }
-        write!(f, "{} whole, {} damaged", self.whole, self.damaged.len())?;
+        write!(f, "{} intact, {} damaged", self.whole, self.damaged.len())?;
         match self.unreadable.len() {
             0 => Ok(()),
             unread => write!(f, ", {unread} unreadable"),

@@ -8,7 +8,7 @@ use pds::syntax::Tid;
 use serde::{Serialize, Serializer};
 
 use super::json::optional_text;
-use crate::text::rev_text;
+use crate::text::{counted, rev_text};
 
 /// A repository in one state.
 #[derive(Serialize)]
@@ -53,15 +53,15 @@ impl fmt::Display for Info {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = match (&self.signing_key, self.can_sign) {
             (Some(key), true) => key.clone(),
-            (Some(key), false) => format!("{key} (public part only: a mirror)"),
+            (Some(key), false) => format!("{key} (public key only: a mirror)"),
             (None, _) => "unknown (a mirror)".to_owned(),
         };
         let Self { did, commit, data, version, records, blocks, nodes, blobs, bytes, .. } = self;
-        let rev = rev_text(self.rev);
+        let (rev, nodes) = (rev_text(self.rev), counted(*nodes, "tree node"));
         write!(
             f,
             "did      {did}\nkey      {key}\ncommit   {commit}\nrev      {rev}\ndata     {data}\n\
-             version  {version}\nrecords  {records}\nblocks   {blocks} ({nodes} tree nodes)\n\
+             version  {version}\nrecords  {records}\nblocks   {blocks} ({nodes})\n\
              blobs    {blobs}\nbytes    {bytes}"
         )?;
         if let Some(Reclaimable { blobs, blocks, bytes }) = &self.reclaimable {

@@ -79,7 +79,7 @@ impl Serialize for RecoverAnswer<'_> {
 impl fmt::Display for RecoverAnswer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { unplaced, without_path, lost, records, .. } = self;
-        let verdict = if self.is_whole() { "whole" } else { "partly recovered" };
+        let verdict = if self.is_whole() { "fully recovered" } else { "partly recovered" };
         let records = counted(*records, "record");
         write!(
             f,

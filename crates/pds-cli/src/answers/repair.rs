@@ -115,7 +115,7 @@ impl<'a> RepairAnswer<'a> {
 
     fn origin(&self, origin: Origin) -> String {
         match origin {
-            Origin::Here => "this repository, under another name".to_owned(),
+            Origin::Here => "this repository, under a wrong CID".to_owned(),
             Origin::Source(number) => {
                 self.sources.get(number).map_or_else(String::new, |path| path.display().to_string())
             }
@@ -155,7 +155,7 @@ impl<'a> RepairAnswer<'a> {
     fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verdict = match self.exit() {
             Exit::Done => "ok",
-            Exit::Partly => "partly mended",
+            Exit::Partly => "partly repaired",
             _ => "FAILED",
         };
         let Self { survey, .. } = self;
@@ -169,7 +169,7 @@ impl<'a> RepairAnswer<'a> {
         }
         match survey.refs.len() + self.moved().len() {
             0 => {}
-            astray => write!(f, ", {}", counted(astray as u64, "stray ref"))?,
+            astray => write!(f, ", {}", counted(astray as u64, "broken ref"))?,
         }
         if self.acted {
             let Replaced { added, dropped, .. } = self.mended;
@@ -198,16 +198,16 @@ impl<'a> RepairAnswer<'a> {
         match self.exit() {
             Exit::Done => None,
             _ if is_unsound && !self.acted => Some(
-                "nothing was changed; --here mends from this repository, --from CAR|DIR takes missing blocks from a copy, --rebuild signs a new commit of the surviving records",
+                "nothing was changed; --here repairs from this repository, --from CAR|DIR takes missing blocks from a copy, --rebuild signs a new commit of the surviving records",
             ),
             _ if is_unclear => Some(
-                "set a ref of unknown target with pds ref set NAME COMMIT, or delete it with pds ref rm NAME",
+                "the target of a ref is unknown: set it with pds ref set NAME COMMIT, or delete the ref with pds ref rm NAME",
             ),
             _ if self.lost.iter().any(is_of_another_ref) && self.rebuilt.is_some() => Some(
                 "another ref points to a state with losses: move it with pds ref set NAME REV, or delete it with pds ref rm NAME",
             ),
             _ if self.lost.iter().any(is_present) && self.rebuilt.is_none() => Some(
-                "blocks are still lost: --from CAR|DIR takes them from a copy, --rebuild signs a new commit without them; pds ref rm NAME deletes another ref",
+                "blocks are still lost: --from CAR|DIR takes them from a copy, --rebuild signs a new commit without them; pds ref rm NAME deletes another ref that has losses",
             ),
             _ if self.acted && self.unread().iter().any(|unread| unread.what == "refs") => Some(
                 "a copy may have a newer state: pds import COPY.car imports it, pds ref set NAME COPY.car points another ref to it",

@@ -79,7 +79,7 @@ impl fmt::Display for VerifyAnswer<'_> {
         let report = self.report;
         f.write_str(if report.is_ok() { "ok" } else { "FAILED" })?;
         let Some(commit) = &report.commit else {
-            return f.write_str(": no repository that can be read");
+            return f.write_str(": no readable repository");
         };
         write!(f, ": {} rev {}, ", commit.did(), rev_text(commit.rev()))?;
         if report.commits > 0 {

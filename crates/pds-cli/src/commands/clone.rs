@@ -20,7 +20,8 @@ use crate::record_files::directory_name;
 
 /// Create a repository from a CAR file or another repository
 ///
-/// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`.
+/// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`. From
+/// another repository, only the state at HEAD is copied: no other refs, no log, no blobs and no known key.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…"

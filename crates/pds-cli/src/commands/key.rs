@@ -37,8 +37,8 @@ enum KeyVerb {
     Show,
     /// Import a signing key: multikey text or raw hex
     ///
-    /// The key signs later commits. Stored commits must still be signed by the key that was known before, if
-    /// one was.
+    /// The key signs later commits. Stored commits are still checked with the key that was known before, if
+    /// there was one.
     #[command(
         after_help = "Examples:\n  pds key import secret.txt\n  pass show alice | pds key import -"
     )]
@@ -96,7 +96,7 @@ fn import(place: &Place, file: &Path, curve: Option<Curve>, out: &mut Output) ->
     key_file::write_new(&path, &key)?;
     if let Some(known) = known.filter(|known| *known != public) {
         say(&format!(
-            "note: stored commits must still be signed by {known}; the new key signs later commits"
+            "note: stored commits are still checked with {known}; the new key signs later commits"
         ));
     }
     out.has_done();

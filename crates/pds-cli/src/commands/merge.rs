@@ -30,17 +30,18 @@ use crate::text::say;
 /// Compares both sides record by record with the state that both started from, and writes one signed commit.
 /// If HEAD has no changes of its own, it moves to the other commit. A change on one side only is taken. A record
 /// that both sides changed differently is a conflict: conflicts are listed, and nothing is written until --ours,
-/// --theirs or --take resolves them. A file is verified first, and its commit stays under the ref `merged`.
+/// --theirs or --take resolves them. A file or another repository is verified first, and its commit stays under the
+/// ref `merged`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds merge draft\n  pds merge phone.car\n  \
     pds merge ../phone            merge another repository on this machine\n  \
     pds merge phone.car --theirs --take ours:app.bsky.actor.profile/self\n\n\
-    Write the file with pds export --chain, so that the common state can be found.\n\n\
+    Write the file with pds export --chain on the other device, so that the common state can be found.\n\n\
     Prints the commit that HEAD points to now, and its rev, then the changes here as in pds diff: \
     + path cid, ~ path old new, - path cid. Blobs are not merged with their records: pds blob missing \
     lists those that are not stored.\n\n\
     A conflict is one line: ! path, then the CIDs of the common state, ours and theirs; - means no record.\n\n\
-    Exit code 0 if the other commit is merged, or was before; 1 if there are conflicts, or if no common \
+    Exit code 0 if the other commit is merged now, or was merged earlier; 1 if there are conflicts, or if no common \
     state is known.")]
 pub(crate) struct Args {
     /// Commit to merge: a ref, a commit CID, a rev, a .car file of the same account, or the directory of another

@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
-    /// State to prove: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+    /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

@@ -31,7 +31,8 @@ use crate::text::say;
 /// Recover records from a damaged or truncated CAR file
 ///
 /// Lists the records, or writes them: as JSON files into DIR, as `pds unpack` does, or with -o all good blocks
-/// as a CAR file. Losses are always listed. Exit code 0 if the whole repository is recovered, 6 if part of it
+/// as a CAR file. Losses are always listed. An unplaced record has a path, but may belong to another state. A
+/// record without a path is printed with its CID. Exit code 0 if the whole repository is recovered, 6 if part of it
 /// is, 3 if nothing is.
 #[derive(Debug, clap::Args)]
 #[command(

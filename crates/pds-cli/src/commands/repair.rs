@@ -23,24 +23,25 @@ use crate::output::Output;
 use crate::stream::{is_a_file, open_file};
 use crate::text::{counted, say};
 
-/// List damaged and missing data, and mend it
+/// List damaged and missing data, and repair it
 ///
-/// Without options, checks every block and every state, and changes nothing. Damaged blocks are moved to the
-/// directory quarantine/ of the repository, never deleted. Exit code 0 if the present state is sound or was
-/// mended, 1 if it is not and nothing was done, 6 if part of it is lost, or if a damaged database could not be
-/// read in full. Losses of past states are listed, but are no failure. Blobs are not checked: see
-/// `pds verify --blobs`.
+/// Without options, checks every block and every state, and changes nothing. A repair moves damaged blocks to the
+/// directory quarantine/ of the repository, and deletes none. Exit code 0 if the present state is intact or was
+/// repaired, 1 if it is damaged and nothing was changed, 6 if part of it is lost, or if a damaged database could
+/// not be read in full. Losses of past states are listed, and do not change the exit code. Blobs are not checked:
+/// see `pds verify --blobs`.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds repair\n  pds repair --here\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild"
 )]
 pub(crate) struct Args {
     /// Take missing blocks from a CAR file, which may be damaged, or from another repository. Blocks that this
-    /// repository has under wrong names are always used
+    /// repository stores under a wrong CID are used, too
     #[arg(long = "from", value_name = "CAR|DIR")]
     sources: Vec<PathBuf>,
 
-    /// Mend from this repository alone: use blocks under wrong names, set refs by the log, and rebuild the index
+    /// Repair from this repository alone: use blocks that are stored under a wrong CID, set refs from the log, and
+    /// rebuild the index
     #[arg(long)]
     here: bool,
 
@@ -48,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long)]
     rebuild: bool,
 
-    /// Show what is wrong and what can be mended, and change nothing
+    /// Show the damage and what can be repaired, and change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
 }

@@ -17,7 +17,7 @@ use crate::state_arg::StateArg;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds show bafyrei…\n  pds show HEAD")]
 pub(crate) struct Args {
-    /// Block to show: the CID of a commit, a tree node or a record; or a state, for its commit
+    /// Block to show: the CID of a commit, a tree node or a record; or a state, to show its commit
     #[arg(value_name = "CID|REV")]
     what: OsString,
 

@@ -14,7 +14,7 @@ use crate::text::time_text;
 /// Generate a TID, or decode one
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds tid\n  pds tid 3jzfcijpj2z2a\n  pds tid 3hgb-r7t-ngir-t4      decode the early form"
+    after_help = "Examples:\n  pds tid\n  pds tid 3jzfcijpj2z2a\n  pds tid 3hgb-r7t-ngir-t4      decode the old form with hyphens"
 )]
 pub(crate) struct Args {
     /// TID to decode

@@ -48,7 +48,7 @@ pub(crate) struct Args {
     #[arg(long)]
     did: Option<Did>,
 
-    /// Accept a slice or a proof: missing blocks are no error
+    /// Accept a slice or a proof: missing blocks are notes, not errors
     #[arg(long)]
     partial: bool,
 

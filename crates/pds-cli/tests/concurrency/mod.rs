@@ -177,7 +177,7 @@ fn one_blob_that_many_store_is_there_once() {
     let said = at_once(4, |_| repo.pds(["blob", "put", "-"]).stdin(bytes.clone()).ok());
     assert!(said.iter().all(|one| *one == said[0]));
     assert_eq!(repo.pds(["blob", "ls"]).ok().lines().count(), 1);
-    assert_eq!(repo.pds(["blob", "check"]).ok(), "1 whole, 0 damaged\n");
+    assert_eq!(repo.pds(["blob", "check"]).ok(), "1 intact, 0 damaged\n");
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn assert_found(repo: &TestRepo, is_present_whole: bool) {
     let history = repo.pds(["verify", "--history"]).ended();
     assert_eq!(history.code(), if is_present_whole { 1 } else { 3 }, "{}", history.text());
     assert!(history.text().starts_with("error store-damaged: "), "{}", history.text());
-    assert_eq!(history.stderr, "pds repair lists what can be mended\n");
+    assert_eq!(history.stderr, "pds repair lists the damage and what can be repaired\n");
 }
 
 const COMMITS: usize = 150;
@@ -96,7 +96,7 @@ fn a_bit_of_the_log_moves_no_ref() {
     assert!(survey.code() == 1 && survey.text().contains(said), "{survey:?}");
     let mended = repo.pds(["repair", "--here"]).ended();
     assert!(mended.code() == 6 && mended.text().contains(said), "{mended:?}");
-    assert!(mended.text().contains("\npartly mended: "), "{mended:?}");
+    assert!(mended.text().contains("\npartly repaired: "), "{mended:?}");
     assert_eq!(repo.json_lines(["ref", "ls"]), refs);
     assert_eq!(notes(&repo), ["repair", "put", "put", "init"]);
     repo.pds(["verify", "--history"]).ok();

@@ -15,7 +15,7 @@ fn a_whole_file_is_listed_and_written_as_it_is() {
     let ended = repo.home.pds(["recover", &good]).ok();
     assert_eq!(listed(&ended), listed(&repo.pds(["ls", "--all"]).ok()));
     assert!(
-        ended.ends_with("whole: 50 records, 0 unplaced, 0 without a path, 0 lost\n"),
+        ended.ends_with("fully recovered: 50 records, 0 unplaced, 0 without a path, 0 lost\n"),
         "{ended}"
     );
     repo.home.pds(["recover", &good, "-o", "out.car"]).ok();

@@ -57,19 +57,19 @@ fn head_is_gone(is_counted: bool) {
             said,
             format!(
                 "error: ref HEAD is missing: according to the log it points to {head}\n  \
-                 hint: pds repair lists what can be mended\n"
+                 hint: pds repair lists the damage and what can be repaired\n"
             ),
             "{args:?}"
         );
     }
     let verify = repo.pds(["verify"]).ended();
     assert_eq!(verify.code(), 3);
-    assert_eq!(verify.stderr, "pds repair lists what can be mended\n");
+    assert_eq!(verify.stderr, "pds repair lists the damage and what can be repaired\n");
     assert_eq!(
         verify.text(),
         format!(
             "{found}error ref-missing {head}: ref HEAD is missing: according to the log it points to {head}\n\
-             FAILED: no repository that can be read\n"
+             FAILED: no readable repository\n"
         )
     );
     let survey = repo.pds(["repair"]).ended();
@@ -78,10 +78,10 @@ fn head_is_gone(is_counted: bool) {
         survey.text(),
         format!(
             "{noted}ref HEAD is missing; in the log it points to {head}\n\
-             FAILED: 13 blocks, 0 damaged, 0 found, 0 lost, 1 stray ref\n"
+             FAILED: 13 blocks, 0 damaged, 0 found, 0 lost, 1 broken ref\n"
         )
     );
-    assert!(survey.stderr.contains("--here mends"), "{}", survey.stderr);
+    assert!(survey.stderr.contains("--here repairs"), "{}", survey.stderr);
     let planned = repo.pds(["repair", "--here", "--dry-run"]).ended();
     assert_eq!((planned.code(), planned.text()), (1, survey.text()));
     let mended = repo.pds(["repair", "--here"]).ok();

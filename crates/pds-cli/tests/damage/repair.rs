@@ -183,14 +183,14 @@ fn losses_are_reported_in_words() {
             survey.text().lines().next().unwrap().rsplit(' ').next().unwrap()
         )
     );
-    assert!(survey.stderr.starts_with("nothing was changed; --here mends "), "{}", survey.stderr);
+    assert!(survey.stderr.starts_with("nothing was changed; --here repairs "), "{}", survey.stderr);
     let rebuilt = repo.pds(["repair", "--rebuild"]).ended();
     assert_eq!((rebuilt.code(), &*rebuilt.stderr), (6, ""));
     let text = rebuilt.text();
     let last = masked(text.lines().last().unwrap());
     assert_eq!(
         last,
-        "partly mended: 13 blocks, 1 damaged, 0 found, 1 lost; 0 added, 1 quarantined; \
+        "partly repaired: 13 blocks, 1 damaged, 0 found, 1 lost; 0 added, 1 quarantined; \
          new commit <cid 1> rev <tid 1> with 2 records"
     );
     repo.assert_whole();
@@ -298,7 +298,7 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
         for args in [&["verify"][..], &["ls"], &["log"], &["put", "com.example.note/x"]] {
             let said = repo.pds(args.iter().copied()).stdin("{}").fails(3);
             assert!(
-                said.ends_with("hint: pds repair lists what can be mended\n"),
+                said.ends_with("hint: pds repair lists the damage and what can be repaired\n"),
                 "{what}: {said}"
             );
         }
@@ -321,7 +321,7 @@ fn a_file_that_was_cut_emptied_or_overwritten_has_a_way_out() {
             repo.home.pds(["-R", "new", "verify"]).ok();
         } else {
             assert_eq!(survey.code(), 1, "{what}: {survey:?}");
-            assert!(survey.stderr.contains("--here mends"), "{what}: {survey:?}");
+            assert!(survey.stderr.contains("--here repairs"), "{what}: {survey:?}");
             let mended = repo.pds(["repair", "--from", &good]).ended();
             assert_mended(&mended, what);
             repo.assert_whole();

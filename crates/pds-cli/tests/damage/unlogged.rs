@@ -12,7 +12,7 @@ fn a_ref_that_is_older_than_the_log_is_a_warning_that_says_where_the_log_has_it(
     set_ref(&repo, "HEAD", &commits[1]);
     let verify = repo.pds(["verify"]).ok();
     let said = format!(
-        "warning ref-unlogged {}: by the log, ref HEAD points to {}\n",
+        "warning ref-unlogged {}: according to the log, ref HEAD points to {}\n",
         commits[1], commits[0]
     );
     assert!(verify.starts_with(&said), "{verify}");

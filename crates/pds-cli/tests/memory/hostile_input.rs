@@ -64,5 +64,5 @@ fn a_blob_of_any_size_streams() {
     let get = repo.home.sh(&format!("exec pds -R alice blob get {cid} > again"));
     bounded(get, 0).done();
     assert_eq!(bounded(repo.home.pds(["cid", "again"]), 0).done().trim(), cid);
-    assert_eq!(bounded(repo.pds(["blob", "check"]), 0).done(), "1 whole, 0 damaged\n");
+    assert_eq!(bounded(repo.pds(["blob", "check"]), 0).done(), "1 intact, 0 damaged\n");
 }

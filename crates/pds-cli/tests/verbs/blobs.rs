@@ -90,18 +90,18 @@ fn blob_missing_lists_what_records_refer_to_and_is_not_here() {
     assert_eq!(ended.code(), 1);
     assert_eq!(
         ended.text().lines().next().unwrap(),
-        format!("error blob-missing com.example.note/a {HELLO}: the blob is not here")
+        format!("error blob-missing com.example.note/a {HELLO}: the blob is not stored")
     );
 }
 
 #[test]
 fn blob_check_hashes_everything_that_is_here() {
     let repo = with_a_blob();
-    assert_eq!(repo.pds(["blob", "check"]).ok(), "1 whole, 0 damaged\n");
+    assert_eq!(repo.pds(["blob", "check"]).ok(), "1 intact, 0 damaged\n");
     std::fs::write(path_of(&repo, HELLO), "jello").unwrap();
     let ended = repo.pds(["blob", "check"]).ended();
     assert_eq!(ended.code(), 1);
-    assert_eq!(ended.text(), format!("{HELLO} is damaged\n0 whole, 1 damaged\n"));
+    assert_eq!(ended.text(), format!("{HELLO} is damaged\n0 intact, 1 damaged\n"));
     let ended = repo.pds(["blob", "check", "--json"]).ended();
     assert_eq!(ended.code(), 1);
     let expected =
@@ -118,7 +118,7 @@ fn blob_check_hashes_everything_that_is_here() {
     let said = ended.text();
     assert!(said.contains(&format!("{HELLO} is damaged\n")), "{said}");
     assert!(said.contains(&format!("{other} cannot be read: ")), "{said}");
-    assert!(said.ends_with("0 whole, 1 damaged, 1 unreadable\n"), "{said}");
+    assert!(said.ends_with("0 intact, 1 damaged, 1 unreadable\n"), "{said}");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn a_car_file_has_no_blobs_and_all_of_its_references_are_missing() {
         repo.home.pds(args.map(str::to_owned)).ended()
     };
     assert_eq!(blob(&["ls"]).done(), "");
-    assert_eq!(blob(&["check"]).done(), "0 whole, 0 damaged\n");
+    assert_eq!(blob(&["check"]).done(), "0 intact, 0 damaged\n");
     let missing = blob(&["missing"]);
     assert_eq!(missing.code(), 1);
     assert!(missing.text().starts_with(HELLO), "{missing:?}");

@@ -151,7 +151,7 @@ fn two_devices_that_edited_offline_are_brought_together() {
 
     on_phone(&["export", "--chain", "-o", "phone.car"]).ended().done();
     let said = home.pds(["verify", "phone.car"]).ok();
-    let before = "note car-chain: 3 commits before it stand in the file, too\nok: ";
+    let before = "note car-chain: 3 earlier commits\nok: ";
     assert!(said.starts_with(before), "{said}");
     laptop.pds(["import", "phone.car", "--ref", "phone"]).ok();
     laptop.pds(["diff", "phone", "phone.car"]).ok();

@@ -16,7 +16,7 @@ fn init_makes_a_repository_and_tells_what_it_is() {
          data     <cid 2>\n\
          version  3\n\
          records  0\n\
-         blocks   2 (1 tree nodes)\n\
+         blocks   2 (1 tree node)\n\
          blobs    0\n"
     );
     assert!(bytes.trim_end().parse::<u64>().unwrap() > 0);
@@ -119,7 +119,7 @@ fn clone_checks_and_remembers_the_key() {
     let key = repo.pds(["key", "show"]).ok();
     let key = key.trim_end();
     let said = repo.home.pds(["clone", &file, "good", "--key", key]).ok();
-    assert!(said.contains(&format!("key      {key} (public part only: a mirror)\n")), "{said}");
+    assert!(said.contains(&format!("key      {key} (public key only: a mirror)\n")), "{said}");
     let other = TestRepo::new().pds(["key", "show"]).ok();
     let said = repo.home.pds(["clone", &file, "bad", "--key", other.trim_end()]).fails(1);
     assert!(said.starts_with("error: refused: error signature-invalid bafyrei"), "{said}");

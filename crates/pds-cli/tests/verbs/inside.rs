@@ -123,7 +123,7 @@ fn key_import_notes_that_another_key_was_expected() {
     ended.done();
     let known = known.trim_end();
     let expected = format!(
-        "note: stored commits must still be signed by {known}; the new key signs later commits\n"
+        "note: stored commits are still checked with {known}; the new key signs later commits\n"
     );
     assert_eq!(ended.stderr, expected);
     for _ in 0..2 {

@@ -32,7 +32,7 @@ fn an_old_commit_verifies_after_the_key_has_changed() {
         let said = home.pds(args).ok();
         assert!(
             masked(&said).starts_with(
-                "note key-at-rev <cid 1>: <key 1> was the key when it was made, changed since\nok: "
+                "note key-at-rev <cid 1>: signed with <key 1>, the key at that time (changed since)\nok: "
             ),
             "{said}"
         );
@@ -133,7 +133,11 @@ fn a_proof_with_its_log_can_be_judged_after_the_key_has_changed() {
     home.write("other.json", other.json());
     let ended = check(["--plc-log", "other.json"]);
     assert_eq!(ended.code(), 1);
-    assert!(ended.stderr.contains(&format!("the key is of {}", other.did)), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains(&format!("the key belongs to {}", other.did)),
+        "{}",
+        ended.stderr
+    );
     let forged = directory.json().replace("\"nullified\":false", "\"nullified\":true");
     home.write("forged.json", forged);
     let ended = check(["--plc-log", "forged.json"]);

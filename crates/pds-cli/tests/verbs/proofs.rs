@@ -168,7 +168,11 @@ fn a_did_document_says_whose_key_it_is() {
     assert!(shown.done().starts_with("present "));
     let wrong = verify(&repo, "a.car", "com.example.note/a", &["--did-doc", "bob.json"]);
     assert_eq!(wrong.code(), 1);
-    assert!(wrong.stderr.contains("the key is of did:web:bob.example.com"), "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.contains("the key belongs to did:web:bob.example.com"),
+        "{}",
+        wrong.stderr
+    );
     // Nothing is written if another file is in the way.
     std::fs::remove_file(repo.home.path("a.car")).unwrap();
     assert_eq!(with("did.json").code(), 1);

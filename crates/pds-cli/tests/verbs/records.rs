@@ -54,7 +54,7 @@ fn put_refuses_what_is_no_record() {
     let put = |json: &str| repo.pds(["put", "com.example.note/a"]).stdin(json).fails(3);
     for (json, said) in [
         ("{", "cannot read the record: not data-model JSON: EOF while parsing"),
-        ("[]", "record com.example.note/a cannot be written: /: a record is a map"),
+        ("[]", "record com.example.note/a cannot be written: /: the record is not a map"),
         ("{\"n\": 1.5}", "cannot read the record: not data-model JSON: a number that is not an"),
         ("{\"$type\": \"com.example.other\"}", "record com.example.note/a cannot be written: /: "),
     ] {
@@ -65,7 +65,7 @@ fn put_refuses_what_is_no_record() {
     assert_eq!(
         said,
         "{\"error\":\"bad-record\",\"message\":\"record com.example.note/a cannot be written: \
-         /: a record is a map\"}\n"
+         /: the record is not a map\"}\n"
     );
     repo.pds(["get", "com.example.note/a"]).fails(1);
 }

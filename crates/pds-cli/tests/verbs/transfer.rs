@@ -118,7 +118,7 @@ fn import_refuses_another_account_damage_and_a_wrong_signature() {
     assert_eq!(
         repo.pds(["import", &repo.home.path("bob.car")]).fails(1),
         format!(
-            "error: the repository belongs to did:web:bob.example.com, not to {DID}\n  \
+            "error: the account is did:web:bob.example.com, expected {DID}\n  \
              hint: pds clone creates a separate repository from it\n"
         )
     );

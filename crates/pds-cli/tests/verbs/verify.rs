@@ -105,7 +105,7 @@ fn verify_of_no_repository_at_all_is_bad_input() {
     assert_eq!(ended.code(), 3);
     assert_eq!(
         ended.text(),
-        "error car-header: the file is empty\nFAILED: no repository that can be read\n"
+        "error car-header: the file is empty\nFAILED: no readable repository\n"
     );
     let ended = home.pds(["verify", "empty.car", "--json"]).ended();
     assert_eq!(ended.code(), 3);

@@ -156,7 +156,7 @@ impl<'de> Visitor<'de> for ValueIn<'_> {
         // From 2^53 on, a float does not determine the integer that was meant.
         if n.abs() >= 9_007_199_254_740_992.0 {
             return Err(E::custom(
-                "a number that is too large: from 2^53 on, an integer has no point and no exponent",
+                "a number that is too large: from 2^53 on, write integers without a point or an exponent",
             ));
         }
         #[allow(clippy::cast_possible_truncation)]
@@ -202,12 +202,12 @@ impl<'de> Visitor<'de> for ValueIn<'_> {
 /// Converts a map with a reserved key to the link or the bytes that it represents.
 fn special_value(map: Map) -> Result<Value, &'static str> {
     if let Some(link) = map.get("$link") {
-        let text = link.as_text().ok_or("the $link of a link is text")?;
+        let text = link.as_text().ok_or("the $link of a link must be text")?;
         let cid: Cid = text.parse().map_err(|_| "the $link of a link is not a supported CID")?;
         return if map.len() == 1 { Ok(Value::Link(cid)) } else { Err("a link with extra keys") };
     }
     if let Some(bytes) = map.get("$bytes") {
-        let text = bytes.as_text().ok_or("the $bytes of bytes are text")?;
+        let text = bytes.as_text().ok_or("the $bytes of bytes must be text")?;
         let encoding = if text.ends_with('=') { BASE64 } else { BASE64_NOPAD };
         let bytes = encoding.decode(text.as_bytes()).map_err(|_| "$bytes that are not base64")?;
         return if map.len() == 1 { Ok(Value::Bytes(bytes)) } else { Err("bytes with extra keys") };

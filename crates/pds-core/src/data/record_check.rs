@@ -55,7 +55,7 @@ pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
     }
     let seen = scan(bytes, |_| {})?;
     if !seen.map_at_top {
-        return Err(model("/", "a record is a map"));
+        return Err(model("/", "the record is not a map"));
     }
     if seen.bad_type || seen.reserved_key || seen.facts.has_blobs {
         // A second, slower pass finds the place of the error. It is rarely needed.
@@ -133,7 +133,7 @@ fn check_map(value: &Value, map: &Map) -> Result<(), &'static str> {
     match map.get("$type") {
         None => Ok(()),
         Some(Value::Text(name)) if name == "blob" => match BlobRef::from_value(value) {
-            None => Err("a blob reference has a link ref, a mimeType and a size"),
+            None => Err("a blob reference must have a link ref, a mimeType and a size"),
             Some(blob) if blob.mime_type.is_empty() => Err("the mimeType of a blob is empty"),
             Some(blob) if blob.cid.codec() != Codec::Raw => {
                 Err("the ref of a blob reference is not the CID of a blob")
@@ -141,7 +141,7 @@ fn check_map(value: &Value, map: &Map) -> Result<(), &'static str> {
             Some(_) => Ok(()),
         },
         Some(Value::Text(name)) if !name.is_empty() => Ok(()),
-        Some(_) => Err("a $type is text and not empty"),
+        Some(_) => Err("a $type must be text and not empty"),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::syntax::did::Did;
 #[non_exhaustive]
 pub enum IdentityError {
     /// The text is not JSON, is too long, or has a duplicate key.
-    #[error("cannot be read")]
+    #[error("cannot be parsed")]
     Json(#[from] DataError),
     /// The JSON is not a valid DID document.
     #[error("not a DID document: {reason}")]
@@ -62,7 +62,7 @@ pub enum OperationFault {
         computed: Cid,
     },
     /// The operation belongs to another account.
-    #[error("it belongs to {found}, but the log to {expected}")]
+    #[error("it belongs to {found}, but the log belongs to {expected}")]
     WrongDid {
         /// The account of the log.
         expected: Did,
@@ -75,8 +75,8 @@ pub enum OperationFault {
         /// The DID derived from the hash of the operation.
         derived: String,
     },
-    /// The `prev` of the operation is not an earlier operation in force.
-    #[error("its prev is not an earlier operation in force")]
+    /// The `prev` of the operation is not an earlier operation that is still valid.
+    #[error("its prev is not an earlier operation that is still valid")]
     NoPredecessor,
     /// The operation follows a tombstone.
     #[error("it follows the tombstone of the account")]
@@ -87,8 +87,8 @@ pub enum OperationFault {
     /// No permitted key signed the operation.
     #[error("it is not signed by a permitted rotation key")]
     Unsigned,
-    /// The operation nullifies one that was signed by an equally powerful or more powerful key.
-    #[error("it nullifies operation {disputed}, whose rotation key is not less powerful")]
+    /// The operation nullifies one that was signed by a key of equal or higher authority.
+    #[error("it nullifies operation {disputed}, whose rotation key does not have lower authority")]
     NotMorePowerful {
         /// The first nullified operation.
         disputed: usize,

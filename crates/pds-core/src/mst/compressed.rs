@@ -60,7 +60,7 @@ pub(super) fn fault(cursor: &mut Cursor<'_>) -> DataError {
     let mut read = || {
         let start = cursor.offset();
         if cursor.map()? != 4 {
-            return Err(Rule("an entry has the fields k, p, t and v and no others").at(start));
+            return Err(Rule("an entry must have the fields k, p, t and v and no others").at(start));
         }
         cursor.expect_key("k")?;
         let rest = cursor.byte_string()?;
@@ -127,4 +127,4 @@ const LINK_ALONE: usize = 3 + TWO_LINKS / 2;
 /// The size of the fields `t` and `v` in bytes, if `t` is a link.
 const TWO_LINKS: usize = 2 * (2 + LINK_HEAD.len() + Cid::LEN);
 
-pub(super) const SHARES_TOO_MUCH: &str = "a key shares more bytes than the key before it has";
+pub(super) const SHARES_TOO_MUCH: &str = "the prefix length of a key exceeds the previous key";

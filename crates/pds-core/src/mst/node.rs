@@ -206,7 +206,7 @@ impl Node {
         entries.clear();
         let mut cursor = Cursor::new(bytes);
         if cursor.map()? != 2 {
-            return Err(Rule("a node has the fields e and l and no others").at(0));
+            return Err(Rule("a node must have the fields e and l and no others").at(0));
         }
         cursor.expect_key("e")?;
         let start = cursor.offset();
@@ -233,7 +233,7 @@ impl Node {
                     Ordering::Less => {}
                     Ordering::Equal if !rest.is_empty() => {
                         return Err(rule(
-                            "a key shares more bytes with the one before it than it says",
+                            "a key shares more bytes with the previous key than its prefix length",
                         ));
                     }
                     _ => return Err(rule("keys are not in ascending order")),
@@ -350,7 +350,8 @@ pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the 
 pub(super) const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
 
 /// The reason for a subtree that has already been refused at another link.
-pub(super) const NAMED_AGAIN: &str = "the tree names an unreadable subtree again";
+/// What is said of a subtree that was refused before.
+pub(super) const NAMED_AGAIN: &str = "an unreadable subtree occurs in the tree again";
 
 const TYPICAL_KEY_BYTES: usize = 40;
 

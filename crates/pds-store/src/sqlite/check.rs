@@ -208,7 +208,7 @@ fn check_log(
     let mut lost: Vec<&RefName> = lost.filter(|_| are_refs_known).map(|last| &last.name).collect();
     lost.sort_unstable();
     for name in lost {
-        found.add(format!("ref {name} is missing, or the log row that removed it"));
+        found.add(format!("ref {name} is missing, or the log row about its deletion is missing"));
     }
     Ok(())
 }

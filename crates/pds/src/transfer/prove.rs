@@ -65,16 +65,16 @@ pub enum ProofError {
     #[error(transparent)]
     Car(#[from] CarError),
     /// The header does not name exactly one root.
-    #[error("the header of a proof names one root, the commit, and holds nothing else")]
+    #[error("the header of a proof must name one root, the commit, and nothing else")]
     Header,
     /// The file exceeds the size or the number of blocks of any proof.
-    #[error("byte {offset}: more than a proof can have")]
+    #[error("byte {offset}: the file is larger than any proof")]
     TooLarge {
         /// The offset in the file.
         offset: u64,
     },
     /// The file contains a block twice.
-    #[error("byte {offset}: block {cid} stands in the file before")]
+    #[error("byte {offset}: block {cid} is in the file twice")]
     Repeated {
         /// The block.
         cid: Cid,
@@ -90,7 +90,7 @@ pub enum ProofError {
         cid: Cid,
     },
     /// The file contains a block that is not part of the proof.
-    #[error("block {cid} has no part in this proof")]
+    #[error("block {cid} is not part of this proof")]
     Unneeded {
         /// The block.
         cid: Cid,
@@ -102,7 +102,7 @@ pub enum ProofError {
     #[error(transparent)]
     Mst(#[from] MstError),
     /// The proof belongs to another account.
-    #[error("it is about {found}, the key is of {expected}")]
+    #[error("the proof belongs to {found}, but the key belongs to {expected}")]
     WrongDid {
         /// The account of the given key.
         expected: Did,

@@ -65,7 +65,7 @@ pub fn verify_blobs(
         let wrong = match state {
             Ok(size) if size_bytes.is_some_and(|said| said != *size) => {
                 let said = size_bytes.unwrap_or_default();
-                Some((Code::BlobSize, format!("{size} bytes, the record says {said}")))
+                Some((Code::BlobSize, format!("{size} bytes, but the record says {said}")))
             }
             Ok(_) => None,
             Err(wrong) => Some(wrong.clone()),
@@ -86,7 +86,7 @@ fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<u64, (Code, String)> {
         unread(format!("{error}{cause}"))
     })?;
     let Some(mut blob) = opened else {
-        return Err((Code::BlobMissing, "the blob is not here".to_owned()));
+        return Err((Code::BlobMissing, "the blob is not stored".to_owned()));
     };
     io::copy(&mut blob.reader, &mut io::sink()).map_err(|error| match error.kind() {
         io::ErrorKind::InvalidData => (Code::BlobDamaged, error.to_string()),

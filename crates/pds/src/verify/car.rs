@@ -157,19 +157,16 @@ fn chain_before<F: ReadAt>(car: &CarFile<F>, marked: &TrackedFile<'_, F>, commit
 fn notes<F: ReadAt>(car: &CarFile<F>, reached: u64, chain: u64, found: &mut dyn FnMut(Finding)) {
     let mut note = |code: Code, count: u64, what: &str| {
         if count > 0 {
-            let message = format!("{count} {what}");
+            let ending = if count == 1 { "" } else { "s" };
+            let message = format!("{count} {what}{ending}");
             found(Finding::new(code, message).with_severity(Severity::Note));
         }
     };
     let different = car.len() as u64;
-    note(Code::CarManyRoots, car.roots().len() as u64 - 1, "further roots");
-    note(Code::CarDuplicates, car.duplicates(), "blocks that stand in the file before");
-    note(Code::CarChain, chain, "commits before it stand in the file, too");
-    note(
-        Code::CarUnreachable,
-        different.saturating_sub(reached),
-        "blocks that the commit does not reach",
-    );
+    note(Code::CarManyRoots, car.roots().len() as u64 - 1, "further root");
+    note(Code::CarDuplicates, car.duplicates(), "duplicate block");
+    note(Code::CarChain, chain, "earlier commit");
+    note(Code::CarUnreachable, different.saturating_sub(reached), "unreachable block");
 }
 
 /// The greatest number of findings that are kept until the end of a pass.

@@ -215,8 +215,8 @@ impl<'a> Check<'a> {
         match signed {
             Ok(period) => {
                 if let Some(key) = &period.key {
-                    let since = if period.until_micros.is_some() { ", changed since" } else { "" };
-                    let message = format!("{key} was the key when it was made{since}");
+                    let since = if period.until_micros.is_some() { " (changed since)" } else { "" };
+                    let message = format!("signed with {key}, the key at that time{since}");
                     self.add(Finding::new(Code::KeyAtRev, message).cid(cid));
                 }
                 SignatureState::Valid
@@ -238,7 +238,7 @@ impl<'a> Check<'a> {
             CryptoError::HighS { .. } => Code::SignatureHighS,
             _ => Code::SignatureInvalid,
         };
-        self.add(Finding::new(code, format!("{error}, checked with {key}")).cid(cid));
+        self.add(Finding::new(code, format!("{error}; the expected key is {key}")).cid(cid));
         SignatureState::Invalid
     }
 
@@ -259,7 +259,7 @@ impl<'a> Check<'a> {
         match verdict {
             Verdict::Record { record_type, has_unsafe_integers } => {
                 if *has_unsafe_integers {
-                    let message = "an integer beyond 2^53, which some implementations cannot hold";
+                    let message = "an integer beyond 2^53 - 1, which some software cannot hold";
                     odd(Code::RecordUnsafeInteger, message.to_owned());
                 }
                 match (record_type, collection) {
@@ -312,7 +312,7 @@ impl<'a> Check<'a> {
 pub(crate) fn no_commit(cid: Cid, error: &CommitError) -> Finding {
     let (code, message) = match error {
         CommitError::Undecodable { source, .. } => (Code::CommitUndecodable, source.to_string()),
-        CommitError::NotACommit { .. } => (Code::NotACommit, "the root is no commit".to_owned()),
+        CommitError::NotACommit { .. } => (Code::NotACommit, "the root is not a commit".to_owned()),
         CommitError::Field { field, reason, .. } => {
             (Code::CommitField, format!("{field}: {reason}"))
         }

@@ -138,7 +138,7 @@ fn all_commits(
                 commit.rev().map_or_else(|| "none".to_owned(), |rev| rev.to_string())
             });
             let message =
-                format!("rev {later} is not later than {earlier}, that of the commit before");
+                format!("rev {later} is not later than {earlier}, the rev of the previous commit");
             tell(Finding::new(Code::RevNotAscending, message).cid(after.cid()));
         }
         if seen.insert(cid) {
@@ -164,11 +164,11 @@ fn read_or_tell(
             tell(match after {
                 Some(_) if !log.named.contains(&cid) => {
                     let message =
-                        format!("the commit before, {cid}, never was here, or was forgotten");
+                        format!("the previous commit {cid} was never stored, or was purged");
                     Finding::new(Code::HistoryBegins, message).cid(place)
                 }
                 Some(_) => {
-                    let message = format!("the commit before, {cid}, is missing");
+                    let message = format!("the previous commit {cid} is missing");
                     Finding::new(Code::HistoryMissing, message).cid(place)
                 }
                 None => {

@@ -120,7 +120,7 @@ impl Verify<'_> {
                 Ok(_) => {}
                 Err(error) if error.is_swept() => return Err(error),
                 Err(error) if error.is_corrupt() || error.is_not_found() => {
-                    let message = format!("ref {name} names no commit that can be read: {error}");
+                    let message = format!("ref {name} points to no readable commit: {error}");
                     report.tell(Finding::new(Code::RefWithoutCommit, message).cid(*cid), found);
                 }
                 Err(error) => return Err(error),
@@ -136,7 +136,7 @@ impl Verify<'_> {
             let last = latest_rows(view.as_ref(), name, 1).unwrap_or_default().pop();
             if let Some(last) = last.filter(|last| last.after != Some(*cid)) {
                 let stood = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
-                let message = format!("by the log, ref {name} points to {stood}");
+                let message = format!("according to the log, ref {name} points to {stood}");
                 report.tell(Finding::new(Code::RefUnlogged, message).cid(*cid), found);
             }
         }

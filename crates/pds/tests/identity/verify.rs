@@ -101,9 +101,7 @@ fn the_finding_says_which_key_it_was_and_whether_it_still_is() {
     directory.take(update(&[&rotation], &new, Some(first)), &rotation, START + HOUR);
     let log = PlcLog::parse(&directory.json()).unwrap();
     let keys = log.key_history();
-    for (key, micros, ending) in
-        [(&old, START, "made, changed since"), (&new, START + 2 * HOUR, "made")]
-    {
+    for (key, micros, ending) in [(&old, START, " (changed since)"), (&new, START + 2 * HOUR, "")] {
         let snapshot = snapshot(&log, key, micros);
         let expected = Expected::default().keys(Some(&keys));
         let mut said = Vec::new();
@@ -111,7 +109,7 @@ fn the_finding_says_which_key_it_was_and_whether_it_still_is() {
         verify(snapshot.blocks(), cid, &expected, &mut |finding| said.push(finding.message))
             .unwrap();
         let key = pds::crypto::Signer::public_key(key);
-        assert_eq!(said, [format!("{key} was the key when it was {ending}")]);
+        assert_eq!(said, [format!("signed with {key}, the key at that time{ending}")]);
     }
 }
 

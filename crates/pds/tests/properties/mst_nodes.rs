@@ -45,12 +45,12 @@ fn every_rule_on_the_shape_of_a_node_is_checked_when_it_is_read() {
     let descending = "keys are not in ascending order";
     assert_eq!(root(leaf(&[full("B0"), full("A0")])), descending);
     assert_eq!(root(leaf(&[full("A0"), entry(9, b"", Ipld::Null)])), descending);
-    let too_far = "a key shares more bytes than the key before it has";
+    let too_far = "the prefix length of a key exceeds the previous key";
     assert_eq!(root(leaf(&[entry(1, b"A", Ipld::Null)])), too_far);
     assert_eq!(root(leaf(&[full("A0"), entry(10, b"", Ipld::Null)])), too_far);
     let huge = entry(i128::from(i64::MAX), b"", Ipld::Null);
     assert_eq!(root(leaf(&[full("A0"), huge])), too_far);
-    let not_far_enough = "a key shares more bytes with the one before it than it says";
+    let not_far_enough = "a key shares more bytes with the previous key than its prefix length";
     let [first, second] = [entry(0, b"key/1", Ipld::Null), entry(3, b"/3", Ipld::Null)];
     assert_eq!(root(leaf(&[first, second])), not_far_enough);
 
