@@ -65,10 +65,11 @@ impl Args {
         if let Some(before) = &imported.before
             && before.rev() > commit.rev()
         {
+            let (name, rev) = (repo.history().ref_name(), rev_text(before.rev()));
+            let is_head = *name == RefName::head();
+            let undo = if is_head { "reset".to_owned() } else { format!("ref set {name}") };
             say(&format!(
-                "warning: {} pointed to a later rev, {}; pds reset '@{{1}}' restores it",
-                repo.history().ref_name(),
-                rev_text(before.rev()),
+                "warning: {name} pointed to a later rev, {rev}; pds {undo} '{name}@{{1}}' restores it"
             ));
         }
         out.has_done();

@@ -104,7 +104,12 @@ fn import_takes_in_what_is_new_and_moves_head() {
     back.done();
     assert_eq!(
         masked(&back.stderr),
-        "warning: HEAD pointed to a later rev, <tid 1>; pds reset '@{1}' restores it\n"
+        "warning: HEAD pointed to a later rev, <tid 1>; pds reset 'HEAD@{1}' restores it\n"
+    );
+    let back = import(&["old.car", "--ref", "other"]).ended();
+    assert_eq!(
+        masked(&back.stderr),
+        "warning: other pointed to a later rev, <tid 1>; pds ref set other 'other@{1}' restores it\n"
     );
 }
 
