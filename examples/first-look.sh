@@ -49,7 +49,7 @@ answers_no() {
 # The signing key is in the DID document: https://alice.example.com/.well-known/did.json, if the host existed.
 key=did:key:$(sed -n 's/.*"publicKeyMultibase": "\(.*\)".*/\1/p' did.json)
 
-say "Clone a backup: every block, the tree, all records and the signature are verified before a byte is kept."
+say "Clone a backup: every block, the tree, all records and the signature are verified first."
 pds clone sample-earlier.car alice --key "$key"
 
 say "Read one record. It refers to an image."
@@ -71,7 +71,7 @@ pds -R alice import sample.car
 say "List what has changed since (exit code 1, as of diff: the states differ)."
 answers_no pds -R alice diff '@{1}' HEAD
 
-say "Undo the import, read the deleted post, and undo the undoing."
+say "Undo the import, read the deleted post, and redo the import."
 pds -R alice reset '@{1}'
 pds -R alice get app.bsky.feed.post/3lpgozppccf27
 pds -R alice reset '@{1}'
@@ -83,10 +83,10 @@ pds verify-proof proof.car app.bsky.feed.post/3lky4zzgmcf27 --did-doc did.json
 cat <<'END'
 
 What sets pds apart:
-  - every byte is checked when it is read, and `pds verify` reports each fault with a stable code (docs/findings.md);
+  - every block is checked when it is read, and `pds verify` reports each error with a stable code (docs/findings.md);
   - history: `log`, `reset`, `revert`, and three-way `merge` of two devices, all signed;
   - `prove` shows that a record exists, or that it does not, without the rest of the repository;
-  - `forget` purges a record from every state, and `repair` and `recover` save what a damaged disk has left;
+  - `forget` purges a record from every state, and `repair` and `recover` restore the readable data of a damaged disk;
   - memory stays bounded for files of any size, and the speed is measured (docs/performance.md).
 
 Next: docs/guide.md, or a repository of your own: pds init mine --did did:web:YOUR.DOMAIN

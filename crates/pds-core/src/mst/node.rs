@@ -350,7 +350,6 @@ pub(super) const NOT_ASCENDING: &str = "keys do not ascend from one node to the 
 pub(super) const WRONG_LEVEL: &str = "a child is not exactly one level below its parent";
 
 /// The reason for a subtree that has already been refused at another link.
-/// What is said of a subtree that was refused before.
 pub(super) const NAMED_AGAIN: &str = "an unreadable subtree occurs in the tree again";
 
 const TYPICAL_KEY_BYTES: usize = 40;
