@@ -1,5 +1,9 @@
 //! Batched reads of blocks from a file, in file order.
 
+use std::convert::Infallible;
+use std::io::ErrorKind;
+
+use crate::car::error::CarError;
 use crate::car::index::Place;
 use crate::car::read_at::ReadAt;
 use crate::data::block::{Block, ReadError};
@@ -20,8 +24,44 @@ pub(crate) fn read(file: &impl ReadAt, wanted: &[(Cid, Option<Place>)]) -> Vec<A
         order.extend(place.map(|place| (place, index)));
     }
     order.sort_unstable_by_key(|(place, _)| place.offset());
+    let never_fails = each_section(file, &order, |(_, index), section| {
+        let cid = wanted[*index].0;
+        answers[*index] = match section {
+            Ok(section) => block(cid, section),
+            Err(kind) => Err(ReadError::backend(cid, std::io::Error::from(kind))),
+        };
+        Ok::<(), Infallible>(())
+    });
+    match never_fails {
+        Ok(()) => answers,
+    }
+}
+
+/// Checks that the sections at these places match their CIDs.
+///
+/// # Errors
+///
+/// [`CarError::Damaged`] with the offset of the first CID whose bytes do not match it, and [`CarError::Io`].
+pub(crate) fn check(file: &impl ReadAt, mut places: Vec<(Place, ())>) -> Result<(), CarError> {
+    places.sort_unstable_by_key(|(place, ())| place.offset());
+    each_section(file, &places, |(place, ()), section| {
+        let section = section.map_err(std::io::Error::from)?;
+        let (cid, data) = section.split_at_checked(Cid::LEN).unwrap_or_default();
+        let cid = Cid::from_bytes(cid).map_err(std::io::Error::other)?;
+        let checked = Block::verified(cid, data);
+        let offset = place.offset();
+        checked.map(drop).map_err(|source| CarError::Damaged { offset, cid, source })
+    })
+}
+
+/// Reads the sections at some places, which are sorted by their offset. Neighbouring sections share one read.
+fn each_section<T, E>(
+    file: &impl ReadAt,
+    places: &[(Place, T)],
+    mut each: impl FnMut(&(Place, T), Result<&[u8], ErrorKind>) -> Result<(), E>,
+) -> Result<(), E> {
     let mut buffer = Vec::new();
-    let mut rest = &order[..];
+    let mut rest = places;
     while let Some((first, _)) = rest.first() {
         let start = first.offset();
         let mut end = start + first.section_len() as u64;
@@ -40,20 +80,15 @@ pub(crate) fn read(file: &impl ReadAt, wanted: &[(Cid, Option<Place>)]) -> Vec<A
         let (run, others) = rest.split_at(together);
         rest = others;
         buffer.resize(usize::try_from(end - start).unwrap_or(0), 0);
-        let read = file.read_exact_at(&mut buffer, start);
-        for (place, index) in run {
-            let cid = wanted[*index].0;
-            answers[*index] = match &read {
-                Ok(()) => {
-                    let from = usize::try_from(place.offset() - start).unwrap_or(usize::MAX);
-                    let section = buffer.get(from..from.saturating_add(place.section_len()));
-                    block(cid, section.unwrap_or_default())
-                }
-                Err(error) => Err(ReadError::backend(cid, std::io::Error::from(error.kind()))),
-            };
+        let read = file.read_exact_at(&mut buffer, start).map_err(|error| error.kind());
+        for one in run {
+            let place = &one.0;
+            let from = usize::try_from(place.offset() - start).unwrap_or(usize::MAX);
+            let section = buffer.get(from..from.saturating_add(place.section_len()));
+            each(one, read.map(|()| section.unwrap_or_default()))?;
         }
     }
-    answers
+    Ok(())
 }
 
 /// Checks the bytes of a section. If the file has changed, the section may contain another block.

@@ -204,6 +204,18 @@ impl<F: ReadAt> CarFile<F> {
     pub fn cid(&self, number: usize) -> Result<Option<Cid>, CarError> {
         self.index.place(number).map(|place| place.read_cid(&self.file)).transpose()
     }
+
+    /// Checks the blocks whose numbers are chosen against their CIDs, in file order.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Damaged`] for the first block that does not match its CID. [`CarError::Io`], also if the file has
+    /// changed since it was opened.
+    pub fn check(&self, is_chosen: impl Fn(usize) -> bool) -> Result<(), CarError> {
+        let places = (0..self.len()).filter(|number| is_chosen(*number));
+        let places = places.filter_map(|number| Some((self.index.place(number)?, ())));
+        batch_read::check(&self.file, places.collect())
+    }
 }
 
 impl<F: ReadAt> Blocks for CarFile<F> {
@@ -328,6 +340,27 @@ mod tests {
             Err(CarError::Section { .. })
         ));
         assert!(started.elapsed().as_secs() < 30, "the time is linear in the number of blocks");
+    }
+
+    #[test]
+    fn a_check_reads_the_chosen_blocks_and_finds_the_damaged_one() {
+        let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+        let blocks: Vec<Block> =
+            (0..300_u32).map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(1_000))).collect();
+        blocks.iter().for_each(|block| writer.block(block.borrowed()).unwrap());
+        let mut bytes = writer.finish().unwrap();
+        let end = bytes.len() - 1;
+        bytes[end] ^= 1;
+        let last = blocks[299].cid();
+        let file = CarFile::open_unchecked(Cursor::new(bytes)).unwrap();
+        let is_damaged = |number| file.cid(number).unwrap() == Some(last);
+        assert!(matches!(
+            file.check(|_| true),
+            Err(CarError::Damaged { cid, .. }) if cid == last
+        ));
+        assert!(file.check(is_damaged).is_err());
+        file.check(|number| !is_damaged(number)).unwrap();
+        file.check(|_| false).unwrap();
     }
 
     #[test]

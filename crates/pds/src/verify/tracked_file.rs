@@ -47,13 +47,9 @@ impl<'a, F: ReadAt> TrackedFile<'a, F> {
             return Ok(());
         }
         let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        for number in 0..self.car.len() {
-            let is_asked = asked.get(number / 64).is_some_and(|word| word & bit(number) != 0);
-            if let Some(cid) = self.car.cid(number)?.filter(|_| !is_asked) {
-                self.car.get(&cid)?;
-            }
-        }
-        Ok(())
+        let is_unread =
+            |number: usize| asked.get(number / 64).is_some_and(|word| word & bit(number) == 0);
+        Ok(self.car.check(is_unread)?)
     }
 
     fn mark(&self, number: usize) {
