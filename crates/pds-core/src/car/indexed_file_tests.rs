@@ -1,0 +1,124 @@
+//! Tests of indexed files.
+
+use std::io::Cursor;
+
+use super::*;
+use crate::car::write::CarWriter;
+use crate::data::cid::Codec;
+
+#[test]
+fn duplicate_blocks_are_counted_and_found_once() {
+    let [a, b] = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
+    let mut writer = CarWriter::new(Vec::new(), &[a.cid()]).unwrap();
+    for block in [&a, &b, &a, &a] {
+        writer.block(block.borrowed()).unwrap();
+    }
+    let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+    assert_eq!((file.sections(), file.duplicates(), file.len()), (4, 2, 2));
+    assert_eq!(file.get(&a.cid()).unwrap(), Some(a));
+    assert_eq!(file.get(&b.cid()).unwrap(), Some(b));
+    assert_eq!(file.get(&Cid::of(Codec::Raw, b"c")).unwrap(), None);
+}
+
+#[test]
+fn a_cid_that_differs_in_any_byte_is_missing() {
+    let block = Block::new(Codec::Cbor, *b"a");
+    let mut writer = CarWriter::new(Vec::new(), &[block.cid()]).unwrap();
+    writer.block(block.borrowed()).unwrap();
+    let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+    assert_eq!(file.size_of(&block.cid()), Some(1));
+    for at in 0..Cid::LEN {
+        let mut bytes = *block.cid().as_bytes();
+        bytes[at] ^= 4;
+        if let Ok(cid) = Cid::from_bytes(&bytes) {
+            assert_eq!(file.size_of(&cid), None, "byte {at}");
+        }
+    }
+    let raw = Cid::from_digest(Codec::Raw, *block.cid().digest());
+    assert_eq!(file.size_of(&raw), None);
+}
+
+#[test]
+fn forged_cids_with_a_common_start_are_refused_soon() {
+    let mut bytes = CarWriter::new(Vec::new(), &[]).unwrap().finish().unwrap();
+    for n in 0..200_000_u32 {
+        let mut cid = *Cid::of(Codec::Raw, b"").as_bytes();
+        cid[Cid::LEN - 4..].copy_from_slice(&n.to_be_bytes());
+        bytes.push(u8::try_from(Cid::LEN).unwrap());
+        bytes.extend_from_slice(&cid);
+    }
+    let started = std::time::Instant::now();
+    assert!(matches!(CarFile::open_unchecked(Cursor::new(bytes)), Err(CarError::Section { .. })));
+    assert!(started.elapsed().as_secs() < 30, "the time is linear in the number of blocks");
+}
+
+#[test]
+fn a_check_reads_the_chosen_blocks_and_finds_the_damaged_one() {
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    let blocks: Vec<Block> =
+        (0..300_u32).map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(1_000))).collect();
+    blocks.iter().for_each(|block| writer.block(block.borrowed()).unwrap());
+    let mut bytes = writer.finish().unwrap();
+    let end = bytes.len() - 1;
+    bytes[end] ^= 1;
+    let last = blocks[299].cid();
+    let file = CarFile::open_unchecked(Cursor::new(bytes)).unwrap();
+    let is_damaged = |number| file.cid(number).unwrap() == Some(last);
+    assert!(matches!(
+        file.check(|_| true),
+        Err(CarError::Damaged { cid, .. }) if cid == last
+    ));
+    assert!(file.check(is_damaged).is_err());
+    file.check(|number| !is_damaged(number)).unwrap();
+    file.check(|_| false).unwrap();
+}
+
+#[test]
+fn get_many_returns_the_results_of_get() {
+    let blocks: Vec<Block> = (0..300_u32)
+        .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(n as usize * n as usize / 40)))
+        .collect();
+    let mut order: Vec<&Block> = blocks.iter().collect();
+    order.sort_unstable_by_key(|block| block.cid());
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    for block in order {
+        writer.block(block.borrowed()).unwrap();
+    }
+    let mut bytes = writer.finish().unwrap();
+    let damaged = bytes.len() - 1;
+    bytes[damaged] ^= 1;
+    let file = CarFile::open_unchecked(Cursor::new(bytes)).unwrap();
+    let mut cids: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+    cids.insert(7, Cid::of(Codec::Raw, b"not here"));
+    cids.push(cids[3]);
+    let mut errors = 0;
+    let mut rest = &cids[..];
+    while !rest.is_empty() {
+        let answers = file.get_many(rest);
+        assert!(!answers.is_empty());
+        let (asked, others) = rest.split_at(answers.len());
+        for (cid, answer) in asked.iter().zip(answers) {
+            match (answer, file.get(cid)) {
+                (Ok(together), Ok(alone)) => assert_eq!(together, alone),
+                (Err(_), Err(_)) => errors += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        rest = others;
+    }
+    assert_eq!(errors, 1);
+}
+
+#[test]
+fn one_digest_under_two_codecs_is_two_blocks() {
+    let blocks = [Codec::Raw, Codec::Cbor].map(|codec| Block::new(codec, *b"a"));
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    for block in &blocks {
+        writer.block(block.borrowed()).unwrap();
+    }
+    let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
+    assert_eq!(file.len(), 2);
+    for block in blocks {
+        assert_eq!(file.get(&block.cid()).unwrap(), Some(block));
+    }
+}
