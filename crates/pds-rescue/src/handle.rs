@@ -6,7 +6,7 @@ use pds::repo::Repo;
 ///
 /// 1. [`survey`](Self::survey) reports the damage, and changes nothing.
 /// 2. [`mend`](Self::mend) restores blocks from the sources and moves damaged blocks to the quarantine.
-///    [`restore_refs`](Self::restore_refs) points stray refs to their last readable commits.
+///    [`restore_refs`](Self::restore_refs) points broken refs to their last readable commits.
 /// 3. [`rebuild`](Self::rebuild) signs a new commit of the remaining records.
 ///
 /// ```

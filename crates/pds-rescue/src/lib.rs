@@ -4,13 +4,14 @@
 //! - A *source* is another place that may have blocks, for example a CAR file.
 //! - A *state* is a stored commit, or one that a ref or the log names.
 //! - A *lost* block belongs to a state, and neither the store nor a source has it.
-//! - A *stray ref* is missing, or points to a block that is not a commit.
+//! - A *broken ref* is missing, or points to a block that is not a commit.
 //!
 //! [`Rescue`] has the verbs. A CID proves its bytes, so a source needs no trust. No verb guesses: a record that
 //! may not belong to the present state is listed and not restored.
 //!
 //! [`recover()`] reads the remains of a CAR file that is too damaged for an import.
 
+mod broken_ref;
 mod damaged;
 mod database;
 mod filled_store;
@@ -21,11 +22,11 @@ mod quarantine;
 mod rebuild;
 mod recover;
 mod refs;
-mod stray;
 mod survey;
 mod survivors;
 mod trace;
 
+pub use self::broken_ref::BrokenRef;
 pub use self::damaged::DamagedBlock;
 pub use self::database::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
 pub use self::filled_store::{Origin, Sources};
@@ -33,6 +34,5 @@ pub use self::handle::Rescue;
 pub use self::quarantine::Quarantine;
 pub use self::rebuild::{Earlier, Rebuilt};
 pub use self::recover::{Recovered, Recovery, recover};
-pub use self::stray::StrayRef;
 pub use self::survey::{Lost, Survey};
 pub use self::trace::Part;

@@ -89,7 +89,7 @@ impl Rescue<'_> {
     /// earlier state shares may be outdated, so their records are listed and not restored.
     ///
     /// If the commit is lost and exactly one tree has no commit, that tree is its tree. Otherwise the ref is set
-    /// to the newest readable state in the log. Stray refs are restored as [`restore_refs`](Self::restore_refs)
+    /// to the newest readable state in the log. Broken refs are restored as [`restore_refs`](Self::restore_refs)
     /// does.
     ///
     /// # Errors
@@ -134,11 +134,12 @@ impl Rescue<'_> {
         self.commit_survivors(&base, head, present, &survey, orphans)
     }
 
-    /// Returns the commit that the ref points to, or pointed to if it is a stray ref.
+    /// Returns the commit that the ref points to, or pointed to if it is a broken ref.
     fn surveyed_head(&self, survey: &Survey, present: Option<Cid>) -> Result<Cid> {
-        let stray = survey.refs.iter().find(|stray| stray.name == *self.repo.history().ref_name());
-        let head = match stray {
-            Some(stray) => stray.lost.first().copied().or(stray.target),
+        let broken =
+            survey.refs.iter().find(|broken| broken.name == *self.repo.history().ref_name());
+        let head = match broken {
+            Some(broken) => broken.lost.first().copied().or(broken.target),
             None => present,
         };
         match head {

@@ -1,7 +1,7 @@
-//! The restoration of stray refs.
+//! The restoration of broken refs.
 
+use crate::broken_ref::{BrokenRef, account, last_state, newest_commit};
 use crate::handle::Rescue;
-use crate::stray::{StrayRef, account, last_state, newest_commit};
 use crate::survey::Survey;
 use pds::error::Result;
 use pds_core::data::cid::Cid;
@@ -11,7 +11,7 @@ use pds_store::ref_name::RefName;
 use pds_store::refs::{Expect, RefEdit};
 
 impl Rescue<'_> {
-    /// Points the stray refs of a survey to their targets. Returns the number of restored refs.
+    /// Points the broken refs of a survey to their targets. Returns the number of restored refs.
     ///
     /// Call it after [`mend`](Self::mend), which restores the commits. The log gets a row `repair` for each ref.
     ///
@@ -23,16 +23,16 @@ impl Rescue<'_> {
         self.restore(survey, &|_| true)
     }
 
-    /// Restores the stray refs with chosen names; see [`restore_refs`](Self::restore_refs).
+    /// Restores the broken refs with chosen names; see [`restore_refs`](Self::restore_refs).
     pub(super) fn restore(
         &self,
         survey: &Survey,
         chosen: &dyn Fn(&RefName) -> bool,
     ) -> Result<u64> {
-        let stray =
-            survey.refs.iter().filter(|stray| stray.target.is_some() && chosen(&stray.name));
-        let edits: Vec<RefEdit> = stray
-            .map(|StrayRef { name, found, target, .. }| {
+        let broken =
+            survey.refs.iter().filter(|broken| broken.target.is_some() && chosen(&broken.name));
+        let edits: Vec<RefEdit> = broken
+            .map(|BrokenRef { name, found, target, .. }| {
                 let expect = found.map_or(Expect::Absent, Expect::Exactly);
                 RefEdit { name: name.clone(), target: *target, expect }
             })

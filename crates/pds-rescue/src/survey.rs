@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
+use crate::broken_ref::BrokenRef;
 use crate::damaged::{Aside, DamagedBlock};
 use crate::filled_store::{Filled, Origin};
 use crate::handle::Rescue;
-use crate::stray::StrayRef;
 use crate::trace::{Part, Step, Trace};
 use pds::error::Result;
 use pds::repo::Repo;
@@ -20,7 +20,7 @@ use pds_store::error::StoreError;
 use pds_store::log::LogQuery;
 use pds_store::ref_name::RefName;
 
-/// The damage of a repository: damaged blocks, lost blocks and stray refs.
+/// The damage of a repository: damaged blocks, lost blocks and broken refs.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -40,7 +40,7 @@ pub struct Survey {
     /// The lost blocks, those of the present state first. Each is listed once.
     pub lost: Vec<Lost>,
     /// Refs that are missing, or that point to a block that is not a commit.
-    pub refs: Vec<StrayRef>,
+    pub refs: Vec<BrokenRef>,
     pub(super) aside: Aside,
     pub(super) commits: Vec<Commit>,
     found: BTreeMap<Cid, Origin>,
@@ -122,7 +122,7 @@ impl Rescue<'_> {
         self.look_at_blocks(&mut survey)?;
         survey.commits.sort_by_key(|commit| std::cmp::Reverse(commit.rev()));
         let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
-        survey.refs = self.stray_refs(&survey.commits, &filled)?;
+        survey.refs = self.broken_refs(&survey.commits, &filled)?;
         let states = self.states(&survey.commits, &survey.refs)?;
         let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
         let lost = follow(&states, &filled)?;
@@ -168,12 +168,12 @@ impl Rescue<'_> {
     }
 
     /// Returns the states: the present one, those of other refs, those of the log, and those of all other
-    /// commits, newer ones first. A stray ref counts with its target.
-    fn states(&self, commits: &[Commit], stray: &[StrayRef]) -> Result<Vec<State>> {
+    /// commits, newer ones first. A broken ref counts with its target.
+    fn states(&self, commits: &[Commit], broken: &[BrokenRef]) -> Result<Vec<State>> {
         let view = self.repo.store().view()?;
         let mut refs: BTreeMap<RefName, Cid> = view.refs()?.iter().cloned().collect();
         let mut former = Vec::new();
-        for StrayRef { name, target, lost, .. } in stray {
+        for BrokenRef { name, target, lost, .. } in broken {
             refs.remove(name);
             former.extend(lost.iter().map(|commit| (name.clone(), *commit)));
             refs.extend(target.map(|target| (name.clone(), target)));

@@ -7,7 +7,7 @@ use pds::commit::Commit;
 use pds::data::Cid;
 use pds::mst::Key;
 use pds::store::{RefName, Replaced, Salvaged, SalvagedRef};
-use pds_rescue::{Lost, Origin, Part, Rebuilt, StrayRef, Survey};
+use pds_rescue::{BrokenRef, Lost, Origin, Part, Rebuilt, Survey};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ impl<'a> RepairAnswer<'a> {
 
     /// Returns how many refs were set to their last known commit.
     fn restored(&self) -> usize {
-        let known = self.survey.refs.iter().filter(|stray| stray.target.is_some());
+        let known = self.survey.refs.iter().filter(|broken| broken.target.is_some());
         if self.acted { known.count() + self.moved().len() } else { 0 }
     }
 
@@ -124,7 +124,8 @@ impl<'a> RepairAnswer<'a> {
 
     /// Returns commits that HEAD may have pointed to, if its target is unknown.
     fn candidates(&self) -> impl Iterator<Item = &Commit> {
-        let is_unknown = |stray: &StrayRef| stray.target.is_none() && stray.name == RefName::head();
+        let is_unknown =
+            |broken: &BrokenRef| broken.target.is_none() && broken.name == RefName::head();
         let count = if self.survey.refs.iter().any(is_unknown) { MAX_CANDIDATES } else { 0 };
         self.survey.commits().iter().take(count)
     }
@@ -139,7 +140,7 @@ impl<'a> RepairAnswer<'a> {
             && self.problems.is_empty();
         let is_complete = !self.lost.iter().any(is_present)
             && self.unread().is_empty()
-            && survey.refs.iter().all(|stray| stray.target.is_some());
+            && survey.refs.iter().all(|broken| broken.target.is_some());
         let did_something = mended.added > 0
             || mended.dropped > 0
             || self.restored() > 0
@@ -193,7 +194,7 @@ impl<'a> RepairAnswer<'a> {
 
     /// Returns the next step, if one is left.
     pub(crate) fn hint(&self) -> Option<&'static str> {
-        let is_unclear = self.survey.refs.iter().any(|stray| stray.target.is_none());
+        let is_unclear = self.survey.refs.iter().any(|broken| broken.target.is_none());
         let is_unsound = !self.survey.is_clean() || !self.problems.is_empty();
         match self.exit() {
             Exit::Done => None,
@@ -233,9 +234,9 @@ impl Serialize for RepairAnswer<'_> {
             .map(|(cid, origin)| json!({ "cid": cid, "source": self.origin(*origin) }));
         let moved = self.moved().iter();
         let moved = moved.map(|moved| ref_json(&moved.name, moved.found, moved.target, true));
-        let stray = survey.refs.iter();
-        let stray = stray.map(|it| ref_json(&it.name, it.found, it.target, it.is_logged));
-        let refs = moved.chain(stray);
+        let broken = survey.refs.iter();
+        let broken = broken.map(|it| ref_json(&it.name, it.found, it.target, it.is_logged));
+        let refs = moved.chain(broken);
         let mut answer = json!({
             "ok": self.exit() == Exit::Done,
             "blocks": survey.blocks,
@@ -283,8 +284,8 @@ impl fmt::Display for RepairAnswer<'_> {
         for moved in self.moved() {
             writeln!(f, "{}", moved_text(moved))?;
         }
-        for stray in &self.survey.refs {
-            writeln!(f, "{}", stray_text(stray))?;
+        for broken in &self.survey.refs {
+            writeln!(f, "{}", broken_text(broken))?;
         }
         for commit in self.candidates() {
             let (cid, rev) = (commit.cid(), rev_text(commit.rev()));
@@ -311,8 +312,8 @@ impl fmt::Display for RepairAnswer<'_> {
     }
 }
 
-fn stray_text(stray: &StrayRef) -> String {
-    let StrayRef { name, found, target, is_logged, .. } = stray;
+fn broken_text(broken: &BrokenRef) -> String {
+    let BrokenRef { name, found, target, is_logged, .. } = broken;
     let found = match found {
         Some(cid) => format!("points to {cid}, which is not a commit"),
         None => "is missing".to_owned(),

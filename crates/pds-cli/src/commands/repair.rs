@@ -12,7 +12,7 @@ use pds::local::open::open_without_key;
 use pds::store::{SqliteStore, StoreError};
 use pds::{Error, Expected, Repo};
 use pds_rescue::{
-    Quarantine, Rescue, SalvagedCopy, StrayRef, Survey, salvage_database, undo_interrupted_salvage,
+    BrokenRef, Quarantine, Rescue, SalvagedCopy, Survey, salvage_database, undo_interrupted_salvage,
 };
 
 use crate::answers::repair::RepairAnswer;
@@ -126,8 +126,9 @@ impl Args {
         };
         answer.mended = Rescue::of(repo).mend(survey, sources, keep)?;
         restore_identity()?;
-        let can_be_told =
-            |stray: &StrayRef| stray.target.is_some() || stray.name != *repo.history().ref_name();
+        let can_be_told = |broken: &BrokenRef| {
+            broken.target.is_some() || broken.name != *repo.history().ref_name()
+        };
         if self.rebuild && survey.refs.iter().all(can_be_told) {
             answer.add(Rescue::of(repo).rebuild(keep)?);
         } else {

@@ -114,8 +114,8 @@ fn where_the_newest_commit_is_lost_too_head_goes_to_the_one_before_or_its_tree_i
         let how = if rebuild { "--rebuild" } else { "--here" };
         let ended = repo.pds(["repair", how]).ended();
         let text = ended.text();
-        let stray = format!("{noted}ref HEAD is missing; in the log it points to {stood}\n");
-        assert!(text.starts_with(&stray), "{what}: {text}");
+        let broken = format!("{noted}ref HEAD is missing; in the log it points to {stood}\n");
+        assert!(text.starts_with(&broken), "{what}: {text}");
         if rebuild {
             assert_eq!(ended.code(), 0, "{what}: {text}");
             assert!(text.contains(&format!("lost the commit of past states: {head}\n")), "{text}");

@@ -1,4 +1,4 @@
-//! Stray refs, and the commits that they pointed to.
+//! Broken refs, and the commits that they pointed to.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
@@ -20,15 +20,15 @@ use pds_store::store::{View, first_fact, lacks_refs};
 /// ```
 /// # let dir = tempfile::tempdir()?;
 /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// use pds_rescue::StrayRef;
+/// use pds_rescue::BrokenRef;
 ///
 /// let survey = pds_rescue::Rescue::of(&repo).survey(&[])?;
-/// assert_eq!(survey.refs.iter().filter(|stray: &&StrayRef| stray.target.is_none()).count(), 0);
+/// assert_eq!(survey.refs.iter().filter(|broken: &&BrokenRef| broken.target.is_none()).count(), 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct StrayRef {
+pub struct BrokenRef {
     /// The name of the ref.
     pub name: RefName,
     /// The CID that the ref points to, or `None` if the ref is missing.
@@ -42,12 +42,12 @@ pub struct StrayRef {
 }
 
 impl Rescue<'_> {
-    /// Returns the stray refs.
-    pub(super) fn stray_refs(
+    /// Returns the broken refs.
+    pub(super) fn broken_refs(
         &self,
         commits: &[Commit],
         blocks: &dyn Blocks,
-    ) -> Result<Vec<StrayRef>> {
+    ) -> Result<Vec<BrokenRef>> {
         let view = self.repo.store().view()?;
         let (refs, rows) = (view.refs()?, last_rows(view.as_ref())?);
         let mut names: BTreeSet<&RefName> = rows.keys().collect();
@@ -55,7 +55,7 @@ impl Rescue<'_> {
         if !commits.is_empty() && lacks_refs(view.as_ref())? {
             names.insert(self.repo.history().ref_name());
         }
-        let mut stray = Vec::new();
+        let mut broken = Vec::new();
         for name in names {
             let found = refs.get(name);
             let newest = rows.get(name).copied();
@@ -80,9 +80,9 @@ impl Rescue<'_> {
                     lost.push(cid);
                 }
             }
-            stray.push(StrayRef { name: name.clone(), found, target, is_logged, lost });
+            broken.push(BrokenRef { name: name.clone(), found, target, is_logged, lost });
         }
-        Ok(stray)
+        Ok(broken)
     }
 }
 
