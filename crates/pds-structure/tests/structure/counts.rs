@@ -24,7 +24,7 @@ const CEILINGS: [Ceiling; 5] = [
     Ceiling { name: "pds", design: 5_300, recorded: 6_900 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form.
-    Ceiling { name: "cli", design: 5_000, recorded: 5_736 },
+    Ceiling { name: "cli", design: 5_000, recorded: 5_740 },
 ];
 
 #[test]
