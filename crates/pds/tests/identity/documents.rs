@@ -52,11 +52,11 @@ fn the_signing_key_is_the_first_that_can_be_used() {
 #[test]
 fn other_json_is_refused_as_a_document() {
     for (text, expected) in [
-        ("", "cannot be read"),
+        ("", "cannot be parsed"),
         ("[]", "not a DID document: its id is not a DID"),
         (r#"{"id": 1}"#, "not a DID document: its id is not a DID"),
         (r#"{"id": "example.com"}"#, "not a DID document: its id is not a DID"),
-        (r#"{"id": "did:web:a.b", "id": "did:web:c.d"}"#, "cannot be read"),
+        (r#"{"id": "did:web:a.b", "id": "did:web:c.d"}"#, "cannot be parsed"),
         (
             r#"{"id": "did:web:a.b", "verificationMethod": {}}"#,
             "not a DID document: its verificationMethod is not a list",

@@ -185,7 +185,7 @@ fn times_order_and_places_must_fit() {
 #[test]
 fn other_json_is_distinguished_from_an_invalid_log() {
     for (text, expected) in [
-        ("", "cannot be read"),
+        ("", "cannot be parsed"),
         ("{}", "not a did:plc audit log: not a list of operations"),
         ("[]", "not a did:plc audit log: it is empty"),
         ("[1]", "not a did:plc audit log: an entry is not an object"),
