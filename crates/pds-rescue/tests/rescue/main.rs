@@ -1,6 +1,7 @@
 //! Repairs of damaged repositories and files, through the public interface.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+mod account;
 mod repair;
 mod salvage;
 

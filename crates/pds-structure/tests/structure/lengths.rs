@@ -1,7 +1,9 @@
 //! How long are files and functions?
 
+use std::fs;
+
 use crate::source::Function;
-use crate::tree::{File, Tree, tree};
+use crate::tree::{File, Tree, files_under, from_root, root, tree};
 use crate::violation::{Violation, hold};
 
 /// Lines of a file below `src`, its tests included.
@@ -14,6 +16,20 @@ const RUN: usize = 40;
 #[test]
 fn files_and_functions_are_short() {
     hold("lengths", violations(tree()));
+}
+
+/// The files of `tests` and `benches` have the same limit as those of `src`.
+#[test]
+fn files_of_tests_are_short() {
+    let mut long = Vec::new();
+    for path in files_under(&root().join("crates"), "rs") {
+        let (path, lines) = (from_root(&path), fs::read_to_string(&path).unwrap().lines().count());
+        if !path.contains("/src/") && lines > FILE {
+            let detail = format!("{path}: {lines} lines, at most {FILE}");
+            long.push(Violation { key: path, detail });
+        }
+    }
+    hold("lengths", long);
 }
 
 fn violations(tree: &Tree) -> Vec<Violation> {

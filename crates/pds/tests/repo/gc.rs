@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pds::Expected;
-use pds::blob::{BlobDirectory, BlobStore, MemoryBlobs};
+use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Block, Cid, Codec, Value};
 use pds::retain::forget::Forget;
@@ -14,16 +14,14 @@ use pds::retain::gc::{Keep, Swept};
 use pds::store::{Change, Event, Expect, Fact, FactEdit, MemoryStore, RefName, Store};
 use pds::{Error, Repo, Write, WriteOptions};
 
-use super::{
-    block_count, did, in_memory, listed_blobs, lose, moves, note, path, set_facts, version,
-};
+use super::{block_count, did, in_memory, lose, moves, note, path, set_facts, version};
 
 /// Keeps some states, and blobs of any age only if a record refers to them.
-fn keep(states: usize) -> Keep {
+pub(super) fn keep(states: usize) -> Keep {
     Keep::default().states(NonZeroUsize::new(states)).blob_age(Duration::ZERO)
 }
 
-fn gc(repo: &Repo, keep: &Keep) -> Swept {
+pub(super) fn gc(repo: &Repo, keep: &Keep) -> Swept {
     let swept = repo.retain().gc(keep, &mut |_| {}).unwrap();
     assert!(swept.remains.is_none());
     swept
@@ -45,7 +43,7 @@ fn assert_whole(repo: &Repo) {
     }
 }
 
-fn with_states(count: usize) -> (Repo, Vec<Cid>) {
+pub(super) fn with_states(count: usize) -> (Repo, Vec<Cid>) {
     let repo = in_memory();
     let mut commits = vec![repo.head().unwrap().unwrap()];
     for n in 1..count {
@@ -53,6 +51,11 @@ fn with_states(count: usize) -> (Repo, Vec<Cid>) {
         commits.push(repo.put(&path, &note(&n.to_string())).unwrap().commit.cid());
     }
     (repo, commits)
+}
+
+pub(super) fn blob_ref(cid: Cid) -> Value {
+    let blob = BlobRef { cid, mime_type: "text/plain".to_owned(), size_bytes: Some(1) };
+    Value::from([("file", blob.to_value())])
 }
 
 #[test]
@@ -242,84 +245,6 @@ fn a_head_that_never_was_or_was_removed_is_not_lost() {
     repo.history().remove_ref(side.history().ref_name()).unwrap();
     is_not_there();
     assert_eq!(block_count(&repo), 0);
-}
-
-fn blob_ref(cid: Cid) -> Value {
-    let blob = BlobRef { cid, mime_type: "text/plain".to_owned(), size_bytes: Some(1) };
-    Value::from([("file", blob.to_value())])
-}
-
-#[test]
-fn blobs_stay_that_a_state_refers_to_and_young_ones() {
-    let dir = tempfile::tempdir().unwrap();
-    let stores: [Arc<dyn BlobStore>; 2] =
-        [Arc::new(MemoryBlobs::default()), Arc::new(BlobDirectory::new(dir.path().join("blobs")))];
-    for blobs in stores {
-        let repo = Repo::with(Arc::new(MemoryStore::default()), blobs)
-            .signing_with(SigningKey::generate(Curve::K256).unwrap());
-        repo.init(&did()).unwrap();
-        let put = |text: &str| repo.put_blob("text/plain", &mut text.as_bytes()).unwrap().cid;
-        let [past, present, stray] = ["past", "present", "stray"].map(put);
-        repo.put(&path("com.example.file/a"), &blob_ref(past)).unwrap();
-        repo.delete(&path("com.example.file/a")).unwrap();
-        repo.put(&path("com.example.file/b"), &blob_ref(present)).unwrap();
-        let listed = || listed_blobs(&repo);
-        std::thread::sleep(Duration::from_millis(20));
-        assert_eq!(gc(&repo, &Keep::default()).blobs, 0, "all are young");
-        let weighed = repo.retain().plan_gc(&keep(1), &mut |_| {}).unwrap().swept;
-        assert_eq!((weighed.blobs, listed().len()), (2, 3));
-        let swept = gc(&repo, &Keep::default().blob_age(Duration::ZERO));
-        assert_eq!((swept.blobs, swept.blob_bytes), (1, "stray".len() as u64));
-        assert_eq!(listed(), [past, present].into());
-        // A deleted state takes its blobs with it, once they are old enough.
-        assert_eq!(gc(&repo, &Keep::default().states(NonZeroUsize::new(1))).blobs, 0);
-        assert_eq!(gc(&repo, &keep(1)).blobs, 1);
-        assert_eq!(listed(), [present].into());
-        assert_eq!(put("stray"), stray);
-    }
-}
-
-#[test]
-fn a_record_that_cannot_be_decoded_keeps_every_blob() {
-    let repo = in_memory();
-    repo.put_blob("text/plain", &mut &b"stray"[..]).unwrap();
-    // The tree has a record that is not DAG-CBOR, which an import accepts.
-    let record = Block::new(Codec::Cbor, *b"\xff");
-    let mut blocks = vec![record.clone()];
-    let mut builder = pds::mst::Builder::default();
-    builder.push(b"com.example.note/a", record.cid(), |node| blocks.push(node)).unwrap();
-    let data = builder.finish(|node| blocks.push(node));
-    let key = SigningKey::generate(Curve::K256).unwrap();
-    let rev = repo.history().next_tid().unwrap();
-    let unsigned = pds::commit::UnsignedCommit { did: did(), data, rev, prev: None };
-    let commit = unsigned.sign(&key).unwrap();
-    blocks.push(commit.block().clone());
-    let edit = pds::store::RefEdit {
-        name: RefName::head(),
-        target: Some(commit.cid()),
-        expect: Expect::Any,
-    };
-    let event = Event::Import { key: None, replaces: None };
-    let change = Change::new(event).blocks(blocks.into_iter().map(Ok)).edit(edit);
-    repo.store().apply(change).unwrap();
-    std::thread::sleep(Duration::from_millis(5));
-    let swept = gc(&repo, &keep(1));
-    assert_eq!((swept.blobs, swept.undecodable), (0, vec![record.cid()]));
-    assert_eq!(repo.retain().plan_gc(&keep(1), &mut |_| {}).unwrap().swept.blobs, 0);
-    repo.delete(&path("com.example.note/a")).unwrap();
-    let swept = gc(&repo, &keep(1));
-    assert_eq!((swept.blobs, swept.undecodable), (1, vec![]));
-}
-
-#[test]
-fn a_blob_that_is_used_anew_is_young() {
-    let repo = in_memory();
-    let cid = repo.put_blob("text/plain", &mut &b"old"[..]).unwrap().cid;
-    std::thread::sleep(Duration::from_millis(300));
-    repo.put(&path("com.example.file/a"), &blob_ref(cid)).unwrap();
-    repo.delete(&path("com.example.file/a")).unwrap();
-    let young = Keep::default().states(NonZeroUsize::new(1)).blob_age(Duration::from_millis(250));
-    assert_eq!(gc(&repo, &young).blobs, 0);
 }
 
 #[test]

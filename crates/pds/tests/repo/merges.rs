@@ -1,9 +1,7 @@
 //! Merges of two lines of commits, and reverts of commits.
 
-use std::collections::HashSet;
 use std::io::Cursor;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
@@ -12,9 +10,8 @@ use pds::data::Cid;
 use pds::merge::commit::{How, MergeBase, MergeOptions};
 use pds::store::{Event, Expect, MemoryStore, RefName};
 use pds::transfer::export::{ExportOptions, export_with};
-use pds::{Error, Repo, Resolution, Side, Versions, Write};
+use pds::{Error, Repo, Resolution, Side, Versions};
 
-use super::watched::{Watch, Watched};
 use super::{block_count, did, in_memory, note, path};
 
 pub(super) fn name(text: &str) -> RefName {
@@ -22,7 +19,7 @@ pub(super) fn name(text: &str) -> RefName {
 }
 
 /// Makes a branch at HEAD.
-fn branch(repo: &Repo, text: &str) -> Repo {
+pub(super) fn branch(repo: &Repo, text: &str) -> Repo {
     repo.history()
         .set_ref(&name(text), repo.head().unwrap().unwrap(), Expect::Any, "branch")
         .unwrap();
@@ -33,7 +30,7 @@ pub(super) fn put(repo: &Repo, rkey: &str, text: &str) -> Cid {
     repo.put(&path(&format!("com.example.note/{rkey}")), &note(text)).unwrap().commit.cid()
 }
 
-fn delete(repo: &Repo, rkey: &str) -> Cid {
+pub(super) fn delete(repo: &Repo, rkey: &str) -> Cid {
     repo.delete(&path(&format!("com.example.note/{rkey}"))).unwrap().commit.cid()
 }
 
@@ -47,7 +44,7 @@ pub(super) fn content(repo: &Repo) -> Vec<String> {
     snapshot.records().map(|entry| text(entry.unwrap())).collect()
 }
 
-fn merge(repo: &Repo, from: &str) -> Result<pds::merge::commit::Merged, Error> {
+pub(super) fn merge(repo: &Repo, from: &str) -> Result<pds::merge::commit::Merged, Error> {
     repo.merge().revision(&from.parse().unwrap(), &MergeOptions::default())
 }
 
@@ -56,7 +53,7 @@ fn rest(side: Side) -> MergeOptions {
     MergeOptions::default().resolution(resolution)
 }
 
-fn conflicts(error: Error) -> Vec<Versions> {
+pub(super) fn conflicts(error: Error) -> Vec<Versions> {
     match error {
         Error::Conflicts(conflicts) => conflicts,
         other => panic!("{other:?}"),
@@ -344,136 +341,4 @@ fn an_imported_commit_is_an_ancestor_by_the_log() {
     let merged = merge(&mirror, "@{1}").unwrap();
     assert_eq!((merged.how, merged.changes.len()), (How::Commit, 1));
     assert_eq!(content(&mirror), ["a=1", "c=server", "d=mine", "e=server"]);
-}
-
-#[test]
-fn a_revert_undoes_one_commit_and_keeps_what_came_after() {
-    let repo = in_memory();
-    put(&repo, "a", "1");
-    put(&repo, "b", "1");
-    let writes = [
-        Write::put(path("com.example.note/a"), note("wrong")),
-        Write::delete(path("com.example.note/b")),
-        Write::create(path("com.example.note/c"), note("wrong")),
-    ];
-    let wrong = repo.write(&writes).unwrap().commit.cid();
-    let head = put(&repo, "d", "later");
-    let undone = repo.merge().revert(wrong).unwrap();
-    assert_eq!(content(&repo), ["a=1", "b=1", "d=later"]);
-    assert_eq!((undone.commit.prev(), undone.changes.len()), (Some(head), 3));
-    assert_eq!(repo.history().log(1).unwrap()[0].event, Event::Revert { commit: wrong });
-    // A second revert has nothing to revert, and makes no commit.
-    let again = repo.merge().revert(wrong).unwrap();
-    assert_eq!((again.commit.cid(), again.changes.len()), (undone.commit.cid(), 0));
-    // A revert can be reverted.
-    repo.merge().revert(undone.commit.cid()).unwrap();
-    assert_eq!(content(&repo), ["a=wrong", "c=wrong", "d=later"]);
-}
-
-#[test]
-fn a_revert_of_what_was_changed_since_is_a_conflict() {
-    let repo = in_memory();
-    put(&repo, "a", "1");
-    let second = put(&repo, "a", "2");
-    let third = put(&repo, "a", "3");
-    let found = conflicts(repo.merge().revert(second).unwrap_err());
-    let at = |commit: Cid| {
-        let a = path("com.example.note/a");
-        repo.checkout(&commit.into()).unwrap().find_cid(&a).unwrap()
-    };
-    let before = repo.history().resolve(&format!("{second}~1").parse().unwrap()).unwrap();
-    let record = &found[0];
-    assert_eq!([record.base, record.ours, record.theirs], [second, third, before].map(at));
-    assert_eq!(repo.head().unwrap(), Some(third));
-    let first = repo.history().resolve(&"HEAD~3".parse().unwrap()).unwrap();
-    assert!(matches!(repo.merge().revert(first), Err(Error::NothingBefore(_))));
-}
-
-#[test]
-fn the_history_of_a_record_is_the_commits_that_changed_it() {
-    let repo = in_memory();
-    put(&repo, "other", "x");
-    let created = put(&repo, "a", "1");
-    put(&repo, "other", "y");
-    let updated = put(&repo, "a", "2");
-    let deleted = delete(&repo, "a");
-    put(&repo, "other", "z");
-    let again = put(&repo, "a", "3");
-    let a = path("com.example.note/a");
-    let versions: Vec<_> =
-        repo.history().record_history(&a).unwrap().collect::<Result<_, _>>().unwrap();
-    let commits: Vec<Cid> = versions.iter().map(|version| version.commit.cid()).collect();
-    assert_eq!(commits, [again, deleted, updated, created]);
-    for version in &versions {
-        let after = repo.checkout(&version.commit.cid().into()).unwrap().find_cid(&a).unwrap();
-        assert_eq!(version.after, after);
-    }
-    assert!(versions.windows(2).all(|pair| pair[0].before == pair[1].after));
-    assert_eq!(versions[3].before, None);
-}
-
-/// Counts the blocks that are read from a store, and records their CIDs.
-#[derive(Default)]
-struct Counting {
-    read: AtomicU64,
-    which: Mutex<HashSet<Cid>>,
-}
-
-impl Watch for Counting {
-    fn blocks(&self, cids: &[Cid]) {
-        self.read.fetch_add(cids.len() as u64, Ordering::Relaxed);
-        self.which.lock().unwrap().extend(cids);
-    }
-}
-
-#[test]
-fn a_merge_reads_what_differs_and_not_what_is_there() {
-    let reads = |changes: usize| {
-        let store = Arc::new(Watched::<Counting>::default());
-        let key = SigningKey::generate(Curve::K256).unwrap();
-        let open = || {
-            Repo::with(store.clone(), Arc::new(MemoryBlobs::default())).signing_with(key.clone())
-        };
-        let repo = open();
-        repo.init(&did()).unwrap();
-        let record = |n: usize, text: &str| {
-            Write::put(path(&format!("com.example.note/n{n:06}")), note(text))
-        };
-        let all: Vec<Write> = (0..10_000).map(|n| record(n, "base")).collect();
-        repo.write(&all).unwrap();
-        let side = branch(&repo, "side");
-        // The changes are far apart, so that they share as few nodes as possible.
-        let step = 10_000 / changes;
-        let of = |first: usize, text: &str| -> Vec<Write> {
-            (0..changes).map(|n| record(first + n * step, text)).collect()
-        };
-        side.write(&of(0, "side")).unwrap();
-        repo.write(&of(step / 2, "here")).unwrap();
-        let nodes = |rev: &str| -> HashSet<Cid> {
-            let data = repo.checkout(&rev.parse().unwrap()).unwrap().commit().data();
-            pds::mst::nodes(store.store.as_ref(), data).map(|node| node.unwrap().cid()).collect()
-        };
-        let (base, ours, theirs) = (nodes("HEAD~1"), nodes("HEAD"), nodes("side"));
-        let all_nodes = ours.len() as u64;
-        let before = store.watch.read.load(Ordering::Relaxed);
-        store.watch.which.lock().unwrap().clear();
-        // This handle has an empty cache.
-        let merged = merge(&open(), "side").unwrap();
-        assert_eq!((merged.how, merged.changes.len()), (How::Commit, changes));
-        let read = store.watch.which.lock().unwrap();
-        let unchanged = |node: &&Cid| base.contains(node) && theirs.contains(node);
-        let touched = ours.iter().filter(unchanged).filter(|node| read.contains(node));
-        assert_eq!(touched.count(), 0, "nodes that are the same on both sides were read");
-        (store.watch.read.load(Ordering::Relaxed) - before, all_nodes)
-    };
-    let (few, _) = reads(10);
-    let (many, all_nodes) = reads(100);
-    // The merge reads three trees, and on each of the two sides the path to each change. At 10,000 records, that is
-    // about seven nodes of a tree with thousands.
-    let depth = 8;
-    assert!(few < 5 * 10 * depth, "{few} blocks read for 10 changes");
-    assert!(many < all_nodes, "{many} blocks read for 100 changes, of {all_nodes} in a tree");
-    assert!(many < 3 * 10 * few, "{many} blocks for 100 changes, {few} for 10");
-    assert!(few * 10 < 3 * all_nodes, "{few} blocks read of {all_nodes} nodes in a tree");
-    eprintln!("{few} blocks for 10 changes, {many} for 100, {all_nodes} nodes");
 }
