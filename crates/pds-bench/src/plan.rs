@@ -162,7 +162,7 @@ pub(crate) const TASKS: &[Task] = &[
         work: Work::GetFromDisk,
         title: "A record by its path through an open `Repo`; 20,000 random keys. Raw SQLite: the row of that record.",
         subjects: &[Pds, Sqlite],
-        sizes: &[(K, &[]), (100 * K, &[]), (M, &[Target::Cpu(3.0, Sqlite)])],
+        sizes: &[(K, &[]), (100 * K, &[]), (M, &[Target::Cpu(3.5, Sqlite)])],
     },
     Task {
         work: Work::GetByOneThread,
