@@ -58,7 +58,7 @@ impl Retain<'_> {
                 .blobs
                 .sweep(BlobSweep::StoredBefore { micros: abandoned, keep: &|_| true })?;
         }
-        let is_erasing = self.is_erasing()?;
+        let is_erasing = what.is_forgetting || self.is_erasing()?;
         let is_worth_it = swept.blocks > 0 && swept.bytes >= swept.kept_bytes / WORTH_REWRITING;
         if (is_erasing || is_worth_it)
             && let Some(maintain) = self.parts.store.maintain()
@@ -68,7 +68,12 @@ impl Retain<'_> {
         }
         if is_erasing {
             let clear = [FactKind::Erasing, FactKind::Erasure].map(FactEdit::Clear);
-            self.parts.store.apply(Change::new(Event::Forget).facts(clear))?;
+            let clear = Change::new(Event::Forget).facts(clear).unless_swept_since(swept.version);
+            match self.parts.store.apply(clear) {
+                // The facts may be those of a later purge, which is not complete yet.
+                Err(StoreError::Changed) => {}
+                cleared => drop(cleared?),
+            }
         }
         Ok(None)
     }

@@ -18,10 +18,23 @@ use pds_store::sweep::{Fate, Sweep, SweptBlocks};
 
 impl Retain<'_> {
     /// Marks live blocks and sweeps the rest. Repeats both if another process was faster.
-    pub(crate) fn collect(&self, what: Collection<'_>) -> Result<Collected> {
-        let what = &mut { what };
-        let (mut marked, mut live) = (Marked::default(), BlobsOf::default());
+    pub(crate) fn collect(&self, mut what: Collection<'_>) -> Result<Collected> {
         let mut done = Collected::default();
+        match self.collect_into(&mut what, &mut done) {
+            // The deletion is stored, so the error becomes part of its result.
+            Err(error) if done.is_swept => {
+                done.remains = Some(match error {
+                    Error::Store(error) => error,
+                    error => StoreError::Backend(Box::new(error)),
+                });
+            }
+            result => result?,
+        }
+        Ok(done)
+    }
+
+    fn collect_into(&self, what: &mut Collection<'_>, done: &mut Collected) -> Result<()> {
+        let (mut marked, mut live) = (Marked::default(), BlobsOf::default());
         let mut tries = MAX_TRIES;
         loop {
             let view = self.parts.store.view()?;
@@ -53,24 +66,21 @@ impl Retain<'_> {
             done.moves += swept.rows;
             done.states += found.states;
             if what.dry_run {
-                self.count_blobs(&found, &live, what, &mut done)?;
-                return Ok(done);
+                return self.count_blobs(&found, &live, what, done);
             }
+            done.is_swept = true;
             self.parts.caches.clear();
-            // The sweep is done, so an error from here on becomes part of its result.
-            done.remains = match self.finish(&found, swept, &live, what, &mut done) {
-                Ok(remains) => remains,
+            done.undecodable.clone_from(&live.undecodable);
+            done.remains = match self.finish(&found, swept, &live, what, done) {
                 // A new record may refer to a blob, so marking is repeated.
                 Err(Error::Store(StoreError::Changed)) if tries > 0 => {
                     (what.drafted, what.seen) = (None, None);
                     tries -= 1;
                     continue;
                 }
-                Err(Error::Store(error)) => Some(error),
-                Err(error) => Some(StoreError::Backend(Box::new(error))),
+                remains => remains?,
             };
-            done.undecodable = std::mem::take(&mut live.undecodable);
-            return Ok(done);
+            return Ok(());
         }
     }
 

@@ -56,6 +56,8 @@ pub(crate) struct Collected {
     pub(crate) states: u64,
     /// Live records that cannot be decoded. They prevent the deletion of blobs.
     pub(crate) undecodable: Vec<Cid>,
+    /// Whether blocks were deleted, and not only counted.
+    pub(crate) is_swept: bool,
     /// The reason why the files may still contain remains of deleted data.
     pub(crate) remains: Option<StoreError>,
 }

@@ -45,7 +45,7 @@ impl Marked {
         self.commits.contains(cid)
     }
 
-    /// Allows some blocks to be missing or damaged in the following marks. The blocks below them stay
+    /// Allows some blocks to be missing in the following marks. The blocks below them stay
     /// unmarked.
     pub(crate) fn pass_over(&mut self, holes: HashSet<Cid>) {
         self.holes = holes;

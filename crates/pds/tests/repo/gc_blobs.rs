@@ -1,7 +1,8 @@
 //! Garbage collection of blobs.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pds::Repo;
@@ -9,10 +10,11 @@ use pds::blob::{BlobDirectory, BlobStore, MemoryBlobs};
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Codec};
 use pds::retain::gc::Keep;
-use pds::store::{Change, Event, Expect, MemoryStore, RefName};
+use pds::store::{Change, Event, Expect, MemoryStore, RefName, StoreError};
 
 use super::gc::{blob_ref, gc, keep};
-use super::{did, in_memory, listed_blobs, path};
+use super::watched::{Watch, handles};
+use super::{did, in_memory, listed_blobs, note, path};
 
 #[test]
 fn blobs_stay_that_a_state_refers_to_and_young_ones() {
@@ -85,4 +87,42 @@ fn a_blob_that_is_used_anew_is_young() {
     repo.delete(&path("com.example.file/a")).unwrap();
     let young = Keep::default().states(NonZeroUsize::new(1)).blob_age(Duration::from_millis(250));
     assert_eq!(gc(&repo, &young).blobs, 0);
+}
+
+/// A store whose second sweep fails, and in which another handle writes after the first sweep.
+#[derive(Default)]
+struct FailsLater {
+    sweeps: AtomicUsize,
+    write: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Watch for FailsLater {
+    fn collect(&self) -> Result<(), StoreError> {
+        match self.sweeps.fetch_add(1, Ordering::Relaxed) {
+            0 => Ok(()),
+            _ => Err(StoreError::Backend("the disk failed".into())),
+        }
+    }
+
+    fn collected(&self) {
+        if let Some(write) = self.write.lock().unwrap().take() {
+            write();
+        }
+    }
+}
+
+#[test]
+fn an_error_after_the_deletion_does_not_hide_the_deletion() {
+    let (store, repo, other) = handles::<FailsLater>();
+    repo.put_blob("text/plain", &mut &b"unused"[..]).unwrap();
+    for text in ["one", "two"] {
+        repo.put(&path("com.example.note/a"), &note(text)).unwrap();
+    }
+    *store.watch.write.lock().unwrap() = Some(Box::new(move || {
+        other.put(&path("com.example.note/b"), &note("meanwhile")).unwrap();
+    }));
+    std::thread::sleep(Duration::from_millis(2));
+    let swept = repo.retain().gc(&keep(1), &mut |_| {}).unwrap();
+    assert!(swept.blocks > 0);
+    assert!(matches!(swept.remains, Some(StoreError::Backend(_))), "{:?}", swept.remains);
 }

@@ -36,6 +36,9 @@ pub(super) trait Watch: Send + Sync {
         Ok(())
     }
 
+    /// Blocks have been deleted.
+    fn collected(&self) {}
+
     /// Blocks are about to be deleted. An error prevents that.
     fn collect(&self) -> Result<(), StoreError> {
         Ok(())
@@ -107,7 +110,9 @@ impl<W: Watch> Store for Watched<W> {
 
     fn collect(&self, sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError> {
         self.watch.collect()?;
-        self.store.collect(sweep)
+        let swept = self.store.collect(sweep)?;
+        self.watch.collected();
+        Ok(swept)
     }
 
     fn maintain(&self) -> Option<&dyn Maintain> {
