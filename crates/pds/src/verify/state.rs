@@ -133,7 +133,7 @@ impl Verify<'_> {
         }
         for (name, cid) in &at.refs {
             // The check of the history reports unreadable rows.
-            let last = latest_rows(view.as_ref(), name, 1).unwrap_or_default().pop();
+            let last = if_readable(latest_rows(view.as_ref(), name, 1).map_err(Error::from))?.pop();
             if let Some(last) = last.filter(|last| last.after != Some(*cid)) {
                 let stood = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
                 let message = format!("according to the log, ref {name} points to {stood}");
@@ -144,7 +144,7 @@ impl Verify<'_> {
         let is_all = is_sound && at.refs.get(&self.parts.name).is_some();
         let lost = if is_all { Ok(Vec::new()) } else { lost_refs(view.as_ref(), &at.refs) };
         // An unreadable log is already reported.
-        for (name, after) in lost.unwrap_or_default() {
+        for (name, after) in if_readable(lost)? {
             let lost = Error::RefLost { name, stood: Some(after) };
             report.tell(Finding::new(Code::RefMissing, lost.to_string()).cid(after), found);
         }
@@ -185,9 +185,14 @@ impl Verify<'_> {
         let mut key = present.clone();
         // An unreadable commit is reported below. A commit by another key may be older.
         if let (Ok(commit), Some(present)) = (read_commit(at.blocks.as_ref(), commit), present)
+            && expected.key.is_none()
             && commit.verify(&present).is_err()
         {
-            key = Keys::new(self.parts).key_history()?.of(&commit).cloned();
+            key = match Keys::new(self.parts).key_history() {
+                // The check of the store reports unreadable keys.
+                Err(error) if error.is_corrupt() => None,
+                keys => keys?.of(&commit).cloned(),
+            };
         }
         let expected = Expected {
             did: expected.did.or(did.as_ref()),
@@ -234,3 +239,11 @@ const MAX_TRIES: u32 = 20;
 
 /// The greatest number of findings that are kept until the end of a check.
 const MAX_KEPT_FINDINGS: usize = 10_000;
+
+/// Returns nothing instead of rows that are damaged. The check of the store reports them.
+fn if_readable<T: Default>(rows: Result<T>) -> Result<T> {
+    match rows {
+        Err(error) if error.is_corrupt() => Ok(T::default()),
+        rows => rows,
+    }
+}
