@@ -228,7 +228,7 @@ pub(crate) fn open_file_or_repository(path: &Path) -> Result<Watched> {
         return open_file(path);
     }
     let snapshot = open_without_key(path)?.snapshot()?;
-    let options = ExportOptions { chain: true, ..ExportOptions::default() };
+    let options = ExportOptions::default().chain(true);
     let file = tempfile::tempfile().context("cannot create a temporary file")?;
     let mut writer = BufWriter::new(file);
     export_with(&snapshot, &options, &mut writer, &mut |_| {})?;

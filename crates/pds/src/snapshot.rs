@@ -71,18 +71,35 @@ pub struct RecordEntry {
 /// for rkey in ["a", "b", "c"] {
 ///     repo.put(&format!("com.example.note/{rkey}").parse()?, &note)?;
 /// }
-/// let options = ListOptions { after: Some("c".parse()?), reverse: true };
+/// let options = ListOptions::default().after("c".parse::<pds::syntax::RecordKey>()?).reverse(true);
 /// let snapshot = repo.snapshot()?;
 /// let first = snapshot.list(&"com.example.note".parse()?, &options).next().expect("there is one")?;
 /// assert_eq!(first.path.rkey.as_str(), "b");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct ListOptions {
     /// List only the records after this key, in the direction of the listing.
     pub after: Option<RecordKey>,
     /// List from the last record to the first.
     pub reverse: bool,
+}
+
+impl ListOptions {
+    /// Sets the key that the listing starts after.
+    #[must_use]
+    pub fn after(mut self, after: impl Into<Option<RecordKey>>) -> Self {
+        self.after = after.into();
+        self
+    }
+
+    /// Sets the direction of the listing.
+    #[must_use]
+    pub fn reverse(mut self, reverse: bool) -> Self {
+        self.reverse = reverse;
+        self
+    }
 }
 
 impl fmt::Debug for Snapshot {

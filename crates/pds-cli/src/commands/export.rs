@@ -71,7 +71,7 @@ impl Args {
             Some(StateArg::Revision(since)) if !is_elsewhere => Some(source.snapshot(Some(since))?),
             Some(since) => Some(place.snapshot(Some(since))?),
         };
-        let options = ExportOptions { since: since.as_ref(), chain: self.chain };
+        let options = ExportOptions::default().since(since.as_ref()).chain(self.chain);
         let to = named(self.output.as_deref());
         let Some(path) = to else {
             check_is_no_terminal(self.output.as_deref())?;

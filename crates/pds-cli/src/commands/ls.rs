@@ -59,7 +59,7 @@ impl Args {
         let snapshot = place.snapshot(self.at.as_ref())?;
         let mut gaps = Gaps::default();
         if let Some(collection) = &self.collection {
-            let options = ListOptions { after: self.after.clone(), reverse: self.reverse };
+            let options = ListOptions::default().after(self.after.clone()).reverse(self.reverse);
             let entries = snapshot.list(collection, &options);
             self.print_all(entries, &snapshot, &mut gaps, out)?;
         } else if self.all && self.reverse {

@@ -108,12 +108,6 @@ impl From<Step> for Ahead {
 }
 
 impl<'b> Contents<'b> {
-    /// Reads the records from another source than the nodes. Call this before the first step.
-    #[must_use]
-    pub fn with_records(self, records: &'b dyn Blocks) -> Self {
-        Self { records, ..self }
-    }
-
     /// Walks on until there is a full batch of records to read.
     fn walk_on(&mut self) {
         let batch = self.records.batch().max(1);

@@ -93,12 +93,29 @@ pub fn export_since(
 
 /// The options of an export.
 #[derive(Clone, Copy, Default)]
+#[non_exhaustive]
 pub struct ExportOptions<'a> {
     /// Export only the nodes and records that are new since this state.
     pub since: Option<&'a Snapshot>,
     /// Append the earlier commits, as far as the chain of `prev` is stored, without their trees. Another
     /// repository needs them to find the common ancestor of a merge.
     pub chain: bool,
+}
+
+impl<'a> ExportOptions<'a> {
+    /// Sets the state that the exported slice is based on.
+    #[must_use]
+    pub fn since(mut self, since: impl Into<Option<&'a Snapshot>>) -> Self {
+        self.since = since.into();
+        self
+    }
+
+    /// Appends the earlier commits or not.
+    #[must_use]
+    pub fn chain(mut self, chain: bool) -> Self {
+        self.chain = chain;
+        self
+    }
 }
 
 /// Writes a snapshot or a slice as a CAR file, with options.

@@ -62,7 +62,7 @@ pub(super) fn conflicts(error: Error) -> Vec<Versions> {
 
 pub(super) fn car(repo: &Repo, chain: bool) -> CarFile<Cursor<Vec<u8>>> {
     let mut file = Vec::new();
-    let options = ExportOptions { chain, ..ExportOptions::default() };
+    let options = ExportOptions::default().chain(chain);
     export_with(&repo.snapshot().unwrap(), &options, &mut file, &mut |_| {}).unwrap();
     CarFile::open(Cursor::new(file)).unwrap()
 }
