@@ -32,7 +32,7 @@ impl Measured {
         })
     }
 
-    /// Says where two who did the same work do not agree on what came out.
+    /// Returns the first two libraries whose results of the same work differ.
     pub(crate) fn disagreement(&self) -> Option<String> {
         let mut checks = self.outcomes.iter().flat_map(|(subject, outcomes)| {
             outcomes.iter().filter_map(move |outcome| Some((*subject, outcome.check.as_deref()?)))

@@ -12,7 +12,7 @@ pub(crate) struct Base {
     pub(crate) commit: Commit,
     /// The key that the store names.
     pub(crate) key: Option<PublicKey>,
-    /// The rev from which on that key signs: the commits that it signs have later ones.
+    /// The rev after which that key signs.
     pub(crate) key_since: Option<Tid>,
     /// The version of the store.
     pub(crate) version: Version,

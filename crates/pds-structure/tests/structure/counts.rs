@@ -13,15 +13,15 @@ struct Ceiling {
 }
 
 /// Each excess over the design has its reason here. Imports are one line for each module, because each name is
-/// imported from the module that defines it: 700 lines in `store`, 770 in `pds` and 690 in `cli`.
+/// imported from the module that defines it: 400 lines in `store`, 760 in `pds` and 690 in `cli`.
 const CEILINGS: [Ceiling; 5] = [
     Ceiling { name: "core", design: 7_200, recorded: 7_200 },
-    // 700 lines read damaged files and 600 compare the schema with the format: a file from elsewhere may have triggers
-    // and views that never end. The memory store and the directory of blobs have 500.
+    // Seam, memory, blobs, reader and writer have 2,800. The rest protects the file: rows with checksums (420), the
+    // index and its filter (280), the schema and its comparison with the format (430), checks (360), salvage (580).
     Ceiling { name: "store", design: 2_500, recorded: 4_890 },
     // Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted
     // when the ceiling was set.
-    Ceiling { name: "pds", design: 5_300, recorded: 6_900 },
+    Ceiling { name: "pds", design: 5_300, recorded: 6_940 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form.
     Ceiling { name: "cli", design: 5_000, recorded: 5_740 },

@@ -6,7 +6,7 @@ use std::fs;
 use crate::tree::{Tree, root, tree};
 use crate::violation::{Violation, hold};
 
-/// Names that every file may define for itself.
+/// Names that every file may define for itself. `Result` is the alias next to an `Error`.
 const EXEMPT: [&str; 3] = ["Args", "Error", "Result"];
 
 const TERMS: usize = 40;

@@ -50,7 +50,7 @@ pub struct Imported {
     pub new_blocks: u64,
     /// The number of records in the repository.
     pub records: u64,
-    /// How many of them are in each collection, in the order of their paths.
+    /// The number of records in each collection, in the order of their paths.
     pub collections: Vec<(String, u64)>,
     /// The number of nodes in the tree.
     pub nodes: u64,
@@ -96,14 +96,14 @@ impl Transfer<'_> {
         if let Some(imported) = self.import_streamed(FromStart::new(&file), key, jobs)? {
             return Ok(imported);
         }
-        // Each block is hashed when the tree comes to it, and the others at the end. What is in the file twice would be
-        // hashed once.
+        // A block is hashed when the walk reaches it, or at the end. Of duplicate blocks, only one would be hashed, so
+        // such a file is hashed when it is opened.
         let car = match CarFile::open_unchecked(&file) {
             Ok(car) if car.duplicates() == 0 => car,
             _ => CarFile::open(&file)?,
         };
         self.import(&car, key).or_else(|error| {
-            // If the file is damaged, that is the reason, and says where.
+            // If the file is damaged, this returns the damage with its place.
             CarFile::open(&file)?;
             Err(error)
         })

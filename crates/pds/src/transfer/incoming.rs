@@ -1,4 +1,4 @@
-//! What a CAR file brings along: the blocks that are to be stored, checked as they are read.
+//! The blocks of a CAR file that an import stores, checked as they are read.
 
 use crate::error::{Error, Result};
 use crate::model::finding::{Finding, Severity, Stage};
@@ -107,7 +107,7 @@ pub(crate) fn unboxed(error: Error) -> Error {
     }
 }
 
-/// What verifying reports on the way in: the first reason to refuse, and what is no reason.
+/// The findings of an import: the first one that refuses the file, and those that do not.
 #[derive(Default)]
 pub(crate) struct Findings {
     pub(crate) fatal: Option<Finding>,
@@ -130,5 +130,5 @@ impl Findings {
     }
 }
 
-/// How many findings are kept for the answer; `verify` reports all of them.
+/// The most findings in the answer of an import. `verify` reports all of them.
 const MAX_KEPT_FINDINGS: usize = 1_000;

@@ -13,12 +13,11 @@ use pds_core::data::block::{Block, BlockRef};
 
 /// Reads a file from start to end, hashes each block, and notes what it holds.
 ///
-/// What is wrong on the way is reported; a block that is damaged, or whose CID is of another kind, is left out.
+/// Errors in the file are reported. Damaged blocks and blocks with an unsupported CID are left out of the index.
 ///
 /// # Errors
 ///
-/// [`CarError::Io`], and what leaves no file to look at: a header that cannot be read, or an index that cannot
-/// be made.
+/// [`CarError`] if the operating system cannot read the file, if its header is invalid, or if it cannot be indexed.
 pub(crate) fn index<F: ReadAt>(
     file: F,
     jobs: Jobs,

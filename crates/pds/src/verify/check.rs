@@ -81,7 +81,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Checks what a walk gives next; returns its block, if there is one.
+    /// Checks the next step of a walk, and returns its block, if the block is stored.
     pub(crate) fn content(&mut self, content: Result<Content, MstError>) -> Result<Option<Block>> {
         match content {
             Ok(Content::Node(block)) => {
@@ -128,7 +128,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Reports why a subtree cannot be gone into.
+    /// Reports a subtree that cannot be entered.
     fn no_subtree(&mut self, error: MstError) -> Result<()> {
         let finding = match error {
             MstError::Missing { cid } => {
@@ -275,7 +275,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Counts a record that is not there.
+    /// Counts a record that is missing.
     fn unseen(&mut self, key: &[u8]) {
         self.report.records += 1;
         self.path(key);
@@ -308,7 +308,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Says why a block is no commit.
+/// Returns the finding for a block that is not a commit.
 pub(crate) fn no_commit(cid: Cid, error: &CommitError) -> Finding {
     let (code, message) = match error {
         CommitError::Undecodable { source, .. } => (Code::CommitUndecodable, source.to_string()),

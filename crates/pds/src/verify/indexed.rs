@@ -54,7 +54,7 @@ pub fn verify(
     Ok(check.report)
 }
 
-/// What is done about an entry of a tree.
+/// The check of one entry of a tree.
 pub(crate) type OnEntry<'f> = dyn FnMut(&mut Check<'_>, Key, Cid) -> Result<()> + 'f;
 
 /// Checks a tree. `entry` decides for each record whether it is read.

@@ -13,7 +13,7 @@ use pds_core::data::cid::Cid;
 use pds_core::mst::seen::Seen;
 use pds_core::mst::walk::walk;
 
-/// What has been checked so far of all trees.
+/// The subtrees that were checked, in all trees so far.
 pub(crate) struct Trees<'b> {
     blocks: &'b dyn Blocks,
     subtrees: Seen,

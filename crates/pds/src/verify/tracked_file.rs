@@ -28,20 +28,20 @@ impl<'a, F: ReadAt> TrackedFile<'a, F> {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// Notes that a block has been asked for, and returns what was noted of it when the file was read.
+    /// Marks a block as read, and returns the note from when the file was indexed.
     pub(crate) fn noted(&self, cid: &Cid) -> Option<u8> {
         let (number, note) = self.car.noted(cid)?;
         self.mark(number);
         Some(note)
     }
 
-    /// Tells whether the file has a block that it was asked for, without reading it.
+    /// Returns whether the file has a requested block, without reading it.
     pub(crate) fn has(&self, cid: &Cid) -> bool {
-        // Most files have every block that they are asked for.
+        // Most files have every requested block.
         !self.has_lacked.load(Ordering::Relaxed) || self.car.size_of(cid).is_some()
     }
 
-    /// Reads, and so hashes, all blocks that have not been asked for.
+    /// Hashes all blocks that were not read.
     pub(crate) fn read_rest(&self) -> Result<()> {
         if self.reached() == self.car.len() as u64 {
             return Ok(());
