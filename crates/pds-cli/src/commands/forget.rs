@@ -139,7 +139,7 @@ fn answer(forgotten: Forgotten, dry_run: bool) -> ForgetAnswer {
         blocks: swept.blocks,
         bytes: swept.bytes(),
         dry_run,
-        erased: !dry_run && swept.remains.is_none(),
+        erased: !dry_run && swept.remains.is_none() && swept.undecodable.is_empty(),
         moves: swept.moves,
         refs: written
             .into_iter()

@@ -39,12 +39,13 @@ impl Retain<'_> {
         if found.may_delete_blobs && self.parts.store.view()?.version() != swept.version {
             return Err(StoreError::Changed.into());
         }
-        let forgotten: Vec<Cid> = found.forgotten.iter().copied().collect();
+        // The blobs of undecodable records are unknown, so no blob is deleted while there are such records.
+        let all_known = live.undecodable.is_empty();
+        let forgotten: Vec<Cid> = found.forgotten.iter().copied().filter(|_| all_known).collect();
         for blob in self.parts.blobs.sweep(BlobSweep::Listed(&forgotten))? {
             done.add_blob(&blob);
         }
         if found.may_delete_blobs {
-            let all_known = live.undecodable.is_empty();
             let stays = |cid: &Cid| !all_known || live.cids.contains(cid);
             let old = BlobSweep::StoredBefore { micros: what.blobs_before_micros, keep: &stays };
             for blob in self.parts.blobs.sweep(old)? {
@@ -66,7 +67,7 @@ impl Retain<'_> {
         {
             return Ok(Some(error));
         }
-        if is_erasing {
+        if is_erasing && (all_known || found.forgotten.is_empty()) {
             let clear = [FactKind::Erasing, FactKind::Erasure].map(FactEdit::Clear);
             let clear = Change::new(Event::Forget).facts(clear).unless_swept_since(swept.version);
             match self.parts.store.apply(clear) {

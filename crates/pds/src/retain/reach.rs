@@ -111,9 +111,8 @@ impl Retain<'_> {
         if may_delete_blobs {
             marked.find_blobs(blocks, live, what.progress)?;
         }
-        let all_known = live.undecodable.is_empty();
         let stored: HashSet<Cid> = stored.into_iter().map(|blob| blob.cid).collect();
-        forgotten.retain(|cid| all_known && stored.contains(cid) && !live.cids.contains(cid));
+        forgotten.retain(|cid| stored.contains(cid) && !live.cids.contains(cid));
         let Deleted { states, newest, .. } = deleted;
         Ok(Coverage { version, states, newest, forgotten, may_delete_blobs })
     }

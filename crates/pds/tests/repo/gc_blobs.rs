@@ -8,7 +8,8 @@ use std::time::Duration;
 use pds::Repo;
 use pds::blob::{BlobDirectory, BlobStore, MemoryBlobs};
 use pds::crypto::{Curve, SigningKey};
-use pds::data::{Block, Codec};
+use pds::data::{Block, Cid, Codec};
+use pds::retain::forget::Forget;
 use pds::retain::gc::Keep;
 use pds::store::{Change, Event, Expect, MemoryStore, RefName, StoreError};
 
@@ -46,11 +47,8 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
     }
 }
 
-#[test]
-fn a_record_that_cannot_be_decoded_keeps_every_blob() {
-    let repo = in_memory();
-    repo.put_blob("text/plain", &mut &b"stray"[..]).unwrap();
-    // The tree has a record that is not DAG-CBOR, which an import accepts.
+/// Points HEAD to a tree with one record, which is not DAG-CBOR. An import accepts that. Returns the CID of the record.
+fn plant_undecodable(repo: &Repo) -> Cid {
     let record = Block::new(Codec::Cbor, *b"\xff");
     let mut blocks = vec![record.clone()];
     let mut builder = pds::mst::Builder::default();
@@ -69,13 +67,38 @@ fn a_record_that_cannot_be_decoded_keeps_every_blob() {
     let event = Event::Import { key: None, replaces: None };
     let change = Change::new(event).blocks(blocks.into_iter().map(Ok)).edit(edit);
     repo.store().apply(change).unwrap();
+    record.cid()
+}
+
+#[test]
+fn a_record_that_cannot_be_decoded_keeps_every_blob() {
+    let repo = in_memory();
+    repo.put_blob("text/plain", &mut &b"stray"[..]).unwrap();
+    let record = plant_undecodable(&repo);
     std::thread::sleep(Duration::from_millis(5));
     let swept = gc(&repo, &keep(1));
-    assert_eq!((swept.blobs, swept.undecodable), (0, vec![record.cid()]));
+    assert_eq!((swept.blobs, swept.undecodable), (0, vec![record]));
     assert_eq!(repo.retain().plan_gc(&keep(1), &mut |_| {}).unwrap().swept.blobs, 0);
     repo.delete(&path("com.example.note/a")).unwrap();
     let swept = gc(&repo, &keep(1));
     assert_eq!((swept.blobs, swept.undecodable), (1, vec![]));
+}
+
+#[test]
+fn the_blob_of_a_purged_record_is_deleted_once_all_records_can_be_decoded() {
+    let repo = in_memory();
+    let secret = path("com.example.note/secret");
+    let blob = repo.put_blob("text/plain", &mut &b"secret"[..]).unwrap();
+    repo.put(&secret, &blob_ref(blob.cid)).unwrap();
+    let record = plant_undecodable(&repo);
+    let purge = Forget::Records(vec![secret]);
+    let purged = repo.retain().forget(&purge, &mut |_| {}).unwrap();
+    assert_eq!((purged.swept.blobs, purged.swept.undecodable), (0, vec![record]));
+    assert!(repo.retain().is_erasing().unwrap(), "the blob is remembered");
+    repo.delete(&path("com.example.note/a")).unwrap();
+    let keep = Keep::default().states(NonZeroUsize::new(1));
+    assert_eq!(gc(&repo, &keep).blobs, 1, "the blob is young, and was purged");
+    assert!(!repo.retain().is_erasing().unwrap());
 }
 
 #[test]
