@@ -1,7 +1,7 @@
 //! Batched reads of blocks from a file, in file order.
 
 use std::convert::Infallible;
-use std::io::ErrorKind;
+use std::io::Error;
 
 use crate::car::error::CarError;
 use crate::car::index::Place;
@@ -28,7 +28,7 @@ pub(crate) fn read(file: &impl ReadAt, wanted: &[(Cid, Option<Place>)]) -> Vec<A
         let cid = wanted[*index].0;
         answers[*index] = match section {
             Ok(section) => block(cid, section),
-            Err(kind) => Err(ReadError::backend(cid, std::io::Error::from(kind))),
+            Err(error) => Err(ReadError::backend(cid, copied(error))),
         };
         Ok::<(), Infallible>(())
     });
@@ -45,9 +45,9 @@ pub(crate) fn read(file: &impl ReadAt, wanted: &[(Cid, Option<Place>)]) -> Vec<A
 pub(crate) fn check(file: &impl ReadAt, mut places: Vec<(Place, ())>) -> Result<(), CarError> {
     places.sort_unstable_by_key(|(place, ())| place.offset());
     each_section(file, &places, |(place, ()), section| {
-        let section = section.map_err(std::io::Error::from)?;
+        let section = section.map_err(copied)?;
         let (cid, data) = section.split_at_checked(Cid::LEN).unwrap_or_default();
-        let cid = Cid::from_bytes(cid).map_err(std::io::Error::other)?;
+        let cid = Cid::from_bytes(cid).map_err(Error::other)?;
         let checked = Block::verified(cid, data);
         let offset = place.offset();
         checked.map(drop).map_err(|source| CarError::Damaged { offset, cid, source })
@@ -58,7 +58,7 @@ pub(crate) fn check(file: &impl ReadAt, mut places: Vec<(Place, ())>) -> Result<
 fn each_section<T, E>(
     file: &impl ReadAt,
     places: &[(Place, T)],
-    mut each: impl FnMut(&(Place, T), Result<&[u8], ErrorKind>) -> Result<(), E>,
+    mut each: impl FnMut(&(Place, T), Result<&[u8], &Error>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut buffer = Vec::new();
     let mut rest = places;
@@ -80,15 +80,20 @@ fn each_section<T, E>(
         let (run, others) = rest.split_at(together);
         rest = others;
         buffer.resize(usize::try_from(end - start).unwrap_or(0), 0);
-        let read = file.read_exact_at(&mut buffer, start).map_err(|error| error.kind());
+        let read = file.read_exact_at(&mut buffer, start);
         for one in run {
             let place = &one.0;
             let from = usize::try_from(place.offset() - start).unwrap_or(usize::MAX);
             let section = buffer.get(from..from.saturating_add(place.section_len()));
-            each(one, read.map(|()| section.unwrap_or_default()))?;
+            each(one, read.as_ref().map(|()| section.unwrap_or_default()))?;
         }
     }
     Ok(())
+}
+
+/// Returns an error with the same code of the operating system, because one read may fail for many blocks.
+fn copied(error: &Error) -> Error {
+    error.raw_os_error().map_or_else(|| error.kind().into(), Error::from_raw_os_error)
 }
 
 /// Checks the bytes of a section. If the file has changed, the section may contain another block.

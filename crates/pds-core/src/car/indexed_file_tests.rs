@@ -1,6 +1,7 @@
 //! Tests of indexed files.
 
 use std::io::Cursor;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::car::write::CarWriter;
@@ -120,5 +121,42 @@ fn one_digest_under_two_codecs_is_two_blocks() {
     assert_eq!(file.len(), 2);
     for block in blocks {
         assert_eq!(file.get(&block.cid()).unwrap(), Some(block));
+    }
+}
+
+/// A file whose disk fails once the index is made.
+struct Failing {
+    file: Cursor<Vec<u8>>,
+    fails: AtomicBool,
+}
+
+impl ReadAt for &Failing {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        match self.fails.load(Ordering::Relaxed) {
+            true => Err(std::io::Error::from_raw_os_error(5)),
+            false => self.file.read_at(bytes, offset),
+        }
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        self.file.len()
+    }
+}
+
+#[test]
+fn the_code_of_a_failed_read_is_kept_for_each_block() {
+    let blocks = [*b"a", *b"b"].map(|bytes| Block::new(Codec::Raw, bytes));
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    blocks.iter().for_each(|block| writer.block(block.borrowed()).unwrap());
+    let file = Cursor::new(writer.finish().unwrap());
+    let file = Failing { file, fails: false.into() };
+    let car = CarFile::open(&file).unwrap();
+    file.fails.store(true, Ordering::Relaxed);
+    for answer in car.get_many(&blocks.map(|block| block.cid())) {
+        let ReadError::Backend { source, .. } = answer.unwrap_err() else {
+            panic!("not an I/O error")
+        };
+        let error: &std::io::Error = source.downcast_ref().unwrap();
+        assert_eq!(error.raw_os_error(), Some(5));
     }
 }
