@@ -54,12 +54,12 @@ pub enum Error {
     #[error("{}", no_commit(.0))]
     NoCommit(RefName),
     /// A ref is missing, although no command removed it.
-    #[error("ref {name} is missing: {}", last_target(stood))]
+    #[error("ref {name} is missing: {}", last_target(target))]
     RefLost {
         /// The ref.
         name: RefName,
         /// The commit that the ref points to according to the log, or `None` without a log entry.
-        stood: Option<Cid>,
+        target: Option<Cid>,
     },
     /// A commit is not stored.
     #[error("commit {0} is not stored")]

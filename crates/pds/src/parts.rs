@@ -187,7 +187,7 @@ impl Parts {
             None => name == RefName::head() && self.has_blocks()? && lacks_refs(view)?,
         };
         Ok(match newest.flatten() {
-            stood if is_lost => Error::RefLost { name, stood },
+            target if is_lost => Error::RefLost { name, target },
             _ => Error::NoCommit(name),
         })
     }

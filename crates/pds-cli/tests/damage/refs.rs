@@ -104,7 +104,7 @@ fn where_the_newest_commit_is_lost_too_head_goes_to_the_one_before_or_its_tree_i
         lose(&repo, &head);
         // In a rebuilt database, HEAD points to the commit that a complete log names.
         let delete = "DELETE FROM refs WHERE name = 'HEAD'";
-        let (noted, stood) = if is_counted {
+        let (noted, target) = if is_counted {
             run(&repo, delete);
             (format!("database: {COUNT}\n"), &head)
         } else {
@@ -114,7 +114,7 @@ fn where_the_newest_commit_is_lost_too_head_goes_to_the_one_before_or_its_tree_i
         let how = if rebuild { "--rebuild" } else { "--here" };
         let ended = repo.pds(["repair", how]).ended();
         let text = ended.text();
-        let broken = format!("{noted}ref HEAD is missing; in the log it points to {stood}\n");
+        let broken = format!("{noted}ref HEAD is missing; in the log it points to {target}\n");
         assert!(text.starts_with(&broken), "{what}: {text}");
         if rebuild {
             assert_eq!(ended.code(), 0, "{what}: {text}");
@@ -142,7 +142,7 @@ fn a_ref_that_names_no_commit_is_a_finding_and_set_again() {
     for name in ["HEAD", "side"] {
         let repo = TestRepo::with_notes();
         repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
-        let stood = repo.json_lines(["ref", "ls"]);
+        let target = repo.json_lines(["ref", "ls"]);
         let record = repo.json(["get", "com.example.note/b"])["cid"].as_str().unwrap().to_owned();
         for shown in [record, elsewhere.to_string()] {
             set_ref(&repo, name, &shown);
@@ -164,7 +164,7 @@ fn a_ref_that_names_no_commit_is_a_finding_and_set_again() {
             );
             assert!(survey.code() == 1 && survey.text().starts_with(&said), "{}", survey.text());
             repo.pds(["repair", "--here"]).ok();
-            assert_eq!(repo.json_lines(["ref", "ls"]), stood);
+            assert_eq!(repo.json_lines(["ref", "ls"]), target);
             repo.assert_whole();
         }
     }

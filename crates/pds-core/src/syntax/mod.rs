@@ -1,5 +1,5 @@
-//! Names: one type for each kind of identifier that the protocol writes as text, parsed once and
-//! valid from then on.
+//! Names: one type for each kind of identifier that the protocol writes as text, parsed once. A value of
+//! such a type is always valid.
 //!
 //! # Vocabulary
 //!

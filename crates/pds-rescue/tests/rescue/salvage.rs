@@ -12,14 +12,14 @@ use pds::local::leftovers::clear_leftovers;
 use pds::store::{Change, Event, Expect, RefEdit, SqliteStore, Store, StoreError};
 use pds_rescue::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
 
-use super::{did, make, note, path};
+use super::{copy_sample, did, note, path};
 
 const PAGE_BYTES: usize = 8_192;
 
 /// Returns the directory of a store and the number of its records. With `is_written`, commits by another key follow.
 fn store(home: &Path, is_written: bool) -> (std::path::PathBuf, usize) {
     let dir = home.join(format!("store-{is_written}"));
-    make(&dir);
+    copy_sample(&dir);
     let repo = Repo::open(&dir).unwrap();
     if is_written {
         let key = pds::crypto::SigningKey::generate(pds::crypto::Curve::K256).unwrap();

@@ -96,8 +96,8 @@ impl Verify<'_> {
         let mut report = Report::default();
         let view = self.parts.store.view()?;
         match self.parts.absent(view.as_ref())? {
-            Error::RefLost { stood: None, .. } => {
-                let lost = Error::RefLost { name: self.parts.name.clone(), stood: None };
+            Error::RefLost { target: None, .. } => {
+                let lost = Error::RefLost { name: self.parts.name.clone(), target: None };
                 report.tell(Finding::new(Code::RefMissing, lost.to_string()), found);
             }
             Error::RefLost { .. } => {}
@@ -135,8 +135,8 @@ impl Verify<'_> {
             // The check of the history reports unreadable rows.
             let last = if_readable(latest_rows(view.as_ref(), name, 1).map_err(Error::from))?.pop();
             if let Some(last) = last.filter(|last| last.after != Some(*cid)) {
-                let stood = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
-                let message = format!("according to the log, ref {name} points to {stood}");
+                let target = last.after.map_or_else(|| "nothing".to_owned(), |cid| cid.to_string());
+                let message = format!("according to the log, ref {name} points to {target}");
                 report.tell(Finding::new(Code::RefUnlogged, message).cid(*cid), found);
             }
         }
@@ -145,7 +145,7 @@ impl Verify<'_> {
         let lost = if is_all { Ok(Vec::new()) } else { lost_refs(view.as_ref(), &at.refs) };
         // An unreadable log is already reported.
         for (name, after) in if_readable(lost)? {
-            let lost = Error::RefLost { name, stood: Some(after) };
+            let lost = Error::RefLost { name, target: Some(after) };
             report.tell(Finding::new(Code::RefMissing, lost.to_string()).cid(after), found);
         }
         Ok(())

@@ -106,10 +106,10 @@ fn another_account_or_another_key_is_an_error() {
     let Some(cases) = whole_repositories() else {
         return;
     };
-    let somebody: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap();
+    let other: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse().unwrap();
     let key: PublicKey =
         "did:key:zQ3shW1AnfTp89EwNq2np62pi6CwXpvgyR3VZSwVpJg7AvBKR".parse().unwrap();
-    let expected = Expected::default().did(Some(&somebody)).key(Some(&key));
+    let expected = Expected::default().did(Some(&other)).key(Some(&key));
     for (name, facts, bytes) in &cases {
         let (report, findings) = verify(bytes, &expected);
         // High-S is reported first, even with a key of the other curve.

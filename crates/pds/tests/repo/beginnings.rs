@@ -129,7 +129,7 @@ fn no_ref_is_made_whose_name_would_find_a_commit() {
 
 #[cfg(feature = "sqlite")]
 #[test]
-fn a_head_that_is_lost_is_not_begun_anew() {
+fn a_lost_head_is_not_initialised_again() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path().join("alice");
     let repo = Repo::create(&dir, &did()).unwrap();

@@ -211,7 +211,7 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
     // A small blob is in one page, a large one in many.
     let blob = repo.put_blob("text/plain", &mut MARKER.as_bytes()).unwrap().cid;
     // One upload was interrupted two hours ago, and another one is still running.
-    for (name, content, age_hours) in [("old", MARKER, 2), ("young", "somebody else's", 0)] {
+    for (name, content, age_hours) in [("old", MARKER, 2), ("young", "of another upload", 0)] {
         let path = dir.join(format!("blobs/.incoming-{name}"));
         fs::write(&path, content).unwrap();
         let age = std::time::Duration::from_secs(age_hours * 60 * 60);
@@ -292,7 +292,7 @@ fn a_reader_in_the_way_is_told_of_and_a_later_collection_completes_it() {
     assert!(matches!(forgotten.swept.remains, Some(StoreError::Busy)));
     assert!(repo.retain().is_erasing().unwrap());
     assert!(repo.find(&path("com.example.note/secret")).unwrap().is_none());
-    assert_eq!(count().unwrap(), blocks, "whoever reads is not disturbed");
+    assert_eq!(count().unwrap(), blocks, "the reader is not disturbed");
     assert!(!files_with(&dir, MARKER).is_empty());
     drop(reading);
     let swept = repo.retain().gc(&Default::default(), &mut |_| {}).unwrap();

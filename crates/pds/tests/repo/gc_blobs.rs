@@ -102,7 +102,7 @@ fn the_blob_of_a_purged_record_is_deleted_once_all_records_can_be_decoded() {
 }
 
 #[test]
-fn a_blob_that_is_used_anew_is_young() {
+fn a_blob_that_is_used_again_is_young() {
     let repo = in_memory();
     let cid = repo.put_blob("text/plain", &mut &b"old"[..]).unwrap().cid;
     std::thread::sleep(Duration::from_millis(300));

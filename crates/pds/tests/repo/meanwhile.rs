@@ -92,7 +92,7 @@ fn the_history_is_checked_also_where_somebody_never_stops_writing() {
     let (store, repo, other) = watched::handles::<NeverQuiet>();
     *store.watch.0.lock().unwrap() = Some(other.clone());
     assert_history_is_sound(&repo);
-    assert!(other.history().log(9).unwrap().len() > 1, "somebody has written");
+    assert!(other.history().log(9).unwrap().len() > 1, "another handle has written");
 }
 
 #[test]

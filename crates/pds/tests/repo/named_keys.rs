@@ -1,4 +1,4 @@
-//! Imports of commits that another key signed, which the caller names. The key is valid from then on.
+//! Imports of commits that another key signed, which the caller names.
 
 use std::io::Cursor;
 use std::num::NonZeroUsize;

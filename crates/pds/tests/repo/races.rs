@@ -83,7 +83,10 @@ fn concurrent_changes_of_refs_and_log_are_no_finding() {
     };
     let collect = |repo: &Repo| {
         let keep = Keep::default().states(NonZeroUsize::new(1));
-        assert!(repo.retain().gc(&keep, &mut |_| {}).unwrap().moves > 0, "the log is told anew");
+        assert!(
+            repo.retain().gc(&keep, &mut |_| {}).unwrap().moves > 0,
+            "rows of the log were deleted"
+        );
     };
     for act in [commit as fn(&Repo), branch, collect] {
         // The other handle acts after each possible read.

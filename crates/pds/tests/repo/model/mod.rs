@@ -206,8 +206,8 @@ impl Trial {
         let name = self.dice.of(&BRANCHES);
         let removed = self.repo.history().remove_ref(&name.parse().unwrap());
         match self.model.stands(name) {
-            Some(stood) => {
-                assert_eq!(removed.unwrap(), self.model.commits[stood].cid);
+            Some(target) => {
+                assert_eq!(removed.unwrap(), self.model.commits[target].cid);
                 self.model.moves(name, None, "remove");
                 self.takes("removal of a ref");
             }

@@ -143,11 +143,11 @@ impl Model {
     /// move to the commit from an earlier one.
     pub(super) fn chain(&self, name: &str, commit: usize) -> Vec<usize> {
         let before = |commit: &usize| {
-            let stood = self.refs[name].windows(2).rev().find_map(|pair| {
+            let before = self.refs[name].windows(2).rev().find_map(|pair| {
                 let came = pair[1].to == Some(*commit);
                 pair[0].to.filter(|before| came && before < commit)
             });
-            self.prev(*commit).or(stood)
+            self.prev(*commit).or(before)
         };
         std::iter::successors(Some(commit), before).collect()
     }
