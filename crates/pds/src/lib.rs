@@ -85,6 +85,7 @@ pub mod crypto {
 
 /// The Merkle search tree.
 pub mod mst {
+    pub use pds_core::mst::base_tree::BaseTree;
     pub use pds_core::mst::build::Builder;
     pub use pds_core::mst::cache::NodeCache;
     pub use pds_core::mst::contents::{Content, Contents, LARGE_BYTES, contents};

@@ -57,7 +57,7 @@ pub(super) fn turn<'p>(before: Next<'p>, after: Next<'p>) -> Turn<'p> {
 }
 
 /// Returns the level of a subtree. A root counts as highest, because its level is not known yet.
-fn height(position: Position) -> u8 {
+pub(super) fn height(position: Position) -> u8 {
     match position {
         Position::Root => u8::MAX,
         Position::Child { level } => level,

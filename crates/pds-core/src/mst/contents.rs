@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 
 use crate::data::block::{Block, Blocks, ReadError, get_some};
 use crate::data::cid::Cid;
+use crate::mst::base_tree::BaseTree;
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
 use crate::mst::walk::{Step, Walk, walk};
@@ -108,6 +109,14 @@ impl From<Step> for Ahead {
 }
 
 impl<'b> Contents<'b> {
+    /// Skips the nodes and records that another tree has in the same place; see [`Walk::over`]. Call this before the
+    /// first step.
+    #[must_use]
+    pub fn over(mut self, base: impl Into<Option<BaseTree<'b>>>) -> Self {
+        self.walk = self.walk.over(base);
+        self
+    }
+
     /// Walks on until there is a full batch of records to read.
     fn walk_on(&mut self) {
         let batch = self.records.batch().max(1);

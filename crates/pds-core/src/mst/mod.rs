@@ -28,6 +28,7 @@
 //! [`Blocks`]: crate::data::block::Blocks
 //! [`Tree::write`]: tree::Tree::write
 
+pub mod base_tree;
 pub mod build;
 pub mod cache;
 pub(crate) mod comparison;

@@ -120,6 +120,11 @@ impl<N: Deref<Target = Node>> Path<N> {
         Room { after, before: self.following() }
     }
 
+    /// Returns the level of the node whose parts come next.
+    pub(super) fn level(&self) -> Option<u8> {
+        self.frames.last().map(|frame| frame.node.level())
+    }
+
     /// Returns the key that follows the subtree that was just passed.
     pub(super) fn following(&self) -> Option<&[u8]> {
         self.neighbour(|slot| Some(slot / 2))

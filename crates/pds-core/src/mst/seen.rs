@@ -31,14 +31,20 @@ pub(super) struct Room<K> {
 
 impl Room<&[u8]> {
     /// Returns whether this room includes another one.
-    fn contains(self, other: &Room<Key>) -> bool {
-        let starts_early = self.after.is_none_or(|after| {
-            other.after.as_ref().is_some_and(|other| after <= other.as_bytes())
-        });
-        let ends_late = self.before.is_none_or(|before| {
-            other.before.as_ref().is_some_and(|other| before >= other.as_bytes())
-        });
+    pub(super) fn contains(self, other: Room<&[u8]>) -> bool {
+        let starts_early =
+            self.after.is_none_or(|after| other.after.is_some_and(|other| after <= other));
+        let ends_late =
+            self.before.is_none_or(|before| other.before.is_some_and(|other| before >= other));
         starts_early && ends_late
+    }
+}
+
+impl Room<Key> {
+    fn borrowed(&self) -> Room<&[u8]> {
+        let [after, before] =
+            [&self.after, &self.before].map(|key| key.as_ref().map(Key::as_bytes));
+        Room { after, before }
     }
 }
 
@@ -46,7 +52,9 @@ impl Seen {
     /// Returns whether a walk can skip a subtree in this place.
     pub(super) fn has(&self, cid: &Cid, position: Position, room: Room<&[u8]>) -> bool {
         let visit = self.0.get(cid).filter(|visit| visit.position == position);
-        visit.is_some_and(|visit| visit.room.as_ref().is_none_or(|before| room.contains(before)))
+        visit.is_some_and(|visit| {
+            visit.room.as_ref().is_none_or(|before| room.contains(before.borrowed()))
+        })
     }
 
     /// Records that a walk has entered a subtree in this place.

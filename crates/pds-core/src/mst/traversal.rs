@@ -65,6 +65,11 @@ impl<'b> Traversal<'b> {
         self.seen = Some(seen);
     }
 
+    /// Reads every node when it is needed, for a path that skips most of them.
+    pub(super) fn read_singly(&mut self) {
+        self.many = 1;
+    }
+
     /// Returns whether the subtree that was just passed is on the list of subtrees to skip.
     pub(super) fn was_seen(&self, cid: Cid, position: Position) -> bool {
         self.is_seen(&self.path, cid, position)

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crate::data::block::{Block, Blocks};
 use crate::data::cid::Cid;
+use crate::mst::base_tree::BaseTree;
 use crate::mst::cache::Source;
 use crate::mst::error::MstError;
 use crate::mst::key::Key;
-use crate::mst::node::Node;
+use crate::mst::node::{Node, Position};
 use crate::mst::path::{Next, Path};
 use crate::mst::seen::Seen;
 use crate::mst::traversal::Traversal;
@@ -48,7 +49,8 @@ pub enum Step {
 /// # Ok::<(), pds::mst::MstError>(())
 /// ```
 pub fn walk(blocks: &dyn Blocks, root: Cid) -> Walk<'_> {
-    Walk { traversal: Traversal::new(Source::uncached(blocks), Path::new(Some(root))) }
+    let traversal = Traversal::new(Source::uncached(blocks), Path::new(Some(root)));
+    Walk { traversal, base: None }
 }
 
 /// Walks over the nodes of a tree, parents first.
@@ -81,6 +83,7 @@ pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Bloc
 /// The iterator that [`walk`] returns.
 pub struct Walk<'b> {
     traversal: Traversal<'b>,
+    base: Option<BaseTree<'b>>,
 }
 
 impl<'b> Walk<'b> {
@@ -90,6 +93,23 @@ impl<'b> Walk<'b> {
     pub fn passing_over(mut self, seen: &'b mut Seen) -> Self {
         self.traversal.pass_over(seen);
         self
+    }
+
+    /// Skips the subtrees and entries that another tree has in the same place, so the work is proportional to the number
+    /// of changes. Nodes are read one at a time. Call this before the first step.
+    #[must_use]
+    pub fn over(mut self, base: impl Into<Option<BaseTree<'b>>>) -> Self {
+        self.base = base.into();
+        if self.base.is_some() {
+            self.traversal.read_singly();
+        }
+        self
+    }
+
+    /// Returns whether the base has the subtree that was just passed.
+    fn is_shared(&mut self, cid: Cid, position: Position) -> bool {
+        let room = self.traversal.path.room();
+        self.base.as_mut().is_some_and(|base| base.has_subtree(cid, position, room))
     }
 
     /// Limits the walk to this many levels, from the root down. Call this before the first step.
@@ -108,7 +128,7 @@ impl Iterator for Walk<'_> {
             match self.traversal.path.next() {
                 Next::Subtree { cid, position } => {
                     self.traversal.path.pass();
-                    if !self.traversal.was_seen(cid, position) {
+                    if !self.traversal.was_seen(cid, position) && !self.is_shared(cid, position) {
                         self.traversal.read_ahead(cid, position);
                         let opened = self.traversal.open(cid, position);
                         return Some(opened.map(|(block, node)| Step::Node { block, node }));
@@ -117,7 +137,13 @@ impl Iterator for Walk<'_> {
                 Next::Entry { key, value } => {
                     let key = Key::checked(key);
                     self.traversal.path.pass();
-                    return Some(Ok(Step::Entry { key, value }));
+                    let level = self.traversal.path.level();
+                    let is_shared = |base: &mut BaseTree<'_>| {
+                        level.is_some_and(|level| base.has_entry(key.as_bytes(), value, level))
+                    };
+                    if !self.base.as_mut().is_some_and(is_shared) {
+                        return Some(Ok(Step::Entry { key, value }));
+                    }
                 }
                 Next::End => return None,
             }
