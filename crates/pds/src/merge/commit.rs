@@ -17,8 +17,7 @@ use crate::model::write::RecordChange;
 use crate::reading::Moment;
 use crate::snapshot::record_changes;
 use crate::transfer::import::has_all;
-use crate::transfer::incoming::{Findings, Incoming, unboxed};
-use crate::verify::indexed::verify;
+use crate::transfer::incoming::{Incoming, root_commit, unboxed};
 use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
@@ -28,6 +27,7 @@ use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
+use pds_core::mst::base_tree::BaseTree;
 use pds_core::mst::diff::diff_across;
 use pds_store::change::{Applied, Change};
 use pds_store::error::{BoxError, StoreError};
@@ -211,32 +211,32 @@ impl Merge<'_> {
         root: Cid,
         options: &MergeOptions,
     ) -> Result<Merged> {
-        let Moment { version, blocks: stored, .. } = self.parts.moment()?;
+        let Moment { version, refs, blocks: stored } = self.parts.moment()?;
         let file = TrackedFile::new(car);
         let both = Overlay { over: &file, under: stored.as_ref() };
-        let mut findings = Findings::default();
-        let keys = Keys::new(self.parts).key_history()?;
-        // An unreadable commit is refused below.
-        let commit = both.get(&root)?.and_then(|block| Commit::decode(&block).ok());
-        if let (Some(commit), Some(expected)) = (&commit, self.parts.known_did()?)
+        let commit = root_commit(&both, root)?;
+        if let Some(expected) = self.parts.known_did()?
             && *commit.did() != expected
         {
             return Err(Error::WrongDid { expected, found: commit.did().clone() });
         }
-        let known = commit.and_then(|commit| keys.of(&commit));
+        let keys = Keys::new(self.parts).key_history()?;
+        let known = keys.of(&commit);
         let key = options.key.as_ref().or(known);
         let named = options.key.as_ref().filter(|named| known != Some(named));
         let expected = Expected { key, ..Expected::default() };
-        let report = verify(&both, root, &expected, &mut |finding| findings.add(finding))?;
-        let commit = match (report.commit, findings.fatal) {
-            (Some(commit), None) => commit,
-            (_, Some(finding)) => return Err(Error::Refused(Box::new(finding))),
-            (None, None) => return Err(Error::UnknownCommit(root)),
+        let ours = refs.get(&self.parts.name);
+        let ours = ours.and_then(|ours| self.parts.commit_in(stored.as_ref(), ours).ok());
+        let is_walked = |cid: &Cid| file.has(cid);
+        let incoming = || {
+            let base = ours.as_ref();
+            let base = base.map(|ours| BaseTree::new(stored.as_ref(), ours.data(), &is_walked));
+            Incoming::new(&file, &both, &commit, base, &expected)
         };
-        let arrive = || -> BoxedBlocks<'_> {
-            let base = self.parts.snapshot().ok().map(|ours| ours.commit().data());
-            Box::new(Incoming::new(&file, &both, &commit, base, &expected))
-        };
+        let mut checked = incoming();
+        checked.check_all()?;
+        let findings = checked.findings.kept;
+        let arrive = || -> BoxedBlocks<'_> { Box::new(incoming()) };
         let other = Other {
             commit: commit.clone(),
             stored: stored.as_ref(),
@@ -256,7 +256,7 @@ impl Merge<'_> {
                 maintain.replace(&mut (other.arrive)(), &[])?;
             }
         }
-        Ok(Merged { findings: findings.kept, ..merged })
+        Ok(Merged { findings, ..merged })
     }
 
     fn merge_once(&self, other: &Other<'_>, options: &MergeOptions) -> Result<Merged> {

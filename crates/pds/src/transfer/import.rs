@@ -6,11 +6,11 @@ use pds_store::store::Store;
 use std::io::Read;
 
 use crate::error::{Error, Result};
-use crate::model::finding::{Code, Finding};
+use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
 use crate::model::report::Expected;
 use crate::run_ahead::ahead;
-use crate::transfer::incoming::{Findings, Incoming, unboxed};
+use crate::transfer::incoming::{Findings, Incoming, root_commit, unboxed};
 use crate::verify::check::Check;
 use crate::verify::stream::{NotInOrder, Streamed};
 use crate::verify::tracked_file::TrackedFile;
@@ -19,9 +19,10 @@ use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::data::block::{Block, Blocks};
+use pds_core::data::block::Block;
 use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
+use pds_core::mst::base_tree::BaseTree;
 use pds_store::change::{Applied, Change};
 use pds_store::error::{BoxError, StoreError};
 use pds_store::fact::{Fact, FactEdit, FactKind};
@@ -48,11 +49,11 @@ pub struct Imported {
     pub before: Option<Commit>,
     /// The number of newly stored blocks.
     pub new_blocks: u64,
-    /// The number of records in the repository.
+    /// The number of records that were checked: all records of a full export, or those that a slice changes.
     pub records: u64,
-    /// The number of records in each collection, in the order of their paths.
+    /// The number of checked records in each collection, in the order of their paths.
     pub collections: Vec<(String, u64)>,
-    /// The number of nodes in the tree.
+    /// The number of nodes that were checked.
     pub nodes: u64,
     /// The findings that are no reason to refuse the file: oddities, and records that break the data model.
     /// Such records are stored unchanged.
@@ -81,6 +82,9 @@ impl Transfer<'_> {
     /// records must be present, and may break the data model. Blocks that the commit does not reach are not
     /// stored. A file in streamable order is read once. Any other file is indexed first, and so is a file that
     /// has a record of two paths only once.
+    ///
+    /// Of the stored blocks, only those are read that differ from the present state, so the cost of a slice
+    /// is proportional to its changes.
     ///
     /// Without a key, the signature is not checked. [`Keys::of`] returns the known key of a commit. If the given
     /// key differs from it, the key is recorded for this commit. In a mirror, a key that was given for the newest
@@ -130,17 +134,16 @@ impl Transfer<'_> {
         let stored = self.parts.reading()?;
         let file = TrackedFile::new(car);
         let both = Overlay { over: &file, under: stored.as_ref() };
-        let Some(block) = both.get(&root)? else {
-            let message = format!("the commit {root} is missing");
-            let finding = Finding::new(Code::CommitMissing, message).cid(root);
-            return Err(Error::Refused(Box::new(finding)));
-        };
-        let commit = Commit::decode(&block)?;
+        let commit = root_commit(&both, root)?;
         let before = self.before_import(&commit)?;
 
         let expected = Expected { key, ..Expected::default() };
-        let base = before.as_ref().map(Commit::data);
-        let arrive = || Incoming::new(&file, &both, &commit, base, &expected);
+        let is_walked = |cid: &Cid| file.has(cid);
+        let base = || {
+            let base = BaseTree::new(stored.as_ref(), before.as_ref()?.data(), &is_walked);
+            Some(base.cached(self.parts.caches.nodes().as_ref()))
+        };
+        let arrive = || Incoming::new(&file, &both, &commit, base(), &expected);
         let mut blocks = arrive();
         let is_present = before.as_ref().map(Commit::cid) == Some(root);
         let new_blocks = if is_present && has_all(self.parts.store.as_ref(), &mut blocks)? {

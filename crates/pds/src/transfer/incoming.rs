@@ -1,7 +1,7 @@
 //! The blocks of a CAR file that an import stores, checked as they are read.
 
 use crate::error::{Error, Result};
-use crate::model::finding::{Finding, Severity, Stage};
+use crate::model::finding::{Code, Finding, Severity, Stage};
 use crate::model::report::Expected;
 use crate::verify::check::Check;
 use crate::verify::tracked_file::TrackedFile;
@@ -10,24 +10,23 @@ use pds_core::commit::Commit;
 use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
-use pds_core::mst::contents::{Content, Contents, contents};
-use pds_core::mst::diff::{Diff, diff};
+use pds_core::mst::base_tree::BaseTree;
+use pds_core::mst::contents::{Contents, contents};
 use pds_store::error::BoxError;
 use pds_store::error::StoreError;
 
 /// The blocks of a file that are to be stored, the commit first.
 ///
 /// The tree is read from the file and the store together, so that the file may be a slice. Each node and record is
-/// checked before it is handed out; [`Error::Refused`] ends it. Records of the store are checked and not handed out,
-/// with one exception: a slice may rely on records that the present state does not have. Only other states have
-/// those, and may be deleted before the slice is stored, so they follow at the end.
+/// checked before it is handed out; [`Error::Refused`] ends it. Parts that the base has in the same place were checked
+/// when the base was stored. They are read only if the file has them.
+///
+/// A slice may also rely on blocks of other states. These may be deleted before the slice is stored, so they are handed
+/// out as well.
 pub(crate) struct Incoming<'a, F> {
     file: &'a TrackedFile<'a, F>,
-    both: &'a Overlay<'a>,
     commit: Option<&'a Commit>,
     contents: Contents<'a>,
-    changes: Diff<'a>,
-    is_slice: bool,
     /// Whether the tree has been read to its end.
     is_over: bool,
     pub(crate) check: Check<'a>,
@@ -40,15 +39,19 @@ impl<'a, F: ReadAt> Incoming<'a, F> {
         file: &'a TrackedFile<'a, F>,
         both: &'a Overlay<'a>,
         commit: &'a Commit,
-        base: Option<Cid>,
+        base: Option<BaseTree<'a>>,
         expected: &'a Expected<'a>,
     ) -> Self {
-        let data = commit.data();
-        let (contents, changes) = (contents(both, data), diff(both, base, Some(data)));
+        let contents = contents(both, commit.data()).over(base);
         let check = Check::of(commit, expected).by_collection();
-        let findings = Findings::default();
-        let (commit, is_slice, is_over) = (Some(commit), false, false);
-        Self { file, both, commit, contents, changes, is_slice, is_over, check, findings }
+        let (commit, is_over, findings) = (Some(commit), false, Findings::default());
+        Self { file, commit, contents, is_over, check, findings }
+    }
+
+    /// Checks everything, and hands out nothing.
+    pub(crate) fn check_all(&mut self) -> Result<()> {
+        while self.checked()?.is_some() {}
+        Ok(())
     }
 
     fn checked(&mut self) -> Result<Option<Block>> {
@@ -57,32 +60,14 @@ impl<'a, F: ReadAt> Incoming<'a, F> {
             return Ok(Some(commit.block().clone()));
         }
         for content in self.contents.by_ref() {
-            let is_record = matches!(content, Ok(Content::Record { .. }));
             let block = self.check.content(content)?;
             self.findings.take(self.check.drain())?;
-            match block {
-                Some(block) if is_record && !self.file.has(&block.cid()) => {
-                    self.is_slice = true;
-                }
-                Some(block) => return Ok(Some(block)),
-                None => {}
+            if block.is_some() {
+                return Ok(block);
             }
         }
         if !std::mem::replace(&mut self.is_over, true) {
             self.file.read_rest()?;
-        }
-        if self.is_slice { self.relied_on() } else { Ok(None) }
-    }
-
-    fn relied_on(&mut self) -> Result<Option<Block>> {
-        for change in &mut self.changes {
-            let change = change?;
-            if let Some(cid) = change.after
-                && !self.file.has(&cid)
-            {
-                let missing = || Error::RecordMissing { path: change.key.to_string(), cid };
-                return self.both.get(&cid)?.ok_or_else(missing).map(Some);
-            }
         }
         Ok(None)
     }
@@ -94,6 +79,16 @@ impl<F: ReadAt> Iterator for Incoming<'_, F> {
     fn next(&mut self) -> Option<Self::Item> {
         self.checked().map_err(BoxError::from).transpose()
     }
+}
+
+/// Reads the commit of a file.
+pub(crate) fn root_commit(blocks: &dyn Blocks, root: Cid) -> Result<Commit> {
+    let Some(block) = blocks.get(&root)? else {
+        let message = format!("the commit {root} is missing");
+        let finding = Finding::new(Code::CommitMissing, message).cid(root);
+        return Err(Error::Refused(Box::new(finding)));
+    };
+    Ok(Commit::decode(&block)?)
 }
 
 /// Returns the error that ended an [`Incoming`], of the error of the store that it was given to.
