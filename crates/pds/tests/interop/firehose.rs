@@ -40,7 +40,7 @@ fn frames() -> Option<Vec<(Json, Value, Value)>> {
 }
 
 /// Returns the commit events, each with its expected facts and the key of the account's DID document.
-fn commits() -> Option<Vec<(Json, Event, PublicKey)>> {
+pub(crate) fn commits() -> Option<Vec<(Json, Event, PublicKey)>> {
     let documents = unpacked("firehose/relay-frames.did_docs.json.gz")?;
     let documents: Json = serde_json::from_str(&documents).unwrap();
     let commits = frames()?.into_iter().filter_map(|(expected, header, body)| {

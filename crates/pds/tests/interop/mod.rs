@@ -30,6 +30,7 @@ mod repo_cases;
 mod scale;
 mod scale_repo;
 mod signatures;
+mod slices;
 mod streamed;
 mod support;
 mod syntax;

@@ -1,7 +1,7 @@
 //! Batches of operations and proofs on two real trees.
 
 use pds::data::{Blocks, Cid, MemoryBlocks};
-use pds::mst::{Change, Key, Tree, diff, get, nodes, proof, walk};
+use pds::mst::{BaseTree, Change, Key, Step, Tree, diff, get, nodes, proof, walk};
 use serde_json::Value as Json;
 
 use super::{cid, cid_or_null, cids, count, each, only, read_car, read_json, read_json_lines};
@@ -88,6 +88,7 @@ fn every_batch_leads_to_its_root_and_back_again() {
             changes.sort_by(|a, b| a.key.cmp(&b.key));
             let found: Result<Vec<Change>, _> = diff(&blocks, Some(before), Some(root)).collect();
             assert_eq!(found.unwrap(), changes, "{place}");
+            over_the_earlier_tree(&blocks, (before, root), &changes, &created, &place);
             operations += changes.len();
             records += changes.iter().filter(|change| change.before.is_none()).count();
             records -= changes.iter().filter(|change| change.after.is_none()).count();
@@ -98,6 +99,28 @@ fn every_batch_leads_to_its_root_and_back_again() {
         assert_eq!(entries(&blocks, root), records);
         assert_eq!(records, count(&file["final_records"]));
     });
+}
+
+/// Checks that a walk over the earlier tree has the changed entries and no other, and every created node.
+fn over_the_earlier_tree(
+    blocks: &MemoryBlocks,
+    (before, root): (Cid, Cid),
+    changes: &[Change],
+    created: &[Cid],
+    place: &str,
+) {
+    let (mut nodes, mut entries) = (Vec::new(), Vec::new());
+    for step in walk(blocks, root).over(BaseTree::new(blocks, before, &|_| false)) {
+        match step.unwrap() {
+            Step::Node { block, .. } => nodes.push(block.cid()),
+            Step::Entry { key, value } => entries.push((key, Some(value))),
+        }
+    }
+    let nodes = sorted(nodes);
+    assert!(created.iter().all(|cid| nodes.contains(cid)), "{place}");
+    let after = changes.iter().map(|change| (change.key.clone(), change.after));
+    let after: Vec<_> = after.filter(|(_, after)| after.is_some()).collect();
+    assert_eq!(entries, after, "{place}");
 }
 
 fn entries(blocks: &dyn Blocks, root: Cid) -> usize {

@@ -21,6 +21,7 @@ mod races;
 mod reverts;
 mod rotations;
 mod seam;
+pub(super) mod slice_checks;
 mod slices;
 mod stores;
 mod watched;
