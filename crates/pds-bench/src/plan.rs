@@ -52,6 +52,7 @@ const INDEXED: &[Target] = &[Target::Cpu(0.8, Shrike), Target::BytesABlock(24.0)
 const VERIFIED: &[Target] = &[Target::Cpu(1.0, Shrike)];
 const APPLIED: &[Target] = &[Target::Speed(0.3, Sqlite)];
 const LONG_LOG: &[Target] = &[Target::Wall(1.3, ShortLog), Target::MegabytesBeyond(2.0, ShortLog)];
+const SLICED: &[(usize, &[Target])] = &[(10 * K, &[]), (100 * K, &[]), (M, &[])];
 const LOG_GROWTH: &[Target] = &[Target::MegabytesBeyond(2.0, TenthOfLog)];
 
 pub(crate) const TASKS: &[Task] = &[
@@ -135,6 +136,30 @@ pub(crate) const TASKS: &[Task] = &[
             (100 * K, &[Target::Wall(1.3, Sqlite), Target::Size(1.25)]),
             (M, &[Target::Wall(1.3, Sqlite), Target::Megabytes(64.0), Target::Size(1.25)]),
         ],
+    },
+    Task {
+        work: Work::SliceOfOne,
+        title: "A slice with one new record, imported into a mirror and durable at the end; 50 slices, one after another.",
+        subjects: &[Pds],
+        sizes: SLICED,
+    },
+    Task {
+        work: Work::PutOfOne,
+        title: "Puts of the same records, one in a commit; 50 commits.",
+        subjects: &[Pds],
+        sizes: SLICED,
+    },
+    Task {
+        work: Work::SliceOfHundred,
+        title: "A slice with 100 new records, imported into a mirror; 50 slices, one after another.",
+        subjects: &[Pds],
+        sizes: SLICED,
+    },
+    Task {
+        work: Work::PutOfHundred,
+        title: "Puts of the same records, 100 in a commit; 50 commits.",
+        subjects: &[Pds],
+        sizes: SLICED,
     },
     Task {
         work: Work::Put,

@@ -109,7 +109,39 @@ impl Report<'_> {
             }
             let _ = write!(out, "\n{}", wrapped(&text));
         }
+        for (import, put) in
+            [(Work::SliceOfOne, Work::PutOfOne), (Work::SliceOfHundred, Work::PutOfHundred)]
+        {
+            let (read, by_puts) = (self.blocks_read(import), self.blocks_read(put));
+            let [(_, first), .., (_, last)] = read[..] else { continue };
+            let listed = |sizes: &[(usize, f64)]| {
+                let size = |(records, blocks): &(usize, f64)| {
+                    format!("{blocks:.1} at {}", number(*records as u64))
+                };
+                sizes.iter().map(size).collect::<Vec<_>>().join(", ")
+            };
+            let by = last / first;
+            let met = if by <= 3.0 { "met" } else { "**missed**" };
+            let text = format!(
+                "Blocks that one import of `{}` reads from the store: {}. That is {by:.2}x, and the target is 3x: {met}. The puts read {}.",
+                name(&import),
+                listed(&read),
+                listed(&by_puts)
+            );
+            let _ = write!(out, "\n{}", wrapped(&text));
+        }
         out
+    }
+
+    /// Returns the number of blocks that one commit reads, by the number of records.
+    fn blocks_read(&self, work: Work) -> Vec<(usize, f64)> {
+        let measured = self.measured.iter().filter(|measured| measured.task.work == work);
+        let each = |measured: &Measured| {
+            let outcomes = measured.outcomes.get(&Subject::Pds)?;
+            let read = |outcome: &Outcome| Some(outcome.blocks_read? as f64 / outcome.times as f64);
+            Some((measured.records, median(outcomes.iter().filter_map(read))))
+        };
+        measured.filter_map(each).collect()
     }
 
     /// The speed of parallel reads on the clock, all threads together.

@@ -38,6 +38,14 @@ pub(crate) enum Work {
     Export,
     /// Take a CAR file into a store on disk.
     Import,
+    /// Import slices with one new record each.
+    SliceOfOne,
+    /// Put the same records, one in a commit.
+    PutOfOne,
+    /// Import slices with a hundred new records each.
+    SliceOfHundred,
+    /// Put the same records, a hundred in a commit.
+    PutOfHundred,
     /// Put records, one a commit.
     Put,
     /// Put records whose keys ascend, many a commit.
@@ -105,6 +113,15 @@ impl Work {
         }
     }
 
+    /// The number of new records in each commit, if the work is about slices.
+    pub(crate) fn slice(self) -> Option<usize> {
+        match self {
+            Self::SliceOfOne | Self::PutOfOne => Some(1),
+            Self::SliceOfHundred | Self::PutOfHundred => Some(100),
+            _ => None,
+        }
+    }
+
     /// The number of threads that get records at the same time.
     pub(crate) fn threads(self) -> usize {
         match self {
@@ -156,6 +173,8 @@ pub(crate) const PARALLEL: [Work; 3] =
 pub(crate) const INSERTS: usize = 1_000;
 /// How many records are put, one a commit.
 pub(crate) const PUTS: usize = 1_000;
+/// The number of slices that are imported, one after another.
+pub(crate) const SLICES: usize = 50;
 /// How many records are applied.
 pub(crate) const APPLIED: usize = 100_000;
 /// How many of them make a commit.

@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::data::Data;
 use crate::meter::Outcome;
-use crate::ours::{disk, log, process, read, tree, write};
+use crate::ours::{disk, log, process, read, slice, tree, write};
 use crate::work::Work;
 
 pub(crate) fn run(work: Work, records: usize, data: &Data) -> Result<Outcome> {
@@ -30,6 +30,8 @@ pub(crate) fn run(work: Work, records: usize, data: &Data) -> Result<Outcome> {
         Work::ListProcess => process::list(records, data),
         Work::GetProcess => process::get(records, data),
         Work::Version => process::version(data),
+        Work::SliceOfOne | Work::SliceOfHundred => slice::import(work, records, data),
+        Work::PutOfOne | Work::PutOfHundred => slice::put(work, records, data),
         Work::Put => write::put(records, data),
         Work::ApplyAscending => write::apply(records, data, false),
         Work::ApplyRandom => write::apply(records, data, true),

@@ -4,10 +4,8 @@ use std::fs::{self, File};
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result, ensure};
-use pds::data::{Block, Blocks, Cid, ReadError};
 use pds::local::directory::clone_file;
 use pds::local::layout::STORE_FILE;
 use pds::syntax::Nsid;
@@ -17,6 +15,7 @@ use crate::data::Data;
 use crate::generate;
 use crate::loaded::Loaded;
 use crate::meter::{Meter, Outcome};
+use crate::ours::counted::Counted;
 use crate::threads;
 use crate::work::{Changed, GETS, LISTED, PARALLEL_GETS};
 
@@ -94,7 +93,7 @@ pub(crate) fn diff(records: usize, data: &Data) -> Result<Outcome> {
         let history = repo.history();
         (history.resolve(&"@{1}".parse()?)?, history.resolve(&Revision::head())?)
     };
-    let counted = Arc::new(Counted { blocks: repo.store().clone(), read: AtomicU64::new(0) });
+    let counted = Arc::new(Counted::new(repo.store().clone()));
     let meter = Meter::start()?;
     let before = Snapshot::open(counted.clone(), before)?;
     let after = Snapshot::open(counted.clone(), after)?;
@@ -104,27 +103,8 @@ pub(crate) fn diff(records: usize, data: &Data) -> Result<Outcome> {
         changed.count(change.before.is_some(), change.after.is_some());
     }
     let mut outcome = meter.stop(1)?.checked(changed);
-    outcome.blocks_read = Some(counted.read.load(Ordering::Relaxed));
+    outcome.blocks_read = Some(counted.blocks_read());
     Ok(outcome)
-}
-
-/// Blocks, and how many have been asked for.
-struct Counted {
-    blocks: Arc<dyn Blocks>,
-    read: AtomicU64,
-}
-
-impl Blocks for Counted {
-    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
-        self.read.fetch_add(1, Ordering::Relaxed);
-        self.blocks.get(cid)
-    }
-
-    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
-        let answers = self.blocks.get_many(cids);
-        self.read.fetch_add(answers.len() as u64, Ordering::Relaxed);
-        answers
-    }
 }
 
 fn same_file(a: &Path, b: &Path) -> Result<()> {
