@@ -136,29 +136,41 @@ impl<'a> Change<'a> {
         self
     }
 
-    /// Checks the rules that need no store.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Checks the rules that need no store. Every back end checks them first.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoEdits`] if the change is empty, [`StoreError::Message`] if its message is
+    /// not valid.
+    pub fn check(&self) -> Result<(), StoreError> {
         check_message(&self.message)?;
         let does_nothing = self.refs.is_empty() && self.facts.is_empty() && self.history.is_none();
         if does_nothing { Err(StoreError::NoEdits) } else { Ok(()) }
     }
 
     /// Returns the numbers that the writer has seen.
-    pub(crate) fn seen(&self) -> Seen {
+    #[must_use]
+    pub fn seen(&self) -> Seen {
         Seen { change: self.change_seen, sweep: self.sweep_seen }
     }
 }
 
 /// The numbers of the store that the change depends on.
-#[derive(Clone, Copy)]
-pub(crate) struct Seen {
-    change: Option<u64>,
-    sweep: Option<u64>,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The number of the last change, if it must be the same.
+    pub change: Option<u64>,
+    /// The number of the last sweep, if it must be the same.
+    pub sweep: Option<u64>,
 }
 
 impl Seen {
     /// Checks that the store still has these numbers.
-    pub(crate) fn check(self, version: Version) -> Result<(), StoreError> {
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Changed`] if a number differs.
+    pub fn check(self, version: Version) -> Result<(), StoreError> {
         let is_seen = |seen: Option<u64>, found| seen.is_none_or(|seen| seen == found);
         match is_seen(self.change, version.change) && is_seen(self.sweep, version.sweep) {
             true => Ok(()),

@@ -56,10 +56,13 @@ pub enum Event {
 
 /// The data of an event, in the columns that all events share.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct EventData {
-    pub(crate) other: Option<Cid>,
-    pub(crate) old_key: Option<DidKey>,
-    pub(crate) key: Option<DidKey>,
+pub struct EventData {
+    /// The other commit of the event.
+    pub other: Option<Cid>,
+    /// The key that the event replaces.
+    pub old_key: Option<DidKey>,
+    /// The key of the event.
+    pub key: Option<DidKey>,
 }
 
 impl Event {
@@ -82,7 +85,8 @@ impl Event {
     }
 
     /// Returns the data of the event.
-    pub(crate) fn data(&self) -> EventData {
+    #[must_use]
+    pub fn data(&self) -> EventData {
         match self.clone() {
             Self::Import { key, replaces } => EventData { other: None, old_key: replaces, key },
             Self::Merge { other, key } => EventData { other: Some(other), old_key: None, key },
@@ -101,8 +105,8 @@ impl Event {
     }
 
     /// Returns the event of a word and its data, or `None` if they do not match.
-    #[cfg(any(feature = "sqlite", test))]
-    pub(crate) fn of(word: &str, data: &EventData) -> Option<Self> {
+    #[must_use]
+    pub fn of(word: &str, data: &EventData) -> Option<Self> {
         let EventData { other, old_key, key } = data.clone();
         let event = match word {
             "init" => Self::Init,

@@ -89,8 +89,7 @@ pub enum FactEdit {
 
 impl FactKind {
     /// All kinds, in the order of their declaration.
-    #[cfg(any(feature = "sqlite", test))]
-    pub(crate) const ALL: [Self; 8] = [
+    pub const ALL: [Self; 8] = [
         Self::Account,
         Self::Key,
         Self::EndedKey,
@@ -102,8 +101,8 @@ impl FactKind {
     ];
 
     /// Returns the stored name of the kind.
-    #[cfg(any(feature = "sqlite", test))]
-    pub(crate) fn word(self) -> &'static str {
+    #[must_use]
+    pub fn word(self) -> &'static str {
         match self {
             Self::Account => "account",
             Self::Key => "key",
@@ -116,8 +115,9 @@ impl FactKind {
         }
     }
 
-    #[cfg(any(feature = "sqlite", test))]
-    pub(crate) fn of(word: &str) -> Option<Self> {
+    /// Returns the kind with a stored name.
+    #[must_use]
+    pub fn of(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
 }
@@ -139,7 +139,8 @@ impl Fact {
     }
 
     /// Returns the subject of the fact as text. It is empty for kinds that have at most one fact.
-    pub(crate) fn subject(&self) -> String {
+    #[must_use]
+    pub fn subject(&self) -> String {
         match self {
             Self::EndedKey { until, .. } => until.to_string(),
             Self::NamedKey { commit, .. } => commit.to_string(),
@@ -149,8 +150,8 @@ impl Fact {
     }
 
     /// Returns the value of the fact as text.
-    #[cfg(any(feature = "sqlite", test))]
-    pub(crate) fn value(&self) -> String {
+    #[must_use]
+    pub fn value(&self) -> String {
         match self {
             Self::Account(did) => did.to_string(),
             Self::Key(key) | Self::EndedKey { key, .. } | Self::NamedKey { key, .. } => {
@@ -161,9 +162,9 @@ impl Fact {
         }
     }
 
-    #[cfg(any(feature = "sqlite", test))]
     /// Returns the fact of a stored row, or `None` if the texts are not valid for the kind.
-    pub(crate) fn of(kind: FactKind, subject: &str, value: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of(kind: FactKind, subject: &str, value: &str) -> Option<Self> {
         let fact = match kind {
             FactKind::Account => Self::Account(value.parse().ok()?),
             FactKind::Key => Self::Key(value.parse().ok()?),

@@ -15,7 +15,7 @@ pub mod log;
 pub mod memory;
 pub mod ref_name;
 pub mod refs;
-mod relink;
+pub mod relink;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 pub mod store;

@@ -88,7 +88,11 @@ impl LogQuery {
 }
 
 /// Checks that a text is valid as the message of a log entry: one line without control characters.
-pub(crate) fn check_message(message: &str) -> Result<(), StoreError> {
+///
+/// # Errors
+///
+/// [`StoreError::Message`] with the broken rule.
+pub fn check_message(message: &str) -> Result<(), StoreError> {
     if message.len() > MAX_LOG_MESSAGE_BYTES {
         return Err(StoreError::Message { reason: "it is longer than 4,096 bytes" });
     }

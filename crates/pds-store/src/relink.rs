@@ -9,8 +9,10 @@ use crate::version::Version;
 use pds_core::data::cid::Cid;
 
 /// Links the entries of a log again after some were dropped, one by one in their order.
-#[derive(Default)]
-pub(crate) struct Relink {
+///
+/// A back end passes every entry of its log to [`next`](Self::next), and writes the results.
+#[derive(Debug, Default)]
+pub struct Relink {
     /// The marked change. Entries after it belong to the sweep's own change and are kept.
     marked: u64,
     /// The commit that each ref points to after its last kept entry, and the number of that entry.
@@ -20,14 +22,15 @@ pub(crate) struct Relink {
 impl Relink {
     /// Returns the state before the first entry of a log. The entries up to the marked change are
     /// filtered.
-    pub(crate) fn new(marked: Version) -> Self {
+    #[must_use]
+    pub fn new(marked: Version) -> Self {
         Self { marked: marked.change, last: HashMap::new() }
     }
 
     /// Processes the next entry and returns it relinked, or `None` if it is dropped.
     ///
     /// An entry that no longer moves its ref is dropped as well.
-    pub(crate) fn next(
+    pub fn next(
         &mut self,
         mut entry: LogEntry,
         fate: &mut dyn FnMut(&LogEntry) -> Fate,
@@ -48,9 +51,8 @@ impl Relink {
         Some(entry)
     }
 
-    #[cfg(any(feature = "sqlite", test))]
     /// Returns the number of the last entry of each ref that points to a commit.
-    pub(crate) fn ends(self) -> impl Iterator<Item = (RefName, u64)> {
+    pub fn ends(self) -> impl Iterator<Item = (RefName, u64)> {
         let present = self.last.into_iter().filter(|(_, (after, _))| after.is_some());
         present.map(|(name, (_, seq))| (name, seq))
     }

@@ -186,8 +186,10 @@ pub struct Replaced {
     pub dropped: u64,
 }
 
-/// Returns the current time in microseconds since 1970. A clock before 1970 counts as 1970.
-pub(crate) fn now_micros() -> u64 {
+/// Returns the current time in microseconds since 1970, for log entries. A clock before 1970 counts
+/// as 1970.
+#[must_use]
+pub fn now_micros() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX))
 }

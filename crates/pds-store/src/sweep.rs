@@ -84,8 +84,12 @@ impl<'a> Sweep<'a> {
         self
     }
 
-    /// Checks the rules that need no store.
-    pub(crate) fn check(&self) -> Result<(), StoreError> {
+    /// Checks the rules that need no store. Every back end checks them first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Change::check`], for the change of the sweep.
+    pub fn check(&self) -> Result<(), StoreError> {
         self.change.as_ref().map_or(Ok(()), Change::check)
     }
 
