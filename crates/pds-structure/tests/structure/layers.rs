@@ -25,6 +25,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store/sqlite", &["core/syntax", "core/data", "core/crypto", "store/*"]),
     ("store/blob", &["core/data"]),
     ("store/conformance", &["core/syntax", "core/data", "core/crypto", "store/*"]),
+    ("postgres/*", &["core", "store/*"]),
     ("pds/model", &["core", "store/*"]),
     ("pds/local/key_file", &["core"]),
     ("pds/*", &["core", "store/*", "store/blob", "pds/model", "pds/local/key_file"]),

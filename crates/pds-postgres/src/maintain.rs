@@ -1,0 +1,182 @@
+//! The operations for repairs, and for the end of a collection.
+
+use std::collections::HashMap;
+
+use crate::apply::State;
+use crate::blocks::Batch;
+use crate::connection::{Connection, End};
+use crate::errors::{column, number};
+use crate::facts::{FactRow, fact, fact_page};
+use crate::log::{PAGE_ROWS, each_row};
+use crate::store::PostgresStore;
+use crate::view::PostgresView;
+use pds_core::data::cid::Cid;
+use pds_store::change::BlockStream;
+use pds_store::error::StoreError;
+use pds_store::fact::FactKind;
+use pds_store::log::LogEntry;
+use pds_store::ref_name::RefName;
+use pds_store::refs::Refs;
+use pds_store::store::{CheckDepth, Maintain, Replaced, View, Visitor};
+
+impl Maintain for PostgresStore {
+    fn check(&self, depth: CheckDepth) -> Result<Vec<String>, StoreError> {
+        let mut held = self.pool.writer()?;
+        held.get()?.transaction(End::Rollback, |connection| {
+            let mut found = Vec::new();
+            let view = PostgresView::read((&self.pool, self.account), connection)?;
+            let refs = keep(&mut found, view.refs())?;
+            check_facts(connection, self.account, &mut found)?;
+            if depth == CheckDepth::Whole {
+                check_log(connection, self.account, refs.as_ref(), &mut found)?;
+            }
+            found.truncate(MAX_PROBLEMS);
+            Ok(found)
+        })
+    }
+
+    fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
+        let mut after: Vec<u8> = Vec::new();
+        loop {
+            // The connection returns to the pool before `visit` runs, because it may read.
+            let rows = self.pool.read(|connection| {
+                connection.query(include_str!("sql/scan_page.sql"), &[&self.account, &after])
+            })?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = column(last, 0)?;
+            for row in &rows {
+                if visit(column(row, 0)?, column(row, 1)?).is_break() {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn replace(
+        &self,
+        blocks: &mut BlockStream<'_>,
+        damaged: &[Vec<u8>],
+    ) -> Result<Replaced, StoreError> {
+        let first = Batch::of(blocks)?;
+        let mut held = self.pool.writer()?;
+        held.get()?.transaction(End::Commit, |connection| {
+            State::lock(connection, self.account)?;
+            let mut dropped = 0;
+            for names in damaged.chunks(100) {
+                dropped += drop_damaged(connection, self.account, names)?;
+            }
+            let added = first.store(connection, self.account, blocks)?;
+            Ok(Replaced { added, dropped })
+        })
+    }
+
+    fn compact(&self) -> Result<(), StoreError> {
+        let mut held = self.pool.writer()?;
+        held.get()?.run("VACUUM pds.account, pds.block, pds.ref, pds.log, pds.fact")
+    }
+
+    fn block_count(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM pds.block WHERE account = $1";
+        let rows = self.pool.read(|connection| connection.query(sql, &[&self.account]))?;
+        rows.first().map_or(Ok(0), |row| number(row, 0))
+    }
+}
+
+/// Deletes the blocks with these names whose bytes do not match. Returns their number.
+fn drop_damaged(
+    connection: &mut Connection,
+    account: i64,
+    names: &[Vec<u8>],
+) -> Result<u64, StoreError> {
+    let sql = "SELECT cid, bytes FROM pds.block WHERE account = $1 AND cid = ANY($2)";
+    let mut damaged: Vec<Vec<u8>> = Vec::new();
+    for row in connection.query(sql, &[&account, &names])? {
+        let (name, bytes): (&[u8], &[u8]) = (column(&row, 0)?, column(&row, 1)?);
+        if !Cid::from_bytes(name).is_ok_and(|cid| cid.names(bytes)) {
+            damaged.push(name.to_vec());
+        }
+    }
+    let sql = "DELETE FROM pds.block WHERE account = $1 AND cid = ANY($2)";
+    connection.execute(sql, &[&account, &damaged])
+}
+
+/// Returns a valid value, or adds the problem of an invalid one.
+fn keep<T>(found: &mut Vec<String>, value: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(StoreError::Damaged(error)) => {
+            found.push(error.to_string());
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn check_facts(
+    connection: &mut Connection,
+    account: i64,
+    found: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let sql = "SELECT DISTINCT kind FROM pds.fact WHERE account = $1";
+    for row in connection.query(sql, &[&account])? {
+        let kind: &str = column(&row, 0)?;
+        if FactKind::of(kind).is_none() {
+            found.push(format!("fact {kind}: the kind is unknown"));
+        }
+    }
+    for kind in FactKind::ALL {
+        let mut after: Option<String> = None;
+        loop {
+            let from = (kind, after.as_deref());
+            let (_, page) = fact_page(connection, account, from, PAGE_ROWS)?;
+            page.iter().try_for_each(|row: &FactRow| keep(found, fact(row)).map(drop))?;
+            let Some([_, subject, _]) = page.into_iter().next_back() else { break };
+            after = Some(subject);
+        }
+    }
+    Ok(())
+}
+
+/// Checks the log rows. The rows of each ref must form a chain that ends with the commit that the
+/// ref points to.
+fn check_log(
+    connection: &mut Connection,
+    account: i64,
+    refs: Option<&Refs>,
+    found: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let mut last: HashMap<RefName, Option<Cid>> = HashMap::new();
+    let mut is_broken = false;
+    each_row(connection, account, &mut |_, page| {
+        for row in page.rows {
+            // An unreadable row may belong to any ref.
+            let Some(LogEntry { seq, name, before, after, .. }) = keep(found, row)? else {
+                is_broken = true;
+                continue;
+            };
+            let end = last.insert(name.clone(), after).flatten();
+            if !is_broken && end != before {
+                found.push(format!("log row {seq}: rows of ref {name} before it are missing"));
+            }
+        }
+        Ok(())
+    })?;
+    let Some(refs) = refs.filter(|_| !is_broken) else { return Ok(()) };
+    for (name, cid) in refs {
+        if last.get(name).copied().flatten() != Some(*cid) {
+            found.push(format!("ref {name}: its last log row is missing"));
+        }
+    }
+    for (name, end) in last {
+        // A missing HEAD is reported with the current state.
+        if end.is_some() && refs.get(&name).is_none() && name != RefName::head() {
+            found.push(format!(
+                "ref {name} is missing, or the log row about its deletion is missing"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The maximum number of reported problems. One is enough to act.
+const MAX_PROBLEMS: usize = 20;
