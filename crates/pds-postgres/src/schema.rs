@@ -21,18 +21,30 @@ pub(crate) fn make_tables(connection: &mut Connection) -> Result<(), StoreError>
     made
 }
 
-/// Finds the number of an account, after a check of the format.
+/// The row of an account.
+#[derive(Clone, Copy)]
+pub(crate) struct Account {
+    pub(crate) id: i64,
+    /// Whether no change was ever applied to it.
+    pub(crate) is_new: bool,
+}
+
+/// Finds an account, after a check of the format.
 pub(crate) fn find_account(
     connection: &mut Connection,
     did: &Did,
-) -> Result<Option<i64>, StoreError> {
+) -> Result<Option<Account>, StoreError> {
     check_format(connection)?;
-    let rows = connection.query("SELECT id FROM pds.account WHERE did = $1", &[&did.as_str()])?;
-    rows.first().map(|row| column(row, 0)).transpose()
+    let sql = "SELECT id, change FROM pds.account WHERE did = $1";
+    let rows = connection.query(sql, &[&did.as_str()])?;
+    let account = |row| Ok(Account { id: column(row, 0)?, is_new: number(row, 1)? == 0 });
+    rows.first().map(account).transpose()
 }
 
 /// Adds an account. Its number depends on the DID alone, unless another account has that number.
-pub(crate) fn add_account(connection: &mut Connection, did: &Did) -> Result<i64, StoreError> {
+///
+/// An account without changes is used as it is: it was added by a process that ended before its first change.
+pub(crate) fn add_account(connection: &mut Connection, did: &Did) -> Result<Account, StoreError> {
     let digest = Sha256::digest(did.as_str().as_bytes());
     let first = digest.first_chunk().copied().unwrap_or_default();
     let mut id = (u64::from_be_bytes(first) >> 1).cast_signed();
@@ -40,11 +52,15 @@ pub(crate) fn add_account(connection: &mut Connection, did: &Did) -> Result<i64,
         let sql = "INSERT INTO pds.account (id, did, change, sweep, status)
             VALUES ($1, $2, 0, 0, 'active') ON CONFLICT DO NOTHING";
         if connection.execute(sql, &[&id, &did.as_str()])? == 1 {
-            return Ok(id);
+            return Ok(Account { id, is_new: true });
         }
-        if find_account(connection, did)?.is_some() {
-            let message = format!("the database already has the account {did}");
-            return Err(StoreError::Backend(message.into()));
+        match find_account(connection, did)? {
+            Some(account) if account.is_new => return Ok(account),
+            Some(_) => {
+                let message = format!("the database already has the account {did}");
+                return Err(StoreError::Backend(message.into()));
+            }
+            None => {}
         }
         id = id.wrapping_add(1) & i64::MAX;
     }

@@ -10,7 +10,7 @@ use crate::blocks::{BATCH, Batch, get_many, many, one};
 use crate::connection::{Connection, End};
 use crate::facts::FactEdits;
 use crate::pool::Pool;
-use crate::schema::{accounts, add_account, find_account, make_tables};
+use crate::schema::{Account, accounts, add_account, find_account, make_tables};
 use crate::sweep::{SweepChange, sweep};
 use crate::view::PostgresView;
 use pds_core::data::block::{Block, Blocks, ReadError};
@@ -40,6 +40,8 @@ impl fmt::Debug for PostgresStore {
 impl PostgresStore {
     /// Adds an account to a database. It makes the tables if the database has none.
     ///
+    /// An account without any changes is used as it is: its creation was interrupted.
+    ///
     /// # Errors
     ///
     /// [`StoreError::Backend`] if the account exists or the server refuses, and
@@ -53,7 +55,7 @@ impl PostgresStore {
             if let Err(StoreError::NotAStore(_)) = find_account(connection, did) {
                 make_tables(connection)?;
             }
-            add_account(connection, did)?
+            add_account(connection, did)?.id
         };
         Ok(Self { address: address.clone().with_did(Some(did.clone())), pool, account })
     }
@@ -69,7 +71,7 @@ impl PostgresStore {
         let address = address.clone().with_did(Some(did.clone()));
         let found = pool.read(|connection| find_account(connection, did));
         match found.map_err(|error| named(&address, error))? {
-            Some(account) => Ok(Self { address, pool, account }),
+            Some(Account { id: account, is_new }) => Ok(Self { address, pool, account }),
             None => {
                 Err(named(&address, StoreError::NotAStore("the account is not in it".to_owned())))
             }
