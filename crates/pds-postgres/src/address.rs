@@ -36,6 +36,14 @@ pub struct Address {
 #[error("not a valid database address: {0}")]
 pub struct AddressError(String);
 
+impl AddressError {
+    /// Returns the reason.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Address {
     /// Returns the account that the address names.
     #[must_use]
@@ -47,12 +55,6 @@ impl Address {
     #[must_use]
     pub fn with_did(self, did: Option<Did>) -> Self {
         Self { did, ..self }
-    }
-
-    /// Returns whether a text looks like an address of a database, valid or not.
-    #[must_use]
-    pub fn is_like(text: &str) -> bool {
-        SCHEMES.iter().any(|scheme| text.starts_with(scheme))
     }
 }
 

@@ -71,7 +71,7 @@ impl PostgresStore {
         let address = address.clone().with_did(Some(did.clone()));
         let found = pool.read(|connection| find_account(connection, did));
         match found.map_err(|error| named(&address, error))? {
-            Some(Account { id: account, is_new }) => Ok(Self { address, pool, account }),
+            Some(Account { id: account, .. }) => Ok(Self { address, pool, account }),
             None => {
                 Err(named(&address, StoreError::NotAStore("the account is not in it".to_owned())))
             }

@@ -166,6 +166,12 @@ pub enum Error {
     /// A directory contains no repository.
     #[error("no repository in {}", .0.display())]
     NotARepository(PathBuf),
+    /// A text is not a valid address of a database.
+    #[error("not a valid address of a database: {0}")]
+    Address(String),
+    /// A database has no repository of the account that an address names. The text is the address with the reason.
+    #[error("no repository at {0}")]
+    NoAccount(String),
     /// A new repository needs an empty directory, but the directory contains files.
     #[error("{} is not empty", .0.display())]
     DirectoryInUse(PathBuf),

@@ -71,7 +71,16 @@ const TABLE: &[(&str, &[&str])] = &[
     ("pds/write", &["core", "pds/*", "pds/model", "pds/repo"]),
     (
         "pds/local",
-        &["core", "store", "pds/*", "pds/model", "pds/local/key_file", "pds/repo", "pds/transfer"],
+        &[
+            "core",
+            "store",
+            "postgres",
+            "pds/*",
+            "pds/model",
+            "pds/local/key_file",
+            "pds/repo",
+            "pds/transfer",
+        ],
     ),
     ("rescue/*", &["core", "store", "pds"]),
     ("cli/*", &["core", "store", "pds", "rescue"]),

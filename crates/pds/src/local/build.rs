@@ -6,19 +6,13 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
-use crate::local::layout::{KEY_FILE, STAGING_PREFIX, STORE_FILE};
+use crate::local::layout::{ADDRESS_FILE, KEY_FILE, STAGING_PREFIX, STORE_FILE};
 use crate::local::locks::{lock, sync};
 
 /// Makes the content of a directory in a staging directory, and moves it into place when it is complete.
 pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    let above = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
-    if let Some(file) = above.filter(|above| !above.is_dir()) {
-        return Err(Error::NotADirectory(file.to_owned()));
-    }
+    check_free(dir)?;
     let exists = dir.exists();
-    if exists && is_in_use(dir).map_err(Error::io(dir))? {
-        return Err(Error::DirectoryInUse(dir.to_owned()));
-    }
     let parent = parent(dir);
     // An existing directory may be a mount point, which cannot be replaced. The staging directory is then
     // made inside it.
@@ -51,7 +45,9 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         }
         let key = publish_key(staging.path(), dir)?;
         // The store comes last: it makes the directory a repository.
-        if let Err(error) = publish(staging.path(), dir, STORE_FILE) {
+        let mut stores = [STORE_FILE, ADDRESS_FILE].into_iter();
+        if let Err(error) = stores.try_for_each(|name| publish(staging.path(), dir, name).map(drop))
+        {
             if key {
                 let _ = fs::remove_file(dir.join(KEY_FILE));
             }
@@ -65,6 +61,18 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         sync(&parent)?;
     }
     Ok(made)
+}
+
+/// Checks that a repository can be made in a directory: it is empty, or does not exist.
+pub(super) fn check_free(dir: &Path) -> Result<()> {
+    let above = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
+    if let Some(file) = above.filter(|above| !above.is_dir()) {
+        return Err(Error::NotADirectory(file.to_owned()));
+    }
+    if dir.exists() && is_in_use(dir).map_err(Error::io(dir))? {
+        return Err(Error::DirectoryInUse(dir.to_owned()));
+    }
+    Ok(())
 }
 
 /// Publishes the key as [`publish`] does, but as a second link to the staged file. After an interruption, the

@@ -3,6 +3,10 @@
 /// The name of the store. A directory that has this file is a repository.
 pub const STORE_FILE: &str = "pds.db";
 
+/// The name of the file with the address of the store, if the store is in a database. A directory that has this file is
+/// a repository.
+pub const ADDRESS_FILE: &str = "store";
+
 /// The name of the directory of blobs.
 pub const BLOB_DIRECTORY: &str = "blobs";
 

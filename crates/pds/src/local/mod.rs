@@ -1,7 +1,9 @@
-//! A repository in a local directory: `pds.db`, `blobs/` and `key`.
+//! A repository in a local directory: `pds.db` or the address of a database, `blobs/` and `key`.
 
 #[cfg(feature = "sqlite")]
 mod build;
+#[cfg(feature = "postgres")]
+pub mod database;
 #[cfg(feature = "sqlite")]
 pub mod directory;
 pub mod key_file;
@@ -14,3 +16,5 @@ pub mod locks;
 pub mod open;
 #[cfg(feature = "sqlite")]
 pub mod rotation;
+#[cfg(feature = "sqlite")]
+pub mod store_place;

@@ -1,0 +1,132 @@
+//! Repository directories whose store is an account in a database.
+//!
+//! Such a directory has the key and the blobs, and a file with the address of the store. It is made before the first
+//! commit is stored. If the process ends in between, opening the directory stores the first commit.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::local::build::{build, check_free};
+use crate::local::key_file;
+use crate::local::layout::{ADDRESS_FILE, BLOB_DIRECTORY, KEY_FILE};
+use crate::model::jobs::Jobs;
+use crate::repo::Repo;
+use crate::transfer::import::Imported;
+use pds_core::car::read_at::ReadAt;
+use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signing_key::SigningKey;
+use pds_core::syntax::did::Did;
+use pds_postgres::address::{Address, AddressError};
+use pds_postgres::store::PostgresStore;
+use pds_store::blob::directory::BlobDirectory;
+use pds_store::error::StoreError;
+use pds_store::store::Store;
+
+/// Makes a repository whose store is a new account in a database.
+///
+/// The address is `postgres://[USER@]HOST[:PORT]/DATABASE`. A password comes from `PGPASSWORD` or from a password file.
+///
+/// # Errors
+///
+/// As [`Repo::create`], and [`Error::Store`] if the database refuses, or has the account already. If an error occurs,
+/// no directory is made, unless the first commit may have been stored.
+pub fn create_in_database(
+    dir: impl AsRef<Path>,
+    address: &str,
+    did: &Did,
+    key: &SigningKey,
+) -> Result<Repo> {
+    let dir = dir.as_ref();
+    make(dir, address, did, Some(key), |repo| repo.signing_with(key.clone()).init(did).map(drop))?;
+    Repo::open(dir)
+}
+
+/// Makes a repository from a CAR file of an account. Its store is that account in a database.
+///
+/// # Errors
+///
+/// As [`clone_file`](crate::local::directory::clone_file) and [`create_in_database`].
+pub fn clone_into_database<F: ReadAt>(
+    dir: impl AsRef<Path>,
+    address: &str,
+    (did, file): (&Did, F),
+    key: Option<&PublicKey>,
+    jobs: Jobs,
+) -> Result<(Repo, Imported)> {
+    let dir = dir.as_ref();
+    let import = |repo: Repo| repo.transfer().with_jobs(jobs).import_file(file, key);
+    let imported = make(dir, address, did, None, import)?;
+    Ok((Repo::open(dir)?, imported))
+}
+
+fn make<T>(
+    dir: &Path,
+    address: &str,
+    did: &Did,
+    key: Option<&SigningKey>,
+    begin: impl FnOnce(Repo) -> Result<T>,
+) -> Result<T> {
+    let (address, named) = parse(address)?;
+    // The database is not touched if the directory cannot be made.
+    check_free(dir)?;
+    if let Some(named) = named.filter(|named| named != did) {
+        return Err(Error::WrongDid { expected: named, found: did.clone() });
+    }
+    let existed = dir.exists();
+    let store = Arc::new(PostgresStore::create(&address, did)?);
+    build(dir, |staging| {
+        if let Some(key) = key {
+            key_file::write_new(&staging.join(KEY_FILE), key)?;
+        }
+        write_address(&staging.join(ADDRESS_FILE), store.address())
+    })?;
+    let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
+    begin(Repo::with(store.clone(), blobs)).inspect_err(|_| {
+        // Nothing was stored, so the key signed nothing.
+        if store.view().is_ok_and(|view| view.version().change == 0) {
+            for name in [ADDRESS_FILE, KEY_FILE] {
+                let _ = fs::remove_file(dir.join(name));
+            }
+            if !existed {
+                let _ = fs::remove_dir(dir);
+            }
+        }
+    })
+}
+
+fn write_address(path: &Path, address: &Address) -> Result<()> {
+    let mut file = File::create_new(path).map_err(Error::io(path))?;
+    let written = writeln!(file, "{address}").and_then(|()| file.sync_all());
+    written.map_err(Error::io(path))
+}
+
+/// Opens the store of an account in a database.
+pub(super) fn open_store(address: &str) -> Result<Arc<dyn Store>> {
+    let (address, did) = parse(address)?;
+    let did = did.ok_or_else(|| Error::Address("it names no account; add #DID".to_owned()))?;
+    match PostgresStore::open(&address, &did) {
+        Ok(store) => Ok(Arc::new(store)),
+        Err(StoreError::NotAStore(reason)) => Err(Error::NoAccount(reason)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stores the first commit if the process that made the directory ended before that.
+pub(super) fn complete(repo: &Repo, address: &str) -> Result<()> {
+    if let (_, Some(did)) = parse(address)?
+        && repo.store().view()?.version().change == 0
+    {
+        repo.init(&did)?;
+    }
+    Ok(())
+}
+
+fn parse(address: &str) -> Result<(Address, Option<Did>)> {
+    let invalid = |error: AddressError| Error::Address(error.reason().to_owned());
+    let address: Address = address.parse().map_err(invalid)?;
+    let did = address.did().cloned();
+    Ok((address, did))
+}
