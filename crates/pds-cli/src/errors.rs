@@ -72,6 +72,13 @@ pub(crate) fn classify(error: &anyhow::Error) -> Meaning {
     if has_kind(error, &[io::ErrorKind::ReadOnlyFilesystem]) {
         return no("read-only", ELSEWHERE);
     }
+    if has_kind(error, &UNREACHABLE) {
+        return (
+            Exit::Remote,
+            "unreachable",
+            Some("check the address and the server, and try again"),
+        );
+    }
     error.chain().find_map(of_cause).unwrap_or(no("failed", None))
 }
 
@@ -103,11 +110,7 @@ fn of_repo(error: &Error) -> Meaning {
         Error::Store(error) => of_store(error),
         Error::Car(error) => of_car(error),
         Error::KeyFile(error) => of_key_file(error),
-        // The key file shows that there was a repository.
-        Error::NotARepository(dir) if dir.join(KEY_FILE).is_file() => {
-            bad("not-a-repository", START_OVER)
-        }
-        Error::NotARepository(_) => bad("not-a-repository", MAKE_ONE),
+        Error::NotARepository(_) | Error::Address(_) | Error::NoAccount(_) => of_place(error),
         Error::NoSigner => no("no-signing-key", "import the key: pds key import FILE"),
         Error::StillHeld { .. } => no(
             "no-signing-key",
@@ -151,6 +154,19 @@ fn of_repo(error: &Error) -> Meaning {
         error if error.is_conflict() => no("conflict", None),
         error if error.is_corrupt() => DAMAGED,
         _ => no("failed", None),
+    }
+}
+
+/// Tells what to do about a place that has no repository.
+fn of_place(error: &Error) -> Meaning {
+    match error {
+        // The key file shows that there was a repository.
+        Error::NotARepository(dir) if dir.join(KEY_FILE).is_file() => {
+            bad("not-a-repository", START_OVER)
+        }
+        Error::Address(_) => bad("bad-address", ADDRESS_FORM),
+        Error::NoAccount(_) => bad("not-a-repository", MAKE_ONE_IN_DATABASE),
+        _ => bad("not-a-repository", MAKE_ONE),
     }
 }
 
@@ -236,6 +252,18 @@ const ELSEWHERE: &str = "nothing was changed; copy the directory to a writable p
 const NO_SPACE: [io::ErrorKind; 3] =
     [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge];
 
+/// The kinds of error that mean a server that does not answer, or a connection that ended.
+const UNREACHABLE: [io::ErrorKind; 8] = [
+    io::ErrorKind::ConnectionRefused,
+    io::ErrorKind::ConnectionReset,
+    io::ErrorKind::ConnectionAborted,
+    io::ErrorKind::NotConnected,
+    io::ErrorKind::HostUnreachable,
+    io::ErrorKind::NetworkUnreachable,
+    io::ErrorKind::NetworkDown,
+    io::ErrorKind::TimedOut,
+];
+
 const DAMAGED: Meaning = (
     Exit::BadInput,
     "damaged",
@@ -254,3 +282,8 @@ const ANOTHER_KEY: &str =
     "if the account has another key, give it with --key DID_KEY (pds import, pds merge)";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
+
+const MAKE_ONE_IN_DATABASE: &str =
+    "create one with pds init DIR --did DID --store postgres://HOST/DATABASE";
+
+const ADDRESS_FORM: &str = "the form is postgres://[USER@]HOST[:PORT]/DATABASE#DID; a password comes from PGPASSWORD or PGPASSFILE";

@@ -10,6 +10,7 @@ pub(crate) enum Exit {
     No = 1,
     Usage = 2,
     BadInput = 3,
+    Remote = 4,
     Busy = 5,
     Partly = 6,
 }

@@ -20,6 +20,7 @@ mod progress;
 mod record;
 mod record_files;
 mod state_arg;
+mod store_arg;
 mod stream;
 mod text;
 

@@ -9,6 +9,7 @@ use pds::car::{CarError, CarFile, CarReader, FromStart};
 use pds::commit::Commit;
 use pds::data::{Blocks, Cid};
 use pds::local::open::{is_repository, open_without_key};
+use pds::local::store_place::is_address;
 use pds::model::revision::RevisionError;
 use pds::store::RefName;
 use pds::transfer::export::{ExportOptions, export_with};
@@ -69,6 +70,12 @@ impl Place {
             let message = format!("{} is a CAR file and is read-only", dir.display());
             return Stated::no("read-only", message)
                 .hint("pds clone FILE creates a repository from it")
+                .fail();
+        }
+        if dir.to_str().is_some_and(is_address) {
+            let message = "the address of a database is read-only";
+            return Stated::no("read-only", message)
+                .hint("use the directory that pds init or pds clone made with --store")
                 .fail();
         }
         Ok(dir)

@@ -10,5 +10,8 @@ mod exit_codes;
 mod faults;
 mod guide;
 mod memory;
+#[path = "../../pds-postgres/tests/postgres/server.rs"]
+#[allow(dead_code, reason = "tests of another crate use the rest")]
+mod server;
 mod surroundings;
 mod verbs;

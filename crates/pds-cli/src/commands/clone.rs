@@ -8,15 +8,18 @@ use pds::Jobs;
 use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::data::Blocks;
+use pds::local::database::clone_into_database;
 use pds::local::directory::clone_file;
+use pds::local::store_place::is_address;
 
 use super::{import, info};
 use crate::exit::{Exit, Stated};
 use crate::identity::SignedByArg;
-use crate::open::{about_file, open_file_or_repository};
+use crate::open::{about_file, open_file_or_repository, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record_files::directory_name;
+use crate::store_arg::StoreArg;
 
 /// Create a repository from a CAR file or another repository
 ///
@@ -27,7 +30,7 @@ use crate::record_files::directory_name;
     after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…"
 )]
 pub(crate) struct Args {
-    /// CAR file, or directory of another repository; - for stdin
+    /// CAR file, or directory or database address of another repository; - for stdin
     source: PathBuf,
 
     /// Directory to create [default: named after the source, or after the account]
@@ -39,6 +42,9 @@ pub(crate) struct Args {
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    store: StoreArg,
 }
 
 impl Args {
@@ -50,8 +56,15 @@ impl Args {
         };
         let key = self.signed_by.key_for(&file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let (repo, imported) = clone_file(&dir, file, key.as_ref(), jobs)
-            .map_err(|error| about_file(error, &self.source))?;
+        let cloned = match self.store.address()? {
+            None => clone_file(&dir, file, key.as_ref(), jobs),
+            Some(address) => {
+                let no_commit = || Stated::bad_input("the file has no readable commit");
+                let did = peek(&file).ok_or_else(no_commit)?.did().clone();
+                clone_into_database(&dir, address, (&did, file), key.as_ref(), jobs)
+            }
+        };
+        let (repo, imported) = cloned.map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
         out.has_done();
         out.answer(&info::of_clone(&repo, imported, &dir)?)?;
@@ -64,7 +77,8 @@ fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
     if let (Some(name), true) = (source.file_name(), source.is_dir()) {
         return Ok(PathBuf::from(name));
     }
-    if let (Some(stem), Some(_)) = (source.file_stem(), source.extension()) {
+    let is_named = !source.to_str().is_some_and(is_address);
+    if let (Some(stem), Some(_), true) = (source.file_stem(), source.extension(), is_named) {
         return Ok(PathBuf::from(stem));
     }
     let no_commit = || Stated::bad_input("the file has no commit");

@@ -4,16 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::crypto::{Curve, SigningKey};
+use pds::local::database::create_in_database;
 use pds::local::directory::create_with_key;
 use pds::syntax::Did;
 
 use super::{info, key};
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::store_arg::StoreArg;
 
 /// Create a repository with a new signing key and an empty first commit
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pds init alice --did did:web:alice.example.com")]
+#[command(after_help = "Examples:\n  pds init alice --did did:web:alice.example.com\n  \
+    pds init alice --did did:web:alice.example.com --store postgres://localhost/repos")]
 pub(crate) struct Args {
     /// Directory to create; it must be empty or not exist
     dir: PathBuf,
@@ -29,6 +32,9 @@ pub(crate) struct Args {
     /// Use the key in this file (multikey text or raw hex) instead of a new one; - for stdin
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
+
+    #[command(flatten)]
+    store: StoreArg,
 }
 
 impl Args {
@@ -37,7 +43,10 @@ impl Args {
             Some(file) => key::read_secret(file, self.curve)?,
             None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,
         };
-        let repo = create_with_key(&self.dir, &self.did, &key)?;
+        let repo = match self.store.address()? {
+            None => create_with_key(&self.dir, &self.did, &key)?,
+            Some(address) => create_in_database(&self.dir, address, &self.did, &key)?,
+        };
         out.has_done();
         out.answer(&info::of_repo(&repo, &self.dir)?)?;
         Ok(Exit::Done)

@@ -7,9 +7,10 @@ use anyhow::{Context, Result};
 use pds::car::CarFile;
 use pds::data::Blocks;
 use pds::local::key_file;
-use pds::local::layout::{KEY_FILE, STORE_FILE};
-use pds::local::open::open_without_key;
-use pds::store::{SqliteStore, StoreError};
+use pds::local::layout::KEY_FILE;
+use pds::local::open::{is_repository, open_without_key};
+use pds::local::store_place::StorePlace;
+use pds::store::{CheckDepth, Maintain, Salvaged, SqliteStore, StoreError};
 use pds::{Error, Expected, Repo};
 use pds_rescue::{
     BrokenRef, Quarantine, Rescue, SalvagedCopy, Survey, salvage_database, undo_interrupted_salvage,
@@ -57,39 +58,47 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let dir = self.directory(place)?;
-        let store = dir.join(STORE_FILE);
         let acts = !self.dry_run && (self.rebuild || self.here || !self.sources.is_empty());
         let sources: Vec<Arc<dyn Blocks>> =
             self.sources.iter().map(|path| open_source(path)).collect::<Result<_>>()?;
         let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
+        let mut readable = self.readable(place, &dir, acts)?;
+        let (repo, problems) = (&readable.repo, &mut readable.problems);
+        problems.extend(unreadable_key(repo));
+        let survey = Rescue::of(repo).survey(&sources)?;
+        let mut answer =
+            RepairAnswer::new(&survey, &self.sources, readable.problems, readable.salvaged);
         if acts {
-            undo_interrupted_salvage(&dir)?;
+            self.mend(repo, &dir, &survey, &sources, &mut answer)?;
         }
-        let mut problems = SqliteStore::check_file(&store)?;
-        // The copy must outlive the repository that is read from it.
-        let copy;
-        let (repo, salvaged) = match problems.is_empty() {
-            false if !acts => {
-                copy = SalvagedCopy::of(&dir).map_err(|error| nothing_left(error, &store))?;
-                (copy.open()?, Some(copy.salvaged().clone()))
-            }
-            is_sound => {
-                let salvaged = (!is_sound).then(|| salvage_database(&dir)).transpose();
-                let salvaged = salvaged.map_err(|error| nothing_left(error, &store))?;
-                (if self.rebuild { place.repo()? } else { place.mirror()? }, salvaged)
-            }
-        };
-        problems.extend(unreadable_key(&repo));
-        let survey = Rescue::of(&repo).survey(&sources)?;
-        let mut answer = RepairAnswer::new(&survey, &self.sources, problems, salvaged);
-        if acts {
-            self.mend(&repo, &dir, &survey, &sources, &mut answer)?;
-        }
-        answer.verifies = is_whole(&repo)?;
+        answer.verifies = is_whole(repo)?;
         if acts {
             out.has_done();
         }
         print(&answer, out)
+    }
+
+    /// Opens the repository, or what can be read of a damaged database file.
+    fn readable(&self, place: &Place, dir: &Path, acts: bool) -> Result<Readable> {
+        let open = || if self.rebuild { place.repo() } else { place.mirror() };
+        let Some(StorePlace::File(store)) = StorePlace::of(dir)? else {
+            let repo = open()?;
+            let check = |maintain: &dyn Maintain| maintain.check(CheckDepth::Whole);
+            let problems = repo.store().maintain().map_or(Ok(Vec::new()), check)?;
+            return Ok(Readable { repo, problems, salvaged: None, copy: None });
+        };
+        if acts {
+            undo_interrupted_salvage(dir)?;
+        }
+        let problems = SqliteStore::check_file(&store)?;
+        if !problems.is_empty() && !acts {
+            let copy = SalvagedCopy::of(dir).map_err(|error| nothing_left(error, &store))?;
+            let (repo, salvaged) = (copy.open()?, Some(copy.salvaged().clone()));
+            return Ok(Readable { repo, problems, salvaged, copy: Some(copy) });
+        }
+        let salvaged = (!problems.is_empty()).then(|| salvage_database(dir)).transpose();
+        let salvaged = salvaged.map_err(|error| nothing_left(error, &store))?;
+        Ok(Readable { repo: open()?, problems, salvaged, copy: None })
     }
 
     /// Returns the directory of the repository, and checks that it has a database, and a key if one is needed.
@@ -101,7 +110,7 @@ impl Args {
                 .hint("pds recover FILE recovers records from a CAR file")
                 .fail();
         }
-        if !dir.join(STORE_FILE).is_file() {
+        if !is_repository(&dir)? {
             return Err(Error::NotARepository(dir).into());
         }
         if self.rebuild && !dir.join(KEY_FILE).exists() {
@@ -141,6 +150,17 @@ impl Args {
     }
 }
 
+/// A repository whose blocks can be read.
+struct Readable {
+    repo: Repo,
+    /// The problems of the database file.
+    problems: Vec<String>,
+    salvaged: Option<Salvaged>,
+    /// The copy that `repo` reads. It is declared after `repo`, so that it exists longer.
+    #[allow(dead_code, reason = "it keeps the files of the copy")]
+    copy: Option<SalvagedCopy>,
+}
+
 fn print(answer: &RepairAnswer<'_>, out: &mut Output) -> Result<Exit> {
     out.answer(answer)?;
     if let Some(hint) = answer.hint().filter(|_| !out.is_json()) {
@@ -164,7 +184,7 @@ fn nothing_left(error: Error, store: &Path) -> anyhow::Error {
 
 /// Opens a place that may have missing blocks, and skips its damaged blocks.
 pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
-    if path.is_dir() {
+    if path.is_dir() || is_repository(path)? {
         let repo = open_without_key(path);
         let repo = repo.with_context(|| format!("cannot read {}", path.display()))?;
         return Ok(repo.store().clone());

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::server;
+
 /// A command of the page, and what it prints.
 struct Step {
     line: usize,
@@ -53,12 +55,38 @@ fn matches(said: &str, found: &str) -> bool {
 
 #[test]
 fn the_guide_says_what_happens() {
+    let home = home_of_the_guide();
+    let commands = run("docs/guide.md", home.path(), &|command| command, &spoil_a_record);
+    assert!(commands > 30, "there is something on the page");
+}
+
+#[test]
+fn the_guide_says_what_happens_with_a_store_in_postgres() {
+    let Some(server) = server::shared() else { return };
+    let (home, address) = (home_of_the_guide(), server.database());
+    let variable = |mut command: Command| {
+        command.env("PDS_STORE", address.to_string());
+        command
+    };
+    let spoil = |_: &Path| {
+        let sql =
+            "UPDATE pds.block SET bytes = '\\x00' WHERE position('a draft'::bytea IN bytes) > 0";
+        assert_eq!(server.client(&address).execute(sql, &[]).unwrap(), 1);
+    };
+    let commands = run("docs/guide.md", home.path(), &variable, &spoil);
+    assert!(commands > 30, "there is something on the page");
+    assert!(
+        home.path().join("notes/store").is_file() && !home.path().join("notes/pds.db").exists()
+    );
+}
+
+fn home_of_the_guide() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let files = [("sample-earlier.car", "earlier.car"), ("sample.car", "backup.car")];
     for (from, to) in files.into_iter().chain(["avatar.png", "plot.png"].map(|name| (name, name))) {
         fs::copy(root().join("testdata").join(from), home.path().join(to)).unwrap();
     }
-    assert!(run("docs/guide.md", home.path()) > 30, "there is something on the page");
+    home
 }
 
 #[test]
@@ -67,15 +95,22 @@ fn the_readme_says_what_happens() {
     for file in ["sample.car", "sample-earlier.car", "did.json"] {
         fs::copy(root().join("testdata").join(file), home.path().join(file)).unwrap();
     }
-    assert!(run("README.md", home.path()) > 10, "there is something on the page");
+    let commands = run("README.md", home.path(), &|command| command, &spoil_a_record);
+    assert!(commands > 10, "there is something on the page");
 }
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Runs the commands of a page in a directory, and returns how many there are.
-fn run(page: &str, home: &Path) -> usize {
+/// Runs the commands of a page in a directory, and returns how many there are. `spoil` damages the record of the page in
+/// the repository in a directory.
+fn run(
+    page: &str,
+    home: &Path,
+    prepare: &dyn Fn(Command) -> Command,
+    spoil_record: &dyn Fn(&Path),
+) -> usize {
     let text = fs::read_to_string(root().join(page)).unwrap();
     let binary = Path::new(env!("CARGO_BIN_EXE_pds")).parent().unwrap();
     let path = std::env::join_paths(
@@ -89,19 +124,16 @@ fn run(page: &str, home: &Path) -> usize {
     let count = steps.len();
     for Step { line, command, output, spoil } in steps {
         if spoil {
-            spoil_a_record(&here.join("pds.db"));
+            spoil_record(&here);
         }
         if let Some(dir) = command.strip_prefix("cd ") {
             here = here.join(dir);
             continue;
         }
-        let ran = Command::new("sh")
-            .args(["-c", &command])
-            .current_dir(&here)
-            .env("PATH", &path)
-            .env_remove("PDS_REPO")
-            .output()
-            .unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &command]).current_dir(&here).env("PATH", &path);
+        shell.env_remove("PDS_REPO").env_remove("PDS_STORE");
+        let ran = prepare(shell).output().unwrap();
         let printed = String::from_utf8(ran.stdout).unwrap();
         let found: Vec<&str> = printed.lines().collect();
         let same = found.len() == output.len()
@@ -112,8 +144,8 @@ fn run(page: &str, home: &Path) -> usize {
     count
 }
 
-fn spoil_a_record(store: &Path) {
-    let store = rusqlite::Connection::open(store).unwrap();
+fn spoil_a_record(dir: &Path) {
+    let store = rusqlite::Connection::open(dir.join("pds.db")).unwrap();
     let sql = "UPDATE blocks SET bytes = x'00' WHERE instr(bytes, CAST('a draft' AS BLOB)) > 0";
     assert_eq!(store.execute(sql, []).unwrap(), 1);
 }
