@@ -14,7 +14,7 @@
 //!
 //! use pds::Repo;
 //! use pds::crypto::{Curve, SigningKey};
-//! use pds::store::{MemoryBlobs, Store};
+//! use pds::blob::MemoryBlobs;
 //! use pds_postgres::store::PostgresStore;
 //!
 //! let did: pds::syntax::Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?;

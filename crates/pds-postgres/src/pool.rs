@@ -30,39 +30,41 @@ impl Pool {
 
     /// Takes a connection for a change. Its server answered a moment ago.
     pub(crate) fn writer(&self) -> Result<Held<'_>, StoreError> {
-        while let Some(mut connection) = self.pop() {
+        loop {
+            let Some(mut connection) = self.idle().pop() else { return self.connect() };
             if connection.is_alive() {
                 return Ok(Held { pool: self, connection: Some(connection) });
             }
         }
-        self.connect()
     }
 
-    /// Runs a read. If its connection has ended, the read is repeated once with a new one.
+    /// Runs a read. It is repeated if its connection has ended, which idle connections may have
+    /// done long ago, and if it conflicts with a change.
     pub(crate) fn read<T>(
         &self,
         read: impl Fn(&mut Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if let Some(connection) = self.pop() {
-            let mut held = Held { pool: self, connection: Some(connection) };
+        for _ in 0..MAX_TRIES {
+            let idle = self.idle().pop();
+            let (is_new, mut held) = match idle {
+                Some(idle) => (false, Held { pool: self, connection: Some(idle) }),
+                None => (true, self.connect()?),
+            };
             match held.get().and_then(&read) {
-                Err(StoreError::Backend(error)) if error.is::<ConnectionLost>() => {
+                Err(StoreError::Busy) => {}
+                Err(StoreError::Backend(error)) if !is_new && error.is::<ConnectionLost>() => {
                     // The other idle connections have probably ended too.
                     self.idle().clear();
                 }
                 answer => return answer,
             }
         }
-        self.connect()?.get().and_then(&read)
+        Err(StoreError::Busy)
     }
 
     fn connect(&self) -> Result<Held<'_>, StoreError> {
         let client = self.config.connect(NoTls).map_err(store_error)?;
         Ok(Held { pool: self, connection: Some(Connection::new(client)) })
-    }
-
-    fn pop(&self) -> Option<Connection> {
-        self.idle().pop()
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -95,5 +97,8 @@ impl Drop for Held<'_> {
 
 /// The number of idle connections. Each is a process of the server.
 const MAX_IDLE: usize = 8;
+
+/// The number of times that a read is tried.
+const MAX_TRIES: usize = 6;
 
 const CONNECT_TIME: Duration = Duration::from_secs(10);

@@ -1,6 +1,11 @@
 //! The store against a real PostgreSQL, which the tests start themselves.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::cast_possible_truncation)]
+#![cfg(unix)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::print_stdout, clippy::cast_possible_truncation)]
 
 mod conformance;
+mod faults;
+mod kills;
+mod proxy;
+mod races;
 mod server;
 mod support;

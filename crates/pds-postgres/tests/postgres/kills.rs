@@ -1,0 +1,122 @@
+//! Processes that are killed during a stream of changes: the server, and the client.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use pds_postgres::address::Address;
+use pds_postgres::store::PostgresStore;
+use pds_store::change::Change;
+use pds_store::error::StoreError;
+use pds_store::store::Store;
+
+use crate::server::{Server, shared};
+use crate::support::{assert_steps, named_did, new_did, step, wide_step};
+
+/// Every third step is a transaction of several statements, the others are one statement.
+fn next(n: u32) -> Change<'static> {
+    if n % 3 == 0 { wide_step(n) } else { step(n) }
+}
+
+/// A time that differs from run to run.
+fn some_time(most: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    most * (now.subsec_nanos() / 1_000 % 1_000) / 1_000
+}
+
+/// Applies steps until one fails. Returns the number of the last acknowledged one.
+fn write_until_an_error(store: &PostgresStore, mut last: u32) -> (u32, StoreError) {
+    loop {
+        match store.apply(next(last + 1)) {
+            Ok(_) => last += 1,
+            Err(error) => return (last, error),
+        }
+    }
+}
+
+/// Checks the steps of a store, of which the last acknowledged one and those before it must be
+/// stored. The step after it may be.
+fn assert_kept(address: &Address, store: &PostgresStore, acknowledged: u32) -> u32 {
+    let stored = assert_steps(store);
+    assert!(
+        (acknowledged..=acknowledged + 1).contains(&stored),
+        "{address}: step {acknowledged} was acknowledged, {stored} is stored"
+    );
+    stored
+}
+
+#[test]
+fn a_server_that_is_killed_keeps_what_it_has_acknowledged() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let address = server.database();
+    let stores = [(); 3].map(|()| PostgresStore::create(&address, &new_did()).unwrap());
+    let mut last = [0; 3];
+    for _ in 0..6 {
+        last = thread::scope(|scope| {
+            let writers = [0, 1, 2].map(|n| {
+                let (store, last) = (&stores[n], last[n]);
+                scope.spawn(move || write_until_an_error(store, last))
+            });
+            thread::sleep(Duration::from_millis(20) + some_time(Duration::from_millis(300)));
+            server.kill();
+            let ended = writers.map(|writer| writer.join().unwrap());
+            for (_, error) in &ended {
+                assert!(matches!(error, StoreError::Backend(_)), "{error:?}");
+            }
+            ended.map(|(last, _)| last)
+        });
+        server.run();
+        for (store, last) in stores.iter().zip(&mut last) {
+            // The handle connects again by itself.
+            *last = assert_kept(&address, store, *last);
+        }
+    }
+    assert!(last.iter().all(|last| *last > 6), "{last:?}");
+}
+
+/// The variable that makes the test a client that is killed. It has the address.
+const CLIENT: &str = "PDS_POSTGRES_TEST_CLIENT";
+
+#[test]
+fn a_client_that_is_killed_leaves_whole_changes() {
+    let did = named_did("killed");
+    if let Ok(address) = std::env::var(CLIENT) {
+        let store = PostgresStore::open(&address.parse().unwrap(), &did).unwrap();
+        let first = assert_steps(&store) + 1;
+        for n in first.. {
+            store.apply(next(n)).unwrap();
+            println!("\nstep {n}");
+            std::io::stdout().flush().unwrap();
+        }
+    }
+    let Some(server) = shared() else { return };
+    let address = server.database();
+    let store = PostgresStore::create(&address, &did).unwrap();
+    let mut last = 0;
+    for _ in 0..8 {
+        let mut client = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "kills::a_client_that_is_killed_leaves_whole_changes", "--nocapture"])
+            .env(CLIENT, address.to_string())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(client.stdout.take().unwrap()).lines();
+        let mut steps =
+            lines.map_while(|line| Some(line.ok()?.strip_prefix("step ").map(str::to_owned)));
+        let first = steps.by_ref().flatten().next().expect("the client writes");
+        thread::sleep(some_time(Duration::from_millis(100)));
+        client.kill().unwrap();
+        client.wait().unwrap();
+        let acknowledged = steps.flatten().last().unwrap_or(first).parse().unwrap();
+        assert!(acknowledged > last);
+        // The server ends the transaction of a client when it notices its end.
+        store.apply(Change::new(pds_store::event::Event::Set).fact(no_fact())).unwrap();
+        last = assert_kept(&address, &store, acknowledged);
+    }
+}
+
+/// An edit without an effect, which waits for the account.
+fn no_fact() -> pds_store::fact::FactEdit {
+    pds_store::fact::FactEdit::Clear(pds_store::fact::FactKind::Erasing)
+}

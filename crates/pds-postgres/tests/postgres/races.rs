@@ -1,0 +1,157 @@
+//! Writers that race: one wins, and the losers leave nothing.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+
+use pds_core::data::block::Blocks;
+use pds_core::data::cid::Cid;
+use pds_postgres::address::Address;
+use pds_postgres::store::PostgresStore;
+use pds_store::change::Change;
+use pds_store::conformance::shared::check_shared;
+use pds_store::conformance::suite::check;
+use pds_store::error::StoreError;
+use pds_store::event::Event;
+use pds_store::log::LogEntry;
+use pds_store::refs::{Expect, RefEdit};
+use pds_store::store::Store;
+
+use crate::server::{Server, shared};
+use crate::support::{block, cid, content, named_did, new_did, wide_step};
+
+/// Lets eight handles move HEAD, each from the commit that it has read.
+fn race(address: &Address) {
+    let did = new_did();
+    let store = PostgresStore::create(address, &did).unwrap();
+    let wins = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for writer in 0..8 {
+            let (did, wins) = (&did, &wins);
+            scope.spawn(move || {
+                let store = PostgresStore::open(address, did).unwrap();
+                for n in 0..60 {
+                    let number = 1_000 * (writer + 1) + n;
+                    match store.apply(next(&store, number, n % 3 == 2)) {
+                        Ok(_) => drop(wins.fetch_add(1, Ordering::Relaxed)),
+                        Err(StoreError::Moved { .. } | StoreError::Busy) => {
+                            assert!(store.get(&cid(number)).unwrap().is_none(), "a loser's block");
+                        }
+                        Err(error) => panic!("{error:?}"),
+                    }
+                }
+            });
+        }
+    });
+    let found = content(&store);
+    let of_head = found.log.iter().filter(|row| row.name.as_str() == "HEAD");
+    let mut end = None;
+    for LogEntry { before, after, .. } in of_head.clone() {
+        assert_eq!(*before, end, "every win is a link of one chain");
+        end = *after;
+    }
+    assert_eq!(of_head.count() as u32, wins.into_inner(), "every win has one log row");
+    assert!(found.refs.iter().any(|(_, head)| Some(*head) == end));
+}
+
+/// Returns a change of HEAD from its present commit to a new block, in one statement or in more.
+fn next(store: &PostgresStore, number: u32, is_wide: bool) -> Change<'static> {
+    let head = store.view().unwrap().refs().unwrap().get(&"HEAD".parse().unwrap());
+    let expect = head.map_or(Expect::Absent, Expect::Exactly);
+    let edit = |name: &str, expect| RefEdit {
+        name: name.parse().unwrap(),
+        target: Some(cid(number)),
+        expect,
+    };
+    let change = Change::new(Event::Write).blocks([Ok(block(number))]).edit(edit("HEAD", expect));
+    if is_wide { change.edit(edit("side", Expect::Any)) } else { change }
+}
+
+#[test]
+fn eight_handles_race_for_one_ref() {
+    let Some(server) = shared() else { return };
+    race(&server.database());
+}
+
+#[test]
+fn a_serializable_server_changes_nothing() {
+    let Some(server) = Server::start(&["default_transaction_isolation=serializable"]) else {
+        return;
+    };
+    let address = server.database();
+    race(&address);
+    check(&|| Box::new(PostgresStore::create(&address, &new_did()).unwrap()));
+    check_shared(&|name| {
+        let did = named_did(name);
+        let opened = PostgresStore::open(&address, &did);
+        Box::new(opened.or_else(|_| PostgresStore::create(&address, &did)).unwrap())
+    });
+}
+
+/// The statement that moves HEAD.
+const MOVE_HEAD: &str = include_str!("../../src/sql/move_head.sql");
+
+/// Two sessions run a statement that moves HEAD from the same commit, the second while the first is
+/// not committed. Returns the number of those that have moved it.
+fn winners(server: &Server, statement: &str) -> usize {
+    let address = server.database();
+    let did = new_did();
+    PostgresStore::create(&address, &did).unwrap().apply(wide_step(1)).unwrap();
+    let run = |client: &mut postgres::Client, n: u32| {
+        let sql = "SELECT id FROM pds.account WHERE did = $1";
+        let account: i64 = client.query_one(sql, &[&did.as_str()]).unwrap().get(0);
+        let (before, after) = (cid(1), cid(n));
+        let name = |cid: &Cid| cid.as_bytes().to_vec();
+        let (names, blocks) = (vec![name(&after)], vec![block(n).bytes().to_vec()]);
+        let (none, no_text): (Option<i64>, Option<&str>) = (None, None);
+        let (no_cid, empty): (Option<&[u8]>, Vec<&str>) = (None, Vec::new());
+        client
+            .query(
+                statement,
+                &[
+                    &account,
+                    &name(&before),
+                    &name(&after),
+                    &none,
+                    &none,
+                    &names,
+                    &blocks,
+                    &0i64,
+                    &"write",
+                    &no_cid,
+                    &no_text,
+                    &no_text,
+                    &"",
+                    &empty,
+                    &empty,
+                    &empty,
+                ],
+            )
+            .map(|rows| rows.len())
+    };
+    let [mut one, mut other] = [server.client(&address), server.client(&address)];
+    one.batch_execute("BEGIN").unwrap();
+    let first = run(&mut one, 2).unwrap();
+    let second = thread::scope(|scope| {
+        let second = scope.spawn(|| run(&mut other, 3));
+        // The second session waits for the row.
+        thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!second.is_finished());
+        one.batch_execute("COMMIT").unwrap();
+        second.join().unwrap()
+    });
+    // A log row with the same number is the other sign of an overwritten commit.
+    first + second.unwrap_or(1)
+}
+
+/// The race has teeth: a statement that compares HEAD in a part that does not lock the row lets
+/// both writers win.
+#[test]
+fn the_comparison_belongs_to_the_update_of_the_account() {
+    let Some(server) = shared() else { return };
+    assert_eq!(winners(server, MOVE_HEAD), 1);
+    let condition = "head IS NOT DISTINCT FROM $2";
+    let elsewhere = "EXISTS (SELECT 1 FROM pds.account WHERE id = $1 AND head = $2)";
+    let careless = MOVE_HEAD.replace(condition, elsewhere);
+    assert_ne!(careless, MOVE_HEAD);
+    assert_eq!(winners(server, &careless), 2);
+}
