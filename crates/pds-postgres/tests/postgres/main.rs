@@ -9,3 +9,4 @@ mod proxy;
 mod races;
 mod server;
 mod support;
+mod trips;
