@@ -4,13 +4,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use pds::Jobs;
 use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::data::Blocks;
 use pds::local::database::clone_into_database;
 use pds::local::directory::clone_file;
 use pds::local::store_place::is_address;
+use pds::{Error, Jobs};
 
 use super::{import, info};
 use crate::exit::{Exit, Stated};
@@ -59,8 +59,7 @@ impl Args {
         let cloned = match self.store.address()? {
             None => clone_file(&dir, file, key.as_ref(), jobs),
             Some(address) => {
-                let no_commit = || Stated::bad_input("the file has no readable commit");
-                let did = peek(&file).ok_or_else(no_commit)?.did().clone();
+                let did = commit_of(&file, &self.source)?.did().clone();
                 clone_into_database(&dir, address, (&did, file), key.as_ref(), jobs)
             }
         };
@@ -81,10 +80,18 @@ fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
     if let (Some(stem), Some(_), true) = (source.file_stem(), source.extension(), is_named) {
         return Ok(PathBuf::from(stem));
     }
-    let no_commit = || Stated::bad_input("the file has no commit");
-    let car = CarFile::open(file)?;
-    let root = car.roots().first().ok_or_else(no_commit)?;
-    let commit = Commit::decode(&car.get(root)?.ok_or_else(no_commit)?)?;
+    let commit = commit_of(file, source)?;
     let hint = "name the directory: pds clone SOURCE DIR";
     Ok(PathBuf::from(directory_name(commit.did(), hint)?))
+}
+
+/// Reads the commit of a file.
+fn commit_of(file: &Watched, path: &Path) -> Result<Commit> {
+    if let Some(commit) = peek(file) {
+        return Ok(commit);
+    }
+    let no_commit = || Stated::bad_input("the file has no commit");
+    let car = CarFile::open(file).map_err(|error| about_file(Error::Car(error), path))?;
+    let root = car.roots().first().ok_or_else(no_commit)?;
+    Ok(Commit::decode(&car.get(root)?.ok_or_else(no_commit)?)?)
 }
