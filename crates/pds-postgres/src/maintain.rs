@@ -17,7 +17,7 @@ use pds_store::fact::FactKind;
 use pds_store::log::LogEntry;
 use pds_store::ref_name::RefName;
 use pds_store::refs::Refs;
-use pds_store::store::{CheckDepth, Maintain, Replaced, View, Visitor};
+use pds_store::store::{CheckDepth, Compacted, Maintain, Replaced, View, Visitor};
 
 impl Maintain for PostgresStore {
     fn check(&self, depth: CheckDepth) -> Result<Vec<String>, StoreError> {
@@ -70,9 +70,10 @@ impl Maintain for PostgresStore {
         })
     }
 
-    fn compact(&self) -> Result<(), StoreError> {
+    fn compact(&self) -> Result<Compacted, StoreError> {
         let mut held = self.pool.writer()?;
-        held.get()?.run("VACUUM pds.account, pds.block, pds.ref, pds.log, pds.fact")
+        held.get()?.run("VACUUM pds.account, pds.block, pds.ref, pds.log, pds.fact")?;
+        Ok(Compacted::Remains(REMAINS.to_owned()))
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {
@@ -177,6 +178,10 @@ fn check_log(
     }
     Ok(())
 }
+
+/// The places that a client of a server cannot clean.
+const REMAINS: &str = "free space of the files of the database, its write-ahead log, its replicas \
+    and its backups; the operator of the server has to remove it there";
 
 /// The maximum number of reported problems. One is enough to act.
 const MAX_PROBLEMS: usize = 20;

@@ -12,7 +12,7 @@ use crate::log::{LogEntry, LogQuery, check_message};
 use crate::ref_name::RefName;
 use crate::refs::{RefEdit, Refs};
 use crate::relink::Relink;
-use crate::store::{CheckDepth, Maintain, Replaced, Store, View, Visitor, now_micros};
+use crate::store::{CheckDepth, Compacted, Maintain, Replaced, Store, View, Visitor, now_micros};
 use crate::sweep::{Fate, Sweep, SweptBlocks};
 use crate::version::Version;
 use pds_core::data::block::{Block, Blocks, MemoryBlocks, ReadError};
@@ -300,8 +300,8 @@ impl Maintain for MemoryStore {
         Ok(Replaced { added, dropped: 0 })
     }
 
-    fn compact(&self) -> Result<(), StoreError> {
-        Ok(())
+    fn compact(&self) -> Result<Compacted, StoreError> {
+        Ok(Compacted::Clean)
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {

@@ -148,13 +148,13 @@ pub trait Maintain: Send + Sync {
     ) -> Result<Replaced, StoreError>;
 
     /// Rewrites the stored data so that no remains of deleted blocks are left in it, and frees the
-    /// space.
+    /// space. A back end that cannot promise this removes what it can, and returns what is left.
     ///
     /// # Errors
     ///
     /// [`StoreError::Busy`] while another reader is open. Remains may then be left until the next
     /// call.
-    fn compact(&self) -> Result<(), StoreError>;
+    fn compact(&self) -> Result<Compacted, StoreError>;
 
     /// Returns the number of blocks.
     ///
@@ -171,6 +171,17 @@ pub enum CheckDepth {
     Present,
     /// The whole store, including every log entry and the chain of the entries.
     Whole,
+}
+
+/// The result of a [`compact`](Maintain::compact).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Compacted {
+    /// No remains of deleted data are left.
+    Clean,
+    /// Remains are left in places that the back end does not manage. The text names the places, and
+    /// the people that have to remove the remains.
+    Remains(String),
 }
 
 /// A visitor of stored blocks. Its arguments are the name and the bytes; its result continues or

@@ -144,8 +144,8 @@ pub mod store {
         store::SqliteStore,
     };
     pub use pds_store::store::{
-        CheckDepth, Maintain, Replaced, Store, View, Visitor, first_fact, has_sound, lacks_refs,
-        latest_rows,
+        CheckDepth, Compacted, Maintain, Replaced, Store, View, Visitor, first_fact, has_sound,
+        lacks_refs, latest_rows,
     };
     pub use pds_store::sweep::{Fate, Sweep, SweptBlocks};
     pub use pds_store::version::Version;

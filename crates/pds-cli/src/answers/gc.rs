@@ -15,16 +15,20 @@ pub(crate) struct GcAnswer {
     pub(crate) blocks: u64,
     pub(crate) bytes: u64,
     pub(crate) dry_run: bool,
+    /// The places outside of the repository that may contain remains of deleted data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) remains: Option<String>,
     pub(crate) states: u64,
 }
 
 impl fmt::Display for GcAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { states, blocks, blobs, bytes, before, after, .. } = self;
+        let Self { states, blocks, blobs, bytes, before, after, remains, .. } = self;
         write!(
             f,
             "states   {states}\nblocks   {blocks}\nblobs    {blobs}\nbytes    {bytes}\nbefore   {before}"
         )?;
-        after.map_or(Ok(()), |after| write!(f, "\nafter    {after}"))
+        after.map_or(Ok(()), |after| write!(f, "\nafter    {after}"))?;
+        remains.as_ref().map_or(Ok(()), |places| write!(f, "\nremains  {places}"))
     }
 }

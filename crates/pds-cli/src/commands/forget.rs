@@ -66,7 +66,11 @@ impl Args {
             forgotten
         };
         drop(progress);
-        let exit = report_rest(&forgotten.swept);
+        let mut exit = report_rest(&forgotten.swept);
+        if let Some(places) = &forgotten.swept.remains_elsewhere {
+            say(&format!("the purged data may still be in {places}"));
+            exit = Exit::Partly;
+        }
         report_other_files(&dir);
         let is_nothing = forgotten.swept.states == 0 && forgotten.written.is_empty();
         if self.before.is_none() && is_nothing && exit == Exit::Done {
@@ -139,12 +143,16 @@ fn answer(forgotten: Forgotten, dry_run: bool) -> ForgetAnswer {
         blocks: swept.blocks,
         bytes: swept.bytes(),
         dry_run,
-        erased: !dry_run && swept.remains.is_none() && swept.undecodable.is_empty(),
+        erased: !dry_run
+            && swept.remains.is_none()
+            && swept.remains_elsewhere.is_none()
+            && swept.undecodable.is_empty(),
         moves: swept.moves,
         refs: written
             .into_iter()
             .map(|(name, cid)| RefRow { cid, name: name.to_string() })
             .collect(),
+        remains: swept.remains_elsewhere,
         states: swept.states,
     }
 }

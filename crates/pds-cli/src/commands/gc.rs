@@ -66,6 +66,7 @@ impl Args {
             blocks: swept.blocks,
             bytes: swept.bytes(),
             dry_run: self.dry_run,
+            remains: swept.remains_elsewhere.clone(),
             states: swept.states,
         })?;
         Ok(report_rest(&swept))

@@ -13,7 +13,7 @@ use crate::sqlite::schema::{Durability, open_for_check, open_for_reading};
 use crate::sqlite::view::{SqliteView, many};
 use crate::sqlite::writer::Writer;
 use crate::sqlite::{check, raw_blocks, schema, sweep, writer};
-use crate::store::{CheckDepth, Maintain, Replaced, Store, View, Visitor};
+use crate::store::{CheckDepth, Compacted, Maintain, Replaced, Store, View, Visitor};
 use crate::sweep::{Sweep, SweptBlocks};
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::Cid;
@@ -200,10 +200,10 @@ impl Maintain for SqliteStore {
         Ok(replaced)
     }
 
-    fn compact(&self) -> Result<(), StoreError> {
+    fn compact(&self) -> Result<Compacted, StoreError> {
         // An idle reader may keep the end of the WAL in use.
         self.pool.close_idle();
-        self.write(Writer::compact)
+        self.write(Writer::compact).map(|()| Compacted::Clean)
     }
 
     fn block_count(&self) -> Result<u64, StoreError> {

@@ -18,7 +18,7 @@ const CEILINGS: [Ceiling; 6] = [
     Ceiling { name: "core", design: 7_200, recorded: 7_200 },
     // Seam, memory, blobs, reader and writer have 2,800. The rest protects the file: rows with checksums (420), the
     // index and its filter (280), the schema and its comparison with the format (430), checks (360), salvage (580).
-    Ceiling { name: "store", design: 2_500, recorded: 4_890 },
+    Ceiling { name: "store", design: 2_500, recorded: 4_900 },
     // The SQL is in files of its own.
     Ceiling { name: "postgres", design: 600, recorded: 1_620 },
     // Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted

@@ -15,6 +15,7 @@ use pds_store::change::Change;
 use pds_store::error::StoreError;
 use pds_store::event::Event;
 use pds_store::fact::{FactEdit, FactKind};
+use pds_store::store::Compacted;
 use pds_store::sweep::SweptBlocks;
 
 /// The file is rewritten if at least one in this many bytes was deleted. Otherwise later writes use the free
@@ -63,9 +64,12 @@ impl Retain<'_> {
         let is_worth_it = swept.blocks > 0 && swept.bytes >= swept.kept_bytes / WORTH_REWRITING;
         if (is_erasing || is_worth_it)
             && let Some(maintain) = self.parts.store.maintain()
-            && let Err(error) = maintain.compact()
         {
-            return Ok(Some(error));
+            match maintain.compact() {
+                Ok(Compacted::Clean) => {}
+                Ok(Compacted::Remains(places)) => done.remains_elsewhere = Some(places),
+                Err(error) => return Ok(Some(error)),
+            }
         }
         if is_erasing && (all_known || found.forgotten.is_empty()) {
             let clear = [FactKind::Erasing, FactKind::Erasure].map(FactEdit::Clear);

@@ -60,6 +60,8 @@ pub(crate) struct Collected {
     pub(crate) is_swept: bool,
     /// The reason why the files may still contain remains of deleted data.
     pub(crate) remains: Option<StoreError>,
+    /// The places that the store does not manage and that may contain remains.
+    pub(crate) remains_elsewhere: Option<String>,
 }
 
 impl Collected {

@@ -120,7 +120,8 @@ impl<'r> Retain<'r> {
     /// and stays. `progress` is called with the number of blocks that were visited since the last call.
     ///
     /// If a concurrent reader prevents the cleaning of the files, [`Swept::remains`] has the reason, and the
-    /// next [`gc`](Self::gc) completes the purge.
+    /// next [`gc`](Self::gc) completes the purge. If the store does not manage all places that may contain
+    /// remains, [`Swept::remains_elsewhere`] names them.
     ///
     /// # Errors
     ///

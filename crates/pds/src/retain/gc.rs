@@ -67,6 +67,9 @@ pub struct Swept {
     /// The reason why the files were not cleaned. They may contain remains of deleted data until a later
     /// collection succeeds.
     pub remains: Option<StoreError>,
+    /// The places that may contain remains of deleted data and that the store does not manage, such as the
+    /// backups of a database server. The text also names the people that have to remove the remains.
+    pub remains_elsewhere: Option<String>,
 }
 
 impl Swept {
@@ -80,8 +83,9 @@ impl Swept {
 impl From<Collected> for Swept {
     fn from(done: Collected) -> Self {
         let Collected { blocks, block_bytes, blobs, blob_bytes, moves, states, .. } = done;
-        let Collected { undecodable, remains, .. } = done;
-        Self { blocks, block_bytes, blobs, blob_bytes, states, moves, undecodable, remains }
+        let Collected { undecodable, remains, remains_elsewhere, .. } = done;
+        let swept = Self { blocks, block_bytes, blobs, blob_bytes, ..Self::default() };
+        Self { states, moves, undecodable, remains, remains_elsewhere, ..swept }
     }
 }
 
