@@ -52,8 +52,9 @@ impl PostgresStore {
             let mut held = pool.writer()?;
             let connection = held.get()?;
             // A user that may not make tables can use those that exist.
-            if let Err(StoreError::NotAStore(_)) = find_account(connection, did) {
-                make_tables(connection)?;
+            match find_account(connection, did) {
+                Err(StoreError::NotAStore(_)) => make_tables(connection)?,
+                found => drop(found?),
             }
             add_account(connection, did)?.id
         };

@@ -82,11 +82,12 @@ fn filled(server: u16, proxy: u16, database: &str) -> [PostgresStore; 2] {
     [PostgresStore::open(&address(proxy), &did).unwrap(), direct]
 }
 
+/// Checks the result of an operation that failed at a statement. The contents are those before it,
+/// after a complete one, and that of the store.
+type Check<'c> = &'c dyn Fn(&Operation, Result<(), StoreError>, [&Content; 3]);
+
 /// Fails each statement of each operation in turn.
-fn fail_everywhere(
-    fault: Fault,
-    check: &dyn Fn(&Operation, Result<(), StoreError>, [&Content; 3]),
-) {
+fn fail_everywhere(fault: Fault, check: Check<'_>) {
     let Some(server) = shared() else { return };
     let proxy = Proxy::start(server.port);
     let address = server.database().to_string();

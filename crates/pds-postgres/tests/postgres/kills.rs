@@ -16,13 +16,13 @@ use crate::support::{assert_steps, named_did, new_did, step, wide_step};
 
 /// Every third step is a transaction of several statements, the others are one statement.
 fn next(n: u32) -> Change<'static> {
-    if n % 3 == 0 { wide_step(n) } else { step(n) }
+    if n.is_multiple_of(3) { wide_step(n) } else { step(n) }
 }
 
 /// A time that differs from run to run.
 fn some_time(most: Duration) -> Duration {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    most * (now.subsec_nanos() / 1_000 % 1_000) / 1_000
+    most * (now.subsec_micros() % 1_000) / 1_000
 }
 
 /// Applies steps until one fails. Returns the number of the last acknowledged one.
@@ -35,8 +35,8 @@ fn write_until_an_error(store: &PostgresStore, mut last: u32) -> (u32, StoreErro
     }
 }
 
-/// Checks the steps of a store, of which the last acknowledged one and those before it must be
-/// stored. The step after it may be.
+/// Checks the steps of a store. The last acknowledged step and those before it must be stored, and
+/// the step after it may be.
 fn assert_kept(address: &Address, store: &PostgresStore, acknowledged: u32) -> u32 {
     let stored = assert_steps(store);
     assert!(

@@ -7,6 +7,7 @@ mod faults;
 mod kills;
 mod proxy;
 mod races;
+mod repositories;
 mod server;
 mod support;
 mod trips;

@@ -1,13 +1,12 @@
-//! A proxy between a client and the server: it counts round trips, delays them, and fails at a
-//! chosen statement.
+//! A proxy between a client and the server: it counts round trips, and fails at a chosen
+//! statement.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::thread::{sleep, spawn};
-use std::time::Duration;
+use std::thread::spawn;
 
 /// The action of a proxy at one statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,6 @@ pub(crate) struct Proxy {
 struct Shared {
     trips: AtomicU64,
     statements: AtomicU64,
-    delay_micros: AtomicU64,
     /// The statement that fails.
     fault: Mutex<Option<(u64, Fault)>>,
 }
@@ -58,11 +56,6 @@ impl Proxy {
         let before = self.shared.trips.load(Ordering::SeqCst);
         let done = work();
         (self.shared.trips.load(Ordering::SeqCst) - before, done)
-    }
-
-    /// Delays every round trip.
-    pub(crate) fn delay(&self, time: Duration) {
-        self.shared.delay_micros.store(time.as_micros() as u64, Ordering::SeqCst);
     }
 
     /// Makes a later statement fail: the next has the number 1.
@@ -126,7 +119,6 @@ impl Shared {
     ) -> bool {
         if has_answered.swap(false, Ordering::SeqCst) {
             self.trips.fetch_add(1, Ordering::SeqCst);
-            sleep(Duration::from_micros(self.delay_micros.load(Ordering::SeqCst)));
         }
         if !request.is_statement {
             return server.write_all(&request.bytes).is_ok();
