@@ -44,7 +44,9 @@ impl Server {
                 std::env::var_os("PDS_POSTGRES_REQUIRED").is_none(),
                 "PostgreSQL is not installed, and PDS_POSTGRES_REQUIRED is set"
             );
-            println!("not run: PostgreSQL is not installed (set PDS_POSTGRES_BIN to its programs)");
+            eprintln!(
+                "not run: PostgreSQL is not installed (set PDS_POSTGRES_BIN to its programs)"
+            );
             return None;
         };
         let dir = tempfile::Builder::new().prefix("pds-postgres-").tempdir().unwrap().keep();
