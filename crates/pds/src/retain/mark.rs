@@ -104,9 +104,9 @@ impl Marked {
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
         let is_known = |cid: &Cid| other.is_some_and(|other| other.nodes.contains(cid));
-        let mut waiting = vec![(root, Position::Root)];
+        let (many, mut waiting) = (blocks.batch().max(READ_AT_ONCE), vec![(root, Position::Root)]);
         while !waiting.is_empty() {
-            let mut batch = waiting.split_off(waiting.len().saturating_sub(READ_AT_ONCE));
+            let mut batch = waiting.split_off(waiting.len().saturating_sub(many));
             batch.retain(|(cid, _)| !is_known(cid) && self.nodes.insert(*cid));
             let cids: Vec<Cid> = batch.iter().map(|(cid, _)| *cid).collect();
             for ((cid, position), block) in batch.into_iter().zip(get_all(blocks, &cids)) {
@@ -147,8 +147,10 @@ impl Marked {
         found: &mut BlobsOf,
         progress: &mut dyn FnMut(u64),
     ) -> Result<()> {
-        for (cid, may_be_missing) in std::mem::take(&mut self.unread) {
-            let value = match blocks.get(&cid) {
+        let unread = std::mem::take(&mut self.unread);
+        let cids: Vec<Cid> = unread.iter().map(|(cid, _)| *cid).collect();
+        for ((cid, may_be_missing), found_block) in unread.into_iter().zip(get_all(blocks, &cids)) {
+            let value = match found_block {
                 Ok(block) => block.and_then(|block| Value::decode(block.bytes()).ok()),
                 Err(ReadError::Damaged { .. }) => None,
                 Err(error) => return Err(error.into()),

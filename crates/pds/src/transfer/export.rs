@@ -11,12 +11,14 @@ use crate::snapshot::Snapshot;
 use crate::transfer::handle::Transfer;
 use pds_core::car::write::CarWriter;
 use pds_core::commit::Commit;
-use pds_core::data::block::{Block, BlockRef, Blocks};
+use pds_core::data::block::{Block, BlockRef, get_all};
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::cid_hasher::ByCid;
 use pds_core::data::overlay::Overlay;
+use pds_core::mst::contents::{Content, contents};
 use pds_core::mst::diff::diff;
-use pds_core::mst::walk::{Step, walk};
+use pds_core::mst::error::MstError;
+use pds_core::mst::key::Key;
 
 /// The counts of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,8 +171,8 @@ impl Transfer<'_> {
     }
 }
 
-fn record(blocks: &dyn Blocks, cid: Cid, path: impl FnOnce() -> String) -> Result<Block> {
-    blocks.get(&cid)?.ok_or_else(|| Error::RecordMissing { path: path(), cid })
+fn record(found: Option<Block>, key: &Key, cid: Cid) -> Result<Block> {
+    found.ok_or_else(|| Error::RecordMissing { path: key.to_string(), cid })
 }
 
 /// A CAR file that begins with a commit, with the set of its written blocks.
@@ -198,17 +200,16 @@ impl<'a> Once<'a> {
     }
 
     fn whole(&mut self, snapshot: &Snapshot) -> Result<()> {
-        let blocks = snapshot.blocks();
-        for step in walk(blocks, snapshot.commit().data()) {
-            match step? {
+        for content in contents(snapshot.blocks(), snapshot.commit().data()) {
+            match content? {
                 // A walk yields no node twice. A record with the bytes of a node is written in both places.
-                Step::Node { block, .. } => self.append(block.borrowed())?,
-                Step::Entry { key, value } => {
+                Content::Node(block) => self.append(block.borrowed())?,
+                Content::Record { key, value, found } => {
                     if self.is_first(&value) {
-                        let path = || key.to_string();
-                        self.append(record(blocks, value, path)?.borrowed())?;
+                        self.append(record(found?, &key, value)?.borrowed())?;
                     }
                 }
+                Content::Again { .. } => {}
             }
         }
         Ok(())
@@ -218,19 +219,20 @@ impl<'a> Once<'a> {
         let both = Overlay { over: snapshot.blocks(), under: since.blocks() };
         let (before, after) = (since.commit().data(), snapshot.commit().data());
         let mut changes = diff(&both, Some(before), Some(after));
-        let mut records = Vec::new();
+        let mut changed = Vec::new();
         for change in &mut changes {
             let change = change?;
-            records.extend(change.after.map(|cid| (change.key, cid)));
+            changed.extend(change.after.map(|cid| (change.key, cid)));
         }
-        for cid in changes.into_nodes()?.created {
-            let node = both.get(&cid)?.ok_or(pds_core::mst::error::MstError::Missing { cid })?;
+        let nodes = changes.into_nodes()?.created;
+        for (cid, found) in nodes.iter().zip(get_all(&both, &nodes)) {
+            let node = found?.ok_or(MstError::Missing { cid: *cid })?;
             self.write(node.borrowed())?;
         }
-        for (key, cid) in records {
-            if self.is_first(&cid) {
-                self.append(record(&both, cid, || key.to_string())?.borrowed())?;
-            }
+        changed.retain(|(_, cid)| self.is_first(cid));
+        let records: Vec<Cid> = changed.iter().map(|(_, cid)| *cid).collect();
+        for ((key, cid), found) in changed.iter().zip(get_all(&both, &records)) {
+            self.append(record(found?, key, *cid)?.borrowed())?;
         }
         Ok(())
     }

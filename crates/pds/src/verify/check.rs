@@ -11,7 +11,7 @@ use crate::model::report::{Expected, Report, SignatureState};
 use pds_core::commit::{Commit, CommitError, Deviation};
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::data::block::{Block, Blocks, ReadError};
+use pds_core::data::block::{Block, Blocks, ReadError, get_all};
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::error::DataError;
 use pds_core::data::limits::MAX_CLOCK_DRIFT_MICROS;
@@ -118,6 +118,25 @@ impl<'a> Check<'a> {
             Content::Record { key, value: cid, found: blocks.get(&cid) }
         };
         self.content(Ok(content)).map(drop)
+    }
+
+    /// Reads and checks records, many in one round trip; a large one is read only once.
+    pub(crate) fn read_records(
+        &mut self,
+        records: Vec<(Key, Cid)>,
+        blocks: &dyn Blocks,
+    ) -> Result<()> {
+        let is_new = |(_, cid): &&(Key, Cid)| !self.large.contains_key(cid);
+        let new: Vec<Cid> = records.iter().filter(is_new).map(|(_, cid)| *cid).collect();
+        let mut answers = new.iter().zip(get_all(blocks, &new)).peekable();
+        for (key, value) in records {
+            let content = match answers.next_if(|(cid, _)| **cid == value) {
+                Some((_, found)) => Content::Record { key, value, found },
+                None => Content::Again { key, value },
+            };
+            self.content(Ok(content))?;
+        }
+        Ok(())
     }
 
     fn record_block(&mut self, key: &Key, block: &Block) {

@@ -38,12 +38,19 @@ impl<'b> Trees<'b> {
     ) -> Result<()> {
         let Self { blocks, subtrees, records, hasher } = self;
         let walk = walk(*blocks, root).passing_over(subtrees);
+        let (many, mut waiting) = (blocks.batch(), Vec::new());
         follow(walk, check, found, &mut |check, key, cid| {
             if records.insert(hasher.hash_one((&key, cid))) {
-                check.read_record(key, cid, *blocks)?;
+                waiting.push((key, cid));
+                if waiting.len() >= many {
+                    check.read_records(std::mem::take(&mut waiting), *blocks)?;
+                }
             }
             Ok(())
-        })
+        })?;
+        check.read_records(waiting, *blocks)?;
+        check.drain().for_each(found);
+        Ok(())
     }
 }
 
