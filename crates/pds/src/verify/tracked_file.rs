@@ -1,6 +1,6 @@
 //! A CAR file that tracks which of its blocks were read.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::error::Result;
@@ -14,13 +14,12 @@ pub(crate) struct TrackedFile<'a, F> {
     car: &'a CarFile<F>,
     asked: Mutex<Vec<u64>>,
     count: AtomicU64,
-    has_lacked: AtomicBool,
 }
 
 impl<'a, F: ReadAt> TrackedFile<'a, F> {
     pub(crate) fn new(car: &'a CarFile<F>) -> Self {
         let asked = Mutex::new(vec![0; car.len().div_ceil(64)]);
-        Self { car, asked, count: AtomicU64::new(0), has_lacked: AtomicBool::new(false) }
+        Self { car, asked, count: AtomicU64::new(0) }
     }
 
     /// Returns the number of blocks that were read.
@@ -35,10 +34,9 @@ impl<'a, F: ReadAt> TrackedFile<'a, F> {
         Some(note)
     }
 
-    /// Returns whether the file has a requested block, without reading it.
+    /// Returns whether the file has a block, without reading it.
     pub(crate) fn has(&self, cid: &Cid) -> bool {
-        // Most files have every requested block.
-        !self.has_lacked.load(Ordering::Relaxed) || self.car.size_of(cid).is_some()
+        self.car.size_of(cid).is_some()
     }
 
     /// Hashes all blocks that were not read.
@@ -66,10 +64,7 @@ impl<'a, F: ReadAt> TrackedFile<'a, F> {
         &self,
         found: Result<Option<(usize, Block)>, ReadError>,
     ) -> Result<Option<Block>, ReadError> {
-        let Some((number, block)) = found? else {
-            self.has_lacked.store(true, Ordering::Relaxed);
-            return Ok(None);
-        };
+        let Some((number, block)) = found? else { return Ok(None) };
         self.mark(number);
         Ok(Some(block))
     }

@@ -320,3 +320,35 @@ fn a_slice_after_a_loss_is_accepted_if_it_does_not_touch_the_lost_part() {
     assert!(store.get(&lost).unwrap().is_some());
     assert_complete(&mirror);
 }
+
+#[test]
+fn a_loss_in_an_unchanged_part_is_no_reason_to_refuse_a_slice() {
+    let (mut account, mut entries) = (Account::new(), Entries::new());
+    let records: Vec<Block> =
+        (0..40).map(|n| Block::new(Codec::Cbor, note(&n.to_string()).encode())).collect();
+    account.add(records.clone());
+    let key = |n: usize| format!("com.example.note/{n:06}").into_bytes();
+    entries.extend(records.iter().enumerate().map(|(n, record)| (key(n), record.cid())));
+    let base = account.tree(&entries);
+    let (root, before) = (account.commit(base), account.reached(base));
+    let whole = account.file(root, before.clone());
+    for changed in [0, 1, 20, 39] {
+        let mut after = entries.clone();
+        let record = Block::new(Codec::Cbor, note("changed").encode());
+        account.add([record.clone()]);
+        after.insert(key(changed), record.cid());
+        let data = account.tree(&after);
+        let (root, after) = (account.commit(data), account.reached(data));
+        let (unchanged, new): (Vec<Cid>, Vec<Cid>) =
+            after.into_iter().partition(|cid| before.contains(cid));
+        let slice = account.file(root, new);
+        for lost in unchanged {
+            let store = Arc::new(MemoryStore::default());
+            let mirror = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
+            mirror.transfer().import(&whole, None).unwrap();
+            store.collect(Sweep::new(version(&mirror), &|cid| *cid != lost)).unwrap();
+            let imported = mirror.transfer().import(&slice, None).unwrap();
+            assert_eq!(imported.records, 1, "only the changed record is read");
+        }
+    }
+}
