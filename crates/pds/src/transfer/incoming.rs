@@ -19,7 +19,7 @@ use pds_store::error::StoreError;
 ///
 /// The tree is read from the file and the store together, so that the file may be a slice. Each node and record is
 /// checked before it is handed out; [`Error::Refused`] ends it. Parts that the base has in the same place were checked
-/// when the base was stored. They are read only if the file has them.
+/// when the base was stored. They are skipped, unless the file has their first block.
 ///
 /// A slice may also rely on blocks of other states. These may be deleted before the slice is stored, so they are handed
 /// out as well.

@@ -11,6 +11,7 @@ use pds::car::{CarFile, CarWriter, ReadAt};
 use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Blocks, Cid, Codec, MemoryBlocks, Overlay, Value};
+use pds::merge::commit::{MergeBase, MergeOptions};
 use pds::mst::{Key, Step, Tree, walk};
 use pds::retain::gc::Keep;
 use pds::store::{MemoryStore, Store, Sweep};
@@ -23,10 +24,25 @@ use super::{did, note, version};
 
 /// Imports a file, and compares the answer with a check of the whole tree. Returns whether the file was accepted.
 pub(crate) fn imported_as_checked<F: ReadAt>(mirror: &Repo, car: &CarFile<F>) -> bool {
+    answered_as_checked(mirror, car, || mirror.transfer().import(car, None).map(drop))
+}
+
+/// As [`imported_as_checked`], with a merge of the file into its base.
+fn merged_as_checked<F: ReadAt>(mirror: &Repo, car: &CarFile<F>) -> bool {
+    let base = mirror.head().unwrap().map(MergeBase::Commit);
+    let options = MergeOptions::default().base(base);
+    answered_as_checked(mirror, car, || mirror.merge().car(car, &options).map(drop))
+}
+
+fn answered_as_checked<F: ReadAt>(
+    mirror: &Repo,
+    car: &CarFile<F>,
+    take: impl FnOnce() -> pds::Result<()>,
+) -> bool {
     let (root, before) = (car.roots()[0], version(mirror));
     let fatal = first_fatal(mirror, car);
-    match (mirror.transfer().import(car, None), fatal) {
-        (Ok(_), None) => {
+    match (take(), fatal) {
+        (Ok(()), None) => {
             assert_eq!(mirror.head().unwrap(), Some(root));
             true
         }
@@ -187,7 +203,7 @@ fn mirror() -> Repo {
     Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
 }
 
-/// One mirror that follows an account through some states by slices. Returns how many slices were accepted and refused.
+/// One mirror that follows an account through some states by imports or merges of slices. Returns how many slices were accepted and refused.
 fn follow(seed: u64, is_cheating: bool) -> (u32, u32) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let (mut account, mirror, mut entries) = (Account::new(), mirror(), Entries::new());
@@ -216,7 +232,12 @@ fn follow(seed: u64, is_cheating: bool) -> (u32, u32) {
         for at in 1..blocks.len() {
             blocks.swap(at, random.below(at + 1));
         }
-        if imported_as_checked(&mirror, &account.file(root, blocks)) {
+        let slice = account.file(root, blocks);
+        let is_accepted = match seed % 2 {
+            0 => imported_as_checked(&mirror, &slice),
+            _ => merged_as_checked(&mirror, &slice),
+        };
+        if is_accepted {
             (present, accepted) = (data, accepted + 1);
         } else {
             refused += 1;
@@ -343,12 +364,21 @@ fn a_loss_in_an_unchanged_part_is_no_reason_to_refuse_a_slice() {
             after.into_iter().partition(|cid| before.contains(cid));
         let slice = account.file(root, new);
         for lost in unchanged {
-            let store = Arc::new(MemoryStore::default());
-            let mirror = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
-            mirror.transfer().import(&whole, None).unwrap();
-            store.collect(Sweep::new(version(&mirror), &|cid| *cid != lost)).unwrap();
-            let imported = mirror.transfer().import(&slice, None).unwrap();
+            let [importing, merging] = [(); 2].map(|()| {
+                let store = Arc::new(MemoryStore::default());
+                let mirror = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
+                mirror.transfer().import(&whole, None).unwrap();
+                store.collect(Sweep::new(version(&mirror), &|cid| *cid != lost)).unwrap();
+                mirror
+            });
+            let imported = importing.transfer().import(&slice, None).unwrap();
             assert_eq!(imported.records, 1, "only the changed record is read");
+            let base = merging.head().unwrap().map(MergeBase::Commit);
+            let merged = merging.merge().car(&slice, &MergeOptions::default().base(base)).unwrap();
+            assert_eq!((merged.commit.cid(), merged.changes.len()), (root, 1));
+            // A full export brings the lost block back.
+            merging.merge().car(&whole, &MergeOptions::default().base(base)).unwrap();
+            assert!(merging.store().get(&lost).unwrap().is_some());
         }
     }
 }
