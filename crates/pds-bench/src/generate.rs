@@ -79,6 +79,17 @@ pub(crate) fn new_records() -> impl Iterator<Item = (String, Vec<u8>)> {
     })
 }
 
+/// Returns records that are new in a repository of this many records, scattered over the time of its records.
+pub(crate) fn scattered_records(records: usize) -> impl Iterator<Item = (String, Vec<u8>)> {
+    let mut numbers = Numbers::seeded(SEED + 3);
+    // On average, 61 seconds lie between two records of the account.
+    let span = records as u64 * 61_000_000;
+    std::iter::repeat_with(move || {
+        let micros = FIRST_MICROS + numbers.next() % span;
+        record(&mut numbers, micros)
+    })
+}
+
 /// The key that signs the repositories.
 pub(crate) fn key() -> Result<SigningKey> {
     Ok(SigningKey::from_bytes(Curve::K256, &[7; 32])?)

@@ -139,7 +139,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::SliceOfOne,
-        title: "A slice with one new record, imported into a mirror and durable at the end; 50 slices, one after another.",
+        title: "A slice with one new record at a random key, imported into a mirror and durable at the end; 50 slices, one after another.",
         subjects: &[Pds],
         sizes: SLICED,
     },
@@ -151,7 +151,7 @@ pub(crate) const TASKS: &[Task] = &[
     },
     Task {
         work: Work::SliceOfHundred,
-        title: "A slice with 100 new records, imported into a mirror; 50 slices, one after another.",
+        title: "A slice with 100 new records at random keys, imported into a mirror; 50 slices, one after another.",
         subjects: &[Pds],
         sizes: SLICED,
     },

@@ -18,7 +18,8 @@ use crate::work::{SLICES, Work};
 /// Imports slices into a copy of the repository, and counts the blocks that are read.
 pub(crate) fn import(work: Work, records: usize, data: &Data) -> Result<Outcome> {
     let dir = data.scratch()?;
-    let slices = slices(&signing(records, data, &dir.path().join("source"))?, &commits(work)?)?;
+    let slices =
+        slices(&signing(records, data, &dir.path().join("source"))?, &commits(work, records)?)?;
     let (repo, counted) = mirror(records, data, &dir.path().join("mirror"))?;
     let meter = Meter::start()?;
     for slice in &slices {
@@ -32,7 +33,7 @@ pub(crate) fn import(work: Work, records: usize, data: &Data) -> Result<Outcome>
 pub(crate) fn put(work: Work, records: usize, data: &Data) -> Result<Outcome> {
     let dir = data.scratch()?;
     let (repo, counted) = mirror(records, data, &dir.path().join("repo"))?;
-    let (repo, commits) = (repo.signing_with(generate::key()?), commits(work)?);
+    let (repo, commits) = (repo.signing_with(generate::key()?), commits(work, records)?);
     let meter = Meter::start()?;
     for commit in &commits {
         repo.write(commit.as_slice())?;
@@ -47,10 +48,10 @@ fn finished(mut outcome: Outcome, repo: &Repo, counted: &Counted) -> Result<Outc
 }
 
 /// Returns the writes of each commit.
-fn commits(work: Work) -> Result<Vec<Vec<Write>>> {
+fn commits(work: Work, records: usize) -> Result<Vec<Vec<Write>>> {
     let each = work.slice().context("the work is about slices")?;
     let mut writes: Vec<Write> = Vec::with_capacity(each * SLICES);
-    for (key, bytes) in generate::new_records().take(each * SLICES) {
+    for (key, bytes) in generate::scattered_records(records).take(each * SLICES) {
         writes.push(Write::put_bytes(key.parse()?, bytes));
     }
     Ok(writes.chunks(each).map(<[Write]>::to_vec).collect())
