@@ -145,3 +145,53 @@ fn decode(text: &str) -> Result<String, AddressError> {
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 
 const DEFAULT_PORT: u16 = 5432;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_parsed_and_shown() {
+        for (text, shown) in [
+            ("postgres://me@host/db", "postgres://me@host:5432/db"),
+            ("postgresql://me@host:9/db#did:web:a.b", "postgres://me@host:9/db#did:web:a.b"),
+            ("postgres://a%40b@h/d%2Fb", "postgres://a%40b@h:5432/d%2Fb"),
+            ("postgres://me@%2Frun%2Fpg/db", "postgres://me@%2Frun%2Fpg:5432/db"),
+            ("postgres://me@/db?host=/run/pg", "postgres://me@%2Frun%2Fpg:5432/db"),
+            ("postgres://me@[::1]:9/db?sslmode=disable", "postgres://me@[::1]:9/db"),
+            ("postgres://me@[::1]/db", "postgres://me@[::1]:5432/db"),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.to_string(), shown, "{text}");
+            assert_eq!(shown.parse(), Ok(address), "{text}");
+            assert!(Address::is_like(text));
+        }
+        assert!(!Address::is_like("/home/postgres"));
+    }
+
+    #[test]
+    fn invalid_addresses_are_refused() {
+        for (text, reason) in [
+            ("mysql://me@host/db", "start with postgres://"),
+            ("postgres://me:pass@host/db", "PGPASSWORD"),
+            ("postgres://me:@host/db", "PGPASSWORD"),
+            ("postgres://me@host", "database is missing"),
+            ("postgres://me@/db", "host is missing"),
+            ("postgres://me@host:x/db", "port"),
+            ("postgres://me@host:65536/db", "port"),
+            ("postgres://me@host/db?sslmode=require", "encrypted"),
+            ("postgres://me@host/db?password=pass", "parameters"),
+            ("postgres://me@host/db#alice", "not a DID"),
+            ("postgres://me@ho%zzst/db", "percent"),
+            ("postgres://me@host/d%0", "percent"),
+            ("postgres://me@host/d%é", "percent"),
+            ("postgres://me@host/%ff", "UTF-8"),
+            ("postgres://me@host/%00", "database is missing"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+            assert!(!error.contains("pass@") && !error.contains("=pass"), "{error}");
+        }
+    }
+}

@@ -59,3 +59,47 @@ fn fields(line: &str) -> Vec<String> {
     }
     fields
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_matches_has_the_password() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pgpass");
+        let lines = "# host:5432:db:me:comment\n\nshort:line\nother:*:*:*:1\nhost:9:*:me:2\n\
+            host:*:d\\:b:me:a\\:b\\\\c\nlocalhost:*:*:*:4:5\n*:*:*:you:6\n";
+        fs::write(&file, lines).unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+        for (address, expected) in [
+            ("postgres://me@other/db", Some("1")),
+            ("postgres://me@host:9/db", Some("2")),
+            ("postgres://me@host/d:b", Some("a:b\\c")),
+            ("postgres://me@host/db", None),
+            ("postgres://me@%2Frun/db", Some("4")),
+            ("postgres://you@host/db", Some("6")),
+        ] {
+            let found = of_file(&file, &address.parse().unwrap()).unwrap();
+            assert_eq!(found.as_deref(), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_others_can_read_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("pgpass");
+        fs::write(&file, "*:*:*:*:secret\n").unwrap();
+        let address = "postgres://me@host/db".parse().unwrap();
+        for mode in [0o640, 0o604, 0o644] {
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+            let error = of_file(&file, &address).unwrap_err();
+            let StoreError::Backend(why) = error else { panic!("{error:?}") };
+            assert!(why.to_string().contains("chmod 600") && !why.to_string().contains("secret"));
+        }
+    }
+}
