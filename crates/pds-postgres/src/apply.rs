@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use crate::blocks::{Batch, has_sound};
 use crate::connection::Connection;
-use crate::errors::{column, damaged, no_account, number};
+use crate::errors::{Result, column, damaged, no_account, number};
 use crate::facts::FactEdits;
 use crate::log::{PAGE_ROWS, bytes, log_page, write_log};
+use crate::pool::Pool;
 use pds_core::data::cid::Cid;
 use pds_store::change::{Applied, BlockStream, LogStream, Seen};
 use pds_store::error::StoreError;
@@ -18,7 +19,6 @@ use pds_store::version::Version;
 
 /// A change without its streams, so that it can be repeated.
 pub(crate) struct Edits {
-    pub(crate) account: i64,
     pub(crate) seen: Seen,
     pub(crate) refs: Vec<RefEdit>,
     pub(crate) facts: FactEdits,
@@ -37,45 +37,35 @@ pub(crate) struct State {
 impl State {
     /// Locks the account until the end of the transaction, and reads its row. All later reads of
     /// the transaction see the changes before it.
-    pub(crate) fn lock(connection: &mut Connection, account: i64) -> Result<Self, StoreError> {
+    pub(crate) fn lock(connection: &mut Connection) -> Result<Self> {
         let sql = "UPDATE pds.account SET change = change WHERE id = $1
             RETURNING change, sweep, head";
-        Self::of(connection, sql, account)
+        Self::of(connection, sql)
     }
 
     /// Reads the row, without a lock.
-    pub(crate) fn read(connection: &mut Connection, account: i64) -> Result<Self, StoreError> {
+    pub(crate) fn read(connection: &mut Connection) -> Result<Self> {
         let sql = "SELECT change, sweep, head FROM pds.account WHERE id = $1";
-        Self::of(connection, sql, account)
+        Self::of(connection, sql)
     }
 
-    fn of(
-        connection: &mut Connection,
-        sql: &'static str,
-        account: i64,
-    ) -> Result<Self, StoreError> {
-        let rows = connection.query(sql, &[&account])?;
+    fn of(connection: &mut Connection, sql: &'static str) -> Result<Self> {
+        let rows = connection.query(sql, &[])?;
         let row = rows.first().ok_or_else(no_account)?;
         let version = Version { change: number(row, 0)?, sweep: number(row, 1)? };
         Ok(Self { version, head: commit(column(row, 2)?)? })
     }
 
-    pub(crate) fn write(
-        &self,
-        connection: &mut Connection,
-        account: i64,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn write(&self, connection: &mut Connection) -> Result<()> {
         let Version { change, sweep } = self.version;
         let head = self.head.as_ref().map(bytes);
         let sql = "UPDATE pds.account SET change = $2, sweep = $3, head = $4 WHERE id = $1";
-        connection
-            .execute(sql, &[&account, &change.cast_signed(), &sweep.cast_signed(), &head])
-            .map(drop)
+        connection.execute(sql, &[&change.cast_signed(), &sweep.cast_signed(), &head]).map(drop)
     }
 }
 
 /// Reads the name of a commit.
-pub(crate) fn commit(bytes: Option<&[u8]>) -> Result<Option<Cid>, StoreError> {
+pub(crate) fn commit(bytes: Option<&[u8]>) -> Result<Option<Cid>> {
     let cid = bytes.map(Cid::from_bytes).transpose();
     cid.map_err(|error| damaged(format!("the commit of a ref: {error}")))
 }
@@ -87,7 +77,7 @@ impl Edits {
         &self,
         connection: &mut Connection,
         batch: &Batch,
-    ) -> Result<Option<Applied>, StoreError> {
+    ) -> Result<Option<Applied>> {
         let [RefEdit { name, target: Some(target), expect }] = &self.refs[..] else {
             return Ok(None);
         };
@@ -107,10 +97,9 @@ impl Edits {
         let (cids, blocks) = batch.columns();
         let (kinds, subjects, values) = self.facts.columns();
         let data = self.event.data();
-        let rows = connection.query_change(
+        let rows = connection.change(
             include_str!("sql/move_head.sql"),
             &[
-                &self.account,
                 &before.map(bytes),
                 &bytes(target),
                 &self.seen.change.map(u64::cast_signed),
@@ -136,17 +125,27 @@ impl Edits {
     }
 
     /// Returns the reason why HEAD was not moved.
-    fn lost_race(
-        &self,
-        connection: &mut Connection,
-        expected: Expect,
-    ) -> Result<StoreError, StoreError> {
-        let State { version, head: found } = State::read(connection, self.account)?;
+    fn lost_race(&self, connection: &mut Connection, expected: Expect) -> Result<StoreError> {
+        let State { version, head: found } = State::read(connection)?;
         Ok(match self.seen.check(version) {
             Err(changed) => changed,
             Ok(()) if expected.holds(found) => StoreError::Busy,
             Ok(()) => StoreError::Moved { name: RefName::head(), expected, found },
         })
+    }
+
+    /// Looks for the log row of the change after its acknowledgement was lost. If it is stored, all of
+    /// its blocks count as new, because their number is not known any more. If it is not found, the
+    /// server may still store it.
+    pub(crate) fn find_applied(&self, pool: &Pool, new_blocks: usize) -> Option<Applied> {
+        let edit = self.refs.last()?;
+        let query = LogQuery::newest_first().of(edit.name.clone());
+        let page =
+            pool.read(|connection| log_page(connection, &query, i64::MAX, PAGE_ROWS)).ok()?;
+        let row = page.rows.into_iter().flatten().find(|row| row.at_micros == self.at_micros)?;
+        let is_same = row.after == edit.target && row.message == self.message;
+        let version = Version { change: row.seq, sweep: page.sweep };
+        is_same.then_some(Applied { new_blocks: new_blocks as u64, version })
     }
 
     /// Applies the change in a transaction that has locked the account.
@@ -156,11 +155,11 @@ impl Edits {
         state: &mut State,
         (batch, rest): (&Batch, &mut BlockStream<'_>),
         history: Option<Box<LogStream<'_>>>,
-    ) -> Result<u64, StoreError> {
+    ) -> Result<u64> {
         self.seen.check(state.version)?;
         let mut refs = self.present(connection, state)?;
         let before = self.check_expectations(&mut refs)?;
-        let new_blocks = batch.store(connection, self.account, rest)?;
+        let new_blocks = batch.store(connection, rest)?;
         let change = state.version.change;
         // A repair writes where refs and log disagree, and copied rows are stored before any ref.
         let is_log_ahead = self.event == Event::Repair || history.is_some();
@@ -172,7 +171,7 @@ impl Edits {
         for (RefEdit { name, target, .. }, before) in self.refs.iter().zip(before) {
             if let Some(target) = *target
                 && !batch.blocks.contains_key(&target)
-                && !has_sound(connection, self.account, &target)?
+                && !has_sound(connection, &target)?
             {
                 return Err(StoreError::TargetMissing { name: name.clone(), target });
             }
@@ -187,10 +186,10 @@ impl Edits {
             let (after, event, message) = (*target, self.event.clone(), self.message.clone());
             entries.push(LogEntry { seq, name, before, after, at_micros, event, message });
         }
-        write_log(connection, self.account, &entries)?;
+        write_log(connection, &entries)?;
         state.head = refs.remove(&RefName::head()).unwrap_or(state.head);
         self.write_refs(connection, &refs)?;
-        self.facts.apply(connection, self.account)?;
+        self.facts.apply(connection)?;
         state.version.change += u64::from(state.version.change == change);
         Ok(new_blocks)
     }
@@ -200,7 +199,7 @@ impl Edits {
         &self,
         connection: &mut Connection,
         state: &State,
-    ) -> Result<HashMap<RefName, Option<Cid>>, StoreError> {
+    ) -> Result<HashMap<RefName, Option<Cid>>> {
         let mut refs: HashMap<RefName, Option<Cid>> =
             self.refs.iter().map(|edit| (edit.name.clone(), None)).collect();
         if let Some(head) = refs.get_mut(&RefName::head()) {
@@ -211,7 +210,7 @@ impl Edits {
             return Ok(refs);
         }
         let sql = "SELECT name, cid FROM pds.ref WHERE account = $1 AND name = ANY($2)";
-        for row in connection.query(sql, &[&self.account, &names])? {
+        for row in connection.query(sql, &[&names])? {
             let name = column::<&str>(&row, 0)?.parse();
             let name = name.map_err(|error| StoreError::Damaged(Box::new(error)))?;
             refs.insert(name, commit(column(&row, 1)?)?);
@@ -224,7 +223,7 @@ impl Edits {
     fn check_expectations(
         &self,
         refs: &mut HashMap<RefName, Option<Cid>>,
-    ) -> Result<Vec<Option<Cid>>, StoreError> {
+    ) -> Result<Vec<Option<Cid>>> {
         let check = |RefEdit { name, target, expect }: &RefEdit| {
             let found = refs.insert(name.clone(), *target).flatten();
             match expect.holds(found) {
@@ -240,7 +239,7 @@ impl Edits {
         &self,
         connection: &mut Connection,
         refs: &HashMap<RefName, Option<Cid>>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let moved =
             refs.iter().filter_map(|(name, cid)| Some((name.as_str(), bytes(cid.as_ref()?))));
         let (names, cids): (Vec<&str>, Vec<&[u8]>) = moved.unzip();
@@ -248,25 +247,21 @@ impl Edits {
             let sql = "INSERT INTO pds.ref (account, name, cid)
                 SELECT $1::bigint, new.* FROM unnest($2::text[], $3::bytea[]) AS new
                 ON CONFLICT (account, name) DO UPDATE SET cid = excluded.cid";
-            connection.execute(sql, &[&self.account, &names, &cids])?;
+            connection.execute(sql, &[&names, &cids])?;
         }
         let removed = refs.iter().filter(|(_, cid)| cid.is_none());
         let names: Vec<&str> = removed.map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
             let sql = "DELETE FROM pds.ref WHERE account = $1 AND name = ANY($2)";
-            connection.execute(sql, &[&self.account, &names])?;
+            connection.execute(sql, &[&names])?;
         }
         Ok(())
     }
 
     /// Returns the commit that a ref points to according to its last log row.
-    fn last_logged(
-        &self,
-        connection: &mut Connection,
-        name: &RefName,
-    ) -> Result<Option<Cid>, StoreError> {
+    fn last_logged(&self, connection: &mut Connection, name: &RefName) -> Result<Option<Cid>> {
         let query = LogQuery::newest_first().of(name.clone());
-        let page = log_page(connection, self.account, &query, i64::MAX, 1)?;
+        let page = log_page(connection, &query, i64::MAX, 1)?;
         let newest = page.rows.into_iter().next().transpose()?;
         Ok(newest.and_then(|row| row.after))
     }
@@ -277,9 +272,9 @@ impl Edits {
         connection: &mut Connection,
         rows: Box<LogStream<'_>>,
         version: &mut Version,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let sql = "SELECT 1 FROM pds.log WHERE account = $1 LIMIT 1";
-        if !connection.query(sql, &[&self.account])?.is_empty() {
+        if !connection.query(sql, &[])?.is_empty() {
             return Err(StoreError::HasHistory);
         }
         let (mut batch, mut last) = (Vec::new(), None);
@@ -293,11 +288,11 @@ impl Edits {
             last = Some(row.seq);
             batch.push(row);
             if i64::try_from(batch.len()) == Ok(PAGE_ROWS) {
-                write_log(connection, self.account, &batch)?;
+                write_log(connection, &batch)?;
                 batch.clear();
             }
         }
-        write_log(connection, self.account, &batch)?;
+        write_log(connection, &batch)?;
         version.change = version.change.max(last.unwrap_or_default());
         Ok(())
     }

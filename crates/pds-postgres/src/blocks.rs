@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::connection::Connection;
-use crate::errors::{column, no_account};
+use crate::errors::{Result, column, no_account};
 use pds_core::data::block::{Block, ReadError};
 use pds_core::data::cid::Cid;
 use pds_core::data::limits::MAX_BLOCK_BYTES;
@@ -17,12 +17,11 @@ pub(crate) type Answers = Vec<Result<Option<Block>, ReadError>>;
 /// sweep that the caller has seen, a missing block is one of them.
 pub(crate) fn get_many(
     connection: &mut Connection,
-    account: i64,
     cids: &[Cid],
     swept: Option<u64>,
-) -> Result<Answers, StoreError> {
+) -> Result<Answers> {
     let names: Vec<&[u8]> = cids.iter().map(|cid| cid.as_bytes().as_slice()).collect();
-    let rows = connection.query(include_str!("sql/get_many.sql"), &[&account, &names])?;
+    let rows = connection.query(include_str!("sql/get_many.sql"), &[&names])?;
     let mut answers = Vec::with_capacity(rows.len());
     for (row, cid) in rows.iter().zip(cids) {
         let last: i64 = column::<Option<i64>>(row, 0)?.ok_or_else(no_account)?;
@@ -39,12 +38,8 @@ pub(crate) fn get_many(
 }
 
 /// Returns whether an intact block is stored.
-pub(crate) fn has_sound(
-    connection: &mut Connection,
-    account: i64,
-    cid: &Cid,
-) -> Result<bool, StoreError> {
-    let found = get_many(connection, account, &[*cid], None)?;
+pub(crate) fn has_sound(connection: &mut Connection, cid: &Cid) -> Result<bool> {
+    let found = get_many(connection, &[*cid], None)?;
     Ok(matches!(found.first(), Some(Ok(Some(_)))))
 }
 
@@ -59,7 +54,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// Takes the next blocks from a stream.
-    pub(crate) fn of(stream: &mut BlockStream<'_>) -> Result<Self, StoreError> {
+    pub(crate) fn of(stream: &mut BlockStream<'_>) -> Result<Self> {
         let (mut batch, mut bytes) = (Self::default(), 0);
         while bytes < BATCH_BYTES && batch.blocks.len() < BATCH_BLOCKS {
             let Some(block) = stream.next() else {
@@ -89,33 +84,30 @@ impl Batch {
     pub(crate) fn store(
         &self,
         connection: &mut Connection,
-        account: i64,
         rest: &mut BlockStream<'_>,
-    ) -> Result<u64, StoreError> {
-        let mut new = self.store_alone(connection, account)?;
+    ) -> Result<u64> {
+        let mut new = self.store_alone(connection)?;
         let mut is_last = self.is_last;
         while !is_last {
             let next = Self::of(rest)?;
-            new += next.store_alone(connection, account)?;
+            new += next.store_alone(connection)?;
             is_last = next.is_last;
         }
         Ok(new)
     }
 
-    fn store_alone(&self, connection: &mut Connection, account: i64) -> Result<u64, StoreError> {
+    fn store_alone(&self, connection: &mut Connection) -> Result<u64> {
         let (cids, bytes) = self.columns();
         match cids.is_empty() {
             true => Ok(0),
-            false => {
-                connection.execute(include_str!("sql/store_blocks.sql"), &[&account, &cids, &bytes])
-            }
+            false => connection.execute(include_str!("sql/store_blocks.sql"), &[&cids, &bytes]),
         }
     }
 }
 
 /// Returns the results for several blocks. If there is an error, it is the result of the first
 /// block.
-pub(crate) fn many(cids: &[Cid], answers: Result<Answers, StoreError>) -> Answers {
+pub(crate) fn many(cids: &[Cid], answers: Result<Answers>) -> Answers {
     match (answers, cids.first()) {
         (Ok(answers), _) => answers,
         (Err(error), Some(first)) => vec![Err(ReadError::backend(*first, error))],

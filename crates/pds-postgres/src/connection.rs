@@ -5,7 +5,7 @@ use postgres::{Client, Error, Row, Statement};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::errors::{ConnectionLost, UnknownOutcome, store_error};
+use crate::errors::{ConnectionLost, Result, UnknownOutcome, store_error};
 use pds_store::error::StoreError;
 
 /// The parameters of a statement.
@@ -13,6 +13,8 @@ pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// A connection. Each statement is prepared once.
 pub(crate) struct Connection {
+    /// The number of the account.
+    pub(crate) account: i64,
     client: Client,
     statements: HashMap<&'static str, Statement>,
     used: Instant,
@@ -20,9 +22,9 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(crate) fn new(client: Client) -> Self {
+    pub(crate) fn new(client: Client, account: i64) -> Self {
         let (statements, used) = (HashMap::new(), Instant::now());
-        Self { client, statements, used, is_in_transaction: false }
+        Self { account, client, statements, used, is_in_transaction: false }
     }
 
     /// Returns whether another caller can use the connection.
@@ -35,40 +37,35 @@ impl Connection {
         self.used.elapsed() < IDLE_TIME || self.client.is_valid(IDLE_TIME).is_ok()
     }
 
-    pub(crate) fn query(
-        &mut self,
-        sql: &'static str,
-        params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
-        let statement = self.prepared(sql)?;
-        let rows = self.client.query(&statement, params);
+    /// Runs a statement about the account, whose number is its first parameter.
+    pub(crate) fn query(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>> {
+        let (statement, account) = (self.prepared(sql)?, self.account);
+        let rows = self.client.query(&statement, &all(&account, params));
         rows.map_err(|error| self.failed(error))
     }
 
-    /// Runs a statement that is a whole change: its outcome is unknown if the connection ends.
-    pub(crate) fn query_change(
-        &mut self,
-        sql: &'static str,
-        params: Params<'_>,
-    ) -> Result<Vec<Row>, StoreError> {
+    /// Runs a statement about all accounts.
+    pub(crate) fn query_all(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>> {
         let statement = self.prepared(sql)?;
-        let rows = self.client.query(&statement, params);
+        self.client.query(&statement, params).map_err(|error| self.failed(error))
+    }
+
+    /// Runs a statement that is a whole change: its outcome is unknown if the connection ends.
+    pub(crate) fn change(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>> {
+        let (statement, account) = (self.prepared(sql)?, self.account);
+        let rows = self.client.query(&statement, &all(&account, params));
         rows.map_err(|error| self.unknown(error))
     }
 
     /// Runs a statement, and returns the number of rows that it wrote.
-    pub(crate) fn execute(
-        &mut self,
-        sql: &'static str,
-        params: Params<'_>,
-    ) -> Result<u64, StoreError> {
-        let statement = self.prepared(sql)?;
-        let rows = self.client.execute(&statement, params);
+    pub(crate) fn execute(&mut self, sql: &'static str, params: Params<'_>) -> Result<u64> {
+        let (statement, account) = (self.prepared(sql)?, self.account);
+        let rows = self.client.execute(&statement, &all(&account, params));
         rows.map_err(|error| self.failed(error))
     }
 
     /// Runs a statement without parameters and results.
-    pub(crate) fn run(&mut self, sql: &str) -> Result<(), StoreError> {
+    pub(crate) fn run(&mut self, sql: &str) -> Result<()> {
         let done = self.client.batch_execute(sql);
         done.map_err(|error| self.failed(error))
     }
@@ -77,8 +74,8 @@ impl Connection {
     pub(crate) fn transaction<T>(
         &mut self,
         end: End,
-        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+        work: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
         self.run(match end {
             End::Commit => "BEGIN",
             End::Rollback => "BEGIN ISOLATION LEVEL REPEATABLE READ",
@@ -101,7 +98,7 @@ impl Connection {
         done
     }
 
-    fn prepared(&mut self, sql: &'static str) -> Result<Statement, StoreError> {
+    fn prepared(&mut self, sql: &'static str) -> Result<Statement> {
         self.used = Instant::now();
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
@@ -124,6 +121,12 @@ impl Connection {
             false => store_error(error),
         }
     }
+}
+
+/// Returns the parameters of a statement, with the account before the others.
+fn all<'a>(account: &'a i64, params: Params<'a>) -> Vec<&'a (dyn ToSql + Sync)> {
+    let account: [&'a (dyn ToSql + Sync); 1] = [account];
+    [&account, params].concat()
 }
 
 /// The end of a transaction whose work succeeds.

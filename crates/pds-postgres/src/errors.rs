@@ -6,6 +6,9 @@ use postgres::{Error, Row};
 use pds_store::error::StoreError;
 use postgres::types::FromSql;
 
+/// The result of this crate.
+pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
+
 /// The error of a commit whose acknowledgement was lost.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection ended during the commit: the change was stored completely or not at all")]
@@ -36,12 +39,12 @@ pub(crate) fn store_error(error: Error) -> StoreError {
 }
 
 /// Returns a column of a row. Tables with other columns were not made by this crate.
-pub(crate) fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, StoreError> {
+pub(crate) fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T> {
     row.try_get(index).map_err(|error| StoreError::Damaged(error.into()))
 }
 
 /// Returns a number of the store. The server has no unsigned integers.
-pub(crate) fn number(row: &Row, index: usize) -> Result<u64, StoreError> {
+pub(crate) fn number(row: &Row, index: usize) -> Result<u64> {
     let found: i64 = column(row, index)?;
     u64::try_from(found).map_err(|_| damaged(format!("the number {found} is negative")))
 }

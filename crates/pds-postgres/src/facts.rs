@@ -4,8 +4,7 @@ use postgres::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::connection::Connection;
-use crate::errors::{column, damaged};
-use pds_store::error::StoreError;
+use crate::errors::{Result, column, damaged};
 use pds_store::fact::{Fact, FactEdit, FactKind};
 
 /// The kind, subject and value of a fact, as they are stored.
@@ -57,42 +56,38 @@ impl FactEdits {
         (kinds, subjects, values)
     }
 
-    pub(crate) fn apply(
-        &self,
-        connection: &mut Connection,
-        account: i64,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn apply(&self, connection: &mut Connection) -> Result<()> {
         if !self.cleared.is_empty() {
             let cleared: Vec<&str> = self.cleared.iter().copied().collect();
             let sql = "DELETE FROM pds.fact WHERE account = $1 AND kind = ANY($2)";
-            connection.execute(sql, &[&account, &cleared])?;
+            connection.execute(sql, &[&cleared])?;
         }
         if !self.removed.is_empty() {
             let removed = self.removed.iter().map(|(kind, subject)| (*kind, subject.as_str()));
             let (kinds, subjects): (Vec<&str>, Vec<&str>) = removed.unzip();
             let sql = "DELETE FROM pds.fact WHERE account = $1
                 AND (kind, subject) IN (SELECT * FROM unnest($2::text[], $3::text[]))";
-            connection.execute(sql, &[&account, &kinds, &subjects])?;
+            connection.execute(sql, &[&kinds, &subjects])?;
         }
         if !self.set.is_empty() {
             let (kinds, subjects, values) = self.columns();
             let sql = "INSERT INTO pds.fact (account, kind, subject, value)
                 SELECT $1::bigint, new.* FROM unnest($2::text[], $3::text[], $4::text[]) AS new
                 ON CONFLICT (account, kind, subject) DO UPDATE SET value = excluded.value";
-            connection.execute(sql, &[&account, &kinds, &subjects, &values])?;
+            connection.execute(sql, &[&kinds, &subjects, &values])?;
         }
         Ok(())
     }
 }
 
 /// Returns the fact of a row.
-pub(crate) fn fact([kind, subject, value]: &FactRow) -> Result<Fact, StoreError> {
+pub(crate) fn fact([kind, subject, value]: &FactRow) -> Result<Fact> {
     let found = FactKind::of(kind).and_then(|kind| Fact::of(kind, subject, value));
     found.ok_or_else(|| damaged(format!("fact {kind} {subject}: it is not valid for the kind")))
 }
 
 /// Reads three columns, or returns `None` if they are empty.
-pub(crate) fn fact_row(row: &Row, first: usize) -> Result<Option<FactRow>, StoreError> {
+pub(crate) fn fact_row(row: &Row, first: usize) -> Result<Option<FactRow>> {
     let text = |index| column::<Option<String>>(row, first + index);
     Ok(text(0)?.zip(text(1)?).zip(text(2)?).map(|((a, b), c)| [a, b, c]))
 }
@@ -101,12 +96,11 @@ pub(crate) fn fact_row(row: &Row, first: usize) -> Result<Option<FactRow>, Store
 /// change.
 pub(crate) fn fact_page(
     connection: &mut Connection,
-    account: i64,
     (kind, after): (FactKind, Option<&str>),
     count: i64,
-) -> Result<(Option<i64>, Vec<FactRow>), StoreError> {
+) -> Result<(Option<i64>, Vec<FactRow>)> {
     let sql = include_str!("sql/fact_page.sql");
-    let rows = connection.query(sql, &[&account, &kind.word(), &after, &count])?;
+    let rows = connection.query(sql, &[&kind.word(), &after, &count])?;
     let change = rows.first().map(|row| column(row, 0)).transpose()?;
     let facts = rows.iter().map(|row| fact_row(row, 1)).collect::<Result<Vec<_>, _>>()?;
     Ok((change, facts.into_iter().flatten().collect()))

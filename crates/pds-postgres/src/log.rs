@@ -3,10 +3,9 @@
 use postgres::Row;
 
 use crate::connection::Connection;
-use crate::errors::{column, damaged, no_account, number};
+use crate::errors::{Result, column, damaged, no_account, number};
 use pds_core::crypto::did_key::DidKey;
 use pds_core::data::cid::Cid;
-use pds_store::error::StoreError;
 use pds_store::event::{Event, EventData};
 use pds_store::log::{LogEntry, LogQuery, check_message};
 
@@ -14,7 +13,7 @@ use pds_store::log::{LogEntry, LogQuery, check_message};
 pub(crate) struct LogPage {
     /// The number of the last sweep when the page was read.
     pub(crate) sweep: u64,
-    pub(crate) rows: Vec<Result<LogEntry, StoreError>>,
+    pub(crate) rows: Vec<Result<LogEntry>>,
     /// The number of the last row.
     pub(crate) last: Option<u64>,
 }
@@ -22,11 +21,10 @@ pub(crate) struct LogPage {
 /// Reads the next rows of a query, a limited number of them. Rows after `newest` are left out.
 pub(crate) fn log_page(
     connection: &mut Connection,
-    account: i64,
     query: &LogQuery,
     newest: i64,
     count: i64,
-) -> Result<LogPage, StoreError> {
+) -> Result<LogPage> {
     let from = query.from.map(|from| i64::try_from(from).unwrap_or(i64::MAX));
     let (first, last, sql) = match query.newest_first {
         true => {
@@ -36,7 +34,7 @@ pub(crate) fn log_page(
     };
     let (name, to) = (query.name.as_ref().map(|name| name.as_str()), query.to);
     let to = to.as_ref().map(|to| to.as_bytes().as_slice());
-    let found = connection.query(sql, &[&account, &first, &last, &name, &to, &count])?;
+    let found = connection.query(sql, &[&first, &last, &name, &to, &count])?;
     let sweep = found.first().map(|row| number(row, 0)).transpose()?.ok_or_else(no_account)?;
     let (mut rows, mut last) = (Vec::new(), None);
     for row in &found {
@@ -51,12 +49,11 @@ pub(crate) fn log_page(
 /// Passes every row to `each`, oldest first, by pages.
 pub(crate) fn each_row(
     connection: &mut Connection,
-    account: i64,
-    each: &mut dyn FnMut(&mut Connection, LogPage) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    each: &mut dyn FnMut(&mut Connection, LogPage) -> Result<()>,
+) -> Result<()> {
     let mut query = LogQuery::oldest_first();
     loop {
-        let page = log_page(connection, account, &query, i64::MAX, PAGE_ROWS)?;
+        let page = log_page(connection, &query, i64::MAX, PAGE_ROWS)?;
         let Some(last) = page.last else { return Ok(()) };
         each(connection, page)?;
         query.from = Some(last + 1);
@@ -88,11 +85,7 @@ fn entry(row: &Row) -> Result<LogEntry, String> {
 }
 
 /// Writes rows. A row with the same number is linked again.
-pub(crate) fn write_log(
-    connection: &mut Connection,
-    account: i64,
-    rows: &[LogEntry],
-) -> Result<(), StoreError> {
+pub(crate) fn write_log(connection: &mut Connection, rows: &[LogEntry]) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
@@ -100,7 +93,6 @@ pub(crate) fn write_log(
     connection.execute(
         include_str!("sql/write_log.sql"),
         &[
-            &account,
             &each(rows, |row| row.seq.cast_signed()),
             &each(rows, |row| row.name.as_str()),
             &each(rows, |row| row.before.as_ref().map(bytes)),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::apply::State;
 use crate::blocks::Batch;
 use crate::connection::{Connection, End};
-use crate::errors::{column, number};
+use crate::errors::{Result, column, number};
 use crate::facts::{FactRow, fact, fact_page};
 use crate::log::{PAGE_ROWS, each_row};
 use crate::store::PostgresStore;
@@ -20,27 +20,27 @@ use pds_store::refs::Refs;
 use pds_store::store::{CheckDepth, Compacted, Maintain, Replaced, View, Visitor};
 
 impl Maintain for PostgresStore {
-    fn check(&self, depth: CheckDepth) -> Result<Vec<String>, StoreError> {
+    fn check(&self, depth: CheckDepth) -> Result<Vec<String>> {
         let mut held = self.pool.writer()?;
         held.get()?.transaction(End::Rollback, |connection| {
             let mut found = Vec::new();
-            let view = PostgresView::read((&self.pool, self.account), connection)?;
+            let view = PostgresView::read(&self.pool, connection)?;
             let refs = keep(&mut found, view.refs())?;
-            check_facts(connection, self.account, &mut found)?;
+            check_facts(connection, &mut found)?;
             if depth == CheckDepth::Whole {
-                check_log(connection, self.account, refs.as_ref(), &mut found)?;
+                check_log(connection, refs.as_ref(), &mut found)?;
             }
             found.truncate(MAX_PROBLEMS);
             Ok(found)
         })
     }
 
-    fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<(), StoreError> {
+    fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<()> {
         let mut after: Vec<u8> = Vec::new();
         loop {
             // The connection returns to the pool before `visit` runs, because it may read.
             let rows = self.pool.read(|connection| {
-                connection.query(include_str!("sql/scan_page.sql"), &[&self.account, &after])
+                connection.query(include_str!("sql/scan_page.sql"), &[&after])
             })?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = column(last, 0)?;
@@ -52,57 +52,49 @@ impl Maintain for PostgresStore {
         }
     }
 
-    fn replace(
-        &self,
-        blocks: &mut BlockStream<'_>,
-        damaged: &[Vec<u8>],
-    ) -> Result<Replaced, StoreError> {
+    fn replace(&self, blocks: &mut BlockStream<'_>, damaged: &[Vec<u8>]) -> Result<Replaced> {
         let first = Batch::of(blocks)?;
         let mut held = self.pool.writer()?;
         held.get()?.transaction(End::Commit, |connection| {
-            State::lock(connection, self.account)?;
+            State::lock(connection)?;
             let mut dropped = 0;
             for names in damaged.chunks(100) {
-                dropped += drop_damaged(connection, self.account, names)?;
+                dropped += drop_damaged(connection, names)?;
             }
-            let added = first.store(connection, self.account, blocks)?;
+            let added = first.store(connection, blocks)?;
             Ok(Replaced { added, dropped })
         })
     }
 
-    fn compact(&self) -> Result<Compacted, StoreError> {
+    fn compact(&self) -> Result<Compacted> {
         let mut held = self.pool.writer()?;
         held.get()?.run("VACUUM pds.account, pds.block, pds.ref, pds.log, pds.fact")?;
         Ok(Compacted::Remains(REMAINS.to_owned()))
     }
 
-    fn block_count(&self) -> Result<u64, StoreError> {
+    fn block_count(&self) -> Result<u64> {
         let sql = "SELECT count(*) FROM pds.block WHERE account = $1";
-        let rows = self.pool.read(|connection| connection.query(sql, &[&self.account]))?;
+        let rows = self.pool.read(|connection| connection.query(sql, &[]))?;
         rows.first().map_or(Ok(0), |row| number(row, 0))
     }
 }
 
 /// Deletes the blocks with these names whose bytes do not match. Returns their number.
-fn drop_damaged(
-    connection: &mut Connection,
-    account: i64,
-    names: &[Vec<u8>],
-) -> Result<u64, StoreError> {
+fn drop_damaged(connection: &mut Connection, names: &[Vec<u8>]) -> Result<u64> {
     let sql = "SELECT cid, bytes FROM pds.block WHERE account = $1 AND cid = ANY($2)";
     let mut damaged: Vec<Vec<u8>> = Vec::new();
-    for row in connection.query(sql, &[&account, &names])? {
+    for row in connection.query(sql, &[&names])? {
         let (name, bytes): (&[u8], &[u8]) = (column(&row, 0)?, column(&row, 1)?);
         if !Cid::from_bytes(name).is_ok_and(|cid| cid.names(bytes)) {
             damaged.push(name.to_vec());
         }
     }
     let sql = "DELETE FROM pds.block WHERE account = $1 AND cid = ANY($2)";
-    connection.execute(sql, &[&account, &damaged])
+    connection.execute(sql, &[&damaged])
 }
 
 /// Returns a valid value, or adds the problem of an invalid one.
-fn keep<T>(found: &mut Vec<String>, value: Result<T, StoreError>) -> Result<Option<T>, StoreError> {
+fn keep<T>(found: &mut Vec<String>, value: Result<T>) -> Result<Option<T>> {
     match value {
         Ok(value) => Ok(Some(value)),
         Err(StoreError::Damaged(error)) => {
@@ -113,13 +105,9 @@ fn keep<T>(found: &mut Vec<String>, value: Result<T, StoreError>) -> Result<Opti
     }
 }
 
-fn check_facts(
-    connection: &mut Connection,
-    account: i64,
-    found: &mut Vec<String>,
-) -> Result<(), StoreError> {
+fn check_facts(connection: &mut Connection, found: &mut Vec<String>) -> Result<()> {
     let sql = "SELECT DISTINCT kind FROM pds.fact WHERE account = $1";
-    for row in connection.query(sql, &[&account])? {
+    for row in connection.query(sql, &[])? {
         let kind: &str = column(&row, 0)?;
         if FactKind::of(kind).is_none() {
             found.push(format!("fact {kind}: the kind is unknown"));
@@ -129,7 +117,7 @@ fn check_facts(
         let mut after: Option<String> = None;
         loop {
             let from = (kind, after.as_deref());
-            let (_, page) = fact_page(connection, account, from, PAGE_ROWS)?;
+            let (_, page) = fact_page(connection, from, PAGE_ROWS)?;
             page.iter().try_for_each(|row: &FactRow| keep(found, fact(row)).map(drop))?;
             let Some([_, subject, _]) = page.into_iter().next_back() else { break };
             after = Some(subject);
@@ -142,13 +130,12 @@ fn check_facts(
 /// ref points to.
 fn check_log(
     connection: &mut Connection,
-    account: i64,
     refs: Option<&Refs>,
     found: &mut Vec<String>,
-) -> Result<(), StoreError> {
+) -> Result<()> {
     let mut last: HashMap<RefName, Option<Cid>> = HashMap::new();
     let mut is_broken = false;
-    each_row(connection, account, &mut |_, page| {
+    each_row(connection, &mut |_, page| {
         for row in page.rows {
             // An unreadable row may belong to any ref.
             let Some(LogEntry { seq, name, before, after, .. }) = keep(found, row)? else {

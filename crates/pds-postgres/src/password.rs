@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use crate::errors::Result;
 use pds_store::error::StoreError;
 
 use crate::address::Address;
 
 /// Returns the password for an address, if it has one. It comes from `PGPASSWORD`, or
 /// from the file that `PGPASSFILE` names, by default `~/.pgpass`.
-pub(crate) fn password(address: &Address) -> Result<Option<String>, StoreError> {
+pub(crate) fn password(address: &Address) -> Result<Option<String>> {
     if let Ok(password) = env::var("PGPASSWORD") {
         return Ok(Some(password));
     }
@@ -23,7 +24,7 @@ pub(crate) fn password(address: &Address) -> Result<Option<String>, StoreError> 
 
 /// Reads a password file. Its lines have the form `host:port:database:user:password`. A field is
 /// `*` for all, and a backslash escapes a colon or a backslash.
-fn of_file(file: &Path, address: &Address) -> Result<Option<String>, StoreError> {
+fn of_file(file: &Path, address: &Address) -> Result<Option<String>> {
     let failed = |why: String| {
         StoreError::Backend(format!("password file {}: {why}", file.display()).into())
     };

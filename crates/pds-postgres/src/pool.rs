@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::errors::{ConnectionLost, store_error};
+use crate::errors::{ConnectionLost, Result, store_error};
 use crate::password::password;
 use pds_store::error::StoreError;
 
@@ -14,22 +14,37 @@ use pds_store::error::StoreError;
 /// otherwise a thread with two views would wait for itself.
 pub(crate) struct Pool {
     config: Config,
+    account: i64,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Pool {
-    pub(crate) fn new(address: &Address) -> Result<Self, StoreError> {
+    pub(crate) fn new(address: &Address) -> Result<Self> {
         let mut config = Config::new();
         config.user(&address.user).dbname(&address.database).port(address.port);
         config.host(&address.host).application_name("pds").connect_timeout(CONNECT_TIME);
         if let Some(password) = password(address)? {
             config.password(password);
         }
-        Ok(Self { config, idle: Mutex::default() })
+        Ok(Self { config, account: 0, idle: Mutex::default() })
+    }
+
+    /// Makes the pool of an account whose number `find` returns.
+    pub(crate) fn open(
+        address: &Address,
+        find: impl Fn(&mut Connection) -> Result<i64>,
+    ) -> Result<Self> {
+        let mut pool = Self::new(address)?;
+        let account = pool.connect().and_then(|mut held| held.get().and_then(find))?;
+        pool.account = account;
+        for connection in pool.idle().iter_mut() {
+            connection.account = pool.account;
+        }
+        Ok(pool)
     }
 
     /// Takes a connection for a change. Its server answered a moment ago.
-    pub(crate) fn writer(&self) -> Result<Held<'_>, StoreError> {
+    pub(crate) fn writer(&self) -> Result<Held<'_>> {
         loop {
             let Some(mut connection) = self.idle().pop() else { return self.connect() };
             if connection.is_alive() {
@@ -40,10 +55,7 @@ impl Pool {
 
     /// Runs a read. It is repeated if its connection has ended, which idle connections may have
     /// done long ago, and if it conflicts with a change.
-    pub(crate) fn read<T>(
-        &self,
-        read: impl Fn(&mut Connection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(&self, read: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
         for _ in 0..MAX_TRIES {
             let idle = self.idle().pop();
             let (is_new, mut held) = match idle {
@@ -62,9 +74,9 @@ impl Pool {
         Err(StoreError::Busy)
     }
 
-    fn connect(&self) -> Result<Held<'_>, StoreError> {
+    fn connect(&self) -> Result<Held<'_>> {
         let client = self.config.connect(NoTls).map_err(store_error)?;
-        Ok(Held { pool: self, connection: Some(Connection::new(client)) })
+        Ok(Held { pool: self, connection: Some(Connection::new(client, self.account)) })
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -80,7 +92,7 @@ pub(crate) struct Held<'p> {
 }
 
 impl Held<'_> {
-    pub(crate) fn get(&mut self) -> Result<&mut Connection, StoreError> {
+    pub(crate) fn get(&mut self) -> Result<&mut Connection> {
         self.connection.as_mut().ok_or_else(|| StoreError::Backend("no connection".into()))
     }
 }

@@ -8,9 +8,10 @@ use crate::address::Address;
 use crate::apply::{Edits, State};
 use crate::blocks::{BATCH, Batch, get_many, many, one};
 use crate::connection::{Connection, End};
+use crate::errors::UnknownOutcome;
 use crate::facts::FactEdits;
 use crate::pool::Pool;
-use crate::schema::{Account, accounts, add_account, find_account, make_tables};
+use crate::schema::{accounts, add_account, find_account, make_tables};
 use crate::sweep::{SweepChange, sweep};
 use crate::view::PostgresView;
 use pds_core::data::block::{Block, Blocks, ReadError};
@@ -28,7 +29,6 @@ use pds_store::sweep::{Sweep, SweptBlocks};
 pub struct PostgresStore {
     address: Address,
     pub(crate) pool: Pool,
-    pub(crate) account: i64,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -40,25 +40,21 @@ impl fmt::Debug for PostgresStore {
 impl PostgresStore {
     /// Adds an account to a database. It makes the tables if the database has none.
     ///
-    /// An account without any changes is used as it is: its creation was interrupted.
-    ///
     /// # Errors
     ///
     /// [`StoreError::Backend`] if the account exists or the server refuses, and
     /// [`StoreError::NewerFormat`] if a later release made the tables.
     pub fn create(address: &Address, did: &Did) -> Result<Self, StoreError> {
-        let pool = Pool::new(address)?;
-        let account = {
-            let mut held = pool.writer()?;
-            let connection = held.get()?;
+        let address = address.clone().with_did(Some(did.clone()));
+        let pool = Pool::open(&address, |connection| {
             // A user that may not make tables can use those that exist.
             match find_account(connection, did) {
                 Err(StoreError::NotAStore(_)) => make_tables(connection)?,
                 found => drop(found?),
             }
-            add_account(connection, did)?.id
-        };
-        Ok(Self { address: address.clone().with_did(Some(did.clone())), pool, account })
+            add_account(connection, did)
+        })?;
+        Ok(Self { address, pool })
     }
 
     /// Opens the store of an account.
@@ -68,15 +64,11 @@ impl PostgresStore {
     /// [`StoreError::NotAStore`] if the database has no such account or no tables of a store, and
     /// [`StoreError::NewerFormat`] if a later release made the tables.
     pub fn open(address: &Address, did: &Did) -> Result<Self, StoreError> {
-        let pool = Pool::new(address)?;
         let address = address.clone().with_did(Some(did.clone()));
-        let found = pool.read(|connection| find_account(connection, did));
-        match found.map_err(|error| named(&address, error))? {
-            Some(Account { id: account, .. }) => Ok(Self { address, pool, account }),
-            None => {
-                Err(named(&address, StoreError::NotAStore("the account is not in it".to_owned())))
-            }
-        }
+        let missing = || StoreError::NotAStore("the account is not in it".to_owned());
+        let find = |connection: &mut Connection| find_account(connection, did)?.ok_or_else(missing);
+        let pool = Pool::open(&address, find).map_err(|error| named(&address, error))?;
+        Ok(Self { address, pool })
     }
 
     /// Lists the accounts of a database, in the order of their DIDs.
@@ -85,7 +77,7 @@ impl PostgresStore {
     ///
     /// As [`open`](Self::open).
     pub fn accounts(address: &Address) -> Result<Vec<Did>, StoreError> {
-        let found = Pool::new(address)?.read(accounts);
+        let found = Pool::new(address).and_then(|pool| pool.read(accounts));
         found.map_err(|error| named(address, error))
     }
 
@@ -99,14 +91,9 @@ impl PostgresStore {
     fn edits<'a>(&self, change: Change<'a>) -> Result<SweepChange<'a>, StoreError> {
         let seen = change.seen();
         let Change { mut blocks, refs, facts, event, message, history, .. } = change;
-        let (account, facts, at_micros) = (self.account, FactEdits::of(&facts), now_micros());
+        let (facts, at_micros) = (FactEdits::of(&facts), now_micros());
         let batch = Batch::of(&mut blocks)?;
-        Ok((
-            Edits { account, seen, refs, facts, event, message, at_micros },
-            batch,
-            blocks,
-            history,
-        ))
+        Ok((Edits { seen, refs, facts, event, message, at_micros }, batch, blocks, history))
     }
 
     /// Applies a change once.
@@ -121,10 +108,10 @@ impl PostgresStore {
             return Ok(applied);
         }
         connection.transaction(End::Commit, |connection| {
-            let mut state = State::lock(connection, self.account)?;
+            let mut state = State::lock(connection)?;
             let blocks = (&*batch, &mut **rest);
             let new_blocks = edits.apply(connection, &mut state, blocks, history.take())?;
-            state.write(connection, self.account)?;
+            state.write(connection)?;
             Ok(Applied { new_blocks, version: state.version })
         })
     }
@@ -136,7 +123,7 @@ impl Blocks for PostgresStore {
     }
 
     fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
-        let read = |connection: &mut Connection| get_many(connection, self.account, cids, None);
+        let read = |connection: &mut Connection| get_many(connection, cids, None);
         many(cids, self.pool.read(read))
     }
 
@@ -147,7 +134,7 @@ impl Blocks for PostgresStore {
 
 impl Store for PostgresStore {
     fn view(&self) -> Result<Box<dyn View + '_>, StoreError> {
-        Ok(Box::new(PostgresView::begin(&self.pool, self.account)?))
+        Ok(Box::new(PostgresView::begin(&self.pool)?))
     }
 
     fn apply(&self, change: Change<'_>) -> Result<Applied, StoreError> {
@@ -159,6 +146,11 @@ impl Store for PostgresStore {
             let mut held = self.pool.writer()?;
             match self.apply_once(held.get()?, &mut change) {
                 Err(StoreError::Busy) if may_repeat && n <= MAX_RETRIES => {}
+                Err(StoreError::Backend(error)) if may_repeat && error.is::<UnknownOutcome>() => {
+                    drop(held);
+                    let applied = change.0.find_applied(&self.pool, change.1.blocks.len());
+                    return applied.ok_or(StoreError::Backend(error));
+                }
                 applied => return applied,
             }
             drop(held);
@@ -174,7 +166,7 @@ impl Store for PostgresStore {
         let change = change.map(|change| self.edits(change)).transpose()?;
         let end = if found.dry_run { End::Rollback } else { End::Commit };
         let mut held = self.pool.writer()?;
-        held.get()?.transaction(end, |connection| sweep(connection, self.account, found, change))
+        held.get()?.transaction(end, |connection| sweep(connection, found, change))
     }
 
     fn maintain(&self) -> Option<&dyn Maintain> {

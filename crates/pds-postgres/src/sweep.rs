@@ -3,7 +3,7 @@
 use crate::apply::{Edits, State};
 use crate::blocks::Batch;
 use crate::connection::Connection;
-use crate::errors::{column, damaged};
+use crate::errors::{Result, column, damaged};
 use crate::facts::FactEdits;
 use crate::log::{LogPage, each_row, write_log};
 use pds_core::data::cid::Cid;
@@ -19,19 +19,18 @@ pub(crate) type SweepChange<'a> = (Edits, Batch, Box<BlockStream<'a>>, Option<Bo
 /// Deletes every block that is not live, and edits the log and facts, in a transaction.
 pub(crate) fn sweep(
     connection: &mut Connection,
-    account: i64,
     sweep: Sweep<'_>,
     change: Option<SweepChange<'_>>,
-) -> Result<SweptBlocks, StoreError> {
+) -> Result<SweptBlocks> {
     let Sweep { seen, live, absent, log, facts, dry_run, .. } = sweep;
     let mut state = match dry_run {
-        true => State::read(connection, account)?,
-        false => State::lock(connection, account)?,
+        true => State::read(connection)?,
+        false => State::lock(connection)?,
     };
     if state.version != seen {
         return Err(StoreError::Changed);
     }
-    each_block(connection, account, &mut |_, blocks| {
+    each_block(connection, &mut |_, blocks| {
         let has_reappeared = blocks.iter().any(|(cid, _)| absent(cid));
         if has_reappeared { Err(StoreError::Changed) } else { Ok(()) }
     })?;
@@ -39,7 +38,7 @@ pub(crate) fn sweep(
         edits.apply(connection, &mut state, (&batch, &mut rest), history)?;
     }
     let mut swept = SweptBlocks { version: state.version, ..SweptBlocks::default() };
-    each_block(connection, account, &mut |connection, blocks| {
+    each_block(connection, &mut |connection, blocks| {
         let (kept, dead): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|(cid, _)| live(cid));
         swept.kept_bytes += kept.iter().map(|(_, len)| len).sum::<u64>();
         swept.bytes += dead.iter().map(|(_, len)| len).sum::<u64>();
@@ -49,20 +48,20 @@ pub(crate) fn sweep(
         }
         let names: Vec<&[u8]> = dead.iter().map(|(cid, _)| cid.as_bytes().as_slice()).collect();
         let sql = "DELETE FROM pds.block WHERE account = $1 AND cid = ANY($2)";
-        connection.execute(sql, &[&account, &names]).map(drop)
+        connection.execute(sql, &[&names]).map(drop)
     })?;
     if let Some(fate) = log {
         let mut relink = Relink::new(seen);
-        each_row(connection, account, &mut |connection, page| {
-            swept.rows += relink_page(connection, account, page, (&mut relink, fate), dry_run)?;
+        each_row(connection, &mut |connection, page| {
+            swept.rows += relink_page(connection, page, (&mut relink, fate), dry_run)?;
             Ok(())
         })?;
     }
     if !dry_run {
-        FactEdits::of(&facts).apply(connection, account)?;
+        FactEdits::of(&facts).apply(connection)?;
         state.version.change += 1;
         state.version.sweep = state.version.change;
-        state.write(connection, account)?;
+        state.write(connection)?;
         swept.version = state.version;
     }
     Ok(swept)
@@ -71,11 +70,10 @@ pub(crate) fn sweep(
 /// Drops log rows of a page, and links the others again. Returns the number of dropped rows.
 fn relink_page(
     connection: &mut Connection,
-    account: i64,
     page: LogPage,
     (relink, fate): (&mut Relink, &mut dyn FnMut(&LogEntry) -> Fate),
     dry_run: bool,
-) -> Result<u64, StoreError> {
+) -> Result<u64> {
     let (mut gone, mut changed) = (Vec::new(), Vec::new());
     for row in page.rows {
         let row = row?;
@@ -86,9 +84,9 @@ fn relink_page(
         }
     }
     if !dry_run {
-        write_log(connection, account, &changed)?;
+        write_log(connection, &changed)?;
         let sql = "DELETE FROM pds.log WHERE account = $1 AND seq = ANY($2)";
-        connection.execute(sql, &[&account, &gone])?;
+        connection.execute(sql, &[&gone])?;
     }
     Ok(gone.len() as u64)
 }
@@ -99,14 +97,13 @@ type Lengths = Vec<(Cid, u64)>;
 /// Passes the name and the length of every block to `each`, by pages.
 fn each_block(
     connection: &mut Connection,
-    account: i64,
-    each: &mut dyn FnMut(&mut Connection, Lengths) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    each: &mut dyn FnMut(&mut Connection, Lengths) -> Result<()>,
+) -> Result<()> {
     let mut after: Vec<u8> = Vec::new();
     loop {
         let sql = "SELECT cid, length(bytes)::bigint FROM pds.block
             WHERE account = $1 AND cid > $2 ORDER BY cid LIMIT 10000";
-        let rows = connection.query(sql, &[&account, &after])?;
+        let rows = connection.query(sql, &[&after])?;
         let mut page = Vec::with_capacity(rows.len());
         for row in &rows {
             let name: &[u8] = column(row, 0)?;

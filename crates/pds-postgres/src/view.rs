@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use crate::apply::commit;
 use crate::blocks::{BATCH, get_many, many, one};
 use crate::connection::Connection;
-use crate::errors::{column, no_account, number};
+use crate::errors::{Result, column, no_account, number};
 use crate::facts::{FactRow, fact, fact_page, fact_row};
 use crate::log::{PAGE_ROWS, log_page};
 use crate::pool::Pool;
@@ -22,7 +22,6 @@ use pds_store::version::Version;
 /// A view of an account.
 pub(crate) struct PostgresView<'s> {
     pool: &'s Pool,
-    account: i64,
     version: Version,
     /// The number of the newest log row. Rows of later changes are not part of the view.
     newest: Option<i64>,
@@ -31,17 +30,14 @@ pub(crate) struct PostgresView<'s> {
 }
 
 impl<'s> PostgresView<'s> {
-    pub(crate) fn begin(pool: &'s Pool, account: i64) -> Result<Self, StoreError> {
-        pool.read(|connection| Self::read((pool, account), connection))
+    pub(crate) fn begin(pool: &'s Pool) -> Result<Self> {
+        pool.read(|connection| Self::read(pool, connection))
     }
 
     /// Reads the moment of a view.
-    pub(crate) fn read(
-        (pool, account): (&'s Pool, i64),
-        connection: &mut Connection,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn read(pool: &'s Pool, connection: &mut Connection) -> Result<Self> {
         let (mut refs, mut facts, mut found) = (Vec::new(), Vec::new(), None);
-        for row in connection.query(include_str!("sql/view.sql"), &[&account, &FACTS])? {
+        for row in connection.query(include_str!("sql/view.sql"), &[&FACTS])? {
             let cid: Option<Vec<u8>> = column(&row, 7)?;
             match column::<&str>(&row, 0)? {
                 "account" => {
@@ -54,7 +50,7 @@ impl<'s> PostgresView<'s> {
             }
         }
         let (version, newest) = found.ok_or_else(no_account)?;
-        Ok(Self { pool, account, version, newest, refs, facts })
+        Ok(Self { pool, version, newest, refs, facts })
     }
 
     /// Reads the facts of a kind by pages, if they are too many for the first statement. They are
@@ -63,12 +59,11 @@ impl<'s> PostgresView<'s> {
         &self,
         kind: FactKind,
         each: &mut dyn FnMut(Fact) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let mut after: Option<String> = None;
         loop {
             let from = (kind, after.as_deref());
-            let (change, page) =
-                self.pool.read(|connection| fact_page(connection, self.account, from, FACTS))?;
+            let (change, page) = self.pool.read(|connection| fact_page(connection, from, FACTS))?;
             if change.map(i64::cast_unsigned) != Some(self.version.change) {
                 return Err(StoreError::Changed);
             }
@@ -90,7 +85,7 @@ impl Blocks for PostgresView<'_> {
 
     fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
         let swept = Some(self.version.sweep);
-        let read = |connection: &mut Connection| get_many(connection, self.account, cids, swept);
+        let read = |connection: &mut Connection| get_many(connection, cids, swept);
         many(cids, self.pool.read(read))
     }
 
@@ -104,7 +99,7 @@ impl View for PostgresView<'_> {
         self.version
     }
 
-    fn refs(&self) -> Result<Refs, StoreError> {
+    fn refs(&self) -> Result<Refs> {
         let parse = |(name, cid): &(String, Vec<u8>)| {
             let name: Result<RefName, _> = name.parse();
             let name = name.map_err(|error| StoreError::Damaged(Box::new(error)))?;
@@ -117,14 +112,12 @@ impl View for PostgresView<'_> {
         &self,
         query: &LogQuery,
         each: &mut dyn FnMut(LogEntry) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<()> {
         let Some(newest) = self.newest else { return Ok(()) };
         let (mut query, mut count) = (query.clone(), FIRST_ROWS);
         loop {
             // The connection returns to the pool before `each` runs, because it may read the view.
-            let page = self
-                .pool
-                .read(|connection| log_page(connection, self.account, &query, newest, count))?;
+            let page = self.pool.read(|connection| log_page(connection, &query, newest, count))?;
             if page.sweep != self.version.sweep {
                 return Err(StoreError::Changed);
             }
@@ -143,11 +136,7 @@ impl View for PostgresView<'_> {
         }
     }
 
-    fn facts(
-        &self,
-        kind: FactKind,
-        each: &mut dyn FnMut(Fact) -> ControlFlow<()>,
-    ) -> Result<(), StoreError> {
+    fn facts(&self, kind: FactKind, each: &mut dyn FnMut(Fact) -> ControlFlow<()>) -> Result<()> {
         if i64::try_from(self.facts.len()) == Ok(FACTS) {
             return self.fact_pages(kind, each);
         }

@@ -11,11 +11,11 @@ use pds_core::syntax::did::Did;
 use pds_postgres::address::Address;
 use pds_postgres::store::PostgresStore;
 use pds_store::error::StoreError;
-use pds_store::store::{CheckDepth, Maintain};
+use pds_store::store::{CheckDepth, Maintain, Store};
+use pds_store::sweep::Sweep;
 
 use crate::server::shared;
 use crate::support::{content, named_did, new_did, step, wide_step};
-use pds_store::store::Store;
 
 #[test]
 fn forgetting_names_the_places_that_a_client_cannot_clean() {
@@ -56,7 +56,7 @@ fn accounts_of_one_database_share_nothing() {
     assert_eq!((alice.blocks, bob.blocks, carol.blocks), (2, 6, 0));
     assert_eq!((alice.log.len(), bob.log.len(), carol.log.len()), (1, 6, 0));
     let seen = bob.version;
-    stores[1].collect(pds_store::sweep::Sweep::new(seen, &|_| false)).unwrap();
+    stores[1].collect(Sweep::new(seen, &|_| false)).unwrap();
     assert_eq!(content(&stores[0]), alice, "a sweep of one account spares the others");
     assert_eq!(PostgresStore::accounts(&address).unwrap(), dids);
     let error = PostgresStore::create(&address, &dids[0]).unwrap_err();
@@ -119,4 +119,49 @@ fn rows_that_were_changed_by_hand_are_damage() {
         let found = store.check(CheckDepth::Whole).unwrap();
         assert!(found.iter().any(|found| found.contains(problem)), "{statement}: {found:?}");
     }
+}
+
+#[test]
+fn an_account_is_reached_through_a_socket() {
+    let Some(server) = shared() else { return };
+    let (address, did) = (server.database(), new_did());
+    PostgresStore::create(&address, &did).unwrap().apply(step(1)).unwrap();
+    let text = address.to_string();
+    let socket = server.socket(text.rsplit('/').next().unwrap());
+    assert_eq!(content(&PostgresStore::open(&socket, &did).unwrap()).blocks, 2);
+}
+
+#[test]
+fn processes_may_make_the_tables_at_once() {
+    let Some(server) = shared() else { return };
+    let address = server.database();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                let store = PostgresStore::create(&address, &new_did()).unwrap();
+                store.apply(step(1)).unwrap();
+            });
+        }
+    });
+    assert_eq!(PostgresStore::accounts(&address).unwrap().len(), 6);
+}
+
+/// The number of an account depends on its DID, unless another account has that number.
+#[test]
+fn numbers_of_accounts_may_collide() {
+    let Some(server) = shared() else { return };
+    let (address, did) = (server.database(), new_did());
+    let mut client = None;
+    for n in 0..3 {
+        let store = PostgresStore::create(&address, &did).unwrap();
+        store.apply(step(1)).unwrap();
+        assert_eq!(content(&store).blocks, 2);
+        // Another account has the number from now on.
+        let client = client.get_or_insert_with(|| server.client(&address));
+        let sql = "UPDATE pds.account SET did = 'did:web:other' || $1::text WHERE did = $2";
+        client.execute(sql, &[&n.to_string(), &did.as_str()]).unwrap();
+    }
+    let sql = "SELECT max(id) - min(id) FROM pds.account";
+    let distance: i64 = client.unwrap().query_one(sql, &[]).unwrap().get(0);
+    assert_eq!(distance, 2);
 }

@@ -122,6 +122,12 @@ impl Server {
         format!("postgres://pds@127.0.0.1:{port}/{database}").parse().unwrap()
     }
 
+    /// Returns the address of a database behind the socket of the server.
+    pub(crate) fn socket(&self, database: &str) -> Address {
+        let directory = self.dir.display();
+        format!("postgres://pds@:{}/{database}?host={directory}", self.port).parse().unwrap()
+    }
+
     /// Kills all processes of the server at once.
     pub(crate) fn kill(&mut self) {
         let pid = fs::read_to_string(self.dir.join("pid")).unwrap().trim().to_owned();
