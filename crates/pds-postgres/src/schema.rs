@@ -2,23 +2,28 @@
 
 use postgres::Row;
 use sha2::{Digest, Sha256};
+use std::thread::sleep;
+use std::time::Duration;
 
 use crate::connection::Connection;
-use crate::errors::{Result, column, number};
+use crate::errors::{Result, column};
 use pds_core::syntax::did::Did;
 use pds_store::error::StoreError;
 
-/// Makes the tables that are missing. Another process may do the same at this moment.
+/// Makes the tables that are missing. The number of the format is written last.
 pub(crate) fn make_tables(connection: &mut Connection) -> Result<()> {
-    let mut made = Ok(());
-    for _ in 0..MAX_TRIES {
-        let mut statements = include_str!("sql/schema.sql").split_inclusive(";\n");
-        made = statements.try_for_each(|statement| connection.run(statement));
-        if made.is_ok() {
-            break;
+    for statement in include_str!("sql/schema.sql").split_inclusive(";\n") {
+        let mut tries = 1;
+        while let Err(error) = connection.run(statement) {
+            // Of two processes that make the same table at once, one gets an error of the catalogue.
+            if tries == MAX_TRIES {
+                return Err(error);
+            }
+            tries += 1;
+            sleep(Duration::from_millis(10));
         }
     }
-    made
+    Ok(())
 }
 
 /// Finds the number of an account, after a check of the format.
@@ -62,7 +67,9 @@ pub(crate) fn accounts(connection: &mut Connection) -> Result<Vec<Did>> {
 
 fn check_format(connection: &mut Connection) -> Result<()> {
     let rows = connection.query_all("SELECT max(number)::bigint FROM pds.format", &[])?;
-    let found = rows.first().map_or(Ok(0), |row| number(row, 0))?;
+    let found: Option<i64> = rows.first().map_or(Ok(None), |row| column(row, 0))?;
+    let unfinished = || StoreError::NotAStore("the tables are not complete".to_owned());
+    let found = found.ok_or_else(unfinished)?;
     match u32::try_from(found) {
         Ok(FORMAT) => Ok(()),
         Ok(found) if found > FORMAT => Err(StoreError::NewerFormat { found, supported: FORMAT }),
@@ -73,5 +80,5 @@ fn check_format(connection: &mut Connection) -> Result<()> {
 /// The format that this release reads and writes.
 const FORMAT: u32 = 1;
 
-/// Two processes that make the same table at once fail with an error of the catalogue.
-const MAX_TRIES: usize = 5;
+/// The number of times that a table is made, if that fails.
+const MAX_TRIES: u32 = 10;
