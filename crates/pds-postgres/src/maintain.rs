@@ -1,38 +1,42 @@
 //! The operations for repairs, and for the end of a collection.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow::{Break, Continue};
 
 use crate::apply::State;
 use crate::blocks::Batch;
 use crate::connection::{Connection, End};
 use crate::errors::{Result, column, number};
-use crate::facts::{FactRow, fact, fact_page};
-use crate::log::{PAGE_ROWS, each_row};
 use crate::store::PostgresStore;
 use crate::view::PostgresView;
 use pds_core::data::cid::Cid;
 use pds_store::change::BlockStream;
 use pds_store::error::StoreError;
 use pds_store::fact::FactKind;
-use pds_store::log::LogEntry;
+use pds_store::log::{LogEntry, LogQuery};
 use pds_store::ref_name::RefName;
 use pds_store::refs::Refs;
 use pds_store::store::{CheckDepth, Compacted, Maintain, Replaced, View, Visitor};
 
 impl Maintain for PostgresStore {
     fn check(&self, depth: CheckDepth) -> Result<Vec<String>> {
-        let mut held = self.pool.writer()?;
-        held.get()?.transaction(End::Rollback, |connection| {
-            let mut found = Vec::new();
-            let view = PostgresView::read(&self.pool, connection)?;
-            let refs = keep(&mut found, view.refs())?;
-            check_facts(connection, &mut found)?;
-            if depth == CheckDepth::Whole {
-                check_log(connection, refs.as_ref(), &mut found)?;
+        let (view, mut found) = (PostgresView::begin(&self.pool)?, Vec::new());
+        let refs = keep(&mut found, view.refs())?;
+        let sql = "SELECT DISTINCT kind FROM pds.fact WHERE account = $1";
+        for row in self.pool.read(|connection| connection.query(sql, &[]))? {
+            let kind: &str = column(&row, 0)?;
+            match FactKind::of(kind) {
+                Some(kind) => {
+                    keep(&mut found, view.facts(kind, &mut |_| Continue(())))?;
+                }
+                None => found.push(format!("fact {kind}: the kind is unknown")),
             }
-            found.truncate(MAX_PROBLEMS);
-            Ok(found)
-        })
+        }
+        if depth == CheckDepth::Whole {
+            check_log(&view, refs.as_ref(), &mut found)?;
+        }
+        found.truncate(MAX_PROBLEMS);
+        Ok(found)
     }
 
     fn scan_raw(&self, visit: &mut Visitor<'_>) -> Result<()> {
@@ -105,51 +109,22 @@ fn keep<T>(found: &mut Vec<String>, value: Result<T>) -> Result<Option<T>> {
     }
 }
 
-fn check_facts(connection: &mut Connection, found: &mut Vec<String>) -> Result<()> {
-    let sql = "SELECT DISTINCT kind FROM pds.fact WHERE account = $1";
-    for row in connection.query(sql, &[])? {
-        let kind: &str = column(&row, 0)?;
-        if FactKind::of(kind).is_none() {
-            found.push(format!("fact {kind}: the kind is unknown"));
-        }
-    }
-    for kind in FactKind::ALL {
-        let mut after: Option<String> = None;
-        loop {
-            let from = (kind, after.as_deref());
-            let (_, page) = fact_page(connection, from, PAGE_ROWS)?;
-            page.iter().try_for_each(|row: &FactRow| keep(found, fact(row)).map(drop))?;
-            let Some([_, subject, _]) = page.into_iter().next_back() else { break };
-            after = Some(subject);
-        }
-    }
-    Ok(())
-}
-
 /// Checks the log rows. The rows of each ref must form a chain that ends with the commit that the
 /// ref points to.
-fn check_log(
-    connection: &mut Connection,
-    refs: Option<&Refs>,
-    found: &mut Vec<String>,
-) -> Result<()> {
+fn check_log(view: &dyn View, refs: Option<&Refs>, found: &mut Vec<String>) -> Result<()> {
     let mut last: HashMap<RefName, Option<Cid>> = HashMap::new();
-    let mut is_broken = false;
-    each_row(connection, &mut |_, page| {
-        for row in page.rows {
-            // An unreadable row may belong to any ref.
-            let Some(LogEntry { seq, name, before, after, .. }) = keep(found, row)? else {
-                is_broken = true;
-                continue;
-            };
-            let end = last.insert(name.clone(), after).flatten();
-            if !is_broken && end != before {
-                found.push(format!("log row {seq}: rows of ref {name} before it are missing"));
-            }
+    let mut broken = Vec::new();
+    let read = view.log(&LogQuery::oldest_first(), &mut |row| {
+        let LogEntry { seq, name, before, after, .. } = row;
+        if last.insert(name.clone(), after).flatten() != before {
+            broken.push(format!("log row {seq}: rows of ref {name} before it are missing"));
         }
-        Ok(())
-    })?;
-    let Some(refs) = refs.filter(|_| !is_broken) else { return Ok(()) };
+        if broken.len() < MAX_PROBLEMS { Continue(()) } else { Break(()) }
+    });
+    found.extend(broken);
+    // The end of the log is unknown if a row cannot be read.
+    let is_read = keep(found, read)?.is_some() && found.len() < MAX_PROBLEMS;
+    let Some(refs) = refs.filter(|_| is_read) else { return Ok(()) };
     for (name, cid) in refs {
         if last.get(name).copied().flatten() != Some(*cid) {
             found.push(format!("ref {name}: its last log row is missing"));

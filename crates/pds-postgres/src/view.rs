@@ -34,8 +34,7 @@ impl<'s> PostgresView<'s> {
         pool.read(|connection| Self::read(pool, connection))
     }
 
-    /// Reads the moment of a view.
-    pub(crate) fn read(pool: &'s Pool, connection: &mut Connection) -> Result<Self> {
+    fn read(pool: &'s Pool, connection: &mut Connection) -> Result<Self> {
         let (mut refs, mut facts, mut found) = (Vec::new(), Vec::new(), None);
         for row in connection.query(include_str!("sql/view.sql"), &[&FACTS])? {
             let cid: Option<Vec<u8>> = column(&row, 7)?;
