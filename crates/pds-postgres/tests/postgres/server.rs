@@ -72,11 +72,12 @@ impl Server {
     /// Starts the program, and waits until it answers.
     pub(crate) fn run(&mut self) {
         let server = as_user(&self.bin, "postgres");
-        // The keeper removes the directory only when its input ends without a line.
+        // The keeper removes the directory only when its input ends without a line. It waits for a
+        // killed server, because the next one does not start while the process has an entry.
         let script = r#"dir=$1; shift
             "$@" </dev/null >>"$dir/log" 2>&1 &
             echo $! >"$dir/pid"
-            if read -r _; then exit 0; fi
+            if read -r _; then wait $!; exit 0; fi
             kill -QUIT $!; wait $!; rm -rf "$dir""#;
         let mut keeper = Command::new("sh");
         keeper.args(["-c", script, "keeper"]).arg(&self.dir).arg(server.get_program());
