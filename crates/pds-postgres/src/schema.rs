@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use crate::connection::Connection;
-use crate::errors::{Result, column};
+use crate::errors::{Result, column, number};
 use pds_core::syntax::did::Did;
 use pds_store::error::StoreError;
 
@@ -35,6 +35,9 @@ pub(crate) fn find_account(connection: &mut Connection, did: &Did) -> Result<Opt
 }
 
 /// Adds an account. Its number depends on the DID alone, unless another account has that number.
+///
+/// An account without changes is used as it is: it was added by a process that ended before its
+/// first change.
 pub(crate) fn add_account(connection: &mut Connection, did: &Did) -> Result<i64> {
     let digest = Sha256::digest(did.as_str().as_bytes());
     let first = digest.first_chunk().copied().unwrap_or_default();
@@ -46,7 +49,12 @@ pub(crate) fn add_account(connection: &mut Connection, did: &Did) -> Result<i64>
         if connection.execute(sql, &[&did.as_str()])? == 1 {
             return Ok(id);
         }
-        if find_account(connection, did)?.is_some() {
+        if let Some(id) = find_account(connection, did)? {
+            let sql = "SELECT change FROM pds.account WHERE did = $1";
+            let rows = connection.query_all(sql, &[&did.as_str()])?;
+            if rows.first().map(|row| number(row, 0)).transpose()? == Some(0) {
+                return Ok(id);
+            }
             let message = format!("the database already has the account {did}");
             return Err(StoreError::Backend(message.into()));
         }

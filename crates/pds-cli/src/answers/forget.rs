@@ -26,13 +26,12 @@ pub(crate) struct ForgetAnswer {
 
 impl fmt::Display for ForgetAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { states, moves, blocks, blobs, bytes, remains, .. } = self;
+        let Self { states, moves, blocks, blobs, bytes, .. } = self;
         self.refs.iter().try_for_each(|written| writeln!(f, "{written}"))?;
         write!(
             f,
             "states   {states}\nmoves    {moves}\nblocks   {blocks}\nblobs    {blobs}\nbytes    {bytes}"
-        )?;
-        remains.as_ref().map_or(Ok(()), |places| write!(f, "\nremains  {places}"))
+        )
     }
 }
 
@@ -47,7 +46,8 @@ mod tests {
         let (dry_run, erased, remains) = (false, false, Some("backups".to_owned()));
         let answer =
             ForgetAnswer { blobs, blocks, bytes, dry_run, erased, moves, refs, remains, states };
-        assert!(answer.to_string().ends_with("\nbytes    300\nremains  backups"));
+        // As text, they are a warning on standard error.
+        assert!(answer.to_string().ends_with("\nbytes    300"));
         let json = serde_json::to_value(&answer).expect("an answer is JSON");
         assert_eq!((&json["remains"], &json["erased"]), (&"backups".into(), &false.into()));
         let json = serde_json::to_value(ForgetAnswer { remains: None, ..answer });

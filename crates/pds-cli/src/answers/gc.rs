@@ -23,12 +23,11 @@ pub(crate) struct GcAnswer {
 
 impl fmt::Display for GcAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { states, blocks, blobs, bytes, before, after, remains, .. } = self;
+        let Self { states, blocks, blobs, bytes, before, after, .. } = self;
         write!(
             f,
             "states   {states}\nblocks   {blocks}\nblobs    {blobs}\nbytes    {bytes}\nbefore   {before}"
         )?;
-        after.map_or(Ok(()), |after| write!(f, "\nafter    {after}"))?;
-        remains.as_ref().map_or(Ok(()), |places| write!(f, "\nremains  {places}"))
+        after.map_or(Ok(()), |after| write!(f, "\nafter    {after}"))
     }
 }
