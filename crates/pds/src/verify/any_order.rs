@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::model::jobs::Jobs;
 use crate::run_ahead::ahead;
-use crate::verify::check::Verdict;
+use crate::verify::verdict::Verdict;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::{CarFile, Indexing};
 use pds_core::car::read::{CarReader, Section};

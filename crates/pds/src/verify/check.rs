@@ -1,13 +1,13 @@
 //! The checks of commits, paths and records, independent of the source of the bytes.
 
 use pds_store::error::damage;
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use crate::clock::now_micros;
 use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::report::{Expected, Report, SignatureState};
+use crate::verify::verdict::Verdict;
 use pds_core::commit::{Commit, CommitError, Deviation};
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::public_key::PublicKey;
@@ -15,7 +15,6 @@ use pds_core::data::block::{Block, Blocks, ReadError, get_all};
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::error::DataError;
 use pds_core::data::limits::MAX_CLOCK_DRIFT_MICROS;
-use pds_core::data::record_check::{RecordFacts, check_record};
 use pds_core::identity::key_history::{KeyError, KeyHistory};
 use pds_core::mst::contents::{Content, LARGE_BYTES};
 use pds_core::mst::error::MstError;
@@ -339,65 +338,4 @@ pub(crate) fn no_commit(cid: Cid, error: &CommitError) -> Finding {
     Finding::new(code, message).cid(cid)
 }
 
-/// The verdict on the bytes of a record, independent of its path.
-#[derive(Clone)]
-pub(crate) enum Verdict<'a> {
-    /// A valid record. The type may be cut after the length of the longest collection.
-    Record { record_type: Option<Cow<'a, str>>, has_unsafe_integers: bool },
-    /// An invalid record, with the reason.
-    Wrong(Code, String),
-}
-
-impl<'a> Verdict<'a> {
-    pub(crate) fn on(cid: Cid, bytes: &'a [u8]) -> Self {
-        if cid.codec() != Codec::Cbor {
-            let message = "the tree names raw bytes, not a record";
-            return Self::Wrong(Code::RecordNotCbor, message.to_owned());
-        }
-        match check_record(bytes) {
-            Ok(RecordFacts { record_type, has_unsafe_integers, .. }) => {
-                let record_type = record_type.map(Cow::Borrowed);
-                Self::Record { record_type, has_unsafe_integers }
-            }
-            Err(error) => {
-                let code = match error {
-                    DataError::TooLarge { .. } => Code::RecordTooLarge,
-                    DataError::Model { .. } => Code::RecordModel,
-                    _ => Code::RecordUndecodable,
-                };
-                Self::Wrong(code, error.to_string())
-            }
-        }
-    }
-
-    /// Makes the verdict on a valid record of this type.
-    pub(crate) fn of_type(name: &'a str) -> Self {
-        Self::Record { record_type: Some(Cow::Borrowed(name)), has_unsafe_integers: false }
-    }
-
-    /// Returns the type of a record without findings.
-    pub(crate) fn faultless_type(&self) -> Option<&str> {
-        match self {
-            Self::Record { record_type: Some(name), has_unsafe_integers: false } => {
-                Some(name).filter(|name| name.len() <= MAX_TYPE_CHARS).map(Cow::as_ref)
-            }
-            _ => None,
-        }
-    }
-
-    /// Returns a verdict that does not borrow the bytes.
-    pub(crate) fn into_owned(self) -> Verdict<'static> {
-        match self {
-            Self::Wrong(code, message) => Verdict::Wrong(code, message),
-            Self::Record { record_type, has_unsafe_integers } => {
-                let short = |name: Cow<'_, str>| name.chars().take(MAX_TYPE_CHARS).collect();
-                Verdict::Record { record_type: record_type.map(short), has_unsafe_integers }
-            }
-        }
-    }
-}
-
 const MAX_SHOWN: usize = 64;
-
-/// The greatest length of a kept type, longer than any collection.
-const MAX_TYPE_CHARS: usize = 320;

@@ -14,3 +14,4 @@ mod shared_subtrees;
 mod state;
 pub(crate) mod stream;
 pub(crate) mod tracked_file;
+pub(crate) mod verdict;
