@@ -1,23 +1,15 @@
 //! The conversion of errors of the server and the connection into store errors.
 
 use postgres::error::SqlState;
+use postgres::types::FromSql;
 use postgres::{Error, Row};
 
-use pds_store::error::StoreError;
-use postgres::types::FromSql;
+use pds_store::error::{BoxError, StoreError};
 
-/// The result of this crate.
-pub(crate) type Result<T, E = StoreError> = std::result::Result<T, E>;
-
-/// The error of a commit whose acknowledgement was lost.
+/// The error of a change whose acknowledgement was lost.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection ended during the commit: the change was stored completely or not at all")]
-pub(crate) struct UnknownOutcome(#[source] pub(crate) Error);
-
-/// The error of a connection that had ended before the statement was sent, or while it only read.
-#[derive(Debug, thiserror::Error)]
-#[error("the connection to the database ended")]
-pub(crate) struct ConnectionLost(#[source] pub(crate) Error);
+pub(crate) struct UnknownOutcome(#[source] pub(crate) BoxError);
 
 pub(crate) fn store_error(error: Error) -> StoreError {
     let Some(code) = error.code() else { return StoreError::Backend(error.into()) };
@@ -39,12 +31,12 @@ pub(crate) fn store_error(error: Error) -> StoreError {
 }
 
 /// Returns a column of a row. Tables with other columns were not made by this crate.
-pub(crate) fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T> {
+pub(crate) fn column<'r, T: FromSql<'r>>(row: &'r Row, index: usize) -> Result<T, StoreError> {
     row.try_get(index).map_err(|error| StoreError::Damaged(error.into()))
 }
 
 /// Returns a number of the store. The server has no unsigned integers.
-pub(crate) fn number(row: &Row, index: usize) -> Result<u64> {
+pub(crate) fn number(row: &Row, index: usize) -> Result<u64, StoreError> {
     let found: i64 = column(row, index)?;
     u64::try_from(found).map_err(|_| damaged(format!("the number {found} is negative")))
 }

@@ -26,15 +26,12 @@
 
 pub mod address;
 mod apply;
-mod blocks;
-mod connection;
 mod errors;
-mod facts;
-mod log;
+mod login;
 mod maintain;
-mod password;
 mod pool;
 mod schema;
+mod step;
 pub mod store;
 mod sweep;
 mod view;

@@ -1,109 +1,154 @@
-//! A pool of connections. Each is used by one caller at a time.
+//! Connections: a pool of idle ones, each of them used by one caller at a time.
 
-use postgres::{Config, NoTls};
+use postgres::types::ToSql;
+use postgres::{Client, Config, NoTls, Row, Statement};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::address::Address;
-use crate::connection::Connection;
-use crate::errors::{ConnectionLost, Result, store_error};
-use crate::password::password;
+use crate::errors::{UnknownOutcome, store_error};
 use pds_store::error::StoreError;
 
-/// The idle connections. Their number is limited. The number of connections in use is not:
-/// otherwise a thread with two views would wait for itself.
+/// The parameters of a statement.
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A connection. Each statement is prepared once.
+struct Connection {
+    client: Client,
+    statements: HashMap<&'static str, Statement>,
+    used: Instant,
+}
+
+impl Connection {
+    fn prepare(&mut self, sql: &'static str) -> Result<Statement, StoreError> {
+        if let Some(statement) = self.statements.get(sql) {
+            return Ok(statement.clone());
+        }
+        let statement = self.client.prepare(sql).map_err(store_error)?;
+        self.statements.insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    fn query(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.used = Instant::now();
+        let statement = self.prepare(sql)?;
+        self.client.query(&statement, params).map_err(store_error)
+    }
+
+    /// Runs a statement that stores a whole change: its outcome is unknown if the connection ends.
+    fn change(&mut self, sql: &'static str, params: Params<'_>) -> Result<Vec<Row>, StoreError> {
+        self.prepare(sql)?;
+        match self.query(sql, params) {
+            Err(StoreError::Backend(error)) if self.client.is_closed() => {
+                Err(StoreError::Backend(UnknownOutcome(error).into()))
+            }
+            done => done,
+        }
+    }
+}
+
+/// The idle connections to an account. Their number is limited. The number of connections in use is
+/// not: otherwise a thread with two views would wait for itself.
 pub(crate) struct Pool {
-    config: Config,
-    account: i64,
+    /// `None` in a transaction, which ends with its only connection.
+    config: Option<Config>,
+    /// The number of the account, once it is known.
+    pub(crate) account: i64,
     idle: Mutex<Vec<Connection>>,
 }
 
 impl Pool {
-    pub(crate) fn new(address: &Address) -> Result<Self> {
-        let mut config = Config::new();
-        config.user(&address.user).dbname(&address.database).port(address.port);
-        config.host(&address.host).application_name("pds").connect_timeout(CONNECT_TIME);
-        if let Some(password) = password(address)? {
-            config.password(password);
-        }
-        Ok(Self { config, account: 0, idle: Mutex::default() })
+    pub(crate) fn new(config: Config) -> Self {
+        Self { config: Some(config), account: 0, idle: Mutex::default() }
     }
 
-    /// Makes the pool of an account whose number `find` returns.
-    pub(crate) fn open(
-        address: &Address,
-        find: impl Fn(&mut Connection) -> Result<i64>,
-    ) -> Result<Self> {
-        let mut pool = Self::new(address)?;
-        let account = pool.connect().and_then(|mut held| held.get().and_then(find))?;
-        pool.account = account;
-        for connection in pool.idle().iter_mut() {
-            connection.account = pool.account;
-        }
-        Ok(pool)
-    }
-
-    /// Takes a connection for a change. Its server answered a moment ago.
-    pub(crate) fn writer(&self) -> Result<Held<'_>> {
+    /// Runs a statement that only reads. It is repeated if its connection has ended, which idle
+    /// connections may have done long ago, and if it conflicts with a change.
+    pub(crate) fn query(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut tries = 0;
         loop {
-            let Some(mut connection) = self.idle().pop() else { return self.connect() };
-            if connection.is_alive() {
-                return Ok(Held { pool: self, connection: Some(connection) });
+            tries += 1;
+            let mut connection = self.take()?;
+            let rows = connection.query(sql, params);
+            let is_lost = connection.client.is_closed();
+            self.give_back(connection);
+            match rows {
+                Err(_) if is_lost && tries < MAX_TRIES => self.idle().clear(),
+                Err(StoreError::Busy) if self.config.is_some() && tries < MAX_TRIES => {}
+                rows => return rows,
             }
         }
     }
 
-    /// Runs a read. It is repeated if its connection has ended, which idle connections may have
-    /// done long ago, and if it conflicts with a change.
-    pub(crate) fn read<T>(&self, read: impl Fn(&mut Connection) -> Result<T>) -> Result<T> {
-        for _ in 0..MAX_TRIES {
-            let idle = self.idle().pop();
-            let (is_new, mut held) = match idle {
-                Some(idle) => (false, Held { pool: self, connection: Some(idle) }),
-                None => (true, self.connect()?),
-            };
-            match held.get().and_then(&read) {
-                Err(StoreError::Busy) => {}
-                Err(StoreError::Backend(error)) if !is_new && error.is::<ConnectionLost>() => {
-                    // The other idle connections have probably ended too.
-                    self.idle().clear();
-                }
-                answer => return answer,
-            }
-        }
-        Err(StoreError::Busy)
+    /// Runs a statement that writes: a whole change, or a part of a transaction.
+    pub(crate) fn write(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, StoreError> {
+        let mut connection = self.take_alive()?;
+        let rows = match self.config {
+            Some(_) => connection.change(sql, params),
+            None => connection.query(sql, params),
+        };
+        self.give_back(connection);
+        rows
     }
 
-    fn connect(&self) -> Result<Held<'_>> {
-        let client = self.config.connect(NoTls).map_err(store_error)?;
-        Ok(Held { pool: self, connection: Some(Connection::new(client, self.account)) })
+    /// Runs `work` in a transaction that has locked the account. If it fails, the connection is
+    /// closed, and the server rolls the transaction back.
+    pub(crate) fn transaction<T>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut connection = self.take_alive()?;
+        connection.query("BEGIN", &[])?;
+        let sql = "SELECT 1 FROM pds.account WHERE id = $1 FOR UPDATE";
+        connection.query(sql, &[&self.account])?;
+        let idle = Mutex::new(vec![connection]);
+        let inner = Self { config: None, account: self.account, idle };
+        let done = work(&inner)?;
+        let mut connection = inner.take()?;
+        connection.change("COMMIT", &[])?;
+        self.give_back(connection);
+        Ok(done)
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        if let Some(connection) = self.idle().pop() {
+            return Ok(connection);
+        }
+        let lost = || StoreError::Backend("the connection ended during a transaction".into());
+        let client = self.config.as_ref().ok_or_else(lost)?.connect(NoTls).map_err(store_error)?;
+        Ok(Connection { client, statements: HashMap::new(), used: Instant::now() })
+    }
+
+    /// Takes a connection whose server still answers. It may have been restarted, and a write would
+    /// have an unknown outcome.
+    fn take_alive(&self) -> Result<Connection, StoreError> {
+        loop {
+            let mut connection = self.take()?;
+            if connection.used.elapsed() < IDLE_TIME
+                || connection.client.is_valid(IDLE_TIME).is_ok()
+            {
+                return Ok(connection);
+            }
+        }
+    }
+
+    fn give_back(&self, connection: Connection) {
+        let mut idle = self.idle();
+        if idle.len() < MAX_IDLE && !connection.client.is_closed() {
+            idle.push(connection);
+        }
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A connection in use. It returns to the pool when it is dropped, unless it is in a transaction.
-pub(crate) struct Held<'p> {
-    pool: &'p Pool,
-    /// `None` only while it is dropped.
-    connection: Option<Connection>,
-}
-
-impl Held<'_> {
-    pub(crate) fn get(&mut self) -> Result<&mut Connection> {
-        self.connection.as_mut().ok_or_else(|| StoreError::Backend("no connection".into()))
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        let connection = self.connection.take().filter(Connection::is_free);
-        let mut idle = self.pool.idle();
-        if idle.len() < MAX_IDLE {
-            idle.extend(connection);
-        }
     }
 }
 
@@ -113,4 +158,5 @@ const MAX_IDLE: usize = 8;
 /// The number of times that a read is tried.
 const MAX_TRIES: usize = 6;
 
-const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// The time after which an idle connection is checked before it writes.
+const IDLE_TIME: Duration = Duration::from_secs(1);

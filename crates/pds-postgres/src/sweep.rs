@@ -1,118 +1,88 @@
 //! Sweeps: deleting blocks and log rows.
 
-use crate::apply::{Edits, State};
-use crate::blocks::Batch;
-use crate::connection::Connection;
-use crate::errors::{Result, column, damaged};
-use crate::facts::FactEdits;
-use crate::log::{LogPage, each_row, write_log};
+use std::ops::ControlFlow;
+
+use crate::apply::Pending;
+use crate::errors::{column, damaged};
+use crate::pool::Pool;
+use crate::step::{Known, Step};
+use crate::view::PostgresView;
 use pds_core::data::cid::Cid;
-use pds_store::change::{BlockStream, LogStream};
+use pds_store::change::Seen;
 use pds_store::error::StoreError;
-use pds_store::log::LogEntry;
+use pds_store::log::LogQuery;
 use pds_store::relink::Relink;
-use pds_store::sweep::{Fate, Sweep, SweptBlocks};
+use pds_store::store::View;
+use pds_store::sweep::{Sweep, SweptBlocks};
 
-/// The change of a sweep: its edits, its first blocks, its other blocks and its history.
-pub(crate) type SweepChange<'a> = (Edits, Batch, Box<BlockStream<'a>>, Option<Box<LogStream<'a>>>);
-
-/// Deletes every block that is not live, and edits the log and facts, in a transaction.
+/// Deletes every block that is not live, and edits the log and facts, in a transaction that has
+/// locked the account. A dry run needs no transaction.
 pub(crate) fn sweep(
-    connection: &mut Connection,
+    pool: &Pool,
     sweep: Sweep<'_>,
-    change: Option<SweepChange<'_>>,
-) -> Result<SweptBlocks> {
+    change: Option<Pending<'_>>,
+) -> Result<SweptBlocks, StoreError> {
     let Sweep { seen, live, absent, log, facts, dry_run, .. } = sweep;
-    let mut state = match dry_run {
-        true => State::read(connection)?,
-        false => State::lock(connection)?,
-    };
-    if state.version != seen {
-        return Err(StoreError::Changed);
-    }
-    each_block(connection, &mut |_, blocks| {
-        let has_reappeared = blocks.iter().any(|(cid, _)| absent(cid));
-        if has_reappeared { Err(StoreError::Changed) } else { Ok(()) }
+    let marked = Seen { change: Some(seen.change), sweep: Some(seen.sweep) };
+    let mut known = Known::read(pool, marked)?;
+    each_block(pool, &mut |blocks| match blocks.iter().any(|(cid, _)| absent(cid)) {
+        true => Err(StoreError::Changed),
+        false => Ok(()),
     })?;
-    if let Some((edits, batch, mut rest, history)) = change {
-        edits.apply(connection, &mut state, (&batch, &mut rest), history)?;
+    if let Some(mut change) = change {
+        change.apply(pool, &change.known(pool)?)?;
+        known = Known::read(pool, Seen::default())?;
     }
-    let mut swept = SweptBlocks { version: state.version, ..SweptBlocks::default() };
-    each_block(connection, &mut |connection, blocks| {
-        let (kept, dead): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|(cid, _)| live(cid));
-        swept.kept_bytes += kept.iter().map(|(_, len)| len).sum::<u64>();
-        swept.bytes += dead.iter().map(|(_, len)| len).sum::<u64>();
-        swept.blocks += dead.len() as u64;
-        if dry_run || dead.is_empty() {
-            return Ok(());
+    let mut swept = SweptBlocks { version: seen, ..SweptBlocks::default() };
+    each_block(pool, &mut |blocks| {
+        let mut step = Step::default();
+        for (cid, len) in blocks {
+            if live(&cid) {
+                swept.kept_bytes += len;
+            } else {
+                swept.bytes += len;
+                swept.blocks += 1;
+                step.dead.push(cid.as_bytes().to_vec());
+            }
         }
-        let names: Vec<&[u8]> = dead.iter().map(|(cid, _)| cid.as_bytes().as_slice()).collect();
-        let sql = "DELETE FROM pds.block WHERE account = $1 AND cid = ANY($2)";
-        connection.execute(sql, &[&names]).map(drop)
+        if dry_run { Ok(()) } else { step.run(pool, &known).map(drop) }
     })?;
+    let mut last = Step { changes: 1, is_sweep: true, ..Step::of_facts(&facts) };
     if let Some(fate) = log {
         let mut relink = Relink::new(seen);
-        each_row(connection, &mut |connection, page| {
-            swept.rows += relink_page(connection, page, (&mut relink, fate), dry_run)?;
-            Ok(())
+        PostgresView::read(pool, 0)?.log(&LogQuery::oldest_first(), &mut |row| {
+            match relink.next(row.clone(), fate) {
+                None => last.dead_rows.push(row.seq.cast_signed()),
+                Some(linked) if linked != row => last.rows.push(linked),
+                Some(_) => {}
+            }
+            ControlFlow::Continue(())
         })?;
+        swept.rows = last.dead_rows.len() as u64;
     }
     if !dry_run {
-        FactEdits::of(&facts).apply(connection)?;
-        state.version.change += 1;
-        state.version.sweep = state.version.change;
-        state.write(connection)?;
-        swept.version = state.version;
+        swept.version = last.run(pool, &known)?.version;
     }
     Ok(swept)
 }
 
-/// Drops log rows of a page, and links the others again. Returns the number of dropped rows.
-fn relink_page(
-    connection: &mut Connection,
-    page: LogPage,
-    (relink, fate): (&mut Relink, &mut dyn FnMut(&LogEntry) -> Fate),
-    dry_run: bool,
-) -> Result<u64> {
-    let (mut gone, mut changed) = (Vec::new(), Vec::new());
-    for row in page.rows {
-        let row = row?;
-        match relink.next(row.clone(), fate) {
-            None => gone.push(row.seq.cast_signed()),
-            Some(linked) if linked != row => changed.push(linked),
-            Some(_) => {}
-        }
-    }
-    if !dry_run {
-        write_log(connection, &changed)?;
-        let sql = "DELETE FROM pds.log WHERE account = $1 AND seq = ANY($2)";
-        connection.execute(sql, &[&gone])?;
-    }
-    Ok(gone.len() as u64)
-}
-
-/// The names of blocks and the lengths of their bytes.
-type Lengths = Vec<(Cid, u64)>;
-
-/// Passes the name and the length of every block to `each`, by pages.
+/// Passes the names of all blocks and the lengths of their bytes to `each`, by pages.
 fn each_block(
-    connection: &mut Connection,
-    each: &mut dyn FnMut(&mut Connection, Lengths) -> Result<()>,
-) -> Result<()> {
+    pool: &Pool,
+    each: &mut dyn FnMut(Vec<(Cid, u64)>) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
     let mut after: Vec<u8> = Vec::new();
     loop {
         let sql = "SELECT cid, length(bytes)::bigint FROM pds.block
             WHERE account = $1 AND cid > $2 ORDER BY cid LIMIT 10000";
-        let rows = connection.query(sql, &[&after])?;
-        let mut page = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let name: &[u8] = column(row, 0)?;
-            let cid = Cid::from_bytes(name)
-                .map_err(|error| damaged(format!("a name of a block: {error}")))?;
-            page.push((cid, column::<i64>(row, 1)?.cast_unsigned()));
-        }
-        let Some((last, _)) = page.last() else { return Ok(()) };
-        after = last.as_bytes().to_vec();
-        each(connection, page)?;
+        let rows = pool.query(sql, &[&pool.account, &after])?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = column(last, 0)?;
+        let block = |row| {
+            let cid = Cid::from_bytes(column::<&[u8]>(row, 0)?);
+            let cid = cid.map_err(|error| damaged(format!("a name of a block: {error}")))?;
+            Ok((cid, column::<i64>(row, 1)?.cast_unsigned()))
+        };
+        each(rows.iter().map(block).collect::<Result<_, StoreError>>()?)?;
     }
 }

@@ -1,8 +1,11 @@
 -- The version, the number of the newest log row, the refs and the first facts, of one moment. The
 -- rows come in any order.
 SELECT 'account' AS part, NULL::text AS a, NULL::text AS b, NULL::text AS c, change AS n,
-    sweep AS m, (SELECT max(seq) FROM pds.log WHERE account = $1) AS o, head AS cid
+    sweep AS m, (SELECT max(seq) FROM pds.log WHERE account = $1) AS o, NULL::bytea AS cid
 FROM pds.account WHERE id = $1
+UNION ALL
+SELECT 'ref', 'HEAD', NULL, NULL, NULL, NULL, NULL, head FROM pds.account
+WHERE id = $1 AND head IS NOT NULL
 UNION ALL
 SELECT 'ref', name, NULL, NULL, NULL, NULL, NULL, cid FROM pds.ref WHERE account = $1
 UNION ALL

@@ -87,8 +87,8 @@ fn a_serializable_server_changes_nothing() {
     });
 }
 
-/// The statement that moves HEAD.
-const MOVE_HEAD: &str = include_str!("../../src/sql/move_head.sql");
+/// The statement that writes.
+const STEP: &str = include_str!("../../src/sql/step.sql");
 
 /// Two sessions run a statement that moves HEAD from the same commit, the second while the first is
 /// not committed. Returns the number of those that have moved it.
@@ -102,28 +102,39 @@ fn winners(server: &Server, statement: &str) -> usize {
         let (before, after) = (cid(1), cid(n));
         let name = |cid: &Cid| cid.as_bytes().to_vec();
         let (names, blocks) = (vec![name(&after)], vec![block(n).bytes().to_vec()]);
-        let (none, no_text): (Option<i64>, Option<&str>) = (None, None);
-        let (no_cid, empty): (Option<&[u8]>, Vec<&str>) = (None, Vec::new());
+        let none: Option<i64> = None;
+        let (no_numbers, no_texts): (Vec<i64>, Vec<&str>) = (Vec::new(), Vec::new());
+        let no_bytes: Vec<&[u8]> = Vec::new();
         client
             .query(
                 statement,
                 &[
                     &account,
+                    &none,
+                    &none,
                     &name(&before),
-                    &name(&after),
-                    &none,
-                    &none,
+                    &1i64,
+                    &false,
+                    &vec!["HEAD"],
+                    &vec![name(&after)],
                     &names,
                     &blocks,
-                    &0i64,
-                    &"write",
-                    &no_cid,
-                    &no_text,
-                    &no_text,
-                    &"",
-                    &empty,
-                    &empty,
-                    &empty,
+                    &no_bytes,
+                    &vec![1i64],
+                    &vec!["HEAD"],
+                    &vec![name(&before)],
+                    &vec![name(&after)],
+                    &vec![0i64],
+                    &vec!["write"],
+                    &vec![None::<&[u8]>],
+                    &vec![None::<&str>],
+                    &vec![None::<&str>],
+                    &vec![""],
+                    &no_numbers,
+                    &no_texts,
+                    &no_texts,
+                    &no_texts,
+                    &no_texts,
                 ],
             )
             .map(|rows| rows.len())
@@ -148,10 +159,10 @@ fn winners(server: &Server, statement: &str) -> usize {
 #[test]
 fn the_comparison_belongs_to_the_update_of_the_account() {
     let Some(server) = shared() else { return };
-    assert_eq!(winners(server, MOVE_HEAD), 1);
-    let condition = "head IS NOT DISTINCT FROM $2";
-    let elsewhere = "EXISTS (SELECT 1 FROM pds.account WHERE id = $1 AND head = $2)";
-    let careless = MOVE_HEAD.replace(condition, elsewhere);
-    assert_ne!(careless, MOVE_HEAD);
+    assert_eq!(winners(server, STEP), 1);
+    let condition = "head IS NOT DISTINCT FROM $4";
+    let elsewhere = "EXISTS (SELECT 1 FROM pds.account WHERE id = $1 AND head = $4)";
+    let careless = STEP.replace(condition, elsewhere);
+    assert_ne!(careless, STEP);
     assert_eq!(winners(server, &careless), 2);
 }

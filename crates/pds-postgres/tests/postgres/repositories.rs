@@ -145,23 +145,3 @@ fn processes_may_make_the_tables_at_once() {
     });
     assert_eq!(PostgresStore::accounts(&address).unwrap().len(), 6);
 }
-
-/// The number of an account depends on its DID, unless another account has that number.
-#[test]
-fn numbers_of_accounts_may_collide() {
-    let Some(server) = shared() else { return };
-    let (address, did) = (server.database(), new_did());
-    let mut client = None;
-    for n in 0..3 {
-        let store = PostgresStore::create(&address, &did).unwrap();
-        store.apply(step(1)).unwrap();
-        assert_eq!(content(&store).blocks, 2);
-        // Another account has the number from now on.
-        let client = client.get_or_insert_with(|| server.client(&address));
-        let sql = "UPDATE pds.account SET did = 'did:web:other' || $1::text WHERE did = $2";
-        client.execute(sql, &[&n.to_string(), &did.as_str()]).unwrap();
-    }
-    let sql = "SELECT max(id) - min(id) FROM pds.account";
-    let distance: i64 = client.unwrap().query_one(sql, &[]).unwrap().get(0);
-    assert_eq!(distance, 2);
-}
