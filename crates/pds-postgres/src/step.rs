@@ -1,5 +1,6 @@
 //! The statement that writes: everything that a change stores or deletes at once.
 
+use postgres::types::ToSql;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::errors::number;
@@ -95,41 +96,51 @@ impl Step {
         Ok(true)
     }
 
+    /// Returns whether the write has only blocks, and moves no other ref than HEAD.
+    fn is_commit(&self) -> bool {
+        self.refs.keys().all(|name| *name == RefName::head())
+            && self.dead.is_empty()
+            && self.dead_rows.is_empty()
+            && self.cleared.is_empty()
+            && self.facts.is_empty()
+    }
+
     /// Makes the write, if the account is as it is known. Otherwise, another writer was faster.
     pub(crate) fn run(&self, pool: &Pool, known: &Known) -> Result<Applied, StoreError> {
         let rows = &self.rows;
-        let data = column(rows, |row| row.event.data());
-        let found = pool.write(
-            include_str!("sql/step.sql"),
-            &[
-                &pool.account,
-                &known.seen.change.map(u64::cast_signed),
-                &known.seen.sweep.map(u64::cast_signed),
-                &known.refs.get(&RefName::head()).as_ref().map(bytes),
-                &self.changes.cast_signed(),
-                &self.is_sweep,
-                &column(self.refs.keys(), RefName::as_str),
-                &column(self.refs.values(), |cid| cid.as_ref().map(bytes)),
-                &column(self.blocks.keys(), bytes),
-                &column(self.blocks.values(), Block::bytes),
-                &self.dead,
-                &column(rows, |row| row.seq.wrapping_sub(known.base()).cast_signed()),
-                &column(rows, |row| row.name.as_str()),
-                &column(rows, |row| row.before.as_ref().map(bytes)),
-                &column(rows, |row| row.after.as_ref().map(bytes)),
-                &column(rows, |row| row.at_micros.cast_signed()),
-                &column(rows, |row| row.event.word()),
-                &column(&data, |data: &EventData| data.other.as_ref().map(bytes)),
-                &column(&data, |data| data.old_key.as_ref().map(DidKey::as_str)),
-                &column(&data, |data| data.key.as_ref().map(DidKey::as_str)),
-                &column(rows, |row| row.message.as_str()),
-                &self.dead_rows,
-                &column(&self.cleared, |kind| *kind),
-                &column(self.facts.keys(), |(kind, _)| *kind),
-                &column(self.facts.keys(), |(_, subject)| subject.as_str()),
-                &column(self.facts.values(), Option::as_deref),
-            ],
-        )?;
+        let (head, data) = (known.refs.get(&RefName::head()), column(rows, |row| row.event.data()));
+        let values: [&(dyn ToSql + Sync); 26] = [
+            &pool.account,
+            &known.seen.change.map(u64::cast_signed),
+            &known.seen.sweep.map(u64::cast_signed),
+            &head.as_ref().map(bytes),
+            &self.changes.cast_signed(),
+            &self.is_sweep,
+            &column(self.refs.keys(), RefName::as_str),
+            &column(self.refs.values(), |cid| cid.as_ref().map(bytes)),
+            &column(self.blocks.keys(), bytes),
+            &column(self.blocks.values(), Block::bytes),
+            &column(rows, |row| row.seq.wrapping_sub(known.base()).cast_signed()),
+            &column(rows, |row| row.name.as_str()),
+            &column(rows, |row| row.before.as_ref().map(bytes)),
+            &column(rows, |row| row.after.as_ref().map(bytes)),
+            &column(rows, |row| row.at_micros.cast_signed()),
+            &column(rows, |row| row.event.word()),
+            &column(&data, |data: &EventData| data.other.as_ref().map(bytes)),
+            &column(&data, |data| data.old_key.as_ref().map(DidKey::as_str)),
+            &column(&data, |data| data.key.as_ref().map(DidKey::as_str)),
+            &column(rows, |row| row.message.as_str()),
+            &self.dead,
+            &self.dead_rows,
+            &column(&self.cleared, |kind| *kind),
+            &column(self.facts.keys(), |(kind, _)| *kind),
+            &column(self.facts.keys(), |(_, subject)| subject.as_str()),
+            &column(self.facts.values(), Option::as_deref),
+        ];
+        let found = match self.is_commit() {
+            true => pool.write(COMMIT, &values[..20])?,
+            false => pool.write(WRITE, &values)?,
+        };
         let row = found.first().ok_or(StoreError::Busy)?;
         let version = Version { change: number(row, 0)?, sweep: number(row, 1)? };
         Ok(Applied { new_blocks: number(row, 2)?, version })
@@ -162,6 +173,17 @@ fn bytes(cid: &Cid) -> &[u8] {
 fn column<R, T>(rows: impl IntoIterator<Item = R>, value: impl FnMut(R) -> T) -> Vec<T> {
     rows.into_iter().map(value).collect()
 }
+
+/// A write without deletions, other refs and facts, which takes two thirds of the time.
+const COMMIT: &str =
+    concat!(include_str!("sql/write_begin.sql"), include_str!("sql/write_end.sql"));
+
+/// Any write.
+const WRITE: &str = concat!(
+    include_str!("sql/write_begin.sql"),
+    include_str!("sql/write_more.sql"),
+    include_str!("sql/write_end.sql")
+);
 
 /// The number of blocks of a batch.
 const BATCH_BLOCKS: usize = 2_000;

@@ -89,7 +89,10 @@ fn a_serializable_server_changes_nothing() {
 }
 
 /// The statement that writes.
-const STEP: &str = include_str!("../../src/sql/step.sql");
+const STEP: &str = concat!(
+    include_str!("../../src/sql/write_begin.sql"),
+    include_str!("../../src/sql/write_end.sql")
+);
 
 /// Two sessions run a statement that moves HEAD from the same commit, the second while the first is
 /// not committed. Returns the number of those that have moved it.
@@ -104,8 +107,6 @@ fn winners(server: &Server, statement: &str) -> usize {
         let name = |cid: &Cid| cid.as_bytes().to_vec();
         let (names, blocks) = (vec![name(&after)], vec![block(n).bytes().to_vec()]);
         let none: Option<i64> = None;
-        let (no_numbers, no_texts): (Vec<i64>, Vec<&str>) = (Vec::new(), Vec::new());
-        let no_bytes: Vec<&[u8]> = Vec::new();
         client
             .query(
                 statement,
@@ -120,7 +121,6 @@ fn winners(server: &Server, statement: &str) -> usize {
                     &vec![name(&after)],
                     &names,
                     &blocks,
-                    &no_bytes,
                     &vec![1i64],
                     &vec!["HEAD"],
                     &vec![name(&before)],
@@ -131,11 +131,6 @@ fn winners(server: &Server, statement: &str) -> usize {
                     &vec![None::<&str>],
                     &vec![None::<&str>],
                     &vec![""],
-                    &no_numbers,
-                    &no_texts,
-                    &no_texts,
-                    &no_texts,
-                    &no_texts,
                 ],
             )
             .map(|rows| rows.len())
