@@ -25,6 +25,10 @@ bench *arguments:
     cargo build --release -p atpds-cli
     cargo run --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target -- run --page docs/performance.md {{arguments}}
 
+# Measure the store in PostgreSQL next to bare statements and SQLite, and write docs/performance/postgres.md.
+bench-postgres *arguments:
+    cargo run --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target --no-default-features --features postgres -- postgres --page docs/performance/postgres.md {{arguments}}
+
 # Measure the small parts: CBOR, nodes, CIDs, TIDs.
 bench-parts:
     cargo bench --manifest-path crates/pds-bench/Cargo.toml --target-dir target --bench micro
@@ -32,7 +36,7 @@ bench-parts:
 # Check the measuring programs with the other libraries. The gate checks them without.
 bench-check:
     cargo fmt --manifest-path crates/pds-bench/Cargo.toml --check
-    cargo clippy --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target --all-targets -- -D warnings
+    cargo clippy --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target --all-targets --features postgres -- -D warnings
     cargo test --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target
 
 # Write the table of instruction counts again, after an intended change.

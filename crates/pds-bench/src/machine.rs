@@ -32,25 +32,31 @@ impl Machine {
             packages: packages(),
         })
     }
-}
 
-impl fmt::Display for Machine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processor, cores, memory_gb, kernel, compiler, packages } = self;
-        writeln!(
-            f,
+    /// The processor, the system and the compiler.
+    pub(crate) fn computer(&self) -> String {
+        let Self { processor, cores, memory_gb, kernel, compiler, .. } = self;
+        format!(
             "Machine: {processor}, {cores} cores, {memory_gb} GiB, Linux {kernel}; {compiler}, \
-             profile `release` (thin LTO, 4 units, the library in one). Versions: {packages}."
+             profile `release` (thin LTO, 4 units, the library in one)"
         )
     }
 }
 
-/// The versions that the lock file has.
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}. Versions: {}.", self.computer(), self.packages)
+    }
+}
+
+/// A package with the version that the lock file has.
+pub(crate) fn version(package: &str) -> Option<String> {
+    let entry = LOCK.split_once(&format!("name = \"{package}\"\nversion = \""))?.1;
+    Some(format!("{package} {}", entry.split_once('"')?.0))
+}
+
+/// The versions of all packages that are measured.
 fn packages() -> String {
-    let version = |package: &str| {
-        let entry = LOCK.split_once(&format!("name = \"{package}\"\nversion = \""))?.1;
-        Some(format!("{package} {}", entry.split_once('"')?.0))
-    };
     let packages: Vec<String> = PACKAGES.iter().copied().filter_map(version).collect();
     // What SQLite is compiled with, as the configuration of this checkout says it to whatever is compiled in it.
     let flags = option_env!("LIBSQLITE3_FLAGS").unwrap_or("no flags of its own");

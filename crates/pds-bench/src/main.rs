@@ -2,6 +2,8 @@
 
 mod case;
 mod data;
+#[cfg(feature = "postgres")]
+mod database;
 mod figures;
 mod files;
 mod generate;
@@ -69,6 +71,9 @@ enum Command {
     },
     /// Do all the work in turns, each in a process of its own, and print the table
     Run(run::Options),
+    /// Measure the store in PostgreSQL, next to bare statements and to the store in SQLite
+    #[cfg(feature = "postgres")]
+    Postgres(database::run::DatabaseOptions),
 }
 
 fn main() -> Result<ExitCode> {
@@ -86,6 +91,8 @@ fn main() -> Result<ExitCode> {
             println!("{}", serde_json::to_string(&outcome)?);
         }
         Command::Run(options) => return run::run(&options, &data),
+        #[cfg(feature = "postgres")]
+        Command::Postgres(options) => return database::run::run(&options, &data),
     }
     Ok(ExitCode::SUCCESS)
 }

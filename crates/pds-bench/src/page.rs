@@ -50,6 +50,9 @@ other libraries, and with the least that the machine needs for it: SQLite alone,
 - Figures are medians; ratios are medians of the ratios of each round. Ratios and CPU time depend least on other load.
   A figure within a fifth of its target may fall on either side in another run.
 - The results of all libraries are compared, and a run in which two of them differ fails.
+
+`just bench-postgres` measures the store in PostgreSQL next to bare statements and SQLite, with a server that it starts
+itself, and writes [performance/postgres.md](performance/postgres.md).
 ";
 
 const PEERS: &str = "\
