@@ -21,7 +21,7 @@ const CEILINGS: [Ceiling; 6] = [
     Ceiling { name: "store", design: 2_500, recorded: 4_900 },
     // Address, password file, pool, errors and tables have 460, and were not counted when the ceiling was set. Checks and
     // repairs have 150, sweeps 110. The SQL is in files of its own.
-    Ceiling { name: "postgres", design: 600, recorded: 1_080 },
+    Ceiling { name: "postgres", design: 600, recorded: 1_100 },
     // Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted
     // when the ceiling was set.
     Ceiling { name: "pds", design: 5_300, recorded: 7_150 },
