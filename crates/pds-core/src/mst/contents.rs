@@ -70,6 +70,7 @@ pub fn contents(blocks: &dyn Blocks, root: Cid) -> Contents<'_> {
     Contents {
         walk: walk(blocks, root),
         records: blocks,
+        batch: blocks.batch(),
         steps: VecDeque::new(),
         cids: Vec::new(),
         asked: 0,
@@ -82,6 +83,8 @@ pub fn contents(blocks: &dyn Blocks, root: Cid) -> Contents<'_> {
 pub struct Contents<'b> {
     walk: Walk<'b>,
     records: &'b dyn Blocks,
+    /// The number of records that are read together.
+    batch: usize,
     /// The steps of the walk that are not returned yet.
     steps: VecDeque<Result<Ahead, MstError>>,
     /// The CIDs of the records among these steps.
@@ -119,20 +122,37 @@ impl<'b> Contents<'b> {
 
     /// Walks on until there is a full batch of records to read.
     fn walk_on(&mut self) {
-        let batch = self.records.batch().max(1);
         self.cids.clear();
         self.asked = 0;
-        while self.cids.len() < batch {
+        while self.cids.len() < self.batch {
             let Some(step) = self.walk.next() else { break };
             let ahead = step.map(Ahead::from);
             if let Ok(Ahead::Entry { value, .. }) = &ahead {
                 self.cids.push(*value);
             }
             self.steps.push_back(ahead);
-            if batch == 1 {
-                break;
-            }
         }
+    }
+
+    /// Returns the next step of the walk, and reads its record alone.
+    fn next_alone(&mut self) -> Option<Result<Content, MstError>> {
+        Some(self.walk.next()?.map(|step| match step {
+            Step::Node { block, .. } => Content::Node(block),
+            Step::Entry { key, value } if self.large.contains(&value) => {
+                Content::Again { key, value }
+            }
+            Step::Entry { key, value } => self.record(key, value, self.records.get(&value)),
+        }))
+    }
+
+    /// Returns a record that was read, and remembers a large one.
+    fn record(&mut self, key: Key, value: Cid, found: Result<Option<Block>, ReadError>) -> Content {
+        if let Ok(Some(block)) = &found
+            && block.bytes().len() >= LARGE_BYTES
+        {
+            self.large.insert(value);
+        }
+        Content::Record { key, value, found }
     }
 
     fn answer(&mut self) -> Result<Option<Block>, ReadError> {
@@ -152,6 +172,9 @@ impl Iterator for Contents<'_> {
     type Item = Result<Content, MstError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.batch <= 1 {
+            return self.next_alone();
+        }
         if self.steps.is_empty() {
             self.walk_on();
         }
@@ -169,12 +192,7 @@ impl Iterator for Contents<'_> {
         if self.large.contains(&value) {
             return Some(Ok(Content::Again { key, value }));
         }
-        if let Ok(Some(block)) = &found
-            && block.bytes().len() >= LARGE_BYTES
-        {
-            self.large.insert(value);
-        }
-        Some(Ok(Content::Record { key, value, found }))
+        Some(Ok(self.record(key, value, found)))
     }
 }
 
