@@ -3,10 +3,11 @@
 use postgres::types::ToSql;
 use postgres::{Client, Config, NoTls, Row, Statement};
 use std::collections::HashMap;
+use std::io::{Error, ErrorKind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::errors::{UnknownOutcome, store_error};
+use crate::errors::{UnknownOutcome, connect_error, store_error};
 use pds_store::error::StoreError;
 
 /// The parameters of a statement.
@@ -122,8 +123,12 @@ impl Pool {
         if let Some(connection) = self.idle().pop() {
             return Ok(connection);
         }
-        let lost = || StoreError::Backend("the connection ended during a transaction".into());
-        let client = self.config.as_ref().ok_or_else(lost)?.connect(NoTls).map_err(store_error)?;
+        let lost = || {
+            let message = "the connection ended during a transaction";
+            StoreError::Backend(Error::new(ErrorKind::NotConnected, message).into())
+        };
+        let client =
+            self.config.as_ref().ok_or_else(lost)?.connect(NoTls).map_err(connect_error)?;
         Ok(Connection { client, statements: HashMap::new(), used: Instant::now() })
     }
 

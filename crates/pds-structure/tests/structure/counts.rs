@@ -21,13 +21,13 @@ const CEILINGS: [Ceiling; 6] = [
     Ceiling { name: "store", design: 2_500, recorded: 4_900 },
     // Address, password file, pool, errors and tables have 460, and were not counted when the ceiling was set. Checks and
     // repairs have 150, sweeps 110. The SQL is in files of its own.
-    Ceiling { name: "postgres", design: 600, recorded: 1_100 },
+    Ceiling { name: "postgres", design: 600, recorded: 1_140 },
     // Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted
     // when the ceiling was set.
-    Ceiling { name: "pds", design: 5_300, recorded: 7_150 },
+    Ceiling { name: "pds", design: 5_300, recorded: 7_170 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form.
-    Ceiling { name: "cli", design: 5_000, recorded: 5_860 },
+    Ceiling { name: "cli", design: 5_000, recorded: 5_880 },
 ];
 
 #[test]
