@@ -47,7 +47,7 @@ impl Known {
 pub(crate) struct Step {
     pub(crate) blocks: BTreeMap<Cid, Block>,
     pub(crate) dead: Vec<Vec<u8>>,
-    /// Log rows. A row with a stored number is linked again.
+    /// Log rows: new ones, or in a sweep those that are linked again.
     pub(crate) rows: Vec<LogEntry>,
     pub(crate) dead_rows: Vec<i64>,
     /// The refs, with `None` for those that are removed.
@@ -99,6 +99,7 @@ impl Step {
     /// Returns whether the write has only blocks, and moves no other ref than HEAD.
     fn is_commit(&self) -> bool {
         self.refs.keys().all(|name| *name == RefName::head())
+            && !self.is_sweep
             && self.dead.is_empty()
             && self.dead_rows.is_empty()
             && self.cleared.is_empty()

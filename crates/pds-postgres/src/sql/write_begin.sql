@@ -1,5 +1,6 @@
 -- One write of an account, in one statement. All parts depend on the row that the update returns, so a
 -- lost race leaves nothing. The numbers of log rows are given from the number of the last change on.
+-- Log rows are new ones, which never replace a stored row, or those that a sweep links again.
 -- This is the begin: HEAD, blocks and log rows. The end is write_end.sql.
 WITH moved AS (
     UPDATE pds.account SET change = change + $5,
@@ -24,5 +25,5 @@ WITH moved AS (
     FROM moved, unnest($11::bigint[], $12::text[], $13::bytea[], $14::bytea[], $15::bigint[],
         $16::text[], $17::bytea[], $18::text[], $19::text[], $20::text[])
         AS new (n, name, before, after, at_micros, event, other, old_key, key, message)
-    ON CONFLICT (account, seq) DO UPDATE SET before = excluded.before, message = excluded.message
+    WHERE NOT $6
 )

@@ -14,6 +14,10 @@
         AND account = (SELECT id FROM moved) AND name IN (
         SELECT old.name FROM unnest($7::text[], $8::bytea[]) AS old (name, cid) WHERE old.cid IS NULL
     )
+), linked AS (
+    UPDATE pds.log AS log SET before = new.before, message = new.message
+    FROM moved, unnest($11::bigint[], $13::bytea[], $20::text[]) AS new (n, before, message)
+    WHERE $6 AND log.account = moved.id AND log.seq = moved.change - $5 + new.n
 ), log_dropped AS (
     DELETE FROM pds.log WHERE cardinality($22::bigint[]) > 0
         AND account = (SELECT id FROM moved) AND seq = ANY($22::bigint[])

@@ -91,6 +91,7 @@ fn rows_that_were_changed_by_hand_are_damage() {
     for (statement, problem) in [
         ("UPDATE pds.log SET message = E'two\\nlines' WHERE seq = 1", "log row 1"),
         ("UPDATE pds.log SET event = 'party' WHERE seq = 2", "the event is unknown"),
+        ("UPDATE pds.log SET seq = -seq", "log row -"),
         ("DELETE FROM pds.log WHERE seq = 1", "rows of ref HEAD before it are missing"),
         ("DELETE FROM pds.log WHERE seq = 4", "its last log row is missing"),
         ("DELETE FROM pds.ref", "ref side is missing"),
@@ -119,6 +120,21 @@ fn rows_that_were_changed_by_hand_are_damage() {
         let found = store.check(CheckDepth::Whole).unwrap();
         assert!(found.iter().any(|found| found.contains(problem)), "{statement}: {found:?}");
     }
+}
+
+#[test]
+fn a_change_never_replaces_a_log_row() {
+    let Some(server) = shared() else { return };
+    let (address, did) = (server.database(), new_did());
+    let store = PostgresStore::create(&address, &did).unwrap();
+    store.apply(step(1)).unwrap();
+    let sql = "INSERT INTO pds.log (account, seq, name, after, at_micros, event, message) \
+        SELECT id, change + 1, 'other', head, 1, 'write', 'kept' FROM pds.account";
+    server.client(&address).batch_execute(sql).unwrap();
+    let before = content(&store);
+    let error = store.apply(step(2)).unwrap_err();
+    assert!(matches!(error, StoreError::Damaged(_)), "{error:?}");
+    assert_eq!(content(&store), before);
 }
 
 #[test]
