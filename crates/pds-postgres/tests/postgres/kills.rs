@@ -12,11 +12,11 @@ use pds_store::error::StoreError;
 use pds_store::store::Store;
 
 use crate::server::{Server, shared};
-use crate::support::{assert_steps, named_did, new_did, step, wide_step};
+use crate::support::{assert_steps, long_step, named_did, new_did, step};
 
 /// Every third step is a transaction of several statements, the others are one statement.
 fn next(n: u32) -> Change<'static> {
-    if n.is_multiple_of(3) { wide_step(n) } else { step(n) }
+    if n.is_multiple_of(3) { long_step(n) } else { step(n) }
 }
 
 /// A time that differs from run to run.
@@ -62,7 +62,8 @@ fn a_server_that_is_killed_keeps_what_it_has_acknowledged() {
             server.kill();
             let ended = writers.map(|writer| writer.join().unwrap());
             for (_, error) in &ended {
-                assert!(matches!(error, StoreError::Backend(_)), "{error:?}");
+                let StoreError::Backend(why) = error else { panic!("{error:?}") };
+                assert!(has_io_cause(&**why), "a lost connection is told from a refusal: {why:?}");
             }
             ended.map(|(last, _)| last)
         });
@@ -73,6 +74,10 @@ fn a_server_that_is_killed_keeps_what_it_has_acknowledged() {
         }
     }
     assert!(last.iter().all(|last| *last > 6), "{last:?}");
+}
+
+fn has_io_cause(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.is::<std::io::Error>() || error.source().is_some_and(has_io_cause)
 }
 
 /// The variable that makes the test a client that is killed. It has the address.

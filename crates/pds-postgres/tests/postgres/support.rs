@@ -51,7 +51,19 @@ pub(crate) fn step(n: u32) -> Change<'static> {
     change.fact(FactEdit::Set(Fact::Loss(cid(n)))).message(n.to_string())
 }
 
-/// As [`step`], with an edit of a second ref, which needs a transaction.
+/// As [`step`], with blocks that do not fit one statement: a transaction stores them. They are the same
+/// in each step.
+pub(crate) fn long_step(n: u32) -> Change<'static> {
+    let mut change = step(n);
+    let common = (0..COMMON).map(|n| Ok(block(2 * MORE + n)));
+    change.blocks = Box::new(change.blocks.chain(common));
+    change
+}
+
+/// The number of blocks of a long step that do not belong to it alone.
+const COMMON: u32 = 2_500;
+
+/// As [`step`], with an edit of a second ref, which needs a read before the write.
 pub(crate) fn wide_step(n: u32) -> Change<'static> {
     step(n).edit(edit("side", Some(n), Expect::Any))
 }
@@ -86,7 +98,8 @@ pub(crate) fn content(store: &PostgresStore) -> Content {
     Content { version, refs, log, facts, blocks: store.block_count().unwrap() }
 }
 
-/// Checks that a store consists of the steps up to some number, each complete, and returns it.
+/// Checks that a store consists of the steps up to some number, each complete, and returns it. Every
+/// third step is a long one.
 pub(crate) fn assert_steps(store: &PostgresStore) -> u32 {
     let found = content(store);
     assert_eq!(store.check(CheckDepth::Whole).unwrap(), [""; 0]);
@@ -104,7 +117,8 @@ pub(crate) fn assert_steps(store: &PostgresStore) -> u32 {
     for cid in blocks {
         assert!(store.get(&cid).unwrap().is_some(), "every block of a step is stored");
     }
-    assert_eq!(found.blocks, 2 * u64::from(last), "no other block is stored");
+    let common = if last < 3 { 0 } else { COMMON };
+    assert_eq!(found.blocks, u64::from(2 * last + common), "no other block is stored");
     let mut facts: Vec<Fact> = (1..=last).map(|n| Fact::Loss(cid(n))).collect();
     facts.sort_by_key(|fact| (fact.kind(), fact.subject()));
     assert_eq!(found.facts, facts, "every fact of a step is stored, and no other");
