@@ -114,6 +114,25 @@ fn a_failed_creation_leaves_nothing_behind() {
 }
 
 #[test]
+fn one_of_two_creations_of_an_account_leaves_a_directory() {
+    let Some(Database { home, address, .. }) = Database::new() else { return };
+    for n in 0..5 {
+        let names = [format!("one{n}"), format!("other{n}")];
+        let did = format!("did:web:race{n}.example.com");
+        let codes = std::thread::scope(|scope| {
+            let create = |name| {
+                let command = home.pds(["init", name, "--did", &did, "--store", &address]);
+                scope.spawn(move || command.ended().code())
+            };
+            names.each_ref().map(|name| create(name)).map(|creation| creation.join().unwrap())
+        });
+        for (name, code) in names.iter().zip(codes) {
+            assert_eq!(home.dir().join(name).exists(), code == 0, "{name}: {code}");
+        }
+    }
+}
+
+#[test]
 fn an_interrupted_creation_is_completed_by_the_next_write() {
     let Some(database) = Database::new() else { return };
     let Database { home, address, .. } = &database;
@@ -161,5 +180,6 @@ fn a_server_that_does_not_answer_has_an_exit_code_of_its_own() {
     let said = home.pds(["init", "alice", "--did", DID, "--store", address]).fails(4);
     assert!(said.contains("Connection refused") && said.contains("hint: "), "{said}");
     home.pds(["-R", &format!("{address}#{DID}"), "ls"]).fails(4);
+    home.pds(["-R", &format!("postgres://pds@host.invalid/repos#{DID}"), "ls"]).fails(4);
     assert_eq!(home.list("."), Vec::<String>::new());
 }

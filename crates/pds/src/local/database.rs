@@ -4,7 +4,7 @@
 //! commit is stored. If the process ends in between, opening the directory stores the first commit.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -84,9 +84,11 @@ fn make<T>(
         write_address(&staging.join(ADDRESS_FILE), store.address())
     })?;
     let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
-    begin(Repo::with(store.clone(), blobs)).inspect_err(|_| {
-        // Nothing was stored, so the key signed nothing.
-        if store.view().is_ok_and(|view| view.version().change == 0) {
+    begin(Repo::with(store.clone(), blobs)).inspect_err(|error| {
+        let is_empty = || store.view().is_ok_and(|view| view.version().change == 0);
+        let is_taken = matches!(error, Error::Store(StoreError::Moved { .. }));
+        // Otherwise the key may have signed the first commit.
+        if is_taken || !has_lost_connection(error) && is_empty() {
             for name in [ADDRESS_FILE, KEY_FILE] {
                 let _ = fs::remove_file(dir.join(name));
             }
@@ -95,6 +97,13 @@ fn make<T>(
             }
         }
     })
+}
+
+/// Returns whether the connection to the server ended: the server may still work on the change.
+fn has_lost_connection(error: &Error) -> bool {
+    let Error::Store(StoreError::Backend(error)) = error else { return false };
+    std::iter::successors(Some(&**error as &dyn std::error::Error), |cause| cause.source())
+        .any(|cause| cause.is::<io::Error>())
 }
 
 fn write_address(path: &Path, address: &Address) -> Result<()> {
