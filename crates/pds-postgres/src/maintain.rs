@@ -110,8 +110,8 @@ fn note<T>(found: &mut Vec<String>, value: Result<T, StoreError>) -> Result<Opti
 }
 
 /// The places that a client of a server cannot clean.
-const REMAINS: &str = "free space of the files of the database, its write-ahead log, its replicas \
-    and its backups; the operator of the server has to remove it there";
+const REMAINS: &str = "deleted rows and free space in the files of the database, its write-ahead \
+    log, its replicas and its backups; the operator of the server has to remove it there";
 
 /// The maximum number of reported problems. One is enough to act.
 const MAX_PROBLEMS: usize = 20;

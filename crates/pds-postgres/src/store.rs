@@ -46,11 +46,12 @@ impl PostgresStore {
     pub fn create(address: &Address, did: &Did) -> Result<Self, StoreError> {
         let mut pool = Pool::new(config(address)?);
         // A user that may not make tables can use those that exist.
-        match find_account(&pool, did) {
-            Err(StoreError::NotAStore(_)) => make_tables(&pool)?,
-            found => drop(found?),
-        }
-        pool.account = add_account(&pool, did)?;
+        let made = match find_account(&pool, did) {
+            Err(StoreError::NotAStore(_)) => make_tables(&pool),
+            found => found.map(drop),
+        };
+        let account = made.and_then(|()| add_account(&pool, did));
+        pool.account = account.map_err(|error| named(address, error))?;
         Ok(Self { address: address.clone().with_did(Some(did.clone())), pool })
     }
 
