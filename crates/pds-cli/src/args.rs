@@ -30,10 +30,11 @@ use crate::output::Output;
         pds -R alice verify             check hashes, tree, records and signature\n  \
         pds -R backup.car ls            list a CAR file without importing it\n  \
         pds init mine --did did:web:example.com   create your own repository\n\n\
-        Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad input · 4 network · 5 busy · 6 partly done"
+        Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad input · 4 no connection · 5 busy · 6 partly done"
 )]
 pub(crate) struct Cli {
-    /// Repository directory, or a CAR file to read [default: the nearest repository from here upwards]
+    /// Repository directory, or a CAR file or the address of an account in a database to read [default: the nearest
+    /// repository from here upwards]
     #[arg(
         short = 'R',
         long = "repo",
