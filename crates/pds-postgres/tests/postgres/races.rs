@@ -13,14 +13,16 @@ use pds_store::conformance::suite::check;
 use pds_store::error::StoreError;
 use pds_store::event::Event;
 use pds_store::log::LogEntry;
+use pds_store::ref_name::RefName;
 use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::Store;
+use pds_store::sweep::Sweep;
 
 use crate::server::{Server, shared};
-use crate::support::{block, cid, content, named_did, new_did, wide_step};
+use crate::support::{block, cid, content, named_did, new_did, step, wide_step};
 
-/// Lets eight handles move HEAD, each from the commit that it has read.
-fn race(address: &Address) {
+/// Lets eight handles move a ref, each from the commit that it has read.
+fn race(address: &Address, name: &RefName) {
     let did = new_did();
     let store = PostgresStore::create(address, &did).unwrap();
     let wins = AtomicU32::new(0);
@@ -31,7 +33,7 @@ fn race(address: &Address) {
                 let store = PostgresStore::open(address, did).unwrap();
                 for n in 0..60 {
                     let number = 1_000 * (writer + 1) + n;
-                    match store.apply(next(&store, number, n % 3 == 2)) {
+                    match store.apply(next(&store, name, number, n % 3 == 2)) {
                         Ok(_) => drop(wins.fetch_add(1, Ordering::Relaxed)),
                         Err(StoreError::Moved { .. } | StoreError::Busy) => {
                             assert!(store.get(&cid(number)).unwrap().is_none(), "a loser's block");
@@ -43,33 +45,50 @@ fn race(address: &Address) {
         }
     });
     let found = content(&store);
-    let of_head = found.log.iter().filter(|row| row.name.as_str() == "HEAD");
+    let of_ref = found.log.iter().filter(|row| row.name == *name);
     let mut end = None;
-    for LogEntry { before, after, .. } in of_head.clone() {
+    for LogEntry { before, after, .. } in of_ref.clone() {
         assert_eq!(*before, end, "every win is a link of one chain");
         end = *after;
     }
-    assert_eq!(of_head.count() as u32, wins.into_inner(), "every win has one log row");
-    assert!(found.refs.iter().any(|(_, head)| Some(*head) == end));
+    assert_eq!(of_ref.count() as u32, wins.into_inner(), "every win has one log row");
+    assert_eq!(found.refs.get(name), end);
 }
 
-/// Returns a change of HEAD from its present commit to a new block, in one statement or in more.
-fn next(store: &PostgresStore, number: u32, is_wide: bool) -> Change<'static> {
-    let head = store.view().unwrap().refs().unwrap().get(&"HEAD".parse().unwrap());
-    let expect = head.map_or(Expect::Absent, Expect::Exactly);
-    let edit = |name: &str, expect| RefEdit {
-        name: name.parse().unwrap(),
-        target: Some(cid(number)),
-        expect,
-    };
-    let change = Change::new(Event::Write).blocks([Ok(block(number))]).edit(edit("HEAD", expect));
-    if is_wide { change.edit(edit("side", Expect::Any)) } else { change }
+/// Returns a change of a ref from its present commit to a new block. A wide one edits a second ref.
+fn next(store: &PostgresStore, name: &RefName, number: u32, is_wide: bool) -> Change<'static> {
+    let found = store.view().unwrap().refs().unwrap().get(name);
+    let expect = found.map_or(Expect::Absent, Expect::Exactly);
+    let edit = |name, expect| RefEdit { name, target: Some(cid(number)), expect };
+    let change = Change::new(Event::Write).blocks([Ok(block(number))]);
+    let change = change.edit(edit(name.clone(), expect));
+    if is_wide { change.edit(edit("side".parse().unwrap(), Expect::Any)) } else { change }
 }
 
 #[test]
 fn eight_handles_race_for_one_ref() {
     let Some(server) = shared() else { return };
-    race(&server.database());
+    race(&server.database(), &RefName::head());
+}
+
+/// Only the number of the last change keeps these writers apart.
+#[test]
+fn eight_handles_race_for_a_ref_that_is_not_head() {
+    let Some(server) = shared() else { return };
+    race(&server.database(), &"other".parse().unwrap());
+}
+
+#[test]
+fn a_change_of_head_fails_after_a_sweep() {
+    let Some(server) = shared() else { return };
+    let store = PostgresStore::create(&server.database(), &new_did()).unwrap();
+    store.apply(step(1)).unwrap();
+    let seen = store.view().unwrap().version();
+    store.collect(Sweep::new(seen, &|found| *found == cid(1))).unwrap();
+    let before = content(&store);
+    let late = store.apply(step(2).unless_swept_since(seen));
+    assert!(matches!(late, Err(StoreError::Changed)), "{late:?}");
+    assert_eq!(content(&store), before);
 }
 
 #[test]
@@ -79,7 +98,7 @@ fn a_serializable_server_changes_nothing() {
         ["default_transaction_isolation=serializable", "max_pred_locks_per_transaction=2000"];
     let Some(server) = Server::start(&settings) else { return };
     let address = server.database();
-    race(&address);
+    race(&address, &RefName::head());
     check(&|| Box::new(PostgresStore::create(&address, &new_did()).unwrap()));
     check_shared(&|name| {
         let did = named_did(name);
