@@ -40,6 +40,7 @@ pub(crate) struct Cli {
         long = "repo",
         value_name = "PATH",
         env = "PDS_REPO",
+        hide_env_values = true,
         global = true,
         allow_hyphen_values = true,
         value_parser = OsStringValueParser::new().map(PathBuf::from)

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use pds::Revision;
+use pds::local::store_place::is_address;
 use pds::model::revision::RevisionError;
 
 use crate::stream::STANDARD_STREAM;
@@ -53,7 +54,7 @@ impl fmt::Display for StateArg {
     }
 }
 
-/// Tells whether a state is the path of a CAR file or of another repository.
+/// Tells whether a state is the path of a CAR file or of another repository, or the address of one.
 ///
 /// No ref starts with a dot, or starts or ends with a slash. A ref that ends in `.car` is written `name.car~0`.
 fn names_a_file(given: &OsStr) -> bool {
@@ -64,4 +65,5 @@ fn names_a_file(given: &OsStr) -> bool {
         || bytes.starts_with(b"/")
         || bytes.ends_with(b"/")
         || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
+        || given.to_str().is_some_and(is_address)
 }

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use pds::local::store_place::is_address;
 
 use crate::exit::Stated;
 use crate::progress::Watched;
@@ -53,6 +54,12 @@ fn open(path: &Path) -> Result<File> {
     if path.is_dir() {
         let message = format!("{} is a directory, not a file", path.display());
         return Stated::bad_input(message).hint("use -R DIR for a repository").fail();
+    }
+    if path.to_str().is_some_and(is_address) {
+        // The address may contain a password, so the message does not name it.
+        return Stated::bad_input("the address of a database is not a file")
+            .hint("use -R ADDRESS for a repository")
+            .fail();
     }
     File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Stated::bad_input(format!("no file {}", path.display())).into(),

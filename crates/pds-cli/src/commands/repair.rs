@@ -9,7 +9,7 @@ use pds::data::Blocks;
 use pds::local::key_file;
 use pds::local::layout::KEY_FILE;
 use pds::local::open::{is_repository, open_without_key};
-use pds::local::store_place::StorePlace;
+use pds::local::store_place::{StorePlace, is_address};
 use pds::store::{CheckDepth, Maintain, Salvaged, SqliteStore, StoreError};
 use pds::{Error, Expected, Repo};
 use pds_rescue::{
@@ -186,6 +186,10 @@ fn nothing_left(error: Error, store: &Path) -> anyhow::Error {
 pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     if path.is_dir() || is_repository(path)? {
         let repo = open_without_key(path);
+        // An address may contain a password.
+        if path.to_str().is_some_and(is_address) {
+            return Ok(repo?.store().clone());
+        }
         let repo = repo.with_context(|| format!("cannot read {}", path.display()))?;
         return Ok(repo.store().clone());
     }

@@ -70,6 +70,7 @@ fn the_address_of_an_account_is_read_without_a_directory() {
     home.pds(["clone", "source.car", "mirror", "--store", &database.address]).ok();
     assert_eq!(home.pds(["-R", account, "ls"]).ok(), "com.example.note\t1\n");
     home.pds(["ls"]).env("PDS_REPO", account).ok();
+    assert_eq!(home.pds(["-R", "source", "diff", "HEAD", account]).ok(), "");
     assert!(home.pds(["-R", account, "verify"]).ok().starts_with("ok: "));
     for write in [
         ["put", "com.example.note/b"].as_slice(),
@@ -166,11 +167,17 @@ fn a_password_in_an_address_is_refused_and_never_printed() {
         ["init", "alice", "--did", DID, "--store", &secret].as_slice(),
         &["-R", &format!("{secret}#{DID}"), "ls"],
         &["clone", &format!("{secret}#{DID}"), "copy"],
+        &["-R", "source", "diff", "HEAD", &secret],
+        &["-R", "source", "merge", &secret],
+        &["-R", "source", "repair", "--from", &secret],
     ] {
         let said = home.pds(args.iter().copied()).fails(3);
         assert!(said.contains("PGPASSWORD") && !said.contains("hunter2"), "{said}");
     }
     assert!(!home.dir().join("alice").exists());
+    let said = home.pds(["verify", &secret]).fails(3);
+    assert!(said.contains("not a file") && !said.contains("hunter2"), "{said}");
+    assert!(!home.pds(["--help"]).env("PDS_REPO", &secret).ok().contains("hunter2"));
 }
 
 #[test]
