@@ -184,7 +184,7 @@ impl Parts {
         let newest = latest_rows(view, &self.name, 1)?.pop().map(|row| row.after);
         let is_lost = match newest {
             Some(after) => after.is_some(),
-            None => name == RefName::head() && self.has_blocks()? && lacks_refs(view)?,
+            None => name == RefName::head() && self.has_blocks(view)? && lacks_refs(view)?,
         };
         Ok(match newest.flatten() {
             target if is_lost => Error::RefLost { name, target },
@@ -192,11 +192,11 @@ impl Parts {
         })
     }
 
-    fn has_blocks(&self) -> Result<bool> {
-        match self.store.maintain() {
-            Some(maintain) => Ok(maintain.block_count()? > 0),
-            None => Ok(false),
-        }
+    /// Returns whether the store has had blocks since the moment of a view. Another writer may have stored those that
+    /// are counted later.
+    fn has_blocks(&self, view: &dyn View) -> Result<bool> {
+        let Some(maintain) = self.store.maintain() else { return Ok(false) };
+        Ok(maintain.block_count()? > 0 && self.store.view()?.version() == view.version())
     }
 
     /// Checks that the first commit of the ref may be written: the ref is not missing.
