@@ -57,9 +57,8 @@ fn open(path: &Path) -> Result<File> {
     }
     if path.to_str().is_some_and(is_address) {
         // The address may contain a password, so the message does not name it.
-        return Stated::bad_input("the address of a database is not a file")
-            .hint("use -R ADDRESS for a repository")
-            .fail();
+        let stated = Stated::bad_input("the address of a database is not a file");
+        return stated.hint("use -R ADDRESS for a repository").fail();
     }
     File::open(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Stated::bad_input(format!("no file {}", path.display())).into(),

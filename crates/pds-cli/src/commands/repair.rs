@@ -185,12 +185,10 @@ fn nothing_left(error: Error, store: &Path) -> anyhow::Error {
 /// Opens a place that may have missing blocks, and skips its damaged blocks.
 pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     if path.is_dir() || is_repository(path)? {
-        let repo = open_without_key(path);
         // An address may contain a password.
-        if path.to_str().is_some_and(is_address) {
-            return Ok(repo?.store().clone());
-        }
-        let repo = repo.with_context(|| format!("cannot read {}", path.display()))?;
+        let is_address = path.to_str().is_some_and(is_address);
+        let shown = if is_address { "the database".into() } else { path.to_string_lossy() };
+        let repo = open_without_key(path).with_context(|| format!("cannot read {shown}"))?;
         return Ok(repo.store().clone());
     }
     let mut damaged = 0_u64;

@@ -120,15 +120,15 @@ fn one_of_two_creations_of_an_account_leaves_a_directory() {
     for n in 0..5 {
         let names = [format!("one{n}"), format!("other{n}")];
         let did = format!("did:web:race{n}.example.com");
-        let codes = std::thread::scope(|scope| {
+        let ends = std::thread::scope(|scope| {
             let create = |name| {
                 let command = home.pds(["init", name, "--did", &did, "--store", &address]);
-                scope.spawn(move || command.ended().code())
+                scope.spawn(move || command.ended())
             };
             names.each_ref().map(|name| create(name)).map(|creation| creation.join().unwrap())
         });
-        for (name, code) in names.iter().zip(codes) {
-            assert_eq!(home.dir().join(name).exists(), code == 0, "{name}: {code}");
+        for (name, end) in names.iter().zip(ends) {
+            assert_eq!(home.dir().join(name).exists(), end.code() == 0, "{}", end.stderr);
         }
     }
 }
