@@ -73,11 +73,7 @@ pub(crate) fn classify(error: &anyhow::Error) -> Meaning {
         return no("read-only", ELSEWHERE);
     }
     if has_kind(error, &UNREACHABLE) {
-        return (
-            Exit::Remote,
-            "unreachable",
-            Some("check the address and the server, and try again"),
-        );
+        return (Exit::Remote, "unreachable", Some(NO_ANSWER));
     }
     error.chain().find_map(of_cause).unwrap_or(no("failed", None))
 }
@@ -283,7 +279,9 @@ const ANOTHER_KEY: &str =
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 
-const MAKE_ONE_IN_DATABASE: &str =
-    "create one with pds init DIR --did DID --store postgres://HOST/DATABASE";
+const NO_ANSWER: &str =
+    "check the address and the server; after a write, look at pds log before you try again";
+
+const MAKE_ONE_IN_DATABASE: &str = "create the database if it is absent, then run pds init DIR --did DID --store postgres://HOST/DATABASE";
 
 const ADDRESS_FORM: &str = "the form is postgres://[USER@]HOST[:PORT]/DATABASE#DID; a password comes from PGPASSWORD or PGPASSFILE";

@@ -137,7 +137,8 @@ impl Pool {
     fn take_alive(&self) -> Result<Connection, StoreError> {
         loop {
             let mut connection = self.take()?;
-            if connection.used.elapsed() < IDLE_TIME
+            if self.config.is_none()
+                || connection.used.elapsed() < IDLE_TIME
                 || connection.client.is_valid(IDLE_TIME).is_ok()
             {
                 return Ok(connection);

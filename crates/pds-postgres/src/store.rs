@@ -64,7 +64,7 @@ impl PostgresStore {
     pub fn open(address: &Address, did: &Did) -> Result<Self, StoreError> {
         let address = address.clone().with_did(Some(did.clone()));
         let mut pool = Pool::new(config(&address)?);
-        let absent = || StoreError::NotAStore("the account is not in it".to_owned());
+        let absent = || StoreError::NotAStore("the database does not have this account".to_owned());
         let found = find_account(&pool, did).and_then(|found| found.ok_or_else(absent));
         (pool.account, _) = found.map_err(|error| named(&address, error))?;
         Ok(Self { address, pool })

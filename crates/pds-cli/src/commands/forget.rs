@@ -67,8 +67,7 @@ impl Args {
         };
         drop(progress);
         let mut exit = report_rest(&forgotten.swept);
-        if let Some(places) = &forgotten.swept.remains_elsewhere {
-            say(&format!("the purged data may still be in {places}"));
+        if forgotten.swept.remains_elsewhere.is_some() {
             exit = Exit::Partly;
         }
         report_other_files(&dir);

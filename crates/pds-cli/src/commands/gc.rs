@@ -93,5 +93,8 @@ pub(super) fn report_rest(swept: &Swept) -> Exit {
             "the files may still contain deleted data: {reason}; run pds gc again to finish"
         ));
     }
+    if let Some(places) = &swept.remains_elsewhere {
+        say(&format!("deleted data may still be in {places}"));
+    }
     if swept.undecodable.is_empty() && swept.remains.is_none() { Exit::Done } else { Exit::Partly }
 }

@@ -65,7 +65,8 @@ impl Args {
         let mut readable = self.readable(place, &dir, acts)?;
         let (repo, problems) = (&readable.repo, &mut readable.problems);
         problems.extend(unreadable_key(repo));
-        let survey = Rescue::of(repo).survey(&sources)?;
+        let survey = Rescue::of(repo).survey(&sources);
+        let survey = survey.map_err(|error| of_rows(error, &dir))?;
         let mut answer =
             RepairAnswer::new(&survey, &self.sources, readable.problems, readable.salvaged);
         if acts {
@@ -173,6 +174,19 @@ fn print(answer: &RepairAnswer<'_>, out: &mut Output) -> Result<Exit> {
 fn unreadable_key(repo: &Repo) -> Option<String> {
     let error = repo.public_key().err().filter(Error::is_corrupt)?;
     Some(format!("{:#}", anyhow::Error::new(error)))
+}
+
+/// Adds the next step to the error about a row that cannot be read. A file is salvaged before it comes to that.
+fn of_rows(error: Error, dir: &Path) -> anyhow::Error {
+    let is_remote = matches!(StorePlace::of(dir), Ok(Some(StorePlace::Database(_))));
+    match error {
+        Error::Store(StoreError::Damaged(row)) if is_remote => {
+            Stated::bad_input(format!("the database has a row that is not valid: {row}"))
+                .hint("correct or delete the row in the database, or restore its backup")
+                .into()
+        }
+        error => error.into(),
+    }
 }
 
 /// Adds the next step to the error about a database that has no readable part.

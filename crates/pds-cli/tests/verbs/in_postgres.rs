@@ -40,7 +40,7 @@ fn init_makes_a_directory_with_the_key_and_the_address() {
     let Some(Database { home, address, .. }) = Database::new() else { return };
     home.pds(["init", "alice", "--did", DID, "--store", &address]).ok();
     assert_eq!(home.list("alice"), ["key", "store"]);
-    assert_eq!(home.read("alice/store"), format!("{address}#{DID}\n").as_bytes());
+    assert_eq!(home.read("alice/store"), format!("{address}#{DID}\nown\n").as_bytes());
     let said = home.pds(["-R", "alice", "put", "com.example.note/b"]).stdin("{}").ok();
     assert!(said.starts_with("at://did:web:alice.example.com/com.example.note/b"), "{said}");
     assert!(home.pds(["-R", "alice", "verify", "--history"]).ok().starts_with("ok: "));
@@ -141,7 +141,10 @@ fn an_interrupted_creation_is_completed_by_the_next_write() {
     PostgresStore::create(&address.parse().unwrap(), &DID.parse().unwrap()).unwrap();
     fs::create_dir(home.path("alice")).unwrap();
     fs::copy(home.path("source/key"), home.path("alice/key")).unwrap();
+    // In a mirror, the first commit comes from a file.
     home.write("alice/store", format!("{}\n", database.account()));
+    home.pds(["-R", "alice", "put", "com.example.note/b"]).stdin("{}").fails(1);
+    home.write("alice/store", format!("{}\nown\n", database.account()));
     let said = home.pds(["-R", "alice", "ls"]).fails(1);
     assert!(said.starts_with("error: the repository has no commits"), "{said}");
     home.pds(["-R", "alice", "put", "com.example.note/b"]).stdin("{}").ok();

@@ -7,7 +7,8 @@ UNION ALL
 SELECT 'ref', 'HEAD', NULL, NULL, NULL, NULL, NULL, head FROM pds.account
 WHERE id = $1 AND head IS NOT NULL
 UNION ALL
-SELECT 'ref', name, NULL, NULL, NULL, NULL, NULL, cid FROM pds.ref WHERE account = $1
+SELECT 'ref', name, NULL, NULL, NULL, NULL, NULL, cid FROM pds.ref
+WHERE account = $1 AND name <> 'HEAD'
 UNION ALL
 SELECT 'fact', kind, subject, value, NULL, NULL, NULL, NULL FROM (
     SELECT kind, subject, value FROM pds.fact WHERE account = $1 ORDER BY kind, subject LIMIT $2

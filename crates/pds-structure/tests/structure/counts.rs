@@ -24,10 +24,10 @@ const CEILINGS: [Ceiling; 6] = [
     Ceiling { name: "postgres", design: 600, recorded: 1_140 },
     // Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted
     // when the ceiling was set.
-    Ceiling { name: "pds", design: 5_300, recorded: 7_170 },
+    Ceiling { name: "pds", design: 5_300, recorded: 7_180 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form.
-    Ceiling { name: "cli", design: 5_000, recorded: 5_880 },
+    Ceiling { name: "cli", design: 5_000, recorded: 5_900 },
 ];
 
 #[test]

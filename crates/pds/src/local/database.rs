@@ -76,12 +76,13 @@ fn make<T>(
         return Err(Error::WrongDid { expected: named, found: did.clone() });
     }
     let existed = dir.exists();
-    let store = Arc::new(PostgresStore::create(&address, did)?);
+    let store = PostgresStore::create(&address, did).map_err(no_account)?;
+    let store = Arc::new(store);
     build(dir, |staging| {
         if let Some(key) = key {
             key_file::write_new(&staging.join(KEY_FILE), key)?;
         }
-        write_address(&staging.join(ADDRESS_FILE), store.address())
+        write_address(&staging.join(ADDRESS_FILE), store.address(), key.is_some())
     })?;
     let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
     begin(Repo::with(store.clone(), blobs)).inspect_err(|error| {
@@ -106,9 +107,11 @@ fn has_lost_connection(error: &Error) -> bool {
         .any(|cause| cause.is::<io::Error>())
 }
 
-fn write_address(path: &Path, address: &Address) -> Result<()> {
+/// Writes the address of a store, and whether the first commit is made here or comes from a file.
+fn write_address(path: &Path, address: &Address, is_own: bool) -> Result<()> {
     let mut file = File::create_new(path).map_err(Error::io(path))?;
-    let written = writeln!(file, "{address}").and_then(|()| file.sync_all());
+    let own = if is_own { OWN_LINE } else { "" };
+    let written = write!(file, "{address}\n{own}").and_then(|()| file.sync_all());
     written.map_err(Error::io(path))
 }
 
@@ -116,16 +119,22 @@ fn write_address(path: &Path, address: &Address) -> Result<()> {
 pub(super) fn open_store(address: &str) -> Result<Arc<dyn Store>> {
     let (address, did) = parse(address)?;
     let did = did.ok_or_else(|| Error::Address("it names no account; add #DID".to_owned()))?;
-    match PostgresStore::open(&address, &did) {
-        Ok(store) => Ok(Arc::new(store)),
-        Err(StoreError::NotAStore(reason)) => Err(Error::NoAccount(reason)),
-        Err(error) => Err(error.into()),
+    Ok(Arc::new(PostgresStore::open(&address, &did).map_err(no_account)?))
+}
+
+fn no_account(error: StoreError) -> Error {
+    match error {
+        StoreError::NotAStore(reason) => Error::NoAccount(reason),
+        error => error.into(),
     }
 }
 
 /// Stores the first commit if the process that made the directory ended before that.
-pub(super) fn complete(repo: &Repo, address: &str) -> Result<()> {
+pub(super) fn complete(repo: &Repo, dir: &Path, address: &str) -> Result<()> {
+    let path = dir.join(ADDRESS_FILE);
+    let is_own = fs::read_to_string(&path).map_err(Error::io(&path))?.ends_with(OWN_LINE);
     if let (_, Some(did)) = parse(address)?
+        && is_own
         && repo.store().view()?.version().change == 0
     {
         repo.init(&did)?;
@@ -139,3 +148,6 @@ fn parse(address: &str) -> Result<(Address, Option<Did>)> {
     let did = address.did().cloned();
     Ok((address, did))
 }
+
+/// The second line of the file with the address, if the first commit is made here.
+const OWN_LINE: &str = "own\n";

@@ -54,7 +54,7 @@ pub(super) fn open_settled(dir: &Path) -> Result<Repo> {
     let repo = repo.signing_with(key);
     #[cfg(feature = "postgres")]
     if let Some(StorePlace::Database(address)) = StorePlace::of(dir)? {
-        crate::local::database::complete(&repo, &address)?;
+        crate::local::database::complete(&repo, dir, &address)?;
     }
     Ok(repo)
 }
