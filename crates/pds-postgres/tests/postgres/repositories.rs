@@ -74,7 +74,7 @@ fn a_database_that_is_no_store_is_named() {
     assert!(refused(&address, &did).contains("no tables of a store"));
     PostgresStore::create(&address, &named_did("present")).unwrap();
     let why = refused(&address, &did);
-    assert!(why.contains("the account is not in it") && why.contains(did.as_str()), "{why}");
+    assert!(why.contains("does not have this account") && why.contains(did.as_str()), "{why}");
     assert!(refused(&server.address("absent", server.port), &did).contains("does not exist"));
     server.client(&address).batch_execute("UPDATE pds.format SET number = 2").unwrap();
     for newer in [PostgresStore::open(&address, &did), PostgresStore::create(&address, &did)] {
