@@ -64,7 +64,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     for row in again.history().log(3)? {
         println!("  {} {} {}", row.seq, row.name, row.event);
     }
-    println!("Accounts of the database: {:?}", PostgresStore::accounts(&address)?);
+    for did in PostgresStore::accounts(&address)? {
+        println!("The database has the account {did}");
+    }
     println!("The server and its data are removed now.");
     Ok(())
 }
