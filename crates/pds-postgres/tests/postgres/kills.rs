@@ -63,7 +63,10 @@ fn a_server_that_is_killed_keeps_what_it_has_acknowledged() {
             let ended = writers.map(|writer| writer.join().unwrap());
             for (_, error) in &ended {
                 let StoreError::Backend(why) = error else { panic!("{error:?}") };
-                assert!(has_io_cause(&**why), "a lost connection is told from a refusal: {why:?}");
+                assert!(
+                    has_io_cause(&**why),
+                    "a lost connection is distinguished from a refusal: {why:?}"
+                );
             }
             ended.map(|(last, _)| last)
         });
