@@ -35,7 +35,7 @@ fn tree(blocks: &mut MemoryBlocks, entries: impl IntoIterator<Item = (u32, u8)>)
     written.root
 }
 
-/// The results of a walk, each in the order of the walk.
+/// The results of a walk: the sets of its nodes and entries, and its errors in their order.
 #[derive(Debug, Default, PartialEq)]
 struct Walked {
     nodes: BTreeSet<Cid>,
