@@ -49,3 +49,11 @@ pub(crate) fn time_text(micros: u64) -> String {
     let seconds = i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX);
     jiff::Timestamp::from_second(seconds).map_or_else(|_| "-".to_owned(), |time| time.to_string())
 }
+
+/// Returns the time of a rev, or `None` if the rev is a counter: some servers count their commits from zero.
+pub(crate) fn rev_time_text(rev: Tid) -> Option<String> {
+    (rev.micros() >= FIRST_REV_MICROS).then(|| time_text(rev.micros()))
+}
+
+/// The start of 2022 in microseconds. The network has no older commits.
+const FIRST_REV_MICROS: u64 = 1_640_995_200_000_000;

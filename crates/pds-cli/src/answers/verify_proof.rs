@@ -15,7 +15,11 @@ pub(crate) struct ProofAnswer<'a> {
     pub(crate) cid: Presence,
     pub(crate) commit: CommitId,
     pub(crate) did: &'a str,
+    /// How the file differs from the proof that `pds prove` writes.
+    pub(crate) notes: &'a [String],
     pub(crate) signing_key: Option<String>,
+    /// The time of the rev.
+    pub(crate) time: Option<String>,
     pub(crate) uri: String,
     /// The record, if it can be decoded.
     pub(crate) value: Option<Value>,

@@ -1,6 +1,7 @@
 //! `pds prove`
 
 use std::ffi::OsString;
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -10,7 +11,7 @@ use pds::transfer::export::Exported;
 use pds::transfer::prove::{Proof, verify_proof};
 
 use crate::answers::commit::CommitId;
-use crate::answers::prove::{Presence, ProveAnswer};
+use crate::answers::prove::{Presence, ProveAnswer, origin_text};
 use crate::destination::{check_is_free, check_is_no_terminal, named, write_file};
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityFile;
@@ -64,6 +65,7 @@ impl Args {
         let Some(file) = to else {
             proof.write_car(out.bytes())?;
             say(&presence.to_string());
+            say(&origin_text(proof.commit(), None));
             return Ok(Exit::Done);
         };
         let Exported { blocks, bytes, .. } = self.write(file, &proof, path)?;
@@ -78,6 +80,7 @@ impl Args {
             uri,
         })?;
         if !out.is_json() {
+            say(&origin_text(commit, None));
             say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));
         }
         Ok(Exit::Done)
@@ -112,7 +115,7 @@ impl Args {
         proof.write_car(&mut car)?;
         for from in &self.with_identity {
             let identity = IdentityFile::read(from)?;
-            verify_proof(&car[..], path, &identity.keys)
+            verify_proof(Cursor::new(&car), path, &identity.keys)
                 .with_context(|| format!("{} does not match the proof", from.display()))?;
             let mut name = OsString::from(file);
             name.push(format!(".{}", identity.ending));

@@ -10,24 +10,25 @@ use pds::transfer::prove::{Proven, verify_proof};
 
 use crate::answers::commit::CommitId;
 use crate::answers::prove::Presence;
+use crate::answers::prove::origin_text;
 use crate::answers::verify_proof::ProofAnswer;
 use crate::exit::Exit;
 use crate::identity::KeysArg;
 use crate::output::Output;
 use crate::record::RecordArg;
-use crate::stream::open_stream;
-use crate::text::say;
+use crate::stream::open_file;
+use crate::text::{counted, rev_time_text, say};
 
 /// Check a proof that a record is present or absent
 ///
-/// Needs only the file and the keys of the account. Exit code 0 if presence or absence is proven, 1 if the proof
-/// fails, 3 if the file is not a CAR file.
+/// Needs only the file and the keys of the account. The file may have other blocks, so a whole export proves every
+/// path. Exit code 0 if presence or absence is proven, 1 if the proof fails, 3 if the file is not a CAR file.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds verify-proof proof.car app.bsky.actor.profile/self --key did:key:zQ3sh…\n  pds verify-proof proof.car app.bsky.actor.profile/self --plc-log proof.car.plc.json"
+    after_help = "Examples:\n  pds verify-proof proof.car app.bsky.actor.profile/self --key did:key:zQ3sh…\n  pds verify-proof proof.car app.bsky.actor.profile/self --plc-log proof.car.plc.json\n  pds verify-proof backup.car app.bsky.feed.post/3jzfcijpj2z2a --did-doc did.json"
 )]
 pub(crate) struct Args {
-    /// CAR file that `pds prove` wrote
+    /// CAR file: a proof by `pds prove` or by a server, or a whole export; - for stdin
     car: PathBuf,
 
     /// Record: collection/rkey or an at-uri
@@ -35,13 +36,22 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     keys: KeysArg,
+
+    /// Require exactly the blocks that `pds prove` writes, in any order
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let keys = self.keys.read()?;
         let path = self.path.path();
-        let proven = verify_proof(open_stream(Some(&self.car))?, path, &keys)
+        let file = open_file(&self.car)?;
+        let proven = verify_proof(file, path, &keys)
+            .and_then(|proven| match self.strict {
+                true => proven.require_exact().map(|()| proven),
+                false => Ok(proven),
+            })
             .with_context(|| format!("{} is not a valid proof", self.car.display()))?;
         self.path.path_in(proven.commit.did())?;
         let Proven { commit, signed_by, record, .. } = &proven;
@@ -49,14 +59,39 @@ impl Args {
             let said = |error| say(&format!("record {path} cannot be decoded: {error}"));
             record.value().map_err(said).ok()
         });
+        let notes = notes(&proven);
+        if !out.is_json() {
+            say(&origin_text(commit, signed_by.key.as_ref()));
+            notes.iter().for_each(|note| say(&format!("note: {note}")));
+        }
         out.answer(&ProofAnswer {
             cid: Presence(record.as_ref().map(Record::cid)),
             commit: CommitId::of(commit),
             did: commit.did().as_str(),
+            notes: &notes,
             signing_key: signed_by.key.as_ref().map(PublicKey::did_key),
+            time: commit.rev().and_then(rev_time_text),
             uri: AtUri::record(commit.did(), path).to_string(),
             value,
         })?;
         Ok(Exit::Done)
     }
+}
+
+/// Describes how the file differs from the proof that `pds prove` writes.
+fn notes(proven: &Proven) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(cid) = proven.ends_above {
+        notes.push(format!("the descent ends above node {cid}; some verifiers need that node"));
+    }
+    if let Some(cid) = proven.one_unneeded {
+        let blocks = counted(proven.unneeded, "block");
+        notes
+            .push(format!("the file has {blocks} that the proof does not need, for example {cid}"));
+    }
+    if proven.repeated > 0 {
+        let sections = counted(proven.repeated, "section");
+        notes.push(format!("the file has {sections} with repeated blocks"));
+    }
+    notes
 }

@@ -83,7 +83,8 @@ fn the_guide_says_what_happens_with_a_store_in_postgres() {
 fn home_of_the_guide() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let files = [("sample-earlier.car", "earlier.car"), ("sample.car", "backup.car")];
-    for (from, to) in files.into_iter().chain(["avatar.png", "plot.png"].map(|name| (name, name))) {
+    let others = ["avatar.png", "plot.png", "did.json"].map(|name| (name, name));
+    for (from, to) in files.into_iter().chain(others) {
         fs::copy(root().join("testdata").join(from), home.path().join(to)).unwrap();
     }
     home

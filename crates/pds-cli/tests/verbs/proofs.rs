@@ -19,13 +19,23 @@ fn a_record_is_proven_present_and_another_absent() {
     let (key, cid) = (key(&repo), repo.put("a", "a"));
     let ended = repo.pds(["prove", "com.example.note/a", "-o", "a.car"]).ended();
     assert_eq!(ended.done(), format!("present {cid}\n"));
-    assert!(ended.stderr.ends_with(" bytes\n"), "{}", ended.stderr);
+    let said = masked(&ended.stderr);
+    assert!(
+        said.starts_with("did:web:alice.example.com at rev <tid 1> (<time 1>)\n3 blocks, "),
+        "{said}"
+    );
+    assert!(said.ends_with(" bytes\n"), "{said}");
     let ended = repo.pds(["prove", "com.example.note/x", "-o", "x.car"]).ended();
     assert_eq!(ended.done(), "absent\n");
 
     // The check needs only the file and the key.
     std::fs::remove_dir_all(repo.home.path("alice")).unwrap();
-    let shown = verify(&repo, "a.car", "com.example.note/a", &["--key", &key]).done();
+    let ended = verify(&repo, "a.car", "com.example.note/a", &["--key", &key]);
+    assert_eq!(
+        masked(&ended.stderr),
+        "did:web:alice.example.com at rev <tid 1> (<time 1>), signed with <key 1>\n"
+    );
+    let shown = ended.done();
     let value = "{\n  \"text\": \"a\",\n  \"$type\": \"com.example.note\"\n}\n";
     assert_eq!(shown, format!("present {cid}\n{value}"));
     let uri = "at://did:web:alice.example.com/com.example.note/x";
@@ -36,8 +46,8 @@ fn a_record_is_proven_present_and_another_absent() {
     assert_eq!(
         masked(&shown),
         "{\"cid\":\"<cid 1>\",\"commit\":{\"cid\":\"<cid 2>\",\"rev\":\"<tid 1>\"},\
-         \"did\":\"did:web:alice.example.com\",\"signingKey\":\"<key 1>\",\
-         \"uri\":\"at://did:web:alice.example.com/com.example.note/a\",\
+         \"did\":\"did:web:alice.example.com\",\"notes\":[],\"signingKey\":\"<key 1>\",\
+         \"time\":\"<time 1>\",\"uri\":\"at://did:web:alice.example.com/com.example.note/a\",\
          \"value\":{\"text\":\"a\",\"$type\":\"com.example.note\"}}\n"
     );
     let shown = verify(&repo, "x.car", "com.example.note/x", &["--key", &key, "--json"]).done();
@@ -51,7 +61,7 @@ fn prove_reads_files_and_earlier_states_and_writes_to_standard_output() {
     let key = key(&repo);
     let file = repo.export("backup.car");
     let before = repo.pds(["prove", "com.example.note/c", "--at", "HEAD~1"]).ended();
-    assert_eq!(before.stderr, "absent\n");
+    assert!(before.stderr.starts_with("absent\n"), "{}", before.stderr);
     repo.home.write("before.car", &before.stdout);
     let of_file = repo.home.pds(["-R", &file, "prove", "com.example.note/c", "-o", "-"]).ended();
     assert!(of_file.stderr.starts_with("present bafyrei"), "{}", of_file.stderr);
@@ -59,7 +69,7 @@ fn prove_reads_files_and_earlier_states_and_writes_to_standard_output() {
     let keys = ["--key", &key];
     assert_eq!(verify(&repo, "before.car", "com.example.note/c", &keys).done(), "absent\n");
     let piped = repo.home.pds(["verify-proof", "-", "com.example.note/c", "--key", &key]);
-    assert!(piped.stdin(of_file.stdout).ok().starts_with("present "));
+    assert!(piped.stdin(of_file.stdout).ended().done().starts_with("present "));
     // A proof is an ordinary CAR file.
     let partial = repo.home.pds(["verify", "now.car", "--partial", "--key", &key]).ok();
     assert!(partial.contains("signature valid"), "{partial}");
@@ -69,6 +79,71 @@ fn prove_reads_files_and_earlier_states_and_writes_to_standard_output() {
     assert!(json["cid"].is_string() && json["commit"]["rev"].is_string());
     let blocks = pds::car::CarReader::new(&repo.home.read("c.car")[..]).unwrap().count();
     assert_eq!(json["blocks"], blocks);
+}
+
+#[test]
+fn a_whole_export_is_a_proof_and_strict_refuses_it() {
+    let repo = TestRepo::with_many_notes(50);
+    let (key, file) = (key(&repo), repo.export("backup.car"));
+    let all = repo.pds(["ls", "--all"]).ok();
+    let (present, cid) = all.lines().next().unwrap().split_once('\t').unwrap();
+    let absent = format!("{present}x");
+    for (path, said) in [(present, format!("present {cid}\n")), (&absent, "absent\n".to_owned())] {
+        let ended = verify(&repo, &file, path, &["--key", &key]);
+        assert!(ended.text().starts_with(&said) && ended.code() == 0, "{}", ended.stderr);
+        assert!(ended.stderr.contains("note: the file has "), "{}", ended.stderr);
+        let notes = verify(&repo, &file, path, &["--key", &key, "--json"]).done();
+        let notes: Value = serde_json::from_str(&notes).unwrap();
+        assert_eq!(notes["notes"].as_array().map(Vec::len), Some(1));
+        let ended = verify(&repo, &file, path, &["--key", &key, "--strict"]);
+        assert_eq!((ended.code(), ended.text()), (1, String::new()));
+        assert!(
+            ended.stderr.contains("blocks that are not part of this proof"),
+            "{}",
+            ended.stderr
+        );
+        repo.pds(["prove", path, "-o", "exact.car", "--force"]).ended().done();
+        let ended = verify(&repo, "exact.car", path, &["--key", &key, "--strict"]);
+        assert!(ended.code() == 0 && !ended.stderr.contains("note: "), "{}", ended.stderr);
+    }
+    // The same file from standard input.
+    let piped = repo.home.pds(["verify-proof", "-", &absent, "--key", &key]);
+    assert_eq!(piped.stdin(repo.home.read("backup.car")).ended().done(), "absent\n");
+}
+
+#[test]
+fn a_short_descent_to_an_absent_key_is_a_proof_and_strict_refuses_it() {
+    let repo = TestRepo::with_many_notes(200);
+    let key = key(&repo);
+    let mut shortened = 0;
+    for n in 0..20 {
+        let path = format!("com.example.note/x{n}");
+        repo.pds(["prove", &path, "-o", "whole.car", "--force"]).ended().done();
+        let whole = repo.home.read("whole.car");
+        let blocks: Vec<_> =
+            pds::car::CarReader::new(&whole[..]).unwrap().map(Result::unwrap).collect();
+        let mut car = pds::car::CarWriter::new(Vec::new(), &[blocks[0].cid()]).unwrap();
+        blocks[..blocks.len() - 1].iter().for_each(|block| car.block(block.borrowed()).unwrap());
+        repo.home.write("short.car", car.finish().unwrap());
+        let ended = verify(&repo, "short.car", &path, &["--key", &key]);
+        if ended.code() == 1 {
+            assert!(ended.stderr.contains("tree node"), "{}", ended.stderr);
+            continue;
+        }
+        let last = blocks[blocks.len() - 1].cid();
+        assert_eq!(ended.text(), "absent\n");
+        let note = format!("note: the descent ends above node {last}");
+        assert!(ended.stderr.contains(&note), "{}", ended.stderr);
+        let strict = verify(&repo, "short.car", &path, &["--key", &key, "--strict"]);
+        assert_eq!(strict.code(), 1);
+        assert!(
+            strict.stderr.contains(&format!("tree node {last} is missing")),
+            "{}",
+            strict.stderr
+        );
+        shortened += 1;
+    }
+    assert!(shortened > 0);
 }
 
 #[test]
@@ -103,7 +178,7 @@ fn a_proof_that_fails_says_why() {
     let uri = "at://did:web:bob.example.com/com.example.note/a";
     let said = fails("a.car", uri, &keys);
     assert!(said.contains("not of did:web:bob.example.com"), "{said}");
-    let said = fails("a.car", "com.example.note/zzz", &keys);
+    let said = fails("a.car", "com.example.note/zzz", &["--key", &key, "--strict"]);
     assert!(said.starts_with("error: a.car is not a valid proof: "), "{said}");
     let whole = repo.home.read("a.car");
     repo.home.write("cut.car", &whole[..whole.len() - 1]);

@@ -83,12 +83,5 @@ pub const MAX_PLC_VERIFICATION_METHODS: usize = 10;
 /// (did:plc specification, "Key Rotation & Account Recovery").
 pub const PLC_RECOVERY_MICROS: u64 = 72 * 60 * 60 * 1_000_000;
 
-/// The most blocks of a proof: a commit, one node on each level of the tallest tree, and a record.
-pub const MAX_PROOF_BLOCKS: usize = 1 + (MAX_TREE_LEVEL as usize + 1) + 1;
-
-/// The most bytes of a proof, without its framing. A record has up to [`MAX_BLOCK_BYTES`]; the
-/// nodes of real trees have a few hundred bytes each.
-pub const MAX_PROOF_BYTES: usize = 4 * MAX_BLOCK_BYTES;
-
 /// The longest message of a log entry, in bytes: a paragraph.
 pub const MAX_LOG_MESSAGE_BYTES: usize = 4_096;

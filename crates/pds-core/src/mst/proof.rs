@@ -6,11 +6,12 @@ use crate::mst::error::MstError;
 use crate::mst::key::height;
 use crate::mst::node::{NOT_ASCENDING, Node, Position, read_node};
 
-/// Returns the fewest nodes, from the root down, that show whether a key is in a tree.
+/// Returns the nodes from the root of a tree down to a key.
 ///
-/// A key can only be in a node on the level of its height. So the chain ends at that level, or earlier if a node has
-/// no subtree for the key. [`get`](super::tree::get) checks these nodes together, and a [`Descent`] checks them one by
-/// one. (Specification "Repository", "Inclusion and exclusion proofs".)
+/// If the key is absent, the chain goes down until a node has no subtree for it, as the proofs of servers do. An
+/// absent key needs fewer nodes in theory, because a key can only be on the level of its height. But common verifiers
+/// go further down. [`get`](super::tree::get) checks these nodes together, and a [`Descent`] checks them one by one.
+/// (Specification "Repository", "Inclusion and exclusion proofs".)
 ///
 /// ```
 /// use pds::data::{Cid, Codec, MemoryBlocks};
@@ -53,6 +54,8 @@ pub struct Descent<'k> {
     key: &'k [u8],
     height: u8,
     next: Option<(Cid, Position)>,
+    /// The nodes so far include the level of the key's height, or a lower one.
+    is_at_height: bool,
     /// The nearest keys before and after the key, among the nodes so far.
     before: Option<Box<[u8]>>,
     after: Option<Box<[u8]>>,
@@ -64,13 +67,22 @@ impl<'k> Descent<'k> {
     #[must_use]
     pub fn new(root: Cid, key: &'k [u8]) -> Self {
         let next = Some((root, Position::Root));
-        Self { key, height: height(key), next, before: None, after: None, value: None }
+        let (height, is_at_height) = (height(key), false);
+        Self { key, height, next, is_at_height, before: None, after: None, value: None }
     }
 
     /// Returns the node that is expected next, or `None` at the end of the path.
     #[must_use]
     pub fn due(&self) -> Option<Cid> {
         self.next.map(|(cid, _)| cid)
+    }
+
+    /// Returns whether the nodes so far show the presence or absence of the key.
+    ///
+    /// This can be before the end of the path: an absent key cannot be in the nodes below the level of its height.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        self.next.is_none() || self.is_at_height
     }
 
     /// Passes the node that is due. The caller has checked that the bytes match its CID.
@@ -118,10 +130,8 @@ impl<'k> Descent<'k> {
             }
             Err(index) => index,
         };
-        if self.height < node.level() {
-            let below = Position::below(node.level());
-            self.next = node.subtree(index).zip(below);
-        }
+        self.is_at_height = node.level() <= self.height;
+        self.next = node.subtree(index).zip(Position::below(node.level()));
         let key_at = |index| node.entry(index).map(|entry| entry.key.into());
         self.before = index.checked_sub(1).and_then(key_at).or(self.before.take());
         self.after = key_at(index).or(self.after.take());

@@ -1,19 +1,19 @@
-//! Proofs: the fewest blocks that show the presence or absence of a record, to a reader with the key of the
-//! account.
+//! Proofs: the blocks that show the presence or absence of a record, to a reader with the key of the account.
 
-use std::collections::HashMap;
-use std::io::{Read, Write};
+use std::collections::HashSet;
+use std::io::Write;
 
 use crate::error::{Error, Result};
 use crate::snapshot::{Record, Snapshot};
 use crate::transfer::export::Exported;
 use pds_core::car::error::CarError;
+use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read::CarReader;
+use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::car::write::CarWriter;
 use pds_core::commit::{Commit, CommitError};
-use pds_core::data::block::Block;
+use pds_core::data::block::{Block, ReadError};
 use pds_core::data::cid::Cid;
-use pds_core::data::limits::{MAX_PROOF_BLOCKS, MAX_PROOF_BYTES};
 use pds_core::identity::key_history::{KeyError, KeyHistory, KeyPeriod};
 use pds_core::mst::error::MstError;
 use pds_core::mst::proof::Descent;
@@ -34,7 +34,7 @@ use pds_core::syntax::record_path::RecordPath;
 ///
 /// // The reader has only the file and the key of the account:
 /// let keys = repo.public_key()?.expect("it was just made").into();
-/// let proven = verify_proof(&car[..], &path, &keys)?;
+/// let proven = verify_proof(std::io::Cursor::new(car), &path, &keys)?;
 /// assert!(proven.record.is_some());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -55,6 +55,34 @@ pub struct Proven {
     pub signed_by: KeyPeriod,
     /// The record, or `None` if the proof shows its absence.
     pub record: Option<Record>,
+    /// The next node of the whole descent, if the file ends above it. The nodes above it show the absence.
+    pub ends_above: Option<Cid>,
+    /// The number of blocks in the file that are not part of the proof.
+    pub unneeded: u64,
+    /// One of these blocks.
+    pub one_unneeded: Option<Cid>,
+    /// The number of sections in the file that repeat an earlier block.
+    pub repeated: u64,
+}
+
+impl Proven {
+    /// Checks that the file has the same blocks as a proof by [`Snapshot::prove`], each once, in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::Short`], [`ProofError::Unneeded`] or [`ProofError::Repeated`].
+    pub fn require_exact(&self) -> Result<(), ProofError> {
+        if let Some(cid) = self.ends_above {
+            return Err(ProofError::Short { cid });
+        }
+        if let Some(cid) = self.one_unneeded {
+            return Err(ProofError::Unneeded { count: self.unneeded, cid });
+        }
+        match self.repeated {
+            0 => Ok(()),
+            count => Err(ProofError::Repeated { count }),
+        }
+    }
 }
 
 /// The error for an invalid proof.
@@ -67,20 +95,6 @@ pub enum ProofError {
     /// The header does not name exactly one root.
     #[error("the header of a proof must name one root, the commit, and nothing else")]
     Header,
-    /// The file exceeds the size or the number of blocks of any proof.
-    #[error("byte {offset}: the file is larger than any proof")]
-    TooLarge {
-        /// The offset in the file.
-        offset: u64,
-    },
-    /// The file contains a block twice.
-    #[error("byte {offset}: block {cid} is in the file twice")]
-    Repeated {
-        /// The block.
-        cid: Cid,
-        /// The offset in the file.
-        offset: u64,
-    },
     /// A required block is missing from the file.
     #[error("{what} {cid} is missing")]
     Missing {
@@ -89,12 +103,29 @@ pub enum ProofError {
         /// The block.
         cid: Cid,
     },
-    /// The file contains a block that is not part of the proof.
-    #[error("block {cid} is not part of this proof")]
-    Unneeded {
-        /// The block.
+    /// The file ends above the end of the descent. Only an exact proof requires the nodes below.
+    #[error("tree node {cid} is missing: the descent ends at the level of the key")]
+    Short {
+        /// The next node of the descent.
         cid: Cid,
     },
+    /// The file contains blocks that are not part of the proof. Only an exact proof excludes them.
+    #[error("the file has blocks that are not part of this proof: {count}, among them {cid}")]
+    Unneeded {
+        /// The number of these blocks.
+        count: u64,
+        /// One of them.
+        cid: Cid,
+    },
+    /// The file repeats blocks. Only an exact proof excludes that.
+    #[error("the file repeats blocks: {count}")]
+    Repeated {
+        /// The number of sections that repeat an earlier block.
+        count: u64,
+    },
+    /// The file could not be read a second time.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The root is not a commit.
     #[error(transparent)]
     Commit(#[from] CommitError),
@@ -182,9 +213,13 @@ impl Proof {
 /// The result depends only on the file and the keys:
 ///
 /// - Every block must match its CID.
+/// - The header must name one root, the commit, and have no other content.
 /// - The commit must be signed by the key that was valid at its rev.
 /// - The commit must belong to the account of the keys, if the keys name it.
-/// - The file must contain exactly the required blocks, each once, in any order.
+/// - The nodes must show the presence or absence of the record. Nodes below the level of the key may be missing.
+///
+/// Other blocks are allowed, so a whole export is a proof of every path. [`Proven::require_exact`] refuses them.
+/// Memory use grows with the number of blocks in the file, not with their size.
 ///
 /// (Specification "Repository", "Security Considerations"; "Sync", "Inclusion and exclusion proofs".)
 ///
@@ -201,17 +236,18 @@ impl Proof {
 /// repo.snapshot()?.prove(&"com.example.note/a".parse()?)?.write_car(&mut car)?;
 /// let keys = repo.public_key()?.expect("it was just made").into();
 /// *car.last_mut().expect("it has bytes") ^= 1;
-/// let refused = verify_proof(&car[..], &"com.example.note/a".parse()?, &keys);
+/// let refused = verify_proof(std::io::Cursor::new(car), &"com.example.note/a".parse()?, &keys);
 /// assert!(matches!(refused, Err(ProofError::Car(_))));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn verify_proof(
-    car: impl Read,
+    file: impl ReadAt,
     path: &RecordPath,
     keys: &KeyHistory,
 ) -> Result<Proven, ProofError> {
-    let mut shown = Shown::read(car)?;
-    let commit = Commit::decode(&shown.take("the commit", shown.root)?)?;
+    let mut shown = Shown::open(file)?;
+    let root = shown.root()?;
+    let commit = Commit::decode(&shown.require("the commit", root)?)?;
     if let Some(expected) = keys.did()
         && expected != commit.did()
     {
@@ -225,50 +261,63 @@ pub fn verify_proof(
 
     let key = path.to_string();
     let mut descent = Descent::new(commit.data(), key.as_bytes());
+    let mut ends_above = None;
     while let Some(cid) = descent.due() {
-        descent.node(shown.take("tree node", cid)?.bytes())?;
+        match shown.take(cid)? {
+            Some(node) => descent.node(node.bytes())?,
+            None if descent.is_decided() => {
+                ends_above = Some(cid);
+                break;
+            }
+            None => return Err(ProofError::Missing { what: "tree node", cid }),
+        }
     }
     let record = match descent.value() {
-        Some(cid) => Some(Record { path: path.clone(), block: shown.take("the record", cid)? }),
+        Some(cid) => Some(Record { path: path.clone(), block: shown.require("the record", cid)? }),
         None => None,
     };
-    if let Some(cid) = shown.blocks.keys().min() {
-        return Err(ProofError::Unneeded { cid: *cid });
-    }
-    Ok(Proven { commit, signed_by, record })
+    let (unneeded, one_unneeded) = shown.unused()?;
+    let repeated = shown.car.duplicates();
+    Ok(Proven { commit, signed_by, record, ends_above, unneeded, one_unneeded, repeated })
 }
 
-/// The unused blocks of the file.
-struct Shown {
-    root: Cid,
-    blocks: HashMap<Cid, Block>,
+/// The file, and the numbers of its blocks that are part of the proof.
+struct Shown<F> {
+    car: CarFile<F>,
+    used: HashSet<usize>,
 }
 
-impl Shown {
-    fn read(car: impl Read) -> Result<Self, ProofError> {
-        let mut car = CarReader::new(car)?;
-        let [root] = *car.roots() else { return Err(ProofError::Header) };
+impl<F: ReadAt> Shown<F> {
+    /// Opens a file and hashes every block.
+    fn open(file: F) -> Result<Self, ProofError> {
+        let header = CarReader::new(FromStart::new(&file))?;
         // No hash covers the header, so it must have no other content.
-        if car.offset() != CarWriter::new(std::io::sink(), &[root])?.bytes() {
-            return Err(ProofError::Header);
+        if let [root] = *header.roots()
+            && header.offset() == CarWriter::new(std::io::sink(), &[root])?.bytes()
+        {
+            return Ok(Self { car: CarFile::open(file)?, used: HashSet::new() });
         }
-        let mut blocks = HashMap::new();
-        let mut bytes = 0;
-        while let Some(section) = car.next_section()? {
-            let (offset, block) = (section.offset, section.block.to_block());
-            bytes += block.bytes().len();
-            if blocks.len() == MAX_PROOF_BLOCKS || bytes > MAX_PROOF_BYTES {
-                return Err(ProofError::TooLarge { offset });
-            }
-            let cid = block.cid();
-            if blocks.insert(cid, block).is_some() {
-                return Err(ProofError::Repeated { cid, offset });
-            }
-        }
-        Ok(Self { root, blocks })
+        Err(ProofError::Header)
     }
 
-    fn take(&mut self, what: &'static str, cid: Cid) -> Result<Block, ProofError> {
-        self.blocks.remove(&cid).ok_or(ProofError::Missing { what, cid })
+    fn root(&self) -> Result<Cid, ProofError> {
+        self.car.roots().first().copied().ok_or(ProofError::Header)
+    }
+
+    fn take(&mut self, cid: Cid) -> Result<Option<Block>, ProofError> {
+        let Some((number, block)) = self.car.numbered(&cid)? else { return Ok(None) };
+        self.used.insert(number);
+        Ok(Some(block))
+    }
+
+    fn require(&mut self, what: &'static str, cid: Cid) -> Result<Block, ProofError> {
+        self.take(cid)?.ok_or(ProofError::Missing { what, cid })
+    }
+
+    /// Returns the number of unused blocks, and one of them.
+    fn unused(&self) -> Result<(u64, Option<Cid>), ProofError> {
+        let first = (0..self.car.len()).find(|number| !self.used.contains(number));
+        let cid = first.map(|number| self.car.cid(number)).transpose()?.flatten();
+        Ok(((self.car.len() - self.used.len()) as u64, cid))
     }
 }

@@ -82,7 +82,7 @@ fn each_commit_is_held_against_the_key_of_its_time() {
         let path = "com.example.note/a".parse().unwrap();
         let mut proof = Vec::new();
         snapshot.prove(&path).unwrap().write_car(&mut proof).unwrap();
-        match verify_proof(&proof[..], &path, &keys) {
+        match verify_proof(Cursor::new(proof), &path, &keys) {
             Ok(proven) => {
                 assert!(is_good);
                 assert_eq!(proven.signed_by.key, Some(pds::crypto::Signer::public_key(key)));

@@ -8,12 +8,11 @@ use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid};
 use pds::identity::{KeyHistory, PlcLog};
-use pds::transfer::prove::{ProofError, verify_proof};
 
 use super::support::{bytes, open};
-use super::{cid, cid_or_null, count, each, read_car, read_json, sorted, text};
+use super::{cid, cid_or_null, each, read_car, read_json, sorted, text};
 use crate::fixtures;
-use crate::repo::proofs::{assert_all_of_it_counts, in_turns};
+use crate::repo::proofs::{assert_all_of_it_counts, in_turns, proven};
 
 #[test]
 fn proofs_of_real_trees_have_the_nodes_that_are_expected_and_the_record() {
@@ -47,19 +46,14 @@ fn proofs_of_real_trees_have_the_nodes_that_are_expected_and_the_record() {
             };
             let expected = cid_or_null(&case["record"]);
             let chain: Vec<Cid> = each(&case["nodes"]).map(cid).collect();
-            let fewest = match expected {
-                Some(_) => chain.len(),
-                None => count(&case["minimal_nodes"]),
-            };
             let proof = snapshot.prove(&path).unwrap();
-            let found: Vec<Cid> = proof.blocks().map(Block::cid).collect();
-            let nodes = chain[..fewest].iter().copied();
-            let all: Vec<Cid> = [commit.cid()].into_iter().chain(nodes).chain(expected).collect();
-            assert_eq!(found, all, "{path}");
+            let written: Vec<Cid> = proof.blocks().map(Block::cid).collect();
+            let all: Vec<Cid> = [commit.cid()].into_iter().chain(chain).chain(expected).collect();
+            assert_eq!(written, all, "{path}");
             let mut car = Vec::new();
             proof.write_car(&mut car).unwrap();
-            let proven = verify_proof(&car[..], &path, &key.public_key().into()).unwrap();
-            assert_eq!(proven.record.map(|record| record.cid()), expected, "{path}");
+            let found = proven(&car, &path, &key.public_key().into()).unwrap();
+            assert_eq!(found.record.map(|record| record.cid()), expected, "{path}");
             assert_all_of_it_counts(&car, &path, &key.public_key().into(), in_turns);
             with_record += usize::from(expected.is_some());
         }
@@ -77,7 +71,7 @@ fn proofs_of_another_server_are_read_with_the_operation_log_of_the_account() {
     let car = open(&bytes("reference-pds/alice/repo.car").unwrap()).unwrap();
     let root = car.roots()[0];
     let snapshot = Snapshot::open(Arc::new(car), root).unwrap();
-    let (mut present, mut absent, mut with_more) = (0, 0, 0);
+    let (mut present, mut absent) = (0, 0);
     for case in each(&read_json(&dir.join("proofs/index.json"))) {
         let name = text(&case["file"]);
         let path = format!("{}/{}", text(&case["collection"]), text(&case["rkey"]));
@@ -87,25 +81,15 @@ fn proofs_of_another_server_are_read_with_the_operation_log_of_the_account() {
         let blocks = CarReader::new(&car[..]).unwrap().map(Result::unwrap);
         let theirs = sorted(blocks.map(|block| block.cid()));
         let ours = sorted(snapshot.prove(&path).unwrap().blocks().map(Block::cid));
-        match verify_proof(&car[..], &path, &keys) {
-            Ok(proven) => {
-                assert_eq!(proven.record.map(|record| record.cid()), expected, "{name}");
-                assert_eq!(ours, theirs, "{name}");
-                assert_all_of_it_counts(&car, &path, &keys, in_turns);
-            }
-            // That server descends to the leaves, where the record cannot be.
-            Err(ProofError::Unneeded { cid }) => {
-                assert!(expected.is_none() && theirs.contains(&cid) && !ours.contains(&cid));
-                assert!(ours.iter().all(|cid| theirs.contains(cid)), "{name}");
-                with_more += 1;
-            }
-            Err(error) => panic!("{name}: {error}"),
-        }
+        let found = proven(&car, &path, &keys).unwrap_or_else(|error| panic!("{name}: {error}"));
+        found.require_exact().unwrap();
+        assert_eq!(found.record.map(|record| record.cid()), expected, "{name}");
+        assert_eq!(ours, theirs, "{name}");
+        assert_all_of_it_counts(&car, &path, &keys, in_turns);
         match expected {
             Some(_) => present += 1,
             None => absent += 1,
         }
     }
     assert_eq!((present, absent), (40, 4));
-    assert!(with_more < absent, "{with_more}");
 }

@@ -5,7 +5,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::LazyLock;
 
 use pds::data::{Block, Blocks, Cid, MemoryBlocks, get_all};
-use pds::mst::{Change, Entry, Key, Tree, Written, diff, get, nodes, proof, range};
+use pds::mst::{Change, Descent, Entry, Key, Tree, Written, diff, get, nodes, proof, range};
 use proptest::prelude::*;
 
 use super::{Entries, TestBlocks, built, config, edit, mined_keys, naive_root, record};
@@ -217,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn proofs_show_any_key_and_only_with_all_their_nodes(
+    fn proofs_show_any_key_and_only_with_the_nodes_down_to_its_height(
         entries in any_entries(0..50),
         key in any_key(),
     ) {
@@ -227,8 +227,14 @@ proptest! {
         let mut shown: MemoryBlocks = chain.iter().cloned().collect();
         let value = entries.get(&key).copied();
         prop_assert_eq!(get(&shown, root, key.as_bytes()).unwrap(), value);
+        let mut descent = Descent::new(root, key.as_bytes());
         for node in chain {
             shown.remove(&node.cid());
+            if descent.is_decided() {
+                prop_assert_eq!(get(&shown, root, key.as_bytes()).unwrap(), None);
+                continue;
+            }
+            descent.node(node.bytes()).unwrap();
             let error = get(&shown, root, key.as_bytes()).unwrap_err();
             prop_assert_eq!(error.missing(), Some(node.cid()));
             shown.insert(node);

@@ -1,11 +1,11 @@
-//! The smallest proof, compared with a search through all sets of nodes.
+//! The descent to a key, compared with a search through all sets of nodes.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use ipld_core::ipld::Ipld;
 use pds::data::{Block, Cid, MemoryBlocks};
-use pds::mst::{Key, proof};
+use pds::mst::{Descent, Key, proof};
 use proptest::prelude::*;
 
 use super::{Entries, built, config, mined_keys, naive_height, record};
@@ -88,7 +88,7 @@ proptest! {
     #![proptest_config(config(60))]
 
     #[test]
-    fn no_smaller_set_of_nodes_shows_the_same(
+    fn a_descent_is_decided_by_the_smallest_set_of_nodes_that_shows_the_same(
         chosen in prop::collection::btree_set(0..KEYS.len(), 0..5),
     ) {
         let entries: Entries = chosen.iter().map(|at| (KEYS[*at].clone(), record(0))).collect();
@@ -110,9 +110,17 @@ proptest! {
             let enough = sets.iter().filter(|set| set.asks(root, key.as_bytes()) != Known::Nothing);
             let fewest = enough.map(|set| set.0.len()).min().unwrap();
             let found = proof(&all, root, key.as_bytes()).unwrap();
-            prop_assert_eq!(found.len(), fewest);
-            let shown = Shown(found.iter().map(|node| (node.cid(), node)).collect());
-            prop_assert!(shown.asks(root, key.as_bytes()) == expected);
+            let mut descent = Descent::new(root, key.as_bytes());
+            for (count, node) in found.iter().enumerate() {
+                prop_assert_eq!(descent.is_decided(), count >= fewest);
+                prop_assert_eq!(descent.due(), Some(node.cid()));
+                descent.node(node.bytes()).unwrap();
+                let shown = Shown(found[..=count].iter().map(|node| (node.cid(), node)).collect());
+                let known = shown.asks(root, key.as_bytes());
+                let expected = if descent.is_decided() { expected } else { Known::Nothing };
+                prop_assert!(known == expected);
+            }
+            prop_assert!(descent.is_decided() && descent.due().is_none());
         }
     }
 }

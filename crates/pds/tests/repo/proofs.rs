@@ -1,6 +1,7 @@
 //! Proofs: sufficient, minimal, and not valid after any change.
 
 use std::collections::BTreeSet;
+use std::io::Cursor;
 use std::sync::Arc;
 
 use pds::Snapshot;
@@ -11,7 +12,7 @@ use pds::data::{Block, Cid, Codec, MemoryBlocks, Value};
 use pds::identity::{DidDocument, KeyHistory};
 use pds::mst::{Builder, MstError, height};
 use pds::syntax::RecordPath;
-use pds::transfer::prove::{ProofError, verify_proof};
+use pds::transfer::prove::{ProofError, Proven, verify_proof};
 
 use super::path;
 
@@ -65,16 +66,15 @@ impl Signed {
         car
     }
 
-    /// Returns the minimal number of nodes, computed from the sorted list of keys alone.
+    /// Returns the number of nodes down to a level, computed from the sorted list of keys alone.
     ///
-    /// The node of a level is needed if a key of that level or lower is between the nearest higher keys. Otherwise the
-    /// level above has no subtree there.
-    fn fewest_nodes(&self, path: &RecordPath) -> usize {
-        let text = path.to_string();
+    /// A level has a node if a key of that level or lower is between the nearest higher keys. Otherwise the level above
+    /// has no subtree there.
+    fn nodes_down_to(&self, lowest: u8, text: &str) -> usize {
         let (before, after) =
-            self.heights.split_at(self.heights.partition_point(|(key, _)| *key < text));
+            self.heights.split_at(self.heights.partition_point(|(key, _)| **key < *text));
         let root = self.heights.iter().map(|(_, height)| *height).max().unwrap_or(0);
-        let needed = (height(text.as_bytes())..root).rev().take_while(|level| {
+        let needed = (lowest..root).rev().take_while(|level| {
             let is_lower = |(_, height): &&(String, u8)| height <= level;
             // If the key exists, it is the first of those after.
             let between = before.iter().rev().take_while(is_lower).count()
@@ -112,15 +112,24 @@ fn blocks_of(car: &[u8]) -> Vec<Block> {
     CarReader::new(car).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
+/// Verifies a proof in memory.
+pub(crate) fn proven(
+    car: &[u8],
+    path: &RecordPath,
+    keys: &KeyHistory,
+) -> Result<Proven, ProofError> {
+    verify_proof(Cursor::new(car), path, keys)
+}
+
 /// Changes each byte of a proof, by one bit or by all of them, and removes each block. None of the results may be a
-/// valid proof of this path.
+/// proof of this path as `prove` writes it. Only nodes below the level of an absent key may be missing.
 pub(crate) fn assert_all_of_it_counts(
     car: &[u8],
     path: &RecordPath,
     keys: &KeyHistory,
     bits: impl Fn(usize) -> std::ops::Range<usize>,
 ) {
-    let is_refused = |car: &[u8]| verify_proof(car, path, keys).is_err();
+    let is_refused = |car: &[u8]| proven(car, path, keys).is_err();
     assert!(!is_refused(car), "{path}");
     let mut changed = car.to_vec();
     for at in 0..car.len() {
@@ -134,11 +143,17 @@ pub(crate) fn assert_all_of_it_counts(
     for gone in 0..blocks.len() {
         let mut fewer = blocks.clone();
         let removed = fewer.remove(gone);
-        let error = verify_proof(&car_of(blocks[0].cid(), &fewer)[..], path, keys).unwrap_err();
-        assert!(
-            matches!(error, ProofError::Missing { cid, .. } if cid == removed.cid()),
-            "{path}: {error}"
-        );
+        match proven(&car_of(blocks[0].cid(), &fewer)[..], path, keys) {
+            Err(error) => assert!(
+                matches!(error, ProofError::Missing { cid, .. } if cid == removed.cid()),
+                "{path}: {error}"
+            ),
+            Ok(short) => {
+                assert!(short.record.is_none(), "{path}");
+                assert_eq!(short.ends_above, Some(removed.cid()), "{path}");
+                assert!(matches!(short.require_exact(), Err(ProofError::Short { .. })), "{path}");
+            }
+        }
     }
 }
 
@@ -148,8 +163,7 @@ pub(crate) fn in_turns(at: usize) -> std::ops::Range<usize> {
 }
 
 #[test]
-fn a_thousand_records_of_ten_thousand_and_a_thousand_absent_ones_are_proven_with_the_fewest_nodes()
-{
+fn a_thousand_records_of_ten_thousand_and_a_thousand_absent_ones_are_proven() {
     let repo = Signed::with(notes(10_000));
     let keys = repo.keys();
     let present = (0..10_000).step_by(10).map(|n| (format!("com.example.note/{n:06}"), true));
@@ -157,29 +171,43 @@ fn a_thousand_records_of_ten_thousand_and_a_thousand_absent_ones_are_proven_with
         let collection = ["com.example.note", "com.example.a", "org.example.z"][n % 3];
         (format!("{collection}/{:06}x", n * 10), false)
     });
-    let (mut proven, mut nodes_in_all) = ([0, 0], 0);
+    let (mut counts, mut nodes_in_all, mut shorter) = ([0, 0], 0, 0);
     for (text, is_present) in present.chain(absent) {
         let path = path(&text);
         let car = repo.prove(&path);
-        let found = verify_proof(&car[..], &path, &keys).unwrap();
+        let found = proven(&car, &path, &keys).unwrap();
         assert_eq!(found.record.is_some(), is_present, "{path}");
         if let Some(found) = &found.record {
             assert_eq!(found.block, record(&path));
         }
         let blocks = blocks_of(&car);
         let nodes = blocks.len() - 1 - usize::from(is_present);
-        assert_eq!(nodes, repo.fewest_nodes(&path), "{path}");
+        let height = height(text.as_bytes());
+        let shortest = repo.nodes_down_to(height, &text);
+        let whole = if is_present { shortest } else { repo.nodes_down_to(0, &text) };
+        assert_eq!(nodes, whole, "{path}");
+        found.require_exact().unwrap();
+        if shortest < whole {
+            let short = car_of(blocks[0].cid(), &blocks[..=shortest]);
+            assert_eq!(
+                proven(&short, &path, &keys).unwrap().ends_above,
+                Some(blocks[shortest + 1].cid())
+            );
+            proven(&car_of(blocks[0].cid(), &blocks[..shortest]), &path, &keys).unwrap_err();
+            shorter += 1;
+        }
         // No block of a proof can be left out. In some of the proofs, no byte can be changed either.
-        let is_some = proven[usize::from(is_present)] % 50 == 0;
+        let is_some = counts[usize::from(is_present)] % 50 == 0;
         let none = |_| 0..0;
         match is_some {
             true => assert_all_of_it_counts(&car, &path, &keys, in_turns),
             false => assert_all_of_it_counts(&car, &path, &keys, none),
         }
-        proven[usize::from(is_present)] += 1;
+        counts[usize::from(is_present)] += 1;
         nodes_in_all += nodes;
     }
-    assert_eq!(proven, [1_000, 1_000]);
+    assert_eq!(counts, [1_000, 1_000]);
+    assert!(shorter > 100, "{shorter} proofs of absence have a shorter form");
     assert!(nodes_in_all > 2_000 * 3, "a tree of 10,000 is not flat: {nodes_in_all}");
 }
 
@@ -190,59 +218,57 @@ fn every_single_byte_of_a_proof_counts() {
     for name in ["com.example.note/000000", "com.example.note/000017", "com.example.note/absent"] {
         let path = path(name);
         let mut car = repo.prove(&path);
-        verify_proof(&car[..], &path, &keys).unwrap();
+        proven(&car, &path, &keys).unwrap();
         // If a proof is cheap to verify, every other value of each byte is tried. Otherwise every bit is flipped.
         let is_cheap = name.ends_with("absent");
         for at in (0..car.len()).filter(|_| is_cheap) {
             let whole = car[at];
             for change in 1..=255 {
                 car[at] = whole ^ change;
-                assert!(verify_proof(&car[..], &path, &keys).is_err(), "{name} {at} {change}");
+                assert!(proven(&car, &path, &keys).is_err(), "{name} {at} {change}");
             }
             car[at] = whole;
         }
         assert_all_of_it_counts(&car, &path, &keys, |_| 0..8);
         for end in 0..car.len() {
-            assert!(verify_proof(&car[..end], &path, &keys).is_err(), "{name} cut at {end}");
+            assert!(proven(&car[..end], &path, &keys).is_err(), "{name} cut at {end}");
         }
         for more in [&[0][..], &[1, 0], &car.clone()] {
             let longer = [&car, more].concat();
-            assert!(verify_proof(&longer[..], &path, &keys).is_err(), "{name} and {}", more.len());
+            assert!(proven(&longer, &path, &keys).is_err(), "{name} and {}", more.len());
         }
     }
 }
 
 #[test]
-fn a_proof_holds_what_is_needed_once_and_nothing_else_in_any_order() {
+fn other_blocks_and_any_order_leave_a_proof_valid_but_not_exact() {
     let repo = Signed::with(notes(40));
     let (here, keys) = (path("com.example.note/000017"), repo.keys());
     let blocks = blocks_of(&repo.prove(&here));
     let root = blocks[0].cid();
-    let check = |blocks: &[Block]| verify_proof(&car_of(root, blocks)[..], &here, &keys);
+    let check = |blocks: &[Block]| proven(&car_of(root, blocks), &here, &keys);
 
     let mut turned = blocks.clone();
     turned.reverse();
-    check(&turned).unwrap();
+    check(&turned).unwrap().require_exact().unwrap();
 
-    let mut twice = blocks.clone();
-    twice.push(blocks[1].clone());
-    assert!(
-        matches!(check(&twice), Err(ProofError::Repeated { cid, .. }) if cid == blocks[1].cid())
-    );
+    let twice = check(&[&blocks[..], &blocks[1..2]].concat()).unwrap();
+    assert_eq!((twice.unneeded, twice.repeated), (0, 1));
+    assert!(matches!(twice.require_exact(), Err(ProofError::Repeated { count: 1 })));
     let stranger = Block::new(Codec::Cbor, *b"\xa0");
-    let mut more = blocks.clone();
-    more.push(stranger.clone());
-    assert!(matches!(check(&more), Err(ProofError::Unneeded { cid }) if cid == stranger.cid()));
-    let many: Vec<Block> =
-        (0..200).map(|n| Block::new(Codec::Cbor, Value::Int(n).encode())).collect();
-    assert!(matches!(check(&many), Err(ProofError::TooLarge { .. })));
-    let large: Vec<Block> =
-        (0..5).map(|n| Block::new(Codec::Raw, vec![n; 5 * 1024 * 1024])).collect();
-    assert!(matches!(check(&large), Err(ProofError::TooLarge { .. })));
+    let more = check(&[&blocks[..], std::slice::from_ref(&stranger)].concat()).unwrap();
+    assert_eq!((more.unneeded, more.one_unneeded), (1, Some(stranger.cid())));
+    assert!(
+        matches!(more.require_exact(), Err(ProofError::Unneeded { count: 1, cid }) if cid == stranger.cid())
+    );
+    // Each block is hashed, even if the proof does not need it.
+    let mut damaged = car_of(root, &[&blocks[..], &[stranger]].concat());
+    *damaged.last_mut().unwrap() ^= 1;
+    assert!(matches!(proven(&damaged, &here, &keys), Err(ProofError::Car(_))));
 
     // A proof of another record or of another state is not valid.
     let other = path("com.example.note/000018");
-    assert!(verify_proof(&car_of(root, &blocks)[..], &other, &keys).is_err());
+    assert!(proven(&car_of(root, &blocks)[..], &other, &keys).is_err());
     for mut wrong in [blocks.clone(), blocks.clone()] {
         let last = wrong.len() - 1;
         wrong[last] = record(&other);
@@ -252,7 +278,7 @@ fn a_proof_holds_what_is_needed_once_and_nothing_else_in_any_order() {
     for roots in [vec![], vec![root, root], vec![blocks[1].cid()]] {
         let mut car = CarWriter::new(Vec::new(), &roots).unwrap();
         blocks.iter().for_each(|block| car.block(block.borrowed()).unwrap());
-        let error = verify_proof(&car.finish().unwrap()[..], &here, &keys).unwrap_err();
+        let error = proven(&car.finish().unwrap()[..], &here, &keys).unwrap_err();
         assert!(matches!(error, ProofError::Header | ProofError::Commit(_)), "{error}");
     }
     let header = Value::from([
@@ -265,11 +291,30 @@ fn a_proof_holds_what_is_needed_once_and_nothing_else_in_any_order() {
     let mut car = vec![u8::try_from(header.len()).unwrap()];
     car.extend(header);
     car.extend(&whole[59..]);
-    assert!(matches!(verify_proof(&car[..], &here, &keys), Err(ProofError::Header)));
+    assert!(matches!(proven(&car, &here, &keys), Err(ProofError::Header)));
     assert!(matches!(
-        verify_proof(&b"no CAR"[..], &here, &keys),
+        proven(&b"no CAR"[..], &here, &keys),
         Err(ProofError::Car(CarError::Header { .. } | CarError::Truncated { .. }))
     ));
+}
+
+#[test]
+fn a_whole_export_proves_every_path() {
+    let repo = Signed::with(notes(300));
+    let keys = repo.keys();
+    let mut export = Vec::new();
+    pds::transfer::export::export_car(&repo.snapshot, &mut export, &mut |_| {}).unwrap();
+    for n in (0..300).step_by(7) {
+        for (text, is_present) in [(format!("{n:06}"), true), (format!("{n:06}x"), false)] {
+            let path = path(&format!("com.example.note/{text}"));
+            let found = proven(&export, &path, &keys).unwrap();
+            assert_eq!(found.record.is_some(), is_present, "{path}");
+            assert_eq!((found.ends_above, found.repeated), (None, 0), "{path}");
+            let exact = blocks_of(&repo.prove(&path)).len();
+            assert_eq!(found.unneeded, (blocks_of(&export).len() - exact) as u64, "{path}");
+            found.require_exact().unwrap_err();
+        }
+    }
 }
 
 #[test]
@@ -278,7 +323,7 @@ fn a_proof_is_worth_what_its_signature_is() {
     let here = path("com.example.note/000001");
     let car = repo.prove(&here);
     let stranger = SigningKey::from_bytes(Curve::P256, &[4; 32]).unwrap();
-    let error = verify_proof(&car[..], &here, &stranger.public_key().into()).unwrap_err();
+    let error = proven(&car, &here, &stranger.public_key().into()).unwrap_err();
     assert!(matches!(error, ProofError::Signature { .. }), "{error}");
 
     // The same tree under a commit of another account.
@@ -286,8 +331,8 @@ fn a_proof_is_worth_what_its_signature_is() {
     let forged = sign(repo.snapshot.commit().data(), &stranger);
     blocks[0] = forged.block().clone();
     let forged = car_of(forged.cid(), &blocks);
-    assert!(verify_proof(&forged[..], &here, &repo.keys()).is_err());
-    verify_proof(&forged[..], &here, &stranger.public_key().into()).unwrap();
+    assert!(proven(&forged, &here, &repo.keys()).is_err());
+    proven(&forged, &here, &stranger.public_key().into()).unwrap();
 
     // The key is right, but the account is another one.
     let document = |did: &str| {
@@ -299,8 +344,8 @@ fn a_proof_is_worth_what_its_signature_is() {
         DidDocument::parse(&json).unwrap().key_history()
     };
     let did = super::did();
-    verify_proof(&car[..], &here, &document(did.as_str())).unwrap();
-    let error = verify_proof(&car[..], &here, &document("did:web:bob.example.com")).unwrap_err();
+    proven(&car, &here, &document(did.as_str())).unwrap();
+    let error = proven(&car, &here, &document("did:web:bob.example.com")).unwrap_err();
     assert!(matches!(error, ProofError::WrongDid { .. }), "{error}");
 }
 
@@ -310,7 +355,7 @@ fn an_empty_repository_proves_that_there_is_nothing() {
     let here = path("com.example.note/a");
     let car = repo.prove(&here);
     assert_eq!(blocks_of(&car).len(), 2, "the commit and the empty node");
-    assert!(verify_proof(&car[..], &here, &repo.keys()).unwrap().record.is_none());
+    assert!(proven(&car, &here, &repo.keys()).unwrap().record.is_none());
 }
 
 #[test]
@@ -343,7 +388,7 @@ fn nodes_that_a_tree_cannot_have_prove_nothing() {
     let commit = sign(root.cid(), &key);
     let blocks = [commit.block().clone(), root, child];
     let here = path(&of_height(0, "a"));
-    let refused = verify_proof(&car_of(commit.cid(), &blocks)[..], &here, &key.public_key().into());
+    let refused = proven(&car_of(commit.cid(), &blocks)[..], &here, &key.public_key().into());
     assert!(matches!(refused, Err(ProofError::Mst(MstError::Invalid { .. }))), "{refused:?}");
     let snapshot =
         Snapshot::open(Arc::new(blocks.into_iter().collect::<MemoryBlocks>()), commit.cid());
