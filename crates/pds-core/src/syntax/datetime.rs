@@ -30,6 +30,47 @@ impl Datetime {
     pub fn unix_micros(&self) -> i64 {
         micros(self.0.as_bytes()).expect("a datetime has been checked")
     }
+
+    /// Returns the datetime in UTC of a time in microseconds since the Unix epoch, or `None` outside of
+    /// the years 0 to 9999. A whole second is written without a fraction.
+    ///
+    /// ```
+    /// use pds::syntax::Datetime;
+    ///
+    /// let datetime = Datetime::from_unix_micros(1_500_000).expect("the year is 1970");
+    /// assert_eq!(datetime.to_string(), "1970-01-01T00:00:01.500000Z");
+    /// ```
+    pub fn from_unix_micros(micros: i64) -> Option<Self> {
+        let (second, fraction) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000));
+        let (day, in_day) =
+            (second.div_euclid(SECONDS_PER_DAY), second.rem_euclid(SECONDS_PER_DAY));
+        let (year, month, day) = date_of(day)?;
+        let (hour, minute, second) = (in_day / 3_600, in_day / 60 % 60, in_day % 60);
+        let fraction = if fraction == 0 { String::new() } else { format!(".{fraction:06}") };
+        let text =
+            format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z");
+        Some(Self(text.into()))
+    }
+}
+
+/// Returns the year, month and day of a day since 1 January 1970, or `None` outside of the years 0 to 9999.
+fn date_of(day: i64) -> Option<(i32, i32, i32)> {
+    // A year has 365 or 366 days, so no year is later than this one.
+    let days_in_year = if day < 0 { 366 } else { 365 };
+    let years = i32::try_from(day.div_euclid(days_in_year)).ok().filter(|years| *years < 10_000)?;
+    let mut year = 1971 + years;
+    while year >= 0 && days_since_epoch((year, 1, 1)) > day {
+        year -= 1;
+    }
+    if !(0..=9_999).contains(&year) {
+        return None;
+    }
+    let mut month = 12;
+    while days_since_epoch((year, month, 1)) > day {
+        month -= 1;
+    }
+    let in_month = day - days_since_epoch((year, month, 1));
+    Some((year, month, i32::try_from(in_month).ok()? + 1))
 }
 
 fn micros(text: &[u8]) -> Result<i64, &'static str> {
@@ -148,6 +189,8 @@ fn days_in_month(year: i32, month: i32) -> i32 {
     }
 }
 
+const SECONDS_PER_DAY: i64 = 24 * 60 * 60;
+
 /// The number of days from 31 December of the year 0 to 1 January 1970.
 const DAYS_BEFORE_1970: i32 = 719_163;
 
@@ -224,9 +267,13 @@ mod tests {
             for month in 1..=12 {
                 for day in 1..=days_in_month(year, month) {
                     assert_eq!(days_since_epoch((year, month, day)), expected);
+                    assert_eq!(date_of(expected), Some((year, month, day)));
                     expected += 1;
                 }
             }
+        }
+        for outside in [days_since_epoch((0, 1, 1)) - 1, expected, i64::MIN, i64::MAX] {
+            assert_eq!(date_of(outside), None);
         }
         for (text, micros) in [
             ("1970-01-01T00:00:00Z", 0),
@@ -247,6 +294,23 @@ mod tests {
         ) {
             let datetime = Datetime::try_from(text.clone()).unwrap();
             prop_assert_eq!(datetime.to_string(), text);
+        }
+
+        #[test]
+        fn a_time_reads_back(
+            any in any::<i64>(),
+            near in -70_000_000_000_000_000..300_000_000_000_000_000_i64,
+        ) {
+            // From the year 0 to the year 9999.
+            let years = -62_167_219_200_000_000..253_402_300_800_000_000;
+            for micros in [any, near] {
+                let datetime = Datetime::from_unix_micros(micros);
+                prop_assert_eq!(datetime.is_some(), years.contains(&micros));
+                if let Some(datetime) = datetime {
+                    let read: Datetime = datetime.to_string().parse().unwrap();
+                    prop_assert_eq!(read.unix_micros(), micros);
+                }
+            }
         }
 
         #[test]
