@@ -14,7 +14,7 @@ use crate::crypto::signature::Signature;
 /// A public key: a point on one of the two curves, which verifies signatures.
 ///
 /// Parsing a key costs a few microseconds (a square root). Verifying does not repeat that cost, so
-/// keep the value and use it again. A key displays and parses as its `did:key`.
+/// keep the value and use it again. A key displays as its `did:key`, and parses with or without `did:key:`.
 ///
 /// # Example
 ///
@@ -176,9 +176,9 @@ impl fmt::Debug for PublicKey {
 impl FromStr for PublicKey {
     type Err = CryptoError;
 
-    /// Parses a `did:key`, as [`PublicKey::from_did_key`] does.
+    /// Parses a `did:key`, or the multikey alone.
     fn from_str(text: &str) -> Result<Self, CryptoError> {
-        Self::from_did_key(text)
+        if text.starts_with('z') { Self::from_multikey(text) } else { Self::from_did_key(text) }
     }
 }
 
@@ -217,6 +217,7 @@ mod tests {
 
             let others = [
                 text.parse().unwrap(),
+                key.multikey().parse().unwrap(),
                 PublicKey::from_multikey(&key.multikey()).unwrap(),
                 PublicKey::from_sec1(curve, &key.to_sec1()).unwrap(),
                 PublicKey::from_sec1(curve, &key.0.to_uncompressed()).unwrap(),

@@ -46,6 +46,15 @@ impl Signature {
         }
     }
 
+    /// Returns the low-S form of a high-S signature, to explain why it is refused. Returns `None` for other signatures.
+    pub(crate) fn lowered(self, curve: Curve) -> Option<Self> {
+        let lowered = match curve {
+            Curve::K256 => Self::from_k256(&k256::ecdsa::Signature::from_slice(&self.0).ok()?),
+            Curve::P256 => Self::from_p256(&p256::ecdsa::Signature::from_slice(&self.0).ok()?),
+        };
+        (lowered != self).then_some(lowered)
+    }
+
     /// Converts a signature of the curve crate and makes it low-S.
     pub(crate) fn from_k256(made: &k256::ecdsa::Signature) -> Self {
         Self(made.normalize_s().to_bytes().into())

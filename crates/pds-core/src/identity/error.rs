@@ -1,5 +1,6 @@
 //! The errors of DID documents and did:plc operation logs.
 
+use crate::crypto::curve::Curve;
 use crate::data::cid::Cid;
 use crate::data::error::DataError;
 use crate::syntax::did::Did;
@@ -87,6 +88,14 @@ pub enum OperationFault {
     /// No permitted key signed the operation.
     #[error("it is not signed by a permitted rotation key")]
     Unsigned,
+    /// A permitted key signed the operation, but the signature is not in the low-S form.
+    #[error(
+        "its {curve} signature is high-S; directories accepted that until 2025, and only low-S is valid"
+    )]
+    HighS {
+        /// The curve of the key.
+        curve: Curve,
+    },
     /// The operation nullifies one that was signed by a key of equal or higher authority.
     #[error("it nullifies operation {disputed}, whose rotation key does not have lower authority")]
     NotMorePowerful {

@@ -4,6 +4,7 @@ use crate::crypto::error::CryptoError;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::signature::Signature;
 use crate::data::limits::MAX_CLOCK_DRIFT_MICROS;
+use crate::syntax::datetime::Datetime;
 use crate::syntax::did::Did;
 use crate::syntax::tid::Tid;
 
@@ -25,6 +26,8 @@ use crate::syntax::tid::Tid;
 pub struct KeyHistory {
     did: Option<Did>,
     periods: Vec<KeyPeriod>,
+    /// The time of the last entry in the log, if the history comes from a log.
+    ends_micros: Option<u64>,
 }
 
 /// A period with one valid signing key.
@@ -44,24 +47,35 @@ pub struct KeyPeriod {
 #[non_exhaustive]
 pub enum KeyError {
     /// The account had no signing key at that time.
-    #[error("the account had no key at the time of the commit: {}", at(*rev))]
+    #[error("the account had no key at the time of the commit: {}{}", at(*rev), after(*log_end, *rev))]
     NoKey {
         /// The rev of the commit.
         rev: Option<Tid>,
+        /// The time of the last operation in the log, in microseconds, if the commit is later.
+        log_end: Option<u64>,
     },
     /// The signature is by a key of the account that was not valid at that time.
-    #[error("signed with {key}, which was not the key of the account at the time of the commit: {}", at(*rev))]
+    #[error(
+        "signed with {key}, which was not the key of the account at the time of the commit: {}{}",
+        at(*rev), after(*log_end, *rev)
+    )]
     AnotherTime {
         /// The key that signed.
         key: Box<PublicKey>,
         /// The rev of the commit.
         rev: Option<Tid>,
+        /// The time of the last operation in the log, in microseconds, if the commit is later.
+        log_end: Option<u64>,
     },
     /// The signature is not by any key of the account.
-    #[error("not signed with {key}")]
+    #[error("not signed with {key}{}", after(*log_end, *rev))]
     Invalid {
         /// The expected key.
         key: Box<PublicKey>,
+        /// The rev of the commit.
+        rev: Option<Tid>,
+        /// The time of the last operation in the log, in microseconds, if the commit is later.
+        log_end: Option<u64>,
         /// The problem with the signature.
         source: CryptoError,
     },
@@ -82,7 +96,12 @@ impl KeyHistory {
             }
             periods.push(KeyPeriod { key, from_micros, until_micros: None });
         }
-        Self { did: Some(did), periods }
+        Self { did: Some(did), periods, ends_micros: None }
+    }
+
+    /// Sets the time of the last entry in the log.
+    pub(crate) fn ending(self, ends_micros: Option<u64>) -> Self {
+        Self { ends_micros, ..self }
     }
 
     /// Returns the account, if it is known.
@@ -104,12 +123,23 @@ impl KeyHistory {
         self.periods.iter().rfind(|period| period.from_micros <= micros)
     }
 
+    /// Returns whether a rev says nothing about the key of its commit, because it names no time of the account.
+    ///
+    /// Some servers count their commits, and use the numbers as revs. Such a rev names a time before the first
+    /// operation of the account.
+    #[must_use]
+    pub fn is_timeless(&self, rev: Tid) -> bool {
+        let begins = self.periods.first().map_or(0, |period| period.from_micros);
+        rev.micros().saturating_add(MAX_CLOCK_DRIFT_MICROS) < begins
+    }
+
     /// Verifies that a signature is by the key that was valid at a rev, and returns the period of
     /// that key.
     ///
     /// The clocks of a server and of a directory differ, and servers sign the first commit before
     /// the directory knows the account. So in the five minutes on either side of a change, both
-    /// keys are valid. Without a rev, only a key with an unlimited period is valid.
+    /// keys are valid. If the rev [is no time](Self::is_timeless), every key of the account is valid, and the
+    /// newest that fits is returned. Without a rev, only a key with an unlimited period is valid.
     ///
     /// # Errors
     ///
@@ -120,20 +150,29 @@ impl KeyHistory {
         message: &[u8],
         signature: &Signature,
     ) -> Result<&KeyPeriod, KeyError> {
-        let mut refused = KeyError::NoKey { rev };
+        let log_end = rev.and_then(|rev| self.ends_micros.filter(|end| *end < rev.micros()));
+        let mut refused = KeyError::NoKey { rev, log_end };
         let mut tried = Vec::new();
-        for period in self.periods.iter().filter(|period| period.may_hold(rev)) {
-            let Some(key) = &period.key else { continue };
+        let is_timeless = rev.is_some_and(|rev| self.is_timeless(rev));
+        let may_hold = |period: &&KeyPeriod| is_timeless || period.may_hold(rev);
+        for period in self.periods.iter().rev().filter(may_hold) {
+            let Some(key) = period.key.as_ref().filter(|key| !tried.contains(key)) else {
+                continue;
+            };
             match key.verify(message, signature) {
                 Ok(()) => return Ok(period),
-                Err(source) => refused = KeyError::Invalid { key: Box::new(key.clone()), source },
+                Err(source) if tried.is_empty() => {
+                    let key = Box::new(key.clone());
+                    refused = KeyError::Invalid { key, rev, log_end, source };
+                }
+                Err(_) => {}
             }
             tried.push(key);
         }
         let others = self.periods.iter().filter_map(|period| period.key.as_ref());
         let mut others = others.filter(|key| !tried.contains(key));
         match others.find(|key| key.verify(message, signature).is_ok()) {
-            Some(key) => Err(KeyError::AnotherTime { key: Box::new(key.clone()), rev }),
+            Some(key) => Err(KeyError::AnotherTime { key: Box::new(key.clone()), rev, log_end }),
             None => Err(refused),
         }
     }
@@ -156,8 +195,23 @@ impl KeyPeriod {
 impl From<PublicKey> for KeyHistory {
     fn from(key: PublicKey) -> Self {
         let always = KeyPeriod { key: Some(key), from_micros: 0, until_micros: None };
-        Self { did: None, periods: vec![always] }
+        Self { did: None, periods: vec![always], ends_micros: None }
     }
+}
+
+/// Says that a log may be too old for a commit.
+fn after(log_end: Option<u64>, rev: Option<Tid>) -> String {
+    let (Some(end), Some(rev)) = (log_end, rev) else { return String::new() };
+    let [end, made] = [end, rev.micros()].map(second_text);
+    format!("; the log ends {end}, before the commit ({made}), so a newer log may have the key")
+}
+
+/// Returns a time in UTC, to the second.
+fn second_text(micros: u64) -> String {
+    let second = i64::try_from(micros / 1_000_000 * 1_000_000).ok();
+    second
+        .and_then(Datetime::from_unix_micros)
+        .map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
 fn at(rev: Option<Tid>) -> String {

@@ -17,8 +17,9 @@ use crate::syntax::did::Did;
 /// The operation log of a did:plc account, with every operation verified.
 ///
 /// It is the response of a directory to `/<did>/log/audit`: the operations with the times at which
-/// the directory accepted them. Operations that a recovery has nullified are included. (did:plc
-/// specification, "DID Update", "Key Rotation & Account Recovery".)
+/// the directory accepted them. Operations that a recovery has nullified are included. The lines of a response to
+/// `/export` have the same content, one operation each, and are read as well. (did:plc specification, "DID Update",
+/// "Key Rotation & Account Recovery".)
 ///
 /// ```
 /// use pds::identity::PlcLog;
@@ -87,13 +88,7 @@ impl PlcLog {
         let no_log = |reason| IdentityError::Log { reason };
         // Every entry is parsed separately: a log may exceed the limits of a single value of the
         // data model.
-        let is_other = || serde_json::from_str::<IgnoredAny>(json).is_ok();
-        let lines: Vec<Value> = serde_json::from_str(json).map_err(|error| {
-            match !json.trim_start().starts_with('[') && is_other() {
-                true => no_log("not a list of operations"),
-                false => DataError::Json(error.to_string()).into(),
-            }
-        })?;
+        let lines = lines(json)?;
         if lines.len() > MAX_PLC_OPERATIONS {
             return Err(no_log("more operations than the limit of 5000"));
         }
@@ -130,8 +125,40 @@ impl PlcLog {
     pub fn key_history(&self) -> KeyHistory {
         let counting = self.entries.iter().filter(|entry| !entry.nullified);
         let changes = counting.map(|entry| (entry.created_micros, entry.signing_key.clone()));
-        KeyHistory::of_changes(self.did.clone(), changes)
+        let end = self.entries.last().map(|entry| entry.created_micros);
+        KeyHistory::of_changes(self.did.clone(), changes).ending(end)
     }
+
+    /// Returns whether a text has the form of a log: a list, or a line with an operation.
+    #[must_use]
+    pub fn is_meant(json: &str) -> bool {
+        let first = json.trim_start();
+        first.starts_with('[')
+            || first_line(first).is_some_and(|line| line.get("operation").is_some())
+    }
+}
+
+/// Splits a log into its entries: a list, or one object a line.
+fn lines(json: &str) -> Result<Vec<Value>, IdentityError> {
+    let not_json = |error: serde_json::Error| DataError::Json(error.to_string()).into();
+    if json.trim_start().starts_with('[') {
+        return serde_json::from_str(json).map_err(not_json);
+    }
+    let is_json = || serde_json::from_str::<IgnoredAny>(json).is_ok();
+    if first_line(json).is_none_or(|line| line.get("operation").is_none()) && is_json() {
+        return Err(IdentityError::Log { reason: "not a list of operations" });
+    }
+    let lines = serde_json::Deserializer::from_str(json).into_iter().take(MAX_PLC_OPERATIONS + 1);
+    let lines: Vec<Value> = lines.collect::<Result<_, _>>().map_err(not_json)?;
+    match lines.is_empty() {
+        true => Err(DataError::Json("the file is empty".to_owned()).into()),
+        false => Ok(lines),
+    }
+}
+
+/// Returns the first of several JSON objects.
+fn first_line(json: &str) -> Option<Value> {
+    serde_json::Deserializer::from_str(json).into_iter().next()?.ok()
 }
 
 /// The verified part of a log.

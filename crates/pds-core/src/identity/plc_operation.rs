@@ -66,7 +66,14 @@ impl Operation {
     /// Returns the index of the key that signed the operation.
     pub(crate) fn signer(&self, keys: &[PublicKey]) -> Result<usize, OperationFault> {
         let signed = |key: &PublicKey| key.verify(&self.signing_bytes, &self.signature).is_ok();
-        keys.iter().position(signed).ok_or(OperationFault::Unsigned)
+        keys.iter().position(signed).ok_or_else(|| {
+            let signed = |key: &&PublicKey| {
+                let lowered = self.signature.lowered(key.curve());
+                lowered.is_some_and(|lowered| key.verify(&self.signing_bytes, &lowered).is_ok())
+            };
+            let high = |key: &PublicKey| OperationFault::HighS { curve: key.curve() };
+            keys.iter().find(signed).map_or(OperationFault::Unsigned, high)
+        })
     }
 }
 

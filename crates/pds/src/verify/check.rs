@@ -233,28 +233,34 @@ impl<'a> Check<'a> {
             Ok(period) => {
                 if let Some(key) = &period.key {
                     let since = if period.until_micros.is_some() { " (changed since)" } else { "" };
-                    let message = format!("signed with {key}, the key at that time{since}");
+                    let rev = commit.rev().filter(|rev| keys.is_timeless(*rev));
+                    let what = rev.map_or_else(
+                        || "the key at that time".to_owned(),
+                        |rev| format!("a key of the account; rev {rev} is no time"),
+                    );
+                    let message = format!("signed with {key}, {what}{since}");
                     self.add(Finding::new(Code::KeyAtRev, message).cid(cid));
                 }
                 SignatureState::Valid
             }
-            Err(KeyError::Invalid { key, source }) => self.not_signed(cid, &key, &source),
             Err(error) => {
-                let code = match error {
+                let code = match &error {
                     KeyError::AnotherTime { .. } => Code::KeyOfAnotherTime,
+                    KeyError::Invalid { source, .. } => of_signature(source),
                     _ => Code::KeyUnknown,
                 };
-                self.add(Finding::new(code, error.to_string()).cid(cid));
+                let message = match &error {
+                    KeyError::Invalid { source, .. } => format!("{source}; {error}"),
+                    error => error.to_string(),
+                };
+                self.add(Finding::new(code, message).cid(cid));
                 SignatureState::Invalid
             }
         }
     }
 
     fn not_signed(&mut self, cid: Cid, key: &PublicKey, error: &CryptoError) -> SignatureState {
-        let code = match error {
-            CryptoError::HighS { .. } => Code::SignatureHighS,
-            _ => Code::SignatureInvalid,
-        };
+        let code = of_signature(error);
         self.add(Finding::new(code, format!("{error}; the expected key is {key}")).cid(cid));
         SignatureState::Invalid
     }
@@ -322,6 +328,14 @@ impl<'a> Check<'a> {
             self.add(Finding::new(Code::PathNotNormalized, message).path(key));
         }
         Some(collection)
+    }
+}
+
+/// Returns the code of a signature that does not fit.
+fn of_signature(error: &CryptoError) -> Code {
+    match error {
+        CryptoError::HighS { .. } => Code::SignatureHighS,
+        _ => Code::SignatureInvalid,
     }
 }
 

@@ -27,7 +27,8 @@ fn a_signature_is_good_in_the_time_of_its_key_and_five_minutes_around_it() {
     for (key, from, until) in [(&old, START, START + HOUR), (&new, START + HOUR, end)] {
         let signature = key.sign(b"commit").unwrap();
         for (micros, is_good) in [
-            (from - 5 * MINUTE - 1, false),
+            // A rev from before the account says nothing about keys.
+            (from - 5 * MINUTE - 1, from == START),
             (from - 5 * MINUTE, true),
             (from, true),
             (until - 1, true),
@@ -53,13 +54,61 @@ fn a_signature_is_good_in_the_time_of_its_key_and_five_minutes_around_it() {
         assert!(matches!(timeless, KeyError::AnotherTime { .. }), "{timeless}");
     }
     let forged = stranger.sign(b"commit").unwrap();
-    for (micros, has_key) in [(START - HOUR, false), (START + HOUR, true), (end + HOUR, false)] {
+    for (micros, has_key) in [(START - HOUR, true), (START + HOUR, true), (end + HOUR, false)] {
         match history.verify(rev(micros), b"commit", &forged).unwrap_err() {
             KeyError::NoKey { .. } => assert!(!has_key),
             KeyError::Invalid { .. } => assert!(has_key),
             other => panic!("{other}"),
         }
     }
+}
+
+#[test]
+fn a_rev_that_counts_commits_says_nothing_about_keys() {
+    let [rotation, old, new, stranger] = keys();
+    let mut log = Directory::default();
+    let first = log.take(update(&[&rotation], &old, None), &rotation, START);
+    let second = log.take(update(&[&rotation], &new, Some(first)), &rotation, START + HOUR);
+    log.take(tombstone(second), &rotation, START + 2 * HOUR);
+    let history = PlcLog::parse(&log.json()).unwrap().key_history();
+    let counter: Tid = "222222vgj7e22".parse().unwrap();
+    assert!(history.is_timeless(counter) && !history.is_timeless(rev(START).unwrap()));
+    for key in [&old, &new] {
+        let signature = key.sign(b"commit").unwrap();
+        for rev in [counter, rev(0).unwrap(), rev(START - 5 * MINUTE - 1).unwrap()] {
+            let period = history.verify(Some(rev), b"commit", &signature).unwrap();
+            assert_eq!(period.key, Some(key.public_key()));
+        }
+    }
+    let forged = stranger.sign(b"commit").unwrap();
+    let refused = history.verify(Some(counter), b"commit", &forged).unwrap_err();
+    assert_eq!(refused.to_string(), format!("not signed with {}", new.public_key()));
+    // A single key is valid at all times, so every rev may be a time.
+    assert!(!KeyHistory::from(old.public_key()).is_timeless(counter));
+}
+
+#[test]
+fn a_log_that_ends_before_the_commit_is_named_as_the_reason() {
+    let [rotation, old, new] = keys();
+    let mut log = Directory::default();
+    log.take(update(&[&rotation], &old, None), &rotation, START);
+    let history = PlcLog::parse(&log.json()).unwrap().key_history();
+    let signature = new.sign(b"commit").unwrap();
+    let refused =
+        |micros| history.verify(rev(micros), b"commit", &signature).unwrap_err().to_string();
+    let old = old.public_key();
+    assert_eq!(refused(START), format!("not signed with {old}"));
+    assert_eq!(
+        refused(START + HOUR),
+        format!(
+            "not signed with {old}; the log ends 2024-01-01T00:00:00Z, before the commit (2024-01-01T01:00:00Z), \
+             so a newer log may have the key"
+        )
+    );
+    // A document and a single key have no time.
+    let alone = KeyHistory::from(old.clone());
+    let refused = alone.verify(rev(START + HOUR), b"commit", &signature).unwrap_err();
+    assert_eq!(refused.to_string(), format!("not signed with {old}"));
 }
 
 #[test]

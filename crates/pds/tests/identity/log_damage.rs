@@ -138,6 +138,6 @@ fn the_other_half_of_a_signature_is_refused() {
         log.entries[0]["operation"] = serde_json::from_str(&Value::Map(signed).to_json()).unwrap();
         log.entries[0]["cid"] = json!(cid.to_string());
         log.entries[0]["did"] = json!(format!("did:plc:{}", &hash[..24]));
-        assert_eq!(fault(&log), (0, OperationFault::Unsigned), "{curve}");
+        assert_eq!(fault(&log), (0, OperationFault::HighS { curve }), "{curve}");
     }
 }

@@ -211,6 +211,32 @@ fn other_json_is_distinguished_from_an_invalid_log() {
 }
 
 #[test]
+fn the_lines_of_an_export_are_read_like_a_log() {
+    let (log, cids) = three();
+    let lines: Vec<String> = log.entries.iter().map(ToString::to_string).collect();
+    for text in [lines.join("\n"), lines.join("\r\n\r\n") + "\n", format!("\n {}", lines.concat())]
+    {
+        let parsed = PlcLog::parse(&text).unwrap();
+        let found: Vec<Cid> = parsed.entries().iter().map(|entry| entry.cid).collect();
+        assert_eq!(found, cids);
+        assert!(PlcLog::is_meant(&text));
+    }
+    assert_eq!(PlcLog::parse(&lines[0]).unwrap().entries().len(), 1);
+    assert!(PlcLog::is_meant(&log.json()) && !PlcLog::is_meant(r#"{"id":"did:web:a.b"}"#));
+    // A line of another account, and a line that is cut.
+    let mut other = log.clone();
+    other.entries[2]["did"] = json!("did:plc:ewvi7nxzyoun6zhxrhs64oiz");
+    let others: Vec<String> = other.entries.iter().map(ToString::to_string).collect();
+    let error = PlcLog::parse(&others.join("\n")).unwrap_err();
+    assert!(matches!(error, IdentityError::Operation { index: 2, .. }), "{error}");
+    let text = lines.join("\n");
+    assert!(matches!(PlcLog::parse(&text[..text.len() - 1]), Err(IdentityError::Json(_))));
+    let many = vec![r#"{"operation":{}}"#; 5_001].join("\n");
+    let error = PlcLog::parse(&many).unwrap_err();
+    assert!(error.to_string().ends_with("more operations than the limit of 5000"), "{error}");
+}
+
+#[test]
 fn sizes_and_numbers_of_keys_are_limited() {
     let [a, b, old, _] = keys();
     let with_handle = |len: usize| {

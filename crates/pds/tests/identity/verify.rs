@@ -53,7 +53,9 @@ fn each_commit_is_held_against_the_key_of_its_time() {
         (&new, START + 26 * HOUR, Code::KeyOfAnotherTime),
         (&stranger, START, Code::SignatureInvalid),
         (&stranger, START + 26 * HOUR, Code::KeyUnknown),
-        (&stranger, START - HOUR, Code::KeyUnknown),
+        (&stranger, START - HOUR, Code::SignatureInvalid),
+        (&old, START - HOUR, Code::KeyAtRev),
+        (&new, START - HOUR, Code::KeyAtRev),
     ] {
         let snapshot = snapshot(&log, key, micros);
         let is_good = code == Code::KeyAtRev;
@@ -101,7 +103,14 @@ fn the_finding_says_which_key_it_was_and_whether_it_still_is() {
     directory.take(update(&[&rotation], &new, Some(first)), &rotation, START + HOUR);
     let log = PlcLog::parse(&directory.json()).unwrap();
     let keys = log.key_history();
-    for (key, micros, ending) in [(&old, START, " (changed since)"), (&new, START + 2 * HOUR, "")] {
+    let of_time = ["the key at that time (changed since)", "the key at that time"];
+    let timeless = "a key of the account; rev 2222222222222 is no time";
+    for (key, micros, ending) in [
+        (&old, START, of_time[0].to_owned()),
+        (&new, START + 2 * HOUR, of_time[1].to_owned()),
+        (&old, 0, format!("{timeless} (changed since)")),
+        (&new, 0, timeless.to_owned()),
+    ] {
         let snapshot = snapshot(&log, key, micros);
         let expected = Expected::default().keys(Some(&keys));
         let mut said = Vec::new();
@@ -109,7 +118,7 @@ fn the_finding_says_which_key_it_was_and_whether_it_still_is() {
         verify(snapshot.blocks(), cid, &expected, &mut |finding| said.push(finding.message))
             .unwrap();
         let key = pds::crypto::Signer::public_key(key);
-        assert_eq!(said, [format!("signed with {key}, the key at that time{ending}")]);
+        assert_eq!(said, [format!("signed with {key}, {ending}")]);
     }
 }
 
