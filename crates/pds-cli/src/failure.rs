@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::errors::classify;
 use crate::exit::Exit;
+use crate::secrets::hide_secrets;
 use crate::text::printable;
 
 /// A failure, ready to be printed.
@@ -35,7 +36,7 @@ impl Failure {
                 last = text;
             }
         }
-        Self { code, name, message, hint }
+        Self { code, name, message: hide_secrets(&message).into_owned(), hint }
     }
 
     /// Prints the failure on standard error, as one line and an optional hint.
@@ -65,10 +66,12 @@ pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
     }
     if !json {
         // The message repeats the arguments, which may contain control characters.
+        let text = error.render().to_string();
+        let shown = hide_secrets(&text);
         let tame = |arg: OsString| matches!(printable(&arg.to_string_lossy()), Cow::Borrowed(_));
-        let _ = match std::env::args_os().all(tame) {
+        let _ = match shown == text && std::env::args_os().all(tame) {
             true => error.print(),
-            false => write!(io::stderr(), "{}", printable(&error.render().to_string())),
+            false => write!(io::stderr(), "{}", printable(&shown)),
         };
         return Exit::Usage.into();
     }
@@ -77,6 +80,7 @@ pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
         _ => {
             // The first paragraph is the message; usage and other advice follow it.
             let text = error.render().to_string();
+            let text = hide_secrets(&text);
             let first = text.split("\n\n").next().unwrap_or_default();
             let words: Vec<&str> = first.split_whitespace().collect();
             words.join(" ").trim_start_matches("error: ").to_owned()

@@ -19,6 +19,7 @@ mod partial;
 mod progress;
 mod record;
 mod record_files;
+mod secrets;
 mod state_arg;
 mod store_arg;
 mod stream;

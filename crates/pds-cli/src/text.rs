@@ -5,6 +5,8 @@ use std::io::{self, Write};
 
 use pds::syntax::Tid;
 
+use crate::secrets::hide_secrets;
+
 /// Escapes control characters, which may come from hostile input and control the terminal.
 ///
 /// JSON allows some of them in strings. The escape is a JSON escape, so the meaning stays the same.
@@ -31,7 +33,7 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
 /// Prints a message on standard error.
 pub(crate) fn say(message: &str) {
     // If standard error fails, no way is left to report it.
-    let _ = writeln!(io::stderr().lock(), "{}", printable(message));
+    let _ = writeln!(io::stderr().lock(), "{}", printable(&hide_secrets(message)));
 }
 
 /// Returns a rev as text; early commits have none.

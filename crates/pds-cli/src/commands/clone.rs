@@ -14,7 +14,7 @@ use pds::{Error, Jobs};
 
 use super::{import, info};
 use crate::exit::{Exit, Stated};
-use crate::identity::SignedByArg;
+use crate::identity::IdentityArgs;
 use crate::open::{about_file, open_file_or_repository, peek};
 use crate::output::Output;
 use crate::progress::Watched;
@@ -37,7 +37,7 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 
     #[command(flatten)]
-    signed_by: SignedByArg,
+    identity: IdentityArgs,
 
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
@@ -49,12 +49,13 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
+        let identity = self.identity.read()?;
         let file = open_file_or_repository(&self.source)?;
         let dir = match self.dir {
             Some(dir) => dir,
             None => default_directory(&self.source, &file)?,
         };
-        let key = self.signed_by.key_for(&file)?;
+        let key = identity.key_for(&file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         let cloned = match self.store.address()? {
             None => clone_file(&dir, file, key.as_ref(), jobs),

@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use pds::crypto::PublicKey;
 use pds::store::RefName;
-use pds::syntax::Did;
 use pds::transfer::import::Imported;
 use pds::{Finding, Jobs, Repo, Severity};
 
 use crate::answers::commit::CommitId;
 use crate::answers::import::ImportAnswer;
 use crate::exit::Exit;
-use crate::identity::SignedByArg;
+use crate::identity::IdentityArgs;
 use crate::open::{Place, about_file, open_file_or_repository, peek};
 use crate::output::Output;
 use crate::progress::Watched;
@@ -31,12 +30,8 @@ pub(crate) struct Args {
     /// CAR file, or directory of another repository; - for stdin
     car: PathBuf,
 
-    /// Require this account [default: the repository's account]
-    #[arg(long)]
-    did: Option<Did>,
-
     #[command(flatten)]
-    signed_by: SignedByArg,
+    identity: IdentityArgs,
 
     /// Move this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
@@ -50,12 +45,13 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let identity = self.identity.read()?;
         let repo = place.repo_on(self.ref_name.as_ref())?;
         if let Some(account) = repo.did()? {
-            check_account(self.did.as_ref(), &account)?;
+            check_account(identity.did(), &account)?;
         }
         let file = open_file_or_repository(&self.car)?;
-        let named = self.signed_by.key_for(&file)?;
+        let named = identity.key_for(&file)?;
         let imported = take_in_file(&repo, file, named.as_ref(), &self.car, jobs)?;
         if let (Some(key), None) = (&named, repo.public_key()?) {
             repo.keys().remember(key)?;

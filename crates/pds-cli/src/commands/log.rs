@@ -1,7 +1,6 @@
 //! `pds log`
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::commit::Commit;
@@ -17,18 +16,18 @@ use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::answers::log::{LogRow, VersionRow};
 use crate::exit::{Exit, Stated};
-use crate::identity::read_plc_log;
+use crate::identity::IdentityArgs;
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::partial::Gaps;
-use crate::record::RecordArg;
+use crate::record::{RecordArg, check_account};
 use crate::text::{say, time_text};
 
 /// Show the history of a ref, newest first
 ///
 /// With a record, show the commits that changed it. Exit code 6 if a commit in between cannot be read: its
-/// change is then shown at the commit after it. With --plc-log, each line ends with the key of the account that was
-/// valid at the time of the rev and signed the commit. Exit code 1 if another key signed a commit.
+/// change is then shown at the commit after it. With --key, --did-doc or --plc-log, each line ends with the key of the
+/// account that signed the commit, if it was valid at the time of the rev. Exit code 1 if another key signed a commit.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds log -n 10\n  pds log com.example.note/first")]
 pub(crate) struct Args {
@@ -43,16 +42,22 @@ pub(crate) struct Args {
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 
-    /// Audit log of the did:plc account: show the key that was valid when each rev was made
-    #[arg(long, value_name = "FILE")]
-    plc_log: Option<PathBuf>,
+    #[command(flatten)]
+    identity: IdentityArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let keys = self.plc_log.as_deref().map(read_plc_log).transpose()?;
-        let keys = keys.map(|log| log.key_history());
+        let identity = self.identity.read()?;
+        let keys = identity.history();
         let source = place.source()?;
+        if let Some(did) = identity.did() {
+            let account = match &source {
+                Source::Repo(repo) => repo.did()?,
+                Source::Car(_) => Some(source.snapshot(None)?.commit().did().clone()),
+            };
+            account.map_or(Ok(()), |account| check_account(Some(did), &account))?;
+        }
         if let Some(record) = &self.path {
             return self.versions(record, &source, out);
         }

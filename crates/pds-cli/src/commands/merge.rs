@@ -18,7 +18,7 @@ use pds::{Error, RecordChange, Repo, Resolution, Revision, Side};
 use super::import::warn;
 use crate::answers::merge::{ConflictRow, MergeAnswer};
 use crate::exit::{Exit, Stated};
-use crate::identity::SignedByArg;
+use crate::identity::IdentityArgs;
 use crate::open::{Place, about_file, open_file_or_repository, resolve};
 use crate::output::Output;
 use crate::record::RecordArg;
@@ -67,7 +67,7 @@ pub(crate) struct Args {
     base: Option<StateArg>,
 
     #[command(flatten)]
-    signed_by: SignedByArg,
+    identity: IdentityArgs,
 
     /// Merge into this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
@@ -96,6 +96,7 @@ impl FromStr for TakeArg {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let identity = self.identity.read()?;
         let repo = place.branch(self.ref_name.as_ref())?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         let mut options = self.options(&repo, &did)?;
@@ -105,11 +106,12 @@ impl Args {
         };
         let merged = match &theirs {
             StateArg::Revision(revision) => {
+                identity.check(repo.checkout(revision)?.commit())?;
                 repo.merge().revision(revision, &options).map_err(anyhow::Error::from)
             }
             StateArg::File(path) => {
                 let file = open_file_or_repository(path)?;
-                options.key = self.signed_by.key_for(&file)?;
+                options.key = identity.key_for(&file)?;
                 let car = CarFile::open(file)
                     .with_context(|| format!("cannot read {}", path.display()))?;
                 repo.merge().car(&car, &options).map_err(|error| about_file(error, path))

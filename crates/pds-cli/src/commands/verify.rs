@@ -6,10 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
-use pds::crypto::PublicKey;
-use pds::identity::PlcLog;
 use pds::local::open::{is_repository, open_without_key};
-use pds::syntax::Did;
 use pds::verify::blobs::verify_blobs;
 use pds::verify::car::verify_car;
 use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity};
@@ -17,7 +14,7 @@ use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity};
 use crate::answers::verify::{FindingRow, VerifyAnswer};
 use crate::errors::REPAIR;
 use crate::exit::{Exit, Stated};
-use crate::identity::read_plc_log;
+use crate::identity::IdentityArgs;
 use crate::open::Place;
 use crate::output::Output;
 use crate::state_arg::StateArg;
@@ -30,23 +27,14 @@ use crate::text::say;
 /// contains no repository.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial\n  pds verify --history"
+    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify backup.car --did-doc did.json\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial\n  pds verify --history"
 )]
 pub(crate) struct Args {
     /// CAR file to check [default: the repository]
     car: Option<PathBuf>,
 
-    /// Require the commit to be signed by this key
-    #[arg(long, value_name = "DID_KEY")]
-    key: Option<PublicKey>,
-
-    /// Require the key that the audit log of the did:plc account lists for the time of the commit
-    #[arg(long, value_name = "FILE", conflicts_with = "key")]
-    plc_log: Option<PathBuf>,
-
-    /// Require this account
-    #[arg(long)]
-    did: Option<Did>,
+    #[command(flatten)]
+    identity: IdentityArgs,
 
     /// Accept a slice or a proof: missing blocks are notes, not errors
     #[arg(long)]
@@ -72,14 +60,8 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let log = self.plc_log.as_deref().map(read_plc_log).transpose()?;
-        let keys = log.as_ref().map(PlcLog::key_history);
-        let expected = Expected::default()
-            .did(self.did.as_ref().or(log.as_ref().map(PlcLog::did)))
-            .key(self.key.as_ref())
-            .keys(keys.as_ref())
-            .partial(self.partial)
-            .jobs(jobs);
+        let identity = self.identity.read()?;
+        let expected = identity.expected().partial(self.partial).jobs(jobs);
         let mut findings = Findings::new(out);
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
         let is_store_damaged = findings.is_store_damaged;

@@ -12,10 +12,10 @@ use crate::answers::commit::CommitId;
 use crate::answers::prove::Presence;
 use crate::answers::prove::origin_text;
 use crate::answers::verify_proof::ProofAnswer;
-use crate::exit::Exit;
-use crate::identity::KeysArg;
+use crate::exit::{Exit, Stated};
+use crate::identity::IdentityArgs;
 use crate::output::Output;
-use crate::record::RecordArg;
+use crate::record::{RecordArg, check_account};
 use crate::stream::open_file;
 use crate::text::{counted, rev_time_text, say};
 
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     path: RecordArg,
 
     #[command(flatten)]
-    keys: KeysArg,
+    identity: IdentityArgs,
 
     /// Require exactly the blocks that `pds prove` writes, in any order
     #[arg(long)]
@@ -44,7 +44,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        let keys = self.keys.read()?;
+        let identity = self.identity.read()?;
+        let no_key = "no key was given; use --key, --did-doc or --plc-log";
+        let keys = identity.history().ok_or_else(|| Stated::usage(no_key))?;
         let path = self.path.path();
         let file = open_file(&self.car)?;
         let proven = verify_proof(file, path, &keys)
@@ -54,6 +56,7 @@ impl Args {
             })
             .with_context(|| format!("{} is not a valid proof", self.car.display()))?;
         self.path.path_in(proven.commit.did())?;
+        check_account(identity.did(), proven.commit.did())?;
         let Proven { commit, signed_by, record, .. } = &proven;
         let value = record.as_ref().and_then(|record| {
             let said = |error| say(&format!("record {path} cannot be decoded: {error}"));

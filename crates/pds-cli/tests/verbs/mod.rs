@@ -9,6 +9,7 @@ mod files_as_states;
 mod forget;
 mod gc;
 mod history;
+mod identity;
 mod in_postgres;
 mod inside;
 mod keys_in_time;
