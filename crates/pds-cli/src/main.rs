@@ -5,6 +5,7 @@
 
 mod answers;
 mod args;
+mod blob_notes;
 mod commands;
 mod damage;
 mod destination;

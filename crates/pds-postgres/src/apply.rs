@@ -58,11 +58,11 @@ impl<'a> Pending<'a> {
     pub(crate) fn apply(&mut self, pool: &Pool, known: &Known) -> Result<Applied, StoreError> {
         let (mut stored, mut last) = (0, known.base());
         // A repair writes where refs and log disagree, and copied rows are stored before any ref.
-        let mut is_log_ahead = self.change.event == Event::Repair;
+        let (mut is_copy, is_repair) = (false, self.change.event == Event::Repair);
         if !self.is_whole {
             stored = store_blocks(pool, known, &mut self.change.blocks)?;
             if let Some(rows) = self.change.history.take() {
-                is_log_ahead = true;
+                is_copy = true;
                 last = last.max(copy_history(pool, known, rows)?);
             }
         }
@@ -82,14 +82,17 @@ impl<'a> Pending<'a> {
                 return Err(StoreError::TargetMissing { name, target });
             }
             let before = match edited {
-                None if is_log_ahead => {
+                None if is_copy || is_repair => {
                     let rows = latest_rows(&PostgresView::read(pool, 0)?, &name, 1)?;
                     rows.first().and_then(|row| row.after)
                 }
                 _ => found,
             };
-            last += 1;
             self.step.refs.insert(name.clone(), after);
+            if is_copy && after.is_some() && before == after {
+                continue;
+            }
+            last += 1;
             let (seq, at_micros) = (last, now_micros());
             let (event, message) = (self.change.event.clone(), self.change.message.clone());
             self.step.rows.push(LogEntry { seq, name, before, after, at_micros, event, message });

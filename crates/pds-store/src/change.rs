@@ -45,7 +45,8 @@ pub struct Change<'a> {
     /// [`StoreError::Changed`], because blocks that it relies on may have been deleted.
     pub sweep_seen: Option<u64>,
     /// Log entries with their own numbers and times, oldest first, for copies and rebuilds. They
-    /// are accepted into an empty log only, and come before the entries of `refs`.
+    /// are accepted into an empty log only, and come before the entries of `refs`. An edit that
+    /// points a ref to the commit in its last copied entry appends no entry.
     pub history: Option<Box<LogStream<'a>>>,
 }
 

@@ -92,7 +92,7 @@ impl State {
         }
 
         // No step fails from here on.
-        let (mut new_blocks, change_before) = (0, self.version.change);
+        let (mut new_blocks, change_before, is_copy) = (0, self.version.change, rows.is_some());
         if !arriving.is_empty() {
             let blocks = Arc::make_mut(&mut self.blocks);
             for block in arriving {
@@ -105,6 +105,13 @@ impl State {
             self.log = Arc::new(rows);
         }
         for (edit, before) in refs.into_iter().zip(before) {
+            let logged = || self.log.iter().rev().find(|row| row.name == edit.name);
+            let last = if is_copy { logged().and_then(|row| row.after) } else { before };
+            if is_copy && last.is_some() && last == edit.target {
+                self.point(edit.name, edit.target);
+                continue;
+            }
+            let before = last;
             self.version.change += 1;
             let (seq, at_micros) = (self.version.change, now_micros());
             let (event, message) = (event.clone(), message.clone());
@@ -117,12 +124,16 @@ impl State {
     }
 
     fn move_ref(&mut self, entry: LogEntry) {
-        let refs = Arc::make_mut(&mut self.refs);
-        match entry.after {
-            Some(target) => refs.insert(entry.name.clone(), target),
-            None => refs.remove(&entry.name),
-        };
+        self.point(entry.name.clone(), entry.after);
         Arc::make_mut(&mut self.log).push(entry);
+    }
+
+    fn point(&mut self, name: RefName, target: Option<Cid>) {
+        let refs = Arc::make_mut(&mut self.refs);
+        match target {
+            Some(target) => refs.insert(name, target),
+            None => refs.remove(&name),
+        };
     }
 }
 

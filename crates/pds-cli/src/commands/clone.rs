@@ -7,27 +7,38 @@ use anyhow::Result;
 use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::data::Blocks;
+use pds::local::copy::{CopyOptions, clone_repository};
 use pds::local::database::clone_into_database;
 use pds::local::directory::clone_file;
+use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::is_address;
+use pds::transfer::copy::Copied;
 use pds::{Error, Jobs};
 
 use super::{import, info};
+use crate::blob_notes::{say_damaged, say_missing};
 use crate::exit::{Exit, Stated};
-use crate::identity::IdentityArgs;
-use crate::open::{about_file, open_file_or_repository, peek};
+use crate::identity::{Identity, IdentityArgs};
+use crate::open::{about_file, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record_files::directory_name;
 use crate::store_arg::StoreArg;
+use crate::stream::open_file;
+use crate::text::say;
 
 /// Create a repository from a CAR file or another repository
 ///
-/// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`. From
-/// another repository, only the state at HEAD is copied: no other refs, no log, no blobs and no known key.
+/// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`.
+///
+/// All of another repository is copied: refs, log, every state that they name, known keys, blobs and identity files.
+/// Blobs become hard links if both directories are on one file system. A damaged blob is listed and not copied. A
+/// database has no blobs.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…"
+    after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…\n  \
+    pds clone alice /media/usb/alice --with-key\n\n\
+    Exit code 6 if blobs or parts of past states are damaged in the source: they were listed."
 )]
 pub(crate) struct Args {
     /// CAR file, or directory or database address of another repository; - for stdin
@@ -35,6 +46,10 @@ pub(crate) struct Args {
 
     /// Directory to create [default: named after the source, or after the account]
     dir: Option<PathBuf>,
+
+    /// Copy the signing key of another repository as well, so that both can write
+    #[arg(long)]
+    with_key: bool,
 
     #[command(flatten)]
     identity: IdentityArgs,
@@ -50,40 +65,73 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
-        let file = open_file_or_repository(&self.source)?;
-        let dir = match self.dir {
-            Some(dir) => dir,
-            None => default_directory(&self.source, &file)?,
-        };
+        match is_repository(&self.source)? {
+            true => self.of_repository(&identity, out),
+            false => self.of_file(&identity, out),
+        }
+    }
+
+    fn of_file(self, identity: &Identity, out: &mut Output) -> Result<Exit> {
+        if self.with_key {
+            let message = format!("{} is no directory with a key", self.source.display());
+            return Stated::usage(message).hint("import the key later: pds key import FILE").fail();
+        }
+        let file = open_file(&self.source)?;
+        let commit = || commit_of(&file, &self.source);
+        let dir = self.directory(&commit)?;
         let key = identity.key_for(&file)?;
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         let cloned = match self.store.address()? {
             None => clone_file(&dir, file, key.as_ref(), jobs),
             Some(address) => {
-                let did = commit_of(&file, &self.source)?.did().clone();
+                let did = commit()?.did().clone();
                 clone_into_database(&dir, address, (&did, file), key.as_ref(), jobs)
             }
         };
         let (repo, imported) = cloned.map_err(|error| about_file(error, &self.source))?;
         import::warn(&imported.findings);
+        say_missing(&repo, &imported.blobs)?;
         out.has_done();
-        out.answer(&info::of_clone(&repo, imported, &dir)?)?;
+        out.answer(&info::of_clone(&repo, imported, 0, &dir)?)?;
         Ok(Exit::Done)
     }
-}
 
-/// Returns the name of the source without its extension, or the account if the file has no extension.
-fn default_directory(source: &Path, file: &Watched) -> Result<PathBuf> {
-    if let (Some(name), true) = (source.file_name(), source.is_dir()) {
-        return Ok(PathBuf::from(name));
+    fn of_repository(self, identity: &Identity, out: &mut Output) -> Result<Exit> {
+        let commit = open_without_key(&self.source)?.snapshot()?.commit().clone();
+        let dir = self.directory(&|| Ok(commit.clone()))?;
+        let key = identity.key_of(&commit)?;
+        let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let options = CopyOptions::default().key(key.as_ref()).with_key(self.with_key).jobs(jobs);
+        let options = options.store(self.store.address()?);
+        let (repo, copied) = clone_repository(&dir, &self.source, &options)?;
+        let Copied { present, lost, blobs, .. } = copied;
+        import::warn(&present.findings);
+        for cid in &lost {
+            say(&format!("block {cid} of a past state is missing or damaged in the source"));
+        }
+        let exit = say_damaged(&blobs);
+        say_missing(&repo, &present.blobs)?;
+        out.has_done();
+        out.answer(&info::of_clone(&repo, present, blobs.copied, &dir)?)?;
+        Ok(if lost.is_empty() { exit } else { Exit::Partly })
     }
-    let is_named = !source.to_str().is_some_and(is_address);
-    if let (Some(stem), Some(_), true) = (source.file_stem(), source.extension(), is_named) {
-        return Ok(PathBuf::from(stem));
+
+    /// Returns the directory to create: the one given, the name of the source without its extension, or the account.
+    fn directory(&self, commit: &dyn Fn() -> Result<Commit>) -> Result<PathBuf> {
+        if let Some(dir) = &self.dir {
+            return Ok(dir.clone());
+        }
+        let source = self.source.as_path();
+        if let (Some(name), true) = (source.file_name(), source.is_dir()) {
+            return Ok(PathBuf::from(name));
+        }
+        let is_named = !source.to_str().is_some_and(is_address);
+        if let (Some(stem), Some(_), true) = (source.file_stem(), source.extension(), is_named) {
+            return Ok(PathBuf::from(stem));
+        }
+        let hint = "name the directory: pds clone SOURCE DIR";
+        Ok(PathBuf::from(directory_name(commit()?.did(), hint)?))
     }
-    let commit = commit_of(file, source)?;
-    let hint = "name the directory: pds clone SOURCE DIR";
-    Ok(PathBuf::from(directory_name(commit.did(), hint)?))
 }
 
 /// Reads the commit of a file.

@@ -11,6 +11,7 @@ use pds::{Finding, Jobs, Repo, Severity};
 
 use crate::answers::commit::CommitId;
 use crate::answers::import::ImportAnswer;
+use crate::blob_notes::say_missing;
 use crate::exit::Exit;
 use crate::identity::IdentityArgs;
 use crate::open::{Place, about_file, open_file_or_repository, peek};
@@ -57,6 +58,7 @@ impl Args {
             repo.keys().remember(key)?;
         }
         warn(&imported.findings);
+        say_missing(&repo, &imported.blobs)?;
         let commit = &imported.commit;
         if let Some(before) = &imported.before
             && before.rev() > commit.rev()

@@ -61,8 +61,9 @@ impl Args {
 }
 
 /// Describes a repository that was just created; the import has counted its records.
-pub(super) fn of_clone(repo: &Repo, imported: Imported, dir: &Path) -> Result<Info> {
+pub(super) fn of_clone(repo: &Repo, imported: Imported, blobs: u64, dir: &Path) -> Result<Info> {
     let mut info = of_commit(&imported.commit);
+    (info.blobs, info.can_sign) = (blobs, repo.keys().can_sign());
     info.collections = imported.collections;
     (info.records, info.nodes) = (imported.records, imported.nodes);
     (info.blocks, info.bytes) = (imported.new_blocks, size_of(dir));

@@ -95,6 +95,45 @@ fn an_import_that_is_killed_at_any_call() {
 }
 
 #[test]
+fn a_clone_of_a_directory_that_is_killed_at_any_call() {
+    if !is_available() {
+        return;
+    }
+    let repo = prepared();
+    let answers = |home: &Home, dir: &str| {
+        let verbs: [&[&str]; 4] = [
+            &["log", "--json"],
+            &["ref", "ls"],
+            &["blob", "ls"],
+            &["verify", "--history", "--blobs"],
+        ];
+        verbs.map(|verb| home.pds(["-R", dir].iter().chain(verb).copied()).ok())
+    };
+    let expected = answers(&repo.home, "alice");
+    for exists in [false, true] {
+        if exists {
+            std::fs::create_dir(repo.home.path("copy")).unwrap();
+        }
+        let args = ["clone", "alice", "copy", "--with-key"];
+        let scenario =
+            Scenario { name: "clone DIR", home: &repo.home, args: &args, stdin: "", kills: 40 };
+        scenario.kill(|repo| {
+            let home = &repo.home;
+            assert_eq!(answers(home, "alice"), expected, "the original stays as it was");
+            let is_whole = home.dir().join("copy/pds.db").exists();
+            if !is_whole {
+                assert_eq!(home.dir().join("copy").exists(), exists);
+                // The remains do not block the next run.
+                home.pds(args).ended().done();
+            }
+            assert_eq!(answers(home, "copy"), expected);
+            home.pds(["-R", "copy", "put", "com.example.note/z"]).stdin("{}").ok();
+            if is_whole { Left::New } else { Left::Old }
+        });
+    }
+}
+
+#[test]
 fn a_collection_that_is_killed_at_any_call() {
     if !is_available() {
         return;

@@ -4,6 +4,7 @@ mod apply;
 mod arguments;
 mod blobs;
 mod branches;
+mod copies;
 mod create;
 mod files_as_states;
 mod forget;

@@ -17,6 +17,9 @@ pub struct RecordFacts<'a> {
     pub record_type: Option<&'a str>,
     /// Whether the record contains a typed blob reference.
     pub has_blobs: bool,
+    /// Whether the record contains a field `mimeType` with a text. Each blob reference has one, in the typed and in the
+    /// legacy form.
+    pub has_media_types: bool,
     /// Whether the record contains an integer beyond 2^53 - 1, which some implementations cannot
     /// represent.
     pub has_unsafe_integers: bool,
@@ -210,8 +213,10 @@ fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Scanned<'a>
         }
         let start = cursor.offset();
         let item = cursor.item()?;
-        if let Some(key) = open.key.filter(|key| key.starts_with('$')) {
+        if let Some(key) = open.key {
             match (key, item) {
+                ("mimeType", Item::Text(_)) => seen.facts.has_media_types = true,
+                (key, _) if !key.starts_with('$') => {}
                 ("$type", Item::Text(name)) => {
                     seen.facts.has_blobs |= name == "blob";
                     seen.bad_type |= name.is_empty();
@@ -280,7 +285,8 @@ mod tests {
         };
         let (raw, cbor) = (Cid::of(Codec::Raw, b"x"), Cid::of(Codec::Cbor, b"x"));
         let facts_of = record(&[("embed", blob(raw, "image/png", 0))]);
-        assert!(check_record(&facts_of).unwrap().has_blobs);
+        let facts = check_record(&facts_of).unwrap();
+        assert!(facts.has_blobs && facts.has_media_types);
         let within = |value| Value::from_iter([Value::from([("image", value)])]);
         let (place, _) = refused(&[("embed", within(blob(cbor, "image/png", 1)))]);
         assert_eq!(place, "/embed/0/image");

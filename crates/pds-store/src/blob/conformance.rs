@@ -11,6 +11,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
+use crate::blob::memory::MemoryBlobs;
 use crate::blob::store::{BlobInfo, BlobStore, BlobSweep};
 use pds_core::data::cid::{Cid, Codec};
 
@@ -20,11 +21,12 @@ use pds_core::data::cid::{Cid, Codec};
 ///
 /// If the blob store breaks a rule of the trait. The message names the rule.
 pub fn check(make: &dyn Fn() -> Box<dyn BlobStore>) {
-    let checks: [fn(&dyn BlobStore); 9] = [
+    let checks: [fn(&dyn BlobStore); 10] = [
         absent_blobs_are_no_error,
         stored_blobs_are_read_and_listed,
         a_list_is_in_order_and_ends_early,
         listed_blobs_are_deleted,
+        blobs_of_another_store_are_copied,
         a_failed_upload_leaves_nothing,
         old_blobs_that_are_not_kept_are_swept,
         blobs_become_young_when_stored_again_or_renewed,
@@ -150,6 +152,19 @@ fn a_list_is_in_order_and_ends_early(blobs: &dyn BlobStore) {
         })
         .expect("stopping a list early is no error");
     assert_eq!(calls, stored[..4], "a list ends when `each` stops it");
+}
+
+fn blobs_of_another_store_are_copied(blobs: &dyn BlobStore) {
+    let from = MemoryBlobs::default();
+    let cid = put(&from, b"from elsewhere").cid;
+    for _ in 0..2 {
+        let copied = blobs.copy(&cid, &from).expect("copy").expect("copy finds the blob");
+        assert_eq!((copied.cid, copied.size_bytes), (cid, 14), "copy returns what it stored");
+    }
+    assert_eq!(read_all(blobs, &cid), b"from elsewhere", "a copied blob is read");
+    let absent = Cid::of(Codec::Raw, b"absent");
+    assert!(blobs.copy(&absent, &from).expect("copy").is_none(), "copy of an absent blob");
+    assert_eq!(cids(&list(blobs)), [cid], "only the copied blob is stored");
 }
 
 fn listed_blobs_are_deleted(blobs: &dyn BlobStore) {

@@ -82,6 +82,24 @@ impl BlobDirectory {
         Ok(blob_info(*cid, &file))
     }
 
+    /// Links to the file of a blob, after its bytes were hashed. Returns `None` if it must be copied: the files are on
+    /// different file systems, or the file has another owner, so that it cannot be made young.
+    fn link(&self, path: &Path, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {
+        let Ok(file) = files::open(path) else { return Ok(None) };
+        let mut bytes = hashing::Verifying::new(&file, *cid);
+        io::copy(&mut bytes, &mut io::sink()).map_err(BlobError::Source)?;
+        let failed = |source| BlobError::Io { path: self.root.clone(), source };
+        fs::create_dir_all(&self.root).map_err(failed)?;
+        let Ok(Touched::Young(_)) = files::touch(path) else { return Ok(None) };
+        let linked = tempfile::Builder::new().prefix(INCOMING).make_in(&self.root, |to| {
+            fs::hard_link(path, to)?;
+            File::open(to)
+        });
+        let Ok(temporary) = linked else { return Ok(None) };
+        temporary.as_file().sync_all().map_err(failed)?;
+        self.keep(temporary, cid).map(Some).map_err(failed)
+    }
+
     /// Returns the CIDs of the files with names of blobs, in order.
     fn cids(&self) -> Result<Vec<Cid>, BlobError> {
         let mut cids = Vec::new();
@@ -192,6 +210,22 @@ impl BlobStore for BlobDirectory {
             Err(error) if is_absent(&error) => Ok(None),
             Err(source) => Err(BlobError::Io { path, source }),
         }
+    }
+
+    fn copy(&self, cid: &Cid, from: &dyn BlobStore) -> Result<Option<BlobInfo>, BlobError> {
+        if let Some(path) = from.file(cid)
+            && let Some(info) = self.link(&path, cid)?
+        {
+            return Ok(Some(info));
+        }
+        match from.open(cid)? {
+            Some(mut blob) => self.put(&mut blob.reader).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn file(&self, cid: &Cid) -> Option<PathBuf> {
+        Some(self.path(cid))
     }
 
     fn renew(&self, cid: &Cid) -> Result<Option<BlobInfo>, BlobError> {

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Read;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use crate::blob::error::BlobError;
 use crate::blob::hashing;
@@ -113,6 +114,26 @@ pub trait BlobStore: Send + Sync {
     /// [`BlobError`] if the blob is stored but cannot be opened. Damaged bytes are an error of the
     /// reader.
     fn open(&self, cid: &Cid) -> Result<Option<OpenBlob>, BlobError>;
+
+    /// Stores a blob of another blob store. Returns `None` if that store does not have it.
+    ///
+    /// The bytes are hashed. A back end may share them with the other store instead of copying them.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError`] if the bytes cannot be read or stored. No part of them is kept then. It is
+    /// [`BlobError::Source`] with [`InvalidData`](std::io::ErrorKind::InvalidData) if they are damaged.
+    fn copy(&self, cid: &Cid, from: &dyn BlobStore) -> Result<Option<BlobInfo>, BlobError> {
+        match from.open(cid)? {
+            Some(mut blob) => self.put(&mut blob.reader).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Returns the file of a blob, whether or not it is stored. `None` if blobs are not files.
+    fn file(&self, _cid: &Cid) -> Option<PathBuf> {
+        None
+    }
 
     /// Makes a blob count as stored now, or returns `None` if it is not stored.
     ///

@@ -20,6 +20,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("a message is one line of bounded length", messages_are_checked),
     ("events are data", events_of_every_kind_are_kept),
     ("history is copied with its numbers and times", history_is_copied),
+    ("history brings refs without further rows", history_brings_refs),
     ("history is accepted into an empty log only", history_needs_an_empty_log),
     ("history that fails leaves nothing", history_that_fails_leaves_nothing),
 ];
@@ -173,6 +174,29 @@ fn history_is_copied(store: &dyn Store) {
     );
     let row = &rows(view(store).as_ref(), &LogQuery::newest_first().of(RefName::head()))[1];
     assert_eq!(*row, history[4], "copied rows are found by their ref");
+}
+
+fn history_brings_refs(store: &dyn Store) {
+    let history = vec![
+        LogEntry { event: Event::Init, ..sample_history()[0].clone() },
+        LogEntry { seq: 20, ..sample_history()[1].clone() },
+    ];
+    // The log says that HEAD and side point to the first block.
+    let edits = [
+        edit("HEAD", Some(cid(1)), Expect::Absent),
+        edit("side", Some(cid(1)), Expect::Absent),
+        edit("side", Some(cid(2)), Expect::Exactly(cid(1))),
+    ];
+    let change = copy(history.clone()).blocks([1, 2].map(|n| Ok(block(n)))).edits(edits);
+    let applied = apply(store, change.fact(FactEdit::Set(Fact::Loss(cid(3)))));
+    let log = everything(store).log;
+    assert_eq!(log[..2], history, "copied rows keep their numbers, times and events");
+    assert_eq!(log.len(), 3, "an edit to the commit of the last copied row has no row");
+    assert_eq!((log[2].before, log[2].after), (Some(cid(1)), Some(cid(2))));
+    assert_eq!(applied.version.change, log[2].seq, "the last row has the number of the change");
+    assert_chain(store);
+    apply(store, write([3], [head(3)]));
+    assert_chain(store);
 }
 
 fn history_needs_an_empty_log(store: &dyn Store) {

@@ -49,19 +49,28 @@ pub(crate) fn apply(
     state.placed = StateRow::read(transaction)?.placed;
     let before = version.change;
     // A repair writes where refs and log disagree, and copied log rows are stored before any ref.
-    let is_log_ahead = event == Event::Repair || history.is_some();
+    let (is_copy, is_repair) = (history.is_some(), event == Event::Repair);
     if let Some(rows) = history {
         copy_history(transaction, rows, &mut version)?;
     }
     for edit in refs {
-        version.change += 1;
         let known = state.refs;
-        let logged = match is_log_ahead {
+        let logged = match is_copy || is_repair {
             true => Some(last_logged(transaction, &edit.name)?),
             false => None,
         };
-        let entry = (version, logged, &event, &*message);
-        move_ref(transaction, tail, edit, entry, &mut state)?;
+        match &logged {
+            Some(Some(row)) if is_copy && edit.target.is_some() && row.after == edit.target => {
+                let seq = row.seq;
+                point_ref(transaction, tail, edit, seq, &mut state)?;
+            }
+            _ => {
+                version.change += 1;
+                let before = logged.map(|row| row.and_then(|row| row.after));
+                let entry = (version, before, &event, &*message);
+                move_ref(transaction, tail, edit, entry, &mut state)?;
+            }
+        }
         if state.refs != known {
             state.write(transaction)?;
         }
@@ -225,6 +234,7 @@ fn expected(transaction: &Connection, edit: &RefEdit) -> Result<Option<RefRow>, 
     Err(StoreError::Moved { name: edit.name.clone(), expected: edit.expect, found })
 }
 
+/// Moves a ref, and writes its log row.
 fn move_ref(
     transaction: &Connection,
     tail: &Tail,
@@ -232,32 +242,42 @@ fn move_ref(
     (version, logged, event, message): (Version, Option<Option<Cid>>, &Event, &str),
     state: &mut StateRow,
 ) -> Result<(), StoreError> {
+    let (name, after, seq) = (edit.name.clone(), edit.target, version.change);
+    let before = point_ref(transaction, tail, edit, seq, state)?;
+    let before = logged.unwrap_or(before);
+    let (event, message, at_micros) = (event.clone(), message.to_owned(), now_micros());
+    write_log(transaction, &LogEntry { seq, name, before, after, at_micros, event, message })
+}
+
+/// Writes or deletes the row of a ref, whose log row has the number `seq`. Returns the commit that it pointed to.
+fn point_ref(
+    transaction: &Connection,
+    tail: &Tail,
+    edit: RefEdit,
+    seq: u64,
+    state: &mut StateRow,
+) -> Result<Option<Cid>, StoreError> {
     let before = expected(transaction, &edit)?.map(|row| row.cid);
-    let RefEdit { name, target: after, .. } = edit;
-    let seq = version.change;
-    match after {
+    let RefEdit { name, target, .. } = edit;
+    match target {
         Some(target) => {
             if !has_sound(transaction, tail, &target)? {
                 return Err(StoreError::TargetMissing { name, target });
             }
             state.refs += i64::from(before.is_none());
-            RefRow { name: name.clone(), cid: target, seq: seq.cast_signed() }
-                .write(transaction)?;
+            RefRow { name, cid: target, seq: seq.cast_signed() }.write(transaction)?;
         }
         None => {
             let gone = RefRow::delete(transaction, &name)?;
             state.refs -= i64::try_from(gone).unwrap_or(0);
         }
     }
-    let before = logged.unwrap_or(before);
-    let (event, message, at_micros) = (event.clone(), message.to_owned(), now_micros());
-    write_log(transaction, &LogEntry { seq, name, before, after, at_micros, event, message })
+    Ok(before)
 }
 
-/// Returns the commit that a ref points to according to its last log row.
-fn last_logged(transaction: &Connection, name: &RefName) -> Result<Option<Cid>, StoreError> {
-    let newest = log_page(transaction, &LogQuery::newest_first().of(name.clone()), 1)?;
-    Ok(newest.first().and_then(|row| row.after))
+/// Returns the last log row of a ref.
+fn last_logged(transaction: &Connection, name: &RefName) -> Result<Option<LogEntry>, StoreError> {
+    Ok(log_page(transaction, &LogQuery::newest_first().of(name.clone()), 1)?.pop())
 }
 
 /// Copies log rows with their own numbers and times into an empty log.

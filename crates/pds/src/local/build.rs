@@ -1,12 +1,15 @@
 //! The atomic creation of a repository directory: the whole repository appears, or nothing.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
-use crate::local::layout::{ADDRESS_FILE, KEY_FILE, STAGING_PREFIX, STORE_FILE};
+use crate::local::layout::{
+    ADDRESS_FILE, BLOB_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE, MOVED_FILE, STAGING_PREFIX,
+    STORE_FILE,
+};
 use crate::local::locks::{lock, sync};
 
 /// Makes the content of a directory in a staging directory, and moves it into place when it is complete.
@@ -39,20 +42,8 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         if is_in_use(dir).map_err(Error::io(dir))? {
             return Err(Error::DirectoryInUse(dir.to_owned()));
         }
-        let orphan = dir.join(KEY_FILE);
-        if orphan.symlink_metadata().is_ok() {
-            fs::remove_file(&orphan).map_err(Error::io(&orphan))?;
-        }
-        let key = publish_key(staging.path(), dir)?;
-        // The store comes last: it makes the directory a repository.
-        let mut stores = [STORE_FILE, ADDRESS_FILE].into_iter();
-        if let Err(error) = stores.try_for_each(|name| publish(staging.path(), dir, name).map(drop))
-        {
-            if key {
-                let _ = fs::remove_file(dir.join(KEY_FILE));
-            }
-            return Err(error);
-        }
+        remove_orphans(dir)?;
+        publish_all(staging.path(), dir)?;
         sync(dir)?;
     } else {
         fs::rename(staging.path(), dir).map_err(|error| failed_to_publish(error, dir, dir))?;
@@ -61,6 +52,71 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         sync(&parent)?;
     }
     Ok(made)
+}
+
+/// Moves everything from the staging directory into an existing directory. The store comes last: it makes the
+/// directory a repository.
+fn publish_all(staging: &Path, dir: &Path) -> Result<()> {
+    let directories: Vec<&str> =
+        DIRECTORIES.into_iter().filter(|name| staging.join(name).is_dir()).collect();
+    let moved = publish_directories(staging, dir, &directories).and_then(|()| {
+        let key = publish_key(staging, dir)?;
+        let mut stores = [STORE_FILE, ADDRESS_FILE].into_iter();
+        stores.try_for_each(|name| publish(staging, dir, name).map(drop)).inspect_err(|_| {
+            if key {
+                let _ = fs::remove_file(dir.join(KEY_FILE));
+            }
+        })
+    });
+    moved.inspect_err(|_| {
+        for name in &directories {
+            // A directory that was not moved yet is not in the way.
+            if !staging.join(name).exists() {
+                let _ = fs::remove_dir_all(dir.join(name));
+            }
+        }
+    })
+}
+
+/// Moves directories into place. A file in the staging directory lists them: after an interruption, it shows which run
+/// they belong to.
+fn publish_directories(staging: &Path, dir: &Path, names: &[&str]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    let list = staging.join(MOVED_FILE);
+    let lines: Vec<String> = names
+        .iter()
+        .filter_map(|name| Some(format!("{}\n", identity_of(&staging.join(name))?)))
+        .collect();
+    let written = File::create_new(&list).and_then(|mut file| {
+        file.write_all(lines.concat().as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(Error::io(&list))?;
+    sync(staging)?;
+    for name in names {
+        let to = dir.join(name);
+        if to.symlink_metadata().is_ok() {
+            return Err(Error::DirectoryInUse(dir.to_owned()));
+        }
+        fs::rename(staging.join(name), &to).map_err(|error| failed_to_publish(error, dir, &to))?;
+    }
+    Ok(())
+}
+
+/// Removes what interrupted runs have moved into a directory, which is not in use otherwise.
+fn remove_orphans(dir: &Path) -> Result<()> {
+    let key = dir.join(KEY_FILE);
+    if key.symlink_metadata().is_ok() {
+        fs::remove_file(&key).map_err(Error::io(&key))?;
+    }
+    for path in DIRECTORIES.map(|name| dir.join(name)) {
+        if path.symlink_metadata().is_ok() {
+            fs::remove_dir_all(&path).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks that a repository can be made in a directory: it is empty, or does not exist.
@@ -111,7 +167,7 @@ fn failed_to_publish(error: io::Error, dir: &Path, at: &Path) -> Error {
 /// Returns whether a directory has any content, other than the remains of a process that was killed while it
 /// made a repository.
 fn is_in_use(dir: &Path) -> io::Result<bool> {
-    let (mut staging, mut has_key) = (Vec::new(), false);
+    let (mut staging, mut has_key, mut moved) = (Vec::new(), false, Vec::new());
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name();
@@ -119,12 +175,36 @@ fn is_in_use(dir: &Path) -> io::Result<bool> {
             staging.push(entry.path());
         } else if name == KEY_FILE {
             has_key = true;
+        } else if DIRECTORIES.iter().any(|directory| name == *directory) {
+            moved.push(entry.path());
         } else {
             return Ok(true);
         }
     }
     let key = dir.join(KEY_FILE);
-    Ok(has_key && !staging.iter().any(|staging| is_same_file(&staging.join(KEY_FILE), &key)))
+    let is_staged = |staging: &PathBuf| is_same_file(&staging.join(KEY_FILE), &key);
+    let lists: Vec<String> = staging
+        .iter()
+        .filter_map(|staging| fs::read_to_string(staging.join(MOVED_FILE)).ok())
+        .collect();
+    let is_listed = |path: &PathBuf| {
+        let identity = identity_of(path);
+        identity.is_some_and(|id| lists.iter().any(|list| list.lines().any(|line| line == id)))
+    };
+    Ok(has_key && !staging.iter().any(is_staged) || !moved.iter().all(is_listed))
+}
+
+/// Returns a text that identifies a directory on this machine.
+#[cfg(unix)]
+fn identity_of(path: &Path) -> Option<String> {
+    use std::os::unix::fs::MetadataExt;
+    let found = path.symlink_metadata().ok().filter(fs::Metadata::is_dir)?;
+    Some(format!("{} {}", found.dev(), found.ino()))
+}
+
+#[cfg(not(unix))]
+fn identity_of(_path: &Path) -> Option<String> {
+    None
 }
 
 /// Returns whether two paths name the same file.
@@ -151,3 +231,6 @@ fn parent(dir: &Path) -> PathBuf {
         _ => PathBuf::from("."),
     }
 }
+
+/// The directories that a staging directory may have.
+const DIRECTORIES: [&str; 2] = [BLOB_DIRECTORY, IDENTITY_DIRECTORY];

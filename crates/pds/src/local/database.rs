@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::local::build::{build, check_free};
 use crate::local::key_file;
-use crate::local::layout::{ADDRESS_FILE, BLOB_DIRECTORY, KEY_FILE};
+use crate::local::layout::{ADDRESS_FILE, BLOB_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE};
 use crate::model::jobs::Jobs;
 use crate::repo::Repo;
 use crate::transfer::import::Imported;
@@ -40,7 +40,9 @@ pub fn create_in_database(
     key: &SigningKey,
 ) -> Result<Repo> {
     let dir = dir.as_ref();
-    make(dir, address, did, Some(key), |repo| repo.signing_with(key.clone()).init(did).map(drop))?;
+    let write_key = |staging: &Path| Ok(key_file::write_new(&staging.join(KEY_FILE), key)?);
+    let begin = |repo: Repo| repo.signing_with(key.clone()).init(did).map(drop);
+    make(dir, address, did, true, write_key, begin)?;
     Repo::open(dir)
 }
 
@@ -58,15 +60,18 @@ pub fn clone_into_database<F: ReadAt>(
 ) -> Result<(Repo, Imported)> {
     let dir = dir.as_ref();
     let import = |repo: Repo| repo.transfer().with_jobs(jobs).import_file(file, key);
-    let imported = make(dir, address, did, None, import)?;
+    let imported = make(dir, address, did, false, |_| Ok(()), import)?;
     Ok((Repo::open(dir)?, imported))
 }
 
-fn make<T>(
+/// Makes a directory with the files that `prepare` writes, and a new account that `begin` fills. `is_own` tells whether
+/// the first commit is made here.
+pub(super) fn make<T>(
     dir: &Path,
     address: &str,
     did: &Did,
-    key: Option<&SigningKey>,
+    is_own: bool,
+    prepare: impl FnOnce(&Path) -> Result<()>,
     begin: impl FnOnce(Repo) -> Result<T>,
 ) -> Result<T> {
     let (address, named) = parse(address)?;
@@ -79,10 +84,8 @@ fn make<T>(
     let store = PostgresStore::create(&address, did).map_err(no_account)?;
     let store = Arc::new(store);
     build(dir, |staging| {
-        if let Some(key) = key {
-            key_file::write_new(&staging.join(KEY_FILE), key)?;
-        }
-        write_address(&staging.join(ADDRESS_FILE), store.address(), key.is_some())
+        prepare(staging)?;
+        write_address(&staging.join(ADDRESS_FILE), store.address(), is_own)
     })?;
     let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
     begin(Repo::with(store.clone(), blobs)).inspect_err(|error| {
@@ -92,6 +95,9 @@ fn make<T>(
         if is_taken || !has_lost_connection(error) && is_empty() {
             for name in [ADDRESS_FILE, KEY_FILE] {
                 let _ = fs::remove_file(dir.join(name));
+            }
+            for name in [BLOB_DIRECTORY, IDENTITY_DIRECTORY] {
+                let _ = fs::remove_dir_all(dir.join(name));
             }
             if !existed {
                 let _ = fs::remove_dir(dir);

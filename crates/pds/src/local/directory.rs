@@ -98,16 +98,24 @@ fn clone_with(
     dir: &Path,
     import: impl FnOnce(&Repo) -> Result<Imported>,
 ) -> Result<(Repo, Imported)> {
-    let imported = build(dir, |dir| {
-        let store = Arc::new(SqliteStore::create_unsettled(&dir.join(STORE_FILE))?);
-        let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
+    let imported = build_with_store(dir, |repo, _| import(repo))?;
+    Ok((Repo::open(dir)?, imported))
+}
+
+/// Makes a directory with a new store that `fill` fills. It gets the staging directory as well.
+pub(super) fn build_with_store<T>(
+    dir: &Path,
+    fill: impl FnOnce(&Repo, &Path) -> Result<T>,
+) -> Result<T> {
+    build(dir, |staging| {
+        let store = Arc::new(SqliteStore::create_unsettled(&staging.join(STORE_FILE))?);
+        let blobs = Arc::new(BlobDirectory::new(staging.join(BLOB_DIRECTORY)));
         let repo = Repo::with(store.clone(), blobs);
-        let imported = import(&repo)?;
+        let filled = fill(&repo, staging)?;
         drop(repo);
         settle(store)?;
-        Ok(imported)
-    })?;
-    Ok((Repo::open(dir)?, imported))
+        Ok(filled)
+    })
 }
 
 /// Makes a new store durable. The caller has the only handle on the store.

@@ -10,11 +10,20 @@ pub const ADDRESS_FILE: &str = "store";
 /// The name of the directory of blobs.
 pub const BLOB_DIRECTORY: &str = "blobs";
 
+/// The name of the directory with the files about the identity of the account.
+pub const IDENTITY_DIRECTORY: &str = "identity";
+
+/// The names of the files about the identity: the DID document and the audit log.
+pub const IDENTITY_FILES: [&str; 2] = ["did.json", "plc.json"];
+
 /// The name of the file with the signing key.
 pub const KEY_FILE: &str = "key";
 
 /// The prefix of the names of staging directories for new repositories.
 pub const STAGING_PREFIX: &str = ".pds-new-";
+
+/// The name of a file in a staging directory. It lists the directories that are moved from there into place.
+pub const MOVED_FILE: &str = "moved";
 
 /// The name of the file with the next signing key, during a rotation.
 pub const NEXT_KEY_FILE: &str = "key.next";

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "sqlite")]
 mod build;
+#[cfg(feature = "sqlite")]
+pub mod copy;
 #[cfg(feature = "postgres")]
 pub mod database;
 #[cfg(feature = "sqlite")]

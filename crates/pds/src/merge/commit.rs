@@ -231,7 +231,7 @@ impl Merge<'_> {
         let incoming = || {
             let base = ours.as_ref();
             let base = base.map(|ours| BaseTree::new(stored.as_ref(), ours.data(), &is_walked));
-            Incoming::new(&file, &both, &commit, base, &expected)
+            Incoming::new(&both, &commit, base, &expected).with_rest(&file)
         };
         let mut checked = incoming();
         checked.check_all()?;

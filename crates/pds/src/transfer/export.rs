@@ -1,19 +1,17 @@
 //! The export to CAR files: canonical, in streamable order, with each record once.
 
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 use std::io::{BufWriter, Write};
 
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::model::revision::Revision;
 use crate::snapshot::Snapshot;
+use crate::transfer::block_set::BlockSet;
 use crate::transfer::handle::Transfer;
 use pds_core::car::write::CarWriter;
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, BlockRef, get_all};
-use pds_core::data::cid::{Cid, Codec};
-use pds_core::data::cid_hasher::ByCid;
+use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
 use pds_core::mst::contents::{Content, contents};
 use pds_core::mst::diff::diff;
@@ -180,7 +178,7 @@ struct Once<'a> {
     /// The writer, with a buffer that collects large pieces.
     car: CarWriter<BufWriter<&'a mut dyn Write>>,
     /// The blocks that must not be written twice: records, and blocks that are written outside of a walk.
-    written: HashSet<Half, ByCid>,
+    written: BlockSet,
     blocks: u64,
     progress: &'a mut dyn FnMut(u64),
 }
@@ -194,7 +192,7 @@ impl<'a> Once<'a> {
         let commit = snapshot.commit().block();
         let out = BufWriter::with_capacity(PIECE_BYTES, out);
         let car = CarWriter::new(out, &[commit.cid()])?;
-        let mut once = Self { car, written: HashSet::default(), blocks: 0, progress };
+        let mut once = Self { car, written: BlockSet::default(), blocks: 0, progress };
         once.write(commit.borrowed())?;
         Ok(once)
     }
@@ -250,7 +248,7 @@ impl<'a> Once<'a> {
 
     /// Notes a block as written. Returns whether it was not written before.
     fn is_first(&mut self, cid: &Cid) -> bool {
-        self.written.insert(Half::of(cid))
+        self.written.insert(cid)
     }
 
     fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
@@ -274,26 +272,6 @@ impl<'a> Once<'a> {
     }
 }
 
-/// Half of the digest of a block, with the codec in place of the last bit. It distinguishes blocks, and takes less
-/// than half the memory of a CID.
-#[derive(PartialEq, Eq)]
-struct Half(u64, u64);
-
-impl Half {
-    fn of(cid: &Cid) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *cid.digest();
-        let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        let second = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
-        Self(first, (second & !1) | u64::from(cid.codec() == Codec::Raw))
-    }
-}
-
-impl Hash for Half {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0);
-    }
-}
-
 /// The size of a written piece.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -309,6 +287,7 @@ mod tests {
     use pds_core::crypto::curve::Curve;
     use pds_core::crypto::signing_key::SigningKey;
     use pds_core::data::block::MemoryBlocks;
+    use pds_core::data::cid::Codec;
     use pds_core::mst::build::Builder;
     use pds_core::mst::walk::nodes;
 

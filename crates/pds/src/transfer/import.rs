@@ -55,13 +55,15 @@ pub struct Imported {
     pub collections: Vec<(String, u64)>,
     /// The number of nodes that were checked.
     pub nodes: u64,
+    /// The blobs that the checked records refer to, in order.
+    pub blobs: Vec<Cid>,
     /// The findings that are no reason to refuse the file: oddities, and records that break the data model.
     /// Such records are stored unchanged.
     pub findings: Vec<Finding>,
 }
 
 impl Imported {
-    fn new(
+    pub(crate) fn new(
         commit: Commit,
         before: Option<Commit>,
         new_blocks: u64,
@@ -70,8 +72,9 @@ impl Imported {
     ) -> Self {
         let (records, nodes) = (check.report.records, check.report.nodes);
         let collections = check.collections.take().unwrap_or_default();
+        let blobs = check.blobs.take().unwrap_or_default().into_iter().collect();
         let findings = findings.kept;
-        Self { commit, before, new_blocks, records, collections, nodes, findings }
+        Self { commit, before, new_blocks, records, collections, nodes, blobs, findings }
     }
 }
 
@@ -143,7 +146,7 @@ impl Transfer<'_> {
             let base = BaseTree::new(stored.as_ref(), before.as_ref()?.data(), &is_walked);
             Some(base.cached(self.parts.caches.nodes().as_ref()))
         };
-        let arrive = || Incoming::new(&file, &both, &commit, base(), &expected);
+        let arrive = || Incoming::new(&both, &commit, base(), &expected).with_rest(&file);
         let mut blocks = arrive();
         let is_present = before.as_ref().map(Commit::cid) == Some(root);
         let new_blocks = if is_present && has_all(self.parts.store.as_ref(), &mut blocks)? {
@@ -271,7 +274,11 @@ pub(crate) fn has_all(
 }
 
 /// Checks that a commit belongs to the account of this repository.
-fn check_account(view: &dyn View, commit: &Commit, before: Option<&Commit>) -> Result<()> {
+pub(crate) fn check_account(
+    view: &dyn View,
+    commit: &Commit,
+    before: Option<&Commit>,
+) -> Result<()> {
     let known = match first_fact(view, FactKind::Account)? {
         Some(Fact::Account(did)) => Some(did),
         _ => before.map(|before| before.did().clone()),

@@ -3,49 +3,68 @@
 use crate::error::{Error, Result};
 use crate::model::finding::{Code, Finding, Severity, Stage};
 use crate::model::report::Expected;
+use crate::transfer::block_set::BlockSet;
 use crate::verify::check::Check;
 use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::read_at::ReadAt;
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
-use pds_core::data::overlay::Overlay;
 use pds_core::mst::base_tree::BaseTree;
-use pds_core::mst::contents::{Contents, contents};
+use pds_core::mst::contents::{Content, Contents, contents};
 use pds_store::error::BoxError;
 use pds_store::error::StoreError;
 
-/// The blocks of a file that are to be stored, the commit first.
+/// The blocks of a state that are to be stored, the commit first.
 ///
-/// The tree is read from the file and the store together, so that the file may be a slice. Each node and record is
+/// The tree is read from the source and the store together, so that a file may be a slice. Each node and record is
 /// checked before it is handed out; [`Error::Refused`] ends it. Parts that the base has in the same place were checked
 /// when the base was stored. They are skipped, unless the file has their first block.
 ///
 /// A slice may also rely on blocks of other states. These may be deleted before the slice is stored, so they are handed
 /// out as well.
-pub(crate) struct Incoming<'a, F> {
-    file: &'a TrackedFile<'a, F>,
+pub(crate) struct Incoming<'a> {
     commit: Option<&'a Commit>,
     contents: Contents<'a>,
-    /// Whether the tree has been read to its end.
-    is_over: bool,
+    /// A check for the end of the tree.
+    at_end: Option<AtEnd<'a>>,
+    /// The nodes and records that were handed out, if the caller needs them.
+    pub(crate) passed: Option<Passed>,
     pub(crate) check: Check<'a>,
     pub(crate) findings: Findings,
 }
 
-impl<'a, F: ReadAt> Incoming<'a, F> {
+type AtEnd<'a> = Box<dyn FnOnce() -> Result<()> + Send + 'a>;
+
+/// The nodes and records that were handed out. A hostile tree may name a node as a record.
+#[derive(Default)]
+pub(crate) struct Passed {
+    pub(crate) nodes: BlockSet,
+    pub(crate) records: BlockSet,
+}
+
+impl<'a> Incoming<'a> {
     /// Reads the tree of a commit; `base` is the tree of the present state.
     pub(crate) fn new(
-        file: &'a TrackedFile<'a, F>,
-        both: &'a Overlay<'a>,
+        blocks: &'a dyn Blocks,
         commit: &'a Commit,
         base: Option<BaseTree<'a>>,
         expected: &'a Expected<'a>,
     ) -> Self {
-        let contents = contents(both, commit.data()).over(base);
-        let check = Check::of(commit, expected).by_collection();
-        let (commit, is_over, findings) = (Some(commit), false, Findings::default());
-        Self { file, commit, contents, is_over, check, findings }
+        let contents = contents(blocks, commit.data()).over(base);
+        let check = Check::of(commit, expected).for_import();
+        let (commit, findings) = (Some(commit), Findings::default());
+        Self { commit, contents, at_end: None, passed: None, check, findings }
+    }
+
+    /// Hashes the blocks of a file that the tree does not reach, at its end.
+    pub(crate) fn with_rest<F: ReadAt>(self, file: &'a TrackedFile<'a, F>) -> Self {
+        Self { at_end: Some(Box::new(|| file.read_rest())), ..self }
+    }
+
+    /// Collects the nodes and records that are handed out.
+    pub(crate) fn collecting(self) -> Self {
+        Self { passed: Some(Passed::default()), ..self }
     }
 
     /// Checks everything, and hands out nothing.
@@ -60,20 +79,26 @@ impl<'a, F: ReadAt> Incoming<'a, F> {
             return Ok(Some(commit.block().clone()));
         }
         for content in self.contents.by_ref() {
+            if let (Some(passed), Ok(content)) = (&mut self.passed, &content) {
+                match content {
+                    Content::Node(block) => passed.nodes.insert(&block.cid()),
+                    Content::Record { value, .. } | Content::Again { value, .. } => {
+                        passed.records.insert(value)
+                    }
+                };
+            }
             let block = self.check.content(content)?;
             self.findings.take(self.check.drain())?;
             if block.is_some() {
                 return Ok(block);
             }
         }
-        if !std::mem::replace(&mut self.is_over, true) {
-            self.file.read_rest()?;
-        }
+        self.at_end.take().map_or(Ok(()), |check| check())?;
         Ok(None)
     }
 }
 
-impl<F: ReadAt> Iterator for Incoming<'_, F> {
+impl Iterator for Incoming<'_> {
     type Item = Result<Block, BoxError>;
 
     fn next(&mut self) -> Option<Self::Item> {

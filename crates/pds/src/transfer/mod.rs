@@ -1,7 +1,11 @@
-//! Transfer by CAR files: import, export and proofs.
+//! Transfer by CAR files and from other repositories: import, copies, export and proofs.
 
+pub(crate) mod block_set;
+pub mod bring_blobs;
+pub mod copy;
 pub mod export;
 pub mod handle;
 pub mod import;
 pub(crate) mod incoming;
 pub mod prove;
+pub(crate) mod state_blocks;

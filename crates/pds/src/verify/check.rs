@@ -1,7 +1,7 @@
 //! The checks of commits, paths and records, independent of the source of the bytes.
 
 use pds_store::error::damage;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::clock::now_micros;
 use crate::error::Result;
@@ -11,9 +11,10 @@ use crate::verify::verdict::Verdict;
 use pds_core::commit::{Commit, CommitError, Deviation};
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::data::block::{Block, Blocks, ReadError, get_all};
+use pds_core::data::block::{Block, BlockRef, Blocks, ReadError, get_all};
 use pds_core::data::cid::Cid;
 use pds_core::data::limits::MAX_CLOCK_DRIFT_MICROS;
+use pds_core::data::value::Value;
 use pds_core::identity::key_history::{KeyError, KeyHistory};
 use pds_core::mst::contents::{Content, LARGE_BYTES};
 use pds_core::mst::error::MstError;
@@ -28,6 +29,8 @@ pub(crate) struct Check<'a> {
     pending: Vec<Finding>,
     /// The number of records in each collection, in the order of the paths. `None` if the caller does not need it.
     pub(crate) collections: Option<Vec<(String, u64)>>,
+    /// The blobs that records refer to. `None` if the caller does not need them.
+    pub(crate) blobs: Option<BTreeSet<Cid>>,
     /// Verdicts on large records, which many paths may name.
     large: HashMap<Cid, Verdict<'static>>,
 }
@@ -35,7 +38,7 @@ pub(crate) struct Check<'a> {
 impl<'a> Check<'a> {
     pub(crate) fn new(expected: &'a Expected<'a>) -> Self {
         let (report, pending, large) = (Report::default(), Vec::new(), HashMap::new());
-        Self { expected, report, pending, collections: None, large }
+        Self { expected, report, pending, collections: None, blobs: None, large }
     }
 
     /// Starts with a commit that has been read.
@@ -45,9 +48,9 @@ impl<'a> Check<'a> {
         check
     }
 
-    /// Counts the records of each collection, too.
-    pub(crate) fn by_collection(self) -> Self {
-        Self { collections: Some(Vec::new()), ..self }
+    /// Counts the records of each collection, and collects the blobs that records refer to.
+    pub(crate) fn for_import(self) -> Self {
+        Self { collections: Some(Vec::new()), blobs: Some(BTreeSet::new()), ..self }
     }
 
     /// Returns the findings since the last call.
@@ -137,9 +140,21 @@ impl<'a> Check<'a> {
         Ok(())
     }
 
-    fn record_block(&mut self, key: &Key, block: &Block) {
+    /// Checks the bytes of a record.
+    pub(crate) fn record_bytes<'b>(&mut self, key: &[u8], block: BlockRef<'b>) -> Verdict<'b> {
         let verdict = Verdict::on(block.cid(), block.bytes());
-        self.record(key.as_bytes(), block.cid(), &verdict);
+        self.record(key, block.cid(), &verdict);
+        if let Some(blobs) = &mut self.blobs
+            && verdict.may_have_blobs()
+            && let Ok(value) = Value::decode(block.bytes())
+        {
+            blobs.extend(value.blobs().map(|blob| blob.cid));
+        }
+        verdict
+    }
+
+    fn record_block(&mut self, key: &Key, block: &Block) {
+        let verdict = self.record_bytes(key.as_bytes(), block.borrowed());
         if block.bytes().len() >= LARGE_BYTES {
             self.large.insert(block.cid(), verdict.into_owned());
         }
@@ -280,7 +295,7 @@ impl<'a> Check<'a> {
             self.add(Finding::new(code, message).cid(cid).path(key));
         };
         match verdict {
-            Verdict::Record { record_type, has_unsafe_integers } => {
+            Verdict::Record { record_type, has_unsafe_integers, .. } => {
                 if *has_unsafe_integers {
                     let message = "an integer beyond 2^53 - 1, which some software cannot hold";
                     odd(Code::RecordUnsafeInteger, message.to_owned());

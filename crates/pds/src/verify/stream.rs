@@ -6,7 +6,6 @@ use crate::model::jobs::Jobs;
 use crate::model::report::Expected;
 use crate::run_ahead::ahead;
 use crate::verify::check::Check;
-use crate::verify::verdict::Verdict;
 use pds_core::car::error::CarError;
 use pds_core::car::read::CarReader;
 use pds_core::commit::Commit;
@@ -89,7 +88,7 @@ impl<'a, R: Read> Streamed<'a, CarReader<R>> {
         let reader = CarReader::new(file).map_err(|_| NotInOrder)?;
         let [root] = *reader.roots() else { return Err(NotInOrder) };
         let begun = Self::begin(reader, root, expected)?;
-        Ok(Self { check: begun.check.by_collection(), ..begun })
+        Ok(Self { check: begun.check.for_import(), ..begun })
     }
 }
 
@@ -126,7 +125,7 @@ impl<'a, S: Sections> Streamed<'a, S> {
                 block
             }
             (Due::Record { key, cid }, Some(block)) if block.cid() == cid => {
-                self.check.record(key, cid, &Verdict::on(cid, block.bytes()));
+                self.check.record_bytes(key, block);
                 self.preorder.record();
                 block
             }

@@ -11,7 +11,12 @@ use pds_core::data::record_check::{RecordFacts, check_record};
 #[derive(Clone)]
 pub(crate) enum Verdict<'a> {
     /// A valid record. The type may be cut after the length of the longest collection.
-    Record { record_type: Option<Cow<'a, str>>, has_unsafe_integers: bool },
+    Record {
+        record_type: Option<Cow<'a, str>>,
+        has_unsafe_integers: bool,
+        /// Whether the record may refer to blobs.
+        may_have_blobs: bool,
+    },
     /// An invalid record, with the reason.
     Wrong(Code, String),
 }
@@ -23,9 +28,9 @@ impl<'a> Verdict<'a> {
             return Self::Wrong(Code::RecordNotCbor, message.to_owned());
         }
         match check_record(bytes) {
-            Ok(RecordFacts { record_type, has_unsafe_integers, .. }) => {
+            Ok(RecordFacts { record_type, has_unsafe_integers, has_media_types, .. }) => {
                 let record_type = record_type.map(Cow::Borrowed);
-                Self::Record { record_type, has_unsafe_integers }
+                Self::Record { record_type, has_unsafe_integers, may_have_blobs: has_media_types }
             }
             Err(error) => {
                 let code = match error {
@@ -38,15 +43,21 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    /// Makes the verdict on a valid record of this type.
+    /// Returns whether the record may refer to blobs. An invalid record may.
+    pub(crate) fn may_have_blobs(&self) -> bool {
+        matches!(self, Self::Record { may_have_blobs: true, .. } | Self::Wrong(..))
+    }
+
+    /// Makes the verdict on a valid record of this type, whose blobs are not needed.
     pub(crate) fn of_type(name: &'a str) -> Self {
-        Self::Record { record_type: Some(Cow::Borrowed(name)), has_unsafe_integers: false }
+        let record_type = Some(Cow::Borrowed(name));
+        Self::Record { record_type, has_unsafe_integers: false, may_have_blobs: false }
     }
 
     /// Returns the type of a record without findings.
     pub(crate) fn faultless_type(&self) -> Option<&str> {
         match self {
-            Self::Record { record_type: Some(name), has_unsafe_integers: false } => {
+            Self::Record { record_type: Some(name), has_unsafe_integers: false, .. } => {
                 Some(name).filter(|name| name.len() <= MAX_TYPE_CHARS).map(Cow::as_ref)
             }
             _ => None,
@@ -57,9 +68,10 @@ impl<'a> Verdict<'a> {
     pub(crate) fn into_owned(self) -> Verdict<'static> {
         match self {
             Self::Wrong(code, message) => Verdict::Wrong(code, message),
-            Self::Record { record_type, has_unsafe_integers } => {
+            Self::Record { record_type, has_unsafe_integers, may_have_blobs } => {
                 let short = |name: Cow<'_, str>| name.chars().take(MAX_TYPE_CHARS).collect();
-                Verdict::Record { record_type: record_type.map(short), has_unsafe_integers }
+                let record_type = record_type.map(short);
+                Verdict::Record { record_type, has_unsafe_integers, may_have_blobs }
             }
         }
     }

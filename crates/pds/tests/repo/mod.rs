@@ -4,6 +4,7 @@ mod any_order;
 mod beginnings;
 mod blobs;
 mod closed;
+mod copies;
 mod forget;
 mod formats;
 mod gc;

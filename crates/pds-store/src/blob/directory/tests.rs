@@ -43,6 +43,35 @@ fn other_files_in_the_directory_are_not_blobs() {
     blobs.list(&mut |info| panic!("{info:?}")).unwrap();
 }
 
+#[test]
+#[cfg(unix)]
+fn a_copy_links_to_the_file_and_a_damaged_file_is_not_copied() {
+    use std::os::unix::fs::MetadataExt;
+
+    let dir = tempfile::tempdir().unwrap();
+    let [from, to] = ["from", "to"].map(|name| BlobDirectory::new(dir.path().join(name)));
+    let cid = from.put(&mut &b"hello"[..]).unwrap().cid;
+    make_old(&from, &cid);
+    let copied = to.copy(&cid, &from).unwrap().unwrap();
+    assert_eq!((copied.cid, copied.size_bytes), (cid, 5));
+    assert!(copied.stored_at_micros > CUT_OFF_MICROS, "a copy is young");
+    let [one, two] = [&from, &to].map(|blobs| fs::metadata(blobs.path(&cid)).unwrap().ino());
+    assert_eq!(one, two, "one file has both names");
+    assert_eq!(to.copy(&cid, &from).unwrap().unwrap().cid, cid, "a second copy changes nothing");
+    // The first file is replaced, and the copy keeps the bytes.
+    from.sweep(BlobSweep::Listed(&[cid])).unwrap();
+    assert_eq!(fs::read(to.path(&cid)).unwrap(), b"hello");
+
+    let cid = from.put(&mut &b"other"[..]).unwrap().cid;
+    fs::write(from.path(&cid), b"wrong").unwrap();
+    let error = to.copy(&cid, &from).unwrap_err();
+    let BlobError::Source(error) = error else { panic!("{error:?}") };
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+    let mut names = fs::read_dir(dir.path().join("to")).unwrap();
+    assert!(names.all(|entry| entry.unwrap().file_name() == "ba"), "no remains");
+    assert!(to.open(&cid).unwrap().is_none());
+}
+
 /// Makes a blob look as if it was stored in 1970, if it is stored.
 fn make_old(blobs: &BlobDirectory, cid: &Cid) {
     match File::open(blobs.path(cid)) {

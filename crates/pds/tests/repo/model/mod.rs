@@ -6,6 +6,7 @@
 //! again from time to time.
 
 mod check;
+mod copies;
 mod device;
 mod states;
 mod sweeps;
@@ -27,6 +28,7 @@ use self::states::{Dice, Model, State, differing, three_way};
 use super::{did, note, path};
 
 type Rotate = dyn Fn(&Repo) -> (Repo, Commit);
+type Copy = dyn Fn(&Repo) -> Repo;
 
 /// A repository and its model.
 struct Trial {
@@ -34,6 +36,8 @@ struct Trial {
     open: Box<dyn Fn() -> Repo>,
     /// Gives the repository another key.
     rotate: Box<Rotate>,
+    /// Replaces the repository by a copy.
+    copy: Box<Copy>,
     /// The directory of the repository, if it is in files.
     dir: Option<PathBuf>,
     repo: Repo,
@@ -46,11 +50,19 @@ struct Trial {
 impl Trial {
     fn in_memory(seed: u64) -> Self {
         let key = Arc::new(Mutex::new(SigningKey::generate(Curve::K256).unwrap()));
-        let (store, blobs) = (Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
-        let held = key.clone();
+        let stored =
+            || Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()));
+        let (held, place) = (key.clone(), Arc::new(Mutex::new(stored())));
+        let copied = place.clone();
         let open = move || {
             let key = held.lock().unwrap().clone();
-            Repo::with(store.clone(), blobs.clone()).signing_with(key)
+            place.lock().unwrap().clone().signing_with(key)
+        };
+        let copy = move |repo: &Repo| {
+            let copy = stored();
+            copy.transfer().copy_of(repo.transfer(), None).unwrap();
+            *copied.lock().unwrap() = copy.clone();
+            copy
         };
         open().init(&did()).unwrap();
         let rotate = move |repo: &Repo| {
@@ -58,21 +70,23 @@ impl Trial {
             *key.lock().unwrap() = next.clone();
             super::rotate(repo, next).unwrap()
         };
-        Self::new(open, rotate, None, seed)
+        Self::new(open, rotate, copy, None, seed)
     }
 
     fn in_directory(dir: PathBuf, seed: u64) -> Self {
         Repo::create(&dir, &did()).unwrap();
-        let (open, rotate) = (dir.clone(), dir.clone());
+        let (open, rotate, original) = (dir.clone(), dir.clone(), dir.clone());
+        let copy = move |_: &Repo| copies::in_directory(&original);
         let open = move || Repo::open(&open).unwrap();
         let rotate =
             move |_: &Repo| pds::local::rotation::rotate_key(&rotate, Curve::P256).unwrap();
-        Self::new(open, rotate, Some(dir), seed)
+        Self::new(open, rotate, copy, Some(dir), seed)
     }
 
     fn new(
         open: impl Fn() -> Repo + 'static,
         rotate: impl Fn(&Repo) -> (Repo, Commit) + 'static,
+        copy: impl Fn(&Repo) -> Repo + 'static,
         dir: Option<PathBuf>,
         seed: u64,
     ) -> Self {
@@ -82,6 +96,7 @@ impl Trial {
         Self {
             open: Box::new(open),
             rotate: Box::new(rotate),
+            copy: Box::new(copy),
             dir,
             repo,
             model,
@@ -93,7 +108,7 @@ impl Trial {
     fn step(&mut self) {
         let names = self.model.names();
         let on = self.dice.of(&names);
-        match self.dice.below(35) {
+        match self.dice.below(36) {
             0..7 => self.put(&on),
             7 => self.delete(&on),
             8..12 => self.batch(&on),
@@ -111,6 +126,7 @@ impl Trial {
             }
             29 | 30 => self.forget(),
             31 => self.forget_before(),
+            35 => self.copy(),
             _ => self.repo = (self.open)(),
         }
     }
@@ -333,6 +349,6 @@ fn a_repository_and_a_map_of_all_states_agree_after_every_step() {
         }
     }
     // An outcome that never occurs is not tested.
-    assert_eq!(taken.len(), 18, "{taken:?}");
+    assert_eq!(taken.len(), 19, "{taken:?}");
     assert!(taken.values().all(|count| *count > 2), "{taken:?}");
 }

@@ -1,0 +1,31 @@
+//! Messages about blobs that were copied or are missing.
+
+use anyhow::Result;
+use pds::Repo;
+use pds::data::Cid;
+use pds::transfer::bring_blobs::CopiedBlobs;
+
+use crate::exit::Exit;
+use crate::text::{counted, say};
+
+/// Prints how many of the blobs that records refer to are not stored here.
+pub(crate) fn say_missing<'a>(repo: &Repo, cids: impl IntoIterator<Item = &'a Cid>) -> Result<()> {
+    let mut missing = 0_u64;
+    for cid in cids {
+        missing += u64::from(repo.blobs().open(cid)?.is_none());
+    }
+    if missing > 0 {
+        let are = if missing == 1 { "is" } else { "are" };
+        let blobs = counted(missing, "blob");
+        say(&format!("{blobs} {are} referred to but missing here; pds blob missing lists them"));
+    }
+    Ok(())
+}
+
+/// Lists the blobs that could not be copied. Returns the exit code.
+pub(crate) fn say_damaged(blobs: &CopiedBlobs) -> Exit {
+    for cid in &blobs.damaged {
+        say(&format!("blob {cid} is damaged in the source and was not copied"));
+    }
+    if blobs.damaged.is_empty() { Exit::Done } else { Exit::Partly }
+}

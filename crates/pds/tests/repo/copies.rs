@@ -1,0 +1,167 @@
+//! Copies of whole repositories: what is lost or damaged, and what is refused. The model tests random repositories.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use pds::blob::{BlobDirectory, MemoryBlobs};
+use pds::crypto::{Curve, SigningKey};
+use pds::data::{BlobRef, Cid, Codec};
+use pds::local::copy::{CopyOptions, clone_repository};
+use pds::store::{Expect, Fact, FactEdit, FactKind, MemoryStore};
+use pds::{Error, Repo};
+
+use super::{did, facts, in_memory, moves, note, path, refs, set_facts};
+
+fn empty() -> Repo {
+    Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
+}
+
+/// A repository in a directory with three states, a branch and two blobs.
+fn original(dir: &Path) -> (Repo, [Cid; 2]) {
+    let repo = Repo::create(dir, &did()).unwrap();
+    let blobs = [&b"one"[..], b"two"].map(|mut bytes| {
+        let blob = repo.put_blob("text/plain", &mut bytes).unwrap();
+        let value = pds::Value::from([("file", blob.to_value())]);
+        repo.put(&path(&format!("com.example.file/{}", blob.cid)), &value).unwrap();
+        blob.cid
+    });
+    let head = repo.head().unwrap().unwrap();
+    repo.history().set_ref(&"draft".parse().unwrap(), head, Expect::Absent, "").unwrap();
+    repo.put(&path("com.example.note/a"), &note("a")).unwrap();
+    (repo, blobs)
+}
+
+/// Overwrites the bytes of a block in the file of a store.
+fn damage(dir: &Path, cid: Cid) {
+    let file = dir.join("pds.db");
+    let repo = Repo::open(dir).unwrap();
+    let block = repo.store().get(&cid).unwrap().unwrap();
+    drop(repo);
+    let mut bytes = fs::read(&file).unwrap();
+    let at = bytes.windows(block.bytes().len()).position(|part| part == block.bytes()).unwrap();
+    bytes[at + block.bytes().len() / 2] ^= 1;
+    fs::write(&file, bytes).unwrap();
+}
+
+#[test]
+fn a_copy_has_refs_log_blobs_and_identity_files_and_the_key_on_request() {
+    let home = tempfile::tempdir().unwrap();
+    let [source, copy, writer] = ["source", "copy", "writer"].map(|name| home.path().join(name));
+    let (repo, blobs) = original(&source);
+    fs::create_dir(source.join("identity")).unwrap();
+    fs::write(source.join("identity/did.json"), "{}").unwrap();
+    fs::write(source.join("identity/other"), "").unwrap();
+    let (copied, report) = clone_repository(&copy, &source, &CopyOptions::default()).unwrap();
+    assert_eq!((report.states, report.blobs.copied), (4, 2));
+    assert_eq!((refs(&copied), moves(&copied)), (refs(&repo), moves(&repo)));
+    assert!(blobs.iter().all(|cid| copied.blob(cid).unwrap().is_some()));
+    assert!(!copied.keys().can_sign() && !copy.join("key").exists(), "a mirror");
+    assert_eq!(copied.public_key().unwrap(), repo.public_key().unwrap());
+    let files: Vec<_> = fs::read_dir(copy.join("identity"))
+        .unwrap()
+        .map(|file| file.unwrap().file_name())
+        .collect();
+    assert_eq!(files, ["did.json"]);
+
+    fs::create_dir(&writer).unwrap();
+    let options = CopyOptions::default().with_key(true);
+    let (written, _) = clone_repository(&writer, &source, &options).unwrap();
+    written.put(&path("com.example.note/b"), &note("b")).unwrap();
+    assert_eq!(fs::read(writer.join("key")).unwrap(), fs::read(source.join("key")).unwrap());
+    let refused = clone_repository(home.path().join("x"), &copy, &options).unwrap_err();
+    assert!(matches!(refused, Error::NoSigner) && !home.path().join("x").exists());
+}
+
+#[test]
+fn a_damaged_past_state_is_listed_and_becomes_a_known_loss() {
+    let home = tempfile::tempdir().unwrap();
+    let [source, copy, again] = ["source", "copy", "again"].map(|name| home.path().join(name));
+    let repo = Repo::create(&source, &did()).unwrap();
+    repo.put(&path("com.example.note/a"), &note("to be lost")).unwrap();
+    let lost = repo.find(&path("com.example.note/a")).unwrap().unwrap().block.cid();
+    repo.put(&path("com.example.note/a"), &note("later")).unwrap();
+    drop(repo);
+    damage(&source, lost);
+    let (copied, report) = clone_repository(&copy, &source, &CopyOptions::default()).unwrap();
+    assert_eq!(report.lost, [lost]);
+    assert_eq!(facts(&copied, FactKind::Loss), [Fact::Loss(lost)]);
+    assert!(copied.verify().present(&Default::default(), &mut |_| {}).unwrap().is_ok());
+    copied.retain().gc(&Default::default(), &mut |_| {}).unwrap();
+    // A copy of the copy carries the loss, and does not list it again.
+    let (copied, report) = clone_repository(&again, &copy, &CopyOptions::default()).unwrap();
+    assert_eq!(report.lost, []);
+    assert_eq!(facts(&copied, FactKind::Loss), [Fact::Loss(lost)]);
+}
+
+#[test]
+fn a_damaged_present_state_is_refused() {
+    for on_branch in [false, true] {
+        let home = tempfile::tempdir().unwrap();
+        let [source, copy] = ["source", "copy"].map(|name| home.path().join(name));
+        let repo = Repo::create(&source, &did()).unwrap();
+        repo.put(&path("com.example.note/a"), &note("to be damaged")).unwrap();
+        let lost = repo.find(&path("com.example.note/a")).unwrap().unwrap().block.cid();
+        if on_branch {
+            let head = repo.head().unwrap().unwrap();
+            repo.history().set_ref(&"draft".parse().unwrap(), head, Expect::Absent, "").unwrap();
+            repo.put(&path("com.example.note/a"), &note("later")).unwrap();
+        }
+        drop(repo);
+        damage(&source, lost);
+        let refused = clone_repository(&copy, &source, &CopyOptions::default()).unwrap_err();
+        let is_expected = match refused {
+            Error::StateLost { .. } => on_branch,
+            Error::Refused(_) => !on_branch,
+            _ => false,
+        };
+        assert!(is_expected && !copy.exists(), "{refused:?}");
+    }
+}
+
+#[test]
+fn damaged_blobs_and_those_to_be_deleted_are_not_copied() {
+    let home = tempfile::tempdir().unwrap();
+    let [source, copy] = ["source", "copy"].map(|name| home.path().join(name));
+    let (repo, [damaged, whole]) = original(&source);
+    let forgotten = repo.put_blob("text/plain", &mut &b"forgotten"[..]).unwrap().cid;
+    let erasing = [Fact::Erasure(forgotten), Fact::Erasing].map(FactEdit::Set);
+    set_facts(&repo, erasing);
+    fs::write(BlobDirectory::new(source.join("blobs")).path(&damaged), "changed").unwrap();
+    let (copied, report) = clone_repository(&copy, &source, &CopyOptions::default()).unwrap();
+    assert_eq!((report.blobs.copied, report.blobs.damaged), (1, vec![damaged]));
+    assert!(copied.blob(&whole).unwrap().is_some());
+    assert!(copied.blob(&damaged).unwrap().is_none() && copied.blob(&forgotten).unwrap().is_none());
+    for kind in [FactKind::Erasure, FactKind::Erasing] {
+        assert_eq!(facts(&copied, kind), [], "they concern the files of the original");
+    }
+}
+
+#[test]
+fn a_copy_needs_an_empty_repository_and_the_right_key() {
+    let repo = in_memory();
+    repo.put(&path("com.example.note/a"), &note("a")).unwrap();
+    let refused = in_memory().transfer().copy_of(repo.transfer(), None).unwrap_err();
+    assert!(refused.is_conflict() || matches!(refused, Error::Store(_)), "{refused:?}");
+    let (copy, other) = (empty(), SigningKey::generate(Curve::P256).unwrap().public_key());
+    let refused = copy.transfer().copy_of(repo.transfer(), Some(&other)).unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused:?}");
+    assert_eq!((copy.head().unwrap(), moves(&copy)), (None, Vec::new()));
+    let key = repo.public_key().unwrap().unwrap();
+    copy.transfer().copy_of(repo.transfer(), Some(&key)).unwrap();
+    assert_eq!(copy.public_key().unwrap(), Some(key));
+}
+
+#[test]
+fn the_report_of_a_copy_names_the_blobs_of_the_present_state() {
+    let repo = in_memory();
+    let blob = BlobRef {
+        cid: Cid::of(Codec::Raw, b"x"),
+        mime_type: "text/plain".to_owned(),
+        size_bytes: Some(1),
+    };
+    repo.put_blob("text/plain", &mut &b"x"[..]).unwrap();
+    repo.put(&path("com.example.note/a"), &pds::Value::from([("b", blob.to_value())])).unwrap();
+    let copied = empty().transfer().copy_of(repo.transfer(), None).unwrap();
+    assert_eq!(copied.present.blobs, [blob.cid]);
+}
