@@ -11,6 +11,7 @@ mod gc;
 mod gc_blobs;
 mod healing;
 mod history;
+mod judged;
 mod keys;
 mod meanwhile;
 mod merge_reads;

@@ -17,15 +17,21 @@ use pds::transfer::prove::{ProofError, Proven, verify_proof};
 use super::path;
 
 /// A repository built in one step, and the key that signed it.
-struct Signed {
+pub(super) struct Signed {
     snapshot: Snapshot,
     key: SigningKey,
+    /// The start of the random numbers that made it.
+    origin: u64,
     /// The keys of its tree in order, with their heights.
     heights: Vec<(String, u8)>,
 }
 
 impl Signed {
     fn with(paths: BTreeSet<RecordPath>) -> Self {
+        Self::by(SigningKey::from_bytes(Curve::K256, &[3; 32]).unwrap(), paths, 0)
+    }
+
+    pub(super) fn by(key: SigningKey, paths: BTreeSet<RecordPath>, origin: u64) -> Self {
         let mut blocks = MemoryBlocks::default();
         let mut builder = Builder::default();
         for path in &paths {
@@ -41,7 +47,6 @@ impl Signed {
         let data = builder.finish(|node| {
             blocks.insert(node);
         });
-        let key = SigningKey::from_bytes(Curve::K256, &[3; 32]).unwrap();
         let commit = sign(data, &key);
         blocks.insert(commit.block().clone());
         let snapshot = Snapshot::open(Arc::new(blocks), commit.cid()).unwrap();
@@ -50,14 +55,26 @@ impl Signed {
             let height = height(key.as_bytes());
             (key, height)
         };
-        Self { snapshot, key, heights: paths.into_iter().map(with_height).collect() }
+        Self { snapshot, key, origin, heights: paths.into_iter().map(with_height).collect() }
     }
 
-    fn keys(&self) -> KeyHistory {
+    pub(super) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    pub(super) fn key(&self) -> &SigningKey {
+        &self.key
+    }
+
+    pub(super) fn origin(&self) -> u64 {
+        self.origin
+    }
+
+    pub(super) fn keys(&self) -> KeyHistory {
         self.key.public_key().into()
     }
 
-    fn prove(&self, path: &RecordPath) -> Vec<u8> {
+    pub(super) fn prove(&self, path: &RecordPath) -> Vec<u8> {
         let mut car = Vec::new();
         let proof = self.snapshot.prove(path).unwrap();
         let written = proof.write_car(&mut car).unwrap();
@@ -85,7 +102,7 @@ impl Signed {
     }
 }
 
-fn record(path: &RecordPath) -> Block {
+pub(super) fn record(path: &RecordPath) -> Block {
     let (kind, text) = (path.collection.as_str(), path.to_string());
     let value = Value::from([("$type", Value::from(kind)), ("text", Value::from(text))]);
     Block::new(Codec::Cbor, value.encode())
@@ -100,7 +117,7 @@ fn notes(count: usize) -> BTreeSet<RecordPath> {
     (0..count).map(|n| path(&format!("com.example.note/{n:06}"))).collect()
 }
 
-fn car_of(root: Cid, blocks: &[Block]) -> Vec<u8> {
+pub(super) fn car_of(root: Cid, blocks: &[Block]) -> Vec<u8> {
     let mut car = CarWriter::new(Vec::new(), &[root]).unwrap();
     for block in blocks {
         car.block(block.borrowed()).unwrap();
@@ -108,7 +125,7 @@ fn car_of(root: Cid, blocks: &[Block]) -> Vec<u8> {
     car.finish().unwrap()
 }
 
-fn blocks_of(car: &[u8]) -> Vec<Block> {
+pub(super) fn blocks_of(car: &[u8]) -> Vec<Block> {
     CarReader::new(car).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
