@@ -123,6 +123,16 @@ fn of_repo(error: &Error) -> Meaning {
             "unrelated",
             "export the file with --chain, or name the common state: --base REV (--base empty if there is no such state)",
         ),
+        Error::Older { .. } => {
+            no("older", "nothing was changed; --allow-older imports it and moves the ref back")
+        }
+        Error::SameRev { .. } => no(
+            "same-rev",
+            "the account has signed two histories; pds import FILE --ref NAME keeps the other one",
+        ),
+        Error::LocalLoss { .. } => {
+            no("local-loss", "nothing was changed; --force imports it without these records")
+        }
         Error::KeepsMerged(_) => (Exit::Usage, "usage", None),
         Error::NotInConflict(_) => no("not-in-conflict", None),
         Error::NotADirectory(_) => no("not-a-directory", "name another directory"),

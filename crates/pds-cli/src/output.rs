@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::exit::Stated;
-use crate::text::printable;
+use crate::text::{printable, say};
 
 /// Standard output, as text for people or as JSON.
 ///
@@ -19,13 +19,23 @@ pub(crate) struct Output {
     out: BufWriter<Counted>,
     is_closed: bool,
     has_done: bool,
+    /// The warnings that no JSON answer lists yet.
+    warnings: Vec<String>,
+}
+
+/// An answer with the warnings that were printed before it.
+#[derive(Serialize)]
+struct Warned<'a, T> {
+    #[serde(flatten)]
+    answer: &'a T,
+    warnings: &'a [String],
 }
 
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
         let counted = Counted { out: io::stdout().lock(), has_written: false };
         let out = BufWriter::with_capacity(BUFFER_BYTES, counted);
-        Self { json, out, is_closed: false, has_done: false }
+        Self { json, out, is_closed: false, has_done: false, warnings: Vec::new() }
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -42,10 +52,23 @@ impl Output {
         self.has_done = true;
     }
 
+    /// Prints a warning on standard error. With `--json`, the next answer lists it in `warnings`, too.
+    pub(crate) fn warn(&mut self, message: impl Into<String>) {
+        let message = message.into();
+        say(&format!("warning: {message}"));
+        if self.json {
+            self.warnings.push(message);
+        }
+    }
+
     /// Writes an answer as text or as JSON.
     pub(crate) fn answer(&mut self, answer: &(impl Display + Serialize)) -> Result<()> {
         if self.json {
-            return self.json(answer);
+            let warnings = std::mem::take(&mut self.warnings);
+            return match &warnings[..] {
+                [] => self.json(answer),
+                warnings => self.json(&Warned { answer, warnings }),
+            };
         }
         self.write(|out| writeln!(Printable(out), "{answer}"))
     }
@@ -84,6 +107,7 @@ impl Output {
         let old = std::mem::replace(&mut self.out, BufWriter::with_capacity(BUFFER_BYTES, counted));
         // Drops the buffer without writing it.
         drop(old.into_parts());
+        self.warnings.clear();
         true
     }
 

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+use crate::error_text::{
+    conflict_count, expectation, last_target, list, local_records, no_commit, older,
+};
 use crate::local::key_file::KeyFileError;
 use crate::model::conflict::Versions;
 use crate::model::finding::Finding;
@@ -16,6 +19,7 @@ use pds_core::data::error::DataError;
 use pds_core::mst::error::MstError;
 use pds_core::syntax::did::Did;
 use pds_core::syntax::record_path::RecordPath;
+use pds_core::syntax::tid::Tid;
 use pds_store::blob::error::BlobError;
 use pds_store::error::StoreError;
 use pds_store::ref_name::RefName;
@@ -93,6 +97,41 @@ pub enum Error {
         ours: Cid,
         /// The commit that is merged.
         theirs: Cid,
+    },
+    /// An imported commit is older than the one that the ref points to.
+    #[error("{}", older(name, found, rev, present))]
+    Older {
+        /// The ref.
+        name: RefName,
+        /// The imported commit.
+        found: Cid,
+        /// The rev of the imported commit.
+        rev: Option<Tid>,
+        /// The rev of the present commit.
+        present: Option<Tid>,
+    },
+    /// Two different commits have the same rev. The account has signed two histories.
+    #[error("commit {found} has the same rev {rev} as the present commit {present}")]
+    SameRev {
+        /// The rev.
+        rev: Tid,
+        /// The commit that the ref points to.
+        present: Cid,
+        /// The other commit.
+        found: Cid,
+    },
+    /// An imported commit does not descend from the present one, and lacks records that were written here.
+    #[error(
+        "commit {found} lacks {}: -{lost}; {name} is not its ancestor: `pds merge` keeps both",
+        local_records(*lost)
+    )]
+    LocalLoss {
+        /// The ref.
+        name: RefName,
+        /// The imported commit.
+        found: Cid,
+        /// The number of records whose local version the commit does not have.
+        lost: u64,
     },
     /// The commit before a commit is unknown, or no longer stored.
     #[error("no parent of commit {0} is stored")]
@@ -312,41 +351,5 @@ impl Error {
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         |source| Self::Io { path, source }
-    }
-}
-
-fn no_commit(name: &RefName) -> String {
-    if *name == RefName::head() {
-        "the repository has no commits yet".to_owned()
-    } else {
-        format!("no ref named {name}")
-    }
-}
-
-fn list(refs: &[RefName]) -> String {
-    refs.iter().map(RefName::as_str).collect::<Vec<_>>().join(", ")
-}
-
-fn last_target(target: &Option<Cid>) -> String {
-    match target {
-        Some(cid) => format!("according to the log it points to {cid}"),
-        None => "the store has blocks, but the log does not name its commit".to_owned(),
-    }
-}
-
-fn expectation(expected: &Expect, found: &Option<Cid>) -> String {
-    match (expected, found) {
-        (Expect::Absent, _) => "already exists".to_owned(),
-        (Expect::Present, _) => "does not exist".to_owned(),
-        (Expect::Exactly(cid), None) => format!("does not exist, expected {cid}"),
-        (Expect::Exactly(cid), Some(found)) => format!("is {found}, expected {cid}"),
-        (Expect::Any, _) => "was changed by another writer".to_owned(),
-    }
-}
-
-fn conflict_count(conflicts: &[Versions]) -> String {
-    match conflicts.len() {
-        1 => "1 record was changed on both sides".to_owned(),
-        count => format!("{count} records were changed on both sides"),
     }
 }

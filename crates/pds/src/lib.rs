@@ -168,6 +168,7 @@ mod clock;
 mod commit_base;
 mod drafts;
 pub mod error;
+mod error_text;
 mod facts;
 pub mod history;
 pub mod keys;

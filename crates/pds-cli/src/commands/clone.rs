@@ -89,7 +89,7 @@ impl Args {
             }
         };
         let (repo, imported) = cloned.map_err(|error| about_file(error, &self.source))?;
-        import::warn(&imported.findings);
+        import::warn(&imported.findings, out);
         say_missing(&repo, &imported.blobs)?;
         out.has_done();
         out.answer(&info::of_clone(&repo, imported, 0, &dir)?)?;
@@ -105,7 +105,7 @@ impl Args {
         let options = options.store(self.store.address()?);
         let (repo, copied) = clone_repository(&dir, &self.source, &options)?;
         let Copied { present, lost, blobs, .. } = copied;
-        import::warn(&present.findings);
+        import::warn(&present.findings, out);
         for cid in &lost {
             say(&format!("block {cid} of a past state is missing or damaged in the source"));
         }

@@ -5,28 +5,37 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use pds::crypto::PublicKey;
+use pds::data::Cid;
 use pds::store::RefName;
+use pds::transfer::handle::Transfer;
 use pds::transfer::import::Imported;
-use pds::{Finding, Jobs, Repo, Severity};
+use pds::{Error, Finding, Jobs, Repo, Severity};
 
 use crate::answers::commit::CommitId;
 use crate::answers::import::ImportAnswer;
 use crate::blob_notes::say_missing;
-use crate::exit::Exit;
+use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
 use crate::open::{Place, about_file, open_file_or_repository, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record::check_account;
-use crate::text::{counted, rev_text, say};
+use crate::text::{counted, rev_text};
 
 /// Import a CAR file: verify it, store its blocks, then move the ref
 ///
 /// Accepts a full export, or a slice made with `pds export --since` whose base is stored. If the commit or
 /// the tree is invalid, nothing changes. In a mirror, a key given for a newer commit becomes the expected key
 /// for later commits.
+///
+/// The commit must be later than the present one. If it is not known to descend from it, it must also have the records
+/// that were written here. Otherwise exit code 1, and HEAD does not move. Another commit with the rev of HEAD is kept
+/// under a ref of its own.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pds import newer.car --key did:key:zQ3sh…")]
+#[command(
+    after_help = "Examples:\n  pds import newer.car --key did:key:zQ3sh…\n  pds import old.car --allow-older\n  \
+    for car in backups/*.car; do pds import \"$car\"; done    end at the newest state"
+)]
 pub(crate) struct Args {
     /// CAR file, or directory of another repository; - for stdin
     car: PathBuf,
@@ -38,14 +47,26 @@ pub(crate) struct Args {
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
 
+    /// Accept a commit that is older than the present one
+    #[arg(long)]
+    allow_older: bool,
+
+    /// Accept a commit that lacks records written here. They stay in the log until gc --keep
+    #[arg(long)]
+    force: bool,
+
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
 }
 
 impl Args {
-    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+    fn transfer<'r>(&self, repo: &'r Repo) -> Transfer<'r> {
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        repo.transfer().with_jobs(jobs).allow_older(self.allow_older).allow_loss(self.force)
+    }
+
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
         let repo = place.repo_on(self.ref_name.as_ref())?;
         if let Some(account) = repo.did()? {
@@ -53,23 +74,26 @@ impl Args {
         }
         let file = open_file_or_repository(&self.car)?;
         let named = identity.key_for(&file)?;
-        let imported = take_in_file(&repo, file, named.as_ref(), &self.car, jobs)?;
+        let transfer = self.transfer(&repo);
+        let imported = match take_in_file(transfer, &repo, &file, named.as_ref(), &self.car) {
+            Err(error) => match error.downcast_ref() {
+                Some(Error::SameRev { found, .. }) => {
+                    let name = fork_name(*found)?;
+                    let fork = repo.on(name.clone());
+                    take_in_file(self.transfer(&fork), &fork, &file, named.as_ref(), &self.car)?;
+                    return kept(&error, &name).fail();
+                }
+                _ => return Err(error),
+            },
+            imported => imported?,
+        };
         if let (Some(key), None) = (&named, repo.public_key()?) {
             repo.keys().remember(key)?;
         }
-        warn(&imported.findings);
+        warn(&imported.findings, out);
         say_missing(&repo, &imported.blobs)?;
+        warn_of_move(&repo, &imported, out);
         let commit = &imported.commit;
-        if let Some(before) = &imported.before
-            && before.rev() > commit.rev()
-        {
-            let (name, rev) = (repo.history().ref_name(), rev_text(before.rev()));
-            let is_head = *name == RefName::head();
-            let undo = if is_head { "reset".to_owned() } else { format!("ref set {name}") };
-            say(&format!(
-                "warning: {name} pointed to a later rev, {rev}; pds {undo} '{name}@{{1}}' restores it"
-            ));
-        }
         out.has_done();
         out.answer(&ImportAnswer {
             blocks: imported.new_blocks,
@@ -81,38 +105,73 @@ impl Args {
 }
 
 /// Imports the state of a CAR file or of another repository, which must be signed with the key that is known
-/// for the time of the commit.
+/// for the time of the commit. The user has named the state, so it may be any state of the account.
 pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Imported> {
-    take_in_file(repo, open_file_or_repository(path)?, None, path, Jobs::default())
+    let file = open_file_or_repository(path)?;
+    take_in_file(repo.transfer().allow_any(), repo, &file, None, path)
 }
 
 fn take_in_file(
+    transfer: Transfer<'_>,
     repo: &Repo,
-    file: Watched,
+    file: &Watched,
     named: Option<&PublicKey>,
     path: &Path,
-    jobs: Jobs,
 ) -> Result<Imported> {
     let known = match named {
         Some(key) => Some(key.clone()),
-        None => match peek(&file) {
+        None => match peek(file) {
             Some(commit) => repo.keys().of(&commit)?,
             None => repo.public_key()?,
         },
     };
-    repo.transfer()
-        .with_jobs(jobs)
-        .import_file(file, known.as_ref())
-        .map_err(|error| about_file(error, path))
+    transfer.import_file(file, known.as_ref()).map_err(|error| about_file(error, path))
 }
 
-/// Prints the number of warnings about the records that were imported.
-pub(crate) fn warn(findings: &[Finding]) {
+/// Returns the ref that keeps a commit with the rev of the present one.
+fn fork_name(commit: Cid) -> Result<RefName> {
+    let cid = commit.to_string();
+    let last = cid.get(cid.len().saturating_sub(FORK_LETTERS)..).unwrap_or(&cid);
+    Ok(format!("fork-{last}").parse()?)
+}
+
+/// Reports a commit that was refused because of its rev, and the ref that keeps it.
+fn kept(error: &anyhow::Error, name: &RefName) -> Stated {
+    Stated::no("same-rev", format!("{error}; it is kept under the ref {name}")).hint(
+        "the account has signed two histories; pds diff HEAD REF compares them, pds reset REF follows the other one",
+    )
+}
+
+/// Warns of records and commits that the ref no longer has.
+fn warn_of_move(repo: &Repo, imported: &Imported, out: &mut Output) {
+    let (name, commit) = (repo.history().ref_name(), &imported.commit);
+    let is_head = *name == RefName::head();
+    let undo = if is_head { "reset".to_owned() } else { format!("ref set {name}") };
+    let undo = format!("pds {undo} '{name}@{{1}}' restores it");
+    if let Some(before) = &imported.before
+        && before.rev() > commit.rev()
+    {
+        let rev = rev_text(before.rev());
+        out.warn(format!("{name} pointed to a later rev, {rev}; {undo}"));
+    }
+    if imported.lost > 0 {
+        let lost = counted(imported.lost, "record");
+        out.warn(format!("the new state lacks {lost} written here: -{}; {undo}", imported.lost));
+    }
+    if imported.returned > 0 {
+        let returned = counted(imported.returned, "record");
+        out.warn(format!("{returned} deleted here came back; {undo}"));
+    }
+}
+
+/// Warns of oddities in the records that were imported.
+pub(crate) fn warn(findings: &[Finding], out: &mut Output) {
     let odd = findings.iter().filter(|f| f.severity() > Severity::Note).count();
     if odd > 0 {
         let odd = counted(odd as u64, "finding");
-        say(&format!(
-            "warning: {odd} in records, which were stored unchanged; pds verify lists them"
-        ));
+        out.warn(format!("{odd} in records, which were stored unchanged; pds verify lists them"));
     }
 }
+
+/// The number of letters of a CID in the name of a ref.
+const FORK_LETTERS: usize = 8;

@@ -123,8 +123,8 @@ impl Args {
             }
             Err(error)
         })?;
-        warn(&merged.findings);
-        warn_of_blobs(&repo, &merged.changes)?;
+        warn(&merged.findings, out);
+        warn_of_blobs(&repo, &merged.changes, out)?;
         out.has_done();
         if merged.how == How::Nothing && !out.is_json() {
             say("nothing to merge: already up to date");
@@ -182,7 +182,7 @@ fn or_directory(repo: &Repo, revision: Revision) -> Result<StateArg> {
 }
 
 /// Prints how many blobs the merged records refer to that are not stored.
-fn warn_of_blobs(repo: &Repo, changes: &[RecordChange]) -> Result<()> {
+fn warn_of_blobs(repo: &Repo, changes: &[RecordChange], out: &mut Output) -> Result<()> {
     let mut missing = 0_u64;
     for cid in changes.iter().filter_map(|change| change.after) {
         let Some(block) = repo.store().get(&cid)? else { continue };
@@ -194,7 +194,7 @@ fn warn_of_blobs(repo: &Repo, changes: &[RecordChange]) -> Result<()> {
     }
     if missing > 0 {
         let blobs = if missing == 1 { "1 blob is" } else { &format!("{missing} blobs are") };
-        say(&format!("warning: {blobs} referred to but not stored; pds blob missing lists them"));
+        out.warn(format!("{blobs} referred to but not stored; pds blob missing lists them"));
     }
     Ok(())
 }

@@ -61,7 +61,7 @@ impl Args {
                 }
             },
             RefVerb::Set { name, rev } => {
-                let cid = set(&place.mirror()?, &name, &rev)?;
+                let cid = set(&place.mirror()?, &name, &rev, out)?;
                 out.has_done();
                 out.answer(&RefRow { cid, name: name.to_string() })?;
             }
@@ -79,11 +79,11 @@ impl Args {
 }
 
 /// Points a ref to a state, and returns the commit; the state of a file is imported first.
-fn set(repo: &Repo, name: &RefName, state: &StateArg) -> Result<Cid> {
+fn set(repo: &Repo, name: &RefName, state: &StateArg, out: &mut Output) -> Result<Cid> {
     match state {
         StateArg::File(file) => {
             let imported = take_in(&repo.on(name.clone()), file)?;
-            warn(&imported.findings);
+            warn(&imported.findings, out);
             Ok(imported.commit.cid())
         }
         StateArg::Revision(revision) => {

@@ -31,7 +31,7 @@ impl Args {
         let (to, rev) = match &self.rev {
             StateArg::File(file) => {
                 let imported = take_in(&repo, file)?;
-                warn(&imported.findings);
+                warn(&imported.findings, out);
                 (imported.commit.cid(), imported.commit.rev())
             }
             StateArg::Revision(revision) => {

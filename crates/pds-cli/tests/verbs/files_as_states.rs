@@ -174,7 +174,7 @@ fn a_file_from_before_a_rotation_needs_no_key() {
     repo.pds(["key", "rotate"]).ended().done();
     repo.put("a", "later");
     repo.pds(["import", "early.car", "--ref", "early"]).ok();
-    repo.pds(["import", "early.car"]).ended().done();
+    repo.pds(["import", "early.car", "--allow-older"]).ended().done();
     repo.pds(["reset", "@{1}"]).ok();
     repo.pds(["verify", "--history"]).ok();
 }

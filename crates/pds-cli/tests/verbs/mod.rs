@@ -8,6 +8,7 @@ mod copies;
 mod create;
 mod files_as_states;
 mod forget;
+mod forks;
 mod gc;
 mod history;
 mod identity;

@@ -19,12 +19,12 @@ pub(crate) fn merged_ref() -> RefName {
 }
 
 /// The parents of commits, as the log records them.
-struct Arrivals<'v>(&'v dyn View);
+pub(crate) struct Arrivals<'v>(pub(crate) &'v dyn View);
 
 impl Arrivals<'_> {
     /// Returns the parents of a commit: its `prev`, and the commits that were merged into it. The commit of a
     /// server names no `prev`; its parent is the server commit that the ref pointed to before.
-    fn before(&self, commit: &Commit, blocks: &dyn Blocks) -> Result<Vec<Commit>> {
+    pub(crate) fn before(&self, commit: &Commit, blocks: &dyn Blocks) -> Result<Vec<Commit>> {
         let named = commit.prev().map(|prev| read(blocks, prev)).transpose()?.flatten();
         let mut before: Vec<Commit> = named.into_iter().collect();
         let mut rows = Vec::new();

@@ -3,6 +3,7 @@
 pub(crate) mod ancestry;
 pub mod handle;
 pub(crate) mod log_pages;
+pub(crate) mod origin;
 pub(crate) mod parent;
 pub mod record;
 pub(crate) mod refs;

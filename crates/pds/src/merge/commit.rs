@@ -18,6 +18,7 @@ use crate::reading::Moment;
 use crate::snapshot::record_changes;
 use crate::transfer::import::has_all;
 use crate::transfer::incoming::{Incoming, root_commit, unboxed};
+use crate::transfer::succession::check_same_rev;
 use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
@@ -162,7 +163,8 @@ impl Merge<'_> {
     /// # Errors
     ///
     /// [`Error::Conflicts`] if both sides changed a record and the options choose no side; [`Error::Unrelated`]
-    /// if no common ancestor is stored; [`Error::NoSigner`]. After an error, nothing has changed.
+    /// if no common ancestor is stored; [`Error::SameRev`] if the commits differ and have the same rev;
+    /// [`Error::NoSigner`]. After an error, nothing has changed.
     pub fn revision(&self, theirs: &Revision, options: &MergeOptions) -> Result<Merged> {
         self.parts.until_first(|| {
             let view = self.parts.store.view()?;
@@ -280,6 +282,7 @@ impl Merge<'_> {
             let (expected, found) = (ours.did().clone(), theirs.did().clone());
             return Err(Error::WrongDid { expected, found });
         }
+        check_same_rev(ours, theirs)?;
         let base = match options.base {
             Some(MergeBase::Empty) => None,
             Some(MergeBase::Commit(base)) => Some(self.parts.commit_in(other.stored, base)?),

@@ -146,7 +146,7 @@ codes! {
     DidMismatch = "did-mismatch", Commit, Error;
     /// The rev is in the future.
     RevInFuture = "rev-in-future", Commit, Error;
-    /// The rev is not greater than that of the commit before.
+    /// The rev is not greater than that of the commit before, or another commit has the same rev.
     RevNotAscending = "rev-not-ascending", Commit, Error;
     /// The history begins with this commit: its `prev` was never stored.
     HistoryBegins = "history-begins", Completeness, Note;

@@ -2,23 +2,48 @@
 
 use crate::model::jobs::Jobs;
 use crate::parts::Parts;
+use crate::transfer::succession::Succession;
 
 /// The verbs on CAR files; from [`Repo::transfer`](crate::Repo::transfer).
 #[derive(Clone, Copy)]
 pub struct Transfer<'r> {
     pub(crate) parts: &'r Parts,
     pub(crate) jobs: Jobs,
+    pub(crate) succession: Succession,
 }
 
 impl<'r> Transfer<'r> {
     pub(crate) fn new(parts: &'r Parts) -> Self {
-        Self { parts, jobs: Jobs::default() }
+        Self { parts, jobs: Jobs::default(), succession: Succession::default() }
     }
 
     /// Returns the same verbs with another number of threads.
     #[must_use]
     pub fn with_jobs(mut self, jobs: Jobs) -> Self {
         self.jobs = jobs;
+        self
+    }
+
+    /// Returns the same verbs, with imports that may move the ref to an older commit.
+    #[must_use]
+    pub fn allow_older(mut self, allow: bool) -> Self {
+        self.succession.allows_older = allow;
+        self
+    }
+
+    /// Returns the same verbs, with imports that may drop records that were written here.
+    #[must_use]
+    pub fn allow_loss(mut self, allow: bool) -> Self {
+        self.succession.allows_loss = allow;
+        self
+    }
+
+    /// Returns the same verbs, with imports that may move the ref to any valid commit of the account, as
+    /// [`set_head`](crate::history::handle::History::set_head) may.
+    #[must_use]
+    pub fn allow_any(mut self) -> Self {
+        self.succession =
+            Succession { allows_older: true, allows_loss: true, allows_same_rev: true };
         self
     }
 }

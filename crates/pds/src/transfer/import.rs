@@ -9,8 +9,10 @@ use crate::error::{Error, Result};
 use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
 use crate::model::report::Expected;
+use crate::reading::Reading;
 use crate::run_ahead::ahead;
 use crate::transfer::incoming::{Findings, Incoming, root_commit, unboxed};
+use crate::transfer::succession::{Fork, LocalChanges};
 use crate::verify::check::Check;
 use crate::verify::stream::{NotInOrder, Streamed};
 use crate::verify::tracked_file::TrackedFile;
@@ -19,7 +21,7 @@ use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::data::block::Block;
+use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
 use pds_core::mst::base_tree::BaseTree;
@@ -60,6 +62,11 @@ pub struct Imported {
     /// The findings that are no reason to refuse the file: oddities, and records that break the data model.
     /// Such records are stored unchanged.
     pub findings: Vec<Finding>,
+    /// The number of records whose local version the new state does not have. It is 0 unless the import
+    /// [allows losses](Transfer::allow_loss).
+    pub lost: u64,
+    /// The number of records that were deleted here, and that the new state has.
+    pub returned: u64,
 }
 
 impl Imported {
@@ -73,8 +80,19 @@ impl Imported {
         let (records, nodes) = (check.report.records, check.report.nodes);
         let collections = check.collections.take().unwrap_or_default();
         let blobs = check.blobs.take().unwrap_or_default().into_iter().collect();
-        let findings = findings.kept;
-        Self { commit, before, new_blocks, records, collections, nodes, blobs, findings }
+        let (findings, lost, returned) = (findings.kept, 0, 0);
+        Self {
+            commit,
+            before,
+            new_blocks,
+            records,
+            collections,
+            nodes,
+            blobs,
+            findings,
+            lost,
+            returned,
+        }
     }
 }
 
@@ -89,6 +107,10 @@ impl Transfer<'_> {
     /// Of the stored blocks, only those are read that differ from the present state, so the cost of a slice
     /// is proportional to its changes.
     ///
+    /// The commit must be later than the present one. If commits were signed here that it is not known to descend
+    /// from, it must also have the records that they wrote. [`allow_older`](Self::allow_older) and
+    /// [`allow_loss`](Self::allow_loss) lift these rules.
+    ///
     /// Without a key, the signature is not checked. [`Keys::of`] returns the known key of a commit. If the given
     /// key differs from it, the key is recorded for this commit. In a mirror, a key that was given for the newest
     /// commit becomes the expected key of later commits as well.
@@ -96,7 +118,8 @@ impl Transfer<'_> {
     /// # Errors
     ///
     /// [`Error::Refused`] with the first error, [`Error::Car`] if the file is damaged or not a CAR file, and
-    /// [`Error::WrongDid`] if it belongs to another account. After an error, nothing has changed.
+    /// [`Error::WrongDid`] if it belongs to another account. [`Error::Older`], [`Error::SameRev`] and
+    /// [`Error::LocalLoss`] if its commit must not follow the present one. After an error, nothing has changed.
     pub fn import_file<F: ReadAt>(&self, file: F, key: Option<&PublicKey>) -> Result<Imported> {
         let bytes = file.len().map_err(CarError::Io)?;
         let jobs = self.jobs.for_bytes(bytes);
@@ -138,7 +161,7 @@ impl Transfer<'_> {
         let file = TrackedFile::new(car);
         let both = Overlay { over: &file, under: stored.as_ref() };
         let commit = root_commit(&both, root)?;
-        let before = self.before_import(&commit)?;
+        let before = self.before_import(&commit, key)?;
 
         let expected = Expected { key, ..Expected::default() };
         let is_walked = |cid: &Cid| file.has(cid);
@@ -147,6 +170,15 @@ impl Transfer<'_> {
             Some(base.cached(self.parts.caches.nodes().as_ref()))
         };
         let arrive = || Incoming::new(&both, &commit, base(), &expected).with_rest(&file);
+        let followed = before.as_ref().filter(|_| is_by(&commit, key));
+        let local = match self.check_loss(&commit, followed, &stored, &both) {
+            Err(error) if error.is_corrupt() => {
+                // If the damage is in the file, this fails with its first finding.
+                arrive().check_all()?;
+                return Err(error);
+            }
+            local => local?,
+        };
         let mut blocks = arrive();
         let is_present = before.as_ref().map(Commit::cid) == Some(root);
         let new_blocks = if is_present && has_all(self.parts.store.as_ref(), &mut blocks)? {
@@ -160,11 +192,13 @@ impl Transfer<'_> {
             self.admit_ahead((&commit, before.as_ref()), key, jobs, &mut blocks)?
         };
         let Incoming { mut check, findings, .. } = blocks;
-        Ok(Imported::new(commit.clone(), before, new_blocks, &mut check, findings))
+        let LocalChanges { lost, returned } = local;
+        let imported = Imported::new(commit.clone(), before, new_blocks, &mut check, findings);
+        Ok(Imported { lost, returned, ..imported })
     }
 
-    /// Verifies and stores a file in one pass. Returns `None` if the order of the file does not allow that, or
-    /// if it has an error that an index can locate better.
+    /// Verifies and stores a file in one pass. Returns `None` if the order of the file does not allow that, if its
+    /// tree must be compared with the present one, or if it has an error that an index can locate better.
     fn import_streamed<F: Read + Send>(
         &self,
         file: F,
@@ -174,8 +208,13 @@ impl Transfer<'_> {
         let expected = Expected { key, jobs: Jobs::ONE, ..Expected::default() };
         let Ok(mut repo) = Streamed::open(file, &expected) else { return Ok(None) };
         let commit = repo.commit().clone();
-        let before = self.before_import(&commit)?;
+        let before = self.before_import(&commit, key)?;
         if before.as_ref().map(Commit::cid) == Some(commit.cid()) {
+            return Ok(None);
+        }
+        if let Some(before) = &before
+            && Fork::between(self.parts, before, &commit, self.parts.store.as_ref())?.is_some()
+        {
             return Ok(None);
         }
         let mut findings = Findings::default();
@@ -211,7 +250,7 @@ impl Transfer<'_> {
     }
 
     /// Checks that a commit may follow the present one, and returns the present one.
-    fn before_import(&self, commit: &Commit) -> Result<Option<Commit>> {
+    fn before_import(&self, commit: &Commit, key: Option<&PublicKey>) -> Result<Option<Commit>> {
         let view = self.parts.store.view()?;
         let before = match view.refs()?.get(&self.parts.name) {
             // The file has the present commit, so damage of the stored one does not matter.
@@ -223,7 +262,39 @@ impl Transfer<'_> {
             }
         };
         check_account(view.as_ref(), commit, before.as_ref())?;
+        if let Some(before) = before.as_ref().filter(|_| is_by(commit, key)) {
+            self.succession.check_rev(self.parts, commit, before)?;
+        }
         Ok(before)
+    }
+
+    /// Checks that a commit has the records that were written here, and returns what it lacks if that is allowed.
+    fn check_loss(
+        &self,
+        commit: &Commit,
+        before: Option<&Commit>,
+        stored: &Reading,
+        blocks: &dyn Blocks,
+    ) -> Result<LocalChanges> {
+        // An older commit lacks what came later, and the caller has asked for it.
+        let is_next =
+            |before: &&Commit| before.cid() != commit.cid() && before.rev() <= commit.rev();
+        let Some(before) = before.filter(is_next) else { return Ok(LocalChanges::default()) };
+        let Some(fork) = Fork::between(self.parts, before, commit, blocks)? else {
+            return Ok(LocalChanges::default());
+        };
+        let local = fork.local_changes(stored, blocks, commit);
+        match local {
+            // A state that cannot be read is not compared.
+            Err(error) if self.succession.allows_loss && error.is_corrupt() => {
+                Ok(LocalChanges::default())
+            }
+            Ok(LocalChanges { lost, .. }) if lost > 0 && !self.succession.allows_loss => {
+                let (name, found) = (self.parts.name.clone(), commit.cid());
+                Err(Error::LocalLoss { name, found, lost })
+            }
+            local => local,
+        }
     }
 
     /// Stores a commit with its blocks, and the facts about the account and its keys.
@@ -271,6 +342,12 @@ pub(crate) fn has_all(
         }
     }
     Ok(true)
+}
+
+/// Returns whether a commit has a signature by the expected key, if a key is expected. A commit with another signature
+/// is refused for that reason, whatever its rev and its records.
+fn is_by(commit: &Commit, key: Option<&PublicKey>) -> bool {
+    key.is_none_or(|key| commit.verify(key).is_ok())
 }
 
 /// Checks that a commit belongs to the account of this repository.

@@ -9,3 +9,4 @@ pub mod import;
 pub(crate) mod incoming;
 pub mod prove;
 pub(crate) mod state_blocks;
+pub(crate) mod succession;

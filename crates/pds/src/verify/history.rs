@@ -122,7 +122,7 @@ fn all_commits(
     tell: &mut dyn FnMut(Finding),
 ) -> Result<BTreeSet<(Option<Tid>, Cid)>> {
     let mut history = BTreeSet::new();
-    let mut seen: HashSet<Cid> = HashSet::new();
+    let [mut seen, mut told]: [HashSet<Cid>; 2] = Default::default();
     // Each commit with the one that names it in `prev`, if there is one.
     let mut waiting: Vec<(Cid, Option<Commit>)> =
         log.named.iter().chain([&head]).map(|cid| (*cid, None)).collect();
@@ -140,13 +140,40 @@ fn all_commits(
             let message =
                 format!("rev {later} is not later than {earlier}, the rev of the previous commit");
             tell(Finding::new(Code::RevNotAscending, message).cid(after.cid()));
+            told.insert(after.cid());
         }
         if seen.insert(cid) {
             history.insert((commit.rev(), cid));
             waiting.extend(commit.prev().map(|prev| (prev, Some(commit))));
         }
     }
+    same_revs(&history, head, &told, tell);
     Ok(history)
+}
+
+/// Reports commits that have the rev of another commit, other than the present one and those that were already
+/// compared with their `prev`.
+fn same_revs(
+    history: &BTreeSet<(Option<Tid>, Cid)>,
+    head: Cid,
+    told: &HashSet<Cid>,
+    tell: &mut dyn FnMut(Finding),
+) {
+    let mut first: Option<(Tid, Cid)> = None;
+    for (rev, cid) in history {
+        let Some(rev) = *rev else { continue };
+        match first {
+            Some((before, other)) if before == rev => {
+                let (cid, other) = if *cid == head { (other, *cid) } else { (*cid, other) };
+                if told.contains(&cid) || told.contains(&other) {
+                    continue;
+                }
+                let message = format!("commit {other} has the same rev {rev}");
+                tell(Finding::new(Code::RevNotAscending, message).cid(cid));
+            }
+            _ => first = Some((rev, *cid)),
+        }
+    }
 }
 
 /// Reads a commit. An unreadable commit is a finding about it, or about the one after it.

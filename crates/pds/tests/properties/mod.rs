@@ -31,7 +31,7 @@ fn config(cases: u32) -> ProptestConfig {
 }
 
 /// A small generator of repeatable numbers (splitmix64), for inputs that are not worth shrinking.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     fn next(&mut self) -> u64 {
@@ -42,7 +42,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         usize::try_from(self.next() % bound as u64).unwrap()
     }
 

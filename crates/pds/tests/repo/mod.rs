@@ -6,6 +6,7 @@ mod blobs;
 mod closed;
 mod copies;
 mod forget;
+mod forks;
 mod formats;
 mod gc;
 mod gc_blobs;

@@ -217,7 +217,7 @@ fn assert_facts(repo: &Repo, key: &PublicKey, ended: usize) {
 }
 
 /// Returns the same file with its blocks in reverse order.
-fn reversed(file: &[u8]) -> Vec<u8> {
+pub(super) fn reversed(file: &[u8]) -> Vec<u8> {
     let reader = CarReader::new(file).unwrap();
     let roots = reader.roots().to_vec();
     let mut blocks: Vec<_> = reader.map(|block| block.unwrap()).collect();
