@@ -60,6 +60,9 @@ pub enum StoreError {
     /// The disk has no space for the change.
     #[error("no space left for the store")]
     Full(#[source] BoxError),
+    /// The file system of the store has no locks or no shared memory, without which a database is not safe.
+    #[error("the file system has no locks, which a database needs")]
+    NoLocks(#[source] BoxError),
     /// The store was written by a later release.
     #[error("the store has format {found}, but this release reads formats up to {supported}")]
     NewerFormat {

@@ -20,6 +20,20 @@ pub(crate) fn store_error(error: Error) -> StoreError {
     let code = error.sqlite_error().map(|e| (e.code, e.extended_code));
     match code {
         Some((ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _)) => StoreError::Busy,
+        // Some network and user file systems have no locks, or no memory that processes share.
+        Some(
+            (ErrorCode::FileLockingProtocolFailed, _)
+            | (
+                _,
+                ffi::SQLITE_IOERR_LOCK
+                | ffi::SQLITE_IOERR_UNLOCK
+                | ffi::SQLITE_IOERR_RDLOCK
+                | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK
+                | ffi::SQLITE_IOERR_SHMOPEN
+                | ffi::SQLITE_IOERR_SHMLOCK
+                | ffi::SQLITE_IOERR_SHMMAP,
+            ),
+        ) => StoreError::NoLocks(Box::new(error)),
         Some((ErrorCode::ReadOnly, _)) => StoreError::ReadOnly,
         Some((ErrorCode::DiskFull, _)) => StoreError::Full(Box::new(error)),
         // A failed write without a full disk: a quota, or a limit on file sizes. The second code is
@@ -57,4 +71,23 @@ pub(crate) fn cannot_open(error: &StoreError) -> bool {
     };
     let error = error.downcast_ref::<Error>().and_then(Error::sqlite_error);
     error.is_some_and(|error| error.code == ErrorCode::CannotOpen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_system_without_locks_is_named() {
+        for code in [
+            ffi::SQLITE_PROTOCOL,
+            ffi::SQLITE_IOERR_LOCK,
+            ffi::SQLITE_IOERR_RDLOCK,
+            ffi::SQLITE_IOERR_SHMLOCK,
+            ffi::SQLITE_IOERR_SHMMAP,
+        ] {
+            let error = store_error(Error::SqliteFailure(ffi::Error::new(code), None));
+            assert!(matches!(error, StoreError::NoLocks(_)), "{code}: {error:?}");
+        }
+    }
 }
