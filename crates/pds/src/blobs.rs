@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::snapshot::{RecordEntry, Snapshot};
 use pds_core::data::blob_ref::BlobRef;
 use pds_core::data::block::ReadError;
-use pds_core::data::value::Value;
+use pds_core::data::record_check::blobs_in;
 use pds_core::syntax::record_path::RecordPath;
 use pds_store::blob::store::BlobStore;
 
@@ -107,10 +107,10 @@ impl Snapshot {
                 Err(ReadError::Damaged { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            match block.and_then(|block| Value::decode(block.bytes()).ok()) {
+            match block.and_then(|block| blobs_in(block.bytes()).ok()) {
                 None => call(&path, None)?,
-                Some(value) => {
-                    for blob in value.blobs() {
+                Some(blobs) => {
+                    for blob in blobs {
                         call(&path, Some(blob))?;
                     }
                 }

@@ -68,7 +68,9 @@ pub mod data {
     pub use pds_core::data::error::DataError;
     pub use pds_core::data::limits;
     pub use pds_core::data::overlay::Overlay;
-    pub use pds_core::data::record_check::{RecordFacts, check_canonical, check_record, links};
+    pub use pds_core::data::record_check::{
+        RecordFacts, blobs_in, check_canonical, check_record, links,
+    };
     pub use pds_core::data::value::{Map, Value};
 }
 

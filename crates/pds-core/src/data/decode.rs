@@ -44,12 +44,19 @@ fn first_item(bytes: &[u8], limit: usize) -> Result<(Value, &[u8]), DataError> {
     Ok((value, rest))
 }
 
+/// Decodes the item at the start of the bytes, with fewer levels than [`MAX_NESTING`].
+pub(crate) fn shallow_item(bytes: &[u8], levels: usize) -> Result<Value, DataError> {
+    value(&mut Cursor::new(bytes), levels.min(MAX_NESTING))
+}
+
 /// Decodes recursively. The number of containers that may still be opened, `depth`, bounds the
 /// recursion.
 fn value(cursor: &mut Cursor<'_>, depth: usize) -> Result<Value, DataError> {
     let start = cursor.offset();
     let inside = |depth: usize| {
-        depth.checked_sub(1).ok_or_else(|| Rule("nested deeper than the limit").at(start))
+        depth
+            .checked_sub(1)
+            .ok_or_else(|| Rule("nested deeper than the limit of 64 levels").at(start))
     };
     Ok(match cursor.item()? {
         Item::Null => Value::Null,

@@ -18,8 +18,16 @@ pub const MAX_WRITTEN_RECORD_BYTES: usize = 1_000_000;
 /// The largest message of an event stream, in bytes ("Sync").
 pub const MAX_MESSAGE_BYTES: usize = 5_000_000;
 
-/// The deepest nesting of arrays and maps. The guide recommends 32; real records stay below 20.
+/// The deepest nesting of arrays and maps in values, which are read recursively, printed and written. The guide
+/// recommends 32; nearly all real records stay below 20.
 pub const MAX_NESTING: usize = 64;
+
+/// The deepest nesting of arrays and maps in blocks that are only checked and kept. No specification has a limit, and
+/// one record of the network is nested 4,394 levels deep. The largest limit of common CBOR libraries is 65,535.
+pub const MAX_BLOCK_NESTING: usize = 65_535;
+
+/// The deepest nesting inside a blob reference of a record that exceeds [`MAX_NESTING`]. References have none.
+pub(crate) const MAX_DEEP_BLOB_NESTING: usize = 8;
 
 /// The longest array or map, in entries (data validation guide).
 pub const MAX_CONTAINER_ENTRIES: usize = 131_072;

@@ -4,9 +4,11 @@
 use crate::data::blob_ref::BlobRef;
 use crate::data::cbor::{Cursor, Item, Rule};
 use crate::data::cid::{Cid, Codec};
+use crate::data::decode::shallow_item;
 use crate::data::error::DataError;
 use crate::data::limits::{
-    MAX_CONTAINER_ENTRIES, MAX_MAP_KEY_BYTES, MAX_NESTING, MAX_RECORD_BYTES, MAX_SAFE_INTEGER,
+    MAX_BLOCK_NESTING, MAX_CONTAINER_ENTRIES, MAX_DEEP_BLOB_NESTING, MAX_MAP_KEY_BYTES,
+    MAX_NESTING, MAX_RECORD_BYTES, MAX_SAFE_INTEGER,
 };
 use crate::data::value::{Map, Value};
 
@@ -23,16 +25,19 @@ pub struct RecordFacts<'a> {
     /// Whether the record contains an integer beyond 2^53 - 1, which some implementations cannot
     /// represent.
     pub has_unsafe_integers: bool,
+    /// The number of arrays and maps around the innermost value. Records with more than
+    /// [`MAX_NESTING`] are valid, but are not decoded.
+    pub nesting: usize,
 }
 
 /// Checks that bytes are canonical DAG-CBOR of the data model. The rules are those of
-/// [`Value::decode`], without its size limit.
+/// [`Value::decode`] without its size limit, and with the limit [`MAX_BLOCK_NESTING`].
 ///
 /// # Errors
 ///
 /// [`DataError::Cbor`] with the byte offset of the problem.
 pub fn check_canonical(bytes: &[u8]) -> Result<(), DataError> {
-    scan(bytes, |_| {}).map(drop)
+    scan(bytes, |_, _| {}).map(drop)
 }
 
 /// Checks that bytes are a valid record: a canonical map of at most [`MAX_RECORD_BYTES`], in which
@@ -56,13 +61,16 @@ pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
     if bytes.len() > MAX_RECORD_BYTES {
         return Err(DataError::TooLarge { bytes: bytes.len(), limit: MAX_RECORD_BYTES });
     }
-    let seen = scan(bytes, |_| {})?;
+    let seen = scan(bytes, |_, _| {})?;
     if !seen.map_at_top {
         return Err(model("/", "the record is not a map"));
     }
     if seen.bad_type || seen.reserved_key || seen.facts.has_blobs {
         // A second, slower pass finds the place of the error. It is rarely needed.
-        Value::decode(bytes)?.check()?;
+        match seen.facts.nesting > MAX_NESTING {
+            true => check_deep(bytes, &seen)?,
+            false => Value::decode(bytes)?.check()?,
+        }
     }
     Ok(seen.facts)
 }
@@ -74,8 +82,56 @@ pub fn check_record(bytes: &[u8]) -> Result<RecordFacts<'_>, DataError> {
 /// [`DataError::Cbor`] with the byte offset of the problem, if the block is not canonical.
 pub fn links(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
     let mut links = Vec::new();
-    scan(bytes, |cid| links.push(cid))?;
+    scan(bytes, |_, item| {
+        if let Item::Link(cid) = item {
+            links.push(*cid);
+        }
+    })?;
     Ok(links)
+}
+
+/// Returns all blob references in the bytes of a record, as [`Value::blobs`] does. The record may be nested deeper
+/// than values may be.
+///
+/// # Errors
+///
+/// [`DataError::Cbor`] with the byte offset of the problem, if the record is not canonical.
+/// [`DataError::TooLarge`] above [`MAX_RECORD_BYTES`].
+pub fn blobs_in(record: &[u8]) -> Result<Vec<BlobRef>, DataError> {
+    if record.len() > MAX_RECORD_BYTES {
+        return Err(DataError::TooLarge { bytes: record.len(), limit: MAX_RECORD_BYTES });
+    }
+    if let Ok(value) = Value::decode(record) {
+        return Ok(value.blobs().collect());
+    }
+    Ok(shallow_maps(record)?.1.iter().filter_map(BlobRef::from_value).collect())
+}
+
+/// Checks the rules of the data model in a record that is nested too deep to be decoded.
+fn check_deep(record: &[u8], seen: &Scanned<'_>) -> Result<(), DataError> {
+    if seen.bad_type {
+        return Err(model("/", "a $type must be text and not empty"));
+    }
+    if seen.reserved_key {
+        return Err(model("/", "$link and $bytes are reserved and cannot be keys"));
+    }
+    let (_, maps) = shallow_maps(record)?;
+    maps.iter().try_for_each(Value::check)
+}
+
+/// Scans a record, and decodes each map in it that has few levels.
+fn shallow_maps(record: &[u8]) -> Result<(Scanned<'_>, Vec<Value>), DataError> {
+    let mut maps = Vec::new();
+    let seen = scan(record, |start, item| {
+        let bytes = record.get(start..).unwrap_or_default();
+        if matches!(item, Item::Map(_))
+            && let Ok(map) = shallow_item(bytes, MAX_DEEP_BLOB_NESTING)
+            && map.get("mimeType").is_some()
+        {
+            maps.push(map);
+        }
+    })?;
+    Ok((seen, maps))
 }
 
 impl Value {
@@ -190,12 +246,17 @@ struct Open<'a> {
     key: Option<&'a str>,
 }
 
-/// Walks over one item and all items inside it, with a stack of fixed size.
+/// Walks over one item and all items inside it, without recursion. The callback receives each item with its offset.
 #[inline]
-fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Scanned<'a>, DataError> {
+fn scan<'a>(
+    bytes: &'a [u8],
+    mut visit: impl FnMut(usize, &Item<'a>),
+) -> Result<Scanned<'a>, DataError> {
     let mut cursor = Cursor::new(bytes);
     let mut seen = Scanned::default();
     let mut outer: [Open<'a>; MAX_NESTING] = [Open::default(); MAX_NESTING];
+    // The levels beyond those of nearly all records.
+    let mut deeper: Vec<Open<'a>> = Vec::new();
     let mut depth = 0_usize;
     let mut open = Open { left: 1, is_map: false, key: None };
     loop {
@@ -205,7 +266,10 @@ fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Scanned<'a>
                 return Ok(seen);
             };
             depth = below;
-            open = outer.get(depth).copied().unwrap_or_default();
+            open = match outer.get(depth) {
+                Some(open) => *open,
+                None => deeper.pop().unwrap_or_default(),
+            };
         }
         open.left = open.left.saturating_sub(1);
         if open.is_map {
@@ -213,6 +277,7 @@ fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Scanned<'a>
         }
         let start = cursor.offset();
         let item = cursor.item()?;
+        visit(start, &item);
         if let Some(key) = open.key {
             match (key, item) {
                 ("mimeType", Item::Text(_)) => seen.facts.has_media_types = true,
@@ -234,21 +299,19 @@ fn scan<'a>(bytes: &'a [u8], mut on_link: impl FnMut(Cid)) -> Result<Scanned<'a>
                 seen.map_at_top |= depth == 0;
                 Open { left, is_map: true, key: None }
             }
-            Item::Link(cid) => {
-                on_link(cid);
-                continue;
-            }
             Item::Int(n) => {
                 seen.facts.has_unsafe_integers |= n.unsigned_abs() > MAX_SAFE_INTEGER as u64;
                 continue;
             }
             _ => continue,
         };
-        let Some(slot) = outer.get_mut(depth) else {
-            return Err(Rule("nested deeper than the limit").at(start));
-        };
-        *slot = open;
+        match outer.get_mut(depth) {
+            Some(slot) => *slot = open,
+            None if depth < MAX_BLOCK_NESTING => deeper.push(open),
+            None => return Err(Rule("nested deeper than the limit of 65,535 levels").at(start)),
+        }
         depth = depth.saturating_add(1);
+        seen.facts.nesting = seen.facts.nesting.max(depth);
         open = inner;
     }
 }
@@ -257,83 +320,4 @@ const RESERVED_KEYS: [&str; 2] = ["$link", "$bytes"];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing)]
-mod tests {
-    use super::*;
-
-    fn record(pairs: &[(&str, Value)]) -> Vec<u8> {
-        let mut map: Map = pairs.iter().cloned().collect();
-        map.insert("$type", "com.example.note");
-        Value::Map(map).encode()
-    }
-
-    fn refused(pairs: &[(&str, Value)]) -> (String, &'static str) {
-        match check_record(&record(pairs)) {
-            Err(DataError::Model { place, reason }) => (place, reason),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn a_bad_blob_reference_is_named_with_its_place() {
-        let blob = |cid: Cid, mime: &str, size: i64| {
-            Value::from([
-                ("$type", Value::from("blob")),
-                ("ref", Value::Link(cid)),
-                ("mimeType", Value::from(mime)),
-                ("size", Value::Int(size)),
-            ])
-        };
-        let (raw, cbor) = (Cid::of(Codec::Raw, b"x"), Cid::of(Codec::Cbor, b"x"));
-        let facts_of = record(&[("embed", blob(raw, "image/png", 0))]);
-        let facts = check_record(&facts_of).unwrap();
-        assert!(facts.has_blobs && facts.has_media_types);
-        let within = |value| Value::from_iter([Value::from([("image", value)])]);
-        let (place, _) = refused(&[("embed", within(blob(cbor, "image/png", 1)))]);
-        assert_eq!(place, "/embed/0/image");
-        refused(&[("embed", blob(raw, "", 1))]);
-        refused(&[("embed", blob(raw, "image/png", -1))]);
-    }
-
-    #[test]
-    fn reserved_keys_and_types_are_checked_at_any_depth() {
-        let inner = |key: &str, value: Value| Value::from([(key, value)]);
-        assert_eq!(refused(&[("a", inner("$type", Value::Null))]).0, "/a");
-        assert_eq!(refused(&[("a", inner("$type", Value::from("")))]).0, "/a");
-        assert_eq!(refused(&[("a", inner("$link", Value::from("x")))]).0, "/a");
-        assert_eq!(refused(&[("a", inner("$bytes", Value::from("x")))]).0, "/a");
-        assert!(check_record(&record(&[("a", inner("$other", Value::Null))])).is_ok());
-    }
-
-    #[test]
-    fn a_record_is_a_map_and_its_own_type_counts() {
-        for bad in [
-            Value::from("text"),
-            Value::from_iter([Value::from([("$type", Value::from("x"))])]),
-            Value::from([("$type", Value::from(""))]),
-            Value::from([("$type", Value::Null)]),
-        ] {
-            assert!(matches!(check_record(&bad.encode()), Err(DataError::Model { .. })), "{bad:?}");
-        }
-        let inner = Value::from([("a", Value::from([("$type", Value::from("x"))]))]);
-        for untyped in [Value::Map(Map::new()), inner] {
-            assert_eq!(check_record(&untyped.encode()).unwrap().record_type, None);
-        }
-    }
-
-    #[test]
-    fn integers_beyond_two_to_the_53_are_noted() {
-        for (n, noted) in [(MAX_SAFE_INTEGER, false), (-MAX_SAFE_INTEGER - 1, true)] {
-            let bytes = record(&[("n", Value::Int(n))]);
-            assert_eq!(check_record(&bytes).unwrap().has_unsafe_integers, noted);
-        }
-    }
-
-    #[test]
-    fn nesting_meets_the_same_limit_as_decoding() {
-        for depth in [MAX_NESTING, MAX_NESTING + 1] {
-            let mut bytes = vec![0x81; depth];
-            bytes.push(0xf6);
-            assert_eq!(check_canonical(&bytes), Value::decode(&bytes).map(drop));
-        }
-    }
-}
+mod tests;

@@ -188,6 +188,8 @@ codes! {
     RecordTypeMismatch = "record-type-mismatch", Record, Warning;
     /// A record has integers that some implementations cannot hold.
     RecordUnsafeInteger = "record-unsafe-integer", Record, Warning;
+    /// A record is nested deeper than some software can read.
+    RecordDeep = "record-deep", Record, Warning;
     /// A blob that a record refers to is missing.
     BlobMissing = "blob-missing", Blob, Error;
     /// The bytes of a blob do not hash to its CID.

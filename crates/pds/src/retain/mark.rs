@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use pds_core::commit::Commit;
 use pds_core::data::block::{Blocks, ReadError, get_all};
 use pds_core::data::cid::Cid;
-use pds_core::data::value::Value;
+use pds_core::data::record_check::blobs_in;
 use pds_core::mst::error::MstError;
 use pds_core::mst::node::{Node, Position};
 
@@ -150,13 +150,13 @@ impl Marked {
         let unread = std::mem::take(&mut self.unread);
         let cids: Vec<Cid> = unread.iter().map(|(cid, _)| *cid).collect();
         for ((cid, may_be_missing), found_block) in unread.into_iter().zip(get_all(blocks, &cids)) {
-            let value = match found_block {
-                Ok(block) => block.and_then(|block| Value::decode(block.bytes()).ok()),
+            let blobs = match found_block {
+                Ok(block) => block.and_then(|block| blobs_in(block.bytes()).ok()),
                 Err(ReadError::Damaged { .. }) => None,
                 Err(error) => return Err(error.into()),
             };
-            match value {
-                Some(value) => found.cids.extend(value.blobs().map(|blob| blob.cid)),
+            match blobs {
+                Some(blobs) => found.cids.extend(blobs.into_iter().map(|blob| blob.cid)),
                 None if may_be_missing => {}
                 None => found.undecodable.push(cid),
             }

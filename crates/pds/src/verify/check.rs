@@ -13,8 +13,8 @@ use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::{Block, BlockRef, Blocks, ReadError, get_all};
 use pds_core::data::cid::Cid;
-use pds_core::data::limits::MAX_CLOCK_DRIFT_MICROS;
-use pds_core::data::value::Value;
+use pds_core::data::limits::{MAX_CLOCK_DRIFT_MICROS, MAX_NESTING};
+use pds_core::data::record_check::blobs_in;
 use pds_core::identity::key_history::{KeyError, KeyHistory};
 use pds_core::mst::contents::{Content, LARGE_BYTES};
 use pds_core::mst::error::MstError;
@@ -146,9 +146,9 @@ impl<'a> Check<'a> {
         self.record(key, block.cid(), &verdict);
         if let Some(blobs) = &mut self.blobs
             && verdict.may_have_blobs()
-            && let Ok(value) = Value::decode(block.bytes())
+            && let Ok(found) = blobs_in(block.bytes())
         {
-            blobs.extend(value.blobs().map(|blob| blob.cid));
+            blobs.extend(found.into_iter().map(|blob| blob.cid));
         }
         verdict
     }
@@ -295,7 +295,13 @@ impl<'a> Check<'a> {
             self.add(Finding::new(code, message).cid(cid).path(key));
         };
         match verdict {
-            Verdict::Record { record_type, has_unsafe_integers, .. } => {
+            Verdict::Record { record_type, has_unsafe_integers, deep, .. } => {
+                if let Some(levels) = deep {
+                    let message = format!(
+                        "nested {levels} levels deep; more than {MAX_NESTING} are kept, and are not decoded or printed"
+                    );
+                    odd(Code::RecordDeep, message);
+                }
                 if *has_unsafe_integers {
                     let message = "an integer beyond 2^53 - 1, which some software cannot hold";
                     odd(Code::RecordUnsafeInteger, message.to_owned());

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::model::finding::Code;
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::error::DataError;
+use pds_core::data::limits::MAX_NESTING;
 use pds_core::data::record_check::{RecordFacts, check_record};
 
 /// The verdict on the bytes of a record, independent of its path.
@@ -16,6 +17,8 @@ pub(crate) enum Verdict<'a> {
         has_unsafe_integers: bool,
         /// Whether the record may refer to blobs.
         may_have_blobs: bool,
+        /// The number of levels, if they are too many to be decoded.
+        deep: Option<usize>,
     },
     /// An invalid record, with the reason.
     Wrong(Code, String),
@@ -28,9 +31,11 @@ impl<'a> Verdict<'a> {
             return Self::Wrong(Code::RecordNotCbor, message.to_owned());
         }
         match check_record(bytes) {
-            Ok(RecordFacts { record_type, has_unsafe_integers, has_media_types, .. }) => {
+            Ok(facts @ RecordFacts { record_type, has_unsafe_integers, nesting, .. }) => {
                 let record_type = record_type.map(Cow::Borrowed);
-                Self::Record { record_type, has_unsafe_integers, may_have_blobs: has_media_types }
+                let deep = Some(nesting).filter(|nesting| *nesting > MAX_NESTING);
+                let may_have_blobs = facts.has_media_types;
+                Self::Record { record_type, has_unsafe_integers, may_have_blobs, deep }
             }
             Err(error) => {
                 let code = match error {
@@ -51,15 +56,18 @@ impl<'a> Verdict<'a> {
     /// Makes the verdict on a valid record of this type, whose blobs are not needed.
     pub(crate) fn of_type(name: &'a str) -> Self {
         let record_type = Some(Cow::Borrowed(name));
-        Self::Record { record_type, has_unsafe_integers: false, may_have_blobs: false }
+        Self::Record { record_type, has_unsafe_integers: false, may_have_blobs: false, deep: None }
     }
 
     /// Returns the type of a record without findings.
     pub(crate) fn faultless_type(&self) -> Option<&str> {
         match self {
-            Self::Record { record_type: Some(name), has_unsafe_integers: false, .. } => {
-                Some(name).filter(|name| name.len() <= MAX_TYPE_CHARS).map(Cow::as_ref)
-            }
+            Self::Record {
+                record_type: Some(name),
+                has_unsafe_integers: false,
+                deep: None,
+                ..
+            } => Some(name).filter(|name| name.len() <= MAX_TYPE_CHARS).map(Cow::as_ref),
             _ => None,
         }
     }
@@ -68,10 +76,10 @@ impl<'a> Verdict<'a> {
     pub(crate) fn into_owned(self) -> Verdict<'static> {
         match self {
             Self::Wrong(code, message) => Verdict::Wrong(code, message),
-            Self::Record { record_type, has_unsafe_integers, may_have_blobs } => {
+            Self::Record { record_type, has_unsafe_integers, may_have_blobs, deep } => {
                 let short = |name: Cow<'_, str>| name.chars().take(MAX_TYPE_CHARS).collect();
                 let record_type = record_type.map(short);
-                Verdict::Record { record_type, has_unsafe_integers, may_have_blobs }
+                Verdict::Record { record_type, has_unsafe_integers, may_have_blobs, deep }
             }
         }
     }
