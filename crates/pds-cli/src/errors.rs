@@ -16,6 +16,7 @@ use pds::transfer::prove::ProofError;
 use pds::{Code, Error, Finding, Stage};
 
 use crate::exit::{Exit, Stated};
+use crate::foreign_file::{REFERENCE_SERVER, is_reference_server};
 
 /// Tells whether a state was deleted while the command read it: the command can be run again.
 pub(crate) fn is_swept(error: &anyhow::Error) -> bool {
@@ -152,7 +153,7 @@ fn of_repo(error: &Error) -> Meaning {
         Error::RefLost { .. } => bad("damaged", REPAIR),
         // A commit that the user named is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
-        Error::Record { .. } | Error::WrittenTwice(_) => bad("bad-record", None),
+        Error::Record { .. } => bad("bad-record", None),
         Error::NoCommit(name) if *name != RefName::head() => {
             no("not-found", "pds ref ls lists the refs")
         }
@@ -169,6 +170,9 @@ fn of_place(error: &Error) -> Meaning {
         // The key file shows that there was a repository.
         Error::NotARepository(dir) if dir.join(KEY_FILE).is_file() => {
             bad("not-a-repository", START_OVER)
+        }
+        Error::NotARepository(dir) if is_reference_server(dir) => {
+            bad("not-a-repository", REFERENCE_SERVER)
         }
         Error::Address(_) => bad("bad-address", ADDRESS_FORM),
         Error::NoAccount(_) => bad("not-a-repository", MAKE_ONE_IN_DATABASE),
@@ -210,6 +214,7 @@ fn of_store(error: &StoreError) -> Meaning {
         StoreError::Read(_) => DAMAGED,
         StoreError::Full(_) => no("no-space", "nothing was changed; free some space and try again"),
         StoreError::ReadOnly => no("read-only", "nothing was changed"),
+        StoreError::NoLocks(_) => no("no-locks", LOCAL_DISK),
         _ => no("failed", None),
     }
 }
@@ -286,6 +291,9 @@ const TAKE_A_COPY: &str =
 
 const ANOTHER_KEY: &str =
     "if the account has another key, give it with --key DID_KEY (pds import, pds merge)";
+
+const LOCAL_DISK: &str =
+    "some network file systems (NFS, FUSE) have no locks: move the repository to a local disk";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 

@@ -44,6 +44,16 @@ impl Stated {
         Self { exit: Exit::BadInput, name: "bad-input", message: message.into(), hint: None }
     }
 
+    /// A file is of another kind than the expected one.
+    pub(crate) fn foreign_file(message: impl Into<String>) -> Self {
+        Self { name: FOREIGN_FILE, ..Self::bad_input(message) }
+    }
+
+    /// Tells whether this is a failure because of a file of another kind.
+    pub(crate) fn is_foreign_file(&self) -> bool {
+        self.name == FOREIGN_FILE
+    }
+
     pub(crate) fn partly(message: impl Into<String>) -> Self {
         Self { exit: Exit::Partly, name: "partly-done", message: message.into(), hint: None }
     }
@@ -68,3 +78,5 @@ impl Stated {
         self
     }
 }
+
+const FOREIGN_FILE: &str = "foreign-file";

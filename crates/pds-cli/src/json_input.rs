@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use pds::data::limits::{MAX_JSON_BYTES, MAX_WRITTEN_RECORD_BYTES};
 
 use crate::exit::Stated;
+use crate::foreign_file::json_text;
 use crate::stream::open_stream;
 
 /// Reads the JSON of a record from a file or standard input.
@@ -40,7 +41,7 @@ pub(crate) fn read_json(path: Option<&Path>) -> Result<Vec<u8>> {
             format!("the input is longer than {MAX_JSON_BYTES} bytes without indentation");
         return Stated::bad_input(message).fail();
     }
-    Ok(json)
+    json_text(json, path)
 }
 
 /// Finds the spaces at the start of lines. A JSON string cannot contain a line break, so they are never in one.

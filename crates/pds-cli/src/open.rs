@@ -19,7 +19,7 @@ use crate::damage::Damage;
 use crate::exit::Stated;
 use crate::progress::Watched;
 use crate::state_arg::StateArg;
-use crate::stream::{is_a_file, open_file};
+use crate::stream::{RECOVER, is_a_file, open_file};
 
 /// The place of the repository, as the user gave it.
 pub(crate) struct Place {
@@ -242,5 +242,3 @@ pub(crate) fn open_file_or_repository(path: &Path) -> Result<Watched> {
     let file = writer.into_inner().context("cannot write a temporary file")?;
     Ok(Watched::new(file, "reading"))
 }
-
-const RECOVER: &str = "pds recover FILE recovers records from damaged files";

@@ -54,6 +54,12 @@ impl fmt::Display for StateArg {
     }
 }
 
+/// Tells whether a name ends in `.car.gz`.
+fn ends_compressed(name: &[u8]) -> bool {
+    let ending = name.len().checked_sub(COMPRESSED.len()).and_then(|at| name.get(at..));
+    ending.is_some_and(|ending| ending.eq_ignore_ascii_case(COMPRESSED))
+}
+
 /// Tells whether a state is the path of a CAR file or of another repository, or the address of one.
 ///
 /// No ref starts with a dot, or starts or ends with a slash. A ref that ends in `.car` is written `name.car~0`.
@@ -65,5 +71,9 @@ fn names_a_file(given: &OsStr) -> bool {
         || bytes.starts_with(b"/")
         || bytes.ends_with(b"/")
         || ending.is_some_and(|ending| ending.eq_ignore_ascii_case("car"))
+        || ends_compressed(bytes)
         || given.to_str().is_some_and(is_address)
 }
+
+/// The ending of compressed CAR files.
+const COMPRESSED: &[u8] = b".car.gz";

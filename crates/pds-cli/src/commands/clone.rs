@@ -126,8 +126,10 @@ impl Args {
             return Ok(PathBuf::from(name));
         }
         let is_named = !source.to_str().is_some_and(is_address);
-        if let (Some(stem), Some(_), true) = (source.file_stem(), source.extension(), is_named) {
-            return Ok(PathBuf::from(stem));
+        if let (Some(stem), Some(end), true) = (source.file_stem(), source.extension(), is_named) {
+            // `backup.car.gz` is a `backup`, too.
+            let inner = Path::new(stem).file_stem().filter(|_| end.eq_ignore_ascii_case("gz"));
+            return Ok(PathBuf::from(inner.unwrap_or(stem)));
         }
         let hint = "name the directory: pds clone SOURCE DIR";
         Ok(PathBuf::from(directory_name(commit()?.did(), hint)?))

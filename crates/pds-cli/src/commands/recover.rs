@@ -25,7 +25,7 @@ use crate::exit::{Exit, Stated};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record_files::Files;
-use crate::stream::open_file;
+use crate::stream::open_damaged;
 use crate::text::say;
 
 /// Recover records from a damaged or truncated CAR file
@@ -99,7 +99,7 @@ impl Args {
     /// Opens the file, and the other places that may have its missing blocks.
     fn open(&self) -> Result<(Arc<CarFile<Watched>>, Arc<Sources>)> {
         let mut damage = Damage::of(&self.car);
-        let car = CarFile::salvage(open_file(&self.car)?, &mut |error| damage.add(&error))?;
+        let car = CarFile::salvage(open_damaged(&self.car)?, &mut |error| damage.add(&error))?;
         damage.report_rest();
         let car = Arc::new(car);
         // If the header still names the commit, other places may have all of it.

@@ -21,7 +21,7 @@ use crate::errors::START_OVER;
 use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
-use crate::stream::{is_a_file, open_file};
+use crate::stream::{is_a_file, open_damaged};
 use crate::text::{counted, say};
 
 /// List damaged and missing data, and repair it
@@ -206,7 +206,7 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
         return Ok(repo.store().clone());
     }
     let mut damaged = 0_u64;
-    let car = CarFile::salvage(open_file(path)?, &mut |_| damaged += 1);
+    let car = CarFile::salvage(open_damaged(path)?, &mut |_| damaged += 1);
     let car = car.with_context(|| format!("cannot read {}", path.display()))?;
     if car.is_empty() {
         return Stated::no_block(path).fail();

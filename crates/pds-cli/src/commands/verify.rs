@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use anyhow::Result;
 use pds::local::open::{is_repository, open_without_key};
 use pds::verify::blobs::verify_blobs;
-use pds::verify::car::verify_car;
+use pds::verify::car::{report_foreign, verify_car};
 use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity};
 
 use crate::answers::verify::{FindingRow, VerifyAnswer};
@@ -134,7 +134,13 @@ impl Args {
             return Stated::usage("--history needs a repository; a CAR file has only one state")
                 .fail();
         }
-        Ok(verify_car(open_file(path)?, expected, &mut |f| findings.add(f))?)
+        match open_file(path) {
+            Ok(file) => Ok(verify_car(file, expected, &mut |f| findings.add(f))?),
+            Err(error) => match error.downcast::<Stated>() {
+                Ok(foreign) if foreign.is_foreign_file() => Ok(findings.add_foreign(&foreign)),
+                error => Err(error.map_or_else(|error| error, Into::into)),
+            },
+        }
     }
 }
 
@@ -177,6 +183,14 @@ impl<'a> Findings<'a> {
             };
             self.failed = self.out.styled_line(style, &finding).err();
         }
+    }
+
+    /// Reports a file of another kind as a file without a header.
+    fn add_foreign(&mut self, foreign: &Stated) -> Report {
+        if let Some(hint) = foreign.hint.filter(|_| !self.out.is_json()) {
+            say(hint);
+        }
+        report_foreign(foreign.to_string(), &mut |finding| self.add(finding))
     }
 
     fn finish(self, report: &Report) -> Result<()> {

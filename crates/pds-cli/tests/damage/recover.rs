@@ -112,10 +112,15 @@ fn another_copy_fills_the_holes() {
 #[test]
 fn a_file_with_nothing_in_it_is_bad_input() {
     let repo = TestRepo::new();
-    for bytes in [&b""[..], b"hello", &[0x20; 100_000]] {
+    for (bytes, why) in [
+        (&b""[..], " is empty"),
+        (b"hello", " is a text file, not a CAR file"),
+        (&[0x20; 100_000], " is a text file, not a CAR file"),
+        (&[0; 100_000], " has no readable block"),
+    ] {
         let file = repo.home.write("bad.car", bytes);
         let ended = repo.home.pds(["recover", &file]).ended();
         assert_eq!((ended.code(), ended.text()), (3, String::new()));
-        assert!(ended.stderr.contains(" has no readable block"), "{}", ended.stderr);
+        assert!(ended.stderr.contains(why), "{}", ended.stderr);
     }
 }

@@ -140,15 +140,18 @@ fn clone_refuses_what_is_no_car_and_leaves_nothing_behind() {
     let home = Home::new();
     home.write("notes.txt", "this is not a CAR file");
     let said = home.pds(["clone", "notes.txt", "to"]).fails(3);
+    assert_eq!(said, "error: notes.txt is a text file, not a CAR file\n");
+    home.write("odd.bin", b"\xf0\x01\x02");
+    let said = home.pds(["clone", "odd.bin", "to"]).fails(3);
     assert_eq!(
         said,
-        "error: cannot read notes.txt: byte 0: the file ends in the middle of the header\n  \
+        "error: cannot read odd.bin: byte 0: the file ends in the middle of the header\n  \
          hint: pds verify FILE lists every error; pds recover FILE recovers the records\n"
     );
     assert_eq!(home.pds(["clone", "gone.car"]).fails(3), "error: no file gone.car\n");
     let said = home.pds(["clone", "gone.car", "--json"]).fails(3);
     assert_eq!(said, "{\"error\":\"bad-input\",\"message\":\"no file gone.car\"}\n");
-    assert_eq!(home.list("."), ["notes.txt"]);
+    assert_eq!(home.list("."), ["notes.txt", "odd.bin"]);
 }
 
 #[test]

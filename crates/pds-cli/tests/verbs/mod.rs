@@ -7,6 +7,7 @@ mod branches;
 mod copies;
 mod create;
 mod files_as_states;
+mod foreign_files;
 mod forget;
 mod forks;
 mod gc;

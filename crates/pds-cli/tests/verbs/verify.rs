@@ -105,14 +105,14 @@ fn verify_of_no_repository_at_all_is_bad_input() {
     assert_eq!(ended.code(), 3);
     assert_eq!(
         ended.text(),
-        "error car-header: the file is empty\nFAILED: no readable repository\n"
+        "error car-header: empty.car is empty\nFAILED: no readable repository\n"
     );
     let ended = home.pds(["verify", "empty.car", "--json"]).ended();
     assert_eq!(ended.code(), 3);
     assert_eq!(
         ended.text(),
         "{\"blocks\":0,\"commit\":null,\"complete\":false,\"data\":null,\"did\":null,\
-         \"findings\":[{\"code\":\"car-header\",\"message\":\"the file is empty\",\
+         \"findings\":[{\"code\":\"car-header\",\"message\":\"empty.car is empty\",\
          \"severity\":\"error\",\"stage\":\"car\"}],\"nodes\":0,\"ok\":false,\"records\":0,\
          \"rev\":null,\"signature\":\"unchecked\",\"version\":null}\n"
     );

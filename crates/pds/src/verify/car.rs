@@ -53,6 +53,13 @@ pub fn verify_car<F: ReadAt>(
     Ok(report)
 }
 
+/// Reports a file of another kind, as [`verify_car`] reports a file without a valid header. The reason names the kind.
+pub fn report_foreign(reason: impl Into<String>, found: &mut dyn FnMut(Finding)) -> Report {
+    let mut report = Report::default();
+    report.tell(Finding::new(Code::CarHeader, reason), found);
+    report
+}
+
 /// Checks a file in one pass. Fails if the file needs a closer check.
 fn streamed(
     file: FromStart<'_, impl ReadAt>,
