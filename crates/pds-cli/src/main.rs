@@ -20,6 +20,7 @@ mod output;
 mod partial;
 mod progress;
 mod record;
+mod record_envelope;
 mod record_files;
 mod secrets;
 mod spool;
@@ -27,6 +28,7 @@ mod state_arg;
 mod store_arg;
 mod stream;
 mod text;
+mod write_input;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! The steps of a write: from writes to a draft, and from a signed draft to a stored commit.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
@@ -14,8 +15,8 @@ use pds_core::crypto::signer::Signer;
 use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::error::DataError;
-use pds_core::data::limits::MAX_WRITTEN_RECORD_BYTES;
-use pds_core::data::record_check::check_record;
+use pds_core::data::limits::{MAX_NESTING, MAX_WRITTEN_RECORD_BYTES};
+use pds_core::data::record_check::{blobs_in, check_record};
 use pds_core::data::value::Value;
 use pds_core::mst::key::Key;
 use pds_core::mst::tree::get;
@@ -189,7 +190,7 @@ impl Parts {
         let mut tree = self.tree_of(head, &reading);
         let mut blocks = Vec::with_capacity(writes.len() * 2);
         let mut changes = Vec::with_capacity(writes.len());
-        let mut paths = HashSet::with_capacity(writes.len());
+        let mut places = HashMap::with_capacity(writes.len());
         for write in writes {
             let path = match &write.target {
                 Target::Path(path) => path.clone(),
@@ -198,9 +199,6 @@ impl Parts {
                     self.tid_after(head.rev().max(*key_since), head)?.into(),
                 ),
             };
-            if !paths.insert(path.clone()) {
-                return Err(Error::WrittenTwice(path));
-            }
             let record = write.body.as_ref().map(|body| self.record(&path, body, options));
             let record = record.transpose()?;
             let after = record.as_ref().map(Block::cid);
@@ -215,7 +213,20 @@ impl Parts {
                 return Err(Error::Conflict { path, expected: write.expect, found: before });
             }
             blocks.extend(record);
-            changes.push(RecordChange { path, before, after });
+            match places.entry(path) {
+                Entry::Occupied(place) => {
+                    let first: &mut RecordChange = &mut changes[*place.get()];
+                    first.after = after;
+                }
+                Entry::Vacant(place) => {
+                    let path = place.key().clone();
+                    place.insert(changes.len());
+                    changes.push(RecordChange { path, before, after });
+                }
+            }
+        }
+        if changes.len() < writes.len() {
+            drop_undone(&mut changes, &mut blocks);
         }
         let written = tree.write()?;
         blocks.extend(written.nodes);
@@ -373,6 +384,9 @@ impl Parts {
             return Err(refused(DataError::TooLarge { bytes: bytes.len(), limit }));
         }
         let facts = check_record(&bytes).map_err(refused)?;
+        if facts.nesting > MAX_NESTING {
+            return Err(rule("nested deeper than the limit for new records"));
+        }
         match facts.record_type {
             Some(kind) if kind == path.collection.as_str() => {}
             Some(_) => return Err(rule("the $type is not the collection")),
@@ -380,7 +394,7 @@ impl Parts {
         }
         if !options.allow_missing_blobs {
             // The record is decoded again, because only its shape marks a legacy blob reference.
-            for blob in Value::decode(&bytes).map_err(refused)?.blobs() {
+            for blob in blobs_in(&bytes).map_err(refused)? {
                 // A renewed blob is young again, so `gc` does not delete it before the record is stored.
                 if self.blobs.renew(&blob.cid)?.is_none() {
                     return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });
@@ -389,6 +403,13 @@ impl Parts {
         }
         Ok(Block::new(Codec::Cbor, bytes))
     }
+}
+
+/// Drops records that a later write of the same batch has replaced or deleted.
+fn drop_undone(changes: &mut Vec<RecordChange>, blocks: &mut Vec<Block>) {
+    changes.retain(|change| change.before.is_some() || change.after.is_some());
+    let kept: HashSet<Cid> = changes.iter().filter_map(|change| change.after).collect();
+    blocks.retain(|block| kept.contains(&block.cid()));
 }
 
 /// The number of attempts after a lost race. Another writer succeeds each time, so bad luck alone does not

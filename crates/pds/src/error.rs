@@ -136,9 +136,6 @@ pub enum Error {
     /// The commit before a commit is unknown, or no longer stored.
     #[error("no parent of commit {0} is stored")]
     NothingBefore(Cid),
-    /// A batch writes the same record twice.
-    #[error("record {0} is written twice in one commit")]
-    WrittenTwice(RecordPath),
     /// The content of a record is invalid.
     #[error("record {path} cannot be written")]
     Record {

@@ -40,6 +40,9 @@ impl Repo {
 
     /// Makes all writes in one signed commit, or none.
     ///
+    /// The writes take effect in their order, so one record may be written several times. The commit has the last
+    /// state of each record, and a record that was created and deleted leaves nothing.
+    ///
     /// # Errors
     ///
     /// - [`Error::NoCommit`](crate::Error::NoCommit) before the first commit, and
@@ -47,8 +50,8 @@ impl Repo {
     /// - [`Error::NoSigner`](crate::Error::NoSigner), and [`Error::WrongKey`](crate::Error::WrongKey) if the
     ///   signer does not have the key of this repository.
     /// - [`Error::Conflict`](crate::Error::Conflict) if a record is not in the state that its write expects.
-    /// - [`Error::Record`](crate::Error::Record), [`Error::WrittenTwice`](crate::Error::WrittenTwice) and
-    ///   [`Error::BlobMissing`](crate::Error::BlobMissing) if a write is invalid.
+    /// - [`Error::Record`](crate::Error::Record) and [`Error::BlobMissing`](crate::Error::BlobMissing) if a write is
+    ///   invalid.
     /// - [`Error::Store`](crate::Error::Store) if the head is not the expected commit.
     pub fn write<'w>(&self, writes: impl Into<Batch<'w>>) -> Result<Written> {
         let Batch { writes, options } = writes.into();

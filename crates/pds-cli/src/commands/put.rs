@@ -15,6 +15,7 @@ use crate::json_input::read_json;
 use crate::open::Place;
 use crate::output::Output;
 use crate::record::TargetArg;
+use crate::record_envelope::refuse_envelope;
 use crate::stream::read_limited;
 
 /// Write a record in one signed commit
@@ -88,6 +89,7 @@ impl Args {
             let text =
                 String::from_utf8(input).map_err(|_| Stated::bad_input("the JSON is not UTF-8"))?;
             let value = Value::from_json(&text).context("cannot read the record")?;
+            refuse_envelope(&value)?;
             match path {
                 Some(path) => Write::put(path, value),
                 None => Write::add(collection, value),

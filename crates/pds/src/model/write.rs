@@ -219,7 +219,7 @@ impl Draft {
         &self.commit
     }
 
-    /// Returns the changes, in the order of the writes.
+    /// Returns the changes, in the order of the first writes of the records.
     #[must_use]
     pub fn changes(&self) -> &[RecordChange] {
         &self.changes
@@ -248,6 +248,6 @@ impl Draft {
 pub struct Written {
     /// The new commit, or the present one if nothing changed.
     pub commit: Commit,
-    /// The changes of the records, in the order of the writes.
+    /// The changes of the records, in the order of their first writes.
     pub changes: Vec<RecordChange>,
 }

@@ -95,11 +95,46 @@ fn a_batch_is_one_commit_or_none() {
         assert!(matches!(refused, Error::Conflict { found: f, .. } if f == found));
         assert_eq!(repo.head().unwrap(), head);
     }
-    let twice = [
-        Write::put(path("com.example.note/a"), note("1")),
-        Write::delete(path("com.example.note/a")),
-    ];
-    assert!(matches!(repo.write(&twice), Err(Error::WrittenTwice(_))));
+}
+
+#[test]
+fn writes_of_one_record_take_effect_in_their_order() {
+    let repo = in_memory();
+    let (a, b) = (path("com.example.note/a"), path("com.example.note/b"));
+    let before = repo.head().unwrap();
+    let nothing = [Write::create(a.clone(), note("1")), Write::delete(a.clone())];
+    let written = repo.write(&nothing).unwrap();
+    assert!(written.changes.is_empty());
+    assert_eq!(repo.head().unwrap(), before);
+    let twice = [Write::create(a.clone(), note("1")), Write::create(a.clone(), note("1"))];
+    assert!(repo.write(&twice).unwrap_err().is_conflict());
+    let gone = [Write::delete(a.clone()), Write::create(a.clone(), note("1"))];
+    assert!(repo.write(&gone).unwrap_err().is_conflict());
+
+    let draft = repo
+        .draft(&[
+            Write::create(a.clone(), note("1")),
+            Write::create(b.clone(), note("2")),
+            Write::update(a.clone(), note("3")),
+            Write::create(path("com.example.note/c"), note("4")),
+            Write::delete(path("com.example.note/c")),
+        ])
+        .unwrap();
+    let changed: Vec<_> = draft.changes().iter().map(|change| change.path.clone()).collect();
+    assert_eq!(changed, [a.clone(), b]);
+    let records: Vec<_> = draft.changes().iter().map(|change| change.after.unwrap()).collect();
+    // Replaced and deleted records are not stored.
+    let nodes = draft.blocks().iter().filter(|block| !records.contains(&block.cid()));
+    assert!(nodes.clone().all(|node| Value::decode(node.bytes()).unwrap().get("e").is_some()));
+    assert_eq!(draft.blocks().len(), nodes.count() + 2);
+
+    repo.put(&a, &note("1")).unwrap();
+    let again = [Write::delete(a.clone()), Write::create(a.clone(), note("5"))];
+    let change = &repo.write(&again).unwrap().changes[0];
+    assert_eq!((change.before.is_some(), change.after.is_some()), (true, true));
+    let away = [Write::update(a.clone(), note("6")), Write::delete(a)];
+    let change = &repo.write(&away).unwrap().changes[0];
+    assert_eq!((change.before.is_some(), change.after.is_some()), (true, false));
 }
 
 #[test]
