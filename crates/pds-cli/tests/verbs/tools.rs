@@ -25,19 +25,43 @@ fn tid_makes_one_or_takes_one_apart() {
 }
 
 #[test]
-fn cid_names_the_bytes_of_a_file() {
+fn cid_names_the_bytes_of_a_file_and_says_what_it_has_hashed() {
     let home = Home::new();
     let raw = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
     home.write("hello", "hello");
-    assert_eq!(home.pds(["cid", "hello"]).ok(), format!("{raw}\n"));
-    assert_eq!(home.pds(["cid", "-"]).stdin("hello").ok(), format!("{raw}\n"));
+    for args in [["cid", "hello"], ["cid", "-"]] {
+        let ended = home.pds(args).stdin("hello").ended();
+        assert_eq!(ended.done(), format!("{raw}\n"));
+        assert_eq!(ended.stderr, "raw bytes, as a blob: 5 bytes\n");
+    }
     let json = home.pds(["cid", "hello", "--json"]).ok();
-    assert_eq!(json, format!("{{\"cid\":\"{raw}\"}}\n"));
-    let cbor = home.pds(["cid", "-", "--cbor"]).stdin(*b"\xa2ae\x80al\xf6").ok();
-    assert_eq!(cbor, "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm\n");
+    assert_eq!(json, format!("{{\"bytes\":5,\"cid\":\"{raw}\",\"codec\":\"raw\"}}\n"));
+    let block = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm\n";
+    let cbor = home.pds(["cid", "-", "--cbor"]).stdin(*b"\xa2ae\x80al\xf6").ended();
+    assert_eq!((cbor.done(), &*cbor.stderr), (block.to_owned(), "DAG-CBOR block: 7 bytes\n"));
+    let record = home.pds(["cid", "-", "--record"]).stdin("{\"l\": null, \"e\": []}").ended();
+    assert_eq!(
+        (record.done(), &*record.stderr),
+        (block.to_owned(), "record in DAG-CBOR: 7 bytes\n")
+    );
     assert_eq!(home.pds(["cid", "gone"]).fails(3), "error: no file gone\n");
     let said = home.pds(["cid", "gone", "--json"]).fails(3);
     assert_eq!(said, "{\"error\":\"bad-input\",\"message\":\"no file gone\"}\n");
+}
+
+#[test]
+fn cid_hashes_only_what_the_flag_names() {
+    let home = Home::new();
+    for cbor in
+        [&b"\xa1a1\x18\x01"[..], b"\xa2a1\x01a1\x02", b"\x9f\xff", b"\xfa\x3f\x80\0\0", b"", b"{}"]
+    {
+        let said = home.pds(["cid", "-", "--cbor"]).stdin(cbor).fails(3);
+        assert!(said.starts_with("error: not a canonical DAG-CBOR block: byte "), "{said}");
+    }
+    for json in ["{", "{\"a\":1.5}", "\"text\" x"] {
+        home.pds(["cid", "-", "--record"]).stdin(json).fails(3);
+    }
+    home.pds(["cid", "-", "--record", "--cbor"]).fails(2);
 }
 
 #[test]
