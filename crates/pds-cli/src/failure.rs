@@ -51,7 +51,7 @@ impl Failure {
                 err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
             let style = if colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
             let hint = self.hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
-            writeln!(err, "{style}error:{style:#} {}{hint}", one_line(&self.message))
+            writeln!(err, "{style}error:{style:#} {}{hint}", printable(&one_line(&self.message)))
         };
     }
 }
