@@ -1,11 +1,18 @@
 //! Files that are written in full or not at all.
 
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use pds::local::layout::{
+    ADDRESS_FILE, BLOB_DIRECTORY, KEY_FILE, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX,
+    STORE_FILE,
+};
+use pds::local::open::is_repository;
 
 use crate::exit::Stated;
+use crate::foreign_file::Kind;
 use crate::stream::STANDARD_STREAM;
 
 /// Returns the file to write; `None` for standard output.
@@ -33,8 +40,10 @@ pub(crate) fn write_file<T>(
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// Refuses to overwrite a file, or to write into a directory that does not exist.
+/// Refuses to overwrite a file, or to write into a directory that does not exist. A file of a repository is never
+/// overwritten.
 pub(crate) fn check_is_free(path: &Path, force: bool) -> Result<()> {
+    check_is_no_part(path)?;
     if path.is_dir() {
         let message = format!("{} is a directory", path.display());
         return Stated::no("exists", message).hint("name a file in it").fail();
@@ -55,6 +64,61 @@ pub(crate) fn check_is_free(path: &Path, force: bool) -> Result<()> {
         ),
     };
     Stated::no("exists", message).hint(hint).fail()
+}
+
+/// Refuses the place of a file that belongs to a repository, and a database of a repository at any place.
+fn check_is_no_part(path: &Path) -> Result<()> {
+    // A link is replaced and not followed, but its target shows what the user had in mind.
+    let target = path.canonicalize().ok();
+    for place in [Some(path), target.as_deref()].into_iter().flatten() {
+        if let Some(repository) = repository_with(place)? {
+            let message =
+                format!("{} belongs to the repository {}", path.display(), repository.display());
+            return Stated::no("protected", message).hint(OUTSIDE).fail();
+        }
+    }
+    let mut start = Vec::new();
+    if path.is_file()
+        && let Ok(file) = File::open(path)
+        && file.take(KIND_BYTES).read_to_end(&mut start).is_ok()
+        && Kind::of(&start) == Kind::Store
+    {
+        let message = format!("{} is the database of a repository", path.display());
+        return Stated::no("protected", message).hint(OUTSIDE).fail();
+    }
+    Ok(())
+}
+
+/// Finds the repository that has a part at this place, or would have one there.
+fn repository_with(place: &Path) -> Result<Option<PathBuf>> {
+    let (Ok(dir), Some(name)) = (directory_of(place).canonicalize(), place.file_name()) else {
+        return Ok(None);
+    };
+    let place = dir.join(name);
+    for repository in dir.ancestors() {
+        let first = place.strip_prefix(repository).ok().and_then(|rest| rest.components().next());
+        if let Some(first) = first
+            && is_part(&first.as_os_str().to_string_lossy())
+            && is_repository(repository)?
+        {
+            return Ok(Some(repository.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Tells whether a name in the directory of a repository is that of a part. Some file systems ignore the case.
+fn is_part(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let of_store = name.strip_prefix(STORE_FILE).is_some_and(|rest| STORE_ENDINGS.contains(&rest));
+    let of_key =
+        name.strip_prefix(KEY_FILE).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let others = [ADDRESS_FILE, BLOB_DIRECTORY, QUARANTINE_DIRECTORY];
+    let prefixes = [STAGING_PREFIX, REPAIR_PREFIX];
+    of_store
+        || of_key
+        || others.contains(&&*name)
+        || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn is_device(path: &Path) -> bool {
@@ -78,7 +142,7 @@ fn into_file<T>(
 ) -> Result<T> {
     let dir = directory_of(path);
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".pds-export-");
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -94,7 +158,7 @@ fn into_file<T>(
     // Without `force`, a file that has appeared in the meantime stays.
     let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
     named.map_err(|error| error.error)?;
-    std::fs::File::open(dir)?.sync_all()?;
+    File::open(dir)?.sync_all()?;
     Ok(written)
 }
 
@@ -103,3 +167,14 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 const BUFFER_BYTES: usize = 256 * 1024;
+
+/// The prefix of the names of files that are not complete yet. If the process is killed, such a file stays.
+pub(crate) const UNFINISHED: &str = ".pds-export-";
+
+/// The endings of the files of the database.
+const STORE_ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];
+
+/// The number of bytes that show the database of a repository.
+const KIND_BYTES: u64 = 100;
+
+const OUTSIDE: &str = "name another file; --force does not overwrite parts of a repository either";

@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::ArgGroup;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use pds::local::layout::{BLOB_DIRECTORY, STAGING_PREFIX};
 use pds::local::leftovers::clear_leftovers;
 use pds::retain::forget::{Forget, Forgotten};
 use pds::{Error, Repo};
@@ -14,6 +15,7 @@ use pds::{Error, Repo};
 use super::gc::report_rest;
 use crate::answers::forget::ForgetAnswer;
 use crate::answers::refs::RefRow;
+use crate::destination::UNFINISHED;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, resolve};
 use crate::output::Output;
@@ -161,6 +163,12 @@ fn report_other_files(dir: &Path) {
     for file in exports_in(dir) {
         say(&format!("{} was not searched and may still contain the purged data", file.display()));
     }
+    for file in unfinished_near(dir) {
+        let file = file.display();
+        say(&format!(
+            "{file} is the unfinished work of a command and was not searched; delete it if no process writes it"
+        ));
+    }
     for file in uploads_in(dir) {
         let file = file.display();
         say(&format!(
@@ -171,22 +179,32 @@ fn report_other_files(dir: &Path) {
 
 /// Lists the CAR files in the directory of the repository.
 fn exports_in(dir: &Path) -> Vec<PathBuf> {
+    let endings = [".car", ".car.gz"];
+    files_in(dir, |name| endings.iter().any(|ending| name.ends_with(ending)))
+}
+
+/// Lists what interrupted commands have left in the directory of the repository and next to it.
+fn unfinished_near(dir: &Path) -> Vec<PathBuf> {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let prefixes = [UNFINISHED, STAGING_PREFIX];
+    let places = [Some(dir.as_path()), dir.parent()];
+    let left = |dir: &Path| files_in(dir, |name| prefixes.iter().any(|p| name.starts_with(p)));
+    places.into_iter().flatten().flat_map(left).collect()
+}
+
+/// Lists the entries of a directory with some names, in order.
+fn files_in(dir: &Path, is_one: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let is_car = |path: &PathBuf| path.extension().is_some_and(|ending| ending == "car");
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_car).collect();
+    let is_one =
+        |path: &PathBuf| path.file_name().is_some_and(|name| is_one(&name.to_string_lossy()));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_one).collect();
     files.sort();
     files
 }
 
 /// Lists the blobs whose upload is under way or was interrupted.
 fn uploads_in(dir: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir.join("blobs")).into_iter().flatten().flatten();
-    let is_upload = |path: &PathBuf| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(".incoming-"))
-    };
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_upload).collect();
-    files.sort();
-    files
+    files_in(&dir.join(BLOB_DIRECTORY), |name| name.starts_with(".incoming-"))
 }
 
 const FORMS: &str =
