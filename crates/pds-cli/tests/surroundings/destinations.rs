@@ -76,3 +76,51 @@ fn a_place_where_no_file_can_be_made_is_said_with_what_to_do() {
     assert_eq!(repo.home.read("link.car"), repo.home.read("good.car"));
     assert!(!repo.home.dir().join("gone.car").exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn no_part_of_a_repository_is_overwritten() {
+    use std::os::unix::fs::symlink;
+
+    let repo = TestRepo::with_notes();
+    repo.export("good.car");
+    repo.home.sh("cp -r alice bob && mkdir -p bob/blobs && ln bob/pds.db linked.db").ok();
+    let home = repo.home.dir();
+    symlink("bob", home.join("to-bob")).unwrap();
+    symlink("bob/pds.db", home.join("to-store")).unwrap();
+    symlink("bob/key", home.join("to-key")).unwrap();
+    let before = (repo.home.read("bob/pds.db"), repo.home.read("bob/key"));
+    for writer in WRITERS {
+        for to in [
+            "bob/pds.db",
+            "bob/pds.db-wal",
+            "bob/pds.db-shm",
+            "bob/PDS.DB",
+            "bob/key",
+            "bob/key.old",
+            "bob/key.next",
+            "bob/store",
+            "bob/blobs/x.car",
+            "alice/pds.db",
+            "./bob/../bob/key",
+            "to-bob/key",
+            "to-store",
+            "to-key",
+            "linked.db",
+        ] {
+            for force in ["", " --force"] {
+                let said = repo.home.sh(&format!("pds {writer} -o {to}{force}")).fails(1);
+                let is_link = to == "linked.db";
+                let reason = if is_link {
+                    "is the database of a repository"
+                } else {
+                    "belongs to the repository"
+                };
+                assert!(said.contains(reason) && said.contains("hint: "), "{writer} {to}: {said}");
+            }
+        }
+        repo.home.sh(&format!("pds {writer} -o bob/mine.car && rm bob/mine.car")).ended().done();
+    }
+    assert_eq!((repo.home.read("bob/pds.db"), repo.home.read("bob/key")), before);
+    repo.home.pds(["-R", "bob", "verify"]).ok();
+}

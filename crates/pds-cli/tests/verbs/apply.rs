@@ -89,3 +89,67 @@ fn apply_of_nothing_makes_no_commit() {
     assert_eq!(repo.pds(["apply"]).stdin("\n\n").ok(), "");
     assert_eq!(repo.head(), before);
 }
+
+#[test]
+fn apply_reads_the_body_of_a_request() {
+    let repo = TestRepo::new();
+    let head = repo.head().0;
+    let body = |more: &str| {
+        format!(
+            "{{\n  \"repo\": \"did:web:alice.example.com\",{more}\n  \"writes\": [\n    \
+             {{\"$type\": \"com.atproto.repo.applyWrites#create\", \"collection\": \"com.example.note\", \
+             \"rkey\": \"a\", \"value\": {{\"n\": 1}}}},\n    \
+             {{\"$type\": \"com.atproto.repo.applyWrites#create\", \"collection\": \"com.example.note\", \
+             \"value\": {{\"n\": 2}}}}\n  ]\n}}\n"
+        )
+    };
+    let swap = format!("\"swapCommit\": \"{head}\", \"validate\": false,");
+    assert_eq!(repo.pds(["apply"]).stdin(body(&swap)).ok().lines().count(), 2);
+    assert_eq!(repo.pds(["log"]).ok().lines().count(), 2);
+    // The commit is no longer the head.
+    repo.pds(["apply"]).stdin(body(&swap)).fails(1);
+    let delete = "{\"$type\":\"com.atproto.repo.applyWrites#delete\",\
+        \"collection\":\"com.example.note\",\"rkey\":\"a\"}\n";
+    let lines = format!("{delete}{}\n", body("").replace('\n', " "));
+    assert_eq!(repo.pds(["apply"]).stdin(lines).ok().lines().count(), 2);
+    for (line, code, said) in [
+        ("{\"writes\":[],\"repo\":\"did:web:bob.example.com\"}", 1, "not of did:web:bob"),
+        ("{\"writes\":[],\"repo\":\"alice.example.com\"}", 3, "write the DID as repo"),
+        ("{\"writes\":[],\"validate\":true}", 3, "not checked against lexicons"),
+        ("{\"writes\":[],\"rkey\":\"a\"}", 3, "unknown field \"rkey\""),
+        ("{\"writes\":{}}", 3, "writes must be a list"),
+        ("{\"writes\":[{\"action\":\"burn\",\"collection\":\"a.b.c\"}]}", 3, "writes/0"),
+        ("{\"$type\":\"com.example.write\",\"collection\":\"a.b.c\"}", 3, "unknown $type"),
+        (
+            "{\"action\":\"put\",\"$type\":\"com.atproto.repo.applyWrites#create\"}",
+            3,
+            "action and $type differ",
+        ),
+    ] {
+        let found = repo.pds(["apply"]).stdin(line).fails(code);
+        assert!(found.contains(said), "{line}: {found}");
+    }
+    let later = format!("{delete}{{\"writes\":[],\"swapCommit\":\"{head}\"}}\n");
+    assert!(repo.pds(["apply"]).stdin(later).fails(3).contains("only in the first request"));
+}
+
+#[test]
+fn apply_makes_the_writes_of_one_record_in_their_order() {
+    let repo = TestRepo::new();
+    let before = repo.head();
+    let delete = "{\"action\":\"delete\",\"collection\":\"com.example.note\",\"rkey\":\"a\"}\n";
+    let nothing = creation("a", "1") + delete;
+    assert_eq!(repo.pds(["apply"]).stdin(nothing).ok(), "");
+    assert_eq!(repo.head(), before);
+    repo.pds(["apply"]).stdin(creation("a", "1") + &creation("a", "1")).fails(1);
+    assert_eq!(repo.pds(["ls", "--all"]).ok(), "");
+    let again = creation("a", "1") + delete + &creation("a", "2");
+    assert_eq!(repo.pds(["apply"]).stdin(again).ok().lines().count(), 1);
+    assert!(repo.pds(["get", "com.example.note/a"]).ok().contains("\"2\""));
+    let blocks = repo.json(["info"])["blocks"].as_u64().unwrap();
+    // The first commit and its empty tree, the second one, its tree and the last record.
+    assert_eq!(blocks, 5);
+    let separate = ["apply", "--batch", "1"];
+    let lines = delete.to_owned() + &creation("a", "3") + delete;
+    assert_eq!(repo.pds(separate).stdin(lines).ok().lines().count(), 3);
+}

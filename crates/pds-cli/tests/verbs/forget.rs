@@ -193,3 +193,18 @@ fn forget_wants_to_know_what() {
     repo.home.pds(["-R", &file, "forget", "com.example.note/a"]).fails(1);
     repo.pds(["apply"]).stdin(creations(0..2)).ok();
 }
+
+#[test]
+fn forget_lists_what_interrupted_commands_have_left() {
+    let repo = TestRepo::with_notes();
+    for name in [".pds-export-abc", "alice/.pds-export-def", "alice/old.car.gz"] {
+        repo.home.write(name, "may have the record");
+    }
+    std::fs::create_dir(repo.home.path(".pds-new-xyz")).unwrap();
+    let ended = repo.pds(["forget", "com.example.note/a"]).ended();
+    for name in [".pds-export-abc", ".pds-export-def", ".pds-new-xyz"] {
+        let line = ended.stderr.lines().find(|line| line.contains(name)).unwrap_or_default();
+        assert!(line.contains("unfinished work") && line.contains("delete it"), "{}", ended.stderr);
+    }
+    assert!(ended.stderr.contains("old.car.gz was not searched"), "{}", ended.stderr);
+}

@@ -1,6 +1,8 @@
 //! `put`, `get`, `rm` and `ls`.
 
-use crate::common::{DID, Home, TestRepo, masked};
+use pds::data::{Block, Codec, Value};
+
+use crate::common::{Car, DID, Home, TestRepo, masked, note};
 
 #[test]
 fn put_writes_a_record_and_get_reads_it() {
@@ -24,7 +26,7 @@ fn put_reads_a_file_and_makes_a_key_where_none_is_named() {
 #[test]
 fn put_takes_dag_cbor_and_get_gives_it_back_byte_for_byte() {
     let repo = TestRepo::new();
-    let bytes = crate::common::note("as it is").bytes().to_vec();
+    let bytes = note("as it is").bytes().to_vec();
     repo.pds(["put", "com.example.note/a", "--cbor"]).stdin(bytes.clone()).ok();
     assert_eq!(repo.pds(["get", "com.example.note/a", "--cbor"]).ended().stdout, bytes);
     let said = repo.pds(["put", "com.example.note/b", "--cbor"]).stdin([0xbf, 0xff]).fails(3);
@@ -234,4 +236,66 @@ fn another_account_is_refused_by_every_verb_that_takes_a_record() {
     repo.pds(["put", &own]).stdin("{}").ok();
     repo.pds(["rm", &own]).ok();
     Home::new().pds(["get", "at://alice.example.com/com.example.note/a"]).fails(2);
+}
+
+#[test]
+fn an_answer_or_a_request_with_a_record_in_it_is_not_put() {
+    let repo = TestRepo::with_notes();
+    let answer = repo.pds(["get", "com.example.note/a", "--json"]).ok();
+    let request = "{\"repo\":\"did:web:alice.example.com\",\"collection\":\"com.example.note\",\
+        \"rkey\":\"x\",\"record\":{\"text\":\"x\"}}";
+    for (input, words) in [(answer.as_str(), "{uri, cid, value}"), (request, "of putRecord")] {
+        let said = repo.pds(["put", "com.example.note/b"]).stdin(input).fails(3);
+        assert!(said.contains(words) && said.contains("hint: write its "), "{said}");
+        let line = format!(
+            "{{\"action\":\"put\",\"collection\":\"com.example.note\",\"rkey\":\"b\",\"value\":{}}}\n",
+            input.trim_end()
+        );
+        assert!(repo.pds(["apply"]).stdin(line).fails(3).contains(words));
+    }
+    // A record type may have the same fields.
+    let typed = answer.replacen('{', "{\"$type\":\"com.example.note\",", 1);
+    repo.pds(["put", "com.example.note/b"]).stdin(typed).ok();
+    for other in
+        ["{\"uri\":\"https://example.com\",\"value\":{}}", "{\"uri\":\"at://x\",\"value\":1}"]
+    {
+        repo.pds(["put", "com.example.note/c"]).stdin(other).ok();
+    }
+}
+
+#[test]
+fn a_record_that_is_nested_deep_is_kept_and_its_blobs_count() {
+    let repo = TestRepo::new();
+    let blob = repo.pds(["blob", "put", "-"]).stdin("a picture").ok();
+    let blob: Value = Value::from_json(&blob).unwrap();
+    let mut bytes = b"\xa2\x65$type\x70com.example.note\x66nested".to_vec();
+    bytes.extend(vec![0x81; 4_394]);
+    bytes.extend(blob.encode());
+    let said = repo.pds(["put", "com.example.note/deep", "--cbor"]).stdin(bytes.clone()).fails(3);
+    assert!(said.contains("nested deeper than the limit for new records"), "{said}");
+    // Servers have accepted such records.
+    let deep = Block::new(Codec::Cbor, bytes.clone());
+    let car = Car::of([
+        (b"com.example.note/deep".to_vec(), deep),
+        (b"com.example.note/x".to_vec(), note("x")),
+    ]);
+    repo.home.write("deep.car", car.file());
+    let verified = repo.home.pds(["verify", "deep.car"]).ok();
+    let expected = "warning record-deep com.example.note/deep ";
+    assert!(
+        verified.starts_with(expected) && verified.contains("nested 4396 levels deep"),
+        "{verified}"
+    );
+    repo.home.pds(["clone", "deep.car", "copy"]).ended().done();
+    let copy =
+        |args: &[&str]| repo.home.pds(["-R", "copy"].into_iter().chain(args.iter().copied()));
+    assert_eq!(copy(&["get", "com.example.note/deep", "--cbor"]).ended().stdout, bytes);
+    let said = copy(&["get", "com.example.note/deep"]).fails(3);
+    assert!(said.contains("use --cbor") && said.contains("limit of 64 levels"), "{said}");
+    let missing = copy(&["blob", "missing"]).ended();
+    assert_eq!((missing.code(), missing.text().lines().count()), (1, 1), "{}", missing.stderr);
+    assert_eq!(copy(&["gc"]).ended().code(), 0);
+    assert_eq!(copy(&["unpack", "out"]).ended().code(), 6);
+    copy(&["export", "-o", "again.car"]).ended().done();
+    repo.home.pds(["verify", "again.car"]).ok();
 }

@@ -319,5 +319,5 @@ fn scan<'a>(
 const RESERVED_KEYS: [&str; 2] = ["$link", "$bytes"];
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 mod tests;
