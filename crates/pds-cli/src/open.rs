@@ -13,7 +13,7 @@ use pds::local::store_place::is_address;
 use pds::model::revision::RevisionError;
 use pds::store::RefName;
 use pds::transfer::export::{ExportOptions, export_with};
-use pds::{Error, Repo, Revision, Snapshot};
+use pds::{Code, Error, Repo, Revision, Snapshot};
 
 use crate::damage::Damage;
 use crate::exit::Stated;
@@ -228,6 +228,30 @@ pub(crate) fn about_file(error: Error, path: &Path) -> anyhow::Error {
     let error = anyhow::Error::new(error);
     if is_file { error.context(format!("cannot read {}", path.display())) } else { error }
 }
+
+/// Adds the export to request to the error about a file that lacks blocks. Without a repository, only a full export
+/// helps.
+pub(crate) fn about_missing_base(error: Error, repo: Option<&Repo>, path: &Path) -> anyhow::Error {
+    let is_partial = matches!(&error, Error::Refused(finding) if MISSING.contains(&finding.code()));
+    if !is_partial {
+        return about_file(error, path);
+    }
+    let path = path.display();
+    let present = repo.and_then(|repo| repo.snapshot().ok()?.commit().rev().map(|rev| (repo, rev)));
+    let advice = match present {
+        Some((repo, rev)) => format!(
+            "{path} lacks blocks that are not stored: it is a slice with another base, or it is cut. {} is at rev {rev}: request an export with since={rev}, or a full one",
+            repo.history().ref_name(),
+        ),
+        None => {
+            format!("{path} is only a part of a repository: request a full export, without since")
+        }
+    };
+    anyhow::Error::new(error).context(advice)
+}
+
+/// The findings about blocks that a file does not have.
+const MISSING: [Code; 3] = [Code::CommitMissing, Code::NodeMissing, Code::RecordMissing];
 
 /// Opens a CAR file, or the export of a repository: its present state and the chain of its commits.
 pub(crate) fn open_file_or_repository(path: &Path) -> Result<Watched> {

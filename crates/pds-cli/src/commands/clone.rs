@@ -19,7 +19,7 @@ use super::{import, info};
 use crate::blob_notes::{say_damaged, say_missing};
 use crate::exit::{Exit, Stated};
 use crate::identity::{Identity, IdentityArgs};
-use crate::open::{about_file, peek};
+use crate::open::{about_file, about_missing_base, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record_files::directory_name;
@@ -36,8 +36,8 @@ use crate::text::say;
 /// database has no blobs.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car alice --key did:key:zQ3sh…\n  \
-    pds clone alice /media/usb/alice --with-key\n\n\
+    after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
+    pds clone alice ../copy --with-key\n\n\
     Exit code 6 if blobs or parts of past states are damaged in the source: they were listed."
 )]
 pub(crate) struct Args {
@@ -88,7 +88,8 @@ impl Args {
                 clone_into_database(&dir, address, (&did, file), key.as_ref(), jobs)
             }
         };
-        let (repo, imported) = cloned.map_err(|error| about_file(error, &self.source))?;
+        let (repo, imported) =
+            cloned.map_err(|error| about_missing_base(error, None, &self.source))?;
         import::warn(&imported.findings, out);
         say_missing(&repo, &imported.blobs)?;
         out.has_done();

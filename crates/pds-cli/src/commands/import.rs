@@ -16,7 +16,7 @@ use crate::answers::import::ImportAnswer;
 use crate::blob_notes::say_missing;
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
-use crate::open::{Place, about_file, open_file_or_repository, peek};
+use crate::open::{Place, about_missing_base, open_file_or_repository, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record::check_account;
@@ -33,7 +33,7 @@ use crate::text::{counted, rev_text};
 /// under a ref of its own.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds import newer.car --key did:key:zQ3sh…\n  pds import old.car --allow-older\n  \
+    after_help = "Examples:\n  pds import newer.car --did-doc did.json\n  pds import old.car --allow-older\n  \
     for car in backups/*.car; do pds import \"$car\"; done    end at the newest state"
 )]
 pub(crate) struct Args {
@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_older: bool,
 
-    /// Accept a commit that lacks records written here. They stay in the log until gc --keep
+    /// Accept a commit that lacks records written here. They stay in the log until pds gc --keep
     #[arg(long)]
     force: bool,
 
@@ -125,7 +125,8 @@ fn take_in_file(
             None => repo.public_key()?,
         },
     };
-    transfer.import_file(file, known.as_ref()).map_err(|error| about_file(error, path))
+    let imported = transfer.import_file(file, known.as_ref());
+    imported.map_err(|error| about_missing_base(error, Some(repo), path))
 }
 
 /// Returns the ref that keeps a commit with the rev of the present one.

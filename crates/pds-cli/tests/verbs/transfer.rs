@@ -165,3 +165,25 @@ fn unpack_goes_on_after_a_record_whose_name_is_too_long_for_a_file() {
     let notes = format!("out/{DID}/com.example.note");
     assert_eq!(repo.home.list(&notes), ["a.json", "b.json", "c.json", "y.json"]);
 }
+
+#[test]
+fn a_slice_without_its_base_names_the_export_to_request() {
+    let repo = TestRepo::with_notes();
+    repo.export("old.car");
+    repo.home.pds(["clone", "old.car", "copy"]).ended().done();
+    let rev = repo.head().1;
+    for name in ["d", "e", "f"] {
+        repo.put(name, name);
+    }
+    let slice = repo.pds(["export", "--since", "HEAD~1"]).ended().stdout;
+    repo.home.write("slice.car", slice);
+    let said = repo.home.pds(["-R", "copy", "import", "slice.car"]).fails(1);
+    let expected =
+        format!("HEAD is at rev {rev}: request an export with since={rev}, or a full one");
+    assert!(said.contains(&expected) && said.contains("-missing "), "{said}");
+    let said = repo.home.pds(["clone", "slice.car", "other"]).fails(1);
+    assert!(
+        said.contains("slice.car is only a part of a repository: request a full export"),
+        "{said}"
+    );
+}
