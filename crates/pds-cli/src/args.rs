@@ -30,7 +30,8 @@ use crate::output::Output;
         pds -R alice verify             check hashes, tree, records and signature\n  \
         pds -R backup.car ls            list a CAR file without importing it\n  \
         pds init mine --did did:web:example.com   create your own repository\n\n\
-        Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad input · 4 no connection · 5 busy · 6 partly done"
+        Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad or damaged input · 4 network failure · \
+        5 locked or busy · 6 partly done, the rest was listed · 128 + n ended by signal n"
 )]
 pub(crate) struct Cli {
     /// Repository directory, or a CAR file or the address of an account in a database to read [default: the nearest

@@ -23,7 +23,7 @@ use crate::text::say;
 /// Store, read, list and check blobs
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob get bafkrei… > photo.jpg\n  pds blob missing"
+    after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob get bafkreigfvlwsy4xod2fgf7vg73tft4ttgjs5w4khkjjbkzxunlyhxm2fka > photo.jpg\n  pds blob missing"
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -45,7 +45,9 @@ enum BlobVerb {
         mime: Option<String>,
     },
     /// Write a blob to stdout
-    #[command(after_help = "Example:\n  pds blob get bafkrei… > photo.jpg")]
+    #[command(
+        after_help = "Example:\n  pds blob get bafkreigfvlwsy4xod2fgf7vg73tft4ttgjs5w4khkjjbkzxunlyhxm2fka > photo.jpg"
+    )]
     Get {
         /// CID of the blob
         cid: Cid,

@@ -22,7 +22,7 @@ use crate::text::say;
 /// Blocks are in the streamable order of the specification. Equal repositories give equal files.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds export -o backup.car\n  pds export --since 3lpopnggxbk2c -o newer.car\n  pds export | gzip > backup.car.gz"
+    after_help = "Examples:\n  pds export -o backup.car\n  pds export --since HEAD~3 -o newer.car\n  pds export | gzip > backup.car.gz"
 )]
 pub(crate) struct Args {
     /// File to write [default: stdout]

@@ -18,7 +18,7 @@ use crate::text::say;
 /// A record that was changed later is a conflict: conflicts are listed, and nothing is written. To return to an
 /// earlier state, use `pds reset`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pds revert HEAD\n  pds revert 3lpopnggxbk2c\n\n\
+#[command(after_help = "Examples:\n  pds revert HEAD\n  pds revert HEAD~2\n\n\
     A conflict is one line: ! path, then three CIDs: the version that the commit wrote, the present \
     version, the version before the commit; - means no record.")]
 pub(crate) struct Args {

@@ -15,7 +15,9 @@ use crate::state_arg::StateArg;
 
 /// Show a block, decoded
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pds show bafyrei…\n  pds show HEAD")]
+#[command(
+    after_help = "Examples:\n  pds show bafyreidwydhkxbncvxuvbwefh5wchyyei7fikeu4oplmgkynqmsvpcjo2i\n  pds show HEAD"
+)]
 pub(crate) struct Args {
     /// Block to show: the CID of a commit, a tree node or a record; or a state, to show its commit
     #[arg(value_name = "CID|REV")]

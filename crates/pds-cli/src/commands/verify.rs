@@ -27,7 +27,7 @@ use crate::text::say;
 /// contains no repository.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3sh…\n  pds verify backup.car --did-doc did.json\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial\n  pds verify --history"
+    after_help = "Examples:\n  pds verify --blobs\n  pds verify backup.car --key did:key:zQ3shjyJXUaRJC2GC43mX8aPrUhoTdoiongXhZjsdTzPKYZUM\n  pds verify backup.car --did-doc did.json\n  pds verify old.car --plc-log log.json\n  pds verify proof.car --partial\n  pds verify --history"
 )]
 pub(crate) struct Args {
     /// CAR file to check [default: the repository]

@@ -25,7 +25,7 @@ use crate::text::{counted, rev_time_text, say};
 /// path. Exit code 0 if presence or absence is proven, 1 if the proof fails, 3 if the file is not a CAR file.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds verify-proof proof.car app.bsky.actor.profile/self --key did:key:zQ3sh…\n  pds verify-proof proof.car app.bsky.actor.profile/self --plc-log proof.car.plc.json\n  pds verify-proof backup.car app.bsky.feed.post/3jzfcijpj2z2a --did-doc did.json"
+    after_help = "Examples:\n  pds verify-proof proof.car app.bsky.actor.profile/self --did-doc did.json\n  pds verify-proof proof.car app.bsky.actor.profile/self --plc-log proof.car.plc.json\n  pds verify-proof backup.car app.bsky.feed.post/3jzfcijpj2z2a --did-doc did.json"
 )]
 pub(crate) struct Args {
     /// CAR file: a proof by `pds prove` or by a server, or a whole export; - for stdin
