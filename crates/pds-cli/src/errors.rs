@@ -145,6 +145,9 @@ fn of_repo(error: &Error) -> Meaning {
         Error::BlobMissing { .. } => {
             no("blob-missing", "store it with pds blob put FILE, or use --allow-missing-blobs")
         }
+        Error::BlobSize { .. } => {
+            no("blob-size", "pds blob put FILE prints the reference with the right size")
+        }
         Error::TreeLost(_) => no("tree-lost", TAKE_A_COPY),
         Error::StateLost { .. } => bad(
             "damaged",

@@ -2,22 +2,19 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
 use crate::facts;
-use crate::model::write::{Body, Draft, RecordChange, Target, Write, WriteOptions, Written};
+use crate::model::write::{Draft, RecordChange, Target, Write, WriteOptions, Written};
 use crate::parts::Parts;
 use crate::reading::Reading;
 use pds_core::commit::{Commit, UnsignedCommit};
 use pds_core::crypto::signature::Signature;
 use pds_core::crypto::signer::Signer;
 use pds_core::data::block::{Block, Blocks, ReadError};
-use pds_core::data::cid::{Cid, Codec};
-use pds_core::data::error::DataError;
-use pds_core::data::limits::{MAX_NESTING, MAX_WRITTEN_RECORD_BYTES};
-use pds_core::data::record_check::{blobs_in, check_record};
-use pds_core::data::value::Value;
+use pds_core::data::cid::Cid;
 use pds_core::mst::key::Key;
 use pds_core::mst::tree::get;
 use pds_core::syntax::record_path::RecordPath;
@@ -199,7 +196,7 @@ impl Parts {
                     self.tid_after(head.rev().max(*key_since), head)?.into(),
                 ),
             };
-            let record = write.body.as_ref().map(|body| self.record(&path, body, options));
+            let record = write.body.as_ref().map(|body| Self::record(&path, body));
             let record = record.transpose()?;
             let after = record.as_ref().map(Block::cid);
             let key = Key::new(path.to_key())?;
@@ -228,6 +225,8 @@ impl Parts {
         if changes.len() < writes.len() {
             drop_undone(&mut changes, &mut blocks);
         }
+        let old = || self.snapshot_of(head.clone(), Arc::new(reading.clone()));
+        self.check_blobs(&changes, &blocks, &old, options.allow_missing_blobs)?;
         let written = tree.write()?;
         blocks.extend(written.nodes);
         let rev = self.tid_after(head.rev().max(*key_since), head)?;
@@ -356,52 +355,6 @@ impl Parts {
         let blocks = blocks.into_iter().chain([commit.block().clone()]);
         let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
         Change::new(event).blocks(blocks.map(Ok::<_, BoxError>)).edit(edit)
-    }
-
-    /// Encodes a record as a block, and checks that it is valid.
-    fn record(&self, path: &RecordPath, body: &Body, options: &WriteOptions) -> Result<Block> {
-        let refused = |source| Error::Record { path: path.clone(), source };
-        let rule = |reason| refused(DataError::Model { place: "/".to_owned(), reason });
-        if !path.collection.is_normalized() {
-            return Err(rule("the authority of the collection is not in lower case"));
-        }
-        let bytes = match body {
-            Body::Bytes(bytes) => bytes.clone(),
-            Body::Value(value) => {
-                value.check().map_err(refused)?;
-                match value {
-                    Value::Map(map) if map.get("$type").is_none() => {
-                        let mut map = map.clone();
-                        map.insert("$type", path.collection.as_str());
-                        Value::Map(map).encode()
-                    }
-                    value => value.encode(),
-                }
-            }
-        };
-        if bytes.len() > MAX_WRITTEN_RECORD_BYTES {
-            let limit = MAX_WRITTEN_RECORD_BYTES;
-            return Err(refused(DataError::TooLarge { bytes: bytes.len(), limit }));
-        }
-        let facts = check_record(&bytes).map_err(refused)?;
-        if facts.nesting > MAX_NESTING {
-            return Err(rule("nested deeper than the limit for new records"));
-        }
-        match facts.record_type {
-            Some(kind) if kind == path.collection.as_str() => {}
-            Some(_) => return Err(rule("the $type is not the collection")),
-            None => return Err(rule("the $type is missing")),
-        }
-        if !options.allow_missing_blobs {
-            // The record is decoded again, because only its shape marks a legacy blob reference.
-            for blob in blobs_in(&bytes).map_err(refused)? {
-                // A renewed blob is young again, so `gc` does not delete it before the record is stored.
-                if self.blobs.renew(&blob.cid)?.is_none() {
-                    return Err(Error::BlobMissing { path: path.clone(), cid: blob.cid });
-                }
-            }
-        }
-        Ok(Block::new(Codec::Cbor, bytes))
     }
 }
 

@@ -145,13 +145,25 @@ pub enum Error {
         #[source]
         source: DataError,
     },
-    /// A record refers to a blob that is not stored.
+    /// A record refers to a blob that is not stored, and that no record before the write refers to.
     #[error("record {path} refers to blob {cid}, which is not stored")]
     BlobMissing {
         /// The record.
         path: RecordPath,
         /// The blob.
         cid: Cid,
+    },
+    /// A record gives a blob another size than the stored blob has.
+    #[error("record {path}: blob {cid} has {stored} bytes, and the record says {size}")]
+    BlobSize {
+        /// The record.
+        path: RecordPath,
+        /// The blob.
+        cid: Cid,
+        /// The size in the record.
+        size: u64,
+        /// The size of the stored blob.
+        stored: u64,
     },
     /// The block of a record is missing.
     #[error("block {cid} of {path} is missing")]

@@ -177,6 +177,7 @@ pub mod keys;
 pub mod local;
 pub mod merge;
 pub mod model;
+mod new_records;
 mod parts;
 mod reading;
 pub mod repo;

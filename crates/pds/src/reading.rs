@@ -20,6 +20,7 @@ pub(crate) struct Moment {
 /// `gc` and `forget` may delete a state while it is being read. The number of the last sweep distinguishes that
 /// from damage. If the number has changed when a block is missing, the read fails with [`ReadError::Swept`] and
 /// can be repeated.
+#[derive(Clone)]
 pub(crate) struct Reading {
     store: Arc<dyn Store>,
     sweep: u64,

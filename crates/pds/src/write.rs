@@ -50,8 +50,8 @@ impl Repo {
     /// - [`Error::NoSigner`](crate::Error::NoSigner), and [`Error::WrongKey`](crate::Error::WrongKey) if the
     ///   signer does not have the key of this repository.
     /// - [`Error::Conflict`](crate::Error::Conflict) if a record is not in the state that its write expects.
-    /// - [`Error::Record`](crate::Error::Record) and [`Error::BlobMissing`](crate::Error::BlobMissing) if a write is
-    ///   invalid.
+    /// - [`Error::Record`](crate::Error::Record), [`Error::BlobMissing`](crate::Error::BlobMissing) and
+    ///   [`Error::BlobSize`](crate::Error::BlobSize) if a write is invalid.
     /// - [`Error::Store`](crate::Error::Store) if the head is not the expected commit.
     pub fn write<'w>(&self, writes: impl Into<Batch<'w>>) -> Result<Written> {
         let Batch { writes, options } = writes.into();

@@ -30,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
 
-    /// Accept records whose blobs are not stored
+    /// Accept references to blobs that are not stored. References that a record had before need no blob
     #[arg(long)]
     allow_missing_blobs: bool,
 

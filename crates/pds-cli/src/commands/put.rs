@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CID")]
     swap: Option<Cid>,
 
-    /// Accept a record whose blobs are not stored
+    /// Accept references to blobs that are not stored. References that a record had before need no blob
     #[arg(long)]
     allow_missing_blobs: bool,
 

@@ -161,3 +161,47 @@ fn a_car_file_has_no_blobs_and_all_of_its_references_are_missing() {
     assert_eq!(put.code(), 1);
     assert!(put.stderr.contains("is a CAR file and is read-only"), "{put:?}");
 }
+
+#[test]
+fn a_record_with_the_wrong_size_of_a_blob_is_refused() {
+    let repo = with_a_blob();
+    let head = repo.head();
+    let blob = format!(
+        "{{\"$type\":\"blob\",\"ref\":{{\"$link\":\"{HELLO}\"}},\"mimeType\":\"text/plain\",\"size\":9}}"
+    );
+    let record = format!("{{\"attached\":{blob}}}");
+    assert_eq!(
+        repo.pds(["put", "com.example.note/b"]).stdin(record.as_str()).fails(1),
+        format!(
+            "error: record com.example.note/b: blob {HELLO} has 5 bytes, and the record says 9\n  \
+             hint: pds blob put FILE prints the reference with the right size\n"
+        )
+    );
+    let line = format!(
+        "{{\"action\":\"put\",\"collection\":\"com.example.note\",\"rkey\":\"b\",\"value\":{record}}}\n"
+    );
+    let said = repo.pds(["apply", "--json"]).stdin(line).fails(1);
+    assert!(said.starts_with("{\"error\":\"blob-size\","), "{said}");
+    assert_eq!(repo.head(), head);
+    repo.assert_whole();
+}
+
+#[test]
+fn a_record_of_a_backup_without_blobs_can_be_edited_copied_and_moved() {
+    let repo = with_a_blob();
+    repo.export("backup.car");
+    repo.home.pds(["clone", "backup.car", "mine"]).ended().done();
+    repo.home.pds(["-R", "mine", "key", "import", "alice/key"]).ended().done();
+    let mine = |args: &[&str]| repo.home.pds(["-R", "mine"].iter().chain(args).copied());
+    let record = mine(&["get", "com.example.note/a"]).ok();
+    mine(&["put", "com.example.note/a"]).stdin(record.replace("{", "{\"edited\":1,")).fails(3);
+    let edited = record.replacen('{', "{\"edited\": true,", 1);
+    mine(&["put", "com.example.note/a"]).stdin(edited.as_str()).ok();
+    mine(&["put", "com.example.note/b"]).stdin(edited.as_str()).ok();
+    mine(&["rm", "com.example.note/a"]).ok();
+    mine(&["put", "com.example.note/b"]).stdin(record.as_str()).ok();
+    // A blob that no record refers to is required.
+    mine(&["rm", "com.example.note/b"]).ok();
+    let said = mine(&["put", "com.example.note/b"]).stdin(record.as_str()).fails(1);
+    assert!(said.contains(HELLO), "{said}");
+}

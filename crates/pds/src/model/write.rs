@@ -91,7 +91,7 @@ impl Write {
 pub struct WriteOptions {
     /// The commit that must be the head. With `None`, the write is repeated on top of a new head.
     pub swap_commit: Option<Cid>,
-    /// Accept records whose blobs are not stored.
+    /// Accept new references to blobs that are not stored. A stored blob must have the size that the record gives.
     pub allow_missing_blobs: bool,
     /// The message of the log entry: free text on one line, which no code interprets.
     pub message: String,
@@ -105,7 +105,7 @@ impl WriteOptions {
         self
     }
 
-    /// Accepts or refuses records whose blobs are not stored.
+    /// Accepts or refuses new references to blobs that are not stored.
     #[must_use]
     pub fn allow_missing_blobs(mut self, allow: bool) -> Self {
         self.allow_missing_blobs = allow;
