@@ -4,6 +4,8 @@ mod destinations;
 mod full_disk;
 mod hostile_text;
 mod long_names;
+#[cfg(target_os = "linux")]
+mod no_locks;
 mod paths;
 #[cfg(unix)]
 mod permissions;

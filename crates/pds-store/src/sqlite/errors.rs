@@ -1,5 +1,8 @@
 //! The conversion of SQLite errors into store errors.
 
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
 use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::error::StoreError;
@@ -56,6 +59,18 @@ pub(crate) fn store_error(error: Error) -> StoreError {
             _,
         )) => StoreError::Damaged(Box::new(error)),
         _ => StoreError::Backend(Box::new(error)),
+    }
+}
+
+/// Finds the cause of an error that SQLite gives for a busy store and for a network file system without a lock server.
+pub(crate) fn busy_or_no_locks(error: StoreError, path: &Path) -> StoreError {
+    if !matches!(error, StoreError::Busy) {
+        return error;
+    }
+    // The lock is free again at once. A lock of another process is `WouldBlock`.
+    match File::open(path).map(|file| file.try_lock_shared()) {
+        Ok(Err(TryLockError::Error(reason))) => StoreError::NoLocks(Box::new(reason)),
+        _ => error,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::change::{Applied, BlockStream, Change};
 use crate::error::StoreError;
 use crate::sqlite::check::Index;
-use crate::sqlite::errors::store_error;
+use crate::sqlite::errors::{busy_or_no_locks, store_error};
 use crate::sqlite::pool::Pool;
 use crate::sqlite::schema::{Durability, open_for_check, open_for_reading};
 use crate::sqlite::view::{SqliteView, many};
@@ -76,7 +76,8 @@ impl SqliteStore {
     }
 
     fn create_with(path: &Path, durability: Durability) -> Result<Self, StoreError> {
-        let writer = Writer::new(path, schema::create(path, durability)?)?;
+        let created = schema::create(path, durability);
+        let writer = Writer::new(path, created.map_err(|error| busy_or_no_locks(error, path))?)?;
         let pool = Pool::open(path)?;
         Ok(Self { path: path.to_owned(), pool, writer: Mutex::new(Some(writer)) })
     }
@@ -91,7 +92,7 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let pool = Pool::open(path).map_err(|error| match error {
             StoreError::NotAStore(why) => StoreError::NotAStore(named(path, &why)),
-            error => error,
+            error => busy_or_no_locks(error, path),
         })?;
         Ok(Self { path: path.to_owned(), pool, writer: Mutex::new(None) })
     }
