@@ -156,7 +156,7 @@ fn a_fifo_with_a_writer_is_read_as_a_stream() {
     for (args, from) in [
         ("-R alice put com.example.note/a fifo.car", &record),
         ("-R alice blob put fifo.car", &record),
-        ("-R alice import fifo.car", &good),
+        ("-R alice import fifo.car --allow-older", &good),
         ("-R alice merge fifo.car", &good),
         ("-R alice diff fifo.car HEAD", &good),
         ("verify fifo.car", &good),
