@@ -148,7 +148,8 @@ impl Kind {
             Self::Media(media) if ARCHIVES.contains(media) => {
                 "unpack it first; pds reads only gzip"
             }
-            Self::Car | Self::Unknown | Self::Gzip | Self::Text | Self::Media(_) => return None,
+            Self::Gzip => "decompress it with gunzip first",
+            Self::Car | Self::Unknown | Self::Text | Self::Media(_) => return None,
         })
     }
 }

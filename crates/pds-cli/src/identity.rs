@@ -13,7 +13,7 @@ use pds::identity::{DidDocument, KeyHistory, PlcLog};
 use pds::syntax::Did;
 
 use crate::exit::Stated;
-use crate::foreign_file::json_text;
+use crate::foreign_file::{Kind, json_text};
 use crate::open::peek;
 use crate::progress::Watched;
 use crate::record::check_account;
@@ -189,6 +189,9 @@ impl IdentityFile {
 
 fn read_text(path: &Path, limit: usize) -> Result<String> {
     let bytes = read_limited(Some(path), limit).with_context(|| cannot_use(path))?;
+    if let kind @ Kind::ServerError(_) = Kind::of(&bytes) {
+        return kind.refusal(path, "a DID document or an audit log").fail();
+    }
     let bytes = json_text(bytes, Some(path))?;
     let not_text = |_| Stated::bad_input(format!("{} is not a text file", path.display()));
     let text = String::from_utf8(bytes).map_err(not_text)?;

@@ -19,7 +19,7 @@ use crate::damage::Damage;
 use crate::exit::Stated;
 use crate::progress::Watched;
 use crate::state_arg::StateArg;
-use crate::stream::{RECOVER, is_a_file, open_file};
+use crate::stream::{RECOVER, check_is_car, is_a_file, open_file};
 
 /// The place of the repository, as the user gave it.
 pub(crate) struct Place {
@@ -67,6 +67,7 @@ impl Place {
     pub(crate) fn writable(&self) -> Result<PathBuf> {
         let dir = self.directory()?;
         if is_a_file(&dir) {
+            check_is_car(&dir)?;
             let message = format!("{} is a CAR file and is read-only", dir.display());
             return Stated::no("read-only", message)
                 .hint("pds clone FILE creates a repository from it")

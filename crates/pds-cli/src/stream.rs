@@ -25,6 +25,14 @@ pub(crate) fn open_damaged(path: &Path) -> Result<Watched> {
     open_for(path, Use::Search)
 }
 
+/// Refuses a file that is certainly no CAR file.
+pub(crate) fn check_is_car(path: &Path) -> Result<()> {
+    if path == Path::new(STANDARD_STREAM) {
+        return Ok(());
+    }
+    Started::of(Box::new(open(path)?)).plain(path)?.check(Use::Read, path)
+}
+
 /// The purpose of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {

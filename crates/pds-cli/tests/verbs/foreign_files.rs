@@ -245,9 +245,20 @@ fn json_may_begin_with_a_byte_order_mark_and_other_kinds_are_named() {
             assert!(said.contains(words), "{said}");
         }
         repo.home.write("odd.json", bytes);
-        let args = ["verify", "--plc-log", "odd.json"];
-        assert!(repo.pds(args).fails(3).contains(words));
+        for flag in ["--plc-log", "--did-doc"] {
+            let said = repo.pds(["verify", flag, "odd.json"]).fails(3);
+            assert!(said.contains(words), "{said}");
+        }
+        // A verb that writes says the kind, too.
+        let said = repo.home.pds(["-R", "odd.json", "rm", "com.example.note/a"]).ended();
+        let (kind, _) = words.split_once(", not").unwrap();
+        assert_ne!(said.code(), 0);
+        assert!(bytes.starts_with(b"\x1f") || said.stderr.contains(kind), "{}", said.stderr);
     }
+    repo.home.write("odd.json", "{\"error\":\"NotFound\"}");
+    let said = repo.pds(["verify", "--did-doc", "odd.json"]).fails(3);
+    let expected = "is the JSON error of a server (NotFound), not a DID document or an audit log";
+    assert!(said.contains(expected), "{said}");
 }
 
 /// Runs the binary with endless input, and returns its exit code and its errors.
