@@ -32,16 +32,20 @@ impl Files {
 
     pub(crate) fn add(&mut self, recovered: &Recovered) -> Result<()> {
         let (below, key, block) = match recovered {
-            Recovered::Record { key, block } => ("", Some(key), block),
-            Recovered::Unplaced { key, block } => ("_unplaced", Some(key), block),
-            Recovered::WithoutPath { block } => ("_without-path", None, block),
-            Recovered::Lost { .. } => return Ok(()),
+            Recovered::Record { key, block } => (String::new(), Some(key), block),
+            Recovered::InState { state, key, block } => {
+                (format!("{OTHER_STATES}/{state}"), Some(key), block)
+            }
+            Recovered::Unplaced { key, block } => ("_unplaced".to_owned(), Some(key), block),
+            Recovered::WithoutPath { block } => (WITHOUT_PATH.to_owned(), None, block),
+            Recovered::Lost { .. } | Recovered::State(_) => return Ok(()),
         };
-        let dir = self.staging.path().join("records").join(below);
+        let records = self.staging.path().join("records");
+        let dir = records.join(below);
         match key.and_then(|key| RecordPath::from_bytes(key.as_bytes()).ok()) {
             // Neither of two versions of an unplaced record is known to be the right one.
             Some(path) if is_there(&dir, &path) => {
-                write_without_path(block, &self.staging.path().join("records/_without-path"))
+                write_without_path(block, &records.join(WITHOUT_PATH))
             }
             Some(path) => {
                 if let Err(Odd(message)) = write_record(block, &path, &dir)? {
@@ -50,7 +54,7 @@ impl Files {
                 }
                 Ok(())
             }
-            None => write_without_path(block, &self.staging.path().join("records/_without-path")),
+            None => write_without_path(block, &records.join(WITHOUT_PATH)),
         }
     }
 
@@ -163,6 +167,12 @@ pub(crate) fn check_is_new(dir: &Path) -> Result<()> {
 
 /// The longest file name that common file systems allow.
 const MAX_NAME_BYTES: usize = 255;
+
+/// The directory of the records that only other states have, with a directory for each state.
+const OTHER_STATES: &str = "_other-states";
+
+/// The directory of the blocks without a path.
+const WITHOUT_PATH: &str = "_without-path";
 
 /// The directory name for an unknown account, or for one whose name is too long.
 const UNKNOWN: &str = "unknown-account";

@@ -92,14 +92,14 @@ impl Orphan {
 pub(super) type Each<'a> = dyn Fn(&mut dyn FnMut(&Block)) -> Result<()> + 'a;
 
 /// The kind of a block.
-enum Kind {
+pub(super) enum Kind {
     Node(Node),
     Commit(Box<Commit>),
     Other,
 }
 
 impl Kind {
-    fn of(block: &Block) -> Self {
+    pub(super) fn of(block: &Block) -> Self {
         if let Some(node) = node(block) {
             return Self::Node(node);
         }
@@ -121,14 +121,17 @@ fn node(block: &Block) -> Option<Node> {
     Node::read(cid, bytes, Position::Root).or_else(|_| bridge()).ok()
 }
 
-fn hull(node: &Node) -> Option<(Key, Key)> {
+pub(super) fn hull(node: &Node) -> Option<(Key, Key)> {
     let last = node.entry(node.len().checked_sub(1)?)?;
     Some((Key::new(node.entry(0)?.key).ok()?, Key::new(last.key).ok()?))
 }
 
 /// Descends from a node without entries to the first node with entries, which gives its level and keys. Returns
 /// `None` if a node on the way is lost.
-fn crossed(blocks: &dyn Blocks, (cid, mut bridge): (Cid, Node)) -> Result<Option<Orphan>> {
+pub(super) fn crossed(
+    blocks: &dyn Blocks,
+    (cid, mut bridge): (Cid, Node),
+) -> Result<Option<Orphan>> {
     let mut levels_below = 0_u8;
     while let Some(left) = bridge.left() {
         let Ok(Some(block)) = blocks.get(&left) else { return Ok(None) };
@@ -159,7 +162,7 @@ pub(super) fn each_in(store: &dyn Store, visit: &mut dyn FnMut(&Block)) -> Resul
     }
 }
 
-fn start(cid: &Cid) -> u64 {
+pub(super) fn start(cid: &Cid) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }

@@ -170,6 +170,7 @@ impl Rescue<'_> {
         let others = survey.lost.iter().filter(|lost| lost.commit != head).collect();
         let mut sink = |survivor| {
             match survivor {
+                Survivor::Node { .. } => {}
                 Survivor::Record { key, cid } => {
                     builder
                         .push(key.as_bytes(), cid, |node| keep_new(&blocks, &mut nodes, node))?;

@@ -226,7 +226,7 @@ fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
         };
         let whole = (None, None);
         trace.follow((commit.data(), Position::Root), whole, &mut |step| match step {
-            Step::Record { .. } => Ok(()),
+            Step::Node { .. } | Step::Record { .. } => Ok(()),
             Step::LostRecord { key, cid } => lose(Part::Record { key }, cid),
             Step::LostNode { after, before, cid, .. } => lose(Part::Records { after, before }, cid),
         })?;

@@ -13,8 +13,18 @@ use pds_core::mst::node::Position;
 
 /// One result of the walk, in key order.
 pub(super) enum Survivor {
-    Record { key: Key, cid: Cid },
-    Lost { part: Part, cid: Cid },
+    /// A node, before its content.
+    Node {
+        cid: Cid,
+    },
+    Record {
+        key: Key,
+        cid: Cid,
+    },
+    Lost {
+        part: Part,
+        cid: Cid,
+    },
 }
 
 /// A walk over a damaged tree.
@@ -53,6 +63,7 @@ impl<'a> Survivors<'a> {
 
     fn step(&mut self, step: Step) -> Result<()> {
         match step {
+            Step::Node { cid } => (self.sink)(Survivor::Node { cid }),
             Step::Record { key, cid } => {
                 self.end_gap(Some(&key))?;
                 self.last = Some(key.clone());

@@ -57,6 +57,8 @@ impl std::fmt::Display for Part {
 
 /// One step of a walk over a tree, in key order.
 pub(super) enum Step {
+    /// A node, before its content.
+    Node { cid: Cid },
     /// A record with a readable block.
     Record { key: Key, cid: Cid },
     /// A lost record.
@@ -79,7 +81,17 @@ enum Waiting {
 
 impl<'a> Trace<'a> {
     pub(super) fn new(blocks: &'a dyn Blocks) -> Self {
-        Self { blocks, known: HashSet::new() }
+        Self::knowing(blocks, HashSet::new())
+    }
+
+    /// Makes a walk that leaves out some subtrees.
+    pub(super) fn knowing(blocks: &'a dyn Blocks, known: HashSet<Cid>) -> Self {
+        Self { blocks, known }
+    }
+
+    /// Returns whether a subtree was walked, or is left out.
+    pub(super) fn knows(&self, cid: &Cid) -> bool {
+        self.known.contains(cid)
     }
 
     /// Walks a tree, or a subtree between two keys.
@@ -102,7 +114,10 @@ impl<'a> Trace<'a> {
                     });
                     let before = before.or(end.as_ref());
                     match self.node(cid, position, after.as_ref(), before)? {
-                        Some(node) => unfold(&node, &mut waiting)?,
+                        Some(node) => {
+                            visit(Step::Node { cid })?;
+                            unfold(&node, &mut waiting)?;
+                        }
                         None => {
                             let level = match position {
                                 Position::Root => None,

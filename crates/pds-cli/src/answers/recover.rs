@@ -3,61 +3,99 @@
 use std::fmt;
 
 use pds::commit::Commit;
-use pds_rescue::Recovered;
+use pds::data::Block;
+use pds::mst::Key;
+use pds_rescue::{FoundState, Recovered, StateName};
 use serde::{Serialize, Serializer};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::commit::CommitId;
 use super::repair::lost_part_json;
-use crate::text::counted;
+use crate::text::{counted, rev_text};
 
-/// A recovered record, or a loss.
+/// A recovered record, a loss, or a state.
 pub(crate) struct RecoveredRow<'a>(pub(crate) &'a Recovered);
 
 impl Serialize for RecoveredRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let record =
+            |key: &Key, block: &Block| json!({ "path": key.to_string(), "cid": block.cid() });
         let row = match self.0 {
-            Recovered::Record { key, block } => {
-                json!({ "path": key.to_string(), "cid": block.cid() })
+            Recovered::Record { key, block } => record(key, block),
+            Recovered::InState { state, key, block } => {
+                let mut row = record(key, block);
+                row["commit"] = name_json(state);
+                json!({ "inState": row })
             }
-            Recovered::Unplaced { key, block } => {
-                json!({ "unplaced": { "path": key.to_string(), "cid": block.cid() } })
-            }
+            Recovered::Unplaced { key, block } => json!({ "unplaced": record(key, block) }),
             Recovered::WithoutPath { block } => json!({ "withoutPath": { "cid": block.cid() } }),
-            Recovered::Lost { part, cid } => {
+            Recovered::Lost { part, cid, state } => {
                 let mut lost = lost_part_json(part);
                 lost["cid"] = json!(cid);
+                if let Some(state) = state {
+                    lost["commit"] = name_json(state);
+                }
                 json!({ "lost": lost })
+            }
+            Recovered::State(FoundState { commit, did, rev, has_tree, records, lost, .. }) => {
+                json!({ "state": {
+                    "did": did.as_str(), "commit": { "cid": commit, "rev": rev.map(|rev| rev.to_string()) },
+                    "hasTree": has_tree, "records": records, "lost": lost,
+                } })
             }
         };
         row.serialize(serializer)
     }
 }
 
+fn name_json(state: &StateName) -> Value {
+    json!({ "cid": state.commit, "rev": state.rev.map(|rev| rev.to_string()) })
+}
+
 impl fmt::Display for RecoveredRow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Recovered::Record { key, block } => write!(f, "{key}\t{}", block.cid()),
+            Recovered::InState { state, key, block } => {
+                write!(f, "{state}:{key}\t{}", block.cid())
+            }
             Recovered::Unplaced { key, block } => write!(f, "unplaced {key}\t{}", block.cid()),
             Recovered::WithoutPath { block } => write!(f, "without-path {}", block.cid()),
-            Recovered::Lost { part, cid: Some(cid) } => write!(f, "lost {part}: {cid}"),
-            Recovered::Lost { part, cid: None } => write!(f, "lost {part}: -"),
+            Recovered::Lost { part, cid, state } => {
+                let (of, cid) = (state.map_or_else(String::new, |state| format!("{state}: ")), cid);
+                let cid = cid.map_or_else(|| "-".to_owned(), |cid| cid.to_string());
+                write!(f, "lost {of}{part}: {cid}")
+            }
+            Recovered::State(state) => write_state(state, f),
         }
+    }
+}
+
+fn write_state(state: &FoundState, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let FoundState { commit, did, rev, has_tree, records, lost, .. } = state;
+    write!(f, "state {} {commit} {did}: ", rev_text(*rev))?;
+    match has_tree {
+        true => write!(f, "{}, {lost} lost", counted(*records, "record")),
+        false => f.write_str("the commit without its tree"),
     }
 }
 
 /// The counts of recovered records and losses.
 pub(crate) struct RecoverAnswer<'a> {
     pub(crate) commit: Option<&'a Commit>,
+    /// The present state has records whose keys are not record paths.
+    pub(crate) has_odd_paths: bool,
+    pub(crate) in_states: u64,
     pub(crate) lost: u64,
     pub(crate) records: u64,
+    pub(crate) states: u64,
     pub(crate) unplaced: u64,
     pub(crate) without_path: u64,
 }
 
 impl RecoverAnswer<'_> {
     pub(crate) fn is_whole(&self) -> bool {
-        self.lost == 0 && self.commit.is_some() && self.without_path == 0
+        self.lost == 0 && self.commit.is_some() && !self.has_odd_paths
     }
 }
 
@@ -68,6 +106,8 @@ impl Serialize for RecoverAnswer<'_> {
             "did": self.commit.map(|commit| commit.did().as_str()),
             "commit": self.commit.map(CommitId::of),
             "records": self.records,
+            "states": self.states,
+            "inStates": self.in_states,
             "unplaced": self.unplaced,
             "withoutPath": self.without_path,
             "lost": self.lost,
@@ -78,12 +118,13 @@ impl Serialize for RecoverAnswer<'_> {
 
 impl fmt::Display for RecoverAnswer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unplaced, without_path, lost, records, .. } = self;
-        let verdict = if self.is_whole() { "fully recovered" } else { "partly recovered" };
-        let records = counted(*records, "record");
-        write!(
-            f,
-            "{verdict}: {records}, {unplaced} unplaced, {without_path} without a path, {lost} lost"
-        )
+        let Self { in_states, unplaced, without_path, lost, records, .. } = self;
+        let verdict = if self.is_whole() { "whole" } else { "partly recovered" };
+        write!(f, "{verdict}: {}", counted(*records, "record"))?;
+        if self.states > 1 {
+            let rev = rev_text(self.commit.and_then(Commit::rev));
+            write!(f, " at rev {rev}, {in_states} in other states only")?;
+        }
+        write!(f, ", {unplaced} unplaced, {without_path} without a path, {lost} lost")
     }
 }

@@ -26,14 +26,15 @@ use crate::output::Output;
 use crate::progress::Watched;
 use crate::record_files::Files;
 use crate::stream::open_damaged;
-use crate::text::say;
+use crate::text::{rev_text, say};
 
 /// Recover records from a damaged or truncated CAR file
 ///
 /// Lists the records, or writes them: as JSON files into DIR, as `pds unpack` does, or with -o all good blocks
-/// as a CAR file. Losses are always listed. An unplaced record has a path, but may belong to another state. A
-/// record without a path is printed with its CID. Exit code 0 if the whole repository is recovered, 6 if part of it
-/// is, 3 if nothing is.
+/// as a CAR file. Losses and states are always listed. First come the records of the newest state that has a tree. A
+/// record that only another state has is printed as REV:PATH. An unplaced record has a path in a tree of no state,
+/// and a record without a path is in no tree. Exit code 0 if every state in the file is whole, 6 if parts are
+/// missing, 3 if nothing is found.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds recover cut.car\n  pds recover cut.car records/\n  pds recover cut.car --from older.car -o whole.car"
@@ -86,9 +87,11 @@ impl Args {
         if !lists {
             reporter.out.has_done();
         }
+        say_if_newer(&car, &recovery);
         let answer = reporter.no_path.answer(&recovery);
         reporter.answer(&answer)?;
-        let found = recovery.records + recovery.unplaced + recovery.without_path;
+        let found =
+            recovery.records + recovery.in_states + recovery.unplaced + recovery.without_path;
         Ok(match answer.is_whole() && odd == 0 {
             true => Exit::Done,
             false if found == 0 && answer.commit.is_none() => Exit::BadInput,
@@ -111,6 +114,17 @@ impl Args {
             sources.push(open_source(path)?);
         }
         Ok((car, Arc::new(Sources(sources))))
+    }
+}
+
+/// Tells that the records are those of another commit than the root of the file.
+fn say_if_newer(car: &CarFile<Watched>, recovery: &Recovery) {
+    if let (Some(commit), [root, ..]) = (&recovery.commit, car.roots())
+        && commit.cid() != *root
+        && matches!(car.get(root), Ok(Some(_)))
+    {
+        let rev = rev_text(commit.rev());
+        say(&format!("the header names commit {root}; the newest state with a tree is rev {rev}"));
     }
 }
 
@@ -153,6 +167,7 @@ struct Reporter<'a> {
 #[derive(Clone, Copy, Default)]
 struct NoPath {
     placed: u64,
+    in_states: u64,
     unplaced: u64,
 }
 
@@ -160,10 +175,13 @@ impl NoPath {
     fn answer(self, recovery: &Recovery) -> RecoverAnswer<'_> {
         RecoverAnswer {
             commit: recovery.commit.as_ref(),
+            has_odd_paths: self.placed > 0,
+            in_states: recovery.in_states - self.in_states,
             lost: recovery.lost,
             records: recovery.records - self.placed,
+            states: recovery.states,
             unplaced: recovery.unplaced - self.unplaced,
-            without_path: recovery.without_path + self.placed + self.unplaced,
+            without_path: recovery.without_path + self.placed + self.in_states + self.unplaced,
         }
     }
 }
@@ -182,6 +200,7 @@ impl Reporter<'_> {
     fn report(&mut self, recovered: &Recovered) -> Result<()> {
         let keyed = match recovered {
             Recovered::Record { key, .. } => Some((key, &mut self.no_path.placed)),
+            Recovered::InState { key, .. } => Some((key, &mut self.no_path.in_states)),
             Recovered::Unplaced { key, .. } => Some((key, &mut self.no_path.unplaced)),
             _ => None,
         };
@@ -192,22 +211,23 @@ impl Reporter<'_> {
             *no_path += 1;
         }
         match recovered {
-            Recovered::Lost { .. } => self.answer(&RecoveredRow(recovered)),
+            Recovered::Lost { .. } | Recovered::State(_) => self.answer(&RecoveredRow(recovered)),
             _ if self.lists => self.answer(&RecoveredRow(recovered)),
             _ => Ok(()),
         }
     }
 }
 
-/// Writes a whole repository as an export; otherwise every good block of the file, and the missing blocks that
-/// the other places have.
+/// Writes a whole repository as an export if the file has no other state; otherwise every good block of the file, and
+/// the missing blocks that the other places have.
 fn write_car(
     car: &Arc<CarFile<Watched>>,
     sources: &Arc<Sources>,
     recovery: &Recovery,
     out: &mut dyn Write,
 ) -> Result<()> {
-    if let (Some(commit), 0) = (&recovery.commit, recovery.lost) {
+    let has_one_state = recovery.states == 1 && recovery.unplaced == 0;
+    if let (Some(commit), 0, true) = (&recovery.commit, recovery.lost, has_one_state) {
         let snapshot = Snapshot::open(sources.clone(), commit.cid())?;
         export_car(&snapshot, out, &mut |_| {})?;
         return Ok(());

@@ -15,7 +15,7 @@ fn a_whole_file_is_listed_and_written_as_it_is() {
     let ended = repo.home.pds(["recover", &good]).ok();
     assert_eq!(listed(&ended), listed(&repo.pds(["ls", "--all"]).ok()));
     assert!(
-        ended.ends_with("fully recovered: 50 records, 0 unplaced, 0 without a path, 0 lost\n"),
+        ended.ends_with("whole: 50 records, 0 unplaced, 0 without a path, 0 lost\n"),
         "{ended}"
     );
     repo.home.pds(["recover", &good, "-o", "out.car"]).ok();
@@ -123,4 +123,70 @@ fn a_file_with_nothing_in_it_is_bad_input() {
         assert_eq!((ended.code(), ended.text()), (3, String::new()));
         assert!(ended.stderr.contains(why), "{}", ended.stderr);
     }
+}
+
+/// Returns a file with the blocks of two exports, whose header names the first, and the second export.
+fn two_states(repo: &TestRepo) -> (String, String) {
+    let old = repo.home.read(&name_of(&repo.export("old.car")));
+    repo.put("d", "new");
+    repo.put("a", "changed");
+    let new = repo.home.read(&name_of(&repo.export("new.car")));
+    let header = 1 + usize::from(new[0]);
+    let both = repo.home.write("both.car", [&old[..], &new[header..]].concat());
+    (both, repo.home.path("new.car"))
+}
+
+fn name_of(path: &str) -> String {
+    std::path::Path::new(path).file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_newest_state_is_recovered_even_if_the_header_names_an_older_one() {
+    let repo = TestRepo::with_notes();
+    let (both, _) = two_states(&repo);
+    let all = repo.pds(["ls", "--all"]).ok();
+    let ended = repo.home.pds(["recover", &both, "out", "-o", "out.car"]).ended();
+    assert_eq!(ended.code(), 0, "{}", ended.stderr);
+    assert!(ended.stderr.contains("the header names commit bafyrei"), "{}", ended.stderr);
+    let text = masked(&ended.text());
+    assert!(
+        text.contains(": 4 records, 0 lost\n") && text.contains(": 3 records, 0 lost\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("whole: 4 records at rev <tid 1>, 1 in other states only, 0 unplaced, 0 without a path, 0 lost\n"), "{text}");
+    let listed_now = repo.home.pds(["recover", &both]).ended().text();
+    assert!(listed(&all).is_subset(&listed(&listed_now)), "{listed_now}");
+    // The earlier version of the changed record.
+    let old = listed(&listed_now).into_iter().find(|line| line.contains(":com.example.note/a\t"));
+    let (rev, _) = old.unwrap().split_once(':').unwrap();
+    let names = repo.home.list(&format!("out/{DID}/_other-states/{rev}/com.example.note"));
+    assert_eq!(names, ["a.json"]);
+    assert_eq!(repo.home.list(&format!("out/{DID}/com.example.note")).len(), 4);
+    // The file that is written has both states, and its header names the newest.
+    let written = repo.home.pds(["ls", "--all", "-R", "out.car"]).ok();
+    assert_eq!(written, all);
+    let json = repo.home.pds(["recover", "out.car", "--json"]).ended().done();
+    assert!(json.contains("\"inState\":{") && json.contains("\"state\":{"), "{json}");
+}
+
+#[test]
+fn a_newest_state_without_its_tree_leaves_the_records_of_the_state_before() {
+    let repo = TestRepo::with_notes();
+    let (_, new) = two_states(&repo);
+    let blocks = pds::car::CarFile::open(std::fs::File::open(&new).unwrap()).unwrap();
+    let data = {
+        let root = pds::data::Blocks::get(&blocks, &blocks.roots()[0]).unwrap().unwrap();
+        pds::commit::Commit::decode(&root).unwrap().data()
+    };
+    let mut both = repo.home.read("both.car");
+    let at = both.windows(36).rposition(|bytes| bytes == data.as_bytes()).unwrap();
+    both[at + 40] ^= 1;
+    let both = repo.home.write("both.car", both);
+    let ended = repo.home.pds(["recover", &both]).ended();
+    let text = ended.text();
+    assert_eq!(ended.code(), 6, "{text}");
+    assert!(text.contains(&format!(": all records: {data}\n")), "{text}");
+    assert!(text.contains("partly recovered: 3 records at rev "), "{text}");
+    let elsewhere = text.matches("without-path ").count() + text.matches("unplaced ").count();
+    assert_eq!(elsewhere, 2, "{text}");
 }

@@ -15,7 +15,7 @@ fn a_recovered_file_goes_to_standard_output_and_what_was_found_to_standard_error
     let ended = repo.home.pds(["recover", "good.car", "-o", "-"]).ended();
     assert_eq!(ended.code(), 0, "{}", ended.stderr);
     assert_eq!(ended.stdout, repo.home.read("good.car"));
-    assert_eq!(ended.stderr, "fully recovered: 3 records, 0 unplaced, 0 without a path, 0 lost\n");
+    assert_eq!(ended.stderr, "whole: 3 records, 0 unplaced, 0 without a path, 0 lost\n");
     assert_eq!(repo.home.list("."), ["alice", "good.car"]);
     let car = repo.home.read("good.car");
     repo.home.write("cut.car", &car[..car.len() - 1]);

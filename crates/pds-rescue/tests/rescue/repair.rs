@@ -165,9 +165,9 @@ fn recovering_a_car_file_loses_exactly_what_was_harmed_and_nothing_with_a_good_c
                 Recovered::Record { key, block } => {
                     left.insert(text(key.as_bytes()), block.cid());
                 }
-                Recovered::Lost { part, cid } => lost.push((part, cid)),
+                Recovered::Lost { part, cid, .. } => lost.push((part, cid)),
                 Recovered::WithoutPath { block } => drop(nameless.insert(block.cid())),
-                Recovered::Unplaced { key, .. } => panic!("{what}: {key}"),
+                other => panic!("{what}: {other:?}"),
             }
             Ok(())
         });
