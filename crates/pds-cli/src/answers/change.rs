@@ -12,7 +12,7 @@ pub(crate) enum Action {
     Create,
     Update,
     Delete,
-    /// The commit cannot be read.
+    /// The commit cannot be read, or the states before it were purged.
     Unknown,
 }
 

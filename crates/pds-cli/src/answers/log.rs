@@ -18,8 +18,11 @@ pub(crate) struct LogRow<'a> {
     pub(crate) cid: Option<Cid>,
     pub(crate) rev: Option<Tid>,
     pub(crate) micros: u64,
-    /// Records created, updated and deleted; `None` if the commit or its tree cannot be read.
+    /// Records created, updated and deleted; `None` if the commit or its tree cannot be read, or if the states before it
+    /// were purged.
     pub(crate) counts: Option<[usize; 3]>,
+    /// Earlier states were purged, and no state before this one is known.
+    pub(crate) begins_here: bool,
     pub(crate) event: Option<&'a Event>,
     pub(crate) before: Option<Cid>,
     pub(crate) message: &'a str,
@@ -57,6 +60,7 @@ impl fmt::Display for LogRow<'_> {
         write!(f, "{rev}\t{}\t{time}\t", text_of(self.cid.as_ref()))?;
         match self.counts {
             Some([created, updated, deleted]) => write!(f, "+{created} ~{updated} -{deleted}\t")?,
+            None if self.begins_here => f.write_str("history begins here\t")?,
             None => f.write_str("+? ~? -?\t")?,
         }
         match (self.message, self.event) {
@@ -104,7 +108,8 @@ impl fmt::Display for VersionRow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let CommitId { cid, rev } = self.commit;
         let (rev, time) = (rev_text(rev), text_of(self.time.as_ref()));
-        write!(f, "{rev}\t{cid}\t{time}\t{}\t{}", self.action.sign(), text_of(self.cid.as_ref()))
+        write!(f, "{rev}\t{cid}\t{time}\t{}\t{}", self.action.sign(), text_of(self.cid.as_ref()))?;
+        self.message.map_or(Ok(()), |message| write!(f, "\t{message}"))
     }
 }
 

@@ -25,6 +25,8 @@ use crate::text::{say, time_text};
 
 /// Show the history of a ref, newest first
 ///
+/// Where earlier states were purged, the history begins: the changes of that commit are not known.
+///
 /// With a record, show the commits that changed it. Exit code 6 if a commit in between cannot be read: its
 /// change is then shown at the commit after it. With --key, --did-doc or --plc-log, each line ends with the key of the
 /// account that signed the commit, if it was valid at the time of the rev. Exit code 1 if another key signed a commit.
@@ -99,6 +101,7 @@ impl Args {
             rev: commit.rev(),
             micros: commit.rev().map_or(0, Tid::micros),
             counts: gaps.is_empty().then_some([created, 0, 0]),
+            begins_here: false,
             event: None,
             before: None,
             message: "",
@@ -156,7 +159,8 @@ impl Args {
             Some(repo) => Box::new(repo.history().record_history(path)?),
             None => {
                 let version = |after| {
-                    Ok(RecordVersion { commit: commit.clone(), before: None, after: Some(after) })
+                    let commit = commit.clone();
+                    Ok(RecordVersion { commit, before: None, after: Some(after), is_certain: true })
                 };
                 Box::new(snapshot.find_cid(path)?.map(version).into_iter())
             }
@@ -217,7 +221,7 @@ fn print_row(
     mut exit: Exit,
     out: &mut Output,
 ) -> Result<Exit> {
-    let LogEntry { before, after, at_micros, event, message, .. } = entry;
+    let LogEntry { before, after, at_micros, ref event, ref message, .. } = entry;
     let (commit, counts) = match look_up(repo, before, after) {
         Ok((commit, counts)) => (commit, Some(counts)),
         // The state may have been deleted since the log was read.
@@ -233,15 +237,20 @@ fn print_row(
         }
         Err(error) => return Err(error.into()),
     };
+    let is_cut = match &commit {
+        Some(commit) => repo.history().is_cut_before(&entry, commit)?,
+        None => false,
+    };
     let signed = keys.map(|keys| Signed::by(keys, commit.as_ref()));
     out.answer(&LogRow {
         cid: after,
         rev: commit.as_ref().and_then(Commit::rev),
         micros: at_micros,
-        counts,
-        event: Some(&event),
+        counts: counts.filter(|_| !is_cut),
+        begins_here: is_cut && before.is_none(),
+        event: Some(event),
         before,
-        message: &message,
+        message,
         key: signed.as_ref().map(|signed| signed.key.as_ref()),
     })?;
     Ok(signed.map_or(exit, |signed| signed.exit(exit)))
@@ -267,12 +276,17 @@ fn print_gap(commit: Cid, error: &Error, uri: &str, out: &mut Output) -> Result<
 }
 
 fn print_version(version: &RecordVersion, uri: &str, out: &mut Output) -> Result<()> {
-    let RecordVersion { commit, before, after } = version;
+    let RecordVersion { commit, before, after, is_certain } = version;
+    let message = match before {
+        _ if *is_certain => None,
+        None => Some("history begins here"),
+        Some(_) => Some("states before this commit were purged"),
+    };
     out.answer(&VersionRow {
-        action: Action::of(*before, *after),
+        action: if *is_certain { Action::of(*before, *after) } else { Action::Unknown },
         cid: *after,
         commit: CommitId::of(commit),
-        message: None,
+        message,
         prev: *before,
         time: commit.rev().map(|rev| time_text(rev.micros())),
         uri,

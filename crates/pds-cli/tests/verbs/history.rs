@@ -3,6 +3,7 @@
 use pds::Repo;
 use pds::data::Cid;
 use pds::store::{Expect, RefName};
+use serde_json::Value;
 
 use crate::common::{TestRepo, log_rows, masked};
 
@@ -183,4 +184,43 @@ fn reset_moves_head_and_can_be_undone() {
     );
     let said = repo.pds(["reset", "HEAD~7", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");
+}
+
+#[test]
+fn the_history_begins_where_earlier_states_were_purged() {
+    for purge in [&["gc", "--keep", "2"][..], &["forget", "--before", "HEAD~1"]] {
+        let repo = TestRepo::with_notes();
+        let full = repo.pds(["log"]).ok();
+        repo.pds(purge.iter().copied()).ended().done();
+        let log = repo.pds(["log"]).ok();
+        let lines: Vec<&str> = log.lines().collect();
+        assert_eq!((lines.len(), lines[0]), (2, full.lines().next().unwrap()), "{purge:?}");
+        let begins = full.lines().nth(1).unwrap().replace("+1 ~0 -0", "history begins here");
+        assert_eq!(lines[1], begins);
+        let row = &repo.json_lines(["log"])[1];
+        for count in ["created", "updated", "deleted"] {
+            assert!(row[count].is_null(), "{row}");
+        }
+        // The first record was written in a commit that is gone; the last one was not.
+        let version = repo.pds(["log", "com.example.note/a"]).ok();
+        assert_eq!(version.lines().count(), 1);
+        assert!(version.contains("\t?\t") && version.ends_with("\thistory begins here\n"));
+        let version = &repo.json_lines(["log", "com.example.note/a"])[0];
+        let known = (&version["action"], &version["prev"], &version["message"]);
+        assert_eq!(known, (&"unknown".into(), &Value::Null, &"history begins here".into()));
+        assert_eq!(repo.json_lines(["log", "com.example.note/c"])[0]["action"], "create");
+    }
+}
+
+#[test]
+fn changes_are_not_known_next_to_a_forgotten_state() {
+    let repo = TestRepo::with_notes();
+    repo.put("secret", "x");
+    repo.put("a", "later");
+    repo.pds(["forget", "com.example.note/secret"]).ended().done();
+    let log = repo.json_lines(["log"]);
+    assert_eq!((&log[0]["event"], &log[0]["created"]), (&"forget".into(), &Value::Null));
+    assert_eq!((&log[1]["event"], &log[1]["created"]), (&"write".into(), &1.into()));
+    let version = &repo.json_lines(["log", "com.example.note/a"])[0];
+    assert_eq!(version["action"], "unknown", "the commit that wrote it is gone: {version}");
 }

@@ -4,14 +4,58 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
+use crate::facts;
 use crate::history::ancestry::Arrivals;
+use crate::history::handle::History;
 use crate::parts::Parts;
 use pds_core::commit::Commit;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
 use pds_store::event::Event;
-use pds_store::log::LogQuery;
+use pds_store::log::{LogEntry, LogQuery};
 use pds_store::store::View;
+
+impl History<'_> {
+    /// Returns whether states before a log entry were purged, so that the changes of its commit are unknown. `commit` is
+    /// the commit that the ref points to after the entry.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`](crate::Error::Store).
+    pub fn is_cut_before(&self, entry: &LogEntry, commit: &Commit) -> Result<bool> {
+        let view = self.parts.store.view()?;
+        is_cut(view.as_ref(), is_signature(&entry.event, commit.cid()), commit, entry.before)
+    }
+}
+
+/// Returns whether states between a commit and the known state before it were purged.
+pub(crate) fn is_cut_before(
+    parts: &Parts,
+    view: &dyn View,
+    commit: &Commit,
+    before: Option<Cid>,
+) -> Result<bool> {
+    let is_local = is_local(parts, view, commit.cid())?;
+    is_cut(view, is_local, commit, before)
+}
+
+fn is_cut(view: &dyn View, is_local: bool, commit: &Commit, before: Option<Cid>) -> Result<bool> {
+    // A commit that was signed here names the one before it. Any other commit follows what the ref pointed to.
+    Ok(match before {
+        before if is_local => commit.prev() != before,
+        Some(_) => false,
+        None => facts::forgotten(view)?.is_some(),
+    })
+}
+
+/// Returns whether an event signs the commit that the ref points to afterwards.
+fn is_signature(event: &Event, commit: Cid) -> bool {
+    match event {
+        Event::Merge { other, .. } => *other != commit,
+        Event::Import { .. } | Event::Repair | Event::Set | Event::Reset | Event::Remove => false,
+        _ => true,
+    }
+}
 
 /// Returns whether the log records that a commit was signed here.
 ///
@@ -23,8 +67,7 @@ pub(crate) fn is_local(parts: &Parts, view: &dyn View, commit: Cid) -> Result<bo
             Event::Import { .. } => is_foreign = true,
             Event::Merge { other, .. } if other == commit => is_foreign = true,
             Event::Repair => is_repaired = true,
-            Event::Set | Event::Reset | Event::Remove => {}
-            _ => is_signed = true,
+            event => is_signed |= is_signature(&event, commit),
         }
         ControlFlow::Continue(())
     })?;

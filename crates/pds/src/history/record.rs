@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::history::handle::History;
+use crate::history::origin::is_cut_before;
 use crate::history::parent::Back;
 use crate::parts::Parts;
 use crate::reading::Reading;
@@ -34,6 +35,8 @@ pub struct RecordVersion {
     pub before: Option<Cid>,
     /// The CID of the record after the commit. `None` if the commit deleted it.
     pub after: Option<Cid>,
+    /// Whether this commit made the change. It may also be older if states before the commit were purged.
+    pub is_certain: bool,
 }
 
 /// The versions of a record, newest first; see [`History::record_history`].
@@ -44,6 +47,8 @@ pub struct RecordHistory<'r> {
     blocks: Arc<Reading>,
     /// The earliest readable commit so far, and the CID of the record in it.
     later: Option<(Commit, Option<Cid>)>,
+    /// The commit directly before that one, readable or not.
+    directly_before: Option<Cid>,
     /// The earliest commit so far, readable or not.
     at: Cid,
     seen: HashSet<Cid>,
@@ -67,7 +72,8 @@ impl<'r> History<'r> {
         let (head, key) = (commit.cid(), path.to_key());
         let found = get(view.as_ref(), commit.data(), &key)?;
         let (later, seen) = (Some((commit, found)), HashSet::from([head]));
-        Ok(RecordHistory { parts: self.parts, key, blocks, later, at: head, seen })
+        let (parts, directly_before) = (self.parts, None);
+        Ok(RecordHistory { parts, key, blocks, later, directly_before, at: head, seen })
     }
 }
 
@@ -80,9 +86,9 @@ impl RecordHistory<'_> {
             };
             let Some(earlier) = earlier.filter(|earlier| self.seen.insert(*earlier)) else {
                 // The history begins here. A record in this commit counts as created by it.
-                let first = after.map(|_| RecordVersion { commit, before: None, after });
-                return Ok(first);
+                return after.map(|_| self.version(commit, None, after)).transpose();
             };
+            self.directly_before.get_or_insert(earlier);
             self.at = earlier;
             let (earlier, before) = match self.read_earlier(earlier, &commit, after) {
                 Err(error) if error.is_corrupt() || error.is_not_found() => {
@@ -92,11 +98,25 @@ impl RecordHistory<'_> {
                 read => read?,
             };
             self.later = Some((earlier, before));
-            if before != after {
-                return Ok(Some(RecordVersion { commit, before, after }));
+            let version = (before != after).then(|| self.version(commit, before, after));
+            self.directly_before = None;
+            if version.is_some() {
+                return version.transpose();
             }
         }
         Ok(None)
+    }
+
+    /// Returns the version of a commit, with the judgement whether the change is its own.
+    fn version(
+        &self,
+        commit: Commit,
+        before: Option<Cid>,
+        after: Option<Cid>,
+    ) -> Result<RecordVersion> {
+        let view = self.parts.store.view()?;
+        let is_cut = is_cut_before(self.parts, view.as_ref(), &commit, self.directly_before)?;
+        Ok(RecordVersion { commit, before, after, is_certain: !is_cut })
     }
 
     /// Returns an earlier commit, and the CID of the record in it.
