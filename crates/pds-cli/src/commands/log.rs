@@ -127,7 +127,7 @@ impl Args {
                 if out.is_closed() && keys.is_none() {
                     return Ok(exit);
                 }
-                exit = print_row(entry, repo, sweep, keys, exit, out)?;
+                exit = print_row(&entry, repo, sweep, keys, exit, out)?;
             }
             let Some(next) = next else { break };
             page = read_page(repo, Some(next), left)?;
@@ -214,14 +214,15 @@ fn read_page(repo: &Repo, from: Option<u64>, left: usize) -> Result<Vec<LogEntry
 
 /// Prints an entry with the changes of its commit, and returns the exit code.
 fn print_row(
-    entry: LogEntry,
+    entry: &LogEntry,
     repo: &Repo,
     sweep: u64,
     keys: Option<&KeyHistory>,
     mut exit: Exit,
     out: &mut Output,
 ) -> Result<Exit> {
-    let LogEntry { before, after, at_micros, ref event, ref message, .. } = entry;
+    let LogEntry { before, after, at_micros, event, message, .. } = entry;
+    let (before, after, at_micros) = (*before, *after, *at_micros);
     let (commit, counts) = match look_up(repo, before, after) {
         Ok((commit, counts)) => (commit, Some(counts)),
         // The state may have been deleted since the log was read.
@@ -238,7 +239,7 @@ fn print_row(
         Err(error) => return Err(error.into()),
     };
     let is_cut = match &commit {
-        Some(commit) => repo.history().is_cut_before(&entry, commit)?,
+        Some(commit) => repo.history().is_cut_before(entry, commit)?,
         None => false,
     };
     let signed = keys.map(|keys| Signed::by(keys, commit.as_ref()));
