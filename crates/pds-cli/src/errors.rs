@@ -117,6 +117,7 @@ fn of_repo(error: &Error) -> Meaning {
             "wrong-key",
             "try again if another process just changed the key; pds key import FILE replaces the repository's key",
         ),
+        Error::Clock(_) => no("clock", SET_CLOCK),
         Error::Conflicts(_) => {
             no("conflict", "nothing was written; resolve with --ours, --theirs or --take")
         }
@@ -188,6 +189,7 @@ fn of_refusal(finding: &Finding) -> Meaning {
         // The file contains no repository at all.
         (Stage::Repo, _) => bad("refused", "pds verify FILE lists every finding"),
         (_, Code::SignatureInvalid) => no("refused", ANOTHER_KEY),
+        (_, Code::RevInFuture) => no("refused", FUTURE),
         _ => no("refused", "pds verify FILE lists every finding"),
     }
 }
@@ -297,6 +299,12 @@ const ANOTHER_KEY: &str =
 
 const LOCAL_DISK: &str =
     "some network file systems (NFS, FUSE) have no locks: move the repository to a local disk";
+
+const SET_CLOCK: &str = "set the clock if it is wrong; if it is right, --accept-clock signs all the same, and pds repair \
+    --redate signs a state with a rev in the future again";
+
+const FUTURE: &str = "set the clock of this machine if it is wrong; if it is right, --accept-clock takes the commit all \
+    the same, for a backup or to mend it with pds repair --redate";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 

@@ -6,6 +6,7 @@
 mod answers;
 mod args;
 mod blob_notes;
+mod clock;
 mod commands;
 mod damage;
 mod destination;
@@ -22,6 +23,7 @@ mod progress;
 mod record;
 mod record_envelope;
 mod record_files;
+mod secret_file;
 mod secrets;
 mod spool;
 mod state_arg;

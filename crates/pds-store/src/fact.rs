@@ -17,6 +17,8 @@ pub enum FactKind {
     EndedKey,
     /// Keys that a user named for single commits.
     NamedKey,
+    /// The start of the time with known keys.
+    UnknownBefore,
     /// Blocks that a repair has listed as lost.
     Loss,
     /// Blobs that are still to be deleted.
@@ -66,6 +68,8 @@ pub enum Fact {
         /// The key.
         key: DidKey,
     },
+    /// The keys of commits before this rev are unknown.
+    UnknownBefore(Tid),
     /// A block of a past state that a repair has listed as lost: a commit, a tree node or a record.
     Loss(Cid),
     /// A blob that is still to be deleted.
@@ -89,11 +93,12 @@ pub enum FactEdit {
 
 impl FactKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Account,
         Self::Key,
         Self::EndedKey,
         Self::NamedKey,
+        Self::UnknownBefore,
         Self::Loss,
         Self::Erasure,
         Self::Erasing,
@@ -108,6 +113,7 @@ impl FactKind {
             Self::Key => "key",
             Self::EndedKey => "ended-key",
             Self::NamedKey => "named-key",
+            Self::UnknownBefore => "unknown-before",
             Self::Loss => "loss",
             Self::Erasure => "erasure",
             Self::Erasing => "erasing",
@@ -131,6 +137,7 @@ impl Fact {
             Self::Key(_) => FactKind::Key,
             Self::EndedKey { .. } => FactKind::EndedKey,
             Self::NamedKey { .. } => FactKind::NamedKey,
+            Self::UnknownBefore(_) => FactKind::UnknownBefore,
             Self::Loss(_) => FactKind::Loss,
             Self::Erasure(_) => FactKind::Erasure,
             Self::Erasing => FactKind::Erasing,
@@ -145,7 +152,11 @@ impl Fact {
             Self::EndedKey { until, .. } => until.to_string(),
             Self::NamedKey { commit, .. } => commit.to_string(),
             Self::Loss(cid) | Self::Erasure(cid) => cid.to_string(),
-            Self::Account(_) | Self::Key(_) | Self::Erasing | Self::Forgotten(_) => String::new(),
+            Self::Account(_)
+            | Self::Key(_)
+            | Self::UnknownBefore(_)
+            | Self::Erasing
+            | Self::Forgotten(_) => String::new(),
         }
     }
 
@@ -157,7 +168,7 @@ impl Fact {
             Self::Key(key) | Self::EndedKey { key, .. } | Self::NamedKey { key, .. } => {
                 key.to_string()
             }
-            Self::Forgotten(rev) => rev.to_string(),
+            Self::Forgotten(rev) | Self::UnknownBefore(rev) => rev.to_string(),
             Self::Loss(_) | Self::Erasure(_) | Self::Erasing => String::new(),
         }
     }
@@ -174,6 +185,7 @@ impl Fact {
             FactKind::NamedKey => {
                 Self::NamedKey { commit: subject.parse().ok()?, key: value.parse().ok()? }
             }
+            FactKind::UnknownBefore => Self::UnknownBefore(value.parse().ok()?),
             FactKind::Loss => Self::Loss(subject.parse().ok()?),
             FactKind::Erasure => Self::Erasure(subject.parse().ok()?),
             FactKind::Erasing => Self::Erasing,
@@ -201,6 +213,7 @@ mod tests {
             Fact::Key(key.clone()),
             Fact::EndedKey { until: rev, key: key.clone() },
             Fact::NamedKey { commit: cid, key },
+            Fact::UnknownBefore(rev),
             Fact::Loss(cid),
             Fact::Erasure(cid),
             Fact::Erasing,

@@ -14,6 +14,8 @@ pub(crate) struct Base {
     pub(crate) key: Option<PublicKey>,
     /// The rev after which that key signs.
     pub(crate) key_since: Option<Tid>,
+    /// The time of the newest log entry, in microseconds since 1970.
+    pub(crate) logged: Option<u64>,
     /// The version of the store.
     pub(crate) version: Version,
 }

@@ -61,10 +61,11 @@ impl Parts {
             self.check_unchanged(&draft, &base.commit)?;
             return Ok(Written { commit: base.commit.clone(), changes: draft.changes });
         }
-        let commit = draft.commit.clone().sign(signer)?;
+        let commit = draft.commit.clone().sign(signer.as_ref())?;
         let changes = draft.changes.clone();
         let applied = self.store_draft(draft, &commit, Vec::new())?;
-        let next = Base { commit: commit.clone(), version: applied.version, ..base.clone() };
+        let (logged, version) = (Some(self.clock.now_micros()), applied.version);
+        let next = Base { commit: commit.clone(), logged, version, ..base.clone() };
         self.caches.keep_base(&self.name, next);
         Ok(Written { commit, changes })
     }
@@ -150,12 +151,13 @@ impl Parts {
     /// Returns the state that a commit is made on, in one view.
     pub(crate) fn base_in(&self, view: &dyn View, commit: Commit) -> Result<Base> {
         let (key, key_since) = (self.key_in(view)?, facts::key_since(view)?);
-        Ok(Base { commit, key, key_since, version: view.version() })
+        let (logged, version) = (facts::logged(view)?, view.version());
+        Ok(Base { commit, key, key_since, logged, version })
     }
 
     /// Returns the signer, after a check that it has the key of the repository.
-    pub(crate) fn signer_of(&self, base: &Base) -> Result<&dyn Signer> {
-        Ok(self.signer_with(base.key.as_ref())?.as_ref())
+    pub(crate) fn signer_of(&self, base: &Base) -> Result<Arc<dyn Signer>> {
+        self.signer_with(base.key.as_ref())
     }
 
     /// Computes the commit of some writes, and stores nothing.
@@ -174,8 +176,8 @@ impl Parts {
         writes: &[Write],
         options: &WriteOptions,
     ) -> Result<Draft> {
-        let Base { commit: head, version: seen, key_since, .. } = base;
-        let (base, seen) = (head.cid(), *seen);
+        let Base { commit: head, version: seen, key_since, logged, .. } = base;
+        let (base, seen, later_than) = (head.cid(), *seen, head.rev().max(*key_since));
         if let Some(expected) = options.swap_commit
             && expected != base
         {
@@ -193,7 +195,7 @@ impl Parts {
                 Target::Path(path) => path.clone(),
                 Target::Collection(collection) => RecordPath::new(
                     collection.clone(),
-                    self.tid_after(head.rev().max(*key_since), head)?.into(),
+                    self.next_rev(later_than, *logged, base)?.into(),
                 ),
             };
             let record = write.body.as_ref().map(|body| Self::record(&path, body));
@@ -229,7 +231,10 @@ impl Parts {
         self.check_blobs(&changes, &blocks, &old, options.allow_missing_blobs)?;
         let written = tree.write()?;
         blocks.extend(written.nodes);
-        let rev = self.tid_after(head.rev().max(*key_since), head)?;
+        if written.root != head.data() {
+            self.check_clock(later_than, *logged)?;
+        }
+        let rev = self.clock.next(later_than).ok_or(Error::RevExhausted(base))?;
         let did = head.did().clone();
         let commit = UnsignedCommit { did, data: written.root, rev, prev: Some(base) };
         let (base_data, message) = (Some(head.data()), options.message.clone());
@@ -272,7 +277,8 @@ impl Parts {
             };
         }
         let written = tree.write()?;
-        let rev = self.tid_after(later_than.max(head.rev()).max(base.key_since), head)?;
+        let later_than = later_than.max(head.rev()).max(base.key_since);
+        let rev = self.next_rev(later_than, base.logged, head.cid())?;
         let (did, prev) = (head.did().clone(), Some(head.cid()));
         let commit = UnsignedCommit { did, data: written.root, rev, prev };
         let base_data = Some(head.data());

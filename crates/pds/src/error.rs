@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::clock::ClockReading;
 use crate::error_text::{
     conflict_count, expectation, last_target, list, local_records, no_commit, older,
 };
@@ -208,6 +209,9 @@ pub enum Error {
     /// A commit is missing, and no remaining tree can be identified as its own.
     #[error("commit {0} is missing and its tree cannot be identified among the remaining blocks")]
     TreeLost(Cid),
+    /// The clock is more than a day behind or more than 400 days ahead of the newest time that the repository knows.
+    #[error("not signed: {0}")]
+    Clock(ClockReading),
     /// A commit has the greatest possible rev, which names a time in the year 2255.
     #[error("commit {0} has the greatest possible rev; no commit can follow it")]
     RevExhausted(Cid),

@@ -7,7 +7,9 @@ use crate::error::Result;
 use pds_core::data::cid::Cid;
 use pds_core::syntax::did::Did;
 use pds_core::syntax::tid::Tid;
+use pds_store::error::StoreError;
 use pds_store::fact::{Fact, FactKind};
+use pds_store::log::LogQuery;
 use pds_store::store::{View, first_fact};
 
 /// Returns the account that the store records.
@@ -18,9 +20,17 @@ pub(crate) fn account(view: &dyn View) -> Result<Option<Did>> {
     })
 }
 
-/// Returns the rev at which the last key ended: every later commit has a greater one.
+/// Returns the rev before which the keys of commits are unknown, or `None` if all are known.
+pub(crate) fn unknown_before(view: &dyn View) -> Result<Option<Tid>> {
+    Ok(match first_fact(view, FactKind::UnknownBefore)? {
+        Some(Fact::UnknownBefore(rev)) => Some(rev),
+        _ => None,
+    })
+}
+
+/// Returns the rev from which on the present key signs: every later commit has this one or a greater one.
 pub(crate) fn key_since(view: &dyn View) -> Result<Option<Tid>> {
-    let mut since = None;
+    let mut since = unknown_before(view)?;
     view.facts(FactKind::EndedKey, &mut |fact| {
         if let Fact::EndedKey { until, .. } = fact {
             since = since.max(Some(until));
@@ -28,6 +38,19 @@ pub(crate) fn key_since(view: &dyn View) -> Result<Option<Tid>> {
         ControlFlow::Continue(())
     })?;
     Ok(since)
+}
+
+/// Returns the time of the newest log entry, or `None` if there is none that can be read.
+pub(crate) fn logged(view: &dyn View) -> Result<Option<u64>> {
+    let mut newest = None;
+    let read = view.log(&LogQuery::newest_first(), &mut |row| {
+        newest = Some(row.at_micros);
+        ControlFlow::Break(())
+    });
+    match read {
+        Err(StoreError::Damaged(_)) => Ok(None),
+        read => Ok(read.map(|()| newest)?),
+    }
 }
 
 /// Returns the rev up to which states were deleted on purpose, or `None` without such a deletion.

@@ -166,7 +166,7 @@ pub mod blob {
 
 pub mod blobs;
 mod caches;
-mod clock;
+pub mod clock;
 mod commit_base;
 mod drafts;
 pub mod error;
@@ -183,6 +183,7 @@ mod reading;
 pub mod repo;
 pub mod retain;
 mod run_ahead;
+mod signer_slot;
 pub mod snapshot;
 pub mod transfer;
 pub mod verify;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::caches::Caches;
-use crate::clock::Clock;
+use crate::clock::{Clock, ClockReading, ClockVerdict};
 use crate::error::{Error, Result};
 use crate::model::revision::RevisionError;
 use crate::reading::{Moment, Reading};
+use crate::signer_slot::SignerSlot;
 use crate::snapshot::Snapshot;
 use crate::{facts, snapshot};
 use pds_core::commit::Commit;
@@ -31,10 +32,12 @@ use pds_store::store::{Store, View, first_fact, lacks_refs, latest_rows};
 pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) blobs: Arc<dyn BlobStore>,
-    pub(crate) signer: Option<Arc<dyn Signer>>,
+    pub(crate) signer: Option<Arc<SignerSlot>>,
     /// The ref that this handle reads and moves.
     pub(crate) name: RefName,
     pub(crate) clock: Arc<Clock>,
+    /// Whether commits are signed, and revs in the future accepted, whatever the clock shows.
+    pub(crate) accepts_clock: bool,
     pub(crate) caches: Arc<Caches>,
 }
 
@@ -43,7 +46,7 @@ impl Parts {
     pub(crate) fn new(store: Arc<dyn Store>, blobs: Arc<dyn BlobStore>) -> Self {
         let (signer, name) = (None, RefName::head());
         let (caches, clock) = (Arc::new(Caches::new()), Arc::default());
-        Self { store, blobs, signer, name, clock, caches }
+        Self { store, blobs, signer, name, clock, accepts_clock: false, caches }
     }
 
     /// Returns a handle on another ref.
@@ -86,7 +89,7 @@ impl Parts {
 
     /// Returns the key of the signer, if there is one.
     pub(crate) fn signer_key(&self) -> Option<PublicKey> {
-        self.signer.as_ref().map(|signer| signer.public_key())
+        self.signer.as_ref().map(|signer| signer.get().public_key())
     }
 
     /// Returns the key that commits are signed with: the key that the store records, or else the signer's.
@@ -94,22 +97,44 @@ impl Parts {
         Ok(self.key_in(self.store.view()?.as_ref())?.or_else(|| self.signer_key()))
     }
 
-    /// Returns the signer, if it has the key that the store records.
-    pub(crate) fn signer_with(&self, known: Option<&PublicKey>) -> Result<&Arc<dyn Signer>> {
-        let signer = self.signer.as_ref().ok_or(Error::NoSigner)?;
-        let found = signer.public_key();
+    /// Returns the signer, if it has the key that the store records. If not, another process may have changed the key,
+    /// so the signer is read again.
+    pub(crate) fn signer_with(&self, known: Option<&PublicKey>) -> Result<Arc<dyn Signer>> {
+        let slot = self.signer.as_ref().ok_or(Error::NoSigner)?;
+        let is_known = |signer: &Arc<dyn Signer>| known.is_none_or(|k| *k == signer.public_key());
+        let signer = slot.get();
+        let signer = if is_known(&signer) { signer } else { slot.renew()? };
         match known {
-            Some(expected) if *expected != found => {
-                let (expected, found) = (Box::new(expected.clone()), Box::new(found));
-                Err(Error::WrongKey { expected, found })
+            Some(expected) if !is_known(&signer) => {
+                let expected = Box::new(expected.clone());
+                Err(Error::WrongKey { expected, found: Box::new(signer.public_key()) })
             }
             _ => Ok(signer),
         }
     }
 
-    /// Makes a TID greater than another one, for a commit on top of `head`.
-    pub(crate) fn tid_after(&self, rev: Option<Tid>, head: &Commit) -> Result<Tid> {
-        self.clock.next(rev).ok_or_else(|| Error::RevExhausted(head.cid()))
+    /// Checks that the clock is near the newest time that the repository knows: the time of the newest log entry, and
+    /// the rev that the next commit has to exceed.
+    pub(crate) fn check_clock(&self, after: Option<Tid>, logged: Option<u64>) -> Result<()> {
+        let reading = ClockReading::of(self.clock.now_micros(), logged, after);
+        match reading.verdict() {
+            ClockVerdict::Behind | ClockVerdict::Ahead if !self.accepts_clock => {
+                Err(Error::Clock(reading))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes the rev of a commit that is about to be signed, after a check of the clock. `base` names the commit or the
+    /// tree that it is made on.
+    pub(crate) fn next_rev(
+        &self,
+        after: Option<Tid>,
+        logged: Option<u64>,
+        base: Cid,
+    ) -> Result<Tid> {
+        self.check_clock(after, logged)?;
+        self.clock.next(after).ok_or(Error::RevExhausted(base))
     }
 
     /// Reads a commit from the store.

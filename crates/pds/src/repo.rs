@@ -8,6 +8,7 @@ use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
+use crate::clock::{Clock, ClockReading};
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::keys::handle::Keys;
@@ -15,6 +16,7 @@ use crate::merge::handle::Merge;
 use crate::model::revision::Revision;
 use crate::parts::Parts;
 use crate::retain::handle::Retain;
+use crate::signer_slot::{SignerSlot, SignerSource};
 use crate::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
 use crate::transfer::handle::Transfer;
 use crate::verify::handle::Verify;
@@ -75,8 +77,62 @@ impl Repo {
     /// Returns the same repository with another signer.
     #[must_use]
     pub fn signing_with(mut self, signer: impl Signer + 'static) -> Self {
-        self.parts.signer = Some(Arc::new(signer));
+        self.parts.signer = Some(Arc::new(SignerSlot::fixed(Arc::new(signer))));
         self
+    }
+
+    /// Returns the same repository, with a place from which a signer is read again after a key change.
+    pub(crate) fn renewing_signer(mut self, source: Box<SignerSource>) -> Self {
+        if let Some(slot) = &self.parts.signer {
+            self.parts.signer = Some(Arc::new(SignerSlot::from_source(slot.get(), source)));
+        }
+        self
+    }
+
+    /// Returns the same repository with another clock: a function that returns the microseconds since 1970.
+    ///
+    /// The revs of commits come from this clock. The times of log entries come from the store.
+    #[must_use]
+    pub fn with_clock(mut self, now_micros: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.parts.clock = Arc::new(Clock::reading(now_micros));
+        self
+    }
+
+    /// Returns the same repository, which signs whatever the clock shows. It also imports commits with revs in the
+    /// future.
+    ///
+    /// Otherwise, [`Error::Clock`] refuses a commit if the clock is more than a day behind, or more than 400 days
+    /// ahead of, the newest log entry and the rev of the present commit.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
+    /// let path = "com.example.note/a".parse()?;
+    /// // The clock shows the year 2001.
+    /// let late = repo.with_clock(|| 1_000_000_000_000_000);
+    /// assert!(matches!(late.put(&path, &note), Err(pds::Error::Clock(_))));
+    /// late.accepting_clock().put(&path, &note)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn accepting_clock(mut self) -> Self {
+        self.parts.accepts_clock = true;
+        self
+    }
+
+    /// Compares the clock with the newest log entry and the rev of the present commit.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`].
+    pub fn clock(&self) -> Result<ClockReading> {
+        let view = self.parts.store.view()?;
+        let head = view.refs()?.get(&self.parts.name);
+        // An unreadable commit is reported by the verb that needs it.
+        let head = head.and_then(|head| self.parts.commit_in(view.as_ref(), head).ok());
+        let after = head.and_then(|head| head.rev()).max(facts::key_since(view.as_ref())?);
+        Ok(ClockReading::of(self.parts.clock.now_micros(), facts::logged(view.as_ref())?, after))
     }
 
     /// Returns a handle on another ref of the same repository.
@@ -107,14 +163,15 @@ impl Repo {
         self.parts.may_begin(view.as_ref())?;
         let known = self.parts.did_in(view.as_ref())?;
         let (seen, key_since) = (view.version(), facts::key_since(view.as_ref())?);
+        let logged = facts::logged(view.as_ref())?;
         drop(view);
         if let Some(expected) = known.clone().filter(|known| known != did) {
             return Err(Error::WrongDid { expected, found: did.clone() });
         }
         let empty = Block::new(Codec::Cbor, EMPTY_NODE);
-        let rev = self.parts.clock.next(key_since).ok_or(Error::RevExhausted(empty.cid()))?;
+        let rev = self.parts.next_rev(key_since, logged, empty.cid())?;
         let unsigned = UnsignedCommit { did: did.clone(), data: empty.cid(), rev, prev: None };
-        let commit = unsigned.sign(signer)?;
+        let commit = unsigned.sign(signer.as_ref())?;
         let mut facts = Vec::new();
         if known.is_none() {
             facts.push(FactEdit::Set(Fact::Account(did.clone())));

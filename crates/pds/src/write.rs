@@ -52,6 +52,7 @@ impl Repo {
     /// - [`Error::Conflict`](crate::Error::Conflict) if a record is not in the state that its write expects.
     /// - [`Error::Record`](crate::Error::Record), [`Error::BlobMissing`](crate::Error::BlobMissing) and
     ///   [`Error::BlobSize`](crate::Error::BlobSize) if a write is invalid.
+    /// - [`Error::Clock`](crate::Error::Clock) if the clock is far from the newest time that the repository knows.
     /// - [`Error::Store`](crate::Error::Store) if the head is not the expected commit.
     pub fn write<'w>(&self, writes: impl Into<Batch<'w>>) -> Result<Written> {
         let Batch { writes, options } = writes.into();

@@ -25,6 +25,7 @@ pub(crate) mod mst;
 pub(crate) mod prove;
 pub(crate) mod put;
 pub(crate) mod recover;
+pub(crate) mod redate;
 pub(crate) mod refs;
 pub(crate) mod repair;
 pub(crate) mod show;

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::commit::CommitId;
+use super::redate::RedateAnswer;
 use crate::exit::Exit;
 use crate::text::{counted, rev_text};
 
@@ -26,6 +27,7 @@ pub(crate) struct RepairAnswer<'a> {
     pub(crate) mended: Replaced,
     rebuilt: Option<Rebuilt>,
     pub(crate) lost: Vec<Lost>,
+    pub(crate) redate: RedateAnswer,
     /// The user asked for changes.
     pub(crate) acted: bool,
     /// The present state verifies after the repair.
@@ -49,8 +51,8 @@ impl<'a> RepairAnswer<'a> {
     ) -> Self {
         let mended = Replaced::default();
         let lost = survey.lost.clone();
-        let (rebuilt, acted, verifies) = (None, false, false);
-        Self { survey, sources, problems, salvaged, mended, rebuilt, lost, acted, verifies }
+        let (rebuilt, redate, acted, verifies) = (None, RedateAnswer::default(), false, false);
+        Self { survey, sources, problems, salvaged, mended, rebuilt, lost, redate, acted, verifies }
     }
 
     /// Returns how many refs were set to their last known commit.
@@ -145,6 +147,7 @@ impl<'a> RepairAnswer<'a> {
             || mended.dropped > 0
             || self.restored() > 0
             || self.rebuilt.as_ref().is_some_and(|done| done.is_new || !done.lost.is_empty())
+            || !self.redate.redated.is_empty()
             || !self.problems.is_empty();
         match self.acted {
             _ if is_complete && (self.acted || is_sound) && self.verifies => Exit::Done,
@@ -213,6 +216,8 @@ impl<'a> RepairAnswer<'a> {
             _ if self.acted && self.unread().iter().any(|unread| unread.what == "refs") => Some(
                 "a copy may have a newer state: pds import COPY.car imports it, pds ref set NAME COPY.car points another ref to it",
             ),
+            // The list says what to do.
+            _ if !self.redate.future.is_empty() => None,
             _ if !self.verifies => {
                 Some("the repaired state does not verify; pds verify lists the reasons")
             }
@@ -252,6 +257,7 @@ impl Serialize for RepairAnswer<'_> {
             "refsSet": self.restored(),
             "commit": self.new_commit().map(|rebuilt| CommitId::of(&rebuilt.commit)),
         });
+        self.redate.add_to(&mut answer);
         if let Some(rebuilt) = &self.rebuilt {
             let earlier = rebuilt.earlier.iter().map(|earlier| {
                 json!({ "path": earlier.path(), "cid": earlier.cid, "commit": earlier.commit })
@@ -299,6 +305,7 @@ impl fmt::Display for RepairAnswer<'_> {
             };
             writeln!(f, "lost {} of {state}: {}", lost.part, lost.cid)?;
         }
+        self.redate.fmt(f)?;
         if let Some(rebuilt) = &self.rebuilt {
             for earlier in &rebuilt.earlier {
                 let (path, commit) = (earlier.path(), earlier.commit);

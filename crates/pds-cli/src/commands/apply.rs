@@ -7,6 +7,7 @@ use pds::store::RefName;
 use pds::{Batch, Error, Repo, WriteOptions, Written};
 
 use crate::answers::put::WrittenRow;
+use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
@@ -37,11 +38,14 @@ pub(crate) struct Args {
     /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
+
+    #[command(flatten)]
+    clock: ClockArg,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = place.branch(self.ref_name.as_ref())?;
+        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let batch_len = self.batch.map_or(usize::MAX, |batch| batch as usize);
         let account =
             repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;

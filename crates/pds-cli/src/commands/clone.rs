@@ -7,9 +7,10 @@ use anyhow::Result;
 use pds::car::CarFile;
 use pds::commit::Commit;
 use pds::data::Blocks;
-use pds::local::copy::{CopyOptions, clone_repository};
+use pds::local::copy::clone_repository;
+use pds::local::copy_options::CopyOptions;
 use pds::local::database::clone_into_database;
-use pds::local::directory::clone_file;
+use pds::local::directory::clone_file_with;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::is_address;
 use pds::transfer::copy::Copied;
@@ -17,6 +18,7 @@ use pds::{Error, Jobs};
 
 use super::{import, info};
 use crate::blob_notes::{say_damaged, say_missing};
+use crate::clock::{FutureArg, warn_of_release};
 use crate::exit::{Exit, Stated};
 use crate::identity::{Identity, IdentityArgs};
 use crate::open::{about_file, about_missing_base, peek};
@@ -54,6 +56,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     identity: IdentityArgs,
 
+    #[command(flatten)]
+    future: FutureArg,
+
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -65,6 +70,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
+        warn_of_release(out);
         match is_repository(&self.source)? {
             true => self.of_repository(&identity, out),
             false => self.of_file(&identity, out),
@@ -80,12 +86,12 @@ impl Args {
         let commit = || commit_of(&file, &self.source);
         let dir = self.directory(&commit)?;
         let key = identity.key_for(&file)?;
-        let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let options = self.options().key(key.as_ref());
         let cloned = match self.store.address()? {
-            None => clone_file(&dir, file, key.as_ref(), jobs),
+            None => clone_file_with(&dir, file, &options),
             Some(address) => {
                 let did = commit()?.did().clone();
-                clone_into_database(&dir, address, (&did, file), key.as_ref(), jobs)
+                clone_into_database(&dir, address, (&did, file), &options)
             }
         };
         let (repo, imported) =
@@ -101,9 +107,7 @@ impl Args {
         let commit = open_without_key(&self.source)?.snapshot()?.commit().clone();
         let dir = self.directory(&|| Ok(commit.clone()))?;
         let key = identity.key_of(&commit)?;
-        let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        let options = CopyOptions::default().key(key.as_ref()).with_key(self.with_key).jobs(jobs);
-        let options = options.store(self.store.address()?);
+        let options = self.options().key(key.as_ref()).store(self.store.address()?);
         let (repo, copied) = clone_repository(&dir, &self.source, &options)?;
         let Copied { present, lost, blobs, .. } = copied;
         import::warn(&present.findings, out);
@@ -115,6 +119,12 @@ impl Args {
         out.has_done();
         out.answer(&info::of_clone(&repo, present, blobs.copied, &dir)?)?;
         Ok(if lost.is_empty() { exit } else { Exit::Partly })
+    }
+
+    fn options(&self) -> CopyOptions<'_> {
+        let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        let options = CopyOptions::default().with_key(self.with_key).jobs(jobs);
+        options.accept_clock(self.future.is_given())
     }
 
     /// Returns the directory to create: the one given, the name of the source without its extension, or the account.

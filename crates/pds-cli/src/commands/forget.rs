@@ -15,6 +15,7 @@ use pds::{Error, Repo};
 use super::gc::report_rest;
 use crate::answers::forget::ForgetAnswer;
 use crate::answers::refs::RefRow;
+use crate::clock::ClockArg;
 use crate::destination::UNFINISHED;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, resolve};
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REV|DATE")]
     before: Option<OsString>,
 
+    #[command(flatten)]
+    clock: ClockArg,
+
     /// Show what would be deleted, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -56,7 +60,7 @@ impl Args {
         let repo = match (self.dry_run, &self.before) {
             (true, _) => place.mirror()?,
             (false, Some(_)) => place.mirror()?,
-            (false, None) => place.repo()?,
+            (false, None) => self.clock.on(place.repo()?, out)?,
         };
         let what = self.what(&repo)?;
         let mut progress = Progress::blocks("forgetting");

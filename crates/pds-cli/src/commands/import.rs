@@ -9,11 +9,12 @@ use pds::data::Cid;
 use pds::store::RefName;
 use pds::transfer::handle::Transfer;
 use pds::transfer::import::Imported;
-use pds::{Error, Finding, Jobs, Repo, Severity};
+use pds::{Code, Error, Finding, Jobs, Repo, Severity};
 
 use crate::answers::commit::CommitId;
 use crate::answers::import::ImportAnswer;
 use crate::blob_notes::say_missing;
+use crate::clock::FutureArg;
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
 use crate::open::{Place, about_missing_base, open_file_or_repository, peek};
@@ -55,6 +56,9 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
+    #[command(flatten)]
+    future: FutureArg,
+
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -68,7 +72,7 @@ impl Args {
 
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
-        let repo = place.repo_on(self.ref_name.as_ref())?;
+        let repo = self.future.on(place.repo_on(self.ref_name.as_ref())?, out)?;
         if let Some(account) = repo.did()? {
             check_account(identity.did(), &account)?;
         }
@@ -167,7 +171,12 @@ fn warn_of_move(repo: &Repo, imported: &Imported, out: &mut Output) {
 
 /// Warns of oddities in the records that were imported.
 pub(crate) fn warn(findings: &[Finding], out: &mut Output) {
-    let odd = findings.iter().filter(|f| f.severity() > Severity::Note).count();
+    let warnings = findings.iter().filter(|f| f.severity() > Severity::Note);
+    let (future, odd): (Vec<_>, Vec<_>) = warnings.partition(|f| f.code() == Code::RevInFuture);
+    for finding in future {
+        out.warn(finding.message.clone());
+    }
+    let odd = odd.len();
     if odd > 0 {
         let odd = counted(odd as u64, "finding");
         out.warn(format!("{odd} in records, which were stored unchanged; pds verify lists them"));

@@ -8,9 +8,11 @@ use pds::local::database::create_in_database;
 use pds::local::directory::create_with_key;
 use pds::syntax::Did;
 
-use super::{info, key};
+use super::info;
+use crate::clock::warn_of_release;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::secret_file::read_secret;
 use crate::store_arg::StoreArg;
 
 /// Create a repository with a new signing key and an empty first commit
@@ -29,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "k256|p256")]
     curve: Option<Curve>,
 
-    /// Use the key in this file (multikey text or raw hex) instead of a new one; - for stdin
+    /// Use the key in this file (multikey text, hexadecimal digits or 32 bytes) instead of a new one; - for stdin
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
 
@@ -40,9 +42,10 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let key = match &self.key {
-            Some(file) => key::read_secret(file, self.curve)?,
+            Some(file) => read_secret(file, self.curve)?,
             None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,
         };
+        warn_of_release(out);
         let repo = match self.store.address()? {
             None => create_with_key(&self.dir, &self.did, &key)?,
             Some(address) => create_in_database(&self.dir, address, &self.did, &key)?,

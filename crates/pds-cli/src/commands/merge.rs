@@ -17,6 +17,7 @@ use pds::{Error, RecordChange, Repo, Resolution, Revision, Side};
 
 use super::import::warn;
 use crate::answers::merge::{ConflictRow, MergeAnswer};
+use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
 use crate::open::{Place, about_file, open_file_or_repository, resolve};
@@ -72,6 +73,9 @@ pub(crate) struct Args {
     /// Merge into this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
+
+    #[command(flatten)]
+    clock: ClockArg,
 }
 
 /// A record, and the side that resolves its conflict.
@@ -97,7 +101,7 @@ impl FromStr for TakeArg {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
-        let repo = place.branch(self.ref_name.as_ref())?;
+        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         let mut options = self.options(&repo, &did)?;
         let theirs = match self.theirs.clone() {

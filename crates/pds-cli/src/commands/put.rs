@@ -10,6 +10,7 @@ use pds::syntax::RecordPath;
 use pds::{Batch, Error, Write, WriteOptions};
 
 use crate::answers::put::WrittenRow;
+use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
 use crate::json_input::read_json;
 use crate::open::Place;
@@ -52,6 +53,9 @@ pub(crate) struct Args {
     /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
+
+    #[command(flatten)]
+    clock: ClockArg,
 }
 
 impl Args {
@@ -60,7 +64,7 @@ impl Args {
             let message = "--swap needs a record key; name the record as collection/rkey";
             return Stated::usage(message).fail();
         }
-        let repo = place.branch(self.ref_name.as_ref())?;
+        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         self.path.check_account(&did)?;
         let input = match self.cbor {

@@ -11,16 +11,19 @@ use pds::local::layout::KEY_FILE;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::{StorePlace, is_address};
 use pds::store::{CheckDepth, Maintain, Salvaged, SqliteStore, StoreError};
-use pds::{Error, Expected, Repo};
+use pds::{Error, Repo};
 use pds_rescue::{
     BrokenRef, Quarantine, Rescue, SalvagedCopy, Survey, salvage_database, undo_interrupted_salvage,
 };
 
 use crate::answers::repair::RepairAnswer;
+use crate::clock::ClockArg;
 use crate::errors::START_OVER;
 use crate::exit::{Exit, Stated};
+use crate::identity::{Identity, IdentityArgs};
 use crate::open::Place;
 use crate::output::Output;
+use crate::record;
 use crate::stream::{is_a_file, open_damaged};
 use crate::text::{counted, say};
 
@@ -33,7 +36,7 @@ use crate::text::{counted, say};
 /// see `pds verify --blobs`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds repair\n  pds repair --here\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild"
+    after_help = "Examples:\n  pds repair\n  pds repair --here\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild\n  pds repair --redate"
 )]
 pub(crate) struct Args {
     /// Take missing blocks from a CAR file, which may be damaged, or from another repository. Blocks that this
@@ -50,6 +53,17 @@ pub(crate) struct Args {
     #[arg(long)]
     rebuild: bool,
 
+    /// Sign the states whose revs are in the future again, with a rev of today (needs the key). Such a state comes from
+    /// a clock that was wrong, and other readers refuse it. The log keeps it
+    #[arg(long)]
+    redate: bool,
+
+    #[command(flatten)]
+    clock: ClockArg,
+
+    #[command(flatten)]
+    identity: IdentityArgs,
+
     /// Show the damage and what can be repaired, and change nothing
     #[arg(long, short = 'n')]
     dry_run: bool,
@@ -57,12 +71,15 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let identity = self.identity.read()?;
         let dir = self.directory(place)?;
-        let acts = !self.dry_run && (self.rebuild || self.here || !self.sources.is_empty());
+        let asked = self.rebuild || self.redate || self.here || !self.sources.is_empty();
+        let acts = !self.dry_run && asked;
         let sources: Vec<Arc<dyn Blocks>> =
             self.sources.iter().map(|path| open_source(path)).collect::<Result<_>>()?;
         let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
         let mut readable = self.readable(place, &dir, acts)?;
+        check_account(&readable.repo, &identity)?;
         let (repo, problems) = (&readable.repo, &mut readable.problems);
         problems.extend(unreadable_key(repo));
         let survey = Rescue::of(repo).survey(&sources);
@@ -72,7 +89,8 @@ impl Args {
         if acts {
             self.mend(repo, &dir, &survey, &sources, &mut answer)?;
         }
-        answer.verifies = is_whole(repo)?;
+        answer.redate.future = repo.keys().future_refs().unwrap_or_default();
+        answer.verifies = is_whole(repo, &identity)?;
         if acts {
             out.has_done();
         }
@@ -81,7 +99,10 @@ impl Args {
 
     /// Opens the repository, or what can be read of a damaged database file.
     fn readable(&self, place: &Place, dir: &Path, acts: bool) -> Result<Readable> {
-        let open = || if self.rebuild { place.repo() } else { place.mirror() };
+        let open = || -> Result<Repo> {
+            let repo = if self.signs() { place.repo() } else { place.mirror() }?;
+            Ok(if self.clock.accept_clock { repo.accepting_clock() } else { repo })
+        };
         let Some(StorePlace::File(store)) = StorePlace::of(dir)? else {
             let repo = open()?;
             let check = |maintain: &dyn Maintain| maintain.check(CheckDepth::Whole);
@@ -114,10 +135,14 @@ impl Args {
         if !is_repository(&dir)? {
             return Err(Error::NotARepository(dir).into());
         }
-        if self.rebuild && !dir.join(KEY_FILE).exists() {
+        if self.signs() && !dir.join(KEY_FILE).exists() {
             return Err(Error::NoSigner.into());
         }
         Ok(dir)
+    }
+
+    fn signs(&self) -> bool {
+        self.rebuild || self.redate
     }
 
     fn mend(
@@ -146,6 +171,9 @@ impl Args {
         }
         repo.retain().accept_losses(answer.lost.iter().map(|lost| (lost.commit, lost.cid)))?;
         restore_identity()?;
+        if self.redate {
+            answer.redate.redated = repo.keys().redate()?;
+        }
         answer.acted = true;
         Ok(())
     }
@@ -219,9 +247,17 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     Ok(Arc::new(car))
 }
 
+/// Checks that the repository belongs to the expected account, if it is known.
+fn check_account(repo: &Repo, identity: &Identity) -> Result<()> {
+    match repo.did() {
+        Ok(Some(did)) => record::check_account(identity.did(), &did),
+        _ => Ok(()),
+    }
+}
+
 /// Verifies the present state; a missing state was reported before.
-fn is_whole(repo: &Repo) -> Result<bool> {
-    match repo.verify().present(&Expected::default(), &mut |_| {}) {
+fn is_whole(repo: &Repo, identity: &Identity) -> Result<bool> {
+    match repo.verify().present(&identity.expected(), &mut |_| {}) {
         Ok(report) => Ok(report.is_ok() && report.is_complete()),
         Err(error) if error.is_corrupt() || error.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),

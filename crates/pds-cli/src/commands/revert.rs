@@ -6,6 +6,7 @@ use pds::store::RefName;
 
 use crate::answers::commit::CommitId;
 use crate::answers::merge::ConflictRow;
+use crate::clock::ClockArg;
 use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, resolve};
@@ -29,11 +30,14 @@ pub(crate) struct Args {
     /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
+
+    #[command(flatten)]
+    clock: ClockArg,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = place.branch(self.ref_name.as_ref())?;
+        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let commit = resolve(&repo, &self.commit)?;
         let written = match repo.merge().revert(commit) {
             Err(Error::Conflicts(conflicts)) => {

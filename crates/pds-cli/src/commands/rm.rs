@@ -7,6 +7,7 @@ use pds::store::RefName;
 use pds::{Batch, Error, Write, WriteOptions};
 
 use crate::answers::put::WrittenRow;
+use crate::clock::ClockArg;
 use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
@@ -25,11 +26,14 @@ pub(crate) struct Args {
     /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
     ref_name: Option<RefName>,
+
+    #[command(flatten)]
+    clock: ClockArg,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = place.branch(self.ref_name.as_ref())?;
+        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         // A record that is named twice is deleted once.
         let mut seen = HashSet::new();

@@ -181,7 +181,7 @@ fn one_blob_that_many_store_is_there_once() {
 }
 
 #[test]
-fn nothing_is_signed_with_a_key_that_has_gone() {
+fn writers_continue_during_rotations_with_the_key_of_the_moment() {
     let repo = TestRepo::new();
     let rotated = AtomicBool::new(false);
     let acknowledged: Vec<Vec<String>> = thread::scope(|scope| {
@@ -196,9 +196,8 @@ fn nothing_is_signed_with_a_key_that_has_gone() {
                         }
                         let path = format!("com.example.note/w{writer}-{n}");
                         let ended = repo.pds(["put", &path]).stdin("{}").ended();
-                        // A process that read the old key before it was replaced is refused.
-                        let refused = ended.stderr.contains("commits are signed with");
-                        assert!(ended.code() == 0 || refused, "{}", ended.stderr);
+                        // A process that read the old key before it was replaced reads the new one.
+                        assert!(matches!(ended.code(), 0 | 5), "{}", ended.stderr);
                         if ended.code() == 0 {
                             written.push(path);
                         }

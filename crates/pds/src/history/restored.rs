@@ -1,6 +1,6 @@
 //! The commit of a tree that a repair has restored.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::facts;
 use crate::history::handle::History;
 use pds_core::commit::{Commit, UnsignedCommit};
@@ -34,20 +34,20 @@ impl History<'_> {
     /// # Errors
     ///
     /// [`Error::NoSigner`] and [`Error::WrongKey`]; [`Error::Store`] if the ref has moved;
-    /// [`Error::RevExhausted`] if there is no greater rev.
+    /// [`Error::RevExhausted`] if there is no greater rev; [`Error::Clock`] as in [`Repo::write`](crate::Repo::write).
     pub fn restore(&self, tree: &RestoredTree) -> Result<Commit> {
         let parts = self.parts;
         let expect = tree.present.map_or(Expect::Absent, Expect::Exactly);
         parts.until_unchanged(|| {
             let view = parts.store.view()?;
             let (key, since) = (parts.key_in(view.as_ref())?, facts::key_since(view.as_ref())?);
-            let version = view.version();
+            let (version, logged) = (view.version(), facts::logged(view.as_ref())?);
             drop(view);
-            let exhausted = || Error::RevExhausted(tree.prev.unwrap_or(tree.root));
-            let rev = parts.clock.next(tree.after.max(since)).ok_or_else(exhausted)?;
+            let base = tree.prev.unwrap_or(tree.root);
+            let rev = parts.next_rev(tree.after.max(since), logged, base)?;
             let (did, data, prev) = (tree.did.clone(), tree.root, tree.prev);
             let unsigned = UnsignedCommit { did, data, rev, prev };
-            let commit = unsigned.sign(parts.signer_with(key.as_ref())?)?;
+            let commit = unsigned.sign(parts.signer_with(key.as_ref())?.as_ref())?;
             let blocks = tree.blocks.iter().cloned();
             let change = parts.change_to(&commit, blocks, expect, Event::Repair);
             parts.store.apply(change.unless_changed_since(version))?;

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
+use crate::facts;
+use crate::keys::first_key::first_key;
 use crate::keys::handle::Keys;
 use crate::snapshot::read_commit;
 use pds_core::commit::Commit;
@@ -62,8 +64,8 @@ impl Keys<'_> {
         let Some(key) = key.filter(|key| keys.of(commit) != Some(key)) else {
             return Ok(Believed::AsBefore);
         };
-        if keys.of(commit).is_none() {
-            return Ok(Believed::First(key.into()));
+        if keys.present.is_none() {
+            return Ok(Believed::First(first_key(view, key)?));
         }
         let mut newest = None;
         for (_, head) in &view.refs()? {
@@ -104,7 +106,8 @@ impl Keys<'_> {
             }
         }
         ended.sort_by_key(|(until, _)| *until);
-        Ok(KeyHistory { ended, named, present })
+        let unknown_before = facts::unknown_before(view)?;
+        Ok(KeyHistory { ended, named, unknown_before, present })
     }
 
     /// Records the key that a user has named for a stored commit.
@@ -121,8 +124,8 @@ impl Keys<'_> {
 pub(crate) enum Believed {
     /// The key of the commit is the known one.
     AsBefore,
-    /// No key was known; this is the first one.
-    First(DidKey),
+    /// No key was known. These are the facts about the first one.
+    First(Vec<Fact>),
     /// Only this commit is signed with this key.
     Named(DidKey),
     /// The account has changed its key, from this commit on.
@@ -151,7 +154,7 @@ impl Believed {
     pub(crate) fn facts(self, commit: Cid) -> Vec<FactEdit> {
         let facts = match self {
             Self::AsBefore => Vec::new(),
-            Self::First(key) => vec![Fact::Key(key)],
+            Self::First(facts) => facts,
             Self::Named(key) => vec![Fact::NamedKey { commit, key }],
             Self::Changed { until, old, new } => {
                 vec![Fact::EndedKey { until, key: old }, Fact::Key(new)]
@@ -162,11 +165,14 @@ impl Believed {
 }
 
 /// The history of the keys of a repository.
+#[derive(Clone)]
 pub(crate) struct KeyHistory {
     /// Each earlier key with the rev at which it ended, the oldest first.
     ended: Vec<(Tid, PublicKey)>,
     /// The keys that were named for single commits.
     named: HashMap<Cid, PublicKey>,
+    /// The rev before which the keys are unknown.
+    unknown_before: Option<Tid>,
     present: Option<PublicKey>,
 }
 
@@ -178,7 +184,25 @@ impl KeyHistory {
 
     /// Returns the key at a rev. A commit without a rev counts as older than all others.
     fn at(&self, rev: Option<Tid>) -> Option<&PublicKey> {
+        if rev < self.unknown_before {
+            return None;
+        }
         let before = self.ended.iter().find(|(until, _)| rev < Some(*until));
         before.map(|(_, key)| key).or(self.present.as_ref())
+    }
+
+    /// Returns the same history, in which the present key signs from a rev on. Keys that end later have signed nothing
+    /// before it, except the first of them. Returns `None` if no key ends later.
+    pub(crate) fn ended_by(&self, limit: Tid) -> Option<Self> {
+        let first_late = self.ended.iter().position(|(until, _)| *until > limit)?;
+        let (early, late) = self.ended.split_at(first_late);
+        let last = late.first().map(|(_, key)| (limit, key.clone()));
+        let ended = early.iter().cloned().chain(last).collect();
+        Some(Self { ended, ..self.clone() })
+    }
+
+    /// Returns the facts about earlier keys.
+    pub(crate) fn ended_facts(&self) -> impl Iterator<Item = Fact> + '_ {
+        self.ended.iter().map(|(until, key)| Fact::EndedKey { until: *until, key: key.into() })
     }
 }

@@ -1,7 +1,8 @@
 //! Key rotation: the change from one signing key to the next.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::facts;
+use crate::keys::first_key::first_key;
 use crate::keys::handle::Keys;
 use crate::parts::empty_cid;
 use pds_core::commit::Commit;
@@ -37,7 +38,7 @@ impl Keys<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`] and [`Error::WrongKey`] if this handle does not have the present key;
+    /// [`Error::NoSigner`](crate::Error::NoSigner) and [`Error::WrongKey`](crate::Error::WrongKey) if this handle does not have the present key;
     /// otherwise as [`Repo::write`](crate::Repo::write). After an error, nothing has changed.
     pub fn rotate(&self, next: &dyn Signer) -> Result<Commit> {
         let new = DidKey::from(&next.public_key());
@@ -59,20 +60,24 @@ impl Keys<'_> {
     }
 
     /// Records the key of later commits, for a repository without a signer. The key before is still expected
-    /// for the commits that are already stored.
+    /// for the commits that are already stored. If no key was known, stored commits that the key did not sign stay
+    /// unchecked.
     ///
     /// # Errors
     ///
-    /// [`Error`] if the store cannot be read or written.
+    /// [`Error`](crate::Error) if the store cannot be read or written; [`Error::Clock`](crate::Error::Clock) as in [`Repo::write`](crate::Repo::write).
     pub fn remember(&self, key: &PublicKey) -> Result<()> {
         self.parts.until_first(|| {
             let view = self.parts.store.view()?;
             let (known, version) = (self.parts.key_in(view.as_ref())?, view.version());
-            drop(view);
-            let mut facts = vec![FactEdit::Set(Fact::Key(key.into()))];
+            let logged = facts::logged(view.as_ref())?;
+            let first = match known {
+                Some(_) => vec![Fact::Key(key.into())],
+                None => first_key(view.as_ref(), key)?,
+            };
+            let mut facts: Vec<FactEdit> = first.into_iter().map(FactEdit::Set).collect();
             if let Some(known) = known.filter(|known| known != key) {
-                let until = self.parts.clock.next(self.newest_rev()?);
-                let until = until.ok_or_else(|| Error::RevExhausted(empty_cid()))?;
+                let until = self.parts.next_rev(self.newest_rev()?, logged, empty_cid())?;
                 facts.push(FactEdit::Set(Fact::EndedKey { until, key: (&known).into() }));
             }
             let change = Change::new(Event::Set).facts(facts).unless_changed_since(version);

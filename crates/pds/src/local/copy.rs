@@ -5,61 +5,16 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::local::copy_options::CopyOptions;
 use crate::local::directory::build_with_store;
 use crate::local::key_file;
 use crate::local::layout::{IDENTITY_DIRECTORY, IDENTITY_FILES, KEY_FILE, NEXT_KEY_FILE};
 use crate::local::locks::sync;
 use crate::local::open::open_without_key;
-use crate::model::jobs::Jobs;
 use crate::repo::Repo;
 use crate::transfer::copy::Copied;
-use pds_core::crypto::public_key::PublicKey;
 use pds_core::crypto::signing_key::SigningKey;
 use pds_core::data::limits::MAX_PLC_LOG_BYTES;
-
-/// The options of a copy.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct CopyOptions<'a> {
-    /// The key that must have signed the present commit. With `None`, it is the known key of the original.
-    pub key: Option<&'a PublicKey>,
-    /// Copy the signing key as well.
-    pub with_key: bool,
-    /// The number of threads.
-    pub jobs: Jobs,
-    /// The address of the database for the store of the copy. With `None`, it is a file.
-    pub store: Option<&'a str>,
-}
-
-impl<'a> CopyOptions<'a> {
-    /// Sets the key that must have signed the present commit.
-    #[must_use]
-    pub fn key(mut self, key: impl Into<Option<&'a PublicKey>>) -> Self {
-        self.key = key.into();
-        self
-    }
-
-    /// Copies the signing key as well, or not.
-    #[must_use]
-    pub fn with_key(mut self, with_key: bool) -> Self {
-        self.with_key = with_key;
-        self
-    }
-
-    /// Sets the number of threads.
-    #[must_use]
-    pub fn jobs(mut self, jobs: Jobs) -> Self {
-        self.jobs = jobs;
-        self
-    }
-
-    /// Sets the database for the store of the copy.
-    #[must_use]
-    pub fn store(mut self, store: impl Into<Option<&'a str>>) -> Self {
-        self.store = store.into();
-        self
-    }
-}
 
 /// Makes a repository in a directory as a copy of another one: refs, log, history, known keys, blobs and identity
 /// files. Without the signing key, it is a mirror.
@@ -69,7 +24,8 @@ impl<'a> CopyOptions<'a> {
 ///
 /// ```
 /// use pds::Repo;
-/// use pds::local::copy::{CopyOptions, clone_repository};
+/// use pds::local::copy::clone_repository;
+/// use pds::local::copy_options::CopyOptions;
 ///
 /// let dir = tempfile::tempdir()?;
 /// let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
@@ -98,8 +54,8 @@ pub fn clone_repository(
         copy_identity(source, staging)
     };
     let copy = |repo: &Repo| {
-        let transfer = repo.transfer().with_jobs(options.jobs);
-        transfer.copy_of(original.transfer(), options.key)
+        let repo = options.on(repo.clone());
+        repo.transfer().with_jobs(options.jobs).copy_of(original.transfer(), options.key)
     };
     let copied = match options.store {
         None => build_with_store(dir, |repo, staging| {

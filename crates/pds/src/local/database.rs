@@ -10,13 +10,12 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::local::build::{build, check_free};
+use crate::local::copy_options::CopyOptions;
 use crate::local::key_file;
 use crate::local::layout::{ADDRESS_FILE, BLOB_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE};
-use crate::model::jobs::Jobs;
 use crate::repo::Repo;
 use crate::transfer::import::Imported;
 use pds_core::car::read_at::ReadAt;
-use pds_core::crypto::public_key::PublicKey;
 use pds_core::crypto::signing_key::SigningKey;
 use pds_core::syntax::did::Did;
 use pds_postgres::address::{Address, AddressError};
@@ -55,11 +54,13 @@ pub fn clone_into_database<F: ReadAt>(
     dir: impl AsRef<Path>,
     address: &str,
     (did, file): (&Did, F),
-    key: Option<&PublicKey>,
-    jobs: Jobs,
+    options: &CopyOptions<'_>,
 ) -> Result<(Repo, Imported)> {
     let dir = dir.as_ref();
-    let import = |repo: Repo| repo.transfer().with_jobs(jobs).import_file(file, key);
+    let import = |repo: Repo| {
+        let repo = options.on(repo);
+        repo.transfer().with_jobs(options.jobs).import_file(file, options.key)
+    };
     let imported = make(dir, address, did, false, |_| Ok(()), import)?;
     Ok((Repo::open(dir)?, imported))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::Result;
 use crate::local::build::build;
+use crate::local::copy_options::CopyOptions;
 use crate::local::key_file;
 use crate::local::layout::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
 use crate::local::open::open_settled;
@@ -16,6 +17,7 @@ use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
 use pds_core::crypto::curve::Curve;
 use pds_core::crypto::public_key::PublicKey;
+use pds_core::crypto::signer::Signer;
 use pds_core::crypto::signing_key::SigningKey;
 use pds_core::syntax::did::Did;
 use pds_store::blob::directory::BlobDirectory;
@@ -35,7 +37,7 @@ impl Repo {
     }
 
     /// Opens the repository in a directory, with its key if there is one. Completes a key rotation that was
-    /// interrupted.
+    /// interrupted. If another process rotates the key later, the handle reads the new key.
     ///
     /// # Errors
     ///
@@ -43,7 +45,13 @@ impl Repo {
     /// [`Error::KeyFile`](crate::Error::KeyFile) if the key cannot be used.
     pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
         settle_interrupted(dir.as_ref())?;
-        open_settled(dir.as_ref())
+        let repo = open_settled(dir.as_ref())?;
+        let dir = dir.as_ref().to_owned();
+        Ok(repo.renewing_signer(Box::new(move || {
+            settle_interrupted(&dir)?;
+            let key = key_file::read(&dir.join(KEY_FILE))?;
+            Ok(key.map(|key| -> Arc<dyn Signer> { Arc::new(key) }))
+        })))
     }
 }
 
@@ -78,7 +86,23 @@ pub fn clone_file<F: ReadAt>(
     key: Option<&PublicKey>,
     jobs: Jobs,
 ) -> Result<(Repo, Imported)> {
-    clone_with(dir.as_ref(), |repo| repo.transfer().with_jobs(jobs).import_file(file, key))
+    clone_file_with(dir, file, &CopyOptions::default().key(key).jobs(jobs))
+}
+
+/// Makes a repository in a directory from a CAR file, as [`clone_file`] does, with options. A file has no key to copy.
+///
+/// # Errors
+///
+/// As [`clone_file`].
+pub fn clone_file_with<F: ReadAt>(
+    dir: impl AsRef<Path>,
+    file: F,
+    options: &CopyOptions<'_>,
+) -> Result<(Repo, Imported)> {
+    clone_with(dir.as_ref(), |repo| {
+        let repo = options.on(repo.clone());
+        repo.transfer().with_jobs(options.jobs).import_file(file, options.key)
+    })
 }
 
 /// Makes a repository in a directory from an indexed CAR file.

@@ -4,6 +4,8 @@
 mod build;
 #[cfg(feature = "sqlite")]
 pub mod copy;
+#[cfg(feature = "sqlite")]
+pub mod copy_options;
 #[cfg(feature = "postgres")]
 pub mod database;
 #[cfg(feature = "sqlite")]

@@ -48,7 +48,9 @@ pub fn open_without_key(path: impl AsRef<Path>) -> Result<Repo> {
 
 /// Opens the repository in a directory with its key, if there is one.
 pub(super) fn open_settled(dir: &Path) -> Result<Repo> {
-    let key = key_file::read(&dir.join(KEY_FILE))?;
+    // Another process may replace and erase the file while it is read, so a failure counts only twice.
+    let path = dir.join(KEY_FILE);
+    let key = key_file::read(&path).or_else(|_| key_file::read(&path))?;
     let repo = open_without_key(dir)?;
     let Some(key) = key else { return Ok(repo) };
     let repo = repo.signing_with(key);

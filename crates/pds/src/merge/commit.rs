@@ -226,7 +226,7 @@ impl Merge<'_> {
         let known = keys.of(&commit);
         let key = options.key.as_ref().or(known);
         let named = options.key.as_ref().filter(|named| known != Some(named));
-        let expected = Expected { key, ..Expected::default() };
+        let expected = Expected::default().key(key).accept_clock(self.parts.accepts_clock);
         let ours = refs.get(&self.parts.name);
         let ours = ours.and_then(|ours| self.parts.commit_in(stored.as_ref(), ours).ok());
         let is_walked = |cid: &Cid| file.has(cid);
@@ -326,7 +326,7 @@ impl Merge<'_> {
         if has_all && !other.is_here {
             return move_to_theirs(changes);
         }
-        let commit = draft.commit().clone().sign(signer)?;
+        let commit = draft.commit().clone().sign(signer.as_ref())?;
         let mut new = draft.blocks().to_vec();
         new.push(commit.block().clone());
         Ok(Step { how: How::Commit, commit, changes, new })

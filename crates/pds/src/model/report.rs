@@ -32,6 +32,8 @@ pub struct Expected<'a> {
     pub keys: Option<&'a KeyHistory>,
     /// Accept a part of a repository: missing blocks are notes.
     pub partial: bool,
+    /// Accept a rev in the future: it is a warning.
+    pub accept_clock: bool,
     /// The number of threads.
     pub jobs: Jobs,
 }
@@ -62,6 +64,13 @@ impl<'a> Expected<'a> {
     #[must_use]
     pub fn partial(mut self, partial: bool) -> Self {
         self.partial = partial;
+        self
+    }
+
+    /// Accepts or refuses a rev in the future.
+    #[must_use]
+    pub fn accept_clock(mut self, accept: bool) -> Self {
+        self.accept_clock = accept;
         self
     }
 

@@ -245,7 +245,8 @@ impl<'r> Retain<'r> {
             let target = if dry_run {
                 *cid
             } else {
-                let signed = draft.commit().clone().sign(self.parts.signer_of(&base)?)?;
+                let signer = self.parts.signer_of(&base)?;
+                let signed = draft.commit().clone().sign(signer.as_ref())?;
                 drafted.blocks.insert(signed.block().clone());
                 let (target, expect) = (Some(signed.cid()), Expect::Exactly(*cid));
                 drafted.commits.push(RefEdit { name: name.clone(), target, expect });

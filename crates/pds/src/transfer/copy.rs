@@ -85,7 +85,8 @@ impl Transfer<'_> {
         let is_left_out = |cid: &Cid| left_out.contains(cid);
         let blobs = copy_all_blobs(self.parts.blobs.as_ref(), other.blobs.as_ref(), &is_left_out)?;
         let known = Keys::new(other).of(&head)?;
-        let expected = Expected { key: key.or(known.as_ref()), ..Expected::default() };
+        let key = key.or(known.as_ref());
+        let expected = Expected::default().key(key).accept_clock(self.parts.accepts_clock);
         let states = states_of(other, &moment, head.cid())?;
         let count = states.len() as u64 + 1;
         let reading: &Reading = moment.blocks.as_ref();

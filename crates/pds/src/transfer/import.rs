@@ -163,7 +163,7 @@ impl Transfer<'_> {
         let commit = root_commit(&both, root)?;
         let before = self.before_import(&commit, key)?;
 
-        let expected = Expected { key, ..Expected::default() };
+        let expected = Expected::default().key(key).accept_clock(self.parts.accepts_clock);
         let is_walked = |cid: &Cid| file.has(cid);
         let base = || {
             let base = BaseTree::new(stored.as_ref(), before.as_ref()?.data(), &is_walked);
@@ -205,7 +205,8 @@ impl Transfer<'_> {
         key: Option<&PublicKey>,
         jobs: Jobs,
     ) -> Result<Option<Imported>> {
-        let expected = Expected { key, jobs: Jobs::ONE, ..Expected::default() };
+        let accept_clock = self.parts.accepts_clock;
+        let expected = Expected { key, accept_clock, jobs: Jobs::ONE, ..Expected::default() };
         let Ok(mut repo) = Streamed::open(file, &expected) else { return Ok(None) };
         let commit = repo.commit().clone();
         let before = self.before_import(&commit, key)?;

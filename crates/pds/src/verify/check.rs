@@ -3,7 +3,7 @@
 use pds_store::error::damage;
 use std::collections::{BTreeSet, HashMap};
 
-use crate::clock::now_micros;
+use crate::clock::{now_micros, time_text};
 use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::report::{Expected, Report, SignatureState};
@@ -281,9 +281,14 @@ impl<'a> Check<'a> {
     }
 
     fn rev(&mut self, rev: Tid, cid: Cid) {
-        if rev.micros() > now_micros().saturating_add(MAX_CLOCK_DRIFT_MICROS) {
-            let message = format!("rev {rev} is more than five minutes in the future");
-            self.add(Finding::new(Code::RevInFuture, message).cid(cid));
+        let now = now_micros();
+        if rev.micros() > now.saturating_add(MAX_CLOCK_DRIFT_MICROS) {
+            let [then, now] = [rev.micros(), now].map(time_text);
+            let message =
+                format!("rev {rev} is of {then}, but the clock of this machine shows {now}");
+            let finding = Finding::new(Code::RevInFuture, message).cid(cid);
+            let is_accepted = self.expected.accept_clock;
+            self.add(if is_accepted { finding.with_severity(Severity::Warning) } else { finding });
         }
     }
 

@@ -79,7 +79,10 @@ impl Verify<'_> {
         let mut trees = Trees::of(blocks);
         let mut check = |commit: &Commit, found: &mut dyn FnMut(Finding)| {
             let known = keys.of(commit);
+            // The log keeps states whose revs were too late, after a repair has signed them again.
+            let is_present = at.refs.iter().any(|(_, head)| *head == commit.cid());
             let expected = Expected {
+                accept_clock: expected.accept_clock || !is_present,
                 did: expected.did.or(did.as_ref()),
                 key: expected.key.filter(|_| known == of_present).or(known),
                 ..*expected

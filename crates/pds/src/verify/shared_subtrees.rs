@@ -67,8 +67,14 @@ mod tests {
     use pds_core::mst::key::{Key, height};
     use pds_core::mst::tree::Tree;
 
-    const NOTHING: Expected<'static> =
-        Expected { did: None, key: None, keys: None, partial: false, jobs: Jobs::ONE };
+    const NOTHING: Expected<'static> = Expected {
+        did: None,
+        key: None,
+        keys: None,
+        partial: false,
+        accept_clock: false,
+        jobs: Jobs::ONE,
+    };
 
     fn record(text: &str) -> Block {
         let kind = ("$type", Value::from("com.example.note"));

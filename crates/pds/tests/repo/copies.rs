@@ -7,7 +7,8 @@ use std::sync::Arc;
 use pds::blob::{BlobDirectory, MemoryBlobs};
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Cid, Codec};
-use pds::local::copy::{CopyOptions, clone_repository};
+use pds::local::copy::clone_repository;
+use pds::local::copy_options::CopyOptions;
 use pds::store::{Expect, Fact, FactEdit, FactKind, MemoryStore};
 use pds::{Error, Repo};
 

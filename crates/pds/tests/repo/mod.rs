@@ -3,8 +3,10 @@
 mod any_order;
 mod beginnings;
 mod blobs;
+mod clocks;
 mod closed;
 mod copies;
+mod first_keys;
 mod forget;
 mod forks;
 mod formats;
@@ -19,6 +21,7 @@ mod merge_reads;
 mod merges;
 mod model;
 mod named_keys;
+mod old_keys;
 pub(super) mod proofs;
 mod races;
 mod reverts;

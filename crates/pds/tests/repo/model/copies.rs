@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use pds::Repo;
-use pds::local::copy::{CopyOptions, clone_repository};
+use pds::local::copy::clone_repository;
+use pds::local::copy_options::CopyOptions;
 use pds::store::{FactEdit, FactKind};
 
 use super::Trial;

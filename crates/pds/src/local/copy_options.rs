@@ -1,0 +1,63 @@
+//! The options of a clone: of a CAR file, or of another repository.
+
+use crate::model::jobs::Jobs;
+use crate::repo::Repo;
+use pds_core::crypto::public_key::PublicKey;
+
+/// The options of a copy.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CopyOptions<'a> {
+    /// The key that must have signed the present commit. With `None`, it is the known key of the original.
+    pub key: Option<&'a PublicKey>,
+    /// Copy the signing key as well.
+    pub with_key: bool,
+    /// The number of threads.
+    pub jobs: Jobs,
+    /// Accept a commit with a rev in the future.
+    pub accept_clock: bool,
+    /// The address of the database for the store of the copy. With `None`, it is a file.
+    pub store: Option<&'a str>,
+}
+
+impl<'a> CopyOptions<'a> {
+    /// Sets the key that must have signed the present commit.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Option<&'a PublicKey>>) -> Self {
+        self.key = key.into();
+        self
+    }
+
+    /// Copies the signing key as well, or not.
+    #[must_use]
+    pub fn with_key(mut self, with_key: bool) -> Self {
+        self.with_key = with_key;
+        self
+    }
+
+    /// Sets the number of threads.
+    #[must_use]
+    pub fn jobs(mut self, jobs: Jobs) -> Self {
+        self.jobs = jobs;
+        self
+    }
+
+    /// Accepts or refuses a commit with a rev in the future.
+    #[must_use]
+    pub fn accept_clock(mut self, accept: bool) -> Self {
+        self.accept_clock = accept;
+        self
+    }
+
+    /// Returns a repository with the choice about the clock.
+    pub(super) fn on(&self, repo: Repo) -> Repo {
+        if self.accept_clock { repo.accepting_clock() } else { repo }
+    }
+
+    /// Sets the database for the store of the copy.
+    #[must_use]
+    pub fn store(mut self, store: impl Into<Option<&'a str>>) -> Self {
+        self.store = store.into();
+        self
+    }
+}
