@@ -26,7 +26,7 @@ pub(crate) fn spool(from: &mut dyn Read, name: &str) -> Result<(File, Option<Sta
             }
             Err(error) => return Err(error).with_context(|| format!("cannot read {name}")),
         };
-        if !has_room(&to) {
+        if !has_room(&to, count as u64) {
             let message = format!(
                 "the temporary directory has no room for {name}: {copied} bytes were copied"
             );
@@ -38,14 +38,15 @@ pub(crate) fn spool(from: &mut dyn Read, name: &str) -> Result<(File, Option<Sta
     }
 }
 
-/// Tells whether the disk of a file has room for one more part. The last part of a disk is left to other programs.
-fn has_room(file: &File) -> bool {
+/// Tells whether the disk of a file has room for more bytes. The last part of a disk is left to other programs.
+fn has_room(file: &File, bytes: u64) -> bool {
     #[cfg(unix)]
     if let Ok(disk) = rustix::fs::fstatvfs(file) {
         let left = disk.f_bavail.saturating_mul(disk.f_frsize);
         let all = disk.f_blocks.saturating_mul(disk.f_frsize);
         // A disk that does not know its size is full when a write fails.
-        return all == 0 || left >= RESERVED_BYTES.min(all / RESERVED_PART);
+        let reserved = RESERVED_BYTES.min(all / RESERVED_PART);
+        return all == 0 || left >= reserved.saturating_add(bytes);
     }
     true
 }

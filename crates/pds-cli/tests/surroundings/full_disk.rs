@@ -146,3 +146,27 @@ fn a_change_is_reported_as_done_even_if_its_answer_cannot_be_written() {
     assert_eq!(ended.code(), 1, "{}", ended.stderr);
     repo.assert_whole();
 }
+
+#[test]
+fn a_pipe_that_does_not_fit_on_the_disk_leaves_a_part_of_it_free() {
+    let home = Home::new();
+    std::fs::create_dir(home.path("disk")).unwrap();
+    let car =
+        Car::of((0..3000).map(|n| {
+            (format!("com.example.note/n{n}").into_bytes(), note(&format!("number {n}")))
+        }));
+    home.write("large.car", car.file());
+    home.sh("gzip -k large.car").ok();
+    let line = "mount -t tmpfs -o size=400k none disk && export TMPDIR=$PWD/disk && \
+        pds verify - < large.car; echo $?; pds -R large.car.gz ls; echo $?; df disk | wc -l";
+    let Some(run) = with_mounts(&home, line) else { return };
+    let ended = run.ended();
+    assert_eq!(ended.text().lines().collect::<Vec<_>>()[..2], ["1", "1"], "{}", ended.stderr);
+    for name in ["standard input", "large.car.gz"] {
+        let expected = format!("error: the temporary directory has no room for {name}: ");
+        assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    }
+    assert_eq!(ended.stderr.matches("TMPDIR=DIR").count(), 2, "{}", ended.stderr);
+    let other = home.sh("pds verify - < large.car").ended();
+    assert_eq!(other.code(), 0, "{}", other.stderr);
+}
