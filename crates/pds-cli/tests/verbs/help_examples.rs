@@ -1,6 +1,7 @@
 //! The help texts: each example runs, and each flag and exit code that a text names exists.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use pds::crypto::{Curve, SigningKey};
 
@@ -182,14 +183,16 @@ fn flags(text: &str) -> BTreeSet<&str> {
     words.filter(|word| word.starts_with("--") && word.len() > 3).collect()
 }
 
+/// The options that a help text lists.
+fn options(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+    lines.flat_map(|line| flags(line.split("  ").next().unwrap())).map(str::to_owned).collect()
+}
+
 #[test]
 fn every_flag_and_exit_code_in_a_help_text_exists() {
     let home = Home::new();
     let texts = texts(&home);
-    let options = |text: &str| -> BTreeSet<String> {
-        let lines = text.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-        lines.flat_map(|line| flags(line.split("  ").next().unwrap())).map(str::to_owned).collect()
-    };
     for (verb, text) in &texts {
         let mentioned = texts.iter().filter(|(other, _)| {
             let name = format!("pds {}", other.join(" "));
@@ -226,3 +229,60 @@ const CODES: [&str; 7] = [
     "locked or busy",
     "partly done",
 ];
+
+/// The commands that a source file or a page names: the words after the name of the program.
+fn commands(text: &str) -> Vec<Vec<&str>> {
+    let ends = |c: char| "\"`\\\n;,()|&>".contains(c);
+    let mut found = Vec::new();
+    for (at, name) in text.match_indices("pds ") {
+        let rest = &text[at + name.len()..];
+        let words = rest.split(ends).next().unwrap_or_default().split_whitespace();
+        found.push(words.map(|word| word.trim_end_matches(['.', ':'])).collect());
+    }
+    found
+}
+
+/// Source files, and pages.
+fn files(dir: &Path, ending: &str, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files(&path, ending, found);
+        } else if path.extension().is_some_and(|found| found == ending) {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_flag_of_a_command_in_a_message_or_on_a_page_exists() {
+    let texts = texts(&Home::new());
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut found = vec![root.join("README.md")];
+    files(&root.join("docs"), "md", &mut found);
+    for one in ["pds", "pds-cli", "pds-rescue"] {
+        files(&root.join("crates").join(one).join("src"), "rs", &mut found);
+    }
+    let mut count = 0;
+    for path in found {
+        let text = std::fs::read_to_string(&path).unwrap();
+        for words in commands(&text) {
+            let words = match words[..] {
+                ["-R", _, ref rest @ ..] => rest,
+                ref words => words,
+            };
+            let verb = |len: usize| -> Option<Vec<String>> {
+                Some(words.get(..len)?.iter().map(|word| (*word).to_owned()).collect())
+            };
+            let verb = verb(2).filter(|verb| texts.contains_key(verb)).or(verb(1));
+            let Some(help) = verb.and_then(|verb| texts.get(&verb)) else { continue };
+            let options = options(help);
+            for flag in words.iter().flat_map(|word| flags(word)) {
+                count += 1;
+                let is_known = options.contains(flag) || flag == "--help";
+                assert!(is_known, "{}: pds {}: {flag}", path.display(), words.join(" "));
+            }
+        }
+    }
+    assert!(count > 50, "{count}");
+}
