@@ -271,6 +271,26 @@ mod tests {
     }
 
     #[test]
+    fn a_car_file_with_a_damaged_header_is_not_taken_for_another_kind() {
+        let root = pds::data::Cid::of(pds::data::Codec::Cbor, b"");
+        let writer = pds::car::CarWriter::new(Vec::new(), &[root]).and_then(|car| car.finish());
+        let mut file = writer.unwrap_or_default();
+        file.resize(600, 0x71);
+        assert_eq!(Kind::of(&file), Kind::Car);
+        for at in 0..59 {
+            for byte in 0..=u8::MAX {
+                let mut damaged = file.clone();
+                damaged[at] = byte;
+                assert!(!Kind::of(&damaged).is_foreign(), "{at} {byte:#x}");
+            }
+        }
+        for len in 1..59 {
+            assert!(!Kind::of(&file[..len]).is_foreign() || len == 1, "{len}");
+            assert!(!Kind::of(&file[len..]).is_foreign(), "{len}");
+        }
+    }
+
+    #[test]
     fn a_long_error_of_a_server_is_shown_in_part() {
         let long = format!("{{\"error\":\"{}\",\"message\":7}}", "x".repeat(1_000));
         assert_eq!(Kind::of(long.as_bytes()), Kind::ServerError("x".repeat(MAX_SHOWN_CHARS)));

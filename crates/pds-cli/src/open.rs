@@ -17,6 +17,7 @@ use pds::{Code, Error, Repo, Revision, Snapshot};
 
 use crate::damage::Damage;
 use crate::exit::Stated;
+use crate::foreign_file::name_of;
 use crate::progress::Watched;
 use crate::state_arg::StateArg;
 use crate::stream::{RECOVER, check_is_car, is_a_file, open_file};
@@ -215,7 +216,7 @@ fn open_car(path: &Path) -> Result<CarFile<Watched>> {
         error => damage.add(&error),
     });
     let car = unread.map_or(car, Err);
-    let car = car.with_context(|| format!("cannot read {}", path.display()))?;
+    let car = car.with_context(|| format!("cannot read {}", name_of(path)))?;
     damage.report_rest();
     if damage.count > 0 && car.is_empty() {
         return Stated::no_block(path).hint(RECOVER).fail();
@@ -227,7 +228,7 @@ fn open_car(path: &Path) -> Result<CarFile<Watched>> {
 pub(crate) fn about_file(error: Error, path: &Path) -> anyhow::Error {
     let is_file = matches!(error, Error::Car(_));
     let error = anyhow::Error::new(error);
-    if is_file { error.context(format!("cannot read {}", path.display())) } else { error }
+    if is_file { error.context(format!("cannot read {}", name_of(path))) } else { error }
 }
 
 /// Adds the export to request to the error about a file that lacks blocks. Without a repository, only a full export
@@ -237,7 +238,7 @@ pub(crate) fn about_missing_base(error: Error, repo: Option<&Repo>, path: &Path)
     if !is_partial {
         return about_file(error, path);
     }
-    let path = path.display();
+    let path = name_of(path);
     let present = repo.and_then(|repo| repo.snapshot().ok()?.commit().rev().map(|rev| (repo, rev)));
     let advice = match present {
         Some((repo, rev)) => format!(
