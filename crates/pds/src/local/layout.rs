@@ -28,8 +28,8 @@ pub const MOVED_FILE: &str = "moved";
 /// The name of the file with the next signing key, during a rotation.
 pub const NEXT_KEY_FILE: &str = "key.next";
 
-/// The name of the file with the secret of the key before the last rotation. Those of earlier rotations have a number
-/// after it.
+/// The name of the file with a secret that a rotation replaced. If it exists, a dot and a number follow the name:
+/// `key.old.1`, and so on.
 pub const OLD_KEY_FILES: &str = "key.old";
 
 /// The prefix of the names of files with keys of failed rotations. The public key follows, as multikey text.
