@@ -69,7 +69,7 @@ impl<F: ReadAt> CarFile<F> {
         loop {
             match reader.next_section() {
                 Ok(Some(Section { offset, cid_offset, block })) => {
-                    found.add(offset, cid_offset, block, 0)?;
+                    found.add(offset, cid_offset, block, note_on(block.bytes()))?;
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -95,7 +95,7 @@ impl<F: ReadAt> CarFile<F> {
         let mut reader = CarReader::new(FromStart::new(&file))?;
         let mut found = Indexing::default();
         while let Some(Claim { offset, cid_offset, cid, data }) = reader.next_claim()? {
-            found.claim(offset, cid_offset, (cid, data.len()), 0)?;
+            found.claim(offset, cid_offset, (cid, data.len()), note_on(data))?;
         }
         let (roots, bytes) = (reader.roots().to_vec(), reader.offset());
         Self::indexed(file, roots, bytes, found)
@@ -205,6 +205,17 @@ impl<F: ReadAt> CarFile<F> {
         self.index.place(number).map(|place| place.read_cid(&self.file)).transpose()
     }
 
+    /// Returns the CIDs of the blocks that may be commits: they begin as a commit does. Other blocks may begin so, too.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`], also if the file has changed since it was opened.
+    pub fn possible_commits(&self) -> impl Iterator<Item = Result<Cid, CarError>> + '_ {
+        let places = (0..self.len()).filter_map(|number| self.index.place(number));
+        let noted = places.filter(|place| place.note() == MAY_BE_COMMIT);
+        noted.map(|place| place.read_cid(&self.file))
+    }
+
     /// Checks the blocks whose numbers are chosen against their CIDs, in file order.
     ///
     /// # Errors
@@ -274,6 +285,18 @@ impl Indexing {
         let place = Place::new(&self.keyed, &cid, (cid_offset, len), note);
         self.places.push(place.ok_or(CarError::Section { offset, reason })?);
         Ok(())
+    }
+}
+
+/// The note on a block that may be a commit.
+pub const MAY_BE_COMMIT: u8 = u8::MAX;
+
+/// Returns the note on a block: a commit is a map whose first field is `did`.
+#[must_use]
+pub fn note_on(bytes: &[u8]) -> u8 {
+    match bytes {
+        [0xa0..=0xb7, b'\x63', b'd', b'i', b'd', ..] => MAY_BE_COMMIT,
+        _ => 0,
     }
 }
 

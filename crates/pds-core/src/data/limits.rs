@@ -55,6 +55,10 @@ pub const MAX_NODE_ENTRIES: usize = 1_024;
 /// The deepest level of a tree: SHA-256 has 256 bits, and two of them make a level.
 pub const MAX_TREE_LEVEL: u8 = 128;
 
+/// The most earlier states that are stored with an imported state. A busy account writes as many commits in years, and
+/// exports have only one of them.
+pub const MAX_EARLIER_STATES: usize = 100_000;
+
 /// The longest CAR header, in bytes. A header with a single root has 58.
 pub const MAX_CAR_HEADER_BYTES: usize = 65_536;
 

@@ -12,7 +12,11 @@ use crate::mst::node::Position;
 /// subtree only if the keys around it leave as much room as in an earlier place. Otherwise the walk reads its node
 /// again, and decides for each subtree below it by the same rule.
 #[derive(Debug, Default)]
-pub struct Seen(HashMap<Cid, Visit>);
+pub struct Seen {
+    visits: HashMap<Cid, Visit>,
+    /// What each change since the call of [`begin`](Self::begin) has replaced.
+    replaced: Option<Vec<(Cid, Option<Visit>)>>,
+}
 
 /// The position of a visited subtree, and its room.
 #[derive(Debug)]
@@ -49,9 +53,31 @@ impl Room<Key> {
 }
 
 impl Seen {
+    /// Starts a part that can be undone. The part before it no longer can.
+    pub fn begin(&mut self) {
+        self.replaced = Some(Vec::new());
+    }
+
+    /// Forgets the visits since the last [`begin`](Self::begin).
+    pub fn undo(&mut self) {
+        for (cid, before) in self.replaced.take().into_iter().flatten().rev() {
+            match before {
+                Some(before) => drop(self.visits.insert(cid, before)),
+                None => drop(self.visits.remove(&cid)),
+            }
+        }
+    }
+
+    fn visit(&mut self, cid: Cid, visit: Visit) {
+        let before = self.visits.insert(cid, visit);
+        if let Some(replaced) = &mut self.replaced {
+            replaced.push((cid, before));
+        }
+    }
+
     /// Returns whether a walk can skip a subtree in this place.
     pub(super) fn has(&self, cid: &Cid, position: Position, room: Room<&[u8]>) -> bool {
-        let visit = self.0.get(cid).filter(|visit| visit.position == position);
+        let visit = self.visits.get(cid).filter(|visit| visit.position == position);
         visit.is_some_and(|visit| {
             visit.room.as_ref().is_none_or(|before| room.contains(before.borrowed()))
         })
@@ -61,11 +87,11 @@ impl Seen {
     pub(super) fn entered(&mut self, cid: Cid, position: Position, room: Room<&[u8]>) {
         let Room { after, before } = room;
         let room = Room { after: after.map(Key::checked), before: before.map(Key::checked) };
-        self.0.insert(cid, Visit { position, room: Some(room) });
+        self.visit(cid, Visit { position, room: Some(room) });
     }
 
     /// Records that the node of a subtree cannot be read.
     pub(super) fn failed(&mut self, cid: Cid, position: Position) {
-        self.0.insert(cid, Visit { position, room: None });
+        self.visit(cid, Visit { position, room: None });
     }
 }

@@ -6,7 +6,7 @@ use crate::model::jobs::Jobs;
 use crate::run_ahead::ahead;
 use crate::verify::verdict::Verdict;
 use pds_core::car::error::CarError;
-use pds_core::car::indexed_file::{CarFile, Indexing};
+use pds_core::car::indexed_file::{CarFile, Indexing, MAY_BE_COMMIT, note_on};
 use pds_core::car::read::{CarReader, Section};
 use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::data::block::{Block, BlockRef};
@@ -75,6 +75,9 @@ impl Types {
         if block.bytes().starts_with(NODE_START) {
             return LOOK_CLOSELY;
         }
+        if note_on(block.bytes()) == MAY_BE_COMMIT {
+            return MAY_BE_COMMIT;
+        }
         match Verdict::on(block.cid(), block.bytes()).faultless_type() {
             Some(name) => self.number(name).unwrap_or(LOOK_CLOSELY),
             None => LOOK_CLOSELY,
@@ -85,7 +88,7 @@ impl Types {
         if let Some(number) = self.numbers.get(name) {
             return Some(*number);
         }
-        let number = u8::try_from(self.names.len() + 1).ok()?;
+        let number = u8::try_from(self.names.len() + 1).ok().filter(|n| *n != MAY_BE_COMMIT)?;
         self.names.push(name.to_owned());
         self.numbers.insert(name.to_owned(), number);
         Some(number)

@@ -10,7 +10,7 @@ pub(crate) mod check;
 pub mod handle;
 mod history;
 pub mod indexed;
-mod shared_subtrees;
+pub(crate) mod shared_subtrees;
 mod state;
 pub(crate) mod stream;
 pub(crate) mod tracked_file;

@@ -10,6 +10,7 @@ use crate::verify::check::Check;
 use crate::verify::indexed::follow;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
+use pds_core::mst::base_tree::BaseTree;
 use pds_core::mst::seen::Seen;
 use pds_core::mst::walk::walk;
 
@@ -20,13 +21,29 @@ pub(crate) struct Trees<'b> {
     /// A keyed hash of the path and CID of each checked record. It takes eight bytes per record, and an attacker
     /// cannot cause collisions.
     records: HashSet<u64>,
+    /// The records since the last call of [`begin`](Self::begin).
+    since: Option<Vec<u64>>,
     hasher: RandomState,
 }
 
 impl<'b> Trees<'b> {
     pub(crate) fn of(blocks: &'b dyn Blocks) -> Self {
         let (subtrees, records) = (Seen::default(), HashSet::new());
-        Self { blocks, subtrees, records, hasher: RandomState::new() }
+        Self { blocks, subtrees, records, since: None, hasher: RandomState::new() }
+    }
+
+    /// Starts a part that can be undone.
+    pub(crate) fn begin(&mut self) {
+        self.subtrees.begin();
+        self.since = Some(Vec::new());
+    }
+
+    /// Forgets what was checked since the last [`begin`](Self::begin): a fault there must be found again.
+    pub(crate) fn undo(&mut self) {
+        self.subtrees.undo();
+        for record in self.since.take().into_iter().flatten() {
+            self.records.remove(&record);
+        }
     }
 
     /// Checks a tree, except for parts that were already checked in another tree.
@@ -36,11 +53,24 @@ impl<'b> Trees<'b> {
         check: &mut Check<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<()> {
-        let Self { blocks, subtrees, records, hasher } = self;
-        let walk = walk(*blocks, root).passing_over(subtrees);
+        self.check_over(root, None, check, found)
+    }
+
+    /// Checks a tree as [`check`](Self::check) does, except for parts that a base has in the same place.
+    pub(crate) fn check_over(
+        &mut self,
+        root: Cid,
+        base: Option<BaseTree<'_>>,
+        check: &mut Check<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<()> {
+        let Self { blocks, subtrees, records, since, hasher } = self;
+        let walk = walk(*blocks, root).over(base).passing_over(subtrees);
         let (many, mut waiting) = (blocks.batch(), Vec::new());
         follow(walk, check, found, &mut |check, key, cid| {
-            if records.insert(hasher.hash_one((&key, cid))) {
+            let record = hasher.hash_one((&key, cid));
+            if records.insert(record) {
+                since.iter_mut().for_each(|since| since.push(record));
                 waiting.push((key, cid));
                 if waiting.len() >= many {
                     check.read_records(std::mem::take(&mut waiting), *blocks)?;
