@@ -13,7 +13,7 @@ use crate::text::{rev_text, rev_time_text};
 /// Refs to commits with revs in the future, and the commits that replaced them.
 #[derive(Default)]
 pub(crate) struct RedateAnswer {
-    /// The refs that have such a commit still.
+    /// The refs that still point to such a commit.
     pub(crate) future: Vec<(RefName, Commit)>,
     pub(crate) redated: Vec<Redated>,
 }
@@ -41,7 +41,7 @@ impl fmt::Display for RedateAnswer {
             let rev = rev_text(commit.rev());
             writeln!(
                 f,
-                "future {name}: rev {rev} is of {time}; --redate signs the state with a rev of today"
+                "future {name}: rev {rev} is from {time}; pds repair --redate signs the state with a rev of today"
             )?;
         }
         for Redated { name, before, commit, .. } in &self.redated {

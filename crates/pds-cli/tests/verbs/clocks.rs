@@ -97,13 +97,17 @@ fn a_state_from_the_future_is_signed_again() {
     let verified = repo.pds(["verify"]).ended();
     assert_eq!(verified.code(), 1);
     let text = verified.text();
-    assert!(text.contains(&format!("error rev-in-future {head}: rev {rev} is of ")), "{text}");
+    assert!(text.contains(&format!("error rev-in-future {head}: rev {rev} is from ")), "{text}");
     assert!(text.contains("but the clock of this machine shows "), "{text}");
 
     let listed = repo.pds(["repair"]).ended();
     assert_eq!(listed.code(), 1, "{}", listed.stderr);
-    assert!(listed.text().contains(&format!("future HEAD: rev {rev} is of ")), "{}", listed.text());
-    assert!(listed.text().contains("--redate signs the state with a rev of today"));
+    assert!(
+        listed.text().contains(&format!("future HEAD: rev {rev} is from ")),
+        "{}",
+        listed.text()
+    );
+    assert!(listed.text().contains("pds repair --redate signs the state with a rev of today"));
     assert_eq!(repo.head().0, head, "nothing was changed");
     let listed: serde_json::Value =
         serde_json::from_str(&repo.pds(["repair", "--json"]).ended().text()).unwrap();

@@ -248,12 +248,12 @@ impl<'a> Check<'a> {
             Ok(period) => {
                 if let Some(key) = &period.key {
                     let since = if period.until_micros.is_some() { " (changed since)" } else { "" };
-                    let rev = commit.rev().filter(|rev| keys.is_timeless(*rev));
-                    let what = rev.map_or_else(
-                        || "the key at that time".to_owned(),
-                        |rev| format!("a key of the account; rev {rev} is no time"),
-                    );
-                    let message = format!("signed with {key}, {what}{since}");
+                    let message = match commit.rev().filter(|rev| keys.is_timeless(*rev)) {
+                        None => format!("signed with {key}, the key at that time{since}"),
+                        Some(rev) => format!(
+                            "signed with {key}, a key of the account{since}; rev {rev} is from before the account"
+                        ),
+                    };
                     self.add(Finding::new(Code::KeyAtRev, message).cid(cid));
                 }
                 SignatureState::Valid
@@ -285,7 +285,7 @@ impl<'a> Check<'a> {
         if rev.micros() > now.saturating_add(MAX_CLOCK_DRIFT_MICROS) {
             let [then, now] = [rev.micros(), now].map(time_text);
             let message =
-                format!("rev {rev} is of {then}, but the clock of this machine shows {now}");
+                format!("rev {rev} is from {then}, but the clock of this machine shows {now}");
             let finding = Finding::new(Code::RevInFuture, message).cid(cid);
             let is_accepted = self.expected.accept_clock;
             self.add(if is_accepted { finding.with_severity(Severity::Warning) } else { finding });

@@ -104,12 +104,12 @@ fn the_finding_says_which_key_it_was_and_whether_it_still_is() {
     let log = PlcLog::parse(&directory.json()).unwrap();
     let keys = log.key_history();
     let of_time = ["the key at that time (changed since)", "the key at that time"];
-    let timeless = "a key of the account; rev 2222222222222 is no time";
+    let timeless = "; rev 2222222222222 is from before the account";
     for (key, micros, ending) in [
         (&old, START, of_time[0].to_owned()),
         (&new, START + 2 * HOUR, of_time[1].to_owned()),
-        (&old, 0, format!("{timeless} (changed since)")),
-        (&new, 0, timeless.to_owned()),
+        (&old, 0, format!("a key of the account (changed since){timeless}")),
+        (&new, 0, format!("a key of the account{timeless}")),
     ] {
         let snapshot = snapshot(&log, key, micros);
         let expected = Expected::default().keys(Some(&keys));

@@ -239,7 +239,8 @@ fn a_rev_in_the_future_is_imported_on_request() {
         Err(Error::Refused(finding)) => {
             let message = &finding.message;
             assert!(
-                message.contains("is of 20") && message.contains("clock of this machine shows 20"),
+                message.contains("is from 20")
+                    && message.contains("clock of this machine shows 20"),
                 "{message}"
             );
         }
