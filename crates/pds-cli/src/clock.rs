@@ -1,4 +1,4 @@
-//! The clock of this machine: warnings before a write, and the option to sign whatever it shows.
+//! The clock of this machine: warnings before a write, and the option to sign in spite of a wrong clock.
 
 use anyhow::Result;
 use pds::Repo;
@@ -9,8 +9,8 @@ use crate::output::Output;
 /// The option that accepts a clock that may be wrong.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct ClockArg {
-    /// Sign even if the clock is more than a day behind, or more than 400 days ahead of, the newest commit and log
-    /// entry
+    /// Sign even if the clock is more than a day behind the newest commit or log entry, or more than 400 days ahead of
+    /// both
     #[arg(long)]
     pub(crate) accept_clock: bool,
 }
@@ -43,8 +43,8 @@ impl FutureArg {
         self.accept_clock
     }
 
-    /// Returns the repository with the choice of the user. An import signs nothing, so a clock that is far ahead is only
-    /// a warning.
+    /// Returns the repository with the choice of the user. An import signs nothing, so there is only a warning of a
+    /// clock that is far ahead.
     pub(crate) fn on(self, repo: Repo, out: &mut Output) -> Result<Repo> {
         let reading = repo.clock()?;
         warn_of(&reading, out);

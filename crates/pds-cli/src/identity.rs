@@ -23,11 +23,11 @@ use crate::stream::read_limited;
 /// The options that name the expected account and signer. They mean the same on every verb.
 #[derive(Debug, clap::Args)]
 pub(crate) struct IdentityArgs {
-    /// Require this account [default: the repository's account]
+    /// Require this account [default: the repository's account, if there is one]
     #[arg(long)]
     did: Option<Did>,
 
-    /// Require a signature by this key: did:key:z… or z… [default: the repository's known key]
+    /// Require a signature by this key: did:key:z… or z… [default: the known key of the repository, if there is one]
     #[arg(long, value_name = "DID_KEY")]
     key: Option<KeyText>,
 

@@ -1,4 +1,4 @@
-//! Secret keys that users give where a name or a public key belongs: no message repeats them.
+//! Secret keys that users give in place of a name or a public key: no message repeats them.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -30,7 +30,7 @@ pub(crate) fn may_be_secret(text: &str) -> bool {
 
 /// Returns the advice for a secret that was given as an argument.
 pub(crate) fn hint_of_secret() -> &'static str {
-    "a secret key belongs into a file: pds key import FILE; the shell may have recorded this command"
+    "a secret key belongs in a file: pds key import FILE; the shell may have recorded this command"
 }
 
 /// Returns the parts of an argument that may be secret keys: multikeys that are not public, 64 hexadecimal digits, and
@@ -44,7 +44,7 @@ fn secrets_in(arg: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// A word that is nearly a multikey counts too: one wrong letter hides no secret.
+/// A word that is nearly a multikey counts too: a secret with one wrong letter is still a secret.
 fn is_multikey_of_a_secret(word: &str) -> bool {
     word.starts_with('z')
         && word.len() >= MIN_MULTIKEY_CHARS

@@ -18,8 +18,8 @@ pub(crate) struct LogRow<'a> {
     pub(crate) cid: Option<Cid>,
     pub(crate) rev: Option<Tid>,
     pub(crate) micros: u64,
-    /// Records created, updated and deleted; `None` if the commit or its tree cannot be read, or if the states before it
-    /// were purged.
+    /// Records created, updated and deleted. `None` if the commit or its tree cannot be read, or if the states before
+    /// the commit were purged.
     pub(crate) counts: Option<[usize; 3]>,
     /// Earlier states were purged, and no state before this one is known.
     pub(crate) begins_here: bool,

@@ -17,9 +17,9 @@ use crate::write_input::WriteInput;
 /// Apply many writes in one signed commit
 ///
 /// Reads one JSON object per line: {"action": "create|update|delete|put", "collection": …, "rkey": …,
-/// "value": …}. Without an rkey, create and put generate a TID. The $type of com.atproto.repo.applyWrites may replace
-/// the action, and an object may be the whole body of such a request. Writes take effect in their order. Each record
-/// that has changed in the end is printed and committed.
+/// "value": …}. Without an rkey, create and put generate a TID. In place of the action, a $type of
+/// com.atproto.repo.applyWrites may be given. An object may also be the whole body of such a request. Writes take
+/// effect in their order. Prints one line for each record that the commit changes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  \
     pds apply writes.ndjson --batch 200     write one commit per 200 writes")]
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
 
-    /// Accept references to blobs that are not stored. References that a record had before need no blob
+    /// Accept new references to blobs that are not stored
     #[arg(long)]
     allow_missing_blobs: bool,
 

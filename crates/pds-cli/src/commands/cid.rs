@@ -18,7 +18,7 @@ use crate::text::{counted, say};
 /// Compute the CID of a file
 ///
 /// Hashes the bytes of the file, as for a blob. A message says what was hashed. With --record, the JSON is converted to
-/// DAG-CBOR first, as `pds put` does. Exit code 3 if the file does not contain what the flag promises.
+/// DAG-CBOR first, as `pds put` does. Exit code 3 if the file is not canonical DAG-CBOR (--cbor) or not JSON (--record).
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds cid photo.jpg\n  pds cid record.cbor --cbor\n  pds cid note.json --record"

@@ -34,13 +34,13 @@ use crate::text::say;
 /// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`.
 ///
 /// All of another repository is copied: refs, log, every state that they name, known keys, blobs and identity files.
-/// Blobs become hard links if both directories are on one file system. A damaged blob is listed and not copied. A
-/// database has no blobs.
+/// Blobs become hard links if both directories are on one file system. A damaged blob is listed and not copied. From
+/// a database address, no blobs are copied, because a database has none.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
     pds clone alice ../copy --with-key\n\n\
-    Exit code 6 if blobs or parts of past states are damaged in the source: they were listed."
+    Exit code 6 if blobs or parts of past states are damaged in the source: they are listed."
 )]
 pub(crate) struct Args {
     /// CAR file, or directory or database address of another repository; - for stdin
@@ -79,7 +79,7 @@ impl Args {
 
     fn of_file(self, identity: &Identity, out: &mut Output) -> Result<Exit> {
         if self.with_key {
-            let message = format!("{} is no directory with a key", self.source.display());
+            let message = format!("{} is a file without a signing key", self.source.display());
             return Stated::usage(message).hint("import the key later: pds key import FILE").fail();
         }
         let file = open_file(&self.source)?;

@@ -29,13 +29,13 @@ use crate::text::{counted, rev_text};
 /// the tree is invalid, nothing changes. In a mirror, a key given for a newer commit becomes the expected key
 /// for later commits.
 ///
-/// The commit must be later than the present one. If it is not known to descend from it, it must also have the records
-/// that were written here. Otherwise exit code 1, and HEAD does not move. Another commit with the rev of HEAD is kept
-/// under a ref of its own.
+/// The new commit must be later than the present one. Unless it is known to descend from the present one, it must also
+/// have the records that were written here. Exit code 1 if it breaks these rules: HEAD does not move. Another commit
+/// with the rev of HEAD is kept under a ref of its own.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds import newer.car --did-doc did.json\n  pds import old.car --allow-older\n  \
-    for car in backups/*.car; do pds import \"$car\"; done    end at the newest state"
+    for car in backups/*.car; do pds import \"$car\"; done    ends at the newest state"
 )]
 pub(crate) struct Args {
     /// CAR file, or directory of another repository; - for stdin
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_older: bool,
 
-    /// Accept a commit that lacks records written here. They stay in the log until pds gc --keep
+    /// Accept a commit that lacks records written here. They stay in the earlier state until pds gc --keep drops it
     #[arg(long)]
     force: bool,
 

@@ -46,7 +46,7 @@ enum KeyVerb {
         /// File with the key; - for stdin
         file: PathBuf,
 
-        /// Curve of a key in raw hex or bytes [default: k256]
+        /// Curve of a key in hexadecimal digits or bytes [default: k256]
         #[arg(long, value_name = "k256|p256")]
         curve: Option<Curve>,
 
@@ -55,8 +55,9 @@ enum KeyVerb {
     },
     /// Create a new key, and sign a commit with it
     ///
-    /// The new key signs later commits. The old public key stays in the log. The old secret key is kept in the file
-    /// key.old of the repository, or key.old.1 and so on, because a copy of the repository may still need it. Others accept the new commits only after the DID document names the new key.
+    /// The new key signs later commits. The old public key stays in the repository. The old secret key is kept in the
+    /// file key.old (or key.old.1 and so on), because a copy of the repository may still need it. Others accept the new
+    /// commits only after the DID document names the new key.
     #[command(
         after_help = "Examples:\n  pds key rotate\n  pds key rotate --curve p256 --discard-old"
     )]

@@ -25,7 +25,7 @@ use crate::text::{say, time_text};
 
 /// Show the history of a ref, newest first
 ///
-/// Where earlier states were purged, the history begins: the changes of that commit are not known.
+/// History begins after the states that were purged: the changes of its first commit are unknown.
 ///
 /// With a record, show the commits that changed it. Exit code 6 if a commit in between cannot be read: its
 /// change is then shown at the commit after it. With --key, --did-doc or --plc-log, each line ends with the key of the

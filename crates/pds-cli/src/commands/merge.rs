@@ -32,7 +32,7 @@ use crate::text::say;
 /// If HEAD has no changes of its own, it moves to the other commit. A change on one side only is taken. A record
 /// that both sides changed differently is a conflict: conflicts are listed, and nothing is written until --ours,
 /// --theirs or --take resolves them. A file or another repository is verified first, and its commit stays under the
-/// ref `merged`.
+/// ref `merged`. With --accept-clock, that commit may have a rev in the future.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds merge draft\n  pds merge phone.car\n  \
     pds merge ../phone            merge another repository on this machine\n  \

@@ -23,8 +23,8 @@ use crate::text::{counted, say};
 
 /// Write a CAR file that proves that a record is present or absent
 ///
-/// The file has only the blocks that the proof needs. `pds verify-proof` checks it with the key of the account,
-/// without the repository and without the network.
+/// The file has the commit, the nodes of the tree down to the record, and the record. `pds verify-proof` and other
+/// verifiers check it with the key of the account, without the repository and without the network.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds prove app.bsky.actor.profile/self -o proof.car\n  pds -R backup.car prove app.bsky.feed.post/3jzfcijpj2z2a --with-identity log.json -o proof.car"

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CID")]
     swap: Option<Cid>,
 
-    /// Accept references to blobs that are not stored. References that a record had before need no blob
+    /// Accept new references to blobs that are not stored
     #[arg(long)]
     allow_missing_blobs: bool,
 

@@ -31,10 +31,10 @@ use crate::text::{rev_text, say};
 /// Recover records from a damaged or truncated CAR file
 ///
 /// Lists the records, or writes them: as JSON files into DIR, as `pds unpack` does, or with -o all good blocks
-/// as a CAR file. Losses and states are always listed. First come the records of the newest state that has a tree. A
-/// record that only another state has is printed as REV:PATH. An unplaced record has a path in a tree of no state,
-/// and a record without a path is in no tree. Exit code 0 if every state in the file is whole, 6 if parts are
-/// missing, 3 if nothing is found.
+/// as a CAR file. Losses are always listed, and so are the states if the file has several. The records of the newest
+/// state that has a tree come first. A record that only another state has is printed as REV:PATH. An unplaced record
+/// has a path in a subtree, but its state is unknown. A record without a path is in no tree. Exit code 0 if every state
+/// in the file is whole, 6 if parts are missing, 3 if nothing is found.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds recover cut.car\n  pds recover cut.car records/\n  pds recover cut.car --from older.car -o whole.car"
@@ -117,7 +117,7 @@ impl Args {
     }
 }
 
-/// Tells that the records are those of another commit than the root of the file.
+/// Prints a message if the present state is not the root of the file.
 fn say_if_newer(car: &CarFile<Watched>, recovery: &Recovery) {
     if let (Some(commit), [root, ..]) = (&recovery.commit, car.roots())
         && commit.cid() != *root

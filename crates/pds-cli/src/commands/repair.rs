@@ -33,7 +33,7 @@ use crate::text::{counted, say};
 /// directory quarantine/ of the repository, and deletes none. Exit code 0 if the present state is intact or was
 /// repaired, 1 if it is damaged and nothing was changed, 6 if part of it is lost, or if a damaged database could
 /// not be read in full. Losses of past states are listed, and do not change the exit code. Blobs are not checked:
-/// see `pds verify --blobs`.
+/// see `pds verify --blobs`. Refs that point to a commit with a rev in the future are listed, too.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds repair\n  pds repair --here\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild\n  pds repair --redate"
@@ -53,8 +53,8 @@ pub(crate) struct Args {
     #[arg(long)]
     rebuild: bool,
 
-    /// Sign the states whose revs are in the future again, with a rev of today (needs the key). Such a state comes from
-    /// a clock that was wrong, and other readers refuse it. The log keeps it
+    /// Sign again, with a rev of today, each state whose rev is in the future (needs the key). Such a rev comes from a
+    /// wrong clock, and other readers refuse it. The log keeps the old commit
     #[arg(long)]
     redate: bool,
 

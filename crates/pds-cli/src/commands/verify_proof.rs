@@ -21,8 +21,9 @@ use crate::text::{counted, rev_time_text, say};
 
 /// Check a proof that a record is present or absent
 ///
-/// Needs only the file and the keys of the account. The file may have other blocks, so a whole export proves every
-/// path. Exit code 0 if presence or absence is proven, 1 if the proof fails, 3 if the file is not a CAR file.
+/// Needs only the file and the keys of the account: --key, --did-doc or --plc-log. The file may have other blocks, so a
+/// whole export proves every path. Exit code 0 if presence or absence is proven, 1 if the proof fails, 3 if the file is
+/// not a CAR file.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds verify-proof proof.car app.bsky.actor.profile/self --did-doc did.json\n  pds verify-proof proof.car app.bsky.actor.profile/self --plc-log proof.car.plc.json\n  pds verify-proof backup.car app.bsky.feed.post/3jzfcijpj2z2a --did-doc did.json"
