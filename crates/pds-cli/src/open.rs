@@ -242,7 +242,7 @@ pub(crate) fn about_missing_base(error: Error, repo: Option<&Repo>, path: &Path)
     let present = repo.and_then(|repo| repo.snapshot().ok()?.commit().rev().map(|rev| (repo, rev)));
     let advice = match present {
         Some((repo, rev)) => format!(
-            "{path} lacks blocks that are not stored: it is a slice with another base, or it is cut. {} is at rev {rev}: request an export with since={rev}, or a full one",
+            "{path} is cut, or is a slice whose base is not stored; {} is at rev {rev}: request an export with since={rev}, or a full one",
             repo.history().ref_name(),
         ),
         None => {

@@ -168,7 +168,7 @@ pub fn recover<F: ReadAt>(
     Ok(search.recovery)
 }
 
-/// The work on one file.
+/// The recovery of one file, with what was reported so far.
 struct Search<'a> {
     blocks: &'a dyn Blocks,
     found: &'a mut dyn FnMut(Recovered) -> Result<()>,

@@ -28,7 +28,7 @@ pub(crate) fn unknown_before(view: &dyn View) -> Result<Option<Tid>> {
     })
 }
 
-/// Returns the rev from which on the present key signs: every later commit has this one or a greater one.
+/// Returns the rev from which the present key signs. The revs of its commits are not smaller.
 pub(crate) fn key_since(view: &dyn View) -> Result<Option<Tid>> {
     let mut since = unknown_before(view)?;
     view.facts(FactKind::EndedKey, &mut |fact| {

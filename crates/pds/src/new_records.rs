@@ -55,9 +55,8 @@ impl Parts {
 
     /// Checks the blobs that new records refer to: each is stored and has the size that the record gives.
     ///
-    /// References that a record of `old`, the state before the write, has as well are not required to be right:
-    /// a backup may lack its blobs. The replaced records are compared first. All of `old` is read only if a blob is
-    /// missing.
+    /// A backup may lack its blobs. So no blob is required that a record of `old`, the state before the write, refers
+    /// to. The replaced records are compared first. All of `old` is read only if a blob is missing.
     pub(crate) fn check_blobs(
         &self,
         changes: &[RecordChange],

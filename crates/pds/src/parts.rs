@@ -36,7 +36,7 @@ pub(crate) struct Parts {
     /// The ref that this handle reads and moves.
     pub(crate) name: RefName,
     pub(crate) clock: Arc<Clock>,
-    /// Whether commits are signed, and revs in the future accepted, whatever the clock shows.
+    /// Whether commits are signed without a check of the clock, and revs in the future are accepted.
     pub(crate) accepts_clock: bool,
     pub(crate) caches: Arc<Caches>,
 }

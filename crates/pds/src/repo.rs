@@ -98,11 +98,10 @@ impl Repo {
         self
     }
 
-    /// Returns the same repository, which signs whatever the clock shows. It also imports commits with revs in the
-    /// future.
+    /// Returns the same repository without the check of the clock. It also imports commits with revs in the future.
     ///
-    /// Otherwise, [`Error::Clock`] refuses a commit if the clock is more than a day behind, or more than 400 days
-    /// ahead of, the newest log entry and the rev of the present commit.
+    /// With the check, a write fails with [`Error::Clock`] if the clock is more than a day behind the newest log entry
+    /// or the rev of the present commit, or more than 400 days ahead of both.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

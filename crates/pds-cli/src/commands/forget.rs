@@ -28,9 +28,9 @@ use crate::text::say;
 /// Purge records, or older history, from this repository
 ///
 /// Removes every state that contains any version of the records, with their blocks, log entries and blobs.
-/// If a ref still has a record, a new signed commit without it is part of the same change. If only past states have the records,
-/// HEAD does not change. This cannot be undone, and copies elsewhere are not affected. Exit code 6 if work is
-/// left to do: the next step is printed.
+/// If a ref still has a record, a new signed commit without it is part of the same change. If only past states have
+/// the records, HEAD does not change. This cannot be undone, and copies elsewhere are not affected. Exit code 6 if
+/// work is left to do: the next step is printed.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["paths", "before"]))]
 #[command(after_help = "Examples:\n  \

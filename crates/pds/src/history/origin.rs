@@ -16,8 +16,8 @@ use pds_store::log::{LogEntry, LogQuery};
 use pds_store::store::View;
 
 impl History<'_> {
-    /// Returns whether states before a log entry were purged, so that the changes of its commit are unknown. `commit` is
-    /// the commit that the ref points to after the entry.
+    /// Returns whether states before a log entry were purged, so that the changes of its commit are unknown. The ref
+    /// points to `commit` after the entry.
     ///
     /// # Errors
     ///

@@ -35,7 +35,7 @@ pub struct RecordVersion {
     pub before: Option<Cid>,
     /// The CID of the record after the commit. `None` if the commit deleted it.
     pub after: Option<Cid>,
-    /// Whether this commit made the change. It may also be older if states before the commit were purged.
+    /// Whether this commit made the change. If states before the commit were purged, one of them may have made it.
     pub is_certain: bool,
 }
 
@@ -107,7 +107,7 @@ impl RecordHistory<'_> {
         Ok(None)
     }
 
-    /// Returns the version of a commit, with the judgement whether the change is its own.
+    /// Returns the version of a commit, and whether the commit is known to have made the change.
     fn version(
         &self,
         commit: Commit,

@@ -10,13 +10,13 @@ use pds_store::store::View;
 /// Returns the facts about the first known key.
 ///
 /// Commits that the key did not sign have another key, which is unknown. They stay unchecked: a commit is not called
-/// invalid because a key became known. So the key counts from after the newest of them.
+/// invalid because a key became known. So the key is valid only for commits after the newest of them.
 pub(crate) fn first_key(view: &dyn View, key: &PublicKey) -> Result<Vec<Fact>> {
     let mut facts = vec![Fact::Key(key.into())];
     let (own, others): (Vec<_>, Vec<_>) =
         known_commits(view)?.into_iter().partition(|commit| commit.verify(key).is_ok());
     let Some(newest) = others.iter().map(|commit| commit.rev()).max() else { return Ok(facts) };
-    // No rev is smaller than zero, and a commit without a rev is.
+    // A commit without a rev counts as older than the smallest rev.
     let since = Tid::next(0, 0, newest).unwrap_or(Tid::from_u64(u64::MAX));
     facts.push(Fact::UnknownBefore(since));
     for commit in own.iter().filter(|commit| commit.rev() < Some(since)) {

@@ -1,4 +1,4 @@
-//! The way back from revs in the future: the present states are signed again.
+//! The repair of revs in the future: the present states are signed again with revs of today.
 
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ impl Keys<'_> {
         self.future_in(self.parts.store.view()?.as_ref())
     }
 
-    /// Signs the state of every ref whose rev is in the future again, with a rev of now.
+    /// Signs again, with a rev of today, the state of every ref whose rev is in the future.
     ///
     /// The new commits have no `prev`: they begin a new line of history, because revs must ascend along a line. The
     /// log keeps the old commits. A key that ended in the future ends now. The change is atomic.
@@ -62,7 +62,7 @@ impl Keys<'_> {
     /// # Errors
     ///
     /// [`Error::NoSigner`] and [`Error::WrongKey`]; [`Error::Clock`] if the clock shows a time before the release of
-    /// this version, so that it is the clock that is wrong. After an error, nothing has changed.
+    /// this version, because then the clock is wrong and not the rev. After an error, nothing has changed.
     pub fn redate(&self) -> Result<Vec<Redated>> {
         self.parts.until_first(|| {
             let view = self.parts.store.view()?;
@@ -92,7 +92,7 @@ impl Keys<'_> {
         })
     }
 
-    /// Signs the states of some refs with revs after the limit. Refs that point to one commit get one commit.
+    /// Signs the states of some refs with revs after the limit. Refs that point to the same commit get the same new one.
     fn sign_again(
         &self,
         view: &dyn View,
@@ -127,8 +127,8 @@ impl Keys<'_> {
         Ok(redated)
     }
 
-    /// Returns the edits after which no key ends later than a rev of now. Commits from the future get their key by name, because
-    /// later keys begin before their revs.
+    /// Returns the edits after which no key ends later than the limit. The key of each commit from the future is
+    /// recorded for that commit, because later keys begin before its rev.
     fn facts_until(&self, view: &dyn View, limit: Tid) -> Result<Vec<FactEdit>> {
         let keys = self.key_history_in(view)?;
         let mut edits = Vec::new();

@@ -38,8 +38,8 @@ impl Keys<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`](crate::Error::NoSigner) and [`Error::WrongKey`](crate::Error::WrongKey) if this handle does not have the present key;
-    /// otherwise as [`Repo::write`](crate::Repo::write). After an error, nothing has changed.
+    /// [`Error::NoSigner`](crate::Error::NoSigner) and [`Error::WrongKey`](crate::Error::WrongKey) if this handle does
+    /// not have the present key; otherwise as [`Repo::write`](crate::Repo::write). After an error, nothing has changed.
     pub fn rotate(&self, next: &dyn Signer) -> Result<Commit> {
         let new = DidKey::from(&next.public_key());
         self.parts.until_first(|| {
@@ -65,7 +65,8 @@ impl Keys<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error`](crate::Error) if the store cannot be read or written; [`Error::Clock`](crate::Error::Clock) as in [`Repo::write`](crate::Repo::write).
+    /// [`Error`](crate::Error) if the store cannot be read or written; if another key is known,
+    /// [`Error::Clock`](crate::Error::Clock) as in [`Repo::write`](crate::Repo::write).
     pub fn remember(&self, key: &PublicKey) -> Result<()> {
         self.parts.until_first(|| {
             let view = self.parts.store.view()?;

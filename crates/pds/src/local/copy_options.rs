@@ -4,11 +4,12 @@ use crate::model::jobs::Jobs;
 use crate::repo::Repo;
 use pds_core::crypto::public_key::PublicKey;
 
-/// The options of a copy.
+/// The options of a clone.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CopyOptions<'a> {
-    /// The key that must have signed the present commit. With `None`, it is the known key of the original.
+    /// The key that must have signed the present commit. With `None`, it is the known key of the original repository;
+    /// the signature in a CAR file is then not checked.
     pub key: Option<&'a PublicKey>,
     /// Copy the signing key as well.
     pub with_key: bool,

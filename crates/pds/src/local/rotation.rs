@@ -102,7 +102,7 @@ pub fn rotate_key_with(dir: &Path, options: &RotateOptions) -> Result<(Repo, Com
     key_file::write_new(&dir.join(NEXT_KEY_FILE), &key)?;
     match repo.keys().rotate(&key) {
         Ok(commit) => {
-            let old = if options.discard_old { OldSecret::Goes } else { OldSecret::Stays };
+            let old = if options.discard_old { OldSecret::Discard } else { OldSecret::Keep };
             settle_or(dir, old, &set_aside)?;
             Ok((open_settled(dir)?, commit))
         }
@@ -111,7 +111,7 @@ pub fn rotate_key_with(dir: &Path, options: &RotateOptions) -> Result<(Repo, Com
             // opening sets it aside.
             let delete =
                 |next: &Path, _: &SigningKey| fs::remove_file(next).map_err(Error::io(next));
-            let _ = settle_or(dir, OldSecret::Stays, &delete);
+            let _ = settle_or(dir, OldSecret::Keep, &delete);
             Err(error)
         }
     }
@@ -126,16 +126,16 @@ pub(crate) fn settle_interrupted(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What becomes of the old secret when the new one replaces it.
+/// Whether the old secret is kept when the new one replaces it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum OldSecret {
-    Stays,
-    Goes,
+    Keep,
+    Discard,
 }
 
 /// Moves the next key into place if the store records it, and sets it aside otherwise.
 fn settle(dir: &Path) -> Result<()> {
-    settle_or(dir, OldSecret::Stays, &set_aside)
+    settle_or(dir, OldSecret::Keep, &set_aside)
 }
 
 /// Moves the next key into place if the store records it, and calls `otherwise` if not.
@@ -152,11 +152,11 @@ fn settle_or(
         return sync(dir);
     }
     let place = dir.join(KEY_FILE);
-    if old == OldSecret::Stays {
+    if old == OldSecret::Keep {
         keep_old(dir, &key)?;
     }
     // The name is gone after the change, so the file is opened before it.
-    let erased = if old == OldSecret::Goes { open_own(&place) } else { None };
+    let erased = if old == OldSecret::Discard { open_own(&place) } else { None };
     fs::rename(&next, &place).map_err(Error::io(&place))?;
     sync(dir)?;
     if let Some(file) = erased {

@@ -24,21 +24,21 @@ impl<'r> Transfer<'r> {
         self
     }
 
-    /// Returns the same verbs, with imports that may move the ref to an older commit.
+    /// Returns the same verbs; their imports may move the ref to an older commit.
     #[must_use]
     pub fn allow_older(mut self, allow: bool) -> Self {
         self.succession.allows_older = allow;
         self
     }
 
-    /// Returns the same verbs, with imports that may drop records that were written here.
+    /// Returns the same verbs; the new state of an import may lack records that were written here.
     #[must_use]
     pub fn allow_loss(mut self, allow: bool) -> Self {
         self.succession.allows_loss = allow;
         self
     }
 
-    /// Returns the same verbs, with imports that may move the ref to any valid commit of the account, as
+    /// Returns the same verbs; their imports may move the ref to any valid commit of the account, as
     /// [`set_head`](crate::history::handle::History::set_head) may.
     #[must_use]
     pub fn allow_any(mut self) -> Self {

@@ -107,9 +107,9 @@ impl Transfer<'_> {
     /// Of the stored blocks, only those are read that differ from the present state, so the cost of a slice
     /// is proportional to its changes.
     ///
-    /// The commit must be later than the present one. If commits were signed here that it is not known to descend
-    /// from, it must also have the records that they wrote. [`allow_older`](Self::allow_older) and
-    /// [`allow_loss`](Self::allow_loss) lift these rules.
+    /// The commit must be later than the present one. If the present one was signed here, and the new one is not known
+    /// to descend from it, the new one must also have the records that were written here.
+    /// [`allow_older`](Self::allow_older) and [`allow_loss`](Self::allow_loss) lift these rules.
     ///
     /// Without a key, the signature is not checked. [`Keys::of`] returns the known key of a commit. If the given
     /// key differs from it, the key is recorded for this commit. In a mirror, a key that was given for the newest
@@ -269,7 +269,7 @@ impl Transfer<'_> {
         Ok(before)
     }
 
-    /// Checks that a commit has the records that were written here, and returns what it lacks if that is allowed.
+    /// Checks that a commit has the records that were written here. Returns the differences if they are allowed.
     fn check_loss(
         &self,
         commit: &Commit,

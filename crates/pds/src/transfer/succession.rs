@@ -12,7 +12,8 @@ use pds_core::mst::diff::{Change, diff_across};
 use pds_core::mst::error::MstError;
 use pds_core::mst::tree::get;
 
-/// The commits that an import may replace the present commit with, other than later ones that keep all local records.
+/// The rules that a caller has lifted. Without any of them, an import accepts only a later commit that has all local
+/// records.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Succession {
     /// Accept an older commit.

@@ -125,7 +125,7 @@ fn all_commits(
     tell: &mut dyn FnMut(Finding),
 ) -> Result<BTreeSet<(Option<Tid>, Cid)>> {
     let mut history = BTreeSet::new();
-    let [mut seen, mut told]: [HashSet<Cid>; 2] = Default::default();
+    let [mut seen, mut reported]: [HashSet<Cid>; 2] = Default::default();
     // Each commit with the one that names it in `prev`, if there is one.
     let mut waiting: Vec<(Cid, Option<Commit>)> =
         log.named.iter().chain([&head]).map(|cid| (*cid, None)).collect();
@@ -143,14 +143,14 @@ fn all_commits(
             let message =
                 format!("rev {later} is not later than {earlier}, the rev of the previous commit");
             tell(Finding::new(Code::RevNotAscending, message).cid(after.cid()));
-            told.insert(after.cid());
+            reported.insert(after.cid());
         }
         if seen.insert(cid) {
             history.insert((commit.rev(), cid));
             waiting.extend(commit.prev().map(|prev| (prev, Some(commit))));
         }
     }
-    same_revs(&history, head, &told, tell);
+    same_revs(&history, head, &reported, tell);
     Ok(history)
 }
 
@@ -159,7 +159,7 @@ fn all_commits(
 fn same_revs(
     history: &BTreeSet<(Option<Tid>, Cid)>,
     head: Cid,
-    told: &HashSet<Cid>,
+    reported: &HashSet<Cid>,
     tell: &mut dyn FnMut(Finding),
 ) {
     let mut first: Option<(Tid, Cid)> = None;
@@ -168,7 +168,7 @@ fn same_revs(
         match first {
             Some((before, other)) if before == rev => {
                 let (cid, other) = if *cid == head { (other, *cid) } else { (*cid, other) };
-                if told.contains(&cid) || told.contains(&other) {
+                if reported.contains(&cid) || reported.contains(&other) {
                     continue;
                 }
                 let message = format!("commit {other} has the same rev {rev}");
