@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pds::car::CarError;
 
-use crate::text::{counted, say};
+use crate::text::{counted, name_of, say};
 
 /// Reports the damaged places of a file as they are found, and only counts them beyond a limit.
 pub(crate) struct Damage<'a> {
@@ -20,14 +20,14 @@ impl<'a> Damage<'a> {
     pub(crate) fn add(&mut self, error: &CarError) {
         self.count += 1;
         if self.count <= MAX_NAMED {
-            say(&format!("{}: {error}", self.path.display()));
+            say(&format!("{}: {error}", name_of(self.path)));
         }
     }
 
     pub(crate) fn report_rest(&self) {
         if self.count > MAX_NAMED {
             let more = counted(self.count - MAX_NAMED, "place");
-            say(&format!("{}: and {more} more", self.path.display()));
+            say(&format!("{}: and {more} more", name_of(self.path)));
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::ExitCode;
 
+use crate::text::name_of;
+
 /// The exit code of a command; the numbers are part of the contract.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -65,7 +67,7 @@ impl Stated {
 
     /// No block of a CAR file can be read.
     pub(crate) fn no_block(file: &Path) -> Self {
-        Self::bad_input(format!("{} has no readable block", file.display()))
+        Self::bad_input(format!("{} has no readable block", name_of(file)))
     }
 
     /// Ends the command with this failure.

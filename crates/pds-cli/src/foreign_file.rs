@@ -9,6 +9,7 @@ use pds::data::limits::{MAX_CAR_HEADER_BYTES, MAX_VARINT_BYTES};
 use serde_json::Value;
 
 use crate::exit::Stated;
+use crate::text::name_of;
 
 /// The number of bytes at the start of a file that decide on its kind: the longest header of a CAR file.
 pub(crate) const START_BYTES: usize = MAX_CAR_HEADER_BYTES + MAX_VARINT_BYTES;
@@ -169,11 +170,6 @@ pub(crate) fn json_text(mut input: Vec<u8>, path: Option<&Path>) -> Result<Vec<u
 /// Returns text without the mark that some editors write before it.
 pub(crate) fn without_mark(text: &[u8]) -> &[u8] {
     text.strip_prefix(MARK).unwrap_or(text)
-}
-
-/// Returns the name of a file in messages.
-pub(crate) fn name_of(path: &Path) -> String {
-    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// Tells whether a directory has the layout of the reference server: that of the server, or that of an account.

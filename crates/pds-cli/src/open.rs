@@ -17,10 +17,10 @@ use pds::{Code, Error, Repo, Revision, Snapshot};
 
 use crate::damage::Damage;
 use crate::exit::Stated;
-use crate::foreign_file::name_of;
 use crate::progress::Watched;
 use crate::state_arg::StateArg;
 use crate::stream::{RECOVER, check_is_car, is_a_file, open_file};
+use crate::text::name_of;
 
 /// The place of the repository, as the user gave it.
 pub(crate) struct Place {

@@ -8,12 +8,10 @@ use anyhow::{Context, Result};
 use pds::local::store_place::is_address;
 
 use crate::exit::Stated;
-use crate::foreign_file::{
-    CAR_FILE, Kind, REFERENCE_SERVER, START_BYTES, is_reference_server, name_of,
-};
+use crate::foreign_file::{CAR_FILE, Kind, REFERENCE_SERVER, START_BYTES, is_reference_server};
 use crate::progress::Watched;
 use crate::spool::{Decompressed, spool};
-use crate::text::say;
+use crate::text::{name_of, say};
 
 /// Opens a CAR file for random access. Compressed files and pipes are copied to a temporary file.
 pub(crate) fn open_file(path: &Path) -> Result<Watched> {

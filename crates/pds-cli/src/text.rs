@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
 
 use pds::syntax::Tid;
 
@@ -46,8 +47,13 @@ fn is_invisible(c: char) -> bool {
         // Invisible operators, and isolates of direction.
         | '\u{2060}'..='\u{206f}'
         | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}'
-        // Tags, which spell an invisible text.
-        | '\u{e0000}'..='\u{e007f}')
+        // Tags and rare variants of letters, which can spell an invisible text.
+        | '\u{e0000}'..='\u{e007f}' | '\u{e0100}'..='\u{e01ef}')
+}
+
+/// Returns the name of a file in messages.
+pub(crate) fn name_of(path: &Path) -> String {
+    if path == Path::new("-") { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// Prints a message on standard error.

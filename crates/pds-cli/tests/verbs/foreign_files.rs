@@ -97,6 +97,14 @@ fn a_damaged_compressed_file_is_refused_and_searched() {
     let repo = TestRepo::with_notes();
     repo.export("plain.car");
     let compressed = gzip(&repo.home.read("plain.car"));
+    for cut in [1, 5, 12, 40, compressed.len() / 2, compressed.len() - 9, compressed.len() - 1] {
+        repo.home.write("cut.car.gz", &compressed[..cut]);
+        assert_eq!(repo.home.pds(["verify", "cut.car.gz"]).ended().code(), 3, "{cut}");
+        let recovered = repo.home.pds(["recover", "cut.car.gz"]).ended().code();
+        // Only the end of the gzip data can be missed.
+        let expected = if cut + 9 >= compressed.len() { &[0, 6][..] } else { &[3, 6] };
+        assert!(expected.contains(&recovered), "{cut}: {recovered}");
+    }
     let mut flipped = compressed.clone();
     let last = flipped.len() - 5;
     flipped[last] ^= 1;
