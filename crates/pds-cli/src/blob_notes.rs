@@ -6,10 +6,15 @@ use pds::data::Cid;
 use pds::transfer::bring_blobs::CopiedBlobs;
 
 use crate::exit::Exit;
+use crate::output::Output;
 use crate::text::{counted, say};
 
 /// Prints how many of the blobs that records refer to are not stored here.
-pub(crate) fn say_missing<'a>(repo: &Repo, cids: impl IntoIterator<Item = &'a Cid>) -> Result<()> {
+pub(crate) fn say_missing<'a>(
+    repo: &Repo,
+    cids: impl IntoIterator<Item = &'a Cid>,
+    out: &mut Output,
+) -> Result<()> {
     let mut missing = 0_u64;
     for cid in cids {
         missing += u64::from(repo.blobs().open(cid)?.is_none());
@@ -17,15 +22,25 @@ pub(crate) fn say_missing<'a>(repo: &Repo, cids: impl IntoIterator<Item = &'a Ci
     if missing > 0 {
         let are = if missing == 1 { "is" } else { "are" };
         let blobs = counted(missing, "blob");
-        say(&format!("{blobs} {are} referred to but missing here; pds blob missing lists them"));
+        out.warn(format!(
+            "{blobs} {are} referred to but missing here; pds blob missing lists them"
+        ));
     }
     Ok(())
 }
 
 /// Lists the blobs that could not be copied. Returns the exit code.
-pub(crate) fn say_damaged(blobs: &CopiedBlobs) -> Exit {
+pub(crate) fn say_damaged(blobs: &CopiedBlobs, out: &mut Output) -> Exit {
     for cid in &blobs.damaged {
-        say(&format!("blob {cid} is damaged in the source and was not copied"));
+        out.warn(format!("blob {cid} is damaged in the source and was not copied"));
     }
     if blobs.damaged.is_empty() { Exit::Done } else { Exit::Partly }
+}
+
+/// Prints how many blobs were copied, and lists those that could not be. Returns the exit code.
+pub(crate) fn say_copied(blobs: &CopiedBlobs, out: &mut Output) -> Exit {
+    if blobs.copied > 0 {
+        say(&format!("copied {}", counted(blobs.copied, "blob")));
+    }
+    say_damaged(blobs, out)
 }

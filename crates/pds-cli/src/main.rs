@@ -5,6 +5,7 @@
 
 mod answers;
 mod args;
+mod arrivals;
 mod blob_notes;
 mod clock;
 mod commands;

@@ -17,6 +17,7 @@ use pds::transfer::copy::Copied;
 use pds::{Error, Jobs};
 
 use super::{import, info};
+use crate::arrivals::say_other_states;
 use crate::blob_notes::{say_damaged, say_missing};
 use crate::clock::{FutureArg, warn_of_release};
 use crate::exit::{Exit, Stated};
@@ -27,7 +28,6 @@ use crate::progress::Watched;
 use crate::record_files::directory_name;
 use crate::store_arg::StoreArg;
 use crate::stream::open_file;
-use crate::text::say;
 
 /// Create a repository from a CAR file or another repository
 ///
@@ -97,7 +97,8 @@ impl Args {
         let (repo, imported) =
             cloned.map_err(|error| about_missing_base(error, None, &self.source))?;
         import::warn(&imported.findings, out);
-        say_missing(&repo, &imported.blobs)?;
+        say_other_states(&imported, out);
+        say_missing(&repo, &imported.blobs, out)?;
         out.has_done();
         out.answer(&info::of_clone(&repo, imported, 0, &dir)?)?;
         Ok(Exit::Done)
@@ -112,10 +113,10 @@ impl Args {
         let Copied { present, lost, blobs, .. } = copied;
         import::warn(&present.findings, out);
         for cid in &lost {
-            say(&format!("block {cid} of a past state is missing or damaged in the source"));
+            out.warn(format!("block {cid} of a past state is missing or damaged in the source"));
         }
-        let exit = say_damaged(&blobs);
-        say_missing(&repo, &present.blobs)?;
+        let exit = say_damaged(&blobs, out);
+        say_missing(&repo, &present.blobs, out)?;
         out.has_done();
         out.answer(&info::of_clone(&repo, present, blobs.copied, &dir)?)?;
         Ok(if lost.is_empty() { exit } else { Exit::Partly })

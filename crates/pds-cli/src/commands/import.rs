@@ -4,28 +4,38 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::Cid;
+use pds::local::open::{is_repository, open_without_key};
 use pds::store::RefName;
+use pds::transfer::bring_blobs::CopiedBlobs;
 use pds::transfer::handle::Transfer;
 use pds::transfer::import::Imported;
+use pds::transfer::import_from::ImportedFrom;
 use pds::{Code, Error, Finding, Jobs, Repo, Severity};
 
 use crate::answers::commit::CommitId;
 use crate::answers::import::ImportAnswer;
-use crate::blob_notes::say_missing;
+use crate::arrivals::say_other_states;
+use crate::blob_notes::{say_copied, say_missing};
 use crate::clock::FutureArg;
 use crate::exit::{Exit, Stated};
-use crate::identity::IdentityArgs;
-use crate::open::{Place, about_missing_base, open_file_or_repository, peek};
+use crate::identity::{Identity, IdentityArgs};
+use crate::open::{Place, about_missing_base, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record::check_account;
+use crate::stream::open_file;
 use crate::text::{counted, rev_text};
 
 /// Import a CAR file: verify it, store its blocks, then move the ref
 ///
-/// Accepts a full export, or a slice made with `pds export --since` whose base is stored. If the commit or
+/// Accepts a full export, or a slice made with `pds export --since` whose base is stored. Other whole states in a file
+/// are stored as well, each with a row of the log. From the directory of another repository, the states since the present
+/// one arrive, and the blobs that records refer to. A commit without its tree is counted and not stored.
+///
+/// If the commit or
 /// the tree is invalid, nothing changes. In a mirror, a key given for a newer commit becomes the expected key
 /// for later commits.
 ///
@@ -76,26 +86,24 @@ impl Args {
         if let Some(account) = repo.did()? {
             check_account(identity.did(), &account)?;
         }
-        let file = open_file_or_repository(&self.car)?;
-        let named = identity.key_for(&file)?;
-        let transfer = self.transfer(&repo);
-        let imported = match take_in_file(transfer, &repo, &file, named.as_ref(), &self.car) {
+        let arriving = Arriving::open(&self.car, &identity)?;
+        let taken = match arriving.import(self.transfer(&repo), &repo) {
             Err(error) => match error.downcast_ref() {
                 Some(Error::SameRev { found, .. }) => {
                     let name = fork_name(*found)?;
                     let fork = repo.on(name.clone());
-                    take_in_file(self.transfer(&fork), &fork, &file, named.as_ref(), &self.car)?;
+                    arriving.import(self.transfer(&fork), &fork)?;
                     return kept(&error, &name).fail();
                 }
                 _ => return Err(error),
             },
-            imported => imported?,
+            taken => taken?,
         };
-        if let (Some(key), None) = (&named, repo.public_key()?) {
+        if let (Some(key), None) = (&arriving.named, repo.public_key()?) {
             repo.keys().remember(key)?;
         }
-        warn(&imported.findings, out);
-        say_missing(&repo, &imported.blobs)?;
+        let exit = taken.report(&repo, out)?;
+        let imported = taken.imported;
         warn_of_move(&repo, &imported, out);
         let commit = &imported.commit;
         out.has_done();
@@ -104,33 +112,88 @@ impl Args {
             commit: CommitId::of(commit),
             records: imported.records,
         })?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
+}
+
+/// A CAR file or another repository whose state is to be imported.
+struct Arriving<'p> {
+    path: &'p Path,
+    source: Origin,
+    /// The commit, if it can be read.
+    commit: Option<Commit>,
+    /// The key that the user named for it.
+    named: Option<PublicKey>,
+}
+
+enum Origin {
+    File(Watched),
+    Repository(Repo),
+}
+
+/// A state that was imported, and the blobs that were copied with it.
+pub(crate) struct Taken {
+    pub(crate) imported: Imported,
+    blobs: CopiedBlobs,
 }
 
 /// Imports the state of a CAR file or of another repository, which must be signed with the key that is known
 /// for the time of the commit. The user has named the state, so it may be any state of the account.
-pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Imported> {
-    let file = open_file_or_repository(path)?;
-    take_in_file(repo.transfer().allow_any(), repo, &file, None, path)
+pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Taken> {
+    Arriving::open(path, &Identity::default())?.import(repo.transfer().allow_any(), repo)
 }
 
-fn take_in_file(
-    transfer: Transfer<'_>,
-    repo: &Repo,
-    file: &Watched,
-    named: Option<&PublicKey>,
-    path: &Path,
-) -> Result<Imported> {
-    let known = match named {
-        Some(key) => Some(key.clone()),
-        None => match peek(file) {
-            Some(commit) => repo.keys().of(&commit)?,
-            None => repo.public_key()?,
-        },
-    };
-    let imported = transfer.import_file(file, known.as_ref());
-    imported.map_err(|error| about_missing_base(error, Some(repo), path))
+impl<'p> Arriving<'p> {
+    fn open(path: &'p Path, identity: &Identity) -> Result<Self> {
+        if is_repository(path)? {
+            let repo = open_without_key(path)?;
+            let commit = repo.snapshot()?.commit().clone();
+            let named = identity.key_of(&commit)?;
+            return Ok(Self {
+                path,
+                source: Origin::Repository(repo),
+                commit: Some(commit),
+                named,
+            });
+        }
+        let file = open_file(path)?;
+        let (named, commit) = (identity.key_for(&file)?, peek(&file));
+        Ok(Self { path, source: Origin::File(file), commit, named })
+    }
+
+    /// Imports the state. It must be signed with the named key, or with the known one.
+    fn import(&self, transfer: Transfer<'_>, repo: &Repo) -> Result<Taken> {
+        let key = match (&self.named, &self.commit) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Some(commit)) => repo.keys().of(commit)?,
+            (None, None) => repo.public_key()?,
+        };
+        let (imported, blobs) = match &self.source {
+            Origin::File(file) => {
+                let imported = transfer.import_file(file, key.as_ref());
+                let imported =
+                    imported.map_err(|error| about_missing_base(error, Some(repo), self.path))?;
+                (imported, CopiedBlobs::default())
+            }
+            Origin::Repository(other) => {
+                let ImportedFrom { imported, blobs, .. } =
+                    transfer.import_from(other.transfer(), key.as_ref())?;
+                (imported, blobs)
+            }
+        };
+        Ok(Taken { imported, blobs })
+    }
+}
+
+impl Taken {
+    /// Prints what arrived with the state, what is odd about it, and what is missing. Returns the exit code.
+    pub(crate) fn report(&self, repo: &Repo, out: &mut Output) -> Result<Exit> {
+        warn(&self.imported.findings, out);
+        let exit = say_copied(&self.blobs, out);
+        say_other_states(&self.imported, out);
+        say_missing(repo, &self.imported.blobs, out)?;
+        Ok(exit)
+    }
 }
 
 /// Returns the ref that keeps a commit with the rev of the present one.

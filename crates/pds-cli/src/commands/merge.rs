@@ -1,6 +1,6 @@
 //! `pds merge`
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use pds::car::CarFile;
 use pds::data::Value;
-use pds::local::open::is_repository;
+use pds::local::open::{is_repository, open_without_key};
 use pds::merge::commit::{How, MergeBase, MergeOptions};
 use pds::store::RefName;
 use pds::syntax::Did;
@@ -17,6 +17,7 @@ use pds::{Error, RecordChange, Repo, Resolution, Revision, Side};
 
 use super::import::warn;
 use crate::answers::merge::{ConflictRow, MergeAnswer};
+use crate::blob_notes::{say_copied, say_missing};
 use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
@@ -39,8 +40,8 @@ use crate::text::say;
     pds merge phone.car --theirs --take ours:app.bsky.actor.profile/self\n\n\
     Write the file with pds export --chain on the other device, so that the common state can be found.\n\n\
     Prints the commit that HEAD points to now, and its rev, then the changes here as in pds diff: \
-    + path cid, ~ path old new, - path cid. Blobs are not merged with their records: pds blob missing \
-    lists those that are not stored.\n\n\
+    + path cid, ~ path old new, - path cid. The blobs that records refer to are copied from a directory, and a CAR \
+    file has none: pds blob missing lists those that are not stored.\n\n\
     A conflict is one line: ! path, then the CIDs of the common state, ours and theirs; - means no record.\n\n\
     Exit code 0 if the other commit is merged now, or was merged earlier; 1 if there are conflicts, or if no common \
     state is known.")]
@@ -114,11 +115,14 @@ impl Args {
                 repo.merge().revision(revision, &options).map_err(anyhow::Error::from)
             }
             StateArg::File(path) => {
+                let from = if is_repository(path)? { Some(open_without_key(path)?) } else { None };
                 let file = open_file_or_repository(path)?;
                 options.key = identity.key_for(&file)?;
                 let car = CarFile::open(file)
                     .with_context(|| format!("cannot read {}", path.display()))?;
-                repo.merge().car(&car, &options).map_err(|error| about_file(error, path))
+                let blobs = from.as_ref().map(|from| from.blobs().as_ref());
+                let merged = repo.merge().car_with_blobs(&car, blobs, &options);
+                merged.map_err(|error| about_file(error, path))
             }
         };
         let merged = merged.or_else(|error| {
@@ -128,13 +132,14 @@ impl Args {
             Err(error)
         })?;
         warn(&merged.findings, out);
+        let exit = say_copied(&merged.blobs, out);
         warn_of_blobs(&repo, &merged.changes, out)?;
         out.has_done();
         if merged.how == How::Nothing && !out.is_json() {
             say("nothing to merge: already up to date");
         }
         out.answer(&MergeAnswer(&merged))?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
 
     fn options(&self, repo: &Repo, did: &Did) -> Result<MergeOptions> {
@@ -187,18 +192,12 @@ fn or_directory(repo: &Repo, revision: Revision) -> Result<StateArg> {
 
 /// Prints how many blobs the merged records refer to that are not stored.
 fn warn_of_blobs(repo: &Repo, changes: &[RecordChange], out: &mut Output) -> Result<()> {
-    let mut missing = 0_u64;
+    let mut blobs = BTreeSet::new();
     for cid in changes.iter().filter_map(|change| change.after) {
         let Some(block) = repo.store().get(&cid)? else { continue };
         // A record that cannot be decoded is kept unchanged; its blobs are unknown.
         let Ok(value) = Value::decode(block.bytes()) else { continue };
-        for blob in value.blobs() {
-            missing += u64::from(repo.blobs().open(&blob.cid)?.is_none());
-        }
+        blobs.extend(value.blobs().map(|blob| blob.cid));
     }
-    if missing > 0 {
-        let blobs = if missing == 1 { "1 blob is" } else { &format!("{missing} blobs are") };
-        out.warn(format!("{blobs} referred to but not stored; pds blob missing lists them"));
-    }
-    Ok(())
+    say_missing(repo, &blobs, out)
 }

@@ -6,7 +6,7 @@ use pds::Repo;
 use pds::data::Cid;
 use pds::store::{Expect, RefName};
 
-use super::import::{take_in, warn};
+use super::import::take_in;
 use crate::answers::refs::RefRow;
 use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
@@ -61,9 +61,10 @@ impl Args {
                 }
             },
             RefVerb::Set { name, rev } => {
-                let cid = set(&place.mirror()?, &name, &rev, out)?;
+                let (cid, exit) = set(&place.mirror()?, &name, &rev, out)?;
                 out.has_done();
                 out.answer(&RefRow { cid, name: name.to_string() })?;
+                return Ok(exit);
             }
             RefVerb::Rm { name } => {
                 if name == RefName::head() {
@@ -78,20 +79,20 @@ impl Args {
     }
 }
 
-/// Points a ref to a state, and returns the commit; the state of a file is imported first.
-fn set(repo: &Repo, name: &RefName, state: &StateArg, out: &mut Output) -> Result<Cid> {
+/// Points a ref to a state, and returns the commit and the exit code; the state of a file is imported first.
+fn set(repo: &Repo, name: &RefName, state: &StateArg, out: &mut Output) -> Result<(Cid, Exit)> {
     match state {
         StateArg::File(file) => {
-            let imported = take_in(&repo.on(name.clone()), file)?;
-            warn(&imported.findings, out);
-            Ok(imported.commit.cid())
+            let taken = take_in(&repo.on(name.clone()), file)?;
+            let exit = taken.report(repo, out)?;
+            Ok((taken.imported.commit.cid(), exit))
         }
         StateArg::Revision(revision) => {
             let to = repo.history().resolve(revision)?;
             repo.history()
                 .set_ref(name, to, Expect::Any, "")
                 .map_err(|error| resolved_before(error, to))?;
-            Ok(to)
+            Ok((to, Exit::Done))
         }
     }
 }

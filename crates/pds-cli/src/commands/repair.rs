@@ -17,6 +17,7 @@ use pds_rescue::{
 };
 
 use crate::answers::repair::RepairAnswer;
+use crate::blob_notes::say_copied;
 use crate::clock::ClockArg;
 use crate::errors::START_OVER;
 use crate::exit::{Exit, Stated};
@@ -32,8 +33,9 @@ use crate::text::{counted, say};
 /// Without options, checks every block and every state, and changes nothing. A repair moves damaged blocks to the
 /// directory quarantine/ of the repository, and deletes none. Exit code 0 if the present state is intact or was
 /// repaired, 1 if it is damaged and nothing was changed, 6 if part of it is lost, or if a damaged database could
-/// not be read in full. Losses of past states are listed, and do not change the exit code. Blobs are not checked:
-/// see `pds verify --blobs`. Refs that point to a commit with a rev in the future are listed, too.
+/// not be read in full. Losses of past states are listed, and do not change the exit code. Blobs are checked only if a
+/// source is another repository: missing and damaged ones are copied from it. Refs that point to a commit with a rev in
+/// the future are listed, too.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds repair\n  pds repair --here\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild\n  pds repair --redate"
@@ -91,10 +93,29 @@ impl Args {
         }
         answer.redate.future = repo.keys().future_refs().unwrap_or_default();
         answer.verifies = is_whole(repo, &identity)?;
+        let restored = if acts { self.restore_blobs(repo, out)? } else { Exit::Done };
         if acts {
             out.has_done();
         }
-        print(&answer, out)
+        match print(&answer, out)? {
+            Exit::Done => Ok(restored),
+            exit => Ok(exit),
+        }
+    }
+
+    /// Copies the missing and damaged blobs that records refer to, from those sources that are repositories.
+    fn restore_blobs(&self, repo: &Repo, out: &mut Output) -> Result<Exit> {
+        let mut exit = Exit::Done;
+        for path in &self.sources {
+            if is_repository(path)? {
+                let source = open_without_key(path)?;
+                let restored = repo.transfer().restore_blobs(source.blobs().as_ref())?;
+                if say_copied(&restored, out) != Exit::Done {
+                    exit = Exit::Partly;
+                }
+            }
+        }
+        Ok(exit)
     }
 
     /// Opens the repository, or what can be read of a damaged database file.

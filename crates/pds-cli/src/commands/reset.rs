@@ -3,7 +3,7 @@
 use anyhow::Result;
 use pds::store::Expect;
 
-use super::import::{take_in, warn};
+use super::import::take_in;
 use crate::answers::commit::CommitId;
 use crate::errors::{resolved_before, resolved_by_cid};
 use crate::exit::Exit;
@@ -28,11 +28,12 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.mirror()?;
+        let mut exit = Exit::Done;
         let (to, rev) = match &self.rev {
             StateArg::File(file) => {
-                let imported = take_in(&repo, file)?;
-                warn(&imported.findings, out);
-                (imported.commit.cid(), imported.commit.rev())
+                let taken = take_in(&repo, file)?;
+                exit = taken.report(&repo, out)?;
+                (taken.imported.commit.cid(), taken.imported.commit.rev())
             }
             StateArg::Revision(revision) => {
                 let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
@@ -48,6 +49,6 @@ impl Args {
         };
         out.has_done();
         out.answer(&CommitId { cid: to, rev })?;
-        Ok(Exit::Done)
+        Ok(exit)
     }
 }

@@ -153,7 +153,8 @@ fn two_devices_that_edited_offline_are_brought_together() {
     let said = home.pds(["verify", "phone.car"]).ok();
     let before = "note car-chain: 3 earlier commits\nok: ";
     assert!(said.starts_with(before), "{said}");
-    laptop.pds(["import", "phone.car", "--ref", "phone"]).ok();
+    let ended = laptop.pds(["import", "phone.car", "--ref", "phone"]).ended();
+    assert_eq!((ended.code(), &*ended.stderr), (0, "2 other commits without a tree: not stored\n"));
     laptop.pds(["diff", "phone", "phone.car"]).ok();
     laptop.pds(["ref", "rm", "phone"]).ok();
     laptop.pds(["merge", "phone.car"]).ok();

@@ -84,7 +84,7 @@ fn an_import_is_checked_by_the_log_and_its_keys_count_later() {
     home.pds(["-R", "bob", "export", "-o", "bob.car"]).ended().done();
     let said = home.pds(["-R", "alice", "merge", "bob.car", "--plc-log", "log.json"]).fails(1);
     assert!(said.contains("did:web:bob.example.com"), "{said}");
-    home.pds(["clone", "phone.car", "mirror", "--plc-log", "log.json"]).ok();
+    home.pds(["clone", "phone.car", "mirror", "--plc-log", "log.json"]).ended().done();
     home.pds(["clone", "phone.car", "none", "--plc-log", "early.json"]).fails(1);
     assert!(!std::path::Path::new(&home.path("none")).exists());
 }

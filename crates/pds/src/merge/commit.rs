@@ -1,5 +1,7 @@
 //! The merge of two lines of commits, from a ref or from a CAR file.
 
+use std::collections::BTreeSet;
+
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
 use crate::history::ancestry::common_ancestor;
@@ -16,7 +18,8 @@ use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
 use crate::reading::Moment;
 use crate::snapshot::record_changes;
-use crate::transfer::import::has_all;
+use crate::transfer::admission::has_all;
+use crate::transfer::bring_blobs::{CopiedBlobs, bring_blobs};
 use crate::transfer::incoming::{Incoming, root_commit, unboxed};
 use crate::transfer::succession::check_same_rev;
 use crate::verify::tracked_file::TrackedFile;
@@ -30,6 +33,7 @@ use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
 use pds_core::mst::base_tree::BaseTree;
 use pds_core::mst::diff::diff_across;
+use pds_store::blob::store::BlobStore;
 use pds_store::change::{Applied, Change};
 use pds_store::error::{BoxError, StoreError};
 use pds_store::event::Event;
@@ -94,6 +98,8 @@ pub struct Merged {
     pub changes: Vec<RecordChange>,
     /// The number of newly stored blocks.
     pub new_blocks: u64,
+    /// The blobs that were copied.
+    pub blobs: CopiedBlobs,
     /// The findings of a merged CAR file that are no reason to refuse it.
     pub findings: Vec<Finding>,
 }
@@ -121,6 +127,8 @@ struct Other<'a> {
     /// Returns the blocks to store with the merge. Returns none if the other side is stored.
     arrive: &'a dyn Fn() -> BoxedBlocks<'a>,
     is_here: bool,
+    /// A store with blobs of the other side, and the blobs that its records refer to.
+    blobs: Option<(&'a dyn BlobStore, &'a BTreeSet<Cid>)>,
     /// The key of the other commit, if the user named it and it was not known.
     key: Option<&'a PublicKey>,
 }
@@ -180,6 +188,7 @@ impl Merge<'_> {
                 version,
                 arrive: &arrive,
                 is_here: true,
+                blobs: None,
                 key: None,
             };
             self.merge_once(&other, options)
@@ -198,19 +207,35 @@ impl Merge<'_> {
     /// As [`revision`](Self::revision) and [`import`](crate::transfer::handle::Transfer::import);
     /// [`Error::KeepsMerged`] if the current ref is `merged`.
     pub fn car<F: ReadAt>(&self, car: &CarFile<F>, options: &MergeOptions) -> Result<Merged> {
+        self.car_with_blobs(car, None, options)
+    }
+
+    /// Merges the repository in a CAR file as [`car`](Self::car) does, and copies the blobs that its records refer to
+    /// from another blob store. They are copied before the records, and only if there is no conflict.
+    ///
+    /// # Errors
+    ///
+    /// As [`car`](Self::car); [`Error::Blob`] if a blob cannot be stored. After an error, some blobs may be stored.
+    pub fn car_with_blobs<F: ReadAt>(
+        &self,
+        car: &CarFile<F>,
+        blobs: Option<&dyn BlobStore>,
+        options: &MergeOptions,
+    ) -> Result<Merged> {
         let kept_by = merged_ref();
         if self.parts.name == kept_by {
             return Err(Error::KeepsMerged(kept_by));
         }
         let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
         let root = car.roots().first().copied().ok_or_else(no_root)?;
-        self.parts.until_first(|| self.merge_car_once(car, root, options))
+        self.parts.until_first(|| self.merge_car_once(car, root, blobs, options))
     }
 
     fn merge_car_once<F: ReadAt>(
         &self,
         car: &CarFile<F>,
         root: Cid,
+        blobs: Option<&dyn BlobStore>,
         options: &MergeOptions,
     ) -> Result<Merged> {
         let Moment { version, refs, blocks: stored } = self.parts.moment()?;
@@ -237,7 +262,8 @@ impl Merge<'_> {
         };
         let mut checked = incoming();
         checked.check_all()?;
-        let findings = checked.findings.kept;
+        let Incoming { mut check, findings, .. } = checked;
+        let wanted = check.blobs.take().unwrap_or_default();
         let arrive = || -> BoxedBlocks<'_> { Box::new(incoming()) };
         let other = Other {
             commit: commit.clone(),
@@ -246,6 +272,7 @@ impl Merge<'_> {
             version,
             arrive: &arrive,
             is_here: false,
+            blobs: blobs.map(|from| (from, &wanted)),
             key: named,
         };
         let merged = self.merge_once(&other, options)?;
@@ -258,7 +285,7 @@ impl Merge<'_> {
                 maintain.replace(&mut (other.arrive)(), &[])?;
             }
         }
-        Ok(Merged { findings, ..merged })
+        Ok(Merged { findings: findings.kept, ..merged })
     }
 
     fn merge_once(&self, other: &Other<'_>, options: &MergeOptions) -> Result<Merged> {
@@ -267,11 +294,15 @@ impl Merge<'_> {
             return Err(StoreError::Changed.into());
         }
         let Step { how, commit, changes, new } = self.step(&base, other, options)?;
+        let blobs = match other.blobs {
+            Some((from, wanted)) => bring_blobs(self.parts.blobs.as_ref(), from, wanted)?,
+            None => CopiedBlobs::default(),
+        };
         let new_blocks = match how {
             How::Nothing => 0,
             _ => self.store_merge(&base, &commit, new, other)?.new_blocks,
         };
-        Ok(Merged { commit, how, changes, new_blocks, findings: Vec::new() })
+        Ok(Merged { commit, how, changes, new_blocks, blobs, findings: Vec::new() })
     }
 
     /// Computes the outcome of a merge, and stores nothing.

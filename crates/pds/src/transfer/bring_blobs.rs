@@ -1,11 +1,19 @@
 //! Copies of blobs from another repository.
 
+use std::collections::BTreeSet;
+use std::io;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
+use crate::transfer::copy::states_of;
+use crate::transfer::handle::Transfer;
+use crate::transfer::incoming::unboxed;
+use crate::transfer::state_blocks::StateBlocks;
 use pds_core::data::cid::Cid;
+use pds_core::data::value::Value;
 use pds_store::blob::error::BlobError;
 use pds_store::blob::store::BlobStore;
+use pds_store::error::StoreError;
 
 /// The result of copying blobs from another repository.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,6 +23,73 @@ pub struct CopiedBlobs {
     pub copied: u64,
     /// Blobs of the other repository that are damaged or cannot be read. They were not copied.
     pub damaged: Vec<Cid>,
+}
+
+impl Transfer<'_> {
+    /// Copies the missing and damaged blobs that records of a stored state refer to, from another blob store. All
+    /// referenced blobs are hashed.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// let copied = repo.transfer().restore_blobs(&pds::blob::MemoryBlobs::default())?;
+    /// assert_eq!((copied.copied, copied.damaged.len()), (0, 0), "no record refers to a blob");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error`](crate::Error) if the store or a blob store cannot be read or written.
+    pub fn restore_blobs(&self, from: &dyn BlobStore) -> Result<CopiedBlobs> {
+        let wanted = self.parts.until_unchanged(|| self.referenced_blobs())?;
+        let blobs = self.parts.blobs.as_ref();
+        let mut result = CopiedBlobs::default();
+        for cid in wanted {
+            let is_whole = match blobs.open(&cid) {
+                Ok(Some(mut blob)) => io::copy(&mut blob.reader, &mut io::sink()).is_ok(),
+                Ok(None) | Err(_) => false,
+            };
+            if !is_whole {
+                result.add(blobs, from, &cid)?;
+            }
+        }
+        Ok(result)
+    }
+
+    /// Returns every blob that a record of a stored state refers to. Damaged parts of states are passed over.
+    fn referenced_blobs(&self) -> Result<BTreeSet<Cid>> {
+        let moment = self.parts.moment()?;
+        let Some(head) = moment.refs.iter().next().map(|(_, commit)| *commit) else {
+            return Ok(BTreeSet::new());
+        };
+        let Some(did) = self.parts.known_did()? else { return Ok(BTreeSet::new()) };
+        let mut states = states_of(self.parts, &moment, None)?;
+        states.iter_mut().for_each(|state| state.is_whole = false);
+        let mut found = BTreeSet::new();
+        for block in StateBlocks::new(moment.blocks.as_ref(), &did, states, head) {
+            let block = block.map_err(|error| unboxed(StoreError::Blocks(error).into()))?;
+            if let Ok(value) = Value::decode(block.bytes()) {
+                found.extend(value.blobs().map(|blob| blob.cid));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Copies the blobs that the other store has and this one lacks, out of a list. Makes those that it has young, because
+/// a record that refers to them follows.
+pub(crate) fn bring_blobs(
+    to: &dyn BlobStore,
+    from: &dyn BlobStore,
+    wanted: &BTreeSet<Cid>,
+) -> Result<CopiedBlobs> {
+    let mut result = CopiedBlobs::default();
+    for cid in wanted {
+        if to.renew(cid)?.is_none() {
+            result.add(to, from, cid)?;
+        }
+    }
+    Ok(result)
 }
 
 /// Copies all blobs of another store, except some.

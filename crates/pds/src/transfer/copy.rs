@@ -11,11 +11,12 @@ use crate::model::report::Expected;
 use crate::parts::Parts;
 use crate::reading::{Moment, Reading};
 use crate::run_ahead::ahead;
+use crate::transfer::admission::check_account;
 use crate::transfer::bring_blobs::{CopiedBlobs, copy_all_blobs};
 use crate::transfer::handle::Transfer;
-use crate::transfer::import::{Imported, check_account};
+use crate::transfer::import::Imported;
 use crate::transfer::incoming::{Incoming, unboxed};
-use crate::transfer::state_blocks::{State, StateBlocks, each_once};
+use crate::transfer::state_blocks::{AllBlocks, State, StateBlocks, each_once};
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::Block;
@@ -87,7 +88,7 @@ impl Transfer<'_> {
         let known = Keys::new(other).of(&head)?;
         let key = key.or(known.as_ref());
         let expected = Expected::default().key(key).accept_clock(self.parts.accepts_clock);
-        let states = states_of(other, &moment, head.cid())?;
+        let states = states_of(other, &moment, Some(head.cid()))?;
         let count = states.len() as u64 + 1;
         let reading: &Reading = moment.blocks.as_ref();
         let mut blocks = AllBlocks {
@@ -173,14 +174,14 @@ fn kept_facts(view: &dyn View) -> Result<Vec<FactEdit>> {
     Ok(kept)
 }
 
-/// Returns every state that a ref or the log names, except the present one. Those of refs must be whole.
-fn states_of(parts: &Parts, moment: &Moment, head: Cid) -> Result<Vec<State>> {
+/// Returns every state that a ref or the log names, except one. Those of refs must be whole.
+pub(crate) fn states_of(parts: &Parts, moment: &Moment, except: Option<Cid>) -> Result<Vec<State>> {
     let present = moment.refs.iter().map(|(_, commit)| State { commit: *commit, is_whole: true });
     let mut past = Vec::new();
     for row in LogPages::new(parts.store.as_ref(), moment.version) {
         past.extend(row?.after.map(|commit| State { commit, is_whole: false }));
     }
-    Ok(each_once(present.chain(past.into_iter().rev()), head))
+    Ok(each_once(present.chain(past.into_iter().rev()), except))
 }
 
 fn edits(refs: &Refs) -> impl Iterator<Item = RefEdit> + '_ {
@@ -189,25 +190,6 @@ fn edits(refs: &Refs) -> impl Iterator<Item = RefEdit> + '_ {
         target: Some(*cid),
         expect: Expect::Absent,
     })
-}
-
-/// The blocks of the present state, then those of the others.
-struct AllBlocks<'a> {
-    head: Incoming<'a>,
-    others: StateBlocks<'a>,
-}
-
-impl Iterator for AllBlocks<'_> {
-    type Item = Result<Block, BoxError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.head.next().or_else(|| {
-            if let Some(passed) = self.head.passed.take() {
-                self.others.passed = passed;
-            }
-            self.others.next()
-        })
-    }
 }
 
 /// The rows of the log of the original. If states were deleted meanwhile, the last row is an error.

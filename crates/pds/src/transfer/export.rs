@@ -8,6 +8,7 @@ use crate::model::revision::Revision;
 use crate::snapshot::Snapshot;
 use crate::transfer::block_set::BlockSet;
 use crate::transfer::handle::Transfer;
+use crate::transfer::incoming::Passed;
 use pds_core::car::write::CarWriter;
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, BlockRef, get_all};
@@ -131,7 +132,7 @@ pub fn export_with(
 ) -> Result<Exported> {
     let mut car = Once::new(out, snapshot, progress)?;
     match options.since {
-        None => car.whole(snapshot)?,
+        None => car.whole(snapshot, None)?,
         Some(since) => car.slice(snapshot, since)?,
     }
     if options.chain {
@@ -174,7 +175,7 @@ fn record(found: Option<Block>, key: &Key, cid: Cid) -> Result<Block> {
 }
 
 /// A CAR file that begins with a commit, with the set of its written blocks.
-struct Once<'a> {
+pub(super) struct Once<'a> {
     /// The writer, with a buffer that collects large pieces.
     car: CarWriter<BufWriter<&'a mut dyn Write>>,
     /// The blocks that must not be written twice: records, and blocks that are written outside of a walk.
@@ -184,7 +185,7 @@ struct Once<'a> {
 }
 
 impl<'a> Once<'a> {
-    fn new(
+    pub(super) fn new(
         out: &'a mut dyn Write,
         snapshot: &Snapshot,
         progress: &'a mut dyn FnMut(u64),
@@ -197,9 +198,18 @@ impl<'a> Once<'a> {
         Ok(once)
     }
 
-    fn whole(&mut self, snapshot: &Snapshot) -> Result<()> {
+    /// Writes the tree of a snapshot, and adds its nodes and records to `passed`.
+    pub(super) fn whole(
+        &mut self,
+        snapshot: &Snapshot,
+        mut passed: Option<&mut Passed>,
+    ) -> Result<()> {
         for content in contents(snapshot.blocks(), snapshot.commit().data()) {
-            match content? {
+            let content = content?;
+            if let Some(passed) = &mut passed {
+                passed.add(&content);
+            }
+            match content {
                 // A walk yields no node twice. A record with the bytes of a node is written in both places.
                 Content::Node(block) => self.append(block.borrowed())?,
                 Content::Record { key, value, found } => {
@@ -251,7 +261,7 @@ impl<'a> Once<'a> {
         self.written.insert(cid)
     }
 
-    fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
+    pub(super) fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
         if self.is_first(&block.cid()) {
             self.append(block)?;
         }
@@ -265,7 +275,7 @@ impl<'a> Once<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Exported> {
+    pub(super) fn finish(self) -> Result<Exported> {
         let (blocks, bytes) = (self.blocks, self.car.bytes());
         self.car.finish()?;
         Ok(Exported { blocks, bytes })

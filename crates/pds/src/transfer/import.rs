@@ -1,17 +1,18 @@
 //! The import of CAR files: verify, store, then move the ref.
 
-use crate::keys::handle::Keys;
-use crate::transfer::handle::Transfer;
-use pds_store::store::Store;
 use std::io::Read;
 
 use crate::error::{Error, Result};
+use crate::keys::handle::Keys;
 use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
 use crate::model::report::Expected;
-use crate::reading::Reading;
-use crate::run_ahead::ahead;
-use crate::transfer::incoming::{Findings, Incoming, root_commit, unboxed};
+use crate::reading::Moment;
+use crate::transfer::admission::{Arrival, has_all, is_by};
+use crate::transfer::earlier::{Earlier, Judge, LeftOut, commits_in};
+use crate::transfer::handle::Transfer;
+use crate::transfer::incoming::{Findings, Incoming, root_commit};
+use crate::transfer::state_blocks::{AllBlocks, StateBlocks};
 use crate::transfer::succession::{Fork, LocalChanges};
 use crate::verify::check::Check;
 use crate::verify::stream::{NotInOrder, Streamed};
@@ -21,15 +22,10 @@ use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
 use pds_core::mst::base_tree::BaseTree;
-use pds_store::change::{Applied, Change};
 use pds_store::error::{BoxError, StoreError};
-use pds_store::fact::{Fact, FactEdit, FactKind};
-use pds_store::refs::{Expect, RefEdit};
-use pds_store::store::{View, first_fact, has_sound};
 
 /// The result of an import.
 ///
@@ -59,6 +55,12 @@ pub struct Imported {
     pub nodes: u64,
     /// The blobs that the checked records refer to, in order.
     pub blobs: Vec<Cid>,
+    /// The number of other states that arrived with the commit and were stored, each with a row of the log.
+    pub earlier: u64,
+    /// The newest of these states, if it is newer than the commit.
+    pub newer: Option<Commit>,
+    /// Commits that arrived with the commit and were not stored.
+    pub left_out: Vec<LeftOut>,
     /// The findings that are no reason to refuse the file: oddities, and records that break the data model.
     /// Such records are stored unchanged.
     pub findings: Vec<Finding>,
@@ -80,6 +82,7 @@ impl Imported {
         let (records, nodes) = (check.report.records, check.report.nodes);
         let collections = check.collections.take().unwrap_or_default();
         let blobs = check.blobs.take().unwrap_or_default().into_iter().collect();
+        let (earlier, newer, left_out) = (0, None, Vec::new());
         let (findings, lost, returned) = (findings.kept, 0, 0);
         Self {
             commit,
@@ -89,10 +92,22 @@ impl Imported {
             collections,
             nodes,
             blobs,
+            earlier,
+            newer,
+            left_out,
             findings,
             lost,
             returned,
         }
+    }
+
+    /// Adds the other states that arrived, and the changes made here that the new state does not have.
+    pub(crate) fn with(mut self, earlier: Earlier, local: LocalChanges) -> Self {
+        self.earlier = earlier.states.len() as u64;
+        self.newer = earlier.newer_than(&self.commit).cloned();
+        self.left_out = earlier.left_out;
+        (self.lost, self.returned) = (local.lost, local.returned);
+        self
     }
 }
 
@@ -157,7 +172,7 @@ impl Transfer<'_> {
         root: Cid,
         key: Option<&PublicKey>,
     ) -> Result<Imported> {
-        let stored = self.parts.reading()?;
+        let Moment { version, blocks: stored, .. } = self.parts.moment()?;
         let file = TrackedFile::new(car);
         let both = Overlay { over: &file, under: stored.as_ref() };
         let commit = root_commit(&both, root)?;
@@ -179,22 +194,47 @@ impl Transfer<'_> {
             }
             local => local?,
         };
-        let mut blocks = arrive();
-        let is_present = before.as_ref().map(Commit::cid) == Some(root);
-        let new_blocks = if is_present && has_all(self.parts.store.as_ref(), &mut blocks)? {
-            Keys::new(self.parts).name_key(&commit, key)?;
-            0
-        } else {
-            if is_present {
-                blocks = arrive();
+        let keys = Keys::new(self.parts).key_history()?;
+        let accepts_clock = self.parts.accepts_clock;
+        let judge =
+            Judge { root: &commit, key, keys: &keys, accepts_clock, blocks: &both, base: &base };
+        let earlier = self.earlier_in(car, &file, &judge)?;
+        let arrival = Arrival { commit: &commit, before: before.as_ref(), key, earlier: &earlier };
+        let jobs = self.jobs.for_bytes(car.bytes());
+        let is_stored = |cid: &Cid| Ok(!file.has(cid));
+        let (head, new_blocks) = if earlier.states.is_empty() {
+            let mut head = arrive();
+            let is_present = before.as_ref().map(Commit::cid) == Some(root);
+            if is_present && has_all(self.parts.store.as_ref(), &mut head)? {
+                Keys::new(self.parts).name_key(&commit, key)?;
+                (head, 0)
+            } else {
+                let mut head = if is_present { arrive() } else { head };
+                let new_blocks = self.admit_ahead(&arrival, None, jobs, &mut head)?;
+                (head, new_blocks)
             }
-            let jobs = self.jobs.for_bytes(car.bytes());
-            self.admit_ahead((&commit, before.as_ref()), key, jobs, &mut blocks)?
+        } else {
+            let others = StateBlocks::new(&both, commit.did(), earlier.to_read(), root);
+            let others = others.without_stored(&is_stored);
+            let mut blocks = AllBlocks { head: arrive().collecting(), others };
+            let new_blocks = self.admit_ahead(&arrival, Some(version), jobs, &mut blocks)?;
+            (blocks.head, new_blocks)
         };
-        let Incoming { mut check, findings, .. } = blocks;
-        let LocalChanges { lost, returned } = local;
-        let imported = Imported::new(commit.clone(), before, new_blocks, &mut check, findings);
-        Ok(Imported { lost, returned, ..imported })
+        let Incoming { mut check, findings, .. } = head;
+        let imported =
+            Imported::new(commit.clone(), before.clone(), new_blocks, &mut check, findings);
+        Ok(imported.with(earlier, local))
+    }
+
+    /// Returns the earlier states in a file.
+    fn earlier_in<F: ReadAt>(
+        &self,
+        car: &CarFile<F>,
+        file: &TrackedFile<'_, F>,
+        judge: &Judge<'_>,
+    ) -> Result<Earlier> {
+        let commits = commits_in(car, file, self.parts.store.view()?.as_ref())?;
+        Earlier::of(commits, judge)
     }
 
     /// Verifies and stores a file in one pass. Returns `None` if the order of the file does not allow that, if its
@@ -224,7 +264,9 @@ impl Transfer<'_> {
             let is_sound = findings.take(repo.check.drain()).map_err(|_| NotInOrder);
             is_sound.and(block).map_err(BoxError::from).transpose()
         });
-        match self.admit_ahead((&commit, before.as_ref()), key, jobs, blocks) {
+        let earlier = Earlier::default();
+        let arrival = Arrival { commit: &commit, before: before.as_ref(), key, earlier: &earlier };
+        match self.admit_ahead(&arrival, None, jobs, blocks) {
             Ok(new_blocks) => {
                 let check = &mut repo.check;
                 Ok(Some(Imported::new(commit, before, new_blocks, check, findings)))
@@ -234,137 +276,5 @@ impl Transfer<'_> {
             Err(Error::Store(StoreError::Changed)) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// Admits blocks that are read and checked ahead; returns how many of them are new.
-    fn admit_ahead(
-        &self,
-        (commit, before): (&Commit, Option<&Commit>),
-        key: Option<&PublicKey>,
-        jobs: Jobs,
-        blocks: impl Iterator<Item = Result<Block, BoxError>> + Send,
-    ) -> Result<u64> {
-        let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
-        let admitted =
-            ahead(jobs, blocks, size, |blocks| self.admit((commit, before), key, blocks));
-        admitted.map(|applied| applied.new_blocks).map_err(unboxed)
-    }
-
-    /// Checks that a commit may follow the present one, and returns the present one.
-    fn before_import(&self, commit: &Commit, key: Option<&PublicKey>) -> Result<Option<Commit>> {
-        let view = self.parts.store.view()?;
-        let before = match view.refs()?.get(&self.parts.name) {
-            // The file has the present commit, so damage of the stored one does not matter.
-            Some(head) if head == commit.cid() => Some(commit.clone()),
-            Some(head) => Some(self.parts.commit_in(view.as_ref(), head)?),
-            None => {
-                self.parts.may_begin(view.as_ref())?;
-                None
-            }
-        };
-        check_account(view.as_ref(), commit, before.as_ref())?;
-        if let Some(before) = before.as_ref().filter(|_| is_by(commit, key)) {
-            self.succession.check_rev(self.parts, commit, before)?;
-        }
-        Ok(before)
-    }
-
-    /// Checks that a commit has the records that were written here. Returns the differences if they are allowed.
-    fn check_loss(
-        &self,
-        commit: &Commit,
-        before: Option<&Commit>,
-        stored: &Reading,
-        blocks: &dyn Blocks,
-    ) -> Result<LocalChanges> {
-        // An older commit lacks what came later, and the caller has asked for it.
-        let is_next =
-            |before: &&Commit| before.cid() != commit.cid() && before.rev() <= commit.rev();
-        let Some(before) = before.filter(is_next) else { return Ok(LocalChanges::default()) };
-        let Some(fork) = Fork::between(self.parts, before, commit, blocks)? else {
-            return Ok(LocalChanges::default());
-        };
-        let local = fork.local_changes(stored, blocks, commit);
-        match local {
-            // A state that cannot be read is not compared.
-            Err(error) if self.succession.allows_loss && error.is_corrupt() => {
-                Ok(LocalChanges::default())
-            }
-            Ok(LocalChanges { lost, .. }) if lost > 0 && !self.succession.allows_loss => {
-                let (name, found) = (self.parts.name.clone(), commit.cid());
-                Err(Error::LocalLoss { name, found, lost })
-            }
-            local => local,
-        }
-    }
-
-    /// Stores a commit with its blocks, and the facts about the account and its keys.
-    ///
-    /// A slice relies on stored blocks. `blocks` includes those that the present state does not have. The
-    /// others are live, unless the ref has moved, so a concurrent sweep is harmless.
-    fn admit(
-        &self,
-        (commit, before): (&Commit, Option<&Commit>),
-        key: Option<&PublicKey>,
-        blocks: &mut (dyn Iterator<Item = Result<Block, BoxError>> + '_),
-    ) -> Result<Applied> {
-        let expect = before.map_or(Expect::Absent, |before| Expect::Exactly(before.cid()));
-        let edit = RefEdit { name: self.parts.name.clone(), target: Some(commit.cid()), expect };
-        let view = self.parts.store.view()?;
-        check_account(view.as_ref(), commit, before)?;
-        let believed = Keys::new(self.parts).believed(view.as_ref(), commit, key)?;
-        let version = view.version();
-        drop(view);
-        let event = believed.event();
-        let mut facts = believed.facts(commit.cid());
-        if before.is_none() {
-            facts.push(FactEdit::Set(Fact::Account(commit.did().clone())));
-        }
-        let mut change = Change::new(event).blocks(blocks).edit(edit);
-        // The new facts depend on the present ones, so the store must not have changed.
-        if !facts.is_empty() {
-            change = change.facts(facts).unless_changed_since(version);
-        }
-        let applied = self.parts.store.apply(change)?;
-        self.parts.caches.forget_base();
-        Ok(applied)
-    }
-}
-
-/// Returns whether all of these blocks are stored and intact.
-pub(crate) fn has_all(
-    store: &dyn Store,
-    blocks: impl Iterator<Item = Result<Block, BoxError>>,
-) -> Result<bool> {
-    for block in blocks {
-        let block = block.map_err(|error| unboxed(StoreError::Blocks(error).into()))?;
-        if !has_sound(store, &block.cid())? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Returns whether a commit has a signature by the expected key, if a key is expected. A commit with another signature
-/// is refused for that reason, whatever its rev and its records.
-fn is_by(commit: &Commit, key: Option<&PublicKey>) -> bool {
-    key.is_none_or(|key| commit.verify(key).is_ok())
-}
-
-/// Checks that a commit belongs to the account of this repository.
-pub(crate) fn check_account(
-    view: &dyn View,
-    commit: &Commit,
-    before: Option<&Commit>,
-) -> Result<()> {
-    let known = match first_fact(view, FactKind::Account)? {
-        Some(Fact::Account(did)) => Some(did),
-        _ => before.map(|before| before.did().clone()),
-    };
-    match known {
-        Some(expected) if expected != *commit.did() => {
-            Err(Error::WrongDid { expected, found: commit.did().clone() })
-        }
-        _ => Ok(()),
     }
 }

@@ -43,6 +43,17 @@ pub(crate) struct Passed {
     pub(crate) records: BlockSet,
 }
 
+impl Passed {
+    pub(crate) fn add(&mut self, content: &Content) {
+        match content {
+            Content::Node(block) => self.nodes.insert(&block.cid()),
+            Content::Record { value, .. } | Content::Again { value, .. } => {
+                self.records.insert(value)
+            }
+        };
+    }
+}
+
 impl<'a> Incoming<'a> {
     /// Reads the tree of a commit; `base` is the tree of the present state.
     pub(crate) fn new(
@@ -80,12 +91,7 @@ impl<'a> Incoming<'a> {
         }
         for content in self.contents.by_ref() {
             if let (Some(passed), Ok(content)) = (&mut self.passed, &content) {
-                match content {
-                    Content::Node(block) => passed.nodes.insert(&block.cid()),
-                    Content::Record { value, .. } | Content::Again { value, .. } => {
-                        passed.records.insert(value)
-                    }
-                };
+                passed.add(content);
             }
             let block = self.check.content(content)?;
             self.findings.take(self.check.drain())?;

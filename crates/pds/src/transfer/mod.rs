@@ -1,11 +1,15 @@
 //! Transfer by CAR files and from other repositories: import, copies, export and proofs.
 
+pub(crate) mod admission;
 pub(crate) mod block_set;
 pub mod bring_blobs;
 pub mod copy;
+pub mod earlier;
 pub mod export;
+pub mod export_history;
 pub mod handle;
 pub mod import;
+pub mod import_from;
 pub(crate) mod incoming;
 pub mod prove;
 pub(crate) mod state_blocks;

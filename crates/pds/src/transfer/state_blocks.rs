@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
-use crate::transfer::incoming::Passed;
+use crate::transfer::incoming::{Incoming, Passed};
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, Blocks, get_all, get_some};
 use pds_core::data::cid::Cid;
@@ -26,10 +26,14 @@ pub(crate) struct StateBlocks<'a> {
     pub(crate) passed: Passed,
     nodes: Vec<(Cid, Position)>,
     records: Vec<Cid>,
+    /// Returns whether a node with all below it, or a record, is stored already.
+    is_stored: Option<&'a IsStored<'a>>,
     ready: std::vec::IntoIter<Block>,
     /// The blocks of past states that are missing or damaged.
     pub(crate) lost: Vec<Cid>,
 }
+
+pub(crate) type IsStored<'a> = dyn Fn(&Cid) -> Result<bool> + Sync + 'a;
 
 /// A state to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,9 +55,15 @@ impl<'a> StateBlocks<'a> {
             passed: Passed::default(),
             nodes: Vec::new(),
             records: Vec::new(),
+            is_stored: None,
             ready: Vec::new().into_iter(),
             lost: Vec::new(),
         }
+    }
+
+    /// Leaves out what is stored already. The change must fail if blocks are deleted meanwhile.
+    pub(crate) fn without_stored(self, is_stored: &'a IsStored<'a>) -> Self {
+        Self { is_stored: Some(is_stored), ..self }
     }
 
     /// Reads the next blocks. Returns `false` at the end.
@@ -91,6 +101,15 @@ impl<'a> StateBlocks<'a> {
         let many = self.blocks.batch().max(READ_AT_ONCE);
         let mut asked = self.nodes.split_off(self.nodes.len().saturating_sub(many));
         asked.retain(|(cid, _)| self.passed.nodes.insert(cid));
+        if let Some(is_stored) = self.is_stored {
+            let mut new = Vec::with_capacity(asked.len());
+            for (cid, position) in asked {
+                if !is_stored(&cid)? {
+                    new.push((cid, position));
+                }
+            }
+            asked = new;
+        }
         let cids: Vec<Cid> = asked.iter().map(|(cid, _)| *cid).collect();
         let mut ready = Vec::with_capacity(cids.len());
         for ((cid, position), found) in asked.into_iter().zip(get_all(self.blocks, &cids)) {
@@ -170,9 +189,28 @@ impl Iterator for StateBlocks<'_> {
     }
 }
 
+/// The blocks of the imported state, then those of others.
+pub(crate) struct AllBlocks<'a> {
+    pub(crate) head: Incoming<'a>,
+    pub(crate) others: StateBlocks<'a>,
+}
+
+impl Iterator for AllBlocks<'_> {
+    type Item = Result<Block, BoxError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.head.next().or_else(|| {
+            if let Some(passed) = self.head.passed.take() {
+                self.others.passed = passed;
+            }
+            self.others.next()
+        })
+    }
+}
+
 /// Returns states in the order of their first mention, each once, without one of them.
-pub(crate) fn each_once(states: impl Iterator<Item = State>, except: Cid) -> Vec<State> {
-    let mut seen = HashSet::from([except]);
+pub(crate) fn each_once(states: impl Iterator<Item = State>, except: Option<Cid>) -> Vec<State> {
+    let mut seen: HashSet<Cid> = except.into_iter().collect();
     states.filter(|state| seen.insert(state.commit)).collect()
 }
 

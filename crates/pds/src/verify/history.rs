@@ -134,7 +134,9 @@ fn all_commits(
             continue;
         }
         let Some(commit) = read_or_tell(blocks, cid, after.as_ref(), log, tell)? else { continue };
+        // Commits of version 2 may have no revs.
         if let Some(after) = &after
+            && commit.rev().is_some()
             && after.rev() <= commit.rev()
         {
             let [later, earlier] = [after, &commit].map(|commit| {

@@ -166,3 +166,60 @@ fn the_report_of_a_copy_names_the_blobs_of_the_present_state() {
     let copied = empty().transfer().copy_of(repo.transfer(), None).unwrap();
     assert_eq!(copied.present.blobs, [blob.cid]);
 }
+
+#[test]
+fn an_import_from_a_repository_brings_its_new_states_and_blobs() {
+    let home = tempfile::tempdir().unwrap();
+    let [one, two] = ["one", "two"].map(|name| home.path().join(name));
+    let (here, _) = original(&one);
+    let (there, _) = clone_repository(&two, &one, &CopyOptions::default().with_key(true)).unwrap();
+    let blob = there.put_blob("text/plain", &mut &b"there"[..]).unwrap();
+    let unused = there.put_blob("text/plain", &mut &b"unused"[..]).unwrap();
+    let picture = path("com.example.file/there");
+    there.put(&picture, &pds::Value::from([("file", blob.to_value())])).unwrap();
+    there.delete(&picture).unwrap();
+    for n in 0..20 {
+        there.put(&path(&format!("com.example.note/{n}")), &note("there")).unwrap();
+    }
+    let imported = here.transfer().import_from(there.transfer(), None).unwrap();
+    assert_eq!((imported.imported.earlier, imported.blobs.copied), (21, 1));
+    assert!(here.blob(&blob.cid).unwrap().is_some(), "an earlier state has the record");
+    assert!(here.blob(&unused.cid).unwrap().is_none(), "no record refers to it");
+    let after = |repo: &Repo| -> Vec<_> {
+        repo.history().log(usize::MAX).unwrap().iter().map(|row| row.after).collect()
+    };
+    assert_eq!(after(&here), after(&there), "the same states in the same order");
+    assert!(here.verify().history(&Default::default(), &mut |_| {}).unwrap().is_ok());
+    here.retain().gc(&Default::default(), &mut |_| {}).unwrap();
+    assert!(here.verify().history(&Default::default(), &mut |_| {}).unwrap().is_complete());
+    // A second import changes nothing.
+    let before = super::version(&here);
+    let again = here.transfer().import_from(there.transfer(), None).unwrap();
+    assert_eq!((again.imported.earlier, again.blobs.copied), (0, 0));
+    assert_eq!(super::version(&here), before);
+    // Back again, with a write of the first machine.
+    here.put(&path("com.example.note/here"), &note("here")).unwrap();
+    let back = there.transfer().import_from(here.transfer(), None).unwrap();
+    assert_eq!((back.imported.records, back.imported.earlier), (1, 0));
+}
+
+#[test]
+fn an_import_brings_blobs_of_records_that_are_already_here() {
+    let home = tempfile::tempdir().unwrap();
+    let (repo, blobs) = original(&home.path().join("r"));
+    let mut file = Vec::new();
+    repo.transfer().export(&"HEAD".parse().unwrap(), &mut file).unwrap();
+    let [imported, restored] = [empty(), empty()];
+    for copy in [&imported, &restored] {
+        let found = copy.transfer().import_file(std::io::Cursor::new(&file), None).unwrap();
+        let missing: Vec<_> =
+            found.blobs.iter().filter(|cid| copy.blob(cid).unwrap().is_none()).collect();
+        assert_eq!(missing.len(), 2, "a CAR file has no blobs");
+    }
+    assert_eq!(imported.transfer().import_from(repo.transfer(), None).unwrap().blobs.copied, 2);
+    let found = restored.transfer().restore_blobs(repo.blobs().as_ref()).unwrap();
+    assert_eq!((found.copied, found.damaged), (2, Vec::new()));
+    for copy in [imported, restored] {
+        assert!(blobs.iter().all(|cid| copy.blob(cid).unwrap().is_some()));
+    }
+}

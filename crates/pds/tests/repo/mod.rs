@@ -6,6 +6,7 @@ mod blobs;
 mod clocks;
 mod closed;
 mod copies;
+mod earlier;
 mod first_keys;
 mod forget;
 mod forks;
