@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use pds::commit::Commit;
 use pds::transfer::export::{ExportOptions, Exported, export_with};
 use pds::{Revision, Snapshot};
 
@@ -22,7 +23,7 @@ use crate::text::say;
 /// Blocks are in the streamable order of the specification. Equal repositories give equal files.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds export -o backup.car\n  pds export --since HEAD~3 -o newer.car\n  pds export | gzip > backup.car.gz"
+    after_help = "Examples:\n  pds export -o backup.car\n  pds export --since HEAD~3 -o newer.car\n  pds export --history -o all.car\n  pds export | gzip > backup.car.gz"
 )]
 pub(crate) struct Args {
     /// File to write [default: stdout]
@@ -40,6 +41,10 @@ pub(crate) struct Args {
     /// Add the earlier commits without their trees, so that pds merge can find the common ancestor
     #[arg(long)]
     chain: bool,
+
+    /// Write every state that a ref or the log names. pds clone and pds import of the file store all of them
+    #[arg(long, conflicts_with_all = ["since", "chain"])]
+    history: bool,
 
     /// Overwrite the file
     #[arg(long)]
@@ -64,6 +69,9 @@ impl Args {
         place: &Place,
         out: &mut Output,
     ) -> Result<Exit> {
+        if self.history {
+            return self.all_states(source, at, out);
+        }
         let snapshot = source.snapshot(at)?;
         let is_elsewhere = matches!(self.at, Some(StateArg::File(_)));
         let since = match &self.since {
@@ -79,16 +87,49 @@ impl Args {
             return Ok(Exit::Done);
         };
         let exported = write_file(path, self.force, |out| write(&snapshot, &options, out))?;
-        let Exported { blocks, bytes, .. } = exported;
-        out.has_done();
-        let answer = ExportAnswer { blocks, bytes, commit: CommitId::of(snapshot.commit()) };
-        if out.is_json() {
-            out.answer(&answer)?;
-        } else {
-            say(&answer.to_string());
-        }
+        answer(exported, snapshot.commit(), out)?;
         Ok(Exit::Done)
     }
+
+    /// Writes every state of a repository.
+    fn all_states(&self, source: &Source, at: Option<&Revision>, out: &mut Output) -> Result<Exit> {
+        let Source::Repo(repo) = source else {
+            return Stated::usage("--history needs a repository; a CAR file has no log").fail();
+        };
+        let head = Revision::from(repo.history().ref_name().clone());
+        let write = |out: &mut dyn Write| {
+            let mut progress = Progress::bytes("writing", None);
+            let mut count = |bytes| progress.add(bytes);
+            Ok(repo.transfer().export_history(at.unwrap_or(&head), out, &mut count)?)
+        };
+        let exported = match named(self.output.as_deref()) {
+            None => {
+                check_is_no_terminal(self.output.as_deref())?;
+                write(out.bytes())?
+            }
+            Some(path) => {
+                let exported = write_file(path, self.force, write)?;
+                answer(exported.file, &exported.commit, out)?;
+                exported
+            }
+        };
+        for cid in &exported.lost {
+            say(&format!("block {cid} of a past state is missing or damaged: not written"));
+        }
+        Ok(if exported.lost.is_empty() { Exit::Done } else { Exit::Partly })
+    }
+}
+
+/// Prints the size of a file that was written.
+fn answer(exported: Exported, commit: &Commit, out: &mut Output) -> Result<()> {
+    let Exported { blocks, bytes, .. } = exported;
+    out.has_done();
+    let answer = ExportAnswer { blocks, bytes, commit: CommitId::of(commit) };
+    if out.is_json() {
+        return out.answer(&answer);
+    }
+    say(&answer.to_string());
+    Ok(())
 }
 
 fn write(
