@@ -40,7 +40,7 @@ pub(crate) fn key_since(view: &dyn View) -> Result<Option<Tid>> {
     Ok(since)
 }
 
-/// Returns the time of the newest log entry, or `None` if there is none that can be read.
+/// Returns the time of the newest log entry, or `None` if no entry can be read.
 pub(crate) fn logged(view: &dyn View) -> Result<Option<u64>> {
     let mut newest = None;
     let read = view.log(&LogQuery::newest_first(), &mut |row| {

@@ -141,7 +141,7 @@ fn a_mirror_with_counters_as_revs_is_as_new_as_its_import() {
     assert!(repo.clock().unwrap().verdict() == ClockVerdict::Plausible);
 }
 
-/// A repository of which the last commits were signed with a clock ten years ahead, with a key change among them.
+/// A repository whose last commits were signed with a clock ten years ahead. The key was changed between them.
 fn ahead() -> (Repo, Vec<pds::Cid>) {
     let (repo, clocked, clock) = repo();
     clock.store(now() + 3_650 * DAY, Ordering::Relaxed);
