@@ -46,6 +46,9 @@ impl Args {
             None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,
         };
         warn_of_release(out);
+        if let Some(reason) = self.did.impossible() {
+            out.warn(format!("no account can have {}: {reason}", self.did));
+        }
         let repo = match self.store.address()? {
             None => create_with_key(&self.dir, &self.did, &key)?,
             Some(address) => create_in_database(&self.dir, address, &self.did, &key)?,

@@ -16,6 +16,49 @@ impl Did {
     pub fn method(&self) -> &str {
         self.0.split(':').nth(1).unwrap_or_default()
     }
+
+    /// Returns the reason why no account of the network can have this DID, or `None` if one may.
+    ///
+    /// The syntax is common to all methods. The two methods of accounts allow less: a did:plc is a hash of 24
+    /// characters, and a did:web is the name of a host, without a path.
+    ///
+    /// ```
+    /// use pds::syntax::Did;
+    ///
+    /// let did: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?;
+    /// assert_eq!(did.impossible(), None);
+    /// let misspelt: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oi".parse()?;
+    /// assert_eq!(misspelt.impossible(), Some("a did:plc has 24 characters of a-z and 2-7"));
+    /// # Ok::<(), pds::syntax::SyntaxError>(())
+    /// ```
+    #[must_use]
+    pub fn impossible(&self) -> Option<&'static str> {
+        let identifier = self.0.splitn(3, ':').nth(2).unwrap_or_default();
+        let is_base32 = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
+        let is_hash = || identifier.len() == PLC_CHARS && identifier.bytes().all(is_base32);
+        match self.method() {
+            "plc" if !is_hash() => Some("a did:plc has 24 characters of a-z and 2-7"),
+            "web" if identifier.contains(':') => Some("the did:web of an account has no path"),
+            "web" if !is_host(identifier) => {
+                Some("the did:web of an account is the name of a host")
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Returns whether a text is the name of a host. The local host may have a port, for tests.
+fn is_host(text: &str) -> bool {
+    let (name, port) =
+        text.split_once("%3A").map_or((text, None), |(name, port)| (name, Some(port)));
+    let is_label = |label: &str| {
+        let is_inside = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        !label.is_empty() && !label.starts_with('-') && label.bytes().all(is_inside)
+    };
+    match port {
+        Some(port) => name == "localhost" && port.parse::<u16>().is_ok(),
+        None => name == "localhost" || name.contains('.') && name.split('.').all(is_label),
+    }
 }
 
 checked_text!(Did, "DID", check);
@@ -51,12 +94,38 @@ fn is_identifier_byte(byte: u8) -> bool {
 
 const MAX_BYTES: usize = 2048;
 
+/// The number of characters of the hash in a did:plc.
+const PLC_CHARS: usize = 24;
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn names_that_no_account_can_have() {
+        for (did, may_be) in [
+            ("did:plc:z72i7hdynmk6r22z27h6tvur", true),
+            ("did:plc:z72i7hdynmk6r22z27h6tvu", false),
+            ("did:plc:z72i7hdynmk6r22z27h6tvurr", false),
+            ("did:plc:z72i7hdynmk6r22z27h6tvu1", false),
+            ("did:plc:Z72i7hdynmk6r22z27h6tvur", false),
+            ("did:web:alice.example.com", true),
+            ("did:web:localhost", true),
+            ("did:web:localhost%3A3000", true),
+            ("did:web:example.com%3A3000", false),
+            ("did:web:example.com:alice", false),
+            ("did:web:example", false),
+            ("did:web:example..com", false),
+            ("did:web:-a.com", false),
+            // The rules of other methods are not known here.
+            ("did:example:1", true),
+        ] {
+            assert_eq!(did.parse::<Did>().unwrap().impossible().is_none(), may_be, "{did}");
+        }
+    }
 
     #[test]
     fn length_limit() {
