@@ -31,7 +31,8 @@ use crate::stream::open_file;
 
 /// Create a repository from a CAR file or another repository
 ///
-/// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`.
+/// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`. Every whole
+/// state of a CAR file is stored, each with a row of the log.
 ///
 /// All of another repository is copied: refs, log, every state that they name, known keys, blobs and identity files.
 /// Blobs become hard links if both directories are on one file system. A damaged blob is listed and not copied. From

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     #[arg(long)]
     chain: bool,
 
-    /// Write every state that a ref or the log names. pds clone and pds import of the file store all of them
+    /// Write every state that a ref or the log names. pds clone and pds import store all states of such a file
     #[arg(long, conflicts_with_all = ["since", "chain"])]
     history: bool,
 

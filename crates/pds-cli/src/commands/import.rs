@@ -31,13 +31,12 @@ use crate::text::{counted, rev_text};
 
 /// Import a CAR file: verify it, store its blocks, then move the ref
 ///
-/// Accepts a full export, or a slice made with `pds export --since` whose base is stored. Other whole states in a file
-/// are stored as well, each with a row of the log. From the directory of another repository, the states since the present
-/// one arrive, and the blobs that records refer to. A commit without its tree is counted and not stored.
+/// Accepts a full export, or a slice made with `pds export --since` whose base is stored. If the commit or the tree is
+/// invalid, nothing changes. In a mirror, a key given for a newer commit becomes the expected key for later commits.
 ///
-/// If the commit or
-/// the tree is invalid, nothing changes. In a mirror, a key given for a newer commit becomes the expected key
-/// for later commits.
+/// Other whole states in a file are stored as well, each with a row of the log. Commits without their trees are counted
+/// and not stored. From the directory of another repository, the states since the present one are stored, and the blobs
+/// that records refer to are copied.
 ///
 /// The new commit must be later than the present one. Unless it is known to descend from the present one, it must also
 /// have the records that were written here. Exit code 1 if it breaks these rules: HEAD does not move. Another commit

@@ -40,8 +40,8 @@ use crate::text::say;
     pds merge phone.car --theirs --take ours:app.bsky.actor.profile/self\n\n\
     Write the file with pds export --chain on the other device, so that the common state can be found.\n\n\
     Prints the commit that HEAD points to now, and its rev, then the changes here as in pds diff: \
-    + path cid, ~ path old new, - path cid. The blobs that records refer to are copied from a directory, and a CAR \
-    file has none: pds blob missing lists those that are not stored.\n\n\
+    + path cid, ~ path old new, - path cid. From a directory, the blobs that records refer to are copied. A CAR file \
+    has no blobs: pds blob missing lists those that are not stored.\n\n\
     A conflict is one line: ! path, then the CIDs of the common state, ours and theirs; - means no record.\n\n\
     Exit code 0 if the other commit is merged now, or was merged earlier; 1 if there are conflicts, or if no common \
     state is known.")]

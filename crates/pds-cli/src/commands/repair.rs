@@ -33,9 +33,9 @@ use crate::text::{counted, say};
 /// Without options, checks every block and every state, and changes nothing. A repair moves damaged blocks to the
 /// directory quarantine/ of the repository, and deletes none. Exit code 0 if the present state is intact or was
 /// repaired, 1 if it is damaged and nothing was changed, 6 if part of it is lost, or if a damaged database could
-/// not be read in full. Losses of past states are listed, and do not change the exit code. Blobs are checked only if a
-/// source is another repository: missing and damaged ones are copied from it. Refs that point to a commit with a rev in
-/// the future are listed, too.
+/// not be read in full. Losses of past states are listed, and do not change the exit code. Refs that point to a commit
+/// with a rev in the future are listed, too. Blobs are not checked: see `pds verify --blobs`. Only --from with another
+/// repository also copies missing and damaged blobs from it.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds repair\n  pds repair --here\n  pds repair --from backup.car --from ../old-copy\n  pds repair --from backup.car --rebuild\n  pds repair --redate"

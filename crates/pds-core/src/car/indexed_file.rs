@@ -205,7 +205,7 @@ impl<F: ReadAt> CarFile<F> {
         self.index.place(number).map(|place| place.read_cid(&self.file)).transpose()
     }
 
-    /// Returns the CIDs of the blocks that may be commits: they begin as a commit does. Other blocks may begin so, too.
+    /// Returns the CIDs of the blocks that may be commits, because they begin as a commit does. A record may do so, too.
     ///
     /// # Errors
     ///

@@ -47,7 +47,7 @@ pub enum Reason {
     OtherAccount(Did),
     /// Another commit, which is stored, has the same rev.
     SameRev(Cid),
-    /// There are too many states, or too many invalid ones.
+    /// There are too many states, or too many blocks of invalid states.
     TooMany,
 }
 
@@ -62,11 +62,11 @@ pub(crate) struct Earlier {
     order: Order,
 }
 
-/// The rule by which arriving commits are judged.
+/// The context in which arriving commits are checked.
 pub(crate) struct Judge<'a> {
     /// The imported commit.
     pub(crate) root: &'a Commit,
-    /// Key of the commits that the repository knows no other key of.
+    /// The key of commits for which the repository knows no other key.
     pub(crate) key: Option<&'a PublicKey>,
     pub(crate) keys: &'a KeyHistory,
     /// Whether a rev may be in the future.
@@ -196,7 +196,7 @@ impl Order {
         Self(depths)
     }
 
-    /// Returns the place of a commit. A commit that did not arrive is the first of those with its rev.
+    /// Returns the place of a commit. A commit that did not arrive comes before the others with its rev.
     fn of_commit(&self, commit: &Commit) -> (Option<Tid>, u32) {
         (commit.rev(), self.0.get(&commit.cid()).copied().unwrap_or_default())
     }
@@ -207,7 +207,7 @@ impl Order {
     }
 }
 
-/// Returns the commits of a file other than its root that no log row names, up to the greatest number.
+/// Returns the commits of a file that no log row names, without its root. There is a limit on their number.
 pub(crate) fn commits_in<F: ReadAt>(
     car: &CarFile<F>,
     blocks: &dyn Blocks,
@@ -221,7 +221,7 @@ pub(crate) fn commits_in<F: ReadAt>(
         }
         // Records may begin as a commit does.
         commits.extend(blocks.get(&cid)?.and_then(|block| Commit::decode(&block).ok()));
-        // One more than are stored, so that the answer says that there are too many.
+        // One more than the limit shows that there are too many.
         if commits.len() > MAX_EARLIER_STATES {
             break;
         }
@@ -239,6 +239,6 @@ pub(crate) fn is_logged(view: &dyn View, commit: Cid) -> Result<bool> {
     Ok(is_logged)
 }
 
-/// The number of blocks that are read for invalid states. A state is read again for each of them, so this is a limit
-/// on the work that a file can cause.
+/// The most blocks that are read for invalid states. Shared parts are read again for each of these states, so this
+/// limits the work that a file can cause.
 const MAX_WASTED: u64 = 1_000_000;
