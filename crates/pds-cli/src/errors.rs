@@ -303,8 +303,8 @@ const LOCAL_DISK: &str =
 const SET_CLOCK: &str = "set the clock if it is wrong; if it is right, --accept-clock signs all the same, and pds repair \
     --redate signs a state with a rev in the future again";
 
-const FUTURE: &str = "set the clock of this machine if it is wrong; if it is right, --accept-clock accepts the \
-    commit, for a backup or to mend it with pds repair --redate";
+const FUTURE: &str = "set the clock of this machine if it is wrong; if it is right, --accept-clock (pds clone, \
+    pds import, pds merge) accepts the commit, for a backup or to mend it with pds repair --redate";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 

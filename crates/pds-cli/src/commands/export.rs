@@ -20,7 +20,8 @@ use crate::text::say;
 
 /// Write a CAR file
 ///
-/// Blocks are in the streamable order of the specification. Equal repositories give equal files.
+/// Blocks are in the streamable order of the specification. Equal repositories give equal files. Exit code 6 if parts
+/// of past states are missing or damaged (--history): they are listed and not written.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds export -o backup.car\n  pds export --since HEAD~3 -o newer.car\n  pds export --history -o all.car\n  pds export | gzip > backup.car.gz"

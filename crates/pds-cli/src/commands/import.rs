@@ -40,7 +40,8 @@ use crate::text::{counted, rev_text};
 ///
 /// The new commit must be later than the present one. Unless it is known to descend from the present one, it must also
 /// have the records that were written here. Exit code 1 if it breaks these rules: HEAD does not move. Another commit
-/// with the rev of HEAD is kept under a ref of its own.
+/// with the rev of HEAD is kept under a ref of its own. Exit code 6 if the state was imported, but blobs are damaged in
+/// the source: they are listed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds import newer.car --did-doc did.json\n  pds import old.car --allow-older\n  \

@@ -44,7 +44,7 @@ use crate::text::say;
     has no blobs: pds blob missing lists those that are not stored.\n\n\
     A conflict is one line: ! path, then the CIDs of the common state, ours and theirs; - means no record.\n\n\
     Exit code 0 if the other commit is merged now, or was merged earlier; 1 if there are conflicts, or if no common \
-    state is known.")]
+    state is known; 6 if it is merged, but blobs are damaged in the other repository.")]
 pub(crate) struct Args {
     /// Commit to merge: a ref, a commit CID, a rev, a .car file of the same account, or the directory of another
     /// repository

@@ -13,8 +13,8 @@ use crate::state_arg::StateArg;
 
 /// Move HEAD to another commit
 ///
-/// A .car file or another repository is imported first, as `pds import` does: the known key must have signed its
-/// commit. No commit is lost: `pds reset '@{1}'` undoes the move.
+/// A .car file or another repository is verified and stored first: the known key must have signed its commit, which
+/// may be older than HEAD. No commit is lost: `pds reset '@{1}'` undoes the move.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds reset HEAD~1\n  pds reset '@{1}'       undo the last move\n  \
