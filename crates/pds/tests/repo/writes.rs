@@ -1,5 +1,7 @@
 //! Writes: the effects of a commit, and the refused writes.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use pds::commit::Commit;
 use pds::crypto::{Curve, Signer, SigningKey};
 use pds::data::limits::MAX_WRITTEN_RECORD_BYTES;
@@ -135,6 +137,72 @@ fn writes_of_one_record_take_effect_in_their_order() {
     let away = [Write::update(a.clone(), note("6")), Write::delete(a)];
     let change = &repo.write(&away).unwrap().changes[0];
     assert_eq!((change.before.is_some(), change.after.is_some()), (true, false));
+}
+
+/// Tells whether writes of notes succeed in their order, and applies them to a map.
+fn simulate(notes: &mut BTreeMap<u64, u64>, writes: &[(u64, u64, u64)]) -> bool {
+    writes.iter().all(|(action, key, text)| {
+        let is_there = notes.contains_key(key);
+        match action {
+            0 => notes.insert(*key, *text).is_none(),
+            1 => notes.insert(*key, *text).is_some(),
+            2 => notes.insert(*key, *text).is_some() == is_there,
+            _ => notes.remove(key).is_some(),
+        }
+    })
+}
+
+#[test]
+fn a_batch_has_the_result_of_its_writes_one_by_one() {
+    let mut state = 7_u64;
+    let mut random = |below: u64| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let (together, single) = (in_memory(), in_memory());
+    let (mut notes, mut done, mut refused) = (BTreeMap::new(), 0, 0);
+    for _ in 0..400 {
+        let len = 1 + random(5);
+        let plan: Vec<_> = (0..len).map(|_| (random(4), random(4), random(3))).collect();
+        let writes: Vec<Write> = plan
+            .iter()
+            .map(|(action, key, text)| {
+                let path = path(&format!("com.example.note/{key}"));
+                let note = note(&text.to_string());
+                match action {
+                    0 => Write::create(path, note),
+                    1 => Write::update(path, note),
+                    2 => Write::put(path, note),
+                    _ => Write::delete(path),
+                }
+            })
+            .collect();
+        let (head, mut after) = (together.head().unwrap(), notes.clone());
+        let written = together.write(&writes);
+        if !simulate(&mut after, &plan) {
+            assert!(written.unwrap_err().is_conflict());
+            assert_eq!(together.head().unwrap(), head);
+            refused += 1;
+            continue;
+        }
+        let written = written.unwrap();
+        for write in &writes {
+            single.write(std::slice::from_ref(write)).unwrap();
+        }
+        assert_eq!(written.commit.data(), single.snapshot().unwrap().commit().data());
+        let changed: BTreeSet<_> = written.changes.iter().map(|change| &change.path).collect();
+        assert_eq!(changed.len(), written.changes.len(), "each record is listed once");
+        for change in &written.changes {
+            let key: u64 = change.path.rkey.to_string().parse().unwrap();
+            let is_there = |notes: &BTreeMap<u64, u64>| notes.contains_key(&key);
+            let found = (change.before.is_some(), change.after.is_some());
+            assert_eq!(found, (is_there(&notes), is_there(&after)));
+        }
+        notes = after;
+        done += 1;
+    }
+    assert!(done > 100 && refused > 100, "{done} {refused}");
 }
 
 #[test]
