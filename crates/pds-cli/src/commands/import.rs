@@ -215,7 +215,12 @@ fn warn_of_move(repo: &Repo, imported: &Imported, out: &mut Output) {
     let (name, commit) = (repo.history().ref_name(), &imported.commit);
     let is_head = *name == RefName::head();
     let undo = if is_head { "reset".to_owned() } else { format!("ref set {name}") };
-    let undo = format!("pds {undo} '{name}@{{1}}' restores it");
+    // If other states were stored, the ref has moved through them.
+    let target = match &imported.before {
+        Some(before) if imported.earlier > 0 => before.cid().to_string(),
+        _ => format!("'{name}@{{1}}'"),
+    };
+    let undo = format!("pds {undo} {target} restores it");
     if let Some(before) = &imported.before
         && before.rev() > commit.rev()
     {
