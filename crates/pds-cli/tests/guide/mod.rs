@@ -91,7 +91,14 @@ fn home_of_the_guide() -> tempfile::TempDir {
     let home = tempfile::tempdir().unwrap();
     let files = [("sample-earlier.car", "earlier.car"), ("sample.car", "backup.car")];
     let others = ["avatar.png", "plot.png", "did.json"].map(|name| (name, name));
-    for (from, to) in files.into_iter().chain(others) {
+    let of_bob = [
+        ("plc/bob.car", "bob.car"),
+        ("plc/bob-2025-04.car", "bob-2025-04.car"),
+        ("plc/bob.did.json", "bob.did.json"),
+        ("plc/bob.plc.json", "bob.plc.json"),
+        ("plc/bob-2025-04.plc.json", "bob-2025-04.plc.json"),
+    ];
+    for (from, to) in files.into_iter().chain(others).chain(of_bob) {
         fs::copy(root().join("testdata").join(from), home.path().join(to)).unwrap();
     }
     home
