@@ -19,6 +19,7 @@ use crate::progress::Watched;
 use crate::record::check_account;
 use crate::secrets::{hint_of_secret, may_be_secret};
 use crate::stream::read_limited;
+use crate::text::say;
 
 /// The options that name the expected account and signer. They mean the same on every verb.
 #[derive(Debug, clap::Args)]
@@ -79,6 +80,9 @@ impl IdentityArgs {
             (None, None, None) => Identity::default(),
         };
         if let Some(did) = &self.did {
+            if let Some(reason) = did.impossible() {
+                say(&format!("warning: no account can have {did}: {reason}"));
+            }
             if let Some(found) = identity.did.as_ref().filter(|found| *found != did) {
                 let message = format!("the file with the keys belongs to {found}, not to {did}");
                 return Stated::no("wrong-did", message).fail();
@@ -151,6 +155,25 @@ impl Identity {
             )
         })?;
         Ok(period.key.clone())
+    }
+
+    /// Checks that a key is the one of the account at present.
+    pub(crate) fn check_key(&self, key: &PublicKey) -> Result<()> {
+        let of_file = || self.keys.as_ref().map(|keys| keys.periods().last()?.key.clone());
+        let expected = match &self.key {
+            Some(key) => Some(key.clone()),
+            None => match of_file() {
+                Some(None) => return Stated::no("wrong-key", "the account has no key").fail(),
+                expected => expected.flatten(),
+            },
+        };
+        match expected.filter(|expected| expected != key) {
+            Some(expected) => {
+                let message = format!("the secret key is that of {key}, expected {expected}");
+                Stated::no("wrong-key", message).fail()
+            }
+            None => Ok(()),
+        }
     }
 
     /// Checks that a stored commit belongs to the account and is signed with its key.

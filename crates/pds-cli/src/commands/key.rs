@@ -1,11 +1,11 @@
 //! `pds key`
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Subcommand;
 use pds::Repo;
-use pds::crypto::{Curve, PublicKey};
+use pds::crypto::{Curve, PublicKey, SigningKey};
 use pds::local::key_file;
 use pds::local::layout::KEY_FILE;
 use pds::local::open::open_without_key;
@@ -15,8 +15,10 @@ use crate::answers::commit::CommitId;
 use crate::answers::key::KeyAnswer;
 use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
+use crate::identity::{Identity, IdentityArgs};
 use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::record::check_account;
 use crate::secret_file::read_secret;
 use crate::text::say;
 
@@ -51,6 +53,9 @@ enum KeyVerb {
         curve: Option<Curve>,
 
         #[command(flatten)]
+        identity: Box<IdentityArgs>,
+
+        #[command(flatten)]
         clock: ClockArg,
     },
     /// Create a new key, and sign a commit with it
@@ -79,7 +84,9 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
             KeyVerb::Show => show(place, out)?,
-            KeyVerb::Import { file, curve, clock } => import(place, &file, curve, clock, out)?,
+            KeyVerb::Import { file, curve, identity, clock } => {
+                import(place, &read_secret(&file, curve)?, &identity.read()?, clock, out)?;
+            }
             KeyVerb::Rotate { curve, discard_old, clock } => {
                 let options = RotateOptions::new(curve).discard_old(discard_old);
                 rotate(place, options.accept_clock(clock.accept_clock), out)?;
@@ -100,23 +107,26 @@ fn show(place: &Place, out: &mut Output) -> Result<()> {
 
 fn import(
     place: &Place,
-    file: &Path,
-    curve: Option<Curve>,
+    key: &SigningKey,
+    identity: &Identity,
     clock: ClockArg,
     out: &mut Output,
 ) -> Result<()> {
     let (repo, dir) = (place.mirror()?, place.directory()?);
     let known = repo.public_key()?;
-    let key = read_secret(file, curve)?;
-    let repo = clock.on(repo, out)?;
     let public = key.public_key();
+    identity.check_key(&public)?;
+    if let Some(did) = repo.did()? {
+        check_account(identity.did(), &did)?;
+    }
+    let repo = clock.on(repo, out)?;
     let path = dir.join(KEY_FILE);
     // The store comes first: if it is busy, no key file is in the way of the next try. An existing key file is
     // refused below.
     if !path.exists() {
         repo.keys().remember(&public)?;
     }
-    key_file::write_new(&path, &key)?;
+    key_file::write_new(&path, key)?;
     match known {
         Some(known) if known != public => say(&format!(
             "note: stored commits are still checked with {known}; the new key signs later commits"

@@ -109,6 +109,39 @@ fn every_verb_that_judges_a_signature_takes_every_form() {
     forms.check(&["-R", "alice", "merge", "HEAD"], false);
     forms.check(&["-R", "alice", "import", "alice.car"], false);
     home.pds(["-R", "alice", "verify", "--history"]).ok();
+    forms.check(&["-R", "alice", "repair"], false);
+    for (forms, code) in [(&forms.good, 0), (&forms.bad, 1)] {
+        for (n, form) in forms.iter().enumerate() {
+            let mirror = format!("mirror-{code}-{n}");
+            home.pds(["clone", "alice.car", &mirror]).ok();
+            let import = ["-R", &mirror, "key", "import", "alice/key"].map(str::to_owned);
+            let ended = home.pds(import.into_iter().chain(form.clone())).ended();
+            assert_eq!(ended.code(), code, "{form:?}: {}", ended.stderr);
+            assert_eq!(
+                std::path::Path::new(&home.path(&format!("{mirror}/key"))).exists(),
+                code == 0
+            );
+        }
+    }
+}
+
+#[test]
+fn a_did_that_no_account_can_have_is_a_warning() {
+    let home = Home::new();
+    for (did, reason) in [
+        ("did:plc:z72i7hdynmk6r22z27h6tvu", "a did:plc has 24 characters of a-z and 2-7"),
+        ("did:web:example.com:alice", "the did:web of an account has no path"),
+    ] {
+        let dir = did.replace(':', "-");
+        let ended = home.pds(["init", &dir, "--did", did]).ended();
+        ended.done();
+        let warning = format!("no account can have {did}: {reason}");
+        assert_eq!(ended.stderr, format!("warning: {warning}\n"));
+        let json = home.pds(["init", &format!("{dir}-2"), "--did", did, "--json"]).ended().done();
+        assert!(json.contains(&format!("\"warnings\":[\"{warning}\"]")), "{json}");
+        let said = home.pds(["-R", &dir, "verify", "--did", did]).ended();
+        assert_eq!((said.code(), said.stderr), (0, format!("warning: {warning}\n")));
+    }
 }
 
 #[test]
