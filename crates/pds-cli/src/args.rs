@@ -72,6 +72,11 @@ impl Cli {
         Ok(cli)
     }
 
+    /// Returns whether the command prints one block, which the CID proves to be whole.
+    pub(crate) fn is_about_one_block(&self) -> bool {
+        matches!(self.command, Command::Get(_) | Command::Show(_))
+    }
+
     /// Runs the command that the user gave.
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let place = Place { named: self.repo };

@@ -90,6 +90,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Meaning> {
         .or_else(|| cause.downcast_ref().map(of_key_file))
         .or_else(|| match cause.downcast_ref() {
             Some(ReadError::Swept { .. }) => Some(SWEPT),
+            _ if matches!(cause.downcast_ref(), Some(CommitError::Field { .. })) => Some(MALFORMED),
             _ if cause.is::<MstError>() || cause.is::<CommitError>() => Some(DAMAGED),
             _ if cause.is::<IdentityError>() => Some(bad("bad-identity", None)),
             _ if cause.is::<DataError>() || cause.is::<SyntaxError>() => {
@@ -157,6 +158,7 @@ fn of_repo(error: &Error) -> Meaning {
         Error::RefLost { .. } => bad("damaged", REPAIR),
         // A commit that the user named is a revision; this one is named by a file or by the store.
         Error::UnknownCommit(_) => DAMAGED,
+        Error::Commit(CommitError::Field { .. }) => MALFORMED,
         Error::Record { .. } => bad("bad-record", None),
         Error::NoCommit(name) if *name != RefName::head() => {
             no("not-found", "pds ref ls lists the refs")
@@ -279,6 +281,12 @@ const UNREACHABLE: [io::ErrorKind; 8] = [
     io::ErrorKind::NetworkDown,
     io::ErrorKind::TimedOut,
 ];
+
+const MALFORMED: Meaning = (
+    Exit::BadInput,
+    "bad-commit",
+    Some("pds -R FILE reads the records of such a file, and pds verify FILE lists every finding"),
+);
 
 const DAMAGED: Meaning = (
     Exit::BadInput,

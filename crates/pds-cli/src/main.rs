@@ -16,6 +16,7 @@ mod exit;
 mod failure;
 mod foreign_file;
 mod identity;
+mod json_form;
 mod json_input;
 mod open;
 mod output;
@@ -39,6 +40,7 @@ use crate::args::Cli;
 use crate::errors::{is_closed_pipe, is_swept};
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::partial::exit_with_faults;
 
 fn main() -> ExitCode {
     output::survive_file_size_limits();
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return failure::of_usage(&error),
     };
-    let json = cli.json;
+    let (json, is_about_one_block) = (cli.json, cli.is_about_one_block());
     let mut out = Output::new(json);
     // Output of a command that fails later is still written: it acknowledges finished work.
     let mut ended = cli.run(&mut out);
@@ -67,7 +69,8 @@ fn main() -> ExitCode {
         failure.code.into()
     };
     match (ended, flushed) {
-        (Ok(exit), Ok(())) => exit.into(),
+        (Ok(exit), Ok(())) if is_about_one_block => exit.into(),
+        (Ok(exit), Ok(())) => exit_with_faults(exit).into(),
         // The reader of standard output closed the pipe: it has seen enough.
         (Err(error), _) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         (Err(error), _) | (Ok(_), Err(error)) => failed(&error),

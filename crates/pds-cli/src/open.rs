@@ -17,6 +17,7 @@ use pds::{Code, Error, Repo, Revision, Snapshot};
 
 use crate::damage::Damage;
 use crate::exit::Stated;
+use crate::partial::note_faults;
 use crate::progress::Watched;
 use crate::state_arg::StateArg;
 use crate::stream::{RECOVER, check_is_car, is_a_file, open_file};
@@ -174,7 +175,8 @@ impl Source {
         };
         let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
         let root = *car.roots().first().ok_or_else(no_root)?;
-        let snapshot = Snapshot::open(car.clone(), root)?;
+        let snapshot = Snapshot::open_with_faults(car.clone(), root)?;
+        note_faults(snapshot.commit());
         let rev = snapshot.commit().rev().map(|rev| rev.to_string());
         let is_root =
             |at: &str| at == "HEAD" || at == root.to_string() || Some(at) == rev.as_deref();

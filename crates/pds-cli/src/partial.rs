@@ -1,11 +1,37 @@
 //! Partial repositories: readable parts are shown, missing parts are named.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Result;
 use pds::Error;
+use pds::commit::Commit;
 use pds::mst::MstError;
 
 use crate::exit::Exit;
 use crate::text::say;
+
+/// Whether a commit with a malformed field was read.
+static HAS_FAULTS: AtomicBool = AtomicBool::new(false);
+
+/// Names the malformed fields of a commit whose records are read all the same.
+pub(crate) fn note_faults(commit: &Commit) {
+    for fault in commit.faults() {
+        HAS_FAULTS.store(true, Ordering::Relaxed);
+        say(&format!(
+            "commit {} is not valid: {fault}; its records are read all the same",
+            commit.cid()
+        ));
+    }
+}
+
+/// Returns the exit code of a command that has read a whole state: done only in part, if its commit has malformed
+/// fields.
+pub(crate) fn exit_with_faults(exit: Exit) -> Exit {
+    match exit {
+        Exit::Done if HAS_FAULTS.load(Ordering::Relaxed) => Exit::Partly,
+        exit => exit,
+    }
+}
 
 /// The parts of a tree that were skipped: they are missing, or their keys are not record paths.
 #[derive(Default)]

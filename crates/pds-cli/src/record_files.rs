@@ -11,6 +11,7 @@ use pds::syntax::{Did, RecordPath};
 use pds_rescue::Recovered;
 
 use crate::exit::Stated;
+use crate::json_form::NO_JSON_FORM;
 use crate::text::say;
 
 /// The reason why one record was not written as JSON; later records may still be.
@@ -63,7 +64,7 @@ impl Files {
         let records = self.staging.path().join("records");
         make(&records)?;
         if let Some(commit) = commit {
-            write(&records.join("_commit.json"), commit_text(commit).as_bytes())?;
+            write_commit(commit, &records)?;
         }
         let did = commit.map(Commit::did);
         let name = did.and_then(|did| directory_name(did, "").ok()).unwrap_or(UNKNOWN);
@@ -87,7 +88,7 @@ fn is_there(dir: &Path, path: &RecordPath) -> bool {
 fn write_without_path(block: &Block, dir: &Path) -> Result<()> {
     make(dir)?;
     let path = |ending: &str| dir.join(format!("{}.{ending}", block.cid()));
-    match Value::decode(block.bytes()) {
+    match json_value(block) {
         Ok(value) => {
             let path = path("json");
             write_json(&path, &value).with_context(|| format!("cannot write {}", path.display()))
@@ -111,14 +112,14 @@ pub(crate) fn write_record(
         }
         made => made.with_context(|| format!("cannot create {}", collection.display()))?,
     }
-    let decoded = Value::decode(block.bytes());
+    let decoded = json_value(block);
     let written = match &decoded {
         Ok(value) => write_json(&collection.join(format!("{}.json", path.rkey)), value),
         Err(_) => fs::write(collection.join(format!("{}.cbor", path.rkey)), block.bytes()),
     };
     match (written, decoded) {
         (Ok(()), Ok(_)) => Ok(Ok(())),
-        (Ok(()), Err(_)) => odd("cannot be decoded: its bytes are in a .cbor file"),
+        (Ok(()), Err(reason)) => odd(&format!("{reason}: its bytes are in a .cbor file")),
         (Err(error), _) if error.kind() == io::ErrorKind::InvalidFilename => {
             odd("is not written: the key is too long for a file name")
         }
@@ -134,9 +135,18 @@ fn write_json(path: &Path, value: &Value) -> io::Result<()> {
     file.flush()
 }
 
-pub(crate) fn commit_text(commit: &Commit) -> String {
-    let value = Value::decode(commit.block().bytes());
-    value.map_or_else(|_| String::new(), |value| value.to_json_pretty() + "\n")
+/// Returns the value of a block that is written as JSON, or the reason why it is not.
+fn json_value(block: &Block) -> Result<Value, &'static str> {
+    let value = Value::decode(block.bytes()).map_err(|_| "cannot be decoded")?;
+    if value.has_json_form() { Ok(value) } else { Err(NO_JSON_FORM) }
+}
+
+/// Writes a commit into the directory of its records.
+pub(crate) fn write_commit(commit: &Commit, dir: &Path) -> Result<()> {
+    match json_value(commit.block()) {
+        Ok(value) => write(&dir.join("_commit.json"), (value.to_json_pretty() + "\n").as_bytes()),
+        Err(_) => write(&dir.join("_commit.cbor"), commit.block().bytes()),
+    }
 }
 
 pub(crate) fn make(dir: &Path) -> Result<()> {

@@ -10,6 +10,7 @@
 //! Version 3 is read and written. Version 2, whose early commits have no rev, is read. A version 3
 //! commit without `prev` was once allowed and is read: [`Commit::deviations`] reports it.
 
+use crate::commit::fields::{FieldFault, OrFault, data, did, prev, rev, signature, version};
 use crate::crypto::error::CryptoError;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::signature::Signature;
@@ -20,6 +21,8 @@ use crate::data::error::DataError;
 use crate::data::value::{Map, Value};
 use crate::syntax::did::Did;
 use crate::syntax::tid::Tid;
+
+pub mod fields;
 
 /// A version 3 commit without its signature.
 ///
@@ -87,6 +90,7 @@ impl UnsignedCommit {
             prev: self.prev,
             signature,
             deviations: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -114,6 +118,7 @@ pub struct Commit {
     prev: Option<Cid>,
     signature: Signature,
     deviations: Vec<Deviation>,
+    faults: Vec<FieldFault>,
 }
 
 /// A deviation that is accepted in a commit, but that this library never writes.
@@ -164,6 +169,26 @@ impl Commit {
     ///
     /// [`CommitError`] with the field that is not valid.
     pub fn decode(block: &Block) -> Result<Self, CommitError> {
+        let commit = Self::decode_with_faults(block)?;
+        match commit.faults.first() {
+            Some(&FieldFault { field, reason }) => {
+                Err(CommitError::Field { cid: block.cid(), field, reason })
+            }
+            None => Ok(commit),
+        }
+    }
+
+    /// Decodes a commit from its block, also if fields other than `data` are malformed. [`faults`](Self::faults) lists
+    /// these fields.
+    ///
+    /// A malformed rev or `prev` reads as `None`, a malformed DID as [`UNKNOWN_DID`], a malformed version as 0 unless it
+    /// is a small number, and a malformed signature as zeros, which no key verifies. Such a commit is good for reading
+    /// its records, and must not be admitted to a store.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitError`] if the block is not a commit, or does not name a tree.
+    pub fn decode_with_faults(block: &Block) -> Result<Self, CommitError> {
         let cid = block.cid();
         let value = Value::decode(block.bytes())
             .map_err(|source| CommitError::Undecodable { cid, source })?;
@@ -174,11 +199,8 @@ impl Commit {
         if fields.get("data").is_none() && fields.get("sig").is_none() {
             return Err(CommitError::NotACommit { cid });
         }
-        Self::from_fields(block, &fields).map_err(|(field, reason)| CommitError::Field {
-            cid,
-            field,
-            reason,
-        })
+        Self::from_fields(block, &fields)
+            .map_err(|FieldFault { field, reason }| CommitError::Field { cid, field, reason })
     }
 
     /// Returns the block: the exact bytes and the CID.
@@ -235,6 +257,18 @@ impl Commit {
         &self.deviations
     }
 
+    /// Returns the malformed fields. A commit from [`decode`](Self::decode) has none.
+    #[must_use]
+    pub fn faults(&self) -> &[FieldFault] {
+        &self.faults
+    }
+
+    /// Returns whether a field is well-formed.
+    #[must_use]
+    pub fn has_sound(&self, field: &str) -> bool {
+        self.faults.iter().all(|fault| fault.field != field)
+    }
+
     /// Verifies the signature.
     ///
     /// # Errors
@@ -255,64 +289,36 @@ impl Commit {
         value.encode()
     }
 
-    fn from_fields(block: &Block, fields: &Map) -> Result<Self, (&'static str, &'static str)> {
-        let version = match fields.get("version") {
-            Some(Value::Int(3)) => 3,
-            Some(Value::Int(2)) => 2,
-            Some(Value::Int(_)) => return Err(("version", "neither 3 nor 2")),
-            Some(_) => return Err(("version", "not a number")),
-            None => return Err(("version", "missing")),
-        };
-        let did = text(fields, "did")?.ok_or(("did", "missing"))?;
-        let did: Did = did.parse().map_err(|_| ("did", "not a DID"))?;
-        let data = match fields.get("data") {
-            Some(Value::Link(cid)) if cid.codec() == Codec::Cbor => *cid,
-            Some(Value::Link(_)) => return Err(("data", "a link to raw bytes, not to a tree")),
-            Some(_) => return Err(("data", "not a link")),
-            None => return Err(("data", "missing")),
-        };
-        let rev = match text(fields, "rev")? {
-            Some(rev) => Some(rev.parse().map_err(|_| ("rev", "not a TID"))?),
-            None if version == 2 => None,
-            None => return Err(("rev", "missing")),
-        };
+    fn from_fields(block: &Block, fields: &Map) -> Result<Self, FieldFault> {
+        let mut faults = Vec::new();
+        let version = version(fields).or_fault(&mut faults, "version").unwrap_or_else(|| {
+            let number = fields.get("version").and_then(Value::as_int);
+            number.and_then(|number| u8::try_from(number).ok()).unwrap_or_default()
+        });
+        let did = did(fields).or_fault(&mut faults, "did");
+        let did = did.unwrap_or_else(|| UNKNOWN_DID.parse().expect("the constant is a DID"));
+        let data = data(fields).map_err(|reason| FieldFault { field: "data", reason })?;
+        let rev = rev(fields, version).or_fault(&mut faults, "rev").flatten();
+        let prev = prev(fields).or_fault(&mut faults, "prev").flatten();
+        let signature = signature(fields).or_fault(&mut faults, "sig");
+        let signature = signature.unwrap_or_else(Signature::zero);
         let mut deviations = Vec::new();
         if version == 2 {
             deviations.push(Deviation::Version2);
         }
-        let prev = match fields.get("prev") {
-            Some(Value::Link(cid)) if cid.codec() == Codec::Cbor => Some(*cid),
-            Some(Value::Null) => None,
-            None => {
-                deviations.push(Deviation::PrevMissing);
-                None
-            }
-            Some(_) => return Err(("prev", "neither null nor a link to a commit")),
-        };
-        let signature = match fields.get("sig") {
-            Some(Value::Bytes(bytes)) => {
-                Signature::from_bytes(bytes).map_err(|_| ("sig", "not 64 bytes"))?
-            }
-            Some(_) => return Err(("sig", "not bytes")),
-            None => return Err(("sig", "missing")),
-        };
+        if fields.get("prev").is_none() {
+            deviations.push(Deviation::PrevMissing);
+        }
         let unknown = fields.keys().filter(|key| !FIELDS.contains(key)).take(MAX_NAMED_FIELDS);
         deviations
             .extend(unknown.map(|key| Deviation::UnknownField(key.chars().take(64).collect())));
-        Ok(Self { block: block.clone(), did, version, data, rev, prev, signature, deviations })
+        let block = block.clone();
+        Ok(Self { block, did, version, data, rev, prev, signature, deviations, faults })
     }
 }
 
-fn text<'m>(
-    fields: &'m Map,
-    field: &'static str,
-) -> Result<Option<&'m str>, (&'static str, &'static str)> {
-    match fields.get(field) {
-        None => Ok(None),
-        Some(Value::Text(text)) => Ok(Some(text)),
-        Some(_) => Err((field, "not text")),
-    }
-}
+/// The account of a commit whose DID is malformed.
+pub const UNKNOWN_DID: &str = "did:unknown:malformed";
 
 const FIELDS: [&str; 6] = ["did", "rev", "sig", "data", "prev", "version"];
 

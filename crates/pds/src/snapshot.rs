@@ -119,6 +119,17 @@ impl Snapshot {
         Ok(Self::at(blocks, commit))
     }
 
+    /// Opens the repository at a commit that may have malformed fields; see [`Commit::decode_with_faults`].
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), if the block is not a commit or names no tree.
+    pub fn open_with_faults(blocks: Arc<dyn Blocks>, commit: Cid) -> Result<Self> {
+        let block = blocks.get(&commit)?.ok_or(Error::UnknownCommit(commit))?;
+        let commit = Commit::decode_with_faults(&block)?;
+        Ok(Self::at(blocks, commit))
+    }
+
     /// Makes a snapshot of a decoded commit.
     pub(crate) fn at(blocks: Arc<dyn Blocks>, commit: Commit) -> Self {
         Self { blocks, commit, cache: None }

@@ -59,7 +59,10 @@ impl Serialize for VerifyAnswer<'_> {
         }
         map.serialize_entry("complete", &report.is_complete())?;
         map.serialize_entry("data", &commit.map(Commit::data))?;
-        map.serialize_entry("did", &commit.map(|commit| commit.did().as_str()))?;
+        map.serialize_entry(
+            "did",
+            &commit.filter(|it| it.has_sound("did")).map(|it| it.did().as_str()),
+        )?;
         map.serialize_entry("findings", findings)?;
         if *left_out > 0 {
             map.serialize_entry("findingsLeftOut", left_out)?;
@@ -69,7 +72,10 @@ impl Serialize for VerifyAnswer<'_> {
         map.serialize_entry("records", &report.records)?;
         map.serialize_entry("rev", &rev)?;
         map.serialize_entry("signature", signature(report))?;
-        map.serialize_entry("version", &commit.map(Commit::version))?;
+        map.serialize_entry(
+            "version",
+            &commit.filter(|it| it.has_sound("version")).map(Commit::version),
+        )?;
         map.end()
     }
 }

@@ -7,6 +7,7 @@ use pds::syntax::AtUri;
 
 use crate::answers::get::RecordAnswer;
 use crate::exit::{Exit, Stated};
+use crate::json_form::check_json_form;
 use crate::open::Place;
 use crate::output::Output;
 use crate::record::RecordArg;
@@ -44,6 +45,7 @@ impl Args {
         }
         let undecodable = || format!("record {path} cannot be decoded; use --cbor for its bytes");
         let value = record.value().with_context(undecodable)?;
+        check_json_form(&value, &format!("record {path}"))?;
         out.answer(&RecordAnswer {
             cid: record.cid(),
             uri: AtUri::record(did, path).to_string(),

@@ -8,6 +8,7 @@ use pds::data::{Cid, Codec, Value};
 
 use crate::answers::show::BlockAnswer;
 use crate::exit::{Exit, Stated};
+use crate::json_form::check_json_form;
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::record::RecordArg;
@@ -61,6 +62,7 @@ impl Args {
                 Value::decode(block.bytes()).with_context(undecodable)?
             }
         };
+        check_json_form(&value, &format!("block {}", block.cid()))?;
         out.answer(&BlockAnswer(value))?;
         Ok(Exit::Done)
     }

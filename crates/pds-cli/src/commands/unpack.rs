@@ -11,16 +11,15 @@ use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
 use crate::partial::Gaps;
-use crate::record_files::{
-    Odd, check_is_new, commit_text, directory_name, make, write, write_record,
-};
+use crate::record_files::{Odd, check_is_new, directory_name, make, write_commit, write_record};
 use crate::state_arg::StateArg;
 use crate::text::say;
 
 /// Write every record as a JSON file
 ///
 /// Writes DIR/<did>/<collection>/<rkey>.json and DIR/<did>/_commit.json. A record that cannot be decoded is
-/// written as <rkey>.cbor. Exit code 6 if a record is missing, or could not be written as JSON.
+/// written as <rkey>.cbor, and so is a record whose JSON would mean another record. Exit code 6 if a record is missing,
+/// or could not be written as JSON.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds -R backup.car unpack records/")]
 pub(crate) struct Args {
@@ -43,7 +42,7 @@ impl Args {
         let dir = self.dir.join(directory_name(did, ONE_BY_ONE)?);
         check_is_new(&dir)?;
         make(&dir)?;
-        write(&dir.join("_commit.json"), commit_text(snapshot.commit()).as_bytes())?;
+        write_commit(snapshot.commit(), &dir)?;
         let (mut written, mut odd, mut gaps) = (0_u64, 0_u64, Gaps::default());
         for entry in snapshot.records() {
             let Some(entry) = gaps.pass(entry)? else { continue };

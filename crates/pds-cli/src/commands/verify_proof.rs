@@ -14,6 +14,7 @@ use crate::answers::prove::origin_text;
 use crate::answers::verify_proof::ProofAnswer;
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
+use crate::json_form::NO_JSON_FORM;
 use crate::output::Output;
 use crate::record::{RecordArg, check_account};
 use crate::stream::open_file;
@@ -61,7 +62,14 @@ impl Args {
         let Proven { commit, signed_by, record, .. } = &proven;
         let value = record.as_ref().and_then(|record| {
             let said = |error| say(&format!("record {path} cannot be decoded: {error}"));
-            record.value().map_err(said).ok()
+            let value = record.value().map_err(said).ok();
+            value.filter(|value| {
+                let has_form = value.has_json_form();
+                if !has_form {
+                    say(&format!("record {path} {NO_JSON_FORM}"));
+                }
+                has_form
+            })
         });
         let notes = notes(&proven);
         if !out.is_json() {

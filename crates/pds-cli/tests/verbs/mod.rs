@@ -19,6 +19,7 @@ mod in_postgres;
 mod inside;
 mod key_files;
 mod keys_in_time;
+mod malformed;
 mod numbers;
 mod other_states;
 mod parts;

@@ -70,6 +70,66 @@ fn each_field_must_be_valid() {
 }
 
 #[test]
+fn a_malformed_field_hides_no_other_field() {
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let cid = Cid::of(Codec::Raw, b"x");
+    let changes: [(&'static str, &[Option<Value>]); 6] = [
+        ("did", &[None, Some(Value::from("did:")), Some(Value::from(1)), Some(Value::Null)]),
+        ("rev", &[None, Some(Value::from("3jzfcijpj2z2")), Some(Value::Link(cid))]),
+        ("prev", &[Some(Value::from("no")), Some(Value::Link(cid)), Some(Value::from(0))]),
+        (
+            "sig",
+            &[None, Some(Value::from(vec![1; 7])), Some(Value::from("sig")), Some(Value::Null)],
+        ),
+        ("version", &[None, Some(Value::from(4)), Some(Value::from(-1)), Some(Value::from("3"))]),
+        ("data", &[None, Some(Value::Link(cid)), Some(Value::Null)]),
+    ];
+    let good = unsigned().sign(&key).unwrap();
+    for (field, value) in
+        changes.iter().flat_map(|(field, values)| values.iter().map(move |v| (*field, v)))
+    {
+        let mut fields = unsigned().fields();
+        let change = |fields: &mut Map| match value {
+            Some(value) => drop(fields.insert(field, value.clone())),
+            None => drop(fields.remove(field)),
+        };
+        change(&mut fields);
+        let signature = key.sign(&Value::Map(fields.clone()).encode()).unwrap();
+        fields.insert("sig", signature.as_bytes().as_slice());
+        if field == "sig" {
+            change(&mut fields);
+        }
+        let block = Block::new(Codec::Cbor, Value::Map(fields).encode());
+        let refused = Commit::decode(&block).unwrap_err();
+        assert!(
+            matches!(refused, CommitError::Field { field: named, .. } if named == field),
+            "{refused}"
+        );
+        let read = match Commit::decode_with_faults(&block) {
+            Err(error) if field == "data" => {
+                assert_eq!(error, refused);
+                continue;
+            }
+            read => read.unwrap(),
+        };
+        assert_eq!(read.faults().iter().map(|fault| fault.field).collect::<Vec<_>>(), [field]);
+        assert_eq!(read.verify(&key.public_key()).is_ok(), field != "sig");
+        assert_eq!(read.data(), good.data());
+        let others = |commit: &Commit| {
+            let sound = |name: &str| name != field;
+            (
+                sound("did").then(|| commit.did().clone()),
+                sound("rev").then(|| commit.rev()),
+                sound("prev").then(|| commit.prev()),
+                sound("version").then(|| commit.version()),
+            )
+        };
+        assert_eq!(others(&read), others(&good), "{field}");
+    }
+    assert!(unsigned().sign(&key).unwrap().faults().is_empty());
+}
+
+#[test]
 fn version_2_is_read_with_and_without_rev() {
     let key = SigningKey::generate(Curve::P256).unwrap();
     for has_rev in [true, false] {

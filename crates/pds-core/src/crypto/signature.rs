@@ -30,6 +30,11 @@ impl Signature {
         }
     }
 
+    /// Returns 64 zero bytes, which are not a valid signature of any key.
+    pub(crate) const fn zero() -> Self {
+        Self([0; 64])
+    }
+
     /// Returns r and s, as in a commit.
     pub const fn as_bytes(&self) -> &[u8; 64] {
         &self.0

@@ -53,7 +53,16 @@ impl Value {
         }
     }
 
-    /// Returns the JSON form on one line, with keys in canonical order.
+    /// Returns whether the JSON form of the value means this value. If a map has the key `$link` or `$bytes`, its JSON
+    /// form means a link or bytes, or nothing.
+    #[must_use]
+    pub fn has_json_form(&self) -> bool {
+        let is_reserved = |map: &Map| SPECIAL.iter().any(|key| map.get(key).is_some());
+        !self.parts().any(|part| part.as_map().is_some_and(is_reserved))
+    }
+
+    /// Returns the JSON form on one line, with keys in canonical order. Call [`has_json_form`](Self::has_json_form)
+    /// before, if the value is not valid as a record.
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("a value has text keys and no floats")

@@ -157,8 +157,10 @@ impl Snapshot {
     /// # Errors
     ///
     /// [`Error::Mst`] if the tree cannot be read, [`Error::RecordMissing`] if the block of the record is missing.
+    /// [`Error::Commit`] if a field of the commit is malformed: no verifier accepts it.
     pub fn prove(&self, path: &RecordPath) -> Result<Proof> {
         let key = path.to_string();
+        Commit::decode(self.commit().block())?;
         let mut descent = Descent::new(self.commit().data(), key.as_bytes());
         let nodes = descent.through(self.blocks())?;
         let record = descent.value().map(|cid| {

@@ -70,7 +70,8 @@ impl<'a> Check<'a> {
             self.add(Finding::new(Code::CommitMissing, message).cid(cid));
             return Ok(None);
         };
-        match Commit::decode(&block) {
+        // A malformed field does not hide the tree and the records.
+        match Commit::decode_with_faults(&block) {
             Ok(commit) => {
                 self.commit(&commit);
                 Ok(Some(commit))
@@ -209,7 +210,10 @@ impl<'a> Check<'a> {
 
     pub(crate) fn commit(&mut self, commit: &Commit) {
         let cid = commit.cid();
-        if let Some(expected) = self.expected.did
+        for fault in commit.faults() {
+            self.add(Finding::new(Code::CommitField, fault.to_string()).cid(cid));
+        }
+        if let Some(expected) = self.expected.did.filter(|_| commit.has_sound("did"))
             && expected != commit.did()
         {
             let message = format!("the account is {}, expected {expected}", commit.did());
@@ -231,6 +235,8 @@ impl<'a> Check<'a> {
             self.rev(rev, cid);
         }
         self.report.signature = match (self.expected.keys, self.expected.key) {
+            // The malformed field is reported already.
+            (Some(_), _) | (_, Some(_)) if !commit.has_sound("sig") => SignatureState::Invalid,
             (Some(keys), _) => self.signature_in_time(commit, keys),
             (None, Some(key)) => match commit.verify(key) {
                 Ok(()) => SignatureState::Valid,

@@ -41,6 +41,11 @@ proptest! {
     #[test]
     fn a_value_written_as_json_is_read_as_the_same_value(value in prop_oneof![any_value(), any_record()]) {
         let json = value.to_json();
+        if value.has_json_form() {
+            prop_assert_eq!(Value::parse_json(&json), Ok(value.clone()));
+        } else {
+            prop_assert_ne!(Value::parse_json(&json), Ok(value.clone()));
+        }
         match value.check() {
             Ok(()) => {
                 prop_assert_eq!(Value::from_json(&json).unwrap(), value.clone());

@@ -17,6 +17,7 @@ mod healing;
 mod history;
 mod judged;
 mod keys;
+mod malformed;
 mod meanwhile;
 mod merge_reads;
 mod merges;
