@@ -10,6 +10,7 @@ mod blob_notes;
 mod clock;
 mod commands;
 mod damage;
+mod database;
 mod destination;
 mod errors;
 mod exit;

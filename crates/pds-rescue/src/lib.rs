@@ -9,12 +9,14 @@
 //! [`Rescue`] has the verbs. A CID proves its bytes, so a source needs no trust. No verb guesses: a record that
 //! may not belong to the present state is listed and not restored.
 //!
-//! [`recover()`] reads the remains of a CAR file that is too damaged for an import.
+//! [`recover()`] reads the remains of a CAR file that is too damaged for an import. [`extract_blocks`] makes such a file
+//! of the blocks in a SQLite file of any program.
 
 mod broken_ref;
 mod damaged;
 mod database;
 mod filled_store;
+mod foreign_database;
 mod handle;
 mod mend;
 mod orphans;
@@ -32,6 +34,7 @@ pub use self::broken_ref::BrokenRef;
 pub use self::damaged::DamagedBlock;
 pub use self::database::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
 pub use self::filled_store::{Origin, Sources};
+pub use self::foreign_database::extract_blocks;
 pub use self::handle::Rescue;
 pub use self::quarantine::Quarantine;
 pub use self::rebuild::{Earlier, Rebuilt};

@@ -19,6 +19,7 @@ use serde::Serialize;
 use crate::answers::recover::{RecoverAnswer, RecoveredRow};
 use crate::commands::repair::open_source;
 use crate::damage::Damage;
+use crate::database::{blocks_of_database, is_database};
 use crate::destination::{check_is_free, named, write_file};
 use crate::errors::is_closed_pipe;
 use crate::exit::{Exit, Stated};
@@ -28,19 +29,20 @@ use crate::record_files::Files;
 use crate::stream::open_damaged;
 use crate::text::{rev_text, say};
 
-/// Recover records from a damaged or truncated CAR file
+/// Recover records from a damaged CAR file, or from the database of another program
 ///
 /// Lists the records, or writes them: as JSON files into DIR, as `pds unpack` does, or with -o all good blocks
 /// as a CAR file. Losses are always listed, and so are the states if the file has several. The records of the newest
 /// state that has a tree come first. A record that only another state has is printed as REV:PATH. An unplaced record
-/// has a path in a subtree, but its state is unknown. A record without a path is in no tree. Exit code 0 if every state
-/// in the file is whole, 6 if parts are missing, 3 if nothing is found.
+/// has a path in a subtree, but its state is unknown. A record without a path is in no tree. In a SQLite file, every
+/// value that hashes to a CID in the same row is a block. Exit code 0 if every state in the file is whole, 6 if parts
+/// are missing, 3 if nothing is found.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds recover cut.car\n  pds recover cut.car records/\n  pds recover cut.car --from older.car -o whole.car"
+    after_help = "Examples:\n  pds recover cut.car\n  pds recover cut.car records/\n  pds recover cut.car --from older.car -o whole.car\n  pds recover store.sqlite -o repo.car"
 )]
 pub(crate) struct Args {
-    /// Damaged CAR file; - for stdin
+    /// Damaged CAR file, or SQLite file of any program; - for stdin
     car: PathBuf,
 
     /// Directory for the records, as JSON files
@@ -102,7 +104,11 @@ impl Args {
     /// Opens the file, and the other places that may have its missing blocks.
     fn open(&self) -> Result<(Arc<CarFile<Watched>>, Arc<Sources>)> {
         let mut damage = Damage::of(&self.car);
-        let car = CarFile::salvage(open_damaged(&self.car)?, &mut |error| damage.add(&error))?;
+        let file = match open_damaged(&self.car)? {
+            file if is_database(&file) => blocks_of_database(&self.car, &file)?,
+            file => file,
+        };
+        let car = CarFile::salvage(file, &mut |error| damage.add(&error))?;
         damage.report_rest();
         let car = Arc::new(car);
         // If the header still names the commit, other places may have all of it.

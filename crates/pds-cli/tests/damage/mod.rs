@@ -2,6 +2,7 @@
 
 mod blobs;
 mod cars;
+mod databases;
 mod facts;
 mod history;
 mod invalid_paths;

@@ -101,7 +101,22 @@ fn home_of_the_guide() -> tempfile::TempDir {
     for (from, to) in files.into_iter().chain(others).chain(of_bob) {
         fs::copy(root().join("testdata").join(from), home.path().join(to)).unwrap();
     }
+    make_server(home.path());
     home
+}
+
+/// Makes the database of a server, with the tables of the reference implementation that matter.
+fn make_server(home: &Path) {
+    let database = rusqlite::Connection::open(home.join("server.sqlite")).unwrap();
+    let tables = "CREATE TABLE repo_root (did TEXT PRIMARY KEY, cid TEXT, rev TEXT);
+                  CREATE TABLE repo_block (cid TEXT PRIMARY KEY, repoRev TEXT, size INTEGER, content BLOB);";
+    database.execute_batch(tables).unwrap();
+    let car = fs::File::open(home.join("backup.car")).unwrap();
+    for block in pds::car::CarReader::new(car).unwrap() {
+        let block = block.unwrap();
+        let row = (block.cid().to_string(), "3lsq7c3kyd37q", block.bytes());
+        database.execute("INSERT INTO repo_block VALUES (?1, ?2, length(?3), ?3)", row).unwrap();
+    }
 }
 
 #[test]

@@ -126,6 +126,40 @@ pub(crate) fn open_frozen(path: &Path) -> Result<Opened, StoreError> {
     Ok(Opened { frozen: Some(frozen), ..opened })
 }
 
+/// Opens a complete file of any program without a WAL, without locks and without its shared memory.
+pub(crate) fn open_foreign_frozen(path: &Path) -> Result<Opened, StoreError> {
+    let frozen = Frozen::of(path).map_err(file_error)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+    let opened = leniently(open_uri(path, "mode=ro&immutable=1", flags)?)?;
+    Ok(Opened { frozen: Some(frozen), ..opened })
+}
+
+/// Opens a file of any program, which SQLite may change.
+pub(crate) fn open_foreign_copy(path: &Path) -> Result<Opened, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    leniently(Connection::open_with_flags(no_uri(path), flags).map_err(store_error)?)
+}
+
+/// Configures a connection to a file of any program. SQLite reads a truncated file, and a schema with damaged entries,
+/// as far as possible. The schema runs no code, and every query ends.
+fn leniently(mut connection: Connection) -> Result<Opened, StoreError> {
+    for (setting, on) in DB_CONFIG {
+        connection.set_db_config(setting, on).map_err(store_error)?;
+    }
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, false).map_err(store_error)?;
+    limit_lengths(&connection)?;
+    // The other settings read the file, so this one comes first.
+    let settings = "PRAGMA writable_schema = ON; PRAGMA mmap_size = 0; PRAGMA cache_size = -8192;";
+    connection.execute_batch(settings).map_err(store_error)?;
+    let effort = Effort::bound(&mut connection)?;
+    Ok(Opened { connection, effort, frozen: None })
+}
+
+/// Allows values of any length, for queries that read the short ones only.
+pub(crate) fn allow_any_length(connection: &Connection) -> Result<(), StoreError> {
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::MAX).map(drop).map_err(store_error)
+}
+
 /// Checks that the file is a store of a known format.
 fn checked(opened: Opened) -> Result<Opened, StoreError> {
     let number = |pragma: &str| {
@@ -206,13 +240,17 @@ pub(crate) fn is_empty(path: &Path) -> bool {
 }
 
 fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Opened, StoreError> {
+    configure(open_uri(path, query, flags)?)
+}
+
+fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection, StoreError> {
     let path = path.to_str().ok_or_else(|| {
         StoreError::NotAStore("the path is not UTF-8, and the file is read-only".to_owned())
     })?;
     let path = path.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
     let uri = format!("file:{path}?{query}");
-    configure(Connection::open_with_flags(uri, flags).map_err(store_error)?)
+    Connection::open_with_flags(uri, flags).map_err(store_error)
 }
 
 /// Makes SQLite refuse values longer than any value of a store.

@@ -2,6 +2,7 @@
 
 mod checksums;
 mod conforms;
+mod foreign;
 mod foreign_schema;
 mod format;
 mod index;
