@@ -9,12 +9,14 @@ use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
 
 use crate::exit::Stated;
+use crate::progress::Progress;
 
 /// Copies input into a temporary file that disappears with the process. The error of damaged input is returned
 /// next to the part before the damage.
 pub(crate) fn spool(from: &mut dyn Read, name: &str) -> Result<(File, Option<Stated>)> {
     let mut to = tempfile::tempfile().context("cannot create a temporary file")?;
     let mut chunk = vec![0; CHUNK_BYTES];
+    let mut progress = Progress::bytes("copying", None);
     let mut copied = 0_u64;
     loop {
         let count = match from.read(&mut chunk) {
@@ -35,6 +37,7 @@ pub(crate) fn spool(from: &mut dyn Read, name: &str) -> Result<(File, Option<Sta
         to.write_all(chunk.get(..count).unwrap_or_default())
             .with_context(|| format!("cannot copy {name} into a temporary file"))?;
         copied = copied.saturating_add(count as u64);
+        progress.add(count as u64);
     }
 }
 
