@@ -1,4 +1,4 @@
-//! SQLite files of any program, in which `recover` searches blocks.
+//! SQLite files of any program, in which `recover` searches for blocks.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

@@ -285,7 +285,9 @@ const UNREACHABLE: [io::ErrorKind; 8] = [
 const MALFORMED: Meaning = (
     Exit::BadInput,
     "bad-commit",
-    Some("pds -R FILE reads the records of such a file, and pds verify FILE lists every finding"),
+    Some(
+        "pds -R FILE ls --all lists the records of such a file, and pds verify FILE lists every finding",
+    ),
 );
 
 const DAMAGED: Meaning = (

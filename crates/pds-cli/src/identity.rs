@@ -163,13 +163,18 @@ impl Identity {
         let expected = match &self.key {
             Some(key) => Some(key.clone()),
             None => match of_file() {
-                Some(None) => return Stated::no("wrong-key", "the account has no key").fail(),
+                Some(None) => {
+                    return Stated::no("wrong-key", "the file names no present key of the account")
+                        .fail();
+                }
                 expected => expected.flatten(),
             },
         };
         match expected.filter(|expected| expected != key) {
             Some(expected) => {
-                let message = format!("the secret key is that of {key}, expected {expected}");
+                let message = format!(
+                    "the secret belongs to {key}, but the key of the account is {expected}"
+                );
                 Stated::no("wrong-key", message).fail()
             }
             None => Ok(()),

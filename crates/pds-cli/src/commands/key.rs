@@ -40,7 +40,8 @@ enum KeyVerb {
     /// Import a signing key: multikey text, hexadecimal digits or 32 bytes
     ///
     /// The key signs later commits. Stored commits are still checked with the key that was known before. If none was
-    /// known, those that the key signed are checked with it, and the others stay unchecked.
+    /// known, those that the key signed are checked with it, and the others stay unchecked. With --key, --did-doc or
+    /// --plc-log, it must be the present key of the account.
     #[command(
         after_help = "Examples:\n  pds key import secret.txt\n  pass show alice | pds key import -"
     )]
