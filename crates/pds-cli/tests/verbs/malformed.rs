@@ -88,7 +88,7 @@ fn an_import_refuses_a_commit_with_a_malformed_field() {
         let file = home.write("bad.car", with_field(field, value));
         let said = home.pds(["-R", "alice", "import", &file]).fails(3);
         assert!(said.contains(&format!("{field}: ")), "{said}");
-        assert!(said.contains("hint: pds -R FILE reads the records"), "{said}");
+        assert!(said.contains("hint: pds -R FILE ls --all lists the records"), "{said}");
         home.pds(["-R", "alice", "merge", &file]).fails(3);
     }
     assert_eq!(home.pds(["-R", "alice", "log"]).ok().lines().count(), 1);
