@@ -7,6 +7,26 @@ use crate::syntax::did::Did;
 use crate::syntax::tid::Tid;
 
 /// A malformed field of a commit whose tree can be read all the same.
+///
+/// ```
+/// use pds::commit::Commit;
+/// use pds::data::{Block, Cid, Codec, Value};
+///
+/// let fields = Value::from([
+///     ("did", Value::from("did:web:example.com")),
+///     ("rev", Value::from("not a rev")),
+///     ("sig", Value::from(&[1; 64][..])),
+///     ("data", Value::Link(Cid::of(Codec::Cbor, &pds::mst::EMPTY_NODE))),
+///     ("prev", Value::Null),
+///     ("version", Value::from(3)),
+/// ]);
+/// let block = Block::new(Codec::Cbor, fields.encode());
+/// assert!(Commit::decode(&block).is_err());
+/// let commit = Commit::decode_with_faults(&block)?;
+/// assert_eq!(commit.faults().len(), 1);
+/// assert_eq!(commit.faults()[0].field, "rev");
+/// # Ok::<(), pds::commit::CommitError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {reason}")]
 pub struct FieldFault {
