@@ -114,6 +114,8 @@ codes! {
     CarUnreachable = "car-unreachable", Car, Note;
     /// The file also contains earlier commits.
     CarChain = "car-chain", Car, Note;
+    /// The file also contains other states of the account.
+    CarStates = "car-states", Car, Note;
     /// A block has a kind of CID that AT Protocol does not use.
     CidForeign = "cid-foreign", Cid, Error;
     /// The bytes of a block do not hash to its CID.

@@ -127,7 +127,39 @@ fn indexed<F: ReadAt>(
     let chain =
         check.report.commit.as_ref().map_or(0, |commit| chain_before(&car, &marked, commit));
     notes(&car, marked.reached(), chain, found);
+    if let Some(commit) = &check.report.commit {
+        note_other_states(&car, commit, found)?;
+    }
     Ok(check.report)
+}
+
+/// Reports the other commits of the account that come with the root of their tree.
+fn note_other_states<F: ReadAt>(
+    car: &CarFile<F>,
+    root: &Commit,
+    found: &mut dyn FnMut(Finding),
+) -> Result<()> {
+    let (mut count, mut newest) = (0_u64, None);
+    for cid in car.possible_commits() {
+        // Damaged blocks, and blocks that are not commits, are already reported.
+        let Ok(Some(block)) = car.get(&cid?) else { continue };
+        let Ok(commit) = Commit::decode(&block) else { continue };
+        let is_other = commit.cid() != root.cid() && commit.did() == root.did();
+        if is_other && car.size_of(&commit.data()).is_some() {
+            count += 1;
+            newest = newest.max(commit.rev());
+        }
+    }
+    let ending = if count == 1 { "" } else { "s" };
+    let newest = newest.map_or_else(String::new, |rev| {
+        let place = if Some(rev) > root.rev() { ", newer than the root" } else { "" };
+        format!(", up to rev {rev}{place}")
+    });
+    if count > 0 {
+        let message = format!("{count} other state{ending}{newest}");
+        found(Finding::new(Code::CarStates, message).with_severity(Severity::Note));
+    }
+    Ok(())
 }
 
 fn car_finding(error: &CarError) -> Finding {
