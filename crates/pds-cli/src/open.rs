@@ -182,12 +182,32 @@ impl Source {
             |at: &str| at == "HEAD" || at == root.to_string() || Some(at) == rev.as_deref();
         match at.map(Revision::to_string).filter(|at| !is_root(at)) {
             None => Ok(snapshot),
-            Some(text) => {
-                let reason = "the file has only one commit".to_owned();
-                Err(Error::Revision(RevisionError { text, reason }).into())
-            }
+            Some(text) => other_state(car, &snapshot, text),
         }
     }
+}
+
+/// Finds another state of the account in a CAR file, by its commit or its rev.
+fn other_state(car: &Arc<CarFile<Watched>>, root: &Snapshot, text: String) -> Result<Snapshot> {
+    let mut count = 0;
+    for cid in car.possible_commits() {
+        // Records may begin as a commit does.
+        let Ok(state) = Snapshot::open(car.clone(), cid?) else { continue };
+        let commit = state.commit();
+        if commit.did() != root.commit().did() {
+            continue;
+        }
+        count += 1;
+        let rev = commit.rev().map(|rev| rev.to_string());
+        if commit.cid().to_string() == text || rev.as_deref() == Some(&text) {
+            return Ok(state);
+        }
+    }
+    let reason = match count {
+        ..=1 => "the file has only one commit".to_owned(),
+        count => format!("none of the {count} commits in the file has this CID or rev"),
+    };
+    Err(Error::Revision(RevisionError { text, reason }).into())
 }
 
 /// Finds the stored commit that a state names; a file names its own commit.
