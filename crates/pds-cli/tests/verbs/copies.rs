@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::Value;
+
 use crate::common::{DID, Home, TestRepo};
 
 const PICTURE: &str = "a picture";
@@ -68,7 +70,7 @@ fn with_key_the_copy_can_write() {
         home.pds(["-R", dir, "put", "com.example.note/c"]).stdin("{}").ok();
     }
     let refused = home.pds(["clone", "alice/pds.db", "x", "--with-key"]).fails(2);
-    assert!(refused.contains("no directory with a key"), "{refused}");
+    assert!(refused.contains("a file without a signing key"), "{refused}");
     home.pds(["clone", "copy", "mirror"]).ok();
     let refused = home.pds(["clone", "mirror", "y", "--with-key"]).fails(1);
     assert!(refused.contains("no signing key"), "{refused}");
@@ -206,6 +208,19 @@ fn export_history_writes_every_state_and_a_clone_has_all_of_them() {
             assert_eq!(one, two, "{commit}");
         }
     }
+    // The states can also be read in the file.
+    let log = repo.pds(["log", "--json"]).ok();
+    for row in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        for name in ["cid", "rev"].map(|name| row[name].as_str().unwrap()) {
+            let [one, two] = ["alice", "all.car"]
+                .map(|dir| home.pds(["-R", dir, "ls", "--all", "--at", name]).ok());
+            assert_eq!(one, two, "{name}");
+        }
+    }
+    let said = home.pds(["-R", "all.car", "ls", "--at", "3jzfcijpj2z2a"]).fails(1);
+    assert!(said.contains("none of the 6 commits in the file"), "{said}");
+    let said = home.pds(["verify", "all.car"]).ok();
+    assert!(said.contains("note car-states: 5 other states, up to rev "), "{said}");
     home.pds(["-R", "copy", "gc"]).ok();
     home.pds(["-R", "copy", "verify", "--history"]).ok();
     home.pds(["-R", "all.car", "export", "--history"]).fails(2);

@@ -64,6 +64,35 @@ fn clone_brings_a_file_into_a_database_and_another_directory_out_of_it() {
 }
 
 #[test]
+fn clone_copies_the_history_and_blobs_of_a_directory_into_a_database_and_back() {
+    let Some(Database { home, address, .. }) = Database::new() else { return };
+    let blob = home.pds(["-R", "source", "blob", "put", "-"]).stdin("a blob").ok();
+    let record = format!("{{\"file\":{blob}}}");
+    home.pds(["-R", "source", "put", "com.example.note/blob"]).stdin(record).ok();
+    home.pds(["-R", "source", "ref", "set", "draft", "HEAD"]).ok();
+    home.pds(["-R", "source", "rm", "com.example.note/a"]).ok();
+    home.pds(["clone", "source", "there", "--store", &address, "--with-key"]).ok();
+    assert_eq!(home.list("there"), ["blobs", "key", "store"]);
+    home.pds(["clone", "there", "back", "--with-key"]).ok();
+    home.pds(["clone", &format!("{address}#{DID}"), "alone"]).ended().done();
+    let answers = |dir: &str| {
+        let verbs: [&[&str]; 3] = [&["log", "--json"], &["ref", "ls"], &["verify", "--history"]];
+        verbs.map(|verb| home.pds(["-R", dir].iter().chain(verb).copied()).ok())
+    };
+    for dir in ["there", "back", "alone"] {
+        assert_eq!(answers(dir), answers("source"), "{dir}");
+    }
+    for dir in ["there", "back"] {
+        home.pds(["-R", dir, "verify", "--history", "--blobs"]).ok();
+        home.pds(["-R", dir, "put", "com.example.note/b"]).stdin("{}").ok();
+    }
+    // A clone that fails leaves neither a directory nor an account with records.
+    let said = home.pds(["clone", "source", "again", "--store", &address]).fails(1);
+    assert!(said.contains("already has the account"), "{said}");
+    assert!(!home.list(".").contains(&"again".to_owned()));
+}
+
+#[test]
 fn the_address_of_an_account_is_read_without_a_directory() {
     let Some(database) = Database::new() else { return };
     let (home, account) = (&database.home, &*database.account());

@@ -1,15 +1,18 @@
 //! Copies of whole repositories: what is lost or damaged, and what is refused. The model tests random repositories.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pds::blob::{BlobDirectory, MemoryBlobs};
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{BlobRef, Cid, Codec};
 use pds::local::copy::clone_repository;
 use pds::local::copy_options::CopyOptions;
-use pds::store::{Expect, Fact, FactEdit, FactKind, MemoryStore};
+use pds::retain::gc::Keep;
+use pds::store::{Expect, Fact, FactEdit, FactKind, MemoryStore, RefName};
 use pds::{Error, Repo};
 
 use super::{did, facts, in_memory, moves, note, path, refs, set_facts};
@@ -222,4 +225,38 @@ fn an_import_brings_blobs_of_records_that_are_already_here() {
     for copy in [imported, restored] {
         assert!(blobs.iter().all(|cid| copy.blob(cid).unwrap().is_some()));
     }
+}
+
+#[test]
+fn a_copy_next_to_a_writer_and_a_collection_is_one_moment() {
+    let home = tempfile::tempdir().unwrap();
+    let (repo, _) = original(&home.path().join("r"));
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let keep = Keep::default().states(NonZeroUsize::new(3));
+            for n in 0.. {
+                if is_done.load(Ordering::Relaxed) {
+                    return;
+                }
+                repo.put(&path("com.example.note/n"), &note(&n.to_string())).unwrap();
+                repo.retain().gc(&keep, &mut |_| {}).unwrap();
+            }
+        });
+        for n in 0..12 {
+            let dir = home.path().join(format!("copy-{n}"));
+            match clone_repository(&dir, home.path().join("r"), &CopyOptions::default()) {
+                Ok((copy, report)) => {
+                    assert_eq!(report.lost, []);
+                    let checked = copy.verify().history(&Default::default(), &mut |_| {}).unwrap();
+                    assert!(checked.is_ok() && checked.is_complete());
+                    let last =
+                        moves(&copy).into_iter().rev().find(|row| row.name == RefName::head());
+                    assert_eq!(last.unwrap().after, copy.head().unwrap());
+                }
+                Err(error) => assert!(error.is_busy() || error.is_conflict(), "{error:?}"),
+            }
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
 }
