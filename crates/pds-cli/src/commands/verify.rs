@@ -90,7 +90,7 @@ impl Args {
         let is_named = self.at.is_some() && at.is_none();
         if is_a_file(&path) || (is_named && !is_repository(&path)?) {
             if at.is_some() {
-                // A file has only one state; a revision that names another is an error.
+                // A revision that names no state of the file is an error.
                 place.snapshot(self.at.as_ref())?;
             }
             return Ok((self.check_car(&path, expected, findings)?, false));
@@ -131,8 +131,7 @@ impl Args {
             return Stated::usage("--blobs needs a repository; a CAR file has no blobs").fail();
         }
         if self.history {
-            return Stated::usage("--history needs a repository; a CAR file has only one state")
-                .fail();
+            return Stated::usage("--history needs a repository; a CAR file has no log").fail();
         }
         match open_file(path) {
             Ok(file) => Ok(verify_car(file, expected, &mut |f| findings.add(f))?),
