@@ -139,8 +139,12 @@ impl Identity {
         if self.did.is_none() && self.keys.is_none() {
             return Ok(self.key.clone());
         }
-        let unread = || Stated::bad_input("the file has no readable commit");
-        self.key_of(&peek(file).ok_or_else(unread)?)
+        match peek(file) {
+            Some(commit) => self.key_of(&commit),
+            // A slice without changes has no commit. If it must have one, the import says so.
+            None if self.keys.is_none() || self.key.is_some() => Ok(self.key.clone()),
+            None => Stated::bad_input("the file has no readable commit").fail(),
+        }
     }
 
     /// Returns the key that must have signed a commit, after a check of its account.

@@ -64,10 +64,13 @@ impl Args {
         let expected = identity.expected().partial(self.partial).jobs(jobs);
         let mut findings = Findings::new(out);
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
-        let is_store_damaged = findings.is_store_damaged;
+        let (is_store_damaged, is_future) = (findings.is_store_damaged, findings.is_future);
         findings.finish(&report)?;
         if (report.commit.is_none() || is_store_damaged) && is_repo && !out.is_json() {
             say(REPAIR);
+        }
+        if is_future && !out.is_json() {
+            say(if is_repo { FUTURE_STATE } else { FUTURE_FILE });
         }
         Ok(match (report.is_ok(), &report.commit) {
             (true, _) => Exit::Done,
@@ -153,18 +156,23 @@ struct Findings<'a> {
     colour: bool,
     /// The database is damaged.
     is_store_damaged: bool,
+    /// A present state has a rev in the future.
+    is_future: bool,
 }
 
 impl<'a> Findings<'a> {
     fn new(out: &'a mut Output) -> Self {
         let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         let colour = wanted && std::io::stdout().is_terminal();
-        let (kept, is_store_damaged) = (Vec::new(), false);
-        Self { out, kept, kept_bytes: 0, left_out: 0, failed: None, colour, is_store_damaged }
+        let (kept, failed) = (Vec::new(), None);
+        let (is_store_damaged, is_future) = (false, false);
+        Self { out, kept, kept_bytes: 0, left_out: 0, failed, colour, is_store_damaged, is_future }
     }
 
     fn add(&mut self, finding: Finding) {
         self.is_store_damaged |= finding.code() == Code::StoreDamaged;
+        self.is_future |=
+            finding.code() == Code::RevInFuture && finding.severity() == Severity::Error;
         if self.out.is_json() {
             let bytes = finding.message.len() + finding.path.as_ref().map_or(0, String::len);
             if self.kept.len() < MAX_KEPT_FINDINGS && self.kept_bytes + bytes < MAX_KEPT_BYTES {
@@ -200,6 +208,12 @@ impl<'a> Findings<'a> {
         self.out.answer(&VerifyAnswer { report, findings, left_out })
     }
 }
+
+const FUTURE_STATE: &str = "set the clock of this machine if it is wrong; if it is right, pds repair --redate signs the \
+    state again with a rev of today";
+
+const FUTURE_FILE: &str = "set the clock of this machine if it is wrong; if it is right, pds clone FILE --accept-clock \
+    keeps the state, and pds repair --redate can sign it again with the key";
 
 /// The number of findings in a JSON answer, which bounds memory for any input. As text, all are printed.
 const MAX_KEPT_FINDINGS: usize = 20_000;

@@ -187,14 +187,27 @@ fn a_rotation_that_is_killed_at_any_call() {
     if !is_available() {
         return;
     }
-    let repo = prepared();
-    let args = ["-R", "alice", "key", "rotate"];
-    let scenario =
-        Scenario { name: "key rotate", home: &repo.home, args: &args, stdin: "", kills: 40 };
-    kill(&scenario, |repo| {
-        assert!(!repo.home.list("alice").contains(&"key.next".to_owned()), "a key is left over");
-        once_more(&args, "")(repo);
-    });
+    for (name, option) in [("key rotate", None), ("key rotate (discard)", Some("--discard-old"))] {
+        let repo = prepared();
+        let secret = repo.home.read("alice/key");
+        let args: Vec<&str> = ["-R", "alice", "key", "rotate"].into_iter().chain(option).collect();
+        let scenario = Scenario { name, home: &repo.home, args: &args, stdin: "", kills: 40 };
+        kill(&scenario, |repo| {
+            let names = repo.home.list("alice");
+            assert!(!names.contains(&"key.next".to_owned()), "a key is left over");
+            // The old secret is in one file, unless it was discarded.
+            let keys =
+                names.iter().filter(|name| matches!(&***name, "key" | "key.old" | "key.old.1"));
+            let with_secret =
+                keys.filter(|name| repo.home.read(&format!("alice/{name}")) == secret);
+            let count = with_secret.count();
+            assert!(
+                count == 1 || count == 0 && option.is_some(),
+                "{count} files have the old secret"
+            );
+            once_more(&args, "")(repo);
+        });
+    }
 }
 
 #[test]

@@ -99,6 +99,9 @@ fn a_state_from_the_future_is_signed_again() {
     let text = verified.text();
     assert!(text.contains(&format!("error rev-in-future {head}: rev {rev} is from ")), "{text}");
     assert!(text.contains("but the clock of this machine shows "), "{text}");
+    assert!(verified.stderr.contains("pds repair --redate"), "{}", verified.stderr);
+    let file = repo.pds(["verify", &repo.export("late.car")]).ended();
+    assert!(file.stderr.contains("pds clone FILE --accept-clock"), "{}", file.stderr);
 
     let listed = repo.pds(["repair"]).ended();
     assert_eq!(listed.code(), 1, "{}", listed.stderr);

@@ -113,7 +113,7 @@ fn every_verb_that_judges_a_signature_takes_every_form() {
     for (forms, code) in [(&forms.good, 0), (&forms.bad, 1)] {
         for (n, form) in forms.iter().enumerate() {
             let mirror = format!("mirror-{code}-{n}");
-            home.pds(["clone", "alice.car", &mirror]).ok();
+            home.pds(["clone", "alice.car", &mirror]).ended().done();
             let import = ["-R", &mirror, "key", "import", "alice/key"].map(str::to_owned);
             let ended = home.pds(import.into_iter().chain(form.clone())).ended();
             assert_eq!(ended.code(), code, "{form:?}: {}", ended.stderr);
