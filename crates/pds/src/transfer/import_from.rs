@@ -46,7 +46,8 @@ impl Transfer<'_> {
     /// # let dir = tempfile::tempdir()?;
     /// # let [one, two] = ["one", "two"].map(|name| dir.path().join(name));
     /// # let note = pds::data::Value::from([("text", pds::data::Value::from("hi"))]);
-    /// use pds::local::copy::{CopyOptions, clone_repository};
+    /// use pds::local::copy::clone_repository;
+    /// use pds::local::copy_options::CopyOptions;
     ///
     /// let here = pds::Repo::create(&one, &"did:web:example.com".parse()?)?;
     /// let (there, _) = clone_repository(&two, &one, &CopyOptions::default().with_key(true))?;
