@@ -106,6 +106,7 @@ pds prove app.bsky.actor.profile/self -o proof.car
 cp log.json proof.car.plc.json
 head -c $(($(wc -c < backup.car) - 20)) backup.car > cut.car
 pds get com.example.note/first --cbor > record.cbor
+cp pds.db store.sqlite
 pds clone . ../old-copy --with-key
 pds clone . alice --with-key
 "#;
