@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use pds::car::{CarError, CarFile, CarReader, FromStart};
 use pds::commit::Commit;
 use pds::data::{Blocks, Cid};
+use pds::history::in_file::resolve_in_file;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::is_address;
-use pds::model::revision::RevisionError;
 use pds::store::RefName;
 use pds::transfer::export::{ExportOptions, export_with};
 use pds::{Code, Error, Repo, Revision, Snapshot};
@@ -173,41 +173,11 @@ impl Source {
             (Self::Repo(repo), Some(at)) => return Ok(repo.checkout(at)?),
             (Self::Car(car), _) => car,
         };
-        let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
-        let root = *car.roots().first().ok_or_else(no_root)?;
-        let snapshot = Snapshot::open_with_faults(car.clone(), root)?;
+        let commit = resolve_in_file(car, at.unwrap_or(&Revision::head()))?;
+        let snapshot = Snapshot::open_with_faults(car.clone(), commit)?;
         note_faults(snapshot.commit());
-        let rev = snapshot.commit().rev().map(|rev| rev.to_string());
-        let is_root =
-            |at: &str| at == "HEAD" || at == root.to_string() || Some(at) == rev.as_deref();
-        match at.map(Revision::to_string).filter(|at| !is_root(at)) {
-            None => Ok(snapshot),
-            Some(text) => other_state(car, &snapshot, text),
-        }
+        Ok(snapshot)
     }
-}
-
-/// Finds another state of the account in a CAR file, by its commit or its rev.
-fn other_state(car: &Arc<CarFile<Watched>>, root: &Snapshot, text: String) -> Result<Snapshot> {
-    let mut count = 0;
-    for cid in car.possible_commits() {
-        // Records may begin as a commit does.
-        let Ok(state) = Snapshot::open(car.clone(), cid?) else { continue };
-        let commit = state.commit();
-        if commit.did() != root.commit().did() {
-            continue;
-        }
-        count += 1;
-        let rev = commit.rev().map(|rev| rev.to_string());
-        if commit.cid().to_string() == text || rev.as_deref() == Some(&text) {
-            return Ok(state);
-        }
-    }
-    let reason = match count {
-        ..=1 => "the file has only one commit".to_owned(),
-        count => format!("none of the {count} commits in the file has this CID or rev"),
-    };
-    Err(Error::Revision(RevisionError { text, reason }).into())
 }
 
 /// Finds the stored commit that a state names; a file names its own commit.

@@ -1,6 +1,6 @@
 //! CAR files made by hand: valid, unusual and hostile ones.
 
-use pds::car::CarWriter;
+use pds::car::{CarReader, CarWriter};
 use pds::commit::{Commit, UnsignedCommit};
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid, Codec, Value};
@@ -84,4 +84,14 @@ pub(crate) fn node(entries: &[(Vec<u8>, Cid, Option<Cid>)], left: Option<Cid>) -
     });
     let node = Value::from([("e", Value::from_iter(entries)), ("l", link(left))]);
     Block::new(Codec::Cbor, node.encode())
+}
+
+/// A CAR file with another root.
+pub(crate) fn with_root(file: &[u8], root: &str) -> Vec<u8> {
+    let mut reader = CarReader::new(file).unwrap();
+    let mut car = CarWriter::new(Vec::new(), &[root.parse().unwrap()]).unwrap();
+    while let Some(section) = reader.next_section().unwrap() {
+        car.block(section.block).unwrap();
+    }
+    car.finish().unwrap()
 }

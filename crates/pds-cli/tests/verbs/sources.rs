@@ -1,6 +1,6 @@
 //! Every form of the arguments for the repository, the record and the state.
 
-use crate::common::{DID, Home, TestRepo, masked};
+use crate::common::{DID, Home, TestRepo, masked, with_root};
 
 #[test]
 fn the_repository_is_found_from_any_directory_inside() {
@@ -176,13 +176,43 @@ fn a_file_has_one_state_under_its_names() {
     for state in ["HEAD", &commit, &rev, &file] {
         repo.home.pds(["-R", &file, "ls", "--at", state]).ok();
     }
-    for state in ["HEAD~1", "@{1}", "other"] {
+    for (state, reason) in [
+        ("HEAD~1", "the file has no parent of HEAD"),
+        ("@{1}", "a CAR file has no log"),
+        ("other", "a CAR file has no refs"),
+        ("2222222222222", "the file has no commit with rev 2222222222222"),
+        (NO_COMMIT, "the file has no such commit"),
+    ] {
         let said = repo.home.pds(["-R", &file, "ls", "--at", state]).fails(1);
-        assert_eq!(
-            said,
-            format!("error: unknown revision \"{state}\": the file has only one commit\n")
-        );
+        assert_eq!(said, format!("error: unknown revision \"{state}\": {reason}\n"));
     }
+}
+
+#[test]
+fn every_state_of_a_file_can_be_read() {
+    let repo = TestRepo::with_notes();
+    let file = repo.home.path("history.car");
+    repo.pds(["export", "--history", "-o", &file]).ended().done();
+    let log = repo.json_lines(["log"]);
+    for (back, row) in log.iter().enumerate() {
+        let records =
+            |at: &str| repo.home.pds(["-R", &file, "ls", "--all", "--at", at]).ok().lines().count();
+        let (cid, rev) = (row["cid"].as_str().unwrap(), row["rev"].as_str().unwrap());
+        for at in [cid, rev, &format!("HEAD~{back}")] {
+            assert_eq!(records(at), log.len() - 1 - back, "{at}");
+        }
+    }
+    let (old, new) = (log[2]["rev"].as_str().unwrap(), log[0]["rev"].as_str().unwrap());
+    let changes = repo.home.pds(["-R", &file, "diff", old, new]).ended().text();
+    assert_eq!(changes, repo.pds(["diff", old, new]).ended().text());
+
+    // The header may name any of them.
+    let bytes = with_root(&repo.home.read("history.car"), log[3]["cid"].as_str().unwrap());
+    let old = repo.home.write("old.car", bytes);
+    let said = repo.home.pds(["verify", &old]).ok();
+    let newer = format!("note car-states: 3 other states, up to rev {new}, newer than the root");
+    assert!(said.contains(&newer), "{said}");
+    assert_eq!(repo.home.pds(["-R", &old, "ls", "--at", new]).ok(), repo.pds(["ls"]).ok());
 }
 
 #[test]
@@ -199,3 +229,5 @@ fn a_place_that_is_not_there_is_named() {
     assert!(said.starts_with("error: not a store: "), "{said}");
     home.pds(["-R", "other", "put", "com.example.note/a"]).stdin("{}").fails(3);
 }
+
+const NO_COMMIT: &str = "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm";

@@ -2,6 +2,7 @@
 
 pub(crate) mod ancestry;
 pub mod handle;
+pub mod in_file;
 pub(crate) mod log_pages;
 pub(crate) mod origin;
 pub(crate) mod parent;
