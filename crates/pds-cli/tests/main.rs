@@ -10,6 +10,7 @@ mod exit_codes;
 mod faults;
 mod guide;
 mod memory;
+mod reports;
 #[path = "../../pds-postgres/tests/postgres/server.rs"]
 #[allow(dead_code, reason = "tests of another crate use the rest")]
 mod server;
