@@ -12,7 +12,7 @@ pub(crate) struct Base {
     pub(crate) commit: Commit,
     /// The key that the store names.
     pub(crate) key: Option<PublicKey>,
-    /// The rev after which that key signs.
+    /// The rev after which that key signs, or a later one that a ref has left behind.
     pub(crate) key_since: Option<Tid>,
     /// The time of the newest log entry, in microseconds since 1970.
     pub(crate) logged: Option<u64>,

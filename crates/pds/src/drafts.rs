@@ -151,7 +151,8 @@ impl Parts {
     /// Returns the state that a commit is made on, in one view.
     pub(crate) fn base_in(&self, view: &dyn View, commit: Commit) -> Result<Base> {
         let (key, key_since) = (self.key_in(view)?, facts::key_since(view)?);
-        let (logged, version) = (facts::logged(view)?, view.version());
+        let ((logged, left), version) = (self.newest(view)?, view.version());
+        let key_since = key_since.max(left);
         Ok(Base { commit, key, key_since, logged, version })
     }
 

@@ -174,6 +174,7 @@ mod error_text;
 mod facts;
 pub mod history;
 pub mod keys;
+mod left_revs;
 pub mod local;
 pub mod merge;
 pub mod model;

@@ -329,3 +329,38 @@ fn a_mirror_follows_deletions_and_a_damaged_local_state_is_not_dropped_in_silenc
     assert!(refused.is_corrupt() || refused.is_not_found(), "{refused}");
     repo.transfer().allow_loss(true).import_file(Cursor::new(&second.file), None).unwrap();
 }
+
+#[test]
+fn revs_ascend_over_all_refs_and_after_a_reset() {
+    // The first state has a rev ahead of the clock, so every later rev depends on the ones before.
+    let key = SigningKey::generate(Curve::K256).unwrap();
+    let start = State::signed(&key, rev(0), None, Records::new());
+    let store: Arc<dyn pds::store::Store> = Arc::new(MemoryStore::default());
+    // Each handle is another process, with another clock ID.
+    let open = |name: &str| {
+        let repo = Repo::with(store.clone(), Arc::new(MemoryBlobs::default()));
+        repo.signing_with(key.clone()).on(name.parse().unwrap())
+    };
+    open("HEAD").transfer().import_file(Cursor::new(&start.file), None).unwrap();
+    open("HEAD")
+        .history()
+        .set_ref(&"side".parse().unwrap(), start.cid, pds::store::Expect::Absent, "")
+        .unwrap();
+    let (mut random, mut last) = (Random(7), start.rev);
+    for step in 0..200 {
+        let repo = open(["HEAD", "side"][random.below(2)]);
+        match random.below(3) {
+            0 => repo.history().set_head(start.cid, pds::store::Expect::Any, "").unwrap(),
+            1 => {
+                let at = repo.history().log(1).unwrap()[0].before.unwrap_or(start.cid);
+                repo.history().set_head(at, pds::store::Expect::Any, "").unwrap();
+            }
+            _ => {
+                let text = note(&step.to_string());
+                let commit = repo.put(&path("com.example.note/a"), &text).unwrap().commit;
+                assert!(commit.rev().unwrap() > last, "step {step}");
+                last = commit.rev().unwrap();
+            }
+        }
+    }
+}
