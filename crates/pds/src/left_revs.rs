@@ -13,12 +13,12 @@ use pds_store::log::LogQuery;
 use pds_store::store::View;
 
 impl Parts {
-    /// Returns the time of the newest log entry, and the greatest rev of the last commit that was signed here, on any ref, and of the commits that refs have
-    /// been moved from and to since.
+    /// Returns the time of the newest log entry, and the greatest rev of these commits: the last one that was signed
+    /// here, on any ref, and those that refs were moved from and to since.
     ///
-    /// So the revs of this repository ascend, also after a reset. Earlier commits need no look, because the last signed
-    /// one is later than they are. A repair may sign a commit on purpose that is earlier than one with a rev in the
-    /// future: the search ends there, and revs in the future do not count.
+    /// So the revs of this repository ascend, also after a reset. Older commits are not read, because the last signed
+    /// one has a greater rev. A repair may sign a commit with a smaller rev than one from the future. So the search ends
+    /// at a repair, and revs in the future do not count.
     pub(crate) fn newest(&self, view: &dyn View) -> Result<(Option<u64>, Option<Tid>)> {
         let (mut commits, mut logged): (Vec<Cid>, _) = (Vec::new(), None);
         let read = view.log(&LogQuery::newest_first(), &mut |row| {
@@ -55,5 +55,5 @@ impl Parts {
     }
 }
 
-/// The number of commits that are looked at. A mirror may have many imports and no signed commit.
+/// The most commits that are read. A mirror may have many imports and no signed commit.
 const MAX_COMMITS: usize = 1_000;

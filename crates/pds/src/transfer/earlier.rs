@@ -143,7 +143,7 @@ impl Earlier {
         Ok(Some(Reason::Invalid(Box::new(first))))
     }
 
-    /// Returns the states, each of which must be whole.
+    /// Returns the states as states to read. Every block of them must be readable.
     pub(crate) fn to_read(&self) -> Vec<State> {
         self.states.iter().map(|state| State { commit: state.cid(), is_whole: true }).collect()
     }
