@@ -115,7 +115,7 @@ impl std::fmt::Display for StateName {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Recovery {
-    /// The commit of the present state, or `None` if it is lost.
+    /// The commit of the present state, or `None` if it is lost. Its fields may be malformed.
     pub commit: Option<Commit>,
     /// The number of commits that were found.
     pub states: u64,
@@ -154,6 +154,9 @@ pub fn recover<F: ReadAt>(
     let mut search = Search::new(blocks, found);
     search.recovery.commit = states.present().cloned();
     search.recovery.states = states.commits.len() as u64;
+    for commit in &states.commits {
+        search.reported.insert(search.hasher.hash_one(commit.cid()));
+    }
     search.present_state(&states, root, &each)?;
     search.other_states(&states)?;
     search.rest(&each)?;

@@ -38,13 +38,15 @@ pub(super) struct States {
 }
 
 impl States {
-    /// Finds the commits. The present state is the newest one whose tree is not entirely lost. It belongs to the
+    /// Finds the commits, also those with malformed fields. The present state is the newest one whose tree is not entirely lost. It belongs to the
     /// account of the root, if the root is readable.
     pub(super) fn find(root: Option<Cid>, blocks: &dyn Blocks, each: &Each<'_>) -> Result<Self> {
         let mut commits = Vec::new();
         let mut known = HashSet::new();
         let of_root = match root {
-            Some(root) => blocks.get(&root)?.and_then(|block| Commit::decode(&block).ok()),
+            Some(root) => {
+                blocks.get(&root)?.and_then(|block| Commit::decode_with_faults(&block).ok())
+            }
             None => None,
         };
         let did = of_root.as_ref().map(|commit| commit.did().clone());
@@ -52,7 +54,7 @@ impl States {
         commits.extend(of_root);
         each(&mut |block| {
             if may_be_a_commit(block)
-                && let Ok(commit) = Commit::decode(block)
+                && let Ok(commit) = Commit::decode_with_faults(block)
                 && known.insert(commit.cid())
             {
                 commits.push(commit);

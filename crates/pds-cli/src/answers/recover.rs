@@ -95,7 +95,8 @@ pub(crate) struct RecoverAnswer<'a> {
 
 impl RecoverAnswer<'_> {
     pub(crate) fn is_whole(&self) -> bool {
-        self.lost == 0 && self.commit.is_some() && !self.has_odd_paths
+        let is_sound = self.commit.is_some_and(|commit| commit.faults().is_empty());
+        self.lost == 0 && is_sound && !self.has_odd_paths
     }
 }
 

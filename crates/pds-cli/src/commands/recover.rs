@@ -24,6 +24,7 @@ use crate::destination::{check_is_free, named, write_file};
 use crate::errors::is_closed_pipe;
 use crate::exit::{Exit, Stated};
 use crate::output::Output;
+use crate::partial::note_faults;
 use crate::progress::Watched;
 use crate::record_files::Files;
 use crate::stream::open_damaged;
@@ -90,6 +91,7 @@ impl Args {
             reporter.out.has_done();
         }
         say_if_newer(&car, &recovery);
+        recovery.commit.iter().for_each(note_faults);
         let answer = reporter.no_path.answer(&recovery);
         reporter.answer(&answer)?;
         let found =
@@ -233,7 +235,9 @@ fn write_car(
     out: &mut dyn Write,
 ) -> Result<()> {
     let has_one_state = recovery.states == 1 && recovery.unplaced == 0;
-    if let (Some(commit), 0, true) = (&recovery.commit, recovery.lost, has_one_state) {
+    if let (Some(commit), 0, true) = (&recovery.commit, recovery.lost, has_one_state)
+        && commit.faults().is_empty()
+    {
         let snapshot = Snapshot::open(sources.clone(), commit.cid())?;
         export_car(&snapshot, out, &mut |_| {})?;
         return Ok(());

@@ -64,6 +64,12 @@ fn records_are_read_from_a_file_whose_commit_has_a_malformed_field() {
         assert_eq!((ended.code(), ended.text().contains("\"x\"")), (0, true));
         assert!(ended.stderr.contains(&format!("is not valid: {field}: ")), "{}", ended.stderr);
         pds(&["show", "HEAD"]).done();
+        // A recovery finds the state of the commit.
+        let recovered = home.pds(["recover", "bad.car"]).ended();
+        assert_eq!(recovered.code(), 6, "{}", recovered.text());
+        let last = "partly recovered: 2 records, 0 unplaced, 0 without a path, 0 lost\n";
+        assert!(recovered.text().ends_with(last), "{}", recovered.text());
+        assert!(recovered.stderr.contains(&format!("is not valid: {field}: ")));
         // Nothing admits the commit, and no proof is made.
         let verified = home.pds(["verify", "bad.car"]).ended();
         let named = verified.text().lines().filter(|line| line.contains("commit-field")).count();
