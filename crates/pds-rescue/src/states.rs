@@ -1,10 +1,12 @@
 //! The states in a damaged file: its commits, and the number of records that each of them still has.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use crate::orphans::Each;
 use crate::survey::may_be_a_commit;
 use pds::error::Result;
+use pds::model::commit_order::CommitOrder;
 use pds_core::commit::Commit;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
@@ -60,7 +62,8 @@ impl States {
                 commits.push(commit);
             }
         })?;
-        commits.sort_by_key(|commit| (std::cmp::Reverse(commit.rev()), commit.cid()));
+        let order = CommitOrder::of(&commits, root);
+        commits.sort_by_key(|commit| (Reverse(order.of_commit(commit)), commit.cid()));
         let did = did.or_else(|| commits.first().map(|commit| commit.did().clone()));
         let mut present = None;
         for (number, commit) in commits.iter().enumerate() {

@@ -190,3 +190,30 @@ fn a_newest_state_without_its_tree_leaves_the_records_of_the_state_before() {
     let elsewhere = text.matches("without-path ").count() + text.matches("unplaced ").count();
     assert_eq!(elsewhere, 2, "{text}");
 }
+
+#[test]
+fn the_records_of_whole_real_files_are_those_that_verify_counts() {
+    let Some(fixtures) = crate::common::fixtures() else { return };
+    let (home, mut whole) = (crate::common::Home::new(), 0);
+    for entry in std::fs::read_dir(fixtures.join("cars")).unwrap() {
+        let file = entry.unwrap().path();
+        let name = file.to_str().unwrap();
+        if !name.ends_with(".car") {
+            continue;
+        }
+        let json = |verb: &str| -> serde_json::Value {
+            let text = home.pds([verb, name, "--json"]).ended().text();
+            serde_json::from_str(text.lines().last().unwrap()).unwrap()
+        };
+        let verified = json("verify");
+        if verified["ok"] != true {
+            continue;
+        }
+        whole += 1;
+        let recovered = json("recover");
+        assert_eq!(recovered["records"], verified["records"], "{name}");
+        assert_eq!(recovered["ok"], true, "{name}");
+        assert_eq!(recovered["commit"]["cid"], verified["commit"], "{name}");
+    }
+    assert!(whole > 5, "{whole}");
+}

@@ -5,6 +5,7 @@ mod account;
 mod recover;
 mod repair;
 mod salvage;
+mod states;
 
 use std::fs;
 use std::path::Path;

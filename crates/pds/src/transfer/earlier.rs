@@ -1,10 +1,11 @@
 //! The other states that arrive with a file or from another repository: usually earlier ones.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::keys::known::KeyHistory;
+use crate::model::commit_order::CommitOrder;
 use crate::model::finding::{Finding, Severity, Stage};
 use crate::model::report::Expected;
 use crate::transfer::state_blocks::State;
@@ -59,7 +60,7 @@ pub(crate) struct Earlier {
     pub(crate) left_out: Vec<LeftOut>,
     /// The blobs that records of these states refer to.
     pub(crate) blobs: BTreeSet<Cid>,
-    order: Order,
+    order: CommitOrder,
 }
 
 /// The context in which arriving commits are checked.
@@ -80,7 +81,9 @@ pub(crate) struct Judge<'a> {
 impl Earlier {
     /// Checks commits that arrived with another one, and chooses those that are stored.
     pub(crate) fn of(commits: Vec<Commit>, judge: &Judge<'_>) -> Result<Self> {
-        let mut earlier = Self { order: Order::of(&commits, judge.root), ..Self::default() };
+        let all = commits.iter().chain([judge.root]);
+        let order = CommitOrder::of(all, Some(judge.root.cid()));
+        let mut earlier = Self { order, ..Self::default() };
         let commits = earlier.order.sorted(commits);
         let mut trees = Trees::of(judge.blocks);
         let mut wasted = 0;
@@ -168,42 +171,6 @@ impl Earlier {
         }
         moves.push(root.cid());
         moves
-    }
-}
-
-/// The order of commits: by rev, and without revs by the chain of `prev`.
-#[derive(Clone, Default)]
-struct Order(HashMap<Cid, u32>);
-
-impl Order {
-    fn of(commits: &[Commit], root: &Commit) -> Self {
-        let prev: HashMap<Cid, Option<Cid>> =
-            commits.iter().chain([root]).map(|commit| (commit.cid(), commit.prev())).collect();
-        let mut depths: HashMap<Cid, u32> = HashMap::with_capacity(prev.len());
-        for start in prev.keys() {
-            let (mut path, mut at) = (Vec::new(), Some(*start));
-            while let Some(cid) = at.filter(|cid| !depths.contains_key(cid)) {
-                let Some(before) = prev.get(&cid) else { break };
-                path.push(cid);
-                at = *before;
-            }
-            let mut depth = at.and_then(|cid| depths.get(&cid)).copied().unwrap_or_default();
-            for cid in path.into_iter().rev() {
-                depth = depth.saturating_add(1);
-                depths.insert(cid, depth);
-            }
-        }
-        Self(depths)
-    }
-
-    /// Returns the place of a commit. A commit that did not arrive comes before the others with its rev.
-    fn of_commit(&self, commit: &Commit) -> (Option<Tid>, u32) {
-        (commit.rev(), self.0.get(&commit.cid()).copied().unwrap_or_default())
-    }
-
-    fn sorted(&self, mut commits: Vec<Commit>) -> Vec<Commit> {
-        commits.sort_by_key(|commit| (self.of_commit(commit), commit.cid()));
-        commits
     }
 }
 
