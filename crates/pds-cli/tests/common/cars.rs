@@ -39,10 +39,18 @@ impl Car {
     }
 
     /// The same repository of another account.
-    pub(crate) fn by(mut self, did: &str) -> Self {
-        let data = self.commit.data();
-        let rev = "3jzfcijpj2z2a".parse().unwrap();
-        let unsigned = UnsignedCommit { did: did.parse().unwrap(), data, rev, prev: None };
+    pub(crate) fn by(self, did: &str) -> Self {
+        self.signed(did, "3jzfcijpj2z2a")
+    }
+
+    /// The same repository at another rev.
+    pub(crate) fn at(self, rev: &str) -> Self {
+        self.signed(DID, rev)
+    }
+
+    fn signed(mut self, did: &str, rev: &str) -> Self {
+        let (did, data, rev) = (did.parse().unwrap(), self.commit.data(), rev.parse().unwrap());
+        let unsigned = UnsignedCommit { did, data, rev, prev: None };
         self.commit = unsigned.sign(&SigningKey::generate(Curve::K256).unwrap()).unwrap();
         self.blocks[0] = self.commit.block().clone();
         self

@@ -103,7 +103,8 @@ fn a_clone_that_is_killed_leaves_no_repository_or_a_whole_one() {
 #[test]
 fn an_import_that_is_killed_leaves_the_old_state_or_the_new_one() {
     let home = Home::new();
-    let (small, large) = (Car::of([(b"com.example.note/a".to_vec(), note("a"))]), large_car());
+    let small = Car::of([(b"com.example.note/a".to_vec(), note("a"))]);
+    let large = large_car().at("3jzfcijpj3z2a");
     let commits = [&small, &large].map(|car| car.commit.cid().to_string());
     home.write("small.car", small.file());
     home.write("large.car", large.file());
