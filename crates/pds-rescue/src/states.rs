@@ -40,8 +40,8 @@ pub(super) struct States {
 }
 
 impl States {
-    /// Finds the commits, also those with malformed fields. The present state is the newest one whose tree is not entirely lost. It belongs to the
-    /// account of the root, if the root is readable.
+    /// Finds the commits, also those with malformed fields. The present state is the newest one whose tree is not
+    /// entirely lost. It belongs to the account of the root, if the root is readable.
     pub(super) fn find(root: Option<Cid>, blocks: &dyn Blocks, each: &Each<'_>) -> Result<Self> {
         let mut commits = Vec::new();
         let mut known = HashSet::new();
