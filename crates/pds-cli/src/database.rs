@@ -9,6 +9,7 @@ use pds::car::{FromStart, ReadAt};
 use pds_rescue::extract_blocks;
 
 use crate::progress::Watched;
+use crate::spool::Roomy;
 use crate::text::{counted, say};
 
 /// Tells whether a file is a SQLite file.
@@ -25,12 +26,13 @@ pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<Watched>
         true => None,
         false => {
             let mut copy = tempfile::NamedTempFile::new().context(NO_TEMPORARY_FILE)?;
-            io::copy(&mut FromStart::new(file), &mut copy).context(NO_TEMPORARY_FILE)?;
+            let mut to = Roomy(copy.as_file_mut());
+            io::copy(&mut FromStart::new(file), &mut to).context(NO_TEMPORARY_FILE)?;
             Some(copy)
         }
     };
     let mut car = tempfile::tempfile().context(NO_TEMPORARY_FILE)?;
-    let mut out = BufWriter::new(&mut car);
+    let mut out = BufWriter::new(Roomy(&mut car));
     let found = extract_blocks(copy.as_ref().map_or(path, |copy| copy.path()), &mut out)
         .with_context(|| format!("cannot read the tables of {}", path.display()))?;
     out.flush().context(NO_TEMPORARY_FILE)?;

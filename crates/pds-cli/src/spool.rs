@@ -54,6 +54,22 @@ fn has_room(file: &File, bytes: u64) -> bool {
     true
 }
 
+/// A temporary file that is written only while the disk has room.
+pub(crate) struct Roomy<'f>(pub(crate) &'f mut File);
+
+impl Write for Roomy<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match has_room(self.0, bytes.len() as u64) {
+            true => self.0.write(bytes),
+            false => Err(io::ErrorKind::StorageFull.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Input that is decompressed while it is read.
 pub(crate) struct Decompressed<R> {
     decoder: MultiGzDecoder<Counting<R>>,

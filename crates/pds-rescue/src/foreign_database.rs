@@ -1,18 +1,20 @@
 //! The blocks of a SQLite file of any program, written as a CAR file.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use pds::error::{Error, Result};
 use pds::local::layout::STORE_FILE;
 use pds_core::car::write::CarWriter;
+use pds_core::data::cid::Cid;
 use pds_store::error::StoreError;
 use pds_store::sqlite::foreign::{ForeignTables, each_block};
 use pds_store::sqlite::store::SqliteStore;
 
 /// Writes every block in a SQLite file of any program as a CAR file without a root, for [`recover`](super::recover()).
 ///
-/// The file is not changed, and nothing is created next to it. If SQLite finds no block, and the file is a
+/// Each block is written once. The file is not changed, and nothing is created next to it. If SQLite finds no block, and the file is a
 /// damaged store of `pds`, its readable rows are copied to a temporary file first.
 ///
 /// ```
@@ -33,16 +35,17 @@ use pds_store::sqlite::store::SqliteStore;
 ///
 /// # Errors
 ///
-/// [`Error::Store`] if SQLite cannot read the file or another process changes it, and [`Error::Car`] if `out` cannot
-/// be written.
+/// [`Error::Store`] if SQLite cannot read the file, another process changes it, or its values share their bytes, and
+/// [`Error::Car`] if `out` cannot be written.
 pub fn extract_blocks(path: &Path, out: &mut dyn Write) -> Result<ForeignTables> {
-    let mut car = CarWriter::new(out, &[])?;
+    let mut car =
+        Extract { car: CarWriter::new(out, &[])?, known: HashSet::new(), overlaps: false };
     let is_unreadable = |error: &Error| {
         matches!(error, Error::Store(StoreError::Damaged(_) | StoreError::NotAStore(_)))
     };
     let found = match written(path, &mut car) {
         Ok(found) if !found.tables.is_empty() => found,
-        Err(error) if !is_unreadable(&error) => return Err(error),
+        Err(error) if car.overlaps || !is_unreadable(&error) => return Err(error),
         found => {
             let dir = tempfile::tempdir().map_err(in_temporary_files)?;
             let copy = dir.path().join(STORE_FILE);
@@ -52,15 +55,33 @@ pub fn extract_blocks(path: &Path, out: &mut dyn Write) -> Result<ForeignTables>
             }
         }
     };
-    car.finish()?;
+    car.car.finish()?;
     Ok(found)
 }
 
+/// The blocks that were written.
+struct Extract<'a> {
+    car: CarWriter<&'a mut dyn Write>,
+    known: HashSet<Cid>,
+    /// The values of the file are larger than the file.
+    overlaps: bool,
+}
+
 /// Writes the blocks of a readable database.
-fn written(path: &Path, car: &mut CarWriter<&mut dyn Write>) -> Result<ForeignTables> {
-    let mut failed = None;
+///
+/// The values of a sound file do not overlap. In a crafted one, all rows may share the pages of one large value.
+fn written(path: &Path, to: &mut Extract<'_>) -> Result<ForeignTables> {
+    let (mut failed, mut left) = (None, most_bytes(path));
     let found = each_block(path, &mut |block| {
-        car.block(block.borrowed()).map_err(|error| {
+        left = left.saturating_sub(block.bytes().len() as u64);
+        if left == 0 {
+            to.overlaps = true;
+            return Err(StoreError::Damaged("its values share their bytes".into()));
+        }
+        if !to.known.insert(block.cid()) {
+            return Ok(());
+        }
+        to.car.block(block.borrowed()).map_err(|error| {
             // This error is reported; the other one only ends the search.
             failed = Some(error);
             StoreError::Busy
@@ -70,6 +91,17 @@ fn written(path: &Path, car: &mut CarWriter<&mut dyn Write>) -> Result<ForeignTa
         Some(error) => Err(error.into()),
         None => Ok(found?),
     }
+}
+
+/// Returns more bytes than all values of a sound database have. Its WAL may have pages that the file does not have
+/// yet. Text in UTF-16 may be longer in UTF-8.
+fn most_bytes(path: &Path) -> u64 {
+    let size = |ending: &str| {
+        let mut path = path.as_os_str().to_owned();
+        path.push(ending);
+        std::fs::metadata(path).map_or(0, |file| file.len())
+    };
+    ["", "-wal", "-journal"].into_iter().map(size).sum::<u64>().saturating_mul(2)
 }
 
 fn in_temporary_files(source: io::Error) -> Error {

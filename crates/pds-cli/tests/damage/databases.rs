@@ -117,3 +117,56 @@ fn a_database_without_blocks_is_bad_input() {
         assert_eq!((ended.code(), ended.text()), (3, String::new()), "{}", ended.stderr);
     }
 }
+
+#[test]
+fn a_block_in_several_rows_is_written_once() {
+    let repo = TestRepo::with_notes();
+    repo.export("good.car");
+    let (table, insert) = ("CREATE TABLE b (k TEXT, v BLOB)", "INSERT INTO b VALUES (?1, ?2)");
+    let cars = ["good.car", "good.car", "good.car"];
+    let file = database(&repo, "many.sqlite", table, insert, &cars, true);
+    let mut car = Vec::new();
+    pds_rescue::extract_blocks(file.as_ref(), &mut car).unwrap();
+    let once = pds::car::CarReader::new(&repo.home.read("good.car")[..]).unwrap().count();
+    assert_eq!(pds::car::CarReader::new(&car[..]).unwrap().count(), once);
+}
+
+#[test]
+fn a_database_whose_rows_share_one_large_value_does_not_fill_the_disk() {
+    let repo = TestRepo::new();
+    let path = repo.home.path("crafted.sqlite");
+    let made = rusqlite::Connection::open(&path).unwrap();
+    made.execute_batch("PRAGMA page_size = 512; CREATE TABLE b (k BLOB, v BLOB)").unwrap();
+    // With this length, few bytes are in the cell, and 508 in each page of the rest.
+    let block = pds::data::Block::new(pds::data::Codec::Raw, vec![7; 600 * 508 - 2]);
+    made.execute("INSERT INTO b VALUES (?1, ?2)", (block.cid().as_bytes(), block.bytes())).unwrap();
+    drop(made);
+    let mut file = repo.home.read("crafted.sqlite");
+    // The second page has one cell, at its end. The other cells are copies with other row numbers.
+    let page = &mut file[512..1024];
+    let [high, low] = [page[5], page[6]];
+    let start = usize::from(high) << 8 | usize::from(low);
+    let (cell, mut at) = (page[start..].to_vec(), start);
+    let mut cells = 1;
+    while at >= cell.len() + 8 + 2 * (cells + 1) {
+        at -= cell.len();
+        page[at..at + cell.len()].copy_from_slice(&cell);
+        page[at + 3] = u8::try_from(cells + 1).unwrap();
+        cells += 1;
+    }
+    for cell_number in 0..cells {
+        let place = u16::try_from(start - cell_number * cell.len()).unwrap().to_be_bytes();
+        page[8 + 2 * cell_number..][..2].copy_from_slice(&place);
+    }
+    page[3..7].copy_from_slice(&[
+        0,
+        u8::try_from(cells).unwrap(),
+        (at >> 8) as u8,
+        (at & 0xff) as u8,
+    ]);
+    assert!(cells > 2, "{cells}");
+    repo.home.write("crafted.sqlite", &file);
+    let ended = repo.home.pds(["recover", &path]).ended();
+    assert_eq!((ended.code(), ended.text()), (3, String::new()), "{}", ended.stderr);
+    assert!(ended.stderr.contains("share their bytes"), "{}", ended.stderr);
+}
