@@ -18,8 +18,8 @@ pub(crate) fn is_database(file: &Watched) -> bool {
     file.read_exact_at(&mut start, 0).is_ok() && start == SQLITE
 }
 
-/// Copies the blocks of a database to a temporary CAR file.
-pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<Watched> {
+/// Copies the blocks of a database to a temporary CAR file. Returns it with the number of damaged tables.
+pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<(Watched, u64)> {
     // A compressed file or a pipe was copied to a file without a name.
     let is_plain = File::open(path).is_ok_and(|file| is_database(&Watched::new(file, "reading")));
     let copy = match is_plain {
@@ -43,7 +43,7 @@ pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<Watched>
     for table in &found.damaged {
         say(&format!("table {table}: some rows are damaged and were left out"));
     }
-    Ok(Watched::new(car, "reading"))
+    Ok((Watched::new(car, "reading"), found.damaged.len() as u64))
 }
 
 /// The first bytes of a SQLite file.

@@ -15,6 +15,7 @@ mod destination;
 mod errors;
 mod exit;
 mod failure;
+mod filled_file;
 mod foreign_file;
 mod identity;
 mod json_form;

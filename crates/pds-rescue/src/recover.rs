@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use crate::orphans::{Each, Orphans};
 use crate::rest::Rest;
-use crate::states::{FoundState, States, Tally, has_root};
+use crate::states::{FoundState, Roots, StateName, States, Tally};
 use crate::survivors::{Survivor, Survivors};
 use crate::trace::{Part, Step, Trace};
 use pds::error::Result;
@@ -18,7 +18,6 @@ use pds_core::data::cid::{Cid, Codec};
 use pds_core::mst::key::Key;
 use pds_core::mst::node::Position;
 use pds_core::mst::walk::nodes;
-use pds_core::syntax::tid::Tid;
 
 /// A recovered record, a lost part, or a state.
 ///
@@ -87,38 +86,14 @@ pub enum Recovered {
     State(FoundState),
 }
 
-/// The name of a state: its rev, or its commit if it has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StateName {
-    /// The commit.
-    pub commit: Cid,
-    /// The rev.
-    pub rev: Option<Tid>,
-}
-
-impl StateName {
-    fn of(commit: &Commit) -> Self {
-        Self { commit: commit.cid(), rev: commit.rev() }
-    }
-}
-
-impl std::fmt::Display for StateName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.rev {
-            Some(rev) => rev.fmt(f),
-            None => self.commit.fmt(f),
-        }
-    }
-}
-
 /// The counts of [`recover`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Recovery {
     /// The commit of the present state, or `None` if it is lost. Its fields may be malformed.
     pub commit: Option<Commit>,
-    /// The number of commits that were found.
-    pub states: u64,
+    /// The commits that were found, the newest first. Their fields may be malformed.
+    pub commits: Vec<Commit>,
     /// The number of recovered records of the present state.
     pub records: u64,
     /// The number of records that only other states have.
@@ -150,24 +125,25 @@ pub fn recover<F: ReadAt>(
 ) -> Result<Recovery> {
     let each = |visit: &mut dyn FnMut(&Block)| each_block(car, visit);
     let root = car.roots().first().copied();
-    let states = States::find(root, blocks, &each)?;
+    let mut roots = Roots::of(blocks);
+    let states = States::find(root, &mut roots, &each)?;
     let mut search = Search::new(blocks, found);
     search.recovery.commit = states.present().cloned();
-    search.recovery.states = states.commits.len() as u64;
     for commit in &states.commits {
         search.reported.insert(search.hasher.hash_one(commit.cid()));
     }
     search.present_state(&states, root, &each)?;
-    search.other_states(&states)?;
+    search.other_states(&states, &mut roots)?;
     search.rest(&each)?;
     if states.commits.len() > 1 {
         let lost = std::mem::take(&mut search.lost);
         let mut tally = Tally::new(blocks, &lost);
         for commit in &states.commits {
-            let state = tally.of(commit)?;
+            let state = tally.of(commit, &mut roots)?;
             (search.found)(Recovered::State(state))?;
         }
     }
+    search.recovery.commits = states.commits;
     Ok(search.recovery)
 }
 
@@ -248,11 +224,11 @@ impl<'a> Search<'a> {
     }
 
     /// Reports the records that only other states have, and the losses of these states.
-    fn other_states(&mut self, states: &States) -> Result<()> {
+    fn other_states(&mut self, states: &States, roots: &mut Roots<'_>) -> Result<()> {
         let mut trace = Trace::knowing(self.blocks, self.walked.clone());
         for (commit, is_newer) in states.others() {
-            let state = Some(StateName::of(commit));
-            if !has_root(self.blocks, commit.data())? {
+            let state = Some(states.name_of(commit));
+            if !roots.has(commit.data())? {
                 // Older commits may be there without their trees, to show the history.
                 if is_newer && !self.lost.contains(&commit.data()) {
                     let all = Part::Records { after: None, before: None };

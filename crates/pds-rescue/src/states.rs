@@ -8,7 +8,7 @@ use crate::survey::may_be_a_commit;
 use pds::error::Result;
 use pds::model::commit_order::CommitOrder;
 use pds_core::commit::Commit;
-use pds_core::data::block::Blocks;
+use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::mst::node::{Node, Position};
 use pds_core::syntax::did::Did;
@@ -32,22 +32,51 @@ pub struct FoundState {
     pub lost: u64,
 }
 
+/// The name of a state: its rev, or its commit if it has no rev or another state has the same one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StateName {
+    /// The commit.
+    pub commit: Cid,
+    /// The rev.
+    pub rev: Option<Tid>,
+    /// Whether another state of the file has the same rev.
+    pub is_shared_rev: bool,
+}
+
+impl StateName {
+    fn of(commit: &Commit, is_shared_rev: bool) -> Self {
+        Self { commit: commit.cid(), rev: commit.rev(), is_shared_rev }
+    }
+}
+
+impl std::fmt::Display for StateName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.rev.filter(|_| !self.is_shared_rev) {
+            Some(rev) => rev.fmt(f),
+            None => self.commit.fmt(f),
+        }
+    }
+}
+
 /// The commits of a file, the newest first, and the one whose records are its present content.
 pub(super) struct States {
     pub(super) commits: Vec<Commit>,
     /// The position of the present state.
     pub(super) present: Option<usize>,
+    /// The revs that more than one commit has.
+    shared_revs: HashSet<Tid>,
 }
 
 impl States {
-    /// Finds the commits, also those with malformed fields. The present state is the newest one whose tree is not
+    /// Finds the commits, also those with a malformed field. The present state is the newest one whose tree is not
     /// entirely lost. It belongs to the account of the root, if the root is readable.
-    pub(super) fn find(root: Option<Cid>, blocks: &dyn Blocks, each: &Each<'_>) -> Result<Self> {
+    pub(super) fn find(root: Option<Cid>, roots: &mut Roots<'_>, each: &Each<'_>) -> Result<Self> {
         let mut commits = Vec::new();
         let mut known = HashSet::new();
         let of_root = match root {
             Some(root) => {
-                blocks.get(&root)?.and_then(|block| Commit::decode_with_faults(&block).ok())
+                roots.blocks.get(&root)?.and_then(|block| Commit::decode_with_faults(&block).ok())
             }
             None => None,
         };
@@ -57,6 +86,8 @@ impl States {
         each(&mut |block| {
             if may_be_a_commit(block)
                 && let Ok(commit) = Commit::decode_with_faults(block)
+                // A record may have some fields of a commit.
+                && commit.faults().len() <= 1
                 && known.insert(commit.cid())
             {
                 commits.push(commit);
@@ -70,13 +101,20 @@ impl States {
             if did.as_ref() != Some(commit.did()) {
                 continue;
             }
-            if has_root(blocks, commit.data())? {
+            if roots.has(commit.data())? {
                 present = Some(number);
                 break;
             }
             present = present.or(Some(number));
         }
-        Ok(Self { commits, present })
+        let shared_revs = shared_revs(&commits);
+        Ok(Self { commits, present, shared_revs })
+    }
+
+    /// Returns the name of a state. No other state of the file has it.
+    pub(super) fn name_of(&self, commit: &Commit) -> StateName {
+        let is_shared = commit.rev().is_some_and(|rev| self.shared_revs.contains(&rev));
+        StateName::of(commit, is_shared)
     }
 
     pub(super) fn present(&self) -> Option<&Commit> {
@@ -94,10 +132,33 @@ impl States {
     }
 }
 
-/// Returns whether the root of a tree can be read.
-pub(super) fn has_root(blocks: &dyn Blocks, data: Cid) -> Result<bool> {
-    let block = blocks.get(&data)?;
-    Ok(block.is_some_and(|block| Node::read(data, block.bytes(), Position::Root).is_ok()))
+/// Returns the revs that occur more than once.
+fn shared_revs(commits: &[Commit]) -> HashSet<Tid> {
+    let mut known = HashSet::new();
+    commits.iter().filter_map(Commit::rev).filter(|rev| !known.insert(*rev)).collect()
+}
+
+/// Tells whether the root of a tree can be read. Many commits may share a tree, so each root is read once.
+pub(super) struct Roots<'a> {
+    blocks: &'a dyn Blocks,
+    read: HashMap<Cid, bool>,
+}
+
+impl<'a> Roots<'a> {
+    pub(super) fn of(blocks: &'a dyn Blocks) -> Self {
+        Self { blocks, read: HashMap::new() }
+    }
+
+    pub(super) fn has(&mut self, data: Cid) -> Result<bool> {
+        if let Some(is_read) = self.read.get(&data) {
+            return Ok(*is_read);
+        }
+        let block = self.blocks.get(&data)?;
+        let is_node = |block: Block| Node::read(data, block.bytes(), Position::Root).is_ok();
+        let is_read = block.is_some_and(is_node);
+        self.read.insert(data, is_read);
+        Ok(is_read)
+    }
 }
 
 /// Counts the records of trees. Each subtree is counted once.
@@ -120,8 +181,8 @@ impl<'a> Tally<'a> {
         Self { blocks, lost, counted: HashMap::new() }
     }
 
-    pub(super) fn of(&mut self, commit: &Commit) -> Result<FoundState> {
-        let has_tree = has_root(self.blocks, commit.data())?;
+    pub(super) fn of(&mut self, commit: &Commit, roots: &mut Roots<'_>) -> Result<FoundState> {
+        let has_tree = roots.has(commit.data())?;
         let Count { records, lost } = self.count(commit.data(), Position::Root)?;
         let (cid, did, rev) = (commit.cid(), commit.did().clone(), commit.rev());
         Ok(FoundState { commit: cid, did, rev, has_tree, records, lost })

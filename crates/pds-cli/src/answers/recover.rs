@@ -83,20 +83,29 @@ fn write_state(state: &FoundState, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// The counts of recovered records and losses.
 pub(crate) struct RecoverAnswer<'a> {
     pub(crate) commit: Option<&'a Commit>,
-    /// The present state has records whose keys are not record paths.
-    pub(crate) has_odd_paths: bool,
+    /// All commits that were found.
+    pub(crate) commits: &'a [Commit],
+    /// The number of damaged places of the file whose data is not found elsewhere.
+    pub(crate) damaged: u64,
     pub(crate) in_states: u64,
     pub(crate) lost: u64,
     pub(crate) records: u64,
-    pub(crate) states: u64,
     pub(crate) unplaced: u64,
     pub(crate) without_path: u64,
 }
 
 impl RecoverAnswer<'_> {
+    /// Returns whether all trees are whole, and nothing else is damaged or without a place.
     pub(crate) fn is_whole(&self) -> bool {
-        let is_sound = self.commit.is_some_and(|commit| commit.faults().is_empty());
-        self.lost == 0 && is_sound && !self.has_odd_paths
+        let faults: usize = self.commits.iter().map(|commit| commit.faults().len()).sum();
+        let rest = self.lost + self.damaged + self.unplaced + self.without_path;
+        self.commit.is_some() && rest == 0 && faults == 0
+    }
+
+    /// Returns whether neither a commit nor a record was found.
+    pub(crate) fn has_nothing(&self) -> bool {
+        let found = self.records + self.in_states + self.unplaced + self.without_path;
+        self.commit.is_none() && found == 0
     }
 }
 
@@ -107,11 +116,12 @@ impl Serialize for RecoverAnswer<'_> {
             "did": self.commit.map(|commit| commit.did().as_str()),
             "commit": self.commit.map(CommitId::of),
             "records": self.records,
-            "states": self.states,
+            "states": self.commits.len(),
             "inStates": self.in_states,
             "unplaced": self.unplaced,
             "withoutPath": self.without_path,
             "lost": self.lost,
+            "damaged": self.damaged,
         });
         answer.serialize(serializer)
     }
@@ -122,10 +132,14 @@ impl fmt::Display for RecoverAnswer<'_> {
         let Self { in_states, unplaced, without_path, lost, records, .. } = self;
         let verdict = if self.is_whole() { "whole" } else { "partly recovered" };
         write!(f, "{verdict}: {}", counted(*records, "record"))?;
-        if self.states > 1 {
+        if self.commits.len() > 1 {
             let rev = rev_text(self.commit.and_then(Commit::rev));
             write!(f, " at rev {rev}, {in_states} in other states only")?;
         }
-        write!(f, ", {unplaced} unplaced, {without_path} without a path, {lost} lost")
+        write!(f, ", {unplaced} unplaced, {without_path} without a path, {lost} lost")?;
+        match self.damaged {
+            0 => Ok(()),
+            damaged => write!(f, ", {}", counted(damaged, "damaged place")),
+        }
     }
 }

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use pds::car::{CarError, CarFile, CarWriter};
 use pds::commit::Commit;
-use pds::data::{Blocks, Cid};
-use pds::mst::{Step, walk};
+use pds::data::Blocks;
 use pds::syntax::RecordPath;
 use pds::transfer::export::export_car;
 use pds::{Error, Snapshot};
-use pds_rescue::{Recovered, Recovery, Sources, recover};
+use pds_rescue::{Recovered, Recovery, recover};
 use serde::Serialize;
 
 use crate::answers::recover::{RecoverAnswer, RecoveredRow};
@@ -23,21 +22,23 @@ use crate::database::{blocks_of_database, is_database};
 use crate::destination::{check_is_free, named, write_file};
 use crate::errors::is_closed_pipe;
 use crate::exit::{Exit, Stated};
+use crate::filled_file::{DamagedPlaces, FilledFile};
 use crate::output::Output;
 use crate::partial::note_faults;
 use crate::progress::Watched;
 use crate::record_files::Files;
 use crate::stream::open_damaged;
-use crate::text::{rev_text, say};
+use crate::text::say;
 
 /// Recover records from a damaged CAR file, or from the database of another program
 ///
 /// Lists the records, or writes them: as JSON files into DIR, as `pds unpack` does, or with -o all good blocks
 /// as a CAR file. Losses are always listed, and so are the states if the file has several. The records of the newest
-/// state that has a tree come first. A record that only another state has is printed as REV:PATH. An unplaced record
-/// has a path in a subtree, but its state is unknown. A record without a path is in no tree. In a SQLite file, every
-/// value that hashes to a CID in the same row is a block. Exit code 0 if every state in the file is whole, 6 if parts
-/// are missing, 3 if nothing is found.
+/// state that has a tree come first. A record that only another state has is printed as REV:PATH, or as COMMIT:PATH if
+/// the rev names no single state. An unplaced record has a path in a subtree, but its state is unknown. A record
+/// without a path is in no tree. In a SQLite file, every value that hashes to a CID in the same row is a block. Earlier
+/// commits may be there without their trees, as pds export --chain writes them. Exit code 0 if every tree in the file
+/// is whole and nothing else is damaged or without a place, 6 if parts are missing, 3 if nothing is found.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds recover cut.car\n  pds recover cut.car records/\n  pds recover cut.car --from older.car -o whole.car\n  pds recover store.sqlite -o repo.car"
@@ -68,20 +69,21 @@ impl Args {
         if let Some(file) = file {
             check_is_free(file, self.force)?;
         }
-        let (car, sources) = self.open()?;
+        let (input, places) = self.open()?;
         let mut files = self.dir.as_deref().map(Files::new).transpose()?;
         let stdout_is_file = self.output.is_some() && file.is_none();
         let lists = self.dir.is_none() && self.output.is_none();
         let mut reporter = Reporter { out, stdout_is_file, lists, no_path: NoPath::default() };
-        let recovery = find_all(&car, &sources, &mut reporter, &mut files)?;
+        let recovery = find_all(&input, &mut reporter, &mut files)?;
+        let damaged = places.unfilled(&input, &recovery.commits)?;
         let odd = match files {
             Some(files) => files.finish(recovery.commit.as_ref())?,
             None => 0,
         };
         if let Some(file) = file {
-            write_file(file, self.force, |out| write_car(&car, &sources, &recovery, out))?;
+            write_file(file, self.force, |out| write_car(&input, &recovery, out))?;
         } else if stdout_is_file {
-            match write_car(&car, &sources, &recovery, reporter.out.bytes()) {
+            match write_car(&input, &recovery, reporter.out.bytes()) {
                 // The reader of the file has seen enough; the report goes to standard error.
                 Err(error) if is_closed_pipe(&error) => {}
                 written => written?,
@@ -90,38 +92,39 @@ impl Args {
         if !lists {
             reporter.out.has_done();
         }
-        say_if_newer(&car, &recovery);
-        recovery.commit.iter().for_each(note_faults);
-        let answer = reporter.no_path.answer(&recovery);
+        say_if_newer(&input.car, &recovery);
+        recovery.commits.iter().for_each(note_faults);
+        let answer = reporter.no_path.answer(&recovery, damaged);
         reporter.answer(&answer)?;
-        let found =
-            recovery.records + recovery.in_states + recovery.unplaced + recovery.without_path;
         Ok(match answer.is_whole() && odd == 0 {
             true => Exit::Done,
-            false if found == 0 && answer.commit.is_none() => Exit::BadInput,
+            false if answer.has_nothing() => Exit::BadInput,
             false => Exit::Partly,
         })
     }
 
     /// Opens the file, and the other places that may have its missing blocks.
-    fn open(&self) -> Result<(Arc<CarFile<Watched>>, Arc<Sources>)> {
-        let mut damage = Damage::of(&self.car);
+    fn open(&self) -> Result<(Arc<FilledFile>, DamagedPlaces)> {
+        let (mut damage, mut places) = (Damage::of(&self.car), DamagedPlaces::default());
         let file = match open_damaged(&self.car)? {
-            file if is_database(&file) => blocks_of_database(&self.car, &file)?,
+            file if is_database(&file) => {
+                let (file, damaged) = blocks_of_database(&self.car, &file)?;
+                places.unknown = damaged;
+                file
+            }
             file => file,
         };
-        let car = CarFile::salvage(file, &mut |error| damage.add(&error))?;
+        let car = CarFile::salvage(file, &mut |error| {
+            places.add(&error);
+            damage.add(&error);
+        })?;
         damage.report_rest();
-        let car = Arc::new(car);
         // If the header still names the commit, other places may have all of it.
         if car.is_empty() && (self.sources.is_empty() || car.roots().is_empty()) {
             return Stated::no_block(&self.car).fail();
         }
-        let mut sources: Vec<Arc<dyn Blocks>> = vec![car.clone()];
-        for path in &self.sources {
-            sources.push(open_source(path)?);
-        }
-        Ok((car, Arc::new(Sources(sources))))
+        let others = self.sources.iter().map(|path| open_source(path)).collect::<Result<_, _>>()?;
+        Ok((Arc::new(FilledFile::new(car, others)), places))
     }
 }
 
@@ -131,20 +134,22 @@ fn say_if_newer(car: &CarFile<Watched>, recovery: &Recovery) {
         && commit.cid() != *root
         && matches!(car.get(root), Ok(Some(_)))
     {
-        let rev = rev_text(commit.rev());
-        say(&format!("the header names commit {root}; the newest state with a tree is rev {rev}"));
+        let newest = match commit.rev() {
+            Some(rev) => format!("rev {rev}"),
+            None => format!("commit {}", commit.cid()),
+        };
+        say(&format!("the header names commit {root}; the newest state with a tree is {newest}"));
     }
 }
 
 /// Finds all records that are left, reports them, and writes them into files if the user asked for it.
 fn find_all(
-    car: &CarFile<Watched>,
-    sources: &Sources,
+    input: &FilledFile,
     reporter: &mut Reporter<'_>,
     files: &mut Option<Files>,
 ) -> Result<Recovery> {
     let mut failed = None;
-    let recovery = recover(car, sources, &mut |recovered| {
+    let recovery = recover(&input.car, input, &mut |recovered| {
         let reported = reporter.report(&recovered).and_then(|()| match files {
             Some(files) => files.add(&recovered),
             None => Ok(()),
@@ -180,14 +185,14 @@ struct NoPath {
 }
 
 impl NoPath {
-    fn answer(self, recovery: &Recovery) -> RecoverAnswer<'_> {
+    fn answer(self, recovery: &Recovery, damaged: u64) -> RecoverAnswer<'_> {
         RecoverAnswer {
             commit: recovery.commit.as_ref(),
-            has_odd_paths: self.placed > 0,
+            commits: &recovery.commits,
+            damaged,
             in_states: recovery.in_states - self.in_states,
             lost: recovery.lost,
             records: recovery.records - self.placed,
-            states: recovery.states,
             unplaced: recovery.unplaced - self.unplaced,
             without_path: recovery.without_path + self.placed + self.in_states + self.unplaced,
         }
@@ -226,22 +231,18 @@ impl Reporter<'_> {
     }
 }
 
-/// Writes a whole repository as an export if the file has no other state; otherwise every good block of the file, and
-/// the missing blocks that the other places have.
-fn write_car(
-    car: &Arc<CarFile<Watched>>,
-    sources: &Arc<Sources>,
-    recovery: &Recovery,
-    out: &mut dyn Write,
-) -> Result<()> {
-    let has_one_state = recovery.states == 1 && recovery.unplaced == 0;
-    if let (Some(commit), 0, true) = (&recovery.commit, recovery.lost, has_one_state)
+/// Writes a whole repository as an export if the file has nothing else; otherwise every good block of the file, and
+/// the missing blocks of all states that the other places have.
+fn write_car(input: &Arc<FilledFile>, recovery: &Recovery, out: &mut dyn Write) -> Result<()> {
+    let rest = recovery.lost + recovery.unplaced + recovery.without_path;
+    if let ([commit], 0) = (recovery.commits.as_slice(), rest)
         && commit.faults().is_empty()
     {
-        let snapshot = Snapshot::open(sources.clone(), commit.cid())?;
+        let snapshot = Snapshot::open(input.clone(), commit.cid())?;
         export_car(&snapshot, out, &mut |_| {})?;
         return Ok(());
     }
+    let car = &input.car;
     let commit = recovery.commit.as_ref().map(Commit::cid);
     let root = commit.or(car.roots().first().copied());
     let mut written = CarWriter::new(out, root.as_slice())?;
@@ -252,23 +253,9 @@ fn write_car(
             written.block(block.borrowed())?;
         }
     }
-    let mut add = |cid: &Cid| -> Result<()> {
-        if car.get(cid)?.is_none()
-            && let Some(block) = sources.get(cid)?
-        {
+    for cid in input.taken() {
+        if let Some(block) = input.get(&cid)? {
             written.block(block.borrowed())?;
-        }
-        Ok(())
-    };
-    if let Some(commit) = &recovery.commit {
-        add(&commit.cid())?;
-        for step in walk(sources.as_ref(), commit.data()) {
-            match step {
-                Ok(Step::Node { block, .. }) => add(&block.cid())?,
-                Ok(Step::Entry { value, .. }) => add(&value)?,
-                // This loss has been listed.
-                Err(_) => {}
-            }
         }
     }
     written.finish()?;

@@ -158,12 +158,8 @@ fn a_database_whose_rows_share_one_large_value_does_not_fill_the_disk() {
         let place = u16::try_from(start - cell_number * cell.len()).unwrap().to_be_bytes();
         page[8 + 2 * cell_number..][..2].copy_from_slice(&place);
     }
-    page[3..7].copy_from_slice(&[
-        0,
-        u8::try_from(cells).unwrap(),
-        (at >> 8) as u8,
-        (at & 0xff) as u8,
-    ]);
+    page[3..5].copy_from_slice(&u16::try_from(cells).unwrap().to_be_bytes());
+    page[5..7].copy_from_slice(&u16::try_from(at).unwrap().to_be_bytes());
     assert!(cells > 2, "{cells}");
     repo.home.write("crafted.sqlite", &file);
     let ended = repo.home.pds(["recover", &path]).ended();

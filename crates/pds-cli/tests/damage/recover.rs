@@ -56,7 +56,7 @@ fn records_are_written_as_files_and_the_rest_beside_them() {
     assert_eq!(
         masked(&ended.text()),
         "lost com.example.note/c: <cid 1>\n\
-         partly recovered: 2 records, 0 unplaced, 0 without a path, 1 lost\n"
+         partly recovered: 2 records, 0 unplaced, 0 without a path, 1 lost, 1 damaged place\n"
     );
     assert!(ended.stderr.contains("the file ends in the middle of a section"), "{}", ended.stderr);
     repo.pds(["unpack", &repo.home.path("whole")]).ok();
@@ -216,4 +216,89 @@ fn the_records_of_whole_real_files_are_those_that_verify_counts() {
         assert_eq!(recovered["commit"]["cid"], verified["commit"], "{name}");
     }
     assert!(whole > 5, "{whole}");
+}
+
+#[test]
+fn another_place_gives_the_missing_blocks_of_every_state() {
+    let repo = TestRepo::with_notes();
+    let (both, _) = two_states(&repo);
+    let whole = repo.home.pds(["recover", &both]).ended().done();
+    let (file, old) = (repo.home.read("both.car"), repo.home.path("old.car"));
+    // Every block of the older state is lost, except for its commit.
+    let header = 1 + usize::from(file[0]);
+    let commit = header + section_len(&file[header..]);
+    let new = repo.home.read("new.car");
+    let new = &new[1 + usize::from(new[0])..];
+    let left = repo.home.write("left.car", [&file[..commit], new].concat());
+    assert_eq!(repo.home.pds(["recover", &left]).ended().code(), 0, "an earlier commit alone");
+    let mended = repo.home.pds(["recover", &left, "--from", &old, "-o", "mended.car"]).ended();
+    assert!(whole.ends_with(&mended.done()));
+    assert_eq!(repo.home.pds(["recover", "mended.car"]).ended().done(), whole);
+}
+
+/// Returns the length of a section with a short length prefix.
+fn section_len(bytes: &[u8]) -> usize {
+    let (low, high) = (usize::from(bytes[0]), usize::from(bytes[1]));
+    if low < 0x80 { low + 1 } else { (low & 0x7f) + (high << 7) + 2 }
+}
+
+#[test]
+fn a_file_with_a_damaged_older_state_is_not_whole() {
+    let repo = TestRepo::with_notes();
+    let (both, _) = two_states(&repo);
+    let good = repo.home.read("both.car");
+    let header = 1 + usize::from(good[0]);
+    let root = header + section_len(&good[header..]);
+    let mut bad = good.clone();
+    bad[root + section_len(&good[root..]) - 3] ^= 1;
+    let bad = repo.home.write("bad.car", bad);
+    let ended = repo.home.pds(["recover", &bad]).ended();
+    assert_eq!(ended.code(), 6, "{}", ended.text());
+    assert!(ended.text().contains("\npartly recovered: 4 records at rev "), "{}", ended.text());
+    assert!(ended.text().ends_with(" 0 lost, 1 damaged place\n"), "{}", ended.text());
+    let json = repo.home.pds(["recover", &bad, "--json"]).ended().text();
+    assert!(json.contains("\"damaged\":1,") && json.contains("\"ok\":false"), "{json}");
+    let mended = repo.home.pds(["recover", &bad, "--from", &both, "-o", "mended.car"]).ended();
+    assert!(mended.done().ends_with(", 0 lost\n"));
+    assert_eq!(repo.home.pds(["recover", "mended.car"]).ended().code(), 0);
+}
+
+#[test]
+fn a_file_that_is_cut_after_the_last_known_block_is_not_whole() {
+    let repo = TestRepo::with_notes();
+    repo.export("good.car");
+    let good = repo.home.read("good.car");
+    let header = 1 + usize::from(good[0]);
+    let more = repo.home.write("more.car", [&good[..], &good[header..header + 60]].concat());
+    let ended = repo.home.pds(["recover", &more]).ended();
+    assert_eq!(ended.code(), 6, "{}{}", ended.text(), ended.stderr);
+}
+
+#[test]
+fn earlier_commits_without_their_trees_are_no_damage() {
+    let repo = TestRepo::with_notes();
+    let file = repo.home.path("chain.car");
+    assert_eq!(repo.pds(["export", "--chain", "-o", &file]).ended().code(), 0);
+    let ended = repo.home.pds(["recover", &file]).ended();
+    assert!(ended.done().contains(": the commit without its tree\n"));
+}
+
+#[test]
+fn records_of_two_states_with_one_rev_have_their_own_directories() {
+    let home = crate::common::Home::new();
+    let key = |name: &str| format!("com.example.note/{name}").into_bytes();
+    let cars = ["x", "y"].map(|text| {
+        let record = crate::common::note(text);
+        crate::common::Car::of([(key("a"), record)]).file()
+    });
+    let header = 1 + usize::from(cars[1][0]);
+    home.write("eq.car", [&cars[0][..], &cars[1][header..]].concat());
+    let listed_all = home.pds(["recover", "eq.car"]).ended().done();
+    let other: Vec<&str> = listed_all.lines().filter(|line| line.contains(":com.")).collect();
+    assert!(other.len() == 1 && other[0].starts_with("bafyrei"), "{listed_all}");
+    let commit = other[0].split(':').next().unwrap();
+    home.pds(["recover", "eq.car", "out"]).ended().done();
+    let dir = format!("out/{DID}/_other-states");
+    assert_eq!(home.list(&dir), [commit]);
+    assert_eq!(home.list(&format!("{dir}/{commit}/com.example.note")), ["a.json"]);
 }

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pds::car::{CarFile, CarWriter};
 use pds::commit::Commit;
-use pds::data::{Block, Cid, Codec, Value};
+use pds::data::{Block, Blocks, Cid, Codec, ReadError, Value, one_by_one};
 use pds::mst::Builder;
+use pds::syntax::Tid;
 use pds_rescue::{FoundState, Recovered, Recovery, recover};
 
 /// A state for a file: its commit, its nodes and its records.
@@ -116,4 +118,85 @@ fn the_root_of_the_header_is_newer_than_another_commit_with_its_rev() {
         let (recovery, _) = all_of(&file(root.commit.cid(), one.blocks().chain(other.blocks())));
         assert_eq!(recovery.commit.as_ref(), Some(&root.commit));
     }
+}
+
+#[test]
+fn the_names_of_states_with_one_rev_are_their_commits() {
+    let rev = Some("3kjzfcijpj2z2");
+    let (one, other) = (State::new(0..3, None, rev), State::new(2..5, None, rev));
+    let newest = State::new(0..2, None, Some("3kjzfcijpj2z3"));
+    let old = State::new(5..6, None, Some("3kjzfcijpj222"));
+    let blocks = [&newest, &one, &other, &old].into_iter().flat_map(State::blocks);
+    let car = file(newest.commit.cid(), blocks);
+    let mut names = BTreeMap::new();
+    recover(&car, &car, &mut |recovered| {
+        if let Recovered::InState { state, key, .. } = recovered {
+            names.insert(key.to_string(), state.to_string());
+        }
+        Ok(())
+    })
+    .unwrap();
+    let name_of = |n: u64| names[&format!("com.example.note/{n:04}")].as_str();
+    assert!([one.commit.cid(), other.commit.cid()].iter().any(|cid| cid.to_string() == name_of(2)));
+    assert_eq!(name_of(3), other.commit.cid().to_string());
+    assert_eq!(name_of(5), "3kjzfcijpj222");
+    assert_eq!(names.len(), 4);
+}
+
+/// Blocks that count how often they are read.
+struct Counted<'a> {
+    blocks: &'a CarFile<Cursor<Vec<u8>>>,
+    reads: AtomicUsize,
+}
+
+impl Blocks for Counted<'_> {
+    fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.blocks.get(cid)
+    }
+
+    fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        one_by_one(self, cids)
+    }
+}
+
+#[test]
+fn commits_that_share_a_tree_cost_no_more_reads_than_one() {
+    let state = State::new(0..50, None, None);
+    let (missing, data) = (Cid::of(Codec::Cbor, b"missing"), state.commit.data());
+    let reads = |commits: u64, data: Cid| {
+        let rev = |n: u64| Tid::new(1_700_000_000_000_000 + n, 0).unwrap().to_string();
+        let commits = (0..commits).map(|n| commit_block(data, None, Some(&rev(n))));
+        let car = file(state.commit.cid(), state.blocks().chain(commits));
+        let counted = Counted { blocks: &car, reads: AtomicUsize::new(0) };
+        let recovery = recover(&car, &counted, &mut |_| Ok(())).unwrap();
+        assert_eq!(recovery.records, 50);
+        counted.reads.into_inner()
+    };
+    for data in [data, missing] {
+        let (few, many) = (reads(2, data), reads(300, data));
+        assert!(many <= few + 2, "{few} reads, and {many} with more commits");
+    }
+}
+
+#[test]
+fn a_record_with_some_fields_of_a_commit_is_a_record() {
+    let mut state = State::new(0..3, None, Some("3kjzfcijpj2z2"));
+    let link = Value::Link(Cid::of(Codec::Cbor, b"elsewhere"));
+    let value = Value::from([("data", link), ("sig", Value::from(&[1; 64][..]))]);
+    let record = Block::new(Codec::Cbor, value.encode());
+    state.records.insert("stray".to_owned(), record);
+    let (recovery, _) = all_of(&file(state.commit.cid(), state.blocks()));
+    assert_eq!((recovery.commits.len(), recovery.without_path), (1, 1));
+}
+
+#[test]
+fn a_malformed_commit_is_a_state() {
+    let state = State::new(0..3, None, Some("3kjzfcijpj2z2"));
+    let bad = commit_block(state.commit.data(), None, Some("not a rev"));
+    let blocks = state.blocks().filter(|block| block.cid() != state.commit.cid());
+    let (recovery, _) = all_of(&file(bad.cid(), [bad.clone()].into_iter().chain(blocks)));
+    let commit = recovery.commit.unwrap();
+    assert_eq!((commit.cid(), recovery.records, recovery.lost), (bad.cid(), 3, 0));
+    assert_eq!(commit.faults()[0].field, "rev");
 }
