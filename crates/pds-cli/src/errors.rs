@@ -133,9 +133,7 @@ fn of_repo(error: &Error) -> Meaning {
             "same-rev",
             "the account has signed two histories; pds import FILE --ref NAME keeps the other one",
         ),
-        Error::LocalLoss { .. } => {
-            no("local-loss", "nothing was changed; --force imports it without these records")
-        }
+        Error::LocalLoss { is_fork, .. } => no("local-loss", if *is_fork { FORCE } else { CHAIN }),
         Error::KeepsMerged(_) => (Exit::Usage, "usage", None),
         Error::NotInConflict(_) => no("not-in-conflict", None),
         Error::NotADirectory(_) => no("not-a-directory", "name another directory"),
@@ -309,6 +307,11 @@ const ANOTHER_KEY: &str =
 
 const LOCAL_DISK: &str =
     "some network file systems (NFS, FUSE) have no locks: move the repository to a local disk";
+
+const FORCE: &str = "nothing was changed; --force imports it without these records";
+
+const CHAIN: &str = "nothing was changed; a file of pds export --chain shows the descent, pds merge keeps both, and \
+    --force imports it without these records";
 
 const SET_CLOCK: &str = "set the clock if it is wrong; if it is right, --accept-clock signs all the same, and pds repair \
     --redate signs a state with a rev in the future again";

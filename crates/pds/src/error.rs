@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::clock::ClockReading;
 use crate::error_text::{
-    conflict_count, expectation, last_target, list, local_records, no_commit, older,
+    conflict_count, descent, expectation, last_target, list, local_records, no_commit, older,
 };
 use crate::local::key_file::KeyFileError;
 use crate::model::conflict::Versions;
@@ -121,11 +121,8 @@ pub enum Error {
         /// The other commit.
         found: Cid,
     },
-    /// An imported commit does not descend from the present one, and lacks records that were written here.
-    #[error(
-        "commit {found} lacks {}: -{lost}; {name} is not its ancestor: `pds merge` keeps both",
-        local_records(*lost)
-    )]
+    /// An imported commit is not known to descend from the present one, and lacks local records.
+    #[error("commit {found} lacks {}: -{lost}; {}", local_records(*lost), descent(name, *is_fork))]
     LocalLoss {
         /// The ref.
         name: RefName,
@@ -133,6 +130,8 @@ pub enum Error {
         found: Cid,
         /// The number of records whose local version the commit does not have.
         lost: u64,
+        /// Whether the history of the commit is known, and does not have the present one.
+        is_fork: bool,
     },
     /// The commit before a commit is unknown, or no longer stored.
     #[error("no parent of commit {0} is stored")]

@@ -27,8 +27,15 @@ pub(crate) fn older(
 
 pub(crate) fn local_records(lost: u64) -> String {
     match lost {
-        1 => "1 record that was written here".to_owned(),
-        lost => format!("{lost} records that were written here"),
+        1 => "1 local record".to_owned(),
+        lost => format!("{lost} local records"),
+    }
+}
+
+pub(crate) fn descent(name: &RefName, is_fork: bool) -> String {
+    match is_fork {
+        true => format!("{name} is not its ancestor: `pds merge` keeps both"),
+        false => format!("it is not known to descend from {name}"),
     }
 }
 

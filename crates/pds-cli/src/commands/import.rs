@@ -39,9 +39,9 @@ use crate::text::{counted, rev_text};
 /// that records refer to are copied.
 ///
 /// The new commit must be later than the present one. Unless it is known to descend from the present one, it must also
-/// have the records that were written here. Exit code 1 if it breaks these rules: HEAD does not move. Another commit
-/// with the rev of HEAD is kept under a ref of its own. Exit code 6 if the state was imported, but blobs are damaged in
-/// the source: they are listed.
+/// have the local records: those that were written here and not imported. Exit code 1 if it breaks these rules: HEAD
+/// does not move. Another commit with the rev of HEAD is kept under a ref of its own. Exit code 6 if the state was
+/// imported, but blobs are damaged in the source: they are listed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds import newer.car --did-doc did.json\n  pds import old.car --allow-older\n  \
@@ -62,7 +62,7 @@ pub(crate) struct Args {
     #[arg(long)]
     allow_older: bool,
 
-    /// Accept a commit that lacks records written here. They stay in the earlier state until pds gc --keep drops it
+    /// Accept a commit that lacks local records. They stay in the earlier state until pds gc --keep drops it
     #[arg(long)]
     force: bool,
 
@@ -228,8 +228,8 @@ fn warn_of_move(repo: &Repo, imported: &Imported, out: &mut Output) {
         out.warn(format!("{name} pointed to a later rev, {rev}; {undo}"));
     }
     if imported.lost > 0 {
-        let lost = counted(imported.lost, "record");
-        out.warn(format!("the new state lacks {lost} written here: -{}; {undo}", imported.lost));
+        let lost = counted(imported.lost, "local record");
+        out.warn(format!("the new state lacks {lost}: -{}; {undo}", imported.lost));
     }
     if imported.returned > 0 {
         let returned = counted(imported.returned, "record");

@@ -143,7 +143,7 @@ fn a_newer_state_without_local_records_needs_force() {
     let said = masked(&repo.pds(["import", &file]).fails(1));
     assert_eq!(
         said,
-        "error: commit <cid 1> lacks 2 records that were written here: -2; HEAD is not its ancestor: \
+        "error: commit <cid 1> lacks 2 local records: -2; HEAD is not its ancestor: \
          `pds merge` keeps both\n  hint: nothing was changed; --force imports it without these records\n"
     );
     assert_eq!(repo.pds(["log"]).ok(), before);
@@ -151,10 +151,105 @@ fn a_newer_state_without_local_records_needs_force() {
     forced.done();
     assert_eq!(
         forced.stderr,
-        "warning: the new state lacks 2 records written here: -2; pds reset 'HEAD@{1}' restores it\n"
+        "warning: the new state lacks 2 local records: -2; pds reset 'HEAD@{1}' restores it\n"
     );
     repo.pds(["reset", "@{1}"]).ok();
     // A merge keeps both.
     repo.pds(["merge", &file, "--base", "empty"]).ok();
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 3);
+}
+
+/// A repository, and a copy with its key at `second`.
+fn two_writers() -> TestRepo {
+    let repo = TestRepo::with_notes();
+    repo.home.pds(["clone", "alice", "second", "--with-key"]).ok();
+    repo
+}
+
+/// Writes a record in the copy, and returns the answer to the import of its state, which the other one refuses.
+fn refused_import_of_second(repo: &TestRepo) -> String {
+    repo.home.pds(["-R", "second", "put", "com.example.note/z"]).stdin("{}").ok();
+    repo.home.pds(["-R", "second", "export", "-o", "s.car", "--force"]).ended().done();
+    let before = repo.pds(["ls", "com.example.note"]).ok();
+    let said = masked(&repo.pds(["import", "s.car"]).fails(1));
+    assert_eq!(repo.pds(["ls", "com.example.note"]).ok(), before);
+    said
+}
+
+#[test]
+fn a_local_state_is_known_without_the_row_that_signed_it() {
+    let repo = two_writers();
+    repo.put("mine", "mine");
+    repo.put("oops", "oops");
+    repo.pds(["reset", "HEAD@{1}"]).ok();
+    repo.pds(["gc", "--keep", "1"]).ok();
+    // The state that both began with is purged, so `prev` leads nowhere.
+    let said = refused_import_of_second(&repo);
+    assert!(
+        said.contains(" lacks 1 local record: -1; it is not known to descend from HEAD\n"),
+        "{said}"
+    );
+    assert!(said.contains("; a file of pds export --chain shows the descent, "), "{said}");
+}
+
+#[test]
+fn the_import_of_an_own_file_does_not_make_a_local_state_foreign() {
+    let repo = two_writers();
+    repo.put("e", "e");
+    repo.put("f", "f");
+    repo.pds(["export", "--history", "-o", "own.car"]).ended().done();
+    repo.pds(["gc", "--keep", "1"]).ok();
+    for keep in [None, Some("3"), Some("1")] {
+        repo.pds(["import", "own.car"]).ended().done();
+        if let Some(keep) = keep {
+            repo.pds(["gc", "--keep", keep]).ok();
+        }
+        let said = refused_import_of_second(&repo);
+        assert!(said.contains(" lacks 2 local records: -2; "), "{said}");
+    }
+}
+
+#[test]
+fn an_own_backup_that_was_imported_stays_local() {
+    let repo = two_writers();
+    repo.put("e", "e");
+    repo.export("own.car");
+    repo.put("f", "f");
+    repo.pds(["import", "own.car", "--allow-older"]).ended().done();
+    repo.pds(["gc", "--keep", "1"]).ok();
+    assert!(refused_import_of_second(&repo).contains(" lacks 1 local record: -1; "));
+}
+
+#[test]
+fn a_branch_that_was_merged_and_removed_stays_local() {
+    let repo = two_writers();
+    repo.pds(["ref", "set", "draft", "HEAD"]).ok();
+    repo.pds(["put", "com.example.note/d", "--ref", "draft"]).stdin("{}").ok();
+    repo.pds(["merge", "draft"]).ok();
+    repo.pds(["ref", "rm", "draft"]).ok();
+    repo.pds(["gc", "--keep", "1"]).ok();
+    assert!(refused_import_of_second(&repo).contains(" lacks 1 local record: -1; "));
+}
+
+#[test]
+fn a_mirror_follows_its_original_and_a_second_writer_asks_for_the_chain() {
+    let repo = two_writers();
+    repo.home.pds(["clone", "alice", "mirror"]).ok();
+    repo.put("x", "x");
+    repo.pds(["rm", "com.example.note/a"]).ok();
+    repo.put("y", "y");
+    repo.export("day1.car");
+    let followed = mirror(&repo.home, ["import", "day1.car"]).ended();
+    followed.done();
+    assert_eq!(followed.stderr, "");
+
+    let second = |args: &[&str]| repo.home.pds(["-R", "second"].iter().chain(args).copied());
+    assert_eq!(
+        masked(&second(&["import", "day1.car"]).fails(1)),
+        "error: commit <cid 1> lacks 1 local record: -1; it is not known to descend from HEAD\n  \
+         hint: nothing was changed; a file of pds export --chain shows the descent, pds merge keeps both, \
+         and --force imports it without these records\n"
+    );
+    repo.pds(["export", "--chain", "-o", "chain.car"]).ended().done();
+    second(&["import", "chain.car"]).ended().done();
 }

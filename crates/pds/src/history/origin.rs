@@ -35,14 +35,15 @@ pub(crate) fn is_cut_before(
     commit: &Commit,
     before: Option<Cid>,
 ) -> Result<bool> {
-    let is_local = is_local(parts, view, commit.cid())?;
-    is_cut(view, is_local, commit, before)
+    let rows = Evidence::of(view, commit.cid())?;
+    let is_signed = rows.is_signed || (rows.is_repaired && parts.signer.is_some());
+    is_cut(view, is_signed && !rows.is_imported, commit, before)
 }
 
-fn is_cut(view: &dyn View, is_local: bool, commit: &Commit, before: Option<Cid>) -> Result<bool> {
+fn is_cut(view: &dyn View, is_signed: bool, commit: &Commit, before: Option<Cid>) -> Result<bool> {
     // A commit that was signed here names the one before it. Any other commit follows what the ref pointed to.
     Ok(match before {
-        before if is_local => commit.prev() != before,
+        before if is_signed => commit.prev() != before,
         Some(_) => false,
         None => facts::forgotten(view)?.is_some(),
     })
@@ -57,22 +58,57 @@ fn is_signature(event: &Event, commit: Cid) -> bool {
     }
 }
 
-/// Returns whether the log records that a commit was signed here.
-///
-/// A commit that also came from elsewhere, for example in a file, is not local: another place has it.
+/// What the rows of the log say about the origin of a commit.
+#[derive(Clone, Copy, Default)]
+struct Evidence {
+    is_any: bool,
+    is_signed: bool,
+    is_repaired: bool,
+    is_imported: bool,
+}
+
+impl Evidence {
+    fn of(view: &dyn View, commit: Cid) -> Result<Self> {
+        let mut rows = Self::default();
+        view.log(&LogQuery::oldest_first().to(commit), &mut |row| {
+            rows.is_any = true;
+            match row.event {
+                Event::Import { .. } => rows.is_imported = true,
+                Event::Merge { other, .. } if other == commit => rows.is_imported = true,
+                Event::Repair => rows.is_repaired = true,
+                event => rows.is_signed |= is_signature(&event, commit),
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Returns whether a repository with these rows has a commit of its own: one that it signed, or one that it never
+    /// imported. Evidence disappear, so only an import proves that another place has the commit.
+    ///
+    /// A mirror has no commits of its own, whatever rows it has copied. A copy with the key continues for its original.
+    fn is_local(self, parts: &Parts) -> bool {
+        parts.signer.is_some() && (self.is_signed || !self.is_imported)
+    }
+}
+
+/// Returns whether a commit is this repository's own.
 pub(crate) fn is_local(parts: &Parts, view: &dyn View, commit: Cid) -> Result<bool> {
-    let (mut is_signed, mut is_repaired, mut is_foreign) = (false, false, false);
-    view.log(&LogQuery::oldest_first().to(commit), &mut |row| {
-        match row.event {
-            Event::Import { .. } => is_foreign = true,
-            Event::Merge { other, .. } if other == commit => is_foreign = true,
-            Event::Repair => is_repaired = true,
-            event => is_signed |= is_signature(&event, commit),
-        }
-        ControlFlow::Continue(())
-    })?;
-    // A repair sets a ref to any commit, and signs only if it has a key.
-    Ok(!is_foreign && (is_signed || (is_repaired && parts.signer.is_some())))
+    Ok(Evidence::of(view, commit)?.is_local(parts))
+}
+
+/// Returns the event for a move of a ref to a commit.
+///
+/// A move to a known local commit is no import and no merge: later, its row may be the only one, and the commit would
+/// count as foreign. An event that names a key stays as it is.
+pub(crate) fn event_of_move(parts: &Parts, commit: Cid, event: Event) -> Result<Event> {
+    let brings = match &event {
+        Event::Import { key, .. } => key.is_none(),
+        Event::Merge { other, key } => *other == commit && key.is_none(),
+        _ => false,
+    };
+    let rows = Evidence::of(parts.store.view()?.as_ref(), commit)?;
+    Ok(if brings && rows.is_any && rows.is_local(parts) { Event::Set } else { event })
 }
 
 /// Returns the commits from elsewhere that a local commit is based on: those that its line of local commits
@@ -99,23 +135,36 @@ pub(crate) fn foreign_bases(
     Ok(found)
 }
 
-/// Returns whether a commit is known to descend from another one: by its `prev`, or by the merges in the log.
-///
-/// The answer `false` proves nothing, because most servers sign commits without `prev`.
-pub(crate) fn descends(
+/// The relation of a commit to an earlier one, as `prev` and the merges in the log show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Descent {
+    /// The commit descends from the other one.
+    Known,
+    /// No commit in its history is the other one.
+    Excluded,
+    /// A commit in its history is not known.
+    Unknown,
+}
+
+/// Returns whether a commit descends from another one. A commit without `prev`, as most servers sign it, ends the
+/// search.
+pub(crate) fn descent(
     view: &dyn View,
     blocks: &dyn Blocks,
     commit: &Commit,
     from: &Commit,
-) -> Result<bool> {
+) -> Result<Descent> {
     let (mut waiting, mut seen) = (vec![commit.clone()], HashSet::new());
+    let mut is_complete = true;
     while let Some(commit) = waiting.pop() {
         if commit.prev() == Some(from.cid()) {
-            return Ok(true);
+            return Ok(Descent::Known);
         }
-        for before in known_before(view, &commit, blocks)? {
+        let before = known_before(view, &commit, blocks)?;
+        is_complete &= commit.prev().is_none_or(|prev| before.iter().any(|b| b.cid() == prev));
+        for before in before {
             if before.cid() == from.cid() {
-                return Ok(true);
+                return Ok(Descent::Known);
             }
             // A parent has a smaller rev than its children.
             if before.rev() > from.rev() && seen.insert(before.cid()) {
@@ -123,7 +172,7 @@ pub(crate) fn descends(
             }
         }
     }
-    Ok(false)
+    Ok(if is_complete { Descent::Excluded } else { Descent::Unknown })
 }
 
 /// Returns the known parents of a commit; a parent that cannot be read is unknown.

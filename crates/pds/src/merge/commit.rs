@@ -4,13 +4,12 @@ use std::collections::BTreeSet;
 
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
-use crate::history::ancestry::common_ancestor;
-use crate::history::ancestry::merged_ref;
+use crate::history::ancestry::{common_ancestor, merged_ref};
 use crate::history::handle::History;
+use crate::history::origin::event_of_move;
 use crate::keys::handle::Keys;
 use crate::merge::handle::Merge;
-use crate::merge::plan::plan;
-use crate::merge::plan::{Plan, join};
+use crate::merge::plan::{Plan, join, plan};
 use crate::model::conflict::Resolution;
 use crate::model::finding::Finding;
 use crate::model::report::Expected;
@@ -380,7 +379,8 @@ impl Merge<'_> {
             edits.push(RefEdit { name: kept_by, target: Some(theirs), expect: Expect::Any });
         }
         let blocks = (other.arrive)().chain(new.into_iter().map(Ok));
-        let mut change = Change::new(other.event()).blocks(blocks).edits(edits);
+        let event = event_of_move(self.parts, commit.cid(), other.event())?;
+        let mut change = Change::new(event).blocks(blocks).edits(edits);
         if let Some(key) = other.key {
             let fact = Fact::NamedKey { commit: theirs, key: key.into() };
             change = change.fact(FactEdit::Set(fact));

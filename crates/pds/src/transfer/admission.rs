@@ -1,6 +1,7 @@
 //! The admission of a commit that arrived: its rules, and the change that stores it and moves the ref.
 
 use crate::error::{Error, Result};
+use crate::history::origin::event_of_move;
 use crate::keys::handle::Keys;
 use crate::model::jobs::Jobs;
 use crate::reading::Reading;
@@ -80,7 +81,7 @@ impl Transfer<'_> {
             }
             Ok(LocalChanges { lost, .. }) if lost > 0 && !self.succession.allows_loss => {
                 let (name, found) = (self.parts.name.clone(), commit.cid());
-                Err(Error::LocalLoss { name, found, lost })
+                Err(Error::LocalLoss { name, found, lost, is_fork: fork.is_certain })
             }
             local => local,
         }
@@ -108,8 +109,8 @@ impl Transfer<'_> {
         check_account(view.as_ref(), commit, before)?;
         let believed = Keys::new(self.parts).believed(view.as_ref(), commit, key)?;
         let version = view.version();
+        let event = event_of_move(self.parts, commit.cid(), believed.event())?;
         drop(view);
-        let event = believed.event();
         let mut facts = believed.facts(commit.cid());
         if before.is_none() {
             facts.push(FactEdit::Set(Fact::Account(commit.did().clone())));

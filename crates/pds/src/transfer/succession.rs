@@ -2,7 +2,7 @@
 //! drop records that were written here.
 
 use crate::error::{Error, Result};
-use crate::history::origin::{descends, foreign_bases, is_local};
+use crate::history::origin::{Descent, descent, foreign_bases, is_local};
 use crate::parts::Parts;
 use crate::reading::Reading;
 use pds_core::commit::Commit;
@@ -36,6 +36,8 @@ pub(crate) struct LocalChanges {
 /// A present state with local changes that another commit is not known to contain.
 pub(crate) struct Fork<'a> {
     present: &'a Commit,
+    /// Whether the other commit is known not to descend from the present one.
+    pub(crate) is_certain: bool,
     /// The states from elsewhere that the present one is based on.
     bases: Vec<Commit>,
 }
@@ -76,11 +78,16 @@ impl<'a> Fork<'a> {
     ) -> Result<Option<Self>> {
         let view = parts.store.view()?;
         let view = view.as_ref();
-        if !is_local(parts, view, present.cid())? || descends(view, blocks, commit, present)? {
+        if !is_local(parts, view, present.cid())? {
             return Ok(None);
         }
+        let is_certain = match descent(view, blocks, commit, present)? {
+            Descent::Known => return Ok(None),
+            Descent::Excluded => true,
+            Descent::Unknown => false,
+        };
         let bases = foreign_bases(parts, view, view, present)?;
-        Ok(Some(Self { present, bases }))
+        Ok(Some(Self { present, is_certain, bases }))
     }
 
     /// Compares the local changes with the tree of another commit.
