@@ -108,7 +108,7 @@ pub(crate) fn import(
     bytes: &[u8],
     key: Option<&PublicKey>,
 ) -> Result<Imported, Error> {
-    repo.transfer().import(&open(bytes)?, key)
+    repo.transfer().allow_older(true).import(&open(bytes)?, key)
 }
 
 /// Returns all parts of a repository that a refused import must leave unchanged.

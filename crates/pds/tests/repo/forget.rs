@@ -6,11 +6,12 @@ use std::sync::Arc;
 use pds::Expected;
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
-use pds::data::{BlobRef, Cid, Value};
+use pds::data::{Cid, Value};
 use pds::retain::forget::{Forget, Forgotten};
 use pds::store::{Event, Expect, MemoryStore, RefName, StoreError};
 use pds::{Error, Repo, Write, WriteOptions};
 
+use super::gc::with_blob;
 use super::{action, did, files_with, in_memory, listed_blobs, moves, note, path, refs};
 
 const MARKER: &str = "the-marker-that-must-go";
@@ -37,11 +38,6 @@ fn assert_whole(repo: &Repo) {
             pds::verify::indexed::verify(blocks.as_ref(), commit, &Expected::default(), &mut panic);
         assert!(report.unwrap().is_complete());
     }
-}
-
-fn blob_ref(cid: Cid) -> Value {
-    let blob = BlobRef { cid, mime_type: "text/plain".to_owned(), size_bytes: Some(1) };
-    Value::from([("file", blob.to_value())])
 }
 
 #[test]
@@ -182,16 +178,16 @@ fn states_older_than_a_state_or_a_time_are_deleted() {
 #[test]
 fn blobs_go_at_once_with_the_only_states_that_refer_to_them() {
     let repo = in_memory();
-    let put = |text: &str| repo.put_blob("text/plain", &mut text.as_bytes()).unwrap().cid;
+    let put = |text: &str| repo.put_blob("text/plain", &mut text.as_bytes()).unwrap();
     let [secret, shared, young] = ["secret", "shared", "young"].map(put);
-    repo.put(&path("com.example.file/a"), &blob_ref(secret)).unwrap();
-    repo.put(&path("com.example.file/b"), &blob_ref(shared)).unwrap();
-    repo.put(&path("com.example.file/a"), &blob_ref(shared)).unwrap();
+    repo.put(&path("com.example.file/a"), &with_blob(&secret)).unwrap();
+    repo.put(&path("com.example.file/b"), &with_blob(&shared)).unwrap();
+    repo.put(&path("com.example.file/a"), &with_blob(&shared)).unwrap();
     let what = records(&["com.example.file/a"]);
     assert_eq!(repo.retain().plan_forget(&what, &mut |_| {}).unwrap().forgotten.swept.blobs, 1);
     let forgotten = forget(&repo, &what);
     assert_eq!((forgotten.swept.blobs, forgotten.swept.blob_bytes), (1, 6));
-    assert_eq!(listed_blobs(&repo), [shared, young].into());
+    assert_eq!(listed_blobs(&repo), [shared.cid, young.cid].into());
     assert!(repo.verify().missing_blobs().unwrap().missing.is_empty());
 }
 
@@ -209,7 +205,7 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
     };
     fill(0);
     // A small blob is in one page, a large one in many.
-    let blob = repo.put_blob("text/plain", &mut MARKER.as_bytes()).unwrap().cid;
+    let blob = repo.put_blob("text/plain", &mut MARKER.as_bytes()).unwrap();
     // One upload was interrupted two hours ago, and another one is still running.
     for (name, content, age_hours) in [("old", MARKER, 2), ("young", "of another upload", 0)] {
         let path = dir.join(format!("blobs/.incoming-{name}"));
@@ -221,7 +217,7 @@ fn no_file_holds_the_record_its_key_its_note_or_its_blob() {
     for size in [1, 300, 40_000] {
         let value = Value::from([
             ("text", Value::from(MARKER.repeat(size).as_str())),
-            ("file", blob_ref(blob)),
+            ("file", with_blob(&blob)),
         ]);
         let options = WriteOptions::default().message(format!("wrote {secret}"));
         repo.write(pds::Batch::new(&[Write::put(secret.clone(), value)]).with(options.clone()))

@@ -53,8 +53,8 @@ pub(super) fn with_states(count: usize) -> (Repo, Vec<Cid>) {
     (repo, commits)
 }
 
-pub(super) fn blob_ref(cid: Cid) -> Value {
-    let blob = BlobRef { cid, mime_type: "text/plain".to_owned(), size_bytes: Some(1) };
+/// A record that refers to a blob.
+pub(super) fn with_blob(blob: &BlobRef) -> Value {
     Value::from([("file", blob.to_value())])
 }
 
@@ -300,8 +300,7 @@ fn nothing_that_can_be_reached_is_lost_while_others_write() {
                     let place = path(&format!("com.example.note/{writer}-{}", n % 4));
                     let blob =
                         repo.put_blob("text/plain", &mut format!("{}", n % 3).as_bytes()).unwrap();
-                    let value =
-                        Value::from([("n", Value::Int(n % 6)), ("file", blob_ref(blob.cid))]);
+                    let value = Value::from([("n", Value::Int(n % 6)), ("file", with_blob(&blob))]);
                     repo.put(&place, &value).unwrap();
                     if n % 7 == 6 {
                         repo.delete(&place).unwrap();

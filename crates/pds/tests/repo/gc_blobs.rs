@@ -13,7 +13,7 @@ use pds::retain::forget::Forget;
 use pds::retain::gc::Keep;
 use pds::store::{Change, Event, Expect, MemoryStore, RefName, StoreError};
 
-use super::gc::{blob_ref, gc, keep};
+use super::gc::{gc, keep, with_blob};
 use super::watched::{Watch, handles};
 use super::{did, in_memory, listed_blobs, note, path};
 
@@ -26,11 +26,11 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
         let repo = Repo::with(Arc::new(MemoryStore::default()), blobs)
             .signing_with(SigningKey::generate(Curve::K256).unwrap());
         repo.init(&did()).unwrap();
-        let put = |text: &str| repo.put_blob("text/plain", &mut text.as_bytes()).unwrap().cid;
+        let put = |text: &str| repo.put_blob("text/plain", &mut text.as_bytes()).unwrap();
         let [past, present, stray] = ["past", "present", "stray"].map(put);
-        repo.put(&path("com.example.file/a"), &blob_ref(past)).unwrap();
+        repo.put(&path("com.example.file/a"), &with_blob(&past)).unwrap();
         repo.delete(&path("com.example.file/a")).unwrap();
-        repo.put(&path("com.example.file/b"), &blob_ref(present)).unwrap();
+        repo.put(&path("com.example.file/b"), &with_blob(&present)).unwrap();
         let listed = || listed_blobs(&repo);
         std::thread::sleep(Duration::from_millis(20));
         assert_eq!(gc(&repo, &Keep::default()).blobs, 0, "all are young");
@@ -38,12 +38,12 @@ fn blobs_stay_that_a_state_refers_to_and_young_ones() {
         assert_eq!((weighed.blobs, listed().len()), (2, 3));
         let swept = gc(&repo, &Keep::default().blob_age(Duration::ZERO));
         assert_eq!((swept.blobs, swept.blob_bytes), (1, "stray".len() as u64));
-        assert_eq!(listed(), [past, present].into());
+        assert_eq!(listed(), [past.cid, present.cid].into());
         // A deleted state takes its blobs with it, once they are old enough.
         assert_eq!(gc(&repo, &Keep::default().states(NonZeroUsize::new(1))).blobs, 0);
         assert_eq!(gc(&repo, &keep(1)).blobs, 1);
-        assert_eq!(listed(), [present].into());
-        assert_eq!(put("stray"), stray);
+        assert_eq!(listed(), [present.cid].into());
+        assert_eq!(put("stray").cid, stray.cid);
     }
 }
 
@@ -89,7 +89,7 @@ fn the_blob_of_a_purged_record_is_deleted_once_all_records_can_be_decoded() {
     let repo = in_memory();
     let secret = path("com.example.note/secret");
     let blob = repo.put_blob("text/plain", &mut &b"secret"[..]).unwrap();
-    repo.put(&secret, &blob_ref(blob.cid)).unwrap();
+    repo.put(&secret, &with_blob(&blob)).unwrap();
     let record = plant_undecodable(&repo);
     let purge = Forget::Records(vec![secret]);
     let purged = repo.retain().forget(&purge, &mut |_| {}).unwrap();
@@ -104,9 +104,9 @@ fn the_blob_of_a_purged_record_is_deleted_once_all_records_can_be_decoded() {
 #[test]
 fn a_blob_that_is_used_again_is_young() {
     let repo = in_memory();
-    let cid = repo.put_blob("text/plain", &mut &b"old"[..]).unwrap().cid;
+    let blob = repo.put_blob("text/plain", &mut &b"old"[..]).unwrap();
     std::thread::sleep(Duration::from_millis(300));
-    repo.put(&path("com.example.file/a"), &blob_ref(cid)).unwrap();
+    repo.put(&path("com.example.file/a"), &with_blob(&blob)).unwrap();
     repo.delete(&path("com.example.file/a")).unwrap();
     let young = Keep::default().states(NonZeroUsize::new(1)).blob_age(Duration::from_millis(250));
     assert_eq!(gc(&repo, &young).blobs, 0);
