@@ -99,6 +99,9 @@ impl Parts {
 
     /// Returns the signer, if it has the key that the store records. If not, another process may have changed the key,
     /// so the signer is read again.
+    ///
+    /// If the store records yet another key by then, the state that the caller has read is out of date:
+    /// [`StoreError::Changed`].
     pub(crate) fn signer_with(&self, known: Option<&PublicKey>) -> Result<Arc<dyn Signer>> {
         let slot = self.signer.as_ref().ok_or(Error::NoSigner)?;
         let is_known = |signer: &Arc<dyn Signer>| known.is_none_or(|k| *k == signer.public_key());
@@ -106,6 +109,9 @@ impl Parts {
         let signer = if is_known(&signer) { signer } else { slot.renew()? };
         match known {
             Some(expected) if !is_known(&signer) => {
+                if self.key_in(self.store.view()?.as_ref())?.as_ref() != known {
+                    return Err(StoreError::Changed.into());
+                }
                 let expected = Box::new(expected.clone());
                 Err(Error::WrongKey { expected, found: Box::new(signer.public_key()) })
             }

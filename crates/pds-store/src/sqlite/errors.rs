@@ -1,6 +1,6 @@
 //! The conversion of SQLite errors into store errors.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::path::Path;
 
 use rusqlite::{Error, ErrorCode, ffi};
@@ -67,8 +67,9 @@ pub(crate) fn busy_or_no_locks(error: StoreError, path: &Path) -> StoreError {
     if !matches!(error, StoreError::Busy) {
         return error;
     }
-    // The lock is free again at once. A lock of another process is `WouldBlock`.
-    match File::open(path).map(|file| file.try_lock_shared()) {
+    // A file of its own: closing a second handle of the database would drop all locks that this process has on it.
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match tempfile::tempfile_in(dir).map(|file| file.try_lock_shared()) {
         Ok(Err(TryLockError::Error(reason))) => StoreError::NoLocks(Box::new(reason)),
         _ => error,
     }

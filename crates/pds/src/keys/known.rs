@@ -34,7 +34,7 @@ impl Keys<'_> {
     ///
     /// [`Error::NoSigner`](crate::Error::NoSigner) and [`Error::WrongKey`](crate::Error::WrongKey).
     pub fn check_signer(&self) -> Result<()> {
-        self.parts.signer_with(self.known()?.as_ref()).map(drop)
+        self.parts.until_unchanged(|| self.parts.signer_with(self.known()?.as_ref()).map(drop))
     }
 
     /// Returns whether this handle has a signer.
