@@ -40,7 +40,10 @@ fn secrets_in(arg: &str) -> impl Iterator<Item = &str> {
     let is_part = move |c: char| c.is_ascii_alphanumeric() || is_file && "+/=_-".contains(c);
     arg.split(move |c| !is_part(c)).filter(move |word| match is_file {
         true => word.len() >= MIN_WORD_CHARS && !word.starts_with("-----"),
-        false => is_multikey_of_a_secret(word) || is_hex(word.strip_prefix("0x").unwrap_or(word)),
+        false => {
+            let key = word.strip_prefix("0x").unwrap_or(word);
+            is_multikey_of_a_secret(key) || is_hex(key)
+        }
     })
 }
 
