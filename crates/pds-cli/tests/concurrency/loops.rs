@@ -140,10 +140,14 @@ impl<'a> Loop<'a> {
 
     fn import(&mut self) {
         if self.random.below(2) == 0 && Instant::now() < self.resets_until {
-            self.run_reset("import", &["import", "start.car"]);
+            self.run_reset("import", &["import", "start.car", "--allow-older", "--force"]);
         } else {
             let name = format!("incoming-{}", self.random.below(2));
-            self.run("import --ref", &["import", "other.car", "--ref", &name], "");
+            self.run(
+                "import --ref",
+                &["import", "other.car", "--ref", &name, "--allow-older", "--force"],
+                "",
+            );
         }
     }
 
