@@ -6,16 +6,18 @@ use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use pds::history::in_file::resolve_in_file;
 use pds::local::open::{is_repository, open_without_key};
 use pds::verify::blobs::verify_blobs;
 use pds::verify::car::{report_foreign, verify_car};
+use pds::verify::indexed::verify as verify_state;
 use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity};
 
 use crate::answers::verify::{FindingRow, VerifyAnswer};
 use crate::errors::REPAIR;
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
-use crate::open::Place;
+use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::state_arg::StateArg;
 use crate::stream::{is_a_file, open_file};
@@ -92,11 +94,11 @@ impl Args {
         let (path, at) = place.path_at(self.at.as_ref())?;
         let is_named = self.at.is_some() && at.is_none();
         if is_a_file(&path) || (is_named && !is_repository(&path)?) {
-            if at.is_some() {
-                // A revision that names no state of the file is an error.
-                place.snapshot(self.at.as_ref())?;
-            }
-            return Ok((self.check_car(&path, expected, findings)?, false));
+            let report = match at {
+                Some(at) => self.check_state(place, at, (&path, expected), findings)?,
+                None => self.check_car(&path, expected, findings)?,
+            };
+            return Ok((report, false));
         }
         let repo = open_without_key(&path)?;
         Ok((self.check_repo(&repo, at, expected, findings)?, true))
@@ -124,18 +126,41 @@ impl Args {
         Ok(report)
     }
 
-    fn check_car(
+    /// Checks a state of a CAR file. With the state of its header, the file itself is checked as well.
+    fn check_state(
         &self,
-        path: &Path,
-        expected: &Expected<'_>,
+        place: &Place,
+        at: &Revision,
+        (path, expected): (&Path, &Expected<'_>),
         findings: &mut Findings<'_>,
     ) -> Result<Report> {
+        self.check_options_for_car()?;
+        if let Source::Car(car) = place.source()? {
+            let commit = resolve_in_file(&car, at)?;
+            if car.roots().first() != Some(&commit) {
+                return Ok(verify_state(car.as_ref(), commit, expected, &mut |f| findings.add(f))?);
+            }
+        }
+        self.check_car(path, expected, findings)
+    }
+
+    fn check_options_for_car(&self) -> Result<()> {
         if self.blobs {
             return Stated::usage("--blobs needs a repository; a CAR file has no blobs").fail();
         }
         if self.history {
             return Stated::usage("--history needs a repository; a CAR file has no log").fail();
         }
+        Ok(())
+    }
+
+    fn check_car(
+        &self,
+        path: &Path,
+        expected: &Expected<'_>,
+        findings: &mut Findings<'_>,
+    ) -> Result<Report> {
+        self.check_options_for_car()?;
         match open_file(path) {
             Ok(file) => Ok(verify_car(file, expected, &mut |f| findings.add(f))?),
             Err(error) => match error.downcast::<Stated>() {

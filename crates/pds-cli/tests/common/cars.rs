@@ -96,10 +96,22 @@ pub(crate) fn node(entries: &[(Vec<u8>, Cid, Option<Cid>)], left: Option<Cid>) -
 
 /// A CAR file with another root.
 pub(crate) fn with_root(file: &[u8], root: &str) -> Vec<u8> {
+    copied(file, Some(root.parse().unwrap()), None)
+}
+
+/// A CAR file that lacks a block.
+pub(crate) fn without(file: &[u8], block: &str) -> Vec<u8> {
+    copied(file, None, Some(block.parse().unwrap()))
+}
+
+fn copied(file: &[u8], root: Option<Cid>, left_out: Option<Cid>) -> Vec<u8> {
     let mut reader = CarReader::new(file).unwrap();
-    let mut car = CarWriter::new(Vec::new(), &[root.parse().unwrap()]).unwrap();
+    let roots = root.map_or_else(|| reader.roots().to_vec(), |root| vec![root]);
+    let mut car = CarWriter::new(Vec::new(), &roots).unwrap();
     while let Some(section) = reader.next_section().unwrap() {
-        car.block(section.block).unwrap();
+        if Some(section.block.cid()) != left_out {
+            car.block(section.block).unwrap();
+        }
     }
     car.finish().unwrap()
 }

@@ -13,7 +13,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-pub(crate) use self::cars::{Car, node, note, with_root};
+pub(crate) use self::cars::{Car, node, note, with_root, without};
 pub(crate) use self::directory::Directory;
 pub(crate) use self::masked::masked;
 pub(crate) use self::run::{Ended, Lines, Run};

@@ -1,6 +1,6 @@
 //! Every form of the arguments for the repository, the record and the state.
 
-use crate::common::{DID, Home, TestRepo, masked, with_root};
+use crate::common::{DID, Home, TestRepo, masked, with_root, without};
 
 #[test]
 fn the_repository_is_found_from_any_directory_inside() {
@@ -205,6 +205,18 @@ fn every_state_of_a_file_can_be_read() {
     let (old, new) = (log[2]["rev"].as_str().unwrap(), log[0]["rev"].as_str().unwrap());
     let changes = repo.home.pds(["-R", &file, "diff", old, new]).ended().text();
     assert_eq!(changes, repo.pds(["diff", old, new]).ended().text());
+
+    // Each state is checked by itself: a lost record belongs to the later ones.
+    let record = repo.put("b", "b");
+    let cut = repo.home.write("cut.car", without(&repo.home.read("history.car"), &record));
+    for (at, code) in [("HEAD", 1), ("HEAD~1", 1), ("HEAD~2", 0), ("HEAD~3", 0)] {
+        let ended = repo.home.pds(["-R", &cut, "verify", "--at", at]).ended();
+        assert_eq!(ended.code(), code, "{at}: {}", ended.text());
+        assert_eq!(ended.text().contains("record-missing com.example.note/b"), code == 1);
+        assert!(ended.text().contains(
+            log[at[4..].trim_start_matches('~').parse().unwrap_or(0)]["rev"].as_str().unwrap()
+        ));
+    }
 
     // The header may name any of them.
     let bytes = with_root(&repo.home.read("history.car"), log[3]["cid"].as_str().unwrap());
