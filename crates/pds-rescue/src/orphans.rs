@@ -127,7 +127,7 @@ pub(super) fn hull(node: &Node) -> Option<(Key, Key)> {
 }
 
 /// Descends from a node without entries to the first node with entries, which gives its level and keys. Returns
-/// `None` if a node on the way is lost.
+/// `None` if a node on the way is lost, or if there are more nodes than a tree has levels.
 pub(super) fn crossed(
     blocks: &dyn Blocks,
     (cid, mut bridge): (Cid, Node),
@@ -136,7 +136,8 @@ pub(super) fn crossed(
     while let Some(left) = bridge.left() {
         let Ok(Some(block)) = blocks.get(&left) else { return Ok(None) };
         let Some(next) = node(&block) else { return Ok(None) };
-        levels_below = levels_below.saturating_add(1);
+        let Some(level) = levels_below.checked_add(1) else { return Ok(None) };
+        levels_below = level;
         if let Some((first, last)) = hull(&next) {
             let level = next.level().saturating_add(levels_below);
             return Ok(Some(Orphan { cid, level, first, last }));

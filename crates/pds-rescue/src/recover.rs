@@ -226,11 +226,10 @@ impl<'a> Search<'a> {
     /// Reports the records that only other states have, and the losses of these states.
     fn other_states(&mut self, states: &States, roots: &mut Roots<'_>) -> Result<()> {
         let mut trace = Trace::knowing(self.blocks, self.walked.clone());
-        for (commit, is_newer) in states.others() {
+        for (commit, needs_tree) in states.others() {
             let state = Some(states.name_of(commit));
             if !roots.has(commit.data())? {
-                // Older commits may be there without their trees, to show the history.
-                if is_newer && !self.lost.contains(&commit.data()) {
+                if needs_tree && !self.lost.contains(&commit.data()) {
                     let all = Part::Records { after: None, before: None };
                     self.lose(all, Some(commit.data()), state)?;
                 }

@@ -64,6 +64,8 @@ pub(super) struct States {
     pub(super) commits: Vec<Commit>,
     /// The position of the present state.
     pub(super) present: Option<usize>,
+    /// The commit that the header of the file names.
+    root: Option<Cid>,
     /// The revs that more than one commit has.
     shared_revs: HashSet<Tid>,
 }
@@ -108,7 +110,7 @@ impl States {
             present = present.or(Some(number));
         }
         let shared_revs = shared_revs(&commits);
-        Ok(Self { commits, present, shared_revs })
+        Ok(Self { commits, present, root, shared_revs })
     }
 
     /// Returns the name of a state. No other state of the file has it.
@@ -121,13 +123,15 @@ impl States {
         self.commits.get(self.present?)
     }
 
-    /// Returns the other states, the newest first, each with whether it is newer than the present one.
+    /// Returns the other states, the newest first, each with whether its tree should be there: the state is newer than
+    /// the present one, or the header names it. Other commits may show the history only.
     pub(super) fn others(&self) -> impl Iterator<Item = (&Commit, bool)> {
         let did = self.present().map(Commit::did);
         let states = self.commits.iter().enumerate();
         states.filter(|(number, _)| Some(*number) != self.present).map(move |(number, commit)| {
             let is_newer = self.present.is_some_and(|present| number < present);
-            (commit, is_newer && Some(commit.did()) == did)
+            let is_root = Some(commit.cid()) == self.root;
+            (commit, is_root || is_newer && Some(commit.did()) == did)
         })
     }
 }

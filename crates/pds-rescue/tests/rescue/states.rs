@@ -180,6 +180,33 @@ fn commits_that_share_a_tree_cost_no_more_reads_than_one() {
 }
 
 #[test]
+fn a_long_chain_of_nodes_without_entries_is_not_walked_again_and_again() {
+    let state = State::new(0..3, None, Some("3kjzfcijpj2z2"));
+    let mut bridges = vec![state.nodes[0].clone()];
+    for _ in 0..2_000 {
+        let left = Value::Link(bridges[bridges.len() - 1].cid());
+        let node = Value::from([("e", Value::from_iter::<[Value; 0]>([])), ("l", left)]);
+        bridges.push(Block::new(Codec::Cbor, node.encode()));
+    }
+    let car = file(state.commit.cid(), state.blocks().chain(bridges));
+    let counted = Counted { blocks: &car, reads: AtomicUsize::new(0) };
+    recover(&car, &counted, &mut |_| Ok(())).unwrap();
+    let reads = counted.reads.into_inner();
+    assert!(reads < 2_000 * 300, "{reads}");
+}
+
+#[test]
+fn the_root_of_the_header_needs_its_tree_even_if_it_is_the_oldest() {
+    let old = State::new(0..3, None, Some("3kjzfcijpj222"));
+    let new = State::new(4..9, None, Some("3kjzfcijpj2z2"));
+    let commit = || [old.commit.block().clone()].into_iter();
+    let (recovery, _) = all_of(&file(old.commit.cid(), commit().chain(new.blocks())));
+    assert_eq!((recovery.records, recovery.lost), (5, 1));
+    let (recovery, _) = all_of(&file(new.commit.cid(), commit().chain(new.blocks())));
+    assert_eq!((recovery.records, recovery.lost), (5, 0));
+}
+
+#[test]
 fn a_record_with_some_fields_of_a_commit_is_a_record() {
     let mut state = State::new(0..3, None, Some("3kjzfcijpj2z2"));
     let link = Value::Link(Cid::of(Codec::Cbor, b"elsewhere"));
