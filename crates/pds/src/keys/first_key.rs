@@ -16,11 +16,15 @@ pub(crate) fn first_key(view: &dyn View, key: &PublicKey) -> Result<Vec<Fact>> {
     let (own, others): (Vec<_>, Vec<_>) =
         known_commits(view)?.into_iter().partition(|commit| commit.verify(key).is_ok());
     let Some(newest) = others.iter().map(|commit| commit.rev()).max() else { return Ok(facts) };
-    // A commit without a rev counts as older than the smallest rev.
-    let since = Tid::next(0, 0, newest).unwrap_or(Tid::from_u64(u64::MAX));
+    let since = after(newest);
     facts.push(Fact::UnknownBefore(since));
     for commit in own.iter().filter(|commit| commit.rev() < Some(since)) {
         facts.push(Fact::NamedKey { commit: commit.cid(), key: key.into() });
     }
     Ok(facts)
+}
+
+/// Returns the smallest rev after another one. A commit without a rev counts as older than the smallest rev.
+pub(crate) fn after(rev: Option<Tid>) -> Tid {
+    Tid::next(0, 0, rev).unwrap_or(Tid::from_u64(u64::MAX))
 }

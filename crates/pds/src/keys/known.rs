@@ -5,9 +5,7 @@ use std::ops::ControlFlow;
 
 use crate::error::Result;
 use crate::facts;
-use crate::keys::first_key::first_key;
 use crate::keys::handle::Keys;
-use crate::snapshot::read_commit;
 use pds_core::commit::Commit;
 use pds_core::crypto::did_key::DidKey;
 use pds_core::crypto::public_key::PublicKey;
@@ -53,33 +51,6 @@ impl Keys<'_> {
         Ok(self.key_history()?.of(commit).cloned())
     }
 
-    /// Returns the effect of a new commit on the known keys, if a user has named its key.
-    pub(crate) fn believed(
-        &self,
-        view: &dyn View,
-        commit: &Commit,
-        key: Option<&PublicKey>,
-    ) -> Result<Believed> {
-        let keys = self.key_history_in(view)?;
-        let Some(key) = key.filter(|key| keys.of(commit) != Some(key)) else {
-            return Ok(Believed::AsBefore);
-        };
-        if keys.present.is_none() {
-            return Ok(Believed::First(first_key(view, key)?));
-        }
-        let mut newest = None;
-        for (_, head) in &view.refs()? {
-            newest = newest.max(read_commit(view, *head)?.rev());
-        }
-        Ok(match (keys.present, commit.rev()) {
-            // An import never replaces the key of a repository that can sign.
-            (Some(old), Some(until)) if self.parts.signer.is_none() && Some(until) > newest => {
-                Believed::Changed { until, old: (&old).into(), new: key.into() }
-            }
-            _ => Believed::Named(key.into()),
-        })
-    }
-
     /// Reads the history of the keys.
     pub(crate) fn key_history(&self) -> Result<KeyHistory> {
         self.key_history_in(self.parts.store.view()?.as_ref())
@@ -120,50 +91,6 @@ impl Keys<'_> {
     }
 }
 
-/// The effect of a new commit on the facts about keys.
-pub(crate) enum Believed {
-    /// The key of the commit is the known one.
-    AsBefore,
-    /// No key was known. These are the facts about the first one.
-    First(Vec<Fact>),
-    /// Only this commit is signed with this key.
-    Named(DidKey),
-    /// The account has changed its key, from this commit on.
-    Changed {
-        /// The rev of the commit.
-        until: Tid,
-        /// The key before.
-        old: DidKey,
-        /// The key of this commit and later ones.
-        new: DidKey,
-    },
-}
-
-impl Believed {
-    /// Returns the event for the import of the commit.
-    pub(crate) fn event(&self) -> Event {
-        let (key, replaces) = match self {
-            Self::AsBefore | Self::First(_) => (None, None),
-            Self::Named(key) => (Some(key.clone()), None),
-            Self::Changed { old, new, .. } => (Some(new.clone()), Some(old.clone())),
-        };
-        Event::Import { key, replaces }
-    }
-
-    /// Returns the edits of facts for the commit.
-    pub(crate) fn facts(self, commit: Cid) -> Vec<FactEdit> {
-        let facts = match self {
-            Self::AsBefore => Vec::new(),
-            Self::First(facts) => facts,
-            Self::Named(key) => vec![Fact::NamedKey { commit, key }],
-            Self::Changed { until, old, new } => {
-                vec![Fact::EndedKey { until, key: old }, Fact::Key(new)]
-            }
-        };
-        facts.into_iter().map(FactEdit::Set).collect()
-    }
-}
-
 /// The history of the keys of a repository.
 #[derive(Clone)]
 pub(crate) struct KeyHistory {
@@ -177,6 +104,36 @@ pub(crate) struct KeyHistory {
 }
 
 impl KeyHistory {
+    /// Returns the key of new commits.
+    pub(crate) fn present(&self) -> Option<&PublicKey> {
+        self.present.as_ref()
+    }
+
+    /// Returns all keys: the present one, earlier ones from the newest to the oldest, and named ones.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &PublicKey> {
+        let ended = self.ended.iter().rev().map(|(_, key)| key);
+        self.present.iter().chain(ended).chain(self.named.values())
+    }
+
+    /// Adds a fact about keys, whose text a parser reads.
+    pub(crate) fn add(
+        &mut self,
+        fact: &Fact,
+        read: &dyn Fn(&DidKey) -> Result<PublicKey>,
+    ) -> Result<()> {
+        match fact {
+            Fact::Key(key) => self.present = Some(read(key)?),
+            Fact::EndedKey { until, key } => {
+                let at = self.ended.partition_point(|(before, _)| before < until);
+                self.ended.insert(at, (*until, read(key)?));
+            }
+            Fact::NamedKey { commit, key } => drop(self.named.insert(*commit, read(key)?)),
+            Fact::UnknownBefore(rev) => self.unknown_before = Some(*rev),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Returns the key of a commit: the key that was named for it, or else the key at its rev.
     pub(crate) fn of(&self, commit: &Commit) -> Option<&PublicKey> {
         self.named.get(&commit.cid()).or_else(|| self.at(commit.rev()))

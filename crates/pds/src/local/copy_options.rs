@@ -3,6 +3,7 @@
 use crate::model::jobs::Jobs;
 use crate::repo::Repo;
 use pds_core::crypto::public_key::PublicKey;
+use pds_core::identity::key_history::KeyHistory;
 
 /// The options of a clone.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,8 @@ pub struct CopyOptions<'a> {
     /// The key that must have signed the present commit. With `None`, it is the known key of the original repository;
     /// the signature in a CAR file is then not checked.
     pub key: Option<&'a PublicKey>,
+    /// The keys of the account over time, from a log. They decide on the signatures of earlier states in a CAR file.
+    pub account_keys: Option<&'a KeyHistory>,
     /// Copy the signing key as well.
     pub with_key: bool,
     /// The number of threads.
@@ -26,6 +29,13 @@ impl<'a> CopyOptions<'a> {
     #[must_use]
     pub fn key(mut self, key: impl Into<Option<&'a PublicKey>>) -> Self {
         self.key = key.into();
+        self
+    }
+
+    /// Sets the keys of the account over time.
+    #[must_use]
+    pub fn account_keys(mut self, keys: impl Into<Option<&'a KeyHistory>>) -> Self {
+        self.account_keys = keys.into();
         self
     }
 

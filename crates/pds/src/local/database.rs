@@ -59,7 +59,8 @@ pub fn clone_into_database<F: ReadAt>(
     let dir = dir.as_ref();
     let import = |repo: Repo| {
         let repo = options.on(repo);
-        repo.transfer().with_jobs(options.jobs).import_file(file, options.key)
+        let transfer = repo.transfer().with_jobs(options.jobs);
+        transfer.with_account_keys(options.account_keys).import_file(file, options.key)
     };
     let imported = make(dir, address, did, false, |_| Ok(()), import)?;
     Ok((Repo::open(dir)?, imported))

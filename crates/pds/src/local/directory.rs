@@ -101,7 +101,8 @@ pub fn clone_file_with<F: ReadAt>(
 ) -> Result<(Repo, Imported)> {
     clone_with(dir.as_ref(), |repo| {
         let repo = options.on(repo.clone());
-        repo.transfer().with_jobs(options.jobs).import_file(file, options.key)
+        let transfer = repo.transfer().with_jobs(options.jobs);
+        transfer.with_account_keys(options.account_keys).import_file(file, options.key)
     })
 }
 

@@ -107,11 +107,12 @@ impl Transfer<'_> {
         let edits: Vec<RefEdit> = edits.collect();
         let view = self.parts.store.view()?;
         check_account(view.as_ref(), commit, before)?;
-        let believed = Keys::new(self.parts).believed(view.as_ref(), commit, key)?;
+        let believed =
+            Keys::new(self.parts).believed(view.as_ref(), commit, key, &earlier.states)?;
         let version = view.version();
-        let event = event_of_move(self.parts, commit.cid(), believed.event())?;
+        let event = event_of_move(self.parts, commit.cid(), believed.event.clone())?;
         drop(view);
-        let mut facts = believed.facts(commit.cid());
+        let mut facts = believed.edits();
         if before.is_none() {
             facts.push(FactEdit::Set(Fact::Account(commit.did().clone())));
         }

@@ -1,13 +1,17 @@
 //! The other states that arrive with a file or from another repository: usually earlier ones.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
-use crate::error::Result;
-use crate::keys::known::KeyHistory;
+use crate::error::{Error, Result};
+use crate::keys::commits::known_commits;
+use crate::keys::signers::{AllKeys, SignedState, Signer};
 use crate::model::commit_order::CommitOrder;
 use crate::model::finding::{Finding, Severity, Stage};
 use crate::model::report::Expected;
+use crate::parts::Parts;
+use crate::transfer::counted_blocks::CountedBlocks;
 use crate::transfer::state_blocks::State;
 use crate::verify::check::Check;
 use crate::verify::shared_subtrees::Trees;
@@ -43,7 +47,7 @@ pub enum Reason {
     /// It arrived without its tree.
     WithoutTree,
     /// It is not valid, or its tree is not complete. This is the first error.
-    Invalid(Box<Finding>),
+    Invalid(Arc<Finding>),
     /// It belongs to another account.
     OtherAccount(Did),
     /// Another commit, which is stored, has the same rev.
@@ -56,7 +60,7 @@ pub enum Reason {
 #[derive(Clone, Default)]
 pub(crate) struct Earlier {
     /// The states in the order of their revs.
-    pub(crate) states: Vec<Commit>,
+    pub(crate) states: Vec<SignedState>,
     pub(crate) left_out: Vec<LeftOut>,
     /// The blobs that records of these states refer to.
     pub(crate) blobs: BTreeSet<Cid>,
@@ -65,11 +69,12 @@ pub(crate) struct Earlier {
 
 /// The context in which arriving commits are checked.
 pub(crate) struct Judge<'a> {
+    pub(crate) parts: &'a Parts,
     /// The imported commit.
     pub(crate) root: &'a Commit,
-    /// The key of commits for which the repository knows no other key.
+    /// The key that must have signed the imported commit.
     pub(crate) key: Option<&'a PublicKey>,
-    pub(crate) keys: &'a KeyHistory,
+    pub(crate) keys: &'a AllKeys<'a>,
     /// Whether a rev may be in the future.
     pub(crate) accepts_clock: bool,
     /// The blocks that arrive, and the stored ones.
@@ -78,32 +83,54 @@ pub(crate) struct Judge<'a> {
     pub(crate) base: &'a dyn Fn() -> Option<BaseTree<'a>>,
 }
 
+/// The trees that were checked, and what the invalid ones cost.
+struct Work<'b> {
+    trees: Trees<'b>,
+    blocks: &'b CountedBlocks<'b>,
+    /// The first error of each invalid tree.
+    invalid: HashMap<Cid, Arc<Finding>>,
+    /// The cost of reading them.
+    wasted: u64,
+}
+
 impl Earlier {
-    /// Checks commits that arrived with another one, and chooses those that are stored.
+    /// Checks a commit and others that arrived with it, and chooses those of the others that are stored.
+    ///
+    /// Every key that is known may have signed them. A state that no known key has signed is stored unchecked if it is
+    /// older than all states with known keys: it may be from the time of an earlier key.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the commit itself is not valid.
     pub(crate) fn of(commits: Vec<Commit>, judge: &Judge<'_>) -> Result<Self> {
         let all = commits.iter().chain([judge.root]);
         let order = CommitOrder::of(all, Some(judge.root.cid()));
         let mut earlier = Self { order, ..Self::default() };
-        let commits = earlier.order.sorted(commits);
-        let mut trees = Trees::of(judge.blocks);
-        let mut wasted = 0;
-        for commit in commits {
-            let reason = if commit.did() != judge.root.did() {
-                Some(Reason::OtherAccount(commit.did().clone()))
-            } else if commit.rev().is_some() && commit.rev() == judge.root.rev() {
+        if commits.is_empty() {
+            return Ok(earlier);
+        }
+        let blocks = CountedBlocks::of(judge.blocks);
+        let trees = Trees::of(&blocks);
+        let mut work = Work { trees, blocks: &blocks, invalid: HashMap::new(), wasted: 0 };
+        let expected = Expected::default().key(judge.key).accept_clock(judge.accepts_clock);
+        if let Some(finding) = work.check(judge.root, &expected, judge)?.1 {
+            return Err(Error::Refused(Box::new(Finding::clone(&finding))));
+        }
+        let arrived = judge.signed(earlier.order.sorted(commits))?;
+        for state in arrived {
+            let (commit, rev) = (state.commit.cid(), state.commit.rev());
+            let reason = if state.commit.did() != judge.root.did() {
+                Some(Reason::OtherAccount(state.commit.did().clone()))
+            } else if rev.is_some() && rev == judge.root.rev() {
                 Some(Reason::SameRev(judge.root.cid()))
-            } else if wasted > MAX_WASTED || earlier.states.len() >= MAX_EARLIER_STATES {
+            } else if work.wasted > MAX_WASTED_BYTES || earlier.states.len() >= MAX_EARLIER_STATES {
                 Some(Reason::TooMany)
             } else {
-                earlier.admits(&commit, judge, &mut trees, &mut wasted)?
+                earlier.admits(&state, judge, &mut work)?
             };
             match reason {
-                None => earlier.states.push(commit),
-                Some(reason) => earlier.left_out.push(LeftOut {
-                    commit: commit.cid(),
-                    rev: commit.rev(),
-                    reason,
-                }),
+                None => earlier.states.push(state),
+                Some(reason) => earlier.left_out.push(LeftOut { commit, rev, reason }),
             }
         }
         Ok(earlier)
@@ -112,58 +139,50 @@ impl Earlier {
     /// Checks a state. Returns the reason why it is not stored, if there is one.
     fn admits(
         &mut self,
-        commit: &Commit,
+        state: &SignedState,
         judge: &Judge<'_>,
-        trees: &mut Trees<'_>,
-        wasted: &mut u64,
+        work: &mut Work<'_>,
     ) -> Result<Option<Reason>> {
-        let before = self.states.last().filter(|before| before.rev() == commit.rev());
-        if let Some(before) = before.filter(|before| before.rev().is_some()) {
-            return Ok(Some(Reason::SameRev(before.cid())));
+        let commit = &state.commit;
+        let before = self.states.last().filter(|before| before.commit.rev() == commit.rev());
+        if let Some(before) = before.filter(|before| before.commit.rev().is_some()) {
+            return Ok(Some(Reason::SameRev(before.commit.cid())));
         }
         if judge.blocks.get(&commit.data())?.is_none() {
             return Ok(Some(Reason::WithoutTree));
         }
-        let key = judge.keys.of(commit).or(judge.key);
-        let expected = Expected::default().did(judge.root.did()).key(key);
-        let expected = expected.accept_clock(judge.accepts_clock);
-        let mut check = Check::of(commit, &expected).for_import();
-        let mut first = None;
-        let mut find = |finding: Finding| {
-            if finding.severity() == Severity::Error && finding.stage() != Stage::Record {
-                first.get_or_insert(finding);
-            }
+        let expected = Expected::default().did(judge.root.did()).accept_clock(judge.accepts_clock);
+        // The check of an invalid signature finds out what is wrong with it.
+        let expected = match state.signer {
+            Signer::Invalid => expected.key(judge.keys.expected(commit)).keys(judge.keys.in_time()),
+            _ => expected,
         };
-        trees.begin();
-        trees.check_over(commit.data(), (judge.base)(), &mut check, &mut find)?;
-        let Some(first) = first else {
-            self.blobs.extend(check.blobs.take().unwrap_or_default());
-            return Ok(None);
-        };
-        // Later states that share the invalid part are invalid, too.
-        trees.undo();
-        *wasted += 1 + check.report.nodes + check.report.records;
-        Ok(Some(Reason::Invalid(Box::new(first))))
+        let (blobs, first) = work.check(commit, &expected, judge)?;
+        self.blobs.extend(blobs);
+        Ok(first.map(Reason::Invalid))
     }
 
     /// Returns the states as states to read. Every block of them must be readable.
     pub(crate) fn to_read(&self) -> Vec<State> {
-        self.states.iter().map(|state| State { commit: state.cid(), is_whole: true }).collect()
+        self.states
+            .iter()
+            .map(|state| State { commit: state.commit.cid(), is_whole: true })
+            .collect()
     }
 
     /// Returns the newest state, if it is newer than the imported commit.
     pub(crate) fn newer_than(&self, root: &Commit) -> Option<&Commit> {
         let is_newer = |state: &&Commit| self.order.of_commit(state) > self.order.of_commit(root);
-        self.states.last().filter(is_newer)
+        self.states.last().map(|state| &state.commit).filter(is_newer)
     }
 
     /// Returns the commits that the ref moves to: the states in the order of their revs, and the imported one at the
     /// end. `before` is the commit that it points to. If older states arrive, the ref moves to it again, after them.
     pub(crate) fn moves(&self, before: Option<&Commit>, root: &Commit) -> Vec<Cid> {
-        let mut moves: Vec<Cid> = self.states.iter().map(Commit::cid).collect();
+        let mut moves: Vec<Cid> = self.states.iter().map(|state| state.commit.cid()).collect();
         if let Some(before) = before.filter(|before| before.cid() != root.cid()) {
             let place = self.order.of_commit(before);
-            let older = |state: &&Commit| self.order.of_commit(state) < place;
+            let older = |state: &&SignedState| self.order.of_commit(&state.commit) < place;
             let older = self.states.iter().take_while(older).count();
             if older > 0 && place < self.order.of_commit(root) {
                 moves.insert(older, before.cid());
@@ -171,6 +190,73 @@ impl Earlier {
         }
         moves.push(root.cid());
         moves
+    }
+}
+
+impl Judge<'_> {
+    /// Finds the signers of commits. The signature of an unknown signer is invalid, unless the commit is older than all
+    /// commits of known signers.
+    fn signed(&self, commits: Vec<Commit>) -> Result<Vec<SignedState>> {
+        let sign = |commit: Commit| SignedState { signer: self.keys.signer(&commit), commit };
+        let is_own = |commit: &Commit| commit.did() == self.root.did();
+        let mut arrived: Vec<SignedState> = commits.into_iter().map(sign).collect();
+        if !arrived.iter().any(|state| state.signer == Signer::Unknown) {
+            return Ok(arrived);
+        }
+        let root = self.key.is_some() || matches!(self.keys.signer(self.root), Signer::Known(_));
+        let root = root.then(|| self.root.rev());
+        let known = arrived.iter().filter(|state| is_own(&state.commit));
+        let known = known.filter(|state| matches!(state.signer, Signer::Known(_)));
+        let view = self.parts.store.view()?;
+        let stored = known_commits(view.as_ref())?;
+        let stored = stored.iter().filter(|commit| self.keys.own().of(commit).is_some());
+        let oldest = known.map(|state| state.commit.rev()).chain(root);
+        let oldest = oldest.chain(stored.map(Commit::rev)).min();
+        for state in arrived.iter_mut().filter(|state| state.signer == Signer::Unknown) {
+            if oldest.is_some_and(|oldest| state.commit.rev() >= oldest) {
+                state.signer = Signer::Invalid;
+            }
+        }
+        Ok(arrived)
+    }
+}
+
+impl Work<'_> {
+    /// Checks a state. Returns the blobs that its records refer to, and its first error.
+    fn check(
+        &mut self,
+        commit: &Commit,
+        expected: &Expected<'_>,
+        judge: &Judge<'_>,
+    ) -> Result<(BTreeSet<Cid>, Option<Arc<Finding>>)> {
+        let mut check = Check::of(commit, expected).for_import();
+        let is_fatal = |finding: &Finding| {
+            finding.severity() == Severity::Error && finding.stage() != Stage::Record
+        };
+        let of_commit = check.drain().find(is_fatal);
+        if let Some(first) = of_commit {
+            return Ok((BTreeSet::new(), Some(Arc::new(first))));
+        }
+        if let Some(first) = self.invalid.get(&commit.data()) {
+            return Ok((BTreeSet::new(), Some(first.clone())));
+        }
+        let (mut first, before) = (None, self.blocks.cost());
+        let mut find = |finding: Finding| {
+            if is_fatal(&finding) {
+                first.get_or_insert(finding);
+            }
+        };
+        self.trees.begin();
+        self.trees.check_over(commit.data(), (judge.base)(), &mut check, &mut find)?;
+        let Some(first) = first else {
+            return Ok((check.blobs.take().unwrap_or_default(), None));
+        };
+        // Later states that share the invalid part are invalid, too.
+        self.trees.undo();
+        self.wasted += self.blocks.cost() - before;
+        let first = Arc::new(first);
+        self.invalid.insert(commit.data(), first.clone());
+        Ok((BTreeSet::new(), Some(first)))
     }
 }
 
@@ -206,6 +292,6 @@ pub(crate) fn is_logged(view: &dyn View, commit: Cid) -> Result<bool> {
     Ok(is_logged)
 }
 
-/// The most blocks that are read for invalid states. Shared parts are read again for each of these states, so this
+/// The most bytes that are read for invalid states. Shared parts are read again for each of these states, so this
 /// limits the work that a file can cause.
-const MAX_WASTED: u64 = 1_000_000;
+const MAX_WASTED_BYTES: u64 = 256 * 1024 * 1024;

@@ -3,6 +3,7 @@
 use crate::model::jobs::Jobs;
 use crate::parts::Parts;
 use crate::transfer::succession::Succession;
+use pds_core::identity::key_history::KeyHistory;
 
 /// The verbs on CAR files; from [`Repo::transfer`](crate::Repo::transfer).
 #[derive(Clone, Copy)]
@@ -10,17 +11,28 @@ pub struct Transfer<'r> {
     pub(crate) parts: &'r Parts,
     pub(crate) jobs: Jobs,
     pub(crate) succession: Succession,
+    /// The keys of the account over time.
+    pub(crate) account_keys: Option<&'r KeyHistory>,
 }
 
 impl<'r> Transfer<'r> {
     pub(crate) fn new(parts: &'r Parts) -> Self {
-        Self { parts, jobs: Jobs::default(), succession: Succession::default() }
+        let (jobs, succession) = (Jobs::default(), Succession::default());
+        Self { parts, jobs, succession, account_keys: None }
     }
 
     /// Returns the same verbs with another number of threads.
     #[must_use]
     pub fn with_jobs(mut self, jobs: Jobs) -> Self {
         self.jobs = jobs;
+        self
+    }
+
+    /// Returns the same verbs. The key history of a log decides on the signatures of other states that arrive with an
+    /// imported one.
+    #[must_use]
+    pub fn with_account_keys(mut self, keys: impl Into<Option<&'r KeyHistory>>) -> Self {
+        self.account_keys = keys.into();
         self
     }
 

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use crate::error::{Error, Result};
 use crate::keys::handle::Keys;
+use crate::keys::signers::AllKeys;
 use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
 use crate::model::report::Expected;
@@ -194,10 +195,11 @@ impl Transfer<'_> {
             }
             local => local?,
         };
-        let keys = Keys::new(self.parts).key_history()?;
-        let accepts_clock = self.parts.accepts_clock;
+        let own = Keys::new(self.parts).key_history()?;
+        let keys = &AllKeys::new(key, &own, None, self.account_keys);
+        let (parts, accepts_clock) = (self.parts, self.parts.accepts_clock);
         let judge =
-            Judge { root: &commit, key, keys: &keys, accepts_clock, blocks: &both, base: &base };
+            Judge { parts, root: &commit, key, keys, accepts_clock, blocks: &both, base: &base };
         let earlier = self.earlier_in(car, &file, &judge)?;
         let arrival = Arrival { commit: &commit, before: before.as_ref(), key, earlier: &earlier };
         let jobs = self.jobs.for_bytes(car.bytes());

@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use crate::error::{Error, Result};
 use crate::facts;
 use crate::keys::handle::Keys;
+use crate::keys::signers::AllKeys;
 use crate::model::report::Expected;
 use crate::parts::Parts;
 use crate::reading::Moment;
@@ -74,11 +75,13 @@ impl Transfer<'_> {
         let view = other.store.view()?;
         let (commit, theirs) = (other.head_in(view.as_ref())?, other.moment_of(view.as_ref())?);
         let left_out = facts::erasures(view.as_ref())?;
+        let known_there = Keys::new(other).key_history_in(view.as_ref())?;
         drop(view);
         let both = Overlay { over: theirs.blocks.as_ref(), under: stored.as_ref() };
         let before = self.before_import(&commit, key)?;
-        let keys = Keys::new(self.parts).key_history()?;
-        let accepts_clock = self.parts.accepts_clock;
+        let own = Keys::new(self.parts).key_history()?;
+        let keys = &AllKeys::new(key, &own, Some(&known_there), self.account_keys);
+        let (parts, accepts_clock) = (self.parts, self.parts.accepts_clock);
         let expected = Expected::default().key(key).accept_clock(accepts_clock);
         let is_walked = |_: &Cid| false;
         let base = || {
@@ -92,7 +95,7 @@ impl Transfer<'_> {
         let local = self.check_loss(&commit, followed, &stored, &both)?;
         let commits = self.new_commits(other, &commit, before.as_ref())?;
         let judge =
-            Judge { root: &commit, key, keys: &keys, accepts_clock, blocks: &both, base: &base };
+            Judge { parts, root: &commit, key, keys, accepts_clock, blocks: &both, base: &base };
         let earlier = Earlier::of(commits, &judge)?;
         let Incoming { mut check, findings, .. } = checked;
         let mut imported = Imported::new(commit.clone(), before.clone(), 0, &mut check, findings)

@@ -4,6 +4,7 @@ pub(crate) mod admission;
 pub(crate) mod block_set;
 pub mod bring_blobs;
 pub mod copy;
+pub(crate) mod counted_blocks;
 pub mod earlier;
 pub mod export;
 pub mod export_history;

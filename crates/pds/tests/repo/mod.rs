@@ -31,6 +31,7 @@ mod rotations;
 mod seam;
 pub(super) mod slice_checks;
 mod slices;
+mod states_of_keys;
 mod stores;
 mod watched;
 mod writes;
