@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use pds::local::layout::{
-    ADDRESS_FILE, BLOB_DIRECTORY, KEY_FILE, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX,
-    STORE_FILE,
+    ADDRESS_FILE, BLOB_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE, QUARANTINE_DIRECTORY,
+    REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
 };
 use pds::local::open::is_repository;
 
@@ -66,6 +66,18 @@ pub(crate) fn check_is_free(path: &Path, force: bool) -> Result<()> {
     Stated::no("exists", message).hint(hint).fail()
 }
 
+/// Refuses a new directory among the parts of a repository.
+pub(crate) fn check_is_outside(dir: &Path) -> Result<()> {
+    match repository_with(dir)? {
+        Some(repository) => {
+            let (dir, repository) = (dir.display(), repository.display());
+            let message = format!("{dir} would be among the parts of the repository {repository}");
+            Stated::no("protected", message).hint("name another directory").fail()
+        }
+        None => Ok(()),
+    }
+}
+
 /// Refuses the place of a file that belongs to a repository, and a database of a repository at any place.
 fn check_is_no_part(path: &Path) -> Result<()> {
     // A link is replaced and not followed, but its target shows what the user had in mind.
@@ -91,11 +103,15 @@ fn check_is_no_part(path: &Path) -> Result<()> {
 
 /// Finds the repository that has a part at this place, or would have one there.
 fn repository_with(place: &Path) -> Result<Option<PathBuf>> {
-    let (Ok(dir), Some(name)) = (directory_of(place).canonicalize(), place.file_name()) else {
-        return Ok(None);
-    };
-    let place = dir.join(name);
-    for repository in dir.ancestors() {
+    // A part may be missing, and so may directories in it.
+    let found = place.ancestors().skip(1).find_map(|above| {
+        let rest = place.strip_prefix(above).ok()?;
+        let above = if above == Path::new("") { Path::new(".") } else { above };
+        Some((above.canonicalize().ok()?, rest))
+    });
+    let Some((above, rest)) = found else { return Ok(None) };
+    let place = above.join(rest);
+    for repository in above.ancestors() {
         let first = place.strip_prefix(repository).ok().and_then(|rest| rest.components().next());
         if let Some(first) = first
             && is_part(&first.as_os_str().to_string_lossy())
@@ -113,7 +129,7 @@ fn is_part(name: &str) -> bool {
     let of_store = name.strip_prefix(STORE_FILE).is_some_and(|rest| STORE_ENDINGS.contains(&rest));
     let of_key =
         name.strip_prefix(KEY_FILE).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    let others = [ADDRESS_FILE, BLOB_DIRECTORY, QUARANTINE_DIRECTORY];
+    let others = [ADDRESS_FILE, BLOB_DIRECTORY, IDENTITY_DIRECTORY, QUARANTINE_DIRECTORY];
     let prefixes = [STAGING_PREFIX, REPAIR_PREFIX];
     of_store
         || of_key

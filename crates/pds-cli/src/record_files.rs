@@ -10,6 +10,7 @@ use pds::data::{Block, Value};
 use pds::syntax::{Did, RecordPath};
 use pds_rescue::Recovered;
 
+use crate::destination::check_is_outside;
 use crate::exit::Stated;
 use crate::json_form::NO_JSON_FORM;
 use crate::text::say;
@@ -26,6 +27,7 @@ pub(crate) struct Files {
 
 impl Files {
     pub(crate) fn new(dir: &Path) -> Result<Self> {
+        check_is_outside(dir)?;
         make(dir)?;
         let staging = tempfile::Builder::new().prefix(".pds-recover-").tempdir_in(dir)?;
         Ok(Self { staging, dir: dir.to_owned(), odd: 0 })
@@ -166,8 +168,9 @@ pub(crate) fn directory_name<'a>(did: &'a Did, hint: &'static str) -> Result<&'a
     Ok(did.as_str())
 }
 
-/// Checks that a directory does not exist yet.
+/// Checks that a directory does not exist yet, and is not among the parts of a repository.
 pub(crate) fn check_is_new(dir: &Path) -> Result<()> {
+    check_is_outside(dir)?;
     if dir.exists() {
         let message = format!("{} exists", dir.display());
         return Stated::no("exists", message).hint("name another directory").fail();

@@ -10,6 +10,7 @@ use pds::syntax::Did;
 
 use super::info;
 use crate::clock::warn_of_release;
+use crate::destination::check_is_outside;
 use crate::exit::Exit;
 use crate::output::Output;
 use crate::secret_file::read_secret;
@@ -41,6 +42,7 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
+        check_is_outside(&self.dir)?;
         let key = match &self.key {
             Some(file) => read_secret(file, self.curve)?,
             None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,

@@ -124,3 +124,32 @@ fn no_part_of_a_repository_is_overwritten() {
     assert_eq!((repo.home.read("bob/pds.db"), repo.home.read("bob/key")), before);
     repo.home.pds(["-R", "bob", "verify"]).ok();
 }
+
+#[test]
+fn parts_of_a_repository_get_no_other_files_in_them() {
+    let repo = TestRepo::with_notes();
+    let home = &repo.home;
+    repo.export("good.car");
+    home.sh("mkdir alice/identity && echo '{}' > alice/identity/did.json").ended().done();
+    let listed = || [home.list("alice"), home.list("alice/identity")];
+    let before = listed();
+    for line in [
+        "-R alice export --force -o alice/identity/did.json",
+        "-R alice export -o alice/identity/new/x.car",
+        "-R alice unpack alice/blobs",
+        "-R alice unpack alice/blobs/new/dir",
+        "-R alice unpack alice/identity",
+        "recover good.car alice/blobs",
+        "clone good.car alice/blobs/copy",
+        "clone alice alice/quarantine/copy",
+        "init alice/blobs/copy --did did:web:bob.example.com",
+    ] {
+        let said = home.pds(line.split(' ')).fails(1);
+        assert!(said.contains("the repository"), "{line}: {said}");
+        assert_eq!(listed(), before, "{line}");
+    }
+    assert_eq!(home.read("alice/identity/did.json"), b"{}\n");
+    // The directory itself is not a part.
+    home.pds(["-R", "alice", "unpack", "alice/records"]).ok();
+    home.pds(["clone", "good.car", "alice/copy"]).ok();
+}
