@@ -123,9 +123,14 @@ impl Identity {
 
     /// Returns the properties to verify a repository against.
     pub(crate) fn expected(&self) -> Expected<'_> {
-        // A document says nothing about times. If it names no key, its history says so.
-        let keys = self.keys.as_ref().filter(|_| self.key.is_none());
+        let keys = self.keys_in_time();
         Expected::default().did(self.did()).key(self.key.as_ref()).keys(keys)
+    }
+
+    /// Returns the keys that decide on signatures by the time of the commit.
+    pub(crate) fn keys_in_time(&self) -> Option<&KeyHistory> {
+        // A document says nothing about times. If it names no key, its history says so.
+        self.keys.as_ref().filter(|_| self.key.is_none())
     }
 
     /// Returns the keys of the account over time, or `None` if the user gave none.

@@ -7,6 +7,7 @@ use pds::data::Cid;
 use pds::syntax::Tid;
 use serde::{Serialize, Serializer};
 
+use super::arrived::Arrived;
 use super::json::optional_text;
 use crate::text::{counted, rev_text};
 
@@ -31,6 +32,9 @@ pub(crate) struct Info {
     pub(crate) rev: Option<Tid>,
     pub(crate) signing_key: Option<String>,
     pub(crate) version: u8,
+    /// The other states in the file that was cloned.
+    #[serde(flatten)]
+    pub(crate) arrived: Option<Arrived>,
     #[serde(skip)]
     pub(crate) can_sign: bool,
 }

@@ -5,6 +5,7 @@
 #[macro_use]
 mod display;
 
+pub(crate) mod arrived;
 pub(crate) mod blob;
 pub(crate) mod change;
 pub(crate) mod cid;

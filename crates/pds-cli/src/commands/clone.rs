@@ -17,9 +17,12 @@ use pds::transfer::copy::Copied;
 use pds::{Error, Jobs};
 
 use super::{import, info};
+use crate::answers::arrived::Arrived;
+use crate::answers::info::Info;
 use crate::arrivals::say_other_states;
 use crate::blob_notes::{say_damaged, say_missing};
 use crate::clock::{FutureArg, warn_of_release};
+use crate::destination::check_is_outside;
 use crate::exit::{Exit, Stated};
 use crate::identity::{Identity, IdentityArgs};
 use crate::open::{about_file, about_missing_base, peek};
@@ -41,7 +44,7 @@ use crate::stream::open_file;
 #[command(
     after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
     pds clone alice ../copy --with-key\n\n\
-    Exit code 6 if blobs or parts of past states are damaged in the source: they are listed."
+    Exit code 6 if blobs or past states are damaged or invalid in the source: they are listed."
 )]
 pub(crate) struct Args {
     /// CAR file, or directory or database address of another repository; - for stdin
@@ -86,8 +89,9 @@ impl Args {
         let file = open_file(&self.source)?;
         let commit = || commit_of(&file, &self.source);
         let dir = self.directory(&commit)?;
+        check_is_outside(&dir)?;
         let key = identity.key_for(&file)?;
-        let options = self.options().key(key.as_ref());
+        let options = self.options().key(key.as_ref()).account_keys(identity.keys_in_time());
         let cloned = match self.store.address()? {
             None => clone_file_with(&dir, file, &options),
             Some(address) => {
@@ -98,16 +102,18 @@ impl Args {
         let (repo, imported) =
             cloned.map_err(|error| about_missing_base(error, None, &self.source))?;
         import::warn(&imported.findings, out);
-        say_other_states(&imported, out);
+        let exit = say_other_states(&imported, out);
         say_missing(&repo, &imported.blobs, out)?;
         out.has_done();
-        out.answer(&info::of_clone(&repo, imported, 0, &dir)?)?;
-        Ok(Exit::Done)
+        let arrived = Some(Arrived::of(&imported));
+        out.answer(&Info { arrived, ..info::of_clone(&repo, imported, 0, &dir)? })?;
+        Ok(exit)
     }
 
     fn of_repository(self, identity: &Identity, out: &mut Output) -> Result<Exit> {
         let commit = open_without_key(&self.source)?.snapshot()?.commit().clone();
         let dir = self.directory(&|| Ok(commit.clone()))?;
+        check_is_outside(&dir)?;
         let key = identity.key_of(&commit)?;
         let options = self.options().key(key.as_ref()).store(self.store.address()?);
         let (repo, copied) = clone_repository(&dir, &self.source, &options)?;

@@ -7,6 +7,7 @@ use anyhow::Result;
 use pds::commit::Commit;
 use pds::crypto::PublicKey;
 use pds::data::Cid;
+use pds::identity::KeyHistory;
 use pds::local::open::{is_repository, open_without_key};
 use pds::store::RefName;
 use pds::transfer::bring_blobs::CopiedBlobs;
@@ -15,6 +16,7 @@ use pds::transfer::import::Imported;
 use pds::transfer::import_from::ImportedFrom;
 use pds::{Code, Error, Finding, Jobs, Repo, Severity};
 
+use crate::answers::arrived::Arrived;
 use crate::answers::commit::CommitId;
 use crate::answers::import::ImportAnswer;
 use crate::arrivals::say_other_states;
@@ -41,7 +43,7 @@ use crate::text::{counted, rev_text};
 /// The new commit must be later than the present one. Unless it is known to descend from the present one, it must also
 /// have the local records: those that were written here and not imported. Exit code 1 if it breaks these rules: HEAD
 /// does not move. Another commit with the rev of HEAD is kept under a ref of its own. Exit code 6 if the state was
-/// imported, but blobs are damaged in the source: they are listed.
+/// imported, but blobs are damaged in the source, or other states are not valid: they are listed.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds import newer.car --did-doc did.json\n  pds import old.car --allow-older\n  \
@@ -111,6 +113,7 @@ impl Args {
             blocks: imported.new_blocks,
             commit: CommitId::of(commit),
             records: imported.records,
+            arrived: Arrived::of(&imported),
         })?;
         Ok(exit)
     }
@@ -124,6 +127,8 @@ struct Arriving<'p> {
     commit: Option<Commit>,
     /// The key that the user named for it.
     named: Option<PublicKey>,
+    /// The keys of the account over time, if the user named a log.
+    account_keys: Option<KeyHistory>,
 }
 
 enum Origin {
@@ -145,6 +150,7 @@ pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Taken> {
 
 impl<'p> Arriving<'p> {
     fn open(path: &'p Path, identity: &Identity) -> Result<Self> {
+        let account_keys = identity.keys_in_time().cloned();
         if is_repository(path)? {
             let repo = open_without_key(path)?;
             let commit = repo.snapshot()?.commit().clone();
@@ -154,15 +160,17 @@ impl<'p> Arriving<'p> {
                 source: Origin::Repository(repo),
                 commit: Some(commit),
                 named,
+                account_keys,
             });
         }
         let file = open_file(path)?;
         let (named, commit) = (identity.key_for(&file)?, peek(&file));
-        Ok(Self { path, source: Origin::File(file), commit, named })
+        Ok(Self { path, source: Origin::File(file), commit, named, account_keys })
     }
 
     /// Imports the state. It must be signed with the named key, or with the known one.
     fn import(&self, transfer: Transfer<'_>, repo: &Repo) -> Result<Taken> {
+        let transfer = transfer.with_account_keys(self.account_keys.as_ref());
         let key = match (&self.named, &self.commit) {
             (Some(key), _) => Some(key.clone()),
             (None, Some(commit)) => repo.keys().of(commit)?,
@@ -189,10 +197,10 @@ impl Taken {
     /// Prints what arrived with the state, what is odd about it, and what is missing. Returns the exit code.
     pub(crate) fn report(&self, repo: &Repo, out: &mut Output) -> Result<Exit> {
         warn(&self.imported.findings, out);
-        let exit = say_copied(&self.blobs, out);
-        say_other_states(&self.imported, out);
+        let copied = say_copied(&self.blobs, out);
+        let stored = say_other_states(&self.imported, out);
         say_missing(repo, &self.imported.blobs, out)?;
-        Ok(exit)
+        Ok(if copied == Exit::Done { stored } else { copied })
     }
 }
 

@@ -93,6 +93,7 @@ fn of_commit(commit: &Commit) -> Info {
         rev: commit.rev(),
         signing_key: None,
         version: commit.version(),
+        arrived: None,
         can_sign: false,
     }
 }

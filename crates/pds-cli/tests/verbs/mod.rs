@@ -28,6 +28,7 @@ mod records;
 mod round_trips;
 mod sources;
 mod state_names;
+mod states_of_keys;
 mod tools;
 mod transfer;
 mod verify;

@@ -96,7 +96,8 @@ fn import_takes_in_what_is_new_and_moves_head() {
     assert_eq!(masked(&import(&["new.car"]).ok()), "4\t<cid 1>\t<tid 1>\n");
     assert_eq!(
         masked(&import(&["new.car", "--json"]).ok()),
-        "{\"blocks\":0,\"commit\":{\"cid\":\"<cid 1>\",\"rev\":\"<tid 1>\"},\"records\":4}\n"
+        "{\"blocks\":0,\"commit\":{\"cid\":\"<cid 1>\",\"rev\":\"<tid 1>\"},\"records\":4,\
+         \"states\":0,\"leftOut\":[]}\n"
     );
     let bytes = repo.home.read("new.car");
     assert!(import(&["-", "--ref", "other"]).stdin(bytes).ok().starts_with("0\t"));
