@@ -137,7 +137,7 @@ impl Keys<'_> {
             edits.extend(early.ended_facts().map(FactEdit::Set));
         }
         if facts::unknown_before(view)?.is_some_and(|rev| rev > limit) {
-            edits.push(FactEdit::Clear(FactKind::UnknownBefore));
+            edits.push(FactEdit::Set(Fact::UnknownBefore(limit)));
         }
         for commit in known_commits(view)?.iter().filter(|commit| commit.rev() > Some(limit)) {
             if let Some(key) = keys.of(commit) {

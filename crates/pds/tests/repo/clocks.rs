@@ -8,7 +8,7 @@ use pds::clock::{ClockVerdict, NewestTime};
 use pds::crypto::{Curve, SigningKey};
 use pds::merge::commit::MergeOptions;
 use pds::retain::forget::Forget;
-use pds::store::{Event, Expect, Fact, FactKind, RefName};
+use pds::store::{Event, Expect, Fact, FactKind, MemoryStore, RefName};
 use pds::{Error, Expected, Repo, SignatureState, Write};
 
 use super::{facts, in_memory, moves, note, path, refs};
@@ -208,6 +208,36 @@ fn states_with_revs_in_the_future_are_signed_again_with_a_rev_of_today() {
         "{ended:?}"
     );
     assert!(repo.keys().redate().unwrap().is_empty());
+}
+
+#[test]
+fn a_state_of_an_unknown_key_stays_unchecked_if_a_later_one_is_signed_again() {
+    let (repo, clocked, clock) = repo();
+    let early = repo.head().unwrap().unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let mirror = Repo::with(store.clone(), repo.blobs().clone()).accepting_clock();
+    let export = || {
+        let mut file = Vec::new();
+        repo.transfer().export(&pds::Revision::head(), &mut file).unwrap();
+        std::io::Cursor::new(file)
+    };
+    mirror.transfer().import_file(export(), None).unwrap();
+    clock.store(now() + 3_650 * DAY, Ordering::Relaxed);
+    clocked.accepting_clock().put(&path("com.example.note/b"), &note("b")).unwrap();
+    mirror.transfer().import_file(export(), None).unwrap();
+
+    let key = SigningKey::generate(Curve::P256).unwrap();
+    mirror.keys().remember(&key.public_key()).unwrap();
+    mirror.signing_with(key).keys().redate().unwrap();
+    let reader = Repo::with(store, repo.blobs().clone());
+    let mut invalid = Vec::new();
+    let found = &mut |finding: pds::Finding| {
+        if finding.code() == pds::Code::SignatureInvalid {
+            invalid.push(finding.cid);
+        }
+    };
+    reader.verify().history(&Expected::default(), found).unwrap();
+    assert!(!invalid.contains(&Some(early)), "{invalid:?}");
 }
 
 #[test]
