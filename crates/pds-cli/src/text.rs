@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 use std::path::Path;
 
-use pds::syntax::Tid;
+use pds::syntax::{Did, Tid};
 
 use crate::secrets::hide_secrets;
 
@@ -62,6 +62,11 @@ pub(crate) fn say(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", printable(&hide_secrets(message)));
 }
 
+/// Returns an account as text; a commit with a malformed field names none.
+pub(crate) fn did_text(did: Option<&Did>) -> String {
+    did.map_or_else(|| "-".to_owned(), ToString::to_string)
+}
+
 /// Returns a rev as text; early commits have none.
 pub(crate) fn rev_text(rev: Option<Tid>) -> String {
     rev.map_or_else(|| "-".to_owned(), |rev| rev.to_string())
@@ -80,11 +85,8 @@ pub(crate) fn time_text(micros: u64) -> String {
 
 /// Returns the time of a rev, or `None` if the rev is a counter: some servers count their commits from zero.
 pub(crate) fn rev_time_text(rev: Tid) -> Option<String> {
-    (rev.micros() >= FIRST_REV_MICROS).then(|| time_text(rev.micros()))
+    rev.rev_micros().map(time_text)
 }
-
-/// The start of 2022 in microseconds. The network has no older commits.
-const FIRST_REV_MICROS: u64 = 1_640_995_200_000_000;
 
 #[cfg(test)]
 mod tests {

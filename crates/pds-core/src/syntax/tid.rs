@@ -89,6 +89,22 @@ impl Tid {
         self.0 >> CLOCK_ID_BITS
     }
 
+    /// Returns the microseconds since the Unix epoch of a rev, or `None` if it is no time.
+    ///
+    /// Some servers count their commits from zero, and use the numbers as revs. The network has no commits from before
+    /// 2022, so such a number is not the time of a commit.
+    ///
+    /// ```
+    /// use pds::syntax::Tid;
+    ///
+    /// let [time, counter] = ["3jzfcijpj2z2a", "222222vgj7e22"].map(|rev| rev.parse::<Tid>());
+    /// assert_eq!((time?.rev_micros(), counter?.rev_micros()), (Some(1_688_137_381_887_007), None));
+    /// # Ok::<(), pds::syntax::SyntaxError>(())
+    /// ```
+    pub fn rev_micros(self) -> Option<u64> {
+        Some(self.micros()).filter(|micros| *micros >= FIRST_REV_MICROS)
+    }
+
     /// Returns the clock identifier, from 0 to 1,023.
     pub fn clock_id(self) -> u16 {
         let [.., high, low] = self.0.to_be_bytes();
@@ -169,6 +185,8 @@ const DIGIT_MASK: u64 = 0x1f;
 const CLOCK_ID_BITS: u32 = 10;
 const MAX_CLOCK_ID: u16 = (1 << CLOCK_ID_BITS) - 1;
 const MAX_MICROS: u64 = (1 << 53) - 1;
+/// The start of 2022 in microseconds. The network has no older commits.
+const FIRST_REV_MICROS: u64 = 1_640_995_200_000_000;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
