@@ -154,7 +154,7 @@ impl Identity {
 
     /// Returns the key that must have signed a commit, after a check of its account.
     pub(crate) fn key_of(&self, commit: &Commit) -> Result<Option<PublicKey>> {
-        check_account(self.did(), commit.did())?;
+        check_account(self.did(), commit.known_did())?;
         let Some(keys) = &self.keys else { return Ok(self.key.clone()) };
         let period = keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature());
         let period = period.map_err(|error| {

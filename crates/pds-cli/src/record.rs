@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use anyhow::Result;
+use pds::commit::Commit;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordKey, RecordPath, SyntaxError};
 
 use crate::exit::Stated;
@@ -22,7 +23,7 @@ impl RecordArg {
     }
 
     /// Returns the path if the argument names no other account.
-    pub(crate) fn path_in(&self, account: &Did) -> Result<&RecordPath> {
+    pub(crate) fn path_in<'a>(&self, account: impl Into<Option<&'a Did>>) -> Result<&RecordPath> {
         check_account(self.did.as_ref(), account)?;
         Ok(&self.path)
     }
@@ -87,10 +88,18 @@ impl FromStr for TargetArg {
     }
 }
 
-/// Checks that the account is the expected one, if an account is expected.
-pub(crate) fn check_account(said: Option<&Did>, account: &Did) -> Result<()> {
-    match said {
-        Some(said) if said != account => {
+/// Returns the at-uri of a record, or `None` if the commit names no account.
+pub(crate) fn uri_of(commit: &Commit, path: &RecordPath) -> Option<String> {
+    Some(AtUri::record(commit.known_did()?, path).to_string())
+}
+
+/// Checks that the account is the expected one, if an account is expected and the account is known.
+pub(crate) fn check_account<'a>(
+    said: Option<&Did>,
+    account: impl Into<Option<&'a Did>>,
+) -> Result<()> {
+    match (said, account.into()) {
+        (Some(said), Some(account)) if said != account => {
             let message = format!("this is the repository of {account}, not of {said}");
             Stated::no("wrong-did", message).fail()
         }

@@ -181,7 +181,7 @@ impl Commit {
     /// Decodes a commit from its block, also if fields other than `data` are malformed. [`faults`](Self::faults) lists
     /// these fields.
     ///
-    /// A malformed rev or `prev` reads as `None`, a malformed DID as [`UNKNOWN_DID`], a malformed version as 0 unless it
+    /// A malformed rev or `prev` reads as `None`, a malformed DID is not known, a malformed version as 0 unless it
     /// is a small number, and a malformed signature as zeros, which no key verifies. Such a commit is good for reading
     /// its records, and must not be admitted to a store.
     ///
@@ -215,10 +215,17 @@ impl Commit {
         self.block.cid()
     }
 
-    /// Returns the DID of the account.
+    /// Returns the DID of the account. If it is malformed, the result names no account, and must not be shown; see
+    /// [`known_did`](Self::known_did).
     #[must_use]
     pub fn did(&self) -> &Did {
         &self.did
+    }
+
+    /// Returns the DID of the account, or `None` if it is malformed.
+    #[must_use]
+    pub fn known_did(&self) -> Option<&Did> {
+        self.has_sound("did").then_some(&self.did)
     }
 
     /// Returns the version, 3 or 2.
@@ -317,8 +324,8 @@ impl Commit {
     }
 }
 
-/// The account of a commit whose DID is malformed.
-pub const UNKNOWN_DID: &str = "did:unknown:malformed";
+/// The internal account of a commit whose DID is malformed.
+const UNKNOWN_DID: &str = "did:unknown:malformed";
 
 const FIELDS: [&str; 6] = ["did", "rev", "sig", "data", "prev", "version"];
 

@@ -20,8 +20,8 @@ use pds_core::syntax::tid::Tid;
 pub struct FoundState {
     /// The commit.
     pub commit: Cid,
-    /// The account.
-    pub did: Did,
+    /// The account, or `None` if the field of the commit is malformed.
+    pub did: Option<Did>,
     /// The rev, or `None` if the commit has none.
     pub rev: Option<Tid>,
     /// Whether the root of its tree was found. Without it, the state has no records here.
@@ -188,7 +188,7 @@ impl<'a> Tally<'a> {
     pub(super) fn of(&mut self, commit: &Commit, roots: &mut Roots<'_>) -> Result<FoundState> {
         let has_tree = roots.has(commit.data())?;
         let Count { records, lost } = self.count(commit.data(), Position::Root)?;
-        let (cid, did, rev) = (commit.cid(), commit.did().clone(), commit.rev());
+        let (cid, did, rev) = (commit.cid(), commit.known_did().cloned(), commit.rev());
         Ok(FoundState { commit: cid, did, rev, has_tree, records, lost })
     }
 

@@ -17,10 +17,15 @@ display!(BlobRow, "{cid}\t{size}", cid, size);
 #[derive(Serialize)]
 pub(crate) struct MissingRow {
     pub(crate) cid: Cid,
-    pub(crate) uri: String,
+    /// `None` if the commit names no account.
+    pub(crate) uri: Option<String>,
 }
 
-display!(MissingRow, "{cid}\t{uri}", cid, uri);
+impl fmt::Display for MissingRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\t{}", self.cid, self.uri.as_deref().unwrap_or("-"))
+    }
+}
 
 /// The result of hashing every blob.
 #[derive(Default, Serialize)]

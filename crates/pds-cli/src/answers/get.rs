@@ -11,7 +11,8 @@ use super::json::Pretty;
 #[derive(Serialize)]
 pub(crate) struct RecordAnswer {
     pub(crate) cid: Cid,
-    pub(crate) uri: String,
+    /// `None` if the commit names no account.
+    pub(crate) uri: Option<String>,
     pub(crate) value: Value,
 }
 

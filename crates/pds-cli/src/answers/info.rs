@@ -23,7 +23,7 @@ pub(crate) struct Info {
     pub(crate) collections: Vec<(String, u64)>,
     pub(crate) commit: Cid,
     pub(crate) data: Cid,
-    pub(crate) did: String,
+    pub(crate) did: Option<String>,
     pub(crate) nodes: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reclaimable: Option<Reclaimable>,
@@ -31,7 +31,8 @@ pub(crate) struct Info {
     #[serde(serialize_with = "optional_text")]
     pub(crate) rev: Option<Tid>,
     pub(crate) signing_key: Option<String>,
-    pub(crate) version: u8,
+    /// `None` if the field of the commit is malformed.
+    pub(crate) version: Option<u8>,
     /// The other states in the file that was cloned.
     #[serde(flatten)]
     pub(crate) arrived: Option<Arrived>,
@@ -60,7 +61,9 @@ impl fmt::Display for Info {
             (Some(key), false) => format!("{key} (public key only: a mirror)"),
             (None, _) => "unknown (a mirror)".to_owned(),
         };
-        let Self { did, commit, data, version, records, blocks, nodes, blobs, bytes, .. } = self;
+        let did = self.did.as_deref().unwrap_or("-");
+        let version = self.version.map_or_else(|| "-".to_owned(), |version| version.to_string());
+        let Self { commit, data, records, blocks, nodes, blobs, bytes, .. } = self;
         let (rev, nodes) = (rev_text(self.rev), counted(*nodes, "tree node"));
         write!(
             f,

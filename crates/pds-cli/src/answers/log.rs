@@ -17,7 +17,8 @@ use crate::text::{rev_text, time_text};
 pub(crate) struct LogRow<'a> {
     pub(crate) cid: Option<Cid>,
     pub(crate) rev: Option<Tid>,
-    pub(crate) micros: u64,
+    /// The time, or `None` if the state has no log and its rev is no time.
+    pub(crate) micros: Option<u64>,
     /// Records created, updated and deleted. `None` if the commit or its tree cannot be read, or if the states before
     /// the commit were purged.
     pub(crate) counts: Option<[usize; 3]>,
@@ -36,7 +37,7 @@ impl Serialize for LogRow<'_> {
         let mut row = json!({
             "cid": self.cid,
             "rev": self.rev.map(|rev| rev.to_string()),
-            "time": time_text(self.micros),
+            "time": self.micros.map(time_text),
             "created": count(0),
             "updated": count(1),
             "deleted": count(2),
@@ -56,7 +57,7 @@ impl Serialize for LogRow<'_> {
 
 impl fmt::Display for LogRow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (rev, time) = (rev_text(self.rev), time_text(self.micros));
+        let (rev, time) = (rev_text(self.rev), text_of(self.micros.map(time_text).as_ref()));
         write!(f, "{rev}\t{}\t{time}\t", text_of(self.cid.as_ref()))?;
         match self.counts {
             Some([created, updated, deleted]) => write!(f, "+{created} ~{updated} -{deleted}\t")?,
@@ -101,7 +102,8 @@ pub(crate) struct VersionRow<'a> {
     pub(crate) message: Option<&'a str>,
     pub(crate) prev: Option<Cid>,
     pub(crate) time: Option<String>,
-    pub(crate) uri: &'a str,
+    /// `None` if the commit names no account.
+    pub(crate) uri: Option<&'a str>,
 }
 
 impl fmt::Display for VersionRow<'_> {

@@ -15,7 +15,8 @@ pub(crate) struct CollectionRow {
 display!(CollectionRow, "{collection}\t{count}", collection, count);
 
 pub(crate) struct RecordRow<'a> {
-    pub(crate) did: &'a Did,
+    /// The account, or `None` if the commit names none.
+    pub(crate) did: Option<&'a Did>,
     pub(crate) path: &'a RecordPath,
     pub(crate) cid: Cid,
     /// The text starts with the collection.
@@ -33,7 +34,8 @@ impl Serialize for RecordRow<'_> {
         if let Some(size) = self.size {
             map.serialize_entry("size", &size)?;
         }
-        map.serialize_entry("uri", AtUri::record(self.did, self.path).as_str())?;
+        let uri = self.did.map(|did| AtUri::record(did, self.path).to_string());
+        map.serialize_entry("uri", &uri)?;
         map.end()
     }
 }

@@ -5,13 +5,14 @@ use std::fmt;
 use pds::commit::Commit;
 use pds::data::Block;
 use pds::mst::Key;
+use pds::syntax::Did;
 use pds_rescue::{FoundState, Recovered, StateName};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::commit::CommitId;
 use super::repair::lost_part_json;
-use crate::text::{counted, rev_text};
+use crate::text::{counted, did_text, rev_text};
 
 /// A recovered record, a loss, or a state.
 pub(crate) struct RecoveredRow<'a>(pub(crate) &'a Recovered);
@@ -39,7 +40,8 @@ impl Serialize for RecoveredRow<'_> {
             }
             Recovered::State(FoundState { commit, did, rev, has_tree, records, lost, .. }) => {
                 json!({ "state": {
-                    "did": did.as_str(), "commit": { "cid": commit, "rev": rev.map(|rev| rev.to_string()) },
+                    "did": did.as_ref().map(Did::as_str),
+                    "commit": { "cid": commit, "rev": rev.map(|rev| rev.to_string()) },
                     "hasTree": has_tree, "records": records, "lost": lost,
                 } })
             }
@@ -73,7 +75,7 @@ impl fmt::Display for RecoveredRow<'_> {
 
 fn write_state(state: &FoundState, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let FoundState { commit, did, rev, has_tree, records, lost, .. } = state;
-    write!(f, "state {} {commit} {did}: ", rev_text(*rev))?;
+    write!(f, "state {} {commit} {}: ", rev_text(*rev), did_text(did.as_ref()))?;
     match has_tree {
         true => write!(f, "{}, {lost} lost", counted(*records, "record")),
         false => f.write_str("the commit without its tree"),
@@ -113,7 +115,7 @@ impl Serialize for RecoverAnswer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let answer = json!({
             "ok": self.is_whole(),
-            "did": self.commit.map(|commit| commit.did().as_str()),
+            "did": self.commit.and_then(Commit::known_did).map(Did::as_str),
             "commit": self.commit.map(CommitId::of),
             "records": self.records,
             "states": self.commits.len(),

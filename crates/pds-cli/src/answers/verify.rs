@@ -4,10 +4,11 @@ use std::fmt;
 
 use pds::commit::Commit;
 use pds::data::Cid;
+use pds::syntax::Did;
 use pds::{Finding, Report, SignatureState};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::text::{counted, rev_text};
+use crate::text::{counted, did_text, rev_text};
 
 /// A finding in JSON.
 #[derive(serde::Serialize)]
@@ -59,10 +60,7 @@ impl Serialize for VerifyAnswer<'_> {
         }
         map.serialize_entry("complete", &report.is_complete())?;
         map.serialize_entry("data", &commit.map(Commit::data))?;
-        map.serialize_entry(
-            "did",
-            &commit.filter(|it| it.has_sound("did")).map(|it| it.did().as_str()),
-        )?;
+        map.serialize_entry("did", &commit.and_then(Commit::known_did).map(Did::as_str))?;
         map.serialize_entry("findings", findings)?;
         if *left_out > 0 {
             map.serialize_entry("findingsLeftOut", left_out)?;
@@ -87,7 +85,7 @@ impl fmt::Display for VerifyAnswer<'_> {
         let Some(commit) = &report.commit else {
             return f.write_str(": no readable repository");
         };
-        write!(f, ": {} rev {}, ", commit.did(), rev_text(commit.rev()))?;
+        write!(f, ": {} rev {}, ", did_text(commit.known_did()), rev_text(commit.rev()))?;
         if report.commits > 0 {
             write!(f, "{}, ", counted(report.commits, "commit"))?;
         }

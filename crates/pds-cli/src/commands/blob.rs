@@ -9,13 +9,13 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 use pds::blob::{BlobInfo, BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
 use pds::data::Cid;
-use pds::syntax::AtUri;
 
 use crate::answers::blob::{BlobCheck, BlobRow, MissingRow};
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::partial::Gaps;
+use crate::record::uri_of;
 use crate::state_arg::StateArg;
 use crate::stream::open_stream;
 use crate::text::say;
@@ -153,12 +153,9 @@ fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exi
     let mut gaps = Gaps::default();
     let found =
         snapshot.missing_blobs_reporting(here.as_ref(), &mut |error| gaps.pass_over(error))?;
-    let did = snapshot.commit().did();
     for blob in &found.missing {
-        out.answer(&MissingRow {
-            cid: blob.blob.cid,
-            uri: AtUri::record(did, &blob.path).to_string(),
-        })?;
+        let uri = uri_of(snapshot.commit(), &blob.path);
+        out.answer(&MissingRow { cid: blob.blob.cid, uri })?;
     }
     for path in &found.unreadable {
         say(&format!("{path} cannot be read, so its blobs are unknown"));

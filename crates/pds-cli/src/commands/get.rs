@@ -3,14 +3,13 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use pds::syntax::AtUri;
 
 use crate::answers::get::RecordAnswer;
 use crate::exit::{Exit, Stated};
 use crate::json_form::check_json_form;
 use crate::open::Place;
 use crate::output::Output;
-use crate::record::RecordArg;
+use crate::record::{RecordArg, uri_of};
 use crate::state_arg::StateArg;
 
 /// Print a record
@@ -34,8 +33,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let snapshot = place.snapshot(self.at.as_ref())?;
-        let did = snapshot.commit().did();
-        let path = self.path.path_in(did)?;
+        let path = self.path.path_in(snapshot.commit().known_did())?;
         let Some(record) = snapshot.find(path)? else {
             return Stated::no("not-found", format!("no record {path}")).fail();
         };
@@ -48,7 +46,7 @@ impl Args {
         check_json_form(&value, &format!("record {path}"))?;
         out.answer(&RecordAnswer {
             cid: record.cid(),
-            uri: AtUri::record(did, path).to_string(),
+            uri: uri_of(snapshot.commit(), path),
             value,
         })?;
         Ok(Exit::Done)

@@ -8,6 +8,7 @@ use pds::commit::Commit;
 use pds::local::layout::KEY_FILE;
 use pds::mst::{Step, walk};
 use pds::retain::gc::Keep;
+use pds::syntax::Did;
 use pds::transfer::import::Imported;
 use pds::{Repo, Snapshot};
 
@@ -86,13 +87,13 @@ fn of_commit(commit: &Commit) -> Info {
         collections: Vec::new(),
         commit: commit.cid(),
         data: commit.data(),
-        did: commit.did().to_string(),
+        did: commit.known_did().map(Did::to_string),
         nodes: 0,
         reclaimable: None,
         records: 0,
         rev: commit.rev(),
         signing_key: None,
-        version: commit.version(),
+        version: commit.has_sound("version").then(|| commit.version()),
         arrived: None,
         can_sign: false,
     }

@@ -9,7 +9,7 @@ use pds::data::{Cid, ReadError};
 use pds::history::record::RecordVersion;
 use pds::identity::KeyHistory;
 use pds::store::{LogEntry, LogQuery, RefName};
-use pds::syntax::{AtUri, Tid};
+use pds::syntax::Tid;
 use pds::{Error, RecordChange, Repo, Revision};
 
 use crate::answers::change::Action;
@@ -20,8 +20,8 @@ use crate::identity::IdentityArgs;
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::partial::Gaps;
-use crate::record::{RecordArg, check_account};
-use crate::text::{say, time_text};
+use crate::record::{RecordArg, check_account, uri_of};
+use crate::text::{did_text, rev_time_text, say};
 
 /// Show the history of a ref, newest first
 ///
@@ -56,7 +56,7 @@ impl Args {
         if let Some(did) = identity.did() {
             let account = match &source {
                 Source::Repo(repo) => repo.did()?,
-                Source::Car(_) => Some(source.snapshot(None)?.commit().did().clone()),
+                Source::Car(_) => source.snapshot(None)?.commit().known_did().cloned(),
             };
             account.map_or(Ok(()), |account| check_account(Some(did), &account))?;
         }
@@ -99,7 +99,7 @@ impl Args {
         out.answer(&LogRow {
             cid: Some(commit.cid()),
             rev: commit.rev(),
-            micros: commit.rev().map_or(0, Tid::micros),
+            micros: commit.rev().and_then(Tid::rev_micros),
             counts: gaps.is_empty().then_some([created, 0, 0]),
             begins_here: false,
             event: None,
@@ -154,7 +154,7 @@ impl Args {
             None => source.snapshot(self.ref_name.clone().map(Revision::from).as_ref())?,
         };
         let commit = snapshot.commit();
-        let path = record.path_in(commit.did())?;
+        let path = record.path_in(commit.known_did())?;
         let versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>>> = match &repo {
             Some(repo) => Box::new(repo.history().record_history(path)?),
             None => {
@@ -165,7 +165,8 @@ impl Args {
                 Box::new(snapshot.find_cid(path)?.map(version).into_iter())
             }
         };
-        let uri = AtUri::record(commit.did(), path).to_string();
+        let uri = uri_of(commit, path);
+        let uri = uri.as_deref();
         let (mut found, mut exit) = (0, Exit::Done);
         for version in versions {
             if out.is_closed() {
@@ -173,10 +174,10 @@ impl Args {
             }
             match version {
                 Ok(_) if self.number == Some(0) => return Ok(exit),
-                Ok(version) => print_version(&version, &uri, out)?,
+                Ok(version) => print_version(&version, uri, out)?,
                 // The change of this commit is unknown; earlier ones may be readable.
                 Err(Error::StateLost { commit, source }) => {
-                    print_gap(commit, &source, &uri, out)?;
+                    print_gap(commit, &source, uri, out)?;
                     exit = Exit::Partly;
                     continue;
                 }
@@ -246,7 +247,7 @@ fn print_row(
     out.answer(&LogRow {
         cid: after,
         rev: commit.as_ref().and_then(Commit::rev),
-        micros: at_micros,
+        micros: Some(at_micros),
         counts: counts.filter(|_| !is_cut),
         begins_here: is_cut && before.is_none(),
         event: Some(event),
@@ -258,7 +259,7 @@ fn print_row(
 }
 
 /// Reports a commit that cannot be read; JSON has it among the versions, too.
-fn print_gap(commit: Cid, error: &Error, uri: &str, out: &mut Output) -> Result<()> {
+fn print_gap(commit: Cid, error: &Error, uri: Option<&str>, out: &mut Output) -> Result<()> {
     let message =
         format!("commit {commit} cannot be read, so its change to the record is unknown: {error}");
     say(&message);
@@ -276,7 +277,7 @@ fn print_gap(commit: Cid, error: &Error, uri: &str, out: &mut Output) -> Result<
     })
 }
 
-fn print_version(version: &RecordVersion, uri: &str, out: &mut Output) -> Result<()> {
+fn print_version(version: &RecordVersion, uri: Option<&str>, out: &mut Output) -> Result<()> {
     let RecordVersion { commit, before, after, is_certain } = version;
     let message = match before {
         _ if *is_certain => None,
@@ -289,7 +290,7 @@ fn print_version(version: &RecordVersion, uri: &str, out: &mut Output) -> Result
         commit: CommitId::of(commit),
         message,
         prev: *before,
-        time: commit.rev().map(|rev| time_text(rev.micros())),
+        time: commit.rev().and_then(rev_time_text),
         uri,
     })
 }
@@ -317,18 +318,16 @@ struct Signed {
 impl Signed {
     fn by(keys: &KeyHistory, commit: Option<&Commit>) -> Self {
         let Some(commit) = commit else { return Self { key: None, is_wrong: false } };
-        if let Some(did) = keys.did().filter(|did| *did != commit.did()) {
-            say(&format!(
-                "commit {} belongs to {}, but the audit log belongs to {did}",
-                commit.cid(),
-                commit.did()
-            ));
+        let (cid, found) = (commit.cid(), commit.known_did());
+        if let Some(did) = keys.did().filter(|did| found.is_some_and(|found| found != *did)) {
+            let found = did_text(found);
+            say(&format!("commit {cid} belongs to {found}, but the audit log belongs to {did}"));
             return Self { key: None, is_wrong: true };
         }
         match keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature()) {
             Ok(period) => Self { key: period.key.clone(), is_wrong: false },
             Err(error) => {
-                say(&format!("commit {}: {:#}", commit.cid(), anyhow::Error::new(error)));
+                say(&format!("commit {cid}: {:#}", anyhow::Error::new(error)));
                 Self { key: None, is_wrong: true }
             }
         }

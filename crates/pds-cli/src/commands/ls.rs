@@ -111,7 +111,7 @@ impl Args {
             Some(block) => block?.map(|block| block.bytes().len()),
         };
         out.answer(&RecordRow {
-            did: snapshot.commit().did(),
+            did: snapshot.commit().known_did(),
             path,
             cid: *cid,
             has_collection: self.all,

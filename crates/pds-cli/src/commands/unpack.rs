@@ -38,8 +38,9 @@ impl Args {
     }
 
     fn of(&self, snapshot: &Snapshot, out: &mut Output) -> Result<Exit> {
-        let did = snapshot.commit().did();
-        let dir = self.dir.join(directory_name(did, ONE_BY_ONE)?);
+        let did = snapshot.commit().known_did();
+        let name = did.map_or(Ok(NO_ACCOUNT), |did| directory_name(did, ONE_BY_ONE))?;
+        let dir = self.dir.join(name);
         check_is_new(&dir)?;
         make(&dir)?;
         write_commit(snapshot.commit(), &dir)?;
@@ -70,5 +71,8 @@ fn one(snapshot: &Snapshot, entry: &RecordEntry, dir: &Path) -> Result<Result<()
         Err(error) => Err(error.into()),
     }
 }
+
+/// The name of the directory if the commit names no account.
+const NO_ACCOUNT: &str = "unknown-account";
 
 const ONE_BY_ONE: &str = "pds ls --all lists the records; pds get PATH prints one";

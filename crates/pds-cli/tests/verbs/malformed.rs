@@ -81,8 +81,79 @@ fn records_are_read_from_a_file_whose_commit_has_a_malformed_field() {
         names.retain(|name| name != "out");
         assert_eq!(names, ["bad.car", "copy.car"]);
         let out = home.list("out");
-        let account = if field == "did" { "did:unknown:malformed" } else { crate::common::DID };
+        let account = if field == "did" { "unknown-account" } else { crate::common::DID };
         assert_eq!(out, [account]);
+    }
+}
+
+#[test]
+fn a_malformed_field_is_shown_as_no_value() {
+    let did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz";
+    let mut verbs = vec![];
+    for verb in [
+        &["info"][..],
+        &["log"],
+        &["log", "com.example.note/a"],
+        &["get", "com.example.note/a"],
+        &["get", &format!("at://{did}/com.example.note/a")],
+        &["ls", "com.example.note"],
+        &["ls", "--all", "--long"],
+        &["verify"],
+        &["verify", "--did", did],
+        &["show", "HEAD"],
+        &["blob", "missing"],
+        &["mst"],
+        &["diff", "HEAD", "HEAD"],
+        &["prove", "com.example.note/a", "-o", "proof.car"],
+    ] {
+        let verb = verb.iter().map(ToString::to_string);
+        verbs.push(["-R".to_owned(), "bad.car".to_owned()].into_iter().chain(verb).collect());
+    }
+    let alone = [
+        &["recover", "bad.car"][..],
+        &["clone", "bad.car"],
+        &["clone", "bad.car", "--did", did],
+        &["merge", "bad.car"],
+        &["-R", "alice", "import", "bad.car"],
+        &["-R", "alice", "diff", "HEAD", "bad.car"],
+    ];
+    verbs.extend(alone.map(|verb| verb.iter().map(ToString::to_string).collect::<Vec<_>>()));
+    for (field, value) in malformed() {
+        let home = Home::new();
+        home.pds(["init", "alice", "--did", crate::common::DID]).ok();
+        home.write("bad.car", with_field(field, value));
+        for verb in &verbs {
+            for json in [&[][..], &["--json"]] {
+                let args = verb.iter().map(String::as_str).chain(json.iter().copied());
+                let ended = home.pds(args).ended();
+                let said = format!("{}{}", ended.text(), ended.stderr);
+                for invented in ["did:unknown", "1970-"] {
+                    assert!(!said.contains(invented), "{field} {verb:?}: {said}");
+                }
+            }
+        }
+        let json = |args: &[&str]| -> serde_json::Value {
+            let args = ["-R", "bad.car", "--json"].iter().chain(args);
+            let text = home.pds(args.copied()).ended().text();
+            serde_json::from_str(text.lines().next().unwrap()).unwrap()
+        };
+        for (args, name, of_field) in [
+            (&["info"][..], "did", "did"),
+            (&["info"], "rev", "rev"),
+            (&["info"], "version", "version"),
+            (&["get", "com.example.note/a"], "uri", "did"),
+            (&["ls", "com.example.note"], "uri", "did"),
+            (&["log"], "time", "rev"),
+            (&["log", "com.example.note/a"], "time", "rev"),
+            (&["log", "com.example.note/a"], "uri", "did"),
+            (&["verify"], "did", "did"),
+        ] {
+            assert_eq!(json(args)[name].is_null(), field == of_field, "{field} {args:?} {name}");
+        }
+        let text = home.pds(["-R", "bad.car", "info"]).ended().text();
+        assert_eq!(text.starts_with("did      -\n"), field == "did", "{text}");
+        let text = home.pds(["-R", "bad.car", "log"]).ended().text();
+        assert_eq!(text.split('\t').nth(2) == Some("-"), field == "rev", "{text}");
     }
 }
 
