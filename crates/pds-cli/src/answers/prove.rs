@@ -8,7 +8,7 @@ use pds::data::Cid;
 use serde::Serialize;
 
 use super::commit::CommitId;
-use crate::text::{rev_text, rev_time_text};
+use crate::text::{did_text, rev_text, rev_time_text};
 
 /// The statement of a proof: the CID of a record, or that the record is absent.
 #[derive(Clone, Copy, Serialize)]
@@ -34,10 +34,14 @@ pub(crate) struct ProveAnswer {
 
 display!(ProveAnswer, "{cid}", cid);
 
-/// Names the state of a proof: its account, rev and time, and the key that signed it, if that is known.
-pub(crate) fn origin_text(commit: &Commit, key: Option<&PublicKey>) -> String {
-    let (did, rev) = (commit.did(), rev_text(commit.rev()));
-    let time = commit.rev().and_then(rev_time_text);
+/// Names the state of a proof: its account, rev and time.
+pub(crate) fn origin_of(commit: &Commit) -> String {
+    origin_text(commit, commit.rev().and_then(rev_time_text).as_deref(), None)
+}
+
+/// Names the state of a proof: its account and rev, and the time of the rev and the key that signed, if they are known.
+pub(crate) fn origin_text(commit: &Commit, time: Option<&str>, key: Option<&PublicKey>) -> String {
+    let (did, rev) = (did_text(commit.known_did()), rev_text(commit.rev()));
     let time = time.map_or_else(String::new, |time| format!(" ({time})"));
     let key = key.map_or_else(String::new, |key| format!(", signed with {}", key.did_key()));
     format!("{did} at rev {rev}{time}{key}")

@@ -15,10 +15,10 @@ pub(crate) struct ProofAnswer<'a> {
     pub(crate) cid: Presence,
     pub(crate) commit: CommitId,
     pub(crate) did: &'a str,
-    /// How the file differs from the proof that `pds prove` writes.
+    /// What the rev does not show, and how the file differs from the proof that `pds prove` writes.
     pub(crate) notes: &'a [String],
     pub(crate) signing_key: Option<String>,
-    /// The time of the rev.
+    /// The time of the rev, if it is a time of the account.
     pub(crate) time: Option<String>,
     pub(crate) uri: String,
     /// The record, if it can be decoded.

@@ -21,7 +21,7 @@ use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::partial::Gaps;
 use crate::record::{RecordArg, check_account, uri_of};
-use crate::text::{did_text, rev_time_text, say};
+use crate::text::{did_text, rev_text, rev_time_text, say};
 
 /// Show the history of a ref, newest first
 ///
@@ -325,7 +325,16 @@ impl Signed {
             return Self { key: None, is_wrong: true };
         }
         match keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature()) {
-            Ok(period) => Self { key: period.key.clone(), is_wrong: false },
+            Ok(period) => {
+                if keys.may_be_later(commit.rev(), period) {
+                    let rev = rev_text(commit.rev());
+                    say(&format!(
+                        "warning: commit {cid}: signed with a former key of the account, and rev {rev} does not \
+                         say when"
+                    ));
+                }
+                Self { key: period.key.clone(), is_wrong: false }
+            }
             Err(error) => {
                 say(&format!("commit {cid}: {:#}", anyhow::Error::new(error)));
                 Self { key: None, is_wrong: true }

@@ -11,7 +11,7 @@ use pds::transfer::export::Exported;
 use pds::transfer::prove::{Proof, verify_proof};
 
 use crate::answers::commit::CommitId;
-use crate::answers::prove::{Presence, ProveAnswer, origin_text};
+use crate::answers::prove::{Presence, ProveAnswer, origin_of};
 use crate::destination::{check_is_free, check_is_no_terminal, named, write_file};
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityFile;
@@ -59,13 +59,13 @@ impl Args {
         }
         check_is_no_terminal(self.output.as_deref())?;
         let snapshot = place.snapshot(self.at.as_ref())?;
-        let path = self.path.path_in(snapshot.commit().did())?;
+        let path = self.path.path_in(snapshot.commit().known_did())?;
         let proof = snapshot.prove(path)?;
         let presence = Presence(proof.record().map(Record::cid));
         let Some(file) = to else {
             proof.write_car(out.bytes())?;
             say(&presence.to_string());
-            say(&origin_text(proof.commit(), None));
+            say(&origin_of(proof.commit()));
             return Ok(Exit::Done);
         };
         let Exported { blocks, bytes, .. } = self.write(file, &proof, path)?;
@@ -80,7 +80,7 @@ impl Args {
             uri,
         })?;
         if !out.is_json() {
-            say(&origin_text(commit, None));
+            say(&origin_of(commit));
             say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));
         }
         Ok(Exit::Done)

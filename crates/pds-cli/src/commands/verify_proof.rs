@@ -18,7 +18,7 @@ use crate::json_form::NO_JSON_FORM;
 use crate::output::Output;
 use crate::record::{RecordArg, check_account};
 use crate::stream::open_file;
-use crate::text::{counted, rev_time_text, say};
+use crate::text::{counted, rev_text, say, time_text};
 
 /// Check a proof that a record is present or absent
 ///
@@ -39,7 +39,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     identity: IdentityArgs,
 
-    /// Require exactly the blocks that `pds prove` writes, in any order
+    /// Require exactly the blocks that `pds prove` writes, in any order, and a key that was valid at the rev: a rev that
+    /// is no time shows only that the key of the present is valid
     #[arg(long)]
     strict: bool,
 }
@@ -53,7 +54,10 @@ impl Args {
         let file = open_file(&self.car)?;
         let proven = verify_proof(file, path, &keys)
             .and_then(|proven| match self.strict {
-                true => proven.require_exact().map(|()| proven),
+                true => proven
+                    .require_exact()
+                    .and_then(|()| proven.require_valid_key())
+                    .map(|()| proven),
                 false => Ok(proven),
             })
             .with_context(|| format!("{} is not a valid proof", self.car.display()))?;
@@ -71,9 +75,9 @@ impl Args {
                 has_form
             })
         });
-        let notes = notes(&proven);
+        let (notes, time) = (notes(&proven), proven.time_micros.map(time_text));
         if !out.is_json() {
-            say(&origin_text(commit, signed_by.key.as_ref()));
+            say(&origin_text(commit, time.as_deref(), signed_by.key.as_ref()));
             notes.iter().for_each(|note| say(&format!("note: {note}")));
         }
         out.answer(&ProofAnswer {
@@ -82,7 +86,7 @@ impl Args {
             did: commit.did().as_str(),
             notes: &notes,
             signing_key: signed_by.key.as_ref().map(PublicKey::did_key),
-            time: commit.rev().and_then(rev_time_text),
+            time,
             uri: AtUri::record(commit.did(), path).to_string(),
             value,
         })?;
@@ -90,9 +94,19 @@ impl Args {
     }
 }
 
-/// Describes how the file differs from the proof that `pds prove` writes.
+/// Describes what the rev does not show, and how the file differs from the proof that `pds prove` writes.
 fn notes(proven: &Proven) -> Vec<String> {
     let mut notes = Vec::new();
+    if proven.time_micros.is_none() {
+        let rev = rev_text(proven.commit.rev());
+        notes.push(match proven.may_be_later {
+            true => format!(
+                "rev {rev} is not a time of the account, and the key is a former one: the commit may be later than the \
+                 change of the key"
+            ),
+            false => format!("rev {rev} is not a time of the account"),
+        });
+    }
     if let Some(cid) = proven.ends_above {
         notes.push(format!("the descent ends above node {cid}; some verifiers need that node"));
     }

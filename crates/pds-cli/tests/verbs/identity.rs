@@ -190,7 +190,11 @@ fn a_rev_that_counts_commits_is_not_called_forged() {
     let mut directory = Directory::with(old, 60);
     directory.rotate_to(new, -30);
     home.write("log.json", directory.json());
-    for (key, code) in [(old, 0), (new, 0), (stranger, 1)] {
+    for (key, code, finding) in [
+        (old, 0, "warning key-former"),
+        (new, 0, "note key-at-rev"),
+        (stranger, 1, "error signature-invalid"),
+    ] {
         home.write("counted.car", empty_car(&directory.did, key, "222222vgj7e22"));
         let log = ["--plc-log", "log.json"];
         let verified = home.pds(["verify", "counted.car"].into_iter().chain(log)).ended();
@@ -198,17 +202,55 @@ fn a_rev_that_counts_commits_is_not_called_forged() {
         assert_eq!(verified.code(), code, "{said}");
         if code == 0 {
             let public = key.public_key().did_key();
-            let note = format!("signed with {public}, a key of the account");
-            assert!(said.contains(&note), "{said}");
+            assert!(said.starts_with(finding) && said.contains(&public), "{said}");
             assert!(said.contains("; rev 222222vgj7e22 is from before the account"), "{said}");
         } else {
-            assert!(said.contains("signature-invalid") && !said.contains("another-time"), "{said}");
+            assert!(said.contains(finding) && !said.contains("another-time"), "{said}");
         }
         let dir = format!("copy-{}", key.public_key().multikey());
         let cloned = home.pds(["clone", "counted.car", &dir].into_iter().chain(log)).ended();
         assert_eq!(cloned.code(), code, "{}", cloned.stderr);
         if code == 0 {
             home.pds(["-R", &dir, "verify"]).ok();
+        }
+    }
+}
+
+#[test]
+fn a_former_key_proves_nothing_in_silence_with_a_rev_that_is_no_time() {
+    let home = Home::new();
+    let [old, new] = [Curve::K256, Curve::P256].map(|curve| SigningKey::generate(curve).unwrap());
+    let mut directory = Directory::with(&old, 60);
+    directory.rotate_to(&new, -30);
+    home.write("log.json", directory.json());
+    // Two counters, and a time from before the account.
+    for rev in ["2222222222k2c", "222222vgj7e22", "3jzfcijpj2z2a"] {
+        for (key, is_former) in [(&old, true), (&new, false)] {
+            home.write("proof.car", empty_car(&directory.did, key, rev));
+            let pds = |args: &[&str]| {
+                let args = args.iter().copied().chain(["--plc-log", "log.json"]);
+                home.pds(args).ended()
+            };
+            let proof = ["verify-proof", "proof.car", "com.example.note/a"];
+            let shown = pds(&proof);
+            assert_eq!((shown.code(), &*shown.text()), (0, "absent\n"), "{}", shown.stderr);
+            let first = shown.stderr.lines().next().unwrap();
+            assert!(first.contains(&format!(" at rev {rev}, signed with ")), "{first}");
+            let note = format!("note: rev {rev} is not a time of the account");
+            assert!(shown.stderr.contains(&note), "{}", shown.stderr);
+            let is_noted = shown.stderr.contains("the key is a former one");
+            assert_eq!(is_noted, is_former, "{}", shown.stderr);
+            let json = pds(&[&proof[..], &["--json"]].concat()).done();
+            let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(json["time"], serde_json::Value::Null);
+            assert_eq!(json["notes"].as_array().unwrap().len(), 1);
+
+            let strict = pds(&[&proof[..], &["--strict"]].concat());
+            assert_eq!(strict.code(), i32::from(is_former), "{}", strict.stderr);
+            let said = format!("a former key of the account, and rev {rev} does not say when");
+            assert_eq!(strict.stderr.contains(&said), is_former, "{}", strict.stderr);
+            let log = pds(&["-R", "proof.car", "log"]);
+            assert_eq!((log.code(), log.stderr.contains(&said)), (0, is_former), "{}", log.stderr);
         }
     }
 }

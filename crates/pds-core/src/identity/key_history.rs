@@ -123,14 +123,21 @@ impl KeyHistory {
         self.periods.iter().rfind(|period| period.from_micros <= micros)
     }
 
-    /// Returns whether a rev says nothing about the key of its commit, because it names no time of the account.
+    /// Returns the time of a rev in microseconds, or `None` if the rev names no time of the account.
     ///
-    /// Some servers count their commits, and use the numbers as revs. Such a rev names a time before the first
-    /// operation of the account.
+    /// A rev from before the first operation of the account is no time; see also [`Tid::rev_micros`]. Such a rev says
+    /// nothing about the key of its commit.
     #[must_use]
-    pub fn is_timeless(&self, rev: Tid) -> bool {
+    pub fn time_of(&self, rev: Tid) -> Option<u64> {
         let begins = self.periods.first().map_or(0, |period| period.from_micros);
-        rev.micros().saturating_add(MAX_CLOCK_DRIFT_MICROS) < begins
+        rev.rev_micros().filter(|micros| micros.saturating_add(MAX_CLOCK_DRIFT_MICROS) >= begins)
+    }
+
+    /// Returns whether a commit may be later than the period of its key: the period has ended, and the rev
+    /// [is no time](Self::time_of). Anyone who has that key can have signed such a commit.
+    #[must_use]
+    pub fn may_be_later(&self, rev: Option<Tid>, period: &KeyPeriod) -> bool {
+        period.until_micros.is_some() && rev.is_some_and(|rev| self.time_of(rev).is_none())
     }
 
     /// Verifies that a signature is by the key that was valid at a rev, and returns the period of
@@ -138,8 +145,9 @@ impl KeyHistory {
     ///
     /// The clocks of a server and of a directory differ, and servers sign the first commit before
     /// the directory knows the account. So in the five minutes on either side of a change, both
-    /// keys are valid. If the rev [is no time](Self::is_timeless), every key of the account is valid, and the
-    /// newest that fits is returned. Without a rev, only a key with an unlimited period is valid.
+    /// keys are valid. If the rev [is no time](Self::time_of), every key of the account is valid, and the
+    /// newest that fits is returned; see [`may_be_later`](Self::may_be_later). Without a rev, only a key with an
+    /// unlimited period is valid.
     ///
     /// # Errors
     ///
@@ -153,7 +161,7 @@ impl KeyHistory {
         let log_end = rev.and_then(|rev| self.ends_micros.filter(|end| *end < rev.micros()));
         let mut refused = KeyError::NoKey { rev, log_end };
         let mut tried = Vec::new();
-        let is_timeless = rev.is_some_and(|rev| self.is_timeless(rev));
+        let is_timeless = rev.is_some_and(|rev| self.time_of(rev).is_none());
         let may_hold = |period: &&KeyPeriod| is_timeless || period.may_hold(rev);
         for period in self.periods.iter().rev().filter(may_hold) {
             let Some(key) = period.key.as_ref().filter(|key| !tried.contains(key)) else {

@@ -160,6 +160,8 @@ codes! {
     SignatureHighS = "signature-high-s", Signature, Error;
     /// The commit is signed with the key that was valid at its rev. The message names the key.
     KeyAtRev = "key-at-rev", Signature, Note;
+    /// The commit is signed with a former key of the account, and its rev is no time.
+    KeyFormer = "key-former", Signature, Warning;
     /// The commit is signed with a key of the account that was not valid at its rev.
     KeyOfAnotherTime = "key-of-another-time", Signature, Error;
     /// The account had no key at the rev of the commit.

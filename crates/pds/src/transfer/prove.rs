@@ -19,6 +19,7 @@ use pds_core::mst::error::MstError;
 use pds_core::mst::proof::Descent;
 use pds_core::syntax::did::Did;
 use pds_core::syntax::record_path::RecordPath;
+use pds_core::syntax::tid::Tid;
 
 /// The blocks that show one path: the presence or absence of its record.
 ///
@@ -53,6 +54,10 @@ pub struct Proven {
     pub commit: Commit,
     /// The key that signed the commit, with its period.
     pub signed_by: KeyPeriod,
+    /// The time of the rev in microseconds, or `None` if the rev is [no time](KeyHistory::time_of) of the account.
+    pub time_micros: Option<u64>,
+    /// The key is a former one, and the commit [may be later](KeyHistory::may_be_later) than its period.
+    pub may_be_later: bool,
     /// The record, or `None` if the proof shows its absence.
     pub record: Option<Record>,
     /// The next node of the whole descent, if the file ends above it. The nodes above it show the absence.
@@ -66,6 +71,18 @@ pub struct Proven {
 }
 
 impl Proven {
+    /// Checks that the rev shows that the key of the commit was valid, or that the key is the present one.
+    ///
+    /// # Errors
+    ///
+    /// [`ProofError::FormerKey`].
+    pub fn require_valid_key(&self) -> Result<(), ProofError> {
+        match self.commit.rev().filter(|_| self.may_be_later) {
+            Some(rev) => Err(ProofError::FormerKey { cid: self.commit.cid(), rev }),
+            None => Ok(()),
+        }
+    }
+
     /// Checks that the file has the same blocks as a proof by [`Snapshot::prove`], each once, in any order.
     ///
     /// # Errors
@@ -139,6 +156,16 @@ pub enum ProofError {
         expected: Did,
         /// The account of the repository.
         found: Did,
+    },
+    /// The commit is signed with a former key, at an unknown time. Only a strict check excludes that.
+    #[error(
+        "commit {cid}: signed with a former key of the account, and rev {rev} does not say when"
+    )]
+    FormerKey {
+        /// The commit.
+        cid: Cid,
+        /// The rev, which is no time of the account.
+        rev: Tid,
     },
     /// The commit is not signed by the account.
     #[error("commit {cid}: {source}")]
@@ -216,7 +243,8 @@ impl Proof {
 ///
 /// - Every block must match its CID.
 /// - The header must name one root, the commit, and have no other content.
-/// - The commit must be signed by the key that was valid at its rev.
+/// - The commit must be signed by the key that was valid at its rev. If the rev is no time, any key of the account
+///   counts; [`Proven::require_valid_key`] refuses former ones.
 /// - The commit must belong to the account of the keys, if the keys name it.
 /// - The nodes must show the presence or absence of the record. Nodes below the level of the key may be missing.
 ///
@@ -260,6 +288,8 @@ pub fn verify_proof(
         .verify(commit.rev(), &commit.signing_bytes(), commit.signature())
         .map_err(|source| ProofError::Signature { cid: commit.cid(), source })?
         .clone();
+    let time_micros = commit.rev().and_then(|rev| keys.time_of(rev));
+    let may_be_later = keys.may_be_later(commit.rev(), &signed_by);
 
     let key = path.to_string();
     let mut descent = Descent::new(commit.data(), key.as_bytes());
@@ -280,7 +310,17 @@ pub fn verify_proof(
     };
     let (unneeded, one_unneeded) = shown.unused()?;
     let repeated = shown.car.duplicates();
-    Ok(Proven { commit, signed_by, record, ends_above, unneeded, one_unneeded, repeated })
+    Ok(Proven {
+        commit,
+        signed_by,
+        time_micros,
+        may_be_later,
+        record,
+        ends_above,
+        unneeded,
+        one_unneeded,
+        repeated,
+    })
 }
 
 /// The file, and the numbers of its blocks that are part of the proof.

@@ -7,6 +7,7 @@ use crate::clock::{now_micros, time_text};
 use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::report::{Expected, Report, SignatureState};
+use crate::verify::signed_with::signed_with;
 use crate::verify::verdict::Verdict;
 use pds_core::commit::{Commit, CommitError, Deviation};
 use pds_core::crypto::error::CryptoError;
@@ -213,10 +214,11 @@ impl<'a> Check<'a> {
         for fault in commit.faults() {
             self.add(Finding::new(Code::CommitField, fault.to_string()).cid(cid));
         }
-        if let Some(expected) = self.expected.did.filter(|_| commit.has_sound("did"))
-            && expected != commit.did()
+        if let Some(expected) = self.expected.did
+            && let Some(found) = commit.known_did()
+            && expected != found
         {
-            let message = format!("the account is {}, expected {expected}", commit.did());
+            let message = format!("the account is {found}, expected {expected}");
             self.add(Finding::new(Code::DidMismatch, message).cid(cid));
         }
         for deviation in commit.deviations() {
@@ -253,14 +255,7 @@ impl<'a> Check<'a> {
         match signed {
             Ok(period) => {
                 if let Some(key) = &period.key {
-                    let since = if period.until_micros.is_some() { " (changed since)" } else { "" };
-                    let message = match commit.rev().filter(|rev| keys.is_timeless(*rev)) {
-                        None => format!("signed with {key}, the key at that time{since}"),
-                        Some(rev) => format!(
-                            "signed with {key}, a key of the account{since}; rev {rev} is from before the account"
-                        ),
-                    };
-                    self.add(Finding::new(Code::KeyAtRev, message).cid(cid));
+                    self.add(signed_with(key, period, commit.rev(), keys).cid(cid));
                 }
                 SignatureState::Valid
             }

@@ -11,6 +11,7 @@ pub mod handle;
 mod history;
 pub mod indexed;
 pub(crate) mod shared_subtrees;
+pub(crate) mod signed_with;
 mod state;
 pub(crate) mod stream;
 pub(crate) mod tracked_file;

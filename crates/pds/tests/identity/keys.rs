@@ -72,19 +72,27 @@ fn a_rev_that_counts_commits_says_nothing_about_keys() {
     log.take(tombstone(second), &rotation, START + 2 * HOUR);
     let history = PlcLog::parse(&log.json()).unwrap().key_history();
     let counter: Tid = "222222vgj7e22".parse().unwrap();
-    assert!(history.is_timeless(counter) && !history.is_timeless(rev(START).unwrap()));
+    assert_eq!([counter, rev(START).unwrap()].map(|r| history.time_of(r)), [None, Some(START)]);
     for key in [&old, &new] {
         let signature = key.sign(b"commit").unwrap();
         for rev in [counter, rev(0).unwrap(), rev(START - 5 * MINUTE - 1).unwrap()] {
             let period = history.verify(Some(rev), b"commit", &signature).unwrap();
             assert_eq!(period.key, Some(key.public_key()));
+            // Both keys have ended, so the rev does not show that the commit is from their time.
+            assert!(history.may_be_later(Some(rev), period));
         }
     }
+    let signature = old.sign(b"commit").unwrap();
+    let period = history.verify(rev(START), b"commit", &signature).unwrap();
+    assert!(!history.may_be_later(rev(START), period));
     let forged = stranger.sign(b"commit").unwrap();
     let refused = history.verify(Some(counter), b"commit", &forged).unwrap_err();
     assert_eq!(refused.to_string(), format!("not signed with {}", new.public_key()));
-    // A single key is valid at all times, so every rev may be a time.
-    assert!(!KeyHistory::from(old.public_key()).is_timeless(counter));
+    // A single key is valid at all times, but a counter is no time.
+    let alone = KeyHistory::from(old.public_key());
+    let period = alone.verify(Some(counter), b"commit", &signature).unwrap();
+    assert_eq!((alone.time_of(counter), alone.may_be_later(Some(counter), period)), (None, false));
+    assert_eq!(alone.time_of(rev(START).unwrap()), Some(START));
 }
 
 #[test]

@@ -54,11 +54,11 @@ fn each_commit_is_held_against_the_key_of_its_time() {
         (&stranger, START, Code::SignatureInvalid),
         (&stranger, START + 26 * HOUR, Code::KeyUnknown),
         (&stranger, START - HOUR, Code::SignatureInvalid),
-        (&old, START - HOUR, Code::KeyAtRev),
-        (&new, START - HOUR, Code::KeyAtRev),
+        (&old, START - HOUR, Code::KeyFormer),
+        (&new, START - HOUR, Code::KeyFormer),
     ] {
         let snapshot = snapshot(&log, key, micros);
-        let is_good = code == Code::KeyAtRev;
+        let is_good = matches!(code, Code::KeyAtRev | Code::KeyFormer);
         // An additional key does not count.
         let present = stranger_key();
         let expected = Expected::default().did(keys.did()).key(Some(&present)).keys(Some(&keys));
@@ -88,6 +88,12 @@ fn each_commit_is_held_against_the_key_of_its_time() {
             Ok(proven) => {
                 assert!(is_good);
                 assert_eq!(proven.signed_by.key, Some(pds::crypto::Signer::public_key(key)));
+                let is_former = code == Code::KeyFormer;
+                assert_eq!(proven.time_micros, (!is_former).then_some(micros));
+                assert_eq!(
+                    (proven.may_be_later, proven.require_valid_key().is_err()),
+                    (is_former, is_former)
+                );
             }
             Err(ProofError::Signature { .. }) => assert!(!is_good),
             Err(error) => panic!("{error}"),
@@ -108,8 +114,14 @@ fn the_finding_says_which_key_it_was_and_whether_it_still_is() {
     for (key, micros, ending) in [
         (&old, START, of_time[0].to_owned()),
         (&new, START + 2 * HOUR, of_time[1].to_owned()),
-        (&old, 0, format!("a key of the account (changed since){timeless}")),
-        (&new, 0, format!("a key of the account{timeless}")),
+        (
+            &old,
+            0,
+            format!(
+                "a former key of the account{timeless}, so the commit may be later than the change of the key"
+            ),
+        ),
+        (&new, 0, format!("the key of the account{timeless}")),
     ] {
         let snapshot = snapshot(&log, key, micros);
         let expected = Expected::default().keys(Some(&keys));
