@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use pds::Record;
 use pds::crypto::PublicKey;
+use pds::data::Value;
 use pds::syntax::AtUri;
 use pds::transfer::prove::{Proven, verify_proof};
 
@@ -39,8 +40,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     identity: IdentityArgs,
 
-    /// Require exactly the blocks that `pds prove` writes, in any order, and a key that was valid at the rev: a rev that
-    /// is no time shows only that the key of the present is valid
+    /// Require exactly the blocks that `pds prove` writes, in any order, and if the rev is no time, the present
+    /// key of the account
     #[arg(long)]
     strict: bool,
 }
@@ -53,28 +54,18 @@ impl Args {
         let path = self.path.path();
         let file = open_file(&self.car)?;
         let proven = verify_proof(file, path, &keys)
-            .and_then(|proven| match self.strict {
-                true => proven
-                    .require_exact()
-                    .and_then(|()| proven.require_valid_key())
-                    .map(|()| proven),
-                false => Ok(proven),
+            .and_then(|proven| {
+                if self.strict {
+                    proven.require_exact()?;
+                    proven.require_valid_key()?;
+                }
+                Ok(proven)
             })
             .with_context(|| format!("{} is not a valid proof", self.car.display()))?;
         self.path.path_in(proven.commit.did())?;
         check_account(identity.did(), proven.commit.did())?;
         let Proven { commit, signed_by, record, .. } = &proven;
-        let value = record.as_ref().and_then(|record| {
-            let said = |error| say(&format!("record {path} cannot be decoded: {error}"));
-            let value = record.value().map_err(said).ok();
-            value.filter(|value| {
-                let has_form = value.has_json_form();
-                if !has_form {
-                    say(&format!("record {path} {NO_JSON_FORM}"));
-                }
-                has_form
-            })
-        });
+        let value = record.as_ref().and_then(shown_value);
         let (notes, time) = (notes(&proven), proven.time_micros.map(time_text));
         if !out.is_json() {
             say(&origin_text(commit, time.as_deref(), signed_by.key.as_ref()));
@@ -92,6 +83,17 @@ impl Args {
         })?;
         Ok(Exit::Done)
     }
+}
+
+/// Returns the value of a record, or says why it cannot be shown.
+fn shown_value(record: &Record) -> Option<Value> {
+    let path = &record.path;
+    match record.value() {
+        Ok(value) if value.has_json_form() => return Some(value),
+        Ok(_) => say(&format!("record {path} {NO_JSON_FORM}")),
+        Err(error) => say(&format!("record {path} cannot be decoded: {error}")),
+    }
+    None
 }
 
 /// Describes what the rev does not show, and how the file differs from the proof that `pds prove` writes.
