@@ -221,7 +221,7 @@ fn the_records_of_whole_real_files_are_those_that_verify_counts() {
 #[test]
 fn another_place_gives_the_missing_blocks_of_every_state() {
     let repo = TestRepo::with_notes();
-    let (both, _) = two_states(&repo);
+    let both = newest_named(&repo);
     let whole = repo.home.pds(["recover", &both]).ended().done();
     let (file, old) = (repo.home.read("both.car"), repo.home.path("old.car"));
     // Every block of the older state is lost, except for its commit.
@@ -236,6 +236,14 @@ fn another_place_gives_the_missing_blocks_of_every_state() {
     assert_eq!(repo.home.pds(["recover", "mended.car"]).ended().done(), whole);
 }
 
+/// As `two_states`, with a header that names the newer one.
+fn newest_named(repo: &TestRepo) -> String {
+    two_states(repo);
+    let (both, new) = (repo.home.read("both.car"), repo.home.read("new.car"));
+    let header = 1 + usize::from(new[0]);
+    repo.home.write("both.car", [&new[..header], &both[header..]].concat())
+}
+
 /// Returns the length of a section with a short length prefix.
 fn section_len(bytes: &[u8]) -> usize {
     let (low, high) = (usize::from(bytes[0]), usize::from(bytes[1]));
@@ -245,7 +253,7 @@ fn section_len(bytes: &[u8]) -> usize {
 #[test]
 fn a_file_with_a_damaged_older_state_is_not_whole() {
     let repo = TestRepo::with_notes();
-    let (both, _) = two_states(&repo);
+    let both = newest_named(&repo);
     let good = repo.home.read("both.car");
     let header = 1 + usize::from(good[0]);
     let root = header + section_len(&good[header..]);
