@@ -25,7 +25,7 @@ use pds::store::{Expect, MemoryStore};
 use pds::{Error, Repo, Resolution, Side, Write};
 
 use self::states::{Dice, Model, State, differing, three_way};
-use super::{did, note, path};
+use super::{action, did, note, path};
 
 type Rotate = dyn Fn(&Repo) -> (Repo, Commit);
 type Copy = dyn Fn(&Repo) -> Repo;
@@ -294,7 +294,10 @@ impl Trial {
             self.takes("nothing to merge");
         } else if base == ours && ours < theirs {
             assert_eq!(merged.unwrap().how, How::FastForward);
-            self.model.moves(on, Some(theirs), &note);
+            // A move to a local commit is no merge.
+            let moved = action(&self.on(on).history().log(1).unwrap()[0]);
+            assert!(moved == note || moved == "set", "{moved}");
+            self.model.moves(on, Some(theirs), &moved);
             self.takes("fast forward");
         } else {
             let (state, conflicts) = three_way(base_state, our_state, their_state, side);
