@@ -16,6 +16,8 @@ pub(crate) fn say_other_states(imported: &Imported, out: &mut Output) -> Exit {
     let is_without_tree = |left: &&LeftOut| left.reason == Reason::WithoutTree;
     let (without_tree, others): (Vec<_>, Vec<_>) =
         imported.left_out.iter().partition(is_without_tree);
+    let (purged, others): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(|left| left.reason == Reason::Purged);
     for left in others.iter().take(MAX_LINES) {
         let (commit, rev) = (left.commit, rev_text(left.rev));
         let because = because(&left.reason);
@@ -28,6 +30,12 @@ pub(crate) fn say_other_states(imported: &Imported, out: &mut Output) -> Exit {
     if !without_tree.is_empty() {
         let commits = counted(without_tree.len() as u64, "other commit");
         say(&format!("{commits} without a tree: not stored"));
+    }
+    if !purged.is_empty() {
+        let states = counted(purged.len() as u64, "state");
+        out.warn(format!(
+            "{states} not stored: pds forget has deleted states up to a later rev here"
+        ));
     }
     if let Some(newer) = &imported.newer {
         let rev = rev_text(newer.rev());

@@ -25,8 +25,10 @@ pub enum FactKind {
     Erasure,
     /// An incomplete erasure.
     Erasing,
-    /// The newest purged state.
+    /// The newest deleted state.
     Forgotten,
+    /// The newest state that must not return.
+    Purged,
 }
 
 /// A typed statement about a repository, stored as one row.
@@ -76,8 +78,10 @@ pub enum Fact {
     Erasure(Cid),
     /// Remains of deleted data may still be in the files.
     Erasing,
-    /// The rev of the newest purged state.
+    /// The rev of the newest state that was deleted on purpose.
     Forgotten(Tid),
+    /// The rev of the newest state that was deleted because of its content. Imports leave out states up to it.
+    Purged(Tid),
 }
 
 /// An edit of a fact.
@@ -93,7 +97,7 @@ pub enum FactEdit {
 
 impl FactKind {
     /// All kinds, in the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Account,
         Self::Key,
         Self::EndedKey,
@@ -103,6 +107,7 @@ impl FactKind {
         Self::Erasure,
         Self::Erasing,
         Self::Forgotten,
+        Self::Purged,
     ];
 
     /// Returns the stored name of the kind.
@@ -118,6 +123,7 @@ impl FactKind {
             Self::Erasure => "erasure",
             Self::Erasing => "erasing",
             Self::Forgotten => "forgotten",
+            Self::Purged => "purged",
         }
     }
 
@@ -142,6 +148,7 @@ impl Fact {
             Self::Erasure(_) => FactKind::Erasure,
             Self::Erasing => FactKind::Erasing,
             Self::Forgotten(_) => FactKind::Forgotten,
+            Self::Purged(_) => FactKind::Purged,
         }
     }
 
@@ -156,7 +163,8 @@ impl Fact {
             | Self::Key(_)
             | Self::UnknownBefore(_)
             | Self::Erasing
-            | Self::Forgotten(_) => String::new(),
+            | Self::Forgotten(_)
+            | Self::Purged(_) => String::new(),
         }
     }
 
@@ -168,7 +176,7 @@ impl Fact {
             Self::Key(key) | Self::EndedKey { key, .. } | Self::NamedKey { key, .. } => {
                 key.to_string()
             }
-            Self::Forgotten(rev) | Self::UnknownBefore(rev) => rev.to_string(),
+            Self::Forgotten(rev) | Self::Purged(rev) | Self::UnknownBefore(rev) => rev.to_string(),
             Self::Loss(_) | Self::Erasure(_) | Self::Erasing => String::new(),
         }
     }
@@ -190,6 +198,7 @@ impl Fact {
             FactKind::Erasure => Self::Erasure(subject.parse().ok()?),
             FactKind::Erasing => Self::Erasing,
             FactKind::Forgotten => Self::Forgotten(value.parse().ok()?),
+            FactKind::Purged => Self::Purged(value.parse().ok()?),
         };
         (fact.subject() == subject && fact.value() == value).then_some(fact)
     }
@@ -218,6 +227,7 @@ mod tests {
             Fact::Erasure(cid),
             Fact::Erasing,
             Fact::Forgotten(rev),
+            Fact::Purged(rev),
         ];
         for fact in facts {
             let kind = fact.kind();

@@ -61,6 +61,14 @@ pub(crate) fn forgotten(view: &dyn View) -> Result<Option<Tid>> {
     })
 }
 
+/// Returns the rev up to which past states must not return, or `None` if nothing was purged.
+pub(crate) fn purged(view: &dyn View) -> Result<Option<Tid>> {
+    Ok(match first_fact(view, FactKind::Purged)? {
+        Some(Fact::Purged(rev)) => Some(rev),
+        _ => None,
+    })
+}
+
 /// Returns the known losses: missing blocks of past states that a repair has recorded.
 pub(crate) fn losses(view: &dyn View) -> Result<HashSet<Cid>> {
     let mut losses = HashSet::new();

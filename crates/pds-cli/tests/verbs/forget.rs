@@ -208,3 +208,42 @@ fn forget_lists_what_interrupted_commands_have_left() {
     }
     assert!(ended.stderr.contains("old.car.gz was not searched"), "{}", ended.stderr);
 }
+
+#[test]
+fn an_import_does_not_bring_back_what_was_forgotten() {
+    let repo = TestRepo::with_notes();
+    let text = format!("{{\"text\":\"{MARKER}\"}}");
+    repo.pds(["put", "com.example.note/secret"]).stdin(text).ok();
+    repo.pds(["rm", "com.example.note/secret"]).ok();
+    repo.put("after", "after");
+    for (copy, forget) in [
+        ("one", &["forget", "com.example.note/secret"][..]),
+        ("two", &["forget", "--before", "HEAD"]),
+        ("three", &["gc", "--keep", "1"]),
+    ] {
+        repo.home.pds(["clone", "alice", copy]).ok();
+        repo.home.pds(["-R", copy].iter().chain(forget).copied()).ok();
+    }
+    repo.put("new", "new");
+    repo.pds(["export", "--history", "-o", "all.car"]).ended().done();
+    let copied = |name: &str| {
+        let copied = std::fs::read(repo.home.path(&format!("{name}/pds.db"))).unwrap();
+        contains(&copied, MARKER)
+    };
+    for (copy, from, count) in
+        [("one", "all.car", "1 state"), ("two", "all.car", "6 states"), ("one", "alice", "")]
+    {
+        let ended = repo.home.pds(["-R", copy, "import", from]).ended();
+        ended.done();
+        let said =
+            format!("{count} not stored: pds forget has deleted states up to a later rev here\n");
+        assert_eq!(ended.stderr.contains(&said), !count.is_empty(), "{}", ended.stderr);
+        assert!(!copied(copy), "{copy} {from}");
+        repo.home.pds(["-R", copy, "log", "com.example.note/secret"]).ended();
+        repo.home.pds(["-R", copy, "verify", "--history"]).ok();
+    }
+    // gc saves space. A file with the history brings it back.
+    assert!(!copied("three"));
+    repo.home.pds(["-R", "three", "import", "all.car"]).ended().done();
+    assert!(copied("three"));
+}

@@ -203,6 +203,7 @@ pub(crate) fn sample_facts() -> Vec<Fact> {
         Fact::Erasure(cid(3)),
         Fact::Erasing,
         Fact::Forgotten(until),
+        Fact::Purged(until),
     ])
 }
 

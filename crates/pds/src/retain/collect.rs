@@ -103,10 +103,15 @@ impl Retain<'_> {
         facts.push(FactEdit::Clear(FactKind::Loss));
         facts.extend(marked.holes_met().iter().map(|cid| FactEdit::Set(Fact::Loss(*cid))));
         let view = self.parts.store.view()?;
-        let newest =
-            found.newest.max(facts::forgotten(view.as_ref())?).filter(|_| found.states > 0);
+        if found.states > 0 {
+            let newest = found.newest.max(facts::forgotten(view.as_ref())?);
+            facts.extend(newest.map(|rev| FactEdit::Set(Fact::Forgotten(rev))));
+        }
+        if what.is_forgetting && found.states > 0 {
+            let newest = found.newest.max(facts::purged(view.as_ref())?);
+            facts.extend(newest.map(|rev| FactEdit::Set(Fact::Purged(rev))));
+        }
         drop(view);
-        facts.extend(newest.map(|rev| FactEdit::Set(Fact::Forgotten(rev))));
 
         let (mut counting, decide) = (later.clone(), what.fate);
         let mut fate = |row: &LogEntry| match decide {

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::facts;
 use crate::keys::commits::known_commits;
 use crate::keys::signers::{AllKeys, SignedState, Signer};
 use crate::model::commit_order::CommitOrder;
@@ -52,6 +53,8 @@ pub enum Reason {
     OtherAccount(Did),
     /// Another commit, which is stored, has the same rev.
     SameRev(Cid),
+    /// `forget` has deleted states up to a rev that is not smaller, so it may have what was purged.
+    Purged,
     /// There are too many states, or too many blocks of invalid states.
     TooMany,
 }
@@ -65,6 +68,8 @@ pub(crate) struct Earlier {
     /// The blobs that records of these states refer to.
     pub(crate) blobs: BTreeSet<Cid>,
     order: CommitOrder,
+    /// The rev up to which states must not return.
+    purged: Option<Tid>,
 }
 
 /// The context in which arriving commits are checked.
@@ -109,6 +114,7 @@ impl Earlier {
         if commits.is_empty() {
             return Ok(earlier);
         }
+        earlier.purged = facts::purged(judge.parts.store.view()?.as_ref())?;
         let blocks = CountedBlocks::of(judge.blocks);
         let trees = Trees::of(&blocks);
         let mut work = Work { trees, blocks: &blocks, invalid: HashMap::new(), wasted: 0 };
@@ -150,6 +156,9 @@ impl Earlier {
         }
         if judge.blocks.get(&commit.data())?.is_none() {
             return Ok(Some(Reason::WithoutTree));
+        }
+        if self.purged.is_some() && commit.rev() <= self.purged {
+            return Ok(Some(Reason::Purged));
         }
         let expected = Expected::default().did(judge.root.did()).accept_clock(judge.accepts_clock);
         // The check of an invalid signature finds out what is wrong with it.
