@@ -11,7 +11,7 @@ use crate::model::report::Expected;
 use crate::parts::Parts;
 use crate::reading::Moment;
 use crate::snapshot::read_commit;
-use crate::transfer::admission::{Arrival, is_by};
+use crate::transfer::admission::{Arrival, has_all, is_by};
 use crate::transfer::bring_blobs::{CopiedBlobs, bring_blobs};
 use crate::transfer::earlier::{Earlier, Judge, is_logged};
 use crate::transfer::handle::Transfer;
@@ -30,7 +30,7 @@ use pds_store::store::has_sound;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ImportedFrom {
-    /// The imported state. Only what differs from the present state was checked and counted.
+    /// The imported state. Only what differs from the present state was checked and counted, unless both are the same.
     pub imported: Imported,
     /// The blobs that were copied.
     pub blobs: CopiedBlobs,
@@ -41,7 +41,8 @@ impl Transfer<'_> {
     ///
     /// The states that the log of the other repository names since the present state of this one arrive as well, each
     /// with a row of the log. So do the blobs that the imported records refer to, before the records. The cost is
-    /// proportional to the differences.
+    /// proportional to the differences. If both have the same present state, all of it is checked, and blocks that are
+    /// missing or damaged here are stored again.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;
@@ -88,7 +89,10 @@ impl Transfer<'_> {
             let base = BaseTree::new(stored.as_ref(), before.as_ref()?.data(), &is_walked);
             Some(base.cached(self.parts.caches.nodes().as_ref()))
         };
-        let arrive = || Incoming::new(&both, &commit, base(), &expected);
+        // All blocks of the present state are looked at, because some may be damaged here.
+        let is_present = before.as_ref().map(Commit::cid) == Some(commit.cid());
+        let compared = || if is_present { None } else { base() };
+        let arrive = || Incoming::new(&both, &commit, compared(), &expected);
         let mut checked = arrive();
         checked.check_all()?;
         let followed = before.as_ref().filter(|_| is_by(&commit, key));
@@ -106,8 +110,8 @@ impl Transfer<'_> {
         wanted.retain(|cid| !left_out.contains(cid));
         let blobs = bring_blobs(self.parts.blobs.as_ref(), other.blobs.as_ref(), &wanted)?;
 
-        let is_present = before.as_ref().map(Commit::cid) == Some(commit.cid());
-        if is_present && earlier.states.is_empty() {
+        if is_present && earlier.states.is_empty() && has_all(self.parts.store.as_ref(), arrive())?
+        {
             Keys::new(self.parts).name_key(&commit, key)?;
             return Ok(ImportedFrom { imported, blobs });
         }

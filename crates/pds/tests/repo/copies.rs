@@ -200,6 +200,13 @@ fn an_import_from_a_repository_brings_its_new_states_and_blobs() {
     let again = here.transfer().import_from(there.transfer(), None).unwrap();
     assert_eq!((again.imported.earlier, again.blobs.copied), (0, 0));
     assert_eq!(super::version(&here), before);
+    // A third one stores a record that is lost here.
+    let record = here.snapshot().unwrap().records().next().unwrap().unwrap().cid;
+    super::lose(&here, record);
+    let again = here.transfer().import_from(there.transfer(), None).unwrap();
+    assert_eq!(again.imported.new_blocks, 1, "{record}");
+    assert!(here.verify().present(&Default::default(), &mut |_| {}).unwrap().is_ok());
+    assert_eq!(here.head().unwrap(), there.head().unwrap());
     // Back again, with a write of the first machine.
     here.put(&path("com.example.note/here"), &note("here")).unwrap();
     let back = there.transfer().import_from(here.transfer(), None).unwrap();
