@@ -1,17 +1,19 @@
 //! Files with several states: the valid ones are kept, and the others are listed and do no harm.
 
 use std::collections::BTreeMap;
-use std::io::Cursor;
+use std::io::{self, Cursor};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pds::Repo;
 use pds::blob::MemoryBlobs;
-use pds::car::CarWriter;
+use pds::car::{CarWriter, ReadAt};
 use pds::commit::{Commit, UnsignedCommit};
 use pds::crypto::{Curve, SigningKey};
-use pds::data::{Block, Blocks, Cid, MemoryBlocks};
+use pds::data::{Block, Blocks, Cid, Codec, MemoryBlocks, Value};
 use pds::mst::{Step, walk};
 use pds::store::MemoryStore;
+use pds::syntax::Tid;
 use pds::transfer::earlier::Reason;
 
 use super::{block_count, did, in_memory, moves, note, path};
@@ -223,4 +225,57 @@ fn is_whole(blocks: &BTreeMap<Cid, Block>, commit: Cid) -> bool {
         Ok(Step::Entry { value, .. }) => blocks.get(&value).unwrap().is_some(),
         step => step.is_ok(),
     })
+}
+
+/// A file in memory that counts the bytes that were read.
+struct Counted {
+    file: Vec<u8>,
+    read: Arc<AtomicU64>,
+}
+
+impl ReadAt for Counted {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let read = Cursor::new(&self.file).read_at(buffer, offset)?;
+        self.read.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.file.len() as u64)
+    }
+}
+
+#[test]
+fn invalid_trees_are_read_a_few_times_however_many_states_have_them() {
+    let list = Value::from_iter((0..40_000).map(Value::from));
+    let junk = Block::new(Codec::Cbor, list.encode());
+    let absent = Block::new(Codec::Cbor, *b"\xa0").cid();
+    // The root is valid, or it is invalid as well.
+    for is_valid in [true, false] {
+        let mut states = States::new();
+        let first = states.commits[0].clone();
+        let mut rev = first.rev();
+        for _ in 0..200 {
+            rev = Tid::next(0, 0, rev);
+            let data = junk.cid();
+            let hostile =
+                commit(&first, |unsigned| (unsigned.rev, unsigned.data) = (rev.unwrap(), data));
+            states.add(&hostile);
+        }
+        states.blocks.insert(junk.cid(), junk.clone());
+        let wrong = commit(&states.commits[9].clone(), |unsigned| unsigned.data = absent);
+        let root = if is_valid { states.newest() } else { states.add(&wrong) };
+        let (file, read) = (states.file(root), Arc::new(AtomicU64::new(0)));
+        let bytes = file.len() as u64;
+        let copy = empty();
+        let imported = copy.transfer().import_file(Counted { file, read: read.clone() }, None);
+        match imported {
+            Ok(imported) => {
+                assert_eq!((is_valid, imported.earlier, imported.left_out.len()), (true, 10, 200));
+            }
+            Err(error) => assert!(!is_valid, "{error}"),
+        }
+        let read = read.load(Ordering::Relaxed);
+        assert!(read < 10 * bytes, "{read} of {bytes}, {is_valid}");
+    }
 }
