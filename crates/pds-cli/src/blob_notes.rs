@@ -9,10 +9,11 @@ use crate::exit::Exit;
 use crate::output::Output;
 use crate::text::{counted, say};
 
-/// Prints how many of the blobs that records refer to are not stored here.
+/// Prints how many of the blobs that records refer to are not stored here. There may be more than those given.
 pub(crate) fn say_missing<'a>(
     repo: &Repo,
     cids: impl IntoIterator<Item = &'a Cid>,
+    has_more: bool,
     out: &mut Output,
 ) -> Result<()> {
     let mut missing = 0_u64;
@@ -21,9 +22,10 @@ pub(crate) fn say_missing<'a>(
     }
     if missing > 0 {
         let are = if missing == 1 { "is" } else { "are" };
+        let at_least = if has_more { "at least " } else { "" };
         let blobs = counted(missing, "blob");
         out.warn(format!(
-            "{blobs} {are} referred to but missing here; pds blob missing lists them"
+            "{at_least}{blobs} {are} referred to but missing here; pds blob missing lists them"
         ));
     }
     Ok(())

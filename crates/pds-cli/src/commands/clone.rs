@@ -103,7 +103,7 @@ impl Args {
             cloned.map_err(|error| about_missing_base(error, None, &self.source))?;
         import::warn(&imported.findings, out);
         let exit = say_other_states(&imported, out);
-        say_missing(&repo, &imported.blobs, out)?;
+        say_missing(&repo, &imported.blobs, imported.has_more_blobs, out)?;
         out.has_done();
         let arrived = Some(Arrived::of(&imported));
         out.answer(&Info { arrived, ..info::of_clone(&repo, imported, 0, &dir)? })?;
@@ -123,7 +123,7 @@ impl Args {
             out.warn(format!("block {cid} of a past state is missing or damaged in the source"));
         }
         let exit = say_damaged(&blobs, out);
-        say_missing(&repo, &present.blobs, out)?;
+        say_missing(&repo, &present.blobs, present.has_more_blobs, out)?;
         out.has_done();
         out.answer(&info::of_clone(&repo, present, blobs.copied, &dir)?)?;
         Ok(if lost.is_empty() { exit } else { Exit::Partly })

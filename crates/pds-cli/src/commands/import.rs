@@ -199,7 +199,8 @@ impl Taken {
         warn(&self.imported.findings, out);
         let copied = say_copied(&self.blobs, out);
         let stored = say_other_states(&self.imported, out);
-        say_missing(repo, &self.imported.blobs, out)?;
+        let Imported { blobs, has_more_blobs, .. } = &self.imported;
+        say_missing(repo, blobs, *has_more_blobs, out)?;
         Ok(if copied == Exit::Done { stored } else { copied })
     }
 }

@@ -199,5 +199,5 @@ fn warn_of_blobs(repo: &Repo, changes: &[RecordChange], out: &mut Output) -> Res
         let Ok(value) = Value::decode(block.bytes()) else { continue };
         blobs.extend(value.blobs().map(|blob| blob.cid));
     }
-    say_missing(repo, &blobs, out)
+    say_missing(repo, &blobs, false, out)
 }

@@ -1,6 +1,6 @@
 //! CAR files with hostile blocks or a hostile structure.
 
-use pds::data::{Block, Codec, Value};
+use pds::data::{Block, Cid, Codec, Value};
 
 use super::bounded;
 use crate::common::{Car, Home, note};
@@ -145,4 +145,26 @@ fn a_hundred_thousand_foreign_and_damaged_blocks_are_all_reported() {
     let recover = bounded(home.pds(["recover", "file.car"]), file.len());
     let said = recover.done();
     assert!(said.ends_with("whole: 1 record, 0 unplaced, 0 without a path, 0 lost\n"), "{said}");
+}
+
+#[test]
+fn a_clone_takes_note_of_a_bounded_number_of_blobs() {
+    let home = Home::new();
+    let blob = |n: u32| {
+        let cid = Cid::of(Codec::Raw, &n.to_le_bytes());
+        let kind = ("$type", Value::from("blob"));
+        let media_type = ("mimeType", Value::from("a/b"));
+        Value::from([kind, media_type, ("ref", Value::Link(cid)), ("size", Value::from(1))])
+    };
+    let records = (0..12_u32).map(|record| {
+        let blobs = (record * 9_000..(record + 1) * 9_000).map(blob);
+        let kind = ("$type", Value::from("com.example.note"));
+        let value = Value::from([kind, ("blobs", Value::from_iter(blobs))]);
+        let key = format!("com.example.note/{record:02}").into_bytes();
+        (key, Block::new(Codec::Cbor, value.encode()))
+    });
+    home.write("many.car", Car::of(records).file());
+    let ended = home.pds(["clone", "many.car", "copy"]).ended();
+    let said = "at least 100000 blobs are referred to but missing here";
+    assert!(ended.code() == 0 && ended.stderr.contains(said), "{}", ended.stderr);
 }

@@ -18,7 +18,7 @@ use crate::model::write::RecordChange;
 use crate::reading::Moment;
 use crate::snapshot::record_changes;
 use crate::transfer::admission::has_all;
-use crate::transfer::bring_blobs::{CopiedBlobs, bring_blobs};
+use crate::transfer::bring_blobs::{CopiedBlobs, bring_blobs, wanted_blobs};
 use crate::transfer::incoming::{Incoming, root_commit, unboxed};
 use crate::transfer::succession::check_same_rev;
 use crate::verify::tracked_file::TrackedFile;
@@ -262,7 +262,8 @@ impl Merge<'_> {
         let mut checked = incoming();
         checked.check_all()?;
         let Incoming { mut check, findings, .. } = checked;
-        let wanted = check.blobs.take().unwrap_or_default();
+        let noted = check.blobs.take().unwrap_or_default();
+        let wanted = wanted_blobs(noted.cids, noted.has_more, blobs)?;
         let arrive = || -> BoxedBlocks<'_> { Box::new(incoming()) };
         let other = Other {
             commit: commit.clone(),

@@ -76,6 +76,21 @@ impl Transfer<'_> {
     }
 }
 
+/// Returns the blobs to copy: the noted ones, or all of a blob store if records refer to more than were noted.
+pub(crate) fn wanted_blobs(
+    mut noted: BTreeSet<Cid>,
+    has_more: bool,
+    from: Option<&dyn BlobStore>,
+) -> Result<BTreeSet<Cid>> {
+    if let Some(from) = from.filter(|_| has_more) {
+        from.list(&mut |info| {
+            noted.insert(info.cid);
+            ControlFlow::Continue(())
+        })?;
+    }
+    Ok(noted)
+}
+
 /// Copies the blobs that the other store has and this one lacks, out of a list. Makes those that it has young, because
 /// a record that refers to them follows.
 pub(crate) fn bring_blobs(

@@ -1,6 +1,6 @@
 //! The other states that arrive with a file or from another repository: usually earlier ones.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use crate::parts::Parts;
 use crate::transfer::counted_blocks::CountedBlocks;
 use crate::transfer::state_blocks::State;
 use crate::verify::check::Check;
+use crate::verify::noted_blobs::NotedBlobs;
 use crate::verify::shared_subtrees::Trees;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
@@ -66,7 +67,7 @@ pub(crate) struct Earlier {
     pub(crate) states: Vec<SignedState>,
     pub(crate) left_out: Vec<LeftOut>,
     /// The blobs that records of these states refer to.
-    pub(crate) blobs: BTreeSet<Cid>,
+    pub(crate) blobs: NotedBlobs,
     order: CommitOrder,
     /// The rev up to which states must not return.
     purged: Option<Tid>,
@@ -167,7 +168,7 @@ impl Earlier {
             _ => expected,
         };
         let (blobs, first) = work.check(commit, &expected, judge)?;
-        self.blobs.extend(blobs);
+        self.blobs.add_all(blobs);
         Ok(first.map(Reason::Invalid))
     }
 
@@ -237,17 +238,17 @@ impl Work<'_> {
         commit: &Commit,
         expected: &Expected<'_>,
         judge: &Judge<'_>,
-    ) -> Result<(BTreeSet<Cid>, Option<Arc<Finding>>)> {
+    ) -> Result<(NotedBlobs, Option<Arc<Finding>>)> {
         let mut check = Check::of(commit, expected).for_import();
         let is_fatal = |finding: &Finding| {
             finding.severity() == Severity::Error && finding.stage() != Stage::Record
         };
         let of_commit = check.drain().find(is_fatal);
         if let Some(first) = of_commit {
-            return Ok((BTreeSet::new(), Some(Arc::new(first))));
+            return Ok((NotedBlobs::default(), Some(Arc::new(first))));
         }
         if let Some(first) = self.invalid.get(&commit.data()) {
-            return Ok((BTreeSet::new(), Some(first.clone())));
+            return Ok((NotedBlobs::default(), Some(first.clone())));
         }
         let (mut first, before) = (None, self.blocks.cost());
         let mut find = |finding: Finding| {
@@ -265,7 +266,7 @@ impl Work<'_> {
         self.wasted += self.blocks.cost() - before;
         let first = Arc::new(first);
         self.invalid.insert(commit.data(), first.clone());
-        Ok((BTreeSet::new(), Some(first)))
+        Ok((NotedBlobs::default(), Some(first)))
     }
 }
 

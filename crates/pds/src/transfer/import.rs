@@ -16,6 +16,7 @@ use crate::transfer::incoming::{Findings, Incoming, root_commit};
 use crate::transfer::state_blocks::{AllBlocks, StateBlocks};
 use crate::transfer::succession::{Fork, LocalChanges};
 use crate::verify::check::Check;
+use crate::verify::noted_blobs::NotedBlobs;
 use crate::verify::stream::{NotInOrder, Streamed};
 use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::error::CarError;
@@ -54,8 +55,10 @@ pub struct Imported {
     pub collections: Vec<(String, u64)>,
     /// The number of nodes that were checked.
     pub nodes: u64,
-    /// The blobs that the checked records refer to, in order.
+    /// The blobs that the checked records refer to, in order. If there are more than 100,000, only these many.
     pub blobs: Vec<Cid>,
+    /// Whether the checked records refer to further blobs.
+    pub has_more_blobs: bool,
     /// The number of other states that arrived with the commit and were stored, each with a row of the log.
     pub earlier: u64,
     /// The newest of these states, if it is newer than the commit.
@@ -82,7 +85,8 @@ impl Imported {
     ) -> Self {
         let (records, nodes) = (check.report.records, check.report.nodes);
         let collections = check.collections.take().unwrap_or_default();
-        let blobs = check.blobs.take().unwrap_or_default().into_iter().collect();
+        let NotedBlobs { cids, has_more: has_more_blobs } = check.blobs.take().unwrap_or_default();
+        let blobs = cids.into_iter().collect();
         let (earlier, newer, left_out) = (0, None, Vec::new());
         let (findings, lost, returned) = (findings.kept, 0, 0);
         Self {
@@ -93,6 +97,7 @@ impl Imported {
             collections,
             nodes,
             blobs,
+            has_more_blobs,
             earlier,
             newer,
             left_out,

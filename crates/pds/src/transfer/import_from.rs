@@ -12,7 +12,7 @@ use crate::parts::Parts;
 use crate::reading::Moment;
 use crate::snapshot::read_commit;
 use crate::transfer::admission::{Arrival, has_all, is_by};
-use crate::transfer::bring_blobs::{CopiedBlobs, bring_blobs};
+use crate::transfer::bring_blobs::{CopiedBlobs, bring_blobs, wanted_blobs};
 use crate::transfer::earlier::{Earlier, Judge, is_logged};
 use crate::transfer::handle::Transfer;
 use crate::transfer::import::Imported;
@@ -104,8 +104,9 @@ impl Transfer<'_> {
         let Incoming { mut check, findings, .. } = checked;
         let mut imported = Imported::new(commit.clone(), before.clone(), 0, &mut check, findings)
             .with(earlier.clone(), local);
-        let mut wanted: BTreeSet<Cid> = imported.blobs.iter().copied().collect();
-        wanted.extend(&earlier.blobs);
+        let noted = imported.blobs.iter().chain(&earlier.blobs.cids).copied().collect();
+        let has_more = imported.has_more_blobs || earlier.blobs.has_more;
+        let mut wanted = wanted_blobs(noted, has_more, Some(other.blobs.as_ref()))?;
         wanted.extend(self.older_blobs(other, &wanted)?);
         wanted.retain(|cid| !left_out.contains(cid));
         let blobs = bring_blobs(self.parts.blobs.as_ref(), other.blobs.as_ref(), &wanted)?;

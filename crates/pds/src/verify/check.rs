@@ -1,12 +1,13 @@
 //! The checks of commits, paths and records, independent of the source of the bytes.
 
 use pds_store::error::damage;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use crate::clock::{now_micros, time_text};
 use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
 use crate::model::report::{Expected, Report, SignatureState};
+use crate::verify::noted_blobs::NotedBlobs;
 use crate::verify::signed_with::signed_with;
 use crate::verify::verdict::Verdict;
 use pds_core::commit::{Commit, CommitError, Deviation};
@@ -31,7 +32,7 @@ pub(crate) struct Check<'a> {
     /// The number of records in each collection, in the order of the paths. `None` if the caller does not need it.
     pub(crate) collections: Option<Vec<(String, u64)>>,
     /// The blobs that records refer to. `None` if the caller does not need them.
-    pub(crate) blobs: Option<BTreeSet<Cid>>,
+    pub(crate) blobs: Option<NotedBlobs>,
     /// Verdicts on large records, which many paths may name.
     large: HashMap<Cid, Verdict<'static>>,
 }
@@ -51,7 +52,7 @@ impl<'a> Check<'a> {
 
     /// Counts the records of each collection, and collects the blobs that records refer to.
     pub(crate) fn for_import(self) -> Self {
-        Self { collections: Some(Vec::new()), blobs: Some(BTreeSet::new()), ..self }
+        Self { collections: Some(Vec::new()), blobs: Some(NotedBlobs::default()), ..self }
     }
 
     /// Returns the findings since the last call.
@@ -150,7 +151,7 @@ impl<'a> Check<'a> {
             && verdict.may_have_blobs()
             && let Ok(found) = blobs_in(block.bytes())
         {
-            blobs.extend(found.into_iter().map(|blob| blob.cid));
+            blobs.add(found.into_iter().map(|blob| blob.cid));
         }
         verdict
     }

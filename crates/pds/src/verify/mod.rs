@@ -10,6 +10,7 @@ pub(crate) mod check;
 pub mod handle;
 mod history;
 pub mod indexed;
+pub(crate) mod noted_blobs;
 pub(crate) mod shared_subtrees;
 pub(crate) mod signed_with;
 mod state;
