@@ -1,6 +1,6 @@
 //! The other states that arrive with a file or from another repository: usually earlier ones.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -93,6 +93,8 @@ pub(crate) struct Judge<'a> {
 struct Work<'b> {
     trees: Trees<'b>,
     blocks: &'b CountedBlocks<'b>,
+    /// The roots of the trees that were checked.
+    checked: HashSet<Cid>,
     /// The first error of each invalid tree.
     invalid: HashMap<Cid, Arc<Finding>>,
     /// The cost of reading them.
@@ -118,7 +120,13 @@ impl Earlier {
         earlier.purged = facts::purged(judge.parts.store.view()?.as_ref())?;
         let blocks = CountedBlocks::of(judge.blocks);
         let trees = Trees::of(&blocks);
-        let mut work = Work { trees, blocks: &blocks, invalid: HashMap::new(), wasted: 0 };
+        let mut work = Work {
+            trees,
+            blocks: &blocks,
+            checked: HashSet::new(),
+            invalid: HashMap::new(),
+            wasted: 0,
+        };
         let expected = Expected::default().key(judge.key).accept_clock(judge.accepts_clock);
         if let Some(finding) = work.check(judge.root, &expected, judge)?.1 {
             return Err(Error::Refused(Box::new(Finding::clone(&finding))));
@@ -155,7 +163,8 @@ impl Earlier {
         if let Some(before) = before.filter(|before| before.commit.rev().is_some()) {
             return Ok(Some(Reason::SameRev(before.commit.cid())));
         }
-        if judge.blocks.get(&commit.data())?.is_none() {
+        let is_new = !work.checked.contains(&commit.data());
+        if is_new && judge.blocks.get(&commit.data())?.is_none() {
             return Ok(Some(Reason::WithoutTree));
         }
         if self.purged.is_some() && commit.rev() <= self.purged {
@@ -256,6 +265,7 @@ impl Work<'_> {
                 first.get_or_insert(finding);
             }
         };
+        self.checked.insert(commit.data());
         self.trees.begin();
         self.trees.check_over(commit.data(), (judge.base)(), &mut check, &mut find)?;
         let Some(first) = first else {
