@@ -198,6 +198,7 @@ pub(crate) fn sample_facts() -> Vec<Fact> {
         Fact::Key(new),
         Fact::EndedKey { until, key: old },
         Fact::NamedKey { commit: cid(1), key: KEYS[0].parse().expect("a key") },
+        Fact::UnknownBefore(until),
         Fact::Loss(cid(1)),
         Fact::Loss(cid(2)),
         Fact::Erasure(cid(3)),
