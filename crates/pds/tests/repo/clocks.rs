@@ -105,12 +105,10 @@ fn a_write_that_changes_nothing_and_a_first_commit_need_no_clock() {
     clock.store(0, Ordering::Relaxed);
     repo.put(&path("com.example.note/a"), &note("a")).unwrap();
     assert!(repo.put(&path("com.example.note/a"), &note("b")).is_err());
-    let other = Repo::with(
-        Arc::new(pds::store::MemoryStore::default()),
-        Arc::new(pds::blob::MemoryBlobs::default()),
-    )
-    .signing_with(SigningKey::generate(Curve::K256).unwrap())
-    .with_clock(|| 1_000);
+    let other =
+        Repo::with(Arc::new(MemoryStore::default()), Arc::new(pds::blob::MemoryBlobs::default()))
+            .signing_with(SigningKey::generate(Curve::K256).unwrap())
+            .with_clock(|| 1_000);
     other.init(&super::did()).unwrap();
     assert!(other.clock().unwrap().is_before_release());
 }
@@ -120,19 +118,15 @@ fn a_mirror_with_counters_as_revs_is_as_new_as_its_import() {
     let (repo, ..) = repo();
     let mut file = Vec::new();
     // An account that counts its commits, with a clock that shows the start of 1970.
-    let counting = Repo::with(
-        Arc::new(pds::store::MemoryStore::default()),
-        Arc::new(pds::blob::MemoryBlobs::default()),
-    );
+    let counting =
+        Repo::with(Arc::new(MemoryStore::default()), Arc::new(pds::blob::MemoryBlobs::default()));
     let key = SigningKey::generate(Curve::K256).unwrap();
     let counting = counting.signing_with(key.clone()).with_clock(|| 7).accepting_clock();
     counting.init(&super::did()).unwrap();
     counting.put(&path("com.example.note/a"), &note("a")).unwrap();
     counting.transfer().export(&"HEAD".parse().unwrap(), &mut file).unwrap();
-    let mirror = Repo::with(
-        Arc::new(pds::store::MemoryStore::default()),
-        Arc::new(pds::blob::MemoryBlobs::default()),
-    );
+    let mirror =
+        Repo::with(Arc::new(MemoryStore::default()), Arc::new(pds::blob::MemoryBlobs::default()));
     mirror.transfer().import_file(std::io::Cursor::new(file), Some(&key.public_key())).unwrap();
     let reading = mirror.clock().unwrap();
     assert!(matches!(reading.newest, Some(NewestTime::Logged(at)) if now() - at < DAY));
@@ -257,10 +251,7 @@ fn a_rev_in_the_future_is_imported_on_request() {
     let mut file = Vec::new();
     repo.transfer().export(&"HEAD".parse().unwrap(), &mut file).unwrap();
     let mirror = || {
-        Repo::with(
-            Arc::new(pds::store::MemoryStore::default()),
-            Arc::new(pds::blob::MemoryBlobs::default()),
-        )
+        Repo::with(Arc::new(MemoryStore::default()), Arc::new(pds::blob::MemoryBlobs::default()))
     };
     let key = repo.public_key().unwrap();
     let import =
