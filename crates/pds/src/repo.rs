@@ -16,7 +16,9 @@ use crate::merge::handle::Merge;
 use crate::model::revision::Revision;
 use crate::parts::Parts;
 use crate::retain::handle::Retain;
-use crate::signer_slot::{SignerSlot, SignerSource};
+use crate::signer_slot::SignerSlot;
+#[cfg(feature = "sqlite")]
+use crate::signer_slot::SignerSource;
 use crate::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
 use crate::transfer::handle::Transfer;
 use crate::verify::handle::Verify;
@@ -82,6 +84,7 @@ impl Repo {
     }
 
     /// Returns the same repository, with a place from which a signer is read again after a key change.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn renewing_signer(mut self, source: Box<SignerSource>) -> Self {
         if let Some(slot) = &self.parts.signer {
             self.parts.signer = Some(Arc::new(SignerSlot::from_source(slot.get(), source)));

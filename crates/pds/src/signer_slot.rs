@@ -21,6 +21,7 @@ impl SignerSlot {
     }
 
     /// Makes a slot with a signer that is read from a source again.
+    #[cfg(feature = "sqlite")]
     pub(crate) fn from_source(signer: Arc<dyn Signer>, source: Box<SignerSource>) -> Self {
         Self { present: RwLock::new(signer), source: Some(source) }
     }

@@ -33,8 +33,9 @@ impl History<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSigner`] and [`Error::WrongKey`]; [`Error::Store`] if the ref has moved;
-    /// [`Error::RevExhausted`] if there is no greater rev; [`Error::Clock`] as in [`Repo::write`](crate::Repo::write).
+    /// [`NoSigner`](crate::Error::NoSigner), [`WrongKey`](crate::Error::WrongKey), [`Store`](crate::Error::Store) if
+    /// the ref has moved, [`RevExhausted`](crate::Error::RevExhausted) if there is no greater rev, and
+    /// [`Clock`](crate::Error::Clock) as in [`Repo::write`](crate::Repo::write).
     pub fn restore(&self, tree: &RestoredTree) -> Result<Commit> {
         let parts = self.parts;
         let expect = tree.present.map_or(Expect::Absent, Expect::Exactly);
