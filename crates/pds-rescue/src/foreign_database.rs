@@ -14,8 +14,8 @@ use pds_store::sqlite::store::SqliteStore;
 
 /// Writes every block in a SQLite file of any program as a CAR file without a root, for [`recover`](super::recover()).
 ///
-/// Each block is written once. The file is not changed, and nothing is created next to it. If SQLite finds no block, and the file is a
-/// damaged store of `pds`, its readable rows are copied to a temporary file first.
+/// Each block is written once. The file is not changed, and nothing is created next to it. If SQLite finds no block,
+/// and the file is a damaged store of `pds`, its readable rows are copied to a temporary file first.
 ///
 /// ```
 /// use pds::car::CarFile;
@@ -29,7 +29,7 @@ use pds_store::sqlite::store::SqliteStore;
 ///
 /// let car = CarFile::open(std::io::Cursor::new(car))?;
 /// let recovery = recover(&car, &car, &mut |_| Ok(()))?;
-/// assert_eq!(recovery.commit.map(|commit| commit.cid()), Some(repo.head()?));
+/// assert_eq!(recovery.commit.map(|commit| commit.cid()), repo.head()?);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
