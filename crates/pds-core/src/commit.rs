@@ -10,7 +10,7 @@
 //! Version 3 is read and written. Version 2, whose early commits have no rev, is read. A version 3
 //! commit without `prev` was once allowed and is read: [`Commit::deviations`] reports it.
 
-use crate::commit::fields::{FieldFault, OrFault, data, did, prev, rev, signature, version};
+use crate::commit_fields::{FieldFault, OrFault, data, did, prev, rev, signature, version};
 use crate::crypto::error::CryptoError;
 use crate::crypto::public_key::PublicKey;
 use crate::crypto::signature::Signature;
@@ -21,8 +21,6 @@ use crate::data::error::DataError;
 use crate::data::value::{Map, Value};
 use crate::syntax::did::Did;
 use crate::syntax::tid::Tid;
-
-pub mod fields;
 
 /// A version 3 commit without its signature.
 ///

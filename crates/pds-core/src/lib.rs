@@ -16,6 +16,7 @@
 
 pub mod car;
 pub mod commit;
+pub mod commit_fields;
 pub mod crypto;
 pub mod data;
 pub mod identity;

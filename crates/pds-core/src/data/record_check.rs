@@ -246,6 +246,26 @@ struct Open<'a> {
     key: Option<&'a str>,
 }
 
+impl<'a> Scanned<'a> {
+    /// Notes an entry of a map.
+    #[inline]
+    fn note(&mut self, key: &str, item: Item<'a>, depth: usize) {
+        match (key, item) {
+            ("mimeType", Item::Text(_)) => self.facts.has_media_types = true,
+            (key, _) if !key.starts_with('$') => {}
+            ("$type", Item::Text(name)) => {
+                self.facts.has_blobs |= name == "blob";
+                self.bad_type |= name.is_empty();
+                if depth == 1 {
+                    self.facts.record_type = Some(name);
+                }
+            }
+            ("$type", _) => self.bad_type = true,
+            (key, _) => self.reserved_key |= RESERVED_KEYS.contains(&key),
+        }
+    }
+}
+
 /// Walks over one item and all items inside it, without recursion. The callback receives each item with its offset.
 #[inline]
 fn scan<'a>(
@@ -279,19 +299,7 @@ fn scan<'a>(
         let item = cursor.item()?;
         visit(start, &item);
         if let Some(key) = open.key {
-            match (key, item) {
-                ("mimeType", Item::Text(_)) => seen.facts.has_media_types = true,
-                (key, _) if !key.starts_with('$') => {}
-                ("$type", Item::Text(name)) => {
-                    seen.facts.has_blobs |= name == "blob";
-                    seen.bad_type |= name.is_empty();
-                    if depth == 1 {
-                        seen.facts.record_type = Some(name);
-                    }
-                }
-                ("$type", _) => seen.bad_type = true,
-                (key, _) => seen.reserved_key |= RESERVED_KEYS.contains(&key),
-            }
+            seen.note(key, item, depth);
         }
         let inner = match item {
             Item::List(left) => Open { left, is_map: false, key: None },

@@ -5,7 +5,7 @@ use crate::violation::{Violation, hold};
 
 /// The methods that users see, the methods with the private ones, and the files with an `impl Repo`: `repo.rs`,
 /// `write.rs` and `local/directory.rs`, which makes a `Repo` in a directory.
-const MOST: [(&str, usize); 3] = [("public methods", 30), ("methods", 60), ("files", 3)];
+const MOST: [(&str, usize); 3] = [("public methods", 33), ("methods", 60), ("files", 3)];
 
 #[test]
 fn repo_is_small() {
@@ -60,8 +60,8 @@ fn a_planted_repo_that_is_too_large_is_found() {
     let keys = |files: &[(&str, &str)]| -> Vec<String> {
         violations(&Tree::planted(files)).into_iter().map(|violation| violation.key).collect()
     };
-    assert!(keys(&[("lib.rs", &format!("{}\n{}", of("pub", 30), of("", 30)))]).is_empty());
-    assert_eq!(keys(&[("lib.rs", &of("pub", 31))]), ["Repo public methods"]);
+    assert!(keys(&[("lib.rs", &format!("{}\n{}", of("pub", 33), of("", 27)))]).is_empty());
+    assert_eq!(keys(&[("lib.rs", &of("pub", 34))]), ["Repo public methods"]);
     assert_eq!(keys(&[("lib.rs", &of("", 61))]), ["Repo methods"]);
     let (one, lib) = (of("", 1), "mod a;\nmod b;\nmod c;\nmod d;");
     let files =
