@@ -142,6 +142,13 @@ fn of_repo(error: &Error) -> Meaning {
             no("wrong-did", "pds clone creates a separate repository from it")
         }
         Error::Refused(finding) => of_refusal(finding),
+        _ => of_rest(error),
+    }
+}
+
+/// Tells what to do about blobs, damage and the rest.
+fn of_rest(error: &Error) -> Meaning {
+    match error {
         Error::BlobMissing { .. } => {
             no("blob-missing", "store it with pds blob put FILE, or use --allow-missing-blobs")
         }

@@ -170,6 +170,18 @@ impl Parts {
         self.until_first(|| self.draft_on(&self.base()?, Event::Write, writes, options))
     }
 
+    /// Checks that the ref points to the commit that the caller expects, if it expects one.
+    fn check_swap(&self, options: &WriteOptions, base: Cid, seen: Version) -> Result<()> {
+        match options.swap_commit {
+            Some(expected) if expected != base => {
+                self.check_present(seen)?;
+                let (name, expected) = (self.name.clone(), Expect::Exactly(expected));
+                Err(StoreError::Moved { name, expected, found: Some(base) }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn draft_on(
         &self,
         base: &Base,
@@ -179,13 +191,7 @@ impl Parts {
     ) -> Result<Draft> {
         let Base { commit: head, version: seen, key_since, logged, .. } = base;
         let (base, seen, later_than) = (head.cid(), *seen, head.rev().max(*key_since));
-        if let Some(expected) = options.swap_commit
-            && expected != base
-        {
-            self.check_present(seen)?;
-            let (name, expected) = (self.name.clone(), Expect::Exactly(expected));
-            return Err(StoreError::Moved { name, expected, found: Some(base) }.into());
-        }
+        self.check_swap(options, base, seen)?;
         let reading = Reading::since(self.store.clone(), seen);
         let mut tree = self.tree_of(head, &reading);
         let mut blocks = Vec::with_capacity(writes.len() * 2);
@@ -194,10 +200,10 @@ impl Parts {
         for write in writes {
             let path = match &write.target {
                 Target::Path(path) => path.clone(),
-                Target::Collection(collection) => RecordPath::new(
-                    collection.clone(),
-                    self.next_rev(later_than, *logged, base)?.into(),
-                ),
+                Target::Collection(collection) => {
+                    let rkey = self.next_rev(later_than, *logged, base)?.into();
+                    RecordPath::new(collection.clone(), rkey)
+                }
             };
             let record = write.body.as_ref().map(|body| Self::record(&path, body));
             let record = record.transpose()?;
@@ -213,17 +219,7 @@ impl Parts {
                 return Err(Error::Conflict { path, expected: write.expect, found: before });
             }
             blocks.extend(record);
-            match places.entry(path) {
-                Entry::Occupied(place) => {
-                    let first: &mut RecordChange = &mut changes[*place.get()];
-                    first.after = after;
-                }
-                Entry::Vacant(place) => {
-                    let path = place.key().clone();
-                    place.insert(changes.len());
-                    changes.push(RecordChange { path, before, after });
-                }
-            }
+            note_change(&mut changes, places.entry(path), before, after);
         }
         if changes.len() < writes.len() {
             drop_undone(&mut changes, &mut blocks);
@@ -375,3 +371,24 @@ fn drop_undone(changes: &mut Vec<RecordChange>, blocks: &mut Vec<Block>) {
 /// The number of attempts after a lost race. Another writer succeeds each time, so bad luck alone does not
 /// reach the limit.
 const MAX_TRIES: u32 = 1_000;
+
+/// Notes a write. Several writes of one record are one change.
+fn note_change(
+    changes: &mut Vec<RecordChange>,
+    place: Entry<'_, RecordPath, usize>,
+    before: Option<Cid>,
+    after: Option<Cid>,
+) {
+    match place {
+        Entry::Occupied(place) => {
+            if let Some(first) = changes.get_mut(*place.get()) {
+                first.after = after;
+            }
+        }
+        Entry::Vacant(place) => {
+            let path = place.key().clone();
+            place.insert(changes.len());
+            changes.push(RecordChange { path, before, after });
+        }
+    }
+}

@@ -126,9 +126,7 @@ impl Args {
             }
         };
         let merged = merged.or_else(|error| {
-            if let Some(Error::Conflicts(conflicts)) = error.downcast_ref() {
-                out.answers(conflicts.iter().map(ConflictRow::from))?;
-            }
+            list_conflicts(&error, out)?;
             Err(error)
         })?;
         warn(&merged.findings, out);
@@ -200,4 +198,11 @@ fn warn_of_blobs(repo: &Repo, changes: &[RecordChange], out: &mut Output) -> Res
         blobs.extend(value.blobs().map(|blob| blob.cid));
     }
     say_missing(repo, &blobs, false, out)
+}
+
+fn list_conflicts(error: &anyhow::Error, out: &mut Output) -> Result<()> {
+    match error.downcast_ref() {
+        Some(Error::Conflicts(conflicts)) => out.answers(conflicts.iter().map(ConflictRow::from)),
+        _ => Ok(()),
+    }
 }

@@ -5,10 +5,10 @@ use std::io;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
-use crate::transfer::copy::states_of;
 use crate::transfer::handle::Transfer;
 use crate::transfer::incoming::unboxed;
 use crate::transfer::state_blocks::StateBlocks;
+use crate::transfer::state_blocks::states_of;
 use pds_core::data::cid::Cid;
 use pds_core::data::value::Value;
 use pds_store::blob::error::BlobError;

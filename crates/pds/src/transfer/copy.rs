@@ -16,7 +16,7 @@ use crate::transfer::bring_blobs::{CopiedBlobs, copy_all_blobs};
 use crate::transfer::handle::Transfer;
 use crate::transfer::import::Imported;
 use crate::transfer::incoming::{Incoming, unboxed};
-use crate::transfer::state_blocks::{AllBlocks, State, StateBlocks, each_once};
+use crate::transfer::state_blocks::{AllBlocks, StateBlocks, states_of};
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::Block;
@@ -172,16 +172,6 @@ fn kept_facts(view: &dyn View) -> Result<Vec<FactEdit>> {
         })?;
     }
     Ok(kept)
-}
-
-/// Returns every state that a ref or the log names, except one. Those of refs must be whole.
-pub(crate) fn states_of(parts: &Parts, moment: &Moment, except: Option<Cid>) -> Result<Vec<State>> {
-    let present = moment.refs.iter().map(|(_, commit)| State { commit: *commit, is_whole: true });
-    let mut past = Vec::new();
-    for row in LogPages::new(parts.store.as_ref(), moment.version) {
-        past.extend(row?.after.map(|commit| State { commit, is_whole: false }));
-    }
-    Ok(each_once(present.chain(past.into_iter().rev()), except))
 }
 
 fn edits(refs: &Refs) -> impl Iterator<Item = RefEdit> + '_ {

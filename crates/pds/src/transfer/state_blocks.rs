@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 
 use crate::error::{Error, Result};
+use crate::history::log_pages::LogPages;
+use crate::parts::Parts;
+use crate::reading::Moment;
 use crate::transfer::incoming::{Incoming, Passed};
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, Blocks, get_all, get_some};
@@ -216,3 +219,13 @@ pub(crate) fn each_once(states: impl Iterator<Item = State>, except: Option<Cid>
 
 /// The number of nodes that are read together.
 const READ_AT_ONCE: usize = 64;
+
+/// Returns every state that a ref or the log names, except one. Those of refs must be whole.
+pub(crate) fn states_of(parts: &Parts, moment: &Moment, except: Option<Cid>) -> Result<Vec<State>> {
+    let present = moment.refs.iter().map(|(_, commit)| State { commit: *commit, is_whole: true });
+    let mut past = Vec::new();
+    for row in LogPages::new(parts.store.as_ref(), moment.version) {
+        past.extend(row?.after.map(|commit| State { commit, is_whole: false }));
+    }
+    Ok(each_once(present.chain(past.into_iter().rev()), except))
+}
