@@ -25,7 +25,7 @@ impl Keys<'_> {
     /// arrive with it, in the order of their revs.
     ///
     /// A key that was named for a newer commit begins with the first of the states that it has signed, and is the
-    /// expected key from then on. Any other key is recorded for the states that it has signed. States of unknown
+    /// expected key of all later ones. Any other key is recorded for the states that it has signed. States of unknown
     /// signers stay unchecked.
     pub(crate) fn believed(
         &self,
