@@ -121,9 +121,10 @@ impl Transfer<'_> {
     /// Imports the repository of a CAR file, and points the current ref to its commit.
     ///
     /// The file is a full export, or a slice over stored blocks. Its commit and its tree must be valid. Its
-    /// records must be present, and may break the data model. Blocks that the commit does not reach are not
-    /// stored. A file in streamable order is read once. Any other file is indexed first, and so is a file that
-    /// has a record of two paths only once.
+    /// records must be present, and may break the data model. Other states of the file that are whole and valid are
+    /// stored too, each with a row of the log. Blocks that none of these states reaches are not stored. A file in
+    /// streamable order is read once. Any other file is indexed first, and so is a file that has a record of two paths
+    /// only once.
     ///
     /// Of the stored blocks, only those are read that differ from the present state, so the cost of a slice
     /// is proportional to its changes.
