@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use pds_postgres::address::Address;
 use pds_postgres::store::PostgresStore;
@@ -101,8 +101,10 @@ fn a_client_that_is_killed_leaves_whole_changes() {
     let Some(server) = shared() else { return };
     let address = server.database();
     let store = PostgresStore::create(&address, &did).unwrap();
+    let mut sessions = Sessions::of(server.client(&address));
     let mut last = 0;
     for _ in 0..8 {
+        sessions.note();
         let mut client = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "kills::a_client_that_is_killed_leaves_whole_changes", "--nocapture"])
             .env(CLIENT, address.to_string())
@@ -118,13 +120,41 @@ fn a_client_that_is_killed_leaves_whole_changes() {
         client.wait().unwrap();
         let acknowledged = steps.flatten().last().unwrap_or(first).parse().unwrap();
         assert!(acknowledged > last);
-        // The server ends the transaction of a client when it notices its end.
-        store.apply(Change::new(pds_store::event::Event::Set).fact(no_fact())).unwrap();
+        // The server may still work on the last statement of the client.
+        sessions.wait_for_the_end_of_others();
         last = assert_kept(&address, &store, acknowledged);
     }
 }
 
-/// An edit without an effect, which waits for the account.
-fn no_fact() -> pds_store::fact::FactEdit {
-    pds_store::fact::FactEdit::Clear(pds_store::fact::FactKind::Erasing)
+/// The sessions of a database, seen by one of them.
+struct Sessions {
+    client: postgres::Client,
+    noted: Vec<i32>,
 }
+
+impl Sessions {
+    fn of(client: postgres::Client) -> Self {
+        Self { client, noted: Vec::new() }
+    }
+
+    fn present(&mut self) -> Vec<i32> {
+        let sql = "SELECT pid FROM pg_stat_activity \
+            WHERE datname = current_database() AND backend_type = 'client backend'";
+        self.client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+    }
+
+    fn note(&mut self) {
+        self.noted = self.present();
+    }
+
+    /// Waits until only sessions that were noted are left.
+    fn wait_for_the_end_of_others(&mut self) {
+        let started = Instant::now();
+        while self.present().iter().any(|pid| !self.noted.contains(pid)) {
+            assert!(started.elapsed() < PATIENCE, "a session of a killed client does not end");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+const PATIENCE: Duration = Duration::from_secs(60);
