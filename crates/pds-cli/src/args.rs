@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::builder::styling::{AnsiColor, Styles};
+use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -16,7 +16,8 @@ use crate::commands::{
 };
 use crate::exit::Exit;
 use crate::open::Place;
-use crate::output::Output;
+use crate::output::{Form, Output};
+use crate::terminal::looks::ColorWhen;
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
 #[derive(Debug, Parser)]
@@ -52,6 +53,25 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
+    /// Print in colour: auto, always or never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true,
+        global = true
+    )]
+    pub(crate) color: ColorWhen,
+
+    /// Print long answers without a pager
+    #[arg(long, global = true)]
+    pub(crate) no_pager: bool,
+
+    /// Print times in UTC, as 2026-11-28T15:58:20Z
+    #[arg(long, global = true)]
+    pub(crate) utc: bool,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -70,6 +90,12 @@ impl Cli {
             cli.repo = None;
         }
         Ok(cli)
+    }
+
+    /// Returns the form of the answers.
+    pub(crate) fn form(&self) -> Form {
+        let pager = !self.no_pager && self.command.is_a_listing();
+        Form { json: self.json, color: self.color, pager, utc: self.utc }
     }
 
     /// Returns whether the command prints one block, which the CID proves to be whole.
@@ -154,10 +180,27 @@ pub(crate) enum Command {
     Man(man::Args),
 }
 
+impl Command {
+    /// Tells whether the command only reads, and may print more than a screen.
+    fn is_a_listing(&self) -> bool {
+        matches!(
+            self,
+            Self::Info(_)
+                | Self::Get(_)
+                | Self::Ls(_)
+                | Self::Log(_)
+                | Self::Diff(_)
+                | Self::Show(_)
+                | Self::Mst(_)
+        )
+    }
+}
+
 const STYLES: Styles = Styles::styled()
-    .header(AnsiColor::Green.on_default().bold())
-    .usage(AnsiColor::Green.on_default().bold())
-    .literal(AnsiColor::Cyan.on_default())
+    .header(Style::new().bold())
+    .usage(Style::new().bold())
+    .error(AnsiColor::Red.on_default().bold())
+    .literal(Style::new())
     .placeholder(AnsiColor::Cyan.on_default());
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
@@ -12,7 +12,9 @@ use serde_json::json;
 use crate::errors::classify;
 use crate::exit::Exit;
 use crate::secrets::hide_secrets;
-use crate::text::printable;
+use crate::terminal::hints::hint_line;
+use crate::terminal::looks::messages_have_colour;
+use crate::terminal::safe_text::printable;
 
 /// A failure, ready to be printed.
 pub(crate) struct Failure {
@@ -47,10 +49,10 @@ impl Failure {
             let line = json!({ "error": self.name, "message": self.message }).to_string();
             writeln!(err, "{}", printable(&line))
         } else {
-            let colour =
-                err.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+            let colour = messages_have_colour();
             let style = if colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
-            let hint = self.hint.map(|hint| format!("\n  hint: {hint}")).unwrap_or_default();
+            let hint = self.hint.map(|hint| format!("\n{}", hint_line(hint).render(colour)));
+            let hint = hint.unwrap_or_default();
             writeln!(err, "{style}error:{style:#} {}{hint}", printable(&one_line(&self.message)))
         };
     }

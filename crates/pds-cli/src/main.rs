@@ -27,12 +27,14 @@ mod progress;
 mod record;
 mod record_envelope;
 mod record_files;
+mod screens;
 mod secret_file;
 mod secrets;
 mod spool;
 mod state_arg;
 mod store_arg;
 mod stream;
+mod terminal;
 mod text;
 mod write_input;
 
@@ -43,6 +45,7 @@ use crate::errors::{is_closed_pipe, is_swept};
 use crate::failure::Failure;
 use crate::output::Output;
 use crate::partial::exit_with_faults;
+use crate::terminal::looks::set_messages;
 
 fn main() -> ExitCode {
     output::survive_file_size_limits();
@@ -51,7 +54,8 @@ fn main() -> ExitCode {
         Err(error) => return failure::of_usage(&error),
     };
     let (json, is_about_one_block) = (cli.json, cli.is_about_one_block());
-    let mut out = Output::new(json);
+    set_messages(cli.color);
+    let mut out = Output::new(cli.form());
     // Output of a command that fails later is still written: it acknowledges finished work.
     let mut ended = cli.run(&mut out);
     // `gc` or `forget` may delete a state while a command reads it. The command then starts over, unless part
@@ -64,7 +68,7 @@ fn main() -> ExitCode {
         let Ok(cli) = Cli::read() else { break };
         ended = cli.run(&mut out);
     }
-    let flushed = out.flush();
+    let flushed = out.finish();
     let failed = |error: &anyhow::Error| {
         let failure = Failure::of(error);
         failure.print(json);

@@ -1,22 +1,39 @@
 //! Answers to standard output, messages to standard error.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
-use anstyle::Style;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::exit::Stated;
-use crate::text::{printable, say};
+use crate::terminal::line::Line;
+use crate::terminal::looks::{ColorWhen, Terminal};
+use crate::terminal::pager::Sink;
+use crate::terminal::safe_text::printable;
+use crate::terminal::table::Table;
+use crate::text::say;
 
-/// Standard output, as text for people or as JSON.
+/// The form of the answers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Form {
+    /// JSON instead of text.
+    pub(crate) json: bool,
+    pub(crate) color: ColorWhen,
+    /// Whether a pager shows an answer that is longer than the screen.
+    pub(crate) pager: bool,
+    /// Whether a terminal shows times in UTC.
+    pub(crate) utc: bool,
+}
+
+/// Standard output: a screen on a terminal, lines of text elsewhere, or JSON.
 ///
 /// If the reader closes the pipe, nothing more is written. The command still runs to its end, because its exit
 /// code is part of the answer.
 pub(crate) struct Output {
     json: bool,
-    out: BufWriter<Counted>,
+    terminal: Option<Terminal>,
+    out: BufWriter<Sink>,
     is_closed: bool,
     has_done: bool,
     /// The warnings that no JSON answer lists yet.
@@ -32,10 +49,22 @@ struct Warned<'a, T> {
 }
 
 impl Output {
-    pub(crate) fn new(json: bool) -> Self {
-        let counted = Counted { out: io::stdout().lock(), has_written: false };
-        let out = BufWriter::with_capacity(BUFFER_BYTES, counted);
-        Self { json, out, is_closed: false, has_done: false, warnings: Vec::new() }
+    pub(crate) fn new(form: Form) -> Self {
+        let is_screen = !form.json && io::stdout().is_terminal();
+        let colour = form.color.is_on(&io::stdout());
+        let terminal = is_screen.then(|| Terminal::of_stdout(colour, form.utc));
+        let sink = match &terminal {
+            Some(terminal) if form.pager => Sink::paged(terminal.size),
+            _ => Sink::direct(),
+        };
+        let out = BufWriter::with_capacity(BUFFER_BYTES, sink);
+        let json = form.json;
+        Self { json, terminal, out, is_closed: false, has_done: false, warnings: Vec::new() }
+    }
+
+    /// Returns the terminal that shows the answers; `None` in a pipe and for JSON.
+    pub(crate) fn terminal(&self) -> Option<&Terminal> {
+        self.terminal.as_ref()
     }
 
     pub(crate) fn is_json(&self) -> bool {
@@ -81,9 +110,27 @@ impl Output {
         answers.into_iter().try_for_each(|answer| self.answer(&answer))
     }
 
-    /// Writes a line in a style, for a terminal.
-    pub(crate) fn styled_line(&mut self, style: Style, line: &impl Display) -> Result<()> {
-        self.write(|out| writeln!(out, "{style}{}{style:#}", printable(&line.to_string())))
+    /// Writes a line of text that has no JSON form.
+    pub(crate) fn text_line(&mut self, line: &impl Display) -> Result<()> {
+        self.write(|out| writeln!(Printable(out), "{line}"))
+    }
+
+    /// Writes a line of a screen.
+    pub(crate) fn line(&mut self, line: &Line) -> Result<()> {
+        let colour = self.terminal.as_ref().is_some_and(|terminal| terminal.colour);
+        let text = line.render(colour);
+        self.write(|out| writeln!(out, "{text}"))
+    }
+
+    /// Writes lines of a screen.
+    pub(crate) fn lines(&mut self, lines: impl IntoIterator<Item = Line>) -> Result<()> {
+        lines.into_iter().try_for_each(|line| self.line(&line))
+    }
+
+    /// Writes the rows that a table has so far.
+    pub(crate) fn table(&mut self, table: &mut Table) -> Result<()> {
+        let Some(terminal) = self.terminal.clone() else { return Ok(()) };
+        table.take_lines(&terminal).iter().try_for_each(|line| self.line(line))
     }
 
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
@@ -100,13 +147,14 @@ impl Output {
 
     /// Discards what was written if none of it has left the process, and tells whether that was so.
     pub(crate) fn take_back(&mut self) -> bool {
-        if self.has_done || self.out.get_ref().has_written {
+        if self.has_done || self.out.get_ref().has_written() {
             return false;
         }
-        let counted = Counted { out: io::stdout().lock(), has_written: false };
-        let old = std::mem::replace(&mut self.out, BufWriter::with_capacity(BUFFER_BYTES, counted));
+        let sink = std::mem::replace(self.out.get_mut(), Sink::direct());
+        let old = std::mem::replace(&mut self.out, BufWriter::with_capacity(BUFFER_BYTES, sink));
         // Drops the buffer without writing it.
         drop(old.into_parts());
+        self.out.get_mut().take_back();
         self.warnings.clear();
         true
     }
@@ -115,10 +163,15 @@ impl Output {
         self.write(Write::flush)
     }
 
-    fn write(
-        &mut self,
-        write: impl FnOnce(&mut BufWriter<Counted>) -> io::Result<()>,
-    ) -> Result<()> {
+    /// Writes the rest of the answer, and waits until the user leaves the pager.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        self.write(|out| {
+            let flushed = out.flush();
+            out.get_mut().finish().and(flushed)
+        })
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut BufWriter<Sink>) -> io::Result<()>) -> Result<()> {
         if self.is_closed {
             return Ok(());
         }
@@ -134,23 +187,6 @@ impl Output {
             }
             written => written.context("cannot write to standard output"),
         }
-    }
-}
-
-/// Standard output, and whether anything was written to it.
-struct Counted {
-    out: StdoutLock<'static>,
-    has_written: bool,
-}
-
-impl Write for Counted {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.has_written = true;
-        self.out.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.out.flush()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::partial::Gaps;
 use crate::record::uri_of;
+use crate::screens::blob::{BlobList, print_missing};
 use crate::state_arg::StateArg;
 use crate::stream::open_stream;
 use crate::text::say;
@@ -125,6 +126,14 @@ fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
 }
 
 fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
+    if let Some(terminal) = out.terminal().cloned() {
+        let mut list = BlobList::new(&terminal);
+        each(blobs(&place.source()?).as_ref(), &mut |blob| {
+            list.add(&blob.cid, blob.size_bytes, blob.stored_at_micros, out)
+        })?;
+        list.finish(out)?;
+        return Ok(Exit::Done);
+    }
     each(blobs(&place.source()?).as_ref(), &mut |blob| {
         out.answer(&BlobRow { cid: blob.cid, size: blob.size_bytes })
     })?;
@@ -153,7 +162,11 @@ fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exi
     let mut gaps = Gaps::default();
     let found =
         snapshot.missing_blobs_reporting(here.as_ref(), &mut |error| gaps.pass_over(error))?;
-    for blob in &found.missing {
+    let is_screen = out.terminal().is_some();
+    if is_screen {
+        print_missing(&found, out)?;
+    }
+    for blob in found.missing.iter().filter(|_| !is_screen) {
         let uri = uri_of(snapshot.commit(), &blob.path);
         out.answer(&MissingRow { cid: blob.blob.cid, uri })?;
     }

@@ -15,6 +15,7 @@ use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::screens::gc as screen;
 use crate::text::say;
 
 /// Delete blocks and blobs that no ref and no log entry reaches
@@ -59,7 +60,7 @@ impl Args {
         if !self.dry_run {
             out.has_done();
         }
-        out.answer(&GcAnswer {
+        let answer = GcAnswer {
             after,
             before,
             blobs: swept.blobs,
@@ -68,7 +69,11 @@ impl Args {
             dry_run: self.dry_run,
             remains: swept.remains_elsewhere.clone(),
             states: swept.states,
-        })?;
+        };
+        match out.terminal().cloned() {
+            Some(terminal) => out.lines(screen::lines(&answer, &terminal))?,
+            None => out.answer(&answer)?,
+        }
         Ok(report_rest(&swept))
     }
 }

@@ -10,6 +10,7 @@ use crate::json_form::check_json_form;
 use crate::open::Place;
 use crate::output::Output;
 use crate::record::{RecordArg, uri_of};
+use crate::screens::get as screen;
 use crate::state_arg::StateArg;
 
 /// Print a record
@@ -44,6 +45,10 @@ impl Args {
         let undecodable = || format!("record {path} cannot be decoded; use --cbor for its bytes");
         let value = record.value().with_context(undecodable)?;
         check_json_form(&value, &format!("record {path}"))?;
+        if out.terminal().is_some() {
+            screen::print(&value, out)?;
+            return Ok(Exit::Done);
+        }
         out.answer(&RecordAnswer {
             cid: record.cid(),
             uri: uri_of(snapshot.commit(), path),

@@ -12,6 +12,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
 use crate::partial::Gaps;
+use crate::screens::ls as screen;
 use crate::state_arg::StateArg;
 
 /// List collections, the records of one collection, or all records
@@ -77,7 +78,12 @@ impl Args {
             if self.reverse {
                 counts.reverse();
             }
-            for (collection, count) in counts.into_iter().take(self.limit.unwrap_or(usize::MAX)) {
+            counts.truncate(self.limit.unwrap_or(usize::MAX));
+            if out.terminal().is_some() {
+                screen::print_collections(&counts, out)?;
+                return Ok(gaps.exit());
+            }
+            for (collection, count) in counts {
                 out.answer(&CollectionRow { collection: collection.to_string(), count })?;
             }
         }

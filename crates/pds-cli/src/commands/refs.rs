@@ -12,6 +12,7 @@ use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::screens::refs as screen;
 use crate::state_arg::StateArg;
 
 /// List, set and delete named refs
@@ -46,20 +47,21 @@ enum RefVerb {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
-            RefVerb::Ls => match place.source()? {
-                Source::Repo(repo) => {
-                    out.answers(
-                        repo.history()
-                            .refs()?
-                            .into_iter()
-                            .map(|(name, cid)| RefRow { cid, name: name.to_string() }),
-                    )?;
+            RefVerb::Ls => {
+                let source = place.source()?;
+                let refs = match &source {
+                    Source::Repo(repo) => repo.history().refs()?,
+                    Source::Car(_) => {
+                        vec![(RefName::head(), source.snapshot(None)?.commit().cid())]
+                    }
+                };
+                if out.terminal().is_some() {
+                    screen::print(&refs, &source, out)?;
+                } else {
+                    let row = |(name, cid): (RefName, Cid)| RefRow { cid, name: name.to_string() };
+                    out.answers(refs.into_iter().map(row))?;
                 }
-                source @ Source::Car(_) => {
-                    let cid = source.snapshot(None)?.commit().cid();
-                    out.answer(&RefRow { cid, name: RefName::head().to_string() })?;
-                }
-            },
+            }
             RefVerb::Set { name, rev } => {
                 let (cid, exit) = set(&place.mirror()?, &name, &rev, out)?;
                 out.has_done();

@@ -1,11 +1,11 @@
 //! `pds verify`
 
-use std::io::IsTerminal;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
-use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use pds::crypto::PublicKey;
 use pds::history::in_file::resolve_in_file;
 use pds::local::open::{is_repository, open_without_key};
 use pds::verify::blobs::verify_blobs;
@@ -19,6 +19,7 @@ use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
 use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::screens::verify as screen;
 use crate::state_arg::StateArg;
 use crate::stream::{is_a_file, open_file};
 use crate::text::say;
@@ -65,6 +66,7 @@ impl Args {
         let identity = self.identity.read()?;
         let expected = identity.expected().partial(self.partial).jobs(jobs);
         let mut findings = Findings::new(out);
+        findings.key = expected.key.map(PublicKey::did_key);
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
         let (is_store_damaged, is_future) = (findings.is_store_damaged, findings.is_future);
         findings.finish(&report)?;
@@ -101,6 +103,9 @@ impl Args {
             return Ok((report, false));
         }
         let repo = open_without_key(&path)?;
+        if findings.key.is_none() {
+            findings.key = repo.public_key()?.map(|key| key.did_key());
+        }
         Ok((self.check_repo(&repo, at, expected, findings)?, true))
     }
 
@@ -178,7 +183,9 @@ struct Findings<'a> {
     kept_bytes: usize,
     left_out: u64,
     failed: Option<anyhow::Error>,
-    colour: bool,
+    started: Instant,
+    /// The key that the signature is checked with.
+    key: Option<String>,
     /// The database is damaged.
     is_store_damaged: bool,
     /// A present state has a rev in the future.
@@ -187,11 +194,19 @@ struct Findings<'a> {
 
 impl<'a> Findings<'a> {
     fn new(out: &'a mut Output) -> Self {
-        let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let colour = wanted && std::io::stdout().is_terminal();
-        let (kept, failed) = (Vec::new(), None);
+        let (kept, failed, key, started) = (Vec::new(), None, None, Instant::now());
         let (is_store_damaged, is_future) = (false, false);
-        Self { out, kept, kept_bytes: 0, left_out: 0, failed, colour, is_store_damaged, is_future }
+        Self {
+            out,
+            kept,
+            kept_bytes: 0,
+            left_out: 0,
+            failed,
+            key,
+            started,
+            is_store_damaged,
+            is_future,
+        }
     }
 
     fn add(&mut self, finding: Finding) {
@@ -207,13 +222,13 @@ impl<'a> Findings<'a> {
                 self.left_out += 1;
             }
         } else if self.failed.is_none() {
-            let style = match finding.severity() {
-                _ if !self.colour => Style::new(),
-                Severity::Error => AnsiColor::Red.on_default(),
-                Severity::Warning => AnsiColor::Yellow.on_default(),
-                Severity::Note => Style::new().dimmed(),
+            self.failed = match self.out.terminal().cloned() {
+                None => self.out.text_line(&finding).err(),
+                Some(terminal) => {
+                    let lines = screen::finding(&finding, &terminal);
+                    lines.iter().find_map(|line| self.out.line(line).err())
+                }
             };
-            self.failed = self.out.styled_line(style, &finding).err();
         }
     }
 
@@ -228,6 +243,11 @@ impl<'a> Findings<'a> {
     fn finish(self, report: &Report) -> Result<()> {
         if let Some(error) = self.failed {
             return Err(error);
+        }
+        if let Some(terminal) = self.out.terminal().cloned() {
+            let lines =
+                screen::summary(report, self.key.as_deref(), self.started.elapsed(), &terminal);
+            return lines.iter().try_for_each(|line| self.out.line(line));
         }
         let (findings, left_out) = (&self.kept[..], self.left_out);
         self.out.answer(&VerifyAnswer { report, findings, left_out })

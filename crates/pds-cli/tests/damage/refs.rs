@@ -56,7 +56,7 @@ fn head_is_gone(is_counted: bool) {
         assert_eq!(
             said,
             format!(
-                "error: ref HEAD is missing: according to the log it points to {head}\n  \
+                "error: ref HEAD is missing: according to the log it points to {head}\n\
                  hint: pds repair lists the damage and what can be repaired\n"
             ),
             "{args:?}"

@@ -381,7 +381,9 @@ fn where_the_database_is_gone_the_key_is_not_forgotten() {
     for args in [&["verify"][..], &["repair"], &["ls"]] {
         let said = repo.pds(args.iter().copied()).fails(3);
         assert!(
-            said.contains("no repository in alice\n  hint: start over from a copy: pds clone COPY.car NEWDIR, "),
+            said.contains(
+                "no repository in alice\nhint: start over from a copy: pds clone COPY.car NEWDIR, "
+            ),
             "{said}"
         );
     }

@@ -57,14 +57,14 @@ fn a_place_where_no_file_can_be_made_is_said_with_what_to_do() {
     std::os::unix::fs::symlink("gone.car", repo.home.dir().join("link.car")).unwrap();
     for writer in WRITERS {
         for (to, expected) in [
-            ("none/x.car", "error: no directory none\n  hint: create it first\n"),
-            ("alice", "error: alice is a directory\n  hint: name a file in it\n"),
+            ("none/x.car", "error: no directory none\nhint: create it first\n"),
+            ("alice", "error: alice is a directory\nhint: name a file in it\n"),
             (
                 "link.car",
-                "error: link.car is a link to a missing file\n  \
+                "error: link.car is a link to a missing file\n\
                  hint: use --force to replace the link\n",
             ),
-            ("good.car", "error: good.car exists\n  hint: use --force to overwrite it\n"),
+            ("good.car", "error: good.car exists\nhint: use --force to overwrite it\n"),
             ("good.car/x", "error: cannot write good.car/x: not a directory\n"),
         ] {
             let said = repo.home.sh(&format!("pds {writer} -o {to}")).fails(1);

@@ -42,7 +42,7 @@ fn an_account_too_long_for_a_directory_is_said_with_what_to_do() {
     let did = format!("did:example:{}", "x".repeat(300));
     let car = Car::of([(b"com.example.note/a".to_vec(), note("a"))]).by(&did);
     home.write("backup", car.file());
-    let said = format!("error: {did} is too long for a directory name\n  hint: ");
+    let said = format!("error: {did} is too long for a directory name\nhint: ");
     for (args, hint) in [
         (&["clone", "backup"][..], "name the directory: pds clone SOURCE DIR\n"),
         (

@@ -133,7 +133,7 @@ fn a_record_is_not_written_before_its_blobs_unless_that_is_allowed() {
     assert_eq!(
         said,
         format!(
-            "error: record com.example.note/a refers to blob {HELLO}, which is not stored\n  \
+            "error: record com.example.note/a refers to blob {HELLO}, which is not stored\n\
              hint: store it with pds blob put FILE, or use --allow-missing-blobs\n"
         )
     );
@@ -173,7 +173,7 @@ fn a_record_with_the_wrong_size_of_a_blob_is_refused() {
     assert_eq!(
         repo.pds(["put", "com.example.note/b"]).stdin(record.as_str()).fails(1),
         format!(
-            "error: record com.example.note/b: blob {HELLO} has 5 bytes, and the record says 9\n  \
+            "error: record com.example.note/b: blob {HELLO} has 5 bytes, and the record says 9\n\
              hint: pds blob put FILE prints the reference with the right size\n"
         )
     );

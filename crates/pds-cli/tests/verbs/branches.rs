@@ -81,7 +81,7 @@ fn a_conflict_is_listed_and_decided() {
     assert_eq!(masked(&ended.text()), "! com.example.note/b <cid 1> <cid 2> <cid 3>\n");
     assert_eq!(
         ended.stderr,
-        "error: 1 record was changed on both sides\n  \
+        "error: 1 record was changed on both sides\n\
          hint: nothing was written; resolve with --ours, --theirs or --take\n"
     );
     let ended = repo.pds(["merge", "side", "--json"]).ended();
@@ -120,7 +120,7 @@ fn a_failed_merge_is_explained() {
     repo.pds(["merge", "side", "--take", ours, "--take", theirs]).fails(2);
     repo.pds(["merge", "gone.car"]).fails(3);
     let said = repo.pds(["put", "com.example.note/x", "--ref", "new"]).stdin("{}").fails(1);
-    assert_eq!(said, "error: no ref new\n  hint: create a branch with pds ref set NAME HEAD\n");
+    assert_eq!(said, "error: no ref new\nhint: create a branch with pds ref set NAME HEAD\n");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn revert_of_what_was_changed_since_is_no() {
     let ended = repo.pds(["revert", "HEAD~1"]).ended();
     assert_eq!(ended.code(), 1);
     assert_eq!(masked(&ended.text()), "! com.example.note/a <cid 1> <cid 2> <cid 3>\n");
-    assert!(ended.stderr.starts_with("error: 1 record was changed on both sides\n  hint: "));
+    assert!(ended.stderr.starts_with("error: 1 record was changed on both sides\nhint: "));
     assert_eq!(repo.head().0, head);
 }
 

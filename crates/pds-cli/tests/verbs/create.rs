@@ -39,11 +39,11 @@ fn init_leaves_a_directory_alone_that_holds_something() {
     std::fs::create_dir(home.path("used")).unwrap();
     home.write("used/file", "kept");
     let said = home.pds(["init", "used", "--did", DID]).fails(1);
-    assert_eq!(said, "error: used is not empty\n  hint: name another directory\n");
+    assert_eq!(said, "error: used is not empty\nhint: name another directory\n");
     assert_eq!((home.list("used"), home.list(".")), (vec!["file".into()], vec!["used".into()]));
     for beneath in ["used/file", "used/file/deep"] {
         let said = home.pds(["init", beneath, "--did", DID]).fails(1);
-        assert_eq!(said, "error: used/file is not a directory\n  hint: name another directory\n");
+        assert_eq!(said, "error: used/file is not a directory\nhint: name another directory\n");
     }
     assert_eq!(home.list("used"), ["file"]);
 }
@@ -145,7 +145,7 @@ fn clone_refuses_what_is_no_car_and_leaves_nothing_behind() {
     let said = home.pds(["clone", "odd.bin", "to"]).fails(3);
     assert_eq!(
         said,
-        "error: cannot read odd.bin: byte 0: the file ends in the middle of the header\n  \
+        "error: cannot read odd.bin: byte 0: the file ends in the middle of the header\n\
          hint: pds verify FILE lists every error; pds recover FILE recovers the records\n"
     );
     assert_eq!(home.pds(["clone", "gone.car"]).fails(3), "error: no file gone.car\n");
@@ -160,7 +160,7 @@ fn clone_into_a_file_or_a_used_directory_leaves_nothing_behind() {
     let file = repo.export("backup.car");
     repo.home.write("taken", "kept");
     let said = repo.home.pds(["clone", &file, "taken"]).fails(1);
-    assert_eq!(said, "error: taken is not a directory\n  hint: name another directory\n");
+    assert_eq!(said, "error: taken is not a directory\nhint: name another directory\n");
     repo.home.pds(["clone", &file, "alice"]).fails(1);
     assert_eq!(repo.home.list("."), ["alice", "backup.car", "taken"]);
     assert_eq!(repo.home.read("taken"), b"kept");
@@ -210,7 +210,7 @@ fn info_on_no_repository_says_how_to_make_one() {
     std::fs::create_dir(home.path("empty")).unwrap();
     assert_eq!(
         home.pds(["-R", "empty", "info"]).fails(3),
-        "error: no repository in empty\n  \
+        "error: no repository in empty\n\
          hint: create one with pds init DIR or pds clone FILE, or name one with -R PATH\n"
     );
     let said = home.pds(["-R", "empty", "info", "--json"]).fails(3);

@@ -101,7 +101,7 @@ fn where_a_commit_must_be_here_a_file_names_it_if_it_is() {
         assert!(said.starts_with("error: commit bafyrei"), "{said}");
         assert!(
             said.contains(
-                "of phone.car is not stored\n  hint: import it with pds import FILE --ref NAME"
+                "of phone.car is not stored\nhint: import it with pds import FILE --ref NAME"
             ),
             "{said}"
         );

@@ -127,7 +127,7 @@ fn a_mirror_forgets_the_past_only() {
     let said = forget("com.example.note/a").fails(1);
     assert_eq!(
         said,
-        "error: no signing key: cannot delete the record from HEAD\n  \
+        "error: no signing key: cannot delete the record from HEAD\n\
          hint: nothing was purged; run pds key import FILE, or move or delete these refs\n"
     );
     repo.pds(["rm", "com.example.note/a"]).ok();
@@ -182,11 +182,11 @@ fn forget_wants_to_know_what() {
     let said = repo.pds(["forget", "--before", "nowhere"]).fails(1);
     assert_eq!(
         said,
-        format!("error: unknown revision \"nowhere\": no ref named nowhere\n  hint: {FORMS}\n")
+        format!("error: unknown revision \"nowhere\": no ref named nowhere\nhint: {FORMS}\n")
     );
     for wrong in ["2026-13-45", "2026-1-1", "2026-01-31T12", "31.01.2026"] {
         let said = repo.pds(["forget", "--before", wrong]).fails(2);
-        assert_eq!(said, format!("error: {wrong} is neither a day nor a time\n  hint: {FORMS}\n"));
+        assert_eq!(said, format!("error: {wrong} is neither a day nor a time\nhint: {FORMS}\n"));
     }
     repo.pds(["forget", "at://did:web:bob.example.com/com.example.note/a"]).fails(1);
     let file = repo.export("backup.car");

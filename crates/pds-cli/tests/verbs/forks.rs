@@ -29,7 +29,7 @@ fn an_older_state_is_refused_and_accepted_only_on_request() {
     let before = mirror(&repo.home, ["log"]).ok();
     assert_eq!(
         masked(&mirror(&repo.home, ["import", "1.car"]).fails(1)),
-        "error: commit <cid 1> has rev <tid 1>, and HEAD points to a later rev, <tid 2>\n  \
+        "error: commit <cid 1> has rev <tid 1>, and HEAD points to a later rev, <tid 2>\n\
          hint: nothing was changed; --allow-older imports it and moves the ref back\n"
     );
     assert_eq!(mirror(&repo.home, ["log"]).ok(), before);
@@ -144,7 +144,7 @@ fn a_newer_state_without_local_records_needs_force() {
     assert_eq!(
         said,
         "error: commit <cid 1> lacks 2 local records: -2; HEAD is not its ancestor: \
-         `pds merge` keeps both\n  hint: nothing was changed; --force imports it without these records\n"
+         `pds merge` keeps both\nhint: nothing was changed; --force imports it without these records\n"
     );
     assert_eq!(repo.pds(["log"]).ok(), before);
     let forced = repo.pds(["import", &file, "--force"]).ended();
@@ -246,7 +246,7 @@ fn a_mirror_follows_its_original_and_a_second_writer_asks_for_the_chain() {
     let second = |args: &[&str]| repo.home.pds(["-R", "second"].iter().chain(args).copied());
     assert_eq!(
         masked(&second(&["import", "day1.car"]).fails(1)),
-        "error: commit <cid 1> lacks 1 local record: -1; it is not known to descend from HEAD\n  \
+        "error: commit <cid 1> lacks 1 local record: -1; it is not known to descend from HEAD\n\
          hint: nothing was changed; a file of pds export --chain shows the descent, pds merge keeps both, \
          and --force imports it without these records\n"
     );

@@ -65,7 +65,7 @@ fn log_of_a_ref_that_never_was_is_no() {
     let repo = TestRepo::new();
     assert_eq!(
         repo.pds(["log", "--ref", "nope"]).fails(1),
-        "error: no ref named nope\n  hint: pds ref ls lists the refs\n"
+        "error: no ref named nope\nhint: pds ref ls lists the refs\n"
     );
     let said = repo.pds(["log", "--ref", "nope", "--json"]).fails(1);
     assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"no ref named nope\"}\n");
@@ -160,7 +160,7 @@ fn refs_are_made_listed_moved_and_removed() {
     assert_eq!(repo.pds(["ref", "rm", "v1"]).ok(), format!("v1\t{head}\n"));
     assert_eq!(
         repo.pds(["ref", "rm", "v1"]).fails(1),
-        "error: no ref named v1\n  hint: pds ref ls lists the refs\n"
+        "error: no ref named v1\nhint: pds ref ls lists the refs\n"
     );
     let said = repo.pds(["ref", "set", "v1", "nope", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");

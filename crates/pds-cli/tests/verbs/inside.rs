@@ -50,7 +50,7 @@ fn show_of_a_block_that_is_not_here_is_no() {
     let said = repo.pds(["show", "nonsense"]).fails(1);
     assert_eq!(said, "error: unknown revision \"nonsense\": no ref named nonsense\n");
     let said = repo.pds(["show", "com.example.note/a"]).fails(1);
-    assert!(said.ends_with("\n  hint: pds get PATH prints a record\n"), "{said}");
+    assert!(said.ends_with("\nhint: pds get PATH prints a record\n"), "{said}");
 }
 
 #[test]
@@ -107,7 +107,7 @@ fn key_import_turns_a_mirror_into_a_repository_of_ones_own() {
     repo.home.pds(["-R", "copy", "verify"]).ok();
     assert_eq!(
         import().fails(1),
-        "error: key file copy/key already exists\n  \
+        "error: key file copy/key already exists\n\
          hint: move the key file away to replace it\n"
     );
 }

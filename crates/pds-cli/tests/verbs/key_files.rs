@@ -65,7 +65,7 @@ fn other_key_files_are_named_with_the_way_out() {
     ] {
         repo.home.write("file", content);
         let said = repo.pds(["key", "import", "file"]).fails(3);
-        let line = format!("error: not a signing key: the file is {kind}\n  hint: ");
+        let line = format!("error: not a signing key: the file is {kind}\nhint: ");
         assert!(said.starts_with(&line), "{said}");
         repo.home.pds(["init", "other", "--did", DID, "--key", "file"]).fails(3);
     }

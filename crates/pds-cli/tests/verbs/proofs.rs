@@ -151,7 +151,7 @@ fn prove_refuses_to_overwrite() {
     let repo = TestRepo::with_notes();
     repo.home.write("a.car", "precious");
     let said = repo.pds(["prove", "com.example.note/a", "-o", "a.car"]).fails(1);
-    assert_eq!(said, "error: a.car exists\n  hint: use --force to overwrite it\n");
+    assert_eq!(said, "error: a.car exists\nhint: use --force to overwrite it\n");
     assert_eq!(repo.home.read("a.car"), b"precious");
     repo.pds(["prove", "com.example.note/a", "-o", "a.car", "--force"]).ended().done();
     assert_ne!(repo.home.read("a.car"), b"precious");

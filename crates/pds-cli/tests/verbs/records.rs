@@ -106,7 +106,7 @@ fn put_on_a_mirror_says_that_there_is_no_key() {
     let said = repo.home.pds(["-R", "mirror", "put", "com.example.note/a"]).stdin("{}").fails(1);
     assert_eq!(
         said,
-        "error: no signing key: the repository is a mirror and is read-only\n  \
+        "error: no signing key: the repository is a mirror and is read-only\n\
          hint: import the key: pds key import FILE\n"
     );
 }

@@ -89,7 +89,7 @@ fn no_writing_verb_touches_a_car_file() {
         let said = repo.home.pds(args.map(str::to_owned)).stdin("{}").fails(1);
         assert_eq!(
             said,
-            "error: backup.car is a CAR file and is read-only\n  \
+            "error: backup.car is a CAR file and is read-only\n\
              hint: pds clone FILE creates a repository from it\n",
             "{verb:?}"
         );

@@ -12,7 +12,7 @@ fn export_writes_a_file_that_verifies_and_never_overwrites_one_unasked() {
     repo.put("d", "d");
     let file = repo.home.path("backup.car");
     let said = repo.pds(["export", "-o", &file]).fails(1);
-    assert_eq!(said, format!("error: {file} exists\n  hint: use --force to overwrite it\n"));
+    assert_eq!(said, format!("error: {file} exists\nhint: use --force to overwrite it\n"));
     let said = repo.pds(["export", "-o", &file, "--json"]).fails(1);
     assert_eq!(said, format!("{{\"error\":\"exists\",\"message\":\"{file} exists\"}}\n"));
     assert_eq!(repo.home.read("backup.car"), before);
@@ -113,7 +113,7 @@ fn import_refuses_another_account_damage_and_a_wrong_signature() {
     assert_eq!(
         repo.pds(["import", &repo.home.path("bob.car")]).fails(1),
         format!(
-            "error: the account is did:web:bob.example.com, expected {DID}\n  \
+            "error: the account is did:web:bob.example.com, expected {DID}\n\
              hint: pds clone creates a separate repository from it\n"
         )
     );
@@ -147,7 +147,7 @@ fn unpack_writes_every_record_as_json() {
     let commit: serde_json::Value = serde_json::from_slice(&commit).unwrap();
     assert_eq!((&commit["did"], &commit["rev"]), (&DID.into(), &repo.head().1.into()));
     let said = repo.pds(["unpack", &repo.home.path("out")]).fails(1);
-    assert!(said.ends_with(" exists\n  hint: name another directory\n"), "{said}");
+    assert!(said.ends_with(" exists\nhint: name another directory\n"), "{said}");
     let said = repo.pds(["unpack", &repo.home.path("out2"), "--json", "--at", "HEAD~1"]).ok();
     assert_eq!(said, "{\"records\":2}\n");
     let said = repo.pds(["unpack", &repo.home.path("out2"), "--json"]).fails(1);

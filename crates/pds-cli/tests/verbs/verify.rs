@@ -127,7 +127,7 @@ fn verify_of_a_directory_says_how_to_name_a_repository() {
     let repo = TestRepo::new();
     assert_eq!(
         repo.home.pds(["verify", "alice"]).fails(3),
-        "error: alice is a directory, not a file\n  hint: use -R DIR for a repository\n"
+        "error: alice is a directory, not a file\nhint: use -R DIR for a repository\n"
     );
 }
 

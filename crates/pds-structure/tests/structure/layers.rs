@@ -94,10 +94,15 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("rescue/*", &["core", "store", "pds"]),
-    ("cli/*", &["core", "store", "pds", "rescue"]),
-    ("cli/answers", &["core", "store", "pds", "rescue", "cli/*"]),
-    ("cli/commands", &["core", "store", "pds", "rescue", "cli/*", "cli/answers"]),
-    ("cli/args", &["cli/*", "cli/commands"]),
+    ("cli/terminal", &["core"]),
+    ("cli/*", &["core", "store", "pds", "rescue", "cli/terminal"]),
+    ("cli/answers", &["core", "store", "pds", "rescue", "cli/*", "cli/terminal"]),
+    ("cli/screens", &["core", "store", "pds", "rescue", "cli/*", "cli/terminal", "cli/answers"]),
+    (
+        "cli/commands",
+        &["core", "store", "pds", "rescue", "cli/*", "cli/terminal", "cli/answers", "cli/screens"],
+    ),
+    ("cli/args", &["cli/*", "cli/terminal", "cli/commands"]),
     ("cli/main", &["core", "store", "pds", "rescue", "cli"]),
 ];
 

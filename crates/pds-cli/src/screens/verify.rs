@@ -1,0 +1,140 @@
+//! `pds verify` on a terminal.
+
+use std::time::Duration;
+
+use pds::{Finding, Report, Severity, SignatureState};
+
+use crate::terminal::line::Line;
+use crate::terminal::looks::Terminal;
+use crate::terminal::numbers::{count, counted};
+use crate::terminal::symbol::Symbol;
+use crate::terminal::tone::Tone;
+use crate::text::{did_text, rev_text};
+
+/// Returns a finding: one line on a wide terminal, otherwise two.
+pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
+    let (symbol, tone) = match finding.severity() {
+        Severity::Error => (terminal.symbol(Symbol::Cross), Tone::Red),
+        Severity::Warning => ("!", Tone::Yellow),
+        Severity::Note => (terminal.symbol(Symbol::Dot), Tone::Dim),
+    };
+    let severity = Line::of(tone, &format!("{symbol} {}", finding.severity().as_str()));
+    let code = Line::from(finding.code().as_str()).padded(CODE_COLUMNS);
+    let mut head = severity.padded(SEVERITY_COLUMNS).join(code);
+    let place = place(finding);
+    head = head.text("  ").text(&place);
+    let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
+    if terminal.is_wide() && head.width() + 2 + finding.message.len() <= width {
+        return vec![head.text("  ").tone(Tone::Dim, &finding.message)];
+    }
+    let mut lines = vec![head.cut(width, cut)];
+    let indent = " ".repeat(SEVERITY_COLUMNS);
+    lines.extend(
+        folded(&finding.message, width.saturating_sub(SEVERITY_COLUMNS))
+            .into_iter()
+            .map(|part| Line::from(indent.as_str()).tone(Tone::Dim, &part)),
+    );
+    lines
+}
+
+/// Returns the record, the block or the byte that a finding is about.
+fn place(finding: &Finding) -> String {
+    match (&finding.path, &finding.cid, finding.offset) {
+        (Some(path), ..) => path.clone(),
+        (None, Some(cid), _) => format!("block {cid}"),
+        (None, None, Some(offset)) => format!("byte {}", count(offset)),
+        (None, None, None) => finding.stage().as_str().to_owned(),
+    }
+}
+
+/// Returns the verdict, the counts and the signature.
+pub(crate) fn summary(
+    report: &Report,
+    key: Option<&str>,
+    took: Duration,
+    terminal: &Terminal,
+) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if report.errors + report.warnings > 0 {
+        lines.push(Line::new());
+    }
+    let Some(commit) = &report.commit else {
+        let mark = format!("{} not valid", terminal.symbol(Symbol::Cross));
+        lines.push(Line::of(Tone::Red, &mark).text("   no readable repository"));
+        return lines;
+    };
+    let (rev, did) = (rev_text(commit.rev()), did_text(commit.known_did()));
+    lines
+        .push(verdict(report, terminal).text("   ").text(&did).text(" at ").tone(Tone::Bold, &rev));
+    lines.push(Line::from("  ").join(facts(report, took, terminal)));
+    lines.push(Line::from("  signature ").join(signature(report, key)));
+    lines
+}
+
+fn verdict(report: &Report, terminal: &Terminal) -> Line {
+    if !report.is_ok() {
+        return Line::of(Tone::Red, &format!("{} not valid", terminal.symbol(Symbol::Cross)));
+    }
+    let mark = format!("{} valid", terminal.symbol(Symbol::Check));
+    match report.warnings {
+        0 => Line::of(Tone::Green, &mark),
+        warnings => Line::of(Tone::Green, &mark)
+            .text(" with ")
+            .tone(Tone::Yellow, &counted(warnings, "warning")),
+    }
+}
+
+fn facts(report: &Report, took: Duration, terminal: &Terminal) -> Line {
+    let dot = format!(" {} ", terminal.symbol(Symbol::Dot));
+    let mut counts = Vec::new();
+    if report.errors > 0 {
+        counts.push(format!(
+            "{}, {}",
+            counted(report.errors, "error"),
+            counted(report.warnings, "warning")
+        ));
+    }
+    let commits = (report.commits > 0).then(|| counted(report.commits, "commit"));
+    let blocks = [
+        counted(report.records, "record"),
+        counted(report.nodes, "node"),
+        counted(report.blocks, "block"),
+    ];
+    let all: Vec<String> = commits.into_iter().chain(blocks).collect();
+    counts.push(all.join(", "));
+    counts.push(if report.is_complete() { "complete" } else { "partial" }.to_owned());
+    counts.push(format!("{:.2} s", took.as_secs_f64()));
+    Line::from(counts.join(&dot))
+}
+
+fn signature(report: &Report, key: Option<&str>) -> Line {
+    let by = key.map(|key| format!(", {key}")).unwrap_or_default();
+    match report.signature {
+        SignatureState::Valid => Line::of(Tone::Green, "valid").text(&by),
+        SignatureState::Invalid => Line::of(Tone::Red, "invalid"),
+        SignatureState::Unchecked => Line::of(Tone::Yellow, "unchecked").text(": no key is known"),
+    }
+}
+
+/// Splits a sentence at spaces into lines of a width.
+fn folded(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().filter(|line| {
+            line.is_empty() || line.chars().count() + 1 + word.chars().count() <= columns
+        });
+        match line {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+const SEVERITY_COLUMNS: usize = 11;
+
+const CODE_COLUMNS: usize = 17;
