@@ -16,6 +16,8 @@ pub(crate) struct WrittenRow {
     /// The CID of the record; `None` if it was deleted.
     pub(crate) cid: Option<Cid>,
     pub(crate) commit: CommitId,
+    #[serde(skip)]
+    pub(crate) path: String,
     pub(crate) uri: String,
 }
 
@@ -27,6 +29,7 @@ impl WrittenRow {
             action: Action::of(change.before, change.after),
             cid: change.after,
             commit,
+            path: change.path.to_string(),
             uri: AtUri::record(written.commit.did(), &change.path).to_string(),
         })
     }

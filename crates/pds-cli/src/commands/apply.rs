@@ -11,6 +11,7 @@ use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
+use crate::screens::written::print;
 use crate::stream::open_stream;
 use crate::write_input::WriteInput;
 
@@ -60,7 +61,7 @@ impl Args {
             };
             committed += written.changes.len();
             // Each commit is acknowledged as soon as it is made.
-            out.answers(WrittenRow::all(&written))
+            print(WrittenRow::all(&written), out)
                 .and_then(|()| out.flush())
                 .map_err(|error| partly(committed, &error))?;
             // Without a reader, later commits would not be acknowledged.

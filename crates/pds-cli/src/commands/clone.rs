@@ -29,8 +29,10 @@ use crate::open::{about_file, about_missing_base, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record_files::directory_name;
+use crate::screens::arrived as screen;
 use crate::store_arg::StoreArg;
 use crate::stream::open_file;
+use crate::text::name_of;
 
 /// Create a repository from a CAR file or another repository
 ///
@@ -106,7 +108,8 @@ impl Args {
         say_missing(&repo, &imported.blobs, imported.has_more_blobs, out)?;
         out.has_done();
         let arrived = Some(Arrived::of(&imported));
-        out.answer(&Info { arrived, ..info::of_clone(&repo, imported, 0, &dir)? })?;
+        let info = Info { arrived, ..info::of_clone(&repo, imported, 0, &dir)? };
+        self.print(&info, &dir, out)?;
         Ok(exit)
     }
 
@@ -125,8 +128,14 @@ impl Args {
         let exit = say_damaged(&blobs, out);
         say_missing(&repo, &present.blobs, present.has_more_blobs, out)?;
         out.has_done();
-        out.answer(&info::of_clone(&repo, present, blobs.copied, &dir)?)?;
+        self.print(&info::of_clone(&repo, present, blobs.copied, &dir)?, &dir, out)?;
         Ok(if lost.is_empty() { exit } else { Exit::Partly })
+    }
+
+    fn print(&self, info: &Info, dir: &Path, out: &mut Output) -> Result<()> {
+        let Some(terminal) = out.terminal().cloned() else { return out.answer(info) };
+        let (source, dir) = (name_of(&self.source), dir.display().to_string());
+        out.lines(screen::clone(&source, &dir, info, &terminal))
     }
 
     fn options(&self) -> CopyOptions<'_> {

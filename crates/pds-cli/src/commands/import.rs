@@ -28,8 +28,11 @@ use crate::open::{Place, about_missing_base, peek};
 use crate::output::Output;
 use crate::progress::Watched;
 use crate::record::check_account;
+use crate::screens::arrived::{Import, import as lines_of};
 use crate::stream::open_file;
-use crate::text::{counted, rev_text};
+use crate::terminal::line::Line;
+use crate::terminal::looks::Terminal;
+use crate::text::{counted, name_of, rev_text};
 
 /// Import a CAR file: verify it, store its blocks, then move the ref
 ///
@@ -109,6 +112,11 @@ impl Args {
         warn_of_move(&repo, &imported, out);
         let commit = &imported.commit;
         out.has_done();
+        if let Some(terminal) = out.terminal().cloned() {
+            let source = name_of(&self.car);
+            out.lines(screen(&repo, &source, &imported, &terminal)?)?;
+            return Ok(exit);
+        }
         out.answer(&ImportAnswer {
             blocks: imported.new_blocks,
             commit: CommitId::of(commit),
@@ -117,6 +125,35 @@ impl Args {
         })?;
         Ok(exit)
     }
+}
+
+/// Returns the lines about an import on a terminal.
+fn screen(
+    repo: &Repo,
+    source: &str,
+    imported: &Imported,
+    terminal: &Terminal,
+) -> Result<Vec<Line>> {
+    let Imported { before, commit, new_blocks, .. } = imported;
+    let mut counts = [0; 3];
+    for change in repo.history().changes(before.as_ref().map(Commit::cid), Some(commit.cid()))? {
+        let kind = match (change.before, change.after) {
+            (None, _) => 0,
+            (Some(_), Some(_)) => 1,
+            (Some(_), None) => 2,
+        };
+        counts[kind] += 1;
+    }
+    let import = Import {
+        source,
+        ref_name: repo.history().ref_name().as_str(),
+        before: before.as_ref(),
+        after: commit,
+        counts,
+        new_blocks: *new_blocks,
+        key: repo.keys().of(commit)?.map(|key| key.did_key()),
+    };
+    Ok(lines_of(&import, terminal))
 }
 
 /// A CAR file or another repository whose state is to be imported.

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use anyhow::Result;
 use pds::commit::Commit;
+use pds::data::Value;
 use pds::local::layout::KEY_FILE;
 use pds::mst::{Step, walk};
 use pds::retain::gc::Keep;
+use pds::store::LogQuery;
 use pds::syntax::Did;
 use pds::transfer::import::Imported;
 use pds::{Repo, Snapshot};
@@ -18,6 +20,7 @@ use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::partial::Gaps;
 use crate::progress::Progress;
+use crate::screens::info::{self as screen, Extra};
 use crate::state_arg::StateArg;
 
 /// Describe the repository: its account, key, size and collections
@@ -47,17 +50,52 @@ impl Args {
             .fail();
         }
         let (mut info, exit) = count(&snapshot)?;
-        match source {
+        match &source {
             Source::Repo(repo) => {
-                add_repository(&mut info, &repo, &path)?;
+                add_repository(&mut info, repo, &path)?;
                 if self.reclaimable {
-                    info.reclaimable = Some(reclaimable(&repo)?);
+                    info.reclaimable = Some(reclaimable(repo)?);
                 }
             }
             Source::Car(car) => (info.blocks, info.bytes) = (car.sections(), car.bytes()),
         }
-        out.answer(&info)?;
+        match out.terminal().cloned() {
+            None => out.answer(&info)?,
+            Some(terminal) => {
+                let extra = extra(&source, &snapshot)?;
+                out.lines(screen::lines(&info, &extra, &terminal))?;
+            }
+        }
         Ok(exit)
+    }
+}
+
+/// Returns the facts that only a terminal shows.
+fn extra(source: &Source, snapshot: &Snapshot) -> Result<Extra> {
+    let name = name_of_profile(snapshot);
+    let Source::Repo(repo) = source else {
+        return Ok(Extra { name, is_file: true, ..Extra::default() });
+    };
+    let mut blob_bytes = 0_u64;
+    repo.blobs().list(&mut |blob| {
+        blob_bytes = blob_bytes.saturating_add(blob.size_bytes);
+        ControlFlow::Continue(())
+    })?;
+    let mut history = None;
+    let query = LogQuery::oldest_first().of(repo.history().ref_name().clone());
+    repo.store().view()?.log(&query, &mut |row| {
+        history.get_or_insert((0, row.at_micros)).0 += 1;
+        ControlFlow::Continue(())
+    })?;
+    Ok(Extra { name, blob_bytes: Some(blob_bytes), history, is_file: false })
+}
+
+/// Returns the name in the profile, which any account may choose. A profile that cannot be read has none.
+fn name_of_profile(snapshot: &Snapshot) -> Option<String> {
+    let path = "app.bsky.actor.profile/self".parse().ok()?;
+    match snapshot.find(&path).ok()??.value().ok()?.get("displayName")? {
+        Value::Text(name) if !name.trim().is_empty() => Some(name.trim().to_owned()),
+        _ => None,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::clock::warn_of_release;
 use crate::destination::check_is_outside;
 use crate::exit::Exit;
 use crate::output::Output;
+use crate::screens::info as screen;
 use crate::secret_file::read_secret;
 use crate::store_arg::StoreArg;
 
@@ -56,7 +57,14 @@ impl Args {
             Some(address) => create_in_database(&self.dir, address, &self.did, &key)?,
         };
         out.has_done();
-        out.answer(&info::of_repo(&repo, &self.dir)?)?;
+        let info = info::of_repo(&repo, &self.dir)?;
+        match out.terminal().cloned() {
+            None => out.answer(&info)?,
+            Some(terminal) => {
+                let dir = self.dir.display().to_string();
+                out.lines(screen::created(&dir, &info, &terminal))?;
+            }
+        }
         Ok(Exit::Done)
     }
 }

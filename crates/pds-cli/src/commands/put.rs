@@ -17,6 +17,7 @@ use crate::open::Place;
 use crate::output::Output;
 use crate::record::TargetArg;
 use crate::record_envelope::refuse_envelope;
+use crate::screens::written::print;
 use crate::stream::read_limited;
 
 /// Write a record in one signed commit
@@ -77,7 +78,7 @@ impl Args {
             .message("put".to_owned());
         let written = repo.write(Batch::new(&[write]).with(options))?;
         out.has_done();
-        out.answers(WrittenRow::all(&written))?;
+        print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
     }
 

@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
 use crate::record::RecordArg;
+use crate::screens::written::print;
 
 /// Delete records in one signed commit
 ///
@@ -47,7 +48,7 @@ impl Args {
         let options = WriteOptions::default().message("rm".to_owned());
         let written = repo.write(Batch::new(&writes).with(options))?;
         out.has_done();
-        out.answers(WrittenRow::all(&written))?;
+        print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
     }
 }

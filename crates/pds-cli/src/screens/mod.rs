@@ -1,8 +1,11 @@
 //! The answers of the verbs on a terminal: lines in aligned columns, for people.
 
+pub(crate) mod arrived;
 pub(crate) mod blob;
 pub(crate) mod gc;
 pub(crate) mod get;
+pub(crate) mod info;
 pub(crate) mod ls;
 pub(crate) mod refs;
 pub(crate) mod verify;
+pub(crate) mod written;

@@ -1,0 +1,59 @@
+//! `pds put`, `rm`, `edit` and `apply`: the records that a commit changed.
+
+use anyhow::Result;
+
+use crate::answers::change::Action;
+use crate::answers::commit::CommitId;
+use crate::answers::put::WrittenRow;
+use crate::output::Output;
+use crate::screens::arrived::{change_counts, done};
+use crate::terminal::line::Line;
+use crate::terminal::looks::Terminal;
+use crate::terminal::short_cids::ShortCids;
+use crate::terminal::symbol::Symbol;
+use crate::terminal::table::{Column, Table};
+use crate::terminal::tone::Tone;
+use crate::text::rev_text;
+
+/// Prints the records that a commit changed. A terminal shows at most 20 of them, and their numbers.
+pub(crate) fn print(rows: impl Iterator<Item = WrittenRow>, out: &mut Output) -> Result<()> {
+    let Some(terminal) = out.terminal().cloned() else { return out.answers(rows) };
+    let mut table = Table::new([Column::left(), Column::left(), Column::cid()]);
+    let (mut shorts, mut counts, mut commit) = (ShortCids::default(), [0_u64; 3], None);
+    for row in rows {
+        commit = Some(row.commit);
+        let (kind, tone) = match row.action {
+            Action::Create => (0, Tone::Green),
+            Action::Update => (1, Tone::Yellow),
+            Action::Delete | Action::Unknown => (2, Tone::Red),
+        };
+        if counts.iter().sum::<u64>() < MAX_ROWS {
+            let cid = row.cid.map(|cid| Line::of(Tone::Dim, &shorts.short(&cid)));
+            table.row([
+                Line::of(tone, &row.action.sign().to_string()),
+                Line::from(row.path.as_str()),
+                cid.unwrap_or_default(),
+            ]);
+        }
+        if let Some(count) = counts.get_mut(kind) {
+            *count += 1;
+        }
+    }
+    out.table(&mut table)?;
+    let Some(commit) = commit else { return out.line(&Line::from("nothing changed")) };
+    if counts.iter().sum::<u64>() > MAX_ROWS {
+        out.line(&Line::from(terminal.symbol(Symbol::Cut)))?;
+    }
+    out.line(&summary(counts, commit, &terminal))
+}
+
+fn summary(counts: [u64; 3], commit: CommitId, terminal: &Terminal) -> Line {
+    done(terminal)
+        .text(" ")
+        .join(change_counts(counts))
+        .text(" in the new commit ")
+        .tone(Tone::Bold, &rev_text(commit.rev))
+}
+
+/// The most records that a terminal shows.
+const MAX_ROWS: u64 = 20;
