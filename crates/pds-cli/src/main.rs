@@ -27,6 +27,8 @@ mod progress;
 mod record;
 mod record_envelope;
 mod record_files;
+#[allow(dead_code)] // The screens that use it are added one by one.
+mod record_line;
 mod screens;
 mod secret_file;
 mod secrets;
