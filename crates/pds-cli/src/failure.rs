@@ -5,15 +5,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind;
 use serde_json::json;
 
 use crate::errors::classify;
 use crate::exit::Exit;
 use crate::secrets::hide_secrets;
-use crate::terminal::hints::hint_line;
-use crate::terminal::looks::messages_have_colour;
+use crate::terminal::messages::message_text;
 use crate::terminal::safe_text::printable;
 
 /// A failure, ready to be printed.
@@ -49,11 +47,9 @@ impl Failure {
             let line = json!({ "error": self.name, "message": self.message }).to_string();
             writeln!(err, "{}", printable(&line))
         } else {
-            let colour = messages_have_colour();
-            let style = if colour { AnsiColor::Red.on_default().bold() } else { Style::new() };
-            let hint = self.hint.map(|hint| format!("\n{}", hint_line(hint).render(colour)));
-            let hint = hint.unwrap_or_default();
-            writeln!(err, "{style}error:{style:#} {}{hint}", printable(&one_line(&self.message)))
+            let hint = self.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            let message = format!("error: {}{hint}", one_line(&self.message));
+            writeln!(err, "{}", message_text(&message))
         };
     }
 }

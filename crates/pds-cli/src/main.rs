@@ -29,6 +29,7 @@ mod record_envelope;
 mod record_files;
 #[allow(dead_code)] // The screens that use it are added one by one.
 mod record_line;
+mod record_time;
 mod screens;
 mod secret_file;
 mod secrets;

@@ -6,7 +6,7 @@ use std::path::Path;
 use pds::syntax::{Did, Tid};
 
 use crate::secrets::hide_secrets;
-use crate::terminal::safe_text::printable;
+use crate::terminal::messages::message_text;
 
 /// Returns the name of a file in messages.
 pub(crate) fn name_of(path: &Path) -> String {
@@ -16,7 +16,7 @@ pub(crate) fn name_of(path: &Path) -> String {
 /// Prints a message on standard error.
 pub(crate) fn say(message: &str) {
     // If standard error fails, no way is left to report it.
-    let _ = writeln!(io::stderr().lock(), "{}", printable(&hide_secrets(message)));
+    let _ = writeln!(io::stderr().lock(), "{}", message_text(&hide_secrets(message)));
 }
 
 /// Returns an account as text; a commit with a malformed field names none.

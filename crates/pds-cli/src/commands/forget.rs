@@ -22,6 +22,7 @@ use crate::open::{Place, resolve};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::record::RecordArg;
+use crate::screens::forget as screen;
 use crate::state_arg::StateArg;
 use crate::text::say;
 
@@ -89,7 +90,11 @@ impl Args {
         if !self.dry_run {
             out.has_done();
         }
-        out.answer(&answer(forgotten, self.dry_run))?;
+        let answer = answer(forgotten, self.dry_run);
+        match out.terminal().cloned() {
+            Some(terminal) => out.lines(screen::lines(&answer, &terminal))?,
+            None => out.answer(&answer)?,
+        }
         Ok(exit)
     }
 

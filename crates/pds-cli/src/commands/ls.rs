@@ -12,7 +12,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
 use crate::partial::Gaps;
-use crate::screens::ls as screen;
+use crate::screens::ls::{RecordList, print_collections};
 use crate::state_arg::StateArg;
 
 /// List collections, the records of one collection, or all records
@@ -80,7 +80,7 @@ impl Args {
             }
             counts.truncate(self.limit.unwrap_or(usize::MAX));
             if out.terminal().is_some() {
-                screen::print_collections(&counts, out)?;
+                print_collections(&counts, out)?;
                 return Ok(gaps.exit());
             }
             for (collection, count) in counts {
@@ -98,15 +98,20 @@ impl Args {
         out: &mut Output,
     ) -> Result<()> {
         let mut left = self.limit.unwrap_or(usize::MAX);
+        let terminal = out.terminal().cloned();
+        let mut list = terminal.map(|terminal| RecordList::new(&terminal, self.long, self.all));
         while left > 0
             && let Some(entry) = entries.next()
         {
             if let Some(entry) = gaps.pass(entry)? {
-                self.print(&entry, snapshot, out)?;
+                match &mut list {
+                    Some(list) => list.add(&entry, snapshot, out)?,
+                    None => self.print(&entry, snapshot, out)?,
+                }
                 left -= 1;
             }
         }
-        Ok(())
+        list.map_or(Ok(()), |mut list| list.finish(out))
     }
 
     fn print(&self, entry: &RecordEntry, snapshot: &Snapshot, out: &mut Output) -> Result<()> {

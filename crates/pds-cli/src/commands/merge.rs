@@ -8,7 +8,7 @@ use std::str::FromStr;
 use anyhow::{Context, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use pds::car::CarFile;
-use pds::data::Value;
+use pds::data::{Cid, Value};
 use pds::local::open::{is_repository, open_without_key};
 use pds::merge::commit::{How, MergeBase, MergeOptions};
 use pds::store::RefName;
@@ -24,6 +24,8 @@ use crate::identity::IdentityArgs;
 use crate::open::{Place, about_file, open_file_or_repository, resolve};
 use crate::output::Output;
 use crate::record::RecordArg;
+use crate::record_line::describe;
+use crate::screens::moves as screen;
 use crate::state_arg::StateArg;
 use crate::text::say;
 
@@ -126,17 +128,20 @@ impl Args {
             }
         };
         let merged = merged.or_else(|error| {
-            list_conflicts(&error, out)?;
+            list_conflicts(&repo, &error, out)?;
             Err(error)
         })?;
         warn(&merged.findings, out);
         let exit = say_copied(&merged.blobs, out);
         warn_of_blobs(&repo, &merged.changes, out)?;
         out.has_done();
-        if merged.how == How::Nothing && !out.is_json() {
+        if merged.how == How::Nothing && !out.is_json() && out.terminal().is_none() {
             say("nothing to merge: already up to date");
         }
-        out.answer(&MergeAnswer(&merged))?;
+        match out.terminal().cloned() {
+            Some(terminal) => out.lines(screen::merged(&merged, &terminal))?,
+            None => out.answer(&MergeAnswer(&merged))?,
+        }
         Ok(exit)
     }
 
@@ -200,9 +205,22 @@ fn warn_of_blobs(repo: &Repo, changes: &[RecordChange], out: &mut Output) -> Res
     say_missing(repo, &blobs, false, out)
 }
 
-fn list_conflicts(error: &anyhow::Error, out: &mut Output) -> Result<()> {
-    match error.downcast_ref() {
-        Some(Error::Conflicts(conflicts)) => out.answers(conflicts.iter().map(ConflictRow::from)),
-        _ => Ok(()),
+/// Lists the records that both sides changed, if they are the error.
+pub(super) fn list_conflicts(repo: &Repo, error: &anyhow::Error, out: &mut Output) -> Result<()> {
+    let Some(Error::Conflicts(conflicts)) = error.downcast_ref() else { return Ok(()) };
+    let Some(terminal) = out.terminal().cloned() else {
+        return out.answers(conflicts.iter().map(ConflictRow::from));
+    };
+    for versions in conflicts {
+        let collection = versions.path.collection.as_str();
+        // The blocks of the other side are stored only if it is a state of this repository.
+        let content = |cid: Option<Cid>| -> String {
+            let block = cid.and_then(|cid| repo.store().get(&cid).ok().flatten());
+            let value = block.and_then(|block| Value::decode(block.bytes()).ok());
+            value.map(|value| describe(collection, &value)).unwrap_or_default()
+        };
+        let (ours, theirs) = (content(versions.ours), content(versions.theirs));
+        out.lines(screen::conflict(&screen::Conflict { versions, ours, theirs }, &terminal))?;
     }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
 use crate::partial::Gaps;
+use crate::screens::mst as screen;
 use crate::state_arg::StateArg;
 
 /// Draw the tree
@@ -34,23 +35,32 @@ impl Args {
             Some(depth) => walk.levels(depth),
             None => walk,
         };
+        let terminal = out.terminal().cloned();
         for step in walk {
             let Some(step) = gaps.pass(step)? else { continue };
             match step {
                 Step::Node { block, node } => {
                     let level = node.level();
-                    out.answer(&NodeRow {
+                    let row = NodeRow {
                         bytes: block.bytes().len(),
                         entries: node.len(),
                         level,
                         node: block.cid(),
                         depth: usize::from(*top.get_or_insert(level) - level),
-                    })?;
+                    };
+                    match &terminal {
+                        Some(terminal) => out.line(&screen::node(&row, terminal))?,
+                        None => out.answer(&row)?,
+                    }
                 }
                 Step::Entry { key, value } => {
                     let level = height(key.as_bytes());
                     let depth = usize::from(top.unwrap_or(level).saturating_sub(level));
-                    out.answer(&EntryRow { cid: value, level, path: key.to_string(), depth })?;
+                    let row = EntryRow { cid: value, level, path: key.to_string(), depth };
+                    match &terminal {
+                        Some(terminal) => out.line(&screen::entry(&row, terminal))?,
+                        None => out.answer(&row)?,
+                    }
                 }
             }
         }

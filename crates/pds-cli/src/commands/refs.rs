@@ -7,11 +7,13 @@ use pds::data::Cid;
 use pds::store::{Expect, RefName};
 
 use super::import::take_in;
+use crate::answers::commit::CommitId;
 use crate::answers::refs::RefRow;
 use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::screens::moves::{moved, removed};
 use crate::screens::refs as screen;
 use crate::state_arg::StateArg;
 
@@ -65,7 +67,13 @@ impl Args {
             RefVerb::Set { name, rev } => {
                 let (cid, exit) = set(&place.mirror()?, &name, &rev, out)?;
                 out.has_done();
-                out.answer(&RefRow { cid, name: name.to_string() })?;
+                match out.terminal().cloned() {
+                    Some(terminal) => {
+                        let rev = place.mirror()?.checkout(&cid.into())?.commit().rev();
+                        out.line(&moved(name.as_str(), CommitId { cid, rev }, &terminal))?;
+                    }
+                    None => out.answer(&RefRow { cid, name: name.to_string() })?,
+                }
                 return Ok(exit);
             }
             RefVerb::Rm { name } => {
@@ -74,7 +82,10 @@ impl Args {
                 }
                 let cid = place.mirror()?.history().remove_ref(&name)?;
                 out.has_done();
-                out.answer(&RefRow { cid, name: name.to_string() })?;
+                match out.terminal().cloned() {
+                    Some(terminal) => out.line(&removed(name.as_str(), &cid, &terminal))?,
+                    None => out.answer(&RefRow { cid, name: name.to_string() })?,
+                }
             }
         }
         Ok(Exit::Done)

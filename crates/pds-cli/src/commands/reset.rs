@@ -9,6 +9,7 @@ use crate::errors::{resolved_before, resolved_by_cid};
 use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
+use crate::screens::moves::moved;
 use crate::state_arg::StateArg;
 
 /// Move HEAD to another commit
@@ -48,7 +49,13 @@ impl Args {
             }
         };
         out.has_done();
-        out.answer(&CommitId { cid: to, rev })?;
+        let commit = CommitId { cid: to, rev };
+        match out.terminal().cloned() {
+            Some(terminal) => {
+                out.line(&moved(repo.history().ref_name().as_str(), commit, &terminal))?;
+            }
+            None => out.answer(&commit)?,
+        }
         Ok(exit)
     }
 }

@@ -4,13 +4,14 @@ use anyhow::Result;
 use pds::Error;
 use pds::store::RefName;
 
+use super::merge::list_conflicts;
 use crate::answers::commit::CommitId;
-use crate::answers::merge::ConflictRow;
 use crate::clock::ClockArg;
 use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, resolve};
 use crate::output::Output;
+use crate::screens::moves::changed;
 use crate::state_arg::StateArg;
 use crate::text::say;
 
@@ -41,8 +42,9 @@ impl Args {
         let commit = resolve(&repo, &self.commit)?;
         let written = match repo.merge().revert(commit) {
             Err(Error::Conflicts(conflicts)) => {
-                out.answers(conflicts.iter().map(ConflictRow::from))?;
-                let message = Error::Conflicts(conflicts).to_string();
+                let error = anyhow::Error::new(Error::Conflicts(conflicts));
+                list_conflicts(&repo, &error, out)?;
+                let message = error.to_string();
                 return Stated::no("conflict", message).hint(CHANGED_SINCE).fail();
             }
             written => written.map_err(|error| resolved_before(error, commit))?,
@@ -51,7 +53,14 @@ impl Args {
             say("nothing to undo: the records are as they were before that commit");
         }
         out.has_done();
-        out.answer(&CommitId::of(&written.commit))?;
+        let commit = CommitId::of(&written.commit);
+        match out.terminal().cloned() {
+            Some(terminal) => {
+                let what = " reverted in the new commit ";
+                out.lines(changed(&written.changes, commit, what, &terminal))?;
+            }
+            None => out.answer(&commit)?,
+        }
         Ok(Exit::Done)
     }
 }

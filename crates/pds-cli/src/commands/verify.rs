@@ -183,6 +183,7 @@ struct Findings<'a> {
     kept_bytes: usize,
     left_out: u64,
     failed: Option<anyhow::Error>,
+    has_findings: bool,
     started: Instant,
     /// The key that the signature is checked with.
     key: Option<String>,
@@ -195,13 +196,14 @@ struct Findings<'a> {
 impl<'a> Findings<'a> {
     fn new(out: &'a mut Output) -> Self {
         let (kept, failed, key, started) = (Vec::new(), None, None, Instant::now());
-        let (is_store_damaged, is_future) = (false, false);
+        let (has_findings, is_store_damaged, is_future) = (false, false, false);
         Self {
             out,
             kept,
             kept_bytes: 0,
             left_out: 0,
             failed,
+            has_findings,
             key,
             started,
             is_store_damaged,
@@ -210,6 +212,7 @@ impl<'a> Findings<'a> {
     }
 
     fn add(&mut self, finding: Finding) {
+        self.has_findings = true;
         self.is_store_damaged |= finding.code() == Code::StoreDamaged;
         self.is_future |=
             finding.code() == Code::RevInFuture && finding.severity() == Severity::Error;
@@ -245,8 +248,13 @@ impl<'a> Findings<'a> {
             return Err(error);
         }
         if let Some(terminal) = self.out.terminal().cloned() {
-            let lines =
-                screen::summary(report, self.key.as_deref(), self.started.elapsed(), &terminal);
+            let lines = screen::summary(
+                report,
+                self.has_findings,
+                self.key.as_deref(),
+                self.started.elapsed(),
+                &terminal,
+            );
             return lines.iter().try_for_each(|line| self.out.line(line));
         }
         let (findings, left_out) = (&self.kept[..], self.left_out);

@@ -2,10 +2,13 @@
 
 pub(crate) mod arrived;
 pub(crate) mod blob;
+pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod ls;
+pub(crate) mod moves;
+pub(crate) mod mst;
 pub(crate) mod refs;
 pub(crate) mod verify;
 pub(crate) mod written;

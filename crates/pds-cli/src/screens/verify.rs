@@ -6,7 +6,9 @@ use pds::{Finding, Report, Severity, SignatureState};
 
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
+use crate::terminal::messages::folded;
 use crate::terminal::numbers::{count, counted};
+use crate::terminal::short_cids::short;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 use crate::text::{did_text, rev_text};
@@ -30,7 +32,7 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
     let mut lines = vec![head.cut(width, cut)];
     let indent = " ".repeat(SEVERITY_COLUMNS);
     lines.extend(
-        folded(&finding.message, width.saturating_sub(SEVERITY_COLUMNS))
+        folded(&finding.message, width.saturating_sub(SEVERITY_COLUMNS), "")
             .into_iter()
             .map(|part| Line::from(indent.as_str()).tone(Tone::Dim, &part)),
     );
@@ -41,7 +43,7 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
 fn place(finding: &Finding) -> String {
     match (&finding.path, &finding.cid, finding.offset) {
         (Some(path), ..) => path.clone(),
-        (None, Some(cid), _) => format!("block {cid}"),
+        (None, Some(cid), _) => format!("block {}", short(cid)),
         (None, None, Some(offset)) => format!("byte {}", count(offset)),
         (None, None, None) => finding.stage().as_str().to_owned(),
     }
@@ -50,12 +52,13 @@ fn place(finding: &Finding) -> String {
 /// Returns the verdict, the counts and the signature.
 pub(crate) fn summary(
     report: &Report,
+    has_findings: bool,
     key: Option<&str>,
     took: Duration,
     terminal: &Terminal,
 ) -> Vec<Line> {
     let mut lines = Vec::new();
-    if report.errors + report.warnings > 0 {
+    if has_findings {
         lines.push(Line::new());
     }
     let Some(commit) = &report.commit else {
@@ -114,25 +117,6 @@ fn signature(report: &Report, key: Option<&str>) -> Line {
         SignatureState::Invalid => Line::of(Tone::Red, "invalid"),
         SignatureState::Unchecked => Line::of(Tone::Yellow, "unchecked").text(": no key is known"),
     }
-}
-
-/// Splits a sentence at spaces into lines of a width.
-fn folded(text: &str, columns: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().filter(|line| {
-            line.is_empty() || line.chars().count() + 1 + word.chars().count() <= columns
-        });
-        match line {
-            Some(line) if line.is_empty() => line.push_str(word),
-            Some(line) => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            None => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }
 
 const SEVERITY_COLUMNS: usize = 11;

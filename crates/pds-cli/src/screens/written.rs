@@ -18,7 +18,7 @@ use crate::text::rev_text;
 /// Prints the records that a commit changed. A terminal shows at most 20 of them, and their numbers.
 pub(crate) fn print(rows: impl Iterator<Item = WrittenRow>, out: &mut Output) -> Result<()> {
     let Some(terminal) = out.terminal().cloned() else { return out.answers(rows) };
-    let mut table = Table::new([Column::left(), Column::left(), Column::cid()]);
+    let mut table = Table::new([Column::left(), Column::cid()]);
     let (mut shorts, mut counts, mut commit) = (ShortCids::default(), [0_u64; 3], None);
     for row in rows {
         commit = Some(row.commit);
@@ -30,8 +30,7 @@ pub(crate) fn print(rows: impl Iterator<Item = WrittenRow>, out: &mut Output) ->
         if counts.iter().sum::<u64>() < MAX_ROWS {
             let cid = row.cid.map(|cid| Line::of(Tone::Dim, &shorts.short(&cid)));
             table.row([
-                Line::of(tone, &row.action.sign().to_string()),
-                Line::from(row.path.as_str()),
+                Line::of(tone, &row.action.sign().to_string()).text(" ").text(&row.path),
                 cid.unwrap_or_default(),
             ]);
         }

@@ -9,6 +9,7 @@ pub(crate) mod hints;
 pub(crate) mod json_lines;
 pub(crate) mod line;
 pub(crate) mod looks;
+pub(crate) mod messages;
 pub(crate) mod numbers;
 pub(crate) mod pager;
 pub(crate) mod safe_text;

@@ -17,6 +17,8 @@ pub(crate) enum Tone {
     Yellow,
     /// `-`, an error, a missing part.
     Red,
+    /// The word `error:`.
+    Error,
     /// Refs, and commands in hints.
     Cyan,
     /// Conflicts.
@@ -41,6 +43,7 @@ impl Tone {
             Self::Green => colour(AnsiColor::Green),
             Self::Yellow => colour(AnsiColor::Yellow),
             Self::Red => colour(AnsiColor::Red),
+            Self::Error => colour(AnsiColor::Red).bold(),
             Self::Cyan => colour(AnsiColor::Cyan),
             Self::Magenta => colour(AnsiColor::Magenta),
             Self::Reverse => Style::new().invert(),

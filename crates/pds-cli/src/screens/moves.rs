@@ -1,0 +1,109 @@
+//! `pds reset`, `ref set`, `ref rm`, `revert` and `merge` on a terminal.
+
+use pds::data::Cid;
+use pds::merge::commit::{How, Merged};
+use pds::{RecordChange, Versions};
+
+use crate::answers::change::Action;
+use crate::answers::commit::CommitId;
+use crate::screens::arrived::{change_counts, done};
+use crate::terminal::line::Line;
+use crate::terminal::looks::Terminal;
+use crate::terminal::short_cids::short;
+use crate::terminal::symbol::Symbol;
+use crate::terminal::table::{Column, Table};
+use crate::terminal::tone::Tone;
+use crate::text::rev_text;
+
+/// Returns the line about a ref that was moved.
+pub(crate) fn moved(name: &str, to: CommitId, terminal: &Terminal) -> Line {
+    let at = Line::of(Tone::Bold, &rev_text(to.rev)).text("  ").tone(Tone::Dim, &short(&to.cid));
+    done(terminal).text(" ").tone(Tone::Cyan, name).text(" is ").join(at)
+}
+
+/// Returns the line about a ref that was deleted.
+pub(crate) fn removed(name: &str, cid: &Cid, terminal: &Terminal) -> Line {
+    done(terminal)
+        .text(" deleted the ref ")
+        .tone(Tone::Cyan, name)
+        .text(", which pointed to ")
+        .tone(Tone::Dim, &short(cid))
+}
+
+/// Returns the changes of a merge or of a revert, and the new commit.
+pub(crate) fn merged(merged: &Merged, terminal: &Terminal) -> Vec<Line> {
+    let what = match merged.how {
+        How::Nothing => " already up to date at ",
+        How::FastForward => " moved forward to ",
+        How::Commit => " merged in the new commit ",
+    };
+    changed(&merged.changes, CommitId::of(&merged.commit), what, terminal)
+}
+
+/// Returns changed records, and the commit that has them.
+pub(crate) fn changed(
+    changes: &[RecordChange],
+    commit: CommitId,
+    what: &str,
+    terminal: &Terminal,
+) -> Vec<Line> {
+    let mut table = Table::new([Column::left(), Column::cid()]);
+    let mut counts = [0_u64; 3];
+    for RecordChange { path, before, after } in changes {
+        let action = Action::of(*before, *after);
+        let (kind, tone) = match action {
+            Action::Create => (0, Tone::Green),
+            Action::Update => (1, Tone::Yellow),
+            Action::Delete | Action::Unknown => (2, Tone::Red),
+        };
+        if let Some(count) = counts.get_mut(kind) {
+            *count += 1;
+        }
+        let cid = after.or(*before).map(|cid| Line::of(Tone::Dim, &short(&cid)));
+        let sign = action.sign().to_string();
+        table.row([
+            Line::of(tone, &sign).text(" ").text(&path.to_string()),
+            cid.unwrap_or_default(),
+        ]);
+    }
+    let mut lines = table.take_lines(terminal);
+    if !lines.is_empty() {
+        lines.push(Line::new());
+    }
+    let end = done(terminal).text(what).tone(Tone::Bold, &rev_text(commit.rev));
+    lines.push(match changes.is_empty() {
+        true => end,
+        false => {
+            end.text(&format!(" {} ", terminal.symbol(Symbol::Dot))).join(change_counts(counts))
+        }
+    });
+    lines
+}
+
+/// A record that both sides changed, and a short form of its content on each side.
+pub(crate) struct Conflict<'a> {
+    pub(crate) versions: &'a Versions,
+    pub(crate) ours: String,
+    pub(crate) theirs: String,
+}
+
+/// Returns the lines about a conflict.
+pub(crate) fn conflict(conflict: &Conflict<'_>, terminal: &Terminal) -> Vec<Line> {
+    let mark = terminal.symbol(Symbol::Conflict);
+    let head = Line::of(Tone::Magenta, mark).text(" ").text(&conflict.versions.path.to_string());
+    let mut lines = vec![head];
+    let Versions { ours, theirs, .. } = conflict.versions;
+    for (side, cid, text) in [("ours", ours, &conflict.ours), ("theirs", theirs, &conflict.theirs)]
+    {
+        let line = Line::from("    ").tone(Tone::Bold, side).padded(SIDE_COLUMNS);
+        let line = match cid {
+            None => line.tone(Tone::Red, "deleted"),
+            Some(cid) => line.tone(Tone::Dim, &short(cid)).text("  ").text(text),
+        };
+        lines.push(line.cut(terminal.width(), terminal.symbol(Symbol::Cut)));
+    }
+    lines
+}
+
+/// The width of the name of a side.
+const SIDE_COLUMNS: usize = 12;

@@ -1,0 +1,103 @@
+//! Messages on standard error: a label in its tone, and lines that end at words.
+
+use std::io::{self, IsTerminal};
+
+use terminal_size::{Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
+
+use crate::terminal::hints::hint_line;
+use crate::terminal::line::Line;
+use crate::terminal::looks::messages_have_colour;
+use crate::terminal::safe_text::printable;
+use crate::terminal::tone::Tone;
+
+/// Returns a message as it is printed on standard error, without the last line break.
+///
+/// A terminal shows lines that end at words, and the label of the message in its tone. Elsewhere, a message is one line.
+pub(crate) fn message_text(message: &str) -> String {
+    let colour = messages_have_colour();
+    let Some(columns) = columns() else {
+        return match label_of(message) {
+            Some((label, tone)) if colour => {
+                let rest = message.get(label.len()..).unwrap_or_default();
+                format!("{}{}", Line::of(tone, label).render(colour), printable(rest))
+            }
+            _ => printable(message).into_owned(),
+        };
+    };
+    let lines: Vec<String> = message.lines().flat_map(|line| on_terminal(line, columns)).collect();
+    lines.join("\n")
+}
+
+fn on_terminal(message: &str, columns: usize) -> Vec<String> {
+    let colour = messages_have_colour();
+    if let Some(hint) = message.strip_prefix("hint: ").filter(|_| message.width() <= columns) {
+        return vec![hint_line(hint).render(colour)];
+    }
+    let folded = folded(message, columns, INDENT);
+    let label = label_of(message);
+    let line = |(at, part): (usize, &String)| match label {
+        Some((label, tone)) if at == 0 && part.starts_with(label) => {
+            let rest = part.get(label.len()..).unwrap_or_default();
+            Line::of(tone, label).text(rest).render(colour)
+        }
+        _ => Line::from(part.as_str()).render(colour),
+    };
+    folded.iter().enumerate().map(line).collect()
+}
+
+/// Returns the label at the beginning of a message, and its tone.
+fn label_of(message: &str) -> Option<(&'static str, Tone)> {
+    LABELS.into_iter().find(|(label, _)| message.starts_with(label))
+}
+
+/// Splits a text at spaces into lines of a width. Lines after the first begin with `indent`. A long word stays whole.
+pub(crate) fn folded(text: &str, columns: usize, indent: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let is_first = lines.len() == 1;
+        let open = lines.last_mut();
+        match open {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.width() + 1 + word.width() <= columns => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(line) if !is_first && line == indent => line.push_str(word),
+            _ => lines.push(format!("{indent}{word}")),
+        }
+    }
+    lines
+}
+
+/// Returns the columns of the terminal of standard error; `None` if it is none.
+fn columns() -> Option<usize> {
+    if !io::stderr().is_terminal() {
+        return None;
+    }
+    match terminal_size_of(io::stderr()) {
+        Some((Width(columns), _)) if columns > 0 => Some(usize::from(columns)),
+        _ => Some(UNKNOWN_COLUMNS),
+    }
+}
+
+const LABELS: [(&str, Tone); 3] =
+    [("error:", Tone::Error), ("warning:", Tone::Yellow), ("hint:", Tone::Plain)];
+
+/// The beginning of the lines after the first.
+const INDENT: &str = "  ";
+
+const UNKNOWN_COLUMNS: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_at_words() {
+        assert_eq!(folded("one two three", 8, "  "), ["one two", "  three"]);
+        assert_eq!(folded("one", 2, "  "), ["one"]);
+        assert_eq!(folded("a verylongword b", 6, "  "), ["a", "  verylongword", "  b"]);
+        assert_eq!(folded("潮だ まり 潮", 8, ""), ["潮だ", "まり 潮"]);
+    }
+}
