@@ -115,7 +115,7 @@ impl<'a> RepairAnswer<'a> {
         self.rebuilt.as_ref().filter(|rebuilt| rebuilt.is_new)
     }
 
-    fn origin(&self, origin: Origin) -> String {
+    pub(crate) fn origin(&self, origin: Origin) -> String {
         match origin {
             Origin::Here => "this repository, under a wrong CID".to_owned(),
             Origin::Source(number) => {
@@ -193,6 +193,22 @@ impl<'a> RepairAnswer<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Returns the verdict and the counts.
+    pub(crate) fn summary_text(&self) -> String {
+        fmt::from_fn(|f| self.summary(f)).to_string()
+    }
+
+    /// Returns the tables that could not be read in full, as sentences.
+    pub(crate) fn unread_texts(&self) -> Vec<String> {
+        self.unread().iter().map(|unread| format!("{}; {}", unread.left, unread.lost)).collect()
+    }
+
+    /// Returns the refs that are broken or moved, as sentences.
+    pub(crate) fn ref_texts(&self) -> Vec<String> {
+        let moved = self.moved().iter().map(moved_text);
+        moved.chain(self.survey.refs.iter().map(broken_text)).collect()
     }
 
     /// Returns the next step, if one is left.
@@ -284,15 +300,8 @@ impl fmt::Display for RepairAnswer<'_> {
         for (cid, origin) in self.survey.found() {
             writeln!(f, "found {cid} in {}", self.origin(*origin))?;
         }
-        for unread in self.unread() {
-            writeln!(f, "{}; {}", unread.left, unread.lost)?;
-        }
-        for moved in self.moved() {
-            writeln!(f, "{}", moved_text(moved))?;
-        }
-        for broken in &self.survey.refs {
-            writeln!(f, "{}", broken_text(broken))?;
-        }
+        self.unread_texts().iter().try_for_each(|text| writeln!(f, "{text}"))?;
+        self.ref_texts().iter().try_for_each(|text| writeln!(f, "{text}"))?;
         for commit in self.candidates() {
             let (cid, rev) = (commit.cid(), rev_text(commit.rev()));
             writeln!(f, "candidate {cid} rev {rev}")?;

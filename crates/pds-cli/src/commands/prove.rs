@@ -18,6 +18,7 @@ use crate::identity::IdentityFile;
 use crate::open::Place;
 use crate::output::Output;
 use crate::record::RecordArg;
+use crate::screens::proof::presence as screen;
 use crate::state_arg::StateArg;
 use crate::text::{counted, say};
 
@@ -72,13 +73,12 @@ impl Args {
         let commit = proof.commit();
         let uri = AtUri::record(commit.did(), path).to_string();
         out.has_done();
-        out.answer(&ProveAnswer {
-            blocks,
-            bytes,
-            cid: presence,
-            commit: CommitId::of(commit),
-            uri,
-        })?;
+        if let Some(terminal) = out.terminal().cloned() {
+            out.line(&screen(presence.0.as_ref(), &path.to_string(), &terminal))?;
+        } else {
+            let commit = CommitId::of(commit);
+            out.answer(&ProveAnswer { blocks, bytes, cid: presence, commit, uri })?;
+        }
         if !out.is_json() {
             say(&origin_of(commit));
             say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));

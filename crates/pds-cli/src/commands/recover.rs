@@ -27,6 +27,7 @@ use crate::output::Output;
 use crate::partial::note_faults;
 use crate::progress::Watched;
 use crate::record_files::Files;
+use crate::screens::recover as screen;
 use crate::stream::open_damaged;
 use crate::text::say;
 
@@ -95,7 +96,12 @@ impl Args {
         say_if_newer(&input.car, &recovery);
         recovery.commits.iter().for_each(note_faults);
         let answer = reporter.no_path.answer(&recovery, damaged);
-        reporter.answer(&answer)?;
+        match reporter.out.terminal().cloned() {
+            Some(terminal) if !reporter.stdout_is_file => {
+                reporter.out.lines(screen::summary(&answer, &terminal))?;
+            }
+            _ => reporter.answer(&answer)?,
+        }
         Ok(match answer.is_whole() && odd == 0 {
             true => Exit::Done,
             false if answer.has_nothing() => Exit::BadInput,
@@ -223,10 +229,13 @@ impl Reporter<'_> {
             say(&Error::Path { key: key.to_string() }.to_string());
             *no_path += 1;
         }
-        match recovered {
-            Recovered::Lost { .. } | Recovered::State(_) => self.answer(&RecoveredRow(recovered)),
-            _ if self.lists => self.answer(&RecoveredRow(recovered)),
-            _ => Ok(()),
+        let is_news = matches!(recovered, Recovered::Lost { .. } | Recovered::State(_));
+        match self.out.terminal().cloned() {
+            _ if !is_news && !self.lists => Ok(()),
+            Some(terminal) if !self.stdout_is_file => {
+                self.out.line(&screen::row(recovered, &terminal))
+            }
+            _ => self.answer(&RecoveredRow(recovered)),
         }
     }
 }

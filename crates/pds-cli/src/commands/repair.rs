@@ -25,6 +25,7 @@ use crate::identity::{Identity, IdentityArgs};
 use crate::open::Place;
 use crate::output::Output;
 use crate::record;
+use crate::screens::repair as screen;
 use crate::stream::{is_a_file, open_damaged};
 use crate::text::{counted, say};
 
@@ -212,9 +213,13 @@ struct Readable {
 }
 
 fn print(answer: &RepairAnswer<'_>, out: &mut Output) -> Result<Exit> {
-    out.answer(answer)?;
+    match out.terminal().cloned() {
+        Some(terminal) => out.lines(screen::lines(answer, &terminal))?,
+        None => out.answer(answer)?,
+    }
     if let Some(hint) = answer.hint().filter(|_| !out.is_json()) {
-        say(hint);
+        let label = if out.terminal().is_some() { "hint: " } else { "" };
+        say(&format!("{label}{hint}"));
     }
     Ok(answer.exit())
 }

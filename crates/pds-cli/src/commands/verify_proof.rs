@@ -18,6 +18,7 @@ use crate::identity::IdentityArgs;
 use crate::json_form::NO_JSON_FORM;
 use crate::output::Output;
 use crate::record::{RecordArg, check_account};
+use crate::screens::proof as screen;
 use crate::stream::open_file;
 use crate::text::{counted, rev_text, say, time_text};
 
@@ -67,11 +68,14 @@ impl Args {
         let Proven { commit, signed_by, record, .. } = &proven;
         let value = record.as_ref().and_then(shown_value);
         let (notes, time) = (notes(&proven), proven.time_micros.map(time_text));
-        if !out.is_json() {
+        let is_lines = !out.is_json() && out.terminal().is_none();
+        if is_lines {
             say(&origin_text(commit, time.as_deref(), signed_by.key.as_ref()));
+        }
+        if !out.is_json() {
             notes.iter().for_each(|note| say(&format!("note: {note}")));
         }
-        out.answer(&ProofAnswer {
+        let answer = ProofAnswer {
             cid: Presence(record.as_ref().map(Record::cid)),
             commit: CommitId::of(commit),
             did: commit.did().as_str(),
@@ -80,7 +84,11 @@ impl Args {
             time,
             uri: AtUri::record(commit.did(), path).to_string(),
             value,
-        })?;
+        };
+        match out.terminal().cloned() {
+            Some(terminal) => out.lines(screen::lines(&answer, &path.to_string(), &terminal)?)?,
+            None => out.answer(&answer)?,
+        }
         Ok(Exit::Done)
     }
 }

@@ -1,0 +1,42 @@
+//! `pds prove` and `pds verify-proof` on a terminal.
+
+use anyhow::Result;
+use pds::data::Cid;
+
+use crate::answers::verify_proof::ProofAnswer;
+use crate::screens::arrived::done;
+use crate::terminal::json_lines::json_lines;
+use crate::terminal::line::Line;
+use crate::terminal::looks::Terminal;
+use crate::terminal::tone::Tone;
+use crate::text::rev_text;
+
+/// Returns the lines about a proof that was verified.
+pub(crate) fn lines(
+    answer: &ProofAnswer<'_>,
+    path: &str,
+    terminal: &Terminal,
+) -> Result<Vec<Line>> {
+    let mut lines = vec![presence(answer.cid.0.as_ref(), path, terminal)];
+    let rev = Line::of(Tone::Bold, &rev_text(answer.commit.rev));
+    lines.push(Line::from(format!("  in {} at ", answer.did)).join(rev));
+    lines.push(match &answer.signing_key {
+        Some(key) => {
+            Line::from("  signature ").tone(Tone::Green, "valid").text(&format!(", {key}"))
+        }
+        None => Line::from("  signature ").tone(Tone::Yellow, "unchecked"),
+    });
+    if let Some(value) = &answer.value {
+        lines.extend(json_lines(value)?);
+    }
+    Ok(lines)
+}
+
+/// Returns the line that says whether a record is present.
+pub(crate) fn presence(cid: Option<&Cid>, path: &str, terminal: &Terminal) -> Line {
+    let line = done(terminal).text(&format!(" {path} is "));
+    match cid {
+        Some(cid) => line.text("present, ").text(&cid.to_string()),
+        None => line.tone(Tone::Bold, "absent"),
+    }
+}

@@ -1,0 +1,112 @@
+//! `pds repair` on a terminal.
+
+use pds_rescue::Lost;
+
+use crate::answers::repair::RepairAnswer;
+use crate::exit::Exit;
+use crate::terminal::line::Line;
+use crate::terminal::looks::Terminal;
+use crate::terminal::messages::folded;
+use crate::terminal::numbers::counted;
+use crate::terminal::short_cids::short;
+use crate::terminal::symbol::Symbol;
+use crate::terminal::tone::Tone;
+
+/// Returns the state of each part of the repository, and what was done.
+pub(crate) fn lines(answer: &RepairAnswer<'_>, terminal: &Terminal) -> Vec<Line> {
+    let mut lines = Vec::new();
+    database(answer, terminal, &mut lines);
+    present(answer, terminal, &mut lines);
+    past(answer, terminal, &mut lines);
+    refs(answer, terminal, &mut lines);
+    lines.push(Line::new());
+    let (symbol, tone) = match answer.exit() {
+        Exit::Done => (terminal.symbol(Symbol::Check), Tone::Green),
+        Exit::Partly => ("!", Tone::Yellow),
+        _ => (terminal.symbol(Symbol::Cross), Tone::Red),
+    };
+    let text = answer.summary_text();
+    for (at, part) in folded(&text, terminal.width().saturating_sub(2), "").iter().enumerate() {
+        let mark = if at == 0 { Line::of(tone, symbol) } else { Line::new() };
+        lines.push(mark.padded(2).text(part));
+    }
+    lines
+}
+
+fn database(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
+    let problems = &answer.problems;
+    if problems.is_empty() {
+        return lines.push(good("database", "whole", terminal));
+    }
+    let count = counted(problems.len() as u64, "problem");
+    lines.push(bad("database", &format!("SQLite reports {count}"), terminal));
+    lines.extend(problems.iter().take(MAX_ROWS).map(|problem| detail("", problem, terminal)));
+    lines.extend(answer.unread_texts().iter().map(|text| detail("", text, terminal)));
+}
+
+fn present(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
+    let damaged = answer.survey.damaged();
+    let lost: Vec<&Lost> = answer.lost.iter().filter(|lost| lost.ref_name.is_some()).collect();
+    if damaged.is_empty() && lost.is_empty() {
+        return lines.push(good("present", "no block of a ref is damaged or missing", terminal));
+    }
+    let counts = format!(
+        "{} damaged, {} of refs missing",
+        counted(damaged.len() as u64, "block"),
+        counted(lost.len() as u64, "block"),
+    );
+    lines.push(bad("present", &counts, terminal));
+    for block in damaged.iter().take(MAX_ROWS) {
+        let name = block.name_text();
+        lines.push(detail("", &format!("{name}  the bytes have another hash"), terminal));
+    }
+    for lost in lost.iter().take(MAX_ROWS) {
+        let of = lost.ref_name.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+        lines.push(detail(&short(&lost.cid), &format!("{}{of}", lost.part), terminal));
+    }
+    for (cid, origin) in answer.survey.found().iter().take(MAX_ROWS) {
+        let text = format!("can be taken from {}", answer.origin(*origin));
+        lines.push(detail(&short(cid), &text, terminal));
+    }
+}
+
+fn past(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
+    let lost = answer.lost.iter().filter(|lost| lost.ref_name.is_none()).count();
+    lines.push(match lost {
+        0 => good("past", "no block of a past state is missing", terminal),
+        lost => {
+            let text = format!("past states lack {}", counted(lost as u64, "block"));
+            Line::from("past").padded(LABEL_COLUMNS).tone(Tone::Yellow, "! ").text(&text)
+        }
+    });
+}
+
+fn refs(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
+    let texts = answer.ref_texts();
+    if texts.is_empty() {
+        return lines.push(good("refs", "every ref points to a stored commit", terminal));
+    }
+    lines.push(bad("refs", &counted(texts.len() as u64, "broken ref"), terminal));
+    lines.extend(texts.iter().map(|text| detail("", text, terminal)));
+}
+
+fn good(label: &str, text: &str, terminal: &Terminal) -> Line {
+    let mark = format!("{} ", terminal.symbol(Symbol::Check));
+    Line::from(label).padded(LABEL_COLUMNS).tone(Tone::Green, &mark).text(text)
+}
+
+fn bad(label: &str, text: &str, terminal: &Terminal) -> Line {
+    let mark = format!("{} ", terminal.symbol(Symbol::Cross));
+    Line::from(label).padded(LABEL_COLUMNS).tone(Tone::Red, &mark).text(text)
+}
+
+fn detail(cid: &str, text: &str, terminal: &Terminal) -> Line {
+    let space = if cid.is_empty() { "" } else { "  " };
+    let line = Line::new().padded(LABEL_COLUMNS + 2).tone(Tone::Dim, cid).text(space).text(text);
+    line.cut(terminal.width(), terminal.symbol(Symbol::Cut))
+}
+
+const LABEL_COLUMNS: usize = 10;
+
+/// The most blocks of one kind that a terminal lists.
+const MAX_ROWS: usize = 20;
