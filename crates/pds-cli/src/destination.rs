@@ -137,7 +137,8 @@ fn is_part(name: &str) -> bool {
         || prefixes.iter().any(|prefix| name.starts_with(prefix))
 }
 
-fn is_device(path: &Path) -> bool {
+/// Tells whether a path is neither a file nor a directory, such as a pipe.
+pub(crate) fn is_device(path: &Path) -> bool {
     path.metadata().is_ok_and(|there| !there.is_file() && !there.is_dir())
 }
 

@@ -191,7 +191,7 @@ impl Output {
 }
 
 /// A writer that escapes control characters.
-struct Printable<W>(W);
+pub(crate) struct Printable<W>(pub(crate) W);
 
 impl<W: Write> Write for Printable<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

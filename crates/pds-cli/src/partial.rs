@@ -37,9 +37,15 @@ pub(crate) fn exit_with_faults(exit: Exit) -> Exit {
 #[derive(Default)]
 pub(crate) struct Gaps {
     count: u64,
+    is_silent: bool,
 }
 
 impl Gaps {
+    /// Makes gaps that are not named: another pass over the same tree has named them.
+    pub(crate) fn silent() -> Self {
+        Self { count: 0, is_silent: true }
+    }
+
     /// Returns an item that was read, or names the part that is missing.
     pub(crate) fn pass<T>(&mut self, item: Result<T, impl Into<Error>>) -> Result<Option<T>> {
         match item {
@@ -51,6 +57,7 @@ impl Gaps {
     /// Names the part that is missing; returns errors of any other kind.
     pub(crate) fn pass_over(&mut self, error: Error) -> Result<(), Error> {
         match error {
+            Error::Mst(MstError::Missing { .. }) | Error::Path { .. } if self.is_silent => {}
             Error::Mst(MstError::Missing { .. }) => {
                 say(&format!("{error}, with everything below it"));
             }

@@ -1,4 +1,5 @@
-//! Writes as JSON: one object per line, or the body of a request to `com.atproto.repo.applyWrites`.
+//! Writes as JSON: one object per line, or the body of a request to `com.atproto.repo.applyWrites`. A line of
+//! `export --format ndjson` is a put.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
@@ -12,9 +13,11 @@ use pds::syntax::{AtIdentifier, Did, Nsid, RecordKey, RecordPath};
 use serde::de::IgnoredAny;
 
 use crate::exit::Stated;
+use crate::exported_line::{exported_write, is_exported};
 use crate::foreign_file::{Kind, without_mark};
 use crate::record::check_account;
 use crate::record_envelope::refuse_envelope;
+use crate::stream::open_stream;
 
 /// The writes of a file or of standard input.
 pub(crate) struct WriteInput {
@@ -28,8 +31,13 @@ pub(crate) struct WriteInput {
 }
 
 impl WriteInput {
+    /// Opens a file or standard input.
+    pub(crate) fn open(path: Option<&Path>, account: Did) -> Result<Self> {
+        Self::new(open_stream(path)?, account)
+    }
+
     /// Starts to read, and refuses input of another kind.
-    pub(crate) fn new(from: Box<dyn Read>, account: Did) -> Result<Self> {
+    fn new(from: Box<dyn Read>, account: Did) -> Result<Self> {
         let mut from = BufReader::new(from);
         let kind = Kind::of(from.fill_buf().context("cannot read")?);
         match kind {
@@ -60,6 +68,10 @@ impl WriteInput {
             error => error.into(),
         })?;
         let map = value.as_map().ok_or_else(|| bad("a write must be a JSON object"))?;
+        if is_exported(map) {
+            self.waiting.push_back(exported_write(map, &self.account)?);
+            return Ok(());
+        }
         let Some(writes) = map.get("writes") else {
             self.waiting.push_back(write(map)?);
             return Ok(());

@@ -8,6 +8,7 @@ mod damage;
 mod durability;
 mod exit_codes;
 mod faults;
+mod formats;
 mod guide;
 mod memory;
 mod reports;

@@ -20,3 +20,23 @@ impl fmt::Display for ExportAnswer {
         write!(f, "{}, {}", counted(self.blocks, "block"), counted(self.bytes, "byte"))
     }
 }
+
+/// The numbers of files and of records that were written.
+#[derive(Serialize)]
+pub(crate) struct ExportedRecords {
+    pub(crate) commit: CommitId,
+    /// The number of files, if the export is a directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) files: Option<u64>,
+    pub(crate) records: u64,
+    pub(crate) rejected: u64,
+}
+
+impl fmt::Display for ExportedRecords {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(files) = self.files {
+            write!(f, "{}, ", counted(files, "file"))?;
+        }
+        f.write_str(&counted(self.records, "record"))
+    }
+}

@@ -12,7 +12,6 @@ use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
 use crate::screens::written::print;
-use crate::stream::open_stream;
 use crate::write_input::WriteInput;
 
 /// Apply many writes in one signed commit
@@ -50,7 +49,7 @@ impl Args {
         let batch_len = self.batch.map_or(usize::MAX, |batch| batch as usize);
         let account =
             repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
-        let mut input = WriteInput::new(open_stream(self.file.as_deref())?, account)?;
+        let mut input = WriteInput::open(self.file.as_deref(), account)?;
         let mut committed = 0_usize;
         loop {
             let written = match self.write_batch(&repo, &mut input, batch_len) {

@@ -4,10 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use pds::commit::Commit;
+use pds::syntax::Nsid;
 use pds::transfer::export::{ExportOptions, Exported, export_with};
 use pds::{Revision, Snapshot};
 
+use super::export_records::RecordExport;
 use crate::answers::commit::CommitId;
 use crate::answers::export::ExportAnswer;
 use crate::destination::{check_is_no_terminal, named, write_file};
@@ -18,18 +21,40 @@ use crate::progress::Progress;
 use crate::state_arg::StateArg;
 use crate::text::say;
 
-/// Write a CAR file
+/// Write a CAR file, or the records as NDJSON or CSV
 ///
-/// Blocks are in the streamable order of the specification. Equal repositories give equal files. Exit code 6 if parts
-/// of past states are missing or damaged (--history): they are listed and not written.
+/// In a CAR file, blocks are in the streamable order of the specification. Equal repositories give equal files. Exit
+/// code 6 if parts of past states are missing or damaged (--history): they are listed and not written.
+///
+/// NDJSON has one line {"cid", "uri", "value"} for each record, in key order, and pds apply reads it back. CSV has one
+/// file for each collection. Its columns are uri, cid, rkey, created_at, and each scalar field of the collection under
+/// its dotted name; lists are JSON. Records without a JSON form, and damaged records, are written to FILE.rejected with
+/// their bytes, or are listed without -o. Exit code 6 if there is such a record, or if a part of the tree is missing.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  pds export -o backup.car\n  pds export --since HEAD~3 -o newer.car\n  pds export --history -o all.car\n  pds export | gzip > backup.car.gz"
-)]
+#[command(after_help = "Examples:\n  \
+    pds export -o backup.car\n  \
+    pds export --since HEAD~3 -o newer.car\n  \
+    pds export --history -o all.car\n  \
+    pds export | gzip > backup.car.gz\n  \
+    pds export --format ndjson -o records.ndjson\n  \
+    pds export --format csv -c app.bsky.feed.post -o posts.csv\n  \
+    pds export --format csv -o tables/")]
 pub(crate) struct Args {
-    /// File to write [default: stdout]
-    #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
+    /// File to write [default: stdout]. CSV of several collections needs a directory
+    #[arg(short, long, value_name = "FILE|DIR", allow_hyphen_values = true)]
     output: Option<PathBuf>,
+
+    /// Format of the file
+    #[arg(long, value_enum, default_value_t = ExportFormat::Car)]
+    format: ExportFormat,
+
+    /// Write only the records of this collection; may be repeated
+    #[arg(short, long = "collection", value_name = "NSID")]
+    collections: Vec<Nsid>,
+
+    /// Put an apostrophe before cells that a spreadsheet would run as a formula (csv)
+    #[arg(long)]
+    guard: bool,
 
     /// State to write: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     #[arg(long, value_name = "REV")]
@@ -52,6 +77,14 @@ pub(crate) struct Args {
     force: bool,
 }
 
+/// The format of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExportFormat {
+    Car,
+    Ndjson,
+    Csv,
+}
+
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         if self.at.as_ref().is_some_and(StateArg::is_standard_input)
@@ -59,8 +92,38 @@ impl Args {
         {
             return Stated::only_one_standard_input().fail();
         }
+        self.check_format()?;
         let (source, at) = place.source_at(self.at.as_ref())?;
-        self.of(&source, at, place, out)
+        if self.format == ExportFormat::Car {
+            return self.of(&source, at, place, out);
+        }
+        let snapshot = source.snapshot(at)?;
+        let records = RecordExport {
+            snapshot: &snapshot,
+            collections: &self.collections,
+            to: self.output.as_deref(),
+            force: self.force,
+        };
+        match self.format {
+            ExportFormat::Csv => records.csv(self.guard, out),
+            ExportFormat::Ndjson | ExportFormat::Car => records.ndjson(out),
+        }
+    }
+
+    /// Refuses options that the format has no use for.
+    fn check_format(&self) -> Result<()> {
+        let is_car = self.format == ExportFormat::Car;
+        if is_car && !self.collections.is_empty() {
+            return Stated::usage("-c needs --format ndjson or csv; a CAR file has the whole tree")
+                .fail();
+        }
+        if !is_car && (self.since.is_some() || self.chain || self.history) {
+            return Stated::usage("--since, --chain and --history need --format car").fail();
+        }
+        if self.guard && self.format != ExportFormat::Csv {
+            return Stated::usage("--guard needs --format csv").fail();
+        }
+        Ok(())
     }
 
     fn of(

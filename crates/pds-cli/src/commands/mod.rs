@@ -7,6 +7,7 @@ pub(crate) mod clone;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod export;
+mod export_records;
 pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;
