@@ -13,13 +13,14 @@ use crate::exit::Exit;
 use crate::secrets::hide_secrets;
 use crate::terminal::messages::message_text;
 use crate::terminal::safe_text::printable;
+use crate::usage::{Typed, habit, set_tips};
 
 /// A failure, ready to be printed.
 pub(crate) struct Failure {
     pub(crate) code: Exit,
     name: &'static str,
     message: String,
-    hint: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
 }
 
 impl Failure {
@@ -36,6 +37,7 @@ impl Failure {
                 last = text;
             }
         }
+        let hint = hint.map(Cow::Borrowed);
         Self { code, name, message: hide_secrets(&message).into_owned(), hint }
     }
 
@@ -47,21 +49,30 @@ impl Failure {
             let line = json!({ "error": self.name, "message": self.message }).to_string();
             writeln!(err, "{}", printable(&line))
         } else {
-            let hint = self.hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            let message = format!("error: {}{hint}", one_line(&self.message));
+            let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
+            let message = format!("error: {}{}", one_line(&self.message), hint.unwrap_or_default());
             writeln!(err, "{}", message_text(&message))
         };
     }
 }
 
 /// Reports a command line that cannot be parsed, or prints the help that the user asked for.
-pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
+pub(crate) fn of_usage(mut error: clap::Error, mut command: clap::Command) -> ExitCode {
     let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
     if !error.use_stderr() {
         // If standard output fails, no way is left to report it.
         let _ = error.print();
         return Exit::Done.into();
     }
+    command.build();
+    let typed = Typed::read(std::env::args_os().skip(1), &command);
+    if let Some((message, hint)) = habit(&error, &typed) {
+        let message = hide_secrets(&message).into_owned();
+        let hint = Some(Cow::Owned(hide_secrets(&hint).into_owned()));
+        Failure { code: Exit::Usage, name: "usage", message, hint }.print(json);
+        return Exit::Usage.into();
+    }
+    set_tips(&mut error, typed.command);
     if !json {
         // The message repeats the arguments, which may contain control characters.
         let text = error.render().to_string();

@@ -18,6 +18,7 @@ mod exported_line;
 mod failure;
 mod filled_file;
 mod foreign_file;
+mod habits;
 mod identity;
 mod json_form;
 mod json_input;
@@ -43,9 +44,12 @@ mod store_arg;
 mod stream;
 mod terminal;
 mod text;
+mod usage;
 mod write_input;
 
 use std::process::ExitCode;
+
+use clap::CommandFactory;
 
 use crate::args::Cli;
 use crate::errors::{is_closed_pipe, is_swept};
@@ -58,7 +62,7 @@ fn main() -> ExitCode {
     output::survive_file_size_limits();
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => return failure::of_usage(&error),
+        Err(error) => return failure::of_usage(error, Cli::command()),
     };
     let (json, is_about_one_block) = (cli.json, cli.is_about_one_block());
     set_messages(cli.color);

@@ -10,6 +10,7 @@ mod exit_codes;
 mod faults;
 mod formats;
 mod guide;
+mod habits;
 mod memory;
 mod reports;
 #[path = "../../pds-postgres/tests/postgres/server.rs"]

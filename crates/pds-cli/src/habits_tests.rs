@@ -1,0 +1,76 @@
+//! The table of habits: its hints are valid command lines, and none of its rows hides a verb.
+#![allow(clippy::unwrap_used)]
+
+use clap::{Command, CommandFactory};
+
+use super::HABITS;
+use crate::args::Cli;
+
+/// The commands in a hint.
+fn commands(hint: &str) -> Vec<&str> {
+    let parts = hint.split([',', ';', '|']);
+    parts.filter_map(|part| part.split_once("pds ").map(|(_, command)| command.trim())).collect()
+}
+
+/// Values for the placeholders of hints.
+const VALUES: [(&str, &str); 9] = [
+    ("PATH", "com.example.note/a"),
+    ("REV", "HEAD"),
+    ("FILE", "file.car"),
+    ("DIR", "directory"),
+    ("NAME", "draft"),
+    ("COLLECTION", "com.example.note"),
+    ("CID", "bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee"),
+    ("TID", "3jzfcijpj2z2a"),
+    ("DID", "did:web:alice.example.com"),
+];
+
+fn parse(command: &Command, line: &str) -> Result<(), clap::Error> {
+    let value =
+        |word| VALUES.iter().find(|(name, _)| *name == word).map_or(word, |(_, value)| value);
+    let words = ["pds"].into_iter().chain(line.split_whitespace().map(value));
+    match command.clone().try_get_matches_from(words) {
+        Err(error) if error.use_stderr() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn every_command_in_a_hint_is_valid() {
+    let command = Cli::command();
+    let mut count = 0;
+    for (names, _, hint) in HABITS {
+        for line in commands(hint) {
+            count += 1;
+            if let Err(error) = parse(&command, line) {
+                panic!("{names}: pds {line}\n{error}");
+            }
+        }
+    }
+    assert!(count > 80, "{count}");
+}
+
+#[test]
+fn no_habit_hides_a_verb_or_a_flag() {
+    let command = Cli::command();
+    for (names, ..) in HABITS {
+        for name in names.split('|') {
+            let error = parse(&command, name).expect_err(name);
+            let kind = error.kind();
+            let is_unknown = matches!(
+                kind,
+                clap::error::ErrorKind::InvalidSubcommand | clap::error::ErrorKind::UnknownArgument
+            );
+            assert!(is_unknown, "{name}: {error}");
+        }
+    }
+}
+
+#[test]
+fn every_name_occurs_once() {
+    let mut names: Vec<&str> = HABITS.iter().flat_map(|(names, ..)| names.split('|')).collect();
+    names.sort_unstable();
+    let mut unique = names.clone();
+    unique.dedup();
+    assert_eq!(names, unique);
+}

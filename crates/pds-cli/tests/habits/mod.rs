@@ -1,0 +1,4 @@
+//! Habits of other programs: their verbs are answered, their slips are corrected, their help is found.
+
+mod tips;
+mod verbs;
