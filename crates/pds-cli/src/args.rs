@@ -7,14 +7,15 @@ use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, blob, cid, clone, completions, diff, export, forget, gc, get, import, info, init, key,
-    log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm, show, tid,
+    apply, blob, cid, clone, completions, diff, export, forget, gc, get, help, import, info, init,
+    key, log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm, show, tid,
     unpack, verify, verify_proof,
 };
 use crate::exit::Exit;
+use crate::help::overview::overview;
 use crate::open::Place;
 use crate::output::{Form, Output};
 use crate::terminal::looks::ColorWhen;
@@ -26,18 +27,14 @@ use crate::terminal::looks::ColorWhen;
     version,
     styles = STYLES,
     max_term_width = 100,
-    after_help = "Examples:\n  \
-        pds clone backup.car alice      create a repository from a CAR file\n  \
-        pds -R alice verify             check hashes, tree, records and signature\n  \
-        pds -R backup.car ls            list a CAR file without importing it\n  \
-        pds init mine --did did:web:example.com   create your own repository\n\n\
-        Exit codes: 0 done · 1 the answer is no · 2 usage · 3 bad or damaged input · 4 network failure · \
-        5 locked or busy · 6 partly done, the rest was listed · 128 + n ended by signal n"
+    disable_help_flag = true,
+    disable_help_subcommand = true
 )]
 pub(crate) struct Cli {
     /// Repository directory, or a CAR file or the address of an account in a database to read [default: the nearest
     /// repository from here upwards]
     #[arg(
+        help_heading = GLOBAL,
         short = 'R',
         long = "repo",
         value_name = "PATH",
@@ -50,7 +47,7 @@ pub(crate) struct Cli {
     pub(crate) repo: Option<PathBuf>,
 
     /// Print JSON: one value, or one line for each item of a list
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
 
     /// Print in colour: auto, always or never
@@ -60,34 +57,53 @@ pub(crate) struct Cli {
         value_enum,
         default_value_t,
         hide_possible_values = true,
-        global = true
+        hide_default_value = true,
+        global = true,
+        help_heading = GLOBAL
     )]
     pub(crate) color: ColorWhen,
 
     /// Print long answers without a pager
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) no_pager: bool,
 
     /// Print times in UTC, as 2026-11-28T15:58:20Z
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) utc: bool,
+
+    /// Print help: -h a summary, --help all of it
+    #[arg(short, long, action = ArgAction::Help, global = true, help_heading = GLOBAL)]
+    help: Option<bool>,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 impl Cli {
+    /// Returns the whole command line.
+    pub(crate) fn program() -> clap::Command {
+        let program = Self::command();
+        let overview = overview(&program);
+        program.override_help(overview).color(colour_of_help())
+    }
+
     /// Reads the command line and the environment.
     pub(crate) fn read() -> Result<Self, clap::Error> {
-        let matches = Self::command().try_get_matches()?;
+        let matches = Self::program().try_get_matches()?;
         let mut cli = Self::from_arg_matches(&matches)?;
         if cli.repo.as_ref().is_some_and(|repo| repo.as_os_str().is_empty()) {
             // An empty variable counts as unset; an empty argument is an error.
             if matches.value_source("repo") != Some(ValueSource::EnvVariable) {
                 let message = "the PATH of '--repo <PATH>' is empty";
-                return Err(Self::command().error(ErrorKind::InvalidValue, message));
+                return Err(Self::program().error(ErrorKind::InvalidValue, message));
             }
             cli.repo = None;
+        }
+        if let Command::Help(help) = &cli.command
+            && let Some(line) = help.command_line()
+        {
+            // Help that is printed counts as an error here.
+            Self::program().try_get_matches_from(line)?;
         }
         Ok(cli)
     }
@@ -137,8 +153,9 @@ impl Cli {
             Command::Key(args) => args.run(&place, out),
             Command::Tid(args) => args.run(out),
             Command::Cid(args) => args.run(out),
-            Command::Completions(args) => args.run(Self::command(), out),
-            Command::Man(args) => args.run(Self::command(), out),
+            Command::Completions(args) => args.run(Self::program(), out),
+            Command::Man(args) => args.run(Self::program(), out),
+            Command::Help(args) => args.run(out),
         }
     }
 }
@@ -178,6 +195,7 @@ pub(crate) enum Command {
     Cid(cid::Args),
     Completions(completions::Args),
     Man(man::Args),
+    Help(help::Args),
 }
 
 impl Command {
@@ -192,7 +210,26 @@ impl Command {
                 | Self::Diff(_)
                 | Self::Show(_)
                 | Self::Mst(_)
+                | Self::Help(_)
         )
+    }
+}
+
+/// The heading of the options that every command has.
+const GLOBAL: &str = "Options of every command";
+
+/// Returns whether help and usage errors have colours: they are printed before the command line is parsed.
+fn colour_of_help() -> ColorChoice {
+    let args: Vec<String> =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    let given = args.iter().enumerate().find_map(|(at, arg)| match arg.strip_prefix("--color=") {
+        None if arg == "--color" => args.get(at + 1).map(String::as_str),
+        value => value,
+    });
+    match given {
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
     }
 }
 

@@ -15,7 +15,6 @@ pub(crate) struct Habit {
 impl Habit {
     /// Finds the habit behind a command line that is not valid: its words without options, and its flags.
     pub(crate) fn find(words: &[String], flags: &[String]) -> Option<Self> {
-        let words = words.strip_prefix(&["help".to_owned()]).unwrap_or(words);
         let mut found: Option<(usize, Self)> = None;
         for (names, reason, hint) in HABITS {
             for name in names.split('|') {

@@ -19,9 +19,11 @@ mod failure;
 mod filled_file;
 mod foreign_file;
 mod habits;
+mod help;
 mod identity;
 mod json_form;
 mod json_input;
+mod manual;
 mod open;
 mod output;
 mod partial;
@@ -49,8 +51,6 @@ mod write_input;
 
 use std::process::ExitCode;
 
-use clap::CommandFactory;
-
 use crate::args::Cli;
 use crate::errors::{is_closed_pipe, is_swept};
 use crate::failure::Failure;
@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     output::survive_file_size_limits();
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => return failure::of_usage(error, Cli::command()),
+        Err(error) => return failure::of_usage(error, Cli::program()),
     };
     let (json, is_about_one_block) = (cli.json, cli.is_about_one_block());
     set_messages(cli.color);

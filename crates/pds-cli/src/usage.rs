@@ -30,6 +30,10 @@ impl<'a> Typed<'a> {
                 typed.flags.push(arg);
                 continue;
             }
+            if typed.words.is_empty() && arg == "help" {
+                // `pds help VERB` is about the verb.
+                continue;
+            }
             match typed.command.find_subcommand(&arg).filter(|_| is_verb) {
                 Some(command) => typed.command = command,
                 None => is_verb = false,

@@ -15,6 +15,7 @@ pub(crate) mod export;
 pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;
+pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod json;

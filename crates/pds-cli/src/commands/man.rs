@@ -1,10 +1,12 @@
 //! `pds man`
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
 use crate::exit::Exit;
+use crate::manual::pages;
 use crate::output::Output;
 
 /// Print the manual page
@@ -17,14 +19,23 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    pub(crate) fn run(self, command: clap::Command, out: &mut Output) -> Result<Exit> {
+    pub(crate) fn run(self, program: clap::Command, out: &mut Output) -> Result<Exit> {
+        let pages = pages(program)?;
         match &self.dir {
             Some(dir) => {
-                std::fs::create_dir_all(dir)
-                    .and_then(|()| clap_mangen::generate_to(command, dir))
-                    .with_context(|| format!("cannot write to {}", dir.display()))?;
+                let write = || {
+                    std::fs::create_dir_all(dir)?;
+                    pages
+                        .iter()
+                        .try_for_each(|page| std::fs::write(dir.join(&page.file), &page.text))
+                };
+                write().with_context(|| format!("cannot write to {}", dir.display()))?;
             }
-            None => clap_mangen::Man::new(command).render(out.bytes())?,
+            None => {
+                for page in pages.iter().take(1) {
+                    out.bytes().write_all(&page.text)?;
+                }
+            }
         }
         Ok(Exit::Done)
     }

@@ -11,6 +11,7 @@ mod export_records;
 pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;
+pub(crate) mod help;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod init;

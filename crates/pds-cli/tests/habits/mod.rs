@@ -1,4 +1,6 @@
 //! Habits of other programs: their verbs are answered, their slips are corrected, their help is found.
 
+mod help;
+mod manual;
 mod tips;
 mod verbs;

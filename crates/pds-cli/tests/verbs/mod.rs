@@ -12,7 +12,7 @@ mod foreign_files;
 mod forget;
 mod forks;
 mod gc;
-mod help_examples;
+pub(crate) mod help_examples;
 mod history;
 mod identity;
 mod in_postgres;

@@ -80,6 +80,14 @@ macro_rules! codes {
                 }
             }
 
+            /// Returns what it means, in one sentence.
+            #[must_use]
+            pub fn summary(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($doc),+).trim_ascii(),)+
+                }
+            }
+
             /// Returns the layer that reports it.
             #[must_use]
             pub fn stage(self) -> Stage {

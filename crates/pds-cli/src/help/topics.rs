@@ -1,0 +1,98 @@
+//! Topics of the help: forms of arguments, codes and variables that concern many commands.
+
+use pds::{Code, Severity};
+
+use super::tables::{COLUMNS, EXIT_CODES, VARIABLES, set, wrapped};
+
+/// A topic of the help.
+pub(crate) struct Topic {
+    pub(crate) name: &'static str,
+    pub(crate) text: fn() -> String,
+}
+
+/// All topics.
+pub(crate) const TOPICS: [Topic; 5] = [
+    Topic { name: "revisions", text: || REVISIONS.to_owned() },
+    Topic { name: "findings", text: findings },
+    Topic { name: "paths", text: || PATHS.to_owned() },
+    Topic { name: "exit-codes", text: exit_codes },
+    Topic { name: "environment", text: environment },
+];
+
+/// Finds a topic by its name.
+pub(crate) fn find(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name)
+}
+
+const REVISIONS: &str = "\
+A revision names a state of the repository. These forms are valid wherever
+REV is written:
+
+  HEAD, @             the current state
+  phone, origin       a ref (pds ref ls)
+  3n3f2zi3gwr2b       a rev; its first six letters suffice if unique
+  gkbrcxa5            a commit CID without its constant head bafyrei
+  bafyreigkbrcxa5…    a commit CID; six letters after bafyrei suffice
+  HEAD~3, HEAD^       three commits before, the parent
+  @{2}                where HEAD pointed two moves ago (pds reflog)
+  @{yesterday}        where HEAD pointed at that time
+  2026-11-27          the newest state of that day; also 2026-11-27T20:00
+  backup.car          the root of a CAR file
+  ../phone            HEAD of another repository
+
+Two states, and a record of a state:
+
+  A..B                from A to B; A.. means A..HEAD
+  REV:PATH            yesterday:app.bsky.actor.profile/self
+
+A ref name wins over a rev, a rev over a CID, a CID over a file name. Write
+./NAME for a file. A prefix that fits two states is an error that lists them.";
+
+const PATHS: &str = "\
+A path names a record by its collection and its record key. These forms are
+valid wherever PATH is written:
+
+  app.bsky.feed.post/3n3f24jgakn2b
+                      collection/rkey
+  at://did:plc:zc3maypileo75kv67w5nptnm/app.bsky.feed.post/3n3f24jgakn2b
+                      an at-uri; its DID must be that of the repository
+
+A collection alone is valid where COLLECTION is written:
+
+  app.bsky.feed.post  pds ls lists its records
+  app.bsky.feed.post  pds put writes a record with a new TID as its key";
+
+fn findings() -> String {
+    let mut text = "\
+pds verify reports findings, each with a stable code. An error makes the check
+fail (x). A warning is unusual, but acceptable (!). A note is information.
+
+"
+    .to_owned();
+    let width = Code::ALL.iter().map(|code| code.as_str().len()).max().unwrap_or(0);
+    for code in Code::ALL {
+        let mut mark = match code.severity() {
+            Severity::Error => "x",
+            Severity::Warning => "!",
+            Severity::Note => " ",
+        };
+        let mut name = code.as_str();
+        for line in wrapped(code.summary(), COLUMNS - width - 6) {
+            text.push_str(&format!("{mark} {name:width$}  {line}\n"));
+            (mark, name) = (" ", "");
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+fn exit_codes() -> String {
+    let codes = set(&EXIT_CODES);
+    let text = "\
+An error is one line on standard error, with an optional hint. With --json it is
+{\"error\":…,\"message\":…}.";
+    format!("Commands end with one of these codes:\n\n{codes}\n{text}")
+}
+
+fn environment() -> String {
+    format!("These environment variables are read:\n\n{}", set(&VARIABLES).trim_end())
+}

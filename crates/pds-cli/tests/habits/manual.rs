@@ -1,0 +1,47 @@
+//! The manual pages: their sections, and what formatters think of them.
+
+use crate::common::Home;
+
+#[test]
+fn every_page_has_the_sections_of_a_manual() {
+    let home = Home::new();
+    home.pds(["man", "--dir", "pages"]).ok();
+    let pages = home.list("pages");
+    assert!(pages.len() > 40, "{pages:?}");
+    for page in pages {
+        let text = String::from_utf8(home.read(&format!("pages/{page}"))).unwrap();
+        for section in
+            ["NAME", "SYNOPSIS", "OPTIONS", "EXIT STATUS", "FILES", "ENVIRONMENT", "SEE ALSO"]
+        {
+            let quoted = format!("\n.SH \"{section}\"\n");
+            let count = text.matches(&format!("\n.SH {section}\n")).count();
+            let count = count + text.matches(&quoted).count();
+            // The options of every command have a section of their own.
+            assert!(count == 1 || section == "OPTIONS", "{page}: {section}\n{text}");
+        }
+        assert!(text.contains("EXAMPLES") || page == "pds.1", "{page}");
+    }
+    assert_eq!(home.pds(["man"]).ok().into_bytes(), home.read("pages/pds.1"));
+}
+
+#[test]
+fn formatters_find_no_fault() {
+    let home = Home::new();
+    home.pds(["man", "--dir", "pages"]).ok();
+    let programs: [&[&str]; 2] =
+        [&["groff", "-man", "-ww", "-K", "utf8", "-z"], &["mandoc", "-T", "lint", "-W", "warning"]];
+    for program in programs {
+        let is_there =
+            home.command("sh").args(["-c", &format!("command -v {}", program[0])]).output();
+        if !is_there.is_ok_and(|it| it.status.success()) {
+            eprintln!("skipped: no {} here", program[0]);
+            continue;
+        }
+        for page in home.list("pages") {
+            let mut command = home.command(program[0]);
+            let output = command.args(&program[1..]).arg(format!("pages/{page}")).output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            assert_eq!(String::from_utf8_lossy(&said), "", "{}: {page}", program[0]);
+        }
+    }
+}
