@@ -175,7 +175,11 @@ impl Output {
         if self.is_closed {
             return Ok(());
         }
-        match write(&mut self.out) {
+        let is_screen = self.terminal.is_some();
+        let written = write(&mut self.out);
+        // On a terminal, messages come after the answers that were printed before them.
+        let written = if is_screen { written.and_then(|()| self.out.flush()) } else { written };
+        match written {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
                 self.is_closed = true;
                 Ok(())

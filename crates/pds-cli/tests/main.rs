@@ -13,6 +13,7 @@ mod guide;
 mod habits;
 mod memory;
 mod reports;
+mod screens;
 #[path = "../../pds-postgres/tests/postgres/server.rs"]
 #[allow(dead_code, reason = "tests of another crate use the rest")]
 mod server;

@@ -74,7 +74,7 @@ impl Args {
         let uri = AtUri::record(commit.did(), path).to_string();
         out.has_done();
         if let Some(terminal) = out.terminal().cloned() {
-            out.line(&screen(presence.0.as_ref(), &path.to_string(), &terminal))?;
+            out.lines(screen(presence.0.as_ref(), &path.to_string(), &terminal))?;
         } else {
             let commit = CommitId::of(commit);
             out.answer(&ProveAnswer { blocks, bytes, cid: presence, commit, uri })?;

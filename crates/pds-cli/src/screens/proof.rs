@@ -17,7 +17,7 @@ pub(crate) fn lines(
     path: &str,
     terminal: &Terminal,
 ) -> Result<Vec<Line>> {
-    let mut lines = vec![presence(answer.cid.0.as_ref(), path, terminal)];
+    let mut lines = presence(answer.cid.0.as_ref(), path, terminal);
     let rev = Line::of(Tone::Bold, &rev_text(answer.commit.rev));
     lines.push(Line::from(format!("  in {} at ", answer.did)).join(rev));
     lines.push(match &answer.signing_key {
@@ -32,11 +32,11 @@ pub(crate) fn lines(
     Ok(lines)
 }
 
-/// Returns the line that says whether a record is present.
-pub(crate) fn presence(cid: Option<&Cid>, path: &str, terminal: &Terminal) -> Line {
+/// Returns whether a record is present, and its CID.
+pub(crate) fn presence(cid: Option<&Cid>, path: &str, terminal: &Terminal) -> Vec<Line> {
     let line = done(terminal).text(&format!(" {path} is "));
     match cid {
-        Some(cid) => line.text("present, ").text(&cid.to_string()),
-        None => line.tone(Tone::Bold, "absent"),
+        Some(cid) => vec![line.text("present"), Line::from("  ").text(&cid.to_string())],
+        None => vec![line.tone(Tone::Bold, "absent")],
     }
 }

@@ -8,7 +8,7 @@ use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::folded;
 use crate::terminal::numbers::counted;
-use crate::terminal::short_cids::short;
+use crate::terminal::short_cids::{short, with_short_cids};
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 
@@ -56,9 +56,11 @@ fn present(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>
         counted(lost.len() as u64, "block"),
     );
     lines.push(bad("present", &counts, terminal));
-    for block in damaged.iter().take(MAX_ROWS) {
+    // A damaged block that a state needs is among the lost ones.
+    let is_lost = |name: &str| lost.iter().any(|lost| lost.cid.to_string() == name);
+    for block in damaged.iter().filter(|block| !is_lost(&block.name_text())).take(MAX_ROWS) {
         let name = block.name_text();
-        lines.push(detail("", &format!("{name}  the bytes have another hash"), terminal));
+        lines.push(detail("", &format!("block {name} has the wrong bytes"), terminal));
     }
     for lost in lost.iter().take(MAX_ROWS) {
         let of = lost.ref_name.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
@@ -102,7 +104,8 @@ fn bad(label: &str, text: &str, terminal: &Terminal) -> Line {
 
 fn detail(cid: &str, text: &str, terminal: &Terminal) -> Line {
     let space = if cid.is_empty() { "" } else { "  " };
-    let line = Line::new().padded(LABEL_COLUMNS + 2).tone(Tone::Dim, cid).text(space).text(text);
+    let text = with_short_cids(text);
+    let line = Line::new().padded(LABEL_COLUMNS + 2).tone(Tone::Dim, cid).text(space).text(&text);
     line.cut(terminal.width(), terminal.symbol(Symbol::Cut))
 }
 

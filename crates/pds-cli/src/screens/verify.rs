@@ -8,7 +8,7 @@ use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::folded;
 use crate::terminal::numbers::{count, counted};
-use crate::terminal::short_cids::short;
+use crate::terminal::short_cids::{short, with_short_cids};
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 use crate::text::{did_text, rev_text};
@@ -26,13 +26,14 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
     let place = place(finding);
     head = head.text("  ").text(&place);
     let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
-    if terminal.is_wide() && head.width() + 2 + finding.message.len() <= width {
-        return vec![head.text("  ").tone(Tone::Dim, &finding.message)];
+    let message = with_short_cids(&finding.message);
+    if terminal.is_wide() && head.width() + 2 + message.chars().count() <= width {
+        return vec![head.text("  ").tone(Tone::Dim, &message)];
     }
     let mut lines = vec![head.cut(width, cut)];
     let indent = " ".repeat(SEVERITY_COLUMNS);
     lines.extend(
-        folded(&finding.message, width.saturating_sub(SEVERITY_COLUMNS), "")
+        folded(&message, width.saturating_sub(SEVERITY_COLUMNS), "")
             .into_iter()
             .map(|part| Line::from(indent.as_str()).tone(Tone::Dim, &part)),
     );
@@ -69,7 +70,8 @@ pub(crate) fn summary(
     let (rev, did) = (rev_text(commit.rev()), did_text(commit.known_did()));
     lines
         .push(verdict(report, terminal).text("   ").text(&did).text(" at ").tone(Tone::Bold, &rev));
-    lines.push(Line::from("  ").join(facts(report, took, terminal)));
+    let facts = folded(&facts(report, took, terminal), terminal.width().saturating_sub(2), "");
+    lines.extend(facts.iter().map(|part| Line::from("  ").text(part)));
     lines.push(Line::from("  signature ").join(signature(report, key)));
     lines
 }
@@ -87,7 +89,7 @@ fn verdict(report: &Report, terminal: &Terminal) -> Line {
     }
 }
 
-fn facts(report: &Report, took: Duration, terminal: &Terminal) -> Line {
+fn facts(report: &Report, took: Duration, terminal: &Terminal) -> String {
     let dot = format!(" {} ", terminal.symbol(Symbol::Dot));
     let mut counts = Vec::new();
     if report.errors > 0 {
@@ -107,7 +109,7 @@ fn facts(report: &Report, took: Duration, terminal: &Terminal) -> Line {
     counts.push(all.join(", "));
     counts.push(if report.is_complete() { "complete" } else { "partial" }.to_owned());
     counts.push(format!("{:.2} s", took.as_secs_f64()));
-    Line::from(counts.join(&dot))
+    counts.join(&dot)
 }
 
 fn signature(report: &Report, key: Option<&str>) -> Line {

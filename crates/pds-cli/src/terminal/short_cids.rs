@@ -50,6 +50,22 @@ pub(crate) fn short(cid: &Cid) -> String {
     beginning(&tail(cid), LETTERS)
 }
 
+/// Replaces the CIDs in a sentence by their short forms.
+pub(crate) fn with_short_cids(text: &str) -> String {
+    let mut short_text = String::with_capacity(text.len());
+    for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        match word.parse::<Cid>() {
+            Ok(cid) => {
+                short_text.push_str(&short(&cid));
+                short_text.push_str(part.get(word.len()..).unwrap_or_default());
+            }
+            Err(_) => short_text.push_str(part),
+        }
+    }
+    short_text
+}
+
 /// Returns the letters after the head, which all CIDs of blocks share, and all CIDs of blobs.
 fn tail(cid: &Cid) -> String {
     cid.to_string().get(HEAD_LETTERS..).unwrap_or_default().to_owned()
@@ -86,5 +102,8 @@ mod tests {
         assert_eq!(shorts.short(&other), "dwydhkxbac");
         assert_eq!(shorts.short(&one), "dwydhkxbnc");
         assert_eq!(short(&other), "dwydhkxb");
+        let sentence = format!("block {one} is missing, not {other}.");
+        assert_eq!(with_short_cids(&sentence), "block dwydhkxb is missing, not dwydhkxb.");
+        assert_eq!(with_short_cids("no CID, ✓ at all"), "no CID, ✓ at all");
     }
 }

@@ -1,0 +1,40 @@
+//! The pager: only for answers that are longer than the screen.
+
+use super::Screen;
+use crate::common::TestRepo;
+
+fn of(repo: &TestRepo, settings: &'static str, line: &str) -> Option<String> {
+    Screen { columns: 80, settings }.of(&repo.home, line)
+}
+
+#[test]
+fn long_answers_go_through_the_pager_and_short_ones_do_not() {
+    let repo = TestRepo::with_many_notes(100);
+    let long = "pds -R alice ls com.example.note";
+    let short = "pds -R alice ls com.example.note --limit 5";
+    let paged = |text: &str| text.lines().filter(|line| line.starts_with("paged:")).count();
+    for settings in ["PDS_PAGER='sed s/^/paged:/'", "PAGER='sed s/^/paged:/'"] {
+        let Some(text) = of(&repo, settings, long) else { return };
+        assert_eq!((paged(&text), text.lines().count()), (100, 100), "{text}");
+        let text = of(&repo, settings, short).unwrap();
+        assert_eq!((paged(&text), text.lines().count()), (0, 5), "{text}");
+        let text = of(&repo, settings, &format!("{long} --no-pager")).unwrap();
+        assert_eq!((paged(&text), text.lines().count()), (0, 100), "{text}");
+        let text = of(&repo, settings, &format!("{long} | cat")).unwrap();
+        assert_eq!(paged(&text), 0, "{text}");
+    }
+    for settings in ["PDS_PAGER=cat PAGER='sed s/^/paged:/'", "PDS_PAGER= PAGER='sed s/^/paged:/'"]
+    {
+        let text = of(&repo, settings, long).unwrap();
+        assert_eq!((paged(&text), text.lines().count()), (0, 100), "{text}");
+    }
+}
+
+#[test]
+fn a_pager_that_ends_early_ends_the_command_quietly() {
+    let repo = TestRepo::with_many_notes(5000);
+    let line = "pds -R alice ls com.example.note; echo code $?";
+    let Some(text) = of(&repo, "PDS_PAGER='head -n 2'", line) else { return };
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[2]), (3, "code 0"), "{text}");
+}
