@@ -15,7 +15,12 @@ use crate::stream::open_stream;
 /// Long input is read without the indentation of its lines, which may be much longer than the rest and has no
 /// meaning.
 pub(crate) fn read_json(path: Option<&Path>) -> Result<Vec<u8>> {
-    let mut from = open_stream(path)?.take(MAX_INDENTED_BYTES);
+    json_from(&mut open_stream(path)?, path)
+}
+
+/// Reads the JSON of a record from a reader; `path` is its name in errors.
+pub(crate) fn json_from(from: &mut dyn Read, path: Option<&Path>) -> Result<Vec<u8>> {
+    let mut from = from.take(MAX_INDENTED_BYTES);
     let mut json = Vec::new();
     (&mut from).take(MAX_JSON_BYTES as u64).read_to_end(&mut json).context("cannot read")?;
     let mut indentation = Indentation { is_at_start: true };

@@ -30,6 +30,7 @@ mod partial;
 mod portable_name;
 mod progress;
 mod record;
+mod record_directory;
 mod record_envelope;
 mod record_export;
 mod record_files;

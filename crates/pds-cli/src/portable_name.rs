@@ -59,6 +59,27 @@ fn is_reserved(name: &str) -> bool {
     is_port || RESERVED.contains(&stem.as_str())
 }
 
+/// Returns the name that a file name stands for, or `None` if `portable` writes no such name. A name without a `%`
+/// stands for itself.
+pub(crate) fn unescaped(file_name: &str) -> Option<String> {
+    if !file_name.contains(CONTINUED) {
+        return Some(file_name.to_owned());
+    }
+    let mut bytes = Vec::with_capacity(file_name.len());
+    let mut rest = file_name.bytes();
+    while let Some(byte) = rest.next() {
+        match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                bytes.push(u8::from_str_radix(std::str::from_utf8(&digits).ok()?, 16).ok()?);
+            }
+            byte => bytes.push(byte),
+        }
+    }
+    let name = String::from_utf8(bytes).ok()?;
+    escaped(&name).eq_ignore_ascii_case(file_name).then_some(name)
+}
+
 /// The character of escapes, and the end of the name of a directory in which a name goes on. No collection and no
 /// record key has it.
 pub(crate) const CONTINUED: char = '%';
@@ -68,3 +89,99 @@ const MAX_PART_BYTES: usize = 120;
 
 /// The names of devices on Windows.
 const RESERVED: [&str; 6] = ["con", "prn", "aux", "nul", "conin$", "conout$"];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashMap;
+    use std::path::Component;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn shown(name: &str) -> String {
+        portable(Path::new(""), name, ".json").to_str().unwrap().to_owned()
+    }
+
+    /// The name that a path of `portable` stands for, as a reader joins it.
+    fn back(path: &Path) -> Option<String> {
+        let mut joined = String::new();
+        for part in path.components() {
+            joined.push_str(part.as_os_str().to_str()?.trim_end_matches(CONTINUED));
+        }
+        unescaped(joined.strip_suffix(".json")?)
+    }
+
+    #[test]
+    fn common_names_stay_and_special_ones_are_escaped() {
+        for (name, expected) in [
+            ("3jzfcijpj2z2a", "3jzfcijpj2z2a.json"),
+            ("app.bsky.feed.post", "app.bsky.feed.post.json"),
+            ("a_b-c~d.e", "a_b-c~d.e.json"),
+            ("com.example.fooBar", "com.example.foo%42ar.json"),
+            ("did:web:localhost%3A80", "did%3aweb%3alocalhost%253%4180.json"),
+            ("con", "%63on.json"),
+            ("CON.x", "%43%4f%4e.x.json"),
+            ("com1.txt", "%63om1.txt.json"),
+            ("com.txt", "com.txt.json"),
+            ("com12", "com12.json"),
+            ("...", "%2e.%2e.json"),
+            (".a.", "%2ea%2e.json"),
+        ] {
+            assert_eq!(shown(name), expected, "{name}");
+        }
+        for no_name in ["%", "%4", "%zz", "a%63", "%41%", "A%42", "%E4", "+%41"] {
+            assert_eq!(unescaped(no_name), None, "{no_name}");
+        }
+    }
+
+    #[test]
+    fn long_names_go_on_in_directories() {
+        for long in
+            ["x".repeat(512), "A".repeat(512), format!("{}con", "x".repeat(120)), ".".repeat(512)]
+        {
+            let path = portable(Path::new(""), &long, ".json");
+            assert!(path.components().count() > 1);
+            assert_eq!(back(&path), Some(long));
+        }
+    }
+
+    /// Checks the rules of all common file systems.
+    fn check_part(part: Component<'_>) {
+        let part = part.as_os_str().to_str().unwrap();
+        assert!(
+            part.len() <= 200 && !part.ends_with(['.', ' ']) && !part.starts_with('.'),
+            "{part}"
+        );
+        assert!(!part.contains(['<', '>', ':', '"', '/', '\\', '|', '?', '*']), "{part}");
+        let stem = part.split('.').next().unwrap();
+        assert!(!RESERVED.contains(&stem), "{part}");
+        assert!(!is_reserved(part), "{part}");
+    }
+
+    proptest! {
+        #[test]
+        fn names_come_back_from_file_systems_that_ignore_case(
+            names in prop::collection::hash_set(
+                prop_oneof![
+                    "[A-Za-z0-9.:~_-]{1,6}",
+                    "(con|CON|Aux|nul|com1|LPT9|prn)(\\.[a-z]{0,3})?",
+                    "[Aa.:]{100,512}",
+                    "did:[a-z]{3,5}:[A-Za-z0-9.:%_-]{1,60}",
+                ],
+                1..40,
+            )
+        ) {
+            let mut files: HashMap<String, String> = HashMap::new();
+            for name in &names {
+                let path = portable(Path::new(""), name, ".json");
+                path.components().for_each(check_part);
+                let found = back(&path);
+                prop_assert_eq!(found.as_ref(), Some(name));
+                let folded = path.to_str().unwrap().to_lowercase();
+                prop_assert_eq!(files.insert(folded, name.clone()), None);
+            }
+        }
+    }
+}

@@ -13,6 +13,7 @@ use pds_rescue::Recovered;
 use crate::destination::check_is_outside;
 use crate::exit::Stated;
 use crate::json_form::NO_JSON_FORM;
+use crate::portable_name::portable;
 use crate::text::say;
 
 /// The reason why one record was not written as JSON; later records may still be.
@@ -51,7 +52,7 @@ impl Files {
                 write_without_path(block, &records.join(WITHOUT_PATH))
             }
             Some(path) => {
-                if let Err(Odd(message)) = write_record(block, &path, &dir)? {
+                if let Err(Odd(message)) = write_record(block, &path, &dir, FileNames::Plain)? {
                     say(&message);
                     self.odd += 1;
                 }
@@ -99,39 +100,67 @@ fn write_without_path(block: &Block, dir: &Path) -> Result<()> {
     }
 }
 
+/// The form of the names of directories and files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileNames {
+    /// The names of accounts, collections and records as they are.
+    Plain,
+    /// Names that every file system accepts.
+    Portable,
+}
+
+impl FileNames {
+    /// Returns the path of a name in a directory.
+    pub(crate) fn path(self, dir: &Path, name: &str, ending: &str) -> PathBuf {
+        match self {
+            Self::Plain => dir.join(format!("{name}{ending}")),
+            Self::Portable => portable(dir, name, ending),
+        }
+    }
+}
+
 /// Writes a record into the directory of its collection.
 pub(crate) fn write_record(
     block: &Block,
     path: &RecordPath,
     dir: &Path,
+    names: FileNames,
 ) -> Result<Result<(), Odd>> {
     let odd = |what: &str| Ok(Err(Odd(format!("{path} {what}"))));
-    let collection = dir.join(path.collection.as_str());
-    let made = if collection.is_dir() { Ok(()) } else { fs::create_dir_all(&collection) };
+    let decoded = json_value(block);
+    let collection = names.path(dir, path.collection.as_str(), "");
+    let ending = if decoded.is_ok() { ".json" } else { ".cbor" };
+    let file = names.path(&collection, path.rkey.as_str(), ending);
+    // The name of a portable file may go on in a directory of the collection.
+    let above = file.parent().unwrap_or(&collection);
+    let made = if above.is_dir() { Ok(()) } else { fs::create_dir_all(above) };
     match made {
         Err(error) if error.kind() == io::ErrorKind::InvalidFilename => {
             return odd("is not written: the collection is too long for a directory name");
         }
-        made => made.with_context(|| format!("cannot create {}", collection.display()))?,
+        made => made.with_context(|| format!("cannot create {}", above.display()))?,
     }
-    let decoded = json_value(block);
     let written = match &decoded {
-        Ok(value) => write_json(&collection.join(format!("{}.json", path.rkey)), value),
-        Err(_) => fs::write(collection.join(format!("{}.cbor", path.rkey)), block.bytes()),
+        Ok(value) => write_json(&file, value),
+        Err(_) => File::create_new(&file).and_then(|mut file| file.write_all(block.bytes())),
     };
     match (written, decoded) {
         (Ok(()), Ok(_)) => Ok(Ok(())),
         (Ok(()), Err(reason)) => odd(&format!("{reason}: its bytes are in a .cbor file")),
-        (Err(error), _) if error.kind() == io::ErrorKind::InvalidFilename => {
-            odd("is not written: the key is too long for a file name")
-        }
-        (Err(error), _) => Err(error).with_context(|| format!("cannot write record {path}")),
+        (Err(error), _) => match error.kind() {
+            io::ErrorKind::InvalidFilename => {
+                odd("is not written: the key is too long for a file name")
+            }
+            io::ErrorKind::AlreadyExists => odd("is not written: its file name is taken, since \
+                this file system ignores case"),
+            _ => Err(error).with_context(|| format!("cannot write record {path}")),
+        },
     }
 }
 
 /// Writes JSON over several lines, piece by piece, because the text may be large.
 fn write_json(path: &Path, value: &Value) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
+    let mut file = BufWriter::new(File::create_new(path)?);
     serde_json::to_writer_pretty(&mut file, value)?;
     file.write_all(b"\n")?;
     file.flush()
@@ -146,8 +175,8 @@ fn json_value(block: &Block) -> Result<Value, &'static str> {
 /// Writes a commit into the directory of its records.
 pub(crate) fn write_commit(commit: &Commit, dir: &Path) -> Result<()> {
     match json_value(commit.block()) {
-        Ok(value) => write(&dir.join("_commit.json"), (value.to_json_pretty() + "\n").as_bytes()),
-        Err(_) => write(&dir.join("_commit.cbor"), commit.block().bytes()),
+        Ok(value) => write(&dir.join(COMMIT_JSON), (value.to_json_pretty() + "\n").as_bytes()),
+        Err(_) => write(&dir.join(COMMIT_CBOR), commit.block().bytes()),
     }
 }
 
@@ -177,6 +206,12 @@ pub(crate) fn check_is_new(dir: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+/// The file of the commit, next to the collections.
+pub(crate) const COMMIT_JSON: &str = "_commit.json";
+
+/// The file of a commit without a JSON form.
+pub(crate) const COMMIT_CBOR: &str = "_commit.cbor";
 
 /// The longest file name that common file systems allow.
 const MAX_NAME_BYTES: usize = 255;

@@ -1,8 +1,8 @@
 //! Writes as JSON: one object per line, or the body of a request to `com.atproto.repo.applyWrites`. A line of
-//! `export --format ndjson` is a put.
+//! `export --format ndjson` is a put, and so is a file of a record in a directory.
 
 use std::collections::VecDeque;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
@@ -16,6 +16,7 @@ use crate::exit::Stated;
 use crate::exported_line::{exported_write, is_exported};
 use crate::foreign_file::{Kind, without_mark};
 use crate::record::check_account;
+use crate::record_directory::RecordDirectory;
 use crate::record_envelope::refuse_envelope;
 use crate::stream::open_stream;
 
@@ -28,12 +29,20 @@ pub(crate) struct WriteInput {
     is_begun: bool,
     /// The commit that must be HEAD, if a request named it.
     pub(crate) swap_commit: Option<Cid>,
+    /// The directory that is read instead of lines.
+    directory: Option<RecordDirectory>,
 }
 
 impl WriteInput {
-    /// Opens a file or standard input.
+    /// Opens a file, standard input, or a directory of records.
     pub(crate) fn open(path: Option<&Path>, account: Did) -> Result<Self> {
-        Self::new(open_stream(path)?, account)
+        let Some(dir) = path.filter(|path| path.is_dir()) else {
+            return Self::new(open_stream(path)?, account);
+        };
+        let directory = RecordDirectory::open(dir, &account)?;
+        let mut input = Self::new(Box::new(io::empty()), account)?;
+        input.directory = Some(directory);
+        Ok(input)
     }
 
     /// Starts to read, and refuses input of another kind.
@@ -46,11 +55,14 @@ impl WriteInput {
         }
         let lines = Lines { from, number: 0 };
         let waiting = VecDeque::new();
-        Ok(Self { lines, account, waiting, is_begun: false, swap_commit: None })
+        Ok(Self { lines, account, waiting, is_begun: false, swap_commit: None, directory: None })
     }
 
     /// Returns the next write, or `None` at the end of the input.
     pub(crate) fn next_write(&mut self) -> Result<Option<Write>> {
+        if let Some(directory) = &mut self.directory {
+            return directory.next_write();
+        }
         while self.waiting.is_empty() {
             let Some(text) = self.lines.next_object()? else { return Ok(None) };
             let number = self.lines.number;

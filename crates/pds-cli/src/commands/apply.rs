@@ -20,11 +20,16 @@ use crate::write_input::WriteInput;
 /// "value": …}. Without an rkey, create and put generate a TID. In place of the action, a $type of
 /// com.atproto.repo.applyWrites may be given. An object may also be the whole body of such a request. Writes take
 /// effect in their order. Prints one line for each record that the commit changes.
+///
+/// A line {"uri", "cid", "value"} of pds export is a put; if it has a cid, the value must match it. If FILE is a
+/// directory, as pds unpack and goat write it, each of its records is a put.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  \
-    pds apply writes.ndjson --batch 200     write one commit per 200 writes")]
+#[command(after_help = "Examples:\n  \
+    pds apply writes.ndjson --batch 200     write one commit per 200 writes\n  \
+    pds export --format ndjson | pds -R ../phone apply\n  \
+    pds unpack records/ && pds apply records/")]
 pub(crate) struct Args {
-    /// File with the writes [default: stdin]
+    /// File with the writes, or directory of records [default: stdin]
     file: Option<PathBuf>,
 
     /// Write one commit per N writes instead of one for all

@@ -11,7 +11,9 @@ use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
 use crate::partial::Gaps;
-use crate::record_files::{Odd, check_is_new, directory_name, make, write_commit, write_record};
+use crate::record_files::{
+    FileNames, Odd, check_is_new, directory_name, make, write_commit, write_record,
+};
 use crate::state_arg::StateArg;
 use crate::text::say;
 
@@ -20,8 +22,13 @@ use crate::text::say;
 /// Writes DIR/<did>/<collection>/<rkey>.json and DIR/<did>/_commit.json. A record that cannot be decoded is
 /// written as <rkey>.cbor, and so is a record whose JSON would mean another record. Exit code 6 if a record is missing,
 /// or could not be written as JSON.
+///
+/// With --portable, capital letters and the characters that Windows forbids are written as % and two digits, and long
+/// names go on in a directory whose name ends with %. pds apply reads both kinds of directories back.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pds -R backup.car unpack records/")]
+#[command(after_help = "Examples:\n  \
+    pds -R backup.car unpack records/\n  \
+    pds unpack stick/ --portable")]
 pub(crate) struct Args {
     /// Directory to write to
     dir: PathBuf,
@@ -29,6 +36,10 @@ pub(crate) struct Args {
     /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
+
+    /// Write names that every file system accepts: Windows, macOS, USB sticks
+    #[arg(long)]
+    portable: bool,
 }
 
 impl Args {
@@ -39,15 +50,20 @@ impl Args {
 
     fn of(&self, snapshot: &Snapshot, out: &mut Output) -> Result<Exit> {
         let did = snapshot.commit().known_did();
-        let name = did.map_or(Ok(NO_ACCOUNT), |did| directory_name(did, ONE_BY_ONE))?;
-        let dir = self.dir.join(name);
+        let names = if self.portable { FileNames::Portable } else { FileNames::Plain };
+        let name = match (did, names) {
+            (None, _) => NO_ACCOUNT,
+            (Some(did), FileNames::Plain) => directory_name(did, ONE_BY_ONE)?,
+            (Some(did), FileNames::Portable) => did.as_str(),
+        };
+        let dir = names.path(&self.dir, name, "");
         check_is_new(&dir)?;
         make(&dir)?;
         write_commit(snapshot.commit(), &dir)?;
         let (mut written, mut odd, mut gaps) = (0_u64, 0_u64, Gaps::default());
         for entry in snapshot.records() {
             let Some(entry) = gaps.pass(entry)? else { continue };
-            match one(snapshot, &entry, &dir)? {
+            match one(snapshot, &entry, &dir, names)? {
                 Ok(()) => written += 1,
                 Err(Odd(message)) => {
                     say(&message);
@@ -61,11 +77,16 @@ impl Args {
     }
 }
 
-fn one(snapshot: &Snapshot, entry: &RecordEntry, dir: &Path) -> Result<Result<(), Odd>> {
+fn one(
+    snapshot: &Snapshot,
+    entry: &RecordEntry,
+    dir: &Path,
+    names: FileNames,
+) -> Result<Result<(), Odd>> {
     let RecordEntry { path, cid } = entry;
     let odd = |what: &str| Ok(Err(Odd(format!("{path} {what}"))));
     match snapshot.blocks().get(cid) {
-        Ok(Some(block)) => write_record(&block, path, dir),
+        Ok(Some(block)) => write_record(&block, path, dir, names),
         Ok(None) => odd("is missing"),
         Err(ReadError::Damaged { .. }) => odd("is damaged"),
         Err(error) => Err(error.into()),

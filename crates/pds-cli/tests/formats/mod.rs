@@ -1,6 +1,7 @@
 //! Exports of records in the formats of other programs, and reading them back.
 
 mod csv_files;
+mod directories;
 mod ndjson;
 mod real_repositories;
 
