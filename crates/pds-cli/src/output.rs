@@ -102,6 +102,21 @@ impl Output {
         self.write(|out| writeln!(Printable(out), "{answer}"))
     }
 
+    /// Writes an answer: its screen on a terminal, and otherwise text or JSON.
+    pub(crate) fn show(
+        &mut self,
+        answer: &(impl Display + Serialize),
+        screen: impl FnOnce(&Terminal) -> Vec<Line>,
+    ) -> Result<()> {
+        match &self.terminal {
+            Some(terminal) => {
+                let lines = screen(terminal);
+                self.lines(lines)
+            }
+            None => self.answer(answer),
+        }
+    }
+
     /// Writes answers, one after the other.
     pub(crate) fn answers(
         &mut self,

@@ -133,9 +133,8 @@ impl Args {
     }
 
     fn print(&self, info: &Info, dir: &Path, out: &mut Output) -> Result<()> {
-        let Some(terminal) = out.terminal().cloned() else { return out.answer(info) };
         let (source, dir) = (name_of(&self.source), dir.display().to_string());
-        out.lines(screen::clone(&source, &dir, info, &terminal))
+        out.show(info, |terminal| screen::clone(&source, &dir, info, terminal))
     }
 
     fn options(&self) -> CopyOptions<'_> {

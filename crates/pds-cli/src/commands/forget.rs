@@ -91,10 +91,7 @@ impl Args {
             out.has_done();
         }
         let answer = answer(forgotten, self.dry_run);
-        match out.terminal().cloned() {
-            Some(terminal) => out.lines(screen::lines(&answer, &terminal))?,
-            None => out.answer(&answer)?,
-        }
+        out.show(&answer, |terminal| screen::lines(&answer, terminal))?;
         Ok(exit)
     }
 

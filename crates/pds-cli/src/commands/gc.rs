@@ -70,10 +70,7 @@ impl Args {
             remains: swept.remains_elsewhere.clone(),
             states: swept.states,
         };
-        match out.terminal().cloned() {
-            Some(terminal) => out.lines(screen::lines(&answer, &terminal))?,
-            None => out.answer(&answer)?,
-        }
+        out.show(&answer, |terminal| screen::lines(&answer, terminal))?;
         Ok(report_rest(&swept))
     }
 }

@@ -59,13 +59,9 @@ impl Args {
             }
             Source::Car(car) => (info.blocks, info.bytes) = (car.sections(), car.bytes()),
         }
-        match out.terminal().cloned() {
-            None => out.answer(&info)?,
-            Some(terminal) => {
-                let extra = extra(&source, &snapshot)?;
-                out.lines(screen::lines(&info, &extra, &terminal))?;
-            }
-        }
+        let is_screen = out.terminal().is_some();
+        let extra = if is_screen { extra(&source, &snapshot)? } else { Extra::default() };
+        out.show(&info, |terminal| screen::lines(&info, &extra, terminal))?;
         Ok(exit)
     }
 }

@@ -58,13 +58,8 @@ impl Args {
         };
         out.has_done();
         let info = info::of_repo(&repo, &self.dir)?;
-        match out.terminal().cloned() {
-            None => out.answer(&info)?,
-            Some(terminal) => {
-                let dir = self.dir.display().to_string();
-                out.lines(screen::created(&dir, &info, &terminal))?;
-            }
-        }
+        let dir = self.dir.display().to_string();
+        out.show(&info, |terminal| screen::created(&dir, &info, terminal))?;
         Ok(Exit::Done)
     }
 }

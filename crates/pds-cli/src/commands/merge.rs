@@ -138,10 +138,7 @@ impl Args {
         if merged.how == How::Nothing && !out.is_json() && out.terminal().is_none() {
             say("nothing to merge: already up to date");
         }
-        match out.terminal().cloned() {
-            Some(terminal) => out.lines(screen::merged(&merged, &terminal))?,
-            None => out.answer(&MergeAnswer(&merged))?,
-        }
+        out.show(&MergeAnswer(&merged), |terminal| screen::merged(&merged, terminal))?;
         Ok(exit)
     }
 

@@ -35,7 +35,6 @@ impl Args {
             Some(depth) => walk.levels(depth),
             None => walk,
         };
-        let terminal = out.terminal().cloned();
         for step in walk {
             let Some(step) = gaps.pass(step)? else { continue };
             match step {
@@ -48,19 +47,13 @@ impl Args {
                         node: block.cid(),
                         depth: usize::from(*top.get_or_insert(level) - level),
                     };
-                    match &terminal {
-                        Some(terminal) => out.line(&screen::node(&row, terminal))?,
-                        None => out.answer(&row)?,
-                    }
+                    out.show(&row, |terminal| vec![screen::node(&row, terminal)])?;
                 }
                 Step::Entry { key, value } => {
                     let level = height(key.as_bytes());
                     let depth = usize::from(top.unwrap_or(level).saturating_sub(level));
                     let row = EntryRow { cid: value, level, path: key.to_string(), depth };
-                    match &terminal {
-                        Some(terminal) => out.line(&screen::entry(&row, terminal))?,
-                        None => out.answer(&row)?,
-                    }
+                    out.show(&row, |terminal| vec![screen::entry(&row, terminal)])?;
                 }
             }
         }

@@ -73,12 +73,10 @@ impl Args {
         let commit = proof.commit();
         let uri = AtUri::record(commit.did(), path).to_string();
         out.has_done();
-        if let Some(terminal) = out.terminal().cloned() {
-            out.lines(screen(presence.0.as_ref(), &path.to_string(), &terminal))?;
-        } else {
-            let commit = CommitId::of(commit);
-            out.answer(&ProveAnswer { blocks, bytes, cid: presence, commit, uri })?;
-        }
+        let id = CommitId::of(commit);
+        let answer = ProveAnswer { blocks, bytes, cid: presence, commit: id, uri };
+        let path = path.to_string();
+        out.show(&answer, |terminal| screen(presence.0.as_ref(), &path, terminal))?;
         if !out.is_json() {
             say(&origin_of(commit));
             say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));

@@ -96,12 +96,7 @@ impl Args {
         say_if_newer(&input.car, &recovery);
         recovery.commits.iter().for_each(note_faults);
         let answer = reporter.no_path.answer(&recovery, damaged);
-        match reporter.out.terminal().cloned() {
-            Some(terminal) if !reporter.stdout_is_file => {
-                reporter.out.lines(screen::summary(&answer, &terminal))?;
-            }
-            _ => reporter.answer(&answer)?,
-        }
+        reporter.end(&answer)?;
         Ok(match answer.is_whole() && odd == 0 {
             true => Exit::Done,
             false if answer.has_nothing() => Exit::BadInput,
@@ -215,6 +210,14 @@ impl Reporter<'_> {
         Ok(())
     }
 
+    /// Prints the verdict and the counts.
+    fn end(&mut self, answer: &RecoverAnswer<'_>) -> Result<()> {
+        match self.stdout_is_file {
+            true => self.answer(answer),
+            false => self.out.show(answer, |terminal| screen::summary(answer, terminal)),
+        }
+    }
+
     /// Reports a loss, or a recovered record if records are listed.
     fn report(&mut self, recovered: &Recovered) -> Result<()> {
         let keyed = match recovered {
@@ -230,12 +233,13 @@ impl Reporter<'_> {
             *no_path += 1;
         }
         let is_news = matches!(recovered, Recovered::Lost { .. } | Recovered::State(_));
-        match self.out.terminal().cloned() {
-            _ if !is_news && !self.lists => Ok(()),
-            Some(terminal) if !self.stdout_is_file => {
-                self.out.line(&screen::row(recovered, &terminal))
-            }
-            _ => self.answer(&RecoveredRow(recovered)),
+        if !is_news && !self.lists {
+            return Ok(());
+        }
+        let row = RecoveredRow(recovered);
+        match self.stdout_is_file {
+            true => self.answer(&row),
+            false => self.out.show(&row, |terminal| vec![screen::row(recovered, terminal)]),
         }
     }
 }

@@ -49,31 +49,14 @@ enum RefVerb {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
-            RefVerb::Ls => {
-                let source = place.source()?;
-                let refs = match &source {
-                    Source::Repo(repo) => repo.history().refs()?,
-                    Source::Car(_) => {
-                        vec![(RefName::head(), source.snapshot(None)?.commit().cid())]
-                    }
-                };
-                if out.terminal().is_some() {
-                    screen::print(&refs, &source, out)?;
-                } else {
-                    let row = |(name, cid): (RefName, Cid)| RefRow { cid, name: name.to_string() };
-                    out.answers(refs.into_iter().map(row))?;
-                }
-            }
+            RefVerb::Ls => list(&place.source()?, out)?,
             RefVerb::Set { name, rev } => {
                 let (cid, exit) = set(&place.mirror()?, &name, &rev, out)?;
                 out.has_done();
-                match out.terminal().cloned() {
-                    Some(terminal) => {
-                        let rev = place.mirror()?.checkout(&cid.into())?.commit().rev();
-                        out.line(&moved(name.as_str(), CommitId { cid, rev }, &terminal))?;
-                    }
-                    None => out.answer(&RefRow { cid, name: name.to_string() })?,
-                }
+                let rev = place.mirror()?.checkout(&cid.into()).ok();
+                let rev = rev.and_then(|snapshot| snapshot.commit().rev());
+                let (row, to) = (RefRow { cid, name: name.to_string() }, CommitId { cid, rev });
+                out.show(&row, |terminal| vec![moved(name.as_str(), to, terminal)])?;
                 return Ok(exit);
             }
             RefVerb::Rm { name } => {
@@ -82,14 +65,26 @@ impl Args {
                 }
                 let cid = place.mirror()?.history().remove_ref(&name)?;
                 out.has_done();
-                match out.terminal().cloned() {
-                    Some(terminal) => out.line(&removed(name.as_str(), &cid, &terminal))?,
-                    None => out.answer(&RefRow { cid, name: name.to_string() })?,
-                }
+                out.show(&RefRow { cid, name: name.to_string() }, |terminal| {
+                    vec![removed(name.as_str(), &cid, terminal)]
+                })?;
             }
         }
         Ok(Exit::Done)
     }
+}
+
+/// Lists the refs; a CAR file has only HEAD.
+fn list(source: &Source, out: &mut Output) -> Result<()> {
+    let refs = match source {
+        Source::Repo(repo) => repo.history().refs()?,
+        Source::Car(_) => vec![(RefName::head(), source.snapshot(None)?.commit().cid())],
+    };
+    if out.terminal().is_some() {
+        return screen::print(&refs, source, out);
+    }
+    let row = |(name, cid): (RefName, Cid)| RefRow { cid, name: name.to_string() };
+    out.answers(refs.into_iter().map(row))
 }
 
 /// Points a ref to a state, and returns the commit and the exit code; the state of a file is imported first.

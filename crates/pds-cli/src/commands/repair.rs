@@ -213,10 +213,7 @@ struct Readable {
 }
 
 fn print(answer: &RepairAnswer<'_>, out: &mut Output) -> Result<Exit> {
-    match out.terminal().cloned() {
-        Some(terminal) => out.lines(screen::lines(answer, &terminal))?,
-        None => out.answer(answer)?,
-    }
+    out.show(answer, |terminal| screen::lines(answer, terminal))?;
     if let Some(hint) = answer.hint().filter(|_| !out.is_json()) {
         let label = if out.terminal().is_some() { "hint: " } else { "" };
         say(&format!("{label}{hint}"));

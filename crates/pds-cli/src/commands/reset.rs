@@ -50,12 +50,8 @@ impl Args {
         };
         out.has_done();
         let commit = CommitId { cid: to, rev };
-        match out.terminal().cloned() {
-            Some(terminal) => {
-                out.line(&moved(repo.history().ref_name().as_str(), commit, &terminal))?;
-            }
-            None => out.answer(&commit)?,
-        }
+        let name = repo.history().ref_name().as_str();
+        out.show(&commit, |terminal| vec![moved(name, commit, terminal)])?;
         Ok(exit)
     }
 }

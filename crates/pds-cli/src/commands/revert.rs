@@ -54,13 +54,8 @@ impl Args {
         }
         out.has_done();
         let commit = CommitId::of(&written.commit);
-        match out.terminal().cloned() {
-            Some(terminal) => {
-                let what = " reverted in the new commit ";
-                out.lines(changed(&written.changes, commit, what, &terminal))?;
-            }
-            None => out.answer(&commit)?,
-        }
+        let what = " reverted in the new commit ";
+        out.show(&commit, |terminal| changed(&written.changes, commit, what, terminal))?;
         Ok(Exit::Done)
     }
 }

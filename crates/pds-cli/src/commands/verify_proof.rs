@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use pds::Record;
 use pds::crypto::PublicKey;
 use pds::data::Value;
-use pds::syntax::AtUri;
+use pds::syntax::{AtUri, RecordPath};
 use pds::transfer::prove::{Proven, verify_proof};
 
 use crate::answers::commit::CommitId;
@@ -65,32 +65,34 @@ impl Args {
             .with_context(|| format!("{} is not a valid proof", self.car.display()))?;
         self.path.path_in(proven.commit.did())?;
         check_account(identity.did(), proven.commit.did())?;
-        let Proven { commit, signed_by, record, .. } = &proven;
-        let value = record.as_ref().and_then(shown_value);
-        let (notes, time) = (notes(&proven), proven.time_micros.map(time_text));
-        let is_lines = !out.is_json() && out.terminal().is_none();
-        if is_lines {
-            say(&origin_text(commit, time.as_deref(), signed_by.key.as_ref()));
-        }
-        if !out.is_json() {
-            notes.iter().for_each(|note| say(&format!("note: {note}")));
-        }
-        let answer = ProofAnswer {
-            cid: Presence(record.as_ref().map(Record::cid)),
-            commit: CommitId::of(commit),
-            did: commit.did().as_str(),
-            notes: &notes,
-            signing_key: signed_by.key.as_ref().map(PublicKey::did_key),
-            time,
-            uri: AtUri::record(commit.did(), path).to_string(),
-            value,
-        };
-        match out.terminal().cloned() {
-            Some(terminal) => out.lines(screen::lines(&answer, &path.to_string(), &terminal)?)?,
-            None => out.answer(&answer)?,
-        }
+        print(&proven, path, out)?;
         Ok(Exit::Done)
     }
+}
+
+/// Prints what a proof shows.
+fn print(proven: &Proven, path: &RecordPath, out: &mut Output) -> Result<()> {
+    let Proven { commit, signed_by, record, .. } = &proven;
+    let value = record.as_ref().and_then(shown_value);
+    let (notes, time) = (notes(proven), proven.time_micros.map(time_text));
+    let is_lines = !out.is_json() && out.terminal().is_none();
+    if is_lines {
+        say(&origin_text(commit, time.as_deref(), signed_by.key.as_ref()));
+    }
+    if !out.is_json() {
+        notes.iter().for_each(|note| say(&format!("note: {note}")));
+    }
+    let answer = ProofAnswer {
+        cid: Presence(record.as_ref().map(Record::cid)),
+        commit: CommitId::of(commit),
+        did: commit.did().as_str(),
+        notes: &notes,
+        signing_key: signed_by.key.as_ref().map(PublicKey::did_key),
+        time,
+        uri: AtUri::record(commit.did(), path).to_string(),
+        value,
+    };
+    out.show(&answer, |terminal| screen::lines(&answer, &path.to_string(), terminal))
 }
 
 /// Returns the value of a record, or says why it cannot be shown.

@@ -1,6 +1,5 @@
 //! `pds prove` and `pds verify-proof` on a terminal.
 
-use anyhow::Result;
 use pds::data::Cid;
 
 use crate::answers::verify_proof::ProofAnswer;
@@ -12,11 +11,7 @@ use crate::terminal::tone::Tone;
 use crate::text::rev_text;
 
 /// Returns the lines about a proof that was verified.
-pub(crate) fn lines(
-    answer: &ProofAnswer<'_>,
-    path: &str,
-    terminal: &Terminal,
-) -> Result<Vec<Line>> {
+pub(crate) fn lines(answer: &ProofAnswer<'_>, path: &str, terminal: &Terminal) -> Vec<Line> {
     let mut lines = presence(answer.cid.0.as_ref(), path, terminal);
     let rev = Line::of(Tone::Bold, &rev_text(answer.commit.rev));
     lines.push(Line::from(format!("  in {} at ", answer.did)).join(rev));
@@ -27,9 +22,9 @@ pub(crate) fn lines(
         None => Line::from("  signature ").tone(Tone::Yellow, "unchecked"),
     });
     if let Some(value) = &answer.value {
-        lines.extend(json_lines(value)?);
+        lines.extend(json_lines(value));
     }
-    Ok(lines)
+    lines
 }
 
 /// Returns whether a record is present, and its CID.

@@ -8,11 +8,14 @@ use crate::terminal::safe_text::printable;
 use crate::terminal::tone::Tone;
 
 /// Returns the lines of a JSON value, with two spaces for each level. A short list of simple values is one line.
-pub(crate) fn json_lines(value: &Value) -> serde_json::Result<Vec<Line>> {
+pub(crate) fn json_lines(value: &Value) -> Vec<Line> {
+    let Ok(json) = serde_json::to_value(value) else {
+        return value.to_json_pretty().lines().map(Line::from).collect();
+    };
     let mut lines = JsonLines { done: Vec::new(), open: Line::new() };
-    lines.value(&serde_json::to_value(value)?, 0);
+    lines.value(&json, 0);
     lines.end();
-    Ok(lines.done)
+    lines.done
 }
 
 struct JsonLines {
@@ -98,7 +101,7 @@ mod tests {
             "a": ["en", "de"], "b": [], "c": {}, "d": [{"x": 1}, null], "e": "tab\tand \u{202e}", "f": {"g": true},
         });
         let value = Value::from_json(&json.to_string()).unwrap();
-        let lines = json_lines(&value).unwrap();
+        let lines = json_lines(&value);
         let text: Vec<String> = lines.iter().map(|line| line.render(false)).collect();
         assert_eq!(serde_json::from_str::<Json>(&text.join("\n")).unwrap(), json);
         assert!(text.contains(&"  \"a\": [\"en\", \"de\"],".to_owned()), "{text:#?}");

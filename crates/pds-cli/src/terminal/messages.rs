@@ -70,7 +70,7 @@ pub(crate) fn folded(text: &str, columns: usize, indent: &str) -> Vec<String> {
     lines
 }
 
-/// Returns the columns of the terminal of standard error; `None` if it is none.
+/// Returns the columns of the terminal of standard error; `None` if it is no terminal.
 fn columns() -> Option<usize> {
     if !io::stderr().is_terminal() {
         return None;
