@@ -211,13 +211,18 @@ impl<'a> RepairAnswer<'a> {
         moved.chain(self.survey.refs.iter().map(broken_text)).collect()
     }
 
+    /// Tells whether the repository can be repaired in several ways, and none was chosen.
+    pub(crate) fn has_options(&self) -> bool {
+        let is_unsound = !self.survey.is_clean() || !self.problems.is_empty();
+        is_unsound && !self.acted && self.exit() != Exit::Done
+    }
+
     /// Returns the next step, if one is left.
     pub(crate) fn hint(&self) -> Option<&'static str> {
         let is_unclear = self.survey.refs.iter().any(|broken| broken.target.is_none());
-        let is_unsound = !self.survey.is_clean() || !self.problems.is_empty();
         match self.exit() {
             Exit::Done => None,
-            _ if is_unsound && !self.acted => Some(
+            _ if self.has_options() => Some(
                 "nothing was changed; --here repairs from this repository, --from CAR|DIR takes missing blocks from a copy, --rebuild signs a new commit of the surviving records",
             ),
             _ if is_unclear => Some(

@@ -214,8 +214,11 @@ struct Readable {
 
 fn print(answer: &RepairAnswer<'_>, out: &mut Output) -> Result<Exit> {
     out.show(answer, |terminal| screen::lines(answer, terminal))?;
-    if let Some(hint) = answer.hint().filter(|_| !out.is_json()) {
-        let label = if out.terminal().is_some() { "hint: " } else { "" };
+    let is_screen = out.terminal().is_some();
+    // The screen lists the options.
+    let has_hint = !out.is_json() && !(is_screen && answer.has_options());
+    if let Some(hint) = answer.hint().filter(|_| has_hint) {
+        let label = if is_screen { "hint: " } else { "" };
         say(&format!("{label}{hint}"));
     }
     Ok(answer.exit())

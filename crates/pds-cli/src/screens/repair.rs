@@ -25,10 +25,27 @@ pub(crate) fn lines(answer: &RepairAnswer<'_>, terminal: &Terminal) -> Vec<Line>
         Exit::Partly => ("!", Tone::Yellow),
         _ => (terminal.symbol(Symbol::Cross), Tone::Red),
     };
+    if answer.has_options() {
+        lines.extend(options());
+        return lines;
+    }
     let text = answer.summary_text();
     for (at, part) in folded(&text, terminal.width().saturating_sub(2), "").iter().enumerate() {
         let mark = if at == 0 { Line::of(tone, symbol) } else { Line::new() };
         lines.push(mark.padded(2).text(part));
+    }
+    lines
+}
+
+/// Returns the ways to repair the repository, the best one first.
+fn options() -> Vec<Line> {
+    let mut lines = vec![Line::from("nothing was changed. Options, best first:")];
+    for (command, effect) in [
+        ("pds repair --from BACKUP", "take missing blocks from a CAR file or a repository"),
+        ("pds repair --here", "repair from this repository; other blocks stay lost"),
+        ("pds repair --rebuild", "sign a new commit of the readable records"),
+    ] {
+        lines.push(Line::of(Tone::Cyan, &format!("  {command}")).padded(30).text(effect));
     }
     lines
 }
