@@ -11,8 +11,8 @@ use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subco
 
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, export, forget, gc, get, help, import, info, init,
-    key, log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm, show, tid,
-    unpack, verify, verify_proof,
+    key, log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm, show,
+    stats, tid, unpack, verify, verify_proof,
 };
 use crate::exit::Exit;
 use crate::help::overview::overview;
@@ -141,6 +141,7 @@ impl Cli {
             Command::Log(args) => args.run(&place, out),
             Command::Diff(args) => args.run(&place, out),
             Command::Show(args) => args.run(&place, out),
+            Command::Stats(args) => args.run(&place, out),
             Command::Mst(args) => args.run(&place, out),
             Command::Ref(args) => args.run(&place, out),
             Command::Reset(args) => args.run(&place, out),
@@ -181,6 +182,7 @@ pub(crate) enum Command {
     Log(log::Args),
     Diff(diff::Args),
     Show(show::Args),
+    Stats(stats::Args),
     Mst(mst::Args),
     Ref(refs::Args),
     Reset(reset::Args),

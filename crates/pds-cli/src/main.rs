@@ -43,6 +43,7 @@ mod secret_file;
 mod secrets;
 mod spool;
 mod state_arg;
+mod statistics;
 mod store_arg;
 mod stream;
 mod terminal;

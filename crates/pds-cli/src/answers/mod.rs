@@ -31,6 +31,7 @@ pub(crate) mod redate;
 pub(crate) mod refs;
 pub(crate) mod repair;
 pub(crate) mod show;
+pub(crate) mod stats;
 pub(crate) mod tid;
 pub(crate) mod unpack;
 pub(crate) mod verify;

@@ -30,6 +30,7 @@ pub(crate) mod reset;
 pub(crate) mod revert;
 pub(crate) mod rm;
 pub(crate) mod show;
+pub(crate) mod stats;
 pub(crate) mod tid;
 pub(crate) mod unpack;
 pub(crate) mod verify;

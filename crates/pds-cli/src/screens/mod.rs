@@ -13,5 +13,6 @@ pub(crate) mod proof;
 pub(crate) mod recover;
 pub(crate) mod refs;
 pub(crate) mod repair;
+pub(crate) mod stats;
 pub(crate) mod verify;
 pub(crate) mod written;

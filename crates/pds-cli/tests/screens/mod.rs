@@ -3,6 +3,7 @@
 mod forms;
 mod pager;
 mod reading;
+mod stats;
 
 use crate::common::Home;
 

@@ -29,6 +29,7 @@ mod round_trips;
 mod sources;
 mod state_names;
 mod states_of_keys;
+mod stats;
 mod tools;
 mod transfer;
 mod verify;

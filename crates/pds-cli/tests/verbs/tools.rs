@@ -130,7 +130,7 @@ fn an_unknown_verb_is_a_usage_error_in_json_too() {
     assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
 }
 
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 31] = [
     "forget",
     "gc",
     "init",
@@ -151,6 +151,7 @@ const VERBS: [&str; 30] = [
     "log",
     "diff",
     "show",
+    "stats",
     "mst",
     "ref",
     "reset",
