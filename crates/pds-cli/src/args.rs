@@ -154,7 +154,7 @@ impl Cli {
             Command::Key(args) => args.run(&place, out),
             Command::Tid(args) => args.run(out),
             Command::Cid(args) => args.run(out),
-            Command::Completions(args) => args.run(Self::program(), out),
+            Command::Completions(args) => args.run(out),
             Command::Man(args) => args.run(Self::program(), out),
             Command::Help(args) => args.run(out),
         }

@@ -9,6 +9,7 @@ mod arrivals;
 mod blob_notes;
 mod clock;
 mod commands;
+mod completion;
 mod damage;
 mod database;
 mod destination;
@@ -62,6 +63,9 @@ use crate::terminal::looks::set_messages;
 
 fn main() -> ExitCode {
     output::survive_file_size_limits();
+    if completion::answer::answer(Cli::program) {
+        return ExitCode::SUCCESS;
+    }
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return failure::of_usage(error, Cli::program()),

@@ -87,7 +87,7 @@ fn world() -> Home {
 }
 
 const SCRIPT: &str = r#"set -e
-mkdir -p bin .local/share/bash-completion/completions
+mkdir -p bin .local/share/bash-completion/completions .config/fish/completions .zfunc
 printf '#!/bin/sh\ncat ../secret.txt\n' > bin/pass
 printf '#!/bin/sh\ncat\n' > bin/man
 chmod +x bin/*

@@ -70,7 +70,12 @@ fn completions_know_the_verbs() {
     let home = Home::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = home.pds(["completions", shell]).ok();
-        assert!(script.contains("unpack") && script.contains("verify"), "{shell}");
+        assert!(script.contains("PDS_COMPLETE") && script.contains("pds"), "{shell}");
+        let run = home
+            .pds(["--", "pds", "unp"])
+            .env("PDS_COMPLETE", shell)
+            .env("_CLAP_COMPLETE_INDEX", "1");
+        assert!(run.ok().contains("unpack"), "{shell}");
     }
     home.pds(["completions", "tcsh"]).fails(2);
 }
