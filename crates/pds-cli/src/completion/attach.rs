@@ -15,7 +15,7 @@ use pds::store::RefName;
 use pds::syntax::Nsid;
 
 use super::command_line::place;
-use super::find::{Named, find};
+use super::find::{ValueOf, find};
 use crate::help::topics::TOPICS;
 use crate::record::{RecordArg, TargetArg};
 use crate::state_arg::StateArg;
@@ -58,33 +58,33 @@ fn is_cid(arg: &Arg) -> bool {
 }
 
 /// Returns what an argument names: its type says that, or the name of its value.
-fn kinds(arg: &Arg, is_blob: bool) -> Vec<Named> {
+fn kinds(arg: &Arg, is_blob: bool) -> Vec<ValueOf> {
     let has_type = |id| arg.get_value_parser().type_id() == id;
     if arg.get_id() == "repo" || !arg.get_action().takes_values() {
         return Vec::new();
     }
     if has_type(TypeId::of::<RecordArg>()) || has_type(TypeId::of::<TargetArg>()) {
-        return vec![Named::Record];
+        return vec![ValueOf::Record];
     }
     if has_type(TypeId::of::<StateArg>()) {
-        return vec![Named::State];
+        return vec![ValueOf::State];
     }
     if has_type(TypeId::of::<RefName>()) {
-        return vec![Named::Ref];
+        return vec![ValueOf::Ref];
     }
     if has_type(TypeId::of::<Nsid>()) {
-        return vec![Named::Collection];
+        return vec![ValueOf::Collection];
     }
     if is_cid(arg) && is_blob {
-        return vec![Named::Blob];
+        return vec![ValueOf::Blob];
     }
     let names = arg.get_value_names().unwrap_or_default();
     let mut kinds = Vec::new();
     for name in names.iter().flat_map(|name| name.split('|')) {
         let kind = match name {
-            "REV" | "A..B" | "A" | "B" => Named::State,
-            "PATH" => Named::Record,
-            "COLLECTION" => Named::Collection,
+            "REV" | "A..B" | "A" | "B" => ValueOf::State,
+            "PATH" => ValueOf::Record,
+            "COLLECTION" => ValueOf::Collection,
             _ => continue,
         };
         if !kinds.contains(&kind) {
@@ -95,7 +95,7 @@ fn kinds(arg: &Arg, is_blob: bool) -> Vec<Named> {
 }
 
 /// Finds the values of an argument, in a bounded time.
-fn values(kinds: &[Named], current: &OsStr) -> Vec<CompletionCandidate> {
+fn values(kinds: &[ValueOf], current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(text) = current.to_str().map(str::to_owned) else { return Vec::new() };
     let mut found = Vec::new();
     let (send, values) = mpsc::channel();
@@ -119,7 +119,7 @@ fn values(kinds: &[Named], current: &OsStr) -> Vec<CompletionCandidate> {
             found.push(CompletionCandidate::new(value.text).help(about));
         }
     }
-    if kinds.contains(&Named::State) && !text.contains(['@', ':', '{']) {
+    if kinds.contains(&ValueOf::State) && !text.contains(['@', ':', '{']) {
         found.extend(files(&text, current));
     }
     found

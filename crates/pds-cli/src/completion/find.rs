@@ -12,7 +12,7 @@ use crate::text::{rev_time_text, time_text};
 
 /// What an argument names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Named {
+pub(super) enum ValueOf {
     Record,
     Collection,
     State,
@@ -37,17 +37,17 @@ impl Value {
 }
 
 /// Finds the values of a kind that begin with a text. `None` if the repository cannot be read.
-pub(super) fn find(kind: Named, place: &Place, text: &str) -> Option<Vec<Value>> {
+pub(super) fn find(kind: ValueOf, place: &Place, text: &str) -> Option<Vec<Value>> {
     let opened = Opened::of(place)?;
     let mut values = match kind {
-        Named::Record => records_at(&opened, text)?,
-        Named::Collection => collections(&opened.snapshot(None)?, text),
-        Named::State => match records_of_state(&opened, text) {
+        ValueOf::Record => records_at(&opened, text)?,
+        ValueOf::Collection => collections(&opened.snapshot(None)?, text),
+        ValueOf::State => match records_of_state(&opened, text) {
             Some(records) => records,
             None => states(&opened, text)?,
         },
-        Named::Ref => refs(&opened, text)?,
-        Named::Blob => blobs(&opened, text)?,
+        ValueOf::Ref => refs(&opened, text)?,
+        ValueOf::Blob => blobs(&opened, text)?,
     };
     values.truncate(MAX_VALUES);
     Some(values)
