@@ -193,3 +193,16 @@ fn the_forms_of_a_path_are_read() {
         repo.pds(["get", form]).ok();
     }
 }
+
+#[test]
+fn help_has_colours_as_the_option_says() {
+    let home = Home::new();
+    for args in [&["--help"][..], &["ls", "--help"], &["help", "ls"]] {
+        let coloured = home.pds(args.iter().chain(&["--color", "always"]).copied()).ended().stdout;
+        assert!(coloured.windows(2).any(|pair| pair == b"\x1b["), "{args:?}");
+        let plain = home.pds(args.iter().copied()).ok();
+        assert!(!plain.contains('\x1b'), "{args:?}");
+        let never = home.pds(args.iter().chain(&["--color=never"]).copied());
+        assert_eq!(never.env("CLICOLOR_FORCE", "1").ok(), plain, "{args:?}");
+    }
+}
