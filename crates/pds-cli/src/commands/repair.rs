@@ -216,7 +216,7 @@ fn print(answer: &RepairAnswer<'_>, out: &mut Output) -> Result<Exit> {
     out.show(answer, |terminal| screen::lines(answer, terminal))?;
     let is_screen = out.terminal().is_some();
     // The screen lists the options.
-    let has_hint = !out.is_json() && !(is_screen && answer.has_options());
+    let has_hint = !(out.is_json() || is_screen && answer.has_options());
     if let Some(hint) = answer.hint().filter(|_| has_hint) {
         let label = if is_screen { "hint: " } else { "" };
         say(&format!("{label}{hint}"));
