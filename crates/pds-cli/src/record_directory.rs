@@ -43,7 +43,7 @@ struct Named {
 impl RecordDirectory {
     /// Finds the collections in the directory of an account, or in a directory of accounts.
     pub(crate) fn open(dir: &Path, account: &Did) -> Result<Self> {
-        let Found { accounts, mut collections } = found_in(dir)?;
+        let Found { accounts, mut collections, mut has_commit } = found_in(dir)?;
         if !accounts.is_empty() {
             if !collections.is_empty() {
                 let message = format!("{} has accounts next to collections", dir.display());
@@ -51,6 +51,7 @@ impl RecordDirectory {
             }
             let dir = of_account(dir, accounts, account)?;
             collections = found_in(&dir)?.collections;
+            has_commit = true;
         } else if let Ok(dir) = dir.canonicalize()
             && let Some(name) = dir.file_name().and_then(|name| name.to_str())
             && let Some(did) = did_of(name).filter(|did| did != account)
@@ -58,7 +59,8 @@ impl RecordDirectory {
             let message = format!("this is the repository of {account}, not of {did}");
             return Stated::no("wrong-did", message).hint(ANOTHER_ACCOUNT).fail();
         }
-        if collections.is_empty() {
+        // The directory of an empty repository is no error.
+        if collections.is_empty() && !has_commit {
             let message = format!("{} has no records", dir.display());
             return Stated::bad_input(message).hint(LAYOUT).fail();
         }
@@ -101,6 +103,7 @@ impl RecordFile {
 struct Found {
     accounts: Vec<(Did, PathBuf)>,
     collections: Vec<(Nsid, PathBuf)>,
+    has_commit: bool,
 }
 
 fn found_in(dir: &Path) -> Result<Found> {
@@ -111,7 +114,9 @@ fn found_in(dir: &Path) -> Result<Found> {
             found.accounts.push((did, path));
         } else if is_dir && let Some(nsid) = nsid() {
             found.collections.push((nsid, path));
-        } else if is_dir || (name != COMMIT_JSON && name != COMMIT_CBOR) {
+        } else if !is_dir && (name == COMMIT_JSON || name == COMMIT_CBOR) {
+            found.has_commit = true;
+        } else {
             say(&format!("{} is not read: it is no collection", path.display()));
         }
     }

@@ -62,6 +62,16 @@ fn a_portable_name_may_be_longer_than_a_file_name() {
 }
 
 #[test]
+fn the_directory_of_an_empty_repository_has_no_writes() {
+    let repo = TestRepo::new();
+    repo.pds(["unpack", &repo.home.path("out")]).ok();
+    for dir in ["out".to_owned(), format!("out/{DID}")] {
+        let (_, ended) = applied(&repo.home.path(&dir));
+        assert_eq!((ended.done(), &*ended.stderr), (String::new(), ""));
+    }
+}
+
+#[test]
 fn records_in_cbor_are_read_too() {
     let home = Home::new();
     let dir = home.path(&format!("in/{DID}/com.example.note"));

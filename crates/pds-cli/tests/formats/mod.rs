@@ -2,6 +2,7 @@
 
 mod csv_files;
 mod directories;
+mod generated;
 mod ndjson;
 mod real_repositories;
 

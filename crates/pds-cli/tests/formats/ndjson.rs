@@ -1,7 +1,9 @@
 //! `export --format ndjson`, and `apply` of its lines.
 
+use pds::data::{Block, Codec, Value};
+
 use super::{data, odd_car, varied};
-use crate::common::{DID, Home, TestRepo, creations};
+use crate::common::{Car, DID, Home, TestRepo, creations, note};
 
 #[test]
 fn the_lines_are_those_of_get_in_key_order() {
@@ -142,4 +144,26 @@ fn options_that_make_no_sense_together_are_refused() {
         let found = repo.pds(["export"].into_iter().chain(args.iter().copied())).fails(2);
         assert!(found.contains(said), "{args:?}: {found}");
     }
+}
+
+#[test]
+fn a_commit_without_an_account_gives_lines_with_paths() {
+    let home = Home::new();
+    let mut car = Car::of([(b"com.example.note/a".to_vec(), note("a"))]);
+    let Value::Map(mut fields) = Value::decode(car.commit.block().bytes()).unwrap() else {
+        panic!("a commit is a map")
+    };
+    fields.insert("did", "../alice");
+    car.blocks[0] = Block::new(Codec::Cbor, Value::Map(fields).encode());
+    let root = car.blocks[0].cid();
+    home.write("bad.car", car.file_with_roots(&[root]));
+    let ended = home.pds(["-R", "bad.car", "export", "--format", "ndjson"]).ended();
+    let line = ended.text();
+    assert_eq!(
+        (ended.code(), line.contains("\"path\":\"com.example.note/a\",\"uri\":null")),
+        (6, true)
+    );
+    home.pds(["init", "any", "--did", DID]).ok();
+    home.pds(["-R", "any", "apply"]).stdin(line).ok();
+    assert_eq!(data(&home, "any"), car.commit.data().to_string());
 }

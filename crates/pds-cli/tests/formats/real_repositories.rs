@@ -31,6 +31,10 @@ fn real_repositories_come_back_with_the_same_root() {
         assert_eq!(exported.code(), 0, "{car}: {}", exported.stderr);
         home.pds(["-R", "copy", "apply", "a", "--allow-missing-blobs"]).ok();
         assert_eq!(data(&home, "copy"), report["data"], "{car}");
+        home.pds(["init", "again", "--did", report["did"].as_str().unwrap()]).ok();
+        home.pds(["-R", car, "unpack", "files", "--portable"]).ended().done();
+        home.pds(["-R", "again", "apply", "files", "--allow-missing-blobs"]).ok();
+        assert_eq!(data(&home, "again"), report["data"], "{car}");
         count += 1;
     }
     assert!(count > 5, "{count}");
