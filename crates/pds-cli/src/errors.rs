@@ -8,7 +8,7 @@ use pds::data::{Cid, DataError, ReadError};
 use pds::identity::IdentityError;
 use pds::local::key_file::KeyFileError;
 use pds::local::layout::KEY_FILE;
-use pds::model::revision::RevisionError;
+use pds::model::revision_error::RevisionError;
 use pds::mst::MstError;
 use pds::store::{RefName, StoreError};
 use pds::syntax::SyntaxError;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::builder::{OsStringValueParser, TryMapValueParser, TypedValueParser, ValueParserFactory};
 use pds::Revision;
 use pds::local::store_place::is_address;
-use pds::model::revision::RevisionError;
+use pds::model::revision_error::RevisionError;
 
 use crate::stream::STANDARD_STREAM;
 

@@ -9,7 +9,7 @@ use crate::error_text::{
 use crate::local::key_file::KeyFileError;
 use crate::model::conflict::Versions;
 use crate::model::finding::Finding;
-use crate::model::revision::RevisionError;
+use crate::model::revision_error::RevisionError;
 use pds_core::car::error::CarError;
 use pds_core::commit::CommitError;
 use pds_core::crypto::error::CryptoError;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::caches::Caches;
 use crate::clock::{Clock, ClockReading, ClockVerdict};
 use crate::error::{Error, Result};
-use crate::model::revision::RevisionError;
+use crate::model::revision_error::RevisionError;
 use crate::reading::{Moment, Reading};
 use crate::signer_slot::SignerSlot;
 use crate::snapshot::Snapshot;
@@ -244,8 +244,7 @@ impl Parts {
 pub(crate) fn check_name(name: &RefName) -> Result<()> {
     let text = name.as_str();
     if text.parse::<Cid>().is_ok() || text.parse::<Tid>().is_ok() {
-        let (text, reason) = (text.to_owned(), "a ref name must not be a CID or a rev".to_owned());
-        return Err(RevisionError { text, reason }.into());
+        return Err(RevisionError::new(text, "a ref name must not be a CID or a rev").into());
     }
     Ok(())
 }

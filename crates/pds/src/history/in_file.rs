@@ -1,7 +1,9 @@
 //! The states of a CAR file, as revisions name them.
 
 use crate::error::{Error, Result};
-use crate::model::revision::{Anchor, Revision, RevisionError};
+use crate::model::prefix::CidPrefix;
+use crate::model::revision::{Anchor, Revision, Word};
+use crate::model::revision_error::{Candidate, MAX_CANDIDATES, RevisionError};
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
@@ -13,8 +15,9 @@ use pds_store::ref_name::RefName;
 
 /// Returns the commit of a CAR file that a revision names.
 ///
-/// `HEAD` is the first root of the file. A CID or a rev names any commit of the file, and `~N` steps back from it: to
-/// `prev`, or to the commit of the account with the next lower rev. A file has no other refs and no log.
+/// `HEAD` is the first root of the file. A CID, a rev or a prefix of one names any commit of the file, and `~N` steps
+/// back from it: to `prev`, or to the commit of the account with the next lower rev. A time names the newest commit
+/// whose rev is not later. A file has no other refs and no log.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -35,32 +38,25 @@ use pds_store::ref_name::RefName;
 pub fn resolve_in_file<F: ReadAt>(file: &CarFile<F>, revision: &Revision) -> Result<Cid> {
     let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
     let root = *file.roots().first().ok_or_else(no_root)?;
-    let wrong = |reason: String| Error::from(RevisionError { text: revision.to_string(), reason });
+    let wrong = |reason: &str| Error::from(RevisionError::new(revision.to_string(), reason));
     let mut commit = match &revision.base {
         Anchor::Ref { name, moves: 0 }
             if name.as_ref().is_none_or(|name| *name == RefName::head()) =>
         {
             root
         }
-        Anchor::Ref { moves: 0, .. } => return Err(wrong("a CAR file has no refs".to_owned())),
-        Anchor::Ref { .. } => return Err(wrong("a CAR file has no log".to_owned())),
+        Anchor::Ref { moves: 0, .. } => return Err(wrong("a CAR file has no refs")),
+        Anchor::Ref { .. } | Anchor::RefAt { .. } => return Err(wrong("a CAR file has no log")),
         Anchor::Commit(cid) => *cid,
-        Anchor::RefOrRev(_, rev) => match commits_with(file, *rev)?.as_slice() {
-            [] => return Err(wrong(format!("the file has no commit with rev {rev}"))),
-            [commit] => *commit,
-            [one, other, ..] => {
-                let reason = format!("the file has two commits with this rev: {one} and {other}");
-                return Err(wrong(reason));
-            }
-        },
+        Anchor::Word(word) => find_word(file, word, root, &wrong)?,
     };
     if commit != root && commit_at(file, commit)?.is_none() {
-        return Err(wrong("the file has no such commit".to_owned()));
+        return Err(wrong("the file has no such commit"));
     }
     for back in 0..revision.back {
         commit = before(file, commit)?.ok_or_else(|| {
             let last = Revision { base: revision.base.clone(), back };
-            wrong(format!("the file has no parent of {last}"))
+            wrong(&format!("the file has no parent of {last}"))
         })?;
     }
     Ok(commit)
@@ -85,13 +81,64 @@ fn before<F: ReadAt>(file: &CarFile<F>, commit: Cid) -> Result<Option<Cid>> {
     Ok(found.map(|found| found.cid()))
 }
 
-/// Returns the commits with a rev, at most two of them.
-fn commits_with<F: ReadAt>(file: &CarFile<F>, rev: Tid) -> Result<Vec<Cid>> {
-    let of_rev = commits(file).filter_map(|commit| match commit {
-        Ok(commit) => (commit.rev() == Some(rev)).then(|| Ok(commit.cid())),
-        Err(error) => Some(Err(error)),
-    });
-    of_rev.take(2).collect()
+/// Returns the commit that a word names: by its rev, by its CID, or as the newest one until a time.
+fn find_word<F: ReadAt>(
+    file: &CarFile<F>,
+    word: &Word,
+    root: Cid,
+    wrong: &dyn Fn(&str) -> Error,
+) -> Result<Cid> {
+    let Word { text, rev, cid, micros, .. } = word;
+    if let Some(CidPrefix::Whole(cid)) = cid {
+        return Ok(*cid);
+    }
+    let of_rev = |commit: &Commit| rev.as_ref().is_some_and(|rev| rev.fits(commit.rev()));
+    let of_cid = |commit: &Commit| cid.as_ref().is_some_and(|cid| cid.fits(&commit.cid()));
+    for is_meant in [&of_rev as &dyn Fn(&Commit) -> bool, &of_cid] {
+        match commits_that(file, is_meant)?.as_slice() {
+            [] => {}
+            [one] => return Ok(one.commit),
+            several => return Err(RevisionError::ambiguous(text, several.to_vec()).into()),
+        }
+    }
+    match micros {
+        Some(micros) => newest_until(file, root, *micros)?
+            .ok_or_else(|| wrong("the file has no commit from before the end of that time")),
+        None if rev.is_none() && cid.is_none() => Err(wrong("a CAR file has no refs")),
+        None => Err(wrong("the file has no commit whose rev or CID begins with it")),
+    }
+}
+
+/// Returns the newest commit of the account whose rev is neither after a time nor after that of the root.
+fn newest_until<F: ReadAt>(file: &CarFile<F>, root: Cid, micros: u64) -> Result<Option<Cid>> {
+    let Some(root) = commit_at(file, root)? else { return Ok(None) };
+    let is_meant = |commit: &Commit| {
+        let of_rev = commit.rev().and_then(Tid::rev_micros);
+        of_rev.is_some_and(|of_rev| of_rev <= micros)
+            && commit.rev() <= root.rev()
+            && commit.did() == root.did()
+    };
+    let mut found: Option<Commit> = is_meant(&root).then(|| root.clone());
+    for commit in commits(file) {
+        let commit = commit?;
+        let is_later = found.as_ref().is_none_or(|found| found.rev() < commit.rev());
+        if is_later && is_meant(&commit) {
+            found = Some(commit);
+        }
+    }
+    Ok(found.map(|found| found.cid()))
+}
+
+/// Returns the commits that are meant, at most as many as an error lists.
+fn commits_that<F: ReadAt>(
+    file: &CarFile<F>,
+    is_meant: &dyn Fn(&Commit) -> bool,
+) -> Result<Vec<Candidate>> {
+    let meant = commits(file).filter(|commit| commit.as_ref().map_or(true, is_meant));
+    let candidate = |commit: Result<Commit>| {
+        commit.map(|commit| Candidate { commit: commit.cid(), rev: commit.rev() })
+    };
+    meant.map(candidate).take(MAX_CANDIDATES).collect()
 }
 
 /// Iterates over the commits of a file without malformed fields, in file order.

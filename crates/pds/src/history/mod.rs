@@ -1,6 +1,7 @@
 //! History: refs, their log, and the states that they pointed to.
 
 pub(crate) mod ancestry;
+mod candidates;
 pub mod handle;
 pub mod in_file;
 pub(crate) mod log_pages;

@@ -1,16 +1,18 @@
 //! The resolution of revisions to commits.
 
-use std::cmp::Ordering;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
 use crate::facts::forgotten;
+use crate::history::candidates::{with_cid, with_rev};
 use crate::history::handle::History;
 use crate::history::parent::{Back, commit_if_here};
-use crate::model::revision::{Anchor, Revision, RevisionError};
+use crate::model::revision::{Anchor, Revision, Word};
+use crate::model::revision_error::{Candidate, RevisionError};
 use crate::snapshot::{Snapshot, read_commit};
 use pds_core::commit::CommitError;
 use pds_core::data::cid::Cid;
+use pds_core::syntax::datetime::Datetime;
 use pds_core::syntax::tid::Tid;
 use pds_store::log::LogQuery;
 use pds_store::ref_name::RefName;
@@ -38,45 +40,37 @@ impl History<'_> {
         let is_of_the_past =
             !matches!(revision, Revision { base: Anchor::Ref { moves: 0, .. }, back: 0 });
         self.find_revision(view, revision).map_err(|error| match (error, forgotten(view)) {
-            (Error::Revision(RevisionError { text, reason }), Ok(Some(rev))) if is_of_the_past => {
-                let reason = format!("{reason}; states up to rev {rev} were deleted");
-                RevisionError { text, reason }.into()
+            (Error::Revision(mut error), Ok(Some(rev)))
+                if is_of_the_past && error.candidates.is_empty() =>
+            {
+                error.reason = format!("{}; states up to rev {rev} were deleted", error.reason);
+                error.into()
             }
             (error, _) => error,
         })
     }
 
     fn find_revision(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
-        let wrong =
-            |reason: String| Error::from(RevisionError { text: revision.to_string(), reason });
-        let mut commit = match &revision.base {
-            Anchor::Commit(cid) => *cid,
+        let wrong = |reason: String| RevisionError::new(revision.to_string(), reason);
+        let (mut commit, name) = match &revision.base {
+            Anchor::Commit(cid) => (*cid, &self.parts.name),
             Anchor::Ref { name, moves } => {
                 let name = name.as_ref().unwrap_or(&self.parts.name);
-                self.ref_at(view, name, *moves).map_err(|reason| match reason {
-                    Missing::Because(reason) => wrong(reason),
-                    Missing::Failed(error) => error,
-                })?
+                (self.ref_at(view, name, *moves, &wrong)?, name)
             }
-            Anchor::RefOrRev(name, rev) => match view.refs()?.get(name) {
-                Some(cid) => cid,
-                None => {
-                    let found = find_rev(view, *rev)?;
-                    found.ok_or_else(|| wrong(format!("no commit has rev {rev}")))?
-                }
-            },
+            Anchor::RefAt { name, time } => {
+                let name = name.as_ref().unwrap_or(&self.parts.name);
+                (logged_at(view, name, time.micros)?.map_err(|missed| wrong(missed.reason))?, name)
+            }
+            Anchor::Word(word) => self.find_word(view, word, &wrong)?,
         };
         read_commit(view, commit).map_err(|error| match error {
-            Error::UnknownCommit(_) => wrong("the commit is not stored".to_owned()),
+            Error::UnknownCommit(_) => wrong("the commit is not stored".to_owned()).into(),
             Error::Commit(CommitError::NotACommit { .. }) => {
-                wrong("the block is not a commit".to_owned())
+                wrong("the block is not a commit".to_owned()).into()
             }
             error => error,
         })?;
-        let name = match &revision.base {
-            Anchor::Ref { name: Some(name), .. } | Anchor::RefOrRev(name, _) => name,
-            Anchor::Ref { name: None, .. } | Anchor::Commit(_) => &self.parts.name,
-        };
         let steps = Back { view, name };
         for back in 0..revision.back {
             commit = steps.before_even_if_lost(commit)?.ok_or_else(|| {
@@ -87,13 +81,71 @@ impl History<'_> {
         Ok(commit)
     }
 
-    fn ref_at(&self, view: &dyn View, name: &RefName, moves: u32) -> Result<Cid, Missing> {
-        let failed = |error| Missing::Failed(Error::Store(error));
+    /// Returns the commit that a word names, and the ref whose log leads to the commits before it.
+    fn find_word<'w>(
+        &'w self,
+        view: &dyn View,
+        word: &'w Word,
+        wrong: &dyn Fn(String) -> RevisionError,
+    ) -> Result<(Cid, &'w RefName)> {
+        if let Some(name) = &word.name
+            && let Some(commit) = view.refs()?.get(name)
+        {
+            return Ok((commit, name));
+        }
+        let head = &self.parts.name;
+        let of_rev = || word.rev.as_ref().map(|rev| with_rev(view, rev));
+        let of_cid = || word.cid.as_ref().map(|cid| with_cid(view, cid));
+        for found in [&of_rev as &dyn Fn() -> Option<Result<Vec<Candidate>>>, &of_cid] {
+            match found().transpose()?.unwrap_or_default().as_slice() {
+                [] => {}
+                [one] => return Ok((one.commit, head)),
+                several => {
+                    return Err(RevisionError::ambiguous(&word.text, several.to_vec()).into());
+                }
+            }
+        }
+        if let Some(micros) = word.micros {
+            return Ok((self.newest_until(view, micros)?.map_err(wrong)?, head));
+        }
+        if let Some(name) = &word.name
+            && let lost @ Error::RefLost { .. } = self.parts.on(name.clone()).absent(view)?
+        {
+            return Err(lost);
+        }
+        Err(wrong(word.no_match()).into())
+    }
+
+    /// Returns the newest state until a time: the commit that the ref pointed to, or, if the log begins later, the
+    /// first commit of the log or one before it whose rev is not later.
+    fn newest_until(&self, view: &dyn View, micros: u64) -> Result<Result<Cid, String>> {
+        let missed = match logged_at(view, &self.parts.name, micros)? {
+            Ok(commit) => return Ok(Ok(commit)),
+            Err(missed) => missed,
+        };
+        let back = Back { view, name: &self.parts.name };
+        let mut at = missed.first;
+        while let Some(commit) = at.map(|cid| commit_if_here(view, cid)).transpose()?.flatten() {
+            let of_rev = commit.rev().and_then(Tid::rev_micros);
+            if of_rev.is_some_and(|of_rev| of_rev <= micros) {
+                return Ok(Ok(commit.cid()));
+            }
+            at = back.before(commit.cid())?;
+        }
+        Ok(Err(missed.reason))
+    }
+
+    fn ref_at(
+        &self,
+        view: &dyn View,
+        name: &RefName,
+        moves: u32,
+        wrong: &dyn Fn(String) -> RevisionError,
+    ) -> Result<Cid> {
         if moves == 0 {
-            let no_ref = || Missing::Because(format!("no ref named {name}"));
             return self.parts.on(name.clone()).present_in(view).map_err(|error| match error {
-                Error::NoCommit(_) => no_ref(),
-                error => Missing::Failed(error),
+                Error::NoCommit(_) => wrong(format!("no ref named {name}")).into(),
+                error => error,
             });
         }
         // The log row of the n-th latest move names the commit before that move.
@@ -105,50 +157,45 @@ impl History<'_> {
             }
             found = row.before;
             ControlFlow::Break(())
-        })
-        .map_err(failed)?;
+        })?;
         found.ok_or_else(|| {
             let moves = counted(count.into(), "move");
-            Missing::Because(format!("the log records only {moves} of {name}"))
+            wrong(format!("the log records only {moves} of {name}")).into()
         })
     }
 }
-/// Returns a commit with this rev from the history of each ref, or else from the log.
-fn find_rev(view: &dyn View, rev: Tid) -> Result<Option<Cid>> {
-    for (_, head) in &view.refs()? {
-        let mut at = Some(*head);
-        while let Some(commit) = at.map(|cid| commit_if_here(view, cid)).transpose()?.flatten() {
-            match commit.rev().cmp(&Some(rev)) {
-                Ordering::Equal => return Ok(Some(commit.cid())),
-                // The commits before it have even smaller revs.
-                Ordering::Less => break,
-                Ordering::Greater => at = commit.prev(),
-            }
+
+/// The log has no commit of a ref at a time.
+struct Missed {
+    reason: String,
+    /// The first commit that the log names, if it begins later.
+    first: Option<Cid>,
+}
+
+/// Returns the commit that a ref pointed to at a time, as the log records it.
+fn logged_at(view: &dyn View, name: &RefName, micros: u64) -> Result<Result<Cid, Missed>> {
+    let (mut found, mut first) = (None, None);
+    view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
+        if row.at_micros > micros {
+            first = Some((row.after, row.at_micros));
+            return ControlFlow::Continue(());
         }
-    }
-    let (mut found, mut failed) = (None, None);
-    view.log(&LogQuery::oldest_first(), &mut |row| {
-        let commit = row.after.map(|cid| commit_if_here(view, cid)).transpose();
-        match commit {
-            Err(error) => failed = Some(error),
-            Ok(commit) => {
-                let commit = commit.flatten().filter(|commit| commit.rev() == Some(rev));
-                found = commit.map(|commit| commit.cid());
-            }
-        }
-        match found.is_some() || failed.is_some() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
+        found = Some(row.after);
+        ControlFlow::Break(())
     })?;
-    failed.map_or(Ok(found), Err)
+    let missed = |reason, first| Ok(Err(Missed { reason, first }));
+    match (found, first) {
+        (Some(Some(commit)), _) => Ok(Ok(commit)),
+        (Some(None), _) => missed(format!("the ref {name} had been removed at that time"), None),
+        (None, Some((first, begin))) => {
+            let begin = i64::try_from(begin).ok().and_then(Datetime::from_unix_micros);
+            let begin = begin.map_or_else(String::new, |begin| format!(" at {begin}"));
+            missed(format!("the log of {name} begins later{begin}"), first)
+        }
+        (None, None) => missed(format!("no ref named {name}"), None),
+    }
 }
 
 fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
-enum Missing {
-    Because(String),
-    Failed(Error),
 }

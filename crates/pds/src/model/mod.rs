@@ -4,6 +4,8 @@ pub mod commit_order;
 pub mod conflict;
 pub mod finding;
 pub mod jobs;
+pub(crate) mod prefix;
 pub mod report;
 pub mod revision;
+pub mod revision_error;
 pub mod write;

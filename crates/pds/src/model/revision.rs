@@ -3,21 +3,34 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::model::prefix::{CidPrefix, MIN_LETTERS, RevPrefix, is_beginning};
+use crate::model::revision_error::RevisionError;
 use pds_core::data::cid::Cid;
-use pds_core::syntax::tid::Tid;
 use pds_store::ref_name::RefName;
 
 /// The name of a commit: `HEAD`, a ref, a CID, a rev, or a step back from one of these.
 ///
-/// `~N` names the commit N commits back. `@{N}` names the commit that a ref pointed to N moves ago. A ref takes
-/// precedence over a rev of the same spelling.
+/// | form | commit |
+/// |---|---|
+/// | `HEAD`, `@` | the present commit |
+/// | `phone` | the commit that this ref points to |
+/// | `3jzfcijpj2z2a`, `3jzfci` | the commit with this rev, or with the only rev that begins so |
+/// | `bafyreigkbrcxa5…`, `gkbrcxa5` | the commit with this CID, or with the only CID that begins so |
+/// | `HEAD~3`, `HEAD^` | the commit three steps back, or the parent |
+/// | `@{2}`, `phone@{2}` | the commit that the ref pointed to two moves ago |
+/// | `@{yesterday}`, `phone@{2026-11-27}` | the commit that the ref pointed to at that time |
+/// | `2026-11-27` | the newest state of that time |
+///
+/// A prefix has six letters or more. All CIDs of commits begin with `bafyrei`; these letters may be left out and do not
+/// count. A ref takes precedence over a rev of the same spelling, a rev over a CID, and a CID over a time.
 ///
 /// ```
 /// use pds::Revision;
 ///
-/// for text in ["HEAD", "HEAD~3", "@{2}", "backup@{1}~2", "3jzfcijpj2z2a"] {
+/// for text in ["HEAD", "HEAD~3", "@{2}", "backup@{1}~2", "3jzfcijpj2z2a", "gkbrcxa5"] {
 ///     assert_eq!(text.parse::<Revision>()?.to_string(), text);
 /// }
+/// assert_eq!("@^^~2".parse::<Revision>()?.to_string(), "HEAD~4");
 /// # Ok::<(), pds::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,26 +47,151 @@ pub(crate) enum Anchor {
         name: Option<RefName>,
         moves: u32,
     },
-    /// The name of a ref if it exists, and a rev otherwise.
-    RefOrRev(RefName, Tid),
+    /// The commit that a ref pointed to at a time.
+    RefAt {
+        name: Option<RefName>,
+        time: Time,
+    },
+    /// A text with several readings.
+    Word(Box<Word>),
     Commit(Cid),
 }
 
-/// The error for a text that names no commit.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown revision \"{text}\": {reason}")]
-pub struct RevisionError {
-    /// The text.
-    pub text: String,
-    /// The reason why it names no commit.
-    pub reason: String,
+/// A time, with the text that names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Time {
+    pub(crate) text: Box<str>,
+    pub(crate) micros: u64,
+}
+
+/// A text that may be a ref, a rev, a CID or a time, in this order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Word {
+    pub(crate) text: Box<str>,
+    pub(crate) name: Option<RefName>,
+    pub(crate) rev: Option<RevPrefix>,
+    pub(crate) cid: Option<CidPrefix>,
+    pub(crate) micros: Option<u64>,
 }
 
 impl Revision {
     /// Returns the revision `HEAD`.
     #[must_use]
     pub fn head() -> Self {
-        Self { base: Anchor::Ref { name: Some(RefName::head()), moves: 0 }, back: 0 }
+        RefName::head().into()
+    }
+
+    /// Parses a revision that may name a time.
+    ///
+    /// `time` reads the text of a time: that between the braces of `@{yesterday}`, or a whole word such as
+    /// `2026-11-27`. It returns the last moment that the text means, in microseconds since 1970. [`str::parse`] knows
+    /// no times, because this crate has neither a clock nor a time zone.
+    ///
+    /// ```
+    /// use pds::Revision;
+    ///
+    /// let time = |text: &str| (text == "2026-11-27").then_some(1_795_823_999_999_999);
+    /// for text in ["2026-11-27", "@{2026-11-27}~1", "phone@{2026-11-27}"] {
+    ///     assert_eq!(Revision::parse_with_times(text, &time)?.to_string(), text);
+    /// }
+    /// assert!(Revision::parse_with_times("@{soon}", &time).is_err());
+    /// # Ok::<(), pds::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RevisionError`] if the text has none of the forms of a revision.
+    pub fn parse_with_times(
+        text: &str,
+        time: &dyn Fn(&str) -> Option<u64>,
+    ) -> Result<Self, RevisionError> {
+        let (base, back) = split_steps(text).map_err(|reason| RevisionError::new(text, reason))?;
+        let base = anchor(base, time).map_err(|reason| RevisionError::new(text, reason))?;
+        Ok(Self { base, back })
+    }
+}
+
+/// Splits the steps back from the name before them, and adds them up.
+fn split_steps(text: &str) -> Result<(&str, u32), String> {
+    let at = text.find(['~', '^']).unwrap_or(text.len());
+    let (base, mut steps) = text.split_at(at);
+    if base.is_empty() {
+        return Err(match steps {
+            "" => "the text is empty; write HEAD for the present state".to_owned(),
+            steps => format!("no name before {steps}; write HEAD{steps}"),
+        });
+    }
+    let mut back = 0_u32;
+    while let Some(mark) = steps.chars().next() {
+        let rest = steps.get(mark.len_utf8()..).unwrap_or_default();
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let (digits, rest) = rest.split_at(end);
+        let count = match (mark, digits) {
+            ('~' | '^', "") | ('^', "1") => Some(1),
+            ('^', _) => return Err("a commit has one parent; write ^ or ~N".to_owned()),
+            ('~', digits) => digits.parse().ok(),
+            _ => return Err(format!("{mark} in the steps back; write ^ or ~N")),
+        };
+        let sum = count.and_then(|count: u32| back.checked_add(count));
+        back = sum.ok_or("the number of steps back is too large")?;
+        steps = rest;
+    }
+    Ok((base, back))
+}
+
+/// Parses a revision without steps back.
+fn anchor(text: &str, time: &dyn Fn(&str) -> Option<u64>) -> Result<Anchor, String> {
+    if text == "@" {
+        return Ok(Anchor::Ref { name: Some(RefName::head()), moves: 0 });
+    }
+    let Some((name, inner)) = text.split_once("@{") else { return word(text, time) };
+    let inner = inner.strip_suffix('}').ok_or("a } is missing at the end")?;
+    let name = match name {
+        "" => None,
+        name => {
+            Some(name.parse().map_err(|_| format!("{name} before @ is not the name of a ref"))?)
+        }
+    };
+    if inner.bytes().all(|byte| byte.is_ascii_digit()) {
+        let moves = if inner.is_empty() { Some(1) } else { inner.parse().ok() };
+        let moves = moves.ok_or("the number of moves is too large")?;
+        return Ok(Anchor::Ref { name, moves });
+    }
+    let micros = time(inner).ok_or_else(|| {
+        format!("{inner} is neither a number of moves nor a time; write @{{2}} or @{{2026-11-27}}")
+    })?;
+    Ok(Anchor::RefAt { name, time: Time { text: inner.into(), micros } })
+}
+
+/// Parses a word with all of its readings.
+fn word(text: &str, time: &dyn Fn(&str) -> Option<u64>) -> Result<Anchor, String> {
+    let name = text.parse::<RefName>().ok();
+    let (rev, cid, micros) = (RevPrefix::parse(text), CidPrefix::parse(text), time(text));
+    match (name, rev, cid, micros) {
+        (None, None, None, None) if text.starts_with('@') => {
+            Err("@ is followed by {N} or {TIME}; write @{1} for the state before the last move"
+                .into())
+        }
+        (None, None, None, None) => Err("neither a ref, a commit CID, a rev nor a time".to_owned()),
+        (Some(name), None, None, None) if !is_beginning(text) => {
+            Ok(Anchor::Ref { name: Some(name), moves: 0 })
+        }
+        (name, rev, cid, micros) => {
+            Ok(Anchor::Word(Box::new(Word { text: text.into(), name, rev, cid, micros })))
+        }
+    }
+}
+
+impl Word {
+    /// Returns the reason why a repository has no commit under this text.
+    pub(crate) fn no_match(&self) -> String {
+        match (&self.rev, &self.cid, &self.micros) {
+            (None, None, None) => format!(
+                "no ref named {}; a prefix of a rev or a CID has {MIN_LETTERS} letters or more",
+                self.text
+            ),
+            _ => "no ref has this name, and no rev or CID of a commit begins with it".to_owned(),
+        }
     }
 }
 
@@ -79,53 +217,18 @@ impl FromStr for Revision {
     type Err = RevisionError;
 
     fn from_str(text: &str) -> Result<Self, RevisionError> {
-        let wrong = |reason: &str| RevisionError {
-            text: text.chars().take(MAX_SHOWN).collect(),
-            reason: reason.to_owned(),
-        };
-        let number = |digits: &str| match digits {
-            "" => Ok(1),
-            digits => digits.parse::<u32>().map_err(|_| wrong("the number of steps is invalid")),
-        };
-        if text.is_empty() {
-            return Err(wrong("the text is empty"));
-        }
-        let (base, back) = match text.split_once('~') {
-            Some((base, steps)) => (base, number(steps)?),
-            None => (text, 0),
-        };
-        let base = match base.split_once("@{") {
-            Some((name, moves)) => {
-                let moves = moves.strip_suffix('}').ok_or_else(|| wrong("a } is missing"))?;
-                let name = match name {
-                    "" => None,
-                    name => Some(name.parse().map_err(|_| wrong("the ref name is invalid"))?),
-                };
-                Anchor::Ref { name, moves: number(moves)? }
-            }
-            None => match (base.parse::<Cid>(), base.parse::<RefName>(), base.parse::<Tid>()) {
-                (Ok(commit), ..) => Anchor::Commit(commit),
-                (_, Ok(name), Ok(rev)) => Anchor::RefOrRev(name, rev),
-                (_, Ok(name), Err(_)) => Anchor::Ref { name: Some(name), moves: 0 },
-                _ => return Err(wrong("neither a ref, a commit CID nor a rev")),
-            },
-        };
-        Ok(Self { base, back })
+        Self::parse_with_times(text, &|_| None)
     }
 }
 
 impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name_of = |name: &Option<RefName>| name.as_ref().map_or("", RefName::as_str).to_owned();
         match &self.base {
-            Anchor::Ref { name, moves } => {
-                if let Some(name) = name {
-                    write!(f, "{name}")?;
-                }
-                if *moves > 0 || name.is_none() {
-                    write!(f, "@{{{moves}}}")?;
-                }
-            }
-            Anchor::RefOrRev(name, _) => write!(f, "{name}")?,
+            Anchor::Ref { name: Some(name), moves: 0 } => write!(f, "{name}")?,
+            Anchor::Ref { name, moves } => write!(f, "{}@{{{moves}}}", name_of(name))?,
+            Anchor::RefAt { name, time } => write!(f, "{}@{{{}}}", name_of(name), time.text)?,
+            Anchor::Word(word) => f.write_str(&word.text)?,
             Anchor::Commit(cid) => write!(f, "{cid}")?,
         }
         match self.back {
@@ -134,5 +237,3 @@ impl fmt::Display for Revision {
         }
     }
 }
-
-const MAX_SHOWN: usize = 80;

@@ -27,6 +27,7 @@ mod old_keys;
 pub(super) mod proofs;
 mod races;
 mod reverts;
+mod revisions;
 mod rotations;
 mod seam;
 pub(super) mod slice_checks;

@@ -1,0 +1,194 @@
+//! The search for the commits that fit a prefix of a rev or of a CID.
+//!
+//! Commits are looked for in the refs, along `prev`, and in the log. No other block is read, and memory use does not
+//! grow with the history.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::error::{Error, Result};
+use crate::history::parent::commit_if_here;
+use crate::model::prefix::{CidPrefix, RevPrefix};
+use crate::model::revision_error::{Candidate, MAX_CANDIDATES};
+use pds_core::commit::Commit;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::tid::Tid;
+use pds_store::event::Event;
+use pds_store::log::{LogEntry, LogQuery};
+use pds_store::store::View;
+
+/// Returns the stored commits whose rev fits. A whole rev is first looked for in the history of each ref, and in the log
+/// only if no ref has it.
+pub(crate) fn with_rev(view: &dyn View, prefix: &RevPrefix) -> Result<Vec<Candidate>> {
+    let fits = |commit: &Commit| prefix.fits(commit.rev());
+    let mut found = Found::default();
+    for commit in Descent::of_refs(view)? {
+        let Some(commit) = found.or_damage(commit)? else { continue };
+        // The commits after it have even smaller revs.
+        if commit.rev() < Some(prefix.first) || found.add_if(&fits, &commit).is_break() {
+            break;
+        }
+    }
+    if prefix.whole().is_none() || found.fitting.is_empty() {
+        each_logged(view, &mut |_, commit| {
+            let Some(commit) = found.or_damage(commit)?.flatten() else { return Ok(END) };
+            let is_earlier = commit.rev() < Some(prefix.first);
+            Ok((found.add_if(&fits, &commit), if is_earlier { None } else { commit.prev() }))
+        })?;
+    }
+    found.finish()
+}
+
+/// Returns the stored commits whose CID fits. If none of them is stored, returns those that the log names.
+pub(crate) fn with_cid(view: &dyn View, prefix: &CidPrefix) -> Result<Vec<Candidate>> {
+    if let CidPrefix::Whole(cid) = prefix {
+        return Ok(vec![Candidate { commit: *cid, rev: None }]);
+    }
+    let fits = |commit: &Commit| prefix.fits(&commit.cid());
+    let (mut found, mut lost) = (Found::default(), Vec::new());
+    for commit in Descent::of_refs(view)? {
+        let Some(commit) = found.or_damage(commit)? else { continue };
+        if found.add_if(&fits, &commit).is_break() {
+            break;
+        }
+    }
+    each_logged(view, &mut |cid, commit| {
+        let Some(commit) = found.or_damage(commit)?.flatten() else {
+            if prefix.fits(&cid) && lost.len() < MAX_CANDIDATES && !lost.contains(&cid) {
+                lost.push(cid);
+            }
+            return Ok(END);
+        };
+        Ok((found.add_if(&fits, &commit), commit.prev()))
+    })?;
+    if found.fitting.is_empty() && !lost.is_empty() {
+        return Ok(lost.into_iter().map(|commit| Candidate { commit, rev: None }).collect());
+    }
+    found.finish()
+}
+
+/// Whether the search continues, and the commit before the visited one, if it is to be visited, too.
+type Next = (ControlFlow<()>, Option<Cid>);
+
+/// The next step after a commit that cannot be read.
+const END: Next = (ControlFlow::Continue(()), None);
+
+/// Passes every commit to `visit` that the log names, the newest first, and those before it by `prev` that the log does
+/// not name.
+fn each_logged(
+    view: &dyn View,
+    visit: &mut dyn FnMut(Cid, Result<Option<Commit>>) -> Result<Next>,
+) -> Result<()> {
+    let mut row = |row: LogEntry| -> Result<ControlFlow<()>> {
+        let other = match row.event {
+            Event::Merge { other, .. } => Some(other),
+            _ => None,
+        };
+        for named in [row.after, other] {
+            let mut at = named;
+            while let Some(cid) = at {
+                let (flow, prev) = visit(cid, commit_if_here(view, cid))?;
+                if flow.is_break() {
+                    return Ok(flow);
+                }
+                at = match prev {
+                    Some(prev) if !is_logged(view, prev)? => Some(prev),
+                    _ => None,
+                };
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    };
+    let mut failed = None;
+    view.log(&LogQuery::newest_first(), &mut |entry| {
+        row(entry).unwrap_or_else(|error| {
+            failed = Some(error);
+            ControlFlow::Break(())
+        })
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
+/// Returns whether the log names a commit as the target of a move.
+fn is_logged(view: &dyn View, commit: Cid) -> Result<bool> {
+    let mut found = false;
+    view.log(&LogQuery::newest_first().to(commit), &mut |_| {
+        found = true;
+        ControlFlow::Break(())
+    })?;
+    Ok(found)
+}
+
+/// The commits that fit so far.
+#[derive(Default)]
+struct Found {
+    fitting: Vec<Candidate>,
+    /// The first commit that could not be read. It may be the one that was looked for.
+    damage: Option<Error>,
+}
+
+impl Found {
+    /// Adds a commit if it fits. The search ends if an error can list no more commits.
+    fn add_if(&mut self, fits: &dyn Fn(&Commit) -> bool, commit: &Commit) -> ControlFlow<()> {
+        let candidate = Candidate { commit: commit.cid(), rev: commit.rev() };
+        if fits(commit) && !self.fitting.contains(&candidate) {
+            self.fitting.push(candidate);
+        }
+        match self.fitting.len() < MAX_CANDIDATES {
+            true => ControlFlow::Continue(()),
+            false => ControlFlow::Break(()),
+        }
+    }
+
+    /// Keeps the error about a damaged commit for the end: it does not hide the others.
+    fn or_damage<T>(&mut self, read: Result<T>) -> Result<Option<T>> {
+        match read {
+            Err(error) if error.is_corrupt() => {
+                self.damage.get_or_insert(error);
+                Ok(None)
+            }
+            read => read.map(Some),
+        }
+    }
+
+    fn finish(self) -> Result<Vec<Candidate>> {
+        match self.damage {
+            Some(damage) if self.fitting.is_empty() => Err(damage),
+            _ => Ok(self.fitting),
+        }
+    }
+}
+
+/// The commits that all refs point to, and those before them by `prev`, the greatest rev first. Each is passed once,
+/// because a commit has a greater rev than its `prev`.
+struct Descent<'v> {
+    view: &'v dyn View,
+    waiting: BTreeMap<(Option<Tid>, Cid), Commit>,
+    unread: Vec<Cid>,
+}
+
+impl<'v> Descent<'v> {
+    fn of_refs(view: &'v dyn View) -> Result<Self> {
+        let unread = view.refs()?.entries.iter().map(|(_, cid)| *cid).collect();
+        Ok(Self { view, waiting: BTreeMap::new(), unread })
+    }
+}
+
+impl Iterator for Descent<'_> {
+    type Item = Result<Commit>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while let Some(cid) = self.unread.pop() {
+            match commit_if_here(self.view, cid) {
+                Ok(Some(commit)) => {
+                    self.waiting.insert((commit.rev(), cid), commit);
+                }
+                Ok(None) => {}
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let (_, commit) = self.waiting.pop_last()?;
+        self.unread.extend(commit.prev());
+        Some(Ok(commit))
+    }
+}
