@@ -41,7 +41,8 @@ use pds_store::sqlite::store::SqliteStore;
 ///
 /// [`Error::Store`] if nothing in the database is readable or another process has it open, and [`Error::Io`]. After
 /// an error, the old database is in its place or in the quarantine.
-pub fn salvage_database(dir: &Path) -> Result<Salvaged> {
+pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
+    let dir = dir.as_ref();
     let old = database_of(dir)?;
     let places = Places::locked(dir)?;
     let beside = places.database.as_path();
@@ -101,7 +102,8 @@ impl SalvagedCopy {
     /// # Errors
     ///
     /// [`Error::Store`] if nothing in it is readable or another repair is running, and [`Error::Io`].
-    pub fn of(dir: &Path) -> Result<Self> {
+    pub fn of(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
         let old = database_of(dir)?;
         let places = Places::locked(dir)?;
         let staging =
@@ -132,7 +134,8 @@ impl SalvagedCopy {
 /// # Errors
 ///
 /// [`Error::Store`] if another repair is running, and [`Error::Io`].
-pub fn undo_interrupted_salvage(dir: &Path) -> Result<bool> {
+pub fn undo_interrupted_salvage(dir: impl AsRef<Path>) -> Result<bool> {
+    let dir = dir.as_ref();
     let old = database_of(dir)?;
     let _places = Places::locked(dir)?;
     put_back_wal(&old, dir)

@@ -37,7 +37,8 @@ use pds_store::sqlite::store::SqliteStore;
 ///
 /// [`Error::Store`] if SQLite cannot read the file, another process changes it, or its values share their bytes, and
 /// [`Error::Car`] if `out` cannot be written.
-pub fn extract_blocks(path: &Path, out: &mut dyn Write) -> Result<ForeignTables> {
+pub fn extract_blocks(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<ForeignTables> {
+    let path = path.as_ref();
     let mut car =
         Extract { car: CarWriter::new(out, &[])?, known: HashSet::new(), overlaps: false };
     let is_unreadable = |error: &Error| {

@@ -30,8 +30,8 @@ pub struct Quarantine {
 impl Quarantine {
     /// Returns the quarantine of the repository in a directory. The first kept block creates it.
     #[must_use]
-    pub fn of(repo: &Path) -> Self {
-        Self { dir: repo.join(QUARANTINE_DIRECTORY) }
+    pub fn of(repo: impl AsRef<Path>) -> Self {
+        Self { dir: repo.as_ref().join(QUARANTINE_DIRECTORY) }
     }
 
     /// Returns the path of the directory.

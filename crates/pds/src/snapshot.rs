@@ -19,6 +19,7 @@ use pds_core::mst::tree::Tree;
 use pds_core::syntax::nsid::Nsid;
 use pds_core::syntax::record_key::RecordKey;
 use pds_core::syntax::record_path::RecordPath;
+use serde::de::DeserializeOwned;
 
 /// A repository at one commit, read from any source of blocks: a store, or a CAR file.
 ///
@@ -298,5 +299,31 @@ impl Record {
     /// [`DataError`] if the record does not follow the data model. [`Record::block`] still has its bytes.
     pub fn value(&self) -> Result<Value, DataError> {
         Value::decode(self.block.bytes())
+    }
+
+    /// Decodes the record to a type that serde can deserialize, from the JSON form of the record.
+    ///
+    /// ```
+    /// # let dir = tempfile::tempdir()?;
+    /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
+    /// use pds::Value;
+    ///
+    /// #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+    /// struct Note {
+    ///     text: String,
+    /// }
+    ///
+    /// let (path, note) = ("com.example.note/first".parse()?, Note { text: "hi".to_owned() });
+    /// repo.put(&path, &Value::from_serialize(&note)?)?;
+    /// let record = repo.find(&path)?.expect("it was just put");
+    /// assert_eq!(record.deserialize::<Note>()?, note);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`value`](Self::value), and [`DataError::Type`] if the record does not fit the type.
+    pub fn deserialize<T: DeserializeOwned>(&self) -> Result<T, DataError> {
+        self.value()?.deserialize_to()
     }
 }

@@ -126,7 +126,7 @@ fn a_block_in_several_rows_is_written_once() {
     let cars = ["good.car", "good.car", "good.car"];
     let file = database(&repo, "many.sqlite", table, insert, &cars, true);
     let mut car = Vec::new();
-    pds_rescue::extract_blocks(file.as_ref(), &mut car).unwrap();
+    pds_rescue::extract_blocks(&file, &mut car).unwrap();
     let once = pds::car::CarReader::new(&repo.home.read("good.car")[..]).unwrap().count();
     assert_eq!(pds::car::CarReader::new(&car[..]).unwrap().count(), once);
 }

@@ -117,7 +117,7 @@ fn code_5_says_that_another_process_holds_the_repository() {
 
 /// Holds the write lock during an action.
 fn holding<T>(repo: &TestRepo, meanwhile: impl FnOnce() -> T) -> T {
-    let store = SqliteStore::open(repo.home.path("alice/pds.db").as_ref()).unwrap();
+    let store = SqliteStore::open(repo.home.path("alice/pds.db")).unwrap();
     let (held, is_held) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     thread::scope(|scope| {

@@ -61,6 +61,15 @@ impl TryFrom<&::cid::Cid> for Cid {
     }
 }
 
+#[cfg(feature = "cid")]
+impl TryFrom<::cid::Cid> for Cid {
+    type Error = DataError;
+
+    fn try_from(cid: ::cid::Cid) -> Result<Self, DataError> {
+        Self::try_from(&cid)
+    }
+}
+
 /// Returns an error that shows the input, cut to a bounded length: as text if it is text, otherwise
 /// in hexadecimal.
 fn cid_error(given: &[u8], reason: &'static str) -> DataError {
@@ -114,5 +123,6 @@ mod tests {
         let theirs = ::cid::Cid::from(ours);
         assert_eq!(theirs.to_string(), ours.to_string());
         assert_eq!(Cid::try_from(&theirs).unwrap(), ours);
+        assert_eq!(Cid::try_from(theirs).unwrap(), ours);
     }
 }

@@ -31,6 +31,9 @@ pub enum DataError {
     /// Invalid JSON, or JSON with a value that the data model does not have.
     #[error("not data-model JSON: {0}")]
     Json(String),
+    /// A type of the caller that has no value in the data model, or a value that does not fit the type.
+    #[error("{0}")]
+    Type(String),
     /// A well-formed value that breaks a rule of the data model.
     #[error("{place}: {reason}")]
     Model {

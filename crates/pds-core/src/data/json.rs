@@ -199,17 +199,14 @@ impl<'de> Visitor<'de> for ValueIn<'_> {
             value.count(1 + key.len())?;
             pairs.push((key, entries.next_value_seed(value)?));
         }
-        pairs.sort_by(|(a, _), (b, _)| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
-        if let Some([(key, _), _]) = pairs.array_windows().find(|[(a, _), (b, _)]| a == b) {
-            let key: String = key.chars().take(64).collect();
-            return Err(de::Error::custom(format_args!("duplicate key {key:?}")));
-        }
-        special_value(Map::from_sorted(pairs)).map_err(de::Error::custom)
+        let map = Map::from_unique(pairs);
+        let map = map.map_err(|key| de::Error::custom(format_args!("duplicate key {key:?}")))?;
+        special_value(map).map_err(de::Error::custom)
     }
 }
 
 /// Converts a map with a reserved key to the link or the bytes that it represents.
-fn special_value(map: Map) -> Result<Value, &'static str> {
+pub(crate) fn special_value(map: Map) -> Result<Value, &'static str> {
     if let Some(link) = map.get("$link") {
         let text = link.as_text().ok_or("the $link of a link must be text")?;
         let cid: Cid = text.parse().map_err(|_| "the $link of a link is not a supported CID")?;

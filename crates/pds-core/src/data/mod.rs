@@ -40,4 +40,5 @@ pub(crate) mod json;
 pub mod limits;
 pub mod overlay;
 pub mod record_check;
+mod typed;
 pub mod value;

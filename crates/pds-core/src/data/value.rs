@@ -201,6 +201,15 @@ impl Map {
         self.0.iter().map(|(key, _)| key.as_str())
     }
 
+    /// Returns the map of pairs in any order, or the beginning of a key that occurs twice.
+    pub(crate) fn from_unique(mut pairs: Vec<(String, Value)>) -> Result<Self, String> {
+        pairs.sort_by(|(a, _), (b, _)| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
+        match pairs.array_windows().find(|[(a, _), (b, _)]| a == b) {
+            Some([(key, _), _]) => Err(key.chars().take(MAX_SHOWN).collect()),
+            None => Ok(Self(pairs)),
+        }
+    }
+
     /// Returns the map of pairs that are already in canonical order.
     pub(crate) fn from_sorted(pairs: Vec<(String, Value)>) -> Self {
         Self(pairs)
@@ -266,3 +275,6 @@ impl FromIterator<Self> for Value {
         Self::List(values.into_iter().collect())
     }
 }
+
+/// The number of characters of a key that an error shows.
+const MAX_SHOWN: usize = 64;

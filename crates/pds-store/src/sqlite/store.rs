@@ -47,8 +47,8 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`StoreError`] if the file exists or cannot be created.
-    pub fn create(path: &Path) -> Result<Self, StoreError> {
-        Self::create_with(path, Durability::Always)
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::create_with(path.as_ref(), Durability::Always)
     }
 
     /// Creates a new store that is filled before other processes use it. It is not durable until
@@ -57,8 +57,8 @@ impl SqliteStore {
     /// # Errors
     ///
     /// As [`create`](Self::create).
-    pub fn create_unsettled(path: &Path) -> Result<Self, StoreError> {
-        Self::create_with(path, Durability::WhenSettled)
+    pub fn create_unsettled(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::create_with(path.as_ref(), Durability::WhenSettled)
     }
 
     /// Makes a store of [`create_unsettled`](Self::create_unsettled) durable, and closes it. The
@@ -89,7 +89,8 @@ impl SqliteStore {
     /// [`StoreError::NotAStore`] if the file is not a store, [`StoreError::NewerFormat`] if a later
     /// release wrote it, [`StoreError::UnreleasedFormat`] if a version before the first release
     /// did.
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        let path = path.as_ref();
         let pool = Pool::open(path).map_err(|error| match error {
             StoreError::NotAStore(why) => StoreError::NotAStore(named(path, &why)),
             error => busy_or_no_locks(error, path),
@@ -105,7 +106,8 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`StoreError`] if the file cannot be read, or is a store of another format.
-    pub fn check_file(path: &Path) -> Result<Vec<String>, StoreError> {
+    pub fn check_file(path: impl AsRef<Path>) -> Result<Vec<String>, StoreError> {
+        let path = path.as_ref();
         let checked = open_for_check(path)
             .and_then(|opened| check::check(&opened, CheckDepth::Whole, Index::Sound));
         match checked {

@@ -94,7 +94,8 @@ pub enum KeyFileError {
 ///
 /// [`KeyFileError::Exists`] if the path exists, and [`KeyFileError::Io`]. The path never has a
 /// partial key.
-pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
+pub fn write_new(path: impl AsRef<Path>, key: &SigningKey) -> Result<(), KeyFileError> {
+    let path = path.as_ref();
     let write = || {
         let directory = directory_of(path);
         write_temporary(directory, key)?.persist_noclobber(path).map_err(|failed| failed.error)?;
@@ -115,7 +116,8 @@ pub fn write_new(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 ///
 /// [`KeyFileError::Io`]. The path then still has the old file or already the new one, and neither
 /// is partial.
-pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
+pub fn replace(path: impl AsRef<Path>, key: &SigningKey) -> Result<(), KeyFileError> {
+    let path = path.as_ref();
     let write = || {
         let directory = directory_of(path);
         write_temporary(directory, key)?.persist(path).map_err(|failed| failed.error)?;
@@ -133,7 +135,8 @@ pub fn replace(path: &Path, key: &SigningKey) -> Result<(), KeyFileError> {
 ///
 /// [`KeyFileError::Exposed`], [`KeyFileError::TooLong`], [`KeyFileError::Invalid`] and
 /// [`KeyFileError::Io`]. A FIFO, a device or a directory at the path is an immediate error.
-pub fn read(path: &Path) -> Result<Option<SigningKey>, KeyFileError> {
+pub fn read(path: impl AsRef<Path>) -> Result<Option<SigningKey>, KeyFileError> {
+    let path = path.as_ref();
     let failed = |source| KeyFileError::Io { action: "read", path: path.to_owned(), source };
     let (file, metadata) = match open_regular(path) {
         Ok(opened) => opened,

@@ -17,7 +17,8 @@ use crate::local::locks::Places;
 ///
 /// [`Error::Io`] if the directory cannot be read or a file cannot be removed; [`Error::Store`] if a repair is
 /// still running.
-pub fn clear_leftovers(dir: &Path) -> Result<()> {
+pub fn clear_leftovers(dir: impl AsRef<Path>) -> Result<()> {
+    let dir = dir.as_ref();
     let places = Places::locked(dir)?;
     let is_quarantine = |name: &[u8]| name == QUARANTINE_DIRECTORY.as_bytes();
     let is_new = |name: &[u8]| name.starts_with(STAGING_PREFIX.as_bytes());

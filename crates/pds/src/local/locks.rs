@@ -26,7 +26,8 @@ impl Places {
     /// # Errors
     ///
     /// [`Error::Io`] if a directory cannot be opened, [`StoreError::Busy`] if another process holds the lock.
-    pub fn locked(dir: &Path) -> Result<Self> {
+    pub fn locked(dir: impl AsRef<Path>) -> Result<Self> {
+        let dir = dir.as_ref();
         let own = fs::canonicalize(dir).map_err(Error::io(dir))?;
         // The database may be missing.
         let file = fs::canonicalize(own.join(STORE_FILE)).ok();
@@ -45,7 +46,8 @@ impl Places {
 /// # Errors
 ///
 /// [`Error::Io`] if the directory cannot be opened, [`StoreError::Busy`] if another process holds the lock.
-pub fn lock(dir: &Path) -> Result<File> {
+pub fn lock(dir: impl AsRef<Path>) -> Result<File> {
+    let dir = dir.as_ref();
     let lock = File::open(dir).map_err(Error::io(dir))?;
     let begun = Instant::now();
     loop {
@@ -65,7 +67,8 @@ pub fn lock(dir: &Path) -> Result<File> {
 /// # Errors
 ///
 /// [`Error::Io`].
-pub fn sync(dir: &Path) -> Result<()> {
+pub fn sync(dir: impl AsRef<Path>) -> Result<()> {
+    let dir = dir.as_ref();
     let synced: io::Result<()> = File::open(dir).and_then(|dir| dir.sync_all());
     synced.map_err(Error::io(dir))
 }

@@ -76,7 +76,7 @@ impl RotateOptions {
 /// # Errors
 ///
 /// As [`Repo::open`] and [`Keys::rotate`](crate::keys::handle::Keys::rotate).
-pub fn rotate_key(dir: &Path, curve: Curve) -> Result<(Repo, Commit)> {
+pub fn rotate_key(dir: impl AsRef<Path>, curve: Curve) -> Result<(Repo, Commit)> {
     rotate_key_with(dir, &RotateOptions::new(curve))
 }
 
@@ -87,7 +87,8 @@ pub fn rotate_key(dir: &Path, curve: Curve) -> Result<(Repo, Commit)> {
 /// # Errors
 ///
 /// As [`rotate_key`].
-pub fn rotate_key_with(dir: &Path, options: &RotateOptions) -> Result<(Repo, Commit)> {
+pub fn rotate_key_with(dir: impl AsRef<Path>, options: &RotateOptions) -> Result<(Repo, Commit)> {
+    let dir = dir.as_ref();
     open_without_key(dir)?;
     let _lock = lock(dir)?;
     settle(dir)?;

@@ -30,7 +30,8 @@ impl SqliteStore {
     /// # Errors
     ///
     /// [`StoreError::Busy`] if another process has it open.
-    pub fn check_alone(path: &Path) -> Result<(), StoreError> {
+    pub fn check_alone(path: impl AsRef<Path>) -> Result<(), StoreError> {
+        let path = path.as_ref();
         // An empty file has no content to read, and SQLite would delete the WAL next to it.
         if schema::is_empty(path) {
             return Ok(());
@@ -58,7 +59,8 @@ impl SqliteStore {
     ///
     /// [`StoreError::NotAStore`] if no block can be read, [`StoreError`] if the new file cannot be
     /// created. The part that was already written is left there.
-    pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
+    pub fn salvage(from: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Salvaged, StoreError> {
+        let (from, to) = (from.as_ref(), to.as_ref());
         let reader = match schema::open_for_check(from) {
             Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => None,
             opened => Some(opened?),
