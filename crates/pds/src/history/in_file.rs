@@ -1,7 +1,7 @@
 //! The states of a CAR file, as revisions name them.
 
 use crate::error::{Error, Result};
-use crate::model::prefix::CidPrefix;
+use crate::model::prefix::{CidPrefix, RevPrefix};
 use crate::model::revision::{Anchor, Revision, Word};
 use crate::model::revision_error::{Candidate, MAX_CANDIDATES, RevisionError};
 use pds_core::car::error::CarError;
@@ -105,7 +105,10 @@ fn find_word<F: ReadAt>(
         Some(micros) => newest_until(file, root, *micros)?
             .ok_or_else(|| wrong("the file has no commit from before the end of that time")),
         None if rev.is_none() && cid.is_none() => Err(wrong("a CAR file has no refs")),
-        None => Err(wrong("the file has no commit whose rev or CID begins with it")),
+        None => Err(wrong(&match rev.as_ref().and_then(RevPrefix::whole) {
+            Some(rev) => format!("the file has no commit with rev {rev}"),
+            None => "the file has no commit whose rev or CID begins with it".to_owned(),
+        })),
     }
 }
 

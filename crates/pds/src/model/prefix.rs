@@ -11,9 +11,10 @@ pub(crate) struct RevPrefix {
 }
 
 impl RevPrefix {
-    /// Parses six letters of a rev or more.
+    /// Parses six letters of a rev or more. The head of a CID is no part of a rev of our time.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        if text.len() < MIN_LETTERS {
+        let is_whole = text.len() == REV_LETTERS;
+        if text.len() < MIN_LETTERS || (text.starts_with(COMMIT_HEAD) && !is_whole) {
             return None;
         }
         let filled = |with: char| {

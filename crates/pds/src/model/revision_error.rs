@@ -40,7 +40,7 @@ impl RevisionError {
             MAX_CANDIDATES.. => format!("{MAX_CANDIDATES} commits or more"),
             count => format!("{count} commits"),
         };
-        let reason = format!("{count} begin with it: {}; use more letters", shown.join(", "));
+        let reason = format!("{count} begin with it: {}", shown.join(", "));
         Self { candidates, ..Self::new(text, reason) }
     }
 }

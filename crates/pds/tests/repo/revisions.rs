@@ -26,7 +26,7 @@ fn commit(rev: Tid, prev: Option<Cid>, seed: u64) -> Block {
         ("sig", Value::from(&signature[..])),
         ("version", 3.into()),
     ]);
-    let block = Block::new(Codec::Cbor, value.encode().unwrap());
+    let block = Block::new(Codec::Cbor, value.encode());
     Commit::decode(&block).unwrap();
     block
 }
@@ -178,7 +178,6 @@ fn a_prefix_that_fits_two_commits_lists_both() {
             assert!(error.reason.contains(&cid.to_string()[7..15]), "{}", error.reason);
         }
         assert!(error.reason.starts_with("2 commits begin with it: "), "{}", error.reason);
-        assert!(error.reason.ends_with("; use more letters"), "{}", error.reason);
     }
     let both = line(&[(one.clone(), 1), (other, 2)]);
     let more = (13..58).map(|end| one.cid().to_string()[7..end].to_owned());
