@@ -15,6 +15,7 @@ use crate::commands::{
     stats, tid, unpack, verify, verify_proof,
 };
 use crate::exit::Exit;
+use crate::first_argument::moved;
 use crate::help::overview::overview;
 use crate::open::Place;
 use crate::output::{Form, Output};
@@ -32,7 +33,7 @@ use crate::terminal::looks::ColorWhen;
 )]
 pub(crate) struct Cli {
     /// Repository directory, or a CAR file or the address of an account in a database to read [default: the nearest
-    /// repository from here upwards]
+    /// repository from here upwards]. Verbs that only read accept it as their first argument, too
     #[arg(
         help_heading = GLOBAL,
         short = 'R',
@@ -89,7 +90,9 @@ impl Cli {
 
     /// Reads the command line and the environment.
     pub(crate) fn read() -> Result<Self, clap::Error> {
-        let matches = Self::program().try_get_matches()?;
+        let program = Self::program();
+        let args = moved(std::env::args_os().collect(), &program)?;
+        let matches = program.try_get_matches_from(args)?;
         let mut cli = Self::from_arg_matches(&matches)?;
         if cli.repo.as_ref().is_some_and(|repo| repo.as_os_str().is_empty()) {
             // An empty variable counts as unset; an empty argument is an error.

@@ -168,6 +168,8 @@ fn of_rest(error: &Error) -> Meaning {
         Error::NoCommit(name) if *name != RefName::head() => {
             no("not-found", "pds ref ls lists the refs")
         }
+        Error::Revision(error) if !error.candidates.is_empty() => no("not-found", MORE_LETTERS),
+        Error::Revision(_) => no("not-found", FORMS),
         error if error.is_not_found() => no("not-found", None),
         error if error.is_conflict() => no("conflict", None),
         error if error.is_corrupt() => DAMAGED,
@@ -286,6 +288,11 @@ const UNREACHABLE: [io::ErrorKind; 8] = [
     io::ErrorKind::NetworkDown,
     io::ErrorKind::TimedOut,
 ];
+
+/// The next step for a text that names no state.
+pub(crate) const FORMS: &str = "pds help revisions lists the forms of a revision";
+
+const MORE_LETTERS: &str = "use more letters, or see pds help revisions";
 
 const MALFORMED: Meaning = (
     Exit::BadInput,

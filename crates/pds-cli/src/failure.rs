@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
+use pds::model::revision_error::Candidate;
+use pds::syntax::Tid;
 use serde_json::json;
 
 use crate::errors::classify;
@@ -13,6 +15,9 @@ use crate::exit::Exit;
 use crate::secrets::hide_secrets;
 use crate::terminal::messages::message_text;
 use crate::terminal::safe_text::printable;
+use crate::terminal::short_cids::ShortCids;
+use crate::terminal::times::Times;
+use crate::text::counted;
 use crate::usage::{Typed, habit, set_tips};
 
 /// A failure, ready to be printed.
@@ -20,6 +25,8 @@ pub(crate) struct Failure {
     pub(crate) code: Exit,
     name: &'static str,
     message: String,
+    /// The message on several lines, for a terminal, if it is easier to read so.
+    screen: Option<String>,
     hint: Option<Cow<'static, str>>,
 }
 
@@ -37,8 +44,9 @@ impl Failure {
                 last = text;
             }
         }
+        let screen = error.downcast_ref().and_then(revision_screen);
         let hint = hint.map(Cow::Borrowed);
-        Self { code, name, message: hide_secrets(&message).into_owned(), hint }
+        Self { code, name, message: hide_secrets(&message).into_owned(), screen, hint }
     }
 
     /// Prints the failure on standard error, as one line and an optional hint.
@@ -50,10 +58,35 @@ impl Failure {
             writeln!(err, "{}", printable(&line))
         } else {
             let hint = self.hint.as_ref().map(|hint| format!("\nhint: {hint}"));
-            let message = format!("error: {}{}", one_line(&self.message), hint.unwrap_or_default());
+            let lines = match &self.screen {
+                Some(screen) if err.is_terminal() => screen.clone(),
+                _ => one_line(&self.message),
+            };
+            let message = format!("error: {lines}{}", hint.unwrap_or_default());
             writeln!(err, "{}", message_text(&message))
         };
     }
+}
+
+/// Returns an unknown revision with the reason on its own line. Commits that fit have their times.
+fn revision_screen(error: &pds::Error) -> Option<String> {
+    let pds::Error::Revision(error) = error else { return None };
+    let times = Times::of_system(false);
+    let mut short = ShortCids::default();
+    error.candidates.iter().for_each(|one| short.note(&one.commit));
+    let mut shown = |one: &Candidate| {
+        let time = one.rev.and_then(Tid::rev_micros);
+        let time = time.map(|time| format!(" ({})", times.relative(time).render(false)));
+        format!("{}{}", short.short(&one.commit), time.unwrap_or_default())
+    };
+    let reason = match error.candidates.len() {
+        0 => error.reason.clone(),
+        count => {
+            let shown: Vec<String> = error.candidates.iter().map(&mut shown).collect();
+            format!("{} begin with it: {}", counted(count as u64, "commit"), shown.join(", "))
+        }
+    };
+    Some(format!("unknown revision \"{}\"\n  {}", one_line(&error.text), one_line(&reason)))
 }
 
 /// Reports a command line that cannot be parsed, or prints the help that the user asked for.
@@ -69,7 +102,7 @@ pub(crate) fn of_usage(mut error: clap::Error, mut command: clap::Command) -> Ex
     if let Some((message, hint)) = habit(&error, &typed) {
         let message = hide_secrets(&message).into_owned();
         let hint = Some(Cow::Owned(hide_secrets(&hint).into_owned()));
-        Failure { code: Exit::Usage, name: "usage", message, hint }.print(json);
+        Failure { code: Exit::Usage, name: "usage", message, screen: None, hint }.print(json);
         return Exit::Usage.into();
     }
     set_tips(&mut error, typed.command);
@@ -95,7 +128,7 @@ pub(crate) fn of_usage(mut error: clap::Error, mut command: clap::Command) -> Ex
             words.join(" ").trim_start_matches("error: ").to_owned()
         }
     };
-    Failure { code: Exit::Usage, name: "usage", message, hint: None }.print(json);
+    Failure { code: Exit::Usage, name: "usage", message, screen: None, hint: None }.print(json);
     Exit::Usage.into()
 }
 

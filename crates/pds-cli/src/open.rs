@@ -12,6 +12,7 @@ use pds::history::in_file::resolve_in_file;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::is_address;
 use pds::store::RefName;
+use pds::syntax::Did;
 use pds::transfer::export::{ExportOptions, export_with};
 use pds::{Code, Error, Repo, Revision, Snapshot};
 
@@ -19,7 +20,8 @@ use crate::damage::Damage;
 use crate::exit::Stated;
 use crate::partial::note_faults;
 use crate::progress::Watched;
-use crate::state_arg::StateArg;
+use crate::record::Account;
+use crate::state_arg::{State, StateArg, has_car_ending};
 use crate::stream::{RECOVER, check_is_car, is_a_file, open_file};
 use crate::text::name_of;
 
@@ -48,6 +50,11 @@ impl Place {
             }
         }
         Err(Error::NotARepository(here).into())
+    }
+
+    /// Returns the account of this repository, with the handles that are stored for it.
+    pub(crate) fn account<'a>(&self, did: impl Into<Option<&'a Did>>) -> Account<'a> {
+        Account::in_directory(did.into(), self.directory().ok())
     }
 
     /// Tells whether a repository or a file is found, without opening it.
@@ -109,7 +116,8 @@ impl Place {
     /// Opens the source to read.
     pub(crate) fn source(&self) -> Result<Source> {
         let path = self.directory()?;
-        if is_a_file(&path) {
+        let is_missing_file = || has_car_ending(path.as_os_str()) && !path.exists();
+        if is_a_file(&path) || is_missing_file() {
             return Ok(Source::Car(Arc::new(open_car(&path)?)));
         }
         Ok(Source::Repo(open_without_key(&path)?))
@@ -120,10 +128,10 @@ impl Place {
         &self,
         at: Option<&'a StateArg>,
     ) -> Result<(PathBuf, Option<&'a Revision>)> {
-        Ok(match at {
+        Ok(match at.map(|at| self.state(at)) {
             None => (self.directory()?, None),
-            Some(StateArg::Revision(at)) => (self.directory()?, Some(at)),
-            Some(StateArg::File(path)) => (path.clone(), None),
+            Some(State::Revision(at)) => (self.directory()?, Some(at)),
+            Some(State::File(path)) => (path.to_owned(), None),
         })
     }
 
@@ -132,10 +140,19 @@ impl Place {
         &self,
         at: Option<&'a StateArg>,
     ) -> Result<(Source, Option<&'a Revision>)> {
-        Ok(match at {
+        Ok(match at.map(|at| self.state(at)) {
             None => (self.source()?, None),
-            Some(StateArg::Revision(at)) => (self.source()?, Some(at)),
-            Some(StateArg::File(path)) => (Source::file(path)?, None),
+            Some(State::Revision(at)) => (self.source()?, Some(at)),
+            Some(State::File(path)) => (Source::file(path)?, None),
+        })
+    }
+
+    /// Decides whether a state is a revision of this repository or a path.
+    pub(crate) fn state<'a>(&self, at: &'a StateArg) -> State<'a> {
+        at.settled(|revision| match self.source() {
+            Ok(Source::Repo(repo)) => knows(&repo, revision),
+            Ok(Source::Car(car)) => resolve_in_file(&car, revision).is_ok(),
+            Err(_) => false,
         })
     }
 
@@ -180,11 +197,24 @@ impl Source {
     }
 }
 
+/// Decides whether a state is a revision of a repository or a path.
+pub(crate) fn state_in<'a>(repo: &Repo, state: &'a StateArg) -> State<'a> {
+    state.settled(|revision| knows(repo, revision))
+}
+
+/// Tells whether a repository has a revision, or several that fit.
+fn knows(repo: &Repo, revision: &Revision) -> bool {
+    match repo.history().resolve(revision) {
+        Err(Error::Revision(error)) => !error.candidates.is_empty(),
+        _ => true,
+    }
+}
+
 /// Finds the stored commit that a state names; a file names its own commit.
 pub(crate) fn resolve(repo: &Repo, state: &StateArg) -> Result<Cid> {
-    let file = match state {
-        StateArg::Revision(revision) => return Ok(repo.history().resolve(revision)?),
-        StateArg::File(file) => file,
+    let file = match state_in(repo, state) {
+        State::Revision(revision) => return Ok(repo.history().resolve(revision)?),
+        State::File(file) => file,
     };
     let snapshot = Source::file(file)?.snapshot(None)?;
     let commit = snapshot.commit().cid();

@@ -1,18 +1,21 @@
 //! The record that an argument names.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::Result;
 use pds::commit::Commit;
 use pds::syntax::{AtIdentifier, AtUri, Did, Nsid, RecordKey, RecordPath, SyntaxError};
 
+use crate::bsky_url::{self, UrlTarget, is_url};
 use crate::exit::Stated;
+use crate::stored_handles::confirms;
 
-/// A record: `collection/rkey`, or an at-uri.
+/// A record: `collection/rkey`, an at-uri, or a URL of bsky.app.
 #[derive(Clone, Debug)]
 pub(crate) struct RecordArg {
-    did: Option<Did>,
+    authority: Option<AtIdentifier>,
     path: RecordPath,
 }
 
@@ -23,8 +26,8 @@ impl RecordArg {
     }
 
     /// Returns the path if the argument names no other account.
-    pub(crate) fn path_in<'a>(&self, account: impl Into<Option<&'a Did>>) -> Result<&RecordPath> {
-        check_account(self.did.as_ref(), account)?;
+    pub(crate) fn path_in<'a>(&self, account: impl Into<Account<'a>>) -> Result<&RecordPath> {
+        account.into().check_named(self.authority.as_ref())?;
         Ok(&self.path)
     }
 }
@@ -40,8 +43,8 @@ impl FromStr for RecordArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.parse::<TargetArg>()? {
-            TargetArg { did, collection, rkey: Some(rkey) } => {
-                Ok(Self { did, path: RecordPath::new(collection, rkey) })
+            TargetArg { authority, collection, rkey: Some(rkey) } => {
+                Ok(Self { authority, path: RecordPath::new(collection, rkey) })
             }
             TargetArg { .. } => Err("name a record as collection/rkey".to_owned()),
         }
@@ -51,14 +54,14 @@ impl FromStr for RecordArg {
 /// A record, or the collection of a record to create.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetArg {
-    did: Option<Did>,
+    authority: Option<AtIdentifier>,
     pub(crate) collection: Nsid,
     pub(crate) rkey: Option<RecordKey>,
 }
 
 impl TargetArg {
-    pub(crate) fn check_account(&self, account: &Did) -> Result<()> {
-        check_account(self.did.as_ref(), account)
+    pub(crate) fn check_account<'a>(&self, account: impl Into<Account<'a>>) -> Result<()> {
+        account.into().check_named(self.authority.as_ref())
     }
 }
 
@@ -67,24 +70,70 @@ impl FromStr for TargetArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let reason = |error: SyntaxError| error.to_string();
+        if is_url(text) {
+            let UrlTarget { authority, collection, rkey } = bsky_url::parse(text)?;
+            return Ok(Self { authority: Some(authority), collection, rkey: Some(rkey) });
+        }
         if text.starts_with("at://") {
             let uri: AtUri = text.parse().map_err(reason)?;
-            let did = match uri.authority() {
-                AtIdentifier::Did(did) => Some(did.clone()),
-                AtIdentifier::Handle(_) => {
-                    return Err("handles cannot be resolved offline; use the DID".to_owned());
-                }
-            };
             let collection = uri.collection().cloned().ok_or("the at-uri has no collection")?;
-            return Ok(Self { did, collection, rkey: uri.rkey().cloned() });
+            let authority = Some(uri.authority().clone());
+            return Ok(Self { authority, collection, rkey: uri.rkey().cloned() });
         }
-        match text.split_once('/') {
+        let (collection, rkey) = match text.split_once('/') {
             Some(_) => {
                 let RecordPath { collection, rkey } = text.parse().map_err(reason)?;
-                Ok(Self { did: None, collection, rkey: Some(rkey) })
+                (collection, Some(rkey))
             }
-            None => Ok(Self { did: None, collection: text.parse().map_err(reason)?, rkey: None }),
+            None => (text.parse().map_err(reason)?, None),
+        };
+        Ok(Self { authority: None, collection, rkey })
+    }
+}
+
+/// The account of a repository, as far as it is known, and the directory that may have its handles.
+#[derive(Clone, Debug)]
+pub(crate) struct Account<'a> {
+    did: Option<&'a Did>,
+    directory: Option<PathBuf>,
+}
+
+impl<'a> Account<'a> {
+    /// Returns the account of the repository in a directory, whose handles are read there.
+    pub(crate) fn in_directory(did: Option<&'a Did>, directory: Option<PathBuf>) -> Self {
+        Self { did, directory }
+    }
+
+    /// Checks that an argument names this account, if it names one. A handle needs a stored document that has it.
+    fn check_named(&self, authority: Option<&AtIdentifier>) -> Result<()> {
+        let handle = match authority {
+            None => return Ok(()),
+            Some(AtIdentifier::Did(did)) => return check_account(Some(did), self.did),
+            Some(AtIdentifier::Handle(handle)) => handle,
+        };
+        let confirms =
+            |did: &Did| self.directory.as_deref().is_some_and(|dir| confirms(dir, did, handle));
+        if self.did.is_some_and(confirms) {
+            return Ok(());
         }
+        let account = self.did.map_or_else(|| "its DID".to_owned(), ToString::to_string);
+        let message = format!(
+            "no stored identity document has the handle {handle}, and handles cannot be resolved \
+             offline; write {account} in its place"
+        );
+        Stated::usage(message).fail()
+    }
+}
+
+impl<'a> From<&'a Did> for Account<'a> {
+    fn from(did: &'a Did) -> Self {
+        Some(did).into()
+    }
+}
+
+impl<'a> From<Option<&'a Did>> for Account<'a> {
+    fn from(did: Option<&'a Did>) -> Self {
+        Self { did, directory: None }
     }
 }
 

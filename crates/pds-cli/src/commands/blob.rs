@@ -8,7 +8,6 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use pds::blob::{BlobInfo, BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
-use pds::data::Cid;
 
 use crate::answers::blob::{BlobCheck, BlobRow, MissingRow};
 use crate::exit::{Exit, Stated};
@@ -17,7 +16,8 @@ use crate::output::Output;
 use crate::partial::Gaps;
 use crate::record::uri_of;
 use crate::screens::blob::{BlobList, print_missing};
-use crate::state_arg::StateArg;
+use crate::short_cid::CidArg;
+use crate::state_arg::{State, StateArg};
 use crate::stream::open_stream;
 use crate::text::say;
 
@@ -50,8 +50,8 @@ enum BlobVerb {
         after_help = "Example:\n  pds blob get bafkreigfvlwsy4xod2fgf7vg73tft4ttgjs5w4khkjjbkzxunlyhxm2fka > photo.jpg"
     )]
     Get {
-        /// CID of the blob
-        cid: Cid,
+        /// CID of the blob, or six letters of it or more after bafkrei
+        cid: CidArg,
     },
     /// List the stored blobs
     #[command(after_help = "Example:\n  pds blob ls")]
@@ -62,7 +62,7 @@ enum BlobVerb {
     /// read, so that its blobs are unknown.
     #[command(after_help = "Examples:\n  pds blob missing\n  pds -R backup.car blob missing")]
     Missing {
-        /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+        /// State to read (see pds help revisions)
         #[arg(long, value_name = "REV")]
         at: Option<StateArg>,
     },
@@ -106,12 +106,13 @@ fn put(place: &Place, file: &Path, mime: Option<String>, out: &mut Output) -> Re
     Ok(Exit::Done)
 }
 
-fn get(place: &Place, cid: &Cid, out: &mut Output) -> Result<Exit> {
+fn get(place: &Place, cid: &CidArg, out: &mut Output) -> Result<Exit> {
     let blobs = blobs(&place.source()?);
+    let found = cid.find(|fitting| Ok(blobs.list(&mut |blob| fitting.test(&blob.cid))?))?;
+    let not_stored = || Stated::no("not-found", format!("blob {cid} is not stored"));
+    let found = found.ok_or_else(not_stored)?;
     let copy = |to: &mut dyn Write| -> Result<()> {
-        let Some(mut blob) = blobs.open(cid)? else {
-            return Stated::no("not-found", format!("blob {cid} is not stored")).fail();
-        };
+        let mut blob = blobs.open(&found)?.ok_or_else(not_stored)?;
         io::copy(&mut blob.reader, to).map_err(|error| match error.kind() {
             io::ErrorKind::InvalidData => Stated::bad_input(error.to_string()).into(),
             _ => anyhow::Error::new(error),
@@ -151,7 +152,7 @@ fn each(blobs: &dyn BlobStore, call: &mut dyn FnMut(BlobInfo) -> Result<()>) -> 
 }
 
 fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exit> {
-    let is_elsewhere = matches!(at, Some(StateArg::File(_)));
+    let is_elsewhere = at.is_some_and(|at| matches!(place.state(at), State::File(_)));
     let (source, at) = place.source_at(at)?;
     let snapshot = source.snapshot(at)?;
     // The current repository may have the blobs that the CAR file refers to.

@@ -18,7 +18,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::state_arg::StateArg;
+use crate::state_arg::{State, StateArg};
 use crate::text::say;
 
 /// Write a CAR file, or the records as NDJSON or CSV
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long)]
     guard: bool,
 
-    /// State to write: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+    /// State to write (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 
@@ -137,11 +137,14 @@ impl Args {
             return self.all_states(source, at, out);
         }
         let snapshot = source.snapshot(at)?;
-        let is_elsewhere = matches!(self.at, Some(StateArg::File(_)));
-        let since = match &self.since {
+        let is_file = |state: &StateArg| matches!(place.state(state), State::File(_));
+        let is_elsewhere = self.at.as_ref().is_some_and(is_file);
+        let since = match self.since.as_ref().map(|since| (since, place.state(since))) {
             None => None,
-            Some(StateArg::Revision(since)) if !is_elsewhere => Some(source.snapshot(Some(since))?),
-            Some(since) => Some(place.snapshot(Some(since))?),
+            Some((_, State::Revision(since))) if !is_elsewhere => {
+                Some(source.snapshot(Some(since))?)
+            }
+            Some((since, _)) => Some(place.snapshot(Some(since))?),
         };
         let options = ExportOptions::default().since(since.as_ref()).chain(self.chain);
         let to = named(self.output.as_deref());

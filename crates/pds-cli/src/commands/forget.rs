@@ -63,7 +63,7 @@ impl Args {
             (false, Some(_)) => place.mirror()?,
             (false, None) => self.clock.on(place.repo()?, out)?,
         };
-        let what = self.what(&repo)?;
+        let what = self.what(&repo, place)?;
         let mut progress = Progress::blocks("forgetting");
         let forgotten = if self.dry_run {
             repo.retain().plan_forget(&what, &mut |blocks| progress.add(blocks))?.forgotten
@@ -95,11 +95,12 @@ impl Args {
         Ok(exit)
     }
 
-    fn what(&self, repo: &Repo) -> Result<Forget> {
+    fn what(&self, repo: &Repo, place: &Place) -> Result<Forget> {
         let Some(before) = &self.before else {
             let did =
                 repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
-            let paths = self.paths.iter().map(|record| Ok(record.path_in(&did)?.clone()));
+            let path = |record: &RecordArg| Ok(record.path_in(place.account(&did))?.clone());
+            let paths = self.paths.iter().map(path);
             return Ok(Forget::Records(paths.collect::<Result<_>>()?));
         };
         let text = before.to_string_lossy();

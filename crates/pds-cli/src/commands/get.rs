@@ -9,7 +9,8 @@ use crate::exit::{Exit, Stated};
 use crate::json_form::check_json_form;
 use crate::open::Place;
 use crate::output::Output;
-use crate::record::{RecordArg, uri_of};
+use crate::record::uri_of;
+use crate::record_at::RecordAtArg;
 use crate::screens::get as screen;
 use crate::state_arg::StateArg;
 
@@ -19,10 +20,11 @@ use crate::state_arg::StateArg;
     after_help = "Examples:\n  pds get app.bsky.actor.profile/self\n  pds -R backup.car get app.bsky.actor.profile/self --json"
 )]
 pub(crate) struct Args {
-    /// Record: collection/rkey or an at-uri
-    path: RecordArg,
+    /// Record: collection/rkey, an at-uri or a bsky.app URL; REV:PATH reads it in a state
+    #[arg(value_name = "PATH")]
+    path: RecordAtArg,
 
-    /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 
@@ -33,8 +35,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let snapshot = place.snapshot(self.at.as_ref())?;
-        let path = self.path.path_in(snapshot.commit().known_did())?;
+        let at = self.path.state(self.at)?;
+        let snapshot = place.snapshot(at.as_ref())?;
+        let path = self.path.record.path_in(place.account(snapshot.commit().known_did()))?;
         let Some(record) = snapshot.find(path)? else {
             return Stated::no("not-found", format!("no record {path}")).fail();
         };

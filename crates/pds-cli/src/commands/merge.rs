@@ -1,19 +1,16 @@
 //! `pds merge`
 
 use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsString;
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use anyhow::{Context, Result};
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use pds::car::CarFile;
 use pds::data::{Cid, Value};
 use pds::local::open::{is_repository, open_without_key};
 use pds::merge::commit::{How, MergeBase, MergeOptions};
 use pds::store::RefName;
 use pds::syntax::Did;
-use pds::{Error, RecordChange, Repo, Resolution, Revision, Side};
+use pds::{Error, RecordChange, Repo, Resolution, Side};
 
 use super::import::warn;
 use crate::answers::merge::{ConflictRow, MergeAnswer};
@@ -21,12 +18,12 @@ use crate::blob_notes::{say_copied, say_missing};
 use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
-use crate::open::{Place, about_file, open_file_or_repository, resolve};
+use crate::open::{Place, about_file, open_file_or_repository, resolve, state_in};
 use crate::output::Output;
 use crate::record::RecordArg;
 use crate::record_line::describe;
 use crate::screens::moves as screen;
-use crate::state_arg::StateArg;
+use crate::state_arg::{State, StateArg};
 use crate::text::say;
 
 /// Merge the changes of another branch or another device
@@ -48,9 +45,8 @@ use crate::text::say;
     Exit code 0 if the other commit is merged now, or was merged earlier; 1 if there are conflicts, or if no common \
     state is known; 6 if it is merged, but blobs are damaged in the other repository.")]
 pub(crate) struct Args {
-    /// Commit to merge: a ref, a commit CID, a rev, a .car file of the same account, or the directory of another
-    /// repository
-    #[arg(value_name = "REV", value_parser = OsStringValueParser::new().try_map(theirs))]
+    /// Commit to merge (see pds help revisions), also of a .car file or another repository of the same account
+    #[arg(value_name = "REV")]
     theirs: StateArg,
 
     /// Resolve conflicts with our version
@@ -107,16 +103,12 @@ impl Args {
         let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         let mut options = self.options(&repo, &did)?;
-        let theirs = match self.theirs.clone() {
-            StateArg::Revision(revision) => or_directory(&repo, revision)?,
-            file @ StateArg::File(_) => file,
-        };
-        let merged = match &theirs {
-            StateArg::Revision(revision) => {
+        let merged = match state_in(&repo, &self.theirs) {
+            State::Revision(revision) => {
                 identity.check(repo.checkout(revision)?.commit())?;
                 repo.merge().revision(revision, &options).map_err(anyhow::Error::from)
             }
-            StateArg::File(path) => {
+            State::File(path) => {
                 let from = if is_repository(path)? { Some(open_without_key(path)?) } else { None };
                 let file = open_file_or_repository(path)?;
                 options.key = identity.key_for(&file)?;
@@ -163,31 +155,6 @@ impl Args {
         let resolution = Resolution::default().paths(paths).rest(rest);
         Ok(MergeOptions::default().base(base).resolution(resolution))
     }
-}
-
-/// Parses the commit to merge: the directory of a repository may have a name that no revision has.
-fn theirs(given: OsString) -> Result<StateArg, String> {
-    let path = PathBuf::from(&given);
-    StateArg::parse(given).or_else(|reason| match is_repository(&path) {
-        // An empty argument names nothing, in any directory.
-        _ if path.as_os_str().is_empty() => Err(reason),
-        Ok(false) => Err(reason),
-        // If this cannot be decided here, opening the directory reports why.
-        _ => Ok(StateArg::File(path)),
-    })
-}
-
-/// Takes a name that no ref has as the directory of another repository, if there is one.
-fn or_directory(repo: &Repo, revision: Revision) -> Result<StateArg> {
-    let name = revision.to_string();
-    let path = PathBuf::from(&name);
-    let is_ref = || -> Result<bool> {
-        Ok(repo.history().refs()?.iter().any(|(known, _)| known.as_str() == name))
-    };
-    Ok(match is_repository(&path)? && !is_ref()? {
-        true => StateArg::File(path),
-        false => StateArg::Revision(revision),
-    })
 }
 
 /// Prints how many blobs the merged records refer to that are not stored.

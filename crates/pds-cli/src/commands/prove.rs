@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
-    /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 
@@ -60,7 +60,7 @@ impl Args {
         }
         check_is_no_terminal(self.output.as_deref())?;
         let snapshot = place.snapshot(self.at.as_ref())?;
-        let path = self.path.path_in(snapshot.commit().known_did())?;
+        let path = self.path.path_in(place.account(snapshot.commit().known_did()))?;
         let proof = snapshot.prove(path)?;
         let presence = Presence(proof.record().map(Record::cid));
         let Some(file) = to else {

@@ -67,7 +67,7 @@ impl Args {
         }
         let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
-        self.path.check_account(&did)?;
+        self.path.check_account(place.account(&did))?;
         let input = match self.cbor {
             true => read_limited(self.file.as_deref(), MAX_BLOCK_BYTES)?,
             false => read_json(self.file.as_deref())?,

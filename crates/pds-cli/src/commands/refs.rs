@@ -11,11 +11,11 @@ use crate::answers::commit::CommitId;
 use crate::answers::refs::RefRow;
 use crate::errors::resolved_before;
 use crate::exit::{Exit, Stated};
-use crate::open::{Place, Source};
+use crate::open::{Place, Source, state_in};
 use crate::output::Output;
 use crate::screens::moves::{moved, removed};
 use crate::screens::refs as screen;
-use crate::state_arg::StateArg;
+use crate::state_arg::{State, StateArg};
 
 /// List, set and delete named refs
 #[derive(Debug, clap::Args)]
@@ -35,7 +35,7 @@ enum RefVerb {
     Set {
         /// Name of the ref
         name: RefName,
-        /// Target: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file, which is imported first
+        /// Target (see pds help revisions); a .car file is imported first
         rev: StateArg,
     },
     /// Delete a ref
@@ -89,13 +89,13 @@ fn list(source: &Source, out: &mut Output) -> Result<()> {
 
 /// Points a ref to a state, and returns the commit and the exit code; the state of a file is imported first.
 fn set(repo: &Repo, name: &RefName, state: &StateArg, out: &mut Output) -> Result<(Cid, Exit)> {
-    match state {
-        StateArg::File(file) => {
+    match state_in(repo, state) {
+        State::File(file) => {
             let taken = take_in(&repo.on(name.clone()), file)?;
             let exit = taken.report(repo, out)?;
             Ok((taken.imported.commit.cid(), exit))
         }
-        StateArg::Revision(revision) => {
+        State::Revision(revision) => {
             let to = repo.history().resolve(revision)?;
             repo.history()
                 .set_ref(name, to, Expect::Any, "")

@@ -7,10 +7,10 @@ use super::import::take_in;
 use crate::answers::commit::CommitId;
 use crate::errors::{resolved_before, resolved_by_cid};
 use crate::exit::Exit;
-use crate::open::Place;
+use crate::open::{Place, state_in};
 use crate::output::Output;
 use crate::screens::moves::moved;
-use crate::state_arg::StateArg;
+use crate::state_arg::{State, StateArg};
 
 /// Move HEAD to another commit
 ///
@@ -22,7 +22,7 @@ use crate::state_arg::StateArg;
     pds reset backup.car   import a file and move to its commit"
 )]
 pub(crate) struct Args {
-    /// Target: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+    /// Target (see pds help revisions)
     rev: StateArg,
 }
 
@@ -30,13 +30,13 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = place.mirror()?;
         let mut exit = Exit::Done;
-        let (to, rev) = match &self.rev {
-            StateArg::File(file) => {
+        let (to, rev) = match state_in(&repo, &self.rev) {
+            State::File(file) => {
                 let taken = take_in(&repo, file)?;
                 exit = taken.report(&repo, out)?;
                 (taken.imported.commit.cid(), taken.imported.commit.rev())
             }
-            StateArg::Revision(revision) => {
+            State::Revision(revision) => {
                 let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
                 let to = repo.history().resolve(revision)?;
                 let snapshot = repo.checkout(&to.into());

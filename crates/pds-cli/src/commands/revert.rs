@@ -24,7 +24,7 @@ use crate::text::say;
     A conflict is one line: ! path, then three CIDs: the version that the commit wrote, the present \
     version, the version before the commit; - means no record.")]
 pub(crate) struct Args {
-    /// Commit to undo: a ref, a commit CID, a rev, HEAD~2, @{1}, or a .car file whose commit is stored
+    /// Commit to undo (see pds help revisions); the commit of a file must be stored
     #[arg(value_name = "COMMIT")]
     commit: StateArg,
 

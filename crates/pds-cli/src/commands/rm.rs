@@ -40,7 +40,7 @@ impl Args {
         let mut seen = HashSet::new();
         let mut writes = Vec::new();
         for record in &self.paths {
-            let path = record.path_in(&did)?;
+            let path = record.path_in(place.account(&did))?;
             if seen.insert(path) {
                 writes.push(Write::delete(path.clone()));
             }

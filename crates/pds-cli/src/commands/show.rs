@@ -1,18 +1,17 @@
 //! `pds show`
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::Write;
 
 use anyhow::{Context, Result};
-use pds::data::{Cid, Codec, Value};
+use pds::data::{Codec, Value};
 
 use crate::answers::show::BlockAnswer;
-use crate::exit::{Exit, Stated};
+use crate::exit::Exit;
 use crate::json_form::check_json_form;
-use crate::open::{Place, Source};
+use crate::open::Place;
 use crate::output::Output;
-use crate::record::RecordArg;
-use crate::state_arg::StateArg;
+use crate::shown::Shown;
 
 /// Show a block, decoded
 #[derive(Debug, clap::Args)]
@@ -20,7 +19,8 @@ use crate::state_arg::StateArg;
     after_help = "Examples:\n  pds show bafyreidwydhkxbncvxuvbwefh5wchyyei7fikeu4oplmgkynqmsvpcjo2i\n  pds show HEAD"
 )]
 pub(crate) struct Args {
-    /// Block to show: the CID of a commit, a tree node or a record; or a state, to show its commit
+    /// Block to show, by its CID or six letters of it or more; a state, to show its commit; or REV:PATH, to show a
+    /// record of a state
     #[arg(value_name = "CID|REV")]
     what: OsString,
 
@@ -31,24 +31,9 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let named = self.what.to_str();
-        let block = match named.and_then(|text| text.parse::<Cid>().ok()) {
-            Some(cid) => {
-                let found = match place.source()? {
-                    Source::Repo(repo) => repo.store().get(&cid)?,
-                    Source::Car(car) => pds::data::Blocks::get(car.as_ref(), &cid)?,
-                };
-                found
-                    .ok_or_else(|| Stated::no("not-found", format!("block {cid} is not stored")))?
-            }
-            None => match state(&self.what).and_then(|state| place.snapshot(Some(&state))) {
-                Err(error) if named.is_some_and(|text| text.parse::<RecordArg>().is_ok()) => {
-                    return Stated::no("not-found", format!("{error:#}"))
-                        .hint("pds get PATH prints a record")
-                        .fail();
-                }
-                snapshot => snapshot?.commit().block().clone(),
-            },
+        let block = match Shown::find(place, &self.what)? {
+            Shown::State(snapshot) => snapshot.commit().block().clone(),
+            Shown::Block(block) => block,
         };
         if self.cbor {
             out.bytes().write_all(block.bytes())?;
@@ -66,11 +51,4 @@ impl Args {
         out.answer(&BlockAnswer(value))?;
         Ok(Exit::Done)
     }
-}
-
-fn state(given: &OsStr) -> Result<StateArg> {
-    StateArg::parse(given.to_owned()).map_err(|reason| {
-        Stated::usage(format!("{} is neither a CID nor a revision: {reason}", given.display()))
-            .into()
-    })
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Directory to write to
     dir: PathBuf,
 
-    /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

@@ -21,6 +21,9 @@ pub(crate) use self::run::{Ended, Lines, Run};
 /// The account of the repositories in tests.
 pub(crate) const DID: &str = "did:web:alice.example.com";
 
+/// The hint of every error about a state that does not exist.
+pub(crate) const FORMS: &str = "hint: pds help revisions lists the forms of a revision\n";
+
 /// A directory in which the binary runs, with nothing inherited but `PATH`.
 pub(crate) struct Home {
     dir: tempfile::TempDir,

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::common::{Home, TestRepo, masked};
+use crate::common::{FORMS, Home, TestRepo, masked};
 
 /// Writes a note to a branch.
 fn put_on(repo: &TestRepo, branch: &str, name: &str, text: &str) {
@@ -111,7 +111,7 @@ fn a_conflict_is_listed_and_decided() {
 fn a_failed_merge_is_explained() {
     let repo = diverged();
     let said = repo.pds(["merge", "nowhere"]).fails(1);
-    assert_eq!(said, "error: unknown revision \"nowhere\": no ref named nowhere\n");
+    assert_eq!(said, format!("error: unknown revision \"nowhere\": no ref named nowhere\n{FORMS}"));
     repo.pds(["merge", "side", "--ours", "--theirs"]).fails(2);
     repo.pds(["merge", "side", "--take", "com.example.note/b"]).fails(2);
     let said = repo.pds(["merge", "side", "--ours", "--take", "ours:com.example.note/a"]).fails(1);

@@ -5,7 +5,7 @@ use pds::data::Cid;
 use pds::store::{Expect, RefName};
 use serde_json::Value;
 
-use crate::common::{TestRepo, log_rows, masked};
+use crate::common::{FORMS, TestRepo, log_rows, masked};
 
 #[test]
 fn log_tells_every_move_newest_first() {
@@ -135,7 +135,7 @@ fn diff_of_equal_states_is_empty_and_yes() {
 fn diff_with_a_state_that_does_not_exist_is_no() {
     let repo = TestRepo::with_notes();
     let said = repo.pds(["diff", "HEAD", "nope"]).fails(1);
-    assert_eq!(said, "error: unknown revision \"nope\": no ref named nope\n");
+    assert_eq!(said, format!("error: unknown revision \"nope\": no ref named nope\n{FORMS}"));
     let said = repo.pds(["diff", "HEAD", "nope", "--json"]).fails(1);
     assert_eq!(
         said,
@@ -180,7 +180,7 @@ fn reset_moves_head_and_can_be_undone() {
     assert_eq!(said, format!("{{\"cid\":\"{head}\",\"rev\":\"{rev}\"}}\n"));
     assert_eq!(
         repo.pds(["reset", "HEAD~7"]).fails(1),
-        "error: unknown revision \"HEAD~7\": HEAD~3 has no parent\n"
+        format!("error: unknown revision \"HEAD~7\": HEAD~3 has no parent\n{FORMS}")
     );
     let said = repo.pds(["reset", "HEAD~7", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\","), "{said}");

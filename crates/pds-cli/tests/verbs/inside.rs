@@ -1,6 +1,6 @@
 //! `show`, `mst` and `key`.
 
-use crate::common::{Home, TestRepo, masked};
+use crate::common::{FORMS, Home, TestRepo, masked};
 
 #[test]
 fn show_decodes_any_block() {
@@ -48,7 +48,10 @@ fn show_of_a_block_that_is_not_here_is_no() {
         format!("{{\"error\":\"not-found\",\"message\":\"block {cid} is not stored\"}}\n")
     );
     let said = repo.pds(["show", "nonsense"]).fails(1);
-    assert_eq!(said, "error: unknown revision \"nonsense\": no ref named nonsense\n");
+    assert_eq!(
+        said,
+        format!("error: unknown revision \"nonsense\": no ref named nonsense\n{FORMS}")
+    );
     let said = repo.pds(["show", "com.example.note/a"]).fails(1);
     assert!(said.ends_with("\nhint: pds get PATH prints a record\n"), "{said}");
 }

@@ -2,7 +2,7 @@
 
 use pds::data::{Block, Codec, Value};
 
-use crate::common::{Car, DID, Home, TestRepo, masked, note};
+use crate::common::{Car, DID, FORMS, TestRepo, masked, note};
 
 #[test]
 fn put_writes_a_record_and_get_reads_it() {
@@ -216,7 +216,7 @@ fn ls_answers_in_json() {
 fn ls_at_a_state_that_does_not_exist_is_no() {
     let repo = TestRepo::with_notes();
     let said = repo.pds(["ls", "--at", "HEAD~9"]).fails(1);
-    assert_eq!(said, "error: unknown revision \"HEAD~9\": HEAD~3 has no parent\n");
+    assert_eq!(said, format!("error: unknown revision \"HEAD~9\": HEAD~3 has no parent\n{FORMS}"));
     let said = repo.pds(["ls", "--at", "HEAD~9", "--json"]).fails(1);
     assert!(said.starts_with("{\"error\":\"not-found\",\"message\":"), "{said}");
 }
@@ -235,7 +235,7 @@ fn another_account_is_refused_by_every_verb_that_takes_a_record() {
     repo.pds(["get", &own]).ok();
     repo.pds(["put", &own]).stdin("{}").ok();
     repo.pds(["rm", &own]).ok();
-    Home::new().pds(["get", "at://alice.example.com/com.example.note/a"]).fails(2);
+    repo.pds(["get", "at://alice.example.com/com.example.note/a"]).fails(2);
 }
 
 #[test]

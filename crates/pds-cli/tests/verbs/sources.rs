@@ -1,6 +1,6 @@
 //! Every form of the arguments for the repository, the record and the state.
 
-use crate::common::{DID, Home, TestRepo, masked, with_root, without};
+use crate::common::{DID, FORMS, Home, TestRepo, masked, with_root, without};
 
 #[test]
 fn the_repository_is_found_from_any_directory_inside() {
@@ -184,7 +184,7 @@ fn a_file_has_one_state_under_its_names() {
         (NO_COMMIT, "the file has no such commit"),
     ] {
         let said = repo.home.pds(["-R", &file, "ls", "--at", state]).fails(1);
-        assert_eq!(said, format!("error: unknown revision \"{state}\": {reason}\n"));
+        assert_eq!(said, format!("error: unknown revision \"{state}\": {reason}\n{FORMS}"));
     }
 }
 

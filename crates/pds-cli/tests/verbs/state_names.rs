@@ -6,14 +6,14 @@ use crate::common::TestRepo;
 fn an_impossible_name_of_a_state_is_a_usage_error() {
     let repo = TestRepo::with_notes();
     for (state, reason) in [
-        ("HEAD~x", "the number of steps is invalid"),
-        ("@{nope}", "the number of steps is invalid"),
-        ("@{1", "a } is missing"),
-        ("@{-1}", "the number of steps is invalid"),
-        ("HEAD^", "neither a ref, a commit CID nor a rev"),
-        ("@", "neither a ref, a commit CID nor a rev"),
-        ("a b", "neither a ref, a commit CID nor a rev"),
-        ("", "the text is empty"),
+        ("HEAD~x", "x in the steps back; write ^ or ~N"),
+        ("@{nope}", "nope is neither a number of moves nor a time; write @{2} or @{2026-11-27}"),
+        ("@{1", "a } is missing at the end"),
+        ("@{-1}", "-1 is neither a number of moves nor a time; write @{2} or @{2026-11-27}"),
+        ("HEAD^2", "a commit has one parent; write ^ or ~N"),
+        ("^", "no name before ^; write HEAD^"),
+        ("a b", "neither a ref, a commit CID, a rev nor a time"),
+        ("", "the text is empty; write HEAD for the present state"),
     ] {
         for args in [
             &["ls", "--at", state][..],
@@ -35,7 +35,7 @@ fn an_impossible_name_of_a_state_is_a_usage_error() {
     }
     let long = "x".repeat(999);
     repo.pds(["ls", "--at", &long]).fails(2);
-    let said = repo.pds(["reset", "HEAD^", "--json"]).fails(2);
+    let said = repo.pds(["reset", "HEAD^2", "--json"]).fails(2);
     assert!(said.starts_with("{\"error\":\"usage\",\"message\":\""), "{said}");
     // Also from inside a repository.
     repo.home.pds(["merge", ""]).within(repo.home.dir().join("alice")).fails(2);

@@ -24,7 +24,7 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
     fs::create_dir_all(beside).map_err(Error::io(beside))?;
     // Each new directory is an entry of its parent, so the parent is synced.
     for above in made_above {
-        sync(&self::parent(above))?;
+        sync(self::parent(above))?;
     }
     let mut builder = tempfile::Builder::new();
     builder.prefix(STAGING_PREFIX);

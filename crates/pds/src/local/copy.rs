@@ -49,7 +49,7 @@ pub fn clone_repository(
     let original = open_without_key(source)?;
     let files = |staging: &Path| -> Result<()> {
         if options.with_key {
-            key_file::write_new(&staging.join(KEY_FILE), &key_of(source, &original)?)?;
+            key_file::write_new(staging.join(KEY_FILE), &key_of(source, &original)?)?;
         }
         copy_identity(source, staging)
     };
@@ -97,7 +97,7 @@ fn key_of(source: &Path, original: &Repo) -> Result<SigningKey> {
     let known = original.keys().known()?;
     let mut other = None;
     for name in [KEY_FILE, NEXT_KEY_FILE, KEY_FILE] {
-        let Some(key) = key_file::read(&source.join(name))? else { continue };
+        let Some(key) = key_file::read(source.join(name))? else { continue };
         match &known {
             Some(known) if *known != key.public_key() => other = Some(key.public_key()),
             _ => return Ok(key),

@@ -39,7 +39,7 @@ pub fn create_in_database(
     key: &SigningKey,
 ) -> Result<Repo> {
     let dir = dir.as_ref();
-    let write_key = |staging: &Path| Ok(key_file::write_new(&staging.join(KEY_FILE), key)?);
+    let write_key = |staging: &Path| Ok(key_file::write_new(staging.join(KEY_FILE), key)?);
     let begin = |repo: Repo| repo.signing_with(key.clone()).init(did).map(drop);
     make(dir, address, did, true, write_key, begin)?;
     Repo::open(dir)

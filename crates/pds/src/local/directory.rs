@@ -49,7 +49,7 @@ impl Repo {
         let dir = dir.as_ref().to_owned();
         Ok(repo.renewing_signer(Box::new(move || {
             settle_interrupted(&dir)?;
-            let key = key_file::read(&dir.join(KEY_FILE))?;
+            let key = key_file::read(dir.join(KEY_FILE))?;
             Ok(key.map(|key| -> Arc<dyn Signer> { Arc::new(key) }))
         })))
     }
@@ -62,8 +62,8 @@ impl Repo {
 /// As [`Repo::create`].
 pub fn create_with_key(dir: impl AsRef<Path>, did: &Did, key: &SigningKey) -> Result<Repo> {
     build(dir.as_ref(), |dir| {
-        key_file::write_new(&dir.join(KEY_FILE), key)?;
-        let store = Arc::new(SqliteStore::create_unsettled(&dir.join(STORE_FILE))?);
+        key_file::write_new(dir.join(KEY_FILE), key)?;
+        let store = Arc::new(SqliteStore::create_unsettled(dir.join(STORE_FILE))?);
         let blobs = Arc::new(BlobDirectory::new(dir.join(BLOB_DIRECTORY)));
         Repo::with(store.clone(), blobs).signing_with(key.clone()).init(did)?;
         settle(store)
@@ -133,7 +133,7 @@ pub(super) fn build_with_store<T>(
     fill: impl FnOnce(&Repo, &Path) -> Result<T>,
 ) -> Result<T> {
     build(dir, |staging| {
-        let store = Arc::new(SqliteStore::create_unsettled(&staging.join(STORE_FILE))?);
+        let store = Arc::new(SqliteStore::create_unsettled(staging.join(STORE_FILE))?);
         let blobs = Arc::new(BlobDirectory::new(staging.join(BLOB_DIRECTORY)));
         let repo = Repo::with(store.clone(), blobs);
         let filled = fill(&repo, staging)?;

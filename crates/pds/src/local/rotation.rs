@@ -100,7 +100,7 @@ pub fn rotate_key_with(dir: impl AsRef<Path>, options: &RotateOptions) -> Result
         repo = repo.accepting_clock();
     }
     let key = SigningKey::generate(options.curve)?;
-    key_file::write_new(&dir.join(NEXT_KEY_FILE), &key)?;
+    key_file::write_new(dir.join(NEXT_KEY_FILE), &key)?;
     match repo.keys().rotate(&key) {
         Ok(commit) => {
             let old = if options.discard_old { OldSecret::Discard } else { OldSecret::Keep };
@@ -169,7 +169,7 @@ fn settle_or(
 
 /// Copies the secret of the old key to a file of its own, unless an interrupted run has done so.
 fn keep_old(dir: &Path, new: &SigningKey) -> Result<()> {
-    let Some(old) = key_file::read(&dir.join(KEY_FILE))? else { return Ok(()) };
+    let Some(old) = key_file::read(dir.join(KEY_FILE))? else { return Ok(()) };
     if old.public_key() == new.public_key() {
         return Ok(());
     }
