@@ -40,12 +40,12 @@ pub(crate) fn moved(
 }
 
 /// The place of an argument that names a repository, and the value of `--repo`.
-struct Found {
+struct FirstWord {
     at: usize,
     repo: Option<OsString>,
 }
 
-fn find(args: &[OsString], whole: &Command) -> Option<Found> {
+fn find(args: &[OsString], whole: &Command) -> Option<FirstWord> {
     let mut words = Words { args, at: 1, repo: None };
     let mut command = whole;
     let mut verb = Vec::new();
@@ -71,7 +71,8 @@ fn find(args: &[OsString], whole: &Command) -> Option<Found> {
     // The verb needs the argument itself: the directory of `pds unpack DIR`, the state of `pds show REV`.
     let required = command.get_positionals().filter(|arg| arg.is_required_set()).count();
     let named = words.repo.as_deref();
-    (count > required && names_repository(place, named)).then_some(Found { at, repo: words.repo })
+    (count > required && names_repository(place, named))
+        .then_some(FirstWord { at, repo: words.repo })
 }
 
 /// The arguments that are no options, in order.

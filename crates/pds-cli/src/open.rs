@@ -21,7 +21,7 @@ use crate::exit::Stated;
 use crate::partial::note_faults;
 use crate::progress::Watched;
 use crate::record::Account;
-use crate::state_arg::{State, StateArg, has_car_ending};
+use crate::state_arg::{Settled, StateArg, has_car_ending};
 use crate::stream::{RECOVER, check_is_car, is_a_file, open_file};
 use crate::text::name_of;
 
@@ -130,8 +130,8 @@ impl Place {
     ) -> Result<(PathBuf, Option<&'a Revision>)> {
         Ok(match at.map(|at| self.state(at)) {
             None => (self.directory()?, None),
-            Some(State::Revision(at)) => (self.directory()?, Some(at)),
-            Some(State::File(path)) => (path.to_owned(), None),
+            Some(Settled::Revision(at)) => (self.directory()?, Some(at)),
+            Some(Settled::File(path)) => (path.to_owned(), None),
         })
     }
 
@@ -142,13 +142,13 @@ impl Place {
     ) -> Result<(Source, Option<&'a Revision>)> {
         Ok(match at.map(|at| self.state(at)) {
             None => (self.source()?, None),
-            Some(State::Revision(at)) => (self.source()?, Some(at)),
-            Some(State::File(path)) => (Source::file(path)?, None),
+            Some(Settled::Revision(at)) => (self.source()?, Some(at)),
+            Some(Settled::File(path)) => (Source::file(path)?, None),
         })
     }
 
     /// Decides whether a state is a revision of this repository or a path.
-    pub(crate) fn state<'a>(&self, at: &'a StateArg) -> State<'a> {
+    pub(crate) fn state<'a>(&self, at: &'a StateArg) -> Settled<'a> {
         at.settled(|revision| match self.source() {
             Ok(Source::Repo(repo)) => knows(&repo, revision),
             Ok(Source::Car(car)) => resolve_in_file(&car, revision).is_ok(),
@@ -198,7 +198,7 @@ impl Source {
 }
 
 /// Decides whether a state is a revision of a repository or a path.
-pub(crate) fn state_in<'a>(repo: &Repo, state: &'a StateArg) -> State<'a> {
+pub(crate) fn state_in<'a>(repo: &Repo, state: &'a StateArg) -> Settled<'a> {
     state.settled(|revision| knows(repo, revision))
 }
 
@@ -213,8 +213,8 @@ fn knows(repo: &Repo, revision: &Revision) -> bool {
 /// Finds the stored commit that a state names; a file names its own commit.
 pub(crate) fn resolve(repo: &Repo, state: &StateArg) -> Result<Cid> {
     let file = match state_in(repo, state) {
-        State::Revision(revision) => return Ok(repo.history().resolve(revision)?),
-        State::File(file) => file,
+        Settled::Revision(revision) => return Ok(repo.history().resolve(revision)?),
+        Settled::File(file) => file,
     };
     let snapshot = Source::file(file)?.snapshot(None)?;
     let commit = snapshot.commit().cid();

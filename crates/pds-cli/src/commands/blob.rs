@@ -17,7 +17,7 @@ use crate::partial::Gaps;
 use crate::record::uri_of;
 use crate::screens::blob::{BlobList, print_missing};
 use crate::short_cid::CidArg;
-use crate::state_arg::{State, StateArg};
+use crate::state_arg::{Settled, StateArg};
 use crate::stream::open_stream;
 use crate::text::say;
 
@@ -62,7 +62,7 @@ enum BlobVerb {
     /// read, so that its blobs are unknown.
     #[command(after_help = "Examples:\n  pds blob missing\n  pds -R backup.car blob missing")]
     Missing {
-        /// State to read (see pds help revisions)
+        /// Settled to read (see pds help revisions)
         #[arg(long, value_name = "REV")]
         at: Option<StateArg>,
     },
@@ -152,7 +152,7 @@ fn each(blobs: &dyn BlobStore, call: &mut dyn FnMut(BlobInfo) -> Result<()>) -> 
 }
 
 fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exit> {
-    let is_elsewhere = at.is_some_and(|at| matches!(place.state(at), State::File(_)));
+    let is_elsewhere = at.is_some_and(|at| matches!(place.state(at), Settled::File(_)));
     let (source, at) = place.source_at(at)?;
     let snapshot = source.snapshot(at)?;
     // The current repository may have the blobs that the CAR file refers to.

@@ -18,7 +18,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::state_arg::{State, StateArg};
+use crate::state_arg::{Settled, StateArg};
 use crate::text::say;
 
 /// Write a CAR file, or the records as NDJSON or CSV
@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long)]
     guard: bool,
 
-    /// State to write (see pds help revisions)
+    /// Settled to write (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 
@@ -137,11 +137,11 @@ impl Args {
             return self.all_states(source, at, out);
         }
         let snapshot = source.snapshot(at)?;
-        let is_file = |state: &StateArg| matches!(place.state(state), State::File(_));
+        let is_file = |state: &StateArg| matches!(place.state(state), Settled::File(_));
         let is_elsewhere = self.at.as_ref().is_some_and(is_file);
         let since = match self.since.as_ref().map(|since| (since, place.state(since))) {
             None => None,
-            Some((_, State::Revision(since))) if !is_elsewhere => {
+            Some((_, Settled::Revision(since))) if !is_elsewhere => {
                 Some(source.snapshot(Some(since))?)
             }
             Some((since, _)) => Some(place.snapshot(Some(since))?),

@@ -23,7 +23,7 @@ use crate::output::Output;
 use crate::record::RecordArg;
 use crate::record_line::describe;
 use crate::screens::moves as screen;
-use crate::state_arg::{State, StateArg};
+use crate::state_arg::{Settled, StateArg};
 use crate::text::say;
 
 /// Merge the changes of another branch or another device
@@ -61,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ours|theirs:PATH")]
     take: Vec<TakeArg>,
 
-    /// State that both sides started from, if it cannot be found. `empty` means no such state: records that
+    /// Settled that both sides started from, if it cannot be found. `empty` means no such state: records that
     /// only one side has are then kept
     #[arg(long, value_name = "REV")]
     base: Option<StateArg>,
@@ -104,11 +104,11 @@ impl Args {
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         let mut options = self.options(&repo, &did)?;
         let merged = match state_in(&repo, &self.theirs) {
-            State::Revision(revision) => {
+            Settled::Revision(revision) => {
                 identity.check(repo.checkout(revision)?.commit())?;
                 repo.merge().revision(revision, &options).map_err(anyhow::Error::from)
             }
-            State::File(path) => {
+            Settled::File(path) => {
                 let from = if is_repository(path)? { Some(open_without_key(path)?) } else { None };
                 let file = open_file_or_repository(path)?;
                 options.key = identity.key_for(&file)?;

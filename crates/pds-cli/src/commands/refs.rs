@@ -15,7 +15,7 @@ use crate::open::{Place, Source, state_in};
 use crate::output::Output;
 use crate::screens::moves::{moved, removed};
 use crate::screens::refs as screen;
-use crate::state_arg::{State, StateArg};
+use crate::state_arg::{Settled, StateArg};
 
 /// List, set and delete named refs
 #[derive(Debug, clap::Args)]
@@ -90,12 +90,12 @@ fn list(source: &Source, out: &mut Output) -> Result<()> {
 /// Points a ref to a state, and returns the commit and the exit code; the state of a file is imported first.
 fn set(repo: &Repo, name: &RefName, state: &StateArg, out: &mut Output) -> Result<(Cid, Exit)> {
     match state_in(repo, state) {
-        State::File(file) => {
+        Settled::File(file) => {
             let taken = take_in(&repo.on(name.clone()), file)?;
             let exit = taken.report(repo, out)?;
             Ok((taken.imported.commit.cid(), exit))
         }
-        State::Revision(revision) => {
+        Settled::Revision(revision) => {
             let to = repo.history().resolve(revision)?;
             repo.history()
                 .set_ref(name, to, Expect::Any, "")

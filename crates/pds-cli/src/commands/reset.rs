@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::open::{Place, state_in};
 use crate::output::Output;
 use crate::screens::moves::moved;
-use crate::state_arg::{State, StateArg};
+use crate::state_arg::{Settled, StateArg};
 
 /// Move HEAD to another commit
 ///
@@ -31,12 +31,12 @@ impl Args {
         let repo = place.mirror()?;
         let mut exit = Exit::Done;
         let (to, rev) = match state_in(&repo, &self.rev) {
-            State::File(file) => {
+            Settled::File(file) => {
                 let taken = take_in(&repo, file)?;
                 exit = taken.report(&repo, out)?;
                 (taken.imported.commit.cid(), taken.imported.commit.rev())
             }
-            State::Revision(revision) => {
+            Settled::Revision(revision) => {
                 let expect = repo.head()?.map_or(Expect::Absent, Expect::Exactly);
                 let to = repo.history().resolve(revision)?;
                 let snapshot = repo.checkout(&to.into());

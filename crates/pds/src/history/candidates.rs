@@ -22,7 +22,7 @@ use pds_store::store::View;
 pub(crate) fn with_rev(view: &dyn View, prefix: &RevPrefix) -> Result<Vec<Candidate>> {
     let fits = |commit: &Commit| prefix.fits(commit.rev());
     let mut found = Found::default();
-    for commit in Descent::of_refs(view)? {
+    for commit in Backwards::of_refs(view)? {
         let Some(commit) = found.or_damage(commit)? else { continue };
         // The commits after it have even smaller revs.
         if commit.rev() < Some(prefix.first) || found.add_if(&fits, &commit).is_break() {
@@ -46,7 +46,7 @@ pub(crate) fn with_cid(view: &dyn View, prefix: &CidPrefix) -> Result<Vec<Candid
     }
     let fits = |commit: &Commit| prefix.fits(&commit.cid());
     let (mut found, mut lost) = (Found::default(), Vec::new());
-    for commit in Descent::of_refs(view)? {
+    for commit in Backwards::of_refs(view)? {
         let Some(commit) = found.or_damage(commit)? else { continue };
         if found.add_if(&fits, &commit).is_break() {
             break;
@@ -161,20 +161,20 @@ impl Found {
 
 /// The commits that all refs point to, and those before them by `prev`, the greatest rev first. Each is passed once,
 /// because a commit has a greater rev than its `prev`.
-struct Descent<'v> {
+struct Backwards<'v> {
     view: &'v dyn View,
     waiting: BTreeMap<(Option<Tid>, Cid), Commit>,
     unread: Vec<Cid>,
 }
 
-impl<'v> Descent<'v> {
+impl<'v> Backwards<'v> {
     fn of_refs(view: &'v dyn View) -> Result<Self> {
         let unread = view.refs()?.entries.iter().map(|(_, cid)| *cid).collect();
         Ok(Self { view, waiting: BTreeMap::new(), unread })
     }
 }
 
-impl Iterator for Descent<'_> {
+impl Iterator for Backwards<'_> {
     type Item = Result<Commit>;
 
     fn next(&mut self) -> Option<Self::Item> {

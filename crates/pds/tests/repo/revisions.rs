@@ -312,7 +312,7 @@ proptest! {
             blocks.push(made);
         }
         let repo = repo_of(&blocks, &log);
-        // A commit has its name from the log, or from a later commit of which it is the `prev`.
+        // A commit has its name from the log, or from the `prev` of a later commit.
         let mut open: Vec<Cid> = log.iter().filter_map(|row| row.after).collect();
         while let Some(cid) = open.pop() {
             let block = blocks.iter().find(|block| block.cid() == cid).unwrap();
