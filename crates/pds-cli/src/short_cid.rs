@@ -74,9 +74,8 @@ impl FromStr for CidArg {
         let letters = HEADS.iter().find_map(|head| text.strip_prefix(head)).unwrap_or(text);
         let may_begin = |first: char| matches!(first, 'a'..='h');
         let is_letter = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
-        if !letters.is_empty()
-            && !(letters.starts_with(may_begin) && letters.bytes().all(is_letter))
-        {
+        let may_be_one = letters.starts_with(may_begin) && letters.bytes().all(is_letter);
+        if !may_be_one && !letters.is_empty() {
             return Err(reason.to_string());
         }
         match letters.len() {

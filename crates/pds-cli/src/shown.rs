@@ -16,7 +16,7 @@ use crate::state_arg::StateArg;
 
 /// What the argument names.
 pub(crate) enum Shown {
-    Settled(Snapshot),
+    State(Box<Snapshot>),
     Block(Block),
 }
 
@@ -37,7 +37,7 @@ impl Shown {
         });
         let missing = match state.map_err(Into::into).and_then(|state| place.snapshot(Some(&state)))
         {
-            Ok(snapshot) => return Ok(Self::Settled(snapshot)),
+            Ok(snapshot) => return Ok(Self::State(Box::new(snapshot))),
             Err(error) => error,
         };
         if text.parse::<RecordArg>().is_ok() {

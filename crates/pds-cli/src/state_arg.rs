@@ -23,7 +23,7 @@ pub(crate) enum StateArg {
 
 /// A state whose meaning in a repository is known.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum State<'a> {
+pub(crate) enum Settled<'a> {
     Revision(&'a Revision),
     File(&'a Path),
 }
@@ -49,11 +49,11 @@ impl StateArg {
     }
 
     /// Decides between the two meanings of a name. `is_known` tells whether the repository knows the revision.
-    pub(crate) fn settled(&self, is_known: impl FnOnce(&Revision) -> bool) -> State<'_> {
+    pub(crate) fn settled(&self, is_known: impl FnOnce(&Revision) -> bool) -> Settled<'_> {
         match self {
-            Self::Revision(revision) => State::Revision(revision),
-            Self::Either(revision, _) if is_known(revision) => State::Revision(revision),
-            Self::File(path) | Self::Either(_, path) => State::File(path),
+            Self::Revision(revision) => Settled::Revision(revision),
+            Self::Either(revision, _) if is_known(revision) => Settled::Revision(revision),
+            Self::File(path) | Self::Either(_, path) => Settled::File(path),
         }
     }
 

@@ -108,7 +108,7 @@ impl SalvagedCopy {
         let places = Places::locked(dir)?;
         let staging =
             staging_in(&places.database).or_else(|_| staging_in(&std::env::temp_dir()))?;
-        let salvaged = SqliteStore::salvage(&old, &staging.path().join(STORE_FILE))?;
+        let salvaged = SqliteStore::salvage(&old, staging.path().join(STORE_FILE))?;
         Ok(Self { staging, salvaged, _places: places })
     }
 
@@ -161,7 +161,7 @@ fn salvaged_undisturbed(old: &Path, beside: &Path) -> Result<(TempDir, Salvaged)
     for _ in 0..MAX_TRIES {
         let before = written();
         let staging = staging_in(beside)?;
-        let salvaged = SqliteStore::salvage(old, &staging.path().join(STORE_FILE))?;
+        let salvaged = SqliteStore::salvage(old, staging.path().join(STORE_FILE))?;
         SqliteStore::check_alone(old)?;
         if written() == before {
             return Ok((staging, salvaged));

@@ -24,7 +24,7 @@ use pds_store::sqlite::store::SqliteStore;
 /// let dir = tempfile::tempdir()?;
 /// let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
 /// let mut car = Vec::new();
-/// let tables = extract_blocks(&dir.path().join("r/pds.db"), &mut car)?;
+/// let tables = extract_blocks(dir.path().join("r/pds.db"), &mut car)?;
 /// assert_eq!(tables.tables, [("blocks".to_owned(), 2)]);
 ///
 /// let car = CarFile::open(std::io::Cursor::new(car))?;

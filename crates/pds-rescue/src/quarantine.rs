@@ -15,7 +15,7 @@ use pds::local::layout::QUARANTINE_DIRECTORY;
 ///
 /// let dir = tempfile::tempdir()?;
 /// let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
-/// let quarantine = Quarantine::of(&dir.path().join("r"));
+/// let quarantine = Quarantine::of(dir.path().join("r"));
 /// let survey = pds_rescue::Rescue::of(&repo).survey(&[])?;
 /// let mended = pds_rescue::Rescue::of(&repo).mend(&survey, &[], &mut |block, bytes| quarantine.keep(block, bytes))?;
 /// assert_eq!(mended.dropped, 0);

@@ -62,7 +62,7 @@ enum BlobVerb {
     /// read, so that its blobs are unknown.
     #[command(after_help = "Examples:\n  pds blob missing\n  pds -R backup.car blob missing")]
     Missing {
-        /// Settled to read (see pds help revisions)
+        /// State to read (see pds help revisions)
         #[arg(long, value_name = "REV")]
         at: Option<StateArg>,
     },

@@ -56,7 +56,7 @@ pub(crate) struct Args {
     #[arg(long)]
     guard: bool,
 
-    /// Settled to write (see pds help revisions)
+    /// State to write (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

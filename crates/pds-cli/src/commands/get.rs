@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH")]
     path: RecordAtArg,
 
-    /// Settled to read (see pds help revisions)
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

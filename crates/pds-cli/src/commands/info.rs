@@ -29,7 +29,7 @@ use crate::state_arg::StateArg;
     after_help = "Examples:\n  pds info\n  pds -R backup.car info --json\n  pds info --at HEAD~2"
 )]
 pub(crate) struct Args {
-    /// Settled to describe (see pds help revisions)
+    /// State to describe (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// List the records of this collection
     collection: Option<Nsid>,
 
-    /// Settled to read (see pds help revisions)
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

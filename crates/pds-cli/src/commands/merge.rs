@@ -61,7 +61,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ours|theirs:PATH")]
     take: Vec<TakeArg>,
 
-    /// Settled that both sides started from, if it cannot be found. `empty` means no such state: records that
+    /// State that both sides started from, if it cannot be found. `empty` means no such state: records that
     /// only one side has are then kept
     #[arg(long, value_name = "REV")]
     base: Option<StateArg>,

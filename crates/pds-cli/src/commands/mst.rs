@@ -17,7 +17,7 @@ use crate::state_arg::StateArg;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  pds mst --depth 2")]
 pub(crate) struct Args {
-    /// Settled to read (see pds help revisions)
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

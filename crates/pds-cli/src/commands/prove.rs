@@ -38,7 +38,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
     output: Option<PathBuf>,
 
-    /// Settled to read (see pds help revisions)
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

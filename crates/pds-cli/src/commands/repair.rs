@@ -178,7 +178,7 @@ impl Args {
         let quarantine = Quarantine::of(dir);
         let keep = &mut |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
         let restore_identity = || {
-            let key = key_file::read(&dir.join(KEY_FILE)).ok().flatten();
+            let key = key_file::read(dir.join(KEY_FILE)).ok().flatten();
             Rescue::of(repo).restore_identity(key.map(|key| key.public_key()).as_ref())
         };
         answer.mended = Rescue::of(repo).mend(survey, sources, keep)?;

@@ -27,7 +27,7 @@ use crate::statistics::Statistics;
     pds -R backup.car stats --json\n  \
     pds stats --at HEAD~2 | grep ^month")]
 pub(crate) struct Args {
-    /// State to read: a ref, a commit CID, a rev, HEAD~2, @{1} or a .car file
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     /// Directory to write to
     dir: PathBuf,
 
-    /// Settled to read (see pds help revisions)
+    /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
     at: Option<StateArg>,
 

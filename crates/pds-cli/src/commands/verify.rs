@@ -51,7 +51,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "at")]
     history: bool,
 
-    /// Settled to check (see pds help revisions)
+    /// State to check (see pds help revisions)
     #[arg(long, value_name = "REV", conflicts_with = "car")]
     at: Option<StateArg>,
 

@@ -1,6 +1,7 @@
 //! A repository or a CAR file, opened for completion: nothing is checked, and nothing is printed.
 
 use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pds::car::CarFile;
@@ -29,19 +30,24 @@ impl Opened {
 
     /// Opens a state.
     pub(super) fn snapshot(&self, at: Option<&str>) -> Option<Snapshot> {
-        let revision = match at {
-            None => Revision::head(),
-            Some(text) => match StateArg::parse(text.into()).ok()? {
-                StateArg::Revision(revision) => revision,
-                StateArg::File(path) => {
-                    return Self::of(&Place { named: Some(path) })?.snapshot(None);
-                }
-            },
-        };
+        let Some(text) = at else { return self.checkout(&Revision::head()) };
+        match StateArg::parse(text.into()).ok()? {
+            StateArg::Revision(revision) => self.checkout(&revision),
+            StateArg::File(path) => Self::at(path),
+            StateArg::Either(revision, path) => self.checkout(&revision).or_else(|| Self::at(path)),
+        }
+    }
+
+    /// Opens the present state of another repository or a CAR file.
+    fn at(path: PathBuf) -> Option<Snapshot> {
+        Self::of(&Place { named: Some(path) })?.snapshot(None)
+    }
+
+    fn checkout(&self, revision: &Revision) -> Option<Snapshot> {
         match self {
-            Self::Repo(repo) => repo.checkout(&revision).ok(),
+            Self::Repo(repo) => repo.checkout(revision).ok(),
             Self::Car(car) => {
-                let commit = resolve_in_file(car, &revision).ok()?;
+                let commit = resolve_in_file(car, revision).ok()?;
                 Snapshot::open_with_faults(car.clone(), commit).ok()
             }
         }

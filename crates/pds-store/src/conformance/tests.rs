@@ -53,7 +53,7 @@ mod sqlite {
         let count = Cell::new(0);
         check(&|| {
             count.set(count.get() + 1);
-            Box::new(SqliteStore::create(&dir.path().join(count.get().to_string())).unwrap())
+            Box::new(SqliteStore::create(dir.path().join(count.get().to_string())).unwrap())
         });
     }
 
@@ -87,7 +87,7 @@ mod sqlite {
     #[test]
     fn the_store_in_a_file_takes_long_streams() {
         let dir = tempfile::tempdir().unwrap();
-        check_large(&SqliteStore::create(&dir.path().join("pds.db")).unwrap(), 64 << 20);
+        check_large(&SqliteStore::create(dir.path().join("pds.db")).unwrap(), 64 << 20);
     }
 }
 

@@ -24,7 +24,7 @@ use pds_core::data::cid::Cid;
 /// use pds::store::{SqliteStore, Store};
 ///
 /// let dir = tempfile::tempdir()?;
-/// let store = SqliteStore::create(&dir.path().join("pds.db"))?;
+/// let store = SqliteStore::create(dir.path().join("pds.db"))?;
 /// assert_eq!(store.view()?.version().change, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -166,7 +166,7 @@ fn a_store_of_an_unreleased_or_a_later_format_is_refused_by_its_name() {
     for format in [1, 2] {
         set("user_version", format);
         assert!(matches!(refusal(), StoreError::UnreleasedFormat));
-        let written = SqliteStore::open(&dir.join(STORE_FILE)).map(drop);
+        let written = SqliteStore::open(dir.join(STORE_FILE)).map(drop);
         assert!(matches!(written, Err(StoreError::UnreleasedFormat)), "{written:?}");
     }
 }

@@ -143,7 +143,7 @@ fn the_import_of_a_good_file_heals_a_damaged_store() {
             repo.verify().present(&Expected::default(), &mut |f| panic!("{what}: {f}")).unwrap();
             assert_whole(repo);
         }
-        let check = SqliteStore::check_file(&dir.join(STORE_FILE)).unwrap();
+        let check = SqliteStore::check_file(dir.join(STORE_FILE)).unwrap();
         assert_eq!(check, Vec::<String>::new(), "{what}");
     }
 }

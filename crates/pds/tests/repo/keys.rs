@@ -112,7 +112,7 @@ impl Interrupted {
         let names = names.map(|entry| entry.file_name().into_string().unwrap());
         let names = names.filter(|name| name.starts_with(UNUSED_KEY_FILES));
         let keys = names.map(|name| {
-            let key = key_file::read(&self.file(&name)).unwrap().unwrap().public_key();
+            let key = key_file::read(self.file(&name)).unwrap().unwrap().public_key();
             assert_eq!(key.did_key(), name.replace(UNUSED_KEY_FILES, "did:key:"));
             key
         });
@@ -137,7 +137,7 @@ impl Interrupted {
         let next = self.next.public_key();
         assert!(!existed || next == *expected || unused.contains(&next), "{what}: {unused:?}");
         assert!(!unused.contains(expected), "{what}");
-        let in_file = key_file::read(&self.file(KEY_FILE)).unwrap().unwrap();
+        let in_file = key_file::read(self.file(KEY_FILE)).unwrap().unwrap();
         assert_eq!(in_file.public_key(), *expected, "{what}");
         assert_eq!(facts(&repo, FactKind::Key), [Fact::Key(expected.into())], "{what}");
         put(&repo, "after", what);

@@ -91,7 +91,7 @@ fn a_rotation_that_is_completed_later_keeps_the_old_secret_once() {
         let (_home, dir, repo) = create();
         let old = secret(&dir, KEY_FILE);
         let next = SigningKey::generate(Curve::P256).unwrap();
-        key_file::write_new(&dir.join(NEXT_KEY_FILE), &next).unwrap();
+        key_file::write_new(dir.join(NEXT_KEY_FILE), &next).unwrap();
         repo.keys().rotate(&next).unwrap();
         if was_kept {
             fs::copy(dir.join(KEY_FILE), dir.join(OLD_KEY_FILES)).unwrap();
@@ -122,7 +122,7 @@ fn a_writer_that_was_open_before_a_rotation_continues_with_the_new_key() {
 
     // A rotation that was interrupted is completed by the writer.
     let next = SigningKey::generate(Curve::K256).unwrap();
-    key_file::write_new(&dir.join(NEXT_KEY_FILE), &next).unwrap();
+    key_file::write_new(dir.join(NEXT_KEY_FILE), &next).unwrap();
     Repo::open(&dir).unwrap();
     fs::rename(
         dir.join(next.public_key().did_key().replace("did:key:", "key.unused-")),
@@ -130,7 +130,7 @@ fn a_writer_that_was_open_before_a_rotation_continues_with_the_new_key() {
     )
     .unwrap();
     let mirror = pds::local::open::open_without_key(&dir).unwrap();
-    let old = key_file::read(&dir.join(KEY_FILE)).unwrap().unwrap();
+    let old = key_file::read(dir.join(KEY_FILE)).unwrap().unwrap();
     mirror.signing_with(old).keys().rotate(&next).unwrap();
     let written = writer.put(&path("com.example.note/last"), &note("x")).unwrap();
     written.commit.verify(&next.public_key()).unwrap();
@@ -148,7 +148,7 @@ fn a_writer_that_waits_for_a_rotation_is_busy() {
     let (_home, dir, writer) = create();
     let next = SigningKey::generate(Curve::K256).unwrap();
     // Another process has stored the commit, and holds the lock.
-    key_file::write_new(&dir.join(NEXT_KEY_FILE), &next).unwrap();
+    key_file::write_new(dir.join(NEXT_KEY_FILE), &next).unwrap();
     let lock = fs::File::open(&dir).unwrap();
     lock.lock().unwrap();
     writer.keys().rotate(&next).unwrap();

@@ -59,7 +59,7 @@ impl<W: Default> Default for Watched<W> {
 /// Returns an empty store of each kind, and the directory of the store in a file.
 pub(super) fn each_store() -> (tempfile::TempDir, [Arc<dyn Store>; 2]) {
     let dir = tempfile::tempdir().unwrap();
-    let in_file = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
+    let in_file = SqliteStore::create(dir.path().join("pds.db")).unwrap();
     (dir, [Arc::new(MemoryStore::default()), Arc::new(in_file)])
 }
 

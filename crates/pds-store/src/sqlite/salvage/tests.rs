@@ -20,7 +20,7 @@ use pds_core::data::cid::{Cid, Codec};
 
 /// A store with blocks of many sizes, and its file.
 fn store(dir: &Path) -> (SqliteStore, Vec<Block>) {
-    let store = SqliteStore::create(&dir.join("pds.db")).unwrap();
+    let store = SqliteStore::create(dir.join("pds.db")).unwrap();
     let sizes = [10, 900, 30_000, 5, 4_000, 60];
     let block = |(n, len): (u8, &usize)| Block::new(Codec::Raw, vec![n; *len]);
     let blocks: Vec<Block> = (0..60).zip(sizes.iter().cycle()).map(block).collect();

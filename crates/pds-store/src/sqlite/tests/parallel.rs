@@ -53,7 +53,7 @@ fn no_read_waits_for_a_read_or_for_a_writer() {
 #[test]
 fn one_thread_may_hold_several_views_and_read_beside_them() {
     let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
+    let store = SqliteStore::create(dir.path().join("pds.db")).unwrap();
     bounded("a view", move || {
         let mut views = Vec::new();
         for n in 0..THREADS as u32 {
@@ -74,7 +74,7 @@ fn one_thread_may_hold_several_views_and_read_beside_them() {
 #[test]
 fn a_stream_of_blocks_may_read_the_store_that_it_is_written_to() {
     let dir = tempfile::tempdir().unwrap();
-    let store = Arc::new(SqliteStore::create(&dir.path().join("pds.db")).unwrap());
+    let store = Arc::new(SqliteStore::create(dir.path().join("pds.db")).unwrap());
     bounded("a stream", move || {
         apply(&store, 0..10);
         let inner = &store;

@@ -15,7 +15,7 @@ use pds_core::data::block::{Block, MemoryBlocks, ReadError};
 #[test]
 fn sequential_reads_return_the_same_as_random_reads() {
     let dir = tempfile::tempdir().unwrap();
-    let store = SqliteStore::create(&dir.path().join("pds.db")).unwrap();
+    let store = SqliteStore::create(dir.path().join("pds.db")).unwrap();
     let blocks: Vec<Block> = (0..2_000_u32)
         .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(1 + n as usize % 300)))
         .collect();
@@ -219,7 +219,7 @@ fn every_connection_maps_no_file_and_syncs_through_the_cache_of_the_disk() {
     check_settings(&open_for_reading(&path).unwrap().connection, "a check");
     drop((created, store));
     check_settings(&schema::open_frozen(&path).unwrap().connection, "a file that never changes");
-    let unsettled = SqliteStore::create_unsettled(&dir.path().join("other.db")).unwrap();
+    let unsettled = SqliteStore::create_unsettled(dir.path().join("other.db")).unwrap();
     check_settings(&unsettled.pool.take().unwrap().connection, "an unsettled store");
     // Independent of the default of the build.
     let mapped = Connection::open(&path).unwrap();
