@@ -149,8 +149,8 @@ fn zsh_completes() {
     home.write("functions/_pds", home.pds(["completions", "zsh"]).ok());
     // The script is loaded in both ways: sourced, and as a function of the completion system.
     for setup in [
-        "autoload -U compinit; compinit -u -D; source functions/_pds",
-        "fpath=($PWD/functions $fpath); autoload -U compinit; compinit -u -D",
+        "autoload -U compinit; compinit -u -d sourced; source functions/_pds",
+        "fpath=($PWD/functions $fpath); autoload -U compinit; compinit -u -d loaded",
     ] {
         for (line, values) in LINES {
             let mut command = home.command("zsh");
@@ -179,9 +179,8 @@ zpty shell zsh -f -i
 zpty -w shell "PROMPT= RPROMPT=; unsetopt beep; $1; show() { print -r -- \"BUFFER=<\$BUFFER>\" }; zle -N show; bindkey '^X' show; print ready"
 while zpty -r shell text && [[ $text != ready* ]]; do :; done
 zpty -w -n shell "$2"$3
-sleep 1
 text=
-for try in {1..50}; do
+for try in {1..200}; do
     while zpty -rt shell part; do text+=$part; done
     [[ $text == *'BUFFER=<'*'>'* ]] && break
     sleep 0.1
