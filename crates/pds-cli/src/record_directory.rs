@@ -34,7 +34,7 @@ struct RecordFile {
 }
 
 /// An entry of a directory. A long name is joined from those of several directories.
-struct Named {
+struct NamedEntry {
     name: String,
     path: PathBuf,
     is_dir: bool,
@@ -108,7 +108,7 @@ struct Found {
 
 fn found_in(dir: &Path) -> Result<Found> {
     let mut found = Found::default();
-    for Named { name, path, is_dir } in entries(dir)? {
+    for NamedEntry { name, path, is_dir } in entries(dir)? {
         let nsid = || unescaped(&name)?.parse::<Nsid>().ok();
         if is_dir && let Some(did) = did_of(&name) {
             found.accounts.push((did, path));
@@ -155,7 +155,7 @@ fn of_account(dir: &Path, accounts: Vec<(Did, PathBuf)>, account: &Did) -> Resul
 /// Returns the files of the records in the directory of a collection, in the order of their keys.
 fn files_in(dir: &Path) -> Result<Vec<RecordFile>> {
     let mut files = Vec::new();
-    for Named { name, path, is_dir } in entries(dir)? {
+    for NamedEntry { name, path, is_dir } in entries(dir)? {
         let of_file = || {
             let ending = ENDINGS.into_iter().find(|ending| name.ends_with(ending))?;
             let stem = name.strip_suffix(ending)?;
@@ -188,7 +188,7 @@ fn check_once<T: PartialEq + ToString>(sorted: impl Iterator<Item = T>, dir: &Pa
 
 /// Lists a directory, with those in which long names go on. Refuses links and everything else that is neither a file
 /// nor a directory.
-fn entries(dir: &Path) -> Result<Vec<Named>> {
+fn entries(dir: &Path) -> Result<Vec<NamedEntry>> {
     let mut found = Vec::new();
     let mut waiting = vec![(dir.to_owned(), String::new())];
     while let Some((dir, before)) = waiting.pop() {
@@ -210,7 +210,7 @@ fn entries(dir: &Path) -> Result<Vec<Named>> {
                 Some(start) if kind.is_dir() && start.len() <= MAX_NAME_BYTES => {
                     waiting.push((path, start.to_owned()));
                 }
-                _ => found.push(Named { name, path, is_dir: kind.is_dir() }),
+                _ => found.push(NamedEntry { name, path, is_dir: kind.is_dir() }),
             }
         }
     }
