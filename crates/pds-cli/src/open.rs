@@ -18,7 +18,7 @@ use pds::{Code, Error, Repo, Revision, Snapshot};
 
 use crate::damage::Damage;
 use crate::exit::Stated;
-use crate::partial::note_faults;
+use crate::partial::{note_damage, note_faults};
 use crate::progress::Watched;
 use crate::record::Account;
 use crate::state_arg::{Settled, StateArg, has_car_ending};
@@ -240,8 +240,11 @@ fn open_car(path: &Path) -> Result<CarFile<Watched>> {
     let car = unread.map_or(car, Err);
     let car = car.with_context(|| format!("cannot read {}", name_of(path)))?;
     damage.report_rest();
-    if damage.count > 0 && car.is_empty() {
-        return Stated::no_block(path).hint(RECOVER).fail();
+    if damage.count > 0 {
+        note_damage();
+        if car.is_empty() {
+            return Stated::no_block(path).hint(RECOVER).fail();
+        }
     }
     Ok(car)
 }

@@ -28,8 +28,8 @@ pub(crate) struct Form {
 
 /// Standard output: a screen on a terminal, lines of text elsewhere, or JSON.
 ///
-/// If the reader closes the pipe, nothing more is written. The command still runs to its end, because its exit
-/// code is part of the answer.
+/// If the reader closes the pipe, nothing more is written. A command whose exit code is part of the answer still runs
+/// to its end. Listings stop; see [`is_closed`](Self::is_closed).
 pub(crate) struct Output {
     json: bool,
     terminal: Option<Terminal>,

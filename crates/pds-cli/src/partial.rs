@@ -8,10 +8,19 @@ use pds::commit::Commit;
 use pds::mst::MstError;
 
 use crate::exit::Exit;
+use crate::output::Output;
 use crate::text::say;
 
 /// Whether a commit with a malformed field was read.
 static HAS_FAULTS: AtomicBool = AtomicBool::new(false);
+
+/// Whether a CAR file with damage was opened.
+static HAS_DAMAGE: AtomicBool = AtomicBool::new(false);
+
+/// Records that a CAR file is damaged or ends too early.
+pub(crate) fn note_damage() {
+    HAS_DAMAGE.store(true, Ordering::Relaxed);
+}
 
 /// Names the malformed fields of a commit whose records are read all the same.
 pub(crate) fn note_faults(commit: &Commit) {
@@ -71,6 +80,13 @@ impl Gaps {
     /// Tells whether no part was skipped.
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// Returns the exit code of a listing, which stops if its reader closes the pipe. A damaged file then counts as
+    /// partial, because the damage may come after the printed part.
+    pub(crate) fn exit_of(&self, out: &Output) -> Exit {
+        let is_partial = out.is_closed() && HAS_DAMAGE.load(Ordering::Relaxed);
+        if is_partial { Exit::Partly } else { self.exit() }
     }
 
     /// Returns the exit code of a command that has shown all readable parts.

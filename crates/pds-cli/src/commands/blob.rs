@@ -135,10 +135,16 @@ fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
         list.finish(out)?;
         return Ok(Exit::Done);
     }
-    each(blobs(&place.source()?).as_ref(), &mut |blob| {
-        out.answer(&BlobRow { cid: blob.cid, size: blob.size_bytes })
+    let mut answered = Ok(());
+    blobs(&place.source()?).list(&mut |blob| {
+        answered = out.answer(&BlobRow { cid: blob.cid, size: blob.size_bytes });
+        if answered.is_ok() && !out.is_closed() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
     })?;
-    Ok(Exit::Done)
+    answered.map(|()| Exit::Done)
 }
 
 /// Calls `call` with every blob, until the first error.

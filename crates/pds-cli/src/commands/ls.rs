@@ -87,7 +87,7 @@ impl Args {
                 out.answer(&CollectionRow { collection: collection.to_string(), count })?;
             }
         }
-        Ok(gaps.exit())
+        Ok(gaps.exit_of(out))
     }
 
     fn print_all(
@@ -101,6 +101,7 @@ impl Args {
         let terminal = out.terminal().cloned();
         let mut list = terminal.map(|terminal| RecordList::new(&terminal, self.long, self.all));
         while left > 0
+            && !out.is_closed()
             && let Some(entry) = entries.next()
         {
             if let Some(entry) = gaps.pass(entry)? {

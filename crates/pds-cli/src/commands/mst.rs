@@ -31,11 +31,12 @@ impl Args {
         let snapshot = place.snapshot(self.at.as_ref())?;
         let (mut top, mut gaps) = (None, Gaps::default());
         let walk = walk(snapshot.blocks(), snapshot.commit().data());
-        let walk = match self.depth {
-            Some(depth) => walk.levels(depth),
-            None => walk,
-        };
+        // No tree has more levels.
+        let walk = walk.levels(self.depth.unwrap_or(u8::MAX));
         for step in walk {
+            if out.is_closed() {
+                break;
+            }
             let Some(step) = gaps.pass(step)? else { continue };
             match step {
                 Step::Node { block, node } => {
@@ -57,6 +58,6 @@ impl Args {
                 }
             }
         }
-        Ok(gaps.exit())
+        Ok(gaps.exit_of(out))
     }
 }

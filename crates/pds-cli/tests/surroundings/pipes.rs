@@ -1,5 +1,8 @@
 //! Pipes that close before the end of the output.
 
+use pds::data::Cid;
+use rusqlite::Connection;
+
 use crate::common::{TestRepo, creations, note};
 
 /// Runs the binary into a reader that goes away after its first line; returns exit code and
@@ -66,6 +69,26 @@ fn the_exit_code_is_what_it_is_when_everything_is_read() {
     // The report is printed even if the bytes of the file are not read.
     let (_, said) = into_head(&repo, "recover cut.car -o -");
     assert!(said.contains("partly recovered: "), "{said}");
+}
+
+#[test]
+fn a_listing_ends_when_its_reader_ends() {
+    let repo = TestRepo::with_many_notes(3000);
+    // The last node of the tree is lost: a listing that reads on says so.
+    let node = repo.json_lines(["mst"]).iter().rev().find_map(|line| {
+        let node = line.get("node")?.as_str()?;
+        Some(node.parse::<Cid>().unwrap())
+    });
+    let sql = Connection::open(repo.home.path("alice/pds.db")).unwrap();
+    let name = node.unwrap().as_bytes().to_vec();
+    assert_eq!(sql.execute("DELETE FROM blocks WHERE cid = ?1", [name]).unwrap(), 1);
+    drop(sql);
+    for args in ["ls --all", "ls --all --json", "ls com.example.note -l", "mst"] {
+        let args = format!("-R alice {args}");
+        let whole = repo.home.sh(&format!("pds {args} > whole")).ended();
+        assert!(whole.code() == 6 && whole.stderr.contains("missing"), "{}", whole.stderr);
+        assert_eq!(into_head(&repo, &args), ("0".to_owned(), String::new()), "{args}");
+    }
 }
 
 #[test]
