@@ -13,10 +13,9 @@ use crate::reading::Reading;
 use pds_core::commit::{Commit, UnsignedCommit};
 use pds_core::crypto::signature::Signature;
 use pds_core::crypto::signer::Signer;
-use pds_core::data::block::{Block, Blocks, ReadError};
+use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
 use pds_core::mst::key::Key;
-use pds_core::mst::tree::get;
 use pds_core::syntax::record_path::RecordPath;
 use pds_core::syntax::tid::Tid;
 use pds_store::change::{Applied, Change};
@@ -64,46 +63,16 @@ impl Parts {
         let commit = draft.commit.clone().sign(signer.as_ref())?;
         let changes = draft.changes.clone();
         let applied = self.store_draft(draft, &commit, Vec::new())?;
-        let (logged, version) = (Some(self.clock.now_micros()), applied.version);
-        let next = Base { commit: commit.clone(), logged, version, ..base.clone() };
-        self.caches.keep_base(&self.name, next);
+        self.keep_written(base, &commit, applied.version);
         Ok(Written { commit, changes })
     }
 
-    /// Checks that the content of a draft without changes is stored and readable. Damaged blocks of records
-    /// and of the commit are stored again.
-    fn check_unchanged(&self, draft: &Draft, present: &Commit) -> Result<()> {
-        let damaged = {
-            let view = self.store.view()?;
-            if view.version().change != draft.seen.change {
-                return Err(StoreError::Changed.into());
-            }
-            let mut damaged = Vec::new();
-            // The commit may come from the cache.
-            for block in draft.blocks.iter().chain([present.block()]) {
-                match view.get(&block.cid()) {
-                    Ok(Some(_)) => {}
-                    Ok(None) | Err(ReadError::Damaged { .. }) => damaged.push(block.clone()),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            // The nodes on the way to the records may come from the cache as well.
-            for change in &draft.changes {
-                get(view.as_ref(), draft.commit.data, &change.path.to_key())?;
-            }
-            damaged
-        };
-        if damaged.is_empty() { Ok(()) } else { self.heal(&damaged) }
-    }
-
-    /// Replaces the damaged rows of some blocks.
-    fn heal(&self, blocks: &[Block]) -> Result<()> {
-        let names: Vec<Vec<u8>> =
-            blocks.iter().map(|block| block.cid().as_bytes().to_vec()).collect();
-        let mut stream = blocks.iter().cloned().map(Ok);
-        let cannot = || StoreError::Damaged("the store cannot replace damaged blocks".into());
-        self.store.maintain().ok_or_else(cannot)?.replace(&mut stream, &names)?;
-        Ok(())
+    /// Keeps the state after a write in the caches.
+    pub(crate) fn keep_written(&self, base: &Base, commit: &Commit, version: Version) {
+        self.caches.keep_commit(commit);
+        let logged = Some(self.clock.now_micros());
+        let next = Base { commit: commit.clone(), logged, version, ..base.clone() };
+        self.caches.keep_base(&self.name, next);
     }
 
     /// Repeats an attempt until no other writer is faster. Each attempt makes a new draft.
@@ -171,7 +140,12 @@ impl Parts {
     }
 
     /// Checks that the ref points to the commit that the caller expects, if it expects one.
-    fn check_swap(&self, options: &WriteOptions, base: Cid, seen: Version) -> Result<()> {
+    pub(crate) fn check_swap(
+        &self,
+        options: &WriteOptions,
+        base: Cid,
+        seen: Version,
+    ) -> Result<()> {
         match options.swap_commit {
             Some(expected) if expected != base => {
                 self.check_present(seen)?;
@@ -239,7 +213,7 @@ impl Parts {
     }
 
     /// Checks that the store has not changed since a version.
-    fn check_present(&self, seen: Version) -> Result<()> {
+    pub(crate) fn check_present(&self, seen: Version) -> Result<()> {
         match self.store.view()?.version().change == seen.change {
             true => Ok(()),
             false => Err(StoreError::Changed.into()),
@@ -355,9 +329,19 @@ impl Parts {
         I: IntoIterator<Item = Block>,
         I::IntoIter: 'a,
     {
-        let blocks = blocks.into_iter().chain([commit.block().clone()]);
+        self.change_with(commit, blocks.into_iter().map(Ok), expect, event)
+    }
+
+    /// As [`change_to`](Self::change_to), with blocks that are read while they are stored.
+    pub(crate) fn change_with<'a>(
+        &self,
+        commit: &Commit,
+        blocks: impl Iterator<Item = Result<Block, BoxError>> + 'a,
+        expect: Expect,
+        event: Event,
+    ) -> Change<'a> {
         let edit = RefEdit { name: self.name.clone(), target: Some(commit.cid()), expect };
-        Change::new(event).blocks(blocks.map(Ok::<_, BoxError>)).edit(edit)
+        Change::new(event).blocks(blocks.chain([Ok(commit.block().clone())])).edit(edit)
     }
 }
 

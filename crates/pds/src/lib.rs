@@ -186,7 +186,9 @@ pub mod retain;
 mod run_ahead;
 mod signer_slot;
 pub mod snapshot;
+mod spool;
 pub mod transfer;
+mod unchanged;
 pub mod verify;
 mod write;
 
@@ -199,6 +201,7 @@ pub use self::model::revision::Revision;
 pub use self::model::write::{Batch, Draft, RecordChange, Write, WriteOptions, Written};
 pub use self::repo::Repo;
 pub use self::snapshot::{ListOptions, Record, RecordEntry, Snapshot};
+pub use self::spool::batch::{SpooledBatch, SpooledWritten};
 pub use pds_core::commit;
 pub use pds_core::crypto::public_key::PublicKey;
 pub use pds_core::crypto::signing_key::SigningKey;

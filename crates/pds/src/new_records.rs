@@ -1,6 +1,6 @@
 //! The records of a write: their encoding, their rules, and the blobs that they refer to.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use crate::error::{Error, Result};
 use crate::model::write::{Body, RecordChange};
@@ -14,6 +14,7 @@ use pds_core::data::limits::{MAX_NESTING, MAX_WRITTEN_RECORD_BYTES};
 use pds_core::data::record_check::{blobs_in, check_record};
 use pds_core::data::value::Value;
 use pds_core::syntax::record_path::RecordPath;
+use pds_store::blob::store::BlobStore;
 
 impl Parts {
     /// Encodes a record as a block, and checks that it is valid. [`check_blobs`](Self::check_blobs) checks its blobs.
@@ -53,10 +54,7 @@ impl Parts {
         Ok(Block::new(Codec::Cbor, bytes))
     }
 
-    /// Checks the blobs that new records refer to: each is stored and has the size that the record gives.
-    ///
-    /// A backup may lack its blobs. So no blob is required that a record of `old`, the state before the write, refers
-    /// to. The replaced records are compared first. All of `old` is read only if a blob is missing.
+    /// Checks the blobs that the new records of a write refer to; see [`BlobCheck`].
     pub(crate) fn check_blobs(
         &self,
         changes: &[RecordChange],
@@ -65,37 +63,89 @@ impl Parts {
         allow_missing: bool,
     ) -> Result<()> {
         let records: HashMap<Cid, &Block> = records.iter().map(|it| (it.cid(), it)).collect();
-        let (mut missing, mut wrong) = (Vec::new(), Vec::new());
+        let mut check = BlobCheck::new(self.blobs.as_ref(), allow_missing);
         for RecordChange { path, after, .. } in changes {
-            let record = after.and_then(|after| records.get(&after));
-            for blob in record.into_iter().flat_map(|record| blobs_of(record)) {
-                // A renewed blob is young again, so `gc` does not delete it before the record is stored.
-                let stored = self.blobs.renew(&blob.cid)?.map(|info| info.size_bytes);
-                match (stored, blob.size_bytes) {
-                    (None, _) if allow_missing => {}
-                    (None, _) => missing.push((path, blob.cid)),
-                    (Some(stored), Some(size)) if stored != size => {
-                        wrong.push((path, blob, stored));
-                    }
-                    _ => {}
-                }
+            if let Some(record) = after.and_then(|after| records.get(&after)) {
+                check.record(record, || Ok(path.clone()))?;
             }
         }
-        if missing.is_empty() && wrong.is_empty() {
+        if check.is_done() {
             return Ok(());
         }
-        let old = old();
-        let known = replaced_blobs(changes, &old)?;
-        wrong.retain(|(_, blob, _)| !known.contains(blob));
-        if let Some((path, BlobRef { cid, size_bytes, .. }, stored)) = wrong.into_iter().next() {
-            let (path, size) = (path.clone(), size_bytes.unwrap_or_default());
-            return Err(Error::BlobSize { path, cid, size, stored });
+        check.finish(&old(), |call| changes.iter().try_for_each(|change| call(change.before)))
+    }
+}
+
+/// The check of the blobs that new records refer to: each is stored and has the size that the record gives.
+///
+/// A backup may lack its blobs. So no blob is required that a record of the state before the write refers to. The
+/// replaced records are compared first. All of that state is read only if a blob is missing.
+pub(crate) struct BlobCheck<'b> {
+    blobs: &'b dyn BlobStore,
+    allow_missing: bool,
+    missing: Vec<(RecordPath, Cid)>,
+    wrong: Vec<(RecordPath, BlobRef, u64)>,
+}
+
+impl<'b> BlobCheck<'b> {
+    pub(crate) fn new(blobs: &'b dyn BlobStore, allow_missing: bool) -> Self {
+        Self { blobs, allow_missing, missing: Vec::new(), wrong: Vec::new() }
+    }
+
+    /// Looks for the blobs of a new record.
+    pub(crate) fn record(
+        &mut self,
+        record: &Block,
+        path: impl Fn() -> Result<RecordPath>,
+    ) -> Result<()> {
+        for blob in blobs_of(record) {
+            // A renewed blob is young again, so `gc` does not delete it before the record is stored.
+            let stored = self.blobs.renew(&blob.cid)?.map(|info| info.size_bytes);
+            match (stored, blob.size_bytes) {
+                (None, _) if self.allow_missing => {}
+                (None, _) => self.missing.push((path()?, blob.cid)),
+                (Some(stored), Some(size)) if stored != size => {
+                    self.wrong.push((path()?, blob, stored));
+                }
+                _ => {}
+            }
         }
-        missing.retain(|(_, cid)| known.iter().all(|blob| blob.cid != *cid));
-        let absent: BTreeSet<Cid> = missing.iter().map(|(_, cid)| *cid).collect();
-        let absent = not_referred_to(absent, &old)?;
-        match missing.into_iter().find(|(_, cid)| absent.contains(cid)) {
-            Some((path, cid)) => Err(Error::BlobMissing { path: path.clone(), cid }),
+        Ok(())
+    }
+
+    /// Returns whether every blob is stored with the right size.
+    pub(crate) fn is_done(&self) -> bool {
+        self.missing.is_empty() && self.wrong.is_empty()
+    }
+
+    /// Compares what is missing with the state before the write. `replaced` calls with each record that is replaced or
+    /// deleted.
+    pub(crate) fn finish(
+        mut self,
+        old: &Snapshot,
+        replaced: impl FnOnce(&mut dyn FnMut(Option<Cid>) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
+        let mut known = Vec::new();
+        replaced(&mut |before| match before {
+            Some(before) => add_blobs(before, old, &mut known),
+            None => Ok(()),
+        })?;
+        self.wrong.retain(|(_, blob, _)| !known.contains(blob));
+        if let Some((path, blob, stored)) = self.wrong.into_iter().next() {
+            let BlobRef { cid, size_bytes, .. } = blob;
+            return Err(Error::BlobSize {
+                path,
+                cid,
+                size: size_bytes.unwrap_or_default(),
+                stored,
+            });
+        }
+        let known: HashSet<Cid> = known.into_iter().map(|blob| blob.cid).collect();
+        self.missing.retain(|(_, cid)| !known.contains(cid));
+        let absent: BTreeSet<Cid> = self.missing.iter().map(|(_, cid)| *cid).collect();
+        let absent = not_referred_to(absent, old)?;
+        match self.missing.into_iter().find(|(_, cid)| absent.contains(cid)) {
+            Some((path, cid)) => Err(Error::BlobMissing { path, cid }),
             None => Ok(()),
         }
     }
@@ -106,17 +156,14 @@ fn blobs_of(record: &Block) -> Vec<BlobRef> {
     blobs_in(record.bytes()).unwrap_or_default()
 }
 
-/// Returns the references of the records that a write replaces or deletes. Unreadable records have none.
-fn replaced_blobs(changes: &[RecordChange], old: &Snapshot) -> Result<Vec<BlobRef>> {
-    let mut known = Vec::new();
-    for before in changes.iter().filter_map(|change| change.before) {
-        match old.blocks().get(&before) {
-            Ok(record) => known.extend(record.iter().flat_map(blobs_of)),
-            Err(ReadError::Damaged { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+/// Adds the references of a record that a write replaces or deletes. An unreadable record has none.
+fn add_blobs(before: Cid, old: &Snapshot, known: &mut Vec<BlobRef>) -> Result<()> {
+    match old.blocks().get(&before) {
+        Ok(record) => known.extend(record.iter().flat_map(blobs_of)),
+        Err(ReadError::Damaged { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
-    Ok(known)
+    Ok(())
 }
 
 /// Returns the blobs that no record of a state refers to.

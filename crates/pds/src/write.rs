@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::model::write::{Batch, Draft, Write, Written};
 use crate::repo::Repo;
+use crate::spool::batch::SpooledBatch;
 use pds_core::commit::Commit;
 use pds_core::crypto::signature::Signature;
 use pds_core::data::value::Value;
@@ -78,5 +79,17 @@ impl Repo {
     /// [`Error::Store`](crate::Error::Store) if the head has moved or the key has changed since the draft was made.
     pub fn commit(&self, draft: Draft, signature: Signature) -> Result<Commit> {
         self.parts.commit(draft, signature)
+    }
+}
+
+impl<'r> SpooledBatch<'r> {
+    /// Starts a batch on a repository.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoCommit`](crate::Error::NoCommit) before the first commit, and
+    /// [`Error::RefLost`](crate::Error::RefLost) if the ref is lost.
+    pub fn on(repo: &'r Repo) -> Result<Self> {
+        Self::new(&repo.parts)
     }
 }

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use pds::Written;
+use pds::commit::Commit;
 use pds::data::Cid;
 use pds::syntax::AtUri;
+use pds::{RecordChange, Written};
 use serde::Serialize;
 
 use super::change::Action;
@@ -24,14 +25,18 @@ pub(crate) struct WrittenRow {
 impl WrittenRow {
     /// Returns one row per record that the commit changed.
     pub(crate) fn all(written: &Written) -> impl Iterator<Item = Self> {
-        let commit = CommitId::of(&written.commit);
-        written.changes.iter().map(move |change| Self {
+        written.changes.iter().map(|change| Self::of(&written.commit, change))
+    }
+
+    /// Returns the row of one record that a commit changed.
+    pub(crate) fn of(commit: &Commit, change: &RecordChange) -> Self {
+        Self {
             action: Action::of(change.before, change.after),
             cid: change.after,
-            commit,
+            commit: CommitId::of(commit),
             path: change.path.to_string(),
-            uri: AtUri::record(written.commit.did(), &change.path).to_string(),
-        })
+            uri: AtUri::record(commit.did(), &change.path).to_string(),
+        }
     }
 }
 

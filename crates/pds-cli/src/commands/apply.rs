@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use pds::store::RefName;
-use pds::{Batch, Error, Repo, WriteOptions, Written};
+use pds::{Error, Repo, SpooledBatch, SpooledWritten, WriteOptions};
 
 use crate::answers::put::WrittenRow;
 use crate::clock::ClockArg;
 use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
-use crate::screens::written::print;
+use crate::screens::written::print_read;
 use crate::write_input::WriteInput;
 
 /// Apply many writes in one signed commit
@@ -51,11 +51,11 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
-        let batch_len = self.batch.map_or(usize::MAX, |batch| batch as usize);
+        let batch_len = self.batch.map_or(u64::MAX, u64::from);
         let account =
             repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         let mut input = WriteInput::open(self.file.as_deref(), account)?;
-        let mut committed = 0_usize;
+        let mut committed = 0_u64;
         loop {
             let written = match self.write_batch(&repo, &mut input, batch_len) {
                 Ok(Some(written)) => written,
@@ -63,9 +63,11 @@ impl Args {
                 Err(error) if committed > 0 => return Err(partly(committed, &error)),
                 Err(error) => return Err(error),
             };
-            committed += written.changes.len();
+            committed += written.len();
             // Each commit is acknowledged as soon as it is made.
-            print(WrittenRow::all(&written), out)
+            let rows =
+                written.changes().map(|change| Ok(WrittenRow::of(&written.commit, &change?)));
+            print_read(rows, out)
                 .and_then(|()| out.flush())
                 .map_err(|error| partly(committed, &error))?;
             // Without a reader, later commits would not be acknowledged.
@@ -81,26 +83,26 @@ impl Args {
         &self,
         repo: &Repo,
         input: &mut WriteInput,
-        batch_len: usize,
-    ) -> Result<Option<Written>> {
-        let mut writes = Vec::new();
-        while writes.len() < batch_len
+        batch_len: u64,
+    ) -> Result<Option<SpooledWritten>> {
+        // An error of the input comes first, even if nothing can be written to the repository.
+        let Some(first) = input.next_write()? else { return Ok(None) };
+        let mut batch = SpooledBatch::on(repo)?;
+        batch.push(&first)?;
+        while batch.len() < batch_len
             && let Some(write) = input.next_write()?
         {
-            writes.push(write);
-        }
-        if writes.is_empty() {
-            return Ok(None);
+            batch.push(&write)?;
         }
         let options = WriteOptions::default()
             .swap_commit(input.swap_commit.take())
             .allow_missing_blobs(self.allow_missing_blobs)
             .message("apply".to_owned());
-        Ok(Some(repo.write(Batch::new(&writes).with(options))?))
+        Ok(Some(batch.commit(&options)?))
     }
 }
 
-fn partly(committed: usize, error: &anyhow::Error) -> anyhow::Error {
+fn partly(committed: u64, error: &anyhow::Error) -> anyhow::Error {
     let writes = if committed == 1 { "1 write was" } else { &format!("{committed} writes were") };
     Stated::partly(format!("{writes} committed, then: {error:#}"))
         .hint("the printed writes are committed, the writes after them are not")

@@ -17,10 +17,21 @@ use crate::text::rev_text;
 
 /// Prints the records that a commit changed. A terminal shows at most 20 of them, and their numbers.
 pub(crate) fn print(rows: impl Iterator<Item = WrittenRow>, out: &mut Output) -> Result<()> {
-    let Some(terminal) = out.terminal().cloned() else { return out.answers(rows) };
+    print_read(rows.map(Ok), out)
+}
+
+/// As [`print`], for rows that are read while they are printed.
+pub(crate) fn print_read(
+    mut rows: impl Iterator<Item = Result<WrittenRow>>,
+    out: &mut Output,
+) -> Result<()> {
+    let Some(terminal) = out.terminal().cloned() else {
+        return rows.try_for_each(|row| out.answer(&row?));
+    };
     let mut table = Table::new([Column::left(), Column::cid()]);
     let (mut shorts, mut counts, mut commit) = (ShortCids::default(), [0_u64; 3], None);
     for row in rows {
+        let row = row?;
         commit = Some(row.commit);
         let (kind, tone) = match row.action {
             Action::Create => (0, Tone::Green),

@@ -202,7 +202,7 @@ impl Branch {
     }
 
     /// Returns the link before the entry with this index, or the link after the last entry.
-    fn gap_mut(&mut self, index: usize) -> &mut Option<Link> {
+    pub(super) fn gap_mut(&mut self, index: usize) -> &mut Option<Link> {
         match index.checked_sub(1) {
             None => &mut self.left,
             Some(before) => &mut self.entries[before].right,

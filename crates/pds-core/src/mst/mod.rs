@@ -46,6 +46,7 @@ pub mod preorder;
 pub mod proof;
 pub mod range;
 pub mod seen;
+pub(crate) mod settle;
 pub(crate) mod traversal;
 pub mod tree;
 pub mod walk;

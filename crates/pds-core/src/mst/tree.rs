@@ -243,7 +243,7 @@ impl Link {
         branch.left.iter_mut().chain(below).for_each(Self::forget_stored);
     }
 
-    fn write(&mut self, to: &mut Writing<'_>) -> Cid {
+    pub(super) fn write(&mut self, to: &mut Writing<'_>) -> Cid {
         let branch = match self {
             Self::Stored(cid) => return *cid,
             Self::Open(branch) => branch,
@@ -278,10 +278,10 @@ impl Link {
 }
 
 /// The targets of the new nodes, and their encoder.
-struct Writing<'w> {
-    cache: Option<&'w NodeCache>,
-    encoder: Encoder,
-    nodes: &'w mut Vec<Block>,
+pub(super) struct Writing<'w> {
+    pub(super) cache: Option<&'w NodeCache>,
+    pub(super) encoder: Encoder,
+    pub(super) nodes: &'w mut Vec<Block>,
 }
 
 impl Branch {

@@ -21,6 +21,7 @@ mod mst_faults;
 mod mst_nodes;
 mod mst_peer;
 mod mst_proof;
+mod mst_settle;
 mod values;
 
 /// The content of a tree.

@@ -32,6 +32,7 @@ mod rotations;
 mod seam;
 pub(super) mod slice_checks;
 mod slices;
+mod spooled;
 mod states_of_keys;
 mod stores;
 mod watched;
