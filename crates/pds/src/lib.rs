@@ -166,6 +166,7 @@ pub mod blob {
 
 pub mod blobs;
 mod caches;
+mod cid_set;
 pub mod clock;
 mod commit_base;
 mod drafts;

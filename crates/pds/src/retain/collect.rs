@@ -34,7 +34,7 @@ impl Retain<'_> {
     }
 
     fn collect_into(&self, what: &mut Collection<'_>, done: &mut Collected) -> Result<()> {
-        let (mut marked, mut live) = (Marked::default(), BlobsOf::default());
+        let (mut marked, mut live) = (Marked::new(false), BlobsOf::default());
         let mut tries = MAX_TRIES;
         loop {
             let view = self.parts.store.view()?;
@@ -43,18 +43,22 @@ impl Retain<'_> {
             if what.seen.is_some_and(|seen| seen != version) {
                 return Err(StoreError::Changed.into());
             }
+            let stored = self.stored_blobs()?;
+            if !stored.is_empty() && !marked.is_for_blobs() {
+                (marked, live) = (Marked::new(true), BlobsOf::default());
+            }
             let later = match what.fate {
                 Some(_) => Later::count(self.parts, version)?,
                 None => Later::default(),
             };
             let swept = self
-                .reach(version, &refs, &later, what, &mut marked, &mut live)
+                .reach(version, &refs, &later, stored, what, (&mut marked, &mut live))
                 .and_then(|found| Ok((self.sweep_blocks(&found, &later, &marked, what)?, found)));
             let (swept, found) = match swept {
                 // Marks stay valid, unless a marked block may be deleted now or was missing.
                 Err(error) if error.is_lost_race() && tries > 0 && what.seen.is_none() => {
                     if what.fate.is_some() || error.is_swept() || !marked.absent().is_empty() {
-                        (marked, live) = (Marked::default(), BlobsOf::default());
+                        (marked, live) = (Marked::new(false), BlobsOf::default());
                     }
                     tries -= 1;
                     continue;

@@ -70,15 +70,15 @@ struct Deleted {
 }
 
 impl Retain<'_> {
-    /// Marks the blocks of the states that stay, and finds the blobs that no such state refers to.
+    /// Marks the blocks of the states that stay, and finds the `stored` blobs that no such state refers to.
     pub(super) fn reach(
         &self,
         version: Version,
         refs: &Refs,
         later: &Later,
+        stored: Vec<BlobInfo>,
         what: &mut Collection<'_>,
-        marked: &mut Marked,
-        live: &mut BlobsOf,
+        (marked, live): (&mut Marked, &mut BlobsOf),
     ) -> Result<Coverage> {
         let reading = Reading::since(self.parts.store.clone(), version);
         let nothing = Drafted::default();
@@ -96,7 +96,6 @@ impl Retain<'_> {
         marked.pass_over(facts::losses(self.parts.store.view()?.as_ref())?);
         self.mark_past(blocks, version, later, what, marked)?;
 
-        let stored = self.stored_blobs()?;
         let looks_for_blobs = what.is_forgetting && !stored.is_empty();
         let deleted = match what.fate {
             Some(_) => self.deleted_states(&reading, version, marked, looks_for_blobs, what)?,
@@ -152,7 +151,7 @@ impl Retain<'_> {
         looks_for_blobs: bool,
         what: &mut Collection<'_>,
     ) -> Result<Deleted> {
-        let (mut found, mut dead) = (Deleted::default(), Marked::default());
+        let (mut found, mut dead) = (Deleted::default(), Marked::new(looks_for_blobs));
         each_row(self.parts, version, &mut |row| {
             let Some(cid) = row.after.filter(|cid| !marked.has_commit(cid)) else {
                 return Ok(());

@@ -6,9 +6,9 @@ use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::model::revision::Revision;
 use crate::snapshot::Snapshot;
-use crate::transfer::block_set::BlockSet;
 use crate::transfer::handle::Transfer;
 use crate::transfer::incoming::Passed;
+use crate::transfer::written_blocks::WrittenBlocks;
 use pds_core::car::write::CarWriter;
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, BlockRef, get_all};
@@ -32,7 +32,8 @@ pub struct Exported {
 /// Writes a snapshot as a CAR file: the commit, then each node followed by its subtrees and records
 /// from left to right.
 ///
-/// Equal repositories give equal files. A record that two paths share is written once, at the first path.
+/// Equal repositories give equal files. A record that two paths share is written once, at the first path. Memory does not
+/// grow with the number of records: the entries of a large tree are read twice, to find the records that paths share.
 /// (Specification "Repository", section "CAR File Serialization": streamable order.) The function writes large
 /// pieces, so `out` needs no buffer. `progress` is called with the size of each block.
 ///
@@ -179,7 +180,7 @@ pub(super) struct Once<'a> {
     /// The writer, with a buffer that collects large pieces.
     car: CarWriter<BufWriter<&'a mut dyn Write>>,
     /// The blocks that must not be written twice: records, and blocks that are written outside of a walk.
-    written: BlockSet,
+    written: WrittenBlocks,
     blocks: u64,
     progress: &'a mut dyn FnMut(u64),
 }
@@ -193,28 +194,36 @@ impl<'a> Once<'a> {
         let commit = snapshot.commit().block();
         let out = BufWriter::with_capacity(PIECE_BYTES, out);
         let car = CarWriter::new(out, &[commit.cid()])?;
-        let mut once = Self { car, written: BlockSet::default(), blocks: 0, progress };
+        let mut once = Self { car, written: WrittenBlocks::default(), blocks: 0, progress };
         once.write(commit.borrowed())?;
         Ok(once)
     }
 
-    /// Writes the tree of a snapshot, and adds its nodes and records to `passed`.
+    /// Writes the tree of a snapshot. Its nodes and records are added to `passed`, which then distinguishes records.
     pub(super) fn whole(
         &mut self,
         snapshot: &Snapshot,
         mut passed: Option<&mut Passed>,
     ) -> Result<()> {
         for content in contents(snapshot.blocks(), snapshot.commit().data()) {
-            let content = content?;
-            if let Some(passed) = &mut passed {
-                passed.add(&content);
-            }
-            match content {
+            match content? {
                 // A walk yields no node twice. A record with the bytes of a node is written in both places.
-                Content::Node(block) => self.append(block.borrowed())?,
+                Content::Node(block) => {
+                    if let Some(passed) = &mut passed {
+                        passed.nodes.insert(&block.cid());
+                    }
+                    self.append(block.borrowed())?;
+                }
                 Content::Record { key, value, found } => {
-                    if self.is_first(&value) {
+                    let is_first = match &mut passed {
+                        Some(passed) => passed.records.insert(&value),
+                        None => self.is_first(&value),
+                    };
+                    if is_first {
                         self.append(record(found?, &key, value)?.borrowed())?;
+                    }
+                    if self.written.is_full() {
+                        self.written.keep_shared(snapshot)?;
                     }
                 }
                 Content::Again { .. } => {}
@@ -261,14 +270,15 @@ impl<'a> Once<'a> {
         self.written.insert(cid)
     }
 
-    pub(super) fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
+    fn write(&mut self, block: BlockRef<'_>) -> Result<()> {
         if self.is_first(&block.cid()) {
             self.append(block)?;
         }
         Ok(())
     }
 
-    fn append(&mut self, block: BlockRef<'_>) -> Result<()> {
+    /// Writes a block that was not written before.
+    pub(super) fn append(&mut self, block: BlockRef<'_>) -> Result<()> {
         self.car.block(block)?;
         self.blocks += 1;
         (self.progress)(block.bytes().len() as u64);
@@ -358,5 +368,25 @@ mod tests {
         records[0].1 = nodes.last().unwrap().clone();
         records[1].1 = records[0].1.clone();
         assert_eq!(exported(&snapshot(&records)), nodes.len() as u64 + 3);
+    }
+
+    #[test]
+    fn records_that_paths_share_are_written_once_whatever_is_held() {
+        let path = |n: usize| format!("com.example.note/{n:03}");
+        let value = |n: usize| Block::new(Codec::Cbor, format!("x{}", n % 7 * (n % 2) * n));
+        let tree = snapshot(&(0..400).map(|n| (path(n), value(n))).collect::<Vec<_>>());
+        let written = |limit| {
+            let (mut file, mut count) = (Vec::new(), |_| {});
+            let mut once = Once::new(&mut file, &tree, &mut count).unwrap();
+            once.written.limit = limit;
+            once.whole(&tree, None).unwrap();
+            once.chain(&tree).unwrap();
+            once.finish().unwrap();
+            file
+        };
+        let whole = written(usize::MAX);
+        for limit in [0, 1, 2, 30, 171] {
+            assert_eq!(written(limit), whole, "{limit}");
+        }
     }
 }

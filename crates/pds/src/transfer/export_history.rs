@@ -32,6 +32,8 @@ impl Transfer<'_> {
     /// Writes every state that a ref or the log names as one CAR file. The commit of a revision is the root, and its
     /// blocks come first, in streamable order.
     ///
+    /// Memory grows with at most 16 bytes for each block.
+    ///
     /// An import or a clone of the file stores all states, each with a row of the log. Names of refs, messages and times
     /// are not part of a CAR file.
     ///
@@ -69,7 +71,7 @@ impl Transfer<'_> {
         blocks.passed = passed;
         for block in &mut blocks {
             let block = block.map_err(|error| unboxed(StoreError::Blocks(error).into()))?;
-            car.write(block.borrowed())?;
+            car.append(block.borrowed())?;
         }
         let lost = std::mem::take(&mut blocks.lost);
         Ok(ExportedHistory { file: car.finish()?, commit, states: count, lost })

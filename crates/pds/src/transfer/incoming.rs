@@ -1,9 +1,9 @@
 //! The blocks of a CAR file that an import stores, checked as they are read.
 
+use crate::cid_set::CidSet;
 use crate::error::{Error, Result};
 use crate::model::finding::{Code, Finding, Severity, Stage};
 use crate::model::report::Expected;
-use crate::transfer::block_set::BlockSet;
 use crate::verify::check::Check;
 use crate::verify::tracked_file::TrackedFile;
 use pds_core::car::read_at::ReadAt;
@@ -39,8 +39,8 @@ type AtEnd<'a> = Box<dyn FnOnce() -> Result<()> + Send + 'a>;
 /// The nodes and records that were handed out. A hostile tree may name a node as a record.
 #[derive(Default)]
 pub(crate) struct Passed {
-    pub(crate) nodes: BlockSet,
-    pub(crate) records: BlockSet,
+    pub(crate) nodes: CidSet,
+    pub(crate) records: CidSet,
 }
 
 impl Passed {

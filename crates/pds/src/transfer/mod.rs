@@ -1,7 +1,6 @@
 //! Transfer by CAR files and from other repositories: import, copies, export and proofs.
 
 pub(crate) mod admission;
-pub(crate) mod block_set;
 pub mod bring_blobs;
 pub mod copy;
 pub(crate) mod counted_blocks;
@@ -15,3 +14,4 @@ pub(crate) mod incoming;
 pub mod prove;
 pub(crate) mod state_blocks;
 pub(crate) mod succession;
+mod written_blocks;

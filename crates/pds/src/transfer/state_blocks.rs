@@ -17,7 +17,7 @@ use pds_store::error::{BoxError, damage};
 
 /// The blocks of several states. A subtree that states share is read once.
 ///
-/// Each commit, node and record is hashed, and the form of commits and nodes is checked. Memory use grows with 17 bytes
+/// Each commit, node and record is hashed, and the form of commits and nodes is checked. Memory use grows with at most 16 bytes
 /// for each block.
 pub(crate) struct StateBlocks<'a> {
     blocks: &'a dyn Blocks,
