@@ -232,6 +232,48 @@ pub(crate) const TASKS: &[Task] = &[
         sizes: &[(0, &[Target::Millis(3.0)])],
     },
     Task {
+        work: Work::ApplyProcess,
+        title: "`pds apply` as a process: all records in one commit, from lines of JSON. The sort of the keys goes through a temporary file.",
+        subjects: &[Pds],
+        sizes: &[(M, &[Target::Megabytes(400.0)])],
+    },
+    Task {
+        work: Work::ExportProcess,
+        title: "`pds export` as a process. Its memory must not grow with the records.",
+        subjects: &[Pds],
+        sizes: &[(M, &[Target::Megabytes(64.0)])],
+    },
+    Task {
+        work: Work::ExportHistoryProcess,
+        title: "`pds export --history` of the same repository.",
+        subjects: &[Pds],
+        sizes: &[(M, &[Target::BytesABlock(16.0)])],
+    },
+    Task {
+        work: Work::ListAllProcess,
+        title: "`pds ls --all` of the same repository.",
+        subjects: &[Pds],
+        sizes: &[(M, &[Target::PerSecond(1_000_000), Target::Megabytes(24.0)])],
+    },
+    Task {
+        work: Work::LogProcess,
+        title: "`pds log`, which counts the changes of the one commit.",
+        subjects: &[Pds],
+        sizes: &[(M, &[Target::Megabytes(64.0)])],
+    },
+    Task {
+        work: Work::ReflogProcess,
+        title: "`pds reflog` of the same repository.",
+        subjects: &[Pds],
+        sizes: &[(M, &[Target::Megabytes(64.0)])],
+    },
+    Task {
+        work: Work::GcProcess,
+        title: "`pds gc`, which marks every block and deletes none.",
+        subjects: &[Pds],
+        sizes: &[(M, &[Target::BytesABlock(16.0)])],
+    },
+    Task {
         work: Work::LogVerify,
         title: "`pds verify` as a process on a repository of one record; 20 times. Here and below, the first column is the number of log rows, and each row is a version of that record.",
         subjects: &[Pds, ShortLog],

@@ -68,6 +68,20 @@ pub(crate) enum Work {
     GetProcess,
     /// Start and end.
     Version,
+    /// Apply all records in one commit, as a process.
+    ApplyProcess,
+    /// Export a repository, as a process.
+    ExportProcess,
+    /// Export its history.
+    ExportHistoryProcess,
+    /// List all of its records.
+    ListAllProcess,
+    /// Show its commits.
+    LogProcess,
+    /// Show the moves of its ref.
+    ReflogProcess,
+    /// Mark all of its blocks.
+    GcProcess,
     /// Verify one record with a long log, as a process.
     LogVerify,
     /// Export it.

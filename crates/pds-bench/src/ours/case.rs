@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::data::Data;
 use crate::meter::Outcome;
-use crate::ours::{disk, log, process, read, slice, tree, write};
+use crate::ours::{disk, log, process, read, slice, tree, whole, write};
 use crate::work::Work;
 
 pub(crate) fn run(work: Work, records: usize, data: &Data) -> Result<Outcome> {
@@ -35,6 +35,13 @@ pub(crate) fn run(work: Work, records: usize, data: &Data) -> Result<Outcome> {
         Work::Put => write::put(records, data),
         Work::ApplyAscending => write::apply(records, data, false),
         Work::ApplyRandom => write::apply(records, data, true),
+        Work::ApplyProcess
+        | Work::ExportProcess
+        | Work::ExportHistoryProcess
+        | Work::ListAllProcess
+        | Work::LogProcess
+        | Work::ReflogProcess
+        | Work::GcProcess => whole::case(work, records, data),
         Work::LogVerify
         | Work::LogExport
         | Work::LogInfo

@@ -8,4 +8,5 @@ mod process;
 mod read;
 mod slice;
 mod tree;
+mod whole;
 mod write;
