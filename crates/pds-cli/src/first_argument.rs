@@ -175,7 +175,7 @@ fn is_ref(text: &str, named: Option<&OsStr>) -> bool {
 }
 
 /// The verbs that read, and accept the repository as their first argument.
-const READING: [&[&str]; 17] = [
+pub(crate) const READING: [&[&str]; 17] = [
     &["ls"],
     &["get"],
     &["info"],

@@ -10,14 +10,15 @@ use clap::{Arg, Command};
 use clap_complete::engine::{
     ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
 };
-use pds::data::Cid;
 use pds::store::RefName;
 use pds::syntax::Nsid;
 
-use super::command_line::place;
+use super::command_line::{names_repository, place};
 use super::find::{ValueOf, find};
+use crate::first_argument::READING;
 use crate::help::topics::TOPICS;
 use crate::record::{RecordArg, TargetArg};
+use crate::short_cid::CidArg;
 use crate::state_arg::StateArg;
 
 /// Adds what completes the arguments of a command and of those below it.
@@ -41,24 +42,26 @@ fn among(words: Vec<String>) -> impl Fn(&OsStr) -> Vec<CompletionCandidate> {
 }
 
 fn with_repository(command: Command) -> Command {
-    let is_blob = command.get_name() == "get" && command.get_arguments().any(is_cid);
+    // The repository may be the first argument of such a verb.
+    let is_reading = READING.contains(&&[command.get_name()][..]);
     command
-        .mut_args(move |arg| match kinds(&arg, is_blob) {
+        .mut_args(move |arg| match kinds(&arg) {
             kinds if kinds.is_empty() => arg,
             kinds => {
-                let complete = move |current: &OsStr| values(&kinds, current);
+                let may_be_place = is_reading && arg.is_positional();
+                let complete = move |current: &OsStr| {
+                    let has_files =
+                        kinds.contains(&ValueOf::State) || may_be_place && !names_repository();
+                    values(&kinds, has_files, current)
+                };
                 arg.add(ArgValueCompleter::new(complete))
             }
         })
         .mut_subcommands(with_repository)
 }
 
-fn is_cid(arg: &Arg) -> bool {
-    arg.get_value_parser().type_id() == TypeId::of::<Cid>()
-}
-
 /// Returns what an argument names: its type says that, or the name of its value.
-fn kinds(arg: &Arg, is_blob: bool) -> Vec<ValueOf> {
+fn kinds(arg: &Arg) -> Vec<ValueOf> {
     let has_type = |id| arg.get_value_parser().type_id() == id;
     if arg.get_id() == "repo" || !arg.get_action().takes_values() {
         return Vec::new();
@@ -75,7 +78,7 @@ fn kinds(arg: &Arg, is_blob: bool) -> Vec<ValueOf> {
     if has_type(TypeId::of::<Nsid>()) {
         return vec![ValueOf::Collection];
     }
-    if is_cid(arg) && is_blob {
+    if has_type(TypeId::of::<CidArg>()) {
         return vec![ValueOf::Blob];
     }
     let names = arg.get_value_names().unwrap_or_default();
@@ -95,7 +98,7 @@ fn kinds(arg: &Arg, is_blob: bool) -> Vec<ValueOf> {
 }
 
 /// Finds the values of an argument, in a bounded time.
-fn values(kinds: &[ValueOf], current: &OsStr) -> Vec<CompletionCandidate> {
+fn values(kinds: &[ValueOf], has_files: bool, current: &OsStr) -> Vec<CompletionCandidate> {
     let Some(text) = current.to_str().map(str::to_owned) else { return Vec::new() };
     let mut found = Vec::new();
     let (send, values) = mpsc::channel();
@@ -119,7 +122,7 @@ fn values(kinds: &[ValueOf], current: &OsStr) -> Vec<CompletionCandidate> {
             found.push(CompletionCandidate::new(value.text).help(about));
         }
     }
-    if kinds.contains(&ValueOf::State) && !text.contains(['@', ':', '{']) {
+    if has_files && !text.contains(['@', ':', '{']) {
         found.extend(files(&text, current));
     }
     found
@@ -138,4 +141,4 @@ fn files(text: &str, current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// How long a completion may search.
-const PATIENCE: Duration = Duration::from_millis(800);
+const PATIENCE: Duration = Duration::from_millis(1500);

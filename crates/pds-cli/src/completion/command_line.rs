@@ -18,12 +18,19 @@ pub(super) fn set_words(words: &[OsString]) {
 
 /// Returns the repository that the command line names.
 pub(super) fn place() -> Place {
-    // The scripts of the library pass the words as the arguments after two dashes.
-    let passed = || std::env::args_os().skip_while(|arg| arg != "--").skip(1).collect();
-    let words = WORDS.get_or_init(passed);
     let variable = || std::env::var_os("PDS_REPO").filter(|repo| !repo.is_empty());
-    let named = repository_option(words).or_else(variable).map(PathBuf::from);
+    let named = repository_option(words()).or_else(variable).map(PathBuf::from);
     Place { named: named.map(expanded) }
+}
+
+/// Tells whether an argument of the command line names the repository.
+pub(super) fn names_repository() -> bool {
+    repository_option(words()).is_some()
+}
+
+fn words() -> &'static [OsString] {
+    // The scripts of the library pass the words as the arguments after two dashes.
+    WORDS.get_or_init(|| std::env::args_os().skip_while(|arg| arg != "--").skip(1).collect())
 }
 
 /// Returns the value of `-R` or `--repo`.

@@ -9,6 +9,7 @@ use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{Elvish, EnvCompleter, Powershell};
 
 use super::command_line::{set_words, unquoted};
+use crate::first_argument::moved;
 use crate::terminal::safe_text::printable;
 
 /// All shells.
@@ -60,6 +61,12 @@ impl EnvCompleter for Script {
             for word in &mut words {
                 *word = word.to_str().map_or_else(|| word.clone(), |text| unquoted(text).into());
             }
+        }
+        // `pds ls backup.car` is `pds --repo backup.car ls`; the last word is still being typed.
+        if let Ok(moved) = moved(words.clone(), program)
+            && moved.last() == words.last()
+        {
+            words = moved;
         }
         set_words(&words);
         let Some(last) = words.len().checked_sub(1) else { return Ok(()) };

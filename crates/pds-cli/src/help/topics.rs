@@ -56,11 +56,22 @@ valid wherever PATH is written:
                       collection/rkey
   at://did:plc:zc3maypileo75kv67w5nptnm/app.bsky.feed.post/3n3f24jgakn2b
                       an at-uri; its DID must be that of the repository
+  https://bsky.app/profile/mara.tidepool.example/post/3n3f24jgakn2b
+                      the page of a profile, post, feed, list or starter pack;
+                      a handle must be in a stored identity document
 
-A collection alone is valid where COLLECTION is written:
+get and show also read a record of a state:
 
-  app.bsky.feed.post  pds ls lists its records
-  app.bsky.feed.post  pds put writes a record with a new TID as its key";
+  yesterday:app.bsky.actor.profile/self
+                      REV:PATH (pds help revisions)
+
+A collection alone is valid where COLLECTION is written, and for pds put:
+
+  app.bsky.feed.post  pds ls lists its records;
+                      pds put writes a record with a new TID as its key
+
+After --, every argument is a path. Verbs that only read accept a CAR file or
+the directory of a repository as their first argument: pds ls backup.car.";
 
 fn findings() -> String {
     let mut text = "\

@@ -108,6 +108,16 @@ fn the_repository_is_that_of_the_command_line() {
     assert_eq!(offered(&home, &file), ["app.bsky.actor.profile/"]);
     let other = ["pds", "get", "--at", "backup.car", "app."];
     assert_eq!(offered(&home, &other), [""; 0]);
+    for first in [
+        &["pds", "get", "backup.car", "app."][..],
+        &["pds", "get", "alice", "app."],
+        &["pds", "log", "alice", "app."],
+    ] {
+        assert_eq!(offered(&home, first), ["app.bsky.actor.profile/"], "{first:?}");
+    }
+    assert_eq!(offered(&home, &["pds", "ls", "backup.car", "app."]), ["app.bsky.actor.profile"]);
+    assert_eq!(offered(&home, &["pds", "ls", "back"]), ["backup.car"]);
+    assert_eq!(offered(&home, &["pds", "get", "./al"]), ["./alice/"]);
     let home_directory = ["pds", "-R", "~/alice", "get", "app."];
     assert_eq!(offered(&home, &home_directory), ["app.bsky.actor.profile/"]);
 }

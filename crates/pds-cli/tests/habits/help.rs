@@ -189,9 +189,21 @@ fn the_topic_of_the_environment_has_every_variable_that_is_read() {
 #[test]
 fn the_forms_of_a_path_are_read() {
     let repo = TestRepo::with_notes();
-    for form in ["com.example.note/a", "at://did:web:alice.example.com/com.example.note/a"] {
-        repo.pds(["get", form]).ok();
+    repo.pds(["put", "app.bsky.feed.post/3jzfcijpj2z2a"]).stdin("{}").ok();
+    repo.home.write("note.json", "{}");
+    for form in [
+        "get com.example.note/a",
+        "get at://did:web:alice.example.com/com.example.note/a",
+        "get https://bsky.app/profile/did:web:alice.example.com/post/3jzfcijpj2z2a",
+        "get HEAD:com.example.note/a",
+        "show HEAD:com.example.note/a",
+        "ls com.example.note",
+        "put com.example.note note.json",
+        "get -- com.example.note/a",
+    ] {
+        repo.pds(form.split(' ')).ok();
     }
+    repo.home.pds(["ls", "alice"]).ok();
 }
 
 #[test]
