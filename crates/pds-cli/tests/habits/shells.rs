@@ -148,14 +148,14 @@ fn zsh_completes() {
     std::fs::create_dir(home.path("functions")).unwrap();
     home.write("functions/_pds", home.pds(["completions", "zsh"]).ok());
     // The script is loaded in both ways: sourced, and as a function of the completion system.
-    for setup in [
-        "autoload -U compinit; compinit -u -d sourced; source functions/_pds",
-        "fpath=($PWD/functions $fpath); autoload -U compinit; compinit -u -d loaded",
+    for (setup, count) in [
+        ("autoload -U compinit; compinit -u -d $PWD/sourced; source functions/_pds", LINES.len()),
+        ("fpath=($PWD/functions $fpath); autoload -U compinit; compinit -u -d $PWD/loaded", 2),
     ] {
-        for (line, values) in LINES {
+        for (line, values) in LINES.into_iter().take(count) {
             let mut command = home.command("zsh");
             // A second tab lists the values if there are several.
-            let keys = if values.len() > 1 { "\t\t\u{18}" } else { "\t\u{18}" };
+            let keys = if values.len() > 1 { "\t\t" } else { "\t" };
             let output =
                 command.args(["-f", "-c", ZSH, "zsh", setup, line, keys]).output().unwrap();
             let text = String::from_utf8_lossy(&output.stdout).replace('\r', "");
@@ -178,7 +178,12 @@ zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell "PROMPT= RPROMPT=; unsetopt beep; $1; show() { print -r -- \"BUFFER=<\$BUFFER>\" }; zle -N show; bindkey '^X' show; print ready"
 while zpty -r shell text && [[ $text != ready* ]]; do :; done
-zpty -w -n shell "$2"$3
+# Zsh completes only while no further key waits.
+zpty -w -n shell "$2"
+sleep 0.5
+zpty -w -n shell "$3"
+sleep 1.5
+zpty -w -n shell $'\x18'
 text=
 for try in {1..200}; do
     while zpty -rt shell part; do text+=$part; done
