@@ -25,7 +25,7 @@ const CEILINGS: [Ceiling; 6] = [
     // Copies, imports of whole histories, succession, clocks, and the keys of earlier states have 3,000, and were not
     // counted when the ceiling was set. Findings have stable codes, each with its text. Merge, purge, proof and history of one record were not counted
     // when the ceiling was set.
-    Ceiling { name: "pds", design: 5_300, recorded: 11_500 },
+    Ceiling { name: "pds", design: 5_300, recorded: 12_500 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
     Ceiling { name: "cli", design: 5_000, recorded: 16_000 },
