@@ -21,7 +21,7 @@ use crate::exit::Stated;
 use crate::partial::{note_damage, note_faults};
 use crate::progress::Watched;
 use crate::record::Account;
-use crate::state_arg::{Settled, StateArg, has_car_ending};
+use crate::state_arg::{Settled, StateArg};
 use crate::stream::{RECOVER, check_is_car, is_a_file, open_file};
 use crate::text::name_of;
 
@@ -116,8 +116,7 @@ impl Place {
     /// Opens the source to read.
     pub(crate) fn source(&self) -> Result<Source> {
         let path = self.directory()?;
-        let is_missing_file = || has_car_ending(path.as_os_str()) && !path.exists();
-        if is_a_file(&path) || is_missing_file() {
+        if is_a_file(&path) {
             return Ok(Source::Car(Arc::new(open_car(&path)?)));
         }
         Ok(Source::Repo(open_without_key(&path)?))
