@@ -10,9 +10,9 @@ use clap::parser::ValueSource;
 use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands::{
-    apply, blob, cid, clone, completions, diff, export, forget, gc, get, help, import, info, init,
-    key, log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm, show,
-    stats, tid, unpack, verify, verify_proof,
+    apply, blob, cid, clone, completions, diff, edit, export, forget, gc, get, help, import, info,
+    init, key, log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm,
+    show, stats, tid, unpack, verify, verify_proof,
 };
 use crate::exit::Exit;
 use crate::first_argument::moved;
@@ -130,6 +130,7 @@ impl Cli {
             Command::Clone(args) => args.run(out),
             Command::Info(args) => args.run(&place, out),
             Command::Put(args) => args.run(&place, out),
+            Command::Edit(args) => args.run(&place, out),
             Command::Get(args) => args.run(&place, out),
             Command::Rm(args) => args.run(&place, out),
             Command::Ls(args) => args.run(&place, out),
@@ -170,6 +171,7 @@ pub(crate) enum Command {
     Clone(clone::Args),
     Info(info::Args),
     Put(put::Args),
+    Edit(edit::Args),
     Get(get::Args),
     Rm(rm::Args),
     Ls(ls::Args),

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use pds::car::{FromStart, ReadAt};
+use pds::unfinished::{COPY_PREFIX, UnfinishedFile};
 use pds_rescue::extract_blocks;
 
+use crate::leftovers::clear_from;
 use crate::progress::Watched;
 use crate::spool::Roomy;
 use crate::text::{counted, say};
@@ -25,8 +27,10 @@ pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<(Watched
     let copy = match is_plain {
         true => None,
         false => {
-            let mut copy = tempfile::NamedTempFile::new().context(NO_TEMPORARY_FILE)?;
-            let mut to = Roomy(copy.as_file_mut());
+            clear_from(&std::env::temp_dir(), &[COPY_PREFIX]);
+            let mut copy = UnfinishedFile::private_in(&std::env::temp_dir(), COPY_PREFIX, "")
+                .context(NO_TEMPORARY_FILE)?;
+            let mut to = Roomy(copy.as_file());
             io::copy(&mut FromStart::new(file), &mut to).context(NO_TEMPORARY_FILE)?;
             Some(copy)
         }

@@ -10,9 +10,11 @@ use pds::local::layout::{
     REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
 };
 use pds::local::open::is_repository;
+use pds::unfinished::UnfinishedFile;
 
 use crate::exit::Stated;
 use crate::foreign_file::Kind;
+use crate::leftovers::{UNFINISHED, clear_from};
 use crate::stream::STANDARD_STREAM;
 
 /// Returns the file to write; `None` for standard output.
@@ -158,23 +160,15 @@ fn into_file<T>(
     write: impl FnOnce(&mut dyn Write) -> Result<T>,
 ) -> Result<T> {
     let dir = directory_of(path);
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(UNFINISHED);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    // The temporary name would not help the user.
-    let mut file = builder.tempfile_in(dir).map_err(|error| io::Error::from(error.kind()))?;
-    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
+    clear_from(dir, &[UNFINISHED]);
+    let mut file = UnfinishedFile::create_in(dir, UNFINISHED)?;
+    let mut buffered = BufWriter::with_capacity(BUFFER_BYTES, file.as_file());
     let written = write(&mut buffered)?;
     buffered.flush()?;
     drop(buffered);
     file.as_file().sync_all()?;
     // Without `force`, a file that has appeared in the meantime stays.
-    let named = if force { file.persist(path) } else { file.persist_noclobber(path) };
-    named.map_err(|error| error.error)?;
+    if force { file.publish(path) } else { file.publish_new(path) }?;
     File::open(dir)?.sync_all()?;
     Ok(written)
 }
@@ -184,9 +178,6 @@ fn directory_of(path: &Path) -> &Path {
 }
 
 const BUFFER_BYTES: usize = 256 * 1024;
-
-/// The prefix of the names of files that are not complete yet. If the process is killed, such a file stays.
-pub(crate) const UNFINISHED: &str = ".pds-export-";
 
 /// The endings of the files of the database.
 const STORE_ENDINGS: [&str; 4] = ["", "-wal", "-shm", "-journal"];

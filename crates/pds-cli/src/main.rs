@@ -6,6 +6,7 @@
 mod answers;
 mod args;
 mod arrivals;
+mod blob_files;
 mod blob_notes;
 mod bsky_url;
 mod clock;
@@ -14,6 +15,7 @@ mod completion;
 mod damage;
 mod database;
 mod destination;
+mod editor;
 mod errors;
 mod exit;
 mod exported_line;
@@ -26,12 +28,15 @@ mod help;
 mod identity;
 mod json_form;
 mod json_input;
+mod leftovers;
 mod manual;
 mod open;
 mod output;
 mod partial;
 mod portable_name;
 mod progress;
+mod progress_line;
+mod questions;
 mod record;
 mod record_at;
 mod record_directory;
@@ -40,6 +45,7 @@ mod record_export;
 mod record_files;
 #[allow(dead_code)] // The screens that use it are added one by one.
 mod record_line;
+mod record_pattern;
 mod record_reader;
 mod record_time;
 mod screens;
@@ -47,6 +53,8 @@ mod secret_file;
 mod secrets;
 mod short_cid;
 mod shown;
+#[cfg(unix)]
+mod signals;
 mod spool;
 mod state_arg;
 mod statistics;
@@ -73,6 +81,8 @@ fn main() -> ExitCode {
     if completion::answer::answer(Cli::program) {
         return ExitCode::SUCCESS;
     }
+    #[cfg(unix)]
+    signals::end_cleanly();
     let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => return failure::of_usage(error, Cli::program()),

@@ -18,6 +18,7 @@ use pds::{Code, Error, Repo, Revision, Snapshot};
 
 use crate::damage::Damage;
 use crate::exit::Stated;
+use crate::leftovers::clear_repository;
 use crate::partial::{note_damage, note_faults};
 use crate::progress::Watched;
 use crate::record::Account;
@@ -64,12 +65,29 @@ impl Place {
 
     /// Opens the repository for writing, with its key.
     pub(crate) fn repo(&self) -> Result<Repo> {
-        Ok(Repo::open(&self.writable()?)?)
+        let dir = self.writable()?;
+        let repo = Repo::open(&dir)?;
+        clear_repository(&dir);
+        Ok(repo)
     }
 
     /// Opens the repository for changes that need no key.
     pub(crate) fn mirror(&self) -> Result<Repo> {
+        let dir = self.writable()?;
+        let repo = open_without_key(&dir)?;
+        clear_repository(&dir);
+        Ok(repo)
+    }
+
+    /// Opens the repository to plan a change that is not made.
+    pub(crate) fn unchanged(&self) -> Result<Repo> {
         Ok(open_without_key(&self.writable()?)?)
+    }
+
+    /// Opens the repository to plan a change of a ref that is not made.
+    pub(crate) fn unchanged_on(&self, name: Option<&RefName>) -> Result<Repo> {
+        let repo = self.unchanged()?;
+        Ok(name.map_or_else(|| repo.clone(), |name| repo.on(name.clone())))
     }
 
     /// Returns the directory of a repository to change; a CAR file is refused.

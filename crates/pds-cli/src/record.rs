@@ -54,7 +54,7 @@ impl FromStr for RecordArg {
 /// A record, or the collection of a record to create.
 #[derive(Clone, Debug)]
 pub(crate) struct TargetArg {
-    authority: Option<AtIdentifier>,
+    pub(crate) authority: Option<AtIdentifier>,
     pub(crate) collection: Nsid,
     pub(crate) rkey: Option<RecordKey>,
 }
@@ -105,7 +105,7 @@ impl<'a> Account<'a> {
     }
 
     /// Checks that an argument names this account, if it names one. A handle needs a stored document that has it.
-    fn check_named(&self, authority: Option<&AtIdentifier>) -> Result<()> {
+    pub(crate) fn check_named(&self, authority: Option<&AtIdentifier>) -> Result<()> {
         let handle = match authority {
             None => return Ok(()),
             Some(AtIdentifier::Did(did)) => return check_account(Some(did), self.did),

@@ -8,11 +8,13 @@ use anyhow::{Context, Result};
 use pds::commit::Commit;
 use pds::data::{Block, Value};
 use pds::syntax::{Did, RecordPath};
+use pds::unfinished::UnfinishedDir;
 use pds_rescue::Recovered;
 
 use crate::destination::check_is_outside;
 use crate::exit::Stated;
 use crate::json_form::NO_JSON_FORM;
+use crate::leftovers::clear_from;
 use crate::portable_name::portable;
 use crate::text::say;
 
@@ -21,7 +23,7 @@ pub(crate) struct Odd(pub(crate) String);
 
 /// Recovered records in a temporary directory, which gets its name once the commit is known.
 pub(crate) struct Files {
-    staging: tempfile::TempDir,
+    staging: UnfinishedDir,
     dir: PathBuf,
     odd: u64,
 }
@@ -30,7 +32,8 @@ impl Files {
     pub(crate) fn new(dir: &Path) -> Result<Self> {
         check_is_outside(dir)?;
         make(dir)?;
-        let staging = tempfile::Builder::new().prefix(".pds-recover-").tempdir_in(dir)?;
+        clear_from(dir, &[UNFINISHED_RECORDS]);
+        let staging = UnfinishedDir::private_in(dir, UNFINISHED_RECORDS)?;
         Ok(Self { staging, dir: dir.to_owned(), odd: 0 })
     }
 
@@ -212,6 +215,9 @@ pub(crate) const COMMIT_JSON: &str = "_commit.json";
 
 /// The file of a commit without a JSON form.
 pub(crate) const COMMIT_CBOR: &str = "_commit.cbor";
+
+/// The prefix of the names of directories with records that are not complete yet.
+pub(crate) const UNFINISHED_RECORDS: &str = ".pds-records-";
 
 /// The longest file name that common file systems allow.
 const MAX_NAME_BYTES: usize = 255;

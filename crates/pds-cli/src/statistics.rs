@@ -68,7 +68,7 @@ impl Statistics {
     /// Reads every record of a state once. Unreadable records and missing parts of the tree are named.
     pub(crate) fn of(snapshot: &Snapshot, gaps: &mut Gaps) -> Result<Self> {
         let mut found = Self::default();
-        let mut progress = Progress::blocks("reading");
+        let mut progress = Progress::things("records", None);
         let mut records = RecordReader::new(snapshot, Vec::new());
         while let Some(record) = records.next_record(gaps)? {
             found.add(record);

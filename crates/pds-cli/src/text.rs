@@ -5,6 +5,7 @@ use std::path::Path;
 
 use pds::syntax::{Did, Tid};
 
+use crate::progress::suspended;
 use crate::secrets::hide_secrets;
 use crate::terminal::messages::message_text;
 
@@ -16,7 +17,8 @@ pub(crate) fn name_of(path: &Path) -> String {
 /// Prints a message on standard error.
 pub(crate) fn say(message: &str) {
     // If standard error fails, no way is left to report it.
-    let _ = writeln!(io::stderr().lock(), "{}", message_text(&hide_secrets(message)));
+    let print = || writeln!(io::stderr().lock(), "{}", message_text(&hide_secrets(message)));
+    let _ = suspended(print);
 }
 
 /// Returns an account as text; a commit with a malformed field names none.

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use tempfile::TempDir;
 
 use crate::quarantine::Quarantine;
 use pds::error::{Error, Result};
@@ -14,6 +13,7 @@ use pds::repo::Repo;
 use pds_store::error::StoreError;
 use pds_store::sqlite::salvage::saved::Salvaged;
 use pds_store::sqlite::store::SqliteStore;
+use pds_store::unfinished::UnfinishedDir;
 
 /// Replaces the database in the directory of a repository by a new one with all readable rows.
 ///
@@ -91,7 +91,7 @@ pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct SalvagedCopy {
-    staging: TempDir,
+    staging: UnfinishedDir,
     salvaged: Salvaged,
     _places: Places,
 }
@@ -151,7 +151,7 @@ fn database_of(dir: &Path) -> Result<PathBuf> {
 }
 
 /// Salvages a database, and repeats that if another process has written to it meanwhile.
-fn salvaged_undisturbed(old: &Path, beside: &Path) -> Result<(TempDir, Salvaged)> {
+fn salvaged_undisturbed(old: &Path, beside: &Path) -> Result<(UnfinishedDir, Salvaged)> {
     let written = || {
         [old.to_owned(), with_ending(old, "-wal")].map(|path| {
             let file = fs::metadata(path).ok().filter(|file| file.len() > 0)?;
@@ -170,8 +170,8 @@ fn salvaged_undisturbed(old: &Path, beside: &Path) -> Result<(TempDir, Salvaged)
     Err(StoreError::Busy.into())
 }
 
-fn staging_in(dir: &Path) -> Result<TempDir> {
-    tempfile::Builder::new().prefix(REPAIR_PREFIX).tempdir_in(dir).map_err(Error::io(dir))
+fn staging_in(dir: &Path) -> Result<UnfinishedDir> {
+    UnfinishedDir::private_in(dir, REPAIR_PREFIX).map_err(Error::io(dir))
 }
 
 /// Restores the WAL of a database from the quarantine, if a salvage was interrupted between the removal of the WAL

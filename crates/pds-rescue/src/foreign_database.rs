@@ -11,6 +11,7 @@ use pds_core::data::cid::Cid;
 use pds_store::error::StoreError;
 use pds_store::sqlite::foreign::{ForeignTables, each_block};
 use pds_store::sqlite::store::SqliteStore;
+use pds_store::unfinished::{COPY_PREFIX, UnfinishedDir};
 
 /// Writes every block in a SQLite file of any program as a CAR file without a root, for [`recover`](super::recover()).
 ///
@@ -48,7 +49,8 @@ pub fn extract_blocks(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<For
         Ok(found) if !found.tables.is_empty() => found,
         Err(error) if car.overlaps || !is_unreadable(&error) => return Err(error),
         found => {
-            let dir = tempfile::tempdir().map_err(in_temporary_files)?;
+            let dir = UnfinishedDir::private_in(&std::env::temp_dir(), COPY_PREFIX);
+            let dir = dir.map_err(in_temporary_files)?;
             let copy = dir.path().join(STORE_FILE);
             match SqliteStore::salvage(path, &copy) {
                 Ok(_) => written(&copy, &mut car)?,

@@ -20,4 +20,5 @@ pub mod relink;
 pub mod sqlite;
 pub mod store;
 pub mod sweep;
+pub mod unfinished;
 pub mod version;

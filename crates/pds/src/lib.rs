@@ -157,11 +157,18 @@ pub mod store {
 pub mod blob {
     #[cfg(feature = "testing")]
     pub use pds_store::blob::conformance;
-    pub use pds_store::blob::directory::BlobDirectory;
+    pub use pds_store::blob::directory::{BlobDirectory, INCOMING};
     pub use pds_store::blob::error::BlobError;
     pub use pds_store::blob::media_type::{SNIFFED_BYTES, sniff};
     pub use pds_store::blob::memory::MemoryBlobs;
     pub use pds_store::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
+}
+
+/// Temporary files and directories of running operations, and the removal of those that killed processes left.
+pub mod unfinished {
+    pub use pds_store::unfinished::{
+        COPY_PREFIX, Ending, UnfinishedDir, UnfinishedFile, remove_all, remove_leftovers,
+    };
 }
 
 pub mod blobs;
@@ -197,6 +204,7 @@ pub use self::error::{Error, Result};
 pub use self::model::conflict::{Resolution, Side, Versions};
 pub use self::model::finding::{Code, Finding, Severity, Stage};
 pub use self::model::jobs::Jobs;
+pub use self::model::progress::{Progress, StepKind};
 pub use self::model::report::{Expected, Report, SignatureState};
 pub use self::model::revision::Revision;
 pub use self::model::write::{Batch, Draft, RecordChange, Write, WriteOptions, Written};

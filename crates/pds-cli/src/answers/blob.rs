@@ -1,6 +1,7 @@
 //! The answers of `pds blob`.
 
 use std::fmt;
+use std::path::Path;
 
 use pds::data::Cid;
 use serde::{Serialize, Serializer};
@@ -26,6 +27,37 @@ impl fmt::Display for MissingRow {
         write!(f, "{}\t{}", self.cid, self.uri.as_deref().unwrap_or("-"))
     }
 }
+
+/// The result of writing every blob as a file.
+#[derive(Serialize)]
+pub(crate) struct BlobExport {
+    pub(crate) blobs: u64,
+    pub(crate) bytes: u64,
+    pub(crate) damaged: u64,
+    pub(crate) dir: String,
+    /// Files that had the right bytes already.
+    pub(crate) kept: u64,
+    /// References of records to blobs that are not stored.
+    pub(crate) missing: u64,
+}
+
+impl BlobExport {
+    pub(crate) fn of(dir: &Path) -> Self {
+        let dir = dir.display().to_string();
+        Self { blobs: 0, bytes: 0, damaged: 0, dir, kept: 0, missing: 0 }
+    }
+}
+
+display!(
+    BlobExport,
+    "blobs    {blobs}\nbytes    {bytes}\nkept     {kept}\nmissing  {missing}\ndamaged  {damaged}\ndir      {dir}",
+    blobs,
+    bytes,
+    kept,
+    missing,
+    damaged,
+    dir
+);
 
 /// The result of hashing every blob.
 #[derive(Default, Serialize)]

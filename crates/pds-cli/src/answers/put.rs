@@ -40,6 +40,23 @@ impl WrittenRow {
     }
 }
 
+/// A write that would be made.
+#[derive(Serialize)]
+pub(crate) struct PlannedRow {
+    action: Action,
+    cid: Option<Cid>,
+    commit: Option<CommitId>,
+    uri: String,
+}
+
+impl PlannedRow {
+    pub(crate) fn deletion(uri: String) -> Self {
+        Self { action: Action::Delete, cid: None, commit: None, uri }
+    }
+}
+
+display!(PlannedRow, "{uri}", uri);
+
 impl fmt::Display for WrittenRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cid {

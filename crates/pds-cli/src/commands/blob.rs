@@ -7,18 +7,23 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use pds::blob::{BlobInfo, BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
+use pds::Repo;
+use pds::blob::{BlobStore, MemoryBlobs, SNIFFED_BYTES, sniff};
+use pds::data::BlobRef;
 
+use super::blob_export::export;
 use crate::answers::blob::{BlobCheck, BlobRow, MissingRow};
+use crate::blob_files::{cid_of, claimed_cid, each, files_of};
 use crate::exit::{Exit, Stated};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::partial::Gaps;
+use crate::progress::{Counted, Progress};
 use crate::record::uri_of;
 use crate::screens::blob::{BlobList, print_missing};
 use crate::short_cid::CidArg;
 use crate::state_arg::{Settled, StateArg};
-use crate::stream::open_stream;
+use crate::stream::{STANDARD_STREAM, open_stream};
 use crate::text::say;
 
 /// Store, read, list and check blobs
@@ -33,13 +38,17 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum BlobVerb {
-    /// Store a file and print its blob reference, for use in a record
+    /// Store files and print their blob references, for use in records
+    ///
+    /// Of a directory, every file is stored. A file whose name is the CID of a blob, as goat and pds blob export write
+    /// them, must have the bytes of this CID. Exit code 6 if some files do not: they are listed and not stored.
     #[command(
-        after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob put - --mime text/plain"
+        after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob put - --mime text/plain\n  pds blob put photos/"
     )]
     Put {
-        /// File to store; - for stdin
-        file: PathBuf,
+        /// Files to store, or directories of files; - for stdin
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
 
         /// Media type [default: guessed from the first bytes]
         #[arg(long, value_name = "TYPE")]
@@ -52,6 +61,21 @@ enum BlobVerb {
     Get {
         /// CID of the blob, or six letters of it or more after bafkrei
         cid: CidArg,
+    },
+    /// Write every stored blob as a file
+    ///
+    /// Writes DIR/<did>_blobs/<cid>. A file that has the right bytes is kept, and any other bytes are replaced. Exit code 6
+    /// if blobs that records refer to are not stored, or blobs are damaged: they are listed.
+    #[command(
+        after_help = "Examples:\n  pds blob export backup/\n  pds blob export pictures/ --ext"
+    )]
+    Export {
+        /// Directory to write to
+        dir: PathBuf,
+
+        /// Add an extension for the media type, which is guessed from the first bytes
+        #[arg(long)]
+        ext: bool,
     },
     /// List the stored blobs
     #[command(after_help = "Example:\n  pds blob ls")]
@@ -74,8 +98,9 @@ enum BlobVerb {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
-            BlobVerb::Put { file, mime } => put(place, &file, mime, out),
+            BlobVerb::Put { files, mime } => put(place, &files, mime.as_deref(), out),
             BlobVerb::Get { cid } => get(place, &cid, out),
+            BlobVerb::Export { dir, ext } => export(place, &dir, ext, out),
             BlobVerb::Ls => ls(place, out),
             BlobVerb::Missing { at } => missing(place, at.as_ref(), out),
             BlobVerb::Check => check(place, out),
@@ -91,19 +116,71 @@ fn blobs(source: &Source) -> Arc<dyn BlobStore> {
     }
 }
 
-fn put(place: &Place, file: &Path, mime: Option<String>, out: &mut Output) -> Result<Exit> {
+fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -> Result<Exit> {
     let repo = place.repo()?;
-    if mime.as_deref() == Some("") {
+    if mime == Some("") {
         return Stated::usage("--mime is empty; give a media type like image/jpeg").fail();
     }
-    let mut from = open_stream(Some(file))?;
+    if files.iter().filter(|file| *file == Path::new(STANDARD_STREAM)).count() > 1 {
+        return Stated::only_one_standard_input().fail();
+    }
+    let account = repo.did()?;
+    let lists = files.iter().map(|file| files_of(file, account.as_ref()));
+    let files: Vec<PathBuf> = lists.collect::<Result<Vec<_>>>()?.concat();
+    if files.is_empty() {
+        return Stated::bad_input("the directory has no file to store").fail();
+    }
+    let size = |file: &PathBuf| file.metadata().map_or(0, |file| file.len());
+    let has_stream = files.iter().any(|file| !file.is_file());
+    let bytes = (!has_stream).then(|| files.iter().map(size).sum());
+    let mut progress = Progress::files("blobs", Some(files.len() as u64), bytes);
+    let (mut stored, mut refused) = (0_u64, Vec::new());
+    for file in &files {
+        match refusal(file)? {
+            Some(reason) => {
+                progress.add_bytes(size(file));
+                refused.push(reason);
+            }
+            None => {
+                let blob = put_one(&repo, file, mime, &mut progress)?;
+                out.has_done();
+                out.json(&blob.to_value())?;
+                stored += 1;
+            }
+        }
+        progress.add(1);
+    }
+    drop(progress);
+    match (stored, &refused[..]) {
+        (_, []) => return Ok(Exit::Done),
+        (0, [only]) => return Stated::bad_input(only.clone()).fail(),
+        _ => {}
+    }
+    refused.iter().for_each(|reason| say(reason));
+    Ok(if stored > 0 { Exit::Partly } else { Exit::BadInput })
+}
+
+/// Returns the reason not to store a file: its name is a CID that its bytes do not have.
+fn refusal(file: &Path) -> Result<Option<String>> {
+    let Some(claimed) = claimed_cid(file).filter(|_| file.is_file()) else { return Ok(None) };
+    let (cid, _) = cid_of(&mut open_stream(Some(file))?)
+        .with_context(|| format!("cannot read {}", file.display()))?;
+    Ok((cid != claimed).then(|| {
+        format!("{} is not stored: its bytes hash to {cid}, not to its name", file.display())
+    }))
+}
+
+fn put_one(
+    repo: &Repo,
+    file: &Path,
+    mime: Option<&str>,
+    progress: &mut Progress,
+) -> Result<BlobRef> {
+    let mut from = Counted::new(open_stream(Some(file))?, progress);
     let mut start = Vec::new();
     from.by_ref().take(SNIFFED_BYTES as u64).read_to_end(&mut start).context("cannot read")?;
-    let mime_type = mime.unwrap_or_else(|| sniff(&start).to_owned());
-    let blob = repo.put_blob(&mime_type, &mut start.as_slice().chain(from))?;
-    out.has_done();
-    out.json(&blob.to_value())?;
-    Ok(Exit::Done)
+    let mime_type = mime.unwrap_or_else(|| sniff(&start));
+    Ok(repo.put_blob(mime_type, &mut start.as_slice().chain(from))?)
 }
 
 fn get(place: &Place, cid: &CidArg, out: &mut Output) -> Result<Exit> {
@@ -147,16 +224,6 @@ fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
     answered.map(|()| Exit::Done)
 }
 
-/// Calls `call` with every blob, until the first error.
-fn each(blobs: &dyn BlobStore, call: &mut dyn FnMut(BlobInfo) -> Result<()>) -> Result<()> {
-    let mut called = Ok(());
-    blobs.list(&mut |info| {
-        called = call(info);
-        if called.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    called
-}
-
 fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exit> {
     let is_elsewhere = at.is_some_and(|at| matches!(place.state(at), Settled::File(_)));
     let (source, at) = place.source_at(at)?;
@@ -190,10 +257,18 @@ fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exi
 fn check(place: &Place, out: &mut Output) -> Result<Exit> {
     let blobs = blobs(&place.source()?);
     let mut check = BlobCheck::default();
+    let (mut count, mut bytes) = (0_u64, 0_u64);
     each(blobs.as_ref(), &mut |info| {
+        (count, bytes) = (count + 1, bytes.saturating_add(info.size_bytes));
+        Ok(())
+    })?;
+    let mut progress = Progress::files("blobs", Some(count), Some(bytes));
+    each(blobs.as_ref(), &mut |info| {
+        progress.add(1);
         let read = match blobs.open(&info.cid) {
-            Ok(Some(mut blob)) => {
-                io::copy(&mut blob.reader, &mut io::sink()).map_err(anyhow::Error::new)
+            Ok(Some(blob)) => {
+                let mut bytes = Counted::new(blob.reader, &mut progress);
+                io::copy(&mut bytes, &mut io::sink()).map_err(anyhow::Error::new)
             }
             Ok(None) => return Ok(()),
             Err(error) => Err(error.into()),
@@ -205,6 +280,7 @@ fn check(place: &Place, out: &mut Output) -> Result<Exit> {
         }
         Ok(())
     })?;
+    drop(progress);
     check.ok = check.damaged.is_empty() && check.unreadable.is_empty();
     out.answer(&check)?;
     Ok(if check.ok { Exit::Done } else { Exit::No })

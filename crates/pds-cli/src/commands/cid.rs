@@ -1,14 +1,13 @@
 //! `pds cid`
 
-use std::io::{ErrorKind, Read};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use pds::data::limits::MAX_BLOCK_BYTES;
 use pds::data::{Cid, Codec, Value, check_canonical};
-use sha2::{Digest, Sha256};
 
 use crate::answers::cid::CidAnswer;
+use crate::blob_files::cid_of;
 use crate::exit::Exit;
 use crate::json_input::read_json;
 use crate::output::Output;
@@ -48,7 +47,10 @@ impl Args {
             let block = Value::from_json(&text).context("cannot read the record")?.encode();
             (Cid::of(Codec::Cbor, &block), block.len() as u64, "record in DAG-CBOR")
         } else {
-            let (cid, bytes) = self.of_bytes()?;
+            let mut from = open_stream(Some(&self.file))?;
+            let cid = cid_of(&mut from);
+            let (cid, bytes) =
+                cid.with_context(|| format!("cannot read {}", self.file.display()))?;
             (cid, bytes, "raw bytes, as a blob")
         };
         let codec = if cid.codec() == Codec::Cbor { "dag-cbor" } else { "raw" };
@@ -58,27 +60,4 @@ impl Args {
         }
         Ok(Exit::Done)
     }
-
-    /// Hashes a file of any size.
-    fn of_bytes(&self) -> Result<(Cid, u64)> {
-        let mut hash = Sha256::new();
-        let mut from = open_stream(Some(&self.file))?;
-        let mut chunk = vec![0; CHUNK_BYTES];
-        let mut bytes = 0_u64;
-        loop {
-            match from.read(&mut chunk) {
-                Ok(0) => return Ok((Cid::from_digest(Codec::Raw, hash.finalize().into()), bytes)),
-                Ok(count) => {
-                    hash.update(chunk.get(..count).unwrap_or_default());
-                    bytes += count as u64;
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => {
-                    return Err(error).context(format!("cannot read {}", self.file.display()));
-                }
-            }
-        }
-    }
 }
-
-const CHUNK_BYTES: usize = 64 * 1024;

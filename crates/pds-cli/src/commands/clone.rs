@@ -14,7 +14,7 @@ use pds::local::directory::clone_file_with;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::is_address;
 use pds::transfer::copy::Copied;
-use pds::{Error, Jobs};
+use pds::{Error, Jobs, Progress};
 
 use super::{import, info};
 use crate::answers::arrived::Arrived;
@@ -25,9 +25,10 @@ use crate::clock::{FutureArg, warn_of_release};
 use crate::destination::check_is_outside;
 use crate::exit::{Exit, Stated};
 use crate::identity::{Identity, IdentityArgs};
+use crate::leftovers::{clear_beside, clear_repository};
 use crate::open::{about_file, about_missing_base, peek};
 use crate::output::Output;
-use crate::progress::Watched;
+use crate::progress::{Steps, Watched};
 use crate::record_files::directory_name;
 use crate::screens::arrived as screen;
 use crate::store_arg::StoreArg;
@@ -92,6 +93,7 @@ impl Args {
         let commit = || commit_of(&file, &self.source);
         let dir = self.directory(&commit)?;
         check_is_outside(&dir)?;
+        clear_beside(&dir);
         let key = identity.key_for(&file)?;
         let options = self.options().key(key.as_ref()).account_keys(identity.keys_in_time());
         let cloned = match self.store.address()? {
@@ -103,6 +105,7 @@ impl Args {
         };
         let (repo, imported) =
             cloned.map_err(|error| about_missing_base(error, None, &self.source))?;
+        clear_repository(&dir);
         import::warn(&imported.findings, out);
         let exit = say_other_states(&imported, out);
         say_missing(&repo, &imported.blobs, imported.has_more_blobs, out)?;
@@ -117,10 +120,16 @@ impl Args {
         let commit = open_without_key(&self.source)?.snapshot()?.commit().clone();
         let dir = self.directory(&|| Ok(commit.clone()))?;
         check_is_outside(&dir)?;
+        clear_beside(&dir);
         let key = identity.key_of(&commit)?;
+        let steps = Steps::default();
+        let count = |step, more| steps.add(step, more);
         let options = self.options().key(key.as_ref()).store(self.store.address()?);
+        let options = options.progress(Progress::new(&count));
         let (repo, copied) = clone_repository(&dir, &self.source, &options)?;
+        steps.finish();
         let Copied { present, lost, blobs, .. } = copied;
+        clear_repository(&dir);
         import::warn(&present.findings, out);
         for cid in &lost {
             out.warn(format!("block {cid} of a past state is missing or damaged in the source"));

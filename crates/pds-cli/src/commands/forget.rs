@@ -1,28 +1,34 @@
 //! `pds forget`
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::ArgGroup;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use pds::blob::INCOMING;
 use pds::local::layout::{BLOB_DIRECTORY, STAGING_PREFIX};
 use pds::local::leftovers::clear_leftovers;
 use pds::retain::forget::{Forget, Forgotten};
+use pds::store::LogQuery;
 use pds::{Error, Repo};
 
 use super::gc::report_rest;
 use crate::answers::forget::ForgetAnswer;
 use crate::answers::refs::RefRow;
 use crate::clock::ClockArg;
-use crate::destination::UNFINISHED;
 use crate::exit::{Exit, Stated};
+use crate::leftovers::{UNFINISHED, clear_from};
 use crate::open::{Place, resolve};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::questions::{YesArg, can_ask, confirm_number, declined, needs_yes};
 use crate::record::RecordArg;
 use crate::screens::forget as screen;
+use crate::screens::forget_question::forget_question;
 use crate::state_arg::StateArg;
 use crate::text::say;
 
@@ -30,13 +36,13 @@ use crate::text::say;
 ///
 /// Removes every state that contains any version of the records, with their blocks, log entries and blobs.
 /// If a ref still has a record, a new signed commit without it is part of the same change. If only past states have
-/// the records, HEAD does not change. This cannot be undone, and copies elsewhere are not affected. Exit code 6 if
-/// work is left to do: the next step is printed.
+/// the records, HEAD does not change. This cannot be undone, and copies elsewhere are not affected. On a terminal, a
+/// question comes first; elsewhere --yes is required. Exit code 6 if work is left to do: the next step is printed.
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("what").required(true).args(["paths", "before"]))]
 #[command(after_help = "Examples:\n  \
-    pds forget com.example.note/secret\n  \
-    pds forget --before HEAD~10            keep only the last ten steps\n  \
+    pds forget com.example.note/secret --yes\n  \
+    pds forget --before HEAD~10 --yes      keep only the last ten steps\n  \
     pds forget --before 2026-01-01 --dry-run")]
 pub(crate) struct Args {
     /// Records to purge: collection/rkey or at-uris
@@ -53,26 +59,31 @@ pub(crate) struct Args {
     /// Show what would be deleted, and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    yes: YesArg,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let dir = place.directory()?;
         let repo = match (self.dry_run, &self.before) {
-            (true, _) => place.mirror()?,
+            (true, _) => place.unchanged()?,
             (false, Some(_)) => place.mirror()?,
             (false, None) => self.clock.on(place.repo()?, out)?,
         };
         let what = self.what(&repo, place)?;
-        let mut progress = Progress::blocks("forgetting");
-        let forgotten = if self.dry_run {
-            repo.retain().plan_forget(&what, &mut |blocks| progress.add(blocks))?.forgotten
-        } else {
-            let forgotten = repo.retain().forget(&what, &mut |blocks| progress.add(blocks))?;
-            clear_leftovers(&dir)?;
-            forgotten
+        let forgotten = match self.dry_run {
+            true => plan(&repo, &what)?,
+            false => {
+                self.ask(&repo, &what)?;
+                let mut progress = Progress::things("blocks", None);
+                let forgotten = repo.retain().forget(&what, &mut |blocks| progress.add(blocks))?;
+                clear_leftovers(&dir)?;
+                clear_near(&dir);
+                forgotten
+            }
         };
-        drop(progress);
         let mut exit = report_rest(&forgotten.swept);
         if forgotten.swept.remains_elsewhere.is_some() {
             exit = Exit::Partly;
@@ -93,6 +104,26 @@ impl Args {
         let answer = answer(forgotten, self.dry_run);
         out.show(&answer, |terminal| screen::lines(&answer, terminal))?;
         Ok(exit)
+    }
+
+    /// Asks whether to go on, unless --yes answers that.
+    fn ask(&self, repo: &Repo, what: &Forget) -> Result<()> {
+        if self.yes.yes {
+            return Ok(());
+        }
+        if !can_ask() {
+            return needs_yes("forget");
+        }
+        let forgotten = plan(repo, what)?;
+        let states = forgotten.swept.states;
+        if states == 0 {
+            return Ok(());
+        }
+        let text = forget_question(&forgotten, count_states(repo)?);
+        match confirm_number(&format!("{text}\nType the number of states to go on"), states)? {
+            true => Ok(()),
+            false => declined(),
+        }
     }
 
     fn what(&self, repo: &Repo, place: &Place) -> Result<Forget> {
@@ -128,6 +159,22 @@ impl Args {
             },
         }
     }
+}
+
+/// Counts what would be purged.
+fn plan(repo: &Repo, what: &Forget) -> Result<Forgotten> {
+    let mut progress = Progress::things("blocks", None);
+    Ok(repo.retain().plan_forget(what, &mut |blocks| progress.add(blocks))?.forgotten)
+}
+
+/// Counts the states that the log names.
+fn count_states(repo: &Repo) -> Result<u64> {
+    let mut states = HashSet::new();
+    repo.store().view()?.log(&LogQuery::oldest_first(), &mut |row| {
+        states.extend(row.after);
+        ControlFlow::Continue(())
+    })?;
+    Ok(states.len() as u64)
 }
 
 /// Parses a day or a time; a time before 1970 counts as 1970.
@@ -190,10 +237,19 @@ fn exports_in(dir: &Path) -> Vec<PathBuf> {
     files_in(dir, |name| endings.iter().any(|ending| name.ends_with(ending)))
 }
 
-/// Lists what interrupted commands have left in the directory of the repository and next to it.
+/// Removes the unfinished work of killed commands next to the directory of the repository. It may have the records.
+fn clear_near(dir: &Path) {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    if let Some(parent) = dir.parent() {
+        clear_from(parent, &UNFINISHED_WORK);
+    }
+}
+
+/// Lists unfinished work in the directory of the repository and next to it: that of commands that still run, and what
+/// cannot be removed.
 fn unfinished_near(dir: &Path) -> Vec<PathBuf> {
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let prefixes = [UNFINISHED, STAGING_PREFIX];
+    let prefixes = UNFINISHED_WORK;
     let places = [Some(dir.as_path()), dir.parent()];
     let left = |dir: &Path| files_in(dir, |name| prefixes.iter().any(|p| name.starts_with(p)));
     places.into_iter().flatten().flat_map(left).collect()
@@ -209,10 +265,13 @@ fn files_in(dir: &Path, is_one: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     files
 }
 
-/// Lists the blobs whose upload is under way or was interrupted.
+/// Lists the blobs whose upload is under way.
 fn uploads_in(dir: &Path) -> Vec<PathBuf> {
-    files_in(&dir.join(BLOB_DIRECTORY), |name| name.starts_with(".incoming-"))
+    files_in(&dir.join(BLOB_DIRECTORY), |name| name.starts_with(INCOMING))
 }
+
+/// The prefixes of the names of unfinished work next to a repository.
+const UNFINISHED_WORK: [&str; 2] = [UNFINISHED, STAGING_PREFIX];
 
 const FORMS: &str =
     "give --before a state, a day like 2026-01-31 (UTC), or a time like 2026-01-31T12:00:00Z";

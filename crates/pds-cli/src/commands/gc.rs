@@ -6,6 +6,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::Result;
+use pds::Repo;
 use pds::retain::gc::{Keep, Swept};
 use pds::store::StoreError;
 
@@ -15,14 +16,17 @@ use crate::exit::Exit;
 use crate::open::Place;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::questions::{YesArg, can_ask, confirm, declined};
 use crate::screens::gc as screen;
+use crate::terminal::numbers::{counted, size};
 use crate::text::say;
 
 /// Delete blocks and blobs that no ref and no log entry reaches
 ///
 /// The log reaches every state that a ref has had. Without --keep, only unreferenced blobs and the remains
 /// of interrupted work are deleted. Other processes may read and write at the same time; a reader of a
-/// deleted state gets an error and can try again.
+/// deleted state gets an error and can try again. With --keep, a question comes first on a terminal, since states are
+/// deleted for good. Scripts are not asked.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     pds gc --dry-run --keep 100     show what would be deleted\n  \
@@ -40,6 +44,9 @@ pub(crate) struct Args {
     /// Show what would be deleted, and change nothing
     #[arg(long)]
     dry_run: bool,
+
+    #[command(flatten)]
+    yes: YesArg,
 }
 
 impl Args {
@@ -48,13 +55,17 @@ impl Args {
         let before = size_of(&dir);
         let blob_age = Duration::from_secs(u64::from(self.grace) * 60 * 60);
         let keep = Keep::default().states(self.keep).blob_age(blob_age);
-        let mut progress = Progress::blocks("collecting");
-        let swept = if self.dry_run {
-            place.mirror()?.retain().plan_gc(&keep, &mut |blocks| progress.add(blocks))?.swept
-        } else {
-            place.mirror()?.retain().gc(&keep, &mut |blocks| progress.add(blocks))?
+        let swept = match self.dry_run {
+            true => plan(&place.unchanged()?, &keep)?,
+            false => {
+                let repo = place.mirror()?;
+                if self.keep.is_some() && !self.yes.yes && can_ask() {
+                    ask(&plan(&repo, &keep)?)?;
+                }
+                let mut progress = Progress::things("blocks", None);
+                repo.retain().gc(&keep, &mut |blocks| progress.add(blocks))?
+            }
         };
-        drop(progress);
         // The repository is closed again, so the -wal file is gone.
         let after = (!self.dry_run).then(|| size_of(&dir));
         if !self.dry_run {
@@ -73,6 +84,25 @@ impl Args {
         out.show(&answer, |terminal| screen::lines(&answer, terminal))?;
         Ok(report_rest(&swept))
     }
+}
+
+/// Counts what would be deleted.
+fn plan(repo: &Repo, keep: &Keep) -> Result<Swept> {
+    let mut progress = Progress::things("blocks", None);
+    Ok(repo.retain().plan_gc(keep, &mut |blocks| progress.add(blocks))?.swept)
+}
+
+/// Asks whether states may be deleted.
+fn ask(swept: &Swept) -> Result<()> {
+    if swept.states == 0 {
+        return Ok(());
+    }
+    let (states, blocks) = (counted(swept.states, "state"), counted(swept.blocks, "block"));
+    let (blobs, bytes) = (counted(swept.blobs, "blob"), size(swept.bytes()));
+    let text = format!(
+        "This deletes {states} with {blocks} and {blobs} ({bytes}). It cannot be undone.\nGo on?"
+    );
+    if confirm(&text)? { Ok(()) } else { declined() }
 }
 
 /// Prints what could not be done and the next step.

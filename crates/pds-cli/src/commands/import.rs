@@ -14,7 +14,7 @@ use pds::transfer::bring_blobs::CopiedBlobs;
 use pds::transfer::handle::Transfer;
 use pds::transfer::import::Imported;
 use pds::transfer::import_from::ImportedFrom;
-use pds::{Code, Error, Finding, Jobs, Repo, Severity};
+use pds::{Code, Error, Finding, Jobs, Progress, Repo, Severity};
 
 use crate::answers::arrived::Arrived;
 use crate::answers::commit::CommitId;
@@ -26,7 +26,7 @@ use crate::exit::{Exit, Stated};
 use crate::identity::{Identity, IdentityArgs};
 use crate::open::{Place, about_missing_base, peek};
 use crate::output::Output;
-use crate::progress::Watched;
+use crate::progress::{Steps, Watched};
 use crate::record::check_account;
 use crate::screens::arrived::{Import, import as lines_of};
 use crate::stream::open_file;
@@ -85,6 +85,12 @@ impl Args {
         repo.transfer().with_jobs(jobs).allow_older(self.allow_older).allow_loss(self.force)
     }
 
+    fn import(&self, arriving: &Arriving<'_>, repo: &Repo) -> Result<Taken> {
+        let steps = Steps::default();
+        let count = |step, more| steps.add(step, more);
+        arriving.import(self.transfer(repo).with_progress(Progress::new(&count)), repo)
+    }
+
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
         let repo = self.future.on(place.repo_on(self.ref_name.as_ref())?, out)?;
@@ -92,7 +98,7 @@ impl Args {
             check_account(identity.did(), &account)?;
         }
         let arriving = Arriving::open(&self.car, &identity)?;
-        let taken = match arriving.import(self.transfer(&repo), &repo) {
+        let taken = match self.import(&arriving, &repo) {
             Err(error) => match error.downcast_ref() {
                 Some(Error::SameRev { found, .. }) => {
                     let name = fork_name(*found)?;

@@ -169,7 +169,7 @@ fn add_repository(info: &mut Info, repo: &Repo, dir: &Path) -> Result<()> {
 }
 
 fn reclaimable(repo: &Repo) -> Result<Reclaimable> {
-    let mut progress = Progress::blocks("looking");
+    let mut progress = Progress::things("blocks", None);
     let swept = repo.retain().plan_gc(&Keep::default(), &mut |blocks| progress.add(blocks))?.swept;
     Ok(Reclaimable { blobs: swept.blobs, blocks: swept.blocks, bytes: swept.bytes() })
 }

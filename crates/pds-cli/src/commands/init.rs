@@ -12,6 +12,7 @@ use super::info;
 use crate::clock::warn_of_release;
 use crate::destination::check_is_outside;
 use crate::exit::Exit;
+use crate::leftovers::{clear_beside, clear_repository};
 use crate::output::Output;
 use crate::screens::info as screen;
 use crate::secret_file::read_secret;
@@ -52,10 +53,12 @@ impl Args {
         if let Some(reason) = self.did.impossible() {
             out.warn(format!("no account can have {}: {reason}", self.did));
         }
+        clear_beside(&self.dir);
         let repo = match self.store.address()? {
             None => create_with_key(&self.dir, &self.did, &key)?,
             Some(address) => create_in_database(&self.dir, address, &self.did, &key)?,
         };
+        clear_repository(&self.dir);
         out.has_done();
         let info = info::of_repo(&repo, &self.dir)?;
         let dir = self.dir.display().to_string();

@@ -1,6 +1,6 @@
 //! `pds key`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -14,6 +14,7 @@ use pds::local::rotation::{RotateOptions, rotate_key_with};
 use crate::answers::commit::CommitId;
 use crate::answers::key::KeyAnswer;
 use crate::clock::ClockArg;
+use crate::destination::check_is_free;
 use crate::exit::{Exit, Stated};
 use crate::identity::{Identity, IdentityArgs};
 use crate::open::{Place, Source};
@@ -22,7 +23,7 @@ use crate::record::check_account;
 use crate::secret_file::read_secret;
 use crate::text::say;
 
-/// Show, import or rotate the signing key
+/// Show, create, import or rotate the signing key
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds key show\n  pds key import secret.txt\n  pass show alice | pds key import -"
@@ -37,6 +38,21 @@ enum KeyVerb {
     /// Print the public key
     #[command(after_help = "Example:\n  pds key show")]
     Show,
+    /// Write a new key to a file, and nothing else
+    ///
+    /// The file has the secret key as multikey text, and only its owner can read it. No repository is changed. Prints the
+    /// public key. pds init --key FILE and pds key import FILE read the file.
+    #[command(
+        after_help = "Examples:\n  pds key new rotation.key\n  pds key new spare.key --curve p256"
+    )]
+    New {
+        /// File to write; an existing file is not overwritten
+        file: PathBuf,
+
+        /// Curve of the key
+        #[arg(long, default_value = "k256", value_name = "k256|p256")]
+        curve: Curve,
+    },
     /// Import a signing key: multikey text, hexadecimal digits or 32 bytes
     ///
     /// The key signs later commits. Stored commits are still checked with the key that was known before. If none was
@@ -85,6 +101,7 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
             KeyVerb::Show => show(place, out)?,
+            KeyVerb::New { file, curve } => new(&file, curve, out)?,
             KeyVerb::Import { file, curve, identity, clock } => {
                 import(place, &read_secret(&file, curve)?, &identity.read()?, clock, out)?;
             }
@@ -104,6 +121,14 @@ fn show(place: &Place, out: &mut Output) -> Result<()> {
     };
     let key = known.ok_or_else(|| Stated::no("not-found", "the signing key is unknown"))?;
     out.answer(&KeyAnswer::of(&key))
+}
+
+fn new(file: &Path, curve: Curve, out: &mut Output) -> Result<()> {
+    check_is_free(file, false)?;
+    let key = SigningKey::generate(curve)?;
+    key_file::write_new(file, &key)?;
+    out.has_done();
+    out.answer(&KeyAnswer::of(&key.public_key()))
 }
 
 fn import(

@@ -12,6 +12,7 @@ use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
 use crate::partial::Gaps;
+use crate::progress::Progress;
 use crate::screens::ls::{RecordList, print_collections};
 use crate::state_arg::StateArg;
 
@@ -68,13 +69,7 @@ impl Args {
         } else if self.all {
             self.print_all(snapshot.records(), &snapshot, &mut gaps, out)?;
         } else {
-            let mut counts: BTreeMap<Nsid, u64> = BTreeMap::new();
-            for entry in snapshot.records() {
-                if let Some(entry) = gaps.pass(entry)? {
-                    *counts.entry(entry.path.collection).or_default() += 1;
-                }
-            }
-            let mut counts: Vec<(Nsid, u64)> = counts.into_iter().collect();
+            let mut counts = count(&snapshot, &mut gaps)?;
             if self.reverse {
                 counts.reverse();
             }
@@ -130,4 +125,17 @@ impl Args {
             size: self.long.then_some(size),
         })
     }
+}
+
+/// Counts the records of each collection.
+fn count(snapshot: &Snapshot, gaps: &mut Gaps) -> Result<Vec<(Nsid, u64)>> {
+    let mut counts: BTreeMap<Nsid, u64> = BTreeMap::new();
+    let mut progress = Progress::things("records", None);
+    for entry in snapshot.records() {
+        progress.add(1);
+        if let Some(entry) = gaps.pass(entry)? {
+            *counts.entry(entry.path.collection).or_default() += 1;
+        }
+    }
+    Ok(counts.into_iter().collect())
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod apply;
 pub(crate) mod blob;
+pub(crate) mod blob_export;
 pub(crate) mod cid;
 pub(crate) mod clone;
 pub(crate) mod completions;
 pub(crate) mod diff;
+pub(crate) mod edit;
 pub(crate) mod export;
 mod export_records;
 pub(crate) mod forget;

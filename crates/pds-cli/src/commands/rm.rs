@@ -4,25 +4,41 @@ use std::collections::HashSet;
 
 use anyhow::Result;
 use pds::store::RefName;
-use pds::{Batch, Error, Write, WriteOptions};
+use pds::syntax::{AtUri, Did, RecordPath};
+use pds::{Batch, Error, Repo, Write, WriteOptions};
 
-use crate::answers::put::WrittenRow;
+use crate::answers::put::{PlannedRow, WrittenRow};
 use crate::clock::ClockArg;
-use crate::exit::Exit;
+use crate::exit::{Exit, Stated};
 use crate::open::Place;
 use crate::output::Output;
-use crate::record::RecordArg;
+use crate::questions::{YesArg, can_ask, confirm, declined, needs_yes};
+use crate::record_pattern::RecordsArg;
 use crate::screens::written::print;
+use crate::terminal::numbers::counted;
 
 /// Delete records in one signed commit
 ///
-/// If one of the records does not exist, none is deleted.
+/// If one of the records does not exist, none is deleted. A collection means all of its records, and a star at the end
+/// of a pattern means all records whose paths begin like that. The shell must not see the star: put the pattern in
+/// quotes. On a terminal, a question names the number of records; elsewhere --yes is required. pds reset restores them.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  pds rm com.example.note/first com.example.note/second")]
+#[command(after_help = "Examples:\n  pds rm com.example.note/first com.example.note/second\n  \
+    pds rm 'com.example.note/n*' --dry-run     list the records\n  \
+    pds rm app.bsky.feed.post --yes            delete all records of a collection\n  \
+    pds rm 'app.bsky.*' --yes                  delete those of several collections")]
 pub(crate) struct Args {
-    /// Records: collection/rkey or at-uris
+    /// Records: collection/rkey or at-uris; or patterns: collection, 'collection/*', 'collection/abc*' or
+    /// 'app.bsky.feed.*'
     #[arg(required = true)]
-    paths: Vec<RecordArg>,
+    paths: Vec<RecordsArg>,
+
+    /// List the records that would be deleted, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+
+    #[command(flatten)]
+    yes: YesArg,
 
     /// Write to this ref instead of HEAD
     #[arg(long = "ref", value_name = "NAME")]
@@ -34,21 +50,69 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
+        let repo = match self.dry_run {
+            true => place.unchanged_on(self.ref_name.as_ref())?,
+            false => self.clock.on(place.branch(self.ref_name.as_ref())?, out)?,
+        };
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
-        // A record that is named twice is deleted once.
-        let mut seen = HashSet::new();
-        let mut writes = Vec::new();
-        for record in &self.paths {
-            let path = record.path_in(place.account(&did))?;
-            if seen.insert(path) {
-                writes.push(Write::delete(path.clone()));
-            }
+        let paths = self.records(&repo, &did, place)?;
+        if self.dry_run {
+            let uri = |path: &RecordPath| AtUri::record(&did, path).to_string();
+            paths.iter().try_for_each(|path| out.answer(&PlannedRow::deletion(uri(path))))?;
+            return Ok(Exit::Done);
         }
+        let is_bulk = self.paths.iter().any(|path| matches!(path, RecordsArg::Beginning(_)));
+        if is_bulk && !self.yes.yes {
+            self.ask(paths.len() as u64)?;
+        }
+        let writes: Vec<Write> = paths.into_iter().map(Write::delete).collect();
         let options = WriteOptions::default().message("rm".to_owned());
         let written = repo.write(Batch::new(&writes).with(options))?;
+        drop(writes);
         out.has_done();
         print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
+    }
+
+    /// Finds the records that the arguments name, each once.
+    fn records(&self, repo: &Repo, did: &Did, place: &Place) -> Result<Vec<RecordPath>> {
+        let mut found = Vec::new();
+        // One pattern finds no record twice, and may find a million.
+        let mut seen = HashSet::new();
+        let is_alone = self.paths.len() == 1;
+        let mut add = |path: RecordPath| {
+            if is_alone || seen.insert(path.clone()) {
+                found.push(path);
+            }
+        };
+        let snapshot = repo.snapshot()?;
+        for records in &self.paths {
+            match records {
+                RecordsArg::One(record) => add(record.path_in(place.account(did))?.clone()),
+                RecordsArg::Beginning(beginning) => {
+                    let mut count = 0_u64;
+                    for path in beginning.records(&snapshot, &place.account(did))? {
+                        add(path?);
+                        count += 1;
+                    }
+                    if count == 0 {
+                        let message = format!("no record matches {beginning}");
+                        let stated = Stated::no("not-found", message);
+                        return stated.hint("pds ls lists the collections").fail();
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn ask(&self, count: u64) -> Result<()> {
+        let names: Vec<String> = self.paths.iter().map(RecordsArg::to_string).collect();
+        let work = format!("deleting {} ({})", counted(count, "record"), names.join(" "));
+        if !can_ask() {
+            return needs_yes(&work);
+        }
+        let question = format!("Delete {} ({})?", counted(count, "record"), names.join(" "));
+        if confirm(&question)? { Ok(()) } else { declined() }
     }
 }

@@ -4,29 +4,44 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use pds::syntax::Tid;
 
 use crate::answers::tid::TidAnswer;
-use crate::exit::Exit;
+use crate::exit::{Exit, Stated};
 use crate::output::Output;
 use crate::text::time_text;
 
 /// Generate a TID, or decode one
+///
+/// With --time, the TID is that of a time. It has the clock identifier 0, so it comes before every other TID of the same
+/// microsecond, and the same time always gives the same TID.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds tid\n  pds tid 3jzfcijpj2z2a\n  pds tid 3hgb-r7t-ngir-t4      decode the old form with hyphens"
+    after_help = "Examples:\n  pds tid\n  pds tid 3jzfcijpj2z2a\n  pds tid 3hgb-r7t-ngir-t4      decode the old form with hyphens\n  pds tid --time 2026-01-31\n  pds tid --time 2026-01-31T12:00:00Z --clock-id 7\n  pds ls app.bsky.feed.post --after $(pds tid --time 2024-01-01)"
 )]
 pub(crate) struct Args {
     /// TID to decode
     #[arg(value_parser = Tid::parse_hyphenated)]
     tid: Option<Tid>,
+
+    /// Make the TID of this time: a day (UTC), a time like 2026-01-31T12:00:00Z, or microseconds since 1970
+    #[arg(long, value_name = "TIME", conflicts_with = "tid", allow_hyphen_values = true)]
+    time: Option<String>,
+
+    /// Clock identifier of the TID, from 0 to 1023 [default: random, and 0 with --time]
+    #[arg(long, value_name = "N", conflicts_with = "tid", value_parser = clap::value_parser!(u16).range(..=1023))]
+    clock_id: Option<u16>,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
-        let (tid, is_new) = match self.tid {
-            Some(tid) => (tid, false),
-            None => (now()?, true),
+        let (tid, is_new) = match (self.tid, &self.time) {
+            (Some(tid), _) => (tid, false),
+            (None, Some(time)) => (of_time(time, self.clock_id.unwrap_or(0))?, true),
+            (None, None) => (now(self.clock_id)?, true),
         };
         out.answer(&TidAnswer {
             clock_id: tid.clock_id(),
@@ -41,10 +56,37 @@ impl Args {
 }
 
 /// Generates a TID of the present time.
-fn now() -> Result<Tid> {
+fn now(clock_id: Option<u16>) -> Result<Tid> {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now = u64::try_from(since.as_micros()).unwrap_or(u64::MAX);
     let [low, high, ..] = RandomState::new().build_hasher().finish().to_le_bytes();
-    let clock_id = u16::from_le_bytes([low, high]);
+    let clock_id = clock_id.unwrap_or_else(|| u16::from_le_bytes([low, high]));
     Tid::next(now, clock_id, None).context("the clock is past the last TID")
 }
+
+/// Makes the TID of a time.
+fn of_time(text: &str, clock_id: u16) -> Result<Tid> {
+    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok();
+    let micros = match text.parse::<i64>() {
+        Ok(micros) => micros,
+        Err(_) if text.len() == DAY_CHARS && day().is_some() => {
+            day().map_or(0, |day| day.timestamp().as_microsecond())
+        }
+        Err(_) => match text.parse::<Timestamp>() {
+            Ok(time) => time.as_microsecond(),
+            Err(_) => return Stated::usage(format!("{text:?} is no time")).hint(FORMS).fail(),
+        },
+    };
+    match u64::try_from(micros).ok().and_then(|micros| Tid::new(micros, clock_id)) {
+        Some(tid) => Ok(tid),
+        None => {
+            let message = format!("no TID has the time {text}: TIDs are from 1970 to 2255");
+            Stated::usage(message).fail()
+        }
+    }
+}
+
+const FORMS: &str = "give --time a day like 2026-01-31 (UTC), a time like 2026-01-31T12:00:00Z, or microseconds since 1970";
+
+/// The length of a day such as 2026-01-31.
+const DAY_CHARS: usize = 10;

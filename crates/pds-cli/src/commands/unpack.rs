@@ -2,17 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use pds::data::ReadError;
+use pds::unfinished::UnfinishedDir;
 use pds::{RecordEntry, Snapshot};
 
 use crate::answers::unpack::UnpackAnswer;
 use crate::exit::Exit;
+use crate::leftovers::clear_from;
 use crate::open::Place;
 use crate::output::Output;
 use crate::partial::Gaps;
+use crate::progress::Progress;
 use crate::record_files::{
-    FileNames, Odd, check_is_new, directory_name, make, write_commit, write_record,
+    FileNames, Odd, UNFINISHED_RECORDS, check_is_new, directory_name, make, write_commit,
+    write_record,
 };
 use crate::state_arg::StateArg;
 use crate::text::say;
@@ -58,12 +62,17 @@ impl Args {
         };
         let dir = names.path(&self.dir, name, "");
         check_is_new(&dir)?;
-        make(&dir)?;
-        write_commit(snapshot.commit(), &dir)?;
+        make(&self.dir)?;
+        clear_from(&self.dir, &[UNFINISHED_RECORDS]);
+        let staging = UnfinishedDir::create_in(&self.dir, UNFINISHED_RECORDS)
+            .with_context(|| format!("cannot write to {}", self.dir.display()))?;
+        write_commit(snapshot.commit(), staging.path())?;
         let (mut written, mut odd, mut gaps) = (0_u64, 0_u64, Gaps::default());
+        let mut progress = Progress::things("records", None);
         for entry in snapshot.records() {
+            progress.add(1);
             let Some(entry) = gaps.pass(entry)? else { continue };
-            match one(snapshot, &entry, &dir, names)? {
+            match one(snapshot, &entry, staging.path(), names)? {
                 Ok(()) => written += 1,
                 Err(Odd(message)) => {
                     say(&message);
@@ -71,6 +80,8 @@ impl Args {
                 }
             }
         }
+        drop(progress);
+        staging.publish(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         out.has_done();
         out.answer(&UnpackAnswer { records: written })?;
         Ok(if odd == 0 { gaps.exit() } else { Exit::Partly })

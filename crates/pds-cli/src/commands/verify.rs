@@ -19,6 +19,7 @@ use crate::exit::{Exit, Stated};
 use crate::identity::IdentityArgs;
 use crate::open::{Place, Source};
 use crate::output::Output;
+use crate::progress::Steps;
 use crate::screens::verify as screen;
 use crate::state_arg::StateArg;
 use crate::stream::{is_a_file, open_file};
@@ -64,10 +65,17 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         let identity = self.identity.read()?;
+        let steps = Steps::default();
+        let count = |step, more| steps.add(step, more);
         let expected = identity.expected().partial(self.partial).jobs(jobs);
+        let expected = match self.has_own_progress(place) {
+            true => expected,
+            false => expected.progress(&count),
+        };
         let mut findings = Findings::new(out);
         findings.key = expected.key.map(PublicKey::did_key);
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
+        steps.finish();
         let (is_store_damaged, is_future) = (findings.is_store_damaged, findings.is_future);
         findings.finish(&report)?;
         if (report.commit.is_none() || is_store_damaged) && is_repo && !out.is_json() {
@@ -81,6 +89,12 @@ impl Args {
             (false, Some(_)) => Exit::No,
             (false, None) => Exit::BadInput,
         })
+    }
+
+    /// Tells whether the input is a file, whose bytes are counted.
+    fn has_own_progress(&self, place: &Place) -> bool {
+        let named = self.car.clone().or_else(|| place.directory().ok());
+        named.is_some_and(|path| is_a_file(&path))
     }
 
     /// Checks the input, and tells whether it is a repository (true) or a CAR file.
@@ -126,7 +140,13 @@ impl Args {
             && let Some(commit) = &report.commit
         {
             let snapshot = repo.checkout(&commit.cid().into())?;
-            verify_blobs(&snapshot, repo.blobs().as_ref(), &mut report, &mut add)?;
+            verify_blobs(
+                &snapshot,
+                repo.blobs().as_ref(),
+                expected.progress,
+                &mut report,
+                &mut add,
+            )?;
         }
         Ok(report)
     }

@@ -10,12 +10,13 @@ use csv::{Terminator, WriterBuilder};
 use pds::Snapshot;
 use pds::data::Value;
 use pds::syntax::{Datetime, Nsid};
+use pds::unfinished::UnfinishedDir;
 
 use super::cells::{FIRST_COLUMNS, cell, each_cell, guarded};
 use super::columns::{Columns, MAX_COLUMNS};
 use super::ndjson::json_value;
 use super::rejected::Rejected;
-use crate::destination::UNFINISHED;
+use crate::leftovers::{UNFINISHED, clear_from};
 use crate::partial::Gaps;
 use crate::portable_name::portable;
 use crate::progress::Progress;
@@ -132,7 +133,8 @@ impl CsvExport<'_> {
     ) -> Result<(u64, u64)> {
         let parent = dir.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
         make(parent)?;
-        let staging = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(parent);
+        clear_from(parent, &[UNFINISHED]);
+        let staging = UnfinishedDir::private_in(parent, UNFINISHED);
         let staging = staging.with_context(|| format!("cannot write {}", dir.display()))?;
         let new = staging.path().join("files");
         make(&new)?;
@@ -152,7 +154,8 @@ impl CsvExport<'_> {
         }
         rejected.finish()?;
         check_is_new(dir)?;
-        fs::rename(&new, dir).with_context(|| format!("cannot write {}", dir.display()))?;
+        let moved = staging.publish_parts(|| fs::rename(&new, dir));
+        moved.with_context(|| format!("cannot write {}", dir.display()))?;
         Ok((files, rows))
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod arrived;
 pub(crate) mod blob;
 pub(crate) mod forget;
+pub(crate) mod forget_question;
 pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod info;

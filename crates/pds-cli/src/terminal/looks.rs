@@ -83,7 +83,7 @@ pub(crate) fn has_unicode() -> bool {
 }
 
 /// Tells whether the terminal understands no escape codes.
-fn is_dumb() -> bool {
+pub(crate) fn is_dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 

@@ -7,6 +7,7 @@
 
 pub(crate) mod hints;
 pub(crate) mod json_lines;
+pub(crate) mod lent;
 pub(crate) mod line;
 pub(crate) mod looks;
 pub(crate) mod messages;

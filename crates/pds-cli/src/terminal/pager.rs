@@ -3,6 +3,7 @@
 use std::io::{self, StdoutLock, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use crate::terminal::lent::{Lent, lend};
 use crate::terminal::screen_size::ScreenSize;
 
 /// Standard output. With a pager, text is held back until it is longer than the screen.
@@ -19,7 +20,7 @@ enum State {
     /// Text that fits the screen so far.
     Held { text: Vec<u8>, rows: usize, screen: ScreenSize, command: String },
     /// Text goes to the pager.
-    Paged { child: Child, stdin: Option<ChildStdin> },
+    Paged { child: Child, stdin: Option<ChildStdin>, _lent: Lent },
 }
 
 impl Sink {
@@ -59,7 +60,7 @@ impl Sink {
                 self.has_written |= !text.is_empty();
                 self.out.write_all(&text)?;
             }
-            State::Paged { mut child, stdin } => {
+            State::Paged { mut child, stdin, _lent } => {
                 drop(stdin);
                 child.wait()?;
             }
@@ -85,10 +86,12 @@ impl Sink {
             return Ok(());
         };
         self.has_written = true;
+        // As in git, an interrupt is for the pager.
+        let _lent = lend();
         match start_pager(&command) {
             Ok(mut child) => {
                 let stdin = child.stdin.take();
-                self.state = State::Paged { child, stdin };
+                self.state = State::Paged { child, stdin, _lent };
                 self.write_all(&text)
             }
             // Without its pager, the answer is still printed.

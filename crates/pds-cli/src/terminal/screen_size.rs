@@ -12,7 +12,16 @@ pub(crate) struct ScreenSize {
 impl ScreenSize {
     /// Returns the size of the terminal of standard output.
     pub(crate) fn of_stdout() -> Self {
-        let (columns, rows) = match terminal_size_of(std::io::stdout()) {
+        Self::of(terminal_size_of(std::io::stdout()))
+    }
+
+    /// Returns the size of the terminal of standard error.
+    pub(crate) fn of_stderr() -> Self {
+        Self::of(terminal_size_of(std::io::stderr()))
+    }
+
+    fn of(size: Option<(Width, Height)>) -> Self {
+        let (columns, rows) = match size {
             Some((Width(columns), Height(rows))) if columns > 0 && rows > 0 => (columns, rows),
             _ => (UNKNOWN_COLUMNS, UNKNOWN_ROWS),
         };

@@ -136,7 +136,9 @@ impl TestRepo {
     /// Writes the note of a name and returns its CID.
     pub(crate) fn put(&self, name: &str, text: &str) -> String {
         let json = format!("{{\"text\":\"{text}\"}}");
-        let line = self.pds(["put", &format!("com.example.note/{name}")]).stdin(json).ok();
+        // After a kill, it says what it has removed.
+        let put = self.pds(["put", &format!("com.example.note/{name}")]).stdin(json);
+        let line = put.ended().done();
         line.trim_end().split_once('\t').unwrap().1.to_owned()
     }
 

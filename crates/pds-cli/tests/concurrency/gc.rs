@@ -79,8 +79,9 @@ fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() 
 #[test]
 fn of_two_that_forget_together_both_do() {
     let repo = TestRepo::with_many_notes(50);
-    let ended =
-        at_once(2, |n| repo.pds(["forget", &format!("com.example.note/n00000{n}")]).ended());
+    let ended = at_once(2, |n| {
+        repo.pds(["forget", "--yes", &format!("com.example.note/n00000{n}")]).ended()
+    });
     for one in &ended {
         // A process that waits too long for the files leaves the rest to a gc.
         assert!([0, 6].contains(&one.code()), "{}", one.stderr);

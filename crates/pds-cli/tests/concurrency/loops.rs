@@ -188,7 +188,7 @@ impl<'a> Loop<'a> {
             self.plant();
         }
         let Some((path, text, started)) = self.secrets.pop() else { return };
-        let args = ["forget", &path];
+        let args = ["forget", "--yes", &path];
         let ended = self.run("forget", &args, "");
         match (ended.exit(), &*error_of(&ended)) {
             (Some(0 | 6), "") => self.ledger.lock().unwrap().forgotten.push(text),

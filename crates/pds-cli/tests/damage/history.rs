@@ -69,7 +69,7 @@ fn a_version_whose_commit_or_tree_is_lost_is_said_and_the_ones_before_are_listed
 #[test]
 fn states_that_were_deleted_on_purpose_are_no_gap() {
     let (repo, commits) = versions();
-    repo.pds(["forget", "--before", &commits[2]]).ok();
+    repo.pds(["forget", "--yes", "--before", &commits[2]]).ok();
     let log = repo.pds(["log", "com.example.note/a"]).ok();
     assert_eq!(log.lines().count(), 2, "{}", masked(&log));
 }
@@ -143,7 +143,9 @@ fn gc_deletes_nothing_where_head_is_lost() {
     let (repo, _) = versions();
     let blocks = repo.json(["info"])["blocks"].clone();
     run(&repo, "DELETE FROM refs; DELETE FROM log");
-    for args in [&["gc"][..], &["gc", "--keep", "1"], &["forget", "--before", "2100-01-01"]] {
+    for args in
+        [&["gc"][..], &["gc", "--keep", "1"], &["forget", "--yes", "--before", "2100-01-01"]]
+    {
         let said = repo.pds(args.iter().copied()).fails(3);
         assert!(said.contains("ref HEAD is missing"), "{said}");
     }

@@ -18,7 +18,7 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
         repo.pds(["put", "com.example.note/secret"]).stdin(record).ok();
         repo.put("later", "x");
         let path = "com.example.note/secret";
-        kill_after(&repo.home, &["-R", "alice", "forget", path], moment);
+        kill_after(&repo.home, &["-R", "alice", "forget", "--yes", path], moment);
 
         let opened = pds::local::open::open_without_key(repo.home.path("alice")).unwrap();
         let moves = log_rows(&opened);
@@ -38,7 +38,7 @@ fn a_forgetting_that_is_killed_leaves_whole_states_and_can_be_done_again() {
         repo.assert_whole();
 
         // Run it again, even if it was done.
-        let ended = repo.pds(["forget", path]).ended();
+        let ended = repo.pds(["forget", "--yes", path]).ended();
         assert!([0, 1].contains(&ended.code()), "{moment} ms: {}", ended.stderr);
         let db = repo.home.read("alice/pds.db");
         assert!(!db.windows(MARKER.len()).any(|window| window == MARKER.as_bytes()), "{moment} ms");

@@ -129,7 +129,7 @@ fn a_clone_of_a_directory_that_is_killed_at_any_call() {
                 home.pds(args).ended().done();
             }
             assert_eq!(answers(home, "copy"), expected);
-            home.pds(["-R", "copy", "put", "com.example.note/z"]).stdin("{}").ok();
+            home.pds(["-R", "copy", "put", "com.example.note/z"]).stdin("{}").ended().done();
             if is_whole { Left::New } else { Left::Old }
         });
     }
@@ -156,7 +156,7 @@ fn a_forgetting_that_is_killed_at_any_call() {
         return;
     }
     let repo = prepared();
-    let args = ["-R", "alice", "forget", SECRET];
+    let args = ["-R", "alice", "forget", "--yes", SECRET];
     let scenario = Scenario { name: "forget", home: &repo.home, args: &args, stdin: "", kills: 40 };
     kill(&scenario, |repo| {
         let ended = repo.home.pds(args).ended();
@@ -281,7 +281,7 @@ fn an_initialisation_that_is_killed_at_any_call() {
             if left == Left::Old {
                 assert_eq!(info.code(), 3, "{}", info.stderr);
                 assert!(info.stderr.contains("\"not-a-repository\""), "{}", info.stderr);
-                repo.home.pds(args).ok();
+                repo.home.pds(args).ended().done();
             }
             let found = State::of(repo);
             assert_eq!((found.records.len(), found.log.len()), (0, 1));

@@ -3,6 +3,8 @@
 
 mod forget;
 mod kills;
+#[cfg(unix)]
+mod signals;
 mod state;
 mod strace;
 

@@ -19,8 +19,11 @@ const READERS: [&[&str]; 9] = [
     &["info"],
 ];
 
-const WRITERS: [&[&str]; 3] =
-    [&["revert", "HEAD"], &["forget", "com.example.note/forgotten"], &["rm", "com.example.note/x"]];
+const WRITERS: [&[&str]; 3] = [
+    &["revert", "HEAD"],
+    &["forget", "--yes", "com.example.note/forgotten"],
+    &["rm", "com.example.note/x"],
+];
 
 const TIME: Duration = Duration::from_secs(8);
 
@@ -62,7 +65,7 @@ fn assert_no_alarm(verbs: &[&[&str]]) {
         &[
             &["put", "com.example.note/forgotten"],
             &["rm", "com.example.note/again"],
-            &["forget", "com.example.note/forgotten"],
+            &["forget", "--yes", "com.example.note/forgotten"],
         ],
     ];
     let alarms: Vec<String> = thread::scope(|scope| {

@@ -96,7 +96,7 @@ fn a_fifo_in_place_of_a_blob_is_an_error() {
         &["blob", "put", "-"],
         &["unpack", "out"],
         &["gc"],
-        &["forget", "com.example.note/file"],
+        &["forget", "--yes", "com.example.note/file"],
     ] {
         let run = repo.pds(args.iter().copied()).stdin("the bytes of a blob");
         ends(run, &format!("{args:?}"), &mut failures);

@@ -24,7 +24,7 @@ const READING: [&[&str]; 17] = [
 ];
 
 const WRITING: [&[&str]; 14] = [
-    &["forget", "com.example.note/a"],
+    &["forget", "--yes", "com.example.note/a"],
     &["gc", "--keep", "1"],
     &["put", "com.example.note/z"],
     &["rm", "com.example.note/a"],

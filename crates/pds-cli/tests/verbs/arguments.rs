@@ -93,7 +93,13 @@ fn forget_names_what_no_state_has() {
     let repo = TestRepo::with_notes();
     repo.pds(["rm", "com.example.note/b"]).ok();
     for dry_run in [&["--dry-run"][..], &[]] {
-        let paths = ["forget", "com.example.note/none", "com.example.note/a", "com.example.note/b"];
+        let paths = [
+            "forget",
+            "--yes",
+            "com.example.note/none",
+            "com.example.note/a",
+            "com.example.note/b",
+        ];
         let ended = repo.pds(paths.iter().chain(dry_run).copied()).ended();
         assert_eq!(ended.code(), 0);
         assert_eq!(ended.stderr, "no stored state has com.example.note/none\n");

@@ -28,7 +28,7 @@ const SIGNING: [(&[&str], &str); 7] = [
     (&["revert", "HEAD~1"], ""),
     (&["merge", "draft"], ""),
     (&["key", "rotate"], ""),
-    (&["forget", "com.example.note/a"], ""),
+    (&["forget", "--yes", "com.example.note/a"], ""),
 ];
 
 #[test]

@@ -96,7 +96,7 @@ fn where_a_commit_must_be_here_a_file_names_it_if_it_is() {
     let laptop = devices();
     put_on(&laptop.home, "phone", "d", "phone");
     laptop.home.pds(["-R", "phone", "export", "-o", "phone.car"]).ended().done();
-    for args in [&["revert", "phone.car"][..], &["forget", "--before", "phone.car"]] {
+    for args in [&["revert", "phone.car"][..], &["forget", "--yes", "--before", "phone.car"]] {
         let said = laptop.pds(args.iter().copied()).fails(1);
         assert!(said.starts_with("error: commit bafyrei"), "{said}");
         assert!(
@@ -107,7 +107,7 @@ fn where_a_commit_must_be_here_a_file_names_it_if_it_is() {
         );
     }
     laptop.pds(["import", "phone.car", "--ref", "phone"]).ok();
-    laptop.pds(["forget", "--before", "phone.car"]).ok();
+    laptop.pds(["forget", "--yes", "--before", "phone.car"]).ok();
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_device_with_an_older_key_is_brought_together_both_ways() {
     for dir in ["alice", "phone"] {
         let pds = |args: &[&str]| home.pds(["-R", dir].into_iter().chain(args.iter().copied()));
         assert!(pds(&["verify", "--history"]).ended().done().contains("signature valid, 0 errors"));
-        pds(&["forget", "--before", "HEAD"]).ok();
+        pds(&["forget", "--yes", "--before", "HEAD"]).ok();
         assert!(pds(&["verify", "--history"]).ended().done().contains("signature valid, 0 errors"));
         pds(&["gc", "--keep", "1"]).ok();
         assert!(pds(&["verify", "--history"]).ended().done().contains("signature valid, 0 errors"));

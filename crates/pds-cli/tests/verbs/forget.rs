@@ -50,7 +50,7 @@ fn no_file_holds_what_was_written_updated_exported_and_deleted() {
     let mut reader = repo.pds(["export"]).start();
     std::thread::sleep(std::time::Duration::from_millis(300));
     assert!(reader.try_wait().unwrap().is_none(), "it waits for us");
-    let said = repo.json(["forget", &format!("com.example.note/{MARKER}")]);
+    let said = repo.json(["forget", "--yes", &format!("com.example.note/{MARKER}")]);
     assert_eq!((&said["erased"], said["blobs"].as_u64()), (&true.into(), Some(1)));
     assert_eq!(files_with(&repo, MARKER), Vec::<String>::new());
     assert_eq!(repo.head(), head, "only the past was forgotten");
@@ -71,13 +71,13 @@ fn forget_tells_what_it_did() {
     repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
     let uri = format!("at://{DID}/com.example.note/b");
     let before = repo.pds(["log"]).ok();
-    let weighed = repo.pds(["forget", &uri, "--dry-run"]).ok();
+    let weighed = repo.pds(["forget", "--yes", &uri, "--dry-run"]).ok();
     let lines: Vec<&str> = weighed.lines().collect();
     let refs = repo.pds(["ref", "ls"]).ok();
     assert_eq!(lines[..2], refs.lines().collect::<Vec<_>>(), "where they stand");
     assert_eq!(repo.pds(["log"]).ok(), before, "nothing has happened");
 
-    let said = repo.pds(["forget", &uri]).ok();
+    let said = repo.pds(["forget", "--yes", &uri]).ok();
     assert_eq!(said.lines().collect::<Vec<_>>()[2..], lines[2..]);
     let masked = masked(&said);
     let refs = masked.lines().take(2).collect::<Vec<_>>();
@@ -89,9 +89,9 @@ fn forget_tells_what_it_did() {
     assert_eq!(events, ["forget", "write", "init"]);
     repo.assert_whole();
 
-    let again = repo.pds(["forget", &uri]).fails(1);
+    let again = repo.pds(["forget", "--yes", &uri]).fails(1);
     assert_eq!(again, "error: no stored state has com.example.note/b\n");
-    let json = repo.json(["forget", "com.example.note/a", "--dry-run"]);
+    let json = repo.json(["forget", "--yes", "com.example.note/a", "--dry-run"]);
     assert_eq!((json["dryRun"].as_bool(), json["erased"].as_bool()), (Some(true), Some(false)));
     assert_eq!(json["refs"][0]["name"], "HEAD");
 }
@@ -100,21 +100,21 @@ fn forget_tells_what_it_did() {
 fn forget_before_keeps_what_came_later() {
     let repo = TestRepo::with_notes();
     let kept = repo.pds(["get", "com.example.note/a", "--at", "HEAD~1"]).ok();
-    let said = repo.json(["forget", "--before", "HEAD~1"]);
+    let said = repo.json(["forget", "--yes", "--before", "HEAD~1"]);
     assert_eq!((said["states"].as_u64(), said["moves"].as_u64()), (Some(2), Some(2)));
     assert_eq!(repo.pds(["get", "com.example.note/a", "--at", "@{1}"]).ok(), kept);
     assert_eq!(repo.json_lines(["log"]).len(), 2);
     repo.pds(["get", "com.example.note/a", "--at", "HEAD~2"]).fails(1);
-    let past = repo.json(["forget", "--before", "2020-02-29"]);
+    let past = repo.json(["forget", "--yes", "--before", "2020-02-29"]);
     assert_eq!(past["states"], 0);
-    let all = repo.json(["forget", "--before", "2200-01-01T00:00:00Z"]);
+    let all = repo.json(["forget", "--yes", "--before", "2200-01-01T00:00:00Z"]);
     assert_eq!(all["states"], 1);
     assert_eq!(repo.json_lines(["log"]).len(), 1);
     assert_eq!(repo.pds(["ls", "--all"]).ok().lines().count(), 3);
     // A ref may have the name of a day.
     repo.put("d", "d");
     repo.pds(["ref", "set", "2200-01-01", "HEAD~1"]).ok();
-    assert_eq!(repo.json(["forget", "--before", "2200-01-01"])["states"], 0);
+    assert_eq!(repo.json(["forget", "--yes", "--before", "2200-01-01"])["states"], 0);
     repo.assert_whole();
 }
 
@@ -123,7 +123,8 @@ fn a_mirror_forgets_the_past_only() {
     let repo = TestRepo::with_notes();
     let file = repo.export("backup.car");
     repo.home.pds(["clone", &file, "mirror"]).ok();
-    let forget = |path: &str| repo.home.pds(["-R", "mirror", "forget", path].map(str::to_owned));
+    let forget =
+        |path: &str| repo.home.pds(["-R", "mirror", "forget", "--yes", path].map(str::to_owned));
     let said = forget("com.example.note/a").fails(1);
     assert_eq!(
         said,
@@ -144,11 +145,12 @@ fn a_car_file_in_the_directory_is_named() {
     repo.export("alice/mine.car");
     std::fs::create_dir_all(repo.home.dir().join("alice/blobs")).unwrap();
     repo.home.write("alice/blobs/.incoming-x", "half a blob");
-    let ended = repo.pds(["forget", "com.example.note/a"]).ended();
+    let ended = repo.pds(["forget", "--yes", "com.example.note/a"]).ended();
     assert_eq!(ended.code(), 0);
     let said: Vec<&str> = ended.stderr.lines().collect();
-    assert_eq!(said[0], "alice/mine.car was not searched and may still contain the purged data");
-    assert!(said[1].starts_with("alice/blobs/.incoming-x is an unfinished upload "));
+    let upload = "removed the unfinished work of an earlier run: alice/blobs/.incoming-x";
+    assert_eq!(said[0], upload);
+    assert_eq!(said[1], "alice/mine.car was not searched and may still contain the purged data");
     assert_eq!(said.len(), 2);
 }
 
@@ -159,7 +161,8 @@ fn leftovers_of_an_interrupted_clone_or_repair_are_deleted_too() {
         std::fs::create_dir(repo.home.path(&format!("alice/{left}"))).unwrap();
         repo.home.write(&format!("alice/{left}/pds.db"), MARKER);
     }
-    repo.pds(["forget", "com.example.note/a"]).ok();
+    let ended = repo.pds(["forget", "--yes", "com.example.note/a"]).ended();
+    assert_eq!((ended.code(), ended.stderr.lines().count()), (0, 2), "{}", ended.stderr);
     assert_eq!(files_with(&repo, MARKER), Vec::<String>::new());
     assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);
 }
@@ -172,41 +175,49 @@ fn forget_wants_to_know_what() {
     let repo = TestRepo::with_notes();
     for args in [
         &["forget"][..],
-        &["forget", "com.example.note"],
-        &["forget", "com.example.note/a", "--before", "HEAD"],
+        &["forget", "--yes", "com.example.note"],
+        &["forget", "--yes", "com.example.note/a", "--before", "HEAD"],
     ] {
         repo.pds(args.iter().copied()).fails(2);
     }
     let said = repo.pds(["forget"]).fails(2);
     assert!(said.contains("<PATHS|--before <REV|DATE>>"), "{said}");
-    let said = repo.pds(["forget", "--before", "nowhere"]).fails(1);
+    let said = repo.pds(["forget", "--yes", "--before", "nowhere"]).fails(1);
     assert_eq!(
         said,
         format!("error: unknown revision \"nowhere\": no ref named nowhere\nhint: {FORMS}\n")
     );
     for wrong in ["2026-13-45", "2026-1-1", "2026-01-31T12", "31.01.2026"] {
-        let said = repo.pds(["forget", "--before", wrong]).fails(2);
+        let said = repo.pds(["forget", "--yes", "--before", wrong]).fails(2);
         assert_eq!(said, format!("error: {wrong} is neither a day nor a time\nhint: {FORMS}\n"));
     }
-    repo.pds(["forget", "at://did:web:bob.example.com/com.example.note/a"]).fails(1);
+    repo.pds(["forget", "--yes", "at://did:web:bob.example.com/com.example.note/a"]).fails(1);
     let file = repo.export("backup.car");
-    repo.home.pds(["-R", &file, "forget", "com.example.note/a"]).fails(1);
+    repo.home.pds(["-R", &file, "forget", "--yes", "com.example.note/a"]).fails(1);
     repo.pds(["apply"]).stdin(creations(0..2)).ok();
 }
 
 #[test]
-fn forget_lists_what_interrupted_commands_have_left() {
+fn forget_removes_what_killed_commands_have_left() {
     let repo = TestRepo::with_notes();
     for name in [".pds-export-abc", "alice/.pds-export-def", "alice/old.car.gz"] {
         repo.home.write(name, "may have the record");
     }
     std::fs::create_dir(repo.home.path(".pds-new-xyz")).unwrap();
-    let ended = repo.pds(["forget", "com.example.note/a"]).ended();
+    // A command that runs has locked its file.
+    let running = std::fs::File::create(repo.home.path(".pds-export-running")).unwrap();
+    running.lock().unwrap();
+    let ended = repo.pds(["forget", "--yes", "com.example.note/a"]).ended();
+    let said = |name: &str| {
+        let line = ended.stderr.lines().find(|line| line.contains(name));
+        line.unwrap_or_else(|| panic!("{}", ended.stderr))
+    };
     for name in [".pds-export-abc", ".pds-export-def", ".pds-new-xyz"] {
-        let line = ended.stderr.lines().find(|line| line.contains(name)).unwrap_or_default();
-        assert!(line.contains("unfinished work") && line.contains("delete it"), "{}", ended.stderr);
+        assert!(said(name).starts_with("removed the unfinished work of an earlier run: "));
     }
-    assert!(ended.stderr.contains("old.car.gz was not searched"), "{}", ended.stderr);
+    assert!(said(".pds-export-running").contains("delete it if no process writes it"));
+    assert!(said("old.car.gz").contains("was not searched"));
+    assert_eq!(repo.home.list("."), [".pds-export-running", "alice"]);
 }
 
 #[test]
@@ -217,8 +228,8 @@ fn an_import_does_not_bring_back_what_was_forgotten() {
     repo.pds(["rm", "com.example.note/secret"]).ok();
     repo.put("after", "after");
     for (copy, forget) in [
-        ("one", &["forget", "com.example.note/secret"][..]),
-        ("two", &["forget", "--before", "HEAD"]),
+        ("one", &["forget", "--yes", "com.example.note/secret"][..]),
+        ("two", &["forget", "--yes", "--before", "HEAD"]),
         ("three", &["gc", "--keep", "1"]),
     ] {
         repo.home.pds(["clone", "alice", copy]).ok();

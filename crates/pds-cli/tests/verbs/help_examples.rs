@@ -90,6 +90,7 @@ const SCRIPT: &str = r#"set -e
 mkdir -p bin .local/share/bash-completion/completions .config/fish/completions .zfunc
 printf '#!/bin/sh\ncat ../secret.txt\n' > bin/pass
 printf '#!/bin/sh\ncat\n' > bin/man
+printf '#!/bin/sh\n' > bin/nano
 chmod +x bin/*
 note() { echo "{\"text\":\"$2\"}" | pds put com.example.note/$1; }
 pds init w --did DID --key secret.txt
@@ -116,7 +117,8 @@ note last here
 pds export -o backup.car
 pds clone . ../ahead --with-key
 (cd ../ahead; note ahead later; pds export -o ../w/newer.car)
-mkdir backups
+mkdir backups photos
+cp photo.jpg photos
 cp old.car backups/1.car
 cp newer.car backups/2.car
 pds prove app.bsky.actor.profile/self -o proof.car
@@ -150,7 +152,7 @@ const NOT_ZERO: [(&str, i32); 6] = [
 
 /// The line for the shell: the preparation, and the example.
 fn line(example: &str) -> Option<String> {
-    let mut line = "cd w; PATH=../bin:$PATH".to_owned();
+    let mut line = "cd w; PATH=../bin:$PATH; export EDITOR=nano".to_owned();
     for (words, before) in BEFORE {
         if example.contains(words) {
             line += &format!("; {{ {before}; }} > before 2>&1");

@@ -188,7 +188,7 @@ fn reset_moves_head_and_can_be_undone() {
 
 #[test]
 fn the_history_begins_where_earlier_states_were_purged() {
-    for purge in [&["gc", "--keep", "2"][..], &["forget", "--before", "HEAD~1"]] {
+    for purge in [&["gc", "--keep", "2"][..], &["forget", "--yes", "--before", "HEAD~1"]] {
         let repo = TestRepo::with_notes();
         let full = repo.pds(["log"]).ok();
         repo.pds(purge.iter().copied()).ended().done();
@@ -217,7 +217,7 @@ fn changes_are_not_known_next_to_a_forgotten_state() {
     let repo = TestRepo::with_notes();
     repo.put("secret", "x");
     repo.put("a", "later");
-    repo.pds(["forget", "com.example.note/secret"]).ended().done();
+    repo.pds(["forget", "--yes", "com.example.note/secret"]).ended().done();
     let log = repo.json_lines(["log"]);
     assert_eq!((&log[0]["event"], &log[0]["created"]), (&"forget".into(), &Value::Null));
     assert_eq!((&log[1]["event"], &log[1]["created"]), (&"write".into(), &1.into()));

@@ -105,7 +105,7 @@ fn the_address_of_an_account_is_read_without_a_directory() {
         ["put", "com.example.note/b"].as_slice(),
         &["gc"],
         &["import", "source.car"],
-        &["forget", "com.example.note/a"],
+        &["forget", "--yes", "com.example.note/a"],
         &["key", "rotate"],
         &["key", "import", "source/key"],
         &["ref", "set", "copy", "HEAD"],

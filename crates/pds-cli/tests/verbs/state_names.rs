@@ -24,7 +24,7 @@ fn an_impossible_name_of_a_state_is_a_usage_error() {
             &["merge", state],
             &["merge", "HEAD", "--base", state],
             &["export", "--since", state],
-            &["forget", "--before", state],
+            &["forget", "--yes", "--before", state],
             &["blob", "missing", "--at", state],
             &["verify", "--at", state],
             &["show", state],
@@ -78,7 +78,7 @@ fn a_file_whose_name_is_not_utf_8_is_a_state_like_any_other() {
         &["show"],
         &["verify", "--at"],
         &["export", "--since"],
-        &["forget", "--before"],
+        &["forget", "--yes", "--before"],
     ] {
         let ended = pds(args);
         assert_eq!(ended.code(), 0, "{args:?}: {}", ended.stderr);

@@ -135,13 +135,14 @@ fn an_unknown_verb_is_a_usage_error_in_json_too() {
     assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
 }
 
-const VERBS: [&str; 31] = [
+const VERBS: [&str; 32] = [
     "forget",
     "gc",
     "init",
     "clone",
     "info",
     "put",
+    "edit",
     "get",
     "rm",
     "ls",
@@ -169,9 +170,10 @@ const VERBS: [&str; 31] = [
     "man",
 ];
 
-const INNER_VERBS: [&str; 11] = [
+const INNER_VERBS: [&str; 13] = [
     "blob put",
     "blob get",
+    "blob export",
     "blob ls",
     "blob missing",
     "blob check",
@@ -179,6 +181,7 @@ const INNER_VERBS: [&str; 11] = [
     "ref set",
     "ref rm",
     "key show",
+    "key new",
     "key import",
     "key rotate",
 ];

@@ -11,6 +11,7 @@ use crate::blob::error::BlobError;
 use crate::blob::files::{Touched, is_absent, parent, sync_directory};
 use crate::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
 use crate::blob::{files, hashing};
+use crate::unfinished::UnfinishedFile;
 use pds_core::data::cid::{Cid, Codec};
 
 /// A directory with one file for each blob: `<directory>/<first two characters of the CID>/<CID>`.
@@ -56,7 +57,7 @@ impl BlobDirectory {
 
     /// Renames a file that is complete and synced to the name of its blob, and makes the name
     /// durable.
-    fn keep(&self, temporary: tempfile::NamedTempFile, cid: &Cid) -> io::Result<BlobInfo> {
+    fn keep(&self, mut temporary: UnfinishedFile, cid: &Cid) -> io::Result<BlobInfo> {
         let path = self.path(cid);
         let shard = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(shard)?;
@@ -71,7 +72,7 @@ impl BlobDirectory {
                 Some(Touched::Young(file)) => file,
                 _ => {
                     temporary.as_file().set_modified(SystemTime::now())?;
-                    temporary.persist(&path).map_err(|error| error.error)?.metadata()?
+                    temporary.publish(&path)?.metadata()?
                 }
             }
         };
@@ -91,11 +92,9 @@ impl BlobDirectory {
         let failed = |source| BlobError::Io { path: self.root.clone(), source };
         fs::create_dir_all(&self.root).map_err(failed)?;
         let Ok(Touched::Young(_)) = files::touch(path) else { return Ok(None) };
-        let linked = tempfile::Builder::new().prefix(INCOMING).make_in(&self.root, |to| {
-            fs::hard_link(path, to)?;
-            File::open(to)
-        });
-        let Ok(temporary) = linked else { return Ok(None) };
+        let Ok(mut temporary) = UnfinishedFile::link_in(&self.root, INCOMING, path) else {
+            return Ok(None);
+        };
         temporary.as_file().sync_all().map_err(failed)?;
         self.keep(temporary, cid).map(Some).map_err(failed)
     }
@@ -192,11 +191,9 @@ impl BlobStore for BlobDirectory {
         if !self.root.is_dir() {
             fs::create_dir_all(&self.root).map_err(failed)?;
         }
-        let mut temporary =
-            tempfile::Builder::new().prefix(INCOMING).tempfile_in(&self.root).map_err(failed)?;
-        // The mark makes a sweep skip the file of an upload that is still running.
-        files::mark_as_running(temporary.as_file());
-        let (cid, _) = hashing::copy_hashing(data, temporary.as_file_mut(), failed)?;
+        // Its lock makes a sweep skip the file of an upload that is still running.
+        let mut temporary = UnfinishedFile::private_in(&self.root, INCOMING, "").map_err(failed)?;
+        let (cid, _) = hashing::copy_hashing(data, temporary.as_file(), failed)?;
         temporary.as_file().sync_all().map_err(failed)?;
         make_readable(temporary.as_file()).map_err(failed)?;
         self.keep(temporary, &cid).map_err(failed)
@@ -307,7 +304,7 @@ fn make_readable(file: &File) -> io::Result<()> {
 const SHARD_CHARS: usize = 2;
 
 /// The prefix of the names of files that are not yet blobs.
-const INCOMING: &str = ".incoming-";
+pub const INCOMING: &str = ".incoming-";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -86,12 +86,6 @@ pub(crate) fn lock(directory: &Path) -> io::Result<File> {
     Ok(directory)
 }
 
-/// Marks the file of an upload as still in use, if the file system supports locks.
-pub(crate) fn mark_as_running(file: &File) {
-    // Without the mark, a sweep uses only the age of the file.
-    let _ = retrying(|| file.lock());
-}
-
 /// Returns whether the file of an upload is in use.
 pub(crate) fn is_locked(path: &Path) -> bool {
     open(path).is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))

@@ -15,6 +15,7 @@ use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::immutable_file::has_no_wal;
 use crate::sqlite::salvage::scan::{each_row, is_damage};
 use crate::sqlite::schema::{Opened, allow_any_length, open_foreign_copy, open_foreign_frozen};
+use crate::unfinished::{COPY_PREFIX, UnfinishedDir};
 use pds_core::data::block::Block;
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::limits::MAX_BLOCK_BYTES;
@@ -97,7 +98,7 @@ pub fn each_block(
 struct Foreign {
     database: Opened,
     /// Deleted after the database is closed.
-    _copy: Option<tempfile::TempDir>,
+    _copy: Option<UnfinishedDir>,
 }
 
 impl Foreign {
@@ -109,7 +110,8 @@ impl Foreign {
         }
         for _ in 0..MAX_TRIES {
             let before = stamps(path);
-            let dir = tempfile::tempdir().map_err(file_error)?;
+            let dir = UnfinishedDir::private_in(&std::env::temp_dir(), COPY_PREFIX);
+            let dir = dir.map_err(file_error)?;
             let copy = dir.path().join("copy.db");
             for ending in ["-wal", "-journal", ""] {
                 let from = beside(path, ending);

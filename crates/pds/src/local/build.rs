@@ -11,6 +11,7 @@ use crate::local::layout::{
     STORE_FILE,
 };
 use crate::local::locks::{lock, sync};
+use pds_store::unfinished::UnfinishedDir;
 
 /// Makes the content of a directory in a staging directory, and moves it into place when it is complete.
 pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
@@ -26,14 +27,7 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
     for above in made_above {
         sync(self::parent(above))?;
     }
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(STAGING_PREFIX);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o777));
-    }
-    let staging = builder.tempdir_in(beside).map_err(Error::io(beside))?;
+    let staging = UnfinishedDir::create_in(beside, STAGING_PREFIX).map_err(Error::io(beside))?;
     let made = make(staging.path())?;
     sync(staging.path())?;
     if exists {
@@ -42,13 +36,13 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         if is_in_use(dir).map_err(Error::io(dir))? {
             return Err(Error::DirectoryInUse(dir.to_owned()));
         }
-        remove_orphans(dir)?;
-        publish_all(staging.path(), dir)?;
+        staging.publish_parts(|| {
+            remove_orphans(dir)?;
+            publish_all(staging.path(), dir)
+        })?;
         sync(dir)?;
     } else {
-        fs::rename(staging.path(), dir).map_err(|error| failed_to_publish(error, dir, dir))?;
-        // The directory has moved, so there is no staging directory to remove.
-        let _ = staging.keep();
+        staging.publish(dir).map_err(|error| failed_to_publish(error, dir, dir))?;
         sync(&parent)?;
     }
     Ok(made)

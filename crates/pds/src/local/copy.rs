@@ -55,7 +55,8 @@ pub fn clone_repository(
     };
     let copy = |repo: &Repo| {
         let repo = options.on(repo.clone());
-        repo.transfer().with_jobs(options.jobs).copy_of(original.transfer(), options.key)
+        let transfer = repo.transfer().with_jobs(options.jobs).with_progress(options.progress);
+        transfer.copy_of(original.transfer(), options.key)
     };
     let copied = match options.store {
         None => build_with_store(dir, |repo, staging| {

@@ -1,6 +1,7 @@
 //! The options of a clone: of a CAR file, or of another repository.
 
 use crate::model::jobs::Jobs;
+use crate::model::progress::Progress;
 use crate::repo::Repo;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::identity::key_history::KeyHistory;
@@ -22,6 +23,8 @@ pub struct CopyOptions<'a> {
     pub accept_clock: bool,
     /// The address of the database for the store of the copy. With `None`, it is a file.
     pub store: Option<&'a str>,
+    /// Is called for each block and blob that is copied.
+    pub progress: Progress<'a>,
 }
 
 impl<'a> CopyOptions<'a> {
@@ -57,6 +60,13 @@ impl<'a> CopyOptions<'a> {
     #[must_use]
     pub fn accept_clock(mut self, accept: bool) -> Self {
         self.accept_clock = accept;
+        self
+    }
+
+    /// Sets a function that is called for each block and blob that is copied.
+    #[must_use]
+    pub fn progress(mut self, progress: Progress<'a>) -> Self {
+        self.progress = progress;
         self
     }
 

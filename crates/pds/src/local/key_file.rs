@@ -5,7 +5,7 @@
 //! file, the new one, or none, but never a part.
 //!
 //! A process that is killed between writing and renaming can leave a file named `.key.*.tmp` next
-//! to the key file. It has the same mode, contains a secret, and may be deleted.
+//! to the key file. It has the same mode and contains a secret. The next command that changes the repository removes it.
 //!
 //! On systems other than Unix, the mode is neither set nor checked.
 //!
@@ -28,11 +28,11 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::signing_key::SigningKey;
+use pds_store::unfinished::UnfinishedFile;
 
 /// The error for a key file that cannot be read or written. It names the file and never its
 /// content.
@@ -98,7 +98,7 @@ pub fn write_new(path: impl AsRef<Path>, key: &SigningKey) -> Result<(), KeyFile
     let path = path.as_ref();
     let write = || {
         let directory = directory_of(path);
-        write_temporary(directory, key)?.persist_noclobber(path).map_err(|failed| failed.error)?;
+        write_temporary(directory, key)?.publish_new(path)?;
         sync_directory(directory)
     };
     write().map_err(|source| match source.kind() {
@@ -120,7 +120,7 @@ pub fn replace(path: impl AsRef<Path>, key: &SigningKey) -> Result<(), KeyFileEr
     let path = path.as_ref();
     let write = || {
         let directory = directory_of(path);
-        write_temporary(directory, key)?.persist(path).map_err(|failed| failed.error)?;
+        write_temporary(directory, key)?.publish(path)?;
         sync_directory(directory)
     };
     write().map_err(|source| KeyFileError::Io { action: "write", path: path.to_owned(), source })
@@ -175,15 +175,15 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
 
 /// Writes the key to a temporary file in the same directory, synced and ready to be renamed. The
 /// file is deleted when it is dropped.
-fn write_temporary(directory: &Path, key: &SigningKey) -> io::Result<NamedTempFile> {
+fn write_temporary(directory: &Path, key: &SigningKey) -> io::Result<UnfinishedFile> {
     // tempfile creates the file with mode 0600 and `O_EXCL`, so that other users can never read it.
-    let mut file =
-        tempfile::Builder::new().prefix(".key.").suffix(".tmp").tempfile_in(directory)?;
-    set_owner_only(file.as_file())?;
+    let mut temporary = UnfinishedFile::private_in(directory, UNFINISHED_PREFIX, ".tmp")?;
+    let file = temporary.as_file();
+    set_owner_only(file)?;
     file.write_all(key.to_multikey().as_bytes())?;
     file.write_all(b"\n")?;
-    file.as_file().sync_all()?;
-    Ok(file)
+    file.sync_all()?;
+    Ok(temporary)
 }
 
 fn directory_of(path: &Path) -> &Path {
@@ -230,6 +230,9 @@ fn sync_directory(directory: &Path) -> io::Result<()> {
 fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
+
+/// The prefix of the names of key files that are not complete yet.
+pub(super) const UNFINISHED_PREFIX: &str = ".key.";
 
 /// Much longer than a key and its newline: a longer file was named by mistake.
 pub(super) const MAX_FILE_SIZE_BYTES: usize = 4096;

@@ -1,11 +1,43 @@
 //! The removal of files that interrupted runs and repairs have left behind.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::local::layout::{QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX};
+use crate::local::key_file::UNFINISHED_PREFIX;
+use crate::local::layout::{
+    BLOB_DIRECTORY, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
+};
 use crate::local::locks::Places;
+use pds_store::blob::directory::INCOMING;
+use pds_store::unfinished::remove_leftovers;
+
+/// Removes what killed processes have left in the directory of a repository: staging directories, temporary files
+/// and uploads of blobs. Returns their paths.
+///
+/// Whatever a living process holds stays. If the database is a symbolic link, the directory of its target is searched
+/// as well.
+///
+/// # Errors
+///
+/// [`Error::Io`] if a directory cannot be read or a file cannot be removed.
+pub fn remove_unfinished(dir: &Path) -> Result<Vec<PathBuf>> {
+    let is_key = |name: &str| name.starts_with(UNFINISHED_PREFIX) && name.ends_with(".tmp");
+    let is_own = |name: &str| name.starts_with(STAGING_PREFIX) || is_repair(name) || is_key(name);
+    let mut removed = remove_leftovers(dir, is_own).map_err(Error::io(dir))?;
+    let blobs = dir.join(BLOB_DIRECTORY);
+    let uploads = remove_leftovers(&blobs, |name| name.starts_with(INCOMING));
+    removed.extend(uploads.map_err(Error::io(&blobs))?);
+    let store = dir.join(STORE_FILE);
+    let is_link = store.symlink_metadata().is_ok_and(|store| store.is_symlink());
+    if is_link
+        && let Ok(target) = fs::canonicalize(&store)
+        && let Some(elsewhere) = target.parent()
+    {
+        removed.extend(remove_leftovers(elsewhere, is_repair).map_err(Error::io(elsewhere))?);
+    }
+    Ok(removed)
+}
 
 /// Removes the staging directories of interrupted runs and the quarantine from the directory of a repository.
 /// They may contain records or a key. If the database is a symbolic link, the directory of its target is
@@ -20,27 +52,14 @@ use crate::local::locks::Places;
 pub fn clear_leftovers(dir: impl AsRef<Path>) -> Result<()> {
     let dir = dir.as_ref();
     let places = Places::locked(dir)?;
-    let is_quarantine = |name: &[u8]| name == QUARANTINE_DIRECTORY.as_bytes();
-    let is_new = |name: &[u8]| name.starts_with(STAGING_PREFIX.as_bytes());
-    remove_from(&places.own, &|name| {
-        is_left_by_repair(name) || is_new(name) || is_quarantine(name)
-    })?;
-    if places.database != places.own {
-        remove_from(&places.database, &is_left_by_repair)?;
+    remove_unfinished(&places.own)?;
+    let quarantine = places.own.join(QUARANTINE_DIRECTORY);
+    if quarantine.symlink_metadata().is_ok() {
+        fs::remove_dir_all(&quarantine).map_err(Error::io(&quarantine))?;
     }
     Ok(())
 }
 
-fn is_left_by_repair(name: &[u8]) -> bool {
-    name.starts_with(REPAIR_PREFIX.as_bytes())
-}
-
-fn remove_from(dir: &Path, goes: &dyn Fn(&[u8]) -> bool) -> Result<()> {
-    for entry in fs::read_dir(dir).map_err(Error::io(dir))? {
-        let path = entry.map_err(Error::io(dir))?.path();
-        if goes(path.file_name().unwrap_or_default().as_encoded_bytes()) {
-            fs::remove_dir_all(&path).map_err(Error::io(&path))?;
-        }
-    }
-    Ok(())
+fn is_repair(name: &str) -> bool {
+    name.starts_with(REPAIR_PREFIX)
 }

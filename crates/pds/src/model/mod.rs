@@ -5,6 +5,7 @@ pub mod conflict;
 pub mod finding;
 pub mod jobs;
 pub(crate) mod prefix;
+pub mod progress;
 pub mod report;
 pub mod revision;
 pub mod revision_error;

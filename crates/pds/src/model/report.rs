@@ -2,6 +2,7 @@
 
 use crate::model::finding::{Finding, Severity};
 use crate::model::jobs::Jobs;
+use crate::model::progress::{Progress, StepKind};
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::identity::key_history::KeyHistory;
@@ -36,6 +37,8 @@ pub struct Expected<'a> {
     pub accept_clock: bool,
     /// The number of threads.
     pub jobs: Jobs,
+    /// Is called for each record that was checked.
+    pub progress: Progress<'a>,
 }
 
 impl<'a> Expected<'a> {
@@ -78,6 +81,13 @@ impl<'a> Expected<'a> {
     #[must_use]
     pub fn jobs(mut self, jobs: Jobs) -> Self {
         self.jobs = jobs;
+        self
+    }
+
+    /// Sets a function that is called for each record that was checked.
+    #[must_use]
+    pub fn progress(mut self, report: &'a (dyn Fn(StepKind, u64) + Sync)) -> Self {
+        self.progress = Progress::new(report);
         self
     }
 }

@@ -1,6 +1,6 @@
 //! The purge of records and of old history.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use crate::clock::now_micros;
@@ -59,6 +59,8 @@ pub struct Forgotten {
     pub swept: Swept,
     /// The requested records that no state had.
     pub unknown: Vec<RecordPath>,
+    /// The requested records that some state had, and the number of different versions of each, in key order.
+    pub versions: Vec<(RecordPath, u64)>,
 }
 
 /// A purge that was counted and not made; from [`Retain::plan_forget`].
@@ -86,7 +88,7 @@ impl ForgetPlan<'_> {
 struct Holding {
     /// Whether the state of each visited commit has one of the records. Unreadable states count as holding.
     states: HashMap<Cid, bool>,
-    found: HashSet<RecordPath>,
+    found: BTreeMap<RecordPath, HashSet<Cid>>,
     /// Whether the records of some state are unknown, because it cannot be read.
     is_unread: bool,
 }
@@ -96,7 +98,7 @@ impl Holding {
     fn unknown(&self, paths: &[RecordPath]) -> Vec<RecordPath> {
         match self.is_unread {
             true => Vec::new(),
-            false => paths.iter().filter(|path| !self.found.contains(path)).cloned().collect(),
+            false => paths.iter().filter(|path| !self.found.contains_key(path)).cloned().collect(),
         }
     }
 }
@@ -180,7 +182,12 @@ impl<'r> Retain<'r> {
             false => Fate::Goes,
         };
         let done = self.collect(collection(&decide, None, seen, progress, dry_run))?;
-        Ok(Forgotten { written: Vec::new(), swept: done.into(), unknown: Vec::new() })
+        Ok(Forgotten {
+            written: Vec::new(),
+            swept: done.into(),
+            unknown: Vec::new(),
+            versions: Vec::new(),
+        })
     }
 
     fn forget_records(
@@ -208,7 +215,10 @@ impl<'r> Retain<'r> {
             }
         };
         let done = self.collect(collection(&decide, Some(&drafted), seen, progress, dry_run))?;
-        Ok(Forgotten { written, swept: done.into(), unknown: holding.unknown(paths) })
+        let unknown = holding.unknown(paths);
+        let count = |(path, cids): (_, HashSet<Cid>)| (path, cids.len() as u64);
+        let versions = holding.found.into_iter().map(count).collect();
+        Ok(Forgotten { written, swept: done.into(), unknown, versions })
     }
 
     /// Drafts and signs a commit without some records, for every ref that has one of them.
@@ -275,8 +285,8 @@ impl<'r> Retain<'r> {
             let tree = self.parts.tree_of(&commit, blocks);
             let mut held = Vec::new();
             for path in paths {
-                if tree.get(&path.to_key())?.is_some() {
-                    held.push(path.clone());
+                if let Some(cid) = tree.get(&path.to_key())? {
+                    held.push((path.clone(), cid));
                 }
             }
             Ok(held)
@@ -290,7 +300,9 @@ impl<'r> Retain<'r> {
             held => {
                 let held = held?;
                 let holds = !held.is_empty();
-                holding.found.extend(held);
+                for (path, cid) in held {
+                    holding.found.entry(path).or_default().insert(cid);
+                }
                 holds
             }
         };

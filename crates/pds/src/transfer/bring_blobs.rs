@@ -5,6 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 
 use crate::error::Result;
+use crate::model::progress::{Progress, StepKind};
 use crate::transfer::handle::Transfer;
 use crate::transfer::incoming::unboxed;
 use crate::transfer::state_blocks::StateBlocks;
@@ -112,6 +113,7 @@ pub(crate) fn copy_all_blobs(
     to: &dyn BlobStore,
     from: &dyn BlobStore,
     is_left_out: &dyn Fn(&Cid) -> bool,
+    progress: Progress<'_>,
 ) -> Result<CopiedBlobs> {
     let (mut result, mut failed) = (CopiedBlobs::default(), None);
     from.list(&mut |info| {
@@ -119,7 +121,10 @@ pub(crate) fn copy_all_blobs(
             return ControlFlow::Continue(());
         }
         match result.add(to, from, &info.cid) {
-            Ok(()) => ControlFlow::Continue(()),
+            Ok(()) => {
+                progress.one(StepKind::Blobs);
+                ControlFlow::Continue(())
+            }
             Err(error) => {
                 failed = Some(error);
                 ControlFlow::Break(())

@@ -84,7 +84,12 @@ impl Transfer<'_> {
     fn copy_once(&self, other: &Parts, key: Option<&PublicKey>) -> Result<Copied> {
         let Original { moment, head, kept, losses, left_out } = Original::of(other)?;
         let is_left_out = |cid: &Cid| left_out.contains(cid);
-        let blobs = copy_all_blobs(self.parts.blobs.as_ref(), other.blobs.as_ref(), &is_left_out)?;
+        let blobs = copy_all_blobs(
+            self.parts.blobs.as_ref(),
+            other.blobs.as_ref(),
+            &is_left_out,
+            self.progress,
+        )?;
         let known = Keys::new(other).of(&head)?;
         let key = key.or(known.as_ref());
         let expected = Expected::default().key(key).accept_clock(self.parts.accepts_clock);
@@ -94,9 +99,10 @@ impl Transfer<'_> {
         let mut blocks = AllBlocks {
             head: Incoming::new(reading, &head, None, &expected).collecting(),
             others: StateBlocks::new(reading, head.did(), states, head.cid()),
+            progress: self.progress,
         };
         let new_blocks = self.store_copy(other, &moment, kept, &mut blocks)?;
-        let AllBlocks { head: Incoming { mut check, findings, .. }, others } = blocks;
+        let AllBlocks { head: Incoming { mut check, findings, .. }, others, .. } = blocks;
         let mut lost = others.lost;
         lost.retain(|cid| !losses.contains(cid));
         if !lost.is_empty() {

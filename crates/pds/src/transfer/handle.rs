@@ -1,6 +1,7 @@
 //! The handle for the verbs on CAR files.
 
 use crate::model::jobs::Jobs;
+use crate::model::progress::Progress;
 use crate::parts::Parts;
 use crate::transfer::succession::Succession;
 use pds_core::identity::key_history::KeyHistory;
@@ -13,12 +14,13 @@ pub struct Transfer<'r> {
     pub(crate) succession: Succession,
     /// The keys of the account over time.
     pub(crate) account_keys: Option<&'r KeyHistory>,
+    pub(crate) progress: Progress<'r>,
 }
 
 impl<'r> Transfer<'r> {
     pub(crate) fn new(parts: &'r Parts) -> Self {
         let (jobs, succession) = (Jobs::default(), Succession::default());
-        Self { parts, jobs, succession, account_keys: None }
+        Self { parts, jobs, succession, account_keys: None, progress: Progress::default() }
     }
 
     /// Returns the same verbs with another number of threads.
@@ -33,6 +35,14 @@ impl<'r> Transfer<'r> {
     #[must_use]
     pub fn with_account_keys(mut self, keys: impl Into<Option<&'r KeyHistory>>) -> Self {
         self.account_keys = keys.into();
+        self
+    }
+
+    /// Returns the same verbs. They call a function for each record, block and blob that arrives from another
+    /// repository.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress<'r>) -> Self {
+        self.progress = progress;
         self
     }
 

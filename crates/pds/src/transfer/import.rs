@@ -224,7 +224,7 @@ impl Transfer<'_> {
         } else {
             let others = StateBlocks::new(&both, commit.did(), earlier.to_read(), root);
             let others = others.without_stored(&is_stored);
-            let mut blocks = AllBlocks { head: arrive().collecting(), others };
+            let mut blocks = AllBlocks::of(arrive().collecting(), others, self.progress);
             let new_blocks = self.admit_ahead(&arrival, Some(version), jobs, &mut blocks)?;
             (blocks.head, new_blocks)
         };

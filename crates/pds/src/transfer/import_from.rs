@@ -83,7 +83,8 @@ impl Transfer<'_> {
         let own = Keys::new(self.parts).key_history()?;
         let keys = &AllKeys::new(key, &own, Some(&known_there), self.account_keys);
         let (parts, accepts_clock) = (self.parts, self.parts.accepts_clock);
-        let expected = Expected::default().key(key).accept_clock(accepts_clock);
+        let expected = Expected { progress: self.progress, ..Expected::default() };
+        let expected = expected.key(key).accept_clock(accepts_clock);
         let is_walked = |_: &Cid| false;
         let base = || {
             let base = BaseTree::new(stored.as_ref(), before.as_ref()?.data(), &is_walked);
@@ -119,7 +120,7 @@ impl Transfer<'_> {
         let is_stored = |cid: &Cid| Ok(has_sound(stored.as_ref(), cid)?);
         let others = StateBlocks::new(&both, commit.did(), earlier.to_read(), commit.cid());
         let others = others.without_stored(&is_stored);
-        let mut blocks = AllBlocks { head: arrive().collecting(), others };
+        let mut blocks = AllBlocks::of(arrive().collecting(), others, self.progress);
         let arrival = Arrival { commit: &commit, before: before.as_ref(), key, earlier: &earlier };
         imported.new_blocks = self.admit_ahead(&arrival, Some(version), self.jobs, &mut blocks)?;
         Ok(ImportedFrom { imported, blobs })

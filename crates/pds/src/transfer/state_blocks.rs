@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::error::{Error, Result};
 use crate::history::log_pages::LogPages;
+use crate::model::progress::{Progress, StepKind};
 use crate::parts::Parts;
 use crate::reading::Moment;
 use crate::transfer::incoming::{Incoming, Passed};
@@ -196,18 +197,29 @@ impl Iterator for StateBlocks<'_> {
 pub(crate) struct AllBlocks<'a> {
     pub(crate) head: Incoming<'a>,
     pub(crate) others: StateBlocks<'a>,
+    pub(crate) progress: Progress<'a>,
+}
+
+impl<'a> AllBlocks<'a> {
+    pub(crate) fn of(head: Incoming<'a>, others: StateBlocks<'a>, progress: Progress<'a>) -> Self {
+        Self { head, others, progress }
+    }
 }
 
 impl Iterator for AllBlocks<'_> {
     type Item = Result<Block, BoxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.head.next().or_else(|| {
+        let next = self.head.next().or_else(|| {
             if let Some(passed) = self.head.passed.take() {
                 self.others.passed = passed;
             }
             self.others.next()
-        })
+        });
+        if next.is_some() {
+            self.progress.one(StepKind::Blocks);
+        }
+        next
     }
 }
 

@@ -7,6 +7,7 @@ use std::io;
 use crate::blobs::MissingBlobs;
 use crate::error::{Error, Result};
 use crate::model::finding::{Code, Finding, Severity};
+use crate::model::progress::{Progress, StepKind};
 use crate::model::report::Report;
 use crate::snapshot::Snapshot;
 use crate::verify::handle::Verify;
@@ -36,7 +37,8 @@ impl Verify<'_> {
 ///
 /// let mut report = repo.verify().present(&Default::default(), &mut |_| {})?;
 /// let (snapshot, blobs) = (repo.snapshot()?, repo.blobs().as_ref());
-/// verify_blobs(&snapshot, blobs, &mut report, &mut |finding| println!("{finding}"))?;
+/// let progress = pds::Progress::default();
+/// verify_blobs(&snapshot, blobs, progress, &mut report, &mut |finding| println!("{finding}"))?;
 /// assert!(report.is_ok());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -47,6 +49,7 @@ impl Verify<'_> {
 pub fn verify_blobs(
     snapshot: &Snapshot,
     blobs: &dyn BlobStore,
+    progress: Progress<'_>,
     report: &mut Report,
     found: &mut dyn FnMut(Finding),
 ) -> Result<()> {
@@ -60,7 +63,10 @@ pub fn verify_blobs(
         };
         let state = match known.entry(cid) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
-            std::collections::hash_map::Entry::Vacant(new) => new.insert(check(blobs, &cid)),
+            std::collections::hash_map::Entry::Vacant(new) => {
+                progress.one(StepKind::Blobs);
+                new.insert(check(blobs, &cid))
+            }
         };
         let wrong = match state {
             Ok(size) if size_bytes.is_some_and(|said| said != *size) => {

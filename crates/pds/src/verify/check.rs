@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use crate::clock::{now_micros, time_text};
 use crate::error::Result;
 use crate::model::finding::{Code, Finding, Severity};
+use crate::model::progress::StepKind;
 use crate::model::report::{Expected, Report, SignatureState};
 use crate::verify::noted_blobs::NotedBlobs;
 use crate::verify::signed_with::signed_with;
@@ -297,6 +298,7 @@ impl<'a> Check<'a> {
     /// Checks the path of a record, and reports the verdict on its bytes.
     pub(crate) fn record(&mut self, key: &[u8], cid: Cid, verdict: &Verdict<'_>) {
         self.report.records += 1;
+        self.expected.progress.one(StepKind::Records);
         let collection = self.path(key);
         let mut odd = |code, message: String| {
             self.add(Finding::new(code, message).cid(cid).path(key));

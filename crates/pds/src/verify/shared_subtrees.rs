@@ -90,6 +90,7 @@ mod tests {
     use super::*;
     use crate::model::finding::Code;
     use crate::model::jobs::Jobs;
+    use crate::model::progress::Progress;
     use crate::model::report::{Expected, Report};
     use pds_core::data::block::{Block, MemoryBlocks};
     use pds_core::data::cid::Codec;
@@ -104,6 +105,7 @@ mod tests {
         partial: false,
         accept_clock: false,
         jobs: Jobs::ONE,
+        progress: Progress::NONE,
     };
 
     fn record(text: &str) -> Block {

@@ -70,9 +70,15 @@ fn verifying_blobs_names_what_is_missing_damaged_and_of_another_size() {
     }
     let mut report = repo.verify().present(&Expected::default(), &mut |f| panic!("{f}")).unwrap();
     let snapshot = repo.snapshot().unwrap();
-    verify_blobs(&snapshot, repo.blobs().as_ref(), &mut report, &mut |finding| {
-        codes.push((finding.path.clone().unwrap(), finding.code()));
-    })
+    verify_blobs(
+        &snapshot,
+        repo.blobs().as_ref(),
+        pds::Progress::default(),
+        &mut report,
+        &mut |finding| {
+            codes.push((finding.path.clone().unwrap(), finding.code()));
+        },
+    )
     .unwrap();
     let at = |name: &str| format!("com.example.picture/{name}");
     assert_eq!(
@@ -124,7 +130,14 @@ fn a_size_that_the_stored_blob_does_not_have_is_refused() {
     repo.put(&at, &picture(&BlobRef { mime_type: "text/plain".to_owned(), ..right })).unwrap();
     let mut report = repo.verify().present(&Expected::default(), &mut |f| panic!("{f}")).unwrap();
     let snapshot = repo.snapshot().unwrap();
-    verify_blobs(&snapshot, repo.blobs().as_ref(), &mut report, &mut |f| panic!("{f}")).unwrap();
+    verify_blobs(
+        &snapshot,
+        repo.blobs().as_ref(),
+        pds::Progress::default(),
+        &mut report,
+        &mut |f| panic!("{f}"),
+    )
+    .unwrap();
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! `pds edit`
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use pds::data::Value;
+use pds::store::{Expect, RefName};
+use pds::syntax::RecordPath;
+use pds::{Batch, Error, Repo, Write, WriteOptions, Written};
+
+use crate::answers::put::WrittenRow;
+use crate::clock::ClockArg;
+use crate::editor::{Draft, Editor};
+use crate::exit::{Exit, Stated};
+use crate::json_form::NO_JSON_FORM;
+use crate::json_input::read_json;
+use crate::open::Place;
+use crate::output::Output;
+use crate::questions::{can_ask, confirm, declined};
+use crate::record::RecordArg;
+use crate::record_envelope::refuse_envelope;
+use crate::screens::written::print;
+use crate::text::say;
+
+/// Change a record in your editor
+///
+/// Opens the JSON of the record in $VISUAL, $EDITOR or vi, and writes one signed commit if the text has changed. If
+/// another process has changed the record meanwhile, nothing is written. A text that cannot be written can be edited
+/// again; otherwise it is kept in a file, which the error names.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  \
+    pds edit com.example.note/first\n  \
+    EDITOR=nano pds edit app.bsky.actor.profile/self\n  \
+    pds edit com.example.note/new --create     begin with an empty record")]
+pub(crate) struct Args {
+    /// Record: collection/rkey or an at-uri
+    path: RecordArg,
+
+    /// Begin with an empty record if it does not exist
+    #[arg(long)]
+    create: bool,
+
+    /// Accept new references to blobs that are not stored
+    #[arg(long)]
+    allow_missing_blobs: bool,
+
+    /// Write to this ref instead of HEAD
+    #[arg(long = "ref", value_name = "NAME")]
+    ref_name: Option<RefName>,
+
+    #[command(flatten)]
+    clock: ClockArg,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let editor = Editor::of_user()?;
+        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
+        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
+        let path = self.path.path_in(place.account(&did))?.clone();
+        let (text, expected) = self.present(&repo, &path)?;
+        let draft = Draft::new(&path, &text)?;
+        let written = loop {
+            editor.open(draft.path())?;
+            match draft.is_changed(&text) {
+                Ok(true) => {}
+                Ok(false) => {
+                    draft.discard();
+                    say("unchanged: nothing was written");
+                    return Ok(Exit::Done);
+                }
+                Err(error) => return Err(kept(error, draft.path())),
+            }
+            match self.write(&repo, &path, expected, &draft) {
+                Ok(written) => break written,
+                Err(error) if is_lost(&error) || !can_ask() => {
+                    return Err(kept(error, draft.path()));
+                }
+                Err(error) => {
+                    say(&format!("{error:#}"));
+                    if !confirm("Edit the text again?")? {
+                        return Err(kept(error, draft.path()));
+                    }
+                }
+            }
+        };
+        out.has_done();
+        draft.discard();
+        if written.changes.iter().all(|change| change.before == change.after) {
+            say("unchanged: nothing was written");
+            return Ok(Exit::Done);
+        }
+        print(WrittenRow::all(&written), out)?;
+        Ok(Exit::Done)
+    }
+
+    /// Returns the text of the record, and the state that it must have when the new one is written.
+    fn present(&self, repo: &Repo, path: &RecordPath) -> Result<(String, Expect)> {
+        let Some(record) = repo.find(path)? else {
+            if !self.create {
+                let message = format!("record {path} not found");
+                if !can_ask() {
+                    return Stated::no("not-found", message).hint(CREATE).fail();
+                }
+                if !confirm(&format!("{message}. Create it?"))? {
+                    return declined();
+                }
+            }
+            let empty = format!("{{\n  \"$type\": \"{}\"\n}}\n", path.collection);
+            return Ok((empty, Expect::Absent));
+        };
+        let value = record.value().with_context(|| format!("cannot read record {path}"))?;
+        if !value.has_json_form() {
+            let message = format!("record {path} {NO_JSON_FORM}");
+            return Stated::no("no-json-form", message).hint(AS_BYTES).fail();
+        }
+        Ok((value.to_json_pretty() + "\n", Expect::Exactly(record.cid())))
+    }
+
+    fn write(
+        &self,
+        repo: &Repo,
+        path: &RecordPath,
+        expected: Expect,
+        draft: &Draft,
+    ) -> Result<Written> {
+        let input = read_json(Some(draft.path()))?;
+        let text =
+            String::from_utf8(input).map_err(|_| Stated::bad_input("the JSON is not UTF-8"))?;
+        let value = Value::from_json(&text).context("cannot read the record")?;
+        refuse_envelope(&value)?;
+        let write = Write::put(path.clone(), value).expecting(expected);
+        let options = WriteOptions::default()
+            .allow_missing_blobs(self.allow_missing_blobs)
+            .message("edit".to_owned());
+        Ok(repo.write(Batch::new(&[write]).with(options))?)
+    }
+}
+
+/// Tells whether the record has changed meanwhile: no other text helps.
+fn is_lost(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Error>().is_some_and(Error::is_conflict)
+}
+
+/// Adds the place of the text to an error.
+fn kept(error: anyhow::Error, path: &std::path::Path) -> anyhow::Error {
+    let path: PathBuf = path.to_owned();
+    error.context(format!("nothing was written, and the text is kept in {}", path.display()))
+}
+
+const CREATE: &str = "pds edit PATH --create begins with an empty record";
+
+const AS_BYTES: &str = "pds get PATH --cbor writes its bytes; pds put PATH FILE --cbor reads them";

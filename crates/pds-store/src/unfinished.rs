@@ -1,0 +1,390 @@
+//! Files and directories that an operation has not completed yet: temporary, locked, and removed unless published.
+//!
+//! A process that is killed leaves such an entry behind. Its lock ends with the process, so another process can tell
+//! an entry that is in use from one that was left: see [`remove_leftovers`].
+//!
+//! A process that is about to end because of a signal calls [`remove_all`]. For this the module keeps a list of the
+//! entries of this process, the only global state of the library.
+//!
+//! ```
+//! use pds::unfinished::{UnfinishedDir, remove_leftovers};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let work = UnfinishedDir::create_in(dir.path(), ".work-")?;
+//! std::fs::write(work.path().join("part"), "one")?;
+//! // Work that is in use is no leftover.
+//! assert!(remove_leftovers(dir.path(), |name| name.starts_with(".work-"))?.is_empty());
+//! work.publish(&dir.path().join("done"))?;
+//! assert_eq!(std::fs::read(dir.path().join("done/part"))?, b"one");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tempfile::{Builder, NamedTempFile};
+
+/// A new directory that is removed when it is dropped, unless it was published.
+#[derive(Debug)]
+pub struct UnfinishedDir {
+    path: PathBuf,
+    /// `None` after publication, and on a file system without locks.
+    lock: Option<File>,
+    is_published: bool,
+}
+
+impl UnfinishedDir {
+    /// Creates a directory whose name begins with a prefix. Its mode is that of other new directories.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
+        let mut builder = Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o777));
+        }
+        Self::create(parent, builder.prefix(prefix))
+    }
+
+    /// Creates a directory that only its owner can read, as [`create_in`](Self::create_in) does.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn private_in(parent: &Path, prefix: &str) -> io::Result<Self> {
+        Self::create(parent, Builder::new().prefix(prefix))
+    }
+
+    fn create(parent: &Path, builder: &Builder<'_, '_>) -> io::Result<Self> {
+        let mut list = list();
+        for _ in 0..MAX_TRIES {
+            let path = std::path::absolute(builder.tempdir_in(parent)?.keep())?;
+            if let Some(lock) = Held::of(&path, false)? {
+                list.insert(path.clone());
+                return Ok(Self { path, lock: lock.0, is_published: false });
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Returns the path of the directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the directory its final name. An empty directory of this name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system. The directory is then removed.
+    pub fn publish(mut self, to: &Path) -> io::Result<()> {
+        let mut list = list();
+        fs::rename(&self.path, to)?;
+        list.remove(&self.path);
+        self.is_published = true;
+        Ok(())
+    }
+
+    /// Moves parts of the directory to their final places, by several steps that a signal must not separate.
+    pub fn publish_parts<T>(&self, steps: impl FnOnce() -> T) -> T {
+        let _list = list();
+        steps()
+    }
+}
+
+impl Drop for UnfinishedDir {
+    fn drop(&mut self) {
+        if !self.is_published {
+            let mut list = list();
+            let _ = fs::remove_dir_all(&self.path);
+            list.remove(&self.path);
+            self.lock = None;
+        }
+    }
+}
+
+/// A new file that is removed when it is dropped, unless it was published.
+#[derive(Debug)]
+pub struct UnfinishedFile {
+    /// `Some` until the file is published.
+    file: Option<NamedTempFile>,
+    path: PathBuf,
+    /// The lock of a link to another file; a new file is locked through `file`.
+    _lock: Option<File>,
+}
+
+impl UnfinishedFile {
+    /// Creates a file whose name begins with a prefix. Its mode is that of other new files.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn create_in(dir: &Path, prefix: &str) -> io::Result<Self> {
+        let mut builder = Builder::new();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        Self::create(dir, builder.prefix(prefix))
+    }
+
+    /// Creates a file whose name begins with a prefix and ends with a suffix. Only its owner can read it.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn private_in(dir: &Path, prefix: &str, suffix: &str) -> io::Result<Self> {
+        Self::create(dir, Builder::new().prefix(prefix).suffix(suffix))
+    }
+
+    fn create(dir: &Path, builder: &Builder<'_, '_>) -> io::Result<Self> {
+        let mut list = list();
+        for _ in 0..MAX_TRIES {
+            let made = builder.tempfile_in(dir);
+            // The temporary name does not help the user.
+            let file = made.map_err(|error| plain(&error))?;
+            let path = std::path::absolute(file.path())?;
+            match lock(file.as_file(), false) {
+                Some(true) if !names(&path, file.as_file()) => {}
+                Some(false) => {}
+                _ => {
+                    list.insert(path.clone());
+                    return Ok(Self { file: Some(file), path, _lock: None });
+                }
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Creates a second link to a file, under a name that begins with a prefix.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system.
+    pub fn link_in(dir: &Path, prefix: &str, to: &Path) -> io::Result<Self> {
+        let mut list = list();
+        let made = Builder::new().prefix(prefix).make_in(dir, |path| {
+            fs::hard_link(to, path)?;
+            File::open(path)
+        });
+        let file = made.map_err(|error| plain(&error))?;
+        let path = std::path::absolute(file.path())?;
+        // Several processes may have links to one file, so the lock is shared.
+        let Some(held) = Held::of(&path, true)? else { return Err(io::ErrorKind::NotFound.into()) };
+        list.insert(path.clone());
+        Ok(Self { file: Some(file), path, _lock: held.0 })
+    }
+
+    /// Returns the file.
+    ///
+    /// # Panics
+    ///
+    /// Never: a published file has no owner that could call this.
+    #[must_use]
+    pub fn as_file(&mut self) -> &mut File {
+        match &mut self.file {
+            Some(file) => file.as_file_mut(),
+            None => unreachable!("the file was published, and its owner is gone"),
+        }
+    }
+
+    /// Returns the temporary path of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives the file its final name, and returns it. An existing file is replaced.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system. The file is then removed.
+    pub fn publish(self, to: &Path) -> io::Result<File> {
+        self.publish_by(|file| file.persist(to))
+    }
+
+    /// Gives the file its final name, and returns it. An existing file is an error.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system; `AlreadyExists` if the name is taken. The file is then removed.
+    pub fn publish_new(self, to: &Path) -> io::Result<File> {
+        self.publish_by(|file| file.persist_noclobber(to))
+    }
+
+    fn publish_by(
+        mut self,
+        persist: impl FnOnce(NamedTempFile) -> Result<File, tempfile::PersistError>,
+    ) -> io::Result<File> {
+        let mut list = list();
+        let Some(file) = self.file.take() else { return Err(io::ErrorKind::NotFound.into()) };
+        // A file that cannot be published is removed when the error is dropped, within the lock on the list.
+        let published = persist(file).map_err(|failed| failed.error);
+        list.remove(&self.path);
+        let published = published?;
+        // The file is complete: nothing has to know that this process still has it open.
+        let _ = published.unlock();
+        Ok(published)
+    }
+}
+
+impl Drop for UnfinishedFile {
+    fn drop(&mut self) {
+        if let Some(file) = self.file.take() {
+            let mut list = list();
+            drop(file);
+            list.remove(&self.path);
+        }
+    }
+}
+
+/// Holds back every thread that would create, publish or remove unfinished work.
+pub struct Ending {
+    _list: MutexGuard<'static, BTreeSet<PathBuf>>,
+}
+
+/// Removes all unfinished files and directories of this process, which is about to end.
+///
+/// Until the result is dropped, no operation of this process can be completed. The process should end before that.
+#[must_use = "operations go on when the result is dropped"]
+pub fn remove_all() -> Ending {
+    let list = list();
+    let mut blocked = Vec::new();
+    for path in list.iter() {
+        // Another thread may still write. It cannot create anything below its directory if a file has that name.
+        let mut gone = path.clone().into_os_string();
+        gone.push(".removed");
+        let is_moved = path.is_dir() && fs::rename(path, &gone).is_ok();
+        if is_moved && File::create_new(path).is_ok() {
+            blocked.push(path);
+        }
+        let _ = remove(if is_moved { Path::new(&gone) } else { path });
+    }
+    for path in blocked {
+        let _ = fs::remove_file(path);
+    }
+    Ending { _list: list }
+}
+
+/// Removes the entries of a directory that have a name of unfinished work and that no process holds: what killed
+/// processes have left. Returns their paths in order.
+///
+/// An entry stays if its lock cannot be judged, for example on a file system without locks. A directory that does not
+/// exist has no entries.
+///
+/// # Errors
+///
+/// The error of the operating system.
+pub fn remove_leftovers(dir: &Path, is_one: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+    let dir = if dir == Path::new("") { Path::new(".") } else { dir };
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut removed = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if !path.file_name().and_then(|name| name.to_str()).is_some_and(&is_one) {
+            continue;
+        }
+        if let Ok(Some(Held(Some(_lock)))) = Held::of(&path, false) {
+            remove(&path)?;
+            removed.push(path);
+        }
+    }
+    removed.sort();
+    Ok(removed)
+}
+
+/// An entry that this process has locked. `None` inside: the file system has no locks.
+struct Held(Option<File>);
+
+impl Held {
+    /// Locks a file or a directory. Returns `None` if another process holds or has removed it.
+    fn of(path: &Path, is_shared: bool) -> io::Result<Option<Self>> {
+        let kind = match path.symlink_metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            found => found?,
+        };
+        // Opening a FIFO would wait, and a link would lead elsewhere.
+        let (true, Ok(file)) = (kind.is_file() || kind.is_dir(), File::open(path)) else {
+            return Ok(Some(Self(None)));
+        };
+        Ok(match lock(&file, is_shared) {
+            None => Some(Self(None)),
+            Some(false) => None,
+            Some(true) => names(path, &file).then_some(Self(Some(file))),
+        })
+    }
+}
+
+/// Takes a lock without waiting, and tells whether that succeeded; `None` if the file system has no locks.
+fn lock(file: &File, is_shared: bool) -> Option<bool> {
+    loop {
+        match if is_shared { file.try_lock_shared() } else { file.try_lock() } {
+            Ok(()) => return Some(true),
+            Err(TryLockError::WouldBlock) => return Some(false),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(TryLockError::Error(_)) => return None,
+        }
+    }
+}
+
+/// Tells whether a path still names an open file: before the lock was taken, it may have been removed.
+fn names(path: &Path, file: &File) -> bool {
+    let found = (path.symlink_metadata(), file.metadata());
+    matches!(found, (Ok(named), Ok(open)) if is_same(&named, &open))
+}
+
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    let removed = match path.symlink_metadata()?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn plain(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error.kind().into(),
+    }
+}
+
+fn list() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    LIST.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The paths of the unfinished files and directories of this process.
+static LIST: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+/// The prefix of the names of copies of databases in the directory for temporary files.
+pub const COPY_PREFIX: &str = ".pds-copy-";
+
+/// How often a new entry is created if another process removes it before it is locked.
+const MAX_TRIES: usize = 10;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
