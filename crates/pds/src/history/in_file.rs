@@ -145,7 +145,7 @@ fn commits_that<F: ReadAt>(
 }
 
 /// Iterates over the commits of a file without malformed fields, in file order.
-fn commits<F: ReadAt>(file: &CarFile<F>) -> impl Iterator<Item = Result<Commit>> + '_ {
+pub(crate) fn commits<F: ReadAt>(file: &CarFile<F>) -> impl Iterator<Item = Result<Commit>> + '_ {
     let all = file.possible_commits().filter_map(|cid| match cid {
         Ok(cid) => commit_at(file, cid).transpose(),
         Err(error) => Some(Err(error.into())),
@@ -154,7 +154,7 @@ fn commits<F: ReadAt>(file: &CarFile<F>) -> impl Iterator<Item = Result<Commit>>
 }
 
 /// Returns a commit, or `None` if the block is missing, damaged or not a commit. Its fields may be malformed.
-fn commit_at<F: ReadAt>(file: &CarFile<F>, cid: Cid) -> Result<Option<Commit>> {
+pub(crate) fn commit_at<F: ReadAt>(file: &CarFile<F>, cid: Cid) -> Result<Option<Commit>> {
     match file.get(&cid) {
         Ok(block) => Ok(block.and_then(|block| Commit::decode_with_faults(&block).ok())),
         Err(ReadError::Damaged { .. }) => Ok(None),

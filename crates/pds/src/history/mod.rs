@@ -2,6 +2,9 @@
 
 pub(crate) mod ancestry;
 mod candidates;
+pub mod commits;
+pub mod commits_in_file;
+pub mod comparison;
 pub mod handle;
 pub mod in_file;
 pub(crate) mod log_pages;

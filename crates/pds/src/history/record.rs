@@ -1,18 +1,19 @@
 //! The history of one record: every commit that changed it.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::history::origin::is_cut_before;
-use crate::history::parent::Back;
+use crate::history::parent::{Back, Walk, is_lost};
+use crate::model::revision::Revision;
 use crate::parts::Parts;
 use crate::reading::Reading;
 use pds_core::commit::Commit;
 use pds_core::data::cid::Cid;
 use pds_core::mst::tree::get;
 use pds_core::syntax::record_path::RecordPath;
+use pds_store::ref_name::RefName;
 
 /// A commit that changed a record, with the CIDs of the record before and after.
 ///
@@ -42,6 +43,8 @@ pub struct RecordVersion {
 /// The versions of a record, newest first; see [`History::record_history`].
 pub struct RecordHistory<'r> {
     parts: &'r Parts,
+    /// The ref whose log leads to commits that no `prev` names.
+    name: RefName,
     key: Vec<u8>,
     /// The blocks, read since the start of the iteration.
     blocks: Arc<Reading>,
@@ -51,7 +54,7 @@ pub struct RecordHistory<'r> {
     directly_before: Option<Cid>,
     /// The earliest commit so far, readable or not.
     at: Cid,
-    seen: HashSet<Cid>,
+    walk: Walk,
 }
 
 impl<'r> History<'r> {
@@ -66,14 +69,34 @@ impl<'r> History<'r> {
     ///
     /// [`Error::NoCommit`] before the first commit, and [`Error`] if the head cannot be read.
     pub fn record_history(&self, path: &RecordPath) -> Result<RecordHistory<'r>> {
+        self.record_history_from(None, path)
+    }
+
+    /// Returns the commits that changed a record, from a revision backwards, or from the head; see
+    /// [`record_history`](Self::record_history).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Revision`] if the revision names no commit; otherwise as `record_history`.
+    pub fn record_history_from(
+        &self,
+        from: Option<&Revision>,
+        path: &RecordPath,
+    ) -> Result<RecordHistory<'r>> {
         let view = self.parts.store.view()?;
-        let commit = self.parts.head_in(view.as_ref())?;
+        let (commit, name) = match from {
+            Some(from) => {
+                let (commit, name) = self.locate_in(view.as_ref(), from)?;
+                (self.parts.commit_in(view.as_ref(), commit)?, name)
+            }
+            None => (self.parts.head_in(view.as_ref())?, self.parts.name.clone()),
+        };
         let blocks = self.parts.moment_of(view.as_ref())?.blocks;
         let (head, key) = (commit.cid(), path.to_key());
         let found = get(view.as_ref(), commit.data(), &key)?;
-        let (later, seen) = (Some((commit, found)), HashSet::from([head]));
+        let (later, walk) = (Some((commit, found)), Walk::default());
         let (parts, directly_before) = (self.parts, None);
-        Ok(RecordHistory { parts, key, blocks, later, directly_before, at: head, seen })
+        Ok(RecordHistory { parts, name, key, blocks, later, directly_before, at: head, walk })
     }
 }
 
@@ -82,16 +105,17 @@ impl RecordHistory<'_> {
         while let Some((commit, after)) = self.later.take() {
             let earlier = {
                 let view = self.parts.store.view()?;
-                Back { view: view.as_ref(), name: &self.parts.name }.before_even_if_lost(self.at)?
+                let back = Back { view: view.as_ref(), name: &self.name };
+                back.before_even_if_lost(self.at, &mut self.walk)?
             };
-            let Some(earlier) = earlier.filter(|earlier| self.seen.insert(*earlier)) else {
+            let Some(earlier) = earlier else {
                 // The history begins here. A record in this commit counts as created by it.
                 return after.map(|_| self.version(commit, None, after)).transpose();
             };
             self.directly_before.get_or_insert(earlier);
             self.at = earlier;
             let (earlier, before) = match self.read_earlier(earlier, &commit, after) {
-                Err(error) if error.is_corrupt() || error.is_not_found() => {
+                Err(error) if is_lost(&error) => {
                     self.later = Some((commit, after));
                     return Err(Error::StateLost { commit: earlier, source: Box::new(error) });
                 }

@@ -9,11 +9,10 @@ use crate::history::handle::History;
 use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
 use crate::parts::{check_name, empty_cid};
-use crate::snapshot::{read_commit, record_changes};
+use crate::snapshot::read_commit;
 use pds_core::commit::Commit;
 use pds_core::data::block::ReadError;
 use pds_core::data::cid::Cid;
-use pds_core::mst::diff::diff;
 use pds_core::syntax::tid::Tid;
 use pds_store::change::Change;
 use pds_store::error::StoreError;
@@ -107,16 +106,13 @@ impl History<'_> {
 
     /// Returns the changes between two commits, in key order. `None` is a repository without records.
     ///
+    /// [`compare`](Self::compare) returns them one at a time.
+    ///
     /// # Errors
     ///
     /// [`Error::UnknownCommit`], or [`Error::Mst`] if a tree cannot be read.
     pub fn changes(&self, before: Option<Cid>, after: Option<Cid>) -> Result<Vec<RecordChange>> {
-        let blocks = self.parts.reading()?;
-        let data = |commit: Option<Cid>| -> Result<Option<Cid>> {
-            commit.map(|cid| Ok(self.parts.commit_in(blocks.as_ref(), cid)?.data())).transpose()
-        };
-        let diff = diff(blocks.as_ref(), data(before)?, data(after)?);
-        record_changes(diff.cached(self.parts.caches.nodes().as_ref())).collect()
+        self.compare(before, after)?.changes().collect()
     }
 
     /// Returns the changes between two revisions, in key order.

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::facts::forgotten;
 use crate::history::candidates::{with_cid, with_rev};
 use crate::history::handle::History;
-use crate::history::parent::{Back, commit_if_here};
+use crate::history::parent::{Back, Walk, commit_if_here};
 use crate::model::revision::{Anchor, Revision, Word};
 use crate::model::revision_error::{Candidate, RevisionError};
 use crate::snapshot::{Snapshot, read_commit};
@@ -37,6 +37,11 @@ impl History<'_> {
 
     /// Returns the commit that a revision names in one view.
     pub(crate) fn resolve_in(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
+        Ok(self.locate_in(view, revision)?.0)
+    }
+
+    /// Returns the commit that a revision names in one view, and the ref whose log leads to the commits before it.
+    pub(crate) fn locate_in(&self, view: &dyn View, revision: &Revision) -> Result<(Cid, RefName)> {
         let is_of_the_past =
             !matches!(revision, Revision { base: Anchor::Ref { moves: 0, .. }, back: 0 });
         self.find_revision(view, revision).map_err(|error| match (error, forgotten(view)) {
@@ -50,7 +55,7 @@ impl History<'_> {
         })
     }
 
-    fn find_revision(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
+    fn find_revision(&self, view: &dyn View, revision: &Revision) -> Result<(Cid, RefName)> {
         let wrong = |reason: String| RevisionError::new(revision.to_string(), reason);
         let (mut commit, name) = match &revision.base {
             Anchor::Commit(cid) => (*cid, &self.parts.name),
@@ -71,14 +76,14 @@ impl History<'_> {
             }
             error => error,
         })?;
-        let steps = Back { view, name };
+        let (steps, mut walk) = (Back { view, name }, Walk::default());
         for back in 0..revision.back {
-            commit = steps.before_even_if_lost(commit)?.ok_or_else(|| {
+            commit = steps.before_even_if_lost(commit, &mut walk)?.ok_or_else(|| {
                 let last = Revision { base: revision.base.clone(), back };
                 wrong(format!("{last} has no parent"))
             })?;
         }
-        Ok(commit)
+        Ok((commit, name.clone()))
     }
 
     /// Returns the commit that a word names, and the ref whose log leads to the commits before it.
