@@ -11,8 +11,8 @@ use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subco
 
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, edit, export, forget, gc, get, help, import, info,
-    init, key, log, ls, man, merge, mst, prove, put, recover, refs, repair, reset, revert, rm,
-    show, stats, tid, unpack, verify, verify_proof,
+    init, key, log, ls, man, merge, mst, prove, put, recover, reflog, refs, repair, reset, revert,
+    rm, show, stats, tid, unpack, verify, verify_proof,
 };
 use crate::exit::Exit;
 use crate::first_argument::moved;
@@ -143,6 +143,7 @@ impl Cli {
             Command::Prove(args) => args.run(&place, out),
             Command::VerifyProof(args) => args.run(out),
             Command::Log(args) => args.run(&place, out),
+            Command::Reflog(args) => args.run(&place, out),
             Command::Diff(args) => args.run(&place, out),
             Command::Show(args) => args.run(&place, out),
             Command::Stats(args) => args.run(&place, out),
@@ -185,6 +186,7 @@ pub(crate) enum Command {
     Prove(prove::Args),
     VerifyProof(verify_proof::Args),
     Log(log::Args),
+    Reflog(reflog::Args),
     Diff(diff::Args),
     Show(show::Args),
     Stats(stats::Args),
@@ -214,6 +216,7 @@ impl Command {
                 | Self::Get(_)
                 | Self::Ls(_)
                 | Self::Log(_)
+                | Self::Reflog(_)
                 | Self::Diff(_)
                 | Self::Show(_)
                 | Self::Mst(_)

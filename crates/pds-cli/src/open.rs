@@ -173,6 +173,18 @@ impl Place {
         })
     }
 
+    /// Tells whether a state exists. A file that cannot be read exists, too.
+    pub(crate) fn has_state(&self, state: &StateArg) -> bool {
+        match self.snapshot(Some(state)) {
+            Ok(_) => true,
+            Err(error) => match error.downcast_ref::<Error>() {
+                Some(Error::Revision(error)) => !error.candidates.is_empty(),
+                Some(Error::NotARepository(_)) => false,
+                _ => true,
+            },
+        }
+    }
+
     /// Opens a state; a state in a CAR file needs no repository.
     pub(crate) fn snapshot(&self, at: Option<&StateArg>) -> Result<Snapshot> {
         let (source, at) = self.source_at(at)?;

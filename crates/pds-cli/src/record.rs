@@ -60,6 +60,12 @@ pub(crate) struct TargetArg {
 }
 
 impl TargetArg {
+    /// Returns the record, if the argument names one.
+    pub(crate) fn record(&self) -> Option<RecordArg> {
+        let path = RecordPath::new(self.collection.clone(), self.rkey.clone()?);
+        Some(RecordArg { authority: self.authority.clone(), path })
+    }
+
     pub(crate) fn check_account<'a>(&self, account: impl Into<Account<'a>>) -> Result<()> {
         account.into().check_named(self.authority.as_ref())
     }
@@ -154,4 +160,9 @@ pub(crate) fn check_account<'a>(
         }
         _ => Ok(()),
     }
+}
+
+/// Tells whether a text names a record or a collection.
+pub(crate) fn is_target(text: &str) -> bool {
+    text.parse::<TargetArg>().is_ok()
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use pds::data::{Block, Blocks, Cid};
-use pds::{Error, Snapshot};
+use pds::{Error, Revision, Snapshot};
 
 use crate::exit::Stated;
 use crate::open::{Place, Source};
@@ -16,8 +16,24 @@ use crate::state_arg::StateArg;
 
 /// What the argument names.
 pub(crate) enum Shown {
-    State(Box<Snapshot>),
-    Block(Block),
+    State(Box<OpenState>),
+    /// A block, with the source that was searched for its CID.
+    Block(Block, Option<Source>),
+}
+
+/// A state with its source, and the revision that names it there.
+pub(crate) struct OpenState {
+    pub(crate) source: Source,
+    pub(crate) at: Option<Revision>,
+    pub(crate) snapshot: Snapshot,
+}
+
+impl OpenState {
+    fn open(place: &Place, state: &StateArg) -> Result<Self> {
+        let (source, at) = place.source_at(Some(state))?;
+        let snapshot = source.snapshot(at)?;
+        Ok(Self { source, at: at.cloned(), snapshot })
+    }
 }
 
 impl Shown {
@@ -26,20 +42,21 @@ impl Shown {
     pub(crate) fn find(place: &Place, what: &OsStr) -> Result<Self> {
         let text = what.to_str().unwrap_or_default();
         if let Ok(cid) = text.parse::<Cid>() {
-            return block(&place.source()?, &cid).map(Self::Block);
+            let source = place.source()?;
+            return Ok(Self::Block(block(&source, &cid)?, Some(source)));
         }
         if let Ok(RecordAtArg { at: Some(at), record }) = text.parse() {
-            return record_of(place, &at, &record).map(Self::Block);
+            return Ok(Self::Block(record_of(place, &at, &record)?, None));
         }
         let state = StateArg::parse(what.to_owned()).map_err(|reason| {
             let what = what.display();
             Stated::usage(format!("{what} is neither a CID nor a revision: {reason}"))
         });
-        let missing = match state.map_err(Into::into).and_then(|state| place.snapshot(Some(&state)))
-        {
-            Ok(snapshot) => return Ok(Self::State(Box::new(snapshot))),
-            Err(error) => error,
-        };
+        let missing =
+            match state.map_err(Into::into).and_then(|state| OpenState::open(place, &state)) {
+                Ok(state) => return Ok(Self::State(Box::new(state))),
+                Err(error) => error,
+            };
         if text.parse::<RecordArg>().is_ok() {
             return Stated::no("not-found", format!("{missing:#}"))
                 .hint("pds get PATH prints a record")
@@ -49,7 +66,7 @@ impl Shown {
             (Ok(short), Some(Error::Revision(error))) if error.candidates.is_empty() => {
                 let source = place.source()?;
                 match short.find(|fitting| each_block(&source, fitting))? {
-                    Some(cid) => block(&source, &cid).map(Self::Block),
+                    Some(cid) => Ok(Self::Block(block(&source, &cid)?, Some(source))),
                     None => Err(missing),
                 }
             }

@@ -82,7 +82,6 @@ impl fmt::Display for StateArg {
 
 /// Two states, `A..B`. Without A or B, that one is HEAD.
 #[derive(Clone, Debug)]
-#[allow(dead_code)]
 pub(crate) struct StateRange {
     pub(crate) from: StateArg,
     pub(crate) to: StateArg,

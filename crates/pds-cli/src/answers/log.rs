@@ -1,47 +1,57 @@
-//! The answers of `pds log`.
+//! The answers of `pds log` and `pds reflog`.
 
 use std::fmt;
 
 use pds::crypto::PublicKey;
 use pds::data::Cid;
-use pds::store::Event;
+use pds::store::{Event, LogEntry};
 use pds::syntax::Tid;
 use serde::{Serialize, Serializer};
 use serde_json::json;
 
 use super::change::Action;
 use super::commit::CommitId;
+use crate::changes::Counts;
 use crate::text::{rev_text, time_text};
 
-/// One move of a ref.
+/// One commit of a history.
 pub(crate) struct LogRow<'a> {
-    pub(crate) cid: Option<Cid>,
+    pub(crate) cid: Cid,
     pub(crate) rev: Option<Tid>,
-    /// The time, or `None` if the state has no log and its rev is no time.
+    /// The time of the rev, or else of the log entry. `None` if neither is known.
     pub(crate) micros: Option<u64>,
-    /// Records created, updated and deleted. `None` if the commit or its tree cannot be read, or if the states before
-    /// the commit were purged.
-    pub(crate) counts: Option<[usize; 3]>,
+    /// `None` if the commit or its tree cannot be read, or if the states before the commit were purged.
+    pub(crate) counts: Option<Counts>,
     /// Earlier states were purged, and no state before this one is known.
     pub(crate) begins_here: bool,
     pub(crate) event: Option<&'a Event>,
-    pub(crate) before: Option<Cid>,
     pub(crate) message: &'a str,
     /// The key that signed; the outer `None` means that no key history was given.
     pub(crate) key: Option<Option<&'a PublicKey>>,
 }
 
+impl LogRow<'_> {
+    /// Returns the counts as text.
+    fn counts_text(&self) -> String {
+        match self.counts {
+            Some(Counts { created, updated, deleted }) => {
+                format!("+{created} ~{updated} -{deleted}")
+            }
+            None if self.begins_here => "history begins here".to_owned(),
+            None => "+? ~? -?".to_owned(),
+        }
+    }
+}
+
 impl Serialize for LogRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let count = |number: usize| self.counts.map(|counts| counts[number]);
         let mut row = json!({
             "cid": self.cid,
             "rev": self.rev.map(|rev| rev.to_string()),
             "time": self.micros.map(time_text),
-            "created": count(0),
-            "updated": count(1),
-            "deleted": count(2),
-            "before": self.before,
+            "created": self.counts.map(|counts| counts.created),
+            "updated": self.counts.map(|counts| counts.updated),
+            "deleted": self.counts.map(|counts| counts.deleted),
             "event": self.event.map(Event::word),
             "message": self.message,
         });
@@ -58,17 +68,76 @@ impl Serialize for LogRow<'_> {
 impl fmt::Display for LogRow<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (rev, time) = (rev_text(self.rev), text_of(self.micros.map(time_text).as_ref()));
-        write!(f, "{rev}\t{}\t{time}\t", text_of(self.cid.as_ref()))?;
-        match self.counts {
-            Some([created, updated, deleted]) => write!(f, "+{created} ~{updated} -{deleted}\t")?,
-            None if self.begins_here => f.write_str("history begins here\t")?,
-            None => f.write_str("+? ~? -?\t")?,
-        }
-        match (self.message, self.event) {
-            ("", Some(event)) => event.fmt(f)?,
-            (message, _) => f.write_str(message)?,
-        }
+        let (cid, counts, event) = (self.cid, self.counts_text(), text_of(self.event));
+        write!(f, "{rev}\t{cid}\t{time}\t{counts}\t{event}\t{}", self.message)?;
         self.key.map_or(Ok(()), |key| write!(f, "\t{}", text_of(key)))
+    }
+}
+
+/// A commit in one short line.
+pub(crate) struct ShortRow<'a>(pub(crate) LogRow<'a>);
+
+impl Serialize for ShortRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl fmt::Display for ShortRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.0.cid, self.0.counts_text())?;
+        match (self.0.message, self.0.event) {
+            ("", Some(event)) => event.fmt(f),
+            (message, _) => f.write_str(message),
+        }
+    }
+}
+
+/// One move of a ref.
+pub(crate) struct MoveRow<'a> {
+    pub(crate) entry: &'a LogEntry,
+    /// The number of later moves.
+    pub(crate) number: u64,
+    pub(crate) rev: Option<Tid>,
+    /// The difference between the commits before and after the move. JSON does not have it.
+    pub(crate) counts: Option<Counts>,
+    pub(crate) is_short: bool,
+}
+
+impl Serialize for MoveRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let LogEntry { name, before, after, at_micros, event, message, .. } = self.entry;
+        let mut row = json!({
+            "ref": name.as_str(),
+            "n": self.number,
+            "before": before,
+            "after": after,
+            "rev": self.rev.map(|rev| rev.to_string()),
+            "time": time_text(*at_micros),
+            "event": event.word(),
+            "message": message,
+        });
+        for (field, value) in data_of(event) {
+            row[field] = json!(value);
+        }
+        row.serialize(serializer)
+    }
+}
+
+impl fmt::Display for MoveRow<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LogEntry { after, at_micros, event, message, .. } = self.entry;
+        let (number, cid) = (self.number, text_of(after.as_ref()));
+        if self.is_short {
+            write!(f, "@{{{number}}} {cid} ")?;
+            return if message.is_empty() { event.fmt(f) } else { f.write_str(message) };
+        }
+        let counts = self.counts.map_or_else(
+            || "+? ~? -?".to_owned(),
+            |Counts { created, updated, deleted }| format!("+{created} ~{updated} -{deleted}"),
+        );
+        let (rev, time) = (rev_text(self.rev), time_text(*at_micros));
+        write!(f, "@{{{number}}}\t{rev}\t{cid}\t{time}\t{counts}\t{event}\t{message}")
     }
 }
 

@@ -68,8 +68,10 @@ fn records(repo: &TestRepo) -> usize {
 
 fn notes(repo: &TestRepo) -> Vec<String> {
     // A loss in a past state is reported at its row.
-    let lines = repo.pds(["log"]).ended().text();
-    lines.lines().map(|line| line.rsplit('\t').next().unwrap().to_owned()).collect()
+    let lines = repo.pds(["reflog"]).ended().text();
+    // The message, or else the event.
+    let note = |line: &str| line.trim_end().rsplit('\t').next().unwrap().to_owned();
+    lines.lines().map(note).collect()
 }
 
 /// Checks that the log is found damaged. The present state needs the newest row of it, and no other.

@@ -103,7 +103,7 @@ fn a_damaged_node_or_commit_is_named() {
         // The log names an earlier state that is sound.
         let log = repo.pds(["log"]).ended();
         assert_eq!((log.code(), log.text().lines().count()), (6, 4));
-        assert!(log.text().contains("\t+? ~? -?\tput\n"), "{}", log.text());
+        assert!(log.text().contains("\t+? ~? -?\twrite\tput\n"), "{}", log.text());
         assert!(log.stderr.contains(cid), "{}", log.stderr);
         repo.pds(["reset", "@{1}"]).ok();
         repo.assert_whole();

@@ -10,7 +10,7 @@ use crate::common::{TestRepo, masked};
 /// The message about the newest row of the log of HEAD.
 fn last_note(repo: &TestRepo) -> String {
     // Its change is unknown if the state before it is lost.
-    let line = repo.pds(["log", "-n", "1"]).ended().text();
+    let line = repo.pds(["reflog", "-n", "1"]).ended().text();
     line.trim_end().rsplit('\t').next().unwrap().to_owned()
 }
 

@@ -26,14 +26,15 @@ impl State {
         let lines = |args: &[&str]| -> Vec<String> {
             repo.pds(args.iter().copied()).ok().lines().map(str::to_owned).collect()
         };
-        let entry =
-            |line: &Value| format!("{} {} {}", text(&line["cid"]), line["event"], line["message"]);
+        let entry = |line: &Value| {
+            format!("{} {} {}", text(&line["after"]), line["event"], line["message"])
+        };
         Self {
             did: text(&info["did"]),
             key: repo.pds(["key", "show"]).ok().trim().to_owned(),
             head: text(&info["commit"]),
             refs: lines(&["ref", "ls"]),
-            log: repo.json_lines(["log"]).iter().map(entry).collect(),
+            log: repo.json_lines(["reflog"]).iter().map(entry).collect(),
             records: lines(&["ls", "--all"]),
         }
     }

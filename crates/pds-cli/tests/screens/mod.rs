@@ -1,6 +1,7 @@
 //! Screens of a real terminal: what people see, at several widths.
 
 mod forms;
+mod history;
 mod pager;
 mod reading;
 mod stats;

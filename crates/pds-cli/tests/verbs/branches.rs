@@ -49,7 +49,7 @@ fn a_branch_is_written_to_and_merged() {
          + com.example.note/d <cid 3>\n\
          + com.example.note/e <cid 4>\n"
     );
-    let commit = repo.json(["show", &repo.head().0]);
+    let commit = repo.json(["show", &repo.head().0, "--block"]);
     assert_eq!(commit["prev"]["$link"], head.as_str());
     repo.assert_whole();
     let ended = repo.pds(["merge", "side"]).ended();
@@ -239,7 +239,7 @@ fn every_reading_verb_takes_a_state() {
     repo.pds(["verify", "--at", "HEAD~2"]).ok();
     let verified = repo.json(["verify", "--at", "HEAD~2"]);
     assert_eq!(verified["records"], 2);
-    let shown = repo.json(["show", "HEAD"]);
+    let shown = repo.json(["show", "HEAD", "--block"]);
     assert_eq!(shown["did"], crate::common::DID);
 }
 

@@ -41,9 +41,9 @@ fn reset_to_a_file_takes_it_in_and_is_undone_like_any_other() {
         assert_eq!(back["cid"], late.as_str());
     }
     // Already stored: HEAD does not move, so @{1} is unchanged.
-    let moves = repo.pds(["log"]).ok().lines().count();
+    let moves = repo.pds(["reflog"]).ok().lines().count();
     repo.pds(["reset", "late.car"]).ok();
-    assert_eq!(repo.pds(["log"]).ok().lines().count(), moves);
+    assert_eq!(repo.pds(["reflog"]).ok().lines().count(), moves);
 }
 
 #[test]

@@ -141,7 +141,10 @@ const BEFORE: [(&str, &str); 6] = [
 ];
 
 /// The examples whose answer is no, or that end with a part of the work: the question is good all the same.
-const NOT_ZERO: [(&str, i32); 6] = [
+const NOT_ZERO: [(&str, i32); 9] = [
+    ("pds diff", 1),
+    ("pds diff HEAD~2..HEAD com.example.note -p", 1),
+    ("pds diff HEAD~2 --stat", 1),
     ("pds diff HEAD~1 HEAD", 1),
     ("pds diff HEAD backup.car", 0),
     ("pds -R backup.car blob missing", 1),

@@ -7,26 +7,69 @@ use serde_json::Value;
 
 use crate::common::{FORMS, TestRepo, log_rows, masked};
 
+/// The lines of an answer, each split into its columns.
+fn columns(text: &str) -> Vec<Vec<String>> {
+    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
 #[test]
-fn log_tells_every_move_newest_first() {
+fn log_walks_parents_newest_first() {
     let repo = TestRepo::new();
     repo.put("a", "1");
     repo.put("a", "2");
     repo.pds(["rm", "com.example.note/a"]).ok();
-    let said = masked(&repo.pds(["log"]).ok());
-    let lines: Vec<&str> = said.lines().collect();
-    let parts: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();
-    let of = |n: usize| (parts[n][0], parts[n][1], parts[n][3], parts[n][4]);
-    assert_eq!(of(0), ("<tid 1>", "<cid 1>", "+0 ~0 -1", "rm"));
-    assert_eq!(of(1), ("<tid 2>", "<cid 2>", "+0 ~1 -0", "put"));
-    assert_eq!(of(2), ("<tid 3>", "<cid 3>", "+1 ~0 -0", "put"));
-    assert_eq!(of(3), ("<tid 4>", "<cid 4>", "+0 ~0 -0", "init"));
-    assert!(parts.iter().all(|parts| parts.len() == 5 && parts[2].starts_with("<time ")));
+    let rows = columns(&masked(&repo.pds(["log"]).ok()));
+    let of = |n: usize| [0, 1, 3, 4, 5].map(|column| rows[n][column].as_str());
+    assert_eq!(of(0), ["<tid 1>", "<cid 1>", "+0 ~0 -1", "write", "rm"]);
+    assert_eq!(of(1), ["<tid 2>", "<cid 2>", "+0 ~1 -0", "write", "put"]);
+    assert_eq!(of(2), ["<tid 3>", "<cid 3>", "+1 ~0 -0", "write", "put"]);
+    assert_eq!(of(3), ["<tid 4>", "<cid 4>", "+0 ~0 -0", "init", ""]);
+    assert!(rows.iter().all(|row| row.len() == 6 && row[2].starts_with("<time ")));
     assert_eq!(repo.pds(["log", "-n", "2"]).ok().lines().count(), 2);
+    // A move back changes the walk; the moves are in the reflog.
+    let all = repo.pds(["log"]).ok();
+    repo.pds(["reset", "HEAD~2"]).ok();
+    let two = repo.pds(["log"]).ok();
+    assert_eq!(two.lines().collect::<Vec<_>>(), all.lines().skip(2).collect::<Vec<_>>());
+    assert_eq!(repo.pds(["log", "@{1}"]).ok(), all);
+    let moves = repo.json_lines(["reflog"]);
+    assert_eq!((moves.len(), &moves[0]["event"]), (5, &"reset".into()));
+    assert_eq!(
+        repo.pds(["log", "@{1}~1", "-n", "1"]).ok(),
+        all.split_inclusive('\n').nth(1).unwrap()
+    );
 }
 
 #[test]
-fn a_log_of_many_rows_is_shown_whole() {
+fn log_is_limited_by_paths_and_times() {
+    let repo = TestRepo::with_notes();
+    let lines = "{\"action\":\"create\",\"collection\":\"com.example.other\",\"rkey\":\"x\",\"value\":{}}\n\
+                 {\"action\":\"delete\",\"collection\":\"com.example.note\",\"rkey\":\"a\"}\n";
+    repo.pds(["apply"]).stdin(lines).ok();
+    let counts = |args: &[&str]| -> Vec<String> {
+        let log = repo.pds(["log"].into_iter().chain(args.iter().copied())).ok();
+        columns(&log).iter().map(|row| row[3].clone()).collect()
+    };
+    assert_eq!(counts(&["com.example.other"]), ["+1 ~0 -0"]);
+    let notes = ["+0 ~0 -1", "+1 ~0 -0", "+1 ~0 -0", "+1 ~0 -0"];
+    assert_eq!(counts(&["com.example.note"]), notes);
+    assert_eq!(counts(&["HEAD~1", "com.example.note"]), notes[1..]);
+    assert_eq!(counts(&["-n", "2", "--", "com.example.note"]), notes[..2]);
+    assert_eq!(repo.pds(["log", "--since", "1 hour ago"]).ok(), repo.pds(["log"]).ok());
+    assert_eq!(repo.pds(["log", "--until", "yesterday"]).ok(), "");
+    assert_eq!(repo.pds(["reflog", "--since", "2200-01-01"]).ok(), "");
+    assert_eq!(repo.pds(["reflog", "--until", "2200-01-01T12:00"]).ok().lines().count(), 5);
+    assert_eq!(repo.pds(["reflog", "com.example.other"]).ok().lines().count(), 1);
+    let said = repo.pds(["log", "--since", "soon"]).fails(2);
+    assert!(said.contains("write a time as 2026-11-27, "), "{said}");
+    let said = repo.pds(["log", "com.example.never"]).fails(1);
+    assert_eq!(said, "error: no commit that changed com.example.never was found\n");
+    let said = repo.pds(["log", "HEAD", "HEAD"]).fails(2);
+    assert!(said.starts_with("error: HEAD is no path; "), "{said}");
+}
+
+#[test]
+fn a_reflog_of_many_moves_is_shown_whole() {
     let test = TestRepo::new();
     test.put("a", "1");
     let repo = Repo::open(test.home.path("alice")).unwrap();
@@ -38,44 +81,64 @@ fn a_log_of_many_rows_is_shown_whole() {
             .unwrap();
     }
     drop(repo);
-    let all = test.json_lines(["log"]);
+    let all = test.json_lines(["reflog"]);
     assert_eq!(all.len(), 600);
-    assert!(all.windows(2).all(|rows| rows[0]["before"] == rows[1]["cid"]));
+    assert!(all.windows(2).all(|rows| rows[0]["before"] == rows[1]["after"]));
     for (row, number) in all.iter().zip((2..600).rev()) {
         assert_eq!(row["message"], format!("move {number}"));
     }
+    assert!(all.iter().zip(0..).all(|(row, n)| row["n"] == n));
     for few in [0, 1, 255, 256, 257, 512, 599, 600, 601] {
-        let shown = test.json_lines(["log", "-n", &few.to_string()]);
+        let shown = test.json_lines(["reflog", "-n", &few.to_string()]);
         assert_eq!(shown, all[..few.min(600)], "-n {few}");
+    }
+    for back in [1, 7, 300] {
+        let name = format!("@{{{back}}}");
+        assert_eq!(test.json_lines(["log", &name, "-n", "1"])[0]["cid"], all[back]["after"]);
     }
 }
 
 #[test]
-fn log_answers_in_json() {
+fn log_and_reflog_answer_in_json() {
     let repo = TestRepo::new();
     assert_eq!(
         masked(&repo.pds(["log", "--json"]).ok()),
-        "{\"before\":null,\"cid\":\"<cid 1>\",\"created\":0,\"deleted\":0,\"event\":\"init\",\
+        "{\"cid\":\"<cid 1>\",\"created\":0,\"deleted\":0,\"event\":\"init\",\
          \"message\":\"\",\"rev\":\"<tid 1>\",\"time\":\"<time 1>\",\"updated\":0}\n"
     );
+    assert_eq!(
+        masked(&repo.pds(["reflog", "--json"]).ok()),
+        "{\"after\":\"<cid 1>\",\"before\":null,\"event\":\"init\",\"message\":\"\",\"n\":0,\
+         \"ref\":\"HEAD\",\"rev\":\"<tid 1>\",\"time\":\"<time 1>\"}\n"
+    );
+    assert_eq!(
+        masked(&repo.pds(["reflog"]).ok()),
+        "@{0}\t<tid 1>\t<cid 1>\t<time 1>\t+0 ~0 -0\tinit\t\n"
+    );
+    let short = masked(&repo.pds(["log", "--oneline"]).ok());
+    assert_eq!(short, "<cid 1> +0 ~0 -0 init\n");
 }
 
 #[test]
 fn log_of_a_ref_that_never_was_is_no() {
     let repo = TestRepo::new();
-    assert_eq!(
-        repo.pds(["log", "--ref", "nope"]).fails(1),
-        "error: no ref named nope\nhint: pds ref ls lists the refs\n"
-    );
+    for args in [&["log", "--ref", "nope"][..], &["reflog", "nope"]] {
+        assert_eq!(
+            repo.pds(args.iter().copied()).fails(1),
+            "error: no ref named nope\nhint: pds ref ls lists the refs\n"
+        );
+    }
     let said = repo.pds(["log", "--ref", "nope", "--json"]).fails(1);
     assert_eq!(said, "{\"error\":\"not-found\",\"message\":\"no ref named nope\"}\n");
     repo.pds(["ref", "set", "was", "HEAD"]).ok();
     repo.pds(["ref", "rm", "was"]).ok();
-    assert_eq!(repo.pds(["log", "--ref", "was"]).ok().lines().count(), 2);
+    let moves = repo.json_lines(["reflog", "was"]);
+    assert_eq!((moves.len(), &moves[0]["after"]), (2, &Value::Null));
+    repo.pds(["log", "--ref", "was"]).fails(1);
 }
 
 #[test]
-fn log_of_a_file_has_one_line() {
+fn log_of_a_file_has_its_commits() {
     let repo = TestRepo::with_notes();
     let file = repo.export("backup.car");
     let log = |args: &[&str]| {
@@ -83,9 +146,26 @@ fn log_of_a_file_has_one_line() {
         repo.home.pds(args.map(str::to_owned))
     };
     let said = masked(&log(&[]).ok());
-    assert_eq!(said, "<tid 1>\t<cid 1>\t<time 1>\t+3 ~0 -0\t\n");
+    assert_eq!(said, "<tid 1>\t<cid 1>\t<time 1>\t+3 ~0 -0\t-\t\n");
     assert_eq!(log(&["-n", "0"]).ok(), "");
     log(&["--ref", "other"]).fails(1);
+    let chain = repo.home.path("chain.car");
+    repo.pds(["export", "--chain", "-o", &chain]).ended().done();
+    let history = repo.home.path("history.car");
+    repo.pds(["export", "--history", "-o", &history]).ended().done();
+    let whole = columns(&repo.pds(["log"]).ok());
+    for (file, counts) in
+        [(&chain, ["+? ~? -?"; 4]), (&history, ["+1 ~0 -0", "+1 ~0 -0", "+1 ~0 -0", "+0 ~0 -0"])]
+    {
+        let rows = columns(&repo.home.pds(["log", file]).ok());
+        assert_eq!(rows.len(), 4, "{file}");
+        for ((row, known), counts) in rows.iter().zip(&whole).zip(counts) {
+            assert_eq!((&row[..3], row[3].as_str()), (&known[..3], counts), "{file}");
+        }
+    }
+    let versions = repo.home.pds(["-R", &history, "log", "com.example.note/a"]).ok();
+    assert_eq!(versions, repo.pds(["log", "com.example.note/a"]).ok());
+    repo.home.pds(["-R", &history, "reflog"]).fails(1);
 }
 
 #[test]

@@ -8,7 +8,7 @@ fn show_decodes_any_block() {
     let info = repo.json(["info"]);
     let (commit, data) = (info["commit"].as_str().unwrap(), info["data"].as_str().unwrap());
     assert_eq!(
-        masked(&repo.pds(["show", commit]).ok())
+        masked(&repo.pds(["show", commit, "--block"]).ok())
             .lines()
             .filter(|line| !line.contains("$bytes"))
             .collect::<Vec<_>>(),

@@ -8,6 +8,7 @@ mod bulk;
 mod clocks;
 mod copies;
 mod create;
+mod differences;
 mod edit;
 mod files_as_states;
 mod first_arguments;

@@ -77,9 +77,9 @@ fn apply_refuses_what_it_would_pass_over() {
 #[test]
 fn a_reset_to_where_head_stands_is_no_move() {
     let repo = TestRepo::with_notes();
-    let moves = repo.json_lines(["log"]).len();
+    let moves = repo.json_lines(["reflog"]).len();
     repo.pds(["reset", "HEAD"]).ok();
-    assert_eq!(repo.json_lines(["log"]).len(), moves);
+    assert_eq!(repo.json_lines(["reflog"]).len(), moves);
     let (commit, _) = repo.head();
     for name in [commit.as_str(), "3jzfcijpj2z2a"] {
         let said = repo.pds(["ref", "set", name, "HEAD"]).fails(1);

@@ -46,7 +46,7 @@ fn every_reading_verb_works_on_a_car_file_and_on_standard_input() {
         &["export"],
         &["verify"],
         &["log"],
-        &["show", &commit],
+        &["show", &commit, "--block"],
         &["mst"],
         &["ref", "ls"],
         &["blob", "ls"],

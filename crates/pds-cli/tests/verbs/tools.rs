@@ -135,7 +135,7 @@ fn an_unknown_verb_is_a_usage_error_in_json_too() {
     assert!(home.pds(["--version", "--json"]).ok().starts_with("pds "));
 }
 
-const VERBS: [&str; 32] = [
+const VERBS: [&str; 33] = [
     "forget",
     "gc",
     "init",
@@ -155,6 +155,7 @@ const VERBS: [&str; 32] = [
     "prove",
     "verify-proof",
     "log",
+    "reflog",
     "diff",
     "show",
     "stats",
