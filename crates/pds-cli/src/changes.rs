@@ -142,13 +142,13 @@ impl<'a> Groups<'a> {
     }
 
     /// Returns the next collection with the counts of its changes.
-    pub(crate) fn next(&mut self) -> Result<Option<(Nsid, Counts)>> {
+    pub(crate) fn next(&mut self) -> Result<Option<(Nsid, ChangeCounts)>> {
         let first = match self.next.take() {
             None => self.reader.next()?,
             first => first,
         };
         let Some(first) = first else { return Ok(None) };
-        let mut counts = Counts::default();
+        let mut counts = ChangeCounts::default();
         counts.add(&first);
         while let Some(change) = self.reader.next()? {
             if change.path.collection != first.path.collection {
@@ -215,13 +215,13 @@ impl Contents {
 
 /// The numbers of records that were created, updated and deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Counts {
+pub(crate) struct ChangeCounts {
     pub(crate) created: u64,
     pub(crate) updated: u64,
     pub(crate) deleted: u64,
 }
 
-impl Counts {
+impl ChangeCounts {
     pub(crate) fn add(&mut self, change: &RecordChange) {
         match (change.before, change.after) {
             (None, _) => self.created += 1,
@@ -248,13 +248,13 @@ impl Counts {
 /// The counts of a comparison, in total and by collection.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tally {
-    pub(crate) counts: Counts,
+    pub(crate) counts: ChangeCounts,
     /// The changes of the first collections. Only a summary needs them, so their number is limited.
     pub(crate) collections: Vec<(Nsid, u64)>,
 }
 
 impl Tally {
-    /// Counts the changes of a comparison. Returns `None` if a part cannot be read, after naming it.
+    /// ChangeCounts the changes of a comparison. Returns `None` if a part cannot be read, after naming it.
     ///
     /// Of the changes, only counts are held in memory.
     pub(crate) fn of(pair: &Pair<'_>, filter: &PathFilter) -> Result<Option<Self>> {

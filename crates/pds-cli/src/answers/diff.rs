@@ -8,7 +8,7 @@ use pds::syntax::Nsid;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::change::{Action, ChangeText};
-use crate::changes::Counts;
+use crate::changes::ChangeCounts;
 use crate::patch::lines::PatchLine;
 
 /// A changed record.
@@ -82,7 +82,7 @@ impl fmt::Display for PathRow<'_> {
 #[derive(Clone, Debug)]
 pub(crate) struct StatRow {
     pub(crate) collection: Nsid,
-    pub(crate) counts: Counts,
+    pub(crate) counts: ChangeCounts,
     pub(crate) bytes: i64,
 }
 
@@ -100,7 +100,7 @@ impl Serialize for StatRow {
 
 impl fmt::Display for StatRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Counts { created, updated, deleted } = self.counts;
+        let ChangeCounts { created, updated, deleted } = self.counts;
         let (collection, bytes) = (&self.collection, self.bytes);
         write!(f, "{collection}\t+{created}\t~{updated}\t-{deleted}\t{bytes:+}")
     }

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::change::Action;
 use super::commit::CommitId;
-use crate::changes::Counts;
+use crate::changes::ChangeCounts;
 use crate::text::{rev_text, time_text};
 
 /// One commit of a history.
@@ -21,7 +21,7 @@ pub(crate) struct LogRow<'a> {
     /// The time of the rev, or else of the log entry. `None` if neither is known.
     pub(crate) micros: Option<u64>,
     /// `None` if the commit or its tree cannot be read, or if the states before the commit were purged.
-    pub(crate) counts: Option<Counts>,
+    pub(crate) counts: Option<ChangeCounts>,
     /// Earlier states were purged, and no state before this one is known.
     pub(crate) begins_here: bool,
     pub(crate) event: Option<&'a Event>,
@@ -34,7 +34,7 @@ impl LogRow<'_> {
     /// Returns the counts as text.
     fn counts_text(&self) -> String {
         match self.counts {
-            Some(Counts { created, updated, deleted }) => {
+            Some(ChangeCounts { created, updated, deleted }) => {
                 format!("+{created} ~{updated} -{deleted}")
             }
             None if self.begins_here => "history begins here".to_owned(),
@@ -100,7 +100,7 @@ pub(crate) struct MoveRow<'a> {
     pub(crate) number: u64,
     pub(crate) rev: Option<Tid>,
     /// The difference between the commits before and after the move. JSON does not have it.
-    pub(crate) counts: Option<Counts>,
+    pub(crate) counts: Option<ChangeCounts>,
     pub(crate) is_short: bool,
 }
 
@@ -134,7 +134,9 @@ impl fmt::Display for MoveRow<'_> {
         }
         let counts = self.counts.map_or_else(
             || "+? ~? -?".to_owned(),
-            |Counts { created, updated, deleted }| format!("+{created} ~{updated} -{deleted}"),
+            |ChangeCounts { created, updated, deleted }| {
+                format!("+{created} ~{updated} -{deleted}")
+            },
         );
         let (rev, time) = (rev_text(self.rev), time_text(*at_micros));
         write!(f, "@{{{number}}}\t{rev}\t{cid}\t{time}\t{counts}\t{event}\t{message}")

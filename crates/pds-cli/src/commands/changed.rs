@@ -5,7 +5,7 @@ use pds::RecordChange;
 use pds::data::Value;
 
 use crate::answers::diff::{DiffRow, PatchRow, PathRow, StatRow};
-use crate::changes::{ChangeReader, Contents, Counts, Outcome, Pair};
+use crate::changes::{ChangeCounts, ChangeReader, Contents, Outcome, Pair};
 use crate::history_args::{ChangeArgs, PathFilter};
 use crate::json_form::NO_JSON_FORM;
 use crate::output::Output;
@@ -102,7 +102,7 @@ pub(super) fn print_stat(
                 out_rows(&mut rows, commits, out)?;
             }
             let collection = change.path.collection.clone();
-            rows.push(StatRow { collection, counts: Counts::default(), bytes: 0 });
+            rows.push(StatRow { collection, counts: ChangeCounts::default(), bytes: 0 });
         }
         let (bytes, is_unread) = grown(pair, &change)?;
         is_partial |= is_unread;

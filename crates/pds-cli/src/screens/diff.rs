@@ -5,7 +5,7 @@ use pds::RecordChange;
 use pds::syntax::Nsid;
 
 use crate::answers::change::Action;
-use crate::changes::{ChangeReader, Contents, Counts, Groups, Outcome, Pair};
+use crate::changes::{ChangeCounts, ChangeReader, Contents, Groups, Outcome, Pair};
 use crate::history_args::PathFilter;
 use crate::output::Output;
 use crate::record_line::{changed_fields, describe};
@@ -26,7 +26,7 @@ pub(crate) fn print_by_collection(
     let Some(terminal) = out.terminal().cloned() else { return Ok(Outcome::default()) };
     let mut list = List::new(pair, filter, &terminal, Names::Keys)?;
     let (mut groups, mut reader) = (Groups::new(pair, filter), ChangeReader::new(pair, filter));
-    let (mut total, mut collection, mut is_partial) = (Counts::default(), None, false);
+    let (mut total, mut collection, mut is_partial) = (ChangeCounts::default(), None, false);
     while let Some(change) = reader.next()? {
         if out.is_closed() {
             break;
@@ -53,7 +53,7 @@ pub(crate) fn print_paths(
     let Some(terminal) = out.terminal().cloned() else { return Ok(Outcome::default()) };
     let mut list = List::new(pair, filter, &terminal, Names::Paths)?;
     let mut reader = ChangeReader::new(pair, filter);
-    let (mut total, mut is_partial) = (Counts::default(), false);
+    let (mut total, mut is_partial) = (ChangeCounts::default(), false);
     while let Some(change) = reader.next()? {
         if out.is_closed() {
             break;
@@ -66,7 +66,7 @@ pub(crate) fn print_paths(
 }
 
 /// Prints the counts of all changes, after an empty line. Prints nothing if there are none.
-pub(crate) fn print_total(total: Counts, out: &mut Output) -> Result<()> {
+pub(crate) fn print_total(total: ChangeCounts, out: &mut Output) -> Result<()> {
     if total.total() == 0 {
         return Ok(());
     }
@@ -75,7 +75,7 @@ pub(crate) fn print_total(total: Counts, out: &mut Output) -> Result<()> {
 }
 
 /// Returns the counts of all changes in words.
-pub(crate) fn total_line(total: Counts) -> Line {
+pub(crate) fn total_line(total: ChangeCounts) -> Line {
     let counts = [(total.created, "added"), (total.updated, "changed"), (total.deleted, "deleted")];
     let parts = counts.iter().filter(|(number, _)| *number > 0);
     let parts: Vec<String> =
@@ -94,7 +94,7 @@ pub(crate) fn sign(change: &RecordChange) -> Line {
     Line::of(tone, &action.sign().to_string())
 }
 
-fn heading(collection: &Nsid, counts: Counts, terminal: &Terminal) -> Line {
+fn heading(collection: &Nsid, counts: ChangeCounts, terminal: &Terminal) -> Line {
     let column = terminal.width().saturating_sub(COUNT_COLUMNS);
     let name = Line::of(Tone::Bold, collection.as_str()).padded(column.saturating_sub(2));
     name.text("  ").join(change_counts(counts.each()))

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::answers::diff::StatRow;
-use crate::changes::Counts;
+use crate::changes::ChangeCounts;
 use crate::output::Output;
 use crate::screens::diff::total_line;
 use crate::terminal::line::Line;
@@ -24,7 +24,7 @@ pub(crate) fn print(rows: &[StatRow], commits: Option<u64>, out: &mut Output) ->
     table.row([Line::new(), dim("added"), dim("changed"), dim("deleted"), dim("size")]);
     let most = rows.iter().map(|row| row.counts.created.max(row.counts.deleted)).max();
     for row in rows {
-        let Counts { created, updated, deleted } = row.counts;
+        let ChangeCounts { created, updated, deleted } = row.counts;
         let number = |number: u64| Line::from(count(number));
         let (added, changed, deleted) = (number(created), number(updated), number(deleted));
         let name = Line::from(row.collection.as_str());
@@ -32,7 +32,7 @@ pub(crate) fn print(rows: &[StatRow], commits: Option<u64>, out: &mut Output) ->
         table.row([name, added, changed, deleted, bytes, bar(row.counts, most.unwrap_or(0))]);
     }
     out.table(&mut table)?;
-    let mut total = Counts::default();
+    let mut total = ChangeCounts::default();
     rows.iter().for_each(|row| total.add_all(row.counts));
     let bytes: i64 = rows.iter().map(|row| row.bytes).sum();
     let mut line = total_line(total);
@@ -58,7 +58,7 @@ fn difference(bytes: i64) -> String {
 }
 
 /// Returns a bar of added and deleted records. Each collection with one of them has at least one sign.
-fn bar(counts: Counts, most: u64) -> Line {
+fn bar(counts: ChangeCounts, most: u64) -> Line {
     let cells = |number: u64| {
         let thirds = number.saturating_mul(3 * BAR_COLUMNS) / most.max(1);
         usize::try_from(thirds.div_ceil(3)).unwrap_or_default()
@@ -88,7 +88,7 @@ mod tests {
             (0, 1, "-"),
             (0, 0, ""),
         ] {
-            let bar = bar(Counts { created, updated: 0, deleted }, 214);
+            let bar = bar(ChangeCounts { created, updated: 0, deleted }, 214);
             assert_eq!(bar.render(false), shown, "{created} {deleted}");
         }
         assert_eq!(difference(-12), "-12 B");

@@ -1,6 +1,7 @@
 //! Memory and time stay bounded for any input.
 
 mod fixtures;
+mod history;
 mod hostile_files;
 mod hostile_input;
 mod hostile_proofs;

@@ -15,7 +15,7 @@ use pds::{Error, Repo, Revision};
 use proptest::prelude::*;
 
 /// A commit of the empty tree with a signature that is no signature.
-fn commit(rev: Tid, prev: Option<Cid>, seed: u64) -> Block {
+pub(super) fn commit(rev: Tid, prev: Option<Cid>, seed: u64) -> Block {
     let mut signature = [7; 64];
     signature[..8].copy_from_slice(&seed.to_be_bytes());
     let value = Value::from([
@@ -31,17 +31,23 @@ fn commit(rev: Tid, prev: Option<Cid>, seed: u64) -> Block {
     block
 }
 
-fn head() -> RefName {
+pub(super) fn head() -> RefName {
     RefName::head()
 }
 
-fn row(seq: u64, name: &RefName, before: Option<Cid>, after: Cid, at_micros: u64) -> LogEntry {
+pub(super) fn row(
+    seq: u64,
+    name: &RefName,
+    before: Option<Cid>,
+    after: Cid,
+    at_micros: u64,
+) -> LogEntry {
     let (name, event, message) = (name.clone(), Event::Set, String::new());
     LogEntry { seq, name, before, after: Some(after), at_micros, event, message }
 }
 
 /// A repository with these blocks and log. Each ref points to the commit of its last row.
-fn repo_of(blocks: &[Block], log: &[LogEntry]) -> Repo {
+pub(super) fn repo_of(blocks: &[Block], log: &[LogEntry]) -> Repo {
     let empty = Block::new(Codec::Cbor, EMPTY_NODE);
     let refs: HashMap<_, _> = log.iter().map(|row| (row.name.clone(), row.after)).collect();
     let blocks = blocks.iter().cloned().chain([empty]).map(Ok);

@@ -1,0 +1,31 @@
+//! Histories with a large commit.
+
+use crate::common::TestRepo;
+
+#[test]
+fn a_large_commit_is_counted_and_listed_in_bounds() {
+    let repo = TestRepo::with_many_notes(60_000);
+    let peak = |args: &[&str]| {
+        let ended = repo.pds(args.iter().copied()).ended();
+        assert!(matches!(ended.code(), 0 | 1), "{args:?}: {}", ended.stderr);
+        ended.peak_kib
+    };
+    // Opening the repository and reading one record.
+    let least = peak(&["get", "com.example.note/n000001"]);
+    for args in [
+        &["log"][..],
+        &["log", "com.example.note"],
+        &["log", "com.example.note/n000001"],
+        &["reflog"],
+        &["diff", "HEAD^", "HEAD"],
+        &["diff", "--name-only"],
+        &["diff", "--stat"],
+        &["show", "HEAD"],
+    ] {
+        let peak = peak(args);
+        assert!(peak < least + MORE_KIB, "{args:?}: {peak} KiB after {least}");
+    }
+}
+
+/// The cache of nodes, and no list of 60,000 changes.
+const MORE_KIB: u64 = 20 * 1024;
