@@ -113,7 +113,7 @@ fn types_without_a_value_are_refused() {
 #[test]
 fn nesting_has_a_limit() {
     #[derive(Serialize)]
-    struct Deep(Option<Box<[Deep; 1]>>);
+    struct Deep(Option<Box<[Self; 1]>>);
 
     let deep = |levels| (0..levels).fold(Deep(None), |inner, _| Deep(Some(Box::new([inner]))));
     assert!(Value::from_serialize(&deep(MAX_NESTING)).is_ok());

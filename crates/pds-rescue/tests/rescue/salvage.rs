@@ -79,7 +79,7 @@ fn any_page_that_is_gone_leaves_the_rest() {
         let (dir, _) = store(home.path(), is_written);
         let path = dir.join(STORE_FILE);
         let whole = fs::read(&path).unwrap();
-        let all = SqliteStore::salvage(&path, &home.path().join("all.db")).unwrap();
+        let all = SqliteStore::salvage(&path, home.path().join("all.db")).unwrap();
         fs::remove_file(home.path().join("all.db")).unwrap();
         for page in 0..whole.len() / PAGE_BYTES {
             let what = format!("{is_written} {page}");

@@ -153,11 +153,11 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
     at.settles_as(&at.old(), "nothing happened");
 
     let at = Interrupted::new();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    key_file::write_new(at.file(NEXT_KEY_FILE), &at.next).unwrap();
     at.settles_as(&at.old(), "the new key is on disk");
 
     let at = Interrupted::new();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    key_file::write_new(at.file(NEXT_KEY_FILE), &at.next).unwrap();
     super::rotate(&at.repo, at.next.clone()).unwrap();
     at.settles_as(
         &at.next.public_key(),
@@ -167,7 +167,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
     // The result is the same if the ref has moved back to a commit before the rotation.
     let at = Interrupted::new();
     let head = at.repo.head().unwrap().unwrap();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    key_file::write_new(at.file(NEXT_KEY_FILE), &at.next).unwrap();
     super::rotate(&at.repo, at.next.clone()).unwrap();
     pds::local::open::open_without_key(&at.dir)
         .unwrap()
@@ -178,7 +178,7 @@ fn a_rotation_that_stops_anywhere_leaves_the_old_key_or_the_new_one() {
 
     // The result is the same if the log no longer has the row of the rotation.
     let at = Interrupted::new();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    key_file::write_new(at.file(NEXT_KEY_FILE), &at.next).unwrap();
     let (rotated, _) = super::rotate(&at.repo, at.next.clone()).unwrap();
     put(&rotated, "later", "1");
     let keep = Keep::default().states(std::num::NonZeroUsize::new(1));
@@ -196,24 +196,24 @@ fn a_next_key_from_elsewhere_or_long_ago_replaces_nothing_and_is_kept() {
     let at = Interrupted::new();
     super::rotate(&at.repo, at.next.clone()).unwrap();
     std::fs::remove_file(at.file(KEY_FILE)).unwrap();
-    key_file::write_new(&at.file(KEY_FILE), &at.next).unwrap();
+    key_file::write_new(at.file(KEY_FILE), &at.next).unwrap();
     let present =
         pds::local::rotation::rotate_key(&at.dir, Curve::K256).unwrap().0.public_key().unwrap();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    key_file::write_new(at.file(NEXT_KEY_FILE), &at.next).unwrap();
     at.settles_as(&present.unwrap(), "an earlier key");
 
     // The key is from another repository, twice.
     let at = Interrupted::new();
     for _ in 0..2 {
-        key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+        key_file::write_new(at.file(NEXT_KEY_FILE), &at.next).unwrap();
         Repo::open(&at.dir).unwrap();
         assert_eq!(at.unused(), [at.next.public_key()]);
     }
     // Another file with the name of the unused key prevents the rename. Neither file is lost.
     let name = at.next.public_key().did_key().replace("did:key:", UNUSED_KEY_FILES);
     std::fs::remove_file(at.file(&name)).unwrap();
-    key_file::write_new(&at.file(&name), &key()).unwrap();
-    key_file::write_new(&at.file(NEXT_KEY_FILE), &at.next).unwrap();
+    key_file::write_new(at.file(&name), &key()).unwrap();
+    key_file::write_new(at.file(NEXT_KEY_FILE), &at.next).unwrap();
     let said = Repo::open(&at.dir).map(drop);
     assert!(matches!(said, Err(Error::KeyFile(KeyFileError::Exists { .. }))), "{said:?}");
     assert!(at.file(NEXT_KEY_FILE).exists());

@@ -153,7 +153,7 @@ fn a_ref_wins_over_a_rev_a_rev_over_a_cid_and_a_cid_over_a_time() {
     let letters = first.cid().to_string()[7..13].to_owned();
     let of_rev = commit(tid(&format!("{letters}2222222")), None, 2);
     let plain = row(1, &head(), None, first.cid(), 1);
-    let only_cid = repo_of(&[first.clone()], std::slice::from_ref(&plain));
+    let only_cid = repo_of(std::slice::from_ref(&first), std::slice::from_ref(&plain));
     let named = |text: &str| -> pds::Result<Cid> {
         let time = |_: &str| Some(5);
         only_cid.history().resolve(&Revision::parse_with_times(text, &time)?)

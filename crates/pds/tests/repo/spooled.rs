@@ -106,7 +106,7 @@ fn a_large_batch_is_a_plain_one() {
     let repos: Vec<Repo> = ["plain", "other"]
         .iter()
         .map(|name| {
-            let store = SqliteStore::create(&dir.path().join(name)).unwrap();
+            let store = SqliteStore::create(dir.path().join(name)).unwrap();
             let repo = Repo::with(Arc::new(store), Arc::new(MemoryBlobs::default()));
             let repo = repo.signing_with(key.clone());
             repo.init(&did()).unwrap();

@@ -68,7 +68,7 @@ fn the_mark_of_a_file_tells_an_unreleased_format_from_other_files() {
     assert!(matches!(error, StoreError::UnreleasedFormat), "{error:?}");
     let checked = SqliteStore::check_file(&path);
     assert!(matches!(checked, Err(StoreError::UnreleasedFormat)), "{checked:?}");
-    let salvaged = SqliteStore::salvage(&path, &dir.path().join("to.db"));
+    let salvaged = SqliteStore::salvage(&path, dir.path().join("to.db"));
     assert!(matches!(salvaged, Err(StoreError::UnreleasedFormat)), "{salvaged:?}");
     for other in [0, 1, -1, i32::from_be_bytes(*b"pds2"), unreleased.swap_bytes()] {
         let path = with_number(dir.path(), "application_id", other);

@@ -65,7 +65,7 @@ fn a_value_that_is_too_long_is_damage_and_takes_no_memory() {
         let log =
             store.view().unwrap().log(&LogQuery::default(), &mut |_| ControlFlow::Continue(()));
         assert!(matches!(log, Err(StoreError::Damaged(_))), "{log:?}");
-        let salvaged = SqliteStore::salvage(&path, &path.with_extension("to")).unwrap();
+        let salvaged = SqliteStore::salvage(&path, path.with_extension("to")).unwrap();
         assert_eq!((salvaged.sound, salvaged.refs, salvaged.is_all), (9, 1, false));
         // The same bytes are stored again.
         assert_eq!(apply(&store, 7..8).new_blocks, 1);
@@ -166,6 +166,6 @@ fn read_long_log(path: &Path) {
         assert_eq!(store.collect(sweep).unwrap().rows, 99);
     }
     assert_eq!(store.check(CheckDepth::Whole).unwrap(), Vec::<String>::new());
-    let salvaged = SqliteStore::salvage(path, &path.with_extension("to")).unwrap();
+    let salvaged = SqliteStore::salvage(path, path.with_extension("to")).unwrap();
     assert_eq!((salvaged.moves, salvaged.is_all), (u64::from(ROWS) - 99, true));
 }
