@@ -141,8 +141,11 @@ fn screen(
     terminal: &Terminal,
 ) -> Result<Vec<Line>> {
     let Imported { before, commit, new_blocks, .. } = imported;
+    let comparison =
+        repo.history().compare(before.as_ref().map(Commit::cid), Some(commit.cid()))?;
     let mut counts = [0; 3];
-    for change in repo.history().changes(before.as_ref().map(Commit::cid), Some(commit.cid()))? {
+    for change in comparison.changes() {
+        let change = change?;
         let kind = match (change.before, change.after) {
             (None, _) => 0,
             (Some(_), Some(_)) => 1,

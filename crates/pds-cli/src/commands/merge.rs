@@ -102,7 +102,7 @@ impl Args {
         let identity = self.identity.read()?;
         let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
-        let mut options = self.options(&repo, &did)?;
+        let mut options = self.options(place, &repo, &did)?;
         let merged = match state_in(&repo, &self.theirs) {
             Settled::Revision(revision) => {
                 identity.check(repo.checkout(revision)?.commit())?;
@@ -134,10 +134,10 @@ impl Args {
         Ok(exit)
     }
 
-    fn options(&self, repo: &Repo, did: &Did) -> Result<MergeOptions> {
+    fn options(&self, place: &Place, repo: &Repo, did: &Did) -> Result<MergeOptions> {
         let mut paths = HashMap::new();
         for TakeArg { side, record } in &self.take {
-            let path = record.path_in(did)?;
+            let path = record.path_in(place.account(did))?;
             if paths.insert(path.clone(), *side).is_some_and(|other| other != *side) {
                 return Stated::usage(format!("--take names both sides for {path}")).fail();
             }

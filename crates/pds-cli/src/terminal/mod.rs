@@ -3,8 +3,6 @@
 //! A `Line` is safe by construction: characters that control the terminal, or that cannot be seen, are replaced when
 //! text is added.
 
-#![allow(dead_code)]
-
 pub(crate) mod hints;
 pub(crate) mod json_lines;
 pub(crate) mod lent;

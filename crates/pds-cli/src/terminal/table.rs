@@ -42,13 +42,6 @@ impl Column {
         Self { need: Need::Cid, ..Self::left() }
     }
 
-    /// Sets the least width.
-    #[must_use]
-    pub(crate) fn at_least(mut self, columns: usize) -> Self {
-        self.min = columns;
-        self
-    }
-
     fn fits(self, columns: usize) -> bool {
         match self.need {
             Need::Always => true,

@@ -23,8 +23,6 @@ pub(crate) enum Tone {
     Cyan,
     /// Conflicts.
     Magenta,
-    /// Hits of a search.
-    Reverse,
     /// Characters in texts that control a terminal or hide.
     Hostile,
     /// Deleted words of a text.
@@ -46,7 +44,6 @@ impl Tone {
             Self::Error => colour(AnsiColor::Red).bold(),
             Self::Cyan => colour(AnsiColor::Cyan),
             Self::Magenta => colour(AnsiColor::Magenta),
-            Self::Reverse => Style::new().invert(),
             Self::Hostile => colour(AnsiColor::Red).invert(),
             Self::DeletedWords => colour(AnsiColor::Red).underline(),
             Self::AddedWords => colour(AnsiColor::Green).underline(),
