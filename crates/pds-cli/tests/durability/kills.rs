@@ -146,7 +146,7 @@ fn a_collection_that_is_killed_at_any_call() {
         Scenario { name: "gc --keep", home: &repo.home, args: &args, stdin: "", kills: 40 };
     kill(&scenario, |repo| {
         once_more(&args, "")(repo);
-        assert_eq!(repo.json_lines(["log"]).len(), 2);
+        assert_eq!(repo.json_lines(["reflog"]).len(), 2);
     });
 }
 
