@@ -4,6 +4,7 @@ use std::io::{self, StdoutLock, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::terminal::lent::{Lent, lend};
+use crate::terminal::messages::message_text;
 use crate::terminal::screen_size::ScreenSize;
 
 /// Standard output. With a pager, text is held back until it is longer than the screen.
@@ -137,13 +138,29 @@ impl Drop for Sink {
 /// Returns the command of the pager; `None` if the user wants none.
 fn pager_command() -> Option<String> {
     let named = ["PDS_PAGER", "PAGER"].iter().find_map(|name| std::env::var(name).ok());
-    let command = named.unwrap_or_else(|| DEFAULT_PAGER.to_owned());
-    let command = command.trim();
+    let command = named.as_deref().unwrap_or(DEFAULT_PAGER).trim();
     (!command.is_empty() && command != "cat").then(|| command.to_owned())
+}
+
+/// Tells whether the shell finds the program of a command. A command that begins with settings is not looked for.
+fn is_installed(command: &str) -> bool {
+    let program = command.split_whitespace().next().unwrap_or_default();
+    if cfg!(windows) || program.contains(['=', '\'', '"', '$', '(', '{']) {
+        return true;
+    }
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "command -v \"$1\"", "sh", program]).stdout(Stdio::null());
+    shell.stdin(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|found| found.success())
 }
 
 /// Starts a pager with the shell, as git does.
 fn start_pager(command: &str) -> io::Result<Child> {
+    if !is_installed(command) {
+        let message = message_text(&format!("warning: the pager {command:?} is not installed"));
+        // If standard error fails, no way is left to report it.
+        let _ = writeln!(io::stderr(), "{message}");
+        return Err(io::ErrorKind::NotFound.into());
+    }
     let (shell, option) = if cfg!(windows) { ("cmd", "/C") } else { ("sh", "-c") };
     let mut pager = Command::new(shell);
     pager.arg(option).arg(command).stdin(Stdio::piped());

@@ -38,3 +38,16 @@ fn a_pager_that_ends_early_ends_the_command_quietly() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!((lines.len(), lines[2]), (3, "code 0"), "{text}");
 }
+
+#[test]
+fn without_its_pager_the_answer_is_still_printed() {
+    let repo = TestRepo::with_many_notes(100);
+    let line = "pds -R alice ls com.example.note 2>&1; echo code $?";
+    let Some(text) = of(&repo, "PAGER='no-such-pager -R' NO_COLOR=1", line) else { return };
+    assert_eq!(text.lines().count(), 102, "{text}");
+    assert!(
+        text.starts_with("warning: the pager \"no-such-pager -R\" is not installed\n"),
+        "{text}"
+    );
+    assert!(text.ends_with("code 0\n"), "{text}");
+}
