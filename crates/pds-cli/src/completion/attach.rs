@@ -18,6 +18,7 @@ use super::find::{ValueOf, find};
 use crate::first_argument::READING;
 use crate::help::topics::TOPICS;
 use crate::record::{RecordArg, TargetArg};
+use crate::record_pattern::RecordsArg;
 use crate::short_cid::CidArg;
 use crate::state_arg::StateArg;
 
@@ -66,7 +67,9 @@ fn kinds(arg: &Arg) -> Vec<ValueOf> {
     if arg.get_id() == "repo" || !arg.get_action().takes_values() {
         return Vec::new();
     }
-    if has_type(TypeId::of::<RecordArg>()) || has_type(TypeId::of::<TargetArg>()) {
+    let records =
+        [TypeId::of::<RecordArg>(), TypeId::of::<RecordsArg>(), TypeId::of::<TargetArg>()];
+    if records.into_iter().any(has_type) {
         return vec![ValueOf::Record];
     }
     if has_type(TypeId::of::<StateArg>()) {
@@ -85,7 +88,8 @@ fn kinds(arg: &Arg) -> Vec<ValueOf> {
     let mut kinds = Vec::new();
     for name in names.iter().flat_map(|name| name.split('|')) {
         let kind = match name {
-            "REV" | "A..B" | "A" | "B" => ValueOf::State,
+            "REV" | "STATE" | "A..B" | "A" | "B" => ValueOf::State,
+            "REF" => ValueOf::Ref,
             "PATH" => ValueOf::Record,
             "COLLECTION" => ValueOf::Collection,
             _ => continue,

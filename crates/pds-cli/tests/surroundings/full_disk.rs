@@ -79,7 +79,7 @@ fn a_disk_that_fills_up_loses_nothing_that_was_acknowledged() {
     assert_eq!((words[0], words[2]), ("1", "com.example.note"), "{said}");
     assert_eq!(words[1], words[3], "acknowledged and found: {said}");
     assert_eq!(*error, "error: no space left for the store: database or disk is full");
-    assert_eq!(*hint, "  hint: nothing was changed; free some space and try again");
+    assert_eq!(*hint, "hint: nothing was changed; free some space and try again");
     assert_eq!([blob, verified, last, blob_again, verified_again], [&"1", &"0", &"1", &"0", &"0"]);
     assert!(ended.stderr.contains("No space left on device"), "{}", ended.stderr);
 }
@@ -107,7 +107,7 @@ fn nothing_half_made_is_left_where_there_is_no_room_for_it() {
         "empty", "1",
     ];
     assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{}", ended.stderr);
-    for line in ended.stderr.lines().filter(|line| !line.starts_with("  hint: ")) {
+    for line in ended.stderr.lines().filter(|line| !line.starts_with("hint: ")) {
         let space = line.contains("No space left on device") || line.contains("disk is full");
         assert!(line.starts_with("error: ") && space, "{line}");
     }

@@ -120,7 +120,7 @@ fn writing_verbs_fail_with_a_reason_and_change_nothing() {
         let error = said.next().unwrap();
         assert!(error.starts_with("error: "), "{args:?}: {error}");
         let mut code = said.next().unwrap();
-        if code.starts_with("  hint: ") {
+        if code.starts_with("hint: ") {
             code = said.next().unwrap();
         }
         let (expected, reason) = match args[0] {

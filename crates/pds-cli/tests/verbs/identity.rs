@@ -7,6 +7,7 @@ use pds::data::{Block, Codec};
 use pds::mst::EMPTY_NODE;
 use serde_json::json;
 
+use super::help_examples::verbs_in;
 use crate::common::{Directory, Home};
 
 /// The forms in which the keys of an account are given.
@@ -295,20 +296,13 @@ fn a_secret_that_is_given_as_an_argument_is_never_repeated() {
     let secret = key.to_multikey().to_string();
     let hex = "0123456789abcdef".repeat(4);
     let help = home.pds(["--help"]).ok();
-    let verbs: Vec<&str> = help
-        .lines()
-        .skip_while(|line| *line != "Commands:")
-        .skip(1)
-        .take_while(|line| !line.is_empty())
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|verb| verb.len() > 1 && *verb != "help")
-        .collect();
-    assert!(verbs.contains(&"key") && verbs.len() > 20, "{verbs:?}");
+    let verbs = verbs_in(&help);
+    assert!(verbs.contains(&"key".to_owned()) && verbs.len() > 20, "{verbs:?}");
     let mut runs = 0;
-    for verb in verbs {
+    for verb in verbs.iter().map(String::as_str) {
         let paths: Vec<Vec<&str>> = match verb {
-            "key" => ["show", "import", "rotate"].map(|name| vec![verb, name]).into(),
-            "blob" => ["put", "get"].map(|name| vec![verb, name]).into(),
+            "key" => ["show", "new", "import", "rotate"].map(|name| vec![verb, name]).into(),
+            "blob" => ["put", "get", "export"].map(|name| vec![verb, name]).into(),
             "ref" => ["set", "rm"].map(|name| vec![verb, name]).into(),
             _ => vec![vec![verb]],
         };
