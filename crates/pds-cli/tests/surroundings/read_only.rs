@@ -124,9 +124,9 @@ fn writing_verbs_fail_with_a_reason_and_change_nothing() {
             code = said.next().unwrap();
         }
         let (expected, reason) = match args[0] {
-            "key" if args[1] == "rotate" => ("1", "ead-only file system"),
+            "key" if args[1] == "rotate" => ("1", "ead-only file"),
             "key" => ("3", "not a signing key"),
-            "blob" | "init" => ("1", "ead-only file system"),
+            "blob" | "init" => ("1", "ead-only file"),
             _ => ("1", "the store is read-only"),
         };
         assert_eq!(code, expected, "{args:?}: {error}");
