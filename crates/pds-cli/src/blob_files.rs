@@ -29,7 +29,7 @@ pub(crate) fn each(
 
 /// Returns the name of the directory with the blobs of an account.
 pub(crate) fn directory_of_blobs(did: &Did) -> String {
-    format!("{did}_blobs")
+    format!("{did}{ENDING}")
 }
 
 /// Returns the CID and the length of bytes of any size.
@@ -62,25 +62,28 @@ pub(crate) fn is_whole(file: &Path, cid: &Cid) -> io::Result<bool> {
     Ok(cid_of(&mut File::open(file)?)?.0 == *cid)
 }
 
-/// Lists the files that an argument means: itself, or the files of a directory in the order of their names. In a
-/// directory with blobs of the account, these are meant as well.
-pub(crate) fn files_of(argument: &Path, account: Option<&Did>) -> Result<Vec<PathBuf>> {
-    if argument == Path::new(STANDARD_STREAM) || !argument.is_dir() {
-        return Ok(vec![argument.to_owned()]);
+/// Lists the files that an argument means: itself, or the files of a directory in the order of their names. The
+/// directories of blobs in a directory, as an export writes them, are meant as well.
+pub(crate) fn files_of(argument: &Path) -> Result<Vec<PathBuf>> {
+    match argument == Path::new(STANDARD_STREAM) || !argument.is_dir() {
+        true => Ok(vec![argument.to_owned()]),
+        false => files_in(argument, true),
     }
-    let own = account.map(directory_of_blobs);
+}
+
+fn files_in(dir: &Path, has_directories: bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let entries = fs::read_dir(argument);
-    for entry in entries.with_context(|| format!("cannot read {}", argument.display()))? {
-        let entry = entry.with_context(|| format!("cannot read {}", argument.display()))?;
+    let entries = fs::read_dir(dir);
+    for entry in entries.with_context(|| format!("cannot read {}", dir.display()))? {
+        let entry = entry.with_context(|| format!("cannot read {}", dir.display()))?;
         let (name, path) = (entry.file_name(), entry.path());
         if name.as_encoded_bytes().starts_with(b".") {
             continue;
         }
-        let is_own = own.as_deref().is_some_and(|own| name == own);
+        let of_blobs = has_directories && name.as_encoded_bytes().ends_with(ENDING.as_bytes());
         match path.metadata() {
             Ok(kind) if kind.is_file() => files.push(path),
-            Ok(kind) if kind.is_dir() && is_own => files.extend(files_of(&path, None)?),
+            Ok(kind) if kind.is_dir() && of_blobs => files.extend(files_in(&path, false)?),
             _ => say(&format!("{} is not a file: left out", path.display())),
         }
     }
@@ -111,5 +114,8 @@ pub(crate) fn extension_of(media_type: &str) -> &'static str {
         _ => "",
     }
 }
+
+/// The ending of the name of a directory with blobs.
+const ENDING: &str = "_blobs";
 
 const CHUNK_BYTES: usize = 64 * 1024;

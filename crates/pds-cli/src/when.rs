@@ -33,6 +33,11 @@ impl When {
         }
     }
 
+    /// Returns the first moment.
+    pub(crate) fn first(self) -> Timestamp {
+        self.first
+    }
+
     /// Returns the first moment in microseconds since 1970. A time before 1970 counts as 1970.
     pub(crate) fn first_micros(self) -> u64 {
         u64::try_from(self.first.as_microsecond()).unwrap_or(0)

@@ -17,6 +17,9 @@ pub(crate) struct WrittenRow {
     /// The CID of the record; `None` if it was deleted.
     pub(crate) cid: Option<Cid>,
     pub(crate) commit: CommitId,
+    /// Whether the record has another CID than before.
+    #[serde(skip)]
+    pub(crate) is_change: bool,
     #[serde(skip)]
     pub(crate) path: String,
     pub(crate) uri: String,
@@ -34,6 +37,7 @@ impl WrittenRow {
             action: Action::of(change.before, change.after),
             cid: change.after,
             commit: CommitId::of(commit),
+            is_change: change.before != change.after,
             path: change.path.to_string(),
             uri: AtUri::record(commit.did(), &change.path).to_string(),
         }

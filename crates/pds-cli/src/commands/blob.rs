@@ -24,7 +24,7 @@ use crate::screens::blob::{BlobList, print_missing};
 use crate::short_cid::CidArg;
 use crate::state_arg::{Settled, StateArg};
 use crate::stream::{STANDARD_STREAM, open_stream};
-use crate::text::say;
+use crate::text::{counted, say};
 
 /// Store, read, list and check blobs
 #[derive(Debug, clap::Args)]
@@ -40,7 +40,7 @@ pub(crate) struct Args {
 enum BlobVerb {
     /// Store files and print their blob references, for use in records
     ///
-    /// Of a directory, every file is stored. A file whose name is the CID of a blob, as goat and pds blob export write
+    /// Of a directory, every file is stored, and so are the files of the directories <did>_blobs in it. A file whose name is the CID of a blob, as goat and pds blob export write
     /// them, must have the bytes of this CID. Exit code 6 if some files do not: they are listed and not stored.
     #[command(
         after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob put - --mime text/plain\n  pds blob put photos/"
@@ -124,8 +124,8 @@ fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -
     if files.iter().filter(|file| *file == Path::new(STANDARD_STREAM)).count() > 1 {
         return Stated::only_one_standard_input().fail();
     }
-    let account = repo.did()?;
-    let lists = files.iter().map(|file| files_of(file, account.as_ref()));
+    check_all_exist(files)?;
+    let lists = files.iter().map(|file| files_of(file));
     let files: Vec<PathBuf> = lists.collect::<Result<Vec<_>>>()?.concat();
     if files.is_empty() {
         return Stated::bad_input("the directory has no file to store").fail();
@@ -136,13 +136,14 @@ fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -
     let mut progress = Progress::files("blobs", Some(files.len() as u64), bytes);
     let (mut stored, mut refused) = (0_u64, Vec::new());
     for file in &files {
-        match refusal(file)? {
+        match refusal(file).map_err(|error| partly(stored, error))? {
             Some(reason) => {
                 progress.add_bytes(size(file));
                 refused.push(reason);
             }
             None => {
-                let blob = put_one(&repo, file, mime, &mut progress)?;
+                let blob = put_one(&repo, file, mime, &mut progress);
+                let blob = blob.map_err(|error| partly(stored, error))?;
                 out.has_done();
                 out.json(&blob.to_value())?;
                 stored += 1;
@@ -158,6 +159,28 @@ fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -
     }
     refused.iter().for_each(|reason| say(reason));
     Ok(if stored > 0 { Exit::Partly } else { Exit::BadInput })
+}
+
+/// Refuses to begin if a file does not exist.
+fn check_all_exist(files: &[PathBuf]) -> Result<()> {
+    let is_stream = |file: &PathBuf| file == Path::new(STANDARD_STREAM);
+    match files.iter().find(|file| !is_stream(file) && !file.exists()) {
+        Some(file) => {
+            let stated = Stated::bad_input(format!("no file {}", file.display()));
+            if files.len() > 1 { stated.hint("nothing was stored") } else { stated }.fail()
+        }
+        None => Ok(()),
+    }
+}
+
+/// Returns the error about a file after others were stored, which the answers name.
+fn partly(stored: u64, error: anyhow::Error) -> anyhow::Error {
+    match stored {
+        0 => error,
+        _ => Stated::partly(format!("{} stored, then: {error:#}", counted(stored, "file")))
+            .hint("the printed blobs are stored, the files after them are not")
+            .into(),
+    }
 }
 
 /// Returns the reason not to store a file: its name is a CID that its bytes do not have.

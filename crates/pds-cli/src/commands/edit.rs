@@ -33,7 +33,7 @@ use crate::text::say;
     EDITOR=nano pds edit app.bsky.actor.profile/self\n  \
     pds edit com.example.note/new --create     begin with an empty record")]
 pub(crate) struct Args {
-    /// Record: collection/rkey or an at-uri
+    /// Record: collection/rkey, at-uri or bsky.app URL
     path: RecordArg,
 
     /// Begin with an empty record if it does not exist
@@ -55,7 +55,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let editor = Editor::of_user()?;
-        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
+        let repo = self.repo(place, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         let path = self.path.path_in(place.account(&did))?.clone();
         let (text, expected) = self.present(&repo, &path)?;
@@ -92,6 +92,13 @@ impl Args {
         }
         print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
+    }
+
+    /// Opens the repository. Without its key, the text could not be written.
+    fn repo(&self, place: &Place, out: &mut Output) -> Result<Repo> {
+        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
+        repo.keys().check_signer()?;
+        Ok(repo)
     }
 
     /// Returns the text of the record, and the state that it must have when the new one is written.

@@ -81,6 +81,7 @@ pub(crate) struct Args {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum ExportFormat {
     Car,
+    #[value(alias = "jsonl")]
     Ndjson,
     Csv,
 }

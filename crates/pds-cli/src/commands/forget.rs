@@ -45,7 +45,7 @@ use crate::text::say;
     pds forget --before HEAD~10 --yes      keep only the last ten steps\n  \
     pds forget --before 2026-01-01 --dry-run")]
 pub(crate) struct Args {
-    /// Records to purge: collection/rkey or at-uris
+    /// Records to purge: collection/rkey, at-uri or bsky.app URL
     paths: Vec<RecordArg>,
 
     /// Purge the states before this one in the history of HEAD, and the states of other refs before that time.

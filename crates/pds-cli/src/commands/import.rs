@@ -153,13 +153,18 @@ fn screen(
         };
         counts[kind] += 1;
     }
+    let name = repo.history().ref_name();
+    let is_head = *name == RefName::head();
+    let earlier = earlier(if is_head { "" } else { name.as_str() }, imported);
     let import = Import {
         source,
-        ref_name: repo.history().ref_name().as_str(),
+        ref_name: name.as_str(),
         before: before.as_ref(),
         after: commit,
         counts,
         new_blocks: *new_blocks,
+        undo: undo(name, &earlier),
+        earlier,
         key: repo.keys().of(commit)?.map(|key| key.did_key()),
     };
     Ok(lines_of(&import, terminal))
@@ -265,17 +270,27 @@ fn kept(error: &anyhow::Error, name: &RefName) -> Stated {
     )
 }
 
+/// Returns the text that names the state before an import, in quotes for a shell.
+fn earlier(name: &str, imported: &Imported) -> String {
+    match &imported.before {
+        // If other states were stored, the ref has moved through them.
+        Some(before) if imported.earlier > 0 => before.cid().to_string(),
+        _ => format!("'{name}@{{1}}'"),
+    }
+}
+
+/// Returns the command that moves a ref back to an earlier state.
+fn undo(name: &RefName, earlier: &str) -> String {
+    match *name == RefName::head() {
+        true => format!("pds reset {earlier}"),
+        false => format!("pds ref set {name} {earlier}"),
+    }
+}
+
 /// Warns of records and commits that the ref no longer has.
 fn warn_of_move(repo: &Repo, imported: &Imported, out: &mut Output) {
     let (name, commit) = (repo.history().ref_name(), &imported.commit);
-    let is_head = *name == RefName::head();
-    let undo = if is_head { "reset".to_owned() } else { format!("ref set {name}") };
-    // If other states were stored, the ref has moved through them.
-    let target = match &imported.before {
-        Some(before) if imported.earlier > 0 => before.cid().to_string(),
-        _ => format!("'{name}@{{1}}'"),
-    };
-    let undo = format!("pds {undo} {target} restores it");
+    let undo = format!("{} restores it", undo(name, &earlier(name.as_str(), imported)));
     if let Some(before) = &imported.before
         && before.rev() > commit.rev()
     {

@@ -21,6 +21,7 @@ use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::record::check_account;
 use crate::secret_file::read_secret;
+use crate::stream::STANDARD_STREAM;
 use crate::text::say;
 
 /// Show, create, import or rotate the signing key
@@ -124,6 +125,12 @@ fn show(place: &Place, out: &mut Output) -> Result<()> {
 }
 
 fn new(file: &Path, curve: Curve, out: &mut Output) -> Result<()> {
+    if file == Path::new(STANDARD_STREAM) {
+        let message = "a secret key is written to a file, not to standard output";
+        return Stated::usage(message)
+            .hint("pds key new FILE writes one; ./- names a file -")
+            .fail();
+    }
     check_is_free(file, false)?;
     let key = SigningKey::generate(curve)?;
     key_file::write_new(file, &key)?;

@@ -31,7 +31,7 @@ use crate::text::{counted, say};
     after_help = "Examples:\n  pds prove app.bsky.actor.profile/self -o proof.car\n  pds -R backup.car prove app.bsky.feed.post/3jzfcijpj2z2a --with-identity log.json -o proof.car"
 )]
 pub(crate) struct Args {
-    /// Record: collection/rkey or an at-uri
+    /// Record: collection/rkey, at-uri or bsky.app URL
     path: RecordArg,
 
     /// File to write [default: stdout]

@@ -29,7 +29,7 @@ use crate::stream::read_limited;
     echo '{\"text\": \"hello\"}' | pds put com.example.note/first\n  \
     pds put com.example.note note.json      generate the key")]
 pub(crate) struct Args {
-    /// Record: collection/rkey or an at-uri; for a collection alone, a TID is generated
+    /// Record: collection/rkey, at-uri or bsky.app URL; for a collection alone, a TID is generated
     path: TargetArg,
 
     /// File with the record [default: stdin]
@@ -68,6 +68,7 @@ impl Args {
         let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
         let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
         self.path.check_account(place.account(&did))?;
+        self.check_file()?;
         let input = match self.cbor {
             true => read_limited(self.file.as_deref(), MAX_BLOCK_BYTES)?,
             false => read_json(self.file.as_deref())?,
@@ -80,6 +81,19 @@ impl Args {
         out.has_done();
         print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
+    }
+
+    /// Refuses a record that was given in place of its file.
+    fn check_file(&self) -> Result<()> {
+        match &self.file {
+            Some(file)
+                if file.as_os_str().as_encoded_bytes().starts_with(b"{") && !file.exists() =>
+            {
+                let message = format!("no file {}", file.display());
+                Stated::bad_input(message).hint(FROM_STDIN).fail()
+            }
+            _ => Ok(()),
+        }
     }
 
     fn write(&self, input: Vec<u8>) -> Result<Write> {
@@ -107,3 +121,5 @@ impl Args {
         })
     }
 }
+
+const FROM_STDIN: &str = "the record is read from a file or stdin: echo '{…}' | pds put PATH";

@@ -23,9 +23,9 @@ use crate::text::say;
 
 /// Show every move of a ref, newest first
 ///
-/// @{N} names the commit that the ref pointed to N moves ago; pds reset @{1} undoes the last move. The counts are the
-/// difference between the commits before and after a move. With a path, show only the moves that changed a record or
-/// a collection. Exit code 6 if a commit cannot be read; its moves are shown all the same.
+/// @{N} names the commit that the ref pointed to N moves ago; pds reset '@{1}' undoes the last move. The counts are
+/// the difference between the commits before and after a move. With a path, show only the moves that changed a record
+/// or a collection. Exit code 6 if a commit cannot be read; its moves are shown all the same.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds reflog\n  pds reflog HEAD -n 5\n  pds reflog --since '2 days ago' --oneline"
@@ -257,7 +257,7 @@ impl Moves<'_> {
             return Ok(());
         }
         match *name == RefName::head() {
-            true => out.line(&hint_line("undo the last move with pds reset @{1}")),
+            true => out.line(&hint_line("undo the last move with pds reset '@{1}'")),
             false => {
                 let undo = format!("undo the last move with pds ref set {name} {name}@{{1}}");
                 out.line(&hint_line(&undo))

@@ -15,21 +15,23 @@ use crate::output::Output;
 use crate::questions::{YesArg, can_ask, confirm, declined, needs_yes};
 use crate::record_pattern::RecordsArg;
 use crate::screens::written::print;
+use crate::terminal::hints::hint_line;
 use crate::terminal::numbers::counted;
 
 /// Delete records in one signed commit
 ///
 /// If one of the records does not exist, none is deleted. A collection means all of its records, and a star at the end
 /// of a pattern means all records whose paths begin like that. The shell must not see the star: put the pattern in
-/// quotes. On a terminal, a question names the number of records; elsewhere --yes is required. pds reset restores them.
+/// quotes. On a terminal, a question names the number of records; elsewhere --yes is required. pds revert HEAD
+/// restores them.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  pds rm com.example.note/first com.example.note/second\n  \
     pds rm 'com.example.note/n*' --dry-run     list the records\n  \
     pds rm app.bsky.feed.post --yes            delete all records of a collection\n  \
     pds rm 'app.bsky.*' --yes                  delete those of several collections")]
 pub(crate) struct Args {
-    /// Records: collection/rkey or at-uris; or patterns: collection, 'collection/*', 'collection/abc*' or
-    /// 'app.bsky.feed.*'
+    /// Records: collection/rkey, at-uri or bsky.app URL; or patterns: collection, 'collection/*',
+    /// 'collection/abc*' or 'app.bsky.feed.*'
     #[arg(required = true)]
     paths: Vec<RecordsArg>,
 
@@ -71,6 +73,13 @@ impl Args {
         drop(writes);
         out.has_done();
         print(WrittenRow::all(&written), out)?;
+        if out.terminal().is_some() {
+            let undo = match &self.ref_name {
+                Some(name) => format!("pds revert {name} --ref {name} restores them"),
+                None => "pds revert HEAD restores them".to_owned(),
+            };
+            out.line(&hint_line(&undo))?;
+        }
         Ok(Exit::Done)
     }
 

@@ -4,15 +4,15 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
-use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use pds::syntax::Tid;
 
 use crate::answers::tid::TidAnswer;
 use crate::exit::{Exit, Stated};
 use crate::output::Output;
 use crate::text::time_text;
+use crate::when::When;
 
 /// Generate a TID, or decode one
 ///
@@ -27,7 +27,8 @@ pub(crate) struct Args {
     #[arg(value_parser = Tid::parse_hyphenated)]
     tid: Option<Tid>,
 
-    /// Make the TID of this time: a day (UTC), a time like 2026-01-31T12:00:00Z, or microseconds since 1970
+    /// Make the TID of this time: a day, a time like 2026-01-31T12:00, yesterday, '2 days ago', or microseconds since
+    /// 1970. The zone is UTC if the time names none
     #[arg(long, value_name = "TIME", conflicts_with = "tid", allow_hyphen_values = true)]
     time: Option<String>,
 
@@ -66,15 +67,17 @@ fn now(clock_id: Option<u16>) -> Result<Tid> {
 
 /// Makes the TID of a time.
 fn of_time(text: &str, clock_id: u16) -> Result<Tid> {
-    let day = || text.parse::<Date>().ok()?.to_zoned(TimeZone::UTC).ok();
+    // The same time gives the same TID on every machine, so the zone is UTC if the text names none.
+    let now = Zoned::now().with_time_zone(TimeZone::UTC);
+    let time = || match When::parse(text, &now) {
+        Some(when) => Some(when.first()),
+        None => text.parse::<Timestamp>().ok(),
+    };
     let micros = match text.parse::<i64>() {
         Ok(micros) => micros,
-        Err(_) if text.len() == DAY_CHARS && day().is_some() => {
-            day().map_or(0, |day| day.timestamp().as_microsecond())
-        }
-        Err(_) => match text.parse::<Timestamp>() {
-            Ok(time) => time.as_microsecond(),
-            Err(_) => return Stated::usage(format!("{text:?} is no time")).hint(FORMS).fail(),
+        Err(_) => match time() {
+            Some(time) => time.as_microsecond(),
+            None => return Stated::usage(format!("{text:?} is no time")).hint(FORMS).fail(),
         },
     };
     match u64::try_from(micros).ok().and_then(|micros| Tid::new(micros, clock_id)) {
@@ -86,7 +89,5 @@ fn of_time(text: &str, clock_id: u16) -> Result<Tid> {
     }
 }
 
-const FORMS: &str = "give --time a day like 2026-01-31 (UTC), a time like 2026-01-31T12:00:00Z, or microseconds since 1970";
-
-/// The length of a day such as 2026-01-31.
-const DAY_CHARS: usize = 10;
+const FORMS: &str = "give --time a day like 2026-01-31 (UTC), a time like 2026-01-31T12:00:00Z, yesterday, \
+    '2 days ago', or microseconds since 1970";

@@ -8,7 +8,7 @@ use pds::unfinished::UnfinishedDir;
 use pds::{RecordEntry, Snapshot};
 
 use crate::answers::unpack::UnpackAnswer;
-use crate::exit::Exit;
+use crate::exit::{Exit, Stated};
 use crate::leftovers::clear_from;
 use crate::open::Place;
 use crate::output::Output;
@@ -48,6 +48,10 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        if self.dir.is_file() {
+            let message = format!("{} is a file, not a directory to write to", self.dir.display());
+            return Stated::usage(message).hint("the form is: pds unpack FILE.car DIR").fail();
+        }
         let (source, at) = place.source_at(self.at.as_ref())?;
         self.of(&source.snapshot(at)?, out)
     }
@@ -62,10 +66,11 @@ impl Args {
         };
         let dir = names.path(&self.dir, name, "");
         check_is_new(&dir)?;
-        make(&self.dir)?;
-        clear_from(&self.dir, &[UNFINISHED_RECORDS]);
-        let staging = UnfinishedDir::create_in(&self.dir, UNFINISHED_RECORDS)
-            .with_context(|| format!("cannot write to {}", self.dir.display()))?;
+        // If the work is interrupted, no new directory is left.
+        let base = existing(&self.dir);
+        clear_from(base, &[UNFINISHED_RECORDS]);
+        let staging = UnfinishedDir::create_in(base, UNFINISHED_RECORDS)
+            .with_context(|| format!("cannot write to {}", base.display()))?;
         write_commit(snapshot.commit(), staging.path())?;
         let (mut written, mut odd, mut gaps) = (0_u64, 0_u64, Gaps::default());
         let mut progress = Progress::things("records", None);
@@ -81,11 +86,18 @@ impl Args {
             }
         }
         drop(progress);
+        make(dir.parent().unwrap_or(&self.dir))?;
         staging.publish(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         out.has_done();
         out.answer(&UnpackAnswer { records: written })?;
         Ok(if odd == 0 { gaps.exit() } else { Exit::Partly })
     }
+}
+
+/// Returns a directory, or the nearest one above it that exists.
+fn existing(dir: &Path) -> &Path {
+    let above = dir.ancestors().find(|above| above.exists());
+    above.unwrap_or(Path::new("."))
 }
 
 fn one(

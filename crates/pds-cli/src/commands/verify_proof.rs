@@ -35,7 +35,7 @@ pub(crate) struct Args {
     /// CAR file: a proof by `pds prove` or by a server, or a whole export; - for stdin
     car: PathBuf,
 
-    /// Record: collection/rkey or an at-uri
+    /// Record: collection/rkey, at-uri or bsky.app URL
     path: RecordArg,
 
     #[command(flatten)]

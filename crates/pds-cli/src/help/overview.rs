@@ -85,6 +85,7 @@ const GROUPS: &[(&str, &[Verb])] = &[
             verb("clone", "copy an account, a CAR file or a repository"),
             verb("import", "add a CAR file after verifying it"),
             verb("recover", "read what is left of a damaged CAR file"),
+            verb("export", "write a CAR file, NDJSON or CSV"),
         ],
     ),
     (
@@ -105,7 +106,7 @@ const GROUPS: &[(&str, &[Verb])] = &[
             verbs("put", "write a record", "rm", "delete records"),
             verb("edit", "change a record in your editor"),
             verb("apply", "make many writes in one commit"),
-            verb("blob", "add, list, check and fetch files"),
+            verb("blob", "store, list, check and fetch files"),
         ],
     ),
     (
@@ -141,7 +142,7 @@ const GROUPS: &[(&str, &[Verb])] = &[
 ];
 
 /// Verbs that only their names explain.
-const TOOLS: [&str; 7] = ["tid", "cid", "mst", "export", "unpack", "completions", "man"];
+const TOOLS: [&str; 6] = ["tid", "cid", "mst", "unpack", "completions", "man"];
 
 /// The options of every command: the flags, the value, and the effect.
 const OPTIONS: [(&str, &str, &str); 6] = [

@@ -13,14 +13,18 @@ pub(crate) const EXIT_CODES: [(&str, &str); 8] = [
 ];
 
 /// The environment variables that the program reads.
-pub(crate) const VARIABLES: [(&str, &str); 17] = [
+pub(crate) const VARIABLES: [(&str, &str); 18] = [
     ("PDS_REPO", "repository, if the option -R is not given"),
     ("PDS_STORE", "address of the database in which init and clone store a repository"),
     ("PDS_PAGER", "pager for answers that are longer than the screen; empty for no pager"),
     ("PAGER", "pager, if PDS_PAGER is not set"),
     ("LESS, LV", "options of the pagers less and lv; if not set, the options keep colours"),
+    ("VISUAL, EDITOR", "editor of pds edit: VISUAL, else EDITOR, else vi"),
     ("NO_COLOR", "if not empty, no colours"),
-    ("CLICOLOR_FORCE", "if neither empty nor 0, colours in pipes, too"),
+    (
+        "CLICOLOR_FORCE",
+        "if neither empty nor 0, colours on every terminal, and in pipes for messages and help. Lines in a pipe never have colours",
+    ),
     ("CLICOLOR", "if 0, no colours"),
     ("TERM", "if dumb, no colours, and only the symbols of ASCII"),
     ("LC_ALL, LC_CTYPE, LANG", "with UTF-8, symbols beyond ASCII on a terminal"),

@@ -20,6 +20,10 @@ pub(crate) struct Import<'a> {
     /// The records that were added, changed and deleted.
     pub(crate) counts: [u64; 3],
     pub(crate) new_blocks: u64,
+    /// The text that names the state before, quoted for a shell.
+    pub(crate) earlier: String,
+    /// The command that moves the ref back.
+    pub(crate) undo: String,
     /// The key that the signature was checked with.
     pub(crate) key: Option<String>,
 }
@@ -40,7 +44,10 @@ pub(crate) fn import(import: &Import<'_>, terminal: &Terminal) -> Vec<Line> {
     second = second.text(&counted(import.new_blocks, "new block"));
     let mut lines = vec![first, second, signature(import.key.as_deref())];
     if before.is_some_and(|before| before.cid() != after.cid()) {
-        lines.push(hint_line("see what changed with pds diff @{1}"));
+        let Import { earlier, undo, .. } = import;
+        let compared = if *ref_name == "HEAD" { "" } else { &format!(" {ref_name}") };
+        lines.push(hint_line(&format!("see what changed with pds diff {earlier}{compared}")));
+        lines.push(hint_line(&format!("{undo} undoes it")));
     }
     lines
 }

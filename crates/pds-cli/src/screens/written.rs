@@ -9,13 +9,14 @@ use crate::output::Output;
 use crate::screens::arrived::{change_counts, done};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
+use crate::terminal::numbers::count;
 use crate::terminal::short_cids::ShortCids;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 use crate::text::rev_text;
 
-/// Prints the records that a commit changed. A terminal shows at most 20 of them, and their numbers.
+/// Prints the records that a commit wrote. A terminal shows at most 20 of those that changed, and their numbers.
 pub(crate) fn print(rows: impl Iterator<Item = WrittenRow>, out: &mut Output) -> Result<()> {
     print_read(rows.map(Ok), out)
 }
@@ -30,8 +31,13 @@ pub(crate) fn print_read(
     };
     let mut table = Table::new([Column::left(), Column::cid()]);
     let (mut shorts, mut counts, mut commit) = (ShortCids::default(), [0_u64; 3], None);
+    let mut same = 0_u64;
     for row in rows {
         let row = row?;
+        if !row.is_change {
+            same += 1;
+            continue;
+        }
         commit = Some(row.commit);
         let (kind, tone) = match row.action {
             Action::Create => (0, Tone::Green),
@@ -50,11 +56,19 @@ pub(crate) fn print_read(
         }
     }
     out.table(&mut table)?;
-    let Some(commit) = commit else { return out.line(&Line::from("nothing changed")) };
+    let Some(commit) = commit else { return out.line(&Line::from(nothing_changed(same))) };
     if counts.iter().sum::<u64>() > MAX_ROWS {
         out.line(&Line::from(terminal.symbol(Symbol::Cut)))?;
     }
     out.line(&summary(counts, commit, &terminal))
+}
+
+fn nothing_changed(same: u64) -> String {
+    match same {
+        0 => "nothing changed".to_owned(),
+        1 => "nothing changed: the record is as it was".to_owned(),
+        _ => format!("nothing changed: {} records are as they were", count(same)),
+    }
 }
 
 fn summary(counts: [u64; 3], commit: CommitId, terminal: &Terminal) -> Line {

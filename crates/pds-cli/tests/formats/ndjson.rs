@@ -9,6 +9,7 @@ use crate::common::{Car, DID, Home, TestRepo, creations, note};
 fn the_lines_are_those_of_get_in_key_order() {
     let repo = varied();
     let exported = repo.pds(["export", "--format", "ndjson"]).ok();
+    assert_eq!(repo.pds(["export", "--format", "jsonl"]).ok(), exported);
     let paths = repo.pds(["ls", "--all"]).ok();
     let got: Vec<String> = paths
         .lines()

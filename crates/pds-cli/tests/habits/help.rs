@@ -48,6 +48,8 @@ fn the_list_has_the_form_of_the_page() {
     );
     assert!(list.starts_with(&start), "{list}");
     for part in [
+        "  export     write a CAR file, NDJSON or CSV\n\nread\n",
+        "  blob       store, list, check and fetch files\n",
         "  put        write a record                           (rm: delete records)\n",
         "  reset      move HEAD                                (revert: undo a commit)\n",
         "\noptions of every command\n  \
@@ -58,7 +60,7 @@ fn the_list_has_the_form_of_the_page() {
          --utc         print times in UTC\n  \
          -h, --help        this list; pds COMMAND --help for one command\n\n\
          more: pds help revisions · findings · paths · exit-codes · environment\n      \
-         tools: tid, cid, mst, export, unpack, completions, man\n",
+         tools: tid, cid, mst, unpack, completions, man\n",
     ] {
         assert!(list.contains(part), "{part}\n{list}");
     }

@@ -84,7 +84,7 @@ fn moves_have_their_names_and_a_hint() {
         masked_screen(&text),
         "@{0}  <rev--------->  <cid-->  just now          reset from <rev--------->\n\
          @{1}  <rev--------->  <cid-->  just now          apply\n\
-         hint: undo the last move with pds reset @{1}\n"
+         hint: undo the last move with pds reset '@{1}'\n"
     );
 }
 

@@ -5,6 +5,7 @@ mod history;
 mod pager;
 mod reading;
 mod stats;
+mod writing;
 
 use crate::common::Home;
 

@@ -205,3 +205,22 @@ fn a_record_of_a_backup_without_blobs_can_be_edited_copied_and_moved() {
     let said = mine(&["put", "com.example.note/b"]).stdin(record.as_str()).fails(1);
     assert!(said.contains(HELLO), "{said}");
 }
+
+#[test]
+fn blob_put_stores_nothing_if_a_file_is_not_there() {
+    let repo = TestRepo::new();
+    let file = repo.home.write("good.txt", "good");
+    let said = repo.pds(["blob", "put", &file, "gone.jpg"]).fails(3);
+    assert_eq!(said, "error: no file gone.jpg\nhint: nothing was stored\n");
+    assert_eq!(repo.pds(["blob", "ls"]).ok(), "");
+}
+
+#[test]
+fn blob_put_reads_the_exported_blobs_of_any_account() {
+    let repo = TestRepo::new();
+    repo.pds(["blob", "put", "-"]).stdin("one").ok();
+    repo.pds(["blob", "export", &repo.home.path("out")]).ok();
+    repo.home.pds(["init", "bob", "--did", "did:web:bob.example.com"]).ok();
+    repo.home.pds(["-R", "bob", "blob", "put", "out"]).ok();
+    assert_eq!(repo.home.pds(["-R", "bob", "blob", "ls"]).ok(), repo.pds(["blob", "ls"]).ok());
+}

@@ -216,11 +216,14 @@ fn a_tid_has_the_time_that_was_given() {
     assert_eq!(day, tid(&["--time", "2023-06-30T00:00:00Z"]));
     assert_eq!(day, tid(&["--time", "2023-06-30T02:00:00+02:00"]));
     assert_eq!(day, tid(&["--time", "1688083200000000"]));
+    assert_eq!(day, tid(&["--time", "2023-06-30T00:00"]));
+    assert!(tid(&["--time", "2 days ago"]) < tid(&["--time", "yesterday"]));
+    assert!(tid(&["--time", "yesterday"]) < tid(&["--time", "now"]));
     let shown = tid(&[&day]);
     assert!(shown.contains("time     2023-06-30T00:00:00Z") && shown.contains("clock    0"));
     assert_eq!(tid(&["--time", "1688137381887007", "--clock-id", "6"]), "3jzfcijpj2z2a");
     assert!(tid(&[&tid(&["--clock-id", "7"])]).ends_with("clock    7"));
-    for wrong in ["yesterday", "2023-13-01", "-1", "9007199254740992"] {
+    for wrong in ["soon", "2023-13-01", "-1", "9007199254740992"] {
         home.pds(["tid", "--time", wrong]).fails(2);
     }
     home.pds(["tid", "--clock-id", "1024"]).fails(2);

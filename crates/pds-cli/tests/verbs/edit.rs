@@ -98,3 +98,14 @@ fn on_a_terminal_a_wrong_text_can_be_edited_again() {
     assert!(shown.contains("Edit the text again?") && shown.contains("code=0"), "{shown:?}");
     assert_eq!(repo.json(["get", PATH])["value"]["text"], "right");
 }
+
+#[test]
+fn a_mirror_is_refused_before_the_editor_opens() {
+    let repo = TestRepo::with_notes();
+    repo.home.pds(["clone", "alice", "mirror"]).ok();
+    let editor = editor(&repo.home, "touch opened");
+    let edit = repo.home.pds(["-R", "mirror", "edit", PATH]).env("VISUAL", editor);
+    let said = edit.fails(1);
+    assert!(said.ends_with("hint: import the key: pds key import FILE\n"), "{said}");
+    assert!(!repo.home.dir().join("opened").exists());
+}

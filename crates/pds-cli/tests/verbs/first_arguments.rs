@@ -90,3 +90,15 @@ fn records_collections_refs_and_states_are_no_places() {
     let said = inside(&["show", "nowhere"]).fails(1);
     assert!(said.ends_with(FORMS), "{said}");
 }
+
+#[test]
+fn unpack_of_a_file_needs_a_directory_too() {
+    let repo = TestRepo::with_notes();
+    repo.export("b.car");
+    for run in [repo.home.pds(["unpack", "b.car"]), repo.pds(["unpack", &repo.home.path("b.car")])]
+    {
+        let said = run.fails(2);
+        assert!(said.contains("b.car is a file, not a directory to write to\n"), "{said}");
+        assert!(said.ends_with("hint: the form is: pds unpack FILE.car DIR\n"), "{said}");
+    }
+}

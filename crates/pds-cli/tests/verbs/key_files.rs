@@ -115,3 +115,11 @@ fn the_ways_out_of_other_key_files_work() {
         assert_eq!(follow(&home, &said, "k.jwk"), did_key);
     }
 }
+
+#[test]
+fn a_new_key_is_not_written_to_standard_output() {
+    let home = Home::new();
+    let said = home.pds(["key", "new", "-"]).fails(2);
+    assert!(said.starts_with("error: a secret key is written to a file"), "{said}");
+    assert_eq!(home.list("."), Vec::<String>::new());
+}

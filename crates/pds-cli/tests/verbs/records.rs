@@ -299,3 +299,11 @@ fn a_record_that_is_nested_deep_is_kept_and_its_blobs_count() {
     copy(&["export", "-o", "again.car"]).ended().done();
     repo.home.pds(["verify", "again.car"]).ok();
 }
+
+#[test]
+fn a_record_in_place_of_its_file_is_explained() {
+    let repo = TestRepo::new();
+    let said = repo.pds(["put", "com.example.note/a", "{\"text\":\"a\"}"]).fails(3);
+    let hint = "the record is read from a file or stdin: echo '{…}' | pds put PATH";
+    assert_eq!(said, format!("error: no file {{\"text\":\"a\"}}\nhint: {hint}\n"));
+}
