@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::ArgGroup;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use pds::blob::INCOMING;
 use pds::local::layout::{BLOB_DIRECTORY, STAGING_PREFIX};
 use pds::local::leftovers::clear_leftovers;
 use pds::retain::forget::{Forget, Forgotten};
 use pds::store::LogQuery;
+use pds::syntax::Tid;
 use pds::{Error, Repo};
 
 use super::gc::report_rest;
@@ -31,6 +30,7 @@ use crate::screens::forget as screen;
 use crate::screens::forget_question::forget_question;
 use crate::state_arg::StateArg;
 use crate::text::say;
+use crate::when::When;
 
 /// Purge records, or older history, from this repository
 ///
@@ -49,7 +49,7 @@ pub(crate) struct Args {
     paths: Vec<RecordArg>,
 
     /// Purge the states before this one in the history of HEAD, and the states of other refs before that time.
-    /// A day (UTC) or a time like 2026-01-31T12:00:00Z also works. The present state of every ref stays
+    /// A day, or a time like 2026-01-31T12:00 or "2 days ago", also works. The present state of every ref stays
     #[arg(long, value_name = "REV|DATE")]
     before: Option<OsString>,
 
@@ -102,7 +102,7 @@ impl Args {
             out.has_done();
         }
         let answer = answer(forgotten, self.dry_run);
-        out.show(&answer, |terminal| screen::lines(&answer, terminal))?;
+        out.show(&answer, |terminal| screen::lines(&answer, &revs_of(&answer, &repo), terminal))?;
         Ok(exit)
     }
 
@@ -137,8 +137,8 @@ impl Args {
         let text = before.to_string_lossy();
         // A ref may have the name of a day; the ref wins.
         let is_ref = repo.history().refs()?.iter().any(|(name, _)| name.as_str() == text);
-        if let Some(micros) = time(&text).filter(|_| !is_ref) {
-            return Ok(Forget::BeforeTime(micros));
+        if let Some(when) = When::read(&text).filter(|_| !is_ref) {
+            return Ok(Forget::BeforeTime(when.first_micros()));
         }
         let usage = |message: String| Stated::usage(message).hint(FORMS).fail();
         let no_time = || usage(format!("{text} is neither a day nor a time"));
@@ -177,15 +177,6 @@ fn count_states(repo: &Repo) -> Result<u64> {
     Ok(states.len() as u64)
 }
 
-/// Parses a day or a time; a time before 1970 counts as 1970.
-fn time(text: &str) -> Option<u64> {
-    let time = match (text.len(), text.parse::<Date>()) {
-        (DAY_CHARS, Ok(day)) => day.to_zoned(TimeZone::UTC).ok()?.timestamp(),
-        _ => text.parse().ok()?,
-    };
-    Some(u64::try_from(time.as_microsecond()).unwrap_or(0))
-}
-
 /// Tells whether a text looks like a day or a time: numbers with marks between them.
 fn is_meant_as_time(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_digit()) && text.contains(['-', '.', '/', ':'])
@@ -210,6 +201,12 @@ fn answer(forgotten: Forgotten, dry_run: bool) -> ForgetAnswer {
         remains: swept.remains_elsewhere,
         states: swept.states,
     }
+}
+
+/// Returns the revs of the commits that were written; a dry run writes none.
+fn revs_of(answer: &ForgetAnswer, repo: &Repo) -> Vec<Option<Tid>> {
+    let rev = |written: &RefRow| repo.checkout(&written.cid.into()).ok()?.commit().rev();
+    answer.refs.iter().filter(|_| !answer.dry_run).map(rev).collect()
 }
 
 /// Names files that were not searched and may contain the purged records.
@@ -273,8 +270,4 @@ fn uploads_in(dir: &Path) -> Vec<PathBuf> {
 /// The prefixes of the names of unfinished work next to a repository.
 const UNFINISHED_WORK: [&str; 2] = [UNFINISHED, STAGING_PREFIX];
 
-const FORMS: &str =
-    "give --before a state, a day like 2026-01-31 (UTC), or a time like 2026-01-31T12:00:00Z";
-
-/// The length of a day such as 2026-01-31.
-const DAY_CHARS: usize = 10;
+const FORMS: &str = "give --before a state, a day like 2026-01-31, or a time like 2026-01-31T12:00 or \"2 days ago\"";

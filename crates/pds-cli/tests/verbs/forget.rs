@@ -167,8 +167,24 @@ fn leftovers_of_an_interrupted_clone_or_repair_are_deleted_too() {
     assert_eq!(repo.home.list("alice"), ["key", "pds.db"]);
 }
 
-const FORMS: &str =
-    "give --before a state, a day like 2026-01-31 (UTC), or a time like 2026-01-31T12:00:00Z";
+#[test]
+fn a_day_begins_in_the_zone_of_the_machine() {
+    let repo = TestRepo::with_notes();
+    let tomorrow = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24);
+    let tomorrow = tomorrow.strftime("%Y-%m-%d").to_string();
+    let purged = |zone: &str, before: &str| {
+        let forget = repo.pds(["forget", "--dry-run", "--json", "--before", before]);
+        let said: serde_json::Value = serde_json::from_str(&forget.env("TZ", zone).ok()).unwrap();
+        said["states"].as_u64().unwrap()
+    };
+    // A day ahead of UTC, the day of tomorrow began before the states were made.
+    assert!(purged("UTC", &tomorrow) > 0);
+    assert_eq!(purged("AHEAD-24", &tomorrow), 0);
+    assert!(purged("UTC", "now") > 0);
+    assert_eq!(purged("UTC", "2.days.ago"), 0);
+}
+
+const FORMS: &str = "give --before a state, a day like 2026-01-31, or a time like 2026-01-31T12:00 or \"2 days ago\"";
 
 #[test]
 fn forget_wants_to_know_what() {
