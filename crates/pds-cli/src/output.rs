@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::exit::Stated;
 use crate::terminal::line::Line;
 use crate::terminal::looks::{ColorWhen, Terminal};
+use crate::terminal::messages::hint_lines;
 use crate::terminal::pager::Sink;
 use crate::terminal::safe_text::printable;
 use crate::terminal::table::Table;
@@ -140,6 +141,13 @@ impl Output {
     /// Writes lines of a screen.
     pub(crate) fn lines(&mut self, lines: impl IntoIterator<Item = Line>) -> Result<()> {
         lines.into_iter().try_for_each(|line| self.line(&line))
+    }
+
+    /// Writes a hint on a terminal, as lines that fit it.
+    pub(crate) fn hint(&mut self, hint: &str) -> Result<()> {
+        let Some(terminal) = &self.terminal else { return Ok(()) };
+        let lines = hint_lines(hint, terminal.width());
+        self.lines(lines)
     }
 
     /// Writes the rows that a table has so far.

@@ -18,7 +18,6 @@ use crate::history_args::{ListArgs, PathFilter, Selection};
 use crate::open::{Place, Source};
 use crate::output::Output;
 use crate::screens::log::MoveScreen;
-use crate::terminal::hints::hint_line;
 use crate::text::say;
 
 /// Show every move of a ref, newest first
@@ -257,11 +256,8 @@ impl Moves<'_> {
             return Ok(());
         }
         match *name == RefName::head() {
-            true => out.line(&hint_line("undo the last move with pds reset '@{1}'")),
-            false => {
-                let undo = format!("undo the last move with pds ref set {name} {name}@{{1}}");
-                out.line(&hint_line(&undo))
-            }
+            true => out.hint("undo the last move with pds reset '@{1}'"),
+            false => out.hint(&format!("undo the last move with pds ref set {name} {name}@{{1}}")),
         }
     }
 

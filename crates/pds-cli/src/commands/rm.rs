@@ -15,7 +15,6 @@ use crate::output::Output;
 use crate::questions::{YesArg, can_ask, confirm, declined, needs_yes};
 use crate::record_pattern::RecordsArg;
 use crate::screens::written::print;
-use crate::terminal::hints::hint_line;
 use crate::terminal::numbers::counted;
 
 /// Delete records in one signed commit
@@ -78,7 +77,7 @@ impl Args {
                 Some(name) => format!("pds revert {name} --ref {name} restores them"),
                 None => "pds revert HEAD restores them".to_owned(),
             };
-            out.line(&hint_line(&undo))?;
+            out.hint(&undo)?;
         }
         Ok(Exit::Done)
     }

@@ -11,7 +11,7 @@ use pds::local::open::{is_repository, open_without_key};
 use pds::verify::blobs::verify_blobs;
 use pds::verify::car::{report_foreign, verify_car};
 use pds::verify::indexed::verify as verify_state;
-use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity};
+use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity, Stage};
 
 use crate::answers::verify::{FindingRow, VerifyAnswer};
 use crate::errors::REPAIR;
@@ -74,10 +74,11 @@ impl Args {
         };
         let mut findings = Findings::new(out);
         findings.key = expected.key.map(PublicKey::did_key);
+        findings.has_log = expected.keys.is_some();
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
         steps.finish();
         let (is_store_damaged, is_future) = (findings.is_store_damaged, findings.is_future);
-        findings.finish(&report)?;
+        findings.finish(&report, (!is_repo).then(|| self.file(place)).flatten())?;
         if (report.commit.is_none() || is_store_damaged) && is_repo && !out.is_json() {
             say(REPAIR);
         }
@@ -89,6 +90,11 @@ impl Args {
             (false, Some(_)) => Exit::No,
             (false, None) => Exit::BadInput,
         })
+    }
+
+    /// Returns the file that was checked.
+    fn file(&self, place: &Place) -> Option<PathBuf> {
+        self.car.clone().or_else(|| Some(place.path_at(self.at.as_ref()).ok()?.0))
     }
 
     /// Tells whether the input is a file, whose bytes are counted.
@@ -208,6 +214,10 @@ struct Findings<'a> {
     started: Instant,
     /// The key that the signature is checked with.
     key: Option<String>,
+    /// The keys of the account are known for every time.
+    has_log: bool,
+    /// A part of the data has an error, so that it should be recovered.
+    is_damaged: bool,
     /// The database is damaged.
     is_store_damaged: bool,
     /// A present state has a rev in the future.
@@ -227,6 +237,8 @@ impl<'a> Findings<'a> {
             has_findings,
             key,
             started,
+            has_log: false,
+            is_damaged: false,
             is_store_damaged,
             is_future,
         }
@@ -234,6 +246,9 @@ impl<'a> Findings<'a> {
 
     fn add(&mut self, finding: Finding) {
         self.has_findings = true;
+        self.is_damaged |= finding.severity() == Severity::Error
+            && finding.stage() != Stage::Signature
+            && finding.code() != Code::RevInFuture;
         self.is_store_damaged |= finding.code() == Code::StoreDamaged;
         self.is_future |=
             finding.code() == Code::RevInFuture && finding.severity() == Severity::Error;
@@ -261,10 +276,13 @@ impl<'a> Findings<'a> {
         if let Some(hint) = foreign.hint.filter(|_| !self.out.is_json()) {
             say(hint);
         }
-        report_foreign(foreign.to_string(), &mut |finding| self.add(finding))
+        let report = report_foreign(foreign.to_string(), &mut |finding| self.add(finding));
+        // Nothing can be recovered from a file of another kind.
+        self.is_damaged = false;
+        report
     }
 
-    fn finish(self, report: &Report) -> Result<()> {
+    fn finish(self, report: &Report, file: Option<PathBuf>) -> Result<()> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -276,7 +294,10 @@ impl<'a> Findings<'a> {
                 self.started.elapsed(),
                 &terminal,
             );
-            return lines.iter().try_for_each(|line| self.out.line(line));
+            self.out.lines(lines)?;
+            let damaged = file.filter(|_| self.is_damaged);
+            let hint = screen::hint(report, damaged.as_deref(), self.has_log);
+            return hint.map_or(Ok(()), |hint| self.out.hint(&hint));
         }
         let (findings, left_out) = (&self.kept[..], self.left_out);
         self.out.answer(&VerifyAnswer { report, findings, left_out })

@@ -3,9 +3,9 @@
 use pds::commit::Commit;
 
 use crate::answers::info::Info;
-use crate::terminal::hints::hint_line;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
+use crate::terminal::messages::hint_lines;
 use crate::terminal::numbers::{count, counted};
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
@@ -46,8 +46,10 @@ pub(crate) fn import(import: &Import<'_>, terminal: &Terminal) -> Vec<Line> {
     if before.is_some_and(|before| before.cid() != after.cid()) {
         let Import { earlier, undo, .. } = import;
         let compared = if *ref_name == "HEAD" { "" } else { &format!(" {ref_name}") };
-        lines.push(hint_line(&format!("see what changed with pds diff {earlier}{compared}")));
-        lines.push(hint_line(&format!("{undo} undoes it")));
+        let diff = format!("see what changed with pds diff {earlier}{compared}");
+        for hint in [diff, format!("{undo} undoes it")] {
+            lines.extend(hint_lines(&hint, terminal.width()));
+        }
     }
     lines
 }

@@ -7,7 +7,6 @@ use pds::blobs::MissingBlobs;
 use pds::data::Cid;
 
 use crate::output::Output;
-use crate::terminal::hints::hint_line;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::{counted, size};
@@ -104,7 +103,7 @@ pub(crate) fn print_missing(found: &MissingBlobs, out: &mut Output) -> Result<()
             .tone(Tone::Red, " missing")
             .text(&format!(", {bytes} as claimed, used by {records}")),
     )?;
-    out.line(&hint_line(PUT))
+    out.hint(PUT)
 }
 
 const PUT: &str = "pds blob put FILE adds one; pds import DIR copies them from another repository";

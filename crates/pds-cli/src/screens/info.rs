@@ -2,10 +2,11 @@
 
 use crate::answers::info::{Info, Reclaimable};
 use crate::screens::arrived::done;
-use crate::terminal::hints::hint_line;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
+use crate::terminal::messages::hint_lines;
 use crate::terminal::numbers::{count, counted, size};
+use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 use crate::text::rev_text;
 
@@ -26,7 +27,9 @@ pub(crate) struct Extra {
 pub(crate) fn lines(info: &Info, extra: &Extra, terminal: &Terminal) -> Vec<Line> {
     let mut lines = Vec::new();
     if let Some(name) = &extra.name {
-        lines.extend([Line::of(Tone::Bold, name), Line::new()]);
+        // The account chose the name, and may have chosen a long one.
+        let name = Line::of(Tone::Bold, name).cut(terminal.width(), terminal.symbol(Symbol::Cut));
+        lines.extend([name, Line::new()]);
     }
     let mut add = |label: &str, value: Line| lines.push(labelled(label, value));
     add("account", Line::from(info.did.as_deref().unwrap_or("-")));
@@ -49,12 +52,14 @@ pub(crate) fn lines(info: &Info, extra: &Extra, terminal: &Terminal) -> Vec<Line
 /// Returns the lines about a new repository with a signing key.
 pub(crate) fn created(dir: &str, info: &Info, terminal: &Terminal) -> Vec<Line> {
     let account = info.did.as_deref().unwrap_or("-");
-    vec![
+    let mut lines = vec![
         done(terminal).text(&format!(" created {dir}")),
         Line::from(format!("  {account} at ")).tone(Tone::Bold, &rev_text(info.rev)),
         Line::from("  signing key ").text(info.signing_key.as_deref().unwrap_or("-")),
-        hint_line("back up the file key in this directory: without it, no commit can be signed"),
-    ]
+    ];
+    let hint = format!("back up {dir}/key: without it, no commit can be signed");
+    lines.extend(hint_lines(&hint, terminal.width()));
+    lines
 }
 
 fn kind(info: &Info, extra: &Extra) -> &'static str {

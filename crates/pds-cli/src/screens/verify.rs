@@ -1,14 +1,15 @@
 //! `pds verify` on a terminal.
 
+use std::path::Path;
 use std::time::Duration;
 
-use pds::{Finding, Report, Severity, SignatureState};
+use pds::{Finding, Report, Severity, SignatureState, Stage};
 
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::folded;
 use crate::terminal::numbers::{count, counted};
-use crate::terminal::short_cids::{short, with_short_cids};
+use crate::terminal::short_cids::ShortCids;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 use crate::text::{did_text, rev_text};
@@ -23,10 +24,19 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
     let severity = Line::of(tone, &format!("{symbol} {}", finding.severity().as_str()));
     let code = Line::from(finding.code().as_str()).padded(CODE_COLUMNS);
     let mut head = severity.padded(SEVERITY_COLUMNS).join(code);
-    let place = place(finding);
-    head = head.text("  ").text(&place);
+    let mut shorts = ShortCids::default();
+    finding.cid.iter().for_each(|cid| shorts.note(cid));
+    shorts.note_all(&finding.message);
+    head = head.text("  ").text(&place(finding, &mut shorts));
     let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
-    let message = with_short_cids(&finding.message);
+    let message = shorts.within(&finding.message);
+    let message = match finding.offset {
+        // Without a block, the place is the byte.
+        Some(offset) if finding.path.is_some() || finding.cid.is_some() => {
+            format!("at byte {}: {message}", count(offset))
+        }
+        _ => message,
+    };
     if terminal.is_wide() && head.width() + 2 + message.chars().count() <= width {
         return vec![head.text("  ").tone(Tone::Dim, &message)];
     }
@@ -41,10 +51,17 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
 }
 
 /// Returns the record, the block or the byte that a finding is about.
-fn place(finding: &Finding) -> String {
+fn place(finding: &Finding, shorts: &mut ShortCids) -> String {
     match (&finding.path, &finding.cid, finding.offset) {
         (Some(path), ..) => path.clone(),
-        (None, Some(cid), _) => format!("block {}", short(cid)),
+        (None, Some(cid), _) => {
+            let kind = match finding.stage() {
+                Stage::Commit | Stage::Signature => "commit",
+                Stage::Blob => "blob",
+                _ => "block",
+            };
+            format!("{kind} {}", shorts.short(cid))
+        }
         (None, None, Some(offset)) => format!("byte {}", count(offset)),
         (None, None, None) => finding.stage().as_str().to_owned(),
     }
@@ -74,6 +91,30 @@ pub(crate) fn summary(
     lines.extend(facts.iter().map(|part| Line::from("  ").text(part)));
     lines.push(Line::from("  signature ").join(signature(report, key)));
     lines
+}
+
+/// Returns the next step after a check. `damaged` is the file that has errors in its data.
+pub(crate) fn hint(report: &Report, damaged: Option<&Path>, has_log: bool) -> Option<String> {
+    if let Some(file) = damaged {
+        let name = file.to_str().filter(|name| is_plain(name)).unwrap_or("FILE");
+        return Some(format!("pds recover {name} reads what is left; see also pds help findings"));
+    }
+    let hint = match (&report.commit, report.signature) {
+        (Some(_), SignatureState::Invalid) if !has_log => {
+            "the key may have changed; try pds verify --plc-log FILE"
+        }
+        (Some(_), SignatureState::Unchecked) => {
+            "--did-doc FILE, --key KEY or --plc-log FILE checks the signature"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+/// Tells whether a shell reads a name as it is written.
+fn is_plain(name: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    !name.starts_with('-') && name.chars().all(is_plain)
 }
 
 fn verdict(report: &Report, terminal: &Terminal) -> Line {

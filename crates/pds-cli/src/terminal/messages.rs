@@ -31,8 +31,8 @@ pub(crate) fn message_text(message: &str) -> String {
 
 fn on_terminal(message: &str, columns: usize) -> Vec<String> {
     let colour = messages_have_colour();
-    if let Some(hint) = message.strip_prefix("hint: ").filter(|_| message.width() <= columns) {
-        return vec![hint_line(hint).render(colour)];
+    if let Some(hint) = message.strip_prefix("hint: ") {
+        return hint_lines(hint, columns).iter().map(|line| line.render(colour)).collect();
     }
     let folded = folded(message, columns, INDENT);
     let label = label_of(message);
@@ -44,6 +44,16 @@ fn on_terminal(message: &str, columns: usize) -> Vec<String> {
         _ => Line::from(part.as_str()).render(colour),
     };
     folded.iter().enumerate().map(line).collect()
+}
+
+/// Returns a hint as lines of a width. The commands in a hint of one line have their own tone.
+pub(crate) fn hint_lines(hint: &str, columns: usize) -> Vec<Line> {
+    let line = hint_line(hint);
+    if line.width() <= columns {
+        return vec![line];
+    }
+    let folded = folded(&format!("hint: {hint}"), columns, INDENT);
+    folded.iter().map(|part| Line::from(part.as_str())).collect()
 }
 
 /// Returns the label at the beginning of a message, and its tone.
@@ -98,6 +108,8 @@ mod tests {
         assert_eq!(folded("one two three", 8, "  "), ["one two", "  three"]);
         assert_eq!(folded("one", 2, "  "), ["one"]);
         assert_eq!(folded("a verylongword b", 6, "  "), ["a", "  verylongword", "  b"]);
+        let hint = hint_lines("one two three", 12);
+        assert_eq!(hint, ["hint: one", "  two three"].map(Line::from));
         assert_eq!(folded("潮だ まり 潮", 8, ""), ["潮だ", "まり 潮"]);
     }
 }

@@ -45,6 +45,30 @@ impl ShortCids {
     }
 }
 
+impl ShortCids {
+    /// Notes the CIDs in a sentence.
+    pub(crate) fn note_all(&mut self, text: &str) {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        words.filter_map(|word| word.parse().ok()).for_each(|cid| self.note(&cid));
+    }
+
+    /// Replaces the CIDs in a sentence by their short forms.
+    pub(crate) fn within(&mut self, text: &str) -> String {
+        let mut short_text = String::with_capacity(text.len());
+        for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
+            let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+            match word.parse::<Cid>() {
+                Ok(cid) => {
+                    short_text.push_str(&self.short(&cid));
+                    short_text.push_str(part.get(word.len()..).unwrap_or_default());
+                }
+                Err(_) => short_text.push_str(part),
+            }
+        }
+        short_text
+    }
+}
+
 /// Returns the short form of one CID.
 pub(crate) fn short(cid: &Cid) -> String {
     beginning(&tail(cid), LETTERS)
@@ -52,18 +76,9 @@ pub(crate) fn short(cid: &Cid) -> String {
 
 /// Replaces the CIDs in a sentence by their short forms.
 pub(crate) fn with_short_cids(text: &str) -> String {
-    let mut short_text = String::with_capacity(text.len());
-    for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {
-        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        match word.parse::<Cid>() {
-            Ok(cid) => {
-                short_text.push_str(&short(&cid));
-                short_text.push_str(part.get(word.len()..).unwrap_or_default());
-            }
-            Err(_) => short_text.push_str(part),
-        }
-    }
-    short_text
+    let mut shorts = ShortCids::default();
+    shorts.note_all(text);
+    shorts.within(text)
 }
 
 /// Returns the letters after the head, which all CIDs of blocks share, and all CIDs of blobs.
@@ -103,7 +118,7 @@ mod tests {
         assert_eq!(shorts.short(&one), "dwydhkxbnc");
         assert_eq!(short(&other), "dwydhkxb");
         let sentence = format!("block {one} is missing, not {other}.");
-        assert_eq!(with_short_cids(&sentence), "block dwydhkxb is missing, not dwydhkxb.");
+        assert_eq!(with_short_cids(&sentence), "block dwydhkxbnc is missing, not dwydhkxbac.");
         assert_eq!(with_short_cids("no CID, ✓ at all"), "no CID, ✓ at all");
     }
 }

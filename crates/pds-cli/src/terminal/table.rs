@@ -100,11 +100,15 @@ impl Table {
             if !column.fits(total) || *width == 0 {
                 continue;
             }
-            if !is_first {
-                line = line.text("  ");
-            }
-            is_first = false;
             let width = (*width).max(column.min);
+            let space = if is_first { "" } else { "  " };
+            // A cut number would be another number, so a column that does not fit is left out.
+            let is_whole = column.is_right || column.need == Need::Time;
+            if is_whole && line.width() + space.len() + width > total {
+                continue;
+            }
+            line = line.text(space);
+            is_first = false;
             line = match (column.is_right, at == last) {
                 (true, _) => {
                     let missing = width.saturating_sub(cell.width());
@@ -166,6 +170,9 @@ mod tests {
             ]
         );
         assert_eq!(shown(40)[1], "longer      7  short");
+        assert_eq!(shown(13)[0], "a       1,206");
+        // A number is never cut.
+        assert_eq!(shown(12)[0], "a       a l…");
         assert!(shown(5).iter().all(|line| line.chars().count() <= 5));
     }
 }
