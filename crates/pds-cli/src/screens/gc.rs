@@ -22,6 +22,8 @@ pub(crate) fn lines(answer: &GcAnswer, terminal: &Terminal) -> Vec<Line> {
     let mut second = format!("  {} dropped", counted(*states, "state"));
     let dot = terminal.symbol(Symbol::Dot);
     match after {
+        // Freed space may stay in the files for later blocks.
+        Some(after) if after >= before => {}
         Some(after) => {
             second += &format!(" {dot} {} on disk, {} before", size(*after), size(*before));
         }

@@ -14,6 +14,7 @@ use crate::record_line::{changed_fields, noun, rank};
 use crate::screens::arrived::change_counts;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
+use crate::terminal::numbers::counted;
 use crate::terminal::short_cids::ShortCids;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
@@ -161,8 +162,8 @@ fn summary(tally: &Tally) -> String {
     let mut names: Vec<String> =
         collections.iter().map(|(name, count)| noun(name.as_str(), *count)).collect();
     if names.len() > MOST_NAMES {
-        let more = names.split_off(MOST_NAMES).len();
-        names.push(format!("{more} more collections"));
+        let more = names.split_off(MOST_NAMES).len() as u64;
+        names.push(counted(more, "more collection"));
     }
     names.join(", ")
 }

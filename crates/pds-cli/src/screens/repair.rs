@@ -45,7 +45,7 @@ fn options() -> Vec<Line> {
         ("pds repair --here", "repair from this repository; other blocks stay lost"),
         ("pds repair --rebuild", "sign a new commit of the readable records"),
     ] {
-        lines.push(Line::of(Tone::Cyan, &format!("  {command}")).padded(30).text(effect));
+        lines.push(Line::of(Tone::Cyan, &format!("  {command}")).padded(28).text(effect));
     }
     lines
 }

@@ -36,8 +36,9 @@ pub(crate) fn print_head(
     let micros = commit.rev().and_then(Tid::rev_micros).or(arrival.map(|entry| entry.at_micros));
     if let Some(micros) = micros {
         let (exact, relative) = (terminal.times.exact(micros), terminal.times.relative(micros));
-        // In UTC, both are the same text.
-        let is_same = relative.render(false) == exact;
+        // In UTC both are the same text, and an older time is the same day.
+        let two_words = |text: &str| text.split(' ').take(2).map(str::to_owned).collect::<Vec<_>>();
+        let is_same = two_words(&relative.render(false)) == two_words(&exact);
         let time = Line::from(exact);
         lines.push(field("time", if is_same { time } else { time.text(", ").join(relative) }));
     }

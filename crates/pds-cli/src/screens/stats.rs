@@ -8,7 +8,7 @@ use crate::output::Output;
 use crate::statistics::{CollectionCounts, LargeRecord, Statistics, month_of};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
-use crate::terminal::numbers::{count, size};
+use crate::terminal::numbers::{count, counted, size};
 use crate::terminal::short_cids::short;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
@@ -52,7 +52,7 @@ fn collections(found: &Statistics, terminal: &Terminal, out: &mut Output) -> Res
     if !rest.is_empty() {
         let mut all = CollectionCounts::default();
         rest.iter().for_each(|counts| all.add(counts));
-        table.row(row(&format!("{} more collections", count(rest.len() as u64)), &all));
+        table.row(row(&counted(rest.len() as u64, "more collection"), &all));
     }
     out.table(&mut table)
 }

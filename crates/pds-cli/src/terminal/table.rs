@@ -104,7 +104,8 @@ impl Table {
             let space = if is_first { "" } else { "  " };
             // A cut number would be another number, so a column that does not fit is left out.
             let is_whole = column.is_right || column.need == Need::Time;
-            if is_whole && line.width() + space.len() + width > total {
+            let least = if is_whole { width } else { 1 };
+            if !is_first && line.width() + space.len() + least > total {
                 continue;
             }
             line = line.text(space);

@@ -114,11 +114,94 @@ fn nothing_is_wider_than_the_terminal() {
         ] {
             let Some(text) = Screen::plain(columns).of(&repo.home, line) else { return };
             assert!(!text.trim().is_empty(), "{line}");
-            for shown in text.lines() {
-                let width = unicode_width::UnicodeWidthStr::width(shown);
-                assert!(width <= columns, "{line} at {columns}: {shown:?}");
-                assert_eq!(shown.trim_end(), shown, "{line}");
-            }
+            assert_fits(&text, columns, line);
         }
     }
+}
+
+#[track_caller]
+fn assert_fits(text: &str, columns: usize, line: &str) {
+    for shown in text.lines() {
+        let width = unicode_width::UnicodeWidthStr::width(shown);
+        assert!(width <= columns, "{line} at {columns}: {shown:?}");
+        assert_eq!(shown.trim_end(), shown, "{line}");
+    }
+}
+
+#[test]
+fn hints_and_results_fit_the_terminal() {
+    let repo = TestRepo::with_notes();
+    let name = "ab".repeat(70);
+    let profile = format!("{{\"displayName\":\"{name}\"}}");
+    repo.pds(["put", "app.bsky.actor.profile/self"]).stdin(profile).ok();
+    let blob = "bafkreigfvlwsy4xod2fgf7vg73tft4ttgjs5w4khkjjbkzxunlyhxm2fka";
+    let record = format!(
+        "{{\"image\":{{\"$type\":\"blob\",\"mimeType\":\"image/png\",\"ref\":{{\"$link\":\"{blob}\"}},\"size\":9}}}}"
+    );
+    repo.pds(["put", "com.example.note/image", "--allow-missing-blobs"]).stdin(record).ok();
+    let show = |columns: usize, line: &str| {
+        let text = Screen::plain(columns).of(&repo.home, line)?;
+        assert_fits(&text, columns, line);
+        Some(text)
+    };
+    let Some(info) = show(80, "pds -R alice info") else { return };
+    assert!(info.starts_with(&format!("{}…\n", &name[..79])), "{info}");
+    let missing = show(80, "pds -R alice blob missing").unwrap();
+    assert!(missing.contains("\nhint: pds blob put FILE adds one;"), "{missing}");
+    let init = show(80, "pds init new --did did:web:new.example.com").unwrap();
+    assert!(
+        init.ends_with("\nhint: back up new/key: without it, no commit can be signed\n"),
+        "{init}"
+    );
+    let forgotten = show(80, "pds -R alice forget com.example.note/b --yes").unwrap();
+    assert!(masked_screen(&forgotten).contains("\n  HEAD is <rev--------->\n"), "{forgotten}");
+    assert!(!forgotten.contains("bafyrei"), "{forgotten}");
+    let head = repo.json(["info"])["data"].as_str().unwrap().to_owned();
+    let head = head.parse::<pds::data::Cid>().unwrap();
+    let store = rusqlite::Connection::open(repo.home.path("alice/pds.db")).unwrap();
+    store.execute("DELETE FROM blocks WHERE cid = ?1", [head.as_bytes().as_slice()]).unwrap();
+    drop(store);
+    let repair = show(80, "pds -R alice repair").unwrap();
+    assert!(repair.contains("Options, best first:"), "{repair}");
+}
+
+#[test]
+fn a_finding_names_its_block_its_place_and_the_next_step() {
+    let repo = posts();
+    repo.export("whole.car");
+    let mut bytes = repo.home.read("whole.car");
+    let at = bytes.windows(9).position(|part| part == b"Low water").unwrap();
+    bytes[at] = b'l';
+    repo.home.write("harmed.car", &bytes);
+    let show = |line: &str| Screen::plain(80).of(&repo.home, line);
+    let Some(harmed) = show("pds verify harmed.car") else { return };
+    let mut lines = harmed.lines();
+    let block = lines.next().unwrap().strip_prefix("✗ error    block-damaged      block ");
+    let block = block.unwrap_or_else(|| panic!("{harmed}"));
+    let place = lines.next().unwrap();
+    assert!(place.starts_with("           at byte "), "{harmed}");
+    assert!(place.contains("the bytes hash to ") && !place.ends_with(block), "{harmed}");
+    let hint = "\nhint: pds recover harmed.car reads what is left; see also pds help findings\n";
+    assert!(harmed.ends_with(hint), "{harmed}");
+    let unchecked = show("pds verify whole.car").unwrap();
+    let hint = "\nhint: --did-doc FILE, --key KEY or --plc-log FILE checks the signature\n";
+    assert!(unchecked.ends_with(hint), "{unchecked}");
+    let key = "did:key:zQ3shjyJXUaRJC2GC43mX8aPrUhoTdoiongXhZjsdTzPKYZUM";
+    let invalid = show(&format!("pds verify whole.car --key {key}")).unwrap();
+    assert!(invalid.starts_with("✗ error    signature-invalid  commit "), "{invalid}");
+    let hint = "\nhint: the key may have changed; try pds verify --plc-log FILE\n";
+    assert!(invalid.ends_with(hint), "{invalid}");
+}
+
+#[test]
+fn a_long_list_never_cuts_a_number() {
+    let repo = posts();
+    let line = "pds -R alice ls -l app.bsky.feed.post";
+    let Some(text) = Screen::plain(80).of(&repo.home, line) else { return };
+    for shown in text.lines() {
+        let words: Vec<&str> = shown.split_whitespace().collect();
+        assert!(matches!(words[..], [_, cid] if cid.len() == 59), "{text}");
+    }
+    let wide = Screen::plain(120).of(&repo.home, line).unwrap();
+    assert!(wide.lines().all(|shown| shown.contains(" B  ")), "{wide}");
 }
