@@ -20,6 +20,7 @@ use crate::help::overview::overview;
 use crate::open::Place;
 use crate::output::{Form, Output};
 use crate::terminal::looks::ColorWhen;
+use crate::usage::with_counts;
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
 #[derive(Debug, Parser)]
@@ -92,7 +93,10 @@ impl Cli {
     pub(crate) fn read() -> Result<Self, clap::Error> {
         let program = Self::program();
         let args = moved(std::env::args_os().collect(), &program)?;
-        let matches = program.try_get_matches_from(args)?;
+        let matches = program.clone().try_get_matches_from(args.clone()).or_else(|error| {
+            let Some(args) = with_counts(args, &error, &program) else { return Err(error) };
+            program.try_get_matches_from(args).map_err(|_| error)
+        })?;
         let mut cli = Self::from_arg_matches(&matches)?;
         if cli.repo.as_ref().is_some_and(|repo| repo.as_os_str().is_empty()) {
             // An empty variable counts as unset; an empty argument is an error.

@@ -111,7 +111,7 @@ impl<'a> ChangeReader<'a> {
 
     /// Returns what was read so far.
     pub(crate) fn outcome(&self) -> Outcome {
-        Outcome { differs: self.differs, is_partial: !self.gaps.is_empty() }
+        Outcome { differs: self.differs, is_partial: !self.gaps.is_empty(), is_unread: false }
     }
 }
 
@@ -122,11 +122,15 @@ pub(crate) struct Outcome {
     pub(crate) differs: bool,
     /// Whether a part could not be read or shown.
     pub(crate) is_partial: bool,
+    /// Whether this part is the contents of a record.
+    pub(crate) is_unread: bool,
 }
 
 impl Outcome {
-    pub(crate) fn and(self, is_partial: bool) -> Self {
-        Self { is_partial: self.is_partial || is_partial, ..self }
+    /// Adds whether the contents of a record could not be read or shown.
+    pub(crate) fn and(self, is_unread: bool) -> Self {
+        let is_unread = self.is_unread || is_unread;
+        Self { is_partial: self.is_partial || is_unread, is_unread, ..self }
     }
 }
 

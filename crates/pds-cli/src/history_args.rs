@@ -1,6 +1,6 @@
 //! The arguments that the verbs on history share: states, paths, times and limits.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
 use anyhow::Result;
@@ -9,7 +9,8 @@ use pds::syntax::RecordPath;
 use crate::exit::Stated;
 use crate::open::Place;
 use crate::record::{Account, RecordArg, TargetArg};
-use crate::state_arg::StateArg;
+use crate::record_at::split;
+use crate::state_arg::{StateArg, StateRange};
 use crate::when::When;
 
 /// The options of `log` and `reflog`.
@@ -143,11 +144,7 @@ impl Selection {
                 (_, Some(Ok(target))) => sorted.paths.0.push(target),
                 (Ok(state), _) if may_be_state => sorted.states.push(state),
                 (Err(reason), _) if may_be_state => {
-                    let name = given.display();
-                    return Stated::usage(format!(
-                        "{name} is neither a state nor a path: {reason}"
-                    ))
-                    .fail();
+                    return not_a_state(given, &reason, most_states).fail();
                 }
                 _ => return not_a_path(given),
             }
@@ -160,6 +157,31 @@ impl Selection {
         }
         Ok(sorted)
     }
+}
+
+/// Returns the error for an argument that is neither a state nor a path.
+fn not_a_state(given: &OsStr, reason: &str, most_states: usize) -> Stated {
+    let name = given.display();
+    if given.to_str().is_some_and(|text| split(text).is_some()) {
+        let hint = if most_states > 1 { "pds diff A B PATH" } else { "pds log REV PATH" };
+        let message = format!("{name} names a record of a state; write the path after the states");
+        return Stated::usage(message).hint(hint);
+    }
+    if most_states > 1 && StateRange::parse(given).is_some() {
+        return Stated::usage(format!(
+            "{name} is a range; it is the first argument, without a state beside it"
+        ));
+    }
+    let not_a_range = || Stated::usage(format!("{name} is neither a state nor a path: {reason}"));
+    no_range(given).unwrap_or_else(not_a_range)
+}
+
+/// Returns the error for a range where only one state is accepted. Returns `None` if the argument is no range.
+pub(crate) fn no_range(given: &OsStr) -> Option<Stated> {
+    let _ = StateRange::parse(given)?;
+    let message =
+        format!("{} is a range of two states, which only pds diff reads", given.display());
+    Some(Stated::usage(message).hint("pds diff A..B"))
 }
 
 fn not_a_path<T>(given: &OsString) -> Result<T> {

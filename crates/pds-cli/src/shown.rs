@@ -8,6 +8,7 @@ use pds::data::{Block, Blocks, Cid};
 use pds::{Error, Revision, Snapshot};
 
 use crate::exit::Stated;
+use crate::history_args::no_range;
 use crate::open::{Place, Source};
 use crate::record::RecordArg;
 use crate::record_at::RecordAtArg;
@@ -49,8 +50,9 @@ impl Shown {
             return Ok(Self::Block(record_of(place, &at, &record)?, None));
         }
         let state = StateArg::parse(what.to_owned()).map_err(|reason| {
-            let what = what.display();
-            Stated::usage(format!("{what} is neither a CID nor a revision: {reason}"))
+            let shown = what.display();
+            let message = format!("{shown} is neither a CID nor a revision: {reason}");
+            no_range(what).unwrap_or_else(|| Stated::usage(message))
         });
         let missing =
             match state.map_err(Into::into).and_then(|state| OpenState::open(place, &state)) {

@@ -74,7 +74,7 @@ impl ValueParserFactory for StateArg {
 impl fmt::Display for StateArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Revision(revision) => revision.fmt(f),
+            Self::Revision(revision) => f.write_str(&revision.as_typed()),
             Self::File(path) | Self::Either(_, path) => path.display().fmt(f),
         }
     }
@@ -102,12 +102,21 @@ impl StateRange {
         };
         let at = text.match_indices("..").map(|(at, _)| at).find(is_between)?;
         let (from, to) = (text.get(..at)?, text.get(at + 2..)?);
+        if has_third_dot(to) {
+            return Some(Err(format!("{text} has three dots; write a range as A..B")));
+        }
         let state = |text: &str| match text {
             "" => Ok(StateArg::Revision(Revision::head())),
             text => StateArg::parse(text.into()),
         };
         Some(state(from).and_then(|from| Ok(Self { from, to: state(to)? })))
     }
+}
+
+/// Tells whether the text after two dots begins with a third one, and is not a path.
+fn has_third_dot(text: &str) -> bool {
+    let is_path = text.starts_with("./") || text.starts_with("../");
+    text == "." || (text.starts_with('.') && !is_path && !Path::new(text).exists())
 }
 
 /// Tells whether a name ends in `.car` or `.car.gz`.
@@ -140,7 +149,7 @@ mod tests {
     fn two_dots_separate_two_states() {
         for (text, expected) in [
             ("HEAD~2..HEAD", Some(("HEAD~2", "HEAD"))),
-            ("@..", Some(("HEAD", "HEAD"))),
+            ("@..", Some(("@", "HEAD"))),
             ("..phone", Some(("HEAD", "phone"))),
             ("old.car..new.car", Some(("old.car", "new.car"))),
             ("../old..../new", Some(("../old", "../new"))),
@@ -156,6 +165,8 @@ mod tests {
                 parsed.map(|range| range.map(|StateRange { from, to }| format!("{from} {to}")));
             assert_eq!(shown, expected.map(|(from, to)| Ok(format!("{from} {to}"))), "{text}");
         }
-        assert!(matches!(StateRange::parse("HEAD..a b".as_ref()), Some(Err(_))));
+        for text in ["HEAD..a b", "HEAD^...HEAD", "HEAD...", "..."] {
+            assert!(matches!(StateRange::parse(text.as_ref()), Some(Err(_))), "{text}");
+        }
     }
 }

@@ -52,6 +52,29 @@ fn takes_next(arg: &str, command: &Command) -> bool {
     })
 }
 
+/// Writes `-5` as `-n5` in a command line that is not valid, as in git. Returns `None` if nothing changes.
+pub(crate) fn with_counts(
+    mut args: Vec<OsString>,
+    error: &clap::Error,
+    program: &Command,
+) -> Option<Vec<OsString>> {
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    let typed = Typed::read(args.iter().skip(1).cloned(), program);
+    typed.command.get_arguments().find(|option| option.get_id() == "number")?;
+    let count = |arg: &OsString| {
+        let digits = arg.to_str()?.strip_prefix('-')?;
+        let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| OsString::from(format!("-n{digits}")))
+    };
+    let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let (at, new) =
+        args.iter().take(end).enumerate().find_map(|(at, arg)| Some((at, count(arg)?)))?;
+    *args.get_mut(at)? = new;
+    Some(args)
+}
+
 /// Returns the message and the hint for a verb or a flag of another program.
 pub(crate) fn habit(error: &clap::Error, typed: &Typed<'_>) -> Option<(String, String)> {
     if !matches!(error.kind(), ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument) {
@@ -67,12 +90,20 @@ pub(crate) fn habit(error: &clap::Error, typed: &Typed<'_>) -> Option<(String, S
 /// Replaces the tips of clap by those for names that differ in at most two letters.
 pub(crate) fn set_tips(error: &mut clap::Error, command: &Command) {
     error.remove(ContextKind::Suggested);
-    for (unknown, suggested) in [
-        (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
-        (ContextKind::InvalidArg, ContextKind::SuggestedArg),
-        (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+    for (kind, unknown, suggested) in [
+        (
+            ErrorKind::InvalidSubcommand,
+            ContextKind::InvalidSubcommand,
+            ContextKind::SuggestedSubcommand,
+        ),
+        (ErrorKind::UnknownArgument, ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        (ErrorKind::InvalidValue, ContextKind::InvalidValue, ContextKind::SuggestedValue),
     ] {
         error.remove(suggested);
+        // Other errors name arguments that exist.
+        if error.kind() != kind {
+            continue;
+        }
         let Some(unknown) = text_of(error, unknown) else { continue };
         let near = match suggested {
             ContextKind::SuggestedSubcommand => nearest(&unknown, verbs_of(command)),
@@ -122,7 +153,7 @@ fn nearest(unknown: &str, names: Vec<String>) -> Vec<String> {
     let near: Vec<(usize, String)> = names
         .into_iter()
         .map(|name| (distance(&name), name))
-        .filter(|(far, _)| *far <= most)
+        .filter(|(far, _)| (1..=most).contains(far))
         .collect();
     let least = near.iter().map(|(far, _)| *far).min();
     let mut near: Vec<String> =

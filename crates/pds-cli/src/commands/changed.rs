@@ -123,7 +123,8 @@ fn out_rows(rows: &mut Vec<StatRow>, commits: Option<u64>, out: &mut Output) -> 
     }
 }
 
-/// Returns by how many bytes a record has grown, and whether a version of it cannot be read.
+/// Returns by how many bytes a record has grown, and whether a version of it cannot be read. Such a version is named
+/// on standard error, and the growth is unknown.
 fn grown(pair: &Pair<'_>, change: &RecordChange) -> Result<(i64, bool)> {
     let (mut bytes, mut is_unread) = (0, false);
     for (block, sign) in [(pair.before(change), -1), (pair.after(change), 1)] {
@@ -139,7 +140,7 @@ fn grown(pair: &Pair<'_>, change: &RecordChange) -> Result<(i64, bool)> {
             Err(error) => return Err(error),
         }
     }
-    Ok((bytes, is_unread))
+    Ok((if is_unread { 0 } else { bytes }, is_unread))
 }
 
 /// The most collections in one table.

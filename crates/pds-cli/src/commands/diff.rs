@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use anyhow::Result;
+use pds::local::open::is_repository;
 use pds::{Error, Repo, Revision};
 
 use super::changed::{print_patches, print_rows, print_stat};
@@ -66,6 +67,14 @@ impl Args {
 
     /// Returns the two states and the paths. Without a second state, it is HEAD.
     fn states(&self, place: &Place) -> Result<(StateArg, Option<StateArg>, PathFilter)> {
+        if self
+            .what
+            .first()
+            .is_some_and(|first| first == ".." && !is_repository(first).unwrap_or(true))
+        {
+            let message = ".. has no state beside it; write a range as A..B";
+            return Stated::usage(message).hint("pds diff HEAD~1..HEAD").fail();
+        }
         let range = self.what.first().and_then(|first| StateRange::parse(first));
         let (given, most) = match range {
             Some(_) => (self.what.get(1..).unwrap_or_default(), 0),
@@ -105,6 +114,7 @@ pub(super) fn print_changes(
 
 fn exit_of(outcome: Outcome) -> Exit {
     match outcome {
+        Outcome { is_unread: true, .. } => Exit::Partly,
         Outcome { differs: false, .. } => Exit::Done,
         // A key that is no path is a difference, too.
         Outcome { differs: true, .. } => Exit::No,

@@ -12,7 +12,7 @@ use crate::answers::commit::CommitId;
 use crate::answers::export::ExportedRecords;
 use crate::destination::{named, write_file};
 use crate::exit::{Exit, Stated};
-use crate::output::{Output, Printable};
+use crate::output::Output;
 use crate::partial::Gaps;
 use crate::progress::Progress;
 use crate::record_export::csv_files::CsvExport;
@@ -42,14 +42,12 @@ impl RecordExport<'_> {
     pub(super) fn csv(&self, guards: bool, out: &mut Output) -> Result<Exit> {
         let (snapshot, collections) = (self.snapshot, self.sorted());
         let progress = Progress::bytes("writing", None);
-        let mut csv = CsvExport { snapshot, guards, progress, is_cut: false };
+        let mut csv = CsvExport { snapshot, guards, progress, is_cut: false, is_screen: false };
         let exit = match (&collections[..], named(self.to)) {
-            ([collection], _) => {
-                self.one_file(out, &mut |to, is_screen, rejected, gaps| match is_screen {
-                    true => csv.collection(collection, &mut Printable(to), rejected, gaps),
-                    false => csv.collection(collection, to, rejected, gaps),
-                })?
-            }
+            ([collection], _) => self.one_file(out, &mut |to, is_screen, rejected, gaps| {
+                csv.is_screen = is_screen;
+                csv.collection(collection, to, rejected, gaps)
+            })?,
             (_, None) => {
                 let message =
                     "csv has a file for each collection; use -o DIR, or -c for one collection";

@@ -24,6 +24,7 @@ use crate::record::uri_of;
 use crate::record_files::{check_is_new, make};
 use crate::record_reader::{ReadRecord, RecordReader};
 use crate::record_time::time_of;
+use crate::terminal::safe_text::printable;
 use crate::text::say;
 
 /// An export of a state as CSV.
@@ -34,6 +35,8 @@ pub(crate) struct CsvExport<'s> {
     pub(crate) progress: Progress,
     /// Whether a collection has more columns than a file may have.
     pub(crate) is_cut: bool,
+    /// Whether a terminal shows the rows. Their cells then have no characters that control it.
+    pub(crate) is_screen: bool,
 }
 
 impl CsvExport<'_> {
@@ -53,18 +56,19 @@ impl CsvExport<'_> {
                  written; --format ndjson writes all fields"
             ));
         }
-        let mut csv = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
+        let end = if self.is_screen { Terminator::Any(b'\n') } else { Terminator::CRLF };
+        let mut csv = WriterBuilder::new().terminator(end).from_writer(out);
         let names = columns.names().iter().map(|name| Cow::Borrowed(name.as_str()));
         let first = FIRST_COLUMNS.map(Cow::Borrowed);
         let head = first.into_iter().chain(names).map(|name| self.safe(name));
-        csv.write_record(head.map(text_bytes)).context("cannot write the columns")?;
+        csv.write_record(head.map(|cell| self.bytes(cell))).context("cannot write the columns")?;
         let mut records = RecordReader::new(self.snapshot, vec![collection.clone()]);
         let (mut rows, mut silent) = (0, Gaps::silent());
         while let Some(record) = records.next_record(&mut silent)? {
             match map_of(&record) {
                 Ok(value) => {
                     let row = self.row(&record, &value, &columns);
-                    csv.write_record(row.into_iter().map(text_bytes))
+                    csv.write_record(row.into_iter().map(|cell| self.bytes(cell)))
                         .context("cannot write a row")?;
                     rows += 1;
                 }
@@ -121,6 +125,14 @@ impl CsvExport<'_> {
 
     fn safe<'c>(&self, cell: Cow<'c, str>) -> Cow<'c, str> {
         if self.guards { guarded(cell) } else { cell }
+    }
+
+    fn bytes<'c>(&self, cell: Cow<'c, str>) -> Cow<'c, [u8]> {
+        match cell {
+            cell if self.is_screen => Cow::Owned(printable(&cell).into_owned().into_bytes()),
+            Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+        }
     }
 
     /// Writes some collections, or all of them, into a new directory. Returns the numbers of files and of rows.
@@ -189,12 +201,5 @@ fn map_of(record: &ReadRecord) -> Result<Value, Cow<'static, str>> {
         Ok(Ok(_)) => Err(Cow::Borrowed("is not a map")),
         Ok(Err(reason)) => Err(Cow::Owned(reason)),
         Err(reason) => Err(Cow::Borrowed(reason)),
-    }
-}
-
-fn text_bytes(cell: Cow<'_, str>) -> Cow<'_, [u8]> {
-    match cell {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }

@@ -102,9 +102,8 @@ impl RecordList {
         if !self.terminal.is_wide() || self.has_collection {
             return vec![text];
         }
-        let columns = WIDE_TEXT_COLUMNS;
         let cut = self.terminal.symbol(crate::terminal::symbol::Symbol::Cut);
-        vec![text.cut(columns, cut).padded(columns), Line::of(Tone::Dim, embedded)]
+        vec![text.cut(WIDE_TEXT_COLUMNS, cut), Line::of(Tone::Dim, embedded)]
     }
 
     pub(crate) fn finish(&mut self, out: &mut Output) -> Result<()> {
@@ -112,5 +111,5 @@ impl RecordList {
     }
 }
 
-/// The width of texts on a wide terminal, so that embedded media fit next to them.
+/// The greatest width of texts on a wide terminal, so that embedded media fit next to them.
 const WIDE_TEXT_COLUMNS: usize = 65;

@@ -54,6 +54,8 @@ fn folded(line: &PatchLine, columns: usize, terminal: &Terminal) -> Vec<Line> {
 struct Folder {
     done: Vec<Line>,
     open: Line,
+    /// The columns of the open line.
+    width: usize,
     /// The spaces that wait for the next word.
     spaces: (Tone, String),
     /// The beginning of all lines but the first.
@@ -74,7 +76,8 @@ impl Folder {
         // A folded text continues behind its quotation mark.
         let (open, start) = (begin(indent), begin(indent + 1));
         let spaces = (Tone::Plain, String::new());
-        Self { done: Vec::new(), open, spaces, start, columns: columns.max(LEAST_COLUMNS) }
+        let (width, columns) = (open.width(), columns.max(LEAST_COLUMNS));
+        Self { done: Vec::new(), open, width, spaces, start, columns }
     }
 
     fn add(&mut self, tone: Tone, text: &str) {
@@ -98,24 +101,30 @@ impl Folder {
     fn word(&mut self, tone: Tone, word: &str) {
         let (space_tone, spaces) = std::mem::take(&mut self.spaces);
         let width = Line::from(word).width();
-        let is_begun = self.open.width() > self.start.width();
-        if is_begun && self.open.width() + spaces.len() + width > self.columns {
+        let is_begun = self.width > self.start.width();
+        if is_begun && self.width + spaces.len() + width > self.columns {
             self.end();
         } else {
+            self.width += spaces.len();
             self.open.push(space_tone, &spaces);
         }
-        // A word that is longer than a line is folded anywhere.
-        for c in word.chars() {
-            let letter = Line::of(tone, c.encode_utf8(&mut [0; 4]));
-            if width > self.columns / 2 && self.open.width() + letter.width() > self.columns {
+        // A word that is longer than a line is folded anywhere but in an escape.
+        let mut rest = word;
+        while !rest.is_empty() {
+            let (letter, later) = rest.split_at(first_letter(rest));
+            let columns = Line::from(letter).width();
+            if width > self.columns / 2 && self.width + columns > self.columns {
                 self.end();
             }
-            self.open = std::mem::take(&mut self.open).join(letter);
+            self.width += columns;
+            self.open.push(tone, letter);
+            rest = later;
         }
     }
 
     fn end(&mut self) {
         let open = std::mem::replace(&mut self.open, self.start.clone());
+        self.width = self.open.width();
         self.done.push(open);
     }
 
@@ -123,6 +132,17 @@ impl Folder {
         self.end();
         self.done
     }
+}
+
+/// Returns the length of the first letter of a text, or of the JSON escape that it begins with.
+fn first_letter(text: &str) -> usize {
+    let mut chars = text.chars();
+    let length = match (chars.next(), chars.next()) {
+        (Some('\\'), Some('u')) => 6,
+        (Some('\\'), Some(escaped)) => 1 + escaped.len_utf8(),
+        (first, _) => first.map_or(0, char::len_utf8),
+    };
+    if text.is_char_boundary(length) { length } else { 1 }
 }
 
 /// The columns right of a patch that stay empty.
@@ -133,3 +153,37 @@ const WIDEST_CIDS: usize = 19;
 
 /// On a narrower terminal, lines are as long as this.
 const LEAST_COLUMNS: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded_at(columns: usize, text: &str) -> Vec<String> {
+        let pieces = vec![(false, text.to_owned())];
+        let mut folder = Folder::new(&PatchLine { side: Side::New, indent: 1, pieces }, columns);
+        folder.add(Tone::Plain, text);
+        folder.finish().iter().map(|line| line.render(false)).collect()
+    }
+
+    #[test]
+    fn no_escape_is_split() {
+        for columns in 30..50 {
+            let text = "a\\u0007\\\\\\\"bc".repeat(30);
+            let lines = folded_at(columns, &text);
+            let whole: String =
+                lines.iter().map(|line| line.trim_start_matches(['+', ' '])).collect();
+            assert_eq!(whole, text);
+            for line in &lines {
+                let rest = line.replace("\\u0007", "").replace("\\\\", "").replace("\\\"", "");
+                assert!(!rest.contains('\\') && line.len() <= columns, "{line}");
+            }
+        }
+        assert_eq!(first_letter("\\u日本語"), 1);
+    }
+
+    #[test]
+    fn a_long_word_is_folded_in_little_time() {
+        let lines = folded_at(100, &"x".repeat(300_000));
+        assert!(lines.len() > 3_000 && lines.iter().all(|line| line.len() <= 100));
+    }
+}

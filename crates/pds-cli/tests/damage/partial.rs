@@ -1,5 +1,6 @@
 //! Slices and proofs: readable parts are shown, missing parts are named, and the exit code is 6.
 
+use super::history::lose;
 use crate::common::TestRepo;
 
 #[test]
@@ -36,4 +37,21 @@ fn every_reading_verb_shows_what_a_part_has() {
     // A part that is not read is no gap.
     let tops = home.pds(["-R", "slice.car", "mst", "--depth", "1"]).ok();
     assert!(tops.lines().count() > 1, "{tops}");
+}
+
+#[test]
+fn a_difference_with_a_lost_record_is_shown_in_part() {
+    let repo = TestRepo::new();
+    for text in ["one", "two"] {
+        repo.put("a", text);
+    }
+    let lost = repo.json_lines(["ls", "com.example.note"])[0]["cid"].as_str().unwrap().to_owned();
+    lose(&repo, &lost);
+    for form in [&["-p"][..], &["--stat"], &["-p", "--json"], &["--stat", "--json"]] {
+        let ended = repo.pds(["diff"].into_iter().chain(form.iter().copied())).ended();
+        assert_eq!(ended.code(), 6, "{form:?}: {}", ended.stderr);
+        let said = &ended.stderr;
+        assert!(said.contains("com.example.note/a") && said.contains(&lost), "{form:?}: {said}");
+    }
+    assert_eq!(repo.pds(["diff"]).ended().code(), 1);
 }

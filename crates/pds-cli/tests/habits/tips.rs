@@ -45,6 +45,11 @@ fn a_name_that_is_not_near_has_no_tip() {
         &["get", "a.b.c/d", "extra"],
         &["init", "--with-key"],
         &["completions", "nushell"],
+        // These arguments exist.
+        &["ls", "--limit"],
+        &["log", "--since", "soon"],
+        &["diff", "-p", "--stat"],
+        &["log", "--oneline", "--oneline"],
     ] {
         assert_eq!(tip(&home, typed), None, "{typed:?}");
     }

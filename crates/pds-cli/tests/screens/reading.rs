@@ -49,6 +49,9 @@ fn lists_have_aligned_columns_and_their_texts_are_cut() {
         show(30, line).unwrap(),
         "3jzfcijpj2z2a  Low water at 1…\n3k2aexample2b  潮だまりの写真…\n"
     );
+    let csv = show(80, "pds -R alice export --format csv -c app.bsky.feed.post").unwrap();
+    assert!(!csv.contains("u000d") && !csv.contains('\r'), "{csv}");
+    assert!(csv.contains("\\u202egpj.tsoc\\u001b[2J") && !csv.contains('\x1b'), "{csv}");
     let utc = show(120, &format!("{line} --utc --limit 1")).unwrap();
     assert!(utc.contains("  2024-03-02T09:12:40Z  Low water"), "{utc}");
 }

@@ -141,3 +141,47 @@ fn large_and_hostile_texts_are_compared_in_bounds() {
     repo.put("b", &lines("two"));
     assert_eq!(differs(&repo, &["-p"]).lines().count(), 2 + 60_001);
 }
+
+#[test]
+fn ranges_and_records_of_states_are_explained() {
+    let repo = TestRepo::with_notes();
+    for (args, expected) in [
+        (
+            &["log", "HEAD~1..HEAD"][..],
+            "HEAD~1..HEAD is a range of two states, which only pds diff reads\n",
+        ),
+        (
+            &["show", "HEAD~1..HEAD"],
+            "HEAD~1..HEAD is a range of two states, which only pds diff reads\n",
+        ),
+        (&["diff", "HEAD^...HEAD"], "HEAD^...HEAD has three dots; write a range as A..B\n"),
+        (&["diff", "..."], "... has three dots; write a range as A..B\n"),
+        (&["diff", ".."], ".. has no state beside it; write a range as A..B\n"),
+        (
+            &["diff", "HEAD", "@..@"],
+            "@..@ is a range; it is the first argument, without a state beside it\n",
+        ),
+        (
+            &["diff", "HEAD^:com.example.note/a", "HEAD:com.example.note/a"],
+            "HEAD^:com.example.note/a names a record of a state; write the path after the states\n\
+             hint: pds diff A B PATH\n",
+        ),
+    ] {
+        let said = repo.pds(args.iter().copied()).fails(2);
+        assert!(said.starts_with(&format!("error: {expected}")), "{args:?}: {said}");
+    }
+    let said = repo.pds(["ls", "--at", "HEAD^^^^^^^^"]).fails(1);
+    assert!(said.starts_with("error: unknown revision \"HEAD^^^^^^^^\": HEAD~"), "{said}");
+}
+
+#[test]
+fn a_number_with_a_dash_limits_a_history() {
+    let repo = TestRepo::with_notes();
+    for verb in ["log", "reflog"] {
+        assert_eq!(repo.pds([verb, "-1"]).ok(), repo.pds([verb, "-n", "1"]).ok());
+    }
+    assert_eq!(repo.pds(["log", "-12"]).ok(), repo.pds(["log"]).ok());
+    let said = repo.pds(["log", "-1", "--nope"]).fails(2);
+    assert!(said.starts_with("error: unexpected argument"), "{said}");
+    repo.pds(["ls", "-1"]).fails(2);
+}

@@ -38,7 +38,7 @@ use pds_store::ref_name::RefName;
 pub fn resolve_in_file<F: ReadAt>(file: &CarFile<F>, revision: &Revision) -> Result<Cid> {
     let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
     let root = *file.roots().first().ok_or_else(no_root)?;
-    let wrong = |reason: &str| Error::from(RevisionError::new(revision.to_string(), reason));
+    let wrong = |reason: &str| Error::from(RevisionError::new(revision.as_typed(), reason));
     let mut commit = match &revision.base {
         Anchor::Ref { name, moves: 0 }
             if name.as_ref().is_none_or(|name| *name == RefName::head()) =>
@@ -55,8 +55,7 @@ pub fn resolve_in_file<F: ReadAt>(file: &CarFile<F>, revision: &Revision) -> Res
     }
     for back in 0..revision.back {
         commit = before(file, commit)?.ok_or_else(|| {
-            let last = Revision { base: revision.base.clone(), back };
-            wrong(&format!("the file has no parent of {last}"))
+            wrong(&format!("the file has no parent of {}", revision.with_back(back)))
         })?;
     }
     Ok(commit)

@@ -43,7 +43,7 @@ impl History<'_> {
     /// Returns the commit that a revision names in one view, and the ref whose log leads to the commits before it.
     pub(crate) fn locate_in(&self, view: &dyn View, revision: &Revision) -> Result<(Cid, RefName)> {
         let is_of_the_past =
-            !matches!(revision, Revision { base: Anchor::Ref { moves: 0, .. }, back: 0 });
+            !matches!(revision, Revision { base: Anchor::Ref { moves: 0, .. }, back: 0, .. });
         self.find_revision(view, revision).map_err(|error| match (error, forgotten(view)) {
             (Error::Revision(mut error), Ok(Some(rev)))
                 if is_of_the_past && error.candidates.is_empty() =>
@@ -56,7 +56,7 @@ impl History<'_> {
     }
 
     fn find_revision(&self, view: &dyn View, revision: &Revision) -> Result<(Cid, RefName)> {
-        let wrong = |reason: String| RevisionError::new(revision.to_string(), reason);
+        let wrong = |reason: String| RevisionError::new(revision.as_typed(), reason);
         let (mut commit, name) = match &revision.base {
             Anchor::Commit(cid) => (*cid, &self.parts.name),
             Anchor::Ref { name, moves } => {
@@ -78,10 +78,9 @@ impl History<'_> {
         })?;
         let (steps, mut walk) = (Back { view, name }, Walk::default());
         for back in 0..revision.back {
-            commit = steps.before_even_if_lost(commit, &mut walk)?.ok_or_else(|| {
-                let last = Revision { base: revision.base.clone(), back };
-                wrong(format!("{last} has no parent"))
-            })?;
+            commit = steps
+                .before_even_if_lost(commit, &mut walk)?
+                .ok_or_else(|| wrong(format!("{} has no parent", revision.with_back(back))))?;
         }
         Ok((commit, name.clone()))
     }
@@ -163,6 +162,9 @@ impl History<'_> {
             found = row.before;
             ControlFlow::Break(())
         })?;
+        if count == 0 && view.refs()?.get(name).is_none() {
+            return Err(wrong(format!("no ref named {name}")).into());
+        }
         found.ok_or_else(|| {
             let moves = counted(count.into(), "move");
             wrong(format!("the log records only {moves} of {name}")).into()
@@ -193,13 +195,16 @@ fn logged_at(view: &dyn View, name: &RefName, micros: u64) -> Result<Result<Cid,
         (Some(Some(commit)), _) => Ok(Ok(commit)),
         (Some(None), _) => missed(format!("the ref {name} had been removed at that time"), None),
         (None, Some((first, begin))) => {
-            let begin = i64::try_from(begin).ok().and_then(Datetime::from_unix_micros);
+            let second = begin - begin % MICROS_PER_SECOND;
+            let begin = i64::try_from(second).ok().and_then(Datetime::from_unix_micros);
             let begin = begin.map_or_else(String::new, |begin| format!(" at {begin}"));
             missed(format!("the log of {name} begins later{begin}"), first)
         }
         (None, None) => missed(format!("no ref named {name}"), None),
     }
 }
+
+const MICROS_PER_SECOND: u64 = 1_000_000;
 
 fn counted(count: u64, what: &str) -> String {
     if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }

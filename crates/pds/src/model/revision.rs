@@ -1,5 +1,6 @@
 //! Revisions: the names of commits.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -33,12 +34,22 @@ use pds_store::ref_name::RefName;
 /// assert_eq!("@^^~2".parse::<Revision>()?.to_string(), "HEAD~4");
 /// # Ok::<(), pds::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Revision {
     pub(crate) base: Anchor,
     /// The number of commits back from the base.
     pub(crate) back: u32,
+    /// The text that was parsed, for messages.
+    typed: Option<Box<str>>,
 }
+
+impl PartialEq for Revision {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.base, self.back) == (&other.base, other.back)
+    }
+}
+
+impl Eq for Revision {}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Anchor {
@@ -107,7 +118,27 @@ impl Revision {
     ) -> Result<Self, RevisionError> {
         let (base, back) = split_steps(text).map_err(|reason| RevisionError::new(text, reason))?;
         let base = anchor(base, time).map_err(|reason| RevisionError::new(text, reason))?;
-        Ok(Self { base, back })
+        Ok(Self { base, back, typed: Some(text.into()) })
+    }
+
+    /// Returns the text that was parsed, or the usual form of a revision that was not parsed.
+    ///
+    /// ```
+    /// let revision: pds::Revision = "@^^".parse()?;
+    /// assert_eq!((revision.to_string().as_str(), &*revision.as_typed()), ("HEAD~2", "@^^"));
+    /// # Ok::<(), pds::Error>(())
+    /// ```
+    #[must_use]
+    pub fn as_typed(&self) -> Cow<'_, str> {
+        match &self.typed {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.to_string()),
+        }
+    }
+
+    /// Returns the revision with another number of steps back.
+    pub(crate) fn with_back(&self, back: u32) -> Self {
+        Self { base: self.base.clone(), back, typed: None }
     }
 }
 
@@ -152,9 +183,13 @@ fn anchor(text: &str, time: &dyn Fn(&str) -> Option<u64>) -> Result<Anchor, Stri
             Some(name.parse().map_err(|_| format!("{name} before @ is not the name of a ref"))?)
         }
     };
+    if inner.is_empty() {
+        return Err(
+            "nothing between the braces; write @{1} for the state before the last move".into()
+        );
+    }
     if inner.bytes().all(|byte| byte.is_ascii_digit()) {
-        let moves = if inner.is_empty() { Some(1) } else { inner.parse().ok() };
-        let moves = moves.ok_or("the number of moves is too large")?;
+        let moves = inner.parse().map_err(|_| "the number of moves is too large")?;
         return Ok(Anchor::Ref { name, moves });
     }
     let micros = time(inner).ok_or_else(|| {
@@ -203,13 +238,13 @@ impl Default for Revision {
 
 impl From<RefName> for Revision {
     fn from(name: RefName) -> Self {
-        Self { base: Anchor::Ref { name: Some(name), moves: 0 }, back: 0 }
+        Self { base: Anchor::Ref { name: Some(name), moves: 0 }, back: 0, typed: None }
     }
 }
 
 impl From<Cid> for Revision {
     fn from(commit: Cid) -> Self {
-        Self { base: Anchor::Commit(commit), back: 0 }
+        Self { base: Anchor::Commit(commit), back: 0, typed: None }
     }
 }
 
