@@ -65,7 +65,7 @@ pub(crate) fn print_paths(
     Ok(reader.outcome().and(is_partial))
 }
 
-/// Prints the counts of all changes, after an empty line. Prints nothing if there are none.
+/// Prints the counts of all changes, after an empty line. Without changes, it prints nothing.
 pub(crate) fn print_total(total: ChangeCounts, out: &mut Output) -> Result<()> {
     if total.total() == 0 {
         return Ok(());

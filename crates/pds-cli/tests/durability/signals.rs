@@ -194,7 +194,7 @@ fn the_next_run_removes_what_a_killed_run_has_left() {
         assert!([0, 6].contains(&ended.code()), "{args:?}: {}", ended.stderr);
         assert_eq!(unfinished(home.dir()), Vec::<String>::new(), "{args:?}");
     }
-    let upload = home.write("copy/blobs-of-nobody", "");
+    let upload = home.write("copy/unknown_blobs", "");
     std::fs::remove_file(upload).unwrap();
     std::fs::create_dir_all(home.path("copy/blobs")).unwrap();
     home.write("copy/blobs/.incoming-killed", "half a blob");
