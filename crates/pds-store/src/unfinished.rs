@@ -314,8 +314,13 @@ impl Held {
             found => found?,
         };
         // Opening a FIFO would wait, and a link would lead elsewhere.
-        let (true, Ok(file)) = (kind.is_file() || kind.is_dir(), File::open(path)) else {
+        if !(kind.is_file() || kind.is_dir()) {
             return Ok(Some(Self(None)));
+        }
+        let file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(_) => return Ok(Some(Self(None))),
         };
         Ok(match lock(&file, is_shared) {
             None => Some(Self(None)),

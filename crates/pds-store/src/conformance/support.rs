@@ -1,6 +1,7 @@
 //! Helpers of the checks: small blocks, edits, and the whole content of a store at one moment.
 
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::change::{Applied, Change};
 use crate::error::{BoxError, StoreError};
@@ -228,4 +229,13 @@ pub(crate) fn sample_events() -> Vec<Event> {
         Event::Repair,
         Event::Forget,
     ]
+}
+
+/// Sets a flag when it is dropped, also by a panic: the threads that wait for it then end.
+pub(crate) struct SetOnDrop<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::conformance::support::{
-    Check, Everything, apply, block, cid, count, edit, facts, get_each, has, head, refs, rows,
-    seen_in, version, view, write,
+    Check, Everything, SetOnDrop, apply, block, cid, count, edit, facts, get_each, has, head, refs,
+    rows, seen_in, version, view, write,
 };
 use crate::fact::{Fact, FactEdit, FactKind};
 use crate::log::LogQuery;
@@ -266,12 +266,4 @@ fn a_reader_does_not_wait_for_a_writer(store: &dyn Store) {
     });
     apply(store, write([], [head(150)]).blocks(stream));
     assert_eq!(open.version(), before, "a view is one moment");
-}
-
-struct SetOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for SetOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }

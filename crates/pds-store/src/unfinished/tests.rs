@@ -1,6 +1,9 @@
 //! Locks, publication and removal of unfinished work.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::*;
+use crate::conformance::support::SetOnDrop;
 
 #[test]
 fn what_is_held_stays_and_what_was_left_goes() {
@@ -40,4 +43,24 @@ fn what_is_dropped_is_removed() {
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     assert!(remove_leftovers(&dir.path().join("absent"), |_| true).unwrap().is_empty());
+}
+
+#[test]
+fn what_is_removed_before_its_lock_is_created_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _end = SetOnDrop(&is_over);
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                // An entry may also have been removed by its owner.
+                let _ = remove_leftovers(dir.path(), |_| true);
+            }
+        });
+        let lost = (0..3_000).find(|_| {
+            let made = UnfinishedDir::create_in(dir.path(), ".a-").unwrap();
+            !made.path().is_dir()
+        });
+        assert_eq!(lost, None);
+    });
 }
