@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use pds::Expected;
 use pds::verify::indexed::verify;
 
-use super::at_once;
+use super::{SetOnDrop, at_once};
 use crate::common::{TestRepo, log_rows};
 
 /// Every state that the log names can be read in full.
@@ -29,6 +29,8 @@ fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() 
     let done = AtomicBool::new(false);
     let started = Instant::now();
     thread::scope(|scope| {
+        // The other threads end even if this one panics.
+        let end = SetOnDrop(&done);
         let collector = scope.spawn(|| {
             let mut blocks = 0;
             for round in 0.. {
@@ -65,7 +67,7 @@ fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() 
             }
             assert!(n > 5, "{n} writes only");
         });
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         reader.join().unwrap();
         assert!(collector.join().unwrap() > 0, "something was collected");
     });
@@ -99,6 +101,8 @@ fn a_state_that_leaves_under_a_reader_is_not_told_as_damage() {
     let repo = TestRepo::with_many_notes(2_000);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
+        // The other threads end even if this one panics.
+        let end = SetOnDrop(&done);
         let collector = scope.spawn(|| {
             for n in 0.. {
                 if done.load(Ordering::Relaxed) {
@@ -125,7 +129,7 @@ fn a_state_that_leaves_under_a_reader_is_not_told_as_damage() {
             }
             assert!(started.elapsed() < Duration::from_secs(60), "nobody ever gets to the end");
         }
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         collector.join().unwrap();
     });
     repo.pds(["verify", "--history"]).ended().done();

@@ -27,6 +27,15 @@ fn at_once<T: Send>(count: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
     })
 }
 
+/// Sets a flag when it is dropped, also by a panic.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Checks that every commit names the one before, down to the first, with revs that ascend.
 fn assert_chain(repo: &TestRepo, commits: usize) {
     let opened = pds::local::open::open_without_key(repo.home.path("alice")).unwrap();
@@ -147,6 +156,8 @@ fn readers_see_a_whole_state_while_others_write() {
     let repo = TestRepo::with_many_notes(50);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
+        // The reader ends even if a writer panics.
+        let end = SetOnDrop(&done);
         let reader = scope.spawn(|| {
             let mut rounds = 0;
             while !done.load(Ordering::Relaxed) || rounds == 0 {
@@ -164,7 +175,7 @@ fn readers_see_a_whole_state_while_others_write() {
                 repo.pds(["rm", &format!("com.example.note/w{writer}-{n}")]).ok();
             }
         });
-        done.store(true, Ordering::Relaxed);
+        drop(end);
         reader.join().unwrap();
     });
     assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t50\n");
@@ -185,6 +196,8 @@ fn writers_continue_during_rotations_with_the_key_of_the_moment() {
     let repo = TestRepo::new();
     let rotated = AtomicBool::new(false);
     let acknowledged: Vec<Vec<String>> = thread::scope(|scope| {
+        // The writers end even if a rotation fails.
+        let end = SetOnDrop(&rotated);
         let writers: Vec<_> = (0..2)
             .map(|writer| {
                 let (repo, rotated) = (&repo, &rotated);
@@ -209,7 +222,7 @@ fn writers_continue_during_rotations_with_the_key_of_the_moment() {
         for _ in 0..8 {
             repo.pds(["key", "rotate"]).ended().done();
         }
-        rotated.store(true, Ordering::Relaxed);
+        drop(end);
         writers.into_iter().map(|writer| writer.join().unwrap()).collect()
     });
     let listed = repo.pds(["ls", "--all"]).ok();

@@ -10,8 +10,8 @@ fn a_large_commit_is_counted_and_listed_in_bounds() {
         assert!(matches!(ended.code(), 0 | 1), "{args:?}: {}", ended.stderr);
         ended.peak_kib
     };
-    // Opening the repository and reading one record.
-    let least = peak(&["get", "com.example.note/n000001"]);
+    // Opening the repository and reading one record. The peak of a run that is short may be missed.
+    let least = (0..5).map(|_| peak(&["get", "com.example.note/n000001"])).max().unwrap();
     for args in [
         &["log"][..],
         &["log", "com.example.note"],
@@ -27,5 +27,5 @@ fn a_large_commit_is_counted_and_listed_in_bounds() {
     }
 }
 
-/// The cache of nodes, and no list of 60,000 changes.
-const MORE_KIB: u64 = 20 * 1024;
+/// The cache of nodes, which takes 19 MiB here. A list of 60,000 changes takes at least 12 MiB.
+const MORE_KIB: u64 = 28 * 1024;

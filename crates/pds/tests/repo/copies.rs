@@ -15,7 +15,7 @@ use pds::retain::gc::Keep;
 use pds::store::{Expect, Fact, FactEdit, FactKind, MemoryStore, RefName};
 use pds::{Error, Repo};
 
-use super::{did, facts, in_memory, moves, note, path, refs, set_facts};
+use super::{SetOnDrop, did, facts, in_memory, moves, note, path, refs, set_facts};
 
 fn empty() -> Repo {
     Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
@@ -240,6 +240,7 @@ fn a_copy_next_to_a_writer_and_a_collection_is_one_moment() {
     let (repo, _) = original(&home.path().join("r"));
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _end = SetOnDrop(&is_done);
         scope.spawn(|| {
             let keep = Keep::default().states(NonZeroUsize::new(3));
             for n in 0.. {
@@ -264,6 +265,5 @@ fn a_copy_next_to_a_writer_and_a_collection_is_one_moment() {
                 Err(error) => assert!(error.is_busy() || error.is_conflict(), "{error:?}"),
             }
         }
-        is_done.store(true, Ordering::Relaxed);
     });
 }

@@ -19,7 +19,7 @@ use pds::{Expected, Finding, Severity};
 
 use super::seam::{assert_whole, export, put};
 
-use super::{did, in_memory, note, path};
+use super::{SetOnDrop, did, in_memory, note, path};
 
 /// The block of a store that is damaged.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -220,6 +220,8 @@ fn readers_next_to_gc_and_forget_never_see_damage() {
         let answered: Vec<AtomicUsize> = reads.iter().map(|_| AtomicUsize::new(0)).collect();
         let (mut rounds, started) = (0, Instant::now());
         std::thread::scope(|scope| {
+            // The readers end even if the writer panics.
+            let _end = SetOnDrop(&is_over);
             for ((_, read), answered) in reads.iter().zip(&answered) {
                 let repo = if is_own { Repo::open(&dir).unwrap() } else { repo.clone() };
                 let is_over = &is_over;
@@ -230,24 +232,20 @@ fn readers_next_to_gc_and_forget_never_see_damage() {
                     }
                 });
             }
-            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-                // There is only one writer, so none of its steps fails.
-                while started.elapsed() < Duration::from_millis(1_200) || rounds < 6 {
-                    for n in 0..4 {
-                        put(&repo, &format!("n{n}"), &format!("{rounds}"));
-                    }
-                    if rounds % 3 == 2 {
-                        let secret = Forget::Records(vec![path("com.example.note/n2")]);
-                        repo.retain().forget(&secret, &mut |_| {}).unwrap();
-                    } else {
-                        let keep = Keep::default().states(NonZeroUsize::new(1));
-                        repo.retain().gc(&keep, &mut |_| {}).unwrap();
-                    }
-                    rounds += 1;
+            // There is only one writer, so none of its steps fails.
+            while started.elapsed() < Duration::from_millis(1_200) || rounds < 6 {
+                for n in 0..4 {
+                    put(&repo, &format!("n{n}"), &format!("{rounds}"));
                 }
-            }));
-            is_over.store(true, Ordering::Relaxed);
-            done.unwrap();
+                if rounds % 3 == 2 {
+                    let secret = Forget::Records(vec![path("com.example.note/n2")]);
+                    repo.retain().forget(&secret, &mut |_| {}).unwrap();
+                } else {
+                    let keep = Keep::default().states(NonZeroUsize::new(1));
+                    repo.retain().gc(&keep, &mut |_| {}).unwrap();
+                }
+                rounds += 1;
+            }
         });
         for ((what, _), answered) in reads.iter().zip(answered) {
             let answered = answered.into_inner();

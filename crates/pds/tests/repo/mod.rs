@@ -44,6 +44,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pds::Repo;
 use pds::blob::MemoryBlobs;
@@ -79,6 +80,15 @@ fn in_memory() -> Repo {
         .signing_with(SigningKey::generate(Curve::K256).unwrap());
     repo.init(&did()).unwrap();
     repo
+}
+
+/// Sets a flag when it is dropped, also by a panic: the threads that wait for it then end.
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Returns the current refs.

@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::conformance::support::SetOnDrop;
 
 #[test]
 fn a_damaged_file_fails_at_its_end() {
@@ -119,6 +120,7 @@ fn write_next_to_sweeps(blobs: &BlobDirectory, bytes: &[u8], is_done: &AtomicBoo
 fn write_and_sweep(blobs: &BlobDirectory, time: Duration, meanwhile: impl FnOnce(Instant)) {
     let (is_done, swept) = (&AtomicBool::new(false), &AtomicU64::new(0));
     thread::scope(|scope| {
+        let end = SetOnDrop(is_done);
         let writers: Vec<_> = (0..3_u8)
             .map(|n| {
                 let blobs = BlobDirectory::new(&blobs.root);
@@ -137,7 +139,7 @@ fn write_and_sweep(blobs: &BlobDirectory, time: Duration, meanwhile: impl FnOnce
             })
             .collect();
         meanwhile(Instant::now() + time);
-        is_done.store(true, Relaxed);
+        drop(end);
         writers.into_iter().for_each(|writer| assert!(writer.join().unwrap() > 0));
         sweepers.into_iter().for_each(|sweeper| sweeper.join().unwrap());
     });
