@@ -24,6 +24,7 @@ use std::fs::{self, File, Metadata, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tempfile::{Builder, NamedTempFile};
 
 /// A new directory that is removed when it is dropped, unless it was published.
@@ -64,7 +65,7 @@ impl UnfinishedDir {
         let mut list = list();
         for _ in 0..MAX_TRIES {
             let path = std::path::absolute(builder.tempdir_in(parent)?.keep())?;
-            if let Some(lock) = Held::of(&path, false)? {
+            if let Some(lock) = Held::of(&path, Claim::Wait)? {
                 list.insert(path.clone());
                 return Ok(Self { path, lock: lock.0, is_published: false });
             }
@@ -151,13 +152,9 @@ impl UnfinishedFile {
             // The temporary name does not help the user.
             let file = made.map_err(|error| plain(&error))?;
             let path = std::path::absolute(file.path())?;
-            match lock(file.as_file(), false) {
-                Some(true) if !names(&path, file.as_file()) => {}
-                Some(false) => {}
-                _ => {
-                    list.insert(path.clone());
-                    return Ok(Self { file: Some(file), path, _lock: None });
-                }
+            if lock(file.as_file(), Claim::Wait).is_none() || names(&path, file.as_file()) {
+                list.insert(path.clone());
+                return Ok(Self { file: Some(file), path, _lock: None });
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
@@ -177,7 +174,9 @@ impl UnfinishedFile {
         let file = made.map_err(|error| plain(&error))?;
         let path = std::path::absolute(file.path())?;
         // Several processes may have links to one file, so the lock is shared.
-        let Some(held) = Held::of(&path, true)? else { return Err(io::ErrorKind::NotFound.into()) };
+        let Some(held) = Held::of(&path, Claim::Share)? else {
+            return Err(io::ErrorKind::NotFound.into());
+        };
         list.insert(path.clone());
         Ok(Self { file: Some(file), path, _lock: held.0 })
     }
@@ -279,22 +278,40 @@ pub fn remove_all() -> Ending {
 /// An entry stays if its lock cannot be judged, for example on a file system without locks. A directory that does not
 /// exist has no entries.
 ///
+/// A process locks its entry just after it has created it. So an entry that no process holds is looked at again, after
+/// a fifth of a second.
+///
 /// # Errors
 ///
 /// The error of the operating system.
 pub fn remove_leftovers(dir: &Path, is_one: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
+    remove_after(SECOND_LOOK, dir, is_one)
+}
+
+fn remove_after(
+    pause: Duration,
+    dir: &Path,
+    is_one: impl Fn(&str) -> bool,
+) -> io::Result<Vec<PathBuf>> {
     let dir = if dir == Path::new("") { Path::new(".") } else { dir };
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
     };
-    let mut removed = Vec::new();
+    let mut left = Vec::new();
     for entry in entries {
         let path = entry?.path();
-        if !path.file_name().and_then(|name| name.to_str()).is_some_and(&is_one) {
-            continue;
+        let is_named = path.file_name().and_then(|name| name.to_str()).is_some_and(&is_one);
+        if is_named && is_free(&path) {
+            left.push(path);
         }
-        if let Ok(Some(Held(Some(_lock)))) = Held::of(&path, false) {
+    }
+    if !left.is_empty() {
+        std::thread::sleep(pause);
+    }
+    let mut removed = Vec::new();
+    for path in left {
+        if let Ok(Some(Held(Some(_lock)))) = Held::of(&path, Claim::Try) {
             remove(&path)?;
             removed.push(path);
         }
@@ -303,12 +320,28 @@ pub fn remove_leftovers(dir: &Path, is_one: impl Fn(&str) -> bool) -> io::Result
     Ok(removed)
 }
 
+/// Tells whether no process holds an entry.
+fn is_free(path: &Path) -> bool {
+    matches!(Held::of(path, Claim::Try), Ok(Some(Held(Some(_)))))
+}
+
+/// How an entry is locked.
+#[derive(Clone, Copy)]
+enum Claim {
+    /// Waits for a process that looks whether the entry is free.
+    Wait,
+    /// Fails if another process holds the entry.
+    Try,
+    /// Fails as well, unless the other process shares its lock.
+    Share,
+}
+
 /// An entry that this process has locked. `None` inside: the file system has no locks.
 struct Held(Option<File>);
 
 impl Held {
     /// Locks a file or a directory. Returns `None` if another process holds or has removed it.
-    fn of(path: &Path, is_shared: bool) -> io::Result<Option<Self>> {
+    fn of(path: &Path, claim: Claim) -> io::Result<Option<Self>> {
         let kind = match path.symlink_metadata() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             found => found?,
@@ -322,7 +355,7 @@ impl Held {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) => return Ok(Some(Self(None))),
         };
-        Ok(match lock(&file, is_shared) {
+        Ok(match lock(&file, claim) {
             None => Some(Self(None)),
             Some(false) => None,
             Some(true) => names(path, &file).then_some(Self(Some(file))),
@@ -330,10 +363,15 @@ impl Held {
     }
 }
 
-/// Takes a lock without waiting, and tells whether that succeeded; `None` if the file system has no locks.
-fn lock(file: &File, is_shared: bool) -> Option<bool> {
+/// Takes a lock, and tells whether that succeeded; `None` if the file system has no locks.
+fn lock(file: &File, claim: Claim) -> Option<bool> {
     loop {
-        match if is_shared { file.try_lock_shared() } else { file.try_lock() } {
+        let taken = match claim {
+            Claim::Wait => file.lock().map_err(TryLockError::Error),
+            Claim::Try => file.try_lock(),
+            Claim::Share => file.try_lock_shared(),
+        };
+        match taken {
             Ok(()) => return Some(true),
             Err(TryLockError::WouldBlock) => return Some(false),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -386,6 +424,9 @@ static LIST: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// The prefix of the names of copies of databases in the directory for temporary files.
 pub const COPY_PREFIX: &str = ".pds-copy-";
+
+/// How long an entry without a lock stays, because its process may be about to lock it.
+const SECOND_LOOK: Duration = Duration::from_millis(200);
 
 /// How often a new entry is created if another process removes it before it is locked.
 const MAX_TRIES: usize = 10;

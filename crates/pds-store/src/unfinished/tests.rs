@@ -54,7 +54,7 @@ fn what_is_removed_before_its_lock_is_created_again() {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 // An entry may also have been removed by its owner.
-                let _ = remove_leftovers(dir.path(), |_| true);
+                let _ = remove_after(Duration::ZERO, dir.path(), |_| true);
             }
         });
         let lost = (0..3_000).find(|_| {
@@ -63,4 +63,18 @@ fn what_is_removed_before_its_lock_is_created_again() {
         });
         assert_eq!(lost, None);
     });
+}
+
+#[test]
+fn what_is_locked_late_is_no_leftover() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(".a-new");
+    fs::create_dir(&path).unwrap();
+    let removed = std::thread::scope(|scope| {
+        let removal =
+            scope.spawn(|| remove_after(Duration::from_secs(1), dir.path(), |_| true).unwrap());
+        let _held = Held::of(&path, Claim::Wait).unwrap().unwrap();
+        removal.join().unwrap()
+    });
+    assert!(removed.is_empty() && path.is_dir());
 }
