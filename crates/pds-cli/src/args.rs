@@ -9,18 +9,18 @@ use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::arguments::first_argument::moved;
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, edit, export, forget, gc, get, help, import, info,
     init, key, log, ls, man, merge, mst, prove, put, recover, reflog, refs, repair, reset, revert,
     rm, show, stats, tid, unpack, verify, verify_proof,
 };
-use crate::exit::Exit;
-use crate::first_argument::moved;
+use crate::failures::exit::Exit;
+use crate::failures::usage::with_counts;
 use crate::help::overview::overview;
-use crate::open::Place;
-use crate::output::{Form, Output};
+use crate::process::output::{Form, Output};
+use crate::repository::open::Place;
 use crate::terminal::looks::ColorWhen;
-use crate::usage::with_counts;
 
 /// git for AT Protocol repositories: keep, read, check and change them on your own disk
 #[derive(Debug, Parser)]

@@ -1,94 +1,43 @@
 //! `pds`: git for AT Protocol repositories.
 //!
 //! Parses the command line, runs one command, and turns its result into an exit code. Each verb is a file
-//! in `commands`, and its answers are a file in `answers`.
+//! in `commands`, and its answers are files in `answers` (JSON) and `screens` (terminals).
 
 mod answers;
 mod args;
-mod arrivals;
-mod blob_files;
-mod blob_notes;
-mod bsky_url;
-mod changes;
-mod clock;
+mod arguments;
 mod commands;
 mod completion;
-mod damage;
-mod database;
-mod destination;
-mod editor;
-mod errors;
-mod exit;
-mod exported_line;
-mod failure;
-mod filled_file;
-mod first_argument;
-mod foreign_file;
-mod habits;
+mod failures;
 mod help;
-mod history_args;
-mod identity;
-mod json_form;
-mod json_input;
-mod leftovers;
-mod manual;
-mod open;
-mod output;
-mod partial;
+mod input;
 mod patch;
-mod portable_name;
-mod progress;
-mod progress_line;
-mod questions;
-mod record;
-mod record_at;
-mod record_directory;
-mod record_envelope;
+mod process;
 mod record_export;
-mod record_files;
-mod record_line;
-mod record_pattern;
-mod record_reader;
-mod record_time;
+mod records;
+mod repository;
 mod screens;
-mod secret_file;
-mod secrets;
-mod short_cid;
-mod shown;
-#[cfg(unix)]
-mod signals;
-mod signed;
-mod spool;
-mod state_arg;
-mod statistics;
-mod store_arg;
-mod stored_handles;
-mod stream;
 mod terminal;
-mod text;
-mod usage;
-mod when;
-mod write_input;
 
 use std::process::ExitCode;
 
 use crate::args::Cli;
-use crate::errors::{is_closed_pipe, is_swept};
-use crate::failure::Failure;
-use crate::output::Output;
-use crate::partial::exit_with_faults;
+use crate::failures::errors::{is_closed_pipe, is_swept};
+use crate::failures::failure::Failure;
+use crate::failures::partial::exit_with_faults;
+use crate::process::output::Output;
 use crate::terminal::looks::set_messages;
 
 fn main() -> ExitCode {
-    output::survive_file_size_limits();
+    process::output::survive_file_size_limits();
     if completion::answer::answer(Cli::program) {
         return ExitCode::SUCCESS;
     }
     #[cfg(unix)]
-    signals::end_cleanly();
+    process::signals::end_cleanly();
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => return failure::of_usage(error, Cli::program()),
+        Err(error) => return failures::failure::of_usage(error, Cli::program()),
     };
     let (json, is_about_one_block) = (cli.json, cli.is_about_one_block());
     set_messages(cli.color);

@@ -7,7 +7,7 @@ use pds::transfer::import::Imported;
 use serde::Serialize;
 
 use super::json::optional_text;
-use crate::arrivals::because;
+use crate::repository::arrivals::because;
 
 /// The other states that arrived: how many were stored, and which commits were not.
 #[derive(Serialize)]

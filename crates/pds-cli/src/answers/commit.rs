@@ -8,7 +8,7 @@ use pds::syntax::Tid;
 use serde::Serialize;
 
 use super::json::optional_text;
-use crate::text::rev_text;
+use crate::process::text::rev_text;
 
 /// A commit by its CID, with its rev.
 #[derive(Clone, Copy, Serialize)]

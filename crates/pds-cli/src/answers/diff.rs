@@ -8,8 +8,8 @@ use pds::syntax::Nsid;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::change::{Action, ChangeText};
-use crate::changes::ChangeCounts;
 use crate::patch::lines::PatchLine;
+use crate::records::changes::ChangeCounts;
 
 /// A changed record.
 pub(crate) struct DiffRow<'a>(pub(crate) &'a RecordChange);

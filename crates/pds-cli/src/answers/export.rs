@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::commit::CommitId;
-use crate::text::counted;
+use crate::process::text::counted;
 
 /// The size of a file that was written.
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::arrived::Arrived;
 use super::json::optional_text;
-use crate::text::{counted, rev_text};
+use crate::process::text::{counted, rev_text};
 
 /// A repository in one state.
 #[derive(Serialize)]

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::change::Action;
 use super::commit::CommitId;
-use crate::changes::ChangeCounts;
-use crate::text::{rev_text, time_text};
+use crate::process::text::{rev_text, time_text};
+use crate::records::changes::ChangeCounts;
 
 /// One commit of a history.
 pub(crate) struct LogRow<'a> {

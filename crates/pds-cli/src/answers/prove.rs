@@ -8,7 +8,7 @@ use pds::data::Cid;
 use serde::Serialize;
 
 use super::commit::CommitId;
-use crate::text::{did_text, rev_text, rev_time_text};
+use crate::process::text::{did_text, rev_text, rev_time_text};
 
 /// The statement of a proof: the CID of a record, or that the record is absent.
 #[derive(Clone, Copy, Serialize)]

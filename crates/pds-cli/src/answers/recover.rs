@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::commit::CommitId;
 use super::repair::lost_part_json;
-use crate::text::{counted, did_text, rev_text};
+use crate::process::text::{counted, did_text, rev_text};
 
 /// A recovered record, a loss, or a state.
 pub(crate) struct RecoveredRow<'a>(pub(crate) &'a Recovered);

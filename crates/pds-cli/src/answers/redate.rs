@@ -8,7 +8,7 @@ use pds::store::RefName;
 use serde_json::{Value, json};
 
 use super::commit::CommitId;
-use crate::text::{rev_text, rev_time_text};
+use crate::process::text::{rev_text, rev_time_text};
 
 /// Refs to commits with revs in the future, and the commits that replaced them.
 #[derive(Default)]

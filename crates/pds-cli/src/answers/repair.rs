@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use super::commit::CommitId;
 use super::redate::RedateAnswer;
-use crate::exit::Exit;
-use crate::text::{counted, rev_text};
+use crate::failures::exit::Exit;
+use crate::process::text::{counted, rev_text};
 
 /// The findings of a repair, and what it did.
 pub(crate) struct RepairAnswer<'a> {

@@ -9,8 +9,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, SerializeSeq, Serializer};
 
 use super::commit::CommitId;
-use crate::statistics::{CollectionCounts, Statistics};
-use crate::text::time_text;
+use crate::process::text::time_text;
+use crate::records::statistics::{CollectionCounts, Statistics};
 
 /// The counts of a state, and of the blobs that are stored.
 pub(crate) struct StatsAnswer<'a> {

@@ -8,7 +8,7 @@ use pds::syntax::Did;
 use pds::{Finding, Report, SignatureState};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::text::{counted, did_text, rev_text};
+use crate::process::text::{counted, did_text, rev_text};
 
 /// A finding in JSON.
 #[derive(serde::Serialize)]

@@ -7,12 +7,12 @@ use pds::store::RefName;
 use pds::{Error, Repo, SpooledBatch, SpooledWritten, WriteOptions};
 
 use crate::answers::put::WrittenRow;
-use crate::clock::ClockArg;
-use crate::exit::{Exit, Stated};
-use crate::open::Place;
-use crate::output::Output;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::write_input::WriteInput;
+use crate::process::output::Output;
+use crate::repository::clock::ClockArg;
+use crate::repository::open::Place;
 use crate::screens::written::print_read;
-use crate::write_input::WriteInput;
 
 /// Apply many writes in one signed commit
 ///

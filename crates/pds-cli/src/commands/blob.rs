@@ -13,18 +13,18 @@ use pds::data::BlobRef;
 
 use super::blob_export::export;
 use crate::answers::blob::{BlobCheck, BlobRow, MissingRow};
-use crate::blob_files::{cid_of, claimed_cid, each, files_of};
-use crate::exit::{Exit, Stated};
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::partial::Gaps;
-use crate::progress::{Counted, Progress};
-use crate::record::uri_of;
+use crate::arguments::record::uri_of;
+use crate::arguments::short_cid::CidArg;
+use crate::arguments::state_arg::{Settled, StateArg};
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::partial::Gaps;
+use crate::input::blob_files::{cid_of, claimed_cid, each, files_of};
+use crate::input::stream::{STANDARD_STREAM, open_stream};
+use crate::process::output::Output;
+use crate::process::progress::{Counted, Progress};
+use crate::process::text::{counted, say};
+use crate::repository::open::{Place, Source};
 use crate::screens::blob::{BlobList, print_missing};
-use crate::short_cid::CidArg;
-use crate::state_arg::{Settled, StateArg};
-use crate::stream::{STANDARD_STREAM, open_stream};
-use crate::text::{counted, say};
 
 /// Store, read, list and check blobs
 #[derive(Debug, clap::Args)]

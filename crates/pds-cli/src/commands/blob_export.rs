@@ -9,17 +9,17 @@ use pds::blob::{BlobInfo, SNIFFED_BYTES, sniff};
 use pds::unfinished::UnfinishedFile;
 
 use crate::answers::blob::BlobExport;
-use crate::blob_files::{directory_of_blobs, each, extension_of, is_whole};
-use crate::destination::check_is_outside;
-use crate::exit::{Exit, Stated};
-use crate::leftovers::{UNFINISHED, clear_from};
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::partial::Gaps;
-use crate::progress::{Counted, Progress};
-use crate::record::uri_of;
-use crate::record_files::make;
-use crate::text::{did_text, say};
+use crate::arguments::record::uri_of;
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::partial::Gaps;
+use crate::input::blob_files::{directory_of_blobs, each, extension_of, is_whole};
+use crate::process::destination::check_is_outside;
+use crate::process::leftovers::{UNFINISHED, clear_from};
+use crate::process::output::Output;
+use crate::process::progress::{Counted, Progress};
+use crate::process::text::{did_text, say};
+use crate::records::record_files::make;
+use crate::repository::open::{Place, Source};
 
 /// Writes every stored blob as a file.
 pub(crate) fn export(

@@ -5,14 +5,14 @@ use pds::RecordChange;
 use pds::data::Value;
 
 use crate::answers::diff::{DiffRow, PatchRow, PathRow, StatRow};
-use crate::changes::{ChangeCounts, ChangeReader, Contents, Outcome, Pair};
-use crate::history_args::{ChangeArgs, PathFilter};
-use crate::json_form::NO_JSON_FORM;
-use crate::output::Output;
+use crate::arguments::history_args::{ChangeArgs, PathFilter};
 use crate::patch::lines::patch;
+use crate::process::output::Output;
+use crate::process::text::say;
+use crate::records::changes::{ChangeCounts, ChangeReader, Contents, Outcome, Pair};
+use crate::records::json_form::NO_JSON_FORM;
 use crate::screens;
 use crate::terminal::short_cids::ShortCids;
-use crate::text::say;
 
 /// Prints each changed record as a line, or only its path.
 pub(super) fn print_rows(

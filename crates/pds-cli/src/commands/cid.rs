@@ -7,12 +7,12 @@ use pds::data::limits::MAX_BLOCK_BYTES;
 use pds::data::{Cid, Codec, Value, check_canonical};
 
 use crate::answers::cid::CidAnswer;
-use crate::blob_files::cid_of;
-use crate::exit::Exit;
-use crate::json_input::read_json;
-use crate::output::Output;
-use crate::stream::{open_stream, read_limited};
-use crate::text::{counted, say};
+use crate::failures::exit::Exit;
+use crate::input::blob_files::cid_of;
+use crate::input::json_input::read_json;
+use crate::input::stream::{open_stream, read_limited};
+use crate::process::output::Output;
+use crate::process::text::{counted, say};
 
 /// Compute the CID of a file
 ///

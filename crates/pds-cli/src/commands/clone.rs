@@ -19,21 +19,21 @@ use pds::{Error, Jobs, Progress};
 use super::{import, info};
 use crate::answers::arrived::Arrived;
 use crate::answers::info::Info;
-use crate::arrivals::say_other_states;
-use crate::blob_notes::{say_damaged, say_missing};
-use crate::clock::{FutureArg, warn_of_release};
-use crate::destination::check_is_outside;
-use crate::exit::{Exit, Stated};
-use crate::identity::{Identity, IdentityArgs};
-use crate::leftovers::{clear_beside, clear_repository};
-use crate::open::{about_file, about_missing_base, peek};
-use crate::output::Output;
-use crate::progress::{Steps, Watched};
-use crate::record_files::directory_name;
+use crate::arguments::identity::{Identity, IdentityArgs};
+use crate::arguments::store_arg::StoreArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::stream::open_file;
+use crate::process::destination::check_is_outside;
+use crate::process::leftovers::{clear_beside, clear_repository};
+use crate::process::output::Output;
+use crate::process::progress::{Steps, Watched};
+use crate::process::text::name_of;
+use crate::records::record_files::directory_name;
+use crate::repository::arrivals::say_other_states;
+use crate::repository::blob_notes::{say_damaged, say_missing};
+use crate::repository::clock::{FutureArg, warn_of_release};
+use crate::repository::open::{about_file, about_missing_base, peek};
 use crate::screens::arrived as screen;
-use crate::store_arg::StoreArg;
-use crate::stream::open_file;
-use crate::text::name_of;
 
 /// Create a repository from a CAR file or another repository
 ///

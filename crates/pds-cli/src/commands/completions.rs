@@ -8,8 +8,8 @@ use clap_complete::env::Shells;
 
 use crate::completion::answer::VARIABLE;
 use crate::completion::shells::SHELLS;
-use crate::exit::Exit;
-use crate::output::Output;
+use crate::failures::exit::Exit;
+use crate::process::output::Output;
 
 /// Print a completion script for a shell
 ///

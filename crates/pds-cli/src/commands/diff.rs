@@ -7,13 +7,13 @@ use pds::local::open::is_repository;
 use pds::{Error, Repo, Revision};
 
 use super::changed::{print_patches, print_rows, print_stat};
-use crate::changes::{Outcome, Pair};
-use crate::exit::{Exit, Stated};
-use crate::history_args::{ChangeArgs, PathFilter, Selection};
-use crate::open::{Place, Source};
-use crate::output::Output;
+use crate::arguments::history_args::{ChangeArgs, PathFilter, Selection};
+use crate::arguments::state_arg::{Settled, StateArg, StateRange};
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::records::changes::{Outcome, Pair};
+use crate::repository::open::{Place, Source};
 use crate::screens::diff::print_by_collection;
-use crate::state_arg::{Settled, StateArg, StateRange};
 
 /// Show which records differ between two states
 ///

@@ -9,18 +9,18 @@ use pds::syntax::RecordPath;
 use pds::{Batch, Error, Repo, Write, WriteOptions, Written};
 
 use crate::answers::put::WrittenRow;
-use crate::clock::ClockArg;
-use crate::editor::{Draft, Editor};
-use crate::exit::{Exit, Stated};
-use crate::json_form::NO_JSON_FORM;
-use crate::json_input::read_json;
-use crate::open::Place;
-use crate::output::Output;
-use crate::questions::{can_ask, confirm, declined};
-use crate::record::RecordArg;
-use crate::record_envelope::refuse_envelope;
+use crate::arguments::record::RecordArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::json_input::read_json;
+use crate::input::record_envelope::refuse_envelope;
+use crate::process::editor::{Draft, Editor};
+use crate::process::output::Output;
+use crate::process::questions::{can_ask, confirm, declined};
+use crate::process::text::say;
+use crate::records::json_form::NO_JSON_FORM;
+use crate::repository::clock::ClockArg;
+use crate::repository::open::Place;
 use crate::screens::written::print;
-use crate::text::say;
 
 /// Change a record in your editor
 ///

@@ -13,13 +13,13 @@ use pds::{Revision, Snapshot};
 use super::export_records::RecordExport;
 use crate::answers::commit::CommitId;
 use crate::answers::export::ExportAnswer;
-use crate::destination::{check_is_no_terminal, named, write_file};
-use crate::exit::{Exit, Stated};
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::progress::Progress;
-use crate::state_arg::{Settled, StateArg};
-use crate::text::say;
+use crate::arguments::state_arg::{Settled, StateArg};
+use crate::failures::exit::{Exit, Stated};
+use crate::process::destination::{check_is_no_terminal, named, write_file};
+use crate::process::output::Output;
+use crate::process::progress::Progress;
+use crate::process::text::say;
+use crate::repository::open::{Place, Source};
 
 /// Write a CAR file, or the records as NDJSON or CSV
 ///

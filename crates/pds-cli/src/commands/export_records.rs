@@ -10,16 +10,16 @@ use pds::syntax::Nsid;
 
 use crate::answers::commit::CommitId;
 use crate::answers::export::ExportedRecords;
-use crate::destination::{named, write_file};
-use crate::exit::{Exit, Stated};
-use crate::output::Output;
-use crate::partial::Gaps;
-use crate::progress::Progress;
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::partial::Gaps;
+use crate::process::destination::{named, write_file};
+use crate::process::output::Output;
+use crate::process::progress::Progress;
+use crate::process::text::say;
 use crate::record_export::csv_files::CsvExport;
 use crate::record_export::ndjson::write_ndjson;
 use crate::record_export::rejected::Rejected;
-use crate::record_files::check_is_new;
-use crate::text::say;
+use crate::records::record_files::check_is_new;
 
 /// The records to write, and the place.
 pub(super) struct RecordExport<'a> {

@@ -18,19 +18,19 @@ use pds::{Error, Repo};
 use super::gc::report_rest;
 use crate::answers::forget::ForgetAnswer;
 use crate::answers::refs::RefRow;
-use crate::clock::ClockArg;
-use crate::exit::{Exit, Stated};
-use crate::leftovers::{UNFINISHED, clear_from};
-use crate::open::{Place, resolve};
-use crate::output::Output;
-use crate::progress::Progress;
-use crate::questions::{YesArg, can_ask, confirm_number, declined, needs_yes};
-use crate::record::RecordArg;
+use crate::arguments::record::RecordArg;
+use crate::arguments::state_arg::StateArg;
+use crate::arguments::when::When;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::leftovers::{UNFINISHED, clear_from};
+use crate::process::output::Output;
+use crate::process::progress::Progress;
+use crate::process::questions::{YesArg, can_ask, confirm_number, declined, needs_yes};
+use crate::process::text::say;
+use crate::repository::clock::ClockArg;
+use crate::repository::open::{Place, resolve};
 use crate::screens::forget as screen;
 use crate::screens::forget_question::forget_question;
-use crate::state_arg::StateArg;
-use crate::text::say;
-use crate::when::When;
 
 /// Purge records, or older history, from this repository
 ///

@@ -12,14 +12,14 @@ use pds::store::StoreError;
 
 use super::info::size_of;
 use crate::answers::gc::GcAnswer;
-use crate::exit::Exit;
-use crate::open::Place;
-use crate::output::Output;
-use crate::progress::Progress;
-use crate::questions::{YesArg, can_ask, confirm, declined};
+use crate::failures::exit::Exit;
+use crate::process::output::Output;
+use crate::process::progress::Progress;
+use crate::process::questions::{YesArg, can_ask, confirm, declined};
+use crate::process::text::say;
+use crate::repository::open::Place;
 use crate::screens::gc as screen;
 use crate::terminal::numbers::{counted, size};
-use crate::text::say;
 
 /// Delete blocks and blobs that no ref and no log entry reaches
 ///

@@ -5,14 +5,14 @@ use std::io::Write;
 use anyhow::{Context, Result};
 
 use crate::answers::get::RecordAnswer;
-use crate::exit::{Exit, Stated};
-use crate::json_form::check_json_form;
-use crate::open::Place;
-use crate::output::Output;
-use crate::record::uri_of;
-use crate::record_at::RecordAtArg;
+use crate::arguments::record::uri_of;
+use crate::arguments::record_at::RecordAtArg;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::records::json_form::check_json_form;
+use crate::repository::open::Place;
 use crate::screens::get as screen;
-use crate::state_arg::StateArg;
 
 /// Print a record
 #[derive(Debug, clap::Args)]

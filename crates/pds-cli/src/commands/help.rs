@@ -3,9 +3,9 @@
 use anyhow::Result;
 
 use crate::answers::help::TopicAnswer;
-use crate::exit::{Exit, Stated};
+use crate::failures::exit::{Exit, Stated};
 use crate::help::topics;
-use crate::output::Output;
+use crate::process::output::Output;
 
 /// Print the help of a command, or explain a topic
 ///

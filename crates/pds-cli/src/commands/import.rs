@@ -19,20 +19,20 @@ use pds::{Code, Error, Finding, Jobs, Progress, Repo, Severity};
 use crate::answers::arrived::Arrived;
 use crate::answers::commit::CommitId;
 use crate::answers::import::ImportAnswer;
-use crate::arrivals::say_other_states;
-use crate::blob_notes::{say_copied, say_missing};
-use crate::clock::FutureArg;
-use crate::exit::{Exit, Stated};
-use crate::identity::{Identity, IdentityArgs};
-use crate::open::{Place, about_missing_base, peek};
-use crate::output::Output;
-use crate::progress::{Steps, Watched};
-use crate::record::check_account;
+use crate::arguments::identity::{Identity, IdentityArgs};
+use crate::arguments::record::check_account;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::stream::open_file;
+use crate::process::output::Output;
+use crate::process::progress::{Steps, Watched};
+use crate::process::text::{counted, name_of, rev_text};
+use crate::repository::arrivals::say_other_states;
+use crate::repository::blob_notes::{say_copied, say_missing};
+use crate::repository::clock::FutureArg;
+use crate::repository::open::{Place, about_missing_base, peek};
 use crate::screens::arrived::{Import, import as lines_of};
-use crate::stream::open_file;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
-use crate::text::{counted, name_of, rev_text};
 
 /// Import a CAR file: verify it, store its blocks, then move the ref
 ///

@@ -15,13 +15,13 @@ use pds::transfer::import::Imported;
 use pds::{Repo, Snapshot};
 
 use crate::answers::info::{Info, Reclaimable};
-use crate::exit::{Exit, Stated};
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::partial::Gaps;
-use crate::progress::Progress;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::partial::Gaps;
+use crate::process::output::Output;
+use crate::process::progress::Progress;
+use crate::repository::open::{Place, Source};
 use crate::screens::info::{self as screen, Extra};
-use crate::state_arg::StateArg;
 
 /// Describe the repository: its account, key, size and collections
 #[derive(Debug, clap::Args)]

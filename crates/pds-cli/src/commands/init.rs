@@ -9,14 +9,14 @@ use pds::local::directory::create_with_key;
 use pds::syntax::Did;
 
 use super::info;
-use crate::clock::warn_of_release;
-use crate::destination::check_is_outside;
-use crate::exit::Exit;
-use crate::leftovers::{clear_beside, clear_repository};
-use crate::output::Output;
+use crate::arguments::store_arg::StoreArg;
+use crate::failures::exit::Exit;
+use crate::input::secret_file::read_secret;
+use crate::process::destination::check_is_outside;
+use crate::process::leftovers::{clear_beside, clear_repository};
+use crate::process::output::Output;
+use crate::repository::clock::warn_of_release;
 use crate::screens::info as screen;
-use crate::secret_file::read_secret;
-use crate::store_arg::StoreArg;
 
 /// Create a repository with a new signing key and an empty first commit
 #[derive(Debug, clap::Args)]

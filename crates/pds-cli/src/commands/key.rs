@@ -13,16 +13,16 @@ use pds::local::rotation::{RotateOptions, rotate_key_with};
 
 use crate::answers::commit::CommitId;
 use crate::answers::key::KeyAnswer;
-use crate::clock::ClockArg;
-use crate::destination::check_is_free;
-use crate::exit::{Exit, Stated};
-use crate::identity::{Identity, IdentityArgs};
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::record::check_account;
-use crate::secret_file::read_secret;
-use crate::stream::STANDARD_STREAM;
-use crate::text::say;
+use crate::arguments::identity::{Identity, IdentityArgs};
+use crate::arguments::record::check_account;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::secret_file::read_secret;
+use crate::input::stream::STANDARD_STREAM;
+use crate::process::destination::check_is_free;
+use crate::process::output::Output;
+use crate::process::text::say;
+use crate::repository::clock::ClockArg;
+use crate::repository::open::{Place, Source};
 
 /// Show, create, import or rotate the signing key
 #[derive(Debug, clap::Args)]

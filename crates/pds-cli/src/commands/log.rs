@@ -13,13 +13,13 @@ use super::changed::print_patches;
 use super::logged_commit::{LoggedCommit, on_ref, ref_names, rev_time, sweep_of, time_of, worse};
 use super::versions::print_versions;
 use crate::answers::log::ShortRow;
-use crate::changes::Tally;
-use crate::exit::{Exit, Stated};
-use crate::history_args::{ListArgs, PathFilter, Selection};
-use crate::identity::IdentityArgs;
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::record::check_account;
+use crate::arguments::history_args::{ListArgs, PathFilter, Selection};
+use crate::arguments::identity::IdentityArgs;
+use crate::arguments::record::check_account;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::records::changes::Tally;
+use crate::repository::open::{Place, Source};
 use crate::screens::log::LogScreen;
 
 /// Show the commits of a history, newest first

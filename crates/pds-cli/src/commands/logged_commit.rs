@@ -12,13 +12,13 @@ use pds::store::{LogEntry, RefName};
 use pds::syntax::Tid;
 
 use crate::answers::log::LogRow;
-use crate::changes::{Pair, Tally};
-use crate::exit::Exit;
-use crate::history_args::PathFilter;
-use crate::open::Source;
+use crate::arguments::history_args::PathFilter;
+use crate::failures::exit::Exit;
+use crate::process::text::say;
+use crate::records::changes::{Pair, Tally};
+use crate::repository::open::Source;
+use crate::repository::signed::Signed;
 use crate::screens::log::{Entry, RefNames};
-use crate::signed::Signed;
-use crate::text::say;
 
 /// Returns the source on another ref.
 pub(super) fn on_ref(source: Source, name: Option<&RefName>) -> Result<Source> {

@@ -8,13 +8,13 @@ use pds::syntax::{Nsid, RecordKey};
 use pds::{ListOptions, RecordEntry, Snapshot};
 
 use crate::answers::ls::{CollectionRow, RecordRow};
-use crate::exit::{Exit, Stated};
-use crate::open::Place;
-use crate::output::Output;
-use crate::partial::Gaps;
-use crate::progress::Progress;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::partial::Gaps;
+use crate::process::output::Output;
+use crate::process::progress::Progress;
+use crate::repository::open::Place;
 use crate::screens::ls::{RecordList, print_collections};
-use crate::state_arg::StateArg;
 
 /// List collections, the records of one collection, or all records
 #[derive(Debug, clap::Args)]

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::exit::Exit;
-use crate::manual::pages;
-use crate::output::Output;
+use crate::failures::exit::Exit;
+use crate::help::manual::pages;
+use crate::process::output::Output;
 
 /// Print the manual page
 #[derive(Debug, clap::Args)]

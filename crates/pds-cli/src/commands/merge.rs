@@ -14,17 +14,17 @@ use pds::{Error, RecordChange, Repo, Resolution, Side};
 
 use super::import::warn;
 use crate::answers::merge::{ConflictRow, MergeAnswer};
-use crate::blob_notes::{say_copied, say_missing};
-use crate::clock::ClockArg;
-use crate::exit::{Exit, Stated};
-use crate::identity::IdentityArgs;
-use crate::open::{Place, about_file, open_file_or_repository, resolve, state_in};
-use crate::output::Output;
-use crate::record::RecordArg;
-use crate::record_line::describe;
+use crate::arguments::identity::IdentityArgs;
+use crate::arguments::record::RecordArg;
+use crate::arguments::state_arg::{Settled, StateArg};
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::process::text::say;
+use crate::records::record_line::describe;
+use crate::repository::blob_notes::{say_copied, say_missing};
+use crate::repository::clock::ClockArg;
+use crate::repository::open::{Place, about_file, open_file_or_repository, resolve, state_in};
 use crate::screens::moves as screen;
-use crate::state_arg::{Settled, StateArg};
-use crate::text::say;
 
 /// Merge the changes of another branch or another device
 ///

@@ -4,12 +4,12 @@ use anyhow::Result;
 use pds::mst::{Step, height, walk};
 
 use crate::answers::mst::{EntryRow, NodeRow};
-use crate::exit::Exit;
-use crate::open::Place;
-use crate::output::Output;
-use crate::partial::Gaps;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::exit::Exit;
+use crate::failures::partial::Gaps;
+use crate::process::output::Output;
+use crate::repository::open::Place;
 use crate::screens::mst as screen;
-use crate::state_arg::StateArg;
 
 /// Draw the tree
 ///

@@ -12,15 +12,15 @@ use pds::transfer::prove::{Proof, verify_proof};
 
 use crate::answers::commit::CommitId;
 use crate::answers::prove::{Presence, ProveAnswer, origin_of};
-use crate::destination::{check_is_free, check_is_no_terminal, named, write_file};
-use crate::exit::{Exit, Stated};
-use crate::identity::IdentityFile;
-use crate::open::Place;
-use crate::output::Output;
-use crate::record::RecordArg;
+use crate::arguments::identity::IdentityFile;
+use crate::arguments::record::RecordArg;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::destination::{check_is_free, check_is_no_terminal, named, write_file};
+use crate::process::output::Output;
+use crate::process::text::{counted, say};
+use crate::repository::open::Place;
 use crate::screens::proof::presence as screen;
-use crate::state_arg::StateArg;
-use crate::text::{counted, say};
 
 /// Write a CAR file that proves that a record is present or absent
 ///

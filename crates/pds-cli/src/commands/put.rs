@@ -10,15 +10,15 @@ use pds::syntax::RecordPath;
 use pds::{Batch, Error, Write, WriteOptions};
 
 use crate::answers::put::WrittenRow;
-use crate::clock::ClockArg;
-use crate::exit::{Exit, Stated};
-use crate::json_input::read_json;
-use crate::open::Place;
-use crate::output::Output;
-use crate::record::TargetArg;
-use crate::record_envelope::refuse_envelope;
+use crate::arguments::record::TargetArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::json_input::read_json;
+use crate::input::record_envelope::refuse_envelope;
+use crate::input::stream::read_limited;
+use crate::process::output::Output;
+use crate::repository::clock::ClockArg;
+use crate::repository::open::Place;
 use crate::screens::written::print;
-use crate::stream::read_limited;
 
 /// Write a record in one signed commit
 ///

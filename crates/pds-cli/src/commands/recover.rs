@@ -17,19 +17,19 @@ use serde::Serialize;
 
 use crate::answers::recover::{RecoverAnswer, RecoveredRow};
 use crate::commands::repair::open_source;
-use crate::damage::Damage;
-use crate::database::{blocks_of_database, is_database};
-use crate::destination::{check_is_free, named, write_file};
-use crate::errors::is_closed_pipe;
-use crate::exit::{Exit, Stated};
-use crate::filled_file::{DamagedPlaces, FilledFile};
-use crate::output::Output;
-use crate::partial::note_faults;
-use crate::progress::Watched;
-use crate::record_files::Files;
+use crate::failures::damage::Damage;
+use crate::failures::errors::is_closed_pipe;
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::partial::note_faults;
+use crate::input::database::{blocks_of_database, is_database};
+use crate::input::filled_file::{DamagedPlaces, FilledFile};
+use crate::input::stream::open_damaged;
+use crate::process::destination::{check_is_free, named, write_file};
+use crate::process::output::Output;
+use crate::process::progress::Watched;
+use crate::process::text::say;
+use crate::records::record_files::Files;
 use crate::screens::recover as screen;
-use crate::stream::open_damaged;
-use crate::text::say;
 
 /// Recover records from a damaged CAR file, or from the database of another program
 ///

@@ -12,13 +12,13 @@ use pds::{Error, Repo};
 use super::changed::print_patches;
 use super::logged_commit::worse;
 use crate::answers::log::MoveRow;
-use crate::changes::{Pair, Tally};
-use crate::exit::{Exit, Stated};
-use crate::history_args::{ListArgs, PathFilter, Selection};
-use crate::open::{Place, Source};
-use crate::output::Output;
+use crate::arguments::history_args::{ListArgs, PathFilter, Selection};
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::process::text::say;
+use crate::records::changes::{Pair, Tally};
+use crate::repository::open::{Place, Source};
 use crate::screens::log::MoveScreen;
-use crate::text::say;
 
 /// Show every move of a ref, newest first
 ///
@@ -68,7 +68,8 @@ impl Args {
         let rest = self.what.get(1..).unwrap_or_default();
         if let Some(name) = name {
             let is_known = !repo.on(name.clone()).history().log(1)?.is_empty();
-            let is_path = |given: &OsString| given.to_str().is_some_and(crate::record::is_target);
+            let is_path =
+                |given: &OsString| given.to_str().is_some_and(crate::arguments::record::is_target);
             if is_known || !self.what.first().is_some_and(is_path) {
                 return Ok((name, Selection::of(rest, &self.paths, 0, place)?.paths));
             }

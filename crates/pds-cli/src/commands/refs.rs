@@ -9,13 +9,13 @@ use pds::store::{Expect, RefName};
 use super::import::take_in;
 use crate::answers::commit::CommitId;
 use crate::answers::refs::RefRow;
-use crate::errors::resolved_before;
-use crate::exit::{Exit, Stated};
-use crate::open::{Place, Source, state_in};
-use crate::output::Output;
+use crate::arguments::state_arg::{Settled, StateArg};
+use crate::failures::errors::resolved_before;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::repository::open::{Place, Source, state_in};
 use crate::screens::moves::{moved, removed};
 use crate::screens::refs as screen;
-use crate::state_arg::{Settled, StateArg};
 
 /// List, set and delete named refs
 #[derive(Debug, clap::Args)]

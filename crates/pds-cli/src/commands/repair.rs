@@ -17,17 +17,17 @@ use pds_rescue::{
 };
 
 use crate::answers::repair::RepairAnswer;
-use crate::blob_notes::say_copied;
-use crate::clock::ClockArg;
-use crate::errors::START_OVER;
-use crate::exit::{Exit, Stated};
-use crate::identity::{Identity, IdentityArgs};
-use crate::open::Place;
-use crate::output::Output;
-use crate::record;
+use crate::arguments::identity::{Identity, IdentityArgs};
+use crate::arguments::record;
+use crate::failures::errors::START_OVER;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::stream::{is_a_file, open_damaged};
+use crate::process::output::Output;
+use crate::process::text::{counted, say};
+use crate::repository::blob_notes::say_copied;
+use crate::repository::clock::ClockArg;
+use crate::repository::open::Place;
 use crate::screens::repair as screen;
-use crate::stream::{is_a_file, open_damaged};
-use crate::text::{counted, say};
 
 /// List damaged and missing data, and repair it
 ///

@@ -5,12 +5,12 @@ use pds::store::Expect;
 
 use super::import::take_in;
 use crate::answers::commit::CommitId;
-use crate::errors::{resolved_before, resolved_by_cid};
-use crate::exit::Exit;
-use crate::open::{Place, state_in};
-use crate::output::Output;
+use crate::arguments::state_arg::{Settled, StateArg};
+use crate::failures::errors::{resolved_before, resolved_by_cid};
+use crate::failures::exit::Exit;
+use crate::process::output::Output;
+use crate::repository::open::{Place, state_in};
 use crate::screens::moves::moved;
-use crate::state_arg::{Settled, StateArg};
 
 /// Move HEAD to another commit
 ///

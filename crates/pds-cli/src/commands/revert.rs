@@ -6,14 +6,14 @@ use pds::store::RefName;
 
 use super::merge::list_conflicts;
 use crate::answers::commit::CommitId;
-use crate::clock::ClockArg;
-use crate::errors::resolved_before;
-use crate::exit::{Exit, Stated};
-use crate::open::{Place, resolve};
-use crate::output::Output;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::errors::resolved_before;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::process::text::say;
+use crate::repository::clock::ClockArg;
+use crate::repository::open::{Place, resolve};
 use crate::screens::moves::changed;
-use crate::state_arg::StateArg;
-use crate::text::say;
 
 /// Write a new commit that undoes another
 ///

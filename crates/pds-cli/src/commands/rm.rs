@@ -8,12 +8,12 @@ use pds::syntax::{AtUri, Did, RecordPath};
 use pds::{Batch, Error, Repo, Write, WriteOptions};
 
 use crate::answers::put::{PlannedRow, WrittenRow};
-use crate::clock::ClockArg;
-use crate::exit::{Exit, Stated};
-use crate::open::Place;
-use crate::output::Output;
-use crate::questions::{YesArg, can_ask, confirm, declined, needs_yes};
-use crate::record_pattern::RecordsArg;
+use crate::arguments::record_pattern::RecordsArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::process::questions::{YesArg, can_ask, confirm, declined, needs_yes};
+use crate::repository::clock::ClockArg;
+use crate::repository::open::Place;
 use crate::screens::written::print;
 use crate::terminal::numbers::counted;
 

@@ -15,18 +15,18 @@ use super::changed::print_stat;
 use super::diff::print_changes;
 use super::logged_commit::{LoggedCommit, ref_names, sweep_of};
 use crate::answers::show::BlockAnswer;
-use crate::changes::Outcome;
-use crate::exit::Exit;
-use crate::history_args::{ChangeArgs, PathFilter};
-use crate::identity::IdentityArgs;
-use crate::json_form::check_json_form;
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::record::check_account;
+use crate::arguments::history_args::{ChangeArgs, PathFilter};
+use crate::arguments::identity::IdentityArgs;
+use crate::arguments::record::check_account;
+use crate::arguments::shown::{OpenState, Shown};
+use crate::failures::exit::Exit;
+use crate::process::output::Output;
+use crate::records::changes::Outcome;
+use crate::records::json_form::check_json_form;
+use crate::repository::open::{Place, Source};
+use crate::repository::signed::Signed;
 use crate::screens;
 use crate::screens::show::Verdict;
-use crate::shown::{OpenState, Shown};
-use crate::signed::Signed;
 
 /// Show the changes of a commit, or any block, decoded
 ///

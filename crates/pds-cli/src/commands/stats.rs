@@ -7,13 +7,13 @@ use anyhow::Result;
 use pds::blob::{BlobStore, SNIFFED_BYTES, sniff};
 
 use crate::answers::stats::{LargestBlob, StatsAnswer, StoredBlobs};
-use crate::exit::Exit;
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::partial::Gaps;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::exit::Exit;
+use crate::failures::partial::Gaps;
+use crate::process::output::Output;
+use crate::records::statistics::Statistics;
+use crate::repository::open::{Place, Source};
 use crate::screens;
-use crate::state_arg::StateArg;
-use crate::statistics::Statistics;
 
 /// Count the records and bytes of each collection
 ///

@@ -9,10 +9,10 @@ use jiff::{Timestamp, Zoned};
 use pds::syntax::Tid;
 
 use crate::answers::tid::TidAnswer;
-use crate::exit::{Exit, Stated};
-use crate::output::Output;
-use crate::text::time_text;
-use crate::when::When;
+use crate::arguments::when::When;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::process::text::time_text;
 
 /// Generate a TID, or decode one
 ///

@@ -8,18 +8,18 @@ use pds::unfinished::UnfinishedDir;
 use pds::{RecordEntry, Snapshot};
 
 use crate::answers::unpack::UnpackAnswer;
-use crate::exit::{Exit, Stated};
-use crate::leftovers::clear_from;
-use crate::open::Place;
-use crate::output::Output;
-use crate::partial::Gaps;
-use crate::progress::Progress;
-use crate::record_files::{
+use crate::arguments::state_arg::StateArg;
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::partial::Gaps;
+use crate::process::leftovers::clear_from;
+use crate::process::output::Output;
+use crate::process::progress::Progress;
+use crate::process::text::say;
+use crate::records::record_files::{
     FileNames, Odd, UNFINISHED_RECORDS, check_is_new, directory_name, make, write_commit,
     write_record,
 };
-use crate::state_arg::StateArg;
-use crate::text::say;
+use crate::repository::open::Place;
 
 /// Write every record as a JSON file
 ///

@@ -14,16 +14,16 @@ use pds::verify::indexed::verify as verify_state;
 use pds::{Code, Expected, Finding, Jobs, Repo, Report, Revision, Severity, Stage};
 
 use crate::answers::verify::{FindingRow, VerifyAnswer};
-use crate::errors::REPAIR;
-use crate::exit::{Exit, Stated};
-use crate::identity::IdentityArgs;
-use crate::open::{Place, Source};
-use crate::output::Output;
-use crate::progress::Steps;
+use crate::arguments::identity::IdentityArgs;
+use crate::arguments::state_arg::StateArg;
+use crate::failures::errors::REPAIR;
+use crate::failures::exit::{Exit, Stated};
+use crate::input::stream::{is_a_file, open_file};
+use crate::process::output::Output;
+use crate::process::progress::Steps;
+use crate::process::text::say;
+use crate::repository::open::{Place, Source};
 use crate::screens::verify as screen;
-use crate::state_arg::StateArg;
-use crate::stream::{is_a_file, open_file};
-use crate::text::say;
 
 /// Check hashes, tree, records and signature
 ///

@@ -13,14 +13,14 @@ use crate::answers::commit::CommitId;
 use crate::answers::prove::Presence;
 use crate::answers::prove::origin_text;
 use crate::answers::verify_proof::ProofAnswer;
-use crate::exit::{Exit, Stated};
-use crate::identity::IdentityArgs;
-use crate::json_form::NO_JSON_FORM;
-use crate::output::Output;
-use crate::record::{RecordArg, check_account};
+use crate::arguments::identity::IdentityArgs;
+use crate::arguments::record::{RecordArg, check_account};
+use crate::failures::exit::{Exit, Stated};
+use crate::input::stream::open_file;
+use crate::process::output::Output;
+use crate::process::text::{counted, rev_text, say, time_text};
+use crate::records::json_form::NO_JSON_FORM;
 use crate::screens::proof as screen;
-use crate::stream::open_file;
-use crate::text::{counted, rev_text, say, time_text};
 
 /// Check a proof that a record is present or absent
 ///

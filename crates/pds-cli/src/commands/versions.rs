@@ -12,15 +12,15 @@ use super::logged_commit::{ref_names, worse};
 use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::answers::log::VersionRow;
-use crate::changes::Contents;
-use crate::exit::{Exit, Stated};
-use crate::history_args::ListArgs;
-use crate::open::Source;
-use crate::output::Output;
-use crate::record::{RecordArg, uri_of};
+use crate::arguments::history_args::ListArgs;
+use crate::arguments::record::{RecordArg, uri_of};
+use crate::failures::exit::{Exit, Stated};
+use crate::process::output::Output;
+use crate::process::text::{rev_time_text, say};
+use crate::records::changes::Contents;
+use crate::repository::open::Source;
 use crate::screens::log::{VersionScreen, unknown_version, version_change};
 use crate::terminal::short_cids::ShortCids;
-use crate::text::{rev_time_text, say};
 
 /// Prints the commits that changed a record of this account.
 pub(super) fn print_versions(

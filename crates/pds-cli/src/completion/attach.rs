@@ -15,12 +15,12 @@ use pds::syntax::Nsid;
 
 use super::command_line::{names_repository, place};
 use super::find::{ValueOf, find};
-use crate::first_argument::READING;
+use crate::arguments::first_argument::READING;
+use crate::arguments::record::{RecordArg, TargetArg};
+use crate::arguments::record_pattern::RecordsArg;
+use crate::arguments::short_cid::CidArg;
+use crate::arguments::state_arg::StateArg;
 use crate::help::topics::TOPICS;
-use crate::record::{RecordArg, TargetArg};
-use crate::record_pattern::RecordsArg;
-use crate::short_cid::CidArg;
-use crate::state_arg::StateArg;
 
 /// Adds what completes the arguments of a command and of those below it.
 pub(super) fn with_values(program: Command) -> Command {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use crate::open::Place;
+use crate::repository::open::Place;
 
 /// The words before the one that is completed.
 static WORDS: OnceLock<Vec<OsString>> = OnceLock::new();

@@ -7,8 +7,8 @@ use pds::mst::Key;
 use pds::syntax::Nsid;
 
 use super::opened::Opened;
-use crate::open::Place;
-use crate::text::{rev_time_text, time_text};
+use crate::process::text::{rev_time_text, time_text};
+use crate::repository::open::Place;
 
 /// What an argument names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,8 +9,8 @@ use pds::history::in_file::resolve_in_file;
 use pds::local::open::open_without_key;
 use pds::{Repo, Revision, Snapshot};
 
-use crate::open::Place;
-use crate::state_arg::StateArg;
+use crate::arguments::state_arg::StateArg;
+use crate::repository::open::Place;
 
 pub(super) enum Opened {
     Repo(Repo),

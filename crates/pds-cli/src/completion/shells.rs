@@ -9,7 +9,7 @@ use clap_complete::engine::{CompletionCandidate, complete};
 use clap_complete::env::{Elvish, EnvCompleter, Powershell};
 
 use super::command_line::{set_words, unquoted};
-use crate::first_argument::moved;
+use crate::arguments::first_argument::moved;
 use crate::terminal::safe_text::printable;
 
 /// All shells.

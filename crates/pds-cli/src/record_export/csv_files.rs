@@ -16,16 +16,16 @@ use super::cells::{FIRST_COLUMNS, cell, each_cell, guarded};
 use super::columns::{Columns, MAX_COLUMNS};
 use super::ndjson::json_value;
 use super::rejected::Rejected;
-use crate::leftovers::{UNFINISHED, clear_from};
-use crate::partial::Gaps;
-use crate::portable_name::portable;
-use crate::progress::Progress;
-use crate::record::uri_of;
-use crate::record_files::{check_is_new, make};
-use crate::record_reader::{ReadRecord, RecordReader};
-use crate::record_time::time_of;
+use crate::arguments::record::uri_of;
+use crate::failures::partial::Gaps;
+use crate::process::leftovers::{UNFINISHED, clear_from};
+use crate::process::progress::Progress;
+use crate::process::text::say;
+use crate::records::portable_name::portable;
+use crate::records::record_files::{check_is_new, make};
+use crate::records::record_reader::{ReadRecord, RecordReader};
+use crate::records::record_time::time_of;
 use crate::terminal::safe_text::printable;
-use crate::text::say;
 
 /// An export of a state as CSV.
 pub(crate) struct CsvExport<'s> {

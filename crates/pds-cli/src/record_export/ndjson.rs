@@ -9,12 +9,12 @@ use pds::syntax::{Nsid, RecordPath};
 use serde::Serialize;
 
 use super::rejected::Rejected;
-use crate::json_form::NO_JSON_FORM;
-use crate::output::Printable;
-use crate::partial::Gaps;
-use crate::progress::Progress;
-use crate::record::uri_of;
-use crate::record_reader::RecordReader;
+use crate::arguments::record::uri_of;
+use crate::failures::partial::Gaps;
+use crate::process::output::Printable;
+use crate::process::progress::Progress;
+use crate::records::json_form::NO_JSON_FORM;
+use crate::records::record_reader::RecordReader;
 
 /// The line of a record.
 #[derive(Serialize)]

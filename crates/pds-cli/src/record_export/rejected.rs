@@ -10,11 +10,11 @@ use pds::commit::Commit;
 use pds::data::{Cid, Value};
 use serde::Serialize;
 
-use crate::destination::{check_is_free, is_device, write_file};
-use crate::output::Printable;
-use crate::record::uri_of;
-use crate::record_reader::ReadRecord;
-use crate::text::{counted, say};
+use crate::arguments::record::uri_of;
+use crate::process::destination::{check_is_free, is_device, write_file};
+use crate::process::output::Printable;
+use crate::process::text::{counted, say};
+use crate::records::record_reader::ReadRecord;
 
 /// The rejected records of an export: lines of `OUT.rejected`, or messages if the export is no file.
 pub(crate) struct Rejected<'c> {

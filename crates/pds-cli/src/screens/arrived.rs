@@ -3,13 +3,13 @@
 use pds::commit::Commit;
 
 use crate::answers::info::Info;
+use crate::process::text::rev_text;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::hint_lines;
 use crate::terminal::numbers::{count, counted};
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// A state that was imported.
 pub(crate) struct Import<'a> {

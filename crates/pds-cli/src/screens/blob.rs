@@ -6,7 +6,7 @@ use anyhow::Result;
 use pds::blobs::MissingBlobs;
 use pds::data::Cid;
 
-use crate::output::Output;
+use crate::process::output::Output;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::{counted, size};

@@ -5,10 +5,10 @@ use pds::RecordChange;
 use pds::syntax::Nsid;
 
 use crate::answers::change::Action;
-use crate::changes::{ChangeCounts, ChangeReader, Contents, Groups, Outcome, Pair};
-use crate::history_args::PathFilter;
-use crate::output::Output;
-use crate::record_line::{changed_fields, describe};
+use crate::arguments::history_args::PathFilter;
+use crate::process::output::Output;
+use crate::records::changes::{ChangeCounts, ChangeReader, Contents, Groups, Outcome, Pair};
+use crate::records::record_line::{changed_fields, describe};
 use crate::screens::arrived::change_counts;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;

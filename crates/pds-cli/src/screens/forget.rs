@@ -3,6 +3,7 @@
 use pds::syntax::Tid;
 
 use crate::answers::forget::ForgetAnswer;
+use crate::process::text::rev_text;
 use crate::screens::arrived::done;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
@@ -10,7 +11,6 @@ use crate::terminal::messages::folded;
 use crate::terminal::numbers::{counted, size};
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// Returns the lines about purged data. `revs` are those of the commits that were written.
 pub(crate) fn lines(answer: &ForgetAnswer, revs: &[Option<Tid>], terminal: &Terminal) -> Vec<Line> {

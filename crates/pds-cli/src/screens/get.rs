@@ -3,7 +3,7 @@
 use anyhow::Result;
 use pds::data::Value;
 
-use crate::output::Output;
+use crate::process::output::Output;
 use crate::terminal::json_lines::json_lines;
 
 /// Prints a value as JSON, with dim keys.

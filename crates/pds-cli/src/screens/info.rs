@@ -1,6 +1,7 @@
 //! `pds info`, `pds init` and `pds clone` on a terminal.
 
 use crate::answers::info::{Info, Reclaimable};
+use crate::process::text::rev_text;
 use crate::screens::arrived::done;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
@@ -8,7 +9,6 @@ use crate::terminal::messages::hint_lines;
 use crate::terminal::numbers::{count, counted, size};
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// The facts about a repository that only a terminal shows.
 #[derive(Default)]

@@ -8,9 +8,10 @@ use pds::data::{Cid, Value};
 use pds::store::{Event, LogEntry, RefName};
 use pds::syntax::Tid;
 
-use crate::changes::{Contents, Tally};
-use crate::output::Output;
-use crate::record_line::{changed_fields, noun, rank};
+use crate::process::output::Output;
+use crate::process::text::rev_text;
+use crate::records::changes::{Contents, Tally};
+use crate::records::record_line::{changed_fields, noun, rank};
 use crate::screens::arrived::change_counts;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
@@ -19,7 +20,6 @@ use crate::terminal::short_cids::ShortCids;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// A commit of the log.
 pub(crate) struct Entry<'a> {

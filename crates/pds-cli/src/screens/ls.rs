@@ -5,9 +5,9 @@ use pds::data::{ReadError, Value};
 use pds::syntax::Nsid;
 use pds::{RecordEntry, Snapshot};
 
-use crate::output::Output;
-use crate::record_line::{attachments, describe};
-use crate::record_time::time_of;
+use crate::process::output::Output;
+use crate::records::record_line::{attachments, describe};
+use crate::records::record_time::time_of;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::{count, counted, size};

@@ -6,6 +6,7 @@ use pds::{RecordChange, Versions};
 
 use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
+use crate::process::text::rev_text;
 use crate::screens::arrived::{change_counts, done};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
@@ -13,7 +14,6 @@ use crate::terminal::short_cids::short;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// Returns the line about a ref that was moved.
 pub(crate) fn moved(name: &str, to: CommitId, terminal: &Terminal) -> Line {

@@ -3,8 +3,8 @@
 use anyhow::Result;
 use pds::RecordChange;
 
-use crate::output::Output;
 use crate::patch::lines::{PatchLine, Side};
+use crate::process::output::Output;
 use crate::screens::diff::{old_and_new, sign};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;

@@ -3,12 +3,12 @@
 use pds::data::Cid;
 
 use crate::answers::verify_proof::ProofAnswer;
+use crate::process::text::rev_text;
 use crate::screens::arrived::done;
 use crate::terminal::json_lines::json_lines;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// Returns the lines about a proof that was verified.
 pub(crate) fn lines(answer: &ProofAnswer<'_>, path: &str, terminal: &Terminal) -> Vec<Line> {

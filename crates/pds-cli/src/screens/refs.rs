@@ -4,13 +4,13 @@ use anyhow::Result;
 use pds::data::Cid;
 use pds::store::RefName;
 
-use crate::open::Source;
-use crate::output::Output;
+use crate::process::output::Output;
+use crate::process::text::rev_text;
+use crate::repository::open::Source;
 use crate::terminal::line::Line;
 use crate::terminal::short_cids::ShortCids;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// Prints the refs with the revs and the times of their commits.
 pub(crate) fn print(refs: &[(RefName, Cid)], source: &Source, out: &mut Output) -> Result<()> {

@@ -3,7 +3,7 @@
 use pds_rescue::Lost;
 
 use crate::answers::repair::RepairAnswer;
-use crate::exit::Exit;
+use crate::failures::exit::Exit;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::folded;

@@ -5,12 +5,12 @@ use pds::commit::Commit;
 use pds::store::LogEntry;
 use pds::syntax::Tid;
 
-use crate::output::Output;
+use crate::process::output::Output;
+use crate::process::text::rev_text;
 use crate::screens::log::{RefNames, event_words};
 use crate::terminal::line::Line;
 use crate::terminal::short_cids::ShortCids;
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// What is known about the signature of a commit.
 pub(crate) enum Verdict {

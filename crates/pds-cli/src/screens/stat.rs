@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::answers::diff::StatRow;
-use crate::changes::ChangeCounts;
-use crate::output::Output;
+use crate::process::output::Output;
+use crate::records::changes::ChangeCounts;
 use crate::screens::diff::total_line;
 use crate::terminal::line::Line;
 use crate::terminal::numbers::{count, counted, size};

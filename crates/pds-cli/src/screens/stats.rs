@@ -4,8 +4,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 
 use crate::answers::stats::{StatsAnswer, StoredBlobs};
-use crate::output::Output;
-use crate::statistics::{CollectionCounts, LargeRecord, Statistics, month_of};
+use crate::process::output::Output;
+use crate::records::statistics::{CollectionCounts, LargeRecord, Statistics, month_of};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::{count, counted, size};

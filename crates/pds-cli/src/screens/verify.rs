@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pds::{Finding, Report, Severity, SignatureState, Stage};
 
+use crate::process::text::{did_text, rev_text};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::folded;
@@ -12,7 +13,6 @@ use crate::terminal::numbers::{count, counted};
 use crate::terminal::short_cids::ShortCids;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
-use crate::text::{did_text, rev_text};
 
 /// Returns a finding: one line on a wide terminal, otherwise two.
 pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {

@@ -5,7 +5,8 @@ use anyhow::Result;
 use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::answers::put::WrittenRow;
-use crate::output::Output;
+use crate::process::output::Output;
+use crate::process::text::rev_text;
 use crate::screens::arrived::{change_counts, done};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
@@ -14,7 +15,6 @@ use crate::terminal::short_cids::ShortCids;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
-use crate::text::rev_text;
 
 /// Prints the records that a commit wrote. A terminal shows at most 20 of those that changed, and their numbers.
 pub(crate) fn print(rows: impl Iterator<Item = WrittenRow>, out: &mut Output) -> Result<()> {

@@ -1,0 +1,51 @@
+//! The unfinished work of earlier runs that were killed: it is named and removed by the next run that writes there.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use pds::local::layout::STAGING_PREFIX;
+use pds::local::leftovers::remove_unfinished;
+use pds::unfinished::remove_leftovers;
+
+use crate::process::text::say;
+
+/// Removes unfinished work from the directory of a repository that is about to be changed. Files of a living process
+/// stay.
+pub(crate) fn clear_repository(dir: &Path) {
+    match remove_unfinished(dir) {
+        Ok(removed) => name(&removed),
+        Err(error) => say(&format!("unfinished work of an earlier run is left: {error}")),
+    }
+    clear_from(dir, &[UNFINISHED]);
+}
+
+/// Removes unfinished work from the place where a new directory of a repository is about to be made. If the directory
+/// exists, an earlier run worked in it, and [`clear_repository`] follows when the new run is complete.
+pub(crate) fn clear_beside(dir: &Path) {
+    if let (false, Some(parent)) = (dir.exists(), dir.parent()) {
+        clear_from(parent, &[STAGING_PREFIX]);
+    }
+}
+
+/// Removes unfinished work with some prefixes from a directory that is about to be written to.
+pub(crate) fn clear_from(dir: &Path, prefixes: &[&str]) {
+    let is_one = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    match remove_leftovers(dir, is_one) {
+        Ok(removed) => name(&removed),
+        // The operation that follows reports what is wrong with the directory.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
+        Err(error) => {
+            let dir = dir.display();
+            say(&format!("unfinished work of an earlier run may be left in {dir}: {error}"));
+        }
+    }
+}
+
+fn name(removed: &[PathBuf]) {
+    for path in removed {
+        say(&format!("removed the unfinished work of an earlier run: {}", path.display()));
+    }
+}
+
+/// The prefix of the names of files that are not complete yet. If the process is killed, such a file stays.
+pub(crate) const UNFINISHED: &str = ".pds-export-";

@@ -1,0 +1,65 @@
+//! Signals that end the process: interrupt (Ctrl-C), terminate, hang-up.
+//!
+//! A thread waits for them. It removes every unfinished file and directory of the process, and ends it with exit code
+//! 128 + n. No state is torn: a change of a store is one transaction, which the next process that opens the store rolls
+//! back, and other files get their final names only when they are complete. A second signal ends the process at once.
+
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pds::unfinished::remove_all;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_shutdown;
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
+
+use crate::process::progress;
+use crate::terminal::lent::is_lent;
+
+/// Ends the process cleanly at a signal from now on.
+///
+/// Signals that the process was started to ignore stay ignored, as `nohup` and background jobs of scripts expect.
+pub(crate) fn end_cleanly() {
+    let ignored = ignored_signals();
+    let is_ignored = |signal: i32| {
+        ignored.checked_shr(signal.unsigned_abs() - 1).is_some_and(|bits| bits & 1 == 1)
+    };
+    let signals: Vec<i32> =
+        [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
+    let is_ending = Arc::new(AtomicBool::new(false));
+    for signal in &signals {
+        // If this fails, a second signal is waited for like the first.
+        let _ = register_conditional_shutdown(*signal, 128 + signal, is_ending.clone());
+    }
+    // If this fails, signals end the process without removing anything; the next run does that.
+    let Ok(mut signals) = Signals::new(&signals) else { return };
+    let wait = move || {
+        for signal in signals.forever() {
+            if signal == SIGINT && is_lent() {
+                continue;
+            }
+            is_ending.store(true, Ordering::Release);
+            end(signal);
+        }
+    };
+    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
+}
+
+fn end(signal: i32) {
+    // Other threads wait for this when they would complete or remove a file.
+    let _ending = remove_all();
+    progress::silence();
+    // A shell stops its loop only if the interrupted program was ended by the signal itself.
+    if signal == SIGINT && io::stdin().is_terminal() {
+        let _ = low_level::emulate_default_handler(signal);
+    }
+    low_level::exit(128 + signal);
+}
+
+/// Returns the mask of the signals that this process ignores since its start. It is not known on all systems.
+fn ignored_signals() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}

@@ -1,0 +1,48 @@
+//! Messages about blobs that were copied or are missing.
+
+use anyhow::Result;
+use pds::Repo;
+use pds::data::Cid;
+use pds::transfer::bring_blobs::CopiedBlobs;
+
+use crate::failures::exit::Exit;
+use crate::process::output::Output;
+use crate::process::text::{counted, say};
+
+/// Prints how many of the blobs that records refer to are not stored here. There may be more than those given.
+pub(crate) fn say_missing<'a>(
+    repo: &Repo,
+    cids: impl IntoIterator<Item = &'a Cid>,
+    has_more: bool,
+    out: &mut Output,
+) -> Result<()> {
+    let mut missing = 0_u64;
+    for cid in cids {
+        missing += u64::from(repo.blobs().open(cid)?.is_none());
+    }
+    if missing > 0 {
+        let are = if missing == 1 { "is" } else { "are" };
+        let at_least = if has_more { "at least " } else { "" };
+        let blobs = counted(missing, "blob");
+        out.warn(format!(
+            "{at_least}{blobs} {are} referred to but missing here; pds blob missing lists them"
+        ));
+    }
+    Ok(())
+}
+
+/// Lists the blobs that could not be copied. Returns the exit code.
+pub(crate) fn say_damaged(blobs: &CopiedBlobs, out: &mut Output) -> Exit {
+    for cid in &blobs.damaged {
+        out.warn(format!("blob {cid} is damaged in the source and was not copied"));
+    }
+    if blobs.damaged.is_empty() { Exit::Done } else { Exit::Partly }
+}
+
+/// Prints how many blobs were copied, and lists those that could not be. Returns the exit code.
+pub(crate) fn say_copied(blobs: &CopiedBlobs, out: &mut Output) -> Exit {
+    if blobs.copied > 0 {
+        say(&format!("copied {}", counted(blobs.copied, "blob")));
+    }
+    say_damaged(blobs, out)
+}
