@@ -8,6 +8,7 @@ pub mod blob;
 pub mod change;
 #[cfg(any(test, feature = "testing"))]
 pub mod conformance;
+pub(crate) mod entry_lock;
 pub mod error;
 pub mod event;
 pub mod fact;
