@@ -19,7 +19,7 @@ use crate::screens::ls::{RecordList, print_collections};
 /// List collections, the records of one collection, or all records
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds ls\n  pds ls app.bsky.feed.post --reverse --limit 20\n  pds -R backup.car ls --all"
+    after_help = "Examples:\n  pds ls\n  pds ls app.bsky.feed.post --reverse -n 20\n  pds -R backup.car ls --all"
 )]
 pub(crate) struct Args {
     /// List the records of this collection
@@ -42,7 +42,7 @@ pub(crate) struct Args {
     reverse: bool,
 
     /// List at most N items
-    #[arg(long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N")]
     limit: Option<usize>,
 
     /// List only the records after this key, in the order of the listing

@@ -33,14 +33,12 @@ use crate::screens::show::Verdict;
 /// A commit is shown as in pds log, with the records that it changed as in pds diff. Any other block is shown as JSON,
 /// and so is a commit with --block. With --key, --did-doc or --plc-log, exit code 1 if another key signed the commit.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "Examples:\n  pds show HEAD\n  pds show HEAD~1 -p\n  pds show HEAD --block\n  \
-        pds show bafyreidwydhkxbncvxuvbwefh5wchyyei7fikeu4oplmgkynqmsvpcjo2i"
-)]
+#[command(after_help = "Examples:\n  pds show\n  pds show HEAD~1 -p\n  pds show HEAD --block\n  \
+        pds show bafyreidwydhkxbncvxuvbwefh5wchyyei7fikeu4oplmgkynqmsvpcjo2i")]
 pub(crate) struct Args {
     /// Commit (see pds help revisions), the CID of any block or six letters of it or more, or REV:PATH, to show a
     /// record of a state
-    #[arg(value_name = "REV|CID")]
+    #[arg(value_name = "REV|CID", default_value = "HEAD")]
     what: OsString,
 
     #[command(flatten)]

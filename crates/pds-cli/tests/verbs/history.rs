@@ -179,6 +179,15 @@ fn log_of_a_slice_does_not_guess() {
 }
 
 #[test]
+fn show_shows_head_and_ls_takes_the_limit_as_log_does() {
+    let repo = TestRepo::with_many_notes(3);
+    assert_eq!(repo.pds(["show"]).ok(), repo.pds(["show", "HEAD"]).ok());
+    let listed = repo.pds(["ls", "com.example.note", "-n", "2"]).ok();
+    assert_eq!(listed, repo.pds(["ls", "com.example.note", "--limit", "2"]).ok());
+    assert_eq!(listed.lines().count(), 2);
+}
+
+#[test]
 fn diff_lists_what_was_created_updated_and_deleted_in_key_order() {
     let repo = TestRepo::with_notes();
     let lines = "\
