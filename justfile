@@ -11,6 +11,10 @@ torture:
     PDS_TORTURE=full PDS_FIXTURES_REQUIRED=1 cargo test -p atpds-cli --test main -- --nocapture durability::kills::
     PDS_TORTURE_SECONDS=120 cargo test -p atpds-cli --test main -- --nocapture concurrency::eight::
 
+# Run each fuzz target for some seconds, or those that are named: just fuzz 600 verify tree. Inputs are kept.
+fuzz seconds="60" *targets:
+    bash .ci/fuzz {{seconds}} {{targets}}
+
 # Check licences and sources of the dependencies (cargo install cargo-deny).
 deny:
     cargo deny check licenses bans sources

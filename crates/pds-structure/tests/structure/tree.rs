@@ -163,7 +163,8 @@ fn read(dir: &Path) -> Crate {
 fn members(root: &Path) -> Vec<PathBuf> {
     let manifest = fs::read_to_string(root.join("Cargo.toml")).unwrap();
     let lists = ["members", "exclude"].map(|key| list_in(&manifest, key));
-    let named: BTreeSet<PathBuf> = lists.concat().iter().map(|path| root.join(path)).collect();
+    let paths = lists.concat().into_iter().filter(|path| path.starts_with("crates/"));
+    let named: BTreeSet<PathBuf> = paths.map(|path| root.join(path)).collect();
     let dirs = fs::read_dir(root.join("crates")).unwrap().map(|entry| entry.unwrap().path());
     let dirs: BTreeSet<PathBuf> = dirs.filter(|dir| dir.join("Cargo.toml").is_file()).collect();
     assert_eq!(named, dirs, "each crate is a member of the workspace, or excluded");

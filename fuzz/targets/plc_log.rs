@@ -1,0 +1,15 @@
+//! Operation logs of did:plc: whatever is accepted is signed, so periods of keys are in order.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pds::identity::PlcLog;
+
+fuzz_target!(|text: &str| {
+    let _ = PlcLog::is_meant(text);
+    let Ok(log) = PlcLog::parse(text) else { return };
+    assert!(!log.entries().is_empty());
+    let keys = log.key_history();
+    assert_eq!(keys.did(), Some(log.did()));
+    let starts = keys.periods().iter().map(|period| period.from_micros);
+    assert!(starts.is_sorted());
+});
