@@ -12,3 +12,4 @@ pub(crate) mod shown;
 pub(crate) mod state_arg;
 pub(crate) mod store_arg;
 pub(crate) mod when;
+pub(crate) mod write_args;

@@ -3,14 +3,13 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pds::store::RefName;
-use pds::{Error, Repo, SpooledBatch, SpooledWritten, WriteOptions};
+use pds::{Repo, SpooledBatch, SpooledWritten};
 
 use crate::answers::put::WrittenRow;
+use crate::arguments::write_args::{WriteArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::input::write_input::WriteInput;
 use crate::process::output::Output;
-use crate::repository::clock::ClockArg;
 use crate::repository::open::Place;
 use crate::screens::written::print_read;
 
@@ -36,25 +35,15 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch: Option<u32>,
 
-    /// Accept new references to blobs that are not stored
-    #[arg(long)]
-    allow_missing_blobs: bool,
-
-    /// Write to this ref instead of HEAD
-    #[arg(long = "ref", value_name = "NAME")]
-    ref_name: Option<RefName>,
-
     #[command(flatten)]
-    clock: ClockArg,
+    write: WriteArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
+        let repo = self.write.commit.open(place, out)?;
         let batch_len = self.batch.map_or(u64::MAX, u64::from);
-        let account =
-            repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
-        let mut input = WriteInput::open(self.file.as_deref(), account)?;
+        let mut input = WriteInput::open(self.file.as_deref(), account_of(&repo)?)?;
         let mut committed = 0_u64;
         loop {
             let written = match self.write_batch(&repo, &mut input, batch_len) {
@@ -94,10 +83,7 @@ impl Args {
         {
             batch.push(&write)?;
         }
-        let options = WriteOptions::default()
-            .swap_commit(input.swap_commit.take())
-            .allow_missing_blobs(self.allow_missing_blobs)
-            .message("apply".to_owned());
+        let options = self.write.options("apply").swap_commit(input.swap_commit.take());
         Ok(Some(batch.commit(&options)?))
     }
 }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use pds::data::limits::MAX_BLOCK_BYTES;
-use pds::data::{Cid, Codec, Value, check_canonical};
+use pds::data::{Cid, Codec, check_canonical};
 
 use crate::answers::cid::CidAnswer;
 use crate::failures::exit::Exit;
 use crate::input::blob_files::cid_of;
-use crate::input::json_input::read_json;
+use crate::input::json_input::{read_json, value_of};
 use crate::input::stream::{open_stream, read_limited};
 use crate::process::output::Output;
 use crate::process::text::{counted, say};
@@ -42,9 +42,7 @@ impl Args {
             check_canonical(&block).context("not a canonical DAG-CBOR block")?;
             (Cid::of(Codec::Cbor, &block), block.len() as u64, "DAG-CBOR block")
         } else if self.record {
-            let text =
-                String::from_utf8(read_json(Some(&self.file))?).context("the JSON is not UTF-8")?;
-            let block = Value::from_json(&text).context("cannot read the record")?.encode();
+            let block = value_of(read_json(Some(&self.file))?)?.encode();
             (Cid::of(Codec::Cbor, &block), block.len() as u64, "record in DAG-CBOR")
         } else {
             let mut from = open_stream(Some(&self.file))?;

@@ -3,22 +3,21 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use pds::data::Value;
-use pds::store::{Expect, RefName};
+use pds::store::Expect;
 use pds::syntax::RecordPath;
-use pds::{Batch, Error, Repo, Write, WriteOptions, Written};
+use pds::{Batch, Error, Repo, Write, Written};
 
 use crate::answers::put::WrittenRow;
 use crate::arguments::record::RecordArg;
+use crate::arguments::write_args::{WriteArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::input::json_input::read_json;
-use crate::input::record_envelope::refuse_envelope;
+use crate::input::record_envelope::record_of;
 use crate::process::editor::{Draft, Editor};
 use crate::process::output::Output;
 use crate::process::questions::{can_ask, confirm, declined};
 use crate::process::text::say;
 use crate::records::json_form::NO_JSON_FORM;
-use crate::repository::clock::ClockArg;
 use crate::repository::open::Place;
 use crate::screens::written::print;
 
@@ -40,23 +39,15 @@ pub(crate) struct Args {
     #[arg(long)]
     create: bool,
 
-    /// Accept new references to blobs that are not stored
-    #[arg(long)]
-    allow_missing_blobs: bool,
-
-    /// Write to this ref instead of HEAD
-    #[arg(long = "ref", value_name = "NAME")]
-    ref_name: Option<RefName>,
-
     #[command(flatten)]
-    clock: ClockArg,
+    write: WriteArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let editor = Editor::of_user()?;
         let repo = self.repo(place, out)?;
-        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
+        let did = account_of(&repo)?;
         let path = self.path.path_in(place.account(&did))?.clone();
         let (text, expected) = self.present(&repo, &path)?;
         let draft = Draft::new(&path, &text)?;
@@ -71,7 +62,7 @@ impl Args {
                 }
                 Err(error) => return Err(kept(error, draft.path())),
             }
-            match self.write(&repo, &path, expected, &draft) {
+            match self.save(&repo, &path, expected, &draft) {
                 Ok(written) => break written,
                 Err(error) if is_lost(&error) || !can_ask() => {
                     return Err(kept(error, draft.path()));
@@ -96,7 +87,7 @@ impl Args {
 
     /// Opens the repository. Without its key, the text could not be written.
     fn repo(&self, place: &Place, out: &mut Output) -> Result<Repo> {
-        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
+        let repo = self.write.commit.open(place, out)?;
         repo.keys().check_signer()?;
         Ok(repo)
     }
@@ -124,23 +115,16 @@ impl Args {
         Ok((value.to_json_pretty() + "\n", Expect::Exactly(record.cid())))
     }
 
-    fn write(
+    fn save(
         &self,
         repo: &Repo,
         path: &RecordPath,
         expected: Expect,
         draft: &Draft,
     ) -> Result<Written> {
-        let input = read_json(Some(draft.path()))?;
-        let text =
-            String::from_utf8(input).map_err(|_| Stated::bad_input("the JSON is not UTF-8"))?;
-        let value = Value::from_json(&text).context("cannot read the record")?;
-        refuse_envelope(&value)?;
+        let value = record_of(read_json(Some(draft.path()))?)?;
         let write = Write::put(path.clone(), value).expecting(expected);
-        let options = WriteOptions::default()
-            .allow_missing_blobs(self.allow_missing_blobs)
-            .message("edit".to_owned());
-        Ok(repo.write(Batch::new(&[write]).with(options))?)
+        Ok(repo.write(Batch::new(&[write]).with(self.write.options("edit")))?)
     }
 }
 

@@ -21,11 +21,12 @@ use crate::answers::refs::RefRow;
 use crate::arguments::record::RecordArg;
 use crate::arguments::state_arg::StateArg;
 use crate::arguments::when::When;
+use crate::arguments::write_args::account_of;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::leftovers::{UNFINISHED, clear_from};
 use crate::process::output::Output;
 use crate::process::progress::Progress;
-use crate::process::questions::{YesArg, can_ask, confirm_number, declined, needs_yes};
+use crate::process::questions::{DeletionArgs, can_ask, confirm_number, declined, needs_yes};
 use crate::process::text::say;
 use crate::repository::clock::ClockArg;
 use crate::repository::open::{Place, resolve};
@@ -56,24 +57,20 @@ pub(crate) struct Args {
     #[command(flatten)]
     clock: ClockArg,
 
-    /// Show what would be deleted, and change nothing
-    #[arg(long)]
-    dry_run: bool,
-
     #[command(flatten)]
-    yes: YesArg,
+    deletion: DeletionArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let dir = place.directory()?;
-        let repo = match (self.dry_run, &self.before) {
+        let repo = match (self.deletion.dry_run, &self.before) {
             (true, _) => place.unchanged()?,
             (false, Some(_)) => place.mirror()?,
             (false, None) => self.clock.on(place.repo()?, out)?,
         };
         let what = self.what(&repo, place)?;
-        let forgotten = match self.dry_run {
+        let forgotten = match self.deletion.dry_run {
             true => plan(&repo, &what)?,
             false => {
                 self.ask(&repo, &what)?;
@@ -98,17 +95,17 @@ impl Args {
         for path in &forgotten.unknown {
             say(&format!("no stored state has {path}"));
         }
-        if !self.dry_run {
+        if !self.deletion.dry_run {
             out.has_done();
         }
-        let answer = answer(forgotten, self.dry_run);
+        let answer = answer(forgotten, self.deletion.dry_run);
         out.show(&answer, |terminal| screen::lines(&answer, &revs_of(&answer, &repo), terminal))?;
         Ok(exit)
     }
 
     /// Asks whether to go on, unless --yes answers that.
     fn ask(&self, repo: &Repo, what: &Forget) -> Result<()> {
-        if self.yes.yes {
+        if self.deletion.yes {
             return Ok(());
         }
         if !can_ask() {
@@ -128,8 +125,7 @@ impl Args {
 
     fn what(&self, repo: &Repo, place: &Place) -> Result<Forget> {
         let Some(before) = &self.before else {
-            let did =
-                repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
+            let did = account_of(repo)?;
             let path = |record: &RecordArg| Ok(record.path_in(place.account(&did))?.clone());
             let paths = self.paths.iter().map(path);
             return Ok(Forget::Records(paths.collect::<Result<_>>()?));

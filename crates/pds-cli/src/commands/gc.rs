@@ -15,7 +15,7 @@ use crate::answers::gc::GcAnswer;
 use crate::failures::exit::Exit;
 use crate::process::output::Output;
 use crate::process::progress::Progress;
-use crate::process::questions::{YesArg, can_ask, confirm, declined};
+use crate::process::questions::{DeletionArgs, can_ask, confirm, declined};
 use crate::process::text::say;
 use crate::repository::open::Place;
 use crate::screens::gc as screen;
@@ -41,12 +41,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     grace: u32,
 
-    /// Show what would be deleted, and change nothing
-    #[arg(long)]
-    dry_run: bool,
-
     #[command(flatten)]
-    yes: YesArg,
+    deletion: DeletionArgs,
 }
 
 impl Args {
@@ -55,11 +51,11 @@ impl Args {
         let before = size_of(&dir);
         let blob_age = Duration::from_secs(u64::from(self.grace) * 60 * 60);
         let keep = Keep::default().states(self.keep).blob_age(blob_age);
-        let swept = match self.dry_run {
+        let swept = match self.deletion.dry_run {
             true => plan(&place.unchanged()?, &keep)?,
             false => {
                 let repo = place.mirror()?;
-                if self.keep.is_some() && !self.yes.yes && can_ask() {
+                if self.keep.is_some() && !self.deletion.yes && can_ask() {
                     ask(&plan(&repo, &keep)?)?;
                 }
                 let mut progress = Progress::things("blocks", None);
@@ -67,8 +63,8 @@ impl Args {
             }
         };
         // The repository is closed again, so the -wal file is gone.
-        let after = (!self.dry_run).then(|| size_of(&dir));
-        if !self.dry_run {
+        let after = (!self.deletion.dry_run).then(|| size_of(&dir));
+        if !self.deletion.dry_run {
             out.has_done();
         }
         let answer = GcAnswer {
@@ -77,7 +73,7 @@ impl Args {
             blobs: swept.blobs,
             blocks: swept.blocks,
             bytes: swept.bytes(),
-            dry_run: self.dry_run,
+            dry_run: self.deletion.dry_run,
             remains: swept.remains_elsewhere.clone(),
             states: swept.states,
         };

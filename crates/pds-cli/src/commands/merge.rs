@@ -8,7 +8,6 @@ use pds::car::CarFile;
 use pds::data::{Cid, Value};
 use pds::local::open::{is_repository, open_without_key};
 use pds::merge::commit::{How, MergeBase, MergeOptions};
-use pds::store::RefName;
 use pds::syntax::Did;
 use pds::{Error, RecordChange, Repo, Resolution, Side};
 
@@ -17,12 +16,12 @@ use crate::answers::merge::{ConflictRow, MergeAnswer};
 use crate::arguments::identity::IdentityArgs;
 use crate::arguments::record::RecordArg;
 use crate::arguments::state_arg::{Settled, StateArg};
+use crate::arguments::write_args::{CommitArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
 use crate::process::text::say;
 use crate::records::record_line::describe;
 use crate::repository::blob_notes::{say_copied, say_missing};
-use crate::repository::clock::ClockArg;
 use crate::repository::open::{Place, about_file, open_file_or_repository, resolve, state_in};
 use crate::screens::moves as screen;
 
@@ -69,12 +68,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     identity: IdentityArgs,
 
-    /// Merge into this ref instead of HEAD
-    #[arg(long = "ref", value_name = "NAME")]
-    ref_name: Option<RefName>,
-
     #[command(flatten)]
-    clock: ClockArg,
+    commit: CommitArgs,
 }
 
 /// A record, and the side that resolves its conflict.
@@ -100,8 +95,8 @@ impl FromStr for TakeArg {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
-        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
-        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
+        let repo = self.commit.open(place, out)?;
+        let did = account_of(&repo)?;
         let mut options = self.options(place, &repo, &did)?;
         let merged = match state_in(&repo, &self.theirs) {
             Settled::Revision(revision) => {

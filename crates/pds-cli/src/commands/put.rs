@@ -2,21 +2,21 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use pds::data::Cid;
 use pds::data::limits::MAX_BLOCK_BYTES;
-use pds::data::{Cid, Value};
-use pds::store::{Expect, RefName};
+use pds::store::Expect;
 use pds::syntax::RecordPath;
-use pds::{Batch, Error, Write, WriteOptions};
+use pds::{Batch, Write};
 
 use crate::answers::put::WrittenRow;
 use crate::arguments::record::TargetArg;
+use crate::arguments::write_args::{WriteArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::input::json_input::read_json;
-use crate::input::record_envelope::refuse_envelope;
+use crate::input::record_envelope::record_of;
 use crate::input::stream::read_limited;
 use crate::process::output::Output;
-use crate::repository::clock::ClockArg;
 use crate::repository::open::Place;
 use crate::screens::written::print;
 
@@ -47,16 +47,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "CID")]
     swap: Option<Cid>,
 
-    /// Accept new references to blobs that are not stored
-    #[arg(long)]
-    allow_missing_blobs: bool,
-
-    /// Write to this ref instead of HEAD
-    #[arg(long = "ref", value_name = "NAME")]
-    ref_name: Option<RefName>,
-
     #[command(flatten)]
-    clock: ClockArg,
+    write: WriteArgs,
 }
 
 impl Args {
@@ -65,19 +57,16 @@ impl Args {
             let message = "--swap needs a record key; name the record as collection/rkey";
             return Stated::usage(message).fail();
         }
-        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
-        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
+        let repo = self.write.commit.open(place, out)?;
+        let did = account_of(&repo)?;
         self.path.check_account(place.account(&did))?;
         self.check_file()?;
         let input = match self.cbor {
             true => read_limited(self.file.as_deref(), MAX_BLOCK_BYTES)?,
             false => read_json(self.file.as_deref())?,
         };
-        let write = self.write(input)?;
-        let options = WriteOptions::default()
-            .allow_missing_blobs(self.allow_missing_blobs)
-            .message("put".to_owned());
-        let written = repo.write(Batch::new(&[write]).with(options))?;
+        let write = self.to_write(input)?;
+        let written = repo.write(Batch::new(&[write]).with(self.write.options("put")))?;
         out.has_done();
         print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
@@ -96,7 +85,7 @@ impl Args {
         }
     }
 
-    fn write(&self, input: Vec<u8>) -> Result<Write> {
+    fn to_write(&self, input: Vec<u8>) -> Result<Write> {
         let collection = self.path.collection.clone();
         let path = self.path.rkey.clone().map(|rkey| RecordPath::new(collection.clone(), rkey));
         let write = if self.cbor {
@@ -105,10 +94,7 @@ impl Args {
                 None => Write::add_bytes(collection, input),
             }
         } else {
-            let text =
-                String::from_utf8(input).map_err(|_| Stated::bad_input("the JSON is not UTF-8"))?;
-            let value = Value::from_json(&text).context("cannot read the record")?;
-            refuse_envelope(&value)?;
+            let value = record_of(input)?;
             match path {
                 Some(path) => Write::put(path, value),
                 None => Write::add(collection, value),

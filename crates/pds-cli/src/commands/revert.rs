@@ -2,16 +2,15 @@
 
 use anyhow::Result;
 use pds::Error;
-use pds::store::RefName;
 
 use super::merge::list_conflicts;
 use crate::answers::commit::CommitId;
 use crate::arguments::state_arg::StateArg;
+use crate::arguments::write_args::CommitArgs;
 use crate::failures::errors::resolved_before;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
 use crate::process::text::say;
-use crate::repository::clock::ClockArg;
 use crate::repository::open::{Place, resolve};
 use crate::screens::moves::changed;
 
@@ -26,20 +25,16 @@ use crate::screens::moves::changed;
 pub(crate) struct Args {
     /// Commit to undo (see pds help revisions); the commit of a file must be stored
     #[arg(value_name = "COMMIT")]
-    commit: StateArg,
-
-    /// Write to this ref instead of HEAD
-    #[arg(long = "ref", value_name = "NAME")]
-    ref_name: Option<RefName>,
+    undone: StateArg,
 
     #[command(flatten)]
-    clock: ClockArg,
+    commit: CommitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = self.clock.on(place.branch(self.ref_name.as_ref())?, out)?;
-        let commit = resolve(&repo, &self.commit)?;
+        let repo = self.commit.open(place, out)?;
+        let commit = resolve(&repo, &self.undone)?;
         let written = match repo.merge().revert(commit) {
             Err(Error::Conflicts(conflicts)) => {
                 let error = anyhow::Error::new(Error::Conflicts(conflicts));

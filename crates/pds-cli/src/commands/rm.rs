@@ -3,16 +3,15 @@
 use std::collections::HashSet;
 
 use anyhow::Result;
-use pds::store::RefName;
 use pds::syntax::{AtUri, Did, RecordPath};
-use pds::{Batch, Error, Repo, Write, WriteOptions};
+use pds::{Batch, Repo, Write, WriteOptions};
 
 use crate::answers::put::{PlannedRow, WrittenRow};
 use crate::arguments::record_pattern::RecordsArg;
+use crate::arguments::write_args::{CommitArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
-use crate::process::questions::{YesArg, can_ask, confirm, declined, needs_yes};
-use crate::repository::clock::ClockArg;
+use crate::process::questions::{DeletionArgs, can_ask, confirm, declined, needs_yes};
 use crate::repository::open::Place;
 use crate::screens::written::print;
 use crate::terminal::numbers::counted;
@@ -34,36 +33,28 @@ pub(crate) struct Args {
     #[arg(required = true)]
     paths: Vec<RecordsArg>,
 
-    /// List the records that would be deleted, and change nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    deletion: DeletionArgs,
 
     #[command(flatten)]
-    yes: YesArg,
-
-    /// Write to this ref instead of HEAD
-    #[arg(long = "ref", value_name = "NAME")]
-    ref_name: Option<RefName>,
-
-    #[command(flatten)]
-    clock: ClockArg,
+    commit: CommitArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let repo = match self.dry_run {
-            true => place.unchanged_on(self.ref_name.as_ref())?,
-            false => self.clock.on(place.branch(self.ref_name.as_ref())?, out)?,
+        let repo = match self.deletion.dry_run {
+            true => place.unchanged_on(self.commit.ref_name.as_ref())?,
+            false => self.commit.open(place, out)?,
         };
-        let did = repo.did()?.ok_or_else(|| Error::NoCommit(repo.history().ref_name().clone()))?;
+        let did = account_of(&repo)?;
         let paths = self.records(&repo, &did, place)?;
-        if self.dry_run {
+        if self.deletion.dry_run {
             let uri = |path: &RecordPath| AtUri::record(&did, path).to_string();
             paths.iter().try_for_each(|path| out.answer(&PlannedRow::deletion(uri(path))))?;
             return Ok(Exit::Done);
         }
         let is_bulk = self.paths.iter().any(|path| matches!(path, RecordsArg::Beginning(_)));
-        if is_bulk && !self.yes.yes {
+        if is_bulk && !self.deletion.yes {
             self.ask(paths.len() as u64)?;
         }
         let writes: Vec<Write> = paths.into_iter().map(Write::delete).collect();
@@ -73,7 +64,7 @@ impl Args {
         out.has_done();
         print(WrittenRow::all(&written), out)?;
         if out.terminal().is_some() {
-            let undo = match &self.ref_name {
+            let undo = match &self.commit.ref_name {
                 Some(name) => format!("pds revert {name} --ref {name} restores them"),
                 None => "pds revert HEAD restores them".to_owned(),
             };

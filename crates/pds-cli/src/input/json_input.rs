@@ -4,6 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use pds::data::Value;
 use pds::data::limits::{MAX_JSON_BYTES, MAX_WRITTEN_RECORD_BYTES};
 
 use crate::failures::exit::Stated;
@@ -47,6 +48,12 @@ pub(crate) fn json_from(from: &mut dyn Read, path: Option<&Path>) -> Result<Vec<
         return Stated::bad_input(message).fail();
     }
     json_text(json, path)
+}
+
+/// Returns the value that JSON text contains.
+pub(crate) fn value_of(json: Vec<u8>) -> Result<Value> {
+    let text = String::from_utf8(json).map_err(|_| Stated::bad_input("the JSON is not UTF-8"))?;
+    Value::from_json(&text).context("cannot read the record")
 }
 
 /// Finds the spaces at the start of lines. A JSON string cannot contain a line break, so they are never in one.

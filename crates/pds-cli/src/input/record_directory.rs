@@ -8,13 +8,12 @@ use std::vec;
 
 use anyhow::{Context, Result};
 use pds::Write;
-use pds::data::Value;
 use pds::data::limits::MAX_WRITTEN_RECORD_BYTES;
 use pds::syntax::{Did, Nsid, RecordKey, RecordPath};
 
 use crate::failures::exit::Stated;
 use crate::input::json_input::json_from;
-use crate::input::record_envelope::refuse_envelope;
+use crate::input::record_envelope::record_of;
 use crate::process::text::say;
 use crate::records::portable_name::{CONTINUED, portable, unescaped};
 use crate::records::record_files::{COMMIT_CBOR, COMMIT_JSON};
@@ -227,11 +226,7 @@ fn write_of(path: RecordPath, from: &Path, ending: &str) -> Result<Write> {
         file.take(limit).read_to_end(&mut bytes).context("cannot read")?;
         return Ok(Write::put_bytes(path, bytes));
     }
-    let text = String::from_utf8(json_from(&mut file, Some(from))?)
-        .map_err(|_| Stated::bad_input("the JSON is not UTF-8"))?;
-    let value = Value::from_json(&text).context("cannot read the record")?;
-    refuse_envelope(&value)?;
-    Ok(Write::put(path, value))
+    Ok(Write::put(path, record_of(json_from(&mut file, Some(from))?)?))
 }
 
 /// Opens a file that is neither a link nor a pipe, even if it was replaced since it was listed.

@@ -4,6 +4,14 @@ use anyhow::Result;
 use pds::data::Value;
 
 use crate::failures::exit::Stated;
+use crate::input::json_input::value_of;
+
+/// Returns the record that JSON text contains.
+pub(crate) fn record_of(json: Vec<u8>) -> Result<Value> {
+    let value = value_of(json)?;
+    refuse_envelope(&value)?;
+    Ok(value)
+}
 
 /// Refuses a value that is an answer or a request with a record in it.
 ///

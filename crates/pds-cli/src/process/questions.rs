@@ -9,9 +9,13 @@ use anyhow::{Context, Result};
 use crate::failures::exit::Stated;
 use crate::terminal::safe_text::printable;
 
-/// The answer that the user gave in advance.
+/// The options of a verb that deletes: a plan without a change, and the answer to its question.
 #[derive(Debug, clap::Args)]
-pub(crate) struct YesArg {
+pub(crate) struct DeletionArgs {
+    /// Show what would be deleted, and change nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+
     /// Do it without a question
     #[arg(long)]
     pub(crate) yes: bool,
