@@ -35,6 +35,8 @@ pub struct Expected<'a> {
     pub partial: bool,
     /// Accept a rev in the future: it is a warning.
     pub accept_clock: bool,
+    /// The present time in microseconds since 1970, with which revs are compared. By default it is that of the system.
+    pub now_micros: Option<u64>,
     /// The number of threads.
     pub jobs: Jobs,
     /// Is called for each record that was checked.
@@ -74,6 +76,13 @@ impl<'a> Expected<'a> {
     #[must_use]
     pub fn accept_clock(mut self, accept: bool) -> Self {
         self.accept_clock = accept;
+        self
+    }
+
+    /// Sets the present time in microseconds since 1970, for example where the system has no clock.
+    #[must_use]
+    pub fn now_micros(mut self, now_micros: impl Into<Option<u64>>) -> Self {
+        self.now_micros = now_micros.into();
         self
     }
 

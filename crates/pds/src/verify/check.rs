@@ -284,7 +284,7 @@ impl<'a> Check<'a> {
     }
 
     fn rev(&mut self, rev: Tid, cid: Cid) {
-        let now = now_micros();
+        let now = self.expected.now_micros.unwrap_or_else(now_micros);
         if rev.micros() > now.saturating_add(MAX_CLOCK_DRIFT_MICROS) {
             let [then, now] = [rev.micros(), now].map(time_text);
             let message =

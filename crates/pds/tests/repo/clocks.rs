@@ -272,3 +272,14 @@ fn a_rev_in_the_future_is_imported_on_request() {
     assert_eq!(imported.findings.len(), 1);
     assert_eq!(accepting.head().unwrap(), repo.head().unwrap());
 }
+
+#[test]
+fn a_rev_is_compared_with_the_time_that_is_given() {
+    let repo = in_memory();
+    repo.put(&path("com.example.note/a"), &note("a")).unwrap();
+    for (now_micros, errors) in [(None, 0), (Some(now()), 0), (Some(now() - DAY), 1)] {
+        let expected = Expected::default().now_micros(now_micros);
+        let report = repo.verify().present(&expected, &mut |_| {}).unwrap();
+        assert_eq!(report.errors, errors, "{now_micros:?}");
+    }
+}
