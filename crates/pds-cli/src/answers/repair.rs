@@ -156,7 +156,7 @@ impl<'a> RepairAnswer<'a> {
         }
     }
 
-    fn summary(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn summary(&self, f: &mut impl fmt::Write) -> fmt::Result {
         let verdict = match self.exit() {
             Exit::Done => "ok",
             Exit::Partly => "partly repaired",
@@ -197,7 +197,10 @@ impl<'a> RepairAnswer<'a> {
 
     /// Returns the verdict and the counts.
     pub(crate) fn summary_text(&self) -> String {
-        fmt::from_fn(|f| self.summary(f)).to_string()
+        let mut text = String::new();
+        // Memory can always be written.
+        let _ = self.summary(&mut text);
+        text
     }
 
     /// Returns the tables that could not be read in full, as sentences.

@@ -204,8 +204,9 @@ impl Map {
     /// Returns the map of pairs in any order, or the beginning of a key that occurs twice.
     pub(crate) fn from_unique(mut pairs: Vec<(String, Value)>) -> Result<Self, String> {
         pairs.sort_by(|(a, _), (b, _)| (a.len(), a.as_str()).cmp(&(b.len(), b.as_str())));
-        match pairs.array_windows().find(|[(a, _), (b, _)]| a == b) {
-            Some([(key, _), _]) => Err(key.chars().take(MAX_SHOWN).collect()),
+        let twice = pairs.iter().zip(pairs.iter().skip(1)).find(|((a, _), (b, _))| a == b);
+        match twice {
+            Some(((key, _), _)) => Err(key.chars().take(MAX_SHOWN).collect()),
             None => Ok(Self(pairs)),
         }
     }

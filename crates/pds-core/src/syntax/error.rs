@@ -30,8 +30,8 @@ impl SyntaxError {
     /// Returns an error about `input`, with a copy of its first bytes.
     pub(crate) fn new(expected: &'static str, input: &str, reason: &'static str) -> Self {
         // The input has no size limit; the error must not copy all of it.
-        let kept = input.floor_char_boundary(MAX_INPUT_BYTES);
-        let input = input.get(..kept).unwrap_or_default().to_owned();
+        let kept = (0..=MAX_INPUT_BYTES).rev().find_map(|end| input.get(..end));
+        let input = kept.filter(|_| input.len() > MAX_INPUT_BYTES).unwrap_or(input).to_owned();
         Self { expected, input, reason }
     }
 

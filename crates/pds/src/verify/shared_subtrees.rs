@@ -104,6 +104,7 @@ mod tests {
         keys: None,
         partial: false,
         accept_clock: false,
+        now_micros: None,
         jobs: Jobs::ONE,
         progress: Progress::NONE,
     };
