@@ -40,8 +40,9 @@ pub(crate) struct Args {
 enum BlobVerb {
     /// Store files and print their blob references, for use in records
     ///
-    /// Of a directory, every file is stored, and so are the files of the directories <did>_blobs in it. A file whose name is the CID of a blob, as goat and pds blob export write
-    /// them, must have the bytes of this CID. Exit code 6 if some files do not: they are listed and not stored.
+    /// Of a directory, every file is stored, and so are the files of the directories <did>_blobs in it. Hidden files,
+    /// links and other directories are left out. A file whose name is the CID of a blob, as goat and pds blob export
+    /// write them, must have the bytes of this CID. Exit code 6 if something was left out, which is listed.
     #[command(
         after_help = "Examples:\n  pds blob put photo.jpg\n  pds blob put - --mime text/plain\n  pds blob put photos/"
     )]
@@ -118,8 +119,8 @@ fn blobs(source: &Source) -> Arc<dyn BlobStore> {
 
 fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -> Result<Exit> {
     let repo = place.repo()?;
-    if mime == Some("") {
-        return Stated::usage("--mime is empty; give a media type like image/jpeg").fail();
+    if mime.is_some_and(|mime| !is_media_type(mime)) {
+        return Stated::usage("--mime is no media type like image/jpeg").fail();
     }
     if files.iter().filter(|file| *file == Path::new(STANDARD_STREAM)).count() > 1 {
         return Stated::only_one_standard_input().fail();
@@ -159,6 +160,14 @@ fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -
     }
     refused.iter().for_each(|reason| say(reason));
     Ok(if stored > 0 { Exit::Partly } else { Exit::BadInput })
+}
+
+/// Tells whether a text is a type and a subtype, perhaps with parameters.
+fn is_media_type(text: &str) -> bool {
+    let is_printable = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
+    };
+    text.split_once('/').is_some_and(|(kind, rest)| is_printable(kind) && is_printable(rest))
 }
 
 /// Refuses to begin if a file does not exist.

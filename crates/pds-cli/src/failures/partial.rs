@@ -11,7 +11,7 @@ use crate::failures::exit::Exit;
 use crate::process::output::Output;
 use crate::process::text::say;
 
-/// Whether a commit with a malformed field was read.
+/// Whether a commit with a malformed field was read, or a part of the input was left out.
 static HAS_FAULTS: AtomicBool = AtomicBool::new(false);
 
 /// Whether a CAR file with damage was opened.
@@ -20,6 +20,11 @@ static HAS_DAMAGE: AtomicBool = AtomicBool::new(false);
 /// Records that a CAR file is damaged or ends too early.
 pub(crate) fn note_damage() {
     HAS_DAMAGE.store(true, Ordering::Relaxed);
+}
+
+/// Records that a part of the input, which a message names, was left out.
+pub(crate) fn note_left_out() {
+    HAS_FAULTS.store(true, Ordering::Relaxed);
 }
 
 /// Names the malformed fields of a commit whose records are read all the same.
@@ -33,8 +38,8 @@ pub(crate) fn note_faults(commit: &Commit) {
     }
 }
 
-/// Returns the exit code of a command that has read a whole state: done only in part, if its commit has malformed
-/// fields.
+/// Returns the exit code of a command: done only in part, if a commit that it has read has malformed fields, or a part of
+/// the input was left out.
 pub(crate) fn exit_with_faults(exit: Exit) -> Exit {
     match exit {
         Exit::Done if HAS_FAULTS.load(Ordering::Relaxed) => Exit::Partly,

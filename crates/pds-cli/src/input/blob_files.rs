@@ -11,6 +11,7 @@ use pds::data::{Cid, Codec};
 use pds::syntax::Did;
 use sha2::{Digest, Sha256};
 
+use crate::failures::partial::note_left_out;
 use crate::input::stream::STANDARD_STREAM;
 use crate::process::text::say;
 
@@ -81,11 +82,22 @@ fn files_in(dir: &Path, has_directories: bool) -> Result<Vec<PathBuf>> {
             continue;
         }
         let of_blobs = has_directories && name.as_encoded_bytes().ends_with(ENDING.as_bytes());
-        match path.metadata() {
-            Ok(kind) if kind.is_file() => files.push(path),
-            Ok(kind) if kind.is_dir() && of_blobs => files.extend(files_in(&path, false)?),
-            _ => say(&format!("{} is not a file: left out", path.display())),
-        }
+        // A link may lead to a file that was never meant to be published.
+        let what = match entry.file_type() {
+            Ok(kind) if kind.is_file() => {
+                files.push(path);
+                continue;
+            }
+            Ok(kind) if kind.is_dir() && of_blobs => {
+                files.extend(files_in(&path, false)?);
+                continue;
+            }
+            Ok(kind) if kind.is_dir() => "is a directory",
+            Ok(kind) if kind.is_symlink() => "is a link",
+            _ => "is not a file",
+        };
+        say(&format!("{} is left out: it {what}", path.display()));
+        note_left_out();
     }
     files.sort();
     Ok(files)

@@ -12,6 +12,7 @@ use pds::data::limits::MAX_WRITTEN_RECORD_BYTES;
 use pds::syntax::{Did, Nsid, RecordKey, RecordPath};
 
 use crate::failures::exit::Stated;
+use crate::failures::partial::note_left_out;
 use crate::input::json_input::json_from;
 use crate::input::record_envelope::record_of;
 use crate::process::text::say;
@@ -159,12 +160,19 @@ fn files_in(dir: &Path) -> Result<Vec<RecordFile>> {
             let ending = ENDINGS.into_iter().find(|ending| name.ends_with(ending))?;
             let stem = name.strip_suffix(ending)?;
             let rkey: RecordKey = unescaped(stem)?.parse().ok()?;
-            let is_portable = stem.contains(CONTINUED);
+            // A long name goes on in a directory, even without an escape.
+            let is_portable = stem.contains(CONTINUED) || path.parent() != Some(dir);
             Some(RecordFile { rkey, is_portable, ending })
         };
         match of_file().filter(|file| !is_dir && file.path(dir) == path) {
             Some(file) => files.push(file),
-            None => say(&format!("{} is not read: it is no record", path.display())),
+            None => {
+                say(&format!("{} is not read: it is no record", path.display()));
+                // Systems and programs put hidden files everywhere.
+                if !name.starts_with('.') {
+                    note_left_out();
+                }
+            }
         }
     }
     files.sort_unstable_by(|a, b| a.rkey.cmp(&b.rkey));

@@ -224,3 +224,30 @@ fn blob_put_reads_the_exported_blobs_of_any_account() {
     repo.home.pds(["-R", "bob", "blob", "put", "out"]).ok();
     assert_eq!(repo.home.pds(["-R", "bob", "blob", "ls"]).ok(), repo.pds(["blob", "ls"]).ok());
 }
+
+#[cfg(unix)]
+#[test]
+fn blob_put_of_a_directory_follows_no_link() {
+    let repo = TestRepo::new();
+    let home = &repo.home;
+    home.write("secret", "not to be published");
+    std::fs::create_dir_all(home.dir().join("files/more")).unwrap();
+    home.write("files/a", "a");
+    home.write("files/.hidden", "left out");
+    std::os::unix::fs::symlink(home.dir().join("secret"), home.dir().join("files/b")).unwrap();
+    let ended = repo.pds(["blob", "put", &home.path("files")]).ended();
+    assert_eq!(ended.code(), 6, "{}", ended.stderr);
+    assert!(ended.stderr.contains("files/b is left out: it is a link\n"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("files/more is left out: it is a directory\n"));
+    assert_eq!(repo.pds(["blob", "ls"]).ok().lines().count(), 1);
+}
+
+#[test]
+fn a_media_type_has_a_type_and_a_subtype() {
+    let repo = TestRepo::new();
+    for mime in ["", "text", "text/", "/plain", "text/\u{1b}[31m", "te\tt/plain"] {
+        let said = repo.pds(["blob", "put", "-", "--mime", mime]).stdin("x").fails(2);
+        assert!(said.contains("--mime is no media type"), "{said}");
+    }
+    repo.pds(["blob", "put", "-", "--mime", "text/plain; charset=utf-8"]).stdin("x").ok();
+}
