@@ -88,7 +88,8 @@ impl Statistics {
     fn add(&mut self, record: ReadRecord) {
         let ReadRecord { path, cid, block } = record;
         let value = block.as_ref().ok().and_then(|block| Value::decode(block.bytes()).ok());
-        let time = time_of(&path.rkey, value.as_ref());
+        // A time that no calendar here has would hide the other times of the collection.
+        let time = time_of(&path.rkey, value.as_ref()).filter(|time| month_of(*time).is_some());
         let mut one =
             CollectionCounts { records: 1, first: time, last: time, ..Default::default() };
         match &block {

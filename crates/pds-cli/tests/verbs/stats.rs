@@ -107,3 +107,14 @@ fn unreadable_records_are_named_and_counted() {
     let json = home.pds(["-R", "part.car", "stats", "--json"]).ended();
     assert!(json.text().ends_with("\"records\":2,\"unreadable\":1}\n"), "{}", json.text());
 }
+
+#[test]
+fn a_time_that_no_calendar_has_hides_no_other() {
+    let repo = TestRepo::new();
+    for (key, time) in [("a", "2026-02-03T00:00:00Z"), ("b", "9999-12-31T23:59:59Z")] {
+        let record = format!("{{\"createdAt\":\"{time}\"}}");
+        repo.pds(["put", &format!("com.example.note/{key}")]).stdin(record).ok();
+    }
+    let stats = repo.json(["stats"]);
+    assert_eq!(stats["collections"][0]["last"], "2026-02-03T00:00:00Z", "{stats}");
+}
