@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pds::data::Cid;
 use pds::data::limits::MAX_BLOCK_BYTES;
 use pds::store::Expect;
 use pds::syntax::RecordPath;
-use pds::{Batch, Write};
+use pds::{Batch, Repo, Write};
 
 use crate::answers::put::WrittenRow;
 use crate::arguments::record::TargetArg;
+use crate::arguments::short_cid::{CidArg, Fitting};
 use crate::arguments::write_args::{WriteArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::input::json_input::read_json;
@@ -45,7 +45,7 @@ pub(crate) struct Args {
 
     /// Fail unless the record has this CID
     #[arg(long, value_name = "CID")]
-    swap: Option<Cid>,
+    swap: Option<CidArg>,
 
     #[command(flatten)]
     write: WriteArgs,
@@ -65,7 +65,7 @@ impl Args {
             true => read_limited(self.file.as_deref(), MAX_BLOCK_BYTES)?,
             false => read_json(self.file.as_deref())?,
         };
-        let write = self.to_write(input)?;
+        let write = self.to_write(&repo, input)?;
         let written = repo.write(Batch::new(&[write]).with(self.write.options("put")))?;
         out.has_done();
         print(WrittenRow::all(&written), out)?;
@@ -85,9 +85,14 @@ impl Args {
         }
     }
 
-    fn to_write(&self, input: Vec<u8>) -> Result<Write> {
+    fn to_write(&self, repo: &Repo, input: Vec<u8>) -> Result<Write> {
         let collection = self.path.collection.clone();
         let path = self.path.rkey.clone().map(|rkey| RecordPath::new(collection.clone(), rkey));
+        let expected = match (self.create, &self.swap, &path) {
+            (true, ..) => Some(Expect::Absent),
+            (false, Some(swap), Some(path)) => Some(present(repo, path, swap)?),
+            _ => None,
+        };
         let write = if self.cbor {
             match path {
                 Some(path) => Write::put_bytes(path, input),
@@ -100,11 +105,26 @@ impl Args {
                 None => Write::add(collection, value),
             }
         };
-        Ok(match (self.create, self.swap) {
-            (true, _) => write.expecting(Expect::Absent),
-            (false, Some(cid)) => write.expecting(Expect::Exactly(cid)),
-            (false, None) => write,
+        Ok(match expected {
+            Some(expected) => write.expecting(expected),
+            None => write,
         })
+    }
+}
+
+/// Returns the CID that a record must have. Of a short CID, only that of the present record is meant.
+fn present(repo: &Repo, path: &RecordPath, swap: &CidArg) -> Result<Expect> {
+    let present = repo.snapshot()?.find_cid(path)?;
+    let mut test = |fitting: &mut Fitting<'_>| {
+        present.iter().for_each(|cid| drop(fitting.test(cid)));
+        Ok(())
+    };
+    match swap.find(&mut test)? {
+        Some(cid) => Ok(Expect::Exactly(cid)),
+        None => {
+            let found = present.map_or("does not exist".to_owned(), |cid| format!("is {cid}"));
+            Stated::no("conflict", format!("record {path} {found}, expected {swap}")).fail()
+        }
     }
 }
 

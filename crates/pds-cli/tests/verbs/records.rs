@@ -85,6 +85,13 @@ fn put_create_fails_where_the_record_exists_and_swap_where_it_changed() {
     assert_eq!(said, format!("error: record com.example.note/a is {second}, expected {first}\n"));
     let said = repo.pds(swap.into_iter().chain(["--json"])).stdin("{}").fails(1);
     assert!(said.starts_with("{\"error\":\"conflict\",\"message\":"), "{said}");
+    // The short form that a terminal shows.
+    let short = ["put", "com.example.note/a", "--swap", &first["bafyrei".len()..][..8]];
+    let said = repo.pds(short).stdin("{}").fails(1);
+    let short = short[3];
+    assert_eq!(said, format!("error: record com.example.note/a is {second}, expected {short}\n"));
+    let present = ["put", "com.example.note/a", "--swap", &second["bafyrei".len()..][..8]];
+    repo.pds(present).stdin("{}").ok();
 }
 
 #[test]
