@@ -1,25 +1,23 @@
 # Completion of pds for bash. The program finds the values; this script passes the words of the line.
 _pds() {
-    local rest="$COMP_LINE" current="$2" before reply word i
+    local rest="$COMP_LINE" before reply whole word start=0 i
     local -a words=()
     # Bash splits words at colons and other characters; what has no space between is one word.
     for ((i = 0; i <= COMP_CWORD; i++)); do
         word="${COMP_WORDS[i]}"
         if ((i == 0)) || [[ "$rest" == [[:space:]]* || ${#word} -eq 0 ]]; then
             words+=("$word")
+            rest="${rest#"${rest%%[![:space:]]*}"}"
+            start=$((${#COMP_LINE} - ${#rest}))
         else
             words[${#words[@]} - 1]+="$word"
         fi
-        rest="${rest#"${rest%%[![:space:]]*}"}"
         rest="${rest#"$word"}"
     done
-    before="${words[${#words[@]} - 1]}"
-    if [[ -n "$current" ]]; then
-        # Only the part before the cursor counts.
-        word="${COMP_WORDS[COMP_CWORD]}"
-        before="${before%"$word"}"
-        words[${#words[@]} - 1]="$before${word%%"${word#*"$current"}"}"
-    fi
+    # Only the part before the cursor counts. Bash replaces its end, which is $2.
+    whole="${COMP_LINE:start:COMP_POINT - start}"
+    words[${#words[@]} - 1]="$whole"
+    before="${whole%"$2"}"
     COMPREPLY=()
     while IFS= read -r reply; do
         # What precedes the part that bash replaces stays on the line.
