@@ -175,7 +175,7 @@ fn is_ref(text: &str, named: Option<&OsStr>) -> bool {
 }
 
 /// The verbs that read, and accept the repository as their first argument.
-pub(crate) const READING: [&[&str]; 17] = [
+pub(crate) const READING: [&[&str]; 18] = [
     &["ls"],
     &["get"],
     &["info"],
@@ -191,6 +191,7 @@ pub(crate) const READING: [&[&str]; 17] = [
     &["blob", "get"],
     &["blob", "missing"],
     &["blob", "check"],
+    &["blob", "export"],
     &["ref", "ls"],
     &["key", "show"],
 ];
