@@ -51,9 +51,10 @@ impl Args {
         match self.verb {
             RefVerb::Ls => list(&place.source()?, out)?,
             RefVerb::Set { name, rev } => {
-                let (cid, exit) = set(&place.mirror()?, &name, &rev, out)?;
+                let repo = place.mirror()?;
+                let (cid, exit) = set(&repo, &name, &rev, out)?;
                 out.has_done();
-                let rev = place.mirror()?.checkout(&cid.into()).ok();
+                let rev = repo.checkout(&cid.into()).ok();
                 let rev = rev.and_then(|snapshot| snapshot.commit().rev());
                 let (row, to) = (RefRow { cid, name: name.to_string() }, CommitId { cid, rev });
                 out.show(&row, |terminal| vec![moved(name.as_str(), to, terminal)])?;
