@@ -4,11 +4,6 @@ use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::path::Path;
 
-/// Tells whether no process holds an entry.
-pub(crate) fn is_free(path: &Path) -> bool {
-    matches!(Held::of(path, Claim::Try), Ok(Some(Held(Some(_)))))
-}
-
 /// How an entry is locked.
 #[derive(Clone, Copy)]
 pub(crate) enum Claim {
@@ -21,34 +16,62 @@ pub(crate) enum Claim {
 }
 
 /// An entry that this process has locked. `None` inside: the file system has no locks.
-pub(crate) struct Held(pub(super) Option<File>);
+pub(crate) struct Held(pub(crate) Option<File>);
 
 impl Held {
-    /// Locks a file or a directory. Returns `None` if another process holds or has removed it.
+    /// Locks a new file or directory. Returns `None` if another process holds or has removed it.
     pub(crate) fn of(path: &Path, claim: Claim) -> io::Result<Option<Self>> {
-        let kind = match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            found => found?,
-        };
-        // Opening a FIFO would wait, and a link would lead elsewhere.
-        if !(kind.is_file() || kind.is_dir()) {
-            return Ok(Some(Self(None)));
-        }
         let file = match File::open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(_) => return Ok(Some(Self(None))),
         };
         Ok(match lock(&file, claim) {
-            None => Some(Self(None)),
-            Some(false) => None,
-            Some(true) => names(path, &file).then_some(Self(Some(file))),
+            Err(_) => Some(Self(None)),
+            Ok(false) => None,
+            Ok(true) => names(path, &file).then_some(Self(Some(file))),
         })
     }
 }
 
-/// Takes a lock, and tells whether that succeeded; `None` if the file system has no locks.
-pub(crate) fn lock(file: &File, claim: Claim) -> Option<bool> {
+/// Whether an entry has an owner.
+pub(crate) enum Judged {
+    /// No process holds the entry. It is locked until the file is dropped.
+    Free(File),
+    /// A living process holds the entry.
+    InUse,
+    /// The entry was removed, or is neither a file nor a directory: no unfinished work.
+    Absent,
+}
+
+/// Tells whether a process holds an entry.
+///
+/// # Errors
+///
+/// The error of the operating system if the entry cannot be opened or locked.
+pub(crate) fn judge(path: &Path) -> io::Result<Judged> {
+    let is_absent = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let kind = match path.symlink_metadata() {
+        Err(error) if is_absent(&error) => return Ok(Judged::Absent),
+        found => found?,
+    };
+    // Opening a FIFO would wait, and a link would lead elsewhere.
+    if !(kind.is_file() || kind.is_dir()) {
+        return Ok(Judged::Absent);
+    }
+    let file = match File::open(path) {
+        Err(error) if is_absent(&error) => return Ok(Judged::Absent),
+        opened => opened?,
+    };
+    Ok(match lock(&file, Claim::Try)? {
+        false => Judged::InUse,
+        true if names(path, &file) => Judged::Free(file),
+        true => Judged::Absent,
+    })
+}
+
+/// Takes a lock, and tells whether that succeeded. It is an error if the file system has no locks.
+pub(crate) fn lock(file: &File, claim: Claim) -> io::Result<bool> {
     loop {
         let taken = match claim {
             Claim::Wait => file.lock().map_err(TryLockError::Error),
@@ -56,10 +79,10 @@ pub(crate) fn lock(file: &File, claim: Claim) -> Option<bool> {
             Claim::Share => file.try_lock_shared(),
         };
         match taken {
-            Ok(()) => return Some(true),
-            Err(TryLockError::WouldBlock) => return Some(false),
+            Ok(()) => return Ok(true),
+            Err(TryLockError::WouldBlock) => return Ok(false),
             Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(TryLockError::Error(_)) => return None,
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod entry_lock;
 pub mod error;
 pub mod event;
 pub mod fact;
+pub mod leftovers;
 pub mod log;
 pub mod memory;
 pub mod ref_name;

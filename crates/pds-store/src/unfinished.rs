@@ -1,7 +1,7 @@
 //! Files and directories that an operation has not completed yet: temporary, locked, and removed unless published.
 //!
 //! A process that is killed leaves such an entry behind. Its lock ends with the process, so another process can tell
-//! an entry that is in use from one that was left: see [`remove_leftovers`].
+//! an entry that is in use from a leftover: see [`remove_leftovers`](crate::leftovers::remove_leftovers).
 //!
 //! A process that is about to end because of a signal calls [`remove_all`]. For this the module keeps a list of the
 //! entries of this process, the only global state of the library.
@@ -13,7 +13,8 @@
 //! let work = UnfinishedDir::create_in(dir.path(), ".work-")?;
 //! std::fs::write(work.path().join("part"), "one")?;
 //! // Work that is in use is no leftover.
-//! assert!(remove_leftovers(dir.path(), |name| name.starts_with(".work-"))?.is_empty());
+//! let found = remove_leftovers(&dir, |name| name.starts_with(".work-"));
+//! assert_eq!(found.in_use, [work.path()]);
 //! work.publish(&dir.path().join("done"))?;
 //! assert_eq!(std::fs::read(dir.path().join("done/part"))?, b"one");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -24,10 +25,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 use tempfile::{Builder, NamedTempFile};
 
-use crate::entry_lock::{Claim, Held, is_free, lock, names};
+use crate::entry_lock::{Claim, Held, lock, names};
+use crate::leftovers::remove;
 
 /// A new directory that is removed when it is dropped, unless it was published.
 #[derive(Debug)]
@@ -154,7 +155,7 @@ impl UnfinishedFile {
             // The temporary name does not help the user.
             let file = made.map_err(|error| plain(&error))?;
             let path = std::path::absolute(file.path())?;
-            if lock(file.as_file(), Claim::Wait).is_none() || names(&path, file.as_file()) {
+            if lock(file.as_file(), Claim::Wait).is_err() || names(&path, file.as_file()) {
                 list.insert(path.clone());
                 return Ok(Self { file: Some(file), path, _lock: None });
             }
@@ -274,65 +275,6 @@ pub fn remove_all() -> Ending {
     Ending { _list: list }
 }
 
-/// Removes the entries of a directory that have a name of unfinished work and that no process holds: what killed
-/// processes have left. Returns their paths in order.
-///
-/// An entry stays if its lock cannot be judged, for example on a file system without locks. A directory that does not
-/// exist has no entries.
-///
-/// A process locks its entry just after it has created it. So an entry that no process holds is looked at again, after
-/// a fifth of a second.
-///
-/// # Errors
-///
-/// The error of the operating system.
-pub fn remove_leftovers(dir: &Path, is_one: impl Fn(&str) -> bool) -> io::Result<Vec<PathBuf>> {
-    remove_after(SECOND_LOOK, dir, is_one)
-}
-
-fn remove_after(
-    pause: Duration,
-    dir: &Path,
-    is_one: impl Fn(&str) -> bool,
-) -> io::Result<Vec<PathBuf>> {
-    let dir = if dir == Path::new("") { Path::new(".") } else { dir };
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    let mut left = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        let is_named = path.file_name().and_then(|name| name.to_str()).is_some_and(&is_one);
-        if is_named && is_free(&path) {
-            left.push(path);
-        }
-    }
-    if !left.is_empty() {
-        std::thread::sleep(pause);
-    }
-    let mut removed = Vec::new();
-    for path in left {
-        if let Ok(Some(Held(Some(_lock)))) = Held::of(&path, Claim::Try) {
-            remove(&path)?;
-            removed.push(path);
-        }
-    }
-    removed.sort();
-    Ok(removed)
-}
-
-fn remove(path: &Path) -> io::Result<()> {
-    let removed = match path.symlink_metadata()?.is_dir() {
-        true => fs::remove_dir_all(path),
-        false => fs::remove_file(path),
-    };
-    match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
-}
-
 fn plain(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
@@ -349,9 +291,6 @@ static LIST: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// The prefix of the names of copies of databases in the directory for temporary files.
 pub const COPY_PREFIX: &str = ".pds-copy-";
-
-/// How long an entry without a lock stays, because its process may be about to lock it.
-const SECOND_LOOK: Duration = Duration::from_millis(200);
 
 /// How often a new entry is created if another process removes it before it is locked.
 const MAX_TRIES: usize = 10;

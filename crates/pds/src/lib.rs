@@ -157,17 +157,18 @@ pub mod store {
 pub mod blob {
     #[cfg(feature = "testing")]
     pub use pds_store::blob::conformance;
-    pub use pds_store::blob::directory::{BlobDirectory, INCOMING};
+    pub use pds_store::blob::directory::BlobDirectory;
     pub use pds_store::blob::error::BlobError;
     pub use pds_store::blob::media_type::{SNIFFED_BYTES, sniff};
     pub use pds_store::blob::memory::MemoryBlobs;
     pub use pds_store::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
 }
 
-/// Temporary files and directories of running operations, and the removal of those that killed processes left.
+/// Temporary files and directories of running operations, and the removal of those whose process was killed.
 pub mod unfinished {
+    pub use pds_store::leftovers::{Leftovers, remove_leftovers};
     pub use pds_store::unfinished::{
-        COPY_PREFIX, Ending, UnfinishedDir, UnfinishedFile, remove_all, remove_leftovers,
+        COPY_PREFIX, Ending, UnfinishedDir, UnfinishedFile, remove_all,
     };
 }
 

@@ -5,11 +5,10 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::ArgGroup;
-use pds::blob::INCOMING;
-use pds::local::layout::{BLOB_DIRECTORY, STAGING_PREFIX};
-use pds::local::leftovers::clear_leftovers;
+use pds::local::layout::STAGING_PREFIX;
+use pds::local::leftovers::{clear_leftovers, unfinished_uploads};
 use pds::retain::forget::{Forget, Forgotten};
 use pds::store::LogQuery;
 use pds::syntax::Tid;
@@ -76,8 +75,8 @@ impl Args {
                 self.ask(&repo, &what)?;
                 let mut progress = Progress::things("blocks", None);
                 let forgotten = repo.retain().forget(&what, &mut |blocks| progress.add(blocks))?;
-                clear_leftovers(&dir)?;
                 clear_near(&dir);
+                clear_leftovers(&dir).context(COPY_IS_LEFT)?;
                 forgotten
             }
         };
@@ -85,7 +84,7 @@ impl Args {
         if forgotten.swept.remains_elsewhere.is_some() {
             exit = Exit::Partly;
         }
-        report_other_files(&dir);
+        report_other_files(&dir)?;
         let is_nothing = forgotten.swept.states == 0 && forgotten.written.is_empty();
         if self.before.is_none() && is_nothing && exit == Exit::Done {
             let paths: Vec<String> = self.paths.iter().map(RecordArg::to_string).collect();
@@ -206,7 +205,7 @@ fn revs_of(answer: &ForgetAnswer, repo: &Repo) -> Vec<Option<Tid>> {
 }
 
 /// Names files that were not searched and may contain the purged records.
-fn report_other_files(dir: &Path) {
+fn report_other_files(dir: &Path) -> Result<()> {
     for file in exports_in(dir) {
         say(&format!("{} was not searched and may still contain the purged data", file.display()));
     }
@@ -216,12 +215,13 @@ fn report_other_files(dir: &Path) {
             "{file} is the unfinished work of a command and was not searched; delete it if no process writes it"
         ));
     }
-    for file in uploads_in(dir) {
+    for file in unfinished_uploads(dir)? {
         let file = file.display();
         say(&format!(
             "{file} is an unfinished upload and was not searched; if no process writes it, pds gc --grace 0 deletes it"
         ));
     }
+    Ok(())
 }
 
 /// Lists the CAR files in the directory of the repository.
@@ -258,12 +258,9 @@ fn files_in(dir: &Path, is_one: impl Fn(&str) -> bool) -> Vec<PathBuf> {
     files
 }
 
-/// Lists the blobs whose upload is under way.
-fn uploads_in(dir: &Path) -> Vec<PathBuf> {
-    files_in(&dir.join(BLOB_DIRECTORY), |name| name.starts_with(INCOMING))
-}
-
 /// The prefixes of the names of unfinished work next to a repository.
 const UNFINISHED_WORK: [&str; 2] = [UNFINISHED, STAGING_PREFIX];
+
+const COPY_IS_LEFT: &str = "the records were purged, but a copy of them may be left";
 
 const FORMS: &str = "give --before a state, a day like 2026-01-31, or a time like 2026-01-31T12:00 or \"2 days ago\"";

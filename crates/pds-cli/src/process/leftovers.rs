@@ -1,21 +1,18 @@
 //! The unfinished work of earlier runs that were killed: it is named and removed by the next run that writes there.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use pds::local::layout::STAGING_PREFIX;
 use pds::local::leftovers::remove_unfinished;
-use pds::unfinished::remove_leftovers;
+use pds::unfinished::{Leftovers, remove_leftovers};
 
 use crate::process::text::say;
 
 /// Removes unfinished work from the directory of a repository that is about to be changed. Files of a living process
 /// stay.
 pub(crate) fn clear_repository(dir: &Path) {
-    match remove_unfinished(dir) {
-        Ok(removed) => name(&removed),
-        Err(error) => say(&format!("unfinished work of an earlier run is left: {error}")),
-    }
+    report(&remove_unfinished(dir));
     clear_from(dir, &[UNFINISHED]);
 }
 
@@ -30,20 +27,19 @@ pub(crate) fn clear_beside(dir: &Path) {
 /// Removes unfinished work with some prefixes from a directory that is about to be written to.
 pub(crate) fn clear_from(dir: &Path, prefixes: &[&str]) {
     let is_one = |name: &str| prefixes.iter().any(|prefix| name.starts_with(prefix));
-    match remove_leftovers(dir, is_one) {
-        Ok(removed) => name(&removed),
-        // The operation that follows reports what is wrong with the directory.
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {}
-        Err(error) => {
-            let dir = dir.display();
-            say(&format!("unfinished work of an earlier run may be left in {dir}: {error}"));
-        }
-    }
+    report(&remove_leftovers(dir, is_one));
 }
 
-fn name(removed: &[PathBuf]) {
-    for path in removed {
+fn report(found: &Leftovers) {
+    for path in &found.removed {
         say(&format!("removed the unfinished work of an earlier run: {}", path.display()));
+    }
+    for (path, error) in &found.failed {
+        // The operation that follows reports what is wrong with the directory.
+        if error.kind() != io::ErrorKind::NotADirectory {
+            let path = path.display();
+            say(&format!("the unfinished work of an earlier run may be left in {path}: {error}"));
+        }
     }
 }
 

@@ -4,11 +4,12 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use pds::Error;
 use pds::Expected;
 use pds::Repo;
-use pds::local::layout::QUARANTINE_DIRECTORY;
 use pds::local::layout::STORE_FILE;
-use pds::local::leftovers::clear_leftovers;
+use pds::local::layout::{BLOB_DIRECTORY, QUARANTINE_DIRECTORY};
+use pds::local::leftovers::{clear_leftovers, remove_unfinished};
 use pds::store::{Change, Event, Expect, RefEdit, SqliteStore, Store, StoreError};
 use pds_rescue::{SalvagedCopy, salvage_database, undo_interrupted_salvage};
 
@@ -170,6 +171,24 @@ fn leftovers_of_a_repair_next_to_a_linked_database_are_cleared_away() {
     let mut left = left_in(&dir);
     left.sort();
     assert_eq!(left, [".pds-new-x", QUARANTINE_DIRECTORY], "these are of the other directory");
+}
+
+#[test]
+fn leftovers_are_cleared_away_although_a_directory_cannot_be_read() {
+    let home = tempfile::tempdir().unwrap();
+    let (dir, _) = store(home.path(), false);
+    for name in [".pds-repair-x", ".pds-new-x", QUARANTINE_DIRECTORY] {
+        fs::create_dir(dir.join(name)).unwrap();
+    }
+    fs::remove_dir_all(dir.join(BLOB_DIRECTORY)).unwrap();
+    fs::write(dir.join(BLOB_DIRECTORY), "no directory").unwrap();
+    let Err(Error::Io { path, .. }) = clear_leftovers(&dir) else { panic!("nothing failed") };
+    assert_eq!(path, dir.canonicalize().unwrap().join(BLOB_DIRECTORY));
+    assert!(left_in(&dir).is_empty());
+    fs::create_dir(dir.join(".pds-new-x")).unwrap();
+    let found = remove_unfinished(&dir);
+    assert_eq!(found.removed, [dir.join(".pds-new-x")]);
+    assert_eq!(found.failed.len(), 1);
 }
 
 #[cfg(unix)]

@@ -11,6 +11,7 @@ use crate::blob::error::BlobError;
 use crate::blob::files::{Touched, is_absent, parent, sync_directory};
 use crate::blob::store::{BlobInfo, BlobStore, BlobSweep, OpenBlob};
 use crate::blob::{files, hashing};
+use crate::leftovers::{Leftovers, remove_leftovers};
 use crate::unfinished::UnfinishedFile;
 use pds_core::data::cid::{Cid, Codec};
 
@@ -99,6 +100,26 @@ impl BlobDirectory {
         self.keep(temporary, cid).map(Some).map_err(failed)
     }
 
+    /// Removes the uploads of killed processes.
+    #[must_use = "an upload that cannot be removed is in the result"]
+    pub fn remove_leftovers(&self) -> Leftovers {
+        remove_leftovers(&self.root, |name| name.starts_with(INCOMING))
+    }
+
+    /// Lists the files of uploads that are under way, or that killed processes have left.
+    ///
+    /// # Errors
+    ///
+    /// [`BlobError::Io`] if the directory cannot be read.
+    pub fn uploads(&self) -> Result<Vec<PathBuf>, BlobError> {
+        let mut uploads = entries(&self.root)?;
+        uploads.retain(|path| {
+            path.file_name().unwrap_or_default().as_encoded_bytes().starts_with(INCOMING.as_bytes())
+        });
+        uploads.sort();
+        Ok(uploads)
+    }
+
     /// Returns the CIDs of the files with names of blobs, in order.
     fn cids(&self) -> Result<Vec<Cid>, BlobError> {
         let mut cids = Vec::new();
@@ -165,13 +186,9 @@ impl BlobDirectory {
     /// Deletes the files of uploads that were interrupted before a time.
     fn sweep_uploads(&self, before_micros: u64) -> Result<(), BlobError> {
         let mut is_changed = false;
-        for path in entries(&self.root)? {
-            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        for path in self.uploads()? {
             let is_old = |file: fs::Metadata| modified_at(&file) < before_micros;
-            if name.starts_with(INCOMING.as_bytes())
-                && fs::symlink_metadata(&path).is_ok_and(is_old)
-                && !files::is_locked(&path)
-            {
+            if fs::symlink_metadata(&path).is_ok_and(is_old) && !files::is_locked(&path) {
                 is_changed |=
                     files::remove(&path).map_err(|source| BlobError::Io { path, source })?;
             }
@@ -304,7 +321,7 @@ fn make_readable(file: &File) -> io::Result<()> {
 const SHARD_CHARS: usize = 2;
 
 /// The prefix of the names of files that are not yet blobs.
-pub const INCOMING: &str = ".incoming-";
+const INCOMING: &str = ".incoming-";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::conformance::support::SetOnDrop;
+use crate::leftovers::{find_free, remove_free, remove_leftovers};
 
 #[test]
-fn what_is_held_stays_and_what_was_left_goes() {
+fn held_entries_stay_and_leftovers_go() {
     let dir = tempfile::tempdir().unwrap();
     let held = UnfinishedDir::create_in(dir.path(), ".a-").unwrap();
     let mut file = UnfinishedFile::private_in(dir.path(), ".b-", ".tmp").unwrap();
@@ -19,10 +20,13 @@ fn what_is_held_stays_and_what_was_left_goes() {
     fs::create_dir_all(dir.path().join(".a-left/inner")).unwrap();
     fs::write(dir.path().join(".b-left.tmp"), "old").unwrap();
     fs::write(dir.path().join("other"), "stays").unwrap();
-    let removed = remove_leftovers(dir.path(), |name| name.starts_with('.')).unwrap();
-    assert_eq!(removed, [".a-left", ".b-left.tmp"].map(|name| dir.path().join(name)));
-    assert!(held.path().is_dir() && file.path().is_file());
-    assert!(links.iter().all(|link| link.path().is_file()));
+    let mut found = remove_leftovers(dir.path(), |name| name.starts_with('.'));
+    assert_eq!(found.removed, [".a-left", ".b-left.tmp"].map(|name| dir.path().join(name)));
+    let mut in_use = vec![held.path(), file.path(), links[0].path(), links[1].path()];
+    in_use.sort();
+    found.in_use.sort();
+    assert_eq!(found.in_use, in_use);
+    assert!(in_use.iter().all(|path| path.exists()) && found.failed.is_empty());
     file.publish_new(&dir.path().join("done")).unwrap();
     held.publish(&dir.path().join("dir")).unwrap();
     drop(links);
@@ -33,7 +37,7 @@ fn what_is_held_stays_and_what_was_left_goes() {
 }
 
 #[test]
-fn what_is_dropped_is_removed() {
+fn a_dropped_entry_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     drop(UnfinishedDir::create_in(dir.path(), ".a-").unwrap());
     drop(UnfinishedFile::create_in(dir.path(), ".b-").unwrap());
@@ -42,11 +46,21 @@ fn what_is_dropped_is_removed() {
     let error = file.publish_new(&dir.path().join("taken")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    assert!(remove_leftovers(&dir.path().join("absent"), |_| true).unwrap().is_empty());
 }
 
 #[test]
-fn what_is_removed_before_its_lock_is_created_again() {
+fn a_directory_that_cannot_be_read_is_reported() {
+    let dir = tempfile::tempdir().unwrap();
+    let found = remove_leftovers(dir.path().join("absent"), |_| true);
+    assert!(found.removed.is_empty() && found.failed.is_empty());
+    let file = dir.path().join("file");
+    fs::write(&file, "no directory").unwrap();
+    let [(path, error)] = &remove_leftovers(&file, |_| true).failed[..] else { panic!() };
+    assert_eq!((path, error.kind()), (&file, io::ErrorKind::NotADirectory));
+}
+
+#[test]
+fn an_entry_that_is_removed_before_its_lock_is_created_again() {
     let dir = tempfile::tempdir().unwrap();
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -54,7 +68,8 @@ fn what_is_removed_before_its_lock_is_created_again() {
         scope.spawn(|| {
             while !is_over.load(Ordering::Relaxed) {
                 // An entry may also have been removed by its owner.
-                let _ = remove_after(Duration::ZERO, dir.path(), |_| true);
+                let (free, mut found) = find_free(dir.path(), |_| true);
+                remove_free(free, &mut found);
             }
         });
         let lost = (0..3_000).find(|_| {
@@ -66,15 +81,14 @@ fn what_is_removed_before_its_lock_is_created_again() {
 }
 
 #[test]
-fn what_is_locked_late_is_no_leftover() {
+fn an_entry_that_is_locked_late_is_no_leftover() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join(".a-new");
-    fs::create_dir(&path).unwrap();
-    let removed = std::thread::scope(|scope| {
-        let removal =
-            scope.spawn(|| remove_after(Duration::from_secs(1), dir.path(), |_| true).unwrap());
-        let _held = Held::of(&path, Claim::Wait).unwrap().unwrap();
-        removal.join().unwrap()
-    });
-    assert!(removed.is_empty() && path.is_dir());
+    let [late, left] = [".a-late", ".a-left"].map(|name| dir.path().join(name));
+    [&late, &left].into_iter().for_each(|path| fs::create_dir(path).unwrap());
+    let (free, mut found) = find_free(dir.path(), |_| true);
+    assert_eq!(free.len(), 2);
+    let _held = Held::of(&late, Claim::Wait).unwrap().unwrap();
+    remove_free(free, &mut found);
+    assert_eq!((found.removed, found.in_use), (vec![left], vec![late.clone()]));
+    assert!(late.is_dir() && found.failed.is_empty());
 }

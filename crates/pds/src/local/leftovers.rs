@@ -1,4 +1,4 @@
-//! The removal of files that interrupted runs and repairs have left behind.
+//! The removal of the unfinished work of interrupted runs and repairs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,34 +9,39 @@ use crate::local::layout::{
     BLOB_DIRECTORY, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
 };
 use crate::local::locks::Places;
-use pds_store::blob::directory::INCOMING;
-use pds_store::unfinished::remove_leftovers;
+use pds_store::blob::directory::BlobDirectory;
+use pds_store::leftovers::{Leftovers, remove_leftovers};
 
-/// Removes what killed processes have left in the directory of a repository: staging directories, temporary files
-/// and uploads of blobs. Returns their paths.
+/// Removes the unfinished work of killed processes from the directory of a repository: staging directories, temporary
+/// files and uploads of blobs.
 ///
-/// Whatever a living process holds stays. If the database is a symbolic link, the directory of its target is searched
-/// as well.
-///
-/// # Errors
-///
-/// [`Error::Io`] if a directory cannot be read or a file cannot be removed.
-pub fn remove_unfinished(dir: &Path) -> Result<Vec<PathBuf>> {
+/// Entries of a living process stay. If the database is a symbolic link, the directory of its target is searched as
+/// well.
+#[must_use = "an entry that cannot be removed is in the result"]
+pub fn remove_unfinished(dir: impl AsRef<Path>) -> Leftovers {
+    let dir = dir.as_ref();
     let is_key = |name: &str| name.starts_with(UNFINISHED_PREFIX) && name.ends_with(".tmp");
     let is_own = |name: &str| name.starts_with(STAGING_PREFIX) || is_repair(name) || is_key(name);
-    let mut removed = remove_leftovers(dir, is_own).map_err(Error::io(dir))?;
-    let blobs = dir.join(BLOB_DIRECTORY);
-    let uploads = remove_leftovers(&blobs, |name| name.starts_with(INCOMING));
-    removed.extend(uploads.map_err(Error::io(&blobs))?);
+    let mut found = remove_leftovers(dir, is_own);
+    found.extend(blobs_of(dir).remove_leftovers());
     let store = dir.join(STORE_FILE);
     let is_link = store.symlink_metadata().is_ok_and(|store| store.is_symlink());
     if is_link
         && let Ok(target) = fs::canonicalize(&store)
         && let Some(elsewhere) = target.parent()
     {
-        removed.extend(remove_leftovers(elsewhere, is_repair).map_err(Error::io(elsewhere))?);
+        found.extend(remove_leftovers(elsewhere, is_repair));
     }
-    Ok(removed)
+    found
+}
+
+/// Lists the uploads of blobs to a repository that are under way, or that killed processes have left.
+///
+/// # Errors
+///
+/// [`Error::Blob`] if the directory of the blobs cannot be read.
+pub fn unfinished_uploads(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    Ok(blobs_of(dir.as_ref()).uploads()?)
 }
 
 /// Removes the staging directories of interrupted runs and the quarantine from the directory of a repository.
@@ -47,17 +52,24 @@ pub fn remove_unfinished(dir: &Path) -> Result<Vec<PathBuf>> {
 ///
 /// # Errors
 ///
-/// [`Error::Io`] if the directory cannot be read or a file cannot be removed; [`Error::Store`] if a repair is
-/// still running.
+/// [`Error::Io`] if an entry cannot be judged or removed, which does not keep others from being removed;
+/// [`Error::Store`] if a repair is still running.
 pub fn clear_leftovers(dir: impl AsRef<Path>) -> Result<()> {
     let dir = dir.as_ref();
     let places = Places::locked(dir)?;
-    remove_unfinished(&places.own)?;
+    let found = remove_unfinished(&places.own);
     let quarantine = places.own.join(QUARANTINE_DIRECTORY);
     if quarantine.symlink_metadata().is_ok() {
         fs::remove_dir_all(&quarantine).map_err(Error::io(&quarantine))?;
     }
-    Ok(())
+    match found.failed.into_iter().next() {
+        Some((path, source)) => Err(Error::Io { path, source }),
+        None => Ok(()),
+    }
+}
+
+fn blobs_of(dir: &Path) -> BlobDirectory {
+    BlobDirectory::new(dir.join(BLOB_DIRECTORY))
 }
 
 fn is_repair(name: &str) -> bool {
