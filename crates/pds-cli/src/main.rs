@@ -58,6 +58,7 @@ fn main() -> ExitCode {
     let failed = |error: &anyhow::Error| {
         let failure = Failure::of(error);
         failure.print(json);
+        process::editor::name_kept();
         failure.code.into()
     };
     match (ended, flushed) {

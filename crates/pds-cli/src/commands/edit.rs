@@ -1,7 +1,5 @@
 //! `pds edit`
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result};
 use pds::store::Expect;
 use pds::syntax::RecordPath;
@@ -53,24 +51,18 @@ impl Args {
         let draft = Draft::new(&path, &text)?;
         let written = loop {
             editor.open(draft.path())?;
-            match draft.is_changed(&text) {
-                Ok(true) => {}
-                Ok(false) => {
-                    draft.discard();
-                    say("unchanged: nothing was written");
-                    return Ok(Exit::Done);
-                }
-                Err(error) => return Err(kept(error, draft.path())),
+            if !draft.is_changed()? {
+                draft.discard();
+                say("unchanged: nothing was written");
+                return Ok(Exit::Done);
             }
             match self.save(&repo, &path, expected, &draft) {
                 Ok(written) => break written,
-                Err(error) if is_lost(&error) || !can_ask() => {
-                    return Err(kept(error, draft.path()));
-                }
+                Err(error) if is_lost(&error) || !can_ask() => return Err(error),
                 Err(error) => {
                     say(&format!("{error:#}"));
                     if !confirm("Edit the text again?")? {
-                        return Err(kept(error, draft.path()));
+                        return Err(error);
                     }
                 }
             }
@@ -131,12 +123,6 @@ impl Args {
 /// Tells whether the record has changed meanwhile: no other text helps.
 fn is_lost(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Error>().is_some_and(Error::is_conflict)
-}
-
-/// Adds the place of the text to an error.
-fn kept(error: anyhow::Error, path: &std::path::Path) -> anyhow::Error {
-    let path: PathBuf = path.to_owned();
-    error.context(format!("nothing was written, and the text is kept in {}", path.display()))
 }
 
 const CREATE: &str = "pds edit PATH --create begins with an empty record";

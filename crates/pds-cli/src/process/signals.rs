@@ -14,6 +14,7 @@ use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
+use crate::process::editor::name_kept;
 use crate::process::progress;
 use crate::terminal::lent::is_lent;
 
@@ -50,6 +51,7 @@ fn end(signal: i32) {
     // Other threads wait for this when they would complete or remove a file.
     let _ending = remove_all();
     progress::silence();
+    name_kept();
     // A shell stops its loop only if the interrupted program was ended by the signal itself.
     if signal == SIGINT && io::stdin().is_terminal() {
         let _ = low_level::emulate_default_handler(signal);

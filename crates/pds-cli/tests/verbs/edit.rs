@@ -109,3 +109,38 @@ fn a_mirror_is_refused_before_the_editor_opens() {
     assert!(said.ends_with("hint: import the key: pds key import FILE\n"), "{said}");
     assert!(!repo.home.dir().join("opened").exists());
 }
+
+#[test]
+fn a_text_that_was_not_changed_is_not_kept() {
+    let repo = TestRepo::with_notes();
+    let temporary = repo.home.path("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    for (variable, line) in [("EDITOR", "exit 3"), ("VISUAL", "rm \"$1\"")] {
+        let editor = editor(&repo.home, line);
+        let edit = repo.pds(["edit", PATH]).env(variable, editor).env("TMPDIR", &temporary);
+        let said = edit.ended().stderr;
+        assert!(said.starts_with("error: ") && !said.contains("kept"), "{said}");
+        assert_eq!(repo.home.list("tmp"), Vec::<String>::new(), "{said}");
+    }
+    let edit = repo.pds(["edit", PATH]).env("VISUAL", "/no/editor").env("EDITOR", "true");
+    let said = edit.env("TERM", "xterm").fails(1);
+    assert!(said.contains("hint: VISUAL names the editor\n"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_names_the_text() {
+    let repo = TestRepo::with_notes();
+    let (pid, temporary) = (repo.home.path("pid"), repo.home.path("tmp"));
+    std::fs::create_dir(&temporary).unwrap();
+    let line = format!(
+        "echo mine > \"$1\"; until [ -s {pid} ]; do sleep 0.05; done; kill -TERM $(cat {pid}); sleep 9"
+    );
+    let run = repo.pds(["edit", PATH]).env("EDITOR", editor(&repo.home, &line));
+    let child = run.env("TMPDIR", &temporary).start();
+    repo.home.write("pid", child.id().to_string());
+    let ended = child.wait_with_output().unwrap();
+    let said = String::from_utf8(ended.stderr).unwrap();
+    assert_eq!(ended.status.code(), Some(143), "{said}");
+    assert_eq!(std::fs::read_to_string(kept(&said)).unwrap(), "mine\n");
+}
