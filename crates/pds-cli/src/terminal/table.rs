@@ -70,8 +70,11 @@ impl Table {
     /// Adds a row. Missing cells at its end are empty.
     pub(crate) fn row(&mut self, cells: impl Into<Vec<Line>>) {
         let cells = cells.into();
-        for (width, cell) in self.widths.iter_mut().zip(&cells) {
-            *width = (*width).max(cell.width());
+        for ((width, column), cell) in self.widths.iter_mut().zip(&self.columns).zip(&cells) {
+            // One long name does not take the room of the other rows.
+            if column.is_right || cell.width() <= MOST_COLUMNS {
+                *width = (*width).max(cell.width());
+            }
         }
         self.rows.push(cells);
     }
@@ -96,11 +99,12 @@ impl Table {
             let (Some(column), Some(width)) = (self.columns.get(at), self.widths.get(at)) else {
                 continue;
             };
+            let width = (*width).max(cell.width().min(total));
             // A column without text takes no room.
-            if !column.fits(total) || *width == 0 {
+            if !column.fits(total) || width == 0 {
                 continue;
             }
-            let width = (*width).max(column.min);
+            let width = width.max(column.min);
             let space = if is_first { "" } else { "  " };
             // A cut number would be another number, so a column that does not fit is left out.
             let is_whole = column.is_right || column.need == Need::Time;
@@ -132,6 +136,9 @@ const NARROW: usize = 60;
 /// Below this width, CIDs are left out as well.
 const VERY_NARROW: usize = 45;
 
+/// A longer text moves only the rest of its own row.
+const MOST_COLUMNS: usize = 48;
+
 const ROWS_AT_ONCE: usize = 500;
 
 #[cfg(test)]
@@ -159,6 +166,18 @@ mod tests {
         );
         table.row(["longer", "7", "2 hours ago", "", "short"].map(Line::from));
         table.take_lines(&terminal(columns)).iter().map(|line| line.render(false)).collect()
+    }
+
+    #[test]
+    fn one_long_name_moves_its_own_row_only() {
+        let mut table = Table::new([Column::left(), Column::right(), Column::left()]);
+        let long = "k".repeat(50);
+        for name in ["a", &long, "longer"] {
+            table.row([name, "12", "text"].map(Line::from));
+        }
+        let lines = table.take_lines(&terminal(80));
+        let lines: Vec<String> = lines.iter().map(|line| line.render(false)).collect();
+        assert_eq!(lines, ["a       12  text", &format!("{long}  12  text"), "longer  12  text"]);
     }
 
     #[test]
