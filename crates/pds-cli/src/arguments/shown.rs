@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::ops::ControlFlow;
 
 use anyhow::Result;
-use pds::data::{Block, Blocks, Cid};
+use pds::data::{Block, Blocks, Cid, Codec};
 use pds::{Error, Revision, Snapshot};
 
 use crate::arguments::history_args::no_range;
@@ -82,7 +82,13 @@ fn block(source: &Source, cid: &Cid) -> Result<Block> {
         Source::Repo(repo) => repo.store().get(cid)?,
         Source::Car(car) => car.get(cid)?,
     };
-    Ok(found.ok_or_else(|| Stated::no("not-found", format!("block {cid} is not stored")))?)
+    Ok(found.ok_or_else(|| {
+        let stated = Stated::no("not-found", format!("block {cid} is not stored"));
+        match cid.codec() {
+            Codec::Raw => stated.hint("pds blob get CID writes a blob, and pds blob ls lists them"),
+            Codec::Cbor => stated,
+        }
+    })?)
 }
 
 fn record_of(place: &Place, at: &StateArg, record: &RecordArg) -> Result<Block> {
