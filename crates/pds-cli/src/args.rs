@@ -214,18 +214,19 @@ pub(crate) enum Command {
 impl Command {
     /// Tells whether the command only reads, and may print more than a screen.
     fn is_a_listing(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::Blob(args) => args.is_a_listing(),
             Self::Info(_)
-                | Self::Get(_)
-                | Self::Ls(_)
-                | Self::Log(_)
-                | Self::Reflog(_)
-                | Self::Diff(_)
-                | Self::Show(_)
-                | Self::Mst(_)
-                | Self::Help(_)
-        )
+            | Self::Get(_)
+            | Self::Ls(_)
+            | Self::Log(_)
+            | Self::Reflog(_)
+            | Self::Diff(_)
+            | Self::Show(_)
+            | Self::Mst(_)
+            | Self::Help(_) => true,
+            _ => false,
+        }
     }
 }
 

@@ -97,6 +97,11 @@ enum BlobVerb {
 }
 
 impl Args {
+    /// Tells whether the verb only reads, and may print more than a screen.
+    pub(crate) fn is_a_listing(&self) -> bool {
+        matches!(self.verb, BlobVerb::Ls | BlobVerb::Missing { .. })
+    }
+
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         match self.verb {
             BlobVerb::Put { files, mime } => put(place, &files, mime.as_deref(), out),
@@ -236,24 +241,21 @@ fn get(place: &Place, cid: &CidArg, out: &mut Output) -> Result<Exit> {
 }
 
 fn ls(place: &Place, out: &mut Output) -> Result<Exit> {
-    if let Some(terminal) = out.terminal().cloned() {
-        let mut list = BlobList::new(&terminal);
-        each(blobs(&place.source()?).as_ref(), &mut |blob| {
-            list.add(&blob.cid, blob.size_bytes, blob.stored_at_micros, out)
-        })?;
-        list.finish(out)?;
-        return Ok(Exit::Done);
-    }
+    let mut list = out.terminal().map(BlobList::new);
     let mut answered = Ok(());
     blobs(&place.source()?).list(&mut |blob| {
-        answered = out.answer(&BlobRow { cid: blob.cid, size: blob.size_bytes });
+        answered = match &mut list {
+            Some(list) => list.add(&blob.cid, blob.size_bytes, blob.stored_at_micros, out),
+            None => out.answer(&BlobRow { cid: blob.cid, size: blob.size_bytes }),
+        };
         if answered.is_ok() && !out.is_closed() {
             ControlFlow::Continue(())
         } else {
             ControlFlow::Break(())
         }
     })?;
-    answered.map(|()| Exit::Done)
+    answered?;
+    list.map_or(Ok(()), |list| list.finish(out)).map(|()| Exit::Done)
 }
 
 fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exit> {

@@ -40,6 +40,18 @@ fn a_pager_that_ends_early_ends_the_command_quietly() {
 }
 
 #[test]
+fn a_long_list_of_blobs_goes_through_the_pager_and_ends_with_it() {
+    let repo = TestRepo::with_notes();
+    let files = "mkdir files; for n in $(seq 60); do echo $n > files/$n; done";
+    repo.home.sh(files).ended().done();
+    repo.pds(["blob", "put", "files"]).ok();
+    let line = "pds -R alice blob ls; echo code $?";
+    let Some(text) = of(&repo, "PDS_PAGER='head -n 2'", line) else { return };
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!((lines.len(), lines[2]), (3, "code 0"), "{text}");
+}
+
+#[test]
 fn without_its_pager_the_answer_is_still_printed() {
     let repo = TestRepo::with_many_notes(100);
     let line = "pds -R alice ls com.example.note 2>&1; echo code $?";
