@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::str::FromStr;
 
 use anyhow::Result;
+use pds::local::open::is_repository;
 use pds::syntax::RecordPath;
 
 use crate::arguments::record::{Account, RecordArg, TargetArg};
@@ -159,6 +160,26 @@ impl Selection {
     }
 }
 
+/// Sorts arguments that may begin with a range, `A..B`. Otherwise, there may be some states.
+pub(crate) fn range_or_states(
+    arguments: &[OsString],
+    paths: &[OsString],
+    most_states: usize,
+    place: &Place,
+) -> Result<(Option<StateRange>, Selection)> {
+    let first = arguments.first();
+    if first.is_some_and(|first| first == ".." && !is_repository(first).unwrap_or(true)) {
+        let message = ".. has no state beside it; write a range as A..B";
+        return Stated::usage(message).hint("pds diff HEAD~1..HEAD").fail();
+    }
+    let Some(range) = first.and_then(|first| StateRange::parse(first)) else {
+        return Ok((None, Selection::of(arguments, paths, most_states, place)?));
+    };
+    let rest = arguments.get(1..).unwrap_or_default();
+    let selection = Selection::of(rest, paths, 0, place)?;
+    Ok((Some(range.map_err(Stated::usage)?), selection))
+}
+
 /// Returns the error for an argument that is neither a state nor a path.
 fn not_a_state(given: &OsStr, reason: &str, most_states: usize) -> Stated {
     let name = given.display();
@@ -179,9 +200,8 @@ fn not_a_state(given: &OsStr, reason: &str, most_states: usize) -> Stated {
 /// Returns the error for a range where only one state is accepted. Returns `None` if the argument is no range.
 pub(crate) fn no_range(given: &OsStr) -> Option<Stated> {
     let _ = StateRange::parse(given)?;
-    let message =
-        format!("{} is a range of two states, which only pds diff reads", given.display());
-    Some(Stated::usage(message).hint("pds diff A..B"))
+    let message = format!("{} is a range, which only pds diff and pds log read", given.display());
+    Some(Stated::usage(message).hint("pds diff A..B, pds log A..B"))
 }
 
 fn not_a_path<T>(given: &OsString) -> Result<T> {

@@ -3,11 +3,10 @@
 use std::ffi::OsString;
 
 use anyhow::Result;
-use pds::local::open::is_repository;
 use pds::{Error, Repo, Revision};
 
 use super::changed::{print_patches, print_rows, print_stat};
-use crate::arguments::history_args::{ChangeArgs, PathFilter, Selection};
+use crate::arguments::history_args::{ChangeArgs, PathFilter, Selection, range_or_states};
 use crate::arguments::state_arg::{Settled, StateArg, StateRange};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
@@ -67,26 +66,11 @@ impl Args {
 
     /// Returns the two states and the paths. Without a second state, it is HEAD.
     fn states(&self, place: &Place) -> Result<(StateArg, Option<StateArg>, PathFilter)> {
-        if self
-            .what
-            .first()
-            .is_some_and(|first| first == ".." && !is_repository(first).unwrap_or(true))
-        {
-            let message = ".. has no state beside it; write a range as A..B";
-            return Stated::usage(message).hint("pds diff HEAD~1..HEAD").fail();
-        }
-        let range = self.what.first().and_then(|first| StateRange::parse(first));
-        let (given, most) = match range {
-            Some(_) => (self.what.get(1..).unwrap_or_default(), 0),
-            None => (self.what.as_slice(), 2),
-        };
-        let Selection { states, paths } = Selection::of(given, &self.paths, most, place)?;
+        let (range, Selection { states, paths }) =
+            range_or_states(&self.what, &self.paths, 2, place)?;
         let mut states = states.into_iter();
         let (before, after) = match range {
-            Some(range) => {
-                let StateRange { from, to } = range.map_err(Stated::usage)?;
-                (Some(from), Some(to))
-            }
+            Some(StateRange { from, to }) => (Some(from), Some(to)),
             None => (states.next(), states.next()),
         };
         match before {

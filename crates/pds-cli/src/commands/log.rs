@@ -3,17 +3,19 @@
 use std::ffi::OsString;
 
 use anyhow::Result;
+use pds::Revision;
 use pds::history::commits::PastCommit;
-use pds::history::commits_in_file::commits_in_file;
 use pds::identity::KeyHistory;
 use pds::store::RefName;
-use pds::{Error, Revision};
 
 use super::changed::print_patches;
-use super::logged_commit::{LoggedCommit, on_ref, ref_names, rev_time, sweep_of, time_of, worse};
+use super::logged_commit::{
+    LoggedCommit, on_ref, ref_names, rev_of, rev_time, sweep_of, time_of, worse,
+};
+use super::range::{LeftOut, commits};
 use super::versions::print_versions;
 use crate::answers::log::ShortRow;
-use crate::arguments::history_args::{ListArgs, PathFilter, Selection};
+use crate::arguments::history_args::{ListArgs, PathFilter, Selection, range_or_states};
 use crate::arguments::identity::IdentityArgs;
 use crate::arguments::record::check_account;
 use crate::failures::exit::{Exit, Stated};
@@ -26,7 +28,8 @@ use crate::screens::log::LogScreen;
 ///
 /// The history begins at REV [default: HEAD] and continues with the parent of each commit, as HEAD~1, HEAD~2 and so
 /// on name them: the commit in prev, or the one that the ref pointed to before. History ends after states that
-/// were purged: the changes of its first commit are unknown. pds reflog lists the moves of a ref.
+/// were purged: the changes of its first commit are unknown. With A..B, the history begins at B and leaves out A and its
+/// history. pds reflog lists the moves of a ref.
 ///
 /// With a record, show the commits that changed it; with a collection, those that changed any record of it. Exit code 6
 /// if a commit cannot be read: for a record, its change is then shown at the commit after it. With --key, --did-doc or
@@ -35,10 +38,10 @@ use crate::screens::log::LogScreen;
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds log -n 10\n  pds log com.example.note/first\n  pds log --since yesterday -p\n  \
-    pds log HEAD~1 com.example.note --oneline"
+    pds log HEAD~1 com.example.note --oneline\n  pds log HEAD~3..HEAD           commits after HEAD~3"
 )]
 pub(crate) struct Args {
-    /// Commit to begin with (see pds help revisions), then a record or a collection
+    /// Commit to begin with (see pds help revisions), or range A..B, then a record or a collection
     #[arg(value_name = "REV|PATH")]
     what: Vec<OsString>,
 
@@ -61,9 +64,14 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
         let keys = identity.history();
-        let Selection { states, paths } = Selection::of(&self.what, &self.paths, 1, place)?;
-        let (source, at) = place.source_at(states.first())?;
+        let (range, Selection { states, paths }) =
+            range_or_states(&self.what, &self.paths, 1, place)?;
+        let first = range.as_ref().map_or(states.first(), |range| Some(&range.to));
+        let (source, at) = place.source_at(first)?;
         let source = on_ref(source, self.ref_name.as_ref())?;
+        let before = range.as_ref().map(|range| place.source_at(Some(&range.from))).transpose()?;
+        let before = before.as_ref().map(|(source, at)| LeftOut::new(commits(source, *at)?));
+        let left_out = before.transpose()?;
         let account = match &source {
             Source::Repo(repo) => repo.did()?,
             Source::Car(_) => source.snapshot(at)?.commit().known_did().cloned(),
@@ -71,10 +79,10 @@ impl Args {
         account.as_ref().map_or(Ok(()), |account| check_account(identity.did(), account))?;
         paths.check_account(&place.account(account.as_ref()))?;
         if let Some(record) = paths.record() {
-            return print_versions(&record, &source, at, &self.list, out);
+            return print_versions(&record, (&source, at), left_out, &self.list, out);
         }
         Walked { source: &source, keys: keys.as_ref(), list: &self.list, paths: &paths }
-            .print(at, out)
+            .print(at, left_out, out)
     }
 }
 
@@ -87,12 +95,14 @@ struct Walked<'a> {
 }
 
 impl Walked<'_> {
-    fn print(&self, at: Option<&Revision>, out: &mut Output) -> Result<Exit> {
+    fn print(
+        &self,
+        at: Option<&Revision>,
+        mut left_out: Option<LeftOut<'_>>,
+        out: &mut Output,
+    ) -> Result<Exit> {
         let sweep = sweep_of(self.source)?;
-        let mut walk: Box<dyn Iterator<Item = Result<PastCommit, Error>> + '_> = match self.source {
-            Source::Repo(repo) => Box::new(repo.history().commits(at)?),
-            Source::Car(car) => Box::new(commits_in_file(car.as_ref(), at)?),
-        };
+        let mut walk = commits(self.source, at)?;
         let screen = out.terminal().cloned();
         let mut screen = match screen {
             Some(terminal) => Some(LogScreen::new(&terminal, ref_names(self.source)?)),
@@ -108,6 +118,11 @@ impl Walked<'_> {
                 break;
             }
             let past = past?;
+            if let Some(left_out) = &mut left_out
+                && left_out.has(past.cid, rev_of(&past))?
+            {
+                break;
+            }
             let micros = time_of(&past);
             if self.list.is_too_old(micros) {
                 // Revs decrease along the walk.

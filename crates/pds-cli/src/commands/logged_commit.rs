@@ -114,7 +114,7 @@ impl<'s> LoggedCommit<'s> {
     pub(super) fn row<'a>(&'a self, past: &'a PastCommit) -> LogRow<'a> {
         LogRow {
             cid: past.cid,
-            rev: past.commit.as_ref().ok().and_then(Commit::rev),
+            rev: rev_of(past),
             micros: time_of(past),
             counts: self.tally.as_ref().map(|tally| tally.counts),
             begins_here: past.is_cut && past.parent.is_none(),
@@ -132,7 +132,7 @@ impl<'s> LoggedCommit<'s> {
         };
         Entry {
             cid: past.cid,
-            rev: past.commit.as_ref().ok().and_then(Commit::rev),
+            rev: rev_of(past),
             micros: time_of(past),
             tally: self.tally.as_ref(),
             note,
@@ -186,7 +186,12 @@ pub(super) fn time_of(past: &PastCommit) -> Option<u64> {
 }
 
 pub(super) fn rev_time(past: &PastCommit) -> Option<u64> {
-    past.commit.as_ref().ok()?.rev().and_then(Tid::rev_micros)
+    rev_of(past).and_then(Tid::rev_micros)
+}
+
+/// Returns the rev of a commit, if it can be read and has one.
+pub(super) fn rev_of(past: &PastCommit) -> Option<Tid> {
+    past.commit.as_ref().ok().and_then(Commit::rev)
 }
 
 /// Returns an error with its causes.

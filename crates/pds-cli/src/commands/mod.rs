@@ -27,6 +27,7 @@ pub(crate) mod merge;
 pub(crate) mod mst;
 pub(crate) mod prove;
 pub(crate) mod put;
+mod range;
 pub(crate) mod recover;
 pub(crate) mod reflog;
 pub(crate) mod refs;

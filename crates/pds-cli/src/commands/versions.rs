@@ -9,6 +9,7 @@ use pds::{Error, RecordChange, Revision};
 
 use super::changed::print_patch;
 use super::logged_commit::{ref_names, worse};
+use super::range::LeftOut;
 use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::answers::log::VersionRow;
@@ -25,8 +26,8 @@ use crate::terminal::short_cids::ShortCids;
 /// Prints the commits that changed a record of this account.
 pub(super) fn print_versions(
     record: &RecordArg,
-    source: &Source,
-    at: Option<&Revision>,
+    (source, at): (&Source, Option<&Revision>),
+    mut left_out: Option<LeftOut<'_>>,
     list: &ListArgs,
     out: &mut Output,
 ) -> Result<Exit> {
@@ -47,6 +48,12 @@ pub(super) fn print_versions(
     let (mut is_found, mut exit, mut left) = (false, Exit::Done, list.number.unwrap_or(usize::MAX));
     for version in versions {
         if out.is_closed() || left == 0 {
+            break;
+        }
+        if let (Some(left_out), Ok(RecordVersion { commit, .. })) = (&mut left_out, &version)
+            && left_out.has(commit.cid(), commit.rev())?
+        {
+            is_found = true;
             break;
         }
         let micros = version.as_ref().ok().and_then(|version| version.commit.rev()?.rev_micros());

@@ -147,13 +147,10 @@ fn ranges_and_records_of_states_are_explained() {
     let repo = TestRepo::with_notes();
     for (args, expected) in [
         (
-            &["log", "HEAD~1..HEAD"][..],
-            "HEAD~1..HEAD is a range of two states, which only pds diff reads\n",
+            &["show", "HEAD~1..HEAD"][..],
+            "HEAD~1..HEAD is a range, which only pds diff and pds log read\n",
         ),
-        (
-            &["show", "HEAD~1..HEAD"],
-            "HEAD~1..HEAD is a range of two states, which only pds diff reads\n",
-        ),
+        (&["log", "HEAD^...HEAD"], "HEAD^...HEAD has three dots; write a range as A..B\n"),
         (&["diff", "HEAD^...HEAD"], "HEAD^...HEAD has three dots; write a range as A..B\n"),
         (&["diff", "..."], "... has three dots; write a range as A..B\n"),
         (&["diff", ".."], ".. has no state beside it; write a range as A..B\n"),

@@ -41,6 +41,35 @@ fn log_walks_parents_newest_first() {
 }
 
 #[test]
+fn a_range_leaves_out_the_history_of_its_first_state() {
+    let repo = TestRepo::with_notes();
+    let all = repo.pds(["log"]).ok();
+    let lines: Vec<&str> = all.split_inclusive('\n').collect();
+    let log = |args: &[&str]| repo.pds(["log"].into_iter().chain(args.iter().copied())).ok();
+    assert_eq!(log(&["HEAD~2..HEAD"]), lines[..2].concat());
+    assert_eq!(log(&["HEAD~2..HEAD~1"]), lines[1]);
+    assert_eq!(log(&["HEAD~2..", "-n", "1"]), lines[0]);
+    assert_eq!(log(&["HEAD..HEAD"]), "");
+    assert_eq!(log(&["HEAD..HEAD~1"]), "");
+    // Of two branches, the common history is left out.
+    repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
+    repo.pds(["put", "com.example.note/s", "--ref", "side"]).stdin("{}").ok();
+    let side = log(&["side", "-n", "1"]);
+    assert_eq!(log(&["HEAD..side"]), side);
+    assert_eq!(log(&["side..HEAD"]), lines[0]);
+    assert_eq!(log(&["HEAD~1..side", "com.example.note"]), side);
+    // A file has the same commits.
+    repo.export("now.car");
+    repo.put("a", "changed");
+    assert_eq!(log(&["now.car..HEAD"]), log(&["-n", "1"]));
+    // The versions of a record.
+    let versions = log(&["com.example.note/a"]);
+    let newest = versions.split_inclusive('\n').next().unwrap();
+    assert_eq!(log(&["HEAD~1..", "com.example.note/a"]), newest);
+    assert_eq!(log(&["HEAD~2..HEAD~1", "com.example.note/a"]), "");
+}
+
+#[test]
 fn log_is_limited_by_paths_and_times() {
     let repo = TestRepo::with_notes();
     let lines = "{\"action\":\"create\",\"collection\":\"com.example.other\",\"rkey\":\"x\",\"value\":{}}\n\
