@@ -88,6 +88,11 @@ impl PathFilter {
         self.0.is_empty()
     }
 
+    /// Returns the records and collections.
+    pub(crate) fn targets(&self) -> &[TargetArg] {
+        &self.0
+    }
+
     /// Returns the only record, if the filter names one record and nothing else.
     pub(crate) fn record(&self) -> Option<RecordArg> {
         match self.0.as_slice() {

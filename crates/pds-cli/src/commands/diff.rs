@@ -7,12 +7,14 @@ use pds::{Error, Repo, Revision};
 
 use super::changed::{print_patches, print_rows, print_stat};
 use crate::arguments::history_args::{ChangeArgs, PathFilter, Selection, range_or_states};
+use crate::arguments::record::TargetArg;
 use crate::arguments::state_arg::{Settled, StateArg, StateRange};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
 use crate::records::changes::{Outcome, Pair};
 use crate::repository::open::{Place, Source};
 use crate::screens::diff::print_by_collection;
+use crate::screens::no_records::say_if_absent;
 
 /// Show which records differ between two states
 ///
@@ -49,6 +51,9 @@ impl Args {
         let after = place.snapshot(after_state)?;
         for snapshot in [&before, &after] {
             filter.check_account(&place.account(snapshot.commit().known_did()))?;
+        }
+        for TargetArg { collection, rkey, .. } in filter.targets() {
+            say_if_absent(collection, rkey.as_ref(), &[&before, &after], out)?;
         }
         let cids = (before.commit().cid(), after.commit().cid());
         let pair = Pair::Opened { before: Some(Box::new(before)), after: Box::new(after) };

@@ -20,6 +20,7 @@ use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::repository::open::{Place, Source};
+use crate::screens::no_records::say_if_absent;
 
 /// Write a CAR file, or the records as NDJSON or CSV
 ///
@@ -99,6 +100,9 @@ impl Args {
             return self.of(&source, at, place, out);
         }
         let snapshot = source.snapshot(at)?;
+        for collection in &self.collections {
+            say_if_absent(collection, None, &[&snapshot], out)?;
+        }
         let records = RecordExport {
             snapshot: &snapshot,
             collections: &self.collections,

@@ -18,8 +18,9 @@ use crate::answers::log::ShortRow;
 use crate::arguments::history_args::{ListArgs, PathFilter, Selection, range_or_states};
 use crate::arguments::identity::IdentityArgs;
 use crate::arguments::record::check_account;
-use crate::failures::exit::{Exit, Stated};
+use crate::failures::exit::Exit;
 use crate::process::output::Output;
+use crate::process::text::say;
 use crate::records::changes::Tally;
 use crate::repository::open::{Place, Source};
 use crate::screens::log::LogScreen;
@@ -144,9 +145,8 @@ impl Walked<'_> {
         if let Some(screen) = &mut screen {
             screen.print(true, out)?;
         }
-        if !is_found && exit == Exit::Done {
-            let message = format!("no commit that changed {} was found", self.paths.name());
-            return Stated::no("not-found", message).fail();
+        if !is_found && out.terminal().is_some() {
+            say(&format!("no commit that changed {} was found", self.paths.name()));
         }
         Ok(exit)
     }

@@ -15,6 +15,7 @@ use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::repository::open::Place;
 use crate::screens::ls::{RecordList, print_collections};
+use crate::screens::no_records::say_if_absent;
 
 /// List collections, the records of one collection, or all records
 #[derive(Debug, clap::Args)]
@@ -64,6 +65,7 @@ impl Args {
             let options = ListOptions::default().after(self.after.clone()).reverse(self.reverse);
             let entries = snapshot.list(collection, &options);
             self.print_all(entries, &snapshot, &mut gaps, out)?;
+            say_if_absent(collection, None, &[&snapshot], out)?;
         } else if self.all && self.reverse {
             self.print_all(snapshot.records_from_last(), &snapshot, &mut gaps, out)?;
         } else if self.all {

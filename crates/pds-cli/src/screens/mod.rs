@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod ls;
 pub(crate) mod moves;
 pub(crate) mod mst;
+pub(crate) mod no_records;
 pub(crate) mod patch;
 pub(crate) mod proof;
 pub(crate) mod recover;

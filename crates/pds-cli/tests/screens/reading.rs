@@ -57,6 +57,41 @@ fn lists_have_aligned_columns_and_their_texts_are_cut() {
 }
 
 #[test]
+fn a_filter_that_matches_nothing_is_named() {
+    let repo = TestRepo::with_notes();
+    let show = |line: &str| Screen::plain(80).of(&repo.home, &format!("{line}; echo code $?"));
+    let never = "com.example.never";
+    let absent = format!("no records in {never}\ncode 0\n");
+    let Some(text) = show(&format!("pds -R alice ls {never}")) else { return };
+    assert_eq!(text, absent);
+    for line in
+        ["export --format ndjson -c", "export --format csv -o /dev/null -c", "diff HEAD~1 HEAD"]
+    {
+        let text = show(&format!("pds -R alice {line} {never}")).unwrap();
+        assert!(text.contains(&absent[..absent.len() - 7]) && text.ends_with("code 0\n"), "{text}");
+    }
+    assert_eq!(
+        show(&format!("pds -R alice log {never}")).unwrap(),
+        format!("no commit that changed {never} was found\ncode 0\n")
+    );
+    assert_eq!(
+        show("pds -R alice diff HEAD~1 HEAD com.example.note/zz").unwrap(),
+        "no record com.example.note/zz\ncode 0\n"
+    );
+    // In a pipe, the listing is empty. A name that is no NSID is an error everywhere.
+    for line in [
+        &["ls"][..],
+        &["export", "--format", "ndjson", "-c"],
+        &["diff", "HEAD~1", "HEAD"],
+        &["log", "--"],
+    ] {
+        let ended = repo.pds(line.iter().copied().chain([never])).ended();
+        assert_eq!((ended.code(), &*ended.text(), &*ended.stderr), (0, "", ""), "{line:?}");
+        repo.pds(line.iter().copied().chain(["com_example"])).fails(2);
+    }
+}
+
+#[test]
 fn a_record_is_json_and_nothing_else() {
     let repo = posts();
     let line = "pds -R alice get app.bsky.feed.post/3k2aexample2b";
