@@ -35,7 +35,7 @@ pub(crate) struct Args {
     all: bool,
 
     /// Show the size of each record in bytes
-    #[arg(short)]
+    #[arg(short, long)]
     long: bool,
 
     /// List in reverse order

@@ -19,6 +19,7 @@ fn every_page_has_the_sections_of_a_manual() {
             // The options of every command have a section of their own.
             assert!(count == 1 || section == "OPTIONS", "{page}: {section}\n{text}");
         }
+        assert!(!text.contains(" \\fR]"), "{page}: a space ends the name of an option\n{text}");
         assert!(text.contains("EXAMPLES") || page == "pds.1", "{page}");
     }
     assert_eq!(home.pds(["man"]).ok().into_bytes(), home.read("pages/pds.1"));
