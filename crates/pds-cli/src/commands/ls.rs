@@ -11,6 +11,7 @@ use crate::answers::ls::{CollectionRow, RecordRow};
 use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::failures::partial::Gaps;
+use crate::input::stream::is_a_file;
 use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::repository::open::Place;
@@ -61,30 +62,40 @@ impl Args {
         }
         let snapshot = place.snapshot(self.at.as_ref())?;
         let mut gaps = Gaps::default();
-        if let Some(collection) = &self.collection {
-            let options = ListOptions::default().after(self.after.clone()).reverse(self.reverse);
-            let entries = snapshot.list(collection, &options);
-            self.print_all(entries, &snapshot, &mut gaps, out)?;
-            say_if_absent(collection, None, &[&snapshot], out)?;
-        } else if self.all && self.reverse {
-            self.print_all(snapshot.records_from_last(), &snapshot, &mut gaps, out)?;
-        } else if self.all {
-            self.print_all(snapshot.records(), &snapshot, &mut gaps, out)?;
-        } else {
-            let mut counts = count(&snapshot, &mut gaps)?;
-            if self.reverse {
-                counts.reverse();
-            }
-            counts.truncate(self.limit.unwrap_or(usize::MAX));
-            if out.terminal().is_some() {
-                print_collections(&counts, out)?;
-                return Ok(gaps.exit());
-            }
-            for (collection, count) in counts {
-                out.answer(&CollectionRow { collection: collection.to_string(), count })?;
-            }
+        let is_partial = self.list(&snapshot, &mut gaps, out)? || !gaps.is_empty();
+        if is_partial && is_a_file(&place.path_at(self.at.as_ref())?.0) {
+            out.hint(PROOF)?;
         }
         Ok(gaps.exit_of(out))
+    }
+
+    /// Prints the listing, and returns whether a listed record is missing.
+    fn list(&self, snapshot: &Snapshot, gaps: &mut Gaps, out: &mut Output) -> Result<bool> {
+        if let Some(collection) = &self.collection {
+            let options = ListOptions::default().after(self.after.clone()).reverse(self.reverse);
+            let is_partial =
+                self.print_all(snapshot.list(collection, &options), snapshot, gaps, out)?;
+            say_if_absent(collection, None, &[snapshot], out)?;
+            return Ok(is_partial);
+        }
+        match (self.all, self.reverse) {
+            (true, true) => self.print_all(snapshot.records_from_last(), snapshot, gaps, out),
+            (true, false) => self.print_all(snapshot.records(), snapshot, gaps, out),
+            (false, _) => self.print_counts(count(snapshot, gaps)?, out).map(|()| false),
+        }
+    }
+
+    fn print_counts(&self, mut counts: Vec<(Nsid, u64)>, out: &mut Output) -> Result<()> {
+        if self.reverse {
+            counts.reverse();
+        }
+        counts.truncate(self.limit.unwrap_or(usize::MAX));
+        if out.terminal().is_some() {
+            return print_collections(&counts, out);
+        }
+        let row =
+            |(name, count): (Nsid, u64)| CollectionRow { collection: name.to_string(), count };
+        out.answers(counts.into_iter().map(row))
     }
 
     fn print_all(
@@ -93,7 +104,7 @@ impl Args {
         snapshot: &Snapshot,
         gaps: &mut Gaps,
         out: &mut Output,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let mut left = self.limit.unwrap_or(usize::MAX);
         let terminal = out.terminal().cloned();
         let mut list = terminal.map(|terminal| RecordList::new(&terminal, self.long, self.all));
@@ -109,7 +120,9 @@ impl Args {
                 left -= 1;
             }
         }
-        list.map_or(Ok(()), |mut list| list.finish(out))
+        let Some(mut list) = list else { return Ok(false) };
+        list.finish(out)?;
+        Ok(list.has_gaps())
     }
 
     fn print(&self, entry: &RecordEntry, snapshot: &Snapshot, out: &mut Output) -> Result<()> {
@@ -128,6 +141,9 @@ impl Args {
         })
     }
 }
+
+const PROOF: &str =
+    "the file is only a part of a repository; pds verify-proof FILE PATH checks a proof";
 
 /// Counts the records of each collection.
 fn count(snapshot: &Snapshot, gaps: &mut Gaps) -> Result<Vec<(Nsid, u64)>> {

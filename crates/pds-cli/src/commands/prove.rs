@@ -18,9 +18,9 @@ use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::destination::{check_is_free, check_is_no_terminal, named, write_file};
 use crate::process::output::Output;
-use crate::process::text::{counted, say};
+use crate::process::text::{counted, rev_text, say};
 use crate::repository::open::Place;
-use crate::screens::proof::presence as screen;
+use crate::screens::proof::written as screen;
 
 /// Write a CAR file that proves that a record is present or absent
 ///
@@ -75,8 +75,8 @@ impl Args {
         out.has_done();
         let id = CommitId::of(commit);
         let answer = ProveAnswer { blocks, bytes, cid: presence, commit: id, uri };
-        let path = path.to_string();
-        out.show(&answer, |terminal| screen(presence.0.as_ref(), &path, terminal))?;
+        let (path, rev) = (path.to_string(), rev_text(commit.rev()));
+        out.show(&answer, |terminal| screen(presence.0.as_ref(), &path, &rev, terminal))?;
         if !out.is_json() {
             say(&origin_of(commit));
             say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));

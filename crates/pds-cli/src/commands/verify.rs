@@ -78,7 +78,8 @@ impl Args {
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
         steps.finish();
         let (is_store_damaged, is_future) = (findings.is_store_damaged, findings.is_future);
-        findings.finish(&report, (!is_repo).then(|| self.file(place)).flatten())?;
+        let file = (!is_repo).then(|| self.file(place)).flatten();
+        findings.finish(&report, file.as_deref())?;
         if (report.commit.is_none() || is_store_damaged) && is_repo && !out.is_json() {
             say(REPAIR);
         }
@@ -247,7 +248,7 @@ impl<'a> Findings<'a> {
     fn add(&mut self, finding: Finding) {
         self.has_findings = true;
         self.is_damaged |= finding.severity() == Severity::Error
-            && finding.stage() != Stage::Signature
+            && !matches!(finding.stage(), Stage::Signature | Stage::Completeness)
             && finding.code() != Code::RevInFuture;
         self.is_store_damaged |= finding.code() == Code::StoreDamaged;
         self.is_future |=
@@ -282,7 +283,7 @@ impl<'a> Findings<'a> {
         report
     }
 
-    fn finish(self, report: &Report, file: Option<PathBuf>) -> Result<()> {
+    fn finish(self, report: &Report, file: Option<&Path>) -> Result<()> {
         if let Some(error) = self.failed {
             return Err(error);
         }
@@ -295,8 +296,7 @@ impl<'a> Findings<'a> {
                 &terminal,
             );
             self.out.lines(lines)?;
-            let damaged = file.filter(|_| self.is_damaged);
-            let hint = screen::hint(report, damaged.as_deref(), self.has_log);
+            let hint = screen::hint(report, file, self.is_damaged, self.has_log);
             return hint.map_or(Ok(()), |hint| self.out.hint(&hint));
         }
         let (findings, left_out) = (&self.kept[..], self.left_out);

@@ -39,6 +39,8 @@ pub(crate) struct RecordList {
     is_long: bool,
     /// Paths instead of record keys.
     has_collection: bool,
+    /// A record is missing or damaged.
+    has_gaps: bool,
 }
 
 impl RecordList {
@@ -52,7 +54,7 @@ impl RecordList {
             }
         };
         let (table, shorts) = (Table::new(columns), ShortCids::default());
-        Self { table, shorts, terminal: terminal.clone(), is_long, has_collection }
+        Self { table, shorts, terminal: terminal.clone(), is_long, has_collection, has_gaps: false }
     }
 
     /// Adds a record. One that cannot be read is listed without its content.
@@ -76,7 +78,10 @@ impl RecordList {
         let time = time.map_or_else(Line::new, |time| self.terminal.times.relative(time));
         let embedded = value.as_ref().and_then(attachments).unwrap_or_default();
         let state = match (&block, &value) {
-            (None, _) => Some(Line::of(Tone::Red, "missing or damaged")),
+            (None, _) => {
+                self.has_gaps = true;
+                Some(Line::of(Tone::Red, "missing or damaged"))
+            }
             (Some(_), None) => Some(Line::of(Tone::Red, "invalid")),
             (Some(_), Some(_)) => None,
         };
@@ -108,6 +113,10 @@ impl RecordList {
 
     pub(crate) fn finish(&mut self, out: &mut Output) -> Result<()> {
         out.table(&mut self.table)
+    }
+
+    pub(crate) fn has_gaps(&self) -> bool {
+        self.has_gaps
     }
 }
 

@@ -27,6 +27,16 @@ pub(crate) fn lines(answer: &ProofAnswer<'_>, path: &str, terminal: &Terminal) -
     lines
 }
 
+/// Returns the statement of a proof that was written. The name of an absent record may be a slip of the finger.
+pub(crate) fn written(cid: Option<&Cid>, path: &str, rev: &str, terminal: &Terminal) -> Vec<Line> {
+    let mut lines = presence(cid, path, terminal);
+    if cid.is_none() {
+        let fact = format!("  no such record at {rev}; the proof shows that it does not exist");
+        lines.push(Line::of(Tone::Yellow, &fact));
+    }
+    lines
+}
+
 /// Returns whether a record is present, and its CID.
 pub(crate) fn presence(cid: Option<&Cid>, path: &str, terminal: &Terminal) -> Vec<Line> {
     let line = done(terminal).text(&format!(" {path} is "));

@@ -93,11 +93,22 @@ pub(crate) fn summary(
     lines
 }
 
-/// Returns the next step after a check. `damaged` is the file that has errors in its data.
-pub(crate) fn hint(report: &Report, damaged: Option<&Path>, has_log: bool) -> Option<String> {
-    if let Some(file) = damaged {
+/// Returns the next step after a check. `file` is the file that was checked, if it was one.
+pub(crate) fn hint(
+    report: &Report,
+    file: Option<&Path>,
+    is_damaged: bool,
+    has_log: bool,
+) -> Option<String> {
+    if let Some(file) = file.filter(|_| is_damaged || (!report.is_ok() && !report.is_complete())) {
         let name = file.to_str().filter(|name| is_plain(name)).unwrap_or("FILE");
-        return Some(format!("pds recover {name} reads what is left; see also pds help findings"));
+        return Some(match is_damaged {
+            true => format!("pds recover {name} reads what is left; see also pds help findings"),
+            false => format!(
+                "the file is a part of a repository; pds verify-proof {name} PATH checks a proof, pds verify {name} \
+                 --partial a slice"
+            ),
+        });
     }
     let hint = match (&report.commit, report.signature) {
         (Some(_), SignatureState::Invalid) if !has_log => {

@@ -3,6 +3,7 @@
 mod forms;
 mod history;
 mod pager;
+mod proofs;
 mod reading;
 mod stats;
 mod writing;
