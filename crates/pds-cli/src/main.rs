@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     process::signals::end_cleanly();
     let cli = match Cli::read() {
         Ok(cli) => cli,
-        Err(error) => return failures::failure::of_usage(error, Cli::program()),
+        Err(error) => return failures::failure::of_usage(&error, Cli::program()),
     };
     let (json, is_about_one_block) = (cli.json, cli.is_about_one_block());
     set_messages(cli.color);

@@ -1,7 +1,6 @@
 //! Failures as users and scripts see them: an exit code, a name, a sentence and a hint.
 
 use std::borrow::Cow;
-use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
@@ -12,7 +11,7 @@ use serde_json::json;
 
 use crate::failures::errors::classify;
 use crate::failures::exit::Exit;
-use crate::failures::usage::{Typed, habit, set_tips};
+use crate::failures::usage::{Typed, advice, habit, message_of};
 use crate::input::secrets::hide_secrets;
 use crate::process::text::counted;
 use crate::terminal::messages::message_text;
@@ -90,7 +89,7 @@ fn revision_screen(error: &pds::Error) -> Option<String> {
 }
 
 /// Reports a command line that cannot be parsed, or prints the help that the user asked for.
-pub(crate) fn of_usage(mut error: clap::Error, mut command: clap::Command) -> ExitCode {
+pub(crate) fn of_usage(error: &clap::Error, mut command: clap::Command) -> ExitCode {
     let json = std::env::args_os().skip(1).take_while(|arg| arg != "--").any(|arg| arg == "--json");
     if !error.use_stderr() {
         // If standard output fails, no way is left to report it.
@@ -99,36 +98,23 @@ pub(crate) fn of_usage(mut error: clap::Error, mut command: clap::Command) -> Ex
     }
     command.build();
     let typed = Typed::read(std::env::args_os().skip(1), &command);
-    if let Some((message, hint)) = habit(&error, &typed) {
+    if let Some((message, hint)) = habit(error, &typed) {
         let message = hide_secrets(&message).into_owned();
         let hint = Some(Cow::Owned(hide_secrets(&hint).into_owned()));
         Failure { code: Exit::Usage, name: "usage", message, screen: None, hint }.print(json);
         return Exit::Usage.into();
     }
-    set_tips(&mut error, typed.command);
-    if !json {
-        // The message repeats the arguments, which may contain control characters.
-        let text = error.render().to_string();
-        let shown = hide_secrets(&text);
-        let tame = |arg: OsString| matches!(printable(&arg.to_string_lossy()), Cow::Borrowed(_));
-        let _ = match shown == text && std::env::args_os().all(tame) {
-            true => error.print(),
-            false => write!(io::stderr(), "{}", printable(&shown)),
-        };
+    let has_no_command = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if has_no_command && !json {
+        let _ = error.print();
         return Exit::Usage.into();
     }
-    let message = match error.kind() {
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => "no command was given".to_owned(),
-        _ => {
-            // The first paragraph is the message; usage and other advice follow it.
-            let text = error.render().to_string();
-            let text = hide_secrets(&text);
-            let first = text.split("\n\n").next().unwrap_or_default();
-            let words: Vec<&str> = first.split_whitespace().collect();
-            words.join(" ").trim_start_matches("error: ").to_owned()
-        }
+    let message = match has_no_command {
+        true => "no command was given".to_owned(),
+        false => hide_secrets(&message_of(error)).into_owned(),
     };
-    Failure { code: Exit::Usage, name: "usage", message, screen: None, hint: None }.print(json);
+    let hint = advice(error, &typed).map(Cow::Owned);
+    Failure { code: Exit::Usage, name: "usage", message, screen: None, hint }.print(json);
     Exit::Usage.into()
 }
 

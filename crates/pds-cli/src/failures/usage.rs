@@ -18,7 +18,8 @@ pub(crate) struct Typed<'a> {
 impl<'a> Typed<'a> {
     /// Reads the arguments without the name of the program.
     pub(crate) fn read(args: impl Iterator<Item = OsString>, program: &'a Command) -> Self {
-        let mut typed = Self { command: program, words: Vec::new(), flags: Vec::new() };
+        let mut typed =
+            Self { command: program, words: Vec::new(), flags: Vec::new() };
         let mut args =
             args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--");
         let mut is_verb = true;
@@ -87,33 +88,43 @@ pub(crate) fn habit(error: &clap::Error, typed: &Typed<'_>) -> Option<(String, S
     Some((habit.message(), habit.hint(&typed.words)))
 }
 
-/// Replaces the tips of clap by those for names that differ in at most two letters.
-pub(crate) fn set_tips(error: &mut clap::Error, command: &Command) {
-    error.remove(ContextKind::Suggested);
-    for (kind, unknown, suggested) in [
-        (
-            ErrorKind::InvalidSubcommand,
-            ContextKind::InvalidSubcommand,
-            ContextKind::SuggestedSubcommand,
-        ),
-        (ErrorKind::UnknownArgument, ContextKind::InvalidArg, ContextKind::SuggestedArg),
-        (ErrorKind::InvalidValue, ContextKind::InvalidValue, ContextKind::SuggestedValue),
-    ] {
-        error.remove(suggested);
-        // Other errors name arguments that exist.
-        if error.kind() != kind {
-            continue;
-        }
-        let Some(unknown) = text_of(error, unknown) else { continue };
-        let near = match suggested {
-            ContextKind::SuggestedSubcommand => nearest(&unknown, verbs_of(command)),
-            ContextKind::SuggestedArg => nearest(&unknown, flags_of(command)),
-            _ => nearest(&unknown, values_of(error)),
-        };
-        if !near.is_empty() {
-            error.insert(suggested, ContextValue::Strings(near));
-        }
+/// Returns the message of clap in one line: the usage and other advice follow its first paragraph.
+pub(crate) fn message_of(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let first = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = first.split_whitespace().collect();
+    words.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// Returns the next step: a name that differs in at most two letters, or else the form of the command. Returns `None`
+/// for an error whose message is from this program: it has the remedy.
+pub(crate) fn advice(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
+    error.context().next()?;
+    let command = typed.command;
+    if let Some(near) = near_name(error, typed) {
+        return Some(format!("did you mean {near}?"));
     }
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        return Some(format!("{name} --help lists the commands"));
+    }
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").lines().next().unwrap_or_default();
+    Some(format!("the form is {usage}; see {name} --help"))
+}
+
+/// Returns the verbs, flags or values that are nearest to an unknown one, if any is near.
+fn near_name(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
+    let command = typed.command;
+    let (kind, known) = match error.kind() {
+        ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, verbs_of(command)),
+        ErrorKind::UnknownArgument => (ContextKind::InvalidArg, flags_of(command)),
+        ErrorKind::InvalidValue => (ContextKind::InvalidValue, values_of(error)),
+        // Other errors name arguments that exist.
+        _ => return None,
+    };
+    let near = nearest(&text_of(error, kind)?, known);
+    (!near.is_empty()).then(|| near.join(" or "))
 }
 
 fn text_of(error: &clap::Error, kind: ContextKind) -> Option<String> {
