@@ -9,7 +9,7 @@ use crate::process::output::Output;
 
 /// Print the help of a command, or explain a topic
 ///
-/// The topics are revisions, findings, paths, exit-codes and environment.
+/// The topics are revisions, findings, paths, exit-codes, environment and git.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds help log\n  pds help blob put\n  pds help revisions\n  pds help exit-codes"

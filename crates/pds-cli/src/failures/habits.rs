@@ -16,7 +16,7 @@ impl Habit {
     /// Finds the habit behind a command line that is not valid: its words without options, and its flags.
     pub(crate) fn find(words: &[String], flags: &[String]) -> Option<Self> {
         let mut found: Option<(usize, Self)> = None;
-        for (names, reason, hint) in HABITS {
+        for (names, reason, hint) in GIT.iter().chain(GOAT) {
             for name in names.split('|') {
                 let length = name.split(' ').count();
                 if found.as_ref().is_none_or(|(longest, _)| *longest < length)
@@ -74,10 +74,13 @@ fn is_plain_for_a_shell(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:/-@".contains(&byte))
 }
 
-/// The names of the verb, the reason why it does not exist, and the commands that do it here. In a hint, a command
+/// The names of a verb, the reason, and the commands.
+type HabitRow = (&'static str, &'static str, &'static str);
+
+/// The names of the verb in git, the reason why it does not exist, and the commands that do it here. In a hint, a command
 /// ends at a comma, a semicolon or a bar.
 #[rustfmt::skip]
-const HABITS: &[(&str, &str, &str)] = &[
+pub(crate) const GIT: &[HabitRow] = &[
     // git: the files of a working directory
     ("status", "there is no working directory whose changes it could list",
         "pds info; to list the last changes, pds diff HEAD~1 HEAD"),
@@ -114,6 +117,8 @@ const HABITS: &[(&str, &str, &str)] = &[
         "pds cid FILE; to hash a record in JSON, pds cid FILE --record"),
     ("grep|search", "records are not searched yet; as files, every program can search them",
         "pds unpack DIR; grep -r WORD DIR; or line by line, pds export --format ndjson | grep WORD"),
+    ("sql|query|sqlite", "records are not asked with SQL yet; every program can read them as lines or tables",
+        "pds export --format ndjson | jq .value; for SQLite, pds export --format csv -o DIR"),
     ("create|update|write|new", "put writes a record",
         "pds put PATH FILE; to create a repository, pds init DIR --did DID"),
     ("delete|remove|del", "rm deletes records",
@@ -164,6 +169,11 @@ const HABITS: &[(&str, &str, &str)] = &[
         "pds export -o FILE"),
     ("serve|daemon|browse", "the network is not built yet; files are read on this machine",
         "pds ls --all, pds export -o FILE"),
+];
+
+/// The same for goat.
+#[rustfmt::skip]
+pub(crate) const GOAT: &[HabitRow] = &[
     // goat: repositories and records
     ("repo export", "export writes a CAR file of this repository",
         "pds export -o FILE"),

@@ -6,6 +6,7 @@ use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use crate::failures::habits::Habit;
+use crate::help::topics::names;
 
 /// What the user typed: the words and the flags of a command line.
 pub(crate) struct Typed<'a> {
@@ -13,13 +14,15 @@ pub(crate) struct Typed<'a> {
     pub(crate) command: &'a Command,
     words: Vec<String>,
     flags: Vec<String>,
+    /// The command line asks for help: `pds help VERB`.
+    is_help: bool,
 }
 
 impl<'a> Typed<'a> {
     /// Reads the arguments without the name of the program.
     pub(crate) fn read(args: impl Iterator<Item = OsString>, program: &'a Command) -> Self {
         let mut typed =
-            Self { command: program, words: Vec::new(), flags: Vec::new() };
+            Self { command: program, words: Vec::new(), flags: Vec::new(), is_help: false };
         let mut args =
             args.map(|arg| arg.to_string_lossy().into_owned()).take_while(|arg| arg != "--");
         let mut is_verb = true;
@@ -33,6 +36,7 @@ impl<'a> Typed<'a> {
             }
             if typed.words.is_empty() && arg == "help" {
                 // `pds help VERB` is about the verb.
+                typed.is_help = true;
                 continue;
             }
             match typed.command.find_subcommand(&arg).filter(|_| is_verb) {
@@ -105,6 +109,10 @@ pub(crate) fn advice(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
         return Some(format!("did you mean {near}?"));
     }
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    if typed.is_help && command.get_name() == "pds" {
+        let topics = names().join(", ");
+        return Some(format!("the topics are {topics}; pds --help lists the commands"));
+    }
     if error.kind() == ErrorKind::InvalidSubcommand {
         return Some(format!("{name} --help lists the commands"));
     }
@@ -116,13 +124,16 @@ pub(crate) fn advice(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
 /// Returns the verbs, flags or values that are nearest to an unknown one, if any is near.
 fn near_name(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
     let command = typed.command;
-    let (kind, known) = match error.kind() {
+    let (kind, mut known) = match error.kind() {
         ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, verbs_of(command)),
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, flags_of(command)),
         ErrorKind::InvalidValue => (ContextKind::InvalidValue, values_of(error)),
         // Other errors name arguments that exist.
         _ => return None,
     };
+    if typed.is_help {
+        known.extend(names().into_iter().map(str::to_owned));
+    }
     let near = nearest(&text_of(error, kind)?, known);
     (!near.is_empty()).then(|| near.join(" or "))
 }

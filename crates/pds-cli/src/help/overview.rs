@@ -46,7 +46,7 @@ pub(crate) fn overview(program: &Command) -> StyledStr {
             width - value.len()
         );
     }
-    let topics: Vec<&str> = super::topics::TOPICS.iter().map(|topic| topic.name).collect();
+    let topics = super::topics::names();
     let tools: Vec<&str> = TOOLS.into_iter().filter(|tool| exists(tool)).collect();
     let _ = writeln!(text, "\nmore: pds help {}", topics.join(" · "));
     let _ = write!(text, "      tools: {}", tools.join(", "));

@@ -69,7 +69,7 @@ pub(crate) fn set(rows: &[(&str, &str)]) -> String {
 /// Breaks a text into lines of a width, if its words allow that.
 pub(crate) fn wrapped(text: &str, columns: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
+    for word in text.split_ascii_whitespace() {
         match lines.last_mut() {
             Some(line) if line.chars().count() + 1 + word.chars().count() <= columns => {
                 line.push(' ');

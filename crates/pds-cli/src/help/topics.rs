@@ -2,6 +2,8 @@
 
 use pds::{Code, Severity};
 
+use crate::failures::habits::{GIT, GOAT};
+
 use super::tables::{COLUMNS, EXIT_CODES, VARIABLES, set, wrapped};
 
 /// A topic of the help.
@@ -11,13 +13,19 @@ pub(crate) struct Topic {
 }
 
 /// All topics.
-pub(crate) const TOPICS: [Topic; 5] = [
+pub(crate) const TOPICS: [Topic; 6] = [
     Topic { name: "revisions", text: || REVISIONS.to_owned() },
     Topic { name: "findings", text: findings },
     Topic { name: "paths", text: || PATHS.to_owned() },
     Topic { name: "exit-codes", text: exit_codes },
     Topic { name: "environment", text: environment },
+    Topic { name: "git", text: git },
 ];
+
+/// Returns the names of all topics.
+pub(crate) fn names() -> Vec<&'static str> {
+    TOPICS.iter().map(|topic| topic.name).collect()
+}
 
 /// Finds a topic by its name.
 pub(crate) fn find(name: &str) -> Option<&'static Topic> {
@@ -103,6 +111,33 @@ An error is one line on standard error, with an optional hint. With --json it is
 {\"error\":…,\"message\":…}.";
     format!("Commands end with one of these codes:\n\n{codes}\n{text}")
 }
+
+fn git() -> String {
+    let mut text = "\
+These verbs of git have the same meaning here: clone, diff, fsck, gc, init, log,
+merge, reflog, reset, revert, rm, show. Other verbs of git and goat, and what
+does the job here:
+
+"
+    .to_owned();
+    for (names, _, hint) in GIT.iter().chain(GOAT) {
+        // The words of one name stay together.
+        let names = names.replace(' ', "\u{a0}").replace('|', ", ");
+        let names = wrapped(&names, NAME_COLUMNS);
+        let parts = hint.split("; ").flat_map(|part| wrapped(part, COLUMNS - NAME_COLUMNS - 4));
+        let parts: Vec<String> = parts.collect();
+        for at in 0..names.len().max(parts.len()) {
+            let part = |parts: &[String]| parts.get(at).cloned().unwrap_or_default();
+            let line = format!("  {:NAME_COLUMNS$}  {}", part(&names), part(&parts));
+            text.push_str(line.replace('\u{a0}', " ").trim_end());
+            text.push('\n');
+        }
+    }
+    text.trim_end().to_owned()
+}
+
+/// The width of the names of verbs.
+const NAME_COLUMNS: usize = 24;
 
 fn environment() -> String {
     format!("These environment variables are read:\n\n{}", set(&VARIABLES).trim_end())

@@ -59,7 +59,7 @@ fn the_list_has_the_form_of_the_page() {
          --no-pager    print long answers without a pager\n      \
          --utc         print times in UTC\n  \
          -h, --help        this list; pds COMMAND --help for one command\n\n\
-         more: pds help revisions · findings · paths · exit-codes · environment\n      \
+         more: pds help revisions · findings · paths · exit-codes · environment · git\n      \
          tools: tid, cid, mst, unpack, completions, man\n",
     ] {
         assert!(list.contains(part), "{part}\n{list}");
@@ -116,9 +116,23 @@ fn no_help_is_wider_than_a_terminal() {
 fn an_unknown_word_after_help_is_a_usage_error() {
     let home = Home::new();
     let said = home.pds(["help", "lgo"]).fails(2);
-    assert!(said.contains("unrecognized subcommand 'lgo'") && said.ends_with("did you mean log?\n"), "{said}");
+    assert!(
+        said.contains("unrecognized subcommand 'lgo'") && said.ends_with("did you mean log?\n"),
+        "{said}"
+    );
     let said = home.pds(["help", "blob", "burn"]).fails(2);
     assert!(said.contains("unrecognized subcommand 'burn'"), "{said}");
+    let said = home.pds(["help", "bogus"]).fails(2);
+    let topics = "revisions, findings, paths, exit-codes, environment, git";
+    assert_eq!(
+        said,
+        format!(
+            "error: unrecognized subcommand 'bogus'\n\
+             hint: the topics are {topics}; pds --help lists the commands\n"
+        )
+    );
+    let said = home.pds(["help", "revision"]).fails(2);
+    assert!(said.ends_with("hint: did you mean revisions?\n"), "{said}");
     let said = home.pds(["help", "burn", "--json"]).fails(2);
     assert!(said.starts_with("{\"error\":\"usage\",\"message\":\"unrecognized"), "{said}");
 }
@@ -126,7 +140,7 @@ fn an_unknown_word_after_help_is_a_usage_error() {
 #[test]
 fn each_topic_has_a_text_that_fits_a_terminal() {
     let home = Home::new();
-    for topic in ["revisions", "findings", "paths", "exit-codes", "environment"] {
+    for topic in ["revisions", "findings", "paths", "exit-codes", "environment", "git"] {
         let text = home.pds(["help", topic]).ok();
         assert!(text.lines().count() > 5, "{text}");
         for line in text.lines() {

@@ -31,6 +31,28 @@ fn every_verb_of_git_and_goat_with_another_name_has_an_answer() {
 }
 
 #[test]
+fn the_topic_git_has_every_verb_with_another_name() {
+    let home = Home::new();
+    let text = home.pds(["help", "git"]).ok();
+    let words = |text: &str| text.split([' ', ',', '\n', '.']).map(str::to_owned).collect();
+    let words: BTreeSet<String> = words(&text);
+    for verb in GIT.into_iter().chain(GOAT) {
+        let verb = verb.split(' ').next().unwrap();
+        assert!(words.contains(verb), "{verb}: {text}");
+    }
+    assert!(
+        text.contains("\n  blame, annotate           pds log PATH, pds get PATH --at REV\n"),
+        "{text}"
+    );
+    let same = text.split_once("here: ").unwrap().1.split_once('.').unwrap().0;
+    for verb in same.split(',').map(str::trim) {
+        home.pds([verb, "--help"]).ok();
+    }
+    let said = home.pds(["sql", "select 1"]).fails(2);
+    assert!(said.contains("\nhint: pds export --format ndjson | jq "), "{said}");
+}
+
+#[test]
 fn the_longest_habit_counts_wherever_the_options_are() {
     let home = Home::new();
     for (line, message) in [
