@@ -2,10 +2,11 @@
 
 use std::fmt;
 
+use anyhow::Result;
 use pds::commit::Commit;
 use pds::data::Cid;
 use pds::syntax::AtUri;
-use pds::{RecordChange, Written};
+use pds::{RecordChange, SpooledWritten, Written};
 use serde::Serialize;
 
 use super::change::Action;
@@ -29,6 +30,11 @@ impl WrittenRow {
     /// Returns one row per record that the commit changed.
     pub(crate) fn all(written: &Written) -> impl Iterator<Item = Self> {
         written.changes.iter().map(|change| Self::of(&written.commit, change))
+    }
+
+    /// Returns the rows of a commit whose changes are read while they are printed.
+    pub(crate) fn spooled(written: &SpooledWritten) -> impl Iterator<Item = Result<Self>> {
+        written.changes().map(|change| Ok(Self::of(&written.commit, &change?)))
     }
 
     /// Returns the row of one record that a commit changed.

@@ -28,6 +28,16 @@ pub(crate) struct Beginning {
     bytes: String,
 }
 
+impl RecordsArg {
+    /// Tells whether the argument names a record.
+    pub(crate) fn fits(&self, path: &RecordPath) -> bool {
+        match self {
+            Self::One(record) => record.path() == path,
+            Self::Beginning(beginning) => path.to_string().starts_with(&beginning.bytes),
+        }
+    }
+}
+
 impl Beginning {
     /// Finds the records of a state, in key order.
     pub(crate) fn records<'s>(

@@ -54,9 +54,7 @@ impl Args {
             };
             committed += written.len();
             // Each commit is acknowledged as soon as it is made.
-            let rows =
-                written.changes().map(|change| Ok(WrittenRow::of(&written.commit, &change?)));
-            print_read(rows, out)
+            print_read(WrittenRow::spooled(&written), out)
                 .and_then(|()| out.flush())
                 .map_err(|error| partly(committed, &error))?;
             // Without a reader, later commits would not be acknowledged.

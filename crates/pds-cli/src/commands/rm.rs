@@ -1,19 +1,18 @@
 //! `pds rm`
 
-use std::collections::HashSet;
-
 use anyhow::Result;
-use pds::syntax::{AtUri, Did, RecordPath};
-use pds::{Batch, Repo, Write, WriteOptions};
+use pds::syntax::{AtUri, RecordPath};
+use pds::{Snapshot, SpooledBatch, Write, WriteOptions};
 
 use crate::answers::put::{PlannedRow, WrittenRow};
+use crate::arguments::record::Account;
 use crate::arguments::record_pattern::RecordsArg;
 use crate::arguments::write_args::{CommitArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
 use crate::process::questions::{DeletionArgs, can_ask, confirm, declined, needs_yes};
 use crate::repository::open::Place;
-use crate::screens::written::print;
+use crate::screens::written::print_read;
 use crate::terminal::numbers::counted;
 
 /// Delete records in one signed commit
@@ -47,22 +46,29 @@ impl Args {
             false => self.commit.open(place, out)?,
         };
         let did = account_of(&repo)?;
-        let paths = self.records(&repo, &did, place)?;
+        let (snapshot, account) = (repo.snapshot()?, place.account(&did));
+        let is_bulk = self.paths.iter().any(|path| matches!(path, RecordsArg::Beginning(_)));
+        if is_bulk {
+            let mut count = 0_u64;
+            self.each(&snapshot, &account, &mut |_| {
+                count += 1;
+                Ok(())
+            })?;
+            if !self.deletion.yes && !self.deletion.dry_run {
+                self.ask(count)?;
+            }
+        }
         if self.deletion.dry_run {
-            let uri = |path: &RecordPath| AtUri::record(&did, path).to_string();
-            paths.iter().try_for_each(|path| out.answer(&PlannedRow::deletion(uri(path))))?;
+            self.each(&snapshot, &account, &mut |path| {
+                out.answer(&PlannedRow::deletion(AtUri::record(&did, &path).to_string()))
+            })?;
             return Ok(Exit::Done);
         }
-        let is_bulk = self.paths.iter().any(|path| matches!(path, RecordsArg::Beginning(_)));
-        if is_bulk && !self.deletion.yes {
-            self.ask(paths.len() as u64)?;
-        }
-        let writes: Vec<Write> = paths.into_iter().map(Write::delete).collect();
-        let options = WriteOptions::default().message("rm".to_owned());
-        let written = repo.write(Batch::new(&writes).with(options))?;
-        drop(writes);
+        let mut batch = SpooledBatch::on(&repo)?;
+        self.each(&snapshot, &account, &mut |path| Ok(batch.push(&Write::delete(path))?))?;
+        let written = batch.commit(&WriteOptions::default().message("rm".to_owned()))?;
         out.has_done();
-        print(WrittenRow::all(&written), out)?;
+        print_read(WrittenRow::spooled(&written), out)?;
         if out.terminal().is_some() {
             let undo = match &self.commit.ref_name {
                 Some(name) => format!("pds revert {name} --ref {name} restores them"),
@@ -73,28 +79,28 @@ impl Args {
         Ok(Exit::Done)
     }
 
-    /// Finds the records that the arguments name, each once.
-    fn records(&self, repo: &Repo, did: &Did, place: &Place) -> Result<Vec<RecordPath>> {
-        let mut found = Vec::new();
-        // One pattern finds no record twice, and may find a million.
-        let mut seen = HashSet::new();
-        let is_alone = self.paths.len() == 1;
-        let mut add = |path: RecordPath| {
-            if is_alone || seen.insert(path.clone()) {
-                found.push(path);
-            }
-        };
-        let snapshot = repo.snapshot()?;
-        for records in &self.paths {
+    /// Passes on the records that the arguments name, each once. A pattern may find a million, so none is held.
+    fn each(
+        &self,
+        snapshot: &Snapshot,
+        account: &Account<'_>,
+        take: &mut dyn FnMut(RecordPath) -> Result<()>,
+    ) -> Result<()> {
+        for (at, records) in self.paths.iter().enumerate() {
+            let earlier = self.paths.get(..at).unwrap_or_default();
+            let mut take_new = |path: RecordPath| match earlier.iter().any(|one| one.fits(&path)) {
+                true => Ok(()),
+                false => take(path),
+            };
             match records {
-                RecordsArg::One(record) => add(record.path_in(place.account(did))?.clone()),
+                RecordsArg::One(record) => take_new(record.path_in(account.clone())?.clone())?,
                 RecordsArg::Beginning(beginning) => {
-                    let mut count = 0_u64;
-                    for path in beginning.records(&snapshot, &place.account(did))? {
-                        add(path?);
-                        count += 1;
+                    let mut is_found = false;
+                    for path in beginning.records(snapshot, account)? {
+                        is_found = true;
+                        take_new(path?)?;
                     }
-                    if count == 0 {
+                    if !is_found {
                         let message = format!("no record matches {beginning}");
                         let stated = Stated::no("not-found", message);
                         return stated.hint("pds ls lists the collections").fail();
@@ -102,7 +108,7 @@ impl Args {
                 }
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     fn ask(&self, count: u64) -> Result<()> {
