@@ -66,19 +66,22 @@ impl WriteInput {
         while self.waiting.is_empty() {
             let Some(text) = self.lines.next_object()? else { return Ok(None) };
             let number = self.lines.number;
-            self.take(&text).with_context(|| format!("line {number}"))?;
+            // Parsed as a value of the data model, so that `$link` and `$bytes` become links and bytes.
+            let value = Value::parse_json(&text).map_err(|error| match error {
+                DataError::Json(reason) => {
+                    let (place, reason) = placed(&reason, number);
+                    bad(reason).context(place)
+                }
+                error => anyhow!(error).context(format!("line {number}")),
+            })?;
+            self.take(&value).with_context(|| format!("line {number}"))?;
             self.is_begun = true;
         }
         Ok(self.waiting.pop_front())
     }
 
-    /// Parses a write, or the writes of a request.
-    fn take(&mut self, text: &str) -> Result<()> {
-        // Parsed as a value of the data model, so that `$link` and `$bytes` become links and bytes.
-        let value = Value::parse_json(text).map_err(|error| match error {
-            DataError::Json(reason) => bad(reason),
-            error => error.into(),
-        })?;
+    /// Takes a write, or the writes of a request.
+    fn take(&mut self, value: &Value) -> Result<()> {
         let map = value.as_map().ok_or_else(|| bad("a write must be a JSON object"))?;
         if is_exported(map) {
             self.waiting.push_back(exported_write(map, &self.account)?);
@@ -113,6 +116,17 @@ impl WriteInput {
         }
         Ok(())
     }
+}
+
+/// Splits the place off from the reason of a JSON error, and returns it as a place in the input. The object begins on
+/// the line with a number.
+fn placed(reason: &str, number: usize) -> (String, &str) {
+    let place = reason.rsplit_once(" at line ").and_then(|(reason, place)| {
+        let (line, column) = place.split_once(" column ")?;
+        let line = number.checked_add(line.parse().ok()?)?.checked_sub(1)?;
+        Some((format!("line {line}, column {}", column.parse::<usize>().ok()?), reason))
+    });
+    place.unwrap_or_else(|| (format!("line {number}"), reason))
 }
 
 /// Reads lines of bounded length, numbers them from one, and skips empty ones.

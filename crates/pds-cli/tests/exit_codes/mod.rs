@@ -146,7 +146,7 @@ fn code_6_says_how_much_of_a_batch_was_done() {
     assert_eq!(ended.text().lines().count(), 4);
     assert_eq!(
         ended.stderr,
-        "error: 4 writes were committed, then: line 5: expected ident at line 1 column 2\n\
+        "error: 4 writes were committed, then: line 5, column 2: expected ident\n\
          hint: the printed writes are committed, the writes after them are not\n"
     );
     assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t4\n");

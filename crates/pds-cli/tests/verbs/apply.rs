@@ -59,7 +59,7 @@ fn apply_changes_nothing_where_one_write_cannot_be_made() {
     let repo = TestRepo::with_notes();
     for (line, code, said) in [
         ("{\"action\":\"create\"}", 3, "line 2: collection is missing"),
-        ("nonsense", 3, "line 2: expected ident at line 1 column 2"),
+        ("nonsense", 3, "line 2, column 2: expected ident"),
         ("{\"action\":\"burn\",\"collection\":\"a.b.c\"}", 3, "line 2: unknown action \"burn\""),
         ("{\"action\":\"delete\",\"collection\":\"a.b.c\"}", 3, "line 2: rkey is missing"),
         ("{\"action\":\"put\",\"collection\":\"a.b.c\"}", 3, "line 2: value is missing"),
@@ -77,6 +77,8 @@ fn apply_changes_nothing_where_one_write_cannot_be_made() {
         let input = creation("new", "new") + line;
         assert_eq!(repo.pds(["apply"]).stdin(input).fails(code), format!("error: {said}\n"));
     }
+    let said = repo.pds(["apply"]).stdin("{\n  \"action\": x\n}\n").fails(3);
+    assert!(said.starts_with("error: line 2, column 13: expected value"), "{said}");
     let said = repo.pds(["apply", "--json"]).stdin("{\"action\":1}\n").fails(3);
     assert_eq!(said, "{\"error\":\"bad-input\",\"message\":\"line 1: action must be a string\"}\n");
     assert_eq!(repo.pds(["ls"]).ok(), "com.example.note\t3\n");
