@@ -72,6 +72,15 @@ pub enum Error {
     /// A revision names no commit of the repository.
     #[error(transparent)]
     Revision(#[from] RevisionError),
+    /// A revision names no readable commit, and may name one that cannot be read.
+    #[error("no readable commit is \"{text}\", and another one cannot be read")]
+    RevisionHidden {
+        /// The text of the revision.
+        text: String,
+        /// The reason why the first unreadable commit cannot be read.
+        #[source]
+        source: Box<Self>,
+    },
     /// A record is not, or no longer, in the state that the writer expects.
     #[error("record {path} {}", expectation(expected, found))]
     Conflict {
@@ -301,6 +310,7 @@ impl Error {
             Self::Refused(_)
             | Self::RefLost { .. }
             | Self::StateLost { .. }
+            | Self::RevisionHidden { .. }
             | Self::RecordMissing { .. }
             | Self::Path { .. }
             | Self::Commit(_)

@@ -64,8 +64,13 @@ impl Shown {
                 .hint("pds get PATH prints a record")
                 .fail();
         }
-        match (text.parse::<CidArg>(), missing.downcast_ref()) {
-            (Ok(short), Some(Error::Revision(error))) if error.candidates.is_empty() => {
+        let is_no_commit = match missing.downcast_ref() {
+            Some(Error::Revision(error)) => error.candidates.is_empty(),
+            Some(Error::RevisionHidden { .. }) => true,
+            _ => false,
+        };
+        match text.parse::<CidArg>() {
+            Ok(short) if is_no_commit => {
                 let source = place.source()?;
                 match short.find(|fitting| each_block(&source, fitting))? {
                     Some(cid) => Ok(Self::Block(block(&source, &cid)?, Some(source))),

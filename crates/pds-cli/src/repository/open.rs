@@ -235,6 +235,8 @@ pub(crate) fn state_in<'a>(repo: &Repo, state: &'a StateArg) -> Settled<'a> {
 fn knows(repo: &Repo, revision: &Revision) -> bool {
     match repo.history().resolve(revision) {
         Err(Error::Revision(error)) => !error.candidates.is_empty(),
+        // The file is certain.
+        Err(Error::RevisionHidden { .. }) => false,
         _ => true,
     }
 }

@@ -217,3 +217,27 @@ fn the_way_back_goes_past_a_commit_that_is_lost() {
     let said = repo.pds(["info", "--at", "HEAD~1"]).ended();
     assert!(said.code() != 0 && said.stderr.contains(&last), "{}", said.stderr);
 }
+
+#[test]
+fn a_damaged_past_commit_hides_no_state_file_or_block() {
+    let repo = TestRepo::new();
+    let [a, ..] = ["a", "b", "c"].map(|name| repo.put(name, name));
+    let rows = repo.json_lines(["log"]);
+    let commits: Vec<&str> = rows.iter().map(|row| row["cid"].as_str().unwrap()).collect();
+    repo.export("one.car");
+    repo.home.pds(["clone", "one.car", "facade"]).ok();
+    let name = commits[2].parse::<Cid>().unwrap().as_bytes().to_vec();
+    let flip = "UPDATE blocks SET bytes = zeroblob(length(bytes)) WHERE cid = ?1";
+    assert_eq!(sql(&repo).execute(flip, [name]).unwrap(), 1);
+    let count = |state: &str| repo.pds(["ls", "--at", state]).ok();
+    assert_eq!(count(&commits[0][7..15]), "com.example.note\t3\n");
+    assert_eq!(count(&commits[1][7..15]), "com.example.note\t2\n");
+    assert_eq!(count("facade"), "com.example.note\t3\n");
+    assert_eq!(repo.json(["show", &a[7..15]])["text"], "a");
+    // The damaged commit may have such a rev.
+    let said = repo.pds(["ls", "--at", "faded2"]).fails(3);
+    assert!(
+        said.starts_with("error: no readable commit is \"faded2\", and another one cannot be read")
+    );
+    assert!(said.contains(&format!("block {} is damaged", commits[2])), "{said}");
+}

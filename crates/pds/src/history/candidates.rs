@@ -20,12 +20,12 @@ use pds_store::store::View;
 /// Returns the stored commits whose rev fits. A whole rev is first looked for in the history of each ref, and in the log
 /// only if no ref has it.
 pub(crate) fn with_rev(view: &dyn View, prefix: &RevPrefix) -> Result<Vec<Candidate>> {
-    let fits = |commit: &Commit| prefix.fits(commit.rev());
+    let fits = |one: &Candidate| prefix.fits(one.rev);
     let mut found = Found::default();
-    for commit in Backwards::of_refs(view)? {
+    for (_, commit) in Backwards::of_refs(view)? {
         let Some(commit) = found.or_damage(commit)? else { continue };
         // The commits after it have even smaller revs.
-        if commit.rev() < Some(prefix.first) || found.add_if(&fits, &commit).is_break() {
+        if commit.rev() < Some(prefix.first) || found.add_if(&fits, commit_of(&commit)).is_break() {
             break;
         }
     }
@@ -33,38 +33,48 @@ pub(crate) fn with_rev(view: &dyn View, prefix: &RevPrefix) -> Result<Vec<Candid
         each_logged(view, &mut |_, commit| {
             let Some(commit) = found.or_damage(commit)?.flatten() else { return Ok(END) };
             let is_earlier = commit.rev() < Some(prefix.first);
-            Ok((found.add_if(&fits, &commit), if is_earlier { None } else { commit.prev() }))
+            let flow = found.add_if(&fits, commit_of(&commit));
+            Ok((flow, if is_earlier { None } else { commit.prev() }))
         })?;
     }
-    found.finish()
+    match found.damage {
+        Some(damage) if found.fitting.is_empty() => Err(damage),
+        _ => Ok(found.fitting),
+    }
 }
 
-/// Returns the stored commits whose CID fits. If none of them is stored, returns those that the log names.
+/// Returns the stored commits whose CID fits, readable or not. If none of them is stored, returns those that the log
+/// names.
 pub(crate) fn with_cid(view: &dyn View, prefix: &CidPrefix) -> Result<Vec<Candidate>> {
     if let CidPrefix::Whole(cid) = prefix {
         return Ok(vec![Candidate { commit: *cid, rev: None }]);
     }
-    let fits = |commit: &Commit| prefix.fits(&commit.cid());
-    let (mut found, mut lost) = (Found::default(), Vec::new());
-    for commit in Backwards::of_refs(view)? {
-        let Some(commit) = found.or_damage(commit)? else { continue };
-        if found.add_if(&fits, &commit).is_break() {
+    let fits = |one: &Candidate| prefix.fits(&one.commit);
+    let (mut found, mut lost) = (Found::default(), Found::default());
+    for (cid, commit) in Backwards::of_refs(view)? {
+        let rev = found.or_damage(commit)?.and_then(|commit| commit.rev());
+        if found.add_if(&fits, Candidate { commit: cid, rev }).is_break() {
             break;
         }
     }
     each_logged(view, &mut |cid, commit| {
-        let Some(commit) = found.or_damage(commit)?.flatten() else {
-            if prefix.fits(&cid) && lost.len() < MAX_CANDIDATES && !lost.contains(&cid) {
-                lost.push(cid);
+        let commit = match found.or_damage(commit)? {
+            Some(None) => {
+                // A stored commit may still be found.
+                let _ = lost.add_if(&fits, Candidate { commit: cid, rev: None });
+                return Ok(END);
             }
-            return Ok(END);
+            stored => stored.flatten(),
         };
-        Ok((found.add_if(&fits, &commit), commit.prev()))
+        let rev = commit.as_ref().and_then(Commit::rev);
+        let flow = found.add_if(&fits, Candidate { commit: cid, rev });
+        Ok((flow, commit.and_then(|commit| commit.prev())))
     })?;
-    if found.fitting.is_empty() && !lost.is_empty() {
-        return Ok(lost.into_iter().map(|commit| Candidate { commit, rev: None }).collect());
-    }
-    found.finish()
+    Ok(if found.fitting.is_empty() { lost.fitting } else { found.fitting })
+}
+
+fn commit_of(commit: &Commit) -> Candidate {
+    Candidate { commit: commit.cid(), rev: commit.rev() }
 }
 
 /// Whether the search continues, and the commit before the visited one, if it is to be visited, too.
@@ -123,15 +133,19 @@ fn is_logged(view: &dyn View, commit: Cid) -> Result<bool> {
 #[derive(Default)]
 struct Found {
     fitting: Vec<Candidate>,
-    /// The first commit that could not be read. It may be the one that was looked for.
+    /// The first commit that could not be read. Its rev may be the one that was looked for.
     damage: Option<Error>,
 }
 
 impl Found {
     /// Adds a commit if it fits. The search ends if an error can list no more commits.
-    fn add_if(&mut self, fits: &dyn Fn(&Commit) -> bool, commit: &Commit) -> ControlFlow<()> {
-        let candidate = Candidate { commit: commit.cid(), rev: commit.rev() };
-        if fits(commit) && !self.fitting.contains(&candidate) {
+    fn add_if(
+        &mut self,
+        fits: &dyn Fn(&Candidate) -> bool,
+        candidate: Candidate,
+    ) -> ControlFlow<()> {
+        let has_room = self.fitting.len() < MAX_CANDIDATES;
+        if has_room && fits(&candidate) && !self.fitting.contains(&candidate) {
             self.fitting.push(candidate);
         }
         match self.fitting.len() < MAX_CANDIDATES {
@@ -148,13 +162,6 @@ impl Found {
                 Ok(None)
             }
             read => read.map(Some),
-        }
-    }
-
-    fn finish(self) -> Result<Vec<Candidate>> {
-        match self.damage {
-            Some(damage) if self.fitting.is_empty() => Err(damage),
-            _ => Ok(self.fitting),
         }
     }
 }
@@ -175,7 +182,7 @@ impl<'v> Backwards<'v> {
 }
 
 impl Iterator for Backwards<'_> {
-    type Item = Result<Commit>;
+    type Item = (Cid, Result<Commit>);
 
     fn next(&mut self) -> Option<Self::Item> {
         while let Some(cid) = self.unread.pop() {
@@ -184,11 +191,11 @@ impl Iterator for Backwards<'_> {
                     self.waiting.insert((commit.rev(), cid), commit);
                 }
                 Ok(None) => {}
-                Err(error) => return Some(Err(error)),
+                Err(error) => return Some((cid, Err(error))),
             }
         }
-        let (_, commit) = self.waiting.pop_last()?;
+        let ((_, cid), commit) = self.waiting.pop_last()?;
         self.unread.extend(commit.prev());
-        Some(Ok(commit))
+        Some((cid, Ok(commit)))
     }
 }

@@ -97,11 +97,19 @@ impl History<'_> {
         {
             return Ok((commit, name));
         }
-        let head = &self.parts.name;
+        let (head, mut damage) = (&self.parts.name, None);
         let of_rev = || word.rev.as_ref().map(|rev| with_rev(view, rev));
         let of_cid = || word.cid.as_ref().map(|cid| with_cid(view, cid));
         for found in [&of_rev as &dyn Fn() -> Option<Result<Vec<Candidate>>>, &of_cid] {
-            match found().transpose()?.unwrap_or_default().as_slice() {
+            let found = match found() {
+                // A damaged commit does not hide the other readings.
+                Some(Err(error)) if error.is_corrupt() => {
+                    damage.get_or_insert(error);
+                    continue;
+                }
+                found => found.transpose()?.unwrap_or_default(),
+            };
+            match found.as_slice() {
                 [] => {}
                 [one] => return Ok((one.commit, head)),
                 several => {
@@ -110,14 +118,23 @@ impl History<'_> {
             }
         }
         if let Some(micros) = word.micros {
-            return Ok((self.newest_until(view, micros)?.map_err(wrong)?, head));
+            match (self.newest_until(view, micros)?, &damage) {
+                (Ok(commit), _) => return Ok((commit, head)),
+                (Err(reason), None) => return Err(wrong(reason).into()),
+                (Err(_), Some(_)) => {}
+            }
         }
         if let Some(name) = &word.name
             && let lost @ Error::RefLost { .. } = self.parts.on(name.clone()).absent(view)?
         {
             return Err(lost);
         }
-        Err(wrong(word.no_match()).into())
+        Err(match damage {
+            Some(damage) => {
+                Error::RevisionHidden { text: word.text.to_string(), source: Box::new(damage) }
+            }
+            None => wrong(word.no_match()).into(),
+        })
     }
 
     /// Returns the newest state until a time: the commit that the ref pointed to, or, if the log begins later, the

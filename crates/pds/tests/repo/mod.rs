@@ -35,6 +35,7 @@ mod slices;
 mod spooled;
 mod states_of_keys;
 mod stores;
+mod unreadable;
 mod walks;
 mod watched;
 mod writes;
