@@ -5,10 +5,10 @@ use std::ops::ControlFlow;
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::history::origin::is_cut_before;
-use crate::history::parent::{Back, Walk, is_lost};
+use crate::history::parent::{Back, Walk, WalkedCommit};
+use crate::history::resolve::Located;
 use crate::model::revision::Revision;
 use crate::parts::Parts;
-use crate::snapshot::read_commit;
 use pds_core::commit::Commit;
 use pds_core::data::block::ReadError;
 use pds_core::data::cid::Cid;
@@ -67,19 +67,18 @@ impl<'r> History<'r> {
     /// ref is missing but logged, its history is that of the last logged commit.
     pub fn commits(&self, from: Option<&Revision>) -> Result<PastCommits<'r>> {
         let view = self.parts.store.view()?;
-        let (start, name) = match from {
+        let Located { commit, name, walk } = match from {
             Some(from) => self.locate_in(view.as_ref(), from)?,
             None => {
-                let start = match self.parts.present_in(view.as_ref()) {
+                let commit = match self.parts.present_in(view.as_ref()) {
                     Err(Error::RefLost { target: Some(target), .. }) => target,
                     start => start?,
                 };
-                (start, self.parts.name.clone())
+                Located { commit, name: self.parts.name.clone(), walk: Walk::default() }
             }
         };
         let sweep = view.version().sweep;
-        let (parts, next, walk) = (self.parts, Some(start), Walk::default());
-        Ok(PastCommits { parts, name, walk, next, sweep })
+        Ok(PastCommits { parts: self.parts, name, walk, next: Some(commit), sweep })
     }
 }
 
@@ -89,12 +88,8 @@ impl PastCommits<'_> {
         let Some(cid) = self.next.take() else { return Ok(None) };
         let view = self.parts.store.view()?;
         let view = view.as_ref();
-        let commit = match read_commit(view, cid) {
-            Err(error) if is_lost(&error) => Err(error),
-            commit => Ok(commit?),
-        };
-        let back = Back { view, name: &self.name };
-        let parent = back.before_even_if_lost(cid, &mut self.walk)?;
+        let past = Back { view, name: &self.name };
+        let WalkedCommit { commit, before: parent } = self.walk.step(&past, cid)?;
         let is_cut = match &commit {
             Ok(commit) => is_cut_before(self.parts, view, commit, parent)?,
             Err(_) => false,

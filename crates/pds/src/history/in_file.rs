@@ -1,6 +1,9 @@
 //! The states of a CAR file, as revisions name them.
 
+use std::cell::OnceCell;
+
 use crate::error::{Error, Result};
+use crate::history::parent::{Past, Walk, newest_until};
 use crate::model::prefix::{CidPrefix, RevPrefix};
 use crate::model::revision::{Anchor, Revision, Word};
 use crate::model::revision_error::{Candidate, MAX_CANDIDATES, RevisionError};
@@ -16,8 +19,8 @@ use pds_store::ref_name::RefName;
 /// Returns the commit of a CAR file that a revision names.
 ///
 /// `HEAD` is the first root of the file. A CID, a rev or a prefix of one names any commit of the file, and `~N` steps
-/// back from it: to `prev`, or to the commit of the account with the next lower rev. A time names the newest commit
-/// whose rev is not later. A file has no other refs and no log.
+/// back from it: to `prev`, or to the commit of the account with the next lower rev. A time names the first commit of these
+/// steps from `HEAD` whose rev is not later. A file has no other refs and no log.
 ///
 /// ```
 /// # let dir = tempfile::tempdir()?;
@@ -36,6 +39,22 @@ use pds_store::ref_name::RefName;
 ///
 /// [`Error::Revision`] if the revision names no commit of the file, or several. [`Error::Car`] if the file has no root.
 pub fn resolve_in_file<F: ReadAt>(file: &CarFile<F>, revision: &Revision) -> Result<Cid> {
+    Ok(locate_in_file(file, revision)?.commit)
+}
+
+/// The commit of a file that a revision names.
+pub(crate) struct LocatedInFile<'f, F> {
+    pub(crate) commit: Cid,
+    pub(crate) past: PastOfFile<'f, F>,
+    /// The steps of `~N` up to the commit.
+    pub(crate) walk: Walk,
+}
+
+/// Returns the commit that a revision names, with all that the steps before it need.
+pub(crate) fn locate_in_file<'f, F: ReadAt>(
+    file: &'f CarFile<F>,
+    revision: &Revision,
+) -> Result<LocatedInFile<'f, F>> {
     let no_root = || CarError::Header { reason: "the file has no root".to_owned() };
     let root = *file.roots().first().ok_or_else(no_root)?;
     let wrong = |reason: &str| Error::from(RevisionError::new(revision.as_typed(), reason));
@@ -53,31 +72,65 @@ pub fn resolve_in_file<F: ReadAt>(file: &CarFile<F>, revision: &Revision) -> Res
     if commit != root && commit_at(file, commit)?.is_none() {
         return Err(wrong("the file has no such commit"));
     }
+    let (past, mut walk) = (PastOfFile::new(file, commit), Walk::default());
     for back in 0..revision.back {
-        commit = before(file, commit)?.ok_or_else(|| {
+        commit = walk.step(&past, commit)?.before.ok_or_else(|| {
             wrong(&format!("the file has no parent of {}", revision.with_back(back)))
         })?;
     }
-    Ok(commit)
+    Ok(LocatedInFile { commit, past, walk })
 }
 
-/// Returns the parent of a commit: `prev` if the file has it, or the commit of the account with the next lower rev.
-fn before<F: ReadAt>(file: &CarFile<F>, commit: Cid) -> Result<Option<Cid>> {
-    let Some(commit) = commit_at(file, commit)? else { return Ok(None) };
-    if let Some(prev) = commit.prev()
-        && commit_at(file, prev)?.is_some()
-    {
-        return Ok(Some(prev));
+/// The past in a file: the commits of one account, by their revs.
+pub(crate) struct PastOfFile<'f, F> {
+    file: &'f CarFile<F>,
+    /// The commit whose account counts.
+    of: Cid,
+    /// The revs and CIDs, in order; read before the first step that is not by `prev`.
+    known: OnceCell<Vec<(Option<Tid>, Cid)>>,
+}
+
+impl<'f, F: ReadAt> PastOfFile<'f, F> {
+    fn new(file: &'f CarFile<F>, of: Cid) -> Self {
+        Self { file, of, known: OnceCell::new() }
     }
-    let mut found: Option<Commit> = None;
-    for other in commits(file) {
-        let other = other?;
-        let is_later = found.as_ref().is_none_or(|found| found.rev() < other.rev());
-        if other.did() == commit.did() && other.rev() < commit.rev() && is_later {
-            found = Some(other);
+
+    fn known(&self) -> Result<&[(Option<Tid>, Cid)]> {
+        if let Some(known) = self.known.get() {
+            return Ok(known);
         }
+        let mut known = Vec::new();
+        if let Some(of) = commit_at(self.file, self.of)? {
+            for commit in commits(self.file) {
+                let commit = commit?;
+                if commit.did() == of.did() {
+                    known.push((commit.rev(), commit.cid()));
+                }
+            }
+        }
+        known.sort_unstable();
+        Ok(self.known.get_or_init(|| known))
     }
-    Ok(found.map(|found| found.cid()))
+}
+
+impl<F: ReadAt> Past for PastOfFile<'_, F> {
+    fn commit(&self, cid: Cid) -> Result<Commit> {
+        let block = self.file.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
+        Ok(Commit::decode_with_faults(&block)?)
+    }
+
+    /// A file does not tell what it lacks.
+    fn is_recorded(&self, _: Cid) -> Result<bool> {
+        Ok(false)
+    }
+
+    /// Returns the commit with the greatest rev that is smaller than those of the walk.
+    fn candidates(&self, _: Cid, walk: &Walk) -> Result<Vec<Cid>> {
+        let known = self.known()?;
+        let earlier = known.partition_point(|(rev, _)| walk.is_earlier_rev(*rev));
+        let last = earlier.checked_sub(1).and_then(|at| known.get(at));
+        Ok(last.map(|(_, cid)| *cid).into_iter().collect())
+    }
 }
 
 /// Returns the commit that a word names: by its rev, by its CID, or as the newest one until a time.
@@ -101,34 +154,14 @@ fn find_word<F: ReadAt>(
         }
     }
     match micros {
-        Some(micros) => newest_until(file, root, *micros)?
-            .ok_or_else(|| wrong("the file has no commit from before the end of that time")),
+        Some(micros) => newest_until(&PastOfFile::new(file, root), root, *micros)?
+            .ok_or_else(|| wrong("the file has no commit from that time or before")),
         None if rev.is_none() && cid.is_none() => Err(wrong("a CAR file has no refs")),
         None => Err(wrong(&match rev.as_ref().and_then(RevPrefix::whole) {
             Some(rev) => format!("the file has no commit with rev {rev}"),
             None => "the file has no commit whose rev or CID begins with it".to_owned(),
         })),
     }
-}
-
-/// Returns the newest commit of the account whose rev is neither after a time nor after that of the root.
-fn newest_until<F: ReadAt>(file: &CarFile<F>, root: Cid, micros: u64) -> Result<Option<Cid>> {
-    let Some(root) = commit_at(file, root)? else { return Ok(None) };
-    let is_meant = |commit: &Commit| {
-        let of_rev = commit.rev().and_then(Tid::rev_micros);
-        of_rev.is_some_and(|of_rev| of_rev <= micros)
-            && commit.rev() <= root.rev()
-            && commit.did() == root.did()
-    };
-    let mut found: Option<Commit> = is_meant(&root).then(|| root.clone());
-    for commit in commits(file) {
-        let commit = commit?;
-        let is_later = found.as_ref().is_none_or(|found| found.rev() < commit.rev());
-        if is_later && is_meant(&commit) {
-            found = Some(commit);
-        }
-    }
-    Ok(found.map(|found| found.cid()))
 }
 
 /// Returns the commits that are meant, at most as many as an error lists.

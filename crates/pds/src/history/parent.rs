@@ -1,4 +1,4 @@
-//! The commit before another one, by its `prev` or by the log.
+//! The commit before another one, by its `prev`, or by the log or the revs.
 
 use std::collections::HashSet;
 use std::ops::ControlFlow;
@@ -10,7 +10,7 @@ use pds_core::data::cid::Cid;
 use pds_core::syntax::tid::Tid;
 use pds_store::log::LogQuery;
 use pds_store::ref_name::RefName;
-use pds_store::store::{View, has_sound};
+use pds_store::store::View;
 
 pub(crate) fn commit_if_here(view: &dyn View, cid: Cid) -> Result<Option<Commit>> {
     match read_commit(view, cid) {
@@ -24,124 +24,138 @@ pub(crate) fn is_lost(error: &Error) -> bool {
     error.is_corrupt() || error.is_not_found()
 }
 
-/// The commits that a walk has passed, as far as later steps depend on them. Its size depends on the number of lost
-/// commits only.
+/// Where a walk finds commits: in a repository with the log of a ref, or in a CAR file.
+pub(crate) trait Past {
+    /// Reads a commit.
+    fn commit(&self, cid: Cid) -> Result<Commit>;
+
+    /// Returns whether a commit that is absent belongs to this history.
+    fn is_recorded(&self, commit: Cid) -> Result<bool>;
+
+    /// Returns the commits that may be before a commit whose `prev` leads nowhere, the best first.
+    fn candidates(&self, commit: Cid, walk: &Walk) -> Result<Vec<Cid>>;
+}
+
+/// The steps from a commit to the one before it, again and again. Its size depends on the number of lost commits only.
 ///
-/// A step by `prev` cannot lead back, because a commit names its `prev` by hash. A step by the log leads to a commit
-/// with a smaller rev than all before it, or to a lost commit for the first time. So every walk ends.
+/// No commit comes twice, so every walk ends. Steps by `prev` alone cannot lead back, because a commit names its `prev`
+/// by hash. After the first other step, a commit must have a smaller rev than all before it. A lost commit must be new.
 #[derive(Debug, Default)]
 pub(crate) struct Walk {
     /// The smallest rev so far, `None` before the first readable commit.
     smallest: Option<Option<Tid>>,
+    /// Whether a step was not by `prev`.
+    has_jumped: bool,
     lost: HashSet<Cid>,
 }
 
+/// A commit of a walk.
+pub(crate) struct WalkedCommit {
+    /// The commit, or the reason why it cannot be read.
+    pub(crate) commit: Result<Commit>,
+    /// The commit before it.
+    pub(crate) before: Option<Cid>,
+}
+
 impl Walk {
-    /// Notes the rev of a commit.
-    pub(crate) fn pass(&mut self, commit: &Commit) {
-        let rev = commit.rev();
-        self.smallest = Some(self.smallest.map_or(rev, |smallest| smallest.min(rev)));
+    /// Reads a commit, and finds the one before it: its `prev`, or else the first candidate. Both may be unreadable.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the store or the file cannot be read. A lost commit is part of the answer.
+    pub(crate) fn step(&mut self, past: &dyn Past, cid: Cid) -> Result<WalkedCommit> {
+        let commit = match past.commit(cid) {
+            Err(error) if is_lost(&error) => {
+                self.lost.insert(cid);
+                Err(error)
+            }
+            commit => {
+                let commit = commit?;
+                let rev = commit.rev();
+                self.smallest = Some(self.smallest.map_or(rev, |smallest| smallest.min(rev)));
+                Ok(commit)
+            }
+        };
+        let prev = commit.as_ref().ok().and_then(Commit::prev);
+        Ok(WalkedCommit { commit, before: self.before(past, cid, prev)? })
     }
 
-    /// Returns whether a commit has a smaller rev than all commits so far.
-    pub(crate) fn is_earlier(&self, commit: &Commit) -> bool {
-        self.is_earlier_rev(commit.rev())
+    fn before(&mut self, past: &dyn Past, cid: Cid, prev: Option<Cid>) -> Result<Option<Cid>> {
+        if let Some(prev) = prev {
+            let leads_on = match past.commit(prev) {
+                Ok(earlier) => !self.has_jumped || self.is_earlier_rev(earlier.rev()),
+                // It may have never been stored, or it was deleted.
+                Err(Error::UnknownCommit(_)) if !past.is_recorded(prev)? => false,
+                unread => self.is_new_loss(prev, unread)?,
+            };
+            if leads_on {
+                return Ok(Some(prev));
+            }
+        }
+        for before in past.candidates(cid, self)? {
+            let leads_on = match past.commit(before) {
+                Ok(earlier) => self.is_earlier_rev(earlier.rev()),
+                unread => self.is_new_loss(before, unread)?,
+            };
+            if leads_on {
+                self.has_jumped = true;
+                return Ok(Some(before));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns whether a rev is smaller than those of all commits so far.
     pub(crate) fn is_earlier_rev(&self, rev: Option<Tid>) -> bool {
         self.smallest.is_none_or(|smallest| rev < smallest)
     }
+
+    fn is_new_loss(&self, commit: Cid, unread: Result<Commit>) -> Result<bool> {
+        match unread {
+            Err(error) if !is_lost(&error) => Err(error),
+            _ => Ok(!self.lost.contains(&commit)),
+        }
+    }
 }
 
-/// Steps from a commit to the one before it, in one view.
+/// Returns the first commit of a walk whose rev is not after a time. Returns the error of a damaged commit if that may be
+/// the one, and `None` if a missing one may be.
+pub(crate) fn newest_until(past: &dyn Past, from: Cid, micros: u64) -> Result<Option<Cid>> {
+    let (mut walk, mut at, mut lost) = (Walk::default(), Some(from), None);
+    let mut found = None;
+    while let Some(cid) = at.filter(|_| found.is_none()) {
+        let walked = walk.step(past, cid)?;
+        match walked.commit {
+            Ok(commit) if commit.rev().and_then(Tid::rev_micros).is_some_and(|of| of <= micros) => {
+                found = Some(cid);
+            }
+            // The unreadable commits after this one have later revs, too.
+            Ok(_) => lost = None,
+            Err(error) => lost = Some(error),
+        }
+        at = walked.before;
+    }
+    match lost {
+        None => Ok(found),
+        Some(error) if error.is_not_found() => Ok(None),
+        Some(error) => Err(error),
+    }
+}
+
+/// The past of a ref in one view: the commits that it pointed to, as the log records them.
 #[derive(Clone, Copy)]
 pub(crate) struct Back<'v> {
     pub(crate) view: &'v dyn View,
     pub(crate) name: &'v RefName,
 }
 
-impl Back<'_> {
-    /// Returns the `prev` of a commit. If it is not stored, returns the commit that the ref pointed to before it
-    /// pointed to this one.
-    ///
-    /// Only commits with a smaller rev count, so that the steps end. A ref that was moved back pointed to a
-    /// later commit before.
-    pub(crate) fn before(&self, commit: Cid) -> Result<Option<Cid>> {
-        let commit = read_commit(self.view, commit)?;
-        if let Some(prev) = commit.prev()
-            && has_sound(self.view, &prev)?
-        {
-            return Ok(Some(prev));
-        }
-        for before in self.arrivals(commit.cid())? {
-            let before = commit_if_here(self.view, before)?;
-            if let Some(before) = before.filter(|before| before.rev() < commit.rev()) {
-                return Ok(Some(before.cid()));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns the commit before another one as [`before`](Self::before) does, also if one of them is logged
-    /// but unreadable. For an unreadable commit, only the log has the one before it.
-    ///
-    /// `walk` has the commits between the start and this one. A commit that the walk has passed is not returned again.
-    pub(crate) fn before_even_if_lost(&self, commit: Cid, walk: &mut Walk) -> Result<Option<Cid>> {
-        match read_commit(self.view, commit) {
-            Err(error) if is_lost(&error) => {
-                if !walk.lost.insert(commit) {
-                    return Ok(None);
-                }
-            }
-            commit => {
-                let commit = commit?;
-                walk.pass(&commit);
-                if let Some(prev) = commit.prev()
-                    && self.is_known(prev)?
-                {
-                    return Ok(Some(prev));
-                }
-            }
-        }
-        for before in self.arrivals(commit)? {
-            match read_commit(self.view, before) {
-                Ok(earlier) if walk.is_earlier(&earlier) => return Ok(Some(before)),
-                Ok(_) => {}
-                Err(error) if is_lost(&error) && !walk.lost.contains(&before) => {
-                    return Ok(Some(before));
-                }
-                Err(error) if is_lost(&error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns whether a commit is stored, or was stored and is unreadable now.
-    fn is_known(&self, commit: Cid) -> Result<bool> {
-        match read_commit(self.view, commit) {
-            Ok(_) => Ok(true),
-            // The commit may have never been stored, or it was deleted.
-            Err(Error::UnknownCommit(_)) => self.is_logged(commit),
-            Err(error) if is_lost(&error) => Ok(true),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Returns the commits that the ref pointed to just before it pointed to `commit`, the latest first.
-    fn arrivals(&self, commit: Cid) -> Result<Vec<Cid>> {
-        let mut before = Vec::new();
-        let query = LogQuery::newest_first().of(self.name.clone()).to(commit);
-        self.view.log(&query, &mut |row| {
-            before.extend(row.before);
-            ControlFlow::Continue(())
-        })?;
-        Ok(before)
+impl Past for Back<'_> {
+    fn commit(&self, cid: Cid) -> Result<Commit> {
+        read_commit(self.view, cid)
     }
 
     /// Returns whether the ref has pointed to a commit.
-    fn is_logged(&self, commit: Cid) -> Result<bool> {
+    fn is_recorded(&self, commit: Cid) -> Result<bool> {
         let mut found = false;
         let query = LogQuery::newest_first().of(self.name.clone()).to(commit);
         self.view.log(&query, &mut |_| {
@@ -149,5 +163,16 @@ impl Back<'_> {
             ControlFlow::Break(())
         })?;
         Ok(found)
+    }
+
+    /// Returns the commits that the ref pointed to just before it pointed to `commit`, the latest first.
+    fn candidates(&self, commit: Cid, _: &Walk) -> Result<Vec<Cid>> {
+        let mut before = Vec::new();
+        let query = LogQuery::newest_first().of(self.name.clone()).to(commit);
+        self.view.log(&query, &mut |row| {
+            before.extend(row.before);
+            ControlFlow::Continue(())
+        })?;
+        Ok(before)
     }
 }

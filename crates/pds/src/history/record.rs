@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::history::origin::is_cut_before;
 use crate::history::parent::{Back, Walk, is_lost};
+use crate::history::resolve::Located;
 use crate::model::revision::Revision;
 use crate::parts::Parts;
 use crate::reading::Reading;
@@ -84,18 +85,17 @@ impl<'r> History<'r> {
         path: &RecordPath,
     ) -> Result<RecordHistory<'r>> {
         let view = self.parts.store.view()?;
-        let (commit, name) = match from {
+        let (commit, name, walk) = match from {
             Some(from) => {
-                let (commit, name) = self.locate_in(view.as_ref(), from)?;
-                (self.parts.commit_in(view.as_ref(), commit)?, name)
+                let Located { commit, name, walk } = self.locate_in(view.as_ref(), from)?;
+                (self.parts.commit_in(view.as_ref(), commit)?, name, walk)
             }
-            None => (self.parts.head_in(view.as_ref())?, self.parts.name.clone()),
+            None => (self.parts.head_in(view.as_ref())?, self.parts.name.clone(), Walk::default()),
         };
         let blocks = self.parts.moment_of(view.as_ref())?.blocks;
         let (head, key) = (commit.cid(), path.to_key());
         let found = get(view.as_ref(), commit.data(), &key)?;
-        let (later, walk) = (Some((commit, found)), Walk::default());
-        let (parts, directly_before) = (self.parts, None);
+        let (parts, later, directly_before) = (self.parts, Some((commit, found)), None);
         Ok(RecordHistory { parts, name, key, blocks, later, directly_before, at: head, walk })
     }
 }
@@ -105,8 +105,8 @@ impl RecordHistory<'_> {
         while let Some((commit, after)) = self.later.take() {
             let earlier = {
                 let view = self.parts.store.view()?;
-                let back = Back { view: view.as_ref(), name: &self.name };
-                back.before_even_if_lost(self.at, &mut self.walk)?
+                let past = Back { view: view.as_ref(), name: &self.name };
+                self.walk.step(&past, self.at)?.before
             };
             let Some(earlier) = earlier else {
                 // The history begins here. A record in this commit counts as created by it.

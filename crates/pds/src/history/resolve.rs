@@ -6,17 +6,25 @@ use crate::error::{Error, Result};
 use crate::facts::forgotten;
 use crate::history::candidates::{with_cid, with_rev};
 use crate::history::handle::History;
-use crate::history::parent::{Back, Walk, commit_if_here};
+use crate::history::parent::{Back, Walk, newest_until};
 use crate::model::revision::{Anchor, Revision, Word};
 use crate::model::revision_error::{Candidate, RevisionError};
 use crate::snapshot::{Snapshot, read_commit};
 use pds_core::commit::CommitError;
 use pds_core::data::cid::Cid;
 use pds_core::syntax::datetime::Datetime;
-use pds_core::syntax::tid::Tid;
 use pds_store::log::LogQuery;
 use pds_store::ref_name::RefName;
 use pds_store::store::View;
+
+/// The commit that a revision names.
+pub(crate) struct Located {
+    pub(crate) commit: Cid,
+    /// The ref whose log leads to the commits before it.
+    pub(crate) name: RefName,
+    /// The steps of `~N` up to the commit.
+    pub(crate) walk: Walk,
+}
 
 impl History<'_> {
     /// Returns the commit that a revision names.
@@ -37,11 +45,11 @@ impl History<'_> {
 
     /// Returns the commit that a revision names in one view.
     pub(crate) fn resolve_in(&self, view: &dyn View, revision: &Revision) -> Result<Cid> {
-        Ok(self.locate_in(view, revision)?.0)
+        Ok(self.locate_in(view, revision)?.commit)
     }
 
-    /// Returns the commit that a revision names in one view, and the ref whose log leads to the commits before it.
-    pub(crate) fn locate_in(&self, view: &dyn View, revision: &Revision) -> Result<(Cid, RefName)> {
+    /// Returns the commit that a revision names in one view, with all that the steps before it need.
+    pub(crate) fn locate_in(&self, view: &dyn View, revision: &Revision) -> Result<Located> {
         let is_of_the_past =
             !matches!(revision, Revision { base: Anchor::Ref { moves: 0, .. }, back: 0, .. });
         self.find_revision(view, revision).map_err(|error| match (error, forgotten(view)) {
@@ -55,7 +63,7 @@ impl History<'_> {
         })
     }
 
-    fn find_revision(&self, view: &dyn View, revision: &Revision) -> Result<(Cid, RefName)> {
+    fn find_revision(&self, view: &dyn View, revision: &Revision) -> Result<Located> {
         let wrong = |reason: String| RevisionError::new(revision.as_typed(), reason);
         let (mut commit, name) = match &revision.base {
             Anchor::Commit(cid) => (*cid, &self.parts.name),
@@ -78,11 +86,11 @@ impl History<'_> {
         })?;
         let (steps, mut walk) = (Back { view, name }, Walk::default());
         for back in 0..revision.back {
-            commit = steps
-                .before_even_if_lost(commit, &mut walk)?
+            let before = walk.step(&steps, commit)?.before;
+            commit = before
                 .ok_or_else(|| wrong(format!("{} has no parent", revision.with_back(back))))?;
         }
-        Ok((commit, name.clone()))
+        Ok(Located { commit, name: name.clone(), walk })
     }
 
     /// Returns the commit that a word names, and the ref whose log leads to the commits before it.
@@ -118,10 +126,12 @@ impl History<'_> {
             }
         }
         if let Some(micros) = word.micros {
-            match (self.newest_until(view, micros)?, &damage) {
-                (Ok(commit), _) => return Ok((commit, head)),
-                (Err(reason), None) => return Err(wrong(reason).into()),
-                (Err(_), Some(_)) => {}
+            match self.newest_until(view, micros) {
+                Ok(Ok(commit)) => return Ok((commit, head)),
+                Ok(Err(reason)) if damage.is_none() => return Err(wrong(reason).into()),
+                Ok(Err(_)) => {}
+                Err(error) if error.is_corrupt() => _ = damage.get_or_insert(error),
+                Err(error) => return Err(error),
             }
         }
         if let Some(name) = &word.name
@@ -144,16 +154,9 @@ impl History<'_> {
             Ok(commit) => return Ok(Ok(commit)),
             Err(missed) => missed,
         };
-        let back = Back { view, name: &self.parts.name };
-        let mut at = missed.first;
-        while let Some(commit) = at.map(|cid| commit_if_here(view, cid)).transpose()?.flatten() {
-            let of_rev = commit.rev().and_then(Tid::rev_micros);
-            if of_rev.is_some_and(|of_rev| of_rev <= micros) {
-                return Ok(Ok(commit.cid()));
-            }
-            at = back.before(commit.cid())?;
-        }
-        Ok(Err(missed.reason))
+        let past = Back { view, name: &self.parts.name };
+        let found = missed.first.map(|first| newest_until(&past, first, micros)).transpose()?;
+        Ok(found.flatten().ok_or(missed.reason))
     }
 
     fn ref_at(

@@ -1,13 +1,13 @@
 //! The revert of a commit by a new commit.
 
 use crate::error::{Error, Result};
-use crate::history::parent::Back;
+use crate::history::parent::{Back, Walk, commit_if_here};
 use crate::merge::handle::Merge;
 use crate::merge::plan::{Plan, plan};
 use crate::model::conflict::{Resolution, Versions};
 use crate::model::write::Written;
 use crate::reading::Reading;
-use crate::snapshot::{read_commit, record_changes};
+use crate::snapshot::record_changes;
 use pds_core::data::cid::Cid;
 use pds_core::mst::diff::diff;
 use pds_core::mst::tree::get;
@@ -47,9 +47,13 @@ impl Merge<'_> {
                 if view.version() != base.version {
                     return Err(StoreError::Changed.into());
                 }
-                let back = Back { view: view.as_ref(), name: &self.parts.name };
-                let before = back.before(commit)?.ok_or(Error::NothingBefore(commit))?;
-                (read_commit(view.as_ref(), commit)?, read_commit(view.as_ref(), before)?)
+                let view = view.as_ref();
+                let past = Back { view, name: &self.parts.name };
+                let walked = Walk::default().step(&past, commit)?;
+                let undone = walked.commit?;
+                let before = walked.before.ok_or(Error::NothingBefore(commit))?;
+                let before = commit_if_here(view, before)?.ok_or(Error::NothingBefore(commit))?;
+                (undone, before)
             };
             let store = &Reading::since(self.parts.store.clone(), base.version);
             let head = &base.commit;

@@ -277,7 +277,7 @@ fn a_time_before_the_log_names_a_commit_by_its_rev() {
     assert!(reason(in_file(&rev[..8])).starts_with("2 commits begin with it: "));
     assert_eq!(in_file(&rev).unwrap(), first.cid());
     let said = reason(in_file("T5"));
-    assert_eq!(said, "the file has no commit from before the end of that time");
+    assert_eq!(said, "the file has no commit from that time or before");
     assert_eq!(reason(in_file("@{T5}")), "a CAR file has no log");
     assert_eq!(
         reason(in_file("abcdefg")),

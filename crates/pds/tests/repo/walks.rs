@@ -1,8 +1,12 @@
-//! The walk through a history, compared with `HEAD~N` and with the rule for parents on a plain list of commits.
+//! The walk through a history and through a file, compared with `HEAD~N`, with times, and with the rule for parents on a
+//! plain list of commits.
 
-use std::collections::HashSet;
+use std::io::Cursor;
 
+use pds::car::{CarFile, CarWriter};
 use pds::data::Block;
+use pds::history::commits_in_file::commits_in_file;
+use pds::history::in_file::resolve_in_file;
 use pds::syntax::Tid;
 use pds::{Cid, Error, Revision};
 use proptest::prelude::*;
@@ -40,7 +44,7 @@ impl Plan {
     fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
         for (n, (rev, prev)) in (0..).zip(&self.commits) {
-            let rev = Tid::new(1_700_000_000_000_000 + rev, 1).unwrap();
+            let rev = Tid::new(START + rev, 1).unwrap();
             blocks.push(commit(rev, prev.map(|prev| blocks[prev].cid()), n));
         }
         blocks
@@ -52,30 +56,68 @@ impl Plan {
         pairs.filter(|pair| pair[1] == at).map(|pair| pair[0]).collect()
     }
 
-    /// The commits from HEAD backwards, by the rule for parents.
-    fn walk(&self) -> Vec<usize> {
-        let (mut walk, mut smallest, mut lost) = (Vec::new(), u64::MAX, HashSet::new());
-        let mut next = self.moves.last().copied();
+    /// The commits from HEAD backwards.
+    fn walk(&self, from: Option<usize>) -> Vec<usize> {
+        let known = |prev: usize| self.is_stored[prev] || self.moves.contains(&prev);
+        self.walk_by(from, &self.is_stored, &known, &|at, _| self.arrivals(at))
+    }
+
+    /// The commits of a walk, by the rule for parents. No commit comes twice.
+    fn walk_by(
+        &self,
+        from: Option<usize>,
+        is_readable: &[bool],
+        is_known: &dyn Fn(usize) -> bool,
+        candidates: &dyn Fn(usize, u64) -> Vec<usize>,
+    ) -> Vec<usize> {
+        let (mut walk, mut smallest, mut has_jumped) = (Vec::new(), u64::MAX, false);
+        let mut next = from;
         while let Some(at) = next {
+            assert!(!walk.contains(&at), "{at} comes twice in {self:?}");
             walk.push(at);
             let (rev, prev) = self.commits[at];
-            if self.is_stored[at] {
+            let mut prev = prev.filter(|prev| is_readable[at] && is_known(*prev));
+            if is_readable[at] {
                 smallest = smallest.min(rev);
-                let is_known = |prev: &usize| self.is_stored[*prev] || self.moves.contains(prev);
-                if let Some(prev) = prev.filter(is_known) {
-                    next = Some(prev);
-                    continue;
-                }
-            } else if !lost.insert(at) {
-                break;
             }
-            next = self.arrivals(at).into_iter().find(|before| match self.is_stored[*before] {
-                true => self.commits[*before].0 < smallest,
-                false => !lost.contains(before),
-            });
+            let leads_on = |to: &usize, is_bound: bool| match is_readable[*to] {
+                true => !is_bound || self.commits[*to].0 < smallest,
+                false => !walk.contains(to),
+            };
+            prev = prev.filter(|prev| leads_on(prev, has_jumped));
+            has_jumped |= prev.is_none();
+            let mut others = candidates(at, smallest).into_iter();
+            next = prev.or_else(|| others.find(|other| leads_on(other, true)));
         }
         walk
     }
+
+    /// The first commit of a walk until a rev, or the unreadable one that may be it.
+    fn until(&self, walk: &[usize], is_readable: &[bool], rev: u64) -> Option<usize> {
+        let is_meant = |at: &usize| is_readable[*at] && self.commits[*at].0 <= rev;
+        let end = walk.iter().position(is_meant);
+        let later = &walk[..end.unwrap_or(walk.len())];
+        match later.last() {
+            Some(last) if !is_readable[*last] => Some(*last),
+            _ => end.map(|end| walk[end]),
+        }
+    }
+}
+
+const START: u64 = 1_700_000_000_000_000;
+
+/// Parses a revision, in which `T` and digits are a time in microseconds.
+fn revision(text: &str) -> Revision {
+    Revision::parse_with_times(text, &|text| text.strip_prefix('T')?.parse().ok()).unwrap()
+}
+
+/// The commits that `HEAD`, `HEAD~1` and so on name.
+fn named(resolve: &dyn Fn(&Revision) -> pds::Result<Cid>) -> Vec<Cid> {
+    let by_name = |back: usize| match resolve(&revision(&format!("HEAD~{back}"))) {
+        Err(Error::Revision(_)) => None,
+        found => Some(found.unwrap()),
+    };
+    (0..).map_while(by_name).collect()
 }
 
 proptest! {
@@ -88,31 +130,111 @@ proptest! {
         for (seq, at) in (1..).zip(&plan.moves) {
             let after = blocks[*at].cid();
             if before != Some(after) {
-                log.push(row(seq, &head(), before, after, seq));
+                // The log begins after all revs, so that a time is that of a rev.
+                log.push(row(seq, &head(), before, after, START + 1_000 + seq));
                 before = Some(after);
             }
         }
         let stored: Vec<Block> =
             blocks.iter().zip(&plan.is_stored).filter(|(_, is)| **is).map(|(block, _)| block.clone()).collect();
         let repo = repo_of(&stored, &log);
-        let expected: Vec<Cid> = plan.walk().into_iter().map(|at| blocks[at].cid()).collect();
+        let cids = |walk: Vec<usize>| walk.into_iter().map(|at| blocks[at].cid()).collect::<Vec<_>>();
+        let expected = cids(plan.walk(plan.moves.last().copied()));
 
-        let walked: Vec<_> = repo.history().commits(None).unwrap().map(Result::unwrap).collect();
-        let cids: Vec<Cid> = walked.iter().map(|past| past.cid).collect();
-        prop_assert_eq!(&cids, &expected);
-        for (past, next) in walked.iter().zip(cids.iter().skip(1).map(Some).chain([None])) {
+        let walked = |from: Option<&Revision>| -> Vec<_> {
+            repo.history().commits(from).unwrap().map(Result::unwrap).collect()
+        };
+        let all = walked(None);
+        prop_assert_eq!(all.iter().map(|past| past.cid).collect::<Vec<_>>(), expected.clone());
+        for (past, next) in all.iter().zip(expected.iter().skip(1).map(Some).chain([None])) {
             prop_assert_eq!(past.parent.as_ref(), next);
             prop_assert_eq!(past.commit.is_ok(), stored.iter().any(|block| block.cid() == past.cid));
         }
-
-        let by_name = |back: usize| -> Option<Cid> {
-            let revision: Revision = format!("HEAD~{back}").parse().unwrap();
-            match repo.history().resolve(&revision) {
-                Err(Error::Revision(_)) => None,
-                found => Some(found.unwrap()),
+        prop_assert_eq!(&named(&|at| repo.history().resolve(at)), &expected);
+        for back in 0..expected.len() {
+            let tail = walked(Some(&revision(&format!("HEAD~{back}"))));
+            prop_assert_eq!(tail.iter().map(|past| past.cid).collect::<Vec<_>>(), &expected[back..]);
+        }
+        let of_log = plan.walk(plan.moves.first().copied());
+        for rev in 0..20 {
+            let meant = plan.until(&of_log, &plan.is_stored, rev).filter(|at| plan.is_stored[*at]);
+            match repo.history().resolve(&revision(&format!("T{}", START + rev))) {
+                Err(Error::Revision(_)) => prop_assert_eq!(meant, None),
+                found => prop_assert_eq!(Some(found.unwrap()), meant.map(|at| blocks[at].cid())),
             }
-        };
-        let named: Vec<Cid> = (0..).map_while(by_name).collect();
-        prop_assert_eq!(named, expected);
+        }
     }
+
+    #[test]
+    fn a_walk_in_a_file_has_the_commits_of_head_and_its_parents(
+        plan in plans(),
+        is_absent in prop::collection::vec(prop::bool::weighted(0.3), 12),
+    ) {
+        let blocks = plan.blocks();
+        let root = *plan.moves.last().unwrap();
+        let mut car = CarWriter::new(Vec::new(), &[blocks[root].cid()]).unwrap();
+        let mut harm = Vec::new();
+        for (at, block) in blocks.iter().enumerate() {
+            if !plan.is_stored[at] && is_absent[at] {
+                continue;
+            }
+            car.block(block.borrowed()).unwrap();
+            harm.extend((!plan.is_stored[at]).then_some(block));
+        }
+        let mut bytes = car.finish().unwrap();
+        for block in harm {
+            let at = bytes.windows(block.bytes().len()).position(|part| part == block.bytes()).unwrap();
+            bytes[at + block.bytes().len() - 3] ^= 1;
+        }
+        let file = CarFile::open_unchecked(Cursor::new(bytes)).unwrap();
+        let is_known = |at: usize| plan.is_stored[at] || !is_absent[at];
+        let lower = |_: usize, smallest: u64| -> Vec<usize> {
+            let lower = (0..blocks.len()).filter(|at| plan.is_stored[*at] && plan.commits[*at].0 < smallest);
+            lower.max_by_key(|at| (plan.commits[*at].0, blocks[*at].cid())).into_iter().collect()
+        };
+        let walk = plan.walk_by(Some(root), &plan.is_stored, &is_known, &lower);
+        let expected: Vec<Cid> = walk.iter().map(|at| blocks[*at].cid()).collect();
+
+        let walked = |from: Option<&Revision>| -> Vec<_> {
+            commits_in_file(&file, from).unwrap().map(Result::unwrap).collect()
+        };
+        let all = walked(None);
+        prop_assert_eq!(all.iter().map(|past| past.cid).collect::<Vec<_>>(), expected.clone());
+        for (at, past) in walk.iter().zip(&all) {
+            prop_assert_eq!(past.commit.is_ok(), plan.is_stored[*at]);
+            let prev = plan.commits[*at].1.filter(|_| plan.is_stored[*at]).map(|prev| blocks[prev].cid());
+            let is_cut = past.parent.is_some() && prev.is_some() && past.parent != prev;
+            prop_assert_eq!(past.is_cut, is_cut);
+        }
+        prop_assert_eq!(&named(&|at| resolve_in_file(&file, at)), &expected);
+        for back in 0..expected.len() {
+            let tail = walked(Some(&revision(&format!("HEAD~{back}"))));
+            prop_assert_eq!(tail.iter().map(|past| past.cid).collect::<Vec<_>>(), &expected[back..]);
+        }
+        for rev in 0..20 {
+            let meant = plan.until(&walk, &plan.is_stored, rev);
+            match resolve_in_file(&file, &revision(&format!("T{}", START + rev))) {
+                Err(Error::Revision(_)) => prop_assert_eq!(meant, None),
+                Err(error) => prop_assert!(error.is_corrupt() && !plan.is_stored[meant.unwrap()], "{}", error),
+                Ok(found) => prop_assert_eq!(Some(found), meant.map(|at| blocks[at].cid())),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_log_that_leads_to_a_commit_before_its_prev_ends() {
+    let tid = |micros| Tid::new(START + micros, 1).unwrap();
+    let later = commit(tid(9), None, 1);
+    let earlier = commit(tid(1), Some(later.cid()), 2);
+    let [first, second] = [earlier.cid(), later.cid()];
+    let log = [
+        row(1, &head(), None, first, START + 1_000),
+        row(2, &head(), Some(first), second, START + 2_000),
+    ];
+    let repo = repo_of(&[later, earlier], &log);
+    let time = |text: &str| repo.history().resolve(&revision(text));
+    assert!(matches!(time(&format!("T{}", START)).unwrap_err(), Error::Revision(_)));
+    assert_eq!(time(&format!("T{}", START + 1)).unwrap(), first);
+    assert_eq!(named(&|at| repo.history().resolve(at)), [second, first]);
 }
