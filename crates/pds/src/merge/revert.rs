@@ -1,6 +1,7 @@
 //! The revert of a commit by a new commit.
 
 use crate::error::{Error, Result};
+use crate::history::origin::is_cut_before;
 use crate::history::parent::{Back, Walk, commit_if_here};
 use crate::merge::handle::Merge;
 use crate::merge::plan::{Plan, plan};
@@ -52,8 +53,12 @@ impl Merge<'_> {
                 let walked = Walk::default().step(&past, commit)?;
                 let undone = walked.commit?;
                 let before = walked.before.ok_or(Error::NothingBefore(commit))?;
-                let before = commit_if_here(view, before)?.ok_or(Error::NothingBefore(commit))?;
-                (undone, before)
+                let earlier = commit_if_here(view, before)?.ok_or(Error::NothingBefore(commit))?;
+                // The changes of purged states must not be undone with those of the commit.
+                if is_cut_before(self.parts, view, &undone, Some(before))? {
+                    return Err(Error::NothingBefore(commit));
+                }
+                (undone, earlier)
             };
             let store = &Reading::since(self.parts.store.clone(), base.version);
             let head = &base.commit;

@@ -1,12 +1,13 @@
 //! Reverts of commits, and the history of one record.
 
 use pds::data::Cid;
+use pds::retain::forget::Forget;
 use pds::store::Event;
-use pds::{Error, Write};
+use pds::{Error, Repo, Write};
 
 use super::merges::{conflicts, content, delete, put};
-
-use super::{in_memory, note, path};
+use super::unreadable::damage;
+use super::{did, in_memory, note, path};
 
 #[test]
 fn a_revert_undoes_one_commit_and_keeps_what_came_after() {
@@ -49,6 +50,34 @@ fn a_revert_of_what_was_changed_since_is_a_conflict() {
     assert_eq!(repo.head().unwrap(), Some(third));
     let first = repo.history().resolve(&"HEAD~3".parse().unwrap()).unwrap();
     assert!(matches!(repo.merge().revert(first), Err(Error::NothingBefore(_))));
+}
+
+#[test]
+fn a_commit_after_purged_states_is_not_reverted_with_their_changes() {
+    let repo = in_memory();
+    put(&repo, "a", "1");
+    put(&repo, "x", "secret");
+    put(&repo, "b", "1");
+    let removed = delete(&repo, "x");
+    put(&repo, "c", "1");
+    let purged = Forget::Records(vec![path("com.example.note/x")]);
+    assert_eq!(repo.retain().forget(&purged, &mut |_| {}).unwrap().swept.states, 2);
+    let refused = repo.merge().revert(removed).unwrap_err();
+    assert!(matches!(refused, Error::NothingBefore(commit) if commit == removed), "{refused}");
+    assert_eq!(content(&repo), ["a=1", "b=1", "c=1"]);
+}
+
+#[test]
+fn a_commit_after_a_lost_one_is_not_reverted_with_its_changes() {
+    let home = tempfile::tempdir().unwrap();
+    let repo = Repo::create(home.path(), &did()).unwrap();
+    put(&repo, "a", "1");
+    let lost = put(&repo, "b", "1");
+    let wrong = put(&repo, "c", "1");
+    damage(home.path(), lost);
+    let repo = Repo::open(home.path()).unwrap();
+    assert!(repo.merge().revert(wrong).unwrap_err().is_corrupt());
+    assert_eq!(content(&repo), ["a=1", "b=1", "c=1"]);
 }
 
 #[test]
