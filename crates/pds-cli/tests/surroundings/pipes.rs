@@ -42,6 +42,12 @@ fn the_exit_code_is_what_it_is_when_everything_is_read() {
     repo.export("backup.car");
     let bytes = repo.home.read("backup.car");
     repo.home.write("cut.car", &bytes[..bytes.len() - 1000]);
+    // A listing that is read to its end misses nothing in this file.
+    let (mut harmed, end) = (bytes.clone(), bytes.len() - 1);
+    harmed[end] ^= 1;
+    repo.home.write("harmed.car", harmed);
+    let whole = repo.home.pds(["-R", "harmed.car", "ls", "--all"]).ended();
+    assert_eq!((whole.code(), whole.text().lines().count()), (0, 3000), "{}", whole.stderr);
     let updates = creations(0..3000).replace("create", "update").replace("note ", "other ");
     repo.pds(["apply"]).stdin(updates).ok();
     for (args, code) in [
@@ -53,6 +59,7 @@ fn the_exit_code_is_what_it_is_when_everything_is_read() {
         ("recover cut.car --json", "6"),
         ("recover cut.car -o -", "6"),
         ("-R cut.car ls --all", "6"),
+        ("-R harmed.car ls --all", "6"),
         ("-R cut.car mst", "6"),
     ] {
         let (ended, said) = into_head(&repo, args);
