@@ -42,6 +42,14 @@ pub(super) fn ref_names(source: &Source) -> Result<RefNames> {
     Ok(RefNames::of(refs))
 }
 
+/// Returns the note for a commit whose changes are unknown, because the states between its parent and it are missing.
+pub(super) fn gap_before(source: &Source) -> &'static str {
+    match source {
+        Source::Repo(_) => "states before this commit were purged",
+        Source::Car(_) => "the file lacks the state before this commit",
+    }
+}
+
 /// Returns the number of the last change that deleted blocks.
 pub(super) fn sweep_of(source: &Source) -> Result<u64> {
     Ok(match source {
@@ -65,6 +73,8 @@ pub(super) struct LoggedCommit<'s> {
     pub(super) pair: Option<Pair<'s>>,
     pub(super) tally: Option<Tally>,
     pub(super) signed: Option<Signed>,
+    /// The note for a commit whose changes are unknown because of missing states.
+    gap: &'static str,
     /// The exit code, if this commit were the only one.
     pub(super) exit: Exit,
 }
@@ -80,7 +90,8 @@ impl<'s> LoggedCommit<'s> {
     ) -> Result<Self> {
         let commit = past.commit.as_ref();
         let signed = keys.map(|keys| Signed::by(keys, commit.ok()));
-        let mut listed = Self { pair: None, tally: None, signed, exit: Exit::Done };
+        let gap = gap_before(source);
+        let mut listed = Self { pair: None, tally: None, signed, gap, exit: Exit::Done };
         // The log helps to find a way back from damage, so every commit is shown.
         match commit.map(|commit| pair_of(source, past, commit)) {
             Err(error) => {
@@ -128,7 +139,7 @@ impl<'s> LoggedCommit<'s> {
         let note = match (past.is_cut, past.parent) {
             (false, _) => None,
             (true, None) => Some("history begins here"),
-            (true, Some(_)) => Some("states before this commit were purged"),
+            (true, Some(_)) => Some(self.gap),
         };
         Entry {
             cid: past.cid,

@@ -2,13 +2,14 @@
 
 use anyhow::Result;
 use pds::data::{Blocks, Cid};
+use pds::history::commits::PastCommit;
 use pds::history::commits_in_file::commits_in_file;
 use pds::history::record::RecordVersion;
 use pds::syntax::{RecordPath, Tid};
 use pds::{Error, RecordChange, Revision};
 
 use super::changed::print_patch;
-use super::logged_commit::{ref_names, worse};
+use super::logged_commit::{gap_before, ref_names, worse};
 use super::range::LeftOut;
 use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
@@ -36,7 +37,7 @@ pub(super) fn print_versions(
     let path = record.path();
     let versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>> + '_> = match source {
         Source::Repo(repo) => Box::new(repo.history().record_history_from(at, path)?),
-        Source::Car(_) => Box::new(versions_in_file(source, at, path)?.into_iter().map(Ok)),
+        Source::Car(_) => Box::new(versions_in_file(source, at, path)?.into_iter()),
     };
     let uri = uri_of(commit, path);
     let screen = match out.terminal().cloned() {
@@ -84,25 +85,31 @@ pub(super) fn print_versions(
     Stated::no("not-found", format!("no version of {path} was found")).fail()
 }
 
-/// Returns the versions of a record in the states of a CAR file. A file with a chain of commits has the tree of its
-/// root only, and so one version.
+/// Returns the versions of a record in the states of a CAR file, and an error for each unreadable commit. A file with a
+/// chain of commits has the tree of its root only, and so one version.
 fn versions_in_file(
     source: &Source,
     at: Option<&Revision>,
     path: &RecordPath,
-) -> Result<Vec<RecordVersion>> {
+) -> Result<Vec<Result<RecordVersion, Error>>> {
     let Source::Car(car) = source else { return Ok(Vec::new()) };
-    let mut versions: Vec<RecordVersion> = Vec::new();
-    let mut later = None;
+    let mut versions = Vec::new();
+    let mut later: Option<RecordVersion> = None;
     for past in commits_in_file(car.as_ref(), at)? {
-        let past = past?;
-        let Ok(commit) = past.commit else { break };
+        let PastCommit { cid, commit, is_cut, .. } = past?;
+        let commit = match commit {
+            Ok(commit) => commit,
+            Err(error) => {
+                versions.push(Err(Error::StateLost { commit: cid, source: error.into() }));
+                continue;
+            }
+        };
         if later.is_some() && matches!(car.get(&commit.data()), Ok(None)) {
             break;
         }
-        let found = source.snapshot(Some(&past.cid.into()))?.find_cid(path)?;
-        add_version(&mut versions, later, found);
-        later = Some((commit, found));
+        let after = source.snapshot(Some(&cid.into()))?.find_cid(path)?;
+        add_version(&mut versions, later, after);
+        later = Some(RecordVersion { commit, before: None, after, is_certain: !is_cut });
     }
     add_version(&mut versions, later, None);
     Ok(versions)
@@ -110,13 +117,15 @@ fn versions_in_file(
 
 /// Adds the version of a commit, if the record was another one before it.
 fn add_version(
-    versions: &mut Vec<RecordVersion>,
-    later: Option<(pds::commit::Commit, Option<Cid>)>,
+    versions: &mut Vec<Result<RecordVersion, Error>>,
+    later: Option<RecordVersion>,
     before: Option<Cid>,
 ) {
-    if let Some((commit, after)) = later.filter(|(_, after)| *after != before) {
-        versions.push(RecordVersion { commit, before, after, is_certain: true });
-    }
+    versions.extend(
+        later
+            .filter(|later| later.after != before)
+            .map(|later| Ok(RecordVersion { before, ..later })),
+    );
 }
 
 struct Printer<'a> {
@@ -134,7 +143,7 @@ impl Printer<'_> {
         let message = match before {
             _ if *is_certain => None,
             None => Some("history begins here"),
-            Some(_) => Some("states before this commit were purged"),
+            Some(_) => Some(gap_before(self.source)),
         };
         let change = RecordChange { path: self.path.clone(), before: *before, after: *after };
         let needs_contents = self.screen.is_some() || self.list.patch;

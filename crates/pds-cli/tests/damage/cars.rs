@@ -204,3 +204,48 @@ fn a_good_copy_gives_a_repository_of_a_harmed_file() {
     let export = repo.home.pds(["-R", "copy", "export"]).ended();
     assert_eq!(export.stdout, repo.home.read("good.car"));
 }
+
+#[test]
+fn the_log_of_a_file_names_a_commit_that_is_damaged_or_missing() {
+    let repo = TestRepo::new();
+    for text in ["one", "two", "three"] {
+        repo.put("a", text);
+    }
+    repo.pds(["export", "--history", "-o", &repo.home.path("good.car")]).ended().done();
+    let rows = repo.json_lines(["log"]);
+    let cids: Vec<&str> = rows.iter().map(|row| row["cid"].as_str().unwrap()).collect();
+    let good = repo.home.read("good.car");
+    for (how, code, listed, unknown) in
+        [("flipped", 6, vec![0, 1, 2, 3], vec![0, 1]), ("missing", 0, vec![0, 2, 3], vec![0])]
+    {
+        repo.home.write("bad.car", harmed(&good, cids[1], how).0);
+        let bad = repo.home.path("bad.car");
+        let log = repo.home.pds(["log", &bad, "--json"]).ended();
+        assert_eq!(log.code(), code, "{how}: {}", log.stderr);
+        let text = log.text();
+        let rows: Vec<Value> = text.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+        let found: Vec<&str> = rows.iter().map(|row| row["cid"].as_str().unwrap()).collect();
+        assert_eq!(found, listed.iter().map(|at| cids[*at]).collect::<Vec<_>>(), "{how}");
+        for (at, row) in rows.iter().enumerate() {
+            assert_eq!(row["updated"].is_null(), unknown.contains(&at), "{how}: {row}");
+        }
+        assert_eq!(log.stderr.contains(cids[1]), how == "flipped", "{}", log.stderr);
+        for (back, cid) in found.iter().enumerate() {
+            let shown = repo.home.pds(["-R", &bad, "log", &format!("HEAD~{back}")]).ended();
+            let is_lost = how == "flipped" && back == 1;
+            assert!(is_lost || shown.text().contains(cid), "{how}: {shown:?}");
+        }
+        assert_eq!(repo.home.pds(["-R", &bad, "log", "HEAD~4"]).ended().code(), 1, "{how}");
+
+        let versions = repo.home.pds(["log", &bad, "com.example.note/a", "--json"]).ended();
+        assert_eq!(versions.code(), code, "{how}: {}", versions.stderr);
+        let text = versions.text();
+        let rows: Vec<Value> = text.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+        let seen: Vec<_> = rows.iter().map(|row| (&row["commit"]["cid"], &row["action"])).collect();
+        let [newest, .., oldest] = &seen[..] else { panic!("{seen:?}") };
+        assert_eq!((oldest.0, oldest.1), (&Value::from(cids[2]), &Value::from("create")), "{how}");
+        // The change of a damaged commit first shows in the commit after it.
+        let lost = Value::from(if how == "flipped" { cids[1] } else { cids[0] });
+        assert_eq!((newest.0, newest.1), (&lost, &Value::from("unknown")), "{how}");
+    }
+}

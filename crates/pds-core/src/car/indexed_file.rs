@@ -1,5 +1,6 @@
 //! Random access to the blocks of a CAR file.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::car::batch_read;
@@ -9,6 +10,7 @@ use crate::car::read::{CarReader, Claim, Section};
 use crate::car::read_at::{FromStart, ReadAt};
 use crate::data::block::{Block, BlockRef, Blocks, ReadError};
 use crate::data::cid::Cid;
+use crate::data::error::DataError;
 
 /// A CAR file with an index, so that any block can be read from the file.
 ///
@@ -32,6 +34,7 @@ pub struct CarFile<F> {
     sections: u64,
     duplicates: u64,
     bytes: u64,
+    damaged: HashMap<Cid, (u64, DataError)>,
 }
 
 impl<F> fmt::Debug for CarFile<F> {
@@ -109,7 +112,16 @@ impl<F: ReadAt> CarFile<F> {
         found: Indexing,
     ) -> Result<Self, CarError> {
         let (index, duplicates) = Index::new(found.keyed, found.places, &file)?;
-        Ok(Self { file, roots, index, sections: found.sections, duplicates, bytes })
+        let Indexing { sections, damaged, .. } = found;
+        Ok(Self { file, roots, index, sections, duplicates, bytes, damaged })
+    }
+
+    /// Returns the damage of a block that was left out when the file was opened. Only the first thousand such blocks are
+    /// known.
+    #[must_use]
+    pub fn damage_of(&self, cid: &Cid) -> Option<CarError> {
+        let (offset, source) = self.damaged.get(cid)?;
+        Some(CarError::Damaged { offset: *offset, cid: *cid, source: source.clone() })
     }
 
     /// Returns the roots. The first one is the commit.
@@ -253,6 +265,7 @@ pub struct Indexing {
     keyed: Keyed,
     pub(crate) places: Vec<Place>,
     pub(crate) sections: u64,
+    damaged: HashMap<Cid, (u64, DataError)>,
 }
 
 impl Indexing {
@@ -267,8 +280,13 @@ impl Indexing {
         self.claim(offset, cid_offset, (block.cid(), block.bytes().len()), note)
     }
 
-    /// Counts a section that has no block, if this is why.
+    /// Counts a section that has no block, if this is why, and keeps the damage of a block.
     pub fn pass_over(&mut self, error: &CarError) {
+        if let CarError::Damaged { offset, cid, source } = error
+            && self.damaged.len() < MAX_KNOWN_DAMAGE
+        {
+            self.damaged.insert(*cid, (*offset, source.clone()));
+        }
         self.sections += u64::from(error.is_one_block());
     }
 
@@ -287,6 +305,9 @@ impl Indexing {
         Ok(())
     }
 }
+
+/// The number of damaged blocks that are known after a file was opened.
+const MAX_KNOWN_DAMAGE: usize = 1_000;
 
 /// The note on a block that may be a commit.
 pub const MAY_BE_COMMIT: u8 = u8::MAX;

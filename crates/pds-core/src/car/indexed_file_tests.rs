@@ -75,6 +75,28 @@ fn a_check_reads_the_chosen_blocks_and_finds_the_damaged_one() {
 }
 
 #[test]
+fn the_first_damaged_blocks_of_a_file_are_known() {
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    let blocks: Vec<Block> =
+        (0..1_003_u32).map(|n| Block::new(Codec::Raw, n.to_be_bytes().to_vec())).collect();
+    blocks.iter().for_each(|block| writer.block(block.borrowed()).unwrap());
+    let mut bytes = writer.finish().unwrap();
+    // A section is one byte of length, 36 of the CID and four of the block. The first two are good.
+    let first = bytes.len() - 1_003 * 41;
+    (2..1_003).for_each(|n| bytes[first + n * 41 + 40] ^= 1);
+    let file = CarFile::open_reporting(Cursor::new(bytes), &mut |_| {}).unwrap();
+    for (n, block) in blocks.iter().enumerate() {
+        match file.damage_of(&block.cid()) {
+            Some(CarError::Damaged { offset, cid, .. }) => {
+                assert_eq!((offset, cid), ((first + n * 41) as u64, block.cid()));
+                assert!((2..1_002).contains(&n));
+            }
+            other => assert!(other.is_none() && !(2..1_002).contains(&n), "{n}"),
+        }
+    }
+}
+
+#[test]
 fn get_many_returns_the_results_of_get() {
     let blocks: Vec<Block> = (0..300_u32)
         .map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(n as usize * n as usize / 40)))

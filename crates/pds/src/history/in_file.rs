@@ -10,7 +10,7 @@ use crate::model::revision_error::{Candidate, MAX_CANDIDATES, RevisionError};
 use pds_core::car::error::CarError;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
-use pds_core::commit::Commit;
+use pds_core::commit::{Commit, CommitError};
 use pds_core::data::block::{Blocks, ReadError};
 use pds_core::data::cid::Cid;
 use pds_core::syntax::tid::Tid;
@@ -69,10 +69,14 @@ pub(crate) fn locate_in_file<'f, F: ReadAt>(
         Anchor::Commit(cid) => *cid,
         Anchor::Word(word) => find_word(file, word, root, &wrong)?,
     };
-    if commit != root && commit_at(file, commit)?.is_none() {
-        return Err(wrong("the file has no such commit"));
-    }
     let (past, mut walk) = (PastOfFile::new(file, commit), Walk::default());
+    if commit != root {
+        past.commit(commit).map_err(|error| match error {
+            Error::UnknownCommit(_) => wrong("the file has no such commit"),
+            Error::Commit(CommitError::NotACommit { .. }) => wrong("the block is not a commit"),
+            error => error,
+        })?;
+    }
     for back in 0..revision.back {
         commit = walk.step(&past, commit)?.before.ok_or_else(|| {
             wrong(&format!("the file has no parent of {}", revision.with_back(back)))
@@ -115,7 +119,8 @@ impl<'f, F: ReadAt> PastOfFile<'f, F> {
 
 impl<F: ReadAt> Past for PastOfFile<'_, F> {
     fn commit(&self, cid: Cid) -> Result<Commit> {
-        let block = self.file.get(&cid)?.ok_or(Error::UnknownCommit(cid))?;
+        let missing = || self.file.damage_of(&cid).map_or(Error::UnknownCommit(cid), Error::Car);
+        let block = self.file.get(&cid)?.ok_or_else(missing)?;
         Ok(Commit::decode_with_faults(&block)?)
     }
 
