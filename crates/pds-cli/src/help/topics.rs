@@ -50,7 +50,7 @@ REV is written:
 
 Two states, and a record of a state:
 
-  A..B                from A to B; A.. means A..HEAD
+  A..B                from A to B, for diff and log; A.. means A..HEAD
   REV:PATH            yesterday:app.bsky.actor.profile/self
 
 A ref name wins over a rev, a rev over a CID, a CID over a file name. Write
