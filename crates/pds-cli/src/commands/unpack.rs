@@ -1,5 +1,6 @@
 //! `pds unpack`
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -16,7 +17,7 @@ use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::records::record_files::{
-    FileNames, Odd, UNFINISHED_RECORDS, check_is_new, directory_name, make, write_commit,
+    FileNames, Odd, UNFINISHED_RECORDS, check_is_new, directory_name, existing, make, write_commit,
     write_record,
 };
 use crate::repository::open::Place;
@@ -86,18 +87,15 @@ impl Args {
             }
         }
         drop(progress);
-        make(dir.parent().unwrap_or(&self.dir))?;
-        staging.publish(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        staging.publish_parts(|| {
+            make(dir.parent().unwrap_or(&self.dir))?;
+            fs::rename(staging.path(), &dir)
+                .with_context(|| format!("cannot create {}", dir.display()))
+        })?;
         out.has_done();
         out.answer(&UnpackAnswer { records: written })?;
         Ok(if odd == 0 { gaps.exit() } else { Exit::Partly })
     }
-}
-
-/// Returns a directory, or the nearest one above it that exists.
-fn existing(dir: &Path) -> &Path {
-    let above = dir.ancestors().find(|above| above.exists());
-    above.unwrap_or(Path::new("."))
 }
 
 fn one(

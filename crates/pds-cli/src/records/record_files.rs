@@ -31,9 +31,11 @@ pub(crate) struct Files {
 impl Files {
     pub(crate) fn new(dir: &Path) -> Result<Self> {
         check_is_outside(dir)?;
-        make(dir)?;
-        clear_from(dir, &[UNFINISHED_RECORDS]);
-        let staging = UnfinishedDir::private_in(dir, UNFINISHED_RECORDS)?;
+        // If the work is interrupted, no new directory is left.
+        let base = existing(dir);
+        clear_from(base, &[UNFINISHED_RECORDS]);
+        let staging = UnfinishedDir::private_in(base, UNFINISHED_RECORDS)
+            .with_context(|| format!("cannot write to {}", base.display()))?;
         Ok(Self { staging, dir: dir.to_owned(), odd: 0 })
     }
 
@@ -79,9 +81,18 @@ impl Files {
         }
         let to = self.dir.join(name);
         check_is_new(&to)?;
-        fs::rename(&records, &to)?;
+        self.staging.publish_parts(|| {
+            make(&self.dir)?;
+            fs::rename(&records, &to).with_context(|| format!("cannot create {}", to.display()))
+        })?;
         Ok(self.odd)
     }
+}
+
+/// Returns a directory, or the nearest one above it that exists.
+pub(crate) fn existing(dir: &Path) -> &Path {
+    let above = dir.ancestors().find(|above| above.exists());
+    above.unwrap_or(Path::new("."))
 }
 
 fn is_there(dir: &Path, path: &RecordPath) -> bool {
