@@ -1,12 +1,15 @@
 //! Answers to standard output, messages to standard error.
 
 use std::fmt::Display;
+#[cfg(unix)]
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::failures::exit::Stated;
+use crate::process::progress::silence;
 use crate::process::text::say;
 use crate::terminal::line::Line;
 use crate::terminal::looks::{ColorWhen, Terminal};
@@ -37,6 +40,8 @@ pub(crate) struct Output {
     out: BufWriter<Sink>,
     is_closed: bool,
     has_done: bool,
+    /// Whether lines may appear on the terminal that shows the progress.
+    is_seen: bool,
     /// The warnings that no JSON answer lists yet.
     warnings: Vec<String>,
 }
@@ -55,12 +60,13 @@ impl Output {
         let colour = form.color.is_on(&io::stdout());
         let terminal = is_screen.then(|| Terminal::of_stdout(colour, form.utc));
         let sink = match &terminal {
-            Some(terminal) if form.pager => Sink::paged(terminal.size),
+            Some(terminal) if form.pager => Sink::paged(terminal.size, silence),
             _ => Sink::direct(),
         };
         let out = BufWriter::with_capacity(BUFFER_BYTES, sink);
-        let json = form.json;
-        Self { json, terminal, out, is_closed: false, has_done: false, warnings: Vec::new() }
+        let (json, is_seen) = (form.json, io::stdout().is_terminal() || is_pipe());
+        let (is_closed, has_done, warnings) = (false, false, Vec::new());
+        Self { json, terminal, out, is_closed, has_done, is_seen, warnings }
     }
 
     /// Returns the terminal that shows the answers; `None` in a pipe and for JSON.
@@ -198,6 +204,9 @@ impl Output {
         if self.is_closed {
             return Ok(());
         }
+        if self.is_seen && !self.out.get_ref().is_holding() {
+            silence();
+        }
         let is_screen = self.terminal.is_some();
         let written = write(&mut self.out);
         // On a terminal, messages come after the answers that were printed before them.
@@ -232,6 +241,20 @@ impl<W: Write> Write for Printable<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+/// Tells whether standard output is a pipe: its reader may be a pager.
+fn is_pipe() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        use std::os::unix::fs::FileTypeExt;
+        let copy = io::stdout().as_fd().try_clone_to_owned();
+        let kind = copy.and_then(|copy| File::from(copy).metadata()).map(|file| file.file_type());
+        kind.is_ok_and(|kind| kind.is_fifo() || kind.is_socket())
+    }
+    #[cfg(not(unix))]
+    true
 }
 
 /// Makes writes beyond the file size limit fail, instead of ending the process.

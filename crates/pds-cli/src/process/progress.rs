@@ -157,8 +157,7 @@ fn plain_line(counts: &Counts) {
     let _ = writeln!(io::stderr().lock(), "{}", counts.plain());
 }
 
-/// Removes the line from the terminal and draws none again: the process is about to end.
-#[cfg(unix)]
+/// Removes the line from the terminal and draws none again: the process is about to end, or lines of an answer follow.
 pub(crate) fn silence() {
     IS_SILENT.store(true, Ordering::Release);
     if let Some(bar) = shown().take() {

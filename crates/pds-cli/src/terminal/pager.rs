@@ -19,7 +19,7 @@ enum State {
     /// Text goes to standard output.
     Direct,
     /// Text that fits the screen so far.
-    Held { text: Vec<u8>, rows: usize, screen: ScreenSize, command: String },
+    Held { text: Vec<u8>, rows: usize, screen: ScreenSize, command: String, before: fn() },
     /// Text goes to the pager.
     Paged { child: Child, stdin: Option<ChildStdin>, _lent: Lent },
 }
@@ -30,10 +30,11 @@ impl Sink {
         Self { out: io::stdout().lock(), state: State::Direct, has_written: false }
     }
 
-    /// Makes a sink that starts the pager of the user if the text is longer than the screen.
-    pub(crate) fn paged(screen: ScreenSize) -> Self {
+    /// Makes a sink that starts the pager of the user if the text is longer than the screen. `before` clears the
+    /// screen for it.
+    pub(crate) fn paged(screen: ScreenSize, before: fn()) -> Self {
         let state = match pager_command() {
-            Some(command) => State::Held { text: Vec::new(), rows: 0, screen, command },
+            Some(command) => State::Held { text: Vec::new(), rows: 0, screen, command, before },
             None => State::Direct,
         };
         let mut sink = Self::direct();
@@ -43,6 +44,11 @@ impl Sink {
 
     pub(crate) fn has_written(&self) -> bool {
         self.has_written
+    }
+
+    /// Tells whether text is held back now.
+    pub(crate) fn is_holding(&self) -> bool {
+        matches!(self.state, State::Held { .. })
     }
 
     /// Forgets text that was held back.
@@ -82,10 +88,12 @@ impl Sink {
 
     /// Starts the pager, and gives it the text that was held back.
     fn start(&mut self) -> io::Result<()> {
-        let State::Held { text, command, .. } = std::mem::replace(&mut self.state, State::Direct)
+        let State::Held { text, command, before, .. } =
+            std::mem::replace(&mut self.state, State::Direct)
         else {
             return Ok(());
         };
+        before();
         self.has_written = true;
         // As in git, an interrupt is for the pager.
         let _lent = lend();
