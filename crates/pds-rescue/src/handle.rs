@@ -1,5 +1,6 @@
 //! The handle for the verbs that survey and repair a repository.
 
+use pds::model::progress::Progress;
 use pds::repo::Repo;
 
 /// The repair verbs of a repository. A repair may end after each step:
@@ -28,12 +29,21 @@ use pds::repo::Repo;
 #[derive(Clone, Copy, Debug)]
 pub struct Rescue<'r> {
     pub(crate) repo: &'r Repo,
+    pub(crate) progress: Progress<'r>,
 }
 
 impl<'r> Rescue<'r> {
     /// Returns the repair verbs of a repository.
     #[must_use]
     pub fn of(repo: &'r Repo) -> Self {
-        Self { repo }
+        Self { repo, progress: Progress::default() }
+    }
+
+    /// Returns the same verbs. They call a function for each block and each record that a survey checks, and for each
+    /// block that a repair stores.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress<'r>) -> Self {
+        self.progress = progress;
+        self
     }
 }

@@ -5,6 +5,7 @@ use crate::filled_store::Filled;
 use crate::handle::Rescue;
 use crate::survey::{Survey, commit_at};
 use pds::error::{Error, Result};
+use pds::model::progress::StepKind;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::Blocks;
 use pds_store::change::Change;
@@ -36,7 +37,8 @@ impl Rescue<'_> {
             keep(block, &survey.aside.bytes(block)?)?;
         }
         let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
-        let mut blocks = survey.found().keys().map(|cid| match filled.elsewhere(cid) {
+        let found = survey.found().keys().inspect(|_| self.progress.one(StepKind::Blocks));
+        let mut blocks = found.map(|cid| match filled.elsewhere(cid) {
             Ok(Some((block, _))) => Ok(block),
             Ok(None) => Err(BoxError::from(format!("block {cid} is no longer in its source"))),
             Err(error) => Err(error.into()),

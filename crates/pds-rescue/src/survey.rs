@@ -9,6 +9,7 @@ use crate::filled_store::{Filled, Origin};
 use crate::handle::Rescue;
 use crate::trace::{Part, Step, Trace};
 use pds::error::Result;
+use pds::model::progress::{Progress, StepKind};
 use pds::repo::Repo;
 use pds::snapshot::Snapshot;
 use pds_core::commit::Commit;
@@ -125,7 +126,7 @@ impl Rescue<'_> {
         survey.refs = self.broken_refs(&survey.commits, &filled)?;
         let states = self.states(&survey.commits, &survey.refs)?;
         let filled = Filled::new(self.repo.store().as_ref(), &survey.aside, sources);
-        let lost = follow(&states, &filled)?;
+        let lost = follow(&states, &filled, self.progress)?;
         (survey.found, survey.lost) = (filled.into_taken(), lost);
         // Blocks may be missing because another process has deleted their state. They are not lost.
         if !survey.lost.is_empty() && self.repo.store().view()?.version().sweep != seen.sweep {
@@ -141,6 +142,7 @@ impl Rescue<'_> {
         let Some(maintain) = self.repo.store().maintain() else { return Ok(()) };
         let scanned = maintain.scan_raw(&mut |name, bytes| {
             *blocks += 1;
+            self.progress.one(StepKind::Blocks);
             let cid = Cid::from_bytes(name).ok();
             let Some(block) = cid.and_then(|cid| Block::verified(cid, bytes).ok()) else {
                 failed = aside.keep(name, bytes).err();
@@ -202,7 +204,7 @@ impl Rescue<'_> {
 }
 
 /// Walks the tree of every state. Returns the lost blocks.
-fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
+fn follow(states: &[State], filled: &Filled<'_>, progress: Progress<'_>) -> Result<Vec<Lost>> {
     let mut trace = Trace::new(filled);
     let mut named = HashSet::new();
     let mut lost = Vec::new();
@@ -226,7 +228,11 @@ fn follow(states: &[State], filled: &Filled<'_>) -> Result<Vec<Lost>> {
         };
         let whole = (None, None);
         trace.follow((commit.data(), Position::Root), whole, &mut |step| match step {
-            Step::Node { .. } | Step::Record { .. } => Ok(()),
+            Step::Node { .. } => Ok(()),
+            Step::Record { .. } => {
+                progress.one(StepKind::Records);
+                Ok(())
+            }
             Step::LostRecord { key, cid } => lose(Part::Record { key }, cid),
             Step::LostNode { after, before, cid, .. } => lose(Part::Records { after, before }, cid),
         })?;

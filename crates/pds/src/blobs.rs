@@ -1,6 +1,7 @@
 //! The blobs of a repository, and the records that refer to them.
 
 use crate::error::{Error, Result};
+use crate::model::progress::{Progress, StepKind};
 use crate::snapshot::{RecordEntry, Snapshot};
 use pds_core::data::blob_ref::BlobRef;
 use pds_core::data::block::ReadError;
@@ -48,11 +49,12 @@ impl Snapshot {
     ///
     /// [`Error`] if the tree or the blob store cannot be read.
     pub fn missing_blobs(&self, blobs: &dyn BlobStore) -> Result<MissingBlobs> {
-        self.missing_blobs_reporting(blobs, &mut Err)
+        self.missing_blobs_reporting(blobs, Progress::default(), &mut Err)
     }
 
     /// Finds missing blobs as [`missing_blobs`](Self::missing_blobs) does, and continues after damage. `unread`
-    /// is called for each unreadable part of the tree, and may end the search with an error.
+    /// is called for each unreadable part of the tree, and may end the search with an error. `progress` is called for
+    /// each record.
     ///
     /// # Errors
     ///
@@ -60,10 +62,11 @@ impl Snapshot {
     pub fn missing_blobs_reporting(
         &self,
         blobs: &dyn BlobStore,
+        progress: Progress<'_>,
         unread: &mut dyn FnMut(Error) -> Result<()>,
     ) -> Result<MissingBlobs> {
         let mut found = MissingBlobs::default();
-        self.each_blob_reporting(unread, &mut |path, blob| {
+        self.each_blob_reporting(progress, unread, &mut |path, blob| {
             match blob {
                 None => found.unreadable.push(path.clone()),
                 Some(blob) if blobs.open(&blob.cid)?.is_none() => {
@@ -86,15 +89,17 @@ impl Snapshot {
         &self,
         call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,
     ) -> Result<()> {
-        self.each_blob_reporting(&mut Err, call)
+        self.each_blob_reporting(Progress::default(), &mut Err, call)
     }
 
     pub(crate) fn each_blob_reporting(
         &self,
+        progress: Progress<'_>,
         unread: &mut dyn FnMut(Error) -> Result<()>,
         call: &mut dyn FnMut(&RecordPath, Option<BlobRef>) -> Result<()>,
     ) -> Result<()> {
         for entry in self.records() {
+            progress.one(StepKind::Records);
             let RecordEntry { path, cid } = match entry {
                 Ok(entry) => entry,
                 Err(error) => {

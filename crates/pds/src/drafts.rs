@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
 use crate::facts;
+use crate::model::progress::{Progress, StepKind};
 use crate::model::write::{Draft, RecordChange, Target, Write, WriteOptions, Written};
 use crate::parts::Parts;
 use crate::reading::Reading;
@@ -45,7 +46,7 @@ impl Parts {
         let attempt = || {
             let base = self.base()?;
             let draft = self.draft_on(&base, Event::Write, writes, options)?;
-            self.sign_and_store(draft, &base)
+            self.sign_and_store(draft, &base, Progress::default())
         };
         match options.swap_commit {
             Some(_) => self.until_unchanged(attempt),
@@ -53,8 +54,13 @@ impl Parts {
         }
     }
 
-    /// Signs and stores a draft. A draft without changes is dropped.
-    pub(crate) fn sign_and_store(&self, draft: Draft, base: &Base) -> Result<Written> {
+    /// Signs and stores a draft, and reports each block. A draft without changes is dropped.
+    pub(crate) fn sign_and_store(
+        &self,
+        draft: Draft,
+        base: &Base,
+        progress: Progress<'_>,
+    ) -> Result<Written> {
         let signer = self.signer_of(base)?;
         if draft.is_unchanged() {
             self.check_unchanged(&draft, &base.commit)?;
@@ -62,7 +68,7 @@ impl Parts {
         }
         let commit = draft.commit.clone().sign(signer.as_ref())?;
         let changes = draft.changes.clone();
-        let applied = self.store_draft(draft, &commit, Vec::new())?;
+        let applied = self.store_draft(draft, &commit, Vec::new(), progress)?;
         self.keep_written(base, &commit, applied.version);
         Ok(Written { commit, changes })
     }
@@ -221,7 +227,7 @@ impl Parts {
     }
 
     /// Drafts a commit that gives some records other CIDs. `records` has their blocks. The rev is greater
-    /// than that of the base and than `later_than`.
+    /// than that of the base and than `later_than`. Each edit is reported as a block.
     pub(crate) fn draft_edits(
         &self,
         base: &Base,
@@ -229,12 +235,14 @@ impl Parts {
         edits: Vec<RecordChange>,
         records: &dyn Blocks,
         event: Event,
+        progress: Progress<'_>,
     ) -> Result<Draft> {
         let (head, seen) = (&base.commit, base.version);
         let reading = Reading::since(self.store.clone(), seen);
         let mut tree = self.tree_of(head, &reading);
         let mut blocks = Vec::with_capacity(edits.len() * 2);
         for RecordChange { path, after, .. } in &edits {
+            progress.one(StepKind::Blocks);
             // The block may be stored only for a state that is about to be deleted, so the draft brings
             // every record that its base does not have.
             if let Some(cid) = *after {
@@ -307,9 +315,11 @@ impl Parts {
         draft: Draft,
         commit: &Commit,
         facts: Vec<FactEdit>,
+        progress: Progress<'_>,
     ) -> Result<Applied> {
         let expect = draft.expected();
         let Draft { blocks, event, message, seen, .. } = draft;
+        let blocks = blocks.into_iter().inspect(move |_| progress.one(StepKind::Blocks));
         let change = self.change_to(commit, blocks, expect, event).message(message).facts(facts);
         let applied = self.store.apply(change.unless_changed_since(seen))?;
         self.caches.keep_commit(commit);

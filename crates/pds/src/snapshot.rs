@@ -12,7 +12,8 @@ use pds_core::data::cid::Cid;
 use pds_core::data::error::DataError;
 use pds_core::data::value::Value;
 use pds_core::mst::cache::NodeCache;
-use pds_core::mst::diff::{Diff, diff_across};
+use pds_core::mst::diff::{Change, diff_across};
+use pds_core::mst::error::MstError;
 use pds_core::mst::key::Key;
 use pds_core::mst::range::{Entry, Range, range};
 use pds_core::mst::tree::Tree;
@@ -249,7 +250,9 @@ pub(crate) fn read_commit(blocks: &dyn Blocks, cid: Cid) -> Result<Commit> {
 }
 
 /// Converts the differences of two trees to changes of records.
-pub(crate) fn record_changes(diff: Diff<'_>) -> impl Iterator<Item = Result<RecordChange>> + '_ {
+pub(crate) fn record_changes(
+    diff: impl Iterator<Item = Result<Change, MstError>>,
+) -> impl Iterator<Item = Result<RecordChange>> {
     diff.map(|change| {
         let change = change?;
         let path = record_path(change.key.as_bytes())?;

@@ -23,6 +23,7 @@ use crate::input::stream::{STANDARD_STREAM, open_stream};
 use crate::process::output::Output;
 use crate::process::progress::{Counted, Progress};
 use crate::process::text::{counted, say};
+use crate::repository::blob_notes::find_missing;
 use crate::repository::open::{Place, Source};
 use crate::screens::blob::{BlobList, print_missing};
 
@@ -225,17 +226,20 @@ fn get(place: &Place, cid: &CidArg, out: &mut Output) -> Result<Exit> {
     let found = cid.find(|fitting| Ok(blobs.list(&mut |blob| fitting.test(&blob.cid))?))?;
     let not_stored = || Stated::no("not-found", format!("blob {cid} is not stored"));
     let found = found.ok_or_else(not_stored)?;
-    let copy = |to: &mut dyn Write| -> Result<()> {
-        let mut blob = blobs.open(&found)?.ok_or_else(not_stored)?;
-        io::copy(&mut blob.reader, to).map_err(|error| match error.kind() {
+    let copy = |what: &'static str, to: &mut dyn Write| -> Result<()> {
+        let blob = blobs.open(&found)?.ok_or_else(not_stored)?;
+        let mut progress = Progress::bytes(what, Some(blob.info.size_bytes));
+        io::copy(&mut Counted::new(blob.reader, &mut progress), to).map_err(|error| match error
+            .kind()
+        {
             io::ErrorKind::InvalidData => Stated::bad_input(error.to_string()).into(),
             _ => anyhow::Error::new(error),
         })?;
         Ok(())
     };
     // Damage shows only at the end of a blob: check all of it before the first byte is written.
-    copy(&mut io::sink())?;
-    copy(out.bytes())?;
+    copy("checking", &mut io::sink())?;
+    copy("writing", out.bytes())?;
     out.bytes().flush()?;
     Ok(Exit::Done)
 }
@@ -268,8 +272,7 @@ fn missing(place: &Place, at: Option<&StateArg>, out: &mut Output) -> Result<Exi
         source => blobs(&source),
     };
     let mut gaps = Gaps::default();
-    let found =
-        snapshot.missing_blobs_reporting(here.as_ref(), &mut |error| gaps.pass_over(error))?;
+    let found = find_missing(&snapshot, here.as_ref(), &mut gaps)?;
     let is_screen = out.terminal().is_some();
     if is_screen {
         print_missing(&found, out)?;

@@ -19,6 +19,7 @@ use crate::process::output::Output;
 use crate::process::progress::{Counted, Progress};
 use crate::process::text::{did_text, say};
 use crate::records::record_files::make;
+use crate::repository::blob_notes::find_missing;
 use crate::repository::open::{Place, Source};
 
 /// Writes every stored blob as a file.
@@ -42,7 +43,7 @@ pub(crate) fn export(
     let mut exported = write_all(&repo, &dir, with_extension)?;
     let mut gaps = Gaps::default();
     let blobs = repo.blobs().as_ref();
-    let found = snapshot.missing_blobs_reporting(blobs, &mut |error| gaps.pass_over(error))?;
+    let found = find_missing(&snapshot, blobs, &mut gaps)?;
     for missing in &found.missing {
         let uri = uri_of(snapshot.commit(), &missing.path).unwrap_or_else(|| did_text(None));
         say(&format!("blob {} is not stored: {uri}", missing.blob.cid));

@@ -1,12 +1,16 @@
 //! Messages about blobs that were copied or are missing.
 
 use anyhow::Result;
-use pds::Repo;
+use pds::blob::BlobStore;
+use pds::blobs::MissingBlobs;
 use pds::data::Cid;
 use pds::transfer::bring_blobs::CopiedBlobs;
+use pds::{Progress, Repo, Snapshot};
 
 use crate::failures::exit::Exit;
+use crate::failures::partial::Gaps;
 use crate::process::output::Output;
+use crate::process::progress::Steps;
 use crate::process::text::{counted, say};
 
 /// Prints how many of the blobs that records refer to are not stored here. There may be more than those given.
@@ -29,6 +33,18 @@ pub(crate) fn say_missing<'a>(
         ));
     }
     Ok(())
+}
+
+/// Finds the references to blobs that are not stored.
+pub(crate) fn find_missing(
+    snapshot: &Snapshot,
+    blobs: &dyn BlobStore,
+    gaps: &mut Gaps,
+) -> Result<MissingBlobs> {
+    let steps = Steps::default();
+    let count = |step, more| steps.add(step, more);
+    let progress = Progress::new(&count);
+    Ok(snapshot.missing_blobs_reporting(blobs, progress, &mut |error| gaps.pass_over(error))?)
 }
 
 /// Lists the blobs that could not be copied. Returns the exit code.

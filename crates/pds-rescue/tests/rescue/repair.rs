@@ -4,13 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Cursor;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use pds::car::{CarFile, CarReader, CarWriter};
 use pds::data::{Blocks, Cid};
 use pds::mst::{Step, walk};
 use pds::verify::car::verify_car;
-use pds::{Code, Expected, Finding, Severity};
+use pds::{Code, Expected, Finding, Progress, Severity, StepKind};
 use pds::{Repo, Write};
 use pds_rescue::{Quarantine, Recovered, Sources, recover};
 
@@ -358,4 +358,26 @@ fn export(repo: &Repo) -> Vec<u8> {
     let mut car = Vec::new();
     repo.transfer().export(&"HEAD".parse().unwrap(), &mut car).unwrap();
     car
+}
+
+#[test]
+fn a_survey_counts_every_block_and_then_the_records_of_the_states() {
+    let account = Account::new();
+    let repo = account.open();
+    let steps = Mutex::new(Vec::new());
+    let count = |step, more: u64| {
+        let mut steps = steps.lock().unwrap();
+        match steps.last_mut() {
+            Some((last, count)) if *last == step => *count += more,
+            _ => steps.push((step, more)),
+        }
+    };
+    let rescue = pds_rescue::Rescue::of(&repo).with_progress(Progress::new(&count));
+    let survey = rescue.survey(&[]).unwrap();
+    let steps = steps.into_inner().unwrap();
+    let [(StepKind::Blocks, blocks), (StepKind::Records, records)] = steps[..] else {
+        panic!("{steps:?}")
+    };
+    assert_eq!(blocks, survey.blocks);
+    assert!(records >= RECORDS as u64, "{records}");
 }

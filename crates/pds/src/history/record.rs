@@ -7,6 +7,7 @@ use crate::history::handle::History;
 use crate::history::origin::is_cut_before;
 use crate::history::parent::{Back, Walk, is_lost};
 use crate::history::resolve::Located;
+use crate::model::progress::{Progress, StepKind};
 use crate::model::revision::Revision;
 use crate::parts::Parts;
 use crate::reading::Reading;
@@ -56,6 +57,7 @@ pub struct RecordHistory<'r> {
     /// The earliest commit so far, readable or not.
     at: Cid,
     walk: Walk,
+    progress: Progress<'r>,
 }
 
 impl<'r> History<'r> {
@@ -96,11 +98,19 @@ impl<'r> History<'r> {
         let (head, key) = (commit.cid(), path.to_key());
         let found = get(view.as_ref(), commit.data(), &key)?;
         let (parts, later, directly_before) = (self.parts, Some((commit, found)), None);
-        Ok(RecordHistory { parts, name, key, blocks, later, directly_before, at: head, walk })
+        let (at, progress) = (head, Progress::default());
+        Ok(RecordHistory { parts, name, key, blocks, later, directly_before, at, walk, progress })
     }
 }
 
-impl RecordHistory<'_> {
+impl<'r> RecordHistory<'r> {
+    /// Returns the same iterator. It calls a function for each commit that it reads.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress<'r>) -> Self {
+        self.progress = progress;
+        self
+    }
+
     fn advance(&mut self) -> Result<Option<RecordVersion>> {
         while let Some((commit, after)) = self.later.take() {
             let earlier = {
@@ -112,6 +122,7 @@ impl RecordHistory<'_> {
                 // The history begins here. A record in this commit counts as created by it.
                 return after.map(|_| self.version(commit, None, after)).transpose();
             };
+            self.progress.one(StepKind::Commits);
             self.directly_before.get_or_insert(earlier);
             self.at = earlier;
             let (earlier, before) = match self.read_earlier(earlier, &commit, after) {

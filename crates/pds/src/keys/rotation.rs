@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::facts;
 use crate::keys::first_key::first_key;
 use crate::keys::handle::Keys;
+use crate::model::progress::Progress;
 use crate::parts::empty_cid;
 use pds_core::commit::Commit;
 use pds_core::crypto::did_key::DidKey;
@@ -49,12 +50,19 @@ impl Keys<'_> {
             // The new rev is greater than that of every commit that the old key has signed, on any ref.
             let newest = self.newest_rev()?;
             let store = self.parts.store.as_ref();
-            let draft = self.parts.draft_edits(&base, newest, Vec::new(), store, event)?;
+            let draft = self.parts.draft_edits(
+                &base,
+                newest,
+                Vec::new(),
+                store,
+                event,
+                Progress::default(),
+            )?;
             let commit = draft.commit().clone().sign(next)?;
             let until = draft.commit().rev;
             let facts =
                 [Fact::EndedKey { until, key: old }, Fact::Key(new.clone())].map(FactEdit::Set);
-            self.parts.store_draft(draft, &commit, facts.into())?;
+            self.parts.store_draft(draft, &commit, facts.into(), Progress::default())?;
             Ok(commit)
         })
     }

@@ -101,7 +101,7 @@ pub fn clone_file_with<F: ReadAt>(
 ) -> Result<(Repo, Imported)> {
     clone_with(dir.as_ref(), |repo| {
         let repo = options.on(repo.clone());
-        let transfer = repo.transfer().with_jobs(options.jobs);
+        let transfer = repo.transfer().with_jobs(options.jobs).with_progress(options.progress);
         transfer.with_account_keys(options.account_keys).import_file(file, options.key)
     })
 }

@@ -1,7 +1,5 @@
 //! The merge of two lines of commits, from a ref or from a CAR file.
 
-use std::collections::BTreeSet;
-
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
 use crate::history::ancestry::{common_ancestor, merged_ref};
@@ -9,9 +7,11 @@ use crate::history::handle::History;
 use crate::history::origin::event_of_move;
 use crate::keys::handle::Keys;
 use crate::merge::handle::Merge;
+use crate::merge::other::{BoxedBlocks, Other};
 use crate::merge::plan::{Plan, join, plan};
 use crate::model::conflict::Resolution;
 use crate::model::finding::Finding;
+use crate::model::progress::{Progress, StepKind};
 use crate::model::report::Expected;
 use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
@@ -27,18 +27,16 @@ use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
-use pds_core::data::block::{Block, Blocks};
+use pds_core::data::block::Block;
 use pds_core::data::cid::Cid;
 use pds_core::data::overlay::Overlay;
 use pds_core::mst::base_tree::BaseTree;
 use pds_core::mst::diff::diff_across;
 use pds_store::blob::store::BlobStore;
 use pds_store::change::{Applied, Change};
-use pds_store::error::{BoxError, StoreError};
-use pds_store::event::Event;
+use pds_store::error::StoreError;
 use pds_store::fact::{Fact, FactEdit};
 use pds_store::refs::{Expect, RefEdit};
-use pds_store::version::Version;
 
 /// The options of a merge.
 #[derive(Clone, Debug, Default)]
@@ -114,24 +112,6 @@ pub enum How {
     Commit,
 }
 
-/// The other side of a merge.
-struct Other<'a> {
-    commit: Commit,
-    /// The blocks that are stored.
-    stored: &'a dyn Blocks,
-    /// The blocks of the other side and the stored blocks.
-    blocks: &'a dyn Blocks,
-    /// The version of the store that the merge is based on.
-    version: Version,
-    /// Returns the blocks to store with the merge. Returns none if the other side is stored.
-    arrive: &'a dyn Fn() -> BoxedBlocks<'a>,
-    is_here: bool,
-    /// A store with blobs of the other side, and the blobs that its records refer to.
-    blobs: Option<(&'a dyn BlobStore, &'a BTreeSet<Cid>)>,
-    /// The key of the other commit, if the user named it and it was not known.
-    key: Option<&'a PublicKey>,
-}
-
 /// The outcome of a merge, before it is stored.
 struct Step {
     how: How,
@@ -140,8 +120,6 @@ struct Step {
     /// The new blocks of the merge.
     new: Vec<Block>,
 }
-
-type BoxedBlocks<'a> = Box<dyn Iterator<Item = Result<Block, BoxError>> + 'a>;
 
 impl Merge<'_> {
     /// Merges a commit into the current ref, record by record, against the common base of both.
@@ -250,21 +228,24 @@ impl Merge<'_> {
         let known = keys.of(&commit);
         let key = options.key.as_ref().or(known);
         let named = options.key.as_ref().filter(|named| known != Some(named));
-        let expected = Expected::default().key(key).accept_clock(self.parts.accepts_clock);
+        let (accept_clock, progress) = (self.parts.accepts_clock, self.progress);
+        let expected = Expected { key, accept_clock, progress, ..Expected::default() };
         let ours = refs.get(&self.parts.name);
         let ours = ours.and_then(|ours| self.parts.commit_in(stored.as_ref(), ours).ok());
         let is_walked = |cid: &Cid| file.has(cid);
-        let incoming = || {
+        // The blocks are checked again while they are stored, and count as blocks then.
+        let again = Expected { progress: Progress::default(), ..expected };
+        let incoming = |expected| {
             let base = ours.as_ref();
             let base = base.map(|ours| BaseTree::new(stored.as_ref(), ours.data(), &is_walked));
-            Incoming::new(&both, &commit, base, &expected).with_rest(&file)
+            Incoming::new(&both, &commit, base, expected).with_rest(&file)
         };
-        let mut checked = incoming();
+        let mut checked = incoming(&expected);
         checked.check_all()?;
         let Incoming { mut check, findings, .. } = checked;
         let noted = check.blobs.take().unwrap_or_default();
         let wanted = wanted_blobs(noted.cids, noted.has_more, blobs)?;
-        let arrive = || -> BoxedBlocks<'_> { Box::new(incoming()) };
+        let arrive = || -> BoxedBlocks<'_> { Box::new(incoming(&again)) };
         let other = Other {
             commit: commit.clone(),
             stored: stored.as_ref(),
@@ -295,7 +276,9 @@ impl Merge<'_> {
         }
         let Step { how, commit, changes, new } = self.step(&base, other, options)?;
         let blobs = match other.blobs {
-            Some((from, wanted)) => bring_blobs(self.parts.blobs.as_ref(), from, wanted)?,
+            Some((from, wanted)) => {
+                bring_blobs(self.parts.blobs.as_ref(), from, wanted, self.progress)?
+            }
             None => CopiedBlobs::default(),
         };
         let new_blocks = match how {
@@ -327,7 +310,8 @@ impl Merge<'_> {
         let store = other.stored;
         let since_base = |blocks, to: &Commit| {
             let data = base.as_ref().map(Commit::data);
-            diff_across((store, data), (blocks, Some(to.data())))
+            let changes = diff_across((store, data), (blocks, Some(to.data())));
+            changes.inspect(|_| self.progress.one(StepKind::Records))
         };
         let move_to_theirs = |changes| {
             let (how, commit, new) = (How::FastForward, theirs.clone(), Vec::new());
@@ -348,8 +332,9 @@ impl Merge<'_> {
             return Err(Error::Conflicts(conflicts));
         }
         let signer = self.parts.signer_of(signing)?;
+        let (after, event) = (theirs.rev(), other.event());
         let draft =
-            self.parts.draft_edits(signing, theirs.rev(), edits, other.blocks, other.event())?;
+            self.parts.draft_edits(signing, after, edits, other.blocks, event, self.progress)?;
         let changes = draft.changes().to_vec();
         // The other side has the same merged records. With the same commit on both sides, it is the base of
         // the next merge.
@@ -380,6 +365,7 @@ impl Merge<'_> {
             edits.push(RefEdit { name: kept_by, target: Some(theirs), expect: Expect::Any });
         }
         let blocks = (other.arrive)().chain(new.into_iter().map(Ok));
+        let blocks = blocks.inspect(|_| self.progress.one(StepKind::Blocks));
         let event = event_of_move(self.parts, commit.cid(), other.event())?;
         let mut change = Change::new(event).blocks(blocks).edits(edits);
         if let Some(key) = other.key {
@@ -390,11 +376,5 @@ impl Merge<'_> {
         let applied = applied.map_err(|error| unboxed(error.into()))?;
         self.parts.caches.forget_base();
         Ok(applied)
-    }
-}
-
-impl Other<'_> {
-    fn event(&self) -> Event {
-        Event::Merge { other: self.commit.cid(), key: self.key.map(Into::into) }
     }
 }

@@ -2,5 +2,6 @@
 
 pub mod commit;
 pub mod handle;
+mod other;
 mod plan;
 mod revert;

@@ -6,6 +6,7 @@ use crate::history::parent::{Back, Walk, commit_if_here};
 use crate::merge::handle::Merge;
 use crate::merge::plan::{Plan, plan};
 use crate::model::conflict::{Resolution, Versions};
+use crate::model::progress::StepKind;
 use crate::model::write::Written;
 use crate::reading::Reading;
 use crate::snapshot::record_changes;
@@ -66,6 +67,7 @@ impl Merge<'_> {
             let changes = diff(store, Some(undone.data()), Some(before.data()));
             let records = record_changes(changes).map(|change| {
                 let change = change?;
+                self.progress.one(StepKind::Records);
                 let key = change.path.to_string();
                 let ours = get(store, head.data(), key.as_bytes())?;
                 let (base, theirs) = (change.before, change.after);
@@ -81,8 +83,9 @@ impl Merge<'_> {
                 edits,
                 store,
                 Event::Revert { commit },
+                self.progress,
             )?;
-            self.parts.sign_and_store(draft, &base)
+            self.parts.sign_and_store(draft, &base, self.progress)
         })
     }
 }

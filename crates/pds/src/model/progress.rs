@@ -6,12 +6,14 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StepKind {
-    /// Records that were checked.
+    /// Records that were checked, compared or written.
     Records,
-    /// Blocks that were copied.
+    /// Blocks that were checked, copied or stored.
     Blocks,
-    /// Blobs that were copied.
+    /// Blobs that were checked or copied.
     Blobs,
+    /// Commits that were read.
+    Commits,
 }
 
 /// A function that is called with the number of things that were done since the last call. Several threads may call it.
@@ -44,7 +46,7 @@ impl<'a> Progress<'a> {
     }
 
     /// Reports one thing.
-    pub(crate) fn one(self, step: StepKind) {
+    pub fn one(self, step: StepKind) {
         if let Some(report) = self.0 {
             report(step, 1);
         }

@@ -7,6 +7,7 @@ use crate::clock::now_micros;
 use crate::error::{Error, Result};
 use crate::history::handle::History;
 use crate::history::log_pages::each_row;
+use crate::model::progress::Progress;
 use crate::model::revision::Revision;
 use crate::model::write::RecordChange;
 use crate::reading::{Moment, Reading};
@@ -249,7 +250,14 @@ impl<'r> Retain<'r> {
             }
             let base = self.parts.base_in(self.parts.store.view()?.as_ref(), commit)?;
             let on = self.parts.on(name.clone());
-            let draft = on.draft_edits(&base, None, edits, blocks.as_ref(), Event::Forget)?;
+            let draft = on.draft_edits(
+                &base,
+                None,
+                edits,
+                blocks.as_ref(),
+                Event::Forget,
+                Progress::default(),
+            )?;
             drafted.blocks.extend(draft.blocks().iter().cloned());
             drafted.roots.insert(name.clone(), draft.commit().data);
             let target = if dry_run {

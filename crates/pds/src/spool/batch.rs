@@ -6,11 +6,12 @@
 
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
+use crate::model::progress::Progress;
 use crate::model::write::{RecordChange, Target, Write, WriteOptions};
 use crate::parts::Parts;
 use crate::spool::batch_rows::WriteRow;
 use crate::spool::changes::SpooledChanges;
-use crate::spool::draft::SpooledDraft;
+use crate::spool::draft::{Place, SpooledDraft};
 use crate::spool::errors::temporary;
 use crate::spool::rows::SpooledRows;
 use crate::spool::sorter::Sorter;
@@ -38,6 +39,7 @@ use pds_core::syntax::record_path::RecordPath;
 /// ```
 pub struct SpooledBatch<'r> {
     parts: &'r Parts,
+    progress: Progress<'r>,
     /// The state at the start. Generated record keys are later than its rev.
     base: Base,
     records: SpooledRows,
@@ -51,7 +53,16 @@ impl<'r> SpooledBatch<'r> {
     pub(crate) fn new(parts: &'r Parts) -> Result<Self> {
         let base = parts.base()?;
         let (records, writes) = (SpooledRows::default(), Sorter::default());
-        Ok(Self { parts, base, records, writes, count: 0, refused: None })
+        let (progress, count, refused) = (Progress::default(), 0, None);
+        Ok(Self { parts, progress, base, records, writes, count, refused })
+    }
+
+    /// Returns the same batch. Its commit calls a function for each write that is made in the tree, as a record, and
+    /// then for each block that is stored.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress<'r>) -> Self {
+        self.progress = progress;
+        self
     }
 
     /// Returns the number of writes.
@@ -111,11 +122,12 @@ impl<'r> SpooledBatch<'r> {
     ///
     /// As [`Repo::write`](crate::Repo::write); [`Error::Io`] if a temporary file cannot be read or written.
     pub fn commit(self, options: &WriteOptions) -> Result<SpooledWritten> {
-        let Self { parts, mut records, writes, count, mut refused, .. } = self;
+        let Self { parts, progress, mut records, writes, count, mut refused, .. } = self;
         let writes = writes.finish().map_err(temporary)?;
         let attempt = || {
             let base = parts.base()?;
-            let mut draft = SpooledDraft::new(parts, &base, &writes, count, options)?;
+            let on = Place { parts, base: &base, progress };
+            let mut draft = SpooledDraft::new(on, &writes, count, options)?;
             // No earlier write has failed.
             if let Some(error) = refused.take() {
                 return Err(error);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::commit_base::Base;
 use crate::error::{Error, Result};
+use crate::model::progress::{Progress, StepKind};
 use crate::model::write::WriteOptions;
 use crate::new_records::BlobCheck;
 use crate::parts::Parts;
@@ -24,10 +25,17 @@ use pds_store::error::{BoxError, StoreError};
 use pds_store::event::Event;
 use pds_store::refs::Expect;
 
+/// The place of a batch: a repository and one of its states.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<'d> {
+    pub(crate) parts: &'d Parts,
+    pub(crate) base: &'d Base,
+    pub(crate) progress: Progress<'d>,
+}
+
 /// The changes of a batch on one base.
 pub(crate) struct SpooledDraft<'d> {
-    parts: &'d Parts,
-    base: &'d Base,
+    on: Place<'d>,
     pub(crate) changes: SpooledChanges,
     nodes: SpooledRows,
     root: Cid,
@@ -36,12 +44,12 @@ pub(crate) struct SpooledDraft<'d> {
 impl<'d> SpooledDraft<'d> {
     /// Edits the tree of a base in the order of the keys. The error is that of the first write that fails.
     pub(crate) fn new(
-        parts: &'d Parts,
-        base: &'d Base,
+        on: Place<'d>,
         writes: &Sorted,
         count: u64,
         options: &WriteOptions,
     ) -> Result<Self> {
+        let Place { parts, base, progress } = on;
         let (head, seen) = (&base.commit, base.version);
         parts.check_swap(options, head.cid(), seen)?;
         let reading = Reading::since(parts.store.clone(), seen);
@@ -49,6 +57,7 @@ impl<'d> SpooledDraft<'d> {
         let mut rows = writes.merge().map_err(temporary)?;
         while rows.advance().map_err(temporary)? {
             editing.edit(&WriteRow::decode(rows.row()).map_err(temporary)?)?;
+            progress.one(StepKind::Records);
         }
         editing.end_record()?;
         if let Some((_, conflict)) = editing.conflict {
@@ -60,7 +69,7 @@ impl<'d> SpooledDraft<'d> {
         let (rows, drop_undone) = (editing.changes.finish(), editing.records < count);
         let len = editing.records - if drop_undone { editing.undone } else { 0 };
         let changes = SpooledChanges { rows: rows.map_err(temporary)?, len, drop_undone };
-        Ok(Self { parts, base, changes, nodes: editing.nodes, root: written.root })
+        Ok(Self { on, changes, nodes: editing.nodes, root: written.root })
     }
 
     /// Checks the blobs and the clock, and returns the unsigned commit.
@@ -69,21 +78,23 @@ impl<'d> SpooledDraft<'d> {
         records: &mut SpooledRows,
         options: &WriteOptions,
     ) -> Result<UnsignedCommit> {
-        let (parts, head) = (self.parts, &self.base.commit);
+        let Place { parts, base, progress } = self.on;
+        let head = &base.commit;
         let mut records = Records::new(records)?;
         let mut check = BlobCheck::new(parts.blobs.as_ref(), options.allow_missing_blobs);
         self.changes.each(|change| {
             let Some(record) = records.of(&change)? else { return Ok(()) };
+            progress.one(StepKind::Blocks);
             check.record(&record, || change.path())
         })?;
         if !check.is_done() {
-            let reading = Arc::new(Reading::since(parts.store.clone(), self.base.version));
+            let reading = Arc::new(Reading::since(parts.store.clone(), base.version));
             let old = parts.snapshot_of(head.clone(), reading);
             check.finish(&old, |call| self.changes.each(|change| call(change.before)))?;
         }
-        let later_than = head.rev().max(self.base.key_since);
+        let later_than = head.rev().max(base.key_since);
         if self.root != head.data() {
-            parts.check_clock(later_than, self.base.logged)?;
+            parts.check_clock(later_than, base.logged)?;
         }
         let rev = parts.clock.next(later_than).ok_or(Error::RevExhausted(head.cid()))?;
         let (did, prev) = (head.did().clone(), Some(head.cid()));
@@ -97,7 +108,7 @@ impl<'d> SpooledDraft<'d> {
         records: &mut SpooledRows,
         options: &WriteOptions,
     ) -> Result<Commit> {
-        let (parts, base) = (self.parts, self.base);
+        let Place { parts, base, .. } = self.on;
         let signer = parts.signer_of(base)?;
         if self.root == base.commit.data() {
             self.check_unchanged(records)?;
@@ -120,16 +131,20 @@ impl<'d> SpooledDraft<'d> {
             records: Records::new(records)?,
             nodes: self.nodes.reader().map_err(temporary)?,
             node: Vec::new(),
+            progress: self.on.progress,
         })
     }
 
     /// Checks that the content of a draft without changes is stored and readable.
     fn check_unchanged(&mut self, records: &mut SpooledRows) -> Result<()> {
-        let (parts, base, root) = (self.parts, self.base, self.root);
+        let (Place { parts, base, progress }, root) = (self.on, self.root);
         let (view, blocks) = (parts.unchanged_since(base.version)?, self.blocks(records)?);
         let blocks = blocks.map(|block| Ok(block.map_err(StoreError::Blocks)?));
         let damaged = damaged_blocks(view.as_ref(), blocks, &base.commit)?;
-        self.changes.each(|change| Ok(get(view.as_ref(), root, change.key).map(drop)?))?;
+        self.changes.each(|change| {
+            progress.one(StepKind::Records);
+            Ok(get(view.as_ref(), root, change.key).map(drop)?)
+        })?;
         drop(view);
         parts.heal(&damaged)
     }
@@ -242,6 +257,7 @@ struct SpooledBlocks<'a> {
     records: Records<'a>,
     nodes: RowReader<'a>,
     node: Vec<u8>,
+    progress: Progress<'a>,
 }
 
 impl SpooledBlocks<'_> {
@@ -260,7 +276,9 @@ impl Iterator for SpooledBlocks<'_> {
     type Item = Result<Block, BoxError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().map_err(BoxError::from).transpose()
+        let read = self.read().map_err(BoxError::from).transpose();
+        self.progress.one(StepKind::Blocks);
+        read
     }
 }
 

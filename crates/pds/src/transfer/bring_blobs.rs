@@ -46,6 +46,7 @@ impl Transfer<'_> {
         let blobs = self.parts.blobs.as_ref();
         let mut result = CopiedBlobs::default();
         for cid in wanted {
+            self.progress.one(StepKind::Blobs);
             let is_whole = match blobs.open(&cid) {
                 Ok(Some(mut blob)) => io::copy(&mut blob.reader, &mut io::sink()).is_ok(),
                 Ok(None) | Err(_) => false,
@@ -68,6 +69,7 @@ impl Transfer<'_> {
         states.iter_mut().for_each(|state| state.is_whole = false);
         let mut found = BTreeSet::new();
         for block in StateBlocks::new(moment.blocks.as_ref(), &did, states, head) {
+            self.progress.one(StepKind::Blocks);
             let block = block.map_err(|error| unboxed(StoreError::Blocks(error).into()))?;
             if let Ok(value) = Value::decode(block.bytes()) {
                 found.extend(value.blobs().map(|blob| blob.cid));
@@ -98,9 +100,11 @@ pub(crate) fn bring_blobs(
     to: &dyn BlobStore,
     from: &dyn BlobStore,
     wanted: &BTreeSet<Cid>,
+    progress: Progress<'_>,
 ) -> Result<CopiedBlobs> {
     let mut result = CopiedBlobs::default();
     for cid in wanted {
+        progress.one(StepKind::Blobs);
         if to.renew(cid)?.is_none() {
             result.add(to, from, cid)?;
         }

@@ -185,7 +185,7 @@ impl Transfer<'_> {
         let commit = root_commit(&both, root)?;
         let before = self.before_import(&commit, key)?;
 
-        let expected = Expected::default().key(key).accept_clock(self.parts.accepts_clock);
+        let expected = self.expected(key);
         let is_walked = |cid: &Cid| file.has(cid);
         let base = || {
             let base = BaseTree::new(stored.as_ref(), before.as_ref()?.data(), &is_walked);
@@ -232,6 +232,14 @@ impl Transfer<'_> {
         let imported =
             Imported::new(commit.clone(), before.clone(), new_blocks, &mut check, findings);
         Ok(imported.with(earlier, local))
+    }
+
+    fn expected<'k>(&self, key: Option<&'k PublicKey>) -> Expected<'k>
+    where
+        Self: 'k,
+    {
+        let (accept_clock, progress) = (self.parts.accepts_clock, self.progress);
+        Expected { key, accept_clock, progress, ..Expected::default() }
     }
 
     /// Returns the earlier states in a file.

@@ -110,7 +110,8 @@ impl Transfer<'_> {
         let mut wanted = wanted_blobs(noted, has_more, Some(other.blobs.as_ref()))?;
         wanted.extend(self.older_blobs(other, &wanted)?);
         wanted.retain(|cid| !left_out.contains(cid));
-        let blobs = bring_blobs(self.parts.blobs.as_ref(), other.blobs.as_ref(), &wanted)?;
+        let (to, from) = (self.parts.blobs.as_ref(), other.blobs.as_ref());
+        let blobs = bring_blobs(to, from, &wanted, self.progress)?;
 
         if is_present && earlier.states.is_empty() && has_all(self.parts.store.as_ref(), arrive())?
         {

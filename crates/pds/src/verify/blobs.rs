@@ -57,7 +57,7 @@ pub fn verify_blobs(
     let mut known: HashMap<Cid, Result<u64, (Code, String)>> = HashMap::new();
     // The verification of the repository has reported errors in the tree.
     let mut pass_over = |error: Error| if error.is_corrupt() { Ok(()) } else { Err(error) };
-    snapshot.each_blob_reporting(&mut pass_over, &mut |path, blob| {
+    snapshot.each_blob_reporting(Progress::default(), &mut pass_over, &mut |path, blob| {
         let Some(BlobRef { cid, size_bytes, .. }) = blob else {
             return Ok(());
         };

@@ -24,6 +24,7 @@ mod merges;
 mod model;
 mod named_keys;
 mod old_keys;
+mod progress;
 pub(super) mod proofs;
 mod races;
 mod reverts;
