@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use pds::{Repo, SpooledBatch, SpooledWritten};
+use pds::{Progress, Repo, SpooledBatch, SpooledWritten, StepKind};
 
 use crate::answers::put::WrittenRow;
 use crate::arguments::write_args::{WriteArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::input::write_input::WriteInput;
 use crate::process::output::Output;
+use crate::process::progress::Steps;
 use crate::repository::open::Place;
 use crate::screens::written::print_read;
 
@@ -82,7 +83,9 @@ impl Args {
             batch.push(&write)?;
         }
         let options = self.write.options("apply").swap_commit(input.swap_commit.take());
-        Ok(Some(batch.commit(&options)?))
+        let steps = Steps::of(StepKind::Records, batch.len());
+        let count = |step, more| steps.add(step, more);
+        Ok(Some(batch.with_progress(Progress::new(&count)).commit(&options)?))
     }
 }
 

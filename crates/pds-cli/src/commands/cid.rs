@@ -10,8 +10,9 @@ use crate::answers::cid::CidAnswer;
 use crate::failures::exit::Exit;
 use crate::input::blob_files::cid_of;
 use crate::input::json_input::{read_json, value_of};
-use crate::input::stream::{open_stream, read_limited};
+use crate::input::stream::{bytes_of, open_stream, read_limited};
 use crate::process::output::Output;
+use crate::process::progress::{Counted, Progress};
 use crate::process::text::{counted, say};
 
 /// Compute the CID of a file
@@ -45,8 +46,9 @@ impl Args {
             let block = value_of(read_json(Some(&self.file))?)?.encode();
             (Cid::of(Codec::Cbor, &block), block.len() as u64, "record in DAG-CBOR")
         } else {
-            let mut from = open_stream(Some(&self.file))?;
-            let cid = cid_of(&mut from);
+            let from = open_stream(Some(&self.file))?;
+            let mut progress = Progress::bytes("reading", bytes_of(&self.file));
+            let cid = cid_of(&mut Counted::new(from, &mut progress));
             let (cid, bytes) =
                 cid.with_context(|| format!("cannot read {}", self.file.display()))?;
             (cid, bytes, "raw bytes, as a blob")

@@ -95,7 +95,10 @@ impl Args {
         check_is_outside(&dir)?;
         clear_beside(&dir);
         let key = identity.key_for(&file)?;
+        let steps = Steps::default();
+        let count = |step, more| steps.add(step, more);
         let options = self.options().key(key.as_ref()).account_keys(identity.keys_in_time());
+        let options = options.progress(Progress::new(&count));
         let cloned = match self.store.address()? {
             None => clone_file_with(&dir, file, &options),
             Some(address) => {
@@ -103,6 +106,7 @@ impl Args {
                 clone_into_database(&dir, address, (&did, file), &options)
             }
         };
+        steps.finish();
         let (repo, imported) =
             cloned.map_err(|error| about_missing_base(error, None, &self.source))?;
         clear_repository(&dir);

@@ -196,7 +196,10 @@ pub(crate) struct Taken {
 /// Imports the state of a CAR file or of another repository, which must be signed with the key that is known
 /// for the time of the commit. The user has named the state, so it may be any state of the account.
 pub(crate) fn take_in(repo: &Repo, path: &Path) -> Result<Taken> {
-    Arriving::open(path, &Identity::default())?.import(repo.transfer().allow_any(), repo)
+    let steps = Steps::default();
+    let count = |step, more| steps.add(step, more);
+    let transfer = repo.transfer().allow_any().with_progress(Progress::new(&count));
+    Arriving::open(path, &Identity::default())?.import(transfer, repo)
 }
 
 impl<'p> Arriving<'p> {

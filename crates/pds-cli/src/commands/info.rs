@@ -136,12 +136,14 @@ fn of_commit(commit: &Commit) -> Info {
 /// Counts the nodes, records and collections of a tree.
 fn count(snapshot: &Snapshot) -> Result<(Info, Exit)> {
     let (mut info, mut gaps) = (of_commit(snapshot.commit()), Gaps::default());
+    let mut progress = Progress::things("records", None);
     for step in walk(snapshot.blocks(), snapshot.commit().data()) {
         match gaps.pass(step)? {
             None => {}
             Some(Step::Node { .. }) => info.nodes += 1,
             Some(Step::Entry { key, .. }) => {
                 info.records += 1;
+                progress.add(1);
                 let collection = key.as_bytes().split(|byte| *byte == b'/').next();
                 let collection = collection.unwrap_or_default();
                 match info.collections.last_mut() {

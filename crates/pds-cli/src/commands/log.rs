@@ -20,6 +20,7 @@ use crate::arguments::identity::IdentityArgs;
 use crate::arguments::record::check_account;
 use crate::failures::exit::Exit;
 use crate::process::output::Output;
+use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::records::changes::Tally;
 use crate::repository::open::{Place, Source};
@@ -111,6 +112,7 @@ impl Walked<'_> {
         };
         let (mut exit, mut left) = (Exit::Done, self.list.number.unwrap_or(usize::MAX));
         let mut is_found = self.paths.is_empty() || left == 0;
+        let mut progress = Progress::things("commits", None);
         while left > 0
             && let Some(past) = walk.next()
         {
@@ -118,6 +120,7 @@ impl Walked<'_> {
             if out.is_closed() && self.keys.is_none() {
                 break;
             }
+            progress.add(1);
             let past = past?;
             if let Some(left_out) = &mut left_out
                 && left_out.has(past.cid, rev_of(&past))?
@@ -142,6 +145,7 @@ impl Walked<'_> {
             let is_partial = self.print_one(&listed, &past, screen.as_mut(), out)?;
             exit = worse(exit, if is_partial { Exit::Partly } else { Exit::Done });
         }
+        drop(progress);
         if let Some(screen) = &mut screen {
             screen.print(true, out)?;
         }

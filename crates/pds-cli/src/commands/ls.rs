@@ -108,10 +108,12 @@ impl Args {
         let mut left = self.limit.unwrap_or(usize::MAX);
         let terminal = out.terminal().cloned();
         let mut list = terminal.map(|terminal| RecordList::new(&terminal, self.long, self.all));
+        let mut progress = Progress::things("records", None);
         while left > 0
             && !out.is_closed()
             && let Some(entry) = entries.next()
         {
+            progress.add(1);
             if let Some(entry) = gaps.pass(entry)? {
                 match &mut list {
                     Some(list) => list.add(&entry, snapshot, out)?,
@@ -120,6 +122,7 @@ impl Args {
                 left -= 1;
             }
         }
+        drop(progress);
         let Some(mut list) = list else { return Ok(false) };
         list.finish(out)?;
         Ok(list.has_gaps())

@@ -19,6 +19,7 @@ use crate::arguments::state_arg::{Settled, StateArg};
 use crate::arguments::write_args::{CommitArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
+use crate::process::progress::{Progress, Steps};
 use crate::process::text::say;
 use crate::records::record_line::describe;
 use crate::repository::blob_notes::{say_copied, say_missing};
@@ -98,10 +99,13 @@ impl Args {
         let repo = self.commit.open(place, out)?;
         let did = account_of(&repo)?;
         let mut options = self.options(place, &repo, &did)?;
+        let steps = Steps::default();
+        let count = |step, more| steps.add(step, more);
+        let merge = repo.merge().with_progress(pds::Progress::new(&count));
         let merged = match state_in(&repo, &self.theirs) {
             Settled::Revision(revision) => {
                 identity.check(repo.checkout(revision)?.commit())?;
-                repo.merge().revision(revision, &options).map_err(anyhow::Error::from)
+                merge.revision(revision, &options).map_err(anyhow::Error::from)
             }
             Settled::File(path) => {
                 let from = if is_repository(path)? { Some(open_without_key(path)?) } else { None };
@@ -110,10 +114,11 @@ impl Args {
                 let car = CarFile::open(file)
                     .with_context(|| format!("cannot read {}", path.display()))?;
                 let blobs = from.as_ref().map(|from| from.blobs().as_ref());
-                let merged = repo.merge().car_with_blobs(&car, blobs, &options);
+                let merged = merge.car_with_blobs(&car, blobs, &options);
                 merged.map_err(|error| about_file(error, path))
             }
         };
+        steps.finish();
         let merged = merged.or_else(|error| {
             list_conflicts(&repo, &error, out)?;
             Err(error)
@@ -155,12 +160,16 @@ impl Args {
 /// Prints how many blobs the merged records refer to that are not stored.
 fn warn_of_blobs(repo: &Repo, changes: &[RecordChange], out: &mut Output) -> Result<()> {
     let mut blobs = BTreeSet::new();
-    for cid in changes.iter().filter_map(|change| change.after) {
+    let mut progress = Progress::things("records", Some(changes.len() as u64));
+    for RecordChange { after, .. } in changes {
+        progress.add(1);
+        let Some(cid) = *after else { continue };
         let Some(block) = repo.store().get(&cid)? else { continue };
         // A record that cannot be decoded is kept unchanged; its blobs are unknown.
         let Ok(value) = Value::decode(block.bytes()) else { continue };
         blobs.extend(value.blobs().map(|blob| blob.cid));
     }
+    drop(progress);
     say_missing(repo, &blobs, false, out)
 }
 

@@ -8,6 +8,7 @@ use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::Exit;
 use crate::failures::partial::Gaps;
 use crate::process::output::Output;
+use crate::process::progress::Progress;
 use crate::repository::open::Place;
 use crate::screens::mst as screen;
 
@@ -33,6 +34,7 @@ impl Args {
         let walk = walk(snapshot.blocks(), snapshot.commit().data());
         // No tree has more levels.
         let walk = walk.levels(self.depth.unwrap_or(u8::MAX));
+        let mut progress = Progress::things("nodes", None);
         for step in walk {
             if out.is_closed() {
                 break;
@@ -40,6 +42,7 @@ impl Args {
             let Some(step) = gaps.pass(step)? else { continue };
             match step {
                 Step::Node { block, node } => {
+                    progress.add(1);
                     let level = node.level();
                     let row = NodeRow {
                         bytes: block.bytes().len(),

@@ -115,7 +115,7 @@ impl Args {
             }
             file => file,
         };
-        let car = CarFile::salvage(file, &mut |error| {
+        let car = CarFile::salvage(file.again("searching"), &mut |error| {
             places.add(&error);
             damage.add(&error);
         })?;

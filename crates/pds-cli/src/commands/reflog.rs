@@ -15,6 +15,7 @@ use crate::answers::log::MoveRow;
 use crate::arguments::history_args::{ListArgs, PathFilter, Selection};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
+use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::records::changes::{Pair, Tally};
 use crate::repository::open::{Place, Source};
@@ -103,10 +104,11 @@ impl Moves<'_> {
         if page.is_empty() && self.repo.head()?.is_none() {
             return Err(Error::NoCommit(self.repo.history().ref_name().clone()).into());
         }
-        let mut exit = Exit::Done;
+        let (mut exit, mut progress) = (Exit::Done, Progress::things("moves", None));
         'pages: while let Some(last) = page.last() {
             let (next, before) = (last.seq.checked_sub(1), last.before);
             for entry in &page {
+                progress.add(1);
                 let is_too_old = self.list.is_too_old(Some(entry.at_micros));
                 if left == 0 || out.is_closed() || is_too_old {
                     break 'pages;
@@ -127,6 +129,7 @@ impl Moves<'_> {
                 self.check_sweep(cid)?;
             }
         }
+        drop(progress);
         if let Some(screen) = &mut screen {
             screen.print(out)?;
             self.print_hint(number, out)?;

@@ -11,7 +11,7 @@ use pds::local::layout::KEY_FILE;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::{StorePlace, is_address};
 use pds::store::{CheckDepth, Maintain, Salvaged, SqliteStore, StoreError};
-use pds::{Error, Repo};
+use pds::{Error, Progress, Repo, StepKind};
 use pds_rescue::{
     BrokenRef, Quarantine, Rescue, SalvagedCopy, Survey, salvage_database, undo_interrupted_salvage,
 };
@@ -23,6 +23,7 @@ use crate::failures::errors::START_OVER;
 use crate::failures::exit::{Exit, Stated};
 use crate::input::stream::{is_a_file, open_damaged};
 use crate::process::output::Output;
+use crate::process::progress::Steps;
 use crate::process::text::{counted, say};
 use crate::repository::blob_notes::say_copied;
 use crate::repository::clock::ClockArg;
@@ -85,16 +86,20 @@ impl Args {
         check_account(&readable.repo, &identity)?;
         let (repo, problems) = (&readable.repo, &mut readable.problems);
         problems.extend(unreadable_key(repo));
-        let survey = Rescue::of(repo).survey(&sources);
-        let survey = survey.map_err(|error| of_rows(error, &dir))?;
+        let steps = steps_of(repo);
+        let count = |step, more| steps.add(step, more);
+        let progress = Progress::new(&count);
+        let rescue = Rescue::of(repo).with_progress(progress);
+        let survey = rescue.survey(&sources).map_err(|error| of_rows(error, &dir))?;
         let mut answer =
             RepairAnswer::new(&survey, &self.sources, readable.problems, readable.salvaged);
         if acts {
-            self.mend(repo, &dir, &survey, &sources, &mut answer)?;
+            self.mend(repo, rescue, &dir, &survey, &sources, &mut answer)?;
         }
         answer.redate.future = repo.keys().future_refs().unwrap_or_default();
-        answer.verifies = is_whole(repo, &identity)?;
-        let restored = if acts { self.restore_blobs(repo, out)? } else { Exit::Done };
+        answer.verifies = is_whole(repo, &identity, progress)?;
+        let restored = if acts { self.restore_blobs(repo, progress, out)? } else { Exit::Done };
+        steps.finish();
         if acts {
             out.has_done();
         }
@@ -105,12 +110,12 @@ impl Args {
     }
 
     /// Copies the missing and damaged blobs that records refer to, from those sources that are repositories.
-    fn restore_blobs(&self, repo: &Repo, out: &mut Output) -> Result<Exit> {
-        let mut exit = Exit::Done;
+    fn restore_blobs(&self, repo: &Repo, progress: Progress<'_>, out: &mut Output) -> Result<Exit> {
+        let (transfer, mut exit) = (repo.transfer().with_progress(progress), Exit::Done);
         for path in &self.sources {
             if is_repository(path)? {
                 let source = open_without_key(path)?;
-                let restored = repo.transfer().restore_blobs(source.blobs().as_ref())?;
+                let restored = transfer.restore_blobs(source.blobs().as_ref())?;
                 if say_copied(&restored, out) != Exit::Done {
                     exit = Exit::Partly;
                 }
@@ -170,6 +175,7 @@ impl Args {
     fn mend(
         &self,
         repo: &Repo,
+        rescue: Rescue<'_>,
         dir: &Path,
         survey: &Survey,
         sources: &[&dyn Blocks],
@@ -179,17 +185,17 @@ impl Args {
         let keep = &mut |block: &_, bytes: &[u8]| quarantine.keep(block, bytes);
         let restore_identity = || {
             let key = key_file::read(dir.join(KEY_FILE)).ok().flatten();
-            Rescue::of(repo).restore_identity(key.map(|key| key.public_key()).as_ref())
+            rescue.restore_identity(key.map(|key| key.public_key()).as_ref())
         };
-        answer.mended = Rescue::of(repo).mend(survey, sources, keep)?;
+        answer.mended = rescue.mend(survey, sources, keep)?;
         restore_identity()?;
         let can_be_told = |broken: &BrokenRef| {
             broken.target.is_some() || broken.name != *repo.history().ref_name()
         };
         if self.rebuild && survey.refs.iter().all(can_be_told) {
-            answer.add(Rescue::of(repo).rebuild(keep)?);
+            answer.add(rescue.rebuild(keep)?);
         } else {
-            Rescue::of(repo).restore_refs(survey)?;
+            rescue.restore_refs(survey)?;
         }
         repo.retain().accept_losses(answer.lost.iter().map(|lost| (lost.commit, lost.cid)))?;
         restore_identity()?;
@@ -273,6 +279,12 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     Ok(Arc::new(car))
 }
 
+/// Begins the check of every block.
+fn steps_of(repo: &Repo) -> Steps {
+    let blocks = repo.store().maintain().and_then(|maintain| maintain.block_count().ok());
+    blocks.map_or_else(Steps::default, |blocks| Steps::of(StepKind::Blocks, blocks))
+}
+
 /// Checks that the repository belongs to the expected account, if it is known.
 fn check_account(repo: &Repo, identity: &Identity) -> Result<()> {
     match repo.did() {
@@ -282,8 +294,10 @@ fn check_account(repo: &Repo, identity: &Identity) -> Result<()> {
 }
 
 /// Verifies the present state; a missing state was reported before.
-fn is_whole(repo: &Repo, identity: &Identity) -> Result<bool> {
-    match repo.verify().present(&identity.expected(), &mut |_| {}) {
+fn is_whole(repo: &Repo, identity: &Identity, progress: Progress<'_>) -> Result<bool> {
+    let mut expected = identity.expected();
+    expected.progress = progress;
+    match repo.verify().present(&expected, &mut |_| {}) {
         Ok(report) => Ok(report.is_ok() && report.is_complete()),
         Err(error) if error.is_corrupt() || error.is_not_found() => Ok(false),
         Err(error) => Err(error.into()),

@@ -1,7 +1,7 @@
 //! `pds revert`
 
 use anyhow::Result;
-use pds::Error;
+use pds::{Error, Progress};
 
 use super::merge::list_conflicts;
 use crate::answers::commit::CommitId;
@@ -10,6 +10,7 @@ use crate::arguments::write_args::CommitArgs;
 use crate::failures::errors::resolved_before;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
+use crate::process::progress::Steps;
 use crate::process::text::say;
 use crate::repository::open::{Place, resolve};
 use crate::screens::moves::changed;
@@ -35,7 +36,11 @@ impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let repo = self.commit.open(place, out)?;
         let commit = resolve(&repo, &self.undone)?;
-        let written = match repo.merge().revert(commit) {
+        let steps = Steps::default();
+        let count = |step, more| steps.add(step, more);
+        let reverted = repo.merge().with_progress(Progress::new(&count)).revert(commit);
+        steps.finish();
+        let written = match reverted {
             Err(Error::Conflicts(conflicts)) => {
                 let error = anyhow::Error::new(Error::Conflicts(conflicts));
                 list_conflicts(&repo, &error, out)?;

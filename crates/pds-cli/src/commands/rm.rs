@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use pds::syntax::{AtUri, RecordPath};
-use pds::{Snapshot, SpooledBatch, Write, WriteOptions};
+use pds::{Snapshot, SpooledBatch, SpooledWritten, StepKind, Write, WriteOptions};
 
 use crate::answers::put::{PlannedRow, WrittenRow};
 use crate::arguments::record::Account;
@@ -10,6 +10,7 @@ use crate::arguments::record_pattern::RecordsArg;
 use crate::arguments::write_args::{CommitArgs, account_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
+use crate::process::progress::{Progress, Steps};
 use crate::process::questions::{DeletionArgs, can_ask, confirm, declined, needs_yes};
 use crate::repository::open::Place;
 use crate::screens::written::print_read;
@@ -66,7 +67,7 @@ impl Args {
         }
         let mut batch = SpooledBatch::on(&repo)?;
         self.each(&snapshot, &account, &mut |path| Ok(batch.push(&Write::delete(path))?))?;
-        let written = batch.commit(&WriteOptions::default().message("rm".to_owned()))?;
+        let written = commit(batch)?;
         out.has_done();
         print_read(WrittenRow::spooled(&written), out)?;
         if out.terminal().is_some() {
@@ -86,6 +87,7 @@ impl Args {
         account: &Account<'_>,
         take: &mut dyn FnMut(RecordPath) -> Result<()>,
     ) -> Result<()> {
+        let mut progress = Progress::things("records", None);
         for (at, records) in self.paths.iter().enumerate() {
             let earlier = self.paths.get(..at).unwrap_or_default();
             let mut take_new = |path: RecordPath| match earlier.iter().any(|one| one.fits(&path)) {
@@ -98,6 +100,7 @@ impl Args {
                     let mut is_found = false;
                     for path in beginning.records(snapshot, account)? {
                         is_found = true;
+                        progress.add(1);
                         take_new(path?)?;
                     }
                     if !is_found {
@@ -120,4 +123,12 @@ impl Args {
         let question = format!("Delete {} ({})?", counted(count, "record"), names.join(" "));
         if confirm(&question)? { Ok(()) } else { declined() }
     }
+}
+
+/// Makes the deletions in one commit.
+fn commit(batch: SpooledBatch<'_>) -> Result<SpooledWritten> {
+    let steps = Steps::of(StepKind::Records, batch.len());
+    let count = |step, more| steps.add(step, more);
+    let options = WriteOptions::default().message("rm".to_owned());
+    Ok(batch.with_progress(pds::Progress::new(&count)).commit(&options)?)
 }

@@ -6,7 +6,7 @@ use pds::history::commits::PastCommit;
 use pds::history::commits_in_file::commits_in_file;
 use pds::history::record::RecordVersion;
 use pds::syntax::{RecordPath, Tid};
-use pds::{Error, RecordChange, Revision};
+use pds::{Error, Progress, RecordChange, Revision};
 
 use super::changed::print_patch;
 use super::logged_commit::{gap_before, ref_names, worse};
@@ -18,6 +18,7 @@ use crate::arguments::history_args::ListArgs;
 use crate::arguments::record::{RecordArg, uri_of};
 use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
+use crate::process::progress::Steps;
 use crate::process::text::{rev_time_text, say};
 use crate::records::changes::Contents;
 use crate::repository::open::Source;
@@ -35,10 +36,9 @@ pub(super) fn print_versions(
     let snapshot = source.snapshot(at)?;
     let commit = snapshot.commit();
     let path = record.path();
-    let versions: Box<dyn Iterator<Item = Result<RecordVersion, Error>> + '_> = match source {
-        Source::Repo(repo) => Box::new(repo.history().record_history_from(at, path)?),
-        Source::Car(_) => Box::new(versions_in_file(source, at, path)?.into_iter()),
-    };
+    let steps = Steps::default();
+    let count = |step, more| steps.add(step, more);
+    let versions = versions_of(source, at, path, Progress::new(&count))?;
     let uri = uri_of(commit, path);
     let screen = match out.terminal().cloned() {
         Some(terminal) => Some(VersionScreen::new(&terminal, ref_names(source)?)),
@@ -76,6 +76,7 @@ pub(super) fn print_versions(
             Err(error) => return Err(error.into()),
         }
     }
+    steps.finish();
     if let Some(screen) = &mut printer.screen {
         screen.print(out)?;
     }
@@ -83,6 +84,23 @@ pub(super) fn print_versions(
         return Ok(exit);
     }
     Stated::no("not-found", format!("no version of {path} was found")).fail()
+}
+
+type Versions<'a> = Box<dyn Iterator<Item = Result<RecordVersion, Error>> + 'a>;
+
+/// Returns the versions of a record, newest first.
+fn versions_of<'a>(
+    source: &'a Source,
+    at: Option<&Revision>,
+    path: &RecordPath,
+    progress: Progress<'a>,
+) -> Result<Versions<'a>> {
+    Ok(match source {
+        Source::Repo(repo) => {
+            Box::new(repo.history().record_history_from(at, path)?.with_progress(progress))
+        }
+        Source::Car(_) => Box::new(versions_in_file(source, at, path)?.into_iter()),
+    })
 }
 
 /// Returns the versions of a record in the states of a CAR file, and an error for each unreadable commit. A file with a

@@ -11,7 +11,7 @@ use pds_rescue::extract_blocks;
 
 use crate::input::spool::Roomy;
 use crate::process::leftovers::clear_from;
-use crate::process::progress::Watched;
+use crate::process::progress::{Counted, Progress, Watched};
 use crate::process::text::{counted, say};
 
 /// Tells whether a file is a SQLite file.
@@ -36,11 +36,13 @@ pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<(Watched
         }
     };
     let mut car = tempfile::tempfile().context(NO_TEMPORARY_FILE)?;
-    let mut out = BufWriter::new(Roomy(&mut car));
+    let mut progress = Progress::bytes("searching", None);
+    let mut out = BufWriter::new(Counted::new(Roomy(&mut car), &mut progress));
     let found = extract_blocks(copy.as_ref().map_or(path, |copy| copy.path()), &mut out)
         .with_context(|| format!("cannot read the tables of {}", path.display()))?;
     out.flush().context(NO_TEMPORARY_FILE)?;
     drop(out);
+    drop(progress);
     for (table, blocks) in &found.tables {
         say(&format!("table {table}: {}", counted(*blocks, "block")));
     }

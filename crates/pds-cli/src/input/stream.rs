@@ -151,6 +151,12 @@ pub(crate) fn open_stream(path: Option<&Path>) -> Result<Box<dyn Read>> {
     }
 }
 
+/// Returns the length of a file. That of a pipe is unknown.
+pub(crate) fn bytes_of(path: &Path) -> Option<u64> {
+    let file = (path != Path::new(STANDARD_STREAM)).then(|| path.metadata().ok()).flatten();
+    file.filter(|file| file.is_file()).map(|file| file.len())
+}
+
 /// Reads a file or standard input, up to a limit.
 pub(crate) fn read_limited(path: Option<&Path>, limit: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();

@@ -18,7 +18,8 @@ use crate::input::exported_line::{exported_write, is_exported};
 use crate::input::foreign_file::{Kind, without_mark};
 use crate::input::record_directory::RecordDirectory;
 use crate::input::record_envelope::refuse_envelope;
-use crate::input::stream::open_stream;
+use crate::input::stream::{bytes_of, open_stream};
+use crate::process::progress::Progress;
 
 /// The writes of a file or of standard input.
 pub(crate) struct WriteInput {
@@ -31,35 +32,53 @@ pub(crate) struct WriteInput {
     pub(crate) swap_commit: Option<Cid>,
     /// The directory that is read instead of lines.
     directory: Option<RecordDirectory>,
+    /// The bytes of lines, or the files of a directory. It is gone at the end.
+    progress: Option<Progress>,
 }
 
 impl WriteInput {
     /// Opens a file, standard input, or a directory of records.
     pub(crate) fn open(path: Option<&Path>, account: Did) -> Result<Self> {
         let Some(dir) = path.filter(|path| path.is_dir()) else {
-            return Self::new(open_stream(path)?, account);
+            let total = path.and_then(bytes_of);
+            return Self::new(open_stream(path)?, account, Progress::bytes("reading", total));
         };
         let directory = RecordDirectory::open(dir, &account)?;
-        let mut input = Self::new(Box::new(io::empty()), account)?;
+        let progress = Progress::things("files", None);
+        let mut input = Self::new(Box::new(io::empty()), account, progress)?;
         input.directory = Some(directory);
         Ok(input)
     }
 
     /// Starts to read, and refuses input of another kind.
-    fn new(from: Box<dyn Read>, account: Did) -> Result<Self> {
+    fn new(from: Box<dyn Read>, account: Did, progress: Progress) -> Result<Self> {
         let mut from = BufReader::new(from);
         let kind = Kind::of(from.fill_buf().context("cannot read")?);
         match kind {
             Kind::Json | Kind::ServerError(_) | Kind::Text | Kind::Unknown | Kind::Empty => {}
             kind => return kind.refusal(Path::new("the input"), "JSON").fail(),
         }
-        let lines = Lines { from, number: 0 };
-        let waiting = VecDeque::new();
-        Ok(Self { lines, account, waiting, is_begun: false, swap_commit: None, directory: None })
+        let (lines, waiting) = (Lines { from, number: 0, bytes: 0 }, VecDeque::new());
+        let (is_begun, swap_commit, directory) = (false, None, None);
+        let progress = Some(progress);
+        Ok(Self { lines, account, waiting, is_begun, swap_commit, directory, progress })
     }
 
     /// Returns the next write, or `None` at the end of the input.
     pub(crate) fn next_write(&mut self) -> Result<Option<Write>> {
+        let before = self.lines.bytes;
+        let write = self.read_write()?;
+        match &mut self.progress {
+            Some(progress) if write.is_some() => match self.directory {
+                Some(_) => progress.add(1),
+                None => progress.add(self.lines.bytes - before),
+            },
+            _ => self.progress = None,
+        }
+        Ok(write)
+    }
+
+    fn read_write(&mut self) -> Result<Option<Write>> {
         if let Some(directory) = &mut self.directory {
             return directory.next_write();
         }
@@ -133,6 +152,8 @@ fn placed(reason: &str, number: usize) -> (String, &str) {
 struct Lines {
     from: BufReader<Box<dyn Read>>,
     number: usize,
+    /// The bytes of the lines so far.
+    bytes: u64,
 }
 
 impl Lines {
@@ -163,6 +184,7 @@ impl Lines {
                 return Ok(None);
             }
             self.number += 1;
+            self.bytes += line.len() as u64;
             if line.len() > MAX_LINE_BYTES {
                 let message = format!("line {} is longer than {MAX_LINE_BYTES} bytes", self.number);
                 return Stated::bad_input(message).fail();

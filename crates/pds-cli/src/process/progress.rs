@@ -53,11 +53,13 @@ impl Progress {
         self.draw_if_due();
     }
 
-    /// Counts bytes of files.
+    /// Counts bytes, which may be those of files.
     pub(crate) fn add_bytes(&mut self, count: u64) {
-        if let Some((bytes, _)) = &mut self.counts.bytes {
-            *bytes = bytes.saturating_add(count);
-        }
+        let done = match &mut self.counts.bytes {
+            Some((bytes, _)) => bytes,
+            None => &mut self.counts.done,
+        };
+        *done = done.saturating_add(count);
         self.draw_if_due();
     }
 
@@ -119,17 +121,26 @@ impl Drop for Progress {
 
 /// The progress of work of the library, one step after the other.
 #[derive(Default)]
-pub(crate) struct Steps(Mutex<Option<(StepKind, Progress)>>);
+pub(crate) struct Steps {
+    present: Mutex<Option<(StepKind, Progress)>>,
+    /// A kind of step, and the number of its things.
+    total: Option<(StepKind, u64)>,
+}
 
 impl Steps {
+    /// Begins work on a number of things.
+    pub(crate) fn of(step: StepKind, total: u64) -> Self {
+        Self { present: Mutex::default(), total: Some((step, total)) }
+    }
+
     /// Removes the line from the terminal.
     pub(crate) fn finish(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.present.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Counts things that were done.
     pub(crate) fn add(&self, step: StepKind, count: u64) {
-        let mut present = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
         match &mut *present {
             Some((known, progress)) if *known == step => progress.add(count),
             _ => {
@@ -138,9 +149,11 @@ impl Steps {
                 let what = match step {
                     StepKind::Records => "records",
                     StepKind::Blobs => "blobs",
+                    StepKind::Commits => "commits",
                     _ => "blocks",
                 };
-                let (_, progress) = present.insert((step, Progress::things(what, None)));
+                let total = self.total.filter(|(known, _)| *known == step).map(|(_, total)| total);
+                let (_, progress) = present.insert((step, Progress::things(what, total)));
                 progress.add(count);
             }
         }
@@ -184,23 +197,35 @@ static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 /// Whether no line is drawn again.
 static IS_SILENT: AtomicBool = AtomicBool::new(false);
 
-/// A reader whose bytes count as progress.
-pub(crate) struct Counted<'p, R> {
-    from: R,
+/// A reader or a writer whose bytes count as progress.
+pub(crate) struct Counted<'p, F> {
+    file: F,
     progress: &'p mut Progress,
 }
 
-impl<'p, R: Read> Counted<'p, R> {
-    pub(crate) fn new(from: R, progress: &'p mut Progress) -> Self {
-        Self { from, progress }
+impl<'p, F> Counted<'p, F> {
+    pub(crate) fn new(file: F, progress: &'p mut Progress) -> Self {
+        Self { file, progress }
     }
 }
 
 impl<R: Read> Read for Counted<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.from.read(buffer)?;
+        let count = self.file.read(buffer)?;
         self.progress.add_bytes(count as u64);
         Ok(count)
+    }
+}
+
+impl<W: Write> Write for Counted<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.progress.add_bytes(count as u64);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
     }
 }
 
@@ -209,28 +234,39 @@ pub(crate) struct Watched {
     file: File,
     progress: Mutex<Option<Progress>>,
     left: AtomicU64,
+    /// What is done after the first pass, if that is shown as well.
+    again: Option<&'static str>,
 }
 
 impl Watched {
     pub(crate) fn new(file: File, what: &'static str) -> Self {
         let left = file.metadata().map_or(0, |file| file.len());
         let progress = Mutex::new(Some(Progress::bytes(what, Some(left))));
-        Self { file, progress, left: AtomicU64::new(left) }
+        Self { file, progress, left: AtomicU64::new(left), again: None }
+    }
+
+    /// Also shows the bytes of later passes, whose number is unknown.
+    pub(crate) fn again(self, what: &'static str) -> Self {
+        Self { again: Some(what), ..self }
     }
 }
 
 impl ReadAt for Watched {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let read = self.file.read_at(buffer, offset)?;
-        if self.left.load(Ordering::Relaxed) > 0 {
-            let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 && self.again.is_none() {
+            return Ok(read);
+        }
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = &mut *progress {
+            bar.add(read as u64);
+        }
+        if left > 0 {
             let left = self.left.load(Ordering::Relaxed).saturating_sub(read as u64);
             self.left.store(if read == 0 { 0 } else { left }, Ordering::Relaxed);
-            if let Some(bar) = &mut *progress {
-                bar.add(read as u64);
-            }
             if left == 0 || read == 0 {
-                *progress = None;
+                *progress = self.again.map(|what| Progress::bytes(what, None));
             }
         }
         Ok(read)

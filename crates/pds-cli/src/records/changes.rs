@@ -8,6 +8,7 @@ use pds::{Error, RecordChange, Snapshot};
 
 use crate::arguments::history_args::PathFilter;
 use crate::failures::partial::Gaps;
+use crate::process::progress::Progress;
 use crate::process::text::say;
 
 /// Two states to compare. `None` before is a state without records.
@@ -32,7 +33,9 @@ impl Pair<'_> {
                 Ok(RecordChange { path: record.path, before: None, after: Some(record.cid) })
             })),
         };
-        all.filter(|change| change.as_ref().map_or(true, |change| filter.fits(&change.path)))
+        let mut progress = Progress::things("changes", None);
+        all.inspect(move |_| progress.add(1))
+            .filter(|change| change.as_ref().map_or(true, |change| filter.fits(&change.path)))
     }
 
     /// Reads the old record of a change. Returns `None` if it does not exist.
