@@ -24,19 +24,26 @@ pub(super) fn commits<'s>(source: &'s Source, at: Option<&Revision>) -> Result<C
 /// The history of the first state of a range, whose commits are left out.
 pub(super) struct LeftOut<'s> {
     commits: Commits<'s>,
+    /// The first state itself.
+    start: Option<Cid>,
     next: Option<PastCommit>,
 }
 
 impl<'s> LeftOut<'s> {
     pub(super) fn new(mut commits: Commits<'s>) -> Result<Self> {
         let next = commits.next().transpose()?;
-        Ok(Self { commits, next })
+        let start = next.as_ref().map(|next| next.cid);
+        Ok(Self { commits, start, next })
     }
 
     /// Tells whether a commit belongs to this history. Each call is for an older commit than the one before it.
     ///
-    /// Revs decrease along both histories, so newer commits are passed over.
+    /// Revs decrease along both histories, so newer commits are passed over. In a chain where some do not, the first
+    /// state still ends the range.
     pub(super) fn has(&mut self, cid: Cid, rev: Option<Tid>) -> Result<bool> {
+        if self.start == Some(cid) {
+            return Ok(true);
+        }
         while let Some(next) = &self.next
             && next.cid != cid
             && rev.is_some_and(|rev| rev_of(next).is_none_or(|newer| newer > rev))
