@@ -19,7 +19,7 @@ use pds_core::data::cid_hasher::ByCid;
 /// system can do that, so the set takes 14 bytes for each CID, and one or two for those that wait.
 pub(crate) struct CidSet {
     secret: RandomState,
-    waiting: HashSet<Print, ByCid>,
+    waiting: HashSet<Fingerprint, ByCid>,
     /// The fingerprints in ascending order, without their first two bytes.
     sorted: Vec<[u8; REST]>,
     /// Where the fingerprints with each first two bytes start, and the end of the list. Empty for an empty list.
@@ -28,15 +28,15 @@ pub(crate) struct CidSet {
 
 /// A fingerprint.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Print(u64, u64);
+struct Fingerprint(u64, u64);
 
-impl Hash for Print {
+impl Hash for Fingerprint {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.0);
     }
 }
 
-impl Print {
+impl Fingerprint {
     fn bucket(self) -> usize {
         usize::from(u16::try_from(self.0 >> 48).unwrap_or_default())
     }
@@ -60,14 +60,19 @@ impl Default for CidSet {
 impl CidSet {
     /// Returns whether the set has a CID.
     pub(crate) fn contains(&self, cid: &Cid) -> bool {
-        let print = self.print(cid);
-        self.waiting.contains(&print) || self.is_sorted(print)
+        let fingerprint = self.fingerprint(cid);
+        self.waiting.contains(&fingerprint) || self.is_sorted(fingerprint)
+    }
+
+    /// Returns the number of CIDs in the set.
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len() + self.sorted.len()
     }
 
     /// Adds a CID. Returns whether it was not in the set.
     pub(crate) fn insert(&mut self, cid: &Cid) -> bool {
-        let print = self.print(cid);
-        if self.is_sorted(print) || !self.waiting.insert(print) {
+        let fingerprint = self.fingerprint(cid);
+        if self.is_sorted(fingerprint) || !self.waiting.insert(fingerprint) {
             return false;
         }
         if self.waiting.len() > MIN_WAITING.max(self.sorted.len() / WAITING_PART) {
@@ -76,17 +81,20 @@ impl CidSet {
         true
     }
 
-    fn print(&self, cid: &Cid) -> Print {
+    fn fingerprint(&self, cid: &Cid) -> Fingerprint {
         let [a, b, c, d, e, f, g, h, ..] = *cid.digest();
-        Print(self.secret.hash_one(cid.as_bytes()), u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        Fingerprint(
+            self.secret.hash_one(cid.as_bytes()),
+            u64::from_be_bytes([a, b, c, d, e, f, g, h]),
+        )
     }
 
-    fn is_sorted(&self, print: Print) -> bool {
-        let bucket = print.bucket();
+    fn is_sorted(&self, fingerprint: Fingerprint) -> bool {
+        let bucket = fingerprint.bucket();
         let bounds = (self.starts.get(bucket), self.starts.get(bucket + 1));
         let (Some(start), Some(end)) = bounds else { return false };
         let bucket = self.sorted.get(*start as usize..*end as usize).unwrap_or_default();
-        bucket.binary_search(&print.rest()).is_ok()
+        bucket.binary_search(&fingerprint.rest()).is_ok()
     }
 
     /// Merges the waiting fingerprints into the list, from its end, in its own memory.
@@ -96,7 +104,7 @@ impl CidSet {
             // The index cannot name more places. The hash set takes the rest.
             return;
         }
-        let mut new: Vec<Print> = self.waiting.drain().collect();
+        let mut new: Vec<Fingerprint> = self.waiting.drain().collect();
         new.sort_unstable();
         if self.starts.is_empty() {
             self.starts = vec![0; BUCKETS + 1];
@@ -154,9 +162,15 @@ mod tests {
             assert!(set.insert(&cid(n)));
             assert!(!set.insert(&cid(n / 2)));
         }
+        assert_eq!(set.len(), 150_000);
         assert!((0..150_000).all(|n| set.contains(&cid(n))));
         assert!(!(150_000..300_000).any(|n| set.contains(&cid(n))));
-        assert!(set.sorted.is_sorted_by(|a, b| a[..] < b[..]) || set.starts.len() == BUCKETS + 1);
+        let end = u32::try_from(set.sorted.len()).unwrap();
+        assert_eq!((set.starts.len(), set.starts.last()), (BUCKETS + 1, Some(&end)));
+        assert!(set.starts.windows(2).all(|bounds| {
+            let bucket = set.sorted.get(bounds[0] as usize..bounds[1] as usize);
+            bucket.is_some_and(|bucket| bucket.is_sorted_by(|a, b| a < b))
+        }));
         let bytes = set.sorted.capacity() * REST + set.starts.len() * 4;
         assert!(!set.sorted.is_empty() && bytes < 150_000 * 17, "{bytes}");
     }
@@ -171,6 +185,6 @@ mod tests {
     #[test]
     fn fingerprints_differ_from_set_to_set() {
         let [one, other] = [CidSet::default(), CidSet::default()];
-        assert!(one.print(&cid(1)) != other.print(&cid(1)));
+        assert!(one.fingerprint(&cid(1)) != other.fingerprint(&cid(1)));
     }
 }

@@ -1,15 +1,11 @@
 //! The blocks that an export has written, so that none is written twice.
 
-use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
-
 use crate::cid_set::CidSet;
 use crate::error::Result;
 use crate::snapshot::Snapshot;
 use crate::spool::errors::temporary;
 use crate::spool::sorter::Sorter;
-use pds_core::data::cid::{Cid, Codec};
-use pds_core::data::cid_hasher::ByCid;
+use pds_core::data::cid::Cid;
 use pds_core::mst::walk::{Step, walk};
 
 /// The blocks that an export has written, in bounded memory.
@@ -17,7 +13,7 @@ use pds_core::mst::walk::{Step, walk};
 /// Few blocks are held as they are. If a tree has more records, its entries are read once more: their CIDs are sorted in
 /// a temporary file, and only the records that the tree names more than once are held. Others cannot come again.
 pub(super) struct WrittenBlocks {
-    written: HashSet<Half, ByCid>,
+    written: CidSet,
     /// The records that the tree names more than once. `None` as long as all written blocks are held.
     shared: Option<CidSet>,
     pub(super) limit: usize,
@@ -25,7 +21,7 @@ pub(super) struct WrittenBlocks {
 
 impl Default for WrittenBlocks {
     fn default() -> Self {
-        Self { written: HashSet::default(), shared: None, limit: MAX_HELD }
+        Self { written: CidSet::default(), shared: None, limit: MAX_HELD }
     }
 }
 
@@ -34,7 +30,7 @@ impl WrittenBlocks {
     pub(super) fn insert(&mut self, cid: &Cid) -> bool {
         match &self.shared {
             Some(shared) if !shared.contains(cid) => true,
-            _ => self.written.insert(Half::of(cid)),
+            _ => self.written.insert(cid),
         }
     }
 
@@ -59,9 +55,9 @@ impl WrittenBlocks {
             let cid = Cid::from_bytes(rows.row()).ok();
             if let Some(cid) = cid.filter(|_| cid == last)
                 && shared.insert(&cid)
-                && before.contains(&Half::of(&cid))
+                && before.contains(&cid)
             {
-                self.written.insert(Half::of(&cid));
+                self.written.insert(&cid);
             }
             last = cid;
         }
@@ -70,24 +66,5 @@ impl WrittenBlocks {
     }
 }
 
-/// Half of the digest of a block, with the codec in place of the last bit. It distinguishes blocks.
-#[derive(PartialEq, Eq)]
-struct Half(u64, u64);
-
-impl Half {
-    fn of(cid: &Cid) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *cid.digest();
-        let first = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        let second = u64::from_be_bytes([i, j, k, l, m, n, o, p]);
-        Self(first, (second & !1) | u64::from(cid.codec() == Codec::Raw))
-    }
-}
-
-impl Hash for Half {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0);
-    }
-}
-
-/// The most blocks that are held as they are. They take about five megabytes.
+/// The most blocks that are held as they are. They take about two megabytes.
 const MAX_HELD: usize = 110_000;
