@@ -125,12 +125,19 @@ impl<'b> BlobCheck<'b> {
         old: &Snapshot,
         replaced: impl FnOnce(&mut dyn FnMut(Option<Cid>) -> Result<()>) -> Result<()>,
     ) -> Result<()> {
-        let mut known = Vec::new();
-        replaced(&mut |before| match before {
-            Some(before) => add_blobs(before, old, &mut known),
-            None => Ok(()),
+        let mut absent: BTreeSet<Cid> = self.missing.iter().map(|(_, cid)| *cid).collect();
+        let mut wrong: HashSet<BlobRef> =
+            self.wrong.iter().map(|(_, blob, _)| blob.clone()).collect();
+        replaced(&mut |before| {
+            if let Some(before) = before {
+                for blob in blobs_before(before, old)? {
+                    absent.remove(&blob.cid);
+                    wrong.remove(&blob);
+                }
+            }
+            Ok(())
         })?;
-        self.wrong.retain(|(_, blob, _)| !known.contains(blob));
+        self.wrong.retain(|(_, blob, _)| wrong.contains(blob));
         if let Some((path, blob, stored)) = self.wrong.into_iter().next() {
             let BlobRef { cid, size_bytes, .. } = blob;
             return Err(Error::BlobSize {
@@ -140,9 +147,6 @@ impl<'b> BlobCheck<'b> {
                 stored,
             });
         }
-        let known: HashSet<Cid> = known.into_iter().map(|blob| blob.cid).collect();
-        self.missing.retain(|(_, cid)| !known.contains(cid));
-        let absent: BTreeSet<Cid> = self.missing.iter().map(|(_, cid)| *cid).collect();
         let absent = not_referred_to(absent, old)?;
         match self.missing.into_iter().find(|(_, cid)| absent.contains(cid)) {
             Some((path, cid)) => Err(Error::BlobMissing { path, cid }),
@@ -156,14 +160,13 @@ fn blobs_of(record: &Block) -> Vec<BlobRef> {
     blobs_in(record.bytes()).unwrap_or_default()
 }
 
-/// Adds the references of a record that a write replaces or deletes. An unreadable record has none.
-fn add_blobs(before: Cid, old: &Snapshot, known: &mut Vec<BlobRef>) -> Result<()> {
+/// Returns the references of a record that a write replaces or deletes. An unreadable record has none.
+fn blobs_before(before: Cid, old: &Snapshot) -> Result<Vec<BlobRef>> {
     match old.blocks().get(&before) {
-        Ok(record) => known.extend(record.iter().flat_map(blobs_of)),
-        Err(ReadError::Damaged { .. }) => {}
-        Err(error) => return Err(error.into()),
+        Ok(record) => Ok(record.iter().flat_map(blobs_of).collect()),
+        Err(ReadError::Damaged { .. }) => Ok(Vec::new()),
+        Err(error) => Err(error.into()),
     }
-    Ok(())
 }
 
 /// Returns the blobs that no record of a state refers to.

@@ -8,7 +8,7 @@ use crate::data::value::Value;
 /// The typed form is `{"$type": "blob", "ref": link, "mimeType": text, "size": integer}`. The
 /// legacy form of old records is `{"cid": text, "mimeType": text}`, without a size. (Specification
 /// "Data Model", section "Blob Type".)
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BlobRef {
     /// The CID of the blob.
     pub cid: Cid,
