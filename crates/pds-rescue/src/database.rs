@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::foreign_database::in_temporary_files;
 use crate::quarantine::Quarantine;
 use pds::error::{Error, Result};
 use pds::local::layout::{REPAIR_PREFIX, STORE_FILE};
@@ -78,7 +79,8 @@ pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
 /// a key.
 ///
 /// The copy is made next to the database if that directory is writable, so that
-/// [`clear_leftovers`](pds::local::leftovers::clear_leftovers) removes it after an interruption.
+/// [`clear_leftovers`](pds::local::leftovers::clear_leftovers) removes it after an interruption. Otherwise it is in the
+/// directory for temporary files, and the next such copy removes it.
 ///
 /// ```
 /// use pds_rescue::SalvagedCopy;
@@ -106,8 +108,8 @@ impl SalvagedCopy {
         let dir = dir.as_ref();
         let old = database_of(dir)?;
         let places = Places::locked(dir)?;
-        let staging =
-            staging_in(&places.database).or_else(|_| staging_in(&std::env::temp_dir()))?;
+        let copy = |_| UnfinishedDir::for_copy().map(|(copy, _)| copy).map_err(in_temporary_files);
+        let staging = staging_in(&places.database).or_else(copy)?;
         let salvaged = SqliteStore::salvage(&old, staging.path().join(STORE_FILE))?;
         Ok(Self { staging, salvaged, _places: places })
     }

@@ -11,7 +11,7 @@ use pds_core::data::cid::Cid;
 use pds_store::error::StoreError;
 use pds_store::sqlite::foreign::{ForeignTables, each_block};
 use pds_store::sqlite::store::SqliteStore;
-use pds_store::unfinished::{COPY_PREFIX, UnfinishedDir};
+use pds_store::unfinished::UnfinishedDir;
 
 /// Writes every block in a SQLite file of any program as a CAR file without a root, for [`recover`](super::recover()).
 ///
@@ -49,8 +49,7 @@ pub fn extract_blocks(path: impl AsRef<Path>, out: &mut dyn Write) -> Result<For
         Ok(found) if !found.tables.is_empty() => found,
         Err(error) if car.overlaps || !is_unreadable(&error) => return Err(error),
         found => {
-            let dir = UnfinishedDir::private_in(&std::env::temp_dir(), COPY_PREFIX);
-            let dir = dir.map_err(in_temporary_files)?;
+            let (dir, _) = UnfinishedDir::for_copy().map_err(in_temporary_files)?;
             let copy = dir.path().join(STORE_FILE);
             match SqliteStore::salvage(path, &copy) {
                 Ok(_) => written(&copy, &mut car)?,
@@ -107,6 +106,6 @@ fn most_bytes(path: &Path) -> u64 {
     ["", "-wal", "-journal"].into_iter().map(size).sum::<u64>().saturating_mul(2)
 }
 
-fn in_temporary_files(source: io::Error) -> Error {
+pub(crate) fn in_temporary_files(source: io::Error) -> Error {
     Error::Io { path: PathBuf::from("a temporary directory"), source }
 }

@@ -28,7 +28,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tempfile::{Builder, NamedTempFile};
 
 use crate::entry_lock::{Claim, Held, lock, names};
-use crate::leftovers::remove;
+use crate::leftovers::{Leftovers, remove, remove_leftovers};
 
 /// A new directory that is removed when it is dropped, unless it was published.
 #[derive(Debug)]
@@ -62,6 +62,25 @@ impl UnfinishedDir {
     /// The error of the operating system.
     pub fn private_in(parent: &Path, prefix: &str) -> io::Result<Self> {
         Self::create(parent, Builder::new().prefix(prefix))
+    }
+
+    /// Creates a private directory for a copy of a database, in the directory for temporary files. Removes the copies
+    /// that killed processes of this user have left there, and returns them, too.
+    ///
+    /// # Errors
+    ///
+    /// The error of the operating system. A copy that cannot be removed is in the result.
+    pub fn for_copy() -> io::Result<(Self, Leftovers)> {
+        Self::copy_in(&std::env::temp_dir())
+    }
+
+    fn copy_in(parent: &Path) -> io::Result<(Self, Leftovers)> {
+        let own = Self::private_in(parent, COPY_PREFIX)?;
+        let user = user_of(&own.path);
+        let found = remove_leftovers(parent, |name| {
+            name.starts_with(COPY_PREFIX) && user_of(&parent.join(name)) == user
+        });
+        Ok((own, found))
     }
 
     fn create(parent: &Path, builder: &Builder<'_, '_>) -> io::Result<Self> {
@@ -275,6 +294,18 @@ pub fn remove_all() -> Ending {
     Ending { _list: list }
 }
 
+/// Returns the number of the user to whom an entry belongs.
+#[cfg(unix)]
+fn user_of(path: &Path) -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    path.symlink_metadata().ok().map(|entry| entry.uid())
+}
+
+#[cfg(not(unix))]
+fn user_of(_: &Path) -> Option<u32> {
+    None
+}
+
 fn plain(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
@@ -290,7 +321,7 @@ fn list() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 static LIST: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// The prefix of the names of copies of databases in the directory for temporary files.
-pub const COPY_PREFIX: &str = ".pds-copy-";
+const COPY_PREFIX: &str = ".pds-copy-";
 
 /// How often a new entry is created if another process removes it before it is locked.
 const MAX_TRIES: usize = 10;

@@ -167,9 +167,7 @@ pub mod blob {
 /// Temporary files and directories of running operations, and the removal of those whose process was killed.
 pub mod unfinished {
     pub use pds_store::leftovers::{Leftovers, remove_leftovers};
-    pub use pds_store::unfinished::{
-        COPY_PREFIX, Ending, UnfinishedDir, UnfinishedFile, remove_all,
-    };
+    pub use pds_store::unfinished::{Ending, UnfinishedDir, UnfinishedFile, remove_all};
 }
 
 pub mod blobs;

@@ -18,7 +18,8 @@ use crate::arguments::record::check_account;
 use crate::failures::exit::{Exit, Stated};
 use crate::input::secret_file::read_secret;
 use crate::input::stream::STANDARD_STREAM;
-use crate::process::destination::check_is_free;
+use crate::process::destination::{check_is_free, directory_of};
+use crate::process::leftovers::clear_keys;
 use crate::process::output::Output;
 use crate::process::text::say;
 use crate::repository::clock::ClockArg;
@@ -132,6 +133,7 @@ fn new(file: &Path, curve: Curve, out: &mut Output) -> Result<()> {
             .fail();
     }
     check_is_free(file, false)?;
+    clear_keys(directory_of(file));
     let key = SigningKey::generate(curve)?;
     key_file::write_new(file, &key)?;
     out.has_done();

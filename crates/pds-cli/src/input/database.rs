@@ -6,11 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use pds::car::{FromStart, ReadAt};
-use pds::unfinished::{COPY_PREFIX, UnfinishedFile};
+use pds::unfinished::UnfinishedDir;
 use pds_rescue::extract_blocks;
 
 use crate::input::spool::Roomy;
-use crate::process::leftovers::clear_from;
+use crate::process::leftovers::report;
 use crate::process::progress::{Counted, Progress, Watched};
 use crate::process::text::{counted, say};
 
@@ -24,21 +24,21 @@ pub(crate) fn is_database(file: &Watched) -> bool {
 pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<(Watched, u64)> {
     // A compressed file or a pipe was copied to a file without a name.
     let is_plain = File::open(path).is_ok_and(|file| is_database(&Watched::new(file, "reading")));
+    let (dir, left) = UnfinishedDir::for_copy().context(NO_TEMPORARY_FILE)?;
+    report(&left);
     let copy = match is_plain {
         true => None,
         false => {
-            clear_from(&std::env::temp_dir(), &[COPY_PREFIX]);
-            let mut copy = UnfinishedFile::private_in(&std::env::temp_dir(), COPY_PREFIX, "")
-                .context(NO_TEMPORARY_FILE)?;
-            let mut to = Roomy(copy.as_file());
-            io::copy(&mut FromStart::new(file), &mut to).context(NO_TEMPORARY_FILE)?;
+            let copy = dir.path().join("copy.db");
+            let mut to = File::create_new(&copy).context(NO_TEMPORARY_FILE)?;
+            io::copy(&mut FromStart::new(file), &mut Roomy(&mut to)).context(NO_TEMPORARY_FILE)?;
             Some(copy)
         }
     };
     let mut car = tempfile::tempfile().context(NO_TEMPORARY_FILE)?;
     let mut progress = Progress::bytes("searching", None);
     let mut out = BufWriter::new(Counted::new(Roomy(&mut car), &mut progress));
-    let found = extract_blocks(copy.as_ref().map_or(path, |copy| copy.path()), &mut out)
+    let found = extract_blocks(copy.as_deref().unwrap_or(path), &mut out)
         .with_context(|| format!("cannot read the tables of {}", path.display()))?;
     out.flush().context(NO_TEMPORARY_FILE)?;
     drop(out);

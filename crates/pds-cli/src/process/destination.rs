@@ -173,7 +173,8 @@ fn into_file<T>(
     Ok(written)
 }
 
-fn directory_of(path: &Path) -> &Path {
+/// Returns the directory that a path is in.
+pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
 }
 

@@ -1,8 +1,9 @@
 //! The unfinished work of earlier runs that were killed: it is named and removed by the next run that writes there.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use pds::local::key_file::remove_unfinished_keys;
 use pds::local::layout::STAGING_PREFIX;
 use pds::local::leftovers::remove_unfinished;
 use pds::unfinished::{Leftovers, remove_leftovers};
@@ -30,16 +31,26 @@ pub(crate) fn clear_from(dir: &Path, prefixes: &[&str]) {
     report(&remove_leftovers(dir, is_one));
 }
 
-fn report(found: &Leftovers) {
-    for path in &found.removed {
-        say(&format!("removed the unfinished work of an earlier run: {}", path.display()));
-    }
+/// Removes unfinished key files from the place where a new one is about to be written. Those of other users stay.
+pub(crate) fn clear_keys(dir: &Path) {
+    name(&remove_unfinished_keys(dir).removed);
+}
+
+/// Names the entries that were removed, and those that cannot be removed.
+pub(crate) fn report(found: &Leftovers) {
+    name(&found.removed);
     for (path, error) in &found.failed {
         // The operation that follows reports what is wrong with the directory.
         if error.kind() != io::ErrorKind::NotADirectory {
             let path = path.display();
             say(&format!("the unfinished work of an earlier run may be left in {path}: {error}"));
         }
+    }
+}
+
+fn name(removed: &[PathBuf]) {
+    for path in removed {
+        say(&format!("removed the unfinished work of an earlier run: {}", path.display()));
     }
 }
 

@@ -151,7 +151,9 @@ fn the_upload_of_a_blob_is_removed() {
     for (signal, n) in signals() {
         let repo = TestRepo::new();
         let mut child = repo.pds(["blob", "put", "-"]).start();
-        child.stdin.as_mut().unwrap().write_all(&[7; 100_000]).unwrap();
+        // The end of the input would complete the upload.
+        let mut input = child.stdin.take().unwrap();
+        input.write_all(&[7; 100_000]).unwrap();
         assert!(has_begun(&repo.home, &mut child));
         send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(128 + n), "{signal}");
@@ -200,6 +202,27 @@ fn the_next_run_removes_what_a_killed_run_has_left() {
     let ended = home.pds(["-R", "copy", "ref", "set", "x", "HEAD"]).ended();
     assert_eq!(ended.stderr.lines().count(), 2, "{}", ended.stderr);
     assert_eq!(unfinished(home.dir()), [".key.own"]);
+}
+
+#[test]
+fn copies_and_keys_of_killed_runs_are_removed() {
+    let repo = TestRepo::with_notes();
+    let home = &repo.home;
+    std::fs::copy(home.path("alice/pds.db"), home.path("other.db")).unwrap();
+    // With a WAL, the database is copied before it is read.
+    home.write("other.db-wal", "a WAL");
+    std::fs::create_dir_all(home.path("tmp/.pds-copy-killed")).unwrap();
+    home.write("tmp/.pds-copy-killed/copy.db", "a copy");
+    let ended =
+        home.pds(["recover", "other.db", "rescued"]).env("TMPDIR", home.path("tmp")).ended();
+    let removed = "removed the unfinished work of an earlier run: ";
+    let line = format!("{removed}{}\n", home.path("tmp/.pds-copy-killed"));
+    assert!(ended.stderr.contains(&line), "{}", ended.stderr);
+    assert_eq!((ended.code(), home.list("tmp")), (0, Vec::new()), "{}", ended.stderr);
+    home.write(".key.killed.tmp", "a secret");
+    let ended = home.pds(["key", "new", "new.key"]).ended();
+    assert_eq!(ended.stderr, format!("{removed}./.key.killed.tmp\n"));
+    assert_eq!(unfinished(home.dir()), Vec::<String>::new());
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::immutable_file::has_no_wal;
 use crate::sqlite::salvage::scan::{each_row, is_damage};
 use crate::sqlite::schema::{Opened, allow_any_length, open_foreign_copy, open_foreign_frozen};
-use crate::unfinished::{COPY_PREFIX, UnfinishedDir};
+use crate::unfinished::UnfinishedDir;
 use pds_core::data::block::Block;
 use pds_core::data::cid::{Cid, Codec};
 use pds_core::data::limits::MAX_BLOCK_BYTES;
@@ -110,8 +110,7 @@ impl Foreign {
         }
         for _ in 0..MAX_TRIES {
             let before = stamps(path);
-            let dir = UnfinishedDir::private_in(&std::env::temp_dir(), COPY_PREFIX);
-            let dir = dir.map_err(file_error)?;
+            let (dir, _) = UnfinishedDir::for_copy().map_err(file_error)?;
             let copy = dir.path().join("copy.db");
             for ending in ["-wal", "-journal", ""] {
                 let from = beside(path, ending);

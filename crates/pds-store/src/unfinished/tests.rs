@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
 use crate::conformance::support::SetOnDrop;
-use crate::leftovers::{find_free, remove_free, remove_leftovers};
+use crate::leftovers::{find_free, remove_free};
 
 #[test]
 fn held_entries_stay_and_leftovers_go() {
@@ -34,6 +34,28 @@ fn held_entries_stay_and_leftovers_go() {
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["blob", "dir", "done", "other"]);
+}
+
+#[test]
+fn a_new_copy_removes_those_that_the_same_user_has_left() {
+    let dir = tempfile::tempdir().unwrap();
+    let [left, other] = [".pds-copy-left", ".pds-copy-other"].map(|name| dir.path().join(name));
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("copy.db"), "records").unwrap();
+    fs::write(dir.path().join(".pds-new-left"), "not in the directory for temporary files")
+        .unwrap();
+    let (living, found) = UnfinishedDir::copy_in(dir.path()).unwrap();
+    assert_eq!((found.removed, found.failed.len()), (vec![left], 0));
+    fs::create_dir(&other).unwrap();
+    // Only root can give an entry to another user.
+    #[cfg(unix)]
+    let is_given = std::os::unix::fs::chown(&other, Some(65534), None).is_ok();
+    #[cfg(not(unix))]
+    let is_given = false;
+    let (_, found) = UnfinishedDir::copy_in(dir.path()).unwrap();
+    assert_eq!(found.removed.is_empty(), is_given);
+    assert!(living.path().is_dir() && other.exists() == is_given);
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2 + usize::from(is_given));
 }
 
 #[test]

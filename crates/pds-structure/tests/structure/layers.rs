@@ -31,7 +31,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store/conformance", &["core/syntax", "core/data", "core/crypto", "store/*"]),
     ("postgres/*", &["core", "store/*"]),
     ("pds/model", &["core", "store/*"]),
-    ("pds/local/key_file", &["core", "store/unfinished"]),
+    ("pds/local/key_file", &["core", "store/leftovers", "store/unfinished"]),
     ("pds/*", &["core", "store/*", "store/blob", "pds/model", "pds/local/key_file"]),
     ("pds/history", &["core", "store/*", "pds/*", "pds/model"]),
     ("pds/keys", &["core", "store/*", "pds/*", "pds/model", "pds/history"]),

@@ -5,7 +5,8 @@
 //! file, the new one, or none, but never a part.
 //!
 //! A process that is killed between writing and renaming can leave a file named `.key.*.tmp` next
-//! to the key file. It has the same mode and contains a secret. The next command that changes the repository removes it.
+//! to the key file. It has the same mode and contains a secret. The next command that changes the repository removes it,
+//! and so does [`write_new`].
 //!
 //! On systems other than Unix, the mode is neither set nor checked.
 //!
@@ -32,6 +33,7 @@ use zeroize::Zeroizing;
 
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::signing_key::SigningKey;
+use pds_store::leftovers::{Leftovers, remove_leftovers};
 use pds_store::unfinished::UnfinishedFile;
 
 /// The error for a key file that cannot be read or written. It names the file and never its
@@ -86,7 +88,20 @@ pub enum KeyFileError {
     },
 }
 
+/// Removes the key files that killed processes have not completed from a directory.
+#[must_use = "a file that cannot be removed is in the result"]
+pub fn remove_unfinished_keys(dir: impl AsRef<Path>) -> Leftovers {
+    remove_leftovers(dir, is_unfinished)
+}
+
+/// Tells whether a name is that of a key file that is not complete yet.
+pub(super) fn is_unfinished(name: &str) -> bool {
+    name.starts_with(UNFINISHED_PREFIX) && name.ends_with(UNFINISHED_SUFFIX)
+}
+
 /// Writes a new key file. It never overwrites a file.
+///
+/// Removes the unfinished files of killed processes from the same directory; those of other users stay.
 ///
 /// When this returns, the file and its name are on disk.
 ///
@@ -98,6 +113,7 @@ pub fn write_new(path: impl AsRef<Path>, key: &SigningKey) -> Result<(), KeyFile
     let path = path.as_ref();
     let write = || {
         let directory = directory_of(path);
+        let _ = remove_unfinished_keys(directory);
         write_temporary(directory, key)?.publish_new(path)?;
         sync_directory(directory)
     };
@@ -177,7 +193,8 @@ fn open_regular(path: &Path) -> io::Result<(File, Metadata)> {
 /// file is deleted when it is dropped.
 fn write_temporary(directory: &Path, key: &SigningKey) -> io::Result<UnfinishedFile> {
     // tempfile creates the file with mode 0600 and `O_EXCL`, so that other users can never read it.
-    let mut temporary = UnfinishedFile::private_in(directory, UNFINISHED_PREFIX, ".tmp")?;
+    let mut temporary =
+        UnfinishedFile::private_in(directory, UNFINISHED_PREFIX, UNFINISHED_SUFFIX)?;
     let file = temporary.as_file();
     set_owner_only(file)?;
     file.write_all(key.to_multikey().as_bytes())?;
@@ -231,8 +248,9 @@ fn sync_directory(_directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The prefix of the names of key files that are not complete yet.
-pub(super) const UNFINISHED_PREFIX: &str = ".key.";
+/// The start and the end of the names of key files that are not complete yet.
+const UNFINISHED_PREFIX: &str = ".key.";
+const UNFINISHED_SUFFIX: &str = ".tmp";
 
 /// Much longer than a key and its newline: a longer file was named by mistake.
 pub(super) const MAX_FILE_SIZE_BYTES: usize = 4096;

@@ -54,6 +54,17 @@ fn a_new_file_is_the_multikey_and_a_newline() {
 }
 
 #[test]
+fn a_new_file_removes_those_of_killed_processes() {
+    let (place, key) = (place(), key());
+    let [left, own] = [".key.killed.tmp", ".key.own"].map(|name| place.directory.path().join(name));
+    fs::write(&left, "a secret").unwrap();
+    fs::write(&own, "stays").unwrap();
+    let running = write_temporary(place.directory.path(), &key).unwrap();
+    write_new(&place.path, &key).unwrap();
+    assert!(!left.exists() && own.exists() && running.path().exists());
+}
+
+#[test]
 fn no_file_is_none() {
     assert!(read(&place().path).unwrap().is_none());
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
-use crate::local::key_file::UNFINISHED_PREFIX;
+use crate::local::key_file::is_unfinished;
 use crate::local::layout::{
     BLOB_DIRECTORY, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
 };
@@ -20,8 +20,8 @@ use pds_store::leftovers::{Leftovers, remove_leftovers};
 #[must_use = "an entry that cannot be removed is in the result"]
 pub fn remove_unfinished(dir: impl AsRef<Path>) -> Leftovers {
     let dir = dir.as_ref();
-    let is_key = |name: &str| name.starts_with(UNFINISHED_PREFIX) && name.ends_with(".tmp");
-    let is_own = |name: &str| name.starts_with(STAGING_PREFIX) || is_repair(name) || is_key(name);
+    let is_own =
+        |name: &str| name.starts_with(STAGING_PREFIX) || is_repair(name) || is_unfinished(name);
     let mut found = remove_leftovers(dir, is_own);
     found.extend(blobs_of(dir).remove_leftovers());
     let store = dir.join(STORE_FILE);
