@@ -10,12 +10,12 @@
 //! use pds::unfinished::{UnfinishedDir, remove_leftovers};
 //!
 //! let dir = tempfile::tempdir()?;
-//! let work = UnfinishedDir::create_in(dir.path(), ".work-")?;
+//! let work = UnfinishedDir::create_in(&dir, ".work-")?;
 //! std::fs::write(work.path().join("part"), "one")?;
 //! // Work that is in use is no leftover.
 //! let found = remove_leftovers(&dir, |name| name.starts_with(".work-"));
 //! assert_eq!(found.in_use, [work.path()]);
-//! work.publish(&dir.path().join("done"))?;
+//! work.publish(dir.path().join("done"))?;
 //! assert_eq!(std::fs::read(dir.path().join("done/part"))?, b"one");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -45,14 +45,14 @@ impl UnfinishedDir {
     /// # Errors
     ///
     /// The error of the operating system.
-    pub fn create_in(parent: &Path, prefix: &str) -> io::Result<Self> {
+    pub fn create_in(parent: impl AsRef<Path>, prefix: &str) -> io::Result<Self> {
         let mut builder = Builder::new();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o777));
         }
-        Self::create(parent, builder.prefix(prefix))
+        Self::create(parent.as_ref(), builder.prefix(prefix))
     }
 
     /// Creates a directory that only its owner can read, as [`create_in`](Self::create_in) does.
@@ -60,8 +60,8 @@ impl UnfinishedDir {
     /// # Errors
     ///
     /// The error of the operating system.
-    pub fn private_in(parent: &Path, prefix: &str) -> io::Result<Self> {
-        Self::create(parent, Builder::new().prefix(prefix))
+    pub fn private_in(parent: impl AsRef<Path>, prefix: &str) -> io::Result<Self> {
+        Self::create(parent.as_ref(), Builder::new().prefix(prefix))
     }
 
     /// Creates a private directory for a copy of a database, in the directory for temporary files. Removes the copies
@@ -106,7 +106,7 @@ impl UnfinishedDir {
     /// # Errors
     ///
     /// The error of the operating system. The directory is then removed.
-    pub fn publish(mut self, to: &Path) -> io::Result<()> {
+    pub fn publish(mut self, to: impl AsRef<Path>) -> io::Result<()> {
         let mut list = list();
         fs::rename(&self.path, to)?;
         list.remove(&self.path);
@@ -148,14 +148,14 @@ impl UnfinishedFile {
     /// # Errors
     ///
     /// The error of the operating system.
-    pub fn create_in(dir: &Path, prefix: &str) -> io::Result<Self> {
+    pub fn create_in(dir: impl AsRef<Path>, prefix: &str) -> io::Result<Self> {
         let mut builder = Builder::new();
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(fs::Permissions::from_mode(0o666));
         }
-        Self::create(dir, builder.prefix(prefix))
+        Self::create(dir.as_ref(), builder.prefix(prefix))
     }
 
     /// Creates a file whose name begins with a prefix and ends with a suffix. Only its owner can read it.
@@ -163,8 +163,8 @@ impl UnfinishedFile {
     /// # Errors
     ///
     /// The error of the operating system.
-    pub fn private_in(dir: &Path, prefix: &str, suffix: &str) -> io::Result<Self> {
-        Self::create(dir, Builder::new().prefix(prefix).suffix(suffix))
+    pub fn private_in(dir: impl AsRef<Path>, prefix: &str, suffix: &str) -> io::Result<Self> {
+        Self::create(dir.as_ref(), Builder::new().prefix(prefix).suffix(suffix))
     }
 
     fn create(dir: &Path, builder: &Builder<'_, '_>) -> io::Result<Self> {
@@ -187,10 +187,10 @@ impl UnfinishedFile {
     /// # Errors
     ///
     /// The error of the operating system.
-    pub fn link_in(dir: &Path, prefix: &str, to: &Path) -> io::Result<Self> {
+    pub fn link_in(dir: impl AsRef<Path>, prefix: &str, to: impl AsRef<Path>) -> io::Result<Self> {
         let mut list = list();
         let made = Builder::new().prefix(prefix).make_in(dir, |path| {
-            fs::hard_link(to, path)?;
+            fs::hard_link(&to, path)?;
             File::open(path)
         });
         let file = made.map_err(|error| plain(&error))?;
@@ -227,7 +227,7 @@ impl UnfinishedFile {
     /// # Errors
     ///
     /// The error of the operating system. The file is then removed.
-    pub fn publish(self, to: &Path) -> io::Result<File> {
+    pub fn publish(self, to: impl AsRef<Path>) -> io::Result<File> {
         self.publish_by(|file| file.persist(to))
     }
 
@@ -236,7 +236,7 @@ impl UnfinishedFile {
     /// # Errors
     ///
     /// The error of the operating system; `AlreadyExists` if the name is taken. The file is then removed.
-    pub fn publish_new(self, to: &Path) -> io::Result<File> {
+    pub fn publish_new(self, to: impl AsRef<Path>) -> io::Result<File> {
         self.publish_by(|file| file.persist_noclobber(to))
     }
 

@@ -16,7 +16,7 @@ fn held_entries_stay_and_leftovers_go() {
     assert_eq!(link.kind(), io::ErrorKind::NotFound, "the file is locked");
     fs::write(dir.path().join("blob"), "bytes").unwrap();
     let links = [(); 2]
-        .map(|()| UnfinishedFile::link_in(dir.path(), ".c-", &dir.path().join("blob")).unwrap());
+        .map(|()| UnfinishedFile::link_in(dir.path(), ".c-", dir.path().join("blob")).unwrap());
     fs::create_dir_all(dir.path().join(".a-left/inner")).unwrap();
     fs::write(dir.path().join(".b-left.tmp"), "old").unwrap();
     fs::write(dir.path().join("other"), "stays").unwrap();
@@ -27,8 +27,8 @@ fn held_entries_stay_and_leftovers_go() {
     found.in_use.sort();
     assert_eq!(found.in_use, in_use);
     assert!(in_use.iter().all(|path| path.exists()) && found.failed.is_empty());
-    file.publish_new(&dir.path().join("done")).unwrap();
-    held.publish(&dir.path().join("dir")).unwrap();
+    file.publish_new(dir.path().join("done")).unwrap();
+    held.publish(dir.path().join("dir")).unwrap();
     drop(links);
     let mut names: Vec<_> =
         fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -65,7 +65,7 @@ fn a_dropped_entry_is_removed() {
     drop(UnfinishedFile::create_in(dir.path(), ".b-").unwrap());
     fs::write(dir.path().join("taken"), "old").unwrap();
     let file = UnfinishedFile::create_in(dir.path(), ".b-").unwrap();
-    let error = file.publish_new(&dir.path().join("taken")).unwrap_err();
+    let error = file.publish_new(dir.path().join("taken")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
 }
