@@ -118,8 +118,8 @@ impl<'b> BlobCheck<'b> {
         self.missing.is_empty() && self.wrong.is_empty()
     }
 
-    /// Compares what is missing with the state before the write. `replaced` calls with each record that is replaced or
-    /// deleted.
+    /// Fails if a blob is missing or has a wrong size, unless the state before the write has the same reference.
+    /// `replaced` calls its argument with each record that is replaced or deleted.
     pub(crate) fn finish(
         mut self,
         old: &Snapshot,

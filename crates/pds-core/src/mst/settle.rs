@@ -1,4 +1,4 @@
-//! The end of the parts of a tree that edits in key order have passed.
+//! Encoding of the finished part of a tree, while edits in key order go on after it.
 
 use crate::data::block::Block;
 use crate::mst::encoder::Encoder;

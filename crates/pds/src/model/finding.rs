@@ -80,7 +80,7 @@ macro_rules! codes {
                 }
             }
 
-            /// Returns what it means, in one sentence.
+            /// Returns the meaning of the code, in one sentence.
             #[must_use]
             pub fn summary(self) -> &'static str {
                 match self {

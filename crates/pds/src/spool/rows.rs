@@ -1,10 +1,10 @@
-//! SpooledRows of bytes in the order in which they were written.
+//! Rows of bytes in the order in which they were written.
 
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 
 use tempfile::SpooledTempFile;
 
-/// SpooledRows of bytes, written once and read as often as needed.
+/// Rows of bytes in a temporary file, written once and read as often as needed.
 pub(crate) struct SpooledRows {
     file: BufWriter<SpooledTempFile>,
     len: u64,
@@ -36,7 +36,7 @@ impl SpooledRows {
     }
 }
 
-/// A reader of [`SpooledRows`]. SpooledRows that follow each other are read in large pieces.
+/// A reader of [`SpooledRows`]. Adjacent rows are read in large pieces.
 pub(crate) struct RowReader<'r> {
     file: BufReader<&'r mut SpooledTempFile>,
     at: u64,
