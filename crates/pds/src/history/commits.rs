@@ -28,7 +28,8 @@ pub struct PastCommit {
     pub parent: Option<Cid>,
     /// Whether states between the parent and this commit were purged, so that the changes of the commit are unknown.
     pub is_cut: bool,
-    /// The log entry that brought the commit: the first one that is not only a move to a stored commit.
+    /// The log entry that brought the commit: the first one for it, except for `set`, `reset` and `remove`. These only move
+    /// a ref to a commit that is stored.
     pub arrival: Option<LogEntry>,
 }
 

@@ -161,7 +161,9 @@ fn find_word<F: ReadAt>(
     match micros {
         Some(micros) => newest_until(&PastOfFile::new(file, root), root, *micros)?
             .ok_or_else(|| wrong("the file has no commit from that time or before")),
-        None if rev.is_none() && cid.is_none() => Err(wrong("a CAR file has no refs")),
+        None if rev.is_none() && cid.is_none() => {
+            Err(wrong(&format!("a CAR file has no refs; {}", Word::too_short())))
+        }
         None => Err(wrong(&match rev.as_ref().and_then(RevPrefix::whole) {
             Some(rev) => format!("the file has no commit with rev {rev}"),
             None => "the file has no commit whose rev or CID begins with it".to_owned(),

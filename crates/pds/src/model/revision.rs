@@ -218,13 +218,15 @@ fn word(text: &str, time: &dyn Fn(&str) -> Option<u64>) -> Result<Anchor, String
 }
 
 impl Word {
+    /// Returns the reason why a short text is neither a rev nor a CID.
+    pub(crate) fn too_short() -> String {
+        format!("a prefix of a rev or a CID has {MIN_LETTERS} letters or more")
+    }
+
     /// Returns the reason why a repository has no commit under this text.
     pub(crate) fn no_match(&self) -> String {
         match (&self.rev, &self.cid, &self.micros) {
-            (None, None, None) => format!(
-                "no ref named {}; a prefix of a rev or a CID has {MIN_LETTERS} letters or more",
-                self.text
-            ),
+            (None, None, None) => format!("no ref named {}; {}", self.text, Self::too_short()),
             _ => "no ref has this name, and no rev or CID of a commit begins with it".to_owned(),
         }
     }

@@ -22,6 +22,7 @@ mod meanwhile;
 mod merge_reads;
 mod merges;
 mod model;
+mod named_by_log;
 mod named_keys;
 mod old_keys;
 mod progress;

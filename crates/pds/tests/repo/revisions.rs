@@ -88,7 +88,7 @@ fn reason(result: pds::Result<Cid>) -> String {
 }
 
 /// Two commits whose CIDs have the same six letters after the head.
-fn twins() -> [Block; 2] {
+pub(super) fn twins() -> [Block; 2] {
     let mut seen: HashMap<String, u64> = HashMap::new();
     for seed in 0.. {
         let made = commit(tid("3jzfcijpj2z2a"), None, seed);
@@ -279,6 +279,13 @@ fn a_time_before_the_log_names_a_commit_by_its_rev() {
     let said = reason(in_file("T5"));
     assert_eq!(said, "the file has no commit from that time or before");
     assert_eq!(reason(in_file("@{T5}")), "a CAR file has no log");
+    assert_eq!(reason(in_file("nowhere")), "a CAR file has no refs");
+    for text in ["3jzfc", "e", "bafyrei"] {
+        assert_eq!(
+            reason(in_file(text)),
+            "a CAR file has no refs; a prefix of a rev or a CID has 6 letters or more"
+        );
+    }
     assert_eq!(
         reason(in_file("abcdefg")),
         "the file has no commit whose rev or CID begins with it"

@@ -1,11 +1,14 @@
-//! Revisions and the commits of a history in which one commit is damaged.
+//! Revisions and walks where a commit is damaged, or is purged meanwhile.
 
 use std::path::Path;
 
+use pds::data::ReadError;
+use pds::history::commits::PastCommit;
 use pds::local::layout::STORE_FILE;
+use pds::retain::forget::Forget;
 use pds::{Cid, Error, Repo, Revision};
 
-use super::{did, note, path};
+use super::{did, in_memory, note, path};
 
 /// Overwrites a block of a store.
 pub(super) fn damage(dir: &Path, cid: Cid) {
@@ -69,4 +72,32 @@ fn a_damaged_commit_is_reported_if_a_word_may_name_it() {
     // The CID of the damaged commit is known to be another one.
     let error = resolve(&repo, "bafyreiaaaaaaaa", None).unwrap_err();
     assert!(matches!(error, Error::Revision(_)), "{error}");
+}
+
+#[test]
+fn a_walk_ends_with_an_error_where_its_commits_are_purged_meanwhile() {
+    let (repo, commits) = {
+        let repo = in_memory();
+        let mut commits = vec![repo.head().unwrap().unwrap()];
+        for n in 1..=4 {
+            let written = repo.put(&path(&format!("com.example.note/{n}")), &note("x")).unwrap();
+            commits.push(written.commit.cid());
+        }
+        (repo, commits)
+    };
+    let mut from_head = repo.history().commits(None).unwrap();
+    let mut from_third = repo.history().commits(Some(&commits[3].into())).unwrap();
+    assert_eq!(from_head.next().unwrap().unwrap().cid, commits[4]);
+    assert_eq!(from_third.next().unwrap().unwrap().cid, commits[3]);
+    let is_swept = |next: Option<pds::Result<PastCommit>>, cid: Cid| matches!(next, Some(Err(Error::Read(ReadError::Swept { cid: swept }))) if swept == cid);
+    repo.retain().forget(&Forget::BeforeState(commits[3].into()), &mut |_| {}).unwrap();
+    // This commit is stored, and the one before it is not.
+    assert!(is_swept(from_head.next(), commits[3]));
+    // This commit is not stored.
+    assert!(is_swept(from_third.next(), commits[2]));
+    assert!(from_head.next().is_none() && from_third.next().is_none());
+    // A walk that begins later ends with the states that are left.
+    let left: Vec<_> = repo.history().commits(None).unwrap().map(Result::unwrap).collect();
+    assert_eq!(left.iter().map(|past| past.cid).collect::<Vec<_>>(), [commits[4], commits[3]]);
+    assert!(left[1].is_cut && left[1].parent.is_none());
 }
