@@ -78,7 +78,7 @@ fn a_check_reads_the_chosen_blocks_and_finds_the_damaged_one() {
 fn the_first_damaged_blocks_of_a_file_are_known() {
     let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
     let blocks: Vec<Block> =
-        (0..1_003_u32).map(|n| Block::new(Codec::Raw, n.to_be_bytes().to_vec())).collect();
+        (0..1_003_u32).map(|n| Block::new(Codec::Raw, n.to_be_bytes())).collect();
     blocks.iter().for_each(|block| writer.block(block.borrowed()).unwrap());
     let mut bytes = writer.finish().unwrap();
     // A section is one byte of length, 36 of the CID and four of the block. The first two are good.
