@@ -234,7 +234,7 @@ fn a_log_that_leads_to_a_commit_before_its_prev_ends() {
     ];
     let repo = repo_of(&[later, earlier], &log);
     let time = |text: &str| repo.history().resolve(&revision(text));
-    assert!(matches!(time(&format!("T{}", START)).unwrap_err(), Error::Revision(_)));
+    assert!(matches!(time(&format!("T{START}")).unwrap_err(), Error::Revision(_)));
     assert_eq!(time(&format!("T{}", START + 1)).unwrap(), first);
     assert_eq!(named(&|at| repo.history().resolve(at)), [second, first]);
 }
