@@ -7,7 +7,7 @@ use crate::error_text::{
     conflict_count, descent, expectation, last_target, list, local_records, no_commit, older,
 };
 use crate::local::key_file::KeyFileError;
-use crate::model::conflict::Versions;
+use crate::model::conflict::Conflicts;
 use crate::model::finding::Finding;
 use crate::model::revision_error::RevisionError;
 use pds_core::car::error::CarError;
@@ -92,8 +92,8 @@ pub enum Error {
         found: Option<Cid>,
     },
     /// Both sides of a merge changed the same records differently.
-    #[error("{}", conflict_count(.0))]
-    Conflicts(Vec<Versions>),
+    #[error("{}", conflict_count(&.0.changes.conflicts))]
+    Conflicts(Box<Conflicts>),
     /// A side was chosen for a record that needs no choice.
     #[error("record {0} is not in conflict")]
     NotInConflict(RecordPath),

@@ -200,7 +200,7 @@ pub mod verify;
 mod write;
 
 pub use self::error::{Error, Result};
-pub use self::model::conflict::{Resolution, Side, Versions};
+pub use self::model::conflict::{Conflicts, Resolution, Side, SideChanges, Versions};
 pub use self::model::finding::{Code, Finding, Severity, Stage};
 pub use self::model::jobs::Jobs;
 pub use self::model::progress::{Progress, StepKind};

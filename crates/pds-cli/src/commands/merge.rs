@@ -5,15 +5,15 @@ use std::str::FromStr;
 
 use anyhow::{Context, Result};
 use pds::car::CarFile;
-use pds::data::{Cid, Value};
+use pds::data::{Blocks, Overlay, Value};
 use pds::local::open::{is_repository, open_without_key};
-use pds::merge::commit::{How, MergeBase, MergeOptions};
+use pds::merge::commit::{How, MergeBase, MergeOptions, Merged};
 use pds::syntax::Did;
 use pds::{Error, RecordChange, Repo, Resolution, Side};
 
 use super::import::warn;
 use crate::answers::merge::{ConflictRow, MergeAnswer};
-use crate::arguments::identity::IdentityArgs;
+use crate::arguments::identity::{Identity, IdentityArgs};
 use crate::arguments::record::RecordArg;
 use crate::arguments::state_arg::{Settled, StateArg};
 use crate::arguments::write_args::{CommitArgs, account_of};
@@ -21,10 +21,10 @@ use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
 use crate::process::progress::{Progress, Steps};
 use crate::process::text::say;
-use crate::records::record_line::describe;
 use crate::repository::blob_notes::{say_copied, say_missing};
 use crate::repository::open::{Place, about_file, open_file_or_repository, resolve, state_in};
-use crate::screens::moves as screen;
+use crate::screens::merge::{Stopped, lines as conflict_lines};
+use crate::screens::moves::merged as merged_lines;
 
 /// Merge the changes of another branch or another device
 ///
@@ -98,14 +98,46 @@ impl Args {
         let identity = self.identity.read()?;
         let repo = self.commit.open(place, out)?;
         let did = account_of(&repo)?;
-        let mut options = self.options(place, &repo, &did)?;
+        let options = self.options(place, &repo, &did)?;
+        let merged = match self.merge(&repo, &identity, options, out)? {
+            Ok(merged) => merged,
+            Err(exit) => return Ok(exit),
+        };
+        warn(&merged.findings, out);
+        let exit = say_copied(&merged.blobs, out);
+        warn_of_blobs(&repo, &merged.changes, out)?;
+        out.has_done();
+        if merged.how == How::Nothing && !out.is_json() && out.terminal().is_none() {
+            say("nothing to merge: already up to date");
+        }
+        out.show(&MergeAnswer(&merged), |terminal| merged_lines(&merged, terminal))?;
+        Ok(exit)
+    }
+
+    /// Merges, or lists the conflicts and returns the exit code.
+    fn merge(
+        &self,
+        repo: &Repo,
+        identity: &Identity,
+        mut options: MergeOptions,
+        out: &mut Output,
+    ) -> Result<Result<Merged, Exit>> {
+        let (ours, theirs) = (repo.history().ref_name().as_str(), self.theirs.to_string());
+        let store: &dyn Blocks = repo.store().as_ref();
         let steps = Steps::default();
         let count = |step, more| steps.add(step, more);
         let merge = repo.merge().with_progress(pds::Progress::new(&count));
-        let merged = match state_in(&repo, &self.theirs) {
+        let stopped = |error, blocks: &dyn Blocks, out: &mut Output| {
+            let sides = Some([ours, theirs.as_str()]);
+            let stopped = Stopped { verb: "merged", sides, blocks, hint: DECIDE };
+            list_conflicts(error, &stopped, out).map(Err)
+        };
+        match state_in(repo, &self.theirs) {
             Settled::Revision(revision) => {
                 identity.check(repo.checkout(revision)?.commit())?;
-                merge.revision(revision, &options).map_err(anyhow::Error::from)
+                let merged = merge.revision(revision, &options);
+                steps.finish();
+                merged.map(Ok).or_else(|error| stopped(error.into(), store, out))
             }
             Settled::File(path) => {
                 let from = if is_repository(path)? { Some(open_without_key(path)?) } else { None };
@@ -115,23 +147,11 @@ impl Args {
                     .with_context(|| format!("cannot read {}", path.display()))?;
                 let blobs = from.as_ref().map(|from| from.blobs().as_ref());
                 let merged = merge.car_with_blobs(&car, blobs, &options);
-                merged.map_err(|error| about_file(error, path))
+                steps.finish();
+                let blocks = Overlay { over: &car, under: store };
+                merged.map(Ok).or_else(|error| stopped(about_file(error, path), &blocks, out))
             }
-        };
-        steps.finish();
-        let merged = merged.or_else(|error| {
-            list_conflicts(&repo, &error, out)?;
-            Err(error)
-        })?;
-        warn(&merged.findings, out);
-        let exit = say_copied(&merged.blobs, out);
-        warn_of_blobs(&repo, &merged.changes, out)?;
-        out.has_done();
-        if merged.how == How::Nothing && !out.is_json() && out.terminal().is_none() {
-            say("nothing to merge: already up to date");
         }
-        out.show(&MergeAnswer(&merged), |terminal| screen::merged(&merged, terminal))?;
-        Ok(exit)
     }
 
     fn options(&self, place: &Place, repo: &Repo, did: &Did) -> Result<MergeOptions> {
@@ -173,22 +193,20 @@ fn warn_of_blobs(repo: &Repo, changes: &[RecordChange], out: &mut Output) -> Res
     say_missing(repo, &blobs, false, out)
 }
 
-/// Lists the records that both sides changed, if they are the error.
-pub(super) fn list_conflicts(repo: &Repo, error: &anyhow::Error, out: &mut Output) -> Result<()> {
-    let Some(Error::Conflicts(conflicts)) = error.downcast_ref() else { return Ok(()) };
+/// Lists the records that both sides changed, if they are the error. On a terminal, that is the answer; otherwise the
+/// error is returned.
+pub(super) fn list_conflicts(
+    error: anyhow::Error,
+    stopped: &Stopped<'_>,
+    out: &mut Output,
+) -> Result<Exit> {
+    let Some(Error::Conflicts(conflicts)) = error.downcast_ref() else { return Err(error) };
     let Some(terminal) = out.terminal().cloned() else {
-        return out.answers(conflicts.iter().map(ConflictRow::from));
+        out.answers(conflicts.changes.conflicts.iter().map(ConflictRow::from))?;
+        return Err(error);
     };
-    for versions in conflicts {
-        let collection = versions.path.collection.as_str();
-        // The blocks of the other side are stored only if it is a state of this repository.
-        let content = |cid: Option<Cid>| -> String {
-            let block = cid.and_then(|cid| repo.store().get(&cid).ok().flatten());
-            let value = block.and_then(|block| Value::decode(block.bytes()).ok());
-            value.map(|value| describe(collection, &value)).unwrap_or_default()
-        };
-        let (ours, theirs) = (content(versions.ours), content(versions.theirs));
-        out.lines(screen::conflict(&screen::Conflict { versions, ours, theirs }, &terminal))?;
-    }
-    Ok(())
+    out.lines(conflict_lines(conflicts, stopped, &terminal))?;
+    Ok(Exit::No)
 }
+
+const DECIDE: &str = "decide with --ours, --theirs, or --take theirs:PATH for each record";

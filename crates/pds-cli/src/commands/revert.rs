@@ -13,6 +13,7 @@ use crate::process::output::Output;
 use crate::process::progress::Steps;
 use crate::process::text::say;
 use crate::repository::open::{Place, resolve};
+use crate::screens::merge::Stopped;
 use crate::screens::moves::changed;
 
 /// Write a new commit that undoes another
@@ -41,11 +42,11 @@ impl Args {
         let reverted = repo.merge().with_progress(Progress::new(&count)).revert(commit);
         steps.finish();
         let written = match reverted {
-            Err(Error::Conflicts(conflicts)) => {
-                let error = anyhow::Error::new(Error::Conflicts(conflicts));
-                list_conflicts(&repo, &error, out)?;
-                let message = error.to_string();
-                return Stated::no("conflict", message).hint(CHANGED_SINCE).fail();
+            Err(error @ Error::Conflicts(_)) => {
+                let (message, blocks) = (error.to_string(), repo.store().as_ref());
+                let stopped = Stopped { verb: "reverted", sides: None, blocks, hint: PUT };
+                return list_conflicts(error.into(), &stopped, out)
+                    .or_else(|_| Stated::no("conflict", message).hint(CHANGED_SINCE).fail());
             }
             written => written.map_err(|error| resolved_before(error, commit))?,
         };
@@ -60,4 +61,5 @@ impl Args {
     }
 }
 
+const PUT: &str = "use pds put for records that changed since";
 const CHANGED_SINCE: &str = "nothing was written; use pds put for records that changed since";

@@ -10,6 +10,7 @@ pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod log;
 pub(crate) mod ls;
+pub(crate) mod merge;
 pub(crate) mod moves;
 pub(crate) mod mst;
 pub(crate) mod no_records;

@@ -1,8 +1,8 @@
 //! `pds reset`, `ref set`, `ref rm`, `revert` and `merge` on a terminal.
 
+use pds::RecordChange;
 use pds::data::Cid;
 use pds::merge::commit::{How, Merged};
-use pds::{RecordChange, Versions};
 
 use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
@@ -51,10 +51,10 @@ pub(crate) fn changed(
     let mut counts = [0_u64; 3];
     for RecordChange { path, before, after } in changes {
         let action = Action::of(*before, *after);
-        let (kind, tone) = match action {
-            Action::Create => (0, Tone::Green),
-            Action::Update => (1, Tone::Yellow),
-            Action::Delete | Action::Unknown => (2, Tone::Red),
+        let kind = match action {
+            Action::Create => 0,
+            Action::Update => 1,
+            Action::Delete | Action::Unknown => 2,
         };
         if let Some(count) = counts.get_mut(kind) {
             *count += 1;
@@ -62,7 +62,7 @@ pub(crate) fn changed(
         let cid = after.or(*before).map(|cid| Line::of(Tone::Dim, &short(&cid)));
         let sign = action.sign().to_string();
         table.row([
-            Line::of(tone, &sign).text(" ").text(&path.to_string()),
+            Line::of(tone_of(action), &sign).text(" ").text(&path.to_string()),
             cid.unwrap_or_default(),
         ]);
     }
@@ -80,30 +80,11 @@ pub(crate) fn changed(
     lines
 }
 
-/// A record that both sides changed, and a short form of its content on each side.
-pub(crate) struct Conflict<'a> {
-    pub(crate) versions: &'a Versions,
-    pub(crate) ours: String,
-    pub(crate) theirs: String,
-}
-
-/// Returns the lines about a conflict.
-pub(crate) fn conflict(conflict: &Conflict<'_>, terminal: &Terminal) -> Vec<Line> {
-    let mark = terminal.symbol(Symbol::Conflict);
-    let head = Line::of(Tone::Magenta, mark).text(" ").text(&conflict.versions.path.to_string());
-    let mut lines = vec![head];
-    let Versions { ours, theirs, .. } = conflict.versions;
-    for (side, cid, text) in [("ours", ours, &conflict.ours), ("theirs", theirs, &conflict.theirs)]
-    {
-        let line = Line::from("    ").tone(Tone::Bold, side).padded(SIDE_COLUMNS);
-        let line = match cid {
-            None => line.tone(Tone::Red, "deleted"),
-            Some(cid) => line.tone(Tone::Dim, &short(cid)).text("  ").text(text),
-        };
-        lines.push(line.cut(terminal.width(), terminal.symbol(Symbol::Cut)));
+/// Returns the tone of a change of a record.
+pub(crate) fn tone_of(action: Action) -> Tone {
+    match action {
+        Action::Create => Tone::Green,
+        Action::Update => Tone::Yellow,
+        Action::Delete | Action::Unknown => Tone::Red,
     }
-    lines
 }
-
-/// The width of the name of a side.
-const SIDE_COLUMNS: usize = 12;

@@ -2,6 +2,7 @@
 
 mod forms;
 mod history;
+mod merging;
 mod pager;
 mod proofs;
 mod reading;
@@ -47,7 +48,7 @@ pub(crate) fn masked_screen(text: &str) -> String {
         word.len() == 8
             && word.starts_with(|c: char| ('a'..='h').contains(&c))
             && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
-            && word != "database"
+            && !["database", "conflict"].contains(&word)
     };
     let mut masked = String::new();
     for part in text.split_inclusive(|c: char| !c.is_ascii_alphanumeric()) {

@@ -8,7 +8,7 @@ use crate::history::origin::event_of_move;
 use crate::keys::handle::Keys;
 use crate::merge::handle::Merge;
 use crate::merge::other::{BoxedBlocks, Other};
-use crate::merge::plan::{Plan, join, plan};
+use crate::merge::plan::{join, plan, stopped};
 use crate::model::conflict::Resolution;
 use crate::model::finding::Finding;
 use crate::model::progress::{Progress, StepKind};
@@ -290,8 +290,7 @@ impl Merge<'_> {
 
     /// Computes the outcome of a merge, and stores nothing.
     fn step(&self, base: &Base, other: &Other<'_>, options: &MergeOptions) -> Result<Step> {
-        let (ours, theirs) = (&base.commit, &other.commit);
-        let signing = base;
+        let (ours, theirs, signing) = (&base.commit, &other.commit, base);
         if theirs.did() != ours.did() {
             let (expected, found) = (ours.did().clone(), theirs.did().clone());
             return Err(Error::WrongDid { expected, found });
@@ -327,10 +326,11 @@ impl Merge<'_> {
             return move_to_theirs(changes.collect::<Result<_>>()?);
         }
         let records = join(since_base(store, ours), since_base(other.blocks, theirs));
-        let Plan { edits, conflicts } = plan(&options.resolution, records)?;
-        if !conflicts.is_empty() {
-            return Err(Error::Conflicts(conflicts));
+        let changes = plan(&options.resolution, records)?;
+        if !changes.conflicts.is_empty() {
+            return Err(stopped(base, ours, theirs, changes));
         }
+        let edits = changes.adopted;
         let signer = self.parts.signer_of(signing)?;
         let (after, event) = (theirs.rev(), other.event());
         let draft =

@@ -5,22 +5,14 @@ use std::collections::HashSet;
 use std::iter::Peekable;
 
 use crate::error::{Error, Result};
-use crate::model::conflict::{Resolution, Side, Versions};
+use crate::model::conflict::{Conflicts, Resolution, Side, SideChanges, Versions};
 use crate::model::write::RecordChange;
 use crate::snapshot::record_path;
+use pds_core::commit::Commit;
 use pds_core::mst::diff::Change;
 use pds_core::mst::error::MstError;
 use pds_core::mst::key::Key;
 use pds_core::syntax::record_path::RecordPath;
-
-/// The effect of a merge on our side.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// The changes that our side adopts, in key order.
-    pub(crate) edits: Vec<RecordChange>,
-    /// The unresolved conflicts, in key order.
-    pub(crate) conflicts: Vec<Versions>,
-}
 
 /// Decides for each record which side wins.
 ///
@@ -30,12 +22,15 @@ pub(crate) struct Plan {
 pub(crate) fn plan(
     resolution: &Resolution,
     records: impl Iterator<Item = Result<Versions>>,
-) -> Result<Plan> {
-    let mut plan = Plan::default();
+) -> Result<SideChanges> {
+    let mut plan = SideChanges::default();
     let mut unused: HashSet<&RecordPath> = resolution.paths.keys().collect();
     for record in records {
         let record = record?;
         let Versions { base, ours, theirs, .. } = record;
+        plan.by_ours += u64::from(ours != base);
+        plan.by_theirs += u64::from(theirs != base);
+        let is_same = ours == theirs && ours != base;
         let side = if theirs == base || theirs == ours {
             Some(Side::Ours)
         } else if ours == base {
@@ -45,10 +40,11 @@ pub(crate) fn plan(
             resolution.paths.get(&record.path).copied().or(resolution.rest)
         };
         match side {
+            Some(Side::Ours) if is_same => plan.same.push(record.path),
             Some(Side::Ours) => {}
             Some(Side::Theirs) => {
                 let (path, before, after) = (record.path, ours, theirs);
-                plan.edits.push(RecordChange { path, before, after });
+                plan.adopted.push(RecordChange { path, before, after });
             }
             None => plan.conflicts.push(record),
         }
@@ -57,6 +53,17 @@ pub(crate) fn plan(
         Some(path) => Err(Error::NotInConflict(path.clone())),
         None => Ok(plan),
     }
+}
+
+/// Returns the error for changes with conflicts.
+pub(crate) fn stopped(
+    base: Option<Commit>,
+    ours: &Commit,
+    theirs: &Commit,
+    changes: SideChanges,
+) -> Error {
+    let (ours, theirs) = (ours.clone(), theirs.clone());
+    Error::Conflicts(Box::new(Conflicts { base, ours, theirs, changes }))
 }
 
 /// Joins the changes of two sides since their common base: every record that either side changed, in key order.
@@ -170,10 +177,15 @@ mod tests {
             let conflicts: Vec<String> =
                 plan.conflicts.iter().map(|record| record.path.to_string()).collect();
             prop_assert_eq!(conflicts, undecided);
+            let (by_us, by_them) = (touched(&base, &ours), touched(&base, &theirs));
+            prop_assert_eq!(plan.by_ours, by_us.len() as u64);
+            prop_assert_eq!(plan.by_theirs, by_them.len() as u64);
+            let same = by_us.intersection(&by_them).filter(|name| ours.get(*name) == theirs.get(*name));
+            prop_assert!(same.cloned().eq(plan.same.iter().map(RecordPath::to_string)));
 
             let mut result: BTreeMap<String, Cid> =
                 ours.iter().map(|(name, content)| (name.clone(), cid(*content))).collect();
-            for RecordChange { path, before, after } in plan.edits {
+            for RecordChange { path, before, after } in plan.adopted {
                 let replaced = match after {
                     Some(after) => result.insert(path.to_string(), after),
                     None => result.remove(&path.to_string()),
@@ -202,7 +214,7 @@ mod tests {
             let taken = paths.values().filter(|side| **side == Side::Theirs).count();
             let decided = plan(Resolution { paths, rest: None }).unwrap();
             prop_assert!(decided.conflicts.is_empty());
-            prop_assert_eq!(decided.edits.len(), open.edits.len() + taken);
+            prop_assert_eq!(decided.adopted.len(), open.adopted.len() + taken);
         }
     }
 

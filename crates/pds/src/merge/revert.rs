@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::history::origin::is_cut_before;
 use crate::history::parent::{Back, Walk, commit_if_here};
 use crate::merge::handle::Merge;
-use crate::merge::plan::{Plan, plan};
+use crate::merge::plan::{plan, stopped};
 use crate::model::conflict::{Resolution, Versions};
 use crate::model::progress::StepKind;
 use crate::model::write::Written;
@@ -73,14 +73,14 @@ impl Merge<'_> {
                 let (base, theirs) = (change.before, change.after);
                 Ok(Versions { path: change.path, base, ours, theirs })
             });
-            let Plan { edits, conflicts } = plan(&Resolution::default(), records)?;
-            if !conflicts.is_empty() {
-                return Err(Error::Conflicts(conflicts));
+            let changes = plan(&Resolution::default(), records)?;
+            if !changes.conflicts.is_empty() {
+                return Err(stopped(Some(undone), head, &before, changes));
             }
             let draft = self.parts.draft_edits(
                 &base,
                 head.rev(),
-                edits,
+                changes.adopted,
                 store,
                 Event::Revert { commit },
                 self.progress,

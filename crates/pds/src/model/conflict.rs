@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use crate::model::write::RecordChange;
+use pds_core::commit::Commit;
 use pds_core::data::cid::Cid;
 use pds_core::syntax::record_path::RecordPath;
 
@@ -17,7 +19,7 @@ use pds_core::syntax::record_path::RecordPath;
 /// let first = repo.put(&path, &note("first"))?.commit.cid();
 /// repo.put(&path, &note("second"))?;
 /// let Err(Error::Conflicts(conflicts)) = repo.merge().revert(first) else { panic!("it was changed since") };
-/// let record = &conflicts[0];
+/// let record = &conflicts.changes.conflicts[0];
 /// assert!(record.base.is_some() && record.ours.is_some() && record.theirs.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -31,6 +33,36 @@ pub struct Versions {
     pub ours: Option<Cid>,
     /// Its CID on the other side. `None` if it does not exist there.
     pub theirs: Option<Cid>,
+}
+
+/// The changes of two sides that were not merged, because they need a choice.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Conflicts {
+    /// The common base of both sides. `None` stands for a repository without records.
+    pub base: Option<Commit>,
+    /// The commit of the ref that is merged into.
+    pub ours: Commit,
+    /// The other commit.
+    pub theirs: Commit,
+    /// The changes of all records since the common base.
+    pub changes: SideChanges,
+}
+
+/// The changes of two sides since their common base. Each list is in key order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SideChanges {
+    /// The records that both sides changed differently, and for which no side was chosen.
+    pub conflicts: Vec<Versions>,
+    /// The changes that our side adopts.
+    pub adopted: Vec<RecordChange>,
+    /// The records that both sides changed in the same way.
+    pub same: Vec<RecordPath>,
+    /// The number of records that our side changed.
+    pub by_ours: u64,
+    /// The number of records that the other side changed.
+    pub by_theirs: u64,
 }
 
 /// One of the two sides of a merge.

@@ -55,7 +55,7 @@ fn rest(side: Side) -> MergeOptions {
 
 pub(super) fn conflicts(error: Error) -> Vec<Versions> {
     match error {
-        Error::Conflicts(conflicts) => conflicts,
+        Error::Conflicts(conflicts) => conflicts.changes.conflicts,
         other => panic!("{other:?}"),
     }
 }

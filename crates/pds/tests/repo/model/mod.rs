@@ -320,7 +320,7 @@ impl Trial {
 fn assert_conflicts<T>(result: Result<T, Error>, expected: &[String]) {
     match result.map(drop) {
         Err(Error::Conflicts(conflicts)) => {
-            let paths = conflicts.iter().map(|record| record.path.to_string());
+            let paths = conflicts.changes.conflicts.iter().map(|record| record.path.to_string());
             assert!(paths.eq(expected.iter().cloned()), "{expected:?}");
         }
         other => panic!("{other:?} instead of conflicts over {expected:?}"),
