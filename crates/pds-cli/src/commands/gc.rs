@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::iter::successors;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -17,8 +18,9 @@ use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::process::questions::{DeletionArgs, can_ask, confirm, declined};
 use crate::process::text::say;
+use crate::repository::logged_states::LoggedStates;
 use crate::repository::open::Place;
-use crate::screens::gc as screen;
+use crate::screens::gc::{self as screen, Kept};
 use crate::terminal::numbers::{counted, size};
 
 /// Delete blocks and blobs that no ref and no log entry reaches
@@ -51,15 +53,21 @@ impl Args {
         let before = size_of(&dir);
         let blob_age = Duration::from_secs(u64::from(self.grace) * 60 * 60);
         let keep = Keep::default().states(self.keep).blob_age(blob_age);
-        let swept = match self.deletion.dry_run {
-            true => plan(&place.unchanged()?, &keep)?,
+        let has_screen = out.terminal().is_some();
+        let (swept, kept) = match self.deletion.dry_run {
+            true => {
+                let repo = place.unchanged()?;
+                let swept = plan(&repo, &keep)?;
+                kept_after(&repo, &swept, has_screen).map(|kept| (swept, kept))?
+            }
             false => {
                 let repo = place.mirror()?;
                 if self.keep.is_some() && !self.deletion.yes && can_ask() {
                     ask(&plan(&repo, &keep)?)?;
                 }
                 let mut progress = Progress::things("blocks", None);
-                repo.retain().gc(&keep, &mut |blocks| progress.add(blocks))?
+                let swept = repo.retain().gc(&keep, &mut |blocks| progress.add(blocks))?;
+                (swept, kept_after(&repo, &Swept::default(), has_screen)?)
             }
         };
         // The repository is closed again, so the -wal file is gone.
@@ -77,7 +85,7 @@ impl Args {
             remains: swept.remains_elsewhere.clone(),
             states: swept.states,
         };
-        out.show(&answer, |terminal| screen::lines(&answer, terminal))?;
+        out.show(&answer, |terminal| screen::lines(&answer, &kept, terminal))?;
         Ok(report_rest(&swept))
     }
 }
@@ -86,6 +94,23 @@ impl Args {
 fn plan(repo: &Repo, keep: &Keep) -> Result<Swept> {
     let mut progress = Progress::things("blocks", None);
     Ok(repo.retain().plan_gc(keep, &mut |blocks| progress.add(blocks))?.swept)
+}
+
+/// Counts what a repository has without some data that is not deleted yet. Only a screen shows that.
+fn kept_after(repo: &Repo, swept: &Swept, has_screen: bool) -> Result<Kept> {
+    let mut kept = Kept::default();
+    if has_screen {
+        let maintain = repo.store().maintain();
+        let blocks = maintain.map_or(Ok(0), |maintain| maintain.block_count())?;
+        kept.blocks = blocks.saturating_sub(swept.blocks);
+        kept.states = LoggedStates::of(repo)?.count.saturating_sub(swept.states);
+        repo.blobs().list(&mut |_| {
+            kept.blobs += 1;
+            ControlFlow::Continue(())
+        })?;
+        kept.blobs = kept.blobs.saturating_sub(swept.blobs);
+    }
+    Ok(kept)
 }
 
 /// Asks whether states may be deleted.

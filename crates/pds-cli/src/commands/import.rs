@@ -156,6 +156,7 @@ fn screen(
     let name = repo.history().ref_name();
     let is_head = *name == RefName::head();
     let earlier = earlier(if is_head { "" } else { name.as_str() }, imported);
+    let key = repo.keys().of(commit)?;
     let import = Import {
         source,
         ref_name: name.as_str(),
@@ -165,7 +166,8 @@ fn screen(
         new_blocks: *new_blocks,
         undo: undo(name, &earlier),
         earlier,
-        key: repo.keys().of(commit)?.map(|key| key.did_key()),
+        is_own_key: key.is_some() && key == repo.public_key()?,
+        key: key.map(|key| key.did_key()),
     };
     Ok(lines_of(&import, terminal))
 }

@@ -1,15 +1,15 @@
 //! `pds info`
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use anyhow::Result;
 use pds::commit::Commit;
-use pds::data::Value;
+use pds::data::{Cid, Value, blobs_in};
 use pds::local::layout::KEY_FILE;
 use pds::mst::{Step, walk};
 use pds::retain::gc::Keep;
-use pds::store::LogQuery;
 use pds::syntax::Did;
 use pds::transfer::import::Imported;
 use pds::{Repo, Snapshot};
@@ -20,6 +20,8 @@ use crate::failures::exit::{Exit, Stated};
 use crate::failures::partial::Gaps;
 use crate::process::output::Output;
 use crate::process::progress::Progress;
+use crate::records::record_reader::RecordReader;
+use crate::repository::logged_states::LoggedStates;
 use crate::repository::open::{Place, Source};
 use crate::screens::info::{self as screen, Extra};
 
@@ -60,31 +62,61 @@ impl Args {
             Source::Car(car) => (info.blocks, info.bytes) = (car.sections(), car.bytes()),
         }
         let is_screen = out.terminal().is_some();
-        let extra = if is_screen { extra(&source, &snapshot)? } else { Extra::default() };
+        let extra =
+            if is_screen { extra(&source, &snapshot, info.records)? } else { Extra::default() };
         out.show(&info, |terminal| screen::lines(&info, &extra, terminal))?;
         Ok(exit)
     }
 }
 
 /// Returns the facts that only a terminal shows.
-fn extra(source: &Source, snapshot: &Snapshot) -> Result<Extra> {
+fn extra(source: &Source, snapshot: &Snapshot, records: u64) -> Result<Extra> {
     let name = name_of_profile(snapshot);
-    let Source::Repo(repo) = source else {
-        return Ok(Extra { name, is_file: true, ..Extra::default() });
+    let mut contents = match records {
+        0..=MAX_READ_RECORDS => Some(RecordContents::of(snapshot)?),
+        _ => None,
     };
+    let record_bytes = contents.as_ref().map(|contents| contents.bytes);
+    let extra = Extra { name, record_bytes, ..Extra::default() };
+    let Source::Repo(repo) = source else { return Ok(Extra { is_file: true, ..extra }) };
     let mut blob_bytes = 0_u64;
     repo.blobs().list(&mut |blob| {
         blob_bytes = blob_bytes.saturating_add(blob.size_bytes);
+        if let Some(contents) = &mut contents {
+            contents.blobs.remove(&blob.cid);
+        }
         ControlFlow::Continue(())
     })?;
-    let mut history = None;
-    let query = LogQuery::oldest_first().of(repo.history().ref_name().clone());
-    repo.store().view()?.log(&query, &mut |row| {
-        history.get_or_insert((0, row.at_micros)).0 += 1;
-        ControlFlow::Continue(())
-    })?;
-    Ok(Extra { name, blob_bytes: Some(blob_bytes), history, is_file: false })
+    let missing_blobs = contents.map_or(0, |contents| contents.blobs.len() as u64);
+    let states = Some(LoggedStates::of(repo)?);
+    Ok(Extra { blob_bytes: Some(blob_bytes), missing_blobs, states, ..extra })
 }
+
+/// What the records of a state have.
+#[derive(Default)]
+struct RecordContents {
+    bytes: u64,
+    /// The blobs that they refer to.
+    blobs: HashSet<Cid>,
+}
+
+impl RecordContents {
+    /// Reads every record once. Parts that cannot be read were named when the tree was counted.
+    fn of(snapshot: &Snapshot) -> Result<Self> {
+        let (mut all, mut gaps) = (Self::default(), Gaps::silent());
+        let mut records = RecordReader::new(snapshot, Vec::new());
+        while let Some(record) = records.next_record(&mut gaps)? {
+            let Ok(block) = record.block else { continue };
+            all.bytes = all.bytes.saturating_add(block.bytes().len() as u64);
+            let blobs = blobs_in(block.bytes()).unwrap_or_default();
+            all.blobs.extend(blobs.iter().map(|blob| blob.cid));
+        }
+        Ok(all)
+    }
+}
+
+/// The most records that are read for their sizes and blobs. The tree alone is read faster.
+const MAX_READ_RECORDS: u64 = 50_000;
 
 /// Returns the name in the profile, which any account may choose. A profile that cannot be read has none.
 fn name_of_profile(snapshot: &Snapshot) -> Option<String> {

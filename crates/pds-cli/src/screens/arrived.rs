@@ -26,23 +26,32 @@ pub(crate) struct Import<'a> {
     pub(crate) undo: String,
     /// The key that the signature was checked with.
     pub(crate) key: Option<String>,
+    /// Whether that is the present key of the repository.
+    pub(crate) is_own_key: bool,
 }
 
 /// Returns the lines about an import.
 pub(crate) fn import(import: &Import<'_>, terminal: &Terminal) -> Vec<Line> {
     let Import { source, ref_name, before, after, .. } = import;
-    let first =
-        done(terminal).text(&format!(" imported {source} into ")).tone(Tone::Cyan, ref_name);
-    let dot = format!(" {} ", terminal.symbol(Symbol::Dot));
-    let mut second = Line::from("  ");
+    let into = Line::from("into ").tone(Tone::Cyan, ref_name);
+    let first = done(terminal).text(&format!(" imported {source}"));
+    let mut lines = one_or_two(first, " ", into, terminal);
+    let mut revs = Line::new();
     if let Some(before) = before.filter(|before| before.cid() != after.cid()) {
         let arrow = format!(" {} ", terminal.symbol(Symbol::Arrow));
-        second = second.tone(Tone::Bold, &rev_text(before.rev())).text(&arrow);
+        revs = revs.tone(Tone::Bold, &rev_text(before.rev())).text(&arrow);
     }
-    second = second.tone(Tone::Bold, &rev_text(after.rev())).text(&dot);
-    second = second.join(change_counts(import.counts)).text(&dot);
-    second = second.text(&counted(import.new_blocks, "new block"));
-    let mut lines = vec![first, second, signature(import.key.as_deref())];
+    let revs = revs.tone(Tone::Bold, &rev_text(after.rev()));
+    let blocks = Line::from(counted(import.new_blocks, "new block"));
+    lines.extend(fact_lines([revs, change_counts(import.counts), blocks], terminal));
+    lines.extend(match import.is_own_key {
+        true => vec![
+            Line::from("  signature ")
+                .tone(Tone::Green, "valid")
+                .text(" with the repository's key"),
+        ],
+        false => signature(import.key.as_deref(), terminal),
+    });
     if before.is_some_and(|before| before.cid() != after.cid()) {
         let Import { earlier, undo, .. } = import;
         let compared = if *ref_name == "HEAD" { "" } else { &format!(" {ref_name}") };
@@ -56,19 +65,17 @@ pub(crate) fn import(import: &Import<'_>, terminal: &Terminal) -> Vec<Line> {
 
 /// Returns the lines about a new repository that was copied.
 pub(crate) fn clone(source: &str, dir: &str, info: &Info, terminal: &Terminal) -> Vec<Line> {
-    let dot = terminal.symbol(Symbol::Dot);
     let (records, blobs) = (counted(info.records, "record"), counted(info.blobs, "blob"));
     let collections = counted(info.collections.len() as u64, "collection");
-    let account = info.did.as_deref().unwrap_or("-");
-    vec![
-        done(terminal).text(&format!(" cloned {source} into {dir}")),
-        Line::from(format!("  {account} at ")).tone(Tone::Bold, &rev_text(info.rev)),
-        Line::from(format!(
-            "  {records} in {collections} {dot} {} blocks {dot} {blobs}",
-            count(info.blocks)
-        )),
-        signature(info.signing_key.as_deref()),
-    ]
+    let account = Line::from(format!("  {}", info.did.as_deref().unwrap_or("-")));
+    let at = Line::from("at ").tone(Tone::Bold, &rev_text(info.rev));
+    let first = done(terminal).text(&format!(" cloned {source}"));
+    let mut lines = one_or_two(first, " ", Line::from(format!("into {dir}")), terminal);
+    lines.extend(one_or_two(account, " ", at, terminal));
+    let counts = [format!("{records} in {collections}"), counted(info.blocks, "block"), blobs];
+    lines.extend(fact_lines(counts.map(Line::from), terminal));
+    lines.extend(signature(info.signing_key.as_deref(), terminal));
+    lines
 }
 
 /// Returns the counts of added, changed and deleted records: `+3 ~2 -1`.
@@ -85,14 +92,46 @@ pub(crate) fn change_counts([added, changed, deleted]: [u64; 3]) -> Line {
     if line.is_empty() { Line::from("no change") } else { line }
 }
 
-fn signature(key: Option<&str>) -> Line {
+fn signature(key: Option<&str>, terminal: &Terminal) -> Vec<Line> {
     match key {
         Some(key) => {
-            Line::from("  signature ").tone(Tone::Green, "valid").text(&format!(", {key}"))
+            let label = Line::from("  signature ").tone(Tone::Green, "valid").text(",");
+            one_or_two(label, " ", Line::from(key), terminal)
         }
         None => {
-            Line::from("  signature ").tone(Tone::Yellow, "unchecked").text(": no key is known")
+            let label = Line::from("  signature ").tone(Tone::Yellow, "unchecked");
+            vec![label.text(": no key is known")]
         }
+    }
+}
+
+/// Returns facts below the first line of an answer, with dots between them. A line ends before a fact that does not fit.
+pub(crate) fn fact_lines(facts: impl IntoIterator<Item = Line>, terminal: &Terminal) -> Vec<Line> {
+    let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
+    let dot = format!(" {} ", terminal.symbol(Symbol::Dot));
+    let mut lines: Vec<Line> = Vec::new();
+    for fact in facts {
+        let longer = lines.last().map(|line| line.clone().text(&dot).join(fact.clone()));
+        match (lines.last_mut(), longer) {
+            (Some(line), Some(longer)) if longer.width() <= width => *line = longer,
+            _ => lines.push(Line::from("  ").join(fact).cut(width, cut)),
+        }
+    }
+    lines
+}
+
+/// Returns two parts of a line: as one line, or as two if they do not fit.
+pub(crate) fn one_or_two(
+    first: Line,
+    between: &str,
+    second: Line,
+    terminal: &Terminal,
+) -> Vec<Line> {
+    let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
+    let both = first.clone().text(between).join(second.clone());
+    match both.width() <= width {
+        true => vec![both],
+        false => [first, Line::from("  ").join(second)].map(|part| part.cut(width, cut)).into(),
     }
 }
 

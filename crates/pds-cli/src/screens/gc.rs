@@ -1,33 +1,56 @@
 //! `pds gc` on a terminal.
 
 use crate::answers::gc::GcAnswer;
+use crate::screens::arrived::done;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
+use crate::terminal::messages::{folded, folded_after};
 use crate::terminal::numbers::{counted, size};
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 
-/// Returns the lines about deleted data.
-pub(crate) fn lines(answer: &GcAnswer, terminal: &Terminal) -> Vec<Line> {
+/// The data that remains.
+#[derive(Default)]
+pub(crate) struct Kept {
+    pub(crate) states: u64,
+    pub(crate) blocks: u64,
+    pub(crate) blobs: u64,
+}
+
+/// Returns the lines about deleted data, and about the rest.
+pub(crate) fn lines(answer: &GcAnswer, kept: &Kept, terminal: &Terminal) -> Vec<Line> {
     let GcAnswer { states, blocks, blobs, bytes, before, after, dry_run, .. } = answer;
     let (blocks, blobs) = (counted(*blocks, "block"), counted(*blobs, "blob"));
     let bytes = size(*bytes);
-    let first = match dry_run {
+    let (mark, first) = match dry_run {
         true => {
-            Line::from(format!("would free {bytes}: {blocks} and {blobs}, nothing was deleted"))
+            let text = format!("would free {bytes}: {blocks} and {blobs}, nothing was deleted");
+            (Line::new(), text)
         }
-        false => Line::of(Tone::Green, terminal.symbol(Symbol::Check))
-            .text(&format!(" freed {bytes}: {blocks} and {blobs} that nothing refers to")),
+        false => {
+            let text = format!("freed {bytes}: {blocks} and {blobs} that nothing refers to");
+            (done(terminal).text(" "), text)
+        }
     };
-    let mut second = format!("  {} dropped", counted(*states, "state"));
+    let mut lines = folded_after(mark, &first, terminal.width());
+    let Kept { states: left, blocks, blobs } = kept;
+    let (left, blocks, blobs) =
+        (counted(*left, "state"), counted(*blocks, "block"), counted(*blobs, "blob"));
+    let kept = if *dry_run { "would keep" } else { "kept" };
+    let mut rest = vec![format!("{kept} {left}, {blocks}, {blobs}")];
     let dot = terminal.symbol(Symbol::Dot);
-    match after {
-        // Freed space may stay in the files for later blocks.
-        Some(after) if after >= before => {}
-        Some(after) => {
-            second += &format!(" {dot} {} on disk, {} before", size(*after), size(*before));
-        }
-        None => second += &format!(" {dot} {} on disk", size(*before)),
+    let mut more = Vec::new();
+    if *states > 0 {
+        more.push(format!("{} dropped", counted(*states, "state")));
     }
-    vec![first, Line::of(Tone::Dim, &second)]
+    // Freed space may stay in the files for later blocks.
+    if let Some(after) = after.filter(|after| after < before) {
+        more.push(format!("{} on disk, {} before", size(after), size(*before)));
+    }
+    if !more.is_empty() {
+        rest.push(more.join(&format!(" {dot} ")));
+    }
+    let rest = rest.iter().flat_map(|text| folded(text, terminal.width().saturating_sub(2), ""));
+    lines.extend(rest.map(|part| Line::from("  ").tone(Tone::Dim, &part)));
+    lines
 }

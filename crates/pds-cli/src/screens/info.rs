@@ -2,12 +2,14 @@
 
 use crate::answers::info::{Info, Reclaimable};
 use crate::process::text::rev_text;
-use crate::screens::arrived::done;
+use crate::repository::logged_states::LoggedStates;
+use crate::screens::arrived::{done, one_or_two};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::hint_lines;
 use crate::terminal::numbers::{count, counted, size};
 use crate::terminal::symbol::Symbol;
+use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
 /// The facts about a repository that only a terminal shows.
@@ -17,8 +19,11 @@ pub(crate) struct Extra {
     pub(crate) name: Option<String>,
     /// The size of the stored blobs.
     pub(crate) blob_bytes: Option<u64>,
-    /// The number of moves of HEAD, and the time of the first one.
-    pub(crate) history: Option<(u64, u64)>,
+    /// The number of blobs that records refer to and that are not stored.
+    pub(crate) missing_blobs: u64,
+    /// The size of the records. `None` if they are too many to be read.
+    pub(crate) record_bytes: Option<u64>,
+    pub(crate) states: Option<LoggedStates>,
     /// Whether the repository is a CAR file.
     pub(crate) is_file: bool,
 }
@@ -51,13 +56,16 @@ pub(crate) fn lines(info: &Info, extra: &Extra, terminal: &Terminal) -> Vec<Line
 
 /// Returns the lines about a new repository with a signing key.
 pub(crate) fn created(dir: &str, info: &Info, terminal: &Terminal) -> Vec<Line> {
-    let account = info.did.as_deref().unwrap_or("-");
-    let mut lines = vec![
-        done(terminal).text(&format!(" created {dir}")),
-        Line::from(format!("  {account} at ")).tone(Tone::Bold, &rev_text(info.rev)),
-        Line::from("  signing key ").text(info.signing_key.as_deref().unwrap_or("-")),
-    ];
-    let hint = format!("back up {dir}/key: without it, no commit can be signed");
+    let account = Line::from(format!("  {}", info.did.as_deref().unwrap_or("-")));
+    let at = Line::from("at ").tone(Tone::Bold, &rev_text(info.rev));
+    let key = Line::from(info.signing_key.as_deref().unwrap_or("-"));
+    let mut lines = one_or_two(done(terminal).text(" created"), " ", dir.into(), terminal);
+    lines.extend(one_or_two(account, " ", at, terminal));
+    lines.extend(one_or_two("  signing key".into(), " ", key, terminal));
+    let file = format!("{dir}/key");
+    let fits = Line::from(format!("  {file}:")).width() <= terminal.width();
+    let file = if fits { &file } else { "the file key in it" };
+    let hint = format!("back up {file}: without it, no commit can be signed");
     lines.extend(hint_lines(&hint, terminal.width()));
     lines
 }
@@ -70,28 +78,38 @@ fn kind(info: &Info, extra: &Extra) -> &'static str {
     }
 }
 
-/// Returns the counts of records, blocks, blobs and states.
+/// Returns the counts of records, blocks, blobs and states. The sizes are in a column of their own.
 fn sizes(info: &Info, extra: &Extra, terminal: &Terminal) -> Vec<Line> {
+    let mut table = Table::new([Column::left(), Column::left(), Column::right()]);
+    let mut add = |label: &str, text: Line, bytes: Option<u64>| {
+        let bytes = bytes.map(|bytes| Line::of(Tone::Dim, &size(bytes)));
+        let label = Line::of(Tone::Dim, label).padded(LABEL_COLUMNS - 2);
+        table.row([label, text].into_iter().chain(bytes).collect::<Vec<_>>());
+    };
     let collections = counted(info.collections.len() as u64, "collection");
     let records = format!("{} in {collections}", count(info.records));
     let blocks = format!("{}, {} of them nodes", count(info.blocks), count(info.nodes));
-    let mut lines = vec![labelled("records", records.into()), labelled("blocks", blocks.into())];
+    add("records", records.into(), extra.record_bytes);
+    add("blocks", blocks.into(), None);
     if !extra.is_file {
-        let bytes = extra.blob_bytes.map(|bytes| format!(", {}", size(bytes)));
-        let blobs = format!("{} stored{}", count(info.blobs), bytes.unwrap_or_default());
-        lines.push(labelled("blobs", blobs.into()));
+        let mut blobs = Line::from(format!("{} stored", count(info.blobs)));
+        if extra.missing_blobs > 0 {
+            let missing = format!(", {} ", count(extra.missing_blobs));
+            blobs = blobs.text(&missing).tone(Tone::Red, "missing");
+        }
+        add("blobs", blobs, extra.blob_bytes);
     }
-    if let Some((moves, first)) = extra.history {
-        let since = terminal.times.day(first);
-        lines.push(labelled("history", format!("{} since {since}", counted(moves, "move")).into()));
+    if let Some(LoggedStates { count: states, since: Some(since) }) = extra.states {
+        let since = terminal.times.day(since);
+        add("history", format!("{} since {since}", counted(states, "state")).into(), None);
     }
-    let label = if extra.is_file { "file" } else { "on disk" };
-    lines.push(labelled(label, size(info.bytes).into()));
     if let Some(Reclaimable { blobs, blocks, bytes }) = &info.reclaimable {
         let (blocks, blobs) = (counted(*blocks, "block"), counted(*blobs, "blob"));
-        lines.push(labelled("garbage", format!("{}: {blocks}, {blobs}", size(*bytes)).into()));
+        add("garbage", format!("{blocks}, {blobs}").into(), Some(*bytes));
     }
-    lines
+    let label = if extra.is_file { "file" } else { "on disk" };
+    add(label, size(info.bytes).into(), None);
+    table.take_lines(terminal)
 }
 
 /// Returns a line with a label before its value.

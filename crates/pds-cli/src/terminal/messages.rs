@@ -80,6 +80,14 @@ pub(crate) fn folded(text: &str, columns: usize, indent: &str) -> Vec<String> {
     lines
 }
 
+/// Returns a text after a mark, as lines that end at words. Later lines begin below the text.
+pub(crate) fn folded_after(mark: Line, text: &str, columns: usize) -> Vec<Line> {
+    let margin = mark.width();
+    let marks = [mark].into_iter().chain(std::iter::repeat(Line::new()));
+    let parts = folded(text, columns.saturating_sub(margin), "");
+    parts.iter().zip(marks).map(|(part, mark)| mark.padded(margin).text(part)).collect()
+}
+
 /// Returns the columns of the terminal of standard error; `None` if it is no terminal.
 fn columns() -> Option<usize> {
     if !io::stderr().is_terminal() {

@@ -45,3 +45,62 @@ fn a_deletion_and_an_import_name_the_way_back() {
     screen("pds -R alice revert HEAD").unwrap();
     assert!(repo.pds(["ls", "--all"]).ok().contains("com.example.note/a"));
 }
+
+/// A repository with a post of two versions, which have a blob, and a post with a blob that is not stored.
+fn pictures() -> TestRepo {
+    let repo = TestRepo::with_notes();
+    repo.home.write("picture", [7_u8; 88_000]);
+    let blob = repo.pds(["blob", "put", "picture", "--mime", "image/png"]).ok();
+    for text in ["one", "two"] {
+        let record = format!("{{\"text\":\"{text}\",\"image\":{blob}}}");
+        repo.pds(["put", "app.bsky.feed.post/3n333whbupk2b"]).stdin(record).ok();
+    }
+    let record = "{\"image\":{\"$type\":\"blob\",\"mimeType\":\"image/png\",\"ref\":{\"$link\":\
+        \"bafkreigfvlwsy4xod2fgf7vg73tft4ttgjs5w4khkjjbkzxunlyhxm2fka\"},\"size\":9}}";
+    let put = ["put", "com.example.note/image", "--allow-missing-blobs"];
+    repo.pds(put).stdin(record).ended().done();
+    repo
+}
+
+#[test]
+fn sizes_and_states_of_a_repository_are_in_columns() {
+    let repo = pictures();
+    let Some(info) = Screen::plain(80).of(&repo.home, "pds -R alice info") else { return };
+    let (_, sizes) = info.split_once("\n\n").unwrap();
+    let lines: Vec<&str> = sizes.lines().collect();
+    let blocks: u64 = repo.json(["info"])["blocks"].as_u64().unwrap();
+    let rows = repo.json_lines(["ls", "--all", "-l"]);
+    let bytes: u64 = rows.iter().map(|row| row["size"].as_u64().unwrap()).sum();
+    assert_eq!(lines[0], format!("records     5 in 2 collections      {bytes} B"), "{info}");
+    assert_eq!(lines[1], format!("blocks      {blocks}, 3 of them nodes"), "{info}");
+    assert_eq!(lines[2], "blobs       1 stored, 1 missing   88.0 kB", "{info}");
+    assert_eq!(lines[3], "history     7 states since today", "{info}");
+    assert!(lines[4].starts_with("on disk     ") && lines.len() == 5, "{info}");
+    // A file has no blobs and no history.
+    repo.export("whole.car");
+    let file = Screen::plain(80).of(&repo.home, "pds -R whole.car info").unwrap();
+    let records = format!("\nrecords     5 in 2 collections  {bytes} B\n");
+    assert!(file.contains(&records), "{file}");
+    assert!(!file.contains("\nblobs") && !file.contains("\nhistory"), "{file}");
+}
+
+#[test]
+fn a_collection_names_what_remains() {
+    let repo = pictures();
+    let screen = |line: &str| Screen::plain(80).of(&repo.home, line);
+    let blocks: u64 = repo.json(["info"])["blocks"].as_u64().unwrap();
+    let Some(shown) = screen("pds -R alice gc") else { return };
+    let kept = format!("kept 7 states, {blocks} blocks, 1 blob");
+    let first = "✓ freed 0 B: 0 blocks and 0 blobs that nothing refers to\n  ";
+    assert_eq!(shown, format!("{first}{kept}\n"));
+    let planned = screen("pds -R alice gc --keep 1 --dry-run").unwrap();
+    let swept = screen("pds -R alice gc --keep 1 --yes").unwrap();
+    let kept = |text: &str, label: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(label)).map(str::to_owned);
+        line.unwrap_or_else(|| panic!("{text}"))
+    };
+    assert_eq!(kept(&planned, "  would keep "), kept(&swept, "  kept "));
+    let blocks: u64 = repo.json(["info"])["blocks"].as_u64().unwrap();
+    assert_eq!(kept(&swept, "  kept "), format!("1 state, {blocks} blocks, 1 blob"));
+    assert!(swept.contains("\n  6 states dropped"), "{swept}");
+}
