@@ -6,7 +6,7 @@ use crate::answers::repair::RepairAnswer;
 use crate::failures::exit::Exit;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
-use crate::terminal::messages::folded;
+use crate::terminal::messages::folded_after;
 use crate::terminal::numbers::counted;
 use crate::terminal::short_cids::{short, with_short_cids};
 use crate::terminal::symbol::Symbol;
@@ -26,26 +26,24 @@ pub(crate) fn lines(answer: &RepairAnswer<'_>, terminal: &Terminal) -> Vec<Line>
         _ => (terminal.symbol(Symbol::Cross), Tone::Red),
     };
     if answer.has_options() {
-        lines.extend(options());
+        lines.extend(options(terminal));
         return lines;
     }
     let text = answer.summary_text();
-    for (at, part) in folded(&text, terminal.width().saturating_sub(2), "").iter().enumerate() {
-        let mark = if at == 0 { Line::of(tone, symbol) } else { Line::new() };
-        lines.push(mark.padded(2).text(part));
-    }
+    lines.extend(folded_after(Line::of(tone, symbol).padded(2), &text, terminal.width()));
     lines
 }
 
 /// Returns the ways to repair the repository, the best one first.
-fn options() -> Vec<Line> {
+fn options(terminal: &Terminal) -> Vec<Line> {
     let mut lines = vec![Line::from("nothing was changed. Options, best first:")];
     for (command, effect) in [
         ("pds repair --from BACKUP", "take missing blocks from a CAR file or a repository"),
         ("pds repair --here", "repair from this repository; other blocks stay lost"),
         ("pds repair --rebuild", "sign a new commit of the readable records"),
     ] {
-        lines.push(Line::of(Tone::Cyan, &format!("  {command}")).padded(28).text(effect));
+        let command = Line::of(Tone::Cyan, &format!("  {command}")).padded(28);
+        lines.extend(folded_after(command, effect, terminal.width()));
     }
     lines
 }
@@ -53,10 +51,10 @@ fn options() -> Vec<Line> {
 fn database(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
     let problems = &answer.problems;
     if problems.is_empty() {
-        return lines.push(good("database", "whole", terminal));
+        return lines.extend(good("database", "whole", terminal));
     }
     let count = counted(problems.len() as u64, "problem");
-    lines.push(bad("database", &format!("SQLite reports {count}"), terminal));
+    lines.extend(bad("database", &format!("SQLite reports {count}"), terminal));
     lines.extend(problems.iter().take(MAX_ROWS).map(|problem| detail("", problem, terminal)));
     lines.extend(answer.unread_texts().iter().map(|text| detail("", text, terminal)));
 }
@@ -65,14 +63,14 @@ fn present(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>
     let damaged = answer.survey.damaged();
     let lost: Vec<&Lost> = answer.lost.iter().filter(|lost| lost.ref_name.is_some()).collect();
     if damaged.is_empty() && lost.is_empty() {
-        return lines.push(good("present", "no block of a ref is damaged or missing", terminal));
+        return lines.extend(good("present", "no block of a ref is damaged or missing", terminal));
     }
     let counts = format!(
         "{} damaged, {} of refs missing",
         counted(damaged.len() as u64, "block"),
         counted(lost.len() as u64, "block"),
     );
-    lines.push(bad("present", &counts, terminal));
+    lines.extend(bad("present", &counts, terminal));
     // A damaged block that a state needs is among the lost ones.
     let is_lost = |name: &str| lost.iter().any(|lost| lost.cid.to_string() == name);
     for block in damaged.iter().filter(|block| !is_lost(&block.name_text())).take(MAX_ROWS) {
@@ -91,11 +89,11 @@ fn present(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>
 
 fn past(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
     let lost = answer.lost.iter().filter(|lost| lost.ref_name.is_none()).count();
-    lines.push(match lost {
+    lines.extend(match lost {
         0 => good("past", "no block of a past state is missing", terminal),
         lost => {
             let text = format!("past states lack {}", counted(lost as u64, "block"));
-            Line::from("past").padded(LABEL_COLUMNS).tone(Tone::Yellow, "! ").text(&text)
+            part("past", Tone::Yellow, "!", &text, terminal)
         }
     });
 }
@@ -103,20 +101,23 @@ fn past(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
 fn refs(answer: &RepairAnswer<'_>, terminal: &Terminal, lines: &mut Vec<Line>) {
     let texts = answer.ref_texts();
     if texts.is_empty() {
-        return lines.push(good("refs", "every ref points to a stored commit", terminal));
+        return lines.extend(good("refs", "every ref points to a stored commit", terminal));
     }
-    lines.push(bad("refs", &counted(texts.len() as u64, "broken ref"), terminal));
+    lines.extend(bad("refs", &counted(texts.len() as u64, "broken ref"), terminal));
     lines.extend(texts.iter().map(|text| detail("", text, terminal)));
 }
 
-fn good(label: &str, text: &str, terminal: &Terminal) -> Line {
-    let mark = format!("{} ", terminal.symbol(Symbol::Check));
-    Line::from(label).padded(LABEL_COLUMNS).tone(Tone::Green, &mark).text(text)
+fn good(label: &str, text: &str, terminal: &Terminal) -> Vec<Line> {
+    part(label, Tone::Green, terminal.symbol(Symbol::Check), text, terminal)
 }
 
-fn bad(label: &str, text: &str, terminal: &Terminal) -> Line {
-    let mark = format!("{} ", terminal.symbol(Symbol::Cross));
-    Line::from(label).padded(LABEL_COLUMNS).tone(Tone::Red, &mark).text(text)
+fn bad(label: &str, text: &str, terminal: &Terminal) -> Vec<Line> {
+    part(label, Tone::Red, terminal.symbol(Symbol::Cross), text, terminal)
+}
+
+fn part(label: &str, tone: Tone, mark: &str, text: &str, terminal: &Terminal) -> Vec<Line> {
+    let mark = Line::from(label).padded(LABEL_COLUMNS).tone(tone, mark).text(" ");
+    folded_after(mark, text, terminal.width())
 }
 
 fn detail(cid: &str, text: &str, terminal: &Terminal) -> Line {

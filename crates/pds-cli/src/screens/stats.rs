@@ -10,6 +10,7 @@ use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::{count, counted, size};
 use crate::terminal::short_cids::short;
+use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -19,11 +20,15 @@ pub(crate) fn print(answer: &StatsAnswer<'_>, terminal: &Terminal, out: &mut Out
     out.line(&Line::new())?;
     let now = u64::try_from(Timestamp::now().as_microsecond()).ok().and_then(month_of);
     if let Some(line) = now.and_then(|now| months(answer.found, now, terminal)) {
-        out.line(&label("per month").text("  ").join(line))?;
+        let line = label("per month").text("  ").join(line);
+        out.line(&line.cut(terminal.width(), terminal.symbol(Symbol::Cut)))?;
     }
     largest(&answer.found.largest, out)?;
     match &answer.blobs {
-        Some(blobs) => out.line(&label("blobs").text("  ").join(stored(blobs, terminal))),
+        Some(blobs) => {
+            let line = label("blobs").text("  ").join(stored(blobs, terminal));
+            out.line(&line.cut(terminal.width(), terminal.symbol(Symbol::Cut)))
+        }
         None => Ok(()),
     }
 }
@@ -35,8 +40,7 @@ fn collections(found: &Statistics, terminal: &Terminal, out: &mut Output) -> Res
         if sorted.len() <= SHOWN_COLLECTIONS + 1 { sorted.len() } else { SHOWN_COLLECTIONS };
     let (first, rest) = sorted.split_at(shown);
     let right = Column::right();
-    let mut table =
-        Table::new([Column::left(), right, right, right, Column::left(), Column::left()]);
+    let mut table = Table::new([Column::left(), right, right, right, Column::day(), Column::day()]);
     table.row(
         ["", "records", "bytes", "mean", "first", "last"].map(|text| Line::of(Tone::Dim, text)),
     );
@@ -66,11 +70,14 @@ fn row(name: &str, counts: &CollectionCounts) -> Vec<Line> {
     ]
 }
 
-/// Returns a bar for each of twelve months, or its number without UTF-8. The last one is the newest month with records,
-/// but no month of the future. `None` if no record has a time before now.
+/// Returns a bar for each of at most twelve months, or its number without UTF-8. The first one has the oldest record,
+/// if there are fewer. The last one is the newest month with records, but no month of the future. `None` if no record
+/// has a time before now.
 fn months(found: &Statistics, now: (i16, i8), terminal: &Terminal) -> Option<Line> {
     let newest = *found.months.range(..=now).next_back()?.0;
-    let months: Vec<(i16, i8)> = (0..MONTHS).rev().map(|ago| before(newest, ago)).collect();
+    let oldest = *found.months.first_key_value()?.0;
+    let months = (0..MONTHS).rev().map(|ago| before(newest, ago));
+    let months: Vec<(i16, i8)> = months.skip_while(|month| *month < oldest).collect();
     let counts: Vec<u64> =
         months.iter().map(|month| found.months.get(month).copied().unwrap_or(0)).collect();
     let (least, most) = (counts.iter().min()?, counts.iter().max()?);
@@ -81,8 +88,11 @@ fn months(found: &Statistics, now: (i16, i8), terminal: &Terminal) -> Option<Lin
         false => counts.iter().map(|number| count(*number)).collect(),
     };
     let bars = bars.join(if terminal.unicode { "" } else { " " });
+    let (last, range) = match months.len() {
+        1 => (String::new(), format!("    {}", counted(*most, "record"))),
+        _ => (last, format!("     {} to {} records", count(*least), count(*most))),
+    };
     let line = Line::new().tone(Tone::Dim, &first).text(" ").text(&bars).text(" ");
-    let range = format!("     {} to {} records", count(*least), count(*most));
     Some(line.tone(Tone::Dim, &last).tone(Tone::Dim, &range))
 }
 

@@ -37,6 +37,11 @@ impl Column {
         Self { min: TIME_COLUMNS, need: Need::Time, ..Self::left() }
     }
 
+    /// Makes a column of days, which a terminal of less than 60 columns leaves out.
+    pub(crate) fn day() -> Self {
+        Self { need: Need::Time, ..Self::left() }
+    }
+
     /// Makes a column of short CIDs, which a terminal of less than 45 columns leaves out.
     pub(crate) fn cid() -> Self {
         Self { need: Need::Cid, ..Self::left() }

@@ -34,7 +34,7 @@ fn the_largest_collections_have_lines_of_their_own() {
     let repo = repo();
     let Some(shown) = Screen::plain(80).of(&repo.home, "pds -R alice stats") else { return };
     let rest = "
-per month   Jul 2023       █▇▅▄▃▁ Jun 2024     0 to 6 records
+per month   Jan 2024 █▇▅▄▃▁ Jun 2024     1 to 6 records
 largest     com.example.f/r0  560 B
             com.example.f/r1  560 B
 blobs       1, 5 B · largest <blob->  text/plain  5 B
@@ -56,9 +56,20 @@ fn a_plain_terminal_shows_numbers_instead_of_bars() {
     let repo = repo();
     let screen = Screen { columns: 80, settings: "TERM=dumb PDS_PAGER=cat" };
     let Some(shown) = screen.of(&repo.home, "pds -R alice stats") else { return };
-    let line = "per month   Jul 2023 0 0 0 0 0 0 6 5 4 3 2 1 Jun 2024     0 to 6 records\n";
+    let line = "per month   Jan 2024 6 5 4 3 2 1 Jun 2024     1 to 6 records\n";
     assert!(shown.contains(line) && shown.starts_with(COLLECTIONS), "{shown}");
     for line in shown.lines() {
         assert!(line.is_ascii() && line.len() <= 80, "{line}");
     }
+}
+
+#[test]
+fn one_month_has_one_bar_and_a_number() {
+    let repo = TestRepo::new();
+    for name in ["a", "b"] {
+        let record = "{\"createdAt\":\"2024-05-01T00:00:00Z\"}";
+        repo.pds(["put", &format!("com.example.note/{name}")]).stdin(record).ok();
+    }
+    let Some(shown) = Screen::plain(80).of(&repo.home, "pds -R alice stats") else { return };
+    assert!(shown.contains("\nper month   May 2024 █     2 records\n"), "{shown}");
 }
