@@ -22,6 +22,9 @@ pub(crate) struct ForgetAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) remains: Option<String>,
     pub(crate) states: u64,
+    /// The number of versions of the records.
+    #[serde(skip)]
+    pub(crate) versions: u64,
 }
 
 impl fmt::Display for ForgetAnswer {
@@ -42,10 +45,20 @@ mod tests {
     #[test]
     fn an_answer_names_the_places_of_remains() {
         let refs = Vec::new();
-        let (blobs, blocks, bytes, moves, states) = (0, 3, 300, 1, 1);
+        let (blobs, blocks, bytes, moves, states, versions) = (0, 3, 300, 1, 1, 1);
         let (dry_run, erased, remains) = (false, false, Some("backups".to_owned()));
-        let answer =
-            ForgetAnswer { blobs, blocks, bytes, dry_run, erased, moves, refs, remains, states };
+        let answer = ForgetAnswer {
+            blobs,
+            blocks,
+            bytes,
+            dry_run,
+            erased,
+            moves,
+            refs,
+            remains,
+            states,
+            versions,
+        };
         // As text, they are a warning on standard error.
         assert!(answer.to_string().ends_with("\nbytes    300"));
         let json = serde_json::to_value(&answer).expect("an answer is JSON");

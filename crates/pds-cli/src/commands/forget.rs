@@ -1,16 +1,15 @@
 //! `pds forget`
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::ArgGroup;
+use pds::data::{Cid, blobs_in};
 use pds::local::layout::STAGING_PREFIX;
 use pds::local::leftovers::{clear_leftovers, unfinished_uploads};
 use pds::retain::forget::{Forget, Forgotten};
-use pds::store::LogQuery;
 use pds::syntax::Tid;
 use pds::{Error, Repo};
 
@@ -28,9 +27,13 @@ use crate::process::progress::Progress;
 use crate::process::questions::{DeletionArgs, can_ask, confirm_number, declined, needs_yes};
 use crate::process::text::say;
 use crate::repository::clock::ClockArg;
+use crate::repository::logged_states::LoggedStates;
 use crate::repository::open::{Place, resolve};
 use crate::screens::forget as screen;
-use crate::screens::forget_question::forget_question;
+use crate::screens::forget_question::{Asked, MOST_NAMES, RecordBlobs, forget_question};
+use crate::terminal::looks::has_unicode;
+use crate::terminal::screen_size::ScreenSize;
+use crate::terminal::times::Times;
 
 /// Purge records, or older history, from this repository
 ///
@@ -72,7 +75,7 @@ impl Args {
         let forgotten = match self.deletion.dry_run {
             true => plan(&repo, &what)?,
             false => {
-                self.ask(&repo, &what)?;
+                self.ask(&repo, &what, out)?;
                 let mut progress = Progress::things("blocks", None);
                 let forgotten = repo.retain().forget(&what, &mut |blocks| progress.add(blocks))?;
                 clear_near(&dir);
@@ -103,7 +106,7 @@ impl Args {
     }
 
     /// Asks whether to go on, unless --yes answers that.
-    fn ask(&self, repo: &Repo, what: &Forget) -> Result<()> {
+    fn ask(&self, repo: &Repo, what: &Forget, out: &Output) -> Result<()> {
         if self.deletion.yes {
             return Ok(());
         }
@@ -115,7 +118,20 @@ impl Args {
         if states == 0 {
             return Ok(());
         }
-        let text = forget_question(&forgotten, count_states(repo)?);
+        let size = ScreenSize::of_stderr();
+        let times = out.terminal().map(|terminal| terminal.times.clone());
+        let times = &times.unwrap_or_else(|| Times::of_system(false));
+        let named = forgotten.versions.iter().take(MOST_NAMES);
+        let blobs =
+            named.map(|(_, versions)| blobs_of(repo, versions)).collect::<Result<Vec<_>>>()?;
+        let asked = Asked {
+            states: LoggedStates::of(repo)?.count,
+            blobs: &blobs,
+            times,
+            columns: size.answer_columns(),
+            unicode: has_unicode(),
+        };
+        let text = forget_question(&forgotten, &asked);
         match confirm_number(&format!("{text}\nType the number of states to go on"), states)? {
             true => Ok(()),
             false => declined(),
@@ -162,14 +178,23 @@ fn plan(repo: &Repo, what: &Forget) -> Result<Forgotten> {
     Ok(repo.retain().plan_forget(what, &mut |blocks| progress.add(blocks))?.forgotten)
 }
 
-/// Counts the states that the log names.
-fn count_states(repo: &Repo) -> Result<u64> {
-    let mut states = HashSet::new();
-    repo.store().view()?.log(&LogQuery::oldest_first(), &mut |row| {
-        states.extend(row.after);
-        ControlFlow::Continue(())
-    })?;
-    Ok(states.len() as u64)
+/// Counts the stored blobs that the versions of a record refer to.
+fn blobs_of(repo: &Repo, versions: &[Cid]) -> Result<RecordBlobs> {
+    let mut cids = BTreeSet::new();
+    for version in versions {
+        // A version that cannot be read has unknown blobs.
+        let block = repo.store().get(version).ok().flatten();
+        let blobs = block.and_then(|block| blobs_in(block.bytes()).ok()).unwrap_or_default();
+        cids.extend(blobs.iter().map(|blob| blob.cid));
+    }
+    let mut found = RecordBlobs::default();
+    for cid in cids {
+        if let Some(blob) = repo.blobs().open(&cid)? {
+            found.count += 1;
+            found.bytes = found.bytes.saturating_add(blob.info.size_bytes);
+        }
+    }
+    Ok(found)
 }
 
 /// Tells whether a text looks like a day or a time: numbers with marks between them.
@@ -178,7 +203,7 @@ fn is_meant_as_time(text: &str) -> bool {
 }
 
 fn answer(forgotten: Forgotten, dry_run: bool) -> ForgetAnswer {
-    let Forgotten { written, swept, .. } = forgotten;
+    let Forgotten { written, swept, versions, .. } = forgotten;
     ForgetAnswer {
         blobs: swept.blobs,
         blocks: swept.blocks,
@@ -195,6 +220,7 @@ fn answer(forgotten: Forgotten, dry_run: bool) -> ForgetAnswer {
             .collect(),
         remains: swept.remains_elsewhere,
         states: swept.states,
+        versions: versions.iter().map(|(_, versions)| versions.len() as u64).sum(),
     }
 }
 

@@ -59,6 +59,29 @@ impl Times {
         }
     }
 
+    /// Returns the days from one time to another: `24 to 28 Nov`, `30 Dec 2025 to 2 Jan 2026`.
+    pub(crate) fn days(&self, first: u64, last: u64) -> String {
+        let (Some(start), Some(end)) = (timestamp(first), timestamp(last)) else {
+            return "-".to_owned();
+        };
+        if self.utc {
+            let day = |time| utc_text(time).get(..DAY_LETTERS).unwrap_or_default().to_owned();
+            let (first, last) = (day(start), day(end));
+            return if first == last { first } else { format!("{first} to {last}") };
+        }
+        let (start, end) = (start.to_zoned(self.zone()), end.to_zoned(self.zone()));
+        let is_this_year = [&start, &end].iter().all(|day| day.year() == self.now.year());
+        let pattern = if is_this_year { "%-d %b" } else { "%-d %b %Y" };
+        let to = end.strftime(pattern);
+        match start.date() {
+            date if date == end.date() => to.to_string(),
+            date if date.first_of_month() == end.date().first_of_month() => {
+                format!("{} to {to}", start.day())
+            }
+            _ => format!("{} to {to}", start.strftime(pattern)),
+        }
+    }
+
     /// Returns a time to the second: `28 Nov 2026 15:58:20`.
     pub(crate) fn exact(&self, micros: u64) -> String {
         match timestamp(micros) {
@@ -154,6 +177,28 @@ mod tests {
         ] {
             assert_eq!(shown(time), (text.to_owned(), day.to_owned()), "{time}");
         }
+    }
+
+    #[test]
+    fn days_of_a_span_name_a_month_or_year_once() {
+        let now = "2026-11-28T18:00:00+00:00[UTC]".parse::<Zoned>().unwrap();
+        let micros = |day: &str| {
+            let time = format!("{day}T12:00:00Z").parse::<Timestamp>().unwrap();
+            u64::try_from(time.as_microsecond()).unwrap()
+        };
+        let mut times = Times::at(now);
+        for (first, last, text) in [
+            ("2026-11-24", "2026-11-28", "24 to 28 Nov"),
+            ("2026-11-28", "2026-11-28", "28 Nov"),
+            ("2026-10-24", "2026-11-28", "24 Oct to 28 Nov"),
+            ("2025-10-24", "2025-10-25", "24 to 25 Oct 2025"),
+            ("2025-11-24", "2026-11-28", "24 Nov 2025 to 28 Nov 2026"),
+        ] {
+            assert_eq!(times.days(micros(first), micros(last)), text);
+        }
+        times.utc = true;
+        let text = times.days(micros("2026-11-24"), micros("2026-11-28"));
+        assert_eq!(text, "2026-11-24 to 2026-11-28");
     }
 
     #[test]

@@ -104,3 +104,28 @@ fn a_collection_names_what_remains() {
     assert_eq!(kept(&swept, "  kept "), format!("1 state, {blocks} blocks, 1 blob"));
     assert!(swept.contains("\n  6 states dropped"), "{swept}");
 }
+
+#[test]
+fn the_question_of_forget_names_versions_blobs_and_days() {
+    let repo = pictures();
+    let line = "pds -R alice forget app.bsky.feed.post/3n333whbupk2b";
+    let Some(asked) = Screen::plain(80).of(&repo.home, line) else { return };
+    let row = "\n  app.bsky.feed.post/3n333whbupk2b  2 versions, 1 blob (88.0 kB)\n";
+    assert!(asked.contains(row), "{asked}");
+    let states = asked.lines().find(|line| line.contains(" of 7 states, ")).unwrap();
+    assert!(states.starts_with("  3 of 7 states, "), "{asked}");
+    assert!(states.ends_with("  HEAD becomes a new commit without it"), "{asked}");
+    let day = states.split(", ").nth(1).unwrap().split("  ").next().unwrap();
+    let month = day.split(' ').nth(1).unwrap();
+    assert!(day.len() <= 12 && month.len() == 3, "{day}");
+    let narrow = Screen::plain(50).of(&repo.home, line).unwrap();
+    assert!(narrow.contains("\n    2 versions, 1 blob (88.0 kB)\n"), "{narrow}");
+    assert!(narrow.lines().all(|line| line.chars().count() <= 50), "{narrow}");
+    let done = Screen::plain(80).of(&repo.home, &format!("{line} --yes")).unwrap();
+    let lines: Vec<&str> = done.lines().collect();
+    assert!(lines[0].starts_with("✓ forgotten: 2 versions, 3 states, 1 blob · "), "{done}");
+    assert!(lines[0].ends_with(" kB freed"), "{done}");
+    let end = " · no file of this repository holds the purged data";
+    assert!(lines[1].starts_with("  HEAD is 3") && lines[1].ends_with(end), "{done}");
+    assert_eq!(lines.len(), 2, "{done}");
+}

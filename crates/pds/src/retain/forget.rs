@@ -1,6 +1,7 @@
 //! The purge of records and of old history.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use crate::clock::now_micros;
@@ -60,8 +61,10 @@ pub struct Forgotten {
     pub swept: Swept,
     /// The requested records that no state had.
     pub unknown: Vec<RecordPath>,
-    /// The requested records that some state had, and the number of different versions of each, in key order.
-    pub versions: Vec<(RecordPath, u64)>,
+    /// The requested records that some state had, and the CIDs of the different versions of each, in key order.
+    pub versions: Vec<(RecordPath, Vec<Cid>)>,
+    /// The times of the first and the last deleted log entry, in microseconds since 1970.
+    pub times: Option<(u64, u64)>,
 }
 
 /// A purge that was counted and not made; from [`Retain::plan_forget`].
@@ -84,12 +87,25 @@ impl ForgetPlan<'_> {
     }
 }
 
+/// The times of the first and the last log entry that goes.
+#[derive(Default)]
+struct Times(Cell<Option<(u64, u64)>>);
+
+impl Times {
+    fn note(&self, row: &LogEntry) -> Fate {
+        let at = row.at_micros;
+        let (first, last) = self.0.get().unwrap_or((at, at));
+        self.0.set(Some((first.min(at), last.max(at))));
+        Fate::Goes
+    }
+}
+
 /// The states that hold one of the records.
 #[derive(Default)]
 struct Holding {
     /// Whether the state of each visited commit has one of the records. Unreadable states count as holding.
     states: HashMap<Cid, bool>,
-    found: BTreeMap<RecordPath, HashSet<Cid>>,
+    found: BTreeMap<RecordPath, BTreeSet<Cid>>,
     /// Whether the records of some state are unknown, because it cannot be read.
     is_unread: bool,
 }
@@ -178,9 +194,10 @@ impl<'r> Retain<'r> {
         progress: &mut dyn FnMut(u64),
         dry_run: bool,
     ) -> Result<Forgotten> {
+        let times = Times::default();
         let decide = |row: &LogEntry, later: u64| match later == 0 || stays(row) {
             true => Fate::Stays,
-            false => Fate::Goes,
+            false => times.note(row),
         };
         let done = self.collect(collection(&decide, None, seen, progress, dry_run))?;
         Ok(Forgotten {
@@ -188,6 +205,7 @@ impl<'r> Retain<'r> {
             swept: done.into(),
             unknown: Vec::new(),
             versions: Vec::new(),
+            times: times.0.get(),
         })
     }
 
@@ -205,10 +223,11 @@ impl<'r> Retain<'r> {
             None => Ok(()),
         })?;
         let names: Vec<String> = paths.iter().map(RecordPath::to_string).collect();
+        let times = Times::default();
         let decide = |row: &LogEntry, _: u64| {
             let holds = row.after.and_then(|commit| holding.states.get(&commit));
             match holds {
-                Some(true) => Fate::Goes,
+                Some(true) => times.note(row),
                 _ if names.iter().any(|name| row.message.contains(name)) => {
                     Fate::StaysWithoutMessage
                 }
@@ -217,9 +236,9 @@ impl<'r> Retain<'r> {
         };
         let done = self.collect(collection(&decide, Some(&drafted), seen, progress, dry_run))?;
         let unknown = holding.unknown(paths);
-        let count = |(path, cids): (_, HashSet<Cid>)| (path, cids.len() as u64);
-        let versions = holding.found.into_iter().map(count).collect();
-        Ok(Forgotten { written, swept: done.into(), unknown, versions })
+        let list = |(path, cids): (_, BTreeSet<Cid>)| (path, cids.into_iter().collect());
+        let versions = holding.found.into_iter().map(list).collect();
+        Ok(Forgotten { written, swept: done.into(), unknown, versions, times: times.0.get() })
     }
 
     /// Drafts and signs a commit without some records, for every ref that has one of them.
