@@ -63,6 +63,7 @@ pub mod data {
     pub use pds_core::data::block::{
         Block, BlockRef, Blocks, MemoryBlocks, ReadError, get_all, get_some, one_by_one,
     };
+    pub use pds_core::data::block_kind::BlockKind;
     pub use pds_core::data::cid::{Cid, Codec};
     pub use pds_core::data::cid_hasher::ByCid;
     pub use pds_core::data::error::DataError;
@@ -201,7 +202,7 @@ mod write;
 
 pub use self::error::{Error, Result};
 pub use self::model::conflict::{Conflicts, Resolution, Side, SideChanges, Versions};
-pub use self::model::finding::{Code, Finding, Severity, Stage};
+pub use self::model::finding::{Code, Finding, Severity, Stage, Subject};
 pub use self::model::jobs::Jobs;
 pub use self::model::progress::{Progress, StepKind};
 pub use self::model::report::{Expected, Report, SignatureState};

@@ -78,13 +78,15 @@ impl Args {
         let (report, is_repo) = self.check(place, &expected, &mut findings)?;
         steps.finish();
         let (is_store_damaged, is_future) = (findings.is_store_damaged, findings.is_future);
+        let label = if findings.out.terminal().is_some() { "hint: " } else { "" };
         let file = (!is_repo).then(|| self.file(place)).flatten();
         findings.finish(&report, file.as_deref())?;
         if (report.commit.is_none() || is_store_damaged) && is_repo && !out.is_json() {
-            say(REPAIR);
+            say(&format!("{label}{REPAIR}"));
         }
         if is_future && !out.is_json() {
-            say(if is_repo { FUTURE_STATE } else { FUTURE_FILE });
+            let next = if is_repo { FUTURE_STATE } else { FUTURE_FILE };
+            say(&format!("{label}{next}"));
         }
         Ok(match (report.is_ok(), &report.commit) {
             (true, _) => Exit::Done,
@@ -221,6 +223,8 @@ struct Findings<'a> {
     is_damaged: bool,
     /// The database is damaged.
     is_store_damaged: bool,
+    /// A blob is missing.
+    lacks_blobs: bool,
     /// A present state has a rev in the future.
     is_future: bool,
 }
@@ -241,6 +245,7 @@ impl<'a> Findings<'a> {
             has_log: false,
             is_damaged: false,
             is_store_damaged,
+            lacks_blobs: false,
             is_future,
         }
     }
@@ -250,6 +255,7 @@ impl<'a> Findings<'a> {
         self.is_damaged |= finding.severity() == Severity::Error
             && !matches!(finding.stage(), Stage::Signature | Stage::Completeness)
             && finding.code() != Code::RevInFuture;
+        self.lacks_blobs |= finding.code() == Code::BlobMissing;
         self.is_store_damaged |= finding.code() == Code::StoreDamaged;
         self.is_future |=
             finding.code() == Code::RevInFuture && finding.severity() == Severity::Error;
@@ -288,15 +294,16 @@ impl<'a> Findings<'a> {
             return Err(error);
         }
         if let Some(terminal) = self.out.terminal().cloned() {
-            let lines = screen::summary(
-                report,
-                self.has_findings,
-                self.key.as_deref(),
-                self.started.elapsed(),
-                &terminal,
-            );
-            self.out.lines(lines)?;
-            let hint = screen::hint(report, file, self.is_damaged, self.has_log);
+            let checked = screen::Checked {
+                has_findings: self.has_findings,
+                is_damaged: self.is_damaged,
+                lacks_blobs: self.lacks_blobs,
+                has_log: self.has_log,
+                key: self.key.as_deref(),
+                took: self.started.elapsed(),
+            };
+            self.out.lines(screen::summary(report, &checked, &terminal))?;
+            let hint = screen::hint(report, file, &checked);
             return hint.map_or(Ok(()), |hint| self.out.hint(&hint));
         }
         let (findings, left_out) = (&self.kept[..], self.left_out);

@@ -3,13 +3,15 @@
 use std::path::Path;
 use std::time::Duration;
 
-use pds::{Finding, Report, Severity, SignatureState, Stage};
+use pds::data::BlobRef;
+use pds::{Code, Finding, Report, Severity, SignatureState, Stage, Subject};
 
 use crate::process::text::{did_text, rev_text};
+use crate::screens::arrived::{fact_lines, one_or_two};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
-use crate::terminal::messages::folded;
-use crate::terminal::numbers::{count, counted};
+use crate::terminal::messages::{folded, folded_after};
+use crate::terminal::numbers::{count, counted, size};
 use crate::terminal::short_cids::ShortCids;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
@@ -29,14 +31,7 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
     shorts.note_all(&finding.message);
     head = head.text("  ").text(&place(finding, &mut shorts));
     let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
-    let message = shorts.within(&finding.message);
-    let message = match finding.offset {
-        // Without a block, the place is the byte.
-        Some(offset) if finding.path.is_some() || finding.cid.is_some() => {
-            format!("at byte {}: {message}", count(offset))
-        }
-        _ => message,
-    };
+    let message = sentence(finding, &mut shorts);
     if terminal.is_wide() && head.width() + 2 + message.chars().count() <= width {
         return vec![head.text("  ").tone(Tone::Dim, &message)];
     }
@@ -45,9 +40,32 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
     lines.extend(
         folded(&message, width.saturating_sub(SEVERITY_COLUMNS), "")
             .into_iter()
-            .map(|part| Line::from(indent.as_str()).tone(Tone::Dim, &part)),
+            .map(|part| Line::from(indent.as_str()).tone(Tone::Dim, &part).cut(width, cut)),
     );
     lines
+}
+
+/// Returns the sentence of a finding, with its place in the file and the blob that the record describes.
+fn sentence(finding: &Finding, shorts: &mut ShortCids) -> String {
+    let message = shorts.within(&finding.message);
+    let message = match (&finding.subject, &finding.cid) {
+        (Some(Subject::Blob(BlobRef { mime_type, size_bytes, .. })), Some(cid)) => {
+            let claimed = size_bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
+            let blob = format!("blob {} ({mime_type}{claimed})", shorts.short(cid));
+            match finding.code() {
+                Code::BlobMissing => format!("{blob} is not stored"),
+                _ => format!("{blob}: {message}"),
+            }
+        }
+        _ => message,
+    };
+    match finding.offset {
+        // Without a block, the place is the byte.
+        Some(offset) if finding.path.is_some() || finding.cid.is_some() => {
+            format!("at byte {}: {message}", count(offset))
+        }
+        _ => message,
+    }
 }
 
 /// Returns the record, the block or the byte that a finding is about.
@@ -60,7 +78,10 @@ fn place(finding: &Finding, shorts: &mut ShortCids) -> String {
                 Stage::Blob => "blob",
                 _ => "block",
             };
-            format!("{kind} {}", shorts.short(cid))
+            match finding.subject {
+                Some(Subject::Block(of)) => format!("{kind} {} ({of})", shorts.short(cid)),
+                _ => format!("{kind} {}", shorts.short(cid)),
+            }
         }
         (None, None, Some(offset)) => format!("byte {}", count(offset)),
         (None, None, None) => finding.stage().as_str().to_owned(),
@@ -68,38 +89,53 @@ fn place(finding: &Finding, shorts: &mut ShortCids) -> String {
 }
 
 /// Returns the verdict, the counts and the signature.
-pub(crate) fn summary(
-    report: &Report,
-    has_findings: bool,
-    key: Option<&str>,
-    took: Duration,
-    terminal: &Terminal,
-) -> Vec<Line> {
+pub(crate) fn summary(report: &Report, checked: &Checked<'_>, terminal: &Terminal) -> Vec<Line> {
     let mut lines = Vec::new();
-    if has_findings {
+    if checked.has_findings {
         lines.push(Line::new());
     }
+    let verdict = verdict(report, terminal);
     let Some(commit) = &report.commit else {
-        let mark = format!("{} not valid", terminal.symbol(Symbol::Cross));
-        lines.push(Line::of(Tone::Red, &mark).text("   no readable repository"));
+        lines.push(verdict.text("   no readable repository"));
         return lines;
     };
+    // The wrong signature is the only error.
+    if report.signature == SignatureState::Invalid && report.errors == 1 && !checked.is_damaged {
+        let records = counted(report.records, "record");
+        let text = format!("the tree and all {records} are intact; the signature is not");
+        lines.extend(folded_after(verdict.text("   "), &text, terminal.width()));
+        return lines;
+    }
     let (rev, did) = (rev_text(commit.rev()), did_text(commit.known_did()));
-    lines
-        .push(verdict(report, terminal).text("   ").text(&did).text(" at ").tone(Tone::Bold, &rev));
-    let facts = folded(&facts(report, took, terminal), terminal.width().saturating_sub(2), "");
-    lines.extend(facts.iter().map(|part| Line::from("  ").text(part)));
-    lines.push(Line::from("  signature ").join(signature(report, key)));
+    let at = Line::from(did).text(" at ").tone(Tone::Bold, &rev);
+    lines.extend(one_or_two(verdict, "   ", at, terminal));
+    lines.extend(fact_lines(facts(report, checked).map(Line::from), terminal));
+    if report.is_ok() {
+        lines.extend(signature(report, checked.key, terminal));
+    }
     lines
 }
 
+/// The surroundings of a check.
+pub(crate) struct Checked<'a> {
+    pub(crate) has_findings: bool,
+    /// A part of the data has an error.
+    pub(crate) is_damaged: bool,
+    /// A blob is missing.
+    pub(crate) lacks_blobs: bool,
+    /// The keys of the account are known for every time.
+    pub(crate) has_log: bool,
+    /// The key that the signature was checked with.
+    pub(crate) key: Option<&'a str>,
+    pub(crate) took: Duration,
+}
+
 /// Returns the next step after a check. `file` is the file that was checked, if it was one.
-pub(crate) fn hint(
-    report: &Report,
-    file: Option<&Path>,
-    is_damaged: bool,
-    has_log: bool,
-) -> Option<String> {
+pub(crate) fn hint(report: &Report, file: Option<&Path>, checked: &Checked<'_>) -> Option<String> {
+    let Checked { is_damaged, has_log, .. } = *checked;
+    if checked.lacks_blobs {
+        return Some("pds blob missing lists what to fetch".to_owned());
+    }
     if let Some(file) = file.filter(|_| is_damaged || (!report.is_ok() && !report.is_complete())) {
         let name = file.to_str().filter(|name| is_plain(name)).unwrap_or("FILE");
         return Some(match is_damaged {
@@ -141,35 +177,53 @@ fn verdict(report: &Report, terminal: &Terminal) -> Line {
     }
 }
 
-fn facts(report: &Report, took: Duration, terminal: &Terminal) -> String {
-    let dot = format!(" {} ", terminal.symbol(Symbol::Dot));
-    let mut counts = Vec::new();
-    if report.errors > 0 {
-        counts.push(format!(
-            "{}, {}",
-            counted(report.errors, "error"),
-            counted(report.warnings, "warning")
-        ));
-    }
+/// Returns the counts, and what else is known of the whole.
+fn facts(report: &Report, checked: &Checked<'_>) -> impl Iterator<Item = String> {
     let commits = (report.commits > 0).then(|| counted(report.commits, "commit"));
-    let blocks = [
-        counted(report.records, "record"),
-        counted(report.nodes, "node"),
-        counted(report.blocks, "block"),
-    ];
-    let all: Vec<String> = commits.into_iter().chain(blocks).collect();
-    counts.push(all.join(", "));
-    counts.push(if report.is_complete() { "complete" } else { "partial" }.to_owned());
-    counts.push(format!("{:.2} s", took.as_secs_f64()));
-    counts.join(&dot)
+    if report.is_ok() {
+        let blocks = [
+            counted(report.records, "record"),
+            counted(report.nodes, "node"),
+            counted(report.blocks, "block"),
+        ];
+        let blobs = (report.blobs > 0).then(|| counted(report.blobs, "blob"));
+        let all: Vec<String> = commits.into_iter().chain(blocks).chain(blobs).collect();
+        let whole = if report.is_complete() { "complete" } else { "partial" };
+        let took = format!("{:.2} s", checked.took.as_secs_f64());
+        let facts = [Some(all.join(", ")), Some(whole.to_owned()), Some(took), None];
+        return facts.into_iter().flatten();
+    }
+    let mut faults = counted(report.errors, "error");
+    if report.warnings > 0 {
+        faults += &format!(", {}", counted(report.warnings, "warning"));
+    }
+    let readable = report.records.saturating_sub(report.unreadable_records);
+    // Below a missing node, the number of records is unknown.
+    let readable = match report.missing_nodes + report.unreadable {
+        0 => format!("{} of {} readable", count(readable), counted(report.records, "record")),
+        _ => format!("{} readable", counted(readable, "record")),
+    };
+    let signature = match report.signature {
+        SignatureState::Valid => "signature valid",
+        SignatureState::Invalid => "signature invalid",
+        SignatureState::Unchecked => "signature unchecked",
+    };
+    let facts = [Some(faults), commits, Some(readable), Some(signature.to_owned())];
+    facts.into_iter().flatten()
 }
 
-fn signature(report: &Report, key: Option<&str>) -> Line {
-    let by = key.map(|key| format!(", {key}")).unwrap_or_default();
-    match report.signature {
-        SignatureState::Valid => Line::of(Tone::Green, "valid").text(&by),
-        SignatureState::Invalid => Line::of(Tone::Red, "invalid"),
-        SignatureState::Unchecked => Line::of(Tone::Yellow, "unchecked").text(": no key is known"),
+fn signature(report: &Report, key: Option<&str>, terminal: &Terminal) -> Vec<Line> {
+    let label = Line::from("  signature ");
+    match (report.signature, key) {
+        (SignatureState::Valid, Some(key)) => {
+            let label = label.tone(Tone::Green, "valid").text(",");
+            one_or_two(label, " ", Line::from(key), terminal)
+        }
+        (SignatureState::Valid, None) => vec![label.tone(Tone::Green, "valid")],
+        (SignatureState::Invalid, _) => vec![label.tone(Tone::Red, "invalid")],
+        (SignatureState::Unchecked, _) => {
+            vec![label.tone(Tone::Yellow, "unchecked").text(": no key is known")]
+        }
     }
 }
 

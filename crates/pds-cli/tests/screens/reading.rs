@@ -167,6 +167,44 @@ fn assert_fits(text: &str, columns: usize, line: &str) {
 }
 
 #[test]
+fn no_line_of_a_narrow_terminal_wraps() {
+    let repo = posts();
+    repo.export("whole.car");
+    repo.put("a", "a");
+    repo.export("later.car");
+    let bytes = repo.home.read("whole.car");
+    repo.home.write("cut.car", &bytes[..bytes.len() - 40]);
+    let dir = "a-directory-with-a-name-that-is-longer-than-the-terminal-has-columns";
+    for columns in [50, 60] {
+        for line in [
+            "pds -R alice verify",
+            "pds verify cut.car",
+            "pds -R alice stats",
+            "pds -R alice gc",
+            "pds -R alice gc --keep 1 --dry-run",
+            "pds -R alice repair",
+            "pds -R alice forget com.example.note/a --dry-run",
+            "pds -R alice forget com.example.note/a",
+            &format!("pds clone whole.car {columns}-{dir}"),
+            &format!("pds -R {columns}-{dir} import later.car"),
+            &format!("pds clone alice {columns}-copy-in-{dir}"),
+            &format!("pds -R alice import {columns}-{dir}"),
+            &format!("pds init {columns}-new-{dir} --did did:plc:zc3maypileo75kv67w5nptnm"),
+        ] {
+            let Some(text) = Screen::plain(columns).of(&repo.home, line) else { return };
+            assert!(!text.trim().is_empty(), "{line}");
+            let lines = text.lines().filter(|line| !line.starts_with("Type the number"));
+            assert_fits(&lines.collect::<Vec<_>>().join("\n"), columns, line);
+        }
+    }
+    // A broken line ends before a fact.
+    let valid = Screen::plain(50).of(&repo.home, "pds -R alice verify").unwrap();
+    assert!(valid.starts_with("✓ valid"), "{valid}");
+    let facts = valid.lines().find(|line| line.contains("4 records, ")).unwrap();
+    assert!(facts.ends_with(" blocks · complete"), "{valid}");
+}
+
+#[test]
 fn hints_and_results_fit_the_terminal() {
     let repo = TestRepo::with_notes();
     let name = "ab".repeat(70);
@@ -192,7 +230,10 @@ fn hints_and_results_fit_the_terminal() {
         "{init}"
     );
     let forgotten = show(80, "pds -R alice forget com.example.note/b --yes").unwrap();
-    assert!(masked_screen(&forgotten).contains("\n  HEAD is <rev--------->\n"), "{forgotten}");
+    assert!(
+        masked_screen(&forgotten).contains("\n  HEAD is <rev---------> · no file"),
+        "{forgotten}"
+    );
     assert!(!forgotten.contains("bafyrei"), "{forgotten}");
     let head = repo.json(["info"])["data"].as_str().unwrap().to_owned();
     let head = head.parse::<pds::data::Cid>().unwrap();
@@ -215,10 +256,13 @@ fn a_finding_names_its_block_its_place_and_the_next_step() {
     let Some(harmed) = show("pds verify harmed.car") else { return };
     let mut lines = harmed.lines();
     let block = lines.next().unwrap().strip_prefix("✗ error    block-damaged      block ");
+    let block = block.and_then(|block| block.strip_suffix(" (record)"));
     let block = block.unwrap_or_else(|| panic!("{harmed}"));
     let place = lines.next().unwrap();
     assert!(place.starts_with("           at byte "), "{harmed}");
     assert!(place.contains("the bytes hash to ") && !place.ends_with(block), "{harmed}");
+    let counts = "\n  2 errors · 2 of 3 records readable · signature unchecked\n";
+    assert!(harmed.contains(counts), "{harmed}");
     let hint = "\nhint: pds recover harmed.car reads what is left; see also pds help findings\n";
     assert!(harmed.ends_with(hint), "{harmed}");
     let unchecked = show("pds verify whole.car").unwrap();
@@ -227,8 +271,46 @@ fn a_finding_names_its_block_its_place_and_the_next_step() {
     let key = "did:key:zQ3shjyJXUaRJC2GC43mX8aPrUhoTdoiongXhZjsdTzPKYZUM";
     let invalid = show(&format!("pds verify whole.car --key {key}")).unwrap();
     assert!(invalid.starts_with("✗ error    signature-invalid  commit "), "{invalid}");
+    let verdict =
+        "\n\n✗ not valid   the tree and all 3 records are intact; the signature is not\nhint: ";
+    assert!(invalid.contains(verdict), "{invalid}");
     let hint = "\nhint: the key may have changed; try pds verify --plc-log FILE\n";
     assert!(invalid.ends_with(hint), "{invalid}");
+}
+
+#[test]
+fn a_check_of_blobs_describes_those_that_are_missing() {
+    let repo = posts();
+    let cid = "bafkreigfvlwsy4xod2fgf7vg73tft4ttgjs5w4khkjjbkzxunlyhxm2fka";
+    let blob = format!(
+        "{{\"$type\":\"blob\",\"mimeType\":\"image/jpeg\",\"ref\":{{\"$link\":\"{cid}\"}},\"size\":412000}}"
+    );
+    let record = format!("{{\"text\":\"a\",\"image\":{blob}}}");
+    let put = ["put", "app.bsky.feed.post/3n2yd732ub72b", "--allow-missing-blobs"];
+    repo.pds(put).stdin(record).ended().done();
+    let stored = repo.home.write("blob", "hello");
+    let stored = repo.pds(["blob", "put", &stored]).ok();
+    repo.pds(["put", "com.example.note/b"]).stdin(format!("{{\"file\":{stored}}}")).ok();
+    let show =
+        |columns: usize| Screen::plain(columns).of(&repo.home, "pds -R alice verify --blobs");
+    let Some(shown) = show(80) else { return };
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(
+        lines[..2],
+        [
+            "✗ error    blob-missing       app.bsky.feed.post/3n2yd732ub72b",
+            "           blob gfvlwsy4 (image/jpeg, 412 kB) is not stored",
+        ]
+    );
+    assert_eq!(lines[4], "  1 error · 5 of 5 records readable · signature valid", "{shown}");
+    assert_eq!(lines[5..], ["hint: pds blob missing lists what to fetch"], "{shown}");
+    let narrow = show(50).unwrap();
+    assert_fits(&narrow, 50, "verify --blobs");
+    let removed = repo.pds(["rm", "app.bsky.feed.post/3n2yd732ub72b"]).ended();
+    assert_eq!(removed.code(), 0);
+    let valid = show(80).unwrap();
+    assert!(valid.contains(" blocks, 1 blob · complete · "), "{valid}");
+    assert_fits(&show(50).unwrap(), 50, "verify --blobs");
 }
 
 #[test]

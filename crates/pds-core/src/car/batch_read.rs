@@ -50,7 +50,7 @@ pub(crate) fn check(file: &impl ReadAt, mut places: Vec<(Place, ())>) -> Result<
         let cid = Cid::from_bytes(cid).map_err(Error::other)?;
         let checked = Block::verified(cid, data);
         let offset = place.offset();
-        checked.map(drop).map_err(|source| CarError::Damaged { offset, cid, source })
+        checked.map(drop).map_err(|source| CarError::damaged(offset, cid, data, source))
     })
 }
 

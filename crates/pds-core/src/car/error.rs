@@ -1,5 +1,6 @@
 //! The errors of reading and writing CAR files.
 
+use crate::data::block_kind::BlockKind;
 use crate::data::cid::Cid;
 use crate::data::error::DataError;
 
@@ -47,6 +48,8 @@ pub enum CarError {
         offset: u64,
         /// The CID before the bytes.
         cid: Cid,
+        /// The kind of the block, as its first bytes suggest.
+        kind: Option<BlockKind>,
         /// The CID that the bytes have.
         #[source]
         source: DataError,
@@ -54,6 +57,11 @@ pub enum CarError {
 }
 
 impl CarError {
+    /// Makes the error about a block that does not match its CID.
+    pub(crate) fn damaged(offset: u64, cid: Cid, bytes: &[u8], source: DataError) -> Self {
+        Self::Damaged { offset, cid, kind: BlockKind::of_start(bytes), source }
+    }
+
     /// Returns whether only one block is bad, so that the blocks after it can still be read.
     #[must_use]
     pub fn is_one_block(&self) -> bool {

@@ -9,6 +9,7 @@ use crate::car::index::{Index, Keyed, Place};
 use crate::car::read::{CarReader, Claim, Section};
 use crate::car::read_at::{FromStart, ReadAt};
 use crate::data::block::{Block, BlockRef, Blocks, ReadError};
+use crate::data::block_kind::BlockKind;
 use crate::data::cid::Cid;
 use crate::data::error::DataError;
 
@@ -34,7 +35,7 @@ pub struct CarFile<F> {
     sections: u64,
     duplicates: u64,
     bytes: u64,
-    damaged: HashMap<Cid, (u64, DataError)>,
+    damaged: HashMap<Cid, (u64, Option<BlockKind>, DataError)>,
 }
 
 impl<F> fmt::Debug for CarFile<F> {
@@ -120,8 +121,9 @@ impl<F: ReadAt> CarFile<F> {
     /// known.
     #[must_use]
     pub fn damage_of(&self, cid: &Cid) -> Option<CarError> {
-        let (offset, source) = self.damaged.get(cid)?;
-        Some(CarError::Damaged { offset: *offset, cid: *cid, source: source.clone() })
+        let (offset, kind, source) = self.damaged.get(cid)?;
+        let (offset, cid, kind, source) = (*offset, *cid, *kind, source.clone());
+        Some(CarError::Damaged { offset, cid, kind, source })
     }
 
     /// Returns the roots. The first one is the commit.
@@ -265,7 +267,7 @@ pub struct Indexing {
     keyed: Keyed,
     pub(crate) places: Vec<Place>,
     pub(crate) sections: u64,
-    damaged: HashMap<Cid, (u64, DataError)>,
+    damaged: HashMap<Cid, (u64, Option<BlockKind>, DataError)>,
 }
 
 impl Indexing {
@@ -282,10 +284,10 @@ impl Indexing {
 
     /// Counts a section that has no block, if this is why, and keeps the damage of a block.
     pub fn pass_over(&mut self, error: &CarError) {
-        if let CarError::Damaged { offset, cid, source } = error
+        if let CarError::Damaged { offset, cid, kind, source } = error
             && self.damaged.len() < MAX_KNOWN_DAMAGE
         {
-            self.damaged.insert(*cid, (*offset, source.clone()));
+            self.damaged.insert(*cid, (*offset, *kind, source.clone()));
         }
         self.sections += u64::from(error.is_one_block());
     }

@@ -109,11 +109,8 @@ impl<R: Read> CarReader<R> {
         let Some(Claim { offset, cid_offset, cid, data }) = self.next_claim()? else {
             return Ok(None);
         };
-        let block = BlockRef::verified(cid, data).map_err(|source| CarError::Damaged {
-            offset,
-            cid,
-            source,
-        })?;
+        let block = BlockRef::verified(cid, data)
+            .map_err(|source| CarError::damaged(offset, cid, data, source))?;
         Ok(Some(Section { offset, cid_offset, block }))
     }
 

@@ -141,11 +141,8 @@ impl<F: ReadAt> Window<'_, F> {
         let section = self.at(cid_offset, len)?;
         let (cid, data) = section.split_at_checked(Cid::LEN).unwrap_or_default();
         let checked = match Cid::from_bytes(cid) {
-            Ok(cid) => BlockRef::verified(cid, data).map_err(|source| CarError::Damaged {
-                offset,
-                cid,
-                source,
-            }),
+            Ok(cid) => BlockRef::verified(cid, data)
+                .map_err(|source| CarError::damaged(offset, cid, data, source)),
             Err(source) => Err(CarError::ForeignCid { offset, source }),
         };
         let sound = checked.map(|block| {

@@ -29,6 +29,7 @@
 
 pub mod blob_ref;
 pub mod block;
+pub mod block_kind;
 pub(crate) mod cbor;
 pub mod cid;
 pub mod cid_hasher;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use pds_core::data::blob_ref::BlobRef;
+use pds_core::data::block_kind::BlockKind;
 use pds_core::data::cid::Cid;
 
 /// One result of `verify`: an error, an oddity or a note.
@@ -26,8 +28,20 @@ pub struct Finding {
     pub cid: Option<Cid>,
     /// The offset in the file, in bytes.
     pub offset: Option<u64>,
+    /// What is known about the block or the blob.
+    pub subject: Option<Subject>,
     /// The description, in one sentence.
     pub message: String,
+}
+
+/// A block or a blob that a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Subject {
+    /// A block of this kind, as far as its place or its first bytes show.
+    Block(BlockKind),
+    /// A blob, as a record describes it.
+    Blob(BlobRef),
 }
 
 /// The layer that reports a finding.
@@ -213,7 +227,7 @@ codes! {
 impl Finding {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         let (severity, message) = (code.severity(), message.into());
-        Self { code, severity, path: None, cid: None, offset: None, message }
+        Self { code, severity, path: None, cid: None, offset: None, subject: None, message }
     }
 
     pub(crate) fn cid(self, cid: Cid) -> Self {
@@ -238,6 +252,11 @@ impl Finding {
 
     pub(crate) fn offset(mut self, offset: Option<u64>) -> Self {
         self.offset = offset;
+        self
+    }
+
+    pub(crate) fn block_kind(mut self, kind: Option<BlockKind>) -> Self {
+        self.subject = kind.map(Subject::Block);
         self
     }
 

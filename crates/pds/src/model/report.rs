@@ -1,6 +1,6 @@
 //! The expectations of a verification, and its report.
 
-use crate::model::finding::{Finding, Severity};
+use crate::model::finding::{Code, Finding, Severity};
 use crate::model::jobs::Jobs;
 use crate::model::progress::{Progress, StepKind};
 use pds_core::commit::Commit;
@@ -115,6 +115,12 @@ pub struct Report {
     pub blocks: u64,
     /// The number of missing nodes and records.
     pub missing: u64,
+    /// The number of missing nodes in the verified state. The blocks below them are unknown.
+    pub missing_nodes: u64,
+    /// The number of records in the verified state that are missing, or cannot be decoded.
+    pub unreadable_records: u64,
+    /// The number of different blobs that records refer to. It is 0 unless the blobs were checked.
+    pub blobs: u64,
     /// The number of nodes that break a rule. The blocks below them are unknown.
     pub unreadable: u64,
     /// The result of the signature check.
@@ -147,6 +153,13 @@ impl Report {
     }
 
     pub(crate) fn count(&mut self, finding: &Finding) {
+        match finding.code() {
+            Code::NodeMissing => self.missing_nodes += 1,
+            Code::RecordMissing | Code::RecordUndecodable | Code::RecordNotCbor => {
+                self.unreadable_records += 1;
+            }
+            _ => {}
+        }
         match finding.severity() {
             Severity::Error => self.errors += 1,
             Severity::Warning => self.warnings += 1,

@@ -6,7 +6,7 @@ use std::io;
 
 use crate::blobs::MissingBlobs;
 use crate::error::{Error, Result};
-use crate::model::finding::{Code, Finding, Severity};
+use crate::model::finding::{Code, Finding, Severity, Subject};
 use crate::model::progress::{Progress, StepKind};
 use crate::model::report::Report;
 use crate::snapshot::Snapshot;
@@ -58,9 +58,8 @@ pub fn verify_blobs(
     // The verification of the repository has reported errors in the tree.
     let mut pass_over = |error: Error| if error.is_corrupt() { Ok(()) } else { Err(error) };
     snapshot.each_blob_reporting(Progress::default(), &mut pass_over, &mut |path, blob| {
-        let Some(BlobRef { cid, size_bytes, .. }) = blob else {
-            return Ok(());
-        };
+        let Some(blob) = blob else { return Ok(()) };
+        let BlobRef { cid, size_bytes, .. } = blob;
         let state = match known.entry(cid) {
             std::collections::hash_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::hash_map::Entry::Vacant(new) => {
@@ -77,12 +76,16 @@ pub fn verify_blobs(
             Err(wrong) => Some(wrong.clone()),
         };
         if let Some((code, message)) = wrong {
-            let finding = Finding::new(code, message).cid(cid).path(path.to_string().as_bytes());
+            let path = path.to_string();
+            let mut finding = Finding::new(code, message).cid(cid).path(path.as_bytes());
+            finding.subject = Some(Subject::Blob(blob));
             report.errors += u64::from(finding.severity() == Severity::Error);
             found(finding);
         }
         Ok(())
-    })
+    })?;
+    report.blobs = known.len() as u64;
+    Ok(())
 }
 
 fn check(blobs: &dyn BlobStore, cid: &Cid) -> Result<u64, (Code, String)> {

@@ -163,6 +163,10 @@ fn note_other_states<F: ReadAt>(
 }
 
 fn car_finding(error: &CarError) -> Finding {
+    let kind = match error {
+        CarError::Damaged { kind, .. } => *kind,
+        _ => None,
+    };
     let (code, message, cid) = match error {
         CarError::Header { reason } => (Code::CarHeader, reason.clone(), None),
         CarError::Truncated { within, offset: 0 } if *within == "the header" => {
@@ -178,7 +182,7 @@ fn car_finding(error: &CarError) -> Finding {
         }
         CarError::Io(error) => (Code::CarSection, error.to_string(), None),
     };
-    Finding::new(code, message).maybe_cid(cid).offset(error.offset())
+    Finding::new(code, message).maybe_cid(cid).offset(error.offset()).block_kind(kind)
 }
 
 /// Counts the earlier commits in the file.

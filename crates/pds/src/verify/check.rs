@@ -15,6 +15,7 @@ use pds_core::commit::{Commit, CommitError, Deviation};
 use pds_core::crypto::error::CryptoError;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::{Block, BlockRef, Blocks, ReadError, get_all};
+use pds_core::data::block_kind::BlockKind;
 use pds_core::data::cid::Cid;
 use pds_core::data::limits::{MAX_CLOCK_DRIFT_MICROS, MAX_NESTING};
 use pds_core::data::record_check::blobs_in;
@@ -68,7 +69,7 @@ impl<'a> Check<'a> {
 
     /// Reads and checks the commit that the source is asked for.
     pub(crate) fn read_commit(&mut self, blocks: &dyn Blocks, cid: Cid) -> Result<Option<Commit>> {
-        let Some(block) = self.or_damage(blocks.get(&cid))? else {
+        let Some(block) = self.or_damage(blocks.get(&cid), BlockKind::Commit)? else {
             let message = format!("the commit {cid} is missing");
             self.add(Finding::new(Code::CommitMissing, message).cid(cid));
             return Ok(None);
@@ -94,7 +95,7 @@ impl<'a> Check<'a> {
                 return Ok(Some(block));
             }
             Ok(Content::Record { key, value, found }) => {
-                let block = self.or_damage(found)?;
+                let block = self.or_damage(found, BlockKind::Record)?;
                 match &block {
                     Some(block) => self.record_block(&key, block),
                     None => {
@@ -173,7 +174,7 @@ impl<'a> Check<'a> {
             }
             MstError::Read(error) => {
                 let cid = error.cid();
-                self.or_damage(Err(error))?;
+                self.or_damage(Err(error), BlockKind::Node)?;
                 return self.no_subtree(MstError::Missing { cid });
             }
             MstError::Undecodable { cid, source } => {
@@ -190,12 +191,17 @@ impl<'a> Check<'a> {
     }
 
     /// Passes on what was read; damage is a finding.
-    fn or_damage(&mut self, found: Result<Option<Block>, ReadError>) -> Result<Option<Block>> {
+    fn or_damage(
+        &mut self,
+        found: Result<Option<Block>, ReadError>,
+        kind: BlockKind,
+    ) -> Result<Option<Block>> {
         match found {
             Ok(block) => Ok(block),
             Err(error) => match damage(&error) {
                 Some(message) => {
-                    self.add(Finding::new(Code::BlockDamaged, message).cid(error.cid()));
+                    let finding = Finding::new(Code::BlockDamaged, message).cid(error.cid());
+                    self.add(finding.block_kind(Some(kind)));
                     Ok(None)
                 }
                 None => Err(error.into()),

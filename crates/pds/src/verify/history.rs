@@ -16,6 +16,7 @@ use crate::verify::shared_subtrees::Trees;
 use crate::verify::state::store_damaged;
 use pds_core::commit::Commit;
 use pds_core::data::block::Blocks;
+use pds_core::data::block_kind::BlockKind;
 use pds_core::data::cid::Cid;
 use pds_core::syntax::tid::Tid;
 use pds_store::error::{StoreError, damage};
@@ -216,7 +217,8 @@ fn read_or_tell(
         }
         Err(Error::Read(error)) => match damage(&error) {
             Some(message) => {
-                tell(Finding::new(Code::BlockDamaged, message).cid(cid));
+                let finding = Finding::new(Code::BlockDamaged, message).cid(cid);
+                tell(finding.block_kind(Some(BlockKind::Commit)));
                 Ok(None)
             }
             None => Err(error.into()),
