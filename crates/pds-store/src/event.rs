@@ -22,6 +22,8 @@ pub enum Event {
         key: Option<DidKey>,
         /// The replaced key, if the key of the import replaces it from this commit on.
         replaces: Option<DidKey>,
+        /// Whether the import began the repository: it is a clone.
+        begins: bool,
     },
     /// Another branch was merged.
     Merge {
@@ -72,6 +74,7 @@ impl Event {
         match self {
             Self::Init => "init",
             Self::Write => "write",
+            Self::Import { begins: true, .. } => "clone",
             Self::Import { .. } => "import",
             Self::Merge { .. } => "merge",
             Self::Rotate { .. } => "rotate",
@@ -88,7 +91,7 @@ impl Event {
     #[must_use]
     pub fn data(&self) -> EventData {
         match self.clone() {
-            Self::Import { key, replaces } => EventData { other: None, old_key: replaces, key },
+            Self::Import { key, replaces, .. } => EventData { other: None, old_key: replaces, key },
             Self::Merge { other, key } => EventData { other: Some(other), old_key: None, key },
             Self::Rotate { old, new } => {
                 EventData { other: None, old_key: Some(old), key: Some(new) }
@@ -111,7 +114,7 @@ impl Event {
         let event = match word {
             "init" => Self::Init,
             "write" => Self::Write,
-            "import" => Self::Import { key, replaces: old_key },
+            "import" | "clone" => Self::Import { key, replaces: old_key, begins: word == "clone" },
             "merge" => Self::Merge { other: other?, key },
             "rotate" => Self::Rotate { old: old_key?, new: key? },
             "set" => Self::Set,
@@ -157,9 +160,10 @@ mod tests {
         let events = [
             Event::Init,
             Event::Write,
-            Event::Import { key: None, replaces: None },
-            Event::Import { key: Some(new.clone()), replaces: None },
-            Event::Import { key: Some(new.clone()), replaces: Some(old.clone()) },
+            Event::Import { key: None, replaces: None, begins: false },
+            Event::Import { key: None, replaces: None, begins: true },
+            Event::Import { key: Some(new.clone()), replaces: None, begins: true },
+            Event::Import { key: Some(new.clone()), replaces: Some(old.clone()), begins: false },
             Event::Merge { other: cid, key: None },
             Event::Merge { other: cid, key: Some(new.clone()) },
             Event::Rotate { old: old.clone(), new: new.clone() },

@@ -146,7 +146,7 @@ impl fmt::Display for MoveRow<'_> {
 /// Returns the commits and keys of an event, each with its field.
 fn data_of(event: &Event) -> Vec<(&'static str, String)> {
     match event {
-        Event::Import { key, replaces } => {
+        Event::Import { key, replaces, .. } => {
             let keys = [("key", key), ("replacedKey", replaces)].into_iter();
             keys.filter_map(|(field, key)| Some((field, key.as_ref()?.to_string()))).collect()
         }

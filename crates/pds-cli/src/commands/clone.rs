@@ -22,7 +22,7 @@ use crate::answers::info::Info;
 use crate::arguments::identity::{Identity, IdentityArgs};
 use crate::arguments::store_arg::StoreArg;
 use crate::failures::exit::{Exit, Stated};
-use crate::input::stream::open_file;
+use crate::input::stream::{STANDARD_STREAM, open_file};
 use crate::process::destination::check_is_outside;
 use crate::process::leftovers::{clear_beside, clear_repository};
 use crate::process::output::Output;
@@ -95,10 +95,11 @@ impl Args {
         check_is_outside(&dir)?;
         clear_beside(&dir);
         let key = identity.key_for(&file)?;
+        let message = log_message(&self.source);
         let steps = Steps::default();
         let count = |step, more| steps.add(step, more);
         let options = self.options().key(key.as_ref()).account_keys(identity.keys_in_time());
-        let options = options.progress(Progress::new(&count));
+        let options = options.progress(Progress::new(&count)).message(&message);
         let cloned = match self.store.address()? {
             None => clone_file_with(&dir, file, &options),
             Some(address) => {
@@ -175,6 +176,19 @@ impl Args {
         Ok(PathBuf::from(directory_name(commit()?.did(), hint)?))
     }
 }
+
+/// Returns the message of the log about the clone of a file. The name of its directory is left out.
+fn log_message(source: &Path) -> String {
+    let name = match source.file_name() {
+        Some(name) if source != Path::new(STANDARD_STREAM) => name.to_string_lossy().into_owned(),
+        _ => "standard input".to_owned(),
+    };
+    let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_NAME_CHARS).collect();
+    format!("clone {name}")
+}
+
+/// The most letters of the name of a file in the log.
+const MAX_NAME_CHARS: usize = 255;
 
 /// Reads the commit of a file.
 fn commit_of(file: &Watched, path: &Path) -> Result<Commit> {

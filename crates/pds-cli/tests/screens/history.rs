@@ -152,3 +152,21 @@ fn a_commit_is_shown_with_its_fields_and_changes() {
     assert!(lines[8].ends_with("  <cid-->  Reminder for tomorrow: the sur…"), "{text}");
     assert_eq!(lines[10..], ["", "1 added, 1 changed, 1 deleted"]);
 }
+
+#[test]
+fn the_clone_of_a_file_is_logged_with_its_name() {
+    let repo = posts();
+    repo.home.pds(["-R", "alice", "export", "-o", "backup-2025.car"]).ended().done();
+    repo.home.pds(["clone", "backup-2025.car", "mirror"]).ended().done();
+    let mirror = |args: &[&str]| repo.home.pds([&["-R", "mirror"], args].concat());
+    assert!(mirror(&["log"]).ok().ends_with("\tclone\tclone backup-2025.car\n"));
+    repo.put("later", "later");
+    repo.home.pds(["-R", "alice", "export", "-o", "later.car"]).ended().done();
+    mirror(&["import", "later.car"]).ended().done();
+    let moves = mirror(&["reflog", "--json"]).ok();
+    let events: Vec<serde_json::Value> =
+        moves.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!((&events[0]["event"], &events[1]["event"]), (&"import".into(), &"clone".into()));
+    let Some(log) = Screen::plain(80).of(&repo.home, "pds -R mirror log") else { return };
+    assert!(log.ends_with("\n  clone backup-2025.car\n"), "{log}");
+}

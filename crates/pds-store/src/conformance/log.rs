@@ -148,7 +148,8 @@ pub(crate) fn sample_history() -> Vec<LogEntry> {
 
 /// Returns a change that copies rows.
 fn copy(rows: Vec<LogEntry>) -> Change<'static> {
-    Change::new(Event::Import { key: None, replaces: None }).history(rows.into_iter().map(Ok))
+    Change::new(Event::Import { key: None, replaces: None, begins: true })
+        .history(rows.into_iter().map(Ok))
 }
 
 fn history_is_copied(store: &dyn Store) {

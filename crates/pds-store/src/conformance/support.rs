@@ -216,9 +216,9 @@ pub(crate) fn sample_events() -> Vec<Event> {
     vec![
         Event::Init,
         Event::Write,
-        Event::Import { key: None, replaces: None },
-        Event::Import { key: Some(new.clone()), replaces: None },
-        Event::Import { key: Some(new.clone()), replaces: Some(old.clone()) },
+        Event::Import { key: None, replaces: None, begins: false },
+        Event::Import { key: Some(new.clone()), replaces: None, begins: true },
+        Event::Import { key: Some(new.clone()), replaces: Some(old.clone()), begins: false },
         Event::Merge { other: cid(1), key: None },
         Event::Merge { other: cid(1), key: Some(new.clone()) },
         Event::Rotate { old, new },

@@ -35,8 +35,9 @@ impl Keys<'_> {
         others: &[SignedState],
     ) -> Result<Believed> {
         let mut known = self.key_history_in(view)?;
-        let mut believed =
-            Believed { event: Event::Import { key: None, replaces: None }, facts: Vec::new() };
+        let begins = view.refs()?.is_empty();
+        let event = Event::Import { key: None, replaces: None, begins };
+        let mut believed = Believed { event, facts: Vec::new() };
         if let Some(key) = key.filter(|key| known.of(commit) != Some(key)) {
             match known.present() {
                 None => {
@@ -46,12 +47,13 @@ impl Keys<'_> {
                 // An import never replaces the key of a repository that can sign.
                 Some(old) if self.parts.signer.is_none() && commit.rev() > newest(view)? => {
                     let (replaces, since) = (Some(old.into()), newest(view)?);
-                    believed.event = Event::Import { key: Some(key.into()), replaces };
+                    believed.event = Event::Import { key: Some(key.into()), replaces, begins };
                     believed.facts = ended(Some(old), since, (commit, key), others);
                     believed.facts.push(Fact::Key(key.into()));
                 }
                 Some(_) => {
-                    believed.event = Event::Import { key: Some(key.into()), replaces: None };
+                    believed.event =
+                        Event::Import { key: Some(key.into()), replaces: None, begins };
                     believed.facts = vec![named(commit.cid(), key)];
                 }
             }

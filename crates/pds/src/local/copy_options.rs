@@ -25,6 +25,8 @@ pub struct CopyOptions<'a> {
     pub store: Option<&'a str>,
     /// Is called for each block and blob that is copied.
     pub progress: Progress<'a>,
+    /// The message of the log entries of a clone of a file. A copy of a repository has the entries of its original.
+    pub message: &'a str,
 }
 
 impl<'a> CopyOptions<'a> {
@@ -67,6 +69,13 @@ impl<'a> CopyOptions<'a> {
     #[must_use]
     pub fn progress(mut self, progress: Progress<'a>) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// Sets the message of the log entries of a clone of a file.
+    #[must_use]
+    pub fn message(mut self, message: &'a str) -> Self {
+        self.message = message;
         self
     }
 

@@ -59,7 +59,7 @@ pub fn clone_into_database<F: ReadAt>(
     let dir = dir.as_ref();
     let import = |repo: Repo| {
         let repo = options.on(repo);
-        let transfer = repo.transfer().with_jobs(options.jobs);
+        let transfer = repo.transfer().with_jobs(options.jobs).with_message(options.message);
         transfer.with_account_keys(options.account_keys).import_file(file, options.key)
     };
     let imported = make(dir, address, did, false, |_| Ok(()), import)?;

@@ -102,6 +102,7 @@ pub fn clone_file_with<F: ReadAt>(
     clone_with(dir.as_ref(), |repo| {
         let repo = options.on(repo.clone());
         let transfer = repo.transfer().with_jobs(options.jobs).with_progress(options.progress);
+        let transfer = transfer.with_message(options.message);
         transfer.with_account_keys(options.account_keys).import_file(file, options.key)
     })
 }

@@ -116,7 +116,7 @@ impl Transfer<'_> {
         if before.is_none() {
             facts.push(FactEdit::Set(Fact::Account(commit.did().clone())));
         }
-        let mut change = Change::new(event).blocks(blocks).edits(edits);
+        let mut change = Change::new(event).blocks(blocks).edits(edits).message(self.message);
         // The new facts depend on the present ones, so the store must not have changed.
         if !facts.is_empty() {
             change = change.facts(facts).unless_changed_since(version);

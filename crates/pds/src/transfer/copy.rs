@@ -123,7 +123,7 @@ impl Transfer<'_> {
     ) -> Result<u64> {
         let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
         let admitted = ahead(self.jobs, blocks, size, |blocks| {
-            let change = Change::new(Event::Import { key: None, replaces: None })
+            let change = Change::new(Event::Import { key: None, replaces: None, begins: true })
                 .blocks(blocks)
                 .history(Rows::of(other, moment.version))
                 .edits(edits(&moment.refs))

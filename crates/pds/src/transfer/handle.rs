@@ -15,12 +15,15 @@ pub struct Transfer<'r> {
     /// The keys of the account over time.
     pub(crate) account_keys: Option<&'r KeyHistory>,
     pub(crate) progress: Progress<'r>,
+    /// The message of the log entries.
+    pub(crate) message: &'r str,
 }
 
 impl<'r> Transfer<'r> {
     pub(crate) fn new(parts: &'r Parts) -> Self {
         let (jobs, succession) = (Jobs::default(), Succession::default());
-        Self { parts, jobs, succession, account_keys: None, progress: Progress::default() }
+        let progress = Progress::default();
+        Self { parts, jobs, succession, account_keys: None, progress, message: "" }
     }
 
     /// Returns the same verbs with another number of threads.
@@ -43,6 +46,14 @@ impl<'r> Transfer<'r> {
     #[must_use]
     pub fn with_progress(mut self, progress: Progress<'r>) -> Self {
         self.progress = progress;
+        self
+    }
+
+    /// Returns the same verbs. The log entries of their imports have this message, which has at most 4,096 bytes and no
+    /// control character.
+    #[must_use]
+    pub fn with_message(mut self, message: &'r str) -> Self {
+        self.message = message;
         self
     }
 

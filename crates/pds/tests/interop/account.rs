@@ -82,7 +82,11 @@ fn the_log_tells_where_head_has_been() {
     expected.insert(0, (None, Some(commits[0].cid())));
     expected.reverse();
     assert_eq!(moves, expected);
-    assert!(log.iter().all(|row| row.event == Event::Import { key: None, replaces: None }));
+    // The first file began the repository, and the log lists the newest row first.
+    let first = log.len() - 1;
+    assert!(log.iter().enumerate().all(|(at, row)| {
+        row.event == Event::Import { key: None, replaces: None, begins: at == first }
+    }));
     assert_eq!(repo.history().log(2).unwrap(), log[..2]);
 
     // None of these commits names a parent, so stepping back follows the log.

@@ -272,7 +272,7 @@ fn a_hostile_tree_does_not_hide_what_lives() {
             target: Some(commit.cid()),
             expect: Expect::Any,
         };
-        let event = Event::Import { key: None, replaces: None };
+        let event = Event::Import { key: None, replaces: None, begins: false };
         let change = Change::new(event).blocks(blocks.drain(..).map(Ok)).edit(edit);
         store.apply(change).unwrap();
         target = Some(commit.cid());

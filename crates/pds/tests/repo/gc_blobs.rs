@@ -64,7 +64,7 @@ fn plant_undecodable(repo: &Repo) -> Cid {
         target: Some(commit.cid()),
         expect: Expect::Any,
     };
-    let event = Event::Import { key: None, replaces: None };
+    let event = Event::Import { key: None, replaces: None, begins: false };
     let change = Change::new(event).blocks(blocks.into_iter().map(Ok)).edit(edit);
     repo.store().apply(change).unwrap();
     record.cid()

@@ -195,7 +195,7 @@ fn an_import_under_another_key_does_not_change_the_own_key() {
     assert_eq!(own.public_key().unwrap(), of_own);
     let row = &own.on(name("server")).history().log(1).unwrap()[0];
     let key = Some((&server.public_key()).into());
-    assert_eq!(row.event, Event::Import { key, replaces: None });
+    assert_eq!(row.event, Event::Import { key, replaces: None, begins: false });
     assert_eq!(assert_whole(&own), 3);
     own.history()
         .set_head(own.history().resolve(&name("server").into()).unwrap(), Expect::Any, "reset")
