@@ -168,7 +168,7 @@ fn a_mirror_follows_an_account_to_its_next_key_and_keeps_the_old_one_for_what_it
     assert_eq!(mirror.public_key().unwrap(), new, "an older commit says nothing about the present");
     assert_eq!(assert_whole(&mirror), 3);
     let [old, new] = [old, new].map(|key| key.unwrap().did_key());
-    let expected = ["import", "import", &format!("import {old} {new}"), "import"];
+    let expected = ["import", "import", &format!("import {old} {new}"), "clone"];
     assert_eq!(actions(&mirror), expected);
     for states in [3, 2, 1] {
         let keep = Keep::default().states(NonZeroUsize::new(states));
