@@ -1,4 +1,4 @@
-//! A mirror of somebody else's account: a first backup, a later one, and the way back.
+//! A mirror of another account: a first backup, a later one, and the way back.
 #![allow(clippy::print_stdout)]
 
 use std::fs::File;

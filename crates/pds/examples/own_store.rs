@@ -49,8 +49,8 @@ impl<S: Store> Store for Published<S> {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Every store must pass `pds::store::conformance` (feature `testing`). A store whose handles share their content is
-    // made anew for each test; this one is.
+    // Every store must pass `pds::store::conformance` (feature `testing`). The suite gets an
+    // empty store for each test.
     #[cfg(feature = "testing")]
     pds::store::conformance::check(&|| {
         let edits = Mutex::new(channel().0);

@@ -69,7 +69,8 @@ fn find(args: &[OsString], whole: &Command) -> Option<FirstWord> {
         count += 1;
     }
     // The verb needs the argument itself: the directory of `pds unpack DIR`, the state of `pds show REV`.
-    let required = command.get_positionals().filter(|arg| arg.is_required_set()).count();
+    let is_own = |arg: &&Arg| arg.is_required_set() || !arg.get_default_values().is_empty();
+    let required = command.get_positionals().filter(is_own).count();
     let named = words.repo.as_deref();
     (count > required && names_repository(place, named))
         .then_some(FirstWord { at, repo: words.repo })

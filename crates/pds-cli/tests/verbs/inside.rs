@@ -41,7 +41,9 @@ fn show_decodes_any_block() {
 fn show_of_a_block_that_is_not_here_is_no() {
     let repo = TestRepo::new();
     let cid = pds::data::Cid::of(pds::data::Codec::Raw, b"elsewhere").to_string();
-    assert_eq!(repo.pds(["show", &cid]).fails(1), format!("error: block {cid} is not stored\n"));
+    let hint = "hint: pds blob get CID writes a blob, and pds blob ls lists them\n";
+    let said = repo.pds(["show", &cid]).fails(1);
+    assert_eq!(said, format!("error: block {cid} is not stored\n{hint}"));
     let said = repo.pds(["show", &cid, "--json"]).fails(1);
     assert_eq!(
         said,
