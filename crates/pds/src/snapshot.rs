@@ -304,7 +304,7 @@ impl Record {
         Value::decode(self.block.bytes())
     }
 
-    /// Decodes the record to a type that serde can deserialize, from the JSON form of the record.
+    /// Decodes the record to a type that serde can deserialize, as [`Value::deserialize_to`] does.
     ///
     /// ```
     /// # let dir = tempfile::tempdir()?;

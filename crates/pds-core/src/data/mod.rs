@@ -42,4 +42,5 @@ pub mod limits;
 pub mod overlay;
 pub mod record_check;
 mod typed;
+mod typed_read;
 pub mod value;

@@ -1,6 +1,5 @@
-//! Values from and to types of the caller, by serde.
+//! Values from types of the caller, by serde.
 
-use serde::de::DeserializeOwned;
 use serde::ser::{self, Serialize, Serializer};
 use std::fmt;
 
@@ -13,9 +12,9 @@ use crate::data::value::{Map, Value};
 impl Value {
     /// Converts any type that serde can serialize.
     ///
-    /// Bytes become bytes, the `Cid` of the crate `cid` becomes a link, and maps such as `{"$link": …}` become what they
-    /// mean in JSON. A [`Cid`] of this crate becomes text, as in `com.atproto.repo.strongRef`; use [`Value::Link`] for a
-    /// link. An absent `Option` becomes null, so records leave it out with `skip_serializing_if`.
+    /// Bytes become bytes, the `Cid` of the crate `cid` becomes a link, and maps such as `{"$link": …}` become the value
+    /// that they are the JSON form of. A [`Cid`] of this crate becomes text, as in `com.atproto.repo.strongRef`; use
+    /// [`Value::Link`] for a link. An absent `Option` becomes null, so records leave it out with `skip_serializing_if`.
     ///
     /// ```
     /// use pds::data::Value;
@@ -37,7 +36,7 @@ impl Value {
     ///
     /// # Errors
     ///
-    /// [`DataError::Type`] for floats, integers outside the signed 64-bit range, map keys that are no text, duplicate
+    /// [`DataError::Type`] for floats, integers outside the signed 64-bit range, map keys that are not text, duplicate
     /// keys, deep nesting, malformed `$link` and `$bytes`, and errors of the type itself. [`DataError::Model`] for the
     /// errors of [`check`](Self::check).
     pub fn from_serialize<T: Serialize + ?Sized>(from: &T) -> Result<Self, DataError> {
@@ -45,28 +44,6 @@ impl Value {
             from.serialize(ToValue { depth: 0 }).map_err(|error| DataError::Type(error.0))?;
         value.check()?;
         Ok(value)
-    }
-
-    /// Converts the value to a type that serde can deserialize, from the JSON form of the value.
-    ///
-    /// ```
-    /// use pds::data::Value;
-    ///
-    /// #[derive(serde::Deserialize)]
-    /// struct Note {
-    ///     text: String,
-    /// }
-    ///
-    /// let value = Value::from([("text", Value::from("hi"))]);
-    /// assert_eq!(value.deserialize_to::<Note>()?.text, "hi");
-    /// # Ok::<(), pds::data::DataError>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`DataError::Type`] if the value does not fit the type.
-    pub fn deserialize_to<T: DeserializeOwned>(&self) -> Result<T, DataError> {
-        serde_json::from_str(&self.to_json()).map_err(|error| DataError::Type(error.to_string()))
     }
 }
 
@@ -376,7 +353,7 @@ impl ser::SerializeMap for ToMap {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Unfit> {
         match key.serialize(self.each)? {
             Value::Text(key) => self.key = Some(key),
-            _ => return Err(Unfit("a map key that is no text".to_owned())),
+            _ => return Err(Unfit("a map key must be text".to_owned())),
         }
         Ok(())
     }
@@ -392,7 +369,7 @@ impl ser::SerializeMap for ToMap {
 }
 
 /// The name that the crate `cid` gives to a CID in every serde format.
-const CID_OF_OTHER_CRATES: &str = "$__private__serde__identifier__for__cid";
+pub(super) const CID_OF_OTHER_CRATES: &str = "$__private__serde__identifier__for__cid";
 
 #[cfg(test)]
 #[path = "typed_tests.rs"]

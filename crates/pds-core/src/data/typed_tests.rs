@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::data::cid::Codec;
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -26,11 +27,32 @@ enum Shape {
 }
 
 /// Bytes as serde has them, which derived types write as lists.
-struct Bytes(&'static [u8]);
+#[derive(Debug, PartialEq)]
+struct Bytes(Vec<u8>);
 
 impl Serialize for Bytes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0)
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OfBytes;
+
+        impl Visitor<'_> for OfBytes {
+            type Value = Bytes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("bytes")
+            }
+
+            fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(bytes.to_vec()))
+            }
+        }
+
+        deserializer.deserialize_byte_buf(OfBytes)
     }
 }
 
@@ -59,7 +81,11 @@ fn a_type_becomes_the_value_of_its_json_and_comes_back() {
 
 #[test]
 fn bytes_stay_bytes() {
-    assert_eq!(Value::from_serialize(&Bytes(b"hi")).unwrap(), Value::Bytes(b"hi".to_vec()));
+    let bytes = Value::Bytes(b"hi".to_vec());
+    assert_eq!(Value::from_serialize(&Bytes(b"hi".to_vec())).unwrap(), bytes);
+    assert_eq!(bytes.deserialize_to::<Bytes>().unwrap(), Bytes(b"hi".to_vec()));
+    let in_json = BTreeMap::from([("$bytes".to_owned(), "aGk".to_owned())]);
+    assert_eq!(bytes.deserialize_to::<BTreeMap<String, String>>().unwrap(), in_json);
     let nested = Value::from_serialize(&[Value::Bytes(b"hi".to_vec())]).unwrap();
     assert_eq!(nested, Value::List(vec![Value::Bytes(b"hi".to_vec())]));
 }
@@ -68,9 +94,10 @@ fn bytes_stay_bytes() {
 #[test]
 fn the_cid_of_the_cid_crate_becomes_a_link() {
     let ours = Cid::of(Codec::Cbor, b"x");
-    let wrapped = BTreeMap::from([("ref", ::cid::Cid::from(ours))]);
+    let wrapped = BTreeMap::from([("ref".to_owned(), ::cid::Cid::from(ours))]);
     let value = Value::from_serialize(&wrapped).unwrap();
     assert_eq!(value.get("ref"), Some(&Value::Link(ours)));
+    assert_eq!(value.deserialize_to::<BTreeMap<String, ::cid::Cid>>().unwrap(), wrapped);
     let other = ::cid::Cid::new_v1(0x70, *::cid::Cid::from(ours).hash());
     assert!(matches!(Value::from_serialize(&other), Err(DataError::Type(_))));
 }
@@ -91,7 +118,7 @@ fn types_without_a_value_are_refused() {
     assert_eq!(refused(Value::from_serialize(&i128::MIN)), too_large);
     assert_eq!(Value::from_serialize(&(1_u128 << 62)).unwrap(), Value::Int(1 << 62));
     let numbers = BTreeMap::from([(1, "a")]);
-    assert_eq!(refused(Value::from_serialize(&numbers)), "a map key that is no text");
+    assert_eq!(refused(Value::from_serialize(&numbers)), "a map key must be text");
     let mixed = BTreeMap::from([("$link", "x")]);
     assert_eq!(
         refused(Value::from_serialize(&mixed)),
@@ -127,7 +154,29 @@ fn nesting_has_a_limit() {
 
 #[test]
 fn a_value_that_does_not_fit_is_an_error() {
-    let value = Value::from([("text", Value::from(5))]);
-    assert!(matches!(value.deserialize_to::<Note>(), Err(DataError::Type(_))));
-    assert!(matches!(Value::Int(300).deserialize_to::<u8>(), Err(DataError::Type(_))));
+    fn refused<T: DeserializeOwned + fmt::Debug>(json: &str) -> String {
+        match Value::from_json(json).unwrap().deserialize_to::<T>() {
+            Err(DataError::Type(reason)) => reason,
+            other => panic!("{other:?}"),
+        }
+    }
+    type Lists = BTreeMap<String, Vec<u8>>;
+    let number = "invalid value: integer `300`, expected u8";
+    assert_eq!(refused::<u8>("300"), format!("/: {number}"));
+    assert_eq!(refused::<Lists>(r#"{"a":[1],"b":[1,300]}"#), format!("/b/1: {number}"));
+    let text = "/0/text: invalid type: integer `5`, expected a string";
+    assert_eq!(refused::<Vec<Note>>(r#"[{"text":5}]"#), text);
+    assert_eq!(refused::<Note>(r#"{"text":null}"#), "/: missing field `$type`");
+    let more = "/: invalid length 3, expected fewer entries";
+    assert_eq!(refused::<(u8, u8)>("[1,2,3]"), more);
+    assert_eq!(
+        refused::<Shape>(r#"{"Two":[1,true]}"#),
+        "/Two/1: invalid type: boolean `true`, expected i32"
+    );
+    assert!(refused::<Shape>(r#""Other""#).starts_with("/: unknown variant `Other`"));
+    assert!(refused::<Shape>(r#""One""#).starts_with("/: invalid type: unit variant"));
+    assert_eq!(
+        refused::<Vec<Shape>>("[1]"),
+        "/0: expected the name of a variant, or a map with one"
+    );
 }
