@@ -73,7 +73,7 @@ impl History<'_> {
             }
             Anchor::RefAt { name, time } => {
                 let name = name.as_ref().unwrap_or(&self.parts.name);
-                (logged_at(view, name, time.micros)?.map_err(|missed| wrong(missed.reason))?, name)
+                (logged_at(view, name, time.micros)?.map_err(&wrong)?, name)
             }
             Anchor::Word(word) => self.find_word(view, word, &wrong)?,
         };
@@ -147,16 +147,16 @@ impl History<'_> {
         })
     }
 
-    /// Returns the newest state until a time: the commit that the ref pointed to, or, if the log begins later, the
-    /// first commit of the log or one before it whose rev is not later.
+    /// Returns the newest state until a time, by the revs of the commits that `log` lists. If no rev tells, as where revs
+    /// are counters, it is the commit that the ref pointed to.
     fn newest_until(&self, view: &dyn View, micros: u64) -> Result<Result<Cid, String>> {
-        let missed = match logged_at(view, &self.parts.name, micros)? {
-            Ok(commit) => return Ok(Ok(commit)),
-            Err(missed) => missed,
-        };
-        let past = Back { view, name: &self.parts.name };
-        let found = missed.first.map(|first| newest_until(&past, first, micros)).transpose()?;
-        Ok(found.flatten().ok_or(missed.reason))
+        let name = &self.parts.name;
+        let past = Back { view, name };
+        let present = view.refs()?.get(name);
+        match present.map(|present| newest_until(&past, present, micros)).transpose()?.flatten() {
+            Some(commit) => Ok(Ok(commit)),
+            None => logged_at(view, name, micros),
+        }
     }
 
     fn ref_at(
@@ -192,36 +192,28 @@ impl History<'_> {
     }
 }
 
-/// The log has no commit of a ref at a time.
-struct Missed {
-    reason: String,
-    /// The first commit that the log names, if it begins later.
-    first: Option<Cid>,
-}
-
-/// Returns the commit that a ref pointed to at a time, as the log records it.
-fn logged_at(view: &dyn View, name: &RefName, micros: u64) -> Result<Result<Cid, Missed>> {
+/// Returns the commit that a ref pointed to at a time, as the log records it, or the reason why there is none.
+fn logged_at(view: &dyn View, name: &RefName, micros: u64) -> Result<Result<Cid, String>> {
     let (mut found, mut first) = (None, None);
     view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
         if row.at_micros > micros {
-            first = Some((row.after, row.at_micros));
+            first = Some(row.at_micros);
             return ControlFlow::Continue(());
         }
         found = Some(row.after);
         ControlFlow::Break(())
     })?;
-    let missed = |reason, first| Ok(Err(Missed { reason, first }));
-    match (found, first) {
-        (Some(Some(commit)), _) => Ok(Ok(commit)),
-        (Some(None), _) => missed(format!("the ref {name} had been removed at that time"), None),
-        (None, Some((first, begin))) => {
+    Ok(match (found, first) {
+        (Some(Some(commit)), _) => Ok(commit),
+        (Some(None), _) => Err(format!("the ref {name} had been removed at that time")),
+        (None, Some(begin)) => {
             let second = begin - begin % MICROS_PER_SECOND;
             let begin = i64::try_from(second).ok().and_then(Datetime::from_unix_micros);
-            let begin = begin.map_or_else(String::new, |begin| format!(" at {begin}"));
-            missed(format!("the log of {name} begins later{begin}"), first)
+            let begin = begin.map_or_else(String::new, |begin| format!(", at {begin}"));
+            Err(format!("the log of {name} begins later{begin}"))
         }
-        (None, None) => missed(format!("no ref named {name}"), None),
-    }
+        (None, None) => Err(format!("no ref named {name}")),
+    })
 }
 
 const MICROS_PER_SECOND: u64 = 1_000_000;

@@ -236,7 +236,7 @@ fn a_time_names_the_state_that_the_ref_pointed_to() {
     assert_eq!(resolve(&repo, "T30^").unwrap(), commits[2].0.cid());
     for text in ["@{T9}", "T9"] {
         let said = reason(resolve(&repo, text));
-        assert_eq!(said, "the log of HEAD begins later at 1970-01-01T00:00:00Z");
+        assert_eq!(said, "the log of HEAD begins later, at 1970-01-01T00:00:00Z");
     }
     for text in ["side@{T30}", "side@{1}"] {
         assert_eq!(reason(resolve(&repo, text)), "no ref named side");
@@ -252,9 +252,15 @@ fn a_time_names_the_state_that_the_ref_pointed_to() {
 fn a_time_before_the_log_names_a_commit_by_its_rev() {
     let first = commit(Tid::new(1_700_000_000_000_000, 1).unwrap(), None, 1);
     let second = commit(Tid::new(1_700_000_000_000_100, 1).unwrap(), Some(first.cid()), 2);
-    let log = [row(1, &head(), None, second.cid(), 1_700_000_000_000_900)];
-    let repo = repo_of(&[first.clone(), second.clone()], &log);
-    for (at, expected) in [(899, &second), (100, &second), (99, &first), (0, &first)] {
+    // Two backups that were imported later, one after the other.
+    let third = commit(Tid::new(1_700_000_000_000_500, 1).unwrap(), None, 3);
+    let log = [
+        row(1, &head(), None, second.cid(), 1_700_000_000_000_900),
+        row(2, &head(), Some(second.cid()), third.cid(), 1_700_000_000_000_901),
+    ];
+    let repo = repo_of(&[first.clone(), second.clone(), third.clone()], &log);
+    let states = [(899, &third), (500, &third), (499, &second), (100, &second), (99, &first)];
+    for (at, expected) in states.into_iter().chain([(0, &first)]) {
         let text = format!("T{}", 1_700_000_000_000_000_u64 + at);
         assert_eq!(resolve(&repo, &text).unwrap(), expected.cid(), "{text}");
         assert!(reason(resolve(&repo, &format!("@{{{text}}}"))).contains("begins later"));

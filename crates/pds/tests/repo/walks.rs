@@ -155,9 +155,9 @@ proptest! {
             let tail = walked(Some(&revision(&format!("HEAD~{back}"))));
             prop_assert_eq!(tail.iter().map(|past| past.cid).collect::<Vec<_>>(), &expected[back..]);
         }
-        let of_log = plan.walk(plan.moves.first().copied());
+        let of_head = plan.walk(plan.moves.last().copied());
         for rev in 0..20 {
-            let meant = plan.until(&of_log, &plan.is_stored, rev).filter(|at| plan.is_stored[*at]);
+            let meant = plan.until(&of_head, &plan.is_stored, rev).filter(|at| plan.is_stored[*at]);
             match repo.history().resolve(&revision(&format!("T{}", START + rev))) {
                 Err(Error::Revision(_)) => prop_assert_eq!(meant, None),
                 found => prop_assert_eq!(Some(found.unwrap()), meant.map(|at| blocks[at].cid())),
