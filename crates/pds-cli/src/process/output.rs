@@ -139,8 +139,10 @@ impl Output {
 
     /// Writes a line of a screen.
     pub(crate) fn line(&mut self, line: &Line) -> Result<()> {
-        let colour = self.terminal.as_ref().is_some_and(|terminal| terminal.colour);
-        let text = line.render(colour);
+        let text = self.terminal.as_ref().map_or_else(
+            || line.render(false),
+            |terminal| line.rendered(terminal.colour, terminal.unicode),
+        );
         self.write(|out| writeln!(out, "{text}"))
     }
 

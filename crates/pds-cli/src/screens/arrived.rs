@@ -108,10 +108,10 @@ fn signature(key: Option<&str>, terminal: &Terminal) -> Vec<Line> {
 /// Returns facts below the first line of an answer, with dots between them. A line ends before a fact that does not fit.
 pub(crate) fn fact_lines(facts: impl IntoIterator<Item = Line>, terminal: &Terminal) -> Vec<Line> {
     let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
-    let dot = format!(" {} ", terminal.symbol(Symbol::Dot));
+    let dot = terminal.separator();
     let mut lines: Vec<Line> = Vec::new();
     for fact in facts {
-        let longer = lines.last().map(|line| line.clone().text(&dot).join(fact.clone()));
+        let longer = lines.last().map(|line| line.clone().text(dot).join(fact.clone()));
         match (lines.last_mut(), longer) {
             (Some(line), Some(longer)) if longer.width() <= width => *line = longer,
             _ => lines.push(Line::from("  ").join(fact).cut(width, cut)),

@@ -174,7 +174,7 @@ impl List {
         if contents.is_partial {
             return Line::of(Tone::Red, "missing or damaged");
         }
-        let about = |value| describe(change.path.collection.as_str(), value);
+        let about = |value| self.terminal.marked(&describe(change.path.collection.as_str(), value));
         match (&contents.before, &contents.after) {
             (Some(before), Some(after)) if self.names == Names::Keys => {
                 let fields = Line::from(changed_fields(before, after).join(", "));

@@ -9,17 +9,16 @@ use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::{folded, folded_after};
 use crate::terminal::numbers::{counted, size};
-use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 
 /// Returns the lines about purged data. `revs` are those of the commits that were written.
 pub(crate) fn lines(answer: &ForgetAnswer, revs: &[Option<Tid>], terminal: &Terminal) -> Vec<Line> {
     let ForgetAnswer { states, blobs, bytes, dry_run, erased, refs, versions, .. } = answer;
-    let dot = terminal.symbol(Symbol::Dot);
+    let dot = terminal.separator();
     let versions = (*versions > 0).then(|| counted(*versions, "version"));
     let amounts = versions.into_iter().chain([counted(*states, "state"), counted(*blobs, "blob")]);
     let amounts = amounts.collect::<Vec<_>>().join(", ");
-    let amounts = format!("{amounts} {dot} {}", size(*bytes));
+    let amounts = format!("{amounts}{dot}{}", size(*bytes));
     if *dry_run {
         let text = format!("would purge {amounts}; nothing was changed");
         return folded(&text, terminal.width(), "  ").into_iter().map(Line::from).collect();
@@ -41,7 +40,7 @@ pub(crate) fn lines(answer: &ForgetAnswer, revs: &[Option<Tid>], terminal: &Term
     match lines.last_mut() {
         // With one ref, both facts share a line if it is wide enough.
         Some(last) if *erased && refs.len() == 1 => {
-            let both = last.clone().text(&format!(" {dot} {end}"));
+            let both = last.clone().text(&format!("{dot}{end}"));
             if both.width() <= terminal.width() {
                 *last = both;
                 return lines;

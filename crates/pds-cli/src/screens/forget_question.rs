@@ -82,7 +82,7 @@ fn aligned(rows: &[(String, String)], asked: &Asked<'_>) -> Vec<String> {
     let (left, right) = (longest(|row| &row.0), longest(|row| &row.1));
     let is_narrow = left + right + 4 > asked.columns;
     let cut = Symbol::Cut.text(asked.unicode);
-    let line = |text: Line| text.cut(asked.columns, cut).render(false);
+    let line = |text: Line| text.cut(asked.columns, cut).rendered(false, asked.unicode);
     rows.iter()
         .flat_map(|(name, text)| {
             let first = Line::from("  ").text(name);

@@ -6,7 +6,6 @@ use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::{folded, folded_after};
 use crate::terminal::numbers::{counted, size};
-use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 
 /// The data that remains.
@@ -38,7 +37,6 @@ pub(crate) fn lines(answer: &GcAnswer, kept: &Kept, terminal: &Terminal) -> Vec<
         (counted(*left, "state"), counted(*blocks, "block"), counted(*blobs, "blob"));
     let kept = if *dry_run { "would keep" } else { "kept" };
     let mut rest = vec![format!("{kept} {left}, {blocks}, {blobs}")];
-    let dot = terminal.symbol(Symbol::Dot);
     let mut more = Vec::new();
     if *states > 0 {
         more.push(format!("{} dropped", counted(*states, "state")));
@@ -48,7 +46,7 @@ pub(crate) fn lines(answer: &GcAnswer, kept: &Kept, terminal: &Terminal) -> Vec<
         more.push(format!("{} on disk, {} before", size(after), size(*before)));
     }
     if !more.is_empty() {
-        rest.push(more.join(&format!(" {dot} ")));
+        rest.push(more.join(terminal.separator()));
     }
     let rest = rest.iter().flat_map(|text| folded(text, terminal.width().saturating_sub(2), ""));
     lines.extend(rest.map(|part| Line::from("  ").tone(Tone::Dim, &part)));

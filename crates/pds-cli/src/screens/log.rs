@@ -123,11 +123,11 @@ impl LogScreen {
         {
             parts.push(summary(tally));
         }
-        let dot = format!(" {} ", self.terminal.symbol(Symbol::Dot));
+        let dot = self.terminal.separator();
         match (words.is_empty(), parts.is_empty()) {
             (_, true) => words,
-            (true, false) => Line::from(parts.join(&dot)),
-            (false, false) => words.text(&dot).text(&parts.join(&dot)),
+            (true, false) => Line::from(parts.join(dot)),
+            (false, false) => words.text(dot).text(&parts.join(dot)),
         }
     }
 

@@ -93,7 +93,8 @@ impl RecordList {
             self.table.row([Line::from(name), cid, Line::from(bytes), time, last]);
         } else {
             let text = value.map(|value| describe(path.collection.as_str(), &value));
-            let text = state.unwrap_or_else(|| Line::from(text.unwrap_or_default()));
+            let text = state
+                .unwrap_or_else(|| Line::from(self.terminal.marked(&text.unwrap_or_default())));
             let cid = Line::of(Tone::Dim, &self.shorts.short(cid));
             let mut row = vec![Line::from(name), cid, time];
             row.extend(self.content(text, &embedded));

@@ -122,7 +122,8 @@ fn conflict(
     let content = |cid: &Option<Cid>| {
         let block = blocks.get(cid.as_ref()?).ok().flatten()?;
         let value = Value::decode(block.bytes()).ok();
-        Some(value.map(|value| describe(path.collection.as_str(), &value)).unwrap_or_default())
+        let text = value.map(|value| describe(path.collection.as_str(), &value));
+        Some(terminal.marked(&text.unwrap_or_default()))
     };
     let texts = [content(ours), content(theirs)];
     let texts = match texts.each_ref().map(Option::as_deref) {

@@ -11,7 +11,6 @@ use crate::screens::arrived::{change_counts, done};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::short_cids::short;
-use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -73,9 +72,7 @@ pub(crate) fn changed(
     let end = done(terminal).text(what).tone(Tone::Bold, &rev_text(commit.rev));
     lines.push(match changes.is_empty() {
         true => end,
-        false => {
-            end.text(&format!(" {} ", terminal.symbol(Symbol::Dot))).join(change_counts(counts))
-        }
+        false => end.text(terminal.separator()).join(change_counts(counts)),
     });
     lines
 }

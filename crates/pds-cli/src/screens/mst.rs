@@ -10,12 +10,12 @@ use crate::terminal::tone::Tone;
 
 /// Returns the line of a node.
 pub(crate) fn node(row: &NodeRow, terminal: &Terminal) -> Line {
-    let dot = terminal.symbol(Symbol::Dot);
+    let dot = terminal.separator();
     let entries = match row.entries {
         1 => "1 entry".to_owned(),
         entries => format!("{} entries", count(entries as u64)),
     };
-    let about = format!("  level {} {dot} {entries} {dot} {}", row.level, size(row.bytes as u64));
+    let about = format!("  level {}{dot}{entries}{dot}{}", row.level, size(row.bytes as u64));
     rails(row.depth, terminal)
         .tone(Tone::Bold, terminal.symbol(Symbol::State))
         .text(" ")

@@ -36,6 +36,7 @@ pub(crate) fn print(
 fn folded(line: &PatchLine, columns: usize, terminal: &Terminal) -> Vec<Line> {
     let mut folder = Folder::new(line, columns);
     for (is_changed, text) in &line.pieces {
+        let text = terminal.marked(text);
         let tone = match (is_changed, line.side) {
             (true, Side::Old) if terminal.colour => Tone::DeletedWords,
             (true, _) if terminal.colour => Tone::AddedWords,
@@ -45,7 +46,7 @@ fn folded(line: &PatchLine, columns: usize, terminal: &Terminal) -> Vec<Line> {
             let (open, close) = line.marks();
             folder.add(tone, &format!("{open}{text}{close}"));
         } else {
-            folder.add(tone, text);
+            folder.add(tone, &text);
         }
     }
     folder.finish()

@@ -8,7 +8,6 @@ use crate::records::changes::ChangeCounts;
 use crate::screens::diff::total_line;
 use crate::terminal::line::Line;
 use crate::terminal::numbers::{count, counted, size};
-use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -39,11 +38,11 @@ pub(crate) fn print(rows: &[StatRow], commits: Option<u64>, out: &mut Output) ->
     if let Some(commits) = commits.filter(|commits| *commits > 1) {
         line = line.text(&format!(" in {}", counted(commits, "commit")));
     }
-    let dot = terminal.symbol(Symbol::Dot);
+    let dot = terminal.separator();
     line = match bytes {
-        0 => line.text(&format!(" {dot} the same size")),
-        1.. => line.text(&format!(" {dot} {} more", size(bytes.unsigned_abs()))),
-        _ => line.text(&format!(" {dot} {} less", size(bytes.unsigned_abs()))),
+        0 => line.text(&format!("{dot}the same size")),
+        1.. => line.text(&format!("{dot}{} more", size(bytes.unsigned_abs()))),
+        _ => line.text(&format!("{dot}{} less", size(bytes.unsigned_abs()))),
     };
     out.line(&Line::new())?;
     out.line(&line)

@@ -138,7 +138,7 @@ fn stored(blobs: &StoredBlobs, terminal: &Terminal) -> Line {
     match largest {
         None => Line::from("none stored"),
         Some(blob) => line
-            .text(if terminal.unicode { " · largest " } else { ", largest " })
+            .text(&format!("{}largest ", terminal.separator()))
             .tone(Tone::Dim, &short(&blob.cid))
             .text(&format!("  {}  {}", blob.mime_type, size(blob.size))),
     }

@@ -1,5 +1,7 @@
 //! One line of text in tones, measured in columns.
 
+use std::borrow::Cow;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::terminal::safe_text::is_invisible;
@@ -51,7 +53,7 @@ impl Line {
             let (before, from) = rest.split_at(at);
             self.push_safe(tone, before);
             match odd {
-                '\n' => self.push_safe(tone, "⏎"),
+                '\n' => self.push_safe(tone, LINE_BREAK),
                 '\t' => self.push_safe(tone, " "),
                 odd => self.push_safe(Tone::Hostile, &format!("<U+{:04X}>", u32::from(odd))),
             }
@@ -109,19 +111,28 @@ impl Line {
 
     /// Returns the text with escape codes, or without them.
     pub(crate) fn render(&self, colour: bool) -> String {
+        self.rendered(colour, true)
+    }
+
+    /// As [`render`](Self::render). Without UTF-8, a line break is a space, and nothing marks the direction of text.
+    pub(crate) fn rendered(&self, colour: bool, unicode: bool) -> String {
         let mut text = String::new();
         let last = self.pieces.len().saturating_sub(1);
         for (at, (tone, piece)) in self.pieces.iter().enumerate() {
             // No line ends with spaces.
             let piece = if at == last { piece.trim_end_matches(' ') } else { piece };
-            let isolated = piece.chars().any(is_right_to_left);
+            let isolated = unicode && piece.chars().any(is_right_to_left);
+            let piece = match unicode {
+                true => Cow::Borrowed(piece),
+                false => Cow::Owned(piece.replace(LINE_BREAK, " ")),
+            };
             let style = tone.style();
             if colour && *tone != Tone::Plain && !piece.is_empty() {
                 text.push_str(&style.render().to_string());
-                push_isolated(&mut text, piece, isolated);
+                push_isolated(&mut text, &piece, isolated);
                 text.push_str(&style.render_reset().to_string());
             } else {
-                push_isolated(&mut text, piece, isolated);
+                push_isolated(&mut text, &piece, isolated);
             }
         }
         text
@@ -139,6 +150,9 @@ impl From<String> for Line {
         Self::of(Tone::Plain, &text)
     }
 }
+
+/// Stands for a line break in a text.
+const LINE_BREAK: &str = "⏎";
 
 /// Appends a piece; the direction of isolated text ends with it.
 fn push_isolated(text: &mut String, piece: &str, isolated: bool) {
@@ -197,6 +211,12 @@ mod tests {
         assert_eq!(two.render(false), "ab…");
         assert_eq!(Line::from("a").padded(4).render(false), "a");
         assert_eq!(Line::from("a").padded(3).text("b").render(false), "a  b");
+    }
+
+    #[test]
+    fn a_terminal_without_utf_8_gets_no_marks() {
+        assert_eq!(Line::from("a\nb").rendered(false, false), "a b");
+        assert_eq!(Line::from("שלום").rendered(false, false), "שלום");
     }
 
     #[test]

@@ -71,6 +71,16 @@ impl Terminal {
     pub(crate) fn symbol(&self, symbol: Symbol) -> &'static str {
         symbol.text(self.unicode)
     }
+
+    /// Returns what stands between two facts of a line.
+    pub(crate) fn separator(&self) -> &'static str {
+        if self.unicode { " · " } else { ", " }
+    }
+
+    /// Returns a text in which the marks of cut text have the form of this terminal.
+    pub(crate) fn marked(&self, text: &str) -> String {
+        text.replace('…', self.symbol(Symbol::Cut))
+    }
 }
 
 /// Tells whether the locale has UTF-8, and the terminal can show its symbols.

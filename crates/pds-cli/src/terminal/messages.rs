@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::terminal::hints::hint_line;
 use crate::terminal::line::Line;
-use crate::terminal::looks::messages_have_colour;
+use crate::terminal::looks::{has_unicode, messages_have_colour};
 use crate::terminal::safe_text::printable;
 use crate::terminal::tone::Tone;
 
@@ -30,18 +30,18 @@ pub(crate) fn message_text(message: &str) -> String {
 }
 
 fn on_terminal(message: &str, columns: usize) -> Vec<String> {
-    let colour = messages_have_colour();
+    let render = |line: &Line| line.rendered(messages_have_colour(), has_unicode());
     if let Some(hint) = message.strip_prefix("hint: ") {
-        return hint_lines(hint, columns).iter().map(|line| line.render(colour)).collect();
+        return hint_lines(hint, columns).iter().map(render).collect();
     }
     let folded = folded(message, columns, INDENT);
     let label = label_of(message);
     let line = |(at, part): (usize, &String)| match label {
         Some((label, tone)) if at == 0 && part.starts_with(label) => {
             let rest = part.get(label.len()..).unwrap_or_default();
-            Line::of(tone, label).text(rest).render(colour)
+            render(&Line::of(tone, label).text(rest))
         }
-        _ => Line::from(part.as_str()).render(colour),
+        _ => render(&Line::from(part.as_str())),
     };
     folded.iter().enumerate().map(line).collect()
 }

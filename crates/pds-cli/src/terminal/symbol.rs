@@ -19,7 +19,7 @@ pub(crate) enum Symbol {
     Arrow,
     /// Text was cut here.
     Cut,
-    /// Separates facts.
+    /// A note.
     Dot,
     /// A full part of a bar.
     Full,
@@ -38,7 +38,7 @@ impl Symbol {
             Self::Rail => ("│", "|"),
             Self::Arrow => ("→", "->"),
             Self::Cut => ("…", "..."),
-            Self::Dot => ("·", ","),
+            Self::Dot => ("·", "-"),
             Self::Full => ("█", "#"),
             Self::Empty => ("░", "."),
         };

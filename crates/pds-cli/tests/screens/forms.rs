@@ -48,14 +48,3 @@ fn colours_follow_the_flag_and_the_settings() {
     let said = repo.home.sh(&format!("{failing} --color always 2>&1 | od -c | head -1")).ok();
     assert!(said.contains("033"), "{said}");
 }
-
-#[test]
-fn a_terminal_without_utf_8_has_plain_symbols() {
-    let repo = TestRepo::with_notes();
-    for settings in ["LANG=C NO_COLOR=1", "TERM=dumb", "LC_ALL=POSIX NO_COLOR=1"] {
-        let line = "pds -R alice verify; pds -R alice mst";
-        let Some(text) = (Screen { columns: 80, settings }).of(&repo.home, line) else { return };
-        assert!(text.starts_with("ok valid   did:web:alice.example.com at "), "{text}");
-        assert!(text.is_ascii(), "{text}");
-    }
-}

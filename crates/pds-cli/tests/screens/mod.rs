@@ -4,6 +4,7 @@ mod forms;
 mod history;
 mod merging;
 mod pager;
+mod plain;
 mod proofs;
 mod reading;
 mod stats;
