@@ -26,7 +26,7 @@ pub(crate) const VARIABLES: [(&str, &str); 18] = [
         "if neither empty nor 0, colours on every terminal, and in pipes for messages and help. Lines in a pipe never have colours",
     ),
     ("CLICOLOR", "if 0, no colours"),
-    ("TERM", "if dumb, no colours, and only the symbols of ASCII"),
+    ("TERM", "if dumb, no colours, only the symbols of ASCII, and a pager only if one is named"),
     ("LC_ALL, LC_CTYPE, LANG", "with UTF-8, symbols beyond ASCII on a terminal"),
     ("TZ", "time zone of the times on a terminal"),
     ("TMPDIR", "directory for temporary files"),

@@ -4,6 +4,7 @@ use std::io::{self, StdoutLock, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use crate::terminal::lent::{Lent, lend};
+use crate::terminal::looks::is_dumb;
 use crate::terminal::messages::message_text;
 use crate::terminal::screen_size::ScreenSize;
 
@@ -143,10 +144,11 @@ impl Drop for Sink {
     }
 }
 
-/// Returns the command of the pager; `None` if the user wants none.
+/// Returns the command of the pager; `None` if the user wants none, or if the terminal is too plain for the usual one.
 fn pager_command() -> Option<String> {
     let named = ["PDS_PAGER", "PAGER"].iter().find_map(|name| std::env::var(name).ok());
-    let command = named.as_deref().unwrap_or(DEFAULT_PAGER).trim();
+    let usual = if is_dumb() { "" } else { DEFAULT_PAGER };
+    let command = named.as_deref().unwrap_or(usual).trim();
     (!command.is_empty() && command != "cat").then(|| command.to_owned())
 }
 

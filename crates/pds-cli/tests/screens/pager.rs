@@ -63,3 +63,20 @@ fn without_its_pager_the_answer_is_still_printed() {
     );
     assert!(text.ends_with("code 0\n"), "{text}");
 }
+
+#[test]
+fn a_dumb_terminal_has_a_pager_only_if_one_is_named() {
+    let repo = TestRepo::with_many_notes(100);
+    repo.home.write("less", "#!/bin/sh\nsed s/^/paged:/\n");
+    let line = "chmod +x less; PATH=.:$PATH; pds -R alice ls com.example.note";
+    for (settings, expected) in [
+        ("TERM=xterm", 100),
+        ("TERM=dumb", 0),
+        ("TERM=dumb PAGER='sed s/^/paged:/'", 100),
+        ("TERM=dumb PDS_PAGER='sed s/^/paged:/'", 100),
+    ] {
+        let Some(text) = of(&repo, settings, line) else { return };
+        let paged = text.lines().filter(|line| line.starts_with("paged:")).count();
+        assert_eq!((paged, text.lines().count()), (expected, 100), "{settings}: {text}");
+    }
+}
