@@ -7,7 +7,7 @@ use std::io::{self, BufRead, IsTerminal, Read, Write};
 use anyhow::{Context, Result};
 
 use crate::failures::exit::Stated;
-use crate::terminal::safe_text::printable;
+use crate::terminal::messages::question_text;
 
 /// The options of a verb that deletes: a plan without a change, and the answer to its question.
 #[derive(Debug, clap::Args)]
@@ -35,13 +35,13 @@ pub(crate) fn needs_yes<T>(work: &str) -> Result<T> {
 
 /// Asks a question that is answered with yes or no. Any other answer is no.
 pub(crate) fn confirm(question: &str) -> Result<bool> {
-    let answer = ask(&format!("{question} [y/N] "))?;
+    let answer = ask(&format!("{question} [y/N]"))?;
     Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Asks for a number: only the expected one means yes.
 pub(crate) fn confirm_number(question: &str, expected: u64) -> Result<bool> {
-    let answer = ask(&format!("{question} ({expected}): "))?;
+    let answer = ask(&format!("{question} ({expected}):"))?;
     Ok(answer.replace(',', "").parse() == Ok(expected))
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn declined<T>() -> Result<T> {
 
 fn ask(prompt: &str) -> Result<String> {
     let mut to = io::stderr().lock();
-    write!(to, "{}", printable(prompt)).and_then(|()| to.flush()).context("cannot ask")?;
+    write!(to, "{}", question_text(prompt)).and_then(|()| to.flush()).context("cannot ask")?;
     drop(to);
     let mut line = String::new();
     let mut from = io::stdin().lock().take(MAX_ANSWER_BYTES);

@@ -74,7 +74,8 @@ fn becomes(forgotten: &Forgotten) -> String {
     }
 }
 
-/// Returns rows in two columns. On a narrow terminal, the second column has lines of its own.
+/// Returns rows in two columns. On a narrow terminal, the second column has lines of its own, which the
+/// question ends at words.
 fn aligned(rows: &[(String, String)], asked: &Asked<'_>) -> Vec<String> {
     let longest = |side: fn(&(String, String)) -> &String| {
         rows.iter().map(|row| Line::from(side(row).as_str()).width()).max().unwrap_or(0)
@@ -87,7 +88,7 @@ fn aligned(rows: &[(String, String)], asked: &Asked<'_>) -> Vec<String> {
         .flat_map(|(name, text)| {
             let first = Line::from("  ").text(name);
             match is_narrow && !text.is_empty() {
-                true => vec![line(first), line(Line::from("    ").text(text))],
+                true => vec![line(first), format!("    {text}")],
                 false => vec![line(first.padded(left + 4).text(text))],
             }
         })

@@ -2,13 +2,13 @@
 
 use std::io::{self, IsTerminal};
 
-use terminal_size::{Width, terminal_size_of};
 use unicode_width::UnicodeWidthStr;
 
 use crate::terminal::hints::hint_line;
 use crate::terminal::line::Line;
 use crate::terminal::looks::{has_unicode, messages_have_colour};
 use crate::terminal::safe_text::printable;
+use crate::terminal::screen_size::ScreenSize;
 use crate::terminal::tone::Tone;
 
 /// Returns a message as it is printed on standard error, without the last line break.
@@ -56,6 +56,25 @@ pub(crate) fn hint_lines(hint: &str, columns: usize) -> Vec<Line> {
     folded.iter().map(|part| Line::from(part.as_str())).collect()
 }
 
+/// Returns a question as lines that end at words and fit the terminal, and a space before the answer.
+pub(crate) fn question_text(question: &str) -> String {
+    let columns = ScreenSize::of_stderr().columns;
+    let lines: Vec<String> =
+        question.lines().flat_map(|line| folded_indented(line, columns)).collect();
+    printable(&lines.join("\n")).into_owned() + " "
+}
+
+/// Folds a line that is too long. Its later lines begin below its first word.
+fn folded_indented(line: &str, columns: usize) -> Vec<String> {
+    if line.width() <= columns {
+        return vec![line.to_owned()];
+    }
+    let text = line.trim_start_matches(' ');
+    let indent = " ".repeat(line.len() - text.len());
+    let parts = folded(text, columns.saturating_sub(indent.len()), "");
+    parts.iter().map(|part| format!("{indent}{part}")).collect()
+}
+
 /// Returns the label at the beginning of a message, and its tone.
 fn label_of(message: &str) -> Option<(&'static str, Tone)> {
     LABELS.into_iter().find(|(label, _)| message.starts_with(label))
@@ -93,10 +112,7 @@ fn columns() -> Option<usize> {
     if !io::stderr().is_terminal() {
         return None;
     }
-    match terminal_size_of(io::stderr()) {
-        Some((Width(columns), _)) if columns > 0 => Some(usize::from(columns)),
-        _ => Some(UNKNOWN_COLUMNS),
-    }
+    Some(ScreenSize::of_stderr().columns)
 }
 
 const LABELS: [(&str, Tone); 3] =
@@ -104,8 +120,6 @@ const LABELS: [(&str, Tone); 3] =
 
 /// The beginning of the lines after the first.
 const INDENT: &str = "  ";
-
-const UNKNOWN_COLUMNS: usize = 80;
 
 #[cfg(test)]
 mod tests {

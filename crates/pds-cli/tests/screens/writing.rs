@@ -129,3 +129,28 @@ fn the_question_of_forget_names_versions_blobs_and_days() {
     assert!(lines[1].starts_with("  HEAD is 3") && lines[1].ends_with(end), "{done}");
     assert_eq!(lines.len(), 2, "{done}");
 }
+
+#[test]
+fn questions_end_their_lines_at_words() {
+    let repo = pictures();
+    for name in ["branch-of-the-morning", "branch-of-the-evening"] {
+        repo.pds(["ref", "set", name, "HEAD"]).ok();
+    }
+    for (verb, whole) in [
+        ("gc --keep 1", " kB).\nIt cannot be undone.\nGo on? [y/N] \n"),
+        (
+            "forget app.bsky.feed.post/3n333whbupk2b",
+            "\n    HEAD, branch-of-the-evening, branch-of-the-morning\n    become new commits without it\n",
+        ),
+        (
+            "rm 'com.example.note/*' 'app.bsky.feed.post/*' 'com.example.note/*'",
+            "app.bsky.feed.post/*\ncom.example.note/*)? [y/N] \n",
+        ),
+    ] {
+        let Some(text) = Screen::plain(60).of(&repo.home, &format!("pds -R alice {verb}")) else {
+            return;
+        };
+        assert!(text.lines().all(|line| line.chars().count() <= 60), "{verb}: {text}");
+        assert!(text.contains(whole), "{verb}: {text}");
+    }
+}
