@@ -7,7 +7,8 @@ use pds::{Conflicts, RecordChange, Versions};
 use crate::answers::change::Action;
 use crate::process::text::rev_text;
 use crate::records::record_line::describe;
-use crate::screens::moves::tone_of;
+use crate::screens::moves::{more_records, tone_of};
+use crate::screens::written::MAX_ROWS;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::hint_lines;
@@ -94,9 +95,7 @@ fn some(
     let mut lines: Vec<Line> =
         rows.map(|(sign, path)| row(sign, &path, &Line::from(note), terminal)).collect();
     if more > 0 {
-        let text =
-            format!("{} {} {note}", terminal.symbol(Symbol::Cut), counted(more, "more record"));
-        lines.push(Line::of(Tone::Dim, &text));
+        lines.push(more_records(more, terminal).tone(Tone::Dim, &format!(" {note}")));
     }
     lines
 }
@@ -167,9 +166,6 @@ fn without_shared_beginning(texts: [&str; 2], cut: &str) -> [String; 2] {
 /// The number of shared words from which a beginning is left out, and of those that stay.
 const SHARED_WORDS: usize = 6;
 const KEPT_WORDS: usize = 3;
-
-/// The most records with the same note that are listed.
-const MAX_ROWS: u64 = 20;
 
 const LABEL_COLUMNS: usize = 9;
 

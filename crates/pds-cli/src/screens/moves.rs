@@ -8,9 +8,12 @@ use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::process::text::rev_text;
 use crate::screens::arrived::{change_counts, done};
+use crate::screens::written::MAX_ROWS;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
+use crate::terminal::numbers::counted;
 use crate::terminal::short_cids::short;
+use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -39,7 +42,7 @@ pub(crate) fn merged(merged: &Merged, terminal: &Terminal) -> Vec<Line> {
     changed(&merged.changes, CommitId::of(&merged.commit), what, terminal)
 }
 
-/// Returns changed records, and the commit that has them.
+/// Returns the first changed records, and the commit that has them.
 pub(crate) fn changed(
     changes: &[RecordChange],
     commit: CommitId,
@@ -58,6 +61,9 @@ pub(crate) fn changed(
         if let Some(count) = counts.get_mut(kind) {
             *count += 1;
         }
+        if counts.iter().sum::<u64>() > MAX_ROWS {
+            continue;
+        }
         let cid = after.or(*before).map(|cid| Line::of(Tone::Dim, &short(&cid)));
         let sign = action.sign().to_string();
         table.row([
@@ -66,6 +72,10 @@ pub(crate) fn changed(
         ]);
     }
     let mut lines = table.take_lines(terminal);
+    let more = counts.iter().sum::<u64>().saturating_sub(MAX_ROWS);
+    if more > 0 {
+        lines.push(more_records(more, terminal));
+    }
     if !lines.is_empty() {
         lines.push(Line::new());
     }
@@ -75,6 +85,12 @@ pub(crate) fn changed(
         false => end.text(terminal.separator()).join(change_counts(counts)),
     });
     lines
+}
+
+/// Returns the line about records that are not listed.
+pub(crate) fn more_records(more: u64, terminal: &Terminal) -> Line {
+    let text = format!("{} {}", terminal.symbol(Symbol::Cut), counted(more, "more record"));
+    Line::of(Tone::Dim, &text)
 }
 
 /// Returns the tone of a change of a record.

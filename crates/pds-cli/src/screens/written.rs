@@ -79,5 +79,5 @@ fn summary(counts: [u64; 3], commit: CommitId, terminal: &Terminal) -> Line {
         .tone(Tone::Bold, &rev_text(commit.rev))
 }
 
-/// The most records that a terminal shows.
-const MAX_ROWS: u64 = 20;
+/// The most records that a terminal shows after a change.
+pub(crate) const MAX_ROWS: u64 = 20;

@@ -1,7 +1,7 @@
 //! The screens of merges and reverts with conflicts.
 
 use super::{Screen, masked_screen};
-use crate::common::TestRepo;
+use crate::common::{TestRepo, creations};
 
 /// Two devices of one account. Both changed the profile in the same way, and one post in two ways.
 fn devices() -> TestRepo {
@@ -98,4 +98,27 @@ fn a_revert_that_later_changes_prevent_shows_them() {
              code 1\n"
         )
     );
+}
+
+#[test]
+fn a_merge_and_a_revert_list_their_first_records() {
+    let repo = TestRepo::with_many_notes(5);
+    repo.home.pds(["clone", "alice", "phone", "--with-key"]).ok();
+    repo.home.write("more.ndjson", creations(100..1325));
+    repo.home.pds(["-R", "phone", "apply", "more.ndjson"]).ok();
+    let show = |line: &str| Screen::plain(80).of(&repo.home, line);
+    let Some(text) = show("pds -R alice merge phone") else { return };
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with("+ ")).collect();
+    assert_eq!(lines.len(), 20, "{text}");
+    assert!(text.contains("\n… 1,205 more records\n\n✓ moved forward to "), "{text}");
+    assert!(text.contains(" · +1,225"), "{text}");
+    let text = show("pds -R alice revert HEAD").unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("- ")).count(), 20, "{text}");
+    assert!(text.contains("\n… 1,205 more records\n"), "{text}");
+    // In a pipe, each record has its line.
+    let repo = TestRepo::with_many_notes(5);
+    repo.home.pds(["clone", "alice", "phone", "--with-key"]).ok();
+    repo.home.write("more.ndjson", creations(100..130));
+    repo.home.pds(["-R", "phone", "apply", "more.ndjson"]).ok();
+    assert_eq!(repo.pds(["merge", &repo.home.path("phone")]).ok().lines().count(), 31);
 }
