@@ -85,7 +85,11 @@ pub(crate) fn total_line(total: ChangeCounts) -> Line {
 
 /// Returns the sign of a change in its tone.
 pub(crate) fn sign(change: &RecordChange) -> Line {
-    let action = Action::of(change.before, change.after);
+    sign_of(Action::of(change.before, change.after))
+}
+
+/// Returns the sign of a change of a record in its tone.
+pub(crate) fn sign_of(action: Action) -> Line {
     let tone = match action {
         Action::Create => Tone::Green,
         Action::Update => Tone::Yellow,

@@ -2,13 +2,12 @@
 
 use pds::commit::Commit;
 use pds::data::{Blocks, Cid, Value};
-use pds::{Conflicts, RecordChange, Versions};
+use pds::{Conflicts, Versions};
 
-use crate::answers::change::Action;
 use crate::process::text::rev_text;
 use crate::records::record_line::describe;
-use crate::screens::moves::{more_records, tone_of};
-use crate::screens::written::MAX_ROWS;
+use crate::screens::diff::sign;
+use crate::screens::moves::{MAX_ROWS, more_records};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::hint_lines;
@@ -38,10 +37,7 @@ pub(crate) fn lines(
     let (mut lines, changes) = (Vec::new(), &conflicts.changes);
     if let Some(names) = sides {
         lines.extend(header(conflicts, *names, terminal));
-        let adopted = changes.adopted.iter().map(|RecordChange { path, before, after }| {
-            let action = Action::of(*before, *after);
-            (Line::of(tone_of(action), &action.sign().to_string()), path.to_string())
-        });
+        let adopted = changes.adopted.iter().map(|it| (sign(it), it.path.to_string()));
         lines.extend(some(adopted, "from theirs", terminal));
         let same = changes.same.iter().map(|path| (Line::from("="), path.to_string()));
         lines.extend(some(same, "same on both sides", terminal));

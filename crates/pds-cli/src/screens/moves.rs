@@ -7,8 +7,9 @@ use pds::merge::commit::{How, Merged};
 use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::process::text::rev_text;
+use crate::records::changes::ChangeCounts;
 use crate::screens::arrived::{change_counts, done};
-use crate::screens::written::MAX_ROWS;
+use crate::screens::diff::sign;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::counted;
@@ -50,29 +51,18 @@ pub(crate) fn changed(
     terminal: &Terminal,
 ) -> Vec<Line> {
     let mut table = Table::new([Column::left(), Column::cid()]);
-    let mut counts = [0_u64; 3];
-    for RecordChange { path, before, after } in changes {
-        let action = Action::of(*before, *after);
-        let kind = match action {
-            Action::Create => 0,
-            Action::Update => 1,
-            Action::Delete | Action::Unknown => 2,
-        };
-        if let Some(count) = counts.get_mut(kind) {
-            *count += 1;
+    let mut counts = ChangeCounts::default();
+    for change in changes {
+        counts.add(change);
+        if counts.total() <= MAX_ROWS {
+            let cid = change.after.or(change.before);
+            let cid = cid.map(|cid| Line::of(Tone::Dim, &short(&cid)));
+            let name = sign(change).text(" ").text(&change.path.to_string());
+            table.row([name, cid.unwrap_or_default()]);
         }
-        if counts.iter().sum::<u64>() > MAX_ROWS {
-            continue;
-        }
-        let cid = after.or(*before).map(|cid| Line::of(Tone::Dim, &short(&cid)));
-        let sign = action.sign().to_string();
-        table.row([
-            Line::of(tone_of(action), &sign).text(" ").text(&path.to_string()),
-            cid.unwrap_or_default(),
-        ]);
     }
     let mut lines = table.take_lines(terminal);
-    let more = counts.iter().sum::<u64>().saturating_sub(MAX_ROWS);
+    let more = counts.total().saturating_sub(MAX_ROWS);
     if more > 0 {
         lines.push(more_records(more, terminal));
     }
@@ -82,7 +72,7 @@ pub(crate) fn changed(
     let end = done(terminal).text(what).tone(Tone::Bold, &rev_text(commit.rev));
     lines.push(match changes.is_empty() {
         true => end,
-        false => end.text(terminal.separator()).join(change_counts(counts)),
+        false => end.text(terminal.separator()).join(change_counts(counts.each())),
     });
     lines
 }
@@ -93,11 +83,5 @@ pub(crate) fn more_records(more: u64, terminal: &Terminal) -> Line {
     Line::of(Tone::Dim, &text)
 }
 
-/// Returns the tone of a change of a record.
-pub(crate) fn tone_of(action: Action) -> Tone {
-    match action {
-        Action::Create => Tone::Green,
-        Action::Update => Tone::Yellow,
-        Action::Delete | Action::Unknown => Tone::Red,
-    }
-}
+/// The most records that a terminal shows after a change.
+pub(crate) const MAX_ROWS: u64 = 20;

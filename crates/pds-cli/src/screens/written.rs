@@ -7,12 +7,14 @@ use crate::answers::commit::CommitId;
 use crate::answers::put::WrittenRow;
 use crate::process::output::Output;
 use crate::process::text::rev_text;
+use crate::records::changes::ChangeCounts;
 use crate::screens::arrived::{change_counts, done};
+use crate::screens::diff::sign_of;
+use crate::screens::moves::{MAX_ROWS, more_records};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::count;
 use crate::terminal::short_cids::ShortCids;
-use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -30,7 +32,8 @@ pub(crate) fn print_read(
         return rows.try_for_each(|row| out.answer(&row?));
     };
     let mut table = Table::new([Column::left(), Column::cid()]);
-    let (mut shorts, mut counts, mut commit) = (ShortCids::default(), [0_u64; 3], None);
+    let (mut shorts, mut counts, mut commit) =
+        (ShortCids::default(), ChangeCounts::default(), None);
     let mut same = 0_u64;
     for row in rows {
         let row = row?;
@@ -39,26 +42,22 @@ pub(crate) fn print_read(
             continue;
         }
         commit = Some(row.commit);
-        let (kind, tone) = match row.action {
-            Action::Create => (0, Tone::Green),
-            Action::Update => (1, Tone::Yellow),
-            Action::Delete | Action::Unknown => (2, Tone::Red),
-        };
-        if counts.iter().sum::<u64>() < MAX_ROWS {
-            let cid = row.cid.map(|cid| Line::of(Tone::Dim, &shorts.short(&cid)));
-            table.row([
-                Line::of(tone, &row.action.sign().to_string()).text(" ").text(&row.path),
-                cid.unwrap_or_default(),
-            ]);
+        match row.action {
+            Action::Create => counts.created += 1,
+            Action::Update => counts.updated += 1,
+            Action::Delete | Action::Unknown => counts.deleted += 1,
         }
-        if let Some(count) = counts.get_mut(kind) {
-            *count += 1;
+        if counts.total() <= MAX_ROWS {
+            let cid = row.cid.map(|cid| Line::of(Tone::Dim, &shorts.short(&cid)));
+            let name = sign_of(row.action).text(" ").text(&row.path);
+            table.row([name, cid.unwrap_or_default()]);
         }
     }
     out.table(&mut table)?;
     let Some(commit) = commit else { return out.line(&Line::from(nothing_changed(same))) };
-    if counts.iter().sum::<u64>() > MAX_ROWS {
-        out.line(&Line::from(terminal.symbol(Symbol::Cut)))?;
+    let more = counts.total().saturating_sub(MAX_ROWS);
+    if more > 0 {
+        out.line(&more_records(more, &terminal))?;
     }
     out.line(&summary(counts, commit, &terminal))
 }
@@ -71,13 +70,10 @@ fn nothing_changed(same: u64) -> String {
     }
 }
 
-fn summary(counts: [u64; 3], commit: CommitId, terminal: &Terminal) -> Line {
+fn summary(counts: ChangeCounts, commit: CommitId, terminal: &Terminal) -> Line {
     done(terminal)
         .text(" ")
-        .join(change_counts(counts))
+        .join(change_counts(counts.each()))
         .text(" in the new commit ")
         .tone(Tone::Bold, &rev_text(commit.rev))
 }
-
-/// The most records that a terminal shows after a change.
-pub(crate) const MAX_ROWS: u64 = 20;
