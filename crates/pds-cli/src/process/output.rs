@@ -139,10 +139,9 @@ impl Output {
 
     /// Writes a line of a screen.
     pub(crate) fn line(&mut self, line: &Line) -> Result<()> {
-        let text = self.terminal.as_ref().map_or_else(
-            || line.render(false),
-            |terminal| line.rendered(terminal.colour, terminal.unicode),
-        );
+        let terminal = self.terminal.as_ref();
+        let (colour, unicode) = terminal.map_or((false, true), |it| (it.colour, it.unicode));
+        let text = line.rendered(colour, unicode);
         self.write(|out| writeln!(out, "{text}"))
     }
 

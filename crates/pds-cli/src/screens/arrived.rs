@@ -107,14 +107,13 @@ fn signature(key: Option<&str>, terminal: &Terminal) -> Vec<Line> {
 
 /// Returns facts below the first line of an answer, with dots between them. A line ends before a fact that does not fit.
 pub(crate) fn fact_lines(facts: impl IntoIterator<Item = Line>, terminal: &Terminal) -> Vec<Line> {
-    let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
     let dot = terminal.separator();
     let mut lines: Vec<Line> = Vec::new();
     for fact in facts {
         let longer = lines.last().map(|line| line.clone().text(dot).join(fact.clone()));
         match (lines.last_mut(), longer) {
-            (Some(line), Some(longer)) if longer.width() <= width => *line = longer,
-            _ => lines.push(Line::from("  ").join(fact).cut(width, cut)),
+            (Some(line), Some(longer)) if longer.width() <= terminal.width() => *line = longer,
+            _ => lines.push(terminal.fit(Line::from("  ").join(fact))),
         }
     }
     lines
@@ -127,11 +126,10 @@ pub(crate) fn one_or_two(
     second: Line,
     terminal: &Terminal,
 ) -> Vec<Line> {
-    let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
     let both = first.clone().text(between).join(second.clone());
-    match both.width() <= width {
+    match both.width() <= terminal.width() {
         true => vec![both],
-        false => [first, Line::from("  ").join(second)].map(|part| part.cut(width, cut)).into(),
+        false => [first, Line::from("  ").join(second)].map(|part| terminal.fit(part)).into(),
     }
 }
 

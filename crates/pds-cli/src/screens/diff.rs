@@ -151,7 +151,7 @@ impl List {
             line = line.text("  ").join(self.cids(change).padded(self.cid_columns));
         }
         line = line.text("  ").join(self.content(change, &contents));
-        out.line(&line.cut(self.terminal.width(), self.terminal.symbol(Symbol::Cut)))?;
+        out.line(&self.terminal.fit(line))?;
         Ok(contents.is_partial)
     }
 

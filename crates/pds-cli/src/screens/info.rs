@@ -8,7 +8,6 @@ use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::messages::hint_lines;
 use crate::terminal::numbers::{count, counted, size};
-use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -33,7 +32,7 @@ pub(crate) fn lines(info: &Info, extra: &Extra, terminal: &Terminal) -> Vec<Line
     let mut lines = Vec::new();
     if let Some(name) = &extra.name {
         // The account chose the name, and may have chosen a long one.
-        let name = Line::of(Tone::Bold, name).cut(terminal.width(), terminal.symbol(Symbol::Cut));
+        let name = terminal.fit(Line::of(Tone::Bold, name));
         lines.extend([name, Line::new()]);
     }
     let mut add = |label: &str, value: Line| lines.push(labelled(label, value));

@@ -83,7 +83,7 @@ impl LogScreen {
                 let is_last = is_end && seconds.peek().is_none();
                 let rail = if is_last { " " } else { self.terminal.symbol(Symbol::Rail) };
                 let line = Line::from(rail).text(" ").join(second);
-                out.line(&line.cut(self.terminal.width(), self.terminal.symbol(Symbol::Cut)))?;
+                out.line(&self.terminal.fit(line))?;
             }
         }
         Ok(())
@@ -98,7 +98,7 @@ impl LogScreen {
         if !refs.is_empty() {
             line = line.text("  (").join(refs).text(")");
         }
-        out.line(&line.cut(self.terminal.width(), self.terminal.symbol(Symbol::Cut)))
+        out.line(&self.terminal.fit(line))
     }
 
     fn mark(&self, cid: Cid, rev: Option<Tid>) -> Line {
@@ -291,7 +291,7 @@ impl MoveScreen {
         let cid = entry.after.map_or_else(|| "-".to_owned(), |cid| self.shorts.short(&cid));
         let name = Line::of(Tone::Cyan, &format!("@{{{number}}}"));
         let line = name.text(" ").tone(Tone::Dim, &cid).text(" ").join(self.words(entry, None));
-        out.line(&line.cut(self.terminal.width(), self.terminal.symbol(Symbol::Cut)))
+        out.line(&self.terminal.fit(line))
     }
 
     fn words(&mut self, entry: &LogEntry, before: Option<&Commit>) -> Line {

@@ -61,7 +61,7 @@ fn header(conflicts: &Conflicts, names: [&str; 2], terminal: &Terminal) -> Vec<L
     let line = |label: &str, commit: &Commit, rest: Line| {
         let rev = Line::of(Tone::Bold, &rev_text(commit.rev())).text("  ").join(rest);
         let line = Line::of(Tone::Dim, label).padded(LABEL_COLUMNS).join(rev);
-        line.cut(terminal.width(), terminal.symbol(Symbol::Cut))
+        terminal.fit(line)
     };
     let side = |name: &str, number: u64| {
         Line::of(Tone::Cyan, name).text(&format!(", {} since", counted(number, "change")))
@@ -140,7 +140,7 @@ fn conflict(
                 line.tone(Tone::Dim, &shorts.short(cid)).text(&format!("  \"{text}\""))
             }
         };
-        lines.push(line.cut(terminal.width(), terminal.symbol(Symbol::Cut)));
+        lines.push(terminal.fit(line));
     }
     lines
 }

@@ -4,7 +4,6 @@ use pds::RecordChange;
 use pds::data::Cid;
 use pds::merge::commit::{How, Merged};
 
-use crate::answers::change::Action;
 use crate::answers::commit::CommitId;
 use crate::process::text::rev_text;
 use crate::records::changes::ChangeCounts;

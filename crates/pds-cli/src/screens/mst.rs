@@ -26,7 +26,7 @@ pub(crate) fn node(row: &NodeRow, terminal: &Terminal) -> Line {
 /// Returns the line of an entry.
 pub(crate) fn entry(row: &EntryRow, terminal: &Terminal) -> Line {
     let line = rails(row.depth + 1, terminal).text(&row.path).text("  ");
-    line.tone(Tone::Dim, &short(&row.cid)).cut(terminal.width(), terminal.symbol(Symbol::Cut))
+    terminal.fit(line.tone(Tone::Dim, &short(&row.cid)))
 }
 
 fn rails(depth: usize, terminal: &Terminal) -> Line {

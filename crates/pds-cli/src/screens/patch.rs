@@ -9,7 +9,6 @@ use crate::screens::diff::{old_and_new, sign};
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::short_cids::ShortCids;
-use crate::terminal::symbol::Symbol;
 use crate::terminal::tone::Tone;
 
 /// Prints a changed record with the lines that differ. Long lines are folded.
@@ -25,7 +24,7 @@ pub(crate) fn print(
     let path = sign(change).text(" ").tone(Tone::Bold, &change.path.to_string());
     let path = path.padded(columns.saturating_sub(WIDEST_CIDS + 2));
     let head = path.text("  ").join(cids);
-    out.line(&head.cut(terminal.width(), terminal.symbol(Symbol::Cut)))?;
+    out.line(&terminal.fit(head))?;
     for line in lines {
         out.lines(folded(line, columns, &terminal))?;
     }

@@ -28,7 +28,7 @@ pub(crate) fn row(recovered: &Recovered, terminal: &Terminal) -> Line {
             Line::of(Tone::Yellow, "? ").text(&RecoveredRow(recovered).to_string())
         }
     };
-    line.cut(terminal.width(), terminal.symbol(Symbol::Cut))
+    terminal.fit(line)
 }
 
 /// Returns the verdict and the counts.

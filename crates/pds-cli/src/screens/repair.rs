@@ -124,7 +124,7 @@ fn detail(cid: &str, text: &str, terminal: &Terminal) -> Line {
     let space = if cid.is_empty() { "" } else { "  " };
     let text = with_short_cids(text);
     let line = Line::new().padded(LABEL_COLUMNS + 2).tone(Tone::Dim, cid).text(space).text(&text);
-    line.cut(terminal.width(), terminal.symbol(Symbol::Cut))
+    terminal.fit(line)
 }
 
 const LABEL_COLUMNS: usize = 10;

@@ -10,7 +10,6 @@ use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::{count, counted, size};
 use crate::terminal::short_cids::short;
-use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -21,13 +20,13 @@ pub(crate) fn print(answer: &StatsAnswer<'_>, terminal: &Terminal, out: &mut Out
     let now = u64::try_from(Timestamp::now().as_microsecond()).ok().and_then(month_of);
     if let Some(line) = now.and_then(|now| months(answer.found, now, terminal)) {
         let line = label("per month").text("  ").join(line);
-        out.line(&line.cut(terminal.width(), terminal.symbol(Symbol::Cut)))?;
+        out.line(&terminal.fit(line))?;
     }
     largest(&answer.found.largest, out)?;
     match &answer.blobs {
         Some(blobs) => {
             let line = label("blobs").text("  ").join(stored(blobs, terminal));
-            out.line(&line.cut(terminal.width(), terminal.symbol(Symbol::Cut)))
+            out.line(&terminal.fit(line))
         }
         None => Ok(()),
     }

@@ -30,18 +30,16 @@ pub(crate) fn finding(finding: &Finding, terminal: &Terminal) -> Vec<Line> {
     finding.cid.iter().for_each(|cid| shorts.note(cid));
     shorts.note_all(&finding.message);
     head = head.text("  ").text(&place(finding, &mut shorts));
-    let (width, cut) = (terminal.width(), terminal.symbol(Symbol::Cut));
+    let width = terminal.width();
     let message = sentence(finding, &mut shorts);
     if terminal.is_wide() && head.width() + 2 + message.chars().count() <= width {
         return vec![head.text("  ").tone(Tone::Dim, &message)];
     }
-    let mut lines = vec![head.cut(width, cut)];
+    let mut lines = vec![terminal.fit(head)];
     let indent = " ".repeat(SEVERITY_COLUMNS);
-    lines.extend(
-        folded(&message, width.saturating_sub(SEVERITY_COLUMNS), "")
-            .into_iter()
-            .map(|part| Line::from(indent.as_str()).tone(Tone::Dim, &part).cut(width, cut)),
-    );
+    let parts = folded(&message, width.saturating_sub(SEVERITY_COLUMNS), "");
+    let line = |part: &String| terminal.fit(Line::from(&*indent).tone(Tone::Dim, part));
+    lines.extend(parts.iter().map(line));
     lines
 }
 

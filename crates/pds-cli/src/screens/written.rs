@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use crate::answers::change::Action;
-use crate::answers::commit::CommitId;
 use crate::answers::put::WrittenRow;
 use crate::process::output::Output;
 use crate::process::text::rev_text;
@@ -12,7 +11,6 @@ use crate::screens::arrived::{change_counts, done};
 use crate::screens::diff::sign_of;
 use crate::screens::moves::{MAX_ROWS, more_records};
 use crate::terminal::line::Line;
-use crate::terminal::looks::Terminal;
 use crate::terminal::numbers::count;
 use crate::terminal::short_cids::ShortCids;
 use crate::terminal::table::{Column, Table};
@@ -59,7 +57,8 @@ pub(crate) fn print_read(
     if more > 0 {
         out.line(&more_records(more, &terminal))?;
     }
-    out.line(&summary(counts, commit, &terminal))
+    let line = done(&terminal).text(" ").join(change_counts(counts.each()));
+    out.line(&line.text(" in the new commit ").tone(Tone::Bold, &rev_text(commit.rev)))
 }
 
 fn nothing_changed(same: u64) -> String {
@@ -68,12 +67,4 @@ fn nothing_changed(same: u64) -> String {
         1 => "nothing changed: the record is as it was".to_owned(),
         _ => format!("nothing changed: {} records are as they were", count(same)),
     }
-}
-
-fn summary(counts: ChangeCounts, commit: CommitId, terminal: &Terminal) -> Line {
-    done(terminal)
-        .text(" ")
-        .join(change_counts(counts.each()))
-        .text(" in the new commit ")
-        .tone(Tone::Bold, &rev_text(commit.rev))
 }

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 
+use crate::terminal::line::Line;
 use crate::terminal::screen_size::ScreenSize;
 use crate::terminal::symbol::Symbol;
 use crate::terminal::times::Times;
@@ -70,6 +71,11 @@ impl Terminal {
 
     pub(crate) fn symbol(&self, symbol: Symbol) -> &'static str {
         symbol.text(self.unicode)
+    }
+
+    /// Cuts a line that is longer than the screen is wide.
+    pub(crate) fn fit(&self, line: Line) -> Line {
+        line.cut(self.width(), self.symbol(Symbol::Cut))
     }
 
     /// Returns what stands between two facts of a line.

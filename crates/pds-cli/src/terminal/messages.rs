@@ -59,20 +59,14 @@ pub(crate) fn hint_lines(hint: &str, columns: usize) -> Vec<Line> {
 /// Returns a question as lines that end at words and fit the terminal, and a space before the answer.
 pub(crate) fn question_text(question: &str) -> String {
     let columns = ScreenSize::of_stderr().columns;
-    let lines: Vec<String> =
-        question.lines().flat_map(|line| folded_indented(line, columns)).collect();
-    printable(&lines.join("\n")).into_owned() + " "
-}
-
-/// Folds a line that is too long. Its later lines begin below its first word.
-fn folded_indented(line: &str, columns: usize) -> Vec<String> {
-    if line.width() <= columns {
-        return vec![line.to_owned()];
+    let mut lines = Vec::new();
+    for line in question.lines() {
+        let text = line.trim_start_matches(' ');
+        let indent = line.len() - text.len();
+        let parts = folded(text, columns.saturating_sub(indent), "");
+        lines.extend(parts.iter().map(|part| " ".repeat(indent) + part));
     }
-    let text = line.trim_start_matches(' ');
-    let indent = " ".repeat(line.len() - text.len());
-    let parts = folded(text, columns.saturating_sub(indent.len()), "");
-    parts.iter().map(|part| format!("{indent}{part}")).collect()
+    printable(&lines.join("\n")).into_owned() + " "
 }
 
 /// Returns the label at the beginning of a message, and its tone.
