@@ -82,8 +82,7 @@ impl LogScreen {
             if let Some(second) = seconds.next() {
                 let is_last = is_end && seconds.peek().is_none();
                 let rail = if is_last { " " } else { self.terminal.symbol(Symbol::Rail) };
-                let line = Line::from(rail).text(" ").join(second);
-                out.line(&self.terminal.fit(line))?;
+                out.line(&self.terminal.fit(Line::from(rail).text(" ").join(second)))?;
             }
         }
         Ok(())

@@ -90,9 +90,8 @@ fn some(
     let rows = records.take(usize::try_from(MAX_ROWS).unwrap_or(usize::MAX));
     let mut lines: Vec<Line> =
         rows.map(|(sign, path)| row(sign, &path, &Line::from(note), terminal)).collect();
-    if more > 0 {
-        lines.push(more_records(more, terminal).tone(Tone::Dim, &format!(" {note}")));
-    }
+    let last = || more_records(more, terminal).tone(Tone::Dim, &format!(" {note}"));
+    lines.extend((more > 0).then(last));
     lines
 }
 

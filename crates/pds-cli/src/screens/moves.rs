@@ -62,9 +62,7 @@ pub(crate) fn changed(
     }
     let mut lines = table.take_lines(terminal);
     let more = counts.total().saturating_sub(MAX_ROWS);
-    if more > 0 {
-        lines.push(more_records(more, terminal));
-    }
+    lines.extend((more > 0).then(|| more_records(more, terminal)));
     if !lines.is_empty() {
         lines.push(Line::new());
     }

@@ -19,17 +19,11 @@ pub(crate) fn print(answer: &StatsAnswer<'_>, terminal: &Terminal, out: &mut Out
     out.line(&Line::new())?;
     let now = u64::try_from(Timestamp::now().as_microsecond()).ok().and_then(month_of);
     if let Some(line) = now.and_then(|now| months(answer.found, now, terminal)) {
-        let line = label("per month").text("  ").join(line);
-        out.line(&terminal.fit(line))?;
+        out.line(&terminal.fit(label("per month").text("  ").join(line)))?;
     }
     largest(&answer.found.largest, out)?;
-    match &answer.blobs {
-        Some(blobs) => {
-            let line = label("blobs").text("  ").join(stored(blobs, terminal));
-            out.line(&terminal.fit(line))
-        }
-        None => Ok(()),
-    }
+    let Some(blobs) = &answer.blobs else { return Ok(()) };
+    out.line(&terminal.fit(label("blobs").text("  ").join(stored(blobs, terminal))))
 }
 
 fn collections(found: &Statistics, terminal: &Terminal, out: &mut Output) -> Result<()> {
