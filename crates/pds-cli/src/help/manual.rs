@@ -35,7 +35,11 @@ fn add_pages(command: &Command, above: Option<&str>, pages: &mut Vec<Page>) -> i
     if above.is_none() {
         see_also.push("git".to_owned());
     }
-    let man = Man::new(with_values_in_text(command)).title(name).date(CHANGED);
+    // The synopsis of the library loses dots and dashes; that of the help has them.
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_owned();
+    let man =
+        Man::new(with_values_in_text(command).override_usage(usage)).title(name).date(CHANGED);
     let (file, mut text) = (man.get_filename(), Vec::new());
     man.render_title(&mut text)?;
     man.render_name_section(&mut text)?;
@@ -50,7 +54,7 @@ fn add_pages(command: &Command, above: Option<&str>, pages: &mut Vec<Page>) -> i
     if above.is_none() {
         man.render_version_section(&mut text)?;
     }
-    pages.push(Page { file, text });
+    pages.push(Page { file, text: in_ascii(&String::from_utf8_lossy(&text)).into_bytes() });
     for below in below {
         add_pages(below, Some(name), pages)?;
     }
@@ -70,6 +74,15 @@ fn with_values_in_text(command: &Command) -> Command {
         let help = format!("{help} [possible values: {}]", names.join(", "));
         arg.long_help(help).hide_possible_values(true)
     })
+}
+
+/// Writes characters beyond ASCII as roff does: not every formatter reads UTF-8.
+fn in_ascii(text: &str) -> String {
+    let written = |letter: char| match letter.is_ascii() {
+        true => letter.to_string(),
+        false => format!("\\[u{:04X}]", u32::from(letter)),
+    };
+    text.chars().map(written).collect()
 }
 
 /// Renders the examples, and what else follows the options in the help.
@@ -123,4 +136,4 @@ fn render_facts(see_also: &[String], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The day of the last change of the pages other than typing errors.
-const CHANGED: &str = "2026-11-29";
+const CHANGED: &str = "2026-11-30";
