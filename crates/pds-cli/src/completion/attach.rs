@@ -45,15 +45,20 @@ fn among(words: Vec<String>) -> impl Fn(&OsStr) -> Vec<CompletionCandidate> {
 fn with_repository(command: Command) -> Command {
     // The repository may be the first argument of such a verb.
     let is_reading = READING.contains(&&[command.get_name()][..]);
+    let is_removing = command.get_name() == "rm";
     command
         .mut_args(move |arg| match kinds(&arg) {
             kinds if kinds.is_empty() => arg,
             kinds => {
                 let may_be_place = is_reading && arg.is_positional();
+                // HEAD cannot be deleted.
+                let is_removed = is_removing && arg.is_positional();
                 let complete = move |current: &OsStr| {
                     let has_files =
                         kinds.contains(&ValueOf::State) || may_be_place && !names_repository();
-                    values(&kinds, has_files, current)
+                    let mut found = values(&kinds, has_files, current);
+                    found.retain(|value| !(is_removed && value.get_value() == "HEAD"));
+                    found
                 };
                 arg.add(ArgValueCompleter::new(complete))
             }

@@ -77,6 +77,11 @@ fn states_are_refs_revisions_moves_and_files() {
     assert_eq!(second, ["draft"]);
     let refs = offered(&repo.home, &["pds", "-R", "alice", "put", "a.b.c", "--ref", ""]);
     assert_eq!(refs, ["HEAD", "draft"]);
+    let refs = offered(&repo.home, &["pds", "-R", "alice", "rm", "a.b.c/d", "--ref", ""]);
+    assert_eq!(refs, ["HEAD", "draft"]);
+    // HEAD cannot be deleted.
+    assert_eq!(offered(&repo.home, &["pds", "-R", "alice", "ref", "rm", ""]), ["draft"]);
+    assert_eq!(offered(&repo.home, &["pds", "-R", "alice", "ref", "rm", "HE"]), [""; 0]);
 }
 
 #[test]
