@@ -86,7 +86,9 @@ impl UnfinishedDir {
     fn create(parent: &Path, builder: &Builder<'_, '_>) -> io::Result<Self> {
         let mut list = list();
         for _ in 0..MAX_TRIES {
-            let path = std::path::absolute(builder.tempdir_in(parent)?.keep())?;
+            // The temporary name does not help the user.
+            let made = builder.tempdir_in(parent).map_err(|error| plain(&error))?;
+            let path = std::path::absolute(made.keep())?;
             if let Some(lock) = Held::of(&path, Claim::Wait)? {
                 list.insert(path.clone());
                 return Ok(Self { path, lock: lock.0, is_published: false });
@@ -306,6 +308,7 @@ fn user_of(_: &Path) -> Option<u32> {
     None
 }
 
+/// Returns an error without the path that it names.
 fn plain(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),

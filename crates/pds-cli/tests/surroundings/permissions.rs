@@ -85,3 +85,30 @@ fn forget_names_the_copy_that_it_cannot_remove() {
     set_permissions(&copy, Permissions::from_mode(0o755)).unwrap();
     assert!(copy.join("pds.db").is_file() && !other.exists());
 }
+
+#[test]
+fn a_directory_that_one_may_not_write_to_is_named_without_temporary_files() {
+    let repo = TestRepo::with_notes();
+    repo.export("a.car");
+    let locked = repo.home.dir().join("locked");
+    create_dir(&locked).unwrap();
+    set_permissions(repo.home.dir().join("a.car"), Permissions::from_mode(0o644)).unwrap();
+    set_permissions(&locked, Permissions::from_mode(0o555)).unwrap();
+    for args in [
+        "init locked/new --did did:web:alice.example.com",
+        "clone a.car locked/new",
+        "-R a.car unpack locked/new",
+        "-R a.car export --format csv -o locked/new",
+        "recover a.car -o locked/new.car",
+    ] {
+        let run = if is_root(&repo) {
+            let Some(run) = as_unprivileged(&repo, args) else { return };
+            run
+        } else {
+            repo.home.sh(&format!("pds {args}"))
+        };
+        let said = run.ended().stderr;
+        assert!(said.to_lowercase().contains("permission denied"), "{args}: {said}");
+        assert!(said.contains("locked") && !said.contains(".pds-"), "{args}: {said}");
+    }
+}
