@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::iter::successors;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroUsize, ParseIntError};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ use crate::terminal::numbers::{counted, size};
     pds gc --keep 100               keep the last 100 states of each ref")]
 pub(crate) struct Args {
     /// Keep only the last N states of each ref, including the present one
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
     keep: Option<NonZeroUsize>,
 
     /// Keep unreferenced blobs for this many hours after they were stored, because a record may still refer to
@@ -150,4 +150,10 @@ pub(super) fn report_rest(swept: &Swept) -> Exit {
         say(&format!("deleted data may still be in {places}"));
     }
     if swept.undecodable.is_empty() && swept.remains.is_none() { Exit::Done } else { Exit::Partly }
+}
+
+/// Parses the number of states to keep.
+fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    let number: usize = text.parse().map_err(|error: ParseIntError| error.to_string())?;
+    NonZeroUsize::new(number).ok_or_else(|| "it must be 1 or more".to_owned())
 }

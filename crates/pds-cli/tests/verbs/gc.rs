@@ -106,7 +106,9 @@ fn gc_is_not_for_files_and_not_for_nothing() {
     let file = repo.export("backup.car");
     repo.home.pds(["-R", &file, "gc"]).fails(1);
     repo.home.pds(["-R", &file, "info", "--reclaimable"]).fails(2);
-    repo.pds(["gc", "--keep", "0"]).fails(2);
+    let said = repo.pds(["gc", "--keep", "0"]).fails(2);
+    let first = "error: invalid value '0' for '--keep <N>': it must be 1 or more\n";
+    assert!(said.starts_with(first), "{said}");
     repo.pds(["gc", "--grace", "soon"]).fails(2);
     Home::new().pds(["gc"]).fails(3);
 }
