@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use pds::syntax::Tid;
@@ -77,17 +78,28 @@ fn of_time(text: &str, clock_id: u16) -> Result<Tid> {
         Ok(micros) => micros,
         Err(_) => match time() {
             Some(time) => time.as_microsecond(),
+            None if is_too_late(text) => return out_of_range(text),
             None => return Stated::usage(format!("{text:?} is no time")).hint(FORMS).fail(),
         },
     };
     match u64::try_from(micros).ok().and_then(|micros| Tid::new(micros, clock_id)) {
         Some(tid) => Ok(tid),
-        None => {
-            let message = format!("no TID has the time {text}: TIDs are from 1970 to 2255");
-            Stated::usage(message).fail()
-        }
+        None => out_of_range(text),
     }
 }
+
+fn out_of_range(text: &str) -> Result<Tid> {
+    Stated::usage(format!("no TID has the time {text}: TIDs are from 1970 to {LAST_YEAR}")).fail()
+}
+
+/// Tells whether a text begins with a date after the last TID. The last days of the calendar are dates, but no times.
+fn is_too_late(text: &str) -> bool {
+    let date = text.get(.."9999-12-31".len()).and_then(|date| date.parse::<Date>().ok());
+    date.is_some_and(|date| date.year() > LAST_YEAR)
+}
+
+/// The year of the last TID.
+const LAST_YEAR: i16 = 2255;
 
 const FORMS: &str = "give --time a day like 2026-01-31 (UTC), a time like 2026-01-31T12:00:00Z, yesterday, \
     '2 days ago', or microseconds since 1970";

@@ -26,6 +26,18 @@ fn tid_makes_one_or_takes_one_apart() {
 }
 
 #[test]
+fn a_day_after_the_last_tid_is_a_time_all_the_same() {
+    let home = Home::new();
+    for day in ["2256-01-02", "3000-01-01", "9999-12-31", "9999-12-31T23:59:59Z"] {
+        let said = home.pds(["tid", "--time", day]).fails(2);
+        let expected = format!("error: no TID has the time {day}: TIDs are from 1970 to 2255\n");
+        assert_eq!(said, expected);
+    }
+    let said = home.pds(["tid", "--time", "2026-02-30"]).fails(2);
+    assert!(said.starts_with("error: \"2026-02-30\" is no time\n"), "{said}");
+}
+
+#[test]
 fn cid_names_the_bytes_of_a_file_and_says_what_it_has_hashed() {
     let home = Home::new();
     let raw = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
