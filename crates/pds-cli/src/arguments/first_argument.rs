@@ -152,6 +152,9 @@ fn value_in<'w>(word: &'w str, option: &Arg) -> Option<&'w str> {
 /// Tells whether a word names a repository or a CAR file, and is no record, no collection and no ref.
 fn names_repository(word: &OsStr, named: Option<&OsStr>) -> bool {
     let text = word.to_str().unwrap_or_default();
+    if word.is_empty() {
+        return false;
+    }
     if is_path(word) {
         return StateRange::parse(word).is_none() && record_at::split(text).is_none();
     }

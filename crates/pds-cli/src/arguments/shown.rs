@@ -50,7 +50,10 @@ impl Shown {
             return Ok(Self::Block(record_of(place, &at, &record)?, None));
         }
         let state = StateArg::parse(what.to_owned()).map_err(|reason| {
-            let shown = what.display();
+            let shown = match what.is_empty() {
+                true => "an empty argument".to_owned(),
+                false => what.display().to_string(),
+            };
             let message = format!("{shown} is neither a CID nor a revision: {reason}");
             no_range(what).unwrap_or_else(|| Stated::usage(message))
         });

@@ -102,3 +102,12 @@ fn unpack_of_a_file_needs_a_directory_too() {
         assert!(said.ends_with("hint: the form is: pds unpack FILE.car DIR\n"), "{said}");
     }
 }
+
+#[test]
+fn an_empty_argument_names_no_repository() {
+    let repo = TestRepo::with_notes();
+    for verb in ["ls", "show", "mst", "stats", "info"] {
+        let said = repo.home.pds([verb, ""]).within(repo.home.path("alice")).fails(2);
+        assert!(said.contains("''") || said.contains("an empty argument"), "{verb}: {said}");
+    }
+}
