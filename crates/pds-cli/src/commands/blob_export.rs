@@ -21,6 +21,7 @@ use crate::process::text::{did_text, say};
 use crate::records::record_files::make;
 use crate::repository::blob_notes::find_missing;
 use crate::repository::open::{Place, Source};
+use crate::screens::files;
 
 /// Writes every stored blob as a file.
 pub(crate) fn export(
@@ -54,7 +55,7 @@ pub(crate) fn export(
     exported.missing = found.missing.len() as u64;
     let is_complete = exported.missing == 0 && exported.damaged == 0 && found.unreadable.is_empty();
     out.has_done();
-    out.answer(&exported)?;
+    out.show(&exported, |terminal| files::blobs(&exported, terminal))?;
     Ok(if is_complete { gaps.exit() } else { Exit::Partly })
 }
 

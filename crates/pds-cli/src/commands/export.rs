@@ -1,7 +1,7 @@
 //! `pds export`
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -20,6 +20,7 @@ use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::repository::open::{Place, Source};
+use crate::screens;
 use crate::screens::no_records::say_if_absent;
 
 /// Write a CAR file, or the records as NDJSON or CSV
@@ -159,7 +160,7 @@ impl Args {
             return Ok(Exit::Done);
         };
         let exported = write_file(path, self.force, |out| write(&snapshot, &options, out))?;
-        answer(exported, snapshot.commit(), out)?;
+        answer(exported, snapshot.commit(), path, out)?;
         Ok(Exit::Done)
     }
 
@@ -181,7 +182,7 @@ impl Args {
             }
             Some(path) => {
                 let exported = write_file(path, self.force, write)?;
-                answer(exported.file, &exported.commit, out)?;
+                answer(exported.file, &exported.commit, path, out)?;
                 exported
             }
         };
@@ -193,12 +194,13 @@ impl Args {
 }
 
 /// Prints the size of a file that was written.
-fn answer(exported: Exported, commit: &Commit, out: &mut Output) -> Result<()> {
+fn answer(exported: Exported, commit: &Commit, to: &Path, out: &mut Output) -> Result<()> {
     let Exported { blocks, bytes, .. } = exported;
     out.has_done();
     let answer = ExportAnswer { blocks, bytes, commit: CommitId::of(commit) };
-    if out.is_json() {
-        return out.answer(&answer);
+    if out.is_json() || out.terminal().is_some() {
+        let file = to.display().to_string();
+        return out.show(&answer, |terminal| screens::files::car(&answer, &file, terminal));
     }
     say(&answer.to_string());
     Ok(())

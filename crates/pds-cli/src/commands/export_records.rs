@@ -20,6 +20,7 @@ use crate::record_export::csv_files::CsvExport;
 use crate::record_export::ndjson::write_ndjson;
 use crate::record_export::rejected::Rejected;
 use crate::records::record_files::check_is_new;
+use crate::screens;
 
 /// The records to write, and the place.
 pub(super) struct RecordExport<'a> {
@@ -101,8 +102,10 @@ impl RecordExport<'_> {
         out.has_done();
         let commit = CommitId::of(self.snapshot.commit());
         let answer = ExportedRecords { commit, files, records, rejected };
-        if out.is_json() {
-            return out.answer(&answer);
+        if out.is_json() || out.terminal().is_some() {
+            let place = self.to.map(|to| to.display().to_string()).unwrap_or_default();
+            return out
+                .show(&answer, |terminal| screens::files::records(&answer, &place, terminal));
         }
         say(&answer.to_string());
         Ok(())

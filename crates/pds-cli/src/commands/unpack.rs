@@ -21,6 +21,7 @@ use crate::records::record_files::{
     write_record,
 };
 use crate::repository::open::Place;
+use crate::screens::files::unpacked;
 
 /// Write every record as a JSON file
 ///
@@ -93,7 +94,11 @@ impl Args {
                 .with_context(|| format!("cannot create {}", dir.display()))
         })?;
         out.has_done();
-        out.answer(&UnpackAnswer { records: written })?;
+        let is_whole = odd == 0 && gaps.is_empty();
+        let shown = dir.display().to_string();
+        out.show(&UnpackAnswer { records: written }, |terminal| {
+            unpacked(written, &shown, is_whole, terminal)
+        })?;
         Ok(if odd == 0 { gaps.exit() } else { Exit::Partly })
     }
 }

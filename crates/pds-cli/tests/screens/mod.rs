@@ -1,5 +1,6 @@
 //! Screens of a real terminal: what people see, at several widths.
 
+mod files;
 mod forms;
 mod history;
 mod merging;
