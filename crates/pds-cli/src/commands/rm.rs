@@ -1,10 +1,11 @@
 //! `pds rm`
 
 use anyhow::Result;
-use pds::syntax::{AtUri, RecordPath};
-use pds::{Snapshot, SpooledBatch, SpooledWritten, StepKind, Write, WriteOptions};
+use pds::store::Expect;
+use pds::syntax::RecordPath;
+use pds::{Error, Snapshot, SpooledBatch, SpooledWritten, StepKind, Write, WriteOptions};
 
-use crate::answers::put::{PlannedRow, WrittenRow};
+use crate::answers::put::WrittenRow;
 use crate::arguments::record::Account;
 use crate::arguments::record_pattern::RecordsArg;
 use crate::arguments::write_args::{CommitArgs, account_of};
@@ -13,6 +14,7 @@ use crate::process::output::Output;
 use crate::process::progress::{Progress, Steps};
 use crate::process::questions::{DeletionArgs, can_ask, confirm, declined, needs_yes};
 use crate::repository::open::Place;
+use crate::screens::planned::Plan;
 use crate::screens::written::print_read;
 use crate::terminal::numbers::counted;
 
@@ -60,10 +62,10 @@ impl Args {
             }
         }
         if self.deletion.dry_run {
-            self.each(&snapshot, &account, &mut |path| {
-                out.answer(&PlannedRow::deletion(AtUri::record(&did, &path).to_string()))
-            })?;
-            return Ok(Exit::Done);
+            self.check_all_exist(&snapshot, &account)?;
+            let mut plan = Plan::default();
+            self.each(&snapshot, &account, &mut |path| plan.add(&did, &path, out))?;
+            return plan.finish(out).map(|()| Exit::Done);
         }
         let mut batch = SpooledBatch::on(&repo)?;
         self.each(&snapshot, &account, &mut |path| Ok(batch.push(&Write::delete(path))?))?;
@@ -109,6 +111,19 @@ impl Args {
                         return stated.hint("pds ls lists the collections").fail();
                     }
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses a record that does not exist, as the commit would.
+    fn check_all_exist(&self, snapshot: &Snapshot, account: &Account<'_>) -> Result<()> {
+        for path in &self.paths {
+            let RecordsArg::One(record) = path else { continue };
+            let path = record.path_in(account.clone())?;
+            if snapshot.find_cid(path)?.is_none() {
+                let (path, expected) = (path.clone(), Expect::Present);
+                return Err(Error::Conflict { path, expected, found: None }.into());
             }
         }
         Ok(())

@@ -16,6 +16,7 @@ pub(crate) mod moves;
 pub(crate) mod mst;
 pub(crate) mod no_records;
 pub(crate) mod patch;
+pub(crate) mod planned;
 pub(crate) mod proof;
 pub(crate) mod recover;
 pub(crate) mod refs;

@@ -154,3 +154,18 @@ fn questions_end_their_lines_at_words() {
         assert!(text.contains(whole), "{verb}: {text}");
     }
 }
+
+#[test]
+fn a_planned_deletion_counts_its_records() {
+    let repo = TestRepo::with_notes();
+    let line = "pds -R alice rm com.example.note --dry-run";
+    let Some(said) = Screen::plain(80).of(&repo.home, line) else { return };
+    let list = "- com.example.note/a\n- com.example.note/b\n- com.example.note/c\n";
+    assert_eq!(said, format!("{list}\n3 records would be deleted\n"));
+    // A plan fails where the deletion would.
+    for flag in ["--yes", "--dry-run"] {
+        let paths = ["rm", "com.example.note/a", "com.example.note/nope", flag];
+        let said = repo.pds(paths).fails(1);
+        assert_eq!(said, "error: record com.example.note/nope does not exist\n");
+    }
+}
