@@ -25,7 +25,7 @@ use crate::process::progress::{Counted, Progress};
 use crate::process::text::{counted, say};
 use crate::repository::blob_notes::find_missing;
 use crate::repository::open::{Place, Source};
-use crate::screens::blob::{BlobList, print_missing};
+use crate::screens::blob::{BlobList, StoredList, checked, print_missing};
 
 /// Store, read, list and check blobs
 #[derive(Debug, clap::Args)]
@@ -133,6 +133,7 @@ fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -
     }
     check_all_exist(files)?;
     let lists = files.iter().map(|file| files_of(file));
+    let is_one = matches!(files, [file] if !file.is_dir());
     let files: Vec<PathBuf> = lists.collect::<Result<Vec<_>>>()?.concat();
     if files.is_empty() {
         return Stated::bad_input("the directory has no file to store").fail();
@@ -142,7 +143,9 @@ fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -
     let bytes = (!has_stream).then(|| files.iter().map(size).sum());
     let mut progress = Progress::files("blobs", Some(files.len() as u64), bytes);
     let (mut stored, mut refused) = (0_u64, Vec::new());
-    for file in &files {
+    // The reference to one file is pasted into a record.
+    let mut list = out.terminal().filter(|_| !is_one).map(|_| StoredList::new());
+    let done = files.iter().try_for_each(|file| -> Result<()> {
         match refusal(file).map_err(|error| partly(stored, error))? {
             Some(reason) => {
                 progress.add_bytes(size(file));
@@ -152,13 +155,19 @@ fn put(place: &Place, files: &[PathBuf], mime: Option<&str>, out: &mut Output) -
                 let blob = put_one(&repo, file, mime, &mut progress);
                 let blob = blob.map_err(|error| partly(stored, error))?;
                 out.has_done();
-                out.json(&blob.to_value())?;
+                match &mut list {
+                    Some(list) => list.add(file, &blob, out)?,
+                    None => out.json(&blob.to_value())?,
+                }
                 stored += 1;
             }
         }
         progress.add(1);
-    }
+        Ok(())
+    });
     drop(progress);
+    list.map_or(Ok(()), |list| list.finish(out))?;
+    done?;
     match (stored, &refused[..]) {
         (_, []) => return Ok(Exit::Done),
         (0, [only]) => return Stated::bad_input(only.clone()).fail(),
@@ -319,7 +328,7 @@ fn check(place: &Place, out: &mut Output) -> Result<Exit> {
     })?;
     drop(progress);
     check.ok = check.damaged.is_empty() && check.unreadable.is_empty();
-    out.answer(&check)?;
+    out.show(&check, |terminal| checked(&check, terminal))?;
     Ok(if check.ok { Exit::Done } else { Exit::No })
 }
 

@@ -1,16 +1,21 @@
 //! `pds blob` on a terminal.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use anyhow::Result;
 use pds::blobs::MissingBlobs;
-use pds::data::Cid;
+use pds::data::{BlobRef, Cid};
 
+use crate::answers::blob::BlobCheck;
 use crate::process::output::Output;
+use crate::screens::arrived::done;
 use crate::terminal::line::Line;
 use crate::terminal::looks::Terminal;
-use crate::terminal::numbers::{counted, size};
+use crate::terminal::messages::folded_after;
+use crate::terminal::numbers::{count, counted, size};
 use crate::terminal::short_cids::ShortCids;
+use crate::terminal::symbol::Symbol;
 use crate::terminal::table::{Column, Table};
 use crate::terminal::tone::Tone;
 
@@ -53,6 +58,60 @@ impl BlobList {
         }
         out.line(&Line::from(format!("{}, {}", counted(self.blobs, "blob"), size(self.bytes))))
     }
+}
+
+/// A list of files that were stored as blobs.
+pub(crate) struct StoredList {
+    table: Table,
+    shorts: ShortCids,
+}
+
+impl StoredList {
+    pub(crate) fn new() -> Self {
+        let columns = [Column::left(), Column::cid(), Column::right(), Column::left()];
+        Self { table: Table::new(columns), shorts: ShortCids::default() }
+    }
+
+    pub(crate) fn add(&mut self, file: &Path, blob: &BlobRef, out: &mut Output) -> Result<()> {
+        self.table.row([
+            Line::from(file.display().to_string()),
+            Line::of(Tone::Dim, &self.shorts.short(&blob.cid)),
+            Line::from(blob.size_bytes.map(size).unwrap_or_default()),
+            Line::from(blob.mime_type.as_str()),
+        ]);
+        if self.table.is_full() { out.table(&mut self.table) } else { Ok(()) }
+    }
+
+    pub(crate) fn finish(mut self, out: &mut Output) -> Result<()> {
+        out.table(&mut self.table)
+    }
+}
+
+/// Returns the lines about the hashes of the stored blobs. CIDs are whole, because other verbs need them.
+pub(crate) fn checked(check: &BlobCheck, terminal: &Terminal) -> Vec<Line> {
+    let (damaged, unread) = (check.damaged.len() as u64, check.unreadable.len() as u64);
+    if check.ok {
+        let text = format!(" {} intact", counted(check.whole, "blob"));
+        return vec![done(terminal).text(&text)];
+    }
+    let all = counted(check.whole + damaged + unread, "blob");
+    let are = |number: u64| if number == 1 { "is" } else { "are" };
+    let mut facts = Vec::new();
+    if damaged > 0 {
+        facts.push(format!("{} of {all} {} damaged", count(damaged), are(damaged)));
+    }
+    if unread > 0 {
+        facts.push(format!("{} of {all} cannot be read", count(unread)));
+    }
+    let cross = Line::of(Tone::Red, terminal.symbol(Symbol::Cross));
+    let mut lines = vec![cross.text(" ").text(&facts.join(", "))];
+    let cid = |cid: &Cid| Line::from("  ").tone(Tone::Dim, &cid.to_string());
+    lines.extend(check.damaged.iter().map(|one| cid(one).text(" is damaged")));
+    for (one, reason) in &check.unreadable {
+        lines.push(cid(one).text(" cannot be read"));
+        lines.extend(folded_after(Line::from("    "), reason, terminal.width()));
+    }
+    lines
 }
 
 /// Prints the missing blobs, each with the records that refer to it.

@@ -42,3 +42,29 @@ fn an_export_of_blobs_names_what_it_lacks() {
         "\n! wrote 0 blobs, 0 B, into other/did:web:alice.example.com_blobs; 1 blob missing\n";
     assert!(said.ends_with(first), "{said}");
 }
+
+#[test]
+fn stored_and_checked_blobs_are_named() {
+    let repo = TestRepo::new();
+    std::fs::create_dir(repo.home.path("pictures")).unwrap();
+    repo.home.write("pictures/one.png", [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 3_000]].concat());
+    repo.home.write("two.txt", "hello");
+    let screen = |line: &str| Screen::plain(80).of(&repo.home, line);
+    let Some(said) = screen("pds -R alice blob put pictures two.txt") else { return };
+    let short = &said["pictures/one.png  ".len()..][..8];
+    let expected = format!(
+        "pictures/one.png  {short}  3.01 kB  image/png\n\
+         two.txt           bm6jg3ux      5 B  text/plain\n"
+    );
+    assert_eq!(said, expected);
+    // The reference to one file is for a record, and so are the lines in a pipe.
+    assert!(screen("pds -R alice blob put two.txt").unwrap().starts_with("{\"ref\":"));
+    let piped = repo.home.sh("pds -R alice blob put pictures two.txt").ok();
+    assert_eq!(piped.matches("{\"ref\":").count(), 2);
+
+    assert_eq!(screen("pds -R alice blob check").unwrap(), "✓ 2 blobs intact\n");
+    let cid = "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq";
+    repo.home.write(&format!("alice/blobs/ba/{cid}"), "other");
+    let said = screen("pds -R alice blob check").unwrap();
+    assert_eq!(said, format!("✗ 1 of 2 blobs is damaged\n  {cid} is damaged\n"));
+}

@@ -30,8 +30,8 @@ const CEILINGS: [Ceiling; 6] = [
     Ceiling { name: "pds", design: 5_300, recorded: 12_500 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
-    // Screens for terminals, patches of records and the verbs on history have 4,900.
-    Ceiling { name: "cli", design: 5_000, recorded: 18_400 },
+    // Screens for terminals, patches of records and the verbs on history have 5,100.
+    Ceiling { name: "cli", design: 5_000, recorded: 18_600 },
 ];
 
 #[test]
