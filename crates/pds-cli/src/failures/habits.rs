@@ -105,7 +105,7 @@ pub(crate) const GIT: &[HabitRow] = &[
     ("diff --cached|diff --staged", "there is no index; each writing command signs a commit at once",
         "to list the last changes, pds diff"),
     ("rm -r|rm -f|rm --cached|rm --force", "there is no working directory; rm deletes the records that it is given",
-        "pds rm PATH; to delete many records in one commit, pds rm COLLECTION or pds rm 'COLLECTION/*'"),
+        "pds rm PATH; to delete many records in one commit, pds rm COLLECTION, or pds rm 'COLLECTION/*'"),
     // git: records and blocks
     ("cat", "get prints a record, and show prints any block",
         "pds get PATH; to print any block, pds show CID"),

@@ -13,13 +13,15 @@ fn commands(hint: &str) -> Vec<&str> {
 }
 
 /// Values for the placeholders of hints.
-const VALUES: [(&str, &str); 9] = [
+const VALUES: [(&str, &str); 10] = [
     ("PATH", "com.example.note/a"),
     ("REV", "HEAD"),
     ("FILE", "file.car"),
     ("DIR", "directory"),
     ("NAME", "draft"),
     ("COLLECTION", "com.example.note"),
+    // A shell removes the quotes.
+    ("'COLLECTION/*'", "com.example.note/*"),
     ("CID", "bafyreihffx5a2e7k5uwrmmgofbvzujc5cmw5h4espouwuxt3liqoflx3ee"),
     ("TID", "3jzfcijpj2z2a"),
     ("DID", "did:web:alice.example.com"),
