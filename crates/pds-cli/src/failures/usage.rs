@@ -1,10 +1,13 @@
 //! Advice for command lines that are not valid: verbs of other programs, and verbs and flags with nearly this name.
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::Command;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::arguments::record::RecordArg;
+use crate::arguments::state_arg::{StateArg, has_car_ending};
 use crate::failures::habits::Habit;
 use crate::help::topics::names;
 
@@ -108,6 +111,9 @@ pub(crate) fn advice(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
     if let Some(near) = near_name(error, typed) {
         return Some(format!("did you mean {near}?"));
     }
+    if let Some(hint) = meant(error, typed) {
+        return Some(hint);
+    }
     let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
     if typed.is_help && command.get_name() == "pds" {
         let topics = names().join(", ");
@@ -120,6 +126,32 @@ pub(crate) fn advice(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
     let usage = usage.trim_start_matches("Usage: ").lines().next().unwrap_or_default();
     Some(format!("the form is {usage}; see {name} --help"))
 }
+
+/// Returns the command for a word that names a record, a state or a file where the verb accepts none.
+fn meant(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {
+    let verb = typed.command.get_name();
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::ValueValidation => ContextKind::InvalidValue,
+        _ => return None,
+    };
+    let word = text_of(error, kind)?;
+    // Another argument, such as the value of an option, has its own message.
+    if !LISTING.contains(&verb) || typed.words.get(1) != Some(&word) {
+        return None;
+    }
+    if word.parse::<RecordArg>().is_ok() {
+        return Some(format!("pds get {word} prints the record"));
+    }
+    if has_car_ending(word.as_ref()) && Path::new(&word).is_file() {
+        return Some(format!("a ref has this name; ./{word} names the file"));
+    }
+    let is_state = matches!(StateArg::parse(word.clone().into()), Ok(StateArg::Revision(_)));
+    is_state.then(|| format!("pds {verb} --at {word} reads another state"))
+}
+
+/// The verbs that accept a state as an option only.
+const LISTING: [&str; 3] = ["ls", "mst", "stats"];
 
 /// Returns the verbs, flags or values that are nearest to an unknown one, if any is near.
 fn near_name(error: &clap::Error, typed: &Typed<'_>) -> Option<String> {

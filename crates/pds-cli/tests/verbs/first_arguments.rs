@@ -111,3 +111,24 @@ fn an_empty_argument_names_no_repository() {
         assert!(said.contains("''") || said.contains("an empty argument"), "{verb}: {said}");
     }
 }
+
+#[test]
+fn a_word_that_a_listing_cannot_use_names_the_command_that_can() {
+    let repo = TestRepo::with_notes();
+    repo.pds(["ref", "set", "s.car", "HEAD"]).ok();
+    repo.export("s.car");
+    for (line, hint) in [
+        ("ls com.example.note/one", "pds get com.example.note/one prints the record"),
+        ("ls HEAD^", "pds ls --at HEAD^ reads another state"),
+        ("stats HEAD^", "pds stats --at HEAD^ reads another state"),
+        ("mst HEAD^", "pds mst --at HEAD^ reads another state"),
+        ("ls s.car", "a ref has this name; ./s.car names the file"),
+        ("stats s.car", "a ref has this name; ./s.car names the file"),
+    ] {
+        let said = repo.pds(line.split(' ')).fails(2);
+        assert!(said.ends_with(&format!("\nhint: {hint}\n")), "{line}: {said}");
+    }
+    // The value of an option is no such word.
+    let said = repo.pds(["ls", "--limit", "x"]).fails(2);
+    assert!(said.contains("hint: the form is pds ls "), "{said}");
+}
