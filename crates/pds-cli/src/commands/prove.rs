@@ -13,7 +13,7 @@ use pds::transfer::prove::{Proof, verify_proof};
 use crate::answers::commit::CommitId;
 use crate::answers::prove::{Presence, ProveAnswer, origin_of};
 use crate::arguments::identity::IdentityFile;
-use crate::arguments::record::RecordArg;
+use crate::arguments::record_at::RecordAtArg;
 use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::destination::{check_is_free, check_is_no_terminal, named, write_file};
@@ -31,8 +31,9 @@ use crate::screens::proof::written as screen;
     after_help = "Examples:\n  pds prove app.bsky.actor.profile/self -o proof.car\n  pds -R backup.car prove app.bsky.feed.post/3jzfcijpj2z2a --with-identity log.json -o proof.car"
 )]
 pub(crate) struct Args {
-    /// Record: collection/rkey, at-uri or bsky.app URL
-    path: RecordArg,
+    /// Record: collection/rkey, an at-uri or a bsky.app URL; REV:PATH proves it in a state
+    #[arg(value_name = "PATH")]
+    path: RecordAtArg,
 
     /// File to write [default: stdout]
     #[arg(short, long, value_name = "FILE", allow_hyphen_values = true)]
@@ -59,8 +60,9 @@ impl Args {
             return Stated::usage(message).fail();
         }
         check_is_no_terminal(self.output.as_deref())?;
-        let snapshot = place.snapshot(self.at.as_ref())?;
-        let path = self.path.path_in(place.account(snapshot.commit().known_did()))?;
+        let at = self.path.state(self.at.clone())?;
+        let snapshot = place.snapshot(at.as_ref())?;
+        let path = self.path.record.path_in(place.account(snapshot.commit().known_did()))?;
         let proof = snapshot.prove(path)?;
         let presence = Presence(proof.record().map(Record::cid));
         let Some(file) = to else {

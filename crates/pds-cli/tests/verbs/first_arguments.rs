@@ -132,3 +132,16 @@ fn a_word_that_a_listing_cannot_use_names_the_command_that_can() {
     let said = repo.pds(["ls", "--limit", "x"]).fails(2);
     assert!(said.contains("hint: the form is pds ls "), "{said}");
 }
+
+#[test]
+fn a_proof_reads_the_state_before_a_colon() {
+    let repo = TestRepo::with_notes();
+    let before = repo.json(["get", "com.example.note/a"])["cid"].clone();
+    repo.put("a", "changed");
+    let path = repo.home.path("old.car");
+    let proof = repo.json(["prove", "HEAD^:com.example.note/a", "-o", &path]);
+    assert_eq!(proof["cid"], before);
+    let twice = ["prove", "HEAD^:com.example.note/a", "--at", "HEAD", "-o", "x.car"];
+    let said = repo.pds(twice).fails(2);
+    assert!(said.starts_with("error: the state is named twice, "), "{said}");
+}
