@@ -81,7 +81,8 @@ impl FromStr for RecordsArg {
             None if text.contains('*') => return Err(FORMS.to_owned()),
             None => text,
         };
-        match plain.parse::<TargetArg>() {
+        // Shells and file managers put a slash at the end of a directory.
+        match plain.strip_suffix('/').unwrap_or(plain).parse::<TargetArg>() {
             Ok(TargetArg { authority, collection, rkey: None }) => Ok(Self::Beginning(Beginning {
                 authority,
                 text: text.to_owned(),
@@ -126,6 +127,7 @@ mod tests {
     fn patterns_end_with_a_star_or_name_a_collection() {
         for (text, bytes) in [
             ("com.example.note", "com.example.note/"),
+            ("com.example.note/", "com.example.note/"),
             ("com.example.note/*", "com.example.note/"),
             ("com.example.note/3k*", "com.example.note/3k"),
             ("com.example.*", "com.example."),
