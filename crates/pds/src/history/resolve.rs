@@ -192,7 +192,7 @@ impl History<'_> {
     }
 }
 
-/// Returns the commit that a ref pointed to at a time, as the log records it, or the reason why there is none.
+/// Returns the commit that a ref pointed to at a time, as the log records it, or says why the log has no such commit.
 fn logged_at(view: &dyn View, name: &RefName, micros: u64) -> Result<Result<Cid, String>> {
     let (mut found, mut first) = (None, None);
     view.log(&LogQuery::newest_first().of(name.clone()), &mut |row| {
