@@ -11,6 +11,7 @@ use pds::local::open::{is_repository, open_without_key};
 use pds::store::RefName;
 
 use crate::arguments::bsky_url::is_url;
+use crate::arguments::collection::CollectionArg;
 use crate::arguments::record::TargetArg;
 use crate::arguments::record_at;
 use crate::arguments::state_arg::{StateRange, has_car_ending, is_path};
@@ -153,6 +154,10 @@ fn value_in<'w>(word: &'w str, option: &Arg) -> Option<&'w str> {
 fn names_repository(word: &OsStr, named: Option<&OsStr>) -> bool {
     let text = word.to_str().unwrap_or_default();
     if word.is_empty() {
+        return false;
+    }
+    // A collection may have a slash at its end, as a directory has.
+    if text.parse::<CollectionArg>().is_ok() && !has_car_ending(word) && !Path::new(word).is_dir() {
         return false;
     }
     if is_path(word) {

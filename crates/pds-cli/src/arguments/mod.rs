@@ -1,6 +1,7 @@
 //! Arguments that several verbs share, and what they name.
 
 pub(crate) mod bsky_url;
+pub(crate) mod collection;
 pub(crate) mod first_argument;
 pub(crate) mod history_args;
 pub(crate) mod identity;

@@ -8,6 +8,7 @@ use pds::syntax::{Nsid, RecordKey};
 use pds::{ListOptions, RecordEntry, Snapshot};
 
 use crate::answers::ls::{CollectionRow, RecordRow};
+use crate::arguments::collection::CollectionArg;
 use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::failures::partial::Gaps;
@@ -24,8 +25,8 @@ use crate::screens::no_records::say_if_absent;
     after_help = "Examples:\n  pds ls\n  pds ls app.bsky.feed.post --reverse -n 20\n  pds -R backup.car ls --all"
 )]
 pub(crate) struct Args {
-    /// List the records of this collection
-    collection: Option<Nsid>,
+    /// List the records of this collection; an at-uri names one, too
+    collection: Option<CollectionArg>,
 
     /// State to read (see pds help revisions)
     #[arg(long, value_name = "REV")]
@@ -61,8 +62,11 @@ impl Args {
             return Stated::usage("-l needs a collection or --all").fail();
         }
         let snapshot = place.snapshot(self.at.as_ref())?;
+        let account = place.account(snapshot.commit().known_did());
+        let collection =
+            self.collection.as_ref().map(|one| one.collection_in(&account)).transpose()?;
         let mut gaps = Gaps::default();
-        let is_partial = self.list(&snapshot, &mut gaps, out)? || !gaps.is_empty();
+        let is_partial = self.list(collection, &snapshot, &mut gaps, out)? || !gaps.is_empty();
         if is_partial && is_a_file(&place.path_at(self.at.as_ref())?.0) {
             out.hint(PROOF)?;
         }
@@ -70,8 +74,14 @@ impl Args {
     }
 
     /// Prints the listing, and returns whether a listed record is missing.
-    fn list(&self, snapshot: &Snapshot, gaps: &mut Gaps, out: &mut Output) -> Result<bool> {
-        if let Some(collection) = &self.collection {
+    fn list(
+        &self,
+        collection: Option<&Nsid>,
+        snapshot: &Snapshot,
+        gaps: &mut Gaps,
+        out: &mut Output,
+    ) -> Result<bool> {
+        if let Some(collection) = collection {
             let options = ListOptions::default().after(self.after.clone()).reverse(self.reverse);
             let is_partial =
                 self.print_all(snapshot.list(collection, &options), snapshot, gaps, out)?;

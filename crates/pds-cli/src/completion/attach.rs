@@ -15,6 +15,7 @@ use pds::syntax::Nsid;
 
 use super::command_line::{names_repository, place};
 use super::find::{ValueOf, find};
+use crate::arguments::collection::CollectionArg;
 use crate::arguments::first_argument::READING;
 use crate::arguments::record::{RecordArg, TargetArg};
 use crate::arguments::record_pattern::RecordsArg;
@@ -83,7 +84,7 @@ fn kinds(arg: &Arg) -> Vec<ValueOf> {
     if has_type(TypeId::of::<RefName>()) {
         return vec![ValueOf::Ref];
     }
-    if has_type(TypeId::of::<Nsid>()) {
+    if has_type(TypeId::of::<Nsid>()) || has_type(TypeId::of::<CollectionArg>()) {
         return vec![ValueOf::Collection];
     }
     if has_type(TypeId::of::<CidArg>()) {

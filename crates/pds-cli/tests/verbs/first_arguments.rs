@@ -145,3 +145,17 @@ fn a_proof_reads_the_state_before_a_colon() {
     let said = repo.pds(twice).fails(2);
     assert!(said.starts_with("error: the state is named twice, "), "{said}");
 }
+
+#[test]
+fn ls_accepts_a_slash_and_the_uri_of_a_collection() {
+    let repo = TestRepo::with_notes();
+    let expected = repo.pds(["ls", "com.example.note"]).ok();
+    let uri = "at://did:web:alice.example.com/com.example.note";
+    for name in ["com.example.note/", uri, &format!("{uri}/")] {
+        assert_eq!(repo.pds(["ls", name]).ok(), expected, "{name}");
+        let within = repo.home.pds(["ls", name]).within(repo.home.path("alice"));
+        assert_eq!(within.ok(), expected, "{name}");
+    }
+    let said = repo.pds(["ls", "at://did:web:other.example.com/com.example.note"]).fails(1);
+    assert!(said.contains("did:web:other.example.com"), "{said}");
+}
