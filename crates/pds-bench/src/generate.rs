@@ -63,7 +63,9 @@ pub(crate) fn repository(records: usize, other: bool) -> Result<Generated> {
     let data = builder.finish(|node| {
         blocks.insert(node);
     });
-    let rev = Tid::new(FIRST_MICROS + 2 * YEAR_MICROS, CLOCK_ID).expect("it is after 1970");
+    // The other one is the later state.
+    let micros = FIRST_MICROS + 2 * YEAR_MICROS + u64::from(other);
+    let rev = Tid::new(micros, CLOCK_ID).expect("it is after 1970");
     let commit = UnsignedCommit { did: did(), data, rev, prev: None }.sign(&key()?)?;
     blocks.insert(commit.block().clone());
     Ok(Generated { commit, blocks })
