@@ -113,7 +113,7 @@ pub(crate) fn of_usage(error: &clap::Error, mut command: clap::Command) -> ExitC
         true => "no command was given".to_owned(),
         false => hide_secrets(&message_of(error)).into_owned(),
     };
-    let hint = advice(error, &typed).map(Cow::Owned);
+    let hint = advice(error, &typed).map(|hint| Cow::Owned(hide_secrets(&hint).into_owned()));
     Failure { code: Exit::Usage, name: "usage", message, screen: None, hint }.print(json);
     Exit::Usage.into()
 }
