@@ -1,7 +1,7 @@
 //! Files and directories that an operation has not completed yet: temporary, locked, and removed unless published.
 //!
 //! A process that is killed leaves such an entry behind. Its lock ends with the process, so another process can tell
-//! an entry that is in use from a leftover: see [`remove_leftovers`](crate::leftovers::remove_leftovers).
+//! an entry that is in use from a leftover: see [`remove_leftovers`].
 //!
 //! A process that is about to end because of a signal calls [`remove_all`]. For this the module keeps a list of the
 //! entries of this process, the only global state of the library.
