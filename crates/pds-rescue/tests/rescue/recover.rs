@@ -135,9 +135,13 @@ fn check(originals: &[Original], damaged: Vec<u8>, what: &str) {
             assert!(found.pairs.contains(&pair), "{what}: {} {}", pair.0, pair.1);
         }
     }
-    // Nothing of the present state is missing in silence.
+    // Nothing of the present state is missing in silence. But if its root is lost, a tree whose own commit is lost may
+    // be taken for it.
+    let is_commit = |original: &Original| Commit::decode(&original.block).is_ok();
+    let has_stray_tree = originals.iter().any(|one| !one.is_spared && is_commit(one));
     if let Some(commit) = &found.recovery.commit {
-        for pair in entries(&all, commit.data()) {
+        let is_ambiguous = !spared.contains_key(&commit.data()) && has_stray_tree;
+        for pair in entries(&all, commit.data()).into_iter().filter(|_| !is_ambiguous) {
             let is_lost = || found.lost.iter().any(|(part, _)| covers(part, &pair.0));
             assert!(found.present.contains(&pair) || is_lost(), "{what}: {} is silent", pair.0);
         }
@@ -232,11 +236,12 @@ fn file_of_states(numbers: &mut Numbers) -> Vec<u8> {
 fn all_that_is_left_of_random_states_is_found() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let start = u64::from(now.subsec_nanos());
-    for case in 0..300 {
-        let mut numbers = Numbers(start + case);
+    // In this case, a tree without its commit is taken for the present one, whose root is lost.
+    for start in (start..start + 300).chain([522_692_549]) {
+        let mut numbers = Numbers(start);
         let file = file_of_states(&mut numbers);
         let (flips, is_cut) = (numbers.next(5), numbers.next(4) == 0);
-        damage_and_check(&file, flips, is_cut, &mut numbers, &format!("start {}", start + case));
+        damage_and_check(&file, flips, is_cut, &mut numbers, &format!("start {start}"));
     }
 }
 
