@@ -74,4 +74,4 @@ const FIELDS: [&str; 4] = ["cid", "path", "uri", "value"];
 
 const CHANGED: &str = "if the change is intended, remove cid from the line";
 
-const ANOTHER_ACCOUNT: &str = "to copy the records of another account, replace the uri of each line by its collection/rkey as path";
+const ANOTHER_ACCOUNT: &str = "to copy the records of another account, write path (collection/rkey) in place of uri, and no cid where the value is changed";
