@@ -22,7 +22,7 @@ pub(crate) fn case(work: Work, rows: usize, data: &Data) -> Result<Outcome> {
         Work::LogNewest => read(&["log", "-n", KEPT], &dir, data),
         Work::LogPut => put(rows, data),
         Work::LogGc => shorten(&["gc", "--keep", KEPT], rows, data),
-        Work::LogForget => shorten(&["forget", "--before", OLDEST_KEPT], rows, data),
+        Work::LogForget => shorten(&["forget", "--yes", "--before", OLDEST_KEPT], rows, data),
         _ => bail!("this work is not about a log"),
     }
 }
