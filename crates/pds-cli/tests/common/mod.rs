@@ -4,6 +4,7 @@ mod cars;
 mod directory;
 mod masked;
 mod run;
+pub(crate) mod torture;
 
 use std::ffi::OsString;
 use std::fs;

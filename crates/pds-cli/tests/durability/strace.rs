@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Command;
 
-use crate::common::{Ended, Home, Run, TestRepo, say};
+use crate::common::{Ended, Home, Run, TestRepo, say, torture};
 
 /// Calls that change files, or come between two that do; `?` allows for systems without the call.
 const CALLS: [&str; 20] = [
@@ -114,12 +114,9 @@ impl Scenario<'_> {
                 }
             }
         }
-        say(&format!(
-            "kills: {}: {killed} kills, at {} of {} calls; left: {left:?}; files afterwards: {files:?}",
-            self.name,
-            chosen.len(),
-            points.len(),
-        ));
+        let found =
+            format!("{killed} killed, of {} calls; left: {left:?}; files: {files:?}", points.len());
+        torture::row(&format!("kill: {}", self.name), chosen.len(), &found);
         assert!(
             failures.is_empty(),
             "{} of {} kills of pds {} have left something else:\n{}",
@@ -162,7 +159,7 @@ impl Scenario<'_> {
 
     /// All calls, or a spread: up to half of it renames, links, removals and the like.
     fn chosen(&self, points: &[Point]) -> Vec<Point> {
-        if std::env::var_os("PDS_TORTURE").is_some_and(|value| value == "full") {
+        if torture::amount(self.kills, usize::MAX) >= points.len() {
             return points.to_vec();
         }
         let of = |kind: fn(&str) -> bool| -> Vec<Point> {
