@@ -8,7 +8,7 @@ test:
 
 # Run the long torture: a kill at every file system call (needs strace), then eight processes for two minutes.
 torture:
-    PDS_TORTURE=full PDS_FIXTURES_REQUIRED=1 cargo test -p atpds-cli --test main -- --nocapture durability::kills::
+    PDS_TORTURE=full PDS_FIXTURES_REQUIRED=1 cargo test -p atpds-cli --test main -- --nocapture torture::
     PDS_TORTURE_SECONDS=120 cargo test -p atpds-cli --test main -- --nocapture concurrency::eight::
 
 # Run each fuzz target for some seconds, or those that are named: just fuzz 600 verify tree. Inputs are kept.

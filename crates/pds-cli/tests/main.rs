@@ -18,4 +18,5 @@ mod screens;
 #[allow(dead_code, reason = "tests of another crate use the rest")]
 mod server;
 mod surroundings;
+mod torture;
 mod verbs;

@@ -2,11 +2,8 @@
 //! in part.
 
 mod forget;
-mod kills;
 #[cfg(unix)]
 mod signals;
-mod state;
-mod strace;
 
 use std::io::{BufRead, BufReader, Write};
 use std::thread;

@@ -1,0 +1,3 @@
+//! What the program does when the machine fails it. `PDS_TORTURE=full` tries everything, the gate a sample.
+
+mod calls;
