@@ -1,7 +1,7 @@
 //! The answers that each verb may give next to other processes, and the record of those it gave.
 
 use std::collections::BTreeMap;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use serde_json::Value;
 
@@ -107,32 +107,4 @@ pub(super) fn gist(text: &str) -> String {
 
 pub(super) fn start_of(text: &str) -> String {
     text.chars().take(800).collect()
-}
-
-/// A small generator (xorshift64*), so that a run can be repeated from its seed.
-pub(super) struct Random(u64);
-
-impl Random {
-    pub(super) fn new(seed: u64) -> Self {
-        // Neighbouring seeds give unlike numbers.
-        let mut random = Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
-        random.below(2);
-        random
-    }
-
-    pub(super) fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
-    }
-}
-
-/// `PDS_TORTURE_SEED`, or one from the clock.
-pub(super) fn seed() -> u64 {
-    let given = std::env::var("PDS_TORTURE_SEED").ok();
-    given.map_or_else(
-        || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() % 1_000_000,
-        |given| given.parse().unwrap(),
-    )
 }

@@ -13,10 +13,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use super::answers::{Ledger, seed};
+use super::answers::Ledger;
 use super::at_once;
 use super::checks::{check_loop, check_whole};
 use super::loops::{LOOPS, Loop, NOTES};
+use crate::common::torture::seed;
 use crate::common::{DID, Home, TestRepo, creations, say};
 
 /// How long the loops run: `PDS_TORTURE_SECONDS`, or 8 seconds.

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use serde_json::Value;
 
-use super::answers::{Ledger, Random, error_of, gist, is_expected, start_of};
+use super::answers::{Ledger, error_of, gist, is_expected, start_of};
+use crate::common::torture::Random;
 use crate::common::{DID, Ended, TestRepo};
 
 pub(super) const LOOPS: usize = 8;
