@@ -28,6 +28,38 @@ fn every_finding_has_its_row() {
     assert_eq!(rows.len(), Code::ALL.len(), "a row without a code");
 }
 
+/// Returns the names and values of constants, and checks that the crate has no others.
+macro_rules! all_limits {
+    ($($name:ident)*) => {{
+        let source = page("crates/pds-core/src/data/limits.rs");
+        let public = source.lines().filter_map(|line| line.strip_prefix("pub const "));
+        let names: Vec<&str> = public.filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(names, [$(stringify!($name)),*]);
+        [$((stringify!($name), u64::try_from(pds::data::limits::$name).unwrap())),*]
+    }};
+}
+
+#[test]
+fn every_limit_has_its_row() {
+    let limits = all_limits!(
+        MAX_BLOCK_BYTES MAX_RECORD_BYTES MAX_WRITTEN_RECORD_BYTES MAX_MESSAGE_BYTES MAX_NESTING
+        MAX_BLOCK_NESTING MAX_CONTAINER_ENTRIES MAX_MAP_KEY_BYTES MAX_JSON_BYTES MAX_TREE_KEY_BYTES
+        MAX_NODE_ENTRIES MAX_TREE_LEVEL MAX_EARLIER_STATES MAX_CAR_HEADER_BYTES MAX_VARINT_BYTES
+        MAX_CLOCK_DRIFT_MICROS MAX_SAFE_INTEGER MAX_DID_DOCUMENT_BYTES MAX_PLC_LOG_BYTES
+        MAX_PLC_OPERATIONS MAX_PLC_OPERATION_BYTES MAX_PLC_ROTATION_KEYS
+        MAX_PLC_VERIFICATION_METHODS PLC_RECOVERY_MICROS MAX_LOG_MESSAGE_BYTES
+    );
+    let page = page("docs/limits.md");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for (name, value) in limits {
+        let row = rows.iter().find(|row| row.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("{name} is not in docs/limits.md"));
+        let shown: String = row.split('|').nth(2).unwrap_or_default().replace([',', ' '], "");
+        assert_eq!(shown, value.to_string(), "{name}");
+    }
+    assert_eq!(rows.len(), limits.len(), "a row without a limit");
+}
+
 /// A room is a folder of modules. The files next to `lib.rs` form one more room in each crate.
 #[test]
 fn every_room_has_an_example() {
