@@ -34,8 +34,9 @@ const NO_BEGINNING: [&str; 1] = ["Who"];
 const EXEMPT: &str = "crates/pds-structure/tests/structure/words.rs";
 
 /// Pages and settings at the root of the repository.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
+    "SECURITY.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
