@@ -15,6 +15,10 @@ torture:
 fuzz seconds="60" *targets:
     bash .ci/fuzz {{seconds}} {{targets}}
 
+# Write the lists of public items again, after an intended change.
+api:
+    bash .ci/api --update
+
 # Check licences and sources of the dependencies (cargo install cargo-deny).
 deny:
     cargo deny check licenses bans sources
