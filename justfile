@@ -19,9 +19,9 @@ fuzz seconds="60" *targets:
 api:
     bash .ci/api --update
 
-# Check licences and sources of the dependencies (cargo install cargo-deny).
+# Check licences and sources of the dependencies.
 deny:
-    cargo deny check licenses bans sources
+    bash .ci/deny
 
 # Measure line coverage (cargo install cargo-llvm-cov).
 cover:
