@@ -2,15 +2,15 @@
 //!
 //! A thread waits for them. It removes every unfinished file and directory of the process, and ends it with exit code
 //! 128 + n. No state is torn: a change of a store is one transaction, which the next process that opens the store rolls
-//! back, and other files get their final names only when they are complete. A second signal ends the process at once.
+//! back, and other files get their final names only when they are complete. A signal one second or more after the first
+//! ends the process at once. Earlier ones do not: `timeout` and terminals may send the same signal twice.
 
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use pds::unfinished::remove_all;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::flag::register_conditional_shutdown;
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
@@ -28,23 +28,33 @@ pub(crate) fn end_cleanly() {
     };
     let signals: Vec<i32> =
         [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal)).collect();
-    let is_ending = Arc::new(AtomicBool::new(false));
-    for signal in &signals {
-        // If this fails, a second signal is waited for like the first.
-        let _ = register_conditional_shutdown(*signal, 128 + signal, is_ending.clone());
-    }
     // If this fails, signals end the process without removing anything; the next run does that.
     let Ok(mut signals) = Signals::new(&signals) else { return };
     let wait = move || {
+        let mut first: Option<Instant> = None;
         for signal in signals.forever() {
-            if signal == SIGINT && is_lent() {
-                continue;
+            match first {
+                None if signal == SIGINT && is_lent() => {}
+                None => {
+                    first = Some(Instant::now());
+                    if start("end", move || end(signal)).is_err() {
+                        end(signal);
+                    }
+                }
+                Some(first) if first.elapsed() >= PATIENCE => low_level::exit(128 + signal),
+                Some(_) => {}
             }
-            is_ending.store(true, Ordering::Release);
-            end(signal);
         }
     };
-    let _ = std::thread::Builder::new().name("signals".to_owned()).spawn(wait);
+    // If this fails, signals end the process without removing anything; the next run does that.
+    let _ = start("signals", wait);
+}
+
+/// How long the removal of unfinished work goes on before another signal ends it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn start(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(run).map(drop)
 }
 
 fn end(signal: i32) {
