@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::commit::CommitId;
-use crate::process::text::counted;
+use crate::process::text::counted_plain;
 
 /// The size of a file that was written.
 #[derive(Serialize)]
@@ -17,7 +17,7 @@ pub(crate) struct ExportAnswer {
 
 impl fmt::Display for ExportAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, {}", counted(self.blocks, "block"), counted(self.bytes, "byte"))
+        write!(f, "{}, {}", counted_plain(self.blocks, "block"), counted_plain(self.bytes, "byte"))
     }
 }
 
@@ -35,8 +35,8 @@ pub(crate) struct ExportedRecords {
 impl fmt::Display for ExportedRecords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(files) = self.files {
-            write!(f, "{}, ", counted(files, "file"))?;
+            write!(f, "{}, ", counted_plain(files, "file"))?;
         }
-        f.write_str(&counted(self.records, "record"))
+        f.write_str(&counted_plain(self.records, "record"))
     }
 }

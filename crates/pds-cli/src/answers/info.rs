@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::arrived::Arrived;
 use super::json::optional_text;
-use crate::process::text::{counted, rev_text};
+use crate::process::text::{counted_plain, rev_text};
 
 /// A repository in one state.
 #[derive(Serialize)]
@@ -64,7 +64,7 @@ impl fmt::Display for Info {
         let did = self.did.as_deref().unwrap_or("-");
         let version = self.version.map_or_else(|| "-".to_owned(), |version| version.to_string());
         let Self { commit, data, records, blocks, nodes, blobs, bytes, .. } = self;
-        let (rev, nodes) = (rev_text(self.rev), counted(*nodes, "tree node"));
+        let (rev, nodes) = (rev_text(self.rev), counted_plain(*nodes, "tree node"));
         write!(
             f,
             "did      {did}\nkey      {key}\ncommit   {commit}\nrev      {rev}\ndata     {data}\n\

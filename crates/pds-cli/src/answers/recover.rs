@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::commit::CommitId;
 use super::repair::lost_part_json;
-use crate::process::text::{counted, did_text, rev_text};
+use crate::process::text::{counted_plain, did_text, rev_text};
 
 /// A recovered record, a loss, or a state.
 pub(crate) struct RecoveredRow<'a>(pub(crate) &'a Recovered);
@@ -77,7 +77,7 @@ fn write_state(state: &FoundState, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let FoundState { commit, did, rev, has_tree, records, lost, .. } = state;
     write!(f, "state {} {commit} {}: ", rev_text(*rev), did_text(did.as_ref()))?;
     match has_tree {
-        true => write!(f, "{}, {lost} lost", counted(*records, "record")),
+        true => write!(f, "{}, {lost} lost", counted_plain(*records, "record")),
         false => f.write_str("the commit without its tree"),
     }
 }
@@ -133,7 +133,7 @@ impl fmt::Display for RecoverAnswer<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { in_states, unplaced, without_path, lost, records, .. } = self;
         let verdict = if self.is_whole() { "whole" } else { "partly recovered" };
-        write!(f, "{verdict}: {}", counted(*records, "record"))?;
+        write!(f, "{verdict}: {}", counted_plain(*records, "record"))?;
         if self.commits.len() > 1 {
             let rev = rev_text(self.commit.and_then(Commit::rev));
             write!(f, " at rev {rev}, {in_states} in other states only")?;
@@ -141,7 +141,7 @@ impl fmt::Display for RecoverAnswer<'_> {
         write!(f, ", {unplaced} unplaced, {without_path} without a path, {lost} lost")?;
         match self.damaged {
             0 => Ok(()),
-            damaged => write!(f, ", {}", counted(damaged, "damaged place")),
+            damaged => write!(f, ", {}", counted_plain(damaged, "damaged place")),
         }
     }
 }

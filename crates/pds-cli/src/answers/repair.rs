@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use super::commit::CommitId;
 use super::redate::RedateAnswer;
 use crate::failures::exit::Exit;
-use crate::process::text::{counted, rev_text};
+use crate::process::text::{counted_plain, rev_text};
 
 /// The findings of a repair, and what it did.
 pub(crate) struct RepairAnswer<'a> {
@@ -74,7 +74,7 @@ impl<'a> RepairAnswer<'a> {
             what: "log",
             left: format!(
                 "the log could not be read in full: {} recovered",
-                counted(*moves, "row")
+                counted_plain(*moves, "row")
             ),
             lost: match has_all_refs {
                 true => "states that only the log named may be lost",
@@ -85,7 +85,7 @@ impl<'a> RepairAnswer<'a> {
             what: "refs",
             left: format!(
                 "the refs could not be read in full: {} recovered",
-                counted(*refs, "ref")
+                counted_plain(*refs, "ref")
             ),
             lost: "other refs may be lost",
         };
@@ -163,7 +163,7 @@ impl<'a> RepairAnswer<'a> {
             _ => "FAILED",
         };
         let Self { survey, .. } = self;
-        let (blocks, damaged) = (counted(survey.blocks, "block"), survey.damaged().len());
+        let (blocks, damaged) = (counted_plain(survey.blocks, "block"), survey.damaged().len());
         let present = self.lost.iter().filter(|lost| is_present(lost)).count();
         let found = survey.found().len();
         write!(f, "{verdict}: {blocks}, {damaged} damaged, {found} found, {present} lost")?;
@@ -173,7 +173,7 @@ impl<'a> RepairAnswer<'a> {
         }
         match survey.refs.len() + self.moved().len() {
             0 => {}
-            astray => write!(f, ", {}", counted(astray as u64, "broken ref"))?,
+            astray => write!(f, ", {}", counted_plain(astray as u64, "broken ref"))?,
         }
         if self.acted {
             let Replaced { added, dropped, .. } = self.mended;
@@ -181,12 +181,12 @@ impl<'a> RepairAnswer<'a> {
         }
         match self.restored() {
             0 => {}
-            set => write!(f, ", {} set", counted(set as u64, "ref"))?,
+            set => write!(f, ", {} set", counted_plain(set as u64, "ref"))?,
         }
         match &self.rebuilt {
             Some(Rebuilt { commit, records, is_new: true, .. }) => {
                 let (cid, rev) = (commit.cid(), rev_text(commit.rev()));
-                write!(f, "; new commit {cid} rev {rev} with {}", counted(*records, "record"))
+                write!(f, "; new commit {cid} rev {rev} with {}", counted_plain(*records, "record"))
             }
             Some(Rebuilt { commit, lost, .. }) if !lost.is_empty() => {
                 write!(f, "; HEAD points to commit {} again", commit.cid())

@@ -8,7 +8,7 @@ use pds::syntax::Did;
 use pds::{Finding, Report, SignatureState};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::process::text::{counted, did_text, rev_text};
+use crate::process::text::{counted_plain, did_text, rev_text};
 
 /// A finding in JSON.
 #[derive(serde::Serialize)]
@@ -87,18 +87,18 @@ impl fmt::Display for VerifyAnswer<'_> {
         };
         write!(f, ": {} rev {}, ", did_text(commit.known_did()), rev_text(commit.rev()))?;
         if report.commits > 0 {
-            write!(f, "{}, ", counted(report.commits, "commit"))?;
+            write!(f, "{}, ", counted_plain(report.commits, "commit"))?;
         }
         write!(
             f,
             "{}, {}, {}, {}, signature {}, {}, {}",
-            counted(report.records, "record"),
-            counted(report.nodes, "node"),
-            counted(report.blocks, "block"),
+            counted_plain(report.records, "record"),
+            counted_plain(report.nodes, "node"),
+            counted_plain(report.blocks, "block"),
             if report.is_complete() { "complete" } else { "partial" },
             signature(report),
-            counted(report.errors, "error"),
-            counted(report.warnings, "warning"),
+            counted_plain(report.errors, "error"),
+            counted_plain(report.warnings, "warning"),
         )
     }
 }

@@ -22,7 +22,7 @@ use crate::input::blob_files::{cid_of, claimed_cid, each, files_of};
 use crate::input::stream::{STANDARD_STREAM, open_stream};
 use crate::process::output::Output;
 use crate::process::progress::{Counted, Progress};
-use crate::process::text::{counted, say};
+use crate::process::text::{counted_plain, say};
 use crate::repository::blob_notes::find_missing;
 use crate::repository::open::{Place, Source};
 use crate::screens::blob::{BlobList, StoredList, checked, print_missing};
@@ -201,7 +201,7 @@ fn check_all_exist(files: &[PathBuf]) -> Result<()> {
 fn partly(stored: u64, error: anyhow::Error) -> anyhow::Error {
     match stored {
         0 => error,
-        _ => Stated::partly(format!("{} stored, then: {error:#}", counted(stored, "file")))
+        _ => Stated::partly(format!("{} stored, then: {error:#}", counted_plain(stored, "file")))
             .hint("the printed blobs are stored, the files after them are not")
             .into(),
     }

@@ -13,7 +13,7 @@ use crate::input::json_input::{read_json, value_of};
 use crate::input::stream::{bytes_of, open_stream, read_limited};
 use crate::process::output::Output;
 use crate::process::progress::{Counted, Progress};
-use crate::process::text::{counted, say};
+use crate::process::text::{counted_plain, say};
 
 /// Compute the CID of a file
 ///
@@ -56,7 +56,7 @@ impl Args {
         let codec = if cid.codec() == Codec::Cbor { "dag-cbor" } else { "raw" };
         out.answer(&CidAnswer { bytes, cid, codec })?;
         if !out.is_json() {
-            say(&format!("{what}: {}", counted(bytes, "byte")));
+            say(&format!("{what}: {}", counted_plain(bytes, "byte")));
         }
         Ok(Exit::Done)
     }

@@ -25,7 +25,7 @@ use crate::failures::exit::{Exit, Stated};
 use crate::input::stream::open_file;
 use crate::process::output::Output;
 use crate::process::progress::{Steps, Watched};
-use crate::process::text::{counted, name_of, rev_text};
+use crate::process::text::{counted_plain, name_of, rev_text};
 use crate::repository::arrivals::say_other_states;
 use crate::repository::blob_notes::{say_copied, say_missing};
 use crate::repository::clock::FutureArg;
@@ -303,11 +303,11 @@ fn warn_of_move(repo: &Repo, imported: &Imported, out: &mut Output) {
         out.warn(format!("{name} pointed to a later rev, {rev}; {undo}"));
     }
     if imported.lost > 0 {
-        let lost = counted(imported.lost, "local record");
+        let lost = counted_plain(imported.lost, "local record");
         out.warn(format!("the new state lacks {lost}: -{}; {undo}", imported.lost));
     }
     if imported.returned > 0 {
-        let returned = counted(imported.returned, "record");
+        let returned = counted_plain(imported.returned, "record");
         out.warn(format!("{returned} deleted here came back; {undo}"));
     }
 }
@@ -321,7 +321,7 @@ pub(crate) fn warn(findings: &[Finding], out: &mut Output) {
     }
     let odd = odd.len();
     if odd > 0 {
-        let odd = counted(odd as u64, "finding");
+        let odd = counted_plain(odd as u64, "finding");
         out.warn(format!("{odd} in records, which were stored unchanged; pds verify lists them"));
     }
 }

@@ -24,7 +24,7 @@ use crate::failures::exit::{Exit, Stated};
 use crate::input::stream::{is_a_file, open_damaged};
 use crate::process::output::Output;
 use crate::process::progress::Steps;
-use crate::process::text::{counted, say};
+use crate::process::text::{counted_plain, say};
 use crate::repository::blob_notes::say_copied;
 use crate::repository::clock::ClockArg;
 use crate::repository::open::Place;
@@ -273,7 +273,7 @@ pub(crate) fn open_source(path: &Path) -> Result<Arc<dyn Blocks>> {
     }
     if damaged > 0 {
         let path = path.display();
-        let places = counted(damaged, "place");
+        let places = counted_plain(damaged, "place");
         say(&format!("{path}: {places} cannot be read; the other blocks are used"));
     }
     Ok(Arc::new(car))

@@ -18,7 +18,7 @@ use crate::arguments::record::{RecordArg, check_account};
 use crate::failures::exit::{Exit, Stated};
 use crate::input::stream::open_file;
 use crate::process::output::Output;
-use crate::process::text::{counted, rev_text, say, time_text};
+use crate::process::text::{counted_plain, rev_text, say, time_text};
 use crate::records::json_form::NO_JSON_FORM;
 use crate::screens::proof as screen;
 
@@ -123,12 +123,12 @@ fn notes(proven: &Proven) -> Vec<String> {
         notes.push(format!("the descent ends above node {cid}; some verifiers need that node"));
     }
     if let Some(cid) = proven.one_unneeded {
-        let blocks = counted(proven.unneeded, "block");
+        let blocks = counted_plain(proven.unneeded, "block");
         notes
             .push(format!("the file has {blocks} that the proof does not need, for example {cid}"));
     }
     if proven.repeated > 0 {
-        let sections = counted(proven.repeated, "section");
+        let sections = counted_plain(proven.repeated, "section");
         notes.push(format!("the file has {sections} with repeated blocks"));
     }
     notes

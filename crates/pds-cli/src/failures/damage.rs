@@ -4,7 +4,7 @@ use std::path::Path;
 
 use pds::car::CarError;
 
-use crate::process::text::{counted, name_of, say};
+use crate::process::text::{counted_plain, name_of, say};
 
 /// Reports the damaged places of a file as they are found, and only counts them beyond a limit.
 pub(crate) struct Damage<'a> {
@@ -26,7 +26,7 @@ impl<'a> Damage<'a> {
 
     pub(crate) fn report_rest(&self) {
         if self.count > MAX_NAMED {
-            let more = counted(self.count - MAX_NAMED, "place");
+            let more = counted_plain(self.count - MAX_NAMED, "place");
             say(&format!("{}: and {more} more", name_of(self.path)));
         }
     }

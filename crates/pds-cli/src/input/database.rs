@@ -12,7 +12,7 @@ use pds_rescue::extract_blocks;
 use crate::input::spool::Roomy;
 use crate::process::leftovers::report;
 use crate::process::progress::{Counted, Progress, Watched};
-use crate::process::text::{counted, say};
+use crate::process::text::{counted_plain, say};
 
 /// Tells whether a file is a SQLite file.
 pub(crate) fn is_database(file: &Watched) -> bool {
@@ -44,7 +44,7 @@ pub(crate) fn blocks_of_database(path: &Path, file: &Watched) -> Result<(Watched
     drop(out);
     drop(progress);
     for (table, blocks) in &found.tables {
-        say(&format!("table {table}: {}", counted(*blocks, "block")));
+        say(&format!("table {table}: {}", counted_plain(*blocks, "block")));
     }
     for table in &found.damaged {
         say(&format!("table {table}: some rows are damaged and were left out"));

@@ -31,8 +31,8 @@ pub(crate) fn rev_text(rev: Option<Tid>) -> String {
     rev.map_or_else(|| "-".to_owned(), |rev| rev.to_string())
 }
 
-/// Returns a count with its noun.
-pub(crate) fn counted(count: u64, one: &str) -> String {
+/// Returns a count with its noun, as in answers to programs: no commas between thousands.
+pub(crate) fn counted_plain(count: u64, one: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
 }
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::arguments::record::uri_of;
 use crate::process::destination::{check_is_free, is_device, write_file};
 use crate::process::output::Printable;
-use crate::process::text::{counted, say};
+use crate::process::text::{counted_plain, say};
 use crate::records::record_reader::ReadRecord;
 
 /// The rejected records of an export: lines of `OUT.rejected`, or messages if the export is no file.
@@ -88,7 +88,7 @@ impl<'c> Rejected<'c> {
         let mut lines = lines.into_inner().context("cannot write a temporary file")?;
         lines.rewind().context("cannot read a temporary file")?;
         write_file(file, *force, |out| Ok(io::copy(&mut lines, out)?))?;
-        let records = counted(self.count, "record");
+        let records = counted_plain(self.count, "record");
         say(&format!("{records} cannot be written in this format: see {}", file.display()));
         Ok(())
     }

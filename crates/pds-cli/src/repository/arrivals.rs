@@ -5,13 +5,13 @@ use pds::transfer::import::Imported;
 
 use crate::failures::exit::Exit;
 use crate::process::output::Output;
-use crate::process::text::{counted, rev_text, say};
+use crate::process::text::{counted_plain, rev_text, say};
 
 /// Prints how many other states arrived with a commit, and which commits were not stored. Returns the exit code.
 pub(crate) fn say_other_states(imported: &Imported, out: &mut Output) -> Exit {
     if imported.earlier > 0 {
         let what = if imported.newer.is_some() { "other state" } else { "earlier state" };
-        say(&format!("stored {}", counted(imported.earlier, what)));
+        say(&format!("stored {}", counted_plain(imported.earlier, what)));
     }
     let is_without_tree = |left: &&LeftOut| left.reason == Reason::WithoutTree;
     let (without_tree, others): (Vec<_>, Vec<_>) =
@@ -24,15 +24,15 @@ pub(crate) fn say_other_states(imported: &Imported, out: &mut Output) -> Exit {
         out.warn(format!("the state at commit {commit}, rev {rev}, was not stored: {because}"));
     }
     if let Some(more) = others.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
-        let more = counted(more as u64, "more state");
+        let more = counted_plain(more as u64, "more state");
         out.warn(format!("{more} not stored for reasons like these"));
     }
     if !without_tree.is_empty() {
-        let commits = counted(without_tree.len() as u64, "other commit");
+        let commits = counted_plain(without_tree.len() as u64, "other commit");
         say(&format!("{commits} without a tree: not stored"));
     }
     if !purged.is_empty() {
-        let states = counted(purged.len() as u64, "state");
+        let states = counted_plain(purged.len() as u64, "state");
         out.warn(format!(
             "{states} not stored: pds forget has deleted states up to a later rev here"
         ));

@@ -11,7 +11,7 @@ use crate::failures::exit::Exit;
 use crate::failures::partial::Gaps;
 use crate::process::output::Output;
 use crate::process::progress::Steps;
-use crate::process::text::{counted, say};
+use crate::process::text::{counted_plain, say};
 
 /// Prints how many of the blobs that records refer to are not stored here. There may be more than those given.
 pub(crate) fn say_missing<'a>(
@@ -27,7 +27,7 @@ pub(crate) fn say_missing<'a>(
     if missing > 0 {
         let are = if missing == 1 { "is" } else { "are" };
         let at_least = if has_more { "at least " } else { "" };
-        let blobs = counted(missing, "blob");
+        let blobs = counted_plain(missing, "blob");
         out.warn(format!(
             "{at_least}{blobs} {are} referred to but missing here; pds blob missing lists them"
         ));
@@ -58,7 +58,7 @@ pub(crate) fn say_damaged(blobs: &CopiedBlobs, out: &mut Output) -> Exit {
 /// Prints how many blobs were copied, and lists those that could not be. Returns the exit code.
 pub(crate) fn say_copied(blobs: &CopiedBlobs, out: &mut Output) -> Exit {
     if blobs.copied > 0 {
-        say(&format!("copied {}", counted(blobs.copied, "blob")));
+        say(&format!("copied {}", counted_plain(blobs.copied, "blob")));
     }
     say_damaged(blobs, out)
 }
