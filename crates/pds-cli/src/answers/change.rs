@@ -12,6 +12,8 @@ pub(crate) enum Action {
     Create,
     Update,
     Delete,
+    /// A write of the same content.
+    Unchanged,
     /// The commit cannot be read, or the states before it were purged.
     Unknown,
 }
@@ -20,6 +22,7 @@ impl Action {
     pub(crate) fn of(before: Option<Cid>, after: Option<Cid>) -> Self {
         match (before, after) {
             (None, _) => Self::Create,
+            (Some(before), Some(after)) if before == after => Self::Unchanged,
             (Some(_), Some(_)) => Self::Update,
             (Some(_), None) => Self::Delete,
         }
@@ -30,6 +33,7 @@ impl Action {
             Self::Create => '+',
             Self::Update => '~',
             Self::Delete => '-',
+            Self::Unchanged => '=',
             Self::Unknown => '?',
         }
     }

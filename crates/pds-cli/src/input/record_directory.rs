@@ -107,7 +107,7 @@ struct Found {
 }
 
 fn found_in(dir: &Path) -> Result<Found> {
-    let mut found = Found::default();
+    let (mut found, mut unread) = (Found::default(), 0);
     for NamedEntry { name, path, is_dir } in entries(dir)? {
         let nsid = || unescaped(&name)?.parse::<Nsid>().ok();
         if is_dir && let Some(did) = did_of(&name) {
@@ -117,8 +117,14 @@ fn found_in(dir: &Path) -> Result<Found> {
         } else if !is_dir && (name == COMMIT_JSON || name == COMMIT_CBOR) {
             found.has_commit = true;
         } else {
-            say(&format!("{} is not read: it is no collection", path.display()));
+            unread += 1;
+            if unread <= MAX_NAMED {
+                say(&format!("{} is not read: it is no collection", path.display()));
+            }
         }
+    }
+    if unread > MAX_NAMED {
+        say(&format!("{} more are not read", unread - MAX_NAMED));
     }
     Ok(found)
 }
@@ -259,6 +265,9 @@ const ENDINGS: [&str; 2] = [JSON, CBOR];
 
 /// The longest name of an account, a collection or a record, with its escapes.
 const MAX_NAME_BYTES: usize = 3 * 2_048;
+
+/// How many entries that are not read are named.
+const MAX_NAMED: usize = 10;
 
 const REMOVE_IT: &str = "remove it, or copy the file that it points to";
 

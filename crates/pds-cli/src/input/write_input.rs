@@ -40,6 +40,10 @@ impl WriteInput {
     /// Opens a file, standard input, or a directory of records.
     pub(crate) fn open(path: Option<&Path>, account: Did) -> Result<Self> {
         let Some(dir) = path.filter(|path| path.is_dir()) else {
+            if let Some(table) = path.filter(|path| has_csv_ending(path)) {
+                let message = format!("{} is a table, and apply reads JSON", table.display());
+                return Stated::bad_input(message).hint(LINES).fail();
+            }
             let total = path.and_then(bytes_of);
             return Self::new(open_stream(path)?, account, Progress::bytes("reading", total));
         };
@@ -136,6 +140,12 @@ impl WriteInput {
         Ok(())
     }
 }
+
+fn has_csv_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
+}
+
+const LINES: &str = "pds export --format ndjson writes lines that apply reads";
 
 /// Splits the place off from the reason of a JSON error, and returns it as a place in the input. The object begins on
 /// the line with a number.

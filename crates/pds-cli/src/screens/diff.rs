@@ -93,6 +93,7 @@ pub(crate) fn sign_of(action: Action) -> Line {
     let tone = match action {
         Action::Create => Tone::Green,
         Action::Update => Tone::Yellow,
+        Action::Unchanged => Tone::Dim,
         Action::Delete | Action::Unknown => Tone::Red,
     };
     Line::of(tone, &action.sign().to_string())

@@ -43,7 +43,7 @@ pub(crate) fn print_read(
         match row.action {
             Action::Create => counts.created += 1,
             Action::Update => counts.updated += 1,
-            Action::Delete | Action::Unknown => counts.deleted += 1,
+            Action::Delete | Action::Unchanged | Action::Unknown => counts.deleted += 1,
         }
         if counts.total() <= MAX_ROWS {
             let cid = row.cid.map(|cid| Line::of(Tone::Dim, &shorts.short(&cid)));

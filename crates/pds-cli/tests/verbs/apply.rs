@@ -46,6 +46,36 @@ fn apply_answers_in_json_a_line_a_write() {
 }
 
 #[test]
+fn a_write_of_the_same_content_is_named_so() {
+    let repo = TestRepo::with_notes();
+    let lines = creation("a", "a").replace("create", "put")
+        + &creation("b", "new").replace("create", "put");
+    let rows = repo.pds(["apply", "-", "--json"]).stdin(&*lines).ok();
+    let actions = |rows: &str| -> Vec<String> {
+        let rows = rows.lines().map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap());
+        rows.map(|row| row["action"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(actions(&rows), ["unchanged", "update"]);
+    let same = repo.pds(["put", "com.example.note/a", "--json"]).stdin("{\"text\":\"a\"}").ok();
+    assert_eq!(actions(&same), ["unchanged"]);
+}
+
+#[test]
+fn apply_names_the_form_that_it_reads_in_place_of_a_table() {
+    let repo = TestRepo::with_notes();
+    repo.home.write("notes.CSV", "uri,cid\n");
+    let said = repo.pds(["apply", "notes.CSV"]).fails(3);
+    assert!(said.starts_with("error: notes.CSV is a table, and apply reads JSON\n"), "{said}");
+    repo.pds(["export", "--format", "csv", "-o", "tables"]).ended().done();
+    for n in 0..30 {
+        repo.home.write(&format!("tables/{n}.csv"), "");
+    }
+    let said = repo.pds(["apply", "tables"]).fails(3);
+    assert_eq!(said.matches("is not read: it is no collection").count(), 10, "{said}");
+    assert!(said.contains("\n21 more are not read\n"), "{said}");
+}
+
+#[test]
 fn apply_makes_a_commit_for_each_batch() {
     let repo = TestRepo::new();
     repo.pds(["apply", "--batch", "3"]).stdin(creations(0..8)).ok();
