@@ -56,6 +56,10 @@ impl Args {
                 say("unchanged: nothing was written");
                 return Ok(Exit::Done);
             }
+            if draft.is_blank()? {
+                draft.discard();
+                return Stated::no("declined", "the text is empty, so nothing was written").fail();
+            }
             match self.save(&repo, &path, expected, &draft) {
                 Ok(written) => break written,
                 Err(error) if is_lost(&error) || !can_ask() => return Err(error),
@@ -88,7 +92,7 @@ impl Args {
     fn present(&self, repo: &Repo, path: &RecordPath) -> Result<(String, Expect)> {
         let Some(record) = repo.find(path)? else {
             if !self.create {
-                let message = format!("record {path} not found");
+                let message = format!("no record {path}");
                 if !can_ask() {
                     return Stated::no("not-found", message).hint(CREATE).fail();
                 }

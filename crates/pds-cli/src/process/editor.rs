@@ -97,6 +97,19 @@ impl Draft {
         is_changed.with_context(|| format!("cannot read {}", self.path().display()))
     }
 
+    /// Tells whether the user has deleted all of the text.
+    pub(crate) fn is_blank(&self) -> Result<bool> {
+        let length = std::fs::metadata(self.path()).map(|file| file.len());
+        let is_blank = match length {
+            Ok(0) => Ok(true),
+            Ok(1..=MAX_BLANK_BYTES) => {
+                std::fs::read(self.path()).map(|text| text.trim_ascii().is_empty())
+            }
+            other => other.map(|_| false),
+        };
+        is_blank.with_context(|| format!("cannot read {}", self.path().display()))
+    }
+
     /// Deletes the file.
     pub(crate) fn discard(self) {
         *present() = None;
@@ -104,6 +117,9 @@ impl Draft {
         let _ = std::fs::remove_file(self.path());
     }
 }
+
+/// A longer file is not looked at for text.
+const MAX_BLANK_BYTES: u64 = 1_000;
 
 impl Text {
     fn is_changed(&self) -> io::Result<bool> {

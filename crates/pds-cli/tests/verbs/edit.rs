@@ -51,6 +51,16 @@ fn an_edit_is_one_commit_and_no_edit_is_none() {
 }
 
 #[test]
+fn an_emptied_text_ends_the_edit() {
+    let repo = TestRepo::with_notes();
+    for line in [": > \"$1\"", "printf ' \\n' > \"$1\""] {
+        let edit = repo.pds(["edit", PATH]).env("EDITOR", editor(&repo.home, line));
+        assert_eq!(edit.fails(1), "error: the text is empty, so nothing was written\n");
+    }
+    assert_eq!(repo.json(["get", PATH])["value"]["text"], "a");
+}
+
+#[test]
 fn a_text_that_cannot_be_written_is_kept() {
     let repo = TestRepo::with_notes();
     let edit = |line: &str| repo.pds(["edit", PATH]).env("EDITOR", editor(&repo.home, line));
@@ -78,7 +88,7 @@ fn a_new_record_needs_a_flag_or_an_answer() {
     let repo = TestRepo::new();
     let editor = editor(&repo.home, "sed -i 's/\"$/\",\\n  \"text\": \"new\"/' \"$1\"");
     let said = repo.pds(["edit", PATH]).env("EDITOR", &editor).fails(1);
-    assert!(said.contains("not found") && said.contains("--create"), "{said}");
+    assert!(said.contains("no record") && said.contains("--create"), "{said}");
     repo.pds(["edit", PATH, "--create"]).env("EDITOR", &editor).ok();
     assert_eq!(repo.json(["get", PATH])["value"]["text"], "new");
 }
