@@ -169,8 +169,10 @@ fn names_repository(word: &OsStr, named: Option<&OsStr>) -> bool {
     if is_pair || (is_record && !(has_car_ending(word) && Path::new(word).is_file())) {
         return false;
     }
-    let is_place =
-        has_car_ending(word) || text.contains('/') || is_repository(word).unwrap_or(false);
+    let is_place = has_car_ending(word)
+        || text.contains('/')
+        || Path::new(word).is_file()
+        || is_repository(word).unwrap_or(false);
     is_place && !is_ref(text, named)
 }
 

@@ -6,9 +6,9 @@ use crate::common::{FORMS, TestRepo};
 fn reading_verbs_accept_the_place_first() {
     let repo = TestRepo::with_notes();
     repo.export("b.car");
-    repo.home.sh("gzip -k b.car").ok();
+    repo.home.sh("gzip -k b.car && cp b.car.gz compressed").ok();
     let pds = |args: &[&str]| repo.home.pds(args.iter().copied());
-    for place in ["b.car", "b.car.gz", "./b.car", "alice", "./alice", "alice/"] {
+    for place in ["b.car", "b.car.gz", "compressed", "./b.car", "alice", "./alice", "alice/"] {
         for verb in [
             &["ls", place][..],
             &["ls", place, "com.example.note"],
@@ -26,6 +26,10 @@ fn reading_verbs_accept_the_place_first() {
             &["mst", "--depth=1", place],
             &["blob", "ls", place],
         ] {
+            // A word alone after `show` is a state, unless it has the form of a path.
+            if verb == ["show", "compressed"] {
+                continue;
+            }
             let named: Vec<&str> = verb.iter().copied().filter(|word| *word != place).collect();
             let expected = match verb {
                 ["show", _] => pds(&["-R", place, "show", "HEAD"]).ok(),
