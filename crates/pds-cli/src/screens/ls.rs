@@ -35,7 +35,7 @@ pub(crate) struct RecordList {
     table: Table,
     shorts: ShortCids,
     terminal: Terminal,
-    /// Whole CIDs and sizes instead of texts.
+    /// Sizes instead of texts, and whole CIDs if the terminal is wide.
     is_long: bool,
     /// Paths instead of record keys.
     has_collection: bool,
@@ -89,7 +89,12 @@ impl RecordList {
             let bytes =
                 block.map_or_else(|| "-".to_owned(), |block| size(block.bytes().len() as u64));
             let last = state.unwrap_or_else(|| Line::of(Tone::Dim, &embedded));
-            let cid = Line::of(Tone::Dim, &cid.to_string());
+            // On a narrow terminal, a whole CID would leave no room for the size.
+            let cid = match self.terminal.is_wide() {
+                true => cid.to_string(),
+                false => self.shorts.short(cid),
+            };
+            let cid = Line::of(Tone::Dim, &cid);
             self.table.row([Line::from(name), cid, Line::from(bytes), time, last]);
         } else {
             let text = value.map(|value| describe(path.collection.as_str(), &value));
