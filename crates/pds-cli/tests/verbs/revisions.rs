@@ -119,8 +119,9 @@ fn a_time_names_the_state_of_that_time() {
     }
     for state in ["yesterday", "@{3 days ago}", "2020-02-29", "2020-01-01T00:00Z", "1950-01-01"] {
         let said = repo.pds(["ls", "--at", state]).fails(1);
-        let begin =
-            format!("error: unknown revision \"{state}\": the log of HEAD begins later, at 20");
+        let begin = format!(
+            "error: unknown revision \"{state}\": HEAD has no state until then, and its log begins later, at 20"
+        );
         assert!(said.starts_with(&begin) && said.ends_with(FORMS), "{said}");
     }
     repo.pds(["ls", "--at", "@{soon}"]).fails(2);

@@ -210,7 +210,7 @@ fn logged_at(view: &dyn View, name: &RefName, micros: u64) -> Result<Result<Cid,
             let second = begin - begin % MICROS_PER_SECOND;
             let begin = i64::try_from(second).ok().and_then(Datetime::from_unix_micros);
             let begin = begin.map_or_else(String::new, |begin| format!(", at {begin}"));
-            Err(format!("the log of {name} begins later{begin}"))
+            Err(format!("{name} has no state until then, and its log begins later{begin}"))
         }
         (None, None) => Err(format!("no ref named {name}")),
     })

@@ -236,7 +236,10 @@ fn a_time_names_the_state_that_the_ref_pointed_to() {
     assert_eq!(resolve(&repo, "T30^").unwrap(), commits[2].0.cid());
     for text in ["@{T9}", "T9"] {
         let said = reason(resolve(&repo, text));
-        assert_eq!(said, "the log of HEAD begins later, at 1970-01-01T00:00:00Z");
+        assert_eq!(
+            said,
+            "HEAD has no state until then, and its log begins later, at 1970-01-01T00:00:00Z"
+        );
     }
     for text in ["side@{T30}", "side@{1}"] {
         assert_eq!(reason(resolve(&repo, text)), "no ref named side");
