@@ -13,13 +13,16 @@ use pds::local::database::clone_into_database;
 use pds::local::directory::clone_file_with;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::is_address;
+use pds::syntax::AtIdentifier;
 use pds::transfer::copy::Copied;
 use pds::{Error, Jobs, Progress};
 
 use super::{import, info};
 use crate::answers::arrived::Arrived;
 use crate::answers::info::Info;
+use crate::arguments::bsky_url::is_url;
 use crate::arguments::identity::{Identity, IdentityArgs};
+use crate::arguments::state_arg::has_car_ending;
 use crate::arguments::store_arg::StoreArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::input::stream::{STANDARD_STREAM, open_file};
@@ -88,6 +91,10 @@ impl Args {
         if self.with_key {
             let message = format!("{} is a file without a signing key", self.source.display());
             return Stated::usage(message).hint("import the key later: pds key import FILE").fail();
+        }
+        if names_account(&self.source) && !self.source.exists() {
+            let message = format!("no file {}", self.source.display());
+            return Stated::bad_input(message).hint(NO_NETWORK).fail();
         }
         let file = open_file(&self.source)?;
         let commit = || commit_of(&file, &self.source);
@@ -176,6 +183,14 @@ impl Args {
         Ok(PathBuf::from(directory_name(commit()?.did(), hint)?))
     }
 }
+
+/// Tells whether a source may be the name of an account.
+fn names_account(source: &Path) -> bool {
+    let text = source.to_str().unwrap_or_default();
+    !has_car_ending(source.as_os_str()) && (is_url(text) || text.parse::<AtIdentifier>().is_ok())
+}
+
+const NO_NETWORK: &str = "an account cannot be cloned yet: the network is not built; download its CAR file, and clone that";
 
 /// Returns the message of the log about the clone of a file. The name of its directory is left out.
 fn log_message(source: &Path) -> String {

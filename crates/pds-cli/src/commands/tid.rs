@@ -75,6 +75,11 @@ fn of_time(text: &str, clock_id: u16) -> Result<Tid> {
         None => text.parse::<Timestamp>().ok(),
     };
     let micros = match text.parse::<i64>() {
+        // A year, a day, seconds or milliseconds would give a TID of 1970.
+        Ok(1..LEAST_MICROS) => {
+            let message = format!("{text} microseconds are a time in the first days of 1970");
+            return Stated::usage(message).hint(FORMS).fail();
+        }
         Ok(micros) => micros,
         Err(_) => match time() {
             Some(time) => time.as_microsecond(),
@@ -97,6 +102,9 @@ fn is_too_late(text: &str) -> bool {
     let date = text.get(.."9999-12-31".len()).and_then(|date| date.parse::<Date>().ok());
     date.is_some_and(|date| date.year() > LAST_YEAR)
 }
+
+/// The least number of microseconds that is not taken for a slip. Milliseconds of today have 13 digits.
+const LEAST_MICROS: i64 = 10_000_000_000_000;
 
 /// The year of the last TID.
 const LAST_YEAR: i16 = 2255;

@@ -15,6 +15,7 @@ use pds::syntax::SyntaxError;
 use pds::transfer::prove::ProofError;
 use pds::{Code, Error, Finding, Stage};
 
+use crate::arguments::state_arg::has_car_ending;
 use crate::failures::exit::{Exit, Stated};
 use crate::input::foreign_file::{REFERENCE_SERVER, is_reference_server};
 
@@ -186,6 +187,9 @@ fn of_place(error: &Error) -> Meaning {
         }
         Error::NotARepository(dir) if is_reference_server(dir) => {
             bad("not-a-repository", REFERENCE_SERVER)
+        }
+        Error::NotARepository(file) if has_car_ending(file.as_os_str()) => {
+            bad("not-a-repository", "no such file; check the name")
         }
         Error::Address(_) => bad("bad-address", ADDRESS_FORM),
         Error::NoAccount(_) => bad("not-a-repository", MAKE_ONE_IN_DATABASE),

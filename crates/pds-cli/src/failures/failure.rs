@@ -13,7 +13,8 @@ use crate::failures::errors::classify;
 use crate::failures::exit::Exit;
 use crate::failures::usage::{Typed, advice, habit, message_of};
 use crate::input::secrets::hide_secrets;
-use crate::process::text::counted;
+use crate::process::text::counted_plain;
+use crate::terminal::looks::messages_have_colour;
 use crate::terminal::messages::message_text;
 use crate::terminal::safe_text::printable;
 use crate::terminal::short_cids::ShortCids;
@@ -82,7 +83,7 @@ fn revision_screen(error: &pds::Error) -> Option<String> {
         0 => error.reason.clone(),
         count => {
             let shown: Vec<String> = error.candidates.iter().map(&mut shown).collect();
-            format!("{} begin with it: {}", counted(count as u64, "commit"), shown.join(", "))
+            format!("{} begin with it: {}", counted_plain(count as u64, "commit"), shown.join(", "))
         }
     };
     Some(format!("unknown revision \"{}\"\n  {}", one_line(&error.text), one_line(&reason)))
@@ -104,9 +105,13 @@ pub(crate) fn of_usage(error: &clap::Error, mut command: clap::Command) -> ExitC
         Failure { code: Exit::Usage, name: "usage", message, screen: None, hint }.print(json);
         return Exit::Usage.into();
     }
-    let has_no_command = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    // With PDS_REPO or an option, the command line is not empty, and clap has another name for the same.
+    let has_no_command = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand
+    );
     if has_no_command && !json {
-        let _ = error.print();
+        let _ = write!(io::stderr().lock(), "{}", help_of(typed.command));
         return Exit::Usage.into();
     }
     let message = match has_no_command {
@@ -116,6 +121,15 @@ pub(crate) fn of_usage(error: &clap::Error, mut command: clap::Command) -> ExitC
     let hint = advice(error, &typed).map(|hint| Cow::Owned(hide_secrets(&hint).into_owned()));
     Failure { code: Exit::Usage, name: "usage", message, screen: None, hint }.print(json);
     Exit::Usage.into()
+}
+
+/// Returns the help of a command for standard error.
+fn help_of(command: &clap::Command) -> String {
+    let help = command.clone().render_help();
+    match messages_have_colour() {
+        true => help.ansi().to_string(),
+        false => help.to_string(),
+    }
 }
 
 /// Replaces control characters, which may come from hostile input, by spaces.

@@ -44,7 +44,7 @@ REV is written:
   HEAD~3, HEAD^       three commits before, the parent
   @{2}                where HEAD pointed two moves ago (pds reflog)
   @{yesterday}        where HEAD pointed at that time
-  2026-11-27          the newest state of that day; also 2026-11-27T20:00
+  2026-11-27          the newest state up to that day; also 2026-11-27T20:00
   backup.car          the root of a CAR file
   ../phone            HEAD of another repository
 

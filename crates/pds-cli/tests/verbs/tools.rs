@@ -1,6 +1,6 @@
 //! `tid`, `cid`, `completions`, `man`, and the help of every verb.
 
-use crate::common::{Home, masked};
+use crate::common::{Home, TestRepo, masked};
 use crate::verbs::help_examples::verbs_in;
 
 #[test]
@@ -35,6 +35,43 @@ fn a_day_after_the_last_tid_is_a_time_all_the_same() {
     }
     let said = home.pds(["tid", "--time", "2026-02-30"]).fails(2);
     assert!(said.starts_with("error: \"2026-02-30\" is no time\n"), "{said}");
+}
+
+#[test]
+fn a_year_or_seconds_are_not_taken_for_microseconds() {
+    let home = Home::new();
+    for slip in ["1", "2024", "20260131", "1700000000", "1700000000000"] {
+        let said = home.pds(["tid", "--time", slip]).fails(2);
+        let expected = format!("error: {slip} microseconds are a time in the first days of 1970\n");
+        assert!(said.starts_with(&expected), "{said}");
+    }
+    assert_eq!(home.pds(["tid", "--time", "0"]).ok(), "2222222222222\n");
+    assert_eq!(home.pds(["tid", "--time", "1688137381887007"]).ok(), "3jzfcijpj2z22\n");
+}
+
+#[test]
+fn a_command_line_without_a_verb_prints_the_help() {
+    let repo = TestRepo::new();
+    let without = repo.home.pds::<&str>([]).fails(2);
+    assert!(without.contains("repair"), "{without}");
+    assert_eq!(repo.home.pds::<&str>([]).env("PDS_REPO", "alice").fails(2), without);
+    assert_eq!(repo.pds([]).fails(2), without);
+    let keys = repo.home.pds(["key"]).env("PDS_REPO", "alice").fails(2);
+    assert!(keys.contains("pds key"), "{keys}");
+}
+
+#[test]
+fn an_account_is_not_taken_for_a_file() {
+    let home = Home::new();
+    for account in [
+        "alice.bsky.social",
+        "did:plc:44ybard66vv44zksje25o7dz",
+        "https://bsky.app/profile/x.example",
+    ] {
+        let said = home.pds(["clone", account]).fails(3);
+        assert!(said.contains("an account cannot be cloned yet"), "{said}");
+    }
+    assert!(!home.pds(["clone", "none.car"]).fails(3).contains("account"));
 }
 
 #[test]
