@@ -19,7 +19,8 @@ pub(crate) struct NodeRow {
 impl fmt::Display for NodeRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { node, level, entries, depth, .. } = self;
-        write!(f, "{:indent$}{node} level {level}, {entries} entries", "", indent = depth * 2)
+        let noun = if *entries == 1 { "entry" } else { "entries" };
+        write!(f, "{:indent$}{node} level {level}, {entries} {noun}", "", indent = depth * 2)
     }
 }
 

@@ -24,11 +24,11 @@ use crate::repository::open::peek;
 /// The options that name the expected account and signer. They mean the same on every verb.
 #[derive(Debug, clap::Args)]
 pub(crate) struct IdentityArgs {
-    /// Require this account [default: the account of the repository, if it is not a file]
+    /// Require this account [default: that of the repository, if there is one]
     #[arg(long)]
     did: Option<Did>,
 
-    /// Require a signature by this key: did:key:z… or z… [default: the known key of the repository, if it is not a file]
+    /// Require a signature by this key: did:key:z… or z… [default: the key that the repository knows, if there is one]
     #[arg(long, value_name = "DID_KEY")]
     key: Option<KeyText>,
 

@@ -39,7 +39,7 @@ impl Args {
         let snapshot = place.snapshot(at.as_ref())?;
         let path = self.path.record.path_in(place.account(snapshot.commit().known_did()))?;
         let Some(record) = snapshot.find(path)? else {
-            return Stated::no("not-found", format!("no record {path}")).fail();
+            return Stated::no("not-found", format!("no record {path}")).hint(LISTS).fail();
         };
         if self.cbor {
             out.bytes().write_all(record.block.bytes())?;
@@ -60,3 +60,5 @@ impl Args {
         Ok(Exit::Done)
     }
 }
+
+const LISTS: &str = "pds ls COLLECTION lists the records, and pds log PATH the past of one";

@@ -21,6 +21,7 @@ use crate::input::stream::STANDARD_STREAM;
 use crate::process::destination::{check_is_free, directory_of};
 use crate::process::leftovers::clear_keys;
 use crate::process::output::Output;
+use crate::process::questions::{can_ask, confirm, declined};
 use crate::process::text::say;
 use crate::repository::clock::ClockArg;
 use crate::repository::open::{Place, Source};
@@ -94,6 +95,10 @@ enum KeyVerb {
         #[arg(long)]
         discard_old: bool,
 
+        /// With --discard-old: do it without a question
+        #[arg(long, requires = "discard_old")]
+        yes: bool,
+
         #[command(flatten)]
         clock: ClockArg,
     },
@@ -107,7 +112,10 @@ impl Args {
             KeyVerb::Import { file, curve, identity, clock } => {
                 import(place, &read_secret(&file, curve)?, &identity.read()?, clock, out)?;
             }
-            KeyVerb::Rotate { curve, discard_old, clock } => {
+            KeyVerb::Rotate { curve, discard_old, yes, clock } => {
+                if discard_old && !yes && can_ask() && !confirm(DISCARD)? {
+                    return declined();
+                }
                 let options = RotateOptions::new(curve).discard_old(discard_old);
                 rotate(place, options.accept_clock(clock.accept_clock), out)?;
             }
@@ -190,3 +198,6 @@ fn rotate(place: &Place, options: RotateOptions, out: &mut Output) -> Result<()>
     say("note: others accept new commits only after the DID document names the new key");
     Ok(())
 }
+
+const DISCARD: &str = "The old secret key is deleted. Copies of the repository that still sign with it stay behind.\n\
+    Delete it?";

@@ -18,9 +18,10 @@ use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::destination::{check_is_free, check_is_no_terminal, named, write_file};
 use crate::process::output::Output;
-use crate::process::text::{counted, rev_text, say};
+use crate::process::text::{counted_plain, rev_text, say};
 use crate::repository::open::Place;
 use crate::screens::proof::written as screen;
+use crate::terminal::numbers::size;
 
 /// Write a CAR file that proves that a record is present or absent
 ///
@@ -81,7 +82,11 @@ impl Args {
         out.show(&answer, |terminal| screen(presence.0.as_ref(), &path, &rev, terminal))?;
         if !out.is_json() {
             say(&origin_of(commit));
-            say(&format!("{}, {}", counted(blocks, "block"), counted(bytes, "byte")));
+            let length = match out.terminal() {
+                Some(_) => size(bytes),
+                None => counted_plain(bytes, "byte"),
+            };
+            say(&format!("{}, {length}", counted_plain(blocks, "block")));
         }
         Ok(Exit::Done)
     }

@@ -35,7 +35,7 @@ pub(crate) fn forget_question(forgotten: &Forgotten, asked: &Asked<'_>) -> Strin
     };
     let mut states = format!("{} of {}", count(swept.states), counted(asked.states, "state"));
     if let Some((first, last)) = *times {
-        states += &format!(", {}", asked.times.days(first, last));
+        states += &format!(", stored {}", asked.times.days(first, last));
     }
     let mut rows: Vec<(String, String)> = versions
         .iter()

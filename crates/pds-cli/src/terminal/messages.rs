@@ -34,7 +34,10 @@ fn on_terminal(message: &str, columns: usize) -> Vec<String> {
     if let Some(hint) = message.strip_prefix("hint: ") {
         return hint_lines(hint, columns).iter().map(render).collect();
     }
-    let folded = folded(message, columns, INDENT);
+    let text = message.trim_start_matches(' ');
+    let indent = message.len() - text.len();
+    let mut folded = folded(text, columns.saturating_sub(indent), INDENT);
+    folded.iter_mut().for_each(|line| line.insert_str(0, &" ".repeat(indent)));
     let label = label_of(message);
     let line = |(at, part): (usize, &String)| match label {
         Some((label, tone)) if at == 0 && part.starts_with(label) => {

@@ -115,7 +115,7 @@ fn the_question_of_forget_names_versions_blobs_and_days() {
     let states = asked.lines().find(|line| line.contains(" of 7 states, ")).unwrap();
     assert!(states.starts_with("  3 of 7 states, "), "{asked}");
     assert!(states.ends_with("  HEAD becomes a new commit without it"), "{asked}");
-    let day = states.split(", ").nth(1).unwrap().split("  ").next().unwrap();
+    let day = states.split(", stored ").nth(1).unwrap().split("  ").next().unwrap();
     let month = day.split(' ').nth(1).unwrap();
     assert!(day.len() <= 12 && month.len() == 3, "{day}");
     let narrow = Screen::plain(50).of(&repo.home, line).unwrap();
