@@ -1,6 +1,6 @@
 //! The quarantine: the directory where repairs keep damaged blocks.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,8 @@ impl Quarantine {
 
     /// Writes the bytes of a damaged block to a file. The file is durable when this returns.
     ///
+    /// If an interrupted run has kept the same bytes, or the beginning of them, its file is used.
+    ///
     /// # Errors
     ///
     /// [`Error::Io`].
@@ -49,7 +51,7 @@ impl Quarantine {
         let name = block.name_text();
         let name = name.get(..MAX_NAME_CHARS).unwrap_or(&name);
         let name = if name.is_empty() { "without-a-name" } else { name };
-        let (path, mut file) = self.create(name)?;
+        let (path, mut file) = self.create_or_reuse(name, bytes)?;
         if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
             // The store still has the block, so the partial copy is removed.
             let _ = fs::remove_file(&path);
@@ -60,6 +62,28 @@ impl Quarantine {
 
     /// Creates a file with this name, or with this name and the first free number.
     pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File)> {
+        self.create_unless(name, &|_| None)
+    }
+
+    /// Creates a file for some bytes, or opens one that has only the beginning of them.
+    fn create_or_reuse(&self, name: &str, bytes: &[u8]) -> Result<(PathBuf, File)> {
+        self.create_unless(name, &|path| {
+            // Another block may be much longer.
+            let has_room = path
+                .symlink_metadata()
+                .is_ok_and(|found| found.is_file() && found.len() <= bytes.len() as u64);
+            let is_beginning =
+                has_room && fs::read(path).is_ok_and(|kept| bytes.starts_with(&kept));
+            is_beginning.then(|| OpenOptions::new().write(true).open(path).ok()).flatten()
+        })
+    }
+
+    /// Creates a file with this name, or with this name and the first free number, unless an existing one can be used.
+    fn create_unless(
+        &self,
+        name: &str,
+        used: &dyn Fn(&Path) -> Option<File>,
+    ) -> Result<(PathBuf, File)> {
         fs::create_dir_all(&self.dir).map_err(Error::io(&self.dir))?;
         for number in 1_u32.. {
             let path = match number {
@@ -68,7 +92,11 @@ impl Quarantine {
             };
             match File::create_new(&path) {
                 Ok(file) => return Ok((path, file)),
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    if let Some(file) = used(&path) {
+                        return Ok((path, file));
+                    }
+                }
                 Err(error) => return Err(Error::io(path)(error)),
             }
         }
