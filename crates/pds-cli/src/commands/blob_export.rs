@@ -81,7 +81,8 @@ fn write_all(repo: &Repo, dir: &Path, with_extension: bool) -> Result<BlobExport
         progress.add(1);
         Ok(())
     })?;
-    std::fs::File::open(dir)?.sync_all()?;
+    let synced = std::fs::File::open(dir).and_then(|dir| dir.sync_all());
+    synced.with_context(|| format!("cannot write {}", dir.display()))?;
     Ok(exported)
 }
 
