@@ -271,6 +271,15 @@ pub enum Error {
     /// The key file failed.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
+    /// A commit has rotated the key, but the key files could not be replaced. The next opening completes the rotation.
+    #[error("commit {commit} has rotated the key, but the key files were not replaced")]
+    Unsettled {
+        /// The commit that the new key has signed.
+        commit: Cid,
+        /// The reason.
+        #[source]
+        source: Box<Self>,
+    },
 }
 
 impl Error {

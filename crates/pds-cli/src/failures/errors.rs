@@ -68,6 +68,10 @@ fn bad(name: &'static str, hint: impl Into<Option<&'static str>>) -> Meaning {
 }
 
 pub(crate) fn classify(error: &anyhow::Error) -> Meaning {
+    if let Some(Error::Unsettled { .. }) = error.downcast_ref() {
+        // Whatever the reason is, another rotation would be one too many.
+        return (Exit::Partly, "partly-done", Some(SETTLED));
+    }
     if has_kind(error, &NO_SPACE) {
         return no("no-space", "free some space and try again");
     }
@@ -336,6 +340,9 @@ const SET_CLOCK: &str = "set the clock if it is wrong; if it is right, --accept-
 
 const FUTURE: &str = "set the clock of this machine if it is wrong; if it is right, --accept-clock (pds clone, \
     pds import, pds merge) accepts the commit, for a backup or to mend it with pds repair --redate";
+
+const SETTLED: &str =
+    "do not rotate the key again: the next command on this repository replaces the files";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 

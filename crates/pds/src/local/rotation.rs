@@ -86,7 +86,7 @@ pub fn rotate_key(dir: impl AsRef<Path>, curve: Curve) -> Result<(Repo, Commit)>
 ///
 /// # Errors
 ///
-/// As [`rotate_key`].
+/// As [`rotate_key`]. [`Error::Unsettled`] if the commit is stored and the key files could not be replaced.
 pub fn rotate_key_with(dir: impl AsRef<Path>, options: &RotateOptions) -> Result<(Repo, Commit)> {
     let dir = dir.as_ref();
     open_without_key(dir)?;
@@ -104,8 +104,10 @@ pub fn rotate_key_with(dir: impl AsRef<Path>, options: &RotateOptions) -> Result
     match repo.keys().rotate(&key) {
         Ok(commit) => {
             let old = if options.discard_old { OldSecret::Discard } else { OldSecret::Keep };
-            settle_or(dir, old, &set_aside)?;
-            Ok((open_settled(dir)?, commit))
+            let settled = settle_or(dir, old, &set_aside).and_then(|()| open_settled(dir));
+            let unsettled =
+                |source| Error::Unsettled { commit: commit.cid(), source: Box::new(source) };
+            Ok((settled.map_err(unsettled)?, commit))
         }
         Err(error) => {
             // No other process has seen the new key, so it is deleted. If that fails as well, the next
