@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use crate::args::Cli;
 use crate::failures::errors::{is_closed_pipe, is_swept};
 use crate::failures::failure::Failure;
-use crate::failures::partial::exit_with_faults;
+use crate::failures::partial::{after_change, exit_with_faults};
 use crate::process::output::Output;
 use crate::terminal::looks::set_messages;
 
@@ -66,6 +66,7 @@ fn main() -> ExitCode {
         (Ok(exit), Ok(())) => exit_with_faults(exit).into(),
         // The reader of standard output closed the pipe: it has seen enough.
         (Err(error), _) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        (Err(error), _) if out.is_done() => failed(&after_change(error)),
         (Err(error), _) | (Ok(_), Err(error)) => failed(&error),
     }
 }

@@ -35,6 +35,7 @@ use crate::records::record_files::directory_name;
 use crate::repository::arrivals::say_other_states;
 use crate::repository::blob_notes::{say_damaged, say_missing};
 use crate::repository::clock::{FutureArg, warn_of_release};
+use crate::repository::made::Made;
 use crate::repository::open::{about_file, about_missing_base, peek};
 use crate::screens::arrived as screen;
 
@@ -107,6 +108,7 @@ impl Args {
         let count = |step, more| steps.add(step, more);
         let options = self.options().key(key.as_ref()).account_keys(identity.keys_in_time());
         let options = options.progress(Progress::new(&count)).message(&message);
+        let made = Made::at(&dir);
         let cloned = match self.store.address()? {
             None => clone_file_with(&dir, file, &options),
             Some(address) => {
@@ -115,13 +117,14 @@ impl Args {
             }
         };
         steps.finish();
-        let (repo, imported) =
-            cloned.map_err(|error| about_missing_base(error, None, &self.source))?;
+        let (repo, imported) = cloned
+            .map_err(|error| about_missing_base(error, None, &self.source))
+            .inspect_err(|_| made.note(out))?;
+        out.has_done();
         clear_repository(&dir);
         import::warn(&imported.findings, out);
         let exit = say_other_states(&imported, out);
         say_missing(&repo, &imported.blobs, imported.has_more_blobs, out)?;
-        out.has_done();
         let arrived = Some(Arrived::of(&imported));
         let info = Info { arrived, ..info::of_clone(&repo, imported, 0, &dir)? };
         self.print(&info, &dir, out)?;
@@ -138,7 +141,10 @@ impl Args {
         let count = |step, more| steps.add(step, more);
         let options = self.options().key(key.as_ref()).store(self.store.address()?);
         let options = options.progress(Progress::new(&count));
-        let (repo, copied) = clone_repository(&dir, &self.source, &options)?;
+        let made = Made::at(&dir);
+        let cloned = clone_repository(&dir, &self.source, &options);
+        let (repo, copied) = cloned.inspect_err(|_| made.note(out))?;
+        out.has_done();
         steps.finish();
         let Copied { present, lost, blobs, .. } = copied;
         clear_repository(&dir);
@@ -148,7 +154,6 @@ impl Args {
         }
         let exit = say_damaged(&blobs, out);
         say_missing(&repo, &present.blobs, present.has_more_blobs, out)?;
-        out.has_done();
         self.print(&info::of_clone(&repo, present, blobs.copied, &dir)?, &dir, out)?;
         Ok(if lost.is_empty() { exit } else { Exit::Partly })
     }

@@ -16,6 +16,7 @@ use crate::process::destination::check_is_outside;
 use crate::process::leftovers::{clear_beside, clear_repository};
 use crate::process::output::Output;
 use crate::repository::clock::warn_of_release;
+use crate::repository::made::Made;
 use crate::screens::info as screen;
 
 /// Create a repository with a new signing key and an empty first commit
@@ -54,10 +55,12 @@ impl Args {
             out.warn(format!("no account can have {}: {reason}", self.did));
         }
         clear_beside(&self.dir);
+        let made = Made::at(&self.dir);
         let repo = match self.store.address()? {
-            None => create_with_key(&self.dir, &self.did, &key)?,
-            Some(address) => create_in_database(&self.dir, address, &self.did, &key)?,
+            None => create_with_key(&self.dir, &self.did, &key),
+            Some(address) => create_in_database(&self.dir, address, &self.did, &key),
         };
+        let repo = repo.inspect_err(|_| made.note(out))?;
         clear_repository(&self.dir);
         out.has_done();
         let info = info::of_repo(&repo, &self.dir)?;

@@ -7,7 +7,7 @@ use pds::Error;
 use pds::commit::Commit;
 use pds::mst::MstError;
 
-use crate::failures::exit::Exit;
+use crate::failures::exit::{Exit, Stated};
 use crate::process::output::Output;
 use crate::process::text::say;
 
@@ -45,6 +45,16 @@ pub(crate) fn exit_with_faults(exit: Exit) -> Exit {
         Exit::Done if HAS_FAULTS.load(Ordering::Relaxed) => Exit::Partly,
         exit => exit,
     }
+}
+
+/// Adds to an error that the change of the command was made before it, unless the error says so.
+pub(crate) fn after_change(error: anyhow::Error) -> anyhow::Error {
+    let says_so = |stated: &Stated| stated.exit == Exit::Partly;
+    if error.downcast_ref().is_some_and(says_so) {
+        return error;
+    }
+    Stated::partly(format!("the change was made, but the command failed afterwards: {error:#}"))
+        .into()
 }
 
 /// The parts of a tree that were skipped: they are missing, or their keys are not record paths.

@@ -88,6 +88,11 @@ impl Output {
         self.has_done = true;
     }
 
+    /// Tells whether the change is done.
+    pub(crate) fn is_done(&self) -> bool {
+        self.has_done
+    }
+
     /// Prints a warning on standard error. With `--json`, the next answer lists it in `warnings`, too.
     pub(crate) fn warn(&mut self, message: impl Into<String>) {
         let message = message.into();

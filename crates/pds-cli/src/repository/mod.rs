@@ -4,5 +4,6 @@ pub(crate) mod arrivals;
 pub(crate) mod blob_notes;
 pub(crate) mod clock;
 pub(crate) mod logged_states;
+pub(crate) mod made;
 pub(crate) mod open;
 pub(crate) mod signed;
