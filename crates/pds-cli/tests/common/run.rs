@@ -53,15 +53,33 @@ impl Run {
 
     /// Runs it to its end, which must come in time and without a panic.
     pub(crate) fn ended(self) -> Ended {
-        let what = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
+        let what = self.what();
         let ended = self.ended_within(PATIENCE);
+        ended.unwrap_or_else(|| panic!("still running after {PATIENCE:?}: {what}"))
+    }
+
+    /// Runs it to its end, which must come in time.
+    pub(crate) fn ended_anyhow(self) -> Ended {
+        let what = self.what();
+        let ended = self.watched(PATIENCE);
         ended.unwrap_or_else(|| panic!("still running after {PATIENCE:?}: {what}"))
     }
 
     /// Runs it to its end, which must come without a panic. Returns `None` after killing a process
     /// that is still running at the end of the time.
     pub(crate) fn ended_within(self, patience: Duration) -> Option<Ended> {
-        let what = format!("{:?}", self.command.get_args().collect::<Vec<_>>());
+        let what = self.what();
+        let ended = self.watched(patience)?;
+        assert!(!ended.stderr.contains("panicked"), "{what}: {}", ended.stderr);
+        assert!(!ended.stderr.contains('\x1b'), "{what}: {:?}", ended.stderr);
+        Some(ended)
+    }
+
+    fn what(&self) -> String {
+        format!("{:?}", self.command.get_args().collect::<Vec<_>>())
+    }
+
+    fn watched(self, patience: Duration) -> Option<Ended> {
         let input = self.stdin.clone();
         let mut child = self.start();
         let mut stdin = child.stdin.take().unwrap();
@@ -74,8 +92,6 @@ impl Run {
         writer.join().unwrap();
         let (status, peak_kib) = waited?;
         let stderr = String::from_utf8(stderr).unwrap();
-        assert!(!stderr.contains("panicked"), "{what}: {stderr}");
-        assert!(!stderr.contains('\x1b'), "{what}: {stderr:?}");
         Some(Ended { status, stdout, stderr, peak_kib })
     }
 
