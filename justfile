@@ -6,7 +6,7 @@ check:
 test:
     cargo test --workspace --all-features
 
-# Run the long torture: a kill at every file system call (needs strace), then eight processes for two minutes.
+# Run the long torture: kills and failures at every file system call (needs strace), then eight processes.
 torture:
     PDS_TORTURE=full PDS_FIXTURES_REQUIRED=1 cargo test -p atpds-cli --test main -- --nocapture torture::
     PDS_TORTURE_SECONDS=120 cargo test -p atpds-cli --test main -- --nocapture concurrency::eight::

@@ -1,5 +1,13 @@
-//! A verb is stopped at one of its file system calls.
+//! Every verb that writes is killed at each of its file system calls, and each of these calls fails.
+//!
+//! After each try, the repository and the files that the verb writes have their old state or the new one, the next
+//! write works, and the next run removes what is left over.
 
-mod kills;
-mod state;
+mod fault;
+mod judge;
+mod look;
+mod prepared;
+mod scenario;
 mod strace;
+mod table;
+mod tally;
