@@ -249,7 +249,7 @@ const CODES: [&str; 7] = [
     "usage",
     "bad or damaged input",
     "network failure",
-    "locked or busy",
+    "busy: another process",
     "partly done",
 ];
 

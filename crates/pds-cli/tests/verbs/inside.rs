@@ -63,7 +63,7 @@ fn mst_draws_the_tree() {
     let repo = TestRepo::with_notes();
     assert_eq!(
         masked(&repo.pds(["mst"]).ok()),
-        "<cid 1> level 1, 1 entries\n\
+        "<cid 1> level 1, 1 entry\n\
          - com.example.note/a <cid 2>\n  \
            <cid 3> level 0, 2 entries\n  \
            - com.example.note/b <cid 4>\n  \
@@ -71,7 +71,7 @@ fn mst_draws_the_tree() {
     );
     assert_eq!(
         masked(&repo.pds(["mst", "--depth", "1"]).ok()),
-        "<cid 1> level 1, 1 entries\n- com.example.note/a <cid 2>\n"
+        "<cid 1> level 1, 1 entry\n- com.example.note/a <cid 2>\n"
     );
     let lines = repo.json_lines(["mst", "--depth", "1", "--at", "HEAD~2"]);
     assert_eq!(
