@@ -1,3 +1,5 @@
 //! What the program does when the machine fails it. `PDS_TORTURE=full` tries everything, the gate a sample.
 
 mod calls;
+#[cfg(unix)]
+mod replay;
