@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 mod identity;
 mod interop;
+mod mutations;
 mod properties;
 mod repo;
 

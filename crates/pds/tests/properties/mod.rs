@@ -151,7 +151,7 @@ fn built(entries: &Entries) -> (Cid, Vec<Block>) {
 }
 
 /// Builds a tree as the specification defines it, with another CBOR library.
-fn naive_root(entries: &Entries) -> Cid {
+pub(crate) fn naive_root(entries: &Entries) -> Cid {
     let entries: Vec<(&[u8], Cid)> = entries.iter().map(|(k, v)| (k.as_bytes(), *v)).collect();
     let highest = entries.iter().map(|(key, _)| naive_height(key)).max();
     match highest {
