@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use pds::car::CarWriter;
 use pds::commit::UnsignedCommit;
-use pds::crypto::{Curve, SigningKey};
-use pds::data::{Block, Cid, Codec, MemoryBlocks, Value};
+use pds::crypto::{Curve, Signer, SigningKey};
+use pds::data::{Block, Cid, Codec, Map, MemoryBlocks, Value};
 use pds::mst::height;
 use pds::syntax::Did;
 
@@ -158,6 +158,11 @@ impl Forged {
         Self { commit: commit.sign(&key()).unwrap().block().clone(), data, blocks }
     }
 
+    /// The same tree under another commit.
+    pub(super) fn with_commit(&self, commit: Block) -> Self {
+        Self { commit, ..self.clone() }
+    }
+
     /// Returns the file, with all blocks in their order after the commit.
     pub(super) fn file(&self) -> Vec<u8> {
         let commit = std::slice::from_ref(&self.commit);
@@ -172,6 +177,32 @@ pub(super) fn car(roots: &[Cid], blocks: &[Block]) -> Vec<u8> {
         car.block(block.borrowed()).unwrap();
     }
     car.finish().unwrap()
+}
+
+/// Returns the fields of the right commit for a tree, without a signature.
+pub(super) fn fields(data: Cid) -> Map {
+    [
+        ("did", Value::from(DID)),
+        ("rev", Value::from(REV)),
+        ("data", Value::Link(data)),
+        ("prev", Value::Null),
+        ("version", Value::Int(3)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+/// Signs the fields of a commit, whatever they are.
+pub(super) fn sign(mut fields: Map, signer: &SigningKey) -> Map {
+    fields.remove("sig");
+    let signature = signer.sign(&Value::Map(fields.clone()).encode()).unwrap();
+    fields.insert("sig", signature.as_bytes().as_slice());
+    fields
+}
+
+/// Returns the block of a map.
+pub(super) fn block(fields: Map) -> Block {
+    Block::new(Codec::Cbor, Value::Map(fields).encode())
 }
 
 /// Returns the record of a path.

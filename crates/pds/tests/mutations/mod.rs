@@ -3,10 +3,12 @@
 //! Each mutation by hand has an expected verdict. Random mutations are compared with a second formulation of the rules,
 //! and all readers must agree about them. `PDS_TORTURE=full` tries many more.
 
+mod commits;
 mod deviant;
 mod forge;
 mod judge;
 mod peer;
+mod signatures;
 mod tree_rules;
 mod trees;
 
