@@ -7,6 +7,7 @@ mod commits;
 mod deviant;
 mod forge;
 mod judge;
+mod over;
 mod peer;
 mod signatures;
 mod tree_rules;

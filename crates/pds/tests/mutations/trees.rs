@@ -14,7 +14,7 @@ use super::torture::{amount, row};
 use crate::properties::Random;
 
 /// Changes a tree at random places. Many results are trees again, of fewer or other entries.
-fn bend(shape: &mut Shape, donor: &Shape, random: &mut Random) {
+pub(super) fn bend(shape: &mut Shape, donor: &Shape, random: &mut Random) {
     for _ in 0..=random.below(3) {
         let number = random.below(shape.count());
         let node = shape.node(number).unwrap();
