@@ -9,6 +9,7 @@ mod forge;
 mod judge;
 mod over;
 mod peer;
+mod records;
 mod signatures;
 mod tree_rules;
 mod trees;

@@ -22,7 +22,7 @@ fn assert_consistent(bytes: &[u8]) {
 }
 
 /// Changes bytes at random places.
-pub(super) fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
+pub(crate) fn mutate(random: &mut Random, bytes: &mut Vec<u8>) {
     for _ in 0..=random.below(3) {
         let at = random.below(bytes.len() + 1);
         match random.below(6) {

@@ -12,7 +12,7 @@ use proptest::prelude::ProptestConfig;
 use sha2::{Digest, Sha256};
 
 mod car;
-mod cbor;
+pub(crate) mod cbor;
 mod cbor_peer;
 mod json;
 mod mst;
