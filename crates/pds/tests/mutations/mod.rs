@@ -6,6 +6,7 @@
 mod commits;
 mod deviant;
 mod forge;
+mod framing;
 mod judge;
 mod over;
 mod peer;
