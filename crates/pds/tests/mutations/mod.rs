@@ -10,6 +10,7 @@ mod framing;
 mod judge;
 mod over;
 mod peer;
+mod proofs;
 mod records;
 mod signatures;
 mod tree_rules;
