@@ -5,6 +5,7 @@
 
 mod commits;
 mod deviant;
+mod documents;
 mod forge;
 mod framing;
 mod judge;
