@@ -5,7 +5,7 @@ mod keys;
 mod log_damage;
 mod log_model;
 mod logs;
-mod plc;
+pub(crate) mod plc;
 mod verify;
 
 use pds::crypto::{Curve, SigningKey};
@@ -15,7 +15,7 @@ use pds::identity::{IdentityError, OperationFault, PlcLog};
 use self::plc::{Directory, HOUR, START, update};
 
 /// Returns keys on both curves, the same in every run.
-fn keys<const N: usize>() -> [SigningKey; N] {
+pub(crate) fn keys<const N: usize>() -> [SigningKey; N] {
     std::array::from_fn(|n| {
         let curve = if n % 2 == 0 { Curve::K256 } else { Curve::P256 };
         SigningKey::from_bytes(curve, &[u8::try_from(n + 1).unwrap(); 32]).unwrap()
@@ -23,7 +23,7 @@ fn keys<const N: usize>() -> [SigningKey; N] {
 }
 
 /// Three operations by the second rotation key. The second operation changes the signing key.
-fn three() -> (Directory, [Cid; 3]) {
+pub(crate) fn three() -> (Directory, [Cid; 3]) {
     let [a, b, old, new] = keys();
     let mut log = Directory::default();
     let first = log.take(update(&[&a, &b], &old, None), &b, START);

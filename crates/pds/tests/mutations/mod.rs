@@ -9,6 +9,7 @@ mod documents;
 mod forge;
 mod framing;
 mod judge;
+mod logs;
 mod over;
 mod peer;
 mod proofs;
