@@ -8,6 +8,7 @@ mod deviant;
 mod documents;
 mod forge;
 mod framing;
+mod json_records;
 mod judge;
 mod logs;
 mod over;
