@@ -8,6 +8,6 @@ mod judge;
 mod look;
 mod prepared;
 mod scenario;
-mod strace;
+pub(super) mod strace;
 mod table;
 mod tally;

@@ -75,7 +75,7 @@ impl Point {
 }
 
 /// Tells whether runs can be traced. Says so if not, and fails where the gate demands it.
-pub(super) fn is_available() -> bool {
+pub(crate) fn is_available() -> bool {
     let traced = Command::new("strace").args(["-o", "/dev/null", "true"]).output();
     let reason = match traced {
         Ok(output) if output.status.success() => return true,
@@ -84,9 +84,9 @@ pub(super) fn is_available() -> bool {
     };
     assert!(
         std::env::var_os("PDS_FIXTURES_REQUIRED").is_none(),
-        "the faults at system calls need strace: {reason}"
+        "the tests of system calls need strace: {reason}"
     );
-    say(&format!("SKIPPED: no fault was tried, because strace cannot run here: {reason}"));
+    say(&format!("SKIPPED: no system call was followed, because strace cannot run here: {reason}"));
     false
 }
 
