@@ -150,7 +150,7 @@ impl Traced<'_> {
     fn kinds(&self, number: usize, disk: &Disk, most: usize, random: &mut Random) -> Vec<&str> {
         let step = &self.steps[number];
         let mut kinds = Vec::new();
-        if number == 0 {
+        if number == 0 || number + 1 == self.steps.len() {
             kinds.push("nothing");
         }
         // A change that is done and not acknowledged yet.
