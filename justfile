@@ -6,11 +6,9 @@ check:
 test:
     cargo test --workspace --all-features
 
-# Run the long torture: kills and failures at every file system call (needs strace), mutations, then eight processes.
-torture:
-    PDS_TORTURE=full PDS_FIXTURES_REQUIRED=1 cargo test -p atpds-cli --test main -- --nocapture torture::
-    PDS_TORTURE=full cargo test -p atpds --test main -- --nocapture mutations::
-    PDS_TORTURE_SECONDS=120 cargo test -p atpds-cli --test main -- --nocapture concurrency::eight::
+# Run all torture tests in full and print a table: kills and failures at every call, power cuts, damage, mutations.
+torture *filters:
+    bash .ci/torture {{filters}}
 
 # Run each fuzz target for some seconds, or those that are named: just fuzz 600 verify tree. Inputs are kept.
 fuzz seconds="60" *targets:
