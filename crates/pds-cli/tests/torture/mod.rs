@@ -3,3 +3,5 @@
 mod calls;
 #[cfg(unix)]
 mod replay;
+#[cfg(unix)]
+mod secrets;
