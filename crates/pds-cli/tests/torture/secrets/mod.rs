@@ -1,5 +1,6 @@
 //! No output and no file has a signing key, except the key files, which only their owner can read.
 
+mod kills;
 mod verbs;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
