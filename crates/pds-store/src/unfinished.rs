@@ -312,7 +312,12 @@ fn user_of(_: &Path) -> Option<u32> {
 fn plain(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
-        None => error.kind().into(),
+        None => {
+            // The crate `tempfile` writes the path after the reason.
+            let text = error.to_string();
+            let reason = text.split_once(" at path ").map_or(&*text, |(reason, _)| reason);
+            io::Error::new(error.kind(), reason)
+        }
     }
 }
 

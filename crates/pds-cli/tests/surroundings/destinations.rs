@@ -65,7 +65,7 @@ fn a_place_where_no_file_can_be_made_is_said_with_what_to_do() {
                  hint: use --force to replace the link\n",
             ),
             ("good.car", "error: good.car exists\nhint: use --force to overwrite it\n"),
-            ("good.car/x", "error: cannot write good.car/x: not a directory\n"),
+            ("good.car/x", "error: cannot write good.car/x: Not a directory (os error 20)\n"),
         ] {
             let said = repo.home.sh(&format!("pds {writer} -o {to}")).fails(1);
             assert_eq!(said, expected, "{writer}");

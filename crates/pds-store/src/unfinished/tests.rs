@@ -114,3 +114,17 @@ fn an_entry_that_is_locked_late_is_no_leftover() {
     assert_eq!((found.removed, found.in_use), (vec![left], vec![late.clone()]));
     assert!(late.is_dir() && found.failed.is_empty());
 }
+
+#[test]
+fn an_error_names_its_reason_and_not_the_temporary_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let missing = dir.path().join("missing");
+    let errors = [
+        UnfinishedDir::create_in(&missing, ".work-").unwrap_err(),
+        UnfinishedFile::create_in(&missing, ".work-").unwrap_err(),
+    ];
+    let expected = File::open(&missing).unwrap_err().to_string();
+    for error in errors {
+        assert_eq!(error.to_string(), expected);
+    }
+}
