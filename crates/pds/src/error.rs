@@ -271,8 +271,8 @@ pub enum Error {
     /// The key file failed.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// A commit has rotated the key, but the key files could not be replaced. The next opening completes the rotation.
-    #[error("commit {commit} has rotated the key, but the key files were not replaced")]
+    /// A commit has rotated the key, but the key files could not be completed. The next opening completes the rotation.
+    #[error("commit {commit} has rotated the key, but the key files are not complete")]
     Unsettled {
         /// The commit that the new key has signed.
         commit: Cid,

@@ -78,6 +78,9 @@ impl Args {
                 self.ask(&repo, &what, out)?;
                 let mut progress = Progress::things("blocks", None);
                 let forgotten = repo.retain().forget(&what, &mut |blocks| progress.add(blocks))?;
+                if !is_nothing(&forgotten) {
+                    out.has_done();
+                }
                 clear_near(&dir);
                 clear_leftovers(&dir).context(COPY_IS_LEFT)?;
                 forgotten
@@ -88,17 +91,13 @@ impl Args {
             exit = Exit::Partly;
         }
         report_other_files(&dir)?;
-        let is_nothing = forgotten.swept.states == 0 && forgotten.written.is_empty();
-        if self.before.is_none() && is_nothing && exit == Exit::Done {
+        if self.before.is_none() && is_nothing(&forgotten) && exit == Exit::Done {
             let paths: Vec<String> = self.paths.iter().map(RecordArg::to_string).collect();
             let message = format!("no stored state has {}", paths.join(" or "));
             return Stated::no("not-found", message).fail();
         }
         for path in &forgotten.unknown {
             say(&format!("no stored state has {path}"));
-        }
-        if !self.deletion.dry_run {
-            out.has_done();
         }
         let answer = answer(forgotten, self.deletion.dry_run);
         out.show(&answer, |terminal| screen::lines(&answer, &revs_of(&answer, &repo), terminal))?;
@@ -287,6 +286,11 @@ fn files_in(dir: &Path, is_one: impl Fn(&str) -> bool) -> Vec<PathBuf> {
 /// The prefixes of the names of unfinished work next to a repository.
 const UNFINISHED_WORK: [&str; 2] = [UNFINISHED, STAGING_PREFIX];
 
-const COPY_IS_LEFT: &str = "the records were purged, but a copy of them may be left";
+/// Tells whether no state was purged.
+fn is_nothing(forgotten: &Forgotten) -> bool {
+    forgotten.swept.states == 0 && forgotten.written.is_empty()
+}
+
+const COPY_IS_LEFT: &str = "a copy of the purged data may be left";
 
 const FORMS: &str = "give --before a state, a day like 2026-01-31, or a time like 2026-01-31T12:00 or \"2 days ago\"";

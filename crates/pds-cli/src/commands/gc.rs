@@ -67,14 +67,12 @@ impl Args {
                 }
                 let mut progress = Progress::things("blocks", None);
                 let swept = repo.retain().gc(&keep, &mut |blocks| progress.add(blocks))?;
+                out.has_done();
                 (swept, kept_after(&repo, &Swept::default(), has_screen)?)
             }
         };
         // The repository is closed again, so the -wal file is gone.
         let after = (!self.deletion.dry_run).then(|| size_of(&dir));
-        if !self.deletion.dry_run {
-            out.has_done();
-        }
         let answer = GcAnswer {
             after,
             before,

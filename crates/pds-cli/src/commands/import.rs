@@ -110,6 +110,7 @@ impl Args {
             },
             taken => taken?,
         };
+        out.has_done();
         if let (Some(key), None) = (&arriving.named, repo.public_key()?) {
             repo.keys().remember(key)?;
         }
@@ -117,7 +118,6 @@ impl Args {
         let imported = taken.imported;
         warn_of_move(&repo, &imported, out);
         let commit = &imported.commit;
-        out.has_done();
         if let Some(terminal) = out.terminal().cloned() {
             let source = name_of(&self.car);
             out.lines(screen(&repo, &source, &imported, &terminal)?)?;

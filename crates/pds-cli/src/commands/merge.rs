@@ -103,10 +103,10 @@ impl Args {
             Ok(merged) => merged,
             Err(exit) => return Ok(exit),
         };
+        out.has_done();
         warn(&merged.findings, out);
         let exit = say_copied(&merged.blobs, out);
         warn_of_blobs(&repo, &merged.changes, out)?;
-        out.has_done();
         if merged.how == How::Nothing && !out.is_json() && out.terminal().is_none() {
             say("nothing to merge: already up to date");
         }

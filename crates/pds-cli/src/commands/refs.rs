@@ -93,6 +93,7 @@ fn set(repo: &Repo, name: &RefName, state: &StateArg, out: &mut Output) -> Resul
     match state_in(repo, state) {
         Settled::File(file) => {
             let taken = take_in(&repo.on(name.clone()), file)?;
+            out.has_done();
             let exit = taken.report(repo, out)?;
             Ok((taken.imported.commit.cid(), exit))
         }

@@ -83,6 +83,9 @@ impl Args {
             self.sources.iter().map(|path| open_source(path)).collect::<Result<_>>()?;
         let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
         let mut readable = self.readable(place, &dir, acts)?;
+        if acts && readable.salvaged.is_some() {
+            out.has_done();
+        }
         check_account(&readable.repo, &identity)?;
         let (repo, problems) = (&readable.repo, &mut readable.problems);
         problems.extend(unreadable_key(repo));
@@ -94,15 +97,17 @@ impl Args {
         let mut answer =
             RepairAnswer::new(&survey, &self.sources, readable.problems, readable.salvaged);
         if acts {
-            self.mend(repo, rescue, &dir, &survey, &sources, &mut answer)?;
+            let mended = self.mend(repo, rescue, &dir, &survey, &sources, &mut answer);
+            // Later steps are changes of their own.
+            if answer.mended.added + answer.mended.dropped > 0 || mended.is_ok() {
+                out.has_done();
+            }
+            mended?;
         }
         answer.redate.future = repo.keys().future_refs().unwrap_or_default();
         answer.verifies = is_whole(repo, &identity, progress)?;
         let restored = if acts { self.restore_blobs(repo, progress, out)? } else { Exit::Done };
         steps.finish();
-        if acts {
-            out.has_done();
-        }
         match print(&answer, out)? {
             Exit::Done => Ok(restored),
             exit => Ok(exit),

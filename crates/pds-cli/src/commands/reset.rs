@@ -33,6 +33,7 @@ impl Args {
         let (to, rev) = match state_in(&repo, &self.rev) {
             Settled::File(file) => {
                 let taken = take_in(&repo, file)?;
+                out.has_done();
                 exit = taken.report(&repo, out)?;
                 (taken.imported.commit.cid(), taken.imported.commit.rev())
             }

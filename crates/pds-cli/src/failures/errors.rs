@@ -342,7 +342,7 @@ const FUTURE: &str = "set the clock of this machine if it is wrong; if it is rig
     pds import, pds merge) accepts the commit, for a backup or to mend it with pds repair --redate";
 
 const SETTLED: &str =
-    "do not rotate the key again: the next command on this repository replaces the files";
+    "do not rotate the key again: the next command on this repository completes the files";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 

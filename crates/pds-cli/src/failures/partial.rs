@@ -47,14 +47,13 @@ pub(crate) fn exit_with_faults(exit: Exit) -> Exit {
     }
 }
 
-/// Adds to an error that the change of the command was made before it, unless the error says so.
+/// Adds to an error that the command had made changes before it, unless the error says so.
 pub(crate) fn after_change(error: anyhow::Error) -> anyhow::Error {
     let says_so = |stated: &Stated| stated.exit == Exit::Partly;
     if error.downcast_ref().is_some_and(says_so) {
         return error;
     }
-    Stated::partly(format!("the change was made, but the command failed afterwards: {error:#}"))
-        .into()
+    Stated::partly(format!("changes were made before the command failed: {error:#}")).into()
 }
 
 /// The parts of a tree that were skipped: they are missing, or their keys are not record paths.

@@ -86,7 +86,7 @@ pub fn rotate_key(dir: impl AsRef<Path>, curve: Curve) -> Result<(Repo, Commit)>
 ///
 /// # Errors
 ///
-/// As [`rotate_key`]. [`Error::Unsettled`] if the commit is stored and the key files could not be replaced.
+/// As [`rotate_key`]. [`Error::Unsettled`] if the commit is stored and the key files could not be completed.
 pub fn rotate_key_with(dir: impl AsRef<Path>, options: &RotateOptions) -> Result<(Repo, Commit)> {
     let dir = dir.as_ref();
     open_without_key(dir)?;
