@@ -50,6 +50,7 @@ pub(super) fn torture(name: &str, scenario: &Scenario) {
             stage.attempt(fault, point, nth, &mut tally);
         }
         tally.report(name, fault, stage.points.len());
+        tally.assert_faults_were_met(fault);
         failures.extend(tally.failures);
     }
     let args = scenario.args().collect::<Vec<_>>().join(" ");

@@ -42,6 +42,16 @@ impl Tally {
         }
     }
 
+    /// Checks that runs were cut off before the change and after it, or that calls have failed.
+    pub(super) fn assert_faults_were_met(&self, fault: Fault) {
+        let has = |left| self.left.contains_key(&left) || !self.failures.is_empty();
+        assert!(has(Left::Old) && has(Left::New), "before and after the change: {:?}", self.left);
+        match fault {
+            Fault::Kill => assert!(self.killed > 0, "no run was killed"),
+            Fault::Eio | Fault::Enospc => assert!(!self.codes.is_empty(), "no run has failed"),
+        }
+    }
+
     /// Adds the row of the scenario and the fault.
     pub(super) fn report(&mut self, name: &str, fault: Fault, calls: usize) {
         let Self { killed, done, codes, left, passed, failures, .. } = self;
