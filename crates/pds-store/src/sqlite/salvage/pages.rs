@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
 use crate::sqlite::errors::{file_error, store_error};
-use crate::sqlite::salvage::scan::each_row;
+use crate::sqlite::salvage::scan::{each_row, is_damage};
 use crate::sqlite::schema;
 use crate::sqlite::schema::{Durability, PAGE_BYTES};
 
@@ -70,13 +70,35 @@ impl Pages {
             file.read_exact(&mut kind).map_err(file_error)?;
             if kind == [TABLE_LEAF] {
                 self.start_at(page)?;
-                each_row(&self.connection, "leaf", LEAF_COLUMNS, &mut |row| {
-                    visit(row)?;
-                    Ok(ControlFlow::Continue(()))
-                })?;
+                if !self.each_row_as_stored(visit)? {
+                    each_row(&self.connection, "leaf", LEAF_COLUMNS, &mut |row| {
+                        visit(row)?;
+                        Ok(ControlFlow::Continue(()))
+                    })?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// Visits the rows of the present leaf up to an unreadable one, whatever their numbers are: a
+    /// damaged number may equal another one, or be out of order. Returns whether all were readable.
+    fn each_row_as_stored(
+        &self,
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<bool, StoreError> {
+        let sql = format!("SELECT rowid, {LEAF_COLUMNS} FROM leaf NOT INDEXED");
+        let Some(mut statement) = is_damage(self.connection.prepare_cached(&sql))? else {
+            return Ok(false);
+        };
+        let mut rows = statement.query([]).map_err(store_error)?;
+        loop {
+            match is_damage(rows.next())? {
+                Some(Some(row)) => visit(row)?,
+                Some(None) => return Ok(true),
+                None => return Ok(false),
+            }
+        }
     }
 
     fn start_at(&self, page: u32) -> Result<(), StoreError> {

@@ -322,3 +322,36 @@ fn cycles_of_pages_are_followed_once() {
         }
     }
 }
+
+/// The places of the row numbers of one byte in the leaf pages of a file.
+fn places_of_numbers(file: &[u8]) -> Vec<usize> {
+    let number = |at: usize| usize::from(u16::from_be_bytes([file[at], file[at + 1]]));
+    let pages = (PAGE_BYTES as usize..file.len()).step_by(PAGE_BYTES as usize);
+    let cells = pages
+        .filter(|page| file[*page] == 13)
+        .flat_map(|page| (0..number(page + 3)).map(move |cell| page + number(page + 8 + 2 * cell)));
+    // A cell begins with the length of its content, whose last byte has no high bit.
+    let places = cells.map(|cell| cell + 1 + file[cell..].iter().position(|b| *b < 0x80).unwrap());
+    places.filter(|place| file[*place] < 0x80).collect()
+}
+
+#[test]
+fn rows_whose_numbers_are_out_of_order_or_alike_are_saved() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    let places = places_of_numbers(&whole);
+    assert!(places.len() >= blocks.len(), "{}", places.len());
+    for (n, place) in places.into_iter().enumerate() {
+        let mut file = whole.clone();
+        file[place] ^= 1 << (n % 4);
+        fs::write(&path, file).unwrap();
+        let to = dir.path().join(format!("{n}.db"));
+        SqliteStore::salvage(&path, &to).unwrap();
+        let salvaged = SqliteStore::open(&to).unwrap();
+        assert_eq!(count(&salvaged, &blocks), blocks.len(), "{n}");
+        assert_eq!(refs(&salvaged).get(&RefName::head()), Some(blocks[0].cid()), "{n}");
+    }
+}
