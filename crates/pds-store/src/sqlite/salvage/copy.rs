@@ -98,16 +98,18 @@ impl Saved<'_> {
         let mut are_whole = [true; TABLES.len()];
         for ((table, columns), is_whole) in TABLES.into_iter().zip(&mut are_whole) {
             let mut are_rows = true;
-            let is_read = each_row(from, table, columns, &mut |row| {
-                are_rows &= match table {
-                    "blocks" => self.block(raw_at(row, 1)?, raw_at(row, 2)?)?,
-                    "refs" => self.take_ref(row, 1)?,
-                    "log" => self.take_move(row, 1)?,
-                    "facts" => self.take_fact(row, 1)?,
-                    _ => self.take_state(row, 1),
-                };
-                Ok(ControlFlow::Continue(()))
-            })?;
+            let is_stored = is_damage(is_stored(from, table))? == Some(true);
+            let is_read = is_stored
+                && each_row(from, table, columns, &mut |row| {
+                    are_rows &= match table {
+                        "blocks" => self.block(raw_at(row, 1)?, raw_at(row, 2)?)?,
+                        "refs" => self.take_ref(row, 1)?,
+                        "log" => self.take_move(row, 1)?,
+                        "facts" => self.take_fact(row, 1)?,
+                        _ => self.take_state(row, 1),
+                    };
+                    Ok(ControlFlow::Continue(()))
+                })?;
             *is_whole = is_read && are_rows;
         }
         // A page of another table can be readable and still hide the pages that belong in its
@@ -236,6 +238,15 @@ impl Saved<'_> {
         StateRow { change, sweep: change, ..state }.write(self.to)?;
         Ok(self.done)
     }
+}
+
+/// Returns whether a table is an ordinary one, and every column of it is stored. The values of other tables and columns
+/// are computed by expressions of the schema. One function call can take hours, and no limit interrupts it.
+fn is_stored(from: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM pragma_table_list
+                              WHERE schema = 'main' AND type = 'table' AND name = ?1)
+               AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE hidden <> 0)";
+    from.query_row(sql, [table], |row| row.get(0))
 }
 
 fn raw_at<'r>(row: &'r Row<'_>, column: usize) -> Result<&'r [u8], StoreError> {

@@ -355,3 +355,27 @@ fn rows_whose_numbers_are_out_of_order_or_alike_are_saved() {
         assert_eq!(refs(&salvaged).get(&RefName::head()), Some(blocks[0].cid()), "{n}");
     }
 }
+
+#[test]
+fn columns_that_the_schema_computes_are_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, to) = (dir.path().join("pds.db"), dir.path().join("new.db"));
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let computed = Block::new(Codec::Raw, *b"computed");
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let (cid, bytes) = (hex(computed.cid().as_bytes()), hex(computed.bytes()));
+    let changed = format!(
+        "ALTER TABLE blocks RENAME TO stored;
+         CREATE TABLE blocks (id INTEGER PRIMARY KEY, a BLOB, b BLOB, cid AS (x'{cid}'), bytes AS (x'{bytes}'));
+         INSERT INTO blocks SELECT * FROM stored;
+         DROP TABLE stored"
+    );
+    let sql = Connection::open(&path).unwrap();
+    sql.execute_batch(&changed).unwrap();
+    sql.close().unwrap();
+    let saved = SqliteStore::salvage(&path, &to).unwrap();
+    assert!(!saved.is_all && saved.has_all_refs && saved.has_all_moves);
+    let salvaged = SqliteStore::open(&to).unwrap();
+    assert_eq!((count(&salvaged, &blocks), count(&salvaged, &[computed])), (blocks.len(), 0));
+}
