@@ -79,7 +79,7 @@ impl SqliteStore {
         if !saved.done.is_all {
             let dir = to.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
             let copy = tempfile::tempdir_in(dir).map_err(file_error)?;
-            let pages = Pages::of(from, copy.path())?;
+            let mut pages = Pages::of(from, copy.path())?;
             pages.each_row(&mut |row| saved.row(row))?;
         }
         let salvaged = saved.finish()?;

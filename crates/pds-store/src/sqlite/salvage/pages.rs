@@ -2,18 +2,18 @@
 //!
 //! The rows of a table are in its leaf pages, and a leaf page with the role of a root is a table of
 //! its own. So SQLite reads a copy of the file, with a schema of one table that starts at each leaf
-//! in turn. This module relies on two facts about the file format: the first byte of a leaf page,
-//! and the position of the page count in the first page.
+//! in turn. If a row is damaged, each row of its leaf becomes a leaf of its own. This module relies on
+//! three facts about the file format: the header of a leaf page, the pointers to rows after it, and
+//! the position of the page count in the first page.
 
 use rusqlite::{Connection, Row};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use crate::error::StoreError;
 use crate::sqlite::errors::{file_error, store_error};
-use crate::sqlite::salvage::scan::{each_row, is_damage};
+use crate::sqlite::salvage::scan::is_damage;
 use crate::sqlite::schema;
 use crate::sqlite::schema::{Durability, PAGE_BYTES};
 
@@ -43,40 +43,60 @@ impl Pages {
             .map_err(store_error)?;
         drop(connection);
         let count = replace_first_page(&path, &leaf)?;
-        let connection = Connection::open(schema::no_uri(&path)).map_err(store_error)?;
-        schema::limit_lengths(&connection)?;
-        // The file is a copy, and only its first page is written.
-        let unsafe_and_fast =
-            "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
-             PRAGMA cell_size_check = ON; PRAGMA writable_schema = ON;";
-        // A file of one page has no leaf to start at.
-        if count > 1 {
-            connection.execute_batch(unsafe_and_fast).map_err(store_error)?;
-        }
+        let connection = connect(&path, count)?;
         Ok(Self { connection, path, count })
     }
 
     /// Visits every readable row of every leaf: its number, and as many columns as the widest table
     /// has. Missing columns are null.
     pub(crate) fn each_row(
-        &self,
+        &mut self,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        let mut file = File::open(&self.path).map_err(file_error)?;
+        let mut file =
+            fs::OpenOptions::new().read(true).write(true).open(&self.path).map_err(file_error)?;
         for page in 2..=self.count {
-            let mut kind = [0];
-            let at = u64::from(page - 1) * u64::from(PAGE_BYTES);
-            file.seek(SeekFrom::Start(at)).map_err(file_error)?;
-            file.read_exact(&mut kind).map_err(file_error)?;
-            if kind == [TABLE_LEAF] {
+            let mut leaf = [0; PAGE_BYTES as usize];
+            file.seek(SeekFrom::Start(place_of(page))).map_err(file_error)?;
+            file.read_exact(&mut leaf).map_err(file_error)?;
+            if leaf.starts_with(&[TABLE_LEAF]) {
                 self.start_at(page)?;
                 if !self.each_row_as_stored(visit)? {
-                    each_row(&self.connection, "leaf", LEAF_COLUMNS, &mut |row| {
-                        visit(row)?;
-                        Ok(ControlFlow::Continue(()))
-                    })?;
+                    self.each_cell(&mut file, &leaf, visit)?;
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Visits the rows of a leaf, each on a page of its own after the last page of the file: a damaged row hides no
+    /// other one.
+    fn each_cell(
+        &mut self,
+        file: &mut File,
+        leaf: &[u8; PAGE_BYTES as usize],
+        visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let [_, _, _, high, low, ..] = *leaf;
+        let cells = usize::from(u16::from_be_bytes([high, low])).min(MAX_CELLS);
+        let pointers = leaf.get(LEAF_HEADER_BYTES..).unwrap_or_default().chunks_exact(2);
+        let mut last = self.count;
+        file.seek(SeekFrom::Start(place_of(last + 1))).map_err(file_error)?;
+        for pointer in pointers.take(cells) {
+            let mut page = *leaf;
+            // No free block, one cell, the start of the cells, and no fragment.
+            let fields = [0, 0, 0, 1, pointer[0], pointer[1], 0, pointer[0], pointer[1]];
+            page[1..10].copy_from_slice(&fields);
+            file.write_all(&page).map_err(file_error)?;
+            last += 1;
+        }
+        file.seek(SeekFrom::Start(COUNT_AT)).map_err(file_error)?;
+        file.write_all(&last.to_be_bytes()).map_err(file_error)?;
+        // A connection that is open may have pages of that number in its cache.
+        self.connection = connect(&self.path, last)?;
+        for page in self.count + 1..=last {
+            self.start_at(page)?;
+            self.each_row_as_stored(visit)?;
         }
         Ok(())
     }
@@ -107,6 +127,24 @@ impl Pages {
         // Makes the connection read the schema again.
         run("PRAGMA writable_schema = RESET; PRAGMA writable_schema = ON")
     }
+}
+
+/// Opens the copy. SQLite writes its first page only.
+fn connect(path: &Path, count: u32) -> Result<Connection, StoreError> {
+    let connection = Connection::open(schema::no_uri(path)).map_err(store_error)?;
+    schema::limit_lengths(&connection)?;
+    let unsafe_and_fast =
+        "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA trusted_schema = OFF;
+         PRAGMA cell_size_check = ON; PRAGMA writable_schema = ON;";
+    // A file of one page has no leaf to start at.
+    if count > 1 {
+        connection.execute_batch(unsafe_and_fast).map_err(store_error)?;
+    }
+    Ok(connection)
+}
+
+fn place_of(page: u32) -> u64 {
+    u64::from(page - 1) * u64::from(PAGE_BYTES)
 }
 
 /// Moves the content of a copy's WAL into the copy, as far as SQLite accepts the WAL as valid.
@@ -158,6 +196,15 @@ fn with_wal(path: &Path) -> PathBuf {
 /// The first byte of a leaf page of a table. In a file below a terabyte, no overflow page starts
 /// with it.
 const TABLE_LEAF: u8 = 0x0d;
+
+/// The length of the header of a leaf page. The pointers to the cells follow it, two bytes each.
+const LEAF_HEADER_BYTES: usize = 8;
+
+/// The maximum number of cells of a page: each has four bytes or more, and a pointer.
+const MAX_CELLS: usize = (PAGE_BYTES as usize - LEAF_HEADER_BYTES) / 6;
+
+/// The position of the number of pages in the first page.
+const COUNT_AT: u64 = 28;
 
 /// As many columns as the widest table has.
 const LEAF_COLUMNS: &str = "a, b, c, d, e, f, g, h, i, j, k, l";
