@@ -70,9 +70,16 @@ impl Run {
     pub(crate) fn ended_within(self, patience: Duration) -> Option<Ended> {
         let what = self.what();
         let ended = self.watched(patience)?;
-        assert!(!ended.stderr.contains("panicked"), "{what}: {}", ended.stderr);
-        assert!(!ended.stderr.contains('\x1b'), "{what}: {:?}", ended.stderr);
+        ended.assert_calm(&what);
         Some(ended)
+    }
+
+    /// Runs it to its end, or kills it at the end of some time. It must not panic.
+    pub(crate) fn killed_after(self, time: Duration) -> Ended {
+        let what = self.what();
+        let (ended, _) = self.run_for(time);
+        ended.assert_calm(&what);
+        ended
     }
 
     fn what(&self) -> String {
@@ -80,6 +87,12 @@ impl Run {
     }
 
     fn watched(self, patience: Duration) -> Option<Ended> {
+        let (ended, is_in_time) = self.run_for(patience);
+        is_in_time.then_some(ended)
+    }
+
+    /// Runs it, and kills it if it is still running at the end of the time. Tells whether it ended before.
+    fn run_for(self, patience: Duration) -> (Ended, bool) {
         let input = self.stdin.clone();
         let mut child = self.start();
         let mut stdin = child.stdin.take().unwrap();
@@ -87,12 +100,11 @@ impl Run {
         let writer = thread::spawn(move || drop(stdin.write_all(&input)));
         let stdout = collect(child.stdout.take().unwrap());
         let stderr = collect(child.stderr.take().unwrap());
-        let waited = wait(&mut child, patience);
+        let (status, peak_kib, is_in_time) = wait(&mut child, patience);
         let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
         writer.join().unwrap();
-        let (status, peak_kib) = waited?;
         let stderr = String::from_utf8(stderr).unwrap();
-        Some(Ended { status, stdout, stderr, peak_kib })
+        (Ended { status, stdout, stderr, peak_kib }, is_in_time)
     }
 
     /// Runs it, expects success and silence on standard error, and returns what it prints.
@@ -111,6 +123,12 @@ impl Run {
 }
 
 impl Ended {
+    /// Checks that it has printed no panic and no escape code on standard error.
+    fn assert_calm(&self, what: &str) {
+        assert!(!self.stderr.contains("panicked"), "{what}: {}", self.stderr);
+        assert!(!self.stderr.contains('\x1b'), "{what}: {:?}", self.stderr);
+    }
+
     pub(crate) fn code(&self) -> i32 {
         self.status.code().unwrap_or_else(|| panic!("{}: {}", self.status, self.stderr))
     }
@@ -174,18 +192,17 @@ fn peak_kib(id: u32) -> u64 {
     peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
-/// Waits for a process, and kills it at the end of the time.
-fn wait(child: &mut Child, patience: Duration) -> Option<(ExitStatus, u64)> {
+/// Waits for a process, and kills it at the end of the time. Returns its end, its memory, and whether it ended in time.
+fn wait(child: &mut Child, patience: Duration) -> (ExitStatus, u64, bool) {
     let (started, mut peak) = (Instant::now(), 0);
     loop {
         peak = peak.max(peak_kib(child.id()));
         if let Some(status) = child.try_wait().unwrap() {
-            return Some((status, peak));
+            return (status, peak, true);
         }
         if started.elapsed() > patience {
             child.kill().unwrap();
-            child.wait().unwrap();
-            return None;
+            return (child.wait().unwrap(), peak, false);
         }
         thread::sleep(Duration::from_micros(500));
     }

@@ -1,4 +1,4 @@
-//! How much the torture tests try, and the rows of their table.
+//! How much the torture tests try, what chance chooses, and the rows of their table.
 
 use std::fs::OpenOptions;
 use std::io::Write;

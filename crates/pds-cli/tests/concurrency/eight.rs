@@ -17,13 +17,14 @@ use super::answers::Ledger;
 use super::at_once;
 use super::checks::{check_loop, check_whole};
 use super::loops::{LOOPS, Loop, NOTES};
-use crate::common::torture::seed;
+use crate::common::torture::{amount, row, seed};
 use crate::common::{DID, Home, TestRepo, creations, say};
 
-/// How long the loops run: `PDS_TORTURE_SECONDS`, or 8 seconds.
-fn duration() -> Duration {
+/// How long the loops run: `PDS_TORTURE_SECONDS`, or 8 seconds in the gate and ten minutes in the full run.
+pub(super) fn duration() -> Duration {
     let given = std::env::var("PDS_TORTURE_SECONDS").ok();
-    Duration::from_secs(given.map_or(8, |given| given.parse().unwrap()))
+    let given = given.map(|given| given.parse().unwrap());
+    Duration::from_secs(given.unwrap_or_else(|| amount(8, 600) as u64))
 }
 
 #[test]
@@ -60,6 +61,7 @@ fn eight_loops_of_writers_and_readers_give_no_false_alarm_and_lose_no_write() {
         ran.as_secs_f32()
     ));
     let failures = ledger.failures;
+    row("eight processes", ledger.tally.all(), &format!("{} failures, {run}", failures.len()));
     let shown = some_of_each_kind(&failures);
     assert!(failures.is_empty(), "{} failures, {run}\n{shown}\n{answers}", failures.len());
     for verb in ["put", "put --ref", "get", "verify --history"] {
@@ -68,7 +70,7 @@ fn eight_loops_of_writers_and_readers_give_no_false_alarm_and_lose_no_write() {
 }
 
 /// The first two failures of each kind, which is the text up to the first colon and the verb.
-fn some_of_each_kind(failures: &[String]) -> String {
+pub(super) fn some_of_each_kind(failures: &[String]) -> String {
     let mut kinds: BTreeMap<Vec<&str>, u32> = BTreeMap::new();
     let mut shown = String::new();
     for failure in failures {
@@ -85,7 +87,7 @@ fn some_of_each_kind(failures: &[String]) -> String {
 }
 
 /// A repository with a ref for each loop, a file of its first state, and a file of another device.
-fn prepared() -> TestRepo {
+pub(super) fn prepared() -> TestRepo {
     let repo = TestRepo { home: Home::in_memory() };
     repo.home.pds(["init", "alice", "--did", DID]).ok();
     repo.pds(["apply"]).stdin(creations(0..NOTES)).ok();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -15,6 +15,9 @@ pub(super) const LOOPS: usize = 8;
 pub(super) const KEPT: usize = 5;
 /// How many notes the first commit has; no verb changes them.
 pub(super) const NOTES: usize = 200;
+/// The longest time of a run. A `gc` and a `forget` start again after each write of another process,
+/// up to a hundred times.
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 const ALWAYS: &str = "com.example.note/n000000";
 
 /// One loop, and what it knows of its own records.
@@ -61,7 +64,7 @@ impl<'a> Loop<'a> {
     pub(super) fn run(&mut self, verb: &str, args: &[&str], stdin: &str) -> Ended {
         self.count += 1;
         let all = args.iter().copied().chain(["--json"]);
-        let ended = self.repo.pds(all).stdin(stdin).ended();
+        let ended = self.repo.pds(all).stdin(stdin).killed_after(PATIENCE);
         let (code, error) = (ended.exit().unwrap_or(-1), error_of(&ended));
         self.ledger.lock().unwrap().tally.add(verb, code, &error);
         if !is_expected(verb, code, &error) {
@@ -293,7 +296,7 @@ impl<'a> Loop<'a> {
 }
 
 /// The path, the CID and the commit of each write that was acknowledged.
-fn written(ended: &Ended) -> Vec<(String, String, String)> {
+pub(super) fn written(ended: &Ended) -> Vec<(String, String, String)> {
     let text = ended.text();
     let lines = text.lines().map(|line| {
         let line: Value = serde_json::from_str(line).unwrap();

@@ -5,6 +5,8 @@ mod checks;
 mod eight;
 mod gc;
 mod loops;
+#[cfg(unix)]
+mod storm;
 
 use std::collections::BTreeSet;
 use std::sync::Barrier;
