@@ -2,6 +2,8 @@
 
 mod calls;
 #[cfg(unix)]
+mod pages;
+#[cfg(unix)]
 mod replay;
 #[cfg(unix)]
 mod secrets;
