@@ -15,7 +15,7 @@ const TABLES: [&str; 3] = ["refs", "log", "blocks"];
 const TIME: Duration = Duration::from_secs(5);
 
 /// A repository at `alice` that could take in the one at `evil`, which has one more record.
-pub(super) fn prepared() -> TestRepo {
+pub(crate) fn prepared() -> TestRepo {
     let repo = TestRepo::with_notes();
     copy_within(&repo.home, "alice", "evil");
     evil(&repo, &["put", "com.example.note/more"]).ended().done();
@@ -23,7 +23,7 @@ pub(super) fn prepared() -> TestRepo {
 }
 
 /// The binary on the repository at `evil`.
-pub(super) fn evil(repo: &TestRepo, args: &[&str]) -> Run {
+pub(crate) fn evil(repo: &TestRepo, args: &[&str]) -> Run {
     let args = ["-R", "evil"].into_iter().chain(args.iter().copied());
     repo.home.pds(args.map(str::to_owned)).stdin("{\"text\":\"new\"}")
 }
@@ -71,7 +71,7 @@ pub(super) fn key(sql: &Connection, table: &str) -> String {
     sql.query_row(key, [table], |row| row.get(0)).unwrap_or_else(|_| "rowid".to_owned())
 }
 
-pub(super) fn tables(sql: &Connection) -> Vec<String> {
+pub(crate) fn tables(sql: &Connection) -> Vec<String> {
     let tables = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'";
     let mut tables = sql.prepare(tables).unwrap();
     tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
@@ -116,7 +116,7 @@ fn triggers(sql: &Connection) -> Vec<(String, String)> {
 }
 
 /// Replaces a table by a view that has no end.
-fn endless(sql: &Connection, table: &str) {
+pub(crate) fn endless(sql: &Connection, table: &str) {
     let columns: Vec<String> =
         columns(sql, table).iter().map(|column| format!("hidden.\"{column}\"")).collect();
     let line = format!(

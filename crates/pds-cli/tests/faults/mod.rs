@@ -5,10 +5,10 @@ mod false_alarms;
 #[cfg(unix)]
 mod fifo;
 mod flipped;
-mod foreign;
+pub(crate) mod foreign;
 mod lost_write;
 #[cfg(unix)]
-mod oversized;
+pub(crate) mod oversized;
 #[cfg(unix)]
 mod replaced;
 #[cfg(unix)]
@@ -23,7 +23,7 @@ use serde_json::Value;
 use crate::common::{Ended, Home, TestRepo};
 
 /// Opens the database of a repository directory of a home.
-fn sql(home: &Home, dir: &str) -> Connection {
+pub(crate) fn sql(home: &Home, dir: &str) -> Connection {
     Connection::open(home.dir().join(dir).join("pds.db")).unwrap()
 }
 
@@ -33,7 +33,7 @@ fn copy_within(home: &Home, from: &str, to: &str) {
 }
 
 /// Copies a repository and everything next to it.
-fn duplicate(repo: &TestRepo) -> TestRepo {
+pub(crate) fn duplicate(repo: &TestRepo) -> TestRepo {
     let home = Home::new();
     copy(repo.home.dir(), home.dir());
     TestRepo { home }
@@ -89,7 +89,7 @@ fn signal(_: &Ended) -> Option<i32> {
 
 /// Collects what failed of many checks, so that one failure does not hide the others.
 #[derive(Default)]
-struct Failures {
+pub(crate) struct Failures {
     checks: usize,
     failed: Vec<String>,
 }
@@ -103,7 +103,7 @@ impl Failures {
     }
 
     /// Fails the test if any check failed.
-    fn assert_none(self) {
+    pub(crate) fn assert_none(self) {
         let (failed, checks) = (self.failed.len(), self.checks);
         assert!(failed == 0, "{failed} of {checks} checks failed:\n{}", self.failed.join("\n"));
         assert!(checks > 0, "nothing was checked");

@@ -2,6 +2,8 @@
 
 mod calls;
 #[cfg(unix)]
+mod hostile;
+#[cfg(unix)]
 mod pages;
 #[cfg(unix)]
 mod replay;
