@@ -131,7 +131,7 @@ fn tables_and_schemas_of_many_rows() {
     let rows = |count: usize| {
         format!("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {count})")
     };
-    let many = amount(20_000, 400_000);
+    let many = amount(20_000, 100_000);
     let insert = |table: &str, values: &str| {
         format!("{} INSERT INTO {table} SELECT {values} FROM n", rows(many))
     };
@@ -151,7 +151,7 @@ fn tables_and_schemas_of_many_rows() {
             format!(
                 "PRAGMA writable_schema = ON; {} INSERT INTO sqlite_schema
                  SELECT 'view', 'v' || i, 'v' || i, 0, 'CREATE VIEW v' || i || ' AS SELECT 1' FROM n",
-                rows(amount(2_000, 50_000))
+                rows(amount(1_000, 10_000))
             ),
         ),
         by_sql(
@@ -168,7 +168,7 @@ fn tables_and_schemas_of_many_rows() {
 
 #[test]
 fn headers_with_false_numbers() {
-    let large = amount(300_000_000, 2_000_000_000) as u64;
+    let large = amount(50_000_000, 300_000_000) as u64;
     let changes = vec![
         by_bytes("four billion pages", 28, &[0xff, 0xff, 0xff, 0xfe], None),
         by_bytes("as many pages as the file has", 28, &[0, 1, 0, 0], Some(65_536 * 8192)),
