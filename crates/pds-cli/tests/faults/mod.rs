@@ -102,6 +102,11 @@ impl Failures {
         }
     }
 
+    /// How many checks have failed.
+    pub(crate) fn failed(&self) -> usize {
+        self.failed.len()
+    }
+
     /// Fails the test if any check failed.
     pub(crate) fn assert_none(self) {
         let (failed, checks) = (self.failed.len(), self.checks);
