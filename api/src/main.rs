@@ -38,8 +38,17 @@ fn main() -> Result<(), Box<dyn Error>> {
     let impls = api.items().filter(|item| is_trait_impl(&item.to_string()));
     let impls: HashSet<_> = impls.map(PublicItem::id).collect();
     let mut out = stdout().lock();
+    let (mut seen, mut repeated) = (HashSet::new(), HashSet::new());
     for item in api.items() {
         let line = item.to_string();
+        if !seen.insert(item.id()) {
+            // A second name for an item, or an implementation that belongs to two types.
+            repeated.insert(item.id());
+        }
+        let is_part = item.parent_id().is_some_and(|parent| repeated.contains(&parent));
+        if repeated.contains(&item.id()) && (is_part || line.starts_with("impl")) {
+            continue;
+        }
         let is_method = line.starts_with("pub fn")
             && item.parent_id().is_some_and(|parent| impls.contains(&parent));
         // `derive(PartialEq)` writes it, for the compiler.
