@@ -132,6 +132,7 @@ pub enum Deviation {
 
 /// The error for a block that is not a commit.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum CommitError {
     /// The bytes are not canonical DAG-CBOR.
     #[error("commit {cid} cannot be decoded")]

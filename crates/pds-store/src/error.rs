@@ -91,12 +91,10 @@ pub enum StoreError {
 /// Returns the damage that a failed read has met: of the block itself, or of the store. `None` if the read failed for
 /// another reason.
 pub fn damage(error: &ReadError) -> Option<String> {
-    match error {
-        ReadError::Damaged { source, .. } => Some(source.to_string()),
-        ReadError::Backend { source, .. } => match source.downcast_ref() {
-            Some(error @ StoreError::Damaged(_)) => Some(error.to_string()),
-            _ => None,
-        },
-        ReadError::Swept { .. } => None,
+    if let ReadError::Damaged { source, .. } = error {
+        return Some(source.to_string());
     }
+    let ReadError::Backend { source, .. } = error else { return None };
+    let damage = source.downcast_ref().filter(|error| matches!(error, StoreError::Damaged(_)));
+    damage.map(ToString::to_string)
 }

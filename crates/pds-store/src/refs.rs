@@ -47,8 +47,8 @@ pub struct RefEdit {
 /// All refs at one moment, sorted by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refs {
-    /// The refs and the commits that they point to, in the order of the names.
-    pub entries: Arc<[(RefName, Cid)]>,
+    /// In the order of the names.
+    entries: Arc<[(RefName, Cid)]>,
 }
 
 impl Refs {
@@ -57,6 +57,12 @@ impl Refs {
     pub fn get(&self, name: &RefName) -> Option<Cid> {
         let place = self.entries.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
         self.entries.get(place).map(|(_, cid)| *cid)
+    }
+
+    /// Returns the refs and the commits that they point to, in the order of the names.
+    #[must_use]
+    pub fn as_slice(&self) -> &[(RefName, Cid)] {
+        &self.entries
     }
 
     /// Iterates over the refs in the order of their names.

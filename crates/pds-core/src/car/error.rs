@@ -6,6 +6,7 @@ use crate::data::error::DataError;
 
 /// The error for a CAR file that cannot be read, with the byte offset of the problem.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CarError {
     /// The file could not be read or written.
     #[error("cannot read or write the CAR file")]

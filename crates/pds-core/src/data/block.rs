@@ -239,6 +239,7 @@ const MAX_TOGETHER_BYTES: usize = 6 * 1024 * 1024;
 
 /// The error of a source that cannot return a block.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ReadError {
     /// The source contains bytes under this CID that do not match it: the disk or the file is
     /// damaged.

@@ -15,6 +15,7 @@ use crate::data::error::DataError;
 /// assert_eq!(error.missing(), Some(root));
 /// ```
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum MstError {
     /// The blocks could not be read.
     #[error(transparent)]

@@ -52,7 +52,11 @@ fn blocks_are_read_back(store: &dyn Store) {
             assert_eq!(found.as_ref(), Some(block), "a stored block is read back");
         }
     }
-    assert_eq!(*refs(view.as_ref()).entries, [(RefName::head(), cid(1))], "an edit moves its ref");
+    assert_eq!(
+        refs(view.as_ref()).as_slice(),
+        [(RefName::head(), cid(1))],
+        "an edit moves its ref"
+    );
     assert_eq!(view.version(), applied.version, "`apply` returns the version after the change");
     assert!(view.version().change > before.change, "the number of changes grows with each change");
     assert_eq!(view.version().sweep, before.sweep, "a change without a sweep is no sweep");

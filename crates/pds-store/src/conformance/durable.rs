@@ -80,7 +80,7 @@ fn assert_blocks(store: &dyn Store, mut numbers: impl Iterator<Item = u32>) {
 fn assert_made(store: &dyn Store) {
     let found = everything(store);
     let expected = [(RefName::head(), cid(14))];
-    assert_eq!(*found.refs.entries, expected, "refs outlive the process");
+    assert_eq!(found.refs.as_slice(), expected, "refs outlive the process");
     let of_head: Vec<_> = found.log.iter().filter(|row| row.name == RefName::head()).collect();
     let events: Vec<_> = of_head.iter().map(|row| row.event.clone()).collect();
     assert_eq!(events, sample_events(), "the log outlives the process, with all its columns");

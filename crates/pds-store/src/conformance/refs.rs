@@ -86,7 +86,7 @@ fn several_edits_are_made_together(store: &dyn Store) {
     let applied = apply(store, write([1, 2], edits));
     let after = everything(store);
     let expected = [(name("a"), one), (name("b"), two)];
-    assert_eq!(*after.refs.entries, expected, "refs are read in the order of their names");
+    assert_eq!(after.refs.as_slice(), expected, "refs are read in the order of their names");
     let named: Vec<&str> = after.log.iter().map(|row| row.name.as_str()).collect();
     assert_eq!(named, ["b", "a"], "each edit has a log row, in the order of the edits");
     let newest = after.log.last().map(|row| row.seq);
@@ -98,7 +98,7 @@ fn several_edits_are_made_together(store: &dyn Store) {
     apply(store, write([], [edit("a", None, Expect::Exactly(one))]));
     let expected = [(name("b"), two)];
     assert_eq!(
-        *refs(view(store).as_ref()).entries,
+        refs(view(store).as_ref()).as_slice(),
         expected,
         "an edit without a target removes the ref"
     );
@@ -161,7 +161,7 @@ fn refs_are_read_in_order(store: &dyn Store) {
     let refs = refs(view(store).as_ref());
     assert_eq!(refs.iter().count(), 305, "every ref is read");
     assert!(
-        refs.entries.is_sorted_by(|(a, _), (b, _)| a < b),
+        refs.as_slice().is_sorted_by(|(a, _), (b, _)| a < b),
         "refs are read in the order of their names"
     );
     for (to, n) in names.iter().zip(0..) {

@@ -176,7 +176,7 @@ struct Backwards<'v> {
 
 impl<'v> Backwards<'v> {
     fn of_refs(view: &'v dyn View) -> Result<Self> {
-        let unread = view.refs()?.entries.iter().map(|(_, cid)| *cid).collect();
+        let unread = view.refs()?.iter().map(|(_, cid)| *cid).collect();
         Ok(Self { view, waiting: BTreeMap::new(), unread })
     }
 }

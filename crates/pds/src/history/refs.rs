@@ -39,7 +39,7 @@ impl History<'_> {
     ///
     /// [`Error::Store`].
     pub fn refs(&self) -> Result<Vec<(RefName, Cid)>> {
-        Ok(self.parts.store.view()?.refs()?.entries.to_vec())
+        Ok(self.parts.store.view()?.refs()?.as_slice().to_vec())
     }
 
     /// Creates or moves any ref.

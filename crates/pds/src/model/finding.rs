@@ -47,6 +47,7 @@ pub enum Subject {
 /// The layer that reports a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[allow(missing_docs)]
+#[non_exhaustive]
 pub enum Stage {
     Car,
     Cid,

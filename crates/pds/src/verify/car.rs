@@ -181,6 +181,7 @@ fn car_finding(error: &CarError) -> Finding {
             (Code::BlockDamaged, source.to_string(), Some(*cid))
         }
         CarError::Io(error) => (Code::CarSection, error.to_string(), None),
+        other => (Code::CarSection, other.to_string(), None),
     };
     Finding::new(code, message).maybe_cid(cid).offset(error.offset()).block_kind(kind)
 }

@@ -181,9 +181,7 @@ impl<'a> Check<'a> {
                 Finding::new(Code::NodeUndecodable, source.to_string()).cid(cid)
             }
             MstError::Invalid { cid, reason } => Finding::new(Code::NodeInvalid, reason).cid(cid),
-            error @ (MstError::Key { .. } | MstError::Full) => {
-                Finding::new(Code::NodeInvalid, error.to_string())
-            }
+            error => Finding::new(Code::NodeInvalid, error.to_string()),
         };
         self.report.unreadable += 1;
         self.add(finding);
@@ -383,6 +381,7 @@ pub(crate) fn no_commit(cid: Cid, error: &CommitError) -> Finding {
         CommitError::Field { field, reason, .. } => {
             (Code::CommitField, format!("{field}: {reason}"))
         }
+        error => (Code::CommitUndecodable, error.to_string()),
     };
     Finding::new(code, message).cid(cid)
 }

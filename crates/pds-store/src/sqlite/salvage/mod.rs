@@ -1,6 +1,6 @@
 //! Salvage: reading the remains of a file that SQLite itself reports as damaged.
 
-pub mod copy;
+pub(crate) mod copy;
 pub(crate) mod log;
 pub(crate) mod pages;
 pub(crate) mod refs;

@@ -210,8 +210,8 @@ fn rows_of_a_page_out_of_use_bring_back_no_ref() {
     spoil_log(&path, 9_999);
     let saved = SqliteStore::salvage(&path, &to).unwrap();
     assert_eq!((saved.has_all_refs, saved.has_all_moves, saved.is_all), (true, false, false));
-    let names = refs(&SqliteStore::open(&to).unwrap()).entries;
-    assert_eq!((names.len(), saved.moved), (2, Vec::new()));
+    let names = refs(&SqliteStore::open(&to).unwrap());
+    assert_eq!((names.iter().len(), saved.moved), (2, Vec::new()));
 }
 
 fn count(store: &SqliteStore, blocks: &[Block]) -> usize {
