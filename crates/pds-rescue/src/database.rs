@@ -92,6 +92,7 @@ pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
 /// assert_eq!(copy.open()?.head()?, head);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[derive(Debug)]
 pub struct SalvagedCopy {
     staging: UnfinishedDir,
     salvaged: Salvaged,

@@ -1,6 +1,7 @@
 //! A store with its gaps filled from other sources of blocks.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::damaged::Aside;
@@ -23,6 +24,12 @@ use pds_store::error::damage;
 /// ```
 #[derive(Clone)]
 pub struct Sources(pub Vec<Arc<dyn Blocks>>);
+
+impl fmt::Debug for Sources {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sources").field("len", &self.0.len()).finish_non_exhaustive()
+    }
+}
 
 impl Blocks for Sources {
     fn get(&self, cid: &Cid) -> Result<Option<Block>, ReadError> {

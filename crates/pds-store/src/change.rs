@@ -7,6 +7,7 @@ use crate::log::{LogEntry, check_message};
 use crate::refs::RefEdit;
 use crate::version::Version;
 use pds_core::data::block::Block;
+use std::fmt;
 
 /// Blocks to be stored. An error in the stream fails the change.
 pub type BlockStream<'a> = dyn Iterator<Item = Result<Block, BoxError>> + 'a;
@@ -48,6 +49,17 @@ pub struct Change<'a> {
     /// are accepted into an empty log only, and come before the entries of `refs`. An edit that
     /// points a ref to the commit in its last copied entry appends no entry.
     pub history: Option<Box<LogStream<'a>>>,
+}
+
+impl fmt::Debug for Change<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Change")
+            .field("event", &self.event)
+            .field("refs", &self.refs)
+            .field("facts", &self.facts)
+            .field("message", &self.message)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Change<'a> {

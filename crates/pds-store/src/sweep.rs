@@ -6,6 +6,7 @@ use crate::fact::FactEdit;
 use crate::log::LogEntry;
 use crate::version::Version;
 use pds_core::data::cid::Cid;
+use std::fmt;
 
 /// The decision of a sweep about a log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +47,17 @@ pub struct Sweep<'a> {
     pub change: Option<Change<'a>>,
     /// Counts the deletions without making them.
     pub dry_run: bool,
+}
+
+impl fmt::Debug for Sweep<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sweep")
+            .field("seen", &self.seen)
+            .field("change", &self.change)
+            .field("facts", &self.facts)
+            .field("dry_run", &self.dry_run)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Sweep<'a> {

@@ -269,6 +269,7 @@ impl Drop for UnfinishedFile {
 }
 
 /// Holds back every thread that would create, publish or remove unfinished work.
+#[derive(Debug)]
 pub struct Ending {
     _list: MutexGuard<'static, BTreeSet<PathBuf>>,
 }

@@ -1,5 +1,6 @@
 //! The parts of an open repository, and the short reads at the start of every verb.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::caches::Caches;
@@ -39,6 +40,12 @@ pub(crate) struct Parts {
     /// Whether commits are signed without a check of the clock, and revs in the future are accepted.
     pub(crate) accepts_clock: bool,
     pub(crate) caches: Arc<Caches>,
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("ref", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl Parts {

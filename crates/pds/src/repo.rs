@@ -4,7 +4,6 @@
 //! [`history`](Repo::history), [`keys`](Repo::keys), [`transfer`](Repo::transfer), [`merge`](Repo::merge),
 //! [`retain`](Repo::retain) and [`verify`](Repo::verify).
 
-use std::fmt;
 use std::io::Read;
 use std::sync::Arc;
 
@@ -58,15 +57,9 @@ use pds_store::store::Store;
 /// assert_eq!(record.value()?.get("text"), Some(&Value::from("hello")));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Repo {
     pub(crate) parts: Parts,
-}
-
-impl fmt::Debug for Repo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Repo").field("ref", &self.parts.name).finish_non_exhaustive()
-    }
 }
 
 impl Repo {

@@ -73,7 +73,7 @@ impl Index {
 /// Distinguishes blocks by a hash that cannot be predicted.
 ///
 /// A tree may contain any CID, for example one that differs in one byte from a block of the file.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Keyed(RandomState);
 
 impl Keyed {
@@ -86,7 +86,7 @@ impl Keyed {
 }
 
 /// The identity and the place of a block, in 24 bytes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     digest_start: u64,
     /// Seven bytes of a keyed hash of the CID, and the note of the code that opened the file.

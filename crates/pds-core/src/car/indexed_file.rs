@@ -262,7 +262,7 @@ impl<F: ReadAt> Blocks for CarFile<F> {
 type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
 
 /// The state of reading a file from its start, section by section, to index it.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Indexing {
     keyed: Keyed,
     pub(crate) places: Vec<Place>,

@@ -1,6 +1,7 @@
 //! The CAR reader, an iterator of verified blocks.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::expect_used)]
 
+use std::fmt;
 use std::io::Read;
 use std::ops::Range;
 
@@ -35,6 +36,15 @@ pub struct CarReader<R> {
     input: Input<R>,
     roots: Vec<Cid>,
     finished: bool,
+}
+
+impl<R> fmt::Debug for CarReader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CarReader")
+            .field("roots", &self.roots)
+            .field("finished", &self.finished)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A block with its place in the file.

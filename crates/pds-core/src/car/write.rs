@@ -1,5 +1,6 @@
 //! The CAR writer.
 
+use std::fmt;
 use std::io::Write;
 
 use crate::car::error::CarError;
@@ -13,6 +14,12 @@ use crate::data::encode::{put_head, put_link, put_list, put_map, put_text};
 pub struct CarWriter<W> {
     to: W,
     bytes: u64,
+}
+
+impl<W> fmt::Debug for CarWriter<W> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CarWriter").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
 }
 
 impl<W: Write> CarWriter<W> {

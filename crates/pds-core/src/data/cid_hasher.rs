@@ -1,6 +1,7 @@
 //! A fast hasher for hash maps with CIDs as keys.
 
 use std::collections::hash_map::RandomState;
+use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 
 use crate::data::cid::Cid;
@@ -16,6 +17,12 @@ use crate::data::cid::Cid;
 pub struct ByCid {
     secret: u64,
     factor: u64,
+}
+
+impl fmt::Debug for ByCid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ByCid").finish_non_exhaustive()
+    }
 }
 
 impl Default for ByCid {
@@ -37,6 +44,12 @@ impl BuildHasher for ByCid {
 pub struct CidHasher {
     state: u64,
     factor: u64,
+}
+
+impl fmt::Debug for CidHasher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CidHasher").finish_non_exhaustive()
+    }
 }
 
 impl Hasher for CidHasher {

@@ -2,6 +2,7 @@
 
 use crate::data::block::{Block, Blocks, ReadError, get_some};
 use crate::data::cid::Cid;
+use std::fmt;
 
 /// Two sources that are read as one. Blocks that the upper source does not have are read from the
 /// lower.
@@ -11,6 +12,12 @@ pub struct Overlay<'a> {
     pub over: &'a dyn Blocks,
     /// The source of the remaining blocks, usually a store.
     pub under: &'a dyn Blocks,
+}
+
+impl fmt::Debug for Overlay<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overlay").finish_non_exhaustive()
+    }
 }
 
 impl Blocks for Overlay<'_> {

@@ -8,6 +8,7 @@ use crate::mst::node::Position;
 use crate::mst::path::{Next, Path};
 use crate::mst::seen::Room;
 use crate::mst::traversal::Traversal;
+use std::fmt;
 
 /// A tree that was checked earlier. A walk [over it](crate::mst::walk::Walk::over) skips what both trees have in the
 /// same place.
@@ -20,6 +21,12 @@ pub struct BaseTree<'b> {
     /// The subtree that comes next. It was passed, and can still be opened.
     gap: Option<(Cid, Position)>,
     is_walked: &'b (dyn Fn(&Cid) -> bool + Sync),
+}
+
+impl fmt::Debug for BaseTree<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BaseTree").finish_non_exhaustive()
+    }
 }
 
 impl<'b> BaseTree<'b> {

@@ -1,6 +1,7 @@
 //! The nodes and the records of a tree, in the order of a streamable CAR.
 
 use std::collections::{HashSet, VecDeque};
+use std::fmt;
 
 use crate::data::block::{Block, Blocks, ReadError, get_some};
 use crate::data::cid::Cid;
@@ -95,6 +96,12 @@ pub struct Contents<'b> {
     answers: std::vec::IntoIter<Result<Option<Block>, ReadError>>,
     /// The large records that were returned.
     large: HashSet<Cid>,
+}
+
+impl fmt::Debug for Contents<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contents").finish_non_exhaustive()
+    }
 }
 
 enum Ahead {

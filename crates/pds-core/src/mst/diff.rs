@@ -1,6 +1,7 @@
 //! The comparison of two trees, which reads only the nodes that differ.
 
 use std::collections::HashSet;
+use std::fmt;
 
 use crate::data::block::Blocks;
 use crate::data::cid::Cid;
@@ -88,6 +89,12 @@ pub struct Diff<'b> {
     before: Side<'b>,
     after: Side<'b>,
     failed: bool,
+}
+
+impl fmt::Debug for Diff<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Diff").field("failed", &self.failed).finish_non_exhaustive()
+    }
 }
 
 /// One of the two trees, and its nodes that were opened.

@@ -1,5 +1,6 @@
 //! Ranges of a tree: its entries in key order, from any key and in either direction.
 
+use std::fmt;
 use std::ops::RangeBounds;
 
 use crate::data::block::{Block, Blocks};
@@ -52,6 +53,12 @@ pub struct Range<'t> {
     traversal: Traversal<'t>,
     /// The error of encoding an edited tree. It is returned first.
     failed: Option<MstError>,
+}
+
+impl fmt::Debug for Range<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Range").finish_non_exhaustive()
+    }
 }
 
 impl<'t> Range<'t> {

@@ -1,5 +1,6 @@
 //! The tree in memory: it reads nodes when they are needed, and encodes changed nodes at the end.
 
+use std::fmt;
 use std::ops::RangeBounds;
 use std::sync::Arc;
 
@@ -34,6 +35,12 @@ pub struct Tree<'b> {
     pub(super) source: Source<'b>,
     /// `None` for a tree without keys.
     pub(super) root: Option<Link>,
+}
+
+impl fmt::Debug for Tree<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tree").finish_non_exhaustive()
+    }
 }
 
 /// The result of [`Tree::write`]: the root of the tree and its new nodes.

@@ -1,5 +1,6 @@
 //! The walk over a tree: its nodes and entries, in the order of a streamable CAR file.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::data::block::{Block, Blocks};
@@ -84,6 +85,12 @@ pub fn nodes(blocks: &dyn Blocks, root: Cid) -> impl Iterator<Item = Result<Bloc
 pub struct Walk<'b> {
     traversal: Traversal<'b>,
     base: Option<BaseTree<'b>>,
+}
+
+impl fmt::Debug for Walk<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Walk").finish_non_exhaustive()
+    }
 }
 
 impl<'b> Walk<'b> {

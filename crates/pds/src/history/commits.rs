@@ -1,5 +1,6 @@
 //! The commits of a history, from one commit back to the first.
 
+use std::fmt;
 use std::ops::ControlFlow;
 
 use crate::error::{Error, Result};
@@ -42,6 +43,15 @@ pub struct PastCommits<'r> {
     next: Option<Cid>,
     /// The number of the last sweep at the start.
     sweep: u64,
+}
+
+impl fmt::Debug for PastCommits<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PastCommits")
+            .field("ref", &self.name)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'r> History<'r> {

@@ -8,12 +8,19 @@ use crate::model::revision::Revision;
 use pds_core::car::indexed_file::CarFile;
 use pds_core::car::read_at::ReadAt;
 use pds_core::data::cid::Cid;
+use std::fmt;
 
 /// The commits of a CAR file, newest first; see [`commits_in_file`].
 pub struct CommitsInFile<'f, F> {
     past: PastOfFile<'f, F>,
     walk: Walk,
     next: Option<Cid>,
+}
+
+impl<F> fmt::Debug for CommitsInFile<'_, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CommitsInFile").field("next", &self.next).finish_non_exhaustive()
+    }
 }
 
 /// Returns the commits of a CAR file from a revision backwards, or from the first root.

@@ -1,5 +1,6 @@
 //! The comparison of two states, one change at a time.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Result;
@@ -19,6 +20,15 @@ pub struct Comparison<'r> {
     /// The roots of the two trees.
     before: Option<Cid>,
     after: Option<Cid>,
+}
+
+impl fmt::Debug for Comparison<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Comparison")
+            .field("before", &self.before)
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'r> History<'r> {

@@ -4,7 +4,7 @@ use crate::parts::Parts;
 use pds_store::ref_name::RefName;
 
 /// The refs of a repository, their log, and its past states; from [`Repo::history`](crate::Repo::history).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct History<'r> {
     pub(crate) parts: &'r Parts,
 }

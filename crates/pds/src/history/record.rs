@@ -1,5 +1,6 @@
 //! The history of one record: every commit that changed it.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
@@ -58,6 +59,12 @@ pub struct RecordHistory<'r> {
     at: Cid,
     walk: Walk,
     progress: Progress<'r>,
+}
+
+impl fmt::Debug for RecordHistory<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordHistory").field("ref", &self.name).finish_non_exhaustive()
+    }
 }
 
 impl<'r> History<'r> {

@@ -3,7 +3,7 @@
 use crate::parts::Parts;
 
 /// The keys that sign the commits of a repository; from [`Repo::keys`](crate::Repo::keys).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Keys<'r> {
     pub(crate) parts: &'r Parts,
 }

@@ -4,7 +4,7 @@ use crate::model::progress::Progress;
 use crate::parts::Parts;
 
 /// The verbs that merge and revert; from [`Repo::merge`](crate::Repo::merge).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Merge<'r> {
     pub(crate) parts: &'r Parts,
     pub(crate) progress: Progress<'r>,

@@ -68,6 +68,7 @@ pub struct Forgotten {
 }
 
 /// A purge that was counted and not made; from [`Retain::plan_forget`].
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct ForgetPlan<'r> {
     /// The data that the purge would delete.

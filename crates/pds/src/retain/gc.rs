@@ -90,6 +90,7 @@ impl From<Collected> for Swept {
 }
 
 /// A collection that was counted and not made; from [`Retain::plan_gc`].
+#[derive(Debug)]
 #[non_exhaustive]
 pub struct GcPlan<'r> {
     /// The data that the collection would delete.

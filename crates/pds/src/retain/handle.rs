@@ -3,7 +3,7 @@
 use crate::parts::Parts;
 
 /// The verbs that delete states, blocks and blobs; from [`Repo::retain`](crate::Repo::retain).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Retain<'r> {
     pub(crate) parts: &'r Parts,
 }

@@ -17,6 +17,7 @@ use crate::spool::rows::SpooledRows;
 use crate::spool::sorter::Sorter;
 use pds_core::commit::Commit;
 use pds_core::syntax::record_path::RecordPath;
+use std::fmt;
 
 /// A batch of any number of writes, which become one commit.
 ///
@@ -47,6 +48,12 @@ pub struct SpooledBatch<'r> {
     count: u64,
     /// The error of the first invalid write. It is reported after the conflicts of earlier writes.
     refused: Option<Error>,
+}
+
+impl fmt::Debug for SpooledBatch<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpooledBatch").field("len", &self.count).finish_non_exhaustive()
+    }
 }
 
 impl<'r> SpooledBatch<'r> {
@@ -148,6 +155,12 @@ pub struct SpooledWritten {
     /// The new commit, or the present one if nothing changed.
     pub commit: Commit,
     changes: SpooledChanges,
+}
+
+impl fmt::Debug for SpooledWritten {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SpooledWritten").field("commit", &self.commit).finish_non_exhaustive()
+    }
 }
 
 impl SpooledWritten {

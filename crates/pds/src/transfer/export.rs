@@ -94,7 +94,7 @@ pub fn export_since(
 }
 
 /// The options of an export.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ExportOptions<'a> {
     /// Export only the nodes and records that are new since this state.

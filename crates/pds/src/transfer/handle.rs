@@ -7,7 +7,7 @@ use crate::transfer::succession::Succession;
 use pds_core::identity::key_history::KeyHistory;
 
 /// The verbs on CAR files; from [`Repo::transfer`](crate::Repo::transfer).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Transfer<'r> {
     pub(crate) parts: &'r Parts,
     pub(crate) jobs: Jobs,

@@ -3,7 +3,7 @@
 use crate::parts::Parts;
 
 /// The verbs that verify a repository; from [`Repo::verify`](crate::Repo::verify).
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Verify<'r> {
     pub(crate) parts: &'r Parts,
 }
