@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::car::write::CarWriter;
-use crate::data::cid::Codec;
+use crate::data::cid::{Cid, Codec};
+use crate::data::value::Value;
 
 /// A reader that returns one byte at a time, like a slow pipe.
 struct Drip<'a>(&'a [u8]);
@@ -85,6 +86,49 @@ fn lengths_are_in_their_shortest_form_and_of_nine_bytes_at_most() {
         match CarReader::new(&file[..]).unwrap().next().unwrap().unwrap_err() {
             CarError::Section { reason: found, .. } => assert_eq!(found, reason),
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A reader that fails before each read: with signals, which are no failure, or with another error.
+struct Failing<'a>(&'a [u8], std::io::ErrorKind, bool);
+
+impl Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.2 = !self.2;
+        if self.2 { Err(self.1.into()) } else { self.0.read(buffer) }
+    }
+}
+
+#[test]
+fn an_interrupted_read_is_repeated_and_any_other_error_is_returned() {
+    let blocks = [Block::new(Codec::Raw, vec![1; 10]), Block::new(Codec::Raw, vec![2; 20])];
+    let file = car(&blocks);
+    let reader = CarReader::new(Failing(&file, std::io::ErrorKind::Interrupted, false)).unwrap();
+    assert_eq!(reader.collect::<Result<Vec<_>, _>>().unwrap(), blocks);
+    let refused = CarReader::new(Failing(&file, std::io::ErrorKind::TimedOut, false)).err();
+    assert!(matches!(refused, Some(CarError::Io(_))), "{refused:?}");
+}
+
+#[test]
+fn other_fields_of_a_header_are_skipped_whatever_they_hold() {
+    let roots = [Cid::of(Codec::Cbor, b"a")];
+    let nested = Value::from([("a", Value::from(vec![Value::Null, Value::from(roots[0])]))]);
+    // In the order of the keys, one of the fields is before `roots`, one after it and before `version`, one last.
+    for name in ["of", "notes", "metadata"] {
+        for other in
+            [Value::from(1), nested.clone(), Value::from(vec![nested.clone(), true.into()])]
+        {
+            let header = Value::from([
+                ("roots", Value::from(roots.map(Value::from).to_vec())),
+                ("version", Value::from(1)),
+                (name, other),
+            ])
+            .encode();
+            let file = [&[u8::try_from(header.len()).unwrap()], &header[..]].concat();
+            let reader = CarReader::new(&file[..]).unwrap();
+            assert_eq!(reader.roots(), roots, "{name}");
+            assert_eq!(reader.count(), 0);
         }
     }
 }
