@@ -37,6 +37,27 @@ fn a_signed_commit_is_decoded_and_verifies() {
     }
 }
 
+/// A signer that names another key than the one it signs with.
+struct Mistaken(SigningKey, SigningKey);
+
+impl Signer for Mistaken {
+    fn public_key(&self) -> PublicKey {
+        self.0.public_key()
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Signature, CryptoError> {
+        self.1.sign(message)
+    }
+}
+
+#[test]
+fn a_signature_by_another_key_than_the_named_one_makes_no_commit() {
+    let key = |_| SigningKey::generate(Curve::P256).unwrap();
+    let [named, other] = [0, 1].map(key);
+    let refused = unsigned().sign(&Mistaken(named, other));
+    assert!(matches!(refused, Err(CryptoError::Mismatch)), "{refused:?}");
+}
+
 #[test]
 fn unknown_fields_are_kept_and_stay_covered() {
     let key = SigningKey::generate(Curve::K256).unwrap();
