@@ -375,17 +375,6 @@ impl Blocks for MemoryBlocks {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reading_one_by_one_is_bounded_in_bytes() {
-        let large = MAX_TOGETHER_BYTES / 2;
-        let blocks: Vec<Block> =
-            (0..6_u8).map(|n| Block::new(Codec::Raw, vec![n; large])).collect();
-        let asked: Vec<Cid> = blocks.iter().map(Block::cid).collect();
-        let stored: MemoryBlocks = blocks.into_iter().collect();
-        assert_eq!(one_by_one(&stored, &asked).len(), 2);
-        assert!(one_by_one(&stored, &[]).is_empty());
-    }
-}
+#[path = "block_tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -279,3 +279,63 @@ impl FromIterator<Self> for Value {
 
 /// The number of characters of a key that an error shows.
 const MAX_SHOWN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The kinds that a value can be read as.
+    fn kinds(value: &Value) -> Vec<&'static str> {
+        let found = [
+            value.as_bool().map(|_| "bool"),
+            value.as_int().map(|_| "int"),
+            value.as_text().map(|_| "text"),
+            value.as_bytes().map(|_| "bytes"),
+            value.as_link().map(|_| "link"),
+            value.as_list().map(|_| "list"),
+            value.as_map().map(|_| "map"),
+        ];
+        found.into_iter().flatten().collect()
+    }
+
+    #[test]
+    fn a_value_is_read_as_its_own_kind_only() {
+        let (link, list) = (Cid::of(crate::data::cid::Codec::Raw, b"a"), vec![Value::Null]);
+        let map = Map::from_iter([("a", 1)]);
+        let bytes = Value::from(vec![7_u8]);
+        assert_eq!(Value::from(true).as_bool(), Some(true));
+        assert_eq!(Value::from(false).as_bool(), Some(false));
+        assert_eq!(bytes.as_bytes(), Some(&[7][..]));
+        assert_eq!(Value::from(link).as_link(), Some(link));
+        assert_eq!(Value::from(list.clone()).as_list(), Some(&list[..]));
+        assert_eq!(Value::from(map.clone()).as_map(), Some(&map));
+        let values: [(Value, &[&str]); 8] = [
+            (Value::Null, &[]),
+            (true.into(), &["bool"]),
+            (1.into(), &["int"]),
+            ("a".into(), &["text"]),
+            (bytes, &["bytes"]),
+            (link.into(), &["link"]),
+            (list.into(), &["list"]),
+            (map.into(), &["map"]),
+        ];
+        for (value, expected) in values {
+            assert_eq!(kinds(&value), expected);
+        }
+    }
+
+    #[test]
+    fn a_map_forgets_what_is_removed() {
+        let mut map = Map::new();
+        assert!(map.is_empty());
+        assert_eq!([map.insert("a", 1), map.insert("a", 2)], [None, Some(1.into())]);
+        assert!(!map.is_empty());
+        let all: Vec<_> = map.clone().into_iter().collect();
+        assert_eq!(all, [("a".to_owned(), Value::from(2))]);
+        assert_eq!(
+            [map.remove("b"), map.remove("a"), map.remove("a")],
+            [None, Some(2.into()), None]
+        );
+        assert_eq!(map, Map::new());
+    }
+}
