@@ -78,6 +78,7 @@ fn lengths_are_in_their_shortest_form_and_of_nine_bytes_at_most() {
     let header = &header[..header.len() - 37];
     for (bytes, reason) in [
         (&[0x80, 0x00][..], "a length not in its shortest form"),
+        (&[0xff; 9][..], "a length of more than nine bytes"),
         (&[0xff; 11][..], "a length of more than nine bytes"),
         (&[0x00][..], "a section without bytes"),
         (&[0x05, 0, 0, 0, 0, 0][..], "a section too short for a CID"),
@@ -88,6 +89,9 @@ fn lengths_are_in_their_shortest_form_and_of_nine_bytes_at_most() {
             other => panic!("{other:?}"),
         }
     }
+    let file = [header, &[0xff; 8]].concat();
+    let cut = CarReader::new(&file[..]).unwrap().next().unwrap();
+    assert!(matches!(cut, Err(CarError::Truncated { .. })), "{cut:?}");
 }
 
 /// A reader that fails before each read: with signals, which are no failure, or with another error.
