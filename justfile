@@ -14,6 +14,11 @@ torture *filters:
 fuzz seconds="60" *targets:
     bash .ci/fuzz {{seconds}} {{targets}}
 
+# Change the code of the core and the stores, one place at a time, and see whether a test fails (cargo install
+# cargo-mutants). All of it takes most of a day; `just mutants -f crates/pds-core/src/mst/path.rs` takes minutes.
+mutants *arguments:
+    cargo mutants -p atpds-core -p atpds-store {{arguments}}
+
 # Write the lists of public items again, after an intended change.
 api:
     bash .ci/api --update
