@@ -36,6 +36,8 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
         if is_in_use(dir).map_err(Error::io(dir))? {
             return Err(Error::DirectoryInUse(dir.to_owned()));
         }
+        // After a power cut, the staging directory shows where the parts belong, so it must not be lost before them.
+        sync(dir)?;
         staging.publish_parts(|| {
             remove_orphans(dir)?;
             publish_all(staging.path(), dir)
@@ -48,15 +50,17 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
     Ok(made)
 }
 
-/// Moves everything from the staging directory into an existing directory. The store comes last: it makes the
-/// directory a repository.
+/// Moves everything from the staging directory into an existing directory. The store comes last, after the other parts
+/// are durable: it makes the directory a repository.
 fn publish_all(staging: &Path, dir: &Path) -> Result<()> {
     let directories: Vec<&str> =
         DIRECTORIES.into_iter().filter(|name| staging.join(name).is_dir()).collect();
     let moved = publish_directories(staging, dir, &directories).and_then(|()| {
         let key = publish_key(staging, dir)?;
         let mut stores = [STORE_FILE, ADDRESS_FILE].into_iter();
-        stores.try_for_each(|name| publish(staging, dir, name).map(drop)).inspect_err(|_| {
+        let mut publish_stores =
+            || stores.try_for_each(|name| publish(staging, dir, name).map(drop));
+        sync(dir).and_then(|()| publish_stores()).inspect_err(|_| {
             if key {
                 let _ = fs::remove_file(dir.join(KEY_FILE));
             }

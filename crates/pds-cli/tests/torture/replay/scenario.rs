@@ -103,6 +103,13 @@ impl Traced<'_> {
         };
         let (mut states, mut acknowledged) = (vec![state(&disk)], Vec::new());
         for step in &self.steps {
+            if let Step::Rename { to, .. } = step
+                && to.name == "pds.db"
+            {
+                // The database makes a repository, so nothing that it relies on may be lost without it.
+                let pending = &disk.directory(to.directory).pending;
+                assert!(pending.is_empty(), "{}: {pending:?}", self.scenario.name);
+            }
             disk.apply(step);
             if matches!(step, Step::Answer | Step::End) {
                 let now = state(&disk);
