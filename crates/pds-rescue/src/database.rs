@@ -61,7 +61,7 @@ pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
         }
     }
     quarantine.sync()?;
-    // The WAL belongs to the old database, so it is removed before the new one is in place.
+    // The WAL belongs to the old database, so its removal is durable before the new one is in place.
     for (path, _) in &others {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -70,6 +70,7 @@ pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
             _ => {}
         }
     }
+    sync(beside)?;
     fs::rename(staging.path().join(STORE_FILE), &old).map_err(Error::io(&old))?;
     sync(beside)?;
     Ok(salvaged)
