@@ -78,7 +78,7 @@ fn name_directories(home: &Home) {
     for staging in entries.map(|entry| entry.unwrap().path()) {
         let list = staging.join("moved");
         let is_written = std::fs::read(&list).is_ok_and(|list| list.ends_with(b"\n"));
-        let places = [staging.join("blobs"), home.dir().join("copy/blobs")];
+        let places = [home.dir().join("copy/blobs"), staging.join("blobs")];
         let moved = places.iter().find_map(|place| place.metadata().ok());
         if let Some(moved) = moved.filter(|_| is_written) {
             std::fs::write(list, format!("{} {}\n", moved.dev(), moved.ino())).unwrap();
