@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use super::cut::{KINDS, SOME_ENTRIES, cut};
 use super::disk::{Disk, Step};
@@ -73,7 +74,8 @@ impl Scenario<'_> {
             let mut command = home.command("strace");
             command.args(["-f", "-y", "-xx", "-s", "10000000", "-o", &trace]);
             command.args(["-e", "trace=%file,%desc,%process", "--", "pds"]).args(*args);
-            let ended = Run::new(command).stdin(*stdin).ended();
+            let ended = Run::new(command).stdin(*stdin).ended_within(PATIENCE);
+            let ended = ended.unwrap_or_else(|| panic!("{}: {args:?}: too slow", self.name));
             // A repair ends with 6 if part of a database could not be read.
             let code = ended.code();
             assert!([0, 6].contains(&code), "{}: {args:?}: {code}: {}", self.name, ended.stderr);
@@ -259,6 +261,9 @@ impl Traced<'_> {
         );
     }
 }
+
+/// Every call of a traced process waits for `strace`, which takes long on a machine with other work.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// Runs a check, and returns its panic as a fault.
 fn caught<T>(check: impl FnOnce() -> T) -> Result<T, String> {
