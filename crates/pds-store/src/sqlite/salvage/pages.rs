@@ -6,7 +6,10 @@
 //! three facts about the file format: the header of a leaf page, the pointers to rows after it, and
 //! the position of the page count in the first page.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
+use std::cell::Cell;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -22,6 +25,9 @@ pub(crate) struct Pages {
     connection: Connection,
     path: PathBuf,
     count: u32,
+    /// The bytes that may still be read from rows or written to pages. Damaged rows may share their bytes, so that a
+    /// small file has endless content.
+    left: Cell<u64>,
 }
 
 impl Pages {
@@ -44,11 +50,12 @@ impl Pages {
         drop(connection);
         let count = replace_first_page(&path, &leaf)?;
         let connection = connect(&path, count)?;
-        Ok(Self { connection, path, count })
+        let left = place_of(count + 1).saturating_mul(MAX_TIMES).saturating_add(LEAST_BYTES);
+        Ok(Self { connection, path, count, left: Cell::new(left) })
     }
 
     /// Visits every readable row of every leaf: its number, and as many columns as the widest table
-    /// has. Missing columns are null.
+    /// has. Missing columns are null. The walk ends early after 16 times the bytes of the file, and 256 MiB.
     pub(crate) fn each_row(
         &mut self,
         visit: &mut dyn FnMut(&Row<'_>) -> Result<(), StoreError>,
@@ -56,6 +63,9 @@ impl Pages {
         let mut file =
             fs::OpenOptions::new().read(true).write(true).open(&self.path).map_err(file_error)?;
         for page in 2..=self.count {
+            if self.left.get() == 0 {
+                break;
+            }
             let mut leaf = [0; PAGE_BYTES as usize];
             file.seek(SeekFrom::Start(place_of(page))).map_err(file_error)?;
             file.read_exact(&mut leaf).map_err(file_error)?;
@@ -80,9 +90,10 @@ impl Pages {
         let [_, _, _, high, low, ..] = *leaf;
         let cells = usize::from(u16::from_be_bytes([high, low])).min(MAX_CELLS);
         let pointers = leaf.get(LEAF_HEADER_BYTES..).unwrap_or_default().chunks_exact(2);
-        let mut last = self.count;
+        let (mut last, mut seen) = (self.count, HashSet::new());
         file.seek(SeekFrom::Start(place_of(last + 1))).map_err(file_error)?;
-        for pointer in pointers.take(cells) {
+        for pointer in pointers.take(cells).filter(|pointer| seen.insert(*pointer)) {
+            self.spend(u64::from(PAGE_BYTES));
             let mut page = *leaf;
             // No free block, one cell, the start of the cells, and no fragment.
             let fields = [0, 0, 0, 1, pointer[0], pointer[1], 0, pointer[0], pointer[1]];
@@ -95,6 +106,9 @@ impl Pages {
         // A connection that is open may have pages of that number in its cache.
         self.connection = connect(&self.path, last)?;
         for page in self.count + 1..=last {
+            if self.left.get() == 0 {
+                break;
+            }
             self.start_at(page)?;
             self.each_row_as_stored(visit)?;
         }
@@ -114,11 +128,21 @@ impl Pages {
         let mut rows = statement.query([]).map_err(store_error)?;
         loop {
             match is_damage(rows.next())? {
-                Some(Some(row)) => visit(row)?,
+                Some(Some(row)) => {
+                    visit(row)?;
+                    self.spend(bytes_of(row));
+                    if self.left.get() == 0 {
+                        return Ok(true);
+                    }
+                }
                 Some(None) => return Ok(true),
                 None => return Ok(false),
             }
         }
+    }
+
+    fn spend(&self, bytes: u64) {
+        self.left.set(self.left.get().saturating_sub(bytes));
     }
 
     fn start_at(&self, page: u32) -> Result<(), StoreError> {
@@ -141,6 +165,16 @@ fn connect(path: &Path, count: u32) -> Result<Connection, StoreError> {
         connection.execute_batch(unsafe_and_fast).map_err(store_error)?;
     }
     Ok(connection)
+}
+
+/// Returns the length of the texts and blobs of a row.
+fn bytes_of(row: &Row<'_>) -> u64 {
+    let columns = (0..).map_while(|column| row.get_ref(column).ok());
+    let lengths = columns.map(|value| match value {
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => bytes.len() as u64,
+        _ => 0,
+    });
+    lengths.sum()
 }
 
 fn place_of(page: u32) -> u64 {
@@ -193,6 +227,10 @@ fn with_wal(path: &Path) -> PathBuf {
     wal.into()
 }
 
+/// How many times the bytes of the file are read or written at most, and the least number of bytes.
+const MAX_TIMES: u64 = 16;
+const LEAST_BYTES: u64 = 256 << 20;
+
 /// The first byte of a leaf page of a table. In a file below a terabyte, no overflow page starts
 /// with it.
 const TABLE_LEAF: u8 = 0x0d;
@@ -208,3 +246,52 @@ const COUNT_AT: u64 = 28;
 
 /// As many columns as the widest table has.
 const LEAF_COLUMNS: &str = "a, b, c, d, e, f, g, h, i, j, k, l";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::change::Change;
+    use crate::event::Event;
+    use crate::ref_name::RefName;
+    use crate::refs::{Expect, RefEdit};
+    use crate::sqlite::store::SqliteStore;
+    use crate::store::Store;
+    use pds_core::data::block::Block;
+    use pds_core::data::cid::Codec;
+    use pds_core::data::limits::MAX_BLOCK_BYTES;
+
+    /// Makes every leaf with one row name that row many times.
+    fn repeat_rows(file: &mut [u8], times: u16) {
+        for page in file.chunks_exact_mut(PAGE_BYTES as usize).skip(1) {
+            if page.starts_with(&[TABLE_LEAF]) && page[3..5] == [0, 1] {
+                let pointer = [page[8], page[9]];
+                page[3..5].copy_from_slice(&times.to_be_bytes());
+                let pointers = page[LEAF_HEADER_BYTES..].chunks_exact_mut(2);
+                pointers.take(times.into()).for_each(|place| place.copy_from_slice(&pointer));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_share_their_bytes_do_not_make_the_walk_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pds.db");
+        let store = SqliteStore::create(&path).unwrap();
+        let block = Block::new(Codec::Raw, vec![7; MAX_BLOCK_BYTES]);
+        let (name, target) = (RefName::head(), Some(block.cid()));
+        let edit = RefEdit { name, target, expect: Expect::Any };
+        store.apply(Change::new(Event::Set).blocks([Ok(block)]).edits([edit])).unwrap();
+        drop(store);
+        let mut file = fs::read(&path).unwrap();
+        repeat_rows(&mut file, 1_000);
+        fs::write(&path, &file).unwrap();
+        let copy = dir.path().join("copy");
+        fs::create_dir(&copy).unwrap();
+        let mut pages = Pages::of(&path, &copy).unwrap();
+        let mut bytes = 0;
+        pages.each_row(&mut |row| Ok(bytes += bytes_of(row))).unwrap();
+        let most = file.len() as u64 * MAX_TIMES + LEAST_BYTES;
+        assert!((most / 2..most + 2 * MAX_BLOCK_BYTES as u64).contains(&bytes), "{bytes}");
+    }
+}
