@@ -52,11 +52,13 @@ impl Quarantine {
         let name = name.get(..MAX_NAME_CHARS).unwrap_or(&name);
         let name = if name.is_empty() { "without-a-name" } else { name };
         let (path, mut file) = self.create_or_reuse(name, bytes)?;
-        if let Err(error) = file.write_all(bytes).and_then(|()| file.sync_all()) {
+        let is_complete = file.metadata().is_ok_and(|kept| kept.len() == bytes.len() as u64);
+        if !is_complete && let Err(error) = file.write_all(bytes) {
             // The store still has the block, so the partial copy is removed.
             let _ = fs::remove_file(&path);
             return Err(Error::io(path)(error));
         }
+        file.sync_all().map_err(Error::io(&path))?;
         self.sync()
     }
 
