@@ -19,7 +19,7 @@ use crate::screens::written::print_read;
 /// Reads one JSON object per line: {"action": "create|update|delete|put", "collection": …, "rkey": …,
 /// "value": …}. Without an rkey, create and put generate a TID. In place of the action, a $type of
 /// com.atproto.repo.applyWrites may be given. An object may also be the whole body of such a request. Writes take
-/// effect in their order. Prints one line for each record, also if it is as it was.
+/// effect in their order. Programs get one line for each record.
 ///
 /// A line {"uri", "cid", "value"} of pds export is a put; if it has a cid, the value must match it. If FILE is a
 /// directory, as pds unpack and goat write it, each of its records is a put.

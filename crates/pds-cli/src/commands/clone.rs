@@ -195,7 +195,8 @@ fn names_account(source: &Path) -> bool {
     !has_car_ending(source.as_os_str()) && (is_url(text) || text.parse::<AtIdentifier>().is_ok())
 }
 
-const NO_NETWORK: &str = "an account cannot be cloned yet: the network is not built; download its CAR file, and clone that";
+const NO_NETWORK: &str =
+    "if this is an account: the network is not built yet; download its CAR file, and clone that";
 
 /// Returns the message of the log about the clone of a file. The name of its directory is left out.
 fn log_message(source: &Path) -> String {

@@ -77,7 +77,7 @@ fn of_time(text: &str, clock_id: u16) -> Result<Tid> {
     let micros = match text.parse::<i64>() {
         // A year, a day, seconds or milliseconds would give a TID of 1970.
         Ok(1..LEAST_MICROS) => {
-            let message = format!("{text} microseconds are a time in the first days of 1970");
+            let message = format!("{text} microseconds are a time in early 1970");
             return Stated::usage(message).hint(FORMS).fail();
         }
         Ok(micros) => micros,

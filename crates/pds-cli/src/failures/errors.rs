@@ -192,7 +192,7 @@ fn of_place(error: &Error) -> Meaning {
         Error::NotARepository(dir) if is_reference_server(dir) => {
             bad("not-a-repository", REFERENCE_SERVER)
         }
-        Error::NotARepository(file) if has_car_ending(file.as_os_str()) => {
+        Error::NotARepository(file) if has_car_ending(file.as_os_str()) && !file.exists() => {
             bad("not-a-repository", "no such file; check the name")
         }
         Error::Address(_) => bad("bad-address", ADDRESS_FORM),
@@ -341,8 +341,7 @@ const SET_CLOCK: &str = "set the clock if it is wrong; if it is right, --accept-
 const FUTURE: &str = "set the clock of this machine if it is wrong; if it is right, --accept-clock (pds clone, \
     pds import, pds merge) accepts the commit, for a backup or to mend it with pds repair --redate";
 
-const SETTLED: &str =
-    "do not rotate the key again: the next command on this repository completes the files";
+const SETTLED: &str = "do not rotate the key again: the next command completes the files; the old secret is then in key.old";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 

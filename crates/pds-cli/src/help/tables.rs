@@ -7,7 +7,7 @@ pub(crate) const EXIT_CODES: [(&str, &str); 8] = [
     ("2", "usage: the command line is not valid"),
     ("3", "bad or damaged input: not a CAR file, not a repository, truncated, undecodable"),
     ("4", "network failure, or the remote refused"),
-    ("5", "busy: another process uses, replaced or changed what was read; try again"),
+    ("5", "busy: another process is using the repository, or has changed it; try again"),
     ("6", "partly done; the missing parts were listed"),
     ("128 + n", "ended by signal n, after removing the unfinished work"),
 ];

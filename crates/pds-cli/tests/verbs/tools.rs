@@ -42,7 +42,7 @@ fn a_year_or_seconds_are_not_taken_for_microseconds() {
     let home = Home::new();
     for slip in ["1", "2024", "20260131", "1700000000", "1700000000000"] {
         let said = home.pds(["tid", "--time", slip]).fails(2);
-        let expected = format!("error: {slip} microseconds are a time in the first days of 1970\n");
+        let expected = format!("error: {slip} microseconds are a time in early 1970\n");
         assert!(said.starts_with(&expected), "{said}");
     }
     assert_eq!(home.pds(["tid", "--time", "0"]).ok(), "2222222222222\n");
@@ -69,7 +69,7 @@ fn an_account_is_not_taken_for_a_file() {
         "https://bsky.app/profile/x.example",
     ] {
         let said = home.pds(["clone", account]).fails(3);
-        assert!(said.contains("an account cannot be cloned yet"), "{said}");
+        assert!(said.contains("if this is an account"), "{said}");
     }
     assert!(!home.pds(["clone", "none.car"]).fails(3).contains("account"));
 }
