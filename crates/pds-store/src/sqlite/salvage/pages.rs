@@ -290,7 +290,11 @@ mod tests {
         fs::create_dir(&copy).unwrap();
         let mut pages = Pages::of(&path, &copy).unwrap();
         let mut bytes = 0;
-        pages.each_row(&mut |row| Ok(bytes += bytes_of(row))).unwrap();
+        let mut count = |row: &Row<'_>| {
+            bytes += bytes_of(row);
+            Ok(())
+        };
+        pages.each_row(&mut count).unwrap();
         let most = file.len() as u64 * MAX_TIMES + LEAST_BYTES;
         assert!((most / 2..most + 2 * MAX_BLOCK_BYTES as u64).contains(&bytes), "{bytes}");
     }
