@@ -134,7 +134,7 @@ pub(crate) const GIT: &[HabitRow] = &[
         "pds log, pds show REV"),
     ("rev-list|shortlog|whatchanged|history", "log lists commits",
         "pds log; to list the versions of one record, pds log PATH"),
-    ("log --stat|log --numstat|log --shortstat|show --stat", "log counts the changes of each commit, and diff those of a range",
+    ("log --stat|log --numstat|log --shortstat", "log counts the changes of each commit, and diff those of a range",
         "pds log, pds diff HEAD~1 HEAD --stat"),
     ("log --graph|log --all|log --branches", "log lists the commits before one state",
         "pds log REV; to list the refs, pds ref ls"),
