@@ -74,6 +74,23 @@ impl Home {
         names
     }
 
+    /// The sorted paths of the files in a directory and below it that have some bytes.
+    pub(crate) fn files_with(&self, dir: &str, marker: &str) -> Vec<String> {
+        let (mut found, mut waiting) = (Vec::new(), vec![self.dir().join(dir)]);
+        while let Some(dir) = waiting.pop() {
+            for entry in fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    waiting.push(path);
+                } else if contains(&fs::read(&path).unwrap(), marker) {
+                    found.push(path.strip_prefix(self.dir()).unwrap().display().to_string());
+                }
+            }
+        }
+        found.sort();
+        found
+    }
+
     /// The binary with some arguments.
     pub(crate) fn pds<A: Into<OsString>>(&self, args: impl IntoIterator<Item = A>) -> Run {
         let mut command = self.command(env!("CARGO_BIN_EXE_pds"));
@@ -99,6 +116,11 @@ impl Home {
         command.env_clear().env("PATH", path).env("HOME", self.dir()).current_dir(self.dir());
         command
     }
+}
+
+/// Tells whether some bytes have a text.
+pub(crate) fn contains(bytes: &[u8], marker: &str) -> bool {
+    bytes.windows(marker.len()).any(|window| window == marker.as_bytes())
 }
 
 /// A repository with a key in a home, at `alice`.

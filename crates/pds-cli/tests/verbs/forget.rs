@@ -1,31 +1,12 @@
 //! `forget`: afterwards no file of the repository contains the purged data.
 
-use std::path::Path;
-
-use crate::common::{DID, TestRepo, creations, masked};
+use crate::common::{DID, TestRepo, contains, creations, masked};
 
 const MARKER: &str = "a-marker-that-must-go";
 
-/// The files of the repository that hold the marker, or `blob` as its own.
+/// The files of the repository that hold the marker.
 fn files_with(repo: &TestRepo, marker: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut waiting = vec![Path::new(&repo.home.path("alice")).to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in std::fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-            } else if contains(&std::fs::read(&path).unwrap(), marker) {
-                found.push(path.file_name().unwrap().to_str().unwrap().to_owned());
-            }
-        }
-    }
-    found.sort();
-    found
-}
-
-fn contains(bytes: &[u8], marker: &str) -> bool {
-    bytes.windows(marker.len()).any(|window| window == marker.as_bytes())
+    repo.home.files_with("alice", marker)
 }
 
 #[test]

@@ -64,23 +64,3 @@ pub(super) fn next_write(home: &Home, dir: &str) {
     home.pds(["-R", dir, "get", path]).ok();
     home.pds(["-R", dir, "verify", "--history", "--blobs"]).ok();
 }
-
-/// The names of the files below a directory that have some bytes.
-pub(super) fn files_with(home: &Home, marker: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut waiting = vec![home.dir().to_owned()];
-    while let Some(dir) = waiting.pop() {
-        for entry in std::fs::read_dir(dir).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                waiting.push(path);
-                continue;
-            }
-            let bytes = std::fs::read(&path).unwrap();
-            if bytes.windows(marker.len()).any(|window| window == marker.as_bytes()) {
-                found.push(path.strip_prefix(home.dir()).unwrap().display().to_string());
-            }
-        }
-    }
-    found
-}

@@ -1,6 +1,6 @@
 //! Power cuts in verbs that change a repository.
 
-use super::judge::{State, files_with, next_write, repository};
+use super::judge::{State, next_write, repository};
 use super::scenario::Scenario;
 use super::{FULL, SAMPLE, is_available, prepared};
 use crate::common::{TestRepo, creations};
@@ -127,7 +127,7 @@ fn a_purge_survives_power_cuts() {
             let State { name, .. } = repository(home, "alice")?;
             // The blobs are the end of the name, and their files are deleted after the records.
             let (name, blobs) = name.rsplit_once(" [").unwrap_or((&name, ""));
-            let files = files_with(home, MARKER);
+            let files = home.files_with("", MARKER);
             let is_purged = home.pds(["-R", "alice", "get", SECRET]).ended().code() != 0;
             let rest = is_purged && (!files.is_empty() || blobs != "]");
             let rest = rest.then(|| format!("what was purged is in {files:?}, blobs [{blobs}"));
