@@ -7,7 +7,7 @@ use pds::commit::CommitError;
 use pds::data::{Cid, DataError, ReadError};
 use pds::identity::IdentityError;
 use pds::local::key_file::KeyFileError;
-use pds::local::layout::KEY_FILE;
+use pds::local::layout::{FETCH_DIRECTORY, KEY_FILE};
 use pds::model::revision_error::RevisionError;
 use pds::mst::MstError;
 use pds::store::{RefName, StoreError};
@@ -189,6 +189,9 @@ fn of_place(error: &Error) -> Meaning {
         Error::NotARepository(dir) if dir.join(KEY_FILE).is_file() => {
             bad("not-a-repository", START_OVER)
         }
+        Error::NotARepository(dir) if dir.join(FETCH_DIRECTORY).is_dir() => {
+            bad("not-a-repository", UNFINISHED_CLONE)
+        }
         Error::NotARepository(dir) if is_reference_server(dir) => {
             bad("not-a-repository", REFERENCE_SERVER)
         }
@@ -320,6 +323,9 @@ pub(crate) const REPAIR: &str = "pds repair lists the damage and what can be rep
 
 pub(crate) const START_OVER: &str =
     "start over from a copy: pds clone COPY.car NEWDIR, then pds -R NEWDIR key import DIR/key";
+
+const UNFINISHED_CLONE: &str =
+    "this is a clone that was interrupted: run the same pds clone again to continue it";
 
 const TAKE_A_COPY: &str =
     "pds repair --from COPY takes missing blocks from a CAR file or another repository";

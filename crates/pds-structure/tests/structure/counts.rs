@@ -31,7 +31,7 @@ const CEILINGS: [Ceiling; 6] = [
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
     // Screens for terminals, patches of records and the verbs on history have 5,100.
-    Ceiling { name: "cli", design: 5_000, recorded: 18_800 },
+    Ceiling { name: "cli", design: 5_000, recorded: 18_810 },
 ];
 
 #[test]

@@ -15,7 +15,16 @@ use pds_store::unfinished::UnfinishedDir;
 
 /// Makes the content of a directory in a staging directory, and moves it into place when it is complete.
 pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-    check_free(dir)?;
+    build_beside(dir, &[], make)
+}
+
+/// Makes the content of a directory, as [`build`] does. The directory may have entries with these names already.
+pub(super) fn build_beside<T>(
+    dir: &Path,
+    allowed: &[&str],
+    make: impl FnOnce(&Path) -> Result<T>,
+) -> Result<T> {
+    check_free(dir, allowed)?;
     let exists = dir.exists();
     let parent = parent(dir);
     // An existing directory may be a mount point, which cannot be replaced. The staging directory is then
@@ -33,7 +42,7 @@ pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Res
     if exists {
         // The lock keeps other processes from publishing, so a key without a store is from an interrupted run.
         let _lock = lock(dir)?;
-        if is_in_use(dir).map_err(Error::io(dir))? {
+        if is_in_use(dir, allowed).map_err(Error::io(dir))? {
             return Err(Error::DirectoryInUse(dir.to_owned()));
         }
         // After a power cut, the staging directory shows where the parts belong, so it must not be lost before them.
@@ -117,13 +126,14 @@ fn remove_orphans(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Checks that a repository can be made in a directory: it is empty, or does not exist.
-pub(super) fn check_free(dir: &Path) -> Result<()> {
+/// Checks that a repository can be made in a directory: it is empty apart from entries with these names, or does not
+/// exist.
+pub(super) fn check_free(dir: &Path, allowed: &[&str]) -> Result<()> {
     let above = dir.ancestors().find(|above| above.symlink_metadata().is_ok());
     if let Some(file) = above.filter(|above| !above.is_dir()) {
         return Err(Error::NotADirectory(file.to_owned()));
     }
-    if dir.exists() && is_in_use(dir).map_err(Error::io(dir))? {
+    if dir.exists() && is_in_use(dir, allowed).map_err(Error::io(dir))? {
         return Err(Error::DirectoryInUse(dir.to_owned()));
     }
     Ok(())
@@ -162,9 +172,9 @@ fn failed_to_publish(error: io::Error, dir: &Path, at: &Path) -> Error {
     }
 }
 
-/// Returns whether a directory has any content, other than the remains of a process that was killed while it
-/// made a repository.
-fn is_in_use(dir: &Path) -> io::Result<bool> {
+/// Returns whether a directory has any content, other than entries with these names and the remains of a process that
+/// was killed while it made a repository.
+fn is_in_use(dir: &Path, allowed: &[&str]) -> io::Result<bool> {
     let (mut staging, mut has_key, mut moved) = (Vec::new(), false, Vec::new());
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
@@ -175,7 +185,7 @@ fn is_in_use(dir: &Path) -> io::Result<bool> {
             has_key = true;
         } else if DIRECTORIES.iter().any(|directory| name == *directory) {
             moved.push(entry.path());
-        } else {
+        } else if !allowed.iter().any(|beside| name == *beside) {
             return Ok(true);
         }
     }

@@ -78,7 +78,7 @@ pub(super) fn make<T>(
 ) -> Result<T> {
     let (address, named) = parse(address)?;
     // The database is not touched if the directory cannot be made.
-    check_free(dir)?;
+    check_free(dir, &[])?;
     if let Some(named) = named.filter(|named| named != did) {
         return Err(Error::WrongDid { expected: named, found: did.clone() });
     }

@@ -4,10 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::local::build::build;
+use crate::local::build::{build, build_beside};
 use crate::local::copy_options::CopyOptions;
 use crate::local::key_file;
-use crate::local::layout::{BLOB_DIRECTORY, KEY_FILE, STORE_FILE};
+use crate::local::layout::{
+    BLOB_DIRECTORY, FETCH_DIRECTORY, KEY_FILE, MISSING_BLOBS_FILE, STORE_FILE, UPSTREAM_FILE,
+};
 use crate::local::open::open_settled;
 use crate::local::rotation::settle_interrupted;
 use crate::model::jobs::Jobs;
@@ -128,20 +130,38 @@ fn clone_with(
     Ok((Repo::open(dir)?, imported))
 }
 
+/// Makes a repository in a directory with the files of an unfinished clone from a host. `fill` imports the state. It
+/// also gets the directory whose `identity` directory becomes that of the repository. If an error occurs, the files of
+/// the clone stay, and nothing else is made.
+///
+/// # Errors
+///
+/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory has other files, and the errors of `fill`.
+pub fn finish_clone<T>(
+    dir: impl AsRef<Path>,
+    fill: impl FnOnce(&Repo, &Path) -> Result<T>,
+) -> Result<(Repo, T)> {
+    let of_clone = [FETCH_DIRECTORY, UPSTREAM_FILE, MISSING_BLOBS_FILE];
+    let filled = build_beside(dir.as_ref(), &of_clone, |staging| fill_store(staging, fill))?;
+    Ok((Repo::open(dir)?, filled))
+}
+
 /// Makes a directory with a new store that `fill` fills. It gets the staging directory as well.
 pub(super) fn build_with_store<T>(
     dir: &Path,
     fill: impl FnOnce(&Repo, &Path) -> Result<T>,
 ) -> Result<T> {
-    build(dir, |staging| {
-        let store = Arc::new(SqliteStore::create_unsettled(staging.join(STORE_FILE))?);
-        let blobs = Arc::new(BlobDirectory::new(staging.join(BLOB_DIRECTORY)));
-        let repo = Repo::with(store.clone(), blobs);
-        let filled = fill(&repo, staging)?;
-        drop(repo);
-        settle(store)?;
-        Ok(filled)
-    })
+    build(dir, |staging| fill_store(staging, fill))
+}
+
+fn fill_store<T>(staging: &Path, fill: impl FnOnce(&Repo, &Path) -> Result<T>) -> Result<T> {
+    let store = Arc::new(SqliteStore::create_unsettled(staging.join(STORE_FILE))?);
+    let blobs = Arc::new(BlobDirectory::new(staging.join(BLOB_DIRECTORY)));
+    let repo = Repo::with(store.clone(), blobs);
+    let filled = fill(&repo, staging)?;
+    drop(repo);
+    settle(store)?;
+    Ok(filled)
 }
 
 /// Makes a new store durable. The caller has the only handle on the store.

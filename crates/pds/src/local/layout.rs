@@ -19,6 +19,15 @@ pub const IDENTITY_FILES: [&str; 2] = ["did.json", "plc.json"];
 /// The name of the file with the signing key.
 pub const KEY_FILE: &str = "key";
 
+/// The name of the file about the host that a mirror follows.
+pub const UPSTREAM_FILE: &str = "upstream.json";
+
+/// The name of the file that lists the blobs which a mirror could not fetch.
+pub const MISSING_BLOBS_FILE: &str = "missing-blobs.json";
+
+/// The name of the directory for the files of a fetch at work. If it exists without a store, a clone is unfinished.
+pub const FETCH_DIRECTORY: &str = "fetch";
+
 /// The prefix of the names of staging directories for new repositories.
 pub const STAGING_PREFIX: &str = ".pds-new-";
 

@@ -1,12 +1,13 @@
 //! The removal of the unfinished work of interrupted runs and repairs.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::local::key_file::is_unfinished;
 use crate::local::layout::{
-    BLOB_DIRECTORY, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX, STORE_FILE,
+    BLOB_DIRECTORY, FETCH_DIRECTORY, QUARANTINE_DIRECTORY, REPAIR_PREFIX, STAGING_PREFIX,
+    STORE_FILE,
 };
 use crate::local::locks::Places;
 use pds_store::blob::directory::BlobDirectory;
@@ -44,8 +45,8 @@ pub fn unfinished_uploads(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(blobs_of(dir.as_ref()).uploads()?)
 }
 
-/// Removes the staging directories of interrupted runs and the quarantine from the directory of a repository.
-/// They may contain records or a key. If the database is a symbolic link, the directory of its target is
+/// Removes the staging directories of interrupted runs, the files of an interrupted fetch and the quarantine from the
+/// directory of a repository. They may contain records or a key. A fetch at work removes its files itself. If the database is a symbolic link, the directory of its target is
 /// cleared as well.
 ///
 /// Waits up to five seconds for a running repair.
@@ -62,9 +63,23 @@ pub fn clear_leftovers(dir: impl AsRef<Path>) -> Result<()> {
     if quarantine.symlink_metadata().is_ok() {
         fs::remove_dir_all(&quarantine).map_err(Error::io(&quarantine))?;
     }
+    remove_fetch(&places.own)?;
     match found.failed.into_iter().next() {
         Some((path, source)) => Err(Error::Io { path, source }),
         None => Ok(()),
+    }
+}
+
+/// Removes the files of a fetch, unless it is at work: it then holds the lock on its directory.
+fn remove_fetch(dir: &Path) -> Result<()> {
+    let fetch = dir.join(FETCH_DIRECTORY);
+    let is_there = fetch.symlink_metadata().is_ok_and(|fetch| fetch.is_dir());
+    let Some(lock) = is_there.then(|| File::open(&fetch)).and_then(|lock| lock.ok()) else {
+        return Ok(());
+    };
+    match lock.try_lock() {
+        Err(TryLockError::WouldBlock) => Ok(()),
+        _ => fs::remove_dir_all(&fetch).map_err(Error::io(&fetch)),
     }
 }
 

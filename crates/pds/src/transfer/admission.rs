@@ -104,7 +104,9 @@ impl Transfer<'_> {
             let expect = std::mem::replace(&mut expect, Expect::Exactly(target));
             RefEdit { name: self.parts.name.clone(), target: Some(target), expect }
         });
-        let edits: Vec<RefEdit> = edits.collect();
+        let (target, expect) = (Some(commit.cid()), Expect::Any);
+        let also = self.also.iter().map(|name| RefEdit { name: name.clone(), target, expect });
+        let edits: Vec<RefEdit> = edits.chain(also).collect();
         let view = self.parts.store.view()?;
         check_account(view.as_ref(), commit, before)?;
         let believed =

@@ -5,6 +5,7 @@ use crate::model::progress::Progress;
 use crate::parts::Parts;
 use crate::transfer::succession::Succession;
 use pds_core::identity::key_history::KeyHistory;
+use pds_store::ref_name::RefName;
 
 /// The verbs on CAR files; from [`Repo::transfer`](crate::Repo::transfer).
 #[derive(Clone, Copy, Debug)]
@@ -17,13 +18,15 @@ pub struct Transfer<'r> {
     pub(crate) progress: Progress<'r>,
     /// The message of the log entries.
     pub(crate) message: &'r str,
+    /// Refs that point to the imported commit as well.
+    pub(crate) also: &'r [RefName],
 }
 
 impl<'r> Transfer<'r> {
     pub(crate) fn new(parts: &'r Parts) -> Self {
         let (jobs, succession) = (Jobs::default(), Succession::default());
         let progress = Progress::default();
-        Self { parts, jobs, succession, account_keys: None, progress, message: "" }
+        Self { parts, jobs, succession, account_keys: None, progress, message: "", also: &[] }
     }
 
     /// Returns the same verbs with another number of threads.
@@ -54,6 +57,13 @@ impl<'r> Transfer<'r> {
     #[must_use]
     pub fn with_message(mut self, message: &'r str) -> Self {
         self.message = message;
+        self
+    }
+
+    /// Returns the same verbs. Their imports point these refs to the imported commit as well, in the same change.
+    #[must_use]
+    pub fn moving_also(mut self, names: &'r [RefName]) -> Self {
+        self.also = names;
         self
     }
 

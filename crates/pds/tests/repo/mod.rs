@@ -21,6 +21,7 @@ mod malformed;
 mod meanwhile;
 mod merge_reads;
 mod merges;
+mod mirrors;
 mod model;
 mod named_by_log;
 mod named_keys;

@@ -1,0 +1,109 @@
+//! Mirrors of a host: imports that move two refs, and clones that are finished after an interruption.
+
+use std::fs;
+use std::io::Cursor;
+use std::path::Path;
+
+use pds::local::directory::finish_clone;
+use pds::local::leftovers::clear_leftovers;
+use pds::store::RefName;
+use pds::{Error, Repo};
+
+use super::{did, moves, note, path, refs};
+
+fn origin() -> [RefName; 1] {
+    ["origin".parse().unwrap()]
+}
+
+fn export(repo: &Repo) -> Cursor<Vec<u8>> {
+    let mut file = Vec::new();
+    repo.transfer().export(&"HEAD".parse().unwrap(), &mut file).unwrap();
+    Cursor::new(file)
+}
+
+fn host(dir: &Path) -> Repo {
+    let repo = Repo::create(dir, &did()).unwrap();
+    repo.put(&path("com.example.note/a"), &note("a")).unwrap();
+    repo
+}
+
+#[test]
+fn an_import_moves_further_refs_in_the_same_change() {
+    let home = tempfile::tempdir().unwrap();
+    let host = host(&home.path().join("host"));
+    let dir = home.path().join("mirror");
+    fs::create_dir_all(dir.join("fetch")).unwrap();
+    let key = host.public_key().unwrap();
+    let (mirror, _) = finish_clone(&dir, |repo, _| {
+        repo.transfer().moving_also(&origin()).import_file(export(&host), key.as_ref())
+    })
+    .unwrap();
+    for round in 0..3 {
+        let before = mirror.store().view().unwrap().version();
+        host.put(&path("com.example.note/b"), &note(&round.to_string())).unwrap();
+        let file = export(&host);
+        mirror.transfer().moving_also(&origin()).import_file(file, key.as_ref()).unwrap();
+        let after = mirror.store().view().unwrap().version();
+        assert_eq!(after.change, before.change + 2, "one row of the log for each ref");
+        let head = host.head().unwrap().unwrap();
+        let names = refs(&mirror);
+        assert_eq!(names.iter().count(), 2);
+        assert!(names.iter().all(|(_, cid)| *cid == head), "{names:?}");
+    }
+    // Both refs have a row for each import.
+    assert_eq!(moves(&mirror).len(), 8);
+    // A ref that was not named stays.
+    host.put(&path("com.example.note/c"), &note("c")).unwrap();
+    let at_origin = mirror.on(origin()[0].clone());
+    at_origin.transfer().import_file(export(&host), key.as_ref()).unwrap();
+    assert_ne!(mirror.head().unwrap(), at_origin.head().unwrap());
+    assert_eq!(at_origin.head().unwrap(), host.head().unwrap());
+}
+
+#[test]
+fn a_clone_is_finished_next_to_its_files_and_nothing_else() {
+    let home = tempfile::tempdir().unwrap();
+    let host = host(&home.path().join("host"));
+    let dir = home.path().join("mirror");
+    fs::create_dir_all(dir.join("fetch")).unwrap();
+    fs::write(dir.join("upstream.json"), "{}").unwrap();
+    fs::write(dir.join("fetch/0.car"), "kept").unwrap();
+    let fill = |repo: &Repo, staging: &Path| {
+        fs::create_dir(staging.join("identity")).unwrap();
+        fs::write(staging.join("identity/did.json"), "{}").unwrap();
+        repo.transfer().import_file(export(&host), None)
+    };
+    // A failed import leaves the files of the clone.
+    let failed = finish_clone(&dir, |repo, _| {
+        repo.transfer().import_file(Cursor::new(b"no file".to_vec()), None)
+    });
+    assert!(matches!(failed, Err(Error::Car(_))), "{failed:?}");
+    let names = |dir: &Path| -> Vec<String> {
+        let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = entries
+            .map(|name| name.into_string().unwrap())
+            .filter(|name| !name.contains("pds.db-"))
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(&dir), ["fetch", "upstream.json"]);
+    assert!(matches!(Repo::open(&dir), Err(Error::NotARepository(_))));
+    fs::write(dir.join("other"), "").unwrap();
+    assert!(matches!(finish_clone(&dir, fill), Err(Error::DirectoryInUse(_))));
+    fs::remove_file(dir.join("other")).unwrap();
+    let (mirror, _) = finish_clone(&dir, fill).unwrap();
+    assert_eq!(mirror.head().unwrap(), host.head().unwrap());
+    drop(mirror);
+    assert_eq!(names(&dir), ["fetch", "identity", "pds.db", "upstream.json"]);
+    assert_eq!(fs::read(dir.join("fetch/0.car")).unwrap(), b"kept");
+    // Fetched files may have records that are forgotten later.
+    clear_leftovers(&dir).unwrap();
+    assert!(!dir.join("fetch").exists());
+    // A fetch at work keeps its files.
+    fs::create_dir(dir.join("fetch")).unwrap();
+    let lock = fs::File::open(dir.join("fetch")).unwrap();
+    lock.lock().unwrap();
+    clear_leftovers(&dir).unwrap();
+    assert!(dir.join("fetch").exists());
+}
