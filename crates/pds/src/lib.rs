@@ -118,7 +118,8 @@ pub mod identity {
     pub use pds_core::identity::did_document::DidDocument;
     pub use pds_core::identity::error::{IdentityError, OperationFault};
     pub use pds_core::identity::key_history::{KeyError, KeyHistory, KeyPeriod};
-    pub use pds_core::identity::plc_log::{PlcEntry, PlcLog};
+    pub use pds_core::identity::plc_data::{PlcData, PlcService};
+    pub use pds_core::identity::plc_log::{LogChanged, PlcEntry, PlcLog};
 }
 
 /// The seam, and the stores of one machine.

@@ -8,15 +8,19 @@ use crate::data::limits::MAX_DID_DOCUMENT_BYTES;
 use crate::data::value::Value;
 use crate::identity::error::IdentityError;
 use crate::identity::key_history::KeyHistory;
+use crate::identity::origin::{PDS_SERVICE_TYPE, handles, origin};
 use crate::syntax::did::Did;
+use crate::syntax::handle::Handle;
 
-/// The DID document of an account, reduced to its DID and its signing key.
+/// The DID document of an account, reduced to its DID, its signing key, its host and its handles.
 ///
 /// (atproto specification "DID", "Representation in DID Documents".)
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DidDocument {
     did: Did,
     signing_key: Option<PublicKey>,
+    pds: Option<String>,
+    handles: Vec<Handle>,
 }
 
 impl DidDocument {
@@ -46,17 +50,13 @@ impl DidDocument {
             Some(Value::Null) | None => &[],
             Some(_) => return Err(no_document("its verificationMethod is not a list")),
         };
-        let mut refused = None;
-        for method in methods.iter().filter(|method| is_signing_key(method, &did)) {
-            match key(method) {
-                Ok(key) => return Ok(Self { did, signing_key: Some(key) }),
-                Err(error) => refused = refused.or(Some(error)),
-            }
-        }
-        match refused {
-            Some(error) => Err(IdentityError::Document { reason: error.to_string() }),
-            None => Ok(Self { did, signing_key: None }),
-        }
+        let signing_key = signing_key(methods, &did)
+            .map_err(|error| IdentityError::Document { reason: error.to_string() })?;
+        let pds = list(&document, "service").iter().find(|service| is_pds(service, &did));
+        let pds = pds.and_then(|service| origin(text(service, "serviceEndpoint")?));
+        let names = list(&document, "alsoKnownAs").iter().filter_map(Value::as_text);
+        let handles = handles(names).collect();
+        Ok(Self { did, signing_key, pds, handles })
     }
 
     /// Returns the DID of the account.
@@ -71,6 +71,22 @@ impl DidDocument {
         self.signing_key.as_ref()
     }
 
+    /// Returns the origin of the host of the account, such as `https://pds.example.com`, if there is one.
+    ///
+    /// It is the endpoint of the first service that is named `#atproto_pds` and has the type
+    /// `AtprotoPersonalDataServer`, in lower case and without the default port. An endpoint with a path, a query or
+    /// credentials is not the origin of a host. The name is a claim: it can be an address that must not be dialled.
+    #[must_use]
+    pub fn pds(&self) -> Option<&str> {
+        self.pds.as_deref()
+    }
+
+    /// Returns the handles that the account claims, in order. The first one is the primary handle.
+    #[must_use]
+    pub fn handles(&self) -> &[Handle] {
+        &self.handles
+    }
+
     /// Returns a history in which the current signing key is valid at all times.
     #[must_use]
     pub fn key_history(&self) -> KeyHistory {
@@ -78,18 +94,43 @@ impl DidDocument {
     }
 }
 
-/// The name of the method is absolute or, in older documents, relative to the document.
-fn is_signing_key(method: &Value, did: &Did) -> bool {
-    let text = |name| method.get(name).and_then(Value::as_text);
-    let id = text("id").and_then(|id| id.strip_suffix("#atproto"));
-    id.is_some_and(|of| of.is_empty() || of == did.as_str())
-        && text("controller") == Some(did.as_str())
+/// Returns the first signing key that can be parsed, or the error of the first one if there is no other.
+fn signing_key(methods: &[Value], did: &Did) -> Result<Option<PublicKey>, CryptoError> {
+    let is_key = |method: &&Value| {
+        is_named(method, "#atproto", did) && text(method, "controller") == Some(did.as_str())
+    };
+    let mut refused = None;
+    for method in methods.iter().filter(is_key) {
+        match key(method) {
+            Ok(key) => return Ok(Some(key)),
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    refused.map_or(Ok(None), Err)
+}
+
+fn is_pds(service: &Value, did: &Did) -> bool {
+    is_named(service, "#atproto_pds", did) && text(service, "type") == Some(PDS_SERVICE_TYPE)
+}
+
+/// Returns whether a part of a document has this id. Ids are absolute, or relative to the document.
+fn is_named(part: &Value, id: &str, did: &Did) -> bool {
+    let of = text(part, "id").and_then(|found| found.strip_suffix(id));
+    of.is_some_and(|of| of.is_empty() || of == did.as_str())
+}
+
+fn text<'v>(part: &'v Value, name: &str) -> Option<&'v str> {
+    part.get(name).and_then(Value::as_text)
+}
+
+/// Returns a list of the document. A document without the list has an empty one.
+fn list<'v>(document: &'v Value, name: &str) -> &'v [Value] {
+    document.get(name).and_then(Value::as_list).unwrap_or_default()
 }
 
 fn key(method: &Value) -> Result<PublicKey, CryptoError> {
-    let text = |name| method.get(name).and_then(Value::as_text).unwrap_or_default();
-    let encoded = text("publicKeyMultibase");
-    match text("type") {
+    let encoded = text(method, "publicKeyMultibase").unwrap_or_default();
+    match text(method, "type").unwrap_or_default() {
         "EcdsaSecp256k1VerificationKey2019" => {
             PublicKey::from_legacy_multibase(Curve::K256, encoded)
         }

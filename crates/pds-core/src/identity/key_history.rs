@@ -216,10 +216,13 @@ fn after(log_end: Option<u64>, rev: Option<Tid>) -> String {
 
 /// Returns a time in UTC, to the second.
 fn second_text(micros: u64) -> String {
-    let second = i64::try_from(micros / 1_000_000 * 1_000_000).ok();
-    second
-        .and_then(Datetime::from_unix_micros)
-        .map_or_else(|| "-".to_owned(), |time| time.to_string())
+    time_text(micros / 1_000_000 * 1_000_000)
+}
+
+/// Returns a time in UTC.
+pub(crate) fn time_text(micros: u64) -> String {
+    let time = i64::try_from(micros).ok().and_then(Datetime::from_unix_micros);
+    time.map_or_else(|| "-".to_owned(), |time| time.to_string())
 }
 
 fn at(rev: Option<Tid>) -> String {

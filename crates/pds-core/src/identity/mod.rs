@@ -44,5 +44,7 @@
 pub mod did_document;
 pub mod error;
 pub mod key_history;
+pub(crate) mod origin;
+pub mod plc_data;
 pub mod plc_log;
 pub(crate) mod plc_operation;

@@ -9,8 +9,9 @@ use crate::data::error::DataError;
 use crate::data::limits::{MAX_PLC_LOG_BYTES, MAX_PLC_OPERATIONS, PLC_RECOVERY_MICROS};
 use crate::data::value::{Map, Value};
 use crate::identity::error::{IdentityError, OperationFault};
-use crate::identity::key_history::KeyHistory;
-use crate::identity::plc_operation::{Operation, field, text};
+use crate::identity::key_history::{KeyHistory, time_text};
+use crate::identity::plc_data::{PlcData, field, text};
+use crate::identity::plc_operation::Operation;
 use crate::syntax::datetime::Datetime;
 use crate::syntax::did::Did;
 
@@ -71,6 +72,18 @@ pub struct PlcEntry {
     pub signed_by: PublicKey,
     /// The signing key of commits from this operation on, if there is one.
     pub signing_key: Option<PublicKey>,
+    /// The operation that this one follows, or `None` for the genesis.
+    pub prev: Option<Cid>,
+    /// The account after this operation, or `None` after a tombstone.
+    pub data: Option<PlcData>,
+}
+
+impl PlcEntry {
+    /// Returns whether the operation ends the account.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        self.data.is_none()
+    }
 }
 
 impl PlcLog {
@@ -120,6 +133,37 @@ impl PlcLog {
         &self.entries
     }
 
+    /// Returns the last operation in force: the state of the account. Nullified operations are not in force.
+    #[must_use]
+    pub fn current(&self) -> &PlcEntry {
+        // A log has a genesis, and nothing can nullify it.
+        self.entries.iter().rfind(|entry| !entry.nullified).unwrap_or(&self.entries[0])
+    }
+
+    /// Checks that this log is an older log of the account with operations added: it begins with all operations of
+    /// the older log, each with the same CID and time.
+    ///
+    /// An operation that the older log has in force may be nullified here, because every log obeys the rules of
+    /// recovery: a more powerful key has nullified it within 72 hours. The times are claims of the directory. A
+    /// directory that adds operations with times before the older log was read can only be noticed by the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`LogChanged`] with the first operation of the older log that is missing here or differs.
+    pub fn extends(&self, older: &Self) -> Result<(), LogChanged> {
+        let same = |held: &PlcEntry, found: &PlcEntry| {
+            (held.cid, held.created_micros) == (found.cid, found.created_micros)
+        };
+        for (index, held) in older.entries.iter().enumerate() {
+            let found = self.entries.get(index);
+            if !found.is_some_and(|found| same(held, found)) {
+                let (held, found) = (Box::new(held.clone()), found.cloned().map(Box::new));
+                return Err(LogChanged { index, held, found });
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the history of the signing keys. Nullified operations have no part in it.
     #[must_use]
     pub fn key_history(&self) -> KeyHistory {
@@ -136,6 +180,26 @@ impl PlcLog {
         first.starts_with('[')
             || first_line(first).is_some_and(|line| line.get("operation").is_some())
     }
+}
+
+/// The error for a log that is not an older log with operations added.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("operation {index} of the log was {}, and {}", shown(held), now(found.as_deref()))]
+pub struct LogChanged {
+    /// The index of the first operation that differs, from 0.
+    pub index: usize,
+    /// The operation in the older log.
+    pub held: Box<PlcEntry>,
+    /// The operation in the newer log, or `None` if that log ends before it.
+    pub found: Option<Box<PlcEntry>>,
+}
+
+fn shown(entry: &PlcEntry) -> String {
+    format!("{} of {}", entry.cid, time_text(entry.created_micros))
+}
+
+fn now(found: Option<&PlcEntry>) -> String {
+    found.map_or_else(|| "is missing".to_owned(), |found| format!("is {}", shown(found)))
 }
 
 /// Splits a log into its entries: a list, or one object a line.
@@ -225,8 +289,8 @@ impl Check {
         let is_prev = |at: &usize| self.lines[*at].operation.cid == prev;
         let at = self.counting.iter().rposition(is_prev).ok_or(OperationFault::NoPredecessor)?;
         let before = &self.lines[self.counting[at]];
-        let state = before.operation.state.as_ref().ok_or(OperationFault::AfterTombstone)?;
-        let signer = operation.signer(&state.rotation_keys)?;
+        let data = before.operation.data.as_ref().ok_or(OperationFault::AfterTombstone)?;
+        let signer = operation.signer(&data.rotation_keys)?;
         if let Some(disputed) = self.counting.get(at + 1).copied() {
             let undone = &self.lines[disputed];
             if signer >= undone.signer {
@@ -236,7 +300,7 @@ impl Check {
                 return Err(OperationFault::TooLate { disputed });
             }
         }
-        let signed_by = state.rotation_keys[signer].clone();
+        let signed_by = data.rotation_keys[signer].clone();
         self.counting.truncate(at + 1);
         Ok((signer, signed_by))
     }
@@ -254,7 +318,9 @@ impl Check {
                 created_micros: line.created_micros,
                 nullified,
                 signed_by: line.signed_by,
-                signing_key: line.operation.state.and_then(|state| state.signing_key),
+                signing_key: line.operation.data.as_ref().and_then(PlcData::signing_key),
+                prev: line.operation.prev,
+                data: line.operation.data,
             })
         };
         self.lines.into_iter().enumerate().map(entry).collect()
@@ -267,8 +333,7 @@ fn genesis(
     is_first: bool,
     did: &Did,
 ) -> Result<(usize, PublicKey), OperationFault> {
-    let state =
-        operation.state.as_ref().filter(|_| is_first).ok_or(OperationFault::NoPredecessor)?;
+    let data = operation.data.as_ref().filter(|_| is_first).ok_or(OperationFault::NoPredecessor)?;
     let mut derived = BASE32_NOPAD.encode(operation.cid.digest());
     derived.make_ascii_lowercase();
     derived.truncate(PLC_IDENTIFIER_CHARS);
@@ -276,8 +341,8 @@ fn genesis(
     if derived != did.as_str() {
         return Err(OperationFault::NotTheGenesis { derived });
     }
-    let signer = operation.signer(&state.rotation_keys)?;
-    Ok((signer, state.rotation_keys[signer].clone()))
+    let signer = operation.signer(&data.rotation_keys)?;
+    Ok((signer, data.rotation_keys[signer].clone()))
 }
 
 /// The number of characters of the genesis operation's hash in a did:plc.

@@ -49,6 +49,62 @@ fn the_signing_key_is_the_first_that_can_be_used() {
     assert_eq!(refused, "not a DID document: invalid public key: its type is unknown");
 }
 
+/// Returns the host of a document with these services.
+fn host(services: &Json) -> Option<String> {
+    let document = json!({ "id": "did:web:example.com", "service": services });
+    DidDocument::parse(&document.to_string()).unwrap().pds().map(ToOwned::to_owned)
+}
+
+fn service(id: &str, kind: &str, endpoint: &str) -> Json {
+    json!({ "id": id, "type": kind, "serviceEndpoint": endpoint })
+}
+
+#[test]
+fn the_host_is_the_first_service_with_the_name_and_the_type() {
+    let kind = "AtprotoPersonalDataServer";
+    let first = || service("#atproto_pds", kind, "https://First.example/");
+    let second = || service("did:web:example.com#atproto_pds", kind, "https://second.example:8443");
+    for (services, expected) in [
+        (json!([first(), second()]), Some("https://first.example")),
+        (json!([second(), first()]), Some("https://second.example:8443")),
+        (
+            json!([service("#atproto_labeler", kind, "https://a.b"), second()]),
+            Some("https://second.example:8443"),
+        ),
+        (
+            json!([service("#atproto_pds", "AtprotoLabeler", "https://a.b"), first()]),
+            Some("https://first.example"),
+        ),
+        (json!([service("did:web:other.example#atproto_pds", kind, "https://a.b")]), None),
+        (json!([service("atproto_pds", kind, "https://a.b")]), None),
+        // The first service counts, even if its endpoint is not an origin.
+        (json!([service("#atproto_pds", kind, "https://a.b/xrpc"), first()]), None),
+        (json!([{ "id": "#atproto_pds", "type": kind, "serviceEndpoint": ["https://a.b"] }]), None),
+        (json!([3, "x", {}, first()]), Some("https://first.example")),
+        (json!([]), None),
+        (json!(null), None),
+        (json!({}), None),
+    ] {
+        assert_eq!(host(&services).as_deref(), expected, "{services}");
+    }
+}
+
+#[test]
+fn the_handles_are_the_valid_ones_in_order() {
+    for (names, expected) in [
+        (json!(["at://b.example", "at://a.example"]), vec!["b.example", "a.example"]),
+        (json!(["https://a.example", "at://", "at://x", 3, "at://A.example"]), vec!["A.example"]),
+        (json!(["at://a.example/app.bsky.feed.post"]), vec![]),
+        (json!("at://a.example"), vec![]),
+        (json!(null), vec![]),
+    ] {
+        let document = json!({ "id": "did:web:example.com", "alsoKnownAs": names });
+        let document = DidDocument::parse(&document.to_string()).unwrap();
+        let found: Vec<&str> = document.handles().iter().map(|handle| handle.as_str()).collect();
+        assert_eq!(found, expected, "{names}");
+    }
+}
+
 #[test]
 fn other_json_is_refused_as_a_document() {
     for (text, expected) in [

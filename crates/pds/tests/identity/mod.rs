@@ -1,6 +1,7 @@
 //! The keys that may sign, with their times: generated logs and documents, valid and damaged.
 
 mod documents;
+mod extended;
 mod keys;
 mod log_damage;
 mod log_model;

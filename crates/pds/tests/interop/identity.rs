@@ -52,6 +52,11 @@ fn every_document_gives_its_signing_key() {
     let log = std::fs::read_to_string(dir.join("reference-pds/alice/plc-log-audit.json")).unwrap();
     let log = PlcLog::parse(&log).unwrap();
     let present = log.key_history().periods().last().unwrap().key.clone().unwrap();
+    let current = log.current().data.as_ref().unwrap();
+    assert_eq!(current.pds().as_deref(), Some("http://localhost:2783"));
+    assert_eq!(current.handles()[0].as_str(), "alice.test");
+    assert_eq!(current.signing_key(), Some(present.clone()));
+    let (mut hosts, mut handles_found) = (0, 0);
     documents.push((
         "reference-pds/alice/did-doc.json",
         log.did().to_string(),
@@ -61,6 +66,18 @@ fn every_document_gives_its_signing_key() {
         let document = DidDocument::parse(&std::fs::read_to_string(dir.join(name)).unwrap());
         let document = document.unwrap();
         assert_eq!(document.did().as_str(), did, "{name}");
+        let facts: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(dir.join(name)).unwrap()).unwrap();
+        let names = facts["alsoKnownAs"].as_array().into_iter().flatten().map(text);
+        let names: Vec<&str> = names.map(|name| name.strip_prefix("at://").unwrap()).collect();
+        let handles: Vec<&str> = document.handles().iter().map(|one| one.as_str()).collect();
+        assert_eq!(handles, names, "{name}");
+        handles_found += handles.len();
+        let is_host = |service: &&serde_json::Value| text(&service["id"]).ends_with("#atproto_pds");
+        let services = facts["service"].as_array().into_iter().flatten();
+        let host = services.clone().find(is_host).map(|service| text(&service["serviceEndpoint"]));
+        assert_eq!(document.pds(), host, "{name}");
+        hosts += u64::from(host.is_some());
         let found = document.signing_key().map(|key| key.did_key());
         if name.contains("legacy") {
             assert!(found.is_some_and(|key| key.starts_with("did:key:zQ3s")), "{name}");
@@ -68,6 +85,7 @@ fn every_document_gives_its_signing_key() {
             assert_eq!(found, key, "{name}");
         }
     }
+    assert!(hosts >= 3 && handles_found >= 3, "{hosts} {handles_found}");
     let in_folder = std::fs::read_dir(dir.join("identity")).unwrap();
     let named = |name: &str| name.starts_with("did_");
     let found = in_folder
