@@ -4,5 +4,34 @@
 //! said. Everything in between may lie, be cut off, or be killed.
 //!
 //! The client is blocking. A body is a reader, and parallel requests are threads.
+//!
+//! - [`net`]: the client, with its [`options`].
+//! - [`request`], [`response`], [`body`]: one request and its bounded answer.
+//! - [`xrpc`]: the calls of the protocol.
+//! - [`address`], [`private_addresses`], [`host`]: which hosts and addresses are dialled.
+//! - [`error`], [`refusal`]: why something failed, and why an answer was refused.
+//! - [`progress`]: waits and steps, for the caller.
 
+pub mod address;
+pub mod body;
+mod dial;
+pub mod error;
+mod error_text;
+mod escape;
+pub mod host;
+mod http;
 pub mod limits;
+pub mod net;
+pub mod options;
+mod pace;
+mod permit;
+pub mod private_addresses;
+pub mod progress;
+mod proxy;
+mod redirect;
+pub mod refusal;
+pub mod request;
+pub mod response;
+mod tls;
+pub mod traffic;
+pub mod xrpc;

@@ -2,5 +2,59 @@
 
 use std::time::Duration;
 
-/// The time to connect to a host.
+/// The time to connect to a host, with the TLS handshake.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time to resolve the name of a host.
+pub const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The time from the request to the headers of the answer. A host may have to collect a repository first.
+pub const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time between two parts of a body.
+pub const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The time to the answer of importRepo, which stores the whole repository before it answers.
+pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// The slowest body, in bytes a second. A byte every second would never meet the timeout between bytes.
+pub const SLOWEST_BYTES_A_SECOND: u64 = 1024;
+
+/// The time over which the speed of a body is measured. Shorter pauses are normal.
+pub const PACE_WINDOW: Duration = Duration::from_secs(60);
+
+/// The headers of an answer. Real hosts send less than 4 KiB.
+pub const MAX_HEADER_BYTES: usize = 64 * 1024;
+
+/// The answer of `/.well-known/atproto-did`, which is one DID.
+pub const MAX_WELL_KNOWN_BYTES: u64 = 2 * 1024;
+
+/// An answer in JSON. The largest real ones are pages of a thousand entries.
+pub const MAX_JSON_BYTES: u64 = 5_000_000;
+
+/// A CAR file after decompression. The largest known accounts have less than 2 GiB.
+pub const MAX_REPO_BYTES: u64 = 8 << 30;
+
+/// A blob for which its record names no size.
+pub const MAX_BLOB_BYTES: u64 = 1 << 30;
+
+/// The body of an error, as far as it is kept.
+pub const MAX_ERROR_BYTES: u64 = 2 * 1024;
+
+/// The cursor of a page. A longer one would not fit into the line of a request.
+pub const MAX_CURSOR_BYTES: usize = 2 * 1024;
+
+/// The redirects of one request. Real hosts use one, to another name of themselves.
+pub const MAX_REDIRECTS: u32 = 3;
+
+/// The CIDs in one getBlocks request. Proxies accept lines of 8 KiB, and a CID takes 64 bytes.
+pub const MAX_CIDS_A_REQUEST: usize = 100;
+
+/// The requests to one host at the same time.
+pub const REQUESTS_A_HOST: usize = 8;
+
+/// The requests to all hosts at the same time.
+pub const REQUESTS_IN_ALL: usize = 32;
+
+/// The longest wait that a host may ask for. A longer one ends the command with the time to come back.
+pub const MAX_WAIT: Duration = Duration::from_secs(15 * 60);

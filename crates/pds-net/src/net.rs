@@ -1,0 +1,144 @@
+//! The client: options, connections, and the calls over them.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::http::Http;
+use crate::limits;
+use crate::options::NetOptions;
+use crate::permit::Places;
+use crate::private_addresses::PrivateAddresses;
+use crate::progress::Report;
+use crate::request::Request;
+use crate::response::Response;
+use crate::traffic::Traffic;
+
+/// The network as this program uses it: options, connections, and the limits of each host.
+///
+/// Clones share all of it.
+#[derive(Debug, Clone)]
+pub struct Net {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    options: NetOptions,
+    http: Http,
+    places: Arc<Places>,
+}
+
+/// The network, and the function that learns of waits.
+#[derive(Clone, Copy)]
+pub struct Client<'a> {
+    net: &'a Net,
+    report: Option<Report<'a>>,
+}
+
+impl Net {
+    /// Makes a client. No connection is made.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] if the proxy or the certificates of the environment are not usable.
+    pub fn new(options: NetOptions) -> Result<Self> {
+        let http = Http::new(&options)?;
+        let places = Arc::new(Places::new(options.jobs, limits::REQUESTS_IN_ALL));
+        Ok(Self { inner: Arc::new(Inner { options, http, places }) })
+    }
+
+    /// Returns the options.
+    #[must_use]
+    pub fn options(&self) -> &NetOptions {
+        &self.inner.options
+    }
+
+    /// Returns the counts of requests and bytes so far.
+    #[must_use]
+    pub fn traffic(&self) -> Traffic {
+        self.inner.http.counters().traffic()
+    }
+
+    /// Returns the client for calls without a report.
+    #[must_use]
+    pub fn client(&self) -> Client<'_> {
+        Client { net: self, report: None }
+    }
+
+    /// Returns the client for calls whose waits are reported.
+    #[must_use]
+    pub fn reporting<'a>(&'a self, report: Report<'a>) -> Client<'a> {
+        Client { net: self, report: Some(report) }
+    }
+
+    /// Parses the URL of a host that a document or an answer names, and checks that it may be dialled.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`] if it is not the URL of a host, [`Error::Address`] if it may not be dialled.
+    pub fn host(&self, url: &str) -> Result<Host> {
+        let host: Host = url.parse()?;
+        let checked = self.private_addresses().check_host(&host);
+        checked.map_err(|fault| Error::Address { host: host.to_string(), fault })?;
+        Ok(host)
+    }
+
+    /// Returns the rule for private addresses.
+    #[must_use]
+    pub fn private_addresses(&self) -> &PrivateAddresses {
+        self.inner.http.private()
+    }
+}
+
+impl<'a> Client<'a> {
+    /// Returns the network.
+    #[must_use]
+    pub fn net(&self) -> &'a Net {
+        self.net
+    }
+
+    /// Sends a request, and gives back the answer if its status is 2xx and its form is the wanted one.
+    ///
+    /// The body is read by the caller. While it is kept, it has one of the places for parallel requests: a thread that
+    /// keeps a body must not send another request.
+    ///
+    /// # Errors
+    ///
+    /// The fault of the connection, or the error that the host names.
+    pub fn send(&self, request: &Request<'_>) -> Result<Response> {
+        let permit = self.net.inner.places.take(request.host);
+        let response = self.net.inner.http.send(request)?;
+        let response = response.checked(request.bounds.form)?;
+        Ok(response.map_body(|body| body.holding(permit)))
+    }
+
+    /// Sends a request and reads the whole body.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), and the faults of the body.
+    pub fn bytes(&self, request: &Request<'_>) -> Result<Vec<u8>> {
+        self.send(request)?.into_body().into_bytes()
+    }
+
+    /// Sends a request and parses the JSON of the answer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`bytes`](Self::bytes), and [`Error::Answer`] if the JSON has another form.
+    pub fn json<T: DeserializeOwned>(&self, request: &Request<'_>) -> Result<T> {
+        let bytes = self.bytes(request)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| Error::Answer { url: request.url(), reason: error.to_string() })
+    }
+}
+
+impl fmt::Debug for Client<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("reports", &self.report.is_some()).finish()
+    }
+}
