@@ -99,3 +99,47 @@ impl<In: Transport> Connector<In> for CheckedConnector {
         Ok(chained)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use ureq::Timeout;
+    use ureq::unversioned::transport::time::Duration;
+
+    use super::*;
+
+    fn resolve(private: PrivateAddresses, proxy: Option<&str>, url: &str) -> Result<usize, String> {
+        let proxy = proxy.map(|proxy| proxy.parse().unwrap());
+        let resolver = CheckedResolver(Arc::new(Rule { private, proxy }));
+        let timeout = NextTimeout {
+            after: Duration::NotHappening,
+            reason: Timeout::Resolve,
+            ..NextTimeout::default()
+        };
+        let found = resolver.resolve(&url.parse().unwrap(), &Config::default(), timeout);
+        found.map(|found| found.len()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn addresses_are_checked_after_resolution() {
+        let refuse = PrivateAddresses::Refuse;
+        assert_eq!(resolve(refuse.clone(), None, "https://8.8.8.8/"), Ok(1));
+        for url in ["https://127.0.0.1/", "https://localhost/", "https://[::1]/", "http://8.8.8.8/"]
+        {
+            assert!(resolve(refuse.clone(), None, url).is_err(), "{url}");
+            assert!(resolve(refuse.clone(), Some("http://proxy:3128"), url).is_err(), "{url}");
+        }
+        // The C library takes this for 127.0.0.1.
+        assert!(resolve(refuse, None, "https://0x7f.1/").is_err());
+        assert!(resolve(PrivateAddresses::Allow, None, "https://localhost/").is_ok());
+    }
+
+    #[test]
+    fn the_proxy_of_the_user_may_be_private() {
+        let proxy = Some("http://127.0.0.1:3128");
+        let refuse = PrivateAddresses::Refuse;
+        assert_eq!(resolve(refuse.clone(), proxy, "http://127.0.0.1:3128"), Ok(1));
+        assert!(resolve(refuse.clone(), proxy, "https://127.0.0.1:3128").is_err());
+        assert!(resolve(refuse, proxy, "http://127.0.0.1:3129").is_err());
+    }
+}

@@ -38,8 +38,11 @@ pub const MAX_REPO_BYTES: u64 = 8 << 30;
 /// A blob for which its record names no size.
 pub const MAX_BLOB_BYTES: u64 = 1 << 30;
 
-/// The body of an error, as far as it is kept.
-pub const MAX_ERROR_BYTES: u64 = 2 * 1024;
+/// The body of an error, as far as it is read.
+pub const MAX_ERROR_BODY_BYTES: u64 = 64 * 1024;
+
+/// The name and the message of an error, as far as they are kept.
+pub const MAX_ERROR_BYTES: usize = 2 * 1024;
 
 /// The cursor of a page. A longer one would not fit into the line of a request.
 pub const MAX_CURSOR_BYTES: usize = 2 * 1024;

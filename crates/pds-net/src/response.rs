@@ -6,7 +6,7 @@ use ureq::http::HeaderMap;
 use crate::body::Body;
 use crate::error::{Error, Result};
 use crate::escape::cut;
-use crate::limits::MAX_ERROR_BYTES;
+use crate::limits::{MAX_ERROR_BODY_BYTES, MAX_ERROR_BYTES};
 use crate::request::Form;
 
 /// The headers of an answer, and its body.
@@ -83,9 +83,10 @@ impl Response {
     /// Reads the error that the host names.
     fn into_error(self) -> Error {
         let (url, status) = (self.url, self.status);
-        let body = self.body.head(MAX_ERROR_BYTES);
+        let body = self.body.head(MAX_ERROR_BODY_BYTES);
         let named: HostError = serde_json::from_slice(&body).unwrap_or_default();
-        Error::Http { url, status, error: named.error, message: named.message }
+        let kept = |text: Option<String>| text.map(|text| cut(&text, MAX_ERROR_BYTES).to_owned());
+        Error::Http { url, status, error: kept(named.error), message: kept(named.message) }
     }
 }
 

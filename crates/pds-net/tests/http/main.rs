@@ -1,0 +1,7 @@
+//! The client against servers that this test runs on loopback.
+
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod bounds;
+mod server;
