@@ -238,7 +238,7 @@ impl Merge<'_> {
         let incoming = |expected| {
             let base = ours.as_ref();
             let base = base.map(|ours| BaseTree::new(stored.as_ref(), ours.data(), &is_walked));
-            Incoming::new(&both, &commit, base, expected).with_rest(&file)
+            Incoming::new(&both, &commit, base, expected).ending_with(|| file.read_rest())
         };
         let mut checked = incoming(&expected);
         checked.check_all()?;

@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::history::origin::event_of_move;
 use crate::keys::handle::Keys;
 use crate::model::jobs::Jobs;
+use crate::model::report::Expected;
 use crate::reading::Reading;
 use crate::run_ahead::ahead;
 use crate::transfer::earlier::Earlier;
@@ -31,16 +32,13 @@ impl Transfer<'_> {
         blocks: impl Iterator<Item = Result<Block, BoxError>> + Send,
     ) -> Result<u64> {
         let size = |block: &Result<Block, BoxError>| block.as_ref().map_or(0, |b| b.bytes().len());
-        let admitted = ahead(jobs, blocks, size, |blocks| self.admit(arrival, seen, blocks));
+        let admitted = ahead(jobs, blocks, size, |blocks| self.store(arrival, seen, blocks));
         admitted.map(|applied| applied.new_blocks).map_err(unboxed)
     }
 
-    /// Checks that a commit may follow the present one, and returns the present one.
-    pub(super) fn before_import(
-        &self,
-        commit: &Commit,
-        key: Option<&PublicKey>,
-    ) -> Result<Option<Commit>> {
+    /// Checks that a commit may follow the present one, and returns the present one. A commit without the expected
+    /// signature is refused for that reason, whatever its rev and its records.
+    pub(super) fn before_import(&self, commit: &Commit, is_signed: bool) -> Result<Option<Commit>> {
         let view = self.parts.store.view()?;
         let before = match view.refs()?.get(&self.parts.name) {
             // The file has the present commit, so damage of the stored one does not matter.
@@ -52,7 +50,7 @@ impl Transfer<'_> {
             }
         };
         check_account(view.as_ref(), commit, before.as_ref())?;
-        if let Some(before) = before.as_ref().filter(|_| is_by(commit, key)) {
+        if let Some(before) = before.as_ref().filter(|_| is_signed) {
             self.succession.check_rev(self.parts, commit, before)?;
         }
         Ok(before)
@@ -92,7 +90,7 @@ impl Transfer<'_> {
     /// A slice relies on stored blocks. `blocks` includes those that the present state does not have. The
     /// others are live, unless the ref has moved, so a concurrent sweep is harmless.
     /// Each earlier state has a move of the ref, so that the log keeps it.
-    fn admit(
+    fn store(
         &self,
         arrival: &Arrival<'_>,
         seen: Option<Version>,
@@ -157,8 +155,28 @@ pub(crate) fn has_all(
     Ok(true)
 }
 
-/// Returns whether a commit has a signature by the expected key, if a key is expected. A commit with another signature
-/// is refused for that reason, whatever its rev and its records.
+/// The signature of an arriving commit.
+pub(super) struct SignedBy {
+    /// The expected key, or the one that was valid at the rev.
+    pub(super) key: Option<PublicKey>,
+    /// Whether the signature is by that key, if a key is expected.
+    pub(super) is_sound: bool,
+}
+
+impl SignedBy {
+    /// Compares the signature of a commit with the expected keys.
+    pub(super) fn known(commit: &Commit, expected: &Expected<'_>) -> Self {
+        let Some(keys) = expected.keys else {
+            let is_sound = is_by(commit, expected.key);
+            return Self { key: expected.key.cloned(), is_sound };
+        };
+        let period = keys.verify(commit.rev(), &commit.signing_bytes(), commit.signature());
+        let is_sound = period.is_ok();
+        Self { key: period.ok().and_then(|period| period.key.clone()), is_sound }
+    }
+}
+
+/// Returns whether a commit has a signature by the expected key, if a key is expected.
 pub(super) fn is_by(commit: &Commit, key: Option<&PublicKey>) -> bool {
     key.is_none_or(|key| commit.verify(key).is_ok())
 }

@@ -1,19 +1,15 @@
-//! The import of CAR files: verify, store, then move the ref.
+//! The import of CAR files: in one pass where their order allows it, else through an index.
 
 use std::io::Read;
 
 use crate::error::{Error, Result};
-use crate::keys::handle::Keys;
-use crate::keys::signers::AllKeys;
 use crate::model::finding::Finding;
 use crate::model::jobs::Jobs;
 use crate::model::report::Expected;
-use crate::reading::Moment;
-use crate::transfer::admission::{Arrival, has_all, is_by};
-use crate::transfer::earlier::{Earlier, Judge, LeftOut, commits_in};
+use crate::transfer::admission::{Arrival, is_by};
+use crate::transfer::earlier::{Earlier, LeftOut};
 use crate::transfer::handle::Transfer;
-use crate::transfer::incoming::{Findings, Incoming, root_commit};
-use crate::transfer::state_blocks::{AllBlocks, StateBlocks};
+use crate::transfer::incoming::Findings;
 use crate::transfer::succession::{Fork, LocalChanges};
 use crate::verify::check::Check;
 use crate::verify::noted_blobs::NotedBlobs;
@@ -25,8 +21,6 @@ use pds_core::car::read_at::{FromStart, ReadAt};
 use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::cid::Cid;
-use pds_core::data::overlay::Overlay;
-use pds_core::mst::base_tree::BaseTree;
 use pds_store::error::{BoxError, StoreError};
 
 /// The result of an import.
@@ -170,87 +164,8 @@ impl Transfer<'_> {
         let Some(root) = car.roots().first().copied() else {
             return Err(Error::Car(CarError::Header { reason: "the file has no root".to_owned() }));
         };
-        self.parts.until_unchanged(|| self.import_once(car, root, key))
-    }
-
-    fn import_once<F: ReadAt>(
-        &self,
-        car: &CarFile<F>,
-        root: Cid,
-        key: Option<&PublicKey>,
-    ) -> Result<Imported> {
-        let Moment { version, blocks: stored, .. } = self.parts.moment()?;
-        let file = TrackedFile::new(car);
-        let both = Overlay { over: &file, under: stored.as_ref() };
-        let commit = root_commit(&both, root)?;
-        let before = self.before_import(&commit, key)?;
-
-        let expected = self.expected(key);
-        let is_walked = |cid: &Cid| file.has(cid);
-        let base = || {
-            let base = BaseTree::new(stored.as_ref(), before.as_ref()?.data(), &is_walked);
-            Some(base.cached(self.parts.caches.nodes().as_ref()))
-        };
-        let arrive = || Incoming::new(&both, &commit, base(), &expected).with_rest(&file);
-        let followed = before.as_ref().filter(|_| is_by(&commit, key));
-        let local = match self.check_loss(&commit, followed, &stored, &both) {
-            Err(error) if error.is_corrupt() => {
-                // If the damage is in the file, this fails with its first finding.
-                arrive().check_all()?;
-                return Err(error);
-            }
-            local => local?,
-        };
-        let own = Keys::new(self.parts).key_history()?;
-        let keys = &AllKeys::new(key, &own, None, self.account_keys);
-        let (parts, accepts_clock) = (self.parts, self.parts.accepts_clock);
-        let judge =
-            Judge { parts, root: &commit, key, keys, accepts_clock, blocks: &both, base: &base };
-        let earlier = self.earlier_in(car, &file, &judge)?;
-        let arrival = Arrival { commit: &commit, before: before.as_ref(), key, earlier: &earlier };
-        let jobs = self.jobs.for_bytes(car.bytes());
-        let is_stored = |cid: &Cid| Ok(!file.has(cid));
-        let (head, new_blocks) = if earlier.states.is_empty() {
-            let mut head = arrive();
-            let is_present = before.as_ref().map(Commit::cid) == Some(root);
-            if is_present && has_all(self.parts.store.as_ref(), &mut head)? {
-                Keys::new(self.parts).name_key(&commit, key)?;
-                (head, 0)
-            } else {
-                let mut head = if is_present { arrive() } else { head };
-                let new_blocks = self.admit_ahead(&arrival, None, jobs, &mut head)?;
-                (head, new_blocks)
-            }
-        } else {
-            let others = StateBlocks::new(&both, commit.did(), earlier.to_read(), root);
-            let others = others.without_stored(&is_stored);
-            let mut blocks = AllBlocks::of(arrive().collecting(), others, self.progress);
-            let new_blocks = self.admit_ahead(&arrival, Some(version), jobs, &mut blocks)?;
-            (blocks.head, new_blocks)
-        };
-        let Incoming { mut check, findings, .. } = head;
-        let imported =
-            Imported::new(commit.clone(), before.clone(), new_blocks, &mut check, findings);
-        Ok(imported.with(earlier, local))
-    }
-
-    fn expected<'k>(&self, key: Option<&'k PublicKey>) -> Expected<'k>
-    where
-        Self: 'k,
-    {
-        let (accept_clock, progress) = (self.parts.accepts_clock, self.progress);
-        Expected { key, accept_clock, progress, ..Expected::default() }
-    }
-
-    /// Returns the earlier states in a file.
-    fn earlier_in<F: ReadAt>(
-        &self,
-        car: &CarFile<F>,
-        file: &TrackedFile<'_, F>,
-        judge: &Judge<'_>,
-    ) -> Result<Earlier> {
-        let commits = commits_in(car, file, self.parts.store.view()?.as_ref())?;
-        Earlier::of(commits, judge)
+        let expected = Expected::default().key(key);
+        self.parts.until_unchanged(|| self.admit_once(&TrackedFile::new(car), root, &expected))
     }
 
     /// Verifies and stores a file in one pass. Returns `None` if the order of the file does not allow that, if its
@@ -265,7 +180,7 @@ impl Transfer<'_> {
         let expected = Expected { key, accept_clock, jobs: Jobs::ONE, ..Expected::default() };
         let Ok(mut repo) = Streamed::open(file, &expected) else { return Ok(None) };
         let commit = repo.commit().clone();
-        let before = self.before_import(&commit, key)?;
+        let before = self.before_import(&commit, is_by(&commit, key))?;
         if before.as_ref().map(Commit::cid) == Some(commit.cid()) {
             return Ok(None);
         }

@@ -79,7 +79,8 @@ impl Transfer<'_> {
         let known_there = Keys::new(other).key_history_in(view.as_ref())?;
         drop(view);
         let both = Overlay { over: theirs.blocks.as_ref(), under: stored.as_ref() };
-        let before = self.before_import(&commit, key)?;
+        let is_signed = is_by(&commit, key);
+        let before = self.before_import(&commit, is_signed)?;
         let own = Keys::new(self.parts).key_history()?;
         let keys = &AllKeys::new(key, &own, Some(&known_there), self.account_keys);
         let (parts, accepts_clock) = (self.parts, self.parts.accepts_clock);
@@ -96,7 +97,7 @@ impl Transfer<'_> {
         let arrive = || Incoming::new(&both, &commit, compared(), &expected);
         let mut checked = arrive();
         checked.check_all()?;
-        let followed = before.as_ref().filter(|_| is_by(&commit, key));
+        let followed = before.as_ref().filter(|_| is_signed);
         let local = self.check_loss(&commit, followed, &stored, &both)?;
         let commits = self.new_commits(other, &commit, before.as_ref())?;
         let judge =

@@ -5,8 +5,6 @@ use crate::error::{Error, Result};
 use crate::model::finding::{Code, Finding, Severity, Stage};
 use crate::model::report::Expected;
 use crate::verify::check::Check;
-use crate::verify::tracked_file::TrackedFile;
-use pds_core::car::read_at::ReadAt;
 use pds_core::commit::Commit;
 use pds_core::data::block::{Block, Blocks};
 use pds_core::data::cid::Cid;
@@ -68,9 +66,9 @@ impl<'a> Incoming<'a> {
         Self { commit, contents, at_end: None, passed: None, check, findings }
     }
 
-    /// Hashes the blocks of a file that the tree does not reach, at its end.
-    pub(crate) fn with_rest<F: ReadAt>(self, file: &'a TrackedFile<'a, F>) -> Self {
-        Self { at_end: Some(Box::new(|| file.read_rest())), ..self }
+    /// Adds a check for the end of the tree: of blocks that it does not reach.
+    pub(crate) fn ending_with(self, check: impl FnOnce() -> Result<()> + Send + 'a) -> Self {
+        Self { at_end: Some(Box::new(check)), ..self }
     }
 
     /// Collects the nodes and records that are handed out.

@@ -1,6 +1,8 @@
 //! Transfer by CAR files and from other repositories: import, copies, export and proofs.
 
 pub(crate) mod admission;
+mod admit;
+pub(crate) mod arriving;
 pub mod bring_blobs;
 pub mod copy;
 pub(crate) mod counted_blocks;

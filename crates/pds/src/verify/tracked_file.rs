@@ -11,7 +11,7 @@ use pds_core::data::cid::Cid;
 
 /// A CAR file that tracks which of its blocks were read, with one bit for each block.
 pub(crate) struct TrackedFile<'a, F> {
-    car: &'a CarFile<F>,
+    pub(crate) car: &'a CarFile<F>,
     asked: Mutex<Vec<u64>>,
     count: AtomicU64,
 }

@@ -1,5 +1,6 @@
 //! Tests of repositories through their public interface.
 
+mod admits;
 mod any_order;
 mod beginnings;
 mod blobs;

@@ -35,6 +35,12 @@ fn merged_as_checked<F: ReadAt>(mirror: &Repo, car: &CarFile<F>) -> bool {
     answered_as_checked(mirror, car, || mirror.merge().car(car, &options).map(drop))
 }
 
+/// As [`imported_as_checked`], with the blocks of the file but not the file.
+fn admitted_as_checked<F: ReadAt>(mirror: &Repo, car: &CarFile<F>) -> bool {
+    let (transfer, root) = (mirror.transfer().allow_any(), car.roots()[0]);
+    answered_as_checked(mirror, car, || transfer.admit(car, root, &Expected::default()).map(drop))
+}
+
 fn answered_as_checked<F: ReadAt>(
     mirror: &Repo,
     car: &CarFile<F>,
@@ -204,7 +210,8 @@ fn mirror() -> Repo {
     Repo::with(Arc::new(MemoryStore::default()), Arc::new(MemoryBlobs::default()))
 }
 
-/// One mirror that follows an account through some states by imports or merges of slices. Returns how many slices were accepted and refused.
+/// One mirror that follows an account through some states by imports or merges of slices, or by their blocks. Returns how
+/// many slices were accepted and refused.
 fn follow(seed: u64, is_cheating: bool) -> (u32, u32) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let (mut account, mirror, mut entries) = (Account::new(), mirror(), Entries::new());
@@ -234,8 +241,9 @@ fn follow(seed: u64, is_cheating: bool) -> (u32, u32) {
             blocks.swap(at, random.below(at + 1));
         }
         let slice = account.file(root, blocks);
-        let is_accepted = match seed % 2 {
+        let is_accepted = match seed % 3 {
             0 => imported_as_checked(&mirror, &slice),
+            1 => admitted_as_checked(&mirror, &slice),
             _ => merged_as_checked(&mirror, &slice),
         };
         if is_accepted {
