@@ -16,10 +16,9 @@ use crate::process::destination::{named, write_file};
 use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::process::text::say;
-use crate::record_export::csv_files::CsvExport;
+use crate::record_export::csv_files::{CsvExport, check_is_free};
 use crate::record_export::ndjson::write_ndjson;
 use crate::record_export::rejected::Rejected;
-use crate::records::record_files::check_is_new;
 use crate::screens;
 
 /// The records to write, and the place.
@@ -55,7 +54,7 @@ impl RecordExport<'_> {
                 return Stated::usage(message).fail();
             }
             (_, Some(dir)) => {
-                check_is_new(dir)?;
+                check_is_free(dir)?;
                 let mut rejected = Rejected::new(snapshot.commit(), Some(dir), self.force)?;
                 let mut gaps = Gaps::default();
                 let (files, rows) = csv.directory(&collections, dir, &mut rejected, &mut gaps)?;

@@ -143,9 +143,8 @@ impl CsvExport<'_> {
         rejected: &mut Rejected<'_>,
         gaps: &mut Gaps,
     ) -> Result<(u64, u64)> {
-        let parent = dir.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."));
+        let parent = parent_of(dir);
         make(parent)?;
-        clear_from(parent, &[UNFINISHED]);
         let staging = UnfinishedDir::private_in(parent, UNFINISHED);
         let staging = staging.with_context(|| format!("cannot write {}", dir.display()))?;
         let new = staging.path().join("files");
@@ -170,6 +169,16 @@ impl CsvExport<'_> {
         moved.with_context(|| format!("cannot write {}", dir.display()))?;
         Ok((files, rows))
     }
+}
+
+/// Removes what killed runs have left next to the directory, and checks that it can be made.
+pub(crate) fn check_is_free(dir: &Path) -> Result<()> {
+    clear_from(parent_of(dir), &[UNFINISHED]);
+    check_is_new(dir)
+}
+
+fn parent_of(dir: &Path) -> &Path {
+    dir.parent().filter(|dir| *dir != Path::new("")).unwrap_or(Path::new("."))
 }
 
 /// Creates the file of a collection, with a name that every file system accepts.

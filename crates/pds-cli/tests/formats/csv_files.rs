@@ -119,3 +119,15 @@ fn python_reads_the_same_cells() {
     let read: Vec<Vec<String>> = serde_json::from_slice(&found.stdout).unwrap();
     assert_eq!(read, rows(&repo.home, "out/com.example.note.csv"));
 }
+
+#[test]
+fn an_export_that_is_refused_removes_what_a_killed_one_has_left() {
+    let repo = TestRepo::new();
+    repo.pds(["put", "com.example.note/a"]).stdin("{\"text\":\"x\"}").ended().done();
+    repo.pds(["export", "--format", "csv", "-o", "tables"]).ended().done();
+    // The last step of the killed run had already moved the files.
+    std::fs::create_dir(repo.home.path(".pds-export-abc")).unwrap();
+    let refused = repo.pds(["export", "--format", "csv", "-o", "tables"]).ended();
+    assert_eq!(refused.code(), 1, "{}", refused.stderr);
+    assert_eq!(repo.home.list("."), ["alice", "tables"]);
+}
