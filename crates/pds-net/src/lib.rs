@@ -6,12 +6,14 @@
 //! The client is blocking. A body is a reader, and parallel requests are threads.
 //!
 //! - [`net`]: the client, with its [`options`].
+//! - [`account`]: an account with its host and its keys.
 //! - [`request`], [`response`], [`body`]: one request and its bounded answer.
 //! - [`xrpc`]: the calls of the protocol.
 //! - [`address`], [`private_addresses`], [`host`]: which hosts and addresses are dialled.
 //! - [`error`], [`refusal`]: why something failed, and why an answer was refused.
 //! - [`progress`]: waits and steps, for the caller.
 
+pub mod account;
 pub mod address;
 pub mod body;
 mod dial;
