@@ -6,6 +6,12 @@ check:
 test:
     cargo test --workspace --all-features
 
+# Run the end-to-end tests with the real servers. The first time installs these in the target directory.
+e2e *filters:
+    bash .ci/e2e
+    cargo build -p atpds-cli
+    cargo test -p atpds-e2e -- {{filters}}
+
 # Run all torture tests in full and print a table: kills and failures at every call, power cuts, damage, mutations.
 torture *filters:
     bash .ci/torture {{filters}}

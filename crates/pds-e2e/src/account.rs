@@ -1,0 +1,81 @@
+//! One account of a host, and what its owner and the administrator do with it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::{Value as Json, json};
+
+use crate::http::{self, Answer};
+use crate::servers::{Host, Servers};
+
+/// An account that exists on a host.
+#[derive(Clone, Debug)]
+pub struct Account<'s> {
+    servers: &'s Servers,
+    host: Host,
+    /// The handle, which the host resolves.
+    pub handle: String,
+    /// The DID.
+    pub did: String,
+}
+
+impl<'s> Account<'s> {
+    /// Creates an account with a new handle on a host of the servers.
+    pub fn create(servers: &'s Servers, host: usize) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        let handle = format!("user{}.test", NEXT.fetch_add(1, Ordering::Relaxed));
+        let host = servers.host(host).clone();
+        let created = servers.act(&host, &["create", &handle], "");
+        let did = created["did"].as_str().unwrap().to_owned();
+        Self { servers, host, handle, did }
+    }
+
+    /// Returns the host that has the repository.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// Does an action of `harness/act.mjs` with this account, and returns its result.
+    pub fn act(&self, action: &str, arguments: &[&str]) -> Json {
+        self.act_on(action, arguments, &Json::Null)
+    }
+
+    /// Does an action of `harness/act.mjs` that reads JSON.
+    pub fn act_on(&self, action: &str, arguments: &[&str], input: &Json) -> Json {
+        let arguments = [&[action, &self.handle], arguments].concat();
+        self.servers.act(&self.host, &arguments, &input.to_string())
+    }
+
+    /// Creates, updates or deletes records in one commit: each write has `action`, `collection`, `rkey` and `value`.
+    pub fn apply(&self, writes: &[Json]) -> Json {
+        self.act_on("apply", &[], &json!(writes))
+    }
+
+    /// Asks the host itself for a method of `com.atproto.sync` about this account.
+    pub fn sync(&self, method: &str, more: &str) -> Answer {
+        http::get(&(self.sync_url(&self.host.url, method) + more))
+    }
+
+    /// Returns the address of a method of `com.atproto.sync` about this account, at a host or at a proxy before it.
+    pub fn sync_url(&self, host: &str, method: &str) -> String {
+        format!("{host}/xrpc/com.atproto.sync.{method}?did={}", self.did)
+    }
+
+    /// Returns the CID and the rev of the present commit.
+    pub fn head(&self) -> (String, String) {
+        let head = self.sync("getLatestCommit", "").json();
+        let text = |field: &str| head[field].as_str().unwrap().to_owned();
+        (text("cid"), text("rev"))
+    }
+
+    /// Returns the key that signs the commits, as a did:key.
+    pub fn key(&self) -> String {
+        let data = http::get(&format!("{}/{}/data", self.servers.plc(), self.did)).json();
+        data["verificationMethods"]["atproto"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns the arguments with which the binary finds the account in this network.
+    pub fn network(&self) -> [String; 5] {
+        let (plc, resolver) = (self.servers.plc().to_owned(), self.host.url.clone());
+        ["--plc".to_owned(), plc, "--resolver".to_owned(), resolver, "--allow-private".to_owned()]
+    }
+}

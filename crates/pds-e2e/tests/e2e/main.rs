@@ -1,0 +1,4 @@
+//! End-to-end tests against the real servers on loopback.
+#![allow(clippy::unwrap_used)]
+
+mod servers;
