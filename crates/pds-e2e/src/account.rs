@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::{Value as Json, json};
 
 use crate::http::{self, Answer};
+use crate::liar::proxy::Liar;
 use crate::servers::{Host, Servers};
 
 /// An account that exists on a host.
@@ -48,6 +49,11 @@ impl<'s> Account<'s> {
     /// Creates, updates or deletes records in one commit: each write has `action`, `collection`, `rkey` and `value`.
     pub fn apply(&self, writes: &[Json]) -> Json {
         self.act_on("apply", &[], &json!(writes))
+    }
+
+    /// Names a proxy as the host in the identity of the account.
+    pub fn move_behind(&self, liar: &Liar) {
+        self.act("endpoint", &[liar.url()]);
     }
 
     /// Asks the host itself for a method of `com.atproto.sync` about this account.

@@ -1,6 +1,7 @@
 //! Real servers, a proxy that lies, and kills, for the tests of the network verbs.
 //!
 //! - [`Servers`] starts PDSes and a PLC directory on loopback, and [`Account`] acts on one of their accounts.
+//! - [`Liar`] is a proxy before a host: it applies a [`Rule`] to requests, and counts requests and bytes.
 //! - [`Home`] runs the binary in a directory of its own.
 //!
 //! `bash .ci/e2e` installs the servers in the target directory. Without them, [`Servers::shared`] returns `None`, and
@@ -10,10 +11,14 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod account;
+pub mod car;
 pub mod home;
 pub mod http;
+pub mod liar;
 pub mod servers;
 
 pub use account::Account;
 pub use home::Home;
+pub use liar::proxy::Liar;
+pub use liar::rule::{Lie, Rule};
 pub use servers::Servers;

@@ -1,4 +1,5 @@
 //! End-to-end tests against the real servers on loopback.
 #![allow(clippy::unwrap_used)]
 
+mod lies;
 mod servers;

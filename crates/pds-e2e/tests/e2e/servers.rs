@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 
-use pds_e2e::{Account, Home, Servers, http};
+use pds_e2e::{Account, Home, Liar, Servers, http};
 use serde_json::{Value as Json, json};
 
 /// Returns the collections of a repository with their numbers of records, as the host lists them.
@@ -79,6 +79,21 @@ fn random_changes_and_batches_move_the_head() {
     assert_eq!(applied["commit"]["cid"], account.head().0);
     account.act("blobs", &["3", "500"]);
     assert_eq!(account.sync("listBlobs", "").json()["cids"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn an_identity_can_name_a_proxy_as_its_host() {
+    let Some(servers) = Servers::shared() else { return };
+    let account = Account::create(servers, 0);
+    let liar = Liar::before(&account.host().url);
+    account.move_behind(&liar);
+    let document = http::get(&format!("{}/{}", servers.plc(), account.did)).json();
+    assert_eq!(document["service"][0]["serviceEndpoint"], liar.url());
+    let log = http::get(&format!("{}/{}/log/audit", servers.plc(), account.did)).json();
+    assert_eq!(log.as_array().unwrap().len(), 2);
+    account.act_on("identity", &[], &json!({ "alsoKnownAs": ["at://other.test"] }));
+    let document = http::get(&format!("{}/{}", servers.plc(), account.did)).json();
+    assert_eq!(document["alsoKnownAs"], json!(["at://other.test"]));
 }
 
 #[test]

@@ -1,0 +1,6 @@
+//! A proxy before a host, which lies about chosen answers and counts all of them.
+
+pub(crate) mod bodies;
+pub mod proxy;
+pub mod rule;
+pub(crate) mod wire;
