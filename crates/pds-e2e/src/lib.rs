@@ -2,7 +2,7 @@
 //!
 //! - [`Servers`] starts PDSes and a PLC directory on loopback, and [`Account`] acts on one of their accounts.
 //! - [`Liar`] is a proxy before a host: it applies a [`Rule`] to requests, and counts requests and bytes.
-//! - [`Home`] runs the binary in a directory of its own.
+//! - [`Home`] runs the binary in a directory of its own, and [`kill`] ends a run at a chosen [`Moment`](kill::Moment).
 //!
 //! `bash .ci/e2e` installs the servers in the target directory. Without them, [`Servers::shared`] returns `None`, and
 //! the tests print a line.
@@ -14,6 +14,7 @@ pub mod account;
 pub mod car;
 pub mod home;
 pub mod http;
+pub mod kill;
 pub mod liar;
 pub mod servers;
 

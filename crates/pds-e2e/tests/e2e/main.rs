@@ -1,5 +1,6 @@
 //! End-to-end tests against the real servers on loopback.
 #![allow(clippy::unwrap_used)]
 
+mod kills;
 mod lies;
 mod servers;
