@@ -8,6 +8,7 @@
 //! - [`net`]: the client, with its [`options`].
 //! - [`account`]: an account with its host and its keys.
 //! - [`request`], [`response`], [`body`]: one request and its bounded answer.
+//! - [`resolve`]: from a handle or DID to an account.
 //! - [`xrpc`]: the calls of the protocol.
 //! - [`address`], [`private_addresses`], [`host`]: which hosts and addresses are dialled.
 //! - [`error`], [`refusal`]: why something failed, and why an answer was refused.
@@ -27,12 +28,14 @@ pub mod net;
 pub mod options;
 mod pace;
 mod permit;
+mod plc;
 pub mod private_addresses;
 pub mod progress;
 mod proxy;
 mod redirect;
 pub mod refusal;
 pub mod request;
+pub mod resolve;
 pub mod response;
 mod tls;
 pub mod traffic;

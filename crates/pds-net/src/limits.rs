@@ -29,6 +29,24 @@ pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 /// The answer of `/.well-known/atproto-did`, which is one DID.
 pub const MAX_WELL_KNOWN_BYTES: u64 = 2 * 1024;
 
+/// A DID document. Real ones have one or two thousand bytes.
+pub const MAX_DID_DOCUMENT_BYTES: u64 = 256 * 1024;
+
+/// The operation log of a did:plc: about two thousand operations.
+pub const MAX_PLC_LOG_BYTES: u64 = 2 << 20;
+
+/// The time of one try to ask DNS, and the number of tries.
+pub const DNS_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The tries to ask DNS.
+pub const DNS_TRIES: u32 = 2;
+
+/// The TXT records of a name that are read. A handle has one.
+pub const MAX_TXT_RECORDS: usize = 16;
+
+/// The time that the web server of a handle has after DNS answered. It can only contradict DNS.
+pub const SECOND_OPINION_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// An answer in JSON. The largest real ones are pages of a thousand entries.
 pub const MAX_JSON_BYTES: u64 = 5_000_000;
 

@@ -1,5 +1,6 @@
 //! The options of the client.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::host::Host;
@@ -14,6 +15,8 @@ pub struct NetOptions {
     pub plc: Host,
     /// The server that resolves handles, instead of DNS and the hosts of the handles.
     pub resolver: Option<Host>,
+    /// The DNS servers, if they are not those of the system.
+    pub dns_servers: Option<Vec<SocketAddr>>,
     /// The private addresses that may be dialled.
     pub private_addresses: PrivateAddresses,
     /// The proxy for https.
@@ -79,6 +82,7 @@ impl Default for NetOptions {
         Self {
             plc: Host::https("plc.directory").expect("the name of a host"),
             resolver: None,
+            dns_servers: None,
             private_addresses: PrivateAddresses::Refuse,
             proxy: ProxyOptions::Environment,
             jobs: limits::REQUESTS_A_HOST,

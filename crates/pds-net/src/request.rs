@@ -88,8 +88,14 @@ impl<'a> Request<'a> {
     /// Returns a GET request. The path begins with a slash and is used as it is.
     #[must_use]
     pub fn get(host: &'a Host, path: &str, bounds: Bounds) -> Self {
-        let (headers, body) = (Vec::new(), None);
-        Self { method: Method::Get, host, target: path.to_owned(), headers, body, bounds }
+        Self {
+            method: Method::Get,
+            host,
+            target: path.to_owned(),
+            headers: Vec::new(),
+            body: None,
+            bounds,
+        }
     }
 
     /// Returns a GET request that calls a method of XRPC.

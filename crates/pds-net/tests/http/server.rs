@@ -72,7 +72,8 @@ pub(crate) fn ok(content_type: &str, body: &[u8]) -> Vec<u8> {
 
 /// Returns an answer with a length and further headers.
 pub(crate) fn with_headers(status: u16, headers: &str, body: &[u8]) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status} x\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    let head = format!("HTTP/1.1 {status} x\r\n{headers}connection: close\r\n");
+    let head = format!("{head}content-length: {}\r\n\r\n", body.len());
     [head.as_bytes(), body].concat()
 }
 

@@ -99,6 +99,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("rescue/*", &["core", "store", "pds"]),
     ("net/*", &["core", "pds"]),
     ("net/xrpc", &["core", "net/*"]),
+    ("net/resolve", &["core", "net/*", "net/xrpc"]),
     ("cli/terminal", &["core"]),
     ("cli/*", &["core", "store", "pds", "rescue", "cli/terminal"]),
     ("cli/answers", &["core", "store", "pds", "rescue", "cli/*", "cli/terminal"]),
