@@ -7,6 +7,7 @@ use crate::error_text::{
     conflict_count, descent, expectation, last_target, list, local_records, no_commit, older,
 };
 use crate::local::key_file::KeyFileError;
+use crate::model::advance::AdvanceError;
 use crate::model::conflict::Conflicts;
 use crate::model::finding::Finding;
 use crate::model::revision_error::RevisionError;
@@ -205,6 +206,9 @@ pub enum Error {
     /// The imported data does not verify.
     #[error("refused: {0}")]
     Refused(Box<Finding>),
+    /// Announced changes do not lead from the present state to their commit.
+    #[error(transparent)]
+    NotAdvanced(#[from] AdvanceError),
     /// A past state, or the required part of it, cannot be read.
     #[error("the state at commit {commit} cannot be read")]
     StateLost {

@@ -202,6 +202,7 @@ pub mod verify;
 mod write;
 
 pub use self::error::{Error, Result};
+pub use self::model::advance::{Advance, AdvanceError};
 pub use self::model::conflict::{Conflicts, Resolution, Side, SideChanges, Versions};
 pub use self::model::finding::{Code, Finding, Severity, Stage, Subject};
 pub use self::model::jobs::Jobs;

@@ -27,8 +27,9 @@ const CEILINGS: [Ceiling; 6] = [
     Ceiling { name: "postgres", design: 600, recorded: 1_140 },
     // Copies, imports of whole histories, succession, clocks, and the keys of earlier states have 3,000. Merge, purge,
     // proof and the history of one record have 1,500. Revisions, the walks of `log` and the differences of commits have
-    // 1,300. Commits that are larger than memory have 700. None of this was counted when the ceiling was set.
-    Ceiling { name: "pds", design: 5_300, recorded: 12_500 },
+    // 1,300. Commits that are larger than memory have 700, commits that a host announces 200. None of
+    // this was counted when the ceiling was set.
+    Ceiling { name: "pds", design: 5_300, recorded: 12_700 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
     // Screens for terminals, patches of records and the verbs on history have 5,100.

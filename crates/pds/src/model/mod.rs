@@ -1,5 +1,6 @@
-//! The data types of the verbs: the order of commits, writes, changes, conflicts, findings and revisions.
+//! The data types of the verbs: announced changes, the order of commits, writes, changes, conflicts, findings and revisions.
 
+pub mod advance;
 pub mod commit_order;
 pub mod conflict;
 pub mod finding;

@@ -141,7 +141,7 @@ impl Transfer<'_> {
     }
 
     /// Returns what this handle expects of every commit, and what a caller does.
-    fn expected<'k>(&self, of_caller: &Expected<'k>) -> Expected<'k>
+    pub(super) fn expected<'k>(&self, of_caller: &Expected<'k>) -> Expected<'k>
     where
         Self: 'k,
     {

@@ -2,6 +2,7 @@
 
 pub(crate) mod admission;
 mod admit;
+mod advance;
 pub(crate) mod arriving;
 pub mod bring_blobs;
 pub mod copy;

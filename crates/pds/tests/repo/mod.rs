@@ -1,6 +1,7 @@
 //! Tests of repositories through their public interface.
 
 mod admits;
+mod advances;
 mod any_order;
 mod beginnings;
 mod blobs;
