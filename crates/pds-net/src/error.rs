@@ -1,6 +1,7 @@
 //! The errors of the client.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use pds::error::Error as RepoError;
@@ -133,6 +134,14 @@ pub enum Error {
         did: Did,
         /// The state that the host names, such as `deactivated`.
         status: String,
+    },
+    /// A file next to the store cannot be used.
+    #[error("{} cannot be used: {}", .path.display(), Escaped(.reason))]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
     },
     /// Another process holds the directory.
     #[error("another process is using this repository; wait for it, or use --wait")]

@@ -12,6 +12,7 @@
 //! - [`xrpc`]: the calls of the protocol.
 //! - [`address`], [`private_addresses`], [`host`]: which hosts and addresses are dialled.
 //! - [`error`], [`refusal`]: why something failed, and why an answer was refused.
+//! - [`mirror`]: clone and pull.
 //! - [`progress`]: waits and steps, for the caller.
 
 pub mod account;
@@ -24,6 +25,7 @@ mod escape;
 pub mod host;
 mod http;
 pub mod limits;
+pub mod mirror;
 pub mod net;
 pub mod options;
 mod pace;

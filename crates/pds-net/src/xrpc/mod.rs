@@ -1,7 +1,7 @@
 //! The calls of the protocol that the client makes. Each answer has only the fields that are used.
 
 pub mod identity;
-mod parsed;
+pub(crate) mod parsed;
 pub mod repo;
 pub mod server;
 pub mod sync;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::local::build::{build, build_beside};
+use crate::local::build::{build, build_beside, check_free};
 use crate::local::copy_options::CopyOptions;
 use crate::local::key_file;
 use crate::local::layout::{
@@ -130,6 +130,16 @@ fn clone_with(
     Ok((Repo::open(dir)?, imported))
 }
 
+/// Checks that a clone from a host can be made in a directory: it does not exist, is empty, or has only the files of such
+/// a clone that was interrupted.
+///
+/// # Errors
+///
+/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse), [`Error::NotADirectory`](crate::Error::NotADirectory).
+pub fn check_clone(dir: impl AsRef<Path>) -> Result<()> {
+    check_free(dir.as_ref(), &OF_CLONE)
+}
+
 /// Makes a repository in a directory with the files of an unfinished clone from a host. `fill` imports the state. It
 /// also gets the directory whose `identity` directory becomes that of the repository. If an error occurs, the files of
 /// the clone stay, and nothing else is made.
@@ -141,8 +151,7 @@ pub fn finish_clone<T>(
     dir: impl AsRef<Path>,
     fill: impl FnOnce(&Repo, &Path) -> Result<T>,
 ) -> Result<(Repo, T)> {
-    let of_clone = [FETCH_DIRECTORY, UPSTREAM_FILE, MISSING_BLOBS_FILE];
-    let filled = build_beside(dir.as_ref(), &of_clone, |staging| fill_store(staging, fill))?;
+    let filled = build_beside(dir.as_ref(), &OF_CLONE, |staging| fill_store(staging, fill))?;
     Ok((Repo::open(dir)?, filled))
 }
 
@@ -171,3 +180,6 @@ fn settle(store: Arc<SqliteStore>) -> Result<()> {
         None => unreachable!("the repository that shared the store was dropped"),
     }
 }
+
+/// The names of the files of an unfinished clone.
+const OF_CLONE: [&str; 3] = [FETCH_DIRECTORY, UPSTREAM_FILE, MISSING_BLOBS_FILE];

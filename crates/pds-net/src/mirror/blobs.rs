@@ -1,0 +1,230 @@
+//! The blobs that records refer to: fetched in parallel, and stored only with the right hash.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use pds::Repo;
+use pds::blob::{BlobError, BlobInfo, BlobStore, OpenBlob};
+use pds::blobs::BlobUse;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::datetime::Datetime;
+use pds_core::syntax::nsid::Nsid;
+
+use crate::error::{Error, Result};
+use crate::mirror::missing::{self, MissingBlob};
+use crate::mirror::transport::Source;
+use crate::progress::Progress;
+use crate::xrpc::sync::get_blob;
+
+pub use crate::mirror::missing::Reason;
+
+/// The blobs of one fetch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Blobs {
+    /// The number of blobs that were fetched.
+    pub fetched: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The blobs that could not be fetched, now or earlier.
+    pub missing: Vec<MissingBlob>,
+}
+
+/// The blobs to fetch.
+#[derive(Default)]
+pub(super) struct Wanted {
+    uses: BTreeMap<Cid, BlobUse>,
+}
+
+impl Wanted {
+    /// Adds the blobs of all records that are not stored.
+    pub(super) fn all(&mut self, repo: &Repo, only: &[Nsid]) -> Result<()> {
+        let found = repo.snapshot()?.missing_blobs(repo.blobs().as_ref())?;
+        found.missing.into_iter().for_each(|one| self.add(one, only));
+        Ok(())
+    }
+
+    /// Adds a blob.
+    pub(super) fn add(&mut self, one: BlobUse, only: &[Nsid]) {
+        if only.is_empty() || only.contains(&one.path.collection) {
+            self.uses.entry(one.blob.cid).or_insert(one);
+        }
+    }
+}
+
+/// The state that the threads of a fetch share.
+struct Work<'a> {
+    source: &'a Source<'a>,
+    store: &'a dyn BlobStore,
+    waiting: Mutex<VecDeque<BlobUse>>,
+    done: Mutex<Done>,
+    fetched: AtomicU64,
+    bytes: AtomicU64,
+    of: u64,
+    is_stopped: AtomicBool,
+}
+
+#[derive(Default)]
+struct Done {
+    failed: Vec<(BlobUse, Fault)>,
+    /// The error that ends the fetch.
+    error: Option<Error>,
+}
+
+/// Why one blob could not be fetched.
+struct Fault {
+    reason: Reason,
+    status: Option<u16>,
+}
+
+/// Fetches blobs, and those that are missing since earlier fetches. Writes the new list of missing blobs.
+pub(super) fn fetch(
+    source: &Source<'_>,
+    repo: &Repo,
+    dir: &Path,
+    mut wanted: Wanted,
+) -> Result<Blobs> {
+    let mut listed = missing::read(dir)?;
+    let now = now();
+    for one in listed.values().filter(|one| one.is_due(now.unix_micros())) {
+        // The record may be gone by now.
+        if let Some(one) = used(repo, one)? {
+            wanted.add(one, &[]);
+        }
+    }
+    let waiting: VecDeque<BlobUse> = wanted.uses.into_values().collect();
+    let tried: Vec<Cid> = waiting.iter().map(|one| one.blob.cid).collect();
+    let work = Work {
+        source,
+        store: repo.blobs().as_ref(),
+        of: waiting.len() as u64,
+        waiting: Mutex::new(waiting),
+        done: Mutex::default(),
+        fetched: AtomicU64::new(0),
+        bytes: AtomicU64::new(0),
+        is_stopped: AtomicBool::new(false),
+    };
+    let threads = source.client.net().options().jobs.clamp(1, MAX_THREADS).min(tried.len());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| work.run());
+        }
+    });
+    let done = work.done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut failed: BTreeMap<Cid, MissingBlob> = BTreeMap::new();
+    for (one, fault) in done.failed {
+        let tries = listed.get(&one.blob.cid).map_or(1, |before| before.tries.saturating_add(1));
+        failed.insert(one.blob.cid, entry(&one, &fault, tries, &now));
+    }
+    if done.error.is_none() {
+        tried.iter().for_each(|cid| drop(listed.remove(cid)));
+    }
+    for cid in listed.keys().copied().collect::<Vec<_>>() {
+        if repo.blob(&cid)?.is_some() {
+            listed.remove(&cid);
+        }
+    }
+    listed.append(&mut failed);
+    missing::write(dir, &listed)?;
+    let (fetched, bytes) = (work.fetched.into_inner(), work.bytes.into_inner());
+    match done.error {
+        Some(error) => Err(error),
+        None => Ok(Blobs { fetched, bytes, missing: listed.into_values().collect() }),
+    }
+}
+
+impl Work<'_> {
+    fn run(&self) {
+        while !self.is_stopped.load(Ordering::Relaxed) {
+            let next = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some(one) = next else { return };
+            match self.fetch(&one) {
+                Ok(bytes) => {
+                    let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
+                    let done = self.fetched.fetch_add(1, Ordering::Relaxed) + 1;
+                    let step = Progress::Blob { done, of: self.of, bytes };
+                    if (self.source.report)(step).is_break() {
+                        self.stop(Error::Stopped);
+                    }
+                }
+                Err(error) => match fault(&error) {
+                    Some(fault) => self.done().failed.push((one, fault)),
+                    None => self.stop(error),
+                },
+            }
+        }
+    }
+
+    fn fetch(&self, one: &BlobUse) -> Result<u64> {
+        let (cid, client) = (one.blob.cid, self.source.client);
+        let most = one.blob.size_bytes.unwrap_or(client.net().options().max_blob_bytes);
+        let body = get_blob(client, self.source.host, self.source.did, &cid, most)?;
+        let info = BlobInfo { cid, size_bytes: most, stored_at_micros: 0 };
+        // The reader fails at its end if the bytes have another hash, so that they are not stored.
+        let mut blob = OpenBlob::new(info, body);
+        match self.store.put(&mut blob.reader) {
+            Ok(stored) => Ok(stored.size_bytes),
+            Err(BlobError::Source(error)) => Err(error.into()),
+            Err(error) => Err(pds::Error::from(error).into()),
+        }
+    }
+
+    fn stop(&self, error: Error) {
+        self.is_stopped.store(true, Ordering::Relaxed);
+        self.done().error.get_or_insert(error);
+    }
+
+    fn done(&self) -> std::sync::MutexGuard<'_, Done> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Returns why one blob is missing, or `None` if the error ends the fetch.
+fn fault(error: &Error) -> Option<Fault> {
+    let reason = match error {
+        Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Reason::WrongHash,
+        Error::Bound { .. } => Reason::TooLarge,
+        Error::Http { status: 400 | 404, .. } => match error.host_error() {
+            Some("RepoDeactivated" | "RepoTakendown" | "RepoSuspended") => Reason::Inactive,
+            _ => Reason::NotFound,
+        },
+        Error::Stopped | Error::RateLimited { .. } | Error::Repo(_) | Error::Io(_) => return None,
+        _ => Reason::HostError,
+    };
+    Some(Fault { reason, status: error.status() })
+}
+
+fn entry(one: &BlobUse, fault: &Fault, tries: u32, now: &Datetime) -> MissingBlob {
+    MissingBlob {
+        cid: one.blob.cid,
+        path: one.path.to_string(),
+        size: one.blob.size_bytes,
+        mime_type: one.blob.mime_type.clone(),
+        reason: fault.reason,
+        status: fault.status,
+        tries,
+        last_try: now.clone(),
+    }
+}
+
+/// Returns the reference to a missing blob, if its record still refers to it.
+fn used(repo: &Repo, one: &MissingBlob) -> Result<Option<BlobUse>> {
+    let Ok(path) = one.path.parse() else { return Ok(None) };
+    let Some(record) = repo.find(&path)? else { return Ok(None) };
+    let blobs = pds::data::blobs_in(record.block.bytes()).unwrap_or_default();
+    let blob = blobs.into_iter().find(|blob| blob.cid == one.cid);
+    Ok(blob.map(|blob| BlobUse { path, blob }))
+}
+
+/// Returns the present time.
+pub(super) fn now() -> Datetime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let micros = since.map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX));
+    Datetime::from_unix_micros(micros).unwrap_or_else(|| unreachable!("the year is below 10000"))
+}
+
+/// The most threads for blobs. The limit of each host is in the options.
+const MAX_THREADS: usize = 32;

@@ -1,0 +1,253 @@
+//! The directory `fetch/`: CAR files that have arrived, and the lock of a fetch at work.
+
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use pds::car::CarFile;
+use pds::local::layout::FETCH_DIRECTORY;
+use pds_core::syntax::did::Did;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::mirror::small_file::{bad, failed, read_json, write_json};
+use crate::progress::{Progress, Report};
+use crate::xrpc::parsed;
+
+/// The directory of a fetch at work. Its lock keeps other fetches of the same repository away.
+///
+/// Files that a killed fetch has left are used again; every block in them is hashed when it is read.
+#[derive(Debug)]
+pub(super) struct FetchDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Which account the files belong to.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    #[serde(serialize_with = "parsed::write", deserialize_with = "parsed::text")]
+    did: Did,
+}
+
+/// A file that has arrived.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) path: PathBuf,
+    /// Why the body ended early, if it did. The file has the whole blocks before that.
+    pub(super) cut: Option<Error>,
+}
+
+impl FetchDir {
+    /// Locks the directory of a repository's fetches, and makes it if necessary. `wait` is the time to wait for another
+    /// fetch. Files of another account are removed.
+    pub(super) fn lock(dir: &Path, did: &Did, wait: Duration) -> Result<Self> {
+        let path = dir.join(FETCH_DIRECTORY);
+        let lock = locked(&path, wait)?;
+        let this = Self { path, _lock: lock };
+        match read_json::<State>(&this.path.join(STATE), MAX_STATE_BYTES) {
+            Ok(Some(state)) if state.did == *did => {}
+            Ok(_) | Err(Error::File { .. }) => {
+                this.clear()?;
+                write_json(&this.path.join(STATE), &State { did: did.clone() })?;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(this)
+    }
+
+    /// Returns the complete files of this fetch and of interrupted ones, in the order of their arrival.
+    pub(super) fn files(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        for (number, path) in self.numbered(PART)? {
+            // A killed fetch has left it: its whole blocks are used.
+            let whole = self.path.join(format!("{number}{CAR}"));
+            if keep_whole_blocks(&path)? {
+                fs::rename(&path, &whole).map_err(|error| failed(&path, error))?;
+            }
+        }
+        found.extend(self.numbered(CAR)?);
+        found.sort();
+        Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
+
+    /// Stores a body as the next file.
+    pub(super) fn store(&self, body: &mut dyn Read, report: Report<'_>) -> Result<Arrived> {
+        let (part, path) = self.next()?;
+        let file = File::create_new(&part).map_err(|error| failed(&part, error))?;
+        let cut = copy(body, &file, report).err();
+        if let Some(error @ (Error::Repo(_) | Error::Stopped)) = cut {
+            return Err(error);
+        }
+        drop(file);
+        if cut.is_some() && !keep_whole_blocks(&part)? {
+            return Ok(Arrived { path: part, cut });
+        }
+        fs::rename(&part, &path).map_err(|error| failed(&path, error))?;
+        Ok(Arrived { path, cut })
+    }
+
+    /// Returns the names of the next file, before and after it is complete.
+    pub(super) fn next(&self) -> Result<(PathBuf, PathBuf)> {
+        let last = self.numbered(CAR)?.into_iter().chain(self.numbered(PART)?).max();
+        let number = last.map_or(0, |(number, _)| number + 1);
+        Ok([PART, CAR].map(|end| self.path.join(format!("{number}{end}"))).into())
+    }
+
+    /// Removes the files and the directory.
+    pub(super) fn finish(self) -> Result<()> {
+        fs::remove_dir_all(&self.path).map_err(|error| failed(&self.path, error))
+    }
+
+    /// Removes the files.
+    pub(super) fn clear(&self) -> Result<()> {
+        for entry in self.entries()? {
+            let removed = match entry.is_dir() && !entry.is_symlink() {
+                true => fs::remove_dir_all(&entry),
+                false => fs::remove_file(&entry),
+            };
+            removed.map_err(|error| failed(&entry, error))?;
+        }
+        Ok(())
+    }
+
+    fn entries(&self) -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(&self.path).map_err(|error| failed(&self.path, error))?;
+        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        paths.collect::<io::Result<_>>().map_err(|error| failed(&self.path, error))
+    }
+
+    /// Returns the files with a number and this end of their names.
+    fn numbered(&self, end: &str) -> Result<Vec<(u64, PathBuf)>> {
+        let numbered = |path: PathBuf| {
+            let number = path.file_name()?.to_str()?.strip_suffix(end)?.parse().ok()?;
+            Some((number, path))
+        };
+        Ok(self.entries()?.into_iter().filter_map(numbered).collect())
+    }
+}
+
+/// Makes and locks a directory. It may be removed by the end of another fetch between these steps.
+fn locked(path: &Path, wait: Duration) -> Result<File> {
+    let begun = Instant::now();
+    loop {
+        match private_dir(path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(failed(path, error));
+            }
+            _ => {}
+        }
+        let about = path.symlink_metadata();
+        if about.as_ref().is_ok_and(|about| !about.is_dir()) {
+            return Err(bad(path, "it is not a directory"));
+        }
+        let Ok(lock) = File::open(path) else { continue };
+        match lock.try_lock() {
+            Ok(()) if is_at(&lock, path) => return Ok(lock),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) if begun.elapsed() < wait => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(TryLockError::WouldBlock) => return Err(Error::Busy),
+            Err(TryLockError::Error(error)) => return Err(failed(path, error)),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn private_dir(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn private_dir(path: &Path) -> io::Result<()> {
+    fs::create_dir(path)
+}
+
+/// Returns whether a directory still has its name.
+#[cfg(unix)]
+fn is_at(dir: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let place = |about: fs::Metadata| (about.dev(), about.ino());
+    let [one, other] = [dir.metadata(), path.symlink_metadata()].map(|about| about.map(place).ok());
+    one.is_some() && one == other
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.is_dir()
+}
+
+/// Copies a body into a file. The error is that of the body, unless the file fails or the caller stops.
+fn copy(body: &mut dyn Read, mut file: &File, report: Report<'_>) -> Result<u64> {
+    let (mut buffer, mut bytes) = (vec![0; BUFFER_BYTES], 0);
+    loop {
+        let count = match body.read(&mut buffer) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let room = free_bytes(file).saturating_sub(count as u64);
+        if room < KEPT_FREE_BYTES {
+            return Err(failed(Path::new(FETCH_DIRECTORY), io::ErrorKind::StorageFull.into()));
+        }
+        let read = buffer.get(..count).unwrap_or_default();
+        file.write_all(read).map_err(|error| failed(Path::new(FETCH_DIRECTORY), error))?;
+        bytes += count as u64;
+        if report(Progress::Repo { bytes, total: None }).is_break() {
+            return Err(Error::Stopped);
+        }
+    }
+}
+
+/// Returns how much the file system of a file can still take.
+#[cfg(unix)]
+fn free_bytes(file: &File) -> u64 {
+    let about = rustix::fs::fstatvfs(file);
+    about.map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_bytes(_: &File) -> u64 {
+    u64::MAX
+}
+
+/// Cuts a file after its last whole block. Removes it if it has none, and returns whether it stays.
+fn keep_whole_blocks(path: &Path) -> Result<bool> {
+    let io = |error| failed(path, error);
+    let file = File::options().read(true).write(true).open(path).map_err(io)?;
+    let mut end = None;
+    let opened = CarFile::open_reporting(&file, &mut |error| {
+        if !error.is_one_block() {
+            end = error.offset();
+        }
+    });
+    let whole = match opened {
+        Ok(car) if !car.is_empty() => Some(end.unwrap_or_else(|| car.bytes())),
+        _ => None,
+    };
+    match whole {
+        Some(bytes) => file.set_len(bytes).map_err(io)?,
+        None => fs::remove_file(path).map_err(io)?,
+    }
+    Ok(whole.is_some())
+}
+
+/// The file that names the account.
+const STATE: &str = "state.json";
+
+const MAX_STATE_BYTES: u64 = 1 << 20;
+
+/// The end of the name of a complete file.
+const CAR: &str = ".car";
+
+/// The end of the name of a file that is arriving.
+const PART: &str = ".car.part";
+
+const BUFFER_BYTES: usize = 256 * 1024;
+
+/// What a fetch leaves free on the disk, for others and for the store that is made of the files.
+const KEPT_FREE_BYTES: u64 = 64 << 20;

@@ -1,0 +1,18 @@
+//! Repositories that follow an account on a host: clone, pull, and the files of both.
+//!
+//! A mirror is a repository directory with a file `upstream.json`. The ref `origin` points to the newest state of the
+//! host, and `HEAD` follows it until somebody commits here. Every state is verified before a ref moves.
+
+mod arrival;
+pub mod blobs;
+pub mod clone;
+mod fetch_dir;
+mod fetched;
+pub mod handle;
+mod keys;
+mod missing;
+pub mod pull;
+mod small_file;
+mod transport;
+pub mod upstream;
+mod walk;

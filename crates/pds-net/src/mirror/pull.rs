@@ -1,0 +1,316 @@
+//! The pull of an account: ask for the newest commit, and fetch only what changed.
+
+use pds::Repo;
+use pds::blobs::BlobUse;
+use pds::data::blobs_in;
+use pds::local::layout::{IDENTITY_DIRECTORY, IDENTITY_FILES};
+use pds::model::write::RecordChange;
+use pds::transfer::import::Imported;
+use pds_core::commit::Commit;
+use pds_core::data::cid::Cid;
+use pds_core::data::limits::MAX_PLC_LOG_BYTES;
+use pds_core::identity::did_document::DidDocument;
+use pds_core::identity::plc_log::PlcLog;
+use pds_core::syntax::did::Did;
+use pds_store::ref_name::RefName;
+
+use crate::account::Account;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::mirror::arrival::{import, import_with, refusal};
+use crate::mirror::blobs::{self, Blobs, Wanted, now};
+use crate::mirror::clone::write_identity;
+use crate::mirror::fetch_dir::FetchDir;
+use crate::mirror::handle::{FetchOptions, Mirror, origin};
+use crate::mirror::small_file;
+use crate::mirror::transport::{Parcel, Source, bring};
+use crate::mirror::walk::Known;
+use crate::net::Client;
+use crate::progress::Report;
+use crate::refusal::Refusal;
+use crate::xrpc::sync::LatestCommit;
+
+/// What a pull has done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Pulled {
+    /// The state before.
+    pub before: Cid,
+    /// The state after; the same one if the host has no newer state.
+    pub after: Commit,
+    /// The changes of records.
+    pub changes: Vec<RecordChange>,
+    /// Whether `HEAD` follows the host. Otherwise there are commits made here, and only `origin` has moved.
+    pub moves_head: bool,
+    /// The new host, if the account has moved.
+    pub moved_to: Option<Host>,
+    /// The blobs.
+    pub blobs: Blobs,
+    /// Facts that a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// A function that finds an account by its DID.
+pub(crate) type Find<'a> = &'a dyn Fn(&Did) -> Result<Account>;
+
+impl Mirror {
+    /// Brings a mirror to the newest state of its host.
+    ///
+    /// If the host has no newer state, this takes one request. The new state is verified; only what changed is fetched
+    /// and read. `HEAD` moves if it pointed to the state of the host; otherwise only `origin` moves.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] if the host contradicts what is stored, signed or published, [`Error::Inactive`] if it does
+    /// not serve the account, and the faults of the network. After an error, the repository is as before.
+    pub(crate) fn pull_with(
+        &mut self,
+        client: Client<'_>,
+        find: Find<'_>,
+        options: &FetchOptions,
+        report: Report<'_>,
+    ) -> Result<Pulled> {
+        let did = self.upstream.did.clone();
+        let fetch = FetchDir::lock(&self.dir, &did, options.wait)?;
+        let old_host = self.upstream.host.clone();
+        let (account, latest) = self.ask((client, report), find)?;
+        let host = account.as_ref().map_or(&old_host, |account| &account.host);
+        let source = Source { client, host, did: &did, report };
+        let before = self.repo.on(origin()).snapshot()?.commit().clone();
+        let arrived = match &account {
+            Some(account) if latest.cid != before.cid() => {
+                Some(self.arrive(&source, (account, &fetch), &before, options)?)
+            }
+            _ => None,
+        };
+        let moves_head = self.repo.head()? == self.repo.get_ref(&origin())?;
+        self.note_host(&source, account.as_ref(), &latest)?;
+        let (changes, warnings) = match arrived {
+            Some((imported, warnings)) => (self.changes(&before, &imported)?, warnings),
+            None => (Vec::new(), Vec::new()),
+        };
+        fetch.clear()?;
+        let blobs = self.blobs(&source, &changes, options)?;
+        fetch.finish()?;
+        let after = self.repo.on(origin()).snapshot()?.commit().clone();
+        let moved_to = (*host != old_host).then(|| host.clone());
+        Ok(Pulled { before: before.cid(), after, changes, moves_head, moved_to, blobs, warnings })
+    }
+
+    /// Asks for the newest commit: the host of the last pull, and the new one if the account has moved. Returns the
+    /// account as well, if its identity was checked.
+    fn ask(
+        &mut self,
+        (client, report): (Client<'_>, Report<'_>),
+        find: Find<'_>,
+    ) -> Result<(Option<Account>, LatestCommit)> {
+        let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
+        let ask = |host: &Host| Source { client, host, did: &did, report }.latest();
+        let answer = ask(&host);
+        let account = match &answer {
+            Ok(latest) => self.checked(find, latest.cid)?,
+            // The account may have moved.
+            Err(Error::Inactive { .. } | Error::Connect { .. }) => self.found(find).ok(),
+            Err(_) => None,
+        };
+        let moved = account.as_ref().filter(|account| account.host != host);
+        let latest = match (moved, answer) {
+            (Some(account), _) => ask(&account.host)?,
+            (None, Ok(latest)) => latest,
+            (None, Err(error)) => return Err(self.note_status(error)?),
+        };
+        Ok((account, latest))
+    }
+
+    /// Checks the identity of the account if its host has a newer state, or if the last check was long ago. The stored
+    /// documents count for a day while the directory cannot be asked.
+    fn checked(&self, find: Find<'_>, latest: Cid) -> Result<Option<Account>> {
+        let is_new = self.repo.get_ref(&origin())? != Some(latest);
+        let checked = self.upstream.checked_at.as_ref().map_or(0, |at| at.unix_micros());
+        let age = now().unix_micros().saturating_sub(checked);
+        let is_recent = (0..CHECK_MICROS).contains(&age);
+        if !is_new && is_recent {
+            return Ok(None);
+        }
+        match self.found(find) {
+            Err(error) if error.is_remote() && is_recent => {
+                self.stored().map_or(Err(error), |account| Ok(Some(account)))
+            }
+            found => found.map(Some),
+        }
+    }
+
+    /// Returns the account as the stored documents name it.
+    fn stored(&self) -> Option<Account> {
+        let [document, log] = IDENTITY_FILES.map(|name| {
+            let path = self.dir.join(IDENTITY_DIRECTORY).join(name);
+            let bytes = small_file::read(&path, MAX_PLC_LOG_BYTES as u64).ok().flatten()?;
+            String::from_utf8(bytes).ok()
+        });
+        let document_text = document?;
+        Some(Account {
+            did: self.upstream.did.clone(),
+            handle: self.upstream.handle.clone(),
+            host: self.upstream.host.clone(),
+            document: DidDocument::parse(&document_text).ok()?,
+            log: log.as_deref().and_then(|log| PlcLog::parse(log).ok()),
+            document_text,
+            log_text: log,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Finds the account, and compares its log with the one that was seen before.
+    fn found(&self, find: Find<'_>) -> Result<Account> {
+        let account = find(&self.upstream.did)?;
+        let did = account.did.clone();
+        let older = self.stored().and_then(|stored| stored.log);
+        match (older, &account.log) {
+            (Some(older), Some(log)) => log.extends(&older).map_err(|changed| {
+                Error::from(Refusal::LogChanged { did, difference: changed.to_string() })
+            })?,
+            (None, None) => self.check_pinned(&account)?,
+            _ => {}
+        }
+        Ok(account)
+    }
+
+    /// Checks that a did:web has the key that is known: its domain may have changed hands.
+    fn check_pinned(&self, account: &Account) -> Result<()> {
+        match (self.repo.keys().known()?, account.key()) {
+            (Some(expected), Some(found)) if expected != *found => {
+                let (did, expected, found) =
+                    (account.did.clone(), (&expected).into(), found.into());
+                Err(Refusal::KeyChanged { did, expected, found }.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Keeps the state that a host names, and returns the error.
+    fn note_status(&mut self, error: Error) -> Result<Error> {
+        if let Error::Inactive { status, .. } = &error {
+            self.upstream.status = Some(status.clone());
+            self.upstream.pulled_at = Some(now());
+            self.upstream.write(&self.dir)?;
+        }
+        Ok(error)
+    }
+
+    /// Fetches and imports the newest state.
+    fn arrive(
+        &self,
+        source: &Source<'_>,
+        (account, fetch): (&Account, &FetchDir),
+        before: &Commit,
+        options: &FetchOptions,
+    ) -> Result<(Imported, Vec<String>)> {
+        let store = self.repo.store().clone();
+        let known = Known { blocks: store.as_ref(), data: Some(before.data()) };
+        let is_same_host = *source.host == self.upstream.host;
+        let since = self.upstream.host_rev.filter(|_| is_same_host).map(|rev| rev.to_string());
+        let follows = self.repo.head()? == Some(before.cid());
+        let mut take = |parcel: Parcel<'_>| {
+            let taken = self.take(account, parcel, follows, options);
+            taken.map_err(|error| refusal(error, (&self.dir, store.as_ref()), parcel))
+        };
+        let ((imported, warning), faults) =
+            bring(source, fetch, (since.as_deref(), known), &mut take)?;
+        Ok((imported, warning.into_iter().chain(faults).collect()))
+    }
+
+    fn take(
+        &self,
+        account: &Account,
+        parcel: Parcel<'_>,
+        follows: bool,
+        options: &FetchOptions,
+    ) -> Result<(Imported, Option<String>)> {
+        let message = format!("pull {}", account.host);
+        let repo: Repo = if follows { self.repo.clone() } else { self.repo.on(origin()) };
+        let repo = if options.force { repo.accepting_clock() } else { repo };
+        let also: &[RefName] = if follows { &[origin()] } else { &[] };
+        let keys = account.log.as_ref().map(|log| log.key_history());
+        import(account, parcel, &mut |key| {
+            let transfer = repo.transfer().with_jobs(options.jobs).with_message(&message);
+            let transfer = transfer.with_account_keys(keys.as_ref()).moving_also(also);
+            let transfer = if options.force { transfer.allow_any() } else { transfer };
+            import_with(&transfer, account, parcel, key)
+        })
+    }
+
+    /// Notes the host and its answer.
+    fn note_host(
+        &mut self,
+        source: &Source<'_>,
+        account: Option<&Account>,
+        latest: &LatestCommit,
+    ) -> Result<()> {
+        if let Some(account) = account {
+            write_identity(account, &self.dir)?;
+            self.upstream.checked_at = Some(now());
+            self.upstream.handle.clone_from(&account.handle);
+            self.upstream.host = account.host.clone();
+        }
+        let head = self.repo.get_ref(&origin())?;
+        if head == Some(latest.cid) {
+            (self.upstream.head, self.upstream.host_rev) = (head, Some(latest.rev));
+        }
+        (self.upstream.status, self.upstream.pulled_at) = (None, Some(now()));
+        self.upstream.write(&self.dir)?;
+        self.settle_head(source)
+    }
+
+    /// Returns the changes of records between two states of the host.
+    fn changes(&self, before: &Commit, imported: &Imported) -> Result<Vec<RecordChange>> {
+        let (before, after) = (Some(before.cid()), Some(imported.commit.cid()));
+        Ok(self.repo.history().changes(before, after)?)
+    }
+
+    /// Fetches the blobs of new records, or all that are missing if an earlier run did not finish.
+    fn blobs(
+        &mut self,
+        source: &Source<'_>,
+        changes: &[RecordChange],
+        options: &FetchOptions,
+    ) -> Result<Blobs> {
+        if options.no_blobs {
+            if !changes.is_empty() && self.upstream.complete {
+                self.upstream.complete = false;
+                self.upstream.write(&self.dir)?;
+            }
+            return Ok(Blobs::default());
+        }
+        let mut wanted = Wanted::default();
+        let was_complete = self.upstream.complete;
+        if was_complete {
+            // Until they are fetched, the next run looks at all records.
+            self.upstream.complete = changes.is_empty();
+            if !self.upstream.complete {
+                self.upstream.write(&self.dir)?;
+            }
+            for change in changes {
+                let Some(cid) = change.after else { continue };
+                let block = self.repo.store().get(&cid).map_err(pds::Error::from)?;
+                let blobs = block.and_then(|block| blobs_in(block.bytes()).ok());
+                for blob in blobs.into_iter().flatten() {
+                    if self.repo.blob(&blob.cid)?.is_none() {
+                        wanted.add(BlobUse { path: change.path.clone(), blob }, &options.blobs_of);
+                    }
+                }
+            }
+        } else {
+            wanted.all(&self.repo, &options.blobs_of)?;
+        }
+        let fetched = blobs::fetch(source, &self.repo, &self.dir, wanted)?;
+        let complete = was_complete || options.blobs_of.is_empty();
+        if self.upstream.complete != complete {
+            self.upstream.complete = complete;
+            self.upstream.write(&self.dir)?;
+        }
+        Ok(fetched)
+    }
+}
+
+/// How long the identity of an account counts as checked while its host has no newer state.
+const CHECK_MICROS: i64 = 24 * 60 * 60 * 1_000_000;

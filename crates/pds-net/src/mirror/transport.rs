@@ -1,0 +1,194 @@
+//! The ways to get the blocks of a state: one export, what is newer, and single blocks.
+
+use std::path::Path;
+
+use pds::Code;
+use pds::model::finding::Stage;
+use pds_core::data::cid::Cid;
+use pds_core::syntax::did::Did;
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::mirror::fetch_dir::{Arrived, FetchDir};
+use crate::mirror::fetched::Fetched;
+use crate::mirror::walk::{Known, fetch_missing};
+use crate::net::Client;
+use crate::progress::{Progress, Report};
+use crate::xrpc::sync::{LatestCommit, get_latest_commit, get_repo};
+
+/// An account on a host, and the function that learns of the progress.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) client: Client<'a>,
+    pub(super) host: &'a Host,
+    pub(super) did: &'a Did,
+    pub(super) report: Report<'a>,
+}
+
+/// Blocks of a state, in one of two forms.
+#[derive(Clone, Copy)]
+pub(super) enum Parcel<'a> {
+    /// A complete file of a host.
+    File(&'a Path),
+    /// All that has arrived.
+    Blocks(&'a Fetched, Cid),
+}
+
+/// What was asked for, and how often.
+#[derive(Default)]
+struct Tries {
+    exports: u32,
+    newer: u32,
+    walks: u32,
+    /// Whether the last export was cut.
+    is_cut: bool,
+}
+
+impl Source<'_> {
+    /// Returns the newest commit of the host. An account that the host does not serve is an error of its own.
+    pub(super) fn latest(&self) -> Result<LatestCommit> {
+        get_latest_commit(self.client, self.host, self.did).map_err(|error| self.inactive(error))
+    }
+
+    /// Fetches the export of a repository, or what is newer than a rev of the host.
+    fn export(&self, fetch: &FetchDir, since: Option<&str>) -> Result<Arrived> {
+        let body = get_repo(self.client, self.host, self.did, since);
+        let mut body = body.map_err(|error| self.inactive(error))?;
+        fetch.store(&mut body, self.report)
+    }
+
+    /// The host has no state that can be completed.
+    fn nothing(&self) -> Error {
+        let reason = format!("no state of {} could be completed", self.did);
+        Error::Answer { url: self.host.to_string(), reason }
+    }
+
+    /// Fails if the caller wants to stop.
+    pub(super) fn check_stop(&self, bytes: u64) -> Result<()> {
+        match (self.report)(Progress::Repo { bytes, total: None }).is_break() {
+            true => Err(Error::Stopped),
+            false => Ok(()),
+        }
+    }
+
+    fn inactive(&self, error: Error) -> Error {
+        let status = match error.host_error() {
+            Some("RepoDeactivated") => "deactivated",
+            Some("RepoTakendown") => "takendown",
+            Some("RepoSuspended") => "suspended",
+            Some("RepoNotFound") => "not found",
+            _ => return error,
+        };
+        Error::Inactive { did: self.did.clone(), status: status.to_owned() }
+    }
+}
+
+/// Fetches blocks until `take` has all blocks of a state. `take` verifies them and says what is missing.
+///
+/// An export of a real server can be torn although it ends well, because the server reads it while it writes: it then
+/// lacks nodes. What is newer than its root completes it. Some proxies end each long answer: then blocks are asked for
+/// by their CIDs.
+pub(super) fn bring<T>(
+    source: &Source<'_>,
+    fetch: &FetchDir,
+    (since, known): (Option<&str>, Known<'_>),
+    take: &mut dyn FnMut(Parcel<'_>) -> Result<T>,
+) -> Result<(T, Vec<String>)> {
+    let (mut tries, mut fetched) = (Tries::default(), Fetched::default());
+    fetched.add(fetch.files()?)?;
+    let mut root = newest(&fetched, known);
+    loop {
+        let mut reason = None;
+        if let Some(root) = root {
+            match take(Parcel::Blocks(&fetched, root)) {
+                Err(error) if is_gap(&error) => reason = Some(error),
+                taken => return taken.map(|taken| (taken, fetched.faults)),
+            }
+        }
+        match tries.next(root.is_some()) {
+            Some(Way::Export) => {
+                let arrived = source.export(fetch, since)?;
+                tries.is_cut = arrived.cut.is_some();
+                if arrived.cut.is_none() {
+                    match take(Parcel::File(&arrived.path)) {
+                        Err(error) if is_gap(&error) => {}
+                        taken => return taken.map(|taken| (taken, fetched.faults)),
+                    }
+                }
+                fetched.add(fetch.files()?)?;
+                root = newest(&fetched, known);
+            }
+            Some(Way::Newer) => {
+                let commit = fetched.newest(known.blocks);
+                let rev = commit.and_then(|commit| commit.rev()).map(|rev| rev.to_string());
+                source.export(fetch, rev.as_deref())?;
+                fetched.add(fetch.files()?)?;
+                let before = std::mem::replace(&mut root, newest(&fetched, known));
+                if before == root {
+                    tries.newer = MAX_NEWER;
+                }
+            }
+            Some(Way::Walk) => {
+                let latest = source.latest()?.cid;
+                match fetch_missing(source, fetch, &mut fetched, (latest, known)) {
+                    Ok(()) => root = Some(latest),
+                    // By now the host has a newer state, and no longer the blocks of this one.
+                    Err(Error::Http { .. } | Error::Answer { .. }) if tries.walks < MAX_WALKS => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            None => return Err(reason.unwrap_or_else(|| source.nothing())),
+        }
+    }
+}
+
+fn newest(fetched: &Fetched, known: Known<'_>) -> Option<Cid> {
+    fetched.newest(known.blocks).map(|commit| commit.cid())
+}
+
+/// The next thing to ask for.
+enum Way {
+    /// The export.
+    Export,
+    /// What is newer than the newest root that has arrived.
+    Newer,
+    /// The missing blocks of the newest commit of the host.
+    Walk,
+}
+
+impl Tries {
+    /// Returns the next way, and counts it. An export that ended well is not asked for again.
+    fn next(&mut self, has_root: bool) -> Option<Way> {
+        if self.exports < MAX_EXPORTS && (self.exports == 0 || self.is_cut) {
+            self.exports += 1;
+            return Some(Way::Export);
+        }
+        if has_root && self.newer < MAX_NEWER {
+            self.newer += 1;
+            return Some(Way::Newer);
+        }
+        self.walks += 1;
+        (self.walks <= MAX_WALKS).then_some(Way::Walk)
+    }
+}
+
+/// Returns whether blocks are missing or damaged, so that others may complete the state.
+fn is_gap(error: &Error) -> bool {
+    match error {
+        Error::Repo(pds::Error::Refused(finding)) => {
+            matches!(finding.code(), Code::CommitMissing | Code::NodeMissing | Code::RecordMissing)
+                || matches!(finding.stage(), Stage::Car | Stage::Hash | Stage::Cid)
+        }
+        Error::Repo(pds::Error::Car(_)) => true,
+        _ => false,
+    }
+}
+
+/// How often an export is asked for that was cut.
+const MAX_EXPORTS: u32 = 3;
+
+/// How often the part that is newer than the root is asked for.
+const MAX_NEWER: u32 = 3;
+
+/// How often single blocks are asked for, from the newest commit on.
+const MAX_WALKS: u32 = 5;
