@@ -22,7 +22,7 @@ use crate::mirror::small_file;
 use crate::mirror::transport::{Parcel, Source, bring};
 use crate::mirror::upstream::Upstream;
 use crate::mirror::walk::Known;
-use crate::net::Client;
+use crate::net::Net;
 use crate::progress::Report;
 
 /// What a clone has made.
@@ -48,13 +48,13 @@ impl Mirror {
     /// [`Error::Repo`] if the directory has other files, [`Error::Refused`] if the state is not one that the account
     /// signed, and the faults of the network. The fetched files stay for the next try.
     pub fn clone_account(
-        client: Client<'_>,
+        net: &Net,
         account: &Account,
         dir: impl AsRef<Path>,
         options: &FetchOptions,
         report: Report<'_>,
     ) -> Result<(Self, Cloned)> {
-        let dir = dir.as_ref();
+        let (dir, client) = (dir.as_ref(), net.reporting(report));
         let source = Source { client, host: &account.host, did: &account.did, report };
         let (imported, warnings, fetch) = if is_repository(dir)? {
             (None, Vec::new(), Self::unfinished(dir, account)?)

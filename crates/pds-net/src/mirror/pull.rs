@@ -9,9 +9,6 @@ use pds::transfer::import::Imported;
 use pds_core::commit::Commit;
 use pds_core::data::cid::Cid;
 use pds_core::data::limits::MAX_PLC_LOG_BYTES;
-use pds_core::identity::did_document::DidDocument;
-use pds_core::identity::plc_log::PlcLog;
-use pds_core::syntax::did::Did;
 use pds_store::ref_name::RefName;
 
 use crate::account::Account;
@@ -25,9 +22,11 @@ use crate::mirror::handle::{FetchOptions, Mirror, origin};
 use crate::mirror::small_file;
 use crate::mirror::transport::{Parcel, Source, bring};
 use crate::mirror::walk::Known;
-use crate::net::Client;
+use crate::net::{Client, Net};
 use crate::progress::Report;
 use crate::refusal::Refusal;
+use crate::resolve::account::resolve;
+use crate::resolve::who::Who;
 use crate::xrpc::sync::LatestCommit;
 
 /// What a pull has done.
@@ -50,9 +49,6 @@ pub struct Pulled {
     pub warnings: Vec<String>,
 }
 
-/// A function that finds an account by its DID.
-pub(crate) type Find<'a> = &'a dyn Fn(&Did) -> Result<Account>;
-
 impl Mirror {
     /// Brings a mirror to the newest state of its host.
     ///
@@ -63,17 +59,17 @@ impl Mirror {
     ///
     /// [`Error::Refused`] if the host contradicts what is stored, signed or published, [`Error::Inactive`] if it does
     /// not serve the account, and the faults of the network. After an error, the repository is as before.
-    pub(crate) fn pull_with(
+    pub fn pull(
         &mut self,
-        client: Client<'_>,
-        find: Find<'_>,
+        net: &Net,
         options: &FetchOptions,
         report: Report<'_>,
     ) -> Result<Pulled> {
+        let client = net.reporting(report);
         let did = self.upstream.did.clone();
         let fetch = FetchDir::lock(&self.dir, &did, options.wait)?;
         let old_host = self.upstream.host.clone();
-        let (account, latest) = self.ask((client, report), find)?;
+        let (account, latest) = self.ask(client, report)?;
         let host = account.as_ref().map_or(&old_host, |account| &account.host);
         let source = Source { client, host, did: &did, report };
         let before = self.repo.on(origin()).snapshot()?.commit().clone();
@@ -101,16 +97,16 @@ impl Mirror {
     /// account as well, if its identity was checked.
     fn ask(
         &mut self,
-        (client, report): (Client<'_>, Report<'_>),
-        find: Find<'_>,
+        client: Client<'_>,
+        report: Report<'_>,
     ) -> Result<(Option<Account>, LatestCommit)> {
         let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
         let ask = |host: &Host| Source { client, host, did: &did, report }.latest();
         let answer = ask(&host);
         let account = match &answer {
-            Ok(latest) => self.checked(find, latest.cid)?,
+            Ok(latest) => self.checked(client, latest.cid)?,
             // The account may have moved.
-            Err(Error::Inactive { .. } | Error::Connect { .. }) => self.found(find).ok(),
+            Err(Error::Inactive { .. } | Error::Connect { .. }) => self.found(client).ok(),
             Err(_) => None,
         };
         let moved = account.as_ref().filter(|account| account.host != host);
@@ -124,7 +120,7 @@ impl Mirror {
 
     /// Checks the identity of the account if its host has a newer state, or if the last check was long ago. The stored
     /// documents count for a day while the directory cannot be asked.
-    fn checked(&self, find: Find<'_>, latest: Cid) -> Result<Option<Account>> {
+    fn checked(&self, client: Client<'_>, latest: Cid) -> Result<Option<Account>> {
         let is_new = self.repo.get_ref(&origin())? != Some(latest);
         let checked = self.upstream.checked_at.as_ref().map_or(0, |at| at.unix_micros());
         let age = now().unix_micros().saturating_sub(checked);
@@ -132,45 +128,32 @@ impl Mirror {
         if !is_new && is_recent {
             return Ok(None);
         }
-        match self.found(find) {
+        match self.found(client) {
             Err(error) if error.is_remote() && is_recent => {
-                self.stored().map_or(Err(error), |account| Ok(Some(account)))
+                self.stored(client).map_or(Err(error), |account| Ok(Some(account)))
             }
             found => found.map(Some),
         }
     }
 
     /// Returns the account as the stored documents name it.
-    fn stored(&self) -> Option<Account> {
+    fn stored(&self, client: Client<'_>) -> Option<Account> {
         let [document, log] = IDENTITY_FILES.map(|name| {
             let path = self.dir.join(IDENTITY_DIRECTORY).join(name);
             let bytes = small_file::read(&path, MAX_PLC_LOG_BYTES as u64).ok().flatten()?;
             String::from_utf8(bytes).ok()
         });
-        let document_text = document?;
-        Some(Account {
-            did: self.upstream.did.clone(),
-            handle: self.upstream.handle.clone(),
-            host: self.upstream.host.clone(),
-            document: DidDocument::parse(&document_text).ok()?,
-            log: log.as_deref().and_then(|log| PlcLog::parse(log).ok()),
-            document_text,
-            log_text: log,
-            warnings: Vec::new(),
-        })
+        let (did, handle) = (&self.upstream.did, self.upstream.handle.clone());
+        Account::stored(client.net(), did, handle, document?, log).ok()
     }
 
     /// Finds the account, and compares its log with the one that was seen before.
-    fn found(&self, find: Find<'_>) -> Result<Account> {
-        let account = find(&self.upstream.did)?;
-        let did = account.did.clone();
-        let older = self.stored().and_then(|stored| stored.log);
-        match (older, &account.log) {
-            (Some(older), Some(log)) => log.extends(&older).map_err(|changed| {
-                Error::from(Refusal::LogChanged { did, difference: changed.to_string() })
-            })?,
-            (None, None) => self.check_pinned(&account)?,
-            _ => {}
+    fn found(&self, client: Client<'_>) -> Result<Account> {
+        let account = resolve(client, &Who::Did(self.upstream.did.clone()))?;
+        match self.stored(client).and_then(|stored| stored.log) {
+            Some(held) => account.check_extends(&held)?,
+            None if account.log.is_none() => self.check_pinned(&account)?,
+            None => {}
         }
         Ok(account)
     }

@@ -100,6 +100,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("net/*", &["core", "pds"]),
     ("net/xrpc", &["core", "net/*"]),
     ("net/resolve", &["core", "net/*", "net/xrpc"]),
+    ("net/mirror", &["core", "store", "pds", "net/*", "net/xrpc", "net/resolve"]),
     ("cli/terminal", &["core"]),
     ("cli/*", &["core", "store", "pds", "rescue", "cli/terminal"]),
     ("cli/answers", &["core", "store", "pds", "rescue", "cli/*", "cli/terminal"]),
