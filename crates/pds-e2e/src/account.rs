@@ -1,7 +1,10 @@
 //! One account of a host, and what its owner and the administrator do with it.
 
+use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pds_core::crypto::curve::Curve;
+use pds_core::crypto::signing_key::SigningKey;
 use serde_json::{Value as Json, json};
 
 use crate::http::{self, Answer};
@@ -77,6 +80,16 @@ impl<'s> Account<'s> {
     pub fn key(&self) -> String {
         let data = http::get(&format!("{}/{}/data", self.servers.plc(), self.did)).json();
         data["verificationMethods"]["atproto"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns the key that signs the commits, which the host keeps in a file.
+    pub fn signing_key(&self) -> SigningKey {
+        let actors = self.servers.dir().join(format!("pds{}/actors", self.host.number));
+        // Between the two is a directory that is named by a hash of the DID.
+        let hashes = fs::read_dir(actors).unwrap().map(|entry| entry.unwrap().path());
+        let files = hashes.map(|hash| hash.join(&self.did).join("key"));
+        let key = files.filter_map(|file| fs::read(file).ok()).next().unwrap();
+        SigningKey::from_bytes(Curve::K256, &key).unwrap()
     }
 
     /// Returns the arguments with which the binary finds the account in this network.

@@ -2,6 +2,7 @@
 //!
 //! - [`Servers`] starts PDSes and a PLC directory on loopback, and [`Account`] acts on one of their accounts.
 //! - [`Liar`] is a proxy before a host: it applies a [`Rule`] to requests, and counts requests and bytes.
+//! - [`Forged`] is a repository that a host never had, and a proxy can claim it.
 //! - [`Home`] runs the binary in a directory of its own, and [`kill`] ends a run at a chosen [`Moment`](kill::Moment).
 //!
 //! `bash .ci/e2e` installs the servers in the target directory. Without them, [`Servers::shared`] returns `None`, and
@@ -12,6 +13,7 @@
 
 pub mod account;
 pub mod car;
+pub mod forge;
 pub mod home;
 pub mod http;
 pub mod kill;
@@ -19,6 +21,7 @@ pub mod liar;
 pub mod servers;
 
 pub use account::Account;
+pub use forge::Forged;
 pub use home::Home;
 pub use liar::proxy::Liar;
 pub use liar::rule::{Lie, Rule};

@@ -136,6 +136,7 @@ impl Shared {
         let reply = match self.lie_for(&request.path) {
             Some(Lie::EndlessHeaders) => return endless_headers(client),
             Some(Lie::Answer(canned)) => Reply::canned(canned),
+            Some(Lie::Respond(respond)) => Reply::canned(respond(&request.path)),
             Some(lie) => self.ask(request)?.with(lie)?,
             None => self.ask(request)?,
         };
@@ -253,7 +254,9 @@ impl Reply {
                 self.length = None;
                 self.body = Box::new(bomb(layers, body, &bytes));
             }
-            Lie::EndlessHeaders | Lie::Answer(_) => unreachable!("they need no host"),
+            Lie::EndlessHeaders | Lie::Answer(_) | Lie::Respond(_) => {
+                unreachable!("they need no host")
+            }
         }
         Ok(self)
     }

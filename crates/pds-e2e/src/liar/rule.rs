@@ -35,6 +35,9 @@ impl Rule {
 /// Changes the body of an answer.
 pub type Change = Arc<dyn Fn(Vec<u8>) -> Vec<u8> + Send + Sync>;
 
+/// Makes an answer to a path with a query.
+pub type Respond = Arc<dyn Fn(&str) -> Canned + Send + Sync>;
+
 /// What a proxy does with the answer of a host.
 #[derive(Clone)]
 pub enum Lie {
@@ -68,6 +71,8 @@ pub enum Lie {
     EndlessHeaders,
     /// Answers without asking the host.
     Answer(Canned),
+    /// Answers without asking the host, depending on path and query.
+    Respond(Respond),
 }
 
 /// An answer that does not come from the host.
@@ -138,6 +143,7 @@ impl fmt::Debug for Lie {
             Self::Endless(_) => f.write_str("Endless"),
             Self::GzipBomb { layers, .. } => write!(f, "GzipBomb({layers})"),
             Self::EndlessHeaders => f.write_str("EndlessHeaders"),
+            Self::Respond(_) => f.write_str("Respond"),
             Self::Answer(canned) => write!(f, "Answer({})", canned.status),
         }
     }

@@ -1,6 +1,7 @@
 //! End-to-end tests against the real servers on loopback.
 #![allow(clippy::unwrap_used)]
 
+mod forgeries;
 mod kills;
 mod lies;
 mod servers;
