@@ -13,15 +13,18 @@
 //! - [`address`], [`private_addresses`], [`host`]: which hosts and addresses are dialled.
 //! - [`error`], [`refusal`]: why something failed, and why an answer was refused.
 //! - [`mirror`]: clone and pull.
+//! - [`clock`]: the clock by which the client waits.
 //! - [`progress`]: waits and steps, for the caller.
 
 pub mod account;
 pub mod address;
 pub mod body;
+pub mod clock;
 mod dial;
 pub mod error;
 mod error_text;
 mod escape;
+mod gate;
 pub mod host;
 mod http;
 pub mod limits;
@@ -39,6 +42,8 @@ pub mod refusal;
 pub mod request;
 pub mod resolve;
 pub mod response;
+mod retry;
 mod tls;
 pub mod traffic;
+mod wait;
 pub mod xrpc;

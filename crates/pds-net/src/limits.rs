@@ -77,5 +77,17 @@ pub const REQUESTS_A_HOST: usize = 8;
 /// The requests to all hosts at the same time.
 pub const REQUESTS_IN_ALL: usize = 32;
 
+/// The tries of a request whose failure may pass.
+pub const TRIES: u32 = 5;
+
+/// The pause before the second try. Each further one is twice as long.
+pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The longest pause before a try.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// If fewer requests remain, they are spread over the time to the next ones.
+pub const FEW_REQUESTS: u64 = 16;
+
 /// The longest wait that a host may ask for. A longer one ends the command with the time to come back.
 pub const MAX_WAIT: Duration = Duration::from_secs(15 * 60);

@@ -2,20 +2,24 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::gate::Gate;
 use crate::host::Host;
 use crate::http::Http;
 use crate::limits;
 use crate::options::NetOptions;
 use crate::permit::Places;
 use crate::private_addresses::PrivateAddresses;
-use crate::progress::Report;
+use crate::progress::{Progress, Report};
 use crate::request::Request;
 use crate::response::Response;
+use crate::retry;
 use crate::traffic::Traffic;
+use crate::wait::Advice;
 
 /// The network as this program uses it: options, connections, and the limits of each host.
 ///
@@ -30,6 +34,7 @@ struct Inner {
     options: NetOptions,
     http: Http,
     places: Arc<Places>,
+    gate: Gate,
 }
 
 /// The network, and the function that learns of waits.
@@ -48,7 +53,8 @@ impl Net {
     pub fn new(options: NetOptions) -> Result<Self> {
         let http = Http::new(&options)?;
         let places = Arc::new(Places::new(options.jobs, limits::REQUESTS_IN_ALL));
-        Ok(Self { inner: Arc::new(Inner { options, http, places }) })
+        let gate = Gate::new(options.max_wait, Arc::clone(&options.clock));
+        Ok(Self { inner: Arc::new(Inner { options, http, places, gate }) })
     }
 
     /// Returns the options.
@@ -103,26 +109,77 @@ impl<'a> Client<'a> {
 
     /// Sends a request, and gives back the answer if its status is 2xx and its form is the wanted one.
     ///
+    /// The request waits as long as the host asks for. If the failure may pass, the request is sent again, but not
+    /// one that may have changed something.
+    ///
     /// The body is read by the caller. While it is kept, it has one of the places for parallel requests: a thread that
     /// keeps a body must not send another request.
     ///
     /// # Errors
     ///
-    /// The fault of the connection, or the error that the host names.
+    /// The fault of the connection, or the error that the host names. [`Error::RateLimited`] if the wait is too long,
+    /// [`Error::Stopped`] if the report ended it.
     pub fn send(&self, request: &Request<'_>) -> Result<Response> {
-        let permit = self.net.inner.places.take(request.host);
-        let response = self.net.inner.http.send(request)?;
-        let response = response.checked(request.bounds.form)?;
-        Ok(response.map_body(|body| body.holding(permit)))
+        self.repeat(request, || self.send_once(request))
     }
 
-    /// Sends a request and reads the whole body.
+    /// Sends a request and reads the whole body. If the body is cut, the request is sent again.
     ///
     /// # Errors
     ///
     /// As for [`send`](Self::send), and the faults of the body.
     pub fn bytes(&self, request: &Request<'_>) -> Result<Vec<u8>> {
-        self.send(request)?.into_body().into_bytes()
+        self.repeat(request, || self.send_once(request)?.into_body().into_bytes())
+    }
+
+    fn send_once(&self, request: &Request<'_>) -> Result<Response> {
+        let inner = &self.net.inner;
+        inner.gate.enter(request.host, self.report)?;
+        let permit = inner.places.take(request.host);
+        let response = inner.http.send(request)?;
+        // After a redirect it is another host that speaks.
+        if response.url() == request.url() {
+            let now = inner.gate.clock().now();
+            let advice = Advice::read(response.status(), |name| response.header(name), now);
+            inner.gate.note(request.host, advice);
+        }
+        let response = response.checked(request.bounds.form)?;
+        Ok(response.map_body(|body| body.holding(permit)))
+    }
+
+    /// Calls a function until it succeeds, or until its failure will not pass.
+    fn repeat<T>(&self, request: &Request<'_>, call: impl Fn() -> Result<T>) -> Result<T> {
+        let gate = &self.net.inner.gate;
+        let mut try_number = 1;
+        loop {
+            let error = match call() {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            let host = request.host;
+            let asked = gate.not_before(host);
+            if !retry::is_repeated(request, &error, try_number) {
+                return Err(match asked {
+                    Some(until) if error.status() == Some(429) => {
+                        Error::RateLimited { host: host.clone(), until }
+                    }
+                    _ => error,
+                });
+            }
+            // If the host asks for a wait, the gate waits.
+            let pause = match asked {
+                Some(_) => Duration::ZERO,
+                None => retry::pause(try_number, gate.clock().random()),
+            };
+            try_number += 1;
+            let reason = error.to_string();
+            gate.pause(pause, self.report, || Progress::Retrying {
+                host: host.clone(),
+                try_number,
+                after: pause,
+                error: reason.clone(),
+            })?;
+        }
     }
 
     /// Sends a request and parses the JSON of the answer.

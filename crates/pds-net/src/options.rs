@@ -1,8 +1,10 @@
 //! The options of the client.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::{Clock, SystemClock};
 use crate::host::Host;
 use crate::limits;
 use crate::private_addresses::PrivateAddresses;
@@ -31,6 +33,8 @@ pub struct NetOptions {
     pub max_wait: Duration,
     /// The times that a host has.
     pub patience: Patience,
+    /// The clock by which the client waits.
+    pub clock: Arc<dyn Clock>,
 }
 
 /// The proxy for https.
@@ -90,6 +94,7 @@ impl Default for NetOptions {
             max_blob_bytes: limits::MAX_BLOB_BYTES,
             max_wait: limits::MAX_WAIT,
             patience: Patience::default(),
+            clock: Arc::new(SystemClock),
         }
     }
 }

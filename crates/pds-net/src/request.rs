@@ -82,6 +82,7 @@ pub struct Request<'a> {
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Option<(&'static str, &'a [u8])>,
     pub(crate) bounds: Bounds,
+    pub(crate) is_once: bool,
 }
 
 impl<'a> Request<'a> {
@@ -95,6 +96,7 @@ impl<'a> Request<'a> {
             headers: Vec::new(),
             body: None,
             bounds,
+            is_once: false,
         }
     }
 
@@ -121,6 +123,12 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn head(self) -> Self {
         Self { method: Method::Head, ..self }
+    }
+
+    /// Sends the request once, even if the failure may pass.
+    #[must_use]
+    pub fn once(self) -> Self {
+        Self { is_once: true, ..self }
     }
 
     /// Adds a parameter. Its value is escaped.

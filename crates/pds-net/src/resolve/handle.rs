@@ -116,7 +116,7 @@ fn of_web_server(net: &Net, handle: &Handle) -> Answer {
         ..Bounds::JSON
     };
     let host = Host::https(handle.as_str()).map_err(|error| error.to_string())?;
-    let request = Request::get(&host, "/.well-known/atproto-did", bounds);
+    let request = Request::get(&host, "/.well-known/atproto-did", bounds).once();
     match net.client().bytes(&request) {
         Ok(bytes) => {
             let text = String::from_utf8_lossy(&bytes);

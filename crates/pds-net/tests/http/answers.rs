@@ -10,7 +10,7 @@ use pds_net::request::{Bounds, Request};
 use pds_net::xrpc::server::describe_server;
 
 fn json(net: &Net, server: &Server) -> Result<serde_json::Value, Error> {
-    net.client().json(&Request::query(&server.host, "a.b.c", Bounds::JSON))
+    net.client().json(&Request::query(&server.host, "a.b.c", Bounds::JSON).once())
 }
 
 /// A client that admits one server only.

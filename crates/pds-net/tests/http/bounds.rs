@@ -16,7 +16,7 @@ const SMALL: Bounds =
     Bounds { what: "the test", form: Form::Any, max_bytes: 1 << 20, ..Bounds::JSON };
 
 fn fetch(net: &Net, server: &Server) -> Result<Vec<u8>, Error> {
-    net.client().bytes(&Request::get(&server.host, "/x", SMALL))
+    net.client().bytes(&Request::get(&server.host, "/x", SMALL).once())
 }
 
 fn fault(net: &Net, answer: impl Into<Vec<u8>>) -> Error {

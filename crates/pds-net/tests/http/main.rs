@@ -4,4 +4,5 @@
 
 mod answers;
 mod bounds;
+mod retries;
 mod server;
