@@ -175,7 +175,7 @@ fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
                 }
                 roots = Some(links);
             }
-            _ => skip(&mut cursor)?,
+            _ => cursor.skip_item()?,
         }
     }
     let wrong = |reason| DataError::Model { place: "header".to_owned(), reason };
@@ -185,21 +185,6 @@ fn read_header(bytes: &[u8]) -> Result<Vec<Cid>, DataError> {
         (Some(_), _) => Err(wrong("the version is not 1")),
         (None, _) => Err(wrong("the version is missing")),
     }
-}
-
-/// Skips one item that has already been checked.
-fn skip(cursor: &mut Cursor<'_>) -> Result<(), DataError> {
-    use crate::data::cbor::Item;
-    let mut left = 1_usize;
-    while left > 0 {
-        left = left.saturating_sub(1);
-        left = left.saturating_add(match cursor.item()? {
-            Item::List(entries) => entries,
-            Item::Map(pairs) => pairs.saturating_mul(2),
-            _ => 0,
-        });
-    }
-    Ok(())
 }
 
 /// The buffer between a file and its sections.

@@ -98,6 +98,20 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Skips one item with all items in it. The order of map keys is not checked.
+    pub(crate) fn skip_item(&mut self) -> Result<(), DataError> {
+        let mut left = 1_usize;
+        while left > 0 {
+            left = left.saturating_sub(1);
+            left = left.saturating_add(match self.item()? {
+                Item::List(entries) => entries,
+                Item::Map(pairs) => pairs.saturating_mul(2),
+                _ => 0,
+            });
+        }
+        Ok(())
+    }
+
     /// Reads a key of a map. It must sort after the key before it: by length, then by bytes.
     #[inline]
     pub(crate) fn key(&mut self, before: Option<&str>) -> Result<&'a str, DataError> {

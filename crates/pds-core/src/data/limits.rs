@@ -18,6 +18,15 @@ pub const MAX_WRITTEN_RECORD_BYTES: usize = 1_000_000;
 /// The largest message of an event stream, in bytes ("Sync").
 pub const MAX_MESSAGE_BYTES: usize = 5_000_000;
 
+/// The most operations in a commit event ("Sync").
+pub const MAX_EVENT_OPS: usize = 200;
+
+/// The largest slice in a commit event, in bytes ("Sync").
+pub const MAX_EVENT_BLOCKS_BYTES: usize = 2_000_000;
+
+/// The largest slice in a sync event, in bytes (lexicon of `subscribeRepos`). It has only the commit.
+pub const MAX_SYNC_BLOCKS_BYTES: usize = 10_000;
+
 /// The deepest nesting of arrays and maps in values, which are read recursively, printed and written. The guide
 /// recommends 32; nearly all real records stay below 20.
 pub const MAX_NESTING: usize = 64;
