@@ -13,6 +13,7 @@
 //! - [`car`]: CAR files.
 //! - [`commit`]: the signed statement of what a repository holds.
 //! - [`identity`]: DID documents and did:plc operation logs.
+//! - [`sync`]: the events of a host's stream.
 
 pub mod car;
 pub mod commit;
@@ -21,4 +22,5 @@ pub mod crypto;
 pub mod data;
 pub mod identity;
 pub mod mst;
+pub mod sync;
 pub mod syntax;

@@ -122,6 +122,17 @@ pub mod identity {
     pub use pds_core::identity::plc_log::{LogChanged, PlcEntry, PlcLog};
 }
 
+/// The event stream of a host: frames, checks, and events of our own.
+pub mod sync {
+    pub use pds_core::sync::build::{State, build_commit, build_sync};
+    pub use pds_core::sync::check::{CheckedCommit, check_commit, check_sync};
+    pub use pds_core::sync::error::{BuildError, EventFault, FrameError, OverLimit};
+    pub use pds_core::sync::event::{
+        AccountEvent, Action, CommitEvent, Event, IdentityEvent, InfoEvent, RecordOp, SyncEvent,
+    };
+    pub use pds_core::sync::frame::Frame;
+}
+
 /// The seam, and the stores of one machine.
 pub mod store {
     /// The suites that every store must pass.

@@ -13,7 +13,7 @@ use crate::mst::seen::Room;
 pub(super) struct Path<N> {
     /// The root, until it has been passed.
     root: Option<Cid>,
-    frames: Vec<Frame<N>>,
+    frames: Vec<Opened<N>>,
     backwards: bool,
     /// The end of the range where the path begins; unbounded after the first entry.
     near: Bound<Key>,
@@ -29,7 +29,7 @@ pub(super) struct Path<N> {
 
 /// A node and the number of its slots that were passed. Subtrees have even slots, entries odd ones.
 #[derive(Clone, Debug)]
-struct Frame<N> {
+struct Opened<N> {
     node: N,
     passed: usize,
 }
@@ -144,7 +144,7 @@ impl<N: Deref<Target = Node>> Path<N> {
             self.lowest = node.level().saturating_sub(levels.saturating_sub(1));
         }
         let passed = self.start(&node);
-        self.frames.push(Frame { node, passed });
+        self.frames.push(Opened { node, passed });
     }
 
     fn start(&self, node: &Node) -> usize {
@@ -168,7 +168,7 @@ impl<N: Deref<Target = Node>> Path<N> {
     }
 }
 
-impl<N: Deref<Target = Node>> Frame<N> {
+impl<N: Deref<Target = Node>> Opened<N> {
     /// Returns the slot after this many slots; `None` at the end of the node.
     fn slot(&self, passed: usize, backwards: bool) -> Option<usize> {
         let rest = (2 * self.node.len()).checked_sub(passed)?;

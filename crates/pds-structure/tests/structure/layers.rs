@@ -21,6 +21,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ("core/identity", &["core/syntax", "core/data", "core/crypto"]),
     ("core/commit_fields", &["core/syntax", "core/data", "core/crypto"]),
     ("core/commit", &["core/syntax", "core/data", "core/crypto", "core/commit_fields"]),
+    (
+        "core/sync",
+        &["core/syntax", "core/data", "core/crypto", "core/mst", "core/car", "core/commit"],
+    ),
     ("store/*", &["core/syntax", "core/data", "core/crypto"]),
     ("store/memory", &["core/syntax", "core/data", "core/crypto", "store/*"]),
     ("store/entry_lock", &[]),

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::event::{Event, link, text as field};
 use super::support::{bytes, cid, flag, number, text};
 
-fn unpacked(path: &str) -> Option<String> {
+pub(crate) fn unpacked(path: &str) -> Option<String> {
     let packed = bytes(path)?;
     let mut text = String::new();
     GzDecoder::new(&packed[..]).read_to_string(&mut text).unwrap();

@@ -18,6 +18,7 @@ mod data_model;
 mod event;
 mod firehose;
 mod forged;
+mod frames;
 mod history;
 mod identity;
 mod imports;

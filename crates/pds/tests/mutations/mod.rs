@@ -7,6 +7,7 @@ mod commits;
 mod deviant;
 mod documents;
 mod forge;
+mod frames;
 mod framing;
 mod json_records;
 mod judge;

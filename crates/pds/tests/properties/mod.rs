@@ -22,6 +22,7 @@ mod mst_nodes;
 mod mst_peer;
 mod mst_proof;
 mod mst_settle;
+pub(crate) mod sync;
 mod values;
 
 /// The content of a tree.
