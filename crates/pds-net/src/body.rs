@@ -31,7 +31,7 @@ pub(crate) struct Origin {
 /// [`Error`] again by `Error::from`. The place of the request among the parallel ones is kept until the body is
 /// dropped.
 pub struct Body {
-    source: Source,
+    source: Decoded,
     url: String,
     what: &'static str,
     max_bytes: u64,
@@ -40,7 +40,7 @@ pub struct Body {
     permit: Option<Permit>,
 }
 
-enum Source {
+enum Decoded {
     Plain(Box<Wire>),
     Gzip(Box<MultiGzDecoder<Wire>>),
 }
@@ -76,9 +76,9 @@ impl Body {
             origin,
         };
         let source = if is_gzip {
-            Source::Gzip(Box::new(MultiGzDecoder::new(wire)))
+            Decoded::Gzip(Box::new(MultiGzDecoder::new(wire)))
         } else {
-            Source::Plain(Box::new(wire))
+            Decoded::Plain(Box::new(wire))
         };
         Ok(Self { source, url, what, max_bytes, bytes: 0, total, permit: None })
     }
@@ -124,8 +124,8 @@ impl Body {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.source {
-            Source::Plain(wire) => wire.read(buffer)?,
-            Source::Gzip(decoder) => match decoder.read(buffer) {
+            Decoded::Plain(wire) => wire.read(buffer)?,
+            Decoded::Gzip(decoder) => match decoder.read(buffer) {
                 Ok(read) => read,
                 Err(error) => return Err(gzip_error(error, &self.url, decoder.get_ref().bytes)),
             },

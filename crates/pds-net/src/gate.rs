@@ -18,14 +18,14 @@ const PART: Duration = Duration::from_secs(1);
 /// The waits for all hosts.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    hosts: Mutex<HashMap<Host, State>>,
+    hosts: Mutex<HashMap<Host, HostState>>,
     max_wait: Duration,
     clock: Arc<dyn Clock>,
 }
 
 /// What a host said last.
 #[derive(Debug, Default)]
-struct State {
+struct HostState {
     not_before: Option<SystemTime>,
     remaining: Option<u64>,
     reset_at: Option<SystemTime>,
@@ -103,7 +103,7 @@ impl Gate {
     }
 }
 
-impl State {
+impl HostState {
     /// Returns the time of the next request, and takes it unless the wait is too long.
     fn next(&mut self, now: SystemTime, max_wait: Duration) -> (SystemTime, Why) {
         let spread = self.slot(now).unwrap_or(now);
