@@ -94,8 +94,15 @@ pub const MAX_PLC_OPERATIONS: usize = 5_000;
 /// Serialization, Signing, and Validation").
 pub const MAX_PLC_OPERATION_BYTES: usize = 7_500;
 
-/// The most rotation keys of a did:plc account (did:plc specification, "How it works").
-pub const MAX_PLC_ROTATION_KEYS: usize = 5;
+/// The most rotation keys of a did:plc account that are read. The did:plc specification permits five, but newer
+/// directories accept ten.
+pub const MAX_PLC_ROTATION_KEYS: usize = 10;
+
+/// The most rotation keys in an operation that is signed here (did:plc specification, "How it works").
+pub const MAX_WRITTEN_PLC_ROTATION_KEYS: usize = 5;
+
+/// The largest did:plc operation that is signed here, in bytes of DAG-CBOR. Newer directories accept no larger ones.
+pub const MAX_WRITTEN_PLC_OPERATION_BYTES: usize = 4_000;
 
 /// The most verification methods of a did:plc account (did:plc specification, "Changelog").
 pub const MAX_PLC_VERIFICATION_METHODS: usize = 10;

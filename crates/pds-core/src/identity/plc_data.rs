@@ -60,7 +60,7 @@ impl PlcData {
     pub(crate) fn of_operation(fields: &Map) -> Result<Self, OperationFault> {
         let keys = list(fields, "rotationKeys")?;
         if keys.len() > MAX_PLC_ROTATION_KEYS {
-            return Err(field("rotationKeys", "more than five"));
+            return Err(field("rotationKeys", "more than ten"));
         }
         let keys = keys.iter().map(|key| {
             let key = key.as_text().and_then(|key| PublicKey::from_did_key(key).ok());

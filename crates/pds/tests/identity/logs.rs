@@ -256,7 +256,7 @@ fn sizes_and_numbers_of_keys_are_limited() {
     assert_eq!(bytes, 7_501);
     assert_eq!(fault(&larger), (0, OperationFault::TooLarge { bytes: 7_501, limit: 7_500 }));
 
-    for (count, is_valid) in [(5, true), (6, false)] {
+    for (count, is_valid) in [(10, true), (11, false)] {
         let mut log = Directory::default();
         let mut rotation = vec![&b; count - 1];
         rotation.push(&a);
