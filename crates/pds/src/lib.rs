@@ -120,6 +120,8 @@ pub mod identity {
     pub use pds_core::identity::key_history::{KeyError, KeyHistory, KeyPeriod};
     pub use pds_core::identity::plc_data::{PlcData, PlcService};
     pub use pds_core::identity::plc_log::{LogChanged, PlcEntry, PlcLog};
+    pub use pds_core::identity::plc_operation::PlcOperation;
+    pub use pds_core::identity::unsigned_operation::UnsignedPlcOperation;
 }
 
 /// The event stream of a host: frames, checks, and events of our own.

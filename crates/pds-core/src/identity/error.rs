@@ -1,6 +1,7 @@
 //! The errors of DID documents and did:plc operation logs.
 
 use crate::crypto::curve::Curve;
+use crate::crypto::error::CryptoError;
 use crate::data::cid::Cid;
 use crate::data::error::DataError;
 use crate::syntax::did::Did;
@@ -24,6 +25,12 @@ pub enum IdentityError {
         /// The broken rule.
         reason: &'static str,
     },
+    /// The JSON is not an operation of a did:plc account, or a directory would refuse it.
+    #[error("not a did:plc operation: {0}")]
+    NoOperation(#[from] OperationFault),
+    /// The signer has failed.
+    #[error("cannot sign the operation")]
+    Signer(#[from] CryptoError),
     /// An operation of the log is not valid.
     #[error("operation {index} of the log: {fault}")]
     Operation {

@@ -47,4 +47,5 @@ pub mod key_history;
 pub(crate) mod origin;
 pub mod plc_data;
 pub mod plc_log;
-pub(crate) mod plc_operation;
+pub mod plc_operation;
+pub mod unsigned_operation;

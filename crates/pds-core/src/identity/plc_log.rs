@@ -1,6 +1,5 @@
 //! The operation log of a did:plc account, verified as a whole.
 
-use data_encoding::BASE32_NOPAD;
 use serde::de::IgnoredAny;
 
 use crate::crypto::public_key::PublicKey;
@@ -11,7 +10,7 @@ use crate::data::value::{Map, Value};
 use crate::identity::error::{IdentityError, OperationFault};
 use crate::identity::key_history::{KeyHistory, time_text};
 use crate::identity::plc_data::{PlcData, field, text};
-use crate::identity::plc_operation::Operation;
+use crate::identity::plc_operation::PlcOperation;
 use crate::syntax::datetime::Datetime;
 use crate::syntax::did::Did;
 
@@ -235,7 +234,7 @@ struct Check {
 }
 
 struct Line {
-    operation: Operation,
+    operation: PlcOperation,
     created_micros: u64,
     stated_nullified: bool,
     /// The index of the rotation key that signed the operation, among the permitted ones.
@@ -258,9 +257,9 @@ impl Check {
         let Some(Value::Map(operation)) = line.remove("operation") else {
             return Err(field("operation", "not an object"));
         };
-        let operation = Operation::read(operation)?;
-        if operation.cid != stated {
-            return Err(OperationFault::WrongCid { stated, computed: operation.cid });
+        let operation = PlcOperation::read(operation)?;
+        if operation.cid() != stated {
+            return Err(OperationFault::WrongCid { stated, computed: operation.cid() });
         }
         if self.lines.last().is_some_and(|before| created_micros < before.created_micros) {
             return Err(OperationFault::OutOfOrder);
@@ -269,7 +268,7 @@ impl Check {
         if *expected != did {
             return Err(OperationFault::WrongDid { expected: expected.clone(), found: did });
         }
-        let (signer, signed_by) = match operation.prev {
+        let (signer, signed_by) = match operation.prev() {
             None => genesis(&operation, self.lines.is_empty(), &did)?,
             Some(prev) => self.follow(&operation, prev, created_micros)?,
         };
@@ -281,16 +280,16 @@ impl Check {
     /// Adds an operation after its `prev`, and nullifies the operations that followed that one.
     fn follow(
         &mut self,
-        operation: &Operation,
+        operation: &PlcOperation,
         prev: Cid,
         created_micros: u64,
     ) -> Result<(usize, PublicKey), OperationFault> {
         // Usually it is the last one.
-        let is_prev = |at: &usize| self.lines[*at].operation.cid == prev;
+        let is_prev = |at: &usize| self.lines[*at].operation.cid() == prev;
         let at = self.counting.iter().rposition(is_prev).ok_or(OperationFault::NoPredecessor)?;
         let before = &self.lines[self.counting[at]];
-        let data = before.operation.data.as_ref().ok_or(OperationFault::AfterTombstone)?;
-        let signer = operation.signer(&data.rotation_keys)?;
+        let data = before.operation.data().ok_or(OperationFault::AfterTombstone)?;
+        let signer = operation.signed_by(&data.rotation_keys)?;
         if let Some(disputed) = self.counting.get(at + 1).copied() {
             let undone = &self.lines[disputed];
             if signer >= undone.signer {
@@ -314,13 +313,13 @@ impl Check {
                 return Err(IdentityError::Operation { index, fault });
             }
             Ok(PlcEntry {
-                cid: line.operation.cid,
+                cid: line.operation.cid(),
                 created_micros: line.created_micros,
                 nullified,
                 signed_by: line.signed_by,
-                signing_key: line.operation.data.as_ref().and_then(PlcData::signing_key),
-                prev: line.operation.prev,
-                data: line.operation.data,
+                signing_key: line.operation.data().and_then(PlcData::signing_key),
+                prev: line.operation.prev(),
+                data: line.operation.data().cloned(),
             })
         };
         self.lines.into_iter().enumerate().map(entry).collect()
@@ -329,21 +328,15 @@ impl Check {
 
 /// Checks the first operation of an account.
 fn genesis(
-    operation: &Operation,
+    operation: &PlcOperation,
     is_first: bool,
     did: &Did,
 ) -> Result<(usize, PublicKey), OperationFault> {
-    let data = operation.data.as_ref().filter(|_| is_first).ok_or(OperationFault::NoPredecessor)?;
-    let mut derived = BASE32_NOPAD.encode(operation.cid.digest());
-    derived.make_ascii_lowercase();
-    derived.truncate(PLC_IDENTIFIER_CHARS);
-    derived.insert_str(0, "did:plc:");
-    if derived != did.as_str() {
-        return Err(OperationFault::NotTheGenesis { derived });
+    let no_genesis = OperationFault::NoPredecessor;
+    let data = operation.data().filter(|_| is_first).ok_or(no_genesis)?;
+    if let Some(derived) = operation.did().filter(|derived| derived != did) {
+        return Err(OperationFault::NotTheGenesis { derived: derived.to_string() });
     }
-    let signer = operation.signer(&data.rotation_keys)?;
+    let signer = operation.signed_by(&data.rotation_keys)?;
     Ok((signer, data.rotation_keys[signer].clone()))
 }
-
-/// The number of characters of the genesis operation's hash in a did:plc.
-const PLC_IDENTIFIER_CHARS: usize = 24;

@@ -16,8 +16,9 @@ struct Ceiling {
 /// imported from the module that defines it: 400 lines in `store`, 760 in `pds` and 690 in `cli`.
 const CEILINGS: [Ceiling; 6] = [
     // Types of callers become values and come back by serde, in 500 lines. Every public type has `Debug`. The network
-    // needs the hosts, handles and services of accounts, in 180. The event stream (`sync`) has 850.
-    Ceiling { name: "core", design: 7_200, recorded: 9_120 },
+    // needs the hosts, handles and services of accounts, in 180. The event stream (`sync`) has 850, and operations
+    // of did:plc that are signed here 150.
+    Ceiling { name: "core", design: 7_200, recorded: 9_270 },
     // Seam, memory, blobs, reader and writer have 2,800. The rest protects the file: rows with checksums (420), the
     // index and its filter (280), the schema and its comparison with the format (430), checks (360), salvage (610).
     // Unfinished files, their locks and the removal of leftovers have 330.

@@ -6,6 +6,7 @@ mod keys;
 mod log_damage;
 mod log_model;
 mod logs;
+mod operations;
 pub(crate) mod plc;
 mod verify;
 

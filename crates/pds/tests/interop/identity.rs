@@ -1,6 +1,6 @@
 //! DID documents and operation logs of real accounts.
 
-use pds::identity::{DidDocument, PlcEntry, PlcLog};
+use pds::identity::{DidDocument, PlcEntry, PlcLog, PlcOperation, UnsignedPlcOperation};
 
 use super::{each, read_json, text};
 use crate::fixtures;
@@ -37,6 +37,38 @@ fn every_operation_of_every_log_is_signed_by_the_expected_key() {
     // 2023-04-12T04:53:57.057Z and 2023-11-09T21:49:10.793Z
     let (from, rotated) = (1_681_275_237_057_000, 1_699_566_550_793_000);
     assert_eq!(times, [(from, Some(rotated)), (rotated, None)]);
+}
+
+#[test]
+fn every_operation_is_read_alone_and_written_alike() {
+    let Some(dir) = fixtures() else { return };
+    let (mut operations, mut rebuilt) = (0, 0);
+    for name in ["identity/plc_audit_log_bsky.json", "reference-pds/alice/plc-log-audit.json"] {
+        let mut keys = Vec::new();
+        for entry in each(&read_json(&dir.join(name))) {
+            let operation = PlcOperation::parse(&entry["operation"].to_string()).unwrap();
+            assert_eq!(operation.cid().to_string(), text(&entry["cid"]), "{name}");
+            let written: serde_json::Value = serde_json::from_str(&operation.to_json()).unwrap();
+            assert_eq!(written, entry["operation"], "{name}");
+            let data = operation.data().unwrap().clone();
+            if operation.prev().is_none() {
+                assert_eq!(operation.did().unwrap().as_str(), text(&entry["did"]), "{name}");
+                keys.clone_from(&data.rotation_keys);
+            }
+            operation.signed_by(&keys).unwrap();
+            keys.clone_from(&data.rotation_keys);
+            operations += 1;
+            if text(&entry["operation"]["type"]) == "plc_operation" {
+                let ours = match operation.prev() {
+                    Some(prev) => UnsignedPlcOperation::update(prev, data),
+                    None => UnsignedPlcOperation::genesis(data),
+                };
+                assert_eq!(ours.signing_bytes(), operation.signing_bytes(), "{name}");
+                rebuilt += 1;
+            }
+        }
+    }
+    assert!(operations >= 3 && rebuilt >= 2, "{operations} {rebuilt}");
 }
 
 #[test]
