@@ -12,8 +12,8 @@ use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subco
 use crate::arguments::first_argument::moved;
 use crate::commands::{
     apply, blob, cid, clone, completions, diff, edit, export, forget, gc, get, help, import, info,
-    init, key, log, ls, man, merge, mst, prove, put, recover, reflog, refs, repair, reset, revert,
-    rm, show, stats, tid, unpack, verify, verify_proof,
+    init, key, log, ls, man, merge, mst, prove, pull, put, recover, reflog, refs, repair, reset,
+    revert, rm, show, stats, tid, unpack, verify, verify_proof,
 };
 use crate::failures::exit::Exit;
 use crate::failures::usage::with_counts;
@@ -140,6 +140,7 @@ impl Cli {
             Command::Ls(args) => args.run(&place, out),
             Command::Apply(args) => args.run(&place, out),
             Command::Blob(args) => args.run(&place, out),
+            Command::Pull(args) => args.run(&place, out),
             Command::Import(args) => args.run(&place, out),
             Command::Export(args) => args.run(&place, out),
             Command::Unpack(args) => args.run(&place, out),
@@ -182,6 +183,7 @@ pub(crate) enum Command {
     Ls(ls::Args),
     Apply(apply::Args),
     Blob(blob::Args),
+    Pull(pull::Args),
     Import(import::Args),
     Export(export::Args),
     Unpack(unpack::Args),

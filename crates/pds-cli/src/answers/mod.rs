@@ -12,6 +12,7 @@ pub(crate) mod cid;
 pub(crate) mod commit;
 pub(crate) mod diff;
 pub(crate) mod export;
+pub(crate) mod fetched;
 pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;

@@ -5,6 +5,7 @@ pub(crate) mod collection;
 pub(crate) mod first_argument;
 pub(crate) mod history_args;
 pub(crate) mod identity;
+pub(crate) mod network_args;
 pub(crate) mod record;
 pub(crate) mod record_at;
 pub(crate) mod record_pattern;

@@ -13,15 +13,17 @@ use pds::local::database::clone_into_database;
 use pds::local::directory::clone_file_with;
 use pds::local::open::{is_repository, open_without_key};
 use pds::local::store_place::is_address;
-use pds::syntax::AtIdentifier;
+use pds::syntax::Nsid;
 use pds::transfer::copy::Copied;
 use pds::{Error, Jobs, Progress};
+use pds_net::resolve::who::Who;
 
+use super::clone_account::AccountClone;
 use super::{import, info};
 use crate::answers::arrived::Arrived;
 use crate::answers::info::Info;
-use crate::arguments::bsky_url::is_url;
 use crate::arguments::identity::{Identity, IdentityArgs};
+use crate::arguments::network_args::NetworkArgs;
 use crate::arguments::state_arg::has_car_ending;
 use crate::arguments::store_arg::StoreArg;
 use crate::failures::exit::{Exit, Stated};
@@ -39,7 +41,7 @@ use crate::repository::made::Made;
 use crate::repository::open::{about_file, about_missing_base, peek};
 use crate::screens::arrived as screen;
 
-/// Create a repository from a CAR file or another repository
+/// Create a repository from an account, a CAR file or another repository
 ///
 /// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`. Every whole
 /// state of a CAR file is stored, each with a row of the log.
@@ -47,14 +49,18 @@ use crate::screens::arrived as screen;
 /// All of another repository is copied: refs, log, every state that they name, known keys, blobs and identity files.
 /// Blobs become hard links if both directories are on one file system. A damaged blob is listed and not copied. From
 /// a database address, no blobs are copied, because a database has none.
+///
+/// An account is fetched from its host, with all blobs, and verified against its DID document and operation log. It is
+/// named by a handle, a DID, an at-uri or a bsky.app URL. If the clone is interrupted, the same command continues it.
+/// `pds pull` then fetches what is new. A path to a directory with the form of a handle begins with ./
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
+    after_help = "Examples:\n  pds clone alice.example.com\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
     pds clone alice ../copy --with-key\n\n\
     Exit code 6 if blobs or past states are damaged or invalid in the source: they are listed."
 )]
 pub(crate) struct Args {
-    /// CAR file, or directory or database address of another repository; - for stdin
+    /// Account, CAR file, or directory or database address of another repository; - for stdin
     source: PathBuf,
 
     /// Directory to create [default: named after the source, or after the account]
@@ -76,26 +82,52 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     store: StoreArg,
+
+    /// Fetch no blobs of an account
+    #[arg(long)]
+    no_blobs: bool,
+
+    /// Fetch only the blobs of this collection of an account; may be given several times
+    #[arg(long, value_name = "NSID")]
+    collection: Vec<Nsid>,
+
+    #[command(flatten)]
+    network: NetworkArgs,
 }
 
 impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
         warn_of_release(out);
+        if let Some(who) = account_of(&self.source) {
+            return self.of_account(&who, out);
+        }
         match is_repository(&self.source)? {
             true => self.of_repository(&identity, out),
             false => self.of_file(&identity, out),
         }
     }
 
+    fn of_account(&self, who: &Who, out: &mut Output) -> Result<Exit> {
+        if self.with_key || self.store.address()?.is_some() {
+            let message = "--with-key and --store are for copies of files and repositories";
+            return Stated::usage(message).hint("clone the account without them").fail();
+        }
+        let clone = AccountClone {
+            who,
+            dir: self.dir.as_deref(),
+            no_blobs: self.no_blobs,
+            blobs_of: self.collection.clone(),
+            jobs: self.jobs.map_or(Jobs::default(), Jobs::new),
+            accept_clock: self.future.is_given(),
+        };
+        clone.run(&self.network.net()?, out)
+    }
+
     fn of_file(self, identity: &Identity, out: &mut Output) -> Result<Exit> {
         if self.with_key {
             let message = format!("{} is a file without a signing key", self.source.display());
             return Stated::usage(message).hint("import the key later: pds key import FILE").fail();
-        }
-        if names_account(&self.source) && !self.source.exists() {
-            let message = format!("no file {}", self.source.display());
-            return Stated::bad_input(message).hint(NO_NETWORK).fail();
         }
         let file = open_file(&self.source)?;
         let commit = || commit_of(&file, &self.source);
@@ -189,14 +221,16 @@ impl Args {
     }
 }
 
-/// Tells whether a source may be the name of an account.
-fn names_account(source: &Path) -> bool {
-    let text = source.to_str().unwrap_or_default();
-    !has_car_ending(source.as_os_str()) && (is_url(text) || text.parse::<AtIdentifier>().is_ok())
+/// Returns the account that a source names. A path begins with `.` or `/`, or ends as a CAR file does, or names a file.
+/// A directory with the form of a handle may be an unfinished clone, so it counts as an account.
+fn account_of(source: &Path) -> Option<Who> {
+    let text = source.to_str()?;
+    let is_path = text.starts_with(['.', '/']) || has_car_ending(source.as_os_str());
+    if is_path || source.is_file() || is_address(text) {
+        return None;
+    }
+    text.parse().ok()
 }
-
-const NO_NETWORK: &str =
-    "if this is an account: the network is not built yet; download its CAR file, and clone that";
 
 /// Returns the message of the log about the clone of a file. The name of its directory is left out.
 fn log_message(source: &Path) -> String {

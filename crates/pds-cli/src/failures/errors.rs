@@ -17,6 +17,7 @@ use pds::{Code, Error, Finding, Stage};
 
 use crate::arguments::state_arg::has_car_ending;
 use crate::failures::exit::{Exit, Stated};
+use crate::failures::network::of_network;
 use crate::input::foreign_file::{REFERENCE_SERVER, is_reference_server};
 
 /// Tells whether a state was deleted while the command read it: the command can be run again.
@@ -57,7 +58,7 @@ fn has_kind(error: &anyhow::Error, kinds: &[io::ErrorKind]) -> bool {
 }
 
 /// An exit code, a name, and perhaps a hint.
-type Meaning = (Exit, &'static str, Option<&'static str>);
+pub(super) type Meaning = (Exit, &'static str, Option<&'static str>);
 
 fn no(name: &'static str, hint: impl Into<Option<&'static str>>) -> Meaning {
     (Exit::No, name, hint.into())
@@ -88,6 +89,7 @@ fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Meaning> {
     let stated =
         cause.downcast_ref().map(|stated: &Stated| (stated.exit, stated.name, stated.hint));
     stated
+        .or_else(|| cause.downcast_ref().and_then(of_network))
         .or_else(|| cause.downcast_ref().map(of_repo))
         .or_else(|| cause.downcast_ref().map(of_proof))
         .or_else(|| cause.downcast_ref().map(of_store))

@@ -5,5 +5,6 @@ pub(crate) mod errors;
 pub(crate) mod exit;
 pub(crate) mod failure;
 pub(crate) mod habits;
+mod network;
 pub(crate) mod partial;
 pub(crate) mod usage;

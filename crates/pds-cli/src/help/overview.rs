@@ -82,7 +82,7 @@ const GROUPS: &[(&str, &[Verb])] = &[
         "begin",
         &[
             verb("init", "create an empty repository with a signing key"),
-            verb("clone", "copy a CAR file or a repository"),
+            verb("clone", "copy an account, a CAR file or a repository"),
             verb("import", "add a CAR file after verifying it"),
             verb("recover", "read what is left of a damaged CAR file"),
             verb("export", "write a CAR file, NDJSON or CSV"),

@@ -5,5 +5,6 @@ pub(crate) mod blob_notes;
 pub(crate) mod clock;
 pub(crate) mod logged_states;
 pub(crate) mod made;
+pub(crate) mod missing_blobs;
 pub(crate) mod open;
 pub(crate) mod signed;

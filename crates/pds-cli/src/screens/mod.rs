@@ -3,6 +3,7 @@
 pub(crate) mod arrived;
 pub(crate) mod blob;
 pub(crate) mod diff;
+pub(crate) mod fetched;
 pub(crate) mod files;
 pub(crate) mod forget;
 pub(crate) mod forget_question;

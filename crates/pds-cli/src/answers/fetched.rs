@@ -1,0 +1,113 @@
+//! The answers of `pds clone` of an account and of `pds pull`.
+
+use std::fmt;
+
+use pds::data::Cid;
+use pds::syntax::Tid;
+use pds_net::host::Host;
+use pds_net::mirror::blobs::Blobs;
+use pds_net::traffic::Traffic;
+use serde::{Serialize, Serializer};
+
+use super::info::Info;
+use super::json::optional_text;
+use crate::process::text::counted_plain;
+
+/// The blobs of a fetch.
+#[derive(Clone, Copy, Serialize)]
+pub(crate) struct BlobCounts {
+    pub(crate) fetched: u64,
+    pub(crate) missing: u64,
+}
+
+impl BlobCounts {
+    pub(crate) fn of(blobs: &Blobs) -> Self {
+        Self { fetched: blobs.fetched, missing: blobs.missing.len() as u64 }
+    }
+}
+
+/// A repository that was cloned from a host: as [`Info`], with the host and the counts of the fetch.
+pub(crate) struct ClonedAccount {
+    pub(crate) info: Info,
+    pub(crate) host: Host,
+    pub(crate) host_rev: Option<Tid>,
+    pub(crate) handle: Option<String>,
+    pub(crate) blobs: BlobCounts,
+    pub(crate) traffic: Traffic,
+}
+
+impl Serialize for ClonedAccount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::Error;
+
+        let mut value = serde_json::to_value(&self.info).map_err(S::Error::custom)?;
+        let added = serde_json::json!({
+            "host": self.host.to_string(),
+            "hostRev": self.host_rev.map(|rev| rev.to_string()),
+            "handle": self.handle,
+            "blobs": self.blobs,
+            "bytesReceived": self.traffic.bytes_received,
+            "requests": self.traffic.requests,
+        });
+        if let (Some(value), serde_json::Value::Object(added)) = (value.as_object_mut(), added) {
+            value.extend(added);
+        }
+        value.serialize(serializer)
+    }
+}
+
+impl fmt::Display for ClonedAccount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { info, host, blobs, .. } = self;
+        write!(f, "{info}\nhost     {host}")?;
+        match blobs.missing {
+            0 => Ok(()),
+            missing => write!(f, "\nmissing  {}", counted_plain(missing, "blob")),
+        }
+    }
+}
+
+/// What a pull has done.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct PulledAnswer {
+    pub(crate) did: String,
+    pub(crate) action: Action,
+    pub(crate) before: Cid,
+    pub(crate) after: Cid,
+    #[serde(serialize_with = "optional_text")]
+    pub(crate) rev: Option<Tid>,
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) deleted: u64,
+    pub(crate) blobs: BlobCounts,
+    pub(crate) bytes_received: u64,
+    pub(crate) requests: u64,
+}
+
+/// The effect of a pull.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Action {
+    /// The host has no newer state.
+    Unchanged,
+    /// `HEAD` and `origin` have moved.
+    Pulled,
+    /// Only `origin` has moved, because there are commits made here.
+    Diverged,
+}
+
+impl fmt::Display for PulledAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { created, updated, deleted, blobs, .. } = self;
+        let rev = self.rev.map_or_else(|| "-".to_owned(), |rev| rev.to_string());
+        if self.action == Action::Unchanged {
+            return write!(f, "{rev}\tunchanged");
+        }
+        write!(
+            f,
+            "{rev}\t+{created} ~{updated} -{deleted}\t{}",
+            counted_plain(blobs.fetched, "blob")
+        )
+    }
+}

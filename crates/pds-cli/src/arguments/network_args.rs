@@ -1,0 +1,62 @@
+//! The options of verbs that use the network.
+
+use anyhow::Result;
+use pds_net::host::Host;
+use pds_net::net::Net;
+use pds_net::options::NetOptions;
+use pds_net::private_addresses::PrivateAddresses;
+
+/// The options of verbs that use the network.
+#[derive(Debug, clap::Args)]
+pub(crate) struct NetworkArgs {
+    /// Directory of did:plc accounts [default: https://plc.directory]
+    #[arg(long, value_name = "URL", env = "ATP_PLC_HOST", hide_env_values = true, help_heading = HEADING)]
+    plc: Option<Host>,
+
+    /// Ask this server for handles, instead of DNS and the handle's web server
+    #[arg(long, value_name = "URL", help_heading = HEADING)]
+    resolver: Option<Host>,
+
+    /// Permit private addresses and http: for this host (name or name:port), or for all hosts
+    #[arg(
+        long,
+        value_name = "HOST",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = ALL,
+        help_heading = HEADING
+    )]
+    allow_private: Vec<String>,
+
+    /// Largest repository, in bytes after decompression [default: 8 GiB]
+    #[arg(long, value_name = "BYTES", help_heading = HEADING)]
+    max_repo: Option<u64>,
+
+    /// Largest blob for which its record names no size, in bytes [default: 1 GiB]
+    #[arg(long, value_name = "BYTES", help_heading = HEADING)]
+    max_blob: Option<u64>,
+}
+
+impl NetworkArgs {
+    /// Returns the network with these options.
+    pub(crate) fn net(&self) -> Result<Net> {
+        let mut options = NetOptions::default();
+        if let Some(plc) = &self.plc {
+            options.plc = plc.clone();
+        }
+        options.resolver.clone_from(&self.resolver);
+        options.private_addresses = match &self.allow_private[..] {
+            [] => PrivateAddresses::Refuse,
+            hosts if hosts.iter().any(|host| host == ALL) => PrivateAddresses::Allow,
+            hosts => PrivateAddresses::Hosts(hosts.to_vec()),
+        };
+        options.max_repo_bytes = self.max_repo.unwrap_or(options.max_repo_bytes);
+        options.max_blob_bytes = self.max_blob.unwrap_or(options.max_blob_bytes);
+        Ok(Net::new(options)?)
+    }
+}
+
+/// The value of `--allow-private` without a host.
+const ALL: &str = "*";
+
+const HEADING: &str = "Network";

@@ -1,0 +1,113 @@
+//! `pds clone` of an account on its host.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use pds::Jobs;
+use pds::syntax::Nsid;
+use pds_net::account::Account;
+use pds_net::mirror::clone::Cloned;
+use pds_net::mirror::handle::{FetchOptions, Mirror};
+use pds_net::net::Net;
+use pds_net::resolve::who::Who;
+
+use super::info;
+use crate::answers::fetched::{BlobCounts, ClonedAccount};
+use crate::answers::info::Info;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::destination::check_is_outside;
+use crate::process::leftovers::clear_repository;
+use crate::process::network_progress::NetworkProgress;
+use crate::process::output::Output;
+use crate::records::record_files::directory_name;
+use crate::repository::made::Made;
+use crate::repository::missing_blobs::say_not_fetched;
+use crate::screens::fetched as screen;
+
+/// The clone of an account, as the user asked for it.
+pub(super) struct AccountClone<'a> {
+    pub(super) who: &'a Who,
+    pub(super) dir: Option<&'a Path>,
+    pub(super) no_blobs: bool,
+    pub(super) blobs_of: Vec<Nsid>,
+    pub(super) jobs: Jobs,
+    pub(super) accept_clock: bool,
+}
+
+impl AccountClone<'_> {
+    pub(super) fn run(self, net: &Net, out: &mut Output) -> Result<Exit> {
+        if let Who::Host(host) = self.who {
+            let message = format!("{host} is a host, and not an account");
+            return Stated::usage(message)
+                .hint("name one of its accounts: pds clone HANDLE")
+                .fail();
+        }
+        let account = net.account(self.who)?;
+        for warning in &account.warnings {
+            out.warn(warning.clone());
+        }
+        let dir = self.directory(&account)?;
+        check_is_outside(&dir)?;
+        let mut options = FetchOptions::default();
+        options.no_blobs = self.no_blobs;
+        options.blobs_of.clone_from(&self.blobs_of);
+        options.jobs = self.jobs;
+        options.force = self.accept_clock;
+        options.wait = Duration::ZERO;
+        let progress = NetworkProgress::default();
+        let made = Made::at(&dir);
+        let cloned =
+            Mirror::clone_account(net, &account, &dir, &options, &|step| progress.show(step));
+        progress.finish();
+        let (mirror, cloned) = cloned.inspect_err(|_| made.note(out))?;
+        out.has_done();
+        clear_repository(&dir);
+        self.answer(net, (&account, &mirror), cloned, out)
+    }
+
+    fn answer(
+        &self,
+        net: &Net,
+        (account, mirror): (&Account, &Mirror),
+        cloned: Cloned,
+        out: &mut Output,
+    ) -> Result<Exit> {
+        let dir = mirror.dir();
+        for warning in &cloned.warnings {
+            out.warn(warning.clone());
+        }
+        let blobs = BlobCounts::of(&cloned.blobs);
+        let info = match cloned.imported {
+            Some(imported) => {
+                super::import::warn(&imported.findings, out);
+                info::of_clone(mirror.repo(), imported, blobs.fetched, dir)?
+            }
+            None => info::of_repo(mirror.repo(), dir)?,
+        };
+        let info: Info = info;
+        let answer = ClonedAccount {
+            info,
+            host: account.host.clone(),
+            host_rev: mirror.upstream().host_rev,
+            handle: account.handle.as_ref().map(ToString::to_string),
+            blobs,
+            traffic: net.traffic(),
+        };
+        let dir = dir.display().to_string();
+        out.show(&answer, |terminal| screen::cloned(&answer, &dir, terminal))?;
+        Ok(say_not_fetched(&cloned.blobs, out))
+    }
+
+    /// Returns the directory to create: the one given, or the handle, or the DID.
+    fn directory(&self, account: &Account) -> Result<PathBuf> {
+        match (self.dir, &account.handle) {
+            (Some(dir), _) => Ok(dir.to_owned()),
+            (None, Some(handle)) => Ok(PathBuf::from(handle.as_str())),
+            (None, None) => {
+                let hint = "name the directory: pds clone ACCOUNT DIR";
+                Ok(PathBuf::from(directory_name(&account.did, hint)?))
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! `pds pull`
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use anyhow::Result;
+use pds::Jobs;
+use pds::syntax::{Nsid, Tid};
+use pds_net::mirror::handle::{FetchOptions, Mirror};
+use pds_net::mirror::pull::Pulled;
+
+use crate::answers::fetched::{Action, BlobCounts, PulledAnswer};
+use crate::arguments::network_args::NetworkArgs;
+use crate::failures::exit::{Exit, Stated};
+use crate::process::network_progress::NetworkProgress;
+use crate::process::output::Output;
+use crate::repository::missing_blobs::say_not_fetched;
+use crate::repository::open::Place;
+use crate::screens::fetched as screen;
+
+/// Bring a mirror to the newest state of its host
+///
+/// Asks the host of the account for its newest commit. If there is a newer one, fetches what changed, verifies it, and
+/// stores it with the new blobs. HEAD follows, unless there are commits made here: then only the ref origin moves, and
+/// pds merge origin combines both. If the account has moved to another host, the pull follows it.
+///
+/// Prints nothing if nothing has changed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n\n\
+    Exit code 1 if the host contradicts what is stored or signed, 4 if the host fails or does not serve the account,\n\
+    6 if blobs are missing. The repository is unchanged after 1 and 4.")]
+pub(crate) struct Args {
+    /// Fetch no blobs
+    #[arg(long)]
+    no_blobs: bool,
+
+    /// Fetch only the blobs of this collection; may be given several times
+    #[arg(long, value_name = "NSID")]
+    collection: Vec<Nsid>,
+
+    /// Take a state that is older than the stored one, has its rev, or a rev in the future
+    #[arg(long)]
+    force: bool,
+
+    /// Wait for another process that fetches, instead of failing
+    #[arg(long)]
+    wait: bool,
+
+    /// Also say that nothing has changed
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Number of threads [default: all cores]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
+
+    #[command(flatten)]
+    network: NetworkArgs,
+}
+
+impl Args {
+    pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let dir = place.writable()?;
+        let Some(mut mirror) = Mirror::open(&dir)? else {
+            let message = format!("{} follows no host", dir.display());
+            let hint = "pds clone ACCOUNT makes a repository that does; pds import adds a file";
+            return Stated::no("no-upstream", message).hint(hint).fail();
+        };
+        let net = self.network.net()?;
+        let progress = NetworkProgress::default();
+        let pulled = mirror.pull(&net, &self.options(), &|step| progress.show(step));
+        progress.finish();
+        let pulled = pulled?;
+        out.has_done();
+        for warning in &pulled.warnings {
+            out.warn(warning.clone());
+        }
+        if let Some(host) = &pulled.moved_to {
+            out.warn(format!("the account has moved to {host}"));
+        }
+        let answer = self.answer(&mirror, &net, &pulled);
+        if self.verbose || out.is_json() || answer.action != Action::Unchanged {
+            let host = mirror.upstream().host.to_string();
+            let before = rev_before(&mirror, &pulled);
+            out.show(&answer, |terminal| screen::pulled(&answer, &host, before, terminal))?;
+        }
+        Ok(say_not_fetched(&pulled.blobs, out))
+    }
+
+    fn options(&self) -> FetchOptions {
+        let mut options = FetchOptions::default();
+        options.no_blobs = self.no_blobs;
+        options.blobs_of.clone_from(&self.collection);
+        options.force = self.force;
+        options.wait = if self.wait { Duration::MAX } else { Duration::ZERO };
+        options.jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        options
+    }
+
+    fn answer(&self, mirror: &Mirror, net: &pds_net::net::Net, pulled: &Pulled) -> PulledAnswer {
+        let (mut created, mut updated, mut deleted) = (0, 0, 0);
+        for change in &pulled.changes {
+            match (change.before, change.after) {
+                (None, _) => created += 1,
+                (Some(_), Some(_)) => updated += 1,
+                (Some(_), None) => deleted += 1,
+            }
+        }
+        let action = match (pulled.after.cid() == pulled.before, pulled.moves_head) {
+            (true, _) => Action::Unchanged,
+            (false, true) => Action::Pulled,
+            (false, false) => Action::Diverged,
+        };
+        let traffic = net.traffic();
+        PulledAnswer {
+            did: mirror.upstream().did.to_string(),
+            action,
+            before: pulled.before,
+            after: pulled.after.cid(),
+            rev: pulled.after.rev(),
+            created,
+            updated,
+            deleted,
+            blobs: BlobCounts::of(&pulled.blobs),
+            bytes_received: traffic.bytes_received,
+            requests: traffic.requests,
+        }
+    }
+}
+
+/// Returns the rev of the state before.
+fn rev_before(mirror: &Mirror, pulled: &Pulled) -> Option<Tid> {
+    let before = mirror.repo().checkout(&pulled.before.to_string().parse().ok()?).ok()?;
+    before.commit().rev()
+}
