@@ -1,7 +1,7 @@
 //! The salvage of a damaged database file: its readable rows are copied to a new database.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::foreign_database::in_temporary_files;
@@ -51,8 +51,10 @@ pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
     SqliteStore::check_alone(&old)?;
     let (staging, salvaged) = salvaged_undisturbed(&old, beside)?;
     let quarantine = Quarantine::of(dir);
-    let (kept, file) = quarantine.create(DAMAGED_STORE)?;
-    drop(file);
+    let kept = match kept_before(&old, quarantine.path()) {
+        Some(kept) => kept,
+        None => quarantine.create(DAMAGED_STORE)?.0,
+    };
     let others = ["-wal", "-shm"].map(|ending| (with_ending(&old, ending), ending));
     copy(&old, &kept)?;
     for (path, ending) in &others {
@@ -200,6 +202,36 @@ fn put_back_wal(old: &Path, dir: &Path) -> Result<bool> {
     fs::rename(&copied, &wal).map_err(Error::io(&wal))?;
     sync(beside)?;
     Ok(true)
+}
+
+/// Returns the link to a database in the quarantine that an interrupted salvage has made. With a WAL of its own, it is
+/// of an earlier moment of the database.
+#[cfg(unix)]
+fn kept_before(old: &Path, quarantine: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::MetadataExt;
+
+    let place = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let database = place(old)?;
+    let entries = fs::read_dir(quarantine).ok()?;
+    entries.filter_map(|entry| Some(entry.ok()?.path())).find(|path| {
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        name.starts_with(DAMAGED_STORE.as_bytes())
+            && place(path) == Some(database)
+            && have_same_bytes(&with_ending(path, "-wal"), &with_ending(old, "-wal"))
+    })
+}
+
+/// Returns whether two files have the same bytes. A missing file has none.
+#[cfg(unix)]
+fn have_same_bytes(one: &Path, other: &Path) -> bool {
+    let [one, other] = [one, other].map(|path| fs::File::open(path).ok().map(io::BufReader::new));
+    let bytes = |file: Option<io::BufReader<fs::File>>| file.into_iter().flat_map(Read::bytes);
+    bytes(one).map(Result::ok).eq(bytes(other).map(Result::ok))
+}
+
+#[cfg(not(unix))]
+fn kept_before(_old: &Path, _quarantine: &Path) -> Option<PathBuf> {
+    None
 }
 
 /// Returns the newest WAL of a database in the quarantine.

@@ -34,6 +34,11 @@ impl Files {
         // If the work is interrupted, no new directory is left.
         let base = existing(dir);
         clear_from(base, &[UNFINISHED_RECORDS]);
+        // A killed run may have made the directory as its last step.
+        if let Some(above) = base.parent().filter(|_| base == dir) {
+            let above = if above == Path::new("") { Path::new(".") } else { above };
+            clear_from(above, &[UNFINISHED_RECORDS]);
+        }
         let staging = UnfinishedDir::private_in(base, UNFINISHED_RECORDS)
             .with_context(|| format!("cannot write to {}", base.display()))?;
         Ok(Self { staging, dir: dir.to_owned(), odd: 0 })

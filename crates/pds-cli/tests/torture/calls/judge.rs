@@ -238,7 +238,8 @@ fn may_fail(home: &Home, point: &Point) -> bool {
     let wal = home.dir().join(dir).join("pds.db-wal");
     let has_wal = name.starts_with("pds.db") && wal.metadata().is_ok_and(|wal| wal.len() > 0);
     // A new repository takes its WAL along, and the next opening reads it.
-    let is_staged = dir.ends_with(".pds-new-…") && name == "pds.db";
+    let is_new = [".pds-new-…", ".pds-repair-…"].iter().any(|staging| dir.ends_with(staging));
+    let is_staged = is_new && name == "pds.db";
     is_removal || is_link || is_directory || is_index || has_wal || is_staged
 }
 

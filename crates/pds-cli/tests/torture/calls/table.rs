@@ -81,7 +81,8 @@ scenarios! {
         .and(Part::File("out.car"));
     export_csv = on(history, "export --format csv -o tables").and(Part::Directory("tables"))
         .has_steps();
-    unpack = on(history, "unpack out").and(Part::Directory("out")).then("unpack then");
+    unpack = on(history, "unpack out").and(Part::Directory("out")).then("unpack then")
+        .has_steps();
     recover = on(history, "recover cut.car out").without_option().and(Part::Directory("out"))
         .has_steps().then("recover cut.car then");
     recover_car = on(history, "recover cut.car -o new.car").without_option()
