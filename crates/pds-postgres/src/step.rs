@@ -36,6 +36,12 @@ impl Known {
         Ok(Self { seen, refs: view.refs()? })
     }
 
+    /// Returns the version of the account.
+    pub(crate) fn version(&self) -> Version {
+        let Seen { change, sweep } = self.seen;
+        Version { change: change.unwrap_or_default(), sweep: sweep.unwrap_or_default() }
+    }
+
     /// Returns the number that new log rows are counted from.
     pub(crate) fn base(&self) -> u64 {
         self.seen.change.unwrap_or_default()

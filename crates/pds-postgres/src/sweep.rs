@@ -19,12 +19,12 @@ use pds_store::sweep::{Sweep, SweptBlocks};
 /// locked the account. A dry run needs no transaction.
 pub(crate) fn sweep(
     pool: &Pool,
-    sweep: Sweep<'_>,
+    mut sweep: Sweep<'_>,
     change: Option<Pending<'_>>,
 ) -> Result<SweptBlocks, StoreError> {
+    let mut known = Known::read(pool, Seen::default())?;
+    sweep.meet(known.version())?;
     let Sweep { seen, live, absent, log, facts, dry_run, .. } = sweep;
-    let marked = Seen { change: Some(seen.change), sweep: Some(seen.sweep) };
-    let mut known = Known::read(pool, marked)?;
     each_block(pool, &mut |blocks| match blocks.iter().any(|(cid, _)| absent(cid)) {
         true => Err(StoreError::Changed),
         false => Ok(()),

@@ -21,7 +21,12 @@ use pds_core::data::cid::Cid;
 /// A store in memory: a few maps behind a lock. A view is a copy of the maps that shares their
 /// content.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<State>);
+pub struct MemoryStore {
+    state: Mutex<State>,
+    /// Held by a writer from its check of the version to the end of its change. Readers need only
+    /// the state.
+    writing: Mutex<()>,
+}
 
 /// The content of a store. Each part is shared with the views that were opened since it last
 /// changed.
@@ -38,7 +43,11 @@ impl MemoryStore {
     fn state(&self) -> MutexGuard<'_, State> {
         // No caller's code runs between the first and the last step of a change, so a panic cannot
         // leave it incomplete.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn writing(&self) -> MutexGuard<'_, ()> {
+        self.writing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -201,20 +210,22 @@ impl Store for MemoryStore {
         seen.check(self.state().version)?;
         // The streams may read this store, so they are consumed before the lock is taken.
         let arrived = Arrived::of(change)?;
+        let _writing = self.writing();
         self.state().apply(seen, arrived)
     }
 
-    fn collect(&self, sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError> {
+    fn collect(&self, mut sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError> {
         sweep.check()?;
-        let Sweep { seen, live, absent, log, facts, change, dry_run } = sweep;
-        let arrived = match change.filter(|_| !dry_run) {
+        let arrived = match sweep.change.take().filter(|_| !sweep.dry_run) {
             Some(change) => Some((change.seen(), Arrived::of(change)?)),
             None => None,
         };
-        let mut present = self.state();
+        let _writing = self.writing();
         // The sweep changes a copy, which then replaces the state.
-        let mut state = present.clone();
-        if state.version != seen || state.blocks.iter().any(|block| absent(&block.cid())) {
+        let mut state = self.state().clone();
+        sweep.meet(state.version)?;
+        let Sweep { seen, live, absent, log, facts, dry_run, .. } = sweep;
+        if state.blocks.iter().any(|block| absent(&block.cid())) {
             return Err(StoreError::Changed);
         }
         if let Some((seen, arrived)) = arrived {
@@ -242,7 +253,7 @@ impl Store for MemoryStore {
             state.version.sweep = state.version.change;
         }
         swept.version = state.version;
-        *present = state;
+        *self.state() = state;
         Ok(swept)
     }
 
@@ -303,6 +314,7 @@ impl Maintain for MemoryStore {
     ) -> Result<Replaced, StoreError> {
         // No block in memory is damaged: each was hashed when it was created.
         let arriving: Vec<Block> = blocks.collect::<Result<_, _>>().map_err(StoreError::Blocks)?;
+        let _writing = self.writing();
         let (mut state, mut added) = (self.state(), 0);
         let blocks = Arc::make_mut(&mut state.blocks);
         for block in arriving {

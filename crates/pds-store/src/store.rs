@@ -104,8 +104,9 @@ pub trait Store: Blocks {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Changed`] if the store no longer has the version that was marked, or has a
-    /// block that was missing then. Nothing is changed then.
+    /// [`StoreError::Changed`] if the store no longer has the version that was marked, and the sweep
+    /// cannot [catch up](Sweep::meet), or if the store has a block that was missing then. Nothing is
+    /// changed then.
     fn collect(&self, sweep: Sweep<'_>) -> Result<SweptBlocks, StoreError>;
 
     /// Returns the operations that repairs and the end of a collection need. A remote store may not

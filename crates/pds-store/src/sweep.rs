@@ -42,12 +42,21 @@ pub struct Sweep<'a> {
     pub log: Option<&'a mut dyn FnMut(&LogEntry) -> Fate>,
     /// The facts to edit, in this order.
     pub facts: Vec<FactEdit>,
+    /// Brings the sweep up to date with a store that has changed since it was marked. `None` lets
+    /// the sweep fail then.
+    pub catch_up: Option<&'a mut CatchUp<'a>>,
     /// A change to apply first, in the same step. Its blocks and commits are among the live ones,
     /// and its log entries are kept.
     pub change: Option<Change<'a>>,
     /// Counts the deletions without making them.
     pub dry_run: bool,
 }
+
+/// Marks what other writers have added up to a version, and returns the facts to edit.
+///
+/// It is called while no other writer can change the store, and may read the store. Afterwards the
+/// other functions of the sweep answer for this version.
+pub type CatchUp<'a> = dyn FnMut(Version) -> Result<Vec<FactEdit>, StoreError> + 'a;
 
 impl fmt::Debug for Sweep<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,8 +73,8 @@ impl<'a> Sweep<'a> {
     /// Returns a sweep that deletes every block that is not live, and keeps the log.
     #[must_use]
     pub fn new(seen: Version, live: &'a dyn Fn(&Cid) -> bool) -> Self {
-        let (log, facts, change) = (None, Vec::new(), None);
-        Self { seen, live, absent: &|_| false, log, facts, change, dry_run: false }
+        let (log, facts, catch_up, change) = (None, Vec::new(), None, None);
+        Self { seen, live, absent: &|_| false, log, facts, catch_up, change, dry_run: false }
     }
 
     /// Makes the sweep fail if one of these blocks is in the store.
@@ -89,6 +98,13 @@ impl<'a> Sweep<'a> {
         self
     }
 
+    /// Sets the function that brings the sweep up to date.
+    #[must_use]
+    pub fn catch_up(mut self, catch_up: &'a mut CatchUp<'a>) -> Self {
+        self.catch_up = Some(catch_up);
+        self
+    }
+
     /// Sets a change to apply first.
     #[must_use]
     pub fn change(mut self, change: Change<'a>) -> Self {
@@ -103,6 +119,27 @@ impl<'a> Sweep<'a> {
     /// As [`Change::check`], for the change of the sweep.
     pub fn check(&self) -> Result<(), StoreError> {
         self.change.as_ref().map_or(Ok(()), Change::check)
+    }
+
+    /// Meets the version of the store: it is the marked one, or the sweep catches up. Every back
+    /// end calls this before anything else, while no other writer can change the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Changed`] if the sweep cannot catch up, or if blocks were deleted since it was
+    /// marked; and the error of the function that catches up.
+    pub fn meet(&mut self, version: Version) -> Result<(), StoreError> {
+        if version == self.seen {
+            return Ok(());
+        }
+        match self.catch_up.take().filter(|_| version.sweep == self.seen.sweep) {
+            Some(catch_up) => {
+                self.facts = catch_up(version)?;
+                self.seen = version;
+                Ok(())
+            }
+            None => Err(StoreError::Changed),
+        }
     }
 
     /// Sets whether the sweep only counts.

@@ -1,5 +1,6 @@
 //! Checks of sweeps: blocks that are not live are deleted, all or nothing.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use crate::conformance::support::{
@@ -20,6 +21,7 @@ pub(crate) const CHECKS: &[Check] = &[
     ("a sweep detects blocks that have reappeared", a_sweep_notices_blocks_that_came_back),
     ("a swept block is missing for every reader", swept_blocks_are_missing_at_once),
     ("a sweep edits facts", a_sweep_edits_facts),
+    ("a sweep catches up with other writers", a_sweep_catches_up),
     ("a dry run changes nothing", a_dry_run_changes_nothing),
 ];
 
@@ -208,4 +210,40 @@ fn a_dry_run_changes_nothing(store: &dyn Store) {
         counted,
         "a dry run counts the deletions of the sweep"
     );
+}
+
+fn a_sweep_catches_up(store: &dyn Store) {
+    apply(store, write(0..5, [head(0)]));
+    let marked = version(store);
+    apply(store, write(10..15, [head(10)]));
+    let (now, fact) = (everything(store), sample_facts()[0].clone());
+
+    // What it finds out while it catches up decides.
+    let (live, seen) = (Cell::new([0, 0]), Cell::new(None));
+    let is_live = |found: &Cid| live.get().map(cid).contains(found);
+    let mut catch_up = |at| {
+        seen.set(Some((at, version(store))));
+        assert!(store.get(&cid(10)).is_ok_and(|block| block.is_some()), "it reads the store");
+        live.set([0, 10]);
+        Ok(vec![FactEdit::Set(fact.clone())])
+    };
+    let swept = swept(store, Sweep::new(marked, &is_live).catch_up(&mut catch_up));
+    assert_eq!(seen.get(), Some((now.version, now.version)), "it catches up with the present");
+    assert_eq!(swept.blocks, 8, "blocks are judged after it has caught up");
+    let after = everything(store);
+    assert_eq!((after.refs, after.log), (now.refs, now.log), "other writers lose nothing");
+    assert!(after.facts.contains(&fact), "its facts are stored");
+
+    // It is not asked without need, and not after another sweep.
+    let mut never = |_| -> Result<Vec<FactEdit>, StoreError> { panic!("it is not asked") };
+    let before = version(store);
+    self::swept(store, Sweep::new(before, &is_live).catch_up(&mut never));
+    let sweep = Sweep::new(before, &is_live).catch_up(&mut never);
+    assert_changed(store, sweep, "a sweep does not catch up with another sweep");
+    let before = version(store);
+    apply(store, write(20..25, [head(20)]));
+    let mut fails = |_| Err(StoreError::Busy);
+    let sweep = Sweep::new(before, &is_live).catch_up(&mut fails);
+    let error = refused(store, sweep, "a sweep that cannot catch up fails");
+    assert!(matches!(error, StoreError::Busy), "its error is passed on: {error:?}");
 }

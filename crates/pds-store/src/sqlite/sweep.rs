@@ -26,12 +26,11 @@ use pds_core::data::cid::Cid;
 pub(crate) fn count(
     transaction: &Connection,
     effort: &Effort,
-    sweep: Sweep<'_>,
+    mut sweep: Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
     let version = StateRow::read(transaction)?.version(transaction)?;
-    if version != sweep.seen {
-        return Err(StoreError::Changed);
-    }
+    sweep.meet(version)?;
+    effort.renew();
     check_absent(transaction, effort, sweep.absent)?;
     let mut swept = SweptBlocks { version, ..SweptBlocks::default() };
     let mut after = i64::MIN;
@@ -56,9 +55,8 @@ pub(crate) fn sweep(
     mut sweep: Sweep<'_>,
 ) -> Result<SweptBlocks, StoreError> {
     let version = StateRow::read(transaction)?.version_to_write(transaction)?;
-    if version != sweep.seen {
-        return Err(StoreError::Changed);
-    }
+    sweep.meet(version)?;
+    effort.renew();
     check_absent(transaction, effort, sweep.absent)?;
     if let Some(change) = sweep.change.take() {
         apply::apply(transaction, tail, effort, change)?;

@@ -22,7 +22,7 @@ const CEILINGS: [Ceiling; 6] = [
     // Seam, memory, blobs, reader and writer have 2,800. The rest protects the file: rows with checksums (420), the
     // index and its filter (280), the schema and its comparison with the format (430), checks (360), salvage (610).
     // Unfinished files, their locks and the removal of leftovers have 330.
-    Ceiling { name: "store", design: 2_500, recorded: 5_710 },
+    Ceiling { name: "store", design: 2_500, recorded: 5_740 },
     // Address, password file, pool, errors and tables have 460, and were not counted when the ceiling was set. Checks and
     // repairs have 150, sweeps 110. The SQL is in files of its own.
     Ceiling { name: "postgres", design: 600, recorded: 1_140 },
@@ -30,7 +30,7 @@ const CEILINGS: [Ceiling; 6] = [
     // proof and the history of one record have 1,500. Revisions, the walks of `log` and the differences of commits have
     // 1,300. Commits that are larger than memory have 700, commits that a host announces 200. None of
     // this was counted when the ceiling was set.
-    Ceiling { name: "pds", design: 5_300, recorded: 12_700 },
+    Ceiling { name: "pds", design: 5_300, recorded: 12_750 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
     // Screens for terminals, patches of records and the verbs on history have 5,100.

@@ -24,10 +24,21 @@ pub(crate) struct Collection<'a> {
     pub(crate) is_forgetting: bool,
     /// Count the deletions, and change nothing.
     pub(crate) dry_run: bool,
-    /// The version of the store that `fate` and `drafted` belong to. `None` allows any version.
+    /// The version of the store that `fate` and `drafted` belong to. `None` allows any version. Rows of later versions
+    /// stay.
     pub(crate) seen: Option<Version>,
     /// Called with the number of blocks that were visited since the last call.
     pub(crate) progress: &'a mut dyn FnMut(u64),
+}
+
+impl Collection<'_> {
+    /// Returns whether the collection can be made in a version of the store.
+    pub(super) fn fits(&self, version: Version) -> bool {
+        match self.drafted {
+            Some(_) => self.seen.is_none_or(|seen| seen == version),
+            None => self.seen.is_none_or(|seen| seen.sweep == version.sweep),
+        }
+    }
 }
 
 /// Decides on a row of the log, given the number of later rows of its ref.

@@ -90,11 +90,7 @@ impl Retain<'_> {
         {
             return Err(lost);
         }
-        // Present states must be complete. Past states may lack the known losses.
-        marked.pass_over(HashSet::new());
-        mark_present(blocks, refs, drafted, marked, what.progress)?;
-        marked.pass_over(facts::losses(self.parts.store.view()?.as_ref())?);
-        self.mark_past(blocks, version, later, what, marked)?;
+        self.mark_states(blocks, version, (refs, drafted), later, what, marked)?;
 
         let looks_for_blobs = what.is_forgetting && !stored.is_empty();
         let deleted = match what.fate {
@@ -114,6 +110,23 @@ impl Retain<'_> {
         forgotten.retain(|cid| stored.contains(cid) && !live.cids.contains(cid));
         let Deleted { states, newest, .. } = deleted;
         Ok(Coverage { version, states, newest, forgotten, may_delete_blobs })
+    }
+
+    /// Marks the present states, or those that replace them, and the states in the log rows that stay. Present states
+    /// must be complete; past states may lack the known losses.
+    pub(super) fn mark_states(
+        &self,
+        blocks: &dyn Blocks,
+        version: Version,
+        (refs, drafted): (&Refs, &Drafted),
+        later: &Later,
+        what: &mut Collection<'_>,
+        marked: &mut Marked,
+    ) -> Result<()> {
+        marked.pass_over(HashSet::new());
+        mark_present(blocks, refs, drafted, marked, what.progress)?;
+        marked.pass_over(facts::losses(self.parts.store.view()?.as_ref())?);
+        self.mark_past(blocks, version, later, what, marked)
     }
 
     /// Marks the states in the log rows that stay.

@@ -1,7 +1,8 @@
 //! Long operations that are interrupted by other writers and by failures.
 
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use pds::Expected;
 use pds::crypto::{Curve, SigningKey};
@@ -160,4 +161,50 @@ fn forgets_in_one_step(store: Arc<dyn Store>) {
     let again = repo.retain().forget(&forget, &mut |_| {}).unwrap();
     assert!(again.written.is_empty() && again.swept.states == 0);
     assert_history_is_sound(&repo);
+}
+
+/// Another process that writes a record before every sweep.
+#[derive(Default)]
+struct WritesBeforeSweeps {
+    writer: OnceLock<Repo>,
+    writes: AtomicU64,
+}
+
+impl Watch for WritesBeforeSweeps {
+    fn collect(&self) -> Result<(), StoreError> {
+        let Some(writer) = self.writer.get() else { return Ok(()) };
+        let n = self.writes.fetch_add(1, Ordering::Relaxed);
+        writer.put(&path(&format!("com.example.meanwhile/{n:03}")), &note("meanwhile")).unwrap();
+        Ok(())
+    }
+}
+
+#[test]
+fn a_collection_ends_next_to_a_writer_that_is_always_faster() {
+    let keep = Keep::default().states(NonZeroUsize::new(2));
+    let before = Forget::BeforeState("HEAD".parse().unwrap());
+    let collections: [&dyn Fn(&Repo); 4] = [
+        &|repo| assert_eq!(repo.retain().gc(&Keep::default(), &mut |_| {}).unwrap().states, 0),
+        &|repo| assert_eq!(repo.retain().gc(&keep, &mut |_| {}).unwrap().states, 11),
+        &|repo| assert_eq!(repo.retain().plan_gc(&keep, &mut |_| {}).unwrap().swept.states, 11),
+        &|repo| assert_eq!(repo.retain().forget(&before, &mut |_| {}).unwrap().swept.states, 10),
+    ];
+    for collect in collections {
+        let (_dir, stores) = each_store();
+        for store in stores {
+            let (watched, repo, other) = watched::handles_on::<WritesBeforeSweeps>(store);
+            for n in 0..10 {
+                other.put(&path("com.example.note/a"), &note(&n.to_string())).unwrap();
+            }
+            assert!(watched.watch.writer.set(other.clone()).is_ok());
+            collect(&repo);
+            let writes = watched.watch.writes.load(Ordering::Relaxed);
+            assert!((1..10).contains(&writes), "{writes} writes");
+            for n in 0..writes {
+                let record = path(&format!("com.example.meanwhile/{n:03}"));
+                assert!(repo.find(&record).unwrap().is_some(), "{record}");
+            }
+            assert_history_is_sound(&repo);
+        }
+    }
 }
