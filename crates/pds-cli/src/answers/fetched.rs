@@ -111,3 +111,38 @@ impl fmt::Display for PulledAnswer {
         )
     }
 }
+
+/// What has become of one of several mirrors.
+#[derive(Serialize)]
+pub(crate) struct PulledOne {
+    dir: String,
+    #[serde(flatten)]
+    outcome: Outcome,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Pulled(PulledAnswer),
+    Failed { action: &'static str, error: &'static str, message: String },
+}
+
+impl PulledOne {
+    pub(crate) fn pulled(dir: String, answer: PulledAnswer) -> Self {
+        Self { dir, outcome: Outcome::Pulled(answer) }
+    }
+
+    pub(crate) fn failed(dir: String, error: &'static str, message: &str) -> Self {
+        let message = message.to_owned();
+        Self { dir, outcome: Outcome::Failed { action: "failed", error, message } }
+    }
+}
+
+impl fmt::Display for PulledOne {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.outcome {
+            Outcome::Pulled(answer) => write!(f, "{}\t{answer}", self.dir),
+            Outcome::Failed { message, .. } => write!(f, "{}\t{message}", self.dir),
+        }
+    }
+}

@@ -28,6 +28,7 @@ pub(crate) mod merge;
 pub(crate) mod mst;
 pub(crate) mod prove;
 pub(crate) mod pull;
+mod pull_all;
 pub(crate) mod put;
 mod range;
 pub(crate) mod recover;

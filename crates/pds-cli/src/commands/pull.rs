@@ -1,6 +1,7 @@
 //! `pds pull`
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -8,7 +9,9 @@ use pds::Jobs;
 use pds::syntax::{Nsid, Tid};
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::pull::Pulled;
+use pds_net::net::Net;
 
+use super::pull_all;
 use crate::answers::fetched::{Action, BlobCounts, PulledAnswer};
 use crate::arguments::network_args::NetworkArgs;
 use crate::failures::exit::{Exit, Stated};
@@ -26,10 +29,16 @@ use crate::screens::fetched as screen;
 ///
 /// Prints nothing if nothing has changed.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n\n\
+#[command(
+    after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n  pds pull --all mirrors\n\n\
     Exit code 1 if the host contradicts what is stored or signed, 4 if the host fails or does not serve the account,\n\
-    6 if blobs are missing. The repository is unchanged after 1 and 4.")]
+    6 if blobs are missing, or one of several repositories has failed. The repository is unchanged after 1 and 4."
+)]
 pub(crate) struct Args {
+    /// Pull every repository below this directory that follows a host
+    #[arg(long, value_name = "DIR")]
+    all: Option<PathBuf>,
+
     /// Fetch no blobs
     #[arg(long)]
     no_blobs: bool,
@@ -60,13 +69,16 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let net = self.network.net()?;
+        if let Some(below) = &self.all {
+            return pull_all::run(&net, below, (&self.options(), self.verbose), out);
+        }
         let dir = place.writable()?;
         let Some(mut mirror) = Mirror::open(&dir)? else {
             let message = format!("{} follows no host", dir.display());
             let hint = "pds clone ACCOUNT makes a repository that does; pds import adds a file";
             return Stated::no("no-upstream", message).hint(hint).fail();
         };
-        let net = self.network.net()?;
         let progress = NetworkProgress::default();
         let pulled = mirror.pull(&net, &self.options(), &|step| progress.show(step));
         progress.finish();
@@ -78,7 +90,7 @@ impl Args {
         if let Some(host) = &pulled.moved_to {
             out.warn(format!("the account has moved to {host}"));
         }
-        let answer = self.answer(&mirror, &net, &pulled);
+        let answer = answer(&mirror, &net, &pulled);
         if self.verbose || out.is_json() || answer.action != Action::Unchanged {
             let host = mirror.upstream().host.to_string();
             let before = rev_before(&mirror, &pulled);
@@ -96,35 +108,36 @@ impl Args {
         options.jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         options
     }
+}
 
-    fn answer(&self, mirror: &Mirror, net: &pds_net::net::Net, pulled: &Pulled) -> PulledAnswer {
-        let (mut created, mut updated, mut deleted) = (0, 0, 0);
-        for change in &pulled.changes {
-            match (change.before, change.after) {
-                (None, _) => created += 1,
-                (Some(_), Some(_)) => updated += 1,
-                (Some(_), None) => deleted += 1,
-            }
+/// Returns what a pull has done.
+pub(super) fn answer(mirror: &Mirror, net: &Net, pulled: &Pulled) -> PulledAnswer {
+    let (mut created, mut updated, mut deleted) = (0, 0, 0);
+    for change in &pulled.changes {
+        match (change.before, change.after) {
+            (None, _) => created += 1,
+            (Some(_), Some(_)) => updated += 1,
+            (Some(_), None) => deleted += 1,
         }
-        let action = match (pulled.after.cid() == pulled.before, pulled.moves_head) {
-            (true, _) => Action::Unchanged,
-            (false, true) => Action::Pulled,
-            (false, false) => Action::Diverged,
-        };
-        let traffic = net.traffic();
-        PulledAnswer {
-            did: mirror.upstream().did.to_string(),
-            action,
-            before: pulled.before,
-            after: pulled.after.cid(),
-            rev: pulled.after.rev(),
-            created,
-            updated,
-            deleted,
-            blobs: BlobCounts::of(&pulled.blobs),
-            bytes_received: traffic.bytes_received,
-            requests: traffic.requests,
-        }
+    }
+    let action = match (pulled.after.cid() == pulled.before, pulled.moves_head) {
+        (true, _) => Action::Unchanged,
+        (false, true) => Action::Pulled,
+        (false, false) => Action::Diverged,
+    };
+    let traffic = net.traffic();
+    PulledAnswer {
+        did: mirror.upstream().did.to_string(),
+        action,
+        before: pulled.before,
+        after: pulled.after.cid(),
+        rev: pulled.after.rev(),
+        created,
+        updated,
+        deleted,
+        blobs: BlobCounts::of(&pulled.blobs),
+        bytes_received: traffic.bytes_received,
+        requests: traffic.requests,
     }
 }
 

@@ -49,6 +49,16 @@ impl Failure {
         Self { code, name, message: hide_secrets(&message).into_owned(), screen, hint }
     }
 
+    /// Returns the name of the failure for scripts.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Returns the sentence.
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
     /// Prints the failure on standard error, as one line and an optional hint.
     pub(crate) fn print(&self, json: bool) {
         let mut err = io::stderr().lock();

@@ -3,6 +3,7 @@
 //! A mirror is a repository directory with a file `upstream.json`. The ref `origin` points to the newest state of the
 //! host, and `HEAD` follows it until somebody commits here. Every state is verified before a ref moves.
 
+pub mod all;
 mod arrival;
 pub mod blobs;
 pub mod clone;

@@ -27,7 +27,7 @@ use crate::progress::Report;
 use crate::refusal::Refusal;
 use crate::resolve::account::resolve;
 use crate::resolve::who::Who;
-use crate::xrpc::sync::LatestCommit;
+use crate::xrpc::sync::{LatestCommit, ListedRepo};
 
 /// What a pull has done.
 #[derive(Debug)]
@@ -65,11 +65,22 @@ impl Mirror {
         options: &FetchOptions,
         report: Report<'_>,
     ) -> Result<Pulled> {
+        self.pull_knowing(net, None, options, report)
+    }
+
+    /// Pulls, as [`pull`](Self::pull) does. `listed` is what the host has said of the account.
+    pub(super) fn pull_knowing(
+        &mut self,
+        net: &Net,
+        listed: Option<&ListedRepo>,
+        options: &FetchOptions,
+        report: Report<'_>,
+    ) -> Result<Pulled> {
         let client = net.reporting(report);
         let did = self.upstream.did.clone();
         let fetch = FetchDir::lock(&self.dir, &did, options.wait)?;
         let old_host = self.upstream.host.clone();
-        let (account, latest) = self.ask(client, report)?;
+        let (account, latest) = self.ask((client, report), listed)?;
         let host = account.as_ref().map_or(&old_host, |account| &account.host);
         let source = Source { client, host, did: &did, report };
         let before = self.repo.on(origin()).snapshot()?.commit().clone();
@@ -97,12 +108,16 @@ impl Mirror {
     /// account as well, if its identity was checked.
     fn ask(
         &mut self,
-        client: Client<'_>,
-        report: Report<'_>,
+        (client, report): (Client<'_>, Report<'_>),
+        listed: Option<&ListedRepo>,
     ) -> Result<(Option<Account>, LatestCommit)> {
         let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
         let ask = |host: &Host| Source { client, host, did: &did, report }.latest();
-        let answer = ask(&host);
+        let listed = listed.filter(|listed| listed.active != Some(false));
+        let answer = match listed {
+            Some(listed) => Ok(LatestCommit { cid: listed.head, rev: listed.rev }),
+            None => ask(&host),
+        };
         let account = match &answer {
             Ok(latest) => self.checked(client, latest.cid)?,
             // The account may have moved.

@@ -1,0 +1,117 @@
+//! `pds pull --all`
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+
+use anyhow::Result;
+use pds_net::error::Result as NetResult;
+use pds_net::mirror::all::{find_mirrors, pull_all};
+use pds_net::mirror::handle::{FetchOptions, Mirror};
+use pds_net::mirror::pull::Pulled;
+use pds_net::net::Net;
+
+use super::pull::answer;
+use crate::answers::fetched::{Action, PulledOne};
+use crate::failures::exit::{Exit, Stated};
+use crate::failures::failure::Failure;
+use crate::process::network_progress::NetworkProgress;
+use crate::process::output::Output;
+use crate::process::text::{counted_plain, say};
+use crate::repository::missing_blobs::say_not_fetched;
+
+/// Pulls all mirrors below a directory. A failure of one does not keep the others from being pulled.
+pub(super) fn run(
+    net: &Net,
+    below: &Path,
+    (options, verbose): (&FetchOptions, bool),
+    out: &mut Output,
+) -> Result<Exit> {
+    let dirs = find_mirrors(below)?;
+    if dirs.is_empty() {
+        let message = format!("no repository below {} follows a host", below.display());
+        return Stated::no("no-upstream", message)
+            .hint("pds clone ACCOUNT makes a repository that does")
+            .fail();
+    }
+    let mut counts = Counts::default();
+    let progress = NetworkProgress::default();
+    std::thread::scope(|scope| -> Result<()> {
+        let (sender, results) = mpsc::channel::<(PathBuf, NetResult<(Mirror, Pulled)>)>();
+        let progress = &progress;
+        scope.spawn(move || {
+            let report = |step| progress.show(step);
+            pull_all(net, dirs, options, &report, &|dir, pulled| {
+                // The receiver ends only with the command.
+                let _ = sender.send((dir.to_owned(), pulled));
+            });
+        });
+        for (dir, pulled) in results {
+            counts.add(dir.as_path(), pulled, (net, verbose), out)?;
+        }
+        Ok(())
+    })?;
+    progress.finish();
+    say(&counts.text());
+    Ok(if counts.failed + counts.incomplete > 0 { Exit::Partly } else { Exit::Done })
+}
+
+/// What has become of the mirrors.
+#[derive(Default)]
+struct Counts {
+    pulled: u64,
+    unchanged: u64,
+    /// Those with missing blobs, which count as pulled or unchanged as well.
+    incomplete: u64,
+    failed: u64,
+}
+
+impl Counts {
+    fn add(
+        &mut self,
+        dir: &Path,
+        pulled: NetResult<(Mirror, Pulled)>,
+        (net, verbose): (&Net, bool),
+        out: &mut Output,
+    ) -> Result<()> {
+        let name = dir.display().to_string();
+        let (mirror, pulled) = match pulled {
+            Ok(pulled) => pulled,
+            Err(error) => {
+                self.failed += 1;
+                let failure = Failure::of(&error.into());
+                if out.is_json() {
+                    return out.json(&PulledOne::failed(name, failure.name(), failure.message()));
+                }
+                out.warn(format!("{name}: {}", failure.message()));
+                return Ok(());
+            }
+        };
+        out.has_done();
+        for warning in &pulled.warnings {
+            out.warn(format!("{name}: {warning}"));
+        }
+        let answer = answer(&mirror, net, &pulled);
+        let is_unchanged = answer.action == Action::Unchanged;
+        *(if is_unchanged { &mut self.unchanged } else { &mut self.pulled }) += 1;
+        self.incomplete += u64::from(say_not_fetched(&pulled.blobs, out) != Exit::Done);
+        match out.is_json() || verbose || !is_unchanged {
+            true => out.answer(&PulledOne::pulled(name, answer)),
+            false => Ok(()),
+        }
+    }
+
+    fn text(&self) -> String {
+        let all = self.pulled + self.unchanged + self.failed;
+        let mut text = format!(
+            "{}: {} pulled, {} unchanged, {} failed",
+            counted_plain(all, "repository"),
+            self.pulled,
+            self.unchanged,
+            self.failed
+        );
+        if self.incomplete > 0 {
+            text += &format!(", {} with missing blobs", self.incomplete);
+        }
+        text
+    }
+}

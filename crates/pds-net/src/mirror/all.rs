@@ -1,0 +1,150 @@
+//! Pulls of many mirrors: one thread a host, and one question for all accounts of a large host.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use pds::local::layout::UPSTREAM_FILE;
+use pds::local::open::is_repository;
+use pds_core::syntax::did::Did;
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::mirror::handle::{FetchOptions, Mirror};
+use crate::mirror::pull::Pulled;
+use crate::mirror::small_file::{bad, failed};
+use crate::mirror::upstream::Upstream;
+use crate::net::Net;
+use crate::progress::Report;
+use crate::xrpc::sync::{ListedRepo, list_repos};
+
+/// What is known of each account of a host.
+type Listed = HashMap<Did, ListedRepo>;
+
+/// Returns the mirrors below a directory, in the order of their paths. Symbolic links are not followed.
+///
+/// # Errors
+///
+/// [`Error::Repo`] if a directory cannot be read.
+pub fn find_mirrors(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
+    let (mut found, mut waiting) = (Vec::new(), vec![(dir.as_ref().to_owned(), 0)]);
+    while let Some((dir, depth)) = waiting.pop() {
+        if dir.join(UPSTREAM_FILE).is_file() && is_repository(&dir)? {
+            found.push(dir);
+            continue;
+        }
+        let entries = fs::read_dir(&dir).map_err(|error| failed(&dir, error))?;
+        for entry in entries {
+            let entry = entry.map_err(|error| failed(&dir, error))?;
+            let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if is_dir && depth < MAX_DEPTH {
+                waiting.push((entry.path(), depth + 1));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Pulls mirrors. `each` gets the result of each one, in the order in which they end; several threads may call it.
+///
+/// A host with more than 50 of the mirrors is asked once for the newest commits of its accounts.
+///
+/// # Errors
+///
+/// None of its own: the result of each mirror has its error.
+pub fn pull_all(
+    net: &Net,
+    dirs: Vec<PathBuf>,
+    options: &FetchOptions,
+    report: Report<'_>,
+    each: &(dyn Fn(&Path, Result<(Mirror, Pulled)>) + Sync),
+) {
+    let mut by_host: BTreeMap<Host, Vec<(PathBuf, Upstream)>> = BTreeMap::new();
+    for dir in dirs {
+        match Upstream::read(&dir) {
+            Ok(Some(upstream)) => {
+                by_host.entry(upstream.host.clone()).or_default().push((dir, upstream));
+            }
+            Ok(None) => {}
+            Err(error) => each(&dir, Err(error)),
+        }
+    }
+    let threads = by_host.len().min(MAX_HOSTS);
+    let waiting: Mutex<VecDeque<_>> = Mutex::new(by_host.into_iter().collect());
+    let next = || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some((host, mirrors)) = next() {
+                    pull_host(net, &host, mirrors, (options, report, each));
+                }
+            });
+        }
+    });
+}
+
+/// Pulls the mirrors of one host, one after the other.
+fn pull_host(
+    net: &Net,
+    host: &Host,
+    mirrors: Vec<(PathBuf, Upstream)>,
+    (options, report, each): (
+        &FetchOptions,
+        Report<'_>,
+        &(dyn Fn(&Path, Result<(Mirror, Pulled)>) + Sync),
+    ),
+) {
+    let listed = match mirrors.len() {
+        0..MANY => Listed::new(),
+        // Without the list, each account is asked for.
+        _ => listed(net, host, report).unwrap_or_default(),
+    };
+    for (dir, upstream) in mirrors {
+        let pulled = pull_one(net, &dir, listed.get(&upstream.did), (options, report));
+        let is_stopped = matches!(pulled, Err(Error::Stopped));
+        each(&dir, pulled);
+        if is_stopped {
+            return;
+        }
+    }
+}
+
+fn pull_one(
+    net: &Net,
+    dir: &Path,
+    listed: Option<&ListedRepo>,
+    (options, report): (&FetchOptions, Report<'_>),
+) -> Result<(Mirror, Pulled)> {
+    let gone = || bad(&dir.join(UPSTREAM_FILE), "it was removed meanwhile");
+    let mut mirror = Mirror::open(dir)?.ok_or_else(gone)?;
+    let pulled = mirror.pull_knowing(net, listed, options, report)?;
+    Ok((mirror, pulled))
+}
+
+/// Returns the newest commits of all accounts of a host.
+fn listed(net: &Net, host: &Host, report: Report<'_>) -> Result<Listed> {
+    let (mut listed, mut cursor) = (Listed::new(), None);
+    for _ in 0..MAX_PAGES {
+        let page = list_repos(net.reporting(report), host, cursor.as_deref())?;
+        listed.extend(page.repos.into_iter().map(|repo| (repo.did.clone(), repo)));
+        cursor = page.cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    Ok(listed)
+}
+
+/// From this number of mirrors on, a host is asked for all of its accounts.
+const MANY: usize = 51;
+
+/// The most pages of a list, with a thousand accounts each. The largest hosts have some hundred thousand accounts.
+const MAX_PAGES: usize = 1_000;
+
+/// The most hosts that are asked at the same time.
+const MAX_HOSTS: usize = 8;
+
+/// The most directories between the one to search and a mirror.
+const MAX_DEPTH: usize = 8;
