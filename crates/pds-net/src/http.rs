@@ -52,6 +52,7 @@ impl Http {
             .user_agent(USER_AGENT)
             .accept_encoding("gzip")
             .max_response_header_size(limits::MAX_HEADER_BYTES)
+            .max_idle_age(limits::MAX_IDLE)
             .max_idle_connections(limits::REQUESTS_IN_ALL)
             .max_idle_connections_per_host(limits::REQUESTS_A_HOST)
             .timeout_resolve(Some(limits::RESOLVE_TIMEOUT))

@@ -17,6 +17,10 @@ pub const BETWEEN_BYTES_TIMEOUT: Duration = Duration::from_secs(30);
 /// The time to the answer of importRepo, which stores the whole repository before it answers.
 pub const IMPORT_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
+/// The time for which an idle connection is kept. Servers close them, often after 5 s, and a request that meets that
+/// moment is lost.
+pub const MAX_IDLE: Duration = Duration::from_secs(4);
+
 /// The slowest body, in bytes a second. A byte every second would never meet the timeout between bytes.
 pub const SLOWEST_BYTES_A_SECOND: u64 = 1024;
 

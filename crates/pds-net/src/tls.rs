@@ -72,3 +72,34 @@ fn read(name: &'static str, path: &Path, found: &mut Vec<Certificate<'static>>) 
 fn unreadable(name: &'static str, path: &Path, error: &std::io::Error) -> Error {
     Error::Setting { name, reason: format!("{} cannot be read: {error}", path.display()) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    const PEM: &str = "-----BEGIN CERTIFICATE-----\nAAEC\n-----END CERTIFICATE-----\n";
+
+    fn count(file: Option<&Path>, dir: Option<&Path>) -> Result<usize> {
+        match of_files(file, dir)? {
+            RootCerts::Specific(found) => Ok(found.len()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn certificates_of_files_replace_the_compiled_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let (one, other) = (dir.path().join("one.pem"), dir.path().join("other"));
+        fs::write(&one, format!("a comment\n{PEM}{PEM}")).unwrap();
+        fs::write(&other, "no certificate").unwrap();
+        fs::create_dir(dir.path().join("directory")).unwrap();
+        assert_eq!(count(Some(&one), None).unwrap(), 2);
+        assert_eq!(count(None, Some(dir.path())).unwrap(), 2);
+        assert_eq!(count(Some(&one), Some(dir.path())).unwrap(), 4);
+        let error = count(Some(&other), None).unwrap_err().to_string();
+        assert!(error.starts_with("SSL_CERT_FILE: no certificate was found"), "{error}");
+        let error = count(None, Some(&dir.path().join("missing"))).unwrap_err().to_string();
+        assert!(error.starts_with("SSL_CERT_DIR: ") && error.contains("missing"), "{error}");
+    }
+}

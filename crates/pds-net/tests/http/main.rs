@@ -5,5 +5,6 @@
 mod accounts;
 mod answers;
 mod bounds;
+mod proxies;
 mod retries;
 mod server;
