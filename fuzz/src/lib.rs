@@ -11,10 +11,13 @@ pub const LINK: [u8; 5] = [0xd8, 0x2a, 0x58, 0x25, 0x00];
 /// The length of a binary CID.
 const CID_BYTES: usize = 36;
 
+/// The first bytes of a whole CID: version 1, the codec, and the length of a SHA-256.
+const CID_STARTS: [[u8; 4]; 2] = [[0x01, 0x71, 0x12, 0x20], [0x01, 0x55, 0x12, 0x20]];
+
 /// Decodes blocks from the input of a fuzzer.
 ///
 /// The input is a list of blocks, each a length of two bytes and its content. A link to an earlier block is [`LINK`]
-/// and the number of that block in one byte. So a changed block does not break the links to it, and mutations reach
+/// and the number of that block in one byte; a link with a whole CID is kept. So a changed block does not break the links to it, and mutations reach
 /// the checks behind the hashes.
 pub fn linked_blocks(mut input: &[u8]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
@@ -34,7 +37,9 @@ fn with_links(content: &[u8], blocks: &[Block]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let mut rest = content;
     while let Some((first, after)) = rest.split_first() {
-        let linked = rest.strip_prefix(&LINK).and_then(|rest| rest.split_first());
+        let linked = rest.strip_prefix(&LINK);
+        let is_number = |rest: &&[u8]| !CID_STARTS.iter().any(|start| rest.starts_with(start));
+        let linked = linked.filter(is_number).and_then(|rest| rest.split_first());
         match linked.and_then(|(number, after)| Some((blocks.get(usize::from(*number))?, after))) {
             Some((block, after)) => {
                 bytes.extend_from_slice(&LINK);

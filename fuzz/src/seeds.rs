@@ -5,9 +5,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use pds::car::CarReader;
+use pds::commit::Commit;
 use pds::data::{Block, Value};
+use pds::sync::{
+    AccountEvent, Event, Frame, IdentityEvent, InfoEvent, State, build_commit, build_sync,
+};
+use pds::syntax::Datetime;
 
-use crate::input_of;
+use crate::{input_of, linked_blocks, stored};
 
 /// Writes the inputs as `DIR/TARGET/…`, if the variable `FUZZ_SEEDS` names a directory, and ends the process.
 ///
@@ -38,6 +43,13 @@ fn write_to(to: PathBuf) -> Result<(), Box<dyn Error>> {
             }
         }
         let whole = input_of(&blocks);
+        if linked_blocks(&whole) != blocks {
+            return Err("the input is not the blocks that it was made of".into());
+        }
+        seeds.write("event", &whole)?;
+        for frame in frames_of(&blocks)? {
+            seeds.write("frame", &frame)?;
+        }
         for target in ["verify", "proof"] {
             seeds.write(target, &whole)?;
             seeds.write(target, &bytes)?;
@@ -47,12 +59,46 @@ fn write_to(to: PathBuf) -> Result<(), Box<dyn Error>> {
     }
     seeds.write("did_document", &fs::read(data.join("did.json"))?)?;
     seeds.write("did_document", &fs::read(data.join("plc/bob.did.json"))?)?;
-    seeds.write("plc_log", &fs::read(data.join("plc/bob.plc.json"))?)?;
-    seeds.write("plc_log", &fs::read(data.join("plc/bob-2025-04.plc.json"))?)?;
+    for name in ["plc/bob.plc.json", "plc/bob-2025-04.plc.json"] {
+        let log = fs::read_to_string(data.join(name))?;
+        seeds.write("plc_log", log.as_bytes())?;
+        let log = Value::parse_json(&log)?;
+        for operation in log.as_list().unwrap_or_default().iter().filter_map(|e| e.get("operation"))
+        {
+            seeds.write("plc_operation", operation.to_json().as_bytes())?;
+        }
+    }
     for name in NAMES {
         seeds.write("names", name.as_bytes())?;
     }
     Ok(())
+}
+
+/// Returns frames with the events of a commit, which is the last block, and of its account.
+fn frames_of(blocks: &[Block]) -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let commit = Commit::decode(blocks.last().ok_or("no commit")?)?;
+    let stored = stored(blocks);
+    let time: Datetime = "2026-11-21T23:38:15.863Z".parse()?;
+    let (seq, did) = (7, commit.did().clone());
+    let state = State { commit: &commit, blocks: &stored };
+    let account = AccountEvent {
+        seq,
+        did: did.clone(),
+        active: false,
+        status: Some("deactivated".to_owned()),
+        time: time.to_string(),
+    };
+    let handle = Some("alice.example.com".parse()?);
+    let identity = IdentityEvent { seq, did, handle, time: time.to_string() };
+    let info = InfoEvent { name: "OutdatedCursor".to_owned(), message: None };
+    let events = [
+        Event::Commit(build_commit(None, state, seq, &time)?),
+        Event::Sync(build_sync(&commit, seq, &time)?),
+        Event::Identity(identity),
+        Event::Account(account),
+        Event::Info(info),
+    ];
+    Ok(events.into_iter().map(|event| Frame::from(event).encode()).collect())
 }
 
 /// Where the inputs are written.

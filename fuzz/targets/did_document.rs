@@ -9,6 +9,9 @@ fuzz_target!(|text: &str| {
     let Ok(document) = DidDocument::parse(text) else { return };
     let did: Did = document.did().to_string().parse().expect("it was parsed");
     assert_eq!(&did, document.did());
+    if let Some(host) = document.pds() {
+        assert!(host.starts_with("http") && !host.ends_with('/'));
+    }
     let keys = document.key_history();
     assert_eq!(keys.did(), Some(&did));
     let last = keys.periods().last().and_then(|period| period.key.as_ref());

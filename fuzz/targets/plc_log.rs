@@ -10,6 +10,8 @@ fuzz_target!(|text: &str| {
     assert!(!log.entries().is_empty());
     let keys = log.key_history();
     assert_eq!(keys.did(), Some(log.did()));
+    assert!(log.extends(&log).is_ok());
+    assert!(!log.current().nullified);
     let starts = keys.periods().iter().map(|period| period.from_micros);
     assert!(starts.is_sorted());
 });
