@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use pds_net::error::Error;
 use pds_net::net::Net;
 use pds_net::request::{Bounds, Form, Request};
+use proptest::prelude::*;
 
 /// The bounds of these tests: any bytes, at most a megabyte.
 const SMALL: Bounds =
@@ -171,4 +172,57 @@ fn what_is_no_http() {
     assert!(error.is_remote(), "{error}");
     let closes = Server::start(|_, _| {});
     assert!(matches!(fetch(&patient(), &closes), Err(Error::Connect { .. })));
+}
+
+#[test]
+fn interim_answers_without_end() {
+    let floods = Server::start(|_, stream| {
+        while stream.write_all(b"HTTP/1.1 103 Early Hints\r\na: b\r\n\r\n").is_ok() {}
+    });
+    assert!(fetch(&impatient(), &floods).unwrap_err().is_remote());
+}
+
+#[test]
+fn lengths_that_contradict_each_other() {
+    for headers in
+        ["content-length: 3\r\ncontent-length: 4", "content-length: -3", "content-length: 3x"]
+    {
+        let answer = format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\nabc");
+        assert!(fault(&patient(), answer).is_remote(), "{headers}");
+    }
+}
+
+/// Parts of answers. Together they make valid, broken and absurd ones.
+const PARTS: [&[u8]; 18] = [
+    b"HTTP/1.1 200 OK\r\n",
+    b"HTTP/1.1 302 Found\r\n",
+    b"HTTP/1.1 204 No Content\r\n",
+    b"HTTP/1.0 200 OK\r\n",
+    b"HTTP/1.1 99999 x\r\n",
+    b"content-length: 3\r\n",
+    b"content-length: 99999999999999999999\r\n",
+    b"transfer-encoding: chunked\r\n",
+    b"content-encoding: gzip\r\n",
+    b"content-type: text/html\r\n",
+    b"location: /x\r\n",
+    b"retry-after: 0\r\n",
+    b"\r\n",
+    b"3\r\nabc\r\n",
+    b"ffffffffffffffff\r\n",
+    b"0\r\n\r\n",
+    b"\x1f\x8b\x08\x1f\xff\xff\xff\xff\x00\x03",
+    b"\0\xff\xfe",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn no_answer_makes_the_client_panic(parts in prop::collection::vec(0..PARTS.len(), 0..12)) {
+        let parts: Vec<&[u8]> = [0].iter().chain(&parts).map(|part| PARTS[*part]).collect();
+        let server = Server::sending(parts.concat());
+        if let Err(error) = fetch(&impatient(), &server) {
+            prop_assert!(error.is_remote(), "{}", error);
+        }
+    }
 }
