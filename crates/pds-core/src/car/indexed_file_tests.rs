@@ -1,6 +1,7 @@
 //! Tests of indexed files.
 
 use std::io::Cursor;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::*;
@@ -19,6 +20,40 @@ fn duplicate_blocks_are_counted_and_found_once() {
     assert_eq!(file.get(&a.cid()).unwrap(), Some(a));
     assert_eq!(file.get(&b.cid()).unwrap(), Some(b));
     assert_eq!(file.get(&Cid::of(Codec::Raw, b"c")).unwrap(), None);
+}
+
+#[test]
+fn the_roots_the_size_and_the_notes_are_known() {
+    let [other, commit] = [&b"a"[..], b"\xa1\x63did\x60"].map(|b| Block::new(Codec::Cbor, b));
+    let mut writer = CarWriter::new(Vec::new(), &[commit.cid(), other.cid()]).unwrap();
+    let header = CarWriter::new(Vec::new(), &[commit.cid()]).unwrap().finish().unwrap();
+    assert!(CarFile::open(Cursor::new(header)).unwrap().is_empty());
+    for block in [&other, &commit] {
+        writer.block(block.borrowed()).unwrap();
+    }
+    let bytes = writer.finish().unwrap();
+    let file = CarFile::open(Cursor::new(bytes.clone())).unwrap();
+    assert_eq!(file.roots(), [commit.cid(), other.cid()]);
+    assert_eq!((file.is_empty(), file.bytes()), (false, bytes.len() as u64));
+    assert_eq!(file.possible_commits().map(Result::unwrap).collect::<Vec<_>>(), [commit.cid()]);
+    for (block, noted) in [(&commit, MAY_BE_COMMIT), (&other, 0)] {
+        let (number, note) = file.noted(&block.cid()).unwrap();
+        assert_eq!((file.cid(number).unwrap(), note), (Some(block.cid()), noted));
+    }
+    assert_eq!(file.noted(&Cid::of(Codec::Cbor, b"c")), None);
+    assert_eq!(file.cid(2).unwrap(), None);
+}
+
+#[test]
+fn one_answer_has_a_limited_number_of_bytes() {
+    let size = MAX_WINDOW_BYTES / 6;
+    let blocks: Vec<Block> = (0..9).map(|n| Block::new(Codec::Raw, vec![n; size])).collect();
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    blocks.iter().for_each(|block| writer.block(block.borrowed()).unwrap());
+    let file = CarFile::open_unchecked(Cursor::new(writer.finish().unwrap())).unwrap();
+    let cids: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+    assert_eq!(file.get_many(&cids).len(), 6);
+    assert!(file.batch() > cids.len());
 }
 
 #[test]
@@ -85,6 +120,7 @@ fn the_first_damaged_blocks_of_a_file_are_known() {
     let first = bytes.len() - 1_003 * 41;
     (2..1_003).for_each(|n| bytes[first + n * 41 + 40] ^= 1);
     let file = CarFile::open_reporting(Cursor::new(bytes), &mut |_| {}).unwrap();
+    assert_eq!((file.sections(), file.len()), (1_003, 2));
     for (n, block) in blocks.iter().enumerate() {
         match file.damage_of(&block.cid()) {
             Some(CarError::Damaged { offset, cid, .. }) => {
@@ -142,8 +178,67 @@ fn one_digest_under_two_codecs_is_two_blocks() {
     let file = CarFile::open(Cursor::new(writer.finish().unwrap())).unwrap();
     assert_eq!(file.len(), 2);
     for block in blocks {
-        assert_eq!(file.get(&block.cid()).unwrap(), Some(block));
+        let (number, found) = file.numbered(&block.cid()).unwrap().unwrap();
+        assert_eq!(file.cid(number).unwrap(), Some(block.cid()));
+        assert_eq!(found, block);
     }
+}
+
+/// A file that records the offset and the length of each read.
+struct Noted(Cursor<Vec<u8>>, Mutex<Vec<(u64, usize)>>);
+
+impl ReadAt for Noted {
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        self.1.lock().unwrap().push((offset, bytes.len()));
+        self.0.read_at(bytes, offset)
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        self.0.len()
+    }
+}
+
+#[test]
+fn neighbours_share_reads_of_a_limited_size() {
+    let blocks: Vec<Block> =
+        (0..1_000_u32).map(|n| Block::new(Codec::Raw, n.to_be_bytes().repeat(250))).collect();
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    blocks.iter().for_each(|block| writer.block(block.borrowed()).unwrap());
+    let file = Noted(Cursor::new(writer.finish().unwrap()), Mutex::default());
+    let file = CarFile::open_unchecked(file).unwrap();
+    let reads = |numbers: &[usize]| {
+        file.file.1.lock().unwrap().clear();
+        let cids: Vec<Cid> = numbers.iter().map(|n| blocks[*n].cid()).collect();
+        assert_eq!(file.get_many(&cids).len(), numbers.len());
+        file.file.1.lock().unwrap().clone()
+    };
+    // A section has 1,038 bytes with its length, which is not read.
+    assert_eq!(reads(&[3, 4, 6]).iter().map(|(_, len)| *len).collect::<Vec<_>>(), [4 * 1_038 - 2]);
+    assert_eq!(reads(&[900, 7, 800, 5]).len(), 3, "7 and 5 are close together");
+    let all = reads(&(0..1_000).collect::<Vec<_>>());
+    let largest = all.iter().map(|(_, len)| *len).max().unwrap();
+    assert!((250_000..=256 * 1024).contains(&largest), "{largest}");
+    assert_eq!(all.len(), 4);
+}
+
+#[test]
+fn an_error_knows_its_place_and_whether_it_is_the_end() {
+    let block = Block::new(Codec::Raw, *b"a");
+    let mut writer = CarWriter::new(Vec::new(), &[]).unwrap();
+    let start = writer.bytes();
+    writer.block(block.borrowed()).unwrap();
+    let bytes = writer.finish().unwrap();
+    let mut damaged = bytes.clone();
+    damaged.last_mut().map(|byte| *byte ^= 1).unwrap();
+    for (bytes, is_one_block) in [(&damaged[..], true), (&bytes[..bytes.len() - 1], false)] {
+        let mut errors = Vec::new();
+        let report = &mut |error: CarError| errors.push((error.offset(), error.is_one_block()));
+        let file = CarFile::open_reporting(Cursor::new(bytes), report).unwrap();
+        assert_eq!(file.sections(), u64::from(is_one_block));
+        assert_eq!(errors, [(Some(start), is_one_block)]);
+    }
+    let no_header = CarFile::open(Cursor::new(b"\x01\xa0")).unwrap_err();
+    assert_eq!(no_header.offset(), None);
 }
 
 /// A file whose disk fails once the index is made.

@@ -118,6 +118,7 @@ impl<F: ReadAt> Read for FromStart<'_, F> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::Write;
+    use std::sync::atomic::{AtomicBool, Ordering};
 
     use super::*;
 
@@ -140,7 +141,36 @@ mod tests {
             assert!(ReadAt::read_exact_at(&memory, &mut buffer, offset).is_err());
         }
         let mut read = Vec::new();
-        FromStart::new(&file).read_to_end(&mut read).unwrap();
+        FromStart::new(&&file).read_to_end(&mut read).unwrap();
         assert_eq!(read, bytes);
+        assert_eq!(ReadAt::len(&&file).unwrap(), 256);
+    }
+
+    /// A file that returns a few bytes at a time, after an error if it has one.
+    struct Short(Cursor<Vec<u8>>, io::ErrorKind, AtomicBool);
+
+    impl ReadAt for Short {
+        fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+            if self.2.fetch_not(Ordering::Relaxed) {
+                return Err(self.1.into());
+            }
+            let len = buffer.len().min(3);
+            self.0.read_at(&mut buffer[..len], offset)
+        }
+
+        fn len(&self) -> io::Result<u64> {
+            self.0.len()
+        }
+    }
+
+    #[test]
+    fn a_read_goes_on_after_a_part_and_after_a_signal() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let short = |error| Short(Cursor::new(bytes.clone()), error, AtomicBool::new(true));
+        let mut found = [0; 20];
+        short(io::ErrorKind::Interrupted).read_exact_at(&mut found, 100).unwrap();
+        assert_eq!(found, bytes[100..120]);
+        let refused = short(io::ErrorKind::TimedOut).read_exact_at(&mut found, 100);
+        assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

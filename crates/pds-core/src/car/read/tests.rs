@@ -20,7 +20,10 @@ fn car(blocks: &[Block]) -> Vec<u8> {
     for block in blocks {
         writer.block(block.borrowed()).unwrap();
     }
-    writer.finish().unwrap()
+    let bytes = writer.bytes();
+    let file = writer.finish().unwrap();
+    assert_eq!(bytes, file.len() as u64);
+    file
 }
 
 #[test]
