@@ -197,10 +197,8 @@ impl<'a> Cursor<'a> {
         if let Some(cid) = self.plain_link() {
             return Ok(cid);
         }
-        match self.item()? {
-            Item::Link(cid) => Ok(cid),
-            _ => Err(Rule("expected a link").at(start)),
-        }
+        self.item()?;
+        Err(Rule("expected a link").at(start))
     }
 
     /// Reads a link or null.
@@ -211,7 +209,6 @@ impl<'a> Cursor<'a> {
             return Ok(Some(cid));
         }
         match self.item()? {
-            Item::Link(cid) => Ok(Some(cid)),
             Item::Null => Ok(None),
             _ => Err(Rule("expected a link or null").at(start)),
         }
@@ -225,8 +222,8 @@ impl<'a> Cursor<'a> {
         Err(Rule("bytes after the end of the item").at(self.at))
     }
 
-    /// Reads a link in the one valid encoding. Otherwise it reads nothing: [`item`](Self::item)
-    /// then returns the item or the error.
+    /// Reads a link, which has one valid encoding. Otherwise it reads nothing: [`item`](Self::item)
+    /// then returns another item or the error.
     #[inline]
     fn plain_link(&mut self) -> Option<Cid> {
         let (head, rest) = self.rest().split_first_chunk()?;
@@ -366,6 +363,15 @@ mod tests {
         assert_eq!(refused("f93c00"), "floats are not in the data model");
         assert_eq!(refused("ff"), "a break without an indefinite length");
         assert_eq!(refused("e0"), "a simple value other than false, true and null");
+    }
+
+    #[test]
+    fn the_three_simple_values_are_read() {
+        for (byte, item) in
+            [(0xf4, Item::Bool(false)), (0xf5, Item::Bool(true)), (0xf6, Item::Null)]
+        {
+            assert_eq!(Cursor::new(&[byte]).item(), Ok(item));
+        }
     }
 
     #[test]
