@@ -44,3 +44,25 @@ impl fmt::Display for BlockKind {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bytes_suggest_a_kind_with_a_name() {
+        for (bytes, name) in [
+            (&b"\xa6\x63did"[..], "commit"),
+            (b"\xa2\x61e", "node"),
+            (b"\xa2\x61f", "record"),
+            (b"\xa0", "record"),
+            (b"\xb8\x63did", "record"),
+        ] {
+            let kind = BlockKind::of_start(bytes).map(|kind| kind.to_string());
+            assert_eq!(kind.as_deref(), Some(name));
+        }
+        for bytes in [&b""[..], b"\x80", b"text", b"\xbf"] {
+            assert_eq!(BlockKind::of_start(bytes), None);
+        }
+    }
+}

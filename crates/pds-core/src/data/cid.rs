@@ -156,5 +156,6 @@ mod tests {
         assert_eq!(cid.to_string(), "bafyreie5737gdxlw5i64vzichcalba3z2v5n6icifvx5xytvske7mr3hpm");
         assert_eq!(cid.codec(), Codec::Cbor);
         assert!(cid.names(&[0xa2, 0x61, 0x65, 0x80, 0x61, 0x6c, 0xf6]));
+        assert!(!cid.names(&[0xa2]));
     }
 }

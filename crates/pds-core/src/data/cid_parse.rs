@@ -116,6 +116,22 @@ mod tests {
         assert_eq!(Cid::from_bytes(&bytes).unwrap(), good);
     }
 
+    #[test]
+    fn an_error_shows_text_as_text_and_all_else_in_hexadecimal() {
+        for (given, shown) in [
+            (&b"no CID"[..], "no CID".to_owned()),
+            (b"a\nb", "610a62".to_owned()),
+            (b"\xff", "ff".to_owned()),
+            (&[b'x'; 100], "x".repeat(SHOWN_BYTES)),
+        ] {
+            let refused = Cid::from_bytes(given).unwrap_err();
+            assert!(
+                matches!(&refused, DataError::Cid { given, .. } if *given == shown),
+                "{refused}"
+            );
+        }
+    }
+
     #[cfg(feature = "cid")]
     #[test]
     fn converts_to_the_cid_crate_and_back() {

@@ -95,6 +95,10 @@ mod tests {
         fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
             cids.iter().take(self.together).map(|cid| self.get(cid)).collect()
         }
+
+        fn batch(&self) -> usize {
+            self.together
+        }
     }
 
     #[test]
@@ -107,6 +111,7 @@ mod tests {
             let over = Partial { blocks: third(0), together: over, failing: failing[0] };
             let under = Partial { blocks: third(1), together: under, failing: failing[1] };
             let both = Overlay { over: &over, under: &under };
+            assert_eq!(both.batch(), over.together.max(under.together));
             let alone = |answer: Result<Option<Block>, ReadError>| answer.map_err(|e| e.cid());
             let expected: Vec<_> = asked.iter().map(|cid| alone(both.get(cid))).collect();
             let some: Vec<_> = both.get_many(&asked).into_iter().map(alone).collect();

@@ -84,10 +84,23 @@ fn bytes_stay_bytes() {
     let bytes = Value::Bytes(b"hi".to_vec());
     assert_eq!(Value::from_serialize(&Bytes(b"hi".to_vec())).unwrap(), bytes);
     assert_eq!(bytes.deserialize_to::<Bytes>().unwrap(), Bytes(b"hi".to_vec()));
+    #[derive(Serialize, Deserialize)]
+    struct Wrapped(Bytes);
+    assert_eq!(Value::from_serialize(&Wrapped(Bytes(b"hi".to_vec()))).unwrap(), bytes);
+    assert_eq!(bytes.deserialize_to::<Wrapped>().unwrap().0, Bytes(b"hi".to_vec()));
     let in_json = BTreeMap::from([("$bytes".to_owned(), "aGk".to_owned())]);
     assert_eq!(bytes.deserialize_to::<BTreeMap<String, String>>().unwrap(), in_json);
     let nested = Value::from_serialize(&[Value::Bytes(b"hi".to_vec())]).unwrap();
     assert_eq!(nested, Value::List(vec![Value::Bytes(b"hi".to_vec())]));
+}
+
+#[test]
+fn a_link_in_a_type_of_any_other_name_is_its_json() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Wrapped(BTreeMap<String, Cid>);
+    let cid = Cid::of(Codec::Cbor, b"x");
+    let found = Value::Link(cid).deserialize_to::<Wrapped>().unwrap();
+    assert_eq!(found.0, BTreeMap::from([("$link".to_owned(), cid)]));
 }
 
 #[cfg(feature = "cid")]
@@ -174,6 +187,8 @@ fn a_value_that_does_not_fit_is_an_error() {
         "/Two/1: invalid type: boolean `true`, expected i32"
     );
     assert!(refused::<Shape>(r#""Other""#).starts_with("/: unknown variant `Other`"));
+    let unit = "/Nothing: invalid type: integer `1`, expected unit";
+    assert_eq!(refused::<Shape>(r#"{"Nothing":1}"#), unit);
     assert!(refused::<Shape>(r#""One""#).starts_with("/: invalid type: unit variant"));
     assert_eq!(
         refused::<Vec<Shape>>("[1]"),

@@ -130,3 +130,60 @@ fn the_data_model_holds_at_any_depth() {
         }
     }
 }
+
+#[test]
+fn canonical_bytes_have_no_more_rules() {
+    assert_eq!(check_canonical(&Value::from("text").encode()), Ok(()));
+    assert!(check_canonical(&[0xf6, 0]).is_err());
+    assert!(check_canonical(&[0x18, 0]).is_err());
+}
+
+#[test]
+fn the_size_of_a_record_is_limited() {
+    let sized = |bytes: usize| {
+        let empty = record(&[("text", Value::from("x".repeat(70_000)))]).len() - 70_000;
+        record(&[("text", Value::from("x".repeat(bytes - empty)))])
+    };
+    let (largest, larger) = (sized(MAX_RECORD_BYTES), sized(MAX_RECORD_BYTES + 1));
+    assert!(!check_record(&largest).unwrap().has_blobs);
+    assert_eq!(blobs_in(&largest), Ok(Vec::new()));
+    let refused = DataError::TooLarge { bytes: MAX_RECORD_BYTES + 1, limit: MAX_RECORD_BYTES };
+    assert_eq!(check_record(&larger), Err(refused.clone()));
+    assert_eq!(blobs_in(&larger), Err(refused));
+}
+
+#[test]
+fn values_have_the_limits_of_the_decoder() {
+    let list = |entries: usize| Value::List(vec![Value::Null; entries]);
+    let key = |len: usize| Value::from([("k".repeat(len), Value::Null)]);
+    let deep = |levels: usize| (0..levels).fold(Value::Null, |inner, _| Value::List(vec![inner]));
+    for (limit, value) in [
+        (MAX_CONTAINER_ENTRIES, &list as &dyn Fn(usize) -> Value),
+        (MAX_MAP_KEY_BYTES, &key),
+        (MAX_NESTING, &deep),
+    ] {
+        assert_eq!(value(limit).check(), Ok(()));
+        assert!(matches!(value(limit + 1).check(), Err(DataError::Model { .. })));
+    }
+}
+
+#[test]
+fn the_place_of_an_error_is_known_up_to_the_nesting_of_values() {
+    let bad = Value::from([("$type", Value::Null)]);
+    for (levels, is_known) in [(MAX_NESTING - 1, true), (MAX_NESTING, false)] {
+        let place = match check_record(&nested(levels, &bad)) {
+            Err(DataError::Model { place, .. }) => place,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(place.starts_with("/n/0/0"), is_known, "{place}");
+    }
+}
+
+#[test]
+fn the_links_of_a_value_are_those_of_its_bytes() {
+    let cid = |n: u8| Cid::of(Codec::Cbor, &[n]);
+    let inner = Value::from([("a", Value::Link(cid(1))), ("b", Value::Link(cid(2)))]);
+    let value = Value::List(vec![inner, Value::from("no link"), Value::Link(cid(3))]);
+    assert_eq!(links(&value.encode()), Ok(vec![cid(1), cid(2), cid(3)]));
+    assert_eq!(value.links().collect::<Vec<_>>(), [1, 2, 3].map(cid));
+}
