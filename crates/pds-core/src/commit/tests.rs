@@ -32,6 +32,11 @@ fn a_signed_commit_is_decoded_and_verifies() {
         let read = Commit::decode(commit.block()).unwrap();
         assert_eq!(read, commit);
         assert_eq!(read.signing_bytes(), unsigned().signing_bytes());
+        let UnsignedCommit { did, data, rev, prev } = unsigned();
+        assert_eq!((read.known_did(), read.did()), (Some(&did), &did));
+        assert_eq!((read.data(), read.rev(), read.prev()), (data, Some(rev), prev));
+        let raw = Block::new(Codec::Raw, commit.block().bytes());
+        assert_eq!(Commit::decode(&raw), Err(CommitError::NotACommit { cid: raw.cid() }));
         read.verify(&key.public_key()).unwrap();
         assert!(read.verify(&SigningKey::generate(curve).unwrap().public_key()).is_err());
     }
@@ -134,6 +139,8 @@ fn a_malformed_field_hides_no_other_field() {
             read => read.unwrap(),
         };
         assert_eq!(read.faults().iter().map(|fault| fault.field).collect::<Vec<_>>(), [field]);
+        assert!(FIELDS.iter().all(|name| read.has_sound(name) == (*name != field)), "{field}");
+        assert_eq!(read.known_did().is_some(), field != "did");
         assert_eq!(read.verify(&key.public_key()).is_ok(), field != "sig");
         assert_eq!(read.data(), good.data());
         let others = |commit: &Commit| {
