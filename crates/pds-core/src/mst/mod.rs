@@ -40,6 +40,9 @@ pub(crate) mod edit;
 pub(crate) mod encoder;
 pub mod error;
 pub mod key;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod model;
 pub mod node;
 pub(crate) mod path;
 pub mod preorder;
