@@ -205,3 +205,8 @@ impl Iterator for Contents<'_> {
 
 /// The size in bytes from which [`contents`] returns a record only once.
 pub const LARGE_BYTES: usize = 16 * 1024;
+
+#[cfg(test)]
+#[path = "contents_tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -263,3 +263,8 @@ fn not_ascending(subtree: &Option<Link>) -> Result<(), MstError> {
     let name = |link: &Link| MstError::Invalid { cid: link.name(), reason: NOT_ASCENDING };
     subtree.as_ref().map(name).map_or(Ok(()), Err)
 }
+
+#[cfg(test)]
+#[path = "edit_tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;

@@ -95,3 +95,8 @@ impl Seen {
         self.visit(cid, Visit { position, room: None });
     }
 }
+
+#[cfg(test)]
+#[path = "seen_tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;
