@@ -57,6 +57,11 @@ fn walked(walk: Walk<'_>) -> Walked {
     walked
 }
 
+/// Returns the steps of a walk in a form that can be compared.
+fn shown(walk: Walk<'_>) -> Vec<String> {
+    walk.map(|step| format!("{step:?}")).collect()
+}
+
 /// Checks that a walk over a base finds the same errors as a walk over everything, and all that the base does not have.
 fn assert_same(blocks: &MemoryBlocks, before: Cid, after: Cid, arrived: &HashSet<Cid>) -> bool {
     let base = walked(walk(blocks, before));
@@ -154,6 +159,8 @@ proptest! {
             let node = nodes[usize::from(node) % nodes.len()];
             after = with_link(&mut blocks, after, &mut (usize::from(link) % count), Some(node));
         }
+        let together = Counted(&blocks, AtomicU64::new(0));
+        assert_eq!(shown(walk(&together, after)), shown(walk(&blocks, after)));
         let arrived = blocks.iter().step_by(7).take(arrived * 20).map(Block::cid).collect();
         assert_same(&blocks, before, after, &arrived);
     }

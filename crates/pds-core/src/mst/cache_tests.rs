@@ -238,9 +238,56 @@ fn memory_is_bounded_and_nodes_in_use_stay() {
     }
     let held = nodes.iter().filter(|(cid, _)| cache.get(cid).is_some()).count();
     assert!((10..=200).contains(&held), "{held}");
+    // Nodes that are used again take the place of others.
+    for (cid, _) in nodes.iter().chain(&nodes).rev() {
+        cache.get(cid);
+    }
+    for (cid, node) in &nodes[..100] {
+        cache.insert(*cid, node.clone());
+        assert!(cache.bytes() <= max);
+    }
+    for (_, node) in &nodes {
+        let content: usize = node.entries().map(|entry| entry.key.len() + 2 * Cid::LEN).sum();
+        assert!(bytes(node) > node.memory() && node.memory() > content);
+    }
     let small = NodeCache::new(2 * bytes(&nodes[0].1) - 1);
     small.insert(nodes[0].0, nodes[0].1.clone());
     assert!(small.get(&nodes[0].0).is_none(), "too large to be kept");
     cache.clear();
     assert!(cache.get(&nodes[0].0).is_none());
+}
+
+#[test]
+fn nodes_of_exactly_the_limit_are_kept() {
+    let keys = (0..).map(key).filter(|key| height(key) == 0).take(3);
+    let nodes: Vec<(Cid, Arc<Node>)> = keys
+        .map(|key| {
+            let mut encoder = Encoder::default();
+            encoder.entry(&key, &value(0), None);
+            let block = encoder.finish(None);
+            let node = Node::read(block.cid(), block.bytes(), Position::Root).unwrap();
+            (block.cid(), Arc::new(node))
+        })
+        .collect();
+    let size = bytes(&nodes[0].1);
+    assert!(nodes.iter().all(|(_, node)| bytes(node) == size));
+    // One half holds one node, or two.
+    for (max, kept) in [(2 * size, [false, true, true]), (4 * size, [true, true, true])] {
+        let cache = NodeCache::new(max);
+        for (cid, node) in &nodes {
+            cache.insert(*cid, node.clone());
+        }
+        assert_eq!([0, 1, 2].map(|n| cache.get(&nodes[n].0).is_some()), kept, "{max}");
+    }
+}
+
+#[test]
+fn a_listing_keeps_only_the_root() {
+    let (blocks, root) = tree(500);
+    let noted = Noted::new(&blocks, 1 << 24);
+    for again in [0, 1] {
+        assert_eq!(range(&noted, root, ..).cached(&noted.cache).filter(Result::is_ok).count(), 500);
+        let asked = noted.asked();
+        assert_eq!((asked.len(), asked.contains(&root)), (blocks.len() - again, again == 0));
+    }
 }

@@ -76,3 +76,19 @@ impl MstError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::cid::Codec;
+
+    #[test]
+    fn an_error_names_its_node() {
+        let cid = Cid::of(Codec::Cbor, b"x");
+        assert_eq!(MstError::Read(ReadError::backend(cid, "gone")).cid(), Some(cid));
+        let missing = MstError::Missing { cid };
+        assert_eq!((missing.cid(), missing.missing()), (Some(cid), Some(cid)));
+        assert_eq!(MstError::Invalid { cid, reason: "" }.cid(), Some(cid));
+        assert_eq!((MstError::Full.cid(), MstError::Full.missing()), (None, None));
+    }
+}

@@ -129,4 +129,10 @@ mod tests {
         assert!(Key::new(vec![b'x'; MAX_TREE_KEY_BYTES]).is_ok());
         assert!(Key::new(vec![b'x'; MAX_TREE_KEY_BYTES + 1]).is_err());
     }
+
+    #[test]
+    fn a_key_is_its_bytes() {
+        let key = Key::new(*b"a/\x01").unwrap();
+        assert_eq!((key.as_ref(), key.to_string()), (&b"a/\x01"[..], "a/\\x01".to_owned()));
+    }
 }

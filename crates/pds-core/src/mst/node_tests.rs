@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
+use crate::data::value::Value;
 use crate::mst::compressed::fault;
 use crate::mst::encoder::Encoder;
 
@@ -106,4 +107,62 @@ fn agrees_with_a_sorted_list(
     }
     prop_assert_eq!(node.subtree(keys.len() + 1), None);
     Ok(())
+}
+
+/// Returns the rule that a node with these entries breaks: the rest of the key, its prefix length and its subtree.
+fn broken(entries: &[(&[u8], i64, Value)], left: Value) -> &'static str {
+    let entry = |(rest, prefix, right): &(&[u8], i64, Value)| {
+        let value = Value::Link(Cid::of(Codec::Cbor, b"x"));
+        let prefix = Value::Int(*prefix);
+        Value::from([("k", Value::from(*rest)), ("p", prefix), ("t", right.clone()), ("v", value)])
+    };
+    let list = Value::List(entries.iter().map(entry).collect());
+    let bytes = Value::from([("e", list), ("l", left)]).encode();
+    match Node::read(Cid::of(Codec::Cbor, &bytes), &bytes, Position::Root) {
+        Err(MstError::Invalid { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_rule_of_a_node_is_named() {
+    let raw = || Value::Link(Cid::of(Codec::Raw, b"x"));
+    let null = || Value::Null;
+    let to_raw = "a link to a subtree names raw bytes";
+    assert_eq!(broken(&[(b"a", 0, null())], raw()), to_raw);
+    assert_eq!(broken(&[(b"a", 0, raw())], null()), to_raw);
+    let long = "a key is longer than 1024 bytes";
+    for len in [1_025, 70_000] {
+        assert_eq!(broken(&[(&vec![b'x'; len], 0, null())], null()), long);
+    }
+    assert_eq!(broken(&[(b"", 0, null())], null()), "a key is empty");
+    assert_eq!(broken(&[(b"a", 1, null())], null()), SHARES_TOO_MUCH);
+    let descending = "keys are not in ascending order";
+    assert_eq!(broken(&[(b"aa", 0, null()), (b"", 2, null())], null()), descending);
+    assert_eq!(broken(&[(b"aa", 0, null()), (b"", 1, null())], null()), descending);
+    let compressible = "a key shares more bytes with the previous key than its prefix length";
+    assert_eq!(broken(&[(b"aa", 0, null()), (b"ab", 0, null())], null()), compressible);
+}
+
+#[test]
+fn bytes_that_are_canonical_but_no_node_are_invalid() {
+    let read = |bytes: &[u8]| Node::read(Cid::of(Codec::Cbor, bytes), bytes, Position::Root);
+    for value in [Value::Null, Value::from([("e", Value::Null)]), Value::from("text")] {
+        assert!(matches!(read(&value.encode()), Err(MstError::Invalid { .. })));
+    }
+    for bytes in [&b""[..], &[0xa2, 0x61], &[0xa2, 0x61, b'e', 0x80, 0x61, b'l', 0xf7]] {
+        assert!(matches!(read(bytes), Err(MstError::Undecodable { .. })));
+    }
+}
+
+#[test]
+fn lengths_in_an_entry_have_their_shortest_form() {
+    let mut encoder = Encoder::default();
+    encoder.entry(&[b'x'; 255], &Cid::of(Codec::Cbor, b"x"), None);
+    let block = encoder.finish(None);
+    let bytes = &block.bytes()[HEAD..];
+    assert_eq!(bytes[3..5], [0x58, 255]);
+    assert!(Compressed::split(bytes).is_some());
+    let long = [&bytes[..3], &[0x59, 0, 255], &bytes[5..]].concat();
+    assert!(Compressed::split(&long).is_none());
 }

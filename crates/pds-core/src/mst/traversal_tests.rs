@@ -43,6 +43,7 @@ impl Blocks for Noted<'_> {
     }
 
     fn get_many(&self, cids: &[Cid]) -> Vec<Result<Option<Block>, ReadError>> {
+        assert!(cids.len() <= self.batch, "{} together, of {}", cids.len(), self.batch);
         let cids = &cids[..cids.len().min(self.answers)];
         self.trips.lock().unwrap().push(cids.to_vec());
         cids.iter().map(|cid| self.blocks.get(cid)).collect()
@@ -108,6 +109,21 @@ fn a_walk_reads_many_nodes_in_one_round_trip_and_no_others() {
 }
 
 #[test]
+fn a_diff_reads_many_nodes_in_one_round_trip_and_no_others() {
+    let mut blocks = MemoryBlocks::default();
+    let before = tree(&mut blocks, (0..3_000).map(|n| (n, value(n))));
+    let changed = |n| (n, value(if n % 20 == 0 { n + 1 } else { n }));
+    let after = tree(&mut blocks, (0..3_000).map(changed));
+    let reader = |noted: &Noted<'_>| shown(diff(noted, Some(before), Some(after)));
+    let (expected, all, single) = Noted::new(&blocks, 1).read(reader);
+    for batch in [2, 7, 64, 4_096] {
+        let (changes, asked, trips) = Noted::new(&blocks, batch).read(reader);
+        assert_eq!((&changes, &asked), (&expected, &all), "{batch}");
+        assert!(trips * batch.min(20) < 2 * single, "{trips} round trips of {batch}, not {single}");
+    }
+}
+
+#[test]
 fn a_source_may_return_less_than_it_was_asked_for() {
     let (blocks, root) = plain(500);
     let (expected, ..) = Noted::new(&blocks, 1).read(|blocks| walked(blocks, root));
@@ -170,7 +186,8 @@ fn errors_stay_in_their_places() {
 #[test]
 fn the_range_of_an_edited_tree_needs_no_stored_nodes() {
     let nothing = MemoryBlocks::default();
-    let mut tree = Tree::empty(&nothing);
+    let noted = Noted::new(&nothing, 64);
+    let mut tree = Tree::empty(&noted);
     for n in 0..300 {
         tree.insert(key(n), value(n)).unwrap();
     }
@@ -181,6 +198,7 @@ fn the_range_of_an_edited_tree_needs_no_stored_nodes() {
     assert_eq!(listed(&tree), (0..300).map(key).collect::<Vec<_>>(), "written, but not stored");
     tree.remove(key(0).as_bytes()).unwrap();
     assert_eq!(listed(&tree), (1..300).map(key).collect::<Vec<_>>(), "edited again");
+    assert!(noted.trips.lock().unwrap().is_empty());
 }
 
 proptest! {
