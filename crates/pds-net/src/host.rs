@@ -22,7 +22,7 @@ pub struct UrlError {
 ///
 /// A host has no user, path or query, and its name is in lower case. An IP address has its usual spelling: other
 /// spellings, such as `2130706433` or `0x7f.1`, are refused. Whether the host may be dialled is another question, which
-/// every request asks again: see [`PrivateAddresses`](crate::options::PrivateAddresses).
+/// every request asks again: see [`PrivateAddresses`](crate::private_addresses::PrivateAddresses).
 ///
 /// ```
 /// use pds_net::host::Host;

@@ -127,9 +127,9 @@ impl Transfer<'_> {
     /// to descend from it, the new one must also have the records that were written here.
     /// [`allow_older`](Self::allow_older) and [`allow_loss`](Self::allow_loss) lift these rules.
     ///
-    /// Without a key, the signature is not checked. [`Keys::of`] returns the known key of a commit. If the given
-    /// key differs from it, the key is recorded for this commit. In a mirror, a key that was given for the newest
-    /// commit becomes the expected key of later commits as well.
+    /// Without a key, the signature is not checked. [`Keys::of`](crate::keys::handle::Keys::of) returns the known key of
+    /// a commit. If the given key differs from it, the key is recorded for this commit. In a mirror, a key that was
+    /// given for the newest commit becomes the expected key of later commits as well.
     ///
     /// # Errors
     ///
