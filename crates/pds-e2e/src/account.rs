@@ -26,8 +26,12 @@ impl<'s> Account<'s> {
     /// Creates an account with a new handle on a host of the servers.
     pub fn create(servers: &'s Servers, host: usize) -> Self {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let handle = format!("user{}.test", NEXT.fetch_add(1, Ordering::Relaxed));
-        let host = servers.host(host).clone();
+        Self::named(servers, host, &format!("user{}.test", NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// Creates an account with this handle on a host of the servers.
+    pub fn named(servers: &'s Servers, host: usize, handle: &str) -> Self {
+        let (host, handle) = (servers.host(host).clone(), handle.to_owned());
         let created = servers.act(&host, &["create", &handle], "");
         let did = created["did"].as_str().unwrap().to_owned();
         Self { servers, host, handle, did }

@@ -4,6 +4,7 @@
 //! - [`Liar`] is a proxy before a host: it applies a [`Rule`] to requests, and counts requests and bytes.
 //! - [`Forged`] is a repository that a host never had, and a proxy can claim it.
 //! - [`Home`] runs the binary in a directory of its own, and [`kill`] ends a run at a chosen [`Moment`](kill::Moment).
+//! - [`page`] runs the commands of a page of the documentation.
 //!
 //! `bash .ci/e2e` installs the servers in the target directory. Without them, [`Servers::shared`] returns `None`, and
 //! the tests print a line.
@@ -18,6 +19,7 @@ pub mod home;
 pub mod http;
 pub mod kill;
 pub mod liar;
+pub mod page;
 pub mod servers;
 
 pub use account::Account;

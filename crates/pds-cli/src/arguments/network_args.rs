@@ -14,13 +14,16 @@ pub(crate) struct NetworkArgs {
     plc: Option<Host>,
 
     /// Ask this server for handles, instead of DNS and the handle's web server
-    #[arg(long, value_name = "URL", help_heading = HEADING)]
+    #[arg(long, value_name = "URL", env = "PDS_RESOLVER", hide_env_values = true, help_heading = HEADING)]
     resolver: Option<Host>,
 
     /// Permit private addresses and http: for this host (name or name:port), or for all hosts
     #[arg(
         long,
         value_name = "HOST",
+        env = "PDS_ALLOW_PRIVATE",
+        hide_env_values = true,
+        value_delimiter = ',',
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = ALL,

@@ -169,13 +169,13 @@ pub(crate) const GIT: &[HabitRow] = &[
     // git: settings and the network
     ("config|settings", "there is no file of settings",
         "pds --help; to list the variables that are read, pds help environment"),
-    ("remote", "the network is not built yet; files and directories are named directly",
-        "pds clone FILE DIR, pds import FILE, pds merge DIR"),
-    ("fetch|pull|download|sync", "the network is not built yet; pds reads CAR files and other repositories",
-        "pds import FILE, pds merge DIR"),
-    ("push|upload|publish", "the network is not built yet; pds writes CAR files",
+    ("remote", "a mirror follows one host; files and directories are named directly",
+        "pds clone ACCOUNT, pds pull, pds merge DIR"),
+    ("fetch|download|sync", "pull fetches what is new on the host of the account",
+        "pds pull, pds clone ACCOUNT, pds import FILE"),
+    ("push|upload|publish", "writing to a host is not built yet; pds writes CAR files",
         "pds export -o FILE"),
-    ("serve|daemon|browse", "the network is not built yet; files are read on this machine",
+    ("serve|daemon|browse", "a server is not built yet; files are read on this machine",
         "pds ls --all, pds export -o FILE"),
 ];
 
@@ -237,12 +237,12 @@ pub(crate) const GOAT: &[HabitRow] = &[
         "to write all records to a CAR file, pds export -o FILE"),
     ("account plc|plc|identity|resolve", "the network is not built yet; pds reads saved documents and logs",
         "pds verify --did-doc FILE, pds verify --plc-log FILE, pds key show"),
-    ("account|login|logout", "the network is not built yet; pds knows no hosts and no sessions",
-        "pds info, pds key show"),
-    ("bsky post", "the network is not built yet; a post is written to this repository",
+    ("account|login|logout", "reading needs no session, and writing to a host is not built yet",
+        "pds clone ACCOUNT, pds info, pds key show"),
+    ("bsky post", "writing to a host is not built yet; a post is written to this repository",
         "pds put app.bsky.feed.post FILE"),
-    ("bsky|firehose|relay|xrpc|pds", "the network is not built yet; pds reads and writes files",
-        "pds import FILE, pds export -o FILE"),
+    ("bsky|firehose|relay|xrpc|pds", "pds keeps repositories of accounts",
+        "pds clone ACCOUNT, pds pull, pds import FILE"),
 ];
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod forgeries;
+mod guide;
 mod kills;
 mod lies;
 mod servers;

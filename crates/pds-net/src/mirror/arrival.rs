@@ -14,6 +14,7 @@ use pds_core::data::cid::Cid;
 
 use crate::account::Account;
 use crate::error::{Error, Result};
+use crate::mirror::blobs::now;
 use crate::mirror::keys::signer;
 use crate::mirror::small_file;
 use crate::mirror::transport::Parcel;
@@ -115,7 +116,17 @@ pub(super) fn refusal(
             Refusal::Equivocation { rev, ours: present, theirs: found }.into()
         }
         pds::Error::WrongDid { expected, found } => Refusal::WrongDid { expected, found }.into(),
-        pds::Error::Refused(finding) => Refusal::Unsound(*finding).into(),
+        pds::Error::Refused(finding) => {
+            let rev = || commit_of(parcel).ok()??.rev();
+            match (finding.code(), rev()) {
+                (Code::RevInFuture, Some(theirs)) => {
+                    let now = now().unix_micros();
+                    let now_micros = u64::try_from(now).unwrap_or_default();
+                    Refusal::FutureRev { theirs, now_micros }.into()
+                }
+                _ => Refusal::Unsound(*finding).into(),
+            }
+        }
         error => error.into(),
     }
 }

@@ -14,6 +14,7 @@ use pds_core::syntax::datetime::Datetime;
 use pds_core::syntax::nsid::Nsid;
 
 use crate::error::{Error, Result};
+use crate::mirror::handle::origin;
 use crate::mirror::missing::{self, MissingBlob};
 use crate::mirror::transport::Source;
 use crate::progress::Progress;
@@ -40,9 +41,9 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// Adds the blobs of all records that are not stored.
+    /// Adds the blobs of all records of the host's state that are not stored.
     pub(super) fn all(&mut self, repo: &Repo, only: &[Nsid]) -> Result<()> {
-        let found = repo.snapshot()?.missing_blobs(repo.blobs().as_ref())?;
+        let found = repo.on(origin()).snapshot()?.missing_blobs(repo.blobs().as_ref())?;
         found.missing.into_iter().for_each(|one| self.add(one, only));
         Ok(())
     }
@@ -213,7 +214,7 @@ fn entry(one: &BlobUse, fault: &Fault, tries: u32, now: &Datetime) -> MissingBlo
 /// Returns the reference to a missing blob, if its record still refers to it.
 fn used(repo: &Repo, one: &MissingBlob) -> Result<Option<BlobUse>> {
     let Ok(path) = one.path.parse() else { return Ok(None) };
-    let Some(record) = repo.find(&path)? else { return Ok(None) };
+    let Some(record) = repo.on(origin()).find(&path)? else { return Ok(None) };
     let blobs = pds::data::blobs_in(record.block.bytes()).unwrap_or_default();
     let blob = blobs.into_iter().find(|blob| blob.cid == one.cid);
     Ok(blob.map(|blob| BlobUse { path, blob }))

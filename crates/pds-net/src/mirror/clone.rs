@@ -66,7 +66,7 @@ impl Mirror {
             return Err(pds::Error::DirectoryInUse(dir.to_owned()).into());
         };
         mirror.settle_head(&source)?;
-        fetch.clear()?;
+        fetch.clear_files()?;
         let mut wanted = Wanted::default();
         if !options.no_blobs {
             wanted.all(&mirror.repo, &options.blobs_of)?;

@@ -100,8 +100,16 @@ impl FetchDir {
         fs::remove_dir_all(&self.path).map_err(|error| failed(&self.path, error))
     }
 
-    /// Removes the files.
-    pub(super) fn clear(&self) -> Result<()> {
+    /// Removes the files that have arrived.
+    pub(super) fn clear_files(&self) -> Result<()> {
+        for (_, path) in self.numbered(CAR)?.into_iter().chain(self.numbered(PART)?) {
+            fs::remove_file(&path).map_err(|error| failed(&path, error))?;
+        }
+        Ok(())
+    }
+
+    /// Removes everything in the directory.
+    fn clear(&self) -> Result<()> {
         for entry in self.entries()? {
             let removed = match entry.is_dir() && !entry.is_symlink() {
                 true => fs::remove_dir_all(&entry),

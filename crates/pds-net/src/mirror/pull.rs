@@ -96,7 +96,7 @@ impl Mirror {
             Some((imported, warnings)) => (self.changes(&before, &imported)?, warnings),
             None => (Vec::new(), Vec::new()),
         };
-        fetch.clear()?;
+        fetch.clear_files()?;
         let blobs = self.blobs(&source, &changes, options)?;
         fetch.finish()?;
         let after = self.repo.on(origin()).snapshot()?.commit().clone();
@@ -121,7 +121,10 @@ impl Mirror {
         let account = match &answer {
             Ok(latest) => self.checked(client, latest.cid)?,
             // The account may have moved.
-            Err(Error::Inactive { .. } | Error::Connect { .. }) => self.found(client).ok(),
+            Err(Error::Inactive { .. } | Error::Connect { .. }) => match self.found(client) {
+                Err(error) if error.is_refusal() => return Err(error),
+                found => found.ok(),
+            },
             Err(_) => None,
         };
         let moved = account.as_ref().filter(|account| account.host != host);

@@ -99,10 +99,16 @@ pub(super) fn bring<T>(
     let mut root = newest(&fetched, known);
     loop {
         let mut reason = None;
-        if let Some(root) = root {
-            match take(Parcel::Blocks(&fetched, root)) {
+        if let Some(root_now) = root {
+            match take(Parcel::Blocks(&fetched, root_now)) {
                 Err(error) if is_gap(&error) => reason = Some(error),
-                taken => return taken.map(|taken| (taken, fetched.faults)),
+                Err(error) if error.is_refusal() && tries.is_first() => {
+                    // What an interrupted run has left says nothing about the host of today.
+                    fetch.clear_files()?;
+                    (fetched, root) = (Fetched::default(), None);
+                    continue;
+                }
+                taken => return ended(taken, fetch, fetched),
             }
         }
         match tries.next(root.is_some()) {
@@ -112,7 +118,7 @@ pub(super) fn bring<T>(
                 if arrived.cut.is_none() {
                     match take(Parcel::File(&arrived.path)) {
                         Err(error) if is_gap(&error) => {}
-                        taken => return taken.map(|taken| (taken, fetched.faults)),
+                        taken => return ended(taken, fetch, fetched),
                     }
                 }
                 fetched.add(fetch.files()?)?;
@@ -142,6 +148,14 @@ pub(super) fn bring<T>(
     }
 }
 
+/// Removes the files of a state that was refused: the next run must ask the host again.
+fn ended<T>(taken: Result<T>, fetch: &FetchDir, fetched: Fetched) -> Result<(T, Vec<String>)> {
+    if taken.as_ref().is_err_and(Error::is_refusal) {
+        fetch.clear_files()?;
+    }
+    taken.map(|taken| (taken, fetched.faults))
+}
+
 fn newest(fetched: &Fetched, known: Known<'_>) -> Option<Cid> {
     fetched.newest(known.blocks).map(|commit| commit.cid())
 }
@@ -157,6 +171,11 @@ enum Way {
 }
 
 impl Tries {
+    /// Returns whether nothing was asked for yet.
+    fn is_first(&self) -> bool {
+        self.exports + self.newer + self.walks == 0
+    }
+
     /// Returns the next way, and counts it. An export that ended well is not asked for again.
     fn next(&mut self, has_root: bool) -> Option<Way> {
         if self.exports < MAX_EXPORTS && (self.exports == 0 || self.is_cut) {
