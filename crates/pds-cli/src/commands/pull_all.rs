@@ -104,7 +104,7 @@ impl Counts {
         let all = self.pulled + self.unchanged + self.failed;
         let mut text = format!(
             "{}: {} pulled, {} unchanged, {} failed",
-            counted_plain(all, "repository"),
+            counted_plain(all, "mirror"),
             self.pulled,
             self.unchanged,
             self.failed
