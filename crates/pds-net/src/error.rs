@@ -50,6 +50,14 @@ pub enum Error {
         /// The reason.
         reason: String,
     },
+    /// The host has no certificate that is trusted, or does not speak TLS.
+    #[error("{host} has no trusted connection: {}; check its URL, or set SSL_CERT_FILE", Escaped(.reason))]
+    Untrusted {
+        /// The host.
+        host: Host,
+        /// The reason.
+        reason: String,
+    },
     /// The host answered with an error.
     #[error("{}", host_answer(.url, *.status, .error.as_deref(), .message.as_deref()))]
     Http {
@@ -195,6 +203,7 @@ impl Error {
             Self::Resolve { .. }
                 | Self::Address { .. }
                 | Self::Connect { .. }
+                | Self::Untrusted { .. }
                 | Self::Http { .. }
                 | Self::NotAtproto { .. }
                 | Self::Answer { .. }

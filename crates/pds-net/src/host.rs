@@ -191,7 +191,21 @@ fn check_name(name: &str) -> Result<(), &'static str> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_host_has_one_form(text in "(https?://)?[a-zA-Z0-9.\\[\\]:@/x-]{0,20}|\\PC{0,30}") {
+            if let Ok(host) = text.parse::<Host>() {
+                prop_assert_eq!(host.to_string().parse::<Host>().unwrap(), host.clone());
+                let file = host.file_name();
+                let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+                prop_assert!(file.bytes().all(is_safe) && !file.starts_with('.'), "{}", file);
+            }
+        }
+    }
 
     #[test]
     fn one_form_of_each_host() {

@@ -1,5 +1,6 @@
 //! One request, with its redirects: every bound of an answer is set here.
 
+use std::io;
 use std::sync::Arc;
 
 use ureq::http::{self, StatusCode, header};
@@ -208,6 +209,10 @@ fn fault(error: ureq::Error, host: &Host, url: &str, first_byte: std::time::Dura
             ureq::Timeout::RecvResponse | ureq::Timeout::PerRead | ureq::Timeout::RecvBody,
         ) => Error::Stalled { url, what: "no answer arrived", after: first_byte },
         ureq::Error::HostNotFound => connect("the name does not exist".to_owned()),
+        // The errors of TLS have this kind.
+        ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            Error::Untrusted { host, reason: error.to_string() }
+        }
         ureq::Error::Io(error) => connect(error.to_string()),
         ureq::Error::Protocol(error) => {
             Error::Answer { url, reason: format!("it is not HTTP: {error}") }

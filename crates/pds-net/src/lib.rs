@@ -15,6 +15,18 @@
 //! - [`mirror`]: clone and pull.
 //! - [`clock`]: the clock by which the client waits.
 //! - [`progress`]: waits and steps, for the caller.
+//!
+//! ```no_run
+//! use pds_net::net::Net;
+//! use pds_net::options::NetOptions;
+//! use pds_net::xrpc::sync::get_latest_commit;
+//!
+//! let net = Net::new(NetOptions::default())?;
+//! let account = net.account(&"alice.example.com".parse()?)?;
+//! let latest = get_latest_commit(net.client(), &account.host, &account.did)?;
+//! println!("{} is at {}", account.did, latest.cid);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod account;
 pub mod address;

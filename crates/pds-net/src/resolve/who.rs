@@ -91,7 +91,20 @@ impl fmt::Display for Who {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_understood_has_one_form(
+            text in "(at://|@|https://(bsky.app/profile/)?)?[a-z0-9.:/@-]{0,20}|\\PC{0,30}"
+        ) {
+            if let Ok(who) = text.parse::<Who>() {
+                prop_assert_eq!(who.to_string().parse::<Who>().unwrap(), who);
+            }
+        }
+    }
 
     #[test]
     fn every_form_of_an_account() {

@@ -1,9 +1,11 @@
 //! Retries and waits, with a clock that does not wait.
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pds_net::clock::Clock;
@@ -80,6 +82,27 @@ fn failures_that_do_not_pass() {
     let server = failing(1, with_headers(400, "", b""));
     assert_eq!(read(&net, &server).unwrap_err().status(), Some(400));
     assert_eq!((server.requests(), waited(&clock)), (1, 0));
+}
+
+#[test]
+fn a_host_without_tls_is_not_asked_again() {
+    let (net, clock) = net();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("https://{}", listener.local_addr().unwrap()).parse().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+            // The connection stays open until the client has read the answer.
+            let _ = stream.read_to_end(&mut Vec::new());
+        }
+    });
+    let error = net.client().bytes(&Request::query(&host, "a.b.c", Bounds::JSON)).unwrap_err();
+    assert!(matches!(error, Error::Untrusted { .. }), "{error}");
+    assert!(error.is_remote() && !error.is_retryable());
+    assert_eq!((connections.load(Ordering::SeqCst), waited(&clock)), (1, 0));
 }
 
 #[test]
