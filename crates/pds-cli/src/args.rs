@@ -11,9 +11,9 @@ use clap::{ArgAction, ColorChoice, CommandFactory, FromArgMatches, Parser, Subco
 
 use crate::arguments::first_argument::moved;
 use crate::commands::{
-    apply, blob, cid, clone, completions, diff, edit, export, forget, gc, get, help, import, info,
-    init, key, log, ls, man, merge, mst, prove, pull, put, recover, reflog, refs, repair, reset,
-    revert, rm, show, stats, tid, unpack, verify, verify_proof,
+    apply, blob, cid, clone, completions, diff, edit, export, forget, gc, get, help, identity,
+    import, info, init, key, log, ls, man, merge, mst, prove, pull, put, recover, reflog, refs,
+    repair, reset, revert, rm, show, stats, tid, unpack, verify, verify_proof,
 };
 use crate::failures::exit::Exit;
 use crate::failures::usage::with_counts;
@@ -141,6 +141,7 @@ impl Cli {
             Command::Apply(args) => args.run(&place, out),
             Command::Blob(args) => args.run(&place, out),
             Command::Pull(args) => args.run(&place, out),
+            Command::Identity(args) => args.run(&place, out),
             Command::Import(args) => args.run(&place, out),
             Command::Export(args) => args.run(&place, out),
             Command::Unpack(args) => args.run(&place, out),
@@ -184,6 +185,7 @@ pub(crate) enum Command {
     Apply(apply::Args),
     Blob(blob::Args),
     Pull(pull::Args),
+    Identity(identity::Args),
     Import(import::Args),
     Export(export::Args),
     Unpack(unpack::Args),

@@ -17,6 +17,7 @@ pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod help;
+pub(crate) mod identity;
 pub(crate) mod import;
 pub(crate) mod info;
 pub(crate) mod json;

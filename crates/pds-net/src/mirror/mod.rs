@@ -14,6 +14,7 @@ mod keys;
 mod missing;
 pub mod pull;
 mod small_file;
+pub mod stored_identity;
 mod transport;
 pub mod upstream;
 mod walk;

@@ -3,12 +3,10 @@
 use pds::Repo;
 use pds::blobs::BlobUse;
 use pds::data::blobs_in;
-use pds::local::layout::{IDENTITY_DIRECTORY, IDENTITY_FILES};
 use pds::model::write::RecordChange;
 use pds::transfer::import::Imported;
 use pds_core::commit::Commit;
 use pds_core::data::cid::Cid;
-use pds_core::data::limits::MAX_PLC_LOG_BYTES;
 use pds_store::ref_name::RefName;
 
 use crate::account::Account;
@@ -19,12 +17,11 @@ use crate::mirror::blobs::{self, Blobs, Wanted, now};
 use crate::mirror::clone::write_identity;
 use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::handle::{FetchOptions, Mirror, origin};
-use crate::mirror::small_file;
+use crate::mirror::stored_identity::{check_stored, stored};
 use crate::mirror::transport::{Parcel, Source, bring};
 use crate::mirror::walk::Known;
 use crate::net::{Client, Net};
 use crate::progress::Report;
-use crate::refusal::Refusal;
 use crate::resolve::account::resolve;
 use crate::resolve::who::Who;
 use crate::xrpc::sync::{LatestCommit, ListedRepo};
@@ -148,44 +145,18 @@ impl Mirror {
         }
         match self.found(client) {
             Err(error) if error.is_remote() && is_recent => {
-                self.stored(client).map_or(Err(error), |account| Ok(Some(account)))
+                stored(client.net(), &self.dir, &self.upstream)
+                    .map_or(Err(error), |account| Ok(Some(account)))
             }
             found => found.map(Some),
         }
     }
 
-    /// Returns the account as the stored documents name it.
-    fn stored(&self, client: Client<'_>) -> Option<Account> {
-        let [document, log] = IDENTITY_FILES.map(|name| {
-            let path = self.dir.join(IDENTITY_DIRECTORY).join(name);
-            let bytes = small_file::read(&path, MAX_PLC_LOG_BYTES as u64).ok().flatten()?;
-            String::from_utf8(bytes).ok()
-        });
-        let (did, handle) = (&self.upstream.did, self.upstream.handle.clone());
-        Account::stored(client.net(), did, handle, document?, log).ok()
-    }
-
-    /// Finds the account, and compares its log with the one that was seen before.
+    /// Finds the account, and compares its identity with the one that was seen before.
     fn found(&self, client: Client<'_>) -> Result<Account> {
         let account = resolve(client, &Who::Did(self.upstream.did.clone()))?;
-        match self.stored(client).and_then(|stored| stored.log) {
-            Some(held) => account.check_extends(&held)?,
-            None if account.log.is_none() => self.check_pinned(&account)?,
-            None => {}
-        }
+        check_stored(self, &account)?;
         Ok(account)
-    }
-
-    /// Checks that a did:web has the key that is known: its domain may have changed hands.
-    fn check_pinned(&self, account: &Account) -> Result<()> {
-        match (self.repo.keys().known()?, account.key()) {
-            (Some(expected), Some(found)) if expected != *found => {
-                let (did, expected, found) =
-                    (account.did.clone(), (&expected).into(), found.into());
-                Err(Refusal::KeyChanged { did, expected, found }.into())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Keeps the state that a host names, and returns the error.
