@@ -6,6 +6,8 @@ use pds::data::Cid;
 use pds::syntax::Tid;
 use pds_net::host::Host;
 use pds_net::mirror::blobs::Blobs;
+use pds_net::mirror::handle::Mirror;
+use pds_net::mirror::pull::Pulled;
 use pds_net::traffic::Traffic;
 use serde::{Serialize, Serializer};
 
@@ -72,7 +74,7 @@ impl fmt::Display for ClonedAccount {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PulledAnswer {
     pub(crate) did: String,
-    pub(crate) action: Action,
+    pub(crate) action: PullAction,
     pub(crate) before: Cid,
     pub(crate) after: Cid,
     #[serde(serialize_with = "optional_text")]
@@ -85,10 +87,41 @@ pub(crate) struct PulledAnswer {
     pub(crate) requests: u64,
 }
 
+impl PulledAnswer {
+    pub(crate) fn of(mirror: &Mirror, traffic: Traffic, pulled: &Pulled) -> Self {
+        let (mut created, mut updated, mut deleted) = (0, 0, 0);
+        for change in &pulled.changes {
+            match (change.before, change.after) {
+                (None, _) => created += 1,
+                (Some(_), Some(_)) => updated += 1,
+                (Some(_), None) => deleted += 1,
+            }
+        }
+        let action = match (pulled.after.cid() == pulled.before, pulled.moves_head) {
+            (true, _) => PullAction::Unchanged,
+            (false, true) => PullAction::Pulled,
+            (false, false) => PullAction::Diverged,
+        };
+        Self {
+            did: mirror.upstream().did.to_string(),
+            action,
+            before: pulled.before,
+            after: pulled.after.cid(),
+            rev: pulled.after.rev(),
+            created,
+            updated,
+            deleted,
+            blobs: BlobCounts::of(&pulled.blobs),
+            bytes_received: traffic.bytes_received,
+            requests: traffic.requests,
+        }
+    }
+}
+
 /// The effect of a pull.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Action {
+pub(crate) enum PullAction {
     /// The host has no newer state.
     Unchanged,
     /// `HEAD` and `origin` have moved.
@@ -101,7 +134,7 @@ impl fmt::Display for PulledAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { created, updated, deleted, blobs, .. } = self;
         let rev = self.rev.map_or_else(|| "-".to_owned(), |rev| rev.to_string());
-        if self.action == Action::Unchanged {
+        if self.action == PullAction::Unchanged {
             return write!(f, "{rev}\tunchanged");
         }
         write!(
@@ -117,32 +150,32 @@ impl fmt::Display for PulledAnswer {
 pub(crate) struct PulledOne {
     dir: String,
     #[serde(flatten)]
-    outcome: Outcome,
+    outcome: PulledOutcome,
 }
 
 #[derive(Serialize)]
 #[serde(untagged)]
-enum Outcome {
+enum PulledOutcome {
     Pulled(PulledAnswer),
     Failed { action: &'static str, error: &'static str, message: String },
 }
 
 impl PulledOne {
     pub(crate) fn pulled(dir: String, answer: PulledAnswer) -> Self {
-        Self { dir, outcome: Outcome::Pulled(answer) }
+        Self { dir, outcome: PulledOutcome::Pulled(answer) }
     }
 
     pub(crate) fn failed(dir: String, error: &'static str, message: &str) -> Self {
         let message = message.to_owned();
-        Self { dir, outcome: Outcome::Failed { action: "failed", error, message } }
+        Self { dir, outcome: PulledOutcome::Failed { action: "failed", error, message } }
     }
 }
 
 impl fmt::Display for PulledOne {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.outcome {
-            Outcome::Pulled(answer) => write!(f, "{}\t{answer}", self.dir),
-            Outcome::Failed { message, .. } => write!(f, "{}\t{message}", self.dir),
+            PulledOutcome::Pulled(answer) => write!(f, "{}\t{answer}", self.dir),
+            PulledOutcome::Failed { message, .. } => write!(f, "{}\t{message}", self.dir),
         }
     }
 }

@@ -9,10 +9,9 @@ use pds::Jobs;
 use pds::syntax::{Nsid, Tid};
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::pull::Pulled;
-use pds_net::net::Net;
 
 use super::pull_all;
-use crate::answers::fetched::{Action, BlobCounts, PulledAnswer};
+use crate::answers::fetched::{PullAction, PulledAnswer};
 use crate::arguments::network_args::NetworkArgs;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::network_progress::NetworkProgress;
@@ -90,8 +89,8 @@ impl Args {
         if let Some(host) = &pulled.moved_to {
             out.warn(format!("the account has moved to {host}"));
         }
-        let answer = answer(&mirror, &net, &pulled);
-        if self.verbose || out.is_json() || answer.action != Action::Unchanged {
+        let answer = PulledAnswer::of(&mirror, net.traffic(), &pulled);
+        if self.verbose || out.is_json() || answer.action != PullAction::Unchanged {
             let host = mirror.upstream().host.to_string();
             let before = rev_before(&mirror, &pulled);
             out.show(&answer, |terminal| screen::pulled(&answer, &host, before, terminal))?;
@@ -107,37 +106,6 @@ impl Args {
         options.wait = if self.wait { Duration::MAX } else { Duration::ZERO };
         options.jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         options
-    }
-}
-
-/// Returns what a pull has done.
-pub(super) fn answer(mirror: &Mirror, net: &Net, pulled: &Pulled) -> PulledAnswer {
-    let (mut created, mut updated, mut deleted) = (0, 0, 0);
-    for change in &pulled.changes {
-        match (change.before, change.after) {
-            (None, _) => created += 1,
-            (Some(_), Some(_)) => updated += 1,
-            (Some(_), None) => deleted += 1,
-        }
-    }
-    let action = match (pulled.after.cid() == pulled.before, pulled.moves_head) {
-        (true, _) => Action::Unchanged,
-        (false, true) => Action::Pulled,
-        (false, false) => Action::Diverged,
-    };
-    let traffic = net.traffic();
-    PulledAnswer {
-        did: mirror.upstream().did.to_string(),
-        action,
-        before: pulled.before,
-        after: pulled.after.cid(),
-        rev: pulled.after.rev(),
-        created,
-        updated,
-        deleted,
-        blobs: BlobCounts::of(&pulled.blobs),
-        bytes_received: traffic.bytes_received,
-        requests: traffic.requests,
     }
 }
 

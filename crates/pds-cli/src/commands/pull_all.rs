@@ -10,8 +10,7 @@ use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::pull::Pulled;
 use pds_net::net::Net;
 
-use super::pull::answer;
-use crate::answers::fetched::{Action, PulledOne};
+use crate::answers::fetched::{PullAction, PulledAnswer, PulledOne};
 use crate::failures::exit::{Exit, Stated};
 use crate::failures::failure::Failure;
 use crate::process::network_progress::NetworkProgress;
@@ -33,7 +32,7 @@ pub(super) fn run(
             .hint("pds clone ACCOUNT makes a repository that does")
             .fail();
     }
-    let mut counts = Counts::default();
+    let mut counts = PullCounts::default();
     let progress = NetworkProgress::default();
     std::thread::scope(|scope| -> Result<()> {
         let (sender, results) = mpsc::channel::<(PathBuf, NetResult<(Mirror, Pulled)>)>();
@@ -57,7 +56,7 @@ pub(super) fn run(
 
 /// What has become of the mirrors.
 #[derive(Default)]
-struct Counts {
+struct PullCounts {
     pulled: u64,
     unchanged: u64,
     /// Those with missing blobs, which count as pulled or unchanged as well.
@@ -65,7 +64,7 @@ struct Counts {
     failed: u64,
 }
 
-impl Counts {
+impl PullCounts {
     fn add(
         &mut self,
         dir: &Path,
@@ -90,8 +89,8 @@ impl Counts {
         for warning in &pulled.warnings {
             out.warn(format!("{name}: {warning}"));
         }
-        let answer = answer(&mirror, net, &pulled);
-        let is_unchanged = answer.action == Action::Unchanged;
+        let answer = PulledAnswer::of(&mirror, net.traffic(), &pulled);
+        let is_unchanged = answer.action == PullAction::Unchanged;
         *(if is_unchanged { &mut self.unchanged } else { &mut self.pulled }) += 1;
         self.incomplete += u64::from(say_not_fetched(&pulled.blobs, out) != Exit::Done);
         match out.is_json() || verbose || !is_unchanged {

@@ -16,7 +16,7 @@ use pds::transfer::prove::ProofError;
 use pds::{Code, Error, Finding, Stage};
 
 use crate::arguments::state_arg::has_car_ending;
-use crate::failures::exit::{Exit, Stated};
+use crate::failures::exit::{Exit, Meaning, Stated};
 use crate::failures::network::of_network;
 use crate::input::foreign_file::{REFERENCE_SERVER, is_reference_server};
 
@@ -56,9 +56,6 @@ fn has_kind(error: &anyhow::Error, kinds: &[io::ErrorKind]) -> bool {
     let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
     causes.any(|error| kinds.contains(&error.kind()))
 }
-
-/// An exit code, a name, and perhaps a hint.
-pub(super) type Meaning = (Exit, &'static str, Option<&'static str>);
 
 fn no(name: &'static str, hint: impl Into<Option<&'static str>>) -> Meaning {
     (Exit::No, name, hint.into())

@@ -23,6 +23,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// An exit code, a name, and perhaps a hint.
+pub(super) type Meaning = (Exit, &'static str, Option<&'static str>);
+
 /// A failure that a command reports itself.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]

@@ -13,7 +13,8 @@ fn commands(hint: &str) -> Vec<&str> {
 }
 
 /// Values for the placeholders of hints.
-const VALUES: [(&str, &str); 10] = [
+const VALUES: [(&str, &str); 11] = [
+    ("ACCOUNT", "alice.example.com"),
     ("PATH", "com.example.note/a"),
     ("REV", "HEAD"),
     ("FILE", "file.car"),

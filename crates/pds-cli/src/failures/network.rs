@@ -2,8 +2,7 @@
 
 use pds_net::error::Error;
 
-use super::errors::Meaning;
-use super::exit::Exit;
+use super::exit::{Exit, Meaning};
 
 /// Returns the meaning of an error, or `None` if its cause says more.
 pub(super) fn of_network(error: &Error) -> Option<Meaning> {

@@ -1,6 +1,6 @@
 //! `pds clone` of an account and `pds pull` on a terminal.
 
-use crate::answers::fetched::{Action, ClonedAccount, PulledAnswer};
+use crate::answers::fetched::{ClonedAccount, PullAction, PulledAnswer};
 use crate::process::text::rev_text;
 use crate::screens::arrived::{self, change_counts, done, fact_lines, one_or_two};
 use crate::terminal::line::Line;
@@ -29,7 +29,7 @@ pub(crate) fn pulled(
     before: Option<pds::syntax::Tid>,
     terminal: &Terminal,
 ) -> Vec<Line> {
-    if answer.action == Action::Unchanged {
+    if answer.action == PullAction::Unchanged {
         return Vec::new();
     }
     let PulledAnswer { created, updated, deleted, blobs, .. } = answer;
@@ -43,7 +43,7 @@ pub(crate) fn pulled(
     facts.push(Line::from(size(answer.bytes_received)));
     lines.extend(fact_lines(facts, terminal));
     let hint = match answer.action {
-        Action::Diverged => "HEAD has commits made here and stays: pds merge origin".to_owned(),
+        PullAction::Diverged => "HEAD has commits made here and stays: pds merge origin".to_owned(),
         _ => format!("see what changed with pds diff {}", rev_text(before)),
     };
     lines.extend(hint_lines(&hint, terminal.width()));

@@ -15,12 +15,10 @@ use pds_core::syntax::nsid::Nsid;
 
 use crate::error::{Error, Result};
 use crate::mirror::handle::origin;
-use crate::mirror::missing::{self, MissingBlob};
-use crate::mirror::transport::Source;
+use crate::mirror::missing::{self, MissingBlob, Reason};
+use crate::mirror::source::Source;
 use crate::progress::Progress;
 use crate::xrpc::sync::get_blob;
-
-pub use crate::mirror::missing::Reason;
 
 /// The blobs of one fetch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -24,7 +24,7 @@ pub struct Mirror {
 pub struct FetchOptions {
     /// Fetch no blobs.
     pub no_blobs: bool,
-    /// Fetch only the blobs of these collections; of all if there is none.
+    /// Fetch only the blobs of these collections; without any, of all.
     pub blobs_of: Vec<Nsid>,
     /// Take a state that contradicts the stored one: an older rev, another commit of the same rev, or a rev in the future.
     pub force: bool,

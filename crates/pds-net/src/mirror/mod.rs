@@ -1,7 +1,7 @@
 //! Repositories that follow an account on a host: clone, pull, and the files of both.
 //!
 //! A mirror is a repository directory with a file `upstream.json`. The ref `origin` points to the newest state of the
-//! host, and `HEAD` follows it until somebody commits here. Every state is verified before a ref moves.
+//! host, and `HEAD` follows it until commits are made here. Every state is verified before a ref moves.
 
 pub mod all;
 mod arrival;
@@ -11,9 +11,10 @@ mod fetch_dir;
 mod fetched;
 pub mod handle;
 mod keys;
-mod missing;
+pub mod missing;
 pub mod pull;
 mod small_file;
+mod source;
 pub mod stored_identity;
 mod transport;
 pub mod upstream;

@@ -5,25 +5,12 @@ use std::path::Path;
 use pds::Code;
 use pds::model::finding::Stage;
 use pds_core::data::cid::Cid;
-use pds_core::syntax::did::Did;
 
 use crate::error::{Error, Result};
-use crate::host::Host;
-use crate::mirror::fetch_dir::{Arrived, FetchDir};
+use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::fetched::Fetched;
+use crate::mirror::source::Source;
 use crate::mirror::walk::{Known, fetch_missing};
-use crate::net::Client;
-use crate::progress::{Progress, Report};
-use crate::xrpc::sync::{LatestCommit, get_latest_commit, get_repo};
-
-/// An account on a host, and the function that learns of the progress.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) client: Client<'a>,
-    pub(super) host: &'a Host,
-    pub(super) did: &'a Did,
-    pub(super) report: Report<'a>,
-}
 
 /// Blocks of a state, in one of two forms.
 #[derive(Clone, Copy)]
@@ -42,45 +29,6 @@ struct Tries {
     walks: u32,
     /// Whether the last export was cut.
     is_cut: bool,
-}
-
-impl Source<'_> {
-    /// Returns the newest commit of the host. An account that the host does not serve is an error of its own.
-    pub(super) fn latest(&self) -> Result<LatestCommit> {
-        get_latest_commit(self.client, self.host, self.did).map_err(|error| self.inactive(error))
-    }
-
-    /// Fetches the export of a repository, or what is newer than a rev of the host.
-    fn export(&self, fetch: &FetchDir, since: Option<&str>) -> Result<Arrived> {
-        let body = get_repo(self.client, self.host, self.did, since);
-        let mut body = body.map_err(|error| self.inactive(error))?;
-        fetch.store(&mut body, self.report)
-    }
-
-    /// The host has no state that can be completed.
-    fn nothing(&self) -> Error {
-        let reason = format!("no state of {} could be completed", self.did);
-        Error::Answer { url: self.host.to_string(), reason }
-    }
-
-    /// Fails if the caller wants to stop.
-    pub(super) fn check_stop(&self, bytes: u64) -> Result<()> {
-        match (self.report)(Progress::Repo { bytes, total: None }).is_break() {
-            true => Err(Error::Stopped),
-            false => Ok(()),
-        }
-    }
-
-    fn inactive(&self, error: Error) -> Error {
-        let status = match error.host_error() {
-            Some("RepoDeactivated") => "deactivated",
-            Some("RepoTakendown") => "takendown",
-            Some("RepoSuspended") => "suspended",
-            Some("RepoNotFound") => "not found",
-            _ => return error,
-        };
-        Error::Inactive { did: self.did.clone(), status: status.to_owned() }
-    }
 }
 
 /// Fetches blocks until `take` has all blocks of a state. `take` verifies them and says what is missing.

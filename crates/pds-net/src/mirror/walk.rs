@@ -18,7 +18,7 @@ use crate::limits::MAX_CIDS_A_REQUEST;
 use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::fetched::Fetched;
 use crate::mirror::small_file::failed;
-use crate::mirror::transport::Source;
+use crate::mirror::source::Source;
 use crate::xrpc::sync::get_blocks;
 
 /// The state that is here already.
@@ -127,8 +127,8 @@ fn text(cid: Option<Cid>) -> String {
     cid.map_or_else(|| "a block".to_owned(), |cid| cid.to_string())
 }
 
-/// Takes the wanted blocks of an answer. Blocks with other bytes than their CID names, and blocks that nobody asked
-/// for, are not taken.
+/// Takes the wanted blocks of an answer. Blocks with other bytes than their CID names, and blocks that were not
+/// asked for, are not taken.
 fn read_blocks<R: std::io::Read>(
     reader: Result<CarReader<R>, pds::car::CarError>,
     left: &mut Vec<Cid>,

@@ -14,7 +14,7 @@ struct Ceiling {
 
 /// Each excess over the design has its reason here. Imports are one line for each module, because each name is
 /// imported from the module that defines it: 400 lines in `store`, 760 in `pds` and 690 in `cli`.
-const CEILINGS: [Ceiling; 6] = [
+const CEILINGS: [Ceiling; 7] = [
     // Types of callers become values and come back by serde, in 500 lines. Every public type has `Debug`. The network
     // needs the hosts, handles and services of accounts, in 180. The event stream (`sync`) has 850, and operations
     // of did:plc that are signed here 150.
@@ -32,9 +32,11 @@ const CEILINGS: [Ceiling; 6] = [
     // this was counted when the ceiling was set.
     Ceiling { name: "pds", design: 5_300, recorded: 12_750 },
     Ceiling { name: "rescue", design: 2_100, recorded: 2_100 },
+    // Bounds and addresses of requests have 2,000, names and identities 900, clone and pull 1,500.
+    Ceiling { name: "net", design: 4_600, recorded: 4_600 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
-    // Screens for terminals, patches of records and the verbs on history have 5,100.
-    Ceiling { name: "cli", design: 5_000, recorded: 18_810 },
+    // Screens for terminals, patches of records and the verbs on history have 5,100, the verbs of the network 950.
+    Ceiling { name: "cli", design: 5_000, recorded: 19_770 },
 ];
 
 #[test]

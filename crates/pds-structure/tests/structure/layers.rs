@@ -106,15 +106,28 @@ const TABLE: &[(&str, &[&str])] = &[
     ("net/resolve", &["core", "net/*", "net/xrpc"]),
     ("net/mirror", &["core", "store", "pds", "net/*", "net/xrpc", "net/resolve"]),
     ("cli/terminal", &["core"]),
-    ("cli/*", &["core", "store", "pds", "rescue", "cli/terminal"]),
-    ("cli/answers", &["core", "store", "pds", "rescue", "cli/*", "cli/terminal"]),
-    ("cli/screens", &["core", "store", "pds", "rescue", "cli/*", "cli/terminal", "cli/answers"]),
+    ("cli/*", &["core", "store", "pds", "rescue", "net", "cli/terminal"]),
+    ("cli/answers", &["core", "store", "pds", "rescue", "net", "cli/*", "cli/terminal"]),
+    (
+        "cli/screens",
+        &["core", "store", "pds", "rescue", "net", "cli/*", "cli/terminal", "cli/answers"],
+    ),
     (
         "cli/commands",
-        &["core", "store", "pds", "rescue", "cli/*", "cli/terminal", "cli/answers", "cli/screens"],
+        &[
+            "core",
+            "store",
+            "pds",
+            "rescue",
+            "net",
+            "cli/*",
+            "cli/terminal",
+            "cli/answers",
+            "cli/screens",
+        ],
     ),
     ("cli/args", &["cli/*", "cli/terminal", "cli/commands"]),
-    ("cli/main", &["core", "store", "pds", "rescue", "cli"]),
+    ("cli/main", &["core", "store", "pds", "rescue", "net", "cli"]),
 ];
 
 /// The crates that only measure or test: they import all that they like.
