@@ -11,6 +11,7 @@ use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::fetched::Fetched;
 use crate::mirror::source::Source;
 use crate::mirror::walk::{Known, fetch_missing};
+use crate::refusal::Refusal;
 
 /// Blocks of a state, in one of two forms.
 #[derive(Clone, Copy)]
@@ -141,14 +142,16 @@ impl Tries {
 
 /// Returns whether blocks are missing or damaged, so that others may complete the state.
 fn is_gap(error: &Error) -> bool {
-    match error {
-        Error::Repo(pds::Error::Refused(finding)) => {
-            matches!(finding.code(), Code::CommitMissing | Code::NodeMissing | Code::RecordMissing)
-                || matches!(finding.stage(), Stage::Car | Stage::Hash | Stage::Cid)
-        }
-        Error::Repo(pds::Error::Car(_)) => true,
-        _ => false,
-    }
+    let finding = match error {
+        Error::Repo(pds::Error::Car(_)) => return true,
+        Error::Refused(refusal) => match &**refusal {
+            Refusal::Unsound(finding) => finding,
+            _ => return false,
+        },
+        _ => return false,
+    };
+    matches!(finding.code(), Code::CommitMissing | Code::NodeMissing | Code::RecordMissing)
+        || matches!(finding.stage(), Stage::Car | Stage::Hash | Stage::Cid)
 }
 
 /// How often an export is asked for that was cut.

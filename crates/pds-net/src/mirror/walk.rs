@@ -108,7 +108,7 @@ fn fetch_some(
     while !left.is_empty() {
         let before = left.len();
         let body = get_blocks(source.client, source.host, source.did, &left)?;
-        let outcome = read_blocks(CarReader::new(body), &mut left, writer);
+        let outcome = read_blocks(source, CarReader::new(body), &mut left, writer);
         match outcome {
             Err(error) if left.len() == before => return Err(error),
             Ok(()) if left.len() == before => {
@@ -130,15 +130,16 @@ fn text(cid: Option<Cid>) -> String {
 /// Takes the wanted blocks of an answer. Blocks with other bytes than their CID names, and blocks that were not
 /// asked for, are not taken.
 fn read_blocks<R: std::io::Read>(
+    source: &Source<'_>,
     reader: Result<CarReader<R>, pds::car::CarError>,
     left: &mut Vec<Cid>,
     writer: &mut CarWriter<BufWriter<File>>,
 ) -> Result<()> {
-    let car = |error| match error {
+    let answer = |error| match error {
         pds::car::CarError::Io(error) => Error::from(error),
-        error => Error::Repo(pds::Error::Car(error)),
+        error => Error::Answer { url: source.host.to_string(), reason: error.to_string() },
     };
-    let mut reader = reader.map_err(car)?;
+    let mut reader = reader.map_err(answer)?;
     loop {
         match reader.next_section() {
             Ok(None) => return Ok(()),
@@ -146,11 +147,12 @@ fn read_blocks<R: std::io::Read>(
                 let cid = section.block.cid();
                 if let Some(place) = left.iter().position(|wanted| *wanted == cid) {
                     left.swap_remove(place);
-                    writer.block(section.block).map_err(car)?;
+                    let written = writer.block(section.block);
+                    written.map_err(|error| Error::Repo(pds::Error::Car(error)))?;
                 }
             }
             Err(error) if error.is_one_block() => {}
-            Err(error) => return Err(car(error)),
+            Err(error) => return Err(answer(error)),
         }
     }
 }
