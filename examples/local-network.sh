@@ -30,7 +30,7 @@ start() {
     act fill alice.test
     touch "$dir/account"
   fi
-  echo "pds clone alice.test --plc $(state plc) --resolver $(state 'hosts[0].url') --allow-private"
+  echo "pds clone alice.test --plc $(state plc) --resolver $(state 'hosts[0].url') --allow-private=localhost"
 }
 
 stop() {
