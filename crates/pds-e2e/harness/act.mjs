@@ -52,6 +52,14 @@ const ACTIONS = {
     const { did } = await Account.create(host, handle)
     return { did, handle, password: Account.password(handle), host: host.url }
   },
+  // DID KEY: creates the account for a DID, whose document names the key (hexadecimal). Returns the signing key of the
+  // host, which the document has to name before the account is activated.
+  adopt: async (did, key) => {
+    const { Secp256k1Keypair } = await import('@atproto/crypto')
+    const account = await Account.createFor(host, handle, did, await Secp256k1Keypair.import(key))
+    const method = 'com.atproto.identity.getRecommendedDidCredentials'
+    return (await call(host, method, { token: account.token })).verificationMethods.atproto
+  },
   fill: async () => fill(await login()),
   // N: creates so many notes.
   bulk: async (count) => bulk(await login(), Number(count), Date.now() % 2 ** 31),

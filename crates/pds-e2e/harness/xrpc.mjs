@@ -29,6 +29,20 @@ export class Account {
     return new Account(host, await call(host, 'com.atproto.server.createAccount', { body }))
   }
 
+  // Creates an account for a DID that exists. The key of the DID says so to the host.
+  static async createFor(host, handle, did, key) {
+    const part = (value) => Buffer.from(value).toString('base64url')
+    const method = 'com.atproto.server.createAccount'
+    const exp = Math.floor(Date.now() / 1000) + 60
+    const claims = { iss: did, aud: host.did, lxm: method, exp, jti: crypto.randomUUID() }
+    const head = { typ: 'JWT', alg: key.jwtAlg }
+    const signed = [head, claims].map((value) => part(JSON.stringify(value))).join('.')
+    const token = `${signed}.${part(await key.sign(Buffer.from(signed)))}`
+    const email = `${handle.replaceAll('.', '-')}@example.com`
+    const body = { did, handle, email, password: Account.password(handle) }
+    return new Account(host, await call(host, method, { body, token }))
+  }
+
   static async login(host, handle) {
     const body = { identifier: handle, password: Account.password(handle), allowTakendown: true }
     return new Account(host, await call(host, 'com.atproto.server.createSession', { body }))

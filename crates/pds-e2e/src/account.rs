@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::http::{self, Answer};
 use crate::liar::proxy::Liar;
 use crate::servers::{Host, Servers};
+use crate::web::WebIdentity;
 
 /// An account that exists on a host.
 #[derive(Clone, Debug)]
@@ -25,8 +26,7 @@ pub struct Account<'s> {
 impl<'s> Account<'s> {
     /// Creates an account with a new handle on a host of the servers.
     pub fn create(servers: &'s Servers, host: usize) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self::named(servers, host, &format!("user{}.test", NEXT.fetch_add(1, Ordering::Relaxed)))
+        Self::named(servers, host, &new_handle())
     }
 
     /// Creates an account with this handle on a host of the servers.
@@ -35,6 +35,19 @@ impl<'s> Account<'s> {
         let created = servers.act(&host, &["create", &handle], "");
         let did = created["did"].as_str().unwrap().to_owned();
         Self { servers, host, handle, did }
+    }
+
+    /// Creates an account on the first host for an identity of did:web.
+    pub fn of_web(servers: &'s Servers, web: &WebIdentity) -> Self {
+        let (host, handle) = (servers.host(0).clone(), new_handle());
+        let this = Self { servers, host, handle, did: web.did.clone() };
+        let own = SigningKey::from_hex(Curve::K256, OWN_KEY).unwrap();
+        web.name(&this.handle, &this.host.url, &own.public_key().multikey());
+        let of_host = this.act("adopt", &[&web.did, OWN_KEY]);
+        let of_host = of_host.as_str().unwrap().trim_start_matches("did:key:");
+        web.name(&this.handle, &this.host.url, of_host);
+        this.act("activate", &[]);
+        this
     }
 
     /// Returns the host that has the repository.
@@ -70,7 +83,12 @@ impl<'s> Account<'s> {
 
     /// Returns the address of a method of `com.atproto.sync` about this account, at a host or at a proxy before it.
     pub fn sync_url(&self, host: &str, method: &str) -> String {
-        format!("{host}/xrpc/com.atproto.sync.{method}?did={}", self.did)
+        format!("{host}/xrpc/com.atproto.sync.{method}?did={}", self.query_did())
+    }
+
+    /// Returns the DID as a part of a query: one of did:web can have an escaped port.
+    fn query_did(&self) -> String {
+        self.did.replace('%', "%25")
     }
 
     /// Returns the CID and the rev of the present commit.
@@ -78,6 +96,31 @@ impl<'s> Account<'s> {
         let head = self.sync("getLatestCommit", "").json();
         let text = |field: &str| head[field].as_str().unwrap().to_owned();
         (text("cid"), text("rev"))
+    }
+
+    /// Returns the paths and CIDs of all records, as the host lists them, in the order of the paths.
+    pub fn records(&self) -> Vec<(String, String)> {
+        let url = |method: &str| format!("{}/xrpc/com.atproto.repo.{method}", self.host.url);
+        let did = self.query_did();
+        let described = http::get(&format!("{}?repo={did}", url("describeRepo"))).json();
+        let mut found = Vec::new();
+        for collection in described["collections"].as_array().unwrap() {
+            let collection = collection.as_str().unwrap();
+            let list = format!("{}?repo={did}&collection={collection}", url("listRecords"));
+            let mut cursor = String::new();
+            loop {
+                let page = http::get(&format!("{list}&limit=100{cursor}")).json();
+                for record in page["records"].as_array().unwrap() {
+                    let uri = record["uri"].as_str().unwrap();
+                    let path = uri.splitn(4, '/').last().unwrap().to_owned();
+                    found.push((path, record["cid"].as_str().unwrap().to_owned()));
+                }
+                let Some(next) = page["cursor"].as_str() else { break };
+                cursor = format!("&cursor={next}");
+            }
+        }
+        found.sort();
+        found
     }
 
     /// Returns the key that signs the commits, as a did:key.
@@ -99,6 +142,20 @@ impl<'s> Account<'s> {
     /// Returns the arguments with which the binary finds the account in this network.
     pub fn network(&self) -> [String; 5] {
         let (plc, resolver) = (self.servers.plc().to_owned(), self.host.url.clone());
-        ["--plc".to_owned(), plc, "--resolver".to_owned(), resolver, "--allow-private".to_owned()]
+        [
+            "--plc".to_owned(),
+            plc,
+            "--resolver".to_owned(),
+            resolver,
+            "--allow-private=localhost".to_owned(),
+        ]
     }
 }
+
+fn new_handle() -> String {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    format!("user{}.test", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The key with which an identity of did:web begins, as 32 bytes.
+const OWN_KEY: &str = "1111111111111111111111111111111111111111111111111111111111111111";

@@ -45,7 +45,24 @@ impl Home {
 
     /// Returns the binary with some arguments.
     pub fn command<A: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(binary());
+        self.program(binary(), arguments)
+    }
+
+    /// Returns an example of this crate with some arguments.
+    pub fn example<A: AsRef<OsStr>>(
+        &self,
+        name: &str,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        self.program(binary().with_file_name("examples").join(name), arguments)
+    }
+
+    fn program<A: AsRef<OsStr>>(
+        &self,
+        program: PathBuf,
+        arguments: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).env_clear().env("HOME", self.dir()).current_dir(self.dir());
         command
     }
@@ -126,7 +143,7 @@ fn collect(mut from: impl Read + Send + 'static) -> JoinHandle<String> {
 }
 
 /// Runs a process to its end, which must come in time and without a panic.
-pub(crate) fn ended(command: &mut Command, input: &[u8]) -> Ended {
+pub fn ended(command: &mut Command, input: &[u8]) -> Ended {
     let (mut running, start) = (Running::start(command, input), Instant::now());
     let is_ended = running.is_ended_before(|| start.elapsed() > PATIENCE);
     let ended = running.killed();

@@ -3,6 +3,7 @@
 //! - [`Servers`] starts PDSes and a PLC directory on loopback, and [`Account`] acts on one of their accounts.
 //! - [`Liar`] is a proxy before a host: it applies a [`Rule`] to requests, and counts requests and bytes.
 //! - [`Forged`] is a repository that a host never had, and a proxy can claim it.
+//! - [`WebIdentity`] is a did:web with its document.
 //! - [`Home`] runs the binary in a directory of its own, and [`kill`] ends a run at a chosen [`Moment`](kill::Moment).
 //! - [`page`] runs the commands of a page of the documentation.
 //!
@@ -21,6 +22,7 @@ pub mod kill;
 pub mod liar;
 pub mod page;
 pub mod servers;
+pub mod web;
 
 pub use account::Account;
 pub use forge::Forged;
@@ -28,3 +30,4 @@ pub use home::Home;
 pub use liar::proxy::Liar;
 pub use liar::rule::{Lie, Rule};
 pub use servers::Servers;
+pub use web::WebIdentity;

@@ -244,15 +244,16 @@ impl Reply {
                 self.body = Box::new(Cursor::new(body));
             }
             Lie::Slowly { bytes, pause } => self.pace = Some((bytes, pause)),
-            Lie::Endless(bytes) => {
+            Lie::Endless(padding) => {
                 self.length = None;
-                self.body = Box::new(self.body.chain(repeated(&bytes)));
+                self.body = Box::new(self.body.take(padding.after).chain(repeated(&padding.bytes)));
             }
-            Lie::GzipBomb { layers, bytes } => {
+            Lie::GzipBomb { layers, padding } => {
+                self.body = Box::new(self.body.take(padding.after));
                 let body = self.whole()?;
                 self.headers.push(("content-encoding".into(), vec!["gzip"; layers].join(", ")));
                 self.length = None;
-                self.body = Box::new(bomb(layers, body, &bytes));
+                self.body = Box::new(bomb(layers, body, &padding.bytes));
             }
             Lie::EndlessHeaders | Lie::Answer(_) | Lie::Respond(_) => {
                 unreachable!("they need no host")

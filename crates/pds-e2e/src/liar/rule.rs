@@ -58,14 +58,14 @@ pub enum Lie {
         /// The pause.
         pause: Duration,
     },
-    /// Sends the body and then these bytes, again and again.
-    Endless(Arc<[u8]>),
-    /// Sends the body and then these bytes, again and again, in layers of gzip that name themselves.
+    /// Sends the beginning of the body and then other bytes, again and again.
+    Endless(Padding),
+    /// Sends the same, in layers of gzip that the headers name.
     GzipBomb {
         /// The number of layers.
         layers: usize,
         /// The bytes below the layers.
-        bytes: Arc<[u8]>,
+        padding: Padding,
     },
     /// Sends headers without end.
     EndlessHeaders,
@@ -73,6 +73,15 @@ pub enum Lie {
     Answer(Canned),
     /// Answers without asking the host, depending on path and query.
     Respond(Respond),
+}
+
+/// Bytes that follow the beginning of a body, again and again.
+#[derive(Clone, Debug)]
+pub struct Padding {
+    /// The bytes of the body before them.
+    pub after: u64,
+    /// The bytes, which must not be empty.
+    pub bytes: Arc<[u8]>,
 }
 
 /// An answer that does not come from the host.
