@@ -5,4 +5,5 @@ mod forgeries;
 mod guide;
 mod kills;
 mod lies;
+mod mirrors;
 mod servers;

@@ -1,0 +1,67 @@
+//! Directories and documents that change: exit code 1, and a copy that is as before.
+
+use pds_core::crypto::curve::Curve;
+use pds_core::crypto::signing_key::SigningKey;
+use pds_e2e::{Account, Liar, Lie, Rule, Servers, WebIdentity};
+
+use serde_json::Value as Json;
+
+use super::Mirror;
+
+#[test]
+fn a_directory_with_another_past_is_refused() {
+    let Some(mut mirror) = Mirror::new("10", "1") else { return };
+    let plc = Liar::before(mirror.servers.plc());
+    mirror.plc = plc.url().to_owned();
+    mirror.clone().with(0);
+    mirror.account.act("change", &["5", "1"]);
+    let before = std::fs::read(mirror.home.path("copy/pds.db")).unwrap();
+    let lies = [
+        ("another past", Lie::change_json(|log| log[0]["createdAt"] = OTHER_TIME.into())),
+        ("name another", Lie::change_json(|log| drop(log.as_array_mut().unwrap().pop()))),
+    ];
+    for (text, lie) in lies {
+        plc.reset();
+        plc.add(Rule::every("/log/audit", lie));
+        let pulled = mirror.pull();
+        eprintln!("{:?} {}", pulled.code, pulled.stderr.trim());
+        pulled.with(1);
+        assert!(pulled.stderr.contains(text), "{text}: {}", pulled.stderr);
+        assert_eq!(std::fs::read(mirror.home.path("copy/pds.db")).unwrap(), before, "{text}");
+    }
+    // A log without valid signatures is no answer, and the stored documents count for a day.
+    plc.reset();
+    let lie = |log: &mut Json| log[1]["operation"]["alsoKnownAs"][0] = "at://a.test".into();
+    plc.add(Rule::every("/log/audit", Lie::change_json(lie)));
+    mirror.pull().with(0);
+    let log = std::fs::read_to_string(mirror.home.path("copy/identity/plc.json")).unwrap();
+    assert!(!log.contains("at://a.test"), "{log}");
+    mirror.assert_equal();
+}
+
+#[test]
+fn a_did_web_that_names_another_key_is_refused() {
+    let Some(servers) = Servers::shared() else { return };
+    let web = WebIdentity::new();
+    let mirror = Mirror::at(Account::of_web(servers, &web), servers);
+    mirror.account.act("bulk", &["10"]);
+    let truth = mirror.account.signing_key().public_key().multikey();
+    web.name(&mirror.account.handle, mirror.liar.url(), &truth);
+    mirror.clone().with(0);
+    mirror.assert_equal();
+
+    mirror.account.act("change", &["5", "1"]);
+    let before = std::fs::read(mirror.home.path("copy/pds.db")).unwrap();
+    let other = SigningKey::generate(Curve::K256).unwrap().public_key().multikey();
+    web.name(&mirror.account.handle, mirror.liar.url(), &other);
+    let pulled = mirror.pull();
+    pulled.with(1);
+    assert!(pulled.stderr.contains(&other) && pulled.stderr.contains(&truth), "{}", pulled.stderr);
+    assert_eq!(std::fs::read(mirror.home.path("copy/pds.db")).unwrap(), before);
+    web.name(&mirror.account.handle, mirror.liar.url(), &truth);
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
+
+/// A time before all tests.
+const OTHER_TIME: &str = "2020-01-01T00:00:00.000Z";

@@ -1,0 +1,104 @@
+//! Clones and pulls of accounts on the real host, through a proxy.
+
+mod answers;
+mod clones;
+mod forged;
+mod identities;
+mod kills;
+mod pulls;
+
+use std::process::Command;
+
+use pds_e2e::home::{Ended, ended};
+use pds_e2e::{Account, Home, Liar, Servers};
+use serde_json::Value as Json;
+
+/// An account behind a proxy, and a home in which it is cloned to `copy`.
+struct Mirror {
+    account: Account<'static>,
+    liar: Liar,
+    home: Home,
+    servers: &'static Servers,
+    /// The address of the directory, or of a proxy before it.
+    plc: String,
+}
+
+impl Mirror {
+    /// Makes an account with some notes and blobs, whose identity names the proxy as its host.
+    fn new(notes: &str, blobs: &str) -> Option<Self> {
+        let servers = Servers::shared()?;
+        let account = Account::create(servers, 0);
+        account.act("bulk", &[notes]);
+        account.act("blobs", &[blobs, "2000"]);
+        Some(Self::of(account, servers))
+    }
+
+    fn of(account: Account<'static>, servers: &'static Servers) -> Self {
+        let mirror = Self::at(account, servers);
+        mirror.account.move_behind(&mirror.liar);
+        mirror
+    }
+
+    /// An account whose identity does not name the proxy yet.
+    fn at(account: Account<'static>, servers: &'static Servers) -> Self {
+        let (liar, plc) = (Liar::before(&account.host().url), servers.plc().to_owned());
+        Self { account, liar, home: Home::new(), servers, plc }
+    }
+
+    /// The command that clones the account.
+    fn clone_command(&self) -> Command {
+        self.command(&["clone", &self.account.handle, "copy"])
+    }
+
+    /// The command that pulls.
+    fn pull_command(&self) -> Command {
+        self.command(&["-R", "copy", "pull"])
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut network = self.account.network();
+        network[1].clone_from(&self.plc);
+        let network = network.iter().map(String::as_str).chain(["--max-repo", "4000000"]);
+        self.home.command(arguments.iter().copied().chain(network))
+    }
+
+    /// Clones or pulls with a client that does not wait long.
+    fn impatiently(&self, verb: &str) -> Ended {
+        let (plc, resolver) = (self.servers.plc(), &*self.account.host().url);
+        let arguments = [verb, &self.account.handle, plc, resolver];
+        ended(&mut self.home.example("impatient", arguments), b"")
+    }
+
+    fn clone(&self) -> Ended {
+        ended(&mut self.clone_command(), b"")
+    }
+
+    fn pull(&self) -> Ended {
+        ended(&mut self.pull_command(), b"")
+    }
+
+    /// Clones again, into an empty home.
+    fn clone_again(&mut self) -> Ended {
+        self.home = Home::new();
+        self.clone()
+    }
+
+    fn info(&self) -> Json {
+        self.home.pds(["-R", "copy", "info", "--json"]).json()
+    }
+
+    /// Checks that the copy verifies, and has the present commit, the records and the blobs of the host.
+    fn assert_equal(&self) {
+        self.home.pds(["-R", "copy", "verify", "--blobs"]).with(0);
+        assert_eq!(self.info()["commit"], self.account.head().0);
+        let listed = self.home.pds(["-R", "copy", "ls", "--all"]);
+        let rows = listed.with(0).lines().map(|row| row.split_once('\t').unwrap());
+        let records = self.account.records();
+        assert!(rows.eq(records.iter().map(|(path, cid)| (path.as_str(), cid.as_str()))));
+    }
+}
+
+/// Whether all rounds are wanted: `PDS_E2E_FULL=1`. The gate does a sample.
+fn is_full() -> bool {
+    std::env::var_os("PDS_E2E_FULL").is_some()
+}
