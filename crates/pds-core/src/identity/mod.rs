@@ -3,12 +3,13 @@
 //!
 //! Vocabulary:
 //!
-//! - A *DID document* names the current signing key of an account.
+//! - A *DID document* names the current signing key of an account, its host and its handles.
 //! - An *operation log* is the history of a did:plc account. Its *genesis* is the first operation,
 //!   and the DID is derived from the hash of the genesis.
 //! - A *rotation key* signs operations; the *signing key* signs commits.
 //! - A *tombstone* ends an account.
 //! - A *recovery* is an operation that nullifies operations of less powerful rotation keys.
+//! - An operation that is made here is an [`UnsignedPlcOperation`] first. It is checked, and then signed.
 //! - A [`KeyHistory`] is the result of either source: keys, and the periods in which they were
 //!   valid.
 //!
@@ -40,6 +41,7 @@
 //!
 //! [`KeyHistory`]: key_history::KeyHistory
 //! [`PlcLog`]: plc_log::PlcLog
+//! [`UnsignedPlcOperation`]: unsigned_operation::UnsignedPlcOperation
 
 pub mod did_document;
 pub mod error;

@@ -195,6 +195,8 @@ fn each_field_is_required_and_has_its_type() {
         Event::Account(account),
         Event::Info(info),
     ] {
+        let numbered = !matches!(event, Event::Info(_));
+        assert_eq!((event.seq().is_some(), event.did().is_some()), (numbered, numbered));
         let frame = Frame::from(event.clone()).encode();
         assert_eq!(Frame::decode(&frame).unwrap(), Frame::Event(event));
         let (header, body) = body(&frame);
@@ -275,7 +277,8 @@ fn numbers_sizes_and_kinds_have_their_bounds() {
     let error = Frame::Error { name: "FutureCursor".to_owned(), message: Some("no".to_owned()) };
     assert_eq!(Frame::decode(&error.encode()).unwrap(), error);
     assert!(unknown(-1, None, text(1)).is_err());
-    // Ten megabytes of lists in lists would be no problem either, but the bound is lower.
+    let undecodable = Frame::decode(&[0xa0]).unwrap_err();
+    assert_eq!((undecodable.seq(), undecodable.did()), (None, None));
     let deep = [&[0xa1, 0x62, b'o', b'p', 0x01][..], &[0x81; 70_000], &[0xf6]].concat();
     assert!(Frame::decode(&deep).is_err());
 }

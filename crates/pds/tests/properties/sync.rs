@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use pds::car::CarWriter;
 use pds::commit::{Commit, UnsignedCommit};
 use pds::crypto::{Curve, SigningKey};
+use pds::data::limits::MAX_RECORD_BYTES;
 use pds::data::{Block, Cid, Codec, MemoryBlocks, Value};
 use pds::mst::{EMPTY_NODE, Key, proof};
 use pds::sync::{
     Action, BuildError, CommitEvent, Event, EventFault, Frame, RecordOp, State, build_commit,
-    check_commit,
+    build_sync, check_commit, check_sync,
 };
 use pds::syntax::{Datetime, Tid};
 use proptest::prelude::*;
@@ -162,13 +164,8 @@ proptest! {
     fn only_the_difference_is_accepted(maps in changed_records(), other in changed_records()) {
         let [before, after] = [(&maps[0], 1), (&maps[1], 2)].map(|(map, rev)| Made::of(map, rev));
         let event = after.event_after(&before).unwrap();
-        let mut blocks = Vec::new();
-        let mut car = pds::car::CarWriter::new(&mut blocks, &[after.commit.cid()]).unwrap();
-        let all = after.blocks.iter().chain([after.commit.block()]);
-        all.for_each(|block| car.block(block.borrowed()).unwrap());
-        car.finish().unwrap();
         // With the whole repository at hand, no node is missing.
-        let event = CommitEvent { blocks, ..event };
+        let event = CommitEvent { blocks: car_of(&after), ..event };
         check_commit(&event, None).unwrap();
         let ops = naive_ops(&other[0], &other[1]);
         let is_same = ops == event.ops;
@@ -206,6 +203,80 @@ fn larger_changes_and_records_are_over_a_limit() {
     let many = many.map(|(n, fill)| (path(n), sized(700_000, fill))).collect();
     let over = Made::of(&many, 2).event_after(&empty).unwrap_err().to_string();
     assert!(over.contains("bytes of blocks: 2") && over.ends_with("is 2000000"), "{over}");
+}
+
+/// Returns a CAR file with a repository and its commit as the root.
+pub(crate) fn car_of(made: &Made) -> Vec<u8> {
+    let mut car = CarWriter::new(Vec::new(), &[made.commit.cid()]).unwrap();
+    let all = made.blocks.iter().chain([made.commit.block()]);
+    all.for_each(|block| car.block(block.borrowed()).unwrap());
+    car.finish().unwrap()
+}
+
+#[test]
+fn an_event_of_others_may_have_a_larger_record() {
+    let path = Key::new(*b"com.example.note/1").unwrap();
+    for (bytes, is_accepted) in [(MAX_RECORD_BYTES, true), (MAX_RECORD_BYTES + 1, false)] {
+        let value = Value::from([("t", Value::from("a".repeat(bytes - 8)))]);
+        let record = Block::new(Codec::Cbor, value.encode());
+        assert_eq!(record.bytes().len(), bytes);
+        let made = Made::of(&[(path.clone(), record.clone())].into(), 2);
+        let op = RecordOp {
+            action: Action::Create,
+            path: path.to_string().parse().unwrap(),
+            cid: Some(record.cid()),
+            prev: None,
+        };
+        let event = CommitEvent {
+            seq: 1,
+            repo: made.commit.did().clone(),
+            rev: made.commit.rev().unwrap(),
+            since: None,
+            commit: made.commit.cid(),
+            prev_data: None,
+            ops: vec![op],
+            blocks: car_of(&made),
+            time: now().to_string(),
+        };
+        let checked = check_commit(&event, None);
+        assert_eq!(checked.is_ok(), is_accepted, "{checked:?}");
+        assert!(is_accepted || matches!(checked, Err(EventFault::OverLimit(_))));
+    }
+}
+
+/// Returns a commit with more fields, or with fewer if a value is null. Its signature is another one.
+fn altered(commit: &Commit, changes: &[(&str, Value)]) -> Commit {
+    let Ok(Value::Map(mut fields)) = Value::decode(commit.block().bytes()) else { panic!("a map") };
+    for (field, value) in changes {
+        match value {
+            Value::Null => drop(fields.remove(field)),
+            value => drop(fields.insert(*field, value.clone())),
+        }
+    }
+    Commit::decode(&Block::new(Codec::Cbor, Value::Map(fields).encode())).unwrap()
+}
+
+#[test]
+fn old_and_oversized_commits_have_no_event() {
+    let made = Made::of(&BTreeMap::new(), 1);
+    let old = altered(&made.commit, &[("rev", Value::Null), ("version", Value::from(2))]);
+    let state = State { commit: &old, blocks: &made.blocks };
+    let later = Made::of(&BTreeMap::new(), 2);
+    let [alone, before] =
+        [build_commit(None, state, 1, &now()), build_commit(Some(state), later.state(), 1, &now())];
+    assert!(matches!(alone, Err(BuildError::NoRev)) && matches!(before, Err(BuildError::NoRev)));
+    assert!(matches!(build_sync(&old, 1, &now()), Err(BuildError::NoRev)));
+    let sized = |bytes: usize| {
+        let commit = altered(&made.commit, &[("more", Value::from("x".repeat(bytes)))]);
+        build_sync(&commit, 1, &now()).map(|event| {
+            assert_eq!(check_sync(&event, None).unwrap(), commit);
+            event.blocks.len()
+        })
+    };
+    let beside = sized(9_000).unwrap() - 9_000;
+    assert_eq!(sized(10_000 - beside).unwrap(), 10_000);
+    let over = sized(10_001 - beside).unwrap_err().to_string();
+    assert!(over.ends_with("bytes of blocks: 10001, the limit is 10000"), "{over}");
 }
 
 #[test]
