@@ -47,6 +47,9 @@ pub fn find_mirrors(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
+/// A function that gets the directory and the result of each pull.
+pub type OnPulled<'a> = &'a (dyn Fn(&Path, Result<(Mirror, Pulled)>) + Sync);
+
 /// Pulls mirrors. `each` gets the result of each one, in the order in which they end; several threads may call it.
 ///
 /// A host with more than 50 of the mirrors is asked once for the newest commits of its accounts.
@@ -59,7 +62,7 @@ pub fn pull_all(
     dirs: Vec<PathBuf>,
     options: &FetchOptions,
     report: Report<'_>,
-    each: &(dyn Fn(&Path, Result<(Mirror, Pulled)>) + Sync),
+    each: OnPulled<'_>,
 ) {
     let mut by_host: BTreeMap<Host, Vec<(PathBuf, Upstream)>> = BTreeMap::new();
     for dir in dirs {
@@ -90,11 +93,7 @@ fn pull_host(
     net: &Net,
     host: &Host,
     mirrors: Vec<(PathBuf, Upstream)>,
-    (options, report, each): (
-        &FetchOptions,
-        Report<'_>,
-        &(dyn Fn(&Path, Result<(Mirror, Pulled)>) + Sync),
-    ),
+    (options, report, each): (&FetchOptions, Report<'_>, OnPulled<'_>),
 ) {
     let listed = match mirrors.len() {
         0..MANY => Listed::new(),
