@@ -43,10 +43,12 @@ impl Servers {
 
     /// Starts servers with options of `harness/start.mjs`.
     ///
-    /// Returns `None` and prints a line if the servers are not installed.
+    /// Returns `None` and prints a line if the servers are not installed. With `PDS_E2E_REQUIRED`, they must be.
     pub fn start(options: &[&str]) -> Option<Self> {
         let Some(mut command) = script("start.mjs") else {
-            eprintln!("skipped: the servers are not installed: run bash .ci/e2e");
+            let message = "the servers are not installed: run bash .ci/e2e";
+            assert!(std::env::var_os("PDS_E2E_REQUIRED").is_none(), "{message}");
+            eprintln!("skipped: {message}");
             return None;
         };
         command.args(["--until-eof"]).args(options);

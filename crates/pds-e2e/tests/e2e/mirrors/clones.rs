@@ -29,6 +29,18 @@ fn a_clone_has_every_kind_of_record_and_blob() {
 }
 
 #[test]
+fn a_large_account_is_fetched_once() {
+    let (notes, blobs) = if super::is_full() { ("20000", "200") } else { ("800", "25") };
+    let Some(mut mirror) = Mirror::new(notes, blobs) else { return };
+    mirror.max_repo = "100000000";
+    mirror.clone().with(0);
+    mirror.assert_equal();
+    assert_eq!(mirror.liar.seen("getRepo").len(), 1);
+    assert_eq!(mirror.liar.seen("getBlob").len().to_string(), blobs);
+    assert_eq!(mirror.liar.bytes("getBlob"), blobs.parse::<u64>().unwrap() * 2000);
+}
+
+#[test]
 fn a_clone_finishes_behind_a_proxy_that_ends_every_answer() {
     let Some(mut mirror) = Mirror::new("2000", "3") else { return };
     assert!(mirror.account.sync("getRepo", "").body.len() > 400_000);

@@ -21,6 +21,8 @@ struct Mirror {
     servers: &'static Servers,
     /// The address of the directory, or of a proxy before it.
     plc: String,
+    /// The bound of a repository in bytes.
+    max_repo: &'static str,
 }
 
 impl Mirror {
@@ -42,7 +44,7 @@ impl Mirror {
     /// An account whose identity does not name the proxy yet.
     fn at(account: Account<'static>, servers: &'static Servers) -> Self {
         let (liar, plc) = (Liar::before(&account.host().url), servers.plc().to_owned());
-        Self { account, liar, home: Home::new(), servers, plc }
+        Self { account, liar, home: Home::new(), servers, plc, max_repo: "4000000" }
     }
 
     /// The command that clones the account.
@@ -58,7 +60,7 @@ impl Mirror {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut network = self.account.network();
         network[1].clone_from(&self.plc);
-        let network = network.iter().map(String::as_str).chain(["--max-repo", "4000000"]);
+        let network = network.iter().map(String::as_str).chain(["--max-repo", self.max_repo]);
         self.home.command(arguments.iter().copied().chain(network))
     }
 
