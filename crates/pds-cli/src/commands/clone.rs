@@ -16,6 +16,7 @@ use pds::local::store_place::is_address;
 use pds::syntax::Nsid;
 use pds::transfer::copy::Copied;
 use pds::{Error, Jobs, Progress};
+use pds_net::host::Host;
 use pds_net::resolve::who::Who;
 
 use super::clone_account::AccountClone;
@@ -83,6 +84,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     store: StoreArg,
 
+    /// Fetch an account from this server instead of its host: any mirror of it will do
+    #[arg(long, value_name = "URL")]
+    from: Option<Host>,
+
     /// Fetch no blobs of an account
     #[arg(long)]
     no_blobs: bool,
@@ -120,6 +125,7 @@ impl Args {
             blobs_of: self.collection.clone(),
             jobs: self.jobs.map_or(Jobs::default(), Jobs::new),
             accept_clock: self.future.is_given(),
+            from: self.from.clone(),
         };
         clone.run(&self.network.net()?, out)
     }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use pds::Jobs;
 use pds::syntax::Nsid;
 use pds_net::account::Account;
+use pds_net::host::Host;
 use pds_net::mirror::clone::Cloned;
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::net::Net;
@@ -33,6 +34,7 @@ pub(super) struct AccountClone<'a> {
     pub(super) blobs_of: Vec<Nsid>,
     pub(super) jobs: Jobs,
     pub(super) accept_clock: bool,
+    pub(super) from: Option<Host>,
 }
 
 impl AccountClone<'_> {
@@ -54,6 +56,7 @@ impl AccountClone<'_> {
         options.blobs_of.clone_from(&self.blobs_of);
         options.jobs = self.jobs;
         options.force = self.accept_clock;
+        options.from.clone_from(&self.from);
         options.wait = Duration::ZERO;
         let progress = NetworkProgress::default();
         let made = Made::at(&dir);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Result;
 use pds::Jobs;
 use pds::syntax::{Nsid, Tid};
+use pds_net::host::Host;
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::pull::Pulled;
 
@@ -45,6 +46,10 @@ pub(crate) struct Args {
     /// Fetch only the blobs of this collection; may be given several times
     #[arg(long, value_name = "NSID")]
     collection: Vec<Nsid>,
+
+    /// Ask this server instead of the host: any mirror of the account will do
+    #[arg(long, value_name = "URL", conflicts_with = "all")]
+    from: Option<Host>,
 
     /// Take a state that is older than the stored one, has its rev, or a rev in the future
     #[arg(long)]
@@ -103,6 +108,7 @@ impl Args {
         options.no_blobs = self.no_blobs;
         options.blobs_of.clone_from(&self.collection);
         options.force = self.force;
+        options.from.clone_from(&self.from);
         options.wait = if self.wait { Duration::MAX } else { Duration::ZERO };
         options.jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         options

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use pds::car::CarFile;
+use pds::car::{CarFile, CarReader};
 use pds::transfer::handle::Transfer;
 use pds::transfer::import::Imported;
 use pds::{Code, Expected};
@@ -72,6 +72,18 @@ pub(super) fn import_with(
     match *found == account.did {
         true => Ok(imported),
         false => Err(pds::Error::WrongDid { expected: account.did.clone(), found: found.clone() }),
+    }
+}
+
+/// Returns the root of a parcel: the commit that it claims to have.
+pub(super) fn root_of(parcel: Parcel<'_>) -> Result<Option<Cid>> {
+    match parcel {
+        Parcel::Blocks(_, root) => Ok(Some(root)),
+        Parcel::File(path) => {
+            let file = File::open(path).map_err(|error| small_file::failed(path, error))?;
+            let car = CarReader::new(file).map_err(|error| Error::Repo(pds::Error::Car(error)))?;
+            Ok(car.roots().first().copied())
+        }
     }
 }
 

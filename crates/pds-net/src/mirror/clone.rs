@@ -56,7 +56,8 @@ impl Mirror {
         report: Report<'_>,
     ) -> Result<(Self, Cloned)> {
         let (dir, client) = (dir.as_ref(), net.reporting(report));
-        let source = Source { client, host: &account.host, did: &account.did, report };
+        let host = options.from.as_ref().unwrap_or(&account.host);
+        let source = Source { client, host, did: &account.did, report };
         let (imported, warnings, fetch) = if is_repository(dir)? {
             (None, Vec::new(), Self::unfinished(dir, account)?)
         } else {
@@ -95,8 +96,10 @@ impl Mirror {
         if self.upstream.head == Some(head.cid()) && self.upstream.host_rev.is_some() {
             return Ok(());
         }
-        // The host may have a newer state by now; the rev in the commit then has to do.
-        let latest = source.latest().ok().filter(|latest| latest.cid == head.cid());
+        // The host may have a newer state by now, and another server gives other revs; the rev in the commit then has
+        // to do.
+        let latest = (*source.host == self.upstream.host).then(|| source.latest().ok()).flatten();
+        let latest = latest.filter(|latest| latest.cid == head.cid());
         self.upstream.host_rev = latest.map(|latest| latest.rev).or(head.rev());
         self.upstream.head = Some(head.cid());
         self.upstream.write(&self.dir)

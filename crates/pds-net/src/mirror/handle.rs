@@ -7,6 +7,7 @@ use pds_core::syntax::nsid::Nsid;
 use pds_store::ref_name::RefName;
 
 use crate::error::Result;
+use crate::host::Host;
 use crate::mirror::small_file::bad;
 use crate::mirror::upstream::Upstream;
 
@@ -26,6 +27,8 @@ pub struct FetchOptions {
     pub no_blobs: bool,
     /// Fetch only the blobs of these collections; without any, of all.
     pub blobs_of: Vec<Nsid>,
+    /// Another server that has the repository, to ask instead of the host of the account.
+    pub from: Option<Host>,
     /// Take a state that contradicts the stored one: an older rev, another commit of the same rev, or a rev in the future.
     pub force: bool,
     /// The time to wait for another process that fetches.

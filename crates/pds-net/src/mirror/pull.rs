@@ -12,7 +12,7 @@ use pds_store::ref_name::RefName;
 use crate::account::Account;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::mirror::arrival::{import, import_with, refusal};
+use crate::mirror::arrival::{import, import_with, refusal, root_of};
 use crate::mirror::blobs::{self, Blobs, Wanted, now};
 use crate::mirror::clone::write_identity;
 use crate::mirror::fetch_dir::FetchDir;
@@ -78,8 +78,10 @@ impl Mirror {
         let did = self.upstream.did.clone();
         let fetch = FetchDir::lock(&self.dir, &did, options.wait)?;
         let old_host = self.upstream.host.clone();
-        let (account, latest) = self.ask((client, report), listed)?;
+        let (account, latest) = self.ask((client, report), listed, options.from.as_ref())?;
         let host = account.as_ref().map_or(&old_host, |account| &account.host);
+        let moved_to = (*host != old_host).then(|| host.clone());
+        let host = options.from.as_ref().unwrap_or(host);
         let source = Source { client, host, did: &did, report };
         let before = self.repo.on(origin()).snapshot()?.commit().clone();
         let arrived = match &account {
@@ -98,7 +100,6 @@ impl Mirror {
         let blobs = self.blobs(&source, &changes, options)?;
         fetch.finish()?;
         let after = self.repo.on(origin()).snapshot()?.commit().clone();
-        let moved_to = (*host != old_host).then(|| host.clone());
         Ok(Pulled { before: before.cid(), after, changes, moves_head, moved_to, blobs, warnings })
     }
 
@@ -108,13 +109,14 @@ impl Mirror {
         &mut self,
         (client, report): (Client<'_>, Report<'_>),
         listed: Option<&ListedRepo>,
+        from: Option<&Host>,
     ) -> Result<(Option<Account>, LatestCommit)> {
         let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
         let ask = |host: &Host| Source { client, host, did: &did, report }.latest();
         let listed = listed.filter(|listed| listed.active != Some(false));
         let answer = match listed {
             Some(listed) => Ok(LatestCommit { cid: listed.head, rev: listed.rev }),
-            None => ask(&host),
+            None => ask(from.unwrap_or(&host)),
         };
         let account = match &answer {
             Ok(latest) => self.checked(client, latest.cid)?,
@@ -125,7 +127,7 @@ impl Mirror {
             },
             Err(_) => None,
         };
-        let moved = account.as_ref().filter(|account| account.host != host);
+        let moved = account.as_ref().filter(|account| account.host != host && from.is_none());
         let latest = match (moved, answer) {
             (Some(account), _) => ask(&account.host)?,
             (None, Ok(latest)) => latest,
@@ -184,6 +186,12 @@ impl Mirror {
         let since = self.upstream.host_rev.filter(|_| is_same_host).map(|rev| rev.to_string());
         let follows = self.repo.head()? == Some(before.cid());
         let mut take = |parcel: Parcel<'_>| {
+            if root_of(parcel)? == Some(before.cid()) {
+                // The host has named a newer commit.
+                let reason = "the export has the commit that is stored, and not the newest one";
+                let (url, reason) = (source.host.to_string(), reason.to_owned());
+                return Err(Error::Answer { url, reason });
+            }
             let taken = self.take(account, parcel, follows, options);
             taken.map_err(|error| refusal(error, (&self.dir, store.as_ref()), parcel))
         };
@@ -226,7 +234,7 @@ impl Mirror {
             self.upstream.host = account.host.clone();
         }
         let head = self.repo.get_ref(&origin())?;
-        if head == Some(latest.cid) {
+        if head == Some(latest.cid) && *source.host == self.upstream.host {
             (self.upstream.head, self.upstream.host_rev) = (head, Some(latest.rev));
         }
         (self.upstream.status, self.upstream.pulled_at) = (None, Some(now()));

@@ -30,6 +30,9 @@ struct Tries {
     walks: u32,
     /// Whether the last export was cut.
     is_cut: bool,
+    /// Whether single blocks come first: the state here is probably close to that of a new host, whose revs are other
+    /// ones.
+    walks_first: bool,
 }
 
 /// Fetches blocks until `take` has all blocks of a state. `take` verifies them and says what is missing.
@@ -43,7 +46,9 @@ pub(super) fn bring<T>(
     (since, known): (Option<&str>, Known<'_>),
     take: &mut dyn FnMut(Parcel<'_>) -> Result<T>,
 ) -> Result<(T, Vec<String>)> {
-    let (mut tries, mut fetched) = (Tries::default(), Fetched::default());
+    let walks_first = since.is_none() && known.data.is_some();
+    let mut tries = Tries { walks_first, ..Tries::default() };
+    let mut fetched = Fetched::default();
     fetched.add(fetch.files()?)?;
     let mut root = newest(&fetched, known);
     loop {
@@ -127,6 +132,10 @@ impl Tries {
 
     /// Returns the next way, and counts it. An export that ended well is not asked for again.
     fn next(&mut self, has_root: bool) -> Option<Way> {
+        if self.walks_first && self.is_first() {
+            self.walks = 1;
+            return Some(Way::Walk);
+        }
         if self.exports < MAX_EXPORTS && (self.exports == 0 || self.is_cut) {
             self.exports += 1;
             return Some(Way::Export);
@@ -140,10 +149,11 @@ impl Tries {
     }
 }
 
-/// Returns whether blocks are missing or damaged, so that others may complete the state.
+/// Returns whether blocks are missing or damaged, so that others may complete the state, or whether a newer state is
+/// missing.
 fn is_gap(error: &Error) -> bool {
     let finding = match error {
-        Error::Repo(pds::Error::Car(_)) => return true,
+        Error::Repo(pds::Error::Car(_)) | Error::Answer { .. } => return true,
         Error::Refused(refusal) => match &**refusal {
             Refusal::Unsound(finding) => finding,
             _ => return false,
