@@ -71,12 +71,12 @@ impl Args {
                 }
             }
         };
-        out.has_done();
         draft.discard();
         if written.changes.iter().all(|change| change.before == change.after) {
             say("unchanged: nothing was written");
             return Ok(Exit::Done);
         }
+        out.has_done();
         print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
     }

@@ -67,7 +67,9 @@ impl Args {
                 }
                 let mut progress = Progress::things("blocks", None);
                 let swept = repo.retain().gc(&keep, &mut |blocks| progress.add(blocks))?;
-                out.has_done();
+                if swept.blocks + swept.moves + swept.blobs > 0 {
+                    out.has_done();
+                }
                 (swept, kept_after(&repo, &Swept::default(), has_screen)?)
             }
         };

@@ -110,10 +110,7 @@ impl Args {
             },
             taken => taken?,
         };
-        out.has_done();
-        if let (Some(key), None) = (&arriving.named, repo.public_key()?) {
-            repo.keys().remember(key)?;
-        }
+        arriving.note_done(&taken.imported, &repo, out)?;
         let exit = taken.report(&repo, out)?;
         let imported = taken.imported;
         warn_of_move(&repo, &imported, out);
@@ -224,6 +221,18 @@ impl<'p> Arriving<'p> {
         Ok(Self { path, source: Origin::File(file), commit, named, account_keys })
     }
 
+    /// Remembers the key that the user named, if none is known, and notes whether something has changed.
+    fn note_done(&self, imported: &Imported, repo: &Repo, out: &mut Output) -> Result<()> {
+        if has_changed(imported) {
+            out.has_done();
+        }
+        if let (Some(key), None) = (&self.named, repo.public_key()?) {
+            repo.keys().remember(key)?;
+            out.has_done();
+        }
+        Ok(())
+    }
+
     /// Imports the state. It must be signed with the named key, or with the known one.
     fn import(&self, transfer: Transfer<'_>, repo: &Repo) -> Result<Taken> {
         let transfer = transfer.with_account_keys(self.account_keys.as_ref());
@@ -259,6 +268,12 @@ impl Taken {
         say_missing(repo, blobs, *has_more_blobs, out)?;
         Ok(if copied == Exit::Done { stored } else { copied })
     }
+}
+
+/// Returns whether an import has stored something or moved the ref.
+fn has_changed(imported: &Imported) -> bool {
+    let before = imported.before.as_ref().map(Commit::cid);
+    imported.new_blocks + imported.earlier > 0 || before != Some(imported.commit.cid())
 }
 
 /// Returns the ref that keeps a commit with the rev of the present one.

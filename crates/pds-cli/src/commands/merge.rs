@@ -103,7 +103,9 @@ impl Args {
             Ok(merged) => merged,
             Err(exit) => return Ok(exit),
         };
-        out.has_done();
+        if merged.how != How::Nothing {
+            out.has_done();
+        }
         warn(&merged.findings, out);
         let exit = say_copied(&merged.blobs, out);
         warn_of_blobs(&repo, &merged.changes, out)?;

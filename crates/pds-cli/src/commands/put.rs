@@ -67,7 +67,9 @@ impl Args {
         };
         let write = self.to_write(&repo, input)?;
         let written = repo.write(Batch::new(&[write]).with(self.write.options("put")))?;
-        out.has_done();
+        if written.changes.iter().any(|change| change.before != change.after) {
+            out.has_done();
+        }
         print(WrittenRow::all(&written), out)?;
         Ok(Exit::Done)
     }

@@ -50,10 +50,10 @@ impl Args {
             }
             written => written.map_err(|error| resolved_before(error, commit))?,
         };
-        if written.changes.is_empty() {
-            say("nothing to undo: the records are as they were before that commit");
+        match written.changes.is_empty() {
+            true => say("nothing to undo: the records are as they were before that commit"),
+            false => out.has_done(),
         }
-        out.has_done();
         let commit = CommitId::of(&written.commit);
         let what = " reverted in the new commit ";
         out.show(&commit, |terminal| changed(&written.changes, commit, what, terminal))?;

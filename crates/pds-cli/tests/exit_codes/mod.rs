@@ -214,3 +214,27 @@ fn an_answer_that_cannot_be_written_is_no_success() {
     assert!(said.starts_with("error: 1 write was committed, then: cannot write to"), "{said}");
     assert_eq!(masked(&repo.pds(["ls"]).ok()), "com.example.note\t3\n");
 }
+
+#[test]
+fn a_command_that_changed_nothing_does_not_say_that_it_has() {
+    let repo = TestRepo::with_notes();
+    if !std::path::Path::new("/dev/full").exists() {
+        return;
+    }
+    repo.export("a.car");
+    for line in [
+        "pds -R alice gc > /dev/full",
+        "pds -R alice import a.car > /dev/full",
+        "pds -R alice merge a.car --json > /dev/full",
+        "pds -R alice get com.example.note/a | pds -R alice put com.example.note/a > /dev/full",
+    ] {
+        let said = repo.home.sh(line).fails(1);
+        assert!(said.contains("No space left on device"), "{line}: {said}");
+        assert!(
+            !said.contains("succeeded") && !said.contains("changes were made"),
+            "{line}: {said}"
+        );
+    }
+    let said = repo.home.sh("pds -R alice gc --keep 1 --yes > /dev/full").fails(6);
+    assert!(said.starts_with("error: the command succeeded, but its answer"), "{said}");
+}
