@@ -284,6 +284,15 @@ pub enum Error {
         #[source]
         source: Box<Self>,
     },
+    /// A rotation is complete, but the old secret could not be erased.
+    #[error("the key was rotated, but the old secret was not erased from {}", path.display())]
+    SecretLeft {
+        /// The file, or the former file.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl Error {

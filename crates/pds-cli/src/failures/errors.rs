@@ -70,6 +70,9 @@ pub(crate) fn classify(error: &anyhow::Error) -> Meaning {
         // Whatever the reason is, another rotation would be one too many.
         return (Exit::Partly, "partly-done", Some(SETTLED));
     }
+    if let Some(Error::SecretLeft { .. }) = error.downcast_ref() {
+        return (Exit::Partly, "partly-done", Some(SECRET_LEFT));
+    }
     if has_kind(error, &NO_SPACE) {
         return no("no-space", "free some space and try again");
     }
@@ -347,6 +350,8 @@ const FUTURE: &str = "set the clock of this machine if it is wrong; if it is rig
     pds import, pds merge) accepts the commit, for a backup or to mend it with pds repair --redate";
 
 const SETTLED: &str = "do not rotate the key again: the next command completes the files; the old secret is then in key.old";
+
+const SECRET_LEFT: &str = "do not rotate the key again; delete that file if nothing else needs it";
 
 const MAKE_ONE: &str = "create one with pds init DIR or pds clone FILE, or name one with -R PATH";
 

@@ -123,3 +123,23 @@ fn a_new_key_is_not_written_to_standard_output() {
     assert!(said.starts_with("error: a secret key is written to a file"), "{said}");
     assert_eq!(home.list("."), Vec::<String>::new());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_discarded_secret_that_is_left_is_named() {
+    let repo = TestRepo::with_notes();
+    let dir = repo.home.dir();
+    let elsewhere = dir.join("elsewhere");
+    std::fs::rename(dir.join("alice/key"), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, dir.join("alice/key")).unwrap();
+    let old = std::fs::read(&elsewhere).unwrap();
+    let said = repo.pds(["key", "rotate", "--discard-old", "--yes"]).fails(6);
+    let path = elsewhere.canonicalize().unwrap();
+    let expected = format!("the old secret was not erased from {}: ", path.display());
+    assert!(said.contains(&expected) && said.contains("do not rotate the key again"), "{said}");
+    assert_eq!(std::fs::read(&elsewhere).unwrap(), old);
+    assert!(!dir.join("alice/key.old").exists());
+    // The rotation is complete.
+    repo.pds(["put", "com.example.note/after"]).stdin("{}").ok();
+    repo.pds(["verify", "--history"]).ok();
+}

@@ -9,7 +9,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::local::key_file;
@@ -86,7 +86,9 @@ pub fn rotate_key(dir: impl AsRef<Path>, curve: Curve) -> Result<(Repo, Commit)>
 ///
 /// # Errors
 ///
-/// As [`rotate_key`]. [`Error::Unsettled`] if the commit is stored and the key files could not be completed.
+/// As [`rotate_key`]. [`Error::Unsettled`] if the commit is stored and the key files could not be completed; the next
+/// opening then keeps the old secret in `key.old`. [`Error::SecretLeft`] if all is done, and a discarded secret could
+/// not be erased, or its file belongs to others as well, because `key` was a link.
 pub fn rotate_key_with(dir: impl AsRef<Path>, options: &RotateOptions) -> Result<(Repo, Commit)> {
     let dir = dir.as_ref();
     open_without_key(dir)?;
@@ -105,8 +107,10 @@ pub fn rotate_key_with(dir: impl AsRef<Path>, options: &RotateOptions) -> Result
         Ok(commit) => {
             let old = if options.discard_old { OldSecret::Discard } else { OldSecret::Keep };
             let settled = settle_or(dir, old, &set_aside).and_then(|()| open_settled(dir));
-            let unsettled =
-                |source| Error::Unsettled { commit: commit.cid(), source: Box::new(source) };
+            let unsettled = |error| match error {
+                left @ Error::SecretLeft { .. } => left,
+                error => Error::Unsettled { commit: commit.cid(), source: Box::new(error) },
+            };
             Ok((settled.map_err(unsettled)?, commit))
         }
         Err(error) => {
@@ -159,14 +163,12 @@ fn settle_or(
         keep_old(dir, &key)?;
     }
     // The name is gone after the change, so the file is opened before it.
-    let erased = if old == OldSecret::Discard { open_own(&place) } else { None };
+    let discarded = (old == OldSecret::Discard).then(|| (target(&place), open_own(&place)));
     fs::rename(&next, &place).map_err(Error::io(&place))?;
     sync(dir)?;
-    if let Some(file) = erased {
-        // The secret has no name any more. Some file systems do not overwrite in place.
-        let _ = erase(file);
-    }
-    Ok(())
+    let Some((path, opened)) = discarded else { return Ok(()) };
+    // The secret has no name any more. Some file systems do not overwrite in place.
+    opened.and_then(erase).map_err(|source| Error::SecretLeft { path, source })
 }
 
 /// Copies the secret of the old key to a file of its own, unless an interrupted run has done so.
@@ -195,9 +197,18 @@ fn keep_old(dir: &Path, new: &SigningKey) -> Result<()> {
 }
 
 /// Opens a file for writing, if the path is a file of this directory and not a link to another one.
-fn open_own(path: &Path) -> Option<File> {
-    let is_file = path.symlink_metadata().is_ok_and(|file| file.is_file());
-    if is_file { OpenOptions::new().write(true).open(path).ok() } else { None }
+fn open_own(path: &Path) -> io::Result<File> {
+    match path.symlink_metadata()?.is_file() {
+        true => OpenOptions::new().write(true).open(path),
+        false => {
+            Err(io::Error::other("the key file is a link, and its target may belong to others"))
+        }
+    }
+}
+
+/// Returns the file that a path or a link leads to.
+fn target(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// Overwrites a file with zeros.

@@ -79,9 +79,17 @@ fn a_discarded_secret_is_in_no_file() {
         fs::rename(dir.join(KEY_FILE), &target).unwrap();
         std::os::unix::fs::symlink(&target, dir.join(KEY_FILE)).unwrap();
         let old = fs::read(&target).unwrap();
-        rotate_key_with(&dir, &options).unwrap();
+        let left = rotate_key_with(&dir, &options).unwrap_err();
+        let expected = target.canonicalize().unwrap();
+        assert!(
+            matches!(&left, pds::Error::SecretLeft { path, .. } if *path == expected),
+            "{left}"
+        );
         assert_eq!(fs::read(&target).unwrap(), old);
         assert_eq!(key_files(&dir), ["key"]);
+        // All else is done.
+        let repo = Repo::open(&dir).unwrap();
+        repo.put(&path("com.example.note/b"), &note("b")).unwrap();
     }
 }
 
