@@ -38,11 +38,6 @@ impl Maintain for PostgresStore {
                     found.push(format!("ref {name}: its last log row is missing"));
                 }
             }
-            // A missing HEAD is reported with the current state.
-            ends.retain(|name, end| end.is_some() && *name != RefName::head());
-            found.extend(ends.keys().map(|name| {
-                format!("ref {name} is missing, or the log row about its deletion is missing")
-            }));
         }
         found.truncate(MAX_PROBLEMS);
         Ok(found)

@@ -308,3 +308,17 @@ fn another_ref_whose_commit_is_lost_is_left_to_its_owner() {
 }
 
 const COUNT: &str = "refs: 0 rows instead of 1";
+
+#[test]
+fn a_lost_ref_is_reported_once() {
+    let repo = TestRepo::with_notes();
+    repo.pds(["ref", "set", "side", "HEAD~1"]).ok();
+    // As after a repair that has counted the refs again.
+    run_sealed(&repo, "DELETE FROM refs WHERE name = 'side'");
+    let verify = repo.pds(["verify", "--history"]).ended();
+    let text = verify.text();
+    let lines: Vec<&str> =
+        text.lines().filter(|line| line.contains("ref side is missing")).collect();
+    assert!(matches!(lines[..], [line] if line.starts_with("error ref-missing ")), "{text}");
+    assert_eq!(verify.code(), 1, "{text}");
+}

@@ -168,7 +168,6 @@ fn check_log(
     refs: &[RefRow],
     found: &mut Problems,
 ) -> Result<(), StoreError> {
-    let are_refs_known = found.0.is_empty();
     let mut last: HashMap<RefName, LogEntry> = HashMap::new();
     // An unreadable row may belong to any ref.
     let mut is_broken = false;
@@ -199,17 +198,7 @@ fn check_log(
             found.add(format!("ref {}: log row {} is missing", row.name, row.seq));
         }
     }
-    let known: HashSet<&RefName> = refs.iter().map(|row| &row.name).collect();
-    // A missing HEAD is reported with the current state.
-    let is_lost = |last: &&LogEntry| {
-        last.after.is_some() && !known.contains(&last.name) && last.name != RefName::head()
-    };
-    let lost = last.values().filter(is_lost);
-    let mut lost: Vec<&RefName> = lost.filter(|_| are_refs_known).map(|last| &last.name).collect();
-    lost.sort_unstable();
-    for name in lost {
-        found.add(format!("ref {name} is missing, or the log row about its deletion is missing"));
-    }
+    // Refs that only the log has are not damage of the file: readers compare both.
     Ok(())
 }
 

@@ -87,7 +87,8 @@ impl Verify<'_> {
             None => self.without_head(found)?,
         };
         let is_sound = self.check_store(depth, &mut report, found)?;
-        self.check_refs(at, is_sound, &mut report, found)?;
+        let is_whole = !is_sound || depth == CheckDepth::Whole;
+        self.check_refs(at, is_whole, &mut report, found)?;
         Ok(report)
     }
 
@@ -107,11 +108,11 @@ impl Verify<'_> {
     }
 
     /// Checks that every ref points to a commit, that the log agrees, and that no ref is missing. The commit of
-    /// the present ref is already checked.
+    /// the present ref is already checked. A check of the whole reads all of the log.
     pub(crate) fn check_refs(
         &self,
         at: &Moment,
-        is_sound: bool,
+        is_whole: bool,
         report: &mut Report,
         found: &mut dyn FnMut(Finding),
     ) -> Result<()> {
@@ -140,8 +141,9 @@ impl Verify<'_> {
                 report.tell(Finding::new(Code::RefUnlogged, message).cid(*cid), found);
             }
         }
-        // The store records the number of refs. If it is sound and has this ref, no ref is missing.
-        let is_all = is_sound && at.refs.get(&self.parts.name).is_some();
+        // The store records the number of refs. If it is sound and has this ref, then no ref is missing, unless a
+        // repair has counted them again.
+        let is_all = !is_whole && at.refs.get(&self.parts.name).is_some();
         let lost = if is_all { Ok(Vec::new()) } else { lost_refs(view.as_ref(), &at.refs) };
         // An unreadable log is already reported.
         for (name, after) in if_readable(lost)? {
