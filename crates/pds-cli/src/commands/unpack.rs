@@ -1,6 +1,5 @@
 //! `pds unpack`
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -13,12 +12,12 @@ use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::failures::partial::Gaps;
 use crate::process::leftovers::clear_from;
+use crate::process::new_directory::{existing, publish_directory};
 use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::records::record_files::{
-    FileNames, Odd, UNFINISHED_RECORDS, check_is_new, directory_name, existing, make, write_commit,
-    write_record,
+    FileNames, Odd, UNFINISHED_RECORDS, check_is_new, directory_name, write_commit, write_record,
 };
 use crate::repository::open::Place;
 use crate::screens::files::unpacked;
@@ -88,11 +87,7 @@ impl Args {
             }
         }
         drop(progress);
-        staging.publish_parts(|| {
-            make(dir.parent().unwrap_or(&self.dir))?;
-            fs::rename(staging.path(), &dir)
-                .with_context(|| format!("cannot create {}", dir.display()))
-        })?;
+        publish_directory(&staging, staging.path(), &dir)?;
         out.has_done();
         let is_whole = odd == 0 && gaps.is_empty();
         let shown = dir.display().to_string();

@@ -4,6 +4,7 @@ pub(crate) mod destination;
 pub(crate) mod editor;
 pub(crate) mod leftovers;
 pub(crate) mod network_progress;
+pub(crate) mod new_directory;
 pub(crate) mod output;
 pub(crate) mod progress;
 pub(crate) mod progress_line;

@@ -1,7 +1,7 @@
 //! Records as CSV (RFC 4180), one file for each collection.
 
 use std::borrow::Cow;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
@@ -19,6 +19,7 @@ use super::rejected::Rejected;
 use crate::arguments::record::uri_of;
 use crate::failures::partial::Gaps;
 use crate::process::leftovers::{UNFINISHED, clear_from};
+use crate::process::new_directory::publish_directory;
 use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::records::portable_name::portable;
@@ -159,14 +160,12 @@ impl CsvExport<'_> {
             let mut silent = Gaps::silent();
             let gaps = if all { &mut silent } else { &mut *gaps };
             rows += self.collection(collection, &mut file, rejected, gaps)?;
-            let file = file.into_inner().context("cannot write a file")?;
-            file.sync_all().context("cannot write a file")?;
+            file.flush().context("cannot write a file")?;
             files += 1;
         }
         rejected.finish()?;
         check_is_new(dir)?;
-        let moved = staging.publish_parts(|| fs::rename(&new, dir));
-        moved.with_context(|| format!("cannot write {}", dir.display()))?;
+        publish_directory(&staging, &new, dir)?;
         Ok((files, rows))
     }
 }

@@ -14,6 +14,7 @@ use pds_rescue::Recovered;
 use crate::failures::exit::Stated;
 use crate::process::destination::check_is_outside;
 use crate::process::leftovers::clear_from;
+use crate::process::new_directory::{existing, publish_directory};
 use crate::process::text::say;
 use crate::records::json_form::NO_JSON_FORM;
 use crate::records::portable_name::portable;
@@ -86,18 +87,9 @@ impl Files {
         }
         let to = self.dir.join(name);
         check_is_new(&to)?;
-        self.staging.publish_parts(|| {
-            make(&self.dir)?;
-            fs::rename(&records, &to).with_context(|| format!("cannot create {}", to.display()))
-        })?;
+        publish_directory(&self.staging, &records, &to)?;
         Ok(self.odd)
     }
-}
-
-/// Returns a directory, or the nearest one above it that exists.
-pub(crate) fn existing(dir: &Path) -> &Path {
-    let above = dir.ancestors().find(|above| above.exists());
-    above.unwrap_or(Path::new("."))
 }
 
 fn is_there(dir: &Path, path: &RecordPath) -> bool {

@@ -1,6 +1,7 @@
 //! After a kill at any moment, every acknowledged write is stored, and no write is stored
 //! in part.
 
+mod directories;
 mod forget;
 #[cfg(unix)]
 mod signals;
