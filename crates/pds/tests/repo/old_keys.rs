@@ -81,10 +81,7 @@ fn a_discarded_secret_is_in_no_file() {
         let old = fs::read(&target).unwrap();
         let left = rotate_key_with(&dir, &options).unwrap_err();
         let expected = target.canonicalize().unwrap();
-        assert!(
-            matches!(&left, pds::Error::SecretLeft { path, .. } if *path == expected),
-            "{left}"
-        );
+        assert!(matches!(&left, Error::SecretLeft { path, .. } if *path == expected), "{left}");
         assert_eq!(fs::read(&target).unwrap(), old);
         assert_eq!(key_files(&dir), ["key"]);
         // All else is done.
