@@ -16,5 +16,5 @@ fuzz_target!(|bytes: &[u8]| {
     check_canonical(bytes).expect("commits are canonical");
     assert_eq!(commit.block(), &block);
     // Without a field `sig`, which is a fault, they are the whole block.
-    assert!(commit.signing_bytes().len() < bytes.len() || !commit.has_sound("sig"));
+    assert!(commit.signing_bytes().len() < bytes.len() || !commit.is_well_formed("sig"));
 });

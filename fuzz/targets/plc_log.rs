@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use pds::identity::PlcLog;
 
 fuzz_target!(|text: &str| {
-    let _ = PlcLog::is_meant(text);
+    let _ = PlcLog::looks_like(text);
     let Ok(log) = PlcLog::parse(text) else { return };
     assert!(!log.entries().is_empty());
     let keys = log.key_history();

@@ -224,7 +224,7 @@ impl Commit {
     /// Returns the DID of the account, or `None` if it is malformed.
     #[must_use]
     pub fn known_did(&self) -> Option<&Did> {
-        self.has_sound("did").then_some(&self.did)
+        self.is_well_formed("did").then_some(&self.did)
     }
 
     /// Returns the version, 3 or 2.
@@ -271,7 +271,7 @@ impl Commit {
 
     /// Returns whether a field is well-formed.
     #[must_use]
-    pub fn has_sound(&self, field: &str) -> bool {
+    pub fn is_well_formed(&self, field: &str) -> bool {
         self.faults.iter().all(|fault| fault.field != field)
     }
 

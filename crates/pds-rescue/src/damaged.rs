@@ -23,6 +23,7 @@ use pds_core::data::cid::{Cid, Codec};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DamagedBlock {
     /// The name of the row in the store. It may be damaged as well.
     pub name: Vec<u8>,

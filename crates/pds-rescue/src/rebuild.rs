@@ -55,6 +55,7 @@ pub struct Rebuilt {
 /// A record of an earlier state that may belong to a lost part of the present state. The present state may have
 /// the same record, another version or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Earlier {
     /// The path of the record.
     pub key: Key,

@@ -71,7 +71,7 @@ impl LogQuery {
 
     /// Starts the query with an entry.
     #[must_use]
-    pub fn from(mut self, seq: u64) -> Self {
+    pub fn starting_at(mut self, seq: u64) -> Self {
         self.from = Some(seq);
         self
     }

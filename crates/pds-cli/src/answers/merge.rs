@@ -3,7 +3,7 @@
 use std::fmt;
 
 use pds::data::Cid;
-use pds::merge::commit::{How, Merged};
+use pds::merge::commit::{MergeKind, Merged};
 use pds::syntax::AtUri;
 use pds::{RecordChange, Versions};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -24,9 +24,9 @@ impl Serialize for MergeAnswer<'_> {
             uri: AtUri::record(did, path).to_string(),
         };
         let how = match how {
-            How::Nothing => "nothing",
-            How::FastForward => "fast-forward",
-            How::Commit => "commit",
+            MergeKind::Nothing => "nothing",
+            MergeKind::FastForward => "fast-forward",
+            MergeKind::Commit => "commit",
         };
         let mut map = serializer.serialize_map(Some(4))?;
         map.serialize_entry("blocks", new_blocks)?;

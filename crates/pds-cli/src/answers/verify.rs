@@ -72,7 +72,7 @@ impl Serialize for VerifyAnswer<'_> {
         map.serialize_entry("signature", signature(report))?;
         map.serialize_entry(
             "version",
-            &commit.filter(|it| it.has_sound("version")).map(Commit::version),
+            &commit.filter(|it| it.is_well_formed("version")).map(Commit::version),
         )?;
         map.end()
     }

@@ -80,7 +80,7 @@ impl IdentityArgs {
             (None, None, None) => Identity::default(),
         };
         if let Some(did) = &self.did {
-            if let Some(reason) = did.impossible() {
+            if let Some(reason) = did.account_fault() {
                 say(&format!("warning: no account can have {did}: {reason}"));
             }
             if let Some(found) = identity.did.as_ref().filter(|found| *found != did) {
@@ -214,7 +214,7 @@ impl IdentityFile {
     /// Reads a DID document or an audit log, and finds out which it is.
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text = read_text(path, MAX_PLC_LOG_BYTES)?;
-        let (ending, keys) = if PlcLog::is_meant(&text) {
+        let (ending, keys) = if PlcLog::looks_like(&text) {
             ("plc.json", PlcLog::parse(&text).map(|log| log.key_history()))
         } else {
             ("did.json", DidDocument::parse(&text).map(|document| document.key_history()))

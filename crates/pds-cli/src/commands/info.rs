@@ -159,7 +159,7 @@ fn of_commit(commit: &Commit) -> Info {
         records: 0,
         rev: commit.rev(),
         signing_key: None,
-        version: commit.has_sound("version").then(|| commit.version()),
+        version: commit.is_well_formed("version").then(|| commit.version()),
         arrived: None,
         can_sign: false,
     }

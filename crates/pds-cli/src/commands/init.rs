@@ -51,7 +51,7 @@ impl Args {
             None => SigningKey::generate(self.curve.unwrap_or(Curve::K256))?,
         };
         warn_of_release(out);
-        if let Some(reason) = self.did.impossible() {
+        if let Some(reason) = self.did.account_fault() {
             out.warn(format!("no account can have {}: {reason}", self.did));
         }
         clear_beside(&self.dir);

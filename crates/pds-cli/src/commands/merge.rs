@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use pds::car::CarFile;
 use pds::data::{Blocks, Overlay, Value};
 use pds::local::open::{is_repository, open_without_key};
-use pds::merge::commit::{How, MergeBase, MergeOptions, Merged};
+use pds::merge::commit::{MergeBase, MergeKind, MergeOptions, Merged};
 use pds::syntax::Did;
 use pds::{Error, RecordChange, Repo, Resolution, Side};
 
@@ -103,13 +103,13 @@ impl Args {
             Ok(merged) => merged,
             Err(exit) => return Ok(exit),
         };
-        if merged.how != How::Nothing {
+        if merged.how != MergeKind::Nothing {
             out.has_done();
         }
         warn(&merged.findings, out);
         let exit = say_copied(&merged.blobs, out);
         warn_of_blobs(&repo, &merged.changes, out)?;
-        if merged.how == How::Nothing && !out.is_json() && out.terminal().is_none() {
+        if merged.how == MergeKind::Nothing && !out.is_json() && out.terminal().is_none() {
             say("nothing to merge: already up to date");
         }
         out.show(&MergeAnswer(&merged), |terminal| merged_lines(&merged, terminal))?;

@@ -2,7 +2,7 @@
 
 use pds::RecordChange;
 use pds::data::Cid;
-use pds::merge::commit::{How, Merged};
+use pds::merge::commit::{MergeKind, Merged};
 
 use crate::answers::commit::CommitId;
 use crate::process::text::rev_text;
@@ -35,9 +35,9 @@ pub(crate) fn removed(name: &str, cid: &Cid, terminal: &Terminal) -> Line {
 /// Returns the changes of a merge or of a revert, and the new commit.
 pub(crate) fn merged(merged: &Merged, terminal: &Terminal) -> Vec<Line> {
     let what = match merged.how {
-        How::Nothing => " already up to date at ",
-        How::FastForward => " moved forward to ",
-        How::Commit => " merged in the new commit ",
+        MergeKind::Nothing => " already up to date at ",
+        MergeKind::FastForward => " moved forward to ",
+        MergeKind::Commit => " merged in the new commit ",
     };
     changed(&merged.changes, CommitId::of(&merged.commit), what, terminal)
 }

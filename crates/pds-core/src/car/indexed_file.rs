@@ -105,7 +105,12 @@ impl<F: ReadAt> CarFile<F> {
         Self::indexed(file, roots, bytes, found)
     }
 
-    /// Returns the CAR file of a finished index.
+    /// Returns the CAR file of an index that the caller has made: while it reads the file once, it can also judge each
+    /// block, and keep the result as a note. `roots` and `bytes` are those of the [`CarReader`] at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Io`] if the file cannot be read where the index must compare two CIDs.
     pub fn indexed(
         file: F,
         roots: Vec<Cid>,
@@ -172,7 +177,8 @@ impl<F: ReadAt> CarFile<F> {
         self.index.find(cid).map(|(_, place)| place.data_len())
     }
 
-    /// Returns the number of a block, and the note made when the file was read.
+    /// Returns the number of a block, and the note that [`Indexing::add`] was given for it.
+    #[must_use]
     pub fn noted(&self, cid: &Cid) -> Option<(usize, u8)> {
         self.index.find(cid).map(|(number, place)| (number, place.note()))
     }
@@ -191,7 +197,7 @@ impl<F: ReadAt> CarFile<F> {
         Ok(batch_read::block(*cid, &section)?.map(|block| (number, block)))
     }
 
-    /// As [`Blocks::get_many`], with the numbers of the blocks.
+    /// As [`Blocks::get_many`], with the numbers of the blocks: for callers that track which blocks they have read.
     pub fn numbered_some(&self, cids: &[Cid]) -> Vec<NumberedAnswer> {
         let (mut bytes, mut numbers, mut wanted) = (0, Vec::new(), Vec::new());
         for cid in cids {
@@ -259,9 +265,27 @@ impl<F: ReadAt> Blocks for CarFile<F> {
 }
 
 /// A block with its number in the file.
-type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
+pub type NumberedAnswer = Result<Option<(usize, Block)>, ReadError>;
 
-/// The state of reading a file from its start, section by section, to index it.
+/// The index of a file that is read from its start, section by section, for [`CarFile::indexed`].
+///
+/// ```
+/// use pds_core::car::indexed_file::{CarFile, Indexing, note_on};
+/// use pds::car::{CarReader, CarWriter};
+/// # use pds::data::{Block, Codec};
+/// # let block = Block::new(Codec::Cbor, *b"\xa0");
+/// # let mut car = CarWriter::new(Vec::new(), &[block.cid()])?;
+/// # car.block(block.borrowed())?;
+/// # let bytes = car.finish()?;
+/// let (mut reader, mut found) = (CarReader::new(&bytes[..])?, Indexing::default());
+/// while let Some(section) = reader.next_section()? {
+///     found.add(section.offset, section.cid_offset, section.block, note_on(section.block.bytes()))?;
+/// }
+/// let (roots, end) = (reader.roots().to_vec(), reader.offset());
+/// let file = CarFile::indexed(std::io::Cursor::new(bytes), roots, end, found)?;
+/// assert_eq!(file.noted(&block.cid()), Some((0, 0)));
+/// # Ok::<(), pds::car::CarError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Indexing {
     keyed: Keyed,
@@ -271,7 +295,12 @@ pub struct Indexing {
 }
 
 impl Indexing {
-    /// Adds a block with the offset of its section, the offset of its CID, and a note.
+    /// Adds a block with the offset of its section, the offset of its CID, and a note. [`MAY_BE_COMMIT`] is the note on
+    /// possible commits; all others are the caller's.
+    ///
+    /// # Errors
+    ///
+    /// [`CarError::Section`] if the block is beyond the largest file that can be indexed.
     pub fn add(
         &mut self,
         offset: u64,
@@ -311,7 +340,7 @@ impl Indexing {
 /// The number of damaged blocks that are known after a file was opened.
 const MAX_KNOWN_DAMAGE: usize = 1_000;
 
-/// The note on a block that may be a commit.
+/// The note on a block that may be a commit; see [`CarFile::possible_commits`].
 pub const MAY_BE_COMMIT: u8 = u8::MAX;
 
 /// Returns the note on a block: a commit is a map whose first field is `did`.

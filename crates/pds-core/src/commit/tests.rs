@@ -139,7 +139,7 @@ fn a_malformed_field_hides_no_other_field() {
             read => read.unwrap(),
         };
         assert_eq!(read.faults().iter().map(|fault| fault.field).collect::<Vec<_>>(), [field]);
-        assert!(FIELDS.iter().all(|name| read.has_sound(name) == (*name != field)), "{field}");
+        assert!(FIELDS.iter().all(|name| read.is_well_formed(name) == (*name != field)), "{field}");
         assert_eq!(read.known_did().is_some(), field != "did");
         assert_eq!(read.verify(&key.public_key()).is_ok(), field != "sig");
         assert_eq!(read.data(), good.data());

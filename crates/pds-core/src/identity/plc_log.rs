@@ -174,7 +174,7 @@ impl PlcLog {
 
     /// Returns whether a text has the form of a log: a list, or a line with an operation.
     #[must_use]
-    pub fn is_meant(json: &str) -> bool {
+    pub fn looks_like(json: &str) -> bool {
         let first = json.trim_start();
         first.starts_with('[')
             || first_line(first).is_some_and(|line| line.get("operation").is_some())

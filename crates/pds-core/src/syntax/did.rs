@@ -26,13 +26,13 @@ impl Did {
     /// use pds::syntax::Did;
     ///
     /// let did: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oiz".parse()?;
-    /// assert_eq!(did.impossible(), None);
+    /// assert_eq!(did.account_fault(), None);
     /// let misspelt: Did = "did:plc:ewvi7nxzyoun6zhxrhs64oi".parse()?;
-    /// assert_eq!(misspelt.impossible(), Some("a did:plc has 24 characters of a-z and 2-7"));
+    /// assert_eq!(misspelt.account_fault(), Some("a did:plc has 24 characters of a-z and 2-7"));
     /// # Ok::<(), pds::syntax::SyntaxError>(())
     /// ```
     #[must_use]
-    pub fn impossible(&self) -> Option<&'static str> {
+    pub fn account_fault(&self) -> Option<&'static str> {
         let identifier = self.0.splitn(3, ':').nth(2).unwrap_or_default();
         let is_base32 = |byte: u8| matches!(byte, b'a'..=b'z' | b'2'..=b'7');
         let is_hash = || identifier.len() == PLC_CHARS && identifier.bytes().all(is_base32);
@@ -123,7 +123,7 @@ mod tests {
             // The rules of other methods are not known here.
             ("did:example:1", true),
         ] {
-            assert_eq!(did.parse::<Did>().unwrap().impossible().is_none(), may_be, "{did}");
+            assert_eq!(did.parse::<Did>().unwrap().account_fault().is_none(), may_be, "{did}");
         }
     }
 

@@ -47,7 +47,7 @@ impl Identity {
 /// [`Error::Resolve`] for a DID of another method or form, otherwise as for a request.
 pub fn resolve(client: Client<'_>, did: &Did) -> Result<Identity> {
     let wrong = |reason: &str| Error::Resolve { name: did.to_string(), reason: reason.to_owned() };
-    if let Some(reason) = did.impossible() {
+    if let Some(reason) = did.account_fault() {
         return Err(wrong(reason));
     }
     match did.method() {

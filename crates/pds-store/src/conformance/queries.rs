@@ -88,7 +88,7 @@ fn queries_read_their_rows(store: &dyn Store) {
             }
         }
     }
-    let query = LogQuery::newest_first().of(RefName::head()).to(cid(3)).from(last);
+    let query = LogQuery::newest_first().of(RefName::head()).to(cid(3)).starting_at(last);
     assert!(!rows(view.as_ref(), &query).is_empty(), "the parts of a query can be combined");
 }
 
@@ -102,7 +102,7 @@ fn read_all(view: &dyn View) {
         "{rule}: get_many"
     );
     assert!(refs(view).is_empty(), "{rule}: refs");
-    let newest = rows(view, &LogQuery::newest_first().from(30)).first().map(|row| row.seq);
+    let newest = rows(view, &LogQuery::newest_first().starting_at(30)).first().map(|row| row.seq);
     assert_eq!(newest, Some(28), "{rule}: log");
     assert_eq!(facts(view, FactKind::Loss).len(), LOSSES as usize, "{rule}: facts");
 }

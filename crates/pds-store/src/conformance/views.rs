@@ -177,7 +177,7 @@ fn assert_moment(store: &dyn Store, least: Version) -> Version {
         "a view is one moment: refs of one change"
     );
     assert_eq!(
-        rows(view.as_ref(), &LogQuery::newest_first().from(now.change))[0].seq,
+        rows(view.as_ref(), &LogQuery::newest_first().starting_at(now.change))[0].seq,
         now.change,
         "a view is one moment: version and log"
     );

@@ -36,7 +36,7 @@ const CEILINGS: [Ceiling; 7] = [
     Ceiling { name: "net", design: 4_600, recorded: 4_600 },
     // Each verb has an answer type with a text form and a JSON form. Foreign files, gzip and hidden secrets have 900.
     // Screens for terminals, patches of records and the verbs on history have 5,100, the verbs of the network 950.
-    Ceiling { name: "cli", design: 5_000, recorded: 19_770 },
+    Ceiling { name: "cli", design: 5_000, recorded: 19_850 },
 ];
 
 #[test]

@@ -38,7 +38,7 @@ impl<'s> LogPages<'s> {
     fn read(&mut self, from: u64) -> Result<(), StoreError> {
         let mut page = Vec::with_capacity(ROWS_AT_ONCE);
         self.from = None;
-        self.store.view()?.log(&LogQuery::oldest_first().from(from), &mut |row| {
+        self.store.view()?.log(&LogQuery::oldest_first().starting_at(from), &mut |row| {
             page.push(row);
             match page.len() < ROWS_AT_ONCE {
                 true => ControlFlow::Continue(()),

@@ -90,7 +90,7 @@ pub struct Merged {
     /// The commit that the ref points to after the merge.
     pub commit: Commit,
     /// The kind of the merge.
-    pub how: How,
+    pub how: MergeKind,
     /// The changes of records on our side, in key order.
     pub changes: Vec<RecordChange>,
     /// The number of newly stored blocks.
@@ -103,7 +103,7 @@ pub struct Merged {
 
 /// The kind of a merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum MergeKind {
     /// The ref already has all commits of the other side.
     Nothing,
     /// The ref moves to the other commit, which is a descendant or has the merged records.
@@ -114,7 +114,7 @@ pub enum How {
 
 /// The outcome of a merge, before it is stored.
 struct Step {
-    how: How,
+    how: MergeKind,
     commit: Commit,
     changes: Vec<RecordChange>,
     /// The new blocks of the merge.
@@ -141,7 +141,7 @@ impl Merge<'_> {
     /// repo.put(&"com.example.note/b".parse()?, &note("here"))?;
     ///
     /// let merged = repo.merge().revision(&draft.into(), &MergeOptions::default())?;
-    /// assert_eq!((merged.how, repo.snapshot()?.records().count()), (How::Commit, 2));
+    /// assert_eq!((merged.how, repo.snapshot()?.records().count()), (MergeKind::Commit, 2));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
@@ -257,7 +257,7 @@ impl Merge<'_> {
             key: named,
         };
         let merged = self.merge_once(&other, options)?;
-        if matches!(merged.how, How::Nothing) {
+        if matches!(merged.how, MergeKind::Nothing) {
             Keys::new(self.parts).name_key(&other.commit, named)?;
             // The ref has all commits, but some of their blocks may be damaged.
             if !has_all(self.parts.store.as_ref(), (other.arrive)())? {
@@ -282,7 +282,7 @@ impl Merge<'_> {
             None => CopiedBlobs::default(),
         };
         let new_blocks = match how {
-            How::Nothing => 0,
+            MergeKind::Nothing => 0,
             _ => self.store_merge(&base, &commit, new, other)?.new_blocks,
         };
         Ok(Merged { commit, how, changes, new_blocks, blobs, findings: Vec::new() })
@@ -313,11 +313,11 @@ impl Merge<'_> {
             changes.inspect(|_| self.progress.one(StepKind::Records))
         };
         let move_to_theirs = |changes| {
-            let (how, commit, new) = (How::FastForward, theirs.clone(), Vec::new());
+            let (how, commit, new) = (MergeKind::FastForward, theirs.clone(), Vec::new());
             Ok(Step { how, commit, changes, new })
         };
         if has(theirs) || theirs.cid() == ours.cid() {
-            let (how, commit) = (How::Nothing, ours.clone());
+            let (how, commit) = (MergeKind::Nothing, ours.clone());
             return Ok(Step { how, commit, changes: Vec::new(), new: Vec::new() });
         }
         // A base that the user named may be later than the other commit. Revs must only grow.
@@ -345,7 +345,7 @@ impl Merge<'_> {
         let commit = draft.commit().clone().sign(signer.as_ref())?;
         let mut new = draft.blocks().to_vec();
         new.push(commit.block().clone());
-        Ok(Step { how: How::Commit, commit, changes, new })
+        Ok(Step { how: MergeKind::Commit, commit, changes, new })
     }
 
     /// Stores the blocks of the other side and the new blocks, and moves the ref, in one change.

@@ -244,7 +244,7 @@ impl<'a> Check<'a> {
         }
         self.report.signature = match (self.expected.keys, self.expected.key) {
             // The malformed field is reported already.
-            (Some(_), _) | (_, Some(_)) if !commit.has_sound("sig") => SignatureState::Invalid,
+            (Some(_), _) | (_, Some(_)) if !commit.is_well_formed("sig") => SignatureState::Invalid,
             (Some(keys), _) => self.signature_in_time(commit, keys),
             (None, Some(key)) => match commit.verify(key) {
                 Ok(()) => SignatureState::Valid,

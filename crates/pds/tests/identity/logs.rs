@@ -219,10 +219,10 @@ fn the_lines_of_an_export_are_read_like_a_log() {
         let parsed = PlcLog::parse(&text).unwrap();
         let found: Vec<Cid> = parsed.entries().iter().map(|entry| entry.cid).collect();
         assert_eq!(found, cids);
-        assert!(PlcLog::is_meant(&text));
+        assert!(PlcLog::looks_like(&text));
     }
     assert_eq!(PlcLog::parse(&lines[0]).unwrap().entries().len(), 1);
-    assert!(PlcLog::is_meant(&log.json()) && !PlcLog::is_meant(r#"{"id":"did:web:a.b"}"#));
+    assert!(PlcLog::looks_like(&log.json()) && !PlcLog::looks_like(r#"{"id":"did:web:a.b"}"#));
     // A line of another account, and a line that is cut.
     let mut other = log.clone();
     other.entries[2]["did"] = json!("did:plc:ewvi7nxzyoun6zhxrhs64oiz");

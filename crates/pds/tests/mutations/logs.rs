@@ -16,7 +16,7 @@ use crate::properties::Random;
 fn parse(log: &Directory) -> Result<Vec<bool>, (usize, String)> {
     let lines: Vec<String> = log.entries.iter().map(Json::to_string).collect();
     let both = [log.json(), lines.join("\n")].map(|text| {
-        assert!(PlcLog::is_meant(&text));
+        assert!(PlcLog::looks_like(&text));
         match PlcLog::parse(&text) {
             Ok(log) => {
                 let keys = log.key_history();

@@ -10,7 +10,7 @@ use pds::car::{CarFile, CarWriter};
 use pds::commit::UnsignedCommit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::{Block, Cid, Codec};
-use pds::merge::commit::{How, MergeBase, MergeOptions};
+use pds::merge::commit::{MergeBase, MergeKind, MergeOptions};
 use pds::mst::{Builder, Key};
 use pds::store::MemoryStore;
 use pds::syntax::Tid;
@@ -299,7 +299,7 @@ fn a_merged_version_of_a_record_is_not_local() {
     let next = state(1_000, &[("a", "server"), ("b", "server"), ("d", "server")]);
     let base = MergeOptions::default().base(MergeBase::Commit(start.cid));
     let merged = repo.merge().car(&CarFile::open(Cursor::new(&next.file)).unwrap(), &base).unwrap();
-    assert_eq!(merged.how, How::Commit);
+    assert_eq!(merged.how, MergeKind::Commit);
 
     // The server has deleted `d`, which came from there, and does not know of `b` and `c`.
     let last = state(2_000, &[("a", "server"), ("b", "server")]);

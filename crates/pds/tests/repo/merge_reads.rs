@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::merge::commit::How;
+use pds::merge::commit::MergeKind;
 use pds::{Repo, Write};
 
 use super::merges::{branch, merge};
@@ -61,7 +61,7 @@ fn a_merge_reads_what_differs_and_not_what_is_there() {
         store.watch.which.lock().unwrap().clear();
         // This handle has an empty cache.
         let merged = merge(&open(), "side").unwrap();
-        assert_eq!((merged.how, merged.changes.len()), (How::Commit, changes));
+        assert_eq!((merged.how, merged.changes.len()), (MergeKind::Commit, changes));
         let read = store.watch.which.lock().unwrap();
         let unchanged = |node: &&Cid| base.contains(node) && theirs.contains(node);
         let touched = ours.iter().filter(unchanged).filter(|node| read.contains(node));

@@ -7,7 +7,7 @@ use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::merge::commit::{How, MergeBase, MergeOptions};
+use pds::merge::commit::{MergeBase, MergeKind, MergeOptions};
 use pds::store::{Event, Expect, MemoryStore, RefName};
 use pds::transfer::export::{ExportOptions, export_with};
 use pds::{Error, Repo, Resolution, Side, Versions};
@@ -91,7 +91,7 @@ fn two_branches_become_one_by_a_signed_commit() {
     let ours = put(&repo, "mine", "here");
 
     let merged = merge(&repo, "side").unwrap();
-    assert_eq!(merged.how, How::Commit);
+    assert_eq!(merged.how, MergeKind::Commit);
     assert_eq!(content(&repo), ["a=side", "c=here", "mine=here", "new=side", "same=x"]);
     assert_eq!(merged.changes.len(), 3, "{:?}", merged.changes);
     assert_eq!(
@@ -112,7 +112,7 @@ fn a_descendant_is_a_fast_forward_and_an_ancestor_is_nothing() {
     let repo = in_memory();
     put(&repo, "a", "1");
     let side = branch(&repo, "side");
-    assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    assert_eq!(merge(&repo, "side").unwrap().how, MergeKind::Nothing);
     // The result does not depend on the named base.
     for base in [
         MergeBase::Empty,
@@ -121,20 +121,23 @@ fn a_descendant_is_a_fast_forward_and_an_ancestor_is_nothing() {
         let options = MergeOptions::default().base(Some(base));
         assert_eq!(
             repo.merge().revision(&"side".parse().unwrap(), &options).unwrap().how,
-            How::Nothing
+            MergeKind::Nothing
         );
     }
     let ahead = put(&side, "b", "1");
     let moves = repo.history().log(99).unwrap().len();
     let merged = merge(&repo, "side").unwrap();
-    assert_eq!((merged.how, merged.commit.cid(), merged.new_blocks), (How::FastForward, ahead, 0));
+    assert_eq!(
+        (merged.how, merged.commit.cid(), merged.new_blocks),
+        (MergeKind::FastForward, ahead, 0)
+    );
     assert_eq!(merged.changes.len(), 1);
     assert_eq!(
         (repo.head().unwrap(), repo.history().log(99).unwrap().len()),
         (Some(ahead), moves + 1)
     );
     put(&repo, "c", "1");
-    assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    assert_eq!(merge(&repo, "side").unwrap().how, MergeKind::Nothing);
     assert_eq!(repo.history().log(99).unwrap().len(), moves + 2);
 }
 
@@ -186,7 +189,7 @@ fn a_conflict_is_listed_and_nothing_is_written() {
     repo.merge().revision(&"side".parse().unwrap(), &options).unwrap();
     assert_eq!(content(&repo), ["added=ours", "both=theirs", "deleted-there=ours", "fine=theirs"]);
     // A decision stays in force, even if it changed nothing.
-    assert_eq!(merge(&repo, "side").unwrap().how, How::Nothing);
+    assert_eq!(merge(&repo, "side").unwrap().how, MergeKind::Nothing);
     put(&side, "later", "theirs");
     assert_eq!(merge(&repo, "side").unwrap().changes.len(), 1);
 }
@@ -208,9 +211,12 @@ fn a_second_merge_starts_from_the_first_in_both_directions() {
     let merged = merge(&side, "HEAD").unwrap();
     assert_eq!(
         (merged.how, content(&side)),
-        (How::Commit, vec!["a=3".to_owned(), "b=1".to_owned(), "c=1".to_owned(), "d=1".to_owned()])
+        (
+            MergeKind::Commit,
+            vec!["a=3".to_owned(), "b=1".to_owned(), "c=1".to_owned(), "d=1".to_owned()]
+        )
     );
-    assert_eq!(merge(&repo, "side").unwrap().how, How::FastForward);
+    assert_eq!(merge(&repo, "side").unwrap().how, MergeKind::FastForward);
 }
 
 #[test]
@@ -227,7 +233,7 @@ fn lines_that_have_nothing_in_common_are_merged_only_from_nothing() {
     let refused = repo.merge().car(&car, &options).unwrap_err();
     assert!(matches!(refused, Error::Unrelated { .. }), "{refused}");
     let options = options.base(Some(MergeBase::Empty));
-    assert_eq!(repo.merge().car(&car, &options).unwrap().how, How::Commit);
+    assert_eq!(repo.merge().car(&car, &options).unwrap().how, MergeKind::Commit);
     assert_eq!(content(&repo), ["a=1", "b=1"]);
 }
 
@@ -250,7 +256,7 @@ fn two_devices_that_were_apart_come_together_by_files() {
     assert_eq!(block_count(&laptop), blocks);
 
     let merged = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap();
-    assert_eq!(merged.how, How::Commit);
+    assert_eq!(merged.how, MergeKind::Commit);
     assert_eq!(block_count(&laptop), blocks + merged.new_blocks);
     // The commits in between are not kept, because their trees were not imported.
     for back in ["HEAD~1", "HEAD~2"] {
@@ -263,13 +269,13 @@ fn two_devices_that_were_apart_come_together_by_files() {
 
     let back = phone.merge().car(&car(&laptop, true), &MergeOptions::default()).unwrap();
     // The laptop has all commits of the phone, so both move to the same commit.
-    assert_eq!((back.how, phone.head().unwrap()), (How::FastForward, laptop.head().unwrap()));
+    assert_eq!((back.how, phone.head().unwrap()), (MergeKind::FastForward, laptop.head().unwrap()));
     assert_eq!(content(&phone), ["a=laptop 2", "b=phone 2"]);
     assert_eq!(content(&laptop), content(&phone));
     // A second merge starts from the commit at which they met.
     put(&phone, "a", "phone again");
     let merged = laptop.merge().car(&car(&phone, true), &MergeOptions::default()).unwrap();
-    assert_eq!(merged.how, How::FastForward);
+    assert_eq!(merged.how, MergeKind::FastForward);
     assert_eq!(content(&laptop), ["a=phone again", "b=phone 2"]);
     for repo in [&laptop, &phone] {
         repo.verify().present(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
@@ -330,7 +336,7 @@ fn an_imported_commit_is_an_ancestor_by_the_log() {
     mirror.transfer().import(&foreign(&server, &key), None).unwrap();
     assert_eq!(mirror.snapshot().unwrap().commit().prev(), None);
     let merged = merge(&side, "HEAD").unwrap();
-    assert_eq!(merged.how, How::Commit);
+    assert_eq!(merged.how, MergeKind::Commit);
     assert_eq!(content(&side), ["a=1", "b=mine", "c=server"]);
 
     // An import over a local commit does not contain that commit, although it came later.
@@ -339,6 +345,6 @@ fn an_imported_commit_is_an_ancestor_by_the_log() {
     mirror.transfer().allow_loss(true).import(&foreign(&server, &key), None).unwrap();
     assert_eq!(content(&mirror), ["a=1", "c=server", "e=server"]);
     let merged = merge(&mirror, "@{1}").unwrap();
-    assert_eq!((merged.how, merged.changes.len()), (How::Commit, 1));
+    assert_eq!((merged.how, merged.changes.len()), (MergeKind::Commit, 1));
     assert_eq!(content(&mirror), ["a=1", "c=server", "d=mine", "e=server"]);
 }

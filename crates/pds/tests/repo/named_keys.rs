@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pds::blob::MemoryBlobs;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::merge::commit::{How, MergeOptions};
+use pds::merge::commit::{MergeKind, MergeOptions};
 use pds::retain::forget::Forget;
 use pds::retain::gc::Keep;
 use pds::store::{Event, Expect, Fact, FactKind, MemoryStore};
@@ -28,7 +28,10 @@ fn a_file_from_before_a_rotation_is_by_the_key_of_then() {
     let early = car(&phone, true);
     let (laptop, _) = super::rotate(&laptop, SigningKey::generate(Curve::P256).unwrap()).unwrap();
     put(&laptop, "a", "laptop");
-    assert_eq!(laptop.merge().car(&early, &MergeOptions::default()).unwrap().how, How::Commit);
+    assert_eq!(
+        laptop.merge().car(&early, &MergeOptions::default()).unwrap().how,
+        MergeKind::Commit
+    );
     laptop.verify().history(&Default::default(), &mut |finding| panic!("{finding}")).unwrap();
     // A later commit by the old key is refused, unless the caller names the key.
     put(&phone, "late", "phone");
@@ -71,19 +74,19 @@ fn a_key_that_was_named_for_a_merge_is_the_key_of_that_commit_from_then_on() {
         assert_eq!((phone.head().unwrap(), phone.history().refs().unwrap().len()), (head, 1));
     }
     let theirs = laptop.head().unwrap().unwrap();
-    assert_eq!(phone.merge().car(&from_laptop, &by(&new)).unwrap().how, How::Commit);
+    assert_eq!(phone.merge().car(&from_laptop, &by(&new)).unwrap().how, MergeKind::Commit);
     let named = Event::Merge { other: theirs, key: Some((&new.public_key()).into()) };
     assert_eq!(phone.history().log(1).unwrap()[0].event, named);
     assert_whole(&phone);
     // The commit is stored, so its key need not be named again.
     let again = phone.merge().car(&from_laptop, &MergeOptions::default()).unwrap();
-    assert_eq!(again.how, How::Nothing);
+    assert_eq!(again.how, MergeKind::Nothing);
 
     let from_phone = car(&phone, true);
     let refused = laptop.merge().car(&from_phone, &MergeOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::Refused(_)), "{refused}");
     // The laptop has no commits of its own since then, and moves to the commit of the phone.
-    assert_eq!(laptop.merge().car(&from_phone, &by(&old)).unwrap().how, How::FastForward);
+    assert_eq!(laptop.merge().car(&from_phone, &by(&old)).unwrap().how, MergeKind::FastForward);
     assert_eq!(content(&laptop), ["a=1", "b=laptop", "c=phone"]);
     let signature = |repo: &Repo| {
         repo.verify()

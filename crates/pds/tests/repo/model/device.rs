@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pds::blob::MemoryBlobs;
 use pds::car::CarFile;
 use pds::crypto::{Curve, SigningKey};
-use pds::merge::commit::{How, MergeOptions};
+use pds::merge::commit::{MergeKind, MergeOptions};
 use pds::store::MemoryStore;
 use pds::{Error, Repo};
 
@@ -61,11 +61,11 @@ impl Trial {
         let moves_there = base == ours || state == their_state;
         let number = self.model.arrives(theirs.cid(), their_state, start);
         if moves_there {
-            assert_eq!((merged.how, merged.commit.cid()), (How::FastForward, theirs.cid()));
+            assert_eq!((merged.how, merged.commit.cid()), (MergeKind::FastForward, theirs.cid()));
             self.model.moves(on, Some(number), &note);
             return self.takes("move to the commit of a device");
         }
-        assert_eq!(merged.how, How::Commit);
+        assert_eq!(merged.how, MergeKind::Commit);
         self.model.commits(on, merged.commit.cid(), state, &note);
         self.model.merges(on, number);
         self.model.moves("merged", Some(number), &note);

@@ -20,7 +20,7 @@ use pds::blob::MemoryBlobs;
 use pds::commit::Commit;
 use pds::crypto::{Curve, SigningKey};
 use pds::data::Cid;
-use pds::merge::commit::{How, MergeBase, MergeOptions};
+use pds::merge::commit::{MergeBase, MergeKind, MergeOptions};
 use pds::store::{Expect, MemoryStore};
 use pds::{Error, Repo, Resolution, Side, Write};
 
@@ -290,10 +290,10 @@ impl Trial {
             [base, ours, theirs].map(|commit| &self.model.commits[commit].state);
         let note = format!("merge {}", self.model.commits[theirs].cid);
         if base == theirs || ours == theirs {
-            assert_eq!(merged.unwrap().how, How::Nothing);
+            assert_eq!(merged.unwrap().how, MergeKind::Nothing);
             self.takes("nothing to merge");
         } else if base == ours && ours < theirs {
-            assert_eq!(merged.unwrap().how, How::FastForward);
+            assert_eq!(merged.unwrap().how, MergeKind::FastForward);
             // A move to a local commit is no merge.
             let moved = action(&self.on(on).history().log(1).unwrap()[0]);
             assert!(moved == note || moved == "set", "{moved}");
@@ -306,7 +306,7 @@ impl Trial {
                 return assert_conflicts(merged, &conflicts);
             }
             let merged = merged.unwrap();
-            assert_eq!(merged.how, How::Commit);
+            assert_eq!(merged.how, MergeKind::Commit);
             let changed: Vec<String> =
                 merged.changes.iter().map(|change| change.path.to_string()).collect();
             assert!(changed.into_iter().eq(differing(our_state, &state)));
