@@ -13,6 +13,8 @@ use crate::terminal::safe_text::printable;
 #[derive(Default)]
 pub(crate) struct NetworkProgress {
     present: Mutex<Option<Present>>,
+    /// The last line about a wait. A long wait is shown once, although it reports every second.
+    said: Mutex<String>,
 }
 
 /// What is fetched at present.
@@ -29,9 +31,10 @@ impl NetworkProgress {
         match step {
             Step::Repo { bytes, total } => self.count(false, bytes, total),
             Step::Blob { done, of, .. } => self.count(true, done, Some(of)),
-            Step::Waiting { host, why, .. } => say(&format!("waiting for {host}: {why}")),
+            Step::Waiting { host, why, .. } => self.say_once(format!("waiting for {host}: {why}")),
             Step::Retrying { host, try_number, error, .. } => {
-                say(&format!("asking {host} again, try {try_number}: {}", printable(&error)));
+                let why = printable(&error);
+                self.say_once(format!("asking {host} again, try {try_number}: {why}"));
             }
             _ => {}
         }
@@ -41,6 +44,14 @@ impl NetworkProgress {
     /// Removes the line from the terminal.
     pub(crate) fn finish(&self) {
         *self.present.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    fn say_once(&self, line: String) {
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        if *said != line {
+            say(&line);
+            *said = line;
+        }
     }
 
     fn count(&self, is_blobs: bool, done: u64, total: Option<u64>) {

@@ -58,6 +58,10 @@ fn a_pull_ends_with_4_and_changes_nothing() {
                 wrong.push(format!("{what}: {:?} {}", pulled.code, pulled.stderr.trim()));
             }
             assert!(database() == before, "{what}: the repository has changed");
+            let mut lines: Vec<&str> = pulled.stderr.lines().collect();
+            let count = lines.len();
+            lines.dedup();
+            assert_eq!(lines.len(), count, "{what}: a line is repeated: {}", pulled.stderr);
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
