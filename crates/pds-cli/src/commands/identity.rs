@@ -96,8 +96,8 @@ impl Common {
     }
 
     fn show(&self, place: &Place, out: &mut Output) -> Result<Exit> {
-        let account = self.found(place, out)?;
         let own = self.own_keys()?;
+        let account = self.found(place, out)?;
         let data = account.log.as_ref().and_then(|log| log.current().data.as_ref());
         let keys = data.map(|data| &data.rotation_keys[..]).unwrap_or_default();
         let rotation_keys = keys.iter().map(|key| {
@@ -137,6 +137,7 @@ impl Common {
     }
 
     fn check(&self, place: &Place, out: &mut Output) -> Result<Exit> {
+        let own = self.own_keys()?;
         let account = self.found(place, out)?;
         let mut findings = Vec::new();
         let mut add = |severity, code, message: String| {
@@ -158,7 +159,6 @@ impl Common {
         {
             add("error", "stored-identity-differs", error.to_string());
         }
-        let own = self.own_keys()?;
         match account.log.as_ref().map(PlcLog::current) {
             None => add("note", "did-web", "the owner of the domain controls the account".to_owned()),
             Some(PlcEntry { data: None, .. }) => {

@@ -11,7 +11,7 @@ use crate::common::{Home, Run};
 use crate::verbs::help_examples::verbs_in;
 
 /// Command lines that cover every verb, with the exit codes of their first runs. The binary is `pds`.
-const LINES: [(&str, i32); 82] = [
+const LINES: [(&str, i32); 87] = [
     ("init bob --did did:web:bob.example.com --key secret.txt", 0),
     ("init carol --did did:web:carol.example.com --key - < secret.txt", 0),
     ("init dave --did did:web:dave.example.com --key secret.hex", 0),
@@ -21,6 +21,11 @@ const LINES: [(&str, i32); 82] = [
     ("clone alice keyed --with-key", 0),
     ("clone backup.car mirror", 0),
     ("-R mirror import backup.car", 0),
+    ("-R mirror pull", 1),
+    ("clone did:plc:ewvi7nxzyoun6zhxrhs64oiz far --plc http://127.0.0.1:9", 4),
+    ("identity show did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9 --rotation-key secret.txt", 4),
+    ("identity log did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9", 4),
+    ("identity check did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9 --rotation-key secret.txt", 4),
     ("-R alice export -o out.car --force", 0),
     ("-R alice export --history", 0),
     ("-R alice export --format ndjson", 0),
@@ -187,7 +192,7 @@ fn verb(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let words = if words[0] == "-R" { &words[2..] } else { &words[..] };
     match words {
-        [verb @ ("key" | "blob" | "ref"), part, ..] => format!("{verb} {part}"),
+        [verb @ ("key" | "blob" | "ref" | "identity"), part, ..] => format!("{verb} {part}"),
         [verb, ..] => (*verb).to_owned(),
         [] => String::new(),
     }
