@@ -79,10 +79,7 @@ pub(super) fn bring<T>(
                 root = newest(&fetched, known);
             }
             Some(Way::Newer) => {
-                let commit = fetched.newest(known.blocks);
-                let rev = commit.and_then(|commit| commit.rev()).map(|rev| rev.to_string());
-                source.export(fetch, rev.as_deref())?;
-                fetched.add(fetch.files()?)?;
+                fetch_newer(source, fetch, &mut fetched, known)?;
                 let before = std::mem::replace(&mut root, newest(&fetched, known));
                 if before == root {
                     tries.newer = MAX_NEWER;
@@ -100,6 +97,18 @@ pub(super) fn bring<T>(
             None => return Err(reason.unwrap_or_else(|| source.nothing())),
         }
     }
+}
+
+/// Fetches what is newer than the newest root that has arrived.
+fn fetch_newer(
+    source: &Source<'_>,
+    fetch: &FetchDir,
+    fetched: &mut Fetched,
+    known: Known<'_>,
+) -> Result<()> {
+    let rev = fetched.newest(known.blocks).and_then(|commit| commit.rev());
+    source.export(fetch, rev.map(|rev| rev.to_string()).as_deref())?;
+    fetched.add(fetch.files()?)
 }
 
 /// Removes the files of a state that was refused: the next run must ask the host again.

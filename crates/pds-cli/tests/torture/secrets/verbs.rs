@@ -23,9 +23,15 @@ const LINES: [(&str, i32); 87] = [
     ("-R mirror import backup.car", 0),
     ("-R mirror pull", 1),
     ("clone did:plc:ewvi7nxzyoun6zhxrhs64oiz far --plc http://127.0.0.1:9", 4),
-    ("identity show did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9 --rotation-key secret.txt", 4),
+    (
+        "identity show did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9 --rotation-key secret.txt",
+        4,
+    ),
     ("identity log did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9", 4),
-    ("identity check did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9 --rotation-key secret.txt", 4),
+    (
+        "identity check did:plc:ewvi7nxzyoun6zhxrhs64oiz --plc http://127.0.0.1:9 --rotation-key secret.txt",
+        4,
+    ),
     ("-R alice export -o out.car --force", 0),
     ("-R alice export --history", 0),
     ("-R alice export --format ndjson", 0),
