@@ -331,3 +331,8 @@ impl Maintain for MemoryStore {
         Ok(self.state().blocks.len() as u64)
     }
 }
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+#[allow(clippy::unwrap_used)]
+mod tests;
