@@ -98,3 +98,23 @@ pub fn damage(error: &ReadError) -> Option<String> {
     let damage = source.downcast_ref().filter(|error| matches!(error, StoreError::Damaged(_)));
     damage.map(ToString::to_string)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use pds_core::data::cid::Codec;
+
+    #[test]
+    fn damage_is_told_from_other_failures() {
+        let cid = Cid::of(Codec::Cbor, b"a");
+        let source = "x".parse::<Cid>().unwrap_err();
+        let text = source.to_string();
+        assert_eq!(damage(&ReadError::Damaged { cid, source }), Some(text));
+        let of_store = |error: StoreError| damage(&ReadError::backend(cid, error));
+        let damaged = StoreError::Damaged("a row is lost".into());
+        assert_eq!(of_store(damaged), Some("the store is damaged".to_owned()));
+        assert_eq!(of_store(StoreError::Busy), None);
+        assert_eq!(damage(&ReadError::backend(cid, "no disk")), None);
+    }
+}

@@ -177,6 +177,10 @@ mod tests {
         for event in events {
             assert_eq!(Event::of(event.word(), &event.data()), Some(event));
         }
+        let rotation = Event::Rotate { old: old.clone(), new: new.clone() };
+        assert_eq!(rotation.to_string(), format!("rotate {old} {new}"));
+        assert_eq!(Event::Revert { commit: cid }.to_string(), format!("revert {cid}"));
+        assert_eq!(Event::Init.to_string(), "init");
         let data = EventData { other: None, old_key: Some(old), key: None };
         assert_eq!(Event::of("rotate", &data), None, "the new key is missing");
         assert_eq!(Event::of("write", &data), None, "a write has no key");

@@ -102,3 +102,23 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 
 /// How long an entry without a lock stays, because its process may be about to lock it.
 const SECOND_LOOK: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entries_of_two_directories_are_listed_together() {
+        let of = |name: &str| Leftovers {
+            removed: vec![name.into()],
+            in_use: vec![name.into(), "used".into()],
+            failed: vec![(name.into(), io::ErrorKind::NotFound.into())],
+        };
+        let mut all = of("a");
+        all.extend(of("b"));
+        let paths = |names: &[&str]| names.iter().map(PathBuf::from).collect::<Vec<_>>();
+        assert_eq!(all.removed, paths(&["a", "b"]));
+        assert_eq!(all.in_use, paths(&["a", "used", "b", "used"]));
+        assert_eq!(all.failed.len(), 2);
+    }
+}

@@ -31,3 +31,23 @@ pub fn sniff(start: &[u8]) -> &'static str {
     let is_text = !text.is_empty() && text.chars().all(|c| !c.is_control() || "\n\r\t".contains(c));
     if is_text { "text/plain" } else { "application/octet-stream" }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_whole_characters_without_controls() {
+        let cut = "é".repeat(SNIFFED_BYTES);
+        for text in ["a", "grüezi", "a\n\r\tb", &cut, &format!("a{cut}")] {
+            assert_eq!(sniff(text.as_bytes()), "text/plain");
+        }
+        for bytes in [&b""[..], b"a\0", b"\x07", b"a\xffb", b"\xc3"] {
+            assert_eq!(sniff(bytes), "application/octet-stream", "{bytes:?}");
+        }
+        assert_eq!(sniff(b"\x89PNG\r\n\x1a\n"), "image/png");
+        // What comes later does not count.
+        let later = [&b"a".repeat(SNIFFED_BYTES)[..], b"\0"].concat();
+        assert_eq!(sniff(&later), "text/plain");
+    }
+}
