@@ -29,6 +29,10 @@ mutants *arguments:
 api:
     bash .ci/api --update
 
+# Make the packages and compile each from its packaged sources, as the registry would. Members come from the workspace.
+packages:
+    cargo package --quiet -p atpds-core -p atpds-store -p atpds-postgres -p atpds -p atpds-rescue -p atpds-net -p atpds-cli
+
 # Check licences and sources of the dependencies.
 deny:
     bash .ci/deny
