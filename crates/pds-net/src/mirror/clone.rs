@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use pds::local::directory::{check_clone, finish_clone};
-use pds::local::layout::{IDENTITY_DIRECTORY, IDENTITY_FILES};
+use pds::local::layout::{FETCH_DIRECTORY, IDENTITY_DIRECTORY, IDENTITY_FILES};
 use pds::local::locks::sync;
 use pds::local::open::is_repository;
 use pds::transfer::import::Imported;
@@ -84,7 +84,9 @@ impl Mirror {
     fn unfinished(dir: &Path, account: &Account) -> Result<FetchDir> {
         let in_use = || Error::from(pds::Error::DirectoryInUse(dir.to_owned()));
         let upstream = Upstream::read(dir)?.ok_or_else(in_use)?;
-        if upstream.did != account.did || upstream.complete {
+        // The directory of the fetch is removed last.
+        let is_at_work = dir.join(FETCH_DIRECTORY).is_dir();
+        if upstream.did != account.did || (upstream.complete && !is_at_work) {
             return Err(in_use());
         }
         FetchDir::lock(dir, &account.did, Duration::ZERO)

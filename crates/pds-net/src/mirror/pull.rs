@@ -147,7 +147,7 @@ impl Mirror {
             return Ok(None);
         }
         match self.found(client) {
-            Err(error) if error.is_remote() && is_recent => {
+            Err(error) if error.is_retryable() && is_recent => {
                 stored(client.net(), &self.dir, &self.upstream)
                     .map_or(Err(error), |account| Ok(Some(account)))
             }

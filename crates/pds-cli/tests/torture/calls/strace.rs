@@ -9,12 +9,13 @@ use super::scenario::Scenario;
 use crate::common::{Home, Run, say};
 
 /// Calls that change files, or come between two that do; `?` allows for systems without the call.
-const CALLS: [&str; 22] = [
+const CALLS: [&str; 23] = [
     "write",
     "pwrite64",
     "writev",
     "fsync",
     "fdatasync",
+    "syncfs",
     "rename",
     "renameat",
     "renameat2",
