@@ -166,11 +166,11 @@ pub enum Error {
         reason: String,
     },
     /// The repository failed.
-    #[error(transparent)]
+    #[error("{0}")]
     Repo(#[from] RepoError),
     /// A file failed.
-    #[error(transparent)]
-    Io(io::Error),
+    #[error("{0}")]
+    Io(#[source] io::Error),
 }
 
 impl Error {

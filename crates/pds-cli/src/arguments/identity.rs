@@ -65,6 +65,12 @@ pub(crate) struct Identity {
 }
 
 impl IdentityArgs {
+    /// Tells whether the user gave any of them.
+    pub(crate) fn is_given(&self) -> bool {
+        let is_key = self.key.is_some() || self.did_doc.is_some() || self.plc_log.is_some();
+        self.did.is_some() || is_key
+    }
+
     /// Reads what the user gave.
     pub(crate) fn read(&self) -> Result<Identity> {
         let mut identity = match (&self.key, &self.did_doc, &self.plc_log) {

@@ -50,7 +50,7 @@ impl NetworkArgs {
         options.resolver.clone_from(&self.resolver);
         options.private_addresses = match &self.allow_private[..] {
             [] => PrivateAddresses::Refuse,
-            hosts if hosts.iter().any(|host| host == ALL) => PrivateAddresses::Allow,
+            hosts if hosts.iter().any(|host| host == ALL || host == "1") => PrivateAddresses::Allow,
             hosts => PrivateAddresses::Hosts(hosts.to_vec()),
         };
         options.max_repo_bytes = self.max_repo.unwrap_or(options.max_repo_bytes);

@@ -58,7 +58,8 @@ use crate::screens::arrived as screen;
 #[command(
     after_help = "Examples:\n  pds clone alice.example.com\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
     pds clone alice ../copy --with-key\n\n\
-    Exit code 6 if blobs or past states are damaged or invalid in the source: they are listed."
+    Exit code 6 if blobs or past states are damaged, invalid or missing in the source: they are listed.\n\
+    Of an account: 1 if the host contradicts its identity, 4 if the host fails or does not serve it."
 )]
 pub(crate) struct Args {
     /// Account, CAR file, or directory or database address of another repository; - for stdin
@@ -114,9 +115,11 @@ impl Args {
     }
 
     fn of_account(&self, who: &Who, out: &mut Output) -> Result<Exit> {
-        if self.with_key || self.store.address()?.is_some() {
-            let message = "--with-key and --store are for copies of files and repositories";
-            return Stated::usage(message).hint("clone the account without them").fail();
+        if self.with_key || self.identity.is_given() || self.store.address()?.is_some() {
+            let message = "--with-key, --store, --did, --key, --did-doc and --plc-log are for files and repositories";
+            let hint =
+                "the keys of an account come from its DID document and its log; name it by its DID";
+            return Stated::usage(message).hint(hint).fail();
         }
         let clone = AccountClone {
             who,

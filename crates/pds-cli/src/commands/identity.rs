@@ -145,12 +145,11 @@ impl Common {
         };
         if account.handle.is_none() {
             let claimed = account.document.handles().first();
-            let claimed = claimed.map_or("no handle".to_owned(), ToString::to_string);
-            add(
-                "warning",
-                "handle-not-verified",
-                format!("{claimed} does not resolve to {}", account.did),
-            );
+            let message = match claimed {
+                Some(claimed) => format!("{claimed} does not resolve to {}", account.did),
+                None => format!("{} names no handle", account.did),
+            };
+            add("warning", "handle-not-verified", message);
         }
         if let Ok(dir) = place.directory()
             && let Some(mirror) = Mirror::open(&dir).ok().flatten()
@@ -174,7 +173,7 @@ impl Common {
                 Some(rank) => add(
                     "warning",
                     "rotation-key-below-host",
-                    format!("{rank} more powerful keys can undo an operation of yours for 72 hours"),
+                    format!("more powerful keys ({rank}) can undo an operation of yours for 72 hours"),
                 ),
             },
         }

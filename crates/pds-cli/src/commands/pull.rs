@@ -95,6 +95,9 @@ impl Args {
             out.warn(format!("the account has moved to {host}"));
         }
         let answer = PulledAnswer::of(&mirror, net.traffic(), &pulled);
+        if answer.action == PullAction::Diverged && out.terminal().is_none() {
+            out.warn("HEAD has commits made here and stays; pds merge origin combines both");
+        }
         if self.verbose || out.is_json() || answer.action != PullAction::Unchanged {
             let host = mirror.upstream().host.to_string();
             let before = rev_before(&mirror, &pulled);

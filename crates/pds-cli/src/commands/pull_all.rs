@@ -25,7 +25,11 @@ pub(super) fn run(
     (options, verbose): (&FetchOptions, bool),
     out: &mut Output,
 ) -> Result<Exit> {
-    let dirs = find_mirrors(below)?;
+    let found = find_mirrors(below)?;
+    for (dir, error) in &found.unread {
+        out.warn(format!("{} was not searched: {error}", dir.display()));
+    }
+    let dirs = found.dirs;
     if dirs.is_empty() {
         let message = format!("no repository below {} follows a host", below.display());
         return Stated::no("no-upstream", message)

@@ -127,7 +127,7 @@ const GROUPS: &[(&str, &[Verb])] = &[
             verbs("prove", "export a proof of one record", "verify-proof", "check it"),
             verb("repair", "report and mend damage"),
             verb("key", "show, import and rotate the signing key"),
-            verb("identity", "inspect and change the account's identity"),
+            verb("identity", "show and check the account's identity"),
         ],
     ),
     (

@@ -13,9 +13,20 @@ pub(crate) const EXIT_CODES: [(&str, &str); 8] = [
 ];
 
 /// The environment variables that the program reads.
-pub(crate) const VARIABLES: [(&str, &str); 18] = [
+pub(crate) const VARIABLES: [(&str, &str); 23] = [
     ("PDS_REPO", "repository, if the option -R is not given"),
     ("PDS_STORE", "address of the database in which init and clone store a repository"),
+    ("ATP_PLC_HOST", "directory of did:plc accounts, instead of https://plc.directory"),
+    ("PDS_RESOLVER", "server that is asked for handles, as --resolver"),
+    (
+        "PDS_ALLOW_PRIVATE",
+        "hosts at private addresses that may be asked, with commas between; 1 for all hosts",
+    ),
+    (
+        "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
+        "proxy for https, and the hosts that are asked without it",
+    ),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "trusted certificates, instead of those of the program"),
     ("PDS_PAGER", "pager for answers that are longer than the screen; empty for no pager"),
     ("PAGER", "pager, if PDS_PAGER is not set"),
     ("LESS, LV", "options of the pagers less and lv; if not set, the options keep colours"),
@@ -38,13 +49,17 @@ pub(crate) const VARIABLES: [(&str, &str); 18] = [
 ];
 
 /// The files in the directory of a repository.
-pub(crate) const FILES: [(&str, &str); 8] = [
+pub(crate) const FILES: [(&str, &str); 12] = [
     (
         "pds.db",
         "the store: blocks, refs, the log and facts. A directory with this file is a repository",
     ),
     ("store", "the address of the store, if it is in a database instead"),
     ("blobs/", "the blobs, each under its CID"),
+    ("upstream.json", "the host that a mirror follows"),
+    ("missing-blobs.json", "the blobs that the host did not give"),
+    ("fetch/", "the files of a clone or pull at work"),
+    ("evidence/", "signed commits that contradict each other"),
     ("key", "the signing key. A repository without it is a mirror"),
     ("key.next, key.unused-*", "keys of a rotation that has not ended, or that failed"),
     ("key.old, key.old.*", "keys that a rotation replaced"),

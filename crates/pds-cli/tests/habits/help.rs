@@ -11,7 +11,9 @@ fn verbs(home: &Home) -> BTreeSet<String> {
     home.pds(["man", "--dir", "pages"]).ok();
     let names = home.list("pages");
     let verbs = names.iter().filter_map(|name| name.strip_prefix("pds-")?.strip_suffix(".1"));
-    let inner = |verb: &&str| ["blob-", "key-", "ref-"].iter().any(|group| verb.starts_with(group));
+    let inner = |verb: &&str| {
+        ["blob-", "key-", "ref-", "identity-"].iter().any(|group| verb.starts_with(group))
+    };
     verbs.filter(|verb| !inner(verb)).map(str::to_owned).collect()
 }
 
@@ -191,7 +193,8 @@ fn variables_read(dir: &Path, found: &mut BTreeSet<String>) {
 fn the_topic_of_the_environment_has_every_variable_that_is_read() {
     let text = Home::new().pds(["help", "environment"]).ok();
     let mut read = BTreeSet::new();
-    for one in ["pds", "pds-cli", "pds-core", "pds-store", "pds-postgres", "pds-rescue"] {
+    for one in ["pds", "pds-cli", "pds-core", "pds-net", "pds-store", "pds-postgres", "pds-rescue"]
+    {
         let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         variables_read(&crates.join(one).join("src"), &mut read);
     }

@@ -129,7 +129,7 @@ fn a_change_is_reported_as_done_even_if_its_answer_cannot_be_written() {
         "-R alice ref set here HEAD",
         "-R alice reset HEAD~1",
         "-R alice blob put photo.jpg",
-        "-R alice gc",
+        "-R alice gc --keep 1",
         "-R alice unpack records",
         "recover backup.car -o found.car",
         "recover backup.car found",

@@ -63,14 +63,17 @@ fn a_command_line_without_a_verb_prints_the_help() {
 #[test]
 fn an_account_is_not_taken_for_a_file() {
     let home = Home::new();
+    // The directory of accounts is a private address here, so that nothing is asked.
     for account in [
-        "alice.bsky.social",
         "did:plc:44ybard66vv44zksje25o7dz",
-        "https://bsky.app/profile/x.example",
+        "at://did:plc:44ybard66vv44zksje25o7dz",
+        "https://bsky.app/profile/did:plc:44ybard66vv44zksje25o7dz",
     ] {
-        let said = home.pds(["clone", account]).fails(3);
-        assert!(said.contains("if this is an account"), "{said}");
+        let said = home.pds(["clone", account, "--plc", "http://127.0.0.1:9"]).fails(4);
+        assert!(said.contains("http://127.0.0.1:9 was not asked"), "{said}");
+        assert_eq!(home.list("."), Vec::<String>::new());
     }
+    assert!(home.pds(["clone", "https://pds.example.com"]).fails(2).contains("is a host"));
     assert!(!home.pds(["clone", "none.car"]).fails(3).contains("account"));
 }
 

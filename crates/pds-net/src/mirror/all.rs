@@ -22,28 +22,45 @@ use crate::xrpc::sync::{ListedRepo, list_repos};
 /// What is known of each account of a host.
 type Listed = HashMap<Did, ListedRepo>;
 
-/// Returns the mirrors below a directory, in the order of their paths. Symbolic links are not followed.
+/// The mirrors below a directory.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct FoundMirrors {
+    /// The directories of the mirrors, in the order of their paths.
+    pub dirs: Vec<PathBuf>,
+    /// The directories that cannot be read, with the reasons.
+    pub unread: Vec<(PathBuf, Error)>,
+}
+
+/// Finds the mirrors below a directory. Symbolic links are not followed.
 ///
 /// # Errors
 ///
-/// [`Error::Repo`] if a directory cannot be read.
-pub fn find_mirrors(dir: impl AsRef<Path>) -> Result<Vec<PathBuf>> {
-    let (mut found, mut waiting) = (Vec::new(), vec![(dir.as_ref().to_owned(), 0)]);
+/// [`Error::Repo`] if the directory itself cannot be read.
+pub fn find_mirrors(dir: impl AsRef<Path>) -> Result<FoundMirrors> {
+    let mut found = FoundMirrors::default();
+    let mut waiting = vec![(dir.as_ref().to_owned(), 0)];
     while let Some((dir, depth)) = waiting.pop() {
         if dir.join(UPSTREAM_FILE).is_file() && is_repository(&dir)? {
-            found.push(dir);
+            found.dirs.push(dir);
             continue;
         }
-        let entries = fs::read_dir(&dir).map_err(|error| failed(&dir, error))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| failed(&dir, error))?;
+        let entries = match fs::read_dir(&dir).map_err(|error| failed(&dir, error)) {
+            // Others may own a directory below.
+            Err(error) if depth > 0 => {
+                found.unread.push((dir, error));
+                continue;
+            }
+            entries => entries?,
+        };
+        for entry in entries.flatten() {
             let is_dir = entry.file_type().is_ok_and(|kind| kind.is_dir());
             if is_dir && depth < MAX_DEPTH {
                 waiting.push((entry.path(), depth + 1));
             }
         }
     }
-    found.sort();
+    found.dirs.sort();
     Ok(found)
 }
 

@@ -80,7 +80,7 @@ pub(super) fn root_of(parcel: Parcel<'_>) -> Result<Option<Cid>> {
     match parcel {
         Parcel::Blocks(_, root) => Ok(Some(root)),
         Parcel::File(path) => {
-            let file = File::open(path).map_err(|error| small_file::failed(path, error))?;
+            let file = small_file::open_fetched(path)?;
             let car = CarReader::new(file).map_err(|error| Error::Repo(pds::Error::Car(error)))?;
             Ok(car.roots().first().copied())
         }
@@ -96,7 +96,7 @@ pub(super) fn commit_of(parcel: Parcel<'_>) -> Result<Option<Commit>> {
     Ok(match parcel {
         Parcel::Blocks(blocks, root) => decode(blocks, &root),
         Parcel::File(path) => {
-            let file = File::open(path).map_err(|error| small_file::failed(path, error))?;
+            let file = small_file::open_fetched(path)?;
             let car = CarFile::open_unchecked(file);
             let car = car.map_err(|error| Error::Repo(pds::Error::Car(error)))?;
             car.roots().first().and_then(|root| decode(&car, root))
@@ -146,6 +146,7 @@ pub(super) fn refusal(
 /// Keeps a signed commit that contradicts another one.
 fn keep_evidence(dir: &Path, rev: &str, block: &pds_core::data::block::Block) -> Result<()> {
     let dir = dir.join(EVIDENCE);
+    small_file::check_directory(&dir)?;
     fs::create_dir_all(&dir).map_err(|error| small_file::failed(&dir, error))?;
     let path = dir.join(format!("{rev}-{}.cbor", block.cid()));
     let kept = fs::read_dir(&dir).map_or(0, Iterator::count);

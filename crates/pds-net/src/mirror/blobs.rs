@@ -28,6 +28,8 @@ pub struct Blobs {
     pub fetched: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Whether blobs of other collections were left out.
+    pub leaves_out: bool,
     /// The blobs that could not be fetched, now or earlier.
     pub missing: Vec<MissingBlob>,
 }
@@ -36,6 +38,8 @@ pub struct Blobs {
 #[derive(Default)]
 pub(super) struct Wanted {
     uses: BTreeMap<Cid, BlobUse>,
+    /// Whether blobs of other collections were left out.
+    pub(super) leaves_out: bool,
 }
 
 impl Wanted {
@@ -48,9 +52,14 @@ impl Wanted {
 
     /// Adds a blob.
     pub(super) fn add(&mut self, one: BlobUse, only: &[Nsid]) {
-        if only.is_empty() || only.contains(&one.path.collection) {
-            self.uses.entry(one.blob.cid).or_insert(one);
+        if !only.is_empty() && !only.contains(&one.path.collection) {
+            self.leaves_out = true;
+            return;
         }
+        let size = one.blob.size_bytes;
+        let known = self.uses.entry(one.blob.cid).or_insert(one);
+        // Records may name different sizes, and one of them is right.
+        known.blob.size_bytes = known.blob.size_bytes.zip(size).map(|(one, other)| one.max(other));
     }
 }
 
@@ -84,16 +93,24 @@ pub(super) fn fetch(
     source: &Source<'_>,
     repo: &Repo,
     dir: &Path,
-    mut wanted: Wanted,
+    (mut wanted, only): (Wanted, &[Nsid]),
 ) -> Result<Blobs> {
     let mut listed = missing::read(dir)?;
     let now = now();
-    for one in listed.values().filter(|one| one.is_due(now.unix_micros())) {
-        // The record may be gone by now.
-        if let Some(one) = used(repo, one)? {
-            wanted.add(one, &[]);
+    let mut gone = Vec::new();
+    for one in listed.values() {
+        match used(repo, one)? {
+            None => gone.push(one.cid),
+            Some(used) if one.is_due(now.unix_micros()) => wanted.add(used, &[]),
+            Some(_) => {}
         }
     }
+    if !gone.is_empty() {
+        // The record of the list no longer refers to the blob, but another one may.
+        gone.iter().for_each(|cid| drop(listed.remove(cid)));
+        wanted.all(repo, only)?;
+    }
+    let leaves_out = wanted.leaves_out;
     let waiting: VecDeque<BlobUse> = wanted.uses.into_values().collect();
     let tried: Vec<Cid> = waiting.iter().map(|one| one.blob.cid).collect();
     let work = Work {
@@ -131,7 +148,7 @@ pub(super) fn fetch(
     let (fetched, bytes) = (work.fetched.into_inner(), work.bytes.into_inner());
     match done.error {
         Some(error) => Err(error),
-        None => Ok(Blobs { fetched, bytes, missing: listed.into_values().collect() }),
+        None => Ok(Blobs { fetched, bytes, leaves_out, missing: listed.into_values().collect() }),
     }
 }
 

@@ -73,9 +73,8 @@ impl Mirror {
         if !options.no_blobs {
             wanted.all(&mirror.repo, &options.blobs_of)?;
         }
-        let blobs = blobs::fetch(&source, &mirror.repo, dir, wanted)?;
-        mirror.upstream.complete = !options.no_blobs && options.blobs_of.is_empty();
-        mirror.upstream.write(dir)?;
+        let blobs = blobs::fetch(&source, &mirror.repo, dir, (wanted, &options.blobs_of))?;
+        mirror.note_blobs(&blobs, !options.no_blobs)?;
         fetch.finish()?;
         Ok((mirror, Cloned { imported, blobs, warnings }))
     }
@@ -90,6 +89,17 @@ impl Mirror {
             return Err(in_use());
         }
         FetchDir::lock(dir, &account.did, Duration::ZERO)
+    }
+
+    /// Notes whether each blob of the state was fetched or is listed. `looked` tells whether all records were looked at.
+    pub(super) fn note_blobs(&mut self, blobs: &Blobs, looked: bool) -> Result<()> {
+        let missing = blobs.missing.len() as u64;
+        let complete = looked && !blobs.leaves_out;
+        if (self.upstream.complete, self.upstream.missing) == (complete, missing) {
+            return Ok(());
+        }
+        (self.upstream.complete, self.upstream.missing) = (complete, missing);
+        self.upstream.write(&self.dir)
     }
 
     /// Notes the state of the host that is stored, and the rev that the host gives to it.
@@ -159,6 +169,9 @@ fn make(
 pub(super) fn write_identity(account: &Account, dir: &Path) -> pds::Result<()> {
     let dir = dir.join(IDENTITY_DIRECTORY);
     let io = |source| pds::Error::Io { path: dir.clone(), source };
+    if dir.is_symlink() {
+        return Err(io(std::io::Error::other("it is a symbolic link")));
+    }
     match fs::create_dir(&dir) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(io(error)),
         _ => {}

@@ -11,7 +11,7 @@ use pds_core::syntax::did::Did;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::mirror::small_file::{bad, failed, read_json, write_json};
+use crate::mirror::small_file::{bad, failed, open_regular, read_json, write_json};
 use crate::progress::{Progress, Report};
 use crate::xrpc::parsed;
 
@@ -95,6 +95,12 @@ impl FetchDir {
         Ok([PART, CAR].map(|end| self.path.join(format!("{number}{end}"))).into())
     }
 
+    /// Returns the bytes of all files.
+    pub(super) fn bytes(&self) -> Result<u64> {
+        let sizes = self.entries()?.into_iter().filter_map(|path| path.symlink_metadata().ok());
+        Ok(sizes.map(|about| about.len()).sum())
+    }
+
     /// Removes the files and the directory.
     pub(super) fn finish(self) -> Result<()> {
         fs::remove_dir_all(&self.path).map_err(|error| failed(&self.path, error))
@@ -130,7 +136,7 @@ impl FetchDir {
     fn numbered(&self, end: &str) -> Result<Vec<(u64, PathBuf)>> {
         let numbered = |path: PathBuf| {
             let number = path.file_name()?.to_str()?.strip_suffix(end)?.parse().ok()?;
-            Some((number, path))
+            Some((number, path)).filter(|(number, _)| *number < MAX_FILES)
         };
         Ok(self.entries()?.into_iter().filter_map(numbered).collect())
     }
@@ -150,7 +156,11 @@ fn locked(path: &Path, wait: Duration) -> Result<File> {
         if about.as_ref().is_ok_and(|about| !about.is_dir()) {
             return Err(bad(path, "it is not a directory"));
         }
-        let Ok(lock) = File::open(path) else { continue };
+        let lock = match File::open(path) {
+            // Another fetch has just ended.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            lock => lock.map_err(|error| failed(path, error))?,
+        };
         match lock.try_lock() {
             Ok(()) if is_at(&lock, path) => return Ok(lock),
             Ok(()) => {}
@@ -226,7 +236,7 @@ fn free_bytes(_: &File) -> u64 {
 /// Cuts a file after its last whole block. Removes it if it has none, and returns whether it stays.
 fn keep_whole_blocks(path: &Path) -> Result<bool> {
     let io = |error| failed(path, error);
-    let file = File::options().read(true).write(true).open(path).map_err(io)?;
+    let Some(file) = open_regular(path, true)? else { return Ok(false) };
     let mut end = None;
     let opened = CarFile::open_reporting(&file, &mut |error| {
         if !error.is_one_block() {
@@ -246,6 +256,9 @@ fn keep_whole_blocks(path: &Path) -> Result<bool> {
 
 /// The file that names the account.
 const STATE: &str = "state.json";
+
+/// A fetch makes a few files; other numbers are not its own.
+const MAX_FILES: u64 = 1_000_000;
 
 const MAX_STATE_BYTES: u64 = 1 << 20;
 

@@ -9,7 +9,7 @@ use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::Cid;
 
 use crate::error::Result;
-use crate::mirror::small_file::failed;
+use crate::mirror::small_file::open_fetched;
 
 /// All blocks that have arrived, whatever file they are in. A block with other bytes than its CID names is left out.
 #[derive(Default)]
@@ -27,7 +27,7 @@ impl Fetched {
             if self.files.iter().any(|(known, _)| *known == path) {
                 continue;
             }
-            let file = File::open(&path).map_err(|error| failed(&path, error))?;
+            let file = open_fetched(&path)?;
             let faults = &mut self.faults;
             let opened = CarFile::open_reporting(file, &mut |error| {
                 if faults.len() < MAX_FAULTS {

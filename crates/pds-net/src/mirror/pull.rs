@@ -8,6 +8,7 @@ use pds::transfer::import::Imported;
 use pds_core::commit::Commit;
 use pds_core::data::cid::Cid;
 use pds_store::ref_name::RefName;
+use pds_store::refs::Expect;
 
 use crate::account::Account;
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use crate::mirror::blobs::{self, Blobs, Wanted, now};
 use crate::mirror::clone::write_identity;
 use crate::mirror::fetch_dir::FetchDir;
 use crate::mirror::handle::{FetchOptions, Mirror, origin};
+use crate::mirror::missing;
 use crate::mirror::source::Source;
 use crate::mirror::stored_identity::{check_stored, stored};
 use crate::mirror::transport::{Parcel, bring};
@@ -77,6 +79,7 @@ impl Mirror {
         let client = net.reporting(report);
         let did = self.upstream.did.clone();
         let fetch = FetchDir::lock(&self.dir, &did, options.wait)?;
+        self.restore_origin()?;
         let old_host = self.upstream.host.clone();
         let (account, latest) = self.ask((client, report), listed, options.from.as_ref())?;
         let host = account.as_ref().map_or(&old_host, |account| &account.host);
@@ -84,8 +87,11 @@ impl Mirror {
         let host = options.from.as_ref().unwrap_or(host);
         let source = Source { client, host, did: &did, report };
         let before = self.repo.on(origin()).snapshot()?.commit().clone();
+        let was_complete = self.upstream.complete;
         let arrived = match &account {
             Some(account) if latest.cid != before.cid() => {
+                // Until the blobs of the new state are here, the next run looks at all records.
+                self.set_incomplete()?;
                 Some(self.arrive(&source, (account, &fetch), &before, options)?)
             }
             _ => None,
@@ -97,10 +103,36 @@ impl Mirror {
             None => (Vec::new(), Vec::new()),
         };
         fetch.clear_files()?;
-        let blobs = self.blobs(&source, &changes, options)?;
+        let blobs = self.blobs(&source, (&changes, was_complete), options)?;
         fetch.finish()?;
         let after = self.repo.on(origin()).snapshot()?.commit().clone();
         Ok(Pulled { before: before.cid(), after, changes, moves_head, moved_to, blobs, warnings })
+    }
+
+    fn set_incomplete(&mut self) -> Result<()> {
+        if !self.upstream.complete {
+            return Ok(());
+        }
+        self.upstream.complete = false;
+        self.upstream.write(&self.dir)
+    }
+
+    /// Points `origin` to the last state again, if the ref was removed.
+    fn restore_origin(&self) -> Result<()> {
+        if self.repo.get_ref(&origin())?.is_some() {
+            return Ok(());
+        }
+        let stored =
+            self.upstream.head.filter(|cid| self.repo.store().get(cid).is_ok_and(|b| b.is_some()));
+        if let Some(head) = stored.or(self.repo.head()?) {
+            self.repo.history().set_ref(
+                &origin(),
+                head,
+                Expect::Absent,
+                "pull: origin was removed",
+            )?;
+        }
+        Ok(())
     }
 
     /// Asks for the newest commit: the host of the last pull, and the new one if the account has moved. Returns the
@@ -131,6 +163,8 @@ impl Mirror {
         let latest = match (moved, answer) {
             (Some(account), _) => ask(&account.host)?,
             (None, Ok(latest)) => latest,
+            // Another server says nothing of the host.
+            (None, Err(error)) if from.is_some() => return Err(error),
             (None, Err(error)) => return Err(self.note_status(error)?),
         };
         Ok((account, latest))
@@ -138,7 +172,7 @@ impl Mirror {
 
     /// Checks the identity of the account if its host has a newer state, or if the last check was long ago. The stored
     /// documents count for a day while the directory cannot be asked.
-    fn checked(&self, client: Client<'_>, latest: Cid) -> Result<Option<Account>> {
+    fn checked(&mut self, client: Client<'_>, latest: Cid) -> Result<Option<Account>> {
         let is_new = self.repo.get_ref(&origin())? != Some(latest);
         let checked = self.upstream.checked_at.as_ref().map_or(0, |at| at.unix_micros());
         let age = now().unix_micros().saturating_sub(checked);
@@ -156,9 +190,10 @@ impl Mirror {
     }
 
     /// Finds the account, and compares its identity with the one that was seen before.
-    fn found(&self, client: Client<'_>) -> Result<Account> {
+    fn found(&mut self, client: Client<'_>) -> Result<Account> {
         let account = resolve(client, &Who::Did(self.upstream.did.clone()))?;
         check_stored(self, &account)?;
+        self.upstream.checked_at = Some(now());
         Ok(account)
     }
 
@@ -229,7 +264,6 @@ impl Mirror {
     ) -> Result<()> {
         if let Some(account) = account {
             write_identity(account, &self.dir)?;
-            self.upstream.checked_at = Some(now());
             self.upstream.handle.clone_from(&account.handle);
             self.upstream.host = account.host.clone();
         }
@@ -252,43 +286,32 @@ impl Mirror {
     fn blobs(
         &mut self,
         source: &Source<'_>,
-        changes: &[RecordChange],
+        (changes, was_complete): (&[RecordChange], bool),
         options: &FetchOptions,
     ) -> Result<Blobs> {
+        let only = &options.blobs_of[..];
         if options.no_blobs {
-            if !changes.is_empty() && self.upstream.complete {
-                self.upstream.complete = false;
-                self.upstream.write(&self.dir)?;
-            }
             return Ok(Blobs::default());
         }
+        // A list that was changed by others says nothing.
+        let is_listed = missing::read(&self.dir)?.len() as u64 == self.upstream.missing;
         let mut wanted = Wanted::default();
-        let was_complete = self.upstream.complete;
-        if was_complete {
-            // Until they are fetched, the next run looks at all records.
-            self.upstream.complete = changes.is_empty();
-            if !self.upstream.complete {
-                self.upstream.write(&self.dir)?;
-            }
+        if !was_complete || !is_listed {
+            wanted.all(&self.repo, only)?;
+        } else {
             for change in changes {
                 let Some(cid) = change.after else { continue };
                 let block = self.repo.store().get(&cid).map_err(pds::Error::from)?;
                 let blobs = block.and_then(|block| blobs_in(block.bytes()).ok());
                 for blob in blobs.into_iter().flatten() {
                     if self.repo.blob(&blob.cid)?.is_none() {
-                        wanted.add(BlobUse { path: change.path.clone(), blob }, &options.blobs_of);
+                        wanted.add(BlobUse { path: change.path.clone(), blob }, only);
                     }
                 }
             }
-        } else {
-            wanted.all(&self.repo, &options.blobs_of)?;
         }
-        let fetched = blobs::fetch(source, &self.repo, &self.dir, wanted)?;
-        let complete = was_complete || options.blobs_of.is_empty();
-        if self.upstream.complete != complete {
-            self.upstream.complete = complete;
-            self.upstream.write(&self.dir)?;
-        }
+        let fetched = blobs::fetch(source, &self.repo, &self.dir, (wanted, only))?;
+        self.note_blobs(&fetched, true)?;
         Ok(fetched)
     }
 }

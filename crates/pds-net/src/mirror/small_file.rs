@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use pds::local::layout::STAGING_PREFIX;
 use pds::unfinished::UnfinishedFile;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -14,15 +15,7 @@ use crate::error::{Error, Result};
 ///
 /// The directory may come from elsewhere: a link, a device, or a file that is too large is an error.
 pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>> {
-    let file = match open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(bad(path, &error.to_string())),
-    };
-    let about = file.metadata().map_err(|error| bad(path, &error.to_string()))?;
-    if !about.is_file() {
-        return Err(bad(path, "it is not a regular file"));
-    }
+    let Some(file) = open_regular(path, false)? else { return Ok(None) };
     let mut bytes = Vec::new();
     let read = file.take(max_bytes + 1).read_to_end(&mut bytes);
     read.map_err(|error| bad(path, &error.to_string()))?;
@@ -30,6 +23,34 @@ pub(super) fn read(path: &Path, max_bytes: u64) -> Result<Option<Vec<u8>>> {
         return Err(bad(path, &format!("it has more than {max_bytes} bytes")));
     }
     Ok(Some(bytes))
+}
+
+/// Opens a regular file, or returns `None` if it does not exist. A link, a directory or a device is an error.
+pub(super) fn open_regular(path: &Path, write: bool) -> Result<Option<File>> {
+    let file = match open(path, write) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(bad(path, &error.to_string())),
+    };
+    let about = file.metadata().map_err(|error| bad(path, &error.to_string()))?;
+    match about.is_file() {
+        true => Ok(Some(file)),
+        false => Err(bad(path, "it is not a regular file")),
+    }
+}
+
+/// Opens a file that a fetch has made.
+pub(super) fn open_fetched(path: &Path) -> Result<File> {
+    let absent = || failed(path, io::ErrorKind::NotFound.into());
+    open_regular(path, false)?.ok_or_else(absent)
+}
+
+/// Checks that a directory is no link, if it exists.
+pub(super) fn check_directory(dir: &Path) -> Result<()> {
+    match dir.symlink_metadata() {
+        Ok(about) if !about.is_dir() => Err(bad(dir, "it is not a directory")),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a JSON file of at most `max_bytes`, or returns `None` if it does not exist.
@@ -40,12 +61,10 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path, max_bytes: u64) -> Res
 
 /// Writes a file: the old content or the new one is there, also after a power cut.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    let Some((dir, name)) = path.parent().zip(path.file_name()) else {
-        return Err(bad(path, "it has no name"));
-    };
+    let Some(dir) = path.parent() else { return Err(bad(path, "it has no name")) };
     let write = || {
-        let prefix = format!(".{}.", name.to_string_lossy());
-        let mut file = UnfinishedFile::create_in(dir, &prefix)?;
+        // What a killed process leaves has the name of other unfinished work, which the next one removes.
+        let mut file = UnfinishedFile::create_in(dir, STAGING_PREFIX)?;
         file.as_file().write_all(bytes)?;
         file.as_file().sync_all()?;
         file.publish(path)?;
@@ -64,20 +83,20 @@ pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
 
 /// Opens a file for reading, but no link; a pipe without a writer does not block.
 #[cfg(unix)]
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path, write: bool) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
 
     let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).map_err(io::Error::other)?;
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
+    OpenOptions::new().read(true).write(write).custom_flags(flags).open(path)
 }
 
 #[cfg(not(unix))]
-fn open(path: &Path) -> io::Result<File> {
+fn open(path: &Path, write: bool) -> io::Result<File> {
     if path.symlink_metadata()?.is_symlink() {
         return Err(io::Error::other("it is a symbolic link"));
     }
-    OpenOptions::new().read(true).open(path)
+    OpenOptions::new().read(true).write(write).open(path)
 }
 
 /// Returns the error about a file that this program cannot use.

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use pds::local::layout::{IDENTITY_DIRECTORY, IDENTITY_FILES};
 use pds_core::data::limits::MAX_PLC_LOG_BYTES;
+use pds_core::identity::plc_log::PlcLog;
 
 use crate::account::Account;
 use crate::error::Result;
@@ -26,8 +27,10 @@ pub(super) fn stored(net: &Net, dir: &Path, upstream: &Upstream) -> Option<Accou
 ///
 /// [`Refusal::LogChanged`] and [`Refusal::KeyChanged`].
 pub fn check_stored(mirror: &Mirror, account: &Account) -> Result<()> {
-    let [_, log] = texts(mirror.dir());
-    if let Some(held) = log.and_then(|log| pds_core::identity::plc_log::PlcLog::parse(&log).ok()) {
+    let path = mirror.dir().join(IDENTITY_DIRECTORY).join(LOG_FILE);
+    if let Some(bytes) = small_file::read(&path, MAX_PLC_LOG_BYTES as u64)? {
+        let log = std::str::from_utf8(&bytes).ok().and_then(|log| PlcLog::parse(log).ok());
+        let held = log.ok_or_else(|| small_file::bad(&path, "it is no operation log"))?;
         return account.check_extends(&held);
     }
     if account.log.is_some() {
@@ -42,6 +45,9 @@ pub fn check_stored(mirror: &Mirror, account: &Account) -> Result<()> {
         _ => Ok(()),
     }
 }
+
+/// The file of the operation log.
+const LOG_FILE: &str = "plc.json";
 
 /// Reads the document and the log, as they were received.
 fn texts(dir: &Path) -> [Option<String>; 2] {

@@ -50,6 +50,9 @@ pub struct Upstream {
     /// Whether each blob of the last state was fetched, or is listed as missing.
     #[serde(default)]
     pub complete: bool,
+    /// The number of blobs that are listed as missing.
+    #[serde(default)]
+    pub missing: u64,
     /// The last time when the identity of the account was checked.
     #[serde(
         default,
@@ -90,6 +93,7 @@ impl Upstream {
             host_rev: None,
             status: None,
             complete: false,
+            missing: 0,
             checked_at: None,
             pulled_at: None,
             cursor: None,

@@ -86,7 +86,14 @@ fn fetch_blocks(source: &Source<'_>, fetch: &FetchDir, root: Cid, wanted: &[Cid]
     let car = |error| Error::Repo(pds::Error::Car(error));
     let mut writer = CarWriter::new(BufWriter::new(file), &[root]).map_err(car)?;
     let mut outcome = Ok(());
+    let limit = source.client.net().options().max_repo_bytes;
+    let before = fetch.bytes()?;
     for some in wanted.chunks(MAX_CIDS_A_REQUEST) {
+        if before.saturating_add(writer.bytes()) > limit {
+            let (url, what) = (source.host.to_string(), "the repository");
+            outcome = Err(Error::Bound { url, what, limit });
+            break;
+        }
         outcome = fetch_some(source, some, &mut writer);
         if outcome.is_err() {
             break;

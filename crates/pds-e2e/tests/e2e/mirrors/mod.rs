@@ -1,6 +1,7 @@
 //! Clones and pulls of accounts on the real host, through a proxy.
 
 mod answers;
+mod blobs;
 mod clones;
 mod forged;
 mod identities;

@@ -1,0 +1,107 @@
+//! The blobs of clones and pulls that were interrupted, limited or tampered with, and files from elsewhere.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::process::Command;
+
+use pds_e2e::home::ended;
+use pds_e2e::{Lie, Rule};
+
+use super::Mirror;
+
+#[test]
+fn the_blobs_of_a_pull_that_failed_are_fetched_by_the_next_one() {
+    let Some(mirror) = Mirror::new("5", "1") else { return };
+    mirror.clone().with(0);
+    mirror.account.act("blobs", &["3", "500"]);
+    // The new state is stored, and then the identity cannot be written.
+    let identity = mirror.home.path("copy/identity");
+    fs::rename(&identity, mirror.home.path("kept")).unwrap();
+    symlink("/nonexistent", &identity).unwrap();
+    let failed = mirror.pull();
+    assert!(failed.code.is_some_and(|code| code != 0), "{failed:?}");
+    assert_eq!(mirror.info()["commit"], mirror.account.head().0);
+    fs::remove_file(&identity).unwrap();
+    fs::rename(mirror.home.path("kept"), &identity).unwrap();
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
+
+#[test]
+fn a_pull_of_one_collection_leaves_the_other_blobs_to_the_next_one() {
+    let Some(mirror) = Mirror::new("5", "1") else { return };
+    mirror.clone().with(0);
+    mirror.account.act("blobs", &["3", "500"]);
+    let limited = ["-R", "copy", "pull", "--collection", "com.example.other"];
+    mirror.liar.reset();
+    ended(&mut mirror.command(&limited), b"").with(0);
+    assert_eq!(mirror.liar.seen("getBlob").len(), 0);
+    mirror.pull().with(0);
+    assert_eq!(mirror.liar.seen("getBlob").len(), 3);
+    mirror.assert_equal();
+}
+
+#[test]
+fn a_list_of_missing_blobs_that_was_removed_is_made_again() {
+    let Some(mirror) = Mirror::new("5", "4") else { return };
+    mirror.liar.add(Rule::nth(1, "getBlob", Lie::error(400, "BlobNotFound")));
+    mirror.clone().with(6);
+    fs::remove_file(mirror.home.path("copy/missing-blobs.json")).unwrap();
+    mirror.liar.reset();
+    mirror.pull().with(0);
+    assert_eq!(mirror.liar.seen("getBlob").len(), 1);
+    mirror.assert_equal();
+}
+
+#[test]
+fn files_of_a_fetch_that_are_no_regular_files_are_refused() {
+    let Some(mirror) = Mirror::new("5", "1") else { return };
+    mirror.clone().with(0);
+    mirror.account.act("bulk", &["3"]);
+    let at = |name: &str| mirror.home.path(name);
+    fs::write(at("victim"), "not a file of the copy").unwrap();
+    let state = format!("{{\"did\": \"{}\"}}", mirror.account.did);
+    for (name, is_pipe) in [("0.car.part", false), ("0.car", false), ("0.car", true)] {
+        fs::create_dir(at("copy/fetch")).unwrap();
+        fs::write(at("copy/fetch/state.json"), &state).unwrap();
+        let path = at("copy/fetch").join(name);
+        match is_pipe {
+            true => assert!(Command::new("mkfifo").arg(&path).status().unwrap().success()),
+            false => symlink(at("victim"), &path).unwrap(),
+        }
+        mirror.pull().with(3);
+        assert_eq!(fs::read_to_string(at("victim")).unwrap(), "not a file of the copy");
+        fs::remove_dir_all(at("copy/fetch")).unwrap();
+    }
+    // Numbers that no fetch gives are not its own files.
+    fs::create_dir(at("copy/fetch")).unwrap();
+    fs::write(at("copy/fetch/state.json"), &state).unwrap();
+    fs::write(at("copy/fetch/18446744073709551615.car"), "").unwrap();
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
+
+#[test]
+fn a_stored_log_that_cannot_be_read_is_not_replaced() {
+    let Some(mirror) = Mirror::new("5", "1") else { return };
+    mirror.clone().with(0);
+    mirror.account.act("bulk", &["3"]);
+    let log = mirror.home.path("copy/identity/plc.json");
+    let good = fs::read(&log).unwrap();
+    fs::write(&log, "garbage").unwrap();
+    mirror.pull().with(3);
+    assert_eq!(fs::read_to_string(&log).unwrap(), "garbage");
+    fs::write(&log, good).unwrap();
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
+
+#[test]
+fn a_ref_that_was_removed_is_set_again() {
+    let Some(mirror) = Mirror::new("5", "1") else { return };
+    mirror.clone().with(0);
+    mirror.home.pds(["-R", "copy", "ref", "rm", "origin"]).with(0);
+    mirror.account.act("bulk", &["3"]);
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
