@@ -90,10 +90,10 @@ pub(crate) fn remove_free(free: Vec<PathBuf>, found: &mut Leftovers) {
 
 /// Removes a file or a directory. An absent one is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
-    let removed = match path.symlink_metadata()?.is_dir() {
+    let removed = path.symlink_metadata().and_then(|entry| match entry.is_dir() {
         true => fs::remove_dir_all(path),
         false => fs::remove_file(path),
-    };
+    });
     match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed,
@@ -104,8 +104,20 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
 const SECOND_LOOK: Duration = Duration::from_millis(200);
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_absent_entry_is_removed_and_one_that_cannot_be_reached_is_an_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "bytes").unwrap();
+        remove(&dir.path().join("absent")).unwrap();
+        assert_eq!(remove(&file.join("below")).unwrap_err().kind(), io::ErrorKind::NotADirectory);
+        remove(&file).unwrap();
+        assert!(!file.exists());
+    }
 
     #[test]
     fn the_entries_of_two_directories_are_listed_together() {
