@@ -8,7 +8,7 @@ use crate::event::Event;
 use crate::fact::{Fact, FactEdit};
 use crate::refs::{Expect, RefEdit};
 use crate::sqlite::store::SqliteStore;
-use crate::store::Store;
+use crate::store::{Maintain, Store};
 use pds_core::data::block::Block;
 use pds_core::data::cid::Codec;
 
@@ -91,4 +91,53 @@ fn a_row_that_is_too_large_to_read_is_damage() {
         assert!(whole.contains(&said), "{whole:?}");
         assert_eq!(present.contains(&said), table != "log", "{present:?}");
     }
+}
+
+/// A store whose three blocks are in the index.
+fn indexed(path: &Path) {
+    store(path).replace(&mut std::iter::empty(), &[]).unwrap();
+    assert_eq!(found(path), NOTHING);
+}
+
+#[test]
+fn a_block_that_is_stored_twice_is_found_by_a_whole_check() {
+    let in_index = "INSERT INTO blocks SELECT 100 - id, cid, bytes FROM blocks WHERE id = 1;
+                    UPDATE state SET placed = 99;
+                    INSERT INTO places SELECT start, 99 FROM places WHERE id = 1;";
+    let in_tail = "INSERT INTO blocks SELECT 200, cid, bytes FROM blocks WHERE id = 2;";
+    let only_in_tail =
+        "INSERT INTO blocks SELECT 201, CAST(x'0155122099' || substr(cid, 6) AS BLOB), bytes
+                        FROM blocks WHERE id = 3;
+                        INSERT INTO blocks SELECT 202, cid, bytes FROM blocks WHERE id = 201;";
+    for (statements, count) in [
+        (in_index.to_owned(), 1),
+        (in_tail.to_owned(), 1),
+        (only_in_tail.to_owned(), 1),
+        (format!("{in_index}{in_tail}{only_in_tail}"), 3),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pds.db");
+        indexed(&path);
+        let sql = Connection::open(&path).unwrap();
+        sql.execute_batch(&statements).unwrap();
+        let state = "SELECT change, sweep, placed, refs, facts FROM state";
+        let state = sql.query_row(state, [], |row| {
+            let [change, sweep, placed, refs, facts] = std::array::from_fn(|n| row.get(n).unwrap());
+            Ok(StateRow { change, sweep, placed, refs, facts })
+        });
+        state.unwrap().write(&sql).unwrap();
+        let said = format!("{count} blocks are stored more than once");
+        assert_eq!(found(&path), [vec![said], Vec::new()], "{statements}");
+    }
+}
+
+/// An unreadable row may be that of any move, so no other one is called missing.
+#[test]
+fn a_damaged_log_row_is_the_only_problem() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(store(&path));
+    run(&path, "UPDATE log SET sum = sum + 1 WHERE seq = 3");
+    let [whole, present] = found(&path);
+    assert_eq!((whole.len(), present.len()), (1, 0), "{whole:?}");
 }
