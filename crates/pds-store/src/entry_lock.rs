@@ -103,3 +103,49 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
 fn is_same(_: &Metadata, _: &Metadata) -> bool {
     true
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn an_absent_entry_differs_from_one_that_cannot_be_opened() {
+        let dir = tempfile::tempdir().unwrap();
+        let [absent, file] = ["absent", "file"].map(|name| dir.path().join(name));
+        fs::write(&file, "bytes").unwrap();
+        let below = file.join("below");
+        assert!(Held::of(&absent, Claim::Try).unwrap().is_none());
+        assert!(Held::of(&below, Claim::Try).unwrap().unwrap().0.is_none());
+        assert!(matches!(judge(&absent), Ok(Judged::Absent)));
+        assert_eq!(judge(&below).err().unwrap().kind(), io::ErrorKind::NotADirectory);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_path_that_names_another_file_by_now_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let [old, new] = [(); 2].map(|()| {
+            let _ = fs::remove_file(&path);
+            File::create(&path).unwrap()
+        });
+        assert!(names(&path, &new) && !names(&path, &old));
+    }
+
+    /// A file that is only a name cannot be locked, like any file of a file system without locks.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_lock_that_fails_is_not_tried_again() {
+        use std::os::unix::fs::OpenOptionsExt;
+
+        const O_PATH: i32 = 0x20_0000;
+        let dir = tempfile::tempdir().unwrap();
+        let file = File::options().read(true).custom_flags(O_PATH).open(dir.path()).unwrap();
+        for claim in [Claim::Wait, Claim::Try, Claim::Share] {
+            assert!(lock(&file, claim).is_err());
+        }
+    }
+}

@@ -126,3 +126,38 @@ thread_local! {
     /// Set by a test: this thread works on a file system without locks.
     pub(crate) static HAS_NO_LOCKS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_file_differs_from_one_that_cannot_be_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let absent = dir.path().join("absent");
+        assert!(matches!(touch(&absent), Ok(Touched::Absent)));
+        assert!(!remove(&absent).unwrap());
+        assert!(touch(dir.path()).is_err() && remove(dir.path()).is_err());
+    }
+
+    #[test]
+    fn only_an_interrupted_lock_is_tried_again() {
+        for (second, expected) in
+            [(Ok(()), None), (Err(io::ErrorKind::Other), Some(io::ErrorKind::Other))]
+        {
+            let results = std::cell::RefCell::new(vec![second, Err(io::ErrorKind::Interrupted)]);
+            let take = || results.borrow_mut().pop().unwrap().map_err(io::Error::from);
+            assert_eq!(retrying(take).err().map(|error| error.kind()), expected);
+            assert!(results.borrow().is_empty());
+        }
+    }
+
+    #[test]
+    fn the_parent_of_a_name_is_the_present_directory() {
+        assert_eq!(
+            [parent(Path::new("a/b")), parent(Path::new("a"))],
+            [Path::new("a"), Path::new(".")]
+        );
+    }
+}

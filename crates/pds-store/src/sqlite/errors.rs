@@ -94,6 +94,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_error_of_sqlite_names_its_cause() {
+        let of = |code| store_error(Error::SqliteFailure(ffi::Error::new(code), None));
+        assert!(matches!(of(ffi::SQLITE_READONLY), StoreError::ReadOnly));
+        assert!(matches!(of(ffi::SQLITE_IOERR_SHORT_READ), StoreError::Damaged(_)));
+        for code in [ffi::SQLITE_FULL, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_SHMSIZE] {
+            assert!(matches!(of(code), StoreError::Full(_)), "{code}");
+        }
+        let codes = [ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR, ffi::SQLITE_FULL];
+        assert_eq!(codes.map(|code| cannot_open(&of(code))), [true, false, false]);
+    }
+
+    #[test]
     fn a_file_system_without_locks_is_named() {
         for code in [
             ffi::SQLITE_PROTOCOL,

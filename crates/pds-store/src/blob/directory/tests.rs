@@ -282,3 +282,44 @@ fn a_sweep_skips_an_upload_that_is_still_running() {
     assert_eq!(fs::read(blobs.path(&stored.cid)).unwrap(), b"hello");
     assert!(!remains.exists(), "the remains of an upload that is not running are deleted");
 }
+
+#[test]
+fn a_directory_that_is_a_file_is_an_error_and_not_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, cid) = (dir.path().join("ba"), Cid::of(Codec::Raw, b"x"));
+    fs::write(&file, "no directory").unwrap();
+    assert!(BlobDirectory::new(&file).list(&mut |_| ControlFlow::Continue(())).is_err());
+    // The name of the file is that of the directory for this blob.
+    assert!(BlobDirectory::new(dir.path()).sweep(BlobSweep::Listed(&[cid])).is_err());
+}
+
+#[test]
+fn only_what_is_older_than_the_time_of_a_sweep_is_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path());
+    let cid = blobs.put(&mut &b"hello"[..]).unwrap().cid;
+    make_old(&blobs, &cid);
+    let upload = dir.path().join(".incoming-x");
+    File::create(&upload).unwrap().set_modified(UNIX_EPOCH).unwrap();
+    assert!(blobs.sweep(all_before(0)).unwrap().is_empty() && upload.exists());
+    assert_eq!(blobs.remove_leftovers().removed, [upload]);
+    assert_eq!(blobs.sweep(all_before(1)).unwrap().len(), 1);
+}
+
+#[test]
+fn an_interrupted_read_is_repeated_and_the_blob_is_readable_by_all() {
+    struct Interrupted(bool);
+    impl Read for Interrupted {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            let is_first = !std::mem::replace(&mut self.0, true);
+            if is_first { Err(io::ErrorKind::Interrupted.into()) } else { Ok(0) }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let blobs = BlobDirectory::new(dir.path());
+    let stored = blobs.put(&mut Interrupted(false).chain(&b"hello"[..])).unwrap();
+    let file = fs::metadata(blobs.path(&stored.cid)).unwrap();
+    assert_eq!(file.len(), 5);
+    #[cfg(unix)]
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&file.permissions()) & 0o777, 0o644);
+}
