@@ -232,8 +232,8 @@ fn block_in(row: &Row<'_>, cid: &Cid) -> rusqlite::Result<(i64, Result<Block, Da
 #[derive(Default)]
 pub(crate) struct Ahead {
     rows: Vec<(i64, Cid, Range<usize>)>,
-    bytes: Vec<u8>,
-    next: usize,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) next: usize,
     /// The number of consecutive reads that continued from the read before.
     run: u32,
     /// The number of rows in the last batch.

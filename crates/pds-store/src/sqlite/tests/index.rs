@@ -4,6 +4,7 @@ use super::*;
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::sqlite::index::{MAX_TAIL, Tail};
+use crate::sqlite::index_row::Place;
 use crate::sqlite::store::SqliteStore;
 use crate::sqlite::writer::Writer;
 use crate::sweep::Sweep;
@@ -102,6 +103,43 @@ fn every_handle_knows_the_result_of_a_sweep() {
             assert!(reader.get(&block(n).cid()).unwrap().is_some(), "{n}");
         }
     }
+}
+
+#[test]
+fn the_tail_has_the_rows_that_the_index_lacks() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    let max = u32::try_from(MAX_TAIL).unwrap();
+    apply(&store, 0..max + 10);
+    apply(&store, max + 10..max + 30);
+    let sql = Connection::open(&path).unwrap();
+    let tail = Tail::read(&sql).unwrap();
+    assert_eq!((tail.len(), tail.placed), (20, i64::from(max) + 10));
+}
+
+/// A filter that lacks places of the index would let blocks be stored twice.
+#[test]
+fn a_filter_without_room_is_dropped_and_another_one_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(SqliteStore::create(&path).unwrap());
+    let sql = Connection::open(&path).unwrap();
+    let mut tail = Tail::read(&sql).unwrap();
+    let place = |tail: &mut Tail, ids: std::ops::Range<i64>| {
+        let mut places = ids.map(|n| Place { start: n, id: n }).collect();
+        tail.place(&sql, &mut places, false).unwrap();
+    };
+    place(&mut tail, 0..10);
+    for is_known in [false, true] {
+        let asked = [block(1).cid()].into_iter();
+        tail.may_be_placed(&sql, asked).unwrap();
+        assert_eq!(tail.knows_the_index(), is_known);
+    }
+    place(&mut tail, 10..20);
+    assert!(tail.knows_the_index());
+    place(&mut tail, 20..40_000);
+    assert!(!tail.knows_the_index());
 }
 
 #[test]

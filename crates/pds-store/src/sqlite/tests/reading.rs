@@ -10,6 +10,7 @@ use crate::sqlite::reader::Reader;
 use crate::sqlite::schema;
 use crate::sqlite::schema::open_for_reading;
 use crate::sqlite::store::SqliteStore;
+use crate::sweep::Sweep;
 use pds_core::data::block::{Block, MemoryBlocks, ReadError};
 
 #[test]
@@ -57,8 +58,42 @@ fn only_a_sequential_reader_reads_ahead() {
     assert_eq!(read_ahead(&store), 0);
     // These reads are all in sequence.
     (0..2_000).for_each(read);
-    assert!(read_ahead(&store) > 0);
+    assert_eq!(read_ahead(&store), 512);
+    let reader = store.pool.take().unwrap();
+    assert!(reader.ahead.next > 1, "the rows that were read ahead are used");
+    store.pool.put_back(reader);
     (0..5_000).rev().for_each(read);
+}
+
+#[test]
+fn reads_of_several_blocks_and_reads_ahead_are_bounded_in_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::create(dir.path().join("pds.db")).unwrap();
+    let large = |n: u8| Block::new(Codec::Raw, vec![n; 300_000]);
+    let blocks: Vec<Block> = (0..30).map(large).collect();
+    change(&store, blocks.iter().cloned(), Some(blocks[0].cid())).unwrap();
+    let cids: Vec<Cid> = blocks.iter().map(Block::cid).collect();
+    // The fourteenth block reaches the limit of 4 MiB.
+    assert_eq!((store.get_many(&cids).len(), store.get_many(&cids[..9]).len()), (14, 9));
+    cids.iter().for_each(|cid| assert!(store.get(cid).unwrap().is_some()));
+    let reader = store.pool.take().unwrap();
+    assert!(reader.ahead.count > 2 && reader.ahead.bytes.len() < 500_000);
+}
+
+#[test]
+fn rows_that_were_read_ahead_are_not_found_after_a_sweep_by_another_handle() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    apply(&store, 0..200);
+    let reader = SqliteStore::open(&path).unwrap();
+    let view = reader.view().unwrap();
+    (0..100).for_each(|n| assert!(view.get(&block(n).cid()).unwrap().is_some()));
+    drop(view);
+    let keep = block(0).cid();
+    let version = store.view().unwrap().version();
+    store.collect(Sweep::new(version, &|cid| *cid == keep)).unwrap();
+    assert_eq!(reader.view().unwrap().get(&block(100).cid()).unwrap(), None);
 }
 
 /// Opens a store whose first reader treats the file as immutable.
