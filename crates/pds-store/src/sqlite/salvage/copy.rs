@@ -197,7 +197,7 @@ impl Saved<'_> {
     }
 
     /// Copies a row of `refs`. The result, here and below, is whether the row is valid.
-    fn take_ref(&mut self, row: &Row<'_>, first: usize) -> Result<bool, StoreError> {
+    pub(crate) fn take_ref(&mut self, row: &Row<'_>, first: usize) -> Result<bool, StoreError> {
         let Ok(row) = RefRow::read(row, first) else { return Ok(false) };
         match RefRow::find(self.to, &row.name)? {
             Some(known) if known.seq >= row.seq => {}

@@ -106,3 +106,21 @@ pub(crate) fn is_damage<T>(read: rusqlite::Result<T>) -> Result<Option<T>, Store
 
 /// More rows than a page can have.
 const TRIED_ROWS: i64 = 512;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_readable_row_after_a_gap_of_any_length_is_found() {
+        for from in [0, 1_000] {
+            for gap in [1, 2, 3, 5, 511, 512, 513, 514, 600, 1_000, 1_025, 1_500, 5_000, 100_000] {
+                let readable = |row| Ok((!(from..from + gap).contains(&row)).then_some(Some(row)));
+                let found = next_readable(from, &readable).unwrap();
+                assert_eq!(found, Some(from + gap), "{gap} rows after {from}");
+            }
+        }
+        assert_eq!(next_readable(7, &|_| Ok(None)).unwrap(), None);
+    }
+}

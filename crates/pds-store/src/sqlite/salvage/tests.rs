@@ -1,5 +1,7 @@
 //! Tests of damaged files and of the content that a salvage saves.
 
+mod rows;
+
 use rusqlite::Connection;
 use std::fs;
 use std::path::Path;
@@ -277,6 +279,11 @@ fn a_store_that_another_process_has_open_is_noticed() {
     drop(SqliteStore::open(&path).unwrap());
 }
 
+/// The last number is that of a block with a page of its own, which one of the losses makes unreadable.
+const MOVED: &str =
+    "UPDATE blocks SET id = CASE id WHEN 57 THEN 9223372036854775807 ELSE id * 1000000000000 END;
+     DELETE FROM places";
+
 /// Rows that are far apart, and a row between them with a lost page: the search for the next row
 /// takes long strides.
 #[test]
@@ -286,7 +293,7 @@ fn a_damaged_row_does_not_make_the_search_for_the_next_long() {
     let (store, blocks) = store(dir.path());
     drop(store);
     let sql = Connection::open(&path).unwrap();
-    sql.execute_batch("UPDATE blocks SET id = id * 1000000000000; DELETE FROM places").unwrap();
+    sql.execute_batch(MOVED).unwrap();
     sql.close().unwrap();
     let whole = fs::read(&path).unwrap();
     let page_bytes = PAGE_BYTES as usize;
@@ -374,26 +381,4 @@ fn columns_that_the_schema_computes_are_not_read() {
     assert!(!saved.is_all && saved.has_all_refs && saved.has_all_moves);
     let salvaged = SqliteStore::open(&to).unwrap();
     assert_eq!((count(&salvaged, &blocks), count(&salvaged, &[computed])), (blocks.len(), 0));
-}
-
-/// The rows of a page whose lengths or numbers are overwritten in part.
-#[test]
-fn a_damaged_row_costs_no_other_row_of_its_page() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("pds.db");
-    let (store, blocks) = store(dir.path());
-    drop(store);
-    let whole = fs::read(&path).unwrap();
-    let short = blocks.iter().filter(|block| block.bytes().len() < 100);
-    for (n, name) in short.map(Block::cid).enumerate() {
-        let is_here = |at: &usize| whole[*at..].starts_with(name.as_bytes());
-        let place = (0..whole.len()).find(is_here).unwrap();
-        let mut file = whole.clone();
-        // The length of the row, its number, and the lengths of its columns.
-        file[place - 6..place].fill(0xff);
-        fs::write(&path, file).unwrap();
-        let to = dir.path().join(format!("{n}.db"));
-        let saved = SqliteStore::salvage(&path, &to).unwrap();
-        assert!(saved.sound >= blocks.len() as u64 - 1, "{n}: {saved:?}");
-    }
 }

@@ -1,0 +1,187 @@
+//! Tests of the rows that a salvage takes, and of what it knows about them afterwards.
+
+use super::*;
+use crate::fact::FactKind;
+use crate::sqlite::salvage::saved::{Salvaged, Saved};
+use crate::sqlite::salvage::scan::each_row;
+use crate::store::{Compacted, Maintain};
+
+/// Salvages a file after statements have changed it.
+fn salvage_after(dir: &Path, statements: &str) -> (SqliteStore, Salvaged) {
+    let (path, to) = (dir.join("pds.db"), dir.join("new.db"));
+    let sql = Connection::open(&path).unwrap();
+    sql.execute_batch(statements).unwrap();
+    sql.close().unwrap();
+    let saved = SqliteStore::salvage(&path, &to).unwrap();
+    (SqliteStore::open(&to).unwrap(), saved)
+}
+
+#[test]
+fn the_intact_one_of_two_rows_of_a_block_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, blocks) = store(dir.path());
+    let before = store.view().unwrap().version();
+    drop(store);
+    let twice = "INSERT INTO blocks SELECT id + 1000, cid, bytes FROM blocks WHERE id = 7;
+                 UPDATE blocks SET bytes = x'00' WHERE id = 7";
+    let (salvaged, saved) = salvage_after(dir.path(), twice);
+    assert_eq!(count(&salvaged, &blocks), blocks.len());
+    assert_eq!((saved.blocks, saved.sound), (blocks.len() as u64, blocks.len() as u64));
+    // A reader of the old file must notice that this is another one.
+    let after = salvaged.view().unwrap().version();
+    assert!(after.sweep > before.sweep && after.change > before.change);
+}
+
+#[test]
+fn a_table_of_another_form_is_not_called_complete() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(store(dir.path()));
+    let (_, saved) = salvage_after(dir.path(), "ALTER TABLE facts ADD COLUMN extra TEXT");
+    assert_eq!((saved.is_all, saved.has_all_facts), (false, false));
+    assert_eq!((saved.has_all_refs, saved.has_all_moves, saved.facts), (true, true, 1));
+}
+
+#[test]
+fn rows_that_the_state_counts_and_no_table_has_are_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(store(dir.path()));
+    let path = dir.path().join("pds.db");
+    let sql = Connection::open(&path).unwrap();
+    let state = StateRow::read(&sql).unwrap();
+    for (n, (refs, facts)) in [(0, 0), (1, 0), (0, 1)].into_iter().enumerate() {
+        StateRow { refs: state.refs + refs, facts: state.facts + facts, ..state }
+            .write(&sql)
+            .unwrap();
+        let saved = SqliteStore::salvage(&path, dir.path().join(format!("{n}.db"))).unwrap();
+        let found = (saved.is_all, saved.has_all_refs, saved.has_all_facts);
+        assert_eq!(found, (refs + facts == 0, refs == 0, facts == 0));
+    }
+}
+
+/// A file with a log and facts of many pages, whose first pages are lost.
+#[test]
+fn log_rows_and_facts_are_taken_from_pages_that_no_table_leads_to() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    for n in 0..150 {
+        let block = &blocks[n % blocks.len()];
+        change(&store, &[], &[("HEAD", Some(block.cid()))]);
+        let loss = Fact::Loss(Cid::of(Codec::Cbor, &n.to_be_bytes()));
+        store.apply(Change::new(Event::Set).fact(FactEdit::Set(loss))).unwrap();
+    }
+    assert!(matches!(store.compact(), Ok(Compacted::Clean)));
+    drop(store);
+    let sql = Connection::open(&path).unwrap();
+    let moves: i64 = sql.query_row("SELECT count(*) FROM log", [], |row| row.get(0)).unwrap();
+    sql.close().unwrap();
+    spoil(&path, "log");
+    spoil(&path, "facts");
+    let (salvaged, saved) = salvage_after(dir.path(), "");
+    assert_eq!((saved.moves, saved.facts), (moves.cast_unsigned(), 151));
+    assert_eq!((saved.has_all_moves, saved.has_all_facts, saved.is_all), (false, false, false));
+    let mut losses = 0;
+    let mut each = |_| {
+        losses += 1;
+        std::ops::ControlFlow::Continue(())
+    };
+    salvaged.view().unwrap().facts(FactKind::Loss, &mut each).unwrap();
+    assert_eq!(losses, 150);
+}
+
+/// A page that once contained facts, and that is no longer in use.
+#[test]
+fn removed_facts_do_not_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, _) = store(dir.path());
+    let fact = |n: u32| Fact::Loss(Cid::of(Codec::Cbor, &n.to_be_bytes()));
+    let all = |edit: fn(Fact) -> FactEdit| {
+        let edits = (0..300).map(|n| edit(fact(n)));
+        store.apply(edits.fold(Change::new(Event::Set), Change::fact)).unwrap();
+    };
+    all(FactEdit::Set);
+    all(FactEdit::Remove);
+    drop(store);
+    spoil(&path, "places");
+    let (_, saved) = salvage_after(dir.path(), "");
+    assert_eq!((saved.facts, saved.has_all_facts, saved.is_all), (1, true, false));
+}
+
+#[test]
+fn a_scan_skips_only_the_row_that_is_unreadable() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(store(dir.path()));
+    let mut file = fs::read(&path).unwrap();
+    // A page that the bytes of the third block fill, after the number of the next page.
+    let is_filled = |page: &&mut [u8]| page[4..].iter().all(|byte| *byte == 2);
+    let page = file.chunks_exact_mut(PAGE_BYTES as usize).find(is_filled).unwrap();
+    page[..4].fill(0xff);
+    fs::write(&path, file).unwrap();
+    let sql = Connection::open(&path).unwrap();
+    let mut rows: Vec<i64> = Vec::new();
+    let is_all = each_row(&sql, "blocks", "cid, bytes", &mut |row| {
+        rows.push(row.get(0).unwrap());
+        Ok(std::ops::ControlFlow::Continue(()))
+    });
+    assert!(!is_all.unwrap());
+    assert_eq!(rows, (1..=60).filter(|row| *row != 3).collect::<Vec<i64>>());
+}
+
+#[test]
+fn a_file_of_one_page_has_no_block() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    drop(store(dir.path()));
+    let whole = fs::read(&path).unwrap();
+    fs::write(&path, &whole[..PAGE_BYTES as usize]).unwrap();
+    let salvaged = SqliteStore::salvage(&path, dir.path().join("new.db"));
+    assert!(matches!(salvaged, Err(StoreError::NotAStore(_))), "{salvaged:?}");
+}
+
+#[test]
+fn the_newest_row_of_a_ref_and_the_first_row_of_a_fact_are_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let [from, to] = ["from", "to"].map(|name| {
+        let path = dir.path().join(name);
+        drop(SqliteStore::create(&path).unwrap());
+        Connection::open(path).unwrap()
+    });
+    let cids = [1, 2].map(|n| Cid::of(Codec::Raw, &[n]));
+    for seqs in [[1, 2], [2, 1_u8]] {
+        let mut to = to.unchecked_transaction().unwrap();
+        let mut saved = Saved { to: &to, done: Salvaged::default(), state: None };
+        for seq in seqs {
+            let cid = cids[usize::from(seq) - 1];
+            RefRow { name: RefName::head(), cid, seq: seq.into() }.write(&from).unwrap();
+            let sql = format!("SELECT {} FROM refs", RefRow::COLUMNS);
+            from.query_row(&sql, [], |row| Ok(saved.take_ref(row, 0).unwrap())).unwrap();
+        }
+        assert_eq!(saved.done.refs, 1);
+        assert_eq!(RefRow::find(&to, &RefName::head()).unwrap().unwrap().cid, cids[1]);
+        to.set_drop_behavior(rusqlite::DropBehavior::Rollback);
+    }
+}
+
+/// The rows of a page whose lengths or numbers are overwritten in part.
+#[test]
+fn a_damaged_row_costs_no_other_row_of_its_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let whole = fs::read(&path).unwrap();
+    let short = blocks.iter().filter(|block| block.bytes().len() < 100);
+    for (n, name) in short.map(Block::cid).enumerate() {
+        let is_here = |at: &usize| whole[*at..].starts_with(name.as_bytes());
+        let place = (0..whole.len()).find(is_here).unwrap();
+        let mut file = whole.clone();
+        // The length of the row, its number, and the lengths of its columns.
+        file[place - 6..place].fill(0xff);
+        fs::write(&path, file).unwrap();
+        let to = dir.path().join(format!("{n}.db"));
+        let saved = SqliteStore::salvage(&path, &to).unwrap();
+        assert!(saved.sound >= blocks.len() as u64 - 1, "{n}: {saved:?}");
+    }
+}
