@@ -5,6 +5,7 @@ mod conforms;
 mod foreign;
 mod foreign_schema;
 mod format;
+mod handles;
 mod index;
 mod memory;
 mod parallel;
