@@ -292,7 +292,7 @@ fn copy_history(
     for row in rows {
         let row = row.map_err(StoreError::Blocks)?;
         check_message(&row.message)?;
-        if row.seq > MAX_CHANGE.cast_unsigned() {
+        if row.seq >= MAX_CHANGE.cast_unsigned() {
             return Err(StoreError::Blocks("the number of a log row is too large".into()));
         }
         write_log(transaction, &row)?;

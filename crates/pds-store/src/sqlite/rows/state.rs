@@ -75,7 +75,7 @@ impl StateRow {
     /// As [`version`](Self::version), for a writer: the next numbers must be valid.
     pub(crate) fn version_to_write(self, from: &Connection) -> Result<Version, StoreError> {
         let version = self.version(from)?;
-        if version.change > MAX_CHANGE.cast_unsigned() {
+        if version.change >= MAX_CHANGE.cast_unsigned() {
             let row = version.change.to_string();
             return Err(BadRow { table: "log", row, reason: NO_CHANGE }.into());
         }

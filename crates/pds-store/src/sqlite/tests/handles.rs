@@ -8,7 +8,7 @@ use crate::sqlite::rows::log::write_log;
 use crate::sqlite::rows::refs::RefRow;
 use crate::sqlite::rows::state::StateRow;
 use crate::store::Compacted;
-use crate::sweep::Sweep;
+use crate::sweep::{Fate, Sweep};
 
 #[test]
 fn a_settled_store_has_a_wal_and_all_its_blocks() {
@@ -88,7 +88,7 @@ fn a_number_that_no_release_writes_is_refused() {
     }
     state.write(&sql).unwrap();
     let row = LogEntry {
-        seq: MAX_CHANGE.cast_unsigned() + 2,
+        seq: MAX_CHANGE.cast_unsigned(),
         name: RefName::head(),
         before: None,
         after: None,
@@ -120,4 +120,40 @@ fn a_repair_continues_the_log() {
     };
     store.view().unwrap().log(&LogQuery::newest_first(), &mut each).unwrap();
     assert_eq!(last, Some((Some(block(0).cid()), Some(block(2).cid()))));
+}
+
+/// A dropped row can leave another one without a move. Then the ref has to name the row before it.
+#[test]
+fn a_ref_names_its_last_row_after_a_sweep_of_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    for n in [0, 1, 0] {
+        apply(&store, n..n + 1);
+    }
+    let mut fate = |row: &LogEntry| match row.after == Some(block(1).cid()) {
+        true => Fate::Goes,
+        false => Fate::Stays,
+    };
+    let version = store.view().unwrap().version();
+    let sweep = Sweep { log: Some(&mut fate), ..Sweep::new(version, &|_| true) };
+    store.collect(sweep).unwrap();
+    let row = RefRow::find(&Connection::open(&path).unwrap(), &RefName::head()).unwrap().unwrap();
+    assert_eq!((row.cid, row.seq), (block(0).cid(), 1));
+    assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
+}
+
+#[test]
+fn the_last_number_is_never_passed() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    let sql = Connection::open(&path).unwrap();
+    let state = StateRow::read(&sql).unwrap();
+    StateRow { change: MAX_CHANGE - 1, ..state }.write(&sql).unwrap();
+    change(&store, [block(0)], Some(block(0).cid())).unwrap();
+    let refused = change(&store, [block(1)], Some(block(1).cid()));
+    assert!(matches!(refused, Err(StoreError::Damaged(_))), "{refused:?}");
+    assert_eq!(head(&store), Some(block(0).cid()));
+    assert_eq!(SqliteStore::check_file(&path).unwrap(), Vec::<String>::new());
 }
