@@ -86,3 +86,22 @@ impl BlobStore for MemoryBlobs {
 fn now() -> u64 {
     crate::blob::directory::micros(std::time::SystemTime::now())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blob_that_becomes_young_during_a_sweep_stays() {
+        let blobs = MemoryBlobs::default();
+        let info = blobs.put(&mut &b"hello"[..]).unwrap();
+        let micros = info.stored_at_micros + 1;
+        let renew = |cid: &Cid| {
+            while blobs.renew(cid).unwrap().unwrap().stored_at_micros < micros {}
+            false
+        };
+        assert!(blobs.sweep(BlobSweep::StoredBefore { micros, keep: &renew }).unwrap().is_empty());
+        assert!(blobs.open(&info.cid).unwrap().is_some());
+    }
+}

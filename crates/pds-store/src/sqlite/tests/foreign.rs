@@ -162,3 +162,59 @@ fn rows_after_a_damaged_page_are_found() {
     let is_refused = matches!(refused, Err(StoreError::NotAStore(_) | StoreError::Damaged(_)));
     assert!(is_refused, "{refused:?}");
 }
+
+#[test]
+fn a_value_that_is_longer_than_any_block_hides_no_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite");
+    let made = database(&path, "CREATE TABLE blocks (cid TEXT, content BLOB);");
+    made.execute("INSERT INTO blocks VALUES ('large', zeroblob(20000000))", []).unwrap();
+    let row = (block(1).cid().to_string(), block(1).bytes().to_vec());
+    made.execute("INSERT INTO blocks VALUES (?1, ?2)", row).unwrap();
+    drop(made);
+    let (found, tables) = search(&path);
+    assert_eq!((found.len(), tables.damaged.len()), (1, 0));
+}
+
+#[test]
+fn a_file_that_changes_while_it_is_read_is_busy() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite");
+    let made = database(&path, "CREATE TABLE blocks (cid TEXT, content BLOB);");
+    let row = (block(1).cid().to_string(), block(1).bytes().to_vec());
+    made.execute("INSERT INTO blocks VALUES (?1, ?2)", row).unwrap();
+    drop(made);
+    let found = each_block(&path, &mut |_| {
+        let file = fs::File::options().append(true).open(&path).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        Ok(())
+    });
+    assert!(matches!(found, Err(StoreError::Busy)), "{found:?}");
+}
+
+/// A program was killed during a change: SQLite has to take the change back first.
+#[test]
+fn a_half_written_change_is_not_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store.sqlite");
+    let made = database(&path, "CREATE TABLE blocks (cid TEXT, content BLOB);");
+    let insert = |numbers: std::ops::Range<u32>| {
+        for n in numbers {
+            let row = (block(n).cid().to_string(), block(n).bytes().to_vec());
+            made.execute("INSERT INTO blocks VALUES (?1, ?2)", row).unwrap();
+        }
+    };
+    made.execute_batch("BEGIN").unwrap();
+    insert(0..500);
+    // With so small a cache, pages are written before the end of the change.
+    made.execute_batch("COMMIT; PRAGMA cache_size = 2; BEGIN; DELETE FROM blocks").unwrap();
+    insert(1_000..1_500);
+    let copy = dir.path().join("copy.sqlite");
+    for ending in ["", "-journal"] {
+        fs::copy(format!("{}{ending}", path.display()), format!("{}{ending}", copy.display()))
+            .unwrap();
+    }
+    let (found, _) = search(&copy);
+    assert!((0..500).all(|n| found.contains_key(&block(n).cid())), "{}", found.len());
+    assert_eq!(found.len(), 500);
+}

@@ -88,6 +88,17 @@ fn a_damaged_block_that_is_stored_again_is_repaired_and_counts_as_new() {
 }
 
 #[test]
+fn the_newest_row_is_repaired_as_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = SqliteStore::create(dir.path().join("pds.db")).unwrap();
+    apply(&store, 0..20);
+    let sql = Connection::open(dir.path().join("pds.db")).unwrap();
+    sql.execute("UPDATE blocks SET bytes = x'00' WHERE id = 20", []).unwrap();
+    assert_eq!(change(&store, [block(19)], None).unwrap().new_blocks, 1);
+    assert_eq!(store.get(&block(19).cid()).unwrap(), Some(block(19)));
+}
+
+#[test]
 fn bytes_that_were_read_ahead_are_not_used_after_a_repair() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("pds.db");
