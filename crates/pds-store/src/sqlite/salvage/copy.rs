@@ -209,7 +209,7 @@ impl Saved<'_> {
         Ok(true)
     }
 
-    fn take_fact(&mut self, row: &Row<'_>, first: usize) -> Result<bool, StoreError> {
+    pub(crate) fn take_fact(&mut self, row: &Row<'_>, first: usize) -> Result<bool, StoreError> {
         let Ok(fact) = read_fact(row, first) else { return Ok(false) };
         // A page that is no longer in use may contain an older fact.
         if !has_fact(self.to, &fact)? {

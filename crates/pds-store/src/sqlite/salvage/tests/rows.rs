@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fact::FactKind;
+use crate::sqlite::rows::facts::{FACT_COLUMNS, edit_fact};
 use crate::sqlite::salvage::saved::{Salvaged, Saved};
 use crate::sqlite::salvage::scan::each_row;
 use crate::store::{Compacted, Maintain};
@@ -108,6 +109,24 @@ fn removed_facts_do_not_come_back() {
     assert_eq!((saved.facts, saved.has_all_facts, saved.is_all), (1, true, false));
 }
 
+/// Without the row between them, two rows move HEAD to the same block.
+#[test]
+fn a_ref_names_its_last_row_after_another_row_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let store = SqliteStore::create(&path).unwrap();
+    let blocks = [1, 2].map(|n| Block::new(Codec::Raw, [n]));
+    for n in [0, 1, 0] {
+        change(&store, &blocks, &[("HEAD", Some(blocks[n].cid()))]);
+    }
+    drop(store);
+    let (_, saved) = salvage_after(dir.path(), "UPDATE log SET sum = sum + 1 WHERE seq = 2");
+    let to = dir.path().join("new.db");
+    let row = RefRow::find(&Connection::open(&to).unwrap(), &RefName::head()).unwrap().unwrap();
+    assert_eq!((saved.moves, row.cid, row.seq), (1, blocks[0].cid(), 1));
+    assert_eq!(SqliteStore::check_file(&to).unwrap(), Vec::<String>::new());
+}
+
 #[test]
 fn a_scan_skips_only_the_row_that_is_unreadable() {
     let dir = tempfile::tempdir().unwrap();
@@ -158,7 +177,14 @@ fn the_newest_row_of_a_ref_and_the_first_row_of_a_fact_are_kept() {
             let sql = format!("SELECT {} FROM refs", RefRow::COLUMNS);
             from.query_row(&sql, [], |row| Ok(saved.take_ref(row, 0).unwrap())).unwrap();
         }
-        assert_eq!(saved.done.refs, 1);
+        for name in ["a", "b"] {
+            let fact = Fact::Account(format!("did:web:{name}.com").parse().unwrap());
+            edit_fact(&from, &FactEdit::Set(fact)).unwrap();
+            let sql = format!("SELECT {FACT_COLUMNS} FROM facts");
+            from.query_row(&sql, [], |row| Ok(saved.take_fact(row, 0).unwrap())).unwrap();
+        }
+        let value: String = to.query_row("SELECT value FROM facts", [], |row| row.get(0)).unwrap();
+        assert_eq!((saved.done.refs, saved.done.facts, &*value), (1, 1, "did:web:a.com"));
         assert_eq!(RefRow::find(&to, &RefName::head()).unwrap().unwrap().cid, cids[1]);
         to.set_drop_behavior(rusqlite::DropBehavior::Rollback);
     }
