@@ -39,7 +39,10 @@ pub(crate) fn existing(dir: &Path) -> &Path {
 /// Syncs all files below a directory in one call: a call for each of a hundred thousand files takes minutes.
 #[cfg(target_os = "linux")]
 fn sync_below(dir: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(dir)?)?)
+    let dir = File::open(dir)?;
+    // The system hands signals to this thread, so it must not be the one that waits in the call.
+    let synced = std::thread::spawn(move || rustix::fs::syncfs(dir)).join();
+    Ok(synced.map_err(|_| io::Error::other("the thread that syncs has ended"))??)
 }
 
 /// Syncs a directory and all files below it.

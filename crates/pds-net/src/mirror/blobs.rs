@@ -97,19 +97,7 @@ pub(super) fn fetch(
 ) -> Result<Blobs> {
     let mut listed = missing::read(dir)?;
     let now = now();
-    let mut gone = Vec::new();
-    for one in listed.values() {
-        match used(repo, one)? {
-            None => gone.push(one.cid),
-            Some(used) if one.is_due(now.unix_micros()) => wanted.add(used, &[]),
-            Some(_) => {}
-        }
-    }
-    if !gone.is_empty() {
-        // The record of the list no longer refers to the blob, but another one may.
-        gone.iter().for_each(|cid| drop(listed.remove(cid)));
-        wanted.all(repo, only)?;
-    }
+    add_listed(repo, &mut listed, (&mut wanted, only), &now)?;
     let leaves_out = wanted.leaves_out;
     let waiting: VecDeque<BlobUse> = wanted.uses.into_values().collect();
     let tried: Vec<Cid> = waiting.iter().map(|one| one.blob.cid).collect();
@@ -150,6 +138,29 @@ pub(super) fn fetch(
         Some(error) => Err(error),
         None => Ok(Blobs { fetched, bytes, leaves_out, missing: listed.into_values().collect() }),
     }
+}
+
+/// Adds the blobs of the list that are due. Entries whose record no longer refers to the blob are dropped.
+fn add_listed(
+    repo: &Repo,
+    listed: &mut BTreeMap<Cid, MissingBlob>,
+    (wanted, only): (&mut Wanted, &[Nsid]),
+    now: &Datetime,
+) -> Result<()> {
+    let mut gone = Vec::new();
+    for one in listed.values() {
+        match used(repo, one)? {
+            None => gone.push(one.cid),
+            Some(used) if one.is_due(now.unix_micros()) => wanted.add(used, &[]),
+            Some(_) => {}
+        }
+    }
+    if !gone.is_empty() {
+        // Another record may refer to them.
+        gone.iter().for_each(|cid| drop(listed.remove(cid)));
+        wanted.all(repo, only)?;
+    }
+    Ok(())
 }
 
 impl Work<'_> {
