@@ -90,3 +90,28 @@ fn the_last_entries_of_present_refs_end_a_log() {
     }
     assert_eq!(relink.ends().collect::<Vec<_>>(), [(name("a"), 3)]);
 }
+
+/// The refs of a copy point where the last rows of their own logs lead, so they need no row more.
+#[test]
+fn a_copy_of_two_refs_has_the_rows_of_its_history_only() {
+    let row = |seq, to: &str, n| LogEntry {
+        seq,
+        name: name(to),
+        before: None,
+        after: Some(block(n).cid()),
+        at_micros: 1,
+        event: Event::Write,
+        message: String::new(),
+    };
+    let edit = |to: &str, n| RefEdit {
+        name: name(to),
+        target: Some(block(n).cid()),
+        expect: Default::default(),
+    };
+    let copy = Change::new(Event::Set)
+        .blocks([1, 2].map(|n| Ok(block(n))))
+        .edits([edit("a", 1), edit("b", 2)])
+        .history([Ok(row(1, "a", 1)), Ok(row(2, "b", 2))]);
+    let applied = MemoryStore::default().apply(copy).unwrap();
+    assert_eq!(applied.version.change, 2);
+}
