@@ -14,7 +14,7 @@ use crate::error::StoreError;
 use crate::sqlite::errors::{file_error, store_error};
 use crate::sqlite::immutable_file::has_no_wal;
 use crate::sqlite::salvage::scan::{each_row, is_damage};
-use crate::sqlite::schema::{Opened, allow_any_length, open_foreign_copy, open_foreign_frozen};
+use crate::sqlite::schema::{Opened, open_foreign_copy, open_foreign_frozen};
 use crate::unfinished::UnfinishedDir;
 use pds_core::data::block::Block;
 use pds_core::data::cid::{Cid, Codec};
@@ -158,10 +158,7 @@ fn tables(connection: &Connection) -> Result<Vec<Table>, StoreError> {
     let mut statement = connection.prepare(sql).map_err(store_error)?;
     let table = |row: &Row<'_>| Ok(Table { name: row.get(0)?, is_without_rowid: row.get(1)? });
     let tables = statement.query_map([], table).map_err(store_error)?;
-    let tables = tables.collect::<Result<_, _>>().map_err(store_error)?;
-    // The schema was read with the usual limit. No longer value is loaded later either.
-    allow_any_length(connection)?;
-    Ok(tables)
+    tables.collect::<Result<_, _>>().map_err(store_error)
 }
 
 impl Table {

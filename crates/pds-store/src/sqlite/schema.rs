@@ -155,11 +155,6 @@ fn leniently(mut connection: Connection) -> Result<Opened, StoreError> {
     Ok(Opened { connection, effort, frozen: None })
 }
 
-/// Allows values of any length, for queries that read the short ones only.
-pub(crate) fn allow_any_length(connection: &Connection) -> Result<(), StoreError> {
-    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, i32::MAX).map(drop).map_err(store_error)
-}
-
 /// Checks that the file is a store of a known format.
 fn checked(opened: Opened) -> Result<Opened, StoreError> {
     let number = |pragma: &str| {

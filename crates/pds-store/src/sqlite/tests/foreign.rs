@@ -167,13 +167,21 @@ fn rows_after_a_damaged_page_are_found() {
 fn a_value_that_is_longer_than_any_block_hides_no_row() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store.sqlite");
-    let made = database(&path, "CREATE TABLE blocks (cid TEXT, content BLOB);");
-    made.execute("INSERT INTO blocks VALUES ('large', zeroblob(20000000))", []).unwrap();
+    // A text in UTF-16 is longer when it is read as UTF-8.
+    let tables = "PRAGMA encoding = 'UTF-16';
+                  CREATE TABLE blocks (cid TEXT, content BLOB);
+                  CREATE TABLE keyed (cid TEXT PRIMARY KEY, content BLOB) WITHOUT ROWID;";
+    let made = database(&path, tables);
     let row = (block(1).cid().to_string(), block(1).bytes().to_vec());
-    made.execute("INSERT INTO blocks VALUES (?1, ?2)", row).unwrap();
+    for table in ["blocks", "keyed"] {
+        let insert = format!("INSERT INTO {table} VALUES (?1, ?2)");
+        made.execute(&insert, ("a", vec![0; 20_000_000])).unwrap();
+        made.execute(&insert, ("b", "\u{4e16}".repeat(2_000_000))).unwrap();
+        made.execute(&insert, row.clone()).unwrap();
+    }
     drop(made);
     let (found, tables) = search(&path);
-    assert_eq!((found.len(), tables.damaged.len()), (1, 0));
+    assert_eq!((found, tables.damaged.len()), ([(block(1).cid(), 2)].into(), 0));
 }
 
 #[test]
