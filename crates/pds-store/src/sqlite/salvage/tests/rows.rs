@@ -148,6 +148,30 @@ fn a_scan_skips_only_the_row_that_is_unreadable() {
     assert_eq!(rows, (1..=60).filter(|row| *row != 3).collect::<Vec<i64>>());
 }
 
+/// A WAL has the pages of its changes only, and the first page of the file may be lost.
+#[test]
+fn a_wal_without_the_first_page_is_saved_with_a_headless_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("pds.db");
+    let (store, blocks) = store(dir.path());
+    drop(store);
+    let sql = Connection::open(&path).unwrap();
+    let update = |bytes: &[u8]| {
+        sql.execute("UPDATE blocks SET bytes = ?1 WHERE id = 1", [bytes]).unwrap();
+    };
+    update(&[9; 10]);
+    sql.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    update(blocks[0].bytes());
+    let mut file = fs::read(&path).unwrap();
+    file[..PAGE_BYTES as usize].fill(b'x');
+    let headless = dir.path().join("headless.db");
+    fs::write(&headless, file).unwrap();
+    fs::copy(dir.path().join("pds.db-wal"), dir.path().join("headless.db-wal")).unwrap();
+    let to = dir.path().join("new.db");
+    SqliteStore::salvage(&headless, &to).unwrap();
+    assert_eq!(count(&SqliteStore::open(&to).unwrap(), &blocks), blocks.len());
+}
+
 #[test]
 fn a_file_of_one_page_has_no_block() {
     let dir = tempfile::tempdir().unwrap();
