@@ -11,13 +11,13 @@ use crate::answers::unpack::UnpackAnswer;
 use crate::arguments::state_arg::StateArg;
 use crate::failures::exit::{Exit, Stated};
 use crate::failures::partial::Gaps;
-use crate::process::leftovers::clear_from;
 use crate::process::new_directory::{existing, publish_directory};
 use crate::process::output::Output;
 use crate::process::progress::Progress;
 use crate::process::text::say;
 use crate::records::record_files::{
-    FileNames, Odd, UNFINISHED_RECORDS, check_is_new, directory_name, write_commit, write_record,
+    FileNames, Odd, UNFINISHED_RECORDS, check_is_new, clear_records, directory_name, write_commit,
+    write_record,
 };
 use crate::repository::open::Place;
 use crate::screens::files::unpacked;
@@ -69,7 +69,7 @@ impl Args {
         check_is_new(&dir)?;
         // If the work is interrupted, no new directory is left.
         let base = existing(&self.dir);
-        clear_from(base, &[UNFINISHED_RECORDS]);
+        clear_records(base, &self.dir);
         let staging = UnfinishedDir::create_in(base, UNFINISHED_RECORDS)
             .with_context(|| format!("cannot write to {}", base.display()))?;
         write_commit(snapshot.commit(), staging.path())?;

@@ -29,17 +29,22 @@ pub(crate) struct Files {
     odd: u64,
 }
 
+/// Removes what killed runs have left where a directory of records is made: in `base`, the nearest one that exists.
+pub(crate) fn clear_records(base: &Path, dir: &Path) {
+    clear_from(base, &[UNFINISHED_RECORDS]);
+    // A killed run may have made the directory as its last step.
+    if let Some(above) = base.parent().filter(|_| base == dir) {
+        let above = if above == Path::new("") { Path::new(".") } else { above };
+        clear_from(above, &[UNFINISHED_RECORDS]);
+    }
+}
+
 impl Files {
     pub(crate) fn new(dir: &Path) -> Result<Self> {
         check_is_outside(dir)?;
         // If the work is interrupted, no new directory is left.
         let base = existing(dir);
-        clear_from(base, &[UNFINISHED_RECORDS]);
-        // A killed run may have made the directory as its last step.
-        if let Some(above) = base.parent().filter(|_| base == dir) {
-            let above = if above == Path::new("") { Path::new(".") } else { above };
-            clear_from(above, &[UNFINISHED_RECORDS]);
-        }
+        clear_records(base, dir);
         let staging = UnfinishedDir::private_in(base, UNFINISHED_RECORDS)
             .with_context(|| format!("cannot write to {}", base.display()))?;
         Ok(Self { staging, dir: dir.to_owned(), odd: 0 })
