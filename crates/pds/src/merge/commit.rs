@@ -132,7 +132,7 @@ impl Merge<'_> {
     /// # let dir = tempfile::tempdir()?;
     /// # let repo = pds::Repo::create(dir.path().join("r"), &"did:web:example.com".parse()?)?;
     /// # let note = |text: &str| pds::data::Value::from([("text", pds::data::Value::from(text))]);
-    /// use pds::merge::commit::{How, MergeOptions};
+    /// use pds::merge::commit::{MergeKind, MergeOptions};
     /// use pds::store::{Expect, RefName};
     ///
     /// let draft: RefName = "draft".parse()?;
