@@ -42,7 +42,7 @@ impl Mirror {
     /// Makes a repository in a directory from an account on its host, with all blobs.
     ///
     /// The state is verified before anything else is made of it. If the clone is interrupted, the same call continues
-    /// it: what has arrived is not fetched again.
+    /// it: a complete export and complete blobs are not fetched again.
     ///
     /// # Errors
     ///
