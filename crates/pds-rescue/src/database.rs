@@ -53,7 +53,9 @@ pub fn salvage_database(dir: impl AsRef<Path>) -> Result<Salvaged> {
     let quarantine = Quarantine::of(dir);
     let kept = match kept_before(&old, quarantine.path()) {
         Some(kept) => kept,
-        None => quarantine.create(DAMAGED_STORE)?.0,
+        None => quarantine.create_empty(DAMAGED_STORE, &|kept| {
+            ["-wal", "-shm"].iter().any(|ending| with_ending(kept, ending).exists())
+        })?,
     };
     let others = ["-wal", "-shm"].map(|ending| (with_ending(&old, ending), ending));
     copy(&old, &kept)?;

@@ -62,9 +62,21 @@ impl Quarantine {
         self.sync()
     }
 
-    /// Creates a file with this name, or with this name and the first free number.
-    pub(crate) fn create(&self, name: &str) -> Result<(PathBuf, File)> {
-        self.create_unless(name, &|_| None)
+    /// Creates an empty file with this name, or with this name and the first free number.
+    ///
+    /// An empty file of an interrupted run is used, unless another file belongs to it.
+    pub(crate) fn create_empty(
+        &self,
+        name: &str,
+        has_others: &dyn Fn(&Path) -> bool,
+    ) -> Result<PathBuf> {
+        let (path, _) = self.create_unless(name, &|path| {
+            let found = path.symlink_metadata().ok();
+            let is_empty = found.is_some_and(|found| found.is_file() && found.len() == 0);
+            let is_left = is_empty && !has_others(path);
+            is_left.then(|| OpenOptions::new().write(true).open(path).ok()).flatten()
+        })?;
+        Ok(path)
     }
 
     /// Creates a file for some bytes, or opens one that has only the beginning of them.

@@ -221,3 +221,25 @@ fn the_wal_survives_a_repair_that_ended_after_it_was_removed() {
         assert!(!undo_interrupted_salvage(&dir).unwrap(), "the new one has no other WAL");
     }
 }
+
+#[test]
+fn an_empty_file_of_an_interrupted_repair_is_used() {
+    let home = tempfile::tempdir().unwrap();
+    for has_wal in [false, true] {
+        let dir = home.path().join(format!("{has_wal}"));
+        Repo::create(&dir, &did()).unwrap();
+        let quarantine = dir.join(QUARANTINE_DIRECTORY);
+        fs::create_dir(&quarantine).unwrap();
+        fs::write(quarantine.join("pds.db.damaged"), "").unwrap();
+        if has_wal {
+            fs::write(quarantine.join("pds.db.damaged-wal"), "of another database").unwrap();
+        }
+        let damaged = fs::read(dir.join(STORE_FILE)).unwrap();
+        salvage_database(&dir).unwrap();
+        let kept = if has_wal { "pds.db.damaged.2" } else { "pds.db.damaged" };
+        assert_eq!(fs::read(quarantine.join(kept)).unwrap(), damaged, "{has_wal}");
+        assert_eq!(quarantine.join("pds.db.damaged.2").exists(), has_wal);
+        let first = fs::metadata(quarantine.join("pds.db.damaged")).unwrap();
+        assert_eq!(first.len() == 0, has_wal);
+    }
+}
