@@ -82,10 +82,7 @@ impl Args {
         let sources: Vec<Arc<dyn Blocks>> =
             self.sources.iter().map(|path| open_source(path)).collect::<Result<_>>()?;
         let sources: Vec<&dyn Blocks> = sources.iter().map(AsRef::as_ref).collect();
-        let mut readable = self.readable(place, &dir, acts)?;
-        if acts && readable.salvaged.is_some() {
-            out.has_done();
-        }
+        let mut readable = self.readable(place, &dir, acts, out)?;
         check_account(&readable.repo, &identity)?;
         let (repo, problems) = (&readable.repo, &mut readable.problems);
         problems.extend(unreadable_key(repo));
@@ -130,7 +127,13 @@ impl Args {
     }
 
     /// Opens the repository, or what can be read of a damaged database file.
-    fn readable(&self, place: &Place, dir: &Path, acts: bool) -> Result<Readable> {
+    fn readable(
+        &self,
+        place: &Place,
+        dir: &Path,
+        acts: bool,
+        out: &mut Output,
+    ) -> Result<Readable> {
         let open = || -> Result<Repo> {
             let repo = if self.signs() { place.repo() } else { place.mirror() }?;
             Ok(if self.clock.accept_clock { repo.accepting_clock() } else { repo })
@@ -150,8 +153,10 @@ impl Args {
             let (repo, salvaged) = (copy.open()?, Some(copy.salvaged().clone()));
             return Ok(Readable { repo, problems, salvaged, copy: Some(copy) });
         }
-        let salvaged = (!problems.is_empty()).then(|| salvage_database(dir)).transpose();
-        let salvaged = salvaged.map_err(|error| nothing_left(error, &store))?;
+        let salvaged = (!problems.is_empty()).then(|| salvaged(dir, &store)).transpose()?;
+        if salvaged.is_some() {
+            out.has_done();
+        }
         Ok(Readable { repo: open()?, problems, salvaged, copy: None })
     }
 
@@ -252,6 +257,20 @@ fn of_rows(error: Error, dir: &Path) -> anyhow::Error {
         }
         error => error.into(),
     }
+}
+
+/// Replaces the database by one with its readable rows. An error after that says that it is replaced.
+fn salvaged(dir: &Path, store: &Path) -> Result<Salvaged> {
+    salvage_database(dir).map_err(|error| {
+        let is_replaced = SqliteStore::check_file(store).is_ok_and(|found| found.is_empty());
+        if !is_replaced {
+            return nothing_left(error, store);
+        }
+        let reason = anyhow::Error::new(error);
+        let message =
+            format!("the database was repaired, but a power failure may undo that: {reason:#}");
+        Stated::partly(message).hint("check the disk, then run pds repair again").into()
+    })
 }
 
 /// Adds the next step to the error about a database that has no readable part.

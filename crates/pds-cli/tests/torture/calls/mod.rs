@@ -6,6 +6,7 @@
 mod fault;
 mod judge;
 mod look;
+mod not_durable;
 mod prepared;
 mod scenario;
 pub(super) mod strace;
