@@ -32,7 +32,6 @@ pub(crate) struct Http {
     agent: Agent,
     rule: Arc<Rule>,
     patience: Patience,
-    counters: Arc<Counters>,
 }
 
 impl Http {
@@ -67,7 +66,7 @@ impl Http {
                 .chain(RustlsConnector::default());
         let resolver = CheckedResolver(Arc::clone(&rule));
         let agent = Agent::with_parts(config, connector, resolver);
-        Ok(Self { agent, rule, patience, counters: Arc::default() })
+        Ok(Self { agent, rule, patience })
     }
 
     /// Returns the rule for private addresses.
@@ -75,13 +74,8 @@ impl Http {
         &self.rule.private
     }
 
-    /// Returns the counts of requests and bytes.
-    pub(crate) fn counters(&self) -> &Counters {
-        &self.counters
-    }
-
     /// Sends a request and follows its redirects. An answer with another status than 2xx is given back, too.
-    pub(crate) fn send(&self, request: &Request<'_>) -> Result<Response> {
+    pub(crate) fn send(&self, request: &Request<'_>, counters: &Arc<Counters>) -> Result<Response> {
         let mut hops = 0;
         let mut place: Option<(Host, String)> = None;
         loop {
@@ -89,7 +83,7 @@ impl Http {
                 Some((host, target)) => (host, target.as_str()),
                 None => (request.host, request.target.as_str()),
             };
-            let response = self.send_once(request, host, target)?;
+            let response = self.send_once(request, (host, target), counters)?;
             let Some(to) = redirect::target(&response) else {
                 return Ok(response);
             };
@@ -99,13 +93,18 @@ impl Http {
         }
     }
 
-    fn send_once(&self, request: &Request<'_>, host: &Host, target: &str) -> Result<Response> {
+    fn send_once(
+        &self,
+        request: &Request<'_>,
+        (host, target): (&Host, &str),
+        counters: &Arc<Counters>,
+    ) -> Result<Response> {
         let url = format!("{host}{target}");
         self.rule
             .private
             .check_host(host)
             .map_err(|fault| Error::Address { host: host.to_string(), fault })?;
-        self.counters.requested();
+        counters.requested();
         let method = match request.method {
             Method::Get => http::Method::GET,
             Method::Head => http::Method::HEAD,
@@ -123,7 +122,7 @@ impl Http {
             Some((_, bytes)) => self.run(builder.body(bytes), request, host, &url),
             None => self.run(builder.body(SendBody::none()), request, host, &url),
         }?;
-        self.response(answer, request, url)
+        self.response(answer, request, url, counters)
     }
 
     fn run(
@@ -156,6 +155,7 @@ impl Http {
         answer: http::Response<ureq::Body>,
         request: &Request<'_>,
         url: String,
+        counters: &Arc<Counters>,
     ) -> Result<Response> {
         let (parts, body) = answer.into_parts();
         let is_error = !parts.status.is_success();
@@ -177,7 +177,7 @@ impl Http {
             what: request.bounds.what,
             max_bytes: if is_error { limits::MAX_JSON_BYTES } else { request.bounds.max_bytes },
             patience: self.patience,
-            counters: Arc::clone(&self.counters),
+            counters: Arc::clone(counters),
         };
         let body = Body::new(body, is_gzip && has_body, total, origin)?;
         Ok(Response::new(parts.status.as_u16(), parts.headers, url, body))

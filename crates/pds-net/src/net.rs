@@ -18,7 +18,7 @@ use crate::progress::{Progress, Report};
 use crate::request::Request;
 use crate::response::Response;
 use crate::retry;
-use crate::traffic::Traffic;
+use crate::traffic::{Counters, Traffic};
 use crate::wait::Advice;
 
 /// The network as this program uses it: options, connections, and the limits of each host.
@@ -27,6 +27,7 @@ use crate::wait::Advice;
 #[derive(Debug, Clone)]
 pub struct Net {
     inner: Arc<Inner>,
+    counters: Arc<Counters>,
 }
 
 #[derive(Debug)]
@@ -54,7 +55,8 @@ impl Net {
         let http = Http::new(&options)?;
         let places = Arc::new(Places::new(options.jobs, limits::REQUESTS_IN_ALL));
         let gate = Gate::new(options.max_wait, Arc::clone(&options.clock));
-        Ok(Self { inner: Arc::new(Inner { options, http, places, gate }) })
+        let inner = Arc::new(Inner { options, http, places, gate });
+        Ok(Self { inner, counters: Arc::default() })
     }
 
     /// Returns the options.
@@ -66,7 +68,14 @@ impl Net {
     /// Returns the counts of requests and bytes so far.
     #[must_use]
     pub fn traffic(&self) -> Traffic {
-        self.inner.http.counters().traffic()
+        self.counters.traffic()
+    }
+
+    /// Returns the same network with counts of its own, which begin at zero. This network counts the same requests.
+    #[must_use]
+    pub fn with_own_counts(&self) -> Self {
+        let counters = Arc::new(Counters::part_of(&self.counters));
+        Self { inner: Arc::clone(&self.inner), counters }
     }
 
     /// Returns the client for calls without a report.
@@ -136,7 +145,7 @@ impl<'a> Client<'a> {
         let inner = &self.net.inner;
         inner.gate.enter(request.host, self.report)?;
         let permit = inner.places.take(request.host);
-        let response = inner.http.send(request)?;
+        let response = inner.http.send(request, &self.net.counters)?;
         // After a redirect it is another host that speaks.
         if response.url() == request.url() {
             let now = inner.gate.clock().now();

@@ -88,7 +88,7 @@ pub(crate) struct PulledAnswer {
 }
 
 impl PulledAnswer {
-    pub(crate) fn of(mirror: &Mirror, traffic: Traffic, pulled: &Pulled) -> Self {
+    pub(crate) fn of(mirror: &Mirror, pulled: &Pulled) -> Self {
         let (mut created, mut updated, mut deleted) = (0, 0, 0);
         for change in &pulled.changes {
             match (change.before, change.after) {
@@ -112,8 +112,8 @@ impl PulledAnswer {
             updated,
             deleted,
             blobs: BlobCounts::of(&pulled.blobs),
-            bytes_received: traffic.bytes_received,
-            requests: traffic.requests,
+            bytes_received: pulled.traffic.bytes_received,
+            requests: pulled.traffic.requests,
         }
     }
 }

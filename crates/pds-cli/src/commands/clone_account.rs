@@ -99,7 +99,7 @@ impl AccountClone<'_> {
         };
         let dir = dir.display().to_string();
         out.show(&answer, |terminal| screen::cloned(&answer, &dir, terminal))?;
-        Ok(say_not_fetched(&cloned.blobs, out))
+        Ok(say_not_fetched(&cloned.blobs, None, out))
     }
 
     /// Returns the directory to create: the one given, or the handle, or the DID.

@@ -94,7 +94,7 @@ impl Args {
         if let Some(host) = &pulled.moved_to {
             out.warn(format!("the account has moved to {host}"));
         }
-        let answer = PulledAnswer::of(&mirror, net.traffic(), &pulled);
+        let answer = PulledAnswer::of(&mirror, &pulled);
         if answer.action == PullAction::Diverged && out.terminal().is_none() {
             out.warn("HEAD has commits made here and stays; pds merge origin combines both");
         }
@@ -103,7 +103,7 @@ impl Args {
             let before = rev_before(&mirror, &pulled);
             out.show(&answer, |terminal| screen::pulled(&answer, &host, before, terminal))?;
         }
-        Ok(say_not_fetched(&pulled.blobs, out))
+        Ok(say_not_fetched(&pulled.blobs, None, out))
     }
 
     fn options(&self) -> FetchOptions {

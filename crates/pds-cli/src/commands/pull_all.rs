@@ -49,7 +49,7 @@ pub(super) fn run(
             });
         });
         for (dir, pulled) in results {
-            counts.add(dir.as_path(), pulled, (net, verbose), out)?;
+            counts.add(dir.as_path(), pulled, verbose, out)?;
         }
         Ok(())
     })?;
@@ -73,7 +73,7 @@ impl PullCounts {
         &mut self,
         dir: &Path,
         pulled: NetResult<(Mirror, Pulled)>,
-        (net, verbose): (&Net, bool),
+        verbose: bool,
         out: &mut Output,
     ) -> Result<()> {
         let name = dir.display().to_string();
@@ -93,10 +93,11 @@ impl PullCounts {
         for warning in &pulled.warnings {
             out.warn(format!("{name}: {warning}"));
         }
-        let answer = PulledAnswer::of(&mirror, net.traffic(), &pulled);
+        let answer = PulledAnswer::of(&mirror, &pulled);
         let is_unchanged = answer.action == PullAction::Unchanged;
         *(if is_unchanged { &mut self.unchanged } else { &mut self.pulled }) += 1;
-        self.incomplete += u64::from(say_not_fetched(&pulled.blobs, out) != Exit::Done);
+        self.incomplete +=
+            u64::from(say_not_fetched(&pulled.blobs, Some(&name), out) != Exit::Done);
         match out.is_json() || verbose || !is_unchanged {
             true => out.answer(&PulledOne::pulled(name, answer)),
             false => Ok(()),

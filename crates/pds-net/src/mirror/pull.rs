@@ -27,6 +27,7 @@ use crate::net::{Client, Net};
 use crate::progress::Report;
 use crate::resolve::account::resolve;
 use crate::resolve::who::Who;
+use crate::traffic::Traffic;
 use crate::xrpc::sync::{LatestCommit, ListedRepo};
 
 /// What a pull has done.
@@ -47,6 +48,8 @@ pub struct Pulled {
     pub blobs: Blobs,
     /// Facts that a person should know.
     pub warnings: Vec<String>,
+    /// The requests of this pull alone.
+    pub traffic: Traffic,
 }
 
 impl Mirror {
@@ -76,6 +79,7 @@ impl Mirror {
         options: &FetchOptions,
         report: Report<'_>,
     ) -> Result<Pulled> {
+        let net = &net.with_own_counts();
         let client = net.reporting(report);
         let did = self.upstream.did.clone();
         let fetch = FetchDir::lock(&self.dir, &did, options.wait)?;
@@ -106,7 +110,8 @@ impl Mirror {
         let blobs = self.blobs(&source, (&changes, was_complete), options)?;
         fetch.finish()?;
         let after = self.repo.on(origin()).snapshot()?.commit().clone();
-        Ok(Pulled { before: before.cid(), after, changes, moves_head, moved_to, blobs, warnings })
+        let (before, traffic) = (before.cid(), net.traffic());
+        Ok(Pulled { before, after, changes, moves_head, moved_to, blobs, warnings, traffic })
     }
 
     fn set_incomplete(&mut self) -> Result<()> {

@@ -1,5 +1,6 @@
 //! Clones and pulls of accounts on the real host, through a proxy.
 
+mod all;
 mod answers;
 mod blobs;
 mod clones;
