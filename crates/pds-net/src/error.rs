@@ -114,6 +114,14 @@ pub enum Error {
         /// The bytes that arrived.
         bytes: u64,
     },
+    /// The host closed a WebSocket.
+    #[error("{}: the host closed the connection: {}; connect again", Escaped(.url), Escaped(.reason))]
+    Closed {
+        /// The URL.
+        url: String,
+        /// The code and the text that the host gave.
+        reason: String,
+    },
     /// A redirect was not followed.
     #[error("{} redirects to {}, which was not followed: {reason}", Escaped(.url), Escaped(.to))]
     Redirect {
@@ -181,6 +189,7 @@ impl Error {
             Self::Connect { .. }
             | Self::Stalled { .. }
             | Self::Cut { .. }
+            | Self::Closed { .. }
             | Self::RateLimited { .. }
             | Self::Busy => true,
             Self::Http { status, .. } => is_retryable_status(*status),
@@ -210,6 +219,7 @@ impl Error {
                 | Self::Bound { .. }
                 | Self::Stalled { .. }
                 | Self::Cut { .. }
+                | Self::Closed { .. }
                 | Self::Redirect { .. }
                 | Self::RateLimited { .. }
                 | Self::Inactive { .. }

@@ -95,3 +95,19 @@ pub const FEW_REQUESTS: u64 = 16;
 
 /// The longest wait that a host may ask for. A longer one ends the command with the time to come back.
 pub const MAX_WAIT: Duration = Duration::from_secs(15 * 60);
+
+/// A message of a WebSocket, with all its fragments. The specification bounds the messages of event streams so.
+pub const MAX_MESSAGE_BYTES: usize = pds_core::data::limits::MAX_MESSAGE_BYTES;
+
+/// The time in which one ping of a WebSocket is answered. More pings in it get one answer together.
+pub const PONG_PAUSE: Duration = Duration::from_secs(1);
+
+/// The time without a message after which a WebSocket is asked for a pong. Proxies close connections that are idle for
+/// a minute.
+pub const PING_AFTER: Duration = Duration::from_secs(30);
+
+/// The time without a message or pong after which a WebSocket ends. A host that is alive answers a ping.
+pub const SILENCE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+
+/// The time for which a call waits for a message of a WebSocket. Then the caller may stop.
+pub const MESSAGE_WAIT: Duration = Duration::from_secs(1);

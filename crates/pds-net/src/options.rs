@@ -67,6 +67,10 @@ pub struct Patience {
     pub pace_window: Duration,
     /// The slowest body, in bytes a second.
     pub slowest_bytes_a_second: u64,
+    /// The time without a message after which a WebSocket is asked for a pong.
+    pub ping_after: Duration,
+    /// The time without a message or pong after which a WebSocket ends.
+    pub silence: Duration,
 }
 
 impl Default for Patience {
@@ -77,6 +81,8 @@ impl Default for Patience {
             between_bytes: limits::BETWEEN_BYTES_TIMEOUT,
             pace_window: limits::PACE_WINDOW,
             slowest_bytes_a_second: limits::SLOWEST_BYTES_A_SECOND,
+            ping_after: limits::PING_AFTER,
+            silence: limits::SILENCE_TIMEOUT,
         }
     }
 }

@@ -64,6 +64,13 @@ fn the_table_of_limits_has_the_values() {
         ("tries of a request", number(u64::from(limits::TRIES))),
         ("a wait that a host asks for", time(limits::MAX_WAIT)),
         ("one try to ask DNS", time(limits::DNS_TIMEOUT)),
+        (
+            "a message of a WebSocket, with all its fragments",
+            bytes(limits::MAX_MESSAGE_BYTES as u64),
+        ),
+        ("between two pongs of ours", time(limits::PONG_PAUSE)),
+        ("without a message, until we send a ping", time(limits::PING_AFTER)),
+        ("without a message or pong, until the connection ends", time(limits::SILENCE_TIMEOUT)),
     ];
     let wanted: Vec<String> =
         wanted.iter().map(|(what, bound)| format!("| {what} | {bound} |")).collect();
