@@ -7,7 +7,10 @@ use std::sync::Arc;
 use ureq::config::Config;
 use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{ConnectionDetails, Connector, NextTimeout, Transport};
+use ureq::unversioned::transport::{
+    ConnectProxyConnector, ConnectionDetails, Connector, NextTimeout, RustlsConnector,
+    TcpConnector, Transport,
+};
 
 use crate::private_addresses::{AddressFault, PrivateAddresses};
 
@@ -79,7 +82,7 @@ impl Resolver for CheckedResolver {
 
 /// The last step before the TCP connection: checks the addresses that will be dialled, again.
 #[derive(Debug)]
-pub(crate) struct CheckedConnector(pub(crate) Arc<Rule>);
+struct CheckedConnector(Arc<Rule>);
 
 impl<In: Transport> Connector<In> for CheckedConnector {
     type Out = In;
@@ -98,6 +101,14 @@ impl<In: Transport> Connector<In> for CheckedConnector {
         }
         Ok(chained)
     }
+}
+
+/// Returns the steps from a URL to a connection: the proxy of the user, the check, TCP and TLS.
+pub(crate) fn connector(rule: &Arc<Rule>) -> impl Connector<Out = impl Transport> {
+    ().chain(ConnectProxyConnector::default())
+        .chain(CheckedConnector(Arc::clone(rule)))
+        .chain(TcpConnector::default())
+        .chain(RustlsConnector::default())
 }
 
 #[cfg(test)]

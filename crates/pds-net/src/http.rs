@@ -4,15 +4,14 @@ use std::io;
 use std::sync::Arc;
 
 use ureq::http::{self, StatusCode, header};
-use ureq::unversioned::transport::{
-    ConnectProxyConnector, Connector, RustlsConnector, TcpConnector,
-};
+use ureq::unversioned::transport::{Connector, Transport};
 use ureq::{Agent, AsSendBody, SendBody};
 
 use crate::body::{Body, Origin};
-use crate::dial::{CheckedConnector, CheckedResolver, NotDialled, Rule};
+use crate::dial::{CheckedResolver, NotDialled, Rule, connector};
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::kept::Kept;
 use crate::limits;
 use crate::options::{NetOptions, Patience};
 use crate::private_addresses::PrivateAddresses;
@@ -59,13 +58,8 @@ impl Http {
             .timeout_connect(Some(patience.connect))
             .timeout_per_write(Some(patience.between_bytes))
             .build();
-        let connector =
-            ().chain(ConnectProxyConnector::default())
-                .chain(CheckedConnector(Arc::clone(&rule)))
-                .chain(TcpConnector::default())
-                .chain(RustlsConnector::default());
         let resolver = CheckedResolver(Arc::clone(&rule));
-        let agent = Agent::with_parts(config, connector, resolver);
+        let agent = Agent::with_parts(config, connector(&rule), resolver);
         Ok(Self { agent, rule, patience })
     }
 
@@ -83,7 +77,7 @@ impl Http {
                 Some((host, target)) => (host, target.as_str()),
                 None => (request.host, request.target.as_str()),
             };
-            let response = self.send_once(request, (host, target), counters)?;
+            let response = self.send_once(&self.agent, request, (host, target), counters)?;
             let Some(to) = redirect::target(&response) else {
                 return Ok(response);
             };
@@ -93,8 +87,26 @@ impl Http {
         }
     }
 
+    /// Sends a request for another protocol. If the host agrees, its answer has the status 101, and the connection comes
+    /// with it. Redirects are not followed.
+    pub(crate) fn upgrade(
+        &self,
+        request: &Request<'_>,
+        counters: &Arc<Counters>,
+    ) -> Result<(Response, Option<Box<dyn Transport>>)> {
+        let kept = Kept::default();
+        let connector = connector(&self.rule).chain(kept.clone());
+        let resolver = CheckedResolver(Arc::clone(&self.rule));
+        let agent = Agent::with_parts(self.agent.config().clone(), connector, resolver);
+        let place = (request.host, request.target.as_str());
+        let response = self.send_once(&agent, request, place, counters)?;
+        let is_agreed = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+        Ok((response, if is_agreed { kept.take() } else { None }))
+    }
+
     fn send_once(
         &self,
+        agent: &Agent,
         request: &Request<'_>,
         (host, target): (&Host, &str),
         counters: &Arc<Counters>,
@@ -119,14 +131,15 @@ impl Http {
             builder = builder.header(header::CONTENT_TYPE, content_type);
         }
         let answer = match request.body {
-            Some((_, bytes)) => self.run(builder.body(bytes), request, host, &url),
-            None => self.run(builder.body(SendBody::none()), request, host, &url),
+            Some((_, bytes)) => self.run(agent, builder.body(bytes), request, host, &url),
+            None => self.run(agent, builder.body(SendBody::none()), request, host, &url),
         }?;
         self.response(answer, request, url, counters)
     }
 
     fn run(
         &self,
+        agent: &Agent,
         message: http::Result<http::Request<impl AsSendBody>>,
         request: &Request<'_>,
         host: &Host,
@@ -137,8 +150,7 @@ impl Http {
             Error::Connect { host: host.clone(), reason }
         })?;
         let first_byte = request.bounds.first_byte.unwrap_or(self.patience.first_byte);
-        let mut configured = self
-            .agent
+        let mut configured = agent
             .configure_request(message)
             .timeout_recv_response(Some(first_byte))
             .timeout_per_read(Some(first_byte.max(self.patience.between_bytes)));
@@ -146,7 +158,7 @@ impl Http {
             // The proxy of the user is one for https.
             configured = configured.proxy(None);
         }
-        let sent = self.agent.run(configured.build());
+        let sent = agent.run(configured.build());
         sent.map_err(|error| fault(error, host, url, first_byte))
     }
 

@@ -8,6 +8,7 @@
 //! - [`net`]: the client, with its [`options`].
 //! - [`account`]: an account with its host and its keys.
 //! - [`request`], [`response`], [`body`]: one request and its bounded answer.
+//! - [`socket`]: a WebSocket with bounded messages.
 //! - [`resolve`]: from a handle or DID to an account.
 //! - [`xrpc`]: the calls of the protocol.
 //! - [`address`], [`private_addresses`], [`host`]: which hosts and addresses are dialled.
@@ -36,9 +37,11 @@ mod dial;
 pub mod error;
 mod error_text;
 mod escape;
+mod frame_io;
 mod gate;
 pub mod host;
 mod http;
+mod kept;
 pub mod limits;
 pub mod mirror;
 pub mod net;
@@ -55,6 +58,7 @@ pub mod request;
 pub mod resolve;
 pub mod response;
 mod retry;
+pub mod socket;
 mod tls;
 pub mod traffic;
 mod wait;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use ureq::unversioned::transport::Transport;
 
 use crate::error::{Error, Result};
 use crate::gate::Gate;
@@ -12,9 +13,10 @@ use crate::host::Host;
 use crate::http::Http;
 use crate::limits;
 use crate::options::NetOptions;
-use crate::permit::Places;
+use crate::permit::{Permit, Places};
 use crate::private_addresses::PrivateAddresses;
 use crate::progress::{Progress, Report};
+use crate::redirect;
 use crate::request::Request;
 use crate::response::Response;
 use crate::retry;
@@ -141,19 +143,56 @@ impl<'a> Client<'a> {
         self.repeat(request, || self.send_once(request)?.into_body().into_bytes())
     }
 
+    /// Sends a request for another protocol, and gives back the connection if the host agrees.
+    ///
+    /// Only the request has one of the places for parallel requests, because the connection may stay for days.
+    pub(crate) fn upgrade(
+        &self,
+        request: &Request<'_>,
+    ) -> Result<(Response, Option<Box<dyn Transport>>)> {
+        self.repeat(request, || {
+            let _permit = self.enter(request)?;
+            let (response, transport) = self.net.inner.http.upgrade(request, &self.net.counters)?;
+            self.note(request, &response);
+            if transport.is_some() {
+                return Ok((response, transport));
+            }
+            if let Some(to) = redirect::target(&response) {
+                let reason = "a WebSocket follows no redirect";
+                return Err(redirect::refusal(response.url(), to, reason));
+            }
+            Ok((response.checked(request.bounds.form)?, None))
+        })
+    }
+
+    /// Returns the counters of the client.
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.net.counters)
+    }
+
     fn send_once(&self, request: &Request<'_>) -> Result<Response> {
-        let inner = &self.net.inner;
-        inner.gate.enter(request.host, self.report)?;
-        let permit = inner.places.take(request.host);
-        let response = inner.http.send(request, &self.net.counters)?;
-        // After a redirect it is another host that speaks.
-        if response.url() == request.url() {
-            let now = inner.gate.clock().now();
-            let advice = Advice::read(response.status(), |name| response.header(name), now);
-            inner.gate.note(request.host, advice);
-        }
+        let permit = self.enter(request)?;
+        let response = self.net.inner.http.send(request, &self.net.counters)?;
+        self.note(request, &response);
         let response = response.checked(request.bounds.form)?;
         Ok(response.map_body(|body| body.holding(permit)))
+    }
+
+    /// Waits until a request is welcome, and takes a place for it.
+    fn enter(&self, request: &Request<'_>) -> Result<Permit> {
+        self.net.inner.gate.enter(request.host, self.report)?;
+        Ok(self.net.inner.places.take(request.host))
+    }
+
+    /// Notes what an answer says about further requests.
+    fn note(&self, request: &Request<'_>, response: &Response) {
+        // After a redirect it is another host that speaks.
+        if response.url() == request.url() {
+            let gate = &self.net.inner.gate;
+            let now = gate.clock().now();
+            let advice = Advice::read(response.status(), |name| response.header(name), now);
+            gate.note(request.host, advice);
+        }
     }
 
     /// Calls a function until it succeeds, or until its failure will not pass.

@@ -24,8 +24,7 @@ pub(crate) fn next(
     to: &str,
     hops: u32,
 ) -> Result<(Host, String)> {
-    let refuse =
-        |reason| Err(Error::Redirect { url: url.to_owned(), to: cut(to, 256).to_owned(), reason });
+    let refuse = |reason| Err(refusal(url, to, reason));
     if request.method != Method::Get || request.has_credential() {
         return refuse("only reads without a credential follow a redirect");
     }
@@ -39,6 +38,11 @@ pub(crate) fn next(
         return refuse("its target is not encrypted");
     }
     Ok((next, target))
+}
+
+/// Returns the error of a redirect that is not followed.
+pub(crate) fn refusal(url: &str, to: &str, reason: &'static str) -> Error {
+    Error::Redirect { url: url.to_owned(), to: cut(to, 256).to_owned(), reason }
 }
 
 /// Parses an absolute URL, or a path on the same host.

@@ -8,3 +8,4 @@ mod bounds;
 mod proxies;
 mod retries;
 mod server;
+mod sockets;
