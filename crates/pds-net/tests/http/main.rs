@@ -5,6 +5,7 @@
 mod accounts;
 mod answers;
 mod bounds;
+mod handshakes;
 mod proxies;
 mod retries;
 mod server;
