@@ -118,6 +118,16 @@ impl<'a> Client<'a> {
         self.net
     }
 
+    /// Waits. `step` is reported at least once a second.
+    pub(crate) fn pause(&self, time: Duration, step: &dyn Fn() -> Progress) -> Result<()> {
+        self.net.inner.gate.pause(time, self.report, step)
+    }
+
+    /// Returns a random number for the length of a pause.
+    pub(crate) fn random(&self) -> u32 {
+        self.net.inner.gate.clock().random()
+    }
+
     /// Sends a request, and gives back the answer if its status is 2xx and its form is the wanted one.
     ///
     /// The request waits as long as the host asks for. If the failure may pass, the request is sent again, but not

@@ -43,6 +43,11 @@ pub enum Progress {
         /// The bytes so far.
         bytes: u64,
     },
+    /// Mirrors are followed. This comes about once a second, and with each event.
+    Following {
+        /// The server of the events; `None` without one.
+        server: Option<Host>,
+    },
     /// The next request waits.
     Waiting {
         /// The host.

@@ -67,6 +67,10 @@ pub(super) fn import_with(
             let expected = Expected::default().did(&account.did).key(key);
             transfer.admit(blocks, root, &expected)?
         }
+        Parcel::Changes(step) => {
+            let expected = Expected::default().did(&account.did).key(key);
+            transfer.advance(&step, &expected)?
+        }
     };
     let found = imported.commit.did();
     match *found == account.did {
@@ -79,6 +83,7 @@ pub(super) fn import_with(
 pub(super) fn root_of(parcel: Parcel<'_>) -> Result<Option<Cid>> {
     match parcel {
         Parcel::Blocks(_, root) => Ok(Some(root)),
+        Parcel::Changes(step) => Ok(Some(step.commit.cid())),
         Parcel::File(path) => {
             let file = small_file::open_fetched(path)?;
             let car = CarReader::new(file).map_err(|error| Error::Repo(pds::Error::Car(error)))?;
@@ -95,6 +100,7 @@ pub(super) fn commit_of(parcel: Parcel<'_>) -> Result<Option<Commit>> {
     };
     Ok(match parcel {
         Parcel::Blocks(blocks, root) => decode(blocks, &root),
+        Parcel::Changes(step) => Some(step.commit.clone()),
         Parcel::File(path) => {
             let file = small_file::open_fetched(path)?;
             let car = CarFile::open_unchecked(file);

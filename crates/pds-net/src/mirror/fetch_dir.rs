@@ -24,6 +24,29 @@ pub(super) struct FetchDir {
     _lock: File,
 }
 
+/// The lock of [`FetchDir`], for a change that keeps no files.
+#[derive(Debug)]
+pub(super) struct MirrorLock {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl MirrorLock {
+    /// Locks a mirror. `wait` is the time to wait for another fetch.
+    pub(super) fn take(dir: &Path, wait: Duration) -> Result<Self> {
+        let path = dir.join(FETCH_DIRECTORY);
+        let lock = locked(&path, wait)?;
+        Ok(Self { path, _lock: lock })
+    }
+}
+
+impl Drop for MirrorLock {
+    fn drop(&mut self) {
+        // It stays if a killed fetch has left files.
+        let _ = fs::remove_dir(&self.path);
+    }
+}
+
 /// Which account the files belong to.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {

@@ -56,6 +56,16 @@ impl Mirror {
         Ok(Some(Self { dir: dir.to_owned(), repo, upstream }))
     }
 
+    /// Reads `upstream.json` again: another process may have changed it.
+    pub(super) fn reload(&mut self) -> Result<()> {
+        if let Some(upstream) = Upstream::read(&self.dir)?
+            && upstream.did == self.upstream.did
+        {
+            self.upstream = upstream;
+        }
+        Ok(())
+    }
+
     /// Returns the repository.
     #[must_use]
     pub fn repo(&self) -> &Repo {

@@ -114,7 +114,7 @@ impl Mirror {
         Ok(Pulled { before, after, changes, moves_head, moved_to, blobs, warnings, traffic })
     }
 
-    fn set_incomplete(&mut self) -> Result<()> {
+    pub(super) fn set_incomplete(&mut self) -> Result<()> {
         if !self.upstream.complete {
             return Ok(());
         }
@@ -179,9 +179,7 @@ impl Mirror {
     /// documents count for a day while the directory cannot be asked.
     fn checked(&mut self, client: Client<'_>, latest: Cid) -> Result<Option<Account>> {
         let is_new = self.repo.get_ref(&origin())? != Some(latest);
-        let checked = self.upstream.checked_at.as_ref().map_or(0, |at| at.unix_micros());
-        let age = now().unix_micros().saturating_sub(checked);
-        let is_recent = (0..CHECK_MICROS).contains(&age);
+        let is_recent = self.is_checked();
         if !is_new && is_recent {
             return Ok(None);
         }
@@ -192,6 +190,13 @@ impl Mirror {
             }
             found => found.map(Some),
         }
+    }
+
+    /// Returns whether the identity of the account was checked within the last day.
+    pub(super) fn is_checked(&self) -> bool {
+        let checked = self.upstream.checked_at.as_ref().map_or(0, |at| at.unix_micros());
+        let age = now().unix_micros().saturating_sub(checked);
+        (0..CHECK_MICROS).contains(&age)
     }
 
     /// Finds the account, and compares its identity with the one that was seen before.
@@ -240,7 +245,7 @@ impl Mirror {
         Ok((imported, warning.into_iter().chain(faults).collect()))
     }
 
-    fn take(
+    pub(super) fn take(
         &self,
         account: &Account,
         parcel: Parcel<'_>,
@@ -282,13 +287,17 @@ impl Mirror {
     }
 
     /// Returns the changes of records between two states of the host.
-    fn changes(&self, before: &Commit, imported: &Imported) -> Result<Vec<RecordChange>> {
+    pub(super) fn changes(
+        &self,
+        before: &Commit,
+        imported: &Imported,
+    ) -> Result<Vec<RecordChange>> {
         let (before, after) = (Some(before.cid()), Some(imported.commit.cid()));
         Ok(self.repo.history().changes(before, after)?)
     }
 
     /// Fetches the blobs of new records, or all that are missing if an earlier run did not finish.
-    fn blobs(
+    pub(super) fn blobs(
         &mut self,
         source: &Source<'_>,
         (changes, was_complete): (&[RecordChange], bool),

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use pds::Advance;
 use pds::Code;
 use pds::model::finding::Stage;
+use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
 
 use crate::error::{Error, Result};
@@ -19,7 +21,9 @@ pub(super) enum Parcel<'a> {
     /// A complete file of a host.
     File(&'a Path),
     /// All that has arrived.
-    Blocks(&'a Fetched, Cid),
+    Blocks(&'a dyn Blocks, Cid),
+    /// The changes that lead to a commit from the stored state.
+    Changes(Advance<'a>),
 }
 
 /// What was asked for, and how often.
@@ -160,7 +164,7 @@ impl Tries {
 
 /// Returns whether blocks are missing or damaged, so that others may complete the state, or whether a newer state is
 /// missing.
-fn is_gap(error: &Error) -> bool {
+pub(super) fn is_gap(error: &Error) -> bool {
     let finding = match error {
         Error::Repo(pds::Error::Car(_)) | Error::Answer { .. } => return true,
         Error::Refused(refusal) => match &**refusal {
