@@ -9,6 +9,7 @@ pub mod blobs;
 pub mod clone;
 mod fetch_dir;
 mod fetched;
+pub mod follow;
 pub mod handle;
 mod keys;
 pub mod missing;

@@ -1,0 +1,116 @@
+//! A connection to an event stream that is opened again when it breaks.
+
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::limits::LONGEST_PAUSE;
+use crate::net::Client;
+use crate::progress::{Progress, Report};
+use crate::retry;
+use crate::socket::{Messages, Socket};
+
+/// A connection to an event stream.
+pub(super) struct Connection<'a> {
+    client: Client<'a>,
+    report: Report<'a>,
+    server: Host,
+    messages: Messages,
+    socket: Option<(Socket, Instant)>,
+    /// Whether the server was reached once. From then on, each fault may pass.
+    was_open: bool,
+    /// The connections since the last good message.
+    tries: u32,
+    /// Why the last connection ended.
+    why: String,
+}
+
+/// What came from a connection.
+pub(super) enum Message {
+    /// The connection is open.
+    Opened,
+    /// A message.
+    Bytes(Vec<u8>),
+    /// Nothing for a second, or the connection broke.
+    Nothing,
+}
+
+impl<'a> Connection<'a> {
+    /// Names a server. It is not dialled yet.
+    pub(super) fn new(
+        (client, report): (Client<'a>, Report<'a>),
+        server: Host,
+        messages: Messages,
+    ) -> Self {
+        let (socket, why) = (None, String::new());
+        Self { client, report, server, messages, socket, was_open: false, tries: 0, why }
+    }
+
+    /// Waits for a message. A connection that is closed is opened again, at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`], and the fault of a server that was never reached if it will not pass.
+    pub(super) fn next(&mut self, path: &str) -> Result<Message> {
+        if (self.report)(Progress::Following { server: Some(self.server.clone()) }).is_break() {
+            return Err(Error::Stopped);
+        }
+        let Some((socket, _)) = &mut self.socket else { return self.open(path) };
+        match socket.next() {
+            Ok(Some(bytes)) => Ok(Message::Bytes(bytes)),
+            Ok(None) => Ok(Message::Nothing),
+            Err(error) => {
+                self.close(&error.to_string());
+                Ok(Message::Nothing)
+            }
+        }
+    }
+
+    fn open(&mut self, path: &str) -> Result<Message> {
+        if self.tries > 0 {
+            self.pause()?;
+        }
+        match Socket::open(self.client, &self.server, path, self.messages) {
+            Ok(socket) => {
+                (self.socket, self.was_open) = (Some((socket, Instant::now())), true);
+                Ok(Message::Opened)
+            }
+            Err(error @ Error::Stopped) => Err(error),
+            Err(error) if !self.was_open && !error.is_retryable() => Err(error),
+            Err(error) => {
+                self.close(&error.to_string());
+                Ok(Message::Nothing)
+            }
+        }
+    }
+
+    /// Ends the connection. The next message opens it again.
+    pub(super) fn close(&mut self, why: &str) {
+        if self.socket.take().is_some_and(|(_, opened)| opened.elapsed() > LONGEST_PAUSE) {
+            self.tries = 0;
+        }
+        self.why = why.to_owned();
+        self.tries = self.tries.saturating_add(1);
+    }
+
+    /// Notes that a message was good, so that the next pause is short.
+    pub(super) fn is_good(&mut self) {
+        self.tries = 0;
+    }
+
+    fn pause(&self) -> Result<()> {
+        let after = retry::pause(self.tries, self.client.random());
+        let step = || Progress::Retrying {
+            host: self.server.clone(),
+            try_number: self.tries.saturating_add(1),
+            after,
+            error: self.why.clone(),
+        };
+        self.client.pause(after, &step)
+    }
+}
+
+/// A feed that has no connection: it wakes up once a second.
+pub(super) fn tick(client: Client<'_>) -> Result<()> {
+    client.pause(Duration::from_secs(1), &|| Progress::Following { server: None })
+}

@@ -1,0 +1,143 @@
+//! What arrives for a group of mirrors, whatever it is that is followed.
+
+use pds_core::sync::error::FrameError;
+use pds_core::sync::event::Event;
+use pds_core::sync::frame::Frame;
+use pds_core::syntax::did::Did;
+
+use crate::error::Result;
+use crate::mirror::follow::connection::{Connection, Message, tick};
+use crate::mirror::follow::followed::EventRefused;
+use crate::mirror::follow::jetstream::Jetstream;
+use crate::net::Client;
+
+/// What is followed.
+pub(super) enum Feed<'a> {
+    /// The event stream of a host or of a relay.
+    Events(EventFeed<'a>),
+    /// The events of a Jetstream server.
+    Jetstream(Jetstream<'a>),
+    /// No events.
+    Clock(Client<'a>),
+}
+
+/// Something that arrived.
+pub(super) enum Arrived {
+    /// The stream is open. Without a cursor, events may have been missed before.
+    Opened {
+        /// Whether events may have been missed.
+        has_gap: bool,
+    },
+    /// Events were missed.
+    Gap,
+    /// An event.
+    Event(Event),
+    /// An event that is not taken. Without an account, it may have been one of any.
+    Refused(Option<Did>, EventRefused),
+    /// An account has changed in some way.
+    Changed(Did),
+    /// Nothing for a second.
+    Nothing,
+}
+
+impl Feed<'_> {
+    /// Waits for about a second.
+    pub(super) fn next(&mut self) -> Result<Arrived> {
+        match self {
+            Self::Events(events) => events.next(),
+            Self::Jetstream(jetstream) => jetstream.next(),
+            Self::Clock(client) => tick(*client).map(|()| Arrived::Nothing),
+        }
+    }
+
+    /// Returns the sequence number of the last event, if the stream has them.
+    pub(super) fn seq(&self) -> Option<u64> {
+        match self {
+            Self::Events(events) => events.last,
+            Self::Jetstream(_) | Self::Clock(_) => None,
+        }
+    }
+}
+
+/// The event stream of a host or of a relay.
+pub(super) struct EventFeed<'a> {
+    connection: Connection<'a>,
+    /// The sequence number of the last event.
+    last: Option<u64>,
+}
+
+impl<'a> EventFeed<'a> {
+    /// Begins after an event, or with the next one.
+    pub(super) fn new(connection: Connection<'a>, after: Option<u64>) -> Self {
+        Self { connection, last: after }
+    }
+
+    fn next(&mut self) -> Result<Arrived> {
+        let path = match self.last {
+            Some(last) => format!("{SUBSCRIBE}?cursor={last}"),
+            None => SUBSCRIBE.to_owned(),
+        };
+        Ok(match self.connection.next(&path)? {
+            Message::Opened => Arrived::Opened { has_gap: self.last.is_none() },
+            Message::Bytes(bytes) => self.read(&bytes),
+            Message::Nothing => Arrived::Nothing,
+        })
+    }
+
+    fn read(&mut self, frame: &[u8]) -> Arrived {
+        match Frame::decode(frame) {
+            Ok(Frame::Event(Event::Info(info))) if info.name == OUTDATED_CURSOR => Arrived::Gap,
+            Ok(Frame::Event(event)) => match self.follows(event.seq()) {
+                Ok(()) => Arrived::Event(event),
+                Err(why) => Arrived::Refused(event.did().cloned(), why),
+            },
+            Ok(Frame::Unknown { seq, .. }) => match self.follows(seq) {
+                Ok(()) => Arrived::Nothing,
+                Err(why) => Arrived::Refused(None, why),
+            },
+            Ok(Frame::Error { name, message }) => {
+                if name == FUTURE_CURSOR {
+                    // The host has begun to count anew. The next connection begins with the present.
+                    self.last = None;
+                }
+                self.connection.close(&format!("{name}: {}", message.unwrap_or_default()));
+                Arrived::Nothing
+            }
+            Err(error) => self.unreadable(&error),
+        }
+    }
+
+    fn unreadable(&mut self, error: &FrameError) -> Arrived {
+        let did = error.did().cloned();
+        match self.follows(error.seq()) {
+            Ok(()) => Arrived::Refused(did, EventRefused::Unreadable(error.to_string())),
+            Err(why) => Arrived::Refused(did, why),
+        }
+    }
+
+    /// Checks that a sequence number is greater than the last one. Otherwise the connection ends, and the server says
+    /// at the next one what the last number means to it.
+    fn follows(&mut self, seq: Option<u64>) -> Result<(), EventRefused> {
+        let Some(seq) = seq else { return Ok(()) };
+        let last = self.last.unwrap_or_default();
+        if seq <= last || seq > MAX_SEQ {
+            let why = EventRefused::Sequence { seq, last };
+            self.connection.close(&why.to_string());
+            return Err(why);
+        }
+        self.last = Some(seq);
+        self.connection.is_good();
+        Ok(())
+    }
+}
+
+const SUBSCRIBE: &str = "/xrpc/com.atproto.sync.subscribeRepos";
+
+/// The server no longer has all events since the cursor.
+const OUTDATED_CURSOR: &str = "OutdatedCursor";
+
+/// The server has no event with the number of the cursor yet.
+const FUTURE_CURSOR: &str = "FutureCursor";
+
+/// The largest sequence number: JSON readers take no greater ones.
+const MAX_SEQ: u64 = (1 << 53) - 1;

@@ -1,0 +1,155 @@
+//! The mirrors of one event stream.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pds_core::syntax::did::Did;
+
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::mirror::follow::connection::Connection;
+use crate::mirror::follow::event_source::EventSource;
+use crate::mirror::follow::feed::{Arrived, EventFeed, Feed};
+use crate::mirror::follow::followers::Unfollowed;
+use crate::mirror::follow::jetstream::Jetstream;
+use crate::mirror::follow::one::{One, Shared};
+use crate::mirror::handle::Mirror;
+use crate::socket::Messages;
+
+/// The mirrors of one event stream. An account may have several.
+pub(super) struct Group<'a> {
+    shared: Shared<'a>,
+    server: Option<Host>,
+    feed: Feed<'a>,
+    mirrors: BTreeMap<Did, Vec<One>>,
+    looked_at: Option<Instant>,
+}
+
+/// What leaves a group.
+pub(super) enum Left {
+    /// The account has another host now.
+    Moved(Mirror),
+    /// These are not followed any more.
+    Ended(Unfollowed),
+}
+
+impl<'a> Group<'a> {
+    /// Makes a group of mirrors that have the same host, or whose host does not matter.
+    pub(super) fn new(mirrors: Vec<Mirror>, shared: Shared<'a>) -> Self {
+        let server = match shared.source {
+            EventSource::Host => mirrors.first().map(|mirror| mirror.upstream.host.clone()),
+            EventSource::Relay(server) | EventSource::Jetstream(server) => Some(server.clone()),
+            EventSource::Every(_) => None,
+        };
+        let mut by_did: BTreeMap<Did, Vec<One>> = BTreeMap::new();
+        for mirror in mirrors {
+            let one = One::new(mirror, server.as_ref(), shared);
+            by_did.entry(one.mirror.upstream.did.clone()).or_default().push(one);
+        }
+        let client = (shared.net.reporting(shared.report), shared.report);
+        let feed = match &server {
+            None => Feed::Clock(client.0),
+            Some(server) if matches!(shared.source, EventSource::Jetstream(_)) => {
+                let connection = Connection::new(client, server.clone(), Messages::Text);
+                Feed::Jetstream(Jetstream::new(connection, &by_did.keys().collect()))
+            }
+            Some(server) => {
+                let connection = Connection::new(client, server.clone(), Messages::Binary);
+                // Mirrors without a place in the stream are pulled.
+                let after = by_did.values().flatten().filter_map(One::stored_seq).min();
+                Feed::Events(EventFeed::new(connection, after))
+            }
+        };
+        Self { shared, server, feed, mirrors: by_did, looked_at: None }
+    }
+
+    /// Follows until no mirror is left, or until the report stops it.
+    pub(super) fn run(mut self, left: &dyn Fn(Left)) {
+        while !self.mirrors.is_empty() {
+            let went_on = self.take_next().and_then(|()| self.look(left));
+            if let Err(error) = went_on {
+                self.store_seq(true);
+                let all = self.mirrors.into_values().flatten();
+                let dirs = all.map(|one| one.mirror.dir).collect();
+                return left(Left::Ended(Unfollowed { dirs, error }));
+            }
+        }
+    }
+
+    fn take_next(&mut self) -> Result<()> {
+        let shared = self.shared;
+        match self.feed.next()? {
+            Arrived::Opened { has_gap: true } => {
+                let now = Instant::now();
+                self.all().for_each(|one| one.pace.ask_now(now));
+            }
+            Arrived::Gap => self.all().for_each(One::ask),
+            Arrived::Event(event) => {
+                let found = event.did().and_then(|did| self.mirrors.get_mut(did));
+                found.into_iter().flatten().for_each(|one| one.take(&event, shared));
+            }
+            Arrived::Refused(Some(did), why) => {
+                let (found, why) = (self.mirrors.get_mut(&did), Arc::new(why));
+                found.into_iter().flatten().for_each(|one| one.refuse(&why, shared));
+            }
+            // It may have been about any of them.
+            Arrived::Refused(None, why) => {
+                let why = Arc::new(why);
+                self.all().for_each(|one| one.refuse(&why, shared));
+            }
+            Arrived::Changed(did) => {
+                self.mirrors.get_mut(&did).into_iter().flatten().for_each(One::ask);
+            }
+            Arrived::Opened { has_gap: false } | Arrived::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut One> {
+        self.mirrors.values_mut().flatten()
+    }
+
+    /// Makes the pulls that are due, and stores the place in the stream.
+    fn look(&mut self, left: &dyn Fn(Left)) -> Result<()> {
+        if self.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
+            return Ok(());
+        }
+        let mut of_dids = std::mem::take(&mut self.mirrors);
+        let mut looked = Ok(());
+        for of_did in of_dids.values_mut() {
+            for mut one in std::mem::take(of_did) {
+                if looked.is_err() || !one.pace.is_due(Instant::now()) {
+                    of_did.push(one);
+                    continue;
+                }
+                match one.pull(self.shared) {
+                    Ok(true) if *self.shared.source == EventSource::Host => {
+                        left(Left::Moved(one.mirror));
+                    }
+                    Ok(_) => of_did.push(one),
+                    Err(Error::Stopped) => {
+                        looked = Err(Error::Stopped);
+                        of_did.push(one);
+                    }
+                    Err(error) => {
+                        left(Left::Ended(Unfollowed { dirs: vec![one.mirror.dir], error }));
+                    }
+                }
+            }
+        }
+        of_dids.retain(|_, of_did| !of_did.is_empty());
+        self.mirrors = of_dids;
+        self.store_seq(false);
+        self.looked_at = Some(Instant::now());
+        looked
+    }
+
+    fn store_seq(&mut self, is_last: bool) {
+        let (Some(server), Some(seq)) = (self.server.clone(), self.feed.seq()) else { return };
+        self.all().for_each(|one| one.store_seq(&server, Some(seq), is_last));
+    }
+}
+
+/// How often the pulls that are due are looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
