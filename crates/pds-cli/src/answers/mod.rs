@@ -13,6 +13,7 @@ pub(crate) mod commit;
 pub(crate) mod diff;
 pub(crate) mod export;
 pub(crate) mod fetched;
+pub(crate) mod followed;
 pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;

@@ -12,6 +12,7 @@ pub(crate) mod diff;
 pub(crate) mod edit;
 pub(crate) mod export;
 mod export_records;
+mod follow;
 pub(crate) mod forget;
 pub(crate) mod gc;
 pub(crate) mod get;

@@ -11,6 +11,7 @@ use pds_net::host::Host;
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::pull::Pulled;
 
+use super::follow::{FollowArgs, Following};
 use super::pull_all;
 use crate::answers::fetched::{PullAction, PulledAnswer};
 use crate::arguments::network_args::NetworkArgs;
@@ -28,9 +29,13 @@ use crate::screens::fetched as screen;
 /// pds merge origin combines both. If the account has moved to another host, the pull follows it.
 ///
 /// Prints nothing if nothing has changed.
+///
+/// With --follow, the command goes on: it reads the event stream of the host, checks each event of the account, stores
+/// it as a state of its own, and prints a line. What an event does not prove is pulled, at most once a minute. It ends
+/// at Ctrl-C, and the next run continues. --relay, --jetstream and --every follow other sources.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n  pds pull --all mirrors\n\n\
+    after_help = "Examples:\n  pds pull\n  pds -R alice.example.com pull --json\n  pds pull --all mirrors\n  pds pull --follow\n  pds pull --all mirrors --every 1h\n\n\
     Exit code 1 if the host contradicts what is stored or signed, 4 if the host fails or does not serve the account,\n\
     6 if blobs are missing, or one of several repositories has failed. The repository is unchanged after 1 and 4."
 )]
@@ -63,6 +68,9 @@ pub(crate) struct Args {
     #[arg(short, long)]
     verbose: bool,
 
+    #[command(flatten)]
+    follow: FollowArgs,
+
     /// Number of threads [default: all cores]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -74,8 +82,14 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let net = self.network.net()?;
+        let (source, options) = (self.follow.source(), self.options());
+        let following =
+            |source| Following { net: &net, source, options: &options, verbose: self.verbose };
+        if let (Some(below), Some(source)) = (&self.all, &source) {
+            return following(source).all(below, out);
+        }
         if let Some(below) = &self.all {
-            return pull_all::run(&net, below, (&self.options(), self.verbose), out);
+            return pull_all::run(&net, below, (&options, self.verbose), out);
         }
         let dir = place.writable()?;
         let Some(mut mirror) = Mirror::open(&dir)? else {
@@ -83,8 +97,11 @@ impl Args {
             let hint = "pds clone ACCOUNT makes a repository that does; pds import adds a file";
             return Stated::no("no-upstream", message).hint(hint).fail();
         };
+        if let Some(source) = &source {
+            return following(source).one(mirror, out);
+        }
         let progress = NetworkProgress::default();
-        let pulled = mirror.pull(&net, &self.options(), &|step| progress.show(step));
+        let pulled = mirror.pull(&net, &options, &|step| progress.show(step));
         progress.finish();
         let pulled = pulled?;
         out.has_done();
@@ -112,11 +129,19 @@ impl Args {
         options.blobs_of.clone_from(&self.collection);
         options.force = self.force;
         options.from.clone_from(&self.from);
-        options.wait = if self.wait { Duration::MAX } else { Duration::ZERO };
+        options.wait = match (self.wait, self.follow.source()) {
+            (true, _) => Duration::MAX,
+            // Another pull ends soon, and the following goes on after it.
+            (false, Some(_)) => FOLLOW_WAIT,
+            (false, None) => Duration::ZERO,
+        };
         options.jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
         options
     }
 }
+
+/// How long a following waits for another process that changes the mirror.
+const FOLLOW_WAIT: Duration = Duration::from_secs(30);
 
 /// Returns the rev of the state before.
 fn rev_before(mirror: &Mirror, pulled: &Pulled) -> Option<Tid> {

@@ -36,6 +36,9 @@ impl NetworkProgress {
                 let why = printable(&error);
                 self.say_once(format!("asking {host} again, try {try_number}: {why}"));
             }
+            Step::Following { server: Some(server) } => {
+                self.say_once(format!("following {server}"));
+            }
             _ => {}
         }
         ControlFlow::Continue(())

@@ -10,17 +10,21 @@ use crate::process::text::counted_plain;
 /// code.
 pub(crate) fn say_not_fetched(blobs: &Blobs, dir: Option<&str>, out: &mut Output) -> Exit {
     let place = dir.map(|dir| format!("{dir}: ")).unwrap_or_default();
-    for blob in blobs.missing.iter().take(MAX_LINES) {
-        let (cid, path, reason) = (blob.cid, &blob.path, blob.reason.word());
-        out.warn(format!("{place}blob {cid} of {path} was not fetched: {reason}"));
-    }
-    if let Some(more) = blobs.missing.len().checked_sub(MAX_LINES).filter(|more| *more > 0) {
-        let more = counted_plain(more as u64, "more blob");
-        out.warn(format!(
-            "{place}{more} not fetched; missing-blobs.json lists them, pds pull tries again"
-        ));
-    }
+    not_fetched(blobs).for_each(|line| out.warn(format!("{place}{line}")));
     if blobs.missing.is_empty() { Exit::Done } else { Exit::Partly }
+}
+
+/// Returns the sentences about the blobs that could not be fetched.
+pub(crate) fn not_fetched(blobs: &Blobs) -> impl Iterator<Item = String> {
+    let named = blobs.missing.iter().take(MAX_LINES).map(|blob| {
+        let (cid, path, reason) = (blob.cid, &blob.path, blob.reason.word());
+        format!("blob {cid} of {path} was not fetched: {reason}")
+    });
+    let more = blobs.missing.len().checked_sub(MAX_LINES).filter(|more| *more > 0);
+    named.chain(more.map(|more| {
+        let more = counted_plain(more as u64, "more blob");
+        format!("{more} not fetched; missing-blobs.json lists them, pds pull tries again")
+    }))
 }
 
 /// The most blobs that are named.

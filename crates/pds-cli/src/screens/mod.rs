@@ -5,6 +5,7 @@ pub(crate) mod blob;
 pub(crate) mod diff;
 pub(crate) mod fetched;
 pub(crate) mod files;
+pub(crate) mod followed;
 pub(crate) mod forget;
 pub(crate) mod forget_question;
 pub(crate) mod gc;
