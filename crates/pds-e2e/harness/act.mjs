@@ -4,7 +4,7 @@ import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { parseArgs } from 'node:util'
 import { Account, call } from './xrpc.mjs'
-import { blobs, bulk, change, fill } from './records.mjs'
+import { blobs, bulk, change, each, fill } from './records.mjs'
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -63,6 +63,8 @@ const ACTIONS = {
   fill: async () => fill(await login()),
   // N: creates so many notes.
   bulk: async (count) => bulk(await login(), Number(count), Date.now() % 2 ** 31),
+  // N: creates so many notes, each in a commit of its own.
+  each: async (count) => each(await login(), Number(count)),
   // N BYTES: uploads so many blobs of a size, and refers to them.
   blobs: async (count, size) => blobs(await login(), Number(count), Number(size)),
   // N SEED: creates, updates and deletes so many random notes in one commit.

@@ -102,6 +102,14 @@ export async function bulk(account, count, from = 0) {
   }
 }
 
+// Creates notes, each in a commit of its own.
+export async function each(account, count) {
+  const next = numbers(count)
+  for (let number = 0; number < count; number++) {
+    await account.apply([{ action: 'create', collection: NOTE, value: note(number, next) }])
+  }
+}
+
 // Uploads blobs, and creates a record for every ten of them.
 export async function blobs(account, count, size) {
   const collection = 'com.example.album'

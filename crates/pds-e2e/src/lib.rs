@@ -5,6 +5,7 @@
 //! - [`Forged`] is a repository that a host never had, and a proxy can claim it.
 //! - [`WebIdentity`] is a did:web with its document.
 //! - [`Home`] runs the binary in a directory of its own, and [`kill`] ends a run at a chosen [`Moment`](kill::Moment).
+//! - [`Live`] is a run that goes on, whose lines are read as they come.
 //! - [`page`] runs the commands of a page of the documentation.
 //!
 //! `bash .ci/e2e` installs the servers in the target directory. Without them, [`Servers::shared`] returns `None`, and
@@ -20,6 +21,7 @@ pub mod home;
 pub mod http;
 pub mod kill;
 pub mod liar;
+pub mod live;
 pub mod page;
 pub mod servers;
 pub mod web;
@@ -29,5 +31,6 @@ pub use forge::Forged;
 pub use home::Home;
 pub use liar::proxy::Liar;
 pub use liar::rule::{Lie, Rule};
+pub use live::Live;
 pub use servers::Servers;
 pub use web::WebIdentity;

@@ -4,6 +4,7 @@ mod all;
 mod answers;
 mod blobs;
 mod clones;
+mod follows;
 mod forged;
 mod identities;
 mod kills;

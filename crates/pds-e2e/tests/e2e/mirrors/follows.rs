@@ -1,0 +1,158 @@
+//! Following: each event becomes a state, and what an event does not prove is pulled.
+
+use std::time::Duration;
+
+use pds_e2e::{Account, Home, Live, Servers};
+use serde_json::{Value as Json, json};
+
+use super::Mirror;
+
+/// Returns a mirror of an account that its host names itself.
+fn mirror(notes: &str, blobs: &str) -> Option<Mirror> {
+    let servers = Servers::shared()?;
+    let account = Account::create(servers, 0);
+    account.act("bulk", &[notes]);
+    account.act("blobs", &[blobs, "2000"]);
+    let mirror = Mirror::at(account, servers);
+    mirror.clone().with(0);
+    Some(mirror)
+}
+
+impl Mirror {
+    fn follow(&self, more: &[&str]) -> Live {
+        let arguments = [&["-R", "copy", "pull", "--json", "-v"], more].concat();
+        Live::start(&mut self.command(&arguments))
+    }
+
+    fn note(&self, text: &str) {
+        let value = json!({ "$type": "com.example.note", "text": text });
+        let write = json!({ "action": "create", "collection": "com.example.note", "value": value });
+        self.account.apply(&[write]);
+    }
+}
+
+fn counts(line: &Json) -> [u64; 3] {
+    ["created", "updated", "deleted"].map(|field| line[field].as_u64().unwrap())
+}
+
+#[test]
+fn each_event_becomes_a_state() {
+    let Some(mirror) = mirror("50", "1") else { return };
+    let live = mirror.follow(&["--follow"]);
+    let first = live.line();
+    assert_eq!((&first["by"], &first["action"]), (&json!("pull"), &json!("unchanged")), "{first}");
+    for number in 0..3 {
+        mirror.note(&format!("number {number}"));
+        let line = live.line();
+        assert_eq!((&line["by"], &line["action"]), (&json!("event"), &json!("pulled")), "{line}");
+        assert_eq!((counts(&line), &line["after"]), ([1, 0, 0], &json!(mirror.account.head().0)));
+        assert_eq!(mirror.info()["commit"], line["after"]);
+    }
+    mirror.account.act("change", &["20", "5"]);
+    let line = live.line();
+    assert_eq!((&line["by"], counts(&line).iter().sum::<u64>()), (&json!("event"), 20), "{line}");
+    mirror.account.act("blobs", &["2", "700"]);
+    let mut blobs = 0;
+    while blobs < 2 {
+        let line = live.line();
+        assert_eq!(line["by"], "event", "{line}");
+        blobs += line["blobs"]["fetched"].as_u64().unwrap();
+    }
+    mirror.assert_equal();
+    live.kill();
+    mirror.home.pds(["-R", "copy", "verify", "--history", "--blobs"]).with(0);
+}
+
+#[test]
+fn a_following_that_was_killed_continues_with_each_event() {
+    let Some(mirror) = mirror("20", "1") else { return };
+    let live = mirror.follow(&["--follow"]);
+    live.line();
+    mirror.note("before");
+    live.line();
+    // The place in the stream is written soon.
+    let upstream = || -> Json {
+        serde_json::from_slice(&std::fs::read(mirror.home.path("copy/upstream.json")).unwrap())
+            .unwrap()
+    };
+    while upstream()["cursor"].is_null() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    live.kill();
+    for number in 0..3 {
+        mirror.note(&format!("meanwhile {number}"));
+    }
+    // Each of them is a state, although none was read when it was made.
+    let live = mirror.follow(&["--follow"]);
+    for _ in 0..3 {
+        let line = live.line_with(|line| line["action"] != "unchanged");
+        assert_eq!((&line["by"], counts(&line)), (&json!("event"), [1, 0, 0]), "{line}");
+    }
+    mirror.assert_equal();
+}
+
+#[test]
+fn states_and_identities_are_asked_of_the_host() {
+    let Some(mirror) = mirror("20", "1") else { return };
+    let live = mirror.follow(&["--follow"]);
+    live.line();
+    mirror.account.act("deactivate", &[]);
+    let line = live.line();
+    assert_eq!((&line["action"], &line["error"]), (&json!("failed"), &json!("inactive")), "{line}");
+    mirror.home.pds(["-R", "copy", "verify", "--blobs"]).with(0);
+    live.kill();
+    mirror.account.act("activate", &[]);
+    let live = mirror.follow(&["--follow"]);
+    live.line_with(|line| line["action"] != "failed");
+    mirror.assert_equal();
+}
+
+#[test]
+fn mirrors_of_several_hosts_are_followed_together() {
+    let Some(servers) = Servers::shared() else { return };
+    let home = Home::new();
+    let accounts = [0, 0, 1].map(|host| Account::create(servers, host));
+    for account in &accounts {
+        account.act("bulk", &["10"]);
+        let dir = format!("all/{}", account.handle);
+        let arguments = ["clone", &account.did, &dir].map(str::to_owned);
+        home.pds(arguments.into_iter().chain(account.network())).with(0);
+    }
+    let arguments = ["pull", "--all", "all", "--follow", "--json"].map(str::to_owned);
+    let network = accounts[0].network();
+    let live = Live::start(&mut home.command(arguments.into_iter().chain(network)));
+    for host in [0, 1] {
+        live.says(&format!("following {}", servers.host(host).url));
+    }
+    for account in &accounts {
+        account.act("bulk", &["1"]);
+        let line = live.line_with(|line| line["action"] == "pulled");
+        assert_eq!(line["did"], account.did, "{line}");
+        assert_eq!(line["after"], account.head().0, "{line}");
+    }
+    live.kill();
+}
+
+#[test]
+fn a_relay_has_events_and_the_host_has_the_answers() {
+    let Some(mirror) = mirror("10", "1") else { return };
+    // A host is a relay for its own accounts.
+    let relay = mirror.account.host().url.clone();
+    let live = mirror.follow(&["--relay", &relay]);
+    live.line();
+    mirror.note("by way of a relay");
+    let line = live.line();
+    assert_eq!((&line["by"], counts(&line)), (&json!("event"), [1, 0, 0]), "{line}");
+    mirror.assert_equal();
+}
+
+#[test]
+fn the_clock_pulls_again() {
+    let Some(mirror) = mirror("10", "1") else { return };
+    let live = mirror.follow(&["--every", "10s"]);
+    live.line();
+    mirror.note("seen by the clock");
+    let line = live.line_with(|line| line["action"] == "pulled");
+    assert_eq!((&line["by"], counts(&line)), (&json!("pull"), [1, 0, 0]), "{line}");
+    mirror.assert_equal();
+}
