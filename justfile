@@ -51,6 +51,12 @@ bench *arguments:
 bench-postgres *arguments:
     cargo run --release --manifest-path crates/pds-bench/Cargo.toml --target-dir target --no-default-features --features postgres -- postgres --page docs/performance/postgres.md {{arguments}}
 
+# Measure clone, pull and follow against a real host, and write docs/performance/network.md.
+bench-network *arguments:
+    bash .ci/e2e
+    cargo build --release -p atpds-cli
+    cargo run --release -p atpds-e2e --example measure -- --page docs/performance/network.md {{arguments}}
+
 # Measure the small parts: CBOR, nodes, CIDs, TIDs.
 bench-parts:
     cargo bench --manifest-path crates/pds-bench/Cargo.toml --target-dir target --bench micro
