@@ -17,7 +17,7 @@ pub(crate) struct FollowedAnswer {
     /// What the step comes from: an event or a pull.
     pub(crate) by: FollowedBy,
     #[serde(flatten)]
-    pub(crate) outcome: Outcome,
+    pub(crate) outcome: StepOutcome,
     /// Facts that a person should know.
     #[serde(skip)]
     pub(crate) warnings: Vec<String>,
@@ -35,7 +35,7 @@ pub(crate) enum FollowedBy {
 
 #[derive(Serialize)]
 #[serde(untagged)]
-pub(crate) enum Outcome {
+pub(crate) enum StepOutcome {
     Stored(PulledAnswer),
     Failed { did: String, action: FailedAction, error: &'static str, message: String },
 }
@@ -59,14 +59,14 @@ impl FollowedAnswer {
             Followed::Pulled(pulled) => (FollowedBy::Pull, pulled),
             Followed::Fault(why) => {
                 let (action, error, message) = (FailedAction::Fault, why.code(), why.to_string());
-                let outcome = Outcome::Failed { did, action, error, message };
+                let outcome = StepOutcome::Failed { did, action, error, message };
                 return Self { dir, by: FollowedBy::Event, outcome, warnings: Vec::new() };
             }
             Followed::Failed(error) => {
                 let failure = Failure::of(&error.into());
                 let (action, error) = (FailedAction::Failed, failure.name());
                 let message = failure.message().to_owned();
-                let outcome = Outcome::Failed { did, action, error, message };
+                let outcome = StepOutcome::Failed { did, action, error, message };
                 return Self { dir, by: FollowedBy::Pull, outcome, warnings: Vec::new() };
             }
             _ => unreachable!("every step has an answer"),
@@ -76,21 +76,21 @@ impl FollowedAnswer {
             warnings.push(format!("the account has moved to {host}"));
         }
         warnings.extend(not_fetched(&pulled.blobs));
-        let outcome = Outcome::Stored(PulledAnswer::of(mirror, &pulled));
+        let outcome = StepOutcome::Stored(PulledAnswer::of(mirror, &pulled));
         Self { dir, by, outcome, warnings }
     }
 
     /// Returns whether nothing has changed.
     pub(crate) fn is_unchanged(&self) -> bool {
-        matches!(&self.outcome, Outcome::Stored(answer) if answer.action == PullAction::Unchanged)
+        matches!(&self.outcome, StepOutcome::Stored(answer) if answer.action == PullAction::Unchanged)
     }
 }
 
 impl fmt::Display for FollowedAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.outcome {
-            Outcome::Stored(answer) => write!(f, "{}\t{answer}", self.dir),
-            Outcome::Failed { message, .. } => write!(f, "{}\t{message}", self.dir),
+            StepOutcome::Stored(answer) => write!(f, "{}\t{answer}", self.dir),
+            StepOutcome::Failed { message, .. } => write!(f, "{}\t{message}", self.dir),
         }
     }
 }

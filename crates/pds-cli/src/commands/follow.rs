@@ -11,12 +11,13 @@ use pds_net::error::Error;
 use pds_net::host::Host;
 use pds_net::mirror::all::find_mirrors;
 use pds_net::mirror::follow::event_source::EventSource;
-use pds_net::mirror::follow::followers::{Unfollowed, follow};
+use pds_net::mirror::follow::followed::Unfollowed;
+use pds_net::mirror::follow::followers::follow;
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::net::Net;
 use pds_net::progress::Progress as Step;
 
-use crate::answers::followed::{FollowedAnswer, Outcome};
+use crate::answers::followed::{FollowedAnswer, StepOutcome};
 use crate::failures::exit::{Exit, Stated};
 use crate::failures::failure::Failure;
 use crate::process::network_progress::NetworkProgress;
@@ -107,7 +108,7 @@ impl Following<'_> {
         }
     }
 
-    /// Follows until no mirror is left, or until nobody reads the answers.
+    /// Follows until no mirror is left, or until the reader of the answers is gone.
     fn run(&self, mirrors: Vec<Mirror>, out: &mut Output) -> Result<Vec<Unfollowed>> {
         let (is_over, progress) = (AtomicBool::new(false), NetworkProgress::default());
         let report = |step: Step| match is_over.load(Ordering::Relaxed) {
@@ -155,11 +156,11 @@ impl Following<'_> {
             return Ok(());
         }
         match &step.outcome {
-            Outcome::Failed { message, .. } if !out.is_json() => {
+            StepOutcome::Failed { message, .. } if !out.is_json() => {
                 out.warn(format!("{}: {message}", step.dir));
             }
-            Outcome::Failed { .. } => out.answer(step)?,
-            Outcome::Stored(pulled) => {
+            StepOutcome::Failed { .. } => out.answer(step)?,
+            StepOutcome::Stored(pulled) => {
                 out.show(step, |terminal| vec![screen::followed(&step.dir, pulled, terminal)])?;
             }
         }

@@ -10,6 +10,7 @@ use pds::syntax::{Nsid, Tid};
 use pds_net::host::Host;
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::pull::Pulled;
+use pds_net::net::Net;
 
 use super::follow::{FollowArgs, Following};
 use super::pull_all;
@@ -100,8 +101,18 @@ impl Args {
         if let Some(source) = &source {
             return following(source).one(mirror, out);
         }
+        self.pull(&mut mirror, &net, &options, out)
+    }
+
+    fn pull(
+        &self,
+        mirror: &mut Mirror,
+        net: &Net,
+        options: &FetchOptions,
+        out: &mut Output,
+    ) -> Result<Exit> {
         let progress = NetworkProgress::default();
-        let pulled = mirror.pull(&net, &options, &|step| progress.show(step));
+        let pulled = mirror.pull(net, options, &|step| progress.show(step));
         progress.finish();
         let pulled = pulled?;
         out.has_done();
@@ -111,13 +122,13 @@ impl Args {
         if let Some(host) = &pulled.moved_to {
             out.warn(format!("the account has moved to {host}"));
         }
-        let answer = PulledAnswer::of(&mirror, &pulled);
+        let answer = PulledAnswer::of(mirror, &pulled);
         if answer.action == PullAction::Diverged && out.terminal().is_none() {
             out.warn("HEAD has commits made here and stays; pds merge origin combines both");
         }
         if self.verbose || out.is_json() || answer.action != PullAction::Unchanged {
             let host = mirror.upstream().host.to_string();
-            let before = rev_before(&mirror, &pulled);
+            let before = rev_before(mirror, &pulled);
             out.show(&answer, |terminal| screen::pulled(&answer, &host, before, terminal))?;
         }
         Ok(say_not_fetched(&pulled.blobs, None, out))

@@ -3,9 +3,9 @@
 use pds_core::sync::error::FrameError;
 use pds_core::sync::event::Event;
 use pds_core::sync::frame::Frame;
-use pds_core::syntax::did::Did;
 
 use crate::error::Result;
+use crate::mirror::follow::arrival::Arrival;
 use crate::mirror::follow::connection::{Connection, Message, tick};
 use crate::mirror::follow::followed::EventRefused;
 use crate::mirror::follow::jetstream::Jetstream;
@@ -21,32 +21,13 @@ pub(super) enum Feed<'a> {
     Clock(Client<'a>),
 }
 
-/// Something that arrived.
-pub(super) enum Arrived {
-    /// The stream is open. Without a cursor, events may have been missed before.
-    Opened {
-        /// Whether events may have been missed.
-        has_gap: bool,
-    },
-    /// Events were missed.
-    Gap,
-    /// An event.
-    Event(Event),
-    /// An event that is not taken. Without an account, it may have been one of any.
-    Refused(Option<Did>, EventRefused),
-    /// An account has changed in some way.
-    Changed(Did),
-    /// Nothing for a second.
-    Nothing,
-}
-
 impl Feed<'_> {
     /// Waits for about a second.
-    pub(super) fn next(&mut self) -> Result<Arrived> {
+    pub(super) fn next(&mut self) -> Result<Arrival> {
         match self {
             Self::Events(events) => events.next(),
             Self::Jetstream(jetstream) => jetstream.next(),
-            Self::Clock(client) => tick(*client).map(|()| Arrived::Nothing),
+            Self::Clock(client) => tick(*client).map(|()| Arrival::Nothing),
         }
     }
 
@@ -72,46 +53,46 @@ impl<'a> EventFeed<'a> {
         Self { connection, last: after }
     }
 
-    fn next(&mut self) -> Result<Arrived> {
+    fn next(&mut self) -> Result<Arrival> {
         let path = match self.last {
             Some(last) => format!("{SUBSCRIBE}?cursor={last}"),
             None => SUBSCRIBE.to_owned(),
         };
         Ok(match self.connection.next(&path)? {
-            Message::Opened => Arrived::Opened { has_gap: self.last.is_none() },
+            Message::Opened => Arrival::Opened { has_gap: self.last.is_none() },
             Message::Bytes(bytes) => self.read(&bytes),
-            Message::Nothing => Arrived::Nothing,
+            Message::Nothing => Arrival::Nothing,
         })
     }
 
-    fn read(&mut self, frame: &[u8]) -> Arrived {
+    fn read(&mut self, frame: &[u8]) -> Arrival {
         match Frame::decode(frame) {
-            Ok(Frame::Event(Event::Info(info))) if info.name == OUTDATED_CURSOR => Arrived::Gap,
+            Ok(Frame::Event(Event::Info(info))) if info.name == OUTDATED_CURSOR => Arrival::Gap,
             Ok(Frame::Event(event)) => match self.follows(event.seq()) {
-                Ok(()) => Arrived::Event(event),
-                Err(why) => Arrived::Refused(event.did().cloned(), why),
+                Ok(()) => Arrival::Event(event),
+                Err(why) => Arrival::Refused(event.did().cloned(), why),
             },
             Ok(Frame::Unknown { seq, .. }) => match self.follows(seq) {
-                Ok(()) => Arrived::Nothing,
-                Err(why) => Arrived::Refused(None, why),
+                Ok(()) => Arrival::Nothing,
+                Err(why) => Arrival::Refused(None, why),
             },
             Ok(Frame::Error { name, message }) => {
                 if name == FUTURE_CURSOR {
-                    // The host has begun to count anew. The next connection begins with the present.
+                    // The host counts from the beginning again. The next connection begins with the present.
                     self.last = None;
                 }
                 self.connection.close(&format!("{name}: {}", message.unwrap_or_default()));
-                Arrived::Nothing
+                Arrival::Nothing
             }
             Err(error) => self.unreadable(&error),
         }
     }
 
-    fn unreadable(&mut self, error: &FrameError) -> Arrived {
+    fn unreadable(&mut self, error: &FrameError) -> Arrival {
         let did = error.did().cloned();
         match self.follows(error.seq()) {
-            Ok(()) => Arrived::Refused(did, EventRefused::Unreadable(error.to_string())),
-            Err(why) => Arrived::Refused(did, why),
+            Ok(()) => Arrival::Refused(did, EventRefused::Unreadable(error.to_string())),
+            Err(why) => Arrival::Refused(did, why),
         }
     }
 

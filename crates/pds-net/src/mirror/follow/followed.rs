@@ -1,5 +1,6 @@
 //! What a following tells its caller.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use pds_core::sync::error::EventFault;
@@ -23,6 +24,15 @@ pub enum Followed {
     Fault(Arc<EventRefused>),
     /// A pull failed. It is tried again later.
     Failed(Error),
+}
+
+/// Mirrors that are not followed any more.
+#[derive(Debug)]
+pub struct Unfollowed {
+    /// Their directories.
+    pub dirs: Vec<PathBuf>,
+    /// The reason.
+    pub error: Error,
 }
 
 /// Why an event was not taken.

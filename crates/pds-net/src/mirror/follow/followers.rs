@@ -1,28 +1,17 @@
 //! The following of mirrors: one thread for each event stream.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread::Scope;
 
-use crate::error::Error;
 use crate::host::Host;
 use crate::mirror::follow::event_source::EventSource;
-use crate::mirror::follow::followed::OnFollowed;
+use crate::mirror::follow::followed::{OnFollowed, Unfollowed};
 use crate::mirror::follow::group::{Group, Left};
 use crate::mirror::follow::one::Shared;
 use crate::mirror::handle::{FetchOptions, Mirror};
 use crate::net::Net;
 use crate::progress::Report;
-
-/// Mirrors that are not followed any more.
-#[derive(Debug)]
-pub struct Unfollowed {
-    /// Their directories.
-    pub dirs: Vec<PathBuf>,
-    /// The reason.
-    pub error: Error,
-}
 
 /// Follows mirrors until none is left, or until the report stops it. Returns why each one ended.
 ///

@@ -8,10 +8,11 @@ use pds_core::syntax::did::Did;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::mirror::follow::arrival::Arrival;
 use crate::mirror::follow::connection::Connection;
 use crate::mirror::follow::event_source::EventSource;
-use crate::mirror::follow::feed::{Arrived, EventFeed, Feed};
-use crate::mirror::follow::followers::Unfollowed;
+use crate::mirror::follow::feed::{EventFeed, Feed};
+use crate::mirror::follow::followed::Unfollowed;
 use crate::mirror::follow::jetstream::Jetstream;
 use crate::mirror::follow::one::{One, Shared};
 use crate::mirror::handle::Mirror;
@@ -80,28 +81,28 @@ impl<'a> Group<'a> {
     fn take_next(&mut self) -> Result<()> {
         let shared = self.shared;
         match self.feed.next()? {
-            Arrived::Opened { has_gap: true } => {
+            Arrival::Opened { has_gap: true } => {
                 let now = Instant::now();
                 self.all().for_each(|one| one.pace.ask_now(now));
             }
-            Arrived::Gap => self.all().for_each(One::ask),
-            Arrived::Event(event) => {
+            Arrival::Gap => self.all().for_each(One::ask),
+            Arrival::Event(event) => {
                 let found = event.did().and_then(|did| self.mirrors.get_mut(did));
                 found.into_iter().flatten().for_each(|one| one.take(&event, shared));
             }
-            Arrived::Refused(Some(did), why) => {
+            Arrival::Refused(Some(did), why) => {
                 let (found, why) = (self.mirrors.get_mut(&did), Arc::new(why));
                 found.into_iter().flatten().for_each(|one| one.refuse(&why, shared));
             }
             // It may have been about any of them.
-            Arrived::Refused(None, why) => {
+            Arrival::Refused(None, why) => {
                 let why = Arc::new(why);
                 self.all().for_each(|one| one.refuse(&why, shared));
             }
-            Arrived::Changed(did) => {
+            Arrival::Changed(did) => {
                 self.mirrors.get_mut(&did).into_iter().flatten().for_each(One::ask);
             }
-            Arrived::Opened { has_gap: false } | Arrived::Nothing => {}
+            Arrival::Opened { has_gap: false } | Arrival::Nothing => {}
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use pds_core::syntax::did::Did;
 use serde::Deserialize;
 
 use crate::error::Result;
+use crate::mirror::follow::arrival::Arrival;
 use crate::mirror::follow::connection::{Connection, Message};
-use crate::mirror::follow::feed::Arrived;
 use crate::mirror::follow::followed::EventRefused;
 use crate::xrpc::parsed;
 
@@ -39,18 +39,18 @@ impl<'a> Jetstream<'a> {
         Self { connection, path }
     }
 
-    pub(super) fn next(&mut self) -> Result<Arrived> {
+    pub(super) fn next(&mut self) -> Result<Arrival> {
         Ok(match self.connection.next(&self.path)? {
             // The time of an event is no proof that nothing came before it.
-            Message::Opened => Arrived::Opened { has_gap: true },
+            Message::Opened => Arrival::Opened { has_gap: true },
             Message::Bytes(bytes) => match serde_json::from_slice::<ChangedAccount>(&bytes) {
                 Ok(event) => {
                     self.connection.is_good();
-                    Arrived::Changed(event.did)
+                    Arrival::Changed(event.did)
                 }
-                Err(error) => Arrived::Refused(None, EventRefused::Unreadable(error.to_string())),
+                Err(error) => Arrival::Refused(None, EventRefused::Unreadable(error.to_string())),
             },
-            Message::Nothing => Arrived::Nothing,
+            Message::Nothing => Arrival::Nothing,
         })
     }
 }

@@ -4,6 +4,7 @@
 //! it; everything else asks the host of the account by a pull, at most once a minute. Events without a signature change
 //! nothing by themselves.
 
+mod arrival;
 mod connection;
 pub mod event_source;
 mod feed;
