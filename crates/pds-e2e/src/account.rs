@@ -55,6 +55,11 @@ impl<'s> Account<'s> {
         &self.host
     }
 
+    /// Returns the servers.
+    pub fn servers(&self) -> &'s Servers {
+        self.servers
+    }
+
     /// Does an action of `harness/act.mjs` with this account, and returns its result.
     pub fn act(&self, action: &str, arguments: &[&str]) -> Json {
         self.act_on(action, arguments, &Json::Null)

@@ -1,7 +1,8 @@
 //! Real servers, a proxy that lies, and kills, for the tests of the network verbs.
 //!
 //! - [`Servers`] starts PDSes and a PLC directory on loopback, and [`Account`] acts on one of their accounts.
-//! - [`Liar`] is a proxy before a host: it applies a [`Rule`] to requests, and counts requests and bytes.
+//! - [`Liar`] is a proxy before a host: it applies a [`Rule`] to requests, and counts requests and bytes. It also lies
+//!   about the messages of WebSockets.
 //! - [`Forged`] is a repository that a host never had, and a proxy can claim it.
 //! - [`WebIdentity`] is a did:web with its document.
 //! - [`Home`] runs the binary in a directory of its own, and [`kill`] ends a run at a chosen [`Moment`](kill::Moment).
@@ -31,6 +32,7 @@ pub use forge::Forged;
 pub use home::Home;
 pub use liar::proxy::Liar;
 pub use liar::rule::{Lie, Rule};
+pub use liar::stream::Sent;
 pub use live::Live;
 pub use servers::Servers;
 pub use web::WebIdentity;

@@ -3,4 +3,7 @@
 pub(crate) mod bodies;
 pub mod proxy;
 pub mod rule;
+pub mod stream;
+mod stream_lies;
+pub(crate) mod upgrade;
 pub(crate) mod wire;

@@ -5,11 +5,12 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 use crate::liar::bodies::{Flipped, bomb, repeated};
 use crate::liar::rule::{Canned, Lie, Rule};
-use crate::liar::wire::{Ending, Reply, Request, wait_for_end};
+use crate::liar::stream;
+use crate::liar::upgrade::Handshake;
+use crate::liar::wire::{Ending, OWN, PATIENCE, Reply, Request, wait_for_end};
 
 /// A proxy on loopback. It asks the host for plain bodies, so that bytes of a lie are bytes of the content.
 #[derive(Debug)]
@@ -137,21 +138,50 @@ impl Shared {
             Some(Lie::EndlessHeaders) => return endless_headers(client),
             Some(Lie::Answer(canned)) => Reply::canned(canned),
             Some(Lie::Respond(respond)) => Reply::canned(respond(&request.path)),
+            lie if request.is_upgrade() => return self.relay(client, request, number, lie),
             Some(lie) => self.ask(request)?.with(lie)?,
             None => self.ask(request)?,
         };
         self.note(number, |seen| seen.status = reply.status);
         let has_body = request.method != "HEAD";
-        let ending = reply.send(client, has_body, |bytes| {
-            let allowed = self.spend(bytes);
-            self.note(number, |seen| seen.bytes += allowed as u64);
-            allowed
-        })?;
+        let ending = reply.send(client, has_body, |bytes| self.allow(number, bytes))?;
+        self.end(client, ending);
+        Ok(())
+    }
+
+    /// Connects the client to the host by a WebSocket, and lies about its messages.
+    fn relay(
+        &self,
+        client: &TcpStream,
+        request: &Request,
+        number: usize,
+        lie: Option<Lie>,
+    ) -> io::Result<()> {
+        let rewrite = match lie {
+            None => stream::honest(),
+            Some(Lie::Stream(rewrite)) => rewrite,
+            Some(lie) => panic!("{lie:?} is no lie about messages"),
+        };
+        let handshake = Handshake::ask(&self.host, request)?;
+        self.note(number, |seen| seen.status = handshake.status());
+        let ending = handshake.relay(client, &rewrite, |bytes| self.allow(number, bytes))?;
+        client.set_read_timeout(Some(PATIENCE))?;
+        self.end(client, ending);
+        Ok(())
+    }
+
+    /// Takes bytes of a body from the budget, and notes them.
+    fn allow(&self, number: usize, bytes: usize) -> usize {
+        let allowed = self.spend(bytes);
+        self.note(number, |seen| seen.bytes += allowed as u64);
+        allowed
+    }
+
+    fn end(&self, client: &TcpStream, ending: Ending) {
         if ending == Ending::Stall {
             self.is_stalled.store(true, Ordering::Relaxed);
             wait_for_end(client);
         }
-        Ok(())
     }
 
     /// Changes what is known of a request, unless it was forgotten.
@@ -258,6 +288,7 @@ impl Reply {
             Lie::EndlessHeaders | Lie::Answer(_) | Lie::Respond(_) => {
                 unreachable!("they need no host")
             }
+            Lie::Stream(_) => panic!("only a WebSocket has messages"),
         }
         Ok(self)
     }
@@ -277,10 +308,3 @@ fn endless_headers(mut client: &TcpStream) -> io::Result<()> {
     }
     Ok(())
 }
-
-/// The headers that belong to one connection or to the encoding of its body.
-const OWN: [&str; 6] =
-    ["host", "connection", "keep-alive", "accept-encoding", "content-length", "transfer-encoding"];
-
-/// A client that waits longer hangs.
-const PATIENCE: Duration = Duration::from_secs(120);

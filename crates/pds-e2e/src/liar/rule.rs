@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
+use crate::liar::stream::Rewrite;
+
 /// A lie, and the requests that get it: those whose path and query contain a text, by their number among these.
 #[derive(Clone, Debug)]
 pub struct Rule {
@@ -73,6 +75,8 @@ pub enum Lie {
     Answer(Canned),
     /// Answers without asking the host, depending on path and query.
     Respond(Respond),
+    /// Sends other messages on a WebSocket.
+    Stream(Rewrite),
 }
 
 /// Bytes that follow the beginning of a body, again and again.
@@ -153,6 +157,7 @@ impl fmt::Debug for Lie {
             Self::GzipBomb { layers, .. } => write!(f, "GzipBomb({layers})"),
             Self::EndlessHeaders => f.write_str("EndlessHeaders"),
             Self::Respond(_) => f.write_str("Respond"),
+            Self::Stream(_) => f.write_str("Stream"),
             Self::Answer(canned) => write!(f, "Answer({})", canned.status),
         }
     }

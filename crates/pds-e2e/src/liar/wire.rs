@@ -39,6 +39,12 @@ impl Request {
         from.take(length).read_to_end(&mut body)?;
         Ok(Some(Self { method, path, headers, body }))
     }
+
+    /// Returns whether the client asks for a WebSocket.
+    pub(crate) fn is_upgrade(&self) -> bool {
+        let is_wanted = |value: &str| value.eq_ignore_ascii_case("websocket");
+        self.headers.iter().any(|(name, value)| name == "upgrade" && is_wanted(value))
+    }
 }
 
 /// A reply: what is sent, and how it ends.
@@ -118,3 +124,10 @@ fn send_piece(mut to: &TcpStream, bytes: &[u8], is_chunked: bool) -> io::Result<
 pub(crate) fn wait_for_end(mut of: &TcpStream) {
     while matches!(of.read(&mut [0; 1 << 10]), Ok(1..)) {}
 }
+
+/// The headers that belong to one connection or to the encoding of its body.
+pub(crate) const OWN: [&str; 6] =
+    ["host", "connection", "keep-alive", "accept-encoding", "content-length", "transfer-encoding"];
+
+/// A client that waits longer hangs.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
