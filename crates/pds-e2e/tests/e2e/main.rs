@@ -7,3 +7,4 @@ mod kills;
 mod lies;
 mod mirrors;
 mod servers;
+mod streams;
