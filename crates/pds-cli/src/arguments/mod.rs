@@ -11,6 +11,7 @@ pub(crate) mod record_at;
 pub(crate) mod record_pattern;
 pub(crate) mod short_cid;
 pub(crate) mod shown;
+pub(crate) mod size_arg;
 pub(crate) mod state_arg;
 pub(crate) mod store_arg;
 pub(crate) mod when;

@@ -6,6 +6,8 @@ use pds_net::net::Net;
 use pds_net::options::NetOptions;
 use pds_net::private_addresses::PrivateAddresses;
 
+use crate::arguments::size_arg::read_size;
+
 /// The options of verbs that use the network.
 #[derive(Debug, clap::Args)]
 pub(crate) struct NetworkArgs {
@@ -31,12 +33,12 @@ pub(crate) struct NetworkArgs {
     )]
     allow_private: Vec<String>,
 
-    /// Largest repository, in bytes after decompression [default: 8 GiB]
-    #[arg(long, value_name = "BYTES", help_heading = HEADING)]
+    /// Largest repository after decompression, such as 500MB or 20GiB [default: 8GiB]
+    #[arg(long, value_name = "SIZE", value_parser = read_size, help_heading = HEADING)]
     max_repo: Option<u64>,
 
-    /// Largest blob for which its record names no size, in bytes [default: 1 GiB]
-    #[arg(long, value_name = "BYTES", help_heading = HEADING)]
+    /// Largest blob for which its record names no size [default: 1GiB]
+    #[arg(long, value_name = "SIZE", value_parser = read_size, help_heading = HEADING)]
     max_blob: Option<u64>,
 }
 
