@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use pds::error::Error as RepoError;
 use pds_core::syntax::did::Did;
 
-use crate::error_text::{amount, host_answer, time};
+use crate::error_text::{amount, host_answer, short, time};
 use crate::escape::Escaped;
 use crate::host::{Host, UrlError};
 use crate::private_addresses::AddressFault;
@@ -71,7 +71,7 @@ pub enum Error {
         message: Option<String>,
     },
     /// The server is not an atproto host, or not one for this call.
-    #[error("{} answered with {}; check the URL of the host", Escaped(.url), Escaped(.came))]
+    #[error("{} answered with {}; check the URL of the host", short(.url), Escaped(.came))]
     NotAtproto {
         /// The URL.
         url: String,
@@ -79,7 +79,7 @@ pub enum Error {
         came: String,
     },
     /// The answer has another form than it should have.
-    #[error("{} gave an answer that is not valid: {}", Escaped(.url), Escaped(.reason))]
+    #[error("{} gave an answer that is not valid: {}", short(.url), Escaped(.reason))]
     Answer {
         /// The URL.
         url: String,
@@ -87,7 +87,7 @@ pub enum Error {
         reason: String,
     },
     /// The answer is larger than its bound.
-    #[error("{}: {what} has more than {}, the limit", Escaped(.url), amount(*.limit))]
+    #[error("{}: {what} has more than {}, the limit", short(.url), amount(*.limit))]
     Bound {
         /// The URL.
         url: String,
@@ -97,7 +97,7 @@ pub enum Error {
         limit: u64,
     },
     /// The host stopped sending, or sends too slowly.
-    #[error("{}: {what} within {} s; try again later", Escaped(.url), .after.as_secs_f64())]
+    #[error("{}: {what} within {} s; try again later", short(.url), .after.as_secs_f64())]
     Stalled {
         /// The URL.
         url: String,
@@ -107,7 +107,7 @@ pub enum Error {
         after: Duration,
     },
     /// The body ended before its end.
-    #[error("{}: the answer was cut at byte {bytes}; try again", Escaped(.url))]
+    #[error("{}: the answer was cut at byte {bytes}; try again", short(.url))]
     Cut {
         /// The URL.
         url: String,
@@ -123,7 +123,7 @@ pub enum Error {
         reason: String,
     },
     /// A redirect was not followed.
-    #[error("{} redirects to {}, which was not followed: {reason}", Escaped(.url), Escaped(.to))]
+    #[error("{} redirects to {}, which was not followed: {reason}", short(.url), Escaped(.to))]
     Redirect {
         /// The URL.
         url: String,

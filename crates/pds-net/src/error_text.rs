@@ -6,6 +6,14 @@ use pds_core::syntax::datetime::Datetime;
 
 use crate::escape::Escaped;
 
+/// Returns the URL of a request, without the end of a long one.
+pub(crate) fn short(url: &str) -> String {
+    match url.char_indices().nth(MAX_URL_CHARS) {
+        Some((end, _)) => format!("{}…", Escaped(&url[..end])),
+        None => Escaped(url).to_string(),
+    }
+}
+
 /// Says what a host answered.
 pub(crate) fn host_answer(
     url: &str,
@@ -13,7 +21,7 @@ pub(crate) fn host_answer(
     error: Option<&str>,
     message: Option<&str>,
 ) -> String {
-    let mut text = Escaped(url).to_string();
+    let mut text = short(url);
     for part in [error, message].into_iter().flatten().filter(|part| !part.is_empty()) {
         text += &format!(": {}", Escaped(part));
     }
@@ -37,9 +45,21 @@ pub(crate) fn time(time: SystemTime) -> String {
     micros.map_or_else(|| "the year 9999".to_owned(), |time| time.to_string())
 }
 
+/// The letters of a URL that are shown: enough for a host, a method, a DID and a CID.
+const MAX_URL_CHARS: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_urls_are_cut() {
+        let url =
+            format!("https://a.com/xrpc/com.atproto.sync.getBlocks?{}", "&cids=x".repeat(100));
+        let shown = host_answer(&url, 500, None, None);
+        assert_eq!(shown, format!("{}… (status 500)", &url[..MAX_URL_CHARS]));
+        assert_eq!(short("https://a.com/\u{1b}"), "https://a.com/\\u{1b}");
+    }
 
     #[test]
     fn amounts_have_the_largest_exact_unit() {
