@@ -109,7 +109,12 @@ impl Upstream {
         let path = dir.join(UPSTREAM_FILE);
         let Some(read) = read_json::<Self>(&path, MAX_BYTES)? else { return Ok(None) };
         if read.version != VERSION {
-            let reason = format!("version {} is newer than this program", read.version);
+            let reason = match read.version {
+                version if version > VERSION => {
+                    format!("a later release wrote it, as version {version}; use that release")
+                }
+                version => format!("version {version} of the file does not exist"),
+            };
             return Err(bad(&path, &reason));
         }
         Ok(Some(read))
