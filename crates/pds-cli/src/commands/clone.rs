@@ -105,7 +105,7 @@ impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
         warn_of_release(out);
-        if let Some(who) = account_of(&self.source) {
+        if let Some(who) = account_of(&self.source)? {
             return self.of_account(&who, out);
         }
         match is_repository(&self.source)? {
@@ -232,13 +232,25 @@ impl Args {
 
 /// Returns the account that a source names. A path begins with `.` or `/`, or ends as a CAR file does, or names a file.
 /// A directory with the form of a handle may be an unfinished clone, so it counts as an account.
-fn account_of(source: &Path) -> Option<Who> {
-    let text = source.to_str()?;
+fn account_of(source: &Path) -> Result<Option<Who>> {
+    let Some(text) = source.to_str() else { return Ok(None) };
     let is_path = text.starts_with(['.', '/']) || has_car_ending(source.as_os_str());
     if is_path || source.is_file() || is_address(text) {
-        return None;
+        return Ok(None);
     }
-    text.parse().ok()
+    match text.parse::<Who>() {
+        Ok(who) => Ok(Some(who)),
+        Err(error) if has_account_form(text) && !source.exists() => {
+            Stated::usage(error.to_string()).hint("a path begins with ./ or /").fail()
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Tells whether a text can only be meant as an account, although it is not the name of one.
+fn has_account_form(text: &str) -> bool {
+    let is_uri = text.contains("://") || text.starts_with("did:") || text.starts_with('@');
+    is_uri || text.contains('.') && !text.contains('/')
 }
 
 /// Returns the message of the log about the clone of a file. The name of its directory is left out.

@@ -1,5 +1,6 @@
 //! Every verb: its full answer, its refusal with the exit code, its JSON.
 
+mod accounts;
 mod apply;
 mod arguments;
 mod blobs;

@@ -32,13 +32,16 @@ pub enum Who {
 
 /// A text that names neither an account nor a host.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{text:?} is no account: use a handle, a DID, an at-uri, a bsky.app URL, or the URL of a host"
-)]
+#[error("{text:?} is no account: {reason}")]
 pub struct WhoError {
     /// The text, cut to 256 characters.
     pub text: String,
+    /// The reason, or the forms of an account.
+    pub reason: &'static str,
 }
+
+/// The forms of a text that names an account or a host.
+const FORMS: &str = "use a handle, a DID, an at-uri, a bsky.app URL, or the URL of a host";
 
 /// The web pages whose addresses name accounts.
 const PAGES: [&str; 2] = ["https://bsky.app/profile/", "https://main.bsky.dev/profile/"];
@@ -47,7 +50,16 @@ impl FromStr for Who {
     type Err = WhoError;
 
     fn from_str(text: &str) -> Result<Self, WhoError> {
-        parse(text).ok_or_else(|| WhoError { text: text.chars().take(256).collect() })
+        let fault = |reason| WhoError { text: text.chars().take(256).collect(), reason };
+        let who = parse(text).ok_or_else(|| fault(FORMS))?;
+        match &who {
+            Self::Did(did) if !matches!(did.method(), "plc" | "web") => {
+                Err(fault("only did:plc and did:web have accounts"))
+            }
+            Self::Did(did) => did.account_fault().map_or(Ok(()), |reason| Err(fault(reason))),
+            _ => Ok(()),
+        }?;
+        Ok(who)
     }
 }
 
@@ -139,6 +151,13 @@ mod tests {
             "../backup.car",
         ] {
             assert!(bad.parse::<Who>().is_err(), "{bad}");
+        }
+        for (bad, reason) in [
+            ("did:plc:short", "a did:plc has 24 characters of a-z and 2-7"),
+            ("at://did:web:a.com:b/x.y.z/1", "the did:web of an account has no path"),
+            ("did:key:zabc", "only did:plc and did:web have accounts"),
+        ] {
+            assert_eq!(bad.parse::<Who>().unwrap_err().reason, reason, "{bad}");
         }
         let shown = "a\u{1b}b".parse::<Who>().unwrap_err().to_string();
         assert!(shown.starts_with(r#""a\u{1b}b" is no account"#), "{shown}");
