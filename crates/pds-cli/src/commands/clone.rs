@@ -17,6 +17,7 @@ use pds::syntax::Nsid;
 use pds::transfer::copy::Copied;
 use pds::{Error, Jobs, Progress};
 use pds_net::host::Host;
+use pds_net::mirror::handle::Mirror;
 use pds_net::resolve::who::Who;
 
 use super::clone_account::AccountClone;
@@ -47,7 +48,8 @@ use crate::screens::arrived as screen;
 /// Everything is verified first. The repository has no signing key: it is a mirror until `pds key import`. Every whole
 /// state of a CAR file is stored, each with a row of the log.
 ///
-/// All of another repository is copied: refs, log, every state that they name, known keys, blobs and identity files.
+/// All of another repository is copied: refs, log, every state that they name, known keys, blobs and identity files. The
+/// copy follows the same host.
 /// Blobs become hard links if both directories are on one file system. A damaged blob is listed and not copied. From
 /// a database address, no blobs are copied, because a database has none.
 ///
@@ -194,6 +196,12 @@ impl Args {
             out.warn(format!("block {cid} of a past state is missing or damaged in the source"));
         }
         let exit = say_damaged(&blobs, out);
+        if exit != Exit::Done
+            && let Some(mut mirror) = Mirror::open(&dir)?
+        {
+            // The host may still have them.
+            mirror.set_incomplete()?;
+        }
         say_missing(&repo, &present.blobs, present.has_more_blobs, out)?;
         self.print(&info::of_clone(&repo, present, blobs.copied, &dir)?, &dir, out)?;
         Ok(if lost.is_empty() { exit } else { Exit::Partly })

@@ -114,7 +114,12 @@ impl Mirror {
         Ok(Pulled { before, after, changes, moves_head, moved_to, blobs, warnings, traffic })
     }
 
-    pub(super) fn set_incomplete(&mut self) -> Result<()> {
+    /// Makes the next pull look for the missing blobs of all records.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] or [`Error::Repo`] if `upstream.json` cannot be written.
+    pub fn set_incomplete(&mut self) -> Result<()> {
         if !self.upstream.complete {
             return Ok(());
         }

@@ -8,7 +8,9 @@ use crate::error::{Error, Result};
 use crate::local::copy_options::CopyOptions;
 use crate::local::directory::build_with_store;
 use crate::local::key_file;
-use crate::local::layout::{IDENTITY_DIRECTORY, IDENTITY_FILES, KEY_FILE, NEXT_KEY_FILE};
+use crate::local::layout::{
+    IDENTITY_DIRECTORY, IDENTITY_FILES, KEY_FILE, MISSING_BLOBS_FILE, NEXT_KEY_FILE, UPSTREAM_FILE,
+};
 use crate::local::locks::sync;
 use crate::local::open::open_without_key;
 use crate::repo::Repo;
@@ -16,8 +18,8 @@ use crate::transfer::copy::Copied;
 use pds_core::crypto::signing_key::SigningKey;
 use pds_core::data::limits::MAX_PLC_LOG_BYTES;
 
-/// Makes a repository in a directory as a copy of another one: refs, log, history, known keys, blobs and identity
-/// files. Without the signing key, it is a mirror.
+/// Makes a repository in a directory as a copy of another one: refs, log, history, known keys, blobs, identity files
+/// and the files about the host that it follows. Without the signing key, it is a mirror.
 ///
 /// The source is a directory, or the address of an account in a database; such an account has no blobs. Blobs are
 /// linked to those of the source if the file system supports it.
@@ -47,10 +49,13 @@ pub fn clone_repository(
 ) -> Result<(Repo, Copied)> {
     let (dir, source) = (dir.as_ref(), source.as_ref());
     let original = open_without_key(source)?;
+    // They are older than the copied state then: a pull fetches too much rather than too little.
+    let about_host = read_about_host(source)?;
     let files = |staging: &Path| -> Result<()> {
         if options.with_key {
             key_file::write_new(staging.join(KEY_FILE), &key_of(source, &original)?)?;
         }
+        about_host.iter().try_for_each(|(name, bytes)| write_new(&staging.join(name), bytes))?;
         copy_identity(source, staging)
     };
     let copy = |repo: &Repo| {
@@ -116,26 +121,49 @@ fn key_of(source: &Path, original: &Repo) -> Result<SigningKey> {
 fn copy_identity(source: &Path, staging: &Path) -> Result<()> {
     let (from, to) = (source.join(IDENTITY_DIRECTORY), staging.join(IDENTITY_DIRECTORY));
     for name in IDENTITY_FILES {
-        let path = from.join(name);
-        if !path.symlink_metadata().is_ok_and(|file| file.is_file()) {
-            continue;
-        }
-        let mut bytes = Vec::new();
-        let read = File::open(&path)
-            .and_then(|file| file.take(MAX_PLC_LOG_BYTES as u64 + 1).read_to_end(&mut bytes));
-        read.map_err(Error::io(&path))?;
-        if bytes.len() > MAX_PLC_LOG_BYTES {
-            let too_long = io::Error::new(io::ErrorKind::InvalidData, "it is too long");
-            return Err(Error::io(&path)(too_long));
-        }
+        let Some(bytes) = read_small(&from.join(name), MAX_PLC_LOG_BYTES)? else { continue };
         fs::create_dir_all(&to).map_err(Error::io(&to))?;
-        let path = to.join(name);
-        let written = File::create_new(&path).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_all()
-        });
-        written.map_err(Error::io(&path))?;
+        write_new(&to.join(name), &bytes)?;
         sync(&to)?;
     }
     Ok(())
 }
+
+/// Reads the files about the host that a mirror follows.
+fn read_about_host(source: &Path) -> Result<Vec<(&'static str, Vec<u8>)>> {
+    let mut files = Vec::new();
+    for (name, max_bytes) in ABOUT_HOST {
+        if let Some(bytes) = read_small(&source.join(name), max_bytes)? {
+            files.push((name, bytes));
+        }
+    }
+    Ok(files)
+}
+
+/// Reads a regular file, or returns `None` without one.
+fn read_small(path: &Path, max_bytes: usize) -> Result<Option<Vec<u8>>> {
+    if !path.symlink_metadata().is_ok_and(|file| file.is_file()) {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let read =
+        File::open(path).and_then(|file| file.take(max_bytes as u64 + 1).read_to_end(&mut bytes));
+    read.map_err(Error::io(path))?;
+    if bytes.len() > max_bytes {
+        let too_long = io::Error::new(io::ErrorKind::InvalidData, "it is too long");
+        return Err(Error::io(path)(too_long));
+    }
+    Ok(Some(bytes))
+}
+
+/// Writes a new file, durably.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let written = File::create_new(path).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    written.map_err(Error::io(path))
+}
+
+/// The files about the host that a mirror follows, and the most bytes of each.
+const ABOUT_HOST: [(&str, usize); 2] = [(UPSTREAM_FILE, 1 << 20), (MISSING_BLOBS_FILE, 64 << 20)];

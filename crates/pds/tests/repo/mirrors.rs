@@ -4,6 +4,8 @@ use std::fs;
 use std::io::Cursor;
 use std::path::Path;
 
+use pds::local::copy::clone_repository;
+use pds::local::copy_options::CopyOptions;
 use pds::local::directory::finish_clone;
 use pds::local::leftovers::clear_leftovers;
 use pds::store::RefName;
@@ -106,4 +108,35 @@ fn a_clone_is_finished_next_to_its_files_and_nothing_else() {
     lock.lock().unwrap();
     clear_leftovers(&dir).unwrap();
     assert!(dir.join("fetch").exists());
+}
+
+#[test]
+fn a_copy_of_a_mirror_is_a_mirror() {
+    let home = tempfile::tempdir().unwrap();
+    let [dir, copy, other] = ["mirror", "copy", "other"].map(|name| home.path().join(name));
+    host(&dir);
+    let copied = ["upstream.json", "missing-blobs.json", "identity/did.json"];
+    let private = ["fetch/0.car", "private/preferences.json", "move/a.com/key", "push/plan.ndjson"];
+    for name in copied.into_iter().chain(private) {
+        fs::create_dir_all(dir.join(name).parent().unwrap()).unwrap();
+        fs::write(dir.join(name), name).unwrap();
+    }
+    clone_repository(&copy, &dir, &CopyOptions::default()).unwrap();
+    for name in copied {
+        assert_eq!(fs::read_to_string(copy.join(name)).unwrap(), name);
+    }
+    for name in private {
+        let first = name.split('/').next().unwrap();
+        assert!(!copy.join(first).exists(), "{first}");
+    }
+    // A link may lead anywhere, and a real file is small.
+    fs::remove_file(dir.join("missing-blobs.json")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(dir.join("upstream.json"), dir.join("missing-blobs.json")).unwrap();
+    fs::File::create(dir.join("upstream.json")).unwrap().set_len((1 << 20) + 1).unwrap();
+    let failed = clone_repository(&other, &dir, &CopyOptions::default());
+    assert!(matches!(failed, Err(Error::Io { .. })) && !other.exists());
+    fs::write(dir.join("upstream.json"), "short").unwrap();
+    clone_repository(&other, &dir, &CopyOptions::default()).unwrap();
+    assert!(!other.join("missing-blobs.json").exists());
 }
