@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use pds::data::Cid;
-use pds::syntax::Tid;
+use pds::syntax::{Datetime, Tid};
 use serde::{Serialize, Serializer};
 
 use super::arrived::Arrived;
@@ -24,7 +24,13 @@ pub(crate) struct Info {
     pub(crate) commit: Cid,
     pub(crate) data: Cid,
     pub(crate) did: Option<String>,
+    /// The host that a mirror follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) host: Option<String>,
     pub(crate) nodes: u64,
+    /// When the host was asked last.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "optional_text")]
+    pub(crate) pulled_at: Option<Datetime>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reclaimable: Option<Reclaimable>,
     pub(crate) records: u64,
@@ -71,6 +77,9 @@ impl fmt::Display for Info {
              version  {version}\nrecords  {records}\nblocks   {blocks} ({nodes})\n\
              blobs    {blobs}\nbytes    {bytes}"
         )?;
+        if let Some(host) = &self.host {
+            write!(f, "\nhost     {host}")?;
+        }
         if let Some(Reclaimable { blobs, blocks, bytes }) = &self.reclaimable {
             write!(f, "\ngarbage  {bytes} bytes ({blocks} blocks, {blobs} blobs)")?;
         }

@@ -13,6 +13,7 @@ use pds::retain::gc::Keep;
 use pds::syntax::Did;
 use pds::transfer::import::Imported;
 use pds::{Repo, Snapshot};
+use pds_net::mirror::upstream::Upstream;
 
 use crate::answers::info::{Info, Reclaimable};
 use crate::arguments::state_arg::StateArg;
@@ -55,6 +56,7 @@ impl Args {
         match &source {
             Source::Repo(repo) => {
                 add_repository(&mut info, repo, &path)?;
+                add_host(&mut info, &path, out);
                 if self.reclaimable {
                     info.reclaimable = Some(reclaimable(repo)?);
                 }
@@ -154,7 +156,9 @@ fn of_commit(commit: &Commit) -> Info {
         commit: commit.cid(),
         data: commit.data(),
         did: commit.known_did().map(Did::to_string),
+        host: None,
         nodes: 0,
+        pulled_at: None,
         reclaimable: None,
         records: 0,
         rev: commit.rev(),
@@ -200,6 +204,17 @@ fn add_repository(info: &mut Info, repo: &Repo, dir: &Path) -> Result<()> {
     info.signing_key = repo.public_key()?.map(|key| key.did_key());
     info.can_sign = repo.keys().can_sign() || dir.join(KEY_FILE).is_file();
     Ok(())
+}
+
+/// Adds the host that a mirror follows.
+fn add_host(info: &mut Info, dir: &Path, out: &mut Output) {
+    match Upstream::read(dir) {
+        Ok(Some(upstream)) => {
+            (info.host, info.pulled_at) = (Some(upstream.host.to_string()), upstream.pulled_at);
+        }
+        Ok(None) => {}
+        Err(error) => out.warn(error.to_string()),
+    }
 }
 
 fn reclaimable(repo: &Repo) -> Result<Reclaimable> {

@@ -47,7 +47,7 @@ pub(crate) fn lines(info: &Info, extra: &Extra, terminal: &Terminal) -> Vec<Line
         let version = info.version.map_or_else(|| "-".to_owned(), |version| version.to_string());
         add("version", Line::of(Tone::Yellow, &version));
     }
-    add("kind", Line::from(kind(info, extra)));
+    add("kind", kind(info, extra, terminal));
     lines.push(Line::new());
     lines.extend(sizes(info, extra, terminal));
     lines
@@ -69,12 +69,19 @@ pub(crate) fn created(dir: &str, info: &Info, terminal: &Terminal) -> Vec<Line> 
     lines
 }
 
-fn kind(info: &Info, extra: &Extra) -> &'static str {
-    match (extra.is_file, info.can_sign) {
-        (true, _) => "CAR file",
-        (false, true) => "own repository, with the signing key",
-        (false, false) => "mirror, without the signing key",
-    }
+fn kind(info: &Info, extra: &Extra, terminal: &Terminal) -> Line {
+    let kind = match (extra.is_file, info.can_sign, &info.host) {
+        (true, ..) => "CAR file",
+        (false, true, None) => "own repository, with the signing key",
+        (false, true, Some(_)) => "own repository, a mirror of ",
+        (false, false, None) => "mirror, without the signing key",
+        (false, false, Some(_)) => "mirror of ",
+    };
+    let Some(host) = info.host.as_ref().filter(|_| !extra.is_file) else { return kind.into() };
+    let name = host.split_once("://").map_or(&**host, |(_, name)| name);
+    let pulled = info.pulled_at.as_ref().and_then(|at| u64::try_from(at.unix_micros()).ok());
+    let pulled = pulled.map(|at| Line::from(", pulled ").join(terminal.times.relative(at)));
+    Line::from(kind).tone(Tone::Cyan, name).join(pulled.unwrap_or_default())
 }
 
 /// Returns the counts of records, blocks, blobs and states. The sizes are in a column of their own.
