@@ -160,7 +160,7 @@ pub enum Error {
         reason: String,
     },
     /// Another process holds the directory.
-    #[error("another process is using this repository; wait for it, or use --wait")]
+    #[error("another process is fetching into this repository")]
     Busy,
     /// The caller stopped the operation.
     #[error("stopped; the same command continues")]

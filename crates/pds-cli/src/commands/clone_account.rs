@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use pds::Jobs;
-use pds::syntax::Nsid;
+use pds::local::layout::FETCH_DIRECTORY;
+use pds::local::open::is_repository;
+use pds::syntax::{Did, Nsid};
 use pds_net::account::Account;
+use pds_net::error::Error as NetError;
 use pds_net::host::Host;
 use pds_net::mirror::clone::Cloned;
 use pds_net::mirror::handle::{FetchOptions, Mirror};
+use pds_net::mirror::upstream::Upstream;
 use pds_net::net::Net;
 use pds_net::resolve::who::Who;
 
@@ -17,10 +21,12 @@ use super::info;
 use crate::answers::fetched::{BlobCounts, ClonedAccount};
 use crate::answers::info::Info;
 use crate::failures::exit::{Exit, Stated};
+use crate::failures::failure::Failure;
 use crate::process::destination::check_is_outside;
 use crate::process::leftovers::clear_repository;
 use crate::process::network_progress::NetworkProgress;
 use crate::process::output::Output;
+use crate::process::signals::allow_continuation;
 use crate::records::record_files::directory_name;
 use crate::repository::made::Made;
 use crate::repository::missing_blobs::say_not_fetched;
@@ -60,10 +66,13 @@ impl AccountClone<'_> {
         options.wait = Duration::ZERO;
         let progress = NetworkProgress::default();
         let made = Made::at(&dir);
+        allow_continuation(true);
         let cloned =
             Mirror::clone_account(net, &account, &dir, &options, &|step| progress.show(step));
         progress.finish();
-        let (mirror, cloned) = cloned.inspect_err(|_| made.note(out))?;
+        allow_continuation(false);
+        let cloned = cloned.inspect_err(|_| made.note(out));
+        let (mirror, cloned) = cloned.map_err(|error| explained(error, &dir, &account.did))?;
         out.has_done();
         clear_repository(&dir);
         self.answer(net, (&account, &mirror), cloned, out)
@@ -114,3 +123,35 @@ impl AccountClone<'_> {
         }
     }
 }
+
+/// Adds the next step to the error of a clone: the clone is complete already, or the same command continues it.
+fn explained(error: NetError, dir: &Path, did: &Did) -> anyhow::Error {
+    let shown = dir.display();
+    let is_in_use = matches!(&error, NetError::Repo(pds::Error::DirectoryInUse(_)));
+    if is_in_use && is_mirror_of(dir, did) {
+        let message = format!("{shown} is a mirror of {did} already");
+        return Stated::no("directory-in-use", message).hint(PULL).into();
+    }
+    if matches!(&error, NetError::Busy) {
+        let message = format!("another process is fetching into {shown}");
+        return Stated::of(Exit::Busy, "busy", message).hint(LATER).into();
+    }
+    let goes_on = error.is_remote() && dir.join(FETCH_DIRECTORY).is_dir();
+    let error = anyhow::Error::from(error);
+    if !goes_on {
+        return error;
+    }
+    let failure = Failure::of(&error);
+    Stated::of(failure.code, failure.name(), failure.message()).hint(CONTINUE).into()
+}
+
+fn is_mirror_of(dir: &Path, did: &Did) -> bool {
+    let upstream = Upstream::read(dir).ok().flatten();
+    is_repository(dir).unwrap_or(false) && upstream.is_some_and(|upstream| upstream.did == *did)
+}
+
+const PULL: &str = "fetch what is new with pds -R DIR pull";
+
+const LATER: &str = "try again when it has ended";
+
+const CONTINUE: &str = "nothing that has arrived is fetched again: the same command continues";

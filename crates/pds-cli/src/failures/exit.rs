@@ -59,6 +59,11 @@ impl Stated {
         self.name == FOREIGN_FILE
     }
 
+    /// A failure with the meaning of another one.
+    pub(crate) fn of(exit: Exit, name: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, name, message: message.into(), hint: None }
+    }
+
     pub(crate) fn partly(message: impl Into<String>) -> Self {
         Self { exit: Exit::Partly, name: "partly-done", message: message.into(), hint: None }
     }

@@ -27,4 +27,4 @@ pub(super) fn of_network(error: &Error) -> Option<Meaning> {
 const START_AGAIN: &str =
     "it is a hint only: move it away, and clone the account into a new directory";
 
-const WAIT: &str = "pds pull --wait waits for it";
+const WAIT: &str = "try again when it has ended; pds pull --wait waits for it";

@@ -53,7 +53,13 @@ pub(crate) fn after_change(error: anyhow::Error) -> anyhow::Error {
     if error.downcast_ref().is_some_and(says_so) {
         return error;
     }
-    Stated::partly(format!("changes were made before the command failed: {error:#}")).into()
+    let hint = error.downcast_ref().and_then(|stated: &Stated| stated.hint);
+    let message = format!("changes were made before the command failed: {error:#}");
+    let partly = Stated::partly(message);
+    match hint {
+        Some(hint) => partly.hint(hint).into(),
+        None => partly.into(),
+    }
 }
 
 /// The parts of a tree that were skipped: they are missing, or their keys are not record paths.

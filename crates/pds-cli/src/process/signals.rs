@@ -6,6 +6,7 @@
 //! ends the process at once. Earlier ones do not: `timeout` and terminals may send the same signal twice.
 
 use std::io::{self, IsTerminal};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,7 @@ use signal_hook::low_level;
 
 use crate::process::editor::name_kept;
 use crate::process::progress;
+use crate::process::text::say;
 use crate::terminal::lent::is_lent;
 
 /// Ends the process cleanly at a signal from now on.
@@ -50,6 +52,14 @@ pub(crate) fn end_cleanly() {
     let _ = start("signals", wait);
 }
 
+/// Whether the same command continues after an interruption.
+static CONTINUES: AtomicBool = AtomicBool::new(false);
+
+/// Records whether the same command continues after an interruption. The message about a signal then says so.
+pub(crate) fn allow_continuation(continues: bool) {
+    CONTINUES.store(continues, Ordering::Relaxed);
+}
+
 /// How long the removal of unfinished work goes on before another signal ends it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -62,6 +72,9 @@ fn end(signal: i32) {
     let _ending = remove_all();
     progress::silence();
     name_kept();
+    if CONTINUES.load(Ordering::Relaxed) {
+        say("interrupted; the same command continues");
+    }
     // A shell stops its loop only if the interrupted program was ended by the signal itself.
     if signal == SIGINT && io::stdin().is_terminal() {
         let _ = low_level::emulate_default_handler(signal);

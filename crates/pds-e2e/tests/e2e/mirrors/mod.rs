@@ -1,5 +1,6 @@
 //! Clones and pulls of accounts on the real host, through a proxy.
 
+mod again;
 mod all;
 mod answers;
 mod blobs;
