@@ -92,6 +92,32 @@ fn a_following_that_was_killed_continues_with_each_event() {
 }
 
 #[test]
+fn followings_that_are_killed_lose_no_state() {
+    let Some(mirror) = mirror("20", "1") else { return };
+    let (kills, writes) = if super::is_full() { (200, "2000") } else { (8, "60") };
+    let mut killed = 0;
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| mirror.account.act("each", &[writes]));
+        while killed < kills || !writer.is_finished() {
+            let live = mirror.follow(&["--follow"]);
+            // Some end before the first event, and some between two.
+            std::thread::sleep(Duration::from_millis(killed * 97 % 1_000));
+            live.kill();
+            killed += 1;
+            mirror.home.pds(["-R", "copy", "verify"]).with(0);
+        }
+    });
+    let live = mirror.follow(&["--follow"]);
+    let head = mirror.account.head().0;
+    while mirror.info()["commit"] != head {
+        live.line();
+    }
+    live.kill();
+    mirror.assert_equal();
+    mirror.home.pds(["-R", "copy", "verify", "--history", "--blobs"]).with(0);
+}
+
+#[test]
 fn states_and_identities_are_asked_of_the_host() {
     let Some(mirror) = mirror("20", "1") else { return };
     let live = mirror.follow(&["--follow"]);
