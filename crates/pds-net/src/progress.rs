@@ -45,7 +45,7 @@ pub enum Progress {
     },
     /// Mirrors are followed. This comes about once a second, and with each event.
     Following {
-        /// The server of the events; `None` without one.
+        /// The server of the events; `None` without one, and before the connection is open.
         server: Option<Host>,
     },
     /// The next request waits.

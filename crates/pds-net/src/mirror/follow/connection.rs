@@ -52,7 +52,8 @@ impl<'a> Connection<'a> {
     ///
     /// [`Error::Stopped`], and the fault of a server that was never reached if it will not pass.
     pub(super) fn next(&mut self, path: &str) -> Result<Message> {
-        if (self.report)(Progress::Following { server: Some(self.server.clone()) }).is_break() {
+        let server = self.socket.is_some().then(|| self.server.clone());
+        if (self.report)(Progress::Following { server }).is_break() {
             return Err(Error::Stopped);
         }
         let Some((socket, _)) = &mut self.socket else { return self.open(path) };
