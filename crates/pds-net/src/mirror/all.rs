@@ -20,7 +20,7 @@ use crate::progress::Report;
 use crate::xrpc::sync::{ListedRepo, list_repos};
 
 /// What is known of each account of a host.
-type Listed = HashMap<Did, ListedRepo>;
+pub(super) type Listed = HashMap<Did, ListedRepo>;
 
 /// The mirrors below a directory.
 #[derive(Debug, Default)]
@@ -112,11 +112,7 @@ fn pull_host(
     mirrors: Vec<(PathBuf, Upstream)>,
     (options, report, each): (&FetchOptions, Report<'_>, OnPulled<'_>),
 ) {
-    let listed = match mirrors.len() {
-        0..MANY => Listed::new(),
-        // Without the list, each account is asked for.
-        _ => listed(net, host, report).unwrap_or_default(),
-    };
+    let listed = listed_if_many(net, host, mirrors.len(), report);
     for (dir, upstream) in mirrors {
         let pulled = pull_one(net, &dir, listed.get(&upstream.did), (options, report));
         let is_stopped = matches!(pulled, Err(Error::Stopped));
@@ -137,6 +133,12 @@ fn pull_one(
     let mut mirror = Mirror::open(dir)?.ok_or_else(gone)?;
     let pulled = mirror.pull_knowing(net, listed, options, report)?;
     Ok((mirror, pulled))
+}
+
+/// Returns the newest commits of all accounts of a host, if so many mirrors are worth it. Without them, each account is
+/// asked for.
+pub(super) fn listed_if_many(net: &Net, host: &Host, mirrors: usize, report: Report<'_>) -> Listed {
+    if mirrors < MANY { Listed::new() } else { listed(net, host, report).unwrap_or_default() }
 }
 
 /// Returns the newest commits of all accounts of a host.

@@ -8,6 +8,7 @@ use pds_core::syntax::did::Did;
 
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::mirror::all::{Listed, listed_if_many};
 use crate::mirror::follow::arrival::Arrival;
 use crate::mirror::follow::connection::Connection;
 use crate::mirror::follow::event_source::EventSource;
@@ -116,34 +117,42 @@ impl<'a> Group<'a> {
         if self.looked_at.is_some_and(|at| at.elapsed() < LOOK_EVERY) {
             return Ok(());
         }
-        let mut of_dids = std::mem::take(&mut self.mirrors);
-        let mut looked = Ok(());
-        for of_did in of_dids.values_mut() {
-            for mut one in std::mem::take(of_did) {
-                if looked.is_err() || !one.pace.is_due(Instant::now()) {
-                    of_did.push(one);
-                    continue;
-                }
-                match one.pull(self.shared) {
-                    Ok(true) if *self.shared.source == EventSource::Host => {
-                        left(Left::Moved(one.mirror));
-                    }
-                    Ok(_) => of_did.push(one),
-                    Err(Error::Stopped) => {
-                        looked = Err(Error::Stopped);
-                        of_did.push(one);
-                    }
-                    Err(error) => {
-                        left(Left::Ended(Unfollowed { dirs: vec![one.mirror.dir], error }));
-                    }
-                }
-            }
-        }
-        of_dids.retain(|_, of_did| !of_did.is_empty());
-        self.mirrors = of_dids;
+        let now = Instant::now();
+        let due = self.all().filter(|one| one.pace.is_due(now)).count();
+        let looked = if due > 0 { self.pull(now, due, left) } else { Ok(()) };
         self.store_seq(false);
         self.looked_at = Some(Instant::now());
         looked
+    }
+
+    /// Pulls the mirrors that are due, and lets go of those that cannot be followed here any more.
+    fn pull(&mut self, now: Instant, due: usize, left: &dyn Fn(Left)) -> Result<()> {
+        let Shared { net, source, report, .. } = self.shared;
+        let by_host = *source == EventSource::Host;
+        let listed = match &self.server {
+            Some(host) if by_host => listed_if_many(net, host, due, report),
+            _ => Listed::new(),
+        };
+        let mut pulled = Ok(());
+        for mut one in std::mem::take(&mut self.mirrors).into_values().flatten() {
+            if pulled.is_ok() && one.pace.is_due(now) {
+                let known = listed.get(&one.mirror.upstream.did);
+                match one.pull(known, self.shared) {
+                    Ok(has_moved) if has_moved && by_host => {
+                        left(Left::Moved(one.mirror));
+                        continue;
+                    }
+                    Ok(_) => {}
+                    Err(Error::Stopped) => pulled = Err(Error::Stopped),
+                    Err(error) => {
+                        left(Left::Ended(Unfollowed { dirs: vec![one.mirror.dir], error }));
+                        continue;
+                    }
+                }
+            }
+            self.mirrors.entry(one.mirror.upstream.did.clone()).or_default().push(one);
+        }
+        pulled
     }
 
     fn store_seq(&mut self, is_last: bool) {

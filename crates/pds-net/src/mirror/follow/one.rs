@@ -19,6 +19,7 @@ use crate::mirror::stored_identity::stored;
 use crate::mirror::upstream::Cursor;
 use crate::net::Net;
 use crate::progress::Report;
+use crate::xrpc::sync::ListedRepo;
 
 /// What all mirrors of a following share.
 #[derive(Clone, Copy)]
@@ -120,17 +121,17 @@ impl One {
         self.pace.ask(Instant::now());
     }
 
-    /// Pulls, and returns whether the account has moved to another host.
+    /// Pulls, and returns whether the account has moved to another host. `listed` is what its host has said of it.
     ///
     /// # Errors
     ///
     /// The errors after which the mirror cannot be followed any more: those of this machine, and the stop.
-    pub(super) fn pull(&mut self, shared: Shared<'_>) -> Result<bool> {
+    pub(super) fn pull(&mut self, listed: Option<&ListedRepo>, shared: Shared<'_>) -> Result<bool> {
         self.mirror.reload()?;
         if self.checks_identity {
             self.mirror.upstream.checked_at = None;
         }
-        let pulled = self.mirror.pull(shared.net, shared.options, shared.report);
+        let pulled = self.mirror.pull_knowing(shared.net, listed, shared.options, shared.report);
         let (now, regular) = (Instant::now(), regular(&self.mirror, shared.source));
         match pulled {
             Ok(pulled) => {
