@@ -7,7 +7,7 @@
 //! socket with an error. The caller opens another one.
 
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tungstenite::handshake::client::generate_key;
 use tungstenite::handshake::derive_accept_key;
@@ -36,9 +36,10 @@ pub enum Messages {
 pub struct Socket {
     frames: WebSocket<FrameIo>,
     messages: Messages,
-    /// The time of the last message or pong.
-    heard: Instant,
-    pinged: Option<Instant>,
+    /// The time spent waiting since the last message or pong.
+    silence: Duration,
+    /// The silence after which the next ping is sent.
+    next_ping: Duration,
     is_over: bool,
 }
 
@@ -72,7 +73,8 @@ impl Socket {
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES));
         let frames = WebSocket::from_raw_socket(io, Role::Client, Some(config));
-        Ok(Self { frames, messages, heard: Instant::now(), pinged: None, is_over: false })
+        let (silence, next_ping) = (Duration::ZERO, patience.ping_after);
+        Ok(Self { frames, messages, silence, next_ping, is_over: false })
     }
 
     /// Returns the next message, or `None` if none came for a second, so that the caller can stop.
@@ -97,7 +99,8 @@ impl Socket {
     }
 
     fn read(&mut self) -> Result<Option<Vec<u8>>> {
-        let until = Instant::now() + MESSAGE_WAIT;
+        let started = Instant::now();
+        let until = started + MESSAGE_WAIT;
         self.frames.get_mut().wait_until(until);
         loop {
             self.frames.get_mut().send_held_pong()?;
@@ -110,9 +113,10 @@ impl Socket {
                 Err(FrameError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(self.fault(error)),
             }
-            let now = Instant::now();
-            if now >= until {
-                self.keep_alive(now)?;
+            let waited = started.elapsed();
+            if waited >= MESSAGE_WAIT {
+                self.silence += waited;
+                self.keep_alive()?;
                 return Ok(None);
             }
         }
@@ -135,7 +139,7 @@ impl Socket {
             }
             (Message::Pong(payload), _) => {
                 self.frames.get_mut().finish_control(payload.len());
-                self.heard = Instant::now();
+                self.hear();
                 return Ok(None);
             }
             (Message::Close(frame), _) => {
@@ -147,20 +151,25 @@ impl Socket {
             (Message::Frame(_), _) => return Ok(None),
         };
         self.frames.get_mut().finish_message();
-        self.heard = Instant::now();
+        self.hear();
         Ok(Some(bytes.into()))
     }
 
+    /// Notes that the host is alive.
+    fn hear(&mut self) {
+        self.silence = Duration::ZERO;
+        self.next_ping = self.frames.get_ref().patience().ping_after;
+    }
+
     /// Ends a silent connection, and asks an idle one for a pong.
-    fn keep_alive(&mut self, now: Instant) -> Result<()> {
+    fn keep_alive(&mut self) -> Result<()> {
         let patience = self.frames.get_ref().patience();
-        if now.duration_since(self.heard) >= patience.silence {
+        if self.silence >= patience.silence {
             let (url, after) = (self.frames.get_ref().url(), patience.silence);
             return Err(Error::Stalled { url, what: "no message or pong arrived", after });
         }
-        let last = self.pinged.map_or(self.heard, |pinged| pinged.max(self.heard));
-        if now.duration_since(last) >= patience.ping_after {
-            self.pinged = Some(now);
+        if self.silence >= self.next_ping {
+            self.next_ping = self.silence + patience.ping_after;
             let sent = self.frames.send(Message::Ping(Vec::new().into()));
             sent.map_err(|error| self.fault(error))?;
         }

@@ -249,6 +249,16 @@ fn a_host_that_answers_pings_is_waited_for() {
 }
 
 #[test]
+fn time_in_which_nothing_is_read_is_no_silence_of_the_host() {
+    let server = sending(frame(BINARY, b"x"));
+    let silence = Duration::from_secs(3);
+    let mut socket = open(&with_silence(silence), &server).unwrap();
+    assert_eq!(message(&mut socket), b"x");
+    thread::sleep(silence);
+    assert_eq!(socket.next().unwrap(), None);
+}
+
+#[test]
 fn connections_that_end() {
     let closes = sending(frame(CLOSE, b"\x03\xf0Consumer\x1bTooSlow"));
     let error = fault(&patient(), &closes);
