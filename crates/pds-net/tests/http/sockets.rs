@@ -209,6 +209,21 @@ fn a_message_that_drips() {
     assert!(matches!(&error, Error::Stalled { what, .. } if what.contains("slowest")), "{error}");
 }
 
+#[test]
+fn a_stream_between_messages_has_no_pace() {
+    let server = Server::start(|head, stream| {
+        stream.write_all(&agree(head)).unwrap();
+        for frames in [frame(PING, b"?"), frame(BINARY, b"one"), frame(BINARY, b"two")] {
+            // Longer than the window in which the client measures the pace.
+            thread::sleep(Duration::from_millis(700));
+            stream.write_all(&frames).unwrap();
+        }
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let mut socket = open(&impatient(), &server).unwrap();
+    assert_eq!((message(&mut socket), message(&mut socket)), (b"one".to_vec(), b"two".to_vec()));
+}
+
 /// A client that soon sends pings, and waits for a time.
 fn with_silence(silence: Duration) -> Net {
     let mut options = options();
