@@ -9,7 +9,7 @@ use pds::local::layout::STORE_FILE;
 use pds_core::car::write::CarWriter;
 use pds_core::data::cid::Cid;
 use pds_store::error::StoreError;
-use pds_store::sqlite::foreign::{ForeignTables, each_block};
+use pds_store::sqlite::foreign::{ForeignTables, each_block, most_bytes};
 use pds_store::sqlite::store::SqliteStore;
 use pds_store::unfinished::UnfinishedDir;
 
@@ -93,17 +93,6 @@ fn written(path: &Path, to: &mut Extract<'_>) -> Result<ForeignTables> {
         Some(error) => Err(error.into()),
         None => Ok(found?),
     }
-}
-
-/// Returns more bytes than all values of a sound database have. Its WAL may have pages that the file does not have
-/// yet. Text in UTF-16 may be longer in UTF-8.
-fn most_bytes(path: &Path) -> u64 {
-    let size = |ending: &str| {
-        let mut path = path.as_os_str().to_owned();
-        path.push(ending);
-        std::fs::metadata(path).map_or(0, |file| file.len())
-    };
-    ["", "-wal", "-journal"].into_iter().map(size).sum::<u64>().saturating_mul(2)
 }
 
 pub(crate) fn in_temporary_files(source: io::Error) -> Error {

@@ -104,26 +104,46 @@ struct Foreign {
 impl Foreign {
     fn open(path: &Path) -> Result<Self, StoreError> {
         let path = &fs::canonicalize(path).map_err(file_error)?;
-        let is_settled = has_no_wal(path) && size(&beside(path, "-journal")) == 0;
-        if is_settled && path.to_str().is_some() {
+        if is_settled(path) && path.to_str().is_some() {
             return Ok(Self { database: open_foreign_frozen(path)?, _copy: None });
         }
-        for _ in 0..MAX_TRIES {
-            let before = stamps(path);
-            let (dir, _) = UnfinishedDir::for_copy().map_err(file_error)?;
-            let copy = dir.path().join("copy.db");
-            for ending in ["-wal", "-journal", ""] {
-                let from = beside(path, ending);
-                if size(&from) > 0 {
-                    fs::copy(&from, beside(&copy, ending)).map_err(file_error)?;
-                }
-            }
-            if stamps(path) == before {
-                return Ok(Self { database: open_foreign_copy(&copy)?, _copy: Some(dir) });
+        let (dir, copy) = copied(path)?;
+        Ok(Self { database: open_foreign_copy(&copy)?, _copy: Some(dir) })
+    }
+}
+
+/// Returns whether a database has neither a WAL nor a rollback journal.
+pub(super) fn is_settled(path: &Path) -> bool {
+    has_no_wal(path) && size(&beside(path, "-journal")) == 0
+}
+
+/// Copies a database with its WAL or its journal to a temporary directory. Returns the path of the copy, too.
+pub(super) fn copied(path: &Path) -> Result<(UnfinishedDir, PathBuf), StoreError> {
+    for _ in 0..MAX_TRIES {
+        let before = stamps(path);
+        let (dir, _) = UnfinishedDir::for_copy().map_err(file_error)?;
+        let copy = dir.path().join("copy.db");
+        for ending in ["-wal", "-journal", ""] {
+            let from = beside(path, ending);
+            if size(&from) > 0 {
+                fs::copy(&from, beside(&copy, ending)).map_err(file_error)?;
             }
         }
-        Err(StoreError::Busy)
+        if stamps(path) == before {
+            return Ok((dir, copy));
+        }
     }
+    Err(StoreError::Busy)
+}
+
+/// Returns more bytes than all values of a sound database have. Its WAL may have pages that the file does not have
+/// yet. Text in UTF-16 may be longer in UTF-8.
+///
+/// The values of a sound file do not overlap. In a crafted one, all rows may share the pages of one large value.
+#[must_use]
+pub fn most_bytes(path: &Path) -> u64 {
+    let sizes = ["", "-wal", "-journal"].map(|ending| size(&beside(path, ending)));
+    sizes.into_iter().sum::<u64>().saturating_mul(2)
 }
 
 /// The sizes and times of a database and of the files next to it.
@@ -134,7 +154,7 @@ fn stamps(path: &Path) -> [Option<(u64, Option<SystemTime>)>; 3] {
     })
 }
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(ending);
     path.into()
@@ -184,7 +204,7 @@ fn chosen(columns: &[String]) -> String {
     columns.iter().map(column).collect::<Vec<_>>().join(", ")
 }
 
-fn quoted(name: &str) -> String {
+pub(super) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 

@@ -3,13 +3,15 @@
 //! Blocks are appended. The index that finds them is updated later and in bulk, so that it is
 //! always written in order. One connection writes. Each read uses its own connection from a small
 //! pool, so reads do not wait for each other, and a stream of blocks may read the store that it is
-//! written to. `docs/format.md` describes the file. [`foreign`] reads the files of other programs.
+//! written to. `docs/format.md` describes the file. [`foreign`] and
+//! [`foreign_reader`] read the files of other programs.
 
 pub(crate) mod apply;
 pub(crate) mod check;
 pub(crate) mod checksum;
 pub(crate) mod errors;
 pub mod foreign;
+pub mod foreign_reader;
 pub(crate) mod immutable_file;
 pub(crate) mod index;
 pub(crate) mod index_filter;

@@ -238,7 +238,11 @@ fn connect_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Opened, Sto
     configure(open_uri(path, query, flags)?)
 }
 
-fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Connection, StoreError> {
+pub(crate) fn open_uri(
+    path: &Path,
+    query: &str,
+    flags: OpenFlags,
+) -> Result<Connection, StoreError> {
     let path = path.to_str().ok_or_else(|| {
         StoreError::NotAStore("the path is not UTF-8, and the file is read-only".to_owned())
     })?;

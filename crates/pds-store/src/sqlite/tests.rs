@@ -3,6 +3,7 @@
 mod checksums;
 mod conforms;
 mod foreign;
+mod foreign_reader;
 mod foreign_schema;
 mod format;
 mod handles;

@@ -21,8 +21,8 @@ const CEILINGS: [Ceiling; 7] = [
     Ceiling { name: "core", design: 7_200, recorded: 9_270 },
     // Seam, memory, blobs, reader and writer have 2,800. The rest protects the file: rows with checksums (420), the
     // index and its filter (280), the schema and its comparison with the format (430), checks (360), salvage (610).
-    // Unfinished files, their locks and the removal of leftovers have 330.
-    Ceiling { name: "store", design: 2_500, recorded: 5_740 },
+    // Unfinished files, their locks and the removal of leftovers have 330, tables of other programs 210.
+    Ceiling { name: "store", design: 2_500, recorded: 5_930 },
     // Address, password file, pool, errors and tables have 460, and were not counted when the ceiling was set. Checks and
     // repairs have 150, sweeps 110. The SQL is in files of its own.
     Ceiling { name: "postgres", design: 600, recorded: 1_140 },
