@@ -7,23 +7,26 @@ use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 use crate::local::layout::{
-    ADDRESS_FILE, BLOB_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE, MOVED_FILE, STAGING_PREFIX,
-    STORE_FILE,
+    ADDRESS_FILE, BLOB_DIRECTORY, IDENTITY_DIRECTORY, KEY_FILE, MISSING_BLOBS_FILE, MOVED_FILE,
+    STAGING_PREFIX, STORE_FILE, UPSTREAM_FILE,
 };
 use crate::local::locks::{lock, sync};
 use pds_store::unfinished::UnfinishedDir;
 
 /// Makes the content of a directory in a staging directory, and moves it into place when it is complete.
-pub(super) fn build<T>(dir: &Path, make: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
+pub(super) fn build<T, E: From<Error>>(
+    dir: &Path,
+    make: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     build_beside(dir, &[], make)
 }
 
 /// Makes the content of a directory, as [`build`] does. The directory may have entries with these names already.
-pub(super) fn build_beside<T>(
+pub(super) fn build_beside<T, E: From<Error>>(
     dir: &Path,
     allowed: &[&str],
-    make: impl FnOnce(&Path) -> Result<T>,
-) -> Result<T> {
+    make: impl FnOnce(&Path) -> Result<T, E>,
+) -> Result<T, E> {
     check_free(dir, allowed)?;
     let exists = dir.exists();
     let parent = parent(dir);
@@ -43,7 +46,7 @@ pub(super) fn build_beside<T>(
         // The lock keeps other processes from publishing, so a key without a store is from an interrupted run.
         let _lock = lock(dir)?;
         if is_in_use(dir, allowed).map_err(Error::io(dir))? {
-            return Err(Error::DirectoryInUse(dir.to_owned()));
+            return Err(Error::DirectoryInUse(dir.to_owned()).into());
         }
         // After a power cut, the staging directory shows where the parts belong, so it must not be lost before them.
         sync(dir)?;
@@ -66,6 +69,7 @@ fn publish_all(staging: &Path, dir: &Path) -> Result<()> {
         DIRECTORIES.into_iter().filter(|name| staging.join(name).is_dir()).collect();
     let moved = publish_directories(staging, dir, &directories).and_then(|()| {
         let key = publish_key(staging, dir)?;
+        OF_MIRROR.into_iter().try_for_each(|name| publish_over(staging, dir, name))?;
         let mut stores = [STORE_FILE, ADDRESS_FILE].into_iter();
         let mut publish_stores =
             || stores.try_for_each(|name| publish(staging, dir, name).map(drop));
@@ -163,6 +167,15 @@ fn publish(staging: &Path, dir: &Path, name: &str) -> Result<bool> {
         .map_err(|failed| failed_to_publish(failed.error, dir, &to))
 }
 
+/// Moves a staged file into place, if there is one. It may replace one of an interrupted run.
+fn publish_over(staging: &Path, dir: &Path, name: &str) -> Result<()> {
+    let (from, to) = (staging.join(name), dir.join(name));
+    match from.exists() {
+        true => fs::rename(from, &to).map_err(Error::io(&to)),
+        false => Ok(()),
+    }
+}
+
 fn failed_to_publish(error: io::Error, dir: &Path, at: &Path) -> Error {
     match error.kind() {
         io::ErrorKind::AlreadyExists | io::ErrorKind::DirectoryNotEmpty => {
@@ -242,3 +255,6 @@ fn parent(dir: &Path) -> PathBuf {
 
 /// The directories that a staging directory may have.
 const DIRECTORIES: [&str; 2] = [BLOB_DIRECTORY, IDENTITY_DIRECTORY];
+
+/// The files of a mirror. Without a store, they are from an interrupted run.
+pub(super) const OF_MIRROR: [&str; 2] = [UPSTREAM_FILE, MISSING_BLOBS_FILE];

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::error::Result;
-use crate::local::build::{build, build_beside, check_free};
+use crate::error::{Error, Result};
+use crate::local::build::{OF_MIRROR, build, build_beside, check_free};
 use crate::local::copy_options::CopyOptions;
 use crate::local::key_file;
 use crate::local::layout::{
@@ -163,8 +163,27 @@ pub(super) fn build_with_store<T>(
     build(dir, |staging| fill_store(staging, fill))
 }
 
-fn fill_store<T>(staging: &Path, fill: impl FnOnce(&Repo, &Path) -> Result<T>) -> Result<T> {
-    let store = Arc::new(SqliteStore::create_unsettled(staging.join(STORE_FILE))?);
+/// Makes a repository in a directory that does not exist or is empty. `fill` imports its state. It also gets the
+/// staging directory, where it may write `upstream.json`, `missing-blobs.json`, `identity` and `key` of the repository.
+/// If an error occurs, nothing is made.
+///
+/// # Errors
+///
+/// [`Error::DirectoryInUse`](crate::Error::DirectoryInUse) if the directory is not empty, and the errors of `fill`.
+pub fn create_filled<T, E: From<Error>>(
+    dir: impl AsRef<Path>,
+    fill: impl FnOnce(&Repo, &Path) -> Result<T, E>,
+) -> Result<(Repo, T), E> {
+    let filled = build_beside(dir.as_ref(), &OF_MIRROR, |staging| fill_store(staging, fill))?;
+    Ok((Repo::open(dir)?, filled))
+}
+
+fn fill_store<T, E: From<Error>>(
+    staging: &Path,
+    fill: impl FnOnce(&Repo, &Path) -> Result<T, E>,
+) -> Result<T, E> {
+    let store = SqliteStore::create_unsettled(staging.join(STORE_FILE));
+    let store = Arc::new(store.map_err(Error::from)?);
     let blobs = Arc::new(BlobDirectory::new(staging.join(BLOB_DIRECTORY)));
     let repo = Repo::with(store.clone(), blobs);
     let filled = fill(&repo, staging)?;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use pds::local::copy::clone_repository;
 use pds::local::copy_options::CopyOptions;
-use pds::local::directory::finish_clone;
+use pds::local::directory::{create_filled, finish_clone};
 use pds::local::leftovers::clear_leftovers;
 use pds::store::RefName;
 use pds::{Error, Repo};
@@ -139,4 +139,35 @@ fn a_copy_of_a_mirror_is_a_mirror() {
     fs::write(dir.join("upstream.json"), "short").unwrap();
     clone_repository(&other, &dir, &CopyOptions::default()).unwrap();
     assert!(!other.join("missing-blobs.json").exists());
+}
+
+#[test]
+fn a_repository_that_is_filled_appears_whole_or_not_at_all() {
+    let home = tempfile::tempdir().unwrap();
+    let host = host(&home.path().join("host"));
+    let dir = home.path().join("above/mirror");
+    let failed = create_filled(&dir, |repo, staging| {
+        fs::write(staging.join("upstream.json"), "{}").unwrap();
+        repo.transfer().import_file(export(&host), None)?;
+        Err::<(), _>(Error::NoSigner)
+    });
+    assert!(matches!(failed, Err(Error::NoSigner)));
+    assert!(!dir.exists());
+    for is_there in [false, true] {
+        if is_there {
+            // An interrupted run has left a file of a mirror without a store.
+            fs::create_dir_all(&dir).unwrap();
+            fs::write(dir.join("upstream.json"), "old").unwrap();
+        }
+        let (mirror, _) = create_filled(&dir, |repo, staging| {
+            fs::write(staging.join("upstream.json"), "{}").unwrap();
+            repo.transfer().import_file(export(&host), None)
+        })
+        .unwrap();
+        assert_eq!(mirror.head().unwrap(), host.head().unwrap());
+        assert_eq!(fs::read_to_string(dir.join("upstream.json")).unwrap(), "{}");
+        let again = create_filled(&dir, |_, _| Ok::<_, Error>(()));
+        assert!(matches!(again, Err(Error::DirectoryInUse(_))));
+        fs::remove_dir_all(&dir).unwrap();
+    }
 }
