@@ -159,6 +159,14 @@ pub enum Error {
         /// The reason.
         reason: String,
     },
+    /// A file of a data directory cannot be used.
+    #[error("{} cannot be used: {}", .path.display(), Escaped(.reason))]
+    Source {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        reason: String,
+    },
     /// Another process holds the directory.
     #[error("another process is fetching into this repository")]
     Busy,

@@ -11,6 +11,7 @@ use pds_core::commit::Commit;
 use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::block::Blocks;
 use pds_core::data::cid::Cid;
+use pds_core::syntax::did::Did;
 
 use crate::account::Account;
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ fn no_key(account: &Account) -> Error {
 /// Imports a parcel with one key.
 pub(super) fn import_with(
     transfer: &Transfer<'_>,
-    account: &Account,
+    did: &Did,
     parcel: Parcel<'_>,
     key: &PublicKey,
 ) -> pds::Result<Imported> {
@@ -64,18 +65,18 @@ pub(super) fn import_with(
             transfer.import_file(file, Some(key))?
         }
         Parcel::Blocks(blocks, root) => {
-            let expected = Expected::default().did(&account.did).key(key);
+            let expected = Expected::default().did(did).key(key);
             transfer.admit(blocks, root, &expected)?
         }
         Parcel::Changes(step) => {
-            let expected = Expected::default().did(&account.did).key(key);
+            let expected = Expected::default().did(did).key(key);
             transfer.advance(&step, &expected)?
         }
     };
     let found = imported.commit.did();
-    match *found == account.did {
+    match found == did {
         true => Ok(imported),
-        false => Err(pds::Error::WrongDid { expected: account.did.clone(), found: found.clone() }),
+        false => Err(pds::Error::WrongDid { expected: did.clone(), found: found.clone() }),
     }
 }
 

@@ -37,7 +37,7 @@ pub struct Blobs {
 /// The blobs to fetch.
 #[derive(Default)]
 pub(super) struct Wanted {
-    uses: BTreeMap<Cid, BlobUse>,
+    pub(super) uses: BTreeMap<Cid, BlobUse>,
     /// Whether blobs of other collections were left out.
     pub(super) leaves_out: bool,
 }
@@ -83,9 +83,9 @@ struct Done {
 }
 
 /// Why one blob could not be fetched.
-struct Fault {
-    reason: Reason,
-    status: Option<u16>,
+pub(super) struct Fault {
+    pub(super) reason: Reason,
+    pub(super) status: Option<u16>,
 }
 
 /// Fetches blobs, and those that are missing since earlier fetches. Writes the new list of missing blobs.
@@ -210,7 +210,7 @@ impl Work<'_> {
 }
 
 /// Returns why one blob is missing, or `None` if the error ends the fetch.
-fn fault(error: &Error) -> Option<Fault> {
+pub(super) fn fault(error: &Error) -> Option<Fault> {
     let reason = match error {
         Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => Reason::WrongHash,
         Error::Bound { .. } => Reason::TooLarge,
@@ -224,7 +224,7 @@ fn fault(error: &Error) -> Option<Fault> {
     Some(Fault { reason, status: error.status() })
 }
 
-fn entry(one: &BlobUse, fault: &Fault, tries: u32, now: &Datetime) -> MissingBlob {
+pub(super) fn entry(one: &BlobUse, fault: &Fault, tries: u32, now: &Datetime) -> MissingBlob {
     MissingBlob {
         cid: one.blob.cid,
         path: one.path.to_string(),

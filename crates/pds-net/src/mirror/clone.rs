@@ -159,7 +159,7 @@ fn make(
             let repo = if options.force { repo.clone().accepting_clock() } else { repo.clone() };
             let transfer = repo.transfer().with_jobs(options.jobs).with_message(&message);
             let transfer = transfer.with_account_keys(keys.as_ref()).moving_also(&also);
-            import_with(&transfer, account, parcel, key)
+            import_with(&transfer, &account.did, parcel, key)
         });
         made.map(|(_, imported)| imported)
     })

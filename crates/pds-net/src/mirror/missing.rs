@@ -51,6 +51,10 @@ pub enum Reason {
     Inactive,
     /// The host failed.
     HostError,
+    /// The data directory has it as an upload that is not in its place.
+    Temporary,
+    /// The server of the data directory has withdrawn it.
+    Quarantined,
 }
 
 impl Reason {
@@ -63,6 +67,8 @@ impl Reason {
             Self::TooLarge => "too-large",
             Self::Inactive => "inactive",
             Self::HostError => "host-error",
+            Self::Temporary => "temporary",
+            Self::Quarantined => "quarantined",
         }
     }
 }

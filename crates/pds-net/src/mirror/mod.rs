@@ -7,6 +7,7 @@ pub mod all;
 mod arrival;
 pub mod blobs;
 pub mod clone;
+pub mod data_directory;
 mod fetch_dir;
 mod fetched;
 pub mod follow;

@@ -266,7 +266,7 @@ impl Mirror {
             let transfer = repo.transfer().with_jobs(options.jobs).with_message(&message);
             let transfer = transfer.with_account_keys(keys.as_ref()).moving_also(also);
             let transfer = if options.force { transfer.allow_any() } else { transfer };
-            import_with(&transfer, account, parcel, key)
+            import_with(&transfer, &account.did, parcel, key)
         })
     }
 
