@@ -28,10 +28,12 @@ impl BlobCounts {
     }
 }
 
-/// A repository that was cloned from a host: as [`Info`], with the host and the counts of the fetch.
+/// A repository that was cloned from a host or from a data directory: as [`Info`], with the host and the counts of the
+/// fetch.
 pub(crate) struct ClonedAccount {
     pub(crate) info: Info,
-    pub(crate) host: Host,
+    /// The host that the repository follows.
+    pub(crate) host: Option<Host>,
     pub(crate) host_rev: Option<Tid>,
     pub(crate) handle: Option<String>,
     pub(crate) blobs: BlobCounts,
@@ -44,7 +46,7 @@ impl Serialize for ClonedAccount {
 
         let mut value = serde_json::to_value(&self.info).map_err(S::Error::custom)?;
         let added = serde_json::json!({
-            "host": self.host.to_string(),
+            "host": self.host.as_ref().map(ToString::to_string),
             "hostRev": self.host_rev.map(|rev| rev.to_string()),
             "handle": self.handle,
             "blobs": self.blobs,
@@ -61,7 +63,10 @@ impl Serialize for ClonedAccount {
 impl fmt::Display for ClonedAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { info, host, blobs, .. } = self;
-        write!(f, "{info}\nhost     {host}")?;
+        write!(f, "{info}")?;
+        if let Some(host) = host {
+            write!(f, "\nhost     {host}")?;
+        }
         match blobs.missing {
             0 => Ok(()),
             missing => write!(f, "\nmissing  {}", counted_plain(missing, "blob")),

@@ -9,6 +9,7 @@ pub(crate) mod arrived;
 pub(crate) mod blob;
 pub(crate) mod change;
 pub(crate) mod cid;
+pub(crate) mod cloned_one;
 pub(crate) mod commit;
 pub(crate) mod diff;
 pub(crate) mod export;

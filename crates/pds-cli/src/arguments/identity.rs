@@ -67,8 +67,12 @@ pub(crate) struct Identity {
 impl IdentityArgs {
     /// Tells whether the user gave any of them.
     pub(crate) fn is_given(&self) -> bool {
-        let is_key = self.key.is_some() || self.did_doc.is_some() || self.plc_log.is_some();
-        self.did.is_some() || is_key
+        self.did.is_some() || self.names_key()
+    }
+
+    /// Tells whether the user named a key, or a file with the keys.
+    pub(crate) fn names_key(&self) -> bool {
+        self.key.is_some() || self.did_doc.is_some() || self.plc_log.is_some()
     }
 
     /// Reads what the user gave.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bsky_url;
 pub(crate) mod collection;
+pub(crate) mod data_directory_args;
 pub(crate) mod first_argument;
 pub(crate) mod history_args;
 pub(crate) mod identity;

@@ -1,5 +1,6 @@
 //! `pds clone`
 
+use std::cell::Cell;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
@@ -17,13 +18,16 @@ use pds::syntax::Nsid;
 use pds::transfer::copy::Copied;
 use pds::{Error, Jobs, Progress};
 use pds_net::host::Host;
-use pds_net::mirror::handle::Mirror;
+use pds_net::mirror::data_directory::layout::DataDirectory;
+use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::resolve::who::Who;
 
 use super::clone_account::AccountClone;
+use super::clone_directory::DirectoryClone;
 use super::{import, info};
 use crate::answers::arrived::Arrived;
 use crate::answers::info::Info;
+use crate::arguments::data_directory_args::DataDirectoryArgs;
 use crate::arguments::identity::{Identity, IdentityArgs};
 use crate::arguments::network_args::NetworkArgs;
 use crate::arguments::state_arg::has_car_ending;
@@ -56,21 +60,27 @@ use crate::screens::arrived as screen;
 /// An account is fetched from its host, with all blobs, and verified against its DID document and operation log. It is
 /// named by a handle, a DID, an at-uri or a bsky.app URL. If the clone is interrupted, the same command continues it.
 /// `pds pull` then fetches what is new. A path to a directory with the form of a handle begins with ./
+///
+/// The data directory of a reference PDS is read in one transaction, also while the server writes, and not changed.
+/// Name the account with --did or --handle. Its state is checked as one from the network is; if its identity cannot be
+/// fetched, with the key in the data directory.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Examples:\n  pds clone alice.example.com\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
-    pds clone alice ../copy --with-key\n\n\
+    pds clone alice ../copy --with-key\n  \
+    pds clone /srv/pds --handle alice.example.com\n\n\
     Exit code 6 if blobs or past states are damaged, invalid or missing in the source: they are listed.\n\
-    Of an account: 1 if the host contradicts its identity, 4 if the host fails or does not serve it."
+    Also 6 if some of several accounts failed. Of an account: 1 if the host contradicts its identity, 4 if the host fails or does not serve it."
 )]
 pub(crate) struct Args {
-    /// Account, CAR file, or directory or database address of another repository; - for stdin
+    /// Account, CAR file, data directory of a PDS, or directory or database address of another
+    /// repository; - for stdin
     source: PathBuf,
 
     /// Directory to create [default: named after the source, or after the account]
     dir: Option<PathBuf>,
 
-    /// Copy the signing key of another repository as well, so that both can write
+    /// Copy the signing key of another repository or of a data directory as well, so that both can write
     #[arg(long)]
     with_key: bool,
 
@@ -91,13 +101,16 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL")]
     from: Option<Host>,
 
-    /// Fetch no blobs of an account
+    /// Fetch no blobs of an account, or copy none of a data directory
     #[arg(long)]
     no_blobs: bool,
 
     /// Fetch only the blobs of this collection of an account; may be given several times
     #[arg(long, value_name = "NSID")]
     collection: Vec<Nsid>,
+
+    #[command(flatten)]
+    data: DataDirectoryArgs,
 
     #[command(flatten)]
     network: NetworkArgs,
@@ -107,12 +120,19 @@ impl Args {
     pub(crate) fn run(self, out: &mut Output) -> Result<Exit> {
         let identity = self.identity.read()?;
         warn_of_release(out);
-        if let Some(who) = account_of(&self.source)? {
-            return self.of_account(&who, out);
+        let who = account_of(&self.source)?;
+        let is_repository = who.is_none() && is_repository(&self.source)?;
+        if who.is_none() && !is_repository && DataDirectory::is_at(&self.source) {
+            return self.of_data_directory(&identity, out);
         }
-        match is_repository(&self.source)? {
-            true => self.of_repository(&identity, out),
-            false => self.of_file(&identity, out),
+        if self.data.is_given() {
+            let message = "--handle, --all and --offline are for the data directory of a PDS";
+            return Stated::usage(message).hint("a path to it begins with ./ or /").fail();
+        }
+        match (who, is_repository) {
+            (Some(who), _) => self.of_account(&who, out),
+            (None, true) => self.of_repository(&identity, out),
+            (None, false) => self.of_file(&identity, out),
         }
     }
 
@@ -123,16 +143,42 @@ impl Args {
                 "the keys of an account come from its DID document and its log; name it by its DID";
             return Stated::usage(message).hint(hint).fail();
         }
-        let clone = AccountClone {
-            who,
+        let (dir, options, net) = (self.dir.as_deref(), self.fetch_options(), self.network.net()?);
+        match who {
+            Who::Host(host) => {
+                let message = format!("{host} is a host, and not an account");
+                Stated::usage(message).hint("name one of its accounts: pds clone HANDLE").fail()
+            }
+            who => AccountClone { who, dir, options }.run(&net, out),
+        }
+    }
+
+    fn of_data_directory(&self, identity: &Identity, out: &mut Output) -> Result<Exit> {
+        if self.identity.names_key() || self.store.address()?.is_some() || self.from.is_some() {
+            let message =
+                "--key, --did-doc, --plc-log, --store and --from are not for data directories";
+            return Stated::usage(message).hint("name the account with --did or --handle").fail();
+        }
+        let clone = DirectoryClone {
+            source: &self.source,
             dir: self.dir.as_deref(),
-            no_blobs: self.no_blobs,
-            blobs_of: self.collection.clone(),
-            jobs: self.jobs.map_or(Jobs::default(), Jobs::new),
-            accept_clock: self.future.is_given(),
-            from: self.from.clone(),
+            did: identity.did(),
+            args: &self.data,
+            with_key: self.with_key,
+            options: self.fetch_options(),
+            is_unreachable: Cell::new(false),
         };
         clone.run(&self.network.net()?, out)
+    }
+
+    fn fetch_options(&self) -> FetchOptions {
+        let mut options = FetchOptions::default();
+        options.no_blobs = self.no_blobs;
+        options.blobs_of.clone_from(&self.collection);
+        options.jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
+        options.force = self.future.is_given();
+        options.from.clone_from(&self.from);
+        options
     }
 
     fn of_file(self, identity: &Identity, out: &mut Output) -> Result<Exit> {

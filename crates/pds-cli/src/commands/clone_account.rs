@@ -1,16 +1,13 @@
 //! `pds clone` of an account on its host.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::Result;
-use pds::Jobs;
 use pds::local::layout::FETCH_DIRECTORY;
 use pds::local::open::is_repository;
-use pds::syntax::{Did, Nsid};
+use pds::syntax::{Did, Handle};
 use pds_net::account::Account;
 use pds_net::error::Error as NetError;
-use pds_net::host::Host;
 use pds_net::mirror::clone::Cloned;
 use pds_net::mirror::handle::{FetchOptions, Mirror};
 use pds_net::mirror::upstream::Upstream;
@@ -36,43 +33,20 @@ use crate::screens::fetched as screen;
 pub(super) struct AccountClone<'a> {
     pub(super) who: &'a Who,
     pub(super) dir: Option<&'a Path>,
-    pub(super) no_blobs: bool,
-    pub(super) blobs_of: Vec<Nsid>,
-    pub(super) jobs: Jobs,
-    pub(super) accept_clock: bool,
-    pub(super) from: Option<Host>,
+    pub(super) options: FetchOptions,
 }
 
 impl AccountClone<'_> {
     pub(super) fn run(self, net: &Net, out: &mut Output) -> Result<Exit> {
-        if let Who::Host(host) = self.who {
-            let message = format!("{host} is a host, and not an account");
-            return Stated::usage(message)
-                .hint("name one of its accounts: pds clone HANDLE")
-                .fail();
-        }
         let account = net.account(self.who)?;
         for warning in &account.warnings {
             out.warn(warning.clone());
         }
-        let dir = self.directory(&account)?;
+        let dir = directory(self.dir, account.handle.as_ref(), &account.did)?;
         check_is_outside(&dir)?;
-        let mut options = FetchOptions::default();
-        options.no_blobs = self.no_blobs;
-        options.blobs_of.clone_from(&self.blobs_of);
-        options.jobs = self.jobs;
-        options.force = self.accept_clock;
-        options.from.clone_from(&self.from);
-        options.wait = Duration::ZERO;
-        let progress = NetworkProgress::default();
         let made = Made::at(&dir);
-        allow_continuation(true);
-        let cloned =
-            Mirror::clone_account(net, &account, &dir, &options, &|step| progress.show(step));
-        progress.finish();
-        allow_continuation(false);
-        let cloned = cloned.inspect_err(|_| made.note(out));
-        let (mirror, cloned) = cloned.map_err(|error| explained(error, &dir, &account.did))?;
+        let cloned = fetch(net, &account, &dir, &self.options);
+        let (mirror, cloned) = cloned.inspect_err(|_| made.note(out))?;
         out.has_done();
         clear_repository(&dir);
         self.answer(net, (&account, &mirror), cloned, out)
@@ -100,7 +74,7 @@ impl AccountClone<'_> {
         let info: Info = info;
         let answer = ClonedAccount {
             info,
-            host: account.host.clone(),
+            host: Some(account.host.clone()),
             host_rev: mirror.upstream().host_rev,
             handle: account.handle.as_ref().map(ToString::to_string),
             blobs,
@@ -110,16 +84,35 @@ impl AccountClone<'_> {
         out.show(&answer, |terminal| screen::cloned(&answer, &dir, terminal))?;
         Ok(say_not_fetched(&cloned.blobs, None, out))
     }
+}
 
-    /// Returns the directory to create: the one given, or the handle, or the DID.
-    fn directory(&self, account: &Account) -> Result<PathBuf> {
-        match (self.dir, &account.handle) {
-            (Some(dir), _) => Ok(dir.to_owned()),
-            (None, Some(handle)) => Ok(PathBuf::from(handle.as_str())),
-            (None, None) => {
-                let hint = "name the directory: pds clone ACCOUNT DIR";
-                Ok(PathBuf::from(directory_name(&account.did, hint)?))
-            }
+/// Clones an account, and shows the progress.
+pub(super) fn fetch(
+    net: &Net,
+    account: &Account,
+    dir: &Path,
+    options: &FetchOptions,
+) -> Result<(Mirror, Cloned)> {
+    let progress = NetworkProgress::default();
+    allow_continuation(true);
+    let cloned = Mirror::clone_account(net, account, dir, options, &|step| progress.show(step));
+    progress.finish();
+    allow_continuation(false);
+    cloned.map_err(|error| explained(error, dir, &account.did))
+}
+
+/// Returns the directory to create: the one given, or the handle, or the DID.
+pub(super) fn directory(
+    given: Option<&Path>,
+    handle: Option<&Handle>,
+    did: &Did,
+) -> Result<PathBuf> {
+    match (given, handle) {
+        (Some(dir), _) => Ok(dir.to_owned()),
+        (None, Some(handle)) => Ok(PathBuf::from(handle.as_str())),
+        (None, None) => {
+            let hint = "name the directory: pds clone ACCOUNT DIR";
+            Ok(PathBuf::from(directory_name(did, hint)?))
         }
     }
 }

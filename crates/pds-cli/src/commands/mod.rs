@@ -7,6 +7,8 @@ mod changed;
 pub(crate) mod cid;
 pub(crate) mod clone;
 mod clone_account;
+mod clone_directory;
+mod clone_tally;
 pub(crate) mod completions;
 pub(crate) mod diff;
 pub(crate) mod edit;

@@ -12,6 +12,7 @@ pub(super) fn of_network(error: &Error) -> Option<Meaning> {
         Error::Refused(refusal) => Some((Exit::No, refusal.code(), None)),
         Error::Url(_) | Error::Setting { .. } => Some((Exit::Usage, "usage", None)),
         Error::File { .. } => Some((Exit::BadInput, "bad-file", Some(START_AGAIN))),
+        Error::Source { .. } => Some((Exit::BadInput, "bad-source", None)),
         Error::Busy => Some((Exit::Busy, "busy", Some(WAIT))),
         Error::Stopped => Some((Exit::No, "stopped", None)),
         Error::Address { .. } => remote("address-refused", None),

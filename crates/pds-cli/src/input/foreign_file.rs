@@ -179,7 +179,7 @@ pub(crate) fn is_reference_server(dir: &Path) -> bool {
 }
 
 /// The next step for the directory of a reference server.
-pub(crate) const REFERENCE_SERVER: &str = "this is a directory of the reference server (PDS); pds recover DIR/store.sqlite reads the database of an account in it";
+pub(crate) const REFERENCE_SERVER: &str = "this is a directory of the reference server (PDS); pds clone DIR --did DID copies an account, and pds recover DIR/store.sqlite reads a damaged database";
 
 /// Returns the error that a server answered, if the text is such an answer.
 fn server_error(start: &[u8]) -> Option<Kind> {

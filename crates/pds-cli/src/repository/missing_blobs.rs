@@ -23,7 +23,9 @@ pub(crate) fn not_fetched(blobs: &Blobs) -> impl Iterator<Item = String> {
     let more = blobs.missing.len().checked_sub(MAX_LINES).filter(|more| *more > 0);
     named.chain(more.map(|more| {
         let more = counted_plain(more as u64, "more blob");
-        format!("{more} not fetched; missing-blobs.json lists them, pds pull tries again")
+        format!(
+            "{more} not fetched; pds blob missing lists them, and in a mirror pds pull tries again"
+        )
     }))
 }
 

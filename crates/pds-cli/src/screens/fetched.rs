@@ -15,9 +15,9 @@ pub(crate) fn cloned(answer: &ClonedAccount, dir: &str, terminal: &Terminal) -> 
     let did = info.did.clone().unwrap_or_default();
     let who = answer.handle.clone().unwrap_or(did);
     let mut lines = arrived::clone(&who, dir, info, terminal);
-    let from = Line::from("from ").tone(Tone::Cyan, &host.to_string());
+    let host = host.as_ref().map(|host| Line::from("follows ").tone(Tone::Cyan, &host.to_string()));
     let traffic = [size(traffic.bytes_received), counted(traffic.requests, "request")];
-    let facts = std::iter::once(from).chain(traffic.map(Line::from));
+    let facts = host.into_iter().chain(traffic.map(Line::from));
     lines.extend(fact_lines(facts, terminal));
     lines
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod arrived;
 pub(crate) mod blob;
+pub(crate) mod cloned_many;
 pub(crate) mod diff;
 pub(crate) mod fetched;
 pub(crate) mod files;

@@ -228,13 +228,14 @@ fn a_directory_of_the_reference_server_is_named() {
     std::fs::create_dir_all(home.path("pds/actors/ab/did:plc:x")).unwrap();
     home.write("pds/account.sqlite", "");
     home.write("pds/actors/ab/did:plc:x/store.sqlite", "");
-    for dir in ["pds", "pds/actors/ab/did:plc:x"] {
-        for args in [["-R", dir, "ls"], ["clone", dir, "copy"]] {
-            let said = home.pds(args).fails(3);
-            assert!(said.contains("directory of the reference server"), "{said}");
-            assert!(said.contains("pds recover "), "{said}");
-        }
+    let inner = "pds/actors/ab/did:plc:x";
+    for args in [["-R", "pds", "ls"], ["-R", inner, "ls"], ["clone", inner, "copy"]] {
+        let said = home.pds(args).fails(3);
+        assert!(said.contains("directory of the reference server"), "{said}");
+        assert!(said.contains("pds clone DIR --did DID"), "{said}");
     }
+    let said = home.pds(["clone", "pds", "copy"]).fails(2);
+    assert!(said.contains("pds is the data directory of a PDS"), "{said}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod bulk;
 mod clocks;
 mod copies;
 mod create;
+mod data_directory;
 mod differences;
 mod edit;
 mod files_as_states;

@@ -5,6 +5,7 @@ mod all;
 mod answers;
 mod blobs;
 mod clones;
+mod data_directories;
 mod follows;
 mod forged;
 mod identities;
