@@ -17,6 +17,7 @@ use pds_core::data::block::{Block, Blocks};
 use pds_store::change::{Applied, Change};
 use pds_store::error::{BoxError, StoreError};
 use pds_store::fact::{Fact, FactEdit, FactKind};
+use pds_store::ref_name::RefName;
 use pds_store::refs::{Expect, RefEdit};
 use pds_store::store::{Store, View, first_fact, has_sound};
 use pds_store::version::Version;
@@ -102,10 +103,9 @@ impl Transfer<'_> {
             let expect = std::mem::replace(&mut expect, Expect::Exactly(target));
             RefEdit { name: self.parts.name.clone(), target: Some(target), expect }
         });
-        let (target, expect) = (Some(commit.cid()), Expect::Any);
-        let also = self.also.iter().map(|name| RefEdit { name: name.clone(), target, expect });
-        let edits: Vec<RefEdit> = edits.chain(also).collect();
         let view = self.parts.store.view()?;
+        let edits: Vec<RefEdit> =
+            edits.chain(self.moves_of_followers(view.as_ref(), commit, before)?).collect();
         check_account(view.as_ref(), commit, before)?;
         let believed =
             Keys::new(self.parts).believed(view.as_ref(), commit, key, &earlier.states)?;
@@ -124,9 +124,36 @@ impl Transfer<'_> {
         if let Some(seen) = seen {
             change = change.unless_changed_since(seen);
         }
-        let applied = self.parts.store.apply(change)?;
+        let applied = self.parts.store.apply(change).map_err(|error| match error {
+            // The ref does not follow any more, so the change is made again without it.
+            StoreError::Moved { name, .. } if self.followers.contains(&name) => StoreError::Changed,
+            error => error,
+        })?;
         self.parts.caches.forget_base();
         Ok(applied)
+    }
+}
+
+impl Transfer<'_> {
+    /// Returns the moves of the refs that follow the current one.
+    fn moves_of_followers(
+        &self,
+        view: &dyn View,
+        commit: &Commit,
+        before: Option<&Commit>,
+    ) -> Result<Vec<RefEdit>> {
+        if self.followers.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (refs, before) = (view.refs()?, before.map(Commit::cid));
+        let follows = |name: &&RefName| refs.get(name) == before;
+        // Another writer may move one of them before the change: then it fails, and is made again.
+        let edits = self.followers.iter().filter(follows).map(|name| RefEdit {
+            name: name.clone(),
+            target: Some(commit.cid()),
+            expect: before.map_or(Expect::Absent, Expect::Exactly),
+        });
+        Ok(edits.collect())
     }
 }
 

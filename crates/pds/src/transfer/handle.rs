@@ -18,15 +18,15 @@ pub struct Transfer<'r> {
     pub(crate) progress: Progress<'r>,
     /// The message of the log entries.
     pub(crate) message: &'r str,
-    /// Refs that point to the imported commit as well.
-    pub(crate) also: &'r [RefName],
+    /// Refs that follow the current one, as long as they point to the same commit.
+    pub(crate) followers: &'r [RefName],
 }
 
 impl<'r> Transfer<'r> {
     pub(crate) fn new(parts: &'r Parts) -> Self {
         let (jobs, succession) = (Jobs::default(), Succession::default());
         let progress = Progress::default();
-        Self { parts, jobs, succession, account_keys: None, progress, message: "", also: &[] }
+        Self { parts, jobs, succession, account_keys: None, progress, message: "", followers: &[] }
     }
 
     /// Returns the same verbs with another number of threads.
@@ -60,10 +60,11 @@ impl<'r> Transfer<'r> {
         self
     }
 
-    /// Returns the same verbs. Their imports point these refs to the imported commit as well, in the same change.
+    /// Returns the same verbs. Refs that point to the same commit as the current ref follow its imports, in the same
+    /// change. A ref that points elsewhere stays; before the first commit, a ref that does not exist follows.
     #[must_use]
-    pub fn moving_also(mut self, names: &'r [RefName]) -> Self {
-        self.also = names;
+    pub fn followed_by(mut self, names: &'r [RefName]) -> Self {
+        self.followers = names;
         self
     }
 

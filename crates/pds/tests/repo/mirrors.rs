@@ -3,7 +3,9 @@
 use std::fs;
 use std::io::Cursor;
 use std::path::Path;
+use std::sync::Mutex;
 
+use pds::car::ReadAt;
 use pds::local::copy::clone_repository;
 use pds::local::copy_options::CopyOptions;
 use pds::local::directory::{create_filled, finish_clone};
@@ -30,21 +32,21 @@ fn host(dir: &Path) -> Repo {
 }
 
 #[test]
-fn an_import_moves_further_refs_in_the_same_change() {
+fn refs_follow_an_import_in_the_same_change() {
     let home = tempfile::tempdir().unwrap();
     let host = host(&home.path().join("host"));
     let dir = home.path().join("mirror");
     fs::create_dir_all(dir.join("fetch")).unwrap();
     let key = host.public_key().unwrap();
     let (mirror, _) = finish_clone(&dir, |repo, _| {
-        repo.transfer().moving_also(&origin()).import_file(export(&host), key.as_ref())
+        repo.transfer().followed_by(&origin()).import_file(export(&host), key.as_ref())
     })
     .unwrap();
     for round in 0..3 {
         let before = mirror.store().view().unwrap().version();
         host.put(&path("com.example.note/b"), &note(&round.to_string())).unwrap();
         let file = export(&host);
-        mirror.transfer().moving_also(&origin()).import_file(file, key.as_ref()).unwrap();
+        mirror.transfer().followed_by(&origin()).import_file(file, key.as_ref()).unwrap();
         let after = mirror.store().view().unwrap().version();
         assert_eq!(after.change, before.change + 2, "one row of the log for each ref");
         let head = host.head().unwrap().unwrap();
@@ -59,6 +61,55 @@ fn an_import_moves_further_refs_in_the_same_change() {
     let at_origin = mirror.on(origin()[0].clone());
     at_origin.transfer().import_file(export(&host), key.as_ref()).unwrap();
     assert_ne!(mirror.head().unwrap(), at_origin.head().unwrap());
+    assert_eq!(at_origin.head().unwrap(), host.head().unwrap());
+    // A ref that points elsewhere stays, too.
+    let before = mirror.head().unwrap();
+    host.put(&path("com.example.note/d"), &note("d")).unwrap();
+    let head = [RefName::head()];
+    at_origin.transfer().followed_by(&head).import_file(export(&host), key.as_ref()).unwrap();
+    assert_eq!(mirror.head().unwrap(), before);
+    assert_eq!(at_origin.head().unwrap(), host.head().unwrap());
+}
+
+/// A file whose first reading moves a ref, as another writer may do during an import.
+struct Interrupted<'a> {
+    file: Cursor<Vec<u8>>,
+    interrupt: Mutex<Option<Box<dyn FnOnce() + Send + 'a>>>,
+}
+
+impl ReadAt for Interrupted<'_> {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        if let Some(interrupt) = self.interrupt.lock().unwrap().take() {
+            interrupt();
+        }
+        ReadAt::read_at(&self.file, buffer, offset)
+    }
+
+    fn len(&self) -> std::io::Result<u64> {
+        ReadAt::len(&self.file)
+    }
+}
+
+#[test]
+fn a_ref_that_another_writer_moves_does_not_follow() {
+    let home = tempfile::tempdir().unwrap();
+    let host = host(&home.path().join("host"));
+    let key = host.public_key().unwrap();
+    let (mirror, _) = finish_clone(home.path().join("mirror"), |repo, _| {
+        repo.transfer().followed_by(&origin()).import_file(export(&host), key.as_ref())
+    })
+    .unwrap();
+    host.put(&path("com.example.note/b"), &note("b")).unwrap();
+    let at_origin = mirror.on(origin()[0].clone());
+    let file = Interrupted {
+        file: export(&host),
+        interrupt: Mutex::new(Some(Box::new(|| {
+            mirror.history().remove_ref(&RefName::head()).unwrap();
+        }))),
+    };
+    let head = [RefName::head()];
+    at_origin.transfer().followed_by(&head).import_file(file, key.as_ref()).unwrap();
+    assert_eq!(mirror.head().unwrap(), None);
     assert_eq!(at_origin.head().unwrap(), host.head().unwrap());
 }
 
