@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::fetched::{PullAction, PulledAnswer};
 use crate::failures::failure::Failure;
-use crate::repository::missing_blobs::not_fetched;
+use crate::repository::missing_blobs::{not_begun, not_fetched};
 
 /// A step of the following of one mirror.
 #[derive(Serialize)]
@@ -76,6 +76,7 @@ impl FollowedAnswer {
             warnings.push(format!("the account has moved to {host}"));
         }
         warnings.extend(not_fetched(&pulled.blobs));
+        warnings.extend(pulled.blobs_error.as_ref().map(not_begun));
         let outcome = StepOutcome::Stored(PulledAnswer::of(mirror, &pulled));
         Self { dir, by, outcome, warnings }
     }

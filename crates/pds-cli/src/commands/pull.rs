@@ -19,7 +19,7 @@ use crate::arguments::network_args::NetworkArgs;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::network_progress::NetworkProgress;
 use crate::process::output::Output;
-use crate::repository::missing_blobs::say_not_fetched;
+use crate::repository::missing_blobs::say_not_pulled;
 use crate::repository::open::Place;
 use crate::screens::fetched as screen;
 
@@ -131,7 +131,7 @@ impl Args {
             let before = rev_before(mirror, &pulled);
             out.show(&answer, |terminal| screen::pulled(&answer, &host, before, terminal))?;
         }
-        Ok(say_not_fetched(&pulled.blobs, None, out))
+        Ok(say_not_pulled(&pulled, None, out))
     }
 
     fn options(&self) -> FetchOptions {

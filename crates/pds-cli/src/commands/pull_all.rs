@@ -16,7 +16,7 @@ use crate::failures::failure::Failure;
 use crate::process::network_progress::NetworkProgress;
 use crate::process::output::Output;
 use crate::process::text::{counted_plain, say};
-use crate::repository::missing_blobs::say_not_fetched;
+use crate::repository::missing_blobs::say_not_pulled;
 
 /// Pulls all mirrors below a directory. A failure of one does not keep the others from being pulled.
 pub(super) fn run(
@@ -96,8 +96,7 @@ impl PullCounts {
         let answer = PulledAnswer::of(&mirror, &pulled);
         let is_unchanged = answer.action == PullAction::Unchanged;
         *(if is_unchanged { &mut self.unchanged } else { &mut self.pulled }) += 1;
-        self.incomplete +=
-            u64::from(say_not_fetched(&pulled.blobs, Some(&name), out) != Exit::Done);
+        self.incomplete += u64::from(say_not_pulled(&pulled, Some(&name), out) != Exit::Done);
         match out.is_json() || verbose || !is_unchanged {
             true => out.answer(&PulledOne::pulled(name, answer)),
             false => Ok(()),

@@ -1,6 +1,8 @@
 //! Messages about blobs that a host did not give.
 
+use pds_net::error::Error;
 use pds_net::mirror::blobs::Blobs;
+use pds_net::mirror::pull::Pulled;
 
 use crate::failures::exit::Exit;
 use crate::process::output::Output;
@@ -12,6 +14,21 @@ pub(crate) fn say_not_fetched(blobs: &Blobs, dir: Option<&str>, out: &mut Output
     let place = dir.map(|dir| format!("{dir}: ")).unwrap_or_default();
     not_fetched(blobs).for_each(|line| out.warn(format!("{place}{line}")));
     if blobs.missing.is_empty() { Exit::Done } else { Exit::Partly }
+}
+
+/// Says which blobs of a pull could not be fetched. Returns the exit code.
+pub(crate) fn say_not_pulled(pulled: &Pulled, dir: Option<&str>, out: &mut Output) -> Exit {
+    let Some(error) = &pulled.blobs_error else {
+        return say_not_fetched(&pulled.blobs, dir, out);
+    };
+    let place = dir.map(|dir| format!("{dir}: ")).unwrap_or_default();
+    out.warn(format!("{place}{}", not_begun(error)));
+    Exit::Partly
+}
+
+/// Returns the sentence about blobs whose fetch failed as a whole.
+pub(crate) fn not_begun(error: &Error) -> String {
+    format!("the new state is stored, and its blobs were not fetched: {error}; pds pull continues")
 }
 
 /// Returns the sentences about the blobs that could not be fetched.

@@ -12,7 +12,7 @@ use pds_core::syntax::did::Did;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::mirror::handle::{FetchOptions, Mirror};
-use crate::mirror::pull::Pulled;
+use crate::mirror::pull::{Beforehand, Pulled};
 use crate::mirror::small_file::{bad, failed};
 use crate::mirror::upstream::Upstream;
 use crate::net::Net;
@@ -131,7 +131,8 @@ fn pull_one(
 ) -> Result<(Mirror, Pulled)> {
     let gone = || bad(&dir.join(UPSTREAM_FILE), "it was removed meanwhile");
     let mut mirror = Mirror::open(dir)?.ok_or_else(gone)?;
-    let pulled = mirror.pull_knowing(net, listed, options, report)?;
+    let before = Beforehand { listed, checks_identity: false };
+    let pulled = mirror.pull_knowing(net, before, options, report)?;
     Ok((mirror, pulled))
 }
 

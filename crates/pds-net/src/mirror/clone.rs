@@ -128,6 +128,8 @@ fn import_account(
     check_clone(dir)?;
     make_directory(dir)?;
     let fetch = FetchDir::lock(dir, &account.did, options.wait)?;
+    // Another process may have had the lock, and finished its clone.
+    check_clone(dir)?;
     let mut upstream = Upstream::new(account.did.clone(), account.host.clone());
     upstream.handle = account.handle.clone();
     (upstream.checked_at, upstream.pulled_at) = (Some(now()), Some(now()));
@@ -158,7 +160,7 @@ fn make(
             write_identity(account, staging)?;
             let repo = if options.force { repo.clone().accepting_clock() } else { repo.clone() };
             let transfer = repo.transfer().with_jobs(options.jobs).with_message(&message);
-            let transfer = transfer.with_account_keys(keys.as_ref()).moving_also(&also);
+            let transfer = transfer.with_account_keys(keys.as_ref()).followed_by(&also);
             import_with(&transfer, &account.did, parcel, key)
         });
         made.map(|(_, imported)| imported)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use pds::car::CarFile;
-use pds::local::layout::FETCH_DIRECTORY;
+use pds::local::layout::{FETCH_DIRECTORY, STAGING_PREFIX};
 use pds_core::syntax::did::Did;
 use serde::{Deserialize, Serialize};
 
@@ -64,11 +64,12 @@ pub(super) struct Arrived {
 
 impl FetchDir {
     /// Locks the directory of a repository's fetches, and makes it if necessary. `wait` is the time to wait for another
-    /// fetch. Files of another account are removed.
+    /// fetch. Files of another account are removed, but files of other kinds are an error: they are not ours.
     pub(super) fn lock(dir: &Path, did: &Did, wait: Duration) -> Result<Self> {
         let path = dir.join(FETCH_DIRECTORY);
         let lock = locked(&path, wait)?;
         let this = Self { path, _lock: lock };
+        this.check_own()?;
         match read_json::<State>(&this.path.join(STATE), MAX_STATE_BYTES) {
             Ok(Some(state)) if state.did == *did => {}
             Ok(_) | Err(Error::File { .. }) => {
@@ -99,10 +100,14 @@ impl FetchDir {
     pub(super) fn store(&self, body: &mut dyn Read, report: Report<'_>) -> Result<Arrived> {
         let (part, path) = self.next()?;
         let file = File::create_new(&part).map_err(|error| failed(&part, error))?;
-        let cut = copy(body, &file, report).err();
-        if let Some(error @ (Error::Repo(_) | Error::Stopped)) = cut {
-            return Err(error);
-        }
+        let cut = match copy(body, &file, report) {
+            Err(error @ Error::Bound { .. }) => {
+                fs::remove_file(&part).map_err(|error| failed(&part, error))?;
+                return Err(error);
+            }
+            Err(error @ (Error::Repo(_) | Error::Stopped)) => return Err(error),
+            copied => copied.err(),
+        };
         drop(file);
         if cut.is_some() && !keep_whole_blocks(&part)? {
             return Ok(Arrived { path: part, cut });
@@ -126,7 +131,8 @@ impl FetchDir {
 
     /// Removes the files and the directory.
     pub(super) fn finish(self) -> Result<()> {
-        fs::remove_dir_all(&self.path).map_err(|error| failed(&self.path, error))
+        self.clear()?;
+        fs::remove_dir(&self.path).map_err(|error| failed(&self.path, error))
     }
 
     /// Removes the files that have arrived.
@@ -137,16 +143,28 @@ impl FetchDir {
         Ok(())
     }
 
-    /// Removes everything in the directory.
+    /// Removes the files of a fetch.
     fn clear(&self) -> Result<()> {
+        self.check_own()?;
         for entry in self.entries()? {
-            let removed = match entry.is_dir() && !entry.is_symlink() {
-                true => fs::remove_dir_all(&entry),
-                false => fs::remove_file(&entry),
-            };
-            removed.map_err(|error| failed(&entry, error))?;
+            fs::remove_file(&entry).map_err(|error| failed(&entry, error))?;
         }
         Ok(())
+    }
+
+    /// Checks that the directory has files of a fetch only: what else is there belongs to the user.
+    fn check_own(&self) -> Result<()> {
+        let is_own = |path: &PathBuf| {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let is_named = name == STATE
+                || name.starts_with(STAGING_PREFIX)
+                || [CAR, PART].iter().any(|end| number_of(path, end).is_some());
+            is_named && (path.is_symlink() || !path.is_dir())
+        };
+        match self.entries()?.iter().find(|path| !is_own(path)) {
+            Some(other) => Err(bad(other, "it is not a file of a fetch; move it away")),
+            None => Ok(()),
+        }
     }
 
     fn entries(&self) -> Result<Vec<PathBuf>> {
@@ -157,12 +175,15 @@ impl FetchDir {
 
     /// Returns the files with a number and this end of their names.
     fn numbered(&self, end: &str) -> Result<Vec<(u64, PathBuf)>> {
-        let numbered = |path: PathBuf| {
-            let number = path.file_name()?.to_str()?.strip_suffix(end)?.parse().ok()?;
-            Some((number, path)).filter(|(number, _)| *number < MAX_FILES)
-        };
+        let numbered = |path: PathBuf| Some((number_of(&path, end)?, path));
         Ok(self.entries()?.into_iter().filter_map(numbered).collect())
     }
+}
+
+/// Returns the number of a file with this end of its name.
+fn number_of(path: &Path, end: &str) -> Option<u64> {
+    let number = path.file_name()?.to_str()?.strip_suffix(end)?.parse().ok()?;
+    Some(number).filter(|number| *number < MAX_FILES)
 }
 
 /// Makes and locks a directory. It may be removed by the end of another fetch between these steps.

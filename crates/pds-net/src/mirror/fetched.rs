@@ -1,6 +1,6 @@
 //! The blocks of the CAR files that have arrived.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::path::PathBuf;
 
 use pds::car::CarFile;
@@ -9,7 +9,7 @@ use pds_core::data::block::{Block, Blocks, ReadError};
 use pds_core::data::cid::Cid;
 
 use crate::error::Result;
-use crate::mirror::small_file::open_fetched;
+use crate::mirror::small_file::{failed, open_fetched};
 
 /// All blocks that have arrived, whatever file they are in. A block with other bytes than its CID names is left out.
 #[derive(Default)]
@@ -38,6 +38,24 @@ impl Fetched {
                 Ok(car) => self.files.push((path, car)),
                 Err(error) if self.faults.len() < MAX_FAULTS => self.faults.push(error.to_string()),
                 Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the files whose blocks are all in one newer file. Repeated exports of a state would fill the disk.
+    pub(super) fn remove_superfluous(&mut self) -> Result<()> {
+        let mut number = 0;
+        while let Some(((path, car), newer)) = self.files.get(number..).and_then(<[_]>::split_first)
+        {
+            let is_covered =
+                newer.iter().any(|(_, other)| other.roots() == car.roots() && covers(other, car));
+            match is_covered {
+                true => {
+                    fs::remove_file(path).map_err(|error| failed(path, error))?;
+                    self.files.remove(number);
+                }
+                false => number += 1,
             }
         }
         Ok(())
@@ -86,6 +104,14 @@ impl Blocks for Fetched {
     fn batch(&self) -> usize {
         self.files.last().map_or(1, |(_, car)| car.batch())
     }
+}
+
+/// Returns whether a file has all blocks of another one.
+fn covers(file: &CarFile<File>, other: &CarFile<File>) -> bool {
+    (0..other.len()).all(|number| match other.cid(number) {
+        Ok(Some(cid)) => file.size_of(&cid).is_some(),
+        _ => true,
+    })
 }
 
 /// The most faults of files that are named.

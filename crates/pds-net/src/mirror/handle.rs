@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use pds::Repo;
+use pds_core::commit::Commit;
 use pds_core::syntax::nsid::Nsid;
 use pds_store::ref_name::RefName;
 
@@ -58,12 +59,18 @@ impl Mirror {
 
     /// Reads `upstream.json` again: another process may have changed it.
     pub(super) fn reload(&mut self) -> Result<()> {
-        if let Some(upstream) = Upstream::read(&self.dir)?
-            && upstream.did == self.upstream.did
-        {
-            self.upstream = upstream;
+        let path = || self.dir.join(pds::local::layout::UPSTREAM_FILE);
+        match Upstream::read(&self.dir)? {
+            Some(upstream) if upstream.did == self.upstream.did => self.upstream = upstream,
+            Some(_) => return Err(bad(&path(), "it names another account than the store")),
+            None => return Err(bad(&path(), "it was removed meanwhile")),
         }
         Ok(())
+    }
+
+    /// Returns the newest state of the host that is stored.
+    pub(super) fn state(&self) -> Result<Commit> {
+        Ok(self.repo.on(origin()).snapshot()?.commit().clone())
     }
 
     /// Returns the repository.

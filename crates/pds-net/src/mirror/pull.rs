@@ -1,6 +1,5 @@
 //! The pull of an account: ask for the newest commit, and fetch only what changed.
 
-use pds::Repo;
 use pds::blobs::BlobUse;
 use pds::data::blobs_in;
 use pds::model::write::RecordChange;
@@ -46,10 +45,21 @@ pub struct Pulled {
     pub moved_to: Option<Host>,
     /// The blobs.
     pub blobs: Blobs,
+    /// Why the blobs of a new state were not fetched, if they were not. The next pull continues with them.
+    pub blobs_error: Option<Error>,
     /// Facts that a person should know.
     pub warnings: Vec<String>,
     /// The requests of this pull alone.
     pub traffic: Traffic,
+}
+
+/// What is known before a pull.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Beforehand<'a> {
+    /// What the host has said of the account.
+    pub(super) listed: Option<&'a ListedRepo>,
+    /// Whether the identity may have changed since the last check.
+    pub(super) checks_identity: bool,
 }
 
 impl Mirror {
@@ -61,21 +71,21 @@ impl Mirror {
     /// # Errors
     ///
     /// [`Error::Refused`] if the host contradicts what is stored, signed or published, [`Error::Inactive`] if it does
-    /// not serve the account, and the faults of the network. After an error, the repository is as before.
+    /// not serve the account, and the faults of the network. After these errors, the repository is as before.
     pub fn pull(
         &mut self,
         net: &Net,
         options: &FetchOptions,
         report: Report<'_>,
     ) -> Result<Pulled> {
-        self.pull_knowing(net, None, options, report)
+        self.pull_knowing(net, Beforehand::default(), options, report)
     }
 
-    /// Pulls, as [`pull`](Self::pull) does. `listed` is what the host has said of the account.
+    /// Pulls, as [`pull`](Self::pull) does, with what is known before.
     pub(super) fn pull_knowing(
         &mut self,
         net: &Net,
-        listed: Option<&ListedRepo>,
+        before: Beforehand<'_>,
         options: &FetchOptions,
         report: Report<'_>,
     ) -> Result<Pulled> {
@@ -83,14 +93,19 @@ impl Mirror {
         let client = net.reporting(report);
         let did = self.upstream.did.clone();
         let fetch = FetchDir::lock(&self.dir, &did, options.wait)?;
+        // Another process may have had the lock, and changed the file.
+        self.reload()?;
+        if before.checks_identity {
+            self.upstream.checked_at = None;
+        }
         self.restore_origin()?;
         let old_host = self.upstream.host.clone();
-        let (account, latest) = self.ask((client, report), listed, options.from.as_ref())?;
+        let from = options.from.as_ref();
+        let (account, latest) = self.ask((client, report), before.listed, from)?;
         let host = account.as_ref().map_or(&old_host, |account| &account.host);
         let moved_to = (*host != old_host).then(|| host.clone());
-        let host = options.from.as_ref().unwrap_or(host);
-        let source = Source { client, host, did: &did, report };
-        let before = self.repo.on(origin()).snapshot()?.commit().clone();
+        let source = Source { client, host: from.unwrap_or(host), did: &did, report };
+        let before = self.state()?;
         let was_complete = self.upstream.complete;
         let arrived = match &account {
             Some(account) if latest.cid != before.cid() => {
@@ -102,16 +117,30 @@ impl Mirror {
         };
         let moves_head = self.repo.head()? == self.repo.get_ref(&origin())?;
         self.note_host(&source, account.as_ref(), &latest)?;
+        let is_new = arrived.is_some();
         let (changes, warnings) = match arrived {
             Some((imported, warnings)) => (self.changes(&before, &imported)?, warnings),
             None => (Vec::new(), Vec::new()),
         };
         fetch.clear_files()?;
-        let blobs = self.blobs(&source, (&changes, was_complete), options)?;
+        let (blobs, blobs_error) = match self.blobs(&source, (&changes, was_complete), options) {
+            // The new state is stored, and stays.
+            Err(error) if is_new && error.is_remote() => (Blobs::default(), Some(error)),
+            blobs => (blobs?, None),
+        };
         fetch.finish()?;
-        let after = self.repo.on(origin()).snapshot()?.commit().clone();
-        let (before, traffic) = (before.cid(), net.traffic());
-        Ok(Pulled { before, after, changes, moves_head, moved_to, blobs, warnings, traffic })
+        let (before, after, traffic) = (before.cid(), self.state()?, net.traffic());
+        Ok(Pulled {
+            before,
+            after,
+            changes,
+            moves_head,
+            moved_to,
+            blobs,
+            traffic,
+            blobs_error,
+            warnings,
+        })
     }
 
     /// Makes the next pull look for the missing blobs of all records.
@@ -132,8 +161,7 @@ impl Mirror {
         if self.repo.get_ref(&origin())?.is_some() {
             return Ok(());
         }
-        let stored =
-            self.upstream.head.filter(|cid| self.repo.store().get(cid).is_ok_and(|b| b.is_some()));
+        let stored = self.upstream.head.filter(|cid| self.is_own_commit(cid));
         if let Some(head) = stored.or(self.repo.head()?) {
             self.repo.history().set_ref(
                 &origin(),
@@ -143,6 +171,13 @@ impl Mirror {
             )?;
         }
         Ok(())
+    }
+
+    /// Returns whether a commit of the account is stored. The CID may come from a file that others have written.
+    fn is_own_commit(&self, cid: &Cid) -> bool {
+        let block = self.repo.store().get(cid).ok().flatten();
+        let commit = block.and_then(|block| Commit::decode(&block).ok());
+        commit.is_some_and(|commit| *commit.did() == self.upstream.did)
     }
 
     /// Asks for the newest commit: the host of the last pull, and the new one if the account has moved. Returns the
@@ -155,15 +190,19 @@ impl Mirror {
     ) -> Result<(Option<Account>, LatestCommit)> {
         let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
         let ask = |host: &Host| Source { client, host, did: &did, report }.latest();
-        let listed = listed.filter(|listed| listed.active != Some(false));
+        // A list may be older than the newest commit: only an account that has not changed is not asked for.
+        let stored = self.repo.get_ref(&origin())?;
+        let is_unchanged = |listed: &&ListedRepo| Some(listed.head) == stored;
+        let listed = listed.filter(|listed| listed.active != Some(false)).filter(is_unchanged);
         let answer = match listed {
             Some(listed) => Ok(LatestCommit { cid: listed.head, rev: listed.rev }),
             None => ask(from.unwrap_or(&host)),
         };
         let account = match &answer {
             Ok(latest) => self.checked(client, latest.cid)?,
-            // The account may have moved.
-            Err(Error::Inactive { .. } | Error::Connect { .. }) => match self.found(client) {
+            Err(Error::RateLimited { .. }) => None,
+            // The account may have moved, whatever is at the old address now.
+            Err(error) if error.is_remote() => match self.found(client) {
                 Err(error) if error.is_refusal() => return Err(error),
                 found => found.ok(),
             },
@@ -234,7 +273,6 @@ impl Mirror {
         let known = Known { blocks: store.as_ref(), data: Some(before.data()) };
         let is_same_host = *source.host == self.upstream.host;
         let since = self.upstream.host_rev.filter(|_| is_same_host).map(|rev| rev.to_string());
-        let follows = self.repo.head()? == Some(before.cid());
         let mut take = |parcel: Parcel<'_>| {
             if root_of(parcel)? == Some(before.cid()) {
                 // The host has named a newer commit.
@@ -242,7 +280,7 @@ impl Mirror {
                 let (url, reason) = (source.host.to_string(), reason.to_owned());
                 return Err(Error::Answer { url, reason });
             }
-            let taken = self.take(account, parcel, follows, options);
+            let taken = self.take(account, parcel, source.host, options);
             taken.map_err(|error| refusal(error, (&self.dir, store.as_ref()), parcel))
         };
         let ((imported, warning), faults) =
@@ -250,21 +288,22 @@ impl Mirror {
         Ok((imported, warning.into_iter().chain(faults).collect()))
     }
 
+    /// Imports what a host has sent. `HEAD` follows, unless there are commits made here.
     pub(super) fn take(
         &self,
         account: &Account,
         parcel: Parcel<'_>,
-        follows: bool,
+        host: &Host,
         options: &FetchOptions,
     ) -> Result<(Imported, Option<String>)> {
-        let message = format!("pull {}", account.host);
-        let repo: Repo = if follows { self.repo.clone() } else { self.repo.on(origin()) };
+        let message = format!("pull {host}{}", if options.force { ", forced" } else { "" });
+        let repo = self.repo.on(origin());
         let repo = if options.force { repo.accepting_clock() } else { repo };
-        let also: &[RefName] = if follows { &[origin()] } else { &[] };
+        let head = [RefName::head()];
         let keys = account.log.as_ref().map(|log| log.key_history());
         import(account, parcel, &mut |key| {
             let transfer = repo.transfer().with_jobs(options.jobs).with_message(&message);
-            let transfer = transfer.with_account_keys(keys.as_ref()).moving_also(also);
+            let transfer = transfer.with_account_keys(keys.as_ref()).followed_by(&head);
             let transfer = if options.force { transfer.allow_any() } else { transfer };
             import_with(&transfer, &account.did, parcel, key)
         })

@@ -26,9 +26,29 @@ impl Source<'_> {
 
     /// Fetches the export of a repository, or what is newer than a rev of the host.
     pub(super) fn export(&self, fetch: &FetchDir, since: Option<&str>) -> Result<Arrived> {
-        let body = get_repo(self.client, self.host, self.did, since);
-        let mut body = body.map_err(|error| self.inactive(error))?;
-        fetch.store(&mut body, self.report)
+        let left = self.bytes_left(fetch.bytes()?)?;
+        let body = get_repo(self.client, self.host, self.did, since, left);
+        let body = body.map_err(|error| self.inactive(error));
+        let arrived = body.and_then(|mut body| fetch.store(&mut body, self.report));
+        arrived.map_err(|error| match error {
+            Error::Bound { .. } => self.too_large(),
+            error => error,
+        })
+    }
+
+    /// Returns how many bytes of the repository may still arrive: all its files together have one bound.
+    pub(super) fn bytes_left(&self, arrived: u64) -> Result<u64> {
+        let left = self.max_bytes().checked_sub(arrived).filter(|left| *left > 0);
+        left.ok_or_else(|| self.too_large())
+    }
+
+    fn too_large(&self) -> Error {
+        let (url, what) = (self.host.to_string(), "the repository");
+        Error::Bound { url, what, limit: self.max_bytes() }
+    }
+
+    fn max_bytes(&self) -> u64 {
+        self.client.net().options().max_repo_bytes
     }
 
     /// The host has no state that can be completed.

@@ -44,29 +44,50 @@ struct Tries {
 /// An export of a real server can be torn although it ends well, because the server reads it while it writes: it then
 /// lacks nodes. What is newer than its root completes it. Some proxies end each long answer: then blocks are asked for
 /// by their CIDs.
+///
+/// After an error, the files stay for the next run, without those that others make superfluous.
 pub(super) fn bring<T>(
     source: &Source<'_>,
     fetch: &FetchDir,
     (since, known): (Option<&str>, Known<'_>),
     take: &mut dyn FnMut(Parcel<'_>) -> Result<T>,
 ) -> Result<(T, Vec<String>)> {
-    let walks_first = since.is_none() && known.data.is_some();
-    let mut tries = Tries { walks_first, ..Tries::default() };
     let mut fetched = Fetched::default();
     fetched.add(fetch.files()?)?;
-    let mut root = newest(&fetched, known);
+    let brought = bring_into(&mut fetched, source, fetch, (since, known), take);
+    match &brought {
+        // The next run must ask the host again; a refused state, and one that is too large, are of no use to it.
+        Err(error) if error.is_refusal() || matches!(error, Error::Bound { .. }) => {
+            fetch.clear_files()?;
+        }
+        Err(_) => fetched.remove_superfluous()?,
+        Ok(_) => {}
+    }
+    brought.map(|taken| (taken, fetched.faults))
+}
+
+fn bring_into<T>(
+    fetched: &mut Fetched,
+    source: &Source<'_>,
+    fetch: &FetchDir,
+    (since, known): (Option<&str>, Known<'_>),
+    take: &mut dyn FnMut(Parcel<'_>) -> Result<T>,
+) -> Result<T> {
+    let walks_first = since.is_none() && known.data.is_some();
+    let mut tries = Tries { walks_first, ..Tries::default() };
+    let mut root = newest(fetched, known);
     loop {
         let mut reason = None;
         if let Some(root_now) = root {
-            match take(Parcel::Blocks(&fetched, root_now)) {
+            match take(Parcel::Blocks(fetched, root_now)) {
                 Err(error) if is_gap(&error) => reason = Some(error),
                 Err(error) if error.is_refusal() && tries.is_first() => {
                     // What an interrupted run has left says nothing about the host of today.
                     fetch.clear_files()?;
-                    (fetched, root) = (Fetched::default(), None);
+                    (*fetched, root) = (Fetched::default(), None);
                     continue;
                 }
-                taken => return ended(taken, fetch, fetched),
+                taken => return taken,
             }
         }
         match tries.next(root.is_some()) {
@@ -76,22 +97,22 @@ pub(super) fn bring<T>(
                 if arrived.cut.is_none() {
                     match take(Parcel::File(&arrived.path)) {
                         Err(error) if is_gap(&error) => {}
-                        taken => return ended(taken, fetch, fetched),
+                        taken => return taken,
                     }
                 }
                 fetched.add(fetch.files()?)?;
-                root = newest(&fetched, known);
+                root = newest(fetched, known);
             }
             Some(Way::Newer) => {
-                fetch_newer(source, fetch, &mut fetched, known)?;
-                let before = std::mem::replace(&mut root, newest(&fetched, known));
+                fetch_newer(source, fetch, fetched, known)?;
+                let before = std::mem::replace(&mut root, newest(fetched, known));
                 if before == root {
                     tries.newer = MAX_NEWER;
                 }
             }
             Some(Way::Walk) => {
                 let latest = source.latest()?.cid;
-                match fetch_missing(source, fetch, &mut fetched, (latest, known)) {
+                match fetch_missing(source, fetch, fetched, (latest, known)) {
                     Ok(()) => root = Some(latest),
                     // By now the host has a newer state, and no longer the blocks of this one.
                     Err(Error::Http { .. } | Error::Answer { .. }) if tries.walks < MAX_WALKS => {}
@@ -113,14 +134,6 @@ fn fetch_newer(
     let rev = fetched.newest(known.blocks).and_then(|commit| commit.rev());
     source.export(fetch, rev.map(|rev| rev.to_string()).as_deref())?;
     fetched.add(fetch.files()?)
-}
-
-/// Removes the files of a state that was refused: the next run must ask the host again.
-fn ended<T>(taken: Result<T>, fetch: &FetchDir, fetched: Fetched) -> Result<(T, Vec<String>)> {
-    if taken.as_ref().is_err_and(Error::is_refusal) {
-        fetch.clear_files()?;
-    }
-    taken.map(|taken| (taken, fetched.faults))
 }
 
 fn newest(fetched: &Fetched, known: Known<'_>) -> Option<Cid> {

@@ -86,15 +86,10 @@ fn fetch_blocks(source: &Source<'_>, fetch: &FetchDir, root: Cid, wanted: &[Cid]
     let car = |error| Error::Repo(pds::Error::Car(error));
     let mut writer = CarWriter::new(BufWriter::new(file), &[root]).map_err(car)?;
     let mut outcome = Ok(());
-    let limit = source.client.net().options().max_repo_bytes;
     let before = fetch.bytes()?;
     for some in wanted.chunks(MAX_CIDS_A_REQUEST) {
-        if before.saturating_add(writer.bytes()) > limit {
-            let (url, what) = (source.host.to_string(), "the repository");
-            outcome = Err(Error::Bound { url, what, limit });
-            break;
-        }
-        outcome = fetch_some(source, some, &mut writer);
+        let left = source.bytes_left(before.saturating_add(writer.bytes()));
+        outcome = left.and_then(|left| fetch_some(source, some, left, &mut writer));
         if outcome.is_err() {
             break;
         }
@@ -109,12 +104,13 @@ fn fetch_blocks(source: &Source<'_>, fetch: &FetchDir, root: Cid, wanted: &[Cid]
 fn fetch_some(
     source: &Source<'_>,
     wanted: &[Cid],
+    max_bytes: u64,
     writer: &mut CarWriter<BufWriter<File>>,
 ) -> Result<()> {
     let mut left: Vec<Cid> = wanted.to_vec();
     while !left.is_empty() {
         let before = left.len();
-        let body = get_blocks(source.client, source.host, source.did, &left)?;
+        let body = get_blocks(source.client, source.host, source.did, &left, max_bytes)?;
         let outcome = read_blocks(source, CarReader::new(body), &mut left, writer);
         match outcome {
             Err(error) if left.len() == before => return Err(error),

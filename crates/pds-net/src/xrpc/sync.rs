@@ -97,28 +97,39 @@ pub fn get_repo_status(client: Client<'_>, host: &Host, did: &Did) -> Result<Rep
     client.json(&request)
 }
 
-/// Opens the CAR file of a repository, or of what is new after a rev of the host.
+/// Opens the CAR file of a repository, or of what is new after a rev of the host, of at most `max_bytes`.
 ///
 /// # Errors
 ///
 /// As for [`Client::send`].
-pub fn get_repo(client: Client<'_>, host: &Host, did: &Did, since: Option<&str>) -> Result<Body> {
-    let bounds = Bounds::car(client.net().options().max_repo_bytes);
-    let mut request = query(host, "getRepo", bounds).parameter("did", did.as_str());
+pub fn get_repo(
+    client: Client<'_>,
+    host: &Host,
+    did: &Did,
+    since: Option<&str>,
+    max_bytes: u64,
+) -> Result<Body> {
+    let mut request = query(host, "getRepo", Bounds::car(max_bytes)).parameter("did", did.as_str());
     if let Some(since) = since {
         request = request.parameter("since", since);
     }
     Ok(client.send(&request)?.into_body())
 }
 
-/// Opens a CAR file of blocks, for the first [`MAX_CIDS_A_REQUEST`] CIDs.
+/// Opens a CAR file of blocks, for the first [`MAX_CIDS_A_REQUEST`] CIDs, of at most `max_bytes`.
 ///
 /// # Errors
 ///
 /// As for [`Client::send`].
-pub fn get_blocks(client: Client<'_>, host: &Host, did: &Did, cids: &[Cid]) -> Result<Body> {
-    let bounds = Bounds::car(client.net().options().max_repo_bytes);
-    let mut request = query(host, "getBlocks", bounds).parameter("did", did.as_str());
+pub fn get_blocks(
+    client: Client<'_>,
+    host: &Host,
+    did: &Did,
+    cids: &[Cid],
+    max_bytes: u64,
+) -> Result<Body> {
+    let mut request =
+        query(host, "getBlocks", Bounds::car(max_bytes)).parameter("did", did.as_str());
     for cid in cids.iter().take(MAX_CIDS_A_REQUEST) {
         request = request.parameter("cids", &cid.to_string());
     }

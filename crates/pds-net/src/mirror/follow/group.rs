@@ -125,7 +125,7 @@ impl<'a> Group<'a> {
         looked
     }
 
-    /// Pulls the mirrors that are due, and lets go of those that cannot be followed here any more.
+    /// Pulls the mirrors that are due, and gives away those that cannot be followed here any more.
     fn pull(&mut self, now: Instant, due: usize, left: &dyn Fn(Left)) -> Result<()> {
         let Shared { net, source, report, .. } = self.shared;
         let by_host = *source == EventSource::Host;

@@ -15,6 +15,7 @@ use crate::mirror::follow::followed::{EventRefused, Followed, OnFollowed};
 use crate::mirror::follow::pull_pace::PullPace;
 use crate::mirror::follow::step::{Judge, Step};
 use crate::mirror::handle::{FetchOptions, Mirror};
+use crate::mirror::pull::Beforehand;
 use crate::mirror::stored_identity::stored;
 use crate::mirror::upstream::Cursor;
 use crate::net::Net;
@@ -127,11 +128,8 @@ impl One {
     ///
     /// The errors after which the mirror cannot be followed any more: those of this machine, and the stop.
     pub(super) fn pull(&mut self, listed: Option<&ListedRepo>, shared: Shared<'_>) -> Result<bool> {
-        self.mirror.reload()?;
-        if self.checks_identity {
-            self.mirror.upstream.checked_at = None;
-        }
-        let pulled = self.mirror.pull_knowing(shared.net, listed, shared.options, shared.report);
+        let before = Beforehand { listed, checks_identity: self.checks_identity };
+        let pulled = self.mirror.pull_knowing(shared.net, before, shared.options, shared.report);
         let (now, regular) = (Instant::now(), regular(&self.mirror, shared.source));
         match pulled {
             Ok(pulled) => {

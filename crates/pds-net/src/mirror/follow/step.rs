@@ -138,11 +138,6 @@ impl Mirror {
             .map_err(refused)
     }
 
-    /// Returns the newest state of the host that is stored.
-    pub(super) fn state(&self) -> Result<Commit> {
-        Ok(self.repo.on(origin()).snapshot()?.commit().clone())
-    }
-
     fn take_claim(&mut self, before: &Commit, claim: &Claim, judge: Judge<'_>) -> Result<Pulled> {
         let Judge { net, report, options, account } = judge;
         let net = &net.with_own_counts();
@@ -153,14 +148,13 @@ impl Mirror {
             true => Parcel::Changes(Advance::new(commit, changes, blocks).base(before.data())),
             false => Parcel::Blocks(blocks, commit.cid()),
         };
-        let follows = self.repo.head()? == Some(before.cid());
         let has_blobs = !options.no_blobs && self.has_new_blobs(changes, blocks)?;
         let was_complete = self.upstream.complete;
         if has_blobs {
             self.reload()?;
             self.set_incomplete()?;
         }
-        let taken = self.take(account, parcel, follows, options);
+        let taken = self.take(account, parcel, &account.host, options);
         let (imported, warning) =
             taken.map_err(|error| refusal(error, (&self.dir, store.as_ref()), parcel))?;
         let changes = match is_next {
@@ -168,20 +162,33 @@ impl Mirror {
             false => self.changes(before, &imported)?,
         };
         let moves_head = self.repo.head()? == self.repo.get_ref(&origin())?;
-        let blobs = match has_blobs {
+        let (blobs, blobs_error) = match has_blobs {
             true => {
                 let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
                 let client = net.reporting(report);
                 let source = Source { client, host: &host, did: &did, report };
-                self.blobs(&source, (&changes, was_complete), options)?
+                match self.blobs(&source, (&changes, was_complete), options) {
+                    Err(error) if error.is_remote() => (Blobs::default(), Some(error)),
+                    blobs => (blobs?, None),
+                }
             }
-            false => Blobs::default(),
+            false => (Blobs::default(), None),
         };
         let (after, warnings) = (imported.commit, warning.into_iter().collect());
         let before = before.cid();
         let (moved_to, mut traffic) = (None, net.traffic());
         traffic.bytes_received += claim.bytes;
-        Ok(Pulled { before, after, changes, moves_head, moved_to, blobs, warnings, traffic })
+        Ok(Pulled {
+            before,
+            after,
+            changes,
+            moves_head,
+            moved_to,
+            blobs,
+            traffic,
+            blobs_error,
+            warnings,
+        })
     }
 
     /// Returns whether new records refer to blobs that are not stored.
