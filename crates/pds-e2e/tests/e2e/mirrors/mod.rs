@@ -11,6 +11,7 @@ mod forged;
 mod identities;
 mod kills;
 mod pulls;
+mod races;
 
 use std::process::Command;
 
