@@ -128,7 +128,7 @@ impl ActorSource<'_> {
         let keys = self.account.and_then(|account| account.log.as_ref());
         let (also, keys) = ([origin()], keys.map(|log| log.key_history()));
         let transfer = repo.transfer().with_jobs(options.jobs).with_message(MESSAGE);
-        let transfer = transfer.with_account_keys(keys.as_ref()).moving_also(&also);
+        let transfer = transfer.with_account_keys(keys.as_ref()).followed_by(&also);
         let parcel = Parcel::File(car);
         let mut run = |key: &PublicKey| import_with(&transfer, self.did, parcel, key);
         let imported = match (self.account, own) {
