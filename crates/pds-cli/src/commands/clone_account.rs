@@ -147,4 +147,4 @@ const PULL: &str = "fetch what is new with pds -R DIR pull";
 
 const LATER: &str = "try again when it has ended";
 
-const CONTINUE: &str = "nothing that has arrived is fetched again: the same command continues";
+const CONTINUE: &str = "the same command continues with what has arrived";

@@ -19,6 +19,7 @@ pub(super) fn of_network(error: &Error) -> Option<Meaning> {
         Error::Resolve { .. } => remote("not-resolved", None),
         Error::Inactive { .. } => remote("inactive", None),
         Error::RateLimited { .. } => remote("rate-limited", None),
+        Error::Bound { what: "the repository", .. } => remote("over-limit", Some(RAISE)),
         Error::Bound { .. } => remote("over-limit", None),
         Error::NotAtproto { .. } => remote("not-atproto", None),
         _ => remote("remote-failed", None),
@@ -29,3 +30,5 @@ const START_AGAIN: &str =
     "it is a hint only: move it away, and clone the account into a new directory";
 
 const WAIT: &str = "try again when it has ended; pds pull --wait waits for it";
+
+const RAISE: &str = "--max-repo permits larger repositories";

@@ -158,7 +158,7 @@ impl FetchDir {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let is_named = name == STATE
                 || name.starts_with(STAGING_PREFIX)
-                || [CAR, PART].iter().any(|end| number_of(path, end).is_some());
+                || [CAR, PART].iter().any(|end| is_numbered(name, end));
             is_named && (path.is_symlink() || !path.is_dir())
         };
         match self.entries()?.iter().find(|path| !is_own(path)) {
@@ -178,6 +178,11 @@ impl FetchDir {
         let numbered = |path: PathBuf| Some((number_of(&path, end)?, path));
         Ok(self.entries()?.into_iter().filter_map(numbered).collect())
     }
+}
+
+fn is_numbered(name: &str, end: &str) -> bool {
+    let number = name.strip_suffix(end);
+    number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Returns the number of a file with this end of its name.

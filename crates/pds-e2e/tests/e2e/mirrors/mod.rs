@@ -77,6 +77,13 @@ impl Mirror {
         ended(&mut self.home.example("impatient", arguments), b"")
     }
 
+    /// Returns the bytes of the CAR files that a fetch has left.
+    fn fetched_bytes(&self) -> u64 {
+        let files = std::fs::read_dir(self.home.path("copy/fetch")).unwrap();
+        let cars = files.map(|file| file.unwrap()).filter(|file| file.file_name() != "state.json");
+        cars.map(|file| file.metadata().unwrap().len()).sum()
+    }
+
     fn clone(&self) -> Ended {
         ended(&mut self.clone_command(), b"")
     }

@@ -26,11 +26,6 @@ impl Mirror {
     fn upstream(&self) -> Json {
         serde_json::from_slice(&fs::read(self.home.path("copy/upstream.json")).unwrap()).unwrap()
     }
-
-    fn fetched_bytes(&self) -> u64 {
-        let files = fs::read_dir(self.home.path("copy/fetch")).unwrap();
-        files.map(|file| file.unwrap().metadata().unwrap().len()).sum()
-    }
 }
 
 #[test]
