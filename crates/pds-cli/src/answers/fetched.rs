@@ -153,14 +153,15 @@ impl fmt::Display for PulledAnswer {
 /// What has become of one of several mirrors.
 #[derive(Serialize)]
 pub(crate) struct PulledOne {
-    dir: String,
+    pub(crate) dir: String,
     #[serde(flatten)]
-    outcome: PulledOutcome,
+    pub(crate) outcome: PulledOutcome,
 }
 
+/// The result of a pull, or why it failed.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum PulledOutcome {
+pub(crate) enum PulledOutcome {
     Pulled(PulledAnswer),
     Failed { action: &'static str, error: &'static str, message: String },
 }

@@ -58,6 +58,8 @@ impl fmt::Display for IdentityAnswer {
 pub(crate) struct OperationRow {
     pub(crate) cid: Cid,
     pub(crate) time: String,
+    #[serde(skip)]
+    pub(crate) created_micros: u64,
     pub(crate) changes: Vec<String>,
     pub(crate) signed_by: String,
     pub(crate) nullified: bool,
@@ -65,7 +67,7 @@ pub(crate) struct OperationRow {
 
 impl fmt::Display for OperationRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { cid, time, changes, signed_by, nullified } = self;
+        let Self { cid, time, changes, signed_by, nullified, .. } = self;
         let undone = if *nullified { "\tundone" } else { "" };
         write!(f, "{time}\t{cid}\t{}\t{signed_by}{undone}", changes.join(", "))
     }

@@ -21,6 +21,7 @@ use crate::input::secret_file::read_secret;
 use crate::process::output::Output;
 use crate::process::text::{say, time_text};
 use crate::repository::open::Place;
+use crate::screens::identity as screen;
 
 /// Show and check the identity of an account: its host, its handle and its keys
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,8 @@ enum IdentityVerb {
     /// Print the host, the handle and the keys
     ///
     /// A handle counts only if it resolves to the account. The rotation keys may change the identity; the first one is
-    /// the most powerful. They are "ours" if --rotation-key has them.
+    /// the most powerful. They are "ours" if --rotation-key has them. Whose the others are is not public: a host names
+    /// its own to its accounts only.
     #[command(after_help = "Example:\n  pds identity show alice.example.com")]
     Show(Common),
     /// List the operations on the identity, oldest first: what changed, and the rotation key that signed it
@@ -123,15 +125,24 @@ impl Common {
             let message = format!("{} has no log: its domain names its keys", account.did);
             return Stated::no("no-log", message).fail();
         };
-        for entry in log.entries() {
+        let rows = log.entries().iter().map(|entry| {
             let before = log.entries().iter().find(|before| entry.prev == Some(before.cid));
-            out.answer(&OperationRow {
+            OperationRow {
                 cid: entry.cid,
+                created_micros: entry.created_micros,
                 time: time_text(entry.created_micros),
                 changes: changes(before, entry),
                 signed_by: entry.signed_by.did_key(),
                 nullified: entry.nullified,
-            })?;
+            }
+        });
+        let rows: Vec<OperationRow> = rows.collect();
+        match out.terminal() {
+            Some(terminal) => {
+                let lines = screen::operations(&rows, terminal);
+                out.lines(lines)?;
+            }
+            None => out.answers(&rows)?,
         }
         Ok(Exit::Done)
     }

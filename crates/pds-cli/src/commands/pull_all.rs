@@ -17,6 +17,7 @@ use crate::process::network_progress::NetworkProgress;
 use crate::process::output::Output;
 use crate::process::text::{counted_plain, say};
 use crate::repository::missing_blobs::say_not_pulled;
+use crate::screens::fetched as screen;
 
 /// Pulls all mirrors below a directory. A failure of one does not keep the others from being pulled.
 pub(super) fn run(
@@ -25,17 +26,7 @@ pub(super) fn run(
     (options, verbose): (&FetchOptions, bool),
     out: &mut Output,
 ) -> Result<Exit> {
-    let found = find_mirrors(below)?;
-    for (dir, error) in &found.unread {
-        out.warn(format!("{} was not searched: {error}", dir.display()));
-    }
-    let dirs = found.dirs;
-    if dirs.is_empty() {
-        let message = format!("no repository below {} follows a host", below.display());
-        return Stated::no("no-upstream", message)
-            .hint("pds clone ACCOUNT makes a repository that does")
-            .fail();
-    }
+    let dirs = mirrors_below(below, out)?;
     let mut counts = PullCounts::default();
     let progress = NetworkProgress::default();
     std::thread::scope(|scope| -> Result<()> {
@@ -54,8 +45,28 @@ pub(super) fn run(
         Ok(())
     })?;
     progress.finish();
+    let rows = std::mem::take(&mut counts.rows);
+    if let Some(terminal) = out.terminal() {
+        let lines = screen::pulled_all(&rows, terminal);
+        out.lines(lines)?;
+    }
     say(&counts.text());
     Ok(if counts.failed + counts.incomplete > 0 { Exit::Partly } else { Exit::Done })
+}
+
+/// Returns the directories of the mirrors below a directory.
+fn mirrors_below(below: &Path, out: &mut Output) -> Result<Vec<PathBuf>> {
+    let found = find_mirrors(below)?;
+    for (dir, error) in &found.unread {
+        out.warn(format!("{} was not searched: {error}", dir.display()));
+    }
+    if found.dirs.is_empty() {
+        let message = format!("no repository below {} follows a host", below.display());
+        return Stated::no("no-upstream", message)
+            .hint("pds clone ACCOUNT makes a repository that does")
+            .fail();
+    }
+    Ok(found.dirs)
 }
 
 /// What has become of the mirrors.
@@ -66,6 +77,8 @@ struct PullCounts {
     /// Those with missing blobs, which count as pulled or unchanged as well.
     incomplete: u64,
     failed: u64,
+    /// The mirrors that the table on a terminal shows.
+    rows: Vec<PulledOne>,
 }
 
 impl PullCounts {
@@ -85,7 +98,12 @@ impl PullCounts {
                 if out.is_json() {
                     return out.json(&PulledOne::failed(name, failure.name(), failure.message()));
                 }
-                out.warn(format!("{name}: {}", failure.message()));
+                if out.terminal().is_some() {
+                    let row = PulledOne::failed(name, failure.name(), failure.message());
+                    self.rows.push(row);
+                } else {
+                    out.warn(format!("{name}: {}", failure.message()));
+                }
                 return Ok(());
             }
         };
@@ -97,10 +115,15 @@ impl PullCounts {
         let is_unchanged = answer.action == PullAction::Unchanged;
         *(if is_unchanged { &mut self.unchanged } else { &mut self.pulled }) += 1;
         self.incomplete += u64::from(say_not_pulled(&pulled, Some(&name), out) != Exit::Done);
-        match out.is_json() || verbose || !is_unchanged {
-            true => out.answer(&PulledOne::pulled(name, answer)),
-            false => Ok(()),
+        if !out.is_json() && !verbose && is_unchanged {
+            return Ok(());
         }
+        let one = PulledOne::pulled(name, answer);
+        if out.terminal().is_none() {
+            return out.answer(&one);
+        }
+        self.rows.push(one);
+        Ok(())
     }
 
     fn text(&self) -> String {

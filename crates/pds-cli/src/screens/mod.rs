@@ -11,6 +11,7 @@ pub(crate) mod forget;
 pub(crate) mod forget_question;
 pub(crate) mod gc;
 pub(crate) mod get;
+pub(crate) mod identity;
 pub(crate) mod info;
 pub(crate) mod log;
 pub(crate) mod ls;
