@@ -73,8 +73,7 @@ fn bring_into<T>(
     (since, known): (Option<&str>, Known<'_>),
     take: &mut dyn FnMut(Parcel<'_>) -> Result<T>,
 ) -> Result<T> {
-    let walks_first = since.is_none() && known.data.is_some();
-    let mut tries = Tries { walks_first, ..Tries::default() };
+    let mut tries = Tries::of(since, known);
     let mut root = newest(fetched, known);
     loop {
         let mut reason = None;
@@ -116,7 +115,9 @@ fn bring_into<T>(
                     Ok(()) => root = Some(latest),
                     // By now the host has a newer state, and no longer the blocks of this one.
                     Err(Error::Http { .. } | Error::Answer { .. }) if tries.walks < MAX_WALKS => {}
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        return Err(worse(error, reason.filter(|_| root == Some(latest))));
+                    }
                 }
             }
             None => return Err(reason.unwrap_or_else(|| source.nothing())),
@@ -151,6 +152,10 @@ enum Way {
 }
 
 impl Tries {
+    fn of(since: Option<&str>, known: Known<'_>) -> Self {
+        Self { walks_first: since.is_none() && known.data.is_some(), ..Self::default() }
+    }
+
     /// Returns whether nothing was asked for yet.
     fn is_first(&self) -> bool {
         self.exports + self.newer + self.walks == 0
@@ -173,6 +178,12 @@ impl Tries {
         self.walks += 1;
         (self.walks <= MAX_WALKS).then_some(Way::Walk)
     }
+}
+
+/// Returns the error of a walk, or the gap in the newest state of a host that denies the missing block.
+fn worse(error: Error, gap: Option<Error>) -> Error {
+    let is_denied = matches!(error, Error::Answer { .. } | Error::Http { status: 400 | 404, .. });
+    gap.filter(|gap| is_denied && gap.is_refusal()).unwrap_or(error)
 }
 
 /// Returns whether blocks are missing or damaged, so that others may complete the state, or whether a newer state is
