@@ -84,6 +84,9 @@ pub const REQUESTS_IN_ALL: usize = 32;
 /// The tries of a request whose failure may pass.
 pub const TRIES: u32 = 5;
 
+/// The blobs in a row that a host may fail to send, each after all tries. The rest of the blobs is not asked for then.
+pub const FAILED_BLOBS: u32 = 20;
+
 /// The pause before the second try. Each further one is twice as long.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use ureq::unversioned::transport::Transport;
 
+use crate::body::Body;
 use crate::error::{Error, Result};
 use crate::gate::Gate;
 use crate::host::Host;
@@ -150,7 +151,17 @@ impl<'a> Client<'a> {
     ///
     /// As for [`send`](Self::send), and the faults of the body.
     pub fn bytes(&self, request: &Request<'_>) -> Result<Vec<u8>> {
-        self.repeat(request, || self.send_once(request)?.into_body().into_bytes())
+        self.read(request, Body::into_bytes)
+    }
+
+    /// Sends a request and gives its body to a function. If the function fails because the body is cut, the request is
+    /// sent again.
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send), and the errors of the function.
+    pub fn read<T>(&self, request: &Request<'_>, read: impl Fn(Body) -> Result<T>) -> Result<T> {
+        self.repeat(request, || read(self.send_once(request)?.into_body()))
     }
 
     /// Sends a request for another protocol, and gives back the connection if the host agrees.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use pds::Repo;
@@ -14,6 +14,7 @@ use pds_core::syntax::datetime::Datetime;
 use pds_core::syntax::nsid::Nsid;
 
 use crate::error::{Error, Result};
+use crate::limits::FAILED_BLOBS;
 use crate::mirror::handle::origin;
 use crate::mirror::missing::{self, MissingBlob, Reason};
 use crate::mirror::source::Source;
@@ -73,6 +74,8 @@ struct Work<'a> {
     bytes: AtomicU64,
     of: u64,
     is_stopped: AtomicBool,
+    /// The number of blobs in a row that the host has failed to send.
+    failures: AtomicU32,
 }
 
 #[derive(Default)]
@@ -83,6 +86,7 @@ struct Done {
 }
 
 /// Why one blob could not be fetched.
+#[derive(Clone, Copy)]
 pub(super) struct Fault {
     pub(super) reason: Reason,
     pub(super) status: Option<u16>,
@@ -110,6 +114,7 @@ pub(super) fn fetch(
         fetched: AtomicU64::new(0),
         bytes: AtomicU64::new(0),
         is_stopped: AtomicBool::new(false),
+        failures: AtomicU32::new(0),
     };
     let threads = source.client.net().options().jobs.clamp(1, MAX_THREADS).min(tried.len());
     std::thread::scope(|scope| {
@@ -119,9 +124,15 @@ pub(super) fn fetch(
     });
     let done = work.done.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut failed: BTreeMap<Cid, MissingBlob> = BTreeMap::new();
-    for (one, fault) in done.failed {
-        let tries = listed.get(&one.blob.cid).map_or(1, |before| before.tries.saturating_add(1));
-        failed.insert(one.blob.cid, entry(&one, &fault, tries, &now));
+    // Blobs that no thread has asked for share the reason of the last one, and have no further try.
+    let last = done.failed.last().map(|(_, fault)| *fault);
+    let rest = work.waiting.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let rest = rest.into_iter().filter_map(|one| Some((one, last?, 0)));
+    for (one, fault, more) in
+        done.failed.into_iter().map(|(one, fault)| (one, fault, 1)).chain(rest)
+    {
+        let before = listed.get(&one.blob.cid).map_or(0, |before| before.tries);
+        failed.insert(one.blob.cid, entry(&one, &fault, before.saturating_add(more), &now));
     }
     if done.error.is_none() {
         tried.iter().for_each(|cid| drop(listed.remove(cid)));
@@ -170,6 +181,7 @@ impl Work<'_> {
             let Some(one) = next else { return };
             match self.fetch(&one) {
                 Ok(bytes) => {
+                    self.failures.store(0, Ordering::Relaxed);
                     let bytes = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
                     let done = self.fetched.fetch_add(1, Ordering::Relaxed) + 1;
                     let step = Progress::Blob { done, of: self.of, bytes };
@@ -178,7 +190,10 @@ impl Work<'_> {
                     }
                 }
                 Err(error) => match fault(&error) {
-                    Some(fault) => self.done().failed.push((one, fault)),
+                    Some(fault) => {
+                        self.done().failed.push((one, fault));
+                        self.count(fault.reason);
+                    }
                     None => self.stop(error),
                 },
             }
@@ -188,14 +203,24 @@ impl Work<'_> {
     fn fetch(&self, one: &BlobUse) -> Result<u64> {
         let (cid, client) = (one.blob.cid, self.source.client);
         let most = one.blob.size_bytes.unwrap_or(client.net().options().max_blob_bytes);
-        let body = get_blob(client, self.source.host, self.source.did, &cid, most)?;
-        let info = BlobInfo { cid, size_bytes: most, stored_at_micros: 0 };
-        // The reader fails at its end if the bytes have another hash, so that they are not stored.
-        let mut blob = OpenBlob::new(info, body);
-        match self.store.put(&mut blob.reader) {
-            Ok(stored) => Ok(stored.size_bytes),
-            Err(BlobError::Source(error)) => Err(error.into()),
-            Err(error) => Err(pds::Error::from(error).into()),
+        get_blob(client, (self.source.host, self.source.did), &cid, most, |body| {
+            let info = BlobInfo { cid, size_bytes: most, stored_at_micros: 0 };
+            // The reader fails at its end if the bytes have another hash, so that they are not stored.
+            let mut blob = OpenBlob::new(info, body);
+            match self.store.put(&mut blob.reader) {
+                Ok(stored) => Ok(stored.size_bytes),
+                Err(BlobError::Source(error)) => Err(error.into()),
+                Err(error) => Err(pds::Error::from(error).into()),
+            }
+        })
+    }
+
+    /// Counts a blob that the host has failed to send. A host that fails with each of many sends no other, either.
+    fn count(&self, reason: Reason) {
+        if reason != Reason::HostError {
+            self.failures.store(0, Ordering::Relaxed);
+        } else if self.failures.fetch_add(1, Ordering::Relaxed) + 1 >= FAILED_BLOBS {
+            self.is_stopped.store(true, Ordering::Relaxed);
         }
     }
 

@@ -136,22 +136,22 @@ pub fn get_blocks(
     Ok(client.send(&request)?.into_body())
 }
 
-/// Opens a blob of at most `max_bytes`.
+/// Asks for a blob of at most `max_bytes`, and gives it to a function.
 ///
 /// # Errors
 ///
-/// As for [`Client::send`].
-pub fn get_blob(
+/// As for [`Client::read`].
+pub fn get_blob<T>(
     client: Client<'_>,
-    host: &Host,
-    did: &Did,
+    (host, did): (&Host, &Did),
     cid: &Cid,
     max_bytes: u64,
-) -> Result<Body> {
+    read: impl Fn(Body) -> Result<T>,
+) -> Result<T> {
     let request = query(host, "getBlob", Bounds::blob(max_bytes))
         .parameter("did", did.as_str())
         .parameter("cid", &cid.to_string());
-    Ok(client.send(&request)?.into_body())
+    client.read(&request, read)
 }
 
 /// Returns a page of the repositories of a host, of at most 1,000.

@@ -54,6 +54,34 @@ fn a_list_of_missing_blobs_that_was_removed_is_made_again() {
 }
 
 #[test]
+fn a_blob_that_is_cut_is_asked_for_again() {
+    let Some(mirror) = Mirror::new("5", "3") else { return };
+    mirror.liar.add(Rule::first(2, "getBlob", Lie::CutAfter(700)));
+    mirror.clone().with(0);
+    assert_eq!(mirror.liar.seen("getBlob").len(), 5);
+    mirror.assert_equal();
+}
+
+#[test]
+fn a_host_that_fails_with_many_blobs_is_not_asked_for_the_rest() {
+    let Some(mirror) = Mirror::new("5", "60") else { return };
+    // Not one that is tried again, so that the test is short.
+    mirror.liar.add(Rule::every("getBlob", Lie::error(403, "Forbidden")));
+    mirror.clone().with(6);
+    let asked = mirror.liar.seen("getBlob").len();
+    assert!((20..40).contains(&asked), "{asked}");
+    let listed = fs::read_to_string(mirror.home.path("copy/missing-blobs.json")).unwrap();
+    let listed: Vec<serde_json::Value> = serde_json::from_str(&listed).unwrap();
+    assert_eq!(listed.len(), 60);
+    assert!(listed.iter().all(|blob| blob["reason"] == "host-error"), "{listed:?}");
+    let tried = listed.iter().filter(|blob| blob["tries"] == 1).count();
+    assert_eq!(tried, asked, "{listed:?}");
+    mirror.liar.reset();
+    mirror.pull().with(0);
+    mirror.assert_equal();
+}
+
+#[test]
 fn files_of_a_fetch_that_are_no_regular_files_are_refused() {
     let Some(mirror) = Mirror::new("5", "1") else { return };
     mirror.clone().with(0);
