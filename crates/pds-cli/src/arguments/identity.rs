@@ -44,7 +44,7 @@ pub(crate) struct IdentityArgs {
 /// The text of a key. It is parsed later, because the parser of arguments repeats a wrong value, and the value may be
 /// a secret.
 #[derive(Clone, Debug)]
-struct KeyText(String);
+pub(crate) struct KeyText(String);
 
 impl FromStr for KeyText {
     type Err = Infallible;
@@ -104,7 +104,8 @@ impl IdentityArgs {
 }
 
 impl KeyText {
-    fn parse(&self) -> Result<PublicKey> {
+    /// Parses the key. The error does not repeat it.
+    pub(crate) fn parse(&self) -> Result<PublicKey> {
         let text = self.0.trim();
         text.parse().map_err(|error: CryptoError| {
             let stated = Stated::usage(format!("the value of --key is not a public key: {error}"));

@@ -15,6 +15,7 @@ use pds_net::net::Net;
 use super::follow::{FollowArgs, Following};
 use super::pull_all;
 use crate::answers::fetched::{PullAction, PulledAnswer};
+use crate::arguments::identity::KeyText;
 use crate::arguments::network_args::NetworkArgs;
 use crate::failures::exit::{Exit, Stated};
 use crate::process::network_progress::NetworkProgress;
@@ -61,6 +62,10 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
 
+    /// Accept this new signing key of a did:web account. Its domain may have changed hands: ask the owner of the account
+    #[arg(long, value_name = "DID_KEY", conflicts_with = "all")]
+    key: Option<KeyText>,
+
     /// Wait for another process that fetches, instead of failing
     #[arg(long)]
     wait: bool,
@@ -83,7 +88,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, place: &Place, out: &mut Output) -> Result<Exit> {
         let net = self.network.net()?;
-        let (source, options) = (self.follow.source(), self.options());
+        let (source, options) = (self.follow.source(), self.options()?);
         let following =
             |source| Following { net: &net, source, options: &options, verbose: self.verbose };
         if let (Some(below), Some(source)) = (&self.all, &source) {
@@ -134,11 +139,12 @@ impl Args {
         Ok(say_not_pulled(&pulled, None, out))
     }
 
-    fn options(&self) -> FetchOptions {
+    fn options(&self) -> Result<FetchOptions> {
         let mut options = FetchOptions::default();
         options.no_blobs = self.no_blobs;
         options.blobs_of.clone_from(&self.collection);
         options.force = self.force;
+        options.key = self.key.as_ref().map(KeyText::parse).transpose()?;
         options.from.clone_from(&self.from);
         options.wait = match (self.wait, self.follow.source()) {
             (true, _) => Duration::MAX,
@@ -147,7 +153,7 @@ impl Args {
             (false, None) => Duration::ZERO,
         };
         options.jobs = self.jobs.map_or(Jobs::default(), Jobs::new);
-        options
+        Ok(options)
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use pds::Repo;
 use pds_core::commit::Commit;
+use pds_core::crypto::public_key::PublicKey;
 use pds_core::syntax::nsid::Nsid;
 use pds_store::ref_name::RefName;
 
@@ -32,6 +33,8 @@ pub struct FetchOptions {
     pub from: Option<Host>,
     /// Take a state that contradicts the stored one: an older rev, another commit of the same rev, or a rev in the future.
     pub force: bool,
+    /// The signing key of a did:web that counts although the stored one is another. Its domain may have changed hands.
+    pub key: Option<PublicKey>,
     /// The time to wait for another process that fetches.
     pub wait: std::time::Duration,
     /// The number of threads that verify.

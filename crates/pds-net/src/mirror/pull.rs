@@ -5,6 +5,7 @@ use pds::data::blobs_in;
 use pds::model::write::RecordChange;
 use pds::transfer::import::Imported;
 use pds_core::commit::Commit;
+use pds_core::crypto::public_key::PublicKey;
 use pds_core::data::cid::Cid;
 use pds_store::ref_name::RefName;
 use pds_store::refs::Expect;
@@ -24,6 +25,7 @@ use crate::mirror::transport::{Parcel, bring};
 use crate::mirror::walk::Known;
 use crate::net::{Client, Net};
 use crate::progress::Report;
+use crate::refusal::Refusal;
 use crate::resolve::account::resolve;
 use crate::resolve::who::Who;
 use crate::traffic::Traffic;
@@ -101,7 +103,7 @@ impl Mirror {
         self.restore_origin()?;
         let old_host = self.upstream.host.clone();
         let from = options.from.as_ref();
-        let (account, latest) = self.ask((client, report), before.listed, from)?;
+        let (account, latest) = self.ask((client, report), before.listed, options)?;
         let host = account.as_ref().map_or(&old_host, |account| &account.host);
         let moved_to = (*host != old_host).then(|| host.clone());
         let source = Source { client, host: from.unwrap_or(host), did: &did, report };
@@ -186,8 +188,9 @@ impl Mirror {
         &mut self,
         (client, report): (Client<'_>, Report<'_>),
         listed: Option<&ListedRepo>,
-        from: Option<&Host>,
+        options: &FetchOptions,
     ) -> Result<(Option<Account>, LatestCommit)> {
+        let (from, key) = (options.from.as_ref(), options.key.as_ref());
         let (did, host) = (self.upstream.did.clone(), self.upstream.host.clone());
         let ask = |host: &Host| Source { client, host, did: &did, report }.latest();
         // A list may be older than the newest commit: only an account that has not changed is not asked for.
@@ -199,10 +202,10 @@ impl Mirror {
             None => ask(from.unwrap_or(&host)),
         };
         let account = match &answer {
-            Ok(latest) => self.checked(client, latest.cid)?,
+            Ok(latest) => self.checked(client, latest.cid, key)?,
             Err(Error::RateLimited { .. }) => None,
             // The account may have moved, whatever is at the old address now.
-            Err(error) if error.is_remote() => match self.found(client) {
+            Err(error) if error.is_remote() => match self.found(client, key) {
                 Err(error) if error.is_refusal() => return Err(error),
                 found => found.ok(),
             },
@@ -221,13 +224,18 @@ impl Mirror {
 
     /// Checks the identity of the account if its host has a newer state, or if the last check was long ago. The stored
     /// documents count for a day while the directory cannot be asked.
-    fn checked(&mut self, client: Client<'_>, latest: Cid) -> Result<Option<Account>> {
+    fn checked(
+        &mut self,
+        client: Client<'_>,
+        latest: Cid,
+        key: Option<&PublicKey>,
+    ) -> Result<Option<Account>> {
         let is_new = self.repo.get_ref(&origin())? != Some(latest);
         let is_recent = self.is_checked();
         if !is_new && is_recent {
             return Ok(None);
         }
-        match self.found(client) {
+        match self.found(client, key) {
             Err(error) if error.is_retryable() && is_recent => {
                 stored(client.net(), &self.dir, &self.upstream)
                     .map_or(Err(error), |account| Ok(Some(account)))
@@ -244,9 +252,12 @@ impl Mirror {
     }
 
     /// Finds the account, and compares its identity with the one that was seen before.
-    fn found(&mut self, client: Client<'_>) -> Result<Account> {
+    fn found(&mut self, client: Client<'_>, key: Option<&PublicKey>) -> Result<Account> {
         let account = resolve(client, &Who::Did(self.upstream.did.clone()))?;
-        check_stored(self, &account)?;
+        match check_stored(self, &account) {
+            Err(Error::Refused(refusal)) if is_accepted(&refusal, &account, key) => {}
+            checked => checked?,
+        }
         self.upstream.checked_at = Some(now());
         Ok(account)
     }
@@ -372,6 +383,11 @@ impl Mirror {
         self.note_blobs(&fetched, true)?;
         Ok(fetched)
     }
+}
+
+/// Returns whether a refusal is about the key that the caller accepts.
+fn is_accepted(refusal: &Refusal, account: &Account, key: Option<&PublicKey>) -> bool {
+    matches!(refusal, Refusal::KeyChanged { .. }) && key.is_some() && key == account.key()
 }
 
 /// How long the identity of an account counts as checked while its host has no newer state.

@@ -2,7 +2,8 @@
 
 use pds_core::crypto::curve::Curve;
 use pds_core::crypto::signing_key::SigningKey;
-use pds_e2e::{Account, Liar, Lie, Rule, Servers, WebIdentity};
+use pds_e2e::home::ended;
+use pds_e2e::{Account, Forged, Liar, Lie, Rule, Servers, WebIdentity};
 
 use serde_json::Value as Json;
 
@@ -64,6 +65,50 @@ fn a_did_web_that_names_another_key_is_refused() {
     web.name(&mirror.account.handle, mirror.liar.url(), &truth);
     mirror.pull().with(0);
     mirror.assert_equal();
+}
+
+#[test]
+fn a_new_key_of_a_did_web_is_accepted_by_its_name() {
+    let Some(servers) = Servers::shared() else { return };
+    let web = WebIdentity::new();
+    let mirror = Mirror::at(Account::of_web(servers, &web), servers);
+    mirror.account.act("bulk", &["10"]);
+    let truth = mirror.account.signing_key().public_key().multikey();
+    web.name(&mirror.account.handle, mirror.liar.url(), &truth);
+    mirror.clone().with(0);
+
+    let [next, other] = [(); 2].map(|()| SigningKey::generate(Curve::P256).unwrap());
+    web.name(&mirror.account.handle, mirror.liar.url(), &next.public_key().multikey());
+    let show = || {
+        mirror.account.act("bulk", &["1"]);
+        mirror.liar.reset();
+        let file = mirror.account.sync("getRepo", "").body;
+        Forged::of(&file).signed(&next, |_| ()).show_on(&mirror.liar);
+    };
+    let pull = |key: Option<&SigningKey>| {
+        let key = key.map(|key| format!("--key={}", key.public_key().did_key()));
+        let arguments: Vec<&str> =
+            ["-R", "copy", "pull"].into_iter().chain(key.as_deref()).collect();
+        ended(&mut mirror.command(&arguments), b"")
+    };
+    show();
+    let before = mirror.info()["commit"].clone();
+    for key in [None, Some(&other)] {
+        let pulled = pull(key);
+        pulled.with(1);
+        let hint = format!("--key {} accepts it", next.public_key().did_key());
+        assert!(pulled.stderr.contains(&hint), "{}", pulled.stderr);
+        assert_eq!(mirror.info()["commit"], before);
+    }
+    pull(Some(&next)).with(0);
+    let accepted = mirror.info();
+    assert_ne!(accepted["commit"], before);
+    assert_eq!(accepted["signingKey"], next.public_key().did_key());
+    // From then on, the new key is the stored one.
+    show();
+    pull(None).with(0);
+    assert_ne!(mirror.info()["commit"], accepted["commit"]);
+    mirror.home.pds(["-R", "copy", "verify", "--history"]).with(0);
 }
 
 /// A time before all tests.
