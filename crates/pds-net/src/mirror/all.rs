@@ -15,7 +15,7 @@ use crate::mirror::handle::{FetchOptions, Mirror};
 use crate::mirror::pull::{Beforehand, Pulled};
 use crate::mirror::small_file::{bad, failed};
 use crate::mirror::upstream::Upstream;
-use crate::net::Net;
+use crate::net::{Client, Net};
 use crate::progress::Report;
 use crate::xrpc::sync::{ListedRepo, list_repos};
 
@@ -144,16 +144,35 @@ pub(super) fn listed_if_many(net: &Net, host: &Host, mirrors: usize, report: Rep
 
 /// Returns the newest commits of all accounts of a host.
 fn listed(net: &Net, host: &Host, report: Report<'_>) -> Result<Listed> {
-    let (mut listed, mut cursor) = (Listed::new(), None);
+    let mut listed = Listed::new();
+    each_account(net.reporting(report), host, &mut |repo| {
+        listed.insert(repo.did.clone(), repo.clone());
+        Ok::<_, Error>(())
+    })?;
+    Ok(listed)
+}
+
+/// Calls `visit` with each account of a host, page by page.
+///
+/// # Errors
+///
+/// The faults of the network, [`Error::Answer`] if the list does not end, and the errors of `visit`.
+pub fn each_account<E: From<Error>>(
+    client: Client<'_>,
+    host: &Host,
+    visit: &mut dyn FnMut(&ListedRepo) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut cursor = None;
     for _ in 0..MAX_PAGES {
-        let page = list_repos(net.reporting(report), host, cursor.as_deref())?;
-        listed.extend(page.repos.into_iter().map(|repo| (repo.did.clone(), repo)));
+        let page = list_repos(client, host, cursor.as_deref())?;
+        page.repos.iter().try_for_each(&mut *visit)?;
         cursor = page.cursor;
         if cursor.is_none() {
-            break;
+            return Ok(());
         }
     }
-    Ok(listed)
+    let reason = format!("its list of accounts has more than {MAX_PAGES} pages");
+    Err(Error::Answer { url: host.to_string(), reason }.into())
 }
 
 /// From this number of mirrors on, a host is asked for all of its accounts.
