@@ -30,6 +30,10 @@ pub(crate) enum CloneOutcome {
     Cloned(ClonedState),
     /// An earlier run has made the repository.
     Present,
+    /// The account is not on this host, or its host does not serve it.
+    Skipped {
+        reason: String,
+    },
     Failed {
         error: &'static str,
         message: String,
@@ -111,6 +115,7 @@ impl fmt::Display for CloneOutcome {
                 write!(f, "{}{records}\t{blobs}", rev_text(*rev))
             }
             Self::Present => f.write_str("already there"),
+            Self::Skipped { reason } => write!(f, "skipped: {reason}"),
             Self::Failed { message, .. } => f.write_str(message),
         }
     }

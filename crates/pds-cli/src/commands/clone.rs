@@ -24,6 +24,7 @@ use pds_net::resolve::who::Who;
 
 use super::clone_account::AccountClone;
 use super::clone_directory::DirectoryClone;
+use super::clone_host::HostClone;
 use super::{import, info};
 use crate::answers::arrived::Arrived;
 use crate::answers::info::Info;
@@ -61,6 +62,9 @@ use crate::screens::arrived as screen;
 /// named by a handle, a DID, an at-uri or a bsky.app URL. If the clone is interrupted, the same command continues it.
 /// `pds pull` then fetches what is new. A path to a directory with the form of a handle begins with ./
 ///
+/// The URL of a host means all of its accounts, each in a directory of its own. The same command continues after an
+/// interruption, and leaves alone what is complete; pds pull --all freshens it.
+///
 /// The data directory of a reference PDS is read in one transaction, also while the server writes, and not changed.
 /// Name the account with --did or --handle. Its state is checked as one from the network is; if its identity cannot be
 /// fetched, with the key in the data directory.
@@ -68,12 +72,13 @@ use crate::screens::arrived as screen;
 #[command(
     after_help = "Examples:\n  pds clone alice.example.com\n  pds clone backup.car\n  pds clone backup.car mirror --did-doc did.json\n  \
     pds clone alice ../copy --with-key\n  \
+    pds clone https://pds.example.com --yes\n  \
     pds clone /srv/pds --handle alice.example.com\n\n\
     Exit code 6 if blobs or past states are damaged, invalid or missing in the source: they are listed.\n\
     Also 6 if some of several accounts failed. Of an account: 1 if the host contradicts its identity, 4 if the host fails or does not serve it."
 )]
 pub(crate) struct Args {
-    /// Account, CAR file, data directory of a PDS, or directory or database address of another
+    /// Account, URL of a host, CAR file, data directory of a PDS, or directory or database address of another
     /// repository; - for stdin
     source: PathBuf,
 
@@ -108,6 +113,10 @@ pub(crate) struct Args {
     /// Fetch only the blobs of this collection of an account; may be given several times
     #[arg(long, value_name = "NSID")]
     collection: Vec<Nsid>,
+
+    /// Clone all accounts of a host without a question
+    #[arg(long)]
+    yes: bool,
 
     #[command(flatten)]
     data: DataDirectoryArgs,
@@ -145,10 +154,10 @@ impl Args {
         }
         let (dir, options, net) = (self.dir.as_deref(), self.fetch_options(), self.network.net()?);
         match who {
-            Who::Host(host) => {
-                let message = format!("{host} is a host, and not an account");
-                Stated::usage(message).hint("name one of its accounts: pds clone HANDLE").fail()
+            Who::Host(_) if self.from.is_some() => {
+                Stated::usage("--from is for one account, and not for all of a host").fail()
             }
+            Who::Host(host) => HostClone { host, dir, options, yes: self.yes }.run(&net, out),
             who => AccountClone { who, dir, options }.run(&net, out),
         }
     }

@@ -28,6 +28,7 @@ impl CloneTally {
                 self.0.blobs += state.blobs.fetched;
             }
             CloneOutcome::Present => self.0.present += 1,
+            CloneOutcome::Skipped { .. } => self.0.skipped += 1,
             CloneOutcome::Failed { message, .. } => {
                 self.0.failed += 1;
                 if !out.is_json() {

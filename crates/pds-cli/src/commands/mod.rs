@@ -8,6 +8,7 @@ pub(crate) mod cid;
 pub(crate) mod clone;
 mod clone_account;
 mod clone_directory;
+mod clone_host;
 mod clone_tally;
 pub(crate) mod completions;
 pub(crate) mod diff;

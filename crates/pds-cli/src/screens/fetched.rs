@@ -20,7 +20,9 @@ pub(crate) fn cloned(answer: &ClonedAccount, dir: &str, terminal: &Terminal) -> 
     let host = host.as_ref().map(|host| Line::from("follows ").tone(Tone::Cyan, &host.to_string()));
     let traffic = [size(traffic.bytes_received), counted(traffic.requests, "request")];
     let facts = host.into_iter().chain(traffic.map(Line::from));
-    lines.extend(fact_lines(facts, terminal));
+    if answer.host.is_some() {
+        lines.extend(fact_lines(facts, terminal));
+    }
     lines
 }
 

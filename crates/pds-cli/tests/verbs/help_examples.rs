@@ -181,7 +181,8 @@ fn line(example: &str) -> Option<String> {
 }
 
 /// What the examples name that need a network.
-const NETWORK: [&str; 3] = ["pds pull", "alice.example.com", "pds identity"];
+const NETWORK: [&str; 4] =
+    ["pds pull", "alice.example.com", "https://pds.example.com", "pds identity"];
 
 #[test]
 fn every_example_of_every_help_text_runs() {

@@ -25,6 +25,7 @@ fn the_guide_says_what_happens() {
     for step in steps {
         step.run(home.dir(), &|mut shell: Command| {
             shell.env("PATH", &path).env("ATP_PLC_HOST", servers.plc());
+            shell.env("DATA", servers.dir().join("pds0"));
             shell.env("PDS_RESOLVER", &servers.host(0).url).env("PDS_ALLOW_PRIVATE", "1");
             shell
         });

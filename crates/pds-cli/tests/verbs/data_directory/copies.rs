@@ -4,6 +4,7 @@ use std::fs;
 
 use super::{SECRET, Server, files};
 use crate::common::DID;
+use crate::screens::Screen;
 
 #[test]
 fn a_copy_has_the_state_and_the_blobs_and_changes_nothing() {
@@ -121,4 +122,30 @@ fn what_a_writer_has_acknowledged_is_read_from_the_wal() {
     writer.execute_batch("BEGIN; DELETE FROM repo_block").unwrap();
     server.clone().ok();
     assert_eq!(server.head("copy").lines().next(), server.head("alice").lines().next());
+}
+
+#[test]
+fn a_terminal_shows_a_line_for_each_account_and_a_table_at_the_end() {
+    let server = Server::new();
+    fs::create_dir_all(server.home.path("pds/actors/c1/did:web:bob.example.com")).unwrap();
+    let line = "pds clone ./pds --all all --offline 2> errors";
+    let Some(shown) = Screen::plain(60).of(&server.home, line) else { return };
+    let expected = "✓ all/alice.test  2 records · 2 blobs\n\
+        1  cloned, with 2 records and 2 blobs\n\
+        1  failed\n";
+    assert_eq!(shown, expected);
+    let shown = Screen::plain(60).of(&server.home, line).unwrap();
+    assert_eq!(shown, "  all/alice.test  already there\n1  already there\n1  failed\n");
+    let errors = String::from_utf8(server.home.read("errors")).unwrap();
+    assert!(errors.starts_with("warning: did:web:bob.example.com: "), "{errors}");
+    let Some(shown) = Screen::plain(60)
+        .of(&server.home, "pds clone ./pds one --did did:web:alice.example.com --offline")
+    else {
+        return;
+    };
+    assert!(
+        shown.starts_with("✓ cloned did:web:alice.example.com into one\n")
+            && !shown.contains("request"),
+        "{shown}"
+    );
 }

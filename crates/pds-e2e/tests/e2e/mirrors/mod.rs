@@ -8,6 +8,7 @@ mod clones;
 mod data_directories;
 mod follows;
 mod forged;
+mod hosts;
 mod identities;
 mod kills;
 mod pulls;
